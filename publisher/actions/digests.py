@@ -1,0 +1,210 @@
+"""The store → issues: each digest's next one, if it is due, kept in the store and staged in outbox/."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from urllib.parse import quote
+
+from sqlalchemy import Connection
+
+from publisher.actions.report import IssueNote, PublishReport, WaitingNote
+from publisher.config import Site
+from publisher.errors import SettingsError, TemplateError
+from publisher.model import ALL, Article, Digest, Issue
+from publisher.selection import Candidate, choose, folded, matches
+from publisher.stage import Stage
+from publisher.store import articles as store
+from publisher.store import feeds as table
+from publisher.store import issues
+from publisher.store.database import Database
+from publisher.store.feeds import StagedFile
+from publisher.store.sources import Problem
+
+__all__ = ["issue_name", "make_issues", "stage_issues"]
+
+_PAGE: Final = 200
+
+
+def issue_name(slot: datetime, site: Site) -> str:
+    """Return the folder of an issue: its slot on the newsroom's clock, ``2026-11-23T0700``.
+
+    The second time that a clock shows the same hour, in autumn, carries its offset, so that no
+    two slots share a name.
+    """
+    local = slot.astimezone(site.tz)
+    return f"{local:%Y-%m-%dT%H%M%z}" if local.fold else f"{local:%Y-%m-%dT%H%M}"
+
+
+def make_issues(db: Database, site: Site, now: datetime, report: PublishReport) -> None:
+    """Make the next issue of every digest that has something new, and note it in the report.
+
+    An issue, the articles it carries and its bytes are kept in one transaction. A digest whose
+    template is broken is set aside by name; the others go on.
+    """
+    for digest in site.all_digests():
+        with db.read() as connection:
+            begun = digest.slug in issues.digests_begun(connection)
+            waiting = issues.pending_articles(connection, digest.slug, int(now.timestamp()))
+        if begun and all(waiting.values()):
+            report.waiting.append(WaitingNote(digest=digest.slug, reason="nothing new", articles=len(waiting)))
+            continue
+        try:
+            with db.write() as connection:
+                if not begun:
+                    _begin(connection, digest, site, now)
+                _make_issue(connection, digest, site, now, report)
+        except TemplateError as error:
+            where = f"digests.{digest.slug}"
+            report.refused.append(Problem(where=where, refused=True, reason=f"no issue was made: {error}"))
+
+
+def _begin(connection: Connection, digest: Digest, site: Site, now: datetime) -> None:
+    """Begin a digest with the newest articles that it asks for; the older ones count as read.
+
+    Articles whose time has not come are new whenever it comes.
+    """
+    issues.begin_digest(connection, digest.slug, since_seq=store.last_seq(connection))
+    everything = store.mint_facets(connection, [ALL])[ALL[0], folded(ALL[1])]
+    seconds = int(now.timestamp())
+    found: list[int] = store.newest(connection, everything, seconds, digest.at_most)
+    if digest.query.wanted:
+        found = []
+        every = store.newest(connection, everything, seconds, None)
+        for at in range(0, len(every), _PAGE):
+            page = store.articles_by_seq(connection, every[at : at + _PAGE], site.base_url, site.tz)
+            found.extend(seq for seq in every[at : at + _PAGE] if matches(digest.query, page[seq]))
+            if len(found) >= digest.at_most:
+                break
+    later = store.seqs_published_between(connection, seconds, 1 << 62)
+    articles = store.articles_by_seq(connection, later, site.base_url, site.tz)
+    found = found[: digest.at_most] + [seq for seq in later if matches(digest.query, articles[seq])]
+    issues.add_pending(connection, [(digest.slug, seq) for seq in found])
+
+
+def _make_issue(connection: Connection, digest: Digest, site: Site, now: datetime, report: PublishReport) -> None:
+    waiting = issues.pending_articles(connection, digest.slug, int(now.timestamp()))
+    articles = store.articles_by_seq(connection, list(waiting), site.base_url, site.tz)
+    candidates = [Candidate(article=articles[seq], carried_over=carried) for seq, carried in waiting.items()]
+    choice = choose(digest, candidates, now)
+    if not choice.articles:
+        report.waiting.append(WaitingNote(digest=digest.slug, reason=choice.reason, articles=len(choice.waiting)))
+        return
+    slot = _free_slot(connection, digest, now)
+    number = issues.last_number(connection, digest.slug) + 1
+    made = _issue(digest, choice.articles, site, slot, number)
+    issues.add_issue(connection, made, [one.seq for one in choice.articles], [one.seq for one in choice.waiting])
+    report.issues.append(
+        IssueNote(
+            digest=digest.slug,
+            number=number,
+            subject=made.subject,
+            articles=len(choice.articles),
+            path=f"{site.paths.outbox}/{digest.slug}/{made.name}",
+            send=digest.send.value,
+        )
+    )
+
+
+def _free_slot(connection: Connection, digest: Digest, now: datetime) -> datetime:
+    """Return the minute of ``now``, or the next one that has no issue of the digest yet."""
+    slot = now.astimezone(UTC).replace(second=0, microsecond=0)
+    taken = issues.slots_taken(connection, digest.slug, slot)
+    while slot in taken:
+        slot += timedelta(minutes=1)
+    return slot
+
+
+def _issue(digest: Digest, articles: Sequence[Article], site: Site, slot: datetime, number: int) -> Issue:
+    """Return the issue, rendered."""
+    import json
+
+    from publisher.mail import Envelope, build_message
+    from publisher.render.digest import Letterhead, render_digest
+
+    if site.mail is None:
+        raise SettingsError("mail.sender: is needed to make issues, and missing")
+    moment = slot.astimezone(site.tz)
+    bare = site.mail.sender.rpartition("<")[2].rstrip("> ")
+    unsubscribe = site.mail.unsubscribe or f"mailto:{bare}?subject={quote('unsubscribe ' + digest.slug)}"
+    letterhead = Letterhead(
+        site=site.title,
+        base_url=site.base_url,
+        description=site.description,
+        language=site.language,
+        accent=site.theme.accent,
+        postal_address=site.mail.postal_address,
+        unsubscribe=unsubscribe,
+    )
+    made = render_digest(digest, articles, letterhead, number=number, moment=moment, templates=site.templates_dir)
+    envelope = Envelope(
+        sender=site.mail.sender,
+        reply_to=site.mail.reply_to,
+        list_name=digest.title,
+        list_slug=digest.slug,
+        subject=made.subject,
+        date=moment,
+        message_key=f"{digest.slug}.{slot:%Y%m%dT%H%M}Z",
+        unsubscribe=unsubscribe,
+    )
+    name = issue_name(slot, site)
+    about = {
+        "digest": digest.slug,
+        "title": digest.title,
+        "number": number,
+        "slot": slot.isoformat(),
+        "name": name,
+        "subject": made.subject,
+        "send": digest.send.value,
+        "articles": [{"id": one.id, "title": one.title, "url": one.link} for one in articles],
+    }
+    return Issue(
+        digest=digest.slug,
+        slot=slot,
+        name=name,
+        number=number,
+        subject=made.subject,
+        articles=tuple(one.id for one in articles),
+        files={
+            "message.eml": build_message(envelope, text=made.text, html=made.html),
+            "index.html": made.html.encode(),
+            "message.txt": made.text.encode(),
+            "issue.json": (json.dumps(about, ensure_ascii=False, indent=2) + "\n").encode(),
+        },
+    )
+
+
+def stage_issues(db: Database, site: Site, report: PublishReport, *, dry_run: bool) -> None:
+    """Write into outbox/ every issue that is not there yet, and put back what went missing."""
+    with Stage(site.outbox_dir, dry_run=dry_run) as stage:
+        with db.read() as connection:
+            unstaged = issues.issues_to_stage(connection)
+            lost = {
+                int(one.owner.partition(":")[2])
+                for one in table.staged_files(connection)
+                if one.owner.startswith("issue:")
+                and not stage.is_intact(one.path.removeprefix("outbox/"), one.size, one.mtime_ns)
+            }
+            rows = issues.issues(connection, only={*unstaged, *lost}) if unstaged or lost else []
+        for row in sorted(rows, key=lambda one: one.id):
+            with db.write() as connection:
+                files = []
+                changed = False
+                for name, data in issues.issue_files(connection, row.id).items():
+                    written = stage.put(f"{row.digest}/{row.name}/{name}", [data])
+                    changed = changed or written.changed
+                    files.append(
+                        StagedFile(
+                            path=f"outbox/{written.path}",
+                            owner=f"issue:{row.id}",
+                            sha256=written.sha256,
+                            size=written.size,
+                            mtime_ns=written.mtime_ns,
+                        )
+                    )
+                stage.sync()
+                table.save_staged(connection, files)
+                issues.mark_staged(connection, row.id)
+            if row.id in lost and changed:
+                report.restaged.append(f"{site.paths.outbox}/{row.digest}/{row.name}")

@@ -1,0 +1,290 @@
+"""articles/ → the store: what is new or changed is read, the rest is not touched."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection
+
+from publisher.actions.identify import asked_instant, content_hash, keys_of, mint_id, mint_path, same_article
+from publisher.actions.report import Progress, PublishReport
+from publisher.config import Site
+from publisher.ingest import ASIDE, Found, Listing, Options, Refusal, bucket_of, read_file, scan
+from publisher.model import ALL, FacetKind, Record
+from publisher.selection import folded, matches
+from publisher.store import articles as store
+from publisher.store import feeds, issues, sources
+from publisher.store.articles import Stored
+from publisher.store.database import Database
+from publisher.store.sources import Problem
+
+__all__ = ["ingest", "namespace_of"]
+
+#: Raise it when the readers come to read the same file otherwise: every file is read again.
+READERS_REVISION: Final = 1
+#: Files read and stored in one transaction.
+_BATCH: Final = 500
+
+
+def namespace_of(connection: Connection, site: Site) -> uuid.UUID:
+    """Return the seed of the site's ids, decided on the first run and kept for ever."""
+    kept = sources.get_fact(connection, "namespace")
+    if kept is None:
+        kept = str(uuid.uuid5(uuid.NAMESPACE_URL, site.id or f"https://{site.host}/"))
+        sources.set_fact(connection, "namespace", kept)
+    return uuid.UUID(kept)
+
+
+def ingest(db: Database, site: Site, now: datetime, report: PublishReport, progress: Progress) -> None:
+    """Read what is new or changed in articles/ and note it in the report.
+
+    What a batch of files changes (articles, the feeds that are dirty for it, the digests that it
+    waits for) is committed as a whole, so a run that is killed goes on where it stopped.
+    """
+    # The wall clock, not ``now``: file systems know no other.
+    listing = scan(site.articles_dir, time.time_ns())
+    rules = _rules(site)
+    with db.read() as connection:
+        same_rules = sources.get_fact(connection, "ingest_rules") == rules
+        kept = sources.bucket_fingerprints(connection) if same_rules else {}
+        fingerprints = {number: listing.fingerprint(number) for number in range(len(listing.buckets))}
+        changed = {number for number, text in fingerprints.items() if kept.get(number) != text}
+        known = sources.sources_in(connection, changed) if changed else {}
+    if not same_rules:
+        known = dict.fromkeys(known, "read by other rules")
+    there = {name: signature for number in changed for name, signature in listing.buckets[number].items()}
+    # An empty signature means "may have changed within the clock's tick": read again.
+    to_read = sorted(name for name, signature in there.items() if not signature or known.get(name) != signature)
+    gone = [name for name in known if name not in there]
+    to_read = [name for name in to_read if "." + name.rpartition(".")[2].lower() not in ASIDE]
+    options = Options(zone=site.tz, max_bytes=site.ingest.max_bytes, tags=frozenset(site.ingest.tags))
+    for at in range(0, len(to_read), _BATCH):
+        names = to_read[at : at + _BATCH]
+        results = {name: read_file(site.articles_dir, name, options) for name in names}
+        with db.write() as connection:
+            batch = _Batch(connection=connection, site=site, now=now, listing=listing)
+            said = batch.store(results)
+            sources.save_sources(connection, [(name, bucket_of(name), there[name]) for name in names], said)
+        report.files_read += len(names)
+        report.new += batch.new
+        report.edited += batch.edited
+        report.warnings.extend(one for name in names for one in said.get(name, ()) if not one.refused)
+        progress("reading articles", at + len(names), len(to_read))
+    if changed:
+        with db.write() as connection:
+            sources.set_fact(connection, "ingest_rules", rules)
+            sources.forget_sources(connection, gone)
+            sources.save_buckets(connection, {number: fingerprints[number] for number in changed})
+
+
+def _rules(site: Site) -> str:
+    """Return what decides how a file is read: other rules, and every file is read again."""
+    return f"{READERS_REVISION} {site.zone} {site.ingest.model_dump_json()}"
+
+
+@dataclass(slots=True, kw_only=True)
+class _Draft:
+    """A record on its way into the store."""
+
+    name: str
+    found: Found
+    keys: tuple[str, ...]
+    json: str
+    hash: str
+    seq: int = 0
+
+    @property
+    def record(self) -> Record:
+        return self.found.record
+
+
+@dataclass(slots=True, kw_only=True)
+class _Batch:
+    """One transaction's worth of files."""
+
+    connection: Connection
+    site: Site
+    now: datetime
+    listing: Listing
+    new: int = 0
+    edited: int = 0
+    said: dict[str, list[Problem]] = field(default_factory=dict)
+
+    def store(self, results: dict[str, list[Found | Refusal]]) -> dict[str, list[Problem]]:
+        """Store the records and return what is to be said about each file."""
+        drafts: list[_Draft] = []
+        for name, items in results.items():
+            for item in items:
+                if isinstance(item, Refusal):
+                    self._say(name, item.where, item.reason, refused=True)
+                    continue
+                for warning in item.warnings:
+                    self._say(name, item.where, warning)
+                text = store.record_json(item.record)
+                keys = keys_of(item, name)
+                drafts.append(
+                    _Draft(name=name, found=item, keys=keys, json=text, hash=content_hash(text, item.record.body))
+                )
+        if drafts:
+            self._store_drafts(drafts)
+        return self.said
+
+    def _say(self, name: str, where: str, reason: str, *, refused: bool = False) -> None:
+        self.said.setdefault(name, []).append(Problem(where=where, refused=refused, reason=reason))
+
+    def _store_drafts(self, drafts: list[_Draft]) -> None:
+        connection = self.connection
+        keys = store.keyed(connection, {key for draft in drafts for key in draft.keys})
+        known_before = store.stored(connection, set(keys.values()))
+        by_hash = store.stored_by_hash(connection, {draft.hash for draft in drafts})
+        first_new = store.last_seq(connection) + 1
+        last: dict[int, _Draft] = {}
+        for draft in drafts:
+            draft.seq = self._identify(draft, keys, by_hash, first_new + self.new, known_before, last)
+            if draft.seq >= first_new and draft.seq not in last:
+                self.new += 1
+            elif draft.seq in last:
+                self._say(draft.name, draft.found.where, f"the same article as in {last[draft.seq].found.where}")
+            last[draft.seq] = draft
+            keys.update(dict.fromkeys(draft.keys, draft.seq))
+        known_before.update(
+            store.stored(connection, [seq for seq in last if seq < first_new and seq not in known_before])
+        )
+        fresh = [draft for seq, draft in last.items() if seq >= first_new]
+        edited = [draft for seq, draft in last.items() if seq in known_before and known_before[seq].hash != draft.hash]
+        moved = [
+            draft
+            for seq, draft in last.items()
+            if seq in known_before and known_before[seq].hash == draft.hash and known_before[seq].source != draft.name
+        ]
+        self.edited = len(edited)
+        self._write(fresh, edited, moved, known_before)
+        store.set_keys(connection, {key: draft.seq for draft in drafts for key in draft.keys})
+
+    def _identify(
+        self,
+        draft: _Draft,
+        keys: dict[str, int],
+        by_hash: dict[str, list[Stored]],
+        next_seq: int,
+        known: dict[int, Stored],
+        batch: dict[int, _Draft],
+    ) -> int:
+        def has_id(seq: int) -> bool:
+            if seq in batch:
+                return batch[seq].record.external_id is not None
+            return bool(store.has_id_key(self.connection, seq))
+
+        seq = same_article(draft.keys, keys, has_id, by_hash.get(draft.hash, ()), self.listing.__contains__)
+        return next_seq if seq is None else seq
+
+    def _write(self, fresh: list[_Draft], edited: list[_Draft], moved: list[_Draft], known: dict[int, Stored]) -> None:
+        connection = self.connection
+        asked = {draft.seq: asked_instant(draft.record, self.site.tz) for draft in (*fresh, *edited)}
+        unplaced = [
+            draft
+            for draft in (*fresh, *edited)
+            if draft.seq not in known or known[draft.seq].asked_at != asked[draft.seq]
+        ]
+        granted = store.free_instants(connection, [asked[draft.seq] for draft in unplaced])
+        published = {draft.seq: instant for draft, instant in zip(unplaced, granted, strict=True)}
+        published.update({draft.seq: known[draft.seq].published_at for draft in edited if draft.seq not in published})
+        store.insert_articles(connection, self._new_rows(fresh, asked, published))
+        store.update_articles(connection, [self._row(draft, asked, published) for draft in edited])
+        store.set_sources(connection, {draft.seq: draft.name for draft in moved})
+        self._file([*fresh, *edited], [draft.seq for draft in edited], published)
+        self._offer(fresh, edited)
+
+    def _row(self, draft: _Draft, asked: dict[int, int], published: dict[int, int]) -> dict[str, Any]:
+        record, at = draft.record, published[draft.seq]
+        changed = int(record.updated.timestamp()) if record.updated is not None else at
+        if changed > self.now.timestamp() and record.updated is not None:
+            self._say(draft.name, draft.found.where, "updated lies in the future; the day of publication is shown")
+            changed = at
+        return {
+            "seq": draft.seq,
+            "asked_at": asked[draft.seq],
+            "published_at": at,
+            "changed_at": max(changed, at),
+            "hash": draft.hash,
+            "record": draft.json,
+            "body": record.body,
+            "source": draft.name,
+        }
+
+    def _new_rows(self, fresh: list[_Draft], asked: dict[int, int], published: dict[int, int]) -> list[dict[str, Any]]:
+        connection, site = self.connection, self.site
+        namespace = namespace_of(connection, site)
+        ids: set[str] = set()
+        paths: set[str] = set()
+        rows = []
+        # One question for the whole batch: what would be minted if nothing were taken?
+        first = [mint_id(draft.record, draft.keys, namespace, lambda _: False) for draft in fresh]
+        ids.update(store.ids_of(connection, first))
+        for draft in fresh:
+            new_id = mint_id(draft.record, draft.keys, namespace, lambda one: one in ids or self._id_taken(one, first))
+            ids.add(new_id)
+            rows.append({**self._row(draft, asked, published), "id": new_id})
+        wanted = [
+            mint_path(site.article_url, draft.record, row["id"], site.tz, lambda _: False)
+            for draft, row in zip(fresh, rows, strict=True)
+        ]
+        paths.update(store.paths_taken(connection, wanted))
+        asked_for = set(wanted)
+        for draft, row in zip(fresh, rows, strict=True):
+            row["path"] = mint_path(
+                site.article_url,
+                draft.record,
+                row["id"],
+                site.tz,
+                lambda one: one in paths or (one not in asked_for and bool(store.paths_taken(connection, [one]))),
+            )
+            paths.add(row["path"])
+        return rows
+
+    def _id_taken(self, one: str, asked_for: Sequence[str]) -> bool:
+        return one not in asked_for and bool(store.ids_of(self.connection, [one]))
+
+    def _file(self, drafts: list[_Draft], edited: list[int], published: dict[int, int]) -> None:
+        """Put the articles into their facets, and mark the feeds of the old and the new ones."""
+        if not drafts:
+            return
+        connection = self.connection
+        before = store.memberships(connection, edited)
+        labels = {draft.seq: [ALL, *draft.record.facets(), *self._channels(draft.record)] for draft in drafts}
+        numbers = store.mint_facets(connection, [label for one in labels.values() for label in one])
+        rows = [
+            {"facet_id": number, "published_at": published[seq], "article_seq": seq}
+            for seq, own in labels.items()
+            for number in dict.fromkeys(numbers[kind, folded(label)] for kind, label in own)
+        ]
+        store.replace_memberships(connection, edited, rows)
+        feeds.mark_dirty(connection, before | {row["facet_id"] for row in rows})
+
+    def _channels(self, record: Record) -> list[tuple[FacetKind, str]]:
+        channels = self.site.feeds.channels
+        return [(FacetKind.CHANNEL, slug) for slug, one in channels.items() if matches(one.query, record)]
+
+    def _offer(self, fresh: Iterable[_Draft], edited: Iterable[_Draft]) -> None:
+        """Let the articles wait for the digests that ask for them.
+
+        An edited article is not sent again; one that an edit brings within a digest's query is
+        sent for the first time, if it arrived after the digest began.
+        """
+        begun = issues.digests_begun(self.connection)
+        digests = [digest for digest in self.site.all_digests() if digest.slug in begun]
+        waiting = [(one.slug, draft.seq) for draft in fresh for one in digests if matches(one.query, draft.record)]
+        late = [
+            (one.slug, draft.seq)
+            for draft in edited
+            for one in digests
+            if draft.seq > begun[one.slug] and matches(one.query, draft.record)
+        ]
+        if late:
+            waiting.extend(issues.not_yet_carried(self.connection, late))
+        issues.add_pending(self.connection, waiting)

@@ -1,0 +1,53 @@
+"""``publish now``: read what changed, regenerate what it touches, stage it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from datetime import datetime
+
+from publisher.actions.digests import make_issues, stage_issues
+from publisher.actions.feeds import stage_feeds
+from publisher.actions.ingest import ingest
+from publisher.actions.report import Progress, PublishReport, silent
+from publisher.config import Site
+from publisher.store import sources
+from publisher.store.database import Database
+
+__all__ = ["publish"]
+
+
+def publish(
+    site: Site,
+    now: datetime,
+    *,
+    dry_run: bool = False,
+    progress: Progress = silent,
+    on_wait: Callable[[str], None] = lambda holder: None,
+) -> PublishReport:
+    """Bring feeds/ and outbox/ up to date with articles/, and say what was done.
+
+    Run again with nothing changed, it changes nothing. Killed at any moment, the next run goes
+    on where this one stopped.
+
+    Args:
+        site: the settings.
+        now: what time it is; articles dated later wait.
+        dry_run: only tell what would be done. Nothing is written, the database included.
+        progress: told now and then how far the work is.
+        on_wait: told once if another run has to be waited for.
+
+    Raises:
+        PublisherError: see ``publisher.errors``.
+    """
+    report = PublishReport(at=now.isoformat(), dry_run=dry_run)
+    with Database.open(site.database_url, dry_run=dry_run) as db:
+        lock = nullcontext() if dry_run else db.exclusive(site.root, on_wait=on_wait)
+        with lock:
+            ingest(db, site, now, report, progress)
+            stage_feeds(db, site, now, report, progress, dry_run=dry_run)
+            make_issues(db, site, now, report)
+            stage_issues(db, site, report, dry_run=dry_run)
+            with db.read() as connection:
+                report.refused = [*sources.problems(connection, refused=True), *report.refused]
+    return report

@@ -1,0 +1,102 @@
+"""What a run did, for a person or a program to read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from publisher.store.sources import Problem
+
+__all__ = ["IssueNote", "Progress", "PublishReport", "WaitingNote", "silent"]
+
+#: Told (what is being done, how many are done, how many there are) from time to time.
+Progress = Callable[[str, int, int], None]
+
+
+def silent(label: str, done: int, total: int) -> None:
+    """Tell nobody."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssueNote:
+    """An issue that was made."""
+
+    digest: str
+    number: int
+    subject: str
+    articles: int
+    #: Its folder, relative to the site.
+    path: str
+    #: ``review`` or ``auto``.
+    send: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingNote:
+    """A digest of which no issue was made, and why."""
+
+    digest: str
+    reason: str
+    #: Articles that wait for its next issue.
+    articles: int
+
+
+@dataclass(slots=True, kw_only=True)
+class PublishReport:
+    """The summary of ``publish now``."""
+
+    at: str
+    dry_run: bool
+    #: Files that were read, because they are new or changed.
+    files_read: int = 0
+    new: int = 0
+    edited: int = 0
+    #: Everything that lies set aside, from this run and from earlier ones.
+    refused: list[Problem] = field(default_factory=list)
+    #: What was mended or guessed in this run.
+    warnings: list[Problem] = field(default_factory=list)
+    #: How many feed files there are.
+    feed_files: int = 0
+    feeds_changed: list[str] = field(default_factory=list)
+    feeds_removed: list[str] = field(default_factory=list)
+    issues: list[IssueNote] = field(default_factory=list)
+    #: Issues of which files were missing and have been put back.
+    restaged: list[str] = field(default_factory=list)
+    waiting: list[WaitingNote] = field(default_factory=list)
+
+    @property
+    def changed(self) -> bool:
+        """Tell whether anything that readers or editors can see is different now."""
+        return bool(self.new or self.edited or self.feeds_changed or self.feeds_removed or self.issues or self.restaged)
+
+    @property
+    def exit_status(self) -> int:
+        """0 all well; 1 something lies set aside by name."""
+        return 1 if self.refused else 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the report as ``publish now --json`` prints it."""
+        return {
+            "at": self.at,
+            "dry_run": self.dry_run,
+            "changed": self.changed,
+            "records": {"files_read": self.files_read, "new": self.new, "edited": self.edited},
+            "refused": [{"where": one.where, "reason": one.reason} for one in self.refused],
+            "warnings": [{"where": one.where, "reason": one.reason} for one in self.warnings],
+            "feeds": {"files": self.feed_files, "changed": self.feeds_changed, "removed": self.feeds_removed},
+            "issues": [
+                {
+                    "digest": one.digest,
+                    "number": one.number,
+                    "subject": one.subject,
+                    "articles": one.articles,
+                    "path": one.path,
+                    "send": one.send,
+                }
+                for one in self.issues
+            ],
+            "restaged": self.restaged,
+            "waiting": [{"digest": one.digest, "reason": one.reason, "articles": one.articles} for one in self.waiting],
+            "mailed": 0,
+        }

@@ -1,0 +1,113 @@
+"""``publish status``: what is in the store, what is staged, what comes next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from publisher.cadence import next_slot, parse_cadence
+from publisher.config import Site
+from publisher.store import articles as store
+from publisher.store import feeds as table
+from publisher.store import issues, sources
+from publisher.store.database import Database
+from publisher.store.issues import IssueRow
+from publisher.store.sources import Problem
+
+__all__ = ["DigestStatus", "Status", "status"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DigestStatus:
+    """One newsletter."""
+
+    slug: str
+    title: str
+    issues: int
+    #: Articles that wait for the next issue.
+    waiting: int
+    #: The next slot of its cadence, on the newsroom's clock; None without a cadence.
+    next: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """The state of a site."""
+
+    articles: int
+    files: int
+    feeds: int
+    feed_files: int
+    #: Feeds that a run that was stopped has left to be staged.
+    feeds_due: int
+    digests: tuple[DigestStatus, ...]
+    #: Newest first.
+    issues: tuple[IssueRow, ...]
+    refused: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the status as ``publish status --json`` prints it."""
+        return {
+            "articles": self.articles,
+            "files": self.files,
+            "feeds": {"count": self.feeds, "files": self.feed_files, "due": self.feeds_due},
+            "digests": [
+                {
+                    "slug": one.slug,
+                    "title": one.title,
+                    "issues": one.issues,
+                    "waiting": one.waiting,
+                    "next": one.next.isoformat() if one.next else None,
+                }
+                for one in self.digests
+            ],
+            "issues": [
+                {
+                    "digest": one.digest,
+                    "number": one.number,
+                    "slot": one.slot.isoformat(),
+                    "name": one.name,
+                    "subject": one.subject,
+                    "articles": one.articles,
+                    "staged": one.is_staged,
+                }
+                for one in self.issues
+            ],
+            "refused": [{"where": one.where, "reason": one.reason} for one in self.refused],
+            "warnings": [{"where": one.where, "reason": one.reason} for one in self.warnings],
+        }
+
+
+def status(site: Site, now: datetime) -> Status:
+    """Return the state of a site at ``now``. Nothing is changed.
+
+    Raises:
+        StoreError: the database cannot be read, or there is none yet.
+    """
+    with Database.open(site.database_url, dry_run=True) as db, db.read() as connection:
+        rows = issues.issues(connection)
+        digests = []
+        for digest in site.all_digests():
+            slot = next_slot(parse_cadence(digest.cadence), site.tz, now) if digest.cadence else None
+            digests.append(
+                DigestStatus(
+                    slug=digest.slug,
+                    title=digest.title,
+                    issues=sum(row.digest == digest.slug for row in rows),
+                    waiting=len(issues.pending_articles(connection, digest.slug, int(now.timestamp()))),
+                    next=slot.astimezone(site.tz) if slot else None,
+                )
+            )
+        return Status(
+            articles=store.count(connection),
+            files=sources.source_count(connection),
+            feeds=len(table.feed_rows(connection)),
+            feed_files=sum(one.path.startswith("feeds/") for one in table.staged_files(connection)),
+            feeds_due=len(table.dirty_facets(connection)),
+            digests=tuple(digests),
+            issues=tuple(rows),
+            refused=tuple(sources.problems(connection, refused=True)),
+            warnings=tuple(sources.problems(connection, refused=False)),
+        )

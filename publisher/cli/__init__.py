@@ -1,0 +1,73 @@
+"""``publish``: one command a file, imported only when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Final
+
+import click
+
+from publisher import __version__
+from publisher.errors import PublisherError
+
+__all__ = ["COMMANDS", "main", "publish"]
+
+#: Command → what ``publish --help`` says of it. The module of the same name holds it.
+COMMANDS: Final = {
+    "init": "Make a new site: settings, a first article, folders.",
+    "now": "Read new articles, regenerate feeds and issues, stage them.",
+    "status": "Show what is in the store and what is staged.",
+}
+
+
+class _LazyGroup(click.Group):
+    """A group that knows its commands' names and imports the one that is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"publisher.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.command(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="publish")
+def publish() -> None:
+    r"""Turn article records into feeds and newsletter issues.
+
+    A site is a folder with a publisher.toml. Drop article records into its articles/, run
+    'publish now', and find feeds in feeds/ and newsletter issues in outbox/.
+
+    \b
+      publish init my-site     make a site
+      cd my-site
+      publish now              stage its feeds and its first issue
+
+    Exit status: 0 all well; 1 done, but something was set aside by name; 2 usage or settings;
+    3 failed.
+    """
+
+
+def main() -> None:
+    """Run the command line; end with its exit status."""
+    try:
+        publish.main(standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("publish: stopped; run it again to go on", err=True)
+        sys.exit(130)
+    except PublisherError as error:
+        click.echo(f"publish: {error}", err=True)
+        sys.exit(error.exit_status)

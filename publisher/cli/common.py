@@ -1,0 +1,102 @@
+"""What several commands share: the site, the time, progress."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+from zoneinfo import ZoneInfo
+
+import click
+
+__all__ = ["ProgressLine", "in_words", "parse_at", "site_option"]
+
+#: Seconds after which a run says how far it is.
+_PATIENCE = 2.0
+#: Seconds between two lines where there is no terminal.
+_INTERVAL = 5.0
+
+
+def site_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command ``--site DIR``, the current folder by default."""
+    return click.option(
+        "--site",
+        "folder",
+        metavar="DIR",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=Path(),
+        help="The site's folder, with its publisher.toml.  [default: the current folder]",
+    )(command)
+
+
+def parse_at(text: str | None, zone: ZoneInfo) -> datetime:
+    """Return the instant of ``--at``, or what the clock says.
+
+    Raises:
+        click.BadParameter: the text is no ISO 8601 time.
+    """
+    if text is None:
+        return datetime.now(UTC).astimezone(zone).replace(microsecond=0)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        message = f"{text!r} is not a time; write it as 2026-11-23T07:00 or 2026-11-23T07:00+01:00"
+        raise click.BadParameter(message, param_hint="--at") from None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=zone)
+    return moment.astimezone(zone).replace(microsecond=0)
+
+
+def in_words(count: int, noun: str) -> str:
+    """Return ``1 file``, ``12,000 files``."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+class ProgressLine:
+    """Progress of long work on standard error: a bar on a terminal, plain lines otherwise.
+
+    Nothing is shown of what is done within two seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic, *, terminal: bool | None = None) -> None:
+        self._clock = clock
+        self._terminal = sys.stderr.isatty() if terminal is None else terminal
+        self._started = clock()
+        self._spoke = self._started
+        self._bar: Any = None
+        self._task: Any = None
+        self._label = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def __call__(self, label: str, done: int, total: int) -> None:
+        """Tell that ``done`` of ``total`` are done."""
+        now = self._clock()
+        if now - self._started < _PATIENCE:
+            return
+        if self._terminal:
+            self._draw(label, done, total)
+        elif now - self._spoke >= _INTERVAL or (done == total and self._spoke > self._started):
+            self._spoke = now
+            click.echo(f"{label}: {done:,} of {total:,}", err=True)
+
+    def _draw(self, label: str, done: int, total: int) -> None:
+        from rich.console import Console
+        from rich.progress import Progress
+
+        if self._bar is None:
+            self._bar = Progress(console=Console(stderr=True), transient=True)
+            self._bar.start()
+        if label != self._label:
+            if self._task is not None:
+                self._bar.remove_task(self._task)
+            self._label, self._task = label, self._bar.add_task(label, total=total)
+        self._bar.update(self._task, completed=done, total=total)

@@ -1,0 +1,116 @@
+"""``publish now``: a person gets feeds in feeds/, issues in outbox/ and a summary that says so."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from publisher.actions.publish import publish
+from publisher.actions.report import PublishReport
+from publisher.cli.common import ProgressLine, in_words, parse_at, site_option
+from publisher.config import Site, read_site
+
+__all__ = ["command"]
+
+#: So many names of a kind are listed; --json has all of them.
+_LISTED = 20
+
+
+@click.command("now")
+@site_option
+@click.option("--at", metavar="TIME", help="Publish as of this time (ISO 8601), not as of now.")
+@click.option("--dry-run", is_flag=True, help="Only tell what would be done; write nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@click.pass_context
+def command(ctx: click.Context, folder: Path, at: str | None, dry_run: bool, as_json: bool) -> None:
+    """Read new articles, regenerate feeds and issues, stage them.
+
+    Reads what is new or changed in articles/, stages the feeds that it touches in feeds/ and the
+    next issue of each digest that has something new in outbox/. Run again with nothing changed,
+    it changes nothing.
+
+    Exit status: 0 all well; 1 done, but something lies set aside by name; 2 usage or settings;
+    3 failed.
+    """
+    site = read_site(folder)
+    now = parse_at(at, site.tz)
+    with ProgressLine() as progress:
+        report = publish(
+            site,
+            now,
+            dry_run=dry_run,
+            progress=progress,
+            on_wait=lambda holder: click.echo(f"{holder} is publishing this site; waiting for it", err=True),
+        )
+    if as_json:
+        click.echo(json.dumps(report.as_dict(), ensure_ascii=False, indent=2))
+    else:
+        for line in summary(site, report, folder):
+            click.echo(line)
+    ctx.exit(report.exit_status)
+
+
+def summary(site: Site, report: PublishReport, folder: Path) -> list[str]:
+    """Return the lines that a person reads."""
+    would = "Would publish" if report.dry_run else "Published"
+    lines = [f"{would} {site.title}, {report.at[:16].replace('T', ' ')} ({site.zone})", ""]
+    lines += _articles(site, report)
+    lines += _feeds(site, report, folder)
+    lines += _issues(site, report, folder)
+    lines += _problems("Warnings", [(one.where, one.reason) for one in report.warnings])
+    lines += _problems("Set aside", [(one.where, one.reason) for one in report.refused])
+    if not report.changed:
+        lines += ["", "Nothing changed."]
+    if report.issues:
+        lines += ["", _mailed(site, report)]
+    return lines
+
+
+def _articles(site: Site, report: PublishReport) -> list[str]:
+    if not report.files_read:
+        return [f"  {site.paths.articles}/  nothing new to read"]
+    counts = f"{report.new:,} new, {report.edited:,} edited"
+    return [f"  {site.paths.articles}/  {in_words(report.files_read, 'file')} read: {counts}"]
+
+
+def _feeds(site: Site, report: PublishReport, folder: Path) -> list[str]:
+    changed, removed = len(report.feeds_changed), len(report.feeds_removed)
+    if not changed and not removed:
+        return [f"  {site.paths.feeds}/     {in_words(report.feed_files, 'file')}, all as they were"]
+    counts = f"{changed:,} written" + (f", {removed:,} removed" if removed else "")
+    lines = [f"  {site.paths.feeds}/     {in_words(report.feed_files, 'file')}, {counts}"]
+    return [*lines, f"             see {folder / site.paths.feeds / 'index.html'}"]
+
+
+def _issues(site: Site, report: PublishReport, folder: Path) -> list[str]:
+    lines: list[str] = []
+    for one in report.issues:
+        lines.append(
+            f"  {site.paths.outbox}/    {one.digest} No. {one.number}, {in_words(one.articles, 'article')}: {one.subject}"
+        )
+        lines.append(f"             see {folder / one.path / 'index.html'}")
+    lines.extend(f"  {site.paths.outbox}/    put back what was missing of {folder / path}" for path in report.restaged)
+    for note in report.waiting:
+        waits = f" ({in_words(note.articles, 'article')} waiting)" if note.articles else ""
+        lines.append(f"  {site.paths.outbox}/    {note.digest}: no issue, {note.reason}{waits}")
+    return lines
+
+
+def _problems(heading: str, problems: list[tuple[str, str]]) -> list[str]:
+    if not problems:
+        return []
+    lines = ["", f"{heading} ({len(problems):,}):"]
+    lines += [f"  {where}: {reason}" for where, reason in problems[:_LISTED]]
+    if len(problems) > _LISTED:
+        lines.append(f"  … and {len(problems) - _LISTED:,} more; --json or 'publish status' lists them all")
+    return lines
+
+
+def _mailed(site: Site, report: PublishReport) -> str:
+    if report.dry_run:
+        return "Nothing was written and nothing was mailed."
+    if site.smtp is None:
+        return "Nothing was mailed: no mail server is configured ([smtp] in publisher.toml)."
+    return "Nothing was mailed: issues are staged in outbox/ for you to look at; this version does not send them."

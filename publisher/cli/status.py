@@ -1,0 +1,64 @@
+"""``publish status``: a person sees what is in the store, what is staged and what comes next."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from publisher.actions.status import Status, status
+from publisher.cli.common import in_words, parse_at, site_option
+from publisher.config import Site, read_site
+
+__all__ = ["command"]
+
+_NEWEST = 10
+
+
+@click.command("status")
+@site_option
+@click.option("--json", "as_json", is_flag=True, help="Print the status as JSON.")
+@click.pass_context
+def command(ctx: click.Context, folder: Path, as_json: bool) -> None:
+    """Show what is in the store and what is staged.
+
+    Counts of articles and feeds, each digest with its next slot, the newest issues, and every
+    record that lies set aside, with the reason.
+
+    Exit status: 0 all well; 1 something lies set aside; 2 usage or settings; 3 failed.
+    """
+    site = read_site(folder)
+    found = status(site, parse_at(None, site.tz))
+    if as_json:
+        click.echo(json.dumps(found.as_dict(), ensure_ascii=False, indent=2))
+    else:
+        for line in lines(site, found):
+            click.echo(line)
+    ctx.exit(1 if found.refused else 0)
+
+
+def lines(site: Site, found: Status) -> list[str]:
+    """Return the lines that a person reads."""
+    shown = [
+        site.title,
+        "",
+        f"  store    {in_words(found.articles, 'article')} from {in_words(found.files, 'file')}",
+        f"  feeds/   {in_words(found.feeds, 'feed')} in {in_words(found.feed_files, 'file')}",
+    ]
+    if found.feeds_due:
+        shown.append(f"           {in_words(found.feeds_due, 'feed')} still to be staged: run 'publish now'")
+    for one in found.digests:
+        comes = f", next slot {one.next:%a %Y-%m-%d %H:%M}" if one.next else ""
+        waits = f", {in_words(one.waiting, 'article')} waiting" if one.waiting else ""
+        shown.append(f"  digest   {one.slug}: {in_words(one.issues, 'issue')}{waits}{comes}")
+    if found.issues:
+        shown += ["", "Newest issues:"]
+        for row in found.issues[:_NEWEST]:
+            state = "" if row.is_staged else "  (not staged yet)"
+            shown.append(f"  {site.paths.outbox}/{row.digest}/{row.name}  No. {row.number}  {row.subject}{state}")
+    for heading, problems in (("Set aside", found.refused), ("Warnings", found.warnings)):
+        if problems:
+            shown += ["", f"{heading} ({len(problems):,}):"]
+            shown += [f"  {one.where}: {one.reason}" for one in problems]
+    return shown

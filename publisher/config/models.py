@@ -1,0 +1,384 @@
+"""The settings, key by key: types, defaults, what is allowed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
+
+from publisher.config import checks
+from publisher.errors import SettingsError
+from publisher.model import Digest, FacetKind, FeedFormat, Query, SendPolicy
+from publisher.selection import folded
+
+__all__ = [
+    "ChannelSettings",
+    "DatabaseSettings",
+    "DigestSettings",
+    "FeedSettings",
+    "IngestSettings",
+    "MailSettings",
+    "PathSettings",
+    "Secret",
+    "Site",
+    "SmtpSettings",
+    "ThemeSettings",
+]
+
+_Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(?:-[a-z0-9]+)*$", max_length=80)]
+_Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(checks.one_line)]
+_Address = Annotated[str, AfterValidator(checks.address)]
+_Language = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*$")]
+_Limit = Annotated[int, Field(ge=1, le=100_000)] | Literal["all"]
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Secret(_Settings):
+    """A value that never stands in the settings file: ``{ env = "NAME" }`` or ``{ file = "path" }``."""
+
+    #: The environment variable that holds it.
+    env: str | None = None
+    #: The file that holds it, relative to the site; its last line end does not count.
+    file: str | None = None
+
+    @field_validator("file")
+    @classmethod
+    def _only_one(cls, value: str | None, info: Any) -> str | None:
+        if value is not None and info.data.get("env") is not None:
+            raise ValueError("give env or file, not both")
+        return value
+
+    def reveal(self, root: Path) -> str:
+        """Return the secret.
+
+        Raises:
+            SettingsError: the variable is not set, or the file cannot be read.
+        """
+        if self.env is not None:
+            if self.env not in os.environ:
+                raise SettingsError(f"the environment variable {self.env} is not set; set it or change the settings")
+            return os.environ[self.env]
+        path = root / (self.file or "")
+        try:
+            return path.read_text("utf-8").rstrip("\r\n")
+        except OSError as error:
+            raise SettingsError(f"cannot read the secret file {path}: {error.strerror}") from error
+
+
+class PathSettings(_Settings):
+    """Folders, relative to the site's own."""
+
+    #: Where article records are dropped.
+    articles: _Text = "articles"
+    #: Where feeds are staged.
+    feeds: _Text = "feeds"
+    #: Where issues are staged.
+    outbox: _Text = "outbox"
+    #: The site's own templates, looked at before the ones that come with the publisher.
+    templates: _Text = "templates"
+
+
+class DatabaseSettings(_Settings):
+    """Where the store is."""
+
+    #: An SQLAlchemy address, or a secret that holds one.
+    url: str | Secret = "sqlite:///publisher.db"
+
+    @field_validator("url")
+    @classmethod
+    def _known(cls, value: str | Secret) -> str | Secret:
+        if isinstance(value, str) and not value.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
+            raise ValueError("must begin with sqlite:/// or postgresql://")
+        return value
+
+
+class IngestSettings(_Settings):
+    """How article records are read."""
+
+    #: A record larger than this many bytes is set aside.
+    max_bytes: Annotated[int, Field(ge=1_000, le=1_000_000_000)] = 5_000_000
+    #: Known tags, to part the run-together tags of a text export.
+    tags: tuple[_Text, ...] = ()
+
+
+class ChannelSettings(_Settings):
+    """A feed of the site's own: any article that carries one label of each kind named."""
+
+    title: _Text
+    description: str = ""
+    topic: tuple[_Text, ...] = ()
+    region: tuple[_Text, ...] = ()
+    brand: tuple[_Text, ...] = ()
+    tag: tuple[_Text, ...] = ()
+    author: tuple[_Text, ...] = ()
+    #: How many articles; the feeds' own limit by default.
+    limit: _Limit | None = None
+
+    @property
+    def query(self) -> Query:
+        """What the channel or digest asks for."""
+        return _query(self.topic, self.region, self.brand, self.tag, self.author)
+
+
+class FeedSettings(_Settings):
+    """Which feeds are staged."""
+
+    formats: tuple[FeedFormat, ...] = (FeedFormat.RSS, FeedFormat.ATOM, FeedFormat.JSON)
+    #: The newest this many articles stand in a feed; "all" for every one.
+    limit: _Limit = 50
+    #: One feed for each label of these kinds.
+    by: tuple[Literal["topic", "region", "brand", "tag", "author"], ...] = (
+        "topic",
+        "region",
+        "brand",
+        "tag",
+        "author",
+    )
+    #: Where feeds/ can be reached; base_url + /feeds by default.
+    url: Annotated[str, AfterValidator(checks.base_url)] | None = None
+    #: The site's own feeds: the name of the file → what is in it.
+    channels: dict[_Slug, ChannelSettings] = {}
+
+    @field_validator("formats")
+    @classmethod
+    def _some(cls, value: tuple[FeedFormat, ...]) -> tuple[FeedFormat, ...]:
+        if not value or len(set(value)) < len(value):
+            raise ValueError("must name at least one of rss, atom and json, each once")
+        return value
+
+    @field_validator("channels")
+    @classmethod
+    def _not_ours(cls, value: dict[str, ChannelSettings]) -> dict[str, ChannelSettings]:
+        ours = {"all", "index", "topic", "region", "brand", "tag", "author"} & set(value)
+        if ours:
+            raise ValueError(f"{', '.join(sorted(ours))}: the publisher stages files of that name itself")
+        return value
+
+
+class DigestSettings(_Settings):
+    """One newsletter."""
+
+    title: _Text
+    topic: tuple[_Text, ...] = ()
+    region: tuple[_Text, ...] = ()
+    brand: tuple[_Text, ...] = ()
+    tag: tuple[_Text, ...] = ()
+    author: tuple[_Text, ...] = ()
+    at_most: Annotated[int, Field(ge=1, le=500)] = 10
+    at_least: Annotated[int, Field(ge=1, le=500)] = 1
+    #: A folder under templates/digest/.
+    template: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$")] = "magazine"
+    #: A Jinja2 template: digest, lead, articles, number.
+    subject: _Text = "{{ digest.title }}: {{ lead.title }}"
+    #: Crontab text in the site's zone.
+    cadence: str | None = None
+    send: SendPolicy = SendPolicy.REVIEW
+
+    @field_validator("at_least")
+    @classmethod
+    def _fits(cls, value: int, info: Any) -> int:
+        if value > info.data.get("at_most", value):
+            raise ValueError("must not be more than at_most")
+        return value
+
+    @field_validator("cadence")
+    @classmethod
+    def _understood(cls, value: str | None) -> str | None:
+        if value is not None:
+            from publisher.cadence import parse_cadence
+
+            parse_cadence(value)
+        return value
+
+
+class MailSettings(_Settings):
+    """What stands on every issue's envelope and foot."""
+
+    sender: _Address
+    reply_to: _Address | None = None
+    #: The postal address that the law asks for in a newsletter (CAN-SPAM, 15 U.S.C. 7704(a)(5)).
+    postal_address: str = ""
+    #: Where a reader leaves the list: an https or mailto address. A mail to ``sender`` by default.
+    unsubscribe: Annotated[str, AfterValidator(checks.link)] | None = None
+
+
+class SmtpSettings(_Settings):
+    """The relay that will take the mail."""
+
+    host: _Text
+    port: Annotated[int, Field(ge=1, le=65535)] = 587
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    username: str | None = None
+    password: Secret | None = None
+
+
+class ThemeSettings(_Settings):
+    """How issues and pages look."""
+
+    #: The colour of the masthead's rule, kickers and links.
+    accent: Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$")] = "#9b2335"
+
+
+class Site(_Settings):
+    """A site's settings, checked. ``root`` is the folder that holds ``publisher.toml``."""
+
+    title: _Text
+    base_url: Annotated[str, AfterValidator(checks.base_url)]
+    description: str = ""
+    #: The seed of article ids. Base_url's host by default; set it before you move house.
+    id: _Text | None = None
+    language: _Language = "en"
+    zone: Annotated[str, AfterValidator(checks.zone)] = "UTC"
+    #: Named where an article has no author; the site's title by default.
+    author: _Text | None = None
+    rights: str | None = None
+    article_url: str = "/{year}/{month}/{slug}"
+    paths: PathSettings = PathSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    ingest: IngestSettings = IngestSettings()
+    feeds: FeedSettings = FeedSettings()
+    digests: dict[_Slug, DigestSettings] = {}
+    mail: MailSettings | None = None
+    smtp: SmtpSettings | None = None
+    theme: ThemeSettings = ThemeSettings()
+
+    _root: Path = PrivateAttr()
+
+    def model_post_init(self, context: Any) -> None:
+        """Keep the folder that the settings were read from."""
+        self._root = Path(context["root"])
+
+    @model_validator(mode="after")
+    def _mail_for_digests(self) -> Site:
+        if self.digests and self.mail is None:
+            raise ValueError("[mail] with a sender is needed where there are digests, and missing")
+        return self
+
+    @field_validator("article_url")
+    @classmethod
+    def _pattern(cls, value: str) -> str:
+        allowed = {"year", "month", "day", "slug", "topic", "id"}
+        names = set(re.findall(r"\{([^{}]*)\}", value))
+        if not value.startswith("/") or names - allowed or re.search(r"[{}]", re.sub(r"\{[^{}]*\}", "", value)):
+            raise ValueError("must begin with / and may name {year} {month} {day} {slug} {topic} {id}")
+        if not names & {"slug", "id"}:
+            raise ValueError("must name {slug} or {id}, or articles would share an address")
+        return value
+
+    @property
+    def root(self) -> Path:
+        """The site's folder."""
+        return self._root
+
+    @cached_property
+    def tz(self) -> ZoneInfo:
+        """The newsroom's clock."""
+        return ZoneInfo(self.zone)
+
+    @property
+    def host(self) -> str:
+        """The host name of ``base_url``."""
+        return urlsplit(self.base_url).hostname or "localhost"
+
+    @property
+    def feeds_url(self) -> str:
+        """Where ``feeds/`` can be reached, without a slash at the end."""
+        return self.feeds.url or f"{self.base_url}/feeds"
+
+    @property
+    def default_author(self) -> str:
+        """Who signs an article that names nobody."""
+        return self.author or self.title
+
+    @property
+    def articles_dir(self) -> Path:
+        """Where article records are dropped."""
+        return self.root / self.paths.articles
+
+    @property
+    def feeds_dir(self) -> Path:
+        """Where feeds are staged."""
+        return self.root / self.paths.feeds
+
+    @property
+    def outbox_dir(self) -> Path:
+        """Where issues are staged."""
+        return self.root / self.paths.outbox
+
+    @property
+    def templates_dir(self) -> Path:
+        """The site's own templates."""
+        return self.root / self.paths.templates
+
+    @property
+    def database_url(self) -> str:
+        """The store's address, with a relative SQLite path joined to the site's folder."""
+        url = self.database.url
+        text = url.reveal(self.root) if isinstance(url, Secret) else url
+        if text.startswith("sqlite:///"):
+            return "sqlite:///" + str(self.root / text.removeprefix("sqlite:///"))
+        return text.replace("postgresql://", "postgresql+psycopg://", 1)
+
+    def limit(self, kind: FacetKind, slug: str) -> int | None:
+        """How many articles the feed carries; None for every one."""
+        limit: int | str | None = None
+        if kind is FacetKind.CHANNEL and slug in self.feeds.channels:
+            limit = self.feeds.channels[slug].limit
+        limit = limit if limit is not None else self.feeds.limit
+        return None if isinstance(limit, str) else limit
+
+    def all_digests(self) -> tuple[Digest, ...]:
+        """The newsletters, in the order of the settings."""
+        return tuple(
+            Digest(
+                slug=slug,
+                title=one.title,
+                query=_query(one.topic, one.region, one.brand, one.tag, one.author),
+                at_most=one.at_most,
+                at_least=one.at_least,
+                template=one.template,
+                subject=one.subject,
+                cadence=one.cadence,
+                send=one.send,
+            )
+            for slug, one in self.digests.items()
+        )
+
+    def fingerprint(self) -> str:
+        """A hash of every setting that shows in a feed's bytes."""
+        shown = self.model_dump(
+            mode="json",
+            include={"title", "base_url", "description", "language", "author", "rights", "feeds", "theme", "zone"},
+        )
+        return hashlib.sha256(json.dumps(shown, sort_keys=True).encode()).hexdigest()
+
+
+def _query(*labels: tuple[str, ...]) -> Query:
+    kinds = (FacetKind.TOPIC, FacetKind.REGION, FacetKind.BRAND, FacetKind.TAG, FacetKind.AUTHOR)
+    return Query(
+        wanted=tuple(
+            (kind, frozenset(folded(name) for name in names))
+            for kind, names in zip(kinds, labels, strict=True)
+            if names
+        )
+    )

@@ -1,0 +1,68 @@
+"""Every error that the publisher raises on purpose.
+
+::
+
+    PublisherError                 exit status 3: the run failed
+    ├── SettingsError              exit status 2: publisher.toml or the command line is wrong
+    ├── StoreError                 the database cannot be used
+    │   ├── SchemaTooNew           a newer publisher has been at this database
+    │   └── StoreBusy              another run holds the site and did not finish in time
+    ├── StageError                 a file cannot be written into feeds/ or outbox/
+    ├── TemplateError              a template is missing or broken
+    └── RecordRefused              one record is set aside by name; the others go on
+
+Libraries' errors are translated into these where they enter. A message says what, where
+and what to do about it, in one sentence that a person can act on.
+"""
+
+__all__ = [
+    "PublisherError",
+    "RecordRefused",
+    "SchemaTooNew",
+    "SettingsError",
+    "StageError",
+    "StoreBusy",
+    "StoreError",
+    "TemplateError",
+]
+
+
+class PublisherError(Exception):
+    """The root of the tree. ``exit_status`` is what the command line ends with."""
+
+    exit_status = 3
+
+
+class SettingsError(PublisherError):
+    """The settings or the command line cannot be used; nothing was done."""
+
+    exit_status = 2
+
+
+class StoreError(PublisherError):
+    """The database cannot be opened, read or written."""
+
+
+class SchemaTooNew(StoreError):
+    """The database was upgraded by a newer publisher than this one."""
+
+
+class StoreBusy(StoreError):
+    """Another run holds the site, and did not let go within the time allowed."""
+
+
+class StageError(PublisherError):
+    """A file cannot be staged. What was staged before is still there, whole."""
+
+
+class TemplateError(PublisherError):
+    """A template is missing, does not parse, or asks for a name that is not there."""
+
+
+class RecordRefused(PublisherError):
+    """One record cannot become an article. ``where`` is its file (and line), ``reason`` why."""
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(f"{where}: {reason}")
+        self.where = where
+        self.reason = reason

@@ -1,0 +1,92 @@
+"""Dates as newsrooms write them."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime, time
+from typing import Final
+from zoneinfo import ZoneInfo
+
+__all__ = ["DATE", "localised", "parse_date", "written_date"]
+
+_MONTHS: Final = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+]
+
+_MONTH: Final = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}"
+
+#: ``April 1, 2022``, ``Jan. 9, 2026``, ``Sept. 3rd 2024``, ``1 April 2022``, ``2022-04-01``.
+DATE: Final = re.compile(
+    r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*\.?,?\s+)?"
+    rf"(?:(?P<month>{_MONTH})\.?\s+(?P<day>\d{{1,2}})(?:st|nd|rd|th)?,?\s+(?P<year>\d{{4}})"
+    rf"|(?P<day2>\d{{1,2}})\s+(?P<month2>{_MONTH})\.?,?\s+(?P<year2>\d{{4}})"
+    r"|(?P<iso>\d{4}-\d{2}-\d{2}))(?!\w)"
+)
+
+
+def _month(name: str) -> int:
+    lowered = name.lower()
+    for number, month in enumerate(_MONTHS, 1):
+        # Three letters or more of the name ("Sept"), never a word that merely begins alike.
+        if len(lowered) >= 3 and month.startswith(lowered):
+            return number
+    raise ValueError(f"{name!r} is not a month")
+
+
+def written_date(match: re.Match[str]) -> date:
+    """Return the day that a match of :data:`DATE` names.
+
+    Raises:
+        ValueError: there is no such month or day.
+    """
+    if match["iso"]:
+        return date.fromisoformat(match["iso"])
+    month = match["month"] or match["month2"]
+    day = match["day"] or match["day2"]
+    year = match["year"] or match["year2"]
+    return date(int(year), _month(month), int(day))
+
+
+def parse_date(text: str, zone: ZoneInfo) -> date | datetime:
+    """Return the day or the instant that the text names: ISO 8601, RFC 2822 or a written date.
+
+    A time without an offset is a time in ``zone``.
+
+    Raises:
+        ValueError: the text names no date, or an impossible one.
+    """
+    text = text.strip()
+    if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+        return date.fromisoformat(text)
+    if re.match(r"\d{4}-?\d{2}-?\d{2}[T ]", text):
+        return localised(datetime.fromisoformat(text), zone)
+    match = DATE.fullmatch(text)
+    if match:
+        return written_date(match)
+    try:
+        from email.utils import parsedate_to_datetime
+
+        return localised(parsedate_to_datetime(text), zone)
+    except (TypeError, ValueError, IndexError):
+        raise ValueError(f"{text[:60]!r} is not a date") from None
+
+
+def localised(moment: date | datetime, zone: ZoneInfo) -> date | datetime:
+    """Return a date as it is, a datetime without its fractions, and in ``zone`` if it names none."""
+    if not isinstance(moment, datetime):
+        return moment
+    moment = moment.replace(microsecond=0)
+    if moment.tzinfo is None:
+        return datetime.combine(moment.date(), time(moment.hour, moment.minute, moment.second), zone)
+    return moment

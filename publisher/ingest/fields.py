@@ -1,0 +1,254 @@
+"""Named fields, as front matter and JSON carry them → a record. Types are checked by name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any, Final
+
+from publisher.errors import RecordRefused
+from publisher.ingest.dates import localised, parse_date
+from publisher.ingest.result import Options
+from publisher.markup import clean_characters, one_line, paragraphs_to_html, safe_url, sanitise
+from publisher.model import Author, Image, Record
+
+__all__ = ["BODY_FORMATS", "build_record"]
+
+#: How a body may be written.
+BODY_FORMATS: Final = ("html", "markdown", "text")
+
+#: Field → the names under which exports carry it, the first one found wins.
+_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
+    "id": ("id", "guid"),
+    "url": ("url", "link", "canonical_url"),
+    "slug": ("slug",),
+    "title": ("title", "headline"),
+    "date": ("date", "published", "date_published"),
+    "updated": ("updated", "date_modified"),
+    "dek": ("dek", "summary", "description", "subtitle"),
+    "body": ("body", "content_html", "content"),
+    "format": ("format",),
+    "authors": ("authors", "author"),
+    "bio": ("bio",),
+    "topic": ("topic",),
+    "region": ("region",),
+    "brand": ("brand", "blog_brand", "blog brand"),
+    "tags": ("tags",),
+    "image": ("image",),
+    "language": ("language", "lang"),
+}
+_KINDS: Final = {
+    str: "text",
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+    list: "a list",
+    dict: "a table",
+    type(None): "nothing",
+    date: "a date",
+    datetime: "a date",
+}
+
+
+class _Fields:
+    """The fields of one record, with a reader for each type that counts what it mended."""
+
+    def __init__(self, raw: Mapping[str, Any], where: str) -> None:
+        self.where = where
+        self.raw = raw
+        self.dropped = 0
+        self.replaced = 0
+
+    def refuse(self, reason: str) -> RecordRefused:
+        return RecordRefused(self.where, reason)
+
+    def get(self, field: str) -> Any:
+        return next((self.raw[name] for name in _NAMES[field] if self.raw.get(name) is not None), None)
+
+    def clean(self, text: str) -> str:
+        text, dropped, replaced = clean_characters(text)
+        self.dropped += dropped
+        self.replaced += replaced
+        return text
+
+    def text(self, value: Any, name: str) -> str | None:
+        """Return cleaned text on one line, or None where the field is not there."""
+        if value is None:
+            return None
+        if not isinstance(value, str):
+            raise self.refuse(f"{name} must be text, not {_KINDS.get(type(value), 'that')}; put it in quotes")
+        return one_line(self.clean(value)) or None
+
+    def number(self, value: Any, name: str) -> int | None:
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 100_000:
+            raise self.refuse(f"{name} must be a whole number of pixels")
+        return value
+
+    def table(self, value: Any, name: str) -> Mapping[str, Any]:
+        if not isinstance(value, Mapping):
+            raise self.refuse(f"{name} must be text or a table, not {_KINDS.get(type(value), 'that')}")
+        return value
+
+    def items(self, value: Any, name: str) -> list[Any]:
+        if value is None:
+            return []
+        if isinstance(value, (str, Mapping)):
+            return [value]
+        if not isinstance(value, list):
+            raise self.refuse(f"{name} must be a list, not {_KINDS.get(type(value), 'that')}")
+        return value
+
+    def warnings(self) -> list[str]:
+        found = []
+        if self.dropped:
+            found.append(f"dropped {self.dropped} control character(s)")
+        if self.replaced:
+            found.append(f"replaced {self.replaced} lone surrogate(s)")
+        return found
+
+
+def build_record(
+    raw: Mapping[str, Any], where: str, options: Options, *, body: str | None = None, body_format: str = "html"
+) -> tuple[Record, list[str]]:
+    """Return the record that the fields make, and what had to be mended.
+
+    Args:
+        raw: field name → value; names that are not known are passed over.
+        where: the file (and line) for messages.
+        options: the site's clock and limits.
+        body: the body, where it does not stand among the fields.
+        body_format: what it is written in; a ``format`` field overrides it.
+
+    Raises:
+        RecordRefused: no title, no date, an impossible date, a value of a wrong type.
+    """
+    fields = _Fields(raw, where)
+    warnings: list[str] = []
+    title = fields.text(fields.get("title"), "title")
+    if not title:
+        raise fields.refuse("no title")
+    published = _moment(fields, "date", options)
+    if published is None:
+        raise fields.refuse("no date")
+    updated = _moment(fields, "updated", options)
+    if updated is not None and not isinstance(updated, datetime):
+        updated = datetime(updated.year, updated.month, updated.day, tzinfo=options.zone)
+    written = fields.get("body") if body is None else body
+    if written is not None and not isinstance(written, str):
+        raise fields.refuse(f"body must be text, not {_KINDS.get(type(written), 'that')}")
+    body_format = (fields.text(fields.get("format"), "format") or body_format).lower()
+    if body_format not in BODY_FORMATS:
+        raise fields.refuse(f"format must be one of {', '.join(BODY_FORMATS)}, not {body_format!r}")
+    url = _url(fields, "url", fields.get("url"), warnings)
+    record = Record(
+        title=title,
+        date=published,
+        updated=updated,
+        dek=fields.text(fields.get("dek"), "dek"),
+        body=_body(fields.clean(written or ""), body_format),
+        authors=_authors(fields, warnings),
+        topic=fields.text(fields.get("topic"), "topic"),
+        region=fields.text(fields.get("region"), "region"),
+        brand=fields.text(fields.get("brand"), "brand"),
+        tags=_tags(fields),
+        image=_image(fields, warnings),
+        external_id=_identifier(fields),
+        url=url,
+        slug=fields.text(fields.get("slug"), "slug"),
+        language=_language(fields, warnings),
+    )
+    return record, [*fields.warnings(), *warnings]
+
+
+def _moment(fields: _Fields, field: str, options: Options) -> date | datetime | None:
+    value = fields.get(field)
+    if value is None:
+        return None
+    if isinstance(value, date):
+        return localised(value, options.zone)
+    text = fields.text(value, field)
+    try:
+        return parse_date(text or "", options.zone)
+    except ValueError as error:
+        raise fields.refuse(f"impossible {field}: {error}") from None
+
+
+def _identifier(fields: _Fields) -> str | None:
+    value = fields.get("id")
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return fields.text(value, "id")
+
+
+def _url(fields: _Fields, name: str, value: Any, warnings: list[str], *, relative: bool = False) -> str | None:
+    text = fields.text(value, name)
+    if text is None:
+        return None
+    url = safe_url(text, "https://site.invalid/" if relative else "")
+    if url is None:
+        warnings.append(f"{name} {text[:80]!r} is not an http address and was left out")
+        return None
+    return text if relative and not re.match(r"[a-z]+:", text, re.IGNORECASE) else url
+
+
+def _body(text: str, body_format: str) -> str:
+    if body_format == "text":
+        return paragraphs_to_html(block.strip() for block in re.split(r"\n[^\S\n]*\n\s*", text) if block.strip())
+    if body_format == "markdown":
+        from publisher.ingest.markdown import markdown_to_html
+
+        text = markdown_to_html(text)
+    return sanitise(text).strip()
+
+
+def _authors(fields: _Fields, warnings: list[str]) -> tuple[Author, ...]:
+    shared_bio = fields.text(fields.get("bio"), "bio")
+    found: list[Author] = []
+    for item in fields.items(fields.get("authors"), "authors"):
+        if isinstance(item, str):
+            name, bio, url = fields.text(item, "author"), None, None
+        else:
+            entry = fields.table(item, "author")
+            name = fields.text(entry.get("name"), "author name")
+            bio = fields.text(entry.get("bio"), "author bio")
+            url = _url(fields, "author url", entry.get("url"), warnings)
+        if name:
+            found.append(Author(name=name, bio=bio or shared_bio, url=url))
+    return tuple(found)
+
+
+def _tags(fields: _Fields) -> tuple[str, ...]:
+    value = fields.get("tags")
+    if isinstance(value, str):
+        value = value.split(",")
+    tags = [fields.text(item, "tag") for item in fields.items(value, "tags")]
+    return tuple(dict.fromkeys(tag for tag in tags if tag))
+
+
+def _image(fields: _Fields, warnings: list[str]) -> Image | None:
+    value = fields.get("image")
+    if value is None:
+        return None
+    if isinstance(value, str):
+        url = _url(fields, "image", value, warnings, relative=True)
+        return Image(url=url) if url else None
+    entry = fields.table(value, "image")
+    return Image(
+        url=_url(fields, "image url", entry.get("url"), warnings, relative=True),
+        credit=fields.text(entry.get("credit"), "image credit"),
+        alt=fields.text(entry.get("alt"), "image alt"),
+        caption=fields.text(entry.get("caption"), "image caption"),
+        width=fields.number(entry.get("width"), "image width"),
+        height=fields.number(entry.get("height"), "image height"),
+    )
+
+
+def _language(fields: _Fields, warnings: list[str]) -> str | None:
+    text = fields.text(fields.get("language"), "language")
+    if text and not re.fullmatch(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*", text):
+        warnings.append(f"language {text[:40]!r} is not a BCP 47 tag, as in en or pt-BR, and was left out")
+        return None
+    return text

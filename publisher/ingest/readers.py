@@ -1,0 +1,85 @@
+"""Which suffix is read by which function, and the door through which a file comes in."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from publisher.errors import RecordRefused
+from publisher.ingest.jsonfile import read_json, read_json_lines
+from publisher.ingest.markdown import read_markdown
+from publisher.ingest.result import Found, Options, Refusal
+from publisher.ingest.text import read_text_export
+
+__all__ = ["ASIDE", "READERS", "Found", "Options", "Reader", "Refusal", "read_file"]
+
+Reader = Callable[[BinaryIO, str, Options], Iterator[Found | Refusal]]
+
+#: Suffix → the function that reads it.
+READERS: Final[Mapping[str, Reader]] = {
+    ".txt": read_text_export,
+    ".md": read_markdown,
+    ".markdown": read_markdown,
+    ".json": read_json,
+    ".jsonl": read_json_lines,
+    ".ndjson": read_json_lines,
+}
+
+#: Files that lie beside articles and are none: passed over without a word.
+ASIDE: Final = frozenset(
+    [
+        ".jpg",
+        ".jpeg",
+        ".png",
+        ".gif",
+        ".webp",
+        ".avif",
+        ".svg",
+        ".ico",
+        ".mp3",
+        ".mp4",
+        ".m4a",
+        ".ogg",
+        ".webm",
+        ".mov",
+        ".css",
+        ".js",
+        ".bak",
+        ".swp",
+        ".tmp",
+        ".part",
+    ]
+)
+
+
+def read_file(root: Path, name: str, options: Options) -> list[Found | Refusal]:
+    """Return what the file ``name``, relative to ``root``, holds. Never raises for bad input.
+
+    A link that leads out of ``root``, and anything that is no regular file, is refused: an
+    article must not be able to publish the server's own files.
+    """
+    path = root / name
+    results: list[Found | Refusal] = []
+    try:
+        reader = READERS.get(Path(name).suffix.lower())
+        if reader is None:
+            known = ", ".join(sorted(READERS))
+            raise RecordRefused(name, f"no reader for this kind of file (known: {known})")
+        if path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
+            raise RecordRefused(name, "a link that leads out of the articles folder")
+        # Non-blocking, or a named pipe would hold the run for ever.
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(handle, "rb") as stream:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                raise RecordRefused(name, "not a regular file")
+            results.extend(reader(stream, name, options))
+    except RecordRefused as refusal:
+        results.append(Refusal(where=refusal.where, reason=refusal.reason))
+    except OSError as error:
+        results.append(Refusal(where=name, reason=f"cannot be read: {error.strerror}"))
+    except RecursionError:
+        results.append(Refusal(where=name, reason="nested too deep"))
+    return results

@@ -1,0 +1,116 @@
+"""An issue → an RFC 5322 message.
+
+Put together by hand: ``EmailMessage(policy=SMTP)`` encodes a long List-Unsubscribe and thereby
+takes the button away, and it draws boundaries at random.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import quopri
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from email.charset import QP, Charset
+from email.header import Header
+from email.utils import format_datetime, parseaddr
+
+__all__ = ["Envelope", "build_message"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """Everything of a message but its parts."""
+
+    #: ``The Review <news@example.org>``
+    sender: str
+    reply_to: str | None
+    #: The name of the list: it stands in To, and in List-Id.
+    list_name: str
+    #: The list's own identifier below the sender's domain (RFC 2919), as in ``morning``.
+    list_slug: str
+    subject: str
+    date: datetime
+    #: Left of the @ in Message-ID: the same for the same issue, for ever.
+    message_key: str
+    #: Where a reader leaves the list: https or mailto.
+    unsubscribe: str
+
+
+def _charset() -> Charset:
+    charset = Charset("utf-8")
+    charset.header_encoding = QP
+    return charset
+
+
+def _encoded(text: str) -> str:
+    """Return unstructured text for a header: as it is, or in encoded words (RFC 2047)."""
+    if re.search(r"[\r\n\x00]", text):
+        raise ValueError("a header must be one line")
+    if text.isascii() and len(text) <= 60:
+        return text
+    return Header(text, _charset(), maxlinelen=74, header_name="Subject").encode(linesep="\r\n")
+
+
+def _phrase(name: str) -> str:
+    """Return a display name: a quoted string where it is plain, encoded words where it is not."""
+    if name.isascii() and len(name) <= 60:
+        escaped = name.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{escaped}"'
+    return _encoded(name)
+
+
+def _mailbox(value: str) -> tuple[str, str]:
+    """Return (header text, bare address) of an address with or without a name."""
+    name, address = parseaddr(value)
+    return (f"{_phrase(name)} <{address}>" if name else address), address
+
+
+def _quoted_printable(text: str) -> bytes:
+    """Return text as quoted-printable (RFC 2045 §6.7), CRLF line ends, no line over 76."""
+    encoded = quopri.encodestring(text.replace("\r\n", "\n").encode())
+    # A leading dot would be doubled on the way (RFC 5321 §4.5.2), and "From " mangled by mailboxes.
+    encoded = re.sub(rb"(?m)^\.", b"=2E", encoded)
+    encoded = re.sub(rb"(?m)^From ", b"=46rom ", encoded)
+    return encoded.replace(b"\n", b"\r\n")
+
+
+def build_message(envelope: Envelope, *, text: str, html: str) -> bytes:
+    """Return the message: plain text first, then HTML (multipart/alternative, RFC 2046 §5.1.4).
+
+    The same envelope and parts give the same bytes.
+
+    Raises:
+        ValueError: a header would break the line.
+    """
+    parts: Sequence[tuple[str, bytes]] = (
+        ("text/plain", _quoted_printable(text)),
+        ("text/html", _quoted_printable(html)),
+    )
+    # "=_" cannot occur in quoted-printable, so no part can hold the boundary (RFC 2045 §6.7).
+    boundary = "=_" + hashlib.sha256(b"".join(data for _, data in parts)).hexdigest()[:32]
+    sender, address = _mailbox(envelope.sender)
+    domain = address.rpartition("@")[2]
+    headers = [
+        ("From", sender),
+        ("To", f"{_phrase(envelope.list_name)} <{address}>"),
+        *([("Reply-To", _mailbox(envelope.reply_to)[0])] if envelope.reply_to else []),
+        ("Subject", _encoded(envelope.subject)),
+        ("Date", format_datetime(envelope.date)),
+        ("Message-ID", f"<{envelope.message_key}@{domain}>"),
+        ("List-Id", f"{_phrase(envelope.list_name)} <{envelope.list_slug}.{domain}>"),
+        ("List-Unsubscribe", f"<{envelope.unsubscribe}>"),
+        ("Precedence", "bulk"),
+        ("Auto-Submitted", "auto-generated"),
+        ("MIME-Version", "1.0"),
+        ("Content-Type", f'multipart/alternative; boundary="{boundary}"'),
+    ]
+    lines = [f"{name}: {value}".encode() for name, value in headers]
+    body = b"\r\n".join(
+        b"--" + boundary.encode() + b"\r\n"
+        b"Content-Type: " + kind.encode() + b"; charset=utf-8\r\n"
+        b"Content-Transfer-Encoding: quoted-printable\r\n\r\n" + data
+        for kind, data in parts
+    )
+    return b"\r\n".join(lines) + b"\r\n\r\n" + body + b"\r\n--" + boundary.encode() + b"--\r\n"

@@ -1,0 +1,220 @@
+"""The records that everything else is about: frozen, keyword-only, aware datetimes only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+
+__all__ = [
+    "ALL",
+    "Article",
+    "Author",
+    "Channel",
+    "Digest",
+    "FacetKind",
+    "FeedFormat",
+    "Image",
+    "Issue",
+    "Query",
+    "Record",
+    "SendPolicy",
+    "aware",
+]
+
+
+class FacetKind(StrEnum):
+    """What a feed can be about. The value is the folder under ``feeds/``."""
+
+    ALL = "all"
+    CHANNEL = "channel"
+    TOPIC = "topic"
+    REGION = "region"
+    BRAND = "brand"
+    TAG = "tag"
+    AUTHOR = "author"
+
+
+class FeedFormat(StrEnum):
+    """The formats a feed is staged in. The value is the file's suffix."""
+
+    RSS = "rss"
+    ATOM = "atom"
+    JSON = "json"
+
+
+class SendPolicy(StrEnum):
+    """Whether an issue waits for a person (``review``) or may leave by itself (``auto``)."""
+
+    REVIEW = "review"
+    AUTO = "auto"
+
+
+def aware(moment: datetime) -> datetime:
+    """Return ``moment`` as it is; a naive one is refused at the door.
+
+    Raises:
+        ValueError: the datetime has no zone, so it names no instant.
+    """
+    if moment.tzinfo is None:
+        raise ValueError(f"{moment!r} has no time zone")
+    return moment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Author:
+    """Somebody who wrote an article."""
+
+    #: The name as it is signed: ``Amara Okafor``.
+    name: str
+    #: One or two sentences about the author, plain text.
+    bio: str | None = None
+    #: The author's own page, absolute.
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """An article's picture, or only its credit where the export carries no address."""
+
+    #: Absolute address, or relative to the site; None where only the credit is known.
+    url: str | None = None
+    #: Who is to be named: ``Reuters / Ana Lima``.
+    credit: str | None = None
+    #: What a reader who cannot see it is told.
+    alt: str | None = None
+    #: A line under the picture, plain text.
+    caption: str | None = None
+    #: Pixels.
+    width: int | None = None
+    #: Pixels.
+    height: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One article as a reader of exports found it: everything but an identity.
+
+    Text fields are plain text, cleaned of what XML cannot carry; ``body`` is sanitised HTML.
+    """
+
+    #: The headline; never empty.
+    title: str
+    #: When it was published, as the record says: a day (in the site's zone) or an instant.
+    date: date | datetime
+    #: The summary paragraph under the headline.
+    dek: str | None = None
+    #: Sanitised HTML; addresses in it may still be relative.
+    body: str = ""
+    authors: tuple[Author, ...] = ()
+    topic: str | None = None
+    region: str | None = None
+    brand: str | None = None
+    tags: tuple[str, ...] = ()
+    image: Image | None = None
+    #: The export's own identifier, if it has one. Trusted before ``url`` and the file name.
+    external_id: str | None = None
+    #: Where the article can be read, absolute, if the record says.
+    url: str | None = None
+    #: The last part of the address, if the record says.
+    slug: str | None = None
+    #: When it was last changed in a way that readers should notice.
+    updated: datetime | None = None
+    #: BCP 47 language of the article, where it is not the site's.
+    language: str | None = None
+
+    def facets(self) -> tuple[tuple[FacetKind, str], ...]:
+        """Every (kind, label) that the record belongs to, each once, in a fixed order."""
+        found: list[tuple[FacetKind, str]] = []
+        for kind, label in (
+            (FacetKind.TOPIC, self.topic),
+            (FacetKind.REGION, self.region),
+            (FacetKind.BRAND, self.brand),
+        ):
+            if label:
+                found.append((kind, label))
+        found.extend((FacetKind.TAG, tag) for tag in self.tags)
+        found.extend((FacetKind.AUTHOR, author.name) for author in self.authors)
+        return tuple(dict.fromkeys(found))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Article(Record):
+    """A record with an identity. ``id`` never changes, whatever the record does."""
+
+    #: ``urn:uuid:…`` or ``tag:…``; the guid of every feed entry.
+    id: str
+    #: Arrival number in the store: 1 for the first article ever read.
+    seq: int
+    #: Where it can be read, absolute.
+    link: str
+    #: The instant of publication: distinct from that of any other article of the same day.
+    published: datetime
+    #: The instant of the last significant change; equal to ``published`` if there was none.
+    changed: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """Which articles are asked for: any of the labels of a kind, in all kinds that are named."""
+
+    wanted: tuple[tuple[FacetKind, frozenset[str]], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Channel:
+    """A feed's definition."""
+
+    #: The folder under ``feeds/``, and what the feed is about.
+    kind: FacetKind
+    #: The file's name without its suffix.
+    slug: str
+    title: str
+    description: str
+    language: str
+    #: The absolute address of the page that the feed belongs to.
+    home: str
+    #: The absolute address of the feed itself, without its suffix.
+    address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Digest:
+    """A newsletter's definition."""
+
+    slug: str
+    title: str
+    query: Query = field(default_factory=Query)
+    #: No issue carries more articles than this.
+    at_most: int = 10
+    #: No issue is made of fewer new articles than this.
+    at_least: int = 1
+    #: The folder under ``templates/digest/``.
+    template: str = "magazine"
+    #: A Jinja2 template of the subject line.
+    subject: str = "{{ digest.title }}: {{ lead.title }}"
+    #: Crontab text in the site's zone, or None for an issue on demand only.
+    cadence: str | None = None
+    send: SendPolicy = SendPolicy.REVIEW
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issue:
+    """One immutable edition of a digest, unique on (digest, slot)."""
+
+    digest: str
+    #: The instant it stands for, to the minute.
+    slot: datetime
+    #: The folder under ``outbox/DIGEST/``: the slot on the newsroom's clock.
+    name: str
+    #: 1 for a digest's first issue.
+    number: int
+    subject: str
+    #: Ids of its articles, in their order.
+    articles: tuple[str, ...]
+    #: What is staged: file name → bytes.
+    files: dict[str, bytes]
+
+
+#: The facet that every article belongs to.
+ALL = (FacetKind.ALL, "all")

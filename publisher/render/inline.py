@@ -1,0 +1,135 @@
+"""``<style>`` → ``style=``, by premailer, with its faults fenced.
+
+The only user of premailer and cssutils. Each fence has a test that shows the fault behind it.
+"""
+
+from __future__ import annotations
+
+import html
+import logging
+import re
+import threading
+from functools import lru_cache
+from typing import Any, ClassVar, Final
+
+import cssutils
+import premailer.merge_style
+import premailer.premailer
+from premailer import Premailer
+
+from publisher.errors import TemplateError
+from publisher.markup import one_line
+
+__all__ = ["OPTIONS", "inline"]
+
+#: How premailer is asked. The tests inline with plain premailer and these options, and compare.
+OPTIONS: Final[dict[str, Any]] = {
+    # <link rel=stylesheet> is fetched by default.
+    "allow_network": False,
+    # Otherwise !important is stripped from media queries too, where dark mode needs it.
+    "strip_important": False,
+    # "height:auto" would overwrite <img height="320">, and "calc(…)" be written as a width.
+    "disable_basic_attributes": ["width", "height"],
+    "keep_style_tags": False,
+    "cssutils_logging_level": logging.CRITICAL,
+}
+
+_CACHED: Final = 4096
+_LOCK: Final = threading.RLock()
+_DOCTYPE: Final = re.compile(r"\A\s*<!doctype html>", re.IGNORECASE)
+_TAG_OR_COMMENT: Final = re.compile(
+    r"<!--.*?-->|<(style|script|title)\b.*?</\1\s*>|<[^<>\"]*(?:\"[^\"]*\"[^<>\"]*)*>", re.DOTALL | re.IGNORECASE
+)
+
+
+@lru_cache(_CACHED)
+def _selector(selector: str) -> Any:
+    return premailer.premailer.CSSSelector(selector)
+
+
+@lru_cache(_CACHED)
+def _declarations(text: str, validate: bool = True) -> list[tuple[str, str]]:
+    style = cssutils.parseStyle(text, validate=validate)
+    return [(one.name.strip(), premailer.merge_style.format_value(one)) for one in style]
+
+
+def _own_caches() -> None:
+    """Give each of premailer's cached functions a cache of its own.
+
+    premailer keeps selectors and declarations in one process-wide cache under the same keys:
+    ``<p style="h3">`` in one article breaks ``h3`` in every later digest until a restart. Its
+    128 places also thrash on any theme of a usual size.
+    """
+    premailer.premailer._create_cssselector = _selector  # noqa: SLF001
+    premailer.premailer.csstext_to_pairs = _declarations
+    premailer.merge_style.csstext_to_pairs = _declarations
+
+
+_own_caches()
+
+
+def _no_fetching(_: str) -> None:
+    """Refuse what ``@import`` names. cssutils' own fetcher opens sockets and files whatever premailer is told."""
+    return
+
+
+class _Inliner(Premailer):  # type: ignore[misc]
+    """premailer with the rules of a style sheet taken apart once a process, not once a digest."""
+
+    #: Style sheet and its number in the document → what premailer made of it.
+    _parsed: ClassVar[dict[tuple[str, int], tuple[list[Any], list[Any], str]]] = {}
+
+    def _parse_css_string(self, css_body: str, validate: bool = True) -> Any:
+        return cssutils.CSSParser(fetcher=_no_fetching, validate=validate, loglevel=logging.CRITICAL).parseString(
+            css_body
+        )
+
+    def _parse_style_rules(self, css_body: str, ruleset_index: int) -> tuple[list[Any], list[Any]]:
+        if not css_body:
+            return [], []
+        key = (css_body, ruleset_index)
+        if key not in self._parsed:
+            if len(self._parsed) >= 64:
+                self._parsed.clear()
+            rules, leftover = super()._parse_style_rules(css_body, ruleset_index)
+            text = super()._css_rules_to_string(leftover) if leftover else ""
+            self._parsed[key] = (rules, leftover, text)
+        rules, leftover, _ = self._parsed[key]
+        return list(rules), leftover
+
+    def _css_rules_to_string(self, rules: list[Any]) -> str:
+        for _, leftover, text in self._parsed.values():
+            if leftover is rules:
+                return text
+        return str(super()._css_rules_to_string(rules))
+
+
+def inline(source: str) -> str:
+    """Return the document with its style sheets moved into ``style`` attributes.
+
+    ``<style data-premailer="ignore">`` stays as it is, for dark mode and phones. The result
+    opens no socket and no file, and says the same words as the source.
+
+    Args:
+        source: a whole HTML document of our own templates. Foreign ``style`` must not be in it.
+
+    Raises:
+        TemplateError: a style sheet cannot be understood, or text was lost on the way (libxml2
+            drops what stands 256 elements deep).
+    """
+    # A lower-case doctype is dropped, and Outlook falls into quirks mode.
+    source = _DOCTYPE.sub("<!DOCTYPE html>", source)
+    with _LOCK:
+        try:
+            result: str = _Inliner(source, **OPTIONS).transform(pretty_print=False)
+        except Exception as error:
+            raise TemplateError(f"the style sheet of the template cannot be inlined: {error}") from error
+    if source.startswith("<!DOCTYPE") and not result.startswith("<!DOCTYPE"):
+        raise TemplateError("the inliner dropped the doctype; begin the template with <!DOCTYPE html>")
+    if _words(result) != _words(source):
+        raise TemplateError("the inliner lost text; the template nests elements too deep, or does not close them")
+    return result
+
+
+def _words(source: str) -> str:
+    return one_line(html.unescape(_TAG_OR_COMMENT.sub(" ", source)))

@@ -1,0 +1,178 @@
+"""feedgen's XML for one entry, drawn once for each shape of entry and then filled.
+
+The only user of feedgen, with ``render/feed.py``. Feedgen takes 100 times longer to draw an entry
+than it takes to fill a drawn one, and all entries with as many authors, categories and so on are
+drawn alike. A test holds that a filled shape is byte for byte what feedgen writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, Final
+
+from feedgen.entry import FeedEntry
+from feedgen.ext.base import BaseEntryExtension, BaseExtension
+from feedgen.feed import FeedGenerator
+from lxml import etree
+
+__all__ = ["HOLE", "HouseExtension", "Shape", "attribute", "drawn", "text"]
+
+#: Where an entry's body goes. XML cannot carry NUL, so nothing else in an entry is one.
+HOLE: Final = b"\x00"
+
+_DC: Final = "http://purl.org/dc/elements/1.1/"
+_MEDIA: Final = "http://search.yahoo.com/mrss/"
+
+#: Instants that stand in a drawn shape where an entry's own go.
+_PUBLISHED: Final = datetime(2001, 1, 1, 1, 1, 1, tzinfo=UTC)
+_CHANGED: Final = datetime(2002, 2, 2, 2, 2, 2, tzinfo=UTC)
+_STAND_INS: Final = (
+    (b"2001-01-01T01:01:01+00:00", b"{{published}}"),
+    (b"Mon, 01 Jan 2001 01:01:01 +0000", b"{{published_rfc822}}"),
+    (b"2002-02-02T02:02:02+00:00", b"{{changed}}"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """What decides how an entry is drawn, apart from its text."""
+
+    #: For each author, whether an address is known.
+    authors: tuple[bool, ...] = ()
+    #: How many categories carry each scheme's number.
+    categories: tuple[int, ...] = ()
+    has_summary: bool = False
+    has_body: bool = False
+    #: Which of url, type, width, height, credit, alt are known of the picture; empty for none.
+    image: tuple[str, ...] = ()
+
+
+class HouseExtension(BaseExtension):  # type: ignore[misc]
+    """The namespaces at the root: what feedgen's own extensions declare is either too much or wrong."""
+
+    def extend_ns(self) -> dict[str, str]:
+        """Return prefix → namespace."""
+        return {"dc": _DC, "media": _MEDIA}
+
+
+class _AtomHouseExtension(BaseExtension):  # type: ignore[misc]
+    def extend_ns(self) -> dict[str, str]:
+        return {"media": _MEDIA}
+
+
+class _HouseEntryExtension(BaseEntryExtension):  # type: ignore[misc]
+    """What feedgen leaves out of an entry.
+
+    - A name-only RSS author vanishes: all authors stand joined in one ``dc:creator``, because
+      reader programs keep only the first or the last of several.
+    - An Atom link loses rel and type: the alternate link gets them back.
+    - feedgen's media extension wraps one image in a group, an error, and knows no credit.
+    """
+
+    def __init__(self) -> None:
+        self.shape = Shape()
+
+    def extend_rss(self, entry: Any) -> Any:
+        if self.shape.authors:
+            creator = etree.Element(f"{{{_DC}}}creator")
+            creator.text = "{{creators}}"
+            entry.insert(_position(entry, "guid"), creator)
+        self._media(entry)
+        return entry
+
+    def extend_atom(self, entry: Any) -> Any:
+        for link in entry.iterchildren("link"):
+            link.attrib["rel"] = "alternate"
+            link.attrib["type"] = "text/html"
+        self._media(entry)
+        return entry
+
+    def _media(self, entry: Any) -> None:
+        known = self.shape.image
+        if "url" not in known:
+            return
+        content = etree.SubElement(entry, f"{{{_MEDIA}}}content", url="{{image_url}}", medium="image")
+        for name in ("type", "width", "height"):
+            if name in known:
+                content.attrib[name] = f"{{{{image_{name}}}}}"
+        if "alt" in known:
+            etree.SubElement(content, f"{{{_MEDIA}}}description", type="plain").text = "{{image_alt}}"
+        if "credit" in known:
+            # The role vocabulary is lower-case (https://www.rssboard.org/media-rss#media-credit).
+            etree.SubElement(content, f"{{{_MEDIA}}}credit", role="photographer").text = "{{image_credit}}"
+
+
+def _position(entry: Any, tag: str) -> int:
+    for number, child in enumerate(entry):
+        if child.tag == tag:
+            return number
+    return len(entry)
+
+
+@lru_cache(maxsize=1024)
+def drawn(shape: Shape) -> tuple[bytes, bytes]:
+    """Return the RSS item and the Atom entry of a shape, as ``%``-templates of bytes."""
+    feed = FeedGenerator()
+    feed.register_extension("house", HouseExtension, None, atom=False, rss=True)
+    feed.register_extension("housea", _AtomHouseExtension, None, atom=True, rss=False)
+    feed.id("urn:x")
+    feed.title("x")
+    feed.link(href="http://x.invalid/")
+    feed.description("x")
+    feed.updated(_CHANGED)
+    entry = FeedEntry()
+    entry.id("{{id}}")
+    entry.title("{{title}}")
+    entry.link(href="{{link}}")
+    entry.published(_PUBLISHED)
+    entry.updated(_CHANGED)
+    if shape.authors:
+        entry.author(
+            [
+                {"name": f"{{{{author{n}}}}}", **({"uri": f"{{{{author_url{n}}}}}"} if has_url else {})}
+                for n, has_url in enumerate(shape.authors)
+            ]
+        )
+    if shape.has_summary:
+        entry.description("{{summary}}")
+        entry.summary("{{summary}}", type="text")
+    if shape.has_body:
+        entry.content("{{body}}", type="html")
+    entry.category(
+        [
+            {"term": f"{{{{category{n}}}}}", "scheme": f"{{{{scheme{scheme}}}}}"}
+            for n, scheme in enumerate(shape.categories)
+        ]
+    )
+    entry.register_extension("house", _HouseEntryExtension)
+    entry.house.shape = shape
+    feed.entry([entry], replace=True)
+    rss, atom = feed.rss_str(), feed.atom_str()
+    return (
+        _template(rss[rss.index(b"<item>") : rss.rindex(b"</channel>")]),
+        _template(atom[atom.index(b"<entry>") : atom.rindex(b"</feed>")]),
+    )
+
+
+def _template(data: bytes) -> bytes:
+    for stand_in, token in _STAND_INS:
+        data = data.replace(stand_in, token)
+    return data.replace(b"%", b"%%").replace(b"{{body}}", HOLE).replace(b"{{", b"%(").replace(b"}}", b")b")
+
+
+def text(value: str) -> bytes:
+    """Return text as it stands between two tags, escaped as lxml does."""
+    return value.encode().replace(b"&", b"&amp;").replace(b"<", b"&lt;").replace(b">", b"&gt;")
+
+
+def attribute(value: str) -> bytes:
+    """Return text as it stands in an attribute, escaped as lxml does."""
+    return text(value).replace(b'"', b"&quot;")
+
+
+def filled(template: bytes, values: Mapping[bytes, bytes]) -> bytes:
+    """Return a drawn shape with an entry's own text in it."""
+    return template % values

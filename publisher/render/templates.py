@@ -1,0 +1,96 @@
+"""Where templates come from, and the walls around them.
+
+Looked for in the site's own folder, then among those that come with the publisher. A site's
+template can build on the shipped one of the same name: ``{% extends "default/…" %}``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import (
+    ChoiceLoader,
+    Environment,
+    FileSystemLoader,
+    PrefixLoader,
+    StrictUndefined,
+    TemplateNotFound,
+    TemplateSyntaxError,
+)
+from jinja2.exceptions import SecurityError, UndefinedError
+from jinja2.exceptions import TemplateError as JinjaError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from publisher.errors import TemplateError
+from publisher.markup import wrap
+from publisher.render.sources import shipped_templates
+
+__all__ = ["render", "render_line"]
+
+
+@lru_cache(maxsize=8)
+def _environment(folder: Path) -> Environment:
+    shipped = FileSystemLoader(shipped_templates())
+    environment = ImmutableSandboxedEnvironment(
+        loader=ChoiceLoader([FileSystemLoader(folder), shipped, PrefixLoader({"default": shipped})]),
+        autoescape=lambda name: name is not None and ".html" in name,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["wrap"] = wrap
+    return environment
+
+
+def render(folder: Path, name: str, values: Mapping[str, Any]) -> str:
+    """Return the template ``name`` filled with ``values``.
+
+    Args:
+        folder: the site's own templates.
+        name: as in ``digest/magazine/message.html.j2``. ``.html`` in it turns escaping on.
+        values: what the template may ask for; another name is an error.
+
+    Raises:
+        TemplateError: missing, not parsable, or asking for what is not there; says where.
+    """
+    with _translated(name):
+        return _environment(folder).get_template(name).render(values)
+
+
+def render_line(text: str, values: Mapping[str, Any], setting: str) -> str:
+    """Return the one-line template ``text``, which stands in the settings under ``setting``.
+
+    Raises:
+        TemplateError: not parsable, or asking for what is not there.
+    """
+    with _translated(setting):
+        return _environment(Path()).from_string(text).render(values)
+
+
+@contextmanager
+def _translated(name: str) -> Iterator[None]:
+    try:
+        yield
+    except TemplateNotFound as error:
+        raise TemplateError(f"no template {error.name}; put it into templates/, or name another one") from error
+    except TemplateSyntaxError as error:
+        raise TemplateError(f"{error.filename or name}:{error.lineno}: {error.message}") from error
+    except (UndefinedError, SecurityError, JinjaError, TypeError, ValueError, ArithmeticError, LookupError) as error:
+        raise TemplateError(f"{_place(error) or name}: {error}") from error
+
+
+def _place(error: BaseException) -> str | None:
+    """Return file:line of the innermost template frame; Jinja2 rewrites the traceback so that it shows."""
+    place = None
+    trace = error.__traceback__
+    while trace is not None:
+        filename = trace.tb_frame.f_code.co_filename
+        if filename.endswith(".j2"):
+            place = f"{filename}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return place

@@ -1,0 +1,71 @@
+"""Which articles go into a feed or an issue, and in which order. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from publisher.model import Article, Digest, FacetKind, Query, Record
+
+__all__ = ["Candidate", "Choice", "choose", "folded", "matches", "newest_first"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """An article that a digest's readers have not had yet."""
+
+    article: Article
+    #: True where an earlier issue was full and left it for a later one.
+    carried_over: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """What a digest's next issue carries, and what stays for a later one."""
+
+    #: Newest first; empty where no issue is due.
+    articles: tuple[Article, ...]
+    #: What waits: too many for one issue, or too few for any.
+    waiting: tuple[Article, ...]
+    #: Why no issue is due, for a person; empty where one is.
+    reason: str
+
+
+def folded(label: str) -> str:
+    """Return the form in which two spellings of one label are equal: ``The BUZZ`` = ``the buzz``."""
+    return label.casefold()
+
+
+def matches(query: Query, record: Record) -> bool:
+    """Tell whether the record is asked for: one label of each kind that the query names."""
+    if not query.wanted:
+        return True
+    has: dict[FacetKind, set[str]] = {}
+    for kind, label in record.facets():
+        has.setdefault(kind, set()).add(folded(label))
+    return all(has.get(kind, set()) & labels for kind, labels in query.wanted)
+
+
+def newest_first(articles: Iterable[Article]) -> list[Article]:
+    """Return the articles by instant of publication, then by arrival, newest first."""
+    return sorted(articles, key=lambda article: (article.published, article.seq), reverse=True)
+
+
+def choose(digest: Digest, candidates: Sequence[Candidate], now: datetime) -> Choice:
+    """Decide what the digest's next issue carries.
+
+    An issue is made when at least one article is new since the last one and the minimum is
+    reached. What was carried over goes along, but does not make an issue by itself: otherwise
+    running twice in a row would send out the archive in slices.
+
+    An article dated after ``now`` waits for its time.
+    """
+    due = [one for one in candidates if one.article.published <= now and matches(digest.query, one.article)]
+    ordered = newest_first(one.article for one in due)
+    if all(one.carried_over for one in due):
+        return Choice(articles=(), waiting=tuple(ordered), reason="nothing new")
+    if len(ordered) < digest.at_least:
+        reason = f"{len(ordered)} new, an issue needs at least {digest.at_least}"
+        return Choice(articles=(), waiting=tuple(ordered), reason=reason)
+    return Choice(articles=tuple(ordered[: digest.at_most]), waiting=tuple(ordered[digest.at_most :]), reason="")

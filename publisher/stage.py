@@ -1,0 +1,208 @@
+"""Atomic write-if-changed into feeds/ and outbox/.
+
+A file is written whole under a name of its own, fsynced, and renamed over the old one: a crash
+at any point leaves the old file or the new one, never half of one.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+from publisher.errors import StageError
+
+__all__ = ["Stage", "Written"]
+
+#: New files are written here, inside the folder that they are staged in, so that a rename does.
+_DRAFTS: Final = ".staging"
+#: Files up to this size are compared in memory before anything is written.
+_IN_MEMORY: Final = 8 * 1024 * 1024
+_CHUNK: Final = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """A staged file."""
+
+    #: Relative to the stage's folder.
+    path: str
+    sha256: str
+    size: int
+    mtime_ns: int
+    #: False where the file was there already, byte for byte.
+    changed: bool
+
+
+class Stage:
+    """A folder that is staged into. With ``dry_run`` it only tells what would change."""
+
+    def __init__(self, root: Path, *, dry_run: bool = False) -> None:
+        self.root = root
+        self.dry_run = dry_run
+        self._touched: set[Path] = set()
+        self._folders: set[Path] = set()
+
+    def __enter__(self) -> Self:
+        self._sweep()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.sync()
+        self._sweep()
+
+    def is_intact(self, path: str, size: int, mtime_ns: int) -> bool:
+        """Tell whether a staged file is still as it was written, by size and time."""
+        try:
+            info = os.stat(self.root / path, follow_symlinks=False)
+        except OSError:
+            return False
+        return info.st_size == size and info.st_mtime_ns == mtime_ns
+
+    def put(self, path: str, chunks: Iterable[bytes]) -> Written:
+        """Stage a file, and leave it alone where it holds these bytes already.
+
+        Raises:
+            StageError: it cannot be written; what was staged before is untouched.
+        """
+        target = self.root / path
+        try:
+            return self._put(target, path, iter(chunks))
+        except OSError as error:
+            raise StageError(_explained(path, error)) from error
+
+    def remove(self, path: str) -> bool:
+        """Take a staged file away, and the folder that it leaves empty; tell whether it was there."""
+        target = self.root / path
+        try:
+            if self.dry_run:
+                return target.exists()
+            target.unlink(missing_ok=False)
+            self._touched.add(target.parent)
+            parent = target.parent
+            while parent != self.root and not any(parent.iterdir()):
+                parent.rmdir()
+                self._touched.discard(parent)
+                parent = parent.parent
+                self._touched.add(parent)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise StageError(_explained(path, error)) from error
+        return True
+
+    def sync(self) -> None:
+        """Make renames and removals durable. Until then a power cut may bring old files back."""
+        for folder in sorted(self._touched):
+            try:
+                handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            except FileNotFoundError:
+                continue
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+        self._touched.clear()
+
+    def _put(self, target: Path, path: str, chunks: Iterator[bytes]) -> Written:
+        head, size = [], 0
+        for chunk in chunks:
+            head.append(chunk)
+            size += len(chunk)
+            if size > _IN_MEMORY:
+                break
+        else:
+            data = b"".join(head)
+            digest = hashlib.sha256(data).hexdigest()
+            known = self._same(target, path, size, digest)
+            if known or self.dry_run:
+                return known or Written(path=path, sha256=digest, size=size, mtime_ns=0, changed=True)
+            return self._replace(target, path, self._draft(path, [data])[0], digest, size)
+        if self.dry_run:
+            digest, size = _hashed(head, chunks)
+            known = self._same(target, path, size, digest)
+            return known or Written(path=path, sha256=digest, size=size, mtime_ns=0, changed=True)
+        draft, digest, size = self._draft(path, _joined(head, chunks))
+        known = self._same(target, path, size, digest)
+        if known:
+            draft.unlink()
+            return known
+        return self._replace(target, path, draft, digest, size)
+
+    def _same(self, target: Path, path: str, size: int, digest: str) -> Written | None:
+        """Return the file as it is, if it holds the bytes with this hash."""
+        try:
+            info = os.stat(target, follow_symlinks=False)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        if info.st_size != size or target.is_symlink() or not target.is_file():
+            return None
+        with target.open("rb") as stream:
+            found = hashlib.file_digest(stream, "sha256").hexdigest()
+        if found != digest:
+            return None
+        return Written(path=path, sha256=digest, size=size, mtime_ns=info.st_mtime_ns, changed=False)
+
+    def _draft(self, path: str, chunks: Iterable[bytes]) -> tuple[Path, str, int]:
+        drafts = self.root / _DRAFTS
+        self._make(drafts)
+        draft = drafts / hashlib.sha256(path.encode()).hexdigest()[:32]
+        hashing, size = hashlib.sha256(), 0
+        with draft.open("wb") as stream:
+            for chunk in chunks:
+                stream.write(chunk)
+                hashing.update(chunk)
+                size += len(chunk)
+            stream.flush()
+            os.fsync(stream.fileno())
+        return draft, hashing.hexdigest(), size
+
+    def _replace(self, target: Path, path: str, draft: Path, digest: str, size: int) -> Written:
+        self._make(target.parent)
+        os.replace(draft, target)
+        self._touched.add(target.parent)
+        info = os.stat(target)
+        return Written(path=path, sha256=digest, size=size, mtime_ns=info.st_mtime_ns, changed=True)
+
+    def _make(self, folder: Path) -> None:
+        if folder not in self._folders:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._folders.add(folder)
+            self._touched.add(folder.parent)
+
+    def _sweep(self) -> None:
+        """Take away what a run that was killed left unfinished."""
+        drafts = self.root / _DRAFTS
+        if not self.dry_run and drafts.is_dir():
+            shutil.rmtree(drafts, ignore_errors=True)
+            self._folders.discard(drafts)
+
+
+def _joined(head: list[bytes], rest: Iterator[bytes]) -> Iterator[bytes]:
+    yield from head
+    head.clear()
+    yield from rest
+
+
+def _hashed(head: list[bytes], rest: Iterator[bytes]) -> tuple[str, int]:
+    hashing, size = hashlib.sha256(), 0
+    for chunk in _joined(head, rest):
+        hashing.update(chunk)
+        size += len(chunk)
+    return hashing.hexdigest(), size
+
+
+def _explained(path: str, error: OSError) -> str:
+    reason, where = error.strerror or str(error), error.filename or path
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"cannot stage {path}: the disk is full; free space and run publish now again"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"cannot stage {path}: {where} may not be written ({reason}); make the folder writable, then run publish now again"
+    if error.errno in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
+        return f"cannot stage {path}: a file stands where a folder is needed, or the other way round ({where}); move it away"
+    return f"cannot stage {path}: {reason} ({where})"

@@ -1,0 +1,292 @@
+"""Opening the database, its transactions, its schema and the lock that one run at a time holds."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, Self
+
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy.exc import DBAPIError, NoSuchModuleError, SQLAlchemyError
+
+from publisher.errors import PublisherError, SchemaTooNew, StoreBusy, StoreError
+from publisher.store.schema import REVISION, metadata
+
+__all__ = ["LOCK_FILE", "Database"]
+
+#: Stands beside publisher.toml; the run that holds it writes its process number into it.
+LOCK_FILE: Final = ".publish.lock"
+#: An arbitrary number that PostgreSQL's advisory locks of this program share.
+_ADVISORY_LOCK: Final = 0x7075_626C
+_NETWORK_FILE_SYSTEMS: Final = frozenset(["nfs", "nfs4", "cifs", "smb2", "smb3", "smbfs", "ncpfs", "afs", "fuse.sshfs"])
+#: Seconds that one statement waits for another connection's write.
+_BUSY_SECONDS = 30
+
+
+class Database:
+    """The store. ``write()`` gives a transaction that commits as a whole, ``read()`` a connection.
+
+    With ``dry_run`` everything happens inside one transaction that is rolled back on ``close()``.
+    """
+
+    def __init__(self, engine: Engine, *, dry_run: bool = False) -> None:
+        self.engine = engine
+        self._dry: Connection | None = None
+        if dry_run:
+            self._dry = engine.connect().execution_options(write=True)
+            self._dry.begin()
+
+    @classmethod
+    def open(cls, url: str, *, dry_run: bool = False, mounts: str = "/proc/self/mounts") -> Database:
+        """Open the database at an SQLAlchemy address, made or upgraded where that is needed.
+
+        Raises:
+            StoreError: it cannot be reached, lies on a network file system, or is no database of ours.
+            SchemaTooNew: a newer publisher has upgraded it.
+        """
+        with _translated(_shown(url)):
+            address = make_url(url)
+            path = Path(address.database) if address.drivername == "sqlite" and address.database else None
+            if path is not None:
+                _refuse_network_file_system(path, Path(mounts))
+                if dry_run and not path.exists():
+                    url = "sqlite://"
+            engine = _engine(url)
+            try:
+                with engine.connect().execution_options(write=not dry_run) as connection, connection.begin():
+                    _migrate(connection, may_write=not dry_run or url == "sqlite://")
+            except BaseException:
+                engine.dispose()
+                raise
+            if dry_run and url == "sqlite://":
+                # One connection only: another one would see another, empty memory.
+                return cls(engine, dry_run=True)
+        return cls(engine, dry_run=dry_run)
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that takes the write lock at once, and commits or rolls back as a whole."""
+        with _translated(_shown(str(self.engine.url))):
+            if self._dry is not None:
+                with self._dry.begin_nested():
+                    yield self._dry
+                return
+            with self.engine.connect().execution_options(write=True) as connection, connection.begin():
+                yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection that sees one state of the database."""
+        with _translated(_shown(str(self.engine.url))):
+            if self._dry is not None:
+                yield self._dry
+                return
+            with self.engine.connect() as connection:
+                yield connection
+
+    def close(self) -> None:
+        """Let go of the connections; after a dry run, of everything that it wrote."""
+        if self._dry is not None:
+            self._dry.rollback()
+            self._dry.close()
+        self.engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def exclusive(
+        self, root: Path, *, wait_seconds: float = 600, on_wait: Callable[[str], None] = lambda holder: None
+    ) -> Iterator[None]:
+        """Hold the site: no other run works on it meanwhile, here or on another machine.
+
+        The lock goes with the process, so one that was killed leaves none behind.
+
+        Args:
+            root: the site's folder.
+            wait_seconds: how long another run is waited for.
+            on_wait: told once, with a name for the holder, when there is one to wait for.
+
+        Raises:
+            StoreBusy: the other run did not finish in time.
+        """
+        deadline = time.monotonic() + wait_seconds
+        with _file_lock(root / LOCK_FILE, deadline, on_wait), self._advisory_lock(deadline, on_wait):
+            yield
+
+    @contextmanager
+    def _advisory_lock(self, deadline: float, on_wait: Callable[[str], None]) -> Iterator[None]:
+        if self.engine.dialect.name != "postgresql":
+            yield
+            return
+        with _translated(_shown(str(self.engine.url))):
+            connection = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        with connection:
+            query = text("SELECT pg_try_advisory_lock(:number)")
+            _wait(
+                lambda: bool(connection.execute(query, {"number": _ADVISORY_LOCK}).scalar()),
+                deadline,
+                lambda: on_wait("another machine"),
+                "another machine",
+            )
+            try:
+                yield
+            finally:
+                connection.execute(text("SELECT pg_advisory_unlock(:number)"), {"number": _ADVISORY_LOCK})
+
+
+@contextmanager
+def _file_lock(path: Path, deadline: float, on_wait: Callable[[str], None]) -> Iterator[None]:
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise StoreError(
+            f"cannot open the lock {path}: {error.strerror}; the site's folder must be writable"
+        ) from error
+
+    def taken() -> bool:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def holder() -> str:
+        number = os.pread(handle, 20, 0).decode("ascii", "replace").strip()
+        return f"process {number}" if number else "another process"
+
+    try:
+        _wait(taken, deadline, lambda: on_wait(holder()), "another process")
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _wait(taken: Callable[[], bool], deadline: float, on_wait: Callable[[], None], holder: str) -> None:
+    told = False
+    while not taken():
+        if not told:
+            on_wait()
+            told = True
+        if time.monotonic() >= deadline:
+            raise StoreBusy(f"{holder} is publishing this site and did not finish in time; try again later")
+        time.sleep(0.05)
+
+
+def _engine(url: str) -> Engine:
+    engine = create_engine(url)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _on_sqlite_connect)
+        event.listen(engine, "begin", _on_sqlite_begin)
+    return engine
+
+
+def _on_sqlite_connect(connection: Any, _: Any) -> None:
+    # The driver's own transaction handling begins deferred ones: of 2,000 writes by four
+    # processes 542 then fail with "database is locked". BEGIN is ours (see _on_sqlite_begin).
+    connection.isolation_level = None
+    for pragma in (
+        f"busy_timeout = {_BUSY_SECONDS * 1000}",
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "foreign_keys = ON",
+        "cache_size = -32768",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _on_sqlite_begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _migrate(connection: Connection, *, may_write: bool) -> None:
+    """Bring the schema to :data:`REVISION`."""
+    tables = set(inspect(connection).get_table_names())
+    if "alembic_version" not in tables:
+        if tables & set(metadata.tables):
+            raise StoreError("the database has tables of these names that are not the publisher's; name another one")
+        if not may_write:
+            raise StoreError("the database is empty; run publish now without --dry-run first")
+        metadata.create_all(connection)
+        connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
+        connection.execute(text("INSERT INTO alembic_version VALUES (:revision)"), {"revision": REVISION})
+        return
+    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    if found == REVISION:
+        return
+    if found is not None and str(found) > REVISION:
+        raise SchemaTooNew(
+            f"the database is of a newer publisher (schema {found}, this one knows {REVISION}); upgrade it"
+        )
+    if not may_write:
+        raise StoreError(
+            f"the database is of an older publisher (schema {found}); run publish now without --dry-run first"
+        )
+    from publisher.store.migrate import upgrade
+
+    upgrade(connection)
+
+
+def _refuse_network_file_system(path: Path, mounts: Path) -> None:
+    """SQLite's locks do not hold across machines; a shared folder corrupts the store."""
+    try:
+        lines = mounts.read_text().splitlines()
+    except OSError:
+        return
+    folder = str(path.resolve().parent)
+    best, kind = "", ""
+    for line in lines:
+        fields = line.split()
+        if len(fields) < 3:
+            continue
+        mount = fields[1].replace("\\040", " ")
+        if len(mount) >= len(best) and (folder + "/").startswith(mount.rstrip("/") + "/"):
+            best, kind = mount, fields[2]
+    if kind in _NETWORK_FILE_SYSTEMS:
+        raise StoreError(
+            f"{path} lies on a network file system ({kind}), where SQLite cannot lock; "
+            "move the site to a local disk, or use PostgreSQL: set database.url"
+        )
+
+
+def _shown(url: str) -> str:
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except SQLAlchemyError:
+        return "the database"
+
+
+@contextmanager
+def _translated(name: str) -> Iterator[None]:
+    try:
+        yield
+    except PublisherError:
+        raise
+    except DBAPIError as error:
+        reason = " ".join(str(error.orig).split())
+        hint = ""
+        if "locked" in reason:
+            hint = "; another process holds it, try again"
+        elif "full" in reason:
+            hint = "; free space and run the command again"
+        elif "readonly" in reason or "unable to open" in reason:
+            hint = "; the folder must exist and be writable"
+        raise StoreError(f"{name}: {reason}{hint}") from error
+    except NoSuchModuleError as error:
+        raise StoreError(f"{name}: {error}") from error
+    except ModuleNotFoundError as error:
+        if error.name != "psycopg":
+            raise
+        raise StoreError("PostgreSQL needs the extra: pip install 'publisher[postgres]'") from error
+    except SQLAlchemyError as error:
+        raise StoreError(f"{name}: {' '.join(str(error).split())}") from error

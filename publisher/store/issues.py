@@ -1,0 +1,176 @@
+"""Digests, the articles that wait for them, and their issues."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, delete, exists, func, insert, select, update
+
+from publisher.model import Issue
+from publisher.store.schema import article, digest, issue, issue_article, issue_file, pending
+
+__all__ = [
+    "IssueRow",
+    "add_issue",
+    "add_pending",
+    "begin_digest",
+    "digests_begun",
+    "issue_files",
+    "issues",
+    "issues_to_stage",
+    "last_number",
+    "mark_staged",
+    "not_yet_carried",
+    "pending_articles",
+    "slots_taken",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssueRow:
+    """An issue without its files."""
+
+    id: int
+    digest: str
+    slot: datetime
+    name: str
+    number: int
+    subject: str
+    articles: int
+    is_staged: bool
+
+
+def digests_begun(connection: Connection) -> dict[str, int]:
+    """Return digest → the arrival number up to which articles count as read."""
+    return dict(row.tuple() for row in connection.execute(select(digest.c.slug, digest.c.since_seq)))
+
+
+def begin_digest(connection: Connection, slug: str, *, since_seq: int) -> None:
+    """Begin a digest: what has arrived so far counts as read, unless it is made pending."""
+    connection.execute(insert(digest).values(slug=slug, since_seq=since_seq))
+
+
+def add_pending(connection: Connection, rows: Iterable[tuple[str, int]]) -> None:
+    """Let articles (digest, arrival number) wait for their digest's next issue; no harm done twice."""
+    wanted = list(dict.fromkeys(rows))
+    if not wanted:
+        return
+    seqs = {seq for _, seq in wanted}
+    query = select(pending.c.digest, pending.c.article_seq).where(pending.c.article_seq.in_(seqs))
+    waiting = {(slug, seq) for slug, seq in connection.execute(query)}
+    values = [
+        {"digest": slug, "article_seq": seq, "carried_over": False}
+        for slug, seq in wanted
+        if (slug, seq) not in waiting
+    ]
+    if values:
+        connection.execute(insert(pending), values)
+
+
+def not_yet_carried(connection: Connection, rows: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
+    """Return those of (digest, arrival number) that no issue of the digest has carried."""
+    wanted = list(dict.fromkeys(rows))
+    seqs = {seq for _, seq in wanted}
+    query = select(issue_article.c.digest, issue_article.c.article_seq).where(issue_article.c.article_seq.in_(seqs))
+    carried = {(slug, seq) for slug, seq in connection.execute(query)}
+    return [one for one in wanted if one not in carried]
+
+
+def pending_articles(connection: Connection, slug: str, now: int) -> dict[int, bool]:
+    """Return arrival number → carried over, of the articles out at ``now`` that wait for the digest."""
+    query = (
+        select(pending.c.article_seq, pending.c.carried_over)
+        .join(article, article.c.seq == pending.c.article_seq)
+        .where(pending.c.digest == slug, article.c.published_at <= now)
+    )
+    return dict(row.tuple() for row in connection.execute(query))
+
+
+def last_number(connection: Connection, slug: str) -> int:
+    """Return the number of the digest's newest issue, 0 before the first."""
+    query = select(func.coalesce(func.max(issue.c.number), 0)).where(issue.c.digest == slug)
+    return int(connection.execute(query).scalar_one())
+
+
+def slots_taken(connection: Connection, slug: str, since: datetime) -> set[datetime]:
+    """Return the slots from ``since`` on that have an issue of the digest."""
+    query = select(issue.c.slot).where(issue.c.digest == slug, issue.c.slot >= int(since.timestamp()))
+    return {datetime.fromtimestamp(slot, UTC) for slot in connection.execute(query).scalars()}
+
+
+def add_issue(connection: Connection, made: Issue, carried: Sequence[int], passed_over: Sequence[int]) -> int:
+    """Keep an issue and its files, and return its id, in the caller's transaction.
+
+    Args:
+        made: the issue.
+        carried: arrival numbers of its articles, in their order; they wait no longer.
+        passed_over: those that were due and did not fit.
+    """
+    number = int(connection.execute(select(func.coalesce(func.max(issue.c.id), 0))).scalar_one()) + 1
+    connection.execute(
+        insert(issue).values(
+            id=number,
+            digest=made.digest,
+            slot=int(made.slot.timestamp()),
+            name=made.name,
+            number=made.number,
+            subject=made.subject,
+            is_staged=False,
+        )
+    )
+    connection.execute(
+        insert(issue_article),
+        [
+            {"digest": made.digest, "article_seq": seq, "issue_id": number, "position": position}
+            for position, seq in enumerate(carried)
+        ],
+    )
+    connection.execute(
+        insert(issue_file), [{"issue_id": number, "name": name, "data": data} for name, data in made.files.items()]
+    )
+    mine = pending.c.digest == made.digest
+    connection.execute(delete(pending).where(mine, pending.c.article_seq.in_(list(carried))))
+    if passed_over:
+        connection.execute(
+            update(pending).where(mine, pending.c.article_seq.in_(list(passed_over))).values(carried_over=True)
+        )
+    return number
+
+
+_ARTICLES = (
+    select(func.count())
+    .select_from(issue_article)
+    .where(issue_article.c.issue_id == issue.c.id)
+    .scalar_subquery()
+    .label("articles")
+)
+
+
+def issues(connection: Connection, *, only: Iterable[int] | None = None) -> list[IssueRow]:
+    """Return issues, newest first; only those of the ids given."""
+    query = select(issue, _ARTICLES).order_by(issue.c.slot.desc(), issue.c.id.desc())
+    if only is not None:
+        query = query.where(issue.c.id.in_(list(only)))
+    return [
+        IssueRow(**{**row, "slot": datetime.fromtimestamp(row["slot"], UTC)})
+        for row in connection.execute(query).mappings()
+    ]
+
+
+def issues_to_stage(connection: Connection) -> list[int]:
+    """Return the ids of issues of which not every file has been staged, oldest first."""
+    query = select(issue.c.id).where(~issue.c.is_staged, exists().where(issue_file.c.issue_id == issue.c.id))
+    return list(connection.execute(query.order_by(issue.c.id)).scalars())
+
+
+def issue_files(connection: Connection, issue_id: int) -> Mapping[str, bytes]:
+    """Return an issue's files: name → bytes."""
+    query = select(issue_file.c.name, issue_file.c.data).where(issue_file.c.issue_id == issue_id)
+    return dict(row.tuple() for row in connection.execute(query.order_by(issue_file.c.name)))
+
+
+def mark_staged(connection: Connection, issue_id: int) -> None:
+    """Note that every file of the issue lies in outbox/."""
+    connection.execute(update(issue).where(issue.c.id == issue_id).values(is_staged=True))

@@ -1,0 +1,228 @@
+"""The tables. Instants are whole seconds since 1970 in UTC; ``migrations/`` builds the same schema."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+__all__ = [
+    "REVISION",
+    "article",
+    "article_key",
+    "bucket",
+    "digest",
+    "dirty",
+    "entry",
+    "facet",
+    "feed",
+    "issue",
+    "issue_article",
+    "issue_file",
+    "membership",
+    "meta",
+    "metadata",
+    "pending",
+    "problem",
+    "source",
+    "staged",
+]
+
+#: The newest migration. A database that says otherwise is upgraded, or refused if it is newer.
+REVISION: Final = "0001"
+
+metadata = MetaData()
+
+#: Single facts: the last run's instant, the settings' fingerprint, the namespace of ids.
+meta = Table(
+    "meta",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+#: A group of files in articles/, with a fingerprint that tells whether any of them changed.
+bucket = Table(
+    "bucket",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("fingerprint", Text, nullable=False),
+)
+
+#: A file in articles/ that was read.
+source = Table(
+    "source",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("bucket", Integer, nullable=False, index=True),
+    Column("signature", Text, nullable=False),
+)
+
+#: What a file's reader had to say: refusals and warnings, kept until the file changes.
+problem = Table(
+    "problem",
+    metadata,
+    Column("name", Text, ForeignKey("source.name", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("location", Text, nullable=False),
+    Column("refused", Boolean, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
+article = Table(
+    "article",
+    metadata,
+    #: Order of arrival.
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("id", Text, nullable=False, unique=True),
+    #: The path of its address below base_url, minted once.
+    Column("path", Text, nullable=False, unique=True),
+    #: The instant that the record asks for; ``published_at`` is the free one at or after it.
+    Column("asked_at", BigInteger, nullable=False, index=True),
+    Column("published_at", BigInteger, nullable=False, unique=True),
+    Column("changed_at", BigInteger, nullable=False, index=True),
+    Column("hash", Text, nullable=False, index=True),
+    #: The record without its body, JSON.
+    Column("record", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    #: The file that it was last read from.
+    Column("source", Text, nullable=False),
+)
+
+#: ``id:…``, ``url:…`` or ``file:…`` → the article that a re-export under this key belongs to.
+article_key = Table(
+    "article_key",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("article_seq", Integer, ForeignKey("article.seq"), nullable=False, index=True),
+)
+
+#: Something that a feed can be about. Label and slug are minted once.
+facet = Table(
+    "facet",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("kind", Text, nullable=False),
+    Column("label", Text, nullable=False),
+    Column("folded", Text, nullable=False),
+    Column("slug", Text, nullable=False),
+    UniqueConstraint("kind", "folded"),
+    UniqueConstraint("kind", "slug"),
+)
+
+#: Which article belongs to which facet, in the order of a feed.
+membership = Table(
+    "membership",
+    metadata,
+    Column("facet_id", Integer, ForeignKey("facet.id"), primary_key=True),
+    Column("published_at", BigInteger, primary_key=True),
+    Column("article_seq", Integer, ForeignKey("article.seq"), primary_key=True),
+    Index("ix_membership_article", "article_seq"),
+    sqlite_with_rowid=False,
+)
+
+#: An article's entry in each format, made once per revision; the body goes into the hole in each.
+entry = Table(
+    "entry",
+    metadata,
+    Column("article_seq", Integer, ForeignKey("article.seq"), primary_key=True, autoincrement=False),
+    #: The article's hash and the settings' fingerprint that it was made from.
+    Column("revision", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("rss", LargeBinary, nullable=False),
+    Column("atom", LargeBinary, nullable=False),
+    Column("json", LargeBinary, nullable=False),
+)
+
+#: A feed as it was last staged.
+feed = Table(
+    "feed",
+    metadata,
+    Column("facet_id", Integer, ForeignKey("facet.id"), primary_key=True, autoincrement=False),
+    Column("articles", Integer, nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+    #: Its newest headlines, JSON, for the page that lists the feeds.
+    Column("latest", Text, nullable=False),
+)
+
+#: Feeds that are to be staged again. Written with the change itself, taken off after staging.
+dirty = Table(
+    "dirty",
+    metadata,
+    Column("facet_id", Integer, ForeignKey("facet.id"), primary_key=True, autoincrement=False),
+)
+
+#: A file under feeds/ or outbox/ as it was written.
+staged = Table(
+    "staged",
+    metadata,
+    Column("path", Text, primary_key=True),
+    #: What it belongs to: ``feed:ID``, ``issue:ID`` or ``index``.
+    Column("owner", Text, nullable=False, index=True),
+    Column("sha256", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("mtime_ns", BigInteger, nullable=False),
+)
+
+#: A newsletter that has begun. Articles that arrived up to ``since_seq`` count as read.
+digest = Table(
+    "digest",
+    metadata,
+    Column("slug", Text, primary_key=True),
+    Column("since_seq", Integer, nullable=False),
+)
+
+#: Articles that a digest's readers have not had.
+pending = Table(
+    "pending",
+    metadata,
+    Column("digest", Text, ForeignKey("digest.slug"), primary_key=True),
+    Column("article_seq", Integer, ForeignKey("article.seq"), primary_key=True),
+    Column("carried_over", Boolean, nullable=False),
+)
+
+issue = Table(
+    "issue",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("digest", Text, ForeignKey("digest.slug"), nullable=False),
+    Column("slot", BigInteger, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("subject", Text, nullable=False),
+    #: False until every file of it lies in outbox/.
+    Column("is_staged", Boolean, nullable=False),
+    UniqueConstraint("digest", "slot"),
+    UniqueConstraint("digest", "number"),
+)
+
+#: Which articles an issue carries. No digest carries an article twice: the key forbids it.
+issue_article = Table(
+    "issue_article",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("article_seq", Integer, ForeignKey("article.seq"), primary_key=True),
+    Column("issue_id", Integer, ForeignKey("issue.id"), nullable=False, index=True),
+    Column("position", Integer, nullable=False),
+)
+
+#: An issue's files, byte for byte.
+issue_file = Table(
+    "issue_file",
+    metadata,
+    Column("issue_id", Integer, ForeignKey("issue.id"), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+)
