@@ -153,7 +153,7 @@ class Stage:
         self._make(drafts)
         draft = drafts / hashlib.sha256(path.encode()).hexdigest()[:32]
         hashing, size = hashlib.sha256(), 0
-        with draft.open("wb") as stream:
+        with draft.open("wb", buffering=_CHUNK) as stream:
             for chunk in chunks:
                 stream.write(chunk)
                 hashing.update(chunk)

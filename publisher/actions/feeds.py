@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Connection
 
@@ -17,22 +17,25 @@ from publisher.config import Site
 from publisher.errors import TemplateError
 from publisher.markup import url_path
 from publisher.model import ALL, Article, Channel, FacetKind, FeedFormat
+from publisher.parallel import Workers
 from publisher.selection import matches
 from publisher.stage import Stage, Written
 from publisher.store import articles as store
 from publisher.store import feeds as table
 from publisher.store import sources
 from publisher.store.database import Database
-from publisher.store.feeds import Facet, StagedFile
+from publisher.store.feeds import Facet, StagedFile, Window
 from publisher.store.sources import Problem
 
 if TYPE_CHECKING:
-    from publisher.render.feed import House
+    from publisher.render.entry import House
 
-__all__ = ["channel_of", "stage_feeds"]
+__all__ = ["channel_of", "make_entries", "stage_feeds", "sync_channels"]
 
 #: Feeds staged in one transaction.
 _BATCH: Final = 50
+#: Entries made at a time.
+_PAGE: Final = 500
 #: Headlines of a feed on the page of feeds.
 _HEADLINES: Final = 3
 _ORDER: Final = tuple(FacetKind)
@@ -70,23 +73,28 @@ def _path(facet: Facet, form: FeedFormat) -> str:
 
 
 def stage_feeds(
-    db: Database, site: Site, now: datetime, report: PublishReport, progress: Progress, *, dry_run: bool
+    db: Database,
+    site: Site,
+    now: datetime,
+    report: PublishReport,
+    progress: Progress,
+    workers: Workers,
+    *,
+    dry_run: bool,
 ) -> None:
     """Stage every feed that a change has touched, and note it in the report.
 
     Touched is a feed when an article of it came, changed or reached its time, when a setting
     that shows in it was changed, or when its files are missing or not as they were written.
     """
-    from publisher.render import feed as render
+    from publisher.render.entry import REVISION, House
 
     with Stage(site.feeds_dir, dry_run=dry_run) as stage:
         with db.write() as connection:
-            fingerprint = hashlib.sha256(f"{site.fingerprint()} {render.REVISION} {__version__}".encode()).hexdigest()[
-                :16
-            ]
-            _prepare(connection, site, now, fingerprint, stage)
+            fingerprint = hashlib.sha256(f"{site.fingerprint()} {REVISION} {__version__}".encode()).hexdigest()[:16]
+            _prepare(connection, now, fingerprint, stage)
             touched = table.dirty_facets(connection)
-            house = render.House(
+            house = House(
                 title=site.title,
                 base_url=site.base_url,
                 feeds_url=site.feeds_url,
@@ -95,16 +103,16 @@ def stage_feeds(
                 rights=site.rights,
                 namespace=namespace_of(connection, site),
             )
+        made = _Made(house=house, fingerprint=fingerprint, workers=workers)
         for at in range(0, len(touched), _BATCH):
             with db.write() as connection:
                 work = _Work(
                     connection=connection,
                     site=site,
                     now=int(now.timestamp()),
-                    house=house,
-                    fingerprint=fingerprint,
                     stage=stage,
                     report=report,
+                    made=made,
                 )
                 for facet in touched[at : at + _BATCH]:
                     work.stage_feed(facet)
@@ -115,10 +123,8 @@ def stage_feeds(
             report.feed_files = len([one for one in table.staged_files(connection) if one.path.startswith("feeds/")])
 
 
-def _prepare(connection: Connection, site: Site, now: datetime, fingerprint: str, stage: Stage) -> None:
+def _prepare(connection: Connection, now: datetime, fingerprint: str, stage: Stage) -> None:
     """Mark as dirty what other things than articles have touched."""
-    store.mint_facets(connection, [ALL])
-    _sync_channels(connection, site)
     if sources.get_fact(connection, "feeds_fingerprint") != fingerprint:
         table.mark_all_dirty(connection)
         sources.set_fact(connection, "feeds_fingerprint", fingerprint)
@@ -135,8 +141,9 @@ def _prepare(connection: Connection, site: Site, now: datetime, fingerprint: str
             table.mark_dirty(connection, [int(number)])
 
 
-def _sync_channels(connection: Connection, site: Site) -> None:
+def sync_channels(connection: Connection, site: Site) -> None:
     """File every article under the site's own channels, where their definition was changed."""
+    store.mint_facets(connection, [ALL])
     for slug, channel in site.feeds.channels.items():
         definition = hashlib.sha256(
             channel.model_dump_json(exclude={"title", "description", "limit"}).encode()
@@ -165,20 +172,27 @@ def _wanted(facet: Facet, site: Site) -> bool:
 
 
 @dataclass(slots=True, kw_only=True)
+class _Made:
+    """What a run knows of the entries that it needs."""
+
+    house: House
+    #: What the settings and the code add to an entry's revision.
+    fingerprint: str
+    workers: Workers
+    #: Articles whose entry could not be made.
+    broken: set[int] = field(default_factory=set)
+
+
+@dataclass(slots=True, kw_only=True)
 class _Work:
     """One transaction's worth of feeds."""
 
     connection: Connection
     site: Site
     now: int
-    house: House
-    fingerprint: str
     stage: Stage
     report: PublishReport
-    #: Articles whose entry could not be made.
-    broken: set[int] = field(default_factory=set)
-    #: Articles whose entries are known to be of the newest revision.
-    fresh: set[int] = field(default_factory=set)
+    made: _Made
 
     def stage_feed(self, facet: Facet) -> None:
         """Stage one feed in every format, or take it away where nothing is left of it."""
@@ -188,24 +202,22 @@ class _Work:
         if not _wanted(facet, site) or (count == 0 and not always):
             self._remove(facet)
             return
-        seqs = store.newest(connection, facet.id, self.now, site.limit(facet.kind, facet.slug))
-        self._freshen(seqs)
-        if self.broken:
-            seqs = [seq for seq in seqs if seq not in self.broken]
-        changed = store.newest_change(connection, seqs)
-        self._stage_formats(facet, seqs, changed)
-        headlines = self._headlines(seqs[:_HEADLINES])
+        window = Window(facet_id=facet.id, now=self.now, limit=site.limit(facet.kind, facet.slug))
+        self._freshen(window)
+        changed = table.newest_change(connection, window)
+        self._stage_formats(facet, window, changed)
+        headlines = self._headlines(store.newest(connection, facet.id, self.now, _HEADLINES))
         table.save_feed(connection, facet.id, articles=count, changed_at=changed or 0, latest=headlines)
 
-    def _stage_formats(self, facet: Facet, seqs: Sequence[int], changed: int | None) -> None:
+    def _stage_formats(self, facet: Facet, window: Window, changed: int | None) -> None:
         from publisher.render.feed import joined
 
         channel = channel_of(facet, self.site)
         moment = None if changed is None else datetime.fromtimestamp(changed, UTC).astimezone(self.site.tz)
         files = []
         for form in self.site.feeds.formats:
-            entries = table.entries(self.connection, seqs, form.value)
-            written = self.stage.put(_path(facet, form), joined(channel, form, self.house, moment, entries))
+            entries = table.entries(self.connection, window, form.value)
+            written = self.stage.put(_path(facet, form), joined(channel, form, self.made.house, moment, entries))
             files.append(_staged(written, "feeds", f"feed:{facet.id}"))
             if written.changed:
                 self.report.feeds_changed.append(f"{self.site.paths.feeds}/{written.path}")
@@ -230,37 +242,56 @@ class _Work:
         found = store.articles_by_seq(self.connection, seqs, self.site.base_url, self.site.tz)
         return dump_headlines([Headline(title=found[seq].title, link=found[seq].link) for seq in seqs])
 
-    def _freshen(self, seqs: Sequence[int]) -> None:
+    def _freshen(self, window: Window) -> None:
         """Make the entries that are missing or older than their article or the settings."""
-        unknown = [seq for seq in seqs if seq not in self.fresh and seq not in self.broken]
-        for at in range(0, len(unknown), 500):
-            page = unknown[at : at + 500]
-            stale = table.stale_entries(self.connection, page, self.fingerprint)
-            found = store.articles_by_seq(self.connection, stale, self.site.base_url, self.site.tz)
-            hashes = store.hashes(self.connection, stale)
-            rows = [row for seq in stale if (row := self._entry(found[seq], hashes[seq])) is not None]
+        stale = table.stale_entries(self.connection, window, self.made.fingerprint)
+        stale = [seq for seq in stale if seq not in self.made.broken]
+        pages = [stale[at : at + _PAGE] for at in range(0, len(stale), _PAGE)]
+        jobs = ((self._articles(page), self.made.house) for page in pages)
+        for page, (rows, broken) in zip(
+            pages, self.made.workers.map(make_entries, jobs, worth_it=len(pages) > 2), strict=True
+        ):
+            hashes = store.hashes(self.connection, page)
+            for row in rows:
+                row["revision"] = f"{hashes[row['article_seq']]}:{self.made.fingerprint}"
             table.save_entries(self.connection, rows)
-            self.fresh.update(seq for seq in page if seq not in self.broken)
+            for seq, problem in broken:
+                self.made.broken.add(seq)
+                self.report.refused.append(problem)
 
-    def _entry(self, article: Article, content_hash: str) -> dict[str, object] | None:
-        from publisher.render.feed import render_entry
+    def _articles(self, seqs: Sequence[int]) -> list[Article]:
+        found = store.articles_by_seq(self.connection, seqs, self.site.base_url, self.site.tz)
+        return [found[seq] for seq in seqs]
 
+
+def make_entries(
+    job: tuple[Sequence[Article], House],
+) -> tuple[list[dict[str, Any]], list[tuple[int, Problem]]]:
+    """Return rows for the table of entries, and the articles that none could be made of.
+
+    Whatever is wrong with one article, the feeds go out without it, and say so.
+    """
+    from publisher.render.entry import render_entry
+
+    articles, house = job
+    rows, broken = [], []
+    for article in articles:
         try:
-            made = render_entry(article, self.house)
+            made = render_entry(article, house)
         except Exception as error:
-            # Whatever is wrong with one article, the feed goes out without it, and says so.
             reason = f"its feed entry cannot be made: {error}"
-            self.report.refused.append(Problem(where=article.id, refused=True, reason=reason))
-            self.broken.add(article.seq)
-            return None
-        return {
-            "article_seq": article.seq,
-            "revision": f"{content_hash}:{self.fingerprint}",
-            "body": made.body,
-            "rss": made.rss,
-            "atom": made.atom,
-            "json": made.json,
-        }
+            broken.append((article.seq, Problem(where=article.id, refused=True, reason=reason)))
+            continue
+        rows.append(
+            {
+                "article_seq": article.seq,
+                "body": made.body,
+                "rss": made.rss,
+                "atom": made.atom,
+                "json": made.json,
+            }
+        )
+    return rows, broken
 
 
 def _staged(written: Written, folder: str, owner: str) -> StagedFile:

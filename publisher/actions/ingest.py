@@ -14,8 +14,9 @@ from sqlalchemy import Connection
 from publisher.actions.identify import asked_instant, content_hash, keys_of, mint_id, mint_path, same_article
 from publisher.actions.report import Progress, PublishReport
 from publisher.config import Site
-from publisher.ingest import ASIDE, Found, Listing, Options, Refusal, bucket_of, read_file, scan
-from publisher.model import ALL, FacetKind, Record
+from publisher.ingest import ASIDE, Found, Listing, Options, Refusal, bucket_of, read_files, scan
+from publisher.model import ALL, FacetKind, Query, Record
+from publisher.parallel import Workers
 from publisher.selection import folded, matches
 from publisher.store import articles as store
 from publisher.store import feeds, issues, sources
@@ -40,7 +41,9 @@ def namespace_of(connection: Connection, site: Site) -> uuid.UUID:
     return uuid.UUID(kept)
 
 
-def ingest(db: Database, site: Site, now: datetime, report: PublishReport, progress: Progress) -> None:
+def ingest(
+    db: Database, site: Site, now: datetime, report: PublishReport, progress: Progress, workers: Workers
+) -> None:
     """Read what is new or changed in articles/ and note it in the report.
 
     What a batch of files changes (articles, the feeds that are dirty for it, the digests that it
@@ -63,18 +66,22 @@ def ingest(db: Database, site: Site, now: datetime, report: PublishReport, progr
     gone = [name for name in known if name not in there]
     to_read = [name for name in to_read if "." + name.rpartition(".")[2].lower() not in ASIDE]
     options = Options(zone=site.tz, max_bytes=site.ingest.max_bytes, tags=frozenset(site.ingest.tags))
-    for at in range(0, len(to_read), _BATCH):
-        names = to_read[at : at + _BATCH]
-        results = {name: read_file(site.articles_dir, name, options) for name in names}
+    pages = [to_read[at : at + _BATCH] for at in range(0, len(to_read), _BATCH)]
+    jobs = ((site.articles_dir, page, options) for page in pages)
+    channels = tuple((slug, one.query) for slug, one in site.feeds.channels.items())
+    done = 0
+    for results in workers.map(read_files, jobs, worth_it=len(pages) > 2):
+        names = list(results)
         with db.write() as connection:
-            batch = _Batch(connection=connection, site=site, now=now, listing=listing)
+            batch = _Batch(connection=connection, site=site, now=now, listing=listing, channels=channels)
             said = batch.store(results)
             sources.save_sources(connection, [(name, bucket_of(name), there[name]) for name in names], said)
         report.files_read += len(names)
         report.new += batch.new
         report.edited += batch.edited
         report.warnings.extend(one for name in names for one in said.get(name, ()) if not one.refused)
-        progress("reading articles", at + len(names), len(to_read))
+        done += len(names)
+        progress("reading articles", done, len(to_read))
     if changed:
         with db.write() as connection:
             sources.set_fact(connection, "ingest_rules", rules)
@@ -114,6 +121,8 @@ class _Batch:
     new: int = 0
     edited: int = 0
     said: dict[str, list[Problem]] = field(default_factory=dict)
+    #: The site's own feeds: slug and what is in them.
+    channels: tuple[tuple[str, Query], ...] = ()
 
     def store(self, results: dict[str, list[Found | Refusal]]) -> dict[str, list[Problem]]:
         """Store the records and return what is to be said about each file."""
@@ -267,8 +276,7 @@ class _Batch:
         feeds.mark_dirty(connection, before | {row["facet_id"] for row in rows})
 
     def _channels(self, record: Record) -> list[tuple[FacetKind, str]]:
-        channels = self.site.feeds.channels
-        return [(FacetKind.CHANNEL, slug) for slug, one in channels.items() if matches(one.query, record)]
+        return [(FacetKind.CHANNEL, slug) for slug, query in self.channels if matches(query, record)]
 
     def _offer(self, fresh: Iterable[_Draft], edited: Iterable[_Draft]) -> None:
         """Let the articles wait for the digests that ask for them.

@@ -7,10 +7,11 @@ from contextlib import nullcontext
 from datetime import datetime
 
 from publisher.actions.digests import make_issues, stage_issues
-from publisher.actions.feeds import stage_feeds
+from publisher.actions.feeds import stage_feeds, sync_channels
 from publisher.actions.ingest import ingest
 from publisher.actions.report import Progress, PublishReport, silent
 from publisher.config import Site
+from publisher.parallel import Workers
 from publisher.store import sources
 from publisher.store.database import Database
 
@@ -43,9 +44,11 @@ def publish(
     report = PublishReport(at=now.isoformat(), dry_run=dry_run)
     with Database.open(site.database_url, dry_run=dry_run) as db:
         lock = nullcontext() if dry_run else db.exclusive(site.root, on_wait=on_wait)
-        with lock:
-            ingest(db, site, now, report, progress)
-            stage_feeds(db, site, now, report, progress, dry_run=dry_run)
+        with lock, Workers() as workers:
+            with db.write() as connection:
+                sync_channels(connection, site)
+            ingest(db, site, now, report, progress, workers)
+            stage_feeds(db, site, now, report, progress, workers, dry_run=dry_run)
             make_issues(db, site, now, report)
             stage_issues(db, site, report, dry_run=dry_run)
             with db.read() as connection:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -14,7 +14,7 @@ from publisher.ingest.markdown import read_markdown
 from publisher.ingest.result import Found, Options, Refusal
 from publisher.ingest.text import read_text_export
 
-__all__ = ["ASIDE", "READERS", "Found", "Options", "Reader", "Refusal", "read_file"]
+__all__ = ["ASIDE", "READERS", "Found", "Options", "Reader", "Refusal", "read_file", "read_files"]
 
 Reader = Callable[[BinaryIO, str, Options], Iterator[Found | Refusal]]
 
@@ -53,6 +53,12 @@ ASIDE: Final = frozenset(
         ".part",
     ]
 )
+
+
+def read_files(job: tuple[Path, Sequence[str], Options]) -> dict[str, list[Found | Refusal]]:
+    """Return name → what the file holds, for (root, names, options)."""
+    root, names, options = job
+    return {name: read_file(root, name, options) for name in names}
 
 
 def read_file(root: Path, name: str, options: Options) -> list[Found | Refusal]:

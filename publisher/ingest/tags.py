@@ -8,7 +8,7 @@ from functools import cache
 from itertools import pairwise
 from typing import Final
 
-from publisher.markup import one_line
+from publisher.markup import one_line, stands_in
 
 __all__ = ["part_tags"]
 
@@ -40,7 +40,7 @@ def part_tags(run: str, text: str, vocabulary: frozenset[str]) -> tuple[tuple[st
     def known(phrase: str) -> bool:
         if phrase.casefold() in lowered:
             return True
-        return _stands_in(phrase, text)
+        return stands_in(phrase, text)
 
     tags: list[str] = []
     ambiguous: list[str] = []
@@ -52,18 +52,6 @@ def part_tags(run: str, text: str, vocabulary: frozenset[str]) -> tuple[tuple[st
             if len(pieces) == 1 and not known(chunk) and _ACRONYM_THEN_WORD.search(chunk):
                 ambiguous.append(chunk)
     return tuple(dict.fromkeys(tag for tag in tags if tag)), tuple(dict.fromkeys(ambiguous))
-
-
-def _stands_in(phrase: str, text: str) -> bool:
-    """Tell whether the text has the phrase as whole words; a regex would take 20 times as long."""
-    at = text.find(phrase)
-    while at >= 0:
-        end = at + len(phrase)
-        before = text[at - 1 : at]
-        if not (before.isalnum() or before == "_" or text[end : end + 1].isalnum() or text[end : end + 1] == "_"):
-            return True
-        at = text.find(phrase, at + 1)
-    return False
 
 
 def _chunks(run: str) -> list[str]:

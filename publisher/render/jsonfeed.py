@@ -15,12 +15,28 @@ def _dumps(value: Any) -> str:
 
 
 def escape(body: str) -> bytes:
-    """Return text as it stands between the quotes of a JSON string."""
-    return _dumps(body)[1:-1].encode()
+    """Return text as it stands between the quotes of a JSON string, as ``json.dumps`` writes it.
+
+    Cleaned text carries no other control characters than tab and line feed (RFC 8259 §7).
+    """
+    data = body.encode().replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+    return data.replace(b"\n", b"\\n").replace(b"\t", b"\\t")
 
 
-def render_item(article: Article, *, language: str, image: str | None, brief: str, author: str) -> bytes:
-    """Return an item, with a hole in ``content_html`` where the body goes."""
+def render_item(
+    article: Article, language: str, *, image: str | None, brief: str, author: str, before: str, after: str
+) -> bytes:
+    """Return an item, with a hole in ``content_html`` where the article's text goes.
+
+    Args:
+        article: what the item is about.
+        language: the site's; named in the item only where the article's is another.
+        image: the absolute address of its picture.
+        brief: its summary, plain text.
+        author: who signs where nobody does.
+        before: HTML before the text.
+        after: HTML after it.
+    """
     item: dict[str, Any] = {
         "id": article.id,
         "url": article.link,
@@ -37,7 +53,8 @@ def render_item(article: Article, *, language: str, image: str | None, brief: st
     }
     shown = {name: value for name, value in item.items() if name == "content_html" or value}
     # The first empty content_html is the key itself: in a title its quotes would be escaped.
-    return _dumps(shown).replace('"content_html":""', '"content_html":"\x00"', 1).encode()
+    head, _, tail = _dumps(shown).partition('"content_html":""')
+    return b"".join((head.encode(), b'"content_html":"', escape(before), b"\x00", escape(after), b'"', tail.encode()))
 
 
 def head(channel: Channel, *, author: str) -> tuple[bytes, bytes]:

@@ -160,7 +160,7 @@ def drawn(shape: Shape) -> tuple[bytes, bytes]:
 def _template(data: bytes) -> bytes:
     for stand_in, token in _STAND_INS:
         data = data.replace(stand_in, token)
-    return data.replace(b"%", b"%%").replace(b"{{body}}", HOLE).replace(b"{{", b"%(").replace(b"}}", b")b")
+    return data.replace(b"%", b"%%").replace(b"{{", b"%(").replace(b"}}", b")b")
 
 
 def text(value: str) -> bytes:

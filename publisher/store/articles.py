@@ -9,11 +9,12 @@ from datetime import UTC, date, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, delete, func, select, update
 
 from publisher.markup import slugify, url_path
 from publisher.model import Article, Author, FacetKind, Image, Record
 from publisher.selection import folded
+from publisher.store.bulk import insert_rows
 from publisher.store.schema import article, article_key, facet, membership
 
 __all__ = [
@@ -34,7 +35,6 @@ __all__ = [
     "memberships",
     "mint_facets",
     "newest",
-    "newest_change",
     "paths_taken",
     "record_json",
     "replace_memberships",
@@ -177,9 +177,13 @@ def set_sources(connection: Connection, names: Mapping[int, str]) -> None:
 
 def set_keys(connection: Connection, keys: Mapping[str, int]) -> None:
     """Make each key lead to its article from now on."""
-    for page in _pages(keys):
+    before = keyed(connection, keys)
+    stale = [key for key, seq in before.items() if seq != keys[key]]
+    for page in _pages(stale):
         connection.execute(delete(article_key).where(article_key.c.key.in_(page)))
-        connection.execute(insert(article_key), [{"key": key, "article_seq": keys[key]} for key in page])
+    rows = [{"key": key, "article_seq": seq} for key, seq in keys.items() if before.get(key) != seq]
+    if rows:
+        insert_rows(connection, article_key, rows)
 
 
 _STORED: Final = (
@@ -278,7 +282,7 @@ def _instants_taken(connection: Connection, instants: Iterable[int]) -> set[int]
 def insert_articles(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert full rows of the article table."""
     if rows:
-        connection.execute(insert(article), list(rows))
+        insert_rows(connection, article, rows)
 
 
 def update_articles(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -318,7 +322,7 @@ def mint_facets(connection: Connection, labels: Iterable[tuple[FacetKind, str]])
         number += 1
         found[kind, name] = number
         rows.append({"id": number, "kind": kind.value, "label": wanted[kind, name], "folded": name, "slug": slug})
-    connection.execute(insert(facet), rows)
+    insert_rows(connection, facet, rows)
     return found
 
 
@@ -360,15 +364,6 @@ def newest(connection: Connection, facet_id: int, now: int, limit: int | None) -
     return list(connection.execute(query.limit(limit) if limit else query).scalars())
 
 
-def newest_change(connection: Connection, seqs: Sequence[int]) -> int | None:
-    """Return the latest change among the articles, seconds since 1970; None of no articles."""
-    latest: int | None = None
-    for page in _pages(seqs):
-        found = connection.execute(select(func.max(article.c.changed_at)).where(article.c.seq.in_(page))).scalar()
-        latest = found if latest is None or (found is not None and found > latest) else latest
-    return latest
-
-
 def hashes(connection: Connection, seqs: Iterable[int]) -> dict[int, str]:
     """Return arrival number → hash of the record."""
     found: dict[int, str] = {}
@@ -398,7 +393,7 @@ def empty_facet(connection: Connection, facet_id: int) -> None:
 def add_memberships(connection: Connection, rows: Sequence[Mapping[str, int]]) -> None:
     """Put articles into facets (facet_id, published_at, article_seq)."""
     if rows:
-        connection.execute(insert(membership), list(rows))
+        insert_rows(connection, membership, rows)
 
 
 def seqs_published_between(connection: Connection, after: int, until: int) -> list[int]:

@@ -197,7 +197,7 @@ def _on_sqlite_connect(connection: Any, _: Any) -> None:
     for pragma in (
         f"busy_timeout = {_BUSY_SECONDS * 1000}",
         "journal_mode = WAL",
-        "synchronous = FULL",
+        "synchronous = NORMAL",
         "foreign_keys = ON",
         "cache_size = -32768",
     ):

@@ -6,15 +6,17 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, literal, select
+from sqlalchemy import Connection, Select, delete, func, insert, literal, select
 
 from publisher.model import FacetKind
+from publisher.store.bulk import insert_rows
 from publisher.store.schema import article, dirty, entry, facet, feed, membership, staged
 
 __all__ = [
     "Facet",
     "FeedRow",
     "StagedFile",
+    "Window",
     "clean",
     "count_members",
     "dirty_facets",
@@ -25,6 +27,7 @@ __all__ = [
     "feed_rows",
     "mark_all_dirty",
     "mark_dirty",
+    "newest_change",
     "save_entries",
     "save_feed",
     "save_staged",
@@ -85,7 +88,7 @@ def mark_dirty(connection: Connection, ids: Iterable[int]) -> None:
     if wanted:
         wanted -= set(connection.execute(select(dirty.c.facet_id)).scalars())
     if wanted:
-        connection.execute(insert(dirty), [{"facet_id": number} for number in sorted(wanted)])
+        insert_rows(connection, dirty, [{"facet_id": number} for number in sorted(wanted)])
 
 
 def mark_all_dirty(connection: Connection) -> None:
@@ -115,34 +118,62 @@ def count_members(connection: Connection, facet_id: int, now: int) -> int:
     return int(connection.execute(query).scalar_one())
 
 
-def stale_entries(connection: Connection, seqs: Collection[int], fingerprint: str) -> list[int]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """Which articles stand in a feed: the newest of a facet that are out at a time."""
+
+    facet_id: int
+    #: Seconds since 1970.
+    now: int
+    #: How many; None for all.
+    limit: int | None
+
+    def rows(self, query: Select[Any]) -> Select[Any]:
+        """Narrow a query over the table of memberships to the window, newest first.
+
+        The order is that of the table's own key, so nothing is sorted.
+        """
+        query = query.where(membership.c.facet_id == self.facet_id, membership.c.published_at <= self.now)
+        query = query.order_by(membership.c.published_at.desc(), membership.c.article_seq.desc())
+        return query.limit(self.limit) if self.limit else query
+
+
+def stale_entries(connection: Connection, window: Window, fingerprint: str) -> list[int]:
     """Return those of the articles that have no entry made from what they and the settings are now."""
-    query = (
-        select(article.c.seq)
-        .outerjoin(entry, entry.c.article_seq == article.c.seq)
-        .where(
-            article.c.seq.in_(list(seqs)),
-            func.coalesce(entry.c.revision, "") != article.c.hash + literal(":" + fingerprint),
-        )
-        .order_by(article.c.seq)
+    is_stale = func.coalesce(entry.c.revision, "") != article.c.hash + literal(":" + fingerprint)
+    query = window.rows(
+        select(membership.c.article_seq, is_stale)
+        .join(article, article.c.seq == membership.c.article_seq)
+        .outerjoin(entry, entry.c.article_seq == membership.c.article_seq)
     )
-    return list(connection.execute(query).scalars())
+    return sorted(seq for seq, stale in connection.execute(query) if stale)
+
+
+def newest_change(connection: Connection, window: Window) -> int | None:
+    """Return the latest change among the articles, seconds since 1970; None of no articles."""
+    query = select(article.c.changed_at).join(membership, membership.c.article_seq == article.c.seq)
+    inside = window.rows(query).subquery()
+    found: int | None = connection.execute(select(func.max(inside.c.changed_at))).scalar()
+    return found
+
+
+def entries(connection: Connection, window: Window, form: str) -> Iterator[tuple[str, bytes]]:
+    """Yield (text, entry in the format ``form``) of the articles, newest first, a few in memory at a time."""
+    query = window.rows(
+        select(func.coalesce(entry.c.body, article.c.body), entry.c[form])
+        .select_from(membership)
+        .join(article, article.c.seq == membership.c.article_seq)
+        .join(entry, entry.c.article_seq == membership.c.article_seq)
+    )
+    for row in connection.execute(query, execution_options={"yield_per": 200}):
+        yield row.tuple()
 
 
 def save_entries(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Keep entries (article_seq, revision, body, rss, atom, json) over older ones."""
     if rows:
         connection.execute(delete(entry).where(entry.c.article_seq.in_([row["article_seq"] for row in rows])))
-        connection.execute(insert(entry), list(rows))
-
-
-def entries(connection: Connection, seqs: Sequence[int], form: str) -> Iterator[tuple[str, bytes]]:
-    """Yield (body, entry in the format ``form``) of the articles, in the order given."""
-    for at in range(0, len(seqs), 500):
-        page = seqs[at : at + 500]
-        query = select(entry.c.article_seq, entry.c.body, entry.c[form]).where(entry.c.article_seq.in_(page))
-        found = {seq: (body, data) for seq, body, data in connection.execute(query)}
-        yield from (found[seq] for seq in page)
+        insert_rows(connection, entry, rows)
 
 
 def save_feed(connection: Connection, facet_id: int, *, articles: int, changed_at: int, latest: str) -> None:
@@ -181,8 +212,9 @@ def save_staged(connection: Connection, files: Sequence[StagedFile]) -> None:
     """Keep files as they were written."""
     if files:
         drop_staged(connection, [one.path for one in files])
-        connection.execute(
-            insert(staged),
+        insert_rows(
+            connection,
+            staged,
             [
                 {
                     "path": one.path,

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, delete, exists, func, insert, select, update
 
 from publisher.model import Issue
+from publisher.store.bulk import insert_rows
 from publisher.store.schema import article, digest, issue, issue_article, issue_file, pending
 
 __all__ = [
@@ -66,7 +67,7 @@ def add_pending(connection: Connection, rows: Iterable[tuple[str, int]]) -> None
         if (slug, seq) not in waiting
     ]
     if values:
-        connection.execute(insert(pending), values)
+        insert_rows(connection, pending, values)
 
 
 def not_yet_carried(connection: Connection, rows: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
@@ -120,15 +121,16 @@ def add_issue(connection: Connection, made: Issue, carried: Sequence[int], passe
             is_staged=False,
         )
     )
-    connection.execute(
-        insert(issue_article),
+    insert_rows(
+        connection,
+        issue_article,
         [
             {"digest": made.digest, "article_seq": seq, "issue_id": number, "position": position}
             for position, seq in enumerate(carried)
         ],
     )
-    connection.execute(
-        insert(issue_file), [{"issue_id": number, "name": name, "data": data} for name, data in made.files.items()]
+    insert_rows(
+        connection, issue_file, [{"issue_id": number, "name": name, "data": data} for name, data in made.files.items()]
     )
     mine = pending.c.digest == made.digest
     connection.execute(delete(pending).where(mine, pending.c.article_seq.in_(list(carried))))

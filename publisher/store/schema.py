@@ -133,14 +133,15 @@ membership = Table(
     sqlite_with_rowid=False,
 )
 
-#: An article's entry in each format, made once per revision; the body goes into the hole in each.
+#: An article's entry in each format, made once per revision; the text goes into the hole in each.
 entry = Table(
     "entry",
     metadata,
     Column("article_seq", Integer, ForeignKey("article.seq"), primary_key=True, autoincrement=False),
     #: The article's hash and the settings' fingerprint that it was made from.
     Column("revision", Text, nullable=False),
-    Column("body", Text, nullable=False),
+    #: The text with absolute addresses; NULL where the article's own has no others.
+    Column("body", Text),
     Column("rss", LargeBinary, nullable=False),
     Column("atom", LargeBinary, nullable=False),
     Column("json", LargeBinary, nullable=False),

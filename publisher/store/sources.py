@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, func, insert, select
 
+from publisher.store.bulk import insert_rows
 from publisher.store.schema import bucket, meta, problem, source
 
 __all__ = [
@@ -55,8 +56,8 @@ def save_buckets(connection: Connection, fingerprints: Mapping[int, str]) -> Non
     """Keep the fingerprints of buckets whose files have been read."""
     if fingerprints:
         connection.execute(delete(bucket).where(bucket.c.number.in_(list(fingerprints))))
-        connection.execute(
-            insert(bucket), [{"number": number, "fingerprint": text} for number, text in fingerprints.items()]
+        insert_rows(
+            connection, bucket, [{"number": number, "fingerprint": text} for number, text in fingerprints.items()]
         )
 
 
@@ -74,8 +75,9 @@ def save_sources(
         return
     names = [name for name, _, _ in files]
     forget_sources(connection, names)
-    connection.execute(
-        insert(source),
+    insert_rows(
+        connection,
+        source,
         [{"name": name, "bucket": number, "signature": signature} for name, number, signature in files],
     )
     rows = [
@@ -84,7 +86,7 @@ def save_sources(
         for number, one in enumerate(said.get(name, ()))
     ]
     if rows:
-        connection.execute(insert(problem), rows)
+        insert_rows(connection, problem, rows)
 
 
 def forget_sources(connection: Connection, names: Iterable[str]) -> None:

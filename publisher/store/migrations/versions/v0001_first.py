@@ -104,7 +104,7 @@ def upgrade() -> None:
         "entry",
         sa.Column("article_seq", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("revision", sa.Text(), nullable=False),
-        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=True),
         sa.Column("rss", sa.LargeBinary(), nullable=False),
         sa.Column("atom", sa.LargeBinary(), nullable=False),
         sa.Column("json", sa.LargeBinary(), nullable=False),

@@ -1,0 +1,89 @@
+"""Much work of one kind, on all cores, results in order."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Self, TypeVar
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ProcessPoolExecutor
+
+__all__ = ["Workers"]
+
+_Job = TypeVar("_Job")
+_Result = TypeVar("_Result")
+
+
+class Workers:
+    """Processes that are started when there is enough work for them, and not before.
+
+    A worker that dies (out of memory, killed) loses nothing: what it was given is done here.
+    """
+
+    #: Modules that every worker needs; loaded once, by the process that the workers are forked from.
+    _NEEDED = ("publisher.ingest", "publisher.render.entry")
+
+    def __init__(self, count: int | None = None) -> None:
+        self.count = (os.cpu_count() or 1) if count is None else count
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def map(self, function: Callable[[_Job], _Result], jobs: Iterable[_Job], *, worth_it: bool) -> Iterator[_Result]:
+        """Yield ``function(job)`` for each job, in order.
+
+        Args:
+            function: of a module's top level; called in another process.
+            jobs: taken a few at a time, so that they need not all be in memory.
+            worth_it: False for little work, which is done here and at once.
+        """
+        if not worth_it or self.count < 2:
+            yield from map(function, jobs)
+            return
+        from concurrent.futures.process import BrokenProcessPool
+
+        waiting: deque[tuple[_Job, Future[_Result] | None]] = deque()
+        for job in jobs:
+            waiting.append((job, self._submit(function, job)))
+            if len(waiting) <= self.count + 1:
+                continue
+            yield self._result(function, *waiting.popleft(), BrokenProcessPool)
+        while waiting:
+            yield self._result(function, *waiting.popleft(), BrokenProcessPool)
+
+    def _submit(self, function: Callable[[_Job], _Result], job: _Job) -> Future[_Result] | None:
+        from concurrent.futures.process import BrokenProcessPool
+
+        try:
+            return self._started().submit(function, job)
+        except BrokenProcessPool:
+            return None
+
+    def _started(self) -> ProcessPoolExecutor:
+        if self._pool is None:
+            import multiprocessing
+            from concurrent.futures import ProcessPoolExecutor
+
+            # Not a plain fork: a copy of an open SQLite connection may write its last page again.
+            context = multiprocessing.get_context("forkserver")
+            context.set_forkserver_preload(list(self._NEEDED))
+            self._pool = ProcessPoolExecutor(self.count, mp_context=context)
+        return self._pool
+
+    @staticmethod
+    def _result(
+        function: Callable[[_Job], _Result], job: _Job, future: Future[_Result] | None, broken: type[Exception]
+    ) -> _Result:
+        if future is not None:
+            try:
+                return future.result()
+            except broken:
+                pass
+        return function(job)
