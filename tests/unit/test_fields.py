@@ -1,0 +1,243 @@
+"""Markdown with front matter, JSON and JSON Lines, and the door that files come through."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from publisher.errors import RecordRefused
+from publisher.ingest import READERS, Found, Options, Refusal, read_file, read_files
+from publisher.ingest.dates import parse_date
+from publisher.ingest.jsonfile import read_json, read_json_lines
+from publisher.ingest.markdown import read_markdown
+from publisher.model import Author, Image
+
+OPTIONS = Options(zone=ZoneInfo("Europe/London"), max_bytes=20_000)
+LEAST: dict[str, Any] = {"title": "T", "date": "2026-11-20"}
+
+
+def markdown(text: str) -> Found:
+    (found,) = read_markdown(io.BytesIO(text.encode()), "x.md", OPTIONS)
+    assert isinstance(found, Found)
+    return found
+
+
+def from_json(**fields: Any) -> Found:
+    data = json.dumps({**LEAST, **fields}).encode()
+    (found,) = read_json(io.BytesIO(data), "x.json", OPTIONS)
+    assert isinstance(found, Found)
+    return found
+
+
+def test_every_field_of_a_record() -> None:
+    got = from_json(
+        id=17,
+        url="https://cms.example/a b",
+        slug="the-slug",
+        date="2026-11-20T06:30:00.5+01:00",
+        updated="2026-11-21",
+        dek="D",
+        body='<p>x</p><script>bad()</script><img src="/i.png">',
+        authors=["Ann Lee", {"name": "Bob Ray", "bio": "B", "url": "https://bob.example/"}],
+        topic="T",
+        region="R",
+        blog_brand="B",
+        tags=["a", "b", "a"],
+        image={"url": "/i.jpg", "credit": "C", "alt": "A", "caption": "P", "width": 10, "height": 20},
+        language="pt-BR",
+    ).record
+    assert got.external_id == "17"
+    assert got.url == "https://cms.example/a%20b"
+    assert got.date == datetime.fromisoformat("2026-11-20T06:30:00+01:00")
+    assert got.updated == datetime(2026, 11, 21, tzinfo=OPTIONS.zone)
+    assert got.body == '<p>x</p><img src="/i.png">'
+    assert got.authors == (Author(name="Ann Lee"), Author(name="Bob Ray", bio="B", url="https://bob.example/"))
+    assert got.tags == ("a", "b")
+    assert got.image == Image(url="/i.jpg", credit="C", alt="A", caption="P", width=10, height=20)
+    assert (got.topic, got.region, got.brand, got.language, got.slug) == ("T", "R", "B", "pt-BR", "the-slug")
+
+
+def test_the_same_record_in_three_formats_is_the_same_article() -> None:
+    text = b"T\n\nNovember 20, 2026 Topic: Water\n\nT\n\nBody & soul."
+    from_text = READERS[".txt"](io.BytesIO(text), "x", OPTIONS)
+    records = [
+        next(iter(from_text)).record,  # type: ignore[union-attr]
+        markdown("---\ntitle: T\ndate: 2026-11-20\ntopic: Water\n---\nBody & soul.").record,
+        from_json(topic="Water", body="Body & soul.", format="text").record,
+    ]
+    assert records[0] == records[1] == records[2]
+
+
+def test_markdown_is_rendered_and_sanitised() -> None:
+    body = markdown(
+        "---\ntitle: T\ndate: 2026-11-20\n---\n**b** <span onclick=x>s</span>\n\n|a|b|\n|-|-|\n|1|2|\n\n~~old~~"
+    ).record.body
+    assert "<strong>b</strong> <span>s</span>" in body
+    assert "<td>1</td>" in body
+    assert "<s>old</s>" in body
+
+
+def test_a_first_heading_stands_in_for_a_missing_title() -> None:
+    got = markdown("---\ndate: 2026-11-20\n---\n# The Heading #\n\nText.").record
+    assert (got.title, got.body) == ("The Heading", "<p>Text.</p>")
+
+
+def test_a_shared_bio_and_a_single_author() -> None:
+    got = markdown("---\ntitle: T\ndate: 2026-11-20\nauthor: Ann Lee\nbio: Writes.\ntags: a, b\n---\n").record
+    assert got.authors == (Author(name="Ann Lee", bio="Writes."),)
+    assert got.tags == ("a", "b")
+
+
+def test_yaml_times_without_a_zone_are_the_newsrooms() -> None:
+    got = markdown("---\ntitle: T\ndate: 2026-07-01 07:30:00\n---\n").record.date
+    assert isinstance(got, datetime)
+    assert got.astimezone(UTC) == datetime(2026, 7, 1, 6, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("no front matter", "no front matter"),
+        ("---\ntitle: [unclosed\n---\n", "not YAML"),
+        ("---\ntitle: T", "not YAML"),
+        ("---\n- a\n- b\n---\n", "names no fields"),
+        ("---\ntitle: 1984\ndate: 2026-11-20\n---\n", "title must be text, not a number; put it in quotes"),
+        ("---\ntitle: T\ndate: 2026-11-20\nregion: NO\n---\n", "region must be text, not true or false"),
+        ("---\ndate: 2026-11-20\n---\n", "no title"),
+        ("---\ntitle: T\n---\n", "no date"),
+        ("---\ntitle: T\ndate: soon\n---\n", "impossible date"),
+        ("---\ntitle: T\ndate: 2026-11-20\nformat: rtf\n---\n", "format must be one of"),
+        ("---\n" + "a: " + "[" * 5000 + "\n---\n", "not YAML"),
+    ],
+)
+def test_front_matter_that_makes_no_record_is_refused(text: str, reason: str) -> None:
+    with pytest.raises(RecordRefused, match=reason):
+        markdown(text)
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"title": ["T"]}, "title must be text, not a list"),
+        ({"title": " \u0000 "}, "no title"),
+        ({"authors": 3}, "authors must be a list"),
+        ({"authors": [3]}, "author must be text or a table"),
+        ({"tags": {"a": 1}}, "tag must be text"),
+        ({"body": {"a": 1}}, "body must be text"),
+        ({"image": {"width": "wide"}}, "image width must be a whole number"),
+        ({"image": [1]}, "image must be text or a table"),
+        ({"date": "2026-02-30"}, "impossible date"),
+        ({"date": True}, "date must be text"),
+        ({"id": [1]}, "id must be text"),
+    ],
+)
+def test_wrong_types_are_refused_by_name(fields: dict[str, Any], reason: str) -> None:
+    with pytest.raises(RecordRefused, match=reason):
+        from_json(**fields)
+
+
+def test_what_can_be_saved_is_saved_with_a_warning() -> None:
+    found = from_json(title="A\ud800B\u0000", url="javascript:x", image="file:///x", language="english!", dek="a\x07")
+    assert found.record.title == "A\ufffdB"
+    assert found.record.url is None and found.record.image is None and found.record.language is None
+    assert found.warnings[:2] == ("dropped 2 control character(s)", "replaced 1 lone surrogate(s)")
+    assert len(found.warnings) == 5
+
+
+def test_an_image_may_be_just_an_address() -> None:
+    assert from_json(image="pics/a.jpg").record.image == Image(url="pics/a.jpg")
+    assert from_json(image="https://x.example/a.jpg").record.image == Image(url="https://x.example/a.jpg")
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"{", "not JSON: .* at line 1, column 2"),
+        (b"[" * 100_000, "too deep|larger"),
+        (b"[" * 19_000, "too deep"),
+        (b'"text"', "must be a JSON object"),
+        (b"1" * 5000, "not usable JSON"),
+        (b" ", "empty"),
+    ],
+)
+def test_what_is_not_json_is_refused(data: bytes, reason: str) -> None:
+    with pytest.raises(RecordRefused, match=reason):
+        list(read_json(io.BytesIO(data), "x.json", OPTIONS))
+
+
+def test_a_list_of_records_sets_bad_ones_aside_by_number() -> None:
+    data = json.dumps([{**LEAST, "id": "a"}, {"title": "no date", "id": "b"}, LEAST, {**LEAST, "url": "https://x.example/"}])
+    results = list(read_json(io.BytesIO(data.encode()), "x.json", OPTIONS))
+    assert [type(one) for one in results] == [Found, Refusal, Refusal, Found]
+    assert results[1] == Refusal(where="x.json[2]", reason="no date")
+    assert "needs an id or a url" in results[2].reason  # type: ignore[union-attr]
+
+
+def test_json_lines_set_bad_lines_aside_by_number() -> None:
+    lines = [
+        json.dumps({**LEAST, "id": "a"}),
+        "",
+        "{broken",
+        json.dumps({**LEAST, "id": "b", "dek": "x" * 30_000}),
+        json.dumps({**LEAST, "id": "c"}),
+    ]
+    results = list(read_json_lines(io.BytesIO("\n".join(lines).encode()), "x.jsonl", OPTIONS))
+    assert [one.where for one in results] == ["x.jsonl:1", "x.jsonl:3", "x.jsonl:4", "x.jsonl:5"]
+    assert isinstance(results[0], Found) and results[0].one_of_many
+    assert isinstance(results[2], Refusal) and "longer than" in results[2].reason
+    assert list(read_json_lines(io.BytesIO(b""), "x.jsonl", OPTIONS)) == [Refusal(where="x.jsonl", reason="the file is empty")]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-11-20", date(2026, 11, 20)),
+        ("Nov. 20, 2026", date(2026, 11, 20)),
+        ("2026-11-20T07:00:00Z", datetime(2026, 11, 20, 7, tzinfo=UTC)),
+        ("Fri, 20 Nov 2026 07:00:00 +0000", datetime(2026, 11, 20, 7, tzinfo=UTC)),
+    ],
+)
+def test_dates(text: str, expected: date) -> None:
+    assert parse_date(text, ZoneInfo("UTC")) == expected
+
+
+@pytest.mark.parametrize("text", ["", "soon", "2026-13-01", "Marchy 3, 2026", "31 June 2026"])
+def test_what_is_no_date(text: str) -> None:
+    with pytest.raises(ValueError):
+        parse_date(text, ZoneInfo("UTC"))
+
+
+def test_magic_numbers_and_binaries_are_named(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)))
+    (tmp_path / "b.txt").write_bytes(os.urandom(1) + bytes(range(32)) * 20)
+    (tmp_path / "c.md").write_bytes("---\ntitle: T\ndate: 2026-11-20\n---\n".encode("utf-16"))
+    results = read_files((tmp_path, ["a.txt", "b.txt", "c.md"], OPTIONS))
+    assert results["a.txt"] == [Refusal(where="a.txt", reason="the file is a PNG picture, not text")]
+    assert results["b.txt"] == [Refusal(where="b.txt", reason="the file is binary, not text")]
+    assert isinstance(results["c.md"][0], Found)
+
+
+def test_what_is_no_regular_file_inside_the_folder_is_refused(tmp_path: Path) -> None:
+    root, outside = tmp_path / "articles", tmp_path / "secret.txt"
+    root.mkdir()
+    outside.write_text("T\n\nApril 1, 2022\n\nSecret.")
+    (root / "good.txt").write_text("T\n\nApril 1, 2022\n\nFine.")
+    (root / "out.txt").symlink_to(outside)
+    (root / "in.txt").symlink_to(root / "good.txt")
+    (root / "lost.txt").symlink_to(root / "nowhere.txt")
+    os.mkfifo(root / "pipe.txt")
+    (root / "big.txt").write_bytes(b"x" * 30_000)
+    reasons = {name: read_file(root, name, OPTIONS)[0] for name in ("out.txt", "lost.txt", "pipe.txt", "big.txt", "x.docx")}
+    assert "link that leads out" in reasons["out.txt"].reason  # type: ignore[union-attr]
+    assert "cannot be read" in reasons["lost.txt"].reason  # type: ignore[union-attr]
+    assert "not a regular file" in reasons["pipe.txt"].reason  # type: ignore[union-attr]
+    assert "larger than" in reasons["big.txt"].reason  # type: ignore[union-attr]
+    assert "no reader for this kind of file" in reasons["x.docx"].reason  # type: ignore[union-attr]
+    assert isinstance(read_file(root, "in.txt", OPTIONS)[0], Found)

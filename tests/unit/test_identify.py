@@ -1,0 +1,85 @@
+"""Which article a record is, and what a new one is called for ever."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from publisher.actions.identify import asked_instant, keys_of, mint_id, mint_path, same_article
+from publisher.ingest import Found
+from publisher.model import Record
+from publisher.store.articles import Stored
+
+NAMESPACE = uuid.UUID("b2a86d4c-0d64-5b0c-8b7a-000000000000")
+UTC_ZONE = ZoneInfo("UTC")
+STORED = Stored(seq=7, id="urn:7", path="/p", asked_at=0, published_at=0, changed_at=0, hash="h", source="old.txt")
+
+
+def record(**fields: object) -> Record:
+    return Record(**{"title": "T", "date": date(2026, 11, 20), **fields})  # type: ignore[arg-type]
+
+
+def found(one_of_many: bool = False, **fields: object) -> Found:
+    return Found(record=record(**fields), where="f", one_of_many=one_of_many)
+
+
+def test_keys_are_id_then_address_then_file() -> None:
+    assert keys_of(found(external_id="1", url="https://a.example/"), "f.md") == ("id:1", "url:https://a.example/", "file:f.md")
+    assert keys_of(found(one_of_many=True, external_id="1"), "f.jsonl") == ("id:1",)
+
+
+@pytest.mark.parametrize(
+    ("keys", "known", "has_id", "moved", "there", "expected"),
+    [
+        (("id:1", "file:f"), {"id:1": 1, "file:f": 2}, True, (), True, 1),
+        (("url:u", "file:f"), {"url:u": 1, "file:f": 2}, False, (), True, 1),
+        (("file:f",), {"file:f": 2}, True, (), True, 2),
+        (("id:1", "file:f"), {"file:f": 2}, True, (), True, None),
+        (("id:1", "file:f"), {"file:f": 2}, False, (), True, 2),
+        (("file:g",), {}, False, (STORED,), False, 7),
+        (("file:g",), {}, False, (STORED,), True, None),
+        (("id:1", "file:g"), {}, True, (STORED,), False, None),
+    ],
+)
+def test_a_record_is_the_article_of_its_most_trusted_key(
+    keys: tuple[str, ...], known: dict[str, int], has_id: bool, moved: tuple[Stored, ...], there: bool, expected: int | None
+) -> None:
+    assert same_article(keys, known, lambda _: has_id, moved, lambda _: there) == expected
+
+
+def test_ids_are_the_same_in_two_clones_and_differ_between_sites() -> None:
+    first = mint_id(record(), ("file:a",), NAMESPACE, lambda _: False)
+    assert first == mint_id(record(title="Edited"), ("file:a",), NAMESPACE, lambda _: False)
+    assert first != mint_id(record(), ("file:a",), uuid.uuid4(), lambda _: False)
+    assert first.startswith("urn:uuid:")
+
+
+def test_a_file_name_used_again_gives_another_id() -> None:
+    first = mint_id(record(), ("file:a",), NAMESPACE, lambda _: False)
+    assert mint_id(record(), ("file:a",), NAMESPACE, {first}.__contains__) != first
+
+
+def test_ids_that_are_addresses_of_their_own_are_taken_over() -> None:
+    tag = "tag:old.example,2019:17"
+    assert mint_id(record(external_id=tag), ("id:" + tag,), NAMESPACE, lambda _: False) == tag
+    assert mint_id(record(external_id=tag), ("id:" + tag,), NAMESPACE, {tag}.__contains__) != tag
+    assert mint_id(record(external_id="17"), ("id:17",), NAMESPACE, lambda _: False).startswith("urn:uuid:")
+
+
+def test_paths_are_unique() -> None:
+    assert mint_path("/{year}/{month}/{slug}", record(), "urn:1", UTC_ZONE, lambda _: False) == "/2026/11/t"
+    assert mint_path("/{year}/{slug}", record(), "urn:1", UTC_ZONE, {"/2026/t", "/2026/t-2"}.__contains__) == "/2026/t-3"
+    assert mint_path("/{topic}/{day}/{slug}", record(slug="A b"), "urn:1", UTC_ZONE, lambda _: False) == "/news/20/a-b"
+    assert mint_path("/{id}", record(topic="X"), "urn:uuid:9", UTC_ZONE, {"/9"}.__contains__) == "/9-t-2"
+
+
+def test_a_day_begins_at_the_newsrooms_midnight_or_right_after() -> None:
+    london, beirut = ZoneInfo("Europe/London"), ZoneInfo("Asia/Beirut")
+    assert asked_instant(record(date=date(2026, 7, 1)), london) == datetime(2026, 6, 30, 23, tzinfo=UTC).timestamp()
+    # In Beirut the clocks go forward at midnight.
+    assert asked_instant(record(date=date(2026, 3, 29)), beirut) == datetime(2026, 3, 28, 22, tzinfo=UTC).timestamp()
+    moment = datetime(2026, 7, 1, 9, tzinfo=UTC)
+    assert asked_instant(record(date=moment), london) == moment.timestamp()

@@ -1,0 +1,103 @@
+"""Which articles go into a feed or an issue."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from publisher.model import Article, Author, Digest, FacetKind, Query, Record, aware
+from publisher.selection import Candidate, choose, matches
+
+NOW = datetime(2026, 11, 23, 7, tzinfo=UTC)
+
+
+def article(seq: int, days_ago: float = 1, **fields: object) -> Article:
+    moment = NOW - timedelta(days=days_ago)
+    return Article(
+        title=f"Title {seq}",
+        date=moment,
+        id=f"urn:{seq}",
+        seq=seq,
+        link=f"https://a.example/{seq}",
+        published=moment,
+        changed=moment,
+        **fields,  # type: ignore[arg-type]
+    )
+
+
+def candidates(*articles: Article, carried: frozenset[int] = frozenset()) -> list[Candidate]:
+    return [Candidate(article=one, carried_over=one.seq in carried) for one in articles]
+
+
+DIGEST = Digest(slug="daily", title="Daily", at_most=2, at_least=1)
+
+
+def test_an_issue_carries_the_newest_first() -> None:
+    choice = choose(DIGEST, candidates(article(1, 3), article(2, 1), article(3, 2)), NOW)
+    assert [one.seq for one in choice.articles] == [2, 3]
+    assert [one.seq for one in choice.waiting] == [1]
+
+
+def test_what_was_carried_over_makes_no_issue_by_itself() -> None:
+    choice = choose(DIGEST, candidates(article(1), carried=frozenset({1})), NOW)
+    assert (choice.articles, choice.reason) == ((), "nothing new")
+
+
+def test_what_was_carried_over_goes_along_with_something_new() -> None:
+    choice = choose(DIGEST, candidates(article(1, 5), article(2), carried=frozenset({1})), NOW)
+    assert [one.seq for one in choice.articles] == [2, 1]
+
+
+def test_too_few_articles_wait() -> None:
+    choice = choose(Digest(slug="d", title="D", at_least=2), candidates(article(1)), NOW)
+    assert not choice.articles
+    assert [one.seq for one in choice.waiting] == [1]
+    assert "at least 2" in choice.reason
+
+
+def test_an_article_dated_later_waits_for_its_time() -> None:
+    choice = choose(DIGEST, candidates(article(1, -1)), NOW)
+    assert not choice.articles
+
+
+def test_a_late_arrival_with_an_old_date_gets_in() -> None:
+    assert choose(DIGEST, candidates(article(9, 400)), NOW).articles
+
+
+def test_an_article_that_an_edit_took_out_of_the_query_is_not_sent() -> None:
+    query = Query(wanted=((FacetKind.TOPIC, frozenset({"water"})),))
+    digest = Digest(slug="d", title="D", query=query)
+    assert not choose(digest, candidates(article(1, topic="Trade")), NOW).articles
+    assert choose(digest, candidates(article(1, topic="WATER")), NOW).articles
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        ((), True),
+        (((FacetKind.TOPIC, frozenset({"water", "trade"})),), True),
+        (((FacetKind.TOPIC, frozenset({"trade"})),), False),
+        (((FacetKind.TOPIC, frozenset({"water"})), (FacetKind.REGION, frozenset({"africa"}))), True),
+        (((FacetKind.TOPIC, frozenset({"water"})), (FacetKind.REGION, frozenset({"asia"}))), False),
+        (((FacetKind.TAG, frozenset({"b"})), (FacetKind.AUTHOR, frozenset({"ada lovelace"}))), True),
+    ],
+)
+def test_any_label_of_a_kind_in_every_kind_named(
+    wanted: tuple[tuple[FacetKind, frozenset[str]], ...], expected: bool
+) -> None:
+    record = Record(
+        title="T",
+        date=date(2026, 1, 1),
+        topic="Water",
+        region="Africa",
+        tags=("A", "B"),
+        authors=(Author(name="Ada Lovelace"),),
+    )
+    assert matches(Query(wanted=wanted), record) is expected
+
+
+def test_naive_datetimes_are_refused_at_the_door() -> None:
+    assert aware(NOW) is NOW
+    with pytest.raises(ValueError, match="no time zone"):
+        aware(datetime(2026, 1, 1))
