@@ -88,6 +88,7 @@ class Stage:
             while parent != self.root and not any(parent.iterdir()):
                 parent.rmdir()
                 self._touched.discard(parent)
+                self._folders.discard(parent)
                 parent = parent.parent
                 self._touched.add(parent)
         except FileNotFoundError:

@@ -57,7 +57,9 @@ class SiteKit:
         path.write_bytes(content.encode() if isinstance(content, str) else content)
         return path
 
-    def article(self, name: str = "one.md", title: str = "One", date: str = "2026-11-20", body: str = "Text.", **fields: Any) -> Path:
+    def article(
+        self, name: str = "one.md", title: str = "One", date: str = "2026-11-20", body: str = "Text.", **fields: Any
+    ) -> Path:
         head = "".join(f"{key}: {value}\n" for key, value in fields.items())
         return self.write(name, f'---\ntitle: "{title}"\ndate: {date}\n{head}---\n{body}\n')
 

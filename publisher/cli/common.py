@@ -93,7 +93,7 @@ class ProgressLine:
         from rich.progress import Progress
 
         if self._bar is None:
-            self._bar = Progress(console=Console(stderr=True), transient=True)
+            self._bar = Progress(console=Console(stderr=True, force_terminal=True), transient=True)
             self._bar.start()
         if label != self._label:
             if self._task is not None:

@@ -6,7 +6,7 @@ import re
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-__all__ = ["address", "base_url", "http_url", "link", "one_line", "zone"]
+__all__ = ["address", "base_url", "colour", "http_url", "language", "limit", "link", "one_line", "slug", "zone"]
 
 
 def one_line(value: str) -> str:
@@ -55,3 +55,31 @@ def link(value: str) -> str:
     if value.startswith("mailto:") and re.fullmatch(r"mailto:[^\s<>\"]+@[^\s<>\"]+", value):
         return value
     return http_url(value)
+
+
+def slug(value: str) -> str:
+    """Accept a name that can stand in an address and on a disk."""
+    if len(value) > 80 or not re.fullmatch(r"[a-z0-9]+(?:-[a-z0-9]+)*", value):
+        raise ValueError("must be a short name of a-z, 0-9 and single hyphens, as in weekly-review")
+    return value
+
+
+def language(value: str) -> str:
+    """Accept a language tag."""
+    if not re.fullmatch(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*", value):
+        raise ValueError("must be a BCP 47 language tag, as in en or pt-BR")
+    return value
+
+
+def colour(value: str) -> str:
+    """Accept a colour."""
+    if not re.fullmatch(r"#[0-9a-fA-F]{6}", value):
+        raise ValueError("must be a colour as in #9b2335")
+    return value.lower()
+
+
+def limit(value: object) -> object:
+    """Accept how many articles a feed carries."""
+    if value != "all" and (isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 100_000):
+        raise ValueError('must be a whole number from 1 to 100000, or "all"')
+    return value

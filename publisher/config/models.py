@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PrivateAttr,
@@ -42,11 +43,11 @@ __all__ = [
     "ThemeSettings",
 ]
 
-_Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(?:-[a-z0-9]+)*$", max_length=80)]
+_Slug = Annotated[str, AfterValidator(checks.slug)]
 _Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(checks.one_line)]
 _Address = Annotated[str, AfterValidator(checks.address)]
-_Language = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*$")]
-_Limit = Annotated[int, Field(ge=1, le=100_000)] | Literal["all"]
+_Language = Annotated[str, AfterValidator(checks.language)]
+_Limit = Annotated[int | Literal["all"], BeforeValidator(checks.limit)]
 
 
 class _Settings(BaseModel):
@@ -236,7 +237,7 @@ class ThemeSettings(_Settings):
     """How issues and pages look."""
 
     #: The colour of the masthead's rule, kickers and links.
-    accent: Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$")] = "#9b2335"
+    accent: Annotated[str, AfterValidator(checks.colour)] = "#9b2335"
 
 
 class Site(_Settings):

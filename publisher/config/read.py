@@ -49,6 +49,8 @@ def _complaint(error: Mapping[str, Any]) -> str:
         return f"{key}: unknown key{hint} (allowed here: {', '.join(allowed)})"
     if error["type"] == "missing":
         return f"{key}: is needed and missing"
+    if error["type"] in ("model_type", "dataclass_type") and "Secret" in str(error["msg"]):
+        return f'{key}: must not stand in the settings; write {{ env = "NAME" }} or {{ file = "path" }}'
     message = str(error["msg"]).removeprefix("Value error, ")
     return f"{key}: {message[:1].lower()}{message[1:]}"
 

@@ -46,8 +46,6 @@ def _charset() -> Charset:
 
 def _encoded(text: str) -> str:
     """Return unstructured text for a header: as it is, or in encoded words (RFC 2047)."""
-    if re.search(r"[\r\n\x00]", text):
-        raise ValueError("a header must be one line")
     if text.isascii() and len(text) <= 60:
         return text
     return Header(text, _charset(), maxlinelen=74, header_name="Subject").encode(linesep="\r\n")
@@ -84,6 +82,9 @@ def build_message(envelope: Envelope, *, text: str, html: str) -> bytes:
     Raises:
         ValueError: a header would break the line.
     """
+    for value in (envelope.sender, envelope.reply_to, envelope.list_name, envelope.subject, envelope.unsubscribe):
+        if value is not None and re.search(r"[\x00-\x1f\x7f]", value):
+            raise ValueError(f"a header must be one line: {value!r}")
     parts: Sequence[tuple[str, bytes]] = (
         ("text/plain", _quoted_printable(text)),
         ("text/html", _quoted_printable(html)),

@@ -137,7 +137,7 @@ def drawn(shape: Shape) -> tuple[bytes, bytes]:
             ]
         )
     if shape.has_summary:
-        entry.description("{{summary}}")
+        # Not description(): without a body that would become Atom's content too.
         entry.summary("{{summary}}", type="text")
     if shape.has_body:
         entry.content("{{body}}", type="html")

@@ -43,7 +43,15 @@ def test_day_of_month_or_day_of_week() -> None:
 
 @pytest.mark.parametrize(
     ("field", "days"),
-    [("mon-fri", "12345"), ("1-5", "12345"), ("5-7", "560"), ("fri-mon", "5601"), ("*/2", "0246"), ("1-5/2", "135"), ("mon,7", "01")],
+    [
+        ("mon-fri", "12345"),
+        ("1-5", "12345"),
+        ("5-7", "560"),
+        ("fri-mon", "5601"),
+        ("*/2", "0246"),
+        ("1-5/2", "135"),
+        ("mon,7", "01"),
+    ],
 )
 def test_ranges_lists_and_steps_of_weekdays(field: str, days: str) -> None:
     found = slots(f"0 12 * * {field}", "UTC", "2026-11-21T13:00+00:00", 7)
@@ -99,4 +107,6 @@ def test_daily_midnight_is_missed_in_no_zone() -> None:
 def test_wall_times_are_localised() -> None:
     assert localise(datetime(2026, 7, 1, 7), LONDON) == datetime(2026, 7, 1, 6, tzinfo=UTC)
     # Lord Howe Island's clocks go forward by half an hour.
-    assert localise(datetime(2026, 10, 4, 2, 15), ZoneInfo("Australia/Lord_Howe")) == datetime(2026, 10, 3, 15, 30, tzinfo=UTC)
+    assert localise(datetime(2026, 10, 4, 2, 15), ZoneInfo("Australia/Lord_Howe")) == datetime(
+        2026, 10, 3, 15, 30, tzinfo=UTC
+    )

@@ -173,7 +173,9 @@ def test_what_is_not_json_is_refused(data: bytes, reason: str) -> None:
 
 
 def test_a_list_of_records_sets_bad_ones_aside_by_number() -> None:
-    data = json.dumps([{**LEAST, "id": "a"}, {"title": "no date", "id": "b"}, LEAST, {**LEAST, "url": "https://x.example/"}])
+    data = json.dumps(
+        [{**LEAST, "id": "a"}, {"title": "no date", "id": "b"}, LEAST, {**LEAST, "url": "https://x.example/"}]
+    )
     results = list(read_json(io.BytesIO(data.encode()), "x.json", OPTIONS))
     assert [type(one) for one in results] == [Found, Refusal, Refusal, Found]
     assert results[1] == Refusal(where="x.json[2]", reason="no date")
@@ -192,7 +194,9 @@ def test_json_lines_set_bad_lines_aside_by_number() -> None:
     assert [one.where for one in results] == ["x.jsonl:1", "x.jsonl:3", "x.jsonl:4", "x.jsonl:5"]
     assert isinstance(results[0], Found) and results[0].one_of_many
     assert isinstance(results[2], Refusal) and "longer than" in results[2].reason
-    assert list(read_json_lines(io.BytesIO(b""), "x.jsonl", OPTIONS)) == [Refusal(where="x.jsonl", reason="the file is empty")]
+    assert list(read_json_lines(io.BytesIO(b""), "x.jsonl", OPTIONS)) == [
+        Refusal(where="x.jsonl", reason="the file is empty")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -234,7 +238,9 @@ def test_what_is_no_regular_file_inside_the_folder_is_refused(tmp_path: Path) ->
     (root / "lost.txt").symlink_to(root / "nowhere.txt")
     os.mkfifo(root / "pipe.txt")
     (root / "big.txt").write_bytes(b"x" * 30_000)
-    reasons = {name: read_file(root, name, OPTIONS)[0] for name in ("out.txt", "lost.txt", "pipe.txt", "big.txt", "x.docx")}
+    reasons = {
+        name: read_file(root, name, OPTIONS)[0] for name in ("out.txt", "lost.txt", "pipe.txt", "big.txt", "x.docx")
+    }
     assert "link that leads out" in reasons["out.txt"].reason  # type: ignore[union-attr]
     assert "cannot be read" in reasons["lost.txt"].reason  # type: ignore[union-attr]
     assert "not a regular file" in reasons["pipe.txt"].reason  # type: ignore[union-attr]

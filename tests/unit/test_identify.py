@@ -27,7 +27,11 @@ def found(one_of_many: bool = False, **fields: object) -> Found:
 
 
 def test_keys_are_id_then_address_then_file() -> None:
-    assert keys_of(found(external_id="1", url="https://a.example/"), "f.md") == ("id:1", "url:https://a.example/", "file:f.md")
+    assert keys_of(found(external_id="1", url="https://a.example/"), "f.md") == (
+        "id:1",
+        "url:https://a.example/",
+        "file:f.md",
+    )
     assert keys_of(found(one_of_many=True, external_id="1"), "f.jsonl") == ("id:1",)
 
 
@@ -45,7 +49,12 @@ def test_keys_are_id_then_address_then_file() -> None:
     ],
 )
 def test_a_record_is_the_article_of_its_most_trusted_key(
-    keys: tuple[str, ...], known: dict[str, int], has_id: bool, moved: tuple[Stored, ...], there: bool, expected: int | None
+    keys: tuple[str, ...],
+    known: dict[str, int],
+    has_id: bool,
+    moved: tuple[Stored, ...],
+    there: bool,
+    expected: int | None,
 ) -> None:
     assert same_article(keys, known, lambda _: has_id, moved, lambda _: there) == expected
 
@@ -71,7 +80,9 @@ def test_ids_that_are_addresses_of_their_own_are_taken_over() -> None:
 
 def test_paths_are_unique() -> None:
     assert mint_path("/{year}/{month}/{slug}", record(), "urn:1", UTC_ZONE, lambda _: False) == "/2026/11/t"
-    assert mint_path("/{year}/{slug}", record(), "urn:1", UTC_ZONE, {"/2026/t", "/2026/t-2"}.__contains__) == "/2026/t-3"
+    assert (
+        mint_path("/{year}/{slug}", record(), "urn:1", UTC_ZONE, {"/2026/t", "/2026/t-2"}.__contains__) == "/2026/t-3"
+    )
     assert mint_path("/{topic}/{day}/{slug}", record(slug="A b"), "urn:1", UTC_ZONE, lambda _: False) == "/news/20/a-b"
     assert mint_path("/{id}", record(topic="X"), "urn:uuid:9", UTC_ZONE, {"/9"}.__contains__) == "/9-t-2"
 

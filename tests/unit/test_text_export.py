@@ -206,7 +206,9 @@ def test_image_credits(line: str, credit: str | None) -> None:
     assert image.credit == credit
 
 
-@pytest.mark.parametrize("line", ["Images of the town are rare.", "Imagery is cheap.", "Image recognition is hard.", "Image: " + "x" * 300])
+@pytest.mark.parametrize(
+    "line", ["Images of the town are rare.", "Imagery is cheap.", "Image recognition is hard.", "Image: " + "x" * 300]
+)
 def test_paragraphs_that_begin_with_image_are_body(line: str) -> None:
     assert parse_image_line(line) is None
 
@@ -215,8 +217,20 @@ def test_paragraphs_that_begin_with_image_are_body(line: str) -> None:
     ("run", "text", "vocabulary", "tags", "ambiguous"),
     [
         ("RussiaFranceMaliTuareg RebelsAzawad", "", (), "Russia|France|Mali|Tuareg Rebels|Azawad", ""),
-        ("NATOVladimir PutinF-16Grain", "NATO and Vladimir Putin saw the F-16. Grain too.", (), "NATO|Vladimir Putin|F-16|Grain", ""),
-        ("NATOVladimir PutinF-16Grain", "", ("NATO", "Vladimir Putin", "F-16", "Grain"), "NATO|Vladimir Putin|F-16|Grain", ""),
+        (
+            "NATOVladimir PutinF-16Grain",
+            "NATO and Vladimir Putin saw the F-16. Grain too.",
+            (),
+            "NATO|Vladimir Putin|F-16|Grain",
+            "",
+        ),
+        (
+            "NATOVladimir PutinF-16Grain",
+            "",
+            ("NATO", "Vladimir Putin", "F-16", "Grain"),
+            "NATO|Vladimir Putin|F-16|Grain",
+            "",
+        ),
         ("NATOVladimir PutinGrain", "", (), "NATOVladimir Putin|Grain", "NATOVladimir Putin"),
         ("Aid (USAID)Congo", "", (), "Aid (USAID)|Congo", ""),
         ("McDonaldFrance", "McDonald said", (), "McDonald|France", ""),
@@ -231,7 +245,9 @@ def test_paragraphs_that_begin_with_image_are_body(line: str) -> None:
         ("A" * 100, "", (), "A" * 100, ""),
     ],
 )
-def test_run_together_tags_are_parted(run: str, text: str, vocabulary: tuple[str, ...], tags: str, ambiguous: str) -> None:
+def test_run_together_tags_are_parted(
+    run: str, text: str, vocabulary: tuple[str, ...], tags: str, ambiguous: str
+) -> None:
     expected = (tuple(tags.split("|")) if tags else (), tuple(ambiguous.split("|")) if ambiguous else ())
     assert part_tags(run, text, frozenset(vocabulary)) == expected
 

@@ -1,0 +1,238 @@
+"""Issues and the page of feeds: what is in them, and the walls around templates."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from publisher.errors import TemplateError
+from publisher.markup import display_width
+from publisher.model import Article, Author, Channel, Digest, FacetKind, FeedFormat, Image
+from publisher.render.colour import on_dark
+from publisher.render.digest import Letterhead, Rendering, long_date, render_digest
+from publisher.render.index import Headline, Listed, dump_headlines, load_headlines, render_index
+from publisher.render.opml import render_opml
+from publisher.render.sources import source_hash
+from publisher.render.templates import render, render_line
+
+NOW = datetime(2026, 11, 23, 7, tzinfo=UTC)
+LETTERHEAD = Letterhead(
+    site="The Review",
+    base_url="https://review.example",
+    description="All about it",
+    language="en",
+    accent="#9b2335",
+    postal_address="1 Quay, Bristol",
+    unsubscribe="https://review.example/leave?a=1&b=2",
+)
+DIGEST = Digest(slug="daily", title="The Daily & Co")
+
+
+def article(number: int, **fields: object) -> Article:
+    return Article(
+        **{  # type: ignore[arg-type]
+            "title": f"Title {number}",
+            "date": date(2026, 11, 20),
+            "dek": f"Dek {number}",
+            "body": f"<p>Body {number} text.</p>",
+            "topic": "Water",
+            "region": "Asia",
+            "authors": (Author(name=f"Ann Lee{number}"),),
+            "id": f"urn:{number}",
+            "seq": number,
+            "link": f"https://review.example/{number}?a=1&b=2",
+            "published": NOW,
+            "changed": NOW,
+            **fields,
+        }
+    )
+
+
+def issue(
+    *articles: Article, digest: Digest = DIGEST, templates: Path = Path("/nowhere"), letterhead: Letterhead = LETTERHEAD
+) -> Rendering:
+    return render_digest(digest, articles, letterhead, number=3, moment=NOW, templates=templates)
+
+
+def test_every_headline_byline_and_address_is_in_both_parts() -> None:
+    made = issue(article(1), article(2), article(3))
+    for number in (1, 2, 3):
+        for part in (made.html, made.text):
+            assert f"Title {number}" in part
+            assert f"By Ann Lee{number}" in part
+            assert f"Dek {number}" in part
+        assert f"https://review.example/{number}?a=1&amp;b=2" in made.html
+        assert f"[{number}] https://review.example/{number}?a=1&b=2" in made.text
+    for part in (made.html, made.text):
+        assert "1 Quay, Bristol" in part and "Monday, 23 November 2026" in part
+    assert "https://review.example/leave?a=1&b=2" in made.text
+    assert made.html.count("https://review.example/leave?a=1&amp;b=2") == 2
+
+
+def test_plain_text_is_72_columns_wide() -> None:
+    made = issue(article(1, title="Long " * 30, dek="漢字" * 60), article(2))
+    for line in made.text.split("\n"):
+        assert display_width(line) <= 72 or "http" in line
+
+
+def test_hostile_text_is_text() -> None:
+    hostile = "<script>x()</script> {{ 7*7 }} ]]> \" '"
+    made = issue(article(1, title=hostile, dek=hostile, body="<p>&lt;script&gt;</p>", authors=(Author(name=hostile),)))
+    assert "<script" not in made.html
+    assert "{{ 7*7 }}" in made.html and "49" not in made.subject
+    assert hostile in made.text
+    assert made.subject == f"The Daily & Co: {hostile}"
+
+
+def test_styles_are_inlined_and_dark_mode_is_kept() -> None:
+    made = issue(article(1))
+    assert made.html.startswith("<!DOCTYPE html>")
+    assert "prefers-color-scheme: dark" in made.html
+    assert "[data-ogsc]" in made.html
+    assert re.search(r'<h2 class="lead-title" style="[^"]*font-size:32px', made.html)
+    assert on_dark("#9b2335") in made.html
+
+
+def test_layout_tables_are_announced_to_nobody() -> None:
+    tables = re.findall(r"<table[^>]*>", issue(article(1), article(2)).html)
+    assert tables and all('role="presentation"' in table for table in tables)
+
+
+def test_pictures_have_size_alt_and_credit() -> None:
+    image = Image(url="/a.jpg", alt="Boats", credit="Ana", width=1200, height=800)
+    html = issue(article(1, image=image), article(2, image=image), article(3, image=Image(url="/b.jpg"))).html
+    assert re.search(r'<img src="https://review.example/a.jpg" alt="Boats" width="600" height="400"', html)
+    assert re.search(r'<img src="https://review.example/a.jpg" alt="Boats" width="160" height="107"', html)
+    assert re.search(r'<img src="https://review.example/b.jpg" alt="" width="160"', html)
+    assert "Image: Ana" in html
+
+
+def test_language_and_direction_per_article() -> None:
+    html = issue(article(1), article(2, title="رغيف", language="ar")).html
+    assert re.search(r'<td class="story" lang="ar" dir="rtl"', html)
+    assert re.search(r'<td class="lead" lang="en" dir="ltr"', html)
+    assert '<html lang="en" dir="ltr"' in html
+
+
+def test_bylines_of_several_and_of_nobody() -> None:
+    authors = tuple(Author(name=f"N{n}") for n in range(3))
+    made = issue(article(1, authors=authors), article(2, authors=()))
+    assert "By N0, N1 and N2" in made.text
+
+
+def test_the_subject_is_a_template_on_one_line() -> None:
+    digest = Digest(slug="d", title="D", subject="{{ lead.title }} and {{ stories | length }} more\n(No. {{ number }})")
+    assert issue(article(1), article(2), digest=digest).subject == "Title 1 and 1 more (No. 3)"
+    long = Digest(slug="d", title="D", subject="x" * 500)
+    assert len(issue(article(1), digest=long).subject) == 200
+
+
+@pytest.mark.parametrize(
+    "subject", ["{{ nothing }}", "{{ lead.nothing }}", "{% if %}", "{{ ''.__class__.__mro__ }}", "{{ 1 / 0 }}"]
+)
+def test_a_broken_subject_names_its_setting(subject: str) -> None:
+    with pytest.raises(TemplateError, match="digests.d.subject"):
+        issue(article(1), digest=Digest(slug="d", title="D", subject=subject))
+
+
+def test_a_sites_template_builds_on_the_shipped_one(tmp_path: Path) -> None:
+    folder = tmp_path / "digest" / "magazine"
+    folder.mkdir(parents=True)
+    (folder / "message.html.j2").write_text(
+        '{% extends "default/digest/magazine/message.html.j2" %}{% block masthead %}<tr><td>OUR OWN</td></tr>{% endblock %}'
+    )
+    html = issue(article(1), templates=tmp_path).html
+    assert "OUR OWN" in html and "Title 1" in html
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("<p>\n{{ nothing }}</p>", r"message.html.j2:2: 'nothing' is undefined"),
+        ("<p>\n\n{% if %}</p>", r"message.html.j2:3:"),
+        ("{{ ''.__class__ }}", "unsafe"),
+        ('{% include "nowhere.j2" %}', "no template nowhere.j2"),
+    ],
+)
+def test_a_broken_template_names_file_and_line(tmp_path: Path, source: str, message: str) -> None:
+    folder = tmp_path / "digest" / "magazine"
+    folder.mkdir(parents=True)
+    (folder / "message.html.j2").write_text(source)
+    with pytest.raises(TemplateError, match=message):
+        issue(article(1), templates=tmp_path)
+
+
+def test_a_theme_that_is_not_there_is_named() -> None:
+    with pytest.raises(TemplateError, match="no template digest/nowhere/message.html.j2"):
+        issue(article(1), digest=Digest(slug="d", title="D", template="nowhere"))
+
+
+def test_text_templates_do_not_escape_and_html_ones_do(tmp_path: Path) -> None:
+    (tmp_path / "a.html.j2").write_text("{{ x }}")
+    (tmp_path / "a.txt.j2").write_text("{{ x }}")
+    assert render(tmp_path, "a.html.j2", {"x": "<&"}) == "&lt;&amp;"
+    assert render(tmp_path, "a.txt.j2", {"x": "<&"}) == "<&"
+    assert render_line("{{ x }}", {"x": "<&"}, "setting") == "<&"
+
+
+def test_a_template_edit_shows_in_its_hash(tmp_path: Path) -> None:
+    before = source_hash(tmp_path, "feeds/index.html.j2")
+    (tmp_path / "feeds").mkdir()
+    (tmp_path / "feeds" / "index.html.j2").write_text("x")
+    assert source_hash(tmp_path, "feeds/index.html.j2") != before
+
+
+def test_dates_in_words_are_english_only() -> None:
+    assert long_date(NOW, "en-GB") == "Monday, 23 November 2026"
+    assert long_date(NOW, "de") == "2026-11-23"
+
+
+def listed(kind: FacetKind, title: str) -> Listed:
+    channel = Channel(
+        kind=kind,
+        slug="x",
+        title=title,
+        description="D & D",
+        language="en",
+        home="https://review.example/",
+        address=f"https://review.example/feeds/{kind.value}/x",
+    )
+    return Listed(channel=channel, articles=2, latest=(Headline(title="رغيف <b>", link="https://review.example/1"),))
+
+
+def test_the_page_of_feeds_names_every_feed_and_can_be_discovered() -> None:
+    feeds = [listed(FacetKind.ALL, "All"), listed(FacetKind.TAG, "R&D"), listed(FacetKind.TAG, "B")]
+    page = render_index(
+        feeds,
+        title="The <Review>",
+        description="",
+        language="en",
+        base_url="https://review.example",
+        accent="#9b2335",
+        formats=tuple(FeedFormat),
+        templates=Path("/nowhere"),
+    ).decode()
+    assert (
+        '<link rel="alternate" type="application/rss+xml" title="All (RSS)" href="https://review.example/feeds/all/x.rss">'
+        in page
+    )
+    assert "The &lt;Review&gt;" in page and "R&amp;D" in page
+    assert '<li dir="rtl"><a href="https://review.example/1">رغيف &lt;b&gt;</a></li>' in page
+    assert "<script" not in page
+    assert load_headlines(dump_headlines(feeds[0].latest)) == feeds[0].latest
+
+
+def test_opml_lists_every_feed_in_its_group() -> None:
+    from lxml import etree
+
+    channels = [listed(FacetKind.ALL, "All").channel, listed(FacetKind.TAG, "A & B").channel]
+    root = etree.fromstring(render_opml("T", channels, "rss"))
+    assert root.get("version") == "2.0"
+    assert root.xpath("body/outline/@text") == ["Everything", "Tags"]
+    assert root.xpath("//outline[@type='rss']/@xmlUrl") == [
+        "https://review.example/feeds/all/x.rss",
+        "https://review.example/feeds/tag/x.rss",
+    ]

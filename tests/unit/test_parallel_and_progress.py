@@ -1,0 +1,83 @@
+"""Workers, and the line that says how far they are."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import click
+import pytest
+
+from publisher.cli.common import ProgressLine, in_words, parse_at
+from publisher.parallel import Workers
+
+
+def double(number: int) -> int:
+    return number * 2
+
+
+PARENT = os.getpid()
+
+
+def die_elsewhere(number: int) -> int:
+    if number == 3 and os.environ.get("TEST_PARENT") != str(os.getpid()):
+        os._exit(9)
+    return number
+
+
+@pytest.mark.parametrize(("count", "worth_it"), [(2, True), (2, False), (1, True)])
+def test_results_come_in_order(count: int, worth_it: bool) -> None:
+    with Workers(count) as workers:
+        assert list(workers.map(double, range(20), worth_it=worth_it)) == [number * 2 for number in range(20)]
+
+
+def test_a_worker_that_dies_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEST_PARENT", str(os.getpid()))
+    with Workers(2) as workers:
+        assert list(workers.map(die_elsewhere, range(10), worth_it=True)) == list(range(10))
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_quick_work_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = Clock()
+    with ProgressLine(clock, terminal=False) as progress:
+        clock.now = 1.9
+        progress("reading", 5, 10)
+    assert capsys.readouterr().err == ""
+
+
+def test_long_work_is_told_in_plain_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = Clock()
+    with ProgressLine(clock, terminal=False) as progress:
+        for clock.now, done in ((6, 1000), (7, 2000), (12, 3000), (13, 4000)):
+            progress("reading", done, 4000)
+    assert capsys.readouterr().err == "reading: 1,000 of 4,000\nreading: 3,000 of 4,000\nreading: 4,000 of 4,000\n"
+
+
+def test_long_work_shows_a_bar_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = Clock()
+    with ProgressLine(clock, terminal=True) as progress:
+        clock.now = 3
+        progress("reading articles", 1, 2)
+        progress("staging feeds", 1, 2)
+    assert "staging feeds" in capsys.readouterr().err
+
+
+def test_times_of_the_command_line() -> None:
+    zone = ZoneInfo("Europe/London")
+    assert parse_at("2026-07-01T07:00", zone) == datetime(2026, 7, 1, 6, tzinfo=UTC)
+    assert parse_at("2026-07-01T07:00:00.9+02:00", zone) == datetime(2026, 7, 1, 5, tzinfo=UTC)
+    assert parse_at(None, zone).tzinfo is zone
+    with pytest.raises(click.BadParameter, match="is not a time"):
+        parse_at("tomorrow", zone)
+
+
+def test_counts_in_words() -> None:
+    assert [in_words(count, "file") for count in (0, 1, 12000)] == ["0 files", "1 file", "12,000 files"]

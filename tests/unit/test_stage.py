@@ -1,0 +1,128 @@
+"""Atomic write-if-changed."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from publisher import stage as module
+from publisher.errors import StageError
+from publisher.stage import Stage
+
+
+def test_a_file_is_written_once_and_then_left_alone(tmp_path: Path) -> None:
+    with Stage(tmp_path / "feeds") as stage:
+        first = stage.put("topic/a.rss", [b"one", b"two"])
+    info = (tmp_path / "feeds" / "topic" / "a.rss").stat()
+    with Stage(tmp_path / "feeds") as stage:
+        second = stage.put("topic/a.rss", [b"onetwo"])
+    assert (first.changed, second.changed) == (True, False)
+    assert first.sha256 == second.sha256
+    assert (tmp_path / "feeds" / "topic" / "a.rss").stat() == info
+    assert stage.is_intact("topic/a.rss", first.size, first.mtime_ns)
+    assert [path.name for path in (tmp_path / "feeds").iterdir()] == ["topic"]
+
+
+def test_large_files_are_streamed_and_compared_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_IN_MEMORY", 10)
+    with Stage(tmp_path) as stage:
+        first = stage.put("a", (b"x" * 7 for _ in range(5)))
+        second = stage.put("a", (b"x" * 7 for _ in range(5)))
+    assert (first.changed, second.changed) == (True, False)
+    assert (tmp_path / "a").read_bytes() == b"x" * 35
+    with Stage(tmp_path, dry_run=True) as stage:
+        assert not stage.put("a", (b"x" * 7 for _ in range(5))).changed
+        assert stage.put("a", (b"y" * 7 for _ in range(5))).changed
+    assert (tmp_path / "a").read_bytes() == b"x" * 35
+
+
+def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "old").write_bytes(b"x")
+    with Stage(tmp_path, dry_run=True) as stage:
+        assert stage.put("a/b", [b"x"]).changed
+        assert stage.remove("old")
+        assert not stage.remove("nothing")
+    assert os.listdir(tmp_path) == ["old"]
+
+
+def test_what_a_killed_run_left_is_swept(tmp_path: Path) -> None:
+    (tmp_path / ".staging").mkdir()
+    (tmp_path / ".staging" / "half").write_bytes(b"x")
+    with Stage(tmp_path):
+        pass
+    assert os.listdir(tmp_path) == []
+
+
+def test_removing_a_file_takes_the_empty_folder_with_it(tmp_path: Path) -> None:
+    with Stage(tmp_path) as stage:
+        stage.put("tag/a.rss", [b"x"])
+        stage.put("tag/b.rss", [b"x"])
+        assert stage.remove("tag/a.rss")
+        assert (tmp_path / "tag").is_dir()
+        assert stage.remove("tag/b.rss")
+        assert not (tmp_path / "tag").exists()
+        assert not stage.remove("tag/b.rss")
+        stage.put("tag/b.rss", [b"x"])
+
+
+@pytest.mark.parametrize("step", ["write", "fsync", "replace"])
+@pytest.mark.parametrize(
+    ("number", "word"), [(errno.ENOSPC, "disk is full"), (errno.EACCES, "writable"), (errno.EIO, "Input/output")]
+)
+def test_a_failure_at_any_step_leaves_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, number: int, word: str
+) -> None:
+    with Stage(tmp_path) as stage:
+        stage.put("a.rss", [b"old"])
+
+    def fail(*_: object) -> None:
+        raise OSError(number, os.strerror(number), "somewhere")
+
+    def chunks() -> Iterator[bytes]:
+        yield b"new"
+        if step == "write":
+            fail()
+
+    with Stage(tmp_path) as stage:
+        with monkeypatch.context() as patch, pytest.raises(StageError, match=word):
+            if step != "write":
+                patch.setattr(os, step, fail)
+            stage.put("a.rss", chunks())
+        assert (tmp_path / "a.rss").read_bytes() == b"old"
+        assert stage.put("a.rss", [b"new"]).changed
+
+
+def test_a_file_where_a_folder_is_needed_and_the_other_way_round(tmp_path: Path) -> None:
+    (tmp_path / "feeds").write_bytes(b"")
+    with pytest.raises(StageError, match="a file stands where a folder is needed"), Stage(tmp_path / "feeds") as stage:
+        stage.put("a.rss", [b"x"])
+    with Stage(tmp_path / "other") as stage:
+        stage.put("a.rss/b", [b"x"])
+        with pytest.raises(StageError, match="the other way round"):
+            stage.put("a.rss", [b"x"])
+        with pytest.raises(StageError):
+            stage.remove("a.rss")
+
+
+def test_a_link_in_place_of_a_file_is_replaced_and_not_followed(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.write_bytes(b"x")
+    (tmp_path / "feeds").mkdir()
+    (tmp_path / "feeds" / "a.rss").symlink_to(outside)
+    with Stage(tmp_path / "feeds") as stage:
+        assert stage.put("a.rss", [b"x"]).changed
+    assert not (tmp_path / "feeds" / "a.rss").is_symlink()
+    assert outside.read_bytes() == b"x"
+
+
+def test_a_file_that_was_touched_is_not_intact(tmp_path: Path) -> None:
+    with Stage(tmp_path) as stage:
+        written = stage.put("a", [b"x"])
+    assert not stage.is_intact("b", 1, 1)
+    (tmp_path / "a").write_bytes(b"y")
+    os.utime(tmp_path / "a", ns=(1, 1))
+    assert not stage.is_intact("a", written.size, written.mtime_ns)
