@@ -129,8 +129,9 @@ def _prepare(connection: Connection, now: datetime, fingerprint: str, stage: Sta
         table.mark_all_dirty(connection)
         sources.set_fact(connection, "feeds_fingerprint", fingerprint)
     seconds = int(now.timestamp())
-    before = int(sources.get_fact(connection, "now") or seconds)
-    if before != seconds:
+    kept = sources.get_fact(connection, "now")
+    before = seconds if kept is None else int(kept)
+    if kept is None or before != seconds:
         # Articles that carry a later date come out when it is reached; back in time, they go.
         crossed = store.seqs_published_between(connection, min(before, seconds), max(before, seconds))
         table.mark_dirty(connection, store.memberships(connection, crossed))

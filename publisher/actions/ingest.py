@@ -56,7 +56,7 @@ def ingest(
         same_rules = sources.get_fact(connection, "ingest_rules") == rules
         kept = sources.bucket_fingerprints(connection) if same_rules else {}
         fingerprints = {number: listing.fingerprint(number) for number in range(len(listing.buckets))}
-        changed = {number for number, text in fingerprints.items() if kept.get(number) != text}
+        changed = {number for number, text in fingerprints.items() if not text or kept.get(number) != text}
         known = sources.sources_in(connection, changed) if changed else {}
     if not same_rules:
         known = dict.fromkeys(known, "read by other rules")
@@ -206,6 +206,11 @@ class _Batch:
         store.insert_articles(connection, self._new_rows(fresh, asked, published))
         store.update_articles(connection, [self._row(draft, asked, published) for draft in edited])
         store.set_sources(connection, {draft.seq: draft.name for draft in moved})
+        # A name that an article has left behind is free for another one.
+        left = [(known[draft.seq].source, draft) for draft in (*edited, *moved)]
+        store.drop_keys(
+            connection, [f"file:{old}" for old, draft in left if old != draft.name and old not in self.listing]
+        )
         self._file([*fresh, *edited], [draft.seq for draft in edited], published)
         self._offer(fresh, edited)
 

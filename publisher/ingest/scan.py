@@ -33,7 +33,12 @@ class Listing:
     buckets: tuple[dict[str, str], ...]
 
     def fingerprint(self, bucket: int) -> str:
-        """A hash that differs whenever a file of the bucket comes, goes or changes."""
+        """A hash that differs whenever a file of the bucket comes, goes or changes.
+
+        Empty while a file may still change unseen: no two such are equal.
+        """
+        if not all(self.buckets[bucket].values()):
+            return ""
         lines = sorted(f"{name}\0{signature}\n" for name, signature in self.buckets[bucket].items())
         return hashlib.blake2b("".join(lines).encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
 

@@ -6,7 +6,7 @@ template can build on the shipped one of the same name: ``{% extends "default/â€
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -32,9 +32,23 @@ from publisher.render.sources import shipped_templates
 __all__ = ["render", "render_line"]
 
 
+class _Shipped(FileSystemLoader):
+    """The templates that come with the publisher, until the site has its own of that name."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(shipped_templates())
+        self._folder = folder
+
+    def get_source(self, environment: Environment, template: str) -> tuple[str, str, Callable[[], bool]]:
+        source, filename, is_unchanged = super().get_source(environment, template)
+        own = self._folder / template
+        was_there = own.exists()
+        return source, filename, lambda: is_unchanged() and own.exists() == was_there
+
+
 @lru_cache(maxsize=8)
 def _environment(folder: Path) -> Environment:
-    shipped = FileSystemLoader(shipped_templates())
+    shipped = _Shipped(folder)
     environment = ImmutableSandboxedEnvironment(
         loader=ChoiceLoader([FileSystemLoader(folder), shipped, PrefixLoader({"default": shipped})]),
         autoescape=lambda name: name is not None and ".html" in name,

@@ -22,6 +22,7 @@ __all__ = [
     "add_memberships",
     "articles_by_seq",
     "count",
+    "drop_keys",
     "empty_facet",
     "every_article",
     "free_instants",
@@ -173,6 +174,12 @@ def set_sources(connection: Connection, names: Mapping[int, str]) -> None:
     """Note the files that articles are now read from (arrival number → name)."""
     for seq, name in names.items():
         connection.execute(update(article).where(article.c.seq == seq).values(source=name))
+
+
+def drop_keys(connection: Connection, keys: Iterable[str]) -> None:
+    """Make keys lead nowhere, so that they are free for another article."""
+    for page in _pages(keys):
+        connection.execute(delete(article_key).where(article_key.c.key.in_(page)))
 
 
 def set_keys(connection: Connection, keys: Mapping[str, int]) -> None:

@@ -165,8 +165,7 @@ def entries(connection: Connection, window: Window, form: str) -> Iterator[tuple
         .join(article, article.c.seq == membership.c.article_seq)
         .join(entry, entry.c.article_seq == membership.c.article_seq)
     )
-    for row in connection.execute(query, execution_options={"yield_per": 200}):
-        yield row.tuple()
+    yield from connection.execute(query, execution_options={"yield_per": 200})
 
 
 def save_entries(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:

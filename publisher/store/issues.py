@@ -45,7 +45,7 @@ class IssueRow:
 
 def digests_begun(connection: Connection) -> dict[str, int]:
     """Return digest → the arrival number up to which articles count as read."""
-    return dict(row.tuple() for row in connection.execute(select(digest.c.slug, digest.c.since_seq)))
+    return dict(iter(connection.execute(select(digest.c.slug, digest.c.since_seq))))
 
 
 def begin_digest(connection: Connection, slug: str, *, since_seq: int) -> None:
@@ -86,7 +86,7 @@ def pending_articles(connection: Connection, slug: str, now: int) -> dict[int, b
         .join(article, article.c.seq == pending.c.article_seq)
         .where(pending.c.digest == slug, article.c.published_at <= now)
     )
-    return dict(row.tuple() for row in connection.execute(query))
+    return dict(iter(connection.execute(query)))
 
 
 def last_number(connection: Connection, slug: str) -> int:
@@ -170,7 +170,7 @@ def issues_to_stage(connection: Connection) -> list[int]:
 def issue_files(connection: Connection, issue_id: int) -> Mapping[str, bytes]:
     """Return an issue's files: name → bytes."""
     query = select(issue_file.c.name, issue_file.c.data).where(issue_file.c.issue_id == issue_id)
-    return dict(row.tuple() for row in connection.execute(query.order_by(issue_file.c.name)))
+    return dict(iter(connection.execute(query.order_by(issue_file.c.name))))
 
 
 def mark_staged(connection: Connection, issue_id: int) -> None:

@@ -49,7 +49,7 @@ def set_fact(connection: Connection, key: str, value: str) -> None:
 
 def bucket_fingerprints(connection: Connection) -> dict[int, str]:
     """Return bucket → the fingerprint it had when all of its files were last read."""
-    return dict(row.tuple() for row in connection.execute(select(bucket)))
+    return dict(iter(connection.execute(select(bucket))))
 
 
 def save_buckets(connection: Connection, fingerprints: Mapping[int, str]) -> None:
@@ -64,7 +64,7 @@ def save_buckets(connection: Connection, fingerprints: Mapping[int, str]) -> Non
 def sources_in(connection: Connection, buckets: Collection[int]) -> dict[str, str]:
     """Return name → signature of the files known in these buckets."""
     query = select(source.c.name, source.c.signature).where(source.c.bucket.in_(list(buckets)))
-    return dict(row.tuple() for row in connection.execute(query))
+    return dict(iter(connection.execute(query)))
 
 
 def save_sources(

@@ -1,0 +1,178 @@
+"""Opening, migrating, locking and refusing databases."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine, text
+
+from publisher.errors import SchemaTooNew, StoreBusy, StoreError
+from publisher.store import articles as store
+from publisher.store.database import Database
+from publisher.store.migrate import upgrade
+from publisher.store.schema import REVISION, metadata
+
+
+def test_the_schema_is_the_sum_of_its_migrations(database_url: str) -> None:
+    engine = create_engine(database_url)
+    with engine.begin() as connection:
+        upgrade(connection)
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == REVISION
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    engine.dispose()
+    with Database.open(database_url) as db, db.read() as connection:
+        assert store.count(connection) == 0
+
+
+def test_an_old_database_is_upgraded(database_url: str) -> None:
+    engine = create_engine(database_url)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
+    engine.dispose()
+    with pytest.raises(StoreError, match="older publisher"):
+        Database.open(database_url, dry_run=True)
+    with Database.open(database_url) as db, db.read() as connection:
+        assert store.count(connection) == 0
+
+
+def test_a_newer_database_is_refused(database_url: str) -> None:
+    with Database.open(database_url) as db, db.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(SchemaTooNew, match="newer publisher"):
+        Database.open(database_url)
+
+
+def test_somebody_elses_database_is_refused(database_url: str) -> None:
+    engine = create_engine(database_url)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE article (x INTEGER)"))
+    engine.dispose()
+    with pytest.raises(StoreError, match="not the publisher's"):
+        Database.open(database_url)
+
+
+def test_an_empty_database_cannot_be_looked_at(database_url: str) -> None:
+    if database_url.startswith("sqlite"):
+        Path(database_url.removeprefix("sqlite:///")).touch()
+    with pytest.raises(StoreError, match="run publish now"):
+        Database.open(database_url, dry_run=True)
+
+
+def test_a_dry_run_without_a_database_makes_none(tmp_path: Path) -> None:
+    with Database.open(f"sqlite:///{tmp_path / 'x.db'}", dry_run=True) as db, db.read() as connection:
+        assert store.count(connection) == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("sqlite:////nowhere/at/all/x.db", "must exist and be writable"),
+        ("postgresql+psycopg://u:secret@127.0.0.1:9/x?connect_timeout=2", "postgresql"),
+        ("nonsense+x://", "nonsense"),
+    ],
+)
+def test_what_cannot_be_opened_is_said_without_the_password(url: str, reason: str) -> None:
+    with pytest.raises(StoreError, match=reason) as error:
+        Database.open(url)
+    assert "secret" not in str(error.value)
+
+
+def test_a_file_that_is_no_database_is_said(tmp_path: Path) -> None:
+    (tmp_path / "x.db").write_bytes(b"not a database at all, but long enough" * 100)
+    with pytest.raises(StoreError, match="not a database"):
+        Database.open(f"sqlite:///{tmp_path / 'x.db'}")
+
+
+def test_sqlite_on_a_network_file_system_is_refused(tmp_path: Path) -> None:
+    mounts = tmp_path / "mounts"
+    mounts.write_text(f"/dev/vda / ext4 rw 0 0\nserver:/x {tmp_path} nfs4 rw 0 0\nshort\n")
+    with pytest.raises(StoreError, match=r"network file system \(nfs4\)"):
+        Database.open(f"sqlite:///{tmp_path / 'x.db'}", mounts=str(mounts))
+    mounts.write_text("/dev/vda / ext4 rw 0 0\n")
+    Database.open(f"sqlite:///{tmp_path / 'x.db'}", mounts=str(mounts)).close()
+    Database.open(f"sqlite:///{tmp_path / 'x.db'}", mounts=str(tmp_path / "nowhere")).close()
+
+
+def test_postgresql_without_its_driver_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(StoreError, match="publisher\\[postgres\\]"):
+        Database.open("postgresql+psycopg://u@127.0.0.1:9/x")
+
+
+def test_one_run_at_a_time_holds_a_site(db: Database, tmp_path: Path) -> None:
+    waited: list[str] = []
+    with db.exclusive(tmp_path):
+        with (
+            pytest.raises(StoreBusy, match="try again later"),
+            db.exclusive(tmp_path, wait_seconds=0, on_wait=waited.append),
+        ):
+            pass
+    assert len(waited) == 1 and waited[0].startswith("process ")
+    with db.exclusive(tmp_path):
+        pass
+
+
+def test_a_waiting_run_goes_on_when_the_other_ends(db: Database, tmp_path: Path) -> None:
+    held, order = threading.Event(), []
+
+    def first() -> None:
+        with db.exclusive(tmp_path):
+            held.set()
+            waiting.wait(10)
+            order.append("first")
+
+    waiting = threading.Event()
+    thread = threading.Thread(target=first)
+    thread.start()
+    held.wait(10)
+    with db.exclusive(tmp_path, on_wait=lambda _: waiting.set()):
+        order.append("second")
+    thread.join()
+    assert order == ["first", "second"]
+
+
+def test_another_machine_waits_too(postgres: str, tmp_path: Path) -> None:
+    url = postgres.replace("postgresql://", "postgresql+psycopg://")
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    with Database.open(url) as one, Database.open(url) as other, one.exclusive(tmp_path / "a"):
+        with pytest.raises(StoreBusy, match="another machine"), other.exclusive(tmp_path / "b", wait_seconds=0):
+            pass
+
+
+def test_a_folder_that_cannot_be_locked_is_named(tmp_path: Path) -> None:
+    with Database.open(f"sqlite:///{tmp_path / 'x.db'}") as db:
+        with pytest.raises(StoreError, match="must be writable"), db.exclusive(tmp_path / "nowhere"):
+            pass
+
+
+WRITER = """
+import sys
+from publisher.store.database import Database
+from publisher.store import sources
+with Database.open(sys.argv[1]) as db:
+    for _ in range(50):
+        with db.write() as connection:
+            count = int(sources.get_fact(connection, "count") or 0)
+            sources.set_fact(connection, "count", str(count + 1))
+"""
+
+
+def test_writers_in_several_processes_lose_nothing(tmp_path: Path) -> None:
+    """Deferred transactions fail with "database is locked" here, or lose counts."""
+    url = f"sqlite:///{tmp_path / 'x.db'}"
+    Database.open(url).close()
+    writers = [subprocess.Popen([sys.executable, "-c", WRITER, url]) for _ in range(4)]
+    assert [writer.wait(60) for writer in writers] == [0, 0, 0, 0]
+    with Database.open(url) as db, db.read() as connection:
+        from publisher.store import sources
+
+        assert sources.get_fact(connection, "count") == "200"

@@ -1,0 +1,559 @@
+"""publish: records in, feeds and issues out; once, incrementally, whatever happens."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import feedparser
+import pytest
+from lxml import etree
+
+from publisher.actions import feeds as feeds_action
+from publisher.actions.status import status
+from publisher.errors import PublisherError, StageError
+from tests.conftest import NOW, SiteKit
+
+NS = {"atom": "http://www.w3.org/2005/Atom"}
+
+
+def ids(kit: SiteKit, feed: str = "all") -> list[str]:
+    return [entry.id for entry in feedparser.parse((kit.root / "feeds" / f"{feed}.atom").read_bytes()).entries]
+
+
+def titles(kit: SiteKit, feed: str = "all") -> list[str]:
+    return [entry.title for entry in feedparser.parse((kit.root / "feeds" / f"{feed}.rss").read_bytes()).entries]
+
+
+def issues(kit: SiteKit, digest: str = "daily") -> list[list[str]]:
+    found = sorted((kit.root / "outbox" / digest).glob("*/issue.json"))
+    return [[one["title"] for one in json.loads(path.read_text())["articles"]] for path in found]
+
+
+def test_a_record_becomes_feeds_and_an_issue(any_kit: SiteKit) -> None:
+    kit = any_kit
+    kit.article(topic="Water", region="Asia", brand="B", tags="[T]", author="Ann Lee")
+    report = kit.publish()
+    assert (report.new, report.edited, report.exit_status) == (1, 0, 0)
+    assert {path.removesuffix(".rss") for path in kit.staged() if path.endswith(".rss")} == {
+        f"feeds/{name}" for name in ("all", "topic/water", "region/asia", "brand/b", "tag/t", "author/ann-lee")
+    }
+    assert len(kit.staged()) == 6 * 3 + 2 + 4
+    assert [one.path for one in report.issues] == ["outbox/daily/2026-11-23T0700"]
+    assert sorted(path.name for path in (kit.root / report.issues[0].path).iterdir()) == [
+        "index.html",
+        "issue.json",
+        "message.eml",
+        "message.txt",
+    ]
+
+
+def test_a_second_run_changes_nothing(any_kit: SiteKit) -> None:
+    kit = any_kit
+    kit.article()
+    kit.publish()
+    before = {
+        path: path.stat().st_mtime_ns
+        for path in kit.root.rglob("*")
+        if "publisher.db" not in path.name and path.name != ".publish.lock"
+    }
+    report = kit.publish(NOW + timedelta(hours=1))
+    assert not report.changed
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert report.waiting[0].reason == "nothing new"
+
+
+def test_an_edited_headline_keeps_its_id_and_address(any_kit: SiteKit) -> None:
+    kit = any_kit
+    kit.article(title="Old headline")
+    kit.publish()
+    before, link = ids(kit), feedparser.parse((kit.root / "feeds/all.rss").read_bytes()).entries[0].link
+    kit.article(title="New headline")
+    report = kit.publish(NOW + timedelta(days=1))
+    assert (report.new, report.edited) == (0, 1)
+    assert ids(kit) == before
+    assert titles(kit) == ["New headline"]
+    assert feedparser.parse((kit.root / "feeds/all.rss").read_bytes()).entries[0].link == link
+    assert issues(kit) == [["Old headline"]]
+
+
+def test_a_typo_edit_does_not_move_updated(kit: SiteKit) -> None:
+    kit.article(body="Tpyo.")
+    kit.publish()
+    before = feedparser.parse((kit.root / "feeds/all.atom").read_bytes()).entries[0].updated
+    kit.article(body="Typo.")
+    kit.publish()
+    entry = feedparser.parse((kit.root / "feeds/all.atom").read_bytes()).entries[0]
+    assert (entry.updated, "Typo." in entry.content[0].value) == (before, True)
+
+
+def test_updated_is_shown_and_never_lies_in_the_future(kit: SiteKit) -> None:
+    kit.article("a.md", updated="2026-11-21T10:00:00Z")
+    kit.article("b.md", updated="2027-01-01T10:00:00Z")
+    report = kit.publish()
+    updated = {entry.updated for entry in feedparser.parse((kit.root / "feeds/all.atom").read_bytes()).entries}
+    assert "2026-11-21T10:00:00+00:00" in updated and not any(moment.startswith("2027") for moment in updated)
+    assert [one.where for one in report.warnings] == ["b.md"]
+
+
+def test_an_edit_of_a_tag_moves_the_article_between_feeds(kit: SiteKit) -> None:
+    kit.article("a.md", tags="[Old, Both]")
+    kit.article("b.md", tags="[Both]")
+    kit.publish()
+    kit.article("a.md", tags="[New, Both]")
+    report = kit.publish()
+    assert not (kit.root / "feeds/tag/old.rss").exists()
+    assert "feeds/tag/old.rss" in report.feeds_removed
+    assert titles(kit, "tag/new") == ["One"]
+    assert len(titles(kit, "tag/both")) == 2
+    assert "tag/old" not in (kit.root / "feeds/index.html").read_text()
+
+
+def test_a_renamed_file_is_the_same_article(kit: SiteKit) -> None:
+    path = kit.article("a.md")
+    kit.publish()
+    before = ids(kit)
+    path.rename(path.with_name("b.md"))
+    report = kit.publish()
+    assert (report.new, ids(kit)) == (0, before)
+    kit.article("b.md", title="Edited")
+    kit.publish()
+    assert ids(kit) == before
+    kit.article("a.md", title="Another story")
+    kit.publish()
+    assert len(set(ids(kit))) == 2
+
+
+def test_a_record_with_an_id_keeps_it_in_another_file_and_format(kit: SiteKit) -> None:
+    kit.article("a.md", id="17")
+    kit.publish()
+    before = ids(kit)
+    os.unlink(kit.root / "articles/a.md")
+    kit.write("b.json", json.dumps({"id": 17, "title": "Edited", "date": "2026-11-19"}))
+    report = kit.publish()
+    assert (report.new, report.edited, ids(kit)) == (0, 1, before)
+
+
+def test_another_id_in_the_same_file_is_another_article(kit: SiteKit) -> None:
+    kit.article("a.md", id="17")
+    kit.publish()
+    kit.article("a.md", title="Two", id="18")
+    assert kit.publish().new == 1
+    assert sorted(titles(kit)) == ["One", "Two"]
+
+
+def test_ids_survive_the_loss_of_the_database_and_a_new_host(kit: SiteKit) -> None:
+    kit.add_settings("")
+    text = (kit.root / "publisher.toml").read_text()
+    kit.settings('id = "seed"\n' + text)
+    kit.article()
+    kit.publish()
+    before = ids(kit)
+    os.unlink(kit.root / "publisher.db")
+    kit.settings('id = "seed"\n' + text.replace("https://review.example", "http://new.example"))
+    kit.publish()
+    assert ids(kit) == before
+    assert b"http://new.example/2026/11/one" in kit.staged()["feeds/all.rss"]
+
+
+def test_a_new_host_shows_in_every_feed(kit: SiteKit) -> None:
+    kit.article(tags="[T]")
+    kit.publish()
+    before = ids(kit)
+    kit.settings((kit.root / "publisher.toml").read_text().replace("review.example", "new.example"))
+    report = kit.publish()
+    assert ids(kit) == before
+    assert len(report.feeds_changed) == 8
+    assert not any(b"review.example" in data for path, data in kit.staged().items() if path.startswith("feeds/"))
+
+
+def test_removed_files_do_not_remove_articles(kit: SiteKit) -> None:
+    path = kit.article()
+    kit.publish()
+    path.unlink()
+    assert not kit.publish().changed
+    assert titles(kit) == ["One"]
+
+
+def test_articles_of_one_day_stand_at_distinct_stable_instants(kit: SiteKit) -> None:
+    for name in ("c", "a", "b"):
+        kit.article(f"{name}.md", title=name)
+    kit.publish()
+    kit.article("d.md", title="d")
+    kit.publish()
+    entries = feedparser.parse((kit.root / "feeds/all.atom").read_bytes()).entries
+    assert {entry.title: entry.updated[11:19] for entry in entries} == {
+        "a": "00:00:00",
+        "b": "00:00:01",
+        "c": "00:00:02",
+        "d": "00:00:03",
+    }
+
+
+def test_an_article_dated_later_comes_out_in_its_time(any_kit: SiteKit) -> None:
+    kit = any_kit
+    kit.article("a.md", title="Now")
+    kit.article("b.md", title="Later", date="2026-11-24T09:00:00Z", tags="[T]")
+    kit.publish()
+    assert titles(kit) == ["Now"]
+    assert not (kit.root / "feeds/tag").exists()
+    report = kit.publish(NOW + timedelta(days=2))
+    assert titles(kit) == ["Later", "Now"] and titles(kit, "tag/t") == ["Later"]
+    assert issues(kit) == [["Now"], ["Later"]]
+    assert report.new == 0 and report.changed
+    kit.publish(NOW)
+    assert titles(kit) == ["Now"]
+
+
+def test_a_feed_carries_the_newest_up_to_its_limit(kit: SiteKit) -> None:
+    kit.add_settings(
+        '\n[feeds]\nlimit = 2\nformats = ["rss", "atom"]\n[feeds.channels.whole]\ntitle = "W"\nlimit = "all"\n'
+    )
+    for day in range(10, 15):
+        kit.article(f"{day}.md", title=str(day), date=f"2026-11-{day}")
+    kit.publish()
+    assert titles(kit) == ["14", "13"]
+    assert len(titles(kit, "whole")) == 5
+    assert not (kit.root / "feeds/all.json").exists()
+    kit.article("10.md", title="ten", date="2026-11-10")
+    report = kit.publish()
+    assert {"feeds/whole.rss", "feeds/whole.atom"} <= set(report.feeds_changed)
+    assert "feeds/all.rss" not in report.feeds_changed
+
+
+def test_a_channel_is_what_its_settings_say_now(kit: SiteKit) -> None:
+    text = (kit.root / "publisher.toml").read_text()
+    for name in ("Water", "Trade"):
+        kit.article(f"{name}.md", title=name, topic=name)
+    kit.settings(text + '\n[feeds.channels.mine]\ntitle = "Mine"\ntopic = ["water"]\n')
+    kit.publish()
+    assert titles(kit, "mine") == ["Water"]
+    kit.settings(text + '\n[feeds.channels.mine]\ntitle = "Mine"\ntopic = ["Trade", "Water"]\n')
+    kit.publish()
+    assert len(titles(kit, "mine")) == 2
+    kit.settings(text)
+    report = kit.publish()
+    assert "feeds/mine.rss" in report.feeds_removed
+    assert not (kit.root / "feeds/mine.rss").exists()
+
+
+def test_kinds_and_formats_that_are_no_longer_wanted_go(kit: SiteKit) -> None:
+    text = (kit.root / "publisher.toml").read_text()
+    kit.article(tags="[T]", topic="Water")
+    kit.publish()
+    kit.settings(text + '\n[feeds]\nby = ["topic"]\nformats = ["json"]\n')
+    kit.publish()
+    assert sorted(path for path in kit.staged() if path.startswith("feeds/")) == [
+        "feeds/all.json",
+        "feeds/index.html",
+        "feeds/index.opml",
+        "feeds/topic/water.json",
+    ]
+
+
+def test_what_was_deleted_or_touched_by_hand_is_put_back(kit: SiteKit) -> None:
+    kit.article(tags="[T]")
+    kit.publish()
+    before = kit.staged()
+    (kit.root / "feeds/all.rss").unlink()
+    (kit.root / "feeds/tag/t.atom").write_text("scribble")
+    (kit.root / "feeds/index.html").unlink()
+    shutil.rmtree(kit.root / "outbox")
+    report = kit.publish()
+    assert report.restaged == ["outbox/daily/2026-11-23T0700"] and report.changed
+    assert kit.staged() == before
+    assert not kit.publish().changed
+
+
+def test_an_own_template_of_the_page_shows_when_it_is_edited(kit: SiteKit) -> None:
+    kit.article()
+    kit.publish()
+    own = kit.root / "templates/feeds/index.html.j2"
+    own.parent.mkdir(parents=True)
+    own.write_text('{% extends "default/feeds/index.html.j2" %}{% block header %}OURS{% endblock %}')
+    assert kit.publish().feeds_changed == ["feeds/index.html"]
+    assert "OURS" in (kit.root / "feeds/index.html").read_text()
+    own.write_text("{{ nothing }}")
+    report = kit.publish()
+    assert report.exit_status == 1 and "'nothing' is undefined" in report.refused[0].reason
+    assert "OURS" in (kit.root / "feeds/index.html").read_text()
+
+
+def test_a_new_digest_starts_from_the_newest_and_counts_the_older_as_read(any_kit: SiteKit) -> None:
+    kit = any_kit
+    for day in range(10, 20):
+        kit.article(f"{day}.md", title=str(day), date=f"2026-11-{day}", topic="Water" if day % 2 else "Trade")
+    kit.publish()
+    kit.add_settings('\n[digests.water]\ntitle = "Water"\ntopic = ["Water"]\nat_most = 2\n')
+    kit.publish()
+    assert issues(kit, "water") == [["19", "17"]]
+    assert not kit.publish(NOW + timedelta(days=1)).changed
+    kit.article("late.md", title="Late arrival", date="2001-01-01", topic="Water")
+    kit.publish(NOW + timedelta(days=2))
+    assert issues(kit, "water") == [["19", "17"], ["Late arrival"]]
+
+
+def test_what_does_not_fit_goes_into_the_next_issue(kit: SiteKit) -> None:
+    kit.settings((kit.root / "publisher.toml").read_text() + "at_most = 2\n")
+    kit.article("0.md", title="0")
+    kit.publish()
+    for number in range(1, 5):
+        kit.article(f"{number}.md", title=str(number), date=f"2026-11-2{number - 1}T0{number}:00:00Z")
+    kit.publish(NOW + timedelta(days=1))
+    report = kit.publish(NOW + timedelta(days=2))
+    assert not report.changed and report.waiting[0].articles == 2
+    kit.article("5.md", title="5", date="2026-11-23T05:00:00Z")
+    kit.publish(NOW + timedelta(days=3))
+    assert issues(kit) == [["0"], ["4", "3"], ["5", "2"]]
+
+
+def test_an_issue_waits_for_its_least_number(kit: SiteKit) -> None:
+    kit.settings((kit.root / "publisher.toml").read_text() + "at_least = 2\n")
+    kit.article("1.md", title="1")
+    report = kit.publish()
+    assert not report.issues and "at least 2" in report.waiting[0].reason
+    kit.article("2.md", title="2")
+    assert kit.publish(NOW + timedelta(hours=1)).issues[0].articles == 2
+
+
+def test_an_edit_that_brings_an_article_into_a_digest_sends_it_once(kit: SiteKit) -> None:
+    kit.settings((kit.root / "publisher.toml").read_text() + 'topic = ["Water"]\n')
+    kit.article("old.md", title="Old", topic="Trade")
+    kit.publish()
+    kit.article("new.md", title="New", topic="Trade")
+    kit.publish()
+    kit.article("new.md", title="New", topic="Water")
+    kit.article("old.md", title="Old", topic="Water")
+    kit.publish(NOW + timedelta(hours=1))
+    assert issues(kit) == [["New"]]
+    kit.article("new.md", title="New again", topic="Water")
+    kit.publish(NOW + timedelta(hours=2))
+    assert issues(kit) == [["New"]]
+
+
+def test_two_issues_within_a_minute_take_two_minutes(kit: SiteKit) -> None:
+    kit.article("1.md", title="1")
+    kit.publish()
+    kit.article("2.md", title="2")
+    report = kit.publish()
+    assert [one.path for one in report.issues] == ["outbox/daily/2026-11-23T0701"]
+
+
+def test_an_hour_that_the_clock_shows_twice_has_two_folders(kit: SiteKit) -> None:
+    kit.settings((kit.root / "publisher.toml").read_text().replace('zone = "UTC"', 'zone = "Europe/London"'))
+    first = NOW.replace(month=10, day=25, hour=0, minute=30)
+    kit.article("1.md", title="1", date="2026-10-01")
+    kit.publish(first)
+    kit.article("2.md", title="2", date="2026-10-01")
+    kit.publish(first + timedelta(hours=1))
+    assert sorted(path.name for path in (kit.root / "outbox/daily").iterdir()) == [
+        "2026-10-25T0130",
+        "2026-10-25T0130+0000",
+    ]
+
+
+def test_a_broken_digest_is_set_aside_and_the_others_go_out(kit: SiteKit) -> None:
+    kit.add_settings('\n[digests.broken]\ntitle = "B"\nsubject = "{{ nothing }}"\n')
+    kit.article()
+    report = kit.publish()
+    assert report.exit_status == 1
+    assert report.refused[0].where == "digests.broken"
+    assert [one.digest for one in report.issues] == ["daily"]
+    kit.settings((kit.root / "publisher.toml").read_text().replace("nothing", "lead.title"))
+    assert [one.digest for one in kit.publish().issues] == ["broken"]
+
+
+def test_an_article_that_no_entry_can_be_made_of_stops_nothing(kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
+    from publisher.render import entry
+
+    real = entry.render_entry
+
+    def fussy(article: Any, house: Any) -> Any:
+        if article.title == "Bad":
+            raise ValueError("no")
+        return real(article, house)
+
+    kit.article("a.md", title="Good")
+    kit.article("b.md", title="Bad")
+    with monkeypatch.context() as patch:
+        patch.setattr(entry, "render_entry", fussy)
+        report = kit.publish()
+    assert titles(kit) == ["Good"]
+    assert report.exit_status == 1 and "cannot be made: no" in report.refused[0].reason
+
+
+def test_a_refused_edit_leaves_the_article_as_it_was(kit: SiteKit) -> None:
+    kit.article()
+    kit.publish()
+    kit.write("one.md", "---\ntitle: One\n---\n")
+    report = kit.publish()
+    assert report.exit_status == 1 and report.refused[0].reason == "no date"
+    assert titles(kit) == ["One"]
+    again = kit.publish()
+    assert again.exit_status == 1 and again.refused == report.refused
+    kit.article(title="Mended")
+    assert kit.publish().exit_status == 0
+    assert titles(kit) == ["Mended"]
+
+
+def test_the_same_article_in_two_files_is_said(kit: SiteKit) -> None:
+    kit.article("a.md", title="A", id="1")
+    kit.article("b.md", title="B", id="1")
+    report = kit.publish()
+    assert report.new == 1
+    assert [(one.where, one.reason) for one in report.warnings] == [("b.md", "the same article as in a.md")]
+    assert titles(kit) == ["B"]
+
+
+def test_other_rules_of_reading_read_everything_again(kit: SiteKit) -> None:
+    kit.write("a.txt", "T\n\nNovember 1, 2026 Tags: NATOWorld\n\nT\n\nText.")
+    assert len(kit.publish().warnings) == 1
+    kit.add_settings('\n[ingest]\ntags = ["NATO", "World"]\n')
+    report = kit.publish()
+    assert (report.files_read, report.edited, report.warnings) == (1, 1, [])
+    assert titles(kit, "tag/world") == ["T"]
+
+
+def test_many_files_are_read_by_workers(kit: SiteKit) -> None:
+    lines = [json.dumps({"id": n, "title": f"T{n}", "date": "2026-11-01", "tags": [f"t{n % 3}"]}) for n in range(1200)]
+    kit.write("many.jsonl", "\n".join(lines))
+    for number in range(1100):
+        kit.article(f"{number:04}.md", title=f"F{number}")
+    kit.add_settings('\n[feeds]\nlimit = "all"\n')
+    told: list[tuple[str, int, int]] = []
+    report = kit.publish(progress=lambda *arguments: told.append(arguments))
+    assert report.new == 2300 and len(titles(kit)) == 2300
+    assert told[0][0] == "reading articles" and told[-1][0] == "staging feeds"
+    assert not kit.publish().changed
+
+
+def test_a_dry_run_tells_and_writes_nothing(any_kit: SiteKit) -> None:
+    kit = any_kit
+    kit.article()
+    kit.publish()
+    before = kit.staged()
+    kit.article("two.md", title="Two")
+    report = kit.publish(NOW + timedelta(hours=1), dry_run=True)
+    assert report.new == 1 and report.issues and "feeds/all.rss" in report.feeds_changed
+    assert kit.staged() == before
+    real = kit.publish(NOW + timedelta(hours=1))
+    assert (real.new, real.feeds_changed) == (report.new, report.feeds_changed)
+
+
+def test_a_dry_run_of_a_new_site_makes_nothing(kit: SiteKit) -> None:
+    kit.article()
+    assert kit.publish(dry_run=True).new == 1
+    assert sorted(os.listdir(kit.root)) == ["articles", "publisher.toml"]
+
+
+@pytest.mark.parametrize("folder", ["feeds", "outbox"])
+def test_a_disk_that_is_full_loses_nothing(kit: SiteKit, folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    kit.article()
+    (kit.root / folder).write_text("a file where a folder should be")
+    with pytest.raises(StageError, match="a file stands where a folder is needed"):
+        kit.publish()
+    (kit.root / folder).unlink()
+    kit.publish(NOW + timedelta(hours=1))
+    assert titles(kit) == ["One"] and issues(kit) == [["One"]]
+
+
+STEPS = ["_store_drafts", "stage_feed", "_make_issue", "put"]
+
+
+@pytest.mark.parametrize("nth", [1, 2, 5])
+@pytest.mark.parametrize("step", STEPS)
+def test_a_failure_at_any_step_is_mended_by_the_next_run(
+    make_kit: Callable[[str], SiteKit], monkeypatch: pytest.MonkeyPatch, step: str, nth: int
+) -> None:
+    from publisher.actions import digests, ingest
+    from publisher.stage import Stage
+
+    kits = [make_kit("whole"), make_kit("broken")]
+    for kit in kits:
+        for number in range(6):
+            kit.article(f"{number}.md", title=str(number), tags=f"[t{number % 2}]")
+    kits[0].publish()
+    owner: Any = {
+        "_store_drafts": ingest._Batch,
+        "stage_feed": feeds_action._Work,
+        "_make_issue": digests,
+        "put": Stage,
+    }[step]
+    real, calls = getattr(owner, step), 0
+
+    def failing(*arguments: Any, **named: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == nth:
+            raise KeyboardInterrupt
+        return real(*arguments, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, step, failing)
+        try:
+            kits[1].publish()
+        except KeyboardInterrupt:
+            pass
+    kits[1].publish()
+    assert kits[1].staged() == kits[0].staged()
+
+
+def test_status_tells_the_state(kit: SiteKit) -> None:
+    kit.settings((kit.root / "publisher.toml").read_text() + 'cadence = "0 7 * * mon-fri"\n')
+    with pytest.raises(PublisherError):
+        (kit.root / "publisher.db").touch()
+        status(kit.site, NOW)
+    (kit.root / "publisher.db").unlink()
+    kit.article(tags="[T]")
+    kit.write("bad.txt", "")
+    kit.publish()
+    found = status(kit.site, NOW)
+    assert (found.articles, found.files, found.feeds, found.feed_files, found.feeds_due) == (1, 2, 2, 8, 0)
+    assert found.digests[0].issues == 1
+    assert found.digests[0].next is not None and found.digests[0].next.isoformat() == "2026-11-24T07:00:00+00:00"
+    assert [one.where for one in found.refused] == ["bad.txt"]
+    assert json.loads(json.dumps(found.as_dict()))["issues"][0]["digest"] == "daily"
+
+
+def test_every_staged_feed_is_read_without_complaint(kit: SiteKit) -> None:
+    kit.article(
+        "a.md",
+        title="R&D <b> ]]> 😀",
+        tags='["a&b", "<c>"]',
+        dek="'x'",
+        body="<p>unclosed <b>bold\n\n<script>x</script>",
+    )
+    kit.article("b.md", title="عنوان", language="ar", author="ليلى")
+    kit.publish()
+    for path, data in kit.staged().items():
+        if path.endswith((".rss", ".atom")):
+            assert feedparser.parse(data).bozo == 0, path
+        elif path.startswith("feeds/") and path.endswith(".json"):
+            assert json.loads(data)["items"]
+        elif path.endswith(".opml"):
+            etree.fromstring(data)
+
+
+def test_links_out_of_the_site_and_folders_in_it(kit: SiteKit, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.md"
+    secret.write_text("---\ntitle: Secret\ndate: 2026-01-01\n---\n")
+    (kit.root / "articles/link.md").symlink_to(secret)
+    kit.article("2026/11/deep.md", title="Deep")
+    kit.write(".hidden.md", "x")
+    kit.write("backup.md~", "x")
+    kit.write("picture.jpg", b"\xff\xd8\xff")
+    report = kit.publish()
+    assert titles(kit) == ["Deep"]
+    assert [one.where for one in report.refused] == ["link.md"]
+
+
+def test_no_articles_folder_is_a_settings_error(kit: SiteKit) -> None:
+    shutil.rmtree(kit.root / "articles")
+    with pytest.raises(PublisherError, match="paths.articles") as error:
+        kit.publish()
+    assert error.value.exit_status == 2

@@ -1,0 +1,254 @@
+"""The store's queries, on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from publisher.errors import StoreError
+from publisher.model import ALL, Article, FacetKind, Issue
+from publisher.store import articles as store
+from publisher.store import feeds, issues, sources
+from publisher.store.database import Database
+from publisher.store.feeds import StagedFile, Window
+from publisher.store.sources import Problem
+
+ZONE = ZoneInfo("UTC")
+NOW = 1_800_000_000
+
+
+def row(seq: int, **fields: Any) -> dict[str, Any]:
+    return {
+        "seq": seq,
+        "id": f"urn:{seq}",
+        "path": f"/{seq}",
+        "asked_at": seq,
+        "published_at": seq,
+        "changed_at": seq,
+        "hash": f"hash{seq}",
+        "record": '{"date":"2026-01-01","title":"T"}',
+        "body": "<p>b</p>",
+        "source": f"{seq}.md",
+        **fields,
+    }
+
+
+def add(db: Database, *rows: dict[str, Any]) -> None:
+    with db.write() as connection:
+        store.insert_articles(connection, rows)
+
+
+def test_keys_lead_to_articles_and_can_be_given_to_another(db: Database) -> None:
+    add(db, row(1), row(2))
+    with db.write() as connection:
+        store.set_keys(connection, {"file:a": 1, "id:x": 1})
+        store.set_keys(connection, {"file:a": 2})
+    with db.read() as connection:
+        assert store.keyed(connection, ["file:a", "id:x", "nothing"]) == {"file:a": 2, "id:x": 1}
+        assert store.has_id_key(connection, 1) and not store.has_id_key(connection, 2)
+        assert store.last_seq(connection) == 2 and store.count(connection) == 2
+
+
+def test_a_transaction_happens_as_a_whole_or_not_at_all(db: Database) -> None:
+    with pytest.raises(RuntimeError), db.write() as connection:
+        store.insert_articles(connection, [row(1)])
+        raise RuntimeError
+    with db.read() as connection:
+        assert store.last_seq(connection) == 0
+
+
+def test_errors_of_the_driver_are_translated(db: Database) -> None:
+    add(db, row(1))
+    with pytest.raises(StoreError, match="(?i)unique"):
+        add(db, row(1))
+
+
+def test_instants_are_never_given_twice(db: Database) -> None:
+    add(
+        db,
+        row(1, asked_at=100, published_at=100),
+        row(2, asked_at=100, published_at=101),
+        row(3, asked_at=103, published_at=103),
+    )
+    with db.read() as connection:
+        assert store.free_instants(connection, [100, 100, 200, 200, 103]) == [102, 105, 200, 201, 104]
+        assert store.free_instants(connection, []) == []
+
+
+def test_facets_are_minted_once_and_slugs_do_not_collide(db: Database) -> None:
+    tag = FacetKind.TAG
+    with db.write() as connection:
+        first = store.mint_facets(connection, [(tag, "C"), (tag, "C++"), (FacetKind.TOPIC, "C"), ALL])
+        again = store.mint_facets(connection, [(tag, "c"), (tag, "C#")])
+        slugs = {(one.kind, one.label): one.slug for one in feeds.facets(connection)}
+    assert again[tag, "c"] == first[tag, "c"]
+    assert len({slugs[tag, label] for label in ("C", "C++", "C#")}) == 3
+    assert slugs[FacetKind.TOPIC, "C"] == "c"
+    assert len(set(first.values()) | set(again.values())) == 5
+
+
+def test_a_window_is_the_newest_that_are_out(db: Database) -> None:
+    add(db, *(row(seq, published_at=NOW + offset) for seq, offset in ((1, -30), (2, 10), (3, -20), (4, -10))))
+    with db.write() as connection:
+        number = store.mint_facets(connection, [ALL])[ALL]
+        rows = [
+            {"facet_id": number, "published_at": NOW + offset, "article_seq": seq}
+            for seq, offset in ((1, -30), (2, 10), (3, -20), (4, -10))
+        ]
+        store.replace_memberships(connection, [], rows)
+        assert store.newest(connection, number, NOW, None) == [4, 3, 1]
+        assert store.newest(connection, number, NOW, 2) == [4, 3]
+        assert feeds.count_members(connection, number, NOW) == 3
+        assert store.seqs_published_between(connection, NOW, NOW + 10) == [2]
+        window = Window(facet_id=number, now=NOW, limit=2)
+        assert feeds.stale_entries(connection, window, "f") == [3, 4]
+        made = {"body": None, "rss": b"r", "atom": b"a", "json": b"j"}
+        feeds.save_entries(connection, [{"article_seq": seq, "revision": f"hash{seq}:f", **made} for seq in (3, 4)])
+        assert feeds.stale_entries(connection, window, "f") == []
+        assert feeds.stale_entries(connection, window, "g") == [3, 4]
+        feeds.save_entries(connection, [{"article_seq": 4, "revision": "x", **made, "body": "own"}])
+        assert list(feeds.entries(connection, window, "rss")) == [("own", b"r"), ("<p>b</p>", b"r")]
+        assert feeds.newest_change(connection, window) == 4
+        assert feeds.newest_change(connection, Window(facet_id=number, now=0, limit=2)) is None
+        assert store.memberships(connection, [1]) == {number}
+        store.empty_facet(connection, number)
+        assert store.newest(connection, number, NOW, None) == []
+
+
+def test_dirty_feeds_are_marked_once_and_cleaned(db: Database) -> None:
+    with db.write() as connection:
+        numbers = store.mint_facets(connection, [(FacetKind.TAG, "a"), (FacetKind.TAG, "b")])
+        one = numbers[FacetKind.TAG, "a"]
+        feeds.mark_dirty(connection, [one])
+        feeds.mark_dirty(connection, [one])
+        assert [facet.id for facet in feeds.dirty_facets(connection)] == [one]
+        feeds.mark_all_dirty(connection)
+        assert len(feeds.dirty_facets(connection)) == 2
+        feeds.clean(connection, list(numbers.values()))
+        assert feeds.dirty_facets(connection) == []
+
+
+def test_staged_files_are_kept_by_owner(db: Database) -> None:
+    def file(path: str, owner: str, size: int = 1) -> StagedFile:
+        return StagedFile(path=path, owner=owner, sha256="s", size=size, mtime_ns=1)
+
+    with db.write() as connection:
+        feeds.save_staged(connection, [file("feeds/a", "feed:1"), file("feeds/b", "feed:2")])
+        feeds.save_staged(connection, [file("feeds/a", "feed:1", 2)])
+        assert [one.size for one in feeds.staged_files(connection, "feed:1")] == [2]
+        feeds.drop_staged(connection, ["feeds/a"])
+        assert [one.path for one in feeds.staged_files(connection)] == ["feeds/b"]
+
+
+def issue(number: int, slot: datetime, *articles: str) -> Issue:
+    return Issue(
+        digest="daily",
+        slot=slot,
+        name=f"n{number}",
+        number=number,
+        subject="S",
+        articles=articles,
+        files={"a.txt": b"\x00\xff"},
+    )
+
+
+def test_an_issue_takes_its_articles_from_the_waiting(db: Database) -> None:
+    slot = datetime(2026, 11, 23, 7, tzinfo=UTC)
+    add(db, *(row(seq) for seq in (1, 2, 3)))
+    with db.write() as connection:
+        issues.begin_digest(connection, "daily", since_seq=0)
+        issues.add_pending(connection, [("daily", 1), ("daily", 2), ("daily", 3)])
+        issues.add_pending(connection, [("daily", 1)])
+        number = issues.add_issue(connection, issue(1, slot, "urn:1"), [1], [2])
+        assert issues.pending_articles(connection, "daily", NOW) == {2: True, 3: False}
+        assert issues.pending_articles(connection, "daily", 2) == {2: True}
+        assert issues.not_yet_carried(connection, [("daily", 1), ("daily", 2), ("other", 1)]) == [
+            ("daily", 2),
+            ("other", 1),
+        ]
+        assert issues.issues_to_stage(connection) == [number]
+        assert dict(issues.issue_files(connection, number)) == {"a.txt": b"\x00\xff"}
+        issues.mark_staged(connection, number)
+        assert issues.issues_to_stage(connection) == []
+        (found,) = issues.issues(connection)
+        assert (found.slot, found.articles, found.is_staged) == (slot, 1, True)
+        assert issues.last_number(connection, "daily") == 1
+        assert issues.slots_taken(connection, "daily", slot) == {slot}
+        assert issues.slots_taken(connection, "daily", slot + timedelta(minutes=1)) == set()
+        assert issues.digests_begun(connection) == {"daily": 0}
+
+
+@pytest.mark.parametrize("again", ["article", "slot"])
+def test_no_digest_carries_an_article_twice_and_no_slot_has_two_issues(db: Database, again: str) -> None:
+    slot = datetime(2026, 11, 23, 7, tzinfo=UTC)
+    add(db, row(1), row(2))
+    with db.write() as connection:
+        issues.begin_digest(connection, "daily", since_seq=0)
+        issues.add_issue(connection, issue(1, slot, "urn:1"), [1], [])
+    with pytest.raises(StoreError, match="(?i)unique"), db.write() as connection:
+        if again == "article":
+            issues.add_issue(connection, issue(2, slot + timedelta(minutes=1), "urn:1"), [1], [])
+        else:
+            issues.add_issue(connection, issue(2, slot, "urn:2"), [2], [])
+
+
+def test_files_and_what_was_said_about_them(db: Database) -> None:
+    problem = Problem(where="a.md:3", refused=True, reason="R")
+    with db.write() as connection:
+        sources.save_sources(connection, [("a.md", 1, "s"), ("b.md", 2, "s")], {"a.md": [problem]})
+        sources.save_sources(
+            connection, [("a.md", 1, "t")], {"a.md": [problem, Problem(where="a.md", refused=False, reason="W")]}
+        )
+        assert sources.sources_in(connection, [1]) == {"a.md": "t"}
+        assert sources.problems(connection, refused=True) == [problem]
+        assert len(sources.problems(connection)) == 2
+        sources.forget_sources(connection, ["a.md"])
+        assert sources.problems(connection) == [] and sources.source_count(connection) == 1
+        sources.save_buckets(connection, {1: "x"})
+        sources.save_buckets(connection, {1: "y", 2: "z"})
+        assert sources.bucket_fingerprints(connection) == {1: "y", 2: "z"}
+        sources.save_buckets(connection, {})
+        assert sources.get_fact(connection, "k") is None
+        sources.set_fact(connection, "k", "1")
+        sources.set_fact(connection, "k", "2")
+        assert sources.get_fact(connection, "k") == "2"
+
+
+def test_articles_come_back_as_they_went(db: Database) -> None:
+    from publisher.ingest.fields import build_record
+    from publisher.ingest import Options
+
+    raw = {
+        "title": "T",
+        "date": "2026-11-20T07:00:00+01:00",
+        "updated": "2026-11-21T07:00:00+01:00",
+        "authors": [{"name": "A", "bio": "B", "url": "https://a.example/"}],
+        "tags": ["x", "y"],
+        "image": {"url": "/a.jpg", "width": 3},
+        "topic": "W",
+        "body": "<p>b</p>",
+        "language": "ar",
+    }
+    record, _ = build_record(raw, "x", Options(zone=ZONE))
+    add(db, row(1, record=store.record_json(record), body=record.body))
+    with db.read() as connection:
+        article = store.articles_by_seq(connection, [1], "https://base.example", ZONE)[1]
+        (page,) = store.every_article(connection, "https://base.example", ZONE)
+    assert isinstance(article, Article) and page == [article]
+    assert article.link == "https://base.example/1"
+    for name in record.__dataclass_fields__:
+        assert getattr(article, name) == getattr(record, name), name
+
+
+def test_a_dry_run_leaves_no_trace(database_url: str) -> None:
+    with Database.open(database_url) as db:
+        add(db, row(1))
+    with Database.open(database_url, dry_run=True) as db:
+        add(db, row(2))
+        with db.read() as connection:
+            assert store.count(connection) == 2
+    with Database.open(database_url) as db, db.read() as connection:
+        assert store.count(connection) == 1
