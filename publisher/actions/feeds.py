@@ -28,7 +28,7 @@ from publisher.store.feeds import Facet, StagedFile, Window
 from publisher.store.sources import Problem
 
 if TYPE_CHECKING:
-    from publisher.render.entry import House
+    from publisher.render.house import House
 
 __all__ = ["channel_of", "make_entries", "stage_feeds", "sync_channels"]
 
@@ -87,7 +87,7 @@ def stage_feeds(
     Touched is a feed when an article of it came, changed or reached its time, when a setting
     that shows in it was changed, or when its files are missing or not as they were written.
     """
-    from publisher.render.entry import REVISION, House
+    from publisher.render.house import REVISION, House
 
     with Stage(site.feeds_dir, dry_run=dry_run) as stage:
         with db.write() as connection:

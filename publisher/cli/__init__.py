@@ -59,9 +59,8 @@ def publish() -> None:
 def main() -> None:
     """Run the command line; end with its exit status."""
     try:
-        publish.main(standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
+        # Without standalone mode click returns what a command passed to ctx.exit().
+        sys.exit(publish.main(standalone_mode=False))
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

@@ -7,7 +7,6 @@ that it is kept once and not once a format.
 from __future__ import annotations
 
 import html
-import uuid
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -15,12 +14,10 @@ from typing import Final
 from publisher.markup import absolute_urls, direction, excerpt, plain_text, safe_url
 from publisher.model import Article, FacetKind
 from publisher.render import jsonfeed
+from publisher.render.house import House
 from publisher.render.shapes import HOLE, Shape, attribute, drawn, filled, text
 
-__all__ = ["REVISION", "Entry", "House", "render_entry", "rfc822"]
-
-#: Raise it when the same article is to give other bytes than before: every entry is made anew.
-REVISION: Final = "1"
+__all__ = ["Entry", "render_entry", "rfc822"]
 
 _SUMMARY_WORDS: Final = 55
 _SCHEMES: Final = (FacetKind.TOPIC, FacetKind.REGION, FacetKind.BRAND, FacetKind.TAG)
@@ -36,22 +33,6 @@ _IMAGE_TYPES: Final = {
 #: RFC 822 names, whatever the process's locale says.
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class House:
-    """What every entry and feed of a site shares."""
-
-    title: str
-    base_url: str
-    #: Where feeds/ can be reached, without a slash at the end.
-    feeds_url: str
-    language: str
-    #: Who signs an article that names nobody.
-    author: str
-    rights: str | None
-    #: The seed of the feeds' own ids.
-    namespace: uuid.UUID
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,8 @@ from feedgen.feed import FeedGenerator
 
 from publisher.model import Channel, FeedFormat
 from publisher.render import jsonfeed
-from publisher.render.entry import House, rfc822
+from publisher.render.entry import rfc822
+from publisher.render.house import House
 from publisher.render.shapes import HOLE, HouseExtension, text
 
 __all__ = ["MEDIA_TYPES", "joined"]

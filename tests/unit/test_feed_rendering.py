@@ -17,8 +17,9 @@ from lxml import etree
 
 from publisher.markup import clean_characters, one_line, sanitise
 from publisher.model import Article, Author, Channel, FacetKind, FeedFormat, Image
-from publisher.render.entry import House, render_entry, rfc822
+from publisher.render.entry import render_entry, rfc822
 from publisher.render.feed import MEDIA_TYPES, joined
+from publisher.render.house import House
 
 HOUSE = House(
     title="The Review",

@@ -1,0 +1,274 @@
+"""The command line as a person uses it."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import SiteKit
+
+AT = "2026-11-23T07:00"
+
+
+def run(*arguments: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "publisher", *arguments],
+        cwd=cwd,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_help_tells_a_stranger_what_to_do() -> None:
+    result = run("--help")
+    assert result.returncode == 0
+    for word in ("init", "now", "status", "publisher.toml", "Exit status", "publish init my-site"):
+        assert word in result.stdout
+    for command in ("init", "now", "status"):
+        assert "Exit status" in run(command, "--help").stdout
+    assert run("--version").stdout.startswith("publish, version ")
+
+
+def test_the_summary_names_what_was_done_and_where(kit: SiteKit) -> None:
+    kit.article(topic="Water")
+    result = run("now", "--at", AT, cwd=kit.root)
+    assert result.returncode == 0, result.stderr
+    for words in (
+        "Published The Test Review, 2026-11-23 07:00 (UTC)",
+        "1 file read: 1 new, 0 edited",
+        "8 files, 8 written",
+        "see feeds/index.html",
+        "daily No. 1, 1 article: The Daily: One",
+        "see outbox/daily/2026-11-23T0700/index.html",
+        "Nothing was mailed: no mail server is configured",
+    ):
+        assert words in result.stdout
+    for line in result.stdout.splitlines():
+        if line.strip().startswith("see "):
+            assert (kit.root / line.split()[-1]).is_file()
+    again = run("now", "--at", AT, cwd=kit.root)
+    assert "Nothing changed." in again.stdout and again.returncode == 0
+
+
+def test_the_summary_for_a_program(kit: SiteKit) -> None:
+    kit.article()
+    kit.write("bad.txt", "no date")
+    result = run("now", "--json", "--at", AT, "--site", str(kit.root))
+    assert result.returncode == 1
+    summary = json.loads(result.stdout)
+    assert summary["records"] == {"files_read": 2, "new": 1, "edited": 0}
+    assert summary["refused"][0]["where"] == "bad.txt"
+    assert summary["issues"][0]["path"] == "outbox/daily/2026-11-23T0700"
+    assert summary["mailed"] == 0 and summary["changed"] is True
+
+
+def test_a_dry_run_says_so(kit: SiteKit) -> None:
+    kit.article()
+    result = run("now", "--dry-run", "--at", AT, "--site", str(kit.root))
+    assert "Would publish" in result.stdout and "Nothing was written" in result.stdout
+    assert not (kit.root / "feeds").exists()
+
+
+def test_a_configured_mail_server_is_not_used_silently(kit: SiteKit) -> None:
+    kit.add_settings('\n[smtp]\nhost = "127.0.0.1"\nport = 9\n')
+    kit.article()
+    assert "this version does not send them" in run("now", "--site", str(kit.root)).stdout
+
+
+def test_what_was_set_aside_is_named_and_long_lists_are_cut(kit: SiteKit) -> None:
+    for number in range(25):
+        kit.write(f"bad{number:02}.txt", "")
+    kit.write("mended.txt", "T\n\nApril 1, 2022\n\nT\n\nA\x07b.")
+    result = run("now", "--site", str(kit.root))
+    assert result.returncode == 1
+    assert "Set aside (25):\n  bad00.txt: the file is empty" in result.stdout
+    assert "… and 5 more" in result.stdout
+    assert "Warnings (1):\n  mended.txt: dropped 1 control character(s)" in result.stdout
+    assert run("status", "--site", str(kit.root)).stdout.count("the file is empty") == 25
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("now", "--site", "/nowhere/at/all"), "publish init"),
+        (("now", "--at", "soon"), "is not a time"),
+        (("nwo",), "No such command"),
+        (("now", "--frobnicate"), "No such option"),
+        (("init", "--url", "nonsense"), "base_url: must be an absolute address"),
+    ],
+)
+def test_usage_and_settings_end_with_2(kit: SiteKit, tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
+    where = kit.root if arguments[0] != "init" else tmp_path
+    result = run(*arguments, cwd=where)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert words in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_failure_ends_with_3(kit: SiteKit) -> None:
+    kit.article()
+    (kit.root / "feeds").write_text("in the way")
+    result = run("now", "--site", str(kit.root))
+    assert result.returncode == 3
+    assert result.stderr.startswith("publish: cannot stage ")
+    assert "Traceback" not in result.stderr
+
+
+def test_init_makes_a_site_that_works_at_once(tmp_path: Path) -> None:
+    result = run("init", "my site", "--title", 'The "Quoted" Review', "--url", "https://q.example", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "Now run: publish now --site my site" in result.stdout
+    published = run("now", "--site", "my site", cwd=tmp_path)
+    assert published.returncode == 0, published.stderr
+    assert 'Published The "Quoted" Review' in published.stdout
+    assert (tmp_path / "my site" / "feeds" / "all.rss").is_file()
+    assert list((tmp_path / "my site" / "outbox" / "weekly").iterdir())
+    again = run("init", "my site", cwd=tmp_path)
+    assert again.returncode == 2 and "exists already" in again.stderr
+    blocked = run("init", "my site/publisher.toml/x", cwd=tmp_path)
+    assert blocked.returncode in (2, 3) and "Traceback" not in blocked.stderr
+
+
+def test_init_names_every_setting(tmp_path: Path) -> None:
+    from pydantic import BaseModel
+
+    from publisher.config import Site
+
+    run("init", str(tmp_path))
+    text = (tmp_path / "publisher.toml").read_text()
+
+    def keys(model: type[BaseModel]) -> set[str]:
+        found = set()
+        for name, info in model.model_fields.items():
+            found.add(name)
+            stack = [info.annotation]
+            while stack:
+                kind = stack.pop()
+                stack.extend(getattr(kind, "__args__", ()))
+                if isinstance(kind, type) and issubclass(kind, BaseModel):
+                    found |= keys(kind)
+        return found
+
+    missing = {key for key in keys(Site) if key not in text}
+    assert missing == set()
+
+
+def test_ids_of_two_new_sites_differ(tmp_path: Path) -> None:
+    run("init", str(tmp_path / "a"))
+    run("init", str(tmp_path / "b"))
+    assert (tmp_path / "a/publisher.toml").read_text() != (tmp_path / "b/publisher.toml").read_text()
+
+
+def test_status_shows_the_state(kit: SiteKit) -> None:
+    kit.add_settings('cadence = "0 7 * * *"\n')
+    assert "run publish now" not in run("status", "--site", str(kit.root)).stderr
+    kit.article()
+    run("now", "--at", AT, "--site", str(kit.root))
+    result = run("status", "--site", str(kit.root))
+    assert result.returncode == 0
+    for words in (
+        "1 article from 1 file",
+        "1 feed in 5 files",
+        "daily: 1 issue, next slot",
+        "outbox/daily/2026-11-23T0700  No. 1",
+    ):
+        assert words in result.stdout
+    assert json.loads(run("status", "--json", "--site", str(kit.root)).stdout)["articles"] == 1
+
+
+def test_two_runs_at_the_same_moment_wait_for_each_other(kit: SiteKit) -> None:
+    for number in range(300):
+        kit.article(f"{number}.md", title=str(number), tags=f"[t{number % 9}]")
+    command = [sys.executable, "-m", "publisher", "now", "--at", AT, "--site", str(kit.root)]
+    runs = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    results = [one.communicate(timeout=120) for one in runs]
+    assert [one.returncode for one in runs] == [0, 0, 0], results
+    assert sum("300 new" in out for out, _ in results) == 1
+    assert sum("Nothing changed" in out for out, _ in results) == 2
+    assert len(list((kit.root / "outbox/daily").iterdir())) == 1
+
+
+def test_help_does_not_import_what_it_does_not_need() -> None:
+    code = "import sys; from publisher.cli import publish; publish.main(['--help'], standalone_mode=False); print(sorted(sys.modules), file=sys.stderr)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = result.stderr
+    for module in (
+        "sqlalchemy",
+        "pydantic",
+        "premailer",
+        "feedgen",
+        "lxml",
+        "jinja2",
+        "alembic",
+        "apscheduler",
+        "rich",
+        "nh3",
+    ):
+        assert f"'{module}'" not in loaded, module
+
+
+def test_a_run_with_nothing_new_does_not_import_what_it_does_not_need(kit: SiteKit) -> None:
+    kit.article()
+    kit.publish()
+    time.sleep(0.15)  # past the tick within which a file may change unseen
+    run("now", "--site", str(kit.root))
+    code = (
+        "import sys; from publisher.cli import publish\n"
+        f"try: publish.main(['now', '--site', {str(kit.root)!r}], standalone_mode=False)\n"
+        "except BaseException: pass\n"
+        "print(sorted(sys.modules), file=sys.stderr)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "Nothing changed" in result.stdout
+    for module in ("premailer", "feedgen", "lxml", "jinja2", "alembic", "rich", "nh3", "frontmatter", "markdown_it"):
+        assert f"'{module}'" not in result.stderr, module
+
+
+def test_long_work_shows_a_bar_on_a_terminal(kit: SiteKit) -> None:
+    lines = [json.dumps({"id": n, "title": f"T{n}", "date": "2026-11-01", "body": "x" * 2000}) for n in range(12_000)]
+    kit.write("many.jsonl", "\n".join(lines))
+    for number in range(40):
+        kit.write(f"more{number}.jsonl", "\n".join(lines[number * 300 : (number + 1) * 300]))
+    parent, child = pty.openpty()
+    command = [sys.executable, "-m", "publisher", "now", "--site", str(kit.root)]
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=child, env={**os.environ, "TERM": "xterm"}
+    ) as process:
+        os.close(child)
+        shown = b""
+        while True:
+            try:
+                part = os.read(parent, 65536)
+            except OSError:
+                break
+            if not part:
+                break
+            shown += part
+    os.close(parent)
+    assert process.returncode == 0
+    assert b"\x1b[" in shown and b"%" in shown
+
+
+def test_ctrl_c_says_how_to_go_on(
+    kit: SiteKit, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from publisher.cli import main
+
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("publisher.cli.publish.main", stop)
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 130
+    assert "run it again to go on" in capsys.readouterr().err

@@ -1,0 +1,75 @@
+"""The default templates reach a wheel, an editable install and a wheel built from an sdist."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tarfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def call(*command: str | Path, cwd: Path) -> str:
+    result = subprocess.run(list(map(str, command)), cwd=cwd, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tree as it is checked out."""
+    folder = tmp_path_factory.mktemp("source") / "publisher"
+    shutil.copytree(
+        ROOT,
+        folder,
+        ignore=shutil.ignore_patterns(".git", ".venv", "*.db*", "__pycache__", ".mypy_cache", ".hypothesis", ".ruff_cache", ".pytest_cache"),
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def built(source: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A wheel, and a wheel built from an sdist."""
+    folder = tmp_path_factory.mktemp("built")
+    build = [sys.executable, "-m", "build", "--no-isolation"]
+    call(*build, "--wheel", "--outdir", folder / "direct", cwd=source)
+    call(*build, "--sdist", "--outdir", folder, cwd=source)
+    (sdist,) = folder.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        archive.extractall(folder / "unpacked", filter="data")
+    (unpacked,) = (folder / "unpacked").iterdir()
+    call(*build, "--wheel", "--outdir", folder / "from-sdist", cwd=unpacked)
+    return {
+        "wheel": next((folder / "direct").glob("*.whl")),
+        "sdist": next((folder / "from-sdist").glob("*.whl")),
+    }
+
+
+@pytest.mark.parametrize("kind", ["wheel", "sdist", "editable"])
+def test_a_new_environment_renders_feeds_and_issues(
+    kind: str, source: Path, built: dict[str, Path], tmp_path: Path
+) -> None:
+    environment = tmp_path / "env"
+    call(sys.executable, "-m", "venv", "--without-pip", environment, cwd=tmp_path)
+    python = environment / "bin" / "python"
+    # The dependencies that this environment has, without its own editable install.
+    packages = Path(call(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=tmp_path).strip())
+    (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    pip = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-index", "--no-deps"]
+    pip += ["--disable-pip-version-check"]
+    if kind == "editable":
+        call(*pip, "--no-build-isolation", "--editable", source, cwd=tmp_path)
+    else:
+        call(*pip, built[kind], cwd=tmp_path)
+    where = call(python, "-c", "import publisher; print(publisher.__file__)", cwd=tmp_path).strip()
+    assert where.startswith(str(source if kind == "editable" else environment)), where
+    publish = environment / "bin" / "publish"
+    call(publish, "init", "site", cwd=tmp_path)
+    call(publish, "now", "--site", "site", cwd=tmp_path)
+    assert (tmp_path / "site/feeds/index.html").stat().st_size > 1000
+    assert next((tmp_path / "site/outbox/weekly").glob("*/index.html")).stat().st_size > 1000

@@ -1,0 +1,120 @@
+"""Pages in a real browser: an issue and the page of feeds, phone and desktop, light and dark."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import SiteKit
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt-get install chromium")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"],
+        )
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def pages(kit: SiteKit) -> dict[str, Path]:
+    for number in range(6):
+        kit.article(
+            f"{number}.md",
+            title="An Extraordinarily Long Headline About Unpronounceablewordsthatdonotbreakanywhere " + "and More " * number,
+            topic="Counter-Terrorism and Security",
+            region="Middle East",
+            tags="[Donaudampfschifffahrtsgesellschaft, Water]",
+            author="Ann Lee",
+            dek="A dek that says what is in it, at some length, so that it wraps on a phone.",
+            body="Words and more words. " * 40,
+        )
+    kit.article("rtl.md", title="رغيف القاهرة الجديد", language="ar", author="ليلى منصور", dek="كيف غيّرت المخابز")
+    kit.publish()
+    (issue,) = (kit.root / "outbox/daily").iterdir()
+    return {"issue": issue / "index.html", "feeds": kit.root / "feeds/index.html"}
+
+
+#: Text with less contrast than WCAG 2.1 asks for (1.4.3: 4.5, large text 3), by computed colours.
+CONTRAST = """() => {
+  const parse = text => (text.match(/[\\d.]+/g) || []).map(Number);
+  const light = ([r, g, b]) => { const f = [r, g, b].map(v => { v /= 255; return v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4; }); return .2126 * f[0] + .7152 * f[1] + .0722 * f[2]; };
+  const ground = element => { for (let e = element; e; e = e.parentElement) { const c = parse(getComputedStyle(e).backgroundColor); if (c.length === 3 || c[3] > 0) return c; } return [255, 255, 255]; };
+  const bad = [];
+  for (const element of document.querySelectorAll('body *')) {
+    const own = [...element.childNodes].some(n => n.nodeType === 3 && n.textContent.trim());
+    const style = getComputedStyle(element);
+    if (!own || style.display === 'none' || element.offsetParent === null) continue;
+    const [a, b] = [light(parse(style.color)), light(ground(element))].sort((x, y) => y - x);
+    const size = parseFloat(style.fontSize), large = size >= 24 || (size >= 18.66 && +style.fontWeight >= 700);
+    const ratio = (a + .05) / (b + .05);
+    if (ratio < (large ? 3 : 4.5)) bad.push([element.textContent.trim().slice(0, 40), ratio.toFixed(2)]);
+  }
+  return bad;
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [375, 1280])
+@pytest.mark.parametrize("name", ["issue", "feeds"])
+def test_a_page_fits_and_can_be_read(browser: Any, pages: dict[str, Path], name: str, width: int, scheme: str) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(pages[name].as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate(CONTRAST) == []
+    assert [url for url in asked if not url.startswith("file:")] == []
+    assert page.locator("h1").count() == 1
+    dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (dark == "rgb(21, 19, 15)") is (scheme == "dark")
+    page.close()
+
+
+def test_inlined_styles_look_like_the_style_sheet(browser: Any, pages: dict[str, Path], kit: SiteKit) -> None:
+    """The same page inlined by premailer and by css-inline has the same computed styles everywhere."""
+    import css_inline
+
+    from publisher.render.templates import render
+
+    captured: dict[str, str] = {}
+    from publisher.render import digest
+
+    def spy(folder: Path, name: str, values: Any) -> str:
+        captured[name] = render(folder, name, values)
+        return captured[name]
+
+    real, digest.render = digest.render, spy  # type: ignore[attr-defined]
+    try:
+        kit.article("new.md", title="New")
+        report = kit.publish()
+    finally:
+        digest.render = real  # type: ignore[attr-defined]
+    source = captured["digest/magazine/message.html.j2"]
+    inlined = (kit.root / report.issues[0].path / "index.html").read_text()
+    other = css_inline.CSSInliner(keep_style_tags=True, load_remote_stylesheets=False).inline(source)
+    collect = """() => [...document.querySelectorAll('body, body *')].map(e => { const s = getComputedStyle(e);
+      return e.tagName + ['color','backgroundColor','fontSize','fontFamily','fontWeight','lineHeight','paddingTop','paddingLeft',
+      'marginBottom','borderTopWidth','borderTopColor','textAlign','textDecorationLine','letterSpacing','maxWidth','display'].map(k => s[k]).join('|'); })"""
+    results = []
+    for html in (inlined, other):
+        page = browser.new_page(viewport={"width": 800, "height": 900}, color_scheme="light")
+        page.set_content(html)
+        results.append(page.evaluate(collect))
+        page.close()
+    assert len(results[0]) > 30
+    assert results[0] == results[1]
