@@ -27,7 +27,9 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(
         ROOT,
         folder,
-        ignore=shutil.ignore_patterns(".git", ".venv", "*.db*", "__pycache__", ".mypy_cache", ".hypothesis", ".ruff_cache", ".pytest_cache"),
+        ignore=shutil.ignore_patterns(
+            ".git", ".venv", "*.db*", "__pycache__", ".mypy_cache", ".hypothesis", ".ruff_cache", ".pytest_cache"
+        ),
     )
     return folder
 

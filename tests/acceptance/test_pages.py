@@ -12,7 +12,12 @@ import pytest
 
 from tests.conftest import SiteKit
 
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CHROMIUM = (
+    os.environ.get("CHROMIUM")
+    or shutil.which("chromium")
+    or shutil.which("chromium-browser")
+    or shutil.which("google-chrome")
+)
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt-get install chromium")
 
@@ -24,7 +29,13 @@ def browser() -> Iterator[Any]:
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(
             executable_path=CHROMIUM,
-            args=["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"],
+            args=[
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-quic",
+                "--disable-background-networking",
+                "--disable-sync",
+            ],
         )
         yield running
         running.close()
@@ -35,7 +46,8 @@ def pages(kit: SiteKit) -> dict[str, Path]:
     for number in range(6):
         kit.article(
             f"{number}.md",
-            title="An Extraordinarily Long Headline About Unpronounceablewordsthatdonotbreakanywhere " + "and More " * number,
+            title="An Extraordinarily Long Headline About Unpronounceablewordsthatdonotbreakanywhere "
+            + "and More " * number,
             topic="Counter-Terrorism and Security",
             region="Middle East",
             tags="[Donaudampfschifffahrtsgesellschaft, Water]",

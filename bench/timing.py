@@ -1,0 +1,56 @@
+"""Running commands and functions, and telling how long they took."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+PUBLISH = [sys.executable, "-m", "publisher"]
+
+
+def seconds(command: list[str], *, cwd: Path | None = None) -> float:
+    """Return how long a command takes; it must succeed."""
+    began = time.perf_counter()
+    subprocess.run(command, cwd=cwd, check=True, capture_output=True)
+    return time.perf_counter() - began
+
+
+def median(measure: Callable[[], float], times: int) -> float:
+    """Return the median of several measures."""
+    return statistics.median(measure() for _ in range(times))
+
+
+def hugo(site: Path, settings: str) -> Callable[[], float]:
+    """Return a measure of Hugo building the site from nothing with these settings."""
+
+    def measure() -> float:
+        (site / "config.toml").write_text(settings)
+        shutil.rmtree(site / "public", ignore_errors=True)
+        shutil.rmtree(site / "resources", ignore_errors=True)
+        return seconds(["hugo", "--quiet", "--source", str(site), "--destination", str(site / "public")])
+
+    return measure
+
+
+def need_hugo() -> None:
+    """End with a word about it where there is no Hugo."""
+    if shutil.which("hugo") is None:
+        sys.exit("this benchmark compares with Hugo: apt-get install hugo")
+
+
+def machine() -> str:
+    """Return what the figures were measured on."""
+    return f"{os.cpu_count()} cores, Python {platform.python_version()}"
+
+
+def row(name: str, value: float, peer: float | None = None, peer_name: str = "") -> None:
+    """Print a line: ours, and how many times as long the peer takes."""
+    ratio = f"   {peer_name} {peer:8.3f} s   {peer / value:6.2f}×" if peer is not None else ""
+    print(f"{name:<58}{value:8.3f} s{ratio}", flush=True)

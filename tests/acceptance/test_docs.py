@@ -1,0 +1,135 @@
+"""Every command and every setting is documented; what the README says is so."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import click
+import pytest
+from pydantic import BaseModel
+
+import publisher
+from publisher.cli import COMMANDS
+from publisher.cli import publish as group
+from publisher.config import Site
+from publisher.ingest import READERS
+from publisher.ingest.fields import _NAMES
+
+ROOT = Path(__file__).parent.parent.parent
+DOCS = ROOT / "docs"
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_every_command_has_a_page_with_every_option(name: str) -> None:
+    page = (DOCS / f"publish-{name}.md").read_text("utf-8")
+    command = group.get_command(click.Context(group), name)
+    assert command is not None
+    for heading in ("Synopsis", "Description", "Exit status", "See also"):
+        assert f"## {heading}" in page
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            for option in parameter.opts:
+                assert f"`{option}" in page, option
+    assert command.help is not None and "Exit status" in command.help
+
+
+def tables(model: type[BaseModel], path: str = "") -> list[tuple[str, str]]:
+    """Return (heading, key) of every setting."""
+    found = []
+    for name, info in model.model_fields.items():
+        kinds = [info.annotation, *getattr(info.annotation, "__args__", ())]
+        below = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
+        if below and name != "url" and name != "password":
+            found += tables(below[0], f"{path}{name}.")
+        else:
+            found.append((path, name))
+    return found
+
+
+def test_every_setting_is_documented() -> None:
+    page = (DOCS / "settings.md").read_text("utf-8")
+    sections = re.split(r"^## ", page, flags=re.MULTILINE)
+    text = {re.sub(r"[`\[\]]", "", section.split("\n")[0]).split(".")[0]: section for section in sections}
+    for path, key in tables(Site):
+        heading = path.split(".")[0] if path else "At the top"
+        assert f"`{key}`" in text[heading], f"{path}{key}"
+
+
+def test_every_reader_and_every_field_is_documented() -> None:
+    page = (DOCS / "articles.md").read_text("utf-8")
+    for suffix in READERS:
+        assert f"`{suffix}`" in page, suffix
+    for names in _NAMES.values():
+        for name in names:
+            assert f"`{name}`" in page or name in ("bio", "blog brand"), name
+
+
+def test_every_name_that_templates_may_use_is_documented() -> None:
+    from publisher.render.digest import Letterhead, Story
+
+    page = (DOCS / "templates.md").read_text("utf-8")
+    for record in (Letterhead, Story):
+        for name in record.__dataclass_fields__:
+            assert f"`{name}`" in page, name
+    for template in (ROOT / "templates").rglob("*.j2"):
+        for block in re.findall(r"{% block (\w+) %}", template.read_text("utf-8")):
+            assert f"`{block}`" in page, block
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    for page in [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *DOCS.glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text("utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_readme_shows_what_the_summary_looks_like() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    for words in (
+        "articles/  8 files read: 10 new, 0 edited",
+        "feeds/     167 files, 167 written",
+        "see feeds/index.html",
+    ):
+        assert words in readme
+
+
+def test_no_source_file_is_longer_than_500_lines_and_no_function_than_50() -> None:
+    import ast
+
+    for path in (ROOT / "publisher").rglob("*.py"):
+        source = path.read_text("utf-8")
+        assert source.count("\n") <= 500, path
+        if "migrations" in path.parts:
+            continue
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                assert node.end_lineno is not None
+                assert node.end_lineno - node.lineno < 50, f"{path}:{node.name}"
+
+
+def test_everything_public_is_named_and_exists() -> None:
+    import importlib
+
+    for path in (ROOT / "publisher").rglob("*.py"):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        if "migrations" in parts or parts[-1] in ("__main__",):
+            continue
+        module = importlib.import_module(".".join(parts).removesuffix(".__init__"))
+        names = getattr(module, "__all__", [])
+        assert len(names) == len(set(names)), module.__name__
+        for name in names:
+            assert hasattr(module, name), f"{module.__name__}.{name}"
+
+
+def test_the_package_knows_its_version() -> None:
+    assert re.fullmatch(r"\d+\.\d+\.\d+", publisher.__version__)
+
+
+def test_nothing_of_this_machine_is_in_the_tree() -> None:
+    result = subprocess.run(
+        ["git", "grep", "-nI", "-e", str(ROOT), "--", "."], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if result.returncode > 1:
+        pytest.skip("not a checkout")
+    assert result.stdout == ""
