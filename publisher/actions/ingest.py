@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection
 
 from publisher.actions.identify import asked_instant, content_hash, keys_of, mint_id, mint_path, same_article
 from publisher.actions.report import Progress, PublishReport
 from publisher.config import Site
-from publisher.ingest import ASIDE, Found, Listing, Options, Refusal, bucket_of, read_files, scan
+from publisher.ingest import ASIDE, BUCKETS, Found, Listing, Options, Refusal, bucket_of, read_files, scan
 from publisher.model import ALL, FacetKind, Query, Record
 from publisher.parallel import Workers
 from publisher.selection import folded, matches
@@ -55,12 +55,12 @@ def ingest(
     with db.read() as connection:
         same_rules = sources.get_fact(connection, "ingest_rules") == rules
         kept = sources.bucket_fingerprints(connection) if same_rules else {}
-        fingerprints = {number: listing.fingerprint(number) for number in range(len(listing.buckets))}
+        fingerprints = {number: listing.fingerprint(number) for number in range(BUCKETS)}
         changed = {number for number, text in fingerprints.items() if not text or kept.get(number) != text}
         known = sources.sources_in(connection, changed) if changed else {}
     if not same_rules:
         known = dict.fromkeys(known, "read by other rules")
-    there = {name: signature for number in changed for name, signature in listing.buckets[number].items()}
+    there = {name: signature for number in changed for name, signature in listing.files(number).items()}
     # An empty signature means "may have changed within the clock's tick": read again.
     to_read = sorted(name for name, signature in there.items() if not signature or known.get(name) != signature)
     gone = [name for name in known if name not in there]
@@ -108,6 +108,30 @@ class _Draft:
     @property
     def record(self) -> Record:
         return self.found.record
+
+
+_Item = TypeVar("_Item")
+
+
+def _distinct(
+    items: Sequence[_Item],
+    mint: Callable[[_Item, Callable[[str], bool]], str],
+    taken_in_store: Callable[[Sequence[str]], set[str]],
+) -> list[str]:
+    """Return what is minted for each item, none of it taken: not in the store, not by one before it.
+
+    The store is asked once for all first choices, and again only for the few that are taken.
+    """
+    first = [mint(item, lambda _: False) for item in items]
+    taken = taken_in_store(first)
+    minted = []
+    for item, choice in zip(items, first, strict=True):
+        name = choice
+        if choice in taken:
+            name = mint(item, lambda one: one in taken or bool(taken_in_store([one])))
+        taken.add(name)
+        minted.append(name)
+    return minted
 
 
 @dataclass(slots=True, kw_only=True)
@@ -232,37 +256,24 @@ class _Batch:
         }
 
     def _new_rows(self, fresh: list[_Draft], asked: dict[int, int], published: dict[int, int]) -> list[dict[str, Any]]:
+        """Return the rows of new articles, each with an id and a path of its own."""
         connection, site = self.connection, self.site
         namespace = namespace_of(connection, site)
-        ids: set[str] = set()
-        paths: set[str] = set()
-        rows = []
-        # One question for the whole batch: what would be minted if nothing were taken?
-        first = [mint_id(draft.record, draft.keys, namespace, lambda _: False) for draft in fresh]
-        ids.update(store.ids_of(connection, first))
-        for draft in fresh:
-            new_id = mint_id(draft.record, draft.keys, namespace, lambda one: one in ids or self._id_taken(one, first))
-            ids.add(new_id)
-            rows.append({**self._row(draft, asked, published), "id": new_id})
-        wanted = [
-            mint_path(site.article_url, draft.record, row["id"], site.tz, lambda _: False)
-            for draft, row in zip(fresh, rows, strict=True)
-        ]
-        paths.update(store.paths_taken(connection, wanted))
-        asked_for = set(wanted)
-        for draft, row in zip(fresh, rows, strict=True):
-            row["path"] = mint_path(
-                site.article_url,
-                draft.record,
-                row["id"],
-                site.tz,
-                lambda one: one in paths or (one not in asked_for and bool(store.paths_taken(connection, [one]))),
-            )
-            paths.add(row["path"])
-        return rows
 
-    def _id_taken(self, one: str, asked_for: Sequence[str]) -> bool:
-        return one not in asked_for and bool(store.ids_of(self.connection, [one]))
+        def id_of(draft: _Draft, taken: Callable[[str], bool]) -> str:
+            return mint_id(draft.record, draft.keys, namespace, taken)
+
+        ids = _distinct(fresh, id_of, lambda names: set(store.ids_of(connection, names)))
+        named = list(zip(fresh, ids, strict=True))
+
+        def path_of(one: tuple[_Draft, str], taken: Callable[[str], bool]) -> str:
+            return mint_path(site.article_url, one[0].record, one[1], site.tz, taken)
+
+        paths = _distinct(named, path_of, lambda names: store.paths_taken(connection, names))
+        return [
+            {**self._row(draft, asked, published), "id": new_id, "path": path}
+            for (draft, new_id), path in zip(named, paths, strict=True)
+        ]
 
     def _file(self, drafts: list[_Draft], edited: list[int], published: dict[int, int]) -> None:
         """Put the articles into their facets, and mark the feeds of the old and the new ones."""

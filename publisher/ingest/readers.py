@@ -67,14 +67,14 @@ def read_file(root: Path, name: str, options: Options) -> list[Found | Refusal]:
     A link that leads out of ``root``, and anything that is no regular file, is refused: an
     article must not be able to publish the server's own files.
     """
-    path = root / name
+    path = f"{root}/{name}"
     results: list[Found | Refusal] = []
     try:
-        reader = READERS.get(Path(name).suffix.lower())
+        reader = READERS.get("." + name.rpartition(".")[2].lower())
         if reader is None:
             known = ", ".join(sorted(READERS))
             raise RecordRefused(name, f"no reader for this kind of file (known: {known})")
-        if path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
+        if os.path.islink(path) and not Path(path).resolve().is_relative_to(root.resolve()):
             raise RecordRefused(name, "a link that leads out of the articles folder")
         # Non-blocking, or a named pipe would hold the run for ever.
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -10,7 +10,6 @@ import hashlib
 import os
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -25,28 +24,42 @@ BUCKETS: Final = 256
 _TICK = 100_000_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """What lies in the articles folder."""
+    """What lies in the articles folder: for each bucket, a line a file, name and signature."""
 
-    #: Bucket → name → signature. Names are relative, with ``/`` on every system.
-    buckets: tuple[dict[str, str], ...]
+    def __init__(self, lines: list[list[str]], restless: set[str]) -> None:
+        self._lines = lines
+        #: Files that may have changed unseen since they were looked at.
+        self._restless = restless
+        self._restless_buckets = {bucket_of(name) for name in restless}
 
     def fingerprint(self, bucket: int) -> str:
         """A hash that differs whenever a file of the bucket comes, goes or changes.
 
         Empty while a file may still change unseen: no two such are equal.
         """
-        if not all(self.buckets[bucket].values()):
+        if bucket in self._restless_buckets:
             return ""
-        lines = sorted(f"{name}\0{signature}\n" for name, signature in self.buckets[bucket].items())
-        return hashlib.blake2b("".join(lines).encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
+        text = "\n".join(sorted(self._lines[bucket]))
+        return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
+
+    def files(self, bucket: int) -> dict[str, str]:
+        """Return name → signature of the bucket's files; an empty one where a file may change unseen.
+
+        Names are relative to the folder, with ``/`` on every system.
+        """
+        found = {}
+        for line in self._lines[bucket]:
+            name, _, signature = line.rpartition("\0")
+            found[name] = "" if name in self._restless else signature
+        return found
 
     def __contains__(self, name: str) -> bool:
-        return name in self.buckets[bucket_of(name)]
+        start = name + "\0"
+        return any(line.startswith(start) for line in self._lines[bucket_of(name)])
 
     def __len__(self) -> int:
-        return sum(map(len, self.buckets))
+        return sum(map(len, self._lines))
 
 
 def bucket_of(name: str) -> int:
@@ -64,31 +77,35 @@ def scan(root: Path, now_ns: int) -> Listing:
     Raises:
         SettingsError: the folder is not there or cannot be listed.
     """
-    buckets: tuple[dict[str, str], ...] = tuple({} for _ in range(BUCKETS))
+    lines: list[list[str]] = [[] for _ in range(BUCKETS)]
+    restless: set[str] = set()
     recent = now_ns - _TICK
     try:
         for name, info in _walk(str(root), ""):
             # The change time moves with every write, rename and chmod, even if an editor restores mtime.
-            signature = f"{info.st_size}:{info.st_mtime_ns}:{info.st_ctime_ns}" if info.st_ctime_ns < recent else ""
-            buckets[bucket_of(name)][name] = signature
+            changed = info.st_ctime_ns
+            lines[bucket_of(name)].append(f"{name}\0{info.st_size}:{info.st_mtime_ns}:{changed}")
+            if changed >= recent:
+                restless.add(name)
     except FileNotFoundError:
         raise SettingsError(f"no folder {root}; make it, or set paths.articles to where article records are") from None
     except OSError as error:
         raise SettingsError(f"cannot list {root}: {error.strerror} ({error.filename})") from error
-    return Listing(buckets=buckets)
+    return Listing(lines, restless)
 
 
 def _walk(folder: str, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.startswith(".") or entry.name.endswith("~"):
+            name = entry.name
+            if name[0] == "." or name[-1] == "~":
                 continue
             if entry.is_dir(follow_symlinks=False):
-                yield from _walk(entry.path, f"{prefix}{entry.name}/")
+                yield from _walk(entry.path, f"{prefix}{name}/")
                 continue
             try:
-                info = entry.stat(follow_symlinks=True)
+                info = entry.stat()
             except FileNotFoundError:
                 # A broken link, or a file that went away meanwhile: the reader says so by name.
                 info = entry.stat(follow_symlinks=False)
-            yield f"{prefix}{entry.name}", info
+            yield prefix + name, info

@@ -12,9 +12,8 @@ from publisher.markup import one_line, stands_in
 
 __all__ = ["part_tags"]
 
-#: A lower-case letter or a closing bracket or quote meets a capital: always a border …
-_HARD: Final = re.compile(r"(?<=[^\W\d_])(?=[^\W\d_])|(?<=[)\]}’”'\"])(?=[^\W\d_])")
-#: … an acronym meets a word (``NATOVladimir``), or a digit meets a capital (``F-16Grain``).
+#: An acronym meets a word (``NATOVladimir``), or a digit meets a capital (``F-16Grain``): no border shows.
+_CLOSING: Final = frozenset(")]}’”'\"")
 _ACRONYM_THEN_WORD: Final = re.compile(r"[A-Z]{2,}[A-Z][a-z]{2,}|\d[A-Z][a-z]|\.[A-Z][a-z]{2,}")
 
 
@@ -55,13 +54,15 @@ def part_tags(run: str, text: str, vocabulary: frozenset[str]) -> tuple[tuple[st
 
 
 def _chunks(run: str) -> list[str]:
-    borders = [0]
-    for match in _HARD.finditer(run):
-        at = match.start()
-        if run[at].isupper() and not run[at - 1].isupper():
-            borders.append(at)
-    borders.append(len(run))
-    return [run[start:end].strip() for start, end in pairwise(borders) if start < end]
+    """Part the run where a capital follows a lower-case letter, a closing bracket or a quote."""
+    borders = [
+        at
+        for at, character in enumerate(run)
+        if at
+        and character.isupper()
+        and (run[at - 1] in _CLOSING or (run[at - 1].isalpha() and not run[at - 1].isupper()))
+    ]
+    return [run[start:end].strip() for start, end in pairwise([0, *borders, len(run)])]
 
 
 def _rejoined(chunks: list[str], known: Callable[[str], bool]) -> list[str]:
