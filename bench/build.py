@@ -2,10 +2,11 @@
 
     python -m bench.build [COUNT …]
 
-Ours stages RSS, Atom and JSON of everything (full text, no limit) and of every facet (newest 50), an issue,
-the page and the list of feeds, from text exports, into an empty store. "RSS only" stages RSS alone. Hugo builds
-the RSS of all posts on its home page, and nothing else. Plain feedgen builds RSS and Atom for the same feeds from
-records that are in memory already, entry by entry, as one would without our cache.
+Ours reads text exports into an empty store and stages feeds, an issue, the page and the list of feeds. Three
+set-ups: RSS alone; RSS, Atom and JSON; RSS and Atom without any limit. The first two carry everything (full text, no
+limit) and every facet (newest 50). Hugo builds the RSS of all posts on its home page, and nothing else. Plain
+feedgen reads the same files with our readers and draws the same feeds, entry by entry for each feed, into files: as
+one would without the store, the shapes and the cache of entries. It keeps no ids and knows no second run.
 """
 
 from __future__ import annotations
@@ -16,11 +17,16 @@ import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from feedgen.feed import FeedGenerator
 
-from bench.corpus import HUGO_ALL, SETTINGS, Post, make_hugo_site, make_site, posts
+from bench.corpus import HUGO_ALL, SETTINGS, make_hugo_site, make_site
 from bench.timing import PUBLISH, hugo, machine, median, need_hugo, row, seconds
+from publisher.ingest import Found, Options, read_file
+from publisher.model import Record
+
+TIMES = 3
 
 
 def cold(site: Path) -> float:
@@ -32,38 +38,46 @@ def cold(site: Path) -> float:
     return seconds([*PUBLISH, "now", "--site", str(site), "--at", "2026-11-23T07:00"])
 
 
-def feedgen_feed(title: str, chosen: list[Post]) -> tuple[bytes, bytes]:
-    """Return RSS and Atom by feedgen alone."""
+def feedgen_feed(path: Path, chosen: list[Record]) -> None:
+    """Write RSS and Atom by feedgen alone."""
     feed = FeedGenerator()
-    feed.id(f"urn:{title}")
-    feed.title(title)
-    feed.description(title)
+    feed.id(f"urn:{path.name}")
+    feed.title(path.name)
+    feed.description(path.name)
     feed.link(href="https://bench.example/")
-    for post in chosen:
+    for record in chosen:
         entry = feed.add_entry(order="append")
-        entry.id(f"urn:{post.name}")
-        entry.title(post.title)
-        entry.link(href=f"https://bench.example/{post.name}")
-        entry.summary(post.dek)
-        entry.content("\n".join(f"<p>{text}</p>" for text in post.paragraphs), type="html")
-        entry.author({"name": post.author})
-        entry.category([{"term": label} for label in (post.topic, post.region, post.brand, *post.tags)])
-        moment = datetime(post.day.year, post.day.month, post.day.day, tzinfo=UTC)
+        entry.id(f"urn:{record.title}")
+        entry.title(record.title)
+        entry.link(href=f"https://bench.example/{record.title}")
+        entry.summary(record.dek)
+        entry.content(record.body, type="html")
+        entry.author([{"name": author.name} for author in record.authors])
+        entry.category([{"term": label} for _, label in record.facets()])
+        moment = datetime(record.date.year, record.date.month, record.date.day, tzinfo=UTC)
         entry.published(moment)
         entry.updated(moment)
-    return feed.rss_str(), feed.atom_str()
+    path.with_suffix(".rss").write_bytes(feed.rss_str())
+    path.with_suffix(".atom").write_bytes(feed.atom_str())
 
 
-def plain_feedgen(corpus: list[Post]) -> float:
-    """Return how long feedgen takes for everything and for every facet, newest 50."""
+def plain_feedgen(articles: Path, out: Path, limit: int | None) -> float:
+    """Return how long reading, and feedgen for everything and for every facet, take."""
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir()
     began = time.perf_counter()
-    facets: dict[str, list[Post]] = {}
-    for post in sorted(corpus, key=lambda one: one.day, reverse=True):
-        for label in (post.topic, post.region, post.brand, *post.tags, post.author, "all"):
-            facets.setdefault(label, []).append(post)
-    feedgen_feed("everything", facets["all"])
+    options = Options(zone=ZoneInfo("UTC"))
+    records = []
+    for name in sorted(path.name for path in articles.iterdir()):
+        records += [one.record for one in read_file(articles, name, options) if isinstance(one, Found)]
+    records.sort(key=lambda one: one.date, reverse=True)
+    facets: dict[str, list[Record]] = {"all": records}
+    for record in records:
+        for kind, label in record.facets():
+            facets.setdefault(f"{kind.value}-{label}", []).append(record)
+    feedgen_feed(out / "everything", records)
     for label, members in facets.items():
-        feedgen_feed(label, members[:50])
+        feedgen_feed(out / label, members[:limit])
     return time.perf_counter() - began
 
 
@@ -73,16 +87,24 @@ def main() -> None:
     for count in [int(one) for one in sys.argv[1:]] or [1_000, 10_000]:
         with tempfile.TemporaryDirectory() as folder:
             site = make_site(Path(folder) / "ours", count)
-            other = make_hugo_site(Path(folder) / "hugo", count)
-            times = 3
-            ours = median(lambda: cold(site), times)  # noqa: B023
-            (site / "publisher.toml").write_text(SETTINGS.replace("[feeds]", '[feeds]\nformats = ["rss"]', 1))
-            rss = median(lambda: cold(site), times)  # noqa: B023
-            peer = median(hugo(other, HUGO_ALL), times)
-            feedgen = plain_feedgen(list(posts(count)))
-            row(f"{count:,} articles, RSS only, with every facet", rss, peer, "Hugo, all in RSS")
-            row(f"{count:,} articles, three formats, with every facet", ours, peer, "Hugo, all in RSS")
-            row(f"{count:,} articles, three formats, with every facet", ours, feedgen, "plain feedgen, two formats")
+            hugo_site = make_hugo_site(Path(folder) / "hugo", count)
+            peer = median(hugo(hugo_site, HUGO_ALL), TIMES)
+            out = Path(folder) / "feedgen"
+
+            def ours(settings: str, site: Path = site) -> float:
+                (site / "publisher.toml").write_text(SETTINGS.replace("[feeds]\nlimit = 50", settings))
+                return median(lambda: cold(site), TIMES)
+
+            def plain(limit: int | None, site: Path = site, out: Path = out) -> float:
+                return median(lambda: plain_feedgen(site / "articles", out, limit), TIMES)
+
+            rss = ours('[feeds]\nformats = ["rss"]\nlimit = 50')
+            row(f"{count:,} articles, RSS", rss, peer, "Hugo, all in RSS")
+            three = ours("[feeds]\nlimit = 50")
+            row(f"{count:,} articles, RSS, Atom, JSON", three, peer, "Hugo, all in RSS")
+            row(f"{count:,} articles, RSS, Atom, JSON", three, plain(50), "plain feedgen, RSS, Atom")
+            unlimited = ours('[feeds]\nformats = ["rss", "atom"]\nlimit = "all"')
+            row(f"{count:,} articles, no limits, RSS, Atom", unlimited, plain(None), "plain feedgen, RSS, Atom")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection
 
@@ -30,7 +30,7 @@ from publisher.store.sources import Problem
 if TYPE_CHECKING:
     from publisher.render.house import House
 
-__all__ = ["channel_of", "make_entries", "stage_feeds", "sync_channels"]
+__all__ = ["channel_of", "stage_feeds", "sync_channels"]
 
 #: Feeds staged in one transaction.
 _BATCH: Final = 50
@@ -248,51 +248,36 @@ class _Work:
         stale = table.stale_entries(self.connection, window, self.made.fingerprint)
         stale = [seq for seq in stale if seq not in self.made.broken]
         pages = [stale[at : at + _PAGE] for at in range(0, len(stale), _PAGE)]
+        if not pages:
+            return
+        from publisher.render.entry import render_entries
+
         jobs = ((self._articles(page), self.made.house) for page in pages)
-        for page, (rows, broken) in zip(
-            pages, self.made.workers.map(make_entries, jobs, worth_it=len(pages) > 2), strict=True
-        ):
+        results = self.made.workers.map(render_entries, jobs, worth_it=len(pages) > 2)
+        for page, (entries, broken) in zip(pages, results, strict=True):
             hashes = store.hashes(self.connection, page)
-            for row in rows:
-                row["revision"] = f"{hashes[row['article_seq']]}:{self.made.fingerprint}"
-            table.save_entries(self.connection, rows)
-            for seq, problem in broken:
-                self.made.broken.add(seq)
+            table.save_entries(
+                self.connection,
+                [
+                    {
+                        "article_seq": seq,
+                        "revision": f"{hashes[seq]}:{self.made.fingerprint}",
+                        "body": entry.body,
+                        "rss": entry.rss,
+                        "atom": entry.atom,
+                        "json": entry.json,
+                    }
+                    for seq, entry in entries
+                ],
+            )
+            for article, reason in broken:
+                self.made.broken.add(article.seq)
+                problem = Problem(where=article.id, refused=True, reason=f"its feed entry cannot be made: {reason}")
                 self.report.refused.append(problem)
 
     def _articles(self, seqs: Sequence[int]) -> list[Article]:
         found = store.articles_by_seq(self.connection, seqs, self.site.base_url, self.site.tz)
         return [found[seq] for seq in seqs]
-
-
-def make_entries(
-    job: tuple[Sequence[Article], House],
-) -> tuple[list[dict[str, Any]], list[tuple[int, Problem]]]:
-    """Return rows for the table of entries, and the articles that none could be made of.
-
-    Whatever is wrong with one article, the feeds go out without it, and say so.
-    """
-    from publisher.render.entry import render_entry
-
-    articles, house = job
-    rows, broken = [], []
-    for article in articles:
-        try:
-            made = render_entry(article, house)
-        except Exception as error:
-            reason = f"its feed entry cannot be made: {error}"
-            broken.append((article.seq, Problem(where=article.id, refused=True, reason=reason)))
-            continue
-        rows.append(
-            {
-                "article_seq": article.seq,
-                "body": made.body,
-                "rss": made.rss,
-                "atom": made.atom,
-                "json": made.json,
-            }
-        )
-    return rows, broken
 
 
 def _staged(written: Written, folder: str, owner: str) -> StagedFile:

@@ -17,7 +17,7 @@ from publisher.render import jsonfeed
 from publisher.render.house import House
 from publisher.render.shapes import HOLE, Shape, attribute, drawn, filled, text
 
-__all__ = ["Entry", "render_entry", "rfc822"]
+__all__ = ["Entry", "render_entries", "render_entry", "rfc822"]
 
 _SUMMARY_WORDS: Final = 55
 _SCHEMES: Final = (FacetKind.TOPIC, FacetKind.REGION, FacetKind.BRAND, FacetKind.TAG)
@@ -140,6 +140,23 @@ def render_entry(article: Article, house: House) -> Entry:
             article, house.language, image=source, brief=brief, author=house.author, before=before, after=after
         ),
     )
+
+
+def render_entries(
+    job: tuple[Sequence[Article], House],
+) -> tuple[list[tuple[int, Entry]], list[tuple[Article, str]]]:
+    """Return (arrival number, entry) of articles, and those that none could be made of, with the reason.
+
+    Whatever is wrong with one article, the others get their entries.
+    """
+    articles, house = job
+    entries, broken = [], []
+    for article in articles:
+        try:
+            entries.append((article.seq, render_entry(article, house)))
+        except Exception as error:
+            broken.append((article, str(error)))
+    return entries, broken
 
 
 def _image_values(article: Article, source: str | None, values: dict[bytes, bytes]) -> tuple[str, ...]:
