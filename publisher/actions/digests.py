@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -118,14 +119,12 @@ def _free_slot(connection: Connection, digest: Digest, now: datetime) -> datetim
 
 def _issue(digest: Digest, articles: Sequence[Article], site: Site, slot: datetime, number: int) -> Issue:
     """Return the issue, rendered."""
-    import json
-
     from publisher.mail import Envelope, build_message
     from publisher.render.digest import Letterhead, render_digest
 
     if site.mail is None:
         raise SettingsError("mail.sender: is needed to make issues, and missing")
-    moment = slot.astimezone(site.tz)
+    moment, name = slot.astimezone(site.tz), issue_name(slot, site)
     bare = site.mail.sender.rpartition("<")[2].rstrip("> ")
     unsubscribe = site.mail.unsubscribe or f"mailto:{bare}?subject={quote('unsubscribe ' + digest.slug)}"
     letterhead = Letterhead(
@@ -148,18 +147,7 @@ def _issue(digest: Digest, articles: Sequence[Article], site: Site, slot: dateti
         message_key=f"{digest.slug}.{slot:%Y%m%dT%H%M}Z",
         unsubscribe=unsubscribe,
     )
-    name = issue_name(slot, site)
-    about = {
-        "digest": digest.slug,
-        "title": digest.title,
-        "number": number,
-        "slot": slot.isoformat(),
-        "name": name,
-        "subject": made.subject,
-        "send": digest.send.value,
-        "articles": [{"id": one.id, "title": one.title, "url": one.link} for one in articles],
-    }
-    return Issue(
+    issue = Issue(
         digest=digest.slug,
         slot=slot,
         name=name,
@@ -170,9 +158,25 @@ def _issue(digest: Digest, articles: Sequence[Article], site: Site, slot: dateti
             "message.eml": build_message(envelope, text=made.text, html=made.html),
             "index.html": made.html.encode(),
             "message.txt": made.text.encode(),
-            "issue.json": (json.dumps(about, ensure_ascii=False, indent=2) + "\n").encode(),
         },
     )
+    issue.files["issue.json"] = _about(issue, digest, articles)
+    return issue
+
+
+def _about(issue: Issue, digest: Digest, articles: Sequence[Article]) -> bytes:
+    """Return issue.json: what a program wants to know of an issue."""
+    about = {
+        "digest": digest.slug,
+        "title": digest.title,
+        "number": issue.number,
+        "slot": issue.slot.isoformat(),
+        "name": issue.name,
+        "subject": issue.subject,
+        "send": digest.send.value,
+        "articles": [{"id": one.id, "title": one.title, "url": one.link} for one in articles],
+    }
+    return (json.dumps(about, ensure_ascii=False, indent=2) + "\n").encode()
 
 
 def stage_issues(db: Database, site: Site, report: PublishReport, *, dry_run: bool) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime, time
-from typing import Final
+from typing import Final, TypeVar
 from zoneinfo import ZoneInfo
 
-__all__ = ["DATE", "localised", "parse_date", "written_date"]
+__all__ = ["DATE", "in_range", "localised", "parse_date", "written_date"]
 
 _MONTHS: Final = [
     "january",
@@ -24,6 +24,8 @@ _MONTHS: Final = [
     "december",
 ]
 
+_FIRST_YEAR: Final = 1600
+_LAST_YEAR: Final = 2999
 _MONTH: Final = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}"
 
 #: ``April 1, 2022``, ``Jan. 9, 2026``, ``Sept. 3rd 2024``, ``1 April 2022``, ``2022-04-01``.
@@ -44,6 +46,20 @@ def _month(name: str) -> int:
     raise ValueError(f"{name!r} is not a month")
 
 
+_Day = TypeVar("_Day", bound=date)
+
+
+def in_range(day: _Day) -> _Day:
+    """Return the day as it is.
+
+    Raises:
+        ValueError: a year that no article is of, and that arithmetic with time zones may overflow in.
+    """
+    if not _FIRST_YEAR <= day.year <= _LAST_YEAR:
+        raise ValueError(f"year {day.year} is not between {_FIRST_YEAR} and {_LAST_YEAR}")
+    return day
+
+
 def written_date(match: re.Match[str]) -> date:
     """Return the day that a match of :data:`DATE` names.
 
@@ -51,11 +67,11 @@ def written_date(match: re.Match[str]) -> date:
         ValueError: there is no such month or day.
     """
     if match["iso"]:
-        return date.fromisoformat(match["iso"])
+        return in_range(date.fromisoformat(match["iso"]))
     month = match["month"] or match["month2"]
     day = match["day"] or match["day2"]
     year = match["year"] or match["year2"]
-    return date(int(year), _month(month), int(day))
+    return in_range(date(int(year), _month(month), int(day)))
 
 
 def parse_date(text: str, zone: ZoneInfo) -> date | datetime:
@@ -68,7 +84,7 @@ def parse_date(text: str, zone: ZoneInfo) -> date | datetime:
     """
     text = text.strip()
     if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
-        return date.fromisoformat(text)
+        return in_range(date.fromisoformat(text))
     if re.match(r"\d{4}-?\d{2}-?\d{2}[T ]", text):
         return localised(datetime.fromisoformat(text), zone)
     match = DATE.fullmatch(text)
@@ -83,7 +99,12 @@ def parse_date(text: str, zone: ZoneInfo) -> date | datetime:
 
 
 def localised(moment: date | datetime, zone: ZoneInfo) -> date | datetime:
-    """Return a date as it is, a datetime without its fractions, and in ``zone`` if it names none."""
+    """Return a date as it is, a datetime without its fractions, and in ``zone`` if it names none.
+
+    Raises:
+        ValueError: the year is out of range.
+    """
+    in_range(moment)
     if not isinstance(moment, datetime):
         return moment
     moment = moment.replace(microsecond=0)

@@ -167,11 +167,10 @@ def _moment(fields: _Fields, field: str, options: Options) -> date | datetime | 
     value = fields.get(field)
     if value is None:
         return None
-    if isinstance(value, date):
-        return localised(value, options.zone)
-    text = fields.text(value, field)
     try:
-        return parse_date(text or "", options.zone)
+        if isinstance(value, date):
+            return localised(value, options.zone)
+        return parse_date(fields.text(value, field) or "", options.zone)
     except ValueError as error:
         raise fields.refuse(f"impossible {field}: {error}") from None
 

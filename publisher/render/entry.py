@@ -7,6 +7,7 @@ that it is kept once and not once a format.
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final

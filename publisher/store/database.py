@@ -211,6 +211,9 @@ def _on_sqlite_begin(connection: Connection) -> None:
 
 def _migrate(connection: Connection, *, may_write: bool) -> None:
     """Bring the schema to :data:`REVISION`."""
+    if may_write and connection.dialect.name == "postgresql":
+        # Two first runs at the same moment would both make the tables. (SQLite: BEGIN IMMEDIATE.)
+        connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _ADVISORY_LOCK + 1})
     tables = set(inspect(connection).get_table_names())
     if "alembic_version" not in tables:
         if tables & set(metadata.tables):

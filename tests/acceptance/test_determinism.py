@@ -40,6 +40,13 @@ def test_two_clones_stage_the_same_bytes(tmp_path: Path) -> None:
         "now", "--at", at, cwd=other, TZ="America/Los_Angeles", LC_ALL="C.UTF-8", LANG="de_DE.UTF-8", PYTHONHASHSEED="2"
     )
     assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
+    # What the README shows is what the example site gives.
+    for words in (
+        "articles/  8 files read: 10 new, 0 edited",
+        "feeds/     167 files, 167 written",
+        "morning No. 1, 8 articles",
+    ):
+        assert words in first.stdout and words in (ROOT / "README.md").read_text("utf-8")
     for folder in ("feeds", "outbox"):
         assert list((one / folder).rglob("*"))
         assert differences(one / folder, other / folder) == []

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import html
 import re
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from publisher.errors import TemplateError
-from publisher.markup import display_width
+from publisher.markup import clean_characters, display_width, one_line, paragraphs_to_html
 from publisher.model import Article, Author, Channel, Digest, FacetKind, FeedFormat, Image
 from publisher.render.colour import on_dark
 from publisher.render.digest import Letterhead, Rendering, long_date, render_digest
@@ -27,6 +30,11 @@ LETTERHEAD = Letterhead(
     accent="#9b2335",
     postal_address="1 Quay, Bristol",
     unsubscribe="https://review.example/leave?a=1&b=2",
+)
+LINE = (
+    st.text(alphabet=st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60)
+    .map(lambda text: one_line(clean_characters(text)[0]))
+    .filter(bool)
 )
 DIGEST = Digest(slug="daily", title="The Daily & Co")
 
@@ -87,6 +95,15 @@ def test_hostile_text_is_text() -> None:
     assert made.subject == f"The Daily & Co: {hostile}"
 
 
+@given(st.lists(LINE, min_size=3, max_size=3), st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=300))
+@settings(max_examples=60, deadline=None)
+def test_no_text_breaks_an_issue(lines: list[str], body: str) -> None:
+    """Whatever an article says, its digest is made, and says it."""
+    text = paragraphs_to_html([clean_characters(body)[0]])
+    made = issue(article(1, title=lines[0], dek=lines[1], topic=lines[2], body=text), article(2))
+    assert lines[0] in html.unescape(made.html).replace("\xa0", " ") or "\xa0" in lines[0]
+
+
 def test_styles_are_inlined_and_dark_mode_is_kept() -> None:
     made = issue(article(1))
     assert made.html.startswith("<!DOCTYPE html>")
@@ -103,18 +120,18 @@ def test_layout_tables_are_announced_to_nobody() -> None:
 
 def test_pictures_have_size_alt_and_credit() -> None:
     image = Image(url="/a.jpg", alt="Boats", credit="Ana", width=1200, height=800)
-    html = issue(article(1, image=image), article(2, image=image), article(3, image=Image(url="/b.jpg"))).html
-    assert re.search(r'<img src="https://review.example/a.jpg" alt="Boats" width="600" height="400"', html)
-    assert re.search(r'<img src="https://review.example/a.jpg" alt="Boats" width="160" height="107"', html)
-    assert re.search(r'<img src="https://review.example/b.jpg" alt="" width="160"', html)
-    assert "Image: Ana" in html
+    page = issue(article(1, image=image), article(2, image=image), article(3, image=Image(url="/b.jpg"))).html
+    assert re.search(r'<img src="https://review.example/a.jpg" alt="Boats" width="600" height="400"', page)
+    assert re.search(r'<img src="https://review.example/a.jpg" alt="Boats" width="160" height="107"', page)
+    assert re.search(r'<img src="https://review.example/b.jpg" alt="" width="160"', page)
+    assert "Image: Ana" in page
 
 
 def test_language_and_direction_per_article() -> None:
-    html = issue(article(1), article(2, title="رغيف", language="ar")).html
-    assert re.search(r'<td class="story" lang="ar" dir="rtl"', html)
-    assert re.search(r'<td class="lead" lang="en" dir="ltr"', html)
-    assert '<html lang="en" dir="ltr"' in html
+    page = issue(article(1), article(2, title="رغيف", language="ar")).html
+    assert re.search(r'<td class="story" lang="ar" dir="rtl"', page)
+    assert re.search(r'<td class="lead" lang="en" dir="ltr"', page)
+    assert '<html lang="en" dir="ltr"' in page
 
 
 def test_bylines_of_several_and_of_nobody() -> None:
@@ -144,8 +161,8 @@ def test_a_sites_template_builds_on_the_shipped_one(tmp_path: Path) -> None:
     (folder / "message.html.j2").write_text(
         '{% extends "default/digest/magazine/message.html.j2" %}{% block masthead %}<tr><td>OUR OWN</td></tr>{% endblock %}'
     )
-    html = issue(article(1), templates=tmp_path).html
-    assert "OUR OWN" in html and "Title 1" in html
+    page = issue(article(1), templates=tmp_path).html
+    assert "OUR OWN" in page and "Title 1" in page
 
 
 @pytest.mark.parametrize(

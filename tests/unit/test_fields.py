@@ -113,6 +113,7 @@ def test_yaml_times_without_a_zone_are_the_newsrooms() -> None:
         ("---\ndate: 2026-11-20\n---\n", "no title"),
         ("---\ntitle: T\n---\n", "no date"),
         ("---\ntitle: T\ndate: soon\n---\n", "impossible date"),
+        ("---\ntitle: T\ndate: 0001-01-01\n---\n", "year 1 is not between"),
         ("---\ntitle: T\ndate: 2026-11-20\nformat: rtf\n---\n", "format must be one of"),
         ("---\n" + "a: " + "[" * 5000 + "\n---\n", "not YAML"),
     ],
@@ -135,6 +136,9 @@ def test_front_matter_that_makes_no_record_is_refused(text: str, reason: str) ->
         ({"image": [1]}, "image must be text or a table"),
         ({"date": "2026-02-30"}, "impossible date"),
         ({"date": True}, "date must be text"),
+        ({"date": "0001-01-01"}, "year 1 is not between"),
+        ({"date": "9999-12-31T23:59:59-12:00"}, "year 9999 is not between"),
+        ({"updated": "1599-12-31T00:00:00Z"}, "impossible updated"),
         ({"id": [1]}, "id must be text"),
     ],
 )

@@ -132,6 +132,7 @@ def test_what_is_not_understood_on_the_date_line_is_said() -> None:
         ("Title\n\nNo date here.\n", "no date line"),
         ("Title\n\nFebruary 31, 2026\n\nBody", "impossible date 'February 31, 2026'"),
         ("April 1, 2022 Topic: T\n\nBody", "no title"),
+        ("Title\n\nApril 1, 0022\n\nBody", "year 22 is not between"),
         ("\n".join(["Title"] + ["line"] * 20 + ["April 1, 2022"]), "no date line"),
     ],
 )
