@@ -136,19 +136,13 @@ def build_record(
     updated = _moment(fields, "updated", options)
     if updated is not None and not isinstance(updated, datetime):
         updated = datetime(updated.year, updated.month, updated.day, tzinfo=options.zone)
-    written = fields.get("body") if body is None else body
-    if written is not None and not isinstance(written, str):
-        raise fields.refuse(f"body must be text, not {_KINDS.get(type(written), 'that')}")
-    body_format = (fields.text(fields.get("format"), "format") or body_format).lower()
-    if body_format not in BODY_FORMATS:
-        raise fields.refuse(f"format must be one of {', '.join(BODY_FORMATS)}, not {body_format!r}")
     url = _url(fields, "url", fields.get("url"), warnings)
     record = Record(
         title=title,
         date=published,
         updated=updated,
         dek=fields.text(fields.get("dek"), "dek"),
-        body=_body(fields.clean(written or ""), body_format),
+        body=_body(fields, body, body_format),
         authors=_authors(fields, warnings),
         topic=fields.text(fields.get("topic"), "topic"),
         region=fields.text(fields.get("region"), "region"),
@@ -193,7 +187,15 @@ def _url(fields: _Fields, name: str, value: Any, warnings: list[str], *, relativ
     return text if relative and not re.match(r"[a-z]+:", text, re.IGNORECASE) else url
 
 
-def _body(text: str, body_format: str) -> str:
+def _body(fields: _Fields, body: str | None, body_format: str) -> str:
+    """Return the body as sanitised HTML, whatever it is written in."""
+    written = fields.get("body") if body is None else body
+    if written is not None and not isinstance(written, str):
+        raise fields.refuse(f"body must be text, not {_KINDS.get(type(written), 'that')}")
+    body_format = (fields.text(fields.get("format"), "format") or body_format).lower()
+    if body_format not in BODY_FORMATS:
+        raise fields.refuse(f"format must be one of {', '.join(BODY_FORMATS)}, not {body_format!r}")
+    text = fields.clean(written or "")
     if body_format == "text":
         return paragraphs_to_html(block.strip() for block in re.split(r"\n[^\S\n]*\n\s*", text) if block.strip())
     if body_format == "markdown":
