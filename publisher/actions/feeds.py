@@ -24,11 +24,12 @@ from publisher.store import articles as store
 from publisher.store import feeds as table
 from publisher.store import sources
 from publisher.store.database import Database
-from publisher.store.feeds import Facet, StagedFile, Window
+from publisher.store.feeds import Facet, FeedRow, StagedFile, Window
 from publisher.store.sources import Problem
 
 if TYPE_CHECKING:
     from publisher.render.house import House
+    from publisher.render.index import Listed
 
 __all__ = ["channel_of", "stage_feeds", "sync_channels"]
 
@@ -313,16 +314,27 @@ def _stage_index(
     sources.set_fact(connection, "index_revision", revision)
 
 
+def _listed(row: FeedRow, site: Site) -> Listed:
+    from publisher.render.index import Listed, load_headlines
+
+    channel = channel_of(row.facet, site)
+    # Under its heading a label needs neither the site's name before it nor a word about it.
+    own = row.facet.kind in (FacetKind.ALL, FacetKind.CHANNEL)
+    return Listed(
+        channel=channel,
+        name=channel.title if own else row.facet.label,
+        about=channel.description if own else "",
+        articles=row.articles,
+        latest=load_headlines(row.latest),
+    )
+
+
 def _index_files(connection: Connection, site: Site, report: PublishReport) -> list[tuple[str, bytes]]:
-    from publisher.render.index import Listed, load_headlines, render_index
+    from publisher.render.index import render_index
     from publisher.render.opml import render_opml
 
     rows = sorted(table.feed_rows(connection), key=lambda row: _ORDER.index(row.facet.kind))
-    listed = [
-        Listed(channel=channel_of(row.facet, site), articles=row.articles, latest=load_headlines(row.latest))
-        for row in rows
-        if _wanted(row.facet, site)
-    ]
+    listed = [_listed(row, site) for row in rows if _wanted(row.facet, site)]
     formats = site.feeds.formats
     opml_form = next((one for one in formats if one is not FeedFormat.JSON), formats[0])
     files = [("index.opml", render_opml(site.title, [one.channel for one in listed], opml_form.value))]

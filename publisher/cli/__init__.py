@@ -41,7 +41,7 @@ class _LazyGroup(click.Group):
 @click.command(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="publish")
 def publish() -> None:
-    r"""Turn article records into feeds and newsletter issues.
+    """Turn article records into feeds and newsletter issues.
 
     A site is a folder with a publisher.toml. Drop article records into its articles/, run
     'publish now', and find feeds in feeds/ and newsletter issues in outbox/.
@@ -53,7 +53,7 @@ def publish() -> None:
 
     Exit status: 0 all well; 1 done, but something was set aside by name; 2 usage or settings;
     3 failed.
-    """
+    """  # noqa: D301 - click wants the backspace itself
 
 
 def main() -> None:

@@ -38,7 +38,13 @@ class Listed:
     """A feed, as the page shows it."""
 
     channel: Channel
+    #: What the page calls it: ``Water``, under the heading of topics.
+    name: str
+    #: A line about it; empty where the name says it all.
+    about: str
+    #: How many articles it has, in the feed and beyond its limit.
     articles: int
+    #: Its newest headlines.
     latest: tuple[Headline, ...]
 
 

@@ -36,6 +36,7 @@ def test_help_tells_a_stranger_what_to_do() -> None:
         assert word in result.stdout
     for command in ("init", "now", "status"):
         assert "Exit status" in run(command, "--help").stdout
+    assert "\n    publish init my-site     make a site\n" in result.stdout
     assert run("--version").stdout.startswith("publish, version ")
 
 

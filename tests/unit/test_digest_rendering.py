@@ -129,8 +129,8 @@ def test_pictures_have_size_alt_and_credit() -> None:
 
 def test_language_and_direction_per_article() -> None:
     page = issue(article(1), article(2, title="رغيف", language="ar")).html
-    assert re.search(r'<td class="story" lang="ar" dir="rtl"', page)
-    assert re.search(r'<td class="lead" lang="en" dir="ltr"', page)
+    assert re.search(r'<td class="story rtl" lang="ar" dir="rtl"', page)
+    assert re.search(r'<td class="lead ltr" lang="en" dir="ltr"', page)
     assert '<html lang="en" dir="ltr"' in page
 
 
@@ -217,7 +217,13 @@ def listed(kind: FacetKind, title: str) -> Listed:
         home="https://review.example/",
         address=f"https://review.example/feeds/{kind.value}/x",
     )
-    return Listed(channel=channel, articles=2, latest=(Headline(title="رغيف <b>", link="https://review.example/1"),))
+    return Listed(
+        channel=channel,
+        name=title,
+        about="",
+        articles=2,
+        latest=(Headline(title="رغيف <b>", link="https://review.example/1"),),
+    )
 
 
 def test_the_page_of_feeds_names_every_feed_and_can_be_discovered() -> None:
