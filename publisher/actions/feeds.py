@@ -115,9 +115,8 @@ def stage_feeds(
                     report=report,
                     made=made,
                 )
-                for facet in touched[at : at + _BATCH]:
-                    work.stage_feed(facet)
-                table.clean(connection, [facet.id for facet in touched[at : at + _BATCH]])
+                whole = [facet.id for facet in touched[at : at + _BATCH] if work.stage_feed(facet)]
+                table.clean(connection, whole)
             progress("staging feeds", min(at + _BATCH, len(touched)), len(touched))
         with db.write() as connection:
             _stage_index(connection, site, stage, report, fingerprint, changed=bool(touched))
@@ -196,20 +195,26 @@ class _Work:
     report: PublishReport
     made: _Made
 
-    def stage_feed(self, facet: Facet) -> None:
-        """Stage one feed in every format, or take it away where nothing is left of it."""
+    def stage_feed(self, facet: Facet) -> bool:
+        """Stage one feed in every format, or take it away where nothing is left of it.
+
+        Returns:
+            False where an article is missing from it that no entry could be made of: the feed
+            stays dirty, so that the next run tries again, and says so again.
+        """
         connection, site = self.connection, self.site
         count = table.count_members(connection, facet.id, self.now)
         always = facet.kind in (FacetKind.ALL, FacetKind.CHANNEL)
         if not _wanted(facet, site) or (count == 0 and not always):
             self._remove(facet)
-            return
+            return True
         window = Window(facet_id=facet.id, now=self.now, limit=site.limit(facet.kind, facet.slug))
-        self._freshen(window)
+        is_whole = self._freshen(window)
         changed = table.newest_change(connection, window)
         self._stage_formats(facet, window, changed)
         headlines = self._headlines(store.newest(connection, facet.id, self.now, _HEADLINES))
         table.save_feed(connection, facet.id, articles=count, changed_at=changed or 0, latest=headlines)
+        return is_whole
 
     def _stage_formats(self, facet: Facet, window: Window, changed: int | None) -> None:
         from publisher.render.feed import joined
@@ -244,13 +249,13 @@ class _Work:
         found = store.articles_by_seq(self.connection, seqs, self.site.base_url, self.site.tz)
         return dump_headlines([Headline(title=found[seq].title, link=found[seq].link) for seq in seqs])
 
-    def _freshen(self, window: Window) -> None:
-        """Make the entries that are missing or older than their article or the settings."""
-        stale = table.stale_entries(self.connection, window, self.made.fingerprint)
-        stale = [seq for seq in stale if seq not in self.made.broken]
+    def _freshen(self, window: Window) -> bool:
+        """Make the entries that are missing or older than their article or the settings; tell if all could be made."""
+        wanted = table.stale_entries(self.connection, window, self.made.fingerprint)
+        stale = [seq for seq in wanted if seq not in self.made.broken]
         pages = [stale[at : at + _PAGE] for at in range(0, len(stale), _PAGE)]
         if not pages:
-            return
+            return not wanted
         from publisher.render.entry import render_entries
 
         jobs = ((self._articles(page), self.made.house) for page in pages)
@@ -275,6 +280,7 @@ class _Work:
                 self.made.broken.add(article.seq)
                 problem = Problem(where=article.id, refused=True, reason=f"its feed entry cannot be made: {reason}")
                 self.report.refused.append(problem)
+        return self.made.broken.isdisjoint(wanted)
 
     def _articles(self, seqs: Sequence[int]) -> list[Article]:
         found = store.articles_by_seq(self.connection, seqs, self.site.base_url, self.site.tz)

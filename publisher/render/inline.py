@@ -37,8 +37,10 @@ OPTIONS: Final[dict[str, Any]] = {
 _CACHED: Final = 4096
 _LOCK: Final = threading.RLock()
 _DOCTYPE: Final = re.compile(r"\A\s*<!doctype html>", re.IGNORECASE)
+#: lxml writes an attribute that holds a double quote in single ones.
 _TAG_OR_COMMENT: Final = re.compile(
-    r"<!--.*?-->|<(style|script|title)\b.*?</\1\s*>|<[^<>\"]*(?:\"[^\"]*\"[^<>\"]*)*>", re.DOTALL | re.IGNORECASE
+    r"""<!--.*?-->|<(style|script|title)\b.*?</\1\s*>|<[!/a-z](?:[^<>"']|"[^"]*"|'[^']*')*>""",
+    re.DOTALL | re.IGNORECASE,
 )
 
 

@@ -383,8 +383,12 @@ def test_an_article_that_no_entry_can_be_made_of_stops_nothing(kit: SiteKit, mon
     with monkeypatch.context() as patch:
         patch.setattr(entry, "render_entry", fussy)
         report = kit.publish()
-    assert titles(kit) == ["Good"]
+        assert titles(kit) == ["Good"]
+        again = kit.publish()
     assert report.exit_status == 1 and "cannot be made: no" in report.refused[0].reason
+    assert again.refused == report.refused
+    assert kit.publish().exit_status == 0
+    assert sorted(titles(kit)) == ["Bad", "Good"]
 
 
 def test_a_refused_edit_leaves_the_article_as_it_was(kit: SiteKit) -> None:
