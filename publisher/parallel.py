@@ -50,8 +50,10 @@ class Workers:
         from concurrent.futures.process import BrokenProcessPool
 
         waiting: deque[tuple[_Job, Future[_Result] | None]] = deque()
-        for job in jobs:
-            waiting.append((job, self._submit(function, job)))
+        # While the first workers start, their first jobs are done here.
+        here = self.count if self._pool is None else 0
+        for number, job in enumerate(jobs):
+            waiting.append((job, self._submit(function, job) if number >= here else None))
             if len(waiting) <= self.count + 1:
                 continue
             yield self._result(function, *waiting.popleft(), BrokenProcessPool)
