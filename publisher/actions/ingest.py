@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection
@@ -14,8 +15,21 @@ from sqlalchemy import Connection
 from publisher.actions.identify import asked_instant, content_hash, keys_of, mint_id, mint_path, same_article
 from publisher.actions.report import Progress, PublishReport
 from publisher.config import Site
-from publisher.ingest import ASIDE, BUCKETS, Found, Listing, Options, Refusal, bucket_of, read_files, scan
-from publisher.model import ALL, FacetKind, Query, Record
+from publisher.ingest import (
+    ASIDE,
+    BUCKETS,
+    STREAMS,
+    Found,
+    Listing,
+    Options,
+    Refusal,
+    bucket_of,
+    iterate_file,
+    read_files,
+    scan,
+    suffix_of,
+)
+from publisher.model import ALL, FacetKind, Record
 from publisher.parallel import Workers
 from publisher.selection import folded, matches
 from publisher.store import articles as store
@@ -28,7 +42,7 @@ __all__ = ["ingest", "namespace_of"]
 
 #: Raise it when the readers come to read the same file otherwise: every file is read again.
 READERS_REVISION: Final = 1
-#: Files read and stored in one transaction.
+#: Files, or records of one file, read and stored in one transaction.
 _BATCH: Final = 500
 
 
@@ -46,7 +60,7 @@ def ingest(
 ) -> None:
     """Read what is new or changed in articles/ and note it in the report.
 
-    What a batch of files changes (articles, the feeds that are dirty for it, the digests that it
+    What a batch of records changes (articles, the feeds that are dirty for it, the digests that it
     waits for) is committed as a whole, so a run that is killed goes on where it stopped.
     """
     # The wall clock, not ``now``: file systems know no other.
@@ -58,28 +72,27 @@ def ingest(
         fingerprints = {number: listing.fingerprint(number) for number in range(BUCKETS)}
         changed = {number for number, text in fingerprints.items() if not text or kept.get(number) != text}
         known = sources.sources_in(connection, changed) if changed else {}
-    if not same_rules:
-        known = dict.fromkeys(known, "read by other rules")
     there = {name: signature for number in changed for name, signature in listing.files(number).items()}
     # An empty signature means "may have changed within the clock's tick": read again.
-    to_read = sorted(name for name, signature in there.items() if not signature or known.get(name) != signature)
+    to_read = sorted(
+        name
+        for name, signature in there.items()
+        if suffix_of(name) not in ASIDE and (not same_rules or not signature or known.get(name) != signature)
+    )
     gone = [name for name in known if name not in there]
-    to_read = [name for name in to_read if "." + name.rpartition(".")[2].lower() not in ASIDE]
-    options = Options(zone=site.tz, max_bytes=site.ingest.max_bytes, tags=frozenset(site.ingest.tags))
-    pages = [to_read[at : at + _BATCH] for at in range(0, len(to_read), _BATCH)]
-    jobs = ((site.articles_dir, page, options) for page in pages)
-    channels = tuple((slug, one.query) for slug, one in site.feeds.channels.items())
+    said: dict[str, list[Problem]] = {}
     done = 0
-    for results in workers.map(read_files, jobs, worth_it=len(pages) > 2):
-        names = list(results)
+    for names, results in _records(site, to_read, workers):
         with db.write() as connection:
-            batch = _Batch(connection=connection, site=site, now=now, listing=listing, channels=channels)
-            said = batch.store(results)
-            sources.save_sources(connection, [(name, bucket_of(name), there[name]) for name in names], said)
+            batch = _Batch(connection=connection, site=site, now=now, listing=listing)
+            for name, problems in batch.store(results).items():
+                said.setdefault(name, []).extend(problems)
+                report.warnings.extend(one for one in problems if not one.refused)
+            files = [(name, bucket_of(name), there[name]) for name in names]
+            sources.save_sources(connection, files, {name: said.pop(name) for name in names if name in said})
         report.files_read += len(names)
         report.new += batch.new
         report.edited += batch.edited
-        report.warnings.extend(one for name in names for one in said.get(name, ()) if not one.refused)
         done += len(names)
         progress("reading articles", done, len(to_read))
     if changed:
@@ -87,6 +100,28 @@ def ingest(
             sources.set_fact(connection, "ingest_rules", rules)
             sources.forget_sources(connection, gone)
             sources.save_buckets(connection, {number: fingerprints[number] for number in changed})
+
+
+def _records(
+    site: Site, names: Sequence[str], workers: Workers
+) -> Iterator[tuple[Sequence[str], dict[str, list[Found | Refusal]]]]:
+    """Yield (files that are thereby read, name → records), a batch at a time.
+
+    Files of one record come many to a batch; a file of many records comes in several, and is read
+    with the last of them.
+    """
+    options = Options(zone=site.tz, max_bytes=site.ingest.max_bytes, tags=frozenset(site.ingest.tags))
+    whole = [name for name in names if suffix_of(name) not in STREAMS]
+    pages = [whole[at : at + _BATCH] for at in range(0, len(whole), _BATCH)]
+    jobs = ((site.articles_dir, page, options) for page in pages)
+    for results in workers.map(read_files, jobs, worth_it=len(pages) > 2):
+        yield list(results), results
+    for name in names:
+        if suffix_of(name) in STREAMS:
+            records = iterate_file(site.articles_dir, name, options)
+            while len(chunk := list(islice(records, _BATCH))) == _BATCH:
+                yield [], {name: chunk}
+            yield [name], {name: chunk}
 
 
 def _rules(site: Site) -> str:
@@ -145,8 +180,6 @@ class _Batch:
     new: int = 0
     edited: int = 0
     said: dict[str, list[Problem]] = field(default_factory=dict)
-    #: The site's own feeds: slug and what is in them.
-    channels: tuple[tuple[str, Query], ...] = ()
 
     def store(self, results: dict[str, list[Found | Refusal]]) -> dict[str, list[Problem]]:
         """Store the records and return what is to be said about each file."""
@@ -178,7 +211,7 @@ class _Batch:
         first_new = store.last_seq(connection) + 1
         last: dict[int, _Draft] = {}
         for draft in drafts:
-            draft.seq = self._identify(draft, keys, by_hash, first_new + self.new, known_before, last)
+            draft.seq = self._identify(draft, keys, by_hash, first_new + self.new, last)
             if draft.seq >= first_new and draft.seq not in last:
                 self.new += 1
             elif draft.seq in last:
@@ -205,7 +238,6 @@ class _Batch:
         keys: dict[str, int],
         by_hash: dict[str, list[Stored]],
         next_seq: int,
-        known: dict[int, Stored],
         batch: dict[int, _Draft],
     ) -> int:
         def has_id(seq: int) -> bool:
@@ -292,7 +324,7 @@ class _Batch:
         feeds.mark_dirty(connection, before | {row["facet_id"] for row in rows})
 
     def _channels(self, record: Record) -> list[tuple[FacetKind, str]]:
-        return [(FacetKind.CHANNEL, slug) for slug, query in self.channels if matches(query, record)]
+        return [(FacetKind.CHANNEL, slug) for slug, query in self.site.channel_queries if matches(query, record)]
 
     def _offer(self, fresh: Iterable[_Draft], edited: Iterable[_Draft]) -> None:
         """Let the articles wait for the digests that ask for them.

@@ -340,6 +340,11 @@ class Site(_Settings):
             return "sqlite:///" + str(self.root / text.removeprefix("sqlite:///"))
         return text.replace("postgresql://", "postgresql+psycopg://", 1)
 
+    @cached_property
+    def channel_queries(self) -> tuple[tuple[str, Query], ...]:
+        """The site's own feeds: slug, and what is in them."""
+        return tuple((slug, one.query) for slug, one in self.feeds.channels.items())
+
     def limit(self, kind: FacetKind, slug: str) -> int | None:
         """How many articles the feed carries; None for every one."""
         limit: int | str | None = None

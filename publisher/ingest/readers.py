@@ -14,7 +14,19 @@ from publisher.ingest.markdown import read_markdown
 from publisher.ingest.result import Found, Options, Refusal
 from publisher.ingest.text import read_text_export
 
-__all__ = ["ASIDE", "READERS", "Found", "Options", "Reader", "Refusal", "read_file", "read_files"]
+__all__ = [
+    "ASIDE",
+    "READERS",
+    "STREAMS",
+    "Found",
+    "Options",
+    "Reader",
+    "Refusal",
+    "iterate_file",
+    "read_file",
+    "read_files",
+    "suffix_of",
+]
 
 Reader = Callable[[BinaryIO, str, Options], Iterator[Found | Refusal]]
 
@@ -27,6 +39,9 @@ READERS: Final[Mapping[str, Reader]] = {
     ".jsonl": read_json_lines,
     ".ndjson": read_json_lines,
 }
+
+#: What may hold more records than memory does: read a few records at a time.
+STREAMS: Final = frozenset((".jsonl", ".ndjson"))
 
 #: Files that lie beside articles and are none: passed over without a word.
 ASIDE: Final = frozenset(
@@ -62,15 +77,19 @@ def read_files(job: tuple[Path, Sequence[str], Options]) -> dict[str, list[Found
 
 
 def read_file(root: Path, name: str, options: Options) -> list[Found | Refusal]:
-    """Return what the file ``name``, relative to ``root``, holds. Never raises for bad input.
+    """Return what the file ``name``, relative to ``root``, holds. Never raises for bad input."""
+    return list(iterate_file(root, name, options))
+
+
+def iterate_file(root: Path, name: str, options: Options) -> Iterator[Found | Refusal]:
+    """Yield what the file ``name``, relative to ``root``, holds. Never raises for bad input.
 
     A link that leads out of ``root``, and anything that is no regular file, is refused: an
     article must not be able to publish the server's own files.
     """
     path = f"{root}/{name}"
-    results: list[Found | Refusal] = []
     try:
-        reader = READERS.get("." + name.rpartition(".")[2].lower())
+        reader = READERS.get(suffix_of(name))
         if reader is None:
             known = ", ".join(sorted(READERS))
             raise RecordRefused(name, f"no reader for this kind of file (known: {known})")
@@ -81,11 +100,15 @@ def read_file(root: Path, name: str, options: Options) -> list[Found | Refusal]:
         with os.fdopen(handle, "rb") as stream:
             if not stat.S_ISREG(os.fstat(handle).st_mode):
                 raise RecordRefused(name, "not a regular file")
-            results.extend(reader(stream, name, options))
+            yield from reader(stream, name, options)
     except RecordRefused as refusal:
-        results.append(Refusal(where=refusal.where, reason=refusal.reason))
+        yield Refusal(where=refusal.where, reason=refusal.reason)
     except OSError as error:
-        results.append(Refusal(where=name, reason=f"cannot be read: {error.strerror}"))
+        yield Refusal(where=name, reason=f"cannot be read: {error.strerror}")
     except RecursionError:
-        results.append(Refusal(where=name, reason="nested too deep"))
-    return results
+        yield Refusal(where=name, reason="nested too deep")
+
+
+def suffix_of(name: str) -> str:
+    """Return the suffix that says how a file is read, in lower case."""
+    return "." + name.rpartition(".")[2].lower()

@@ -436,6 +436,39 @@ def test_many_files_are_read_by_workers(kit: SiteKit) -> None:
     assert not kit.publish().changed
 
 
+def test_a_file_of_many_records_is_read_a_few_at_a_time(kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
+    from publisher.actions import ingest
+
+    monkeypatch.setattr(ingest, "_BATCH", 10)
+    records = [{"id": n, "title": f"T{n}", "date": "2026-11-01", "tags": ["t"]} for n in range(40)]
+    lines = [json.dumps(one) for one in records]
+    lines[3], lines[37] = "{broken", '{"id": 37, "title": "No date"}'
+    kit.write("many.jsonl", "\n".join(lines))
+    report = kit.publish()
+    assert (report.files_read, report.new) == (1, 38)
+    assert [one.where for one in report.refused] == ["many.jsonl:4", "many.jsonl:38"]
+    assert len(titles(kit)) == 38
+    assert kit.publish().refused == report.refused
+
+    real, calls = ingest._Batch.store, 0
+
+    def failing(self: Any, results: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            raise KeyboardInterrupt
+        return real(self, results)
+
+    kit.write("many.jsonl", "\n".join(json.dumps({**one, "title": "Edited"}) for one in records))
+    with monkeypatch.context() as patch:
+        patch.setattr(ingest._Batch, "store", failing)
+        with pytest.raises(KeyboardInterrupt):
+            kit.publish()
+    report = kit.publish()
+    assert (report.new, report.edited, report.refused) == (1, 19, [])
+    assert set(titles(kit)) == {"Edited"} and len(titles(kit)) == 40
+
+
 def test_a_dry_run_tells_and_writes_nothing(any_kit: SiteKit) -> None:
     kit = any_kit
     kit.article()
