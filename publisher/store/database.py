@@ -200,6 +200,7 @@ def _on_sqlite_connect(connection: Any, _: Any) -> None:
         "synchronous = NORMAL",
         "foreign_keys = ON",
         "cache_size = -32768",
+        "wal_autocheckpoint = 16384",
     ):
         connection.execute(f"PRAGMA {pragma}")
 
