@@ -14,6 +14,7 @@ from sqlalchemy import create_engine, text
 
 from publisher.errors import SchemaTooNew, StoreBusy, StoreError
 from publisher.store import articles as store
+from publisher.store import sources
 from publisher.store.database import Database
 from publisher.store.migrate import upgrade
 from publisher.store.schema import REVISION, metadata
@@ -156,23 +157,36 @@ def test_a_folder_that_cannot_be_locked_is_named(tmp_path: Path) -> None:
 
 WRITER = """
 import sys
+from pathlib import Path
 from publisher.store.database import Database
 from publisher.store import sources
-with Database.open(sys.argv[1]) as db:
+url, folder, held = sys.argv[1:]
+with Database.open(url) as db:
     for _ in range(50):
-        with db.write() as connection:
-            count = int(sources.get_fact(connection, "count") or 0)
-            sources.set_fact(connection, "count", str(count + 1))
+        def add():
+            with db.write() as connection:
+                count = int(sources.get_fact(connection, "count") or 0)
+                sources.set_fact(connection, "count", str(count + 1))
+        if held == "held":
+            with db.exclusive(Path(folder)):
+                add()
+        else:
+            add()
 """
 
 
-def test_writers_in_several_processes_lose_nothing(tmp_path: Path) -> None:
-    """Deferred transactions fail with "database is locked" here, or lose counts."""
-    url = f"sqlite:///{tmp_path / 'x.db'}"
-    Database.open(url).close()
-    writers = [subprocess.Popen([sys.executable, "-c", WRITER, url]) for _ in range(4)]
-    assert [writer.wait(60) for writer in writers] == [0, 0, 0, 0]
+def count_after_four_writers(url: str, folder: Path, held: str) -> str | None:
+    command = [sys.executable, "-c", WRITER, url, str(folder), held]
+    writers = [subprocess.Popen(command) for _ in range(4)]
+    assert [writer.wait(120) for writer in writers] == [0, 0, 0, 0]
     with Database.open(url) as db, db.read() as connection:
-        from publisher.store import sources
+        return sources.get_fact(connection, "count")
 
-        assert sources.get_fact(connection, "count") == "200"
+
+def test_writers_in_several_processes_lose_nothing(tmp_path: Path) -> None:
+    """Deferred transactions fail with "database is locked" here, or lose counts. (A first run, four times at once.)"""
+    assert count_after_four_writers(f"sqlite:///{tmp_path / 'x.db'}", tmp_path, "free") == "200"
+
+
+def test_runs_that_hold_the_site_take_turns(database_url: str, tmp_path: Path) -> None:
+    assert count_after_four_writers(database_url, tmp_path, "held") == "200"
