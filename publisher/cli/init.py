@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -25,5 +26,5 @@ def command(folder: Path, title: str, base_url: str) -> None:
     """
     for path in init(folder, title=title, base_url=base_url):
         click.echo(f"made {path}")
-    where = "" if folder == Path() else f" --site {folder}"
+    where = "" if folder == Path() else f" --site {shlex.quote(str(folder))}"
     click.echo(f"\nNow run: publish now{where}")

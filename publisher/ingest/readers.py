@@ -95,6 +95,8 @@ def iterate_file(root: Path, name: str, options: Options) -> Iterator[Found | Re
             raise RecordRefused(name, f"no reader for this kind of file (known: {known})")
         if os.path.islink(path) and not Path(path).resolve().is_relative_to(root.resolve()):
             raise RecordRefused(name, "a link that leads out of the articles folder")
+        if "\\x" in name and not os.path.lexists(path):
+            raise RecordRefused(name, "the file's name is not UTF-8; rename it")
         # Non-blocking, or a named pipe would hold the run for ever.
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(handle, "rb") as stream:

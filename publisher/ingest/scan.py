@@ -22,6 +22,8 @@ BUCKETS: Final = 256
 #: A file changed less than this long before the scan (nanoseconds) may change again within the
 #: same tick of the file system's clock, unseen: it is read again next time.
 _TICK = 100_000_000
+#: … and some file systems count whole seconds, or every other one.
+_COARSE_TICK = 2_000_000_000
 
 
 class Listing:
@@ -41,7 +43,7 @@ class Listing:
         if bucket in self._restless_buckets:
             return ""
         text = "\n".join(sorted(self._lines[bucket]))
-        return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
     def files(self, bucket: int) -> dict[str, str]:
         """Return name → signature of the bucket's files; an empty one where a file may change unseen.
@@ -64,7 +66,7 @@ class Listing:
 
 def bucket_of(name: str) -> int:
     """Return the bucket that a file's name falls into."""
-    return zlib.crc32(name.encode("utf-8", "surrogateescape")) % BUCKETS
+    return zlib.crc32(name.encode()) % BUCKETS
 
 
 def scan(root: Path, now_ns: int) -> Listing:
@@ -79,13 +81,13 @@ def scan(root: Path, now_ns: int) -> Listing:
     """
     lines: list[list[str]] = [[] for _ in range(BUCKETS)]
     restless: set[str] = set()
-    recent = now_ns - _TICK
+    recent, rather_recent = now_ns - _TICK, now_ns - _COARSE_TICK
     try:
         for name, info in _walk(str(root), ""):
             # The change time moves with every write, rename and chmod, even if an editor restores mtime.
             changed = info.st_ctime_ns
             lines[bucket_of(name)].append(f"{name}\0{info.st_size}:{info.st_mtime_ns}:{changed}")
-            if changed >= recent:
+            if changed >= recent or (changed >= rather_recent and changed % 1_000_000_000 == 0):
                 restless.add(name)
     except FileNotFoundError:
         raise SettingsError(f"no folder {root}; make it, or set paths.articles to where article records are") from None
@@ -108,4 +110,11 @@ def _walk(folder: str, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
             except FileNotFoundError:
                 # A broken link, or a file that went away meanwhile: the reader says so by name.
                 info = entry.stat(follow_symlinks=False)
-            yield prefix + name, info
+            yield _written(prefix + name), info
+
+
+def _written(name: str) -> str:
+    """Return a name that can be written down, bytes of it that are not UTF-8 as a backslash and hexadecimal."""
+    if name.isascii():
+        return name
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

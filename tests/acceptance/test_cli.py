@@ -128,7 +128,7 @@ def test_a_failure_ends_with_3(kit: SiteKit) -> None:
 def test_init_makes_a_site_that_works_at_once(tmp_path: Path) -> None:
     result = run("init", "my site", "--title", 'The "Quoted" Review', "--url", "https://q.example", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    assert "Now run: publish now --site my site" in result.stdout
+    assert "Now run: publish now --site 'my site'" in result.stdout
     published = run("now", "--site", "my site", cwd=tmp_path)
     assert published.returncode == 0, published.stderr
     assert 'Published The "Quoted" Review' in published.stdout

@@ -589,6 +589,19 @@ def test_links_out_of_the_site_and_folders_in_it(kit: SiteKit, tmp_path: Path) -
     assert [one.where for one in report.refused] == ["link.md"]
 
 
+def test_a_file_name_that_is_not_utf_8_is_set_aside(kit: SiteKit) -> None:
+    kit.article("good.md", title="Good")
+    folder = os.fsencode(kit.root / "articles")
+    for name in (b"bad-\xff.md", b"bad-\xff-folder/deep.md"):
+        os.makedirs(os.path.dirname(folder + b"/" + name), exist_ok=True)
+        with open(folder + b"/" + name, "w") as file:
+            file.write("---\ntitle: T\ndate: 2026-11-01\n---\n")
+    report = kit.publish()
+    assert [one.where for one in report.refused] == ["bad-\\xff-folder/deep.md", "bad-\\xff.md"]
+    assert all("not UTF-8; rename it" in one.reason for one in report.refused)
+    assert titles(kit) == ["Good"]
+
+
 def test_no_articles_folder_is_a_settings_error(kit: SiteKit) -> None:
     shutil.rmtree(kit.root / "articles")
     with pytest.raises(PublisherError, match="paths.articles") as error:
