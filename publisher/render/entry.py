@@ -129,7 +129,9 @@ def render_entry(article: Article, house: House) -> Entry:
     )
     rss, atom = drawn(shape)
     # The same label stands in an attribute in Atom and between tags in RSS; the link too.
-    rss_values = {**values, b"link": text(article.link)}
+    # A headline is plain text: "<b" as &lt; reads as markup to validators, as &#x3C; it does not
+    # (https://www.rssboard.org/rss-profile#data-types-characterdata).
+    rss_values = {**values, b"link": text(article.link), b"title": values[b"title"].replace(b"&lt;", b"&#x3C;")}
     atom_values = dict(values)
     for number, (_, label) in enumerate(facets):
         atom_values[b"category%d" % number] = attribute(label)

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from lxml import etree
@@ -41,7 +42,9 @@ def test_killed_at_random_moments_and_run_again(tmp_path: Path) -> None:
     for number in range(120):
         reference.article(f"{number:03}.md", title=f"T{number}", tags=f"[t{number % 12}]", author=f"A{number % 7} B")
     shutil.copytree(reference.root, tmp_path / "empty")
+    began = time.monotonic()
     assert subprocess.run([*COMMAND, str(reference.root)], capture_output=True, check=False).returncode == 0
+    whole_run = time.monotonic() - began
     expected = reference.staged()
     dice = random.Random(20261123)
     kit: SiteKit | None = None
@@ -54,7 +57,7 @@ def test_killed_at_random_moments_and_run_again(tmp_path: Path) -> None:
             kit.root = tmp_path / "site"
         process = subprocess.Popen([*COMMAND, str(kit.root)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         try:
-            _, errors = process.communicate(timeout=dice.uniform(0.15, 1.1))
+            _, errors = process.communicate(timeout=whole_run * dice.uniform(0.15, 1.0))
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
             process.communicate()

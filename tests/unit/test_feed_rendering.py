@@ -331,6 +331,11 @@ def test_a_title_cannot_take_the_place_of_the_text() -> None:
     assert json.loads(feed(FeedFormat.JSON, one))["items"][0]["content_html"] == "<p>real</p>"
 
 
+def test_a_headline_is_plain_text_to_validators_too() -> None:
+    assert b"<title>a &#x3C;b&gt; &amp; c</title><link>" in feed(FeedFormat.RSS, article(title="a <b> & c"))
+    assert rss(article(title="a <b> & c")).findtext("channel/item/title") == "a <b> & c"
+
+
 def test_percent_signs_and_braces_are_text() -> None:
     one = article(title="100% {{title}} %(id)b", tags=("%s",))
     assert rss(one).findtext("channel/item/title") == "100% {{title}} %(id)b"
