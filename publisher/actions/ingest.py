@@ -81,7 +81,7 @@ def ingest(
     )
     gone = [name for name in known if name not in there]
     said: dict[str, list[Problem]] = {}
-    done = 0
+    done = read = 0
     for names, results in _records(site, to_read, workers):
         with db.write() as connection:
             batch = _Batch(connection=connection, site=site, now=now, listing=listing)
@@ -94,7 +94,11 @@ def ingest(
         report.new += batch.new
         report.edited += batch.edited
         done += len(names)
-        progress("reading articles", done, len(to_read))
+        read += sum(map(len, results.values()))
+        if names:
+            progress("reading articles", done, len(to_read))
+        else:
+            progress("reading records", read, 0)
     if changed:
         with db.write() as connection:
             sources.set_fact(connection, "ingest_rules", rules)

@@ -10,7 +10,7 @@ from publisher.store.sources import Problem
 
 __all__ = ["IssueNote", "Progress", "PublishReport", "WaitingNote", "silent"]
 
-#: Told (what is being done, how many are done, how many there are) from time to time.
+#: Told (what is being done, how many are done, how many there are: 0 where nobody knows) from time to time.
 Progress = Callable[[str, int, int], None]
 
 

@@ -78,7 +78,7 @@ class ProgressLine:
             self._bar.stop()
 
     def __call__(self, label: str, done: int, total: int) -> None:
-        """Tell that ``done`` of ``total`` are done."""
+        """Tell that ``done`` of ``total`` are done; a total of 0 is not known."""
         now = self._clock()
         if now - self._started < _PATIENCE:
             return
@@ -86,7 +86,7 @@ class ProgressLine:
             self._draw(label, done, total)
         elif now - self._spoke >= _INTERVAL or (done == total and self._spoke > self._started):
             self._spoke = now
-            click.echo(f"{label}: {done:,} of {total:,}", err=True)
+            click.echo(f"{label}: {done:,}" + (f" of {total:,}" if total else ""), err=True)
 
     def _draw(self, label: str, done: int, total: int) -> None:
         from rich.console import Console
@@ -98,5 +98,5 @@ class ProgressLine:
         if label != self._label:
             if self._task is not None:
                 self._bar.remove_task(self._task)
-            self._label, self._task = label, self._bar.add_task(label, total=total)
-        self._bar.update(self._task, completed=done, total=total)
+            self._label, self._task = label, self._bar.add_task(label, total=total or None)
+        self._bar.update(self._task, completed=done, total=total or None)

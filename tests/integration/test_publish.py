@@ -444,8 +444,10 @@ def test_a_file_of_many_records_is_read_a_few_at_a_time(kit: SiteKit, monkeypatc
     lines = [json.dumps(one) for one in records]
     lines[3], lines[37] = "{broken", '{"id": 37, "title": "No date"}'
     kit.write("many.jsonl", "\n".join(lines))
-    report = kit.publish()
+    told: list[tuple[str, int, int]] = []
+    report = kit.publish(progress=lambda *arguments: told.append(arguments))
     assert (report.files_read, report.new) == (1, 38)
+    assert ("reading records", 10, 0) in told and ("reading articles", 1, 1) in told
     assert [one.where for one in report.refused] == ["many.jsonl:4", "many.jsonl:38"]
     assert len(titles(kit)) == 38
     assert kit.publish().refused == report.refused

@@ -61,6 +61,18 @@ def test_long_work_is_told_in_plain_lines_where_there_is_no_terminal(capsys: pyt
     assert capsys.readouterr().err == "reading: 1,000 of 4,000\nreading: 3,000 of 4,000\nreading: 4,000 of 4,000\n"
 
 
+def test_a_total_that_is_not_known_is_not_told(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = Clock()
+    with ProgressLine(clock, terminal=False) as progress:
+        clock.now = 6
+        progress("reading records", 5000, 0)
+    assert capsys.readouterr().err == "reading records: 5,000\n"
+    with ProgressLine(clock, terminal=True) as progress:
+        clock.now = 12
+        progress("reading records", 5000, 0)
+    assert "reading records" in capsys.readouterr().err
+
+
 def test_long_work_shows_a_bar_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     clock = Clock()
     with ProgressLine(clock, terminal=True) as progress:
