@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 import textwrap
@@ -11,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import feedparser
 import pytest
 
 from publisher.actions.publish import publish
@@ -78,6 +80,19 @@ class SiteKit:
             for path in sorted((self.root / folder).rglob("*"))
             if path.is_file()
         }
+
+
+def ids(kit: SiteKit, feed: str = "all") -> list[str]:
+    return [entry.id for entry in feedparser.parse((kit.root / "feeds" / f"{feed}.atom").read_bytes()).entries]
+
+
+def titles(kit: SiteKit, feed: str = "all") -> list[str]:
+    return [entry.title for entry in feedparser.parse((kit.root / "feeds" / f"{feed}.rss").read_bytes()).entries]
+
+
+def issues(kit: SiteKit, digest: str = "daily") -> list[list[str]]:
+    found = sorted((kit.root / "outbox" / digest).glob("*/issue.json"))
+    return [[one["title"] for one in json.loads(path.read_text())["articles"]] for path in found]
 
 
 @pytest.fixture

@@ -103,7 +103,7 @@ def test_everything_public_is_named_and_exists() -> None:
 
     for path in (ROOT / "publisher").rglob("*.py"):
         parts = path.relative_to(ROOT).with_suffix("").parts
-        if "migrations" in parts or parts[-1] in ("__main__",):
+        if "migrations" in parts or parts[-1] == "__main__":
             continue
         module = importlib.import_module(".".join(parts).removesuffix(".__init__"))
         names = getattr(module, "__all__", [])

@@ -15,24 +15,10 @@ import pytest
 from lxml import etree
 
 from publisher.actions import feeds as feeds_action
-from publisher.actions.status import status
 from publisher.errors import PublisherError, StageError
-from tests.conftest import NOW, SiteKit
+from tests.conftest import NOW, SiteKit, ids, issues, titles
 
 NS = {"atom": "http://www.w3.org/2005/Atom"}
-
-
-def ids(kit: SiteKit, feed: str = "all") -> list[str]:
-    return [entry.id for entry in feedparser.parse((kit.root / "feeds" / f"{feed}.atom").read_bytes()).entries]
-
-
-def titles(kit: SiteKit, feed: str = "all") -> list[str]:
-    return [entry.title for entry in feedparser.parse((kit.root / "feeds" / f"{feed}.rss").read_bytes()).entries]
-
-
-def issues(kit: SiteKit, digest: str = "daily") -> list[list[str]]:
-    found = sorted((kit.root / "outbox" / digest).glob("*/issue.json"))
-    return [[one["title"] for one in json.loads(path.read_text())["articles"]] for path in found]
 
 
 def test_a_record_becomes_feeds_and_an_issue(any_kit: SiteKit) -> None:
@@ -284,90 +270,6 @@ def test_an_own_template_of_the_page_shows_when_it_is_edited(kit: SiteKit) -> No
     assert "OURS" in (kit.root / "feeds/index.html").read_text()
 
 
-def test_a_new_digest_starts_from_the_newest_and_counts_the_older_as_read(any_kit: SiteKit) -> None:
-    kit = any_kit
-    for day in range(10, 20):
-        kit.article(f"{day}.md", title=str(day), date=f"2026-11-{day}", topic="Water" if day % 2 else "Trade")
-    kit.publish()
-    kit.add_settings('\n[digests.water]\ntitle = "Water"\ntopic = ["Water"]\nat_most = 2\n')
-    kit.publish()
-    assert issues(kit, "water") == [["19", "17"]]
-    assert not kit.publish(NOW + timedelta(days=1)).changed
-    kit.article("late.md", title="Late arrival", date="2001-01-01", topic="Water")
-    kit.publish(NOW + timedelta(days=2))
-    assert issues(kit, "water") == [["19", "17"], ["Late arrival"]]
-
-
-def test_what_does_not_fit_goes_into_the_next_issue(kit: SiteKit) -> None:
-    kit.settings((kit.root / "publisher.toml").read_text() + "at_most = 2\n")
-    kit.article("0.md", title="0")
-    kit.publish()
-    for number in range(1, 5):
-        kit.article(f"{number}.md", title=str(number), date=f"2026-11-2{number - 1}T0{number}:00:00Z")
-    kit.publish(NOW + timedelta(days=1))
-    report = kit.publish(NOW + timedelta(days=2))
-    assert not report.changed and report.waiting[0].articles == 2
-    kit.article("5.md", title="5", date="2026-11-23T05:00:00Z")
-    kit.publish(NOW + timedelta(days=3))
-    assert issues(kit) == [["0"], ["4", "3"], ["5", "2"]]
-
-
-def test_an_issue_waits_for_its_least_number(kit: SiteKit) -> None:
-    kit.settings((kit.root / "publisher.toml").read_text() + "at_least = 2\n")
-    kit.article("1.md", title="1")
-    report = kit.publish()
-    assert not report.issues and "at least 2" in report.waiting[0].reason
-    kit.article("2.md", title="2")
-    assert kit.publish(NOW + timedelta(hours=1)).issues[0].articles == 2
-
-
-def test_an_edit_that_brings_an_article_into_a_digest_sends_it_once(kit: SiteKit) -> None:
-    kit.settings((kit.root / "publisher.toml").read_text() + 'topic = ["Water"]\n')
-    kit.article("old.md", title="Old", topic="Trade")
-    kit.publish()
-    kit.article("new.md", title="New", topic="Trade")
-    kit.publish()
-    kit.article("new.md", title="New", topic="Water")
-    kit.article("old.md", title="Old", topic="Water")
-    kit.publish(NOW + timedelta(hours=1))
-    assert issues(kit) == [["New"]]
-    kit.article("new.md", title="New again", topic="Water")
-    kit.publish(NOW + timedelta(hours=2))
-    assert issues(kit) == [["New"]]
-
-
-def test_two_issues_within_a_minute_take_two_minutes(kit: SiteKit) -> None:
-    kit.article("1.md", title="1")
-    kit.publish()
-    kit.article("2.md", title="2")
-    report = kit.publish()
-    assert [one.path for one in report.issues] == ["outbox/daily/2026-11-23T0701"]
-
-
-def test_an_hour_that_the_clock_shows_twice_has_two_folders(kit: SiteKit) -> None:
-    kit.settings((kit.root / "publisher.toml").read_text().replace('zone = "UTC"', 'zone = "Europe/London"'))
-    first = NOW.replace(month=10, day=25, hour=0, minute=30)
-    kit.article("1.md", title="1", date="2026-10-01")
-    kit.publish(first)
-    kit.article("2.md", title="2", date="2026-10-01")
-    kit.publish(first + timedelta(hours=1))
-    assert sorted(path.name for path in (kit.root / "outbox/daily").iterdir()) == [
-        "2026-10-25T0130",
-        "2026-10-25T0130+0000",
-    ]
-
-
-def test_a_broken_digest_is_set_aside_and_the_others_go_out(kit: SiteKit) -> None:
-    kit.add_settings('\n[digests.broken]\ntitle = "B"\nsubject = "{{ nothing }}"\n')
-    kit.article()
-    report = kit.publish()
-    assert report.exit_status == 1
-    assert report.refused[0].where == "digests.broken"
-    assert [one.digest for one in report.issues] == ["daily"]
-    kit.settings((kit.root / "publisher.toml").read_text().replace("nothing", "lead.title"))
-    assert [one.digest for one in kit.publish().issues] == ["broken"]
-
-
 def test_an_article_that_no_entry_can_be_made_of_stops_nothing(kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
     from publisher.render import entry
 
@@ -540,23 +442,6 @@ def test_a_failure_at_any_step_is_mended_by_the_next_run(
             pass
     kits[1].publish()
     assert kits[1].staged() == kits[0].staged()
-
-
-def test_status_tells_the_state(kit: SiteKit) -> None:
-    kit.settings((kit.root / "publisher.toml").read_text() + 'cadence = "0 7 * * mon-fri"\n')
-    with pytest.raises(PublisherError):
-        (kit.root / "publisher.db").touch()
-        status(kit.site, NOW)
-    (kit.root / "publisher.db").unlink()
-    kit.article(tags="[T]")
-    kit.write("bad.txt", "")
-    kit.publish()
-    found = status(kit.site, NOW)
-    assert (found.articles, found.files, found.feeds, found.feed_files, found.feeds_due) == (1, 2, 2, 8, 0)
-    assert found.digests[0].issues == 1
-    assert found.digests[0].next is not None and found.digests[0].next.isoformat() == "2026-11-24T07:00:00+00:00"
-    assert [one.where for one in found.refused] == ["bad.txt"]
-    assert json.loads(json.dumps(found.as_dict()))["issues"][0]["digest"] == "daily"
 
 
 def test_every_staged_feed_is_read_without_complaint(kit: SiteKit) -> None:

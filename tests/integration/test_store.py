@@ -218,8 +218,8 @@ def test_files_and_what_was_said_about_them(db: Database) -> None:
 
 
 def test_articles_come_back_as_they_went(db: Database) -> None:
-    from publisher.ingest.fields import build_record
     from publisher.ingest import Options
+    from publisher.ingest.fields import build_record
 
     raw = {
         "title": "T",

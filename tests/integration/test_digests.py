@@ -1,0 +1,91 @@
+"""Digests: which article goes into which issue, once."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from tests.conftest import NOW, SiteKit, issues
+
+
+def test_a_new_digest_starts_from_the_newest_and_counts_the_older_as_read(any_kit: SiteKit) -> None:
+    kit = any_kit
+    for day in range(10, 20):
+        kit.article(f"{day}.md", title=str(day), date=f"2026-11-{day}", topic="Water" if day % 2 else "Trade")
+    kit.publish()
+    kit.add_settings('\n[digests.water]\ntitle = "Water"\ntopic = ["Water"]\nat_most = 2\n')
+    kit.publish()
+    assert issues(kit, "water") == [["19", "17"]]
+    assert not kit.publish(NOW + timedelta(days=1)).changed
+    kit.article("late.md", title="Late arrival", date="2001-01-01", topic="Water")
+    kit.publish(NOW + timedelta(days=2))
+    assert issues(kit, "water") == [["19", "17"], ["Late arrival"]]
+
+
+def test_what_does_not_fit_goes_into_the_next_issue(kit: SiteKit) -> None:
+    kit.settings((kit.root / "publisher.toml").read_text() + "at_most = 2\n")
+    kit.article("0.md", title="0")
+    kit.publish()
+    for number in range(1, 5):
+        kit.article(f"{number}.md", title=str(number), date=f"2026-11-2{number - 1}T0{number}:00:00Z")
+    kit.publish(NOW + timedelta(days=1))
+    report = kit.publish(NOW + timedelta(days=2))
+    assert not report.changed and report.waiting[0].articles == 2
+    kit.article("5.md", title="5", date="2026-11-23T05:00:00Z")
+    kit.publish(NOW + timedelta(days=3))
+    assert issues(kit) == [["0"], ["4", "3"], ["5", "2"]]
+
+
+def test_an_issue_waits_for_its_least_number(kit: SiteKit) -> None:
+    kit.settings((kit.root / "publisher.toml").read_text() + "at_least = 2\n")
+    kit.article("1.md", title="1")
+    report = kit.publish()
+    assert not report.issues and "at least 2" in report.waiting[0].reason
+    kit.article("2.md", title="2")
+    assert kit.publish(NOW + timedelta(hours=1)).issues[0].articles == 2
+
+
+def test_an_edit_that_brings_an_article_into_a_digest_sends_it_once(kit: SiteKit) -> None:
+    kit.settings((kit.root / "publisher.toml").read_text() + 'topic = ["Water"]\n')
+    kit.article("old.md", title="Old", topic="Trade")
+    kit.publish()
+    kit.article("new.md", title="New", topic="Trade")
+    kit.publish()
+    kit.article("new.md", title="New", topic="Water")
+    kit.article("old.md", title="Old", topic="Water")
+    kit.publish(NOW + timedelta(hours=1))
+    assert issues(kit) == [["New"]]
+    kit.article("new.md", title="New again", topic="Water")
+    kit.publish(NOW + timedelta(hours=2))
+    assert issues(kit) == [["New"]]
+
+
+def test_two_issues_within_a_minute_take_two_minutes(kit: SiteKit) -> None:
+    kit.article("1.md", title="1")
+    kit.publish()
+    kit.article("2.md", title="2")
+    report = kit.publish()
+    assert [one.path for one in report.issues] == ["outbox/daily/2026-11-23T0701"]
+
+
+def test_an_hour_that_the_clock_shows_twice_has_two_folders(kit: SiteKit) -> None:
+    kit.settings((kit.root / "publisher.toml").read_text().replace('zone = "UTC"', 'zone = "Europe/London"'))
+    first = NOW.replace(month=10, day=25, hour=0, minute=30)
+    kit.article("1.md", title="1", date="2026-10-01")
+    kit.publish(first)
+    kit.article("2.md", title="2", date="2026-10-01")
+    kit.publish(first + timedelta(hours=1))
+    assert sorted(path.name for path in (kit.root / "outbox/daily").iterdir()) == [
+        "2026-10-25T0130",
+        "2026-10-25T0130+0000",
+    ]
+
+
+def test_a_broken_digest_is_set_aside_and_the_others_go_out(kit: SiteKit) -> None:
+    kit.add_settings('\n[digests.broken]\ntitle = "B"\nsubject = "{{ nothing }}"\n')
+    kit.article()
+    report = kit.publish()
+    assert report.exit_status == 1
+    assert report.refused[0].where == "digests.broken"
+    assert [one.digest for one in report.issues] == ["daily"]
+    kit.settings((kit.root / "publisher.toml").read_text().replace("nothing", "lead.title"))
+    assert [one.digest for one in kit.publish().issues] == ["broken"]

@@ -1,0 +1,28 @@
+"""publish status: the state of a site."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from publisher.actions.status import status
+from publisher.errors import PublisherError
+from tests.conftest import NOW, SiteKit
+
+
+def test_status_tells_the_state(kit: SiteKit) -> None:
+    kit.settings((kit.root / "publisher.toml").read_text() + 'cadence = "0 7 * * mon-fri"\n')
+    with pytest.raises(PublisherError):
+        (kit.root / "publisher.db").touch()
+        status(kit.site, NOW)
+    (kit.root / "publisher.db").unlink()
+    kit.article(tags="[T]")
+    kit.write("bad.txt", "")
+    kit.publish()
+    found = status(kit.site, NOW)
+    assert (found.articles, found.files, found.feeds, found.feed_files, found.feeds_due) == (1, 2, 2, 8, 0)
+    assert found.digests[0].issues == 1
+    assert found.digests[0].next is not None and found.digests[0].next.isoformat() == "2026-11-24T07:00:00+00:00"
+    assert [one.where for one in found.refused] == ["bad.txt"]
+    assert json.loads(json.dumps(found.as_dict()))["issues"][0]["digest"] == "daily"
