@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 import textwrap
@@ -14,11 +15,17 @@ from typing import Any
 
 import feedparser
 import pytest
+from hypothesis import settings
 
 from publisher.actions.publish import publish
 from publisher.actions.report import PublishReport
 from publisher.config import Site, read_site
 from publisher.store.database import Database
+
+# No deadline: the first example of a test may pay for an import. Where changes are judged, the same
+# examples each time; everywhere else new ones, to find more.
+settings.register_profile("ours", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("ours")
 
 NOW = datetime(2026, 11, 23, 7, 0, tzinfo=UTC)
 
