@@ -123,6 +123,12 @@ class Record:
     #: BCP 47 language of the article, where it is not the site's.
     language: str | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse instants without a zone."""
+        for moment in (self.date, self.updated):
+            if isinstance(moment, datetime):
+                aware(moment)
+
     def facets(self) -> tuple[tuple[FacetKind, str], ...]:
         """Every (kind, label) that the record belongs to, each once, in a fixed order."""
         found: list[tuple[FacetKind, str]] = []
@@ -152,6 +158,13 @@ class Article(Record):
     published: datetime
     #: The instant of the last significant change; equal to ``published`` if there was none.
     changed: datetime
+
+    def __post_init__(self) -> None:
+        """Refuse instants without a zone."""
+        # Not super(): a dataclass with slots is another class than the one that is written here.
+        Record.__post_init__(self)
+        aware(self.published)
+        aware(self.changed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

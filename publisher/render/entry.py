@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from email.utils import format_datetime
 from typing import Final
 
 from publisher.markup import absolute_urls, direction, excerpt, plain_text, safe_url
@@ -18,7 +18,7 @@ from publisher.render import jsonfeed
 from publisher.render.house import House
 from publisher.render.shapes import HOLE, Shape, attribute, drawn, filled, text
 
-__all__ = ["Entry", "render_entries", "render_entry", "rfc822"]
+__all__ = ["Entry", "render_entries", "render_entry"]
 
 _SUMMARY_WORDS: Final = 55
 _SCHEMES: Final = (FacetKind.TOPIC, FacetKind.REGION, FacetKind.BRAND, FacetKind.TAG)
@@ -31,9 +31,6 @@ _IMAGE_TYPES: Final = {
     ".avif": "image/avif",
     ".svg": "image/svg+xml",
 }
-#: RFC 822 names, whatever the process's locale says.
-_DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,12 +42,6 @@ class Entry:
     rss: bytes
     atom: bytes
     json: bytes
-
-
-def rfc822(moment: datetime) -> str:
-    """Return the instant as RSS wants it (RFC 822 with a four-digit year and a numeric zone)."""
-    day, month = _DAYS[moment.weekday()], _MONTHS[moment.month - 1]
-    return f"{day}, {moment.day:02} {month} {moment.year:04} {moment:%H:%M:%S %z}"
 
 
 def around(article: Article, house: House) -> tuple[str, str]:
@@ -105,7 +96,7 @@ def render_entry(article: Article, house: House) -> Entry:
         b"title": text(article.title),
         b"link": attribute(article.link),
         b"published": article.published.isoformat().encode(),
-        b"published_rfc822": rfc822(article.published).encode(),
+        b"published_rfc822": format_datetime(article.published).encode(),
         b"changed": article.changed.isoformat().encode(),
         b"summary": text(brief),
         b"body": text(before) + HOLE + text(after),

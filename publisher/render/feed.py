@@ -8,15 +8,15 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from email.utils import format_datetime
 from typing import Final
 
 from feedgen.feed import FeedGenerator
 
 from publisher.model import Channel, FeedFormat
 from publisher.render import jsonfeed
-from publisher.render.entry import rfc822
 from publisher.render.house import House
-from publisher.render.shapes import HOLE, HouseExtension, text
+from publisher.render.shapes import HOLE, declare_namespaces, text
 
 __all__ = ["MEDIA_TYPES", "joined"]
 
@@ -66,6 +66,7 @@ def _generator(channel: Channel, form: FeedFormat, house: House, changed: dateti
     feed.updated(changed)
     feed.lastBuildDate(changed)
     feed.generator("Publisher")
+    declare_namespaces(feed)
     if house.rights:
         feed.rights(house.rights)
     return feed
@@ -73,28 +74,20 @@ def _generator(channel: Channel, form: FeedFormat, house: House, changed: dateti
 
 def _rss_head(channel: Channel, house: House, changed: datetime) -> tuple[bytes, bytes]:
     feed = _generator(channel, FeedFormat.RSS, house, changed)
-    feed.register_extension("house", HouseExtension, None, atom=False, rss=True)
     data: bytes = feed.rss_str()
     # feedgen asks the C library for the date, and with it for the process's locale: ours instead.
     start = data.index(b"<lastBuildDate>") + len(b"<lastBuildDate>")
     end = data.index(b"</lastBuildDate>")
-    data = data[:start] + rfc822(changed).encode() + data[end:]
+    data = data[:start] + format_datetime(changed).encode() + data[end:]
     at = data.rindex(b"</channel>")
     return data[:at] + b"\n", b"\n" + data[at:] + b"\n"
 
 
 def _atom_head(channel: Channel, house: House, changed: datetime) -> tuple[bytes, bytes]:
     feed = _generator(channel, FeedFormat.ATOM, house, changed)
-    feed.register_extension("house", _AtomMedia, None, atom=True, rss=False)
     data: bytes = feed.atom_str()
     at = data.rindex(b"</feed>")
     return data[:at] + b"\n", b"\n" + data[at:] + b"\n"
-
-
-class _AtomMedia(HouseExtension):
-    def extend_ns(self) -> dict[str, str]:
-        # Atom has authors of its own; an unused namespace would only draw questions.
-        return {"media": super().extend_ns()["media"]}
 
 
 def _json_head(channel: Channel, house: House, _: datetime) -> tuple[bytes, bytes]:

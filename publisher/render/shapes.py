@@ -18,7 +18,7 @@ from feedgen.ext.base import BaseEntryExtension, BaseExtension
 from feedgen.feed import FeedGenerator
 from lxml import etree
 
-__all__ = ["HOLE", "HouseExtension", "Shape", "attribute", "drawn", "text"]
+__all__ = ["HOLE", "Shape", "attribute", "declare_namespaces", "drawn", "text"]
 
 #: Where an entry's body goes. XML cannot carry NUL, so nothing else in an entry is one.
 HOLE: Final = b"\x00"
@@ -50,7 +50,7 @@ class Shape:
     image: tuple[str, ...] = ()
 
 
-class HouseExtension(BaseExtension):  # type: ignore[misc]
+class _RssNamespaces(BaseExtension):  # type: ignore[misc]
     """The namespaces at the root: what feedgen's own extensions declare is either too much or wrong."""
 
     def extend_ns(self) -> dict[str, str]:
@@ -58,7 +58,9 @@ class HouseExtension(BaseExtension):  # type: ignore[misc]
         return {"dc": _DC, "media": _MEDIA}
 
 
-class _AtomHouseExtension(BaseExtension):  # type: ignore[misc]
+class _AtomNamespaces(BaseExtension):  # type: ignore[misc]
+    """Atom has authors of its own; an unused namespace would only draw questions."""
+
     def extend_ns(self) -> dict[str, str]:
         return {"media": _MEDIA}
 
@@ -105,6 +107,12 @@ class _HouseEntryExtension(BaseEntryExtension):  # type: ignore[misc]
             etree.SubElement(content, f"{{{_MEDIA}}}credit", role="photographer").text = "{{image_credit}}"
 
 
+def declare_namespaces(feed: FeedGenerator) -> None:
+    """Declare at a feed's root what its entries use: only the feed's own extensions reach it."""
+    feed.register_extension("rss_namespaces", _RssNamespaces, None, atom=False, rss=True)
+    feed.register_extension("atom_namespaces", _AtomNamespaces, None, atom=True, rss=False)
+
+
 def _position(entry: Any, tag: str) -> int:
     for number, child in enumerate(entry):
         if child.tag == tag:
@@ -116,8 +124,7 @@ def _position(entry: Any, tag: str) -> int:
 def drawn(shape: Shape) -> tuple[bytes, bytes]:
     """Return the RSS item and the Atom entry of a shape, as ``%``-templates of bytes."""
     feed = FeedGenerator()
-    feed.register_extension("house", HouseExtension, None, atom=False, rss=True)
-    feed.register_extension("housea", _AtomHouseExtension, None, atom=True, rss=False)
+    declare_namespaces(feed)
     feed.id("urn:x")
     feed.title("x")
     feed.link(href="http://x.invalid/")

@@ -99,5 +99,11 @@ def test_any_label_of_a_kind_in_every_kind_named(
 
 def test_naive_datetimes_are_refused_at_the_door() -> None:
     assert aware(NOW) is NOW
+    naive = datetime(2026, 1, 1)
     with pytest.raises(ValueError, match="no time zone"):
-        aware(datetime(2026, 1, 1))
+        aware(naive)
+    for fields in ({"date": naive}, {"date": NOW, "updated": naive}):
+        with pytest.raises(ValueError, match="no time zone"):
+            Record(title="T", **fields)
+    with pytest.raises(ValueError, match="no time zone"):
+        Article(title="T", date=NOW, id="urn:1", seq=1, link="https://a.example/", published=naive, changed=NOW)
