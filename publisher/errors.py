@@ -9,6 +9,7 @@
     │   └── StoreBusy              another run holds the site and did not finish in time
     ├── StageError                 a file cannot be written into feeds/ or outbox/
     ├── TemplateError              a template is missing or broken
+    ├── RemoteError                another server does not answer, or not as it should
     └── RecordRefused              one record is set aside by name; the others go on
 
 Libraries' errors are translated into these where they enter. A message says what, where
@@ -18,6 +19,7 @@ and what to do about it, in one sentence that a person can act on.
 __all__ = [
     "PublisherError",
     "RecordRefused",
+    "RemoteError",
     "SchemaTooNew",
     "SettingsError",
     "StageError",
@@ -57,6 +59,10 @@ class StageError(PublisherError):
 
 class TemplateError(PublisherError):
     """A template is missing, does not parse, or asks for a name that is not there."""
+
+
+class RemoteError(PublisherError):
+    """Another server does not answer, or answers without an end."""
 
 
 class RecordRefused(PublisherError):

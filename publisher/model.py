@@ -11,7 +11,9 @@ __all__ = [
     "Article",
     "Author",
     "Channel",
+    "Correction",
     "Digest",
+    "Enclosure",
     "FacetKind",
     "FeedFormat",
     "Image",
@@ -89,6 +91,32 @@ class Image:
     width: int | None = None
     #: Pixels.
     height: int | None = None
+    #: Bytes, where that is known.
+    length: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enclosure:
+    """A file that comes with an article: a recording, a document."""
+
+    #: Absolute address, or relative to the site.
+    url: str
+    #: Its media type, as in ``audio/mpeg``.
+    type: str
+    #: Bytes. RSS cannot name a file whose length is not known (RSS 2.0, <enclosure>).
+    length: int | None = None
+    #: What it is, plain text.
+    title: str | None = None
+    #: Seconds that it plays.
+    duration: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Correction:
+    """Something that was put right in an article, for its readers to see."""
+
+    at: datetime
+    note: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +140,8 @@ class Record:
     brand: str | None = None
     tags: tuple[str, ...] = ()
     image: Image | None = None
+    #: Files that come with it; the first one is the one that RSS can name.
+    enclosures: tuple[Enclosure, ...] = ()
     #: The export's own identifier, if it has one. Trusted before ``url`` and the file name.
     external_id: str | None = None
     #: Where the article can be read, absolute, if the record says.
@@ -158,6 +188,8 @@ class Article(Record):
     published: datetime
     #: The instant of the last significant change; equal to ``published`` if there was none.
     changed: datetime
+    #: What was put right in it, oldest first.
+    corrections: tuple[Correction, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse instants without a zone."""
@@ -189,6 +221,8 @@ class Channel:
     home: str
     #: The absolute address of the feed itself, without its suffix.
     address: str
+    #: Where its archive pages are, without page and suffix; None where it has none.
+    archive: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,12 +10,15 @@ import errno
 import hashlib
 import os
 import shutil
+from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
 from publisher.errors import StageError
+from publisher.twins import TWINS, is_paired, write_twin
 
 __all__ = ["Stage", "Written"]
 
@@ -24,6 +27,8 @@ _DRAFTS: Final = ".staging"
 #: Files up to this size are compared in memory before anything is written.
 _IN_MEMORY: Final = 8 * 1024 * 1024
 _CHUNK: Final = 1024 * 1024
+#: Twins that may wait to be made: their files' bytes are in memory meanwhile.
+_QUEUED: Final = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,11 +45,18 @@ class Written:
 
 
 class Stage:
-    """A folder that is staged into. With ``dry_run`` it only tells what would change."""
+    """A folder that is staged into. With ``dry_run`` it only tells what would change.
 
-    def __init__(self, root: Path, *, dry_run: bool = False) -> None:
+    With ``twins`` every file gets its pre-compressed ones, made by threads while the next files
+    are staged: :meth:`settle` waits for them.
+    """
+
+    def __init__(self, root: Path, *, dry_run: bool = False, twins: bool = False) -> None:
         self.root = root
         self.dry_run = dry_run
+        self.twins = twins and not dry_run
+        self._threads: ThreadPoolExecutor | None = None
+        self._waiting: deque[Future[None]] = deque()
         self._touched: set[Path] = set()
         self._folders: set[Path] = set()
 
@@ -53,16 +65,20 @@ class Stage:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._threads is not None:
+            self._threads.shutdown(wait=True)
         self.sync()
         self._sweep()
 
     def is_intact(self, path: str, size: int, mtime_ns: int) -> bool:
-        """Tell whether a staged file is still as it was written, by size and time."""
+        """Tell whether a staged file is still as it was written, by size and time, and its twins with it."""
         try:
             info = os.stat(self.root / path, follow_symlinks=False)
         except OSError:
             return False
-        return info.st_size == size and info.st_mtime_ns == mtime_ns
+        if info.st_size != size or info.st_mtime_ns != mtime_ns:
+            return False
+        return not self.twins or is_paired(self.root / path, mtime_ns)
 
     def put(self, path: str, chunks: Iterable[bytes]) -> Written:
         """Stage a file, and leave it alone where it holds these bytes already.
@@ -72,9 +88,41 @@ class Stage:
         """
         target = self.root / path
         try:
-            return self._put(target, path, iter(chunks))
+            written, data = self._put(target, path, iter(chunks))
         except OSError as error:
             raise StageError(_explained(path, error)) from error
+        if self.twins and not is_paired(target, written.mtime_ns):
+            self._pair(path, written.mtime_ns, data)
+        return written
+
+    def settle(self) -> None:
+        """Wait until every file that was staged has its twins.
+
+        Raises:
+            StageError: one of them cannot be written.
+        """
+        while self._waiting:
+            self._waiting.popleft().result()
+
+    def _pair(self, path: str, mtime_ns: int, data: bytes | None) -> None:
+        """Let the twins of a file be made; of a large one from the disk."""
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(os.cpu_count() or 1)
+        self._make(self.root / _DRAFTS)
+        target = self.root / path
+        self._touched.add(target.parent)
+
+        def make(suffix: str) -> None:
+            draft = self.root / _DRAFTS / hashlib.sha256(f"{path}{suffix}".encode()).hexdigest()[:32]
+            try:
+                write_twin(target, suffix, [data] if data is not None else _read(target), draft, mtime_ns)
+            except OSError as error:
+                raise StageError(_explained(f"{path}{suffix}", error)) from error
+
+        for suffix in TWINS:
+            self._waiting.append(self._threads.submit(make, suffix))
+        while len(self._waiting) > _QUEUED:
+            self._waiting.popleft().result()
 
     def remove(self, path: str) -> bool:
         """Take a staged file away, and the folder that it leaves empty; tell whether it was there."""
@@ -83,6 +131,8 @@ class Stage:
             if self.dry_run:
                 return target.exists()
             target.unlink(missing_ok=False)
+            for suffix in TWINS if self.twins else ():
+                Path(f"{target}{suffix}").unlink(missing_ok=True)
             self._touched.add(target.parent)
             parent = target.parent
             while parent != self.root and not any(parent.iterdir()):
@@ -110,7 +160,8 @@ class Stage:
                 os.close(handle)
         self._touched.clear()
 
-    def _put(self, target: Path, path: str, chunks: Iterator[bytes]) -> Written:
+    def _put(self, target: Path, path: str, chunks: Iterator[bytes]) -> tuple[Written, bytes | None]:
+        """Return the file, and its bytes where they are in memory."""
         head, size = [], 0
         for chunk in chunks:
             head.append(chunk)
@@ -122,18 +173,18 @@ class Stage:
             digest = hashlib.sha256(data).hexdigest()
             known = self._same(target, path, size, digest)
             if known or self.dry_run:
-                return known or Written(path=path, sha256=digest, size=size, mtime_ns=0, changed=True)
-            return self._replace(target, path, self._draft(path, [data])[0], digest, size)
+                return known or Written(path=path, sha256=digest, size=size, mtime_ns=0, changed=True), data
+            return self._replace(target, path, self._draft(path, [data])[0], digest, size), data
         if self.dry_run:
             digest, size = _hashed(head, chunks)
             known = self._same(target, path, size, digest)
-            return known or Written(path=path, sha256=digest, size=size, mtime_ns=0, changed=True)
+            return known or Written(path=path, sha256=digest, size=size, mtime_ns=0, changed=True), None
         draft, digest, size = self._draft(path, _joined(head, chunks))
         known = self._same(target, path, size, digest)
         if known:
             draft.unlink()
-            return known
-        return self._replace(target, path, draft, digest, size)
+            return known, None
+        return self._replace(target, path, draft, digest, size), None
 
     def _same(self, target: Path, path: str, size: int, digest: str) -> Written | None:
         """Return the file as it is, if it holds the bytes with this hash."""
@@ -182,6 +233,12 @@ class Stage:
         if not self.dry_run and drafts.is_dir():
             shutil.rmtree(drafts, ignore_errors=True)
             self._folders.discard(drafts)
+
+
+def _read(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            yield chunk
 
 
 def _joined(head: list[bytes], rest: Iterator[bytes]) -> Iterator[bytes]:

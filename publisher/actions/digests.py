@@ -13,8 +13,8 @@ from sqlalchemy import Connection
 from publisher.actions.report import IssueNote, PublishReport, WaitingNote
 from publisher.config import Site
 from publisher.errors import SettingsError, TemplateError
-from publisher.model import ALL, Article, Digest, Issue
-from publisher.selection import Candidate, choose, folded, matches
+from publisher.model import Article, Digest, Issue
+from publisher.selection import Candidate, choose, matches
 from publisher.stage import Stage
 from publisher.store import articles as store
 from publisher.store import feeds as table
@@ -67,20 +67,21 @@ def _begin(connection: Connection, digest: Digest, site: Site, now: datetime) ->
     Articles whose time has not come are new whenever it comes.
     """
     issues.begin_digest(connection, digest.slug, since_seq=store.last_seq(connection))
-    everything = store.mint_facets(connection, [ALL])[ALL[0], folded(ALL[1])]
     seconds = int(now.timestamp())
-    found: list[int] = store.newest(connection, everything, seconds, digest.at_most)
+    found: list[int] = store.newest(connection, seconds, digest.at_most)
     if digest.query.wanted:
         found = []
-        every = store.newest(connection, everything, seconds, None)
+        every = store.newest(connection, seconds, None)
         for at in range(0, len(every), _PAGE):
             page = store.articles_by_seq(connection, every[at : at + _PAGE], site.base_url, site.tz)
             found.extend(seq for seq in every[at : at + _PAGE] if matches(digest.query, page[seq]))
             if len(found) >= digest.at_most:
                 break
-    later = store.seqs_published_between(connection, seconds, 1 << 62)
+    later = store.seqs_changed_between(connection, seconds, 1 << 62)
     articles = store.articles_by_seq(connection, later, site.base_url, site.tz)
-    found = found[: digest.at_most] + [seq for seq in later if matches(digest.query, articles[seq])]
+    found = found[: digest.at_most] + [
+        seq for seq in later if articles[seq].published > now and matches(digest.query, articles[seq])
+    ]
     issues.add_pending(connection, [(digest.slug, seq) for seq in found])
 
 

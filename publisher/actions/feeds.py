@@ -3,74 +3,39 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from sqlalchemy import Connection
 
 from publisher import __version__
+from publisher.actions.channels import archive_path, channel_of, feed_path, is_wanted, recipients
+from publisher.actions.entries import Entries, house_of
 from publisher.actions.ingest import namespace_of
+from publisher.actions.lists import drop_files, stage_lists, staged_file
 from publisher.actions.report import Progress, PublishReport
 from publisher.config import Site
-from publisher.errors import TemplateError
-from publisher.markup import url_path
-from publisher.model import ALL, Article, Channel, FacetKind, FeedFormat
+from publisher.model import FacetKind
 from publisher.parallel import Workers
-from publisher.selection import matches
-from publisher.stage import Stage, Written
+from publisher.render.place import Place
+from publisher.stage import Stage
+from publisher.store import announcements, archives, facets, sources
 from publisher.store import articles as store
 from publisher.store import feeds as table
-from publisher.store import sources
 from publisher.store.database import Database
-from publisher.store.feeds import Facet, FeedRow, StagedFile, Window
+from publisher.store.feeds import Facet, StagedFile
 from publisher.store.sources import Problem
 
-if TYPE_CHECKING:
-    from publisher.render.house import House
-    from publisher.render.index import Listed
-
-__all__ = ["channel_of", "stage_feeds", "sync_channels"]
+__all__ = ["stage_feeds"]
 
 #: Feeds staged in one transaction.
 _BATCH: Final = 50
-#: Entries made at a time.
-_PAGE: Final = 500
+#: Archive pages staged in one transaction.
+_PAGES: Final = 50
 #: Headlines of a feed on the page of feeds.
 _HEADLINES: Final = 3
-_ORDER: Final = tuple(FacetKind)
-#: The owner of the page and the list of feeds among the staged files.
-_INDEX: Final = "index"
-
-
-def channel_of(facet: Facet, site: Site) -> Channel:
-    """Return the definition of the feed about a facet."""
-    title, description = f"{site.title}: {facet.label}", f"Articles on {facet.label}"
-    path = f"{facet.kind.value}/{facet.slug}"
-    if facet.kind is FacetKind.ALL:
-        title, description, path = site.title, site.description, "all"
-    elif facet.kind is FacetKind.CHANNEL:
-        own = site.feeds.channels[facet.slug]
-        title, description, path = own.title, own.description, facet.slug
-    elif facet.kind is FacetKind.AUTHOR:
-        description = f"Articles by {facet.label}"
-    elif facet.kind is FacetKind.REGION:
-        description = f"Articles from {facet.label}"
-    return Channel(
-        kind=facet.kind,
-        slug=facet.slug,
-        title=title,
-        description=description,
-        language=site.language,
-        home=f"{site.base_url}/",
-        address=f"{site.feeds_url}/{url_path(path)}",
-    )
-
-
-def _path(facet: Facet, form: FeedFormat) -> str:
-    folder = "" if facet.kind in (FacetKind.ALL, FacetKind.CHANNEL) else f"{facet.kind.value}/"
-    return f"{folder}{facet.slug}.{form.value}"
 
 
 def stage_feeds(
@@ -88,38 +53,31 @@ def stage_feeds(
     Touched is a feed when an article of it came, changed or reached its time, when a setting
     that shows in it was changed, or when its files are missing or not as they were written.
     """
-    from publisher.render.house import REVISION, House
+    from publisher.render.house import REVISION
 
-    with Stage(site.feeds_dir, dry_run=dry_run) as stage:
+    with Stage(site.feeds_dir, dry_run=dry_run, twins=True) as stage:
         with db.write() as connection:
             fingerprint = hashlib.sha256(f"{site.fingerprint()} {REVISION} {__version__}".encode()).hexdigest()[:16]
             _prepare(connection, now, fingerprint, stage)
             touched = table.dirty_facets(connection)
-            house = House(
-                title=site.title,
-                base_url=site.base_url,
-                feeds_url=site.feeds_url,
-                language=site.language,
-                author=site.default_author,
-                rights=site.rights,
-                namespace=namespace_of(connection, site),
-            )
-        made = _Made(house=house, fingerprint=fingerprint, workers=workers)
+            house = house_of(site, str(namespace_of(connection, site)))
+        entries = Entries(site=site, house=house, fingerprint=fingerprint, workers=workers, report=report)
+
+        def work(connection: Connection) -> _Work:
+            return _Work(connection=connection, site=site, now=int(now.timestamp()), stage=stage, entries=entries)
+
+        for facet in touched:
+            _stage_archive(db, facet, work, site, progress)
         for at in range(0, len(touched), _BATCH):
             with db.write() as connection:
-                work = _Work(
-                    connection=connection,
-                    site=site,
-                    now=int(now.timestamp()),
-                    stage=stage,
-                    report=report,
-                    made=made,
-                )
-                whole = [facet.id for facet in touched[at : at + _BATCH] if work.stage_feed(facet)]
+                one = work(connection)
+                whole = [facet.id for facet in touched[at : at + _BATCH] if one.stage_feed(facet)]
+                stage.settle()
                 table.clean(connection, whole)
             progress("staging feeds", min(at + _BATCH, len(touched)), len(touched))
         with db.write() as connection:
-            _stage_index(connection, site, stage, report, fingerprint, changed=bool(touched))
+            stage_lists(connection, site, now, stage, report, fingerprint, changed=bool(touched))
+            stage.settle()
             report.feed_files = len([one for one in table.staged_files(connection) if one.path.startswith("feeds/")])
 
 
@@ -127,61 +85,44 @@ def _prepare(connection: Connection, now: datetime, fingerprint: str, stage: Sta
     """Mark as dirty what other things than articles have touched."""
     if sources.get_fact(connection, "feeds_fingerprint") != fingerprint:
         table.mark_all_dirty(connection)
+        archives.mark_all_pages(connection)
         sources.set_fact(connection, "feeds_fingerprint", fingerprint)
     seconds = int(now.timestamp())
     kept = sources.get_fact(connection, "now")
     before = seconds if kept is None else int(kept)
     if kept is None or before != seconds:
         # Articles that carry a later date come out when it is reached; back in time, they go.
-        crossed = store.seqs_published_between(connection, min(before, seconds), max(before, seconds))
-        table.mark_dirty(connection, store.memberships(connection, crossed))
+        crossed = store.seqs_changed_between(connection, min(before, seconds), max(before, seconds))
+        table.mark_dirty(connection, facets.memberships(connection, crossed))
         sources.set_fact(connection, "now", str(seconds))
     for one in table.staged_files(connection):
-        kind, _, number = one.owner.partition(":")
-        if kind == "feed" and not stage.is_intact(one.path.removeprefix("feeds/"), one.size, one.mtime_ns):
-            table.mark_dirty(connection, [int(number)])
-
-
-def sync_channels(connection: Connection, site: Site) -> None:
-    """File every article under the site's own channels, where their definition was changed."""
-    store.mint_facets(connection, [ALL])
-    for slug, channel in site.feeds.channels.items():
-        definition = hashlib.sha256(
-            channel.model_dump_json(exclude={"title", "description", "limit"}).encode()
-        ).hexdigest()
-        if sources.get_fact(connection, f"channel:{slug}") == definition:
+        kind, _, rest = one.owner.partition(":")
+        if kind not in ("feed", "archive"):
             continue
-        number = store.mint_facets(connection, [(FacetKind.CHANNEL, slug)])[FacetKind.CHANNEL, slug]
-        store.empty_facet(connection, number)
-        for page in store.every_article(connection, site.base_url, site.tz):
-            rows = [
-                {"facet_id": number, "published_at": int(one.published.timestamp()), "article_seq": one.seq}
-                for one in page
-                if matches(channel.query, one)
-            ]
-            store.add_memberships(connection, rows)
-        table.mark_dirty(connection, [number])
-        sources.set_fact(connection, f"channel:{slug}", definition)
+        if stage.is_intact(one.path.removeprefix("feeds/"), one.size, one.mtime_ns):
+            continue
+        number, _, page = rest.partition(":")
+        table.mark_dirty(connection, [int(number)])
+        if page:
+            archives.mark_page(connection, int(number), int(page))
 
 
-def _wanted(facet: Facet, site: Site) -> bool:
-    if facet.kind is FacetKind.ALL:
-        return True
-    if facet.kind is FacetKind.CHANNEL:
-        return facet.slug in site.feeds.channels
-    return facet.kind.value in site.feeds.by
-
-
-@dataclass(slots=True, kw_only=True)
-class _Made:
-    """What a run knows of the entries that it needs."""
-
-    house: House
-    #: What the settings and the code add to an entry's revision.
-    fingerprint: str
-    workers: Workers
-    #: Articles whose entry could not be made.
-    broken: set[int] = field(default_factory=set)
+def _stage_archive(
+    db: Database, facet: Facet, work: Callable[[Connection], _Work], site: Site, progress: Progress
+) -> None:
+    """Close the pages of a feed's history that have become full, and stage those that changed."""
+    with db.write() as connection:
+        one = work(connection)
+        one.close_pages(facet)
+        numbers = archives.dirty_pages(connection, facet.id)
+    for at in range(0, len(numbers), _PAGES):
+        with db.write() as connection:
+            one = work(connection)
+            some = numbers[at : at + _PAGES]
+            whole = [page for page in some if one.stage_page(facet, page)]
+            one.stage.settle()
+            archives.clean_pages(connection, facet.id, whole)
+        progress(f"staging the archive of {channel_of(facet, site).title}", at + len(some), len(numbers))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -192,170 +133,118 @@ class _Work:
     site: Site
     now: int
     stage: Stage
-    report: PublishReport
-    made: _Made
+    entries: Entries
 
     def stage_feed(self, facet: Facet) -> bool:
         """Stage one feed in every format, or take it away where nothing is left of it.
 
         Returns:
-            False where an article is missing from it that no entry could be made of: the feed
-            stays dirty, so that the next run tries again, and says so again.
+            False where an article is missing from it, or a rule is broken: the feed stays dirty,
+            so that the next run tries again, and says so again.
         """
         connection, site = self.connection, self.site
         count = table.count_members(connection, facet.id, self.now)
         always = facet.kind in (FacetKind.ALL, FacetKind.CHANNEL)
-        if not _wanted(facet, site) or (count == 0 and not always):
-            self._remove(facet)
+        if not is_wanted(facet, site) or (count == 0 and not always and not self._has_pages(facet)):
+            self._drop(table.staged_files(connection, f"feed:{facet.id}"))
+            self._drop_pages(facet)
+            table.drop_feed(connection, facet.id)
             return True
-        window = Window(facet_id=facet.id, now=self.now, limit=site.limit(facet.kind, facet.slug))
-        is_whole = self._freshen(window)
-        changed = table.newest_change(connection, window)
-        self._stage_formats(facet, window, changed)
-        headlines = self._headlines(store.newest(connection, facet.id, self.now, _HEADLINES))
-        table.save_feed(connection, facet.id, articles=count, changed_at=changed or 0, latest=headlines)
+        limit = site.limit(facet.kind, facet.slug)
+        seqs = table.newest_members(connection, facet.id, self.now, limit)
+        place = Place()
+        if self._has_archive(facet):
+            place = Place(previous=archives.last_page(connection, facet.id) or None)
+            # What is on no page yet stands here, whatever its date: pages and feed are the whole.
+            waiting = archives.open_articles(connection, facet.id, self.now)
+            if not set(waiting) <= set(seqs):
+                seqs = table.last_changed_first(connection, {*seqs, *waiting})
+        else:
+            self._drop_pages(facet)
+        is_whole = self.entries.freshen(connection, seqs)
+        is_whole = self._stage(facet, f"feed:{facet.id}", seqs, place) and is_whole
+        changed = table.newest_change(connection, seqs) or 0
+        table.save_feed(connection, facet.id, articles=count, changed_at=changed, latest=self._headlines(seqs))
         return is_whole
 
-    def _stage_formats(self, facet: Facet, window: Window, changed: int | None) -> None:
-        from publisher.render.feed import joined
+    def stage_page(self, facet: Facet, page: int) -> bool:
+        """Stage an archive page in every format; tell whether nothing is missing from it."""
+        if not is_wanted(facet, self.site) or not self._has_archive(facet):
+            return True
+        seqs = archives.page_articles(self.connection, facet.id, page)
+        is_whole = self.entries.freshen(self.connection, seqs)
+        place = Place(page=page, previous=page - 1 if page > 1 else None)
+        return self._stage(facet, f"archive:{facet.id}:{page}", seqs, place) and is_whole
 
-        channel = channel_of(facet, self.site)
-        moment = None if changed is None else datetime.fromtimestamp(changed, UTC).astimezone(self.site.tz)
-        files = []
-        for form in self.site.feeds.formats:
-            entries = table.entries(self.connection, window, form.value)
-            written = self.stage.put(_path(facet, form), joined(channel, form, self.made.house, moment, entries))
-            files.append(_staged(written, "feeds", f"feed:{facet.id}"))
+    def close_pages(self, facet: Facet) -> None:
+        """Put the oldest articles on pages of their own, as many to a page as the feed has.
+
+        A page is closed by count and not by month: a page has about the size of the feed itself,
+        in a year of ten articles and in one of ten thousand, and an article that comes late, with
+        an old date, changes no page that is closed.
+        """
+        limit = self.site.limit(facet.kind, facet.slug)
+        if not self._has_archive(facet) or limit is None:
+            return
+        waiting = archives.open_articles(self.connection, facet.id, self.now)
+        page = archives.last_page(self.connection, facet.id) if len(waiting) >= limit else 0
+        for at in range(0, len(waiting) - limit + 1, limit):
+            page += 1
+            archives.close_page(self.connection, facet.id, page, waiting[at : at + limit])
+
+    def _has_archive(self, facet: Facet) -> bool:
+        return facet.kind.value in self.site.feeds.archive and is_wanted(facet, self.site)
+
+    def _has_pages(self, facet: Facet) -> bool:
+        return self._has_archive(facet) and archives.last_page(self.connection, facet.id) > 0
+
+    def _stage(self, facet: Facet, owner: str, seqs: Sequence[int], place: Place) -> bool:
+        """Stage one document in every format, and tell whether all of them keep the rules.
+
+        Entries were checked when they were made; what stands around them is checked here.
+        """
+        from publisher.check import check_feed
+        from publisher.render.feed import frame, joined
+
+        connection, site, report = self.connection, self.site, self.entries.report
+        channel = channel_of(facet, site)
+        changed = table.newest_change(connection, seqs)
+        moment = None if changed is None else datetime.fromtimestamp(changed, UTC).astimezone(site.tz)
+        files, kept = [], set[str]()
+        is_whole = True
+        for form in site.feeds.formats:
+            path = feed_path(facet, form) if place.page is None else archive_path(facet, place.page, form)
+            kept.add(f"feeds/{path}")
+            around = frame(channel, form, self.entries.house, moment, place)
+            faults = check_feed(b"".join(around), address=place.address(channel, form.value))
+            if faults:
+                reason = f"was left as it was: {faults[0].rule}: {faults[0].what}; {faults[0].cure}"
+                report.refused.append(Problem(where=f"{site.paths.feeds}/{path}", refused=True, reason=reason))
+                is_whole = False
+                continue
+            written = self.stage.put(path, joined(form, around, table.entries(connection, seqs, form.value)))
+            files.append(staged_file(written, owner))
             if written.changed:
-                self.report.feeds_changed.append(f"{self.site.paths.feeds}/{written.path}")
-        kept = {one.path for one in files}
-        self._drop([one for one in table.staged_files(self.connection, f"feed:{facet.id}") if one.path not in kept])
-        table.save_staged(self.connection, files)
+                report.feeds_changed.append(f"{site.paths.feeds}/{path}")
+                if place.page is None and not self.stage.dry_run:
+                    announcements.announce(connection, recipients(site, form), written.path, written.sha256)
+        self._drop([one for one in table.staged_files(connection, owner) if one.path not in kept])
+        table.save_staged(connection, files)
+        return is_whole
 
-    def _remove(self, facet: Facet) -> None:
-        self._drop(table.staged_files(self.connection, f"feed:{facet.id}"))
-        table.drop_feed(self.connection, facet.id)
+    def _drop_pages(self, facet: Facet) -> None:
+        """Take away the archive of a feed that has none any more."""
+        owner = f"archive:{facet.id}"
+        # Where there are pages, the first one is among them: a look by the index.
+        if table.staged_files(self.connection, f"{owner}:1"):
+            self._drop(table.staged_files(self.connection, owner, below=True))
 
     def _drop(self, files: Iterable[StagedFile]) -> None:
-        for one in files:
-            path = one.path.removeprefix("feeds/")
-            if self.stage.remove(path):
-                self.report.feeds_removed.append(f"{self.site.paths.feeds}/{path}")
-            table.drop_staged(self.connection, [one.path])
+        drop_files(self.connection, self.site, self.stage, self.entries.report, files)
 
     def _headlines(self, seqs: Sequence[int]) -> str:
         from publisher.render.index import Headline, dump_headlines
 
-        found = store.articles_by_seq(self.connection, seqs, self.site.base_url, self.site.tz)
-        return dump_headlines([Headline(title=found[seq].title, link=found[seq].link) for seq in seqs])
-
-    def _freshen(self, window: Window) -> bool:
-        """Make the entries that are missing or older than their article or the settings; tell if all could be made."""
-        wanted = table.stale_entries(self.connection, window, self.made.fingerprint)
-        stale = [seq for seq in wanted if seq not in self.made.broken]
-        pages = [stale[at : at + _PAGE] for at in range(0, len(stale), _PAGE)]
-        if not pages:
-            return not wanted
-        from publisher.render.entry import render_entries
-
-        jobs = ((self._articles(page), self.made.house) for page in pages)
-        results = self.made.workers.map(render_entries, jobs, worth_it=len(pages) > 2)
-        for page, (entries, broken) in zip(pages, results, strict=True):
-            hashes = store.hashes(self.connection, page)
-            table.save_entries(
-                self.connection,
-                [
-                    {
-                        "article_seq": seq,
-                        "revision": f"{hashes[seq]}:{self.made.fingerprint}",
-                        "body": entry.body,
-                        "rss": entry.rss,
-                        "atom": entry.atom,
-                        "json": entry.json,
-                    }
-                    for seq, entry in entries
-                ],
-            )
-            for article, reason in broken:
-                self.made.broken.add(article.seq)
-                problem = Problem(where=article.id, refused=True, reason=f"its feed entry cannot be made: {reason}")
-                self.report.refused.append(problem)
-        return self.made.broken.isdisjoint(wanted)
-
-    def _articles(self, seqs: Sequence[int]) -> list[Article]:
-        found = store.articles_by_seq(self.connection, seqs, self.site.base_url, self.site.tz)
-        return [found[seq] for seq in seqs]
-
-
-def _staged(written: Written, folder: str, owner: str) -> StagedFile:
-    return StagedFile(
-        path=f"{folder}/{written.path}",
-        owner=owner,
-        sha256=written.sha256,
-        size=written.size,
-        mtime_ns=written.mtime_ns,
-    )
-
-
-def _stage_index(
-    connection: Connection, site: Site, stage: Stage, report: PublishReport, fingerprint: str, *, changed: bool
-) -> None:
-    """Stage the page and the list of all feeds, if a feed or the template changed or one is missing."""
-    from publisher.render.sources import source_hash
-
-    revision = f"{fingerprint} {source_hash(site.templates_dir, 'feeds/index.html.j2')}"
-    kept = table.staged_files(connection, _INDEX)
-    intact = len(kept) == 2 and all(
-        stage.is_intact(one.path.removeprefix("feeds/"), one.size, one.mtime_ns) for one in kept
-    )
-    if intact and not changed and sources.get_fact(connection, "index_revision") == revision:
-        return
-    files: list[StagedFile] = []
-    for name, data in _index_files(connection, site, report):
-        written = stage.put(name, [data])
-        files.append(_staged(written, "feeds", _INDEX))
-        if written.changed:
-            report.feeds_changed.append(f"{site.paths.feeds}/{name}")
-    table.save_staged(connection, files)
-    sources.set_fact(connection, "index_revision", revision)
-
-
-def _listed(row: FeedRow, site: Site) -> Listed:
-    from publisher.render.index import Listed, load_headlines
-
-    channel = channel_of(row.facet, site)
-    # Under its heading a label needs neither the site's name before it nor a word about it.
-    own = row.facet.kind in (FacetKind.ALL, FacetKind.CHANNEL)
-    return Listed(
-        channel=channel,
-        name=channel.title if own else row.facet.label,
-        about=channel.description if own else "",
-        articles=row.articles,
-        latest=load_headlines(row.latest),
-    )
-
-
-def _index_files(connection: Connection, site: Site, report: PublishReport) -> list[tuple[str, bytes]]:
-    from publisher.render.index import render_index
-    from publisher.render.opml import render_opml
-
-    rows = sorted(table.feed_rows(connection), key=lambda row: _ORDER.index(row.facet.kind))
-    listed = [_listed(row, site) for row in rows if _wanted(row.facet, site)]
-    formats = site.feeds.formats
-    opml_form = next((one for one in formats if one is not FeedFormat.JSON), formats[0])
-    files = [("index.opml", render_opml(site.title, [one.channel for one in listed], opml_form.value))]
-    try:
-        page = render_index(
-            listed,
-            title=site.title,
-            description=site.description,
-            language=site.language,
-            base_url=site.base_url,
-            accent=site.theme.accent,
-            formats=formats,
-            templates=site.templates_dir,
-        )
-        files.append(("index.html", page))
-    except TemplateError as error:
-        report.refused.append(Problem(where="feeds/index.html", refused=True, reason=str(error)))
-    return files
+        newest = store.newest_of(self.connection, seqs, _HEADLINES)
+        found = store.articles_by_seq(self.connection, newest, self.site.base_url, self.site.tz)
+        return dump_headlines([Headline(title=found[seq].title, link=found[seq].link) for seq in newest])

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection
 
+from publisher.actions.filing import Filed, file_articles
 from publisher.actions.identify import asked_instant, content_hash, keys_of, mint_id, mint_path, same_article
 from publisher.actions.report import Progress, PublishReport
 from publisher.config import Site
@@ -29,19 +30,20 @@ from publisher.ingest import (
     scan,
     suffix_of,
 )
-from publisher.model import ALL, FacetKind, Record
+from publisher.model import Record
 from publisher.parallel import Workers
-from publisher.selection import folded, matches
+from publisher.selection import matches
 from publisher.store import articles as store
-from publisher.store import feeds, issues, sources
+from publisher.store import corrections, issues, sources
 from publisher.store.articles import Stored
 from publisher.store.database import Database
+from publisher.store.record import record_json
 from publisher.store.sources import Problem
 
 __all__ = ["ingest", "namespace_of"]
 
 #: Raise it when the readers come to read the same file otherwise: every file is read again.
-READERS_REVISION: Final = 1
+READERS_REVISION: Final = 2
 #: Files, or records of one file, read and stored in one transaction.
 _BATCH: Final = 500
 
@@ -114,7 +116,13 @@ def _records(
     Files of one record come many to a batch; a file of many records comes in several, and is read
     with the last of them.
     """
-    options = Options(zone=site.tz, max_bytes=site.ingest.max_bytes, tags=frozenset(site.ingest.tags))
+    options = Options(
+        zone=site.tz,
+        max_bytes=site.ingest.max_bytes,
+        tags=frozenset(site.ingest.tags),
+        media=site.media_dir,
+        base_url=site.base_url,
+    )
     whole = [name for name in names if suffix_of(name) not in STREAMS]
     pages = [whole[at : at + _BATCH] for at in range(0, len(whole), _BATCH)]
     jobs = ((site.articles_dir, page, options) for page in pages)
@@ -195,7 +203,7 @@ class _Batch:
                     continue
                 for warning in item.warnings:
                     self._say(name, item.where, warning)
-                text = store.record_json(item.record)
+                text = record_json(item.record)
                 keys = keys_of(item, name)
                 drafts.append(
                     _Draft(name=name, found=item, keys=keys, json=text, hash=content_hash(text, item.record.body))
@@ -263,35 +271,71 @@ class _Batch:
         granted = store.free_instants(connection, [asked[draft.seq] for draft in unplaced])
         published = {draft.seq: instant for draft, instant in zip(unplaced, granted, strict=True)}
         published.update({draft.seq: known[draft.seq].published_at for draft in edited if draft.seq not in published})
-        store.insert_articles(connection, self._new_rows(fresh, asked, published))
-        store.update_articles(connection, [self._row(draft, asked, published) for draft in edited])
+        changed = self._changes([*fresh, *edited], published, known)
+        store.insert_articles(connection, self._new_rows(fresh, asked, published, changed))
+        store.update_articles(connection, [self._row(draft, asked, published, changed) for draft in edited])
         store.set_sources(connection, {draft.seq: draft.name for draft in moved})
         # A name that an article has left behind is free for another one.
         left = [(known[draft.seq].source, draft) for draft in (*edited, *moved)]
         store.drop_keys(
             connection, [f"file:{old}" for old, draft in left if old != draft.name and old not in self.listing]
         )
-        self._file([*fresh, *edited], [draft.seq for draft in edited], published)
-        self._offer(fresh, edited)
+        standing = [draft for draft in edited if known[draft.seq].retracted_at is None]
+        file_articles(
+            connection,
+            self.site,
+            [Filed(seq=draft.seq, record=draft.record, changed_at=changed[draft.seq]) for draft in (*fresh, *standing)],
+            [draft.seq for draft in standing],
+        )
+        self._offer(fresh, standing)
 
-    def _row(self, draft: _Draft, asked: dict[int, int], published: dict[int, int]) -> dict[str, Any]:
-        record, at = draft.record, published[draft.seq]
-        changed = int(record.updated.timestamp()) if record.updated is not None else at
-        if changed > self.now.timestamp() and record.updated is not None:
+    def _changes(self, drafts: list[_Draft], published: dict[int, int], known: dict[int, Stored]) -> dict[int, int]:
+        """Return the instant of each article's last significant change: its record's, its last correction's.
+
+        A typo that is mended without a word moves nothing.
+        """
+        now = int(self.now.timestamp())
+        corrected = corrections.last_corrections(self.connection, known)
+        changed, unplaced = {}, []
+        for draft in drafts:
+            at, before = published[draft.seq], known.get(draft.seq)
+            updated = self._updated(draft)
+            asked = max(at, updated or at, corrected.get(draft.seq, at))
+            if before is not None and (before.published_at, before.updated_at) == (at, updated):
+                changed[draft.seq] = before.changed_at
+            elif asked == at:
+                changed[draft.seq] = at
+            else:
+                unplaced.append((draft.seq, asked))
+        free = store.free_changes(self.connection, [asked for _, asked in unplaced], now, set(published.values()))
+        return changed | dict(zip((seq for seq, _ in unplaced), free, strict=True))
+
+    def _updated(self, draft: _Draft) -> int | None:
+        """Return the change that a record asks for, or None where it names none that has happened."""
+        moment = draft.record.updated
+        return int(moment.timestamp()) if moment is not None and moment <= self.now else None
+
+    def _row(
+        self, draft: _Draft, asked: dict[int, int], published: dict[int, int], changed: dict[int, int]
+    ) -> dict[str, Any]:
+        updated = self._updated(draft)
+        if draft.record.updated is not None and updated is None:
             self._say(draft.name, draft.found.where, "updated lies in the future; the day of publication is shown")
-            changed = at
         return {
             "seq": draft.seq,
             "asked_at": asked[draft.seq],
-            "published_at": at,
-            "changed_at": max(changed, at),
+            "published_at": published[draft.seq],
+            "changed_at": changed[draft.seq],
+            "updated_at": updated,
             "hash": draft.hash,
             "record": draft.json,
-            "body": record.body,
+            "body": draft.record.body,
             "source": draft.name,
         }
 
-    def _new_rows(self, fresh: list[_Draft], asked: dict[int, int], published: dict[int, int]) -> list[dict[str, Any]]:
+    def _new_rows(
+        self, fresh: list[_Draft], asked: dict[int, int], published: dict[int, int], changed: dict[int, int]
+    ) -> list[dict[str, Any]]:
         """Return the rows of new articles, each with an id and a path of its own."""
         connection, site = self.connection, self.site
         namespace = namespace_of(connection, site)
@@ -307,28 +351,9 @@ class _Batch:
 
         paths = _distinct(named, path_of, lambda names: store.paths_taken(connection, names))
         return [
-            {**self._row(draft, asked, published), "id": new_id, "path": path}
+            {**self._row(draft, asked, published, changed), "id": new_id, "path": path}
             for (draft, new_id), path in zip(named, paths, strict=True)
         ]
-
-    def _file(self, drafts: list[_Draft], edited: list[int], published: dict[int, int]) -> None:
-        """Put the articles into their facets, and mark the feeds of the old and the new ones."""
-        if not drafts:
-            return
-        connection = self.connection
-        before = store.memberships(connection, edited)
-        labels = {draft.seq: [ALL, *draft.record.facets(), *self._channels(draft.record)] for draft in drafts}
-        numbers = store.mint_facets(connection, [label for one in labels.values() for label in one])
-        rows = [
-            {"facet_id": number, "published_at": published[seq], "article_seq": seq}
-            for seq, own in labels.items()
-            for number in dict.fromkeys(numbers[kind, folded(label)] for kind, label in own)
-        ]
-        store.replace_memberships(connection, edited, rows)
-        feeds.mark_dirty(connection, before | {row["facet_id"] for row in rows})
-
-    def _channels(self, record: Record) -> list[tuple[FacetKind, str]]:
-        return [(FacetKind.CHANNEL, slug) for slug, query in self.site.channel_queries if matches(query, record)]
 
     def _offer(self, fresh: Iterable[_Draft], edited: Iterable[_Draft]) -> None:
         """Let the articles wait for the digests that ask for them.

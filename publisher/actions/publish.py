@@ -6,8 +6,10 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import datetime
 
+from publisher.actions.announce import announce
+from publisher.actions.channels import sync_channels
 from publisher.actions.digests import make_issues, stage_issues
-from publisher.actions.feeds import stage_feeds, sync_channels
+from publisher.actions.feeds import stage_feeds
 from publisher.actions.ingest import ingest
 from publisher.actions.report import Progress, PublishReport, silent
 from publisher.config import Site
@@ -51,6 +53,9 @@ def publish(
             stage_feeds(db, site, now, report, progress, workers, dry_run=dry_run)
             make_issues(db, site, now, report)
             stage_issues(db, site, report, dry_run=dry_run)
-            with db.read() as connection:
-                report.refused = [*sources.problems(connection, refused=True), *report.refused]
+        if not dry_run and (site.announce.hubs or site.announce.cloud):
+            # Outside the lock: a slow hub holds nobody up.
+            report.announced = announce(db, site, now)
+        with db.read() as connection:
+            report.refused = [*sources.problems(connection, refused=True), *report.refused]
     return report

@@ -8,7 +8,7 @@ from typing import Any
 
 from publisher.store.sources import Problem
 
-__all__ = ["IssueNote", "Progress", "PublishReport", "WaitingNote", "silent"]
+__all__ = ["Announced", "IssueNote", "Progress", "PublishReport", "WaitingNote", "silent"]
 
 #: Told (what is being done, how many are done, how many there are: 0 where nobody knows) from time to time.
 Progress = Callable[[str, int, int], None]
@@ -43,6 +43,18 @@ class WaitingNote:
 
 
 @dataclass(slots=True, kw_only=True)
+class Announced:
+    """How it went to tell hubs of changed feeds."""
+
+    #: How many announcements were made.
+    told: int = 0
+    #: How many are still to be made.
+    waiting: int = 0
+    #: What could not be told, whom, and why.
+    failed: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True, kw_only=True)
 class PublishReport:
     """The summary of ``publish now``."""
 
@@ -64,6 +76,7 @@ class PublishReport:
     #: Issues of which files were missing and have been put back.
     restaged: list[str] = field(default_factory=list)
     waiting: list[WaitingNote] = field(default_factory=list)
+    announced: Announced = field(default_factory=Announced)
 
     @property
     def changed(self) -> bool:
@@ -98,5 +111,10 @@ class PublishReport:
             ],
             "restaged": self.restaged,
             "waiting": [{"digest": one.digest, "reason": one.reason, "articles": one.articles} for one in self.waiting],
+            "announced": {
+                "told": self.announced.told,
+                "waiting": self.announced.waiting,
+                "failed": self.announced.failed,
+            },
             "mailed": 0,
         }

@@ -12,28 +12,17 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PrivateAttr,
-    StringConstraints,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, PrivateAttr, StringConstraints, field_validator, model_validator
 
 from publisher.config import checks
+from publisher.config.feeds import AnnounceSettings, FeedSettings
+from publisher.config.kinds import Address, Language, Settings, Slug, Text, query_of
 from publisher.errors import SettingsError
-from publisher.model import Digest, FacetKind, FeedFormat, Query, SendPolicy
-from publisher.selection import folded
+from publisher.model import Digest, FacetKind, Query, SendPolicy
 
 __all__ = [
-    "ChannelSettings",
     "DatabaseSettings",
     "DigestSettings",
-    "FeedSettings",
     "IngestSettings",
     "MailSettings",
     "PathSettings",
@@ -43,18 +32,8 @@ __all__ = [
     "ThemeSettings",
 ]
 
-_Slug = Annotated[str, AfterValidator(checks.slug)]
-_Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(checks.one_line)]
-_Address = Annotated[str, AfterValidator(checks.address)]
-_Language = Annotated[str, AfterValidator(checks.language)]
-_Limit = Annotated[int | Literal["all"], BeforeValidator(checks.limit)]
 
-
-class _Settings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class Secret(_Settings):
+class Secret(Settings):
     """A value that never stands in the settings file: ``{ env = "NAME" }`` or ``{ file = "path" }``."""
 
     #: The environment variable that holds it.
@@ -86,20 +65,22 @@ class Secret(_Settings):
             raise SettingsError(f"cannot read the secret file {path}: {error.strerror}") from error
 
 
-class PathSettings(_Settings):
+class PathSettings(Settings):
     """Folders, relative to the site's own."""
 
     #: Where article records are dropped.
-    articles: _Text = "articles"
+    articles: Text = "articles"
     #: Where feeds are staged.
-    feeds: _Text = "feeds"
+    feeds: Text = "feeds"
     #: Where issues are staged.
-    outbox: _Text = "outbox"
+    outbox: Text = "outbox"
     #: The site's own templates, looked at before the ones that come with the publisher.
-    templates: _Text = "templates"
+    templates: Text = "templates"
+    #: What is served at base_url: pictures and recordings that articles name, to be measured.
+    media: Text = "media"
 
 
-class DatabaseSettings(_Settings):
+class DatabaseSettings(Settings):
     """Where the store is."""
 
     #: An SQLAlchemy address, or a secret that holds one.
@@ -113,84 +94,30 @@ class DatabaseSettings(_Settings):
         return value
 
 
-class IngestSettings(_Settings):
+class IngestSettings(Settings):
     """How article records are read."""
 
     #: A record larger than this many bytes is set aside.
     max_bytes: Annotated[int, Field(ge=1_000, le=1_000_000_000)] = 5_000_000
     #: Known tags, to part the run-together tags of a text export.
-    tags: tuple[_Text, ...] = ()
+    tags: tuple[Text, ...] = ()
 
 
-class ChannelSettings(_Settings):
-    """A feed of the site's own: any article that carries one label of each kind named."""
-
-    title: _Text
-    description: str = ""
-    topic: tuple[_Text, ...] = ()
-    region: tuple[_Text, ...] = ()
-    brand: tuple[_Text, ...] = ()
-    tag: tuple[_Text, ...] = ()
-    author: tuple[_Text, ...] = ()
-    #: How many articles; the feeds' own limit by default.
-    limit: _Limit | None = None
-
-    @property
-    def query(self) -> Query:
-        """What the channel or digest asks for."""
-        return _query(self.topic, self.region, self.brand, self.tag, self.author)
-
-
-class FeedSettings(_Settings):
-    """Which feeds are staged."""
-
-    formats: tuple[FeedFormat, ...] = (FeedFormat.RSS, FeedFormat.ATOM, FeedFormat.JSON)
-    #: The newest this many articles stand in a feed; "all" for every one.
-    limit: _Limit = 50
-    #: One feed for each label of these kinds.
-    by: tuple[Literal["topic", "region", "brand", "tag", "author"], ...] = (
-        "topic",
-        "region",
-        "brand",
-        "tag",
-        "author",
-    )
-    #: Where feeds/ can be reached; base_url + /feeds by default.
-    url: Annotated[str, AfterValidator(checks.base_url)] | None = None
-    #: The site's own feeds: the name of the file → what is in it.
-    channels: dict[_Slug, ChannelSettings] = {}
-
-    @field_validator("formats")
-    @classmethod
-    def _some(cls, value: tuple[FeedFormat, ...]) -> tuple[FeedFormat, ...]:
-        if not value or len(set(value)) < len(value):
-            raise ValueError("must name at least one of rss, atom and json, each once")
-        return value
-
-    @field_validator("channels")
-    @classmethod
-    def _not_ours(cls, value: dict[str, ChannelSettings]) -> dict[str, ChannelSettings]:
-        ours = {"all", "index", "topic", "region", "brand", "tag", "author"} & set(value)
-        if ours:
-            raise ValueError(f"{', '.join(sorted(ours))}: the publisher stages files of that name itself")
-        return value
-
-
-class DigestSettings(_Settings):
+class DigestSettings(Settings):
     """One newsletter."""
 
-    title: _Text
-    topic: tuple[_Text, ...] = ()
-    region: tuple[_Text, ...] = ()
-    brand: tuple[_Text, ...] = ()
-    tag: tuple[_Text, ...] = ()
-    author: tuple[_Text, ...] = ()
+    title: Text
+    topic: tuple[Text, ...] = ()
+    region: tuple[Text, ...] = ()
+    brand: tuple[Text, ...] = ()
+    tag: tuple[Text, ...] = ()
+    author: tuple[Text, ...] = ()
     at_most: Annotated[int, Field(ge=1, le=500)] = 10
     at_least: Annotated[int, Field(ge=1, le=500)] = 1
     #: A folder under templates/digest/.
     template: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$")] = "magazine"
     #: A Jinja2 template: digest, lead, articles, number.
-    subject: _Text = "{{ digest.title }}: {{ lead.title }}"
+    subject: Text = "{{ digest.title }}: {{ lead.title }}"
     #: Crontab text in the site's zone.
     cadence: str | None = None
     send: SendPolicy = SendPolicy.REVIEW
@@ -212,53 +139,54 @@ class DigestSettings(_Settings):
         return value
 
 
-class MailSettings(_Settings):
+class MailSettings(Settings):
     """What stands on every issue's envelope and foot."""
 
-    sender: _Address
-    reply_to: _Address | None = None
+    sender: Address
+    reply_to: Address | None = None
     #: The postal address that the law asks for in a newsletter (CAN-SPAM, 15 U.S.C. 7704(a)(5)).
     postal_address: str = ""
     #: Where a reader leaves the list: an https or mailto address. A mail to ``sender`` by default.
     unsubscribe: Annotated[str, AfterValidator(checks.link)] | None = None
 
 
-class SmtpSettings(_Settings):
+class SmtpSettings(Settings):
     """The relay that will take the mail."""
 
-    host: _Text
+    host: Text
     port: Annotated[int, Field(ge=1, le=65535)] = 587
     security: Literal["starttls", "tls", "none"] = "starttls"
     username: str | None = None
     password: Secret | None = None
 
 
-class ThemeSettings(_Settings):
+class ThemeSettings(Settings):
     """How issues and pages look."""
 
     #: The colour of the masthead's rule, kickers and links.
     accent: Annotated[str, AfterValidator(checks.colour)] = "#9b2335"
 
 
-class Site(_Settings):
+class Site(Settings):
     """A site's settings, checked. ``root`` is the folder that holds ``publisher.toml``."""
 
-    title: _Text
+    title: Text
     base_url: Annotated[str, AfterValidator(checks.base_url)]
     description: str = ""
     #: The seed of article ids. Base_url's host by default; set it before you move house.
-    id: _Text | None = None
-    language: _Language = "en"
+    id: Text | None = None
+    language: Language = "en"
     zone: Annotated[str, AfterValidator(checks.zone)] = "UTC"
     #: Named where an article has no author; the site's title by default.
-    author: _Text | None = None
+    author: Text | None = None
     rights: str | None = None
     article_url: str = "/{year}/{month}/{slug}"
     paths: PathSettings = PathSettings()
     database: DatabaseSettings = DatabaseSettings()
     ingest: IngestSettings = IngestSettings()
     feeds: FeedSettings = FeedSettings()
-    digests: dict[_Slug, DigestSettings] = {}
+    announce: AnnounceSettings = AnnounceSettings()
+    digests: dict[Slug, DigestSettings] = Field(default_factory=dict)
     mail: MailSettings | None = None
     smtp: SmtpSettings | None = None
     theme: ThemeSettings = ThemeSettings()
@@ -332,6 +260,11 @@ class Site(_Settings):
         return self.root / self.paths.templates
 
     @property
+    def media_dir(self) -> Path:
+        """Pictures and recordings, as they are served at ``base_url``."""
+        return self.root / self.paths.media
+
+    @property
     def database_url(self) -> str:
         """The store's address, with a relative SQLite path joined to the site's folder."""
         url = self.database.url
@@ -359,7 +292,7 @@ class Site(_Settings):
             Digest(
                 slug=slug,
                 title=one.title,
-                query=_query(one.topic, one.region, one.brand, one.tag, one.author),
+                query=query_of(one.topic, one.region, one.brand, one.tag, one.author),
                 at_most=one.at_most,
                 at_least=one.at_least,
                 template=one.template,
@@ -374,17 +307,17 @@ class Site(_Settings):
         """A hash of every setting that shows in a feed's bytes."""
         shown = self.model_dump(
             mode="json",
-            include={"title", "base_url", "description", "language", "author", "rights", "feeds", "theme", "zone"},
+            include={
+                "title",
+                "base_url",
+                "description",
+                "language",
+                "author",
+                "rights",
+                "feeds",
+                "announce",
+                "theme",
+                "zone",
+            },
         )
         return hashlib.sha256(json.dumps(shown, sort_keys=True).encode()).hexdigest()
-
-
-def _query(*labels: tuple[str, ...]) -> Query:
-    kinds = (FacetKind.TOPIC, FacetKind.REGION, FacetKind.BRAND, FacetKind.TAG, FacetKind.AUTHOR)
-    return Query(
-        wanted=tuple(
-            (kind, frozenset(folded(name) for name in names))
-            for kind, names in zip(kinds, labels, strict=True)
-            if names
-        )
-    )

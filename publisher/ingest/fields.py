@@ -9,9 +9,11 @@ from typing import Any, Final
 
 from publisher.errors import RecordRefused
 from publisher.ingest.dates import localised, parse_date
+from publisher.ingest.files import measured
 from publisher.ingest.result import Options
 from publisher.markup import clean_characters, one_line, paragraphs_to_html, safe_url, sanitise
-from publisher.model import Author, Image, Record
+from publisher.media import media_type
+from publisher.model import Author, Enclosure, Image, Record
 
 __all__ = ["BODY_FORMATS", "build_record"]
 
@@ -36,6 +38,7 @@ _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "brand": ("brand", "blog_brand", "blog brand"),
     "tags": ("tags",),
     "image": ("image",),
+    "enclosures": ("enclosures", "enclosure", "attachments"),
     "language": ("language", "lang"),
 }
 _KINDS: Final = {
@@ -80,11 +83,12 @@ class _Fields:
             raise self.refuse(f"{name} must be text, not {_KINDS.get(type(value), 'that')}; put it in quotes")
         return one_line(self.clean(value)) or None
 
-    def number(self, value: Any, name: str) -> int | None:
+    def number(self, value: Any, name: str, unit: str, below: int = 100_000) -> int | None:
+        """Return a whole number, or None where the field is not there."""
         if value is None:
             return None
-        if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 100_000:
-            raise self.refuse(f"{name} must be a whole number of pixels")
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < below:
+            raise self.refuse(f"{name} must be a whole number of {unit}")
         return value
 
     def table(self, value: Any, name: str) -> Mapping[str, Any]:
@@ -148,7 +152,8 @@ def build_record(
         region=fields.text(fields.get("region"), "region"),
         brand=fields.text(fields.get("brand"), "brand"),
         tags=_tags(fields),
-        image=_image(fields, warnings),
+        image=_image(fields, options, warnings),
+        enclosures=_enclosures(fields, options, warnings),
         external_id=_identifier(fields),
         url=url,
         slug=fields.text(fields.get("slug"), "slug"),
@@ -229,22 +234,56 @@ def _tags(fields: _Fields) -> tuple[str, ...]:
     return tuple(dict.fromkeys(tag for tag in tags if tag))
 
 
-def _image(fields: _Fields, warnings: list[str]) -> Image | None:
+def _image(fields: _Fields, options: Options, warnings: list[str]) -> Image | None:
     value = fields.get("image")
     if value is None:
         return None
-    if isinstance(value, str):
-        url = _url(fields, "image", value, warnings, relative=True)
-        return Image(url=url) if url else None
-    entry = fields.table(value, "image")
+    entry = {"url": value} if isinstance(value, str) else fields.table(value, "image")
+    url = _url(fields, "image url", entry.get("url"), warnings, relative=True)
+    if url is None and isinstance(value, str):
+        return None
     return Image(
-        url=_url(fields, "image url", entry.get("url"), warnings, relative=True),
+        url=url,
         credit=fields.text(entry.get("credit"), "image credit"),
         alt=fields.text(entry.get("alt"), "image alt"),
         caption=fields.text(entry.get("caption"), "image caption"),
-        width=fields.number(entry.get("width"), "image width"),
-        height=fields.number(entry.get("height"), "image height"),
+        width=fields.number(entry.get("width"), "image width", "pixels"),
+        height=fields.number(entry.get("height"), "image height", "pixels"),
+        length=measured(url, options) if url else None,
     )
+
+
+def _enclosures(fields: _Fields, options: Options, warnings: list[str]) -> tuple[Enclosure, ...]:
+    found: dict[str, Enclosure] = {}
+    for item in fields.items(fields.get("enclosures"), "enclosures"):
+        entry = {"url": item} if isinstance(item, str) else fields.table(item, "enclosure")
+        url = _url(fields, "enclosure url", entry.get("url"), warnings, relative=True)
+        if url is None:
+            continue
+        kind = fields.text(entry.get("type") or entry.get("mime_type"), "enclosure type") or media_type(url)
+        if kind is None or not re.fullmatch(r"[a-z]+/[A-Za-z0-9][A-Za-z0-9.+-]*", kind):
+            warnings.append(f"enclosure {url[:80]!r} was left out: say its type, as in audio/mpeg")
+            continue
+        said = fields.number(_first(entry, "length", "size_in_bytes"), "enclosure length", "bytes", 1 << 50)
+        true = measured(url, options)
+        if said is not None and true is not None and said != true:
+            warnings.append(f"enclosure {url[:80]!r} has {true} bytes, not {said}; its true length is shown")
+        if said is None and true is None:
+            warnings.append(
+                f"enclosure {url[:80]!r} is not in RSS: say its length in bytes, or put it into the media folder"
+            )
+        found[url] = Enclosure(
+            url=url,
+            type=kind,
+            length=said if true is None else true,
+            title=fields.text(entry.get("title"), "enclosure title"),
+            duration=fields.number(_first(entry, "duration", "duration_in_seconds"), "enclosure duration", "seconds"),
+        )
+    return tuple(found.values())
+
+
+def _first(entry: Mapping[str, Any], *names: str) -> Any:
+    return next((entry[name] for name in names if entry.get(name) is not None), None)
 
 
 def _language(fields: _Fields, warnings: list[str]) -> str | None:

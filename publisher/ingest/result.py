@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from publisher.model import Record
@@ -20,6 +21,10 @@ class Options:
     max_bytes: int = 5_000_000
     #: Known tags, to part run-together ones.
     tags: frozenset[str] = frozenset()
+    #: The folder that is served at ``base_url``; None to look at no file but the records.
+    media: Path | None = None
+    #: The site's address, without a slash at the end.
+    base_url: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from typing import Any, Final
 from publisher.markup import direction, excerpt, language_direction, one_line, plain_text, safe_url
 from publisher.model import Article, Digest
 from publisher.render.colour import on_dark
+from publisher.render.dates import long_date
 from publisher.render.templates import render, render_line
 
 __all__ = ["Letterhead", "Rendering", "Story", "render_digest"]
@@ -21,21 +22,6 @@ _STORY_WORDS: Final = 32
 _READING_SPEED: Final = 238
 #: RFC 5322 folds longer lines, and mail programs cut them much earlier.
 _LONGEST_SUBJECT: Final = 200
-_MONTHS: Final = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-]
-_DAYS: Final = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,13 +77,6 @@ class Rendering:
     subject: str
     html: str
     text: str
-
-
-def long_date(moment: datetime, language: str) -> str:
-    """Return ``Monday, 23 November 2026``; in another language than English the ISO date."""
-    if not language.lower().startswith("en"):
-        return f"{moment:%Y-%m-%d}"
-    return f"{_DAYS[moment.weekday()]}, {moment.day} {_MONTHS[moment.month - 1]} {moment.year}"
 
 
 def _byline(article: Article) -> str:

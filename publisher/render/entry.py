@@ -8,29 +8,22 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import format_datetime
 from typing import Final
 
 from publisher.markup import absolute_urls, direction, excerpt, plain_text, safe_url
-from publisher.model import Article, FacetKind
+from publisher.media import media_type
+from publisher.model import Article, Correction, Enclosure, FacetKind
 from publisher.render import jsonfeed
+from publisher.render.dates import long_date
 from publisher.render.house import House
 from publisher.render.shapes import HOLE, Shape, attribute, drawn, filled, text
 
-__all__ = ["Entry", "render_entries", "render_entry"]
+__all__ = ["Entry", "render_entry"]
 
 _SUMMARY_WORDS: Final = 55
 _SCHEMES: Final = (FacetKind.TOPIC, FacetKind.REGION, FacetKind.BRAND, FacetKind.TAG)
-_IMAGE_TYPES: Final = {
-    ".jpg": "image/jpeg",
-    ".jpeg": "image/jpeg",
-    ".png": "image/png",
-    ".gif": "image/gif",
-    ".webp": "image/webp",
-    ".avif": "image/avif",
-    ".svg": "image/svg+xml",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,11 +58,21 @@ def around(article: Article, house: House) -> tuple[str, str]:
             + (f"<figcaption>{html.escape(caption, quote=False)}</figcaption>" if caption else "")
             + "</figure>"
         )
+    after.extend(_correction(one, article.language or house.language) for one in article.corrections)
     bios = dict.fromkeys(author.bio for author in article.authors if author.bio)
     after.extend(f"<p><em>{html.escape(bio, quote=False)}</em></p>" for bio in bios)
     if turned or foreign:
         after.append("</div>")
     return "".join(f"{part}\n" for part in before), "".join(f"\n{part}" for part in after)
+
+
+def _correction(correction: Correction, language: str) -> str:
+    """Return what readers are told of a correction."""
+    day = long_date(correction.at, language).rpartition(", ")[2]
+    return (
+        f'<p><strong>Correction, <time datetime="{correction.at.isoformat()}">{day}</time>:</strong> '
+        f"{html.escape(correction.note, quote=False)}</p>"
+    )
 
 
 def image_url(article: Article, house: House) -> str | None:
@@ -90,6 +93,7 @@ def render_entry(article: Article, house: House) -> Entry:
     absolute = absolute_urls(article.body, article.link)
     brief = summary(article)
     source = image_url(article, house)
+    attachments = _attachments(article, house)
     facets = [(kind, label) for kind, label in article.facets() if kind in _SCHEMES]
     values: dict[bytes, bytes] = {
         b"id": text(article.id),
@@ -100,6 +104,7 @@ def render_entry(article: Article, house: House) -> Entry:
         b"changed": article.changed.isoformat().encode(),
         b"summary": text(brief),
         b"body": text(before) + HOLE + text(after),
+        b"language": attribute(article.language or house.language),
     }
     names = [author.name for author in article.authors] or [house.author]
     values[b"creators"] = text(", ".join(names))
@@ -117,13 +122,17 @@ def render_entry(article: Article, house: House) -> Entry:
         has_summary=bool(brief),
         has_body=bool(before or absolute or after),
         image=_image_values(article, source, values),
+        enclosures=_enclosure_values(attachments, values),
+        has_language=article.language not in (None, house.language),
     )
     rss, atom = drawn(shape)
-    # The same label stands in an attribute in Atom and between tags in RSS; the link too.
     # A headline is plain text: "<b" as &lt; reads as markup to validators, as &#x3C; it does not
     # (https://www.rssboard.org/rss-profile#data-types-characterdata).
-    rss_values = {**values, b"link": text(article.link), b"title": values[b"title"].replace(b"&lt;", b"&#x3C;")}
-    atom_values = dict(values)
+    values[b"title"] = values[b"title"].replace(b"&lt;", b"&#x3C;")
+    # An RSS description is HTML, Atom's summary says that it is text. The same label stands in an
+    # attribute in Atom and between tags in RSS; the link too.
+    rss_values = {**values, b"link": text(article.link), b"summary": text(html.escape(brief, quote=False))}
+    atom_values = {**values, b"summary": values[b"summary"].replace(b"&lt;", b"&#x3C;")}
     for number, (_, label) in enumerate(facets):
         atom_values[b"category%d" % number] = attribute(label)
     return Entry(
@@ -131,26 +140,16 @@ def render_entry(article: Article, house: House) -> Entry:
         rss=filled(rss, rss_values),
         atom=filled(atom, atom_values),
         json=jsonfeed.render_item(
-            article, house.language, image=source, brief=brief, author=house.author, before=before, after=after
+            article,
+            house.language,
+            image=source,
+            attachments=attachments,
+            brief=brief,
+            author=house.author,
+            before=before,
+            after=after,
         ),
     )
-
-
-def render_entries(
-    job: tuple[Sequence[Article], House],
-) -> tuple[list[tuple[int, Entry]], list[tuple[Article, str]]]:
-    """Return (arrival number, entry) of articles, and those that none could be made of, with the reason.
-
-    Whatever is wrong with one article, the others get their entries.
-    """
-    articles, house = job
-    entries, broken = [], []
-    for article in articles:
-        try:
-            entries.append((article.seq, render_entry(article, house)))
-        except Exception as error:
-            broken.append((article, str(error)))
-    return entries, broken
 
 
 def _image_values(article: Article, source: str | None, values: dict[bytes, bytes]) -> tuple[str, ...]:
@@ -158,12 +157,13 @@ def _image_values(article: Article, source: str | None, values: dict[bytes, byte
     image = article.image
     if source is None or image is None:
         return ()
-    suffix = source.rpartition("/")[2].partition("?")[0]
+    kind = media_type(source)
     found = {
         "url": source,
-        "type": _IMAGE_TYPES.get("." + suffix.rpartition(".")[2].lower()),
+        "type": kind if kind and kind.startswith("image/") else None,
         "width": str(image.width) if image.width else None,
         "height": str(image.height) if image.height else None,
+        "length": str(image.length) if image.length else None,
         "alt": image.alt,
         "credit": image.credit,
     }
@@ -172,3 +172,23 @@ def _image_values(article: Article, source: str | None, values: dict[bytes, byte
         escape = text if name in ("alt", "credit") else attribute
         values[b"image_" + name.encode()] = escape(value)
     return tuple(known)
+
+
+def _attachments(article: Article, house: House) -> list[Enclosure]:
+    """Return the files that come with an article, at absolute addresses."""
+    found = []
+    for one in article.enclosures:
+        url = safe_url(one.url, house.base_url + "/")
+        if url is not None:
+            found.append(replace(one, url=url))
+    return found
+
+
+def _enclosure_values(attachments: Sequence[Enclosure], values: dict[bytes, bytes]) -> tuple[tuple[bool, bool], ...]:
+    """Put what is known of the files among the values, and return what that is."""
+    for number, one in enumerate(attachments):
+        values[b"enclosure_url%d" % number] = attribute(one.url)
+        values[b"enclosure_type%d" % number] = attribute(one.type)
+        values[b"enclosure_length%d" % number] = b"%d" % (one.length or 0)
+        values[b"enclosure_title%d" % number] = attribute(one.title or "")
+    return tuple((one.length is not None, one.title is not None) for one in attachments)

@@ -6,10 +6,31 @@ import uuid
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["REVISION", "House"]
+__all__ = ["REVISION", "Cloud", "House", "Logo"]
 
 #: Raise it when the same article is to give other bytes than before: every entry is made anew.
-REVISION: Final = "1"
+REVISION: Final = "2"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logo:
+    """The picture of a feed."""
+
+    url: str
+    #: Pixels.
+    width: int
+    #: Pixels.
+    height: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cloud:
+    """Where a reader program asks to be told of changes (https://www.rssboard.org/rsscloud-interface)."""
+
+    host: str
+    port: int
+    path: str
+    protocol: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,3 +47,9 @@ class House:
     rights: str | None
     #: The seed of the feeds' own ids.
     namespace: uuid.UUID
+    #: A square picture that stands for the site.
+    icon: str | None = None
+    logo: Logo | None = None
+    #: WebSub hubs that are told of changes.
+    hubs: tuple[str, ...] = ()
+    cloud: Cloud | None = None

@@ -1,21 +1,32 @@
-"""feeds/index.html: every feed, for a person."""
+"""feeds/index.html, every feed, for a person; the links to feeds for other pages; pages of what is gone."""
 
 from __future__ import annotations
 
+import html
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import groupby
 from pathlib import Path
 
 from publisher.markup import direction
 from publisher.model import Channel, FeedFormat
 from publisher.render.colour import on_dark
+from publisher.render.dates import long_date
 from publisher.render.feed import MEDIA_TYPES
 from publisher.render.opml import HEADINGS
 from publisher.render.templates import render
 
-__all__ = ["Headline", "Listed", "dump_headlines", "load_headlines", "render_index"]
+__all__ = [
+    "Headline",
+    "Listed",
+    "dump_headlines",
+    "load_headlines",
+    "render_autodiscovery",
+    "render_gone",
+    "render_index",
+]
 
 _NAMES = {FeedFormat.RSS: "RSS", FeedFormat.ATOM: "Atom", FeedFormat.JSON: "JSON"}
 
@@ -65,8 +76,10 @@ def render_index(
     description: str,
     language: str,
     base_url: str,
+    feeds_url: str,
     accent: str,
     formats: Sequence[FeedFormat],
+    has_withdrawn: bool,
     templates: Path,
 ) -> bytes:
     """Return the page.
@@ -77,8 +90,10 @@ def render_index(
         description: the site's; may be empty.
         language: the site's.
         base_url: the site's.
+        feeds_url: where feeds/ can be reached.
         accent: the theme's colour.
         formats: those that are staged, the one to be recommended first.
+        has_withdrawn: whether there is a feed of tombstones.
         templates: the site's own templates.
 
     Raises:
@@ -90,9 +105,64 @@ def render_index(
         "description": description,
         "language": language,
         "base_url": base_url,
+        "feeds_url": feeds_url,
+        "has_withdrawn": has_withdrawn,
         "accent": accent,
         "accent_on_dark": on_dark(accent),
         "groups": groups,
         "formats": [(one.value, _NAMES[one], MEDIA_TYPES[one]) for one in formats],
     }
     return render(templates, "feeds/index.html.j2", values).encode()
+
+
+def render_autodiscovery(channels: Sequence[Channel], formats: Sequence[FeedFormat]) -> bytes:
+    """Return the links by which browsers and reader programs find feeds, for the head of a site's own pages."""
+    lines = [
+        f'<link rel="alternate" type="{MEDIA_TYPES[form]}" title="{html.escape(f"{one.title} ({_NAMES[form]})")}" '
+        f'href="{html.escape(f"{one.address}.{form.value}")}">\n'
+        for one in channels
+        for form in formats
+    ]
+    return "".join(lines).encode()
+
+
+def render_gone(
+    *,
+    title: str,
+    reason: str,
+    when: datetime,
+    site_title: str,
+    base_url: str,
+    language: str,
+    accent: str,
+    templates: Path,
+) -> bytes:
+    """Return the page that stands at the address of an article that was withdrawn.
+
+    Args:
+        title: the article's.
+        reason: why it was withdrawn, plain text.
+        when: on the newsroom's clock.
+        site_title: the site's title.
+        base_url: the site's.
+        language: the site's.
+        accent: the theme's colour.
+        templates: the site's own templates.
+
+    Raises:
+        TemplateError: the template is missing or broken.
+    """
+    values = {
+        "title": title,
+        "direction": direction(title),
+        "reason": reason,
+        "reason_direction": direction(reason),
+        "when": when.isoformat(),
+        "day": long_date(when, language),
+        "site_title": site_title,
+        "base_url": base_url,
+        "language": language,
+        "accent": accent,
+        "accent_on_dark": on_dark(accent),
+    }
+    return render(templates, "feeds/gone.html.j2", values).encode()

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
-from publisher.model import Article, Channel
+from publisher.model import Article, Channel, Enclosure
+from publisher.render.house import House
+from publisher.render.place import Place
 
 __all__ = ["escape", "head", "render_item"]
 
@@ -24,7 +27,15 @@ def escape(body: str) -> bytes:
 
 
 def render_item(
-    article: Article, language: str, *, image: str | None, brief: str, author: str, before: str, after: str
+    article: Article,
+    language: str,
+    *,
+    image: str | None,
+    attachments: Sequence[Enclosure],
+    brief: str,
+    author: str,
+    before: str,
+    after: str,
 ) -> bytes:
     """Return an item, with a hole in ``content_html`` where the article's text goes.
 
@@ -32,6 +43,7 @@ def render_item(
         article: what the item is about.
         language: the site's; named in the item only where the article's is another.
         image: the absolute address of its picture.
+        attachments: the files that come with it, at absolute addresses.
         brief: its summary, plain text.
         author: who signs where nobody does.
         before: HTML before the text.
@@ -50,6 +62,17 @@ def render_item(
         or [{"name": author}],
         "tags": [label for kind, label in article.facets() if kind.value != "author"],
         "language": article.language if article.language != language else None,
+        "attachments": [
+            _known(
+                url=one.url,
+                mime_type=one.type,
+                title=one.title,
+                size_in_bytes=one.length,
+                duration_in_seconds=one.duration,
+            )
+            for one in attachments
+        ],
+        "_publisher": _extension(article),
     }
     shown = {name: value for name, value in item.items() if name == "content_html" or value}
     # The first empty content_html is the key itself: in a title its quotes would be escaped.
@@ -57,15 +80,39 @@ def render_item(
     return b"".join((head.encode(), b'"content_html":"', escape(before), b"\x00", escape(after), b'"', tail.encode()))
 
 
-def head(channel: Channel, *, author: str) -> tuple[bytes, bytes]:
+def _known(**fields: Any) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value not in (None, "", [], {})}
+
+
+def _extension(article: Article) -> dict[str, Any]:
+    """Return what JSON Feed has no field for, as its extensions are named: with an underscore."""
+    image = article.image
+    return _known(
+        topic=article.topic,
+        region=article.region,
+        brand=article.brand,
+        image=_known(alt=image.alt, caption=image.caption, credit=image.credit, width=image.width, height=image.height)
+        if image
+        else None,
+        corrections=[{"date": one.at.isoformat(), "note": one.note} for one in article.corrections],
+    )
+
+
+def head(channel: Channel, house: House, place: Place) -> tuple[bytes, bytes]:
     """Return what stands before and behind the items."""
+    hubs = [{"type": "WebSub", "url": hub} for hub in house.hubs]
     feed = {
         "version": "https://jsonfeed.org/version/1.1",
         "title": channel.title,
         "home_page_url": channel.home,
-        "feed_url": f"{channel.address}.json",
+        "feed_url": place.address(channel, "json"),
         "description": channel.description or channel.title,
-        "authors": [{"name": author}],
+        "icon": house.logo.url if house.logo else None,
+        "favicon": house.icon,
+        "authors": [{"name": house.author}],
         "language": channel.language,
+        "next_url": place.previous_address(channel, "json"),
+        "hubs": hubs if place.page is None else None,
+        "_publisher": _known(rights=house.rights),
     }
-    return _dumps(feed)[:-1].encode() + b',"items":[\n', b"\n]}\n"
+    return _dumps(_known(**feed))[:-1].encode() + b',"items":[\n', b"\n]}\n"

@@ -25,6 +25,7 @@ HOLE: Final = b"\x00"
 
 _DC: Final = "http://purl.org/dc/elements/1.1/"
 _MEDIA: Final = "http://search.yahoo.com/mrss/"
+_XML_LANG: Final = "{http://www.w3.org/XML/1998/namespace}lang"
 
 #: Instants that stand in a drawn shape where an entry's own go.
 _PUBLISHED: Final = datetime(2001, 1, 1, 1, 1, 1, tzinfo=UTC)
@@ -46,8 +47,12 @@ class Shape:
     categories: tuple[int, ...] = ()
     has_summary: bool = False
     has_body: bool = False
-    #: Which of url, type, width, height, credit, alt are known of the picture; empty for none.
+    #: Which of url, type, width, height, length, credit, alt are known of the picture; empty for none.
     image: tuple[str, ...] = ()
+    #: For each file that comes with it, which of length and title are known.
+    enclosures: tuple[tuple[bool, bool], ...] = ()
+    #: Whether it is in another language than the site.
+    has_language: bool = False
 
 
 class _RssNamespaces(BaseExtension):  # type: ignore[misc]
@@ -82,6 +87,14 @@ class _HouseEntryExtension(BaseEntryExtension):  # type: ignore[misc]
             creator = etree.Element(f"{{{_DC}}}creator")
             creator.text = "{{creators}}"
             entry.insert(_position(entry, "guid"), creator)
+        for number, (has_length, _) in enumerate(self.shape.enclosures):
+            if has_length:
+                # One at most, and none without its length (https://www.rssboard.org/rss-profile#element-channel-item-enclosure).
+                enclosure = etree.Element("enclosure", url=f"{{{{enclosure_url{number}}}}}")
+                enclosure.attrib["length"] = f"{{{{enclosure_length{number}}}}}"
+                enclosure.attrib["type"] = f"{{{{enclosure_type{number}}}}}"
+                entry.insert(_position(entry, "pubDate"), enclosure)
+                break
         self._media(entry)
         return entry
 
@@ -89,6 +102,15 @@ class _HouseEntryExtension(BaseEntryExtension):  # type: ignore[misc]
         for link in entry.iterchildren("link"):
             link.attrib["rel"] = "alternate"
             link.attrib["type"] = "text/html"
+        if self.shape.has_language:
+            entry.attrib[_XML_LANG] = "{{language}}"
+        for number, (has_length, has_title) in enumerate(self.shape.enclosures):
+            link = etree.SubElement(entry, "link", href=f"{{{{enclosure_url{number}}}}}", rel="enclosure")
+            link.attrib["type"] = f"{{{{enclosure_type{number}}}}}"
+            if has_length:
+                link.attrib["length"] = f"{{{{enclosure_length{number}}}}}"
+            if has_title:
+                link.attrib["title"] = f"{{{{enclosure_title{number}}}}}"
         self._media(entry)
         return entry
 
@@ -100,6 +122,8 @@ class _HouseEntryExtension(BaseEntryExtension):  # type: ignore[misc]
         for name in ("type", "width", "height"):
             if name in known:
                 content.attrib[name] = f"{{{{image_{name}}}}}"
+        if "length" in known:
+            content.attrib["fileSize"] = "{{image_length}}"
         if "alt" in known:
             etree.SubElement(content, f"{{{_MEDIA}}}description", type="plain").text = "{{image_alt}}"
         if "credit" in known:
@@ -160,7 +184,7 @@ def drawn(shape: Shape) -> tuple[bytes, bytes]:
     rss, atom = feed.rss_str(), feed.atom_str()
     return (
         _template(rss[rss.index(b"<item>") : rss.rindex(b"</channel>")]),
-        _template(atom[atom.index(b"<entry>") : atom.rindex(b"</feed>")]),
+        _template(atom[atom.index(b"<entry") : atom.rindex(b"</feed>")]),
     )
 
 

@@ -1,13 +1,24 @@
-"""Many rows into a table at once."""
+"""Many rows at once."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Table, insert
 
-__all__ = ["insert_rows"]
+__all__ = ["insert_rows", "pages"]
+
+#: SQLite takes 32,766 parameters a statement, PostgreSQL 65,535; short of both.
+_PAGE: Final = 5_000
+
+_Item = TypeVar("_Item")
+
+
+def pages(items: Iterable[_Item]) -> Iterator[list[_Item]]:
+    """Yield the items in lists that fit into one statement's parameters."""
+    every = list(items)
+    return (every[at : at + _PAGE] for at in range(0, len(every), _PAGE))
 
 
 def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -4,36 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, Select, delete, func, insert, literal, select
+from sqlalchemy import Connection, delete, func, insert, literal, select
 
 from publisher.model import FacetKind
-from publisher.store.bulk import insert_rows
+from publisher.store.bulk import insert_rows, pages
 from publisher.store.schema import article, dirty, entry, facet, feed, membership, staged
 
 __all__ = [
     "Facet",
     "FeedRow",
     "StagedFile",
-    "Window",
     "clean",
     "count_members",
     "dirty_facets",
+    "drop_entries",
     "drop_feed",
     "drop_staged",
     "entries",
     "facets",
     "feed_rows",
+    "last_changed_first",
     "mark_all_dirty",
     "mark_dirty",
     "newest_change",
+    "newest_members",
     "save_entries",
     "save_feed",
     "save_staged",
     "staged_files",
     "stale_entries",
 ]
+
+
+#: Entries in memory at a time.
+_AT_A_TIME: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,59 +119,76 @@ def count_members(connection: Connection, facet_id: int, now: int) -> int:
     query = (
         select(func.count())
         .select_from(membership)
-        .where(membership.c.facet_id == facet_id, membership.c.published_at <= now)
+        .where(membership.c.facet_id == facet_id, membership.c.changed_at <= now)
     )
     return int(connection.execute(query).scalar_one())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
-    """Which articles stand in a feed: the newest of a facet that are out at a time."""
+def newest_members(connection: Connection, facet_id: int, now: int, limit: int | None) -> list[int]:
+    """Return the arrival numbers of a facet's articles that are out at ``now``, the last changed first.
 
-    facet_id: int
-    #: Seconds since 1970.
-    now: int
-    #: How many; None for all.
-    limit: int | None
-
-    def rows(self, query: Select[Any]) -> Select[Any]:
-        """Narrow a query over the table of memberships to the window, newest first.
-
-        The order is that of the table's own key, so nothing is sorted.
-        """
-        query = query.where(membership.c.facet_id == self.facet_id, membership.c.published_at <= self.now)
-        query = query.order_by(membership.c.published_at.desc(), membership.c.article_seq.desc())
-        return query.limit(self.limit) if self.limit else query
+    The order is that of the table's own key, so nothing is sorted, and nothing is looked at twice.
+    """
+    query = (
+        select(membership.c.article_seq)
+        .where(membership.c.facet_id == facet_id, membership.c.changed_at <= now)
+        .order_by(membership.c.changed_at.desc(), membership.c.article_seq.desc())
+    )
+    return list(connection.execute(query.limit(limit) if limit else query).scalars())
 
 
-def stale_entries(connection: Connection, window: Window, fingerprint: str) -> list[int]:
+def last_changed_first(connection: Connection, seqs: Collection[int]) -> list[int]:
+    """Return the arrival numbers in the order of a feed."""
+    found: list[tuple[int, int]] = []
+    for some in pages(seqs):
+        query = select(article.c.changed_at, article.c.seq).where(article.c.seq.in_(some))
+        found += [(at, seq) for at, seq in connection.execute(query)]
+    return [seq for _, seq in sorted(found, reverse=True)]
+
+
+def stale_entries(connection: Connection, seqs: Collection[int], fingerprint: str) -> list[int]:
     """Return those of the articles that have no entry made from what they and the settings are now."""
     is_stale = func.coalesce(entry.c.revision, "") != article.c.hash + literal(":" + fingerprint)
-    query = window.rows(
-        select(membership.c.article_seq, is_stale)
-        .join(article, article.c.seq == membership.c.article_seq)
-        .outerjoin(entry, entry.c.article_seq == membership.c.article_seq)
-    )
-    return sorted(seq for seq, stale in connection.execute(query) if stale)
+    stale: list[int] = []
+    for some in pages(seqs):
+        query = (
+            select(article.c.seq)
+            .outerjoin(entry, entry.c.article_seq == article.c.seq)
+            .where(article.c.seq.in_(some), is_stale)
+        )
+        stale += connection.execute(query).scalars()
+    return sorted(stale)
 
 
-def newest_change(connection: Connection, window: Window) -> int | None:
+def newest_change(connection: Connection, seqs: Collection[int]) -> int | None:
     """Return the latest change among the articles, seconds since 1970; None of no articles."""
-    query = select(article.c.changed_at).join(membership, membership.c.article_seq == article.c.seq)
-    inside = window.rows(query).subquery()
-    found: int | None = connection.execute(select(func.max(inside.c.changed_at))).scalar()
-    return found
+    found = [
+        connection.execute(select(func.max(article.c.changed_at)).where(article.c.seq.in_(some))).scalar()
+        for some in pages(seqs)
+    ]
+    return max((at for at in found if at is not None), default=None)
 
 
-def entries(connection: Connection, window: Window, form: str) -> Iterator[tuple[str, bytes]]:
-    """Yield (text, entry in the format ``form``) of the articles, newest first, a few in memory at a time."""
-    query = window.rows(
-        select(func.coalesce(entry.c.body, article.c.body), entry.c[form])
-        .select_from(membership)
-        .join(article, article.c.seq == membership.c.article_seq)
-        .join(entry, entry.c.article_seq == membership.c.article_seq)
-    )
-    yield from connection.execute(query, execution_options={"yield_per": 200})
+def entries(connection: Connection, seqs: Sequence[int], form: str) -> Iterator[tuple[str, bytes]]:
+    """Yield (text, entry in the format ``form``) of the articles, in their order, a few in memory at a time.
+
+    An article that has no entry is left out.
+    """
+    for at in range(0, len(seqs), _AT_A_TIME):
+        some = seqs[at : at + _AT_A_TIME]
+        query = (
+            select(entry.c.article_seq, func.coalesce(entry.c.body, article.c.body), entry.c[form])
+            .join(article, article.c.seq == entry.c.article_seq)
+            .where(entry.c.article_seq.in_(some))
+        )
+        found = {seq: (body, made) for seq, body, made in connection.execute(query)}
+        yield from (found[seq] for seq in some if seq in found)
+
+
+def drop_entries(connection: Connection, seqs: Collection[int]) -> None:
+    """Forget entries, so that they are made anew where they are wanted."""
+    for some in pages(seqs):
+        connection.execute(delete(entry).where(entry.c.article_seq.in_(some)))
 
 
 def save_entries(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -199,10 +222,12 @@ def feed_rows(connection: Connection) -> list[FeedRow]:
     ]
 
 
-def staged_files(connection: Connection, owner: str | None = None) -> list[StagedFile]:
-    """Return what was staged, by path; only one owner's if asked."""
+def staged_files(connection: Connection, owner: str | None = None, *, below: bool = False) -> list[StagedFile]:
+    """Return what was staged, by path; only one owner's if asked, or those of all that it is over."""
     query = select(staged).order_by(staged.c.path)
-    if owner is not None:
+    if owner is not None and below:
+        query = query.where(staged.c.owner.startswith(f"{owner}:", autoescape=True))
+    elif owner is not None:
         query = query.where(staged.c.owner == owner)
     return [StagedFile(**row) for row in connection.execute(query).mappings()]
 
@@ -229,5 +254,5 @@ def save_staged(connection: Connection, files: Sequence[StagedFile]) -> None:
 
 def drop_staged(connection: Connection, paths: Sequence[str]) -> None:
     """Forget files that are no longer staged."""
-    for at in range(0, len(paths), 5_000):
-        connection.execute(delete(staged).where(staged.c.path.in_(list(paths[at : at + 5_000]))))
+    for some in pages(paths):
+        connection.execute(delete(staged).where(staged.c.path.in_(some)))

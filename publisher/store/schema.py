@@ -20,11 +20,15 @@ from sqlalchemy import (
 
 __all__ = [
     "REVISION",
+    "announcement",
+    "archived",
     "article",
     "article_key",
     "bucket",
+    "correction",
     "digest",
     "dirty",
+    "dirty_page",
     "entry",
     "facet",
     "feed",
@@ -41,7 +45,7 @@ __all__ = [
 ]
 
 #: The newest migration. A database that says otherwise is upgraded, or refused if it is newer.
-REVISION: Final = "0001"
+REVISION: Final = "0002"
 
 metadata = MetaData()
 
@@ -92,6 +96,7 @@ article = Table(
     #: The instant that the record asks for; ``published_at`` is the free one at or after it.
     Column("asked_at", BigInteger, nullable=False, index=True),
     Column("published_at", BigInteger, nullable=False, unique=True),
+    #: The last significant change: distinct from that of every other article.
     Column("changed_at", BigInteger, nullable=False, index=True),
     Column("hash", Text, nullable=False, index=True),
     #: The record without its body, JSON.
@@ -99,6 +104,20 @@ article = Table(
     Column("body", Text, nullable=False),
     #: The file that it was last read from.
     Column("source", Text, nullable=False),
+    #: The change that the record asks for by its own ``updated``; NULL for none.
+    Column("updated_at", BigInteger),
+    #: When it was withdrawn, and why; NULL as long as it stands.
+    Column("retracted_at", BigInteger, index=True),
+    Column("retraction", Text),
+)
+
+#: What was put right in an article, for its readers to see.
+correction = Table(
+    "correction",
+    metadata,
+    Column("article_seq", Integer, ForeignKey("article.seq"), primary_key=True),
+    Column("corrected_at", BigInteger, primary_key=True),
+    Column("note", Text, nullable=False),
 )
 
 #: ``id:…``, ``url:…`` or ``file:…`` → the article that a re-export under this key belongs to.
@@ -122,12 +141,12 @@ facet = Table(
     UniqueConstraint("kind", "slug"),
 )
 
-#: Which article belongs to which facet, in the order of a feed.
+#: Which article belongs to which facet, in the order of a feed: by the last significant change.
 membership = Table(
     "membership",
     metadata,
     Column("facet_id", Integer, ForeignKey("facet.id"), primary_key=True),
-    Column("published_at", BigInteger, primary_key=True),
+    Column("changed_at", BigInteger, primary_key=True),
     Column("article_seq", Integer, ForeignKey("article.seq"), primary_key=True),
     Index("ix_membership_article", "article_seq"),
     sqlite_with_rowid=False,
@@ -165,12 +184,47 @@ dirty = Table(
     Column("facet_id", Integer, ForeignKey("facet.id"), primary_key=True, autoincrement=False),
 )
 
+#: Which archive page of a facet an article stands on, for ever; NULL until a page is full.
+archived = Table(
+    "archived",
+    metadata,
+    Column("facet_id", Integer, ForeignKey("facet.id"), primary_key=True),
+    Column("article_seq", Integer, ForeignKey("article.seq"), primary_key=True),
+    Column("page", Integer),
+    Index("ix_archived_page", "facet_id", "page"),
+    Index("ix_archived_article", "article_seq"),
+)
+
+#: Archive pages that are to be staged again.
+dirty_page = Table(
+    "dirty_page",
+    metadata,
+    Column("facet_id", Integer, ForeignKey("facet.id"), primary_key=True),
+    Column("page", Integer, primary_key=True),
+)
+
+#: Changed feeds that somebody is still to be told of: a WebSub hub, an rssCloud server.
+announcement = Table(
+    "announcement",
+    metadata,
+    #: The feed's file, relative to feeds/.
+    Column("path", Text, primary_key=True),
+    #: Whom to tell: ``websub ADDRESS`` or ``rsscloud ADDRESS``.
+    Column("recipient", Text, primary_key=True),
+    #: The bytes that are to be live before anybody is told.
+    Column("sha256", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", BigInteger, nullable=False),
+    #: What the last attempt met with; empty before the first.
+    Column("said", Text, nullable=False),
+)
+
 #: A file under feeds/ or outbox/ as it was written.
 staged = Table(
     "staged",
     metadata,
     Column("path", Text, primary_key=True),
-    #: What it belongs to: ``feed:ID``, ``issue:ID`` or ``index``.
+    #: What it belongs to: ``feed:ID``, ``archive:ID:PAGE``, ``issue:ID`` or ``index``.
     Column("owner", Text, nullable=False, index=True),
     Column("sha256", Text, nullable=False),
     Column("size", BigInteger, nullable=False),

@@ -29,7 +29,9 @@ def test_what_does_not_fit_goes_into_the_next_issue(kit: SiteKit) -> None:
         kit.article(f"{number}.md", title=str(number), date=f"2026-11-2{number - 1}T0{number}:00:00Z")
     kit.publish(NOW + timedelta(days=1))
     report = kit.publish(NOW + timedelta(days=2))
-    assert not report.changed and report.waiting[0].articles == 2
+    # Two days have passed: what is no news any more leaves the sitemap, and nothing else happens.
+    assert report.feeds_changed == ["feeds/news-sitemap.xml"]
+    assert not report.issues and report.waiting[0].articles == 2
     kit.article("5.md", title="5", date="2026-11-23T05:00:00Z")
     kit.publish(NOW + timedelta(days=3))
     assert issues(kit) == [["0"], ["4", "3"], ["5", "2"]]

@@ -21,7 +21,7 @@ def test_status_tells_the_state(kit: SiteKit) -> None:
     kit.write("bad.txt", "")
     kit.publish()
     found = status(kit.site, NOW)
-    assert (found.articles, found.files, found.feeds, found.feed_files, found.feeds_due) == (1, 2, 2, 8, 0)
+    assert (found.articles, found.files, found.feeds, found.feed_files, found.feeds_due) == (1, 2, 2, 11, 0)
     assert found.digests[0].issues == 1
     assert found.digests[0].next is not None and found.digests[0].next.isoformat() == "2026-11-24T07:00:00+00:00"
     assert [one.where for one in found.refused] == ["bad.txt"]

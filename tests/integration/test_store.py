@@ -11,9 +11,10 @@ import pytest
 from publisher.errors import StoreError
 from publisher.model import ALL, Article, FacetKind, Issue
 from publisher.store import articles as store
-from publisher.store import feeds, issues, sources
+from publisher.store import archives, facets, feeds, issues, sources
 from publisher.store.database import Database
-from publisher.store.feeds import StagedFile, Window
+from publisher.store.feeds import StagedFile
+from publisher.store.record import record_json
 from publisher.store.sources import Problem
 
 ZONE = ZoneInfo("UTC")
@@ -28,6 +29,7 @@ def row(seq: int, **fields: Any) -> dict[str, Any]:
         "asked_at": seq,
         "published_at": seq,
         "changed_at": seq,
+        "updated_at": None,
         "hash": f"hash{seq}",
         "record": '{"date":"2026-01-01","title":"T"}',
         "body": "<p>b</p>",
@@ -81,8 +83,8 @@ def test_instants_are_never_given_twice(db: Database) -> None:
 def test_facets_are_minted_once_and_slugs_do_not_collide(db: Database) -> None:
     tag = FacetKind.TAG
     with db.write() as connection:
-        first = store.mint_facets(connection, [(tag, "C"), (tag, "C++"), (FacetKind.TOPIC, "C"), ALL])
-        again = store.mint_facets(connection, [(tag, "c"), (tag, "C#")])
+        first = facets.mint_facets(connection, [(tag, "C"), (tag, "C++"), (FacetKind.TOPIC, "C"), ALL])
+        again = facets.mint_facets(connection, [(tag, "c"), (tag, "C#")])
         slugs = {(one.kind, one.label): one.slug for one in feeds.facets(connection)}
     assert again[tag, "c"] == first[tag, "c"]
     assert len({slugs[tag, label] for label in ("C", "C++", "C#")}) == 3
@@ -90,37 +92,80 @@ def test_facets_are_minted_once_and_slugs_do_not_collide(db: Database) -> None:
     assert len(set(first.values()) | set(again.values())) == 5
 
 
-def test_a_window_is_the_newest_that_are_out(db: Database) -> None:
-    add(db, *(row(seq, published_at=NOW + offset) for seq, offset in ((1, -30), (2, 10), (3, -20), (4, -10))))
+def test_a_feed_carries_what_changed_last_and_is_out(db: Database) -> None:
+    offsets = ((1, -30), (2, 10), (3, -20), (4, -10))
+    add(db, *(row(seq, published_at=NOW + at, changed_at=NOW + at) for seq, at in offsets))
     with db.write() as connection:
-        number = store.mint_facets(connection, [ALL])[ALL]
-        rows = [
-            {"facet_id": number, "published_at": NOW + offset, "article_seq": seq}
-            for seq, offset in ((1, -30), (2, 10), (3, -20), (4, -10))
-        ]
-        store.replace_memberships(connection, [], rows)
-        assert store.newest(connection, number, NOW, None) == [4, 3, 1]
-        assert store.newest(connection, number, NOW, 2) == [4, 3]
+        number = facets.mint_facets(connection, [ALL])[ALL]
+        rows = [{"facet_id": number, "changed_at": NOW + at, "article_seq": seq} for seq, at in offsets]
+        facets.replace_memberships(connection, [], rows)
+        assert feeds.newest_members(connection, number, NOW, None) == [4, 3, 1]
+        assert feeds.newest_members(connection, number, NOW, 2) == [4, 3]
+        assert feeds.last_changed_first(connection, [1, 3, 4]) == [4, 3, 1]
+        assert store.newest(connection, NOW, None) == [4, 3, 1] and store.newest(connection, NOW, 1) == [4]
+        assert store.newest_of(connection, [1, 3, 4], 2) == [4, 3]
+        assert store.published_since(connection, NOW - 25, NOW, 9) == [(4, "hash4"), (3, "hash3")]
         assert feeds.count_members(connection, number, NOW) == 3
-        assert store.seqs_published_between(connection, NOW, NOW + 10) == [2]
-        window = Window(facet_id=number, now=NOW, limit=2)
-        assert feeds.stale_entries(connection, window, "f") == [3, 4]
-        made = {"body": None, "rss": b"r", "atom": b"a", "json": b"j"}
+        assert store.seqs_changed_between(connection, NOW, NOW + 10) == [2]
+        assert facets.memberships(connection, [1]) == {number}
+        facets.empty_facet(connection, number)
+        assert feeds.newest_members(connection, number, NOW, None) == []
+
+
+def test_entries_are_of_one_revision_and_come_in_the_order_asked_for(db: Database) -> None:
+    add(db, row(3), row(4))
+    made = {"body": None, "rss": b"r", "atom": b"a", "json": b"j"}
+    with db.write() as connection:
+        assert feeds.stale_entries(connection, [3, 4], "f") == [3, 4]
         feeds.save_entries(connection, [{"article_seq": seq, "revision": f"hash{seq}:f", **made} for seq in (3, 4)])
-        assert feeds.stale_entries(connection, window, "f") == []
-        assert feeds.stale_entries(connection, window, "g") == [3, 4]
+        assert feeds.stale_entries(connection, [3, 4], "f") == []
+        assert feeds.stale_entries(connection, [3, 4], "g") == [3, 4]
         feeds.save_entries(connection, [{"article_seq": 4, "revision": "x", **made, "body": "own"}])
-        assert list(feeds.entries(connection, window, "rss")) == [("own", b"r"), ("<p>b</p>", b"r")]
-        assert feeds.newest_change(connection, window) == 4
-        assert feeds.newest_change(connection, Window(facet_id=number, now=0, limit=2)) is None
-        assert store.memberships(connection, [1]) == {number}
-        store.empty_facet(connection, number)
-        assert store.newest(connection, number, NOW, None) == []
+        assert list(feeds.entries(connection, [4, 3], "rss")) == [("own", b"r"), ("<p>b</p>", b"r")]
+        assert feeds.newest_change(connection, [3, 4]) == 4
+        assert feeds.newest_change(connection, []) is None
+        feeds.drop_entries(connection, [4])
+        assert list(feeds.entries(connection, [4, 3], "rss")) == [("<p>b</p>", b"r")]
+
+
+def test_changes_are_free_instants_that_do_not_lie_in_the_future(db: Database) -> None:
+    add(db, row(1, published_at=100, changed_at=200), row(2, published_at=201, changed_at=201))
+    with db.read() as connection:
+        assert store.free_changes(connection, [200, 300, 300], 1000, {302}) == [202, 300, 301]
+        assert store.free_changes(connection, [201], 201, set()) == [199]
+        assert store.free_instants(connection, [200]) == [202]
+
+
+def test_an_article_stands_on_its_archive_page_for_ever(db: Database) -> None:
+    add(db, *(row(seq) for seq in (1, 2, 3, 4)))
+    with db.write() as connection:
+        number = facets.mint_facets(connection, [ALL])[ALL]
+        feeds.mark_dirty(connection, [number])
+        archives.add_archived(connection, [(number, seq) for seq in (1, 2, 3)], [])
+        archives.add_archived(connection, [(number, 3), (number, 4)], [3, 4])
+        assert archives.open_articles(connection, number, 3) == [1, 2, 3]
+        assert archives.last_page(connection, number) == 0
+        archives.close_page(connection, number, 1, [1, 2])
+        assert archives.open_articles(connection, number, 9) == [3, 4]
+        assert archives.page_articles(connection, number, 1) == [2, 1]
+        assert archives.dirty_pages(connection, number) == [1]
+        archives.clean_pages(connection, number, [1])
+        archives.mark_pages_of(connection, [3, 4])
+        assert archives.dirty_pages(connection, number) == []
+        archives.mark_pages_of(connection, [1, 3])
+        archives.mark_all_pages(connection)
+        assert archives.dirty_pages(connection, number) == [1]
+        archives.drop_archived(connection, [1, 3], {(number, 3)})
+        assert archives.page_articles(connection, number, 1) == [2]
+        archives.replace_members(connection, number, [3, 4])
+        assert archives.last_page(connection, number) == 0
+        archives.end_archives(connection, FacetKind.ALL)
+        assert archives.open_articles(connection, number, 9) == archives.dirty_pages(connection, number) == []
 
 
 def test_dirty_feeds_are_marked_once_and_cleaned(db: Database) -> None:
     with db.write() as connection:
-        numbers = store.mint_facets(connection, [(FacetKind.TAG, "a"), (FacetKind.TAG, "b")])
+        numbers = facets.mint_facets(connection, [(FacetKind.TAG, "a"), (FacetKind.TAG, "b")])
         one = numbers[FacetKind.TAG, "a"]
         feeds.mark_dirty(connection, [one])
         feeds.mark_dirty(connection, [one])
@@ -233,7 +278,7 @@ def test_articles_come_back_as_they_went(db: Database) -> None:
         "language": "ar",
     }
     record, _ = build_record(raw, "x", Options(zone=ZONE))
-    add(db, row(1, record=store.record_json(record), body=record.body))
+    add(db, row(1, record=record_json(record), body=record.body))
     with db.read() as connection:
         article = store.articles_by_seq(connection, [1], "https://base.example", ZONE)[1]
         (page,) = store.every_article(connection, "https://base.example", ZONE)

@@ -234,6 +234,8 @@ def test_the_page_of_feeds_names_every_feed_and_can_be_discovered() -> None:
         description="",
         language="en",
         base_url="https://review.example",
+        feeds_url="https://review.example/feeds",
+        has_withdrawn=False,
         accent="#9b2335",
         formats=tuple(FeedFormat),
         templates=Path("/nowhere"),

@@ -1,0 +1,171 @@
+"""Hubs are told of changed feeds: after the new bytes are live, once each, again where it failed."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Connection
+
+from publisher.actions.channels import recipients
+from publisher.actions.report import Announced
+from publisher.config import Site
+from publisher.errors import RemoteError
+from publisher.markup import url_path
+from publisher.model import FeedFormat
+from publisher.remote import Remote
+from publisher.store import announcements
+from publisher.store.announcements import Announcement
+from publisher.store.database import Database
+
+__all__ = ["announce", "next_attempt"]
+
+#: After so many attempts a recipient is given up: 1, 2, 4 … minutes apart, more than a day in all.
+_ATTEMPTS: Final = 12
+_LONGEST_WAIT: Final = 6 * 3600
+#: Seconds until bytes that are not live yet are looked for again.
+_NOT_LIVE_WAIT: Final = 60
+#: Requests at a time.
+_AT_ONCE: Final = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Outcome:
+    """How one announcement went."""
+
+    #: True: told; False: try again later; None: it never will be.
+    told: bool | None
+    said: str = ""
+    #: False where nobody was asked: the new bytes are not live yet.
+    counts: bool = True
+
+
+def next_attempt(attempts: int, now: int) -> int | None:
+    """Return when to try again after so many failures, seconds since 1970; None to give up."""
+    if attempts >= _ATTEMPTS:
+        return None
+    return now + min(60 << (attempts - 1), _LONGEST_WAIT)
+
+
+def announce(
+    db: Database,
+    site: Site,
+    now: datetime,
+    *,
+    at_once: bool = False,
+    seconds: float = 20,
+    clock: Callable[[], float] = time.monotonic,
+) -> Announced:
+    """Tell the hubs of the settings about the feeds that changed, and return how that went.
+
+    Nothing here raises for what a server does or does not do: what failed is kept for later.
+
+    Args:
+        db: the store.
+        site: the settings.
+        now: what time it is.
+        at_once: also what is only due later.
+        seconds: after this time no further request is made.
+        clock: a clock that only goes forward.
+    """
+    named = {name for form in FeedFormat for name in recipients(site, form)}
+    with db.write() as connection:
+        announcements.forget_others(connection, named)
+        due = announcements.due(connection, None if at_once else int(now.timestamp()))
+    result = Announced()
+    if due:
+        deadline = clock() + seconds
+        with Remote(site.announce.timeout) as remote:
+            told = _Round(site=site, remote=remote, is_over=lambda: clock() > deadline).run(due)
+        with db.write() as connection:
+            for one, outcome in told:
+                _record(connection, one, outcome, int(now.timestamp()), result)
+    with db.read() as connection:
+        result.waiting = announcements.waiting(connection)
+    return result
+
+
+def _record(connection: Connection, one: Announcement, outcome: _Outcome, now: int, result: Announced) -> None:
+    """Keep how an announcement went."""
+    name = one.recipient.partition(" ")[2]
+    if outcome.told:
+        result.told += 1
+        announcements.forget(connection, one)
+        return
+    later = now + _NOT_LIVE_WAIT
+    if outcome.counts:
+        again = next_attempt(one.attempts + 1, now)
+        if outcome.told is None or again is None:
+            result.failed.append(f"{name} was not told of {one.path}, and will not be: {outcome.said}")
+            announcements.forget(connection, one)
+            return
+        later = again
+        result.failed.append(f"{name} was not told of {one.path}: {outcome.said}; it will be tried again")
+    announcements.defer(connection, one, later, outcome.said, counts=outcome.counts)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Round:
+    """One go at everything that is due."""
+
+    site: Site
+    remote: Remote
+    is_over: Callable[[], bool]
+
+    def run(self, due: Sequence[Announcement]) -> list[tuple[Announcement, _Outcome]]:
+        """Return what became of each announcement; those that there was no time for are left out."""
+        live: dict[tuple[str, str], _Outcome | None] = {}
+        dead: dict[str, str] = {}
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            wanted = list(dict.fromkeys((one.path, one.sha256) for one in due))
+            live.update(zip(wanted, pool.map(lambda pair: self._look(*pair), wanted), strict=True))
+            ready = [one for one in due if live[one.path, one.sha256] is None]
+            told = list(pool.map(lambda one: self._tell(one, dead), ready))
+        found = [(one, outcome) for one, outcome in zip(ready, told, strict=True) if outcome is not None]
+        waits = [(one, live[one.path, one.sha256]) for one in due if live[one.path, one.sha256] is not None]
+        return found + [(one, outcome) for one, outcome in waits if outcome is not None]
+
+    def _look(self, path: str, sha256: str) -> _Outcome | None:
+        """Return None where the new bytes are live, and why not otherwise."""
+        if self.is_over():
+            return _Outcome(told=False, said="there was no time", counts=False)
+        try:
+            # A cache on the way is asked to look for itself.
+            answer = self.remote.get(self._address(path), {"Cache-Control": "no-cache", "Accept-Encoding": "identity"})
+        except RemoteError as error:
+            return _Outcome(told=False, said=str(error), counts=False)
+        if answer.status != 200:
+            return _Outcome(told=False, said=f"{answer.url} answers {answer.status}", counts=False)
+        if hashlib.sha256(answer.body).hexdigest() != sha256:
+            return _Outcome(told=False, said="the new bytes are not live yet", counts=False)
+        return None
+
+    def _tell(self, one: Announcement, dead: dict[str, str]) -> _Outcome | None:
+        kind, _, address = one.recipient.partition(" ")
+        if self.is_over():
+            return None
+        if address in dead:
+            return _Outcome(told=False, said=dead[address])
+        url = self._address(one.path)
+        # https://www.w3.org/TR/websub/#publishing leaves the form to the hub; this one all of them take.
+        fields = {"hub.mode": "publish", "hub.url": url, "hub.topic": url} if kind == "websub" else {"url": url}
+        try:
+            answer = self.remote.post(address, fields)
+        except RemoteError as error:
+            # The others need not wait for the same silence.
+            dead[address] = str(error)
+            return _Outcome(told=False, said=str(error))
+        if 200 <= answer.status < 300:
+            return _Outcome(told=True)
+        said = f"it answers {answer.status} {answer.body[:120].decode('utf-8', 'replace')}".strip()
+        # 408 and 429 ask for patience; what else is 4xx will not change by waiting.
+        is_final = 400 <= answer.status < 500 and answer.status not in (408, 429)
+        return _Outcome(told=None if is_final else False, said=" ".join(said.split()))
+
+    def _address(self, path: str) -> str:
+        return f"{self.site.feeds_url}/{url_path(path)}"

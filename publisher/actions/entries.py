@@ -1,0 +1,149 @@
+"""Entries: made once per revision of an article, checked, and set aside by name where they break a rule."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import Connection
+
+from publisher.actions.report import PublishReport
+from publisher.config import Site
+from publisher.model import Article, FeedFormat
+from publisher.parallel import Workers
+from publisher.store import articles as store
+from publisher.store import feeds as table
+from publisher.store.sources import Problem
+
+if TYPE_CHECKING:
+    from publisher.render.entry import Entry
+    from publisher.render.house import House
+
+__all__ = ["Entries", "house_of", "make_entries"]
+
+#: Entries made at a time.
+_PAGE: Final = 500
+
+
+def house_of(site: Site, namespace: str) -> House:
+    """Return what every entry and feed of a site shares.
+
+    Args:
+        site: the settings.
+        namespace: the seed of the site's ids.
+    """
+    import uuid
+
+    from publisher.render.house import Cloud, House, Logo
+
+    logo, cloud = site.feeds.logo, site.announce.cloud
+    return House(
+        title=site.title,
+        base_url=site.base_url,
+        feeds_url=site.feeds_url,
+        language=site.language,
+        author=site.default_author,
+        rights=site.rights,
+        namespace=uuid.UUID(namespace),
+        icon=site.feeds.icon,
+        logo=Logo(url=logo.url, width=logo.width, height=logo.height) if logo else None,
+        hubs=site.announce.hubs,
+        cloud=Cloud(host=cloud.host, port=cloud.port, path=cloud.register_path, protocol=cloud.protocol)
+        if cloud
+        else None,
+    )
+
+
+def make_entries(
+    job: tuple[Sequence[Article], House],
+) -> tuple[list[tuple[int, Entry]], list[tuple[Article, str]]]:
+    """Return (arrival number, entry) of articles, and those that none could be made of, with the reason.
+
+    Whatever is wrong with one article, the others get their entries.
+    """
+    from publisher.render.entry import render_entry
+
+    articles, house = job
+    entries, broken = [], []
+    for article in articles:
+        try:
+            entry = render_entry(article, house)
+            fault = _fault(article, entry)
+        except Exception as error:
+            broken.append((article, str(error)))
+            continue
+        if fault is None:
+            entries.append((article.seq, entry))
+        else:
+            broken.append((article, fault))
+    return entries, broken
+
+
+def _fault(article: Article, entry: Entry) -> str | None:
+    """Return the first rule that an entry breaks, for a person, or None."""
+    from publisher.check import check_entry
+    from publisher.render.feed import whole_entry
+
+    body = article.body if entry.body is None else entry.body
+    for form in FeedFormat:
+        for found in check_entry(form, whole_entry(form, body, getattr(entry, form.value))):
+            return f"{found.rule}: {found.what}; {found.cure}"
+    return None
+
+
+@dataclass(slots=True, kw_only=True)
+class Entries:
+    """What a run knows of the entries that it needs."""
+
+    site: Site
+    house: House
+    #: What the settings and the code add to an entry's revision.
+    fingerprint: str
+    workers: Workers
+    report: PublishReport
+    #: Articles whose entry could not be made.
+    broken: set[int] = field(default_factory=set)
+
+    def freshen(self, connection: Connection, seqs: Sequence[int]) -> bool:
+        """Make the entries that are missing or older than their article or the settings.
+
+        An article whose entry cannot be made, or would break a rule, is set aside by name; an
+        entry that was made of it before stays in its feeds.
+
+        Returns:
+            Whether all could be made.
+        """
+        wanted = table.stale_entries(connection, seqs, self.fingerprint)
+        stale = [seq for seq in wanted if seq not in self.broken]
+        pages = [stale[at : at + _PAGE] for at in range(0, len(stale), _PAGE)]
+        if not pages:
+            return not wanted
+        jobs = ((self._articles(connection, page), self.house) for page in pages)
+        results = self.workers.map(make_entries, jobs, worth_it=len(pages) > 2)
+        for page, (entries, broken) in zip(pages, results, strict=True):
+            self._save(connection, page, entries)
+            for article, reason in broken:
+                self.broken.add(article.seq)
+                problem = Problem(where=article.id, refused=True, reason=f"its feed entry was not made: {reason}")
+                self.report.refused.append(problem)
+        return self.broken.isdisjoint(wanted)
+
+    def _save(self, connection: Connection, page: Sequence[int], entries: Sequence[tuple[int, Entry]]) -> None:
+        hashes = store.hashes(connection, page)
+        rows = [
+            {
+                "article_seq": seq,
+                "revision": f"{hashes[seq]}:{self.fingerprint}",
+                "body": entry.body,
+                "rss": entry.rss,
+                "atom": entry.atom,
+                "json": entry.json,
+            }
+            for seq, entry in entries
+        ]
+        table.save_entries(connection, rows)
+
+    def _articles(self, connection: Connection, seqs: Sequence[int]) -> list[Article]:
+        found = store.articles_by_seq(connection, seqs, self.site.base_url, self.site.tz)
+        return [found[seq] for seq in seqs]

@@ -1,0 +1,222 @@
+"""What stands beside the feeds: page and list of all feeds, sitemap, headers, what was withdrawn."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote, urlsplit
+
+from sqlalchemy import Connection
+
+from publisher.actions.channels import channel_of, feed_path, is_wanted
+from publisher.actions.ingest import namespace_of
+from publisher.actions.report import PublishReport
+from publisher.config import Site
+from publisher.errors import TemplateError
+from publisher.markup import url_path
+from publisher.model import FacetKind, FeedFormat
+from publisher.stage import Stage, Written
+from publisher.store import articles as store
+from publisher.store import corrections, sources
+from publisher.store import feeds as table
+from publisher.store.corrections import Retraction
+from publisher.store.feeds import FeedRow, StagedFile
+from publisher.store.sources import Problem
+
+if TYPE_CHECKING:
+    from publisher.render.index import Listed
+
+__all__ = ["drop_files", "gone_path", "stage_lists", "staged_file"]
+
+_ORDER: Final = tuple(FacetKind)
+#: The owner of everything here among the staged files.
+_INDEX: Final = "index"
+#: What a news sitemap lists (https://developers.google.com/search/docs/crawling-indexing/sitemaps/news-sitemap).
+_NEWS_AGE: Final = timedelta(days=2)
+_NEWS_MOST: Final = 1_000
+
+
+def staged_file(written: Written, owner: str) -> StagedFile:
+    """Return a file of feeds/ as the store keeps it."""
+    return StagedFile(
+        path=f"feeds/{written.path}",
+        owner=owner,
+        sha256=written.sha256,
+        size=written.size,
+        mtime_ns=written.mtime_ns,
+    )
+
+
+def drop_files(
+    connection: Connection, site: Site, stage: Stage, report: PublishReport, files: Iterable[StagedFile]
+) -> None:
+    """Take files out of feeds/, and note it in the report."""
+    for one in files:
+        path = one.path.removeprefix("feeds/")
+        if stage.remove(path):
+            report.feeds_removed.append(f"{site.paths.feeds}/{path}")
+        table.drop_staged(connection, [one.path])
+
+
+def gone_path(link: str, site: Site) -> str | None:
+    """Return where the page lies that says why an article is gone, or None where its address is not ours.
+
+    The folder ``gone/`` mirrors the paths of the site, so that a web server finds the page of an
+    address by looking, and needs no list that would have to be loaded again.
+    """
+    parts, own = urlsplit(link), urlsplit(site.base_url)
+    if parts.netloc != own.netloc or parts.query:
+        return None
+    path = unquote(parts.path).strip("/")
+    if not path or any(part in ("", ".", "..") or len(part.encode()) > 240 for part in path.split("/")):
+        return None
+    return f"gone/{path}/index.html" if parts.path.endswith("/") else f"gone/{path}.html"
+
+
+def stage_lists(
+    connection: Connection,
+    site: Site,
+    now: datetime,
+    stage: Stage,
+    report: PublishReport,
+    fingerprint: str,
+    *,
+    changed: bool,
+) -> None:
+    """Stage what stands beside the feeds, where a feed, a template or the news changed or a file is missing."""
+    from publisher.render.sources import source_hash
+
+    seconds = int(now.timestamp())
+    news = store.published_since(connection, seconds - int(_NEWS_AGE.total_seconds()), seconds, _NEWS_MOST)
+    templates = [source_hash(site.templates_dir, f"feeds/{name}") for name in ("index.html.j2", "gone.html.j2")]
+    withdrawn = [(one.seq, one.retracted_at) for one in corrections.retractions(connection)]
+    revision = f"{fingerprint} {' '.join(templates)} {news} {withdrawn}"
+    kept = table.staged_files(connection, _INDEX)
+    intact = bool(kept) and all(
+        stage.is_intact(one.path.removeprefix("feeds/"), one.size, one.mtime_ns) for one in kept
+    )
+    if intact and not changed and sources.get_fact(connection, "index_revision") == revision:
+        return
+    files: list[StagedFile] = []
+    made = _files(connection, site, [seq for seq, _ in news])
+    try:
+        made += _pages(connection, site)
+    except TemplateError as error:
+        # What was made by the template before it broke stays.
+        report.refused.append(Problem(where="feeds/index.html", refused=True, reason=str(error)))
+        kept, revision = [], ""
+    for name, data in made:
+        written = stage.put(name, [data])
+        files.append(staged_file(written, _INDEX))
+        if written.changed:
+            report.feeds_changed.append(f"{site.paths.feeds}/{name}")
+    there = {one.path for one in files}
+    drop_files(connection, site, stage, report, [one for one in kept if one.path not in there])
+    table.save_staged(connection, files)
+    sources.set_fact(connection, "index_revision", revision)
+
+
+def _rows(connection: Connection, site: Site) -> list[FeedRow]:
+    rows = sorted(table.feed_rows(connection), key=lambda row: _ORDER.index(row.facet.kind))
+    return [row for row in rows if is_wanted(row.facet, site)]
+
+
+def _files(connection: Connection, site: Site, news: list[int]) -> list[tuple[str, bytes]]:
+    """Return what programs read: name → bytes."""
+    from publisher.render.headers import render_headers
+    from publisher.render.index import render_autodiscovery
+    from publisher.render.opml import render_opml
+    from publisher.render.sitemap import render_news
+
+    rows, formats = _rows(connection, site), site.feeds.formats
+    channels = [channel_of(row.facet, site) for row in rows]
+    opml_form = next((one for one in formats if one is not FeedFormat.JSON), formats[0])
+    main = [one for one in channels if one.kind in (FacetKind.ALL, FacetKind.CHANNEL)]
+    recent = store.articles_by_seq(connection, news, site.base_url, site.tz)
+    paths = [feed_path(row.facet, form) for row in rows for form in formats]
+    return [
+        ("index.opml", render_opml(site.title, channels, opml_form.value)),
+        ("autodiscovery.html", render_autodiscovery(main, formats)),
+        ("news-sitemap.xml", render_news([recent[seq] for seq in news], site.title, site.language)),
+        ("_headers", render_headers(paths, site.feeds_url, site.announce.hubs)),
+    ]
+
+
+def _pages(connection: Connection, site: Site) -> list[tuple[str, bytes]]:
+    """Return what people read, and the feed of tombstones: name → bytes."""
+    from publisher.render.index import render_index
+
+    withdrawn = corrections.retractions(connection)
+    page = render_index(
+        [_listed(row, site) for row in _rows(connection, site)],
+        title=site.title,
+        description=site.description,
+        language=site.language,
+        base_url=site.base_url,
+        feeds_url=site.feeds_url,
+        accent=site.theme.accent,
+        formats=site.feeds.formats,
+        has_withdrawn=bool(withdrawn),
+        templates=site.templates_dir,
+    )
+    return [("index.html", page), *_withdrawn_files(connection, site, withdrawn)]
+
+
+def _withdrawn_files(connection: Connection, site: Site, withdrawn: list[Retraction]) -> list[tuple[str, bytes]]:
+    """Return the feed of tombstones, and a page for each address that is gone."""
+    from publisher.render.index import render_gone
+    from publisher.render.tombstones import Tombstone, render_tombstones
+
+    if not withdrawn:
+        return []
+    stones = [
+        Tombstone(ref=one.id, when=datetime.fromtimestamp(one.retracted_at, UTC).astimezone(site.tz), reason=one.reason)
+        for one in withdrawn
+    ]
+    files = [
+        (
+            "tombstones.atom",
+            render_tombstones(
+                stones,
+                title=f"{site.title}: withdrawn articles",
+                address=f"{site.feeds_url}/tombstones.atom",
+                home=f"{site.base_url}/",
+                author=site.default_author,
+                language=site.language,
+                namespace=namespace_of(connection, site),
+            ),
+        )
+    ]
+    for one, stone in zip(withdrawn, stones, strict=True):
+        record = json.loads(one.record)
+        path = gone_path(record.get("url") or site.base_url + url_path(one.path), site)
+        if path is not None:
+            page = render_gone(
+                title=record["title"],
+                reason=one.reason,
+                when=stone.when,
+                site_title=site.title,
+                base_url=site.base_url,
+                language=site.language,
+                accent=site.theme.accent,
+                templates=site.templates_dir,
+            )
+            files.append((path, page))
+    return files
+
+
+def _listed(row: FeedRow, site: Site) -> Listed:
+    from publisher.render.index import Listed, load_headlines
+
+    channel = channel_of(row.facet, site)
+    # Under its heading a label needs neither the site's name before it nor a word about it.
+    own = row.facet.kind in (FacetKind.ALL, FacetKind.CHANNEL)
+    return Listed(
+        channel=channel,
+        name=channel.title if own else row.facet.label,
+        about=channel.description if own else "",
+        articles=row.articles,
+        latest=load_headlines(row.latest),
+    )

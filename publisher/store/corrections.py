@@ -1,0 +1,132 @@
+"""Corrections and withdrawals: what editors took back or put right after an article was out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from publisher.markup import url_path
+from publisher.store.bulk import pages
+from publisher.store.schema import article, article_key, correction, issue, issue_article, pending
+
+__all__ = [
+    "Named",
+    "Retraction",
+    "add_correction",
+    "find_articles",
+    "issues_carrying",
+    "last_corrections",
+    "reinstate",
+    "retract",
+    "retractions",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """An article that a person has named."""
+
+    seq: int
+    id: str
+    #: Its address: the record's own, or the path below the site's.
+    path: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retraction:
+    """An article that was withdrawn."""
+
+    seq: int
+    id: str
+    retracted_at: int
+    reason: str
+    #: The record without its body, JSON.
+    record: str
+    path: str
+
+
+def find_articles(connection: Connection, name: str, base_url: str) -> list[Named]:
+    """Return the articles that a name may mean, at most ten: those of the first kind of name that fits.
+
+    A name is an id, an address, the id of the export, a file in articles/, a path, or the last
+    part of one.
+    """
+    path = name.removeprefix(base_url) if name.startswith(base_url + "/") else name
+    file = name.removeprefix("./").removeprefix("articles/")
+    keys = [f"id:{name}", f"url:{name}", f"file:{file}"]
+    columns = (article.c.seq, article.c.id, article.c.path, article.c.source)
+    by_key = select(article_key.c.article_seq).where(article_key.c.key.in_(keys))
+    tail = article.c.path.endswith("/" + name.strip("/"), autoescape=True)
+    for condition in (
+        article.c.id == name,
+        article.c.seq.in_(by_key),
+        article.c.path.in_([path, "/" + path.strip("/")]),
+        article.c.source == file,
+        tail,
+    ):
+        found = connection.execute(select(*columns).where(condition).order_by(article.c.seq).limit(10)).all()
+        if found:
+            return [Named(seq=row.seq, id=row.id, path=url_path(row.path), source=row.source) for row in found]
+    return []
+
+
+def add_correction(connection: Connection, seq: int, at: int, note: str) -> None:
+    """Keep what was put right in an article; its last change is now that."""
+    connection.execute(insert(correction).values(article_seq=seq, corrected_at=at, note=note))
+    connection.execute(update(article).where(article.c.seq == seq).values(changed_at=at))
+
+
+def last_corrections(connection: Connection, seqs: Collection[int]) -> dict[int, int]:
+    """Return arrival number → the instant of the last correction, for those that have one."""
+    found: dict[int, int] = {}
+    for some in pages(seqs):
+        query = (
+            select(correction.c.article_seq, func.max(correction.c.corrected_at))
+            .where(correction.c.article_seq.in_(some))
+            .group_by(correction.c.article_seq)
+        )
+        found.update((seq, at) for seq, at in connection.execute(query))
+    return found
+
+
+def retract(connection: Connection, seq: int, at: int, reason: str) -> None:
+    """Withdraw an article; it waits for no digest any more."""
+    connection.execute(update(article).where(article.c.seq == seq).values(retracted_at=at, retraction=reason))
+    connection.execute(delete(pending).where(pending.c.article_seq == seq))
+
+
+def reinstate(connection: Connection, seq: int, at: int) -> None:
+    """Take a withdrawal back; the article's last change is now that."""
+    values = {"retracted_at": None, "retraction": None, "changed_at": at}
+    connection.execute(update(article).where(article.c.seq == seq).values(values))
+
+
+def retractions(connection: Connection) -> list[Retraction]:
+    """Return the articles that were withdrawn, the last one first."""
+    query = (
+        select(
+            article.c.seq,
+            article.c.id,
+            article.c.retracted_at,
+            article.c.retraction.label("reason"),
+            article.c.record,
+            article.c.path,
+        )
+        .where(article.c.retracted_at.is_not(None))
+        .order_by(article.c.retracted_at.desc(), article.c.seq.desc())
+    )
+    return [Retraction(**row) for row in connection.execute(query).mappings()]
+
+
+def issues_carrying(connection: Connection, seq: int) -> list[str]:
+    """Return the folders under outbox/ of the issues that carry an article, newest first."""
+    query = (
+        select(issue.c.digest, issue.c.name)
+        .join(issue_article, issue_article.c.issue_id == issue.c.id)
+        .where(issue_article.c.article_seq == seq)
+        .order_by(issue.c.slot.desc(), issue.c.digest)
+    )
+    return [f"{digest}/{name}" for digest, name in connection.execute(query)]

@@ -1,0 +1,64 @@
+"""A file's pre-compressed twins, ``.gz`` and ``.br``, that web servers hand out in its stead."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+__all__ = ["TWINS", "is_paired", "write_twin"]
+
+
+def _gzip(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    # The same ratio as zlib's at twice the speed. A window of 31 writes a gzip header without a time.
+    from zlib_ng import zlib_ng
+
+    squeeze = zlib_ng.compressobj(6, zlib_ng.DEFLATED, 31)
+    for chunk in chunks:
+        yield squeeze.compress(chunk)
+    yield squeeze.flush()
+
+
+def _brotli(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    import brotli
+
+    squeeze: Any = brotli.Compressor(quality=5)
+    for chunk in chunks:
+        yield squeeze.process(chunk)
+    yield squeeze.finish()
+
+
+#: Suffix → what makes the bytes.
+TWINS: Final[dict[str, Callable[[Iterable[bytes]], Iterator[bytes]]]] = {".gz": _gzip, ".br": _brotli}
+
+
+def is_paired(path: Path, mtime_ns: int) -> bool:
+    """Tell whether every twin of a file is there and of its time.
+
+    Twins carry the time of their file: web servers then say one Last-Modified for all encodings,
+    and what was made of older bytes is found out by a look.
+    """
+    try:
+        return all(os.stat(f"{path}{suffix}").st_mtime_ns == mtime_ns for suffix in TWINS)
+    except FileNotFoundError:
+        return False
+
+
+def write_twin(path: Path, suffix: str, chunks: Iterable[bytes], draft: Path, mtime_ns: int) -> None:
+    """Write one twin of a file whole under another name, and rename it into place.
+
+    Args:
+        path: the file.
+        suffix: a key of :data:`TWINS`.
+        chunks: the file's bytes.
+        draft: where it is written, on the same disk.
+        mtime_ns: the file's time.
+    """
+    with draft.open("wb") as stream:
+        for chunk in TWINS[suffix](chunks):
+            stream.write(chunk)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.utime(draft, ns=(mtime_ns, mtime_ns))
+    os.replace(draft, f"{path}{suffix}")
