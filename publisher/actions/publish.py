@@ -6,6 +6,8 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import datetime
 
+from sqlalchemy import Connection
+
 from publisher.actions.announce import announce
 from publisher.actions.channels import sync_channels
 from publisher.actions.digests import make_issues, stage_issues
@@ -27,6 +29,7 @@ def publish(
     dry_run: bool = False,
     progress: Progress = silent,
     on_wait: Callable[[str], None] = lambda holder: None,
+    edit: Callable[[Connection], None] | None = None,
 ) -> PublishReport:
     """Bring feeds/ and outbox/ up to date with articles/, and say what was done.
 
@@ -39,6 +42,8 @@ def publish(
         dry_run: only tell what would be done. Nothing is written, the database included.
         progress: told now and then how far the work is.
         on_wait: told once if another run has to be waited for.
+        edit: a change to the store that is made after articles/ was read and before feeds are
+            staged. With one no issues are made: who corrects an article sends no newsletter.
 
     Raises:
         PublisherError: see ``publisher.errors``.
@@ -50,9 +55,13 @@ def publish(
             with db.write() as connection:
                 sync_channels(connection, site)
             ingest(db, site, now, report, progress, workers)
+            if edit is not None:
+                with db.write() as connection:
+                    edit(connection)
             stage_feeds(db, site, now, report, progress, workers, dry_run=dry_run)
-            make_issues(db, site, now, report)
-            stage_issues(db, site, report, dry_run=dry_run)
+            if edit is None:
+                make_issues(db, site, now, report)
+                stage_issues(db, site, report, dry_run=dry_run)
         if not dry_run and (site.announce.hubs or site.announce.cloud):
             # Outside the lock: a slow hub holds nobody up.
             report.announced = announce(db, site, now)

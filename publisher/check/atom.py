@@ -17,10 +17,37 @@ ATOM: Final = "http://www.w3.org/2005/Atom"
 LANG: Final = "{http://www.w3.org/XML/1998/namespace}lang"
 
 _FEED: Final = frozenset(
-    ["author", "category", "contributor", "entry", "generator", "icon", "id", "link", "logo", "rights", "subtitle", "title", "updated"]
+    [
+        "author",
+        "category",
+        "contributor",
+        "entry",
+        "generator",
+        "icon",
+        "id",
+        "link",
+        "logo",
+        "rights",
+        "subtitle",
+        "title",
+        "updated",
+    ]
 )
 _ENTRY: Final = frozenset(
-    ["author", "category", "content", "contributor", "id", "link", "published", "rights", "source", "summary", "title", "updated"]
+    [
+        "author",
+        "category",
+        "content",
+        "contributor",
+        "id",
+        "link",
+        "published",
+        "rights",
+        "source",
+        "summary",
+        "title",
+        "updated",
+    ]
 )
 _MANY: Final = frozenset(["author", "category", "contributor", "entry", "link"])
 

@@ -28,13 +28,82 @@ __all__ = [
 LANGUAGE: Final = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*")
 #: What feeds may use of https://www.iana.org/assignments/link-relations.
 RELATIONS: Final = frozenset(
-    ["about", "alternate", "author", "canonical", "cite-as", "collection", "copyright", "current", "describedby", "edit", "edit-media", "enclosure", "first", "hub", "icon", "item", "last", "latest-version", "license", "next", "next-archive", "payment", "prev-archive", "previous", "preview", "privacy-policy", "publication", "related", "replies", "search", "self", "service", "shortlink", "sponsored", "successor-version", "tag", "up", "via"]
+    [
+        "about",
+        "alternate",
+        "author",
+        "canonical",
+        "cite-as",
+        "collection",
+        "copyright",
+        "current",
+        "describedby",
+        "edit",
+        "edit-media",
+        "enclosure",
+        "first",
+        "hub",
+        "icon",
+        "item",
+        "last",
+        "latest-version",
+        "license",
+        "next",
+        "next-archive",
+        "payment",
+        "prev-archive",
+        "previous",
+        "preview",
+        "privacy-policy",
+        "publication",
+        "related",
+        "replies",
+        "search",
+        "self",
+        "service",
+        "shortlink",
+        "sponsored",
+        "successor-version",
+        "tag",
+        "up",
+        "via",
+    ]
 )
 _VOID: Final = frozenset(
     ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"]
 )
 _UNSAFE: Final = frozenset(
-    ["applet", "base", "body", "button", "canvas", "embed", "form", "frame", "frameset", "head", "html", "iframe", "input", "link", "math", "meta", "noscript", "object", "option", "plaintext", "script", "select", "slot", "style", "svg", "template", "textarea", "title", "xmp"]
+    [
+        "applet",
+        "base",
+        "body",
+        "button",
+        "canvas",
+        "embed",
+        "form",
+        "frame",
+        "frameset",
+        "head",
+        "html",
+        "iframe",
+        "input",
+        "link",
+        "math",
+        "meta",
+        "noscript",
+        "object",
+        "option",
+        "plaintext",
+        "script",
+        "select",
+        "slot",
+        "style",
+        "svg",
+        "template",
+        "textarea",
+        "title",
+        "xmp",
+    ]
 )
 _ADDRESSES: Final = frozenset(
     ["action", "background", "cite", "data", "formaction", "href", "longdesc", "poster", "src"]

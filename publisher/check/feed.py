@@ -20,7 +20,7 @@ from publisher.check.finding import RULES, Finding
 from publisher.check.media import MEDIA
 from publisher.model import FeedFormat
 
-__all__ = ["MEDIA_TYPES", "RULES", "Finding", "check_entry", "check_feed", "previous_page"]
+__all__ = ["MEDIA_TYPES", "RULES", "Finding", "check_entry", "check_feed", "form_of", "previous_page"]
 
 #: Format → the media types that it may be served under.
 MEDIA_TYPES: Final = {
@@ -95,6 +95,16 @@ _ENTRY_HEADS: Final = {
     FeedFormat.RSS: f'<x xmlns:content="{rss.CONTENT}" xmlns:dc="{rss.DC}" xmlns:media="{MEDIA}">'.encode(),
     FeedFormat.ATOM: f'<x xmlns="{atom.ATOM}" xmlns:media="{MEDIA}">'.encode(),
 }
+
+
+def form_of(data: bytes) -> FeedFormat | None:
+    """Return the format of a document, or None where it is no feed."""
+    if data.lstrip()[:1] == b"{":
+        return FeedFormat.JSON
+    root = _parsed(data)
+    if isinstance(root, Finding):
+        return None
+    return {"rss": FeedFormat.RSS, f"{{{atom.ATOM}}}feed": FeedFormat.ATOM}.get(root.tag)
 
 
 def previous_page(data: bytes) -> str | None:

@@ -17,6 +17,11 @@ __all__ = ["COMMANDS", "main", "publish"]
 COMMANDS: Final = {
     "init": "Make a new site: settings, a first article, folders.",
     "now": "Read new articles, regenerate feeds and issues, stage them.",
+    "check": "Check feeds against the rules of validators and reader programs.",
+    "correct": "Show a correction in an article, and bring it back into its feeds.",
+    "retract": "Withdraw an article from every feed and page, and say why.",
+    "announce": "Tell hubs of feeds that have changed.",
+    "hosting": "Print settings for a web server that serves feeds/.",
     "status": "Show what is in the store and what is staged.",
 }
 

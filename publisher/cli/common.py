@@ -7,12 +7,25 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from zoneinfo import ZoneInfo
 
 import click
 
-__all__ = ["ProgressLine", "in_words", "parse_at", "site_option"]
+if TYPE_CHECKING:
+    from publisher.actions.correct import Edited
+    from publisher.actions.report import Announced
+
+__all__ = [
+    "ProgressLine",
+    "announced_lines",
+    "edited_dict",
+    "edited_lines",
+    "in_words",
+    "parse_at",
+    "site_option",
+    "waiting_for",
+]
 
 #: Seconds after which a run says how far it is.
 _PATIENCE = 2.0
@@ -53,6 +66,53 @@ def parse_at(text: str | None, zone: ZoneInfo) -> datetime:
 def in_words(count: int, noun: str) -> str:
     """Return ``1 file``, ``12,000 files``."""
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def waiting_for(holder: str) -> None:
+    """Tell that another run is being waited for."""
+    click.echo(f"{holder} is publishing this site; waiting for it", err=True)
+
+
+def announced_lines(announced: Announced) -> list[str]:
+    """Return what a person reads of how hubs were told."""
+    lines = []
+    if announced.told:
+        lines.append(f"  announced {in_words(announced.told, 'changed feed')}")
+    if announced.waiting:
+        waiting = in_words(announced.waiting, "announcement")
+        lines.append(f"  {waiting} still to be made: the new bytes are not live yet, or nobody answered;")
+        lines.append("  the next 'publish now' goes on, or 'publish announce' when they are")
+    return lines + [f"  {line}" for line in announced.failed[:5]]
+
+
+def edited_lines(done: str, edited: Edited, folder: Path) -> list[str]:
+    """Return what a person reads of an article that was corrected or withdrawn."""
+    lines = [f"{done}: {edited.title}", f"  {edited.link}", f"  {edited.id}"]
+    report = edited.report
+    if report is not None:
+        counts = f"{in_words(len(report.feeds_changed), 'file')} written"
+        removed = f", {len(report.feeds_removed):,} removed" if report.feeds_removed else ""
+        lines.append(f"  {counts}{removed}")
+        lines += announced_lines(report.announced)
+        lines += [f"  set aside: {one.where}: {one.reason}" for one in report.refused]
+    if edited.gone is not None:
+        lines.append(f"  its address answers 410 with {folder / edited.gone}")
+    if edited.issues:
+        lines.append("  These issues carry it as it was; what is mailed cannot be called back:")
+        lines += [f"    {folder / path}" for path in edited.issues]
+    return lines
+
+
+def edited_dict(edited: Edited) -> dict[str, Any]:
+    """Return what was done to an article, for a program."""
+    return {
+        "id": edited.id,
+        "title": edited.title,
+        "url": edited.link,
+        "gone": edited.gone,
+        "issues": edited.issues,
+        "publish": edited.report.as_dict() if edited.report else None,
+    }
 
 
 class ProgressLine:

@@ -9,7 +9,7 @@ import click
 
 from publisher.actions.publish import publish
 from publisher.actions.report import PublishReport
-from publisher.cli.common import ProgressLine, in_words, parse_at, site_option
+from publisher.cli.common import ProgressLine, announced_lines, in_words, parse_at, site_option, waiting_for
 from publisher.config import Site, read_site
 
 __all__ = ["command"]
@@ -42,7 +42,7 @@ def command(ctx: click.Context, folder: Path, at: str | None, dry_run: bool, as_
             now,
             dry_run=dry_run,
             progress=progress,
-            on_wait=lambda holder: click.echo(f"{holder} is publishing this site; waiting for it", err=True),
+            on_wait=waiting_for,
         )
     if as_json:
         click.echo(json.dumps(report.as_dict(), ensure_ascii=False, indent=2))
@@ -58,6 +58,7 @@ def summary(site: Site, report: PublishReport, folder: Path) -> list[str]:
     lines = [f"{would} {site.title}, {report.at[:16].replace('T', ' ')} ({site.zone})", ""]
     lines += _articles(site, report)
     lines += _feeds(site, report, folder)
+    lines += announced_lines(report.announced)
     lines += _issues(site, report, folder)
     lines += _problems("Warnings", [(one.where, one.reason) for one in report.warnings])
     lines += _problems("Set aside", [(one.where, one.reason) for one in report.refused])

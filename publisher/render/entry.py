@@ -95,27 +95,8 @@ def render_entry(article: Article, house: House) -> Entry:
     source = image_url(article, house)
     attachments = _attachments(article, house)
     facets = [(kind, label) for kind, label in article.facets() if kind in _SCHEMES]
-    values: dict[bytes, bytes] = {
-        b"id": text(article.id),
-        b"title": text(article.title),
-        b"link": attribute(article.link),
-        b"published": article.published.isoformat().encode(),
-        b"published_rfc822": format_datetime(article.published).encode(),
-        b"changed": article.changed.isoformat().encode(),
-        b"summary": text(brief),
-        b"body": text(before) + HOLE + text(after),
-        b"language": attribute(article.language or house.language),
-    }
-    names = [author.name for author in article.authors] or [house.author]
-    values[b"creators"] = text(", ".join(names))
-    for number, name in enumerate(names):
-        values[b"author%d" % number] = text(name)
-    for number, author in enumerate(article.authors):
-        values[b"author_url%d" % number] = text(author.url or "")
-    for number, kind in enumerate(_SCHEMES):
-        values[b"scheme%d" % number] = attribute(f"{house.feeds_url}/{kind.value}/")
-    for number, (_, label) in enumerate(facets):
-        values[b"category%d" % number] = text(label)
+    values = _values(article, house)
+    values[b"body"] = text(before) + HOLE + text(after)
     shape = Shape(
         authors=tuple(author.url is not None for author in article.authors) or (False,),
         categories=tuple(_SCHEMES.index(kind) for kind, _ in facets),
@@ -126,30 +107,51 @@ def render_entry(article: Article, house: House) -> Entry:
         has_language=article.language not in (None, house.language),
     )
     rss, atom = drawn(shape)
-    # A headline is plain text: "<b" as &lt; reads as markup to validators, as &#x3C; it does not
-    # (https://www.rssboard.org/rss-profile#data-types-characterdata).
-    values[b"title"] = values[b"title"].replace(b"&lt;", b"&#x3C;")
     # An RSS description is HTML, Atom's summary says that it is text. The same label stands in an
     # attribute in Atom and between tags in RSS; the link too.
     rss_values = {**values, b"link": text(article.link), b"summary": text(html.escape(brief, quote=False))}
-    atom_values = {**values, b"summary": values[b"summary"].replace(b"&lt;", b"&#x3C;")}
+    atom_values = {**values, b"summary": _plain(brief)}
     for number, (_, label) in enumerate(facets):
+        rss_values[b"category%d" % number] = text(label)
         atom_values[b"category%d" % number] = attribute(label)
     return Entry(
         body=None if absolute == article.body else absolute,
         rss=filled(rss, rss_values),
         atom=filled(atom, atom_values),
         json=jsonfeed.render_item(
-            article,
-            house.language,
-            image=source,
-            attachments=attachments,
-            brief=brief,
-            author=house.author,
-            before=before,
-            after=after,
+            article, house, image=source, attachments=attachments, brief=brief, around=(before, after)
         ),
     )
+
+
+def _plain(line: str) -> bytes:
+    """Return plain text that does not read as markup: ``<b`` as &lt; does to validators, as &#x3C; it does not.
+
+    See https://www.rssboard.org/rss-profile#data-types-characterdata.
+    """
+    return text(line).replace(b"&lt;", b"&#x3C;")
+
+
+def _values(article: Article, house: House) -> dict[bytes, bytes]:
+    """Return what is the same in RSS and Atom: name in a drawn shape → text."""
+    names = [author.name for author in article.authors] or [house.author]
+    values: dict[bytes, bytes] = {
+        b"id": text(article.id),
+        b"title": _plain(article.title),
+        b"link": attribute(article.link),
+        b"published": article.published.isoformat().encode(),
+        b"published_rfc822": format_datetime(article.published).encode(),
+        b"changed": article.changed.isoformat().encode(),
+        b"language": attribute(article.language or house.language),
+        b"creators": text(", ".join(names)),
+    }
+    for number, name in enumerate(names):
+        values[b"author%d" % number] = text(name)
+    for number, author in enumerate(article.authors):
+        values[b"author_url%d" % number] = text(author.url or "")
+    for number, kind in enumerate(_SCHEMES):
+        values[b"scheme%d" % number] = attribute(f"{house.feeds_url}/{kind.value}/")
+    return values
 
 
 def _image_values(article: Article, source: str | None, values: dict[bytes, bytes]) -> tuple[str, ...]:

@@ -28,27 +28,24 @@ def escape(body: str) -> bytes:
 
 def render_item(
     article: Article,
-    language: str,
+    house: House,
     *,
     image: str | None,
     attachments: Sequence[Enclosure],
     brief: str,
-    author: str,
-    before: str,
-    after: str,
+    around: tuple[str, str],
 ) -> bytes:
     """Return an item, with a hole in ``content_html`` where the article's text goes.
 
     Args:
         article: what the item is about.
-        language: the site's; named in the item only where the article's is another.
+        house: what all feeds of the site share; its language is named only where the article's is another.
         image: the absolute address of its picture.
         attachments: the files that come with it, at absolute addresses.
         brief: its summary, plain text.
-        author: who signs where nobody does.
-        before: HTML before the text.
-        after: HTML after it.
+        around: HTML before and after the text.
     """
+    before, after = around
     item: dict[str, Any] = {
         "id": article.id,
         "url": article.link,
@@ -59,19 +56,10 @@ def render_item(
         "date_published": article.published.isoformat(),
         "date_modified": article.changed.isoformat(),
         "authors": [{"name": one.name, **({"url": one.url} if one.url else {})} for one in article.authors]
-        or [{"name": author}],
+        or [{"name": house.author}],
         "tags": [label for kind, label in article.facets() if kind.value != "author"],
-        "language": article.language if article.language != language else None,
-        "attachments": [
-            _known(
-                url=one.url,
-                mime_type=one.type,
-                title=one.title,
-                size_in_bytes=one.length,
-                duration_in_seconds=one.duration,
-            )
-            for one in attachments
-        ],
+        "language": article.language if article.language != house.language else None,
+        "attachments": [_attachment(one) for one in attachments],
         "_publisher": _extension(article),
     }
     shown = {name: value for name, value in item.items() if name == "content_html" or value}
@@ -82,6 +70,16 @@ def render_item(
 
 def _known(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value not in (None, "", [], {})}
+
+
+def _attachment(one: Enclosure) -> dict[str, Any]:
+    return _known(
+        url=one.url,
+        mime_type=one.type,
+        title=one.title,
+        size_in_bytes=one.length,
+        duration_in_seconds=one.duration,
+    )
 
 
 def _extension(article: Article) -> dict[str, Any]:

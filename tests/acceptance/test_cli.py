@@ -46,7 +46,7 @@ def test_the_summary_names_what_was_done_and_where(kit: SiteKit) -> None:
     for words in (
         "Published The Test Review, 2026-11-23 07:00 (UTC)",
         "1 file read: 1 new, 0 edited",
-        "8 files, 8 written",
+        "11 files, 11 written",
         "see feeds/index.html",
         "daily No. 1, 1 article: The Daily: One",
         "see outbox/daily/2026-11-23T0700/index.html",
@@ -178,7 +178,7 @@ def test_status_shows_the_state(kit: SiteKit) -> None:
     assert result.returncode == 0
     for words in (
         "1 article from 1 file",
-        "1 feed in 5 files",
+        "1 feed in 8 files",
         "daily: 1 issue, next slot",
         "outbox/daily/2026-11-23T0700  No. 1",
     ):

@@ -43,7 +43,7 @@ def test_two_clones_stage_the_same_bytes(tmp_path: Path) -> None:
     # What the README shows is what the example site gives.
     for words in (
         "articles/  8 files read: 10 new, 0 edited",
-        "feeds/     167 files, 167 written",
+        "feeds/     170 files, 170 written",
         "morning No. 1, 8 articles",
     ):
         assert words in first.stdout and words in (ROOT / "README.md").read_text("utf-8")

@@ -10,8 +10,8 @@ import pytest
 
 from publisher.errors import StoreError
 from publisher.model import ALL, Article, FacetKind, Issue
-from publisher.store import articles as store
 from publisher.store import archives, facets, feeds, issues, sources
+from publisher.store import articles as store
 from publisher.store.database import Database
 from publisher.store.feeds import StagedFile
 from publisher.store.record import record_json

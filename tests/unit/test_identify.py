@@ -15,7 +15,18 @@ from publisher.store.articles import Stored
 
 NAMESPACE = uuid.UUID("b2a86d4c-0d64-5b0c-8b7a-000000000000")
 UTC_ZONE = ZoneInfo("UTC")
-STORED = Stored(seq=7, id="urn:7", path="/p", asked_at=0, published_at=0, changed_at=0, updated_at=None, retracted_at=None, hash="h", source="old.txt")
+STORED = Stored(
+    seq=7,
+    id="urn:7",
+    path="/p",
+    asked_at=0,
+    published_at=0,
+    changed_at=0,
+    updated_at=None,
+    retracted_at=None,
+    hash="h",
+    source="old.txt",
+)
 
 
 def record(**fields: object) -> Record:

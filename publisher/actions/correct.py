@@ -1,0 +1,179 @@
+"""``publish correct`` and ``publish retract``: what is put right or taken back after it was out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from publisher.actions.filing import Filed, file_articles, unfile_articles
+from publisher.actions.lists import gone_path
+from publisher.actions.publish import publish
+from publisher.actions.report import Progress, PublishReport, silent
+from publisher.config import Site
+from publisher.errors import SettingsError
+from publisher.markup import clean_characters, one_line
+from publisher.model import Article
+from publisher.store import articles as store
+from publisher.store import corrections, feeds
+from publisher.store.articles import Stored
+from publisher.store.corrections import Named
+
+__all__ = ["Edited", "correct", "reinstate", "retract"]
+
+
+@dataclass(slots=True, kw_only=True)
+class Edited:
+    """What was done to an article, and what came of it."""
+
+    title: str = ""
+    id: str = ""
+    link: str = ""
+    #: Issues that carry it as it was, relative to the site, newest first.
+    issues: list[str] = field(default_factory=list)
+    #: The page that says why it is gone, relative to the site; None where its address is not the site's.
+    gone: str | None = None
+    report: PublishReport | None = None
+
+
+def correct(
+    site: Site,
+    now: datetime,
+    name: str,
+    note: str,
+    *,
+    progress: Progress = silent,
+    on_wait: Callable[[str], None] = lambda holder: None,
+) -> Edited:
+    """Show a correction in an article, and bring it back into the feeds that it has fallen out of.
+
+    Args:
+        site: the settings.
+        now: what time it is: the article's last change from now on.
+        name: the article, by id, address, file or the last part of its path.
+        note: what was put right, plain text.
+        progress: told now and then how far the work is.
+        on_wait: told once if another run has to be waited for.
+
+    Raises:
+        SettingsError: the note is empty, or the name means no article, or several, or one that is
+            not out or was withdrawn.
+        PublisherError: see ``publisher.errors``.
+    """
+    text = _said(note, "--note")
+    edited = Edited()
+
+    def edit(connection: Connection) -> None:
+        one, article = _standing(connection, site, name, now, edited)
+        at = _free(connection, now)
+        corrections.add_correction(connection, one.seq, at, text)
+        feeds.drop_entries(connection, [one.seq])
+        file_articles(connection, site, [Filed(seq=one.seq, record=article, changed_at=at)], [one.seq])
+
+    edited.report = publish(site, now, progress=progress, on_wait=on_wait, edit=edit)
+    return edited
+
+
+def retract(
+    site: Site,
+    now: datetime,
+    name: str,
+    reason: str,
+    *,
+    progress: Progress = silent,
+    on_wait: Callable[[str], None] = lambda holder: None,
+) -> Edited:
+    """Take an article out of every feed and page, and say why at its address and in the feed of tombstones.
+
+    Args, errors: as for :func:`correct`, with the reason in place of the note. An article that is
+    not out yet can be withdrawn too: it never comes out.
+    """
+    text = _said(reason, "--reason")
+    edited = Edited()
+
+    def edit(connection: Connection) -> None:
+        one, article = _named(connection, site, name, edited)
+        if one.retracted_at is not None:
+            raise SettingsError(f"{article.title!r} was withdrawn before; --undo takes that back")
+        corrections.retract(connection, one.seq, int(now.timestamp()), text)
+        feeds.drop_entries(connection, [one.seq])
+        unfile_articles(connection, [one.seq])
+        path = gone_path(article.link, site)
+        edited.gone = f"{site.paths.feeds}/{path}" if path else None
+
+    edited.report = publish(site, now, progress=progress, on_wait=on_wait, edit=edit)
+    return edited
+
+
+def reinstate(
+    site: Site,
+    now: datetime,
+    name: str,
+    *,
+    progress: Progress = silent,
+    on_wait: Callable[[str], None] = lambda holder: None,
+) -> Edited:
+    """Take a withdrawal back: the article stands in its feeds again, changed now.
+
+    A program that has seen the tombstone takes the article up again, because it was updated after
+    it (RFC 6721 §3).
+
+    Args, errors: as for :func:`correct`.
+    """
+    edited = Edited()
+
+    def edit(connection: Connection) -> None:
+        one, article = _named(connection, site, name, edited)
+        if one.retracted_at is None:
+            raise SettingsError(f"{article.title!r} was not withdrawn: there is nothing to take back")
+        at = one.published_at if article.published > now else _free(connection, now)
+        corrections.reinstate(connection, one.seq, at)
+        file_articles(connection, site, [Filed(seq=one.seq, record=article, changed_at=at)], [one.seq])
+
+    edited.report = publish(site, now, progress=progress, on_wait=on_wait, edit=edit)
+    return edited
+
+
+def _said(text: str, option: str) -> str:
+    cleaned = one_line(clean_characters(text)[0])
+    if not cleaned:
+        raise SettingsError(f"{option} is empty: readers are told what it says")
+    return cleaned
+
+
+def _free(connection: Connection, now: datetime) -> int:
+    seconds = int(now.timestamp())
+    return store.free_changes(connection, [seconds], seconds, set())[0]
+
+
+def _named(connection: Connection, site: Site, name: str, edited: Edited) -> tuple[Stored, Article]:
+    """Return the one article that a name means."""
+    found = corrections.find_articles(connection, name.strip(), site.base_url)
+    if not found:
+        raise SettingsError(
+            f"no article is called {name!r}; name it by its id, its address, its file in "
+            f"{site.paths.articles}/ or the last part of its path"
+        )
+    if len(found) > 1:
+        raise SettingsError(f"{name!r} may be any of {len(found)} articles; name one by its id:\n" + _choices(found))
+    seq = found[0].seq
+    article = store.articles_by_seq(connection, [seq], site.base_url, site.tz)[seq]
+    edited.title, edited.id, edited.link = article.title, article.id, article.link
+    edited.issues = [f"{site.paths.outbox}/{path}" for path in corrections.issues_carrying(connection, seq)]
+    return store.stored(connection, [seq])[seq], article
+
+
+def _choices(found: list[Named]) -> str:
+    return "\n".join(f"  {one.id}  {one.path}  ({one.source})" for one in found)
+
+
+def _standing(connection: Connection, site: Site, name: str, now: datetime, edited: Edited) -> tuple[Stored, Article]:
+    """Return an article that is out and was not withdrawn."""
+    one, article = _named(connection, site, name, edited)
+    if one.retracted_at is not None:
+        raise SettingsError(f"{article.title!r} was withdrawn; 'publish retract --undo' takes that back")
+    if article.published > now:
+        raise SettingsError(f"{article.title!r} is not out yet: edit its file, nobody has read it")
+    return one, article

@@ -1,0 +1,36 @@
+"""``publish hosting``: a person gets settings for a web server that hands feeds/ out as it should."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from publisher.cli.common import site_option
+from publisher.config import read_site
+from publisher.render.hosting import SERVERS, render_hosting
+
+__all__ = ["command"]
+
+
+@click.command("hosting")
+@click.argument("server", type=click.Choice(SERVERS))
+@site_option
+def command(server: str, folder: Path) -> None:
+    """Print settings for a web server that serves feeds/.
+
+    Media types, caching, the compressed files beside each feed, the Link header of hubs, and 410
+    for articles that were withdrawn. Print them again when feeds.url or [announce] changes.
+
+    Exit status: 0 all well; 2 usage or settings; 3 failed.
+    """
+    site = read_site(folder)
+    text = render_hosting(
+        server,
+        title=site.title,
+        feeds_url=site.feeds_url,
+        folder=site.feeds_dir,
+        hubs=site.announce.hubs,
+        templates=site.templates_dir,
+    )
+    click.echo(text, nl=False)

@@ -1,0 +1,53 @@
+"""``publish retract``: a person takes an article back, and says why."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from publisher.actions.correct import reinstate, retract
+from publisher.cli.common import ProgressLine, edited_dict, edited_lines, parse_at, site_option, waiting_for
+from publisher.config import read_site
+
+__all__ = ["command"]
+
+
+@click.command("retract")
+@click.argument("article")
+@site_option
+@click.option("--reason", help="Why, for readers: plain text.")
+@click.option("--undo", is_flag=True, help="Take a withdrawal back.")
+@click.option("--at", metavar="TIME", help="Retract as of this time (ISO 8601), not as of now.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
+@click.pass_context
+def command(
+    ctx: click.Context, article: str, folder: Path, reason: str | None, undo: bool, at: str | None, as_json: bool
+) -> None:
+    """Withdraw ARTICLE from every feed and page, and say why.
+
+    ARTICLE is an id, an address, a file in articles/, or the last part of an article's path. Its
+    address answers 410 with the reason (see 'publish hosting'), and feeds/tombstones.atom tells
+    programs that keep copies. It stays withdrawn, whatever happens to its file.
+
+    Exit status: 0 all well; 1 done, but something lies set aside by name; 2 usage or settings, or
+    no such article; 3 failed.
+    """
+    if undo == (reason is not None):
+        raise click.UsageError("say --reason, or --undo")
+    site = read_site(folder)
+    now = parse_at(at, site.tz)
+    with ProgressLine() as progress:
+        if reason is None:
+            edited = reinstate(site, now, article, progress=progress, on_wait=waiting_for)
+        else:
+            edited = retract(site, now, article, reason, progress=progress, on_wait=waiting_for)
+    if as_json:
+        click.echo(json.dumps(edited_dict(edited), ensure_ascii=False, indent=2))
+    else:
+        for line in edited_lines("Reinstated" if undo else "Withdrawn", edited, folder):
+            click.echo(line)
+        if not undo and edited.gone is None:
+            click.echo("  Its address is not below this site's: let whoever serves it answer 410.")
+    ctx.exit(edited.report.exit_status if edited.report else 0)

@@ -1,0 +1,49 @@
+"""Settings for web servers that hand feeds/ out: types, caching, compressed files, what is gone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from publisher.render.headers import ARCHIVE_AGE, FEED_AGE, TYPES
+from publisher.render.templates import render
+
+__all__ = ["SERVERS", "render_hosting"]
+
+SERVERS: Final = ("nginx", "caddy", "apache")
+
+
+def render_hosting(
+    server: str, *, title: str, feeds_url: str, folder: Path, hubs: Sequence[str], templates: Path
+) -> str:
+    """Return the settings for a web server.
+
+    Args:
+        server: one of :data:`SERVERS`.
+        title: the site's.
+        feeds_url: where feeds/ can be reached, without a slash at the end.
+        folder: feeds/ on the server's disk.
+        hubs: WebSub hubs.
+        templates: the site's own templates.
+
+    Raises:
+        TemplateError: a template of the site's own is broken.
+    """
+    parts = urlsplit(feeds_url)
+    values = {
+        "title": title,
+        "host": parts.netloc,
+        "origin": f"{parts.scheme}://{parts.netloc}",
+        "prefix": parts.path,
+        "feeds_url": feeds_url,
+        # A quote in a folder's name would end the text that it stands in.
+        "folder": json.dumps(str(folder), ensure_ascii=False)[1:-1],
+        "hubs": list(hubs),
+        "types": list(TYPES.items()),
+        "feed_age": FEED_AGE,
+        "archive_age": ARCHIVE_AGE,
+    }
+    return render(templates, f"hosting/{server}.conf.j2", values)
