@@ -67,7 +67,7 @@ def correct(
 
     def edit(connection: Connection) -> None:
         one, article = _standing(connection, site, name, now, edited)
-        at = _free(connection, now)
+        at = _free(connection, one, now)
         corrections.add_correction(connection, one.seq, at, text)
         feeds.drop_entries(connection, [one.seq])
         file_articles(connection, site, [Filed(seq=one.seq, record=article, changed_at=at)], [one.seq])
@@ -128,7 +128,7 @@ def reinstate(
         one, article = _named(connection, site, name, edited)
         if one.retracted_at is None:
             raise SettingsError(f"{article.title!r} was not withdrawn: there is nothing to take back")
-        at = one.published_at if article.published > now else _free(connection, now)
+        at = one.published_at if article.published > now else _free(connection, one, now)
         corrections.reinstate(connection, one.seq, at)
         file_articles(connection, site, [Filed(seq=one.seq, record=article, changed_at=at)], [one.seq])
 
@@ -143,9 +143,12 @@ def _said(text: str, option: str) -> str:
     return cleaned
 
 
-def _free(connection: Connection, now: datetime) -> int:
-    seconds = int(now.timestamp())
-    return store.free_changes(connection, [seconds], seconds, set())[0]
+def _free(connection: Connection, one: Stored, now: datetime) -> int:
+    """Return the instant of a change that is made now: later than the last one, and none of another article's."""
+    at = store.last_free_change(connection, one.changed_at, int(now.timestamp()))
+    if at is None:
+        raise SettingsError("the article was changed at this very second, or later: try again, or say a later --at")
+    return at
 
 
 def _named(connection: Connection, site: Site, name: str, edited: Edited) -> tuple[Stored, Article]:

@@ -27,6 +27,7 @@ __all__ = [
     "ids_of",
     "insert_articles",
     "keyed",
+    "last_free_change",
     "last_seq",
     "newest",
     "newest_of",
@@ -241,6 +242,14 @@ def free_changes(connection: Connection, asked: Sequence[int], now: int, granted
         mine.add(instant)
         found.append(instant)
     return found
+
+
+def last_free_change(connection: Connection, after: int, now: int) -> int | None:
+    """Return the last free instant up to ``now`` that is later than ``after``, or None where there is none."""
+    for instant in range(now, after, -1):
+        if not _instants_taken(connection, [instant]):
+            return instant
+    return None
 
 
 def _instants_taken(connection: Connection, instants: Iterable[int]) -> set[int]:

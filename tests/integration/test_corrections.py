@@ -1,0 +1,227 @@
+"""Corrections that readers see, withdrawals that leave nothing behind but the reason."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from datetime import timedelta
+from urllib.parse import unquote
+
+import feedparser
+import pytest
+from lxml import etree
+
+from publisher.actions.check import check
+from publisher.actions.correct import correct, reinstate, retract
+from publisher.errors import SettingsError
+from tests.conftest import NOW, SiteKit, ids, issues, titles
+
+LATER = NOW + timedelta(hours=1)
+AT = {"at": "http://purl.org/atompub/tombstones/1.0", "atom": "http://www.w3.org/2005/Atom"}
+
+
+def entry(kit: SiteKit, title: str = "One", feed: str = "all") -> feedparser.FeedParserDict:
+    entries = feedparser.parse((kit.root / "feeds" / f"{feed}.atom").read_bytes()).entries
+    return next(one for one in entries if one.title == title)
+
+
+def test_a_correction_shows_and_moves_updated(any_kit: SiteKit) -> None:
+    kit = any_kit
+    kit.article(tags="[T]")
+    kit.publish()
+    before = entry(kit)
+    done = correct(kit.site, LATER, "one.md", "It was 14, not <17>.")
+    after = entry(kit)
+    assert (after.id, after.link, after.published) == (before.id, before.link, before.published)
+    assert (before.updated, after.updated) == ("2026-11-20T00:00:00+00:00", "2026-11-23T08:00:00+00:00")
+    assert after.content[0].value.endswith(
+        '<p><strong>Correction, <time datetime="2026-11-23T08:00:00+00:00">23 November 2026</time>:</strong> '
+        "It was 14, not &lt;17&gt;.</p>"
+    )
+    assert (done.title, done.id) == ("One", before.id)
+    assert done.issues == ["outbox/daily/2026-11-23T0700"]
+    assert entry(kit, feed="tag/t").updated == after.updated
+    item = json.loads((kit.root / "feeds/all.json").read_text())["items"][0]
+    assert item["_publisher"]["corrections"] == [{"date": "2026-11-23T08:00:00+00:00", "note": "It was 14, not <17>."}]
+    assert check(kit.site, [], LATER).findings == 0
+
+
+def test_a_correction_makes_no_issue_and_sends_nothing_again(kit: SiteKit) -> None:
+    kit.article()
+    kit.publish()
+    kit.article("two.md", title="Two")
+    correct(kit.site, LATER, "one.md", "Note.")
+    assert issues(kit) == [["One"]]
+    kit.publish(LATER)
+    assert issues(kit) == [["One"], ["Two"]]
+
+
+def test_the_edited_file_is_read_before_the_note_is_put_below_it(kit: SiteKit) -> None:
+    kit.article(body="17 cables.")
+    kit.publish()
+    kit.article(body="14 cables.")
+    done = correct(kit.site, LATER, "one", "There are 14.")
+    assert "14 cables." in entry(kit).content[0].value and done.report is not None and done.report.edited == 1
+
+
+def test_a_typo_after_a_correction_moves_nothing_and_loses_nothing(kit: SiteKit) -> None:
+    kit.article(body="Tpyo.")
+    kit.publish()
+    correct(kit.site, LATER, "one.md", "First.")
+    with pytest.raises(SettingsError, match="at this very second"):
+        correct(kit.site, LATER, "one.md", "Second.")
+    correct(kit.site, LATER + timedelta(seconds=1), "one.md", "Second.")
+    kit.article(body="Typo.")
+    kit.publish(LATER + timedelta(hours=1))
+    after = entry(kit)
+    assert after.updated == "2026-11-23T08:00:01+00:00"
+    assert re.search(r"Typo\..*First\..*Second\.", after.content[0].value, re.DOTALL)
+
+
+def test_two_articles_that_are_corrected_within_a_second_differ(kit: SiteKit) -> None:
+    kit.article("a.md", title="A")
+    kit.article("b.md", title="B")
+    kit.publish()
+    correct(kit.site, LATER, "a.md", "Note.")
+    correct(kit.site, LATER, "b.md", "Note.")
+    assert [entry(kit, title).updated[14:19] for title in "AB"] == ["00:00", "59:59"]
+    assert check(kit.site, [], LATER).findings == 0
+
+
+def test_an_old_article_that_is_corrected_comes_back(kit: SiteKit) -> None:
+    kit.add_settings("\n[feeds]\nlimit = 2\n")
+    for number in range(6):
+        kit.article(f"{number}.md", title=str(number), date=f"2026-11-1{number}")
+    kit.publish()
+    assert titles(kit) == ["5", "4"]
+    done = correct(kit.site, LATER, "0.md", "Note.")
+    assert titles(kit) == ["0", "5"]
+    assert done.report is not None
+    assert sorted(path for path in done.report.feeds_changed if "archive" in path) == [
+        f"feeds/archive/all/1.{form}" for form in ("atom", "json", "rss")
+    ]
+
+
+@pytest.mark.parametrize("name", ["one.md", "articles/one.md", "one", "/2026/11/one", "2026/11/one", "17"])
+def test_an_article_is_found_by_any_of_its_names(kit: SiteKit, name: str) -> None:
+    kit.article(id='"17"')
+    kit.article("two.md", title="Two")
+    kit.publish()
+    for number, one in enumerate((name, entry(kit).id, entry(kit).link)):
+        assert correct(kit.site, LATER + timedelta(minutes=number), one, "Note.").title == "One"
+
+
+def test_what_cannot_be_corrected_is_refused_by_name(kit: SiteKit) -> None:
+    kit.article("a/one.md", title="Same", date="2026-11-20")
+    kit.article("b/one.md", title="Same", date="2026-10-20")
+    kit.article("later.md", title="Later", date="2026-12-24")
+    kit.publish()
+    for name, note, reason in (
+        ("nothing", "x", "no article is called 'nothing'"),
+        ("same", "x", "may be any of 2 articles"),
+        ("later.md", "x", "is not out yet: edit its file"),
+        ("a/one.md", " \x00 ", "--note is empty"),
+    ):
+        with pytest.raises(SettingsError, match=reason):
+            correct(kit.site, LATER, name, note)
+    retract(kit.site, LATER, "a/one.md", "Gone.")
+    with pytest.raises(SettingsError, match="was withdrawn"):
+        correct(kit.site, LATER, "a/one.md", "x")
+    with pytest.raises(SettingsError, match="was withdrawn before"):
+        retract(kit.site, LATER, "a/one.md", "x")
+    with pytest.raises(SettingsError, match="was not withdrawn"):
+        reinstate(kit.site, LATER, "b/one.md")
+
+
+def test_a_withdrawn_article_leaves_every_feed_and_page(any_kit: SiteKit) -> None:
+    kit = any_kit
+    kit.add_settings("\n[feeds]\nlimit = 2\n")
+    for number in range(5):
+        kit.article(f"{number}.md", title=f"Headline{number}", date=f"2026-11-1{number}", tags=f"[T{number}, Both]")
+    kit.article("n.md", title="HeadlineN", date="2026-11-22T10:00:00Z")
+    kit.publish()
+    gone = entry(kit, "HeadlineN").id
+    for name in ("0.md", "n.md"):
+        done = retract(kit.site, LATER, name, 'Made up: "<b>" & more.')
+    for path, data in kit.staged().items():
+        if path.startswith("feeds/") and not path.endswith((".gz", ".br")) and "/gone/" not in path:
+            assert b"HeadlineN" not in data and b"Headline0" not in data, path
+    assert done.gone == "feeds/gone/2026/11/headlinen.html"
+    page = (kit.root / done.gone).read_text()
+    assert "Made up: &#34;&lt;b&gt;&#34; &amp; more." in page and "HeadlineN" in page
+    stones = etree.parse(kit.root / "feeds/tombstones.atom").getroot().findall("at:deleted-entry", AT)
+    assert len(stones) == 2 and gone in {stone.get("ref") for stone in stones}
+    assert stones[0].findtext("at:comment", namespaces=AT) == 'Made up: "<b>" & more.'
+    assert stones[0].get("when") == "2026-11-23T08:00:00+00:00"
+    assert "tombstones.atom" in (kit.root / "feeds/index.html").read_text()
+    assert not (kit.root / "feeds/tag/t0.rss").exists()
+    assert b"deleted-entry" not in (kit.root / "feeds/all.atom").read_bytes()
+    assert check(kit.site, [], LATER).findings == 0
+
+
+def test_a_withdrawn_article_stays_withdrawn_and_waits_for_no_digest(kit: SiteKit) -> None:
+    kit.article("a.md", title="A")
+    kit.publish()
+    kit.article("b.md", title="B")
+    retract(kit.site, LATER, "b.md", "Gone.")
+    kit.article("b.md", title="B again", updated="2026-11-23T09:00:00Z")
+    kit.publish(LATER + timedelta(days=1))
+    os.unlink(kit.root / "articles/b.md")
+    kit.publish(LATER + timedelta(days=2))
+    assert titles(kit) == ["A"] and issues(kit) == [["A"]]
+    kit.add_settings('\n[digests.late]\ntitle = "Late"\n')
+    kit.publish(LATER + timedelta(days=3))
+    assert issues(kit, "late") == [["A"]]
+    kit.article("c.md", title="B again", updated="2026-11-23T09:00:00Z")
+    assert kit.publish(LATER + timedelta(days=4)).new == 0
+
+
+def test_a_withdrawal_can_be_taken_back(any_kit: SiteKit) -> None:
+    kit = any_kit
+    kit.article(tags="[T]")
+    kit.publish()
+    before = ids(kit)
+    retract(kit.site, LATER, "one.md", "Gone.")
+    assert ids(kit) == []
+    reinstate(kit.site, LATER + timedelta(hours=1), "one.md")
+    after = entry(kit)
+    assert (ids(kit), ids(kit, "tag/t")) == (before, before)
+    assert after.updated == "2026-11-23T09:00:00+00:00"
+    assert not (kit.root / "feeds/tombstones.atom").exists() and not (kit.root / "feeds/gone").exists()
+    kit.article(body="Typo.", tags="[T]")
+    kit.publish(LATER + timedelta(hours=2))
+    assert entry(kit).updated == after.updated
+
+
+def test_an_article_that_is_not_out_yet_can_be_withdrawn(kit: SiteKit) -> None:
+    kit.article(date="2026-12-24")
+    kit.publish()
+    retract(kit.site, LATER, "one.md", "Never mind.")
+    kit.publish(NOW + timedelta(days=60))
+    assert ids(kit) == []
+    reinstate(kit.site, LATER, "one.md")
+    assert ids(kit) == []
+    kit.publish(NOW + timedelta(days=60))
+    assert len(ids(kit)) == 1
+
+
+@pytest.mark.parametrize(
+    ("url", "page"),
+    [
+        ("https://review.example/a/b%20c/", "feeds/gone/a/b c/index.html"),
+        ("https://review.example/رغيف", "feeds/gone/رغيف.html"),
+        ("https://other.example/a", None),
+        ("https://review.example/?p=7", None),
+        ("https://review.example/a/../../../etc/passwd", None),
+        ("https://review.example/%2e%2e/%2e%2e/x", None),
+    ],
+)
+def test_a_page_of_what_is_gone_lies_under_the_articles_path(kit: SiteKit, url: str, page: str | None) -> None:
+    kit.article(url=url)
+    kit.publish()
+    done = retract(kit.site, LATER, "one.md", "Gone.")
+    assert done.gone == page
+    pages = [path for path in kit.staged() if path.startswith("feeds/gone/") and path.endswith(".html")]
+    assert pages == ([page] if page else [])
+    assert all((kit.root / unquote(path)).resolve().is_relative_to(kit.root / "feeds") for path in pages)
