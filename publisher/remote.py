@@ -77,10 +77,20 @@ class Remote:
             raise RemoteError(f"{url}: more than {_MOST:,} bytes")
         return Answer(
             status=response.status,
-            url=response.url or url,
+            url=_arrived(url, response.retries),
             headers={name.lower(): value for name, value in response.headers.items()},
             body=body,
         )
+
+
+def _arrived(url: str, retries: Any) -> str:
+    """Return the address that answered in the end."""
+    from urllib.parse import urljoin
+
+    for step in retries.history if retries is not None else ():
+        if step.redirect_location:
+            url = urljoin(url, step.redirect_location)
+    return url
 
 
 def _reason(error: BaseException) -> str:

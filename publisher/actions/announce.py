@@ -26,7 +26,7 @@ from publisher.store.database import Database
 __all__ = ["announce", "next_attempt"]
 
 #: After so many attempts a recipient is given up: 1, 2, 4 … minutes apart, more than a day in all.
-_ATTEMPTS: Final = 12
+_ATTEMPTS: Final = 14
 _LONGEST_WAIT: Final = 6 * 3600
 #: Seconds until bytes that are not live yet are looked for again.
 _NOT_LIVE_WAIT: Final = 60
