@@ -1,0 +1,342 @@
+"""feeds/ behind real web servers, set up by what publish hosting prints."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import re
+import shutil
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from email.utils import format_datetime, parsedate_to_datetime
+from itertools import product
+from pathlib import Path
+from urllib.parse import quote
+
+import brotli
+import pytest
+
+from publisher.actions.correct import retract
+from publisher.actions.publish import publish
+from publisher.config import read_site
+from tests.acceptance.test_cli import run
+from tests.conftest import NOW, SiteKit
+
+MODULES = Path("/usr/lib/nginx/modules")
+#: Folders that another user may look into: nginx and Apache, started as root, work as one.
+OPEN = 0o755
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Served:
+    """A site behind a web server."""
+
+    server: str
+    port: int
+    root: Path
+    #: True where br is handed out and If-None-Match is always the first.
+    is_full: bool
+
+    def get(self, path: str, method: str = "GET", **headers: str) -> Answer:
+        url = f"http://127.0.0.1:{self.port}{quote(path, safe='/%?=')}"
+        names = {name.replace("_", "-"): value for name, value in headers.items()}
+        request = urllib.request.Request(url, headers=names, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=10) as response:
+                return Answer(response.status, {k.lower(): v for k, v in response.headers.items()}, response.read())
+        except urllib.error.HTTPError as error:
+            with error:
+                return Answer(error.code, {k.lower(): v for k, v in error.headers.items()}, error.read())
+
+
+NGINX = """
+{modules}
+worker_processes 1;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log;
+events {{ worker_connections 64; }}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/a; proxy_temp_path {folder}/b; fastcgi_temp_path {folder}/c;
+    uwsgi_temp_path {folder}/d; scgi_temp_path {folder}/e;
+    server {{ listen 127.0.0.1:{port}; root {folder}/www; include {snippet}; }}
+}}
+"""
+CADDY = "{{\n\tadmin off\n\tauto_https off\n}}\nhttp://127.0.0.1:{port} {{\n\troute {{\n\t\timport {snippet}\n\t\trespond 404\n\t}}\n}}\n"
+APACHE = """
+ServerRoot /usr/lib/apache2
+ServerName 127.0.0.1
+Listen 127.0.0.1:{port}
+PidFile {folder}/apache.pid
+ErrorLog {folder}/error.log
+User {user}
+Group {group}
+LoadModule mpm_event_module modules/mod_mpm_event.so
+LoadModule authz_core_module modules/mod_authz_core.so
+LoadModule alias_module modules/mod_alias.so
+LoadModule dir_module modules/mod_dir.so
+LoadModule env_module modules/mod_env.so
+LoadModule headers_module modules/mod_headers.so
+LoadModule mime_module modules/mod_mime.so
+LoadModule rewrite_module modules/mod_rewrite.so
+TypesConfig /etc/mime.types
+DocumentRoot {folder}/www
+<VirtualHost 127.0.0.1:{port}>
+    DocumentRoot {folder}/www
+    Include {snippet}
+</VirtualHost>
+"""
+
+
+def started(command: list[str], port: int, log: Path) -> subprocess.Popen[bytes]:
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output)
+    for _ in range(200):
+        try:
+            socket.create_connection(("127.0.0.1", port), 0.2).close()
+        except OSError:
+            assert process.poll() is None, log.read_text()
+            time.sleep(0.05)
+        else:
+            return process
+    process.kill()
+    raise AssertionError(log.read_text())
+
+
+def nginx_modules() -> str:
+    names = ["ngx_http_brotli_static_module.so", "ngx_http_headers_more_filter_module.so"]
+    return "\n".join(f"load_module {MODULES / name};" for name in names)
+
+
+def start(server: str, folder: Path, snippet: str, port: int) -> subprocess.Popen[bytes]:
+    (folder / "www").mkdir(exist_ok=True)
+    kind = server.partition("+")[0]
+    if server == "nginx+modules":
+        snippet = re.sub(r"(?m)^    #(?=\S|    )", "    ", snippet)
+        assert "\n    brotli_static on;" in snippet and "\n    if ($http_if_none_match) {" in snippet
+    path = folder / "snippet.conf"
+    path.write_text(snippet)
+    user, group = ("www-data", "www-data") if os.geteuid() == 0 else (str(os.geteuid()), str(os.getegid()))
+    values = {"folder": folder, "port": port, "snippet": path, "user": user, "group": group}
+    values["modules"] = nginx_modules() if server == "nginx+modules" else ""
+    settings = folder / "settings.conf"
+    settings.write_text({"nginx": NGINX, "caddy": CADDY, "apache": APACHE}[kind].format(**values))
+    command = {
+        "nginx": ["nginx", "-e", str(folder / "error.log"), "-c", str(settings), "-g", "daemon off;"],
+        "caddy": ["caddy", "run", "--config", str(settings), "--adapter", "caddyfile"],
+        "apache": ["apache2", "-f", str(settings), "-DFOREGROUND"],
+    }[kind]
+    return started(command, port, folder / "server.log")
+
+
+def installed(server: str) -> bool:
+    if server == "nginx+modules":
+        names = ("ngx_http_brotli_static_module.so", "ngx_http_headers_more_filter_module.so")
+        return bool(shutil.which("nginx")) and all((MODULES / name).exists() for name in names)
+    return bool(shutil.which("apache2" if server == "apache" else server))
+
+
+@pytest.fixture(scope="module", params=["nginx", "nginx+modules", "caddy", "apache"])
+def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    if not installed(request.param):
+        pytest.skip(f"{request.param} is not installed")
+    folder = tmp_path_factory.mktemp("hosting")
+    for parent in (folder, *folder.parents):
+        if parent.owner() == Path.home().owner() and parent != Path("/"):
+            parent.chmod(parent.stat().st_mode | 0o055)
+    port = free_port()
+    kit = SiteKit(folder / "site")
+    text = (kit.root / "publisher.toml").read_text().replace("https://review.example", f"http://127.0.0.1:{port}")
+    kit.settings(text + '\n[feeds]\nlimit = 3\n[announce]\nhubs = ["https://hub.example/"]\ntimeout = 1\n')
+    for number in range(8):
+        kit.article(f"{number}.md", title=f"T{number}", date=f"2026-11-{number + 10}", tags='["رغيف"]')
+    kit.article("gone.md", title="Gone one")
+    kit.article("slash.md", title="S", url=f"http://127.0.0.1:{port}/news/slash/")
+    # The server is not there yet, so hubs are not told: that is another test's.
+    publish(kit.site, NOW)
+    for name in ("gone.md", "slash.md"):
+        retract(read_site(kit.root), NOW, name, "We were wrong & say so.")
+    snippet = run("hosting", request.param.partition("+")[0], "--site", str(kit.root)).stdout
+    # A file that is younger than a second gets a weak ETag of Apache, and no time that lies ahead is believed.
+    time.sleep(2.1)
+    process = start(request.param, folder, snippet, port)
+    yield Served(request.param, port, kit.root, request.param != "nginx")
+    process.terminate()
+    process.wait(20)
+
+
+def test_feeds_have_their_types_and_may_be_kept_for_a_while(served: Served) -> None:
+    for path, kind in (
+        ("/feeds/all.rss", "application/rss+xml"),
+        ("/feeds/all.atom", "application/atom+xml"),
+        ("/feeds/all.json", "application/feed+json"),
+        ("/feeds/tag/رغيف.rss", "application/rss+xml"),
+        ("/feeds/index.opml", "text/x-opml"),
+        ("/feeds/archive/all/1.atom", "application/atom+xml"),
+        ("/feeds/", "text/html"),
+    ):
+        for encoding in ("identity", "gzip"):
+            answer = served.get(path, Accept_Encoding=encoding)
+            assert answer.status == 200, path
+            assert answer.headers["content-type"].partition(";")[0] == kind, path
+            age = 3600 if "archive" in path else 300
+            assert answer.headers["cache-control"] == f"public, max-age={age}", path
+            assert "accept-encoding" in answer.headers["vary"].lower(), path
+
+
+def test_every_feed_names_itself_and_its_hub_in_its_headers(served: Served) -> None:
+    for path in ("/feeds/all.rss", "/feeds/tag/رغيف.atom"):
+        for encoding in ("identity", "gzip"):
+            link = served.get(path, Accept_Encoding=encoding).headers["link"]
+            # Percent-encoding may be in either case (RFC 3986 §2.1).
+            assert f'<http://127.0.0.1:{served.port}{quote(path)}>; rel="self"'.lower() in link.lower()
+            assert '<https://hub.example/>; rel="hub"' in link
+    assert "hub" not in served.get("/feeds/archive/all/1.rss").headers.get("link", "")
+    assert "link" not in served.get("/feeds/index.html").headers
+
+
+def plain(answer: Answer) -> bytes:
+    coding = answer.headers.get("content-encoding")
+    if coding == "br":
+        return bytes(brotli.decompress(answer.body))
+    return gzip.decompress(answer.body) if coding == "gzip" else answer.body
+
+
+def test_the_compressed_files_are_handed_out(served: Served) -> None:
+    data = (served.root / "feeds/all.rss").read_bytes()
+    tags = set()
+    for accepted, coding in (("identity", None), ("gzip", "gzip"), ("gzip, br", "br"), ("br;q=1.0, gzip;q=0.8", "br")):
+        answer = served.get("/feeds/all.rss", Accept_Encoding=accepted)
+        if coding == "br" and not served.is_full:
+            coding = "gzip" if "gzip" in accepted else None
+        assert answer.headers.get("content-encoding") == coding, accepted
+        assert plain(answer) == data
+        tags.add((coding, answer.headers["etag"]))
+        assert not answer.headers["etag"].startswith("W/")
+    # Strong, and one for each encoding (RFC 9110 §8.8.3).
+    assert len({tag for _, tag in tags}) == len({coding for coding, _ in tags}) == len(tags)
+
+
+def matrix() -> list[tuple[str, str, str]]:
+    return list(
+        product(
+            ["none", "same", "list", "star", "other"],
+            ["none", "same", "newer", "older"],
+            ["identity", "gzip", "gzip, br"],
+        )
+    )
+
+
+@pytest.mark.parametrize(("match", "since", "accepted"), matrix())
+def test_304_is_answered_where_rfc_9110_says_so(served: Served, match: str, since: str, accepted: str) -> None:
+    """If-None-Match goes before If-Modified-Since (RFC 9110 §13.2.2); both mean the encoding that was asked for."""
+    first = served.get("/feeds/all.atom", Accept_Encoding=accepted)
+    headers = {"Accept_Encoding": accepted}
+    if match != "none":
+        tag = first.headers["etag"]
+        headers["If_None_Match"] = {"same": tag, "list": f'"x", {tag}', "star": "*", "other": '"x"'}[match]
+    if since != "none":
+        headers["If_Modified_Since"] = {
+            "same": first.headers["last-modified"],
+            "newer": format_datetime(
+                parsedate_to_datetime(first.headers["last-modified"]) + timedelta(seconds=1), usegmt=True
+            ),
+            "older": "Sat, 01 Jan 2000 00:00:00 GMT",
+        }[since]
+    if match == "none":
+        expected = 304 if since in ("same", "newer") else 200
+    else:
+        expected = 200 if match == "other" else 304
+    if served.server == "nginx" and match in ("same", "list", "star") and since == "older":
+        # Without its module nginx asks that both agree. It sends what it need not, and never the other way round.
+        expected = 200
+    for method in ("GET", "HEAD"):
+        answer = served.get("/feeds/all.atom", method, **headers)
+        assert answer.status == expected, (match, since, accepted, method)
+        if expected == 304:
+            assert answer.body == b""
+            for name in ("etag", "cache-control", "vary"):
+                assert answer.headers[name] == first.headers[name], name
+        elif method == "HEAD":
+            length = first.headers.get("content-length")
+            assert answer.body == b"" and answer.headers.get("content-length", length) == length
+
+
+def test_an_etag_of_one_encoding_is_none_of_another(served: Served) -> None:
+    tag = served.get("/feeds/all.rss", Accept_Encoding="gzip").headers["etag"]
+    assert served.get("/feeds/all.rss", Accept_Encoding="identity", If_None_Match=tag).status == 200
+
+
+@pytest.mark.parametrize("path", ["/2026/11/gone-one", "/news/slash/"])
+def test_what_was_withdrawn_is_gone_with_the_reason(served: Served, path: str) -> None:
+    answer = served.get(path)
+    assert answer.status == 410
+    assert b"We were wrong &amp; say so." in plain(answer)
+    assert answer.headers["content-type"].startswith("text/html")
+    assert served.get("/2026/11/t1").status == 404
+    assert served.get(path + "x").status == 404
+
+
+def test_a_withdrawal_needs_no_reload(served: Served) -> None:
+    if not (served.root / "feeds/gone/2026/11/t0.html").exists():
+        assert served.get("/2026/11/t0").status == 404
+        retract(read_site(served.root), NOW, "0.md", "Gone too.")
+    assert served.get("/2026/11/t0").status == 410
+
+
+def test_what_is_being_written_and_what_is_outside_is_not_to_be_had(served: Served) -> None:
+    drafts = served.root / "feeds/.staging"
+    drafts.mkdir(exist_ok=True)
+    (drafts / "half").write_text("half")
+    for path in (
+        "/feeds/.staging/half",
+        "/feeds/../publisher.toml",
+        "/feeds/%2e%2e/publisher.toml",
+        "/feeds/nothing.rss",
+    ):
+        assert served.get(path).status in (400, 403, 404), path
+
+
+def test_the_staged_feeds_are_clean_at_their_address(served: Served) -> None:
+    base = f"http://127.0.0.1:{served.port}/feeds"
+    result = run("check", f"{base}/all.rss", f"{base}/all.atom", f"{base}/all.json", f"{base}/archive/all/1.rss")
+    # The articles of this site are dated later than today on no clock but this test's.
+    assert "4 feeds checked" in result.stdout
+    assert re.findall(r"(?m)^([a-z-]+): ", result.stdout) in ([], ["future-date"]), result.stdout
+
+
+def test_a_folder_with_a_quote_ends_no_text() -> None:
+    from publisher.render.hosting import render_hosting
+
+    def rendered(server: str) -> str:
+        return render_hosting(
+            server,
+            title="T",
+            feeds_url="https://t.example/feeds",
+            folder=Path('/srv/a "b"/feeds'),
+            hubs=[],
+            templates=Path("/nowhere"),
+        )
+
+    snippets: list[Callable[[], str]] = [lambda: rendered("nginx"), lambda: rendered("caddy")]
+    for snippet in snippets:
+        assert '"/srv/a \\"b\\"/feeds' in snippet()
