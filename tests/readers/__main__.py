@@ -1,0 +1,28 @@
+"""Prints a table of reader programs and what they show of a feed: python -m tests.readers"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from tests.readers.clients import CLIENTS
+from tests.readers.story import FEATURES, features
+from tests.web import serving
+
+
+def main() -> None:
+    print(f"{'reader':<12}{'format':<8}" + "".join(f"{name:<11}" for name in FEATURES))
+    for client in CLIENTS:
+        reason = client.missing()
+        if reason is not None:
+            print(f"{client.name:<12}skipped: {reason}")
+            continue
+        for form in client.formats:
+            with tempfile.TemporaryDirectory() as folder, serving() as web:
+                found = features(client, form, Path(folder), web)
+            cells = "".join(f"{'yes' if found[name] else '-':<11}" for name in FEATURES)
+            print(f"{client.name:<12}{form:<8}{cells}".rstrip())
+
+
+if __name__ == "__main__":
+    main()
