@@ -68,7 +68,7 @@ REGIONS = ["Africa", "Arctic", "Europe", "South Asia", "East Asia", "Oceania", "
 BRANDS = ["The Ledger", "Field Notes", "Briefs", "The Desk"]
 TAGS = [
     f"{first} {second}"
-    for first in ("Blue", "Grand", "North", "Old", "Upper")
+    for first in ("Blue", "East", "Grand", "Inner", "Lower", "North", "Old", "South", "Upper", "West")
     for second in (
         "Canal",
         "Dam",

@@ -11,7 +11,7 @@ import hashlib
 import os
 import shutil
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,8 +27,10 @@ _DRAFTS: Final = ".staging"
 #: Files up to this size are compared in memory before anything is written.
 _IN_MEMORY: Final = 8 * 1024 * 1024
 _CHUNK: Final = 1024 * 1024
-#: Twins that may wait to be made: their files' bytes are in memory meanwhile.
-_QUEUED: Final = 16
+#: Bytes of files that may be in memory until their twins are made.
+_QUEUED: Final = 32 * 1024 * 1024
+#: Twins that may wait, however small.
+_WAITING: Final = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,16 +49,17 @@ class Written:
 class Stage:
     """A folder that is staged into. With ``dry_run`` it only tells what would change.
 
-    With ``twins`` every file gets its pre-compressed ones, made by threads while the next files
-    are staged: :meth:`settle` waits for them.
+    With ``twins``, suffixes of :data:`publisher.twins.TWINS`, every file gets its pre-compressed
+    ones, made by threads while the next files are staged: :meth:`settle` waits for them.
     """
 
-    def __init__(self, root: Path, *, dry_run: bool = False, twins: bool = False) -> None:
+    def __init__(self, root: Path, *, dry_run: bool = False, twins: Sequence[str] | None = None) -> None:
         self.root = root
         self.dry_run = dry_run
-        self.twins = twins and not dry_run
+        self.twins = twins
         self._threads: ThreadPoolExecutor | None = None
-        self._waiting: deque[Future[None]] = deque()
+        self._waiting: deque[tuple[Future[None], int]] = deque()
+        self._queued = 0
         self._touched: set[Path] = set()
         self._folders: set[Path] = set()
 
@@ -78,7 +81,7 @@ class Stage:
             return False
         if info.st_size != size or info.st_mtime_ns != mtime_ns:
             return False
-        return not self.twins or is_paired(self.root / path, mtime_ns)
+        return self.twins is None or is_paired(self.root / path, mtime_ns, self.twins)
 
     def put(self, path: str, chunks: Iterable[bytes]) -> Written:
         """Stage a file, and leave it alone where it holds these bytes already.
@@ -91,8 +94,8 @@ class Stage:
             written, data = self._put(target, path, iter(chunks))
         except OSError as error:
             raise StageError(_explained(path, error)) from error
-        if self.twins and not is_paired(target, written.mtime_ns):
-            self._pair(path, written.mtime_ns, data)
+        if self.twins is not None and not self.dry_run and not is_paired(target, written.mtime_ns, self.twins):
+            self._pair(path, written.mtime_ns, data, self.twins)
         return written
 
     def settle(self) -> None:
@@ -102,12 +105,18 @@ class Stage:
             StageError: one of them cannot be written.
         """
         while self._waiting:
-            self._waiting.popleft().result()
+            self._await_oldest()
 
-    def _pair(self, path: str, mtime_ns: int, data: bytes | None) -> None:
-        """Let the twins of a file be made; of a large one from the disk."""
+    def _await_oldest(self) -> None:
+        future, size = self._waiting.popleft()
+        self._queued -= size
+        future.result()
+
+    def _pair(self, path: str, mtime_ns: int, data: bytes | None, suffixes: Sequence[str]) -> None:
+        """Let the twins of a file be made, of a large one from the disk; those that are not wanted go."""
         if self._threads is None:
-            self._threads = ThreadPoolExecutor(os.cpu_count() or 1)
+            # Half of them wait for the disk while the others compress.
+            self._threads = ThreadPoolExecutor(2 * (os.cpu_count() or 1))
         self._make(self.root / _DRAFTS)
         target = self.root / path
         self._touched.add(target.parent)
@@ -120,9 +129,14 @@ class Stage:
                 raise StageError(_explained(f"{path}{suffix}", error)) from error
 
         for suffix in TWINS:
-            self._waiting.append(self._threads.submit(make, suffix))
-        while len(self._waiting) > _QUEUED:
-            self._waiting.popleft().result()
+            if suffix not in suffixes:
+                Path(f"{target}{suffix}").unlink(missing_ok=True)
+                continue
+            size = len(data or b"")
+            self._waiting.append((self._threads.submit(make, suffix), size))
+            self._queued += size
+        while self._queued > _QUEUED or len(self._waiting) > _WAITING:
+            self._await_oldest()
 
     def remove(self, path: str) -> bool:
         """Take a staged file away, and the folder that it leaves empty; tell whether it was there."""
@@ -131,7 +145,7 @@ class Stage:
             if self.dry_run:
                 return target.exists()
             target.unlink(missing_ok=False)
-            for suffix in TWINS if self.twins else ():
+            for suffix in TWINS if self.twins is not None else ():
                 Path(f"{target}{suffix}").unlink(missing_ok=True)
             self._touched.add(target.parent)
             parent = target.parent

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,16 +33,20 @@ def _brotli(chunks: Iterable[bytes]) -> Iterator[bytes]:
 TWINS: Final[dict[str, Callable[[Iterable[bytes]], Iterator[bytes]]]] = {".gz": _gzip, ".br": _brotli}
 
 
-def is_paired(path: Path, mtime_ns: int) -> bool:
-    """Tell whether every twin of a file is there and of its time.
+def is_paired(path: Path, mtime_ns: int, suffixes: Collection[str]) -> bool:
+    """Tell whether a file has these twins and no others, each of its time.
 
     Twins carry the time of their file: web servers then say one Last-Modified for all encodings,
     and what was made of older bytes is found out by a look.
     """
-    try:
-        return all(os.stat(f"{path}{suffix}").st_mtime_ns == mtime_ns for suffix in TWINS)
-    except FileNotFoundError:
-        return False
+    for suffix in TWINS:
+        try:
+            found = os.stat(f"{path}{suffix}").st_mtime_ns
+        except FileNotFoundError:
+            found = None
+        if found != (mtime_ns if suffix in suffixes else None):
+            return False
+    return True
 
 
 def write_twin(path: Path, suffix: str, chunks: Iterable[bytes], draft: Path, mtime_ns: int) -> None:

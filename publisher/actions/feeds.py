@@ -55,7 +55,7 @@ def stage_feeds(
     """
     from publisher.render.house import REVISION
 
-    with Stage(site.feeds_dir, dry_run=dry_run, twins=True) as stage:
+    with Stage(site.feeds_dir, dry_run=dry_run, twins=[f".{one}" for one in site.feeds.compress]) as stage:
         with db.write() as connection:
             fingerprint = hashlib.sha256(f"{site.fingerprint()} {REVISION} {__version__}".encode()).hexdigest()[:16]
             _prepare(connection, now, fingerprint, stage)
@@ -119,6 +119,7 @@ def _stage_archive(
         with db.write() as connection:
             one = work(connection)
             some = numbers[at : at + _PAGES]
+            one.freshen_pages(facet, some)
             whole = [page for page in some if one.stage_page(facet, page)]
             one.stage.settle()
             archives.clean_pages(connection, facet.id, whole)
@@ -166,6 +167,12 @@ class _Work:
         changed = table.newest_change(connection, seqs) or 0
         table.save_feed(connection, facet.id, articles=count, changed_at=changed, latest=self._headlines(seqs))
         return is_whole
+
+    def freshen_pages(self, facet: Facet, pages: Sequence[int]) -> None:
+        """Make the entries of several pages together: workers are worth their start for many."""
+        if self._has_archive(facet):
+            seqs = [seq for page in pages for seq in archives.page_articles(self.connection, facet.id, page)]
+            self.entries.freshen(self.connection, seqs)
 
     def stage_page(self, facet: Facet, page: int) -> bool:
         """Stage an archive page in every format; tell whether nothing is missing from it."""

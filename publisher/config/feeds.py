@@ -86,6 +86,8 @@ class FeedSettings(Settings):
     )
     #: Which of them keep their whole history, on archive pages (RFC 5005).
     archive: tuple[Literal["all", "channel", "topic", "region", "brand", "tag", "author"], ...] = ("all", "channel")
+    #: Compressed twins beside each file, for web servers that hand them out.
+    compress: tuple[Literal["gz", "br"], ...] = ("gz", "br")
     #: Where feeds/ can be reached; base_url + /feeds by default.
     url: Annotated[str, AfterValidator(checks.base_url)] | None = None
     #: A square picture that stands for the site in reader programs.

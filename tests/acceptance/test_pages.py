@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import SiteKit
+from publisher.actions.correct import retract
+from tests.conftest import NOW, SiteKit
 
 CHROMIUM = (
     os.environ.get("CHROMIUM")
@@ -58,7 +59,12 @@ def pages(kit: SiteKit) -> dict[str, Path]:
     kit.article("rtl.md", title="رغيف القاهرة الجديد", language="ar", author="ليلى منصور", dek="كيف غيّرت المخابز")
     kit.publish()
     (issue,) = (kit.root / "outbox/daily").iterdir()
-    return {"issue": issue / "index.html", "feeds": kit.root / "feeds/index.html"}
+    done = retract(kit.site, NOW, "5.md", "It was made up. " * 20)
+    return {
+        "issue": issue / "index.html",
+        "feeds": kit.root / "feeds/index.html",
+        "gone": kit.root / str(done.gone),
+    }
 
 
 #: Text with less contrast than WCAG 2.1 asks for (1.4.3: 4.5, large text 3), by computed colours.
@@ -82,7 +88,7 @@ CONTRAST = """() => {
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [375, 1280])
-@pytest.mark.parametrize("name", ["issue", "feeds"])
+@pytest.mark.parametrize("name", ["issue", "feeds", "gone"])
 def test_a_page_fits_and_can_be_read(browser: Any, pages: dict[str, Path], name: str, width: int, scheme: str) -> None:
     page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
     asked: list[str] = []
@@ -94,6 +100,19 @@ def test_a_page_fits_and_can_be_read(browser: Any, pages: dict[str, Path], name:
     assert page.locator("h1").count() == 1
     dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (dark == "rgb(21, 19, 15)") is (scheme == "dark")
+    page.close()
+
+
+def test_a_click_marks_the_whole_address_and_a_link_opens_a_reader(browser: Any, pages: dict[str, Path]) -> None:
+    page = browser.new_page(viewport={"width": 1280, "height": 900}, java_script_enabled=True)
+    page.goto(pages["feeds"].as_uri())
+    page.locator("code.address").first.click()
+    assert page.evaluate("getSelection().toString().trim()") == "https://review.example/feeds/all.rss"
+    assert page.get_by_role("link", name="Open in a reader program: The Test Review", exact=True).get_attribute(
+        "href"
+    ) == ("feed:https://review.example/feeds/all.rss")
+    assert page.locator("script").count() == 0
+    assert page.locator('link[rel="alternate"]').count() == 3
     page.close()
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import errno
+import gzip
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import brotli
 import pytest
 
 from publisher import stage as module
 from publisher.errors import StageError
 from publisher.stage import Stage
+from publisher.twins import TWINS
 
 
 def test_a_file_is_written_once_and_then_left_alone(tmp_path: Path) -> None:
@@ -126,3 +129,77 @@ def test_a_file_that_was_touched_is_not_intact(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"y")
     os.utime(tmp_path / "a", ns=(1, 1))
     assert not stage.is_intact("a", written.size, written.mtime_ns)
+
+
+def twins(root: Path, name: str) -> dict[str, bytes]:
+    return {
+        suffix: Path(f"{root / name}{suffix}").read_bytes()
+        for suffix in TWINS
+        if Path(f"{root / name}{suffix}").exists()
+    }
+
+
+def test_a_file_gets_its_twins_of_its_own_time(tmp_path: Path) -> None:
+    data = b"text " * 1000
+    with Stage(tmp_path, twins=list(TWINS)) as stage:
+        written = stage.put("a/b.rss", [data])
+        stage.settle()
+        assert stage.is_intact("a/b.rss", written.size, written.mtime_ns)
+    found = twins(tmp_path, "a/b.rss")
+    assert gzip.decompress(found[".gz"]) == brotli.decompress(found[".br"]) == data
+    assert {path.stat().st_mtime_ns for path in (tmp_path / "a").iterdir()} == {written.mtime_ns}
+    assert len(found[".gz"]) < 200
+
+
+def test_the_same_bytes_give_the_same_twins(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        with Stage(tmp_path / name, twins=list(TWINS)) as stage:
+            stage.put("x", [b"text " * 1000])
+    assert twins(tmp_path / "one", "x") == twins(tmp_path / "two", "x")
+
+
+@pytest.mark.parametrize("harm", ["lost", "older", "both"])
+def test_twins_that_are_lost_or_of_older_bytes_are_made_again(tmp_path: Path, harm: str) -> None:
+    with Stage(tmp_path, twins=list(TWINS)) as stage:
+        written = stage.put("x", [b"text"])
+    before = twins(tmp_path, "x")
+    if harm in ("lost", "both"):
+        (tmp_path / "x.gz").unlink()
+    if harm in ("older", "both"):
+        (tmp_path / "x.br").write_bytes(b"older")
+    with Stage(tmp_path, twins=list(TWINS)) as stage:
+        assert not stage.is_intact("x", written.size, written.mtime_ns)
+        assert not stage.put("x", [b"text"]).changed
+    assert twins(tmp_path, "x") == before
+
+
+def test_twins_that_are_no_longer_wanted_go_and_those_of_a_removed_file_too(tmp_path: Path) -> None:
+    with Stage(tmp_path, twins=list(TWINS)) as stage:
+        stage.put("x", [b"text"])
+    with Stage(tmp_path, twins=[".gz"]) as stage:
+        stage.put("x", [b"text"])
+    assert set(twins(tmp_path, "x")) == {".gz"}
+    with Stage(tmp_path, twins=[]) as stage:
+        stage.remove("x")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_large_file_gets_its_twins_from_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_IN_MEMORY", 1000)
+    monkeypatch.setattr(module, "_QUEUED", 10)
+    with Stage(tmp_path, twins=list(TWINS)) as stage:
+        for number in range(5):
+            stage.put(f"{number}", iter([b"text "] * 1000))
+            stage.put(f"small{number}", [b"small"])
+    assert gzip.decompress(twins(tmp_path, "4")[".gz"]) == b"text " * 1000
+
+
+def test_a_twin_that_cannot_be_written_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module, "write_twin", full)
+    with Stage(tmp_path, twins=list(TWINS)) as stage:
+        stage.put("x", [b"text"])
+        with pytest.raises(StageError, match=r"cannot stage x\.(gz|br): the disk is full"):
+            stage.settle()

@@ -1,0 +1,125 @@
+"""check, correct, retract, announce and hosting, as a person uses them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.acceptance.test_cli import AT, run
+from tests.conftest import SiteKit
+from tests.web import serving
+
+
+@pytest.fixture
+def site(kit: SiteKit) -> SiteKit:
+    kit.article(topic="Water")
+    assert run("now", "--at", AT, cwd=kit.root).returncode == 0
+    return kit
+
+
+def test_check_says_that_all_is_well(site: SiteKit) -> None:
+    result = run("check", cwd=site.root)
+    assert (result.returncode, result.stdout) == (0, "6 feeds checked, nothing found.\n")
+    assert run("check", "feeds/", cwd=site.root).stdout == result.stdout
+    assert json.loads(run("check", "--json", cwd=site.root).stdout) == {"feeds": 6, "findings": []}
+
+
+def test_check_names_feed_entry_rule_and_cure(site: SiteKit) -> None:
+    path = site.root / "feeds/all.rss"
+    path.write_text(path.read_text().replace("<guid", '<category domain="x"/><nonsense/><guid'))
+    result = run("check", "feeds/all.rss", cwd=site.root)
+    assert result.returncode == 1
+    assert result.stdout == (
+        "unknown-element: every element is one that the format has\n"
+        "  feeds/all.rss:3: One: <nonsense>\n"
+        "  to do: take the element out, or put it into its namespace\n"
+        "  source: https://validator.w3.org/feed/docs/error/UndefinedElement.html\n"
+        "\n"
+        "1 feed checked, 1 finding in 1 feed.\n"
+    )
+
+
+def test_many_findings_of_a_rule_are_counted(site: SiteKit) -> None:
+    path = site.root / "feeds/all.rss"
+    path.write_text(path.read_text().replace("<guid", "<nonsense/>" * 14 + "<guid"))
+    result = run("check", "feeds/all.rss", cwd=site.root)
+    assert "… and 4 more; --json lists them all" in result.stdout
+
+
+def test_check_outside_of_a_site_needs_a_target(tmp_path_factory: pytest.TempPathFactory, site: SiteKit) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    result = run("check", cwd=elsewhere)
+    assert result.returncode == 2 and "publisher.toml" in result.stderr
+    result = run("check", str(site.root / "feeds/all.atom"), cwd=elsewhere)
+    assert result.stdout == "1 feed checked, nothing found.\n"
+    result = run("check", "nothing.rss", cwd=elsewhere)
+    assert result.returncode == 2 and "nothing.rss is not there" in result.stderr
+    result = run("check", "http://127.0.0.1:9/x.rss", cwd=elsewhere)
+    assert result.returncode == 3 and "does not answer" in result.stderr
+
+
+def test_correct_says_what_was_done(site: SiteKit) -> None:
+    result = run("correct", "one.md", "--note", "It was 14.", "--at", "2026-11-23T08:00", cwd=site.root)
+    assert result.returncode == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert lines[:2] == ["Corrected: One", "  https://review.example/2026/11/one"]
+    assert lines[3] == "  6 files written"
+    assert lines[4:] == [
+        "  These issues carry it as it was; what is mailed cannot be called back:",
+        "    outbox/daily/2026-11-23T0700",
+    ]
+    as_json = json.loads(
+        run("correct", "one", "--note", "x", "--json", "--at", "2026-11-23T09:00", cwd=site.root).stdout
+    )
+    assert as_json["title"] == "One" and as_json["publish"]["feeds"]["files"] == 11
+    result = run("correct", "two.md", "--note", "x", cwd=site.root)
+    assert result.returncode == 2 and "no article is called 'two.md'" in result.stderr
+    assert run("correct", "one.md", cwd=site.root).returncode == 2
+
+
+def test_retract_and_undo_say_what_was_done(site: SiteKit) -> None:
+    result = run("retract", "one.md", "--reason", "Made up.", "--at", "2026-11-23T08:00", cwd=site.root)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith("Withdrawn: One\n")
+    assert "  its address answers 410 with feeds/gone/2026/11/one.html\n" in result.stdout
+    assert "1 article" not in run("status", cwd=site.root).stdout
+    result = run("retract", "one.md", "--undo", "--at", "2026-11-23T09:00", "--json", cwd=site.root)
+    assert json.loads(result.stdout)["gone"] is None
+    for wrong in (["one.md"], ["one.md", "--undo", "--reason", "x"]):
+        result = run("retract", *wrong, cwd=site.root)
+        assert result.returncode == 2 and "say --reason, or --undo" in result.stderr
+
+
+def test_retract_tells_of_an_address_that_is_not_the_sites(kit: SiteKit) -> None:
+    kit.article(url="https://other.example/x")
+    run("now", "--at", AT, cwd=kit.root)
+    result = run("retract", "one.md", "--reason", "x", "--at", AT, cwd=kit.root)
+    assert "let whoever serves it answer 410" in result.stdout
+
+
+def test_announce_says_whom_it_told(kit: SiteKit) -> None:
+    kit.article()
+    assert "Nobody is to be told" in run("announce", cwd=kit.root).stdout
+    with serving() as web:
+        kit.add_settings(f'\n[feeds]\nurl = "{web.url}/feeds"\n[announce]\nhubs = ["{web.url}/hub"]\ntimeout = 2\n')
+        result = run("now", "--at", AT, cwd=kit.root)
+        assert "  3 announcements still to be made: the new bytes are not live yet" in result.stdout
+        assert result.returncode == 0
+        web.folder = kit.root / "feeds"
+        assert run("announce", cwd=kit.root).stdout == "  announced 3 changed feeds\n"
+        assert run("announce", cwd=kit.root).stdout == "Nothing to announce.\n"
+        web.answers = [500]
+        kit.article(title="Edited")
+        result = run("now", "--at", "2026-11-23T08:00", "--json", cwd=kit.root)
+        found = json.loads(result.stdout)["announced"]
+        assert (found["told"], found["waiting"], len(found["failed"])) == (0, 3, 3)
+        assert json.loads(run("announce", "--json", cwd=kit.root).stdout)["waiting"] == 3
+
+
+@pytest.mark.parametrize("server", ["nginx", "caddy", "apache"])
+def test_hosting_prints_settings(site: SiteKit, server: str) -> None:
+    result = run("hosting", server, cwd=site.root)
+    assert result.returncode == 0 and result.stdout.startswith("# Feeds of The Test Review for ")
+    assert str(site.root / "feeds") in result.stdout
+    assert run("hosting", "iis", cwd=site.root).returncode == 2

@@ -1,0 +1,100 @@
+"""Files that come with an article, as records name them, and their true length."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from publisher.errors import RecordRefused
+from publisher.ingest import Options
+from publisher.ingest.fields import build_record
+from publisher.ingest.files import measured
+from publisher.model import Enclosure, Record
+
+BASE = "https://review.example/magazine"
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> Options:
+    media = tmp_path / "media"
+    (media / "audio").mkdir(parents=True)
+    (media / "audio/talk one.mp3").write_bytes(b"12345")
+    (tmp_path / "secret.mp3").write_bytes(b"1")
+    return Options(zone=ZoneInfo("UTC"), media=media, base_url=BASE)
+
+
+def built(options: Options, **fields: Any) -> tuple[Record, list[str]]:
+    return build_record({"title": "T", "date": "2026-11-20", **fields}, "x.json", options)
+
+
+@pytest.mark.parametrize(
+    ("url", "length"),
+    [
+        ("audio/talk%20one.mp3", 5),
+        ("/magazine/audio/talk%20one.mp3", 5),
+        (f"{BASE}/audio/talk%20one.mp3?download=1", 5),
+        ("/audio/talk%20one.mp3", None),
+        (f"{BASE}/audio/other.mp3", None),
+        (f"{BASE}/audio", None),
+        (f"{BASE}/../secret.mp3", None),
+        (f"{BASE}/audio/%2e%2e/%2e%2e/secret.mp3", None),
+        (f"{BASE}/audio/talk%20one.mp3%00", 5),
+        ("https://other.example/magazine/audio/talk%20one.mp3", None),
+        ("http://review.example/magazine/audio/talk%20one.mp3", None),
+    ],
+)
+def test_a_file_is_measured_where_it_lies_on_the_sites_disk(options: Options, url: str, length: int | None) -> None:
+    assert measured(url, options) == length
+    assert measured(url, Options(zone=options.zone)) is None
+
+
+def test_an_enclosure_may_be_an_address_or_a_table(options: Options) -> None:
+    record, warnings = built(options, enclosure="audio/talk%20one.mp3")
+    assert record.enclosures == (Enclosure(url="audio/talk%20one.mp3", type="audio/mpeg", length=5),)
+    assert warnings == []
+    table = {
+        "url": "https://cdn.example/v",
+        "mime_type": "video/mp4",
+        "size_in_bytes": 9,
+        "duration_in_seconds": 3,
+        "title": "V",
+    }
+    record, warnings = built(options, attachments=[table, table])
+    assert record.enclosures == (
+        Enclosure(url="https://cdn.example/v", type="video/mp4", length=9, duration=3, title="V"),
+    )
+    assert warnings == []
+
+
+def test_what_is_not_known_of_an_enclosure_is_said(options: Options) -> None:
+    for fields, words, count in (
+        ({"enclosures": ["https://cdn.example/a"]}, "say its type", 0),
+        ({"enclosures": [{"url": "https://cdn.example/a", "type": "a b"}]}, "say its type", 0),
+        ({"enclosures": ["https://cdn.example/a.mp3"]}, "is not in RSS: say its length", 1),
+        ({"enclosures": [{"url": "audio/talk%20one.mp3", "length": 6}]}, "has 5 bytes, not 6", 1),
+        ({"enclosures": ["ftp://cdn.example/a.mp3"]}, "is not an http address", 0),
+    ):
+        record, warnings = built(options, **fields)
+        assert len(warnings) == 1 and words in warnings[0]
+        assert len(record.enclosures) == count
+    assert record.enclosures == ()
+
+
+@pytest.mark.parametrize("length", [0, -1, "5", 1.5, True, 1 << 60])
+def test_an_impossible_length_is_refused(options: Options, length: object) -> None:
+    with pytest.raises(RecordRefused, match="enclosure length must be a whole number of bytes"):
+        built(options, enclosures=[{"url": "https://cdn.example/a.mp3", "length": length}])
+
+
+def test_a_picture_is_measured_too(options: Options, tmp_path: Path) -> None:
+    (tmp_path / "media/p.jpg").write_bytes(b"123")
+    record, _ = built(options, image={"url": "p.jpg"})
+    assert record.image is not None and record.image.length == 3
+    os.unlink(tmp_path / "media/p.jpg")
+    record, _ = built(options, image="p.jpg")
+    assert record.image is not None and record.image.length is None
+    assert built(options, image="javascript:x")[0].image is None
