@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import random
@@ -12,6 +13,7 @@ import sys
 import time
 from pathlib import Path
 
+import brotli
 from lxml import etree
 
 from tests.conftest import SiteKit
@@ -30,6 +32,12 @@ def whole(kit: SiteKit) -> None:
             etree.fromstring(data)
         elif path.endswith(".json"):
             json.loads(data)
+        elif path.endswith(".gz"):
+            gzip.decompress(data)
+        elif path.endswith(".br"):
+            brotli.decompress(data)
+        elif path.endswith("autodiscovery.html"):
+            assert data.endswith(b">\n"), path
         elif path.endswith(".html"):
             assert data.rstrip().endswith(b"</html>"), path
         elif path.endswith(".eml"):
@@ -38,7 +46,7 @@ def whole(kit: SiteKit) -> None:
 
 def test_killed_at_random_moments_and_run_again(tmp_path: Path) -> None:
     reference = SiteKit(tmp_path / "reference")
-    reference.add_settings('\n[digests.second]\ntitle = "The Second"\n')
+    reference.add_settings('\n[digests.second]\ntitle = "The Second"\n[feeds]\nlimit = 20\n')
     for number in range(120):
         reference.article(f"{number:03}.md", title=f"T{number}", tags=f"[t{number % 12}]", author=f"A{number % 7} B")
     shutil.copytree(reference.root, tmp_path / "empty")
