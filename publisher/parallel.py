@@ -23,7 +23,13 @@ class Workers:
     """
 
     #: Modules that every worker needs; loaded once, by the process that the workers are forked from.
-    _NEEDED = ("publisher.ingest", "publisher.actions.entries", "publisher.render.feed", "publisher.check")
+    _NEEDED = (
+        "publisher.ingest",
+        "publisher.actions.making",
+        "publisher.render.entry",
+        "publisher.render.feed",
+        "publisher.check",
+    )
 
     def __init__(self, count: int | None = None) -> None:
         self.count = (os.cpu_count() or 1) if count is None else count

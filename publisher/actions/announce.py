@@ -28,8 +28,8 @@ __all__ = ["announce", "next_attempt"]
 #: After so many attempts a recipient is given up: 1, 2, 4 … minutes apart, more than a day in all.
 _ATTEMPTS: Final = 14
 _LONGEST_WAIT: Final = 6 * 3600
-#: Seconds until bytes that are not live yet are looked for again.
-_NOT_LIVE_WAIT: Final = 60
+#: Bytes that are not live yet are looked for again as rarely as after so many failures, and never given up.
+_MOST_LOOKS: Final = 9
 #: Requests at a time.
 _AT_ONCE: Final = 8
 
@@ -97,16 +97,17 @@ def _record(connection: Connection, one: Announcement, outcome: _Outcome, now: i
         result.told += 1
         announcements.forget(connection, one)
         return
-    later = now + _NOT_LIVE_WAIT
+    attempts = one.attempts + 1
+    if not outcome.counts:
+        attempts = min(attempts, _MOST_LOOKS)
+    again = next_attempt(attempts, now)
+    if outcome.told is None or again is None:
+        result.failed.append(f"{name} was not told of {one.path}, and will not be: {outcome.said}")
+        announcements.forget(connection, one)
+        return
     if outcome.counts:
-        again = next_attempt(one.attempts + 1, now)
-        if outcome.told is None or again is None:
-            result.failed.append(f"{name} was not told of {one.path}, and will not be: {outcome.said}")
-            announcements.forget(connection, one)
-            return
-        later = again
         result.failed.append(f"{name} was not told of {one.path}: {outcome.said}; it will be tried again")
-    announcements.defer(connection, one, later, outcome.said, counts=outcome.counts)
+    announcements.defer(connection, one, attempts, again, outcome.said)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -116,6 +117,8 @@ class _Round:
     site: Site
     remote: Remote
     is_over: Callable[[], bool]
+    #: Why no feed can be looked at; empty as long as they can.
+    silence: str = ""
 
     def run(self, due: Sequence[Announcement]) -> list[tuple[Announcement, _Outcome]]:
         """Return what became of each announcement; those that there was no time for are left out."""
@@ -134,10 +137,14 @@ class _Round:
         """Return None where the new bytes are live, and why not otherwise."""
         if self.is_over():
             return _Outcome(told=False, said="there was no time", counts=False)
+        if self.silence:
+            # The server that hands feeds out is one for all: the others need not wait for it too.
+            return _Outcome(told=False, said=self.silence, counts=False)
         try:
             # A cache on the way is asked to look for itself.
             answer = self.remote.get(self._address(path), {"Cache-Control": "no-cache", "Accept-Encoding": "identity"})
         except RemoteError as error:
+            self.silence = str(error)
             return _Outcome(told=False, said=str(error), counts=False)
         if answer.status != 200:
             return _Outcome(told=False, said=f"{answer.url} answers {answer.status}", counts=False)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection
 
+from publisher.actions.making import make_entries
 from publisher.actions.report import PublishReport
 from publisher.config import Site
-from publisher.model import Article, FeedFormat
+from publisher.model import Article
 from publisher.parallel import Workers
 from publisher.store import articles as store
 from publisher.store import feeds as table
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from publisher.render.entry import Entry
     from publisher.render.house import House
 
-__all__ = ["Entries", "house_of", "make_entries"]
+__all__ = ["Entries", "house_of"]
 
 #: Entries made at a time.
 _PAGE: Final = 500
@@ -53,43 +54,6 @@ def house_of(site: Site, namespace: str) -> House:
         if cloud
         else None,
     )
-
-
-def make_entries(
-    job: tuple[Sequence[Article], House],
-) -> tuple[list[tuple[int, Entry]], list[tuple[Article, str]]]:
-    """Return (arrival number, entry) of articles, and those that none could be made of, with the reason.
-
-    Whatever is wrong with one article, the others get their entries.
-    """
-    from publisher.render.entry import render_entry
-
-    articles, house = job
-    entries, broken = [], []
-    for article in articles:
-        try:
-            entry = render_entry(article, house)
-            fault = _fault(article, entry)
-        except Exception as error:
-            broken.append((article, str(error)))
-            continue
-        if fault is None:
-            entries.append((article.seq, entry))
-        else:
-            broken.append((article, fault))
-    return entries, broken
-
-
-def _fault(article: Article, entry: Entry) -> str | None:
-    """Return the first rule that an entry breaks, for a person, or None."""
-    from publisher.check import check_entry
-    from publisher.render.feed import whole_entry
-
-    body = article.body if entry.body is None else entry.body
-    for form in FeedFormat:
-        for found in check_entry(form, whole_entry(form, body, getattr(entry, form.value))):
-            return f"{found.rule}: {found.what}; {found.cure}"
-    return None
 
 
 @dataclass(slots=True, kw_only=True)

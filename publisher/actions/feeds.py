@@ -94,6 +94,7 @@ def _prepare(connection: Connection, now: datetime, fingerprint: str, stage: Sta
         # Articles that carry a later date come out when it is reached; back in time, they go.
         crossed = store.seqs_changed_between(connection, min(before, seconds), max(before, seconds))
         table.mark_dirty(connection, facets.memberships(connection, crossed))
+        archives.mark_pages_of(connection, crossed)
         sources.set_fact(connection, "now", str(seconds))
     for one in table.staged_files(connection):
         kind, _, rest = one.owner.partition(":")
@@ -171,14 +172,14 @@ class _Work:
     def freshen_pages(self, facet: Facet, pages: Sequence[int]) -> None:
         """Make the entries of several pages together: workers are worth their start for many."""
         if self._has_archive(facet):
-            seqs = [seq for page in pages for seq in archives.page_articles(self.connection, facet.id, page)]
+            seqs = [seq for page in pages for seq in archives.page_articles(self.connection, facet.id, page, self.now)]
             self.entries.freshen(self.connection, seqs)
 
     def stage_page(self, facet: Facet, page: int) -> bool:
         """Stage an archive page in every format; tell whether nothing is missing from it."""
         if not is_wanted(facet, self.site) or not self._has_archive(facet):
             return True
-        seqs = archives.page_articles(self.connection, facet.id, page)
+        seqs = archives.page_articles(self.connection, facet.id, page, self.now)
         is_whole = self.entries.freshen(self.connection, seqs)
         place = Place(page=page, previous=page - 1 if page > 1 else None)
         return self._stage(facet, f"archive:{facet.id}:{page}", seqs, place) and is_whole
@@ -218,6 +219,7 @@ class _Work:
         changed = table.newest_change(connection, seqs)
         moment = None if changed is None else datetime.fromtimestamp(changed, UTC).astimezone(site.tz)
         files, kept = [], set[str]()
+        before = {one.path: one.sha256 for one in table.staged_files(connection, owner)}
         is_whole = True
         for form in site.feeds.formats:
             path = feed_path(facet, form) if place.page is None else archive_path(facet, place.page, form)
@@ -233,8 +235,9 @@ class _Work:
             files.append(staged_file(written, owner))
             if written.changed:
                 report.feeds_changed.append(f"{site.paths.feeds}/{path}")
-                if place.page is None and not self.stage.dry_run:
-                    announcements.announce(connection, recipients(site, form), written.path, written.sha256)
+            # Not what was written just now: a run that was killed may have written it, and told nobody.
+            if place.page is None and before.get(f"feeds/{path}") != written.sha256:
+                announcements.announce(connection, recipients(site, form), path, written.sha256)
         self._drop([one for one in table.staged_files(connection, owner) if one.path not in kept])
         table.save_staged(connection, files)
         return is_whole

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -18,8 +19,8 @@ from publisher.errors import TemplateError
 from publisher.markup import url_path
 from publisher.model import FacetKind, FeedFormat
 from publisher.stage import Stage, Written
+from publisher.store import announcements, corrections, sources
 from publisher.store import articles as store
-from publisher.store import corrections, sources
 from publisher.store import feeds as table
 from publisher.store.corrections import Retraction
 from publisher.store.feeds import FeedRow, StagedFile
@@ -57,6 +58,7 @@ def drop_files(
         path = one.path.removeprefix("feeds/")
         if stage.remove(path):
             report.feeds_removed.append(f"{site.paths.feeds}/{path}")
+        announcements.forget_feed(connection, path)
         table.drop_staged(connection, [one.path])
 
 
@@ -92,7 +94,8 @@ def stage_lists(
     news = store.published_since(connection, seconds - int(_NEWS_AGE.total_seconds()), seconds, _NEWS_MOST)
     templates = [source_hash(site.templates_dir, f"feeds/{name}") for name in ("index.html.j2", "gone.html.j2")]
     withdrawn = [(one.seq, one.retracted_at) for one in corrections.retractions(connection)]
-    revision = f"{fingerprint} {' '.join(templates)} {news} {withdrawn}"
+    seen = f"{fingerprint} {' '.join(templates)} {news} {withdrawn}"
+    revision = hashlib.sha256(seen.encode()).hexdigest()
     kept = table.staged_files(connection, _INDEX)
     intact = bool(kept) and all(
         stage.is_intact(one.path.removeprefix("feeds/"), one.size, one.mtime_ns) for one in kept
@@ -134,12 +137,14 @@ def _files(connection: Connection, site: Site, news: list[int]) -> list[tuple[st
     channels = [channel_of(row.facet, site) for row in rows]
     opml_form = next((one for one in formats if one is not FeedFormat.JSON), formats[0])
     main = [one for one in channels if one.kind in (FacetKind.ALL, FacetKind.CHANNEL)]
-    recent = store.articles_by_seq(connection, news, site.base_url, site.tz)
+    found = store.articles_by_seq(connection, news, site.base_url, site.tz)
+    # A sitemap lists addresses of its own host (https://www.sitemaps.org/protocol.html#location).
+    recent = [found[seq] for seq in news if urlsplit(found[seq].link).netloc == urlsplit(site.base_url).netloc]
     paths = [feed_path(row.facet, form) for row in rows for form in formats]
     return [
         ("index.opml", render_opml(site.title, channels, opml_form.value)),
         ("autodiscovery.html", render_autodiscovery(main, formats)),
-        ("news-sitemap.xml", render_news([recent[seq] for seq in news], site.title, site.language)),
+        ("news-sitemap.xml", render_news(recent, site.title, site.language)),
         ("_headers", render_headers(paths, site.feeds_url, site.announce.hubs)),
     ]
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from publisher.cadence import next_slot, parse_cadence
 from publisher.config import Site
+from publisher.store import announcements, corrections, issues, sources
 from publisher.store import articles as store
 from publisher.store import feeds as table
-from publisher.store import issues, sources
 from publisher.store.database import Database
 from publisher.store.issues import IssueRow
 from publisher.store.sources import Problem
@@ -36,11 +36,15 @@ class Status:
     """The state of a site."""
 
     articles: int
+    #: Articles that were withdrawn.
+    withdrawn: int
     files: int
     feeds: int
     feed_files: int
     #: Feeds that a run that was stopped has left to be staged.
     feeds_due: int
+    #: Changed feeds that hubs are still to be told of.
+    announcements: int
     digests: tuple[DigestStatus, ...]
     #: Newest first.
     issues: tuple[IssueRow, ...]
@@ -51,8 +55,10 @@ class Status:
         """Return the status as ``publish status --json`` prints it."""
         return {
             "articles": self.articles,
+            "withdrawn": self.withdrawn,
             "files": self.files,
             "feeds": {"count": self.feeds, "files": self.feed_files, "due": self.feeds_due},
+            "announcements": self.announcements,
             "digests": [
                 {
                     "slug": one.slug,
@@ -102,10 +108,12 @@ def status(site: Site, now: datetime) -> Status:
             )
         return Status(
             articles=store.count(connection),
+            withdrawn=len(corrections.retractions(connection)),
             files=sources.source_count(connection),
             feeds=len(table.feed_rows(connection)),
             feed_files=sum(one.path.startswith("feeds/") for one in table.staged_files(connection)),
             feeds_due=len(table.dirty_facets(connection)),
+            announcements=announcements.waiting(connection),
             digests=tuple(digests),
             issues=tuple(rows),
             refused=tuple(sources.problems(connection, refused=True)),

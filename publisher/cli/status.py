@@ -43,11 +43,14 @@ def lines(site: Site, found: Status) -> list[str]:
     shown = [
         site.title,
         "",
-        f"  store    {in_words(found.articles, 'article')} from {in_words(found.files, 'file')}",
+        f"  store    {in_words(found.articles, 'article')} from {in_words(found.files, 'file')}"
+        + (f", {found.withdrawn:,} more withdrawn" if found.withdrawn else ""),
         f"  feeds/   {in_words(found.feeds, 'feed')} in {in_words(found.feed_files, 'file')}",
     ]
     if found.feeds_due:
         shown.append(f"           {in_words(found.feeds_due, 'feed')} still to be staged: run 'publish now'")
+    if found.announcements:
+        shown.append(f"           {in_words(found.announcements, 'announcement')} to hubs still to be made")
     for one in found.digests:
         comes = f", next slot {one.next:%a %Y-%m-%d %H:%M}" if one.next else ""
         waits = f", {in_words(one.waiting, 'article')} waiting" if one.waiting else ""

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, func, select, update
 from publisher.store.bulk import insert_rows
 from publisher.store.schema import announcement
 
-__all__ = ["Announcement", "announce", "defer", "due", "forget", "forget_others", "waiting"]
+__all__ = ["Announcement", "announce", "defer", "due", "forget", "forget_feed", "forget_others", "waiting"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,14 +67,19 @@ def forget(connection: Connection, one: Announcement) -> None:
     )
 
 
-def defer(connection: Connection, one: Announcement, due_at: int, said: str, *, counts: bool) -> None:
-    """Note that an announcement is to be made later, and why; ``counts`` it as an attempt or not."""
+def defer(connection: Connection, one: Announcement, attempts: int, due_at: int, said: str) -> None:
+    """Note that an announcement is to be made later, and why."""
     query = update(announcement).where(
         announcement.c.path == one.path,
         announcement.c.recipient == one.recipient,
         announcement.c.sha256 == one.sha256,
     )
-    connection.execute(query.values(due_at=due_at, said=said, attempts=one.attempts + counts))
+    connection.execute(query.values(due_at=due_at, said=said, attempts=attempts))
+
+
+def forget_feed(connection: Connection, path: str) -> None:
+    """Note that nobody is to be told of a feed that is gone."""
+    connection.execute(delete(announcement).where(announcement.c.path == path))
 
 
 def forget_others(connection: Connection, recipients: Iterable[str]) -> None:

@@ -114,12 +114,12 @@ def close_page(connection: Connection, facet_id: int, page: int, seqs: Sequence[
     mark_page(connection, facet_id, page)
 
 
-def page_articles(connection: Connection, facet_id: int, page: int) -> list[int]:
-    """Return the arrival numbers of the articles on an archive page, newest first."""
+def page_articles(connection: Connection, facet_id: int, page: int, now: int) -> list[int]:
+    """Return the arrival numbers of the articles on an archive page that are out at ``now``, newest first."""
     query = (
         select(archived.c.article_seq)
         .join(article, article.c.seq == archived.c.article_seq)
-        .where(archived.c.facet_id == facet_id, archived.c.page == page)
+        .where(archived.c.facet_id == facet_id, archived.c.page == page, article.c.changed_at <= now)
         .order_by(article.c.published_at.desc())
     )
     return list(connection.execute(query).scalars())

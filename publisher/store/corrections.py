@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
@@ -54,7 +55,8 @@ def find_articles(connection: Connection, name: str, base_url: str) -> list[Name
     A name is an id, an address, the id of the export, a file in articles/, a path, or the last
     part of one.
     """
-    path = name.removeprefix(base_url) if name.startswith(base_url + "/") else name
+    # Addresses are percent-encoded, paths in the store are not.
+    path = unquote(name.removeprefix(base_url)) if name.startswith(base_url + "/") else name
     file = name.removeprefix("./").removeprefix("articles/")
     keys = [f"id:{name}", f"url:{name}", f"file:{file}"]
     columns = (article.c.seq, article.c.id, article.c.path, article.c.source)

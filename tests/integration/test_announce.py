@@ -158,6 +158,49 @@ def test_attempts_are_further_and_further_apart_and_come_to_an_end() -> None:
     assert next_attempt(action._ATTEMPTS, 0) is None
 
 
+def test_a_change_that_a_killed_run_staged_is_told_by_the_next(
+    kit: SiteKit, web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The files are in place, the transaction that notes them is not: nothing changes, and still somebody is told."""
+    kit.article()
+    kit.publish()
+    web.posts.clear()
+    kit.article(title="Edited")
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("publisher.store.feeds.clean", killed)
+        with pytest.raises(KeyboardInterrupt):
+            kit.publish(NOW + timedelta(minutes=1))
+    report = kit.publish(NOW + timedelta(minutes=2))
+    assert "feeds/all.rss" not in report.feeds_changed
+    assert told(web) == ["/feeds/all.atom", "/feeds/all.rss"]
+
+
+def test_a_feed_that_is_gone_is_told_to_nobody(kit: SiteKit, web: Web) -> None:
+    live, web.folder = web.folder, None
+    kit.article(tags="[T]")
+    kit.publish()
+    kit.article()
+    assert kit.publish(NOW + timedelta(minutes=2)).announced.waiting == 2
+    web.folder = live
+    assert again(kit, NOW + timedelta(hours=1)).told == 2
+
+
+def test_a_web_server_that_is_silent_is_asked_once_a_round(kit: SiteKit, web: Web) -> None:
+    text = (kit.root / "publisher.toml").read_text()
+    with serving() as other:
+        pass
+    kit.settings(text.replace(f'url = "{web.url}/feeds"', f'url = "{other.url}/feeds"'))
+    kit.article(tags="[T]")
+    assert kit.publish().announced == Announced(waiting=4)
+    for hours in range(1, 40):
+        assert again(kit, NOW + timedelta(hours=7 * hours)).waiting == 4
+    assert web.posts == []
+
+
 def test_a_dry_run_announces_nothing(kit: SiteKit, web: Web) -> None:
     kit.article()
     kit.publish(dry_run=True)

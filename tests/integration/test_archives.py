@@ -215,6 +215,21 @@ def test_a_page_that_is_lost_or_touched_is_put_back(kit: SiteKit) -> None:
     assert not kit.publish().changed
 
 
+def test_an_article_that_is_put_off_leaves_its_page_until_its_time(kit: SiteKit) -> None:
+    kit.add_settings(LIMIT)
+    write(kit, *range(12))
+    kit.publish()
+    before = crawl(kit)
+    path = kit.root / "articles" / "002.md"
+    text = path.read_text()
+    path.write_text(text.replace("date: 2026-08", "date: 2026-12"))
+    kit.publish()
+    assert sum(map(len, crawl(kit))) == sum(map(len, before)) - 1
+    assert check(kit.site, [], NOW).findings == 0
+    kit.publish(NOW + timedelta(days=30))
+    assert {one for page in crawl(kit) for one in page} == stored(kit)
+
+
 def test_a_run_that_is_stopped_among_the_pages_is_gone_on_with(kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
     from publisher.actions import feeds
 

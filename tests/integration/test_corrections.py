@@ -206,6 +206,24 @@ def test_an_article_that_is_not_out_yet_can_be_withdrawn(kit: SiteKit) -> None:
     assert len(ids(kit)) == 1
 
 
+def test_an_article_is_found_by_its_percent_encoded_address(kit: SiteKit) -> None:
+    kit.article(title="رغيف")
+    kit.publish()
+    assert correct(kit.site, LATER, entry(kit, "رغيف").link, "Note.").title == "رغيف"
+
+
+def test_the_news_sitemap_lists_the_last_two_days_of_this_host(kit: SiteKit) -> None:
+    kit.article("old.md", title="Old", date="2026-11-20")
+    kit.article("new.md", title="New", date="2026-11-22")
+    kit.article("other.md", title="Other", date="2026-11-22", url="https://other.example/x")
+    kit.publish()
+    sitemap = (kit.root / "feeds/news-sitemap.xml").read_text()
+    assert "New" in sitemap and "Old" not in sitemap and "other.example" not in sitemap
+    report = kit.publish(NOW + timedelta(days=2))
+    assert report.feeds_changed == ["feeds/news-sitemap.xml"]
+    assert "<url>" not in (kit.root / "feeds/news-sitemap.xml").read_text()
+
+
 @pytest.mark.parametrize(
     ("url", "page"),
     [

@@ -18,6 +18,7 @@ from publisher.store import sources
 from publisher.store.database import Database
 from publisher.store.migrate import upgrade
 from publisher.store.schema import REVISION, metadata
+from tests.conftest import SiteKit, ids, titles
 
 
 def test_the_schema_is_the_sum_of_its_migrations(database_url: str) -> None:
@@ -30,6 +31,38 @@ def test_the_schema_is_the_sum_of_its_migrations(database_url: str) -> None:
     engine.dispose()
     with Database.open(database_url) as db, db.read() as connection:
         assert store.count(connection) == 0
+
+
+def test_articles_of_the_first_schema_keep_their_ids_and_order(database_url: str, kit: SiteKit) -> None:
+    """A site of before archives: the next run files everything on pages, and changes no id."""
+    engine = create_engine(database_url)
+    with engine.begin() as connection:
+        upgrade(connection, "0001")
+        connection.execute(text("INSERT INTO facet VALUES (1, 'all', 'all', 'all', 'all')"))
+        connection.execute(text("INSERT INTO meta VALUES ('feeds_fingerprint', 'x')"))
+        for seq, changed in ((1, 100), (2, 900), (3, 300)):
+            record = '{"date":"2026-01-01","title":"T' + str(seq) + '"}'
+            values = {
+                "seq": seq,
+                "id": f"urn:{seq}",
+                "path": f"/{seq}",
+                "at": seq * 100,
+                "changed": changed,
+                "r": record,
+            }
+            connection.execute(
+                text(
+                    "INSERT INTO article (seq, id, path, asked_at, published_at, changed_at, hash, record, body, source)"
+                    " VALUES (:seq, :id, :path, :at, :at, :changed, 'h', :r, '<p>b</p>', 's')"
+                ),
+                values,
+            )
+            connection.execute(text("INSERT INTO membership VALUES (1, :at, :seq)"), values)
+    engine.dispose()
+    kit.add_settings(f'\n[database]\nurl = "{database_url}"\n[feeds]\nlimit = 1\n')
+    assert kit.publish().exit_status == 0
+    assert ids(kit) == ["urn:2"] and titles(kit) == ["T2"]
+    assert [ids(kit, f"archive/all/{page}") for page in (1, 2, 3)] == [["urn:1"], ["urn:2"], ["urn:3"]]
 
 
 def test_an_old_database_is_upgraded(database_url: str) -> None:

@@ -147,7 +147,7 @@ def test_an_article_stands_on_its_archive_page_for_ever(db: Database) -> None:
         assert archives.last_page(connection, number) == 0
         archives.close_page(connection, number, 1, [1, 2])
         assert archives.open_articles(connection, number, 9) == [3, 4]
-        assert archives.page_articles(connection, number, 1) == [2, 1]
+        assert archives.page_articles(connection, number, 1, 9) == [2, 1]
         assert archives.dirty_pages(connection, number) == [1]
         archives.clean_pages(connection, number, [1])
         archives.mark_pages_of(connection, [3, 4])
@@ -156,7 +156,7 @@ def test_an_article_stands_on_its_archive_page_for_ever(db: Database) -> None:
         archives.mark_all_pages(connection)
         assert archives.dirty_pages(connection, number) == [1]
         archives.drop_archived(connection, [1, 3], {(number, 3)})
-        assert archives.page_articles(connection, number, 1) == [2]
+        assert archives.page_articles(connection, number, 1, 9) == [2]
         archives.replace_members(connection, number, [3, 4])
         assert archives.last_page(connection, number) == 0
         archives.end_archives(connection, FacetKind.ALL)

@@ -1,0 +1,51 @@
+"""An article → its checked entry. Apart from the rest, so that worker processes load no more than this."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from publisher.model import Article, FeedFormat
+
+if TYPE_CHECKING:
+    from publisher.render.entry import Entry
+    from publisher.render.house import House
+
+__all__ = ["make_entries"]
+
+
+def make_entries(
+    job: tuple[Sequence[Article], House],
+) -> tuple[list[tuple[int, Entry]], list[tuple[Article, str]]]:
+    """Return (arrival number, entry) of articles, and those that none could be made of, with the reason.
+
+    Whatever is wrong with one article, the others get their entries.
+    """
+    from publisher.render.entry import render_entry
+
+    articles, house = job
+    entries, broken = [], []
+    for article in articles:
+        try:
+            entry = render_entry(article, house)
+            fault = _fault(article, entry)
+        except Exception as error:
+            broken.append((article, str(error)))
+            continue
+        if fault is None:
+            entries.append((article.seq, entry))
+        else:
+            broken.append((article, fault))
+    return entries, broken
+
+
+def _fault(article: Article, entry: Entry) -> str | None:
+    """Return the first rule that an entry breaks, for a person, or None."""
+    from publisher.check import check_entry
+    from publisher.render.feed import whole_entry
+
+    body = article.body if entry.body is None else entry.body
+    for form in FeedFormat:
+        for found in check_entry(form, whole_entry(form, body, getattr(entry, form.value))):
+            return f"{found.rule}: {found.what}; {found.cure}"
+    return None
