@@ -1,0 +1,87 @@
+"""Requests to other servers: what they say, and what is said of those that do not answer."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from publisher import remote as module
+from publisher.errors import RemoteError
+from publisher.remote import Remote
+from tests.web import serving
+
+
+def refused(url: str, timeout: float = 2) -> str:
+    with Remote(timeout) as remote, pytest.raises(RemoteError) as error:
+        remote.get(url)
+    return str(error.value)
+
+
+def talking(answer: Callable[[socket.socket], None]) -> tuple[str, threading.Thread]:
+    """A server that says to one client what ``answer`` does."""
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with server:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65536)
+                answer(connection)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    return f"http://127.0.0.1:{server.getsockname()[1]}/", thread
+
+
+def test_an_answer_has_status_names_in_lower_case_and_the_address_that_gave_it() -> None:
+    with serving() as web, Remote() as remote:
+        web.pages = {"/a": (302, {"Location": "b"}, b""), "/b": (404, {"X-Some-Thing": "x"}, b"body")}
+        answer = remote.get(web.url + "/a")
+        assert (answer.status, answer.url, answer.body) == (404, web.url + "/b", b"body")
+        assert answer.headers["x-some-thing"] == "x"
+        answer = remote.post(web.url + "/hub", {"a b": "ä&"})
+        assert (answer.status, web.posts) == (204, [("/hub", {"a b": "ä&"})])
+
+
+def test_redirects_come_to_an_end() -> None:
+    with serving() as web, Remote() as remote:
+        web.pages = {"/a": (302, {"Location": "/a"}, b"")}
+        assert remote.get(web.url + "/a").status == 302
+        assert len(web.gets) <= 5
+
+
+def test_a_server_that_is_not_there_or_has_no_name_is_said() -> None:
+    with serving() as web:
+        pass
+    assert refused(web.url) == f"{web.url}: the server does not answer"
+    assert refused("http://nobody.invalid/").endswith(": no server of that name")
+    assert "http://" in refused("http://[bad/")
+
+
+def test_a_server_that_is_silent_is_not_waited_for() -> None:
+    release = threading.Event()
+    url, thread = talking(lambda _: release.wait(10) and None)
+    assert refused(url, 0.2) == f"{url}: no answer in time"
+    release.set()
+    thread.join(10)
+
+
+def test_a_server_that_hangs_up_is_said() -> None:
+    url, thread = talking(lambda connection: connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort"))
+    assert refused(url).startswith(url)
+    thread.join(10)
+
+
+def test_an_answer_without_end_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MOST", 1000)
+    with serving() as web:
+        web.pages = {"/a": (200, {}, b"x" * 5000)}
+        assert refused(web.url + "/a").endswith("more than 1,000 bytes")
+
+
+def test_a_server_that_speaks_no_tls_is_said() -> None:
+    with serving() as web:
+        assert "its certificate is not trusted" in refused(web.url.replace("http:", "https:"))
