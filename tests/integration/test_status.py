@@ -6,7 +6,9 @@ import json
 
 import pytest
 
+from publisher.actions.correct import retract
 from publisher.actions.status import status
+from publisher.cli.status import lines
 from publisher.errors import PublisherError
 from tests.conftest import NOW, SiteKit
 
@@ -26,3 +28,17 @@ def test_status_tells_the_state(kit: SiteKit) -> None:
     assert found.digests[0].next is not None and found.digests[0].next.isoformat() == "2026-11-24T07:00:00+00:00"
     assert [one.where for one in found.refused] == ["bad.txt"]
     assert json.loads(json.dumps(found.as_dict()))["issues"][0]["digest"] == "daily"
+
+
+def test_status_tells_what_was_withdrawn_and_who_is_still_to_be_told(kit: SiteKit) -> None:
+    kit.add_settings('\n[feeds]\nurl = "http://127.0.0.1:9/feeds"\n[announce]\nhubs = ["http://127.0.0.1:9/"]\n')
+    kit.article("a.md")
+    kit.article("b.md", title="B")
+    kit.publish()
+    retract(kit.site, NOW, "a.md", "x")
+    found = status(kit.site, NOW)
+    assert (found.articles, found.withdrawn, found.announcements) == (1, 1, 3)
+    text = "\n".join(lines(kit.site, found))
+    assert "1 article from 2 files, 1 more withdrawn" in text
+    assert "3 announcements to hubs still to be made" in text
+    assert found.as_dict()["withdrawn"] == 1 and found.as_dict()["announcements"] == 3
