@@ -122,21 +122,24 @@ class _Round:
 
     def run(self, due: Sequence[Announcement]) -> list[tuple[Announcement, _Outcome]]:
         """Return what became of each announcement; those that there was no time for are left out."""
-        live: dict[tuple[str, str], _Outcome | None] = {}
         dead: dict[str, str] = {}
+        wanted = list(dict.fromkeys((one.path, one.sha256) for one in due))
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            wanted = list(dict.fromkeys((one.path, one.sha256) for one in due))
-            live.update(zip(wanted, pool.map(lambda pair: self._look(*pair), wanted), strict=True))
-            ready = [one for one in due if live[one.path, one.sha256] is None]
-            told = list(pool.map(lambda one: self._tell(one, dead), ready))
-        found = [(one, outcome) for one, outcome in zip(ready, told, strict=True) if outcome is not None]
-        waits = [(one, live[one.path, one.sha256]) for one in due if live[one.path, one.sha256] is not None]
-        return found + [(one, outcome) for one, outcome in waits if outcome is not None]
+            looks = dict(zip(wanted, pool.map(lambda pair: self._look(*pair), wanted), strict=True))
+            ready, found = [], []
+            for one in due:
+                look = looks[one.path, one.sha256]
+                if look is not None and look.told:
+                    ready.append(one)
+                else:
+                    found.append((one, look))
+            found += zip(ready, pool.map(lambda one: self._tell(one, dead), ready), strict=True)
+        return [(one, outcome) for one, outcome in found if outcome is not None]
 
     def _look(self, path: str, sha256: str) -> _Outcome | None:
-        """Return None where the new bytes are live, and why not otherwise."""
+        """Return whether the new bytes are live (told), or why not; None where there was no time to look."""
         if self.is_over():
-            return _Outcome(told=False, said="there was no time", counts=False)
+            return None
         if self.silence:
             # The server that hands feeds out is one for all: the others need not wait for it too.
             return _Outcome(told=False, said=self.silence, counts=False)
@@ -150,9 +153,10 @@ class _Round:
             return _Outcome(told=False, said=f"{answer.url} answers {answer.status}", counts=False)
         if hashlib.sha256(answer.body).hexdigest() != sha256:
             return _Outcome(told=False, said="the new bytes are not live yet", counts=False)
-        return None
+        return _Outcome(told=True)
 
     def _tell(self, one: Announcement, dead: dict[str, str]) -> _Outcome | None:
+        """Tell one recipient of one feed; None where there was no time to."""
         kind, _, address = one.recipient.partition(" ")
         if self.is_over():
             return None

@@ -67,10 +67,12 @@ def stage_feeds(
             return _Work(connection=connection, site=site, now=int(now.timestamp()), stage=stage, entries=entries)
 
         for facet in touched:
-            _stage_archive(db, facet, work, site, progress)
+            if facet.kind.value in site.feeds.archive:
+                _stage_archive(db, facet, work, site, progress)
         for at in range(0, len(touched), _BATCH):
             with db.write() as connection:
                 one = work(connection)
+                one.freshen_feeds(touched[at : at + _BATCH])
                 whole = [facet.id for facet in touched[at : at + _BATCH] if one.stage_feed(facet)]
                 stage.settle()
                 table.clean(connection, whole)
@@ -152,8 +154,7 @@ class _Work:
             self._drop_pages(facet)
             table.drop_feed(connection, facet.id)
             return True
-        limit = site.limit(facet.kind, facet.slug)
-        seqs = table.newest_members(connection, facet.id, self.now, limit)
+        seqs = self._newest(facet)
         place = Place()
         if self._has_archive(facet):
             place = Place(previous=archives.last_page(connection, facet.id) or None)
@@ -169,8 +170,13 @@ class _Work:
         table.save_feed(connection, facet.id, articles=count, changed_at=changed, latest=self._headlines(seqs))
         return is_whole
 
+    def freshen_feeds(self, some: Sequence[Facet]) -> None:
+        """Make the entries of several feeds together: workers are worth their start for many."""
+        wanted = {seq for facet in some if is_wanted(facet, self.site) for seq in self._newest(facet)}
+        self.entries.freshen(self.connection, sorted(wanted))
+
     def freshen_pages(self, facet: Facet, pages: Sequence[int]) -> None:
-        """Make the entries of several pages together: workers are worth their start for many."""
+        """The same for several pages of one archive."""
         if self._has_archive(facet):
             seqs = [seq for page in pages for seq in archives.page_articles(self.connection, facet.id, page, self.now)]
             self.entries.freshen(self.connection, seqs)
@@ -199,6 +205,10 @@ class _Work:
         for at in range(0, len(waiting) - limit + 1, limit):
             page += 1
             archives.close_page(self.connection, facet.id, page, waiting[at : at + limit])
+
+    def _newest(self, facet: Facet) -> list[int]:
+        limit = self.site.limit(facet.kind, facet.slug)
+        return table.newest_members(self.connection, facet.id, self.now, limit)
 
     def _has_archive(self, facet: Facet) -> bool:
         return facet.kind.value in self.site.feeds.archive and is_wanted(facet, self.site)

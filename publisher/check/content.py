@@ -164,6 +164,8 @@ class _Text(HTMLParser):
 @lru_cache(maxsize=4)
 def _walked(source: str) -> tuple[tuple[str, str], ...]:
     # The same text comes three times in a row, once a format.
+    if "<" not in source:
+        return ()
     walk = _Text()
     walk.feed(source)
     walk.close()

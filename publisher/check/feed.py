@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from functools import cache
 from typing import Any, Final
 
 from lxml import etree
@@ -119,11 +120,16 @@ def previous_page(data: bytes) -> str | None:
     return next((link.get("href") for link in links if link.get("rel") == "prev-archive"), None)
 
 
+@cache
+def _parser() -> etree.XMLParser:
+    """Return the parser; making one takes as long as parsing an entry."""
+    return etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=True)
+
+
 def _parsed(data: bytes) -> Any:
     """Return the root element, or why there is none. Nothing outside the document is looked at."""
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=True)
     try:
-        return etree.fromstring(data, parser)
+        return etree.fromstring(data, _parser())
     except etree.XMLSyntaxError as error:
         return Finding(rule="well-formed", what=error.msg or "not XML", line=error.lineno)
 
