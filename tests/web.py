@@ -23,6 +23,10 @@ class Web:
         #: What was posted: (path, fields).
         self.posts: list[tuple[str, dict[str, str]]] = []
         self.gets: list[str] = []
+        #: Whether If-None-Match is passed over.
+        self.ignores_conditions = False
+        #: What is said to a POST that fails.
+        self.words = b"no, because <x>"
         #: Path → (status, headers, body), before any file.
         self.pages: dict[str, tuple[int, dict[str, str], bytes]] = {}
         web = self
@@ -45,7 +49,12 @@ class Web:
                 path = unquote(urlsplit(self.path).path)
                 web.gets.append(path)
                 if path in web.pages:
-                    self.reply(*web.pages[path])
+                    status, headers, body = web.pages[path]
+                    tag = headers.get("ETag")
+                    if tag is not None and self.headers.get("If-None-Match") == tag and not web.ignores_conditions:
+                        self.reply(304, {"ETag": tag}, b"")
+                    else:
+                        self.reply(status, headers, body)
                     return
                 file = web.folder / path.removeprefix("/feeds/") if web.folder is not None else None
                 if file is None or not file.is_file():
@@ -57,7 +66,7 @@ class Web:
                 body = self.rfile.read(int(self.headers["Content-Length"])).decode()
                 web.posts.append((self.path, {name: values[0] for name, values in parse_qs(body).items()}))
                 status = web.answers.pop(0) if len(web.answers) > 1 else web.answers[0]
-                self.reply(status, {}, b"no, because <x>" if status >= 400 else b"")
+                self.reply(status, {}, web.words if status >= 400 else b"")
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,10 +13,10 @@ from typing import Final
 from sqlalchemy import Connection
 
 from publisher.actions.channels import recipients
-from publisher.actions.report import Announced
+from publisher.actions.report import Announced, Progress, silent
 from publisher.config import Site
 from publisher.errors import RemoteError
-from publisher.markup import url_path
+from publisher.markup import clean_characters, one_line, url_path
 from publisher.model import FeedFormat
 from publisher.remote import Remote
 from publisher.store import announcements
@@ -59,6 +59,7 @@ def announce(
     *,
     at_once: bool = False,
     seconds: float = 20,
+    progress: Progress = silent,
     clock: Callable[[], float] = time.monotonic,
 ) -> Announced:
     """Tell the hubs of the settings about the feeds that changed, and return how that went.
@@ -71,6 +72,7 @@ def announce(
         now: what time it is.
         at_once: also what is only due later.
         seconds: after this time no further request is made.
+        progress: told now and then how far the work is.
         clock: a clock that only goes forward.
     """
     named = {name for form in FeedFormat for name in recipients(site, form)}
@@ -81,7 +83,7 @@ def announce(
     if due:
         deadline = clock() + seconds
         with Remote(site.announce.timeout) as remote:
-            told = _Round(site=site, remote=remote, is_over=lambda: clock() > deadline).run(due)
+            told = _Round(site=site, remote=remote, is_over=lambda: clock() > deadline, progress=progress).run(due)
         with db.write() as connection:
             for one, outcome in told:
                 _record(connection, one, outcome, int(now.timestamp()), result)
@@ -117,6 +119,7 @@ class _Round:
     site: Site
     remote: Remote
     is_over: Callable[[], bool]
+    progress: Progress
     #: Why no feed can be looked at; empty as long as they can.
     silence: str = ""
 
@@ -125,7 +128,8 @@ class _Round:
         dead: dict[str, str] = {}
         wanted = list(dict.fromkeys((one.path, one.sha256) for one in due))
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            looks = dict(zip(wanted, pool.map(lambda pair: self._look(*pair), wanted), strict=True))
+            lookout = self._counted("looking whether feeds are live", pool.map(lambda pair: self._look(*pair), wanted))
+            looks = dict(zip(wanted, lookout, strict=True))
             ready, found = [], []
             for one in due:
                 look = looks[one.path, one.sha256]
@@ -133,8 +137,14 @@ class _Round:
                     ready.append(one)
                 else:
                     found.append((one, look))
-            found += zip(ready, pool.map(lambda one: self._tell(one, dead), ready), strict=True)
+            telling = self._counted("telling hubs", pool.map(lambda one: self._tell(one, dead), ready))
+            found += zip(ready, telling, strict=True)
         return [(one, outcome) for one, outcome in found if outcome is not None]
+
+    def _counted(self, label: str, results: Iterator[_Outcome | None]) -> Iterator[_Outcome | None]:
+        for number, one in enumerate(results, 1):
+            self.progress(label, number, 0)
+            yield one
 
     def _look(self, path: str, sha256: str) -> _Outcome | None:
         """Return whether the new bytes are live (told), or why not; None where there was no time to look."""
@@ -173,10 +183,10 @@ class _Round:
             return _Outcome(told=False, said=str(error))
         if 200 <= answer.status < 300:
             return _Outcome(told=True)
-        said = f"it answers {answer.status} {answer.body[:120].decode('utf-8', 'replace')}".strip()
+        words = one_line(clean_characters(answer.body[:120].decode("utf-8", "replace"))[0])
         # 408 and 429 ask for patience; what else is 4xx will not change by waiting.
         is_final = 400 <= answer.status < 500 and answer.status not in (408, 429)
-        return _Outcome(told=None if is_final else False, said=" ".join(said.split()))
+        return _Outcome(told=None if is_final else False, said=f"it answers {answer.status} {words}".strip())
 
     def _address(self, path: str) -> str:
         return f"{self.site.feeds_url}/{url_path(path)}"

@@ -17,7 +17,7 @@ from publisher.errors import RemoteError, SettingsError
 from publisher.markup import url_path
 from publisher.model import FeedFormat
 from publisher.parallel import Workers
-from publisher.remote import Remote
+from publisher.remote import Answer, Remote
 
 __all__ = ["CheckReport", "Checked", "check"]
 
@@ -166,11 +166,23 @@ def _history_findings(data: bytes, folder: Path, feeds_url: str) -> list[Finding
 def _check_url(url: str, now: datetime) -> Checked:
     with Remote() as remote:
         answer = remote.get(url, {"Accept-Encoding": "gzip"})
-    if answer.status != 200:
-        raise RemoteError(f"{url} answers {answer.status}; name a feed that can be fetched")
-    findings = check_feed(answer.body, address=answer.url, now=now)
+        if answer.status != 200:
+            raise RemoteError(f"{url} answers {answer.status}; name a feed that can be fetched")
+        again = _again(remote, answer)
+    findings = [*check_feed(answer.body, address=answer.url, now=now), *again]
     form = form_of(answer.body)
     kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
     if form is not None and kind not in MEDIA_TYPES[form]:
         findings.insert(0, Finding(rule="media-type", what=f"Content-Type {kind or 'is missing'}"))
     return Checked(name=url, findings=tuple(findings))
+
+
+def _again(remote: Remote, answer: Answer) -> list[Finding]:
+    """Return whether the server spares a second reading of the same bytes."""
+    tag = answer.headers.get("etag")
+    if tag is None:
+        return [Finding(rule="not-modified", what="no ETag")]
+    second = remote.get(answer.url, {"Accept-Encoding": "gzip", "If-None-Match": tag})
+    if second.status == 304 or second.body != answer.body:
+        return []
+    return [Finding(rule="not-modified", what=f"{second.status} to If-None-Match: {tag}")]

@@ -50,6 +50,7 @@ def house_of(site: Site, namespace: str) -> House:
         icon=site.feeds.icon,
         logo=Logo(url=logo.url, width=logo.width, height=logo.height) if logo else None,
         hubs=site.announce.hubs,
+        formats=site.feeds.formats,
         cloud=Cloud(host=cloud.host, port=cloud.port, path=cloud.register_path, protocol=cloud.protocol)
         if cloud
         else None,
@@ -87,10 +88,11 @@ class Entries:
         results = self.workers.map(make_entries, jobs, worth_it=len(pages) > 2)
         for page, (entries, broken) in zip(pages, results, strict=True):
             self._save(connection, page, entries)
+            known = store.stored(connection, [article.seq for article, _ in broken])
             for article, reason in broken:
                 self.broken.add(article.seq)
-                problem = Problem(where=article.id, refused=True, reason=f"its feed entry was not made: {reason}")
-                self.report.refused.append(problem)
+                why = f"{article.title!r}: its feed entry was not made: {reason}"
+                self.report.refused.append(Problem(where=known[article.seq].source, refused=True, reason=why))
         return self.broken.isdisjoint(wanted)
 
     def _save(self, connection: Connection, page: Sequence[int], entries: Sequence[tuple[int, Entry]]) -> None:

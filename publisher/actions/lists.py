@@ -74,6 +74,9 @@ def gone_path(link: str, site: Site) -> str | None:
     path = unquote(parts.path).strip("/")
     if not path or any(part in ("", ".", "..") or len(part.encode()) > 240 for part in path.split("/")):
         return None
+    if not parts.path.endswith("/") and path.rpartition("/")[2] == "index":
+        # The page would stand where that of the folder is looked for: of the home page, even.
+        return None
     return f"gone/{path}/index.html" if parts.path.endswith("/") else f"gone/{path}.html"
 
 

@@ -28,7 +28,7 @@ def make_entries(
     for article in articles:
         try:
             entry = render_entry(article, house)
-            fault = _fault(article, entry)
+            fault = _fault(article, entry, house.formats)
         except Exception as error:
             broken.append((article, str(error)))
             continue
@@ -39,13 +39,13 @@ def make_entries(
     return entries, broken
 
 
-def _fault(article: Article, entry: Entry) -> str | None:
+def _fault(article: Article, entry: Entry, formats: Sequence[FeedFormat]) -> str | None:
     """Return the first rule that an entry breaks, for a person, or None."""
     from publisher.check import check_entry
     from publisher.render.feed import whole_entry
 
     body = article.body if entry.body is None else entry.body
-    for form in FeedFormat:
+    for form in formats:
         for found in check_entry(form, whole_entry(form, body, getattr(entry, form.value))):
             return f"{found.rule}: {found.what}; {found.cure}"
     return None

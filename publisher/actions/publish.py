@@ -64,7 +64,7 @@ def publish(
                 stage_issues(db, site, report, dry_run=dry_run)
         if not dry_run and (site.announce.hubs or site.announce.cloud):
             # Outside the lock: a slow hub holds nobody up.
-            report.announced = announce(db, site, now)
+            report.announced = announce(db, site, now, progress=progress)
         with db.read() as connection:
             report.refused = [*sources.problems(connection, refused=True), *report.refused]
     return report

@@ -85,6 +85,11 @@ RULES: Final = {
         cure="set the type in the web server; 'publish hosting' prints settings that do",
         source=f"{_ATOM}#section-7",
     ),
+    "not-modified": Rule(
+        says="a server answers 304 to who has the newest bytes already",
+        cure="let the server send an ETag and look at If-None-Match; 'publish hosting' prints settings that do",
+        source="https://www.rfc-editor.org/rfc/rfc9110#section-13.1.2",
+    ),
     "namespace": Rule(
         says="no namespace is declared that reader programs do not know",
         cure="take the declaration out; what it is for goes into a feed of its own",

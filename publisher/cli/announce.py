@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from publisher.actions.announce import announce
-from publisher.cli.common import announced_lines, parse_at, site_option
+from publisher.cli.common import ProgressLine, announced_lines, parse_at, site_option
 from publisher.config import read_site
 from publisher.store.database import Database
 
@@ -30,8 +30,8 @@ def command(folder: Path, as_json: bool) -> None:
     settings; 3 failed.
     """
     site = read_site(folder)
-    with Database.open(site.database_url) as db:
-        result = announce(db, site, parse_at(None, site.tz), at_once=True, seconds=300)
+    with Database.open(site.database_url) as db, ProgressLine() as progress:
+        result = announce(db, site, parse_at(None, site.tz), at_once=True, seconds=300, progress=progress)
     if as_json:
         click.echo(json.dumps(asdict(result), ensure_ascii=False, indent=2))
         return

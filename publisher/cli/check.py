@@ -12,6 +12,7 @@ from publisher.actions.check import CheckReport, check
 from publisher.check import RULES, Finding
 from publisher.cli.common import ProgressLine, in_words, site_option
 from publisher.config import SETTINGS_FILE, Site, read_site
+from publisher.markup import clean_characters, one_line
 
 __all__ = ["command"]
 
@@ -65,4 +66,5 @@ def lines(report: CheckReport) -> list[str]:
 def _place(name: str, finding: Finding) -> str:
     line = f":{finding.line}" if finding.line else ""
     entry = f"{finding.entry}: " if finding.entry else ""
-    return f"{name}{line}: {entry}{finding.what}"
+    # A feed of somebody else's may carry what a terminal would obey.
+    return f"{name}{line}: {one_line(clean_characters(entry + finding.what)[0])}"

@@ -20,7 +20,8 @@ def command(server: str, folder: Path) -> None:
     """Print settings for a web server that serves feeds/.
 
     Media types, caching, the compressed files beside each feed, the Link header of hubs, and 410
-    for articles that were withdrawn. Print them again when feeds.url or [announce] changes.
+    for articles that were withdrawn. Print them again when feeds.url or [announce] changes. Where feeds
+    and articles have hosts of their own, a line says which part belongs to which.
 
     Exit status: 0 all well; 2 usage or settings; 3 failed.
     """
@@ -28,6 +29,7 @@ def command(server: str, folder: Path) -> None:
     text = render_hosting(
         server,
         title=site.title,
+        base_url=site.base_url,
         feeds_url=site.feeds_url,
         folder=site.feeds_dir,
         hubs=site.announce.hubs,

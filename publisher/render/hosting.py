@@ -17,13 +17,14 @@ SERVERS: Final = ("nginx", "caddy", "apache")
 
 
 def render_hosting(
-    server: str, *, title: str, feeds_url: str, folder: Path, hubs: Sequence[str], templates: Path
+    server: str, *, title: str, base_url: str, feeds_url: str, folder: Path, hubs: Sequence[str], templates: Path
 ) -> str:
     """Return the settings for a web server.
 
     Args:
         server: one of :data:`SERVERS`.
         title: the site's.
+        base_url: where the articles are.
         feeds_url: where feeds/ can be reached, without a slash at the end.
         folder: feeds/ on the server's disk.
         hubs: WebSub hubs.
@@ -36,6 +37,7 @@ def render_hosting(
     values = {
         "title": title,
         "host": parts.netloc,
+        "site_host": urlsplit(base_url).netloc,
         "origin": f"{parts.scheme}://{parts.netloc}",
         "prefix": parts.path,
         "feeds_url": feeds_url,

@@ -6,6 +6,8 @@ import uuid
 from dataclasses import dataclass
 from typing import Final
 
+from publisher.model import FeedFormat
+
 __all__ = ["REVISION", "Cloud", "House", "Logo"]
 
 #: Raise it when the same article is to give other bytes than before: every entry is made anew.
@@ -53,3 +55,5 @@ class House:
     #: WebSub hubs that are told of changes.
     hubs: tuple[str, ...] = ()
     cloud: Cloud | None = None
+    #: Those that are staged: entries of the others are made, and not looked at.
+    formats: tuple[FeedFormat, ...] = tuple(FeedFormat)

@@ -47,6 +47,13 @@ def test_many_findings_of_a_rule_are_counted(site: SiteKit) -> None:
     assert "… and 4 more; --json lists them all" in result.stdout
 
 
+def test_what_a_feed_says_can_do_a_terminal_no_harm(site: SiteKit) -> None:
+    path = site.root / "feeds/all.json"
+    path.write_text(path.read_text().replace('"title":"One"', '"title":"One \\u001b[2J \\u0007","x":"y"'))
+    result = run("check", "feeds/all.json", cwd=site.root)
+    assert "One [2J : x" in result.stdout and "\x1b" not in result.stdout
+
+
 def test_check_outside_of_a_site_needs_a_target(tmp_path_factory: pytest.TempPathFactory, site: SiteKit) -> None:
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     result = run("check", cwd=elsewhere)

@@ -29,8 +29,14 @@ from tests.acceptance.test_cli import run
 from tests.conftest import NOW, SiteKit
 
 MODULES = Path("/usr/lib/nginx/modules")
-#: Folders that another user may look into: nginx and Apache, started as root, work as one.
-OPEN = 0o755
+
+
+def opened(folder: Path) -> Path:
+    """Let another user look into a folder: nginx and Apache, started as root, work as one."""
+    for parent in (folder, *folder.parents):
+        if parent.owner() == Path.home().owner() and parent != Path("/"):
+            parent.chmod(parent.stat().st_mode | 0o055)
+    return folder
 
 
 def free_port() -> int:
@@ -159,10 +165,7 @@ def installed(server: str) -> bool:
 def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     if not installed(request.param):
         pytest.skip(f"{request.param} is not installed")
-    folder = tmp_path_factory.mktemp("hosting")
-    for parent in (folder, *folder.parents):
-        if parent.owner() == Path.home().owner() and parent != Path("/"):
-            parent.chmod(parent.stat().st_mode | 0o055)
+    folder = opened(tmp_path_factory.mktemp("hosting"))
     port = free_port()
     kit = SiteKit(folder / "site")
     text = (kit.root / "publisher.toml").read_text().replace("https://review.example", f"http://127.0.0.1:{port}")
@@ -324,6 +327,38 @@ def test_the_staged_feeds_are_clean_at_their_address(served: Served) -> None:
     assert re.findall(r"(?m)^([a-z-]+): ", result.stdout) in ([], ["future-date"]), result.stdout
 
 
+@pytest.mark.parametrize("server", ["nginx", "caddy", "apache"])
+def test_feeds_may_have_a_host_of_their_own(server: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Both parts in one block here: a test has one host. The line between them is a comment."""
+    if not installed(server):
+        pytest.skip(f"{server} is not installed")
+    folder = opened(tmp_path_factory.mktemp("own-host"))
+    port = free_port()
+    kit = SiteKit(folder / "site")
+    text = (kit.root / "publisher.toml").read_text().replace("https://review.example", f"http://localhost:{port}")
+    kit.settings(text + f'\n[feeds]\nurl = "http://127.0.0.1:{port}"\nlimit = 1\n')
+    kit.article("a.md", tags="[T]")
+    kit.article("b.md", title="Gone one")
+    publish(kit.site, NOW)
+    retract(kit.site, NOW, "b.md", "We were wrong.")
+    snippet = run("hosting", server, "--site", str(kit.root)).stdout
+    assert f"of localhost:{port}, where the articles are." in snippet
+    process = start(server, folder, snippet, port)
+    try:
+        site = Served(server, port, kit.root, is_full=False)
+        for path, kind in (("/all.rss", "rss+xml"), ("/tag/t.atom", "atom+xml"), ("/archive/all/1.json", "feed+json")):
+            answer = site.get(path, Accept_Encoding="gzip")
+            assert (answer.status, answer.headers["content-type"]) == (200, f"application/{kind}"), path
+            assert answer.headers["content-encoding"] == "gzip"
+        assert f'<http://127.0.0.1:{port}/all.rss>; rel="self"' in site.get("/all.rss").headers["link"]
+        if server != "caddy":
+            # Caddy asks its handlers in their order, and here the feeds' one takes every address.
+            assert site.get("/2026/11/gone-one").status == 410
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
 def test_a_folder_with_a_quote_ends_no_text() -> None:
     from publisher.render.hosting import render_hosting
 
@@ -331,6 +366,7 @@ def test_a_folder_with_a_quote_ends_no_text() -> None:
         return render_hosting(
             server,
             title="T",
+            base_url="https://t.example",
             feeds_url="https://t.example/feeds",
             folder=Path('/srv/a "b"/feeds'),
             hubs=[],

@@ -94,6 +94,12 @@ def test_a_hub_that_refuses_is_not_asked_again(kit: SiteKit, web: Web) -> None:
     assert again(kit, NOW + timedelta(days=1), at_once=True) == Announced()
 
 
+def test_what_a_hub_says_can_do_a_terminal_no_harm(kit: SiteKit, web: Web) -> None:
+    web.answers, web.words = [500], b"\x1b[2Jno\r\n\x07"
+    kit.article()
+    assert "it answers 500 [2Jno;" in kit.publish().announced.failed[0]
+
+
 def test_a_hub_that_is_not_there_is_asked_once_a_round(kit: SiteKit, web: Web) -> None:
     with serving() as other:
         pass

@@ -85,6 +85,9 @@ def test_an_address_is_checked_with_its_type_and_where_it_led(kit: SiteKit) -> N
             "/page": (200, {"Content-Type": "text/html"}, b"<html>"),
         }
 
+        for status, headers, data in list(web.pages.values()):
+            headers["ETag"] = f'"{len(data)}{status}"'
+
         def found(path: str) -> list[str]:
             return [one.rule for two in check(None, [web.url + path], NOW).faulty for one in two.findings]
 
@@ -92,6 +95,10 @@ def test_an_address_is_checked_with_its_type_and_where_it_led(kit: SiteKit) -> N
         assert found("/typed") == ["media-type", "self-link"]
         assert found("/gzipped") == ["self-link"]
         assert found("/page") == ["well-formed"]
+        web.ignores_conditions = True
+        assert found("/a") == ["not-modified"]
+        del web.pages["/a"][1]["ETag"]
+        assert found("/a") == ["not-modified"]
         with pytest.raises(RemoteError, match="answers 404"):
             web.folder = Path("/nowhere")
             check(None, [web.url + "/gone"], NOW)
@@ -119,8 +126,8 @@ def test_a_good_entry_is_never_replaced_by_one_that_breaks_a_rule(
         patch.setattr("publisher.render.entry.render_entry", faulty)
         report = kit.publish()
         assert sorted(titles(kit)) == ["Other", "Was good"]
-        assert report.exit_status == 1 and report.refused[0].where.startswith("urn:uuid:")
-        assert "unknown-element: <nonsense>" in report.refused[0].reason
+        assert report.exit_status == 1 and report.refused[0].where == "a.md"
+        assert "'Bad edit': its feed entry was not made: unknown-element: <nonsense>" in report.refused[0].reason
         assert [one.where for one in kit.publish().refused] == [report.refused[0].where]
     assert before is None
     report = kit.publish()

@@ -230,6 +230,8 @@ def test_the_news_sitemap_lists_the_last_two_days_of_this_host(kit: SiteKit) -> 
         ("https://review.example/a/b%20c/", "feeds/gone/a/b c/index.html"),
         ("https://review.example/رغيف", "feeds/gone/رغيف.html"),
         ("https://other.example/a", None),
+        ("https://review.example/index", None),
+        ("https://review.example/a/index", None),
         ("https://review.example/?p=7", None),
         ("https://review.example/a/../../../etc/passwd", None),
         ("https://review.example/%2e%2e/%2e%2e/x", None),
