@@ -55,6 +55,7 @@ class Stage:
 
     def __init__(self, root: Path, *, dry_run: bool = False, twins: Sequence[str] | None = None) -> None:
         self.root = root
+        self._prefix = f"{root}/"
         self.dry_run = dry_run
         self.twins = twins
         self._threads: ThreadPoolExecutor | None = None
@@ -75,13 +76,15 @@ class Stage:
 
     def is_intact(self, path: str, size: int, mtime_ns: int) -> bool:
         """Tell whether a staged file is still as it was written, by size and time, and its twins with it."""
+        # Text, not a Path: it is asked of every staged file in every run.
+        name = f"{self._prefix}{path}"
         try:
-            info = os.stat(self.root / path, follow_symlinks=False)
+            info = os.stat(name, follow_symlinks=False)
         except OSError:
             return False
         if info.st_size != size or info.st_mtime_ns != mtime_ns:
             return False
-        return self.twins is None or is_paired(self.root / path, mtime_ns, self.twins)
+        return self.twins is None or is_paired(name, mtime_ns, self.twins)
 
     def put(self, path: str, chunks: Iterable[bytes]) -> Written:
         """Stage a file, and leave it alone where it holds these bytes already.
@@ -94,7 +97,7 @@ class Stage:
             written, data = self._put(target, path, iter(chunks))
         except OSError as error:
             raise StageError(_explained(path, error)) from error
-        if self.twins is not None and not self.dry_run and not is_paired(target, written.mtime_ns, self.twins):
+        if self.twins is not None and not self.dry_run and not is_paired(str(target), written.mtime_ns, self.twins):
             self._pair(path, written.mtime_ns, data, self.twins)
         return written
 

@@ -33,7 +33,7 @@ def _brotli(chunks: Iterable[bytes]) -> Iterator[bytes]:
 TWINS: Final[dict[str, Callable[[Iterable[bytes]], Iterator[bytes]]]] = {".gz": _gzip, ".br": _brotli}
 
 
-def is_paired(path: Path, mtime_ns: int, suffixes: Collection[str]) -> bool:
+def is_paired(path: str, mtime_ns: int, suffixes: Collection[str]) -> bool:
     """Tell whether a file has these twins and no others, each of its time.
 
     Twins carry the time of their file: web servers then say one Last-Modified for all encodings,

@@ -80,6 +80,10 @@ def recipients(site: Site, form: FeedFormat) -> tuple[str, ...]:
 def sync_channels(connection: Connection, site: Site) -> None:
     """File every article under the site's own channels, and on archive pages, where the settings were changed."""
     facets.mint_facets(connection, [ALL])
+    for key in sources.facts(connection, "channel:"):
+        if key.removeprefix("channel:") not in site.feeds.channels:
+            # What comes while it is gone is not filed under it: should it come back, it is filed anew.
+            sources.drop_fact(connection, key)
     for slug, channel in site.feeds.channels.items():
         definition = hashlib.sha256(
             channel.model_dump_json(exclude={"title", "description", "limit"}).encode()

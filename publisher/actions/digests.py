@@ -187,9 +187,8 @@ def stage_issues(db: Database, site: Site, report: PublishReport, *, dry_run: bo
             unstaged = issues.issues_to_stage(connection)
             lost = {
                 int(one.owner.partition(":")[2])
-                for one in table.staged_files(connection)
-                if one.owner.startswith("issue:")
-                and not stage.is_intact(one.path.removeprefix("outbox/"), one.size, one.mtime_ns)
+                for one in table.staged_files(connection, "issue", below=True)
+                if not stage.is_intact(one.path.removeprefix("outbox/"), one.size, one.mtime_ns)
             }
             rows = issues.issues(connection, only={*unstaged, *lost}) if unstaged or lost else []
         for row in sorted(rows, key=lambda one: one.id):

@@ -67,7 +67,7 @@ def stage_feeds(
             return _Work(connection=connection, site=site, now=int(now.timestamp()), stage=stage, entries=entries)
 
         for facet in touched:
-            if facet.kind.value in site.feeds.archive:
+            if facet.kind.value in site.feeds.archive and is_wanted(facet, site):
                 _stage_archive(db, facet, work, site, progress)
         for at in range(0, len(touched), _BATCH):
             with db.write() as connection:
@@ -80,7 +80,7 @@ def stage_feeds(
         with db.write() as connection:
             stage_lists(connection, site, now, stage, report, fingerprint, changed=bool(touched))
             stage.settle()
-            report.feed_files = len([one for one in table.staged_files(connection) if one.path.startswith("feeds/")])
+            report.feed_files = table.count_staged(connection, "feeds")
 
 
 def _prepare(connection: Connection, now: datetime, fingerprint: str, stage: Stage) -> None:

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from sqlalchemy import Connection
 
-from publisher.actions.channels import channel_of, feed_path, is_wanted
+from publisher.actions.channels import channel_of, feed_path, is_wanted, recipients
 from publisher.actions.ingest import namespace_of
 from publisher.actions.report import PublishReport
 from publisher.config import Site
@@ -34,6 +34,7 @@ __all__ = ["drop_files", "gone_path", "stage_lists", "staged_file"]
 _ORDER: Final = tuple(FacetKind)
 #: The owner of everything here among the staged files.
 _INDEX: Final = "index"
+_TOMBSTONES: Final = "tombstones.atom"
 #: What a news sitemap lists (https://developers.google.com/search/docs/crawling-indexing/sitemaps/news-sitemap).
 _NEWS_AGE: Final = timedelta(days=2)
 _NEWS_MOST: Final = 1_000
@@ -105,6 +106,7 @@ def stage_lists(
     )
     if intact and not changed and sources.get_fact(connection, "index_revision") == revision:
         return
+    before = {one.path: one.sha256 for one in kept}
     files: list[StagedFile] = []
     made = _files(connection, site, [seq for seq, _ in news])
     try:
@@ -118,6 +120,8 @@ def stage_lists(
         files.append(staged_file(written, _INDEX))
         if written.changed:
             report.feeds_changed.append(f"{site.paths.feeds}/{name}")
+        if name == _TOMBSTONES and before.get(f"feeds/{name}") != written.sha256:
+            announcements.announce(connection, recipients(site, FeedFormat.ATOM), name, written.sha256)
     there = {one.path for one in files}
     drop_files(connection, site, stage, report, [one for one in kept if one.path not in there])
     table.save_staged(connection, files)
@@ -144,6 +148,8 @@ def _files(connection: Connection, site: Site, news: list[int]) -> list[tuple[st
     # A sitemap lists addresses of its own host (https://www.sitemaps.org/protocol.html#location).
     recent = [found[seq] for seq in news if urlsplit(found[seq].link).netloc == urlsplit(site.base_url).netloc]
     paths = [feed_path(row.facet, form) for row in rows for form in formats]
+    if corrections.retractions(connection):
+        paths.append(_TOMBSTONES)
     return [
         ("index.opml", render_opml(site.title, channels, opml_form.value)),
         ("autodiscovery.html", render_autodiscovery(main, formats)),
@@ -185,15 +191,16 @@ def _withdrawn_files(connection: Connection, site: Site, withdrawn: list[Retract
     ]
     files = [
         (
-            "tombstones.atom",
+            _TOMBSTONES,
             render_tombstones(
                 stones,
                 title=f"{site.title}: withdrawn articles",
-                address=f"{site.feeds_url}/tombstones.atom",
+                address=f"{site.feeds_url}/{_TOMBSTONES}",
                 home=f"{site.base_url}/",
                 author=site.default_author,
                 language=site.language,
                 namespace=namespace_of(connection, site),
+                hubs=site.announce.hubs,
             ),
         )
     ]

@@ -111,7 +111,7 @@ def status(site: Site, now: datetime) -> Status:
             withdrawn=len(corrections.retractions(connection)),
             files=sources.source_count(connection),
             feeds=len(table.feed_rows(connection)),
-            feed_files=sum(one.path.startswith("feeds/") for one in table.staged_files(connection)),
+            feed_files=table.count_staged(connection, "feeds"),
             feeds_due=len(table.dirty_facets(connection)),
             announcements=announcements.waiting(connection),
             digests=tuple(digests),

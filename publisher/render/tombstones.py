@@ -37,6 +37,7 @@ def render_tombstones(
     author: str,
     language: str,
     namespace: uuid.UUID,
+    hubs: Sequence[str],
 ) -> bytes:
     """Return the feed: no entries, a tombstone for each article that was withdrawn.
 
@@ -51,6 +52,7 @@ def render_tombstones(
         author: who signs it.
         language: BCP 47.
         namespace: the seed of the feeds' ids.
+        hubs: WebSub hubs that are told of changes.
     """
     feed = etree.Element(f"{{{_ATOM}}}feed", nsmap=_PREFIXES)
     feed.set(_LANG, language)
@@ -63,6 +65,8 @@ def render_tombstones(
     etree.SubElement(etree.SubElement(feed, f"{{{_ATOM}}}author"), f"{{{_ATOM}}}name").text = author
     etree.SubElement(feed, f"{{{_ATOM}}}link", rel="self", type="application/atom+xml", href=address)
     etree.SubElement(feed, f"{{{_ATOM}}}link", rel="alternate", type="text/html", href=home)
+    for hub in hubs:
+        etree.SubElement(feed, f"{{{_ATOM}}}link", rel="hub", href=hub)
     for stone in stones:
         deleted = etree.SubElement(feed, f"{{{_TOMBSTONES}}}deleted-entry", ref=stone.ref, when=stone.when.isoformat())
         etree.SubElement(deleted, f"{{{_TOMBSTONES}}}comment").text = stone.reason

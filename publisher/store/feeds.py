@@ -18,6 +18,7 @@ __all__ = [
     "StagedFile",
     "clean",
     "count_members",
+    "count_staged",
     "dirty_facets",
     "drop_entries",
     "drop_feed",
@@ -230,6 +231,12 @@ def staged_files(connection: Connection, owner: str | None = None, *, below: boo
     elif owner is not None:
         query = query.where(staged.c.owner == owner)
     return [StagedFile(**row) for row in connection.execute(query).mappings()]
+
+
+def count_staged(connection: Connection, folder: str) -> int:
+    """Return how many files are staged below a folder: ``feeds`` or ``outbox``."""
+    query = select(func.count()).select_from(staged).where(staged.c.path.startswith(f"{folder}/"))
+    return int(connection.execute(query).scalar_one())
 
 
 def save_staged(connection: Connection, files: Sequence[StagedFile]) -> None:

@@ -13,6 +13,8 @@ from publisher.store.schema import bucket, meta, problem, source
 __all__ = [
     "Problem",
     "bucket_fingerprints",
+    "drop_fact",
+    "facts",
     "forget_sources",
     "get_fact",
     "problems",
@@ -45,6 +47,17 @@ def set_fact(connection: Connection, key: str, value: str) -> None:
     """Keep a single fact."""
     connection.execute(delete(meta).where(meta.c.key == key))
     connection.execute(insert(meta).values(key=key, value=value))
+
+
+def facts(connection: Connection, prefix: str) -> dict[str, str]:
+    """Return the single facts whose keys begin with ``prefix``."""
+    query = select(meta.c.key, meta.c.value).where(meta.c.key.startswith(prefix, autoescape=True))
+    return dict(iter(connection.execute(query)))
+
+
+def drop_fact(connection: Connection, key: str) -> None:
+    """Forget a single fact."""
+    connection.execute(delete(meta).where(meta.c.key == key))
 
 
 def bucket_fingerprints(connection: Connection) -> dict[int, str]:

@@ -9,6 +9,7 @@ import pytest
 
 from publisher.actions import announce as action
 from publisher.actions.announce import announce, next_attempt
+from publisher.actions.correct import retract
 from publisher.actions.report import Announced
 from tests.conftest import NOW, SiteKit
 from tests.web import Web, serving
@@ -205,6 +206,18 @@ def test_a_web_server_that_is_silent_is_asked_once_a_round(kit: SiteKit, web: We
     for hours in range(1, 40):
         assert again(kit, NOW + timedelta(hours=7 * hours)).waiting == 4
     assert web.posts == []
+
+
+def test_a_withdrawal_is_told_at_once(kit: SiteKit, web: Web) -> None:
+    kit.article("a.md", tags="[T]")
+    kit.article("b.md", title="B")
+    kit.publish()
+    web.posts.clear()
+    retract(kit.site, NOW + timedelta(minutes=1), "b.md", "Gone.")
+    assert told(web) == ["/feeds/all.atom", "/feeds/all.rss", "/feeds/tombstones.atom"]
+    assert "/feeds/tombstones.atom" in (kit.root / "feeds/_headers").read_text()
+    web.posts.clear()
+    assert kit.publish(NOW + timedelta(minutes=2)).announced == Announced()
 
 
 def test_a_dry_run_announces_nothing(kit: SiteKit, web: Web) -> None:

@@ -148,6 +148,22 @@ def test_other_settings_of_a_channel_file_its_pages_anew(kit: SiteKit) -> None:
     assert check(kit.site, [], NOW).findings == 0
 
 
+def test_a_channel_that_was_gone_for_a_while_comes_back_whole(kit: SiteKit) -> None:
+    base = (kit.root / "publisher.toml").read_text()
+    channel = '\n[feeds]\nlimit = 2\n[feeds.channels.mine]\ntitle = "Mine"\ntag = ["T"]\n'
+    kit.settings(base + channel)
+    write(kit, *range(4))
+    kit.publish()
+    kit.settings(base)
+    write(kit, 4)
+    kit.publish()
+    assert not (kit.root / "feeds/mine.rss").exists() and not (kit.root / "feeds/archive/mine").exists()
+    kit.settings(base + channel)
+    kit.publish()
+    assert {one for page in crawl(kit, "mine") for one in page} == stored(kit)
+    assert check(kit.site, [], NOW).findings == 0
+
+
 def test_archives_begin_and_end_with_the_settings(kit: SiteKit) -> None:
     base = (kit.root / "publisher.toml").read_text()
     kit.settings(base + LIMIT + "archive = []\n")

@@ -37,8 +37,8 @@ def test_status_tells_what_was_withdrawn_and_who_is_still_to_be_told(kit: SiteKi
     kit.publish()
     retract(kit.site, NOW, "a.md", "x")
     found = status(kit.site, NOW)
-    assert (found.articles, found.withdrawn, found.announcements) == (1, 1, 3)
+    assert (found.articles, found.withdrawn, found.announcements) == (1, 1, 4)
     text = "\n".join(lines(kit.site, found))
     assert "1 article from 2 files, 1 more withdrawn" in text
-    assert "3 announcements to hubs still to be made" in text
-    assert found.as_dict()["withdrawn"] == 1 and found.as_dict()["announcements"] == 3
+    assert "4 announcements to hubs still to be made" in text
+    assert found.as_dict()["withdrawn"] == 1 and found.as_dict()["announcements"] == 4

@@ -67,6 +67,7 @@ def test_tombstones_name_what_is_gone_when_and_why() -> None:
         author="The Review",
         language="en",
         namespace=uuid.UUID(int=7),
+        hubs=["https://hub.example/"],
     )
     root = etree.fromstring(data)
     (stone,) = root.findall("at:deleted-entry", NS)
@@ -74,6 +75,9 @@ def test_tombstones_name_what_is_gone_when_and_why() -> None:
     assert stone.findtext("at:comment", namespaces=NS) == "A <b> & more."
     assert root.findtext("atom:updated", namespaces=NS) == stone.get("when")
     assert root.find("atom:entry", NS) is None
+    assert [link.get("href") for link in root.findall("atom:link", NS) if link.get("rel") == "hub"] == [
+        "https://hub.example/"
+    ]
 
 
 def test_links_for_other_pages_are_html_and_lead_to_each_format() -> None:
