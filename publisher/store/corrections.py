@@ -52,8 +52,8 @@ class Retraction:
 def find_articles(connection: Connection, name: str, base_url: str) -> list[Named]:
     """Return the articles that a name may mean, at most ten: those of the first kind of name that fits.
 
-    A name is an id, an address, the id of the export, a file in articles/, a path, or the last
-    part of one.
+    A name is an id, an address, the id of the export, a file in articles/, with its suffix or
+    without, a path, or the last part of one.
     """
     # Addresses are percent-encoded, paths in the store are not.
     path = unquote(name.removeprefix(base_url)) if name.startswith(base_url + "/") else name
@@ -68,6 +68,7 @@ def find_articles(connection: Connection, name: str, base_url: str) -> list[Name
         article.c.path.in_([path, "/" + path.strip("/")]),
         article.c.source == file,
         tail,
+        article.c.source.startswith(f"{file}.", autoescape=True),
     ):
         found = connection.execute(select(*columns).where(condition).order_by(article.c.seq).limit(10)).all()
         if found:

@@ -112,6 +112,13 @@ def test_an_article_is_found_by_any_of_its_names(kit: SiteKit, name: str) -> Non
         assert correct(kit.site, LATER + timedelta(minutes=number), one, "Note.").title == "One"
 
 
+def test_an_article_is_found_by_its_file_without_the_suffix(kit: SiteKit) -> None:
+    kit.article("n3.md", title="One")
+    kit.article("n33.md", title="Two")
+    kit.publish()
+    assert correct(kit.site, LATER, "n3", "Note.").title == "One"
+
+
 def test_what_cannot_be_corrected_is_refused_by_name(kit: SiteKit) -> None:
     kit.article("a/one.md", title="Same", date="2026-11-20")
     kit.article("b/one.md", title="Same", date="2026-10-20")
