@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
-__all__ = ["MEDIA_TYPES", "media_type"]
+from publisher.model import FeedFormat
+
+__all__ = ["FEED_TYPES", "MEDIA_TYPES", "media_type"]
+
+#: Format → the media type that a feed of it is served under and calls itself by.
+FEED_TYPES: Final[Mapping[FeedFormat, str]] = {
+    FeedFormat.RSS: "application/rss+xml",
+    FeedFormat.ATOM: "application/atom+xml",
+    FeedFormat.JSON: "application/feed+json",
+}
 
 #: Suffix → media type (https://www.iana.org/assignments/media-types).
 MEDIA_TYPES: Final = {

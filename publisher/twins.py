@@ -42,7 +42,7 @@ def is_paired(path: str, mtime_ns: int, suffixes: Collection[str]) -> bool:
     for suffix in TWINS:
         try:
             found = os.stat(f"{path}{suffix}").st_mtime_ns
-        except FileNotFoundError:
+        except OSError:
             found = None
         if found != (mtime_ns if suffix in suffixes else None):
             return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -27,15 +28,13 @@ __all__ = ["Entries", "house_of"]
 _PAGE: Final = 500
 
 
-def house_of(site: Site, namespace: str) -> House:
+def house_of(site: Site, namespace: uuid.UUID) -> House:
     """Return what every entry and feed of a site shares.
 
     Args:
         site: the settings.
         namespace: the seed of the site's ids.
     """
-    import uuid
-
     from publisher.render.house import Cloud, House, Logo
 
     logo, cloud = site.feeds.logo, site.announce.cloud
@@ -46,7 +45,7 @@ def house_of(site: Site, namespace: str) -> House:
         language=site.language,
         author=site.default_author,
         rights=site.rights,
-        namespace=uuid.UUID(namespace),
+        namespace=namespace,
         icon=site.feeds.icon,
         logo=Logo(url=logo.url, width=logo.width, height=logo.height) if logo else None,
         hubs=site.announce.hubs,

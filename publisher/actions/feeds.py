@@ -60,7 +60,7 @@ def stage_feeds(
             fingerprint = hashlib.sha256(f"{site.fingerprint()} {REVISION} {__version__}".encode()).hexdigest()[:16]
             _prepare(connection, now, fingerprint, stage)
             touched = table.dirty_facets(connection)
-            house = house_of(site, str(namespace_of(connection, site)))
+            house = house_of(site, namespace_of(connection, site))
         entries = Entries(site=site, house=house, fingerprint=fingerprint, workers=workers, report=report)
 
         def work(connection: Connection) -> _Work:

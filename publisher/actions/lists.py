@@ -97,8 +97,8 @@ def stage_lists(
     seconds = int(now.timestamp())
     news = store.published_since(connection, seconds - int(_NEWS_AGE.total_seconds()), seconds, _NEWS_MOST)
     templates = [source_hash(site.templates_dir, f"feeds/{name}") for name in ("index.html.j2", "gone.html.j2")]
-    withdrawn = [(one.seq, one.retracted_at) for one in corrections.retractions(connection)]
-    seen = f"{fingerprint} {' '.join(templates)} {news} {withdrawn}"
+    withdrawn = corrections.retractions(connection)
+    seen = f"{fingerprint} {' '.join(templates)} {news} {[(one.seq, one.retracted_at) for one in withdrawn]}"
     revision = hashlib.sha256(seen.encode()).hexdigest()
     kept = table.staged_files(connection, _INDEX)
     intact = bool(kept) and all(
@@ -108,9 +108,9 @@ def stage_lists(
         return
     before = {one.path: one.sha256 for one in kept}
     files: list[StagedFile] = []
-    made = _files(connection, site, [seq for seq, _ in news])
+    made = _files(connection, site, [seq for seq, _ in news], has_withdrawn=bool(withdrawn))
     try:
-        made += _pages(connection, site)
+        made += _pages(connection, site, withdrawn)
     except TemplateError as error:
         # What was made by the template before it broke stays.
         report.refused.append(Problem(where="feeds/index.html", refused=True, reason=str(error)))
@@ -133,7 +133,7 @@ def _rows(connection: Connection, site: Site) -> list[FeedRow]:
     return [row for row in rows if is_wanted(row.facet, site)]
 
 
-def _files(connection: Connection, site: Site, news: list[int]) -> list[tuple[str, bytes]]:
+def _files(connection: Connection, site: Site, news: list[int], *, has_withdrawn: bool) -> list[tuple[str, bytes]]:
     """Return what programs read: name → bytes."""
     from publisher.render.headers import render_headers
     from publisher.render.index import render_autodiscovery
@@ -148,7 +148,7 @@ def _files(connection: Connection, site: Site, news: list[int]) -> list[tuple[st
     # A sitemap lists addresses of its own host (https://www.sitemaps.org/protocol.html#location).
     recent = [found[seq] for seq in news if urlsplit(found[seq].link).netloc == urlsplit(site.base_url).netloc]
     paths = [feed_path(row.facet, form) for row in rows for form in formats]
-    if corrections.retractions(connection):
+    if has_withdrawn:
         paths.append(_TOMBSTONES)
     return [
         ("index.opml", render_opml(site.title, channels, opml_form.value)),
@@ -158,11 +158,10 @@ def _files(connection: Connection, site: Site, news: list[int]) -> list[tuple[st
     ]
 
 
-def _pages(connection: Connection, site: Site) -> list[tuple[str, bytes]]:
+def _pages(connection: Connection, site: Site, withdrawn: list[Retraction]) -> list[tuple[str, bytes]]:
     """Return what people read, and the feed of tombstones: name → bytes."""
     from publisher.render.index import render_index
 
-    withdrawn = corrections.retractions(connection)
     page = render_index(
         [_listed(row, site) for row in _rows(connection, site)],
         title=site.title,

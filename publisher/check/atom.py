@@ -10,6 +10,8 @@ from typing import Any, Final
 from publisher.check.content import LANGUAGE, RELATIONS, is_absolute, rfc3339_moment, text_findings
 from publisher.check.finding import Finding
 from publisher.check.media import media_findings
+from publisher.media import FEED_TYPES
+from publisher.model import FeedFormat
 
 __all__ = ["ATOM", "LANG", "entry_findings", "entry_name", "feed_findings"]
 
@@ -72,7 +74,7 @@ def feed_findings(feed: Any, address: str | None, now: datetime | None) -> Itera
     own = [one for one in feed.findall(_name("link")) if one.get("rel") == "self"]
     if len(own) != 1:
         yield Finding(rule="self-link", what=f"{len(own)} links of rel=self", line=feed.sourceline)
-    elif own[0].get("type") != "application/atom+xml":
+    elif own[0].get("type") != FEED_TYPES[FeedFormat.ATOM]:
         yield Finding(rule="self-link", what=f"its type is {own[0].get('type')!r}", line=own[0].sourceline)
     elif address is not None and own[0].get("href") != address:
         what = f"says {own[0].get('href')}, is at {address}"

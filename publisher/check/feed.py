@@ -19,15 +19,15 @@ from lxml import etree
 from publisher.check import atom, jsonfeed, rss
 from publisher.check.finding import RULES, Finding
 from publisher.check.media import MEDIA
+from publisher.media import FEED_TYPES
 from publisher.model import FeedFormat
 
 __all__ = ["MEDIA_TYPES", "RULES", "Finding", "check_entry", "check_feed", "form_of", "previous_page"]
 
 #: Format → the media types that it may be served under.
 MEDIA_TYPES: Final = {
-    FeedFormat.RSS: ("application/rss+xml",),
-    FeedFormat.ATOM: ("application/atom+xml",),
-    FeedFormat.JSON: ("application/feed+json", "application/json"),
+    **{form: (kind,) for form, kind in FEED_TYPES.items()},
+    FeedFormat.JSON: (FEED_TYPES[FeedFormat.JSON], "application/json"),
 }
 _HISTORY: Final = "http://purl.org/syndication/history/1.0"
 _TOMBSTONES: Final = "http://purl.org/atompub/tombstones/1.0"

@@ -19,6 +19,8 @@ from publisher.check.content import (
 )
 from publisher.check.finding import Finding
 from publisher.check.media import media_findings
+from publisher.media import FEED_TYPES
+from publisher.model import FeedFormat
 
 __all__ = ["ATOM", "CONTENT", "DC", "channel_findings", "item_findings", "item_name", "raw_title_findings"]
 
@@ -145,7 +147,7 @@ def _own_links(channel: Any, address: str | None) -> Iterator[Finding]:
         yield Finding(rule="self-link", what=f"{len(own)} links of rel=self", line=channel.sourceline)
         return
     href = own[0].get("href", "")
-    if own[0].get("type") != "application/rss+xml":
+    if own[0].get("type") != FEED_TYPES[FeedFormat.RSS]:
         yield Finding(rule="self-link", what=f"its type is {own[0].get('type')!r}", line=own[0].sourceline)
     if not is_absolute(href) or (address is not None and href != address):
         yield Finding(rule="self-link", what=f"says {href}, is at {address}", line=own[0].sourceline)

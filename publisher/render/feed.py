@@ -15,19 +15,15 @@ from feedgen.ext.base import BaseExtension
 from feedgen.feed import FeedGenerator
 from lxml import etree
 
+from publisher.media import FEED_TYPES
 from publisher.model import Channel, FeedFormat
 from publisher.render import jsonfeed
 from publisher.render.house import House
 from publisher.render.place import SUBSCRIPTION, Place
 from publisher.render.shapes import HOLE, declare_namespaces, text
 
-__all__ = ["MEDIA_TYPES", "frame", "joined", "whole_entry"]
+__all__ = ["frame", "joined", "whole_entry"]
 
-MEDIA_TYPES: Final[Mapping[FeedFormat, str]] = {
-    FeedFormat.RSS: "application/rss+xml",
-    FeedFormat.ATOM: "application/atom+xml",
-    FeedFormat.JSON: "application/feed+json",
-}
 _ATOM: Final = "http://www.w3.org/2005/Atom"
 _HISTORY: Final = "http://purl.org/syndication/history/1.0"
 #: What an empty feed says it was changed at: a feed must say something, and no clock may.
@@ -113,7 +109,7 @@ class _History(BaseExtension):  # type: ignore[misc]
 
 
 def _generator(channel: Channel, form: FeedFormat, house: House, changed: datetime, place: Place) -> FeedGenerator:
-    kind = MEDIA_TYPES[form]
+    kind = FEED_TYPES[form]
     feed = FeedGenerator()
     feed.id(uuid.uuid5(house.namespace, f"feed:{channel.kind.value}/{channel.slug}").urn)
     feed.title(channel.title)

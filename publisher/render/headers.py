@@ -7,16 +7,12 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from publisher.markup import url_path
+from publisher.media import FEED_TYPES
 
 __all__ = ["ARCHIVE_AGE", "FEED_AGE", "TYPES", "link_header", "render_headers"]
 
 #: Suffix → media type.
-TYPES: Final = {
-    "rss": "application/rss+xml",
-    "atom": "application/atom+xml",
-    "json": "application/feed+json",
-    "opml": "text/x-opml",
-}
+TYPES: Final = {**{form.value: kind for form, kind in FEED_TYPES.items()}, "opml": "text/x-opml"}
 #: Seconds for which a feed may be shown without asking again.
 FEED_AGE: Final = 300
 #: The same for an archive page, which changes only when an article on it is corrected or withdrawn.

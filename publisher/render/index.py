@@ -11,10 +11,10 @@ from itertools import groupby
 from pathlib import Path
 
 from publisher.markup import direction
+from publisher.media import FEED_TYPES
 from publisher.model import Channel, FeedFormat
 from publisher.render.colour import on_dark
 from publisher.render.dates import long_date
-from publisher.render.feed import MEDIA_TYPES
 from publisher.render.opml import HEADINGS
 from publisher.render.templates import render
 
@@ -110,7 +110,7 @@ def render_index(
         "accent": accent,
         "accent_on_dark": on_dark(accent),
         "groups": groups,
-        "formats": [(one.value, _NAMES[one], MEDIA_TYPES[one]) for one in formats],
+        "formats": [(one.value, _NAMES[one], FEED_TYPES[one]) for one in formats],
     }
     return render(templates, "feeds/index.html.j2", values).encode()
 
@@ -118,7 +118,7 @@ def render_index(
 def render_autodiscovery(channels: Sequence[Channel], formats: Sequence[FeedFormat]) -> bytes:
     """Return the links by which browsers and reader programs find feeds, for the head of a site's own pages."""
     lines = [
-        f'<link rel="alternate" type="{MEDIA_TYPES[form]}" title="{html.escape(f"{one.title} ({_NAMES[form]})")}" '
+        f'<link rel="alternate" type="{FEED_TYPES[form]}" title="{html.escape(f"{one.title} ({_NAMES[form]})")}" '
         f'href="{html.escape(f"{one.address}.{form.value}")}">\n'
         for one in channels
         for form in formats

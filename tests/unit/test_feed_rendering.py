@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from publisher.markup import clean_characters, one_line, sanitise
+from publisher.media import FEED_TYPES
 from publisher.model import Article, Author, Channel, FacetKind, FeedFormat, Image
 from publisher.render.entry import render_entry
-from publisher.render.feed import MEDIA_TYPES, frame, joined
+from publisher.render.feed import frame, joined
 from publisher.render.house import House
 
 HOUSE = House(
@@ -358,4 +359,4 @@ def test_a_reader_program_reads_every_format() -> None:
         assert entry.author == "Ann Lee"
         assert {tag.term for tag in entry.tags} == {"Water", "t"}
         assert got.feed.title == CHANNEL.title
-    assert MEDIA_TYPES[FeedFormat.JSON] == "application/feed+json"
+    assert FEED_TYPES[FeedFormat.JSON] == "application/feed+json"
