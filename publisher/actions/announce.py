@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
 from typing import Final
 
 from sqlalchemy import Connection
@@ -34,12 +35,19 @@ _MOST_LOOKS: Final = 9
 _AT_ONCE: Final = 8
 
 
+class _Fate(Enum):
+    """What became of an announcement, or of the look whether its feed is live."""
+
+    DONE = "done"
+    LATER = "later"
+    NEVER = "never"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Outcome:
     """How one announcement went."""
 
-    #: True: told; False: try again later; None: it never will be.
-    told: bool | None
+    fate: _Fate
     said: str = ""
     #: False where nobody was asked: the new bytes are not live yet.
     counts: bool = True
@@ -95,7 +103,7 @@ def announce(
 def _record(connection: Connection, one: Announcement, outcome: _Outcome, now: int, result: Announced) -> None:
     """Keep how an announcement went."""
     name = one.recipient.partition(" ")[2]
-    if outcome.told:
+    if outcome.fate is _Fate.DONE:
         result.told += 1
         announcements.forget(connection, one)
         return
@@ -103,7 +111,7 @@ def _record(connection: Connection, one: Announcement, outcome: _Outcome, now: i
     if not outcome.counts:
         attempts = min(attempts, _MOST_LOOKS)
     again = next_attempt(attempts, now)
-    if outcome.told is None or again is None:
+    if outcome.fate is _Fate.NEVER or again is None:
         result.failed.append(f"{name} was not told of {one.path}, and will not be: {outcome.said}")
         announcements.forget(connection, one)
         return
@@ -133,7 +141,7 @@ class _Round:
             ready, found = [], []
             for one in due:
                 look = looks[one.path, one.sha256]
-                if look is not None and look.told:
+                if look is not None and look.fate is _Fate.DONE:
                     ready.append(one)
                 else:
                     found.append((one, look))
@@ -147,23 +155,23 @@ class _Round:
             yield one
 
     def _look(self, path: str, sha256: str) -> _Outcome | None:
-        """Return whether the new bytes are live (told), or why not; None where there was no time to look."""
+        """Return whether the new bytes are live (done), or why not; None where there was no time to look."""
         if self.is_over():
             return None
         if self.silence:
             # The server that hands feeds out is one for all: the others need not wait for it too.
-            return _Outcome(told=False, said=self.silence, counts=False)
+            return _Outcome(fate=_Fate.LATER, said=self.silence, counts=False)
         try:
             # A cache on the way is asked to look for itself.
             answer = self.remote.get(self._address(path), {"Cache-Control": "no-cache", "Accept-Encoding": "identity"})
         except RemoteError as error:
             self.silence = str(error)
-            return _Outcome(told=False, said=str(error), counts=False)
+            return _Outcome(fate=_Fate.LATER, said=str(error), counts=False)
         if answer.status != 200:
-            return _Outcome(told=False, said=f"{answer.url} answers {answer.status}", counts=False)
+            return _Outcome(fate=_Fate.LATER, said=f"{answer.url} answers {answer.status}", counts=False)
         if hashlib.sha256(answer.body).hexdigest() != sha256:
-            return _Outcome(told=False, said="the new bytes are not live yet", counts=False)
-        return _Outcome(told=True)
+            return _Outcome(fate=_Fate.LATER, said="the new bytes are not live yet", counts=False)
+        return _Outcome(fate=_Fate.DONE)
 
     def _tell(self, one: Announcement, dead: dict[str, str]) -> _Outcome | None:
         """Tell one recipient of one feed; None where there was no time to."""
@@ -171,7 +179,7 @@ class _Round:
         if self.is_over():
             return None
         if address in dead:
-            return _Outcome(told=False, said=dead[address])
+            return _Outcome(fate=_Fate.LATER, said=dead[address])
         url = self._address(one.path)
         # https://www.w3.org/TR/websub/#publishing leaves the form to the hub; this one all of them take.
         fields = {"hub.mode": "publish", "hub.url": url, "hub.topic": url} if kind == "websub" else {"url": url}
@@ -180,13 +188,15 @@ class _Round:
         except RemoteError as error:
             # The others need not wait for the same silence.
             dead[address] = str(error)
-            return _Outcome(told=False, said=str(error))
+            return _Outcome(fate=_Fate.LATER, said=str(error))
         if 200 <= answer.status < 300:
-            return _Outcome(told=True)
+            return _Outcome(fate=_Fate.DONE)
         words = one_line(clean_characters(answer.body[:120].decode("utf-8", "replace"))[0])
         # 408 and 429 ask for patience; what else is 4xx will not change by waiting.
         is_final = 400 <= answer.status < 500 and answer.status not in (408, 429)
-        return _Outcome(told=None if is_final else False, said=f"it answers {answer.status} {words}".strip())
+        return _Outcome(
+            fate=_Fate.NEVER if is_final else _Fate.LATER, said=f"it answers {answer.status} {words}".strip()
+        )
 
     def _address(self, path: str) -> str:
         return f"{self.site.feeds_url}/{url_path(path)}"
