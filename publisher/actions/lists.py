@@ -169,7 +169,8 @@ def _pages(connection: Connection, site: Site, withdrawn: list[Retraction]) -> l
         language=site.language,
         base_url=site.base_url,
         feeds_url=site.feeds_url,
-        accent=site.theme.accent,
+        light=site.theme.light_palette,
+        dark=site.theme.dark_palette,
         formats=site.feeds.formats,
         has_withdrawn=bool(withdrawn),
         templates=site.templates_dir,
@@ -214,7 +215,8 @@ def _withdrawn_files(connection: Connection, site: Site, withdrawn: list[Retract
                 site_title=site.title,
                 base_url=site.base_url,
                 language=site.language,
-                accent=site.theme.accent,
+                light=site.theme.light_palette,
+                dark=site.theme.dark_palette,
                 templates=site.templates_dir,
             )
             files.append((path, page))

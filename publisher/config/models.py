@@ -12,24 +12,23 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, PrivateAttr, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, field_validator, model_validator
 
 from publisher.config import checks
 from publisher.config.feeds import AnnounceSettings, FeedSettings
-from publisher.config.kinds import Address, Language, Settings, Slug, Text, query_of
+from publisher.config.kinds import Language, Settings, Slug, Text
+from publisher.config.mail import DigestSettings, MailSettings
+from publisher.config.theme import ThemeSettings
 from publisher.errors import SettingsError
-from publisher.model import Digest, FacetKind, Query, SendPolicy
+from publisher.model import Digest, FacetKind, Query
 
 __all__ = [
     "DatabaseSettings",
-    "DigestSettings",
     "IngestSettings",
-    "MailSettings",
     "PathSettings",
     "Secret",
     "Site",
     "SmtpSettings",
-    "ThemeSettings",
 ]
 
 
@@ -103,53 +102,6 @@ class IngestSettings(Settings):
     tags: tuple[Text, ...] = ()
 
 
-class DigestSettings(Settings):
-    """One newsletter."""
-
-    title: Text
-    topic: tuple[Text, ...] = ()
-    region: tuple[Text, ...] = ()
-    brand: tuple[Text, ...] = ()
-    tag: tuple[Text, ...] = ()
-    author: tuple[Text, ...] = ()
-    at_most: Annotated[int, Field(ge=1, le=500)] = 10
-    at_least: Annotated[int, Field(ge=1, le=500)] = 1
-    #: A folder under templates/digest/.
-    template: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$")] = "magazine"
-    #: A Jinja2 template: digest, lead, articles, number.
-    subject: Text = "{{ digest.title }}: {{ lead.title }}"
-    #: Crontab text in the site's zone.
-    cadence: str | None = None
-    send: SendPolicy = SendPolicy.REVIEW
-
-    @field_validator("at_least")
-    @classmethod
-    def _fits(cls, value: int, info: Any) -> int:
-        if value > info.data.get("at_most", value):
-            raise ValueError("must not be more than at_most")
-        return value
-
-    @field_validator("cadence")
-    @classmethod
-    def _understood(cls, value: str | None) -> str | None:
-        if value is not None:
-            from publisher.cadence import parse_cadence
-
-            parse_cadence(value)
-        return value
-
-
-class MailSettings(Settings):
-    """What stands on every issue's envelope and foot."""
-
-    sender: Address
-    reply_to: Address | None = None
-    #: The postal address that the law asks for in a newsletter (CAN-SPAM, 15 U.S.C. 7704(a)(5)).
-    postal_address: str = ""
-    #: Where a reader leaves the list: an https or mailto address. A mail to ``sender`` by default.
-    unsubscribe: Annotated[str, AfterValidator(checks.link)] | None = None
-
-
 class SmtpSettings(Settings):
     """The relay that will take the mail."""
 
@@ -158,13 +110,6 @@ class SmtpSettings(Settings):
     security: Literal["starttls", "tls", "none"] = "starttls"
     username: str | None = None
     password: Secret | None = None
-
-
-class ThemeSettings(Settings):
-    """How issues and pages look."""
-
-    #: The colour of the masthead's rule, kickers and links.
-    accent: Annotated[str, AfterValidator(checks.colour)] = "#9b2335"
 
 
 class Site(Settings):
@@ -288,20 +233,7 @@ class Site(Settings):
 
     def all_digests(self) -> tuple[Digest, ...]:
         """The newsletters, in the order of the settings."""
-        return tuple(
-            Digest(
-                slug=slug,
-                title=one.title,
-                query=query_of(one.topic, one.region, one.brand, one.tag, one.author),
-                at_most=one.at_most,
-                at_least=one.at_least,
-                template=one.template,
-                subject=one.subject,
-                cadence=one.cadence,
-                send=one.send,
-            )
-            for slug, one in self.digests.items()
-        )
+        return tuple(one.digest(slug) for slug, one in self.digests.items())
 
     def fingerprint(self) -> str:
         """A hash of every setting that shows in a feed's bytes."""

@@ -10,10 +10,10 @@ from datetime import datetime
 from itertools import groupby
 from pathlib import Path
 
+from publisher.colour import Palette
 from publisher.markup import direction
 from publisher.media import FEED_TYPES
 from publisher.model import Channel, FeedFormat
-from publisher.render.colour import on_dark
 from publisher.render.dates import long_date
 from publisher.render.opml import HEADINGS
 from publisher.render.templates import render
@@ -77,7 +77,8 @@ def render_index(
     language: str,
     base_url: str,
     feeds_url: str,
-    accent: str,
+    light: Palette,
+    dark: Palette,
     formats: Sequence[FeedFormat],
     has_withdrawn: bool,
     templates: Path,
@@ -91,7 +92,8 @@ def render_index(
         language: the site's.
         base_url: the site's.
         feeds_url: where feeds/ can be reached.
-        accent: the theme's colour.
+        light: the theme's colours.
+        dark: those on a dark screen.
         formats: those that are staged, the one to be recommended first.
         has_withdrawn: whether there is a feed of tombstones.
         templates: the site's own templates.
@@ -107,8 +109,8 @@ def render_index(
         "base_url": base_url,
         "feeds_url": feeds_url,
         "has_withdrawn": has_withdrawn,
-        "accent": accent,
-        "accent_on_dark": on_dark(accent),
+        "light": light,
+        "dark": dark,
         "groups": groups,
         "formats": [(one.value, _NAMES[one], FEED_TYPES[one]) for one in formats],
     }
@@ -134,7 +136,8 @@ def render_gone(
     site_title: str,
     base_url: str,
     language: str,
-    accent: str,
+    light: Palette,
+    dark: Palette,
     templates: Path,
 ) -> bytes:
     """Return the page that stands at the address of an article that was withdrawn.
@@ -146,7 +149,8 @@ def render_gone(
         site_title: the site's title.
         base_url: the site's.
         language: the site's.
-        accent: the theme's colour.
+        light: the theme's colours.
+        dark: those on a dark screen.
         templates: the site's own templates.
 
     Raises:
@@ -162,7 +166,7 @@ def render_gone(
         "site_title": site_title,
         "base_url": base_url,
         "language": language,
-        "accent": accent,
-        "accent_on_dark": on_dark(accent),
+        "light": light,
+        "dark": dark,
     }
     return render(templates, "feeds/gone.html.j2", values).encode()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from lxml import etree, html
 
+from publisher.config.theme import ThemeSettings
 from publisher.errors import TemplateError
 from publisher.media import MEDIA_TYPES, media_type
 from publisher.model import FeedFormat
@@ -98,7 +99,8 @@ def gone(templates: Path = Path("/nowhere"), title: str = "A <b>") -> str:
         site_title="R",
         base_url="https://r.example",
         language="en",
-        accent="#9b2335",
+        light=ThemeSettings().light_palette,
+        dark=ThemeSettings().dark_palette,
         templates=templates,
     ).decode()
 

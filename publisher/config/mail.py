@@ -1,0 +1,131 @@
+"""The settings of newsletters: which there are, what is in them, what stands on their envelopes."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, StringConstraints, field_validator
+
+from publisher.config import checks
+from publisher.config.kinds import Address, Settings, Text, Url, query_of
+from publisher.model import Digest, FacetKind, SendPolicy, Utm
+
+__all__ = ["DigestSettings", "MailSettings", "UtmSettings"]
+
+
+class UtmSettings(Settings):
+    """What is added to links to articles, for the site's own statistics."""
+
+    source: Text
+    medium: Text = "email"
+    #: A Jinja2 template: digest, number.
+    campaign: Text = "{{ digest.slug }}-{{ number }}"
+
+
+class DigestSettings(Settings):
+    """One newsletter."""
+
+    title: Text
+    topic: tuple[Text, ...] = ()
+    region: tuple[Text, ...] = ()
+    brand: tuple[Text, ...] = ()
+    tag: tuple[Text, ...] = ()
+    author: tuple[Text, ...] = ()
+    at_most: Annotated[int, Field(ge=1, le=500)] = 10
+    at_least: Annotated[int, Field(ge=1, le=500)] = 1
+    #: A folder under templates/digest/.
+    template: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$")] = "magazine"
+    #: A Jinja2 template of one line.
+    subject: Text = "{{ digest.title }}: {{ lead.title }}"
+    #: A Jinja2 template of the line that mail programs show after the subject.
+    preheader: Text = "{{ lead.dek or lead.excerpt }}"
+    #: What the stories after the lead are grouped by.
+    group_by: Literal["topic", "region", "brand"] | None = None
+    #: The order of the groups, by label; those that are not named follow by their newest story.
+    sections: tuple[Text, ...] = ()
+    #: Of how much of an article an issue carries.
+    text: Literal["excerpt", "full"] = "excerpt"
+    #: Stories after so many, the lead counted, are brief: headline and one line.
+    briefs_after: Annotated[int, Field(ge=1, le=500)] = 12
+    #: The HTML is kept below so many KB (1,024 bytes); Gmail cuts off at 102.
+    size_limit: Annotated[int, Field(ge=20, le=90)] = 90
+    utm: UtmSettings | None = None
+    #: Crontab text in the site's zone.
+    cadence: str | None = None
+    send: SendPolicy = SendPolicy.REVIEW
+
+    @field_validator("at_least")
+    @classmethod
+    def _fits(cls, value: int, info: Any) -> int:
+        if value > info.data.get("at_most", value):
+            raise ValueError("must not be more than at_most")
+        return value
+
+    @field_validator("sections")
+    @classmethod
+    def _grouped(cls, value: tuple[str, ...], info: Any) -> tuple[str, ...]:
+        if value and info.data.get("group_by") is None:
+            raise ValueError("names groups, and group_by does not say what they are: topic, region or brand")
+        return value
+
+    @field_validator("cadence")
+    @classmethod
+    def _understood(cls, value: str | None) -> str | None:
+        if value is not None:
+            from publisher.cadence import parse_cadence
+
+            parse_cadence(value)
+        return value
+
+    def digest(self, slug: str) -> Digest:
+        """Return the newsletter that is called ``slug``."""
+        return Digest(
+            slug=slug,
+            title=self.title,
+            query=query_of(self.topic, self.region, self.brand, self.tag, self.author),
+            at_most=self.at_most,
+            at_least=self.at_least,
+            template=self.template,
+            subject=self.subject,
+            preheader=self.preheader,
+            group_by=FacetKind(self.group_by) if self.group_by else None,
+            sections=self.sections,
+            full_text=self.text == "full",
+            briefs_after=self.briefs_after,
+            size_limit=self.size_limit * 1024,
+            utm=Utm(source=self.utm.source, medium=self.utm.medium, campaign=self.utm.campaign) if self.utm else None,
+            cadence=self.cadence,
+            send=self.send,
+        )
+
+
+def _pattern(value: str) -> str:
+    checks.http_url(re.sub(r"\{(digest|issue)\}", "x", value))
+    if "{issue}" not in value:
+        raise ValueError("must name {issue}, and may name {digest}, as in https://example.org/issues/{digest}/{issue}/")
+    return value
+
+
+class MailSettings(Settings):
+    """What stands on every issue's envelope and foot."""
+
+    sender: Address
+    reply_to: Address | None = None
+    #: The postal address that the law asks for in a newsletter (CAN-SPAM, 15 U.S.C. 7704(a)(5)).
+    postal_address: str = ""
+    #: Where a reader leaves the list: an https or mailto address. A mail to ``sender`` by default.
+    unsubscribe: Annotated[str, AfterValidator(checks.link)] | None = None
+    #: Whether ``unsubscribe`` takes the POST of a mail program's own button (RFC 8058).
+    one_click: bool = False
+    #: Where a reader chooses what comes; no link without it.
+    preferences: Url | None = None
+    #: Where an issue can be read on the web, with {digest} and {issue}; no link without it.
+    web_view: Annotated[str, AfterValidator(_pattern)] | None = None
+
+    @field_validator("one_click")
+    @classmethod
+    def _posts(cls, value: bool, info: Any) -> bool:
+        if value and not str(info.data.get("unsubscribe") or "").startswith("https://"):
+            raise ValueError("needs unsubscribe to be an https address (RFC 8058, section 3.1)")
+        return value
