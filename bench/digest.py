@@ -16,6 +16,7 @@ from pathlib import Path
 
 from bench.corpus import posts
 from bench.timing import machine, median, row
+from publisher.config.theme import ThemeSettings
 from publisher.model import Article, Author, Digest
 from publisher.render import digest as module
 from publisher.render.digest import Letterhead, render_digest
@@ -26,9 +27,9 @@ LETTERHEAD = Letterhead(
     base_url="https://bench.example",
     description="Measured",
     language="en",
-    accent="#9b2335",
+    light=ThemeSettings().light_palette,
+    dark=ThemeSettings().dark_palette,
     postal_address="1 Bench Street",
-    unsubscribe="https://bench.example/leave",
 )
 #: premailer as it comes, in a process of its own, where our caches are not in its way.
 PLAIN = """

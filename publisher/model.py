@@ -13,6 +13,7 @@ __all__ = [
     "Channel",
     "Correction",
     "Digest",
+    "Edition",
     "Enclosure",
     "FacetKind",
     "FeedFormat",
@@ -21,6 +22,7 @@ __all__ = [
     "Query",
     "Record",
     "SendPolicy",
+    "Utm",
     "aware",
 ]
 
@@ -226,6 +228,16 @@ class Channel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Utm:
+    """What is added to a digest's links to articles (utm_source, utm_medium, utm_campaign)."""
+
+    source: str
+    medium: str = "email"
+    #: A Jinja2 template.
+    campaign: str = "{{ digest.slug }}-{{ number }}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Digest:
     """A newsletter's definition."""
 
@@ -240,9 +252,34 @@ class Digest:
     template: str = "magazine"
     #: A Jinja2 template of the subject line.
     subject: str = "{{ digest.title }}: {{ lead.title }}"
+    #: A Jinja2 template of what mail programs show after the subject.
+    preheader: str = "{{ lead.dek or lead.excerpt }}"
+    #: Topic, region or brand: what the stories after the lead are grouped by.
+    group_by: FacetKind | None = None
+    #: Labels of the groups in their order; the others follow.
+    sections: tuple[str, ...] = ()
+    #: True where an issue carries whole articles, False where it carries their beginnings.
+    full_text: bool = False
+    #: Stories after so many, the lead counted, are brief.
+    briefs_after: int = 12
+    #: Bytes that an issue's HTML may take.
+    size_limit: int = 90 * 1024
+    utm: Utm | None = None
     #: Crontab text in the site's zone, or None for an issue on demand only.
     cadence: str | None = None
     send: SendPolicy = SendPolicy.REVIEW
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edition:
+    """What readers of one selection get of an issue: rendered once, with tokens for what differs."""
+
+    #: Arrival numbers, in their order.
+    articles: tuple[int, ...]
+    #: What makes its tokens its own.
+    mark: str
+    html: bytes
+    text: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,6 +298,10 @@ class Issue:
     articles: tuple[str, ...]
     #: What is staged: file name → bytes.
     files: dict[str, bytes]
+    #: Its text with tokens, once per distinct set of articles that readers get.
+    editions: tuple[Edition, ...]
+    #: How many errors the preflight found.
+    errors: int
 
 
 #: The facet that every article belongs to.

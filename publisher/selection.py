@@ -8,7 +8,7 @@ from datetime import datetime
 
 from publisher.model import Article, Digest, FacetKind, Query, Record
 
-__all__ = ["Candidate", "Choice", "choose", "folded", "matches", "newest_first"]
+__all__ = ["Candidate", "Choice", "choose", "editions", "folded", "matches", "newest_first"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,20 +52,44 @@ def newest_first(articles: Iterable[Article]) -> list[Article]:
     return sorted(articles, key=lambda article: (article.published, article.seq), reverse=True)
 
 
-def choose(digest: Digest, candidates: Sequence[Candidate], now: datetime) -> Choice:
+def choose(digest: Digest, candidates: Sequence[Candidate], now: datetime, *, lead: int | None = None) -> Choice:
     """Decide what the digest's next issue carries.
 
     An issue is made when at least one article is new since the last one and the minimum is
     reached. What was carried over goes along, but does not make an issue by itself: otherwise
     running twice in a row would send out the archive in slices.
 
-    An article dated after ``now`` waits for its time.
+    An article dated after ``now`` waits for its time. The one whose arrival number is ``lead``
+    stands first, if it is due, whatever its age.
     """
     due = [one for one in candidates if one.article.published <= now and matches(digest.query, one.article)]
     ordered = newest_first(one.article for one in due)
+    ordered.sort(key=lambda article: article.seq != lead)
     if all(one.carried_over for one in due):
         return Choice(articles=(), waiting=tuple(ordered), reason="nothing new")
     if len(ordered) < digest.at_least:
         reason = f"{len(ordered)} new, an issue needs at least {digest.at_least}"
         return Choice(articles=(), waiting=tuple(ordered), reason=reason)
     return Choice(articles=tuple(ordered[: digest.at_most]), waiting=tuple(ordered[digest.at_most :]), reason="")
+
+
+def editions(articles: Sequence[Article], selections: Sequence[Query]) -> dict[tuple[Article, ...], list[int]]:
+    """Return what readers get of an issue's articles, by what they asked for.
+
+    Readers who ask for different things may get the same articles: they share an edition, which
+    is rendered once.
+
+    Args:
+        articles: the issue's, in their order.
+        selections: what readers ask for.
+
+    Returns:
+        The articles of each distinct edition → places of the selections that get it. Selections
+        that get nothing are left out.
+    """
+    found: dict[tuple[int, ...], list[int]] = {}
+    for place, selection in enumerate(selections):
+        got = tuple(index for index, article in enumerate(articles) if matches(selection, article))
+        if got:
+            found.setdefault(got, []).append(place)
+    return {tuple(articles[index] for index in got): places for got, places in found.items()}

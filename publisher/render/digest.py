@@ -1,27 +1,50 @@
-"""Articles → a newsletter's HTML, plain text and subject line."""
+"""Articles → a newsletter's HTML, plain text and subject line, no larger than a mail may be."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
-from publisher.markup import direction, excerpt, language_direction, one_line, plain_text, safe_url
-from publisher.model import Article, Digest
-from publisher.render.colour import on_dark
+from markupsafe import Markup
+
+from publisher.colour import Palette
+from publisher.errors import TemplateError
+from publisher.mailable import linked_text
+from publisher.markup import language_direction, one_line
+from publisher.model import Article, Digest, FacetKind
 from publisher.render.dates import long_date
+from publisher.render.story import Extent, Notice, Story, story_of
 from publisher.render.templates import render, render_line
+from publisher.tokens import Tokens
 
-__all__ = ["Letterhead", "Rendering", "Story", "render_digest"]
+__all__ = ["FONTS", "Letterhead", "Logo", "Rendering", "Section", "render_digest"]
 
-_LEAD_WORDS: Final = 70
-_STORY_WORDS: Final = 32
-#: Words that a reader takes in a minute (Brysbaert 2019, doi:10.1016/j.jml.2019.104047).
-_READING_SPEED: Final = 238
-#: RFC 5322 folds longer lines, and mail programs cut them much earlier.
+#: Longer subject lines are cut: RFC 5322 folds them, and mail programs show much less.
 _LONGEST_SUBJECT: Final = 200
+_LONGEST_PREHEADER: Final = 140
+#: Name of a type → fonts that are on every machine.
+FONTS: Final = {
+    "serif": Markup("Georgia, 'Times New Roman', serif"),
+    "book": Markup("'Palatino Linotype', Palatino, 'Book Antiqua', Georgia, serif"),
+    "sans": Markup("Helvetica, Arial, sans-serif"),
+    "grotesque": Markup("'Segoe UI', 'Helvetica Neue', Roboto, Arial, sans-serif"),
+    "mono": Markup("Menlo, Consolas, 'Courier New', monospace"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logo:
+    """The picture in the masthead."""
+
+    url: str
+    width: int
+    height: int
+    alt: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,83 +55,59 @@ class Letterhead:
     base_url: str
     description: str
     language: str
-    #: The theme's colour, ``#rrggbb``.
-    accent: str
-    postal_address: str
-    #: Where a reader leaves the list: https or mailto.
-    unsubscribe: str
-
-    @property
-    def accent_on_dark(self) -> str:
-        """The theme's colour where the ground is dark."""
-        return on_dark(self.accent)
+    light: Palette
+    dark: Palette
+    #: Names of :data:`FONTS`; None for the template's own.
+    headings: str | None = None
+    text: str | None = None
+    logo: Logo | None = None
+    footer: tuple[str, ...] = ()
+    postal_address: str = ""
+    #: Whether there is a page where a reader chooses what comes.
+    has_preferences: bool = False
+    #: Whether issues can be read on the web.
+    has_web_view: bool = False
+    zone: ZoneInfo | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Story:
-    """An article as a digest's template sees it: plain text throughout."""
+class Section:
+    """Stories under one heading."""
 
+    #: A topic, region or brand; empty where stories are not grouped.
     title: str
-    link: str
-    #: ``Security · Africa``
-    kicker: str
-    #: ``By Amara Okafor and Jonas Lindqvist``; empty where nobody signed.
-    byline: str
-    #: ``20 November 2026``
-    date: str
-    dek: str
-    #: The beginning of the body.
-    excerpt: str
-    #: Reading time, at least 1.
-    minutes: int
-    image: str | None
-    image_alt: str
-    image_credit: str
-    image_height: int | None
-    language: str
-    #: ``ltr`` or ``rtl``.
-    direction: str
+    stories: tuple[Story, ...]
+    #: Shown after the others, as a headline and a line.
+    briefs: tuple[Story, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendering:
-    """An issue's texts."""
+    """An issue's texts, with tokens for what differs from reader to reader."""
 
     subject: str
+    preheader: str
     html: str
     text: str
+    tokens: Tokens
+    #: What it carries, in the order in which it is shown; those that did not fit are not among them.
+    articles: tuple[Article, ...]
+    #: How many of those are shorter than the digest asks for, to fit.
+    shortened: int
 
 
-def _byline(article: Article) -> str:
-    names = [author.name for author in article.authors]
-    if len(names) > 1:
-        names = [", ".join(names[:-1]) + " and " + names[-1]]
-    return f"By {names[0]}" if names else ""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Job:
+    """What an issue is made from."""
 
-
-def _story(article: Article, letterhead: Letterhead, words: int, width: int) -> Story:
-    body = plain_text(article.body)
-    image = article.image
-    source = safe_url(image.url, letterhead.base_url + "/") if image is not None and image.url else None
-    height = None
-    if image is not None and image.width and image.height:
-        height = max(1, round(width * image.height / image.width))
-    return Story(
-        title=article.title,
-        link=article.link,
-        kicker=" · ".join(label for label in (article.topic, article.region) if label),
-        byline=_byline(article),
-        date=long_date(article.published, letterhead.language).rpartition(", ")[2],
-        dek=article.dek or "",
-        excerpt=excerpt(body, words),
-        minutes=max(1, round(len(body.split()) / _READING_SPEED)),
-        image=source,
-        image_alt=(image.alt or "") if image is not None else "",
-        image_credit=(image.credit or "") if image is not None else "",
-        image_height=height,
-        language=article.language or letterhead.language,
-        direction=direction(article.title),
-    )
+    digest: Digest
+    articles: Sequence[Article]
+    letterhead: Letterhead
+    number: int
+    moment: datetime
+    templates: Path
+    note: str
+    notices: Sequence[Notice]
 
 
 def render_digest(
@@ -119,45 +118,228 @@ def render_digest(
     number: int,
     moment: datetime,
     templates: Path,
+    note: str = "",
+    notices: Sequence[Notice] = (),
 ) -> Rendering:
-    """Return an issue's subject, inlined HTML and plain text.
+    """Return an issue's subject, inlined HTML and plain text, with tokens in them.
+
+    Where it is too large, stories are shortened from the last one on: whole texts to their
+    beginnings, then to headlines. If that is not enough, the last stories are left out.
 
     Args:
         digest: the newsletter.
-        articles: what the issue carries, the lead first; at least one.
+        articles: what the issue is to carry, the lead first; at least one.
         letterhead: what stands on every issue.
         number: the issue's own.
         moment: the issue's instant, on the newsroom's clock.
         templates: the site's own templates.
+        note: the editor's, HTML that is fit for mail; may be empty.
+        notices: what was put right or taken back in articles of earlier issues.
 
     Raises:
-        TemplateError: a template is missing or broken.
+        TemplateError: a template is missing or broken, or not even one story fits.
     """
+    job = _Job(
+        digest=digest,
+        articles=[articles[place] for place in _order(digest, articles)],
+        letterhead=letterhead,
+        number=number,
+        moment=moment,
+        templates=templates,
+        note=note,
+        notices=notices,
+    )
+    most = Extent.FULL if digest.full_text else Extent.EXCERPT
+    extents = [_bounded(article, most, digest.size_limit) for article in job.articles]
+
+    @lru_cache(maxsize=2)
+    def attempt(cuts: int) -> tuple[Rendering, bool]:
+        made = _rendering(job, _shortened(extents, cuts))
+        return made, len(made.html.encode()) <= digest.size_limit
+
+    made, fits = attempt(0)
+    if fits:
+        return made
+    cuts = _least(lambda count: attempt(count)[1], sum(extents))
+    if cuts is not None:
+        return attempt(cuts)[0]
+    headlines = [Extent.HEADLINE] * len(articles)
+    # Not one story more than fits: the number that is left out is the least that will do.
+    left_out = _least(
+        lambda count: len(_rendering(job, headlines[: len(headlines) - count]).html.encode()) <= digest.size_limit,
+        len(headlines) - 1,
+    )
+    if left_out is None:
+        raise TemplateError(f"not even one story fits into {digest.size_limit:,} bytes of HTML: shorten the template")
+    return _rendering(job, headlines[: len(headlines) - left_out])
+
+
+def _bounded(article: Article, most: Extent, limit: int) -> Extent:
+    """Return how much of an article can be shown at all: no book of a text is tried."""
+    return Extent.EXCERPT if most is Extent.FULL and len(article.body) > limit else most
+
+
+def _shortened(extents: Sequence[Extent], cuts: int) -> list[Extent]:
+    """Return the extents with ``cuts`` steps taken: all texts to excerpts, last first, then to headlines."""
+    found = list(extents)
+    for least in (Extent.EXCERPT, Extent.HEADLINE):
+        for place in reversed(range(len(found))):
+            if cuts and found[place] > least:
+                found[place] = Extent(found[place] - 1)
+                cuts -= 1
+    return found
+
+
+def _least(holds: Any, most: int) -> int | None:
+    """Return the least number from 1 to ``most`` that ``holds``, None if none does; what holds goes on holding."""
+    if most < 1 or not holds(most):
+        return None
+    low, high = 1, most
+    while low < high:
+        middle = (low + high) // 2
+        if holds(middle):
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+def _rendering(job: _Job, extents: Sequence[Extent]) -> Rendering:
+    """Return the issue with so much of each of the first articles."""
     from publisher.render.inline import inline
 
-    stories = [
-        _story(article, letterhead, _LEAD_WORDS if place == 0 else _STORY_WORDS, 600 if place == 0 else 160)
-        for place, article in enumerate(articles)
-    ]
-    lead, rest = stories[0], stories[1:]
-    values: dict[str, Any] = {
-        "digest": digest,
-        "number": number,
-        "date": long_date(moment, letterhead.language),
-        "lead": lead,
-        "stories": rest,
-        "letterhead": letterhead,
-        "direction": language_direction(letterhead.language),
-        "preheader": lead.dek or lead.excerpt,
-    }
-    line = render_line(digest.subject, values, f"digests.{digest.slug}.subject")
-    subject = one_line(line)
-    if len(subject) > _LONGEST_SUBJECT:
-        subject = subject[: _LONGEST_SUBJECT - 1].rstrip() + "…"
-    values["subject"] = subject
+    values, stories = _values(job, extents)
+    digest, name = job.digest, f"digests.{job.digest.slug}"
+    subject = _line(digest.subject, values, f"{name}.subject", _LONGEST_SUBJECT)
+    preheader = _line(digest.preheader, values, f"{name}.preheader", _LONGEST_PREHEADER)
+    tokens = Tokens.of(subject, preheader, job.note, job.notices, stories)
+    values |= {"subject": subject, "preheader": preheader, "tokens": _TokenNames(tokens, job.letterhead)}
     folder = f"digest/{digest.template}"
+    most = Extent.FULL if digest.full_text else Extent.EXCERPT
     return Rendering(
         subject=subject,
-        html=inline(render(templates, f"{folder}/message.html.j2", values)),
-        text=render(templates, f"{folder}/message.txt.j2", values),
+        preheader=preheader,
+        html=inline(render(job.templates, f"{folder}/message.html.j2", values)),
+        text=render(job.templates, f"{folder}/message.txt.j2", values),
+        tokens=tokens,
+        articles=tuple(job.articles[: len(extents)]),
+        shortened=sum(one < most for one in extents),
     )
+
+
+def _line(template: str, values: dict[str, Any], setting: str, longest: int) -> str:
+    line = one_line(render_line(template, values, setting))
+    return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
+
+
+@dataclass(frozen=True, slots=True)
+class _TokenNames:
+    """The tokens as a template asks for them; None where the site has no such page."""
+
+    _tokens: Tokens
+    _letterhead: Letterhead
+
+    @property
+    def address(self) -> str:
+        return self._tokens["address"]
+
+    @property
+    def unsubscribe(self) -> str:
+        return self._tokens["unsubscribe"]
+
+    @property
+    def preferences(self) -> str | None:
+        return self._tokens["preferences"] if self._letterhead.has_preferences else None
+
+    @property
+    def web_view(self) -> str | None:
+        return self._tokens["web_view"] if self._letterhead.has_web_view else None
+
+
+def _values(job: _Job, extents: Sequence[Extent]) -> tuple[dict[str, Any], tuple[Story, ...]]:
+    """Return what the templates may ask for, and the stories in the order in which they are shown."""
+    digest, letterhead = job.digest, job.letterhead
+    base = {"digest": digest, "number": job.number}
+    utm: list[tuple[str, str]] = []
+    if digest.utm is not None:
+        campaign = one_line(render_line(digest.utm.campaign, base, f"digests.{digest.slug}.utm.campaign"))
+        utm = [("utm_source", digest.utm.source), ("utm_medium", digest.utm.medium), ("utm_campaign", campaign)]
+    number = 1
+    stories: list[Story] = []
+    shown = job.articles[: len(extents)]
+    for place, article in enumerate(shown):
+        story = story_of(
+            article,
+            number=number,
+            is_lead=place == 0,
+            is_brief=place >= digest.briefs_after,
+            extent=extents[place],
+            base_url=letterhead.base_url,
+            language=letterhead.language,
+            utm=utm,
+            zone=letterhead.zone,
+        )
+        number += 1 + len(story.references)
+        stories.append(story)
+    note_text, note_links = linked_text(job.note, number)
+    labels = [_label(digest.group_by, article) for article in shown]
+    values = base | {
+        "date": long_date(job.moment, letterhead.language),
+        "lead": stories[0],
+        "stories": stories[1:],
+        "sections": _sections(stories[1:], labels[1:]),
+        "note": Markup(job.note),  # noqa: S704 - cleaned when it was taken up
+        "note_text": note_text.split("\n") if note_text else [],
+        "note_references": list(enumerate(note_links, number)),
+        "notices": list(job.notices),
+        "minutes": sum(story.minutes for story in stories),
+        "letterhead": letterhead,
+        "light": letterhead.light,
+        "dark": letterhead.dark,
+        "fonts": FONTS,
+        "direction": language_direction(letterhead.language),
+    }
+    return values, tuple(stories)
+
+
+def _label(kind: FacetKind | None, article: Article) -> str:
+    return {FacetKind.TOPIC: article.topic, FacetKind.REGION: article.region, FacetKind.BRAND: article.brand}.get(
+        kind or FacetKind.ALL
+    ) or ""
+
+
+def _order(digest: Digest, articles: Sequence[Article]) -> list[int]:
+    """Return the places of the articles in the order in which they are shown: the lead, then group by group.
+
+    Groups stand as the digest names them, then by their newest story; what belongs to none is last.
+    """
+    rest = list(range(1, len(articles)))
+    if digest.group_by is None:
+        return [0, *rest]
+    named = {label.casefold(): place for place, label in enumerate(digest.sections)}
+    labels = {index: _label(digest.group_by, articles[index]).casefold() for index in rest}
+    first: dict[str, int] = {}
+    for index in rest:
+        first.setdefault(labels[index], index)
+
+    def key(index: int) -> tuple[bool, int, int, int]:
+        label = labels[index]
+        return (not label, named.get(label, len(named)), first[label], index)
+
+    return [0, *sorted(rest, key=key)]
+
+
+def _sections(stories: Sequence[Story], labels: Sequence[str]) -> list[Section]:
+    found: list[tuple[str, list[Story]]] = []
+    for story, label in zip(stories, labels, strict=True):
+        if not found or found[-1][0].casefold() != label.casefold():
+            found.append((label, []))
+        found[-1][1].append(story)
+    return [
+        Section(
+            title=label if len(found) > 1 or label else "",
+            stories=tuple(one for one in some if not one.is_brief),
+            briefs=tuple(one for one in some if one.is_brief),
+        )
+        for label, some in found
+    ]

@@ -1,0 +1,185 @@
+"""An article as a digest's template sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum
+from typing import Final
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from zoneinfo import ZoneInfo
+
+from markupsafe import Markup
+
+from publisher.mailable import linked_text, mailable
+from publisher.markup import direction, excerpt, plain_text, safe_url
+from publisher.model import Article, Author
+from publisher.render.dates import long_date
+
+__all__ = ["Extent", "Notice", "Story", "byline", "story_of", "tracked"]
+
+#: Words that a reader takes in a minute (Brysbaert 2019, doi:10.1016/j.jml.2019.104047).
+_READING_SPEED: Final = 238
+LEAD_WIDTH: Final = 600
+#: A story's picture, beside its text.
+SIDE_WIDTH: Final = 160
+#: The column of a text, within its card.
+TEXT_WIDTH: Final = 544
+_LEAD_WORDS: Final = 70
+_STORY_WORDS: Final = 32
+_BRIEF_WORDS: Final = 24
+#: Headlines longer than this are cut, with an ellipsis: they are a text by themselves.
+_LONGEST_TITLE: Final = 200
+_LONGEST_DEK: Final = 90
+
+
+class Extent(IntEnum):
+    """How much of a story an issue carries."""
+
+    HEADLINE = 0
+    EXCERPT = 1
+    FULL = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """Something that was put right or taken back in an article that is out."""
+
+    title: str
+    #: Where the article is; None where it was withdrawn.
+    link: str | None
+    #: ``21 November 2026``
+    date: str
+    note: str
+    direction: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """An article as a digest's template sees it: plain text, but for ``body``."""
+
+    title: str
+    link: str
+    #: The number of its link in the plain text.
+    number: int
+    #: ``Security · Africa``
+    kicker: str
+    #: ``By Amara Okafor and Jonas Lindqvist``; empty where nobody signed.
+    byline: str
+    #: ``20 November 2026``
+    date: str
+    dek: str
+    #: The beginning of the text; empty where the story carries the whole, or the headline only.
+    excerpt: str
+    #: The whole text as HTML; empty where the story carries less.
+    body: Markup
+    #: The whole text, one line a paragraph, links marked by their numbers.
+    body_text: tuple[str, ...]
+    #: The links in ``body_text``: number and address.
+    references: tuple[tuple[int, str], ...]
+    #: Reading time, at least 1.
+    minutes: int
+    image: str | None
+    image_alt: str
+    image_credit: str
+    #: Pixels, as it is shown.
+    image_width: int
+    image_height: int | None
+    language: str
+    #: ``ltr`` or ``rtl``.
+    direction: str
+    is_brief: bool
+    #: What was put right in it, oldest first: date and note.
+    corrections: tuple[tuple[str, str], ...] = field(default=())
+
+
+def byline(authors: Sequence[Author]) -> str:
+    """Return ``By Ann Lee and Bo Chen``; empty where nobody signed."""
+    names = [author.name for author in authors]
+    if len(names) > 1:
+        names = [", ".join(names[:-1]) + " and " + names[-1]]
+    return f"By {names[0]}" if names else ""
+
+
+def tracked(link: str, utm: Sequence[tuple[str, str]]) -> str:
+    """Return the link with the parameters added, in place of those of the same name."""
+    if not utm:
+        return link
+    parts = urlsplit(link)
+    names = {name for name, _ in utm}
+    kept = [pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0] not in names]
+    return urlunsplit(parts._replace(query=urlencode([*kept, *utm])))
+
+
+def short_date(moment: datetime, language: str) -> str:
+    """Return ``20 November 2026``."""
+    return long_date(moment, language).rpartition(", ")[2]
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"
+
+
+def story_of(
+    article: Article,
+    *,
+    number: int,
+    is_lead: bool,
+    is_brief: bool,
+    extent: Extent,
+    base_url: str,
+    language: str,
+    utm: Sequence[tuple[str, str]],
+    zone: ZoneInfo | None,
+) -> Story:
+    """Return the article as a template sees it.
+
+    Args:
+        article: the article.
+        number: of its link in the plain text; links in its text follow.
+        is_lead: whether it is the first of the issue.
+        is_brief: whether it is shown as a headline and a line.
+        extent: how much of it is shown at most.
+        base_url: the site's.
+        language: the site's.
+        utm: parameters for its link.
+        zone: the newsroom's, for the dates of corrections.
+    """
+    text = plain_text(article.body)
+    image = article.image
+    source = safe_url(image.url, base_url + "/") if image is not None and image.url else None
+    width = LEAD_WIDTH if is_lead else SIDE_WIDTH
+    height = None
+    if image is not None and image.width and image.height:
+        height = max(1, round(width * image.height / image.width))
+    full = extent is Extent.FULL and not is_brief
+    body = mailable(article.body, article.link, TEXT_WIDTH) if full else ""
+    body_text, references = linked_text(body, number + 1) if full else ("", ())
+    words = _LEAD_WORDS if is_lead else _BRIEF_WORDS if is_brief else _STORY_WORDS
+    shows_excerpt = extent is Extent.EXCERPT and (is_lead or not article.dek)
+    return Story(
+        title=_cut(article.title, _LONGEST_TITLE),
+        link=tracked(article.link, utm),
+        number=number,
+        kicker=" · ".join(label for label in (article.topic, article.region) if label),
+        byline=byline(article.authors),
+        date=short_date(article.published, language),
+        dek="" if extent is Extent.HEADLINE else excerpt(article.dek or "", _BRIEF_WORDS if is_brief else _LONGEST_DEK),
+        excerpt=excerpt(text, words) if shows_excerpt else "",
+        body=Markup(body),  # noqa: S704 - made of sanitised HTML, and cleaned once more
+        body_text=tuple(body_text.split("\n")) if body_text else (),
+        references=tuple(enumerate(references, number + 1)),
+        minutes=max(1, round(len(text.split()) / _READING_SPEED)),
+        image=source,
+        image_alt=(image.alt or "") if image is not None else "",
+        image_credit=(image.credit or "") if image is not None else "",
+        image_width=width,
+        image_height=height,
+        language=article.language or language,
+        direction=direction(article.title),
+        is_brief=is_brief,
+        corrections=tuple(
+            (short_date(one.at.astimezone(zone) if zone else one.at, language), one.note) for one in article.corrections
+        ),
+    )
