@@ -34,8 +34,16 @@ class Envelope:
     date: datetime
     #: Left of the @ in Message-ID: the same for the same issue, for ever.
     message_key: str
-    #: Where a reader leaves the list: https or mailto.
-    unsubscribe: str
+    #: Where a reader leaves the list: https and mailto addresses, in the order of preference.
+    unsubscribe: tuple[str, ...]
+    #: Whether the first of them takes the POST of a mail program's own button (RFC 8058).
+    one_click: bool = False
+    #: Where a person finds help with the list (RFC 2369 §3.1).
+    help: str | None = None
+    #: Where the list's issues can be read (RFC 2369 §3.6).
+    archive: str | None = None
+    #: ``issue:digest:newsletter``, for the complaint reports of large receivers; no reader in it.
+    feedback_id: str | None = None
 
 
 def _charset() -> Charset:
@@ -82,7 +90,15 @@ def build_message(envelope: Envelope, *, text: str, html: str) -> bytes:
     Raises:
         ValueError: a header would break the line.
     """
-    for value in (envelope.sender, envelope.reply_to, envelope.list_name, envelope.subject, envelope.unsubscribe):
+    for value in (
+        envelope.sender,
+        envelope.reply_to,
+        envelope.list_name,
+        envelope.subject,
+        envelope.help,
+        envelope.archive,
+        *envelope.unsubscribe,
+    ):
         if value is not None and re.search(r"[\x00-\x1f\x7f]", value):
             raise ValueError(f"a header must be one line: {value!r}")
     parts: Sequence[tuple[str, bytes]] = (
@@ -101,7 +117,12 @@ def build_message(envelope: Envelope, *, text: str, html: str) -> bytes:
         ("Date", format_datetime(envelope.date)),
         ("Message-ID", f"<{envelope.message_key}@{domain}>"),
         ("List-Id", f"{_phrase(envelope.list_name)} <{envelope.list_slug}.{domain}>"),
-        ("List-Unsubscribe", f"<{envelope.unsubscribe}>"),
+        # Literally, and folded between addresses only: encoded, it would be no button any more.
+        ("List-Unsubscribe", ",\r\n ".join(f"<{one}>" for one in envelope.unsubscribe)),
+        *([("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")] if envelope.one_click else []),
+        *([("List-Help", f"<{envelope.help}>")] if envelope.help else []),
+        *([("List-Archive", f"<{envelope.archive}>")] if envelope.archive else []),
+        *([("Feedback-ID", f"{envelope.feedback_id}:{domain}")] if envelope.feedback_id else []),
         ("Precedence", "bulk"),
         ("Auto-Submitted", "auto-generated"),
         ("MIME-Version", "1.0"),

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from publisher.check import RULES, check_entry, check_feed
 from publisher.check.feed import form_of, previous_page
+from publisher.check.feedrules import FEED_RULES
 from publisher.markup import clean_characters, one_line, sanitise
 from publisher.model import Author, Correction, Enclosure, FeedFormat, Image
 from tests.unit.test_feed_rendering import CHANNEL, LINE, MOMENT, TEXT, article, feed
@@ -210,8 +211,8 @@ def test_every_rule_is_broken_by_a_test_has_a_cure_and_a_source_and_is_documente
         "history-link",
         "not-modified",
     }
-    assert set(RULES) == tested
-    for name, rule in RULES.items():
+    assert set(FEED_RULES) == tested
+    for name, rule in FEED_RULES.items():
         assert re.fullmatch(r"[a-z0-9-]+", name)
         assert rule.says and rule.cure and rule.source.startswith("https://")
         assert f"| `{name}` | {rule.says} | {rule.cure} | [source]({rule.source}) |" in page

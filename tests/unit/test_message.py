@@ -21,7 +21,7 @@ ENVELOPE: dict[str, Any] = {
     "subject": "Hello",
     "date": datetime(2026, 11, 23, 7, tzinfo=UTC),
     "message_key": "daily.20261123T0700Z",
-    "unsubscribe": "https://review.example/leave?token=" + "x" * 200,
+    "unsubscribe": ("https://review.example/leave?token=" + "x" * 200,),
 }
 
 
@@ -57,7 +57,7 @@ def test_the_headers() -> None:
 
 def test_a_long_unsubscribe_address_stands_literally() -> None:
     data = build()
-    assert b"List-Unsubscribe: <" + ENVELOPE["unsubscribe"].encode() + b">\r\n" in data
+    assert b"List-Unsubscribe: <" + ENVELOPE["unsubscribe"][0].encode() + b">\r\n" in data
     assert b"Reply-To" not in data
 
 
