@@ -9,6 +9,7 @@
     │   └── StoreBusy              another run holds the site and did not finish in time
     ├── StageError                 a file cannot be written into feeds/ or outbox/
     ├── TemplateError              a template is missing or broken
+    ├── BrowserMissing             there is no Chromium to look with, or nothing to drive it
     ├── RemoteError                another server does not answer, or not as it should
     └── RecordRefused              one record is set aside by name; the others go on
 
@@ -17,6 +18,7 @@ and what to do about it, in one sentence that a person can act on.
 """
 
 __all__ = [
+    "BrowserMissing",
     "PublisherError",
     "RecordRefused",
     "RemoteError",
@@ -59,6 +61,10 @@ class StageError(PublisherError):
 
 class TemplateError(PublisherError):
     """A template is missing, does not parse, or asks for a name that is not there."""
+
+
+class BrowserMissing(PublisherError):
+    """There is no Chromium, or no Playwright to drive it."""
 
 
 class RemoteError(PublisherError):

@@ -1,4 +1,4 @@
-"""``publish check``: feeds on the disk and on the web, against the rules for feeds."""
+"""``publish check``: feeds on the disk and on the web, and issues, against their rules."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+from publisher.actions.preflight import IssueCheck, check_issues, is_issue
 from publisher.actions.report import Progress, silent
 from publisher.check import Finding, check_feed
 from publisher.check.feed import MEDIA_TYPES, form_of, previous_page
@@ -40,19 +41,40 @@ class CheckReport:
     """What was looked at, and what was found."""
 
     feeds: int = 0
-    #: Those with findings.
+    #: Feeds with findings.
     faulty: list[Checked] = field(default_factory=list)
+    issues: list[IssueCheck] = field(default_factory=list)
 
     @property
     def findings(self) -> int:
         """How many findings there are."""
-        return sum(len(one.findings) for one in self.faulty)
+        return len(self.all_findings)
+
+    @property
+    def all_findings(self) -> list[tuple[str, Finding]]:
+        """What was found: in which issue or feed, and what."""
+        issues = [(one.name, found) for one in self.issues for found in one.findings]
+        return issues + [(one.name, found) for one in self.faulty for found in one.findings]
+
+    @property
+    def held_back(self) -> list[IssueCheck]:
+        """Issues that may not be sent."""
+        return [one for one in self.issues if one.forced is None and any(found.is_error for found in one.findings)]
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as ``publish check --json`` prints it."""
         return {
             "feeds": self.feeds,
-            "findings": [{"file": one.name, **found.as_dict()} for one in self.faulty for found in one.findings],
+            "issues": [
+                {
+                    "name": one.name,
+                    "forced": one.forced,
+                    "held_back": one in self.held_back,
+                    "no_browser": one.no_browser,
+                }
+                for one in self.issues
+            ],
+            "findings": [{"file": name, **found.as_dict()} for name, found in self.all_findings],
         }
 
 
@@ -68,17 +90,26 @@ class _File:
     feeds_url: str
 
 
-def check(site: Site | None, targets: Sequence[str], now: datetime, *, progress: Progress = silent) -> CheckReport:
-    """Return what is wrong with feeds.
+def check(
+    site: Site | None,
+    targets: Sequence[str],
+    now: datetime,
+    *,
+    with_browser: bool = True,
+    progress: Progress = silent,
+) -> CheckReport:
+    """Return what is wrong with feeds and issues.
 
     Args:
         site: the settings; None outside of a site.
-        targets: files, folders and addresses; the site's feeds/ where there are none.
+        targets: feeds by file, folder and address, issues by name, folder and file; the site's
+            feeds/ where there are none.
         now: what time it is: no date may lie later.
+        with_browser: False where no browser is to look at issues.
         progress: told now and then how far the work is.
 
     Raises:
-        SettingsError: a file or folder is not there, or there is no site to check.
+        SettingsError: an issue, file or folder is not there, or there is no site to check.
         RemoteError: an address does not answer.
     """
     report = CheckReport()
@@ -88,7 +119,13 @@ def check(site: Site | None, targets: Sequence[str], now: datetime, *, progress:
             raise SettingsError("there is no publisher.toml here: name a folder, a file or an address")
         names = [os.path.relpath(site.feeds_dir)]
     files: list[_File] = []
+    mails = [name for name in names if is_issue(name, site)]
+    for number, issue in enumerate(check_issues(site, mails, now, with_browser=with_browser) if mails else (), 1):
+        report.issues.append(issue)
+        progress("checking issues", number, len(mails))
     for name in names:
+        if name in mails:
+            continue
         if name.startswith(("http://", "https://")):
             _note(report, _check_url(name, now))
         else:
@@ -112,7 +149,7 @@ def _note(report: CheckReport, one: Checked) -> None:
 
 def _files(target: Path, site: Site | None) -> Iterator[_File]:
     if not target.exists():
-        raise SettingsError(f"{target} is not there: name a folder, a file or an address")
+        raise SettingsError(f"{target} is not there: name an issue, a folder, a file or an address")
     paths = [target]
     if target.is_dir():
         paths = sorted(

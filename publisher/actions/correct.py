@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from publisher.actions.filing import Filed, file_articles, unfile_articles
 from publisher.actions.lists import gone_path
+from publisher.actions.naming import named_article
 from publisher.actions.publish import publish
 from publisher.actions.report import Progress, PublishReport, silent
 from publisher.config import Site
@@ -19,7 +20,6 @@ from publisher.model import Article
 from publisher.store import articles as store
 from publisher.store import corrections, feeds
 from publisher.store.articles import Stored
-from publisher.store.corrections import Named
 
 __all__ = ["Edited", "correct", "reinstate", "retract"]
 
@@ -152,24 +152,11 @@ def _free(connection: Connection, one: Stored, now: datetime) -> int:
 
 
 def _named(connection: Connection, site: Site, name: str, edited: Edited) -> tuple[Stored, Article]:
-    """Return the one article that a name means."""
-    found = corrections.find_articles(connection, name.strip(), site.base_url)
-    if not found:
-        raise SettingsError(
-            f"no article is called {name!r}; name it by its id, its address, its file in "
-            f"{site.paths.articles}/ or the last part of its path"
-        )
-    if len(found) > 1:
-        raise SettingsError(f"{name!r} may be any of {len(found)} articles; name one by its id:\n" + _choices(found))
-    seq = found[0].seq
-    article = store.articles_by_seq(connection, [seq], site.base_url, site.tz)[seq]
+    """Return the one article that a name means, noted in the report."""
+    one, article = named_article(connection, site, name)
     edited.title, edited.id, edited.link = article.title, article.id, article.link
-    edited.issues = [f"{site.paths.outbox}/{path}" for path in corrections.issues_carrying(connection, seq)]
-    return store.stored(connection, [seq])[seq], article
-
-
-def _choices(found: list[Named]) -> str:
-    return "\n".join(f"  {one.id}  {one.path}  ({one.source})" for one in found)
+    edited.issues = [f"{site.paths.outbox}/{path}" for path in corrections.issues_carrying(connection, one.seq)]
+    return one, article
 
 
 def _standing(connection: Connection, site: Site, name: str, now: datetime, edited: Edited) -> tuple[Stored, Article]:

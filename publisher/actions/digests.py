@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection
 
 from publisher.actions.report import IssueNote, PublishReport, WaitingNote
 from publisher.config import Site
-from publisher.errors import SettingsError, TemplateError
-from publisher.model import Article, Digest, Issue
+from publisher.errors import TemplateError
+from publisher.model import Digest
 from publisher.selection import Candidate, choose, matches
 from publisher.stage import Stage
 from publisher.store import articles as store
 from publisher.store import feeds as table
-from publisher.store import issues
+from publisher.store import issues, preparations
 from publisher.store.database import Database
 from publisher.store.feeds import StagedFile
 from publisher.store.sources import Problem
+
+if TYPE_CHECKING:
+    from publisher.actions.composing import Composed
 
 __all__ = ["issue_name", "make_issues", "stage_issues"]
 
@@ -82,30 +82,55 @@ def _begin(connection: Connection, digest: Digest, site: Site, now: datetime) ->
     found = found[: digest.at_most] + [
         seq for seq in later if articles[seq].published > now and matches(digest.query, articles[seq])
     ]
-    issues.add_pending(connection, [(digest.slug, seq) for seq in found])
+    lead = preparations.preparation_of(connection, digest.slug).lead_seq
+    issues.add_pending(connection, [(digest.slug, seq) for seq in [*found, *([lead] if lead is not None else [])]])
 
 
 def _make_issue(connection: Connection, digest: Digest, site: Site, now: datetime, report: PublishReport) -> None:
+    # A run with nothing to do imports neither templates nor the preflight.
+    from publisher.actions.composing import compose, notices
+
     waiting = issues.pending_articles(connection, digest.slug, int(now.timestamp()))
     articles = store.articles_by_seq(connection, list(waiting), site.base_url, site.tz)
     candidates = [Candidate(article=articles[seq], carried_over=carried) for seq, carried in waiting.items()]
-    choice = choose(digest, candidates, now)
+    said = preparations.preparation_of(connection, digest.slug)
+    choice = choose(digest, candidates, now, lead=said.lead_seq)
     if not choice.articles:
         report.waiting.append(WaitingNote(digest=digest.slug, reason=choice.reason, articles=len(choice.waiting)))
         return
     slot = _free_slot(connection, digest, now)
-    number = issues.last_number(connection, digest.slug) + 1
-    made = _issue(digest, choice.articles, site, slot, number)
-    issues.add_issue(connection, made, [one.seq for one in choice.articles], [one.seq for one in choice.waiting])
-    report.issues.append(
-        IssueNote(
-            digest=digest.slug,
-            number=number,
-            subject=made.subject,
-            articles=len(choice.articles),
-            path=f"{site.paths.outbox}/{digest.slug}/{made.name}",
-            send=digest.send.value,
-        )
+    composed = compose(
+        site,
+        digest,
+        choice.articles,
+        slot=slot,
+        name=issue_name(slot, site),
+        number=issues.last_number(connection, digest.slug) + 1,
+        note=said.note,
+        notices=notices(connection, site, digest, choice.articles, now),
+    )
+    made = composed.issue
+    carried = [one.seq for one in composed.articles]
+    left = [one.seq for one in (*choice.articles, *choice.waiting) if one.seq not in carried]
+    issues.add_issue(connection, made, carried, left)
+    preparations.clear_preparation(connection, digest.slug)
+    report.issues.append(_issue_note(composed, digest, site))
+
+
+def _issue_note(composed: Composed, digest: Digest, site: Site) -> IssueNote:
+    made = composed.issue
+    return IssueNote(
+        digest=digest.slug,
+        number=made.number,
+        subject=made.subject,
+        articles=len(composed.articles),
+        path=f"{site.paths.outbox}/{digest.slug}/{made.name}",
+        send=digest.send.value,
+        renderings=len(made.editions),
+        shortened=composed.shortened,
+        html_size=len(made.files["index.html"]),
+        errors=tuple(f"{one.rule}: {one.what}" for one in composed.findings if one.is_error),
+        warnings=sum(not one.is_error for one in composed.findings),
     )
 
 
@@ -116,68 +141,6 @@ def _free_slot(connection: Connection, digest: Digest, now: datetime) -> datetim
     while slot in taken:
         slot += timedelta(minutes=1)
     return slot
-
-
-def _issue(digest: Digest, articles: Sequence[Article], site: Site, slot: datetime, number: int) -> Issue:
-    """Return the issue, rendered."""
-    from publisher.mail import Envelope, build_message
-    from publisher.render.digest import Letterhead, render_digest
-
-    if site.mail is None:
-        raise SettingsError("mail.sender: is needed to make issues, and missing")
-    moment, name = slot.astimezone(site.tz), issue_name(slot, site)
-    bare = site.mail.sender.rpartition("<")[2].rstrip("> ")
-    unsubscribe = site.mail.unsubscribe or f"mailto:{bare}?subject={quote('unsubscribe ' + digest.slug)}"
-    letterhead = Letterhead(
-        site=site.title,
-        base_url=site.base_url,
-        description=site.description,
-        language=site.language,
-        accent=site.theme.accent,
-        postal_address=site.mail.postal_address,
-        unsubscribe=unsubscribe,
-    )
-    made = render_digest(digest, articles, letterhead, number=number, moment=moment, templates=site.templates_dir)
-    envelope = Envelope(
-        sender=site.mail.sender,
-        reply_to=site.mail.reply_to,
-        list_name=digest.title,
-        list_slug=digest.slug,
-        subject=made.subject,
-        date=moment,
-        message_key=f"{digest.slug}.{slot:%Y%m%dT%H%M}Z",
-        unsubscribe=unsubscribe,
-    )
-    issue = Issue(
-        digest=digest.slug,
-        slot=slot,
-        name=name,
-        number=number,
-        subject=made.subject,
-        articles=tuple(one.id for one in articles),
-        files={
-            "message.eml": build_message(envelope, text=made.text, html=made.html),
-            "index.html": made.html.encode(),
-            "message.txt": made.text.encode(),
-        },
-    )
-    issue.files["issue.json"] = _about(issue, digest, articles)
-    return issue
-
-
-def _about(issue: Issue, digest: Digest, articles: Sequence[Article]) -> bytes:
-    """Return issue.json: what a program wants to know of an issue."""
-    about = {
-        "digest": digest.slug,
-        "title": digest.title,
-        "number": issue.number,
-        "slot": issue.slot.isoformat(),
-        "name": issue.name,
-        "subject": issue.subject,
-        "send": digest.send.value,
-        "articles": [{"id": one.id, "title": one.title, "url": one.link} for one in articles],
-    }
-    return (json.dumps(about, ensure_ascii=False, indent=2) + "\n").encode()
 
 
 def stage_issues(db: Database, site: Site, report: PublishReport, *, dry_run: bool) -> None:

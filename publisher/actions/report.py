@@ -30,6 +30,15 @@ class IssueNote:
     path: str
     #: ``review`` or ``auto``.
     send: str
+    #: How often it was rendered: once per distinct set of articles that readers get.
+    renderings: int
+    #: How many stories are shorter than the digest asks for, to keep below the size limit.
+    shortened: int
+    #: Bytes of its HTML.
+    html_size: int
+    #: What the preflight found: rule and what. Errors keep it from being sent.
+    errors: tuple[str, ...]
+    warnings: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +115,11 @@ class PublishReport:
                     "articles": one.articles,
                     "path": one.path,
                     "send": one.send,
+                    "renderings": one.renderings,
+                    "shortened": one.shortened,
+                    "html_size": one.html_size,
+                    "errors": list(one.errors),
+                    "warnings": one.warnings,
                 }
                 for one in self.issues
             ],

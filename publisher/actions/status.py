@@ -78,6 +78,8 @@ class Status:
                     "subject": one.subject,
                     "articles": one.articles,
                     "staged": one.is_staged,
+                    "errors": one.errors,
+                    "forced": one.forced,
                 }
                 for one in self.issues
             ],

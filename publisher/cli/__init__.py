@@ -17,7 +17,9 @@ __all__ = ["COMMANDS", "main", "publish"]
 COMMANDS: Final = {
     "init": "Make a new site: settings, a first article, folders.",
     "now": "Read new articles, regenerate feeds and issues, stage them.",
-    "check": "Check feeds against the rules of validators and reader programs.",
+    "note": "Set the editor's note and the lead of a digest's next issue.",
+    "preview": "Write what a digest's next issue looks like, and change nothing.",
+    "check": "Check feeds and issues against the rules of validators, mail and reader programs.",
     "correct": "Show a correction in an article, and bring it back into its feeds.",
     "retract": "Withdraw an article from every feed and page, and say why.",
     "announce": "Tell hubs of feeds that have changed.",

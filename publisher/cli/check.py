@@ -1,4 +1,4 @@
-"""``publish check``: a person learns what is wrong with a feed, where, and what to do."""
+"""``publish check``: a person learns what is wrong with a feed or an issue, where, and what to do."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from pathlib import Path
 import click
 
 from publisher.actions.check import CheckReport, check
+from publisher.actions.preflight import force_issue
 from publisher.check import RULES, Finding
-from publisher.cli.common import ProgressLine, in_words, site_option
+from publisher.cli.common import ProgressLine, in_words, site_option, waiting_for
 from publisher.config import SETTINGS_FILE, Site, read_site
 from publisher.markup import clean_characters, one_line
 
@@ -23,21 +24,31 @@ _SHOWN = 10
 @click.command("check")
 @click.argument("targets", metavar="[TARGET]...", nargs=-1)
 @site_option
+@click.option("--browser/--no-browser", default=True, help="Look at issues in Chromium, if it is there.")
+@click.option("--force", "reason", metavar="REASON", help="Let the one issue named be sent in spite of its errors.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @click.pass_context
-def command(ctx: click.Context, targets: tuple[str, ...], folder: Path, as_json: bool) -> None:
-    """Check feeds against the rules that validators and reader programs have.
+def command(
+    ctx: click.Context, targets: tuple[str, ...], folder: Path, browser: bool, reason: str | None, as_json: bool
+) -> None:
+    """Check feeds and issues against the rules that validators, mail and reader programs have.
 
-    TARGET is a folder, a file or an address (http://…); without one, the site's feeds/. For each
-    finding: the feed, the entry, the rule that it breaks, what to do, and where the rule is written.
+    TARGET is a feed: a folder, a file or an address (http://…); or an issue: a digest, for its newest
+    one, DIGEST/NAME, its folder, or a message's file (.eml). Without one, the site's feeds/. For each
+    finding: the place, the rule that it breaks, what to do, and where the rule is written.
+    Errors keep an issue from being sent; --force lets it, and keeps the reason.
 
     Exit status: 0 nothing found; 1 something was found; 2 usage or settings; 3 failed.
     """
     site: Site | None = None
     if (folder / SETTINGS_FILE).exists() or not targets:
         site = read_site(folder)
+    if reason is not None:
+        if site is None or len(targets) != 1:
+            raise click.UsageError("--force is for one issue of a site: name it, as in 'publish check morning'")
+        force_issue(site, targets[0], reason, on_wait=waiting_for)
     with ProgressLine() as progress:
-        report = check(site, targets, datetime.now(UTC), progress=progress)
+        report = check(site, targets, datetime.now(UTC), with_browser=browser, progress=progress)
     if as_json:
         click.echo(json.dumps(report.as_dict(), ensure_ascii=False, indent=2))
     else:
@@ -48,19 +59,29 @@ def command(ctx: click.Context, targets: tuple[str, ...], folder: Path, as_json:
 
 def lines(report: CheckReport) -> list[str]:
     """Return the lines that a person reads: rule by rule, because one cause shows in many feeds."""
-    found = [(one.name, finding) for one in report.faulty for finding in one.findings]
+    found = report.all_findings
     shown: list[str] = []
     for rule in dict.fromkeys(finding.rule for _, finding in found):
         places = [(name, finding) for name, finding in found if finding.rule == rule]
-        shown.append(f"{rule}: {RULES[rule].says}")
+        shown.append(f"{RULES[rule].severity} {rule}: {RULES[rule].says}")
         shown += [f"  {_place(name, finding)}" for name, finding in places[:_SHOWN]]
         if len(places) > _SHOWN:
             shown.append(f"  … and {len(places) - _SHOWN:,} more; --json lists them all")
         shown += [f"  to do: {RULES[rule].cure}", f"  source: {RULES[rule].source}", ""]
-    counts = f"{in_words(report.feeds, 'feed')} checked"
+    counts = " and ".join(
+        in_words(count, noun) for count, noun in ((len(report.issues), "issue"), (report.feeds, "feed")) if count
+    )
+    counts = f"{counts or 'No feed'} checked"
+    last = [f"No browser looked at {one.name}: {one.no_browser}" for one in report.issues[:1] if one.no_browser]
+    for one in report.issues:
+        if one in report.held_back:
+            last.append(f"{one.name} may not be sent before its errors are mended; --force REASON lets it.")
+        elif one.forced is not None:
+            last.append(f"{one.name} may be sent in spite of errors: {one.forced}")
     if not found:
-        return [f"{counts}, nothing found."]
-    return [*shown, f"{counts}, {in_words(len(found), 'finding')} in {in_words(len(report.faulty), 'feed')}."]
+        return [f"{counts}, nothing found.", *last]
+    of_them = len({name for name, _ in found})
+    return [*shown, f"{counts}, {in_words(len(found), 'finding')} in {of_them:,} of them.", *last]
 
 
 def _place(name: str, finding: Finding) -> str:

@@ -92,6 +92,16 @@ def _issues(site: Site, report: PublishReport, folder: Path) -> list[str]:
             f"  {site.paths.outbox}/    {one.digest} No. {one.number}, {in_words(one.articles, 'article')}: {one.subject}"
         )
         lines.append(f"             see {folder / one.path / 'index.html'}")
+        if one.shortened:
+            lines.append(
+                f"             {in_words(one.shortened, 'story').replace('storys', 'stories')} shortened to fit"
+            )
+        if one.errors:
+            held = in_words(len(one.errors), "error")
+            lines.append(f"             {held}, it may not be sent: {one.errors[0]}")
+        if one.errors or one.warnings:
+            said = in_words(one.warnings, "warning") + "; " if one.warnings else ""
+            lines.append(f"             {said}'publish check {one.digest}' tells what to do")
     lines.extend(f"  {site.paths.outbox}/    put back what was missing of {folder / path}" for path in report.restaged)
     for note in report.waiting:
         waits = f" ({in_words(note.articles, 'article')} waiting)" if note.articles else ""

@@ -59,6 +59,8 @@ def lines(site: Site, found: Status) -> list[str]:
         shown += ["", "Newest issues:"]
         for row in found.issues[:_NEWEST]:
             state = "" if row.is_staged else "  (not staged yet)"
+            if row.errors and row.forced is None:
+                state += f"  (held back: {in_words(row.errors, 'error')}, see 'publish check {row.digest}/{row.name}')"
             shown.append(f"  {site.paths.outbox}/{row.digest}/{row.name}  No. {row.number}  {row.subject}{state}")
     for heading, problems in (("Set aside", found.refused), ("Warnings", found.warnings)):
         if problems:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from publisher.markup import url_path
 from publisher.store.bulk import pages
-from publisher.store.schema import article, article_key, correction, issue, issue_article, pending
+from publisher.store.schema import article, article_key, correction, issue, issue_article, pending, preparation
 
 __all__ = [
     "Named",
@@ -96,9 +96,10 @@ def last_corrections(connection: Connection, seqs: Collection[int]) -> dict[int,
 
 
 def retract(connection: Connection, seq: int, at: int, reason: str) -> None:
-    """Withdraw an article; it waits for no digest any more."""
+    """Withdraw an article; it waits for no digest any more, and leads no issue."""
     connection.execute(update(article).where(article.c.seq == seq).values(retracted_at=at, retraction=reason))
     connection.execute(delete(pending).where(pending.c.article_seq == seq))
+    connection.execute(update(preparation).where(preparation.c.lead_seq == seq).values(lead_seq=None))
 
 
 def reinstate(connection: Connection, seq: int, at: int) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection, delete, exists, func, insert, select, update
 
-from publisher.model import Issue
+from publisher.model import Edition, Issue
 from publisher.store.bulk import insert_rows
-from publisher.store.schema import article, digest, issue, issue_article, issue_file, pending
+from publisher.store.schema import article, digest, issue, issue_article, issue_file, pending, rendering
 
 __all__ = [
     "IssueRow",
@@ -18,12 +19,15 @@ __all__ = [
     "add_pending",
     "begin_digest",
     "digests_begun",
+    "editions",
+    "force",
     "issue_files",
     "issues",
     "issues_to_stage",
     "last_number",
     "mark_staged",
     "not_yet_carried",
+    "note_errors",
     "pending_articles",
     "slots_taken",
 ]
@@ -41,6 +45,15 @@ class IssueRow:
     subject: str
     articles: int
     is_staged: bool
+    #: How many errors the preflight found when it was made; None where it was never asked.
+    errors: int | None
+    #: Why it may be sent all the same; None where nobody said so.
+    forced: str | None
+
+    @property
+    def may_be_sent(self) -> bool:
+        """Tell whether nothing that the preflight found keeps the issue back."""
+        return self.errors == 0 or self.forced is not None
 
 
 def digests_begun(connection: Connection) -> dict[str, int]:
@@ -119,8 +132,21 @@ def add_issue(connection: Connection, made: Issue, carried: Sequence[int], passe
             number=made.number,
             subject=made.subject,
             is_staged=False,
+            errors=made.errors,
         )
     )
+    editions = [
+        {
+            "issue_id": number,
+            "number": place,
+            "articles": json.dumps(one.articles),
+            "mark": one.mark,
+            "html": one.html,
+            "text": one.text,
+        }
+        for place, one in enumerate(made.editions, 1)
+    ]
+    insert_rows(connection, rendering, editions)
     insert_rows(
         connection,
         issue_article,
@@ -159,6 +185,25 @@ def issues(connection: Connection, *, only: Iterable[int] | None = None) -> list
         IssueRow(**{**row, "slot": datetime.fromtimestamp(row["slot"], UTC)})
         for row in connection.execute(query).mappings()
     ]
+
+
+def editions(connection: Connection, issue_id: int) -> list[Edition]:
+    """Return what readers get of an issue, selection by selection."""
+    query = select(rendering).where(rendering.c.issue_id == issue_id).order_by(rendering.c.number)
+    return [
+        Edition(articles=tuple(json.loads(row.articles)), mark=row.mark, html=row.html, text=row.text)
+        for row in connection.execute(query)
+    ]
+
+
+def note_errors(connection: Connection, issue_id: int, errors: int) -> None:
+    """Note how many errors the preflight finds in an issue by now."""
+    connection.execute(update(issue).where(issue.c.id == issue_id).values(errors=errors))
+
+
+def force(connection: Connection, issue_id: int, reason: str) -> None:
+    """Let an issue be sent in spite of its errors, and keep the reason."""
+    connection.execute(update(issue).where(issue.c.id == issue_id).values(forced=reason))
 
 
 def issues_to_stage(connection: Connection) -> list[int]:

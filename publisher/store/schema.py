@@ -39,13 +39,15 @@ __all__ = [
     "meta",
     "metadata",
     "pending",
+    "preparation",
     "problem",
+    "rendering",
     "source",
     "staged",
 ]
 
 #: The newest migration. A database that says otherwise is upgraded, or refused if it is newer.
-REVISION: Final = "0002"
+REVISION: Final = "0003"
 
 metadata = MetaData()
 
@@ -259,6 +261,10 @@ issue = Table(
     Column("subject", Text, nullable=False),
     #: False until every file of it lies in outbox/.
     Column("is_staged", Boolean, nullable=False),
+    #: How many errors the preflight found when it was made; NULL where it was never asked.
+    Column("errors", Integer),
+    #: Why it may be sent all the same, as a person said; NULL where nobody did.
+    Column("forced", Text),
     UniqueConstraint("digest", "slot"),
     UniqueConstraint("digest", "number"),
 )
@@ -280,4 +286,27 @@ issue_file = Table(
     Column("issue_id", Integer, ForeignKey("issue.id"), primary_key=True),
     Column("name", Text, primary_key=True),
     Column("data", LargeBinary, nullable=False),
+)
+
+#: An issue's text with tokens, once per distinct set of articles that readers get.
+rendering = Table(
+    "rendering",
+    metadata,
+    Column("issue_id", Integer, ForeignKey("issue.id"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    #: Arrival numbers in their order, JSON.
+    Column("articles", Text, nullable=False),
+    #: What makes the tokens this issue's own.
+    Column("mark", Text, nullable=False),
+    Column("html", LargeBinary, nullable=False),
+    Column("text", LargeBinary, nullable=False),
+)
+
+#: What an editor has said of a digest's next issue.
+preparation = Table(
+    "preparation",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("note", Text, nullable=False),
+    Column("lead_seq", Integer, ForeignKey("article.seq")),
 )

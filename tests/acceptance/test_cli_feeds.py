@@ -22,7 +22,7 @@ def test_check_says_that_all_is_well(site: SiteKit) -> None:
     result = run("check", cwd=site.root)
     assert (result.returncode, result.stdout) == (0, "6 feeds checked, nothing found.\n")
     assert run("check", "feeds/", cwd=site.root).stdout == result.stdout
-    assert json.loads(run("check", "--json", cwd=site.root).stdout) == {"feeds": 6, "findings": []}
+    assert json.loads(run("check", "--json", cwd=site.root).stdout) == {"feeds": 6, "issues": [], "findings": []}
 
 
 def test_check_names_feed_entry_rule_and_cure(site: SiteKit) -> None:
@@ -31,12 +31,12 @@ def test_check_names_feed_entry_rule_and_cure(site: SiteKit) -> None:
     result = run("check", "feeds/all.rss", cwd=site.root)
     assert result.returncode == 1
     assert result.stdout == (
-        "unknown-element: every element is one that the format has\n"
+        "error unknown-element: every element is one that the format has\n"
         "  feeds/all.rss:3: One: <nonsense>\n"
         "  to do: take the element out, or put it into its namespace\n"
         "  source: https://validator.w3.org/feed/docs/error/UndefinedElement.html\n"
         "\n"
-        "1 feed checked, 1 finding in 1 feed.\n"
+        "1 feed checked, 1 finding in 1 of them.\n"
     )
 
 

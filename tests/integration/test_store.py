@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from publisher.errors import StoreError
-from publisher.model import ALL, Article, FacetKind, Issue
+from publisher.model import ALL, Article, Edition, FacetKind, Issue
 from publisher.store import archives, facets, feeds, issues, sources
 from publisher.store import articles as store
 from publisher.store.database import Database
@@ -197,6 +197,8 @@ def issue(number: int, slot: datetime, *articles: str) -> Issue:
         subject="S",
         articles=articles,
         files={"a.txt": b"\x00\xff"},
+        editions=(Edition(articles=(1, 2), mark="0" * 12, html=b"<p>", text=b"t"),),
+        errors=0,
     )
 
 

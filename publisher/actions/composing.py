@@ -1,0 +1,256 @@
+"""Articles → an issue: rendered once per distinct selection, put into a message, checked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from sqlalchemy import Connection
+
+from publisher.config import Site
+from publisher.errors import SettingsError
+from publisher.mailable import mailable
+from publisher.markup import clean_characters, direction, sanitise
+from publisher.model import Article, Digest, Edition, Issue, Query
+from publisher.selection import editions
+from publisher.store import articles as store
+from publisher.store import preparations
+from publisher.tokens import fill
+
+if TYPE_CHECKING:
+    from publisher.check import Finding
+    from publisher.mail import Envelope
+    from publisher.render.digest import Letterhead, Rendering
+    from publisher.render.story import Notice
+
+__all__ = ["Composed", "compose", "notices", "publicly"]
+
+#: A reader who chooses nothing gets everything.
+_EVERYTHING = (Query(),)
+_TEXT_WIDTH = 544
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Composed:
+    """An issue, and what is to be said of it."""
+
+    issue: Issue
+    #: What it carries, in the order in which it is shown.
+    articles: tuple[Article, ...]
+    shortened: int
+    findings: tuple[Finding, ...]
+
+
+def compose(
+    site: Site,
+    digest: Digest,
+    articles: Sequence[Article],
+    *,
+    slot: datetime,
+    name: str,
+    number: int,
+    note: str = "",
+    notices: Sequence[Notice] = (),
+    selections: Sequence[Query] = _EVERYTHING,
+) -> Composed:
+    """Return the issue, rendered and checked.
+
+    What is staged is the edition with everything, its tokens filled with what holds for everybody.
+
+    Args:
+        site, digest: the settings, and the newsletter.
+        articles: what the issue is to carry, the lead first.
+        slot, name, number: the instant it stands for, its folder, its own number.
+        note: the editor's, Markdown.
+        notices: what was put right in articles of earlier issues.
+        selections: what readers ask for, beside everything.
+
+    Raises:
+        SettingsError: there is no sender.
+        TemplateError: a template is missing or broken.
+    """
+    from publisher.render.digest import render_digest
+
+    if site.mail is None:
+        raise SettingsError("mail.sender: is needed to make issues, and missing")
+    head, shown_note = letterhead(site), note_html(note, site)
+
+    def rendered(some: Sequence[Article]) -> Rendering:
+        return render_digest(
+            digest,
+            some,
+            head,
+            number=number,
+            moment=slot.astimezone(site.tz),
+            templates=site.templates_dir,
+            note=shown_note,
+            notices=notices,
+        )
+
+    whole = rendered(articles)
+    distinct = [whole, *(rendered(one) for one in editions(whole.articles, selections) if one != whole.articles)]
+    return _checked(site, digest, distinct, slot=slot, name=name, number=number)
+
+
+def _checked(
+    site: Site, digest: Digest, distinct: Sequence[Rendering], *, slot: datetime, name: str, number: int
+) -> Composed:
+    """Return the issue of which the first rendering has everything."""
+    from publisher.check.mail import check_mail
+    from publisher.mail import build_message
+
+    whole = distinct[0]
+    html, text = publicly(site, digest, whole, name)
+    message = build_message(_envelope(site, digest, whole.subject, slot, number), text=text, html=html)
+    findings = check_mail(message, now=slot, renderings=[(one.html, one.text) for one in distinct])
+    issue = Issue(
+        digest=digest.slug,
+        slot=slot,
+        name=name,
+        number=number,
+        subject=whole.subject,
+        articles=tuple(one.id for one in whole.articles),
+        files={
+            "message.eml": message,
+            "index.html": html.encode(),
+            "message.txt": text.encode(),
+            "issue.json": _about(digest, whole, slot=slot, name=name, number=number),
+        },
+        editions=tuple(_edition(made) for made in distinct),
+        errors=sum(one.is_error for one in findings),
+    )
+    return Composed(issue=issue, articles=whole.articles, shortened=whole.shortened, findings=tuple(findings))
+
+
+def _edition(made: Rendering) -> Edition:
+    return Edition(
+        articles=tuple(one.seq for one in made.articles),
+        mark=made.tokens.mark,
+        html=made.html.encode(),
+        text=made.text.encode(),
+    )
+
+
+def letterhead(site: Site) -> Letterhead:
+    """Return what stands on every issue of the site."""
+    from publisher.render.digest import Letterhead, Logo
+
+    theme, mail = site.theme, site.mail
+    logo = theme.logo
+    return Letterhead(
+        site=site.title,
+        base_url=site.base_url,
+        description=site.description,
+        language=site.language,
+        light=theme.light_palette,
+        dark=theme.dark_palette,
+        headings=theme.headings,
+        text=theme.text,
+        logo=Logo(url=logo.url, width=logo.width, height=logo.height, alt=logo.alt or site.title) if logo else None,
+        footer=theme.footer,
+        postal_address=mail.postal_address if mail else "",
+        has_preferences=mail is not None and mail.preferences is not None,
+        has_web_view=mail is not None and mail.web_view is not None,
+        zone=site.tz,
+    )
+
+
+def note_html(note: str, site: Site) -> str:
+    """Return an editor's note, Markdown, as HTML that is fit for mail."""
+    from publisher.ingest.markdown import markdown_to_html
+
+    if not note.strip():
+        return ""
+    return mailable(sanitise(markdown_to_html(clean_characters(note)[0])), site.base_url + "/", _TEXT_WIDTH)
+
+
+def notices(
+    connection: Connection, site: Site, digest: Digest, articles: Sequence[Article], now: datetime
+) -> list[Notice]:
+    """Return what was put right or taken back in articles of earlier issues, since the last one."""
+    from publisher.render.story import Notice, short_date, tracked
+
+    found = preparations.amended(connection, digest.slug, int(now.timestamp()), {one.seq for one in articles})
+    known = store.articles_by_seq(connection, [one.seq for one in found], site.base_url, site.tz)
+    return [
+        Notice(
+            title=known[one.seq].title,
+            link=None if one.withdrawn else tracked(known[one.seq].link, ()),
+            date=short_date(datetime.fromtimestamp(one.at, site.tz), site.language),
+            note=one.note,
+            direction=direction(known[one.seq].title),
+        )
+        for one in found
+    ]
+
+
+def _bare(sender: str) -> str:
+    return sender.rpartition("<")[2].rstrip("> ")
+
+
+def _unsubscribe(site: Site, digest: Digest) -> tuple[str, ...]:
+    """Return where a reader leaves the list: the site's page, if it has one, and a mail."""
+    assert site.mail is not None
+    own = site.mail.unsubscribe
+    mail = f"mailto:{_bare(site.mail.sender)}?subject={quote('unsubscribe ' + digest.slug)}"
+    return (own, mail) if own and own.startswith("http") else (own or mail,)
+
+
+def _web_view(site: Site, digest: Digest, name: str) -> str | None:
+    pattern = site.mail.web_view if site.mail else None
+    return pattern.replace("{digest}", digest.slug).replace("{issue}", quote(name)) if pattern else None
+
+
+def publicly(site: Site, digest: Digest, made: Rendering, name: str) -> tuple[str, str]:
+    """Return the HTML and the plain text with what holds for everybody in place of the tokens."""
+    values = {
+        "address": f"the readers of {digest.title}",
+        "unsubscribe": _unsubscribe(site, digest)[0],
+        "preferences": (site.mail.preferences if site.mail else None) or "",
+        "web_view": _web_view(site, digest, name) or "",
+    }
+    return (
+        fill(made.html, made.tokens, values, escape=True),
+        fill(made.text, made.tokens, values, escape=False),
+    )
+
+
+def _envelope(site: Site, digest: Digest, subject: str, slot: datetime, number: int) -> Envelope:
+    from publisher.mail import Envelope
+
+    assert site.mail is not None
+    archive = _web_view(site, digest, "")
+    return Envelope(
+        sender=site.mail.sender,
+        reply_to=site.mail.reply_to,
+        list_name=digest.title,
+        list_slug=digest.slug,
+        subject=subject,
+        date=slot.astimezone(site.tz),
+        message_key=f"{digest.slug}.{slot.astimezone(UTC):%Y%m%dT%H%M}Z",
+        unsubscribe=_unsubscribe(site, digest),
+        one_click=site.mail.one_click,
+        help=f"{site.base_url}/",
+        archive=archive.rstrip("/") + "/" if archive else None,
+        feedback_id=f"{number}:{digest.slug}:newsletter",
+    )
+
+
+def _about(digest: Digest, made: Rendering, *, slot: datetime, name: str, number: int) -> bytes:
+    """Return issue.json: what a program wants to know of an issue."""
+    about = {
+        "digest": digest.slug,
+        "title": digest.title,
+        "number": number,
+        "slot": slot.isoformat(),
+        "name": name,
+        "subject": made.subject,
+        "preheader": made.preheader,
+        "send": digest.send.value,
+        "articles": [{"id": one.id, "title": one.title, "url": one.link} for one in made.articles],
+    }
+    return (json.dumps(about, ensure_ascii=False, indent=2) + "\n").encode()

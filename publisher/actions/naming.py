@@ -1,0 +1,38 @@
+"""Which article a person means."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from publisher.config import Site
+from publisher.errors import SettingsError
+from publisher.model import Article
+from publisher.store import articles as store
+from publisher.store import corrections
+from publisher.store.articles import Stored
+from publisher.store.corrections import Named
+
+__all__ = ["named_article"]
+
+
+def named_article(connection: Connection, site: Site, name: str) -> tuple[Stored, Article]:
+    """Return the one article that a name means.
+
+    Raises:
+        SettingsError: the name means no article, or several.
+    """
+    found = corrections.find_articles(connection, name.strip(), site.base_url)
+    if not found:
+        raise SettingsError(
+            f"no article is called {name!r}; name it by its id, its address, its file in "
+            f"{site.paths.articles}/ or the last part of its path"
+        )
+    if len(found) > 1:
+        raise SettingsError(f"{name!r} may be any of {len(found)} articles; name one by its id:\n" + _choices(found))
+    seq = found[0].seq
+    article = store.articles_by_seq(connection, [seq], site.base_url, site.tz)[seq]
+    return store.stored(connection, [seq])[seq], article
+
+
+def _choices(found: list[Named]) -> str:
+    return "\n".join(f"  {one.id}  {one.path}  ({one.source})" for one in found)

@@ -1,0 +1,196 @@
+"""``publish preview``: what a digest's next issue looks like, with nothing changed."""
+
+from __future__ import annotations
+
+import mimetypes
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+from sqlalchemy import Connection
+
+from publisher.actions.channels import sync_channels
+from publisher.actions.composing import Composed, compose, notices
+from publisher.actions.ingest import ingest
+from publisher.actions.report import Progress, PublishReport, silent
+from publisher.browser import Browser, View
+from publisher.check import Finding
+from publisher.config import Site
+from publisher.errors import BrowserMissing, SettingsError, StageError
+from publisher.model import Article, Digest
+from publisher.parallel import Workers
+from publisher.selection import Candidate, choose, matches
+from publisher.store import articles as store
+from publisher.store import issues, preparations
+from publisher.store.database import Database
+
+__all__ = ["VIEWS", "Preview", "local_media", "preview"]
+
+#: What pictures are taken of.
+VIEWS: Final = tuple(
+    View(name=name, width=width, dark=dark, pictures=pictures)
+    for name, width in (("phone", 375), ("desktop", 1280))
+    for dark in (False, True)
+    for pictures in (True, False)
+)
+#: Articles that are looked at, where nothing waits, to find those that the digest asks for.
+_LOOKED_AT: Final = 2_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What was written, and where."""
+
+    folder: Path
+    #: Names in the folder.
+    files: tuple[str, ...]
+    subject: str
+    articles: int
+    #: True where nothing waits, and the newest articles stand in.
+    stands_in: bool
+    findings: tuple[Finding, ...]
+    #: Why there are no pictures; empty where there are.
+    no_pictures: str = ""
+    refused: list[str] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the preview as ``publish preview --json`` prints it."""
+        return {
+            "folder": str(self.folder),
+            "files": list(self.files),
+            "subject": self.subject,
+            "articles": self.articles,
+            "stands_in": self.stands_in,
+            "findings": [one.as_dict() for one in self.findings],
+            "no_pictures": self.no_pictures,
+        }
+
+
+def preview(
+    site: Site, slug: str, now: datetime, *, folder: Path | None = None, progress: Progress = silent
+) -> Preview:
+    """Write what the digest's next issue would be: HTML, plain text, and pictures where there is a browser.
+
+    articles/ is read as 'publish now' would read it, and nothing is kept. Where nothing waits for
+    the digest, its newest articles stand in.
+
+    Args:
+        site: the settings.
+        slug: the digest's.
+        now: what time it is.
+        folder: where to write; ``outbox/_preview/SLUG`` by default.
+        progress: told how many pictures are taken.
+
+    Raises:
+        SettingsError: there is no such digest, or no article for it.
+        TemplateError: its template is missing or broken.
+        StageError: the folder cannot be written.
+    """
+    digest = next((one for one in site.all_digests() if one.slug == slug), None)
+    if digest is None:
+        raise SettingsError(f"there is no digest {slug!r}; publisher.toml has: {', '.join(site.digests) or 'none'}")
+    report = PublishReport(at=now.isoformat(), dry_run=True)
+    with Database.open(site.database_url, dry_run=True) as db:
+        with Workers() as workers:
+            with db.write() as connection:
+                sync_channels(connection, site)
+            ingest(db, site, now, report, progress, workers)
+        with db.write() as connection:
+            composed, stands_in = _composed(connection, site, digest, now)
+    target = folder or site.outbox_dir / "_preview" / slug
+    html = composed.issue.files["index.html"]
+    files = {"index.html": html, "message.txt": composed.issue.files["message.txt"]}
+    missing = ""
+    try:
+        files |= _pictures(html.decode(), site, progress)
+    except BrowserMissing as error:
+        missing = str(error)
+    _write(target, files)
+    return Preview(
+        folder=target,
+        files=tuple(files),
+        subject=composed.issue.subject,
+        articles=len(composed.articles),
+        stands_in=stands_in,
+        findings=composed.findings,
+        no_pictures=missing,
+        refused=[f"{one.where}: {one.reason}" for one in report.refused],
+    )
+
+
+def _composed(connection: Connection, site: Site, digest: Digest, now: datetime) -> tuple[Composed, bool]:
+    articles = _waiting(connection, site, digest, now)
+    stands_in = not articles
+    if stands_in:
+        articles = _newest(connection, site, digest, now)
+    if not articles:
+        raise SettingsError(f"there is no article that {digest.slug} asks for: put one into {site.paths.articles}/")
+    said = preparations.preparation_of(connection, digest.slug)
+    if said.lead_seq is not None and said.lead_seq not in {one.seq for one in articles}:
+        articles += store.articles_by_seq(connection, [said.lead_seq], site.base_url, site.tz).values()
+    candidates = [Candidate(article=one, carried_over=False) for one in articles]
+    choice = choose(digest, candidates, now, lead=said.lead_seq)
+    composed = compose(
+        site,
+        digest,
+        choice.articles or tuple(articles[: digest.at_most]),
+        slot=now.astimezone(UTC).replace(second=0, microsecond=0),
+        name=f"{now.astimezone(site.tz):%Y-%m-%dT%H%M}",
+        number=issues.last_number(connection, digest.slug) + 1,
+        note=said.note,
+        notices=notices(connection, site, digest, choice.articles, now),
+    )
+    return composed, stands_in
+
+
+def _waiting(connection: Connection, site: Site, digest: Digest, now: datetime) -> list[Article]:
+    if digest.slug not in issues.digests_begun(connection):
+        return _newest(connection, site, digest, now)
+    waiting = issues.pending_articles(connection, digest.slug, int(now.timestamp()))
+    if all(waiting.values()):
+        return []
+    return list(store.articles_by_seq(connection, list(waiting), site.base_url, site.tz).values())
+
+
+def _newest(connection: Connection, site: Site, digest: Digest, now: datetime) -> list[Article]:
+    seqs = store.newest(connection, int(now.timestamp()), _LOOKED_AT)
+    found = store.articles_by_seq(connection, seqs, site.base_url, site.tz)
+    return [found[seq] for seq in seqs if matches(digest.query, found[seq])][: digest.at_most]
+
+
+def local_media(site: Site) -> Callable[[str], tuple[bytes, str] | None]:
+    """Return how to find a picture of the site's own in its media folder."""
+
+    def found(url: str) -> tuple[bytes, str] | None:
+        if not url.startswith(site.base_url + "/"):
+            return None
+        path = (site.media_dir / unquote(urlsplit(url).path).lstrip("/")).resolve()
+        if not path.is_relative_to(site.media_dir.resolve()) or not path.is_file():
+            return None
+        return path.read_bytes(), mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+
+    return found
+
+
+def _pictures(html: str, site: Site, progress: Progress) -> dict[str, bytes]:
+    made: dict[str, bytes] = {}
+    with Browser(local_media(site)) as browser:
+        for number, view in enumerate(VIEWS, 1):
+            made[f"{view.label}.png"] = browser.picture(html, view)
+            progress("taking pictures", number, len(VIEWS))
+    return made
+
+
+def _write(folder: Path, files: dict[str, bytes]) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for view in VIEWS:
+            # Pictures of an earlier run would show what is no more.
+            (folder / f"{view.label}.png").unlink(missing_ok=True)
+        for name, data in files.items():
+            (folder / name).write_bytes(data)
+    except OSError as error:
+        raise StageError(f"cannot write the preview into {folder}: {error.strerror}") from error

@@ -1,0 +1,67 @@
+"""``publish note``: an editor says something to the readers of the next issue."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from publisher.actions.note import note
+from publisher.cli.common import ProgressLine, parse_at, site_option, waiting_for
+from publisher.config import read_site
+from publisher.errors import SettingsError
+
+__all__ = ["command"]
+
+
+@click.command("note")
+@click.argument("digest")
+@click.argument("text", required=False)
+@site_option
+@click.option("--file", "path", type=click.Path(dir_okay=False, path_type=Path), help="Read the note from a file.")
+@click.option("--lead", metavar="ARTICLE", help="Let this article lead the issue.")
+@click.option("--clear", is_flag=True, help="Forget what was said before.")
+@click.option("--json", "as_json", is_flag=True, help="Print what is said by now as JSON.")
+def command(
+    digest: str, text: str | None, folder: Path, path: Path | None, lead: str | None, clear: bool, as_json: bool
+) -> None:
+    """Set the editor's note and the lead of DIGEST's next issue.
+
+    TEXT is Markdown; it stands at the top of the next issue, and of that one only. ARTICLE is an
+    id, an address, a file in articles/ or the last part of an article's path; what is new in
+    articles/ is read before, and no issue is made. Without TEXT and options: show what is said.
+
+    Exit status: 0 all well; 2 usage or settings, no such digest or article; 3 failed.
+    """
+    if text is not None and path is not None:
+        raise click.UsageError("give TEXT or --file, not both")
+    site = read_site(folder)
+    if path is not None:
+        try:
+            text = path.read_text("utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"cannot read {path}: {error}") from error
+    with ProgressLine() as progress:
+        said = note(
+            site,
+            digest,
+            parse_at(None, site.tz),
+            text=text,
+            lead=lead,
+            clear=clear,
+            progress=progress,
+            on_wait=waiting_for,
+        )
+    if as_json:
+        click.echo(json.dumps({"digest": said.digest, "note": said.note, "lead": said.lead}, ensure_ascii=False))
+        return
+    if not said.note and said.lead is None:
+        click.echo(f"Nothing is said of the next issue of {digest}: its newest article leads.")
+        return
+    click.echo(f"The next issue of {digest}")
+    click.echo(f"  lead: {said.lead or 'the newest article'}")
+    if said.note:
+        click.echo("  note:")
+        for line in said.note.splitlines():
+            click.echo(f"    {line}".rstrip())
