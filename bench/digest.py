@@ -1,12 +1,15 @@
-"""(c) A digest of 25 articles, inlined, against premailer alone.
+"""(c) A digest of 25 articles, rendered and inlined, against premailer's defaults and juice.
 
+    npm install --prefix tests/mail/node --no-audit --no-fund --no-package-lock
     python -m bench.digest
 
-Both inline the same page with the same options in the same process, warm. The bytes are compared.
+All inline the same page of each theme. Cold is the first page of a process, imports not counted. The
+bytes are compared with those of plain premailer with our options.
 """
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -19,7 +22,8 @@ from bench.timing import machine, median, row
 from publisher.config.theme import ThemeSettings
 from publisher.model import Article, Author, Digest
 from publisher.render import digest as module
-from publisher.render.digest import Letterhead, render_digest
+from publisher.render.digest import render_digest
+from publisher.render.letterhead import Letterhead
 
 MOMENT = datetime(2026, 11, 23, 7, tzinfo=UTC)
 LETTERHEAD = Letterhead(
@@ -31,22 +35,27 @@ LETTERHEAD = Letterhead(
     dark=ThemeSettings().dark_palette,
     postal_address="1 Bench Street",
 )
-#: premailer as it comes, in a process of its own, where our caches are not in its way.
-PLAIN = """
+#: One way of inlining, in a process of its own: cold and warm seconds, then what it makes of the page.
+PROGRAM = """
 import statistics, sys, time
-from premailer import Premailer
+{imports}
 page = sys.stdin.read()
-options = eval(sys.argv[1])
-for _ in range(3):
-    result = Premailer(page, **options).transform(pretty_print=False)
-times = []
-for _ in range(15):
+def timed():
     began = time.perf_counter()
-    Premailer(page, **options).transform(pretty_print=False)
-    times.append(time.perf_counter() - began)
-print(statistics.median(times))
+    result = {call}
+    return time.perf_counter() - began, result
+cold, result = timed()
+warm = statistics.median(timed()[0] for _ in range(30))
+print(cold, warm)
 sys.stdout.write(result)
 """
+DEFAULTS = PROGRAM.format(imports="from premailer import Premailer", call="Premailer(page).transform()")
+OURS = PROGRAM.format(imports="from publisher.render.inline import inline", call="inline(page)")
+PLAIN = PROGRAM.format(
+    imports="from premailer import Premailer\noptions = eval(sys.argv[1])",
+    call="Premailer(page, **options).transform(pretty_print=False)",
+)
+NODE = Path(__file__).parents[1] / "tests" / "mail" / "node"
 
 
 def articles() -> list[Article]:
@@ -77,8 +86,28 @@ def timed(function: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def main() -> None:
-    print(f"(c) a digest of 25 articles; {machine()}")
+def program(source: str, page: str, *arguments: str) -> tuple[float, float, str]:
+    """Return what a program takes for the page, cold and warm, and what it makes of it."""
+    shown = subprocess.run(
+        [sys.executable, "-c", source, *arguments], input=page, capture_output=True, text=True, check=True
+    ).stdout
+    figures, _, made = shown.partition("\n")
+    cold, warm = map(float, figures.split())
+    return cold, warm, made
+
+
+def juice(page: str) -> tuple[float, float]:
+    """Return what juice takes for the page, cold and warm."""
+    if not (NODE / "node_modules").exists():
+        sys.exit("this benchmark compares with juice: npm install --prefix tests/mail/node")
+    shown = subprocess.run(["node", "juice.mjs"], cwd=NODE, input=page, capture_output=True, text=True, check=True)
+    found = json.loads(shown.stdout)
+    return found["cold"] / 1000, found["warm"] / 1000
+
+
+def compare(theme: str) -> None:
+    """Print what one theme's page takes, ours and the peers'."""
+    from publisher.render.inline import OPTIONS
     from publisher.render.templates import render
 
     pages: list[str] = []
@@ -89,25 +118,30 @@ def main() -> None:
         return page
 
     def whole() -> object:
-        return render_digest(
-            Digest(slug="d", title="The Daily"), chosen, LETTERHEAD, number=1, moment=MOMENT, templates=Path("/nowhere")
-        )
+        digest = Digest(slug="d", title="The Daily", template=theme, at_most=25, briefs_after=25)
+        return render_digest(digest, chosen, LETTERHEAD, number=1, moment=MOMENT, templates=Path("/nowhere"))
 
     chosen = articles()
     module.render = spy  # type: ignore[attr-defined]
-    first = timed(whole)
+    whole()
     module.render = render  # type: ignore[attr-defined]
-    page = next(one for one in pages if one.startswith("<!DOCTYPE"))
-    from publisher.render.inline import OPTIONS, inline
+    page = next(one for one in pages if "<!DOCTYPE" in one)
+    cold, warm, made = program(OURS, page)
+    default_cold, default_warm, _ = program(DEFAULTS, page)
+    juice_cold, juice_warm = juice(page)
+    same = made == program(PLAIN, page, repr(OPTIONS))[2]
+    print(f"{theme}: a page of {len(page) // 1024} KB; bytes are {'identical' if same else 'DIFFERENT'}")
+    row("  inlining, warm", warm, default_warm, "premailer")
+    row("", warm, juice_warm, "juice")
+    row("  inlining, cold", cold, default_cold, "premailer")
+    row("", cold, juice_cold, "juice")
+    row("  templates, inlining and plain text, warm", median(lambda: timed(whole), 30))
 
-    ours = median(lambda: timed(lambda: inline(page)), 30)
-    command = [sys.executable, "-c", PLAIN, repr(OPTIONS)]
-    shown = subprocess.run(command, input=page, capture_output=True, text=True, check=True).stdout
-    peer_text, _, peer_page = shown.partition("\n")
-    row(f"inlining a page of {len(page) // 1024} KB, warm", ours, float(peer_text), "premailer")
-    print(f"bytes are {'identical' if inline(page) == peer_page else 'DIFFERENT'}")
-    row("templates, inlining and plain text, warm", median(lambda: timed(whole), 30))
-    row("templates, inlining and plain text, the first in a process", first)
+
+def main() -> None:
+    print(f"(c) a digest of 25 articles; {machine()}")
+    for theme in ("magazine", "brief", "letter"):
+        compare(theme)
 
 
 if __name__ == "__main__":

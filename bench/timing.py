@@ -52,5 +52,5 @@ def machine() -> str:
 
 def row(name: str, value: float, peer: float | None = None, peer_name: str = "") -> None:
     """Print a line: ours, and how many times as long the peer takes."""
-    ratio = f"   {peer_name} {peer:8.3f} s   {peer / value:6.2f}×" if peer is not None else ""
-    print(f"{name:<58}{value:8.3f} s{ratio}", flush=True)
+    ratio = f"   {peer_name} {peer:8.4f} s   {peer / value:6.2f}×" if peer is not None else ""
+    print(f"{name:<58}{value:8.4f} s{ratio}", flush=True)

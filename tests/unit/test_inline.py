@@ -8,6 +8,8 @@ from typing import Any
 
 import premailer
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from publisher.errors import TemplateError
 from publisher.render.inline import OPTIONS, inline
@@ -28,6 +30,42 @@ def test_rules_stand_at_their_elements() -> None:
 def test_the_bytes_are_those_of_plain_premailer() -> None:
     for _ in range(2):
         assert inline(PAGE) == premailer.Premailer(PAGE, **OPTIONS).transform(pretty_print=False)
+
+
+NAMES = st.sampled_from(["a", "b", "c"])
+SELECTOR = st.builds(
+    lambda tag, classes: (tag + "".join(f".{name}" for name in classes)) or "p",
+    st.sampled_from(["", "p", "td", "h3", "body"]),
+    st.lists(NAMES, max_size=2),
+)
+RULE = st.builds(
+    lambda selectors, declarations: f"{', '.join(selectors)} {{ {'; '.join(declarations)} }}",
+    st.lists(SELECTOR | st.sampled_from([".a .b", "p > b", ".a:hover", "*"]), min_size=1, max_size=2),
+    st.lists(
+        st.sampled_from(
+            ["color: #112233", "margin: 0 1px", "background-color: #abc", "text-align: right", "width: 20px", "top: 0 !important"]
+        ),
+        min_size=1,
+        max_size=3,
+    ),
+)  # fmt: skip
+ELEMENT = st.builds(
+    lambda tag, classes, style, text: f'<{tag} class="{" ".join(classes)}"{style}>{text}</{tag}>',
+    st.sampled_from(["p", "h3", "b"]),
+    st.lists(NAMES, max_size=3),
+    st.sampled_from(["", ' style="color:red"', ' align="left"']),
+    st.sampled_from(["x", "<b class='b'>y</b>", "&amp;"]),
+)
+
+
+@given(st.lists(RULE, min_size=1, max_size=5), st.lists(ELEMENT, min_size=1, max_size=6))
+def test_the_quick_way_gives_the_bytes_of_plain_premailer(rules: list[str], elements: list[str]) -> None:
+    """What is worked out once for each kind of start tag is what premailer works out for each element."""
+    page = (
+        f'<!DOCTYPE html>\n<html lang="en"><head><title>T</title><style>{" ".join(rules)}</style></head>'
+        f'<body class="a">{"".join(elements)}</body></html>'
+    )
+    assert inline(page) == premailer.Premailer(page, **OPTIONS).transform(pretty_print=False)
 
 
 def test_one_article_does_not_poison_the_next_digest() -> None:
