@@ -39,6 +39,7 @@ _TAGS: Final = frozenset(
         "tbody",
         "td",
         "th",
+        "thead",
         "tr",
         "u",
         "ul",
@@ -71,6 +72,8 @@ _TAG: Final = re.compile(r"<(/?)([a-z][a-z0-9]*)\b[^<>]*>")
 _LINK: Final = re.compile(r'<a\b[^<>]*?\shref="([^"]*)"[^<>]*>(.*?)</a>', re.DOTALL)
 _TABLE: Final = '<table class="data">'
 _MAIL_TABLE: Final = '<table class="data" role="table" width="100%" cellpadding="0" cellspacing="0">'
+_HEADER: Final = '<th class="cell ink">'
+_COLUMN_HEADER: Final = '<th scope="col" class="cell ink">'
 #: libxml2 loses text 256 elements deep; nobody reads what is quoted thirty times.
 _DEEPEST: Final = 30
 _VOID: Final = frozenset(["br", "hr", "img"])
@@ -111,7 +114,7 @@ def mailable(source: str, base: str, width: int) -> str:
     source = _TO_PARAGRAPH.sub(lambda match: f"<{match[1]}p>", source)
     source = _HEADING.sub(lambda match: f"<{match[1]}h{3 if int(match[2]) < 3 else 4}>", source)
     cleaned = _cleaner().clean(absolute_urls(source, base))
-    cleaned = cleaned.replace(_TABLE, _MAIL_TABLE)
+    cleaned = cleaned.replace(_TABLE, _MAIL_TABLE).replace(_HEADER, _COLUMN_HEADER)
     cleaned = _IMAGE.sub(lambda match: _image(match[0], width), cleaned)
     while (fewer := _EMPTY.sub("", cleaned)) != cleaned:
         cleaned = fewer

@@ -24,7 +24,8 @@ from publisher.tokens import fill
 if TYPE_CHECKING:
     from publisher.check import Finding
     from publisher.mail import Envelope
-    from publisher.render.digest import Letterhead, Rendering
+    from publisher.render.digest import Rendering
+    from publisher.render.letterhead import Letterhead
     from publisher.render.story import Notice
 
 __all__ = ["Composed", "compose", "notices", "publicly"]
@@ -137,7 +138,7 @@ def _edition(made: Rendering) -> Edition:
 
 def letterhead(site: Site) -> Letterhead:
     """Return what stands on every issue of the site."""
-    from publisher.render.digest import Letterhead, Logo
+    from publisher.render.letterhead import Letterhead, Logo
 
     theme, mail = site.theme, site.mail
     logo = theme.logo

@@ -82,17 +82,19 @@ def note(
 
     if lead is not None:
         publish(site, now, progress=progress, on_wait=on_wait, edit=edit)
-    changes = clear or cleaned is not None
-    with Database.open(site.database_url, dry_run=not changes) as db, db.write() as connection:
-        if changes and lead is None:
+    elif clear or cleaned is not None:
+        with Database.open(site.database_url) as db, db.write() as connection:
             edit(connection)
+    return _prepared(site, digest)
+
+
+def _prepared(site: Site, digest: str) -> Prepared:
+    with Database.open(site.database_url, dry_run=True) as db, db.read() as connection:
         said = preparations.preparation_of(connection, digest)
-        known_as = store.articles_by_seq(
-            connection, [said.lead_seq] if said.lead_seq is not None else [], site.base_url, site.tz
-        )
-    return Prepared(
-        digest=digest, note=said.note, lead=known_as[said.lead_seq].title if said.lead_seq in known_as else None
-    )
+        seqs = [said.lead_seq] if said.lead_seq is not None else []
+        known = store.articles_by_seq(connection, seqs, site.base_url, site.tz)
+    titles = [one.title for one in known.values()]
+    return Prepared(digest=digest, note=said.note, lead=titles[0] if titles else None)
 
 
 def _lead(connection: Connection, site: Site, digest: str, name: str) -> int:

@@ -82,34 +82,17 @@ def _quoted_printable(text: str) -> bytes:
     return encoded.replace(b"\n", b"\r\n")
 
 
-def build_message(envelope: Envelope, *, text: str, html: str) -> bytes:
-    """Return the message: plain text first, then HTML (multipart/alternative, RFC 2046 §5.1.4).
-
-    The same envelope and parts give the same bytes.
-
-    Raises:
-        ValueError: a header would break the line.
-    """
-    for value in (
-        envelope.sender,
-        envelope.reply_to,
-        envelope.list_name,
-        envelope.subject,
-        envelope.help,
-        envelope.archive,
-        *envelope.unsubscribe,
-    ):
+def _refuse_line_ends(envelope: Envelope) -> None:
+    values = (envelope.sender, envelope.reply_to, envelope.list_name, envelope.subject, envelope.help, envelope.archive)
+    for value in (*values, *envelope.unsubscribe):
         if value is not None and re.search(r"[\x00-\x1f\x7f]", value):
             raise ValueError(f"a header must be one line: {value!r}")
-    parts: Sequence[tuple[str, bytes]] = (
-        ("text/plain", _quoted_printable(text)),
-        ("text/html", _quoted_printable(html)),
-    )
-    # "=_" cannot occur in quoted-printable, so no part can hold the boundary (RFC 2045 §6.7).
-    boundary = "=_" + hashlib.sha256(b"".join(data for _, data in parts)).hexdigest()[:32]
+
+
+def _headers(envelope: Envelope) -> list[tuple[str, str]]:
     sender, address = _mailbox(envelope.sender)
     domain = address.rpartition("@")[2]
-    headers = [
+    return [
         ("From", sender),
         ("To", f"{_phrase(envelope.list_name)} <{address}>"),
         *([("Reply-To", _mailbox(envelope.reply_to)[0])] if envelope.reply_to else []),
@@ -126,8 +109,25 @@ def build_message(envelope: Envelope, *, text: str, html: str) -> bytes:
         ("Precedence", "bulk"),
         ("Auto-Submitted", "auto-generated"),
         ("MIME-Version", "1.0"),
-        ("Content-Type", f'multipart/alternative; boundary="{boundary}"'),
     ]
+
+
+def build_message(envelope: Envelope, *, text: str, html: str) -> bytes:
+    """Return the message: plain text first, then HTML (multipart/alternative, RFC 2046 §5.1.4).
+
+    The same envelope and parts give the same bytes.
+
+    Raises:
+        ValueError: a header would break the line.
+    """
+    _refuse_line_ends(envelope)
+    parts: Sequence[tuple[str, bytes]] = (
+        ("text/plain", _quoted_printable(text)),
+        ("text/html", _quoted_printable(html)),
+    )
+    # "=_" cannot occur in quoted-printable, so no part can hold the boundary (RFC 2045 §6.7).
+    boundary = "=_" + hashlib.sha256(b"".join(data for _, data in parts)).hexdigest()[:32]
+    headers = [*_headers(envelope), ("Content-Type", f'multipart/alternative; boundary="{boundary}"')]
     lines = [f"{name}: {value}".encode() for name, value in headers]
     body = b"\r\n".join(
         b"--" + boundary.encode() + b"\r\n"

@@ -8,21 +8,20 @@ from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
-from publisher.colour import Palette
 from publisher.errors import TemplateError
 from publisher.mailable import linked_text
 from publisher.markup import language_direction, one_line
 from publisher.model import Article, Digest, FacetKind
 from publisher.render.dates import long_date
+from publisher.render.letterhead import Letterhead
 from publisher.render.story import Extent, Notice, Story, story_of
 from publisher.render.templates import render, render_line
 from publisher.tokens import Tokens
 
-__all__ = ["FONTS", "Letterhead", "Logo", "Rendering", "Section", "render_digest"]
+__all__ = ["FONTS", "Rendering", "Section", "render_digest"]
 
 #: Longer subject lines are cut: RFC 5322 folds them, and mail programs show much less.
 _LONGEST_SUBJECT: Final = 200
@@ -35,39 +34,6 @@ FONTS: Final = {
     "grotesque": Markup("'Segoe UI', 'Helvetica Neue', Roboto, Arial, sans-serif"),
     "mono": Markup("Menlo, Consolas, 'Courier New', monospace"),
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Logo:
-    """The picture in the masthead."""
-
-    url: str
-    width: int
-    height: int
-    alt: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Letterhead:
-    """What stands on every issue of a site's digests."""
-
-    site: str
-    base_url: str
-    description: str
-    language: str
-    light: Palette
-    dark: Palette
-    #: Names of :data:`FONTS`; None for the template's own.
-    headings: str | None = None
-    text: str | None = None
-    logo: Logo | None = None
-    footer: tuple[str, ...] = ()
-    postal_address: str = ""
-    #: Whether there is a page where a reader chooses what comes.
-    has_preferences: bool = False
-    #: Whether issues can be read on the web.
-    has_web_view: bool = False
-    zone: ZoneInfo | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,8 +115,18 @@ def render_digest(
         note=note,
         notices=notices,
     )
-    most = Extent.FULL if digest.full_text else Extent.EXCERPT
-    extents = [_bounded(article, most, digest.size_limit) for article in job.articles]
+    return _fitted(job)
+
+
+def _fitted(job: _Job) -> Rendering:
+    """Return the issue with as much of each story as fits."""
+    digest = job.digest
+    asked = [_asked(digest, article, place) for place, article in enumerate(job.articles)]
+    # No book of a text is tried.
+    extents = [
+        Extent.EXCERPT if one is Extent.FULL and len(article.body) > digest.size_limit else one
+        for one, article in zip(asked, job.articles, strict=True)
+    ]
 
     @lru_cache(maxsize=2)
     def attempt(cuts: int) -> tuple[Rendering, bool]:
@@ -163,7 +139,7 @@ def render_digest(
     cuts = _least(lambda count: attempt(count)[1], sum(extents))
     if cuts is not None:
         return attempt(cuts)[0]
-    headlines = [Extent.HEADLINE] * len(articles)
+    headlines = [Extent.HEADLINE] * len(extents)
     # Not one story more than fits: the number that is left out is the least that will do.
     left_out = _least(
         lambda count: len(_rendering(job, headlines[: len(headlines) - count]).html.encode()) <= digest.size_limit,
@@ -174,9 +150,9 @@ def render_digest(
     return _rendering(job, headlines[: len(headlines) - left_out])
 
 
-def _bounded(article: Article, most: Extent, limit: int) -> Extent:
-    """Return how much of an article can be shown at all: no book of a text is tried."""
-    return Extent.EXCERPT if most is Extent.FULL and len(article.body) > limit else most
+def _asked(digest: Digest, article: Article, place: int) -> Extent:
+    """Return how much of an article the digest asks for."""
+    return Extent.FULL if digest.full_text and place < digest.briefs_after and article.body else Extent.EXCERPT
 
 
 def _shortened(extents: Sequence[Extent], cuts: int) -> list[Extent]:
@@ -215,15 +191,16 @@ def _rendering(job: _Job, extents: Sequence[Extent]) -> Rendering:
     tokens = Tokens.of(subject, preheader, job.note, job.notices, stories)
     values |= {"subject": subject, "preheader": preheader, "tokens": _TokenNames(tokens, job.letterhead)}
     folder = f"digest/{digest.template}"
-    most = Extent.FULL if digest.full_text else Extent.EXCERPT
+    carried = job.articles[: len(extents)]
+    asked = [_asked(digest, article, place) for place, article in enumerate(carried)]
     return Rendering(
         subject=subject,
         preheader=preheader,
         html=inline(render(job.templates, f"{folder}/message.html.j2", values)),
         text=render(job.templates, f"{folder}/message.txt.j2", values),
         tokens=tokens,
-        articles=tuple(job.articles[: len(extents)]),
-        shortened=sum(one < most for one in extents),
+        articles=tuple(carried),
+        shortened=sum(one < most for one, most in zip(extents, asked, strict=True)),
     )
 
 
@@ -274,10 +251,8 @@ def _values(job: _Job, extents: Sequence[Extent]) -> tuple[dict[str, Any], tuple
             is_lead=place == 0,
             is_brief=place >= digest.briefs_after,
             extent=extents[place],
-            base_url=letterhead.base_url,
-            language=letterhead.language,
+            letterhead=letterhead,
             utm=utm,
-            zone=letterhead.zone,
         )
         number += 1 + len(story.references)
         stories.append(story)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
 from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
-from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
 from publisher.mailable import linked_text, mailable
 from publisher.markup import direction, excerpt, plain_text, safe_url
-from publisher.model import Article, Author
+from publisher.model import Article, Author, Image
 from publisher.render.dates import long_date
+from publisher.render.letterhead import Letterhead
 
 __all__ = ["Extent", "Notice", "Story", "byline", "story_of", "tracked"]
 
@@ -91,7 +91,7 @@ class Story:
     direction: str
     is_brief: bool
     #: What was put right in it, oldest first: date and note.
-    corrections: tuple[tuple[str, str], ...] = field(default=())
+    corrections: tuple[tuple[str, str], ...]
 
 
 def byline(authors: Sequence[Author]) -> str:
@@ -117,6 +117,11 @@ def short_date(moment: datetime, language: str) -> str:
     return long_date(moment, language).rpartition(", ")[2]
 
 
+def _corrections(article: Article, letterhead: Letterhead) -> Iterator[tuple[str, str]]:
+    for one in article.corrections:
+        yield short_date(one.at.astimezone(letterhead.zone), letterhead.language), one.note
+
+
 def _cut(text: str, longest: int) -> str:
     return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"
 
@@ -128,58 +133,46 @@ def story_of(
     is_lead: bool,
     is_brief: bool,
     extent: Extent,
-    base_url: str,
-    language: str,
+    letterhead: Letterhead,
     utm: Sequence[tuple[str, str]],
-    zone: ZoneInfo | None,
 ) -> Story:
     """Return the article as a template sees it.
 
     Args:
-        article: the article.
         number: of its link in the plain text; links in its text follow.
-        is_lead: whether it is the first of the issue.
-        is_brief: whether it is shown as a headline and a line.
+        is_lead, is_brief: whether it is the first of the issue, or a headline and a line.
         extent: how much of it is shown at most.
-        base_url: the site's.
-        language: the site's.
+        letterhead: what stands on every issue.
         utm: parameters for its link.
-        zone: the newsroom's, for the dates of corrections.
     """
     text = plain_text(article.body)
-    image = article.image
-    source = safe_url(image.url, base_url + "/") if image is not None and image.url else None
+    image = article.image or Image()
     width = LEAD_WIDTH if is_lead else SIDE_WIDTH
-    height = None
-    if image is not None and image.width and image.height:
-        height = max(1, round(width * image.height / image.width))
-    full = extent is Extent.FULL and not is_brief
-    body = mailable(article.body, article.link, TEXT_WIDTH) if full else ""
-    body_text, references = linked_text(body, number + 1) if full else ("", ())
+    body = mailable(article.body, article.link, TEXT_WIDTH) if extent is Extent.FULL and not is_brief else ""
+    body_text, references = linked_text(body, number + 1)
     words = _LEAD_WORDS if is_lead else _BRIEF_WORDS if is_brief else _STORY_WORDS
-    shows_excerpt = extent is Extent.EXCERPT and (is_lead or not article.dek)
+    if extent is Extent.HEADLINE or body or (article.dek and not is_lead):
+        words = 0
     return Story(
         title=_cut(article.title, _LONGEST_TITLE),
         link=tracked(article.link, utm),
         number=number,
         kicker=" · ".join(label for label in (article.topic, article.region) if label),
         byline=byline(article.authors),
-        date=short_date(article.published, language),
+        date=short_date(article.published, letterhead.language),
         dek="" if extent is Extent.HEADLINE else excerpt(article.dek or "", _BRIEF_WORDS if is_brief else _LONGEST_DEK),
-        excerpt=excerpt(text, words) if shows_excerpt else "",
+        excerpt=excerpt(text, words) if words else "",
         body=Markup(body),  # noqa: S704 - made of sanitised HTML, and cleaned once more
         body_text=tuple(body_text.split("\n")) if body_text else (),
         references=tuple(enumerate(references, number + 1)),
         minutes=max(1, round(len(text.split()) / _READING_SPEED)),
-        image=source,
-        image_alt=(image.alt or "") if image is not None else "",
-        image_credit=(image.credit or "") if image is not None else "",
+        image=safe_url(image.url, letterhead.base_url + "/") if image.url else None,
+        image_alt=image.alt or "",
+        image_credit=image.credit or "",
         image_width=width,
-        image_height=height,
-        language=article.language or language,
+        image_height=max(1, round(width * image.height / image.width)) if image.width and image.height else None,
+        language=article.language or letterhead.language,
         direction=direction(article.title),
         is_brief=is_brief,
-        corrections=tuple(
-            (short_date(one.at.astimezone(zone) if zone else one.at, language), one.note) for one in article.corrections
-        ),
+        corrections=tuple(_corrections(article, letterhead)),
     )

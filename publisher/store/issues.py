@@ -135,18 +135,7 @@ def add_issue(connection: Connection, made: Issue, carried: Sequence[int], passe
             errors=made.errors,
         )
     )
-    editions = [
-        {
-            "issue_id": number,
-            "number": place,
-            "articles": json.dumps(one.articles),
-            "mark": one.mark,
-            "html": one.html,
-            "text": one.text,
-        }
-        for place, one in enumerate(made.editions, 1)
-    ]
-    insert_rows(connection, rendering, editions)
+    insert_rows(connection, rendering, _edition_rows(number, made))
     insert_rows(
         connection,
         issue_article,
@@ -165,6 +154,20 @@ def add_issue(connection: Connection, made: Issue, carried: Sequence[int], passe
             update(pending).where(mine, pending.c.article_seq.in_(list(passed_over))).values(carried_over=True)
         )
     return number
+
+
+def _edition_rows(issue_id: int, made: Issue) -> list[dict[str, object]]:
+    return [
+        {
+            "issue_id": issue_id,
+            "number": place,
+            "articles": json.dumps(one.articles),
+            "mark": one.mark,
+            "html": one.html,
+            "text": one.text,
+        }
+        for place, one in enumerate(made.editions, 1)
+    ]
 
 
 _ARTICLES = (

@@ -67,7 +67,8 @@ def test_every_reader_and_every_field_is_documented() -> None:
 
 
 def test_every_name_that_templates_may_use_is_documented() -> None:
-    from publisher.render.digest import Letterhead, Story
+    from publisher.render.letterhead import Letterhead
+    from publisher.render.story import Story
 
     page = (DOCS / "templates.md").read_text("utf-8")
     for record in (Letterhead, Story):

@@ -11,7 +11,8 @@ from publisher.config.theme import ThemeSettings
 from publisher.mail import Envelope, build_message
 from publisher.markup import paragraphs_to_html
 from publisher.model import Article, Author, Correction, Digest, FacetKind, Image
-from publisher.render.digest import Letterhead, Rendering, render_digest
+from publisher.render.digest import Rendering, render_digest
+from publisher.render.letterhead import Letterhead
 from publisher.render.story import Notice
 from publisher.tokens import fill
 

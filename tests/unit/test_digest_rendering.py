@@ -16,8 +16,9 @@ from publisher.errors import TemplateError
 from publisher.markup import clean_characters, display_width, one_line, paragraphs_to_html
 from publisher.model import Article, Author, Channel, Digest, FacetKind, FeedFormat, Image
 from publisher.render.dates import long_date
-from publisher.render.digest import Letterhead, Rendering, render_digest
+from publisher.render.digest import Rendering, render_digest
 from publisher.render.index import Headline, Listed, dump_headlines, load_headlines, render_index
+from publisher.render.letterhead import Letterhead
 from publisher.render.opml import render_opml
 from publisher.render.sources import source_hash
 from publisher.render.templates import render, render_line

@@ -1,0 +1,168 @@
+"""Issues of every theme, as a browser, validators, mail libraries and a spam filter see them."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from email import message_from_bytes, policy
+from functools import cache
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import css_inline
+import pytest
+
+from publisher.browser import Browser, View
+from publisher.check.clients import DEGRADES
+from publisher.errors import BrowserMissing
+from publisher.render import digest as module
+from publisher.render.templates import render
+from tests.mail import samples
+from tests.mail.samples import ENVELOPE, NOW, THEMES, articles, issue, message, public
+
+NODE = Path(__file__).parents[1] / "mail" / "node"
+
+with_node = pytest.mark.skipif(
+    shutil.which("node") is None or not (NODE / "node_modules").exists(),
+    reason="not there: npm install --prefix tests/mail/node",
+)
+VIEWS = [
+    View(name=name, width=width, dark=dark)
+    for name, width in (("phone", 375), ("desktop", 1280))
+    for dark in (False, True)
+]
+
+
+@cache
+def page(theme: str, full: bool) -> str:
+    return public(issue(theme, full_text=full))[0]
+
+
+def look(program: str, data: bytes) -> Any:
+    shown = subprocess.run(
+        ["node", "look.mjs", program], input=data, cwd=NODE, capture_output=True, check=True, timeout=120
+    )
+    return json.loads(shown.stdout)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    try:
+        with Browser() as running:
+            yield running
+    except BrowserMissing as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.label)
+@pytest.mark.parametrize("full", [False, True], ids=["excerpts", "full"])
+@pytest.mark.parametrize("theme", THEMES)
+def test_axe_finds_nothing_and_nothing_overflows(browser: Browser, theme: str, full: bool, view: View) -> None:
+    assert browser.faults(page(theme, full), view) == []
+    assert browser.overflow(page(theme, full), view) == 0
+
+
+def test_the_browser_finds_what_it_is_for(browser: Browser) -> None:
+    bad = '<!DOCTYPE html><html lang="en"><title>x</title><body><img src="https://a.example/x.png"><p style="width:900px">wide</p>'
+    assert [fault.rule for fault in browser.faults(bad, VIEWS[0])] == ["image-alt"]
+    assert browser.overflow(bad, VIEWS[0]) > 500
+    # A missing picture is a box of its size, with pictures and without: the same page otherwise.
+    assert browser.picture(bad, VIEWS[0]) != browser.picture(bad, View(name="phone", width=375, pictures=False))
+
+
+@pytest.mark.parametrize("full", [False, True], ids=["excerpts", "full"])
+@pytest.mark.parametrize("theme", THEMES)
+def test_inlined_issues_look_like_those_that_css_inline_makes(
+    browser: Browser, theme: str, full: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same page inlined by premailer and by css-inline is the same picture, dot by dot."""
+    sources: list[str] = []
+
+    def spy(folder: Path, name: str, values: Any) -> str:
+        made = render(folder, name, values)
+        sources.append(made)
+        return made
+
+    monkeypatch.setattr(module, "render", spy)
+    ours = issue(theme, full_text=full).html
+    source = next(one for one in sources if "<!DOCTYPE" in one)
+    other = css_inline.CSSInliner(keep_style_tags=True, load_remote_stylesheets=False).inline(source)
+    for view in VIEWS:
+        assert browser.picture(ours, view) == browser.picture(other, view)
+
+
+@with_node
+@pytest.mark.parametrize("theme", THEMES)
+def test_html_validate_finds_nothing(theme: str) -> None:
+    assert look("htmlvalidate", page(theme, full=True).encode()) == []
+
+
+@with_node
+@pytest.mark.parametrize("theme", THEMES)
+def test_caniemail_finds_nothing_that_is_not_listed(theme: str) -> None:
+    """What the program finds is what our own table lets pass, or stands in style sheets, with its fallback inline."""
+    listed = json.loads((NODE / "node_modules/caniemail/data/caniemail.json").read_text())["data"]
+    slugs = {one["title"]: one["slug"] for one in listed}
+    in_style_sheets = {
+        "css-at-media-prefers-color-scheme", "css-at-media", "css-color-scheme", "css-selector-attribute", "css-important",
+        "css-selector-descendant", "css-selector-grouping", "css-selector-class", "css-selector-type",
+    }  # fmt: skip
+    found = {slugs.get(title, title) for title in look("caniemail", page(theme, full=True).encode())}
+    assert found - set(DEGRADES) - in_style_sheets == set()
+
+
+@with_node
+@pytest.mark.parametrize("theme", THEMES)
+def test_mailparser_and_python_agree(theme: str) -> None:
+    html, text = public(issue(theme))
+    data = message(html, text, subject="Grüße: fourteen cables, and nobody's, at some length, so that it is folded")
+    mail = message_from_bytes(data, policy=policy.default)
+    seen = look("mailparser", data)
+    assert seen["subject"] == mail["Subject"] and seen["messageId"] == mail["Message-ID"]
+    assert seen["from"] == [{"address": "news@review.example", "name": "The Review"}]
+    assert seen["date"] == NOW.strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    for kind, name in (("html", "html"), ("plain", "text")):
+        part = mail.get_body((kind,))
+        assert part is not None
+        assert seen[name].split() == str(part.get_content()).split()
+    assert seen["list"]["unsubscribe"]["url"] == ENVELOPE.unsubscribe[0]
+    assert seen["list"]["unsubscribe-post"]["name"] == "List-Unsubscribe=One-Click"
+    assert seen["attachments"] == 0
+
+
+@pytest.mark.skipif(shutil.which("spamassassin") is None, reason="no SpamAssassin: apt-get install spamassassin")
+@pytest.mark.parametrize("theme", THEMES)
+def test_a_spam_filter_lets_it_pass(theme: str) -> None:
+    data = message(*public(issue(theme)))
+    shown = subprocess.run(
+        ["spamassassin", "--local", "--test-mode"], input=data, capture_output=True, check=True, timeout=120
+    ).stdout.decode("utf-8", "replace")
+    score = re.search(r"X-Spam-Status: \w+, score=(-?[\d.]+)", shown)
+    assert score is not None
+    assert float(score[1]) < 2.0, shown[-2000:]
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_twenty_five_articles_fit(theme: str) -> None:
+    made = issue(theme, articles(25), briefs_after=25)
+    assert len(made.html.encode()) <= 90 * 1024 and made.shortened == 0
+    sheets = re.findall(r"<style>(.*?)</style>", made.html, re.DOTALL)
+    assert 0 < sum(len(sheet.encode()) for sheet in sheets) <= 16 * 1024
+
+
+@pytest.mark.parametrize("full", [False, True], ids=["excerpts", "full"])
+@pytest.mark.parametrize("theme", THEMES)
+def test_every_headline_byline_and_address_is_in_the_plain_text(theme: str, full: bool) -> None:
+    made = issue(theme, full_text=full)
+    text = "".join(made.text.split())
+    for one in articles():
+        assert "".join(one.title.split()) in text
+        for author in one.authors:
+            assert "".join(author.name.split()) in text
+    for address in re.findall(r'<a [^>]*href="([^"]*)"', made.html):
+        assert "".join(unescape(address).split()) in text
+    assert samples.LETTERHEAD.postal_address in made.text

@@ -1,0 +1,263 @@
+"""Issues put together: sections, notes, leads, corrections, size; what holds one back."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import timedelta
+
+import pytest
+
+from publisher.actions.check import check
+from publisher.actions.correct import correct, retract
+from publisher.actions.note import note
+from publisher.actions.preflight import force_issue
+from publisher.actions.preview import VIEWS, preview
+from publisher.errors import SettingsError, StageError
+from publisher.store import issues
+from tests.conftest import NOW, SiteKit
+from tests.conftest import issues as titles_of
+
+LATER = NOW + timedelta(hours=1)
+
+
+def page(kit: SiteKit, number: int = -1, name: str = "index.html") -> str:
+    return sorted((kit.root / "outbox/daily").iterdir())[number].joinpath(name).read_text()
+
+
+def settings(kit: SiteKit, text: str) -> None:
+    kit.add_settings(text)
+
+
+def test_a_note_and_a_lead_are_for_the_next_issue_only(any_kit: SiteKit) -> None:
+    kit = any_kit
+    kit.article("old.md", title="The old one", date="2026-11-01")
+    kit.article("new.md", title="The new one", date="2026-11-20")
+    said = note(kit.site, "daily", NOW, text="Read **this** [here](/x) & more", lead="old.md")
+    assert (said.note, said.lead) == ("Read **this** [here](/x) & more", "The old one")
+    assert not (kit.root / "outbox/daily").exists()
+    kit.publish()
+    assert titles_of(kit) == [["The old one", "The new one"]]
+    assert re.search(r"<p class=.text ink.[^>]*>Read <strong>this</strong>", page(kit))
+    assert 'href="https://review.example/x"' in page(kit)
+    assert "Read this here [3] & more" in page(kit, name="message.txt")
+    assert "[3] https://review.example/x" in page(kit, name="message.txt")
+    kit.article("third.md", title="The third one", date="2026-11-21")
+    kit.publish(LATER)
+    assert "<strong>this" not in page(kit) and note(kit.site, "daily", NOW).note == ""
+
+
+def test_a_note_is_replaced_shown_and_cleared(kit: SiteKit) -> None:
+    assert note(kit.site, "daily", NOW, text="One").note == "One"
+    assert note(kit.site, "daily", NOW, text="Two").note == "Two"
+    assert note(kit.site, "daily", NOW).note == "Two"
+    assert note(kit.site, "daily", NOW, clear=True).note == ""
+    with pytest.raises(SettingsError, match="publisher.toml has: daily"):
+        note(kit.site, "dialy", NOW, text="x")
+    with pytest.raises(SettingsError, match="make it an article"):
+        note(kit.site, "daily", NOW, text="x" * 30_000)
+
+
+def test_what_cannot_lead_is_refused(kit: SiteKit) -> None:
+    settings(kit, 'topic = ["Water"]\n')
+    kit.article("1.md", title="One", topic="Water")
+    kit.article("2.md", title="Two", topic="Trade")
+    kit.publish()
+    with pytest.raises(SettingsError, match="was in an issue of daily before"):
+        note(kit.site, "daily", NOW, lead="1.md")
+    with pytest.raises(SettingsError, match="is not what daily asks for"):
+        note(kit.site, "daily", NOW, lead="2.md")
+    kit.article("3.md", title="Three", topic="Water", date="2026-11-21")
+    note(kit.site, "daily", NOW, lead="3.md")
+    retract(kit.site, LATER, "3.md", "Made up")
+    assert note(kit.site, "daily", NOW).lead is None
+    with pytest.raises(SettingsError, match="was withdrawn"):
+        note(kit.site, "daily", NOW, lead="3.md")
+
+
+def test_stories_stand_in_sections_in_the_order_asked_for(kit: SiteKit) -> None:
+    settings(kit, 'group_by = "topic"\nsections = ["Trade"]\nbriefs_after = 4\n')
+    for number, topic in enumerate(["Water", "Trade", "Arts", None, "Trade", "Water"]):
+        head = {"topic": topic} if topic else {}
+        kit.article(f"{number}.md", title=f"Story {number}", date=f"2026-11-{20 - number}", **head)
+    kit.publish()
+    assert titles_of(kit) == [["Story 0", "Story 1", "Story 4", "Story 2", "Story 5", "Story 3"]]
+    text = page(kit, name="message.txt")
+    assert re.findall(r"^== (.+) ==$", text, re.MULTILINE) == ["TRADE", "ARTS", "WATER", "MORE"]
+    assert text.count("In brief") == 2
+    assert re.findall(r"^\[(\d)\]", text, re.MULTILINE) == list("123456")
+
+
+def test_corrections_reach_those_who_read_the_error(any_kit: SiteKit) -> None:
+    kit = any_kit
+    kit.article("1.md", title="One")
+    kit.article("2.md", title="Two", date="2026-11-19")
+    kit.publish()
+    correct(kit.site, LATER, "1.md", "It was four, not five.")
+    retract(kit.site, LATER, "2.md", "It was made up.")
+    kit.article("3.md", title="Three", date="2026-11-23")
+    kit.publish(LATER + timedelta(hours=1))
+    for name in ("index.html", "message.txt"):
+        assert "It was four, not five." in page(kit, name=name)
+        assert "(withdrawn), 23 November 2026: It was made up." in page(kit, name=name)
+    kit.article("4.md", title="Four", date="2026-11-23T02:00:00Z")
+    kit.publish(LATER + timedelta(hours=2))
+    assert "It was four" not in page(kit)
+
+
+def test_a_corrected_article_shows_its_own_correction(kit: SiteKit) -> None:
+    settings(kit, "at_least = 2\n")
+    kit.article("1.md", title="One")
+    kit.publish()
+    correct(kit.site, LATER, "1.md", "It was four, not five.")
+    kit.article("2.md", title="Two")
+    kit.publish(LATER + timedelta(hours=1))
+    assert "<strong>Correction, 23 November 2026:</strong> It was four, not five." in page(kit)
+
+
+def test_links_carry_utm_parameters_where_they_are_asked_for(kit: SiteKit) -> None:
+    kit.article("1.md", title="One", url="https://review.example/1?a=1&utm_source=old")
+    settings(kit, '[digests.daily.utm]\nsource = "news letter"\n')
+    report = kit.publish()
+    link = "https://review.example/1?a=1&utm_source=news+letter&utm_medium=email&utm_campaign=daily-1"
+    assert link in page(kit, name="message.txt") and link.replace("&", "&amp;") in page(kit)
+    assert report.issues[0].errors == ()
+
+
+@pytest.mark.parametrize("theme", ["magazine", "brief", "letter"])
+def test_a_long_issue_is_shortened_from_the_last_story_on(kit: SiteKit, theme: str) -> None:
+    settings(kit, f'template = "{theme}"\nat_most = 30\nbriefs_after = 30\ntext = "full"\nsize_limit = 60\n')
+    for number in range(25):
+        body = f"<p>First of {number}. " + "Words that fill a page. " * 100 + f"</p><p>End of {number}.</p>"
+        kit.article(f"{number:02}.md", title=f"Story {number:02}", date=f"2026-10-{30 - number:02}", body=body)
+    (made,) = kit.publish().issues
+    assert made.html_size <= 60 * 1024 and made.html_size > 50 * 1024
+    assert (made.articles, made.errors) == (25, ()) and 0 < made.shortened < 25
+    whole = [number for number in range(25) if f"End of {number}." in page(kit)]
+    assert whole == list(range(25 - made.shortened))
+
+
+def test_five_hundred_articles_fit_and_what_does_not_goes_into_the_next_issue(kit: SiteKit) -> None:
+    settings(kit, "at_most = 500\nsize_limit = 30\n")
+    records = [
+        {"id": f"s{number}", "title": f"Story {number} " + "long " * 30, "date": "2026-11-20", "body": "x"}
+        for number in range(500)
+    ]
+    kit.write("many.jsonl", "\n".join(json.dumps(one) for one in records))
+    report = kit.publish()
+    assert report.refused == []
+    (made,) = report.issues
+    assert made.html_size <= 30 * 1024 and 10 < made.articles < 100 and made.errors == ()
+    with kit.open() as db, db.read() as connection:
+        waiting = issues.pending_articles(connection, "daily", int(NOW.timestamp()))
+    assert len(waiting) == 500 - made.articles and all(waiting.values())
+
+
+HOSTILE = {
+    "style": '<p style="h3:h3;color:red">x</p><style>@import url(http://127.0.0.1:9/);*{display:none}</style>',
+    "deep": "<div>" * 300 + "deep" + "</div>" * 300,
+    "quotes": "<blockquote>" * 300 + "quoted" + "</blockquote>" * 300,
+    "image only": '<img src="https://a.example/x.png" width="4000" height="3000">',
+    "local image": '<img src="/own.png" width="99999" height="1"><img src="data:image/png;base64,AA" alt="inline">',
+    "emoji": "<p>" + "👩‍👩‍👧‍👦 " * 200 + "</p>",
+    "chinese": "<p>" + "漢字" * 3000 + "</p>",
+    "hebrew": '<p dir="rtl">שלום</p>',
+    "tokens": "<p>@@unsubscribe.0123456789ab@@ @@address@@ {# x #}</p>",
+    "table": "<table><tr><td>" + "w" * 200 + "</td></tr></table>",
+    "headings": "<h1>One</h1><h6>Six</h6><h3></h3>",
+    "players": '<video controls><source src="https://a.example/v.mp4"></video><audio src="/a.mp3"></audio><video></video>',
+    "long word": f"<p>{'x' * 5000}</p>",
+    "conditional": "<!--[if mso]><b>x</b><![endif]--><![if !mso]>y<![endif]>",
+    "nothing": "",
+}
+
+
+@pytest.mark.parametrize("theme", ["magazine", "brief", "letter"])
+@pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE)
+def test_no_article_breaks_an_issue(kit: SiteKit, body: str, theme: str) -> None:
+    settings(kit, f'template = "{theme}"\ntext = "full"\n')
+    title = "Très long ∞ " + "title " * 70
+    record = {"title": title, "date": "2026-11-20", "body": body, "image": {"url": "https://a.example/y.png"}}
+    kit.write("1.json", json.dumps(record))
+    kit.write("2.json", json.dumps({"title": "Plain", "date": "2026-11-19", "body": "<p>Plain words.</p>"}))
+    (made,) = kit.publish().issues
+    assert "Plain words." in page(kit) and "display:none}" not in page(kit)
+    assert [one for one in made.errors if not one.startswith(("token-left", "token-split"))] == []
+    assert (made.errors != ()) is ("@@unsubscribe." in body)
+
+
+def test_an_article_cannot_forge_a_token(kit: SiteKit) -> None:
+    """What an article says stays as it is, whatever readers' copies are filled with."""
+    kit.article("1.md", title="@@address.0123456789ab@@", body="@@unsubscribe.0123456789ab@@")
+    kit.publish()
+    with kit.open() as db, db.read() as connection:
+        (edition,) = issues.editions(connection, 1)
+    assert edition.mark != "0123456789ab"
+    assert "@@address.0123456789ab@@" in page(kit, name="message.txt")
+
+
+def test_errors_hold_an_issue_back_until_it_is_forced_with_a_reason(any_kit: SiteKit) -> None:
+    kit = any_kit
+    kit.article("1.md", title="One", body="Lorem ipsum dolor sit amet.")
+    (made,) = kit.publish().issues
+    assert [one.partition(":")[0] for one in made.errors] == ["placeholder"]
+    report = check(kit.site, ["daily"], LATER, with_browser=False)
+    assert [one.name for one in report.held_back] == [made.path.removeprefix("outbox/")]
+    with kit.open() as db, db.read() as connection:
+        (row,) = issues.issues(connection)
+        assert (row.errors, row.may_be_sent) == (1, False)
+    with pytest.raises(SettingsError, match="say why"):
+        force_issue(kit.site, "daily", " ")
+    force_issue(kit.site, "daily", "It is about\nlorem ipsum")
+    with kit.open() as db, db.read() as connection:
+        (row,) = issues.issues(connection)
+        assert (row.forced, row.may_be_sent) == ("It is about lorem ipsum", True)
+    again = check(kit.site, [row.digest + "/" + row.name], LATER, with_browser=False)
+    assert again.held_back == [] and again.issues[0].forced == "It is about lorem ipsum"
+
+
+def test_an_issue_is_checked_by_name_folder_and_file(kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(kit.root)
+    kit.article("1.md", title="One")
+    (made,) = kit.publish().issues
+    for target in ("daily", made.path, f"{made.path}/message.eml"):
+        report = check(kit.site, [target], LATER, with_browser=False)
+        assert (len(report.issues), report.feeds) == (1, 0)
+        assert {found.rule for _, found in report.all_findings} == {"one-click", "postal-address"}
+    with pytest.raises(SettingsError, match="there is no issue daily/never"):
+        check(kit.site, ["daily/never"], LATER, with_browser=False)
+    # Nothing is kept of the check of a file: it may be anybody's.
+    assert check(None, [f"{made.path}/message.eml"], LATER, with_browser=False).issues[0].forced is None
+
+
+def test_a_preview_changes_nothing(kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHROMIUM", "/nowhere/chromium")
+    kit.article("1.md", title="One")
+    made = preview(kit.site, "daily", NOW)
+    assert (made.subject, made.articles, made.stands_in) == ("The Daily: One", 1, False)
+    assert made.files == ("index.html", "message.txt") and "does not start" in made.no_pictures
+    assert "One" in (kit.root / "outbox/_preview/daily/message.txt").read_text()
+    assert kit.publish().issues[0].number == 1
+    again = preview(kit.site, "daily", LATER, folder=kit.root / "elsewhere")
+    assert again.stands_in and (kit.root / "elsewhere/index.html").exists()
+    with pytest.raises(SettingsError, match="no digest 'dialy'"):
+        preview(kit.site, "dialy", NOW)
+    with pytest.raises(StageError, match="cannot write the preview"):
+        preview(kit.site, "daily", NOW, folder=kit.root / "publisher.toml")
+
+
+def test_a_preview_of_nothing_says_what_is_missing(kit: SiteKit) -> None:
+    with pytest.raises(SettingsError, match="there is no article"):
+        preview(kit.site, "daily", NOW)
+    assert len(VIEWS) == 8
+
+
+def test_a_template_that_asks_for_what_is_not_there_names_file_and_line(kit: SiteKit) -> None:
+    folder = kit.root / "templates/digest/magazine"
+    folder.mkdir(parents=True)
+    (folder / "message.html.j2").write_text(
+        '{% extends "default/digest/magazine/message.html.j2" %}\n{% block foot %}\n{{ tokens.nothing }}{% endblock %}'
+    )
+    kit.article("1.md", title="One")
+    (refused,) = kit.publish().refused
+    assert "magazine/message.html.j2:3" in refused.reason
