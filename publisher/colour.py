@@ -85,11 +85,11 @@ class Palette:
         return text_on(self.accent)
 
     def unreadable(self) -> list[tuple[str, str, float, str]]:
-        """Return (text, ground, contrast, a colour that would do) for what cannot be read."""
+        """Return (text, ground, contrast, a colour that would do) for what cannot be read: the worst ground of each."""
         found = []
         for text in ("ink", "soft", "muted", "accent"):
-            for ground in ("card", "page"):
-                ratio = contrast(getattr(self, text), getattr(self, ground))
-                if ratio < LEAST_CONTRAST:
-                    found.append((text, ground, ratio, readable(getattr(self, text), self.card, self.page)))
+            colour = getattr(self, text)
+            ratio, ground = min((contrast(colour, getattr(self, name)), name) for name in ("card", "page"))
+            if ratio < LEAST_CONTRAST:
+                found.append((text, ground, ratio, readable(colour, self.card, self.page)))
         return found

@@ -93,8 +93,8 @@ class ThemeSettings(Settings):
     def _can_be_read(self) -> ThemeSettings:
         """Refuse text that cannot be read on its ground, and say what could."""
         lines = [
-            f"{prefix}{text} on {prefix}{ground} has a contrast of {ratio:.2f}, text needs {LEAST_CONTRAST} "
-            f"(WCAG 2.2, 1.4.3); {better} would do"
+            f"{prefix}{text} cannot be read: its contrast with {prefix}{ground} is {ratio:.2f}, text needs "
+            f"{LEAST_CONTRAST} (WCAG 2.2, 1.4.3); {better} would do"
             for prefix, palette in (("", self.light_palette), ("dark.", self.dark_palette))
             for text, ground, ratio, better in palette.unreadable()
         ]

@@ -9,11 +9,14 @@ from datetime import timedelta
 import pytest
 
 from publisher.actions.check import check
+from publisher.actions.composing import compose
 from publisher.actions.correct import correct, retract
 from publisher.actions.note import note
 from publisher.actions.preflight import force_issue
 from publisher.actions.preview import VIEWS, preview
 from publisher.errors import SettingsError, StageError
+from publisher.model import FacetKind, Query
+from publisher.store import articles as store
 from publisher.store import issues
 from tests.conftest import NOW, SiteKit
 from tests.conftest import issues as titles_of
@@ -261,3 +264,24 @@ def test_a_template_that_asks_for_what_is_not_there_names_file_and_line(kit: Sit
     kit.article("1.md", title="One")
     (refused,) = kit.publish().refused
     assert "magazine/message.html.j2:3" in refused.reason
+
+
+def test_an_issue_is_rendered_once_per_distinct_selection(kit: SiteKit) -> None:
+    for number, topic in enumerate(["Water", "Trade", "Water"]):
+        kit.article(f"{number}.md", title=f"Story {number}", topic=topic, date=f"2026-11-{20 - number}")
+    kit.publish()
+    with kit.open() as db, db.read() as connection:
+        found = store.articles_by_seq(connection, [1, 2, 3], kit.site.base_url, kit.site.tz)
+    topics = [Query(wanted=((FacetKind.TOPIC, frozenset({name})),)) for name in ("water", "trade", "arts", "water")]
+    made = compose(
+        kit.site,
+        kit.site.all_digests()[0],
+        list(found.values()),
+        slot=NOW,
+        name="n",
+        number=1,
+        selections=[Query(), *topics],
+    )
+    assert [one.articles for one in made.issue.editions] == [(1, 2, 3), (1, 3), (2,)]
+    assert len({one.mark for one in made.issue.editions}) == 3
+    assert b"Story 1" not in made.issue.editions[1].html and b"Story 2" in made.issue.editions[1].text

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from publisher.config.theme import ThemeSettings
 from publisher.errors import TemplateError
-from publisher.markup import clean_characters, display_width, one_line, paragraphs_to_html
+from publisher.markup import clean_characters, display_width, one_line, paragraphs_to_html, sanitise
 from publisher.model import Article, Author, Channel, Digest, FacetKind, FeedFormat, Image
 from publisher.render.dates import long_date
 from publisher.render.digest import Rendering, render_digest
@@ -264,3 +264,39 @@ def test_opml_lists_every_feed_in_its_group() -> None:
         "https://review.example/feeds/all/x.rss",
         "https://review.example/feeds/tag/x.rss",
     ]
+
+
+def test_nothing_is_opened_while_a_hostile_issue_is_rendered() -> None:
+    """No socket and no file but templates, whatever articles say."""
+    import sys
+
+    hostile = (
+        '<p style="h3">x</p><style>@import url(http://127.0.0.1:9/x.css);</style><link rel="stylesheet" href="file:///etc/passwd">'
+        '<img src="http://127.0.0.1:9/x.png"><iframe src="http://127.0.0.1:9/"></iframe>'
+    )
+    whole = Digest(slug="daily", title="D", full_text=True)
+    issue(article(1), digest=whole)
+    opened: list[str] = []
+    watching = True
+
+    def hook(event: str, arguments: tuple[object, ...]) -> None:
+        if watching and event.startswith(("open", "socket.", "urllib.", "subprocess.", "os.system")):
+            opened.append(f"{event} {arguments[0]}")
+
+    sys.addaudithook(hook)
+    try:
+        issue(article(1, body=sanitise(hostile), title=hostile, dek=hostile), digest=whole)
+    finally:
+        watching = False
+    assert [one for one in opened if not one.endswith((".j2", ".py", ".pyc"))] == []
+
+
+@pytest.mark.parametrize("theme", ["magazine", "brief", "letter"])
+def test_a_hostile_article_does_not_poison_the_next_issue(theme: str) -> None:
+    whole = Digest(slug="daily", title="D", full_text=True, template=theme)
+    before = issue(article(1), article(2), digest=whole).html
+    issue(
+        article(1, body=sanitise('<p style="h3">x</p><style>h3 { p: } p</style>') + '<p style="h3:">raw</p>'),
+        digest=whole,
+    )
+    assert issue(article(1), article(2), digest=whole).html == before

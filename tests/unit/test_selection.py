@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from publisher.model import Article, Author, Digest, FacetKind, Query, Record, aware
-from publisher.selection import Candidate, choose, matches
+from publisher.selection import Candidate, choose, editions, matches
 
 NOW = datetime(2026, 11, 23, 7, tzinfo=UTC)
 
@@ -107,3 +107,15 @@ def test_naive_datetimes_are_refused_at_the_door() -> None:
             Record(title="T", **fields)
     with pytest.raises(ValueError, match="no time zone"):
         Article(title="T", date=NOW, id="urn:1", seq=1, link="https://a.example/", published=naive, changed=NOW)
+
+
+def test_readers_who_get_the_same_share_an_edition() -> None:
+    some = [article(1, topic="Water"), article(2, topic="Trade"), article(3, topic="Water")]
+    water = Query(wanted=((FacetKind.TOPIC, frozenset({"water"})),))
+    wet = Query(wanted=((FacetKind.TOPIC, frozenset({"water", "rain"})),))
+    arts = Query(wanted=((FacetKind.TOPIC, frozenset({"arts"})),))
+    found = editions(some, [Query(), water, wet, arts, Query()])
+    assert [([one.seq for one in got], places) for got, places in found.items()] == [
+        ([1, 2, 3], [0, 4]),
+        ([1, 3], [1, 2]),
+    ]

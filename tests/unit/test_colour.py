@@ -1,0 +1,60 @@
+"""Colours: contrast as WCAG counts it, and settings that refuse what cannot be read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from publisher.colour import LEAST_CONTRAST, contrast, mixed, readable, text_on
+from publisher.config import read_site
+from publisher.config.theme import ThemeSettings
+from publisher.errors import SettingsError
+
+COLOUR = st.integers(0, 0xFFFFFF).map(lambda number: f"#{number:06x}")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "ratio"),
+    [("#000000", "#ffffff", 21.0), ("#777777", "#ffffff", 4.48), ("#767676", "#ffffff", 4.54), ("#abcdef", "#abcdef", 1.0)],
+)  # fmt: skip
+def test_contrast_is_that_of_wcag(one: str, other: str, ratio: float) -> None:
+    assert contrast(one, other) == contrast(other, one) == pytest.approx(ratio, abs=0.005)
+
+
+@given(COLOUR, COLOUR)
+def test_what_is_made_readable_can_be_read(colour: str, ground: str) -> None:
+    assert contrast(readable(colour, ground), ground) >= LEAST_CONTRAST
+    assert contrast(text_on(ground), ground) >= LEAST_CONTRAST
+    if contrast(colour, ground) >= LEAST_CONTRAST:
+        assert readable(colour, ground) == colour
+
+
+def test_colours_are_mixed() -> None:
+    assert mixed("#000000", "#ffffff", 0) == "#000000"
+    assert mixed("#000000", "#fffffe", 1) == "#fffffe"
+
+
+@given(COLOUR)
+def test_the_dark_accent_can_be_read_whatever_the_light_one_is(accent: str) -> None:
+    try:
+        theme = ThemeSettings(accent=accent)
+    except ValueError:
+        return
+    assert theme.dark_palette.unreadable() == theme.light_palette.unreadable() == []
+
+
+def test_a_colour_that_cannot_be_read_is_refused_with_one_that_can(tmp_path: Path) -> None:
+    (tmp_path / "publisher.toml").write_text(
+        'title = "T"\nbase_url = "https://a.example"\n[theme]\naccent = "#ffcc00"\n[theme.dark]\nmuted = "#222222"\n'
+    )
+    with pytest.raises(SettingsError) as error:
+        read_site(tmp_path)
+    message = str(error.value)
+    assert (
+        "theme: accent cannot be read: its contrast with page is 1.32, text needs 4.5 (WCAG 2.2, 1.4.3); #856a00 would do"
+        in message
+    )
+    assert "dark.muted cannot be read: its contrast with dark.card is 1.07" in message
