@@ -47,7 +47,7 @@ _TAGS: Final = frozenset(
 )
 _CLASSES: Final = {
     "p": "text ink",
-    "li": "text ink",
+    "li": "bullet ink",
     "blockquote": "quote soft",
     "h3": "inner ink",
     "h4": "inner ink",

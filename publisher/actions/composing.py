@@ -173,14 +173,14 @@ def notices(
     connection: Connection, site: Site, digest: Digest, articles: Sequence[Article], now: datetime
 ) -> list[Notice]:
     """Return what was put right or taken back in articles of earlier issues, since the last one."""
-    from publisher.render.story import Notice, short_date, tracked
+    from publisher.render.story import Notice, short_date
 
     found = preparations.amended(connection, digest.slug, int(now.timestamp()), {one.seq for one in articles})
     known = store.articles_by_seq(connection, [one.seq for one in found], site.base_url, site.tz)
     return [
         Notice(
             title=known[one.seq].title,
-            link=None if one.withdrawn else tracked(known[one.seq].link, ()),
+            link=None if one.withdrawn else known[one.seq].link,
             date=short_date(datetime.fromtimestamp(one.at, site.tz), site.language),
             note=one.note,
             direction=direction(known[one.seq].title),

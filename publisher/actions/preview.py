@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mimetypes
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -54,7 +54,8 @@ class Preview:
     findings: tuple[Finding, ...]
     #: Why there are no pictures; empty where there are.
     no_pictures: str = ""
-    refused: list[str] = field(default_factory=list)
+    #: Records that were set aside, and why.
+    refused: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the preview as ``publish preview --json`` prints it."""
@@ -66,6 +67,7 @@ class Preview:
             "stands_in": self.stands_in,
             "findings": [one.as_dict() for one in self.findings],
             "no_pictures": self.no_pictures,
+            "refused": list(self.refused),
         }
 
 
@@ -117,7 +119,7 @@ def preview(
         stands_in=stands_in,
         findings=composed.findings,
         no_pictures=missing,
-        refused=[f"{one.where}: {one.reason}" for one in report.refused],
+        refused=tuple(f"{one.where}: {one.reason}" for one in report.refused),
     )
 
 

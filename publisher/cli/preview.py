@@ -42,5 +42,7 @@ def command(digest: str, folder: Path, target: Path | None, at: str | None, as_j
         click.echo(f"  {made.folder / name}")
     if made.no_pictures:
         click.echo(f"  no pictures: {made.no_pictures}")
+    for problem in made.refused:
+        click.echo(f"  set aside: {problem}")
     for one in made.findings:
         click.echo(f"  {'error' if one.is_error else 'warning'}: {one.rule}: {one.what}")
