@@ -162,3 +162,18 @@ def test_many_style_sheets_do_not_fill_the_memory() -> None:
 
 def test_a_page_without_styles_is_left_as_it_is() -> None:
     assert "<p>x</p>" in inline("<!DOCTYPE html>\n<html><head><style></style></head><body><p>x</p></body></html>")
+
+
+@pytest.mark.parametrize("theme", ["magazine", "brief", "letter"])
+def test_shipped_themes_ask_for_nothing_that_does_not_survive(theme: str) -> None:
+    """Faults: var() and :nth-child() are not resolved; an inline style beats a media query without !important."""
+    from tests.mail.samples import issue
+
+    page = issue(theme, full_text=True).html
+    assert "var(" not in page and ":nth-" not in page
+    assert "!important" not in "".join(re.findall(r"""style=(?:"[^"]*"|'[^']*')""", page))
+    sheets = "".join(re.findall(r"<style>(.*?)</style>", page, re.DOTALL))
+    kept = re.findall(r"[{;]\s*([a-z-]+: [^;{}]+?)\s*;", sheets)
+    assert len(kept) > 20
+    without = {one for one in kept if not one.endswith("!important")}
+    assert without == {"color-scheme: light dark", "supported-color-schemes: light dark"}
