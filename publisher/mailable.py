@@ -74,6 +74,13 @@ _TABLE: Final = '<table class="data">'
 _MAIL_TABLE: Final = '<table class="data" role="table" width="100%" cellpadding="0" cellspacing="0">'
 _HEADER: Final = '<th class="cell ink">'
 _COLUMN_HEADER: Final = '<th scope="col" class="cell ink">'
+_CODE: Final = re.compile(r"<pre\b.*?</pre>", re.DOTALL)
+_BETWEEN_CELLS: Final = re.compile(r"</t[dh]>\s*<t[dh]\b[^<>]*>")
+_ITEM: Final = re.compile(r"<li\b[^<>]*>(?:\s*<p\b[^<>]*>)?")
+_ROW: Final = re.compile(r"<tr\b[^<>]*>\s*(?:<t[dh]\b[^<>]*>)?")
+#: Mark lines that belong to the one before. No article holds them: control characters are taken out.
+_ITEM_MARK: Final = "\x02"
+_ROW_MARK: Final = "\x03"
 #: libxml2 loses text 256 elements deep; nobody reads what is quoted thirty times.
 _DEEPEST: Final = 30
 _VOID: Final = frozenset(["br", "hr", "img"])
@@ -158,8 +165,10 @@ def _depth(source: str) -> int:
     return deepest
 
 
-def linked_text(source: str, first: int) -> tuple[str, tuple[str, ...]]:
-    """Return the text of HTML, its links marked ``[3]``, one line a block, and the links' addresses.
+def linked_text(source: str, first: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the paragraphs of HTML as plain text, links marked ``[3]``, and the links' addresses.
+
+    A list is one paragraph with a line for each item, a table one with a line for each row.
 
     Args:
         source: HTML of :func:`mailable`.
@@ -173,4 +182,18 @@ def linked_text(source: str, first: int) -> tuple[str, tuple[str, ...]]:
             found.append(address)
         return f"{match[2]} [{first + found.index(address)}]"
 
-    return plain_text(_LINK.sub(marked, source)), tuple(found)
+    source = _CODE.sub(lambda match: match[0].replace("\n", "<br>"), source)
+    source = _BETWEEN_CELLS.sub(" | ", source.replace("\n", " "))
+    source = _ITEM.sub(f"<li>{_ITEM_MARK}- ", source)
+    source = _ROW.sub(f"<tr>{_ROW_MARK}", source)
+    paragraphs: list[str] = []
+    before = ""
+    for line in plain_text(_LINK.sub(marked, source)).split("\n"):
+        mark = line[:1] if line[:1] in (_ITEM_MARK, _ROW_MARK) else ""
+        text = line.removeprefix(mark).strip()
+        if mark and mark == before:
+            paragraphs[-1] += "\n" + text
+        elif text:
+            paragraphs.append(text)
+            before = mark
+    return tuple(paragraphs), tuple(found)

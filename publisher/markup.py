@@ -385,11 +385,13 @@ def display_width(text: str) -> int:
 
 
 def wrap(text: str, width: int = 72) -> str:
-    """Return the text wrapped to ``width`` columns, wide characters counted as two.
+    """Return the text wrapped to ``width`` columns, wide characters counted as two; its own line ends stay.
 
     A word longer than a line (an address) stays whole: broken, it could not be followed.
     Scripts without spaces are broken between wide characters.
     """
+    if "\n" in text:
+        return "\n".join(wrap(line, width) for line in text.split("\n"))
     lines: list[str] = []
     line, used = "", 0
     for piece in _PIECE.findall(text):

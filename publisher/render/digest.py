@@ -19,13 +19,15 @@ from publisher.render.dates import long_date
 from publisher.render.letterhead import Letterhead
 from publisher.render.story import Extent, Notice, Story, story_of
 from publisher.render.templates import render, render_line
-from publisher.tokens import Tokens
+from publisher.tokens import Tokens, tokens_in
 
 __all__ = ["FONTS", "Rendering", "Section", "render_digest"]
 
 #: Longer subject lines are cut: RFC 5322 folds them, and mail programs show much less.
 _LONGEST_SUBJECT: Final = 200
 _LONGEST_PREHEADER: Final = 140
+#: Bytes by which what stands in the place of a token may be longer than it: a signed address.
+_TOKEN_GROWS: Final = 200
 #: Name of a type → fonts that are on every machine.
 FONTS: Final = {
     "serif": Markup("Georgia, 'Times New Roman', serif"),
@@ -131,7 +133,7 @@ def _fitted(job: _Job) -> Rendering:
     @lru_cache(maxsize=2)
     def attempt(cuts: int) -> tuple[Rendering, bool]:
         made = _rendering(job, _shortened(extents, cuts))
-        return made, len(made.html.encode()) <= digest.size_limit
+        return made, _size(made) <= digest.size_limit
 
     made, fits = attempt(0)
     if fits:
@@ -142,12 +144,17 @@ def _fitted(job: _Job) -> Rendering:
     headlines = [Extent.HEADLINE] * len(extents)
     # Not one story more than fits: the number that is left out is the least that will do.
     left_out = _least(
-        lambda count: len(_rendering(job, headlines[: len(headlines) - count]).html.encode()) <= digest.size_limit,
+        lambda count: _size(_rendering(job, headlines[: len(headlines) - count])) <= digest.size_limit,
         len(headlines) - 1,
     )
     if left_out is None:
         raise TemplateError(f"not even one story fits into {digest.size_limit:,} bytes of HTML: shorten the template")
     return _rendering(job, headlines[: len(headlines) - left_out])
+
+
+def _size(made: Rendering) -> int:
+    """Return how many bytes the HTML of a reader's copy may take."""
+    return len(made.html.encode()) + _TOKEN_GROWS * len(tokens_in(made.html))
 
 
 def _asked(digest: Digest, article: Article, place: int) -> Extent:
@@ -264,7 +271,7 @@ def _values(job: _Job, extents: Sequence[Extent]) -> tuple[dict[str, Any], tuple
         "stories": stories[1:],
         "sections": _sections(stories[1:], labels[1:]),
         "note": Markup(job.note),  # noqa: S704 - cleaned when it was taken up
-        "note_text": note_text.split("\n") if note_text else [],
+        "note_text": note_text,
         "note_references": list(enumerate(note_links, number)),
         "notices": list(job.notices),
         "minutes": sum(story.minutes for story in stories),

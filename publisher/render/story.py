@@ -74,7 +74,7 @@ class Story:
     excerpt: str
     #: The whole text as HTML; empty where the story carries less.
     body: Markup
-    #: The whole text, one line a paragraph, links marked by their numbers.
+    #: The whole text, paragraph by paragraph, links marked by their numbers.
     body_text: tuple[str, ...]
     #: The links in ``body_text``: number and address.
     references: tuple[tuple[int, str], ...]
@@ -163,7 +163,7 @@ def story_of(
         dek="" if extent is Extent.HEADLINE else excerpt(article.dek or "", _BRIEF_WORDS if is_brief else _LONGEST_DEK),
         excerpt=excerpt(text, words) if words else "",
         body=Markup(body),  # noqa: S704 - made of sanitised HTML, and cleaned once more
-        body_text=tuple(body_text.split("\n")) if body_text else (),
+        body_text=body_text,
         references=tuple(enumerate(references, number + 1)),
         minutes=max(1, round(len(text.split()) / _READING_SPEED)),
         image=safe_url(image.url, letterhead.base_url + "/") if image.url else None,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from publisher.mailable import linked_text, mailable
-from publisher.markup import plain_text, sanitise
+from publisher.markup import plain_text, sanitise, wrap
 
 BASE = "https://a.example/1"
 
@@ -75,6 +75,18 @@ def test_no_word_is_lost_and_nothing_foreign_comes_through(source: str) -> None:
 def test_links_are_numbered_once_each() -> None:
     page = made('<p><a href="/x">One</a> and <a href="/y">two</a></p><p><a href="/x">again</a></p>')
     assert linked_text(page, 7) == (
-        "One [7] and two [8]\nagain [7]",
+        ("One [7] and two [8]", "again [7]"),
         ("https://a.example/x", "https://a.example/y"),
     )
+
+
+def test_lists_and_tables_are_paragraphs_of_lines() -> None:
+    page = made(
+        "<p>One\nline</p><ul><li>a\nb</li><li><p>c</p></li></ul><table><thead><tr><th>Y</th><th>M</th></tr></thead>"
+        "<tbody><tr><td>1</td><td>2</td></tr></tbody></table><pre>x\n  y</pre>"
+    )
+    assert linked_text(page, 1)[0] == ("One line", "- a b\n- c", "Y | M\n1 | 2", "x", "y")
+
+
+def test_wrapping_keeps_the_lines_of_a_list() -> None:
+    assert wrap("- " + "a " * 5 + "\n- b", 8) == "- a a a\na a\n- b"
