@@ -19,10 +19,12 @@ from pathlib import Path
 
 from bench.corpus import posts
 from bench.timing import machine, median, row
+from publisher.check.mail import check_mail
 from publisher.config.theme import ThemeSettings
+from publisher.mail import Envelope, build_message
 from publisher.model import Article, Author, Digest
 from publisher.render import digest as module
-from publisher.render.digest import render_digest
+from publisher.render.digest import Rendering, render_digest
 from publisher.render.letterhead import Letterhead
 
 MOMENT = datetime(2026, 11, 23, 7, tzinfo=UTC)
@@ -34,6 +36,16 @@ LETTERHEAD = Letterhead(
     light=ThemeSettings().light_palette,
     dark=ThemeSettings().dark_palette,
     postal_address="1 Bench Street",
+)
+ENVELOPE = Envelope(
+    sender="The Bench <news@bench.example>",
+    reply_to=None,
+    list_name="The Daily",
+    list_slug="daily",
+    subject="Measured",
+    date=MOMENT,
+    message_key="daily.1",
+    unsubscribe=("https://bench.example/leave",),
 )
 #: One way of inlining, in a process of its own: cold and warm seconds, then what it makes of the page.
 PROGRAM = """
@@ -117,7 +129,7 @@ def compare(theme: str) -> None:
         pages.append(page)
         return page
 
-    def whole() -> object:
+    def whole() -> Rendering:
         digest = Digest(slug="d", title="The Daily", template=theme, at_most=25, briefs_after=25)
         return render_digest(digest, chosen, LETTERHEAD, number=1, moment=MOMENT, templates=Path("/nowhere"))
 
@@ -136,6 +148,9 @@ def compare(theme: str) -> None:
     row("  inlining, cold", cold, default_cold, "premailer")
     row("", cold, juice_cold, "juice")
     row("  templates, inlining and plain text, warm", median(lambda: timed(whole), 30))
+    rendering = whole()
+    message = build_message(ENVELOPE, text=rendering.text, html=rendering.html)
+    row("  preflight, warm", median(lambda: timed(lambda: check_mail(message)), 10))
 
 
 def main() -> None:

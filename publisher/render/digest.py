@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -173,7 +173,7 @@ def _shortened(extents: Sequence[Extent], cuts: int) -> list[Extent]:
     return found
 
 
-def _least(holds: Any, most: int) -> int | None:
+def _least(holds: Callable[[int], bool], most: int) -> int | None:
     """Return the least number from 1 to ``most`` that ``holds``, None if none does; what holds goes on holding."""
     if most < 1 or not holds(most):
         return None

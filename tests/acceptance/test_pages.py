@@ -114,38 +114,3 @@ def test_a_click_marks_the_whole_address_and_a_link_opens_a_reader(browser: Any,
     assert page.locator("script").count() == 0
     assert page.locator('link[rel="alternate"]').count() == 3
     page.close()
-
-
-def test_inlined_styles_look_like_the_style_sheet(browser: Any, pages: dict[str, Path], kit: SiteKit) -> None:
-    """The same page inlined by premailer and by css-inline has the same computed styles everywhere."""
-    import css_inline
-
-    from publisher.render.templates import render
-
-    captured: dict[str, str] = {}
-    from publisher.render import digest
-
-    def spy(folder: Path, name: str, values: Any) -> str:
-        captured[name] = render(folder, name, values)
-        return captured[name]
-
-    real, digest.render = digest.render, spy  # type: ignore[attr-defined]
-    try:
-        kit.article("new.md", title="New")
-        report = kit.publish()
-    finally:
-        digest.render = real  # type: ignore[attr-defined]
-    source = captured["digest/magazine/message.html.j2"]
-    inlined = (kit.root / report.issues[0].path / "index.html").read_text()
-    other = css_inline.CSSInliner(keep_style_tags=True, load_remote_stylesheets=False).inline(source)
-    collect = """() => [...document.querySelectorAll('body, body *')].map(e => { const s = getComputedStyle(e);
-      return e.tagName + ['color','backgroundColor','fontSize','fontFamily','fontWeight','lineHeight','paddingTop','paddingLeft',
-      'marginBottom','borderTopWidth','borderTopColor','textAlign','textDecorationLine','letterSpacing','maxWidth','display'].map(k => s[k]).join('|'); })"""
-    results = []
-    for html in (inlined, other):
-        page = browser.new_page(viewport={"width": 800, "height": 900}, color_scheme="light")
-        page.set_content(html)
-        results.append(page.evaluate(collect))
-        page.close()
-    assert len(results[0]) > 30
-    assert results[0] == results[1]
