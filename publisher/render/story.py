@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,6 +30,7 @@ TEXT_WIDTH: Final = 544
 _LEAD_WORDS: Final = 70
 _STORY_WORDS: Final = 32
 _BRIEF_WORDS: Final = 24
+_NO_PROSE: Final = re.compile(r"<(h[1-6]|table|figure|pre|aside)\b.*?</\1>", re.DOTALL)
 #: Headlines longer than this are cut, with an ellipsis: they are a text by themselves.
 _LONGEST_TITLE: Final = 200
 _LONGEST_DEK: Final = 90
@@ -92,6 +94,12 @@ class Story:
     is_brief: bool
     #: What was put right in it, oldest first: date and note.
     corrections: tuple[tuple[str, str], ...]
+
+
+def _beginning(body: str, words: int) -> str:
+    """Return the first words of the text: of its prose, if it has some, without headings, tables and captions."""
+    prose = plain_text(_NO_PROSE.sub("", body)) or plain_text(body)
+    return excerpt(prose, words)
 
 
 def byline(authors: Sequence[Author]) -> str:
@@ -161,7 +169,7 @@ def story_of(
         byline=byline(article.authors),
         date=short_date(article.published, letterhead.language),
         dek="" if extent is Extent.HEADLINE else excerpt(article.dek or "", _BRIEF_WORDS if is_brief else _LONGEST_DEK),
-        excerpt=excerpt(text, words) if words else "",
+        excerpt=_beginning(article.body, words) if words else "",
         body=Markup(body),  # noqa: S704 - made of sanitised HTML, and cleaned once more
         body_text=body_text,
         references=tuple(enumerate(references, number + 1)),

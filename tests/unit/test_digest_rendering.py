@@ -300,3 +300,10 @@ def test_a_hostile_article_does_not_poison_the_next_issue(theme: str) -> None:
         digest=whole,
     )
     assert issue(article(1), article(2), digest=whole).html == before
+
+
+def test_an_excerpt_is_prose_where_there_is_some() -> None:
+    body = "<h2>Head</h2><table><tr><td>cell</td></tr></table><p>The first words.</p><figure><figcaption>Caption</figcaption></figure>"
+    page = issue(article(1, body=body)).text
+    assert "The first words." in page and "Head" not in page and "cell" not in page and "Caption" not in page
+    assert "Only a head" in issue(article(1, body="<h2>Only a head</h2>")).text
