@@ -42,6 +42,18 @@ class DarkSettings(Settings):
     accent: Colour | None = None
 
 
+def _palette(of: DarkSettings | ThemeSettings, accent: str) -> Palette:
+    return Palette(
+        page=of.page,
+        card=of.card,
+        ink=of.ink,
+        soft=of.soft,
+        muted=of.muted,
+        rule=of.rule,
+        accent=accent,
+    )
+
+
 class ThemeSettings(Settings):
     """How issues and pages look."""
 
@@ -65,29 +77,13 @@ class ThemeSettings(Settings):
     @property
     def light_palette(self) -> Palette:
         """The colours on a light screen."""
-        return Palette(
-            page=self.page,
-            card=self.card,
-            ink=self.ink,
-            soft=self.soft,
-            muted=self.muted,
-            rule=self.rule,
-            accent=self.accent,
-        )
+        return _palette(self, self.accent)
 
     @property
     def dark_palette(self) -> Palette:
         """The colours on a dark screen."""
         dark = self.dark
-        return Palette(
-            page=dark.page,
-            card=dark.card,
-            ink=dark.ink,
-            soft=dark.soft,
-            muted=dark.muted,
-            rule=dark.rule,
-            accent=dark.accent or readable(self.accent, dark.card, dark.page),
-        )
+        return _palette(dark, dark.accent or readable(self.accent, dark.card, dark.page))
 
     @model_validator(mode="after")
     def _can_be_read(self) -> ThemeSettings:
