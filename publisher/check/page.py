@@ -146,7 +146,8 @@ def _images(root: Any) -> Iterator[Finding]:
             yield _finding("image-width", image, f"width is {image.get('width')!r}: {source}")
         if not re.match(r"https?://", source):
             yield _finding("image-address", image, source[:80] or "no src")
-    words = sum(len((part or "").split()) for element in text_elements(root) for part in (element.text, element.tail))
+    body = root.find("body")
+    words = len(body.text_content().split()) if body is not None else 0
     if images and words < _LEAST_WORDS * len(images):
         yield Finding(rule="words-per-image", what=f"{words} words, {len(images)} pictures")
 
