@@ -28,11 +28,10 @@ if TYPE_CHECKING:
     from publisher.render.letterhead import Letterhead
     from publisher.render.story import Notice
 
-__all__ = ["Composed", "compose", "notices", "publicly"]
+__all__ = ["Composed", "compose", "notices"]
 
 #: A reader who chooses nothing gets everything.
 _EVERYTHING = (Query(),)
-_TEXT_WIDTH = 544
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +104,7 @@ def _checked(
     from publisher.mail import build_message
 
     whole = distinct[0]
-    html, text = publicly(site, digest, whole, name)
+    html, text = _publicly(site, digest, whole, name)
     message = build_message(_envelope(site, digest, whole.subject, slot, number), text=text, html=html)
     findings = check_mail(message, now=slot, renderings=[(one.html, one.text) for one in distinct])
     issue = Issue(
@@ -163,10 +162,11 @@ def letterhead(site: Site) -> Letterhead:
 def note_html(note: str, site: Site) -> str:
     """Return an editor's note, Markdown, as HTML that is fit for mail."""
     from publisher.ingest.markdown import markdown_to_html
+    from publisher.render.story import TEXT_WIDTH
 
     if not note.strip():
         return ""
-    return mailable(sanitise(markdown_to_html(clean_characters(note)[0])), site.base_url + "/", _TEXT_WIDTH)
+    return mailable(sanitise(markdown_to_html(clean_characters(note)[0])), site.base_url + "/", TEXT_WIDTH)
 
 
 def notices(
@@ -206,7 +206,7 @@ def _web_view(site: Site, digest: Digest, name: str) -> str | None:
     return pattern.replace("{digest}", digest.slug).replace("{issue}", quote(name)) if pattern else None
 
 
-def publicly(site: Site, digest: Digest, made: Rendering, name: str) -> tuple[str, str]:
+def _publicly(site: Site, digest: Digest, made: Rendering, name: str) -> tuple[str, str]:
     """Return the HTML and the plain text with what holds for everybody in place of the tokens."""
     values = {
         "address": f"the readers of {digest.title}",

@@ -18,13 +18,13 @@ from publisher.model import Article, Author, Image
 from publisher.render.dates import long_date
 from publisher.render.letterhead import Letterhead
 
-__all__ = ["Extent", "Notice", "Story", "byline", "story_of", "tracked"]
+__all__ = ["TEXT_WIDTH", "Extent", "Notice", "Story", "short_date", "story_of"]
 
 #: Words that a reader takes in a minute (Brysbaert 2019, doi:10.1016/j.jml.2019.104047).
 _READING_SPEED: Final = 238
-LEAD_WIDTH: Final = 600
+_LEAD_WIDTH: Final = 600
 #: A story's picture, beside its text.
-SIDE_WIDTH: Final = 160
+_SIDE_WIDTH: Final = 160
 #: The column of a text, within its card.
 TEXT_WIDTH: Final = 544
 _LEAD_WORDS: Final = 70
@@ -102,7 +102,7 @@ def _beginning(body: str, words: int) -> str:
     return excerpt(prose, words)
 
 
-def byline(authors: Sequence[Author]) -> str:
+def _byline(authors: Sequence[Author]) -> str:
     """Return ``By Ann Lee and Bo Chen``; empty where nobody signed."""
     names = [author.name for author in authors]
     if len(names) > 1:
@@ -110,7 +110,7 @@ def byline(authors: Sequence[Author]) -> str:
     return f"By {names[0]}" if names else ""
 
 
-def tracked(link: str, utm: Sequence[tuple[str, str]]) -> str:
+def _tracked(link: str, utm: Sequence[tuple[str, str]]) -> str:
     """Return the link with the parameters added, in place of those of the same name."""
     if not utm:
         return link
@@ -155,7 +155,7 @@ def story_of(
     """
     text = plain_text(article.body)
     image = article.image or Image()
-    width = LEAD_WIDTH if is_lead else SIDE_WIDTH
+    width = _LEAD_WIDTH if is_lead else _SIDE_WIDTH
     body = mailable(article.body, article.link, TEXT_WIDTH) if extent is Extent.FULL and not is_brief else ""
     body_text, references = linked_text(body, number + 1)
     words = _LEAD_WORDS if is_lead else _BRIEF_WORDS if is_brief else _STORY_WORDS
@@ -163,10 +163,10 @@ def story_of(
         words = 0
     return Story(
         title=_cut(article.title, _LONGEST_TITLE),
-        link=tracked(article.link, utm),
+        link=_tracked(article.link, utm),
         number=number,
         kicker=" · ".join(label for label in (article.topic, article.region) if label),
-        byline=byline(article.authors),
+        byline=_byline(article.authors),
         date=short_date(article.published, letterhead.language),
         dek="" if extent is Extent.HEADLINE else excerpt(article.dek or "", _BRIEF_WORDS if is_brief else _LONGEST_DEK),
         excerpt=_beginning(article.body, words) if words else "",
