@@ -12,6 +12,7 @@ __all__ = [
     "Author",
     "Channel",
     "Correction",
+    "DeliveryState",
     "Digest",
     "Edition",
     "Enclosure",
@@ -22,6 +23,7 @@ __all__ = [
     "Query",
     "Record",
     "SendPolicy",
+    "UncertainPolicy",
     "Utm",
     "aware",
 ]
@@ -52,6 +54,38 @@ class SendPolicy(StrEnum):
 
     REVIEW = "review"
     AUTO = "auto"
+
+
+class DeliveryState(StrEnum):
+    """Where a reader's copy of an issue is. Each is written down before the next step is taken."""
+
+    #: Waits for its turn.
+    QUEUED = "queued"
+    #: A sender has taken it; nothing of the message has left.
+    SENDING = "sending"
+    #: The message is leaving, and no answer is known.
+    HANDED_OVER = "handed over"
+    #: A server has taken it, and answers for it.
+    ACCEPTED = "accepted"
+    #: Refused for now; it is tried again.
+    DEFERRED = "deferred"
+    #: Refused for good.
+    FAILED = "failed"
+    #: The connection ended between the message and the answer: nobody knows (RFC 1047).
+    UNCERTAIN = "uncertain"
+    #: The reader left, or was taken off the list, before her turn came.
+    SUPPRESSED = "suppressed"
+
+
+class UncertainPolicy(StrEnum):
+    """What becomes of a copy of which nobody knows whether it was taken."""
+
+    #: It is listed by name and waits for a person.
+    HOLD = "hold"
+    #: It is sent again, under the same Message-ID.
+    RESEND = "resend"
+    #: It counts as delivered.
+    SKIP = "skip"
 
 
 def aware(moment: datetime) -> datetime:
@@ -268,6 +302,8 @@ class Digest:
     #: Crontab text in the site's zone, or None for an issue on demand only.
     cadence: str | None = None
     send: SendPolicy = SendPolicy.REVIEW
+    #: True where readers get articles that they have had in an issue of another digest.
+    repeat: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

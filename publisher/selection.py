@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from publisher.model import Article, Digest, FacetKind, Query, Record
 
-__all__ = ["Candidate", "Choice", "choose", "editions", "folded", "matches", "newest_first"]
+__all__ = ["Candidate", "Choice", "Selection", "choose", "editions", "folded", "matches", "newest_first"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +30,15 @@ class Choice:
     waiting: tuple[Article, ...]
     #: Why no issue is due, for a person; empty where one is.
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """What a reader gets of an issue: what she asks for, without what she has."""
+
+    query: Query = field(default_factory=Query)
+    #: Arrival numbers of articles that another issue has brought her.
+    had: frozenset[int] = frozenset()
 
 
 def folded(label: str) -> str:
@@ -73,15 +82,15 @@ def choose(digest: Digest, candidates: Sequence[Candidate], now: datetime, *, le
     return Choice(articles=tuple(ordered[: digest.at_most]), waiting=tuple(ordered[digest.at_most :]), reason="")
 
 
-def editions(articles: Sequence[Article], selections: Sequence[Query]) -> dict[tuple[Article, ...], list[int]]:
-    """Return what readers get of an issue's articles, by what they asked for.
+def editions(articles: Sequence[Article], selections: Sequence[Selection]) -> dict[tuple[Article, ...], list[int]]:
+    """Return what readers get of an issue's articles, by what they asked for and what they have.
 
     Readers who ask for different things may get the same articles: they share an edition, which
     is rendered once.
 
     Args:
         articles: the issue's, in their order.
-        selections: what readers ask for.
+        selections: of readers.
 
     Returns:
         The articles of each distinct edition → places of the selections that get it. Selections
@@ -89,7 +98,11 @@ def editions(articles: Sequence[Article], selections: Sequence[Query]) -> dict[t
     """
     found: dict[tuple[int, ...], list[int]] = {}
     for place, selection in enumerate(selections):
-        got = tuple(index for index, article in enumerate(articles) if matches(selection, article))
+        got = tuple(
+            index
+            for index, article in enumerate(articles)
+            if article.seq not in selection.had and matches(selection.query, article)
+        )
         if got:
             found.setdefault(got, []).append(place)
     return {tuple(articles[index] for index in got): places for got, places in found.items()}

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, StringConstraints, field_validator
 
 from publisher.config import checks
-from publisher.config.kinds import Address, Settings, Text, Url, query_of
+from publisher.config.kinds import Address, Settings, Text, query_of
 from publisher.model import Digest, FacetKind, SendPolicy, Utm
 
 __all__ = ["DigestSettings", "MailSettings", "UtmSettings"]
@@ -54,6 +54,8 @@ class DigestSettings(Settings):
     #: Crontab text in the site's zone.
     cadence: str | None = None
     send: SendPolicy = SendPolicy.REVIEW
+    #: Whether readers get an article again that another digest has brought them.
+    repeat: bool = False
 
     @field_validator("at_least")
     @classmethod
@@ -97,7 +99,20 @@ class DigestSettings(Settings):
             utm=Utm(source=self.utm.source, medium=self.utm.medium, campaign=self.utm.campaign) if self.utm else None,
             cadence=self.cadence,
             send=self.send,
+            repeat=self.repeat,
         )
+
+
+def _for_readers(value: str) -> str:
+    checks.link(value.replace("{copy}", "x"))
+    return value
+
+
+def _return_path(value: str) -> str:
+    checks.address(value.replace("{copy}", "x"))
+    if "<" in value or not value.isascii():
+        raise ValueError("must be a bare address, as in bounces+{copy}@example.org")
+    return value
 
 
 def _pattern(value: str) -> str:
@@ -114,14 +129,19 @@ class MailSettings(Settings):
     reply_to: Address | None = None
     #: The postal address that the law asks for in a newsletter (CAN-SPAM, 15 U.S.C. 7704(a)(5)).
     postal_address: str = ""
-    #: Where a reader leaves the list: an https or mailto address. A mail to ``sender`` by default.
-    unsubscribe: Annotated[str, AfterValidator(checks.link)] | None = None
+    #: Where a reader leaves the list: an https or mailto address. A mail to ``sender`` by default. The pass of
+    #: a reader's copy stands in the place of {copy}, or is added as ?copy=….
+    unsubscribe: Annotated[str, AfterValidator(_for_readers)] | None = None
     #: Whether ``unsubscribe`` takes the POST of a mail program's own button (RFC 8058).
     one_click: bool = False
     #: Where a reader chooses what comes; no link without it.
-    preferences: Url | None = None
+    preferences: Annotated[str, AfterValidator(_for_readers)] | None = None
     #: Where an issue can be read on the web, with {digest} and {issue}; no link without it.
     web_view: Annotated[str, AfterValidator(_pattern)] | None = None
+    #: Where mail that cannot be delivered comes back to; {copy} in it tells whose (VERP). ``sender`` by default.
+    bounces: Annotated[str, AfterValidator(_return_path)] | None = None
+    #: Who gets each issue that waits for approval, with what the preflight found.
+    editors: tuple[Address, ...] = ()
 
     @field_validator("one_click")
     @classmethod

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, PrivateAttr, field_validator, model_validator
 
 from publisher.config import checks
+from publisher.config.delivery import DeliverySettings, DkimSettings, SmtpSettings
 from publisher.config.feeds import AnnounceSettings, FeedSettings
 from publisher.config.kinds import Language, Settings, Slug, Text
 from publisher.config.mail import DigestSettings, MailSettings
+from publisher.config.secrets import Secret
 from publisher.config.theme import ThemeSettings
-from publisher.errors import SettingsError
 from publisher.model import Digest, FacetKind, Query
 
 __all__ = [
@@ -28,40 +28,7 @@ __all__ = [
     "PathSettings",
     "Secret",
     "Site",
-    "SmtpSettings",
 ]
-
-
-class Secret(Settings):
-    """A value that never stands in the settings file: ``{ env = "NAME" }`` or ``{ file = "path" }``."""
-
-    #: The environment variable that holds it.
-    env: str | None = None
-    #: The file that holds it, relative to the site; its last line end does not count.
-    file: str | None = None
-
-    @field_validator("file")
-    @classmethod
-    def _only_one(cls, value: str | None, info: Any) -> str | None:
-        if value is not None and info.data.get("env") is not None:
-            raise ValueError("give env or file, not both")
-        return value
-
-    def reveal(self, root: Path) -> str:
-        """Return the secret.
-
-        Raises:
-            SettingsError: the variable is not set, or the file cannot be read.
-        """
-        if self.env is not None:
-            if self.env not in os.environ:
-                raise SettingsError(f"the environment variable {self.env} is not set; set it or change the settings")
-            return os.environ[self.env]
-        path = root / (self.file or "")
-        try:
-            return path.read_text("utf-8").rstrip("\r\n")
-        except OSError as error:
-            raise SettingsError(f"cannot read the secret file {path}: {error.strerror}") from error
 
 
 class PathSettings(Settings):
@@ -102,16 +69,6 @@ class IngestSettings(Settings):
     tags: tuple[Text, ...] = ()
 
 
-class SmtpSettings(Settings):
-    """The relay that will take the mail."""
-
-    host: Text
-    port: Annotated[int, Field(ge=1, le=65535)] = 587
-    security: Literal["starttls", "tls", "none"] = "starttls"
-    username: str | None = None
-    password: Secret | None = None
-
-
 class Site(Settings):
     """A site's settings, checked. ``root`` is the folder that holds ``publisher.toml``."""
 
@@ -134,6 +91,11 @@ class Site(Settings):
     digests: dict[Slug, DigestSettings] = Field(default_factory=dict)
     mail: MailSettings | None = None
     smtp: SmtpSettings | None = None
+    delivery: DeliverySettings = DeliverySettings()
+    #: Keys that sign every copy.
+    dkim: tuple[DkimSettings, ...] = ()
+    #: What readers' passes and the list of suppressed addresses are made with; publisher.key by default.
+    secret: Secret | None = None
     theme: ThemeSettings = ThemeSettings()
 
     _root: Path = PrivateAttr()
@@ -146,6 +108,12 @@ class Site(Settings):
     def _mail_for_digests(self) -> Site:
         if self.digests and self.mail is None:
             raise ValueError("[mail] with a sender is needed where there are digests, and missing")
+        return self
+
+    @model_validator(mode="after")
+    def _keys(self) -> Site:
+        if len({one.selector for one in self.dkim}) < len(self.dkim):
+            raise ValueError("dkim: each key needs a selector of its own")
         return self
 
     @field_validator("article_url")
@@ -203,6 +171,16 @@ class Site(Settings):
     def templates_dir(self) -> Path:
         """The site's own templates."""
         return self.root / self.paths.templates
+
+    @property
+    def maildir(self) -> Path:
+        """Where copies go that no server takes."""
+        return self.root / self.delivery.maildir
+
+    @property
+    def can_send(self) -> bool:
+        """Tell whether the settings say how copies leave."""
+        return self.smtp is not None or self.delivery.transport == "maildir"
 
     @property
     def media_dir(self) -> Path:

@@ -1,0 +1,71 @@
+"""What only this site can make: hashes of addresses that name nobody, and passes that it knows again. Pure.
+
+A pass stands in addresses of web pages and of mail. Servers change the case of both, so it is written
+in the letters and digits of base 32, lower case.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import re
+from dataclasses import dataclass, field
+from typing import Final
+
+__all__ = ["COPY_PASS", "Keyring"]
+
+#: What a copy's pass looks like, for those who look for one in a text.
+COPY_PASS: Final = re.compile(r"(?<![a-z2-7])[a-z2-7]{32}(?![a-z2-7])")
+_READER_BYTES: Final = 5
+_ISSUE_BYTES: Final = 4
+_MAC_BYTES: Final = 11
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keyring:
+    """A site's secret, and what is made with it."""
+
+    #: At least 16 bytes.
+    key: bytes = field(repr=False)
+
+    def __post_init__(self) -> None:
+        """Refuse a key that can be guessed."""
+        if len(self.key) < 16:
+            raise ValueError("a secret needs at least 16 characters; 'openssl rand -hex 32' makes one")
+
+    def _mac(self, purpose: bytes, payload: bytes, length: int) -> bytes:
+        return hmac.digest(self.key, purpose + b"\0" + payload, "sha256")[:length]
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells this key from another one, and nothing else of it."""
+        return self._mac(b"fingerprint", b"", 8).hex()
+
+    def address_hash(self, key: str) -> str:
+        """Return the hash of an address, in the form in which two spellings are equal."""
+        return self._mac(b"address", key.encode(), 20).hex()
+
+    def copy_pass(self, issue: int, subscriber: int) -> str:
+        """Return what stands for a reader's copy of an issue: in its Message-ID, in her links, where it comes back to."""
+        payload = issue.to_bytes(_ISSUE_BYTES) + subscriber.to_bytes(_READER_BYTES)
+        # The numbers are no secret, and still nobody's business: they are masked with the mark itself.
+        mac = self._mac(b"copy", payload, _MAC_BYTES)
+        return base64.b32encode(mac + self._masked(mac, payload)).decode().lower()
+
+    def copy_of(self, text: str) -> tuple[int, int] | None:
+        """Return (issue, reader) of a copy's pass; None where we have not made it."""
+        try:
+            data = base64.b32decode(text.strip().upper())
+        except ValueError:
+            return None
+        if len(data) != _MAC_BYTES + _ISSUE_BYTES + _READER_BYTES:
+            return None
+        mac = data[:_MAC_BYTES]
+        payload = self._masked(mac, data[_MAC_BYTES:])
+        if not hmac.compare_digest(mac, self._mac(b"copy", payload, _MAC_BYTES)):
+            return None
+        return int.from_bytes(payload[:_ISSUE_BYTES]), int.from_bytes(payload[_ISSUE_BYTES:])
+
+    def _masked(self, mac: bytes, payload: bytes) -> bytes:
+        mask = self._mac(b"copy mask", mac, len(payload))
+        return (int.from_bytes(payload) ^ int.from_bytes(mask)).to_bytes(len(payload))
