@@ -15,7 +15,8 @@ from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_u
 from sqlalchemy.exc import DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from publisher.errors import PublisherError, SchemaTooNew, StoreBusy, StoreError
-from publisher.store.schema import REVISION, metadata
+from publisher.store.readers import metadata
+from publisher.store.schema import REVISION
 
 __all__ = ["LOCK_FILE", "Database"]
 
@@ -88,6 +89,24 @@ class Database:
                 return
             with self.engine.connect() as connection:
                 yield connection
+
+    @contextmanager
+    def durable(self) -> Iterator[Connection]:
+        """A connection for many transactions, each of which is on the disk when it is committed.
+
+        Everything else that is written can be made again; what is known of a message that has left cannot.
+        """
+        with _translated(_shown(str(self.engine.url))), self.engine.connect() as connection:
+            if self.engine.dialect.name != "sqlite":
+                yield connection
+                return
+            driver: Any = connection.connection.driver_connection
+            driver.execute("PRAGMA synchronous = FULL")
+            try:
+                yield connection.execution_options(write=True)
+            finally:
+                connection.rollback()
+                driver.execute("PRAGMA synchronous = NORMAL")
 
     def close(self) -> None:
         """Let go of the connections; after a dry run, of everything that it wrote."""

@@ -17,7 +17,9 @@ __all__ = [
     "IssueRow",
     "add_issue",
     "add_pending",
+    "approve",
     "begin_digest",
+    "carrying",
     "digests_begun",
     "editions",
     "force",
@@ -25,11 +27,14 @@ __all__ = [
     "issues",
     "issues_to_stage",
     "last_number",
+    "mark_drafted",
     "mark_staged",
     "not_yet_carried",
     "note_errors",
+    "pause",
     "pending_articles",
     "slots_taken",
+    "withdrawn_from",
 ]
 
 
@@ -49,6 +54,13 @@ class IssueRow:
     errors: int | None
     #: Why it may be sent all the same; None where nobody said so.
     forced: str | None
+    #: True where a person has stopped it for a while.
+    is_paused: bool
+    #: What was approved, and when (seconds since 1970); None where nobody has.
+    approved: str | None
+    approved_at: int | None
+    #: When editors were sent the draft; None where they were not.
+    draft_at: int | None
 
     @property
     def may_be_sent(self) -> bool:
@@ -199,6 +211,20 @@ def editions(connection: Connection, issue_id: int) -> list[Edition]:
     ]
 
 
+def carrying(connection: Connection, seqs: Iterable[int]) -> dict[int, dict[int, frozenset[int]]]:
+    """Return issue → edition → which of these articles it has, of every edition that has one."""
+    wanted = set(seqs)
+    having = select(issue_article.c.issue_id).where(issue_article.c.article_seq.in_(wanted))
+    query = select(rendering.c.issue_id, rendering.c.number, rendering.c.articles).where(
+        rendering.c.issue_id.in_(having)
+    )
+    found: dict[int, dict[int, frozenset[int]]] = {}
+    for issue_id, number, articles in connection.execute(query):
+        if common := wanted.intersection(json.loads(articles)):
+            found.setdefault(issue_id, {})[number] = frozenset(common)
+    return found
+
+
 def note_errors(connection: Connection, issue_id: int, errors: int) -> None:
     """Note how many errors the preflight finds in an issue by now."""
     connection.execute(update(issue).where(issue.c.id == issue_id).values(errors=errors))
@@ -207,6 +233,31 @@ def note_errors(connection: Connection, issue_id: int, errors: int) -> None:
 def force(connection: Connection, issue_id: int, reason: str) -> None:
     """Let an issue be sent in spite of its errors, and keep the reason."""
     connection.execute(update(issue).where(issue.c.id == issue_id).values(forced=reason))
+
+
+def pause(connection: Connection, issue_id: int, *, is_paused: bool) -> None:
+    """Stop an issue for a while, or let it go on."""
+    connection.execute(update(issue).where(issue.c.id == issue_id).values(is_paused=is_paused))
+
+
+def approve(connection: Connection, issue_id: int, hashed: str | None, now: int | None) -> None:
+    """Note what of an issue was approved; nothing any more for None."""
+    connection.execute(update(issue).where(issue.c.id == issue_id).values(approved=hashed, approved_at=now))
+
+
+def mark_drafted(connection: Connection, issue_id: int, now: int) -> None:
+    """Note that editors were sent the draft."""
+    connection.execute(update(issue).where(issue.c.id == issue_id).values(draft_at=now))
+
+
+def withdrawn_from(connection: Connection, issue_id: int) -> list[str]:
+    """Return the ids of the issue's articles that were withdrawn."""
+    query = (
+        select(article.c.id)
+        .join(issue_article, issue_article.c.article_seq == article.c.seq)
+        .where(issue_article.c.issue_id == issue_id, article.c.retracted_at.is_not(None))
+    )
+    return list(connection.execute(query.order_by(issue_article.c.position)).scalars())
 
 
 def issues_to_stage(connection: Connection) -> list[int]:

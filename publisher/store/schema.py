@@ -16,6 +16,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
 __all__ = [
@@ -47,7 +48,7 @@ __all__ = [
 ]
 
 #: The newest migration. A database that says otherwise is upgraded, or refused if it is newer.
-REVISION: Final = "0003"
+REVISION: Final = "0004"
 
 metadata = MetaData()
 
@@ -265,6 +266,13 @@ issue = Table(
     Column("errors", Integer),
     #: Why it may be sent all the same, as a person said; NULL where nobody did.
     Column("forced", Text),
+    #: True where a person has stopped it for a while.
+    Column("is_paused", Boolean, nullable=False, server_default=false()),
+    #: What was approved: a hash of its bytes and its audience; NULL where nobody has.
+    Column("approved", Text),
+    Column("approved_at", BigInteger),
+    #: When editors were sent the draft; NULL as long as they were not.
+    Column("draft_at", BigInteger),
     UniqueConstraint("digest", "slot"),
     UniqueConstraint("digest", "number"),
 )

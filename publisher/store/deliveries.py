@@ -1,0 +1,442 @@
+"""The ledger: where each copy of each issue is. Every step is written down before it is taken."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection, and_, bindparam, func, insert, literal_column, or_, select, text, update
+
+from publisher.model import DeliveryState, UncertainPolicy
+from publisher.store.bulk import execute_rows
+from publisher.store.readers import attempt, delivery, sent_day, subscriber, subscription
+
+__all__ = [
+    "Attempt",
+    "Claim",
+    "Delivery",
+    "Settlement",
+    "add_deliveries",
+    "attempts_of",
+    "audience",
+    "claim",
+    "count_sent",
+    "delivery_of",
+    "first_attempt",
+    "frozen_audience",
+    "hand_over",
+    "in_state",
+    "next_due",
+    "recover",
+    "release",
+    "sent_on",
+    "settle",
+    "settle_uncertain",
+    "state_counts",
+]
+
+_S: Final = DeliveryState
+#: States in which a reader counts as having got what is in the copy, or as about to.
+_HAVE_IT: Final = (_S.QUEUED, _S.SENDING, _S.HANDED_OVER, _S.ACCEPTED, _S.DEFERRED, _S.UNCERTAIN)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A copy that a sender has taken."""
+
+    issue_id: int
+    subscriber_id: int
+    edition: int
+    attempts: int
+    address: str
+    domain: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """What became of a copy that was taken."""
+
+    claim: Claim
+    state: DeliveryState
+    answer: str
+    #: When it is tried again, seconds since 1970; 0 for at once.
+    due_at: int = 0
+    #: What to write into the story of its attempts; empty for nothing.
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """A copy, as the ledger has it."""
+
+    issue_id: int
+    subscriber_id: int
+    edition: int
+    state: DeliveryState
+    attempts: int
+    due_at: int
+    handed_at: int | None
+    changed_at: int | None
+    answer: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """An attempt at a copy that did not end the matter."""
+
+    number: int
+    at: int
+    outcome: str
+    answer: str
+
+
+# -- an issue's audience ---------------------------------------------------------------------------
+
+
+def audience(
+    connection: Connection, digest: str, overlapping: Collection[int]
+) -> Iterator[tuple[int, int, tuple[tuple[int, int], ...]]]:
+    """Yield (reader, question, copies that she has) of every active reader of a digest, by number.
+
+    Args:
+        connection: to the store.
+        digest: its slug.
+        overlapping: issues that matter; of others no copies are told, as (issue, edition).
+    """
+    columns: list[Any] = [subscriber.c.id, subscriber.c.selection_id]
+    tables: Any = subscription.join(subscriber, subscriber.c.id == subscription.c.subscriber_id)
+    if overlapping:
+        columns += [delivery.c.issue_id, delivery.c.edition]
+        has = and_(
+            delivery.c.subscriber_id == subscription.c.subscriber_id,
+            delivery.c.issue_id.in_(list(overlapping)),
+            delivery.c.state.in_(_HAVE_IT),
+        )
+        tables = tables.outerjoin(delivery, has)
+    query = select(*columns).select_from(tables).where(subscription.c.digest == digest, subscriber.c.status == "active")
+    query = query.order_by(subscription.c.subscriber_id)
+    rows = connection.execution_options(stream_results=True, yield_per=5000).execute(query)
+    if not overlapping:
+        for number, question in rows:
+            yield number, question, ()
+        return
+    last: tuple[int, int] | None = None
+    copies: list[tuple[int, int]] = []
+    for number, question, issue_id, edition in rows:
+        if last is not None and last[0] != number:
+            yield (*last, tuple(sorted(copies)))
+            copies = []
+        last = (number, question)
+        if issue_id is not None:
+            copies.append((issue_id, edition))
+    if last is not None:
+        yield (*last, tuple(sorted(copies)))
+
+
+_NEW = insert(delivery).values(
+    issue_id=bindparam("issue_id"),
+    subscriber_id=bindparam("subscriber_id"),
+    edition=bindparam("edition"),
+    state=literal_column("'queued'"),
+)
+
+
+def add_deliveries(connection: Connection, issue_id: int, rows: Iterable[tuple[int, int]]) -> int:
+    """Queue copies of an issue: (reader, edition) each; return how many."""
+    total = 0
+    page: list[tuple[int, int, int]] = []
+    for number, edition in rows:
+        page.append((issue_id, number, edition))
+        if len(page) == 20_000:
+            total += len(page)
+            execute_rows(connection, _NEW, ("issue_id", "subscriber_id", "edition"), page)
+            page = []
+    execute_rows(connection, _NEW, ("issue_id", "subscriber_id", "edition"), page)
+    return total + len(page)
+
+
+def frozen_audience(connection: Connection, issue_id: int) -> Iterator[tuple[int, int]]:
+    """Yield (reader, edition) of every copy of an issue, by reader."""
+    query = select(delivery.c.subscriber_id, delivery.c.edition).where(delivery.c.issue_id == issue_id)
+    streamed = connection.execution_options(stream_results=True, yield_per=5000)
+    yield from streamed.execute(query.order_by(delivery.c.subscriber_id))
+
+
+# -- the steps of a copy ---------------------------------------------------------------------------
+
+_MINE = and_(delivery.c.issue_id == bindparam("i"), delivery.c.subscriber_id == bindparam("s"))
+_TAKE = (
+    update(delivery)
+    .where(_MINE)
+    .values(
+        state=_S.SENDING.value,
+        attempts=delivery.c.attempts + 1,
+        sender_id=bindparam("sender"),
+        changed_at=bindparam("now"),
+    )
+)
+_DROP = update(delivery).where(_MINE).values(state=_S.SUPPRESSED.value, changed_at=bindparam("now"), sender_id=None)
+_HAND = (
+    update(delivery)
+    .where(_MINE, delivery.c.state == _S.SENDING.value, delivery.c.sender_id == bindparam("sender"))
+    .values(state=_S.HANDED_OVER.value, handed_at=bindparam("now"), changed_at=bindparam("now"))
+)
+#: An answer also settles what somebody else took for uncertain meanwhile, but no later attempt.
+_SETTLE = (
+    update(delivery)
+    .where(
+        _MINE,
+        delivery.c.attempts == bindparam("attempt"),
+        or_(
+            delivery.c.sender_id == bindparam("sender"),
+            and_(delivery.c.state == _S.UNCERTAIN.value, bindparam("known") == 1),
+        ),
+    )
+    .values(
+        state=bindparam("new_state"),
+        answer=bindparam("said"),
+        due_at=bindparam("due"),
+        changed_at=bindparam("now"),
+        sender_id=None,
+    )
+)
+_TELL = insert(attempt).values(
+    issue_id=bindparam("i"),
+    subscriber_id=bindparam("s"),
+    number=bindparam("attempt"),
+    attempted_at=bindparam("now"),
+    outcome=bindparam("new_state"),
+    answer=bindparam("said"),
+)
+
+
+def claim(
+    connection: Connection, issue_id: int, sender: int, *, after: int, limit: int, now: int, without: Collection[str]
+) -> tuple[list[Claim], int, int]:
+    """Take copies that are due: they are this sender's from now on.
+
+    Copies of readers who left since are suppressed instead.
+
+    Args:
+        connection: to the store, in a transaction.
+        issue_id, sender: of which issue, and who takes them.
+        after: only readers with greater numbers.
+        limit: so many at most.
+        now: what time it is.
+        without: domains that are left alone.
+
+    Returns:
+        The copies; the last reader that was looked at (0: there are no more); how many were suppressed.
+    """
+    query = (
+        select(
+            delivery.c.subscriber_id,
+            delivery.c.edition,
+            delivery.c.attempts,
+            subscriber.c.address,
+            subscriber.c.domain,
+            subscriber.c.status,
+        )
+        .select_from(delivery.outerjoin(subscriber, subscriber.c.id == delivery.c.subscriber_id))
+        .where(
+            delivery.c.issue_id == issue_id,
+            delivery.c.subscriber_id > after,
+            delivery.c.state.in_([_S.QUEUED.value, _S.DEFERRED.value]),
+            delivery.c.due_at <= now,
+        )
+        .order_by(delivery.c.subscriber_id)
+        .limit(limit)
+        # On PostgreSQL two senders would be handed the same rows; SQLite has one writer.
+        .with_for_update(of=delivery, skip_locked=True)
+    )
+    if without:
+        query = query.where(or_(subscriber.c.domain.is_(None), subscriber.c.domain.not_in(list(without))))
+    rows = connection.execute(query).all()
+    gone = [row.subscriber_id for row in rows if row.status != "active"]
+    taken = [row for row in rows if row.status == "active"]
+    execute_rows(connection, _DROP, ("i", "s", "now"), [(issue_id, number, now) for number in gone])
+    execute_rows(
+        connection, _TAKE, ("i", "s", "sender", "now"), [(issue_id, row.subscriber_id, sender, now) for row in taken]
+    )
+    claims = [
+        Claim(issue_id, row.subscriber_id, row.edition, row.attempts + 1, row.address, row.domain) for row in taken
+    ]
+    return claims, rows[-1].subscriber_id if len(rows) == limit else 0, len(gone)
+
+
+def hand_over(connection: Connection, claims: Sequence[Claim], sender: int, now: int) -> set[tuple[int, int]]:
+    """Note that these messages leave now; return those (issue, reader) that are not this sender's any more."""
+    rows = [(one.issue_id, one.subscriber_id, sender, now) for one in claims]
+    if execute_rows(connection, _HAND, ("i", "s", "sender", "now"), rows) == len(rows):
+        return set()
+    lost = set()
+    for one in claims:
+        mine = and_(delivery.c.issue_id == one.issue_id, delivery.c.subscriber_id == one.subscriber_id)
+        query = select(delivery.c.state, delivery.c.sender_id).where(mine)
+        row = connection.execute(query).first()
+        if row is None or (row.state, row.sender_id) != (_S.HANDED_OVER.value, sender):
+            lost.add((one.issue_id, one.subscriber_id))
+    return lost
+
+
+def settle(connection: Connection, settlements: Sequence[Settlement], sender: int, now: int) -> None:
+    """Note what became of copies that this sender has taken."""
+    names = ("i", "s", "attempt", "sender", "known", "new_state", "said", "due", "now")
+    known = (_S.ACCEPTED, _S.FAILED, _S.DEFERRED)
+    rows = [
+        (
+            one.claim.issue_id,
+            one.claim.subscriber_id,
+            one.claim.attempts,
+            sender,
+            int(one.state in known),
+            one.state.value,
+            one.answer,
+            one.due_at,
+            now,
+        )
+        for one in settlements
+    ]
+    execute_rows(connection, _SETTLE, names, rows)
+    told = [
+        (one.claim.issue_id, one.claim.subscriber_id, one.claim.attempts, now, one.state.value, one.note)
+        for one in settlements
+        if one.note
+    ]
+    execute_rows(connection, _TELL, ("i", "s", "attempt", "now", "new_state", "said"), told)
+
+
+def release(connection: Connection, sender: int) -> None:
+    """Put back what a sender has taken and not begun; it does not count as an attempt."""
+    mine = and_(delivery.c.sender_id == sender, delivery.c.state == _S.SENDING.value)
+    connection.execute(
+        update(delivery).where(mine).values(state=_S.QUEUED.value, sender_id=None, attempts=delivery.c.attempts - 1)
+    )
+
+
+def recover(connection: Connection, sender: int, now: int, *, policy: UncertainPolicy, is_idempotent: bool) -> int:
+    """Take over from a sender that is dead; return of how many copies nobody knows what became of them.
+
+    Args:
+        connection: to the store.
+        sender: its number.
+        now: what time it is.
+        policy: what becomes of what it had handed over.
+        is_idempotent: whether that may simply be done again.
+    """
+    release(connection, sender)
+    handed = and_(delivery.c.sender_id == sender, delivery.c.state == _S.HANDED_OVER.value)
+    if is_idempotent:
+        connection.execute(update(delivery).where(handed).values(state=_S.QUEUED.value, sender_id=None))
+        return 0
+    words = "the sender ended after the message had left, or was about to, and before the answer was written down"
+    rows = connection.execute(select(delivery.c.issue_id, delivery.c.subscriber_id).where(handed)).all()
+    for issue_id, number in rows:
+        _doubt(connection, issue_id, number, now, policy, words)
+    return len(rows)
+
+
+def _doubt(connection: Connection, issue_id: int, number: int, now: int, policy: UncertainPolicy, words: str) -> None:
+    mine = and_(delivery.c.issue_id == issue_id, delivery.c.subscriber_id == number)
+    state, said = {
+        UncertainPolicy.HOLD: (_S.UNCERTAIN, words),
+        UncertainPolicy.RESEND: (_S.QUEUED, words),
+        UncertainPolicy.SKIP: (_S.ACCEPTED, f"counted as delivered: {words}"),
+    }[policy]
+    tried = connection.execute(select(delivery.c.attempts).where(mine)).scalar_one()
+    known = select(attempt.c.number).where(
+        attempt.c.issue_id == issue_id, attempt.c.subscriber_id == number, attempt.c.number == tried
+    )
+    if connection.execute(known).first() is None:
+        row = (issue_id, number, tried, now, _S.UNCERTAIN.value, words)
+        execute_rows(connection, _TELL, ("i", "s", "attempt", "now", "new_state", "said"), [row])
+    connection.execute(
+        update(delivery).where(mine).values(state=state.value, answer=said, sender_id=None, changed_at=now, due_at=0)
+    )
+
+
+def settle_uncertain(connection: Connection, issue_id: int, now: int, policy: UncertainPolicy) -> int:
+    """Decide what becomes of an issue's uncertain copies; return how many there were."""
+    rows = in_state(connection, issue_id, _S.UNCERTAIN)
+    for one in rows:
+        _doubt(connection, issue_id, one.subscriber_id, now, policy, one.answer or "")
+    return len(rows)
+
+
+# -- questions -------------------------------------------------------------------------------------
+
+
+def _delivery(row: Any) -> Delivery:
+    return Delivery(
+        issue_id=row.issue_id,
+        subscriber_id=row.subscriber_id,
+        edition=row.edition,
+        state=DeliveryState(row.state),
+        attempts=row.attempts,
+        due_at=row.due_at,
+        handed_at=row.handed_at,
+        changed_at=row.changed_at,
+        answer=row.answer,
+    )
+
+
+def delivery_of(connection: Connection, issue_id: int, subscriber_id: int) -> Delivery | None:
+    """Return a reader's copy of an issue; None where she gets none."""
+    query = select(delivery).where(delivery.c.issue_id == issue_id, delivery.c.subscriber_id == subscriber_id)
+    row = connection.execute(query).first()
+    return _delivery(row) if row else None
+
+
+def in_state(connection: Connection, issue_id: int, state: DeliveryState) -> list[Delivery]:
+    """Return an issue's copies in a state, by reader."""
+    query = select(delivery).where(
+        delivery.c.issue_id == issue_id, delivery.c.state == literal_column(f"'{state.value}'")
+    )
+    return [_delivery(row) for row in connection.execute(query.order_by(delivery.c.subscriber_id))]
+
+
+def attempts_of(connection: Connection, issue_id: int, subscriber_id: int) -> list[Attempt]:
+    """Return the attempts at a copy that did not end the matter, oldest first."""
+    mine = and_(attempt.c.issue_id == issue_id, attempt.c.subscriber_id == subscriber_id)
+    return [
+        Attempt(number=row.number, at=row.attempted_at, outcome=row.outcome, answer=row.answer)
+        for row in connection.execute(select(attempt).where(mine).order_by(attempt.c.number))
+    ]
+
+
+def first_attempt(connection: Connection, issue_id: int, subscriber_id: int) -> int | None:
+    """Return when a copy was tried first, as far as its story goes back."""
+    mine = and_(attempt.c.issue_id == issue_id, attempt.c.subscriber_id == subscriber_id)
+    return connection.execute(select(func.min(attempt.c.attempted_at)).where(mine)).scalar()
+
+
+def state_counts(connection: Connection, issue_id: int | None = None) -> dict[int, dict[DeliveryState, int]]:
+    """Return issue → state → how many copies."""
+    query = select(delivery.c.issue_id, delivery.c.state, func.count()).group_by(delivery.c.issue_id, delivery.c.state)
+    if issue_id is not None:
+        query = query.where(delivery.c.issue_id == issue_id)
+    found: dict[int, dict[DeliveryState, int]] = {}
+    for number, state, count in connection.execute(query):
+        found.setdefault(number, {})[DeliveryState(state)] = count
+    return found
+
+
+def next_due(connection: Connection, issue_id: int) -> int | None:
+    """Return when the next of an issue's deferred copies is due; None for none."""
+    query = select(func.min(delivery.c.due_at)).where(
+        delivery.c.issue_id == issue_id, delivery.c.state == literal_column("'deferred'")
+    )
+    return connection.execute(query).scalar()
+
+
+def sent_on(connection: Connection, day: str) -> int:
+    """Return how many copies left on a day of the newsroom's clock."""
+    return int(connection.execute(select(sent_day.c.copies).where(sent_day.c.day == day)).scalar() or 0)
+
+
+def count_sent(connection: Connection, day: str, copies: int) -> None:
+    """Add to the copies that left on a day."""
+    # Both databases know this form, and two senders may be the first of a day.
+    statement = "INSERT INTO sent_day VALUES (:day, :n) ON CONFLICT (day) DO UPDATE SET copies = sent_day.copies + :n"
+    connection.execute(text(statement), {"day": day, "n": copies})

@@ -1,0 +1,126 @@
+"""Readers, what they ask for, their copies, and who may not be written to."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+_OPEN = "state IN ('sending', 'handed over', 'deferred', 'uncertain')"
+
+
+def upgrade() -> None:
+    """Add tables and columns; issues that are there already have no readers."""
+    op.add_column("issue", sa.Column("is_paused", sa.Boolean(), nullable=False, server_default=sa.false()))
+    op.add_column("issue", sa.Column("approved", sa.Text(), nullable=True))
+    op.add_column("issue", sa.Column("approved_at", sa.BigInteger(), nullable=True))
+    op.add_column("issue", sa.Column("draft_at", sa.BigInteger(), nullable=True))
+    _readers()
+    _copies()
+
+
+def _readers() -> None:
+    op.create_table(
+        "selection",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("query", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("query"),
+    )
+    op.create_table(
+        "subscriber",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("address", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("domain", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("zone", sa.Text(), nullable=True),
+        sa.Column("language", sa.Text(), nullable=True),
+        sa.Column("selection_id", sa.Integer(), sa.ForeignKey("selection.id"), nullable=False),
+        sa.Column("added_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("key"),
+    )
+    op.create_table(
+        "subscription",
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("subscriber_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("digest", "subscriber_id"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_subscription_subscriber", "subscription", ["subscriber_id"])
+    op.create_table(
+        "suppression",
+        sa.Column("hash", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.Column("suppressed_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("hash"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "bounce",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("report", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("issue_id", sa.Integer(), nullable=True),
+        sa.Column("subscriber_id", sa.Integer(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("said", sa.Text(), nullable=False),
+        sa.Column("reported_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("report", "subscriber_id"),
+    )
+    op.create_index("ix_bounce_subscriber_id", "bounce", ["subscriber_id"])
+
+
+def _copies() -> None:
+    op.create_table(
+        "delivery",
+        sa.Column("issue_id", sa.Integer(), sa.ForeignKey("issue.id"), nullable=False),
+        sa.Column("subscriber_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("edition", sa.Integer(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False, server_default="0"),
+        sa.Column("due_at", sa.BigInteger(), nullable=False, server_default="0"),
+        sa.Column("handed_at", sa.BigInteger(), nullable=True),
+        sa.Column("changed_at", sa.BigInteger(), nullable=True),
+        sa.Column("answer", sa.Text(), nullable=True),
+        sa.Column("sender_id", sa.Integer(), nullable=True),
+        sa.PrimaryKeyConstraint("issue_id", "subscriber_id"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "ix_delivery_open",
+        "delivery",
+        ["issue_id", "subscriber_id"],
+        sqlite_where=sa.text(_OPEN),
+        postgresql_where=sa.text(_OPEN),
+    )
+    op.create_table(
+        "attempt",
+        sa.Column("issue_id", sa.Integer(), sa.ForeignKey("issue.id"), nullable=False),
+        sa.Column("subscriber_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("attempted_at", sa.BigInteger(), nullable=False),
+        sa.Column("outcome", sa.Text(), nullable=False),
+        sa.Column("answer", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("issue_id", "subscriber_id", "number"),
+    )
+    op.create_table(
+        "sender",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("started_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
+        "sent_day",
+        sa.Column("day", sa.Text(), nullable=False),
+        sa.Column("copies", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("day"),
+    )
