@@ -1,4 +1,4 @@
-"""Messages: their headers and parts, byte for byte."""
+"""Messages, byte for byte, and the ways they leave and come back."""
 
 from publisher.mail.message import Envelope, build_message
 

@@ -16,7 +16,7 @@ from email.charset import QP, Charset
 from email.header import Header
 from email.utils import format_datetime, parseaddr
 
-__all__ = ["Envelope", "build_message"]
+__all__ = ["Envelope", "assemble", "build_message", "message_headers", "quoted_printable"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +44,8 @@ class Envelope:
     archive: str | None = None
     #: ``issue:digest:newsletter``, for the complaint reports of large receivers; no reader in it.
     feedback_id: str | None = None
+    #: Who gets it; the list itself where nobody is named.
+    recipient: str | None = None
 
 
 def _charset() -> Charset:
@@ -73,7 +75,7 @@ def _mailbox(value: str) -> tuple[str, str]:
     return (f"{_phrase(name)} <{address}>" if name else address), address
 
 
-def _quoted_printable(text: str) -> bytes:
+def quoted_printable(text: str) -> bytes:
     """Return text as quoted-printable (RFC 2045 §6.7), CRLF line ends, no line over 76."""
     encoded = quopri.encodestring(text.replace("\r\n", "\n").encode())
     # A leading dot would be doubled on the way (RFC 5321 §4.5.2), and "From " mangled by mailboxes.
@@ -83,7 +85,15 @@ def _quoted_printable(text: str) -> bytes:
 
 
 def _refuse_line_ends(envelope: Envelope) -> None:
-    values = (envelope.sender, envelope.reply_to, envelope.list_name, envelope.subject, envelope.help, envelope.archive)
+    values = (
+        envelope.recipient,
+        envelope.sender,
+        envelope.reply_to,
+        envelope.list_name,
+        envelope.subject,
+        envelope.help,
+        envelope.archive,
+    )
     for value in (*values, *envelope.unsubscribe):
         if value is not None and re.search(r"[\x00-\x1f\x7f]", value):
             raise ValueError(f"a header must be one line: {value!r}")
@@ -94,7 +104,7 @@ def _headers(envelope: Envelope) -> list[tuple[str, str]]:
     domain = address.rpartition("@")[2]
     return [
         ("From", sender),
-        ("To", f"{_phrase(envelope.list_name)} <{address}>"),
+        ("To", envelope.recipient or f"{_phrase(envelope.list_name)} <{address}>"),
         *([("Reply-To", _mailbox(envelope.reply_to)[0])] if envelope.reply_to else []),
         ("Subject", _encoded(envelope.subject)),
         ("Date", format_datetime(envelope.date)),
@@ -112,6 +122,16 @@ def _headers(envelope: Envelope) -> list[tuple[str, str]]:
     ]
 
 
+def message_headers(envelope: Envelope) -> list[tuple[str, str]]:
+    """Return the headers of a message, but for those that say what its parts are.
+
+    Raises:
+        ValueError: one of them would break the line.
+    """
+    _refuse_line_ends(envelope)
+    return _headers(envelope)
+
+
 def build_message(envelope: Envelope, *, text: str, html: str) -> bytes:
     """Return the message: plain text first, then HTML (multipart/alternative, RFC 2046 §5.1.4).
 
@@ -120,19 +140,20 @@ def build_message(envelope: Envelope, *, text: str, html: str) -> bytes:
     Raises:
         ValueError: a header would break the line.
     """
-    _refuse_line_ends(envelope)
-    parts: Sequence[tuple[str, bytes]] = (
-        ("text/plain", _quoted_printable(text)),
-        ("text/html", _quoted_printable(html)),
-    )
+    headers, body = assemble(message_headers(envelope), text=quoted_printable(text), html=quoted_printable(html))
+    return b"".join(f"{name}: {value}\r\n".encode() for name, value in headers) + b"\r\n" + body
+
+
+def assemble(headers: Sequence[tuple[str, str]], *, text: bytes, html: bytes) -> tuple[list[tuple[str, str]], bytes]:
+    """Return all headers, and the body, of a message whose parts are quoted-printable already."""
+    parts = (("text/plain", text), ("text/html", html))
     # "=_" cannot occur in quoted-printable, so no part can hold the boundary (RFC 2045 §6.7).
-    boundary = "=_" + hashlib.sha256(b"".join(data for _, data in parts)).hexdigest()[:32]
-    headers = [*_headers(envelope), ("Content-Type", f'multipart/alternative; boundary="{boundary}"')]
-    lines = [f"{name}: {value}".encode() for name, value in headers]
+    boundary = "=_" + hashlib.sha256(text + html).hexdigest()[:32]
     body = b"\r\n".join(
         b"--" + boundary.encode() + b"\r\n"
         b"Content-Type: " + kind.encode() + b"; charset=utf-8\r\n"
         b"Content-Transfer-Encoding: quoted-printable\r\n\r\n" + data
         for kind, data in parts
     )
-    return b"\r\n".join(lines) + b"\r\n\r\n" + body + b"\r\n--" + boundary.encode() + b"--\r\n"
+    kind = ("Content-Type", f'multipart/alternative; boundary="{boundary}"')
+    return [*headers, kind], body + b"\r\n--" + boundary.encode() + b"--\r\n"

@@ -1,0 +1,143 @@
+"""DKIM signatures (RFC 6376, RFC 8463), made for many copies of one message.
+
+What is the same in all copies is canonicalised once. dkimpy takes 6 to 8 ms for an RSA signature; this
+takes what the arithmetic takes.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from publisher.errors import SettingsError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+__all__ = ["SIGNED", "Signer", "canonical_header", "dns_record", "new_key"]
+
+#: What is signed, and named once more than it occurs: nobody can add a second one (RFC 6376 §8.15).
+SIGNED: Final = (
+    "From",
+    "To",
+    "Subject",
+    "Date",
+    "Message-ID",
+    "Reply-To",
+    "MIME-Version",
+    "Content-Type",
+    "Content-Transfer-Encoding",
+    "List-Id",
+    "List-Unsubscribe",
+    "List-Unsubscribe-Post",
+    "Feedback-ID",
+)
+_LINE: Final = 72
+
+
+def canonical_header(name: str, value: bytes) -> bytes:
+    """Return a header in the relaxed form (RFC 6376 §3.4.2), with its line end."""
+    flat = re.sub(rb"[ \t]+", b" ", re.sub(rb"\r\n(?=[ \t])", b"", value)).strip(b" ")
+    return name.lower().encode() + b":" + flat + b"\r\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signer:
+    """A key, and under which name receivers find its other half."""
+
+    domain: str
+    selector: str
+    key: RSAPrivateKey | Ed25519PrivateKey
+
+    @classmethod
+    def read(cls, pem: str, *, domain: str, selector: str) -> Signer:
+        """Return the signer with a private key.
+
+        Raises:
+            SettingsError: it is no key, or one that receivers do not take.
+        """
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+        from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+        from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+        try:
+            key = load_pem_private_key(pem.encode(), password=None)
+        except (ValueError, TypeError) as error:
+            raise SettingsError(
+                f"dkim: the key of selector {selector} is no private key in PEM without a password; "
+                "'publish dkim-key' makes one"
+            ) from error
+        if isinstance(key, RSAPrivateKey) and key.key_size >= 1024:
+            return cls(domain=domain, selector=selector, key=key)
+        if isinstance(key, Ed25519PrivateKey):
+            return cls(domain=domain, selector=selector, key=key)
+        raise SettingsError(f"dkim: the key of selector {selector} is neither RSA of 1,024 bits or more nor Ed25519")
+
+    @property
+    def algorithm(self) -> str:
+        """What it is called in a signature."""
+        return "ed25519-sha256" if not hasattr(self.key, "key_size") else "rsa-sha256"
+
+    def tags(self, present: Sequence[str]) -> str:
+        """Return the signature's tags before the hash of the body.
+
+        Args:
+            present: names of the message's headers.
+        """
+        lower = {name.lower() for name in present}
+        names = [name.lower() for name in SIGNED if name.lower() in lower] + [name.lower() for name in SIGNED]
+        return (
+            f"v=1; a={self.algorithm}; c=relaxed/simple; d={self.domain}; s={self.selector};\r\n"
+            f" h={':'.join(names)};\r\n bh="
+        )
+
+    def sign(self, headers: bytes, tags: str, body_hash: bytes) -> bytes:
+        """Return the header that signs a message.
+
+        Args:
+            headers: what is signed, canonicalised, in the order of the tags.
+            tags: of :meth:`tags`.
+            body_hash: SHA-256 of the body as it is sent (``simple``: it ends with one line end).
+        """
+        unsigned = f"{tags}{base64.b64encode(body_hash).decode()};\r\n b="
+        signed = headers + canonical_header("DKIM-Signature", unsigned.encode())[:-2]
+        found = base64.b64encode(self._signature(signed)).decode()
+        lines = "\r\n ".join(found[at : at + _LINE] for at in range(0, len(found), _LINE))
+        return f"DKIM-Signature: {unsigned}{lines}\r\n".encode()
+
+    def _signature(self, data: bytes) -> bytes:
+        if self.algorithm == "rsa-sha256":
+            from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+            from cryptography.hazmat.primitives.hashes import SHA256
+
+            return self.key.sign(data, PKCS1v15(), SHA256())  # type: ignore[call-arg]
+        # RFC 8463 §3: the hash is what is signed.
+        return self.key.sign(hashlib.sha256(data).digest())  # type: ignore[call-arg]
+
+
+def new_key(algorithm: str) -> str:
+    """Return a new private key, PEM: ``rsa`` (2,048 bits) or ``ed25519``."""
+    from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+    key: RSAPrivateKey | Ed25519PrivateKey = (
+        ed25519.Ed25519PrivateKey.generate() if algorithm == "ed25519" else rsa.generate_private_key(65537, 2048)
+    )
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+def dns_record(signer: Signer) -> tuple[str, str]:
+    """Return the name of the TXT record that receivers look for, and what stands in it."""
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    public = signer.key.public_key()
+    if signer.algorithm == "ed25519-sha256":
+        kind, data = "ed25519", public.public_bytes(Encoding.Raw, PublicFormat.Raw)
+    else:
+        kind, data = "rsa", public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return f"{signer.selector}._domainkey.{signer.domain}", f"v=DKIM1; k={kind}; p={base64.b64encode(data).decode()}"

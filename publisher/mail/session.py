@@ -1,0 +1,291 @@
+"""Copies over SMTP: one connection after another, on one lane, as fast as the server lets us."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from time import monotonic
+from typing import Final
+
+from publisher.mail.outcome import Outcome, RelayFault, Reply, lost, of_message, of_recipient
+from publisher.mail.smtp import Connection, Lost, Relay, Timeouts
+from publisher.mail.transport import Copy, Feed
+from publisher.model import DeliveryState
+
+__all__ = ["SmtpTransport"]
+
+_DOT: Final = b".\r\n"
+#: Seconds that a relay which failed is left alone: twice as long each time, up to the last.
+_REST: Final = (1, 300)
+
+
+@dataclass(slots=True)
+class _Standing:
+    """How it stands with a relay."""
+
+    lanes: int = 0
+    failures: int = 0
+    not_before: float = 0.0
+    #: Why it is of no use until a person changes something; empty as long as it is.
+    refused: str = ""
+    words: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class SmtpTransport:
+    """Several relays, used by their weights; one that fails is left alone for a while."""
+
+    relays: Sequence[Relay]
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    #: Seconds after which a run gives up on relays that all rest.
+    patience: float = 60.0
+    clock: Callable[[], float] = monotonic
+    is_idempotent: bool = False
+    _standing: dict[int, _Standing] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def run(self, feed: Feed, lane: int) -> None:
+        """Send what the feed gives, over the relay that has most room."""
+        number = self._choose()
+        began = self.clock()
+        relay, standing = self.relays[number], self._standing[number]
+        try:
+            connection = Connection.open(relay, self.timeouts)
+            try:
+                _Session(connection, relay, feed, self.timeouts, lambda: self._works(standing)).run()
+            finally:
+                connection.close()
+        except RelayFault as error:
+            self._fails(standing, error, began)
+        finally:
+            with self._lock:
+                standing.lanes -= 1
+
+    def _choose(self) -> int:
+        """Return the relay for a lane that needs one.
+
+        Raises:
+            RelayFault: none can be used, and none will soon.
+        """
+        with self._lock:
+            for number in range(len(self.relays)):
+                self._standing.setdefault(number, _Standing())
+            now = self.clock()
+            usable = [number for number, one in self._standing.items() if not one.refused and one.not_before <= now]
+            if usable:
+                best = min(usable, key=lambda number: (self._standing[number].lanes + 1) / self.relays[number].weight)
+                self._standing[best].lanes += 1
+                return best
+            rests = [one.not_before - now for one in self._standing.values() if not one.refused]
+            said = "; ".join(f"{relay.name} {self._standing[number].words}" for number, relay in enumerate(self.relays))
+            raise RelayFault(said, is_final=not rests or min(rests) > self.patience)
+
+    def _works(self, standing: _Standing) -> None:
+        if standing.failures:
+            with self._lock:
+                standing.failures = 0
+
+    def _fails(self, standing: _Standing, error: RelayFault, began: float) -> None:
+        with self._lock:
+            standing.words = error.words
+            if error.is_final:
+                standing.refused = error.words
+                return
+            if began < standing.not_before:
+                # Ten connections that end at once are one failure.
+                return
+            standing.failures += 1
+            first, longest = _REST
+            standing.not_before = self.clock() + min(first << min(standing.failures - 1, 12), longest)
+
+
+class _Closed(Exception):
+    """The server takes leave; there is nothing wrong with it."""
+
+
+class _Session:
+    """What is said on one connection."""
+
+    def __init__(
+        self, connection: Connection, relay: Relay, feed: Feed, timeouts: Timeouts, on_success: Callable[[], None]
+    ) -> None:
+        self._connection = connection
+        self._relay = relay
+        self._feed = feed
+        self._timeouts = timeouts
+        self._on_success = on_success
+        extensions = connection.extensions
+        self._pipelines = "PIPELINING" in extensions
+        self._takes_utf8 = "SMTPUTF8" in extensions
+        self._takes_8bit = "8BITMIME" in extensions
+        self._names_size = "SIZE" in extensions
+
+    def run(self) -> None:
+        """Send until the feed gives nothing, or the connection ends.
+
+        Raises:
+            RelayFault: the relay is of no use for now, or at all.
+        """
+        try:
+            while (copy := self._next(wait=True)) is not None:
+                ready = self._envelope(copy)
+                while ready:
+                    copy, ready = self._message(copy)
+        except _Closed:
+            return
+        self._connection.quit()
+
+    def _next(self, *, wait: bool) -> Copy | None:
+        """Return the next copy that this server can take at all."""
+        while (copy := self._feed.take(wait=wait)) is not None:
+            limit = self._connection.size_limit
+            if limit is not None and len(copy.data) > limit:
+                self._settle(copy, Outcome(state=DeliveryState.QUEUED, answer=""))
+                raise RelayFault(
+                    f"takes no more than {limit:,} bytes, this message has {len(copy.data):,}", is_final=True
+                )
+            if not copy.needs_utf8 or self._takes_utf8:
+                return copy
+            words = "the server takes no addresses with letters beyond ASCII (SMTPUTF8, RFC 6531)"
+            self._settle(copy, Outcome(state=DeliveryState.FAILED, answer=words))
+        return None
+
+    def _commands(self, copy: Copy) -> tuple[str, str, str]:
+        options = f" SIZE={len(copy.data)}" if self._names_size else ""
+        if copy.needs_utf8:
+            options += (" BODY=8BITMIME" if self._takes_8bit else "") + " SMTPUTF8"
+        return f"MAIL FROM:<{copy.return_path}>{options}\r\n", f"RCPT TO:<{copy.recipient}>\r\n", "DATA\r\n"
+
+    def _envelope(self, copy: Copy) -> bool:
+        try:
+            if self._pipelines:
+                self._connection.write("".join(self._commands(copy)).encode())
+            return self._read_envelope(copy)
+        except Lost as error:
+            raise self._given_back(copy, error) from error
+
+    def _read_envelope(self, copy: Copy) -> bool:
+        """Return whether the server waits for the message; if not, what became of the copy is settled."""
+        if not self._pipelines:
+            return self._ask_envelope(copy)
+        seconds = self._timeouts.command
+        mail, recipient = self._connection.read(seconds), self._connection.read(seconds)
+        data = self._connection.read(max(seconds, self._timeouts.data))
+        if data.code == 354 and not (200 <= mail.code < 300 and 200 <= recipient.code < 300):
+            # It waits for a message to nobody (RFC 2920 §3.1): it gets an empty one, which it has to refuse.
+            self._connection.write(_DOT)
+            self._connection.read(self._timeouts.final)
+        return self._judge(copy, mail, recipient, data)
+
+    def _ask_envelope(self, copy: Copy) -> bool:
+        commands = self._commands(copy)
+        replies: list[Reply] = []
+        for command in commands:
+            self._connection.write(command.encode())
+            replies.append(self._connection.read(self._timeouts.command))
+            if replies[-1].code >= 400:
+                break
+        if len(replies) < 3:
+            # What was not asked was not refused.
+            if replies[-1].code != 421:
+                self._connection.ask("RSET")
+            replies += [Reply(code=250, lines=())] * (3 - len(replies))
+        return self._judge(copy, *replies)
+
+    def _judge(self, copy: Copy, mail: Reply, recipient: Reply, data: Reply) -> bool:
+        """Return whether the message may follow; settle the copy and tell the relay's fault if not."""
+        if mail.code >= 400:
+            # Of us, not of the reader: everybody would be refused.
+            self._settle(copy, Outcome(state=DeliveryState.QUEUED, answer=self._said(mail.text)))
+            raise RelayFault(f"answers {mail.text} to our sender address", is_final=mail.code >= 500)
+        try:
+            refused = of_recipient(recipient)
+        except RelayFault as error:
+            self._settle(copy, Outcome(state=DeliveryState.QUEUED, answer=self._said(recipient.text)))
+            raise error from None
+        if refused is not None:
+            self._settle(copy, refused)
+            if recipient.code == 421:
+                raise _Closed
+            return False
+        if data.code != 354:
+            self._settle(copy, of_message(data) if data.code >= 400 else lost("no 354 to DATA", all_sent=False))
+            if data.code == 421:
+                raise _Closed
+            if data.code < 400:
+                raise RelayFault(f"answers {data.text} to DATA")
+            return False
+        return True
+
+    def _message(self, copy: Copy) -> tuple[Copy, bool]:
+        """Send a message that the server waits for, and the next one's envelope behind it.
+
+        Returns:
+            The next copy and whether the server waits for its message; the same copy and False
+            where there is none.
+        """
+        is_ours = self._feed.hand_over(copy)
+        following = self._next_while_waiting(copy, is_ours) if self._pipelines else None
+        if not is_ours():
+            if following is not None:
+                self._settle(following, Outcome(state=DeliveryState.QUEUED, answer=""))
+            # The server waits for a message that is not ours to send any more: only the end of the connection helps.
+            raise RelayFault("was left: another sender has taken over our copies")
+        envelope = "".join(self._commands(following)).encode() if following else b""
+        self._send(copy, following, envelope)
+        if following is None:
+            return copy, False
+        try:
+            return following, self._read_envelope(following)
+        except Lost as error:
+            raise self._given_back(following, error) from error
+
+    def _next_while_waiting(self, copy: Copy, is_ours: Callable[[], bool]) -> Copy | None:
+        """Return the next copy, made while the hand-over is written down."""
+        try:
+            return self._next(wait=False)
+        except RelayFault:
+            # The server is left with the message that it waits for not begun.
+            if is_ours():
+                self._settle(copy, Outcome(state=DeliveryState.QUEUED, answer=""))
+            raise
+
+    def _send(self, copy: Copy, following: Copy | None, envelope: bytes) -> None:
+        end = len(copy.data) + len(_DOT)
+        left: Lost | None = None
+        try:
+            self._connection.write(b"".join((copy.data, _DOT, envelope)))
+        except Lost as error:
+            left = error
+        try:
+            if left is not None and left.sent < end:
+                raise left
+            reply = self._connection.read(self._timeouts.final)
+        except Lost as error:
+            all_sent = left is None or left.sent >= end
+            outcome = lost(error.what, all_sent=all_sent)
+            self._settle(copy, replace(outcome, answer=self._said(outcome.answer)))
+            if following is not None:
+                self._settle(following, Outcome(state=DeliveryState.QUEUED, answer=""))
+            raise RelayFault(error.what) from error
+        self._settle(copy, of_message(reply))
+        if 200 <= reply.code < 300:
+            self._on_success()
+        if reply.code == 421 or left is not None:
+            if following is not None:
+                self._settle(following, Outcome(state=DeliveryState.QUEUED, answer=""))
+            raise _Closed
+
+    def _given_back(self, copy: Copy, error: Lost) -> RelayFault:
+        """Give back a copy of which nothing has left, and return the relay's fault."""
+        self._settle(copy, Outcome(state=DeliveryState.QUEUED, answer=self._said(error.what)))
+        return RelayFault(error.what)
+
+    def _settle(self, copy: Copy, outcome: Outcome) -> None:
+        if outcome.state is not DeliveryState.QUEUED and not outcome.answer.startswith(self._relay.host):
+            outcome = replace(outcome, answer=self._said(outcome.answer))
+        self._feed.settle(copy, outcome)
+
+    def _said(self, words: str) -> str:
+        return f"{self._relay.host}: {words}"
