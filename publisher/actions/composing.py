@@ -5,25 +5,24 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from sqlalchemy import Connection
 
+from publisher.actions.envelopes import public_envelope, public_values
 from publisher.config import Site
 from publisher.errors import SettingsError
 from publisher.mailable import mailable
 from publisher.markup import clean_characters, direction, sanitise
-from publisher.model import Article, Digest, Edition, Issue, Query
-from publisher.selection import editions
+from publisher.model import Article, Digest, Edition, Issue
+from publisher.selection import Selection, editions
 from publisher.store import articles as store
 from publisher.store import preparations
 from publisher.tokens import fill
 
 if TYPE_CHECKING:
     from publisher.check import Finding
-    from publisher.mail import Envelope
     from publisher.render.digest import Rendering
     from publisher.render.letterhead import Letterhead
     from publisher.render.story import Notice
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Composed", "compose", "notices"]
 
 #: A reader who chooses nothing gets everything.
-_EVERYTHING = (Query(),)
+_EVERYTHING = (Selection(),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +54,7 @@ def compose(
     number: int,
     note: str = "",
     notices: Sequence[Notice] = (),
-    selections: Sequence[Query] = _EVERYTHING,
+    selections: Sequence[Selection] = _EVERYTHING,
 ) -> Composed:
     """Return the issue, rendered and checked.
 
@@ -104,8 +103,11 @@ def _checked(
     from publisher.mail import build_message
 
     whole = distinct[0]
-    html, text = _publicly(site, digest, whole, name)
-    message = build_message(_envelope(site, digest, whole.subject, slot, number), text=text, html=html)
+    values = public_values(site, digest, name)
+    html = fill(whole.html, whole.tokens, values, escape=True)
+    text = fill(whole.text, whole.tokens, values, escape=False)
+    envelope = public_envelope(site, digest, subject=whole.subject, slot=slot, number=number)
+    message = build_message(envelope, text=text, html=html)
     findings = check_mail(message, now=slot, renderings=[(one.html, one.text) for one in distinct])
     issue = Issue(
         digest=digest.slug,
@@ -187,58 +189,6 @@ def notices(
         )
         for one in found
     ]
-
-
-def _bare(sender: str) -> str:
-    return sender.rpartition("<")[2].rstrip("> ")
-
-
-def _unsubscribe(site: Site, digest: Digest) -> tuple[str, ...]:
-    """Return where a reader leaves the list: the site's page, if it has one, and a mail."""
-    assert site.mail is not None
-    own = site.mail.unsubscribe
-    mail = f"mailto:{_bare(site.mail.sender)}?subject={quote('unsubscribe ' + digest.slug)}"
-    return (own, mail) if own and own.startswith("http") else (own or mail,)
-
-
-def _web_view(site: Site, digest: Digest, name: str) -> str | None:
-    pattern = site.mail.web_view if site.mail else None
-    return pattern.replace("{digest}", digest.slug).replace("{issue}", quote(name)) if pattern else None
-
-
-def _publicly(site: Site, digest: Digest, made: Rendering, name: str) -> tuple[str, str]:
-    """Return the HTML and the plain text with what holds for everybody in place of the tokens."""
-    values = {
-        "address": f"the readers of {digest.title}",
-        "unsubscribe": _unsubscribe(site, digest)[0],
-        "preferences": (site.mail.preferences if site.mail else None) or "",
-        "web_view": _web_view(site, digest, name) or "",
-    }
-    return (
-        fill(made.html, made.tokens, values, escape=True),
-        fill(made.text, made.tokens, values, escape=False),
-    )
-
-
-def _envelope(site: Site, digest: Digest, subject: str, slot: datetime, number: int) -> Envelope:
-    from publisher.mail import Envelope
-
-    assert site.mail is not None
-    archive = _web_view(site, digest, "")
-    return Envelope(
-        sender=site.mail.sender,
-        reply_to=site.mail.reply_to,
-        list_name=digest.title,
-        list_slug=digest.slug,
-        subject=subject,
-        date=slot.astimezone(site.tz),
-        message_key=f"{digest.slug}.{slot.astimezone(UTC):%Y%m%dT%H%M}Z",
-        unsubscribe=_unsubscribe(site, digest),
-        one_click=site.mail.one_click,
-        help=f"{site.base_url}/",
-        archive=archive.rstrip("/") + "/" if archive else None,
-        feedback_id=f"{number}:{digest.slug}:newsletter",
-    )
 
 
 def _about(digest: Digest, made: Rendering, *, slot: datetime, name: str, number: int) -> bytes:

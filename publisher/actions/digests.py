@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection
 
+from publisher.actions import audiences
 from publisher.actions.report import IssueNote, PublishReport, WaitingNote
 from publisher.config import Site
 from publisher.errors import TemplateError
@@ -99,6 +100,7 @@ def _make_issue(connection: Connection, digest: Digest, site: Site, now: datetim
         report.waiting.append(WaitingNote(digest=digest.slug, reason=choice.reason, articles=len(choice.waiting)))
         return
     slot = _free_slot(connection, digest, now)
+    readers = audiences.audience_of(connection, digest, choice.articles)
     composed = compose(
         site,
         digest,
@@ -108,22 +110,25 @@ def _make_issue(connection: Connection, digest: Digest, site: Site, now: datetim
         number=issues.last_number(connection, digest.slug) + 1,
         note=said.note,
         notices=notices(connection, site, digest, choice.articles, now),
+        selections=readers.selections,
     )
     made = composed.issue
     carried = [one.seq for one in composed.articles]
     left = [one.seq for one in (*choice.articles, *choice.waiting) if one.seq not in carried]
-    issues.add_issue(connection, made, carried, left)
+    issue_id = issues.add_issue(connection, made, carried, left)
+    copies = audiences.freeze(connection, issue_id, readers, made, composed.articles)
     preparations.clear_preparation(connection, digest.slug)
-    report.issues.append(_issue_note(composed, digest, site))
+    report.issues.append(_issue_note(composed, digest, site, copies))
 
 
-def _issue_note(composed: Composed, digest: Digest, site: Site) -> IssueNote:
+def _issue_note(composed: Composed, digest: Digest, site: Site, readers: int) -> IssueNote:
     made = composed.issue
     return IssueNote(
         digest=digest.slug,
         number=made.number,
         subject=made.subject,
         articles=len(composed.articles),
+        readers=readers,
         path=f"{site.paths.outbox}/{digest.slug}/{made.name}",
         send=digest.send.value,
         renderings=len(made.editions),

@@ -1,4 +1,4 @@
-"""Which article a person means."""
+"""Which article, and which issue, a person means."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from publisher.config import Site
 from publisher.errors import SettingsError
 from publisher.model import Article
 from publisher.store import articles as store
-from publisher.store import corrections
+from publisher.store import corrections, issues
 from publisher.store.articles import Stored
 from publisher.store.corrections import Named
+from publisher.store.issues import IssueRow
 
-__all__ = ["named_article"]
+__all__ = ["named_article", "named_issue"]
 
 
 def named_article(connection: Connection, site: Site, name: str) -> tuple[Stored, Article]:
@@ -36,3 +37,17 @@ def named_article(connection: Connection, site: Site, name: str) -> tuple[Stored
 
 def _choices(found: list[Named]) -> str:
     return "\n".join(f"  {one.id}  {one.path}  ({one.source})" for one in found)
+
+
+def named_issue(connection: Connection, target: str) -> IssueRow:
+    """Return the issue that ``DIGEST/NAME`` means; the newest one for ``DIGEST``.
+
+    Raises:
+        SettingsError: there is none.
+    """
+    digest, _, name = target.strip("/").partition("/")
+    rows = issues.issues(connection)
+    row = next((one for one in rows if one.digest == digest and name in ("", one.name)), None)
+    if row is None:
+        raise SettingsError(f"there is no issue {target}: 'publish outbox' lists them")
+    return row

@@ -11,6 +11,7 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Final
 
+from publisher.actions.naming import named_issue
 from publisher.actions.preview import local_media
 from publisher.browser import Browser, View
 from publisher.check import Finding
@@ -20,7 +21,6 @@ from publisher.errors import BrowserMissing, SettingsError
 from publisher.markup import clean_characters, one_line
 from publisher.store import issues
 from publisher.store.database import Database
-from publisher.store.issues import IssueRow
 
 __all__ = ["IssueCheck", "check_issues", "force_issue", "is_issue"]
 
@@ -93,21 +93,13 @@ def _checked(site: Site | None, target: str, now: datetime, browser: Browser | N
         return IssueCheck(name=target, findings=tuple(_findings(data, now, (), browser)), no_browser=missing)
     with Database.open(site.database_url) as db:
         with db.read() as connection:
-            row = _row(issues.issues(connection), target)
+            row = named_issue(connection, target)
             data = issues.issue_files(connection, row.id)["message.eml"]
             made = [(one.html.decode(), one.text.decode()) for one in issues.editions(connection, row.id)]
         found = tuple(_findings(data, now, made, browser))
         with db.write() as connection:
             issues.note_errors(connection, row.id, sum(one.is_error for one in found))
     return IssueCheck(name=f"{row.digest}/{row.name}", findings=found, forced=row.forced, no_browser=missing)
-
-
-def _row(rows: list[IssueRow], target: str) -> IssueRow:
-    digest, _, name = target.partition("/")
-    row = next((one for one in rows if one.digest == digest and name in ("", one.name)), None)
-    if row is None:
-        raise SettingsError(f"there is no issue {target}: 'publish status' lists them")
-    return row
 
 
 def _findings(
@@ -144,6 +136,6 @@ def force_issue(
     if not said:
         raise SettingsError("--force is empty: say why the issue may be sent all the same")
     with Database.open(site.database_url) as db, db.exclusive(site.root, on_wait=on_wait), db.write() as connection:
-        row = _row(issues.issues(connection), target)
+        row = named_issue(connection, target)
         issues.force(connection, row.id, said)
     return IssueCheck(name=f"{row.digest}/{row.name}", findings=(), forced=said)

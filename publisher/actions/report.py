@@ -26,6 +26,8 @@ class IssueNote:
     number: int
     subject: str
     articles: int
+    #: How many readers get a copy.
+    readers: int
     #: Its folder, relative to the site.
     path: str
     #: ``review`` or ``auto``.
@@ -113,6 +115,7 @@ class PublishReport:
                     "number": one.number,
                     "subject": one.subject,
                     "articles": one.articles,
+                    "readers": one.readers,
                     "path": one.path,
                     "send": one.send,
                     "renderings": one.renderings,

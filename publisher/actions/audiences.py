@@ -1,0 +1,71 @@
+"""Who gets an issue: frozen with it, each reader once, and no article that she has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from publisher.model import Article, Digest, Issue, Query
+from publisher.selection import Selection, editions
+from publisher.store import deliveries, issues, subscribers
+
+__all__ = ["Audience", "audience_of", "freeze"]
+
+#: What readers who get the same of an issue have in common: their question, and copies (issue, edition) they have.
+_Class = tuple[int, tuple[tuple[int, int], ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audience:
+    """The readers of an issue that is being made, by what they get of it."""
+
+    digest: str
+    #: Issues that may have brought somebody an article of this one.
+    overlapping: frozenset[int]
+    #: Each kind of reader → its place among the selections.
+    classes: dict[_Class, int]
+    selections: tuple[Selection, ...]
+
+
+def audience_of(connection: Connection, digest: Digest, articles: Sequence[Article]) -> Audience:
+    """Return who would get an issue with these articles, and what of it."""
+    carried = {} if digest.repeat else issues.carrying(connection, [one.seq for one in articles])
+    queries = subscribers.queries(connection)
+    classes: dict[_Class, int] = {}
+    for _, question, copies in deliveries.audience(connection, digest.slug, carried.keys()):
+        classes.setdefault((question, copies), len(classes))
+    selections = tuple(
+        Selection(
+            query=queries.get(question, Query()),
+            had=frozenset().union(*(carried[issue].get(edition, frozenset()) for issue, edition in copies)),
+        )
+        for question, copies in classes
+    )
+    return Audience(digest=digest.slug, overlapping=frozenset(carried), classes=classes, selections=selections)
+
+
+def freeze(connection: Connection, issue_id: int, audience: Audience, made: Issue, articles: Sequence[Article]) -> int:
+    """Queue a copy for every reader who gets something of the issue, in its own transaction; return how many.
+
+    Args:
+        connection: to the store.
+        issue_id: the issue, as it was just added.
+        audience: of :func:`audience_of`, in the same transaction.
+        made: the issue, with an edition for each thing that readers get.
+        articles: what it carries, in the order in which it is shown.
+    """
+    numbers = {frozenset(one.articles): number for number, one in enumerate(made.editions, 1)}
+    by_place: dict[int, int] = {}
+    for got, places in editions(articles, audience.selections).items():
+        number = numbers[frozenset(one.seq for one in got)]
+        by_place.update((place, number) for place in places)
+
+    def copies() -> Iterator[tuple[int, int]]:
+        for number, question, had in deliveries.audience(connection, audience.digest, audience.overlapping):
+            edition = by_place.get(audience.classes[question, had])
+            if edition is not None:
+                yield number, edition
+
+    return deliveries.add_deliveries(connection, issue_id, copies())

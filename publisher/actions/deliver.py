@@ -1,0 +1,286 @@
+"""``publish send``: an issue's copies leave, each once, whatever happens meanwhile."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from publisher.actions.approval import refuse_to_send
+from publisher.actions.copies import Copies, read_signers
+from publisher.actions.dispatch import Dispatcher, Tally
+from publisher.actions.keys import keyring
+from publisher.actions.ledger import Ledger, Rules
+from publisher.actions.naming import named_issue
+from publisher.actions.suppressing import suppress_reader
+from publisher.config import Site
+from publisher.errors import PublisherError, SettingsError, StoreError
+from publisher.mail.transport import Transport
+from publisher.model import DeliveryState, Edition, UncertainPolicy
+from publisher.pacing import Limit, Pace, allowance
+from publisher.store import deliveries, issues, senders
+from publisher.store.database import Database
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from publisher.passes import Keyring
+    from publisher.store.deliveries import Claim
+    from publisher.store.issues import IssueRow
+
+__all__ = ["Sent", "deliver", "make_transport"]
+
+#: Told what a run has done so far, how many copies there were to send, and how many of them are done.
+Watch = Callable[[Tally, int], None]
+#: Seconds between two looks at how far a run is.
+_GLANCE = 0.1
+
+
+@dataclass(slots=True, kw_only=True)
+class Sent:
+    """What a run did, and where it left the issue."""
+
+    digest: str
+    name: str
+    tally: Tally
+    #: State → how many of the issue's copies are in it by now.
+    states: dict[DeliveryState, int] = field(default_factory=dict)
+    #: Addresses of the copies of which nobody knows whether they were taken.
+    uncertain: list[str] = field(default_factory=list)
+    #: Why the run ended before all was done; empty where it did not.
+    trouble: str = ""
+    #: When the next deferred copy is due; None for none.
+    next_due: datetime | None = None
+    #: Domains that ask for patience.
+    resting: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def waiting(self) -> int:
+        """Copies that are still to leave."""
+        return sum(
+            self.states.get(one, 0) for one in (DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.DEFERRED)
+        )
+
+
+def make_transport(site: Site) -> Transport:
+    """Return the way out that the settings name.
+
+    Raises:
+        SettingsError: they name none, or a password cannot be read.
+    """
+    if site.delivery.transport == "maildir":
+        from publisher.mail.maildir import MaildirTransport
+
+        return MaildirTransport(folder=site.maildir)
+    if site.smtp is None:
+        raise SettingsError(
+            'no mail server is configured: name one under [smtp], or write copies into a Maildir with transport = "maildir" '
+            "under [delivery]"
+        )
+    from publisher.mail.session import SmtpTransport
+    from publisher.mail.smtp import Relay
+
+    return SmtpTransport(
+        relays=[
+            Relay(
+                host=one.host,
+                port=one.port,
+                security=one.security,
+                username=one.username,
+                password=one.password.reveal(site.root) if one.password else None,
+                ca_file=str(site.root / one.ca_file) if one.ca_file else None,
+                weight=one.weight,
+            )
+            for one in site.smtp.all_relays
+        ]
+    )
+
+
+def deliver(
+    site: Site,
+    target: str,
+    *,
+    limit: int | None = None,
+    uncertain: UncertainPolicy | None = None,
+    transport: Transport | None = None,
+    watch: Watch = lambda tally, total: None,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Sent:
+    """Send an issue's copies that are due, and say what became of them.
+
+    May be run by several processes at a time, and again after any of them was killed.
+
+    Args:
+        site: the settings.
+        target: ``DIGEST`` for its newest issue, or ``DIGEST/NAME``.
+        limit: no more copies than this leave.
+        uncertain: what becomes of copies that an earlier run left uncertain; None leaves them as they are.
+        transport: the way out; what the settings name by default.
+        watch: told now and then how far the run is.
+        clock: what time it is.
+
+    Raises:
+        SettingsError: there is no such issue, or it may not be sent: the reason is told.
+        StoreError: the store cannot be used.
+    """
+    transport = transport or make_transport(site)
+    began = clock()
+    now = int(began.timestamp())
+    with Database.open(site.database_url) as db:
+        with db.write() as connection:
+            row = named_issue(connection, target)
+            ring = keyring(site, connection)
+            refuse_to_send(connection, site, row, ring)
+            _recover(connection, site, now, transport)
+            if uncertain is not None:
+                deliveries.settle_uncertain(connection, row.id, now, uncertain)
+            limit = _within_warm_up(connection, site, began, limit)
+            states = deliveries.state_counts(connection, row.id).get(row.id, {})
+            due = states.get(DeliveryState.QUEUED, 0) + states.get(DeliveryState.DEFERRED, 0)
+        sent = Sent(digest=row.digest, name=row.name, tally=Tally())
+        if due and limit != 0:
+            with senders.living_sender(db, site.root, f"{socket.gethostname()} {os.getpid()}", now) as number:
+                _Run(site, db, row, ring, number, clock, watch).send(transport, due, limit, sent)
+        _sum_up(db, row, sent)
+        if limit == 0 and not sent.trouble:
+            sent.trouble = "the warm-up lets no more copies leave today"
+        sent.seconds = (clock() - began).total_seconds()
+    return sent
+
+
+def _recover(connection: Connection, site: Site, now: int, transport: Transport) -> None:
+    """Take over from senders that were killed."""
+    for dead in senders.dead_senders(connection, site.root):
+        policy = site.delivery.uncertain
+        deliveries.recover(connection, dead, now, policy=policy, is_idempotent=transport.is_idempotent)
+        senders.forget_sender(connection, dead)
+
+
+def _within_warm_up(connection: Connection, site: Site, now: datetime, limit: int | None) -> int | None:
+    """Return how many copies may leave: no more than the warm-up has left of the day."""
+    warm_up = site.delivery.warm_up
+    if warm_up is None:
+        return limit
+    today = now.astimezone(site.tz).date()
+    most = allowance(today, warm_up.start, warm_up.first, warm_up.growth)
+    left = max(0, most - deliveries.sent_on(connection, today.isoformat()))
+    return left if limit is None else min(limit, left)
+
+
+def _sum_up(db: Database, row: IssueRow, sent: Sent) -> None:
+    from publisher.store.subscribers import find
+
+    with db.read() as connection:
+        sent.states = deliveries.state_counts(connection, row.id).get(row.id, {})
+        due = deliveries.next_due(connection, row.id)
+        sent.next_due = datetime.fromtimestamp(due, UTC) if due is not None else None
+        for one in deliveries.in_state(connection, row.id, DeliveryState.UNCERTAIN):
+            reader = find(connection, one.subscriber_id)
+            sent.uncertain.append(reader.address if reader else f"reader {one.subscriber_id}, who was forgotten")
+
+
+class _Run:
+    """One go at an issue, by one process."""
+
+    def __init__(
+        self,
+        site: Site,
+        db: Database,
+        row: IssueRow,
+        ring: Keyring,
+        sender: int,
+        clock: Callable[[], datetime],
+        watch: Watch,
+    ) -> None:
+        self._site = site
+        self._db = db
+        self._row = row
+        self._ring = ring
+        self._sender = sender
+        self._clock = clock
+        self._watch = watch
+
+    def send(self, transport: Transport, due: int, limit: int | None, sent: Sent) -> None:
+        """Send what is due, and put back what was taken and has not left."""
+        settings = self._site.delivery
+        ledger = Ledger(
+            self._db,
+            self._row.id,
+            self._sender,
+            Rules(uncertain=settings.uncertain, retry_days=settings.retry_days),
+            clock=lambda: self._clock().astimezone(self._site.tz),
+            on_suppress=self._suppress,
+        )
+
+        def limit_of(domain: str) -> Limit:
+            found = settings.domain(domain)
+            return Limit(per_second=found.per_second, at_once=found.at_once)
+
+        maker = Copies(self._site, self._row, lru_cache(maxsize=1)(self._edition), self._ring, read_signers(self._site))
+        dispatcher = Dispatcher(ledger, Pace(limit_of), maker.make, limit=limit)
+        lanes = max(1, min(settings.connections, due, limit or due))
+        try:
+            with self._running(ledger, dispatcher, transport, lanes) as threads:
+                self._attend(threads, dispatcher, due if limit is None else min(due, limit))
+        finally:
+            sent.tally, sent.trouble, sent.resting = dispatcher.tally, dispatcher.trouble, dispatcher.resting()
+            self._put_back(transport)
+        for error in (ledger.error, dispatcher.error):
+            if isinstance(error, PublisherError):
+                raise error
+            if error is not None:
+                raise StoreError(f"sending stopped: {error}; run the command again to go on") from error
+
+    @contextmanager
+    def _running(
+        self, ledger: Ledger, dispatcher: Dispatcher, transport: Transport, lanes: int
+    ) -> Iterator[list[threading.Thread]]:
+        ledger.start()
+        threads = [
+            threading.Thread(target=dispatcher.run_lane, args=(transport, lane), name=f"lane {lane}", daemon=True)
+            for lane in range(lanes)
+        ]
+        for one in threads:
+            one.start()
+        try:
+            yield threads
+        finally:
+            # Whatever ends the run: messages in hand are finished, and what became of them is written down.
+            dispatcher.stop()
+            for one in threads:
+                one.join()
+            ledger.close()
+
+    def _attend(self, threads: list[threading.Thread], dispatcher: Dispatcher, total: int) -> None:
+        """Wait for the end of the run; tell how far it is, and look whether a person has stopped the issue."""
+        looked = self._clock()
+        while any(one.is_alive() for one in threads):
+            for one in threads:
+                one.join(_GLANCE / len(threads))
+            self._watch(dispatcher.tally, total)
+            if self._clock() - looked >= timedelta(seconds=1):
+                looked = self._clock()
+                with self._db.read() as connection:
+                    if issues.issues(connection, only=[self._row.id])[0].is_paused:
+                        dispatcher.stop("it was paused")
+
+    def _edition(self, number: int) -> Edition:
+        with self._db.read() as connection:
+            return issues.editions(connection, self._row.id)[number - 1]
+
+    def _suppress(self, connection: Connection, one: Claim, answer: str) -> None:
+        suppress_reader(connection, self._ring, one.subscriber_id, "bounced", answer, int(self._clock().timestamp()))
+
+    def _put_back(self, transport: Transport) -> None:
+        """Leave nothing behind that only this sender could know of."""
+        now, policy = int(self._clock().timestamp()), self._site.delivery.uncertain
+        with self._db.write() as connection:
+            deliveries.recover(connection, self._sender, now, policy=policy, is_idempotent=transport.is_idempotent)
+            senders.forget_sender(connection, self._sender)

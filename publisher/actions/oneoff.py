@@ -1,0 +1,182 @@
+"""Messages that are no reader's copies: a test, a draft for editors. The ledger knows nothing of them."""
+
+from __future__ import annotations
+
+import html
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from publisher.actions.copies import Copies, read_signers
+from publisher.actions.deliver import make_transport
+from publisher.actions.envelopes import bare, public_envelope, public_values
+from publisher.actions.keys import keyring
+from publisher.actions.naming import named_issue
+from publisher.address import Address, read_address
+from publisher.check.mail import check_mail
+from publisher.config import Site
+from publisher.errors import PublisherError, RemoteError, SettingsError
+from publisher.mail import build_message
+from publisher.mail.outcome import Outcome, RelayFault
+from publisher.mail.transport import Copy, Transport
+from publisher.model import DeliveryState, SendPolicy
+from publisher.store import deliveries, issues
+from publisher.store.database import Database
+from publisher.store.issues import IssueRow
+from publisher.tokens import Tokens, fill
+
+__all__ = ["send_drafts", "send_test"]
+
+#: How often a relay that rests is asked again.
+_TRIES = 5
+
+
+@dataclass(slots=True)
+class _Feed:
+    """A few copies, and what became of each."""
+
+    copies: list[Copy]
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+
+    def take(self, *, wait: bool) -> Copy | None:
+        return self.copies.pop(0) if self.copies else None
+
+    def hand_over(self, copy: Copy) -> Callable[[], bool]:
+        return lambda: True
+
+    def settle(self, copy: Copy, outcome: Outcome) -> None:
+        self.outcomes[copy.recipient] = outcome
+
+
+def _send(transport: Transport, copies: Sequence[Copy]) -> dict[str, Outcome]:
+    """Send, and return recipient → what became of the message.
+
+    Raises:
+        RemoteError: there is nobody to take it.
+    """
+    feed = _Feed(list(copies))
+    for number in range(_TRIES):
+        if not feed.copies:
+            break
+        try:
+            transport.run(feed, 0)
+        except RelayFault as error:
+            if error.is_final or number == _TRIES - 1:
+                raise RemoteError(f"no mail server takes the message: {error.words}") from error
+            time.sleep(0.5)
+    missing = [one.recipient for one in copies if one.recipient not in feed.outcomes]
+    queued = [name for name, one in feed.outcomes.items() if one.state is DeliveryState.QUEUED]
+    if missing or queued:
+        words = next((feed.outcomes[name].answer for name in queued), "the connection ended")
+        raise RemoteError(f"the mail server did not take the message: {words}")
+    return feed.outcomes
+
+
+def send_test(site: Site, target: str, address: str, now: datetime, *, transport: Transport | None = None) -> Outcome:
+    """Send an issue to one address, marked as a test. Nothing is written down, and no approval is needed.
+
+    Raises:
+        SettingsError: there is no such issue, no such address, or no mail server.
+        RemoteError: nobody takes the message.
+    """
+    transport = transport or make_transport(site)
+    found = _address(address)
+    with Database.open(site.database_url) as db, db.write() as connection:
+        row = named_issue(connection, target)
+        editions = issues.editions(connection, row.id)
+        ring = keyring(site, connection)
+    copies = Copies(site, row, lambda number: editions[number - 1], ring, read_signers(site))
+    copy = copies.test(found.text, found.domain, prefix="[Test] ", when=now)
+    return _send(transport, [copy])[copy.recipient]
+
+
+def _address(text: str) -> Address:
+    try:
+        return read_address(bare(text))
+    except ValueError as error:
+        raise SettingsError(f"{text!r} is no address: {error}") from error
+
+
+def send_drafts(site: Site, now: datetime, *, transport: Transport | None = None) -> list[str]:
+    """Send editors the issues that wait for approval, with what the preflight found; return what went wrong.
+
+    Each issue is sent once; one that could not be sent is sent by the next run.
+    """
+    if site.mail is None or not site.mail.editors or not site.can_send:
+        return []
+    trouble: list[str] = []
+    with Database.open(site.database_url) as db:
+        with db.read() as connection:
+            waiting = [row for row in issues.issues(connection) if row.draft_at is None and row.digest in site.digests]
+        for row in waiting:
+            if site.digests[row.digest].send is not SendPolicy.REVIEW:
+                continue
+            try:
+                outcomes = _send(transport or make_transport(site), _draft_copies(site, db, row, now))
+            except PublisherError as error:
+                trouble.append(f"editors were not sent {row.digest}/{row.name}: {error}")
+                continue
+            trouble += [
+                f"{name} was not sent {row.digest}/{row.name}: {one.answer}"
+                for name, one in outcomes.items()
+                if one.state is not DeliveryState.ACCEPTED
+            ]
+            with db.write() as connection:
+                issues.mark_drafted(connection, row.id, int(now.timestamp()))
+    return trouble
+
+
+def _draft_copies(site: Site, db: Database, row: IssueRow, now: datetime) -> list[Copy]:
+    assert site.mail is not None
+    with db.read() as connection:
+        whole = issues.editions(connection, row.id)[0]
+        message = issues.issue_files(connection, row.id)["message.eml"]
+        readers = sum(deliveries.state_counts(connection, row.id).get(row.id, {}).values())
+    digest = site.digests[row.digest].digest(row.digest)
+    values = public_values(site, digest, row.name)
+    said = _said(row, readers, message, now)
+    tokens = Tokens(mark=whole.mark)
+    text = "\n".join(said) + "\n\n" + "=" * 72 + "\n\n" + fill(whole.text.decode(), tokens, values, escape=False)
+    page = _with_note(fill(whole.html.decode(), tokens, values, escape=True), said)
+    envelope = public_envelope(site, digest, subject=f"[Draft] {row.subject}", slot=row.slot, number=row.number)
+    copies: list[Copy] = []
+    for editor in site.mail.editors:
+        address = _address(editor)
+        key = f"draft.{row.slot.astimezone(UTC):%Y%m%dT%H%M}.{row.digest}.{len(copies)}"
+        recipient = f"{address.text.rpartition('@')[0]}@{address.domain}"
+        data = build_message(replace(envelope, recipient=recipient, message_key=key), text=text, html=page)
+        copies.append(
+            Copy(
+                ticket=None,
+                recipient=recipient,
+                return_path=bare(site.mail.sender),
+                data=data,
+                name=f"{key}.{address.domain}",
+                needs_utf8=not recipient.isascii(),
+            )
+        )
+    return copies
+
+
+def _said(row: IssueRow, readers: int, message: bytes, now: datetime) -> list[str]:
+    """Return what editors are told before the issue."""
+    findings = check_mail(message, now=now)
+    name = f"{row.digest}/{row.name}"
+    held = any(one.is_error for one in findings)
+    return [
+        f"Draft of {name} for {readers:,} readers. It waits for: publish approve {name}",
+        "The preflight found nothing." if not findings else f"The preflight found {len(findings)}:",
+        *(f"- {'error' if one.is_error else 'warning'} {one.rule}: {one.what}" for one in findings),
+        *(["It cannot be approved before its errors are mended."] if held else []),
+    ]
+
+
+def _with_note(page: str, said: Sequence[str]) -> str:
+    lines = "<br>".join(html.escape(one) for one in said)
+    note = (
+        '<div style="margin:0;padding:12px 16px;background-color:#fff8d6;color:#1d1b18;'
+        f'font-family:monospace;font-size:14px;line-height:20px;">{lines}</div>'
+    )
+    return re.sub(r"(<body\b[^>]*>)", lambda match: match[1] + note, page, count=1)
