@@ -8,7 +8,7 @@ from typing import Any
 
 from publisher.store.sources import Problem
 
-__all__ = ["Announced", "IssueNote", "Progress", "PublishReport", "WaitingNote", "silent"]
+__all__ = ["Announced", "IssueNote", "Mailed", "Progress", "PublishReport", "WaitingNote", "silent"]
 
 #: Told (what is being done, how many are done, how many there are: 0 where nobody knows) from time to time.
 Progress = Callable[[str, int, int], None]
@@ -65,6 +65,22 @@ class Announced:
     failed: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mailed:
+    """What became of an issue that leaves by itself, in this run."""
+
+    #: ``DIGEST/NAME``.
+    issue: str
+    accepted: int
+    deferred: int
+    failed: int
+    uncertain: int
+    #: Copies that are still to leave.
+    waiting: int
+    #: Why it ended before all was done; empty where it did not.
+    trouble: str
+
+
 @dataclass(slots=True, kw_only=True)
 class PublishReport:
     """The summary of ``publish now``."""
@@ -88,6 +104,9 @@ class PublishReport:
     restaged: list[str] = field(default_factory=list)
     waiting: list[WaitingNote] = field(default_factory=list)
     announced: Announced = field(default_factory=Announced)
+    mailed: list[Mailed] = field(default_factory=list)
+    #: What kept drafts from editors.
+    undrafted: list[str] = field(default_factory=list)
 
     @property
     def changed(self) -> bool:
@@ -97,7 +116,7 @@ class PublishReport:
     @property
     def exit_status(self) -> int:
         """0 all well; 1 something lies set aside by name."""
-        return 1 if self.refused else 0
+        return 1 if self.refused or self.undrafted or any(one.trouble or one.uncertain for one in self.mailed) else 0
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as ``publish now --json`` prints it."""
@@ -133,5 +152,18 @@ class PublishReport:
                 "waiting": self.announced.waiting,
                 "failed": self.announced.failed,
             },
-            "mailed": 0,
+            "mailed": sum(one.accepted for one in self.mailed),
+            "sent": [
+                {
+                    "issue": one.issue,
+                    "accepted": one.accepted,
+                    "deferred": one.deferred,
+                    "failed": one.failed,
+                    "uncertain": one.uncertain,
+                    "waiting": one.waiting,
+                    "trouble": one.trouble,
+                }
+                for one in self.mailed
+            ],
+            "undrafted": self.undrafted,
         }

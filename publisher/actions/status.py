@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from publisher.actions.outbox import row_dict
 from publisher.cadence import next_slot, parse_cadence
 from publisher.config import Site
-from publisher.store import announcements, corrections, issues, sources
+from publisher.model import DeliveryState
+from publisher.store import announcements, corrections, deliveries, issues, sources, subscribers
 from publisher.store import articles as store
 from publisher.store import feeds as table
 from publisher.store.database import Database
@@ -50,6 +52,10 @@ class Status:
     issues: tuple[IssueRow, ...]
     refused: tuple[Problem, ...]
     warnings: tuple[Problem, ...]
+    #: ``active`` and ``suppressed`` → how many readers.
+    readers: dict[str, int]
+    #: Issue → state → how many copies.
+    copies: dict[int, dict[DeliveryState, int]]
 
     def as_dict(self) -> dict[str, Any]:
         """Return the status as ``publish status --json`` prints it."""
@@ -69,17 +75,11 @@ class Status:
                 }
                 for one in self.digests
             ],
+            "readers": self.readers,
             "issues": [
                 {
-                    "digest": one.digest,
-                    "number": one.number,
-                    "slot": one.slot.isoformat(),
-                    "name": one.name,
-                    "subject": one.subject,
-                    "articles": one.articles,
-                    "staged": one.is_staged,
-                    "errors": one.errors,
-                    "forced": one.forced,
+                    **row_dict(one),
+                    "copies": {state.value: self.copies.get(one.id, {}).get(state, 0) for state in DeliveryState},
                 }
                 for one in self.issues
             ],
@@ -120,4 +120,6 @@ def status(site: Site, now: datetime) -> Status:
             issues=tuple(rows),
             refused=tuple(sources.problems(connection, refused=True)),
             warnings=tuple(sources.problems(connection, refused=False)),
+            readers=subscribers.counts(connection),
+            copies=deliveries.state_counts(connection),
         )

@@ -20,6 +20,15 @@ COMMANDS: Final = {
     "note": "Set the editor's note and the lead of a digest's next issue.",
     "preview": "Write what a digest's next issue looks like, and change nothing.",
     "check": "Check feeds and issues against the rules of validators, mail and reader programs.",
+    "outbox": "Show every issue, and where its copies are.",
+    "approve": "Let an issue be sent, as it is now.",
+    "send": "Send an issue to its readers, each once.",
+    "pause": "Stop an issue that is being sent, or is to be.",
+    "resume": "Let a paused issue go on.",
+    "who": "Tell the whole story of one reader's copy of an issue.",
+    "bounces": "Read what came back, and strike off who cannot be reached.",
+    "subscribers": "Import, export, add, list, suppress and forget readers.",
+    "dkim-key": "Make a key that signs mail, and print its DNS record.",
     "correct": "Show a correction in an article, and bring it back into its feeds.",
     "retract": "Withdraw an article from every feed and page, and say why.",
     "announce": "Tell hubs of feeds that have changed.",
@@ -37,7 +46,7 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"publisher.cli.{cmd_name}").command
+        command: click.Command = importlib.import_module(f"publisher.cli.{cmd_name.replace('-', '_')}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from publisher.actions.publish import publish
-from publisher.actions.report import PublishReport
+from publisher.actions.report import IssueNote, PublishReport
 from publisher.cli.common import ProgressLine, announced_lines, in_words, parse_at, site_option, waiting_for
 from publisher.config import Site, read_site
 
@@ -60,12 +60,13 @@ def summary(site: Site, report: PublishReport, folder: Path) -> list[str]:
     lines += _feeds(site, report, folder)
     lines += announced_lines(report.announced)
     lines += _issues(site, report, folder)
+    lines += _sent(report)
     lines += _problems("Warnings", [(one.where, one.reason) for one in report.warnings])
     lines += _problems("Set aside", [(one.where, one.reason) for one in report.refused])
-    if not report.changed:
+    if not report.changed and not report.mailed:
         lines += ["", "Nothing changed."]
-    if report.issues:
-        lines += ["", _mailed(site, report)]
+    if report.issues and (said := _mailed(site, report)):
+        lines += ["", said]
     return lines
 
 
@@ -89,7 +90,7 @@ def _issues(site: Site, report: PublishReport, folder: Path) -> list[str]:
     lines: list[str] = []
     for one in report.issues:
         lines.append(
-            f"  {site.paths.outbox}/    {one.digest} No. {one.number}, {in_words(one.articles, 'article')}: {one.subject}"
+            f"  {site.paths.outbox}/    {one.digest} No. {one.number}, {in_words(one.articles, 'article')}{_readers(one)}: {one.subject}"
         )
         lines.append(f"             see {folder / one.path / 'index.html'}")
         if one.shortened:
@@ -119,9 +120,32 @@ def _problems(heading: str, problems: list[tuple[str, str]]) -> list[str]:
     return lines
 
 
+def _readers(one: IssueNote) -> str:
+    return f" for {in_words(one.readers, 'reader')}" if one.readers else ""
+
+
+def _sent(report: PublishReport) -> list[str]:
+    lines = []
+    for one in report.mailed:
+        counts = [f"{in_words(one.accepted, 'copy').replace('copys', 'copies')} accepted"]
+        counts += [f"{count:,} {word}" for count, word in ((one.deferred, "deferred"), (one.failed, "failed")) if count]
+        lines.append(f"  mail       {one.issue}: {', '.join(counts)}")
+        if one.trouble:
+            lines.append(f"             it ended before all was done: {one.trouble}")
+        if one.uncertain:
+            lines.append(f"             {one.uncertain:,} uncertain: 'publish outbox' lists them")
+        if one.waiting:
+            lines.append(f"             {one.waiting:,} still to be sent, by the next 'publish now'")
+    return lines + [f"  mail       {line}" for line in report.undrafted]
+
+
 def _mailed(site: Site, report: PublishReport) -> str:
     if report.dry_run:
         return "Nothing was written and nothing was mailed."
-    if site.smtp is None:
+    if not site.can_send:
         return "Nothing was mailed: no mail server is configured ([smtp] in publisher.toml)."
-    return "Nothing was mailed: issues are staged in outbox/ for you to look at; this version does not send them."
+    waiting = [one for one in report.issues if one.send == "review"]
+    if not waiting:
+        return ""
+    names = ", ".join(one.path.partition("/")[2] for one in waiting)
+    return f"Waiting for approval: {names}. Look at it, then 'publish approve' and 'publish send'."

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import click
 
+from publisher.actions.outbox import standing
 from publisher.actions.status import Status, status
 from publisher.cli.common import in_words, parse_at, site_option
 from publisher.config import Site, read_site
+from publisher.model import DeliveryState
 
 __all__ = ["command"]
 
@@ -55,15 +57,28 @@ def lines(site: Site, found: Status) -> list[str]:
         comes = f", next slot {one.next:%a %Y-%m-%d %H:%M}" if one.next else ""
         waits = f", {in_words(one.waiting, 'article')} waiting" if one.waiting else ""
         shown.append(f"  digest   {one.slug}: {in_words(one.issues, 'issue')}{waits}{comes}")
-    if found.issues:
-        shown += ["", "Newest issues:"]
-        for row in found.issues[:_NEWEST]:
-            state = "" if row.is_staged else "  (not staged yet)"
-            if row.errors and row.forced is None:
-                state += f"  (held back: {in_words(row.errors, 'error')}, see 'publish check {row.digest}/{row.name}')"
-            shown.append(f"  {site.paths.outbox}/{row.digest}/{row.name}  No. {row.number}  {row.subject}{state}")
+    if found.readers:
+        left = found.readers.get("suppressed", 0)
+        gone = f", {left:,} more written to no longer" if left else ""
+        shown.append(f"  readers  {found.readers.get('active', 0):,}{gone}")
+    shown += _newest(site, found)
     for heading, problems in (("Set aside", found.refused), ("Warnings", found.warnings)):
         if problems:
             shown += ["", f"{heading} ({len(problems):,}):"]
             shown += [f"  {one.where}: {one.reason}" for one in problems]
+    return shown
+
+
+def _newest(site: Site, found: Status) -> list[str]:
+    if not found.issues:
+        return []
+    shown = ["", "Newest issues:"]
+    for row in found.issues[:_NEWEST]:
+        state = "" if row.is_staged else "  (not staged yet)"
+        if row.errors and row.forced is None:
+            state += f"  (held back: {in_words(row.errors, 'error')}, see 'publish check {row.digest}/{row.name}')"
+        shown.append(f"  {site.paths.outbox}/{row.digest}/{row.name}  No. {row.number}  {row.subject}{state}")
+        if copies := found.copies.get(row.id):
+            counts = ", ".join(f"{copies[one]:,} {one.value}" for one in DeliveryState if copies.get(one))
+            shown.append(f"    {standing(site, row, copies)}: {counts}")
     return shown

@@ -5,14 +5,23 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
 
 from publisher.config import checks
 from publisher.config.kinds import Settings, Text
 from publisher.config.secrets import Secret
 from publisher.model import UncertainPolicy
 
-__all__ = ["DeliverySettings", "DkimSettings", "DomainSettings", "RelaySettings", "SmtpSettings", "WarmUpSettings"]
+__all__ = [
+    "BounceSettings",
+    "DeliverySettings",
+    "DkimSettings",
+    "DomainSettings",
+    "ImapSettings",
+    "RelaySettings",
+    "SmtpSettings",
+    "WarmUpSettings",
+]
 
 
 class RelaySettings(Settings):
@@ -115,3 +124,31 @@ class DeliverySettings(Settings):
     def domain(self, name: str) -> DomainSettings:
         """How fast readers of the domain get their copies."""
         return self.domains.get(name, self.each_domain)
+
+
+class ImapSettings(Settings):
+    """A mailbox on a server."""
+
+    host: Text
+    port: Annotated[int, Field(ge=1, le=65535)] = 993
+    #: ``tls`` and ``starttls`` check the server's certificate; ``none`` is for a server on this machine.
+    security: Literal["tls", "starttls", "none"] = "tls"
+    username: Text
+    password: Secret
+    folder: Annotated[str, StringConstraints(pattern=r'^[^"\\\r\n]+$')] = "INBOX"
+    #: A file with the certificates to trust instead of the system's, relative to the site.
+    ca_file: Text | None = None
+
+
+class BounceSettings(Settings):
+    """The mailbox that mail comes back to."""
+
+    #: A Maildir or an mbox on this machine, relative to the site.
+    path: Text | None = None
+    imap: ImapSettings | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> BounceSettings:
+        if self.path is not None and self.imap is not None:
+            raise ValueError("give path or imap, not both")
+        return self

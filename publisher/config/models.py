@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, Field, PrivateAttr, field_validator, model_validator
 
 from publisher.config import checks
-from publisher.config.delivery import DeliverySettings, DkimSettings, SmtpSettings
+from publisher.config.delivery import BounceSettings, DeliverySettings, DkimSettings, SmtpSettings
 from publisher.config.feeds import AnnounceSettings, FeedSettings
 from publisher.config.kinds import Language, Settings, Slug, Text
 from publisher.config.mail import DigestSettings, MailSettings
@@ -92,6 +92,7 @@ class Site(Settings):
     mail: MailSettings | None = None
     smtp: SmtpSettings | None = None
     delivery: DeliverySettings = DeliverySettings()
+    bounces: BounceSettings = BounceSettings()
     #: Keys that sign every copy.
     dkim: tuple[DkimSettings, ...] = ()
     #: What readers' passes and the list of suppressed addresses are made with; publisher.key by default.

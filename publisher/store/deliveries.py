@@ -37,6 +37,8 @@ __all__ = [
 ]
 
 _S: Final = DeliveryState
+#: A million readers are not held in memory.
+_STREAMED: Final = {"stream_results": True, "yield_per": 5000}
 #: States in which a reader counts as having got what is in the copy, or as about to.
 _HAVE_IT: Final = (_S.QUEUED, _S.SENDING, _S.HANDED_OVER, _S.ACCEPTED, _S.DEFERRED, _S.UNCERTAIN)
 
@@ -116,7 +118,7 @@ def audience(
         tables = tables.outerjoin(delivery, has)
     query = select(*columns).select_from(tables).where(subscription.c.digest == digest, subscriber.c.status == "active")
     query = query.order_by(subscription.c.subscriber_id)
-    rows = connection.execution_options(stream_results=True, yield_per=5000).execute(query)
+    rows = connection.execute(query, execution_options=_STREAMED)
     if not overlapping:
         for number, question in rows:
             yield number, question, ()
@@ -159,8 +161,8 @@ def add_deliveries(connection: Connection, issue_id: int, rows: Iterable[tuple[i
 def frozen_audience(connection: Connection, issue_id: int) -> Iterator[tuple[int, int]]:
     """Yield (reader, edition) of every copy of an issue, by reader."""
     query = select(delivery.c.subscriber_id, delivery.c.edition).where(delivery.c.issue_id == issue_id)
-    streamed = connection.execution_options(stream_results=True, yield_per=5000)
-    yield from streamed.execute(query.order_by(delivery.c.subscriber_id))
+    for row in connection.execute(query.order_by(delivery.c.subscriber_id), execution_options=_STREAMED):
+        yield row.subscriber_id, row.edition
 
 
 # -- the steps of a copy ---------------------------------------------------------------------------

@@ -33,6 +33,7 @@ __all__ = [
     "every_subscriber",
     "find",
     "ids_by_key",
+    "lift",
     "queries",
     "query_text",
     "save_new",
@@ -191,6 +192,12 @@ def suppress(connection: Connection, hashed: str, key: str | None, reason: str, 
         return False
     connection.execute(insert(suppression).values(hash=hashed, reason=reason, note=note, suppressed_at=now))
     return True
+
+
+def lift(connection: Connection, hashed: str, key: str) -> None:
+    """Let an address be written to again."""
+    connection.execute(delete(suppression).where(suppression.c.hash == hashed))
+    connection.execute(update(subscriber).where(subscriber.c.key == key).values(status="active"))
 
 
 def erase(connection: Connection, subscriber_id: int) -> None:

@@ -16,6 +16,7 @@ from publisher.actions.preflight import force_issue
 from publisher.actions.preview import VIEWS, preview
 from publisher.errors import SettingsError, StageError
 from publisher.model import FacetKind, Query
+from publisher.selection import Selection
 from publisher.store import articles as store
 from publisher.store import issues
 from tests.conftest import NOW, SiteKit
@@ -280,7 +281,7 @@ def test_an_issue_is_rendered_once_per_distinct_selection(kit: SiteKit) -> None:
         slot=NOW,
         name="n",
         number=1,
-        selections=[Query(), *topics],
+        selections=[Selection(query=one) for one in (Query(), *topics)],
     )
     assert [one.articles for one in made.issue.editions] == [(1, 2, 3), (1, 3), (2,)]
     assert len({one.mark for one in made.issue.editions}) == 3

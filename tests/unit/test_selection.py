@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from publisher.model import Article, Author, Digest, FacetKind, Query, Record, aware
-from publisher.selection import Candidate, choose, editions, matches
+from publisher.selection import Candidate, Selection, choose, editions, matches
 
 NOW = datetime(2026, 11, 23, 7, tzinfo=UTC)
 
@@ -114,8 +114,14 @@ def test_readers_who_get_the_same_share_an_edition() -> None:
     water = Query(wanted=((FacetKind.TOPIC, frozenset({"water"})),))
     wet = Query(wanted=((FacetKind.TOPIC, frozenset({"water", "rain"})),))
     arts = Query(wanted=((FacetKind.TOPIC, frozenset({"arts"})),))
-    found = editions(some, [Query(), water, wet, arts, Query()])
+    found = editions(some, [Selection(query=one) for one in (Query(), water, wet, arts, Query())])
     assert [([one.seq for one in got], places) for got, places in found.items()] == [
         ([1, 2, 3], [0, 4]),
         ([1, 3], [1, 2]),
     ]
+
+
+def test_what_a_reader_has_is_not_in_her_edition() -> None:
+    some = [article(number) for number in (1, 2, 3)]
+    found = editions(some, [Selection(), Selection(had=frozenset({some[0].seq})), Selection(had=frozenset({1, 2, 3}))])
+    assert {tuple(one.seq for one in got): places for got, places in found.items()} == {(1, 2, 3): [0], (2, 3): [1]}

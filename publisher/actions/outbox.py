@@ -1,0 +1,113 @@
+"""``publish outbox``: every issue, and where its copies are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from publisher.config import Site
+from publisher.model import DeliveryState, SendPolicy
+from publisher.store import deliveries, issues, subscribers
+from publisher.store.database import Database
+from publisher.store.issues import IssueRow
+
+__all__ = ["Box", "outbox", "row_dict", "standing"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Box:
+    """An issue, and where its copies are."""
+
+    row: IssueRow
+    states: dict[DeliveryState, int]
+    #: In words: what it waits for, or what became of it.
+    standing: str
+    #: Addresses of copies of which nobody knows whether they were taken.
+    uncertain: tuple[str, ...]
+    #: When the next deferred copy is due.
+    due: datetime | None
+
+    @property
+    def readers(self) -> int:
+        """How many copies there are."""
+        return sum(self.states.values())
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it for a program."""
+        return {
+            **row_dict(self.row),
+            "standing": self.standing,
+            "readers": self.readers,
+            "copies": {state.value: self.states.get(state, 0) for state in DeliveryState},
+            "uncertain": list(self.uncertain),
+            "due": self.due.isoformat() if self.due else None,
+        }
+
+
+def row_dict(row: IssueRow) -> dict[str, Any]:
+    """Return an issue for a program."""
+    approved_at = datetime.fromtimestamp(row.approved_at, UTC).isoformat() if row.approved_at else None
+    return {
+        "digest": row.digest,
+        "number": row.number,
+        "slot": row.slot.isoformat(),
+        "name": row.name,
+        "subject": row.subject,
+        "articles": row.articles,
+        "staged": row.is_staged,
+        "errors": row.errors,
+        "forced": row.forced,
+        "paused": row.is_paused,
+        "approved": row.approved,
+        "approved_at": approved_at,
+    }
+
+
+def standing(site: Site, row: IssueRow, states: dict[DeliveryState, int]) -> str:
+    """Return in words what an issue waits for, or what became of it."""
+    open_states = (DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.HANDED_OVER, DeliveryState.DEFERRED)
+    waiting = sum(states.get(one, 0) for one in open_states)
+    if not states:
+        return "no readers"
+    if not waiting:
+        return "sent, but for uncertain copies" if states.get(DeliveryState.UNCERTAIN) else "sent"
+    if row.is_paused:
+        return "paused"
+    if not row.may_be_sent:
+        return "held back by its errors"
+    settings = site.digests.get(row.digest)
+    if settings is not None and settings.send is SendPolicy.REVIEW and row.approved is None:
+        return "waits for approval"
+    return "being sent" if waiting < sum(states.values()) else "waits to be sent"
+
+
+def outbox(site: Site, digest: str | None = None) -> list[Box]:
+    """Return every issue, newest first. Nothing is changed.
+
+    Raises:
+        StoreError: there is no store yet.
+    """
+    with Database.open(site.database_url, dry_run=True) as db, db.read() as connection:
+        counts = deliveries.state_counts(connection)
+        found = []
+        for row in issues.issues(connection):
+            if digest is not None and row.digest != digest:
+                continue
+            states = counts.get(row.id, {})
+            doubtful = []
+            if states.get(DeliveryState.UNCERTAIN):
+                for one in deliveries.in_state(connection, row.id, DeliveryState.UNCERTAIN):
+                    reader = subscribers.find(connection, one.subscriber_id)
+                    doubtful.append(reader.address if reader else f"reader {one.subscriber_id}, who was forgotten")
+            due = deliveries.next_due(connection, row.id)
+            found.append(
+                Box(
+                    row=row,
+                    states=states,
+                    standing=standing(site, row, states),
+                    uncertain=tuple(doubtful),
+                    due=datetime.fromtimestamp(due, UTC).astimezone(site.tz) if due is not None else None,
+                )
+            )
+    return found

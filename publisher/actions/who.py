@@ -1,0 +1,163 @@
+"""``publish who ISSUE ADDRESS``: the whole story of one copy, with the servers' words and times."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from publisher.actions.keys import keyring
+from publisher.actions.naming import named_issue
+from publisher.address import read_address
+from publisher.config import Site
+from publisher.errors import SettingsError
+from publisher.model import DeliveryState
+from publisher.store import articles as article_store
+from publisher.store import bounces, deliveries, issues, subscribers
+from publisher.store.database import Database
+
+__all__ = ["Story", "who"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened to a copy."""
+
+    at: datetime
+    what: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Story:
+    """All that is known of a reader's copy of an issue."""
+
+    digest: str
+    name: str
+    number: int
+    subject: str
+    address: str
+    #: ``active``, ``suppressed``, or ``unknown`` for somebody who is no reader.
+    status: str
+    #: Why she is written to no more; empty where she is.
+    suppressed: str = ""
+    #: Where her copy is; None where she gets none.
+    state: DeliveryState | None = None
+    #: Why she gets none; empty where she gets one.
+    reason: str = ""
+    message_id: str = ""
+    #: Headlines of what it carries.
+    articles: list[str] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    #: When it is tried again; None where it is not.
+    due: datetime | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the story for a program."""
+        return {
+            "digest": self.digest,
+            "name": self.name,
+            "number": self.number,
+            "subject": self.subject,
+            "address": self.address,
+            "status": self.status,
+            "suppressed": self.suppressed,
+            "state": self.state.value if self.state else None,
+            "reason": self.reason,
+            "message_id": self.message_id,
+            "articles": self.articles,
+            "events": [{"at": one.at.isoformat(), "what": one.what} for one in self.events],
+            "due": self.due.isoformat() if self.due else None,
+        }
+
+
+def who(site: Site, target: str, address: str) -> Story:
+    """Return the story of a reader's copy. Nothing is changed.
+
+    Raises:
+        SettingsError: there is no such issue, or that is no address.
+    """
+    try:
+        found = read_address(address)
+    except ValueError as error:
+        raise SettingsError(f"{address!r} is no address: {error}") from error
+    with Database.open(site.database_url, dry_run=True) as db, db.write() as connection:
+        row = named_issue(connection, target)
+        story = Story(
+            digest=row.digest,
+            name=row.name,
+            number=row.number,
+            subject=row.subject,
+            address=found.text,
+            status="unknown",
+        )
+        ring = keyring(site, connection)
+        for why in subscribers.suppressions(connection, [ring.address_hash(found.key)]).values():
+            story.suppressed = f"{why.reason} on {_time(site, why.at):%Y-%m-%d %H:%M}" + (
+                f": {why.note}" if why.note else ""
+            )
+        reader = subscribers.by_key(connection, found.key)
+        if reader is None:
+            story.reason = "she is no reader" + (" any more" if story.suppressed else "")
+            return story
+        story.address, story.status = reader.address, reader.status
+        story.message_id = f"<{ring.copy_pass(row.id, reader.id)}@{_domain(site)}>"
+        _tell(connection, site, story, row.id, reader.id)
+        if story.state is None:
+            story.reason = _no_copy(site, row.digest, reader, row.slot)
+    return story
+
+
+def _domain(site: Site) -> str:
+    return site.mail.sender.rpartition("@")[2].rstrip("> ") if site.mail else ""
+
+
+def _time(site: Site, seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC).astimezone(site.tz)
+
+
+def _no_copy(site: Site, digest: str, reader: subscribers.Subscriber, slot: datetime) -> str:
+    if reader.added_at > slot.timestamp():
+        return f"she came on {_time(site, reader.added_at):%Y-%m-%d %H:%M}, after the issue was made"
+    if digest not in reader.digests:
+        return f"she does not follow {digest}"
+    return (
+        "nothing in it was for her: she had each article in another issue, follows other things, "
+        "or did not follow it when the issue was made"
+    )
+
+
+def _tell(connection: Connection, site: Site, story: Story, issue_id: int, reader: int) -> None:
+    copy = deliveries.delivery_of(connection, issue_id, reader)
+    if copy is None:
+        return
+    story.state = copy.state
+    edition = issues.editions(connection, issue_id)[copy.edition - 1]
+    known = article_store.articles_by_seq(connection, list(edition.articles), site.base_url, site.tz)
+    story.articles = [known[seq].title for seq in edition.articles if seq in known]
+    row = issues.issues(connection, only=[issue_id])[0]
+    told: list[tuple[int, str]] = [(int(row.slot.timestamp()), "queued with the issue")]
+    tried = deliveries.attempts_of(connection, issue_id, reader)
+    told += [(one.at, f"attempt {one.number}: {one.outcome}: {one.answer}") for one in tried]
+    if copy.state is DeliveryState.ACCEPTED:
+        if copy.handed_at is not None:
+            told.append((copy.handed_at, f"attempt {copy.attempts}: handed over"))
+        told.append((copy.changed_at or 0, f"accepted: {copy.answer or ''}"))
+    elif copy.state in (DeliveryState.SENDING, DeliveryState.HANDED_OVER, DeliveryState.SUPPRESSED):
+        told.append((copy.changed_at or 0, copy.state.value))
+    told += [
+        (one.at, f"came back: {one.kind} {one.status} {one.said}".strip())
+        for one in bounces.bounces_of(connection, issue_id, reader)
+    ]
+    story.events = [
+        Event(at=_time(site, at), what=" ".join(what.split())) for at, what in sorted(told, key=lambda one: one[0])
+    ]
+    if copy.state is DeliveryState.DEFERRED:
+        story.due = _time(site, copy.due_at)
+
+
+def dumped(story: Story) -> str:
+    """Return the story as JSON."""
+    return json.dumps(story.as_dict(), ensure_ascii=False, indent=2)

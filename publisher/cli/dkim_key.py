@@ -1,0 +1,75 @@
+"""``publish dkim-key``: a key that signs mail, and what the DNS has to say of it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from publisher.cli.common import site_option
+from publisher.config import read_site
+from publisher.errors import SettingsError
+
+__all__ = ["command"]
+
+#: The longest string of a TXT record (RFC 1035 §3.3).
+_STRING = 255
+
+
+@click.command("dkim-key")
+@click.argument("selector")
+@site_option
+@click.option(
+    "--algorithm", type=click.Choice(["rsa", "ed25519"]), default="rsa", show_default=True, help="The kind of key."
+)
+@click.option(
+    "--file",
+    "path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where to write it.  [default: dkim-SELECTOR.pem beside publisher.toml]",
+)
+def command(selector: str, folder: Path, algorithm: str, path: Path | None) -> None:
+    """Make a key that signs mail (DKIM), or show the DNS record of one that is there.
+
+    SELECTOR names the key in the DNS, as in 2026a. The private key is written to a file that only
+    its owner can read; printed are the record to publish and the settings to add. A key of
+    Ed25519 goes beside one of RSA, not in its place: many receivers know only RSA.
+
+    Exit status: 0 all well; 2 usage or settings; 3 failed.
+    """
+    from publisher.actions.envelopes import bare
+    from publisher.config.checks import slug
+    from publisher.mail.dkim import Signer, dns_record, new_key
+
+    site = read_site(folder)
+    try:
+        slug(selector)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="SELECTOR") from None
+    if site.mail is None:
+        raise SettingsError("mail.sender: is needed to know which domain signs, and missing")
+    place = path or folder / f"dkim-{selector}.pem"
+    made = _write(place, new_key(algorithm))
+    signer = Signer.read(place.read_text("utf-8"), domain=bare(site.mail.sender).rpartition("@")[2], selector=selector)
+    name, record = dns_record(signer)
+    click.echo(f"{'Made' if made else 'There is already'} {place} ({signer.algorithm}).")
+    click.echo("\nPublish this TXT record:\n")
+    # A string of a TXT record holds 255 characters; receivers put several together (RFC 7208 §3.3).
+    strings = " ".join(f'"{record[at : at + _STRING]}"' for at in range(0, len(record), _STRING))
+    click.echo(f"  {name}. IN TXT {strings if len(record) <= _STRING else f'( {strings} )'}")
+    click.echo("\nAnd add to publisher.toml, when it can be looked up:\n")
+    inside = os.path.relpath(place.resolve(), site.root)
+    click.echo(f'  [[dkim]]\n  selector = "{selector}"\n  key = {{ file = "{inside}" }}')
+
+
+def _write(path: Path, pem: str) -> bool:
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise SettingsError(f"cannot write {path}: {error.strerror}") from error
+    with os.fdopen(handle, "w") as file:
+        file.write(pem)
+    return True
