@@ -161,3 +161,79 @@ def any_kit(kit: SiteKit, database_url: str) -> SiteKit:
     """A site whose store is SQLite once and PostgreSQL once."""
     kit.add_settings(f'\n[database]\nurl = "{database_url}"\n')
     return kit
+
+
+class MailKit(SiteKit):
+    """A site with readers and an SMTP server that records."""
+
+    def mail(self, port: int, *, delivery: str = "", send: str = "auto") -> None:
+        text = (
+            (self.root / "publisher.toml")
+            .read_text("utf-8")
+            .replace('title = "The Daily"', f'title = "The Daily"\nsend = "{send}"')
+        )
+        self.settings(
+            text
+            + f'\n[smtp]\nhost = "127.0.0.1"\nport = {port}\nsecurity = "none"\n\n[delivery]\nconnections = 3\n{delivery}\n'
+        )
+
+    def readers(self, count: int, domain: str = "mail.example.org", digests: tuple[str, ...] = ("daily",)) -> list[str]:
+        """Add readers by the import, and return their addresses."""
+        from publisher.actions.subscribers import import_list
+
+        names = [f"reader{number}@{domain}" for number in range(count)]
+        path = self.root / "readers.csv"
+        path.write_text("address,digests\n" + "".join(f"{name},{' | '.join(digests)}\n" for name in names))
+        found = import_list(self.site, path, NOW)
+        assert not found.refused, found.refusals
+        return names
+
+    def issue(self, *names: str, now: datetime = NOW, **options: Any) -> PublishReport:
+        """Write articles and make issues of them: before ``mail`` names a server, nothing is sent."""
+        for name in names:
+            self.article(f"{name}.md", name.title(), **options)
+        return self.publish(now)
+
+
+@pytest.fixture
+def mail_kit(tmp_path: Path) -> MailKit:
+    return MailKit(tmp_path / "site")
+
+
+@pytest.fixture
+def any_mail_kit(mail_kit: MailKit, database_url: str) -> MailKit:
+    """A site with readers whose store is SQLite once and PostgreSQL once."""
+    mail_kit.add_settings(f'\n[database]\nurl = "{database_url}"\n')
+    return mail_kit
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for ``localhost`` with its key, that nobody trusts unless told to."""
+    from datetime import timedelta
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=30))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("certificate") / "localhost.pem"
+    path.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        + made.public_bytes(serialization.Encoding.PEM)
+    )
+    return path
