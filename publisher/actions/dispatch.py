@@ -131,11 +131,11 @@ class Dispatcher:
                 self.tally.failed += 1
             elif state is DeliveryState.UNCERTAIN:
                 self.tally.uncertain += 1
-            else:
-                # It is in the ledger again, and somebody has to find it there.
+            elif self._left is not None:
+                self._left += 1
+            if state in (DeliveryState.QUEUED, DeliveryState.UNCERTAIN):
+                # It may be in the ledger again, and somebody has to find it there.
                 self._stock.is_empty = False
-                if self._left is not None:
-                    self._left += 1
             if outcome.slow:
                 self._pace.refuses(one.domain, self._clock())
             self._change.notify_all()

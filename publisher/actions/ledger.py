@@ -76,6 +76,7 @@ class Ledger:
         self._batch = _Batch()
         self._news = threading.Condition()
         self._closing = False
+        self._gone = False
         #: Why nothing can be written down any more; None as long as it can.
         self.error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
@@ -95,7 +96,8 @@ class Ledger:
 
     def claim(self, after: int, limit: int, without: frozenset[str], then: Callable[[Taken], None]) -> None:
         """Take copies that are due, and hand them to ``then``."""
-        self._tell(lambda batch: batch.claims.append((after, limit, without, then)))
+        if not self._tell(lambda batch: batch.claims.append((after, limit, without, then))):
+            then(Taken([], 0, 0))
 
     def hand_over(self, one: Claim) -> Callable[[], bool]:
         """Note that a message leaves now. The function returned waits until that is on the disk.
@@ -105,7 +107,8 @@ class Ledger:
         done = threading.Lock()
         done.acquire()
         is_ours = [False]
-        self._tell(lambda batch: batch.handed.append((one, done, is_ours)))
+        if not self._tell(lambda batch: batch.handed.append((one, done, is_ours))):
+            done.release()
 
         def wait() -> bool:
             done.acquire()
@@ -117,10 +120,14 @@ class Ledger:
         """Note what became of a copy."""
         self._tell(lambda batch: batch.settled.append((one, outcome)))
 
-    def _tell(self, add: Callable[[_Batch], None]) -> None:
+    def _tell(self, add: Callable[[_Batch], None]) -> bool:
+        """Tell the writer, and return whether there still is one."""
         with self._news:
+            if self._gone:
+                return False
             add(self._batch)
             self._news.notify()
+            return True
 
     # -- what it does --------------------------------------------------------------------------
 
@@ -133,17 +140,23 @@ class Ledger:
             self.error = error
         finally:
             # Nobody waits for a writer that is gone.
-            while (batch := self._next(wait=False)) is not None:
-                for _, done, _ in batch.handed:
-                    done.release()
-                for _, _, _, then in batch.claims:
-                    then(Taken([], 0, 0))
+            with self._news:
+                self._gone = True
+                left, self._batch = self._batch, _Batch()
+            self._refuse(left)
 
-    def _next(self, *, wait: bool = True) -> _Batch | None:
+    @staticmethod
+    def _refuse(batch: _Batch) -> None:
+        for _, done, _ in batch.handed:
+            done.release()
+        for _, _, _, then in batch.claims:
+            then(Taken([], 0, 0))
+
+    def _next(self) -> _Batch | None:
         with self._news:
-            while wait and not self._batch and not self._closing:
+            while not self._batch and not self._closing:
                 self._news.wait()
-            if not self._batch and (self._closing or not wait):
+            if not self._batch:
                 return None
             batch, self._batch = self._batch, _Batch()
             return batch
@@ -164,11 +177,10 @@ class Ledger:
                         connection, self._issue_id, self._sender, after=after, limit=limit, now=now, without=without
                     )
                     taken.append(Taken(*found))
-        except BaseException:
-            for _, done, _ in batch.handed:
-                done.release()
-            for _, _, _, then in batch.claims:
-                then(Taken([], 0, 0))
+        except BaseException as error:
+            # Before anybody goes on: nothing more is to be taken or to leave.
+            self.error = error
+            self._refuse(batch)
             raise
         for one, done, is_ours in batch.handed:
             is_ours[0] = (one.issue_id, one.subscriber_id) not in lost

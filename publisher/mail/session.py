@@ -170,8 +170,10 @@ class _Session:
         if not self._pipelines:
             return self._ask_envelope(copy)
         seconds = self._timeouts.command
-        mail, recipient = self._connection.read(seconds), self._connection.read(seconds)
-        data = self._connection.read(max(seconds, self._timeouts.data))
+        mail = self._connection.read(seconds)
+        recipient = mail if mail.code == 421 else self._connection.read(seconds)
+        # After 421 nothing more is said.
+        data = recipient if recipient.code == 421 else self._connection.read(max(seconds, self._timeouts.data))
         if data.code == 354 and not (200 <= mail.code < 300 and 200 <= recipient.code < 300):
             # It waits for a message to nobody (RFC 2920 §3.1): it gets an empty one, which it has to refuse.
             self._connection.write(_DOT)

@@ -97,8 +97,9 @@ class Server:
             threading.Thread(target=self._serve, args=(sock, number), daemon=True).start()
 
     def _serve(self, sock: socket.socket, number: int) -> None:
+        conversation = _Conversation(self, sock, number)
         try:
-            _Conversation(self, sock, number).run()
+            conversation.run()
         except (Drop, OSError):
             pass
         except Hang:
@@ -109,7 +110,7 @@ class Server:
                 self.open_now -= 1
                 self._sockets.discard(sock)
             # With unread bytes a close is a reset, as when a server is killed.
-            sock.close()
+            conversation.sock.close()
 
     def take(self, one: Accepted) -> None:
         with self._lock:
@@ -188,7 +189,8 @@ class _Conversation:
             raise Drop
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.server.certificate)
-        self.sock = context.wrap_socket(self.sock, server_side=True)
+        plain, self.sock = self.sock, context.wrap_socket(self.sock, server_side=True)
+        plain.close()
 
     def answer(self, step: str, argument: str, usual: str) -> str:
         said = self.server.script.at(step, argument, self.number) or usual
