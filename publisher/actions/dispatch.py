@@ -58,6 +58,8 @@ class _Stock:
     ask_at: float = 0.0
     #: True where the ledger had nothing more, from the start on.
     is_empty: bool = False
+    #: How many copies went back into the ledger.
+    returned: int = 0
 
 
 class Dispatcher:
@@ -136,6 +138,7 @@ class Dispatcher:
             if state in (DeliveryState.QUEUED, DeliveryState.UNCERTAIN):
                 # It may be in the ledger again, and somebody has to find it there.
                 self._stock.is_empty = False
+                self._stock.returned += 1
             if outcome.slow:
                 self._pace.refuses(one.domain, self._clock())
             self._change.notify_all()
@@ -181,12 +184,16 @@ class Dispatcher:
         without = frozenset(full | set(self._pace.resting(now)))
         limit = _PAGE if self._left is None else min(_PAGE, self._left)
         stock.is_asking = True
-        self._ledger.claim(stock.after, limit, without, lambda taken: self._taken(taken, is_whole=not without))
+        # An answer says nothing of copies that went back after the question.
+        asked = stock.returned
+        self._ledger.claim(
+            stock.after, limit, without, lambda taken: self._taken(taken, is_whole=not without, returned=asked)
+        )
 
-    def _taken(self, taken: Taken, *, is_whole: bool) -> None:
+    def _taken(self, taken: Taken, *, is_whole: bool, returned: int) -> None:
         with self._change:
             stock = self._stock
-            began_at_start = stock.after == 0
+            began_at_start = stock.after == 0 and stock.returned == returned
             stock.is_asking = False
             stock.after = taken.after
             stock.fresh.extend(taken.claims)

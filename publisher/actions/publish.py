@@ -66,10 +66,14 @@ def publish(
             # Outside the lock: a slow hub holds nobody up.
             report.announced = announce(db, site, now, progress=progress)
         if not dry_run and edit is None and site.can_send and site.digests:
-            # Outside the lock too: a list of 50,000 readers takes its time.
-            from publisher.actions.mailing import mail_what_may_go
-
-            mail_what_may_go(site, db, now, report, progress)
+            _mail(site, db, now, report, progress)
         with db.read() as connection:
             report.refused = [*sources.problems(connection, refused=True), *report.refused]
     return report
+
+
+def _mail(site: Site, db: Database, now: datetime, report: PublishReport, progress: Progress) -> None:
+    # Outside the lock too: a list of 50,000 readers takes its time. Loaded where there is somebody to send to.
+    from publisher.actions.mailing import mail_what_may_go
+
+    mail_what_may_go(site, db, now, report, progress)

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 import publisher
 from publisher.cli import COMMANDS
 from publisher.cli import publish as group
-from publisher.config import Site
+from publisher.config import Secret, Site
 from publisher.ingest import READERS
 from publisher.ingest.fields import _NAMES
 
@@ -41,7 +41,7 @@ def tables(model: type[BaseModel], path: str = "") -> list[tuple[str, str]]:
     for name, info in model.model_fields.items():
         kinds = [info.annotation, *getattr(info.annotation, "__args__", ())]
         below = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
-        if below and name != "url" and name != "password":
+        if below and below[0] is not Secret:
             found += tables(below[0], f"{path}{name}.")
         else:
             found.append((path, name))

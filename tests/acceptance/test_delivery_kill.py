@@ -1,0 +1,116 @@
+"""Killed at any moment: no reader without a copy, no reader with two, but those who are listed.
+
+``PUBLISHER_TEST_KILLS=500 python -m pytest tests/acceptance/test_delivery_kill.py`` runs long.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from publisher.actions.deliver import deliver
+from publisher.actions.outbox import outbox
+from tests.conftest import MailKit
+from tests.smtp import Server
+from tests.smtp.sender import STEPS
+
+ROOT = Path(__file__).parent.parent.parent
+KILLS = int(os.environ.get("PUBLISHER_TEST_KILLS", "12"))
+CONNECTIONS = 3
+
+
+def sender(kit: MailKit, *step: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "tests.smtp.sender", str(kit.root), "daily", *step]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def uncertain(kit: MailKit) -> set[str]:
+    return {address for box in outbox(kit.site) for address in box.uncertain}
+
+
+def holds(kit: MailKit, server: Server, names: list[str], kills: int) -> None:
+    """Send what is left, and hold the promise against what the server has answered for."""
+    sent = deliver(kit.site, "daily")
+    assert (sent.waiting, sent.trouble) == (0, "")
+    counts, doubtful = Counter(server.recipients), uncertain(kit)
+    twice = {name for name, count in counts.items() if count > 1}
+    without = set(names) - set(counts)
+    assert not twice
+    assert without <= doubtful, without - doubtful
+    assert len(doubtful) <= kills * CONNECTIONS
+    # What is called accepted, the server has: it is the other way round that cannot be known.
+    assert sum(counts.values()) + len(without) == len(names)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("step", STEPS)
+def test_a_sender_killed_at_a_step_loses_and_repeats_nothing(any_mail_kit: MailKit, step: str, when: str) -> None:
+    kit = any_mail_kit
+    names = kit.readers(60)
+    kit.issue("one")
+    with Server() as server:
+        kit.mail(server.port)
+        kills = 0
+        if step == "recover":
+            # There has to be a dead one to take over from.
+            assert sender(kit, "after hand over", "2").wait(60) == -signal.SIGKILL
+            kills += 1
+        for count in ("1", "4"):
+            process = sender(kit, f"{when} {step}", count)
+            process.communicate(timeout=60)
+            kills += process.returncode == -signal.SIGKILL
+        assert kills
+        holds(kit, server, names, kills)
+
+
+def test_senders_killed_at_random_lose_and_repeat_nothing(any_mail_kit: MailKit) -> None:
+    kit = any_mail_kit
+    names = kit.readers(400)
+    kit.issue("one")
+    chance = random.Random(len(str(kit.root)))
+    with Server() as server:
+        kit.mail(server.port)
+        kills = 0
+        for _ in range(KILLS):
+            two = [sender(kit) for _ in range(chance.choice((1, 2)))]
+            # Past the start of Python, into the sending.
+            time.sleep(chance.uniform(0.5, 1.1))
+            for one in two:
+                one.send_signal(signal.SIGKILL)
+                one.communicate(timeout=30)
+                kills += one.returncode == -signal.SIGKILL
+        holds(kit, server, names, max(kills, 1))
+
+
+def test_what_a_killed_sender_had_handed_over_is_as_many_as_its_connections(mail_kit: MailKit) -> None:
+    kit = mail_kit
+    names = kit.readers(60)
+    kit.issue("one")
+    with Server() as server:
+        kit.mail(server.port)
+        process = sender(kit, "after hand over", "5")
+        process.communicate(timeout=60)
+        assert process.returncode == -signal.SIGKILL
+        holds(kit, server, names, 1)
+        assert 0 < len(uncertain(kit)) <= CONNECTIONS
+
+
+def test_two_processes_at_once_send_one_copy_each(any_mail_kit: MailKit) -> None:
+    kit = any_mail_kit
+    names = kit.readers(300)
+    kit.issue("one")
+    with Server() as server:
+        kit.mail(server.port)
+        for one in [sender(kit), sender(kit), sender(kit)]:
+            _, errors = one.communicate(timeout=60)
+            assert one.returncode == 0, errors
+        assert server.recipients == sorted(names)
+        assert not uncertain(kit)
