@@ -166,7 +166,13 @@ def _import_page(
                 fresh[key] = one
         _add(connection, fresh.values(), defaults, seconds, selections)
         result.added += len(fresh)
-        changed = sum(_change(connection, number, one, selections) for number, one in old)
+        before = store.find_all(connection, [number for number, _ in old])
+        changed = 0
+        for number, one in old:
+            if _change(connection, before[number], one, selections):
+                changed += 1
+                # A second line of hers is held against what the first has made of her.
+                before.update(store.find_all(connection, [number]))
         result.changed += changed
         result.known += len(old) - changed
 
@@ -203,11 +209,9 @@ def _add(
     store.subscribe(connection, follows)
 
 
-def _change(connection: Connection, number: int, line: Line, selections: dict[str, int]) -> bool:
+def _change(connection: Connection, before: Subscriber, line: Line, selections: dict[str, int]) -> bool:
     """Give a reader what a line says of her, and return whether that is news."""
-    before = store.find(connection, number)
-    if before is None:
-        return False
+    number = before.id
     values: dict[str, Any] = {}
     if line.zone and line.zone != before.zone:
         values["zone"] = line.zone
@@ -268,25 +272,28 @@ def add(
     if isinstance(line, Refused):
         raise SettingsError(line.reason)
     with Database.open(site.database_url) as db, db.write() as connection:
-        ring = keyring(site, connection)
-        why = store.suppressions(connection, [ring.address_hash(found.key)])
-        if why and not lift:
-            reason = next(iter(why.values())).reason
-            raise SettingsError(
-                f"{found.text} may not be written to ({reason}); if she has asked for it herself, say so with --lift"
-            )
-        if why:
-            store.lift(connection, ring.address_hash(found.key), found.key)
+        _let_in(connection, keyring(site, connection), found, lift=lift)
         known = store.by_key(connection, found.key)
         if known is None and not chosen:
             raise SettingsError(f"which digest? Name one with --digest: {', '.join(site.digests) or 'there is none'}")
         if known is None:
             _add(connection, [replace(line, digests=chosen)], (), int(now.timestamp()), {})
         else:
-            _change(connection, known.id, replace(line, digests=chosen or None), {})
+            _change(connection, known, replace(line, digests=(*known.digests, *chosen)), {})
         reader = store.by_key(connection, found.key)
     assert reader is not None
     return reader
+
+
+def _let_in(connection: Connection, ring: Keyring, address: Address, *, lift: bool) -> None:
+    """Let somebody pass who may be written to, or has asked to be again."""
+    hashed = ring.address_hash(address.key)
+    for why in store.suppressions(connection, [hashed]).values():
+        if not lift:
+            raise SettingsError(
+                f"{address.text} may not be written to ({why.reason}); if she has asked for it herself, say so with --lift"
+            )
+        store.lift(connection, hashed, address.key)
 
 
 def _one(text: str) -> TextIO:

@@ -175,7 +175,9 @@ def _judged(said: str, status: str, passes: tuple[str, ...]) -> Report:
     if status.startswith("4."):
         number = 450
     try:
-        outcome = of_recipient(Reply(code=number, lines=(f"{status} {said}".strip(),)))
+        # x.0.0 says nothing (RFC 3463 §3.1): the words have to.
+        shown = "" if status.endswith(".0.0") else status
+        outcome = of_recipient(Reply(code=number, lines=(f"{shown} {said}".strip(),)))
         is_hard = outcome is not None and outcome.suppress and (bool(status) or bool(code))
     except RelayFault:
         is_hard = False

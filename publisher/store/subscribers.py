@@ -32,6 +32,7 @@ __all__ = [
     "erase",
     "every_subscriber",
     "find",
+    "find_all",
     "ids_by_key",
     "lift",
     "queries",
@@ -244,6 +245,16 @@ def find(connection: Connection, subscriber_id: int) -> Subscriber | None:
     """Return a reader by number."""
     row = connection.execute(_all().where(subscriber.c.id == subscriber_id)).first()
     return _row(row, _digests(connection, [row.id]).get(row.id, ())) if row else None
+
+
+def find_all(connection: Connection, ids: Iterable[int]) -> dict[int, Subscriber]:
+    """Return number → reader, of those that there are."""
+    found: dict[int, Subscriber] = {}
+    for some in pages(ids):
+        rows = connection.execute(_all().where(subscriber.c.id.in_(some))).all()
+        digests = _digests(connection, [row.id for row in rows])
+        found.update((row.id, _row(row, digests.get(row.id, ()))) for row in rows)
+    return found
 
 
 def _digests(connection: Connection, ids: Sequence[int]) -> dict[int, tuple[str, ...]]:

@@ -1,0 +1,206 @@
+"""Who gets what: no reader sees an article twice, and none misses one that was due to her."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from publisher.actions import subscribers as action
+from publisher.store import deliveries, issues
+from publisher.store.issues import IssueRow
+from tests.conftest import NOW, MailKit
+
+DIGESTS = """
+title = "The Test Review"
+base_url = "https://review.example"
+
+[mail]
+sender = "news@review.example"
+
+[digests.daily]
+title = "The Daily"
+at_most = 3
+
+[digests.water]
+title = "The Water Letter"
+topic = ["Water"]
+
+[digests.roundup]
+title = "The Roundup"
+repeat = true
+"""
+
+
+def received(kit: MailKit) -> dict[str, list[tuple[str, int]]]:
+    """Return reader → (digest, article) of every copy that she gets."""
+    found: dict[str, list[tuple[str, int]]] = {}
+    with kit.open() as db, db.read() as connection:
+        rows: list[IssueRow] = issues.issues(connection)
+        names = {one.id: one.address for one in action.readers(kit.site)}
+        for row in sorted(rows, key=lambda one: one.id):
+            editions = issues.editions(connection, row.id)
+            for number, edition in deliveries.frozen_audience(connection, row.id):
+                found.setdefault(names[number], []).extend((row.digest, seq) for seq in editions[edition - 1].articles)
+    return found
+
+
+def arrivals(kit: MailKit) -> dict[str, int]:
+    """Return file → arrival number."""
+    from sqlalchemy import text
+
+    with kit.open() as db, db.read() as connection:
+        return {source: seq for seq, source in connection.execute(text("SELECT seq, source FROM article"))}
+
+
+def test_readers_get_what_they_follow_and_share_renderings(any_mail_kit: MailKit) -> None:
+    kit = any_mail_kit
+    action.add(kit.site, "all@example.org", NOW)
+    action.add(kit.site, "too@example.org", NOW)
+    action.add(kit.site, "wet@example.org", NOW, follows={"topics": ["WATER"]})
+    action.add(kit.site, "also-wet@example.org", NOW, follows={"topics": ["water", "Rain"]})
+    action.add(kit.site, "dry@example.org", NOW, follows={"topics": ["Desert"]})
+    kit.article("one.md", "One", topic="Water")
+    kit.article("two.md", "Two", topic="Trade")
+    report = kit.publish()
+    assert [(one.readers, one.renderings) for one in report.issues] == [(4, 2)]
+    known = arrivals(kit)
+    assert {name: {seq for _, seq in got} for name, got in received(kit).items()} == {
+        "all@example.org": {known["one.md"], known["two.md"]},
+        "too@example.org": {known["one.md"], known["two.md"]},
+        "wet@example.org": {known["one.md"]},
+        "also-wet@example.org": {known["one.md"]},
+    }
+
+
+def test_no_article_comes_again_in_another_digest_unless_it_says_repeat(any_mail_kit: MailKit) -> None:
+    kit = any_mail_kit
+    url = [line for line in (kit.root / "publisher.toml").read_text().splitlines() if line.startswith("url")]
+    kit.settings(DIGESTS + (f"\n[database]\n{url[0]}\n" if url else ""))
+    action.add(kit.site, "both@example.org", NOW, digests=["daily", "water", "roundup"])
+    action.add(kit.site, "one@example.org", NOW, digests=["water"])
+    kit.article("one.md", "One", topic="Water")
+    kit.article("two.md", "Two", topic="Trade")
+    report = kit.publish()
+    assert {one.digest: one.readers for one in report.issues} == {"daily": 1, "water": 1, "roundup": 1}
+    got = received(kit)
+    assert sorted(digest for digest, _ in got["both@example.org"]) == ["daily", "daily", "roundup", "roundup"]
+    assert [digest for digest, _ in got["one@example.org"]] == ["water"]
+
+
+def test_what_never_reached_a_reader_may_come_in_another_digest(mail_kit: MailKit) -> None:
+    from sqlalchemy import text
+
+    kit = mail_kit
+    kit.settings(DIGESTS)
+    action.add(kit.site, "both@example.org", NOW, digests=["daily", "water"])
+    kit.article("one.md", "One", topic="Trade")
+    kit.publish()
+    with kit.open() as db, db.write() as connection:
+        connection.execute(text("UPDATE delivery SET state = 'failed'"))
+    kit.article("two.md", "Two", topic="Water")
+    kit.publish(NOW + timedelta(hours=1))
+    assert [digest for digest, _ in received(kit)["both@example.org"]] == ["daily", "daily"]
+
+
+_topics = st.sampled_from(["Water", "Trade", "Arts"])
+_step = st.one_of(
+    st.tuples(st.just("write"), st.integers(0, 7), _topics),
+    st.tuples(st.just("rename"), st.integers(0, 7), _topics),
+    st.tuples(st.just("redate"), st.integers(0, 7), st.integers(-20, 3)),
+    st.tuples(
+        st.just("join"),
+        st.integers(0, 3),
+        st.lists(st.sampled_from(["daily", "water", "roundup"]), min_size=1, unique=True),
+    ),
+    st.tuples(st.just("follow"), st.integers(0, 3), st.lists(_topics, unique=True)),
+    st.tuples(st.just("leave"), st.integers(0, 3), st.none()),
+    st.tuples(st.just("publish"), st.integers(1, 30), st.none()),
+)
+
+
+class _Newsroom:
+    """A site that lives for a while."""
+
+    def __init__(self, kit: MailKit) -> None:
+        self.kit = kit
+        kit.settings(DIGESTS)
+        self.now: datetime = NOW
+        self.articles: dict[int, dict[str, object]] = {}
+        #: (reader, digest, article): what was due to somebody when an issue with it was made.
+        self.due: set[tuple[str, int]] = set()
+
+    def _file(self, number: int) -> None:
+        said = self.articles[number]
+        self.kit.article(f"a{number}.md", str(said["title"]), date=str(said["date"]), topic=said["topic"])
+
+    def write(self, number: int, topic: str) -> None:
+        self.articles.setdefault(number, {"title": f"Story {number}", "date": f"{self.now:%Y-%m-%d}", "topic": topic})
+        self._file(number)
+
+    def rename(self, number: int, topic: str) -> None:
+        if number in self.articles:
+            self.articles[number].update(title=f"Story {number}, again", topic=topic)
+            self._file(number)
+
+    def redate(self, number: int, days: int) -> None:
+        if number in self.articles:
+            self.articles[number].update(date=f"{self.now + timedelta(days=days):%Y-%m-%d}")
+            self._file(number)
+
+    def join(self, number: int, digests: list[str]) -> None:
+        action.add(self.kit.site, f"r{number}@example.org", self.now, digests=digests, lift=True)
+
+    def follow(self, number: int, topics: list[str]) -> None:
+        action.add(
+            self.kit.site, f"r{number}@example.org", self.now, digests=["daily"], follows={"topics": topics}, lift=True
+        )
+
+    def leave(self, number: int, nothing: None) -> None:
+        action.suppress(self.kit.site, f"r{number}@example.org", self.now)
+
+    def publish(self, hours: int, nothing: None) -> None:
+        self.now += timedelta(hours=hours)
+        with self.kit.open() as db, db.read() as connection:
+            before = {row.id for row in issues.issues(connection)}
+        self.kit.publish(self.now)
+        self._note(before)
+
+    def _note(self, before: set[int]) -> None:
+        from publisher.selection import matches
+        from publisher.store import articles, subscribers
+
+        site = self.kit.site
+        with self.kit.open() as db, db.read() as connection:
+            questions = {one.id: one for one in subscribers.every_subscriber(connection, status="active")}
+            for row in issues.issues(connection):
+                if row.id in before:
+                    continue
+                whole = issues.editions(connection, row.id)[0].articles
+                known = articles.articles_by_seq(connection, list(whole), site.base_url, site.tz)
+                for one in questions.values():
+                    if row.digest in one.digests:
+                        query = subscribers._query(one.follows)
+                        self.due |= {(one.address, seq) for seq in whole if matches(query, known[seq])}
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(steps=st.lists(_step, min_size=4, max_size=25))
+def test_nobody_sees_an_article_twice_and_nobody_misses_one(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int, object]]
+) -> None:
+    room = _Newsroom(MailKit(tmp_path_factory.mktemp("life") / "site"))
+    for name, number, argument in [*steps, ("publish", 1, None)]:
+        getattr(room, name)(number, argument)
+    got = received(room.kit)
+    for reader, copies in got.items():
+        seen = [seq for digest, seq in copies if digest != "roundup"]
+        assert len(seen) == len(set(seen)), reader
+        again = [seq for digest, seq in copies if digest == "roundup"]
+        assert len(again) == len(set(again)), reader
+    have = {(reader, seq) for reader, copies in got.items() for _, seq in copies}
+    assert room.due <= have

@@ -1,0 +1,169 @@
+"""Addresses of readers, passes and paces."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from email_validator import EmailNotValidError, validate_email
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from publisher.address import read_address
+from publisher.mail.outcome import Reply, of_message, of_recipient, retry_at
+from publisher.pacing import Limit, Pace, allowance
+from publisher.passes import Keyring
+
+RING = Keyring(key=b"0123456789abcdef")
+
+_local = st.from_regex(r"[A-Za-z0-9_.+'=-]{1,70}", fullmatch=True)
+_domain = st.from_regex(r"([A-Za-z0-9-]{1,12}\.){1,3}[A-Za-z]{1,6}", fullmatch=True)
+
+
+@given(local=_local, domain=_domain)
+@example(local="a" * 64, domain="example.org")
+@example(local="a" * 65, domain="example.org")
+@example(local="a", domain="xn--bcher-kva.example.org")
+@example(local="a", domain="ab--cd.example.org")
+@example(local="a", domain="example.test")
+@example(local="a", domain="x.local")
+def test_the_short_way_says_what_email_validator_says(local: str, domain: str) -> None:
+    text = f"{local}@{domain}"
+    try:
+        expected = validate_email(text, check_deliverability=False)
+    except EmailNotValidError:
+        with pytest.raises(ValueError):
+            read_address(text)
+        return
+    found = read_address(text)
+    assert (found.text, found.domain) == (expected.normalized, expected.ascii_domain)
+    assert found.key == f"{expected.local_part.lower()}@{expected.ascii_domain}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "anna",
+        "anna@",
+        "@example.org",
+        "anna@example",
+        "anna@@example.org",
+        "an na@example.org",
+        "anna@example.org\r\nBcc: x@example.org",
+        "anna\0@example.org",
+        '"anna"@example.org',
+        '"anna smith"@example.org',
+        "anna@[127.0.0.1]",
+        "a" * 300 + "@example.org",
+        "x" * 100_000,
+        "anna@localhost",
+        ".anna@example.org",
+        "anna.@example.org",
+        "an..na@example.org",
+        "anna@-example.org",
+        "anna@xn--zzzzzz---.example.org",
+        "<anna@example.org>",
+        "anna@example.org,bert@example.org",
+    ],
+)
+def test_what_is_no_address_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):
+        read_address(text)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Anna@Example.org", "anna@example.ORG"),
+        ("anna@bücher.example.org", "anna@xn--bcher-kva.example.org"),
+        ("MÜLLER@example.org", "müller@example.org"),
+        (" anna@example.org ", "anna@example.org"),
+    ],
+)
+def test_two_spellings_are_one_address(one: str, other: str) -> None:
+    assert read_address(one).key == read_address(other).key
+
+
+@given(issue=st.integers(0, 2**32 - 1), reader=st.integers(0, 2**40 - 1))
+def test_a_pass_leads_back_to_its_copy_in_any_case(issue: int, reader: int) -> None:
+    text = RING.copy_pass(issue, reader)
+    assert len(text) == 32
+    assert RING.copy_of(text) == RING.copy_of(text.upper()) == (issue, reader)
+    assert Keyring(key=b"another key, 16 bytes or more").copy_of(text) is None
+
+
+@given(st.text(max_size=40))
+def test_what_we_have_not_made_is_no_pass(text: str) -> None:
+    assert RING.copy_of(text) is None
+
+
+def test_one_changed_letter_makes_a_pass_nobodys() -> None:
+    text = RING.copy_pass(1, 2)
+    for place in range(32):
+        changed = text[:place] + ("b" if text[place] != "b" else "c") + text[place + 1 :]
+        assert RING.copy_of(changed) is None
+
+
+def test_a_key_that_can_be_guessed_is_refused_and_none_is_shown() -> None:
+    with pytest.raises(ValueError, match="at least 16"):
+        Keyring(key=b"short")
+    assert "0123456789" not in repr(RING)
+
+
+def test_a_domain_gets_so_many_a_second_and_at_a_time() -> None:
+    pace = Pace(lambda domain: Limit(per_second=10, at_once=2) if domain == "a" else Limit())
+    pace.begin("a", 0)
+    assert pace.ready_at("a") == pytest.approx(0.1)
+    pace.begin("a", 0.1)
+    assert pace.ready_at("a") == math.inf
+    pace.end("a")
+    assert pace.ready_at("a") == pytest.approx(0.2)
+    assert pace.ready_at("b") == -math.inf
+
+
+def test_a_domain_that_refuses_rests_longer_each_time_and_one_copy_tries() -> None:
+    pace = Pace(lambda domain: Limit())
+    now, rests = 0.0, []
+    for _ in range(10):
+        pace.begin("a", now)
+        pace.refuses("a", now)
+        pace.refuses("a", now)
+        pace.end("a")
+        rests.append(pace.ready_at("a") - now)
+        now = pace.ready_at("a")
+    assert rests == [15, 30, 60, 120, 240, 480, 960, 1800, 1800, 1800]
+    pace.begin("a", now)
+    assert pace.ready_at("a") == math.inf
+    pace.works("a")
+    pace.end("a")
+    assert pace.ready_at("a") <= now
+
+
+def test_a_warm_up_grows_day_by_day() -> None:
+    start = date(2026, 12, 1)
+    days = [start + timedelta(days=number) for number in (-1, 0, 1, 2)]
+    assert [allowance(day, start, 100, 1.5) for day in days] == [0, 100, 150, 225]
+    assert allowance(start + timedelta(days=900), start, 100, 10) == int(1e12)
+
+
+def test_a_copy_is_tried_again_later_each_time_and_given_up_after_the_days() -> None:
+    now = int(datetime(2026, 11, 23, tzinfo=UTC).timestamp())
+    assert [(retry_at(n, now, now, days=4) or 0) - now for n in (1, 2, 3, 7, 50)] == [300, 600, 1200, 14400, 14400]
+    assert retry_at(9, now - 4 * 86_400, now, days=4) is None
+    assert retry_at(1, now, now, days=4, wait=3600) == now + 3600
+
+
+@given(code=st.integers(200, 599), words=st.text(st.characters(exclude_categories=("Cc", "Cs")), max_size=60))
+def test_no_answer_is_too_strange_and_only_words_about_the_address_strike_off(code: int, words: str) -> None:
+    from publisher.mail.outcome import RelayFault
+
+    reply = Reply(code=code, lines=(words,))
+    assert not of_message(reply).suppress or reply.enhanced
+    try:
+        found = of_recipient(reply)
+    except RelayFault:
+        return
+    if found is not None and found.suppress:
+        assert reply.enhanced in {"1.0", "1.1", "1.2", "1.3", "1.6", "1.10", "2.1"} or code in (550, 551, 553)

@@ -1,0 +1,172 @@
+"""Signed copies: what dkimpy says of them."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+import dkim
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from publisher.errors import SettingsError
+from publisher.mail.dkim import SIGNED, Signer, dns_record, new_key
+from publisher.mail.message import Envelope, build_message
+from publisher.mail.skeleton import ADDRESS, COPY, Skeleton
+from publisher.tokens import Tokens
+
+TOKENS = Tokens(mark="0123456789ab")
+KEYS = {kind: new_key(kind) for kind in ("rsa", "ed25519")}
+
+
+def signer(kind: str) -> Signer:
+    return Signer.read(KEYS[kind], domain="review.example", selector=f"s-{kind}")
+
+
+def lookup(name: bytes, timeout: float = 5) -> bytes:
+    for kind in KEYS:
+        where, record = dns_record(signer(kind))
+        if name.decode().rstrip(".") == where:
+            return record.encode()
+    raise AssertionError(name)
+
+
+def verifies(data: bytes) -> bool:
+    try:
+        return bool(dkim.DKIM(data).verify(dnsfunc=lookup))
+    except dkim.DKIMException:
+        return False
+
+
+def envelope(**changes: object) -> Envelope:
+    return Envelope(
+        **{
+            "sender": "Die Übersicht <news@review.example>",
+            "reply_to": None,
+            "list_name": "The Daily",
+            "list_slug": "daily",
+            "subject": "Über Wasser: ein sehr langer Betreff, der gefaltet werden muss, weil er nicht in eine Zeile passt",
+            "date": datetime(2026, 11, 23, 7, tzinfo=UTC),
+            "message_key": COPY,
+            "unsubscribe": (
+                f"https://review.example/leave?copy={COPY}",
+                f"mailto:news@review.example?subject=unsubscribe%20{COPY}",
+            ),
+            "one_click": True,
+            "feedback_id": "1:daily:newsletter",
+            **changes,
+        }
+    )
+
+
+def skeleton(*signers: Signer, text: str = "Hello.", page: str = "<p>Hello.</p>") -> Skeleton:
+    values = {
+        "address": ADDRESS,
+        "unsubscribe": f"https://review.example/leave?copy={COPY}",
+        "preferences": f"https://review.example/p/{COPY}/",
+        "web_view": "https://review.example/web?a=1&b=2",
+    }
+    footer = " ".join(TOKENS[name] for name in ("address", "unsubscribe", "preferences", "web_view"))
+    return Skeleton(
+        envelope(),
+        text=f"{text}\n{footer}\n",
+        html=f"{page}<p>{footer}</p>",
+        tokens=TOKENS,
+        values=values,
+        signers=signers,
+    )
+
+
+def merged(made: Skeleton, address: str = "anna@example.org") -> bytes:
+    return made.merge(address=address, recipient=address, copy="a" * 32)
+
+
+@pytest.mark.parametrize("kinds", [["rsa"], ["rsa", "ed25519"]])
+def test_dkimpy_verifies_every_signature(kinds: list[str]) -> None:
+    data = merged(skeleton(*(signer(kind) for kind in kinds)))
+    for number, _ in enumerate(kinds):
+        assert dkim.DKIM(data).verify(idx=number, dnsfunc=lookup), kinds
+
+
+def test_a_changed_byte_is_found_out() -> None:
+    data = merged(skeleton(signer("rsa")))
+    for before, after in ((b"Hello", b"Hallo"), (b"leave?copy=", b"leave?kopy="), (b"To: anna", b"To: anne")):
+        assert before in data
+        assert not verifies(data.replace(before, after))
+
+
+@pytest.mark.parametrize(
+    "name", ["From", "Subject", "List-Unsubscribe", "List-Unsubscribe-Post", "Reply-To", "Feedback-ID"]
+)
+def test_no_second_header_can_be_added(name: str) -> None:
+    data = merged(skeleton(signer("rsa")))
+    assert dkim.DKIM(data).verify(dnsfunc=lookup)
+    forged = f"{name}: somebody else <x@evil.example>\r\n".encode() + data
+    assert not verifies(forged)
+
+
+def test_every_header_that_matters_is_signed_and_no_part_of_the_body_is_left_out() -> None:
+    data = merged(skeleton(signer("rsa"))).decode()
+    header = re.search(r"DKIM-Signature:(.*?)\r\n[A-Z]", data, re.DOTALL)[1]
+    assert " l=" not in header
+    names = re.search(r"h=([^;]*);", header)[1].split(":")
+    for name in SIGNED:
+        present = re.search(rf"(?m)^{name}:", data.split("\r\n\r\n")[0]) is not None
+        assert names.count(name.lower()) == 1 + present
+
+
+def test_the_same_key_and_copy_give_the_same_bytes() -> None:
+    assert merged(skeleton(signer("rsa"))) == merged(skeleton(signer("rsa")))
+
+
+def test_a_copy_without_gaps_is_what_build_message_makes() -> None:
+    plain = envelope(message_key="key", unsubscribe=("https://review.example/leave",))
+    made = Skeleton(plain, text="Text.\n", html="<p>é</p>", tokens=TOKENS, values={}, signers=())
+    from dataclasses import replace
+
+    expected = build_message(replace(plain, recipient="anna@example.org"), text="Text.\n", html="<p>é</p>")
+    assert merged(made) == expected
+
+
+@given(
+    text=st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=300),
+    local=st.from_regex(r"[a-z0-9=.+'&]{1,64}", fullmatch=True),
+)
+def test_what_is_merged_reads_as_what_was_meant(text: str, local: str) -> None:
+    from email import message_from_bytes, policy
+
+    address = f"{local}@example.org"
+    data = merged(skeleton(text=text.replace("@@", "@ @")), address)
+    assert max(len(line) for line in data.split(b"\r\n\r\n", 1)[1].split(b"\r\n")) <= 76
+    assert b"\r\n." not in data
+    message = message_from_bytes(data, policy=policy.SMTP)
+    found = message.get_body(("plain",)).get_content()
+    assert address in found.replace("\r\n", "\n")
+    assert f"https://review.example/leave?copy={'a' * 32}" in found
+    import html
+
+    page = message.get_body(("html",)).get_content()
+    assert html.escape(address) in page
+    assert "https://review.example/web?a=1&amp;b=2" in page
+
+
+@pytest.mark.parametrize("address", ["a\r\nBcc: x@y.example", "a\0b@example.org", "a\nb@example.org"])
+def test_an_address_that_would_break_a_line_is_refused(address: str) -> None:
+    with pytest.raises(ValueError, match="one line"):
+        merged(skeleton(), address)
+
+
+@pytest.mark.parametrize("pem", ["", "no key", KEYS["rsa"][:200]])
+def test_what_is_no_key_is_refused(pem: str) -> None:
+    with pytest.raises(SettingsError, match="publish dkim-key"):
+        Signer.read(pem, domain="review.example", selector="s")
+
+
+def test_keys_that_receivers_do_not_take_are_refused() -> None:
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+    pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    with pytest.raises(SettingsError, match="neither RSA"):
+        Signer.read(pem.decode(), domain="review.example", selector="s")
