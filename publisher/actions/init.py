@@ -41,7 +41,8 @@ def init(folder: Path, *, title: str, base_url: str) -> list[Path]:
     files = {
         settings: text,
         folder / "articles" / "welcome.md": (_KIT / "welcome.md").read_text("utf-8"),
-        folder / ".gitignore": "/publisher.db*\n/.publish.lock\n/feeds/\n/outbox/\n",
+        folder
+        / ".gitignore": "/publisher.db*\n/publisher.key\n/dkim-*.pem\n/.publish.lock\n/.publish.senders/\n/feeds/\n/outbox/\n",
     }
     made = []
     try:

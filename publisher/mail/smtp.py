@@ -11,6 +11,7 @@ import contextlib
 import re
 import socket
 import ssl
+import struct
 import time
 from dataclasses import dataclass, field
 from typing import Final, Self
@@ -75,7 +76,7 @@ class Connection:
         self._socket = sock
         self._relay = relay
         self._timeouts = timeouts
-        self._timeout = -1.0
+        self._timeouts_set: dict[int, float] = {}
         self._buffer = b""
         #: Name of an extension → its parameters, as EHLO told them.
         self.extensions: dict[str, str] = {}
@@ -135,7 +136,7 @@ class Connection:
             ) from error
         except (OSError, ValueError) as error:
             raise RelayFault(f"TLS cannot be begun: {error}") from error
-        self._timeout = -1.0
+        self._timeouts_set = {}
 
     def _hello(self) -> None:
         reply = self.ask(f"EHLO {_own_name(self._socket)}")
@@ -187,7 +188,7 @@ class Connection:
         Raises:
             Lost: not all of them left; it says how many did.
         """
-        self._wait_at_most(self._timeouts.block)
+        self._wait_at_most(socket.SO_SNDTIMEO, self._timeouts.block)
         view, sent = memoryview(data), 0
         try:
             while sent < len(data):
@@ -225,7 +226,7 @@ class Connection:
     def _fill(self, seconds: float) -> None:
         if seconds <= 0:
             raise Lost("silence")
-        self._wait_at_most(seconds)
+        self._wait_at_most(socket.SO_RCVTIMEO, seconds)
         try:
             data = self._socket.recv(_READ)
         except OSError as error:
@@ -234,11 +235,24 @@ class Connection:
             raise Lost("connection closed by the server")
         self._buffer += data
 
-    def _wait_at_most(self, seconds: float) -> None:
-        # A call of the system each time: made only where the time is another one.
-        if seconds != self._timeout:
+    def _wait_at_most(self, which: int, seconds: float) -> None:
+        """Bound how long the next read or write may take.
+
+        Without TLS the system keeps the time: Python's own way asks it twice for every read and write, and
+        lets go of the interpreter each time.
+        """
+        if isinstance(self._socket, ssl.SSLSocket):
             self._socket.settimeout(seconds)
-            self._timeout = seconds
+            return
+        if self._timeouts_set.get(which) == seconds:
+            return
+        if not self._timeouts_set:
+            self._socket.settimeout(None)
+        whole = int(seconds)
+        self._socket.setsockopt(
+            socket.SOL_SOCKET, which, struct.pack("ll", whole, max(int((seconds - whole) * 1e6), 0 if whole else 1000))
+        )
+        self._timeouts_set[which] = seconds
 
     def quit(self) -> None:
         """Take leave, and close."""
@@ -262,7 +276,7 @@ def _own_name(sock: socket.socket) -> str:
 
 
 def _reason(error: OSError) -> str:
-    if isinstance(error, TimeoutError):
+    if isinstance(error, TimeoutError | BlockingIOError):
         return "silence"
     return f"connection lost ({error.strerror or error})"
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Dialect, Table, insert
@@ -41,14 +43,25 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str
         connection.exec_driver_sql(str(compiled), [dict(row) for row in rows])
 
 
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    """A statement as a driver takes it."""
+
+    text: str
+    #: (row + constants) → the values in the driver's order; None where parameters have names.
+    values: Callable[[tuple[Any, ...]], tuple[Any, ...]] | None
+    #: Parameters that are the same in every row.
+    fixed: Mapping[str, Any]
+
+
 @lru_cache(maxsize=64)
-def _compiled(
-    statement: Any, dialect: Dialect, names: tuple[str, ...]
-) -> tuple[str, tuple[str, ...] | None, dict[str, Any]]:
-    """Return a statement's text, the order of its parameters where they have no names, and those that are constant."""
+def _compiled(statement: Any, dialect: Dialect, names: tuple[str, ...]) -> _Compiled:
     compiled = statement.compile(dialect=dialect)
     fixed = {name: value for name, value in compiled.params.items() if name not in names}
-    return str(compiled), tuple(compiled.positiontup or ()) if compiled.positional else None, fixed
+    if not compiled.positional:
+        return _Compiled(str(compiled), None, fixed)
+    every = (*names, *fixed)
+    return _Compiled(str(compiled), itemgetter(*map(every.index, compiled.positiontup)), fixed)
 
 
 def execute_rows(
@@ -58,18 +71,16 @@ def execute_rows(
 
     Args:
         connection: to the store.
-        statement: compiled once for each kind of database, so it has to live as long as the program.
+        statement: compiled once for each kind of database, so it has to live as long as the program; it
+            has two parameters at least.
         names: of its parameters, in the order of the values in a row.
         rows: nothing is done for none.
     """
     if not rows:
         return 0
-    text, order, fixed = _compiled(statement, connection.dialect, names)
-    if order is None:
-        named = [{**fixed, **dict(zip(names, row, strict=True))} for row in rows]
-        return connection.exec_driver_sql(text, named).rowcount
-    if order != names:
-        places = [names.index(name) if name in names else len(names) + list(fixed).index(name) for name in order]
-        constants = tuple(fixed.values())
-        rows = [tuple((row + constants)[place] for place in places) for row in rows]
-    return connection.exec_driver_sql(text, list(rows)).rowcount
+    found = _compiled(statement, connection.dialect, names)
+    if found.values is None:
+        named = [{**found.fixed, **dict(zip(names, row, strict=True))} for row in rows]
+        return connection.exec_driver_sql(found.text, named).rowcount
+    constants = tuple(found.fixed.values())
+    return connection.exec_driver_sql(found.text, [found.values(row + constants) for row in rows]).rowcount
