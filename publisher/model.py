@@ -316,6 +316,8 @@ class Edition:
     mark: str
     html: bytes
     text: bytes
+    #: Its own: it may name its lead. None where it was made before editions had one.
+    subject: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -134,6 +134,7 @@ def _edition(made: Rendering) -> Edition:
         mark=made.tokens.mark,
         html=made.html.encode(),
         text=made.text.encode(),
+        subject=made.subject,
     )
 
 

@@ -72,7 +72,11 @@ class Copies:
     def _skeleton(self, number: int, prefix: str = "") -> Skeleton:
         row, edition = self._row, self._edition(number)
         envelope = copy_envelope(
-            self._site, self._digest, subject=f"{prefix}{row.subject}", slot=row.slot, number=row.number
+            self._site,
+            self._digest,
+            subject=f"{prefix}{edition.subject or row.subject}",
+            slot=row.slot,
+            number=row.number,
         )
         return Skeleton(
             envelope,

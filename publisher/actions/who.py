@@ -135,6 +135,7 @@ def _tell(connection: Connection, site: Site, story: Story, issue_id: int, reade
         return
     story.state = copy.state
     edition = issues.editions(connection, issue_id)[copy.edition - 1]
+    story.subject = edition.subject or story.subject
     known = article_store.articles_by_seq(connection, list(edition.articles), site.base_url, site.tz)
     story.articles = [known[seq].title for seq in edition.articles if seq in known]
     row = issues.issues(connection, only=[issue_id])[0]

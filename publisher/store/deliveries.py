@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, bindparam, func, insert, literal_column, or_, select, text, update
+from sqlalchemy import Connection, Select, and_, bindparam, func, insert, literal_column, or_, select, text, update
 
 from publisher.model import DeliveryState, UncertainPolicy
 from publisher.store.bulk import execute_rows
@@ -213,24 +213,7 @@ _TELL = insert(attempt).values(
 )
 
 
-def claim(
-    connection: Connection, issue_id: int, sender: int, *, after: int, limit: int, now: int, without: Collection[str]
-) -> tuple[list[Claim], int, int]:
-    """Take copies that are due: they are this sender's from now on.
-
-    Copies of readers who left since are suppressed instead.
-
-    Args:
-        connection: to the store, in a transaction.
-        issue_id, sender: of which issue, and who takes them.
-        after: only readers with greater numbers.
-        limit: so many at most.
-        now: what time it is.
-        without: domains that are left alone.
-
-    Returns:
-        The copies; the last reader that was looked at (0: there are no more); how many were suppressed.
-    """
+def _due(issue_id: int, after: int, limit: int, now: int, without: Collection[str]) -> Select[Any]:
     query = (
         select(
             delivery.c.subscriber_id,
@@ -252,9 +235,30 @@ def claim(
         # On PostgreSQL two senders would be handed the same rows; SQLite has one writer.
         .with_for_update(of=delivery, skip_locked=True)
     )
-    if without:
-        query = query.where(or_(subscriber.c.domain.is_(None), subscriber.c.domain.not_in(list(without))))
-    rows = connection.execute(query).all()
+    if not without:
+        return query
+    return query.where(or_(subscriber.c.domain.is_(None), subscriber.c.domain.not_in(list(without))))
+
+
+def claim(
+    connection: Connection, issue_id: int, sender: int, *, after: int, limit: int, now: int, without: Collection[str]
+) -> tuple[list[Claim], int, int]:
+    """Take copies that are due: they are this sender's from now on.
+
+    Copies of readers who left since are suppressed instead.
+
+    Args:
+        connection: to the store, in a transaction.
+        issue_id, sender: of which issue, and who takes them.
+        after: only readers with greater numbers.
+        limit: so many at most.
+        now: what time it is.
+        without: domains that are left alone.
+
+    Returns:
+        The copies; the last reader that was looked at (0: there are no more); how many were suppressed.
+    """
+    rows = connection.execute(_due(issue_id, after, limit, now, without)).all()
     gone = [row.subscriber_id for row in rows if row.status != "active"]
     taken = [row for row in rows if row.status == "active"]
     execute_rows(connection, _DROP, ("i", "s", "now"), [(issue_id, number, now) for number in gone])

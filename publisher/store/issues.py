@@ -174,6 +174,7 @@ def _edition_rows(issue_id: int, made: Issue) -> list[dict[str, object]]:
             "issue_id": issue_id,
             "number": place,
             "articles": json.dumps(one.articles),
+            "subject": one.subject,
             "mark": one.mark,
             "html": one.html,
             "text": one.text,
@@ -206,7 +207,9 @@ def editions(connection: Connection, issue_id: int) -> list[Edition]:
     """Return what readers get of an issue, selection by selection."""
     query = select(rendering).where(rendering.c.issue_id == issue_id).order_by(rendering.c.number)
     return [
-        Edition(articles=tuple(json.loads(row.articles)), mark=row.mark, html=row.html, text=row.text)
+        Edition(
+            articles=tuple(json.loads(row.articles)), mark=row.mark, html=row.html, text=row.text, subject=row.subject
+        )
         for row in connection.execute(query)
     ]
 

@@ -304,6 +304,8 @@ rendering = Table(
     Column("number", Integer, primary_key=True, autoincrement=False),
     #: Arrival numbers in their order, JSON.
     Column("articles", Text, nullable=False),
+    #: NULL where it was made before editions had one of their own.
+    Column("subject", Text),
     #: What makes the tokens this issue's own.
     Column("mark", Text, nullable=False),
     Column("html", LargeBinary, nullable=False),

@@ -82,7 +82,7 @@ def test_a_dry_run_says_so(kit: SiteKit) -> None:
 def test_a_configured_mail_server_is_not_used_silently(kit: SiteKit) -> None:
     kit.add_settings('\n[smtp]\nhost = "127.0.0.1"\nport = 9\n')
     kit.article()
-    assert "this version does not send them" in run("now", "--site", str(kit.root)).stdout
+    assert "Waiting for approval: daily/" in run("now", "--site", str(kit.root)).stdout
 
 
 def test_what_was_set_aside_is_named_and_long_lists_are_cut(kit: SiteKit) -> None:

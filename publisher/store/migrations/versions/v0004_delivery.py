@@ -19,6 +19,7 @@ def upgrade() -> None:
     op.add_column("issue", sa.Column("approved", sa.Text(), nullable=True))
     op.add_column("issue", sa.Column("approved_at", sa.BigInteger(), nullable=True))
     op.add_column("issue", sa.Column("draft_at", sa.BigInteger(), nullable=True))
+    op.add_column("rendering", sa.Column("subject", sa.Text(), nullable=True))
     _readers()
     _copies()
 

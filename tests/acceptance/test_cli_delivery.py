@@ -1,0 +1,193 @@
+"""Sending an issue, as a person does it."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.test_cli import run
+from tests.conftest import MailKit
+from tests.integration.test_bounces import dsn
+from tests.smtp import Script, Server
+
+
+@pytest.fixture
+def site(mail_kit: MailKit) -> MailKit:
+    (mail_kit.root / "readers.csv").write_text(
+        "email,digests,topics\nanna@mail.example.org,daily,\nbert@mail.example.org,daily,Water\nnobody,daily,\n"
+    )
+    mail_kit.article("one.md", title="One", body="Some text.", topic="Water")
+    mail_kit.article("two.md", title="Two", body="Some text.", topic="Trade")
+    return mail_kit
+
+
+def test_the_way_of_an_issue_from_a_list_to_the_story_of_a_copy(site: MailKit) -> None:
+    root = site.root
+    result = run("subscribers", "import", "readers.csv", "--refused", "refused.csv", cwd=root)
+    assert result.returncode == 1
+    assert "3 lines read: 2 added, 0 changed, 0 as they were" in result.stdout
+    assert "  line 4: " in result.stdout
+    assert (root / "refused.csv").read_text().splitlines()[1].startswith("4,")
+    shown = run("subscribers", "list", cwd=root).stdout
+    assert "bert@mail.example.org  active  daily  only Water" in shown
+    assert shown.endswith("2 readers\n")
+    with Server() as server:
+        site.mail(server.port, send="review")
+        shown = run("now", cwd=root).stdout
+        assert "daily No. 1, 2 articles for 2 readers" in shown
+        assert "Waiting for approval: daily/" in shown
+        refused = run("send", "daily", cwd=root)
+        assert refused.returncode == 2 and "is not approved" in refused.stderr
+        tested = run("send", "daily", "--test", "ed@review.example", cwd=root)
+        assert (tested.returncode, server.recipients) == (0, ["ed@review.example"])
+        approved = run("approve", "daily", cwd=root)
+        assert approved.returncode == 0 and "for 2 readers, content " in approved.stdout
+        sent = run("send", "daily", cwd=root)
+        assert sent.returncode == 0, sent.stderr
+        assert re.match(r"Sent daily/\S+: 2 copies accepted", sent.stdout)
+        assert server.recipients == ["anna@mail.example.org", "bert@mail.example.org", "ed@review.example"]
+    shown = run("outbox", cwd=root).stdout
+    assert "  sent: 2 readers (2 accepted)" in shown
+    assert json.loads(run("outbox", "--json", cwd=root).stdout)[0]["copies"]["accepted"] == 2
+    status = json.loads(run("status", "--json", cwd=root).stdout)
+    assert status["readers"] == {"active": 2}
+    assert status["issues"][0]["copies"]["accepted"] == 2
+    assert "sent: 2 accepted" in run("status", cwd=root).stdout
+    story = run("who", "daily", "BERT@mail.example.org", cwd=root)
+    assert story.returncode == 0
+    assert "  state   accepted" in story.stdout and "  carries One" in story.stdout and "Two" not in story.stdout
+    # The subject names the lead of her own copy.
+    assert "The Daily: One" in story.stdout
+    assert "accepted: 127.0.0.1: 250 2.0.0 taken" in story.stdout
+    nobody = run("who", "daily", "carl@mail.example.org", cwd=root)
+    assert nobody.returncode == 1 and "no copy she is no reader" in nobody.stdout
+
+
+def test_reports_are_read_from_standard_input(site: MailKit) -> None:
+    root = site.root
+    run("subscribers", "import", "readers.csv", cwd=root)
+    run("now", cwd=root)
+    message_id = json.loads(run("who", "daily", "anna@mail.example.org", "--json", cwd=root).stdout)["message_id"]
+    done = subprocess.run(
+        [sys.executable, "-m", "publisher", "bounces", "-"],
+        input=dsn("news@review.example", message_id),
+        capture_output=True,
+        cwd=root,
+        check=True,
+    )
+    assert b"1 from addresses that there are not" in done.stdout
+    assert b"Written to no more: anna@mail.example.org" in done.stdout
+    told = run("who", "daily", "anna@mail.example.org", cwd=root).stdout
+    assert "left    bounced on" in told and "came back: hard 5.1.1" in told
+
+
+def test_a_paused_issue_is_refused_and_goes_on(site: MailKit) -> None:
+    root = site.root
+    run("subscribers", "import", "readers.csv", cwd=root)
+    run("now", cwd=root)
+    with Server() as server:
+        site.mail(server.port)
+        assert "is paused; 'publish resume daily/" in run("pause", "daily", cwd=root).stdout
+        refused = run("send", "daily", cwd=root)
+        assert refused.returncode == 2 and "is paused" in refused.stderr
+        assert "is not paused any more" in run("resume", "daily", cwd=root).stdout
+        assert run("send", "daily", "--json", cwd=root).returncode == 0
+        assert len(server.accepted) == 2
+
+
+def slow(step: str, argument: str, number: int) -> str | None:
+    if step == "dot":
+        time.sleep(0.1)
+    return None
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_sender_finishes_what_is_in_hand_and_goes_on_later(site: MailKit, how: signal.Signals) -> None:
+    site.readers(100)
+    site.publish()
+    with Server(Script(at=slow)) as server:
+        site.mail(server.port)
+        command = [sys.executable, "-m", "publisher", "send", "daily"]
+        process = subprocess.Popen(command, cwd=site.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        while not server.accepted:
+            time.sleep(0.02)
+        process.send_signal(how)
+        _, errors = process.communicate(timeout=20)
+        assert process.returncode == 130
+        assert errors.strip() == b"publish: stopped; run it again to go on"
+        copies = json.loads(run("outbox", "--json", cwd=site.root).stdout)[0]["copies"]
+        assert copies["accepted"] == len(server.accepted) < 100
+        assert copies["accepted"] + copies["queued"] == 100
+        server.script = Script()
+        assert run("send", "daily", cwd=site.root).returncode == 0
+        assert len(server.recipients) == len(set(server.recipients)) == 100
+
+
+def test_a_terminal_shows_a_bar_with_rate_and_counts(site: MailKit) -> None:
+    site.readers(60)
+    site.publish()
+    with Server(Script(at=slow)) as server:
+        site.mail(server.port)
+        master, slave = pty.openpty()
+        command = [sys.executable, "-m", "publisher", "send", "daily"]
+        process = subprocess.Popen(command, cwd=site.root, stdout=subprocess.PIPE, stderr=slave)
+        os.close(slave)
+        shown = b""
+        while True:
+            try:
+                data = os.read(master, 4096)
+            except OSError:
+                break
+            if not data:
+                break
+            shown += data
+        process.communicate(timeout=20)
+        os.close(master)
+    assert re.search(rb"\d+ of 60, \d+ a second: \d+ accepted, 0 deferred, 0 failed", shown)
+
+
+def test_a_key_is_made_once_with_its_record_and_signs(site: MailKit) -> None:
+    import dkim
+
+    root = site.root
+    made = run("dkim-key", "2026a", cwd=root)
+    assert made.returncode == 0, made.stderr
+    assert "2026a._domainkey.review.example. IN TXT (" in made.stdout
+    record = "".join(re.findall(r'"([^"]*)"', made.stdout.split("IN TXT")[1].split(")")[0]))
+    path: Path = root / "dkim-2026a.pem"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert "There is already" in run("dkim-key", "2026a", cwd=root).stdout
+    assert run("dkim-key", "No Name", cwd=root).returncode == 2
+    run("subscribers", "import", "readers.csv", cwd=root)
+    run("now", cwd=root)
+    with Server() as server:
+        site.mail(server.port)
+        site.add_settings('\n[[dkim]]\nselector = "2026a"\nkey = { file = "dkim-2026a.pem" }\n')
+        run("send", "daily", cwd=root)
+        assert dkim.verify(server.accepted[0].data, dnsfunc=lambda name, timeout=5: record.encode())
+
+
+def test_readers_are_added_suppressed_forgotten_and_exported(site: MailKit) -> None:
+    root = site.root
+    added = run("subscribers", "add", "dora@example.org", "--topic", "Water", "--zone", "Europe/London", cwd=root)
+    assert added.stdout == "dora@example.org  active  daily  only Water  Europe/London\n"
+    assert "no address" in run("subscribers", "add", "dora", cwd=root).stderr
+    run("subscribers", "add", "=emil@example.org", cwd=root)
+    assert "'=emil@example.org,active" in run("subscribers", "export", cwd=root).stdout
+    assert "2 readers written to out.jsonl" in run("subscribers", "export", "out.jsonl", cwd=root).stdout
+    assert "is written to no more." in run("subscribers", "suppress", "dora@example.org", cwd=root).stdout
+    again = run("subscribers", "add", "dora@example.org", cwd=root)
+    assert again.returncode == 2 and "--lift" in again.stderr
+    assert "is forgotten." in run("subscribers", "forget", "dora@example.org", cwd=root).stdout
+    assert "dora" not in run("subscribers", "list", cwd=root).stdout
+    shown = run("subscribers", "import", "out.jsonl", cwd=root).stdout
+    assert "1 may not be written to, and stay so" in shown
