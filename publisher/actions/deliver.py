@@ -214,7 +214,11 @@ class _Run:
             self._db,
             self._row.id,
             self._sender,
-            Rules(uncertain=settings.uncertain, retry_days=settings.retry_days),
+            Rules(
+                uncertain=settings.uncertain,
+                retry_days=settings.retry_days,
+                counts_days=settings.warm_up is not None,
+            ),
             clock=lambda: self._clock().astimezone(self._site.tz),
             on_suppress=self._suppress,
         )

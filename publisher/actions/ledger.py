@@ -31,6 +31,8 @@ class Rules:
 
     uncertain: UncertainPolicy
     retry_days: int
+    #: Whether anybody asks how many copies left on a day.
+    counts_days: bool = False
 
 
 @dataclass(slots=True)
@@ -171,7 +173,8 @@ class Ledger:
                 self._settle(connection, batch, now)
                 if batch.handed:
                     lost = deliveries.hand_over(connection, [one for one, _, _ in batch.handed], self._sender, now)
-                    deliveries.count_sent(connection, f"{moment:%Y-%m-%d}", len(batch.handed) - len(lost))
+                    if self._rules.counts_days:
+                        deliveries.count_sent(connection, f"{moment:%Y-%m-%d}", len(batch.handed) - len(lost))
                 for after, limit, without, _ in batch.claims:
                     found = deliveries.claim(
                         connection, self._issue_id, self._sender, after=after, limit=limit, now=now, without=without
