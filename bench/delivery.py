@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import resource
 import shutil
 import smtplib
 import socket
@@ -23,7 +22,6 @@ from email.message import EmailMessage
 from pathlib import Path
 
 from bench.timing import machine
-from publisher.actions.deliver import deliver
 from publisher.actions.publish import publish
 from publisher.config import Site, read_site
 from publisher.mail.dkim import new_key
@@ -295,5 +293,3 @@ def peers(folder: Path, port: int, message: bytes, base: float) -> None:
 
 if __name__ == "__main__":
     main()
-    print(f"peak memory of the bench itself {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
-    _ = deliver

@@ -1,0 +1,87 @@
+"""Many readers: taking in a list, queuing their copies, and the memory that sending to them takes.
+
+python -m bench.audience [READERS]: the sink is smtp-sink (Debian: postfix, which is not started).
+"""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from bench.delivery import sink, write_settings
+from bench.timing import machine
+
+_MEASURED = (
+    "import resource, sys, time; from datetime import UTC, datetime; from pathlib import Path;"
+    "from publisher.config import read_site; site = read_site(Path(sys.argv[1])); began = time.perf_counter();"
+    "{work};"
+    "print(time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+)
+_IMPORT = (
+    "from publisher.actions.subscribers import import_list;"
+    "found = import_list(site, Path(sys.argv[1]) / 'readers.csv', datetime.now(UTC)); assert not found.refused"
+)
+_PUBLISH = "from publisher.actions.publish import publish; publish(site, datetime(2026, 11, 23, 7, tzinfo=UTC))"
+_SEND = "from publisher.actions.deliver import deliver; deliver(site, 'daily', limit=10_000)"
+
+
+def measured(folder: Path, work: str) -> tuple[float, float]:
+    """Return seconds and megabytes of a piece of work, in a process of its own."""
+    command = [sys.executable, "-c", _MEASURED.replace("{work}", work), str(folder)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    seconds, megabytes = (float(word) for word in done.stdout.split())
+    return seconds, megabytes
+
+
+def main() -> None:
+    """Measure and print."""
+    readers = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
+    if shutil.which("smtp-sink") is None:
+        sys.exit("this benchmark sends to smtp-sink: apt-get install postfix (it need not be started)")
+    print(machine())
+    with tempfile.TemporaryDirectory() as name, sink() as port:
+        folder = Path(name) / "site"
+        (folder / "articles").mkdir(parents=True)
+        write_settings(folder, port=1, connections=1, keys=())
+        for number in range(6):
+            text = f"Paragraph {number} of a text that says nothing. " * 40
+            (folder / "articles" / f"{number}.md").write_text(
+                f'---\ntitle: "Story {number}"\ndate: 2026-11-20\n---\n{text}\n'
+            )
+        with (folder / "readers.csv").open("w") as file:
+            file.write("address,zone,digests\n")
+            file.writelines(
+                f"reader{number}@mail{number % 50}.example.org,Europe/London,daily\n" for number in range(readers)
+            )
+        seconds, megabytes = measured(folder, _IMPORT)
+        print(
+            f"{readers:,} readers taken in: {seconds:.1f} s, {readers / seconds:,.0f} a second, {megabytes:.0f} MB",
+            flush=True,
+        )
+        before = size(folder)
+        seconds, megabytes = measured(folder, _PUBLISH)
+        each = (size(folder) - before) / readers
+        print(
+            f"an issue made, {readers:,} copies queued: {seconds:.1f} s, {each:.0f} bytes each, {megabytes:.0f} MB",
+            flush=True,
+        )
+        write_settings(folder, port=port, connections=10, keys=())
+        began = time.perf_counter()
+        _, megabytes = measured(folder, _SEND)
+        print(f"10,000 of them sent: {time.perf_counter() - began:.1f} s, {megabytes:.0f} MB", flush=True)
+
+
+def size(folder: Path) -> int:
+    """Return the bytes of the store, with nothing left in its log."""
+    with sqlite3.connect(folder / "publisher.db") as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return (folder / "publisher.db").stat().st_size
+
+
+if __name__ == "__main__":
+    main()

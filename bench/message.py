@@ -1,0 +1,87 @@
+"""Making a reader's copy: joining it against copying as many bytes, signing it against openssl's own rate.
+
+python -m bench.message
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from bench.timing import machine
+from publisher.mail.dkim import Signer, new_key
+from publisher.mail.message import Envelope
+from publisher.mail.skeleton import ADDRESS, COPY, Skeleton
+from publisher.tokens import Tokens
+
+_TIMES = 3_000
+
+
+def microseconds(work: Callable[[], object]) -> float:
+    """Return how long a piece of work takes."""
+    began = time.perf_counter()
+    for _ in range(_TIMES):
+        work()
+    return (time.perf_counter() - began) / _TIMES * 1e6
+
+
+def skeleton(*signers: Signer) -> Skeleton:
+    """A message of about 40 KB."""
+    tokens = Tokens(mark="0123456789ab")
+    body = "A line of text that says nothing at all, over and over again.\n" * 270
+    values = {
+        "address": ADDRESS,
+        "unsubscribe": f"https://bench.example/leave?copy={COPY}",
+        "web_view": "https://bench.example/web",
+    }
+    foot = " ".join(tokens[name] for name in values)
+    envelope = Envelope(
+        sender="The Bench Review <news@bench.example>",
+        reply_to=None,
+        list_name="The Daily",
+        list_slug="daily",
+        subject="The Daily: a headline",
+        date=datetime(2026, 11, 23, 7, tzinfo=UTC),
+        message_key=COPY,
+        unsubscribe=(f"https://bench.example/leave?copy={COPY}",),
+        one_click=True,
+    )
+    return Skeleton(
+        envelope, text=body + foot, html=f"<p>{body}</p><p>{foot}</p>", tokens=tokens, values=values, signers=signers
+    )
+
+
+def openssl_rate() -> float:
+    """Return how many RSA-2048 signatures a second openssl makes on one core."""
+    done = subprocess.run(["openssl", "speed", "-seconds", "2", "rsa2048"], capture_output=True, text=True, check=True)
+    return float(re.findall(r"^rsa\s+2048 bits\s+\S+\s+\S+\s+([\d.]+)", done.stdout, re.MULTILINE)[0])
+
+
+def main() -> None:
+    """Measure and print."""
+    print(machine())
+    rsa = Signer.read(new_key("rsa"), domain="bench.example", selector="r")
+    ed25519 = Signer.read(new_key("ed25519"), domain="bench.example", selector="e")
+
+    def merge(made: Skeleton) -> Callable[[], bytes]:
+        return lambda: made.merge(address="reader@mail.example.org", recipient="reader@mail.example.org", copy="a" * 32)
+
+    plain = skeleton()
+    data = merge(plain)()
+    # What a join has to do at least: as many bytes into a new object.
+    pieces = [data[: len(data) // 2], data[len(data) // 2 :]]
+    copying, joining = microseconds(lambda: b"".join(pieces)), microseconds(merge(plain))
+    print(f"{len(data):,} bytes copied {copying:.1f} µs, a copy joined {joining:.1f} µs: {joining / copying:.1f}×")
+    for name, signers in (("RSA", (rsa,)), ("Ed25519", (ed25519,)), ("RSA + Ed25519", (rsa, ed25519))):
+        print(f"joined and signed, {name}: {microseconds(merge(skeleton(*signers))):.0f} µs")
+    data = b"x" * 2_000
+    sign = rsa._signature  # noqa: SLF001 - the arithmetic alone is what openssl measures
+    ours, theirs = 1e6 / microseconds(lambda: sign(data)), openssl_rate()
+    print(f"RSA-2048 signatures a second: ours {ours:,.0f}, openssl {theirs:,.0f}: {ours / theirs:.2f}×")
+
+
+if __name__ == "__main__":
+    main()
