@@ -104,6 +104,11 @@ def _header(message: Message, name: str) -> str:
         return " ".join(str(value).split())
 
 
+def _plain(text: str) -> str:
+    """Return words without what a terminal would obey."""
+    return " ".join("".join(one if one.isprintable() else " " for one in text).split())
+
+
 def _unsubscribe(message: Message) -> Report | None:
     match = _UNSUBSCRIBE.fullmatch(_header(message, "Subject"))
     if match is None:
@@ -142,7 +147,7 @@ def _complaints(parts: Iterable[Message], passes: tuple[str, ...]) -> list[Repor
         for fields in _returned(part):
             kind = _header(fields, "Feedback-Type").casefold()
             if kind not in ("", "not-spam", "auth-failure"):
-                return [Report(kind=ReportKind.COMPLAINT, passes=passes, status="", said=f"reported as {kind[:40]}")]
+                return [Report(kind=ReportKind.COMPLAINT, passes=passes, status="", said=f"reported as {_plain(kind)[:40]}")]
     return []
 
 
@@ -182,7 +187,7 @@ def _judged(said: str, status: str, passes: tuple[str, ...]) -> Report:
     except RelayFault:
         is_hard = False
     kind = ReportKind.HARD if is_hard else ReportKind.SOFT
-    return Report(kind=kind, passes=passes, status=status, said=" ".join(said.split())[:400])
+    return Report(kind=kind, passes=passes, status=status, said=_plain(said)[:400])
 
 
 def _unstructured(message: Message, parts: Iterable[Message], passes: tuple[str, ...]) -> list[Report]:
@@ -201,4 +206,4 @@ def _unstructured(message: Message, parts: Iterable[Message], passes: tuple[str,
         if line:
             found = _STATUS.search(line)
             return [_judged(line.strip(), found[0] if found else "", passes)]
-    return [Report(kind=ReportKind.SOFT, passes=passes, status="", said=_header(message, "Subject")[:200])]
+    return [Report(kind=ReportKind.SOFT, passes=passes, status="", said=_plain(_header(message, "Subject"))[:200])]
