@@ -18,14 +18,14 @@ from publisher.address import Address, read_address
 from publisher.check.mail import check_mail
 from publisher.config import Site
 from publisher.errors import PublisherError, RemoteError, SettingsError
-from publisher.mail import build_message
 from publisher.mail.outcome import Outcome, RelayFault
+from publisher.mail.skeleton import Skeleton
 from publisher.mail.transport import Copy, Transport
 from publisher.model import DeliveryState, SendPolicy
 from publisher.store import deliveries, issues
 from publisher.store.database import Database
 from publisher.store.issues import IssueRow
-from publisher.tokens import Tokens, fill
+from publisher.tokens import Tokens
 
 __all__ = ["send_drafts", "send_test"]
 
@@ -137,22 +137,23 @@ def _draft_copies(site: Site, db: Database, row: IssueRow, now: datetime) -> lis
     digest = site.digests[row.digest].digest(row.digest)
     values = public_values(site, digest, row.name)
     said = _said(row, readers, message, now)
-    tokens = Tokens(mark=whole.mark)
-    text = "\n".join(said) + "\n\n" + "=" * 72 + "\n\n" + fill(whole.text.decode(), tokens, values, escape=False)
-    page = _with_note(fill(whole.html.decode(), tokens, values, escape=True), said)
+    tokens, signers = Tokens(mark=whole.mark), read_signers(site)
+    text = "\n".join(said) + "\n\n" + "=" * 72 + "\n\n" + whole.text.decode()
+    page = _with_note(whole.html.decode(), said)
     envelope = public_envelope(site, digest, subject=f"[Draft] {row.subject}", slot=row.slot, number=row.number)
     copies: list[Copy] = []
     for editor in site.mail.editors:
         address = _address(editor)
         key = f"draft.{row.slot.astimezone(UTC):%Y%m%dT%H%M}.{row.digest}.{len(copies)}"
         recipient = f"{address.text.rpartition('@')[0]}@{address.domain}"
-        data = build_message(replace(envelope, recipient=recipient, message_key=key), text=text, html=page)
+        keyed = replace(envelope, message_key=key)
+        draft = Skeleton(keyed, text=text, html=page, tokens=tokens, values=values, signers=signers)
         copies.append(
             Copy(
                 ticket=None,
                 recipient=recipient,
                 return_path=bare(site.mail.sender),
-                data=data,
+                data=draft.merge(address=address.text, recipient=recipient, copy=key),
                 name=f"{key}.{address.domain}",
                 needs_utf8=not recipient.isascii(),
             )

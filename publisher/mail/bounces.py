@@ -147,7 +147,9 @@ def _complaints(parts: Iterable[Message], passes: tuple[str, ...]) -> list[Repor
         for fields in _returned(part):
             kind = _header(fields, "Feedback-Type").casefold()
             if kind not in ("", "not-spam", "auth-failure"):
-                return [Report(kind=ReportKind.COMPLAINT, passes=passes, status="", said=f"reported as {_plain(kind)[:40]}")]
+                return [
+                    Report(kind=ReportKind.COMPLAINT, passes=passes, status="", said=f"reported as {_plain(kind)[:40]}")
+                ]
     return []
 
 

@@ -15,6 +15,7 @@ from publisher.actions.deliver import deliver, make_transport
 from publisher.actions.oneoff import send_test
 from publisher.actions.who import who
 from publisher.errors import SettingsError
+from publisher.mail.dkim import new_key
 from publisher.mail.session import SmtpTransport
 from publisher.mail.smtp import Timeouts
 from publisher.model import DeliveryState, UncertainPolicy
@@ -617,8 +618,11 @@ def test_editors_get_a_draft_with_its_preflight_once(mail_kit: MailKit) -> None:
     kit.readers(2)
     with Server() as server:
         kit.mail(server.port, send="review")
+        (kit.root / "key.pem").write_text(new_key("rsa"))
+        kit.add_settings('\n[[dkim]]\nselector = "s"\nkey = { file = "key.pem" }\n')
         report = kit.issue("one")
         assert report.undrafted == []
+        assert all(b"DKIM-Signature: v=1; a=rsa-sha256" in one.data for one in server.accepted)
         assert server.recipients == ["al@review.example", "ed@review.example"]
         message = message_from_bytes(server.accepted[0].data, policy=policy.default)
         assert message["Subject"].startswith("[Draft] ")
