@@ -146,9 +146,13 @@ def _connected(account: ImapAccount) -> imaplib.IMAP4:
         server = imaplib.IMAP4_SSL(account.host, account.port, ssl_context=context, timeout=_SECONDS)
     else:
         server = imaplib.IMAP4(account.host, account.port, timeout=_SECONDS)
+    try:
         if account.security == "starttls":
             server.starttls(context)
-    server.login(account.username, account.password)
+        server.login(account.username, account.password)
+    except BaseException:
+        server.shutdown()
+        raise
     return server
 
 

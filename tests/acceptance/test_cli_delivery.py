@@ -117,7 +117,14 @@ def test_a_stopped_sender_finishes_what_is_in_hand_and_goes_on_later(site: MailK
     with Server(Script(at=slow)) as server:
         site.mail(server.port)
         command = [sys.executable, "-m", "publisher", "send", "daily"]
-        process = subprocess.Popen(command, cwd=site.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        # A shell starts what it runs in the background with SIGINT ignored, and that is handed down.
+        process = subprocess.Popen(
+            command,
+            cwd=site.root,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        )
         while not server.accepted:
             time.sleep(0.02)
         process.send_signal(how)
