@@ -69,7 +69,7 @@ def standing(site: Site, row: IssueRow, states: dict[DeliveryState, int]) -> str
     open_states = (DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.HANDED_OVER, DeliveryState.DEFERRED)
     waiting = sum(states.get(one, 0) for one in open_states)
     if not states:
-        return "no readers"
+        return f"nobody gets it: nobody followed {row.digest} when it was made, or everybody had all of it before"
     if not waiting:
         return "sent, but for uncertain copies" if states.get(DeliveryState.UNCERTAIN) else "sent"
     if row.is_paused:

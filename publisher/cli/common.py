@@ -64,8 +64,9 @@ def parse_at(text: str | None, zone: ZoneInfo) -> datetime:
 
 
 def in_words(count: int, noun: str) -> str:
-    """Return ``1 file``, ``12,000 files``."""
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+    """Return ``1 file``, ``12,000 files``, ``2 copies``."""
+    many = noun[:-1] + "ies" if noun.endswith(("py", "ry")) else noun + "s"
+    return f"{count:,} {noun if count == 1 else many}"
 
 
 def waiting_for(holder: str) -> None:

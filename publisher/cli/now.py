@@ -94,9 +94,7 @@ def _issues(site: Site, report: PublishReport, folder: Path) -> list[str]:
         )
         lines.append(f"             see {folder / one.path / 'index.html'}")
         if one.shortened:
-            lines.append(
-                f"             {in_words(one.shortened, 'story').replace('storys', 'stories')} shortened to fit"
-            )
+            lines.append(f"             {in_words(one.shortened, 'story')} shortened to fit")
         if one.errors:
             held = in_words(len(one.errors), "error")
             lines.append(f"             {held}, it may not be sent: {one.errors[0]}")
@@ -127,7 +125,7 @@ def _readers(one: IssueNote) -> str:
 def _sent(report: PublishReport) -> list[str]:
     lines = []
     for one in report.mailed:
-        counts = [f"{in_words(one.accepted, 'copy').replace('copys', 'copies')} accepted"]
+        counts = [f"{in_words(one.accepted, 'copy')} accepted"]
         counts += [f"{count:,} {word}" for count, word in ((one.deferred, "deferred"), (one.failed, "failed")) if count]
         lines.append(f"  mail       {one.issue}: {', '.join(counts)}")
         if one.trouble:

@@ -52,7 +52,7 @@ def lines(boxes: list[Box]) -> list[str]:
         shown.append(f"{row.digest}/{row.name}  No. {row.number}  {row.subject}")
         counts = [f"{box.states[state]:,} {state.value}" for state in DeliveryState if box.states.get(state)]
         shown.append(
-            f"  {box.standing}: " + (f"{in_words(box.readers, 'reader')} ({', '.join(counts)})" if counts else "nobody")
+            f"  {box.standing}" + (f": {in_words(box.readers, 'reader')} ({', '.join(counts)})" if counts else "")
         )
         if box.due is not None:
             shown.append(f"  the next deferred copy is due at {box.due:%Y-%m-%d %H:%M}")

@@ -106,9 +106,11 @@ def sent_lines(site: Site, sent: Sent) -> list[str]:
     """Return the lines that a person reads."""
     tally, name = sent.tally, f"{sent.digest}/{sent.name}"
     rate = f", {tally.done / sent.seconds:,.0f} a second" if sent.seconds >= 1 and tally.done > 1 else ""
-    lines = [f"Sent {name}: {in_words(tally.accepted, 'copy').replace('copys', 'copies')} accepted{rate}"]
+    lines = [f"Sent {name}: {in_words(tally.accepted, 'copy')} accepted{rate}"]
     if not sent.states:
-        lines = [f"{name} has no readers: it was made before anybody followed {sent.digest}."]
+        lines = [
+            f"Nobody gets {name}: nobody followed {sent.digest} when it was made, or everybody had all of it before."
+        ]
     lines += [
         f"  {count:,} {word}"
         for count, word in (
@@ -124,9 +126,7 @@ def sent_lines(site: Site, sent: Sent) -> list[str]:
         lines.append(f"  These domains ask for patience: {', '.join(sent.resting)}")
     if sent.waiting:
         comes = f", the next at {sent.next_due.astimezone(site.tz):%Y-%m-%d %H:%M}" if sent.next_due else ""
-        lines.append(
-            f"  {in_words(sent.waiting, 'copy').replace('copys', 'copies')} still to be sent{comes}: run 'publish send {name}' again"
-        )
+        lines.append(f"  {in_words(sent.waiting, 'copy')} still to be sent{comes}: run 'publish send {name}' again")
     if sent.uncertain:
         lines.append(
             f"  Nobody knows whether these {len(sent.uncertain):,} were delivered; --uncertain resend or skip decides:"
