@@ -231,8 +231,8 @@ class _Run:
         dispatcher = Dispatcher(ledger, Pace(limit_of), maker.make, limit=limit)
         lanes = max(1, min(settings.connections, due, limit or due))
         try:
-            with self._running(ledger, dispatcher, transport, lanes) as threads:
-                self._attend(threads, dispatcher, due if limit is None else min(due, limit))
+            with self._running(ledger, dispatcher, transport, lanes) as are_done:
+                self._attend(are_done, dispatcher, due if limit is None else min(due, limit))
         finally:
             sent.tally, sent.trouble, sent.resting = dispatcher.tally, dispatcher.trouble, dispatcher.resting()
             self._put_back(transport)
@@ -245,29 +245,35 @@ class _Run:
     @contextmanager
     def _running(
         self, ledger: Ledger, dispatcher: Dispatcher, transport: Transport, lanes: int
-    ) -> Iterator[list[threading.Thread]]:
+    ) -> Iterator[threading.Event]:
+        """Start the connections; yield what is set when the last of them has ended."""
         ledger.start()
-        threads = [
-            threading.Thread(target=dispatcher.run_lane, args=(transport, lane), name=f"lane {lane}", daemon=True)
-            for lane in range(lanes)
-        ]
-        for one in threads:
-            one.start()
+        are_done, left, lock = threading.Event(), [lanes], threading.Lock()
+
+        def run(lane: int) -> None:
+            try:
+                dispatcher.run_lane(transport, lane)
+            finally:
+                with lock:
+                    left[0] -= 1
+                    if not left[0]:
+                        are_done.set()
+
+        for lane in range(lanes):
+            threading.Thread(target=run, args=(lane,), name=f"lane {lane}", daemon=True).start()
         try:
-            yield threads
+            yield are_done
         finally:
-            # Whatever ends the run: messages in hand are finished, and what became of them is written down.
+            # Whatever ends the run: messages in hand are finished, and what became of them is written down. Not
+            # by Thread.join: one that a signal has interrupted takes the thread for ended.
             dispatcher.stop()
-            for one in threads:
-                one.join()
+            are_done.wait()
             ledger.close()
 
-    def _attend(self, threads: list[threading.Thread], dispatcher: Dispatcher, total: int) -> None:
+    def _attend(self, are_done: threading.Event, dispatcher: Dispatcher, total: int) -> None:
         """Wait for the end of the run; tell how far it is, and look whether a person has stopped the issue."""
         looked = self._clock()
-        while any(one.is_alive() for one in threads):
-            for one in threads:
-                one.join(_GLANCE / len(threads))
+        while not are_done.wait(_GLANCE):
             self._watch(dispatcher.tally, total)
             if self._clock() - looked >= timedelta(seconds=1):
                 looked = self._clock()
