@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, time
 from enum import StrEnum
 
 __all__ = [
     "ALL",
     "Article",
     "Author",
+    "CatchUp",
     "Channel",
     "Correction",
     "DeliveryState",
@@ -20,6 +21,7 @@ __all__ = [
     "FeedFormat",
     "Image",
     "Issue",
+    "LatePolicy",
     "Query",
     "Record",
     "SendPolicy",
@@ -75,6 +77,24 @@ class DeliveryState(StrEnum):
     UNCERTAIN = "uncertain"
     #: The reader left, or was taken off the list, before her turn came.
     SUPPRESSED = "suppressed"
+
+
+class CatchUp(StrEnum):
+    """What becomes of slots that were missed, because nothing ran or clocks were put forward."""
+
+    #: The newest of them is made up for; it stands for all.
+    LATEST = "latest"
+    #: None is.
+    NONE = "none"
+    #: Each is, oldest first.
+    ALL = "all"
+
+
+class LatePolicy(StrEnum):
+    """What becomes of a copy that comes too late for the morning that it was made for."""
+
+    SEND = "send"
+    DROP = "drop"
 
 
 class UncertainPolicy(StrEnum):
@@ -299,8 +319,8 @@ class Digest:
     #: Bytes that an issue's HTML may take.
     size_limit: int = 90 * 1024
     utm: Utm | None = None
-    #: Crontab text in the site's zone, or None for an issue on demand only.
-    cadence: str | None = None
+    #: When a copy is due on its reader's own clock; None for as soon as the issue may be sent.
+    deliver_at: time | None = None
     send: SendPolicy = SendPolicy.REVIEW
     #: True where readers get articles that they have had in an issue of another digest.
     repeat: bool = False

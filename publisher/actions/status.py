@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from publisher.actions.outbox import row_dict
-from publisher.cadence import next_slot, parse_cadence
+from publisher.cadence import next_slot
 from publisher.config import Site
 from publisher.model import DeliveryState
 from publisher.store import announcements, corrections, deliveries, issues, sources, subscribers
@@ -98,7 +98,8 @@ def status(site: Site, now: datetime) -> Status:
         rows = issues.issues(connection)
         digests = []
         for digest in site.all_digests():
-            slot = next_slot(parse_cadence(digest.cadence), site.tz, now) if digest.cadence else None
+            timetable = site.digests[digest.slug].timetable(site.tz)
+            slot = next_slot(timetable, now) if timetable else None
             digests.append(
                 DigestStatus(
                     slug=digest.slug,

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, StringConstraints, field_validator
 
 from publisher.config import checks
 from publisher.config.kinds import Limit, Settings, Slug, Text, Url, query_of
+from publisher.config.schedules import Cadences, Zone
 from publisher.model import FeedFormat, Query
 
 __all__ = ["AnnounceSettings", "ChannelSettings", "CloudSettings", "FeedSettings", "LogoSettings"]
@@ -94,6 +95,9 @@ class FeedSettings(Settings):
     icon: Url | None = None
     #: A picture that stands for a feed.
     logo: LogoSettings | None = None
+    #: When a run looks after articles/, beside at once when something changes there; and on which clock.
+    cadence: Cadences = ("*/15 * * * *",)
+    zone: Zone | None = None
     #: The site's own feeds: the name of the file → what is in it.
     channels: dict[Slug, ChannelSettings] = Field(default_factory=dict)
 

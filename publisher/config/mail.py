@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import re
+from datetime import time
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, field_validator
 
+from publisher.cadence import parse_local
 from publisher.config import checks
 from publisher.config.kinds import Address, Settings, Text, query_of
-from publisher.model import Digest, FacetKind, SendPolicy, Utm
+from publisher.config.schedules import ScheduleSettings
+from publisher.model import Digest, FacetKind, LatePolicy, SendPolicy, Utm
 
 __all__ = ["DigestSettings", "MailSettings", "UtmSettings"]
+
+
+def _local_time(value: object) -> object:
+    return parse_local(str(value))
+
+
+LocalTime = Annotated[time, BeforeValidator(_local_time)]
 
 
 class UtmSettings(Settings):
@@ -23,8 +33,8 @@ class UtmSettings(Settings):
     campaign: Text = "{{ digest.slug }}-{{ number }}"
 
 
-class DigestSettings(Settings):
-    """One newsletter."""
+class DigestSettings(ScheduleSettings):
+    """One newsletter. Without a cadence its issues are made by ``publish now`` alone."""
 
     title: Text
     topic: tuple[Text, ...] = ()
@@ -51,8 +61,11 @@ class DigestSettings(Settings):
     #: The HTML is kept below so many KB (1,024 bytes); Gmail cuts off at 102.
     size_limit: Annotated[int, Field(ge=20, le=90)] = 90
     utm: UtmSettings | None = None
-    #: Crontab text in the site's zone.
-    cadence: str | None = None
+    #: When copies are due on their readers' own clocks; as soon as the issue may be sent by default.
+    deliver_at: LocalTime | None = None
+    #: Hours after which a copy comes too late for that, and what becomes of it.
+    late_hours: Annotated[int, Field(ge=1, le=24 * 7)] = 6
+    when_late: LatePolicy = LatePolicy.SEND
     send: SendPolicy = SendPolicy.REVIEW
     #: Whether readers get an article again that another digest has brought them.
     repeat: bool = False
@@ -69,15 +82,6 @@ class DigestSettings(Settings):
     def _grouped(cls, value: tuple[str, ...], info: Any) -> tuple[str, ...]:
         if value and info.data.get("group_by") is None:
             raise ValueError("names groups, and group_by does not say what they are: topic, region or brand")
-        return value
-
-    @field_validator("cadence")
-    @classmethod
-    def _understood(cls, value: str | None) -> str | None:
-        if value is not None:
-            from publisher.cadence import parse_cadence
-
-            parse_cadence(value)
         return value
 
     def digest(self, slug: str) -> Digest:
@@ -97,7 +101,7 @@ class DigestSettings(Settings):
             briefs_after=self.briefs_after,
             size_limit=self.size_limit * 1024,
             utm=Utm(source=self.utm.source, medium=self.utm.medium, campaign=self.utm.campaign) if self.utm else None,
-            cadence=self.cadence,
+            deliver_at=self.deliver_at,
             send=self.send,
             repeat=self.repeat,
         )

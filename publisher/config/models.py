@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,6 +19,7 @@ from publisher.config.delivery import BounceSettings, DeliverySettings, DkimSett
 from publisher.config.feeds import AnnounceSettings, FeedSettings
 from publisher.config.kinds import Language, Settings, Slug, Text
 from publisher.config.mail import DigestSettings, MailSettings
+from publisher.config.schedules import Schedule, ScheduleSettings, Zone
 from publisher.config.secrets import Secret
 from publisher.config.theme import ThemeSettings
 from publisher.model import Digest, FacetKind, Query
@@ -78,7 +80,7 @@ class Site(Settings):
     #: The seed of article ids. Base_url's host by default; set it before you move house.
     id: Text | None = None
     language: Language = "en"
-    zone: Annotated[str, AfterValidator(checks.zone)] = "UTC"
+    zone: Zone = "UTC"
     #: Named where an article has no author; the site's title by default.
     author: Text | None = None
     rights: str | None = None
@@ -214,6 +216,21 @@ class Site(Settings):
         """The newsletters, in the order of the settings."""
         return tuple(one.digest(slug) for slug, one in self.digests.items())
 
+    def schedules(self) -> tuple[Schedule, ...]:
+        """What runs by a timetable: the feeds, then the newsletters in the order of the settings."""
+        feeds = ScheduleSettings(cadence=self.feeds.cadence, zone=self.feeds.zone)
+        named = {"feeds": feeds, **{f"digest:{slug}": one for slug, one in self.digests.items()}}
+        return tuple(
+            Schedule(
+                name=name,
+                timetable=table,
+                catch_up=one.catch_up,
+                at_most_late=timedelta(hours=one.catch_up_hours),
+            )
+            for name, one in named.items()
+            if (table := one.timetable(self.tz)) is not None
+        )
+
     def fingerprint(self) -> str:
         """A hash of every setting that shows in a feed's bytes."""
         shown = self.model_dump(
@@ -230,5 +247,7 @@ class Site(Settings):
                 "theme",
                 "zone",
             },
+            # When they are made does not show.
+            exclude={"feeds": {"cadence", "zone"}},
         )
         return hashlib.sha256(json.dumps(shown, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,168 @@
+"""Times of day and a zone → slots: the instants at which something is to run.
+
+Every wall time that is asked for has its slot, whatever clocks do that day. One that a change skips is at
+the first instant after the gap; one that a change repeats is at the first of the two. Who asks for every
+hour asks for an interval and gets it: the repeated hour twice, and of the skipped one what real time has.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import takewhile
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from publisher.cadence.crontab import Cadence, next_day, times
+from publisher.model import CatchUp
+
+__all__ = ["ON_TIME", "Timetable", "due_slots", "localise", "next_slot", "previous_slot", "slots_between"]
+
+#: A slot that is found within this time is not a missed one: a cron job may look only so often.
+ON_TIME: Final = timedelta(minutes=15)
+_DAY: Final = timedelta(days=1)
+#: Clocks anywhere, at any time, are less than so far from UTC.
+_WIDEST: Final = timedelta(hours=16)
+#: How far back the previous slot is looked for, step by step: the rarest day comes within forty years.
+_BACK: Final = tuple(timedelta(days=days) for days in (1, 8, 63, 400, 3_300, 15_000))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timetable:
+    """When something runs: one or more cadences on the clock of a zone, less what the calendar takes out."""
+
+    cadences: tuple[Cadence, ...]
+    zone: ZoneInfo
+    #: First and last day on which anything runs; None for no bound.
+    starts: date | None = None
+    ends: date | None = None
+    #: (first, last) of days on which nothing runs.
+    blackout: tuple[tuple[date, date], ...] = ()
+
+    def allows(self, day: date) -> bool:
+        """Tell whether anything may run on a day."""
+        if (self.starts is not None and day < self.starts) or (self.ends is not None and day > self.ends):
+            return False
+        return not any(first <= day <= last for first, last in self.blackout)
+
+
+def localise(wall: datetime, zone: ZoneInfo) -> datetime:
+    """Return the instant, in UTC, at which clocks in ``zone`` first show ``wall`` or later.
+
+    A time that a clock change skips becomes the first instant after the gap; of a time that
+    occurs twice the first is taken.
+    """
+    early = wall.replace(tzinfo=zone, fold=0)
+    instant = early.astimezone(UTC)
+    if instant.astimezone(zone).replace(tzinfo=None) == wall:
+        return instant
+    # PEP 495: in a gap, fold=1 gives the instant before and fold=0 the one after the change.
+    low, high = wall.replace(tzinfo=zone, fold=1).astimezone(UTC), instant
+    target = high.astimezone(zone).utcoffset()
+    while high - low > timedelta(seconds=1):
+        middle = low + (high - low) / 2
+        middle = middle.replace(microsecond=0)
+        if middle.astimezone(zone).utcoffset() == target:
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+def _as_it_runs(wall: datetime, zone: ZoneInfo) -> Iterator[datetime]:
+    """Yield each instant at which clocks show ``wall``; in a gap, the one at which they would have."""
+    first = wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
+    yield first
+    second = wall.replace(tzinfo=zone, fold=1).astimezone(UTC)
+    # In a gap (PEP 495) fold=1 is the earlier one, and no clock shows it.
+    if second > first:
+        yield second
+
+
+def _slots_of(cadence: Cadence, zone: ZoneInfo, day: date) -> list[datetime]:
+    """Return the slots of one day of the calendar."""
+    walls = [datetime.combine(day, one) for one in times(cadence)]
+    start = datetime.combine(day, time(), zone)
+    offset = (start - _DAY).utcoffset()
+    if offset is not None and offset == start.utcoffset() == (start + 2 * _DAY).utcoffset():
+        # Most days have no change near them.
+        return [(wall - offset).replace(tzinfo=UTC) for wall in walls]
+    if cadence.is_hourly:
+        return sorted({one for wall in walls for one in _as_it_runs(wall, zone)})
+    return sorted({localise(wall, zone) for wall in walls})
+
+
+def _days(timetable: Timetable, first: date) -> Iterator[tuple[date, list[Cadence]]]:
+    """Yield the days on which anything runs, with what asks for it."""
+    day = max(first, timetable.starts) if timetable.starts else first
+    while timetable.ends is None or day <= timetable.ends:
+        coming = {cadence: found for cadence in timetable.cadences if (found := next_day(cadence, day)) is not None}
+        if not coming:
+            return
+        day = min(coming.values())
+        if timetable.allows(day):
+            yield day, [cadence for cadence, found in coming.items() if found == day]
+        day += _DAY
+
+
+def _ascending(timetable: Timetable, after: datetime) -> Iterator[datetime]:
+    """Yield every slot later than ``after``, in order, each once."""
+    held: list[datetime] = []
+    # Where clocks skip a whole day, its slots are on the next.
+    for day, cadences in _days(timetable, (after - 2 * _DAY - _WIDEST).date()):
+        sure = bisect_left(held, datetime.combine(day, time(), UTC) - _WIDEST)
+        yield from held[:sure]
+        found = {slot for one in cadences for slot in _slots_of(one, timetable.zone, day) if slot > after}
+        held = sorted({*held[sure:], *found})
+    yield from held
+
+
+def slots_between(timetable: Timetable, after: datetime, until: datetime) -> Iterator[datetime]:
+    """Yield the slots later than ``after`` and no later than ``until``, in UTC and in order."""
+    return takewhile(lambda slot: slot <= until, _ascending(timetable, after.astimezone(UTC)))
+
+
+def next_slot(timetable: Timetable, after: datetime) -> datetime | None:
+    """Return the first slot later than ``after``, in UTC; None where there is none."""
+    return next(_ascending(timetable, after.astimezone(UTC)), None)
+
+
+def previous_slot(timetable: Timetable, at: datetime) -> datetime | None:
+    """Return the last slot that is no later than ``at``, in UTC; None where there is none."""
+    for back in _BACK:
+        found = None
+        for found in slots_between(timetable, at - back, at):  # noqa: B007 - the last one is what is asked for
+            pass
+        if found is not None:
+            return found
+    return None
+
+
+def due_slots(
+    timetable: Timetable,
+    since: datetime,
+    now: datetime,
+    *,
+    catch_up: CatchUp,
+    at_most_late: timedelta,
+    done: Collection[datetime] = (),
+) -> list[datetime]:
+    """Return the slots that are to be run now, oldest first.
+
+    Args:
+        timetable: when it should have run.
+        since: when the timetable came into force: what was before does not count.
+        now: what time it is.
+        catch_up: what becomes of slots that were missed.
+        at_most_late: those that are older than this are left out.
+        done: slots that were run, or are being run.
+    """
+    if catch_up is CatchUp.ALL:
+        return [slot for slot in slots_between(timetable, max(since, now - at_most_late), now) if slot not in done]
+    slot = previous_slot(timetable, now)
+    late = min(ON_TIME, at_most_late) if catch_up is CatchUp.NONE else at_most_late
+    if slot is None or slot <= since or now - slot > late or slot in done:
+        return []
+    return [slot]

@@ -1,0 +1,231 @@
+"""Slots in every zone of the tz database, against what clocks there show, croniter, and plain APScheduler."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from itertools import islice
+from zoneinfo import ZoneInfo, available_timezones
+
+import pytest
+from apscheduler.triggers.cron import CronTrigger
+from croniter import croniter
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from publisher.cadence import Timetable, local_due, next_slot, parse_cadence, previous_slot, slots_between
+from publisher.cadence.crontab import next_day, times
+
+START, END = datetime(2026, 1, 1, tzinfo=UTC), datetime(2028, 1, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+@lru_cache(maxsize=1)
+def zones() -> dict[ZoneInfo, list[tuple[datetime, timedelta, timedelta]]]:
+    """Every zone → its clock changes in two years: (when, offset before, offset after); of equal ones one."""
+    found: dict[tuple[object, ...], ZoneInfo] = {}
+    every = {}
+    for name in sorted(available_timezones() - {"localtime", "Factory"}):
+        zone = ZoneInfo(name)
+        changes = list(_changes(zone))
+        key = (START.astimezone(zone).utcoffset(), *changes)
+        if key not in found:
+            found[key] = zone
+            every[zone] = changes
+    return every
+
+
+def _changes(zone: ZoneInfo) -> Iterator[tuple[datetime, timedelta, timedelta]]:
+    step, moment = timedelta(hours=12), START - timedelta(days=4)
+    while moment < END + timedelta(days=4):
+        before, after = moment.astimezone(zone).utcoffset(), (moment + step).astimezone(zone).utcoffset()
+        if before != after:
+            low, high = moment, moment + step
+            while high - low > timedelta(seconds=1):
+                middle = low + (high - low) / 2
+                low, high = (middle, high) if middle.astimezone(zone).utcoffset() == before else (low, middle)
+            yield high.replace(microsecond=0), before, after
+        moment += step
+
+
+def expected(
+    wall: datetime, changes: list[tuple[datetime, timedelta, timedelta]], zone: ZoneInfo, *, hourly: bool
+) -> set[datetime]:
+    """What clocks on walls say, with no help of ``fold``."""
+    near = [one for one in changes if abs(one[0].replace(tzinfo=None) - wall) < timedelta(days=2)]
+    if not near:
+        offset = datetime.combine(wall.date(), wall.time(), UTC).astimezone(zone).utcoffset()
+        return {wall.replace(tzinfo=UTC) - offset}
+    offsets = {offset for _, before, after in near for offset in (before, after)}
+    shown = {
+        moment
+        for offset in offsets
+        if (moment := wall.replace(tzinfo=UTC) - offset).astimezone(zone).replace(tzinfo=None) == wall
+    }
+    if shown:
+        return shown if hourly else {min(shown)}
+    for when, before, after in near:
+        if when + before <= wall.replace(tzinfo=UTC) < when + after:
+            return {wall.replace(tzinfo=UTC) - before} if hourly else {when}
+    raise AssertionError((wall, zone))
+
+
+DAILY = ("0 0 * * *", "30 0 * * *", "30 1 * * *", "30 2 * * *", "0 3 * * *", "30 23 * * *", "0 7 * * mon-fri")
+CADENCES = (*DAILY, "0 0 * * mon", "15 2 L * *", "30 2 * * sun#2", "0,30 0-3 * * *", "0 */2 * * sat,sun")
+
+
+@pytest.mark.parametrize("text", CADENCES)
+def test_two_years_in_every_zone_no_slot_twice_and_none_missed(text: str) -> None:
+    cadence = parse_cadence(text)
+    assert len(zones()) > 60
+    for zone, changes in zones().items():
+        table = Timetable(cadences=(cadence,), zone=zone)
+        found = list(slots_between(table, START, END))
+        assert all(one < other for one, other in zip(found, found[1:], strict=False)), zone
+        wanted: set[datetime] = set()
+        day = next_day(cadence, START.date() - timedelta(days=3))
+        while day is not None and day < END.date() + timedelta(days=3):
+            for one in times(cadence):
+                wanted |= expected(datetime.combine(day, one), changes, zone, hourly=False)
+            day = next_day(cadence, day + timedelta(days=1))
+        assert found == sorted(slot for slot in wanted if START < slot <= END), zone
+
+
+@pytest.mark.parametrize("text", DAILY[:6])
+def test_every_day_of_two_years_has_one_slot_in_every_zone(text: str) -> None:
+    for zone in zones():
+        table = Timetable(cadences=(parse_cadence(text),), zone=zone)
+        first, last = datetime(2026, 1, 1, tzinfo=zone), datetime(2027, 12, 31, 23, 59, tzinfo=zone)
+        days = [slot.astimezone(zone).date() for slot in slots_between(table, first - timedelta(seconds=1), last)]
+        # 23:30 that is skipped is at midnight, and so on the next day.
+        assert len(days) == 730, zone
+        assert len(set(days)) >= 728, zone
+
+
+@pytest.mark.parametrize("text", ["0 * * * *", "*/20 * * * *", "45 * * * *"])
+def test_hourly_cadences_follow_real_time_in_every_zone(text: str) -> None:
+    cadence = parse_cadence(text)
+    for zone, changes in zones().items():
+        table = Timetable(cadences=(cadence,), zone=zone)
+        for when, before, after in changes:
+            start, end = when - 30 * HOUR, when + 30 * HOUR
+            found = list(slots_between(table, start, end))
+            wanted: set[datetime] = set()
+            for back in range(-4, 5):
+                for one in times(cadence):
+                    wall = datetime.combine((when + timedelta(days=back)).date(), one)
+                    wanted |= expected(wall, changes, zone, hourly=True)
+            assert found == sorted(slot for slot in wanted if start < slot <= end), zone
+            if (after - before) % HOUR == timedelta(0):
+                gaps = {other - one for one, other in zip(found, found[1:], strict=False)}
+                assert gaps == {HOUR / len(cadence.minutes)}, (zone, when)
+
+
+def test_the_next_slot_and_the_previous_one_agree_with_the_whole_list() -> None:
+    for zone, changes in zones().items():
+        for text in ("30 2 * * *", "*/30 * * * *"):
+            table = Timetable(cadences=(parse_cadence(text),), zone=zone)
+            for when, _, _ in changes[:1]:
+                found = list(slots_between(table, when - 3 * HOUR, when + 30 * HOUR))
+                for one, other in zip(found, found[1:], strict=False):
+                    assert next_slot(table, one) == other, zone
+                    assert previous_slot(table, other - timedelta(seconds=1)) == one, zone
+                    assert previous_slot(table, other) == other, zone
+
+
+def test_what_plain_crontrigger_does_in_the_same_zones() -> None:
+    """The reason for all this: the same days, asked of APScheduler as its documentation shows it."""
+    assert f"{CronTrigger.from_crontab('0 7 * * 1', 'UTC').get_next_fire_time(None, START):%a}" == "Tue"
+    missed, twice = set(), set()
+    for zone, changes in zones().items():
+        for text, wrong in (("0 0 * * *", missed), ("30 2 * * *", twice)):
+            trigger = CronTrigger.from_crontab(text, zone)
+            for when, _, _ in changes:
+                first = when.astimezone(zone).date() - timedelta(days=2)
+                moment = datetime.combine(first, time(), zone) - timedelta(seconds=1)
+                days: list[date] = []
+                while len(days) < 5:
+                    moment = trigger.get_next_fire_time(None, moment + timedelta(seconds=1))
+                    days.append(moment.date())
+                if text == "0 0 * * *" and days != [first + timedelta(days=ahead) for ahead in range(5)]:
+                    wrong.add(zone)
+                if text == "30 2 * * *" and len(set(days)) < 5:
+                    wrong.add(zone)
+    assert missed
+    assert twice
+
+
+# -- against croniter ------------------------------------------------------------------------------
+
+
+def _field(low: int, high: int) -> st.SearchStrategy[str]:
+    number = st.integers(low, high)
+    # croniter takes 0-0 for every day of the week.
+    spans = st.lists(number, min_size=2, max_size=2, unique=True).map(lambda ends: f"{min(ends)}-{max(ends)}")
+    steps = st.tuples(st.one_of(spans, st.just("*")), st.integers(1, 12)).map(lambda both: f"{both[0]}/{both[1]}")
+    part = st.one_of(number.map(str), spans, steps)
+    return st.one_of(st.just("*"), st.lists(part, min_size=1, max_size=3).map(",".join))
+
+
+@settings(max_examples=60)
+@given(
+    minute=_field(0, 59),
+    hour=_field(0, 23),
+    day=_field(1, 31),
+    month=_field(1, 12),
+    weekday=_field(0, 6),
+    after=st.datetimes(datetime(2020, 1, 1), datetime(2040, 1, 1), timezones=st.just(UTC)),
+)
+def test_croniter_says_the_same(minute: str, hour: str, day: str, month: str, weekday: str, after: datetime) -> None:
+    # A day that begins with a star restricts nothing to cron, and something to croniter.
+    if "*" in day + weekday and len({day, weekday} - {"*"}) == 2:
+        weekday = "*"
+    text = f"{minute} {hour} {day} {month} {weekday}"
+    after = after.replace(microsecond=0)
+    try:
+        table = Timetable(cadences=(parse_cadence(text),), zone=ZoneInfo("UTC"))
+    except ValueError as error:
+        assert "never comes" in str(error)
+        with pytest.raises(Exception, match="failed to find next date|Impossible|not acceptable"):
+            croniter(text, after, max_years_between_matches=41).get_next(datetime)
+        return
+    theirs = croniter(text, after, max_years_between_matches=41)
+    ours = islice(slots_between(table, after, after + timedelta(days=3660)), 4)
+    assert [theirs.get_next(datetime) for _ in range(4)][: len(found := list(ours))] == found
+    assert previous_slot(table, after) == croniter(
+        text, after + timedelta(seconds=1), max_years_between_matches=41
+    ).get_prev(datetime)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"), [("0 9 L * *", "0 9 l * *"), ("0 9 * * fri#3", "0 9 * * fri#3"), ("0 9 * * friL", "0 9 * * l5")]
+)
+def test_croniter_has_the_same_last_and_nth_days(ours: str, theirs: str) -> None:
+    table = Timetable(cadences=(parse_cadence(ours),), zone=ZoneInfo("UTC"))
+    reckoned = croniter(theirs, START)
+    found = list(islice(slots_between(table, START, END), 20))
+    assert found == [reckoned.get_next(datetime) for _ in range(20)]
+
+
+# -- readers' mornings -----------------------------------------------------------------------------
+
+
+@given(
+    zone=st.sampled_from(sorted(available_timezones() - {"localtime", "Factory"})),
+    at=st.times().map(lambda one: one.replace(second=0, microsecond=0)),
+    slot=st.datetimes(datetime(2026, 1, 1), datetime(2028, 1, 1), timezones=st.just(UTC)),
+)
+def test_a_morning_is_the_first_one_after_the_slot(zone: str, at: time, slot: datetime) -> None:
+    where = ZoneInfo(zone)
+    due = local_due(slot, at, where)
+    assert slot <= due <= slot + timedelta(hours=26)
+    # It is the slot of a daily cadence on her clock: through both clock changes.
+    daily = Timetable(cadences=(parse_cadence(f"{at.minute} {at.hour} * * *"),), zone=where)
+    assert due == next_slot(daily, slot - timedelta(microseconds=1))
+
+
+def test_local_times_are_localised_once_a_day() -> None:
+    london = ZoneInfo("Europe/London")
+    dues = [local_due(datetime(2027, 3, day, 18, tzinfo=UTC), time(1, 30), london) for day in (26, 27, 28)]
+    assert [f"{due:%d %H:%M}" for due in dues] == ["27 01:30", "28 01:00", "29 00:30"]
