@@ -6,7 +6,8 @@
     ├── SettingsError              exit status 2: publisher.toml or the command line is wrong
     ├── StoreError                 the database cannot be used
     │   ├── SchemaTooNew           a newer publisher has been at this database
-    │   └── StoreBusy              another run holds the site and did not finish in time
+    │   ├── StoreBusy              another run holds the site and did not finish in time
+    │   └── SlotLost               another runner has taken a slot over
     ├── StageError                 a file cannot be written into feeds/ or outbox/
     ├── TemplateError              a template is missing or broken
     ├── BrowserMissing             there is no Chromium to look with, or nothing to drive it
@@ -24,6 +25,7 @@ __all__ = [
     "RemoteError",
     "SchemaTooNew",
     "SettingsError",
+    "SlotLost",
     "StageError",
     "StoreBusy",
     "StoreError",
@@ -53,6 +55,10 @@ class SchemaTooNew(StoreError):
 
 class StoreBusy(StoreError):
     """Another run holds the site, and did not let go within the time allowed."""
+
+
+class SlotLost(StoreError):
+    """A slot that was begun is another runner's: this one was asleep for too long. Nothing of its work is kept."""
 
 
 class StageError(PublisherError):

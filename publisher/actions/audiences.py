@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from publisher.actions.mornings import Mornings
 from publisher.model import Article, Digest, Issue, Query
 from publisher.selection import Selection, editions
 from publisher.store import deliveries, issues, subscribers
 
-__all__ = ["Audience", "audience_of", "freeze"]
+__all__ = ["Audience", "Frozen", "audience_of", "freeze"]
 
 #: What readers who get the same of an issue have in common: their question, and copies (issue, edition) they have.
 _Class = tuple[int, tuple[tuple[int, int], ...]]
@@ -34,7 +35,7 @@ def audience_of(connection: Connection, digest: Digest, articles: Sequence[Artic
     carried = {} if digest.repeat else issues.carrying(connection, [one.seq for one in articles])
     queries = subscribers.queries(connection)
     classes: dict[_Class, int] = {}
-    for _, question, copies in deliveries.audience(connection, digest.slug, carried.keys()):
+    for _, question, _, copies in deliveries.audience(connection, digest.slug, carried.keys()):
         classes.setdefault((question, copies), len(classes))
     selections = tuple(
         Selection(
@@ -46,8 +47,19 @@ def audience_of(connection: Connection, digest: Digest, articles: Sequence[Artic
     return Audience(digest=digest.slug, overlapping=frozenset(carried), classes=classes, selections=selections)
 
 
-def freeze(connection: Connection, issue_id: int, audience: Audience, made: Issue, articles: Sequence[Article]) -> int:
-    """Queue a copy for every reader who gets something of the issue, in its own transaction; return how many.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frozen:
+    """The copies that were queued."""
+
+    copies: int
+    #: Zone that nobody knows → how many readers have it. Theirs come by the newsroom's clock.
+    unknown_zones: dict[str, int]
+
+
+def freeze(
+    connection: Connection, issue_id: int, audience: Audience, made: Issue, articles: Sequence[Article], due: Mornings
+) -> Frozen:
+    """Queue a copy for every reader who gets something of the issue, in its own transaction.
 
     Args:
         connection: to the store.
@@ -55,6 +67,7 @@ def freeze(connection: Connection, issue_id: int, audience: Audience, made: Issu
         audience: of :func:`audience_of`, in the same transaction.
         made: the issue, with an edition for each thing that readers get.
         articles: what it carries, in the order in which it is shown.
+        due: when a copy is due.
     """
     numbers = {frozenset(one.articles): number for number, one in enumerate(made.editions, 1)}
     by_place: dict[int, int] = {}
@@ -62,10 +75,10 @@ def freeze(connection: Connection, issue_id: int, audience: Audience, made: Issu
         number = numbers[frozenset(one.seq for one in got)]
         by_place.update((place, number) for place in places)
 
-    def copies() -> Iterator[tuple[int, int]]:
-        for number, question, had in deliveries.audience(connection, audience.digest, audience.overlapping):
+    def copies() -> Iterator[tuple[int, int, int]]:
+        for number, question, zone, had in deliveries.audience(connection, audience.digest, audience.overlapping):
             edition = by_place.get(audience.classes[question, had])
             if edition is not None:
-                yield number, edition
+                yield number, edition, due(zone)
 
-    return deliveries.add_deliveries(connection, issue_id, copies())
+    return Frozen(copies=deliveries.add_deliveries(connection, issue_id, copies()), unknown_zones=due.unknown)

@@ -22,7 +22,7 @@ from publisher.actions.suppressing import suppress_reader
 from publisher.config import Site
 from publisher.errors import PublisherError, SettingsError, StoreError
 from publisher.mail.transport import Transport
-from publisher.model import DeliveryState, Edition, UncertainPolicy
+from publisher.model import DeliveryState, Edition, LatePolicy, UncertainPolicy
 from publisher.pacing import Limit, Pace, allowance
 from publisher.store import deliveries, issues, senders
 from publisher.store.database import Database
@@ -55,7 +55,7 @@ class Sent:
     uncertain: list[str] = field(default_factory=list)
     #: Why the run ended before all was done; empty where it did not.
     trouble: str = ""
-    #: When the next deferred copy is due; None for none.
+    #: When the next copy is due that has to wait; None for none.
     next_due: datetime | None = None
     #: Domains that ask for patience.
     resting: list[str] = field(default_factory=list)
@@ -111,6 +111,7 @@ def deliver(
     uncertain: UncertainPolicy | None = None,
     transport: Transport | None = None,
     watch: Watch = lambda tally, total: None,
+    is_stopping: Callable[[], bool] = lambda: False,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Sent:
     """Send an issue's copies that are due, and say what became of them.
@@ -124,6 +125,7 @@ def deliver(
         uncertain: what becomes of copies that an earlier run left uncertain; None leaves them as they are.
         transport: the way out; what the settings name by default.
         watch: told now and then how far the run is.
+        is_stopping: asked now and then; once it says so, messages in hand are finished and no more leave.
         clock: what time it is.
 
     Raises:
@@ -142,12 +144,11 @@ def deliver(
             if uncertain is not None:
                 deliveries.settle_uncertain(connection, row.id, now, uncertain)
             limit = _within_warm_up(connection, site, began, limit)
-            states = deliveries.state_counts(connection, row.id).get(row.id, {})
-            due = states.get(DeliveryState.QUEUED, 0) + states.get(DeliveryState.DEFERRED, 0)
+            due = deliveries.count_due(connection, row.id, now)
         sent = Sent(digest=row.digest, name=row.name, tally=Tally())
         if due and limit != 0:
             with senders.living_sender(db, site.root, f"{socket.gethostname()} {os.getpid()}", now) as number:
-                _Run(site, db, row, ring, number, clock, watch).send(transport, due, limit, sent)
+                _Run(site, db, row, ring, number, clock, watch, is_stopping).send(transport, due, limit, sent)
         _sum_up(db, row, sent)
         if limit == 0 and not sent.trouble:
             sent.trouble = "the warm-up lets no more copies leave today"
@@ -180,7 +181,7 @@ def _sum_up(db: Database, row: IssueRow, sent: Sent) -> None:
     with db.read() as connection:
         sent.states = deliveries.state_counts(connection, row.id).get(row.id, {})
         due = deliveries.next_due(connection, row.id)
-        sent.next_due = datetime.fromtimestamp(due, UTC) if due is not None else None
+        sent.next_due = datetime.fromtimestamp(due, UTC) if due else None
         for one in deliveries.in_state(connection, row.id, DeliveryState.UNCERTAIN):
             reader = find(connection, one.subscriber_id)
             sent.uncertain.append(reader.address if reader else f"reader {one.subscriber_id}, who was forgotten")
@@ -198,6 +199,7 @@ class _Run:
         sender: int,
         clock: Callable[[], datetime],
         watch: Watch,
+        is_stopping: Callable[[], bool],
     ) -> None:
         self._site = site
         self._db = db
@@ -206,6 +208,7 @@ class _Run:
         self._sender = sender
         self._clock = clock
         self._watch = watch
+        self._is_stopping = is_stopping
 
     def send(self, transport: Transport, due: int, limit: int | None, sent: Sent) -> None:
         """Send what is due, and put back what was taken and has not left."""
@@ -218,6 +221,7 @@ class _Run:
                 uncertain=settings.uncertain,
                 retry_days=settings.retry_days,
                 counts_days=settings.warm_up is not None,
+                drop_after=self._drop_after(),
             ),
             clock=lambda: self._clock().astimezone(self._site.tz),
             on_suppress=self._suppress,
@@ -275,11 +279,18 @@ class _Run:
         looked = self._clock()
         while not are_done.wait(_GLANCE):
             self._watch(dispatcher.tally, total)
+            if self._is_stopping():
+                dispatcher.stop("it was stopped")
             if self._clock() - looked >= timedelta(seconds=1):
                 looked = self._clock()
                 with self._db.read() as connection:
                     if issues.issues(connection, only=[self._row.id])[0].is_paused:
                         dispatcher.stop("it was paused")
+
+    def _drop_after(self) -> timedelta | None:
+        digest = self._site.digests[self._row.digest]
+        is_bound = digest.deliver_at is not None and digest.when_late is LatePolicy.DROP
+        return timedelta(hours=digest.late_hours) if is_bound else None
 
     def _edition(self, number: int) -> Edition:
         with self._db.read() as connection:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection
 
 from publisher.actions import audiences
+from publisher.actions.mornings import Mornings
 from publisher.actions.report import IssueNote, PublishReport, WaitingNote
 from publisher.config import Site
 from publisher.errors import TemplateError
@@ -16,15 +18,16 @@ from publisher.selection import Candidate, choose, matches
 from publisher.stage import Stage
 from publisher.store import articles as store
 from publisher.store import feeds as table
-from publisher.store import issues, preparations
+from publisher.store import issues, preparations, slots
 from publisher.store.database import Database
 from publisher.store.feeds import StagedFile
+from publisher.store.slots import Claimed
 from publisher.store.sources import Problem
 
 if TYPE_CHECKING:
     from publisher.actions.composing import Composed
 
-__all__ = ["issue_name", "make_issues", "stage_issues"]
+__all__ = ["issue_name", "make_issue_of", "make_issues", "stage_issues"]
 
 _PAGE: Final = 200
 
@@ -54,12 +57,60 @@ def make_issues(db: Database, site: Site, now: datetime, report: PublishReport) 
             continue
         try:
             with db.write() as connection:
-                if not begun:
-                    _begin(connection, digest, site, now)
-                _make_issue(connection, digest, site, now, report)
+                slot = _free_slot(connection, digest, now)
+                made = _make_issue(connection, digest, site, now, slot)
         except TemplateError as error:
             where = f"digests.{digest.slug}"
             report.refused.append(Problem(where=where, refused=True, reason=f"no issue was made: {error}"))
+        else:
+            _note(made, report)
+
+
+def make_issue_of(
+    db: Database, site: Site, claim: Claimed, *, as_of: datetime, now: datetime, report: PublishReport
+) -> str:
+    """Make the issue of a slot that was claimed, finish the slot in the same transaction, and return what came of it.
+
+    Args:
+        db: the store.
+        site: the settings.
+        claim: the slot; of a digest of the settings.
+        as_of: the issue carries what was out by then.
+        now: what time it is.
+        report: what is told of it.
+
+    Raises:
+        SlotLost: another runner has taken the slot over; nothing was made.
+        TemplateError: its template is broken.
+    """
+    slug = claim.schedule.partition(":")[2]
+    digest = site.digests[slug].digest(slug)
+    with db.write() as connection:
+        slots.finish(connection, claim, now)
+        if claim.slot in issues.slots_taken(connection, slug, claim.slot):
+            slots.note_outcome(connection, claim, outcome := "it has an issue already")
+            return outcome
+        made = _make_issue(connection, digest, site, as_of, claim.slot)
+        outcome = f"{slug}/{issue_name(claim.slot, site)}" if isinstance(made, _Made) else made.reason
+        slots.note_outcome(connection, claim, outcome)
+    _note(made, report)
+    return outcome
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """An issue that was made, and what there is to tell of it."""
+
+    note: IssueNote
+    warnings: tuple[Problem, ...] = ()
+
+
+def _note(made: _Made | WaitingNote, report: PublishReport) -> None:
+    if isinstance(made, WaitingNote):
+        report.waiting.append(made)
+    else:
+        report.issues.append(made.note)
+        report.warnings.extend(made.warnings)
 
 
 def _begin(connection: Connection, digest: Digest, site: Site, now: datetime) -> None:
@@ -87,9 +138,14 @@ def _begin(connection: Connection, digest: Digest, site: Site, now: datetime) ->
     issues.add_pending(connection, [(digest.slug, seq) for seq in [*found, *([lead] if lead is not None else [])]])
 
 
-def _make_issue(connection: Connection, digest: Digest, site: Site, now: datetime, report: PublishReport) -> None:
+def _make_issue(
+    connection: Connection, digest: Digest, site: Site, now: datetime, slot: datetime
+) -> _Made | WaitingNote:
     # A run with nothing to do imports neither templates nor the preflight.
     from publisher.actions.composing import compose, notices
+
+    if digest.slug not in issues.digests_begun(connection):
+        _begin(connection, digest, site, now)
 
     waiting = issues.pending_articles(connection, digest.slug, int(now.timestamp()))
     articles = store.articles_by_seq(connection, list(waiting), site.base_url, site.tz)
@@ -97,9 +153,7 @@ def _make_issue(connection: Connection, digest: Digest, site: Site, now: datetim
     said = preparations.preparation_of(connection, digest.slug)
     choice = choose(digest, candidates, now, lead=said.lead_seq)
     if not choice.articles:
-        report.waiting.append(WaitingNote(digest=digest.slug, reason=choice.reason, articles=len(choice.waiting)))
-        return
-    slot = _free_slot(connection, digest, now)
+        return WaitingNote(digest=digest.slug, reason=choice.reason, articles=len(choice.waiting))
     readers = audiences.audience_of(connection, digest, choice.articles)
     composed = compose(
         site,
@@ -116,9 +170,18 @@ def _make_issue(connection: Connection, digest: Digest, site: Site, now: datetim
     carried = [one.seq for one in composed.articles]
     left = [one.seq for one in (*choice.articles, *choice.waiting) if one.seq not in carried]
     issue_id = issues.add_issue(connection, made, carried, left)
-    copies = audiences.freeze(connection, issue_id, readers, made, composed.articles)
+    mornings = Mornings(slot, digest.deliver_at, site.tz)
+    frozen = audiences.freeze(connection, issue_id, readers, made, composed.articles, mornings)
     preparations.clear_preparation(connection, digest.slug)
-    report.issues.append(_issue_note(composed, digest, site, copies))
+    warnings = [
+        Problem(
+            where=f"{digest.slug}/{made.name}",
+            refused=False,
+            reason=f"nobody knows the zone {zone!r} of {count:,} reader(s); their copies come by {site.zone}",
+        )
+        for zone, count in sorted(frozen.unknown_zones.items())
+    ]
+    return _Made(_issue_note(composed, digest, site, frozen.copies), tuple(warnings))
 
 
 def _issue_note(composed: Composed, digest: Digest, site: Site, readers: int) -> IssueNote:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from publisher.mail.outcome import Outcome, retry_at
@@ -33,6 +33,8 @@ class Rules:
     retry_days: int
     #: Whether anybody asks how many copies left on a day.
     counts_days: bool = False
+    #: How late a copy may be for the time that it was due at; it is dropped then. None for as late as it likes.
+    drop_after: timedelta | None = None
 
 
 @dataclass(slots=True)
@@ -177,7 +179,14 @@ class Ledger:
                         deliveries.count_sent(connection, f"{moment:%Y-%m-%d}", len(batch.handed) - len(lost))
                 for after, limit, without, _ in batch.claims:
                     found = deliveries.claim(
-                        connection, self._issue_id, self._sender, after=after, limit=limit, now=now, without=without
+                        connection,
+                        self._issue_id,
+                        self._sender,
+                        after=after,
+                        limit=limit,
+                        now=now,
+                        without=without,
+                        drop_before=self._drop_before(now),
                     )
                     taken.append(Taken(*found))
         except BaseException as error:
@@ -190,6 +199,10 @@ class Ledger:
             done.release()
         for (_, _, _, then), found_here in zip(batch.claims, taken, strict=True):
             then(found_here)
+
+    def _drop_before(self, now: int) -> int | None:
+        late = self._rules.drop_after
+        return now - int(late.total_seconds()) if late is not None else None
 
     def _settle(self, connection: Connection, batch: _Batch, now: int) -> None:
         rows = []

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from collections.abc import Callable, Collection
+from datetime import UTC, datetime, timedelta
 
 from publisher.actions.deliver import deliver
 from publisher.actions.dispatch import Tally
@@ -15,25 +16,48 @@ from publisher.store import deliveries, issues
 from publisher.store.database import Database
 from publisher.store.issues import IssueRow
 
-__all__ = ["mail_what_may_go"]
+__all__ = ["mail_what_may_go", "may_go", "next_mail"]
 
 
-def mail_what_may_go(site: Site, db: Database, now: datetime, report: PublishReport, progress: Progress) -> None:
+def mail_what_may_go(
+    site: Site,
+    db: Database,
+    now: datetime,
+    report: PublishReport,
+    progress: Progress,
+    *,
+    approved: bool = False,
+    without: Collection[str] = (),
+    is_stopping: Callable[[], bool] = lambda: False,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> None:
     """Send what needs nobody's approval, and note in the report how that went.
 
     An issue older than copies are tried again is left alone: nobody wants last month's news because a
     mail server was named today.
+
+    Args:
+        site, db, now: the settings, their store, and what time it is.
+        report: what is told of it.
+        progress: told now and then how far the work is.
+        approved: send also what somebody has approved.
+        without: issues (``DIGEST/NAME``) that are left alone.
+        is_stopping: asked now and then; once it says so, no more copies leave.
+        clock: what time it is later on.
     """
-    report.undrafted = send_drafts(site, now)
-    for row in _due(site, db, now):
+    if "drafts" not in without:
+        report.undrafted = send_drafts(site, now)
+    for row in may_go(site, db, now, approved=approved):
         name = f"{row.digest}/{row.name}"
+        if name in without or not _is_due(db, row, now):
+            continue
         label = f"sending {name}"
 
         def watch(tally: Tally, total: int, label: str = label) -> None:
             progress(label, tally.done, total)
 
         try:
-            sent = deliver(site, name, watch=watch)
+            sent = deliver(site, name, watch=watch, is_stopping=is_stopping, clock=clock)
         except SettingsError as error:
             report.mailed.append(_nothing(name, str(error)))
             continue
@@ -51,30 +75,43 @@ def mail_what_may_go(site: Site, db: Database, now: datetime, report: PublishRep
                 trouble=sent.trouble,
             )
         )
+        if is_stopping():
+            return
 
 
 def _nothing(name: str, trouble: str) -> Mailed:
     return Mailed(issue=name, accepted=0, deferred=0, failed=0, uncertain=0, waiting=0, trouble=trouble)
 
 
-def _due(site: Site, db: Database, now: datetime) -> list[IssueRow]:
-    """Return issues that leave by themselves and have copies that are due, oldest first."""
+def may_go(site: Site, db: Database, now: datetime, *, approved: bool) -> list[IssueRow]:
+    """Return issues that may leave, as far as a glance tells, oldest first."""
     since = now - timedelta(days=site.delivery.retry_days)
-    found = []
     with db.read() as connection:
-        for row in issues.issues(connection):
-            settings = site.digests.get(row.digest)
-            if settings is None or settings.send is not SendPolicy.AUTO or row.slot < since:
-                continue
-            if row.is_paused or not row.may_be_sent:
-                continue
-            states = deliveries.state_counts(connection, row.id).get(row.id, {})
-            due = deliveries.next_due(connection, row.id)
-            if (
-                states.get(DeliveryState.QUEUED)
-                or states.get(DeliveryState.SENDING)
-                or states.get(DeliveryState.HANDED_OVER)
-                or (due is not None and due <= now.timestamp())
-            ):
-                found.append(row)
+        rows = issues.issues(connection, since=since)
+    found = [
+        row
+        for row in rows
+        if row.digest in site.digests
+        and (site.digests[row.digest].send is SendPolicy.AUTO or (approved and row.approved is not None))
+        and not row.is_paused
+        and row.may_be_sent
+    ]
     return sorted(found, key=lambda row: row.slot)
+
+
+def _is_due(db: Database, row: IssueRow, now: datetime) -> bool:
+    with db.read() as connection:
+        due = deliveries.next_due(connection, row.id)
+        if due is not None and due <= now.timestamp():
+            return True
+        # What a sender that was killed had in its hands.
+        states = deliveries.state_counts(connection, row.id).get(row.id, {})
+        return bool(states.get(DeliveryState.SENDING) or states.get(DeliveryState.HANDED_OVER))
+
+
+def next_mail(site: Site, db: Database, now: datetime) -> datetime | None:
+    """Return when the next copy is due of all that may leave; None where none waits."""
+    rows = may_go(site, db, now, approved=True)
+    with db.read() as connection:
+        dues = [due for row in rows if (due := deliveries.next_due(connection, row.id)) is not None]
+    return datetime.fromtimestamp(min(dues), UTC) if dues else None

@@ -107,7 +107,7 @@ def outbox(site: Site, digest: str | None = None) -> list[Box]:
                     states=states,
                     standing=standing(site, row, states),
                     uncertain=tuple(doubtful),
-                    due=datetime.fromtimestamp(due, UTC).astimezone(site.tz) if due is not None else None,
+                    due=datetime.fromtimestamp(due, UTC).astimezone(site.tz) if due else None,
                 )
             )
     return found

@@ -19,7 +19,7 @@ from publisher.parallel import Workers
 from publisher.store import sources
 from publisher.store.database import Database
 
-__all__ = ["publish"]
+__all__ = ["publish", "regenerate"]
 
 
 def publish(
@@ -52,13 +52,7 @@ def publish(
     with Database.open(site.database_url, dry_run=dry_run) as db:
         lock = nullcontext() if dry_run else db.exclusive(site.root, on_wait=on_wait)
         with lock, Workers() as workers:
-            with db.write() as connection:
-                sync_channels(connection, site)
-            ingest(db, site, now, report, progress, workers)
-            if edit is not None:
-                with db.write() as connection:
-                    edit(connection)
-            stage_feeds(db, site, now, report, progress, workers, dry_run=dry_run)
+            regenerate(db, site, now, report, progress, workers, dry_run=dry_run, edit=edit)
             if edit is None:
                 make_issues(db, site, now, report)
                 stage_issues(db, site, report, dry_run=dry_run)
@@ -70,6 +64,27 @@ def publish(
         with db.read() as connection:
             report.refused = [*sources.problems(connection, refused=True), *report.refused]
     return report
+
+
+def regenerate(
+    db: Database,
+    site: Site,
+    now: datetime,
+    report: PublishReport,
+    progress: Progress,
+    workers: Workers,
+    *,
+    dry_run: bool = False,
+    edit: Callable[[Connection], None] | None = None,
+) -> None:
+    """Read what changed in articles/ and stage the feeds that it touches. The caller holds the site."""
+    with db.write() as connection:
+        sync_channels(connection, site)
+    ingest(db, site, now, report, progress, workers)
+    if edit is not None:
+        with db.write() as connection:
+            edit(connection)
+    stage_feeds(db, site, now, report, progress, workers, dry_run=dry_run)
 
 
 def _mail(site: Site, db: Database, now: datetime, report: PublishReport, progress: Progress) -> None:

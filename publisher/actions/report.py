@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from publisher.store.sources import Problem
 
-__all__ = ["Announced", "IssueNote", "Mailed", "Progress", "PublishReport", "WaitingNote", "silent"]
+__all__ = ["Announced", "IssueNote", "Mailed", "Progress", "PublishReport", "Ran", "WaitingNote", "silent"]
 
 #: Told (what is being done, how many are done, how many there are: 0 where nobody knows) from time to time.
 Progress = Callable[[str, int, int], None]
@@ -81,6 +82,20 @@ class Mailed:
     trouble: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ran:
+    """A slot that was due, and what came of it."""
+
+    #: ``feeds``, or ``digest:SLUG``.
+    schedule: str
+    slot: datetime
+    #: Seconds after the slot at which it was begun.
+    late: float
+    outcome: str
+    #: True where it could not be run, and is to be tried again.
+    is_failed: bool = False
+
+
 @dataclass(slots=True, kw_only=True)
 class PublishReport:
     """The summary of ``publish now``."""
@@ -107,6 +122,8 @@ class PublishReport:
     mailed: list[Mailed] = field(default_factory=list)
     #: What kept drafts from editors.
     undrafted: list[str] = field(default_factory=list)
+    #: Slots that were due in this run.
+    ran: list[Ran] = field(default_factory=list)
 
     @property
     def changed(self) -> bool:
@@ -116,7 +133,8 @@ class PublishReport:
     @property
     def exit_status(self) -> int:
         """0 all well; 1 something lies set aside by name."""
-        return 1 if self.refused or self.undrafted or any(one.trouble or one.uncertain for one in self.mailed) else 0
+        failed = any(one.trouble or one.uncertain for one in self.mailed) or any(one.is_failed for one in self.ran)
+        return 1 if self.refused or self.undrafted or failed else 0
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as ``publish now --json`` prints it."""
@@ -166,4 +184,14 @@ class PublishReport:
                 for one in self.mailed
             ],
             "undrafted": self.undrafted,
+            "ran": [
+                {
+                    "schedule": one.schedule,
+                    "slot": one.slot.isoformat(),
+                    "late": round(one.late, 3),
+                    "outcome": one.outcome,
+                    "failed": one.is_failed,
+                }
+                for one in self.ran
+            ],
         }

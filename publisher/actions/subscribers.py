@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 from sqlalchemy import Connection
 
 from publisher.actions.keys import keyring
+from publisher.actions.mornings import moving
 from publisher.actions.report import Progress, silent
 from publisher.actions.suppressing import suppress_address
 from publisher.address import Address, read_address
@@ -106,10 +107,10 @@ def import_list(
                     continue
                 page.append(one)
                 if len(page) == _PAGE:
-                    _import_page(db, ring, page, defaults, now, result, on_refused)
+                    _import_page(db, site, ring, page, defaults, now, result, on_refused)
                     page = []
                     progress("reading readers", result.lines, 0)
-            _import_page(db, ring, page, defaults, now, result, on_refused)
+            _import_page(db, site, ring, page, defaults, now, result, on_refused)
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"cannot read {path}: {error}") from error
     return result
@@ -132,6 +133,7 @@ def _digests(site: Site, names: Iterable[str]) -> tuple[str, ...]:
 
 def _import_page(
     db: Database,
+    site: Site,
     ring: Keyring,
     page: Sequence[Line],
     defaults: tuple[str, ...],
@@ -167,9 +169,10 @@ def _import_page(
         _add(connection, fresh.values(), defaults, seconds, selections)
         result.added += len(fresh)
         before = store.find_all(connection, [number for number, _ in old])
+        on_move = moving(connection, site, now)
         changed = 0
         for number, one in old:
-            if _change(connection, before[number], one, selections):
+            if _change(connection, before[number], one, selections, on_move):
                 changed += 1
                 # A second line of hers is held against what the first has made of her.
                 before.update(store.find_all(connection, [number]))
@@ -209,12 +212,19 @@ def _add(
     store.subscribe(connection, follows)
 
 
-def _change(connection: Connection, before: Subscriber, line: Line, selections: dict[str, int]) -> bool:
+def _change(
+    connection: Connection,
+    before: Subscriber,
+    line: Line,
+    selections: dict[str, int],
+    on_move: Callable[[int, str], None],
+) -> bool:
     """Give a reader what a line says of her, and return whether that is news."""
     number = before.id
     values: dict[str, Any] = {}
     if line.zone and line.zone != before.zone:
         values["zone"] = line.zone
+        on_move(number, line.zone)
     if line.language and line.language != before.language:
         values["language"] = line.language
     if line.follows is not None:
@@ -279,7 +289,13 @@ def add(
         if known is None:
             _add(connection, [replace(line, digests=chosen)], (), int(now.timestamp()), {})
         else:
-            _change(connection, known, replace(line, digests=(*known.digests, *chosen)), {})
+            _change(
+                connection,
+                known,
+                replace(line, digests=(*known.digests, *chosen)),
+                {},
+                moving(connection, site, now),
+            )
         reader = store.by_key(connection, found.key)
     assert reader is not None
     return reader

@@ -21,6 +21,7 @@ __all__ = [
     "attempts_of",
     "audience",
     "claim",
+    "count_due",
     "count_sent",
     "delivery_of",
     "first_attempt",
@@ -28,6 +29,7 @@ __all__ = [
     "hand_over",
     "in_state",
     "next_due",
+    "put_off",
     "recover",
     "release",
     "sent_on",
@@ -98,15 +100,15 @@ class Attempt:
 
 def audience(
     connection: Connection, digest: str, overlapping: Collection[int]
-) -> Iterator[tuple[int, int, tuple[tuple[int, int], ...]]]:
-    """Yield (reader, question, copies that she has) of every active reader of a digest, by number.
+) -> Iterator[tuple[int, int, str | None, tuple[tuple[int, int], ...]]]:
+    """Yield (reader, question, zone, copies that she has) of every active reader of a digest, by number.
 
     Args:
         connection: to the store.
         digest: its slug.
         overlapping: issues that matter; of others no copies are told, as (issue, edition).
     """
-    columns: list[Any] = [subscriber.c.id, subscriber.c.selection_id]
+    columns: list[Any] = [subscriber.c.id, subscriber.c.selection_id, subscriber.c.zone]
     tables: Any = subscription.join(subscriber, subscriber.c.id == subscription.c.subscriber_id)
     if overlapping:
         columns += [delivery.c.issue_id, delivery.c.edition]
@@ -120,16 +122,16 @@ def audience(
     query = query.order_by(subscription.c.subscriber_id)
     rows = connection.execute(query, execution_options=_STREAMED)
     if not overlapping:
-        for number, question in rows:
-            yield number, question, ()
+        for number, question, zone in rows:
+            yield number, question, zone, ()
         return
-    last: tuple[int, int] | None = None
+    last: tuple[int, int, str | None] | None = None
     copies: list[tuple[int, int]] = []
-    for number, question, issue_id, edition in rows:
+    for number, question, zone, issue_id, edition in rows:
         if last is not None and last[0] != number:
             yield (*last, tuple(sorted(copies)))
             copies = []
-        last = (number, question)
+        last = (number, question, zone)
         if issue_id is not None:
             copies.append((issue_id, edition))
     if last is not None:
@@ -141,20 +143,22 @@ _NEW = insert(delivery).values(
     subscriber_id=bindparam("subscriber_id"),
     edition=bindparam("edition"),
     state=literal_column("'queued'"),
+    due_at=bindparam("due_at"),
 )
 
 
-def add_deliveries(connection: Connection, issue_id: int, rows: Iterable[tuple[int, int]]) -> int:
-    """Queue copies of an issue: (reader, edition) each; return how many."""
+def add_deliveries(connection: Connection, issue_id: int, rows: Iterable[tuple[int, int, int]]) -> int:
+    """Queue copies of an issue: (reader, edition, due, 0 for at once) each; return how many."""
     total = 0
-    page: list[tuple[int, int, int]] = []
-    for number, edition in rows:
-        page.append((issue_id, number, edition))
+    page: list[tuple[int, int, int, int]] = []
+    names = ("issue_id", "subscriber_id", "edition", "due_at")
+    for number, edition, due in rows:
+        page.append((issue_id, number, edition, due))
         if len(page) == 20_000:
             total += len(page)
-            execute_rows(connection, _NEW, ("issue_id", "subscriber_id", "edition"), page)
+            execute_rows(connection, _NEW, names, page)
             page = []
-    execute_rows(connection, _NEW, ("issue_id", "subscriber_id", "edition"), page)
+    execute_rows(connection, _NEW, names, page)
     return total + len(page)
 
 
@@ -179,6 +183,11 @@ _TAKE = (
     )
 )
 _DROP = update(delivery).where(_MINE).values(state=_S.SUPPRESSED.value, changed_at=bindparam("now"), sender_id=None)
+_LATE = (
+    update(delivery)
+    .where(_MINE)
+    .values(state=_S.SUPPRESSED.value, changed_at=bindparam("now"), answer=bindparam("said"), sender_id=None)
+)
 _HAND = (
     update(delivery)
     .where(_MINE, delivery.c.state == _S.SENDING.value, delivery.c.sender_id == bindparam("sender"))
@@ -219,6 +228,8 @@ def _due(issue_id: int, after: int, limit: int, now: int, without: Collection[st
             delivery.c.subscriber_id,
             delivery.c.edition,
             delivery.c.attempts,
+            delivery.c.state,
+            delivery.c.due_at,
             subscriber.c.address,
             subscriber.c.domain,
             subscriber.c.status,
@@ -241,11 +252,19 @@ def _due(issue_id: int, after: int, limit: int, now: int, without: Collection[st
 
 
 def claim(
-    connection: Connection, issue_id: int, sender: int, *, after: int, limit: int, now: int, without: Collection[str]
+    connection: Connection,
+    issue_id: int,
+    sender: int,
+    *,
+    after: int,
+    limit: int,
+    now: int,
+    without: Collection[str],
+    drop_before: int | None = None,
 ) -> tuple[list[Claim], int, int]:
     """Take copies that are due: they are this sender's from now on.
 
-    Copies of readers who left since are suppressed instead.
+    Copies of readers who left since are suppressed instead, and those that come too late.
 
     Args:
         connection: to the store, in a transaction.
@@ -254,13 +273,21 @@ def claim(
         limit: so many at most.
         now: what time it is.
         without: domains that are left alone.
+        drop_before: copies that were due before this and were never tried come too late; None for never.
 
     Returns:
         The copies; the last reader that was looked at (0: there are no more); how many were suppressed.
     """
     rows = connection.execute(_due(issue_id, after, limit, now, without)).all()
     gone = [row.subscriber_id for row in rows if row.status != "active"]
-    taken = [row for row in rows if row.status == "active"]
+    late = set()
+    if drop_before is not None:
+        late = {row.subscriber_id for row in rows if row.state == _S.QUEUED and 0 < row.due_at < drop_before} - set(
+            gone
+        )
+    taken = [row for row in rows if row.status == "active" and row.subscriber_id not in late]
+    said = "it came too late for the time that it was due at"
+    execute_rows(connection, _LATE, ("i", "s", "now", "said"), [(issue_id, number, now, said) for number in late])
     execute_rows(connection, _DROP, ("i", "s", "now"), [(issue_id, number, now) for number in gone])
     execute_rows(
         connection, _TAKE, ("i", "s", "sender", "now"), [(issue_id, row.subscriber_id, sender, now) for row in taken]
@@ -268,7 +295,7 @@ def claim(
     claims = [
         Claim(issue_id, row.subscriber_id, row.edition, row.attempts + 1, row.address, row.domain) for row in taken
     ]
-    return claims, rows[-1].subscriber_id if len(rows) == limit else 0, len(gone)
+    return claims, rows[-1].subscriber_id if len(rows) == limit else 0, len(gone) + len(late)
 
 
 def hand_over(connection: Connection, claims: Sequence[Claim], sender: int, now: int) -> set[tuple[int, int]]:
@@ -428,12 +455,28 @@ def state_counts(connection: Connection, issue_id: int | None = None) -> dict[in
     return found
 
 
+_WAITING: Final[Any] = literal_column("'queued'"), literal_column("'deferred'")
+
+
 def next_due(connection: Connection, issue_id: int) -> int | None:
-    """Return when the next of an issue's deferred copies is due; None for none."""
-    query = select(func.min(delivery.c.due_at)).where(
-        delivery.c.issue_id == issue_id, delivery.c.state == literal_column("'deferred'")
-    )
+    """Return when the next of an issue's copies is due, 0 for at once; None where none waits."""
+    query = select(func.min(delivery.c.due_at)).where(delivery.c.issue_id == issue_id, delivery.c.state.in_(_WAITING))
     return connection.execute(query).scalar()
+
+
+def count_due(connection: Connection, issue_id: int, now: int) -> int:
+    """Return how many of an issue's copies are to leave now."""
+    query = select(func.count()).where(
+        delivery.c.issue_id == issue_id, delivery.c.state.in_(_WAITING), delivery.c.due_at <= now
+    )
+    return int(connection.execute(query).scalar_one())
+
+
+def put_off(connection: Connection, issue_id: int, subscriber_id: int, due: int, now: int) -> None:
+    """Let a copy that has a time of its own, and has not been tried, be due at another one."""
+    mine = and_(delivery.c.issue_id == issue_id, delivery.c.subscriber_id == subscriber_id)
+    waits = and_(delivery.c.state == literal_column("'queued'"), delivery.c.due_at > now)
+    connection.execute(update(delivery).where(mine, waits).values(due_at=due))
 
 
 def sent_on(connection: Connection, day: str) -> int:

@@ -192,9 +192,13 @@ _ARTICLES = (
 )
 
 
-def issues(connection: Connection, *, only: Iterable[int] | None = None) -> list[IssueRow]:
-    """Return issues, newest first; only those of the ids given."""
+def issues(
+    connection: Connection, *, only: Iterable[int] | None = None, since: datetime | None = None
+) -> list[IssueRow]:
+    """Return issues, newest first; only those of the ids given, and of slots from ``since`` on."""
     query = select(issue, _ARTICLES).order_by(issue.c.slot.desc(), issue.c.id.desc())
+    if since is not None:
+        query = query.where(issue.c.slot >= int(since.timestamp()))
     if only is not None:
         query = query.where(issue.c.id.in_(list(only)))
     return [

@@ -1,0 +1,45 @@
+"""Timetables as they were taken up, and the slots that were run."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+_OPEN = "state IN ('due', 'running')"
+
+
+def upgrade() -> None:
+    """Add the tables; a slot that was due before has been nobody's."""
+    op.create_table(
+        "schedule",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("timetable", sa.Text(), nullable=False),
+        sa.Column("taken_up_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
+        "slot_run",
+        sa.Column("schedule", sa.Text(), nullable=False),
+        sa.Column("slot", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("runner", sa.Text(), nullable=False),
+        sa.Column("leased_until", sa.BigInteger(), nullable=False),
+        sa.Column("late_ms", sa.BigInteger(), nullable=True),
+        sa.Column("finished_at", sa.BigInteger(), nullable=True),
+        sa.Column("outcome", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("schedule", "slot"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "ix_slot_run_open",
+        "slot_run",
+        ["schedule"],
+        sqlite_where=sa.text(_OPEN),
+        postgresql_where=sa.text(_OPEN),
+    )
