@@ -109,9 +109,9 @@ def _is_due(db: Database, row: IssueRow, now: datetime) -> bool:
         return bool(states.get(DeliveryState.SENDING) or states.get(DeliveryState.HANDED_OVER))
 
 
-def next_mail(site: Site, db: Database, now: datetime) -> datetime | None:
+def next_mail(site: Site, db: Database, now: datetime, *, without: Collection[str] = ()) -> datetime | None:
     """Return when the next copy is due of all that may leave; None where none waits."""
-    rows = may_go(site, db, now, approved=True)
+    rows = [row for row in may_go(site, db, now, approved=True) if f"{row.digest}/{row.name}" not in without]
     with db.read() as connection:
         dues = [due for row in rows if (due := deliveries.next_due(connection, row.id)) is not None]
     return datetime.fromtimestamp(min(dues), UTC) if dues else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -114,6 +114,8 @@ class PublishReport:
     feed_files: int = 0
     feeds_changed: list[str] = field(default_factory=list)
     feeds_removed: list[str] = field(default_factory=list)
+    #: Why feeds could not be brought up to date, where newsletters went out all the same; empty where they were.
+    feeds_failed: str = ""
     issues: list[IssueNote] = field(default_factory=list)
     #: Issues of which files were missing and have been put back.
     restaged: list[str] = field(default_factory=list)
@@ -146,43 +148,12 @@ class PublishReport:
             "refused": [{"where": one.where, "reason": one.reason} for one in self.refused],
             "warnings": [{"where": one.where, "reason": one.reason} for one in self.warnings],
             "feeds": {"files": self.feed_files, "changed": self.feeds_changed, "removed": self.feeds_removed},
-            "issues": [
-                {
-                    "digest": one.digest,
-                    "number": one.number,
-                    "subject": one.subject,
-                    "articles": one.articles,
-                    "readers": one.readers,
-                    "path": one.path,
-                    "send": one.send,
-                    "renderings": one.renderings,
-                    "shortened": one.shortened,
-                    "html_size": one.html_size,
-                    "errors": list(one.errors),
-                    "warnings": one.warnings,
-                }
-                for one in self.issues
-            ],
+            "issues": [{**asdict(one), "errors": list(one.errors)} for one in self.issues],
             "restaged": self.restaged,
-            "waiting": [{"digest": one.digest, "reason": one.reason, "articles": one.articles} for one in self.waiting],
-            "announced": {
-                "told": self.announced.told,
-                "waiting": self.announced.waiting,
-                "failed": self.announced.failed,
-            },
+            "waiting": [asdict(one) for one in self.waiting],
+            "announced": asdict(self.announced),
             "mailed": sum(one.accepted for one in self.mailed),
-            "sent": [
-                {
-                    "issue": one.issue,
-                    "accepted": one.accepted,
-                    "deferred": one.deferred,
-                    "failed": one.failed,
-                    "uncertain": one.uncertain,
-                    "waiting": one.waiting,
-                    "trouble": one.trouble,
-                }
-                for one in self.mailed
-            ],
+            "sent": [asdict(one) for one in self.mailed],
             "undrafted": self.undrafted,
             "ran": [
                 {

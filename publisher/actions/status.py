@@ -6,15 +6,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import Connection
+
 from publisher.actions.outbox import row_dict
+from publisher.actions.runners import living_runners
 from publisher.cadence import next_slot
 from publisher.config import Site
 from publisher.model import DeliveryState
-from publisher.store import announcements, corrections, deliveries, issues, sources, subscribers
+from publisher.store import announcements, corrections, deliveries, issues, slots, sources, subscribers
 from publisher.store import articles as store
 from publisher.store import feeds as table
 from publisher.store.database import Database
 from publisher.store.issues import IssueRow
+from publisher.store.slots import SlotRun
 from publisher.store.sources import Problem
 
 __all__ = ["DigestStatus", "Status", "status"]
@@ -31,6 +35,8 @@ class DigestStatus:
     waiting: int
     #: The next slot of its cadence, on the newsroom's clock; None without a cadence.
     next: datetime | None
+    #: The newest slot that was begun; None before the first.
+    last: SlotRun | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +60,11 @@ class Status:
     warnings: tuple[Problem, ...]
     #: ``active`` and ``suppressed`` → how many readers.
     readers: dict[str, int]
+    #: The newest slot of the feeds, and the next one, on the newsroom's clock.
+    feeds_last: SlotRun | None
+    feeds_next: datetime | None
+    #: What runners on this machine say of themselves.
+    runners: tuple[dict[str, Any], ...]
     #: Issue → state → how many copies.
     copies: dict[int, dict[DeliveryState, int]]
 
@@ -63,7 +74,14 @@ class Status:
             "articles": self.articles,
             "withdrawn": self.withdrawn,
             "files": self.files,
-            "feeds": {"count": self.feeds, "files": self.feed_files, "due": self.feeds_due},
+            "feeds": {
+                "count": self.feeds,
+                "files": self.feed_files,
+                "due": self.feeds_due,
+                "last": _run_dict(self.feeds_last),
+                "next": self.feeds_next.isoformat() if self.feeds_next else None,
+            },
+            "runners": list(self.runners),
             "announcements": self.announcements,
             "digests": [
                 {
@@ -72,6 +90,7 @@ class Status:
                     "issues": one.issues,
                     "waiting": one.waiting,
                     "next": one.next.isoformat() if one.next else None,
+                    "last": _run_dict(one.last),
                 }
                 for one in self.digests
             ],
@@ -88,6 +107,20 @@ class Status:
         }
 
 
+def _run_dict(run: SlotRun | None) -> dict[str, Any] | None:
+    if run is None:
+        return None
+    return {
+        "slot": run.slot.isoformat(),
+        "state": run.state,
+        "late": run.late,
+        "failures": run.failures,
+        "outcome": run.outcome,
+        "runner": run.runner,
+        "again_at": run.leased_until.isoformat() if run.state == "due" else None,
+    }
+
+
 def status(site: Site, now: datetime) -> Status:
     """Return the state of a site at ``now``. Nothing is changed.
 
@@ -96,17 +129,21 @@ def status(site: Site, now: datetime) -> Status:
     """
     with Database.open(site.database_url, dry_run=True) as db, db.read() as connection:
         rows = issues.issues(connection)
+        coming = {
+            one.name: slot.astimezone(site.tz) if (slot := next_slot(one.timetable, now)) else None
+            for one in site.schedules
+        }
         digests = []
         for digest in site.all_digests():
-            timetable = site.digests[digest.slug].timetable(site.tz)
-            slot = next_slot(timetable, now) if timetable else None
+            name = f"digest:{digest.slug}"
             digests.append(
                 DigestStatus(
                     slug=digest.slug,
                     title=digest.title,
                     issues=sum(row.digest == digest.slug for row in rows),
                     waiting=len(issues.pending_articles(connection, digest.slug, int(now.timestamp()))),
-                    next=slot.astimezone(site.tz) if slot else None,
+                    next=coming.get(name),
+                    last=_newest(connection, name),
                 )
             )
         return Status(
@@ -122,5 +159,12 @@ def status(site: Site, now: datetime) -> Status:
             refused=tuple(sources.problems(connection, refused=True)),
             warnings=tuple(sources.problems(connection, refused=False)),
             readers=subscribers.counts(connection),
+            feeds_last=_newest(connection, "feeds"),
+            feeds_next=coming.get("feeds"),
+            runners=tuple(living_runners(site.root)),
             copies=deliveries.state_counts(connection),
         )
+
+
+def _newest(connection: Connection, name: str) -> SlotRun | None:
+    return next(iter(slots.recent(connection, name)), None)

@@ -63,7 +63,7 @@ def take_turn(
         PublisherError: see ``publisher.errors``. Slots that were claimed are tried again.
     """
     began = clock.now()
-    claims = claim_due(db, site.schedules(), began, runner=runner_name(), lease=lease)
+    claims = claim_due(db, site.schedules, began, runner=runner_name(), lease=lease)
     for one in claims:
         on_claim(one, (began - one.slot).total_seconds())
     if not claims and not always:
@@ -122,7 +122,8 @@ class _Turn:
         mine = [one for one in self._left if one.schedule == "feeds"]
         try:
             regenerate(self._db, self._site, self._now(), self.report, progress, workers)
-        except PublisherError as error:
+        except Exception as error:
+            self.report.feeds_failed = str(error)
             self.report.refused.append(Problem(where="feeds", refused=True, reason=str(error)))
             for one in mine:
                 self._fail(one, error)

@@ -17,6 +17,9 @@ __all__ = ["COMMANDS", "main", "publish"]
 COMMANDS: Final = {
     "init": "Make a new site: settings, a first article, folders.",
     "now": "Read new articles, regenerate feeds and issues, stage them.",
+    "run": "Keep everything going: feeds, issues, mail, each at its time.",
+    "tick": "Do once what 'publish run' does all the time.",
+    "next": "Show when issues and feeds are due next.",
     "note": "Set the editor's note and the lead of a digest's next issue.",
     "preview": "Write what a digest's next issue looks like, and change nothing.",
     "check": "Check feeds and issues against the rules of validators, mail and reader programs.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -12,6 +13,7 @@ from publisher.actions.status import Status, status
 from publisher.cli.common import in_words, parse_at, site_option
 from publisher.config import Site, read_site
 from publisher.model import DeliveryState
+from publisher.store.slots import SlotRun
 
 __all__ = ["command"]
 
@@ -53,19 +55,57 @@ def lines(site: Site, found: Status) -> list[str]:
         shown.append(f"           {in_words(found.feeds_due, 'feed')} still to be staged: run 'publish now'")
     if found.announcements:
         shown.append(f"           {in_words(found.announcements, 'announcement')} to hubs still to be made")
+    shown += _slot(site, found.feeds_last)
     for one in found.digests:
         comes = f", next slot {one.next:%a %Y-%m-%d %H:%M}" if one.next else ""
         waits = f", {in_words(one.waiting, 'article')} waiting" if one.waiting else ""
         shown.append(f"  digest   {one.slug}: {in_words(one.issues, 'issue')}{waits}{comes}")
+        shown += _slot(site, one.last)
     if found.readers:
         left = found.readers.get("suppressed", 0)
         gone = f", {left:,} more written to no longer" if left else ""
         shown.append(f"  readers  {found.readers.get('active', 0):,}{gone}")
+    shown += _runners(site, found)
     shown += _newest(site, found)
     for heading, problems in (("Set aside", found.refused), ("Warnings", found.warnings)):
         if problems:
             shown += ["", f"{heading} ({len(problems):,}):"]
             shown += [f"  {one.where}: {one.reason}" for one in problems]
+    return shown
+
+
+def _slot(site: Site, run: SlotRun | None) -> list[str]:
+    """Return what there is to say of the newest slot of a timetable."""
+    if run is None:
+        return []
+    slot = f"{run.slot.astimezone(site.tz):%a %Y-%m-%d %H:%M}"
+    late = f", begun {run.late:,.1f} s after" if run.late is not None else ""
+    if run.state == "due":
+        again = f"{run.leased_until.astimezone(site.tz):%H:%M:%S}"
+        return [f"           slot {slot} has failed {run.failures} time(s), tried again at {again}: {run.outcome}"]
+    came = run.outcome if run.state in ("done", "skipped") else f"{run.runner} is at it"
+    return [f"           last slot {slot}{late}: {came}"]
+
+
+def _runners(site: Site, found: Status) -> list[str]:
+    if not found.runners:
+        waits = any(one.next for one in found.digests)
+        return (
+            ["  runner   none on this machine: 'publish run', or 'publish tick' by cron, keeps the cadence"]
+            if waits
+            else []
+        )
+    shown = []
+    for one in found.runners:
+        since = datetime.fromisoformat(one["started_at"]).astimezone(site.tz)
+        shown.append(f"  runner   {one['runner']}, since {since:%a %Y-%m-%d %H:%M}")
+        if one["settings_refused"]:
+            shown.append(f"           settings refused, the old ones are in force: {one['settings_refused']}")
+        shown += [
+            f"           {job['name']} has failed {job['failures']} time(s) in a row: {job['said']}"
+            for job in one["jobs"]
+            if job["failures"]
+        ]
     return shown
 
 

@@ -146,6 +146,8 @@ class BounceSettings(Settings):
     #: A Maildir or an mbox on this machine, relative to the site.
     path: Text | None = None
     imap: ImapSettings | None = None
+    #: Minutes after which ``publish run`` looks into it again.
+    every_minutes: Annotated[int, Field(ge=1, le=1440)] = 10
 
     @model_validator(mode="after")
     def _one(self) -> BounceSettings:

@@ -216,6 +216,7 @@ class Site(Settings):
         """The newsletters, in the order of the settings."""
         return tuple(one.digest(slug) for slug, one in self.digests.items())
 
+    @cached_property
     def schedules(self) -> tuple[Schedule, ...]:
         """What runs by a timetable: the feeds, then the newsletters in the order of the settings."""
         feeds = ScheduleSettings(cadence=self.feeds.cadence, zone=self.feeds.zone)

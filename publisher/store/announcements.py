@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, func, select, update
 from publisher.store.bulk import insert_rows
 from publisher.store.schema import announcement
 
-__all__ = ["Announcement", "announce", "defer", "due", "forget", "forget_feed", "forget_others", "waiting"]
+__all__ = ["Announcement", "announce", "defer", "due", "forget", "forget_feed", "forget_others", "next_due", "waiting"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +49,11 @@ def due(connection: Connection, now: int | None) -> list[Announcement]:
     if now is not None:
         query = query.where(announcement.c.due_at <= now)
     return [Announcement(**row) for row in connection.execute(query).mappings()]
+
+
+def next_due(connection: Connection) -> int | None:
+    """Return when the next announcement is to be made, 0 for at once; None for none."""
+    return connection.execute(select(func.min(announcement.c.due_at))).scalar()
 
 
 def waiting(connection: Connection) -> int:

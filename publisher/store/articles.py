@@ -31,6 +31,7 @@ __all__ = [
     "last_seq",
     "newest",
     "newest_of",
+    "next_out",
     "paths_taken",
     "published_since",
     "seqs_changed_between",
@@ -298,6 +299,14 @@ def published_since(connection: Connection, after: int, now: int, limit: int) ->
         .limit(limit)
     )
     return [(seq, text) for seq, text in connection.execute(query)]
+
+
+def next_out(connection: Connection, now: int) -> int | None:
+    """Return when the next article is out whose time has not come; None where none waits."""
+    query = select(func.min(article.c.published_at)).where(
+        article.c.published_at > now, article.c.retracted_at.is_(None)
+    )
+    return connection.execute(query).scalar()
 
 
 def newest_of(connection: Connection, seqs: Sequence[int], limit: int) -> list[int]:

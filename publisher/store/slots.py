@@ -73,6 +73,11 @@ class SlotRun:
     finished_at: datetime | None
     outcome: str
 
+    @property
+    def failures(self) -> int:
+        """How many attempts in a row have failed."""
+        return self.attempt if self.state == "due" else 0
+
 
 def _moment(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,60 @@
+"""``publish tick``: for who has a cron, or a systemd timer, and wants no process that stays."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from publisher.actions.report import PublishReport
+from publisher.actions.tick import tick
+from publisher.cli.common import ProgressLine, site_option, waiting_for
+from publisher.cli.now import summary
+from publisher.config import Site, read_site
+
+__all__ = ["command"]
+
+
+@click.command("tick")
+@site_option
+@click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
+@click.pass_context
+def command(ctx: click.Context, folder: Path, as_json: bool) -> None:
+    """Do once what 'publish run' does all the time.
+
+    Makes the issues whose time has come, brings feeds up to date, sends what may leave and what is
+    to be tried again, tells hubs, reads the mailbox of what came back. Meant to be called every
+    few minutes by cron or a systemd timer; says nothing where there was nothing to do. Calls may
+    overlap, and run beside 'publish run': no slot is run twice.
+
+    Exit status: 0 all well; 1 something lies set aside or could not be done; 2 usage or settings;
+    3 failed.
+    """
+    site = read_site(folder)
+    with ProgressLine() as progress:
+        report = tick(site, progress=progress, on_wait=waiting_for)
+    if as_json:
+        click.echo(json.dumps(report.as_dict(), ensure_ascii=False, indent=2))
+    elif _is_news(report):
+        for line in [*summary(site, report, folder), *_ran(site, report)]:
+            click.echo(line)
+    ctx.exit(report.exit_status)
+
+
+def _is_news(report: PublishReport) -> bool:
+    done = report.changed or report.mailed or report.undrafted or report.announced.failed
+    return bool(done or report.feeds_failed or any(one.is_failed for one in report.ran) or report.files_read)
+
+
+def _ran(site: Site, report: PublishReport) -> list[str]:
+    issues = [one for one in report.ran if one.schedule != "feeds" or one.is_failed]
+    if not issues:
+        return []
+    lines = ["", "Slots:"]
+    for one in issues:
+        slot = one.slot.astimezone(site.tz)
+        again = "; it is tried again" if one.is_failed else ""
+        name = one.schedule.partition(":")[2] or one.schedule
+        lines.append(f"  {name} {slot:%Y-%m-%d %H:%M}, begun {one.late:,.0f} s after: {one.outcome}{again}")
+    return lines

@@ -1,0 +1,265 @@
+"""What the runner does, job by job: publish, mail, announce, read what bounced, sweep."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from publisher.actions.announce import announce
+from publisher.actions.planning import LEASE, first_due
+from publisher.actions.report import Mailed, PublishReport
+from publisher.actions.turn import take_turn
+from publisher.clock import Clock
+from publisher.config import Site
+from publisher.errors import PublisherError
+from publisher.schedule.lane import Stopped, back_off
+from publisher.schedule.logs import Log
+from publisher.store import announcements, articles, slots
+from publisher.store.database import Database
+from publisher.store.slots import Claimed
+
+__all__ = ["Jobs"]
+
+#: Slots are remembered for so long.
+_KEPT: Final = timedelta(days=90)
+#: No job is begun again sooner than this for what it left undone without a failure.
+_BREATH: Final = timedelta(seconds=15)
+#: Seconds between two lines that tell how far long work is.
+_INTERVAL: Final = 5.0
+
+
+class Jobs:
+    """The work itself. Each method is one lane's and never runs twice at a time."""
+
+    def __init__(
+        self,
+        site: Site,
+        db: Database,
+        clock: Clock,
+        log: Log,
+        *,
+        wake: Callable[[str], None],
+        wake_at: Callable[[str, str, datetime], None],
+        lease: timedelta = LEASE,
+    ) -> None:
+        """Begin.
+
+        Args:
+            site, db: the settings and their store; replaced when settings are read again.
+            clock: what time it is.
+            log: what is told of everything.
+            wake: told the name of a job that has something to do now.
+            wake_at: told a name for the reason, a job's, and when that has something to do.
+            lease: how long a slot is this runner's without its being heard of.
+        """
+        self.site = site
+        self.db = db
+        self._clock = clock
+        self._log = log
+        self._wake = wake
+        self._wake_at = wake_at
+        self._lease = lease
+        self._is_stopping = threading.Event()
+        #: Set where articles/ has changed, or an article's time has come.
+        self._is_changed = threading.Event()
+        #: Issue → how often in a row it could not be sent, and when it is tried again.
+        self._held: dict[str, tuple[int, datetime]] = {}
+        self._told = 0.0
+
+    def stop(self) -> None:
+        """Lay work down where that loses nothing; messages in hand are finished."""
+        self._is_stopping.set()
+
+    def articles_changed(self) -> None:
+        """Look into articles/ at once."""
+        self._is_changed.set()
+        self._wake("publish")
+
+    # -- publish -------------------------------------------------------------------------------
+
+    def publish(self) -> None:
+        """Run the slots that are due, and bring feeds up to date where articles have changed."""
+        always = self._is_changed.is_set()
+        self._is_changed.clear()
+        try:
+            report = take_turn(
+                self.site,
+                self.db,
+                self._clock,
+                always=always,
+                lease=self._lease,
+                progress=self._progress,
+                on_wait=lambda holder: self._log.info("waiting", job="publish", holder=holder),
+                on_claim=self._claimed,
+            )
+        except BaseException:
+            self._is_changed.set()
+            raise
+        if report is not None:
+            self._tell(report)
+            if report.feeds_changed and (self.site.announce.hubs or self.site.announce.cloud):
+                self._wake("announce")
+            if report.issues:
+                self._wake("mail")
+        self._look_ahead()
+        if report is not None and report.feeds_failed:
+            self._is_changed.set()
+            raise PublisherError(f"feeds: {report.feeds_failed}")
+
+    def _claimed(self, one: Claimed, late: float) -> None:
+        self._log.info("slot begun", schedule=one.schedule, slot=_z(one.slot), late=round(late, 3), attempt=one.attempt)
+
+    def _look_ahead(self) -> None:
+        now = self._clock.now()
+        with self.db.read() as connection:
+            out = articles.next_out(connection, int(now.timestamp()))
+            lapse = first_due(connection, now)
+        if out is not None:
+            self._wake_at("article", "articles", datetime.fromtimestamp(out, UTC))
+        if lapse is not None:
+            self._wake_at("lapse", "publish", lapse)
+
+    def _tell(self, report: PublishReport) -> None:
+        for ran in report.ran:
+            tell = self._log.error if ran.is_failed else self._log.info
+            tell(
+                "slot failed" if ran.is_failed else "slot done",
+                schedule=ran.schedule,
+                slot=_z(ran.slot),
+                came=ran.outcome,
+            )
+        if report.changed:
+            self._log.info(
+                "published",
+                read=report.files_read,
+                new=report.new,
+                edited=report.edited,
+                files=len(report.feeds_changed),
+                removed=len(report.feeds_removed),
+                issues=len(report.issues),
+            )
+        for note in report.issues:
+            self._log.info(
+                "issue made",
+                issue=note.path.partition("/")[2],
+                number=note.number,
+                articles=note.articles,
+                readers=note.readers,
+                send=note.send,
+                errors=len(note.errors),
+            )
+        if report.files_read or report.issues:
+            for problem in report.warnings:
+                self._log.warning("warning", where=problem.where, reason=problem.reason)
+        if report.files_read:
+            for problem in report.refused:
+                self._log.warning("set aside", where=problem.where, reason=problem.reason)
+
+    # -- mail ----------------------------------------------------------------------------------
+
+    def mail(self) -> None:
+        """Send what may leave: issues that need no approval or have it, deferred copies, readers' mornings."""
+        if not self.site.can_send or not self.site.digests:
+            return
+        from publisher.actions.mailing import mail_what_may_go, next_mail
+
+        now = self._clock.now()
+        report = PublishReport(at=now.isoformat(), dry_run=False)
+        resting = {name for name, (_, until) in self._held.items() if until > now}
+        mail_what_may_go(
+            self.site,
+            self.db,
+            now,
+            report,
+            self._progress_of_mail,
+            approved=True,
+            without=resting,
+            is_stopping=self._is_stopping.is_set,
+            clock=self._clock.now,
+        )
+        for one in report.mailed:
+            self._mailed(one)
+        self._hold("drafts", "; ".join(report.undrafted))
+        now = self._clock.now()
+        due = next_mail(self.site, self.db, now, without=self._held)
+        if due is not None:
+            self._wake_at("copies", "mail", max(due, now + _BREATH))
+        if self._held:
+            self._wake_at("held", "mail", min(until for _, until in self._held.values()))
+
+    def _mailed(self, one: Mailed) -> None:
+        self._log.info(
+            "mailed",
+            issue=one.issue,
+            accepted=one.accepted,
+            deferred=one.deferred,
+            failed=one.failed,
+            uncertain=one.uncertain,
+            waiting=one.waiting,
+        )
+        if not self._is_stopping.is_set():
+            self._hold(one.issue, one.trouble)
+
+    def _hold(self, name: str, trouble: str) -> None:
+        """Leave alone for a while what could not be sent; the rest goes on."""
+        if not trouble:
+            self._held.pop(name, None)
+            return
+        failures = self._held.get(name, (0,))[0] + 1
+        pause = back_off(failures)
+        self._held[name] = (failures, self._clock.now() + pause)
+        self._log.error("not sent", issue=name, failures=failures, again_in=int(pause.total_seconds()), reason=trouble)
+
+    # -- the others ----------------------------------------------------------------------------
+
+    def announce(self) -> None:
+        """Tell hubs of feeds that changed, and of those that they could not be told of before."""
+        if not self.site.announce.hubs and not self.site.announce.cloud:
+            return
+        result = announce(self.db, self.site, self._clock.now(), progress=self._progress)
+        if result.told or result.failed:
+            self._log.info("announced", told=result.told, waiting=result.waiting)
+        for words in result.failed:
+            self._log.warning("not announced", reason=words)
+        with self.db.read() as connection:
+            due = announcements.next_due(connection)
+        if due is not None:
+            self._wake_at("hubs", "announce", max(datetime.fromtimestamp(due, UTC), self._clock.now() + _BREATH))
+
+    def bounces(self) -> None:
+        """Read what came back."""
+        if self.site.bounces.path is None and self.site.bounces.imap is None:
+            return
+        from publisher.actions.bounces import process_mailbox
+
+        found = process_mailbox(self.site, self._clock.now(), progress=self._progress)
+        if found.messages:
+            said = {key: value for key, value in found.as_dict().items() if key != "suppressed"}
+            self._log.info("bounces read", **said, suppressed=len(found.suppressed))
+
+    def sweep(self) -> None:
+        """Forget slots that nobody asks for any more."""
+        with self.db.write() as connection:
+            removed = slots.forget_old(connection, self._clock.now() - _KEPT)
+        if removed:
+            self._log.info("swept", slots=removed)
+
+    # -- how far ---------------------------------------------------------------------------------
+
+    def _progress(self, label: str, done: int, total: int) -> None:
+        if self._is_stopping.is_set():
+            raise Stopped
+        self._progress_of_mail(label, done, total)
+
+    def _progress_of_mail(self, label: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        if now - self._told >= _INTERVAL and done != total:
+            self._told = now
+            self._log.info("progress", doing=label, done=done, of=total)
+
+
+def _z(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%MZ}"
