@@ -51,32 +51,38 @@ def mail_what_may_go(
         name = f"{row.digest}/{row.name}"
         if name in without or not _is_due(db, row, now):
             continue
-        label = f"sending {name}"
 
-        def watch(tally: Tally, total: int, label: str = label) -> None:
-            progress(label, tally.done, total)
+        def watch(tally: Tally, total: int, name: str = name) -> None:
+            progress(f"sending {name}", tally.done, total)
 
-        try:
-            sent = deliver(site, name, watch=watch, is_stopping=is_stopping, clock=clock)
-        except SettingsError as error:
-            report.mailed.append(_nothing(name, str(error)))
-            continue
-        except PublisherError as error:
-            report.mailed.append(_nothing(name, f"{error}; what has left is written down"))
-            continue
-        report.mailed.append(
-            Mailed(
-                issue=name,
-                accepted=sent.tally.accepted,
-                deferred=sent.tally.deferred,
-                failed=sent.tally.failed,
-                uncertain=len(sent.uncertain),
-                waiting=sent.waiting,
-                trouble=sent.trouble,
-            )
-        )
+        report.mailed.append(_send(site, name, watch, is_stopping, clock))
         if is_stopping():
             return
+
+
+def _send(
+    site: Site,
+    name: str,
+    watch: Callable[[Tally, int], None],
+    is_stopping: Callable[[], bool],
+    clock: Callable[[], datetime],
+) -> Mailed:
+    """Send an issue, and return how that went, whatever became of it."""
+    try:
+        sent = deliver(site, name, watch=watch, is_stopping=is_stopping, clock=clock)
+    except SettingsError as error:
+        return _nothing(name, str(error))
+    except PublisherError as error:
+        return _nothing(name, f"{error}; what has left is written down")
+    return Mailed(
+        issue=name,
+        accepted=sent.tally.accepted,
+        deferred=sent.tally.deferred,
+        failed=sent.tally.failed,
+        uncertain=len(sent.uncertain),
+        waiting=sent.waiting,
+        trouble=sent.trouble,
+    )
 
 
 def _nothing(name: str, trouble: str) -> Mailed:
