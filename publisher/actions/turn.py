@@ -14,6 +14,7 @@ from publisher.actions.digests import make_issue_of, stage_issues
 from publisher.actions.planning import LEASE, claim_due, retry_at
 from publisher.actions.publish import regenerate
 from publisher.actions.report import Progress, PublishReport, Ran, silent
+from publisher.cadence import next_slot
 from publisher.clock import Clock
 from publisher.config import Site
 from publisher.errors import PublisherError, SlotLost
@@ -115,6 +116,7 @@ class _Turn:
         self._clock = clock
         self._began = began
         self._left = dict.fromkeys(claims)
+        self._timetables = {one.name: one.timetable for one in site.schedules}
         self.report = PublishReport(at=began.astimezone(site.tz).replace(microsecond=0).isoformat(), dry_run=False)
 
     def feeds(self, progress: Progress, workers: Workers) -> None:
@@ -142,7 +144,7 @@ class _Turn:
         for number, one in enumerate(mine, 1):
             now = self._now()
             # Of several that are made up for, each carries what was out by its own time.
-            as_of = now if newest[one.schedule] is one else one.slot
+            as_of = self._before_next(one, now) if newest[one.schedule] is one else one.slot
             try:
                 outcome = make_issue_of(self._db, self._site, one, as_of=as_of, now=now, report=self.report)
             except SlotLost as error:
@@ -156,6 +158,11 @@ class _Turn:
                 self._done(one, outcome)
             progress("making issues", number, len(mine))
         stage_issues(self._db, self._site, self.report, dry_run=False)
+
+    def _before_next(self, one: Claimed, now: datetime) -> datetime:
+        """Return ``now``, or the last second before the slot after this one: what is out then is that one's."""
+        coming = next_slot(self._timetables[one.schedule], one.slot) if one.schedule in self._timetables else None
+        return now if coming is None or now < coming else coming - timedelta(seconds=1)
 
     def give_back(self, error: BaseException) -> None:
         """Let go of what was claimed and not begun."""

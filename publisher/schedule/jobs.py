@@ -27,6 +27,8 @@ __all__ = ["Jobs"]
 _KEPT: Final = timedelta(days=90)
 #: No job is begun again sooner than this for what it left undone without a failure.
 _BREATH: Final = timedelta(seconds=15)
+#: So many records that were set aside are told of one by one.
+_LISTED: Final = 20
 #: Seconds between two lines that tell how far long work is.
 _INTERVAL: Final = 5.0
 
@@ -67,6 +69,8 @@ class Jobs:
         self._is_changed = threading.Event()
         #: Issue → how often in a row it could not be sent, and when it is tried again.
         self._held: dict[str, tuple[int, datetime]] = {}
+        #: What lay set aside after the last turn: it is told of once.
+        self._refused: set[tuple[str, str]] = set()
         self._told = 0.0
 
     def stop(self) -> None:
@@ -151,12 +155,15 @@ class Jobs:
                 send=note.send,
                 errors=len(note.errors),
             )
-        if report.files_read or report.issues:
-            for problem in report.warnings:
-                self._log.warning("warning", where=problem.where, reason=problem.reason)
-        if report.files_read:
-            for problem in report.refused:
-                self._log.warning("set aside", where=problem.where, reason=problem.reason)
+        for problem in report.warnings[:_LISTED]:
+            self._log.warning("warning", where=problem.where, reason=problem.reason)
+        standing = {(problem.where, problem.reason) for problem in report.refused}
+        fresh = sorted(standing - self._refused)
+        self._refused = standing
+        for where, reason in fresh[:_LISTED]:
+            self._log.warning("set aside", where=where, reason=reason)
+        if len(fresh) > _LISTED:
+            self._log.warning("set aside", more=len(fresh) - _LISTED, see="publish status")
 
     # -- mail ----------------------------------------------------------------------------------
 

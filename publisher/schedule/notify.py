@@ -51,4 +51,6 @@ class Notifier:
             contextlib.suppress(OSError),
             socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock,
         ):
+            # Who does not listen keeps nobody from work.
+            sock.setblocking(False)
             sock.sendto(state.encode(), address)

@@ -150,7 +150,7 @@ class Runner:
         signature = _signature(self._root)
         if signature == self._signature and not self._is_to_reload:
             return
-        self._signature, self._is_to_reload = signature, False
+        self._signature, self._is_to_reload, self._told = signature, False, 0.0
         self._notifier.reloading()
         try:
             site = read_site(self._root)

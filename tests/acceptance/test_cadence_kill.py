@@ -1,0 +1,146 @@
+"""Three runners on one store, killed and stopped at any moment, and one long outage: each slot has one issue.
+
+``PUBLISHER_TEST_KILLS=500 python -m pytest tests/acceptance/test_cadence_kill.py`` runs long.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from publisher.store import issues as store
+from publisher.store import slots
+from tests.conftest import SiteKit
+
+ROOT = Path(__file__).parent.parent.parent
+ROUNDS = int(os.environ.get("PUBLISHER_TEST_KILLS", "12")) // 2 or 1
+#: A minute of the runners' clocks takes so many seconds.
+MINUTE = 1.0
+START = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
+#: Of the runners' clocks.
+LEASE, OUTAGE = 45, timedelta(minutes=40)
+
+
+class Runners:
+    """Three of them, on a clock that they share."""
+
+    def __init__(self, kit: SiteKit) -> None:
+        self.kit = kit
+        self.epoch = time.time()
+        self.start = START
+        self.errors = (kit.root.parent / "runners.log").open("wb")
+        self.alive = [self.begin() for _ in range(3)]
+
+    def begin(self) -> subprocess.Popen[bytes]:
+        command = ["tests.clockwork.runner", str(self.kit.root), self.start.isoformat(), repr(self.epoch)]
+        return subprocess.Popen(
+            [sys.executable, "-m", *command, repr(60 / MINUTE), str(LEASE)],
+            cwd=ROOT,
+            stdout=self.errors,
+            stderr=self.errors,
+        )
+
+    def now(self) -> datetime:
+        return self.start + timedelta(minutes=(time.time() - self.epoch) / MINUTE)
+
+    def kill(self, place: int) -> None:
+        self.alive[place].kill()
+        self.alive[place].wait()
+        self.alive[place] = self.begin()
+
+    def stall(self, place: int, seconds: float) -> None:
+        self.alive[place].send_signal(signal.SIGSTOP)
+        time.sleep(seconds)
+        self.alive[place].send_signal(signal.SIGCONT)
+
+    def outage(self) -> tuple[datetime, datetime]:
+        """Kill all, let time pass by, begin again; return from when to when nobody was there."""
+        for one in self.alive:
+            one.kill()
+            one.wait()
+        before = self.now()
+        self.start, self.epoch = before + OUTAGE, time.time()
+        self.alive = [self.begin() for _ in range(3)]
+        return before, before + OUTAGE
+
+    def end(self) -> None:
+        for one in self.alive:
+            one.send_signal(signal.SIGTERM)
+        for one in self.alive:
+            assert one.wait(30) == 0
+        self.errors.close()
+
+
+def settings(kit: SiteKit) -> None:
+    both = 'cadence = "* * * * *"\ntitle = "The Daily"\ncatch_up = "all"\n'
+    text = (kit.root / "publisher.toml").read_text().replace('title = "The Daily"\n', both)
+    kit.settings(text + '\n[digests.newest]\ntitle = "Newest"\ncadence = "* * * * *"\nrepeat = true\n')
+
+
+def test_three_runners_through_kills_stalls_and_an_outage(any_kit: SiteKit) -> None:
+    kit = any_kit
+    settings(kit)
+    # An article for each minute, so that there is something new for each slot.
+    length = int(ROUNDS * 4 / MINUTE) + int(OUTAGE.total_seconds() / 60) + 60
+    records = [START + timedelta(minutes=number) for number in range(length)]
+    kit.write("all.jsonl", "".join(record(at) for at in records))
+    with kit.open():
+        pass
+    chance = random.Random(len(str(kit.root)))
+    runners = Runners(kit)
+    time.sleep(3)
+    for _ in range(ROUNDS):
+        time.sleep(chance.uniform(0.2, 1.2))
+        if chance.random() < 0.6:
+            runners.kill(chance.randrange(3))
+        else:
+            # Past the lease.
+            runners.stall(chance.randrange(3), LEASE * MINUTE / 60 * 2)
+    time.sleep(2)
+    down, up = runners.outage()
+    time.sleep(6)
+    settled = runners.now()
+    time.sleep(4)
+    runners.end()
+    holds(kit, down, up, settled)
+
+
+def holds(kit: SiteKit, down: datetime, up: datetime, settled: datetime) -> None:
+    """Hold the promise against the store: what was due before ``settled`` is done by now."""
+    minute = timedelta(minutes=1)
+    with kit.open() as db, db.read() as connection:
+        rows = store.issues(connection)
+        runs = {name: slots.recent(connection, f"digest:{name}", 100_000) for name in ("daily", "newest")}
+        carried = {row.id: row.articles for row in rows}
+    daily = sorted(row.slot for row in rows if row.digest == "daily")
+    newest = sorted(row.slot for row in rows if row.digest == "newest")
+    # Every slot has its issue, one each, with the article of its minute: also those of the outage.
+    assert {other - one for one, other in zip(daily, daily[1:], strict=False)} == {minute}
+    assert daily[0] < down and daily[-1] > settled - 2 * minute
+    first = min(row.id for row in rows if row.digest == "daily")
+    assert {count for number, count in carried.items() if number in ids(rows, "daily") - {first}} == {1}
+    assert [one for one in runs["daily"] if one.slot < settled and one.state != "done"] == []
+    # Of the outage the newest alone.
+    assert len(newest) == len(set(newest))
+    missed = [slot for slot in newest if down + minute < slot <= up]
+    assert len(missed) <= 1
+    assert any(up - 2 * minute < slot for slot in newest)
+
+
+def ids(rows: list[store.IssueRow], digest: str) -> set[int]:
+    return {row.id for row in rows if row.digest == digest}
+
+
+def record(at: datetime) -> str:
+    import json
+
+    return (
+        json.dumps({"title": f"At {at:%H:%M}", "date": at.isoformat(), "body": "Text.", "id": f"at-{at:%d-%H%M}"})
+        + "\n"
+    )

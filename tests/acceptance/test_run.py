@@ -1,0 +1,385 @@
+"""``publish run`` and ``publish tick`` as processes: on time, live at once, no loss at the end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from publisher.actions.approval import approve
+from publisher.actions.outbox import outbox
+from publisher.actions.runners import living_runners
+from publisher.store import issues as store
+from tests.conftest import NOW, MailKit, SiteKit, titles
+from tests.smtp import Script, Server
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def until(condition: Callable[[], Any], seconds: float = 30) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.02)
+    return found
+
+
+class Running:
+    """A runner in a process of its own."""
+
+    def __init__(self, *command: str, log: Path, **environ: str) -> None:
+        self.log = log
+        self._stream = log.open("ab")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", *command],
+            cwd=ROOT,
+            stdout=self._stream,
+            stderr=self._stream,
+            env=os.environ | environ,
+        )
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        lines = self.log.read_text().splitlines()
+        assert all(line.startswith("{") for line in lines), lines
+        return [json.loads(line) for line in lines]
+
+    def said(self, event: str) -> list[dict[str, Any]]:
+        return [one for one in self.lines if one["event"] == event]
+
+    def wait_for(self, event: str, count: int = 1, seconds: float = 30) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = until(lambda: len(self.said(event)) >= count and self.said(event), seconds)
+        return found
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(30)
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
+    begun: list[Running] = []
+
+    def make(*command: str, name: str = "run.log", **environ: str) -> Running:
+        begun.append(Running(*command, log=tmp_path / name, **environ))
+        return begun[-1]
+
+    yield make
+    for one in begun:
+        if one.process.poll() is None:
+            one.process.kill()
+            one.process.wait()
+        one.close()
+
+
+@contextmanager
+def service_manager(path: Path) -> Iterator[list[bytes]]:
+    """Listen as systemd does, and yield what was told."""
+    told: list[bytes] = []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.bind(str(path))
+        sock.settimeout(0.1)
+        is_over = threading.Event()
+
+        def listen() -> None:
+            while not is_over.is_set():
+                with suppress(TimeoutError):
+                    told.append(sock.recv(200))
+
+        thread = threading.Thread(target=listen)
+        thread.start()
+        try:
+            yield told
+        finally:
+            is_over.set()
+            thread.join()
+
+
+def real(kit: SiteKit) -> tuple[str, ...]:
+    return ("publisher", "run", "--log", "json", "--site", str(kit.root))
+
+
+def fast(kit: SiteKit, clock: str = "2026-11-23T06:59:30+00:00", speed: float = 60) -> tuple[str, ...]:
+    return ("tests.clockwork.runner", str(kit.root), clock, repr(time.time()), str(speed))
+
+
+def test_an_article_is_live_at_once_and_settings_are_taken_up(
+    kit: SiteKit, start: Callable[..., Running], tmp_path: Path
+) -> None:
+    with service_manager(tmp_path / "notify") as told:
+        kit.article("one.md", "One")
+        runner = start(*real(kit), NOTIFY_SOCKET=str(tmp_path / "notify"), WATCHDOG_USEC="1000000")
+        runner.wait_for("published")
+        assert titles(kit) == ["One"]
+        until(lambda: b"WATCHDOG=1" in told)
+        assert told[0] == b"READY=1"
+
+        # Long before its cadence comes. How long it takes: bench/cadence.py.
+        kit.article("new.md", "New", date="2026-11-21")
+        until(lambda: "New" in titles(kit), 10)
+
+        good = (kit.root / "publisher.toml").read_text()
+        kit.settings(good + "cadence = '0 7 31 2 *'\n")
+        (refused,) = runner.wait_for("settings refused")
+        assert "digests.daily.cadence: '0 7 31 2 *' never comes" in refused["reason"]
+        kit.article("later.md", "Later", date="2026-11-22")
+        until(lambda: "Later" in titles(kit))
+        until(lambda: any("0 7 31 2 *" in one["settings_refused"] for one in living_runners(kit.root)))
+
+        kit.settings(good.replace("The Test Review", "The New Review") + "cadence = '0 7 * * *'\n")
+        assert runner.wait_for("settings read")[-1]["schedules"] == 2
+        until(lambda: b"The New Review" in (kit.root / "feeds" / "all.rss").read_bytes())
+        runner.process.send_signal(signal.SIGHUP)
+        runner.wait_for("settings read", 2)
+
+        shown = publish(kit, "status")
+        assert f"  runner   {socket.gethostname()} {runner.process.pid}, since" in shown
+        assert runner.end() == 0
+        until(lambda: b"STOPPING=1" in told)
+        assert [one.partition(b"\n")[0] for one in told if b"WATCHDOG" not in one and b"STATUS" not in one] == [
+            b"READY=1",
+            *[b"RELOADING=1", b"READY=1"] * 3,
+            b"STOPPING=1",
+        ]
+    assert [one["event"] for one in runner.lines[-2:]] == ["stopping", "stopped"]
+    assert "runner   none on this machine" in publish(kit, "status")
+
+
+def publish(kit: SiteKit, *command: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "publisher", *command, "--site", str(kit.root)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode in (0, 1), done.stderr
+    return done.stdout
+
+
+def test_issues_are_made_on_their_slots_sent_and_resumed(mail_kit: MailKit, start: Callable[..., Running]) -> None:
+    """A minute is a second here: an issue a minute, each with the article of that minute."""
+    kit = mail_kit
+    begin = datetime(2026, 11, 23, 6, 59, 30, tzinfo=UTC)
+    for number in range(1, 60):
+        at = begin + timedelta(seconds=30, minutes=number - 1)
+        kit.article(f"n{number:02}.md", f"Number {number}", date=f"{at:%Y-%m-%dT%H:%M:%SZ}")
+    names = kit.readers(8)
+    with Server() as server:
+        kit.mail(server.port)
+        text = (kit.root / "publisher.toml").read_text()
+        kit.settings(
+            text.replace('title = "The Daily"\n', 'title = "The Daily"\ncadence = "* * * * *"\ncatch_up = "all"\n')
+        )
+        runner = start(*fast(kit))
+        runner.wait_for("mailed", 3)
+        assert runner.end() == 0
+        made = [one["issue"] for one in runner.said("issue made")]
+        assert made == sorted(made)
+        assert not [one for one in runner.lines if one["level"] == "error"]
+
+        # An hour later by that clock: what was missed comes, each once.
+        again = start(*fast(kit, "2026-11-23T07:15:30+00:00"), name="again.log")
+        until(lambda: len(outbox(kit.site)) >= 16 and all(not box.states.get("queued") for box in outbox(kit.site)))
+        assert again.end() == 0
+    with kit.open() as db, db.read() as connection:
+        rows = store.issues(connection)
+    slots = sorted(row.slot for row in rows)
+    minute = timedelta(minutes=1)
+    assert {other - one for one, other in zip(slots, slots[1:], strict=False)} == {minute}
+    assert f"daily/{slots[0]:%Y-%m-%dT%H%M}" == made[0]
+    counts = Counter((one.recipient, one.message_id) for one in server.accepted)
+    assert set(counts.values()) == {1}
+    assert Counter(server.recipients) == {name: len(rows) for name in names}
+
+
+def test_sigterm_finishes_the_message_in_hand_and_the_next_runner_goes_on(
+    mail_kit: MailKit, start: Callable[..., Running]
+) -> None:
+    kit = mail_kit
+    names = kit.readers(120)
+    kit.issue("one")
+    slow = Script(at=lambda step, argument, number: time.sleep(0.1) if step == "dot" else None)
+    with Server(slow) as server:
+        kit.mail(server.port)
+        move_near(kit)
+        runner = start(*real(kit))
+        until(lambda: len(server.accepted) > 5)
+        assert runner.end() == 0
+        sent = len(server.accepted)
+        assert 5 < sent < 120
+        box = outbox(kit.site)[0]
+        assert not box.uncertain
+        assert box.states["accepted"] == sent
+        server.script = Script()
+        again = start(*real(kit), name="again.log")
+        until(lambda: len(server.accepted) >= 120)
+        assert again.end() == 0
+        assert server.recipients == sorted(names)
+
+
+def move_near(kit: SiteKit) -> None:
+    """Let the newest issue be of now: old ones are left alone."""
+    from sqlalchemy import text
+
+    with kit.open() as db, db.write() as connection:
+        connection.execute(text("UPDATE issue SET slot = :now"), {"now": int(time.time()) - 60})
+
+
+def test_an_approved_issue_leaves_and_one_in_trouble_holds_up_no_other(
+    mail_kit: MailKit, start: Callable[..., Running]
+) -> None:
+    kit = mail_kit
+    kit.add_settings('\n[digests.other]\ntitle = "Other"\nsend = "auto"\n')
+    kit.readers(3, digests=("daily",))
+    kit.readers(2, domain="other.example.org", digests=("other",))
+    kit.issue("one")
+    with Server() as server:
+        kit.mail(server.port, send="review")
+        move_near(kit)
+        approve(kit.site, "daily", NOW)
+        with kit.open() as db, db.write() as connection:
+            row = next(one for one in store.issues(connection) if one.digest == "daily")
+            store.approve(connection, row.id, "something else was approved", 1)
+        runner = start(*real(kit))
+        (held,) = runner.wait_for("not sent")
+        assert "has changed since it was approved" in held["reason"]
+        runner.wait_for("mailed", 2)
+        assert server.recipients == ["reader0@other.example.org", "reader1@other.example.org"]
+        approve(kit.site, "daily", NOW)
+        until(lambda: len(server.accepted) == 5, 60)
+        assert runner.end() == 0
+
+
+def test_a_clock_that_jumps_is_noticed(kit: SiteKit) -> None:
+    import io
+    import threading
+
+    from publisher.schedule import Runner, make_log
+    from tests.clockwork import SetClock
+
+    class Jumping(SetClock):
+        """Goes on as clocks do, and is set."""
+
+        def __init__(self, at: datetime) -> None:
+            super().__init__(at)
+            self.began = time.monotonic()
+
+        def now(self) -> datetime:
+            return self.at + timedelta(seconds=time.monotonic() - self.began)
+
+    text = (kit.root / "publisher.toml").read_text()
+    kit.settings(text.replace('title = "The Daily"\n', 'title = "The Daily"\ncadence = "0 7 * * *"\n'))
+    kit.article()
+    clock, log = Jumping(NOW - timedelta(hours=10)), io.StringIO()
+    runner = Runner(kit.site, make_log(log, as_json=True), clock=clock)
+    thread = threading.Thread(target=runner.run)
+    thread.start()
+    try:
+        until(lambda: '"published"' in log.getvalue())
+        clock.pass_by(hours=12)
+        until(lambda: '"issue made"' in log.getvalue())
+        assert '"clock jumped"' in log.getvalue()
+        clock.pass_by(hours=-24)
+        until(lambda: log.getvalue().count('"clock jumped"') == 2)
+    finally:
+        runner.stop()
+        thread.join(30)
+    assert log.getvalue().count('"issue made"') == 1
+
+
+def test_a_tick_says_what_it_did_and_nothing_otherwise(mail_kit: MailKit) -> None:
+    kit = mail_kit
+    kit.readers(2)
+    kit.article("one.md", "One")
+    with Server() as server:
+        kit.mail(server.port)
+        # The next slot is this very minute's, or the one after it.
+        text = (kit.root / "publisher.toml").read_text()
+        kit.settings(text.replace('title = "The Daily"\n', 'title = "The Daily"\ncadence = "* * * * *"\n'))
+        first = publish(kit, "tick")
+        assert "1 file read: 1 new" in first
+        assert publish(kit, "tick") == ""
+        with kit.open() as db, db.write() as connection:
+            from sqlalchemy import text as sql
+
+            connection.execute(sql("UPDATE schedule SET taken_up_at = taken_up_at - 120"))
+        second = publish(kit, "tick")
+        assert "daily No. 1, 1 article" in second
+        assert "Slots:" in second and "begun" in second
+        assert len(server.accepted) == 2
+        shown = publish(kit, "status")
+        assert "last slot" in shown and "daily/" in shown
+
+
+def test_next_reads_back_what_the_settings_say(kit: SiteKit) -> None:
+    kit.settings(
+        """
+        title = "The Test Review"
+        base_url = "https://review.example"
+        zone = "Europe/London"
+        [mail]
+        sender = "news@review.example"
+        [digests.daily]
+        title = "The Daily"
+        cadence = ["0 7 * * mon-fri", "0 9 * * sat"]
+        zone = "America/New_York"
+        blackout = [2026-12-25, "2026-12-31/2027-01-02"]
+        starts = 2026-12-01
+        ends = 2027-06-30
+        deliver_at = "07:00 local"
+        """
+    )
+    shown = publish(kit, "next", "--at", "2026-12-23T08:00", "-n", "4").splitlines()
+    assert shown == [
+        "  feeds  every 15 minutes",
+        (
+            "  daily  weekdays at 07:00; every Saturday at 09:00, from 2026-12-01, until 2027-06-30, not on 2026-12-25,"
+            " 2026-12-31 to 2027-01-02 (America/New_York); copies at 07:00 on each reader's clock"
+        ),
+        "",
+        "  Europe/London         UTC",
+        "  Wed 2026-12-23 08:15  2026-12-23 08:15  in 15 min  feeds",
+        "  Wed 2026-12-23 12:00  2026-12-23 12:00     in 4 h  daily",
+        "  Thu 2026-12-24 12:00  2026-12-24 12:00    in 28 h  daily",
+        "  Sat 2026-12-26 14:00  2026-12-26 14:00     in 3 d  daily",
+    ]
+    said = json.loads(publish(kit, "next", "daily", "--at", "2026-12-28T00:00", "-n", "5", "--json"))
+    assert [one["slot"][:16] for one in said["slots"]] == [
+        "2026-12-28T12:00",
+        "2026-12-29T12:00",
+        "2026-12-30T12:00",
+        "2027-01-04T12:00",
+        "2027-01-05T12:00",
+    ]
+    assert said["cadences"][0]["deliver_at"] == "07:00"
+    over = publish(kit, "next", "daily", "--at", "2027-07-01T00:00").splitlines()
+    assert over[-1] == "Nothing is to come any more."
+
+
+def test_next_names_what_has_a_cadence(kit: SiteKit) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "publisher", "next", "daily", "--site", str(kit.root)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "'daily' has no cadence in publisher.toml; these have one: feeds" in done.stderr
+    kit.add_settings("\n[feeds]\ncadence = []\n")
+    assert "Nothing has a cadence" in publish(kit, "next")
