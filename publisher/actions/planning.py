@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from publisher.cadence import due_slots
 from publisher.config.schedules import Schedule, timetable_from, timetable_text
+from publisher.model import CatchUp
 from publisher.store import slots
 from publisher.store.database import Database
 from publisher.store.slots import Claimed, Kept, SlotRun
@@ -49,7 +50,7 @@ def claim_due(
     with db.write() as connection:
         _take_up(connection, schedules, now)
         claims = []
-        for name, slot in _wanted(connection, schedules, now):
+        for name, slot in _without_older(connection, schedules, _wanted(connection, schedules, now), now):
             found = slots.claim(connection, name, slot, runner=runner, now=now, until=now + lease)
             if found is not None:
                 claims.append(found)
@@ -78,6 +79,20 @@ def _wanted(connection: Connection, schedules: Sequence[Schedule], now: datetime
         due = _due(one, known[one.name].taken_up_at, now, taken.get(one.name, ()))
         wanted.update((one.name, slot) for slot in due)
     return sorted(wanted)
+
+
+def _without_older(
+    connection: Connection, schedules: Sequence[Schedule], wanted: Sequence[tuple[str, datetime]], now: datetime
+) -> list[tuple[str, datetime]]:
+    """Let slots be that nobody has and a newer one stands for; return the others."""
+    all_count = {one.name for one in schedules if one.catch_up is CatchUp.ALL}
+    # In their order, so the last of a schedule is its newest.
+    newest = {name: slot for name, slot in wanted if name not in all_count}
+    for row in slots.open_runs(connection):
+        is_free = row.state == "due" or row.leased_until <= now
+        if row.schedule in newest and row.slot < newest[row.schedule] and is_free:
+            slots.skip(connection, row, now, "a newer one stands for it")
+    return [(name, slot) for name, slot in wanted if slot >= newest.get(name, slot)]
 
 
 def _due(one: Schedule, since: datetime, now: datetime, done: Collection[datetime]) -> list[datetime]:

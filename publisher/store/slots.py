@@ -134,10 +134,13 @@ def forget_others(connection: Connection, names: Collection[str]) -> None:
 
 # -- slots -----------------------------------------------------------------------------------------
 
-#: A row that is there is taken only where nobody has it, or the claim has run out.
+#: A row that is there is taken only where nobody has it, or the claim has run out. Slots of a schedule come one after
+#: the other: while somebody else is at an older one, a newer one has to wait, or it would carry what is the older one's.
 _CLAIM: Final = text(
     "INSERT INTO slot_run (schedule, slot, state, attempt, runner, leased_until, late_ms, outcome) "
-    "VALUES (:schedule, :slot, 'running', 1, :runner, :until, :late, '') "
+    "SELECT CAST(:schedule AS TEXT), CAST(:slot AS BIGINT), 'running', 1, CAST(:runner AS TEXT), CAST(:until AS BIGINT), CAST(:late AS BIGINT), '' "
+    "WHERE NOT EXISTS (SELECT 1 FROM slot_run AS older WHERE older.schedule = :schedule AND older.slot < :slot "
+    "AND older.state = 'running' AND older.leased_until > :now AND older.runner <> :runner) "
     "ON CONFLICT (schedule, slot) DO UPDATE SET state = 'running', attempt = slot_run.attempt + 1, runner = :runner, "
     "leased_until = :until, late_ms = COALESCE(slot_run.late_ms, :late) "
     "WHERE slot_run.state IN ('due', 'running') AND slot_run.leased_until <= :now "
@@ -148,7 +151,7 @@ _CLAIM: Final = text(
 def claim(
     connection: Connection, name: str, slot: datetime, *, runner: str, now: datetime, until: datetime
 ) -> Claimed | None:
-    """Take a slot, for a while; return None where somebody else has it, or it is done."""
+    """Take a slot, for a while; return None where somebody else has it or an older one, or it is done."""
     attempt = connection.execute(
         _CLAIM,
         {
@@ -213,12 +216,12 @@ def hold_back(connection: Connection, one: Claimed, until: datetime, outcome: st
 
 
 def skip(connection: Connection, one: SlotRun, now: datetime, outcome: str) -> None:
-    """Let a slot be that nobody has."""
+    """Let a slot be that nobody has, or that rests after a failure."""
     mine = and_(
         slot_run.c.schedule == one.schedule,
         slot_run.c.slot == _seconds(one.slot),
         slot_run.c.attempt == one.attempt,
-        slot_run.c.leased_until <= _seconds(now),
+        or_(slot_run.c.state == literal_column("'due'"), slot_run.c.leased_until <= _seconds(now)),
     )
     connection.execute(update(slot_run).where(mine).values(state="skipped", outcome=outcome))
 

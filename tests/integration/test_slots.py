@@ -344,6 +344,29 @@ def test_a_claim_is_renewed_while_the_work_takes_its_time(newsroom: Newsroom, mo
     assert newsroom.ran(progress=wait, lease=timedelta(seconds=0.3)) == [("digest:daily", 23, "daily/2026-11-23T0700")]
 
 
+def test_a_newer_slot_waits_for_the_older_one_that_somebody_is_at(newsroom: Newsroom) -> None:
+    newsroom.configure(catch_up='"all"', catch_up_hours=72)
+    newsroom.turn()
+    newsroom.clock.at = slot(24) - timedelta(seconds=30)
+    (older,) = newsroom.claim("asleep")
+    assert older.slot == slot(23)
+    newsroom.clock.at = slot(24)
+    assert newsroom.claim("quick") == []
+    newsroom.clock.pass_by(minutes=2)
+    assert [(one.slot.day, one.attempt) for one in newsroom.claim("quick")] == [(23, 2), (24, 1)]
+
+
+def test_a_newer_slot_stands_for_an_older_one_that_could_not_be_run(newsroom: Newsroom) -> None:
+    newsroom.configure(subject='"{{ nobody.knows }}"', catch_up_hours=72)
+    newsroom.turn()
+    newsroom.clock.at = slot(23)
+    newsroom.turn()
+    newsroom.configure(subject='"Mended"')
+    newsroom.clock.at = slot(24)
+    assert newsroom.ran() == [("digest:daily", 24, "daily/2026-11-24T0700")]
+    assert newsroom.runs() == [(23, "skipped", "a newer one stands for it"), (24, "done", "daily/2026-11-24T0700")]
+
+
 def test_the_slot_of_an_issue_is_the_cadences_own_clock(any_kit: SiteKit) -> None:
     room = Newsroom(any_kit, zone='"America/New_York"')
     room.turn()

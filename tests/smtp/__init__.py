@@ -145,7 +145,10 @@ class _Conversation:
                 self.answer("auth", rest, "235 2.7.0 ok")
             elif step == "MAIL":
                 self.sender, self.recipients = re.search(r"<(.*?)>", rest)[1], []
-                self.answer("mail", self.sender, "250 2.1.0 ok")
+                if not self.answer("mail", self.sender, "250 2.1.0 ok").startswith("2"):
+                    self.sender = None
+            elif step == "RCPT" and self.sender is None:
+                self.say("503 5.5.1 MAIL first")
             elif step == "RCPT":
                 recipient = re.search(r"<(.*?)>", rest)[1]
                 said = self.answer("rcpt", recipient, "250 2.1.5 ok")

@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from publisher.config import Secret, Site, read_site
+from publisher.config.schedules import timetable_from, timetable_text
 from publisher.errors import SettingsError
 from publisher.model import FacetKind, SendPolicy
 
@@ -144,3 +145,59 @@ def test_the_fingerprint_follows_what_shows_in_feeds(tmp_path: Path) -> None:
     before = site(tmp_path).fingerprint()
     assert site(tmp_path, MAIL).fingerprint() == before
     assert site(tmp_path, 'rights = "R"\n').fingerprint() != before
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ('cadence = "0 7 31 2 *"', "d.cadence: '0 7 31 2 *' never comes: no year has such a day; write it as in"),
+        ('cadence = ["@daily", "0 25 * * *"]', "d.cadence: '0 25 * * *': hour: '25' is not 0 to 23; write it as in"),
+        (
+            'cadence = "* * * * * *"',
+            "d.cadence: '* * * * * *' has 6 fields: a cadence has five, minute first, and nothing",
+        ),
+        ('cadence = "@every 1s"', "d.cadence: '@every 1s' is none of @yearly"),
+        ("cadence = 7", 'd.cadence: must be crontab text, as in "0 7 * * mon-fri"'),
+        (
+            'cadence = "@daily"\nzone = "Mars/Base"',
+            "d.zone: must be a time zone of the tz database, as in Europe/London",
+        ),
+        (
+            'cadence = "0 7 1 1 *"\nstarts = 2026-02-01\nends = 2026-12-31',
+            "d: cadence: 0 7 1 1 * never comes between starts and ends",
+        ),
+        (
+            'cadence = "@daily"\nstarts = 2026-12-01\nends = 2026-12-03\nblackout = ["2026-11-01/2026-12-24"]',
+            "d: cadence: @daily never comes between starts and ends, blackout left out",
+        ),
+        ("starts = 2026-12-01\nends = 2026-11-01", "d: ends (2026-11-01) comes before starts (2026-12-01)"),
+        ('blackout = ["Christmas"]', 'd.blackout.0: must be a day, as in 2026-12-25, or days, as in "2026-12-24/2027'),
+        ('blackout = ["2027-01-02/2026-12-24"]', "d.blackout.0: 2027-01-02/2026-12-24 runs backwards"),
+        ('catch_up = "some"', "d.catch_up: input should be 'latest', 'none' or 'all'"),
+        ('deliver_at = "7 o\'clock"', 'd.deliver_at: must be a time on the reader\'s clock, as in "07:00 local"'),
+        ('deliver_at = "25:00 local"', 'd.deliver_at: must be a time on the reader\'s clock, as in "07:00 local"'),
+    ],
+)
+def test_a_cadence_that_cannot_be_kept_is_refused_with_its_key_and_an_example(
+    tmp_path: Path, lines: str, said: str
+) -> None:
+    text = mistakes(tmp_path, f'[mail]\nsender = "a@b.example"\n[digests.d]\ntitle = "D"\n{lines}\n')
+    assert f"digests.{said}" in text
+
+
+def test_a_timetable_survives_the_store(tmp_path: Path) -> None:
+    got = site(
+        tmp_path,
+        'zone = "Europe/London"\n[mail]\nsender = "a@b.example"\n[digests.d]\ntitle = "D"\ncadence = ["@daily", "0 7 * * mon"]\n'
+        'starts = 2026-12-01\nends = 2027-12-01\nblackout = [2026-12-25, "2026-12-31/2027-01-02"]\n',
+    )
+    timetable = got.schedules[1].timetable
+    assert timetable_from(timetable_text(timetable)) == timetable
+    assert timetable_from('{"cadence": ["0 7 31 2 *"], "zone": "UTC"}') is None
+    assert timetable_from("{}") is None
+
+
+def test_when_feeds_are_made_shows_in_no_feed(tmp_path: Path) -> None:
+    plain, often = site(tmp_path), site(tmp_path, '[feeds]\ncadence = "@hourly"\nzone = "Asia/Tokyo"\n')
+    assert plain.fingerprint() == often.fingerprint()
+    assert site(tmp_path, "[feeds]\ncadence = []\n").schedules == ()
