@@ -115,9 +115,19 @@ def _is_due(db: Database, row: IssueRow, now: datetime) -> bool:
         return bool(states.get(DeliveryState.SENDING) or states.get(DeliveryState.HANDED_OVER))
 
 
-def next_mail(site: Site, db: Database, now: datetime, *, without: Collection[str] = ()) -> datetime | None:
-    """Return when the next copy is due of all that may leave; None where none waits."""
-    rows = [row for row in may_go(site, db, now, approved=True) if f"{row.digest}/{row.name}" not in without]
+def next_mail(
+    site: Site, db: Database, now: datetime, *, without: Collection[str] = ()
+) -> tuple[datetime | None, set[str]]:
+    """Return when the next copy is due of all that may leave (None: none waits), and issues of which none waits."""
+    dues, settled = [], set()
     with db.read() as connection:
-        dues = [due for row in rows if (due := deliveries.next_due(connection, row.id)) is not None]
-    return datetime.fromtimestamp(min(dues), UTC) if dues else None
+        for row in may_go(site, db, now, approved=True):
+            name = f"{row.digest}/{row.name}"
+            if name in without:
+                continue
+            due = deliveries.next_due(connection, row.id)
+            if due is None:
+                settled.add(name)
+            else:
+                dues.append(due)
+    return (datetime.fromtimestamp(min(dues), UTC) if dues else None), settled

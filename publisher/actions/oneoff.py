@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from publisher.actions.copies import Copies, read_signers
 from publisher.actions.deliver import make_transport
@@ -99,6 +99,10 @@ def _address(text: str) -> Address:
         raise SettingsError(f"{text!r} is no address: {error}") from error
 
 
+#: Nobody waits for the draft of an older issue.
+_OLDEST = timedelta(days=31)
+
+
 def send_drafts(site: Site, now: datetime, *, transport: Transport | None = None) -> list[str]:
     """Send editors the issues that wait for approval, with what the preflight found; return what went wrong.
 
@@ -109,7 +113,8 @@ def send_drafts(site: Site, now: datetime, *, transport: Transport | None = None
     trouble: list[str] = []
     with Database.open(site.database_url) as db:
         with db.read() as connection:
-            waiting = [row for row in issues.issues(connection) if row.draft_at is None and row.digest in site.digests]
+            rows = issues.issues(connection, since=now - _OLDEST)
+            waiting = [row for row in rows if row.draft_at is None and row.digest in site.digests]
         for row in waiting:
             if site.digests[row.digest].send is not SendPolicy.REVIEW:
                 continue

@@ -27,6 +27,7 @@ def publish(
     now: datetime,
     *,
     dry_run: bool = False,
+    with_issues: bool = True,
     progress: Progress = silent,
     on_wait: Callable[[str], None] = lambda holder: None,
     edit: Callable[[Connection], None] | None = None,
@@ -40,6 +41,7 @@ def publish(
         site: the settings.
         now: what time it is; articles dated later wait.
         dry_run: only tell what would be done. Nothing is written, the database included.
+        with_issues: make issues, and send what needs nobody's approval; without, feeds alone.
         progress: told now and then how far the work is.
         on_wait: told once if another run has to be waited for.
         edit: a change to the store that is made after articles/ was read and before feeds are
@@ -53,13 +55,13 @@ def publish(
         lock = nullcontext() if dry_run else db.exclusive(site.root, on_wait=on_wait)
         with lock, Workers() as workers:
             regenerate(db, site, now, report, progress, workers, dry_run=dry_run, edit=edit)
-            if edit is None:
+            if edit is None and with_issues:
                 make_issues(db, site, now, report)
                 stage_issues(db, site, report, dry_run=dry_run)
         if not dry_run and (site.announce.hubs or site.announce.cloud):
             # Outside the lock: a slow hub holds nobody up.
             report.announced = announce(db, site, now, progress=progress)
-        if not dry_run and edit is None and site.can_send and site.digests:
+        if not dry_run and edit is None and with_issues and site.can_send and site.digests:
             _mail(site, db, now, report, progress)
         with db.read() as connection:
             report.refused = [*sources.problems(connection, refused=True), *report.refused]

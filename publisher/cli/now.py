@@ -22,9 +22,10 @@ _LISTED = 20
 @site_option
 @click.option("--at", metavar="TIME", help="Publish as of this time (ISO 8601), not as of now.")
 @click.option("--dry-run", is_flag=True, help="Only tell what would be done; write nothing.")
+@click.option("--feeds-only", is_flag=True, help="Make and send no issues: they are left to their cadence.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.pass_context
-def command(ctx: click.Context, folder: Path, at: str | None, dry_run: bool, as_json: bool) -> None:
+def command(ctx: click.Context, folder: Path, at: str | None, dry_run: bool, feeds_only: bool, as_json: bool) -> None:
     """Read new articles, regenerate feeds and issues, stage them.
 
     Reads what is new or changed in articles/, stages the feeds that it touches in feeds/ and the
@@ -41,6 +42,7 @@ def command(ctx: click.Context, folder: Path, at: str | None, dry_run: bool, as_
             site,
             now,
             dry_run=dry_run,
+            with_issues=not feeds_only,
             progress=progress,
             on_wait=waiting_for,
         )

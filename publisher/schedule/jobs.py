@@ -27,6 +27,8 @@ __all__ = ["Jobs"]
 _KEPT: Final = timedelta(days=90)
 #: No job is begun again sooner than this for what it left undone without a failure.
 _BREATH: Final = timedelta(seconds=15)
+#: An issue of which no copy waits is looked at again after this: somebody may have put copies back.
+_SURE: Final = timedelta(minutes=10)
 #: So many records that were set aside are told of one by one.
 _LISTED: Final = 20
 #: Seconds between two lines that tell how far long work is.
@@ -50,15 +52,15 @@ class Jobs:
         """Begin.
 
         Args:
-            site, db: the settings and their store; replaced when settings are read again.
+            site, db: the settings and their store.
             clock: what time it is.
             log: what is told of everything.
             wake: told the name of a job that has something to do now.
             wake_at: told a name for the reason, a job's, and when that has something to do.
             lease: how long a slot is this runner's without its being heard of.
         """
-        self.site = site
-        self.db = db
+        #: Settings and store, taken together at the beginning of each job: they are replaced at any moment.
+        self.current = (site, db)
         self._clock = clock
         self._log = log
         self._wake = wake
@@ -69,6 +71,8 @@ class Jobs:
         self._is_changed = threading.Event()
         #: Issue → how often in a row it could not be sent, and when it is tried again.
         self._held: dict[str, tuple[int, datetime]] = {}
+        #: Issue of which no copy waits → since when that is known.
+        self._settled: dict[str, datetime] = {}
         #: What lay set aside after the last turn: it is told of once.
         self._refused: set[tuple[str, str]] = set()
         self._told = 0.0
@@ -86,12 +90,13 @@ class Jobs:
 
     def publish(self) -> None:
         """Run the slots that are due, and bring feeds up to date where articles have changed."""
+        site, db = self.current
         always = self._is_changed.is_set()
         self._is_changed.clear()
         try:
             report = take_turn(
-                self.site,
-                self.db,
+                site,
+                db,
                 self._clock,
                 always=always,
                 lease=self._lease,
@@ -104,11 +109,11 @@ class Jobs:
             raise
         if report is not None:
             self._tell(report)
-            if report.feeds_changed and (self.site.announce.hubs or self.site.announce.cloud):
+            if report.feeds_changed and (site.announce.hubs or site.announce.cloud):
                 self._wake("announce")
             if report.issues:
                 self._wake("mail")
-        self._look_ahead()
+        self._look_ahead(db)
         if report is not None and report.feeds_failed:
             self._is_changed.set()
             raise PublisherError(f"feeds: {report.feeds_failed}")
@@ -116,9 +121,9 @@ class Jobs:
     def _claimed(self, one: Claimed, late: float) -> None:
         self._log.info("slot begun", schedule=one.schedule, slot=_z(one.slot), late=round(late, 3), attempt=one.attempt)
 
-    def _look_ahead(self) -> None:
+    def _look_ahead(self, db: Database) -> None:
         now = self._clock.now()
-        with self.db.read() as connection:
+        with db.read() as connection:
             out = articles.next_out(connection, int(now.timestamp()))
             lapse = first_due(connection, now)
         if out is not None:
@@ -169,21 +174,23 @@ class Jobs:
 
     def mail(self) -> None:
         """Send what may leave: issues that need no approval or have it, deferred copies, readers' mornings."""
-        if not self.site.can_send or not self.site.digests:
+        site, db = self.current
+        if not site.can_send or not site.digests:
             return
         from publisher.actions.mailing import mail_what_may_go, next_mail
 
         now = self._clock.now()
         report = PublishReport(at=now.isoformat(), dry_run=False)
         resting = {name for name, (_, until) in self._held.items() if until > now}
+        self._settled = {name: since for name, since in self._settled.items() if timedelta(0) <= now - since < _SURE}
         mail_what_may_go(
-            self.site,
-            self.db,
+            site,
+            db,
             now,
             report,
             self._progress_of_mail,
             approved=True,
-            without=resting,
+            without=resting | self._settled.keys(),
             is_stopping=self._is_stopping.is_set,
             clock=self._clock.now,
         )
@@ -191,7 +198,8 @@ class Jobs:
             self._mailed(one)
         self._hold("drafts", "; ".join(report.undrafted))
         now = self._clock.now()
-        due = next_mail(self.site, self.db, now, without=self._held)
+        due, settled = next_mail(site, db, now, without=self._held.keys() | self._settled.keys())
+        self._settled.update(dict.fromkeys(settled, now))
         if due is not None:
             self._wake_at("copies", "mail", max(due, now + _BREATH))
         if self._held:
@@ -224,32 +232,35 @@ class Jobs:
 
     def announce(self) -> None:
         """Tell hubs of feeds that changed, and of those that they could not be told of before."""
-        if not self.site.announce.hubs and not self.site.announce.cloud:
+        site, db = self.current
+        if not site.announce.hubs and not site.announce.cloud:
             return
-        result = announce(self.db, self.site, self._clock.now(), progress=self._progress)
+        result = announce(db, site, self._clock.now(), progress=self._progress)
         if result.told or result.failed:
             self._log.info("announced", told=result.told, waiting=result.waiting)
         for words in result.failed:
             self._log.warning("not announced", reason=words)
-        with self.db.read() as connection:
+        with db.read() as connection:
             due = announcements.next_due(connection)
         if due is not None:
             self._wake_at("hubs", "announce", max(datetime.fromtimestamp(due, UTC), self._clock.now() + _BREATH))
 
     def bounces(self) -> None:
         """Read what came back."""
-        if self.site.bounces.path is None and self.site.bounces.imap is None:
+        site, _ = self.current
+        if site.bounces.path is None and site.bounces.imap is None:
             return
         from publisher.actions.bounces import process_mailbox
 
-        found = process_mailbox(self.site, self._clock.now(), progress=self._progress)
+        found = process_mailbox(site, self._clock.now(), progress=self._progress)
         if found.messages:
             said = {key: value for key, value in found.as_dict().items() if key != "suppressed"}
             self._log.info("bounces read", **said, suppressed=len(found.suppressed))
 
     def sweep(self) -> None:
         """Forget slots that nobody asks for any more."""
-        with self.db.write() as connection:
+        _, db = self.current
+        with db.write() as connection:
             removed = slots.forget_old(connection, self._clock.now() - _KEPT)
         if removed:
             self._log.info("swept", slots=removed)

@@ -14,8 +14,12 @@ Log = structlog.typing.FilteringBoundLogger
 
 
 def _one_line(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Keep what others have said on one line."""
-    return {key: " ".join(value.split()) if isinstance(value, str) else value for key, value in event.items()}
+    """Keep what others have said on one line, without anything that a terminal obeys."""
+    return {key: _plain(value) if isinstance(value, str) else value for key, value in event.items()}
+
+
+def _plain(text: str) -> str:
+    return " ".join("".join(one if one.isprintable() else " " for one in text).split())
 
 
 def make_log(stream: TextIO, *, as_json: bool = False) -> Log:

@@ -93,6 +93,10 @@ class Runner:
         self.lanes = {name: Lane(name, job, log, self._clock) for name, job in work.items()}
         self._watcher = Watcher(site.articles_dir, self.jobs.articles_changed, log)
 
+    @property
+    def _site(self) -> Site:
+        return self.jobs.current[0]
+
     # -- from outside ----------------------------------------------------------------------------
 
     def stop(self) -> None:
@@ -111,7 +115,7 @@ class Runner:
         """
         with RunnerFile(self._root) as file:
             self._start()
-            self._log.info("ready", runner=runner_name(), site=str(self._root), schedules=len(self.jobs.site.schedules))
+            self._log.info("ready", runner=runner_name(), site=str(self._root), schedules=len(self._site.schedules))
             self._notifier.ready()
             wall, mono = self._clock.now(), time.monotonic()
             try:
@@ -154,7 +158,7 @@ class Runner:
         self._notifier.reloading()
         try:
             site = read_site(self._root)
-            if site.database_url != self.jobs.site.database_url:
+            if site.database_url != self._site.database_url:
                 self._databases.append(Database.open(site.database_url))
         except PublisherError as error:
             self._refused = str(error)
@@ -165,7 +169,7 @@ class Runner:
         self._notifier.ready()
 
     def _take_up(self, site: Site) -> None:
-        self.jobs.site, self.jobs.db = site, self._databases[-1]
+        self.jobs.current = (site, self._databases[-1])
         if site.articles_dir != self._watcher.folder:
             self._watcher.stop()
             self._watcher = Watcher(site.articles_dir, self.jobs.articles_changed, self._log)
@@ -219,7 +223,7 @@ class Runner:
 
     def _rebuild(self) -> None:
         """Let the clock's jobs be what the settings say."""
-        site = self.jobs.site
+        site = self._site
         wanted: dict[str, tuple[Callable[[], None], Any]] = {
             f"slot:{one.name}": (self._awaken("publish"), SlotTrigger(one.timetable, self._clock))
             for one in site.schedules

@@ -79,6 +79,15 @@ def test_a_dry_run_says_so(kit: SiteKit) -> None:
     assert not (kit.root / "feeds").exists()
 
 
+def test_feeds_only_leaves_issues_to_their_cadence(kit: SiteKit) -> None:
+    kit.article()
+    result = run("now", "--at", AT, "--feeds-only", cwd=kit.root)
+    assert result.returncode == 0, result.stderr
+    assert (kit.root / "feeds" / "all.rss").exists()
+    assert not (kit.root / "outbox").exists() and "outbox" not in result.stdout
+    assert "daily No. 1, 1 article" in run("now", "--at", AT, cwd=kit.root).stdout
+
+
 def test_a_configured_mail_server_is_not_used_silently(kit: SiteKit) -> None:
     kit.add_settings('\n[smtp]\nhost = "127.0.0.1"\nport = 9\n')
     kit.article()

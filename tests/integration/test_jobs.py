@@ -210,7 +210,7 @@ def test_what_came_back_is_read(mail_kit: MailKit, desk: Make) -> None:
         (kit.root / "back" / name).mkdir(parents=True)
     (kit.root / "back" / "new" / "1").write_bytes(b"From: a@b.example\r\nSubject: hello\r\n\r\nno report\r\n")
     kit.add_settings('\n[bounces]\npath = "back"\n')
-    one.jobs.site = kit.site
+    one.jobs.current = (kit.site, one.db)
     one.jobs.bounces()
     assert one.said("bounces read")[0]["left"] == 1
 

@@ -79,7 +79,7 @@ class Morning:
 
     def next(self) -> datetime | None:
         with self.kit.open() as db:
-            return next_mail(self.kit.site, db, self.clock.now())
+            return next_mail(self.kit.site, db, self.clock.now())[0]
 
     def until(self, end: datetime) -> None:
         """Send whenever something is due."""

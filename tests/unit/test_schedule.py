@@ -169,11 +169,11 @@ def test_without_systemd_nobody_is_told() -> None:
 
 def test_a_log_line_is_one_line_in_either_form() -> None:
     text, as_json = io.StringIO(), io.StringIO()
-    make_log(text).warning("set aside", where="a b.md", reason='no "title"\nat all', count=3)
+    make_log(text).warning("set aside", where="a b.md", reason='no "title"\nat \x1b[2Jall', count=3)
     make_log(as_json, as_json=True).info("ready", schedules=2)
     line = text.getvalue()
     assert line.count("\n") == 1
-    assert 'level=warning event="set aside" where="a b.md" reason="no \\"title\\" at all" count=3' in line
+    assert 'level=warning event="set aside" where="a b.md" reason="no \\"title\\" at [2Jall" count=3' in line
     assert line.startswith("at=20")
     said = json.loads(as_json.getvalue())
     assert (said["level"], said["event"], said["schedules"]) == ("info", "ready", 2)

@@ -1,0 +1,254 @@
+"""The cadence: what a slot costs to find, how late 1,000 of them begin, what a runner costs that has nothing to do.
+
+python -m bench.cadence [MINUTES]: against croniter and APScheduler, in the same run. Takes about three times MINUTES (2)
+and two more; leave the machine alone meanwhile.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from apscheduler.triggers.cron import CronTrigger
+from croniter import croniter
+
+from bench.timing import machine
+from publisher.cadence import Timetable, next_slot, parse_cadence
+
+_SCHEDULES = 1_000
+_HEAD = """
+title = "Bench"
+base_url = "https://bench.example"
+[database]
+url = "sqlite:///publisher.db"
+[mail]
+sender = "news@bench.example"
+"""
+#: The same number of jobs, as APScheduler's documentation shows it: each writes down when it was begun.
+_PEER = """
+import sys, time
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
+from bench.cadence import note
+stores = {"default": SQLAlchemyJobStore(url=sys.argv[2])} if sys.argv[2] != "memory" else {}
+scheduler = BackgroundScheduler(jobstores=stores, job_defaults={"misfire_grace_time": None, "coalesce": True})
+for number in range(int(sys.argv[1])):
+    scheduler.add_job(note, "cron", minute="*", id=str(number), args=[sys.argv[3]])
+scheduler.start()
+time.sleep(100_000)
+"""
+_IDLE_PEER = """
+import sys, time, threading
+from apscheduler.schedulers.background import BackgroundScheduler
+from watchfiles import watch
+scheduler = BackgroundScheduler()
+for number in range(10):
+    scheduler.add_job(print, "cron", hour="3")
+scheduler.start()
+for _ in watch(sys.argv[1]):
+    pass
+"""
+
+
+def note(path: str) -> None:
+    """Write down what time it is: the peer's job."""
+    with Path(path).open("a") as file:
+        file.write(f"{time.time()}\n")
+
+
+def finding() -> None:
+    """Print what it costs to find the next slot."""
+    print("\nThe next slot, microseconds (ours / croniter / APScheduler's CronTrigger):")
+    zone, start = ZoneInfo("Europe/London"), datetime(2026, 11, 23, 6, 30, tzinfo=UTC)
+    for text in ("0 7 * * *", "0 7 * * mon-fri", "*/15 * * * *", "0 7 1 * *", "0 9 * * fri#2"):
+        table = Timetable(cadences=(parse_cadence(text),), zone=zone)
+        ours = each(lambda moment, table=table: next_slot(table, moment), start)
+        local = start.astimezone(zone)
+        theirs = each(lambda moment, text=text: croniter(text, moment).get_next(datetime), local)
+        trigger = None if "#" in text else CronTrigger.from_crontab(text, zone)
+        plain = (
+            each(lambda moment, trigger=trigger: trigger.get_next_fire_time(None, moment + timedelta(seconds=1)), local)
+            if trigger
+            else float("nan")
+        )
+        print(f"  {text:<16} {ours:6.1f} / {theirs:6.1f} / {plain:6.1f}   {theirs / ours:.1f}x croniter")
+
+
+def each(step: Callable[[datetime], datetime | None], start: datetime) -> float:
+    """Return microseconds a step, over a year of a daily cadence."""
+    moment, count = start, 400
+    began = time.perf_counter()
+    for _ in range(count):
+        found = step(moment)
+        assert found is not None
+        moment = found
+    return (time.perf_counter() - began) / count * 1e6
+
+
+@contextmanager
+def running(*command: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a process for as long as the block takes."""
+    process = subprocess.Popen([sys.executable, *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@contextmanager
+def runner(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run ``publish run`` with its log in the folder."""
+    with (folder / "log").open("wb") as log:
+        command = [sys.executable, "-m", "publisher", "run", "--log", "json", "--site", str(folder)]
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def site(folder: Path, digests: int, cadence: Callable[[int], str]) -> None:
+    """Make a site with so many newsletters."""
+    (folder / "articles").mkdir(parents=True)
+    tables = "".join(f'[digests.d{n}]\ntitle = "D{n}"\ncadence = "{cadence(n)}"\n' for n in range(digests))
+    (folder / "publisher.toml").write_text(_HEAD + tables)
+    for number in range(20):
+        (folder / "articles" / f"{number}.md").write_text(f'---\ntitle: "S{number}"\ndate: 2026-11-20\n---\nText.\n')
+    subprocess.run(
+        [sys.executable, "-m", "publisher", "now", "--site", str(folder)], check=True, stdout=subprocess.DEVNULL
+    )
+
+
+def lines(folder: Path, event: str) -> list[dict[str, str]]:
+    """Return the log's lines of an event."""
+    found = (json.loads(line) for line in (folder / "log").read_text().splitlines())
+    return [one for one in found if one["event"] == event]
+
+
+def lateness(folder: Path, minutes: float, cadence: Callable[[int], str], name: str) -> None:
+    """Print how late slots begin and are done."""
+    site(folder, _SCHEDULES, cadence)
+    with runner(folder):
+        time.sleep(minutes * 60)
+    for event in ("slot begun", "slot done"):
+        late = sorted(
+            (datetime.fromisoformat(one["at"]) - datetime.fromisoformat(one["slot"])).total_seconds()
+            for one in lines(folder, event)
+            if one["schedule"] != "feeds"
+        )
+        show(f"ours, {name}, {event.partition(' ')[2]}", late)
+
+
+def show(name: str, late: list[float]) -> None:
+    """Print percentiles of seconds."""
+    if len(late) < 2:
+        print(f"  {name:<44} none")
+        return
+    cuts = statistics.quantiles(late, n=100)
+    print(f"  {name:<44} p50 {cuts[49] * 1000:8,.0f} ms   p99 {cuts[98] * 1000:8,.0f} ms   ({len(late):,} slots)")
+
+
+def peer(folder: Path, minutes: float, store: str, name: str) -> None:
+    """Print how late as many of APScheduler's own jobs begin."""
+    path = folder / f"{name}.times"
+    with running("-c", _PEER, str(_SCHEDULES), store, str(path)):
+        time.sleep(minutes * 60)
+    times = [float(line) for line in path.read_text().splitlines()]
+    show(f"APScheduler, {name}, begun", sorted(moment % 60 for moment in times))
+
+
+def processor(pid: int) -> float:
+    """Return how many seconds of processor time a process has taken."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def memory(pid: int) -> float:
+    """Return megabytes that a process and its children share out among themselves (PSS)."""
+    own = Path(f"/proc/{pid}/smaps_rollup").read_text().partition("\nPss:")[2].split()[0]
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return int(own) / 1024 + sum(memory(int(child)) for child in children)
+
+
+def idle(folder: Path, seconds: float) -> None:
+    """Print what it costs to wait."""
+    site(folder, 10, lambda number: "0 3 * * *")
+    with runner(folder) as ours, running("-c", _IDLE_PEER, str(folder / "articles")) as theirs:
+        time.sleep(10)
+        before = {one.pid: processor(one.pid) for one in (ours, theirs)}
+        time.sleep(seconds)
+        print("\nNothing to do (processor seconds an hour, megabytes):")
+        for name, one in (("publish run, 10 digests", ours), ("APScheduler and watchfiles alone", theirs)):
+            spent = (processor(one.pid) - before[one.pid]) / seconds * 3600
+            print(f"  {name:<34} {spent:6.1f} s   {memory(one.pid):5.0f} MB")
+
+
+def live(folder: Path) -> None:
+    """Print how long an article takes from articles/ into the feed."""
+    site(folder, 1, lambda number: "0 3 * * *")
+    feed = folder / "feeds" / "all.rss"
+    with runner(folder):
+        time.sleep(4)
+        ours = [drop(folder / "articles", feed, number) for number in range(30)]
+    print("\nFrom articles/ into the feed:")
+    show("publish run", sorted(ours))
+    if shutil.which("hugo") is None:
+        return
+    other = folder / "hugo"
+    shutil.copytree(folder / "articles", other / "content", ignore=lambda *_: [])
+    (other / "hugo.toml").write_text(
+        'baseURL = "https://bench.example"\ntitle = "Bench"\ndisableKinds = ["taxonomy"]\n'
+    )
+    command = ["hugo", "--watch", "--quiet", "-s", str(other)]
+    watching = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    time.sleep(3)
+    theirs = [drop(other / "content", other / "public" / "index.xml", 100 + number) for number in range(30)]
+    watching.terminate()
+    watching.wait()
+    show("hugo --watch", sorted(theirs))
+
+
+def drop(articles: Path, feed: Path, number: int) -> float:
+    """Write an article and return seconds until the feed has it."""
+    time.sleep(0.7)
+    began = time.monotonic()
+    text = f'---\ntitle: "Fresh {number}"\ndate: 2026-11-21\n---\nText.\n'
+    (articles / f"fresh-{number}.md").write_text(text)
+    while f"Fresh {number}<" not in feed.read_text():
+        time.sleep(0.002)
+        if time.monotonic() - began > 20:
+            sys.exit(f"{feed} never had it")
+    return time.monotonic() - began
+
+
+def main() -> None:
+    """Measure and print."""
+    minutes = float(sys.argv[1]) if len(sys.argv) > 1 else 2
+    print(machine())
+    finding()
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name)
+        live(root / "live")
+        print(f"\n{_SCHEDULES:,} schedules, after their time:")
+        lateness(root / "once", minutes + 0.5, lambda number: "* * * * *", "all at once")
+        lateness(root / "spread", minutes, lambda number: f"{number % 60} * * * *", "over an hour")
+        peer(root, minutes, "memory", "memory")
+        peer(root, minutes, f"sqlite:///{root / 'jobs.db'}", "sqlite")
+        idle(root / "idle", 60)
+
+
+if __name__ == "__main__":
+    main()
