@@ -134,26 +134,40 @@ def deliver(
     """
     transport = transport or make_transport(site)
     began = clock()
-    now = int(began.timestamp())
     with Database.open(site.database_url) as db:
         with db.write() as connection:
             row = named_issue(connection, target)
             ring = keyring(site, connection)
             refuse_to_send(connection, site, row, ring)
-            _recover(connection, site, now, transport)
-            if uncertain is not None:
-                deliveries.settle_uncertain(connection, row.id, now, uncertain)
-            limit = _within_warm_up(connection, site, began, limit)
-            due = deliveries.count_due(connection, row.id, now)
+            due, limit = _prepare(connection, site, row, transport, began, uncertain, limit)
         sent = Sent(digest=row.digest, name=row.name, tally=Tally())
         if due and limit != 0:
-            with senders.living_sender(db, site.root, f"{socket.gethostname()} {os.getpid()}", now) as number:
-                _Run(site, db, row, ring, number, clock, watch, is_stopping).send(transport, due, limit, sent)
+            name = f"{socket.gethostname()} {os.getpid()}"
+            with senders.living_sender(db, site.root, name, int(began.timestamp())) as number:
+                run = _Run(site, db, row, ring, number, clock, watch, is_stopping)
+                run.send(transport, due, limit, sent)
         _sum_up(db, row, sent)
         if limit == 0 and not sent.trouble:
             sent.trouble = "the warm-up lets no more copies leave today"
         sent.seconds = (clock() - began).total_seconds()
     return sent
+
+
+def _prepare(
+    connection: Connection,
+    site: Site,
+    row: IssueRow,
+    transport: Transport,
+    began: datetime,
+    uncertain: UncertainPolicy | None,
+    limit: int | None,
+) -> tuple[int, int | None]:
+    """Bring the ledger into order; return how many copies are due, and how many of them may leave (None: all)."""
+    now = int(began.timestamp())
+    _recover(connection, site, now, transport)
+    if uncertain is not None:
+        deliveries.settle_uncertain(connection, row.id, now, uncertain)
+    return deliveries.count_due(connection, row.id, now), _within_warm_up(connection, site, began, limit)
 
 
 def _recover(connection: Connection, site: Site, now: int, transport: Transport) -> None:

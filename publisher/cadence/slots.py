@@ -7,10 +7,11 @@ hour asks for an interval and gets it: the repeated hour twice, and of the skipp
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from itertools import takewhile
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -23,8 +24,6 @@ __all__ = ["ON_TIME", "Timetable", "due_slots", "localise", "next_slot", "previo
 #: A slot that is found within this time is not a missed one: a cron job may look only so often.
 ON_TIME: Final = timedelta(minutes=15)
 _DAY: Final = timedelta(days=1)
-#: Clocks anywhere, at any time, are less than so far from UTC.
-_WIDEST: Final = timedelta(hours=16)
 #: How far back the previous slot is looked for, step by step: the rarest day comes within forty years.
 _BACK: Final = tuple(timedelta(days=days) for days in (1, 8, 63, 400, 3_300, 15_000))
 
@@ -81,17 +80,33 @@ def _as_it_runs(wall: datetime, zone: ZoneInfo) -> Iterator[datetime]:
         yield second
 
 
-def _slots_of(cadence: Cadence, zone: ZoneInfo, day: date) -> list[datetime]:
-    """Return the slots of one day of the calendar."""
+def _slots_of(cadence: Cadence, zone: ZoneInfo, day: date, after: datetime) -> list[datetime]:
+    """Return the slots of one day of the calendar that are later than ``after``."""
+    offsets = _offsets(zone, day)
+    if len(offsets) == 1:
+        # Most days have no change near them, and of most the better part is over.
+        (offset,) = offsets
+        wall = (after + offset).replace(tzinfo=None)
+        if wall.date() > day:
+            return []
+        wanted = times(cadence)
+        if wall.date() == day:
+            wanted = wanted[bisect_right(wanted, wall.time()) :]
+        return [(datetime.combine(day, one, UTC) - offset) for one in wanted]
     walls = [datetime.combine(day, one) for one in times(cadence)]
-    start = datetime.combine(day, time(), zone)
-    offset = (start - _DAY).utcoffset()
-    if offset is not None and offset == start.utcoffset() == (start + 2 * _DAY).utcoffset():
-        # Most days have no change near them.
-        return [(wall - offset).replace(tzinfo=UTC) for wall in walls]
     if cadence.is_hourly:
-        return sorted({one for wall in walls for one in _as_it_runs(wall, zone)})
-    return sorted({localise(wall, zone) for wall in walls})
+        found = {one for wall in walls for one in _as_it_runs(wall, zone)}
+    else:
+        found = {localise(wall, zone) for wall in walls}
+    return sorted(slot for slot in found if slot > after)
+
+
+@lru_cache(maxsize=4096)
+def _offsets(zone: ZoneInfo, day: date) -> frozenset[timedelta]:
+    """Return how far clocks are from UTC on a day and its neighbours."""
+    start = datetime.combine(day, time(), zone)
+    found = ((start + timedelta(days=ahead)).utcoffset() for ahead in (-1, 0, 1, 2))
+    return frozenset(offset for offset in found if offset is not None)
 
 
 def _days(timetable: Timetable, first: date) -> Iterator[tuple[date, list[Cadence]]]:
@@ -110,11 +125,13 @@ def _days(timetable: Timetable, first: date) -> Iterator[tuple[date, list[Cadenc
 def _ascending(timetable: Timetable, after: datetime) -> Iterator[datetime]:
     """Yield every slot later than ``after``, in order, each once."""
     held: list[datetime] = []
+    zone = timetable.zone
     # Where clocks skip a whole day, its slots are on the next.
-    for day, cadences in _days(timetable, (after - 2 * _DAY - _WIDEST).date()):
-        sure = bisect_left(held, datetime.combine(day, time(), UTC) - _WIDEST)
+    for day, cadences in _days(timetable, after.astimezone(zone).date() - _DAY):
+        first = datetime.combine(day, time(), UTC) - max(_offsets(zone, day))
+        sure = bisect_left(held, first)
         yield from held[:sure]
-        found = {slot for one in cadences for slot in _slots_of(one, timetable.zone, day) if slot > after}
+        found = {slot for one in cadences for slot in _slots_of(one, zone, day, after)}
         held = sorted({*held[sure:], *found})
     yield from held
 
