@@ -50,7 +50,7 @@ def make_issues(db: Database, site: Site, now: datetime, report: PublishReport) 
     """
     for digest in site.all_digests():
         with db.read() as connection:
-            begun = digest.slug in issues.digests_begun(connection)
+            begun = issues.has_begun(connection, digest.slug)
             waiting = issues.pending_articles(connection, digest.slug, int(now.timestamp()))
         if begun and all(waiting.values()):
             report.waiting.append(WaitingNote(digest=digest.slug, reason="nothing new", articles=len(waiting)))
@@ -144,7 +144,7 @@ def _make_issue(
     # A run with nothing to do imports neither templates nor the preflight.
     from publisher.actions.composing import compose, notices
 
-    if digest.slug not in issues.digests_begun(connection):
+    if not issues.has_begun(connection, digest.slug):
         _begin(connection, digest, site, now)
 
     waiting = issues.pending_articles(connection, digest.slug, int(now.timestamp()))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import Connection
 
 from publisher.cadence import due_slots
-from publisher.config.schedules import Schedule, timetable_from, timetable_text
+from publisher.config.schedules import Schedule, timetable_from
 from publisher.model import CatchUp
 from publisher.store import slots
 from publisher.store.database import Database
@@ -19,8 +19,6 @@ __all__ = ["LEASE", "claim_due", "first_due", "retry_at"]
 
 #: A runner that has not been heard of for so long is taken for dead.
 LEASE: Final = timedelta(seconds=90)
-#: Slots are asked for from so long ago on; no timetable may make up for older ones.
-_OLDEST: Final = timedelta(days=32)
 
 
 def retry_at(attempt: int, now: datetime) -> datetime:
@@ -45,12 +43,16 @@ def claim_due(
     """
     with db.read() as connection:
         # Most looks find nothing, and write nothing.
-        if not _is_stale(connection, schedules, now) and not _wanted(connection, schedules, now):
-            return []
+        is_stale = _is_stale(connection, schedules, now)
+        wanted = [] if is_stale else _wanted(connection, schedules, now)
+    if not is_stale and not wanted:
+        return []
     with db.write() as connection:
-        _take_up(connection, schedules, now)
+        if is_stale:
+            _take_up(connection, schedules, now)
+            wanted = _wanted(connection, schedules, now)
         claims = []
-        for name, slot in _without_older(connection, schedules, _wanted(connection, schedules, now), now):
+        for name, slot in _without_older(connection, schedules, wanted, now):
             found = slots.claim(connection, name, slot, runner=runner, now=now, until=now + lease)
             if found is not None:
                 claims.append(found)
@@ -60,9 +62,7 @@ def claim_due(
 def _is_stale(connection: Connection, schedules: Sequence[Schedule], now: datetime) -> bool:
     """Tell whether what the store knows of timetables is not what the settings say."""
     known = slots.kept(connection)
-    if {one.name: timetable_text(one.timetable) for one in schedules} != {
-        name: one.timetable for name, one in known.items()
-    }:
+    if {one.name: one.text for one in schedules} != {name: one.timetable for name, one in known.items()}:
         return True
     late = {one.name: one.at_most_late for one in schedules}
     return any(one.taken_up_at > now for one in known.values()) or any(
@@ -72,13 +72,10 @@ def _is_stale(connection: Connection, schedules: Sequence[Schedule], now: dateti
 
 def _wanted(connection: Connection, schedules: Sequence[Schedule], now: datetime) -> list[tuple[str, datetime]]:
     """Return slots to claim. Their order is the same everywhere: no two runners wait for each other."""
-    known = slots.kept(connection)
-    wanted = {(row.schedule, row.slot) for row in slots.open_runs(connection) if row.leased_until <= now}
-    taken = slots.settled(connection, now - _OLDEST)
-    for one in schedules:
-        due = _due(one, known[one.name].taken_up_at, now, taken.get(one.name, ()))
-        wanted.update((one.name, slot) for slot in due)
-    return sorted(wanted)
+    kept = slots.kept(connection)
+    due = {(one.name, slot) for one in schedules for slot in _due(one, kept[one.name].taken_up_at, now)}
+    free = {(row.schedule, row.slot) for row in slots.open_runs(connection) if row.leased_until <= now}
+    return sorted(free | (due - slots.known(connection, due)))
 
 
 def _without_older(
@@ -95,8 +92,8 @@ def _without_older(
     return [(name, slot) for name, slot in wanted if slot >= newest.get(name, slot)]
 
 
-def _due(one: Schedule, since: datetime, now: datetime, done: Collection[datetime]) -> list[datetime]:
-    return due_slots(one.timetable, since, now, catch_up=one.catch_up, at_most_late=one.at_most_late, done=done)
+def _due(one: Schedule, since: datetime, now: datetime) -> list[datetime]:
+    return due_slots(one.timetable, since, now, catch_up=one.catch_up, at_most_late=one.at_most_late)
 
 
 def _is_over(row: SlotRun, late: Mapping[str, timedelta], now: datetime) -> bool:
@@ -108,29 +105,27 @@ def _take_up(connection: Connection, schedules: Sequence[Schedule], now: datetim
     known = slots.kept(connection)
     slots.forget_others(connection, {one.name for one in schedules})
     for one in schedules:
-        said, before = timetable_text(one.timetable), known.get(one.name)
-        if before is None or before.timetable != said:
+        before = known.get(one.name)
+        if before is None or before.timetable != one.text:
             if before is not None:
-                slots.put_down(connection, one.name, _of_both(connection, one, before, now))
-            slots.take_up(connection, one.name, said, now)
+                slots.put_down(connection, one.name, _of_both(one, before, now))
+            slots.take_up(connection, one.name, one.text, now)
         elif before.taken_up_at > now:
             # The clock was ahead when that was written, and has been put right.
-            slots.take_up(connection, one.name, said, now)
+            slots.take_up(connection, one.name, one.text, now)
     late = {one.name: one.at_most_late for one in schedules}
     for row in slots.open_runs(connection):
         if _is_over(row, late, now):
             slots.skip(connection, row, now, "it came too late" if row.schedule in late else "its timetable is gone")
 
 
-def _of_both(connection: Connection, one: Schedule, before: Kept, now: datetime) -> list[datetime]:
-    """Return slots that are due by the old timetable and by the new one."""
+def _of_both(one: Schedule, before: Kept, now: datetime) -> list[datetime]:
+    """Return slots that are due by the old timetable and by the new one; those that were run are so for good."""
     old = timetable_from(before.timetable)
     if old is None:
         return []
-    done = slots.settled(connection, now - _OLDEST).get(one.name, set())
-    due = _due(one, before.taken_up_at, now, done)
-    meant = due_slots(old, before.taken_up_at, now, catch_up=one.catch_up, at_most_late=one.at_most_late, done=done)
-    return [slot for slot in due if slot in meant]
+    meant = due_slots(old, before.taken_up_at, now, catch_up=one.catch_up, at_most_late=one.at_most_late)
+    return [slot for slot in _due(one, before.taken_up_at, now) if slot in meant]
 
 
 def first_due(connection: Connection, now: datetime) -> datetime | None:

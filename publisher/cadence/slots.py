@@ -8,11 +8,10 @@ hour asks for an interval and gets it: the repeated hour twice, and of the skipp
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
-from itertools import takewhile
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -24,8 +23,10 @@ __all__ = ["ON_TIME", "Timetable", "due_slots", "localise", "next_slot", "previo
 #: A slot that is found within this time is not a missed one: a cron job may look only so often.
 ON_TIME: Final = timedelta(minutes=15)
 _DAY: Final = timedelta(days=1)
-#: How far back the previous slot is looked for, step by step: the rarest day comes within forty years.
-_BACK: Final = tuple(timedelta(days=days) for days in (1, 8, 63, 400, 3_300, 15_000))
+#: How far ahead the next slot is looked for at first, and how far back the previous one, step by step: the rarest
+#: day comes within forty years.
+_SOON: Final = timedelta(minutes=20)
+_BACK: Final = (_SOON, *(timedelta(days=days) for days in (1, 8, 63, 400, 3_300, 15_000)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +81,8 @@ def _as_it_runs(wall: datetime, zone: ZoneInfo) -> Iterator[datetime]:
         yield second
 
 
-def _slots_of(cadence: Cadence, zone: ZoneInfo, day: date, after: datetime) -> list[datetime]:
-    """Return the slots of one day of the calendar that are later than ``after``."""
+def _slots_of(cadence: Cadence, zone: ZoneInfo, day: date, after: datetime, until: datetime | None) -> list[datetime]:
+    """Return the slots of one day of the calendar that are later than ``after`` and no later than ``until``."""
     offsets = _offsets(zone, day)
     if len(offsets) == 1:
         # Most days have no change near them, and of most the better part is over.
@@ -90,15 +91,18 @@ def _slots_of(cadence: Cadence, zone: ZoneInfo, day: date, after: datetime) -> l
         if wall.date() > day:
             return []
         wanted = times(cadence)
-        if wall.date() == day:
-            wanted = wanted[bisect_right(wanted, wall.time()) :]
-        return [(datetime.combine(day, one, UTC) - offset) for one in wanted]
+        first = bisect_right(wanted, wall.time()) if wall.date() == day else 0
+        end = (until + offset).replace(tzinfo=None) if until is not None else None
+        last = bisect_right(wanted, end.time()) if end is not None and end.date() == day else len(wanted)
+        if end is not None and end.date() < day:
+            return []
+        return [(datetime.combine(day, one, UTC) - offset) for one in wanted[first:last]]
     walls = [datetime.combine(day, one) for one in times(cadence)]
     if cadence.is_hourly:
         found = {one for wall in walls for one in _as_it_runs(wall, zone)}
     else:
         found = {localise(wall, zone) for wall in walls}
-    return sorted(slot for slot in found if slot > after)
+    return sorted(slot for slot in found if slot > after and (until is None or slot <= until))
 
 
 @lru_cache(maxsize=4096)
@@ -122,8 +126,8 @@ def _days(timetable: Timetable, first: date) -> Iterator[tuple[date, list[Cadenc
         day += _DAY
 
 
-def _ascending(timetable: Timetable, after: datetime) -> Iterator[datetime]:
-    """Yield every slot later than ``after``, in order, each once."""
+def _ascending(timetable: Timetable, after: datetime, until: datetime | None) -> Iterator[datetime]:
+    """Yield every slot later than ``after`` and no later than ``until``, in order, each once."""
     held: list[datetime] = []
     zone = timetable.zone
     # Where clocks skip a whole day, its slots are on the next.
@@ -131,19 +135,25 @@ def _ascending(timetable: Timetable, after: datetime) -> Iterator[datetime]:
         first = datetime.combine(day, time(), UTC) - max(_offsets(zone, day))
         sure = bisect_left(held, first)
         yield from held[:sure]
-        found = {slot for one in cadences for slot in _slots_of(one, zone, day, after)}
+        if until is not None and first > until:
+            held = held[sure:]
+            break
+        found = {slot for one in cadences for slot in _slots_of(one, zone, day, after, until)}
         held = sorted({*held[sure:], *found})
     yield from held
 
 
 def slots_between(timetable: Timetable, after: datetime, until: datetime) -> Iterator[datetime]:
     """Yield the slots later than ``after`` and no later than ``until``, in UTC and in order."""
-    return takewhile(lambda slot: slot <= until, _ascending(timetable, after.astimezone(UTC)))
+    return _ascending(timetable, after.astimezone(UTC), until.astimezone(UTC))
 
 
 def next_slot(timetable: Timetable, after: datetime) -> datetime | None:
     """Return the first slot later than ``after``, in UTC; None where there is none."""
-    return next(_ascending(timetable, after.astimezone(UTC)), None)
+    after = after.astimezone(UTC)
+    # Of a cadence of many times a day only the nearest are worked out.
+    soon = next(_ascending(timetable, after, after + _SOON), None)
+    return soon if soon is not None else next(_ascending(timetable, after, None), None)
 
 
 def previous_slot(timetable: Timetable, at: datetime) -> datetime | None:
@@ -164,9 +174,8 @@ def due_slots(
     *,
     catch_up: CatchUp,
     at_most_late: timedelta,
-    done: Collection[datetime] = (),
 ) -> list[datetime]:
-    """Return the slots that are to be run now, oldest first.
+    """Return the slots that are to be run now if they were not yet, oldest first.
 
     Args:
         timetable: when it should have run.
@@ -174,12 +183,11 @@ def due_slots(
         now: what time it is.
         catch_up: what becomes of slots that were missed.
         at_most_late: those that are older than this are left out.
-        done: slots that were run, or are being run.
     """
     if catch_up is CatchUp.ALL:
-        return [slot for slot in slots_between(timetable, max(since, now - at_most_late), now) if slot not in done]
+        return list(slots_between(timetable, max(since, now - at_most_late), now))
     slot = previous_slot(timetable, now)
     late = min(ON_TIME, at_most_late) if catch_up is CatchUp.NONE else at_most_late
-    if slot is None or slot <= since or now - slot > late or slot in done:
+    if slot is None or slot <= since or now - slot > late:
         return []
     return [slot]

@@ -19,7 +19,7 @@ from publisher.config.delivery import BounceSettings, DeliverySettings, DkimSett
 from publisher.config.feeds import AnnounceSettings, FeedSettings
 from publisher.config.kinds import Language, Settings, Slug, Text
 from publisher.config.mail import DigestSettings, MailSettings
-from publisher.config.schedules import Schedule, ScheduleSettings, Zone
+from publisher.config.schedules import Schedule, ScheduleSettings, Zone, timetable_text
 from publisher.config.secrets import Secret
 from publisher.config.theme import ThemeSettings
 from publisher.model import Digest, FacetKind, Query
@@ -225,6 +225,7 @@ class Site(Settings):
             Schedule(
                 name=name,
                 timetable=table,
+                text=timetable_text(table),
                 catch_up=one.catch_up,
                 at_most_late=timedelta(hours=one.catch_up_hours),
             )

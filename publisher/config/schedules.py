@@ -64,6 +64,8 @@ class Schedule:
     #: ``feeds``, or ``digest:SLUG``.
     name: str
     timetable: Timetable
+    #: The timetable as it is kept in the store.
+    text: str
     catch_up: CatchUp
     at_most_late: timedelta
 

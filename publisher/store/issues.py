@@ -23,6 +23,7 @@ __all__ = [
     "digests_begun",
     "editions",
     "force",
+    "has_begun",
     "issue_files",
     "issues",
     "issues_to_stage",
@@ -71,6 +72,11 @@ class IssueRow:
 def digests_begun(connection: Connection) -> dict[str, int]:
     """Return digest → the arrival number up to which articles count as read."""
     return dict(iter(connection.execute(select(digest.c.slug, digest.c.since_seq))))
+
+
+def has_begun(connection: Connection, slug: str) -> bool:
+    """Tell whether a digest has begun."""
+    return connection.execute(select(digest.c.slug).where(digest.c.slug == slug)).first() is not None
 
 
 def begin_digest(connection: Connection, slug: str, *, since_seq: int) -> None:

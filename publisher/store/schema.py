@@ -358,6 +358,7 @@ slot_run = Table(
     Column("finished_at", BigInteger),
     #: What came of it, or what went wrong.
     Column("outcome", Text, nullable=False),
+    Index("ix_slot_run_slot", "slot"),
     Index("ix_slot_run_open", "schedule", sqlite_where=text(_OPEN), postgresql_where=text(_OPEN)),
     sqlite_with_rowid=False,
 )

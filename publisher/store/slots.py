@@ -15,6 +15,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, and_, delete, func, literal_column, or_, select, text, update
 
 from publisher.errors import SlotLost
+from publisher.store.bulk import pages
 from publisher.store.schema import schedule, slot_run
 
 __all__ = [
@@ -27,12 +28,12 @@ __all__ = [
     "forget_others",
     "hold_back",
     "kept",
+    "known",
     "note_outcome",
     "open_runs",
     "put_down",
     "recent",
     "renew",
-    "settled",
     "skip",
     "take_up",
 ]
@@ -229,13 +230,13 @@ def skip(connection: Connection, one: SlotRun, now: datetime, outcome: str) -> N
 # -- questions -------------------------------------------------------------------------------------
 
 
-def settled(connection: Connection, since: datetime) -> dict[str, set[datetime]]:
-    """Return schedule → slots from ``since`` on that have a row of whatever state."""
-    query = select(slot_run.c.schedule, slot_run.c.slot).where(slot_run.c.slot >= _seconds(since))
-    found: dict[str, set[datetime]] = {}
-    for name, slot in connection.execute(query):
-        found.setdefault(name, set()).add(_moment(slot))
-    return found
+def known(connection: Connection, wanted: Collection[tuple[str, datetime]]) -> set[tuple[str, datetime]]:
+    """Return those of (schedule, slot) that have a row, of whatever state."""
+    found: set[tuple[str, datetime]] = set()
+    for some in pages({_seconds(slot) for _, slot in wanted}):
+        query = select(slot_run.c.schedule, slot_run.c.slot).where(slot_run.c.slot.in_(some))
+        found.update((name, _moment(slot)) for name, slot in connection.execute(query))
+    return found.intersection(wanted)
 
 
 def open_runs(connection: Connection) -> list[SlotRun]:

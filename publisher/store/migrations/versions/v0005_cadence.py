@@ -36,6 +36,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("schedule", "slot"),
         sqlite_with_rowid=False,
     )
+    op.create_index("ix_slot_run_slot", "slot_run", ["slot"])
     op.create_index(
         "ix_slot_run_open",
         "slot_run",
