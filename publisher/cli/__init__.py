@@ -18,6 +18,7 @@ COMMANDS: Final = {
     "init": "Make a new site: settings, a first article, folders.",
     "now": "Read new articles, regenerate feeds and issues, stage them.",
     "run": "Keep everything going: feeds, issues, mail, each at its time.",
+    "serve": "Hand out feeds on the web, and do what 'publish run' does.",
     "tick": "Do once what 'publish run' does all the time.",
     "next": "Show when issues and feeds are due next.",
     "note": "Set the editor's note and the lead of a digest's next issue.",

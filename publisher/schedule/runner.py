@@ -126,6 +126,13 @@ class Runner:
             finally:
                 self._end()
 
+    def trouble(self) -> str:
+        """Return why issues may not be made in time; empty where nothing is in their way."""
+        health = self.lanes["publish"].health
+        if health.failures:
+            return f"publish has failed {health.failures} time(s) in a row"
+        return "" if health.runs else "articles/ was not read yet"
+
     # -- the loop ----------------------------------------------------------------------------------
 
     def _start(self) -> None:

@@ -1,0 +1,135 @@
+"""``publish serve``: feeds on the web, and the runner beside them."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from publisher.cli.common import site_option
+from publisher.config import read_site
+from publisher.errors import PublisherError
+
+if TYPE_CHECKING:
+    from publisher.schedule import Runner
+    from publisher.schedule.logs import Log
+
+__all__ = ["command"]
+
+
+@click.command("serve")
+@site_option
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="The port to listen on.")
+@click.option("--no-run", is_flag=True, help="Only the web: another process is the runner.")
+@click.option(
+    "--log",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Log lines of key=value, or of JSON.",
+)
+def command(folder: Path, host: str, port: int, no_run: bool, form: str) -> None:
+    """Hand out feeds, and keep everything going beside.
+
+    Answers for feeds/ at its address, for articles that were withdrawn, and for /healthz and
+    /readyz. Does what 'publish run' does in the same process. Meant to stand behind a web server
+    that speaks TLS.
+
+    SIGTERM or Ctrl-C: what is in hand is finished, then it ends. SIGHUP: settings are read again;
+    that happens by itself too when publisher.toml changes.
+
+    Exit status: 0 it was stopped; 2 usage or settings; 3 failed.
+    """
+    import uvicorn
+
+    from publisher.schedule import Runner, make_log
+    from publisher.web import Web
+
+    site = read_site(folder)
+    sock = _listen(host, port)
+    log = make_log(sys.stdout, as_json=form == "json")
+    beside = None if no_run else _Beside(Runner(site, log), log)
+    config = uvicorn.Config(
+        Web(site, trouble=beside.trouble if beside else lambda: ""),
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        # Who asked is nobody's business here; a proxy is not believed.
+        proxy_headers=False,
+        timeout_graceful_shutdown=10,
+        timeout_keep_alive=75,
+    )
+    server = uvicorn.Server(config)
+    # The server has handlers of its own while it runs, and afterwards raises again what it has caught.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    if beside is not None:
+        signal.signal(signal.SIGHUP, lambda *_: beside.reload())
+        beside.start(server)
+    try:
+        log.info("serving", host=host, port=sock.getsockname()[1], feeds=site.feeds_url)
+        server.run(sockets=[sock])
+    finally:
+        error = beside.end() if beside is not None else None
+    if error is not None:
+        raise error
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server(
+            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=2048
+        )
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise PublisherError(
+            f"cannot listen on {host}:{port}: {reason}; is another server there? --host and --port name another place"
+        ) from error
+
+
+class _Beside:
+    """The runner, in a thread beside the server. When one ends, both do."""
+
+    def __init__(self, runner: Runner, log: Log) -> None:
+        self._runner = runner
+        self._log = log
+        self._error: PublisherError | None = None
+        self._thread: threading.Thread | None = None
+
+    def start(self, server: Any) -> None:
+        def run() -> None:
+            try:
+                self._runner.run()
+            except PublisherError as error:
+                self._error = error
+            except Exception as error:
+                self._error = PublisherError(f"the runner ended: {error}")
+            finally:
+                server.should_exit = True
+
+        self._thread = threading.Thread(target=run, name="runner", daemon=True)
+        self._thread.start()
+
+    def reload(self) -> None:
+        """Let the runner read the settings again."""
+        self._runner.reload()
+
+    def trouble(self) -> str:
+        """Return why the process is not ready; empty where it is."""
+        if self._thread is None or not self._thread.is_alive():
+            return "the runner does not run"
+        return self._runner.trouble()
+
+    def end(self) -> PublisherError | None:
+        """End the runner, and return what ended it before."""
+        self._runner.stop()
+        if self._thread is not None:
+            self._thread.join(30)
+        return self._error

@@ -1,0 +1,200 @@
+"""feeds/ over HTTP, by a bare ASGI application: what is asked for again and again is to cost next to nothing.
+
+The same bytes, types and headers as any web server hands out with the settings of ``publish hosting``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from publisher.config import Site
+from publisher.markup import url_path
+from publisher.render.headers import ARCHIVE_AGE, FEED_AGE, TYPES, link_header
+from publisher.web.shelf import Shelf, Staged
+
+__all__ = ["Feeds", "Message", "Receive", "Scope", "Send", "say"]
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+_Headers = list[tuple[bytes, bytes]]
+
+_OTHER_TYPES: Final = {"html": "text/html; charset=utf-8", "xml": "application/xml"}
+#: Seconds for which an old copy may be shown while a new one is fetched (RFC 5861).
+_STALE: Final = 600
+#: Of what is preferred equally, the smallest.
+_ORDER: Final = ("br", "gzip", "identity")
+
+
+class Feeds:
+    """Answers for everything below the address of feeds/, and for articles that are gone; others by 404."""
+
+    def __init__(self, site: Site, shelf: Shelf | None = None) -> None:
+        self._shelf = shelf or Shelf(site.feeds_dir)
+        self._url = site.feeds_url
+        self._prefix = urlsplit(site.feeds_url).path.rstrip("/") + "/"
+        self._hubs: Sequence[str] = site.announce.hubs
+        #: File → what stands on each answer whatever its encoding; made once a file and state of it.
+        self._known: dict[str, tuple[Staged, dict[str, tuple[_Headers, _Headers]]]] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return
+        method, path = scope["method"], scope["path"]
+        if method not in ("GET", "HEAD"):
+            allow = [(b"allow", b"GET, HEAD, OPTIONS"), *_CORS]
+            await say(send, 204 if method == "OPTIONS" else 405, allow, b"")
+            return
+        name = self._file(path)
+        staged = self._shelf.find(name) if name is not None else None
+        if staged is not None and name is not None and not name.startswith("gone/"):
+            await self._hand_out(scope, send, name, staged, is_head=method == "HEAD")
+            return
+        gone = self._gone(path)
+        if gone is not None:
+            headers = [(b"content-type", _OTHER_TYPES["html"].encode()), (b"cache-control", b"public, max-age=300")]
+            await say(send, 410, headers, gone, is_head=method == "HEAD")
+            return
+        await say(
+            send, 404, [(b"content-type", b"text/plain; charset=utf-8")], b"Not found\n", is_head=method == "HEAD"
+        )
+
+    def _file(self, path: str) -> str | None:
+        """Return the file that a path stands for, relative to feeds/; None where it is none of ours."""
+        if not path.startswith(self._prefix):
+            return None
+        name = path[len(self._prefix) :]
+        return name + "index.html" if not name or name.endswith("/") else name
+
+    def _gone(self, path: str) -> bytes | None:
+        """Return the page that tells why an article was withdrawn; None where none was."""
+        name = path.removeprefix("/")
+        found = self._shelf.find(f"gone/{name}index.html" if name.endswith("/") else f"gone/{name}.html")
+        return found.encodings["identity"].body if found is not None else None
+
+    # -- an answer -------------------------------------------------------------------------------
+
+    async def _hand_out(self, scope: Scope, send: Send, name: str, staged: Staged, *, is_head: bool) -> None:
+        asked: dict[bytes, bytes] = {}
+        for key, value in scope["headers"]:
+            # Lists may stand in several lines (RFC 9110 §5.3).
+            asked[key] = asked[key] + b", " + value if key in asked else value
+        coding = _choose(asked.get(b"accept-encoding", b""), tuple(staged.encodings))
+        if coding is None:
+            await say(send, 406, [(b"vary", b"Accept-Encoding")], b"", is_head=is_head)
+            return
+        whole, short = self._headers(name, staged)[coding]
+        encoded = staged.encodings[coding]
+        if _is_known(asked, encoded.etag, staged.seconds):
+            await send({"type": "http.response.start", "status": 304, "headers": short})
+            await send({"type": "http.response.body", "body": b""})
+            return
+        await send({"type": "http.response.start", "status": 200, "headers": whole})
+        await send({"type": "http.response.body", "body": b"" if is_head else encoded.body})
+
+    def _headers(self, name: str, staged: Staged) -> dict[str, tuple[_Headers, _Headers]]:
+        """Return encoding → headers of an answer with the bytes, and of one without."""
+        known = self._known.get(name)
+        if known is not None and known[0] is staged:
+            return known[1]
+        suffix = name.rpartition(".")[2]
+        is_archive = name.startswith("archive/")
+        age = ARCHIVE_AGE if is_archive else FEED_AGE
+        common: _Headers = [
+            (b"cache-control", f"public, max-age={age}, stale-while-revalidate={_STALE}".encode()),
+            (b"last-modified", staged.modified),
+            (b"vary", b"Accept-Encoding"),
+            *_CORS,
+        ]
+        if suffix in TYPES and suffix != "opml":
+            hubs = () if is_archive else self._hubs
+            common.append((b"link", link_header(f"{self._url}/{url_path(name)}", hubs).encode()))
+        kind = _type(suffix).encode()
+        made = {}
+        for coding, one in staged.encodings.items():
+            short = [(b"etag", one.etag), *common]
+            whole = [(b"content-type", kind), (b"content-length", b"%d" % len(one.body)), *short]
+            if coding != "identity":
+                whole.append((b"content-encoding", coding.encode()))
+            made[coding] = (whole, short)
+        if len(self._known) > 10_000:
+            self._known.clear()
+        self._known[name] = (staged, made)
+        return made
+
+
+#: Feeds are for programs on pages of any origin.
+_CORS: Final[_Headers] = [
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-expose-headers", b"ETag, Link"),
+    (b"x-content-type-options", b"nosniff"),
+]
+
+
+def _type(suffix: str) -> str:
+    kind = TYPES.get(suffix) or _OTHER_TYPES.get(suffix, "application/octet-stream")
+    return (
+        kind if "charset" in kind or "json" in kind or not kind.endswith(("xml", "opml")) else f"{kind}; charset=utf-8"
+    )
+
+
+async def say(send: Send, status: int, headers: _Headers, body: bytes, *, is_head: bool = False) -> None:
+    """Send a whole answer; to HEAD without its body."""
+    length = [] if status == 204 else [(b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": status, "headers": [*headers, *length]})
+    await send({"type": "http.response.body", "body": b"" if is_head else body})
+
+
+# -- what was asked --------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=1024)
+def _choose(accepted: bytes, there: tuple[str, ...]) -> str | None:
+    """Return the encoding to answer in (RFC 9110 §12.5.3); None where none is wanted."""
+    weights: dict[str, float] = {}
+    for part in accepted.decode("latin-1").lower().split(","):
+        name, *parameters = (word.strip() for word in part.split(";"))
+        if name:
+            weights["gzip" if name == "x-gzip" else name] = _weight(parameters)
+    rest = weights.get("*", 0.0)
+    # Not to name it is no refusal.
+    plain = weights.get("identity", weights["*"] if weights.get("*") == 0 else 0.0001)
+    offers = {name: weights.get(name, rest) for name in there if name != "identity"} | {"identity": plain}
+    wanted = [name for name in _ORDER if offers.get(name, 0) > 0]
+    return max(wanted, key=lambda name: (offers[name], -_ORDER.index(name)), default=None)
+
+
+def _weight(parameters: Sequence[str]) -> float:
+    for one in parameters:
+        if one.startswith("q="):
+            try:
+                return min(max(float(one[2:]), 0.0), 1.0)
+            except ValueError:
+                return 0.0
+    return 1.0
+
+
+def _is_known(asked: dict[bytes, bytes], etag: bytes, seconds: int) -> bool:
+    """Tell whether who asks has these bytes: by ETag, and where none is named by time (RFC 9110 §13.2.2)."""
+    tags = asked.get(b"if-none-match")
+    if tags is not None:
+        if tags == etag:
+            return True
+        # The comparison is a weak one (§13.1.2): a cache on the way may have marked ours so.
+        return any(tag.strip().removeprefix(b"W/") in (etag, b"*") for tag in tags.split(b","))
+    since = asked.get(b"if-modified-since")
+    return since is not None and _seconds(since) >= seconds
+
+
+@lru_cache(maxsize=4096)
+def _seconds(text: bytes) -> int:
+    try:
+        return int(parsedate_to_datetime(text.decode("latin-1")).timestamp())
+    except (ValueError, OverflowError):
+        return -1

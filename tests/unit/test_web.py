@@ -1,0 +1,201 @@
+"""feeds/ over HTTP: which file, which encoding, whether it is known; and what nobody is to have."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from publisher.web import Web
+from publisher.web.feeds import Feeds, _choose
+from publisher.web.shelf import Shelf
+from tests.conftest import SiteKit
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+def ask(app: Any, path: str, method: str = "GET", **headers: str) -> Answer:
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        return {"type": "http.request"}
+
+    raw = [(name.replace("_", "-").lower().encode(), value.encode()) for name, value in headers.items()]
+    scope = {"type": "http", "method": method, "path": path, "headers": raw}
+    asyncio.run(app(scope, receive, send))
+    got = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
+    return Answer(sent[0]["status"], got, b"".join(one.get("body", b"") for one in sent[1:]))
+
+
+@pytest.fixture
+def feeds(kit: SiteKit) -> Feeds:
+    kit.article("one.md", "One")
+    kit.publish()
+    return Feeds(kit.site)
+
+
+def test_what_is_staged_again_is_handed_out_at_once(kit: SiteKit, feeds: Feeds) -> None:
+    first = ask(feeds, "/feeds/all.rss")
+    assert first.body == (kit.root / "feeds/all.rss").read_bytes()
+    kit.article("two.md", "Two", date="2026-11-21")
+    kit.publish()
+    second = ask(feeds, "/feeds/all.rss", If_None_Match=first.headers["etag"])
+    assert second.status == 200 and b"Two" in second.body
+    assert ask(feeds, "/feeds/all.rss", If_None_Match=second.headers["etag"]).status == 304
+
+
+def test_a_twin_of_other_bytes_is_not_handed_out(kit: SiteKit, feeds: Feeds) -> None:
+    path = kit.root / "feeds/all.rss"
+    os.utime(f"{path}.gz", ns=(1, 1))
+    answer = ask(feeds, "/feeds/all.rss", Accept_Encoding="gzip")
+    assert "content-encoding" not in answer.headers and answer.body == path.read_bytes()
+
+
+def test_a_weak_etag_of_ours_is_ours(feeds: Feeds) -> None:
+    tag = ask(feeds, "/feeds/all.rss").headers["etag"]
+    assert ask(feeds, "/feeds/all.rss", If_None_Match=f'"other", W/{tag}').status == 304
+    assert ask(feeds, "/feeds/all.rss", If_None_Match=f'"other", W/{tag[:-2]}"').status == 200
+
+
+def test_a_date_that_is_none_is_passed_over(feeds: Feeds) -> None:
+    assert ask(feeds, "/feeds/all.rss", If_Modified_Since="yesterday").status == 200
+
+
+def test_only_questions_are_answered(feeds: Feeds) -> None:
+    refused = ask(feeds, "/feeds/all.rss", "POST")
+    assert (refused.status, refused.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
+    asked = ask(feeds, "/feeds/all.rss", "OPTIONS")
+    assert (asked.status, asked.headers["access-control-allow-origin"]) == (204, "*")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/feeds/../publisher.toml",
+        "/feeds/..",
+        "/feeds/tag/../../publisher.toml",
+        "/feeds//etc/passwd",
+        "/feeds/.staging/half",
+        "/feeds/_headers",
+        "/feeds/all.rss.gz",
+        "/feeds/all.rss\0",
+        "/feeds/..\\publisher.toml",
+        "/feeds/all.rss/",
+        "/feeds/tag",
+        "/publisher.toml",
+        "/../publisher.toml",
+        "/",
+        "",
+    ],
+)
+def test_nothing_else_is_to_be_had(kit: SiteKit, feeds: Feeds, path: str) -> None:
+    assert ask(feeds, path).status == 404
+
+
+def test_a_link_leads_nowhere(kit: SiteKit, feeds: Feeds) -> None:
+    (kit.root / "feeds" / "secret.rss").symlink_to(kit.root / "publisher.toml")
+    assert ask(feeds, "/feeds/secret.rss").status == 404
+
+
+@given(path=st.text(max_size=60))
+def test_no_path_leads_out(tmp_path_factory: pytest.TempPathFactory, path: str) -> None:
+    folder = tmp_path_factory.getbasetemp() / "shelf"
+    (folder / "feeds").mkdir(parents=True, exist_ok=True)
+    (folder / "outside").write_text("secret")
+    shelf = Shelf(folder / "feeds")
+    for one in (path, f"../{path}", f"{path}/../../outside", f"{path}\0"):
+        assert shelf.find(one) is None
+
+
+@pytest.mark.parametrize(
+    ("accepted", "coding"),
+    [
+        (b"", "identity"),
+        (b"gzip", "gzip"),
+        (b"gzip, br", "br"),
+        (b"GZIP;q=0.9, br;q=0.8", "gzip"),
+        (b"x-gzip", "gzip"),
+        (b"*", "br"),
+        (b"*;q=0.5, gzip", "gzip"),
+        (b"br;q=0, *", "gzip"),
+        (b"zstd", "identity"),
+        (b"gzip;q=0", "identity"),
+        (b"identity;q=0, gzip", "gzip"),
+        (b"identity;q=0", None),
+        (b"*;q=0", None),
+        (b"gzip;q=nonsense", "identity"),
+        (b";;,,;q=1", "identity"),
+    ],
+)
+def test_the_encoding_is_the_one_that_is_wanted_most(accepted: bytes, coding: str | None) -> None:
+    assert _choose(accepted, ("identity", "br", "gzip")) == coding
+
+
+@given(accepted=st.binary(max_size=60))
+def test_no_accept_encoding_is_too_strange(accepted: bytes) -> None:
+    assert _choose(accepted, ("identity", "br", "gzip")) in ("identity", "br", "gzip", None)
+
+
+def test_what_is_not_acceptable_is_said(feeds: Feeds) -> None:
+    assert ask(feeds, "/feeds/all.rss", Accept_Encoding="identity;q=0").status == 406
+
+
+def test_memory_holds_what_was_asked_for_last(tmp_path: Path) -> None:
+    for name in "abc":
+        (tmp_path / name).write_bytes(b"x" * 100)
+    shelf = Shelf(tmp_path, most=250)
+    first = shelf.find("a")
+    assert shelf.find("a") is first
+    shelf.find("b")
+    assert shelf.find("a") is first
+    shelf.find("c")
+    assert shelf.find("a") is not first
+
+
+def test_twins_are_of_the_bytes(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"x" * 1000)
+    (tmp_path / "a.gz").write_bytes(gzip.compress(b"x" * 1000))
+    found = (tmp_path / "a").stat()
+    os.utime(tmp_path / "a.gz", ns=(found.st_atime_ns, found.st_mtime_ns))
+    staged = Shelf(tmp_path).find("a")
+    assert staged is not None and set(staged.encodings) == {"identity", "gzip"}
+    assert staged.encodings["gzip"].etag != staged.encodings["identity"].etag
+
+
+def test_the_machine_is_told_how_the_process_is(kit: SiteKit, feeds: Feeds) -> None:
+    trouble = [""]
+    web = Web(kit.site, trouble=lambda: trouble[0])
+    assert ask(web, "/healthz").body == b"alive\n"
+    assert ask(web, "/readyz").status == 200
+    trouble[0] = "publish has failed 3 times in a row"
+    refused = ask(web, "/readyz")
+    assert (refused.status, refused.body) == (503, b"publish has failed 3 times in a row\n")
+    assert ask(web, "/feeds/all.rss").status == 200
+
+
+def test_what_is_no_request_is_passed_over(kit: SiteKit) -> None:
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        return {}
+
+    asyncio.run(Web(kit.site)({"type": "websocket"}, receive, send))
+    assert sent == []
