@@ -1,4 +1,4 @@
-"""The whole of the web: feeds in front, the machine's own questions behind them."""
+"""The whole of the web: feeds, the page where readers leave, the machine's own questions."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from publisher.config import SETTINGS_FILE, Site, read_site
 from publisher.errors import SettingsError
 from publisher.web.feeds import Feeds, Receive, Scope, Send, say
+from publisher.web.leave import Leave
 
 __all__ = ["Web"]
 
@@ -30,7 +31,7 @@ class Web:
         self._root = site.root
         self._mark = _mark(site.root)
         self._trouble = trouble
-        self._feeds = Feeds(site)
+        self._feeds, self._leave = Feeds(site), Leave(site)
         self._looking: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -47,6 +48,8 @@ class Web:
             trouble = self._trouble()
             body = f"{trouble or 'ready'}\n".encode()
             await say(send, 503 if trouble else 200, _PLAIN, body, is_head=scope["method"] == "HEAD")
+        elif (copy := self._leave.copy_of(scope)) is not None:
+            await self._leave.answer(scope, receive, send, copy)
         else:
             await self._feeds(scope, receive, send)
 
@@ -60,6 +63,7 @@ class Web:
         self._looking.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._looking
+        self._leave.close()
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _look(self) -> None:
@@ -70,7 +74,9 @@ class Web:
                 self._mark = mark
                 # What is wrong with them the runner says, and every command.
                 with contextlib.suppress(SettingsError):
-                    self._feeds = Feeds(read_site(self._root))
+                    site = read_site(self._root)
+                    self._leave.close()
+                    self._feeds, self._leave = Feeds(site), Leave(site)
 
 
 _PLAIN = [(b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store")]

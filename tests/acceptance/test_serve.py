@@ -16,7 +16,10 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import SiteKit
+from publisher.actions.keys import keyring
+from publisher.store import issues
+from tests.acceptance.test_pages import CHROMIUM
+from tests.conftest import MailKit, SiteKit
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -115,6 +118,66 @@ def test_publishing_that_fails_is_not_ready(kit: SiteKit, serve: Callable[..., S
     until(lambda: b"publish has failed" in get(f"{serving.url}/readyz")[1])
     assert get(f"{serving.url}/readyz")[0] == 503 and get(f"{serving.url}/healthz")[0] == 200
     assert serving.end() == 0
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt-get install chromium")
+@pytest.mark.parametrize("scripts", [True, False])
+@pytest.mark.parametrize(("width", "scheme"), [(375, "light"), (1280, "dark")])
+def test_a_person_leaves_and_comes_back(
+    mail_kit: MailKit, tmp_path: Path, width: int, scheme: str, scripts: bool
+) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+    from playwright.sync_api import sync_playwright
+
+    kit = mail_kit
+    text = (kit.root / "publisher.toml").read_text()
+    kit.settings(text.replace("[mail]\n", '[mail]\nunsubscribe = "https://review.example/leave"\n'))
+    kit.add_settings('\n[digests.other]\ntitle = "The Other"\n')
+    kit.readers(1, digests=("daily", "other"))
+    kit.issue("one")
+    with kit.open() as db, db.write() as connection:
+        row = next(row for row in issues.issues(connection) if row.digest == "daily")
+        copy = keyring(kit.site, connection).copy_pass(row.id, 1)
+    serving = Serving(kit, "--no-run")
+    try:
+        until(lambda: get(f"{serving.url}/healthz")[0] == 200)
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+            context = browser.new_context(
+                viewport={"width": width, "height": 800}, color_scheme=scheme, java_script_enabled=scripts
+            )
+            page = context.new_page()
+            said: list[str] = []
+            page.on("console", lambda message: said.append(message.text))
+            page.goto(f"{serving.url}/leave?copy={copy}")
+            page.screenshot(path=str(tmp_path / "leave.png"))
+            if scripts:
+                # Axe brings a script of its own, which the page's policy lets nobody else do.
+                assert page.evaluate("document.documentElement.scrollWidth") <= width
+            page.get_by_role("button", name="Leave The Daily").click()
+            assert page.get_by_role("heading", level=1).inner_text() == "You have left The Daily"
+            page.screenshot(path=str(tmp_path / "left.png"))
+            page.get_by_role("button", name="That was a slip").click()
+            assert page.get_by_role("heading", level=1).inner_text() == "Welcome back"
+            # With the keyboard alone.
+            page.keyboard.press("Tab")
+            page.keyboard.press("Enter")
+            page.get_by_role("heading", name="You have left The Daily").wait_for()
+            assert said == []
+            if scripts:
+                checked = browser.new_context(
+                    viewport={"width": width, "height": 800}, color_scheme=scheme, bypass_csp=True
+                )
+                page = checked.new_page()
+                page.goto(f"{serving.url}/leave?copy={copy}")
+                found = Axe().run(page).response["violations"]
+                assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == []
+            browser.close()
+        assert serving.end() == 0
+    finally:
+        if serving.process.poll() is None:
+            serving.process.kill()
+            serving.process.wait()
 
 
 def test_a_port_that_is_taken_is_said(kit: SiteKit, serve: Callable[..., Serving]) -> None:
