@@ -1,0 +1,129 @@
+"""A feed of 200 KB over HTTP: ours against nginx with the same staged files, one core each, wrk on the other.
+
+python -m bench.serve [SECONDS]: needs nginx and wrk (Debian). Leave the machine alone meanwhile.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.timing import machine
+
+_SETTINGS = """
+title = "Bench"
+base_url = "http://127.0.0.1:{port}"
+"""
+_NGINX = """
+worker_processes 1;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log;
+events {{ worker_connections 1024; }}
+http {{
+    access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000; open_file_cache max=1000;
+    types {{ application/rss+xml rss; }}
+    server {{ listen 127.0.0.1:{port} backlog=2048; gzip_static on; etag on;
+        location /feeds/ {{ alias {feeds}/; add_header Cache-Control "public, max-age=300"; }} }}
+}}
+"""
+_CONNECTIONS = 64
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def serving(command: list[str], port: int) -> Iterator[int]:
+    """Run a server on the first core; yield its process."""
+    process = subprocess.Popen(["taskset", "-c", "0", *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(200):
+            try:
+                socket.create_connection(("127.0.0.1", port), 0.2).close()
+                break
+            except OSError:
+                time.sleep(0.05)
+        yield process.pid
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def measure(url: str, seconds: int, *headers: str) -> tuple[float, str]:
+    """Return answers a second, and how long one took at the 99th percentile."""
+    asked = [part for header in headers for part in ("-H", header)]
+    command = ["taskset", "-c", "1", "wrk", "-t1", f"-c{_CONNECTIONS}", f"-d{seconds}s", "--latency", *asked, url]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", said)
+    late = re.search(r"99%\s+(\S+)", said)
+    if rate is None or late is None:
+        sys.exit(said)
+    return float(rate[1]), late[1]
+
+
+def etag(url: str, *headers: str) -> str:
+    """Return a feed's ETag."""
+    asked = [part for header in headers for part in ("-H", header)]
+    said = subprocess.run(["curl", "-sI", *asked, url], check=True, capture_output=True, text=True).stdout
+    found = re.search(r"(?im)^etag: (\S+)", said)
+    return found[1] if found else sys.exit(said)
+
+
+def memory(pid: int) -> int:
+    """Return megabytes that a process has in memory."""
+    return int(Path(f"/proc/{pid}/status").read_text().partition("VmRSS:")[2].split()[0]) // 1024
+
+
+def main() -> None:
+    """Measure and print."""
+    seconds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    for tool in ("nginx", "wrk", "curl", "taskset"):
+        if shutil.which(tool) is None:
+            sys.exit(f"this benchmark needs {tool}: apt-get install {tool}")
+    print(machine())
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        theirs, ours = free_port(), free_port()
+        (folder / "articles").mkdir()
+        (folder / "publisher.toml").write_text(_SETTINGS.format(port=ours))
+        for number in range(50):
+            text = " ".join(f"{number * 7919 + word * 104729 % 9973:x}" for word in range(750))
+            (folder / "articles" / f"{number}.md").write_text(
+                f'---\ntitle: "S{number}"\ndate: 2026-11-20\n---\n{text}\n'
+            )
+        subprocess.run(
+            [sys.executable, "-m", "publisher", "now", "--site", name], check=True, stdout=subprocess.DEVNULL
+        )
+        settings = folder / "nginx.conf"
+        settings.write_text(_NGINX.format(folder=folder, port=theirs, feeds=folder / "feeds"))
+        size = (folder / "feeds" / "all.rss").stat().st_size
+        print(f"\nall.rss, {size / 1000:.0f} KB, {_CONNECTIONS} connections (answers a second, p99):")
+        nginx = ["nginx", "-c", str(settings), "-g", "daemon off;"]
+        publish = [sys.executable, "-m", "publisher", "serve", "--no-run", "--port", str(ours), "--site", name]
+        with serving(nginx, theirs), serving(publish, ours) as pid:
+            for label, headers in (("200", ()), ("200, gzip", ("Accept-Encoding: gzip",)), ("304", None)):
+                rates = []
+                for port in (theirs, ours):
+                    url = f"http://127.0.0.1:{port}/feeds/all.rss"
+                    asked = (f"If-None-Match: {etag(url)}",) if headers is None else headers
+                    rates.append(measure(url, seconds, *asked))
+                (a, a99), (b, b99) = rates
+                print(f"  {label:<10} nginx {a:9,.0f} {a99:>9}   publish serve {b:9,.0f} {b99:>9}   {b / a:.2f}x")
+            print(f"  memory of publish serve: {memory(pid)} MB")
+
+
+if __name__ == "__main__":
+    main()
