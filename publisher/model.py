@@ -22,6 +22,7 @@ __all__ = [
     "Image",
     "Issue",
     "LatePolicy",
+    "LetterKind",
     "Query",
     "Record",
     "SendPolicy",
@@ -95,6 +96,24 @@ class LatePolicy(StrEnum):
 
     SEND = "send"
     DROP = "drop"
+
+
+class LetterKind(StrEnum):
+    """What a mail to one person is about that is no newsletter."""
+
+    #: Somebody, perhaps she, wants newsletters to be sent to her.
+    JOIN = "join"
+    #: The same of somebody who has them already.
+    KNOWN = "known"
+    #: The newest issue, for who has just joined.
+    WELCOME = "welcome"
+    #: Her mail is to go to another address: to the old one, and to the new one.
+    LEAVING_ADDRESS = "leaving address"
+    NEW_ADDRESS = "new address"
+    #: All that is known of her is to be shown to her.
+    DOWNLOAD = "download"
+    #: All that is known of her is to be erased.
+    ERASE = "erase"
 
 
 class UncertainPolicy(StrEnum):

@@ -19,6 +19,7 @@ __all__ = ["COPY_PASS", "Keyring"]
 COPY_PASS: Final = re.compile(r"(?<![a-z2-7])[a-z2-7]{32}(?![a-z2-7])")
 _READER_BYTES: Final = 5
 _ISSUE_BYTES: Final = 4
+_INSTANT_BYTES: Final = 5
 _MAC_BYTES: Final = 11
 
 
@@ -45,6 +46,24 @@ class Keyring:
         """What tells this key from another one, and nothing else of it."""
         return self._mac(b"fingerprint", b"", 8).hex()
 
+    @property
+    def link_key(self) -> str:
+        """The key for links that are good for a while."""
+        return self._mac(b"links", b"", 32).hex()
+
+    def feed_pass(self, subscriber: int, since: int) -> str:
+        """Return what stands for a reader's own feed, of those that she has had the one made then."""
+        payload = subscriber.to_bytes(_READER_BYTES) + since.to_bytes(_INSTANT_BYTES)
+        mac = self._mac(b"feed", payload, _MAC_BYTES)
+        return base64.b32encode(mac + self._masked(mac, payload)).decode().lower()
+
+    def feed_of(self, text: str) -> tuple[int, int] | None:
+        """Return (reader, since) of a feed's pass; None where we have not made it."""
+        payload = self._payload(b"feed", text, _READER_BYTES + _INSTANT_BYTES)
+        if payload is None:
+            return None
+        return int.from_bytes(payload[:_READER_BYTES]), int.from_bytes(payload[_READER_BYTES:])
+
     def address_hash(self, key: str) -> str:
         """Return the hash of an address, in the form in which two spellings are equal."""
         return self._mac(b"address", key.encode(), 20).hex()
@@ -58,17 +77,21 @@ class Keyring:
 
     def copy_of(self, text: str) -> tuple[int, int] | None:
         """Return (issue, reader) of a copy's pass; None where we have not made it."""
+        payload = self._payload(b"copy", text, _ISSUE_BYTES + _READER_BYTES)
+        if payload is None:
+            return None
+        return int.from_bytes(payload[:_ISSUE_BYTES]), int.from_bytes(payload[_ISSUE_BYTES:])
+
+    def _payload(self, purpose: bytes, text: str, length: int) -> bytes | None:
         try:
             data = base64.b32decode(text.strip().upper())
         except ValueError:
             return None
-        if len(data) != _MAC_BYTES + _ISSUE_BYTES + _READER_BYTES:
+        if len(data) != _MAC_BYTES + length:
             return None
         mac = data[:_MAC_BYTES]
         payload = self._masked(mac, data[_MAC_BYTES:])
-        if not hmac.compare_digest(mac, self._mac(b"copy", payload, _MAC_BYTES)):
-            return None
-        return int.from_bytes(payload[:_ISSUE_BYTES]), int.from_bytes(payload[_ISSUE_BYTES:])
+        return payload if hmac.compare_digest(mac, self._mac(purpose, payload, _MAC_BYTES)) else None
 
     def _masked(self, mac: bytes, payload: bytes) -> bytes:
         mask = self._mac(b"copy mask", mac, len(payload))

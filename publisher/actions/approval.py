@@ -16,7 +16,7 @@ from publisher.config import Site
 from publisher.errors import SettingsError
 from publisher.model import SendPolicy
 from publisher.passes import Keyring
-from publisher.store import deliveries, issues
+from publisher.store import audience, deliveries, issues
 from publisher.store.database import Database
 from publisher.store.issues import IssueRow
 
@@ -42,7 +42,7 @@ def content_hash(connection: Connection, site: Site, row: IssueRow, ring: Keyrin
     copies = Copies(site, row, lambda number: editions[number - 1], ring, ())
     digest = hashlib.sha256(copies.fingerprint(len(editions)))
     page: list[str] = []
-    for number, edition in deliveries.frozen_audience(connection, row.id):
+    for number, edition in audience.frozen_audience(connection, row.id):
         page.append(f"{number} {edition}\n")
         if len(page) == 10_000:
             digest.update("".join(page).encode())

@@ -10,7 +10,8 @@ from sqlalchemy import Connection
 from publisher.actions.mornings import Mornings
 from publisher.model import Article, Digest, Issue, Query
 from publisher.selection import Selection, editions
-from publisher.store import deliveries, issues, subscribers
+from publisher.store import audience as store
+from publisher.store import issues, subscribers
 
 __all__ = ["Audience", "Frozen", "audience_of", "freeze"]
 
@@ -28,14 +29,16 @@ class Audience:
     #: Each kind of reader → its place among the selections.
     classes: dict[_Class, int]
     selections: tuple[Selection, ...]
+    #: What time it is, seconds since 1970: who pauses beyond it is left out.
+    now: int
 
 
-def audience_of(connection: Connection, digest: Digest, articles: Sequence[Article]) -> Audience:
+def audience_of(connection: Connection, digest: Digest, articles: Sequence[Article], now: int) -> Audience:
     """Return who would get an issue with these articles, and what of it."""
     carried = {} if digest.repeat else issues.carrying(connection, [one.seq for one in articles])
     queries = subscribers.queries(connection)
     classes: dict[_Class, int] = {}
-    for _, question, _, copies in deliveries.audience(connection, digest.slug, carried.keys()):
+    for _, question, _, copies in store.audience(connection, digest.slug, carried.keys(), now):
         classes.setdefault((question, copies), len(classes))
     selections = tuple(
         Selection(
@@ -44,7 +47,7 @@ def audience_of(connection: Connection, digest: Digest, articles: Sequence[Artic
         )
         for question, copies in classes
     )
-    return Audience(digest=digest.slug, overlapping=frozenset(carried), classes=classes, selections=selections)
+    return Audience(digest=digest.slug, overlapping=frozenset(carried), classes=classes, selections=selections, now=now)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,9 +79,11 @@ def freeze(
         by_place.update((place, number) for place in places)
 
     def copies() -> Iterator[tuple[int, int, int]]:
-        for number, question, zone, had in deliveries.audience(connection, audience.digest, audience.overlapping):
+        for number, question, zone, had in store.audience(
+            connection, audience.digest, audience.overlapping, audience.now
+        ):
             edition = by_place.get(audience.classes[question, had])
             if edition is not None:
                 yield number, edition, due(zone)
 
-    return Frozen(copies=deliveries.add_deliveries(connection, issue_id, copies()), unknown_zones=due.unknown)
+    return Frozen(copies=store.add_deliveries(connection, issue_id, copies()), unknown_zones=due.unknown)

@@ -71,7 +71,7 @@ def is_wanted(facet: Facet, site: Site) -> bool:
 
 def recipients(site: Site, form: FeedFormat) -> tuple[str, ...]:
     """Return who is told of changed feeds of a format: rssCloud is for RSS alone."""
-    found = [f"websub {hub}" for hub in site.announce.hubs]
+    found = [f"websub {hub}" for hub in site.hubs]
     if site.announce.cloud is not None and form is FeedFormat.RSS:
         found.append(f"rsscloud {site.announce.cloud.ping_url}")
     return tuple(found)

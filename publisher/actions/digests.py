@@ -154,7 +154,7 @@ def _make_issue(
     choice = choose(digest, candidates, now, lead=said.lead_seq)
     if not choice.articles:
         return WaitingNote(digest=digest.slug, reason=choice.reason, articles=len(choice.waiting))
-    readers = audiences.audience_of(connection, digest, choice.articles)
+    readers = audiences.audience_of(connection, digest, choice.articles, int(now.timestamp()))
     composed = compose(
         site,
         digest,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection
 
+from publisher import __version__
 from publisher.actions.making import make_entries
 from publisher.actions.report import PublishReport
 from publisher.config import Site
@@ -22,10 +24,17 @@ if TYPE_CHECKING:
     from publisher.render.entry import Entry
     from publisher.render.house import House
 
-__all__ = ["Entries", "house_of"]
+__all__ = ["Entries", "entries_fingerprint", "house_of"]
 
 #: Entries made at a time.
 _PAGE: Final = 500
+
+
+def entries_fingerprint(site: Site) -> str:
+    """Return what the settings and the code add to an entry's revision."""
+    from publisher.render.house import REVISION
+
+    return hashlib.sha256(f"{site.fingerprint()} {REVISION} {__version__}".encode()).hexdigest()[:16]
 
 
 def house_of(site: Site, namespace: uuid.UUID) -> House:
@@ -48,7 +57,7 @@ def house_of(site: Site, namespace: uuid.UUID) -> House:
         namespace=namespace,
         icon=site.feeds.icon,
         logo=Logo(url=logo.url, width=logo.width, height=logo.height) if logo else None,
-        hubs=site.announce.hubs,
+        hubs=site.hubs,
         formats=site.feeds.formats,
         cloud=Cloud(host=cloud.host, port=cloud.port, path=cloud.register_path, protocol=cloud.protocol)
         if cloud

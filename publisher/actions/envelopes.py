@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from publisher.config.mail import MailSettings
     from publisher.mail import Envelope
 
-__all__ = ["bare", "copy_envelope", "copy_values", "public_envelope", "public_values", "return_path"]
+__all__ = ["bare", "copy_envelope", "copy_values", "public_envelope", "public_values", "return_path", "with_query"]
 
 
 def bare(sender: str) -> str:
@@ -41,8 +41,13 @@ def _personal(url: str, copy: str) -> str:
         return url.replace("{copy}", copy)
     if not copy or not url.startswith("http"):
         return url
+    return with_query(url, "copy", copy)
+
+
+def with_query(url: str, name: str, value: str) -> str:
+    """Return an address with one more field; the value stands in it as it is."""
     page, hash_mark, fragment = url.partition("#")
-    return f"{page}{'&' if '?' in page else '?'}copy={copy}{hash_mark}{fragment}"
+    return f"{page}{'&' if '?' in page else '?'}{name}={value}{hash_mark}{fragment}"
 
 
 def _unsubscribe(site: Site, digest: Digest, copy: str) -> tuple[str, ...]:

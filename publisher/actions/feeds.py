@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,9 +9,8 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from publisher import __version__
 from publisher.actions.channels import archive_path, channel_of, feed_path, is_wanted, recipients
-from publisher.actions.entries import Entries, house_of
+from publisher.actions.entries import Entries, entries_fingerprint, house_of
 from publisher.actions.ingest import namespace_of
 from publisher.actions.lists import drop_files, stage_lists, staged_file
 from publisher.actions.report import Progress, PublishReport
@@ -53,11 +51,9 @@ def stage_feeds(
     Touched is a feed when an article of it came, changed or reached its time, when a setting
     that shows in it was changed, or when its files are missing or not as they were written.
     """
-    from publisher.render.house import REVISION
-
     with Stage(site.feeds_dir, dry_run=dry_run, twins=[f".{one}" for one in site.feeds.compress]) as stage:
         with db.write() as connection:
-            fingerprint = hashlib.sha256(f"{site.fingerprint()} {REVISION} {__version__}".encode()).hexdigest()[:16]
+            fingerprint = entries_fingerprint(site)
             _prepare(connection, now, fingerprint, stage)
             touched = table.dirty_facets(connection)
             house = house_of(site, namespace_of(connection, site))

@@ -11,7 +11,7 @@ from publisher.config import Site
 from publisher.store import issues, subscribers
 from publisher.store.database import Database
 
-__all__ = ["Standing", "come_back", "leave", "standing"]
+__all__ = ["Standing", "come_back", "leave", "masked", "standing"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,10 +43,11 @@ def _standing(connection: Connection, site: Site, digest: str, number: int) -> S
     if reader is None or reader.status != "active":
         return Standing(title=title, address="", follows=False, others=0)
     others = len(set(reader.digests) - {digest})
-    return Standing(title=title, address=_masked(reader.address), follows=digest in reader.digests, others=others)
+    return Standing(title=title, address=masked(reader.address), follows=digest in reader.digests, others=others)
 
 
-def _masked(address: str) -> str:
+def masked(address: str) -> str:
+    """Return an address so that its owner knows it again and nobody else learns it."""
     local, _, domain = address.rpartition("@")
     # One word, for a line to end before or after it.
     return f"{local[:1]}…\u2060@{domain}"

@@ -154,7 +154,7 @@ def _files(connection: Connection, site: Site, news: list[int], *, has_withdrawn
         ("index.opml", render_opml(site.title, channels, opml_form.value)),
         ("autodiscovery.html", render_autodiscovery(main, formats)),
         ("news-sitemap.xml", render_news(recent, site.title, site.language)),
-        ("_headers", render_headers(paths, site.feeds_url, site.announce.hubs)),
+        ("_headers", render_headers(paths, site.feeds_url, site.hubs)),
     ]
 
 
@@ -200,7 +200,7 @@ def _withdrawn_files(connection: Connection, site: Site, withdrawn: list[Retract
                 author=site.default_author,
                 language=site.language,
                 namespace=namespace_of(connection, site),
-                hubs=site.announce.hubs,
+                hubs=site.hubs,
             ),
         )
     ]

@@ -27,7 +27,7 @@ from publisher.store.database import Database
 from publisher.store.issues import IssueRow
 from publisher.tokens import Tokens
 
-__all__ = ["send_drafts", "send_test"]
+__all__ = ["send_copies", "send_drafts", "send_test"]
 
 #: How often a relay that rests is asked again.
 _TRIES = 5
@@ -50,7 +50,7 @@ class _Feed:
         self.outcomes[copy.recipient] = outcome
 
 
-def _send(transport: Transport, copies: Sequence[Copy]) -> dict[str, Outcome]:
+def send_copies(transport: Transport, copies: Sequence[Copy]) -> dict[str, Outcome]:
     """Send, and return recipient → what became of the message.
 
     Raises:
@@ -89,7 +89,7 @@ def send_test(site: Site, target: str, address: str, now: datetime, *, transport
         ring = keyring(site, connection)
     copies = Copies(site, row, lambda number: editions[number - 1], ring, read_signers(site))
     copy = copies.test(found.text, found.domain, prefix="[Test] ", when=now)
-    return _send(transport, [copy])[copy.recipient]
+    return send_copies(transport, [copy])[copy.recipient]
 
 
 def _address(text: str) -> Address:
@@ -119,7 +119,7 @@ def send_drafts(site: Site, now: datetime, *, transport: Transport | None = None
             if site.digests[row.digest].send is not SendPolicy.REVIEW:
                 continue
             try:
-                outcomes = _send(transport or make_transport(site), _draft_copies(site, db, row, now))
+                outcomes = send_copies(transport or make_transport(site), _draft_copies(site, db, row, now))
             except PublisherError as error:
                 trouble.append(f"editors were not sent {row.digest}/{row.name}: {error}")
                 continue

@@ -58,7 +58,7 @@ def publish(
             if edit is None and with_issues:
                 make_issues(db, site, now, report)
                 stage_issues(db, site, report, dry_run=dry_run)
-        if not dry_run and (site.announce.hubs or site.announce.cloud):
+        if not dry_run and (site.hubs or site.announce.cloud):
             # Outside the lock: a slow hub holds nobody up.
             report.announced = announce(db, site, now, progress=progress)
         if not dry_run and edit is None and with_issues and site.can_send and site.digests:

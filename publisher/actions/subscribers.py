@@ -20,6 +20,7 @@ from publisher.address import Address, read_address
 from publisher.config import Site
 from publisher.errors import SettingsError
 from publisher.ingest.subscribers import COLUMNS, Line, Refused, read_csv, read_json_lines, safe_cell
+from publisher.store import letters
 from publisher.store import subscribers as store
 from publisher.store.database import Database
 
@@ -27,7 +28,18 @@ if TYPE_CHECKING:
     from publisher.passes import Keyring
     from publisher.store.subscribers import Subscriber
 
-__all__ = ["Imported", "add", "as_dict", "export", "forget", "import_list", "readers", "suppress"]
+__all__ = [
+    "Imported",
+    "add",
+    "admit",
+    "as_dict",
+    "export",
+    "forget",
+    "forget_address",
+    "import_list",
+    "readers",
+    "suppress",
+]
 
 _PAGE: Final = 2_000
 #: So many refused lines are kept for the summary; ``on_refused`` is told of all.
@@ -286,17 +298,18 @@ def add(
         known = store.by_key(connection, found.key)
         if known is None and not chosen:
             raise SettingsError(f"which digest? Name one with --digest: {', '.join(site.digests) or 'there is none'}")
-        if known is None:
-            _add(connection, [replace(line, digests=chosen)], (), int(now.timestamp()), {})
-        else:
-            _change(
-                connection,
-                known,
-                replace(line, digests=(*known.digests, *chosen)),
-                {},
-                moving(connection, site, now),
-            )
-        reader = store.by_key(connection, found.key)
+        before = known.digests if known is not None else ()
+        return admit(connection, site, replace(line, digests=(*before, *chosen)), now)
+
+
+def admit(connection: Connection, site: Site, line: Line, now: datetime) -> Subscriber:
+    """Let a reader in, or give one who is there what the line says of her; return her. In the caller's transaction."""
+    known = store.by_key(connection, line.address.key)
+    if known is None:
+        _add(connection, [line], (), int(now.timestamp()), {})
+    else:
+        _change(connection, known, line, {}, moving(connection, site, now))
+    reader = store.by_key(connection, line.address.key)
     assert reader is not None
     return reader
 
@@ -338,14 +351,20 @@ def forget(site: Site, address: str, now: datetime) -> bool:
     """
     found = _address(address)
     with Database.open(site.database_url) as db, db.write() as connection:
-        ring = keyring(site, connection)
-        reader = store.by_key(connection, found.key)
-        hashed = ring.address_hash(found.key)
-        # What a server said when she was struck off has her address in it.
-        store.lift(connection, hashed, found.key)
-        suppress_address(connection, ring, found.key, "forgotten", "", int(now.timestamp()))
-        if reader is not None:
-            store.erase(connection, reader.id)
+        return forget_address(connection, site, found, now)
+
+
+def forget_address(connection: Connection, site: Site, address: Address, now: datetime) -> bool:
+    """Erase a person in the caller's transaction; False where she was not there."""
+    ring = keyring(site, connection)
+    reader = store.by_key(connection, address.key)
+    hashed = ring.address_hash(address.key)
+    # What a server said when she was struck off has her address in it.
+    store.lift(connection, hashed, address.key)
+    suppress_address(connection, ring, address.key, "forgotten", "", int(now.timestamp()))
+    letters.forget(connection, hashed)
+    if reader is not None:
+        store.erase(connection, reader.id)
     return reader is not None
 
 

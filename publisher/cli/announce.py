@@ -35,7 +35,7 @@ def command(folder: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(asdict(result), ensure_ascii=False, indent=2))
         return
-    if not site.announce.hubs and not site.announce.cloud:
+    if not site.hubs and not site.announce.cloud:
         click.echo("Nobody is to be told: [announce] in publisher.toml names no hub.")
         return
     for line in announced_lines(result) or ["Nothing to announce."]:

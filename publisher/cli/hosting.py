@@ -32,7 +32,7 @@ def command(server: str, folder: Path) -> None:
         base_url=site.base_url,
         feeds_url=site.feeds_url,
         folder=site.feeds_dir,
-        hubs=site.announce.hubs,
+        hubs=site.hubs,
         templates=site.templates_dir,
     )
     click.echo(text, nl=False)

@@ -57,7 +57,12 @@ def command(folder: Path, host: str, port: int, no_run: bool, form: str) -> None
     log = make_log(sys.stdout, as_json=form == "json")
     beside = None if no_run else _Beside(Runner(site, log), log)
     config = uvicorn.Config(
-        Web(site, trouble=beside.trouble if beside else lambda: ""),
+        Web(
+            site,
+            trouble=beside.trouble if beside else lambda: "",
+            wake=beside.wake if beside else lambda name: None,
+            log=log,
+        ),
         access_log=False,
         log_config=None,
         server_header=False,
@@ -120,6 +125,10 @@ class _Beside:
     def reload(self) -> None:
         """Let the runner read the settings again."""
         self._runner.reload()
+
+    def wake(self, name: str) -> None:
+        """Let a job of the runner look for work at once."""
+        self._runner.wake(name)
 
     def trouble(self) -> str:
         """Return why the process is not ready; empty where it is."""

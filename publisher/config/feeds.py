@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, field_validator
@@ -98,6 +99,8 @@ class FeedSettings(Settings):
     #: When a run looks after articles/, beside at once when something changes there; and on which clock.
     cadence: Cadences = ("*/15 * * * *",)
     zone: Zone | None = None
+    #: Feeds that were renamed: path without suffix → its new one, or "gone" for a feed that is no more.
+    moved: dict[str, str] = Field(default_factory=dict)
     #: The site's own feeds: the name of the file → what is in it.
     channels: dict[Slug, ChannelSettings] = Field(default_factory=dict)
 
@@ -106,6 +109,17 @@ class FeedSettings(Settings):
     def _some(cls, value: tuple[FeedFormat, ...]) -> tuple[FeedFormat, ...]:
         if not value or len(set(value)) < len(value):
             raise ValueError("must name at least one of rss, atom and json, each once")
+        return value
+
+    @field_validator("moved")
+    @classmethod
+    def _paths(cls, value: dict[str, str]) -> dict[str, str]:
+        for old, new in value.items():
+            for one in (old, new):
+                if not re.fullmatch(r"[a-z]+/[^/\s\"<>?#]+|[^/\s\"<>?#]+", one) or one.startswith("."):
+                    raise ValueError(f"{one}: must be a feed's path without suffix, as in topic/water, or gone")
+            if new == old or new in value:
+                raise ValueError(f"{old}: must lead straight to where the feed is now")
         return value
 
     @field_validator("channels")

@@ -67,6 +67,8 @@ class DigestSettings(ScheduleSettings):
     late_hours: Annotated[int, Field(ge=1, le=24 * 7)] = 6
     when_late: LatePolicy = LatePolicy.SEND
     send: SendPolicy = SendPolicy.REVIEW
+    #: Whether who joins gets the newest issue at once.
+    welcome: bool = False
     #: Whether readers get an article again that another digest has brought them.
     repeat: bool = False
 

@@ -22,6 +22,7 @@ from publisher.config.mail import DigestSettings, MailSettings
 from publisher.config.schedules import Schedule, ScheduleSettings, Zone, timetable_text
 from publisher.config.secrets import Secret
 from publisher.config.theme import ThemeSettings
+from publisher.config.web import WebSettings
 from publisher.model import Digest, FacetKind, Query
 
 __all__ = [
@@ -100,6 +101,7 @@ class Site(Settings):
     #: What readers' passes and the list of suppressed addresses are made with; publisher.key by default.
     secret: Secret | None = None
     theme: ThemeSettings = ThemeSettings()
+    web: WebSettings = WebSettings()
 
     _root: Path = PrivateAttr()
 
@@ -154,6 +156,37 @@ class Site(Settings):
     def default_author(self) -> str:
         """Who signs an article that names nobody."""
         return self.author or self.title
+
+    @property
+    def newsletters_url(self) -> str:
+        """Where the pages of newsletters begin, without a slash at the end."""
+        return f"{self.base_url}/newsletters"
+
+    @property
+    def preferences_url(self) -> str:
+        """Where a reader chooses what comes; a pass may stand in it as {copy}."""
+        return (self.mail and self.mail.preferences) or f"{self.newsletters_url}/preferences"
+
+    @property
+    def issue_url(self) -> str:
+        """Where an issue can be read, with {issue} and perhaps {digest} in it."""
+        return (self.mail and self.mail.web_view) or f"{self.newsletters_url}/{{digest}}/{{issue}}/"
+
+    @property
+    def hub_url(self) -> str | None:
+        """Where the site's own WebSub hub is; None where it has none."""
+        return f"{self.base_url}/hub" if self.web.hub else None
+
+    @property
+    def hubs(self) -> tuple[str, ...]:
+        """The WebSub hubs that stand in feeds: the site's own first."""
+        own = self.hub_url
+        return (*([own] if own else []), *(one for one in self.announce.hubs if one != own))
+
+    @property
+    def can_be_joined(self) -> bool:
+        """Tell whether readers may join by themselves."""
+        return self.web.join and bool(self.digests) and self.can_send
 
     @property
     def articles_dir(self) -> Path:
@@ -252,4 +285,5 @@ class Site(Settings):
             # When they are made does not show.
             exclude={"feeds": {"cadence", "zone"}},
         )
+        shown["hubs"] = self.hubs
         return hashlib.sha256(json.dumps(shown, sort_keys=True).encode()).hexdigest()

@@ -46,6 +46,8 @@ class Envelope:
     feedback_id: str | None = None
     #: Who gets it; the list itself where nobody is named.
     recipient: str | None = None
+    #: False for a mail to one person, which no list has sent: nothing of lists stands on it.
+    is_list: bool = True
 
 
 def _charset() -> Charset:
@@ -109,6 +111,14 @@ def _headers(envelope: Envelope) -> list[tuple[str, str]]:
         ("Subject", _encoded(envelope.subject)),
         ("Date", format_datetime(envelope.date)),
         ("Message-ID", f"<{envelope.message_key}@{domain}>"),
+        *(_list_headers(envelope, domain) if envelope.is_list else []),
+        ("Auto-Submitted", "auto-generated"),
+        ("MIME-Version", "1.0"),
+    ]
+
+
+def _list_headers(envelope: Envelope, domain: str) -> list[tuple[str, str]]:
+    return [
         ("List-Id", f"{_phrase(envelope.list_name)} <{envelope.list_slug}.{domain}>"),
         # Literally, and folded between addresses only: encoded, it would be no button any more.
         ("List-Unsubscribe", ",\r\n ".join(f"<{one}>" for one in envelope.unsubscribe)),
@@ -117,8 +127,6 @@ def _headers(envelope: Envelope) -> list[tuple[str, str]]:
         *([("List-Archive", f"<{envelope.archive}>")] if envelope.archive else []),
         *([("Feedback-ID", f"{envelope.feedback_id}:{domain}")] if envelope.feedback_id else []),
         ("Precedence", "bulk"),
-        ("Auto-Submitted", "auto-generated"),
-        ("MIME-Version", "1.0"),
     ]
 
 

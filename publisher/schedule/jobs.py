@@ -17,7 +17,7 @@ from publisher.config import Site
 from publisher.errors import PublisherError
 from publisher.schedule.lane import Stopped, back_off
 from publisher.schedule.logs import Log
-from publisher.store import announcements, articles, slots
+from publisher.store import announcements, articles, letters, slots
 from publisher.store.database import Database
 from publisher.store.slots import Claimed
 
@@ -25,6 +25,8 @@ __all__ = ["Jobs"]
 
 #: Slots are remembered for so long.
 _KEPT: Final = timedelta(days=90)
+#: A letter's link is good for a week at most; whoever it went to is forgotten after that.
+_LETTERS_KEPT: Final = timedelta(days=8)
 #: No job is begun again sooner than this for what it left undone without a failure.
 _BREATH: Final = timedelta(seconds=15)
 #: An issue of which no copy waits is looked at again after this: somebody may have put copies back.
@@ -109,7 +111,7 @@ class Jobs:
             raise
         if report is not None:
             self._tell(report)
-            if report.feeds_changed and (site.announce.hubs or site.announce.cloud):
+            if report.feeds_changed and (site.hubs or site.announce.cloud):
                 self._wake("announce")
             if report.issues:
                 self._wake("mail")
@@ -228,12 +230,31 @@ class Jobs:
         self._held[name] = (failures, self._clock.now() + pause)
         self._log.error("not sent", issue=name, failures=failures, again_in=int(pause.total_seconds()), reason=trouble)
 
+    def letters(self) -> None:
+        """Send what asks somebody to confirm something."""
+        site, db = self.current
+        with db.read() as connection:
+            due = letters.next_due(connection)
+        if due is None or not site.can_send:
+            return
+        from publisher.actions.letters import send_letters
+
+        posted = send_letters(site, db, self._clock.now, is_stopping=self._is_stopping.is_set)
+        if posted.sent or posted.failed:
+            self._log.info("letters", sent=posted.sent, failed=posted.failed)
+        if posted.trouble:
+            raise PublisherError(f"letters: {posted.trouble}")
+        with db.read() as connection:
+            due = letters.next_due(connection)
+        if due is not None:
+            self._wake_at("letters", "letters", max(datetime.fromtimestamp(due, UTC), self._clock.now() + _BREATH))
+
     # -- the others ----------------------------------------------------------------------------
 
     def announce(self) -> None:
         """Tell hubs of feeds that changed, and of those that they could not be told of before."""
         site, db = self.current
-        if not site.announce.hubs and not site.announce.cloud:
+        if not site.hubs and not site.announce.cloud:
             return
         result = announce(db, site, self._clock.now(), progress=self._progress)
         if result.told or result.failed:
@@ -258,10 +279,11 @@ class Jobs:
             self._log.info("bounces read", **said, suppressed=len(found.suppressed))
 
     def sweep(self) -> None:
-        """Forget slots that nobody asks for any more."""
+        """Forget slots and letters that nobody asks for any more."""
         _, db = self.current
         with db.write() as connection:
             removed = slots.forget_old(connection, self._clock.now() - _KEPT)
+            letters.sweep(connection, int((self._clock.now() - _LETTERS_KEPT).timestamp()))
         if removed:
             self._log.info("swept", slots=removed)
 

@@ -86,6 +86,7 @@ class Runner:
         work = {
             "publish": self.jobs.publish,
             "mail": self.jobs.mail,
+            "letters": self.jobs.letters,
             "announce": self.jobs.announce,
             "bounces": self.jobs.bounces,
             "sweep": self.jobs.sweep,
@@ -102,6 +103,10 @@ class Runner:
     def stop(self) -> None:
         """End, as soon as what is in hand is done. May be called by a signal's handler."""
         self._is_over.set()
+
+    def wake(self, name: str) -> None:
+        """Let a job look for work at once. May be called from any thread."""
+        self.lanes[name].wake()
 
     def reload(self) -> None:
         """Read the settings again, changed or not. May be called by a signal's handler."""
@@ -143,7 +148,7 @@ class Runner:
         self._watcher.start()
         # What changed, and what was missed, while nobody was there.
         self.jobs.articles_changed()
-        for name in ("mail", "announce", "bounces", "sweep"):
+        for name in ("mail", "letters", "announce", "bounces", "sweep"):
             self._wake(name)
 
     def _look_at_clock(self, wall: datetime, mono: float) -> tuple[datetime, float]:
@@ -239,6 +244,8 @@ class Runner:
         for reason, name, often in (
             ("look", "publish", timedelta(minutes=1)),
             ("poll", "mail", timedelta(seconds=30)),
+            # Of another process that serves the web.
+            ("post", "letters", timedelta(seconds=10)),
             ("mailbox", "bounces", timedelta(minutes=site.bounces.every_minutes)),
             ("old", "sweep", timedelta(days=1)),
         ):

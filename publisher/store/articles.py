@@ -17,6 +17,7 @@ from publisher.store.schema import article, article_key, correction
 __all__ = [
     "Stored",
     "articles_by_seq",
+    "at_path",
     "count",
     "drop_keys",
     "every_article",
@@ -299,6 +300,14 @@ def published_since(connection: Connection, after: int, now: int, limit: int) ->
         .limit(limit)
     )
     return [(seq, text) for seq, text in connection.execute(query)]
+
+
+def at_path(connection: Connection, path: str, now: int) -> int | None:
+    """Return the article whose address has this path; None where none has, it is not out or was withdrawn."""
+    query = select(article.c.seq).where(
+        article.c.path == path, article.c.published_at <= now, article.c.retracted_at.is_(None)
+    )
+    return connection.execute(query).scalar()
 
 
 def next_out(connection: Connection, now: int) -> int | None:

@@ -15,8 +15,8 @@ from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_u
 from sqlalchemy.exc import DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from publisher.errors import PublisherError, SchemaTooNew, StoreBusy, StoreError
-from publisher.store.readers import metadata
 from publisher.store.schema import REVISION
+from publisher.store.web import metadata
 
 __all__ = ["LOCK_FILE", "Database"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,22 +10,19 @@ from sqlalchemy import Connection, Select, and_, bindparam, func, insert, litera
 
 from publisher.model import DeliveryState, UncertainPolicy
 from publisher.store.bulk import execute_rows
-from publisher.store.readers import attempt, delivery, sent_day, subscriber, subscription
+from publisher.store.readers import attempt, delivery, sent_day, subscriber
 
 __all__ = [
     "Attempt",
     "Claim",
     "Delivery",
     "Settlement",
-    "add_deliveries",
     "attempts_of",
-    "audience",
     "claim",
     "count_due",
     "count_sent",
     "delivery_of",
     "first_attempt",
-    "frozen_audience",
     "hand_over",
     "in_state",
     "next_due",
@@ -39,10 +36,6 @@ __all__ = [
 ]
 
 _S: Final = DeliveryState
-#: A million readers are not held in memory.
-_STREAMED: Final = {"stream_results": True, "yield_per": 5000}
-#: States in which a reader counts as having got what is in the copy, or as about to.
-_HAVE_IT: Final = (_S.QUEUED, _S.SENDING, _S.HANDED_OVER, _S.ACCEPTED, _S.DEFERRED, _S.UNCERTAIN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,77 +89,6 @@ class Attempt:
 
 
 # -- an issue's audience ---------------------------------------------------------------------------
-
-
-def audience(
-    connection: Connection, digest: str, overlapping: Collection[int]
-) -> Iterator[tuple[int, int, str | None, tuple[tuple[int, int], ...]]]:
-    """Yield (reader, question, zone, copies that she has) of every active reader of a digest, by number.
-
-    Args:
-        connection: to the store.
-        digest: its slug.
-        overlapping: issues that matter; of others no copies are told, as (issue, edition).
-    """
-    columns: list[Any] = [subscriber.c.id, subscriber.c.selection_id, subscriber.c.zone]
-    tables: Any = subscription.join(subscriber, subscriber.c.id == subscription.c.subscriber_id)
-    if overlapping:
-        columns += [delivery.c.issue_id, delivery.c.edition]
-        has = and_(
-            delivery.c.subscriber_id == subscription.c.subscriber_id,
-            delivery.c.issue_id.in_(list(overlapping)),
-            delivery.c.state.in_(_HAVE_IT),
-        )
-        tables = tables.outerjoin(delivery, has)
-    query = select(*columns).select_from(tables).where(subscription.c.digest == digest, subscriber.c.status == "active")
-    query = query.order_by(subscription.c.subscriber_id)
-    rows = connection.execute(query, execution_options=_STREAMED)
-    if not overlapping:
-        for number, question, zone in rows:
-            yield number, question, zone, ()
-        return
-    last: tuple[int, int, str | None] | None = None
-    copies: list[tuple[int, int]] = []
-    for number, question, zone, issue_id, edition in rows:
-        if last is not None and last[0] != number:
-            yield (*last, tuple(sorted(copies)))
-            copies = []
-        last = (number, question, zone)
-        if issue_id is not None:
-            copies.append((issue_id, edition))
-    if last is not None:
-        yield (*last, tuple(sorted(copies)))
-
-
-_NEW = insert(delivery).values(
-    issue_id=bindparam("issue_id"),
-    subscriber_id=bindparam("subscriber_id"),
-    edition=bindparam("edition"),
-    state=literal_column("'queued'"),
-    due_at=bindparam("due_at"),
-)
-
-
-def add_deliveries(connection: Connection, issue_id: int, rows: Iterable[tuple[int, int, int]]) -> int:
-    """Queue copies of an issue: (reader, edition, due, 0 for at once) each; return how many."""
-    total = 0
-    page: list[tuple[int, int, int, int]] = []
-    names = ("issue_id", "subscriber_id", "edition", "due_at")
-    for number, edition, due in rows:
-        page.append((issue_id, number, edition, due))
-        if len(page) == 20_000:
-            total += len(page)
-            execute_rows(connection, _NEW, names, page)
-            page = []
-    execute_rows(connection, _NEW, names, page)
-    return total + len(page)
-
-
-def frozen_audience(connection: Connection, issue_id: int) -> Iterator[tuple[int, int]]:
-    """Yield (reader, edition) of every copy of an issue, by reader."""
-    query = select(delivery.c.subscriber_id, delivery.c.edition).where(delivery.c.issue_id == issue_id)
-    for row in connection.execute(query.order_by(delivery.c.subscriber_id), execution_options=_STREAMED):
-        yield row.subscriber_id, row.edition
 
 
 # -- the steps of a copy ---------------------------------------------------------------------------
@@ -233,6 +155,7 @@ def _due(issue_id: int, after: int, limit: int, now: int, without: Collection[st
             subscriber.c.address,
             subscriber.c.domain,
             subscriber.c.status,
+            subscriber.c.paused_until,
         )
         .select_from(delivery.outerjoin(subscriber, subscriber.c.id == delivery.c.subscriber_id))
         .where(
@@ -264,7 +187,7 @@ def claim(
 ) -> tuple[list[Claim], int, int]:
     """Take copies that are due: they are this sender's from now on.
 
-    Copies of readers who left since are suppressed instead, and those that come too late.
+    Copies of readers who left since, or pause, are suppressed instead, and those that come too late.
 
     Args:
         connection: to the store, in a transaction.
@@ -279,13 +202,14 @@ def claim(
         The copies; the last reader that was looked at (0: there are no more); how many were suppressed.
     """
     rows = connection.execute(_due(issue_id, after, limit, now, without)).all()
-    gone = [row.subscriber_id for row in rows if row.status != "active"]
+    gone = [row.subscriber_id for row in rows if row.status != "active" or (row.paused_until or 0) > now]
     late = set()
     if drop_before is not None:
         late = {row.subscriber_id for row in rows if row.state == _S.QUEUED and 0 < row.due_at < drop_before} - set(
             gone
         )
-    taken = [row for row in rows if row.status == "active" and row.subscriber_id not in late]
+    not_taken = late.union(gone)
+    taken = [row for row in rows if row.subscriber_id not in not_taken]
     said = "it came too late for the time that it was due at"
     execute_rows(connection, _LATE, ("i", "s", "now", "said"), [(issue_id, number, now, said) for number in late])
     execute_rows(connection, _DROP, ("i", "s", "now"), [(issue_id, number, now) for number in gone])

@@ -10,11 +10,12 @@ from publisher.markup import slugify
 from publisher.model import FacetKind
 from publisher.selection import folded
 from publisher.store.bulk import insert_rows, pages
-from publisher.store.schema import facet, membership
+from publisher.store.schema import facet, feed, membership
 
 __all__ = [
     "add_memberships",
     "empty_facet",
+    "labels",
     "memberships",
     "mint_facets",
     "replace_memberships",
@@ -59,6 +60,13 @@ def _slugs_taken(connection: Connection, bases: set[str]) -> set[tuple[FacetKind
             )
             taken.update((FacetKind(kind), slug) for kind, slug in connection.execute(query))
     return taken
+
+
+def labels(connection: Connection, kind: FacetKind, most: int) -> list[str]:
+    """Return the labels of a kind that are on most articles, by name."""
+    query = select(facet.c.label).join(feed, feed.c.facet_id == facet.c.id).where(facet.c.kind == kind.value)
+    found = connection.execute(query.order_by(feed.c.articles.desc(), facet.c.id).limit(most)).scalars()
+    return sorted(found, key=str.casefold)
 
 
 def memberships(connection: Connection, seqs: Iterable[int]) -> set[int]:

@@ -45,6 +45,10 @@ subscriber = Table(
     Column("language", Text),
     Column("selection_id", Integer, ForeignKey("selection.id"), nullable=False),
     Column("added_at", BigInteger, nullable=False),
+    #: Until then she gets no mail; NULL for as usual.
+    Column("paused_until", BigInteger),
+    #: When her own feed was made: part of its address; NULL where she has none.
+    Column("feed_since", BigInteger),
 )
 
 #: Who follows which digest.

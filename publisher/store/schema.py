@@ -51,7 +51,7 @@ __all__ = [
 ]
 
 #: The newest migration. A database that says otherwise is upgraded, or refused if it is newer.
-REVISION: Final = "0005"
+REVISION: Final = "0006"
 
 #: Slots that somebody has in hand, or is to take.
 _OPEN: Final = "state IN ('due', 'running')"

@@ -36,6 +36,7 @@ __all__ = [
     "ids_by_key",
     "lift",
     "queries",
+    "query_of",
     "query_text",
     "save_new",
     "save_old",
@@ -75,6 +76,10 @@ class Subscriber:
     digests: tuple[str, ...] = ()
     #: Seconds since 1970.
     added_at: int = 0
+    #: Until then she gets no mail; None for as usual.
+    paused_until: int | None = None
+    #: When her own feed was made; None where she has none.
+    feed_since: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +111,11 @@ def selection_id(connection: Connection, text: str) -> int:
 def queries(connection: Connection) -> dict[int, Query]:
     """Return every question that readers ask, by its number."""
     return {number: _query(json.loads(text)) for number, text in connection.execute(select(selection))}
+
+
+def query_of(reader: Subscriber) -> Query:
+    """Return what a reader asks for."""
+    return _query({name: labels for name, labels in reader.follows.items() if labels})
 
 
 def _query(wanted: Mapping[str, Sequence[str]]) -> Query:
@@ -225,6 +235,8 @@ def _row(row: Any, digests: tuple[str, ...]) -> Subscriber:
         follows={name: tuple(labels) for name, labels in json.loads(row.query).items()},
         digests=digests,
         added_at=row.added_at,
+        paused_until=row.paused_until,
+        feed_since=row.feed_since,
     )
 
 

@@ -1,4 +1,4 @@
-"""The whole of the web: feeds, the page where readers leave, the machine's own questions."""
+"""The whole of the web: feeds first, pages behind them, the machine's own questions."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from starlette.applications import Starlette
+
+from publisher.clock import Clock
 from publisher.config import SETTINGS_FILE, Site, read_site
 from publisher.errors import SettingsError
+from publisher.web.context import Context
 from publisher.web.feeds import Feeds, Receive, Scope, Send, say
-from publisher.web.leave import Leave
+from publisher.web.pages import make_pages
 
 __all__ = ["Web"]
 
@@ -18,40 +23,79 @@ __all__ = ["Web"]
 _LOOK = 1.0
 
 
+class _Silent:
+    """Where nobody reads a log."""
+
+    def error(self, event: str, **said: Any) -> None:
+        """Say nothing."""
+
+    info = error
+
+
 class Web:
     """An ASGI application. It takes up changed settings by itself; bad ones it leaves alone."""
 
-    def __init__(self, site: Site, *, trouble: Callable[[], str] = lambda: "") -> None:
+    def __init__(
+        self,
+        site: Site,
+        *,
+        trouble: Callable[[], str] = lambda: "",
+        wake: Callable[[str], None] = lambda name: None,
+        clock: Clock | None = None,
+        log: Any = None,
+    ) -> None:
         """Begin.
 
         Args:
             site: the settings.
             trouble: tells why the process is not ready, for ``/readyz``; empty where it is.
+            wake: told the name of a runner's job that has something to do now.
+            clock: what time it is; this machine's by default.
+            log: is told of requests that failed.
         """
         self._root = site.root
         self._mark = _mark(site.root)
         self._trouble = trouble
-        self._feeds, self._leave = Feeds(site), Leave(site)
+        self._wake = wake
+        self._clock = clock or Clock()
+        self._log = log or _Silent()
         self._looking: asyncio.Task[None] | None = None
+        self._take_up(site)
+
+    def _take_up(self, site: Site) -> None:
+        self._site = site
+        self._context = Context(site, clock=self._clock, wake=self._wake)
+        self._feeds = Feeds(site)
+        self._pages: Starlette = make_pages(self._context, self._feeds)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or begin and end with the server."""
-        if scope["type"] == "lifespan":
-            await self._live(receive, send)
-            return
         if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                await self._live(receive, send)
             return
         path = scope["path"]
-        if path == "/healthz":
+        if path.startswith(self._feeds.prefix):
+            await self._feeds(scope, receive, send)
+        elif path == "/healthz":
             await say(send, 200, _PLAIN, b"alive\n", is_head=scope["method"] == "HEAD")
         elif path == "/readyz":
             trouble = self._trouble()
             body = f"{trouble or 'ready'}\n".encode()
             await say(send, 503 if trouble else 200, _PLAIN, body, is_head=scope["method"] == "HEAD")
-        elif (copy := self._leave.copy_of(scope)) is not None:
-            await self._leave.answer(scope, receive, send, copy)
         else:
-            await self._feeds(scope, receive, send)
+            await self._page(scope, receive, send)
+
+    async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._pages(scope, receive, send)
+        except Exception as error:
+            # Who asked has been told that it is our fault; why, is said here.
+            self._log.error("request failed", path=scope["path"], reason=f"{type(error).__name__}: {error}")
+
+    def close(self) -> None:
+        """Let go of the store."""
+        self._context.close()
 
     async def _live(self, receive: Receive, send: Send) -> None:
         while (await receive())["type"] != "lifespan.startup":
@@ -63,7 +107,7 @@ class Web:
         self._looking.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._looking
-        self._leave.close()
+        self.close()
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _look(self) -> None:
@@ -75,8 +119,8 @@ class Web:
                 # What is wrong with them the runner says, and every command.
                 with contextlib.suppress(SettingsError):
                     site = read_site(self._root)
-                    self._leave.close()
-                    self._feeds, self._leave = Feeds(site), Leave(site)
+                    self.close()
+                    self._take_up(site)
 
 
 _PLAIN = [(b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store")]

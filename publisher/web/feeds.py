@@ -5,7 +5,7 @@ The same bytes, types and headers as any web server hands out with the settings 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any, Final
@@ -14,15 +14,18 @@ from urllib.parse import urlsplit
 from publisher.config import Site
 from publisher.markup import url_path
 from publisher.render.headers import ARCHIVE_AGE, FEED_AGE, TYPES, link_header
+from publisher.render.templates import render
+from publisher.web.policy import policy
 from publisher.web.shelf import Shelf, Staged
 
-__all__ = ["Feeds", "Message", "Receive", "Scope", "Send", "say"]
+__all__ = ["Feeds", "Heard", "Message", "Receive", "Scope", "Send", "say"]
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 _Headers = list[tuple[bytes, bytes]]
+Heard = Callable[[str, Mapping[bytes, bytes], int], None]
 
 _OTHER_TYPES: Final = {"html": "text/html; charset=utf-8", "xml": "application/xml"}
 #: Seconds for which an old copy may be shown while a new one is fetched (RFC 5861).
@@ -32,13 +35,26 @@ _ORDER: Final = ("br", "gzip", "identity")
 
 
 class Feeds:
-    """Answers for everything below the address of feeds/, and for articles that are gone; others by 404."""
+    """Answers for everything below the address of feeds/."""
 
-    def __init__(self, site: Site, shelf: Shelf | None = None) -> None:
+    def __init__(
+        self, site: Site, shelf: Shelf | None = None, heard: Heard = lambda name, headers, status: None
+    ) -> None:
+        """Begin.
+
+        Args:
+            site: the settings.
+            shelf: what is staged.
+            heard: told of each feed that was handed out: its file, what was asked, and how it was answered.
+        """
         self._shelf = shelf or Shelf(site.feeds_dir)
+        self._heard = heard
+        self._site = site
         self._url = site.feeds_url
-        self._prefix = urlsplit(site.feeds_url).path.rstrip("/") + "/"
-        self._hubs: Sequence[str] = site.announce.hubs
+        #: The path below which feeds are.
+        self.prefix = urlsplit(site.feeds_url).path.rstrip("/") + "/"
+        self._hubs: Sequence[str] = site.hubs
+        self._moved = site.feeds.moved
         #: File → what stands on each answer whatever its encoding; made once a file and state of it.
         self._known: dict[str, tuple[Staged, dict[str, tuple[_Headers, _Headers]]]] = {}
 
@@ -53,26 +69,66 @@ class Feeds:
             return
         name = self._file(path)
         staged = self._shelf.find(name) if name is not None else None
-        if staged is not None and name is not None and not name.startswith("gone/"):
+        if staged is None or name is None or name.startswith("gone/"):
+            await self._without(send, name, path, is_head=method == "HEAD")
+        elif _is_by_hand(scope, name):
+            await self._for_a_person(send, name, is_head=method == "HEAD")
+        else:
             await self._hand_out(scope, send, name, staged, is_head=method == "HEAD")
-            return
-        gone = self._gone(path)
-        if gone is not None:
+
+    async def _without(self, send: Send, name: str | None, path: str, *, is_head: bool) -> None:
+        """Answer where nothing is staged: a feed was renamed or is no more, an article was withdrawn, or nothing is."""
+        stem, dot, suffix = (name or "").rpartition(".")
+        moved = self._moved.get(stem) if dot and suffix in TYPES else None
+        if moved == "gone":
+            await say(
+                send, 410, [*_TEXT, *_CORS, (b"cache-control", b"public, max-age=86400")], b"Gone\n", is_head=is_head
+            )
+        elif moved is not None:
+            where = f"{self._url}/{url_path(moved)}.{suffix}"
+            headers = [(b"location", where.encode()), *_CORS, (b"cache-control", b"public, max-age=86400")]
+            await say(send, 301, headers, b"", is_head=is_head)
+        elif (gone := self.gone(path)) is not None:
             headers = [(b"content-type", _OTHER_TYPES["html"].encode()), (b"cache-control", b"public, max-age=300")]
-            await say(send, 410, headers, gone, is_head=method == "HEAD")
-            return
-        await say(
-            send, 404, [(b"content-type", b"text/plain; charset=utf-8")], b"Not found\n", is_head=method == "HEAD"
-        )
+            await say(send, 410, headers, gone, is_head=is_head)
+        else:
+            await say(send, 404, _TEXT, b"Not found\n", is_head=is_head)
+
+    async def _for_a_person(self, send: Send, name: str, *, is_head: bool) -> None:
+        """Show what a feed is to somebody who has opened it by hand."""
+        site, suffix = self._site, name.rpartition(".")[2]
+        values = {
+            "heading": "This is a feed",
+            "address": f"{self._url}/{url_path(name)}",
+            "kind": {"rss": "RSS", "atom": "Atom", "json": "JSON"}[suffix],
+            "site_title": site.title,
+            "base_url": site.base_url,
+            "feeds_url": site.feeds_url,
+            "newsletters_url": site.newsletters_url,
+            "has_newsletters": bool(site.digests),
+            "is_private": True,
+            "language": site.language,
+            "light": site.theme.light_palette,
+            "dark": site.theme.dark_palette,
+        }
+        page = render(site.templates_dir, "web/feed.html.j2", values)
+        headers = [
+            (b"content-type", _OTHER_TYPES["html"].encode()),
+            (b"content-security-policy", policy(page).encode()),
+            (b"vary", _VARY),
+            (b"cache-control", b"no-store"),
+            (b"x-content-type-options", b"nosniff"),
+        ]
+        await say(send, 200, headers, page.encode(), is_head=is_head)
 
     def _file(self, path: str) -> str | None:
         """Return the file that a path stands for, relative to feeds/; None where it is none of ours."""
-        if not path.startswith(self._prefix):
+        if not path.startswith(self.prefix):
             return None
-        name = path[len(self._prefix) :]
+        name = path[len(self.prefix) :]
         return name + "index.html" if not name or name.endswith("/") else name
 
-    def _gone(self, path: str) -> bytes | None:
+    def gone(self, path: str) -> bytes | None:
         """Return the page that tells why an article was withdrawn; None where none was."""
         name = path.removeprefix("/")
         found = self._shelf.find(f"gone/{name}index.html" if name.endswith("/") else f"gone/{name}.html")
@@ -93,10 +149,12 @@ class Feeds:
         encoded = staged.encodings[coding]
         if _is_known(asked, encoded.etag, staged.seconds):
             await send({"type": "http.response.start", "status": 304, "headers": short})
-            await send({"type": "http.response.body", "body": b""})
+            await send(_NOTHING)
+            self._heard(name, asked, 304)
             return
         await send({"type": "http.response.start", "status": 200, "headers": whole})
         await send({"type": "http.response.body", "body": b"" if is_head else encoded.body})
+        self._heard(name, asked, 200)
 
     def _headers(self, name: str, staged: Staged) -> dict[str, tuple[_Headers, _Headers]]:
         """Return encoding → headers of an answer with the bytes, and of one without."""
@@ -109,7 +167,7 @@ class Feeds:
         common: _Headers = [
             (b"cache-control", f"public, max-age={age}, stale-while-revalidate={_STALE}".encode()),
             (b"last-modified", staged.modified),
-            (b"vary", b"Accept-Encoding"),
+            (b"vary", _VARY if suffix in _BY_HAND else b"Accept-Encoding"),
             *_CORS,
         ]
         if suffix in TYPES and suffix != "opml":
@@ -135,6 +193,24 @@ _CORS: Final[_Headers] = [
     (b"access-control-expose-headers", b"ETag, Link"),
     (b"x-content-type-options", b"nosniff"),
 ]
+
+
+_TEXT: Final[_Headers] = [(b"content-type", b"text/plain; charset=utf-8")]
+_NOTHING: Final = {"type": "http.response.body", "body": b""}
+#: Feeds that somebody may open by hand.
+_BY_HAND: Final = ("rss", "atom", "json")
+_VARY: Final = b"Accept-Encoding, Sec-Fetch-Dest"
+
+
+def _is_by_hand(scope: Scope, name: str) -> bool:
+    """Tell whether a browser asks for a feed to show it as a page.
+
+    Browsers say that a request is for a document (https://www.w3.org/TR/fetch-metadata/), and no reader program
+    does: what Accept has is no sign, programs send a browser's. ``?raw`` has the feed itself.
+    """
+    if not name.endswith(_BY_HAND) or scope.get("query_string") == b"raw":
+        return False
+    return (b"sec-fetch-dest", b"document") in scope["headers"]
 
 
 def _type(suffix: str) -> str:

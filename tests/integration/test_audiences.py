@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from publisher.actions import subscribers as action
-from publisher.store import deliveries, issues
+from publisher.store import audience, issues
 from publisher.store.issues import IssueRow
 from tests.conftest import NOW, MailKit
 
@@ -42,7 +42,7 @@ def received(kit: MailKit) -> dict[str, list[tuple[str, int]]]:
         names = {one.id: one.address for one in action.readers(kit.site)}
         for row in sorted(rows, key=lambda one: one.id):
             editions = issues.editions(connection, row.id)
-            for number, edition in deliveries.frozen_audience(connection, row.id):
+            for number, edition in audience.frozen_audience(connection, row.id):
                 found.setdefault(names[number], []).extend((row.digest, seq) for seq in editions[edition - 1].articles)
     return found
 

@@ -14,9 +14,9 @@ from publisher.actions.keys import keyring
 from publisher.actions.subscribers import forget, suppress
 from publisher.store import issues as store
 from publisher.store import subscribers
-from publisher.web import Web, leave
+from publisher.web import Web, forms
 from tests.conftest import NOW, MailKit, SiteKit
-from tests.unit.test_web import Answer
+from tests.unit.test_web import Answer, ask
 
 PAGE = "https://review.example/newsletters/leave"
 
@@ -74,7 +74,7 @@ class Leaving:
 def leaving(any_mail_kit: MailKit) -> Any:
     made = Leaving(any_mail_kit)
     yield made
-    made.web._leave.close()
+    made.web.close()
 
 
 def test_a_look_changes_nothing(leaving: Leaving) -> None:
@@ -151,14 +151,14 @@ def test_nothing_is_loaded_run_framed_kept_or_found(leaving: Leaving) -> None:
     assert base64.b64encode(hashlib.sha256(style).digest()).decode() in policy
     assert "default-src 'none'" in policy and "frame-ancestors 'none'" in policy and "script-src" not in policy
     assert b"<script" not in answer.body and b"http-equiv" not in answer.body
-    expected = {"referrer-policy": "no-referrer", "cache-control": "no-store", "x-robots-tag": "noindex"}
+    expected = {"referrer-policy": "same-origin", "cache-control": "no-store", "x-robots-tag": "noindex"}
     assert expected.items() <= answer.headers.items()
 
 
 def test_a_form_has_an_end(leaving: Leaving, monkeypatch: pytest.MonkeyPatch) -> None:
     assert leaving.ask("POST", b"x" * 10_000_000).status == 413
     assert leaving.ask("PUT").status == 405
-    monkeypatch.setattr(leave, "_PATIENCE", 0.05)
+    monkeypatch.setattr(forms, "_PATIENCE", 0.05)
     sent: list[Any] = []
 
     async def send(message: Any) -> None:
@@ -186,17 +186,16 @@ def test_the_address_is_the_settings(mail_kit: MailKit, page: str, path: str, qu
     leaving = Leaving(mail_kit, page)
     filled = {key: value.replace("COPY", leaving.copy) for key, value in query.items()} or {"x": "y"}
     answer = leaving.ask("POST", path=path.replace("COPY", leaving.copy), **filled)
-    leaving.web._leave.close()
+    leaving.web.close()
     assert answer.status == 200 and leaving.follows == {"other"}
 
 
 def test_a_site_without_such_a_page_has_none(kit: SiteKit) -> None:
-    web = Web(kit.site)
-    assert web._leave.copy_of({"path": "/", "query_string": b""}) is None
+    assert ask(Web(kit.site), "/newsletters/leave").status == 404
     kit.settings(
         (kit.root / "publisher.toml").read_text().replace("[mail]\n", '[mail]\nunsubscribe = "mailto:a@b.example"\n')
     )
-    assert Web(kit.site)._leave.copy_of({"path": "", "query_string": b""}) is None
+    assert ask(Web(kit.site), "/newsletters/leave").status == 404
 
 
 def test_the_link_in_a_copy_that_was_sent_leads_here(mail_kit: MailKit) -> None:
@@ -216,5 +215,5 @@ def test_the_link_in_a_copy_that_was_sent_leads_here(mail_kit: MailKit) -> None:
     parts = urlsplit(address)
     query = {key: values[0] for key, values in parse_qs(parts.query).items()}
     answer = leaving.ask("POST", b"List-Unsubscribe=One-Click", path=parts.path, **query)
-    leaving.web._leave.close()
+    leaving.web.close()
     assert answer.status == 200 and leaving.follows == {"other"}

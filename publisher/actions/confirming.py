@@ -1,0 +1,127 @@
+"""What happens when a letter is answered: once, by a button, and never by a look."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from publisher.actions.joining import finish_joining
+from publisher.actions.keys import keyring
+from publisher.actions.letters import preferences_link
+from publisher.actions.signing import seals
+from publisher.actions.subscribers import as_dict, forget_address
+from publisher.address import read_address
+from publisher.config import Site
+from publisher.model import LetterKind
+from publisher.store import deliveries, issues, letters, subscribers
+from publisher.store.letters import Letter
+
+__all__ = ["Answered", "Opened", "answer", "open_letter"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """A letter whose link was opened."""
+
+    letter: Letter
+    #: False where its time is over.
+    is_good: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """What came of an answer."""
+
+    #: False where the other address has still to confirm, or has somebody else's newsletters.
+    is_done: bool = True
+    #: Why it cannot be done; empty where it was, or only waits.
+    trouble: str = ""
+    #: Where the reader chooses what comes; empty where she is none.
+    preferences: str = ""
+    #: Her data, JSON; empty where she asked for something else.
+    data: str = ""
+
+
+def open_letter(site: Site, connection: Connection, seal: str, now: datetime) -> Opened | None:
+    """Return the letter that a link is of; None where it is none of ours, or forgotten. Nothing is changed."""
+    found = seals(site, connection).read("letter", seal, now)
+    letter = letters.find(connection, int(found[0])) if found is not None else None
+    return Opened(letter=letter, is_good=found[1]) if letter is not None and found is not None else None
+
+
+def answer(site: Site, connection: Connection, letter: Letter, now: datetime) -> Answered:
+    """Do what a letter asked, in the caller's transaction; done again it changes nothing."""
+    is_first = letter.used_at is None
+    if letter.kind is LetterKind.DOWNLOAD:
+        letters.mark_used(connection, letter.id, int(now.timestamp()))
+        return Answered(data=_data(site, connection, letter))
+    if letter.kind is LetterKind.ERASE:
+        forget_address(connection, site, read_address(letter.address), now)
+        return Answered()
+    if is_first:
+        letters.mark_used(connection, letter.id, int(now.timestamp()))
+    if letter.kind is LetterKind.JOIN:
+        number = finish_joining(connection, site, letter, now) if is_first else _reader(connection, letter)
+        return Answered(preferences=preferences_link(site, connection, number, now) if number is not None else "")
+    return _move(site, connection, letter, now)
+
+
+def _reader(connection: Connection, letter: Letter) -> int | None:
+    found = subscribers.by_key(connection, read_address(letter.address).key)
+    return found.id if found is not None else None
+
+
+def _move(site: Site, connection: Connection, letter: Letter, now: datetime) -> Answered:
+    """Let a reader's mail go to her new address, once both have confirmed it."""
+    other = letters.find(connection, int(letter.wish["other"]))
+    reader = subscribers.find(connection, letter.subscriber_id) if letter.subscriber_id is not None else None
+    if other is None or reader is None:
+        return Answered(is_done=False, trouble="That was too long ago. Please ask for it again.")
+    if other.used_at is None:
+        return Answered(is_done=False)
+    address = read_address(str(letter.wish["to"]))
+    link = preferences_link(site, connection, reader.id, now)
+    if reader.key == address.key:
+        return Answered(preferences=link)
+    if subscribers.by_key(connection, address.key) is not None:
+        trouble = "The new address has newsletters of its own already: leave those first, then ask again."
+        return Answered(is_done=False, trouble=trouble, preferences=link)
+    values = {"address": address.text, "key": address.key, "domain": address.domain}
+    subscribers.save_old(connection, [(reader.id, values)])
+    return Answered(preferences=link)
+
+
+def _data(site: Site, connection: Connection, letter: Letter) -> str:
+    """Return all that is known of a reader, JSON."""
+    reader = subscribers.find(connection, letter.subscriber_id) if letter.subscriber_id is not None else None
+    if reader is None:
+        return ""
+    copies: list[dict[str, Any]] = []
+    for row in issues.issues(connection):
+        copy = deliveries.delivery_of(connection, row.id, reader.id)
+        if copy is not None:
+            said = {
+                "digest": row.digest,
+                "issue": row.name,
+                "state": copy.state.value,
+                "sent_at": _iso(copy.handed_at),
+                "answer": copy.answer,
+            }
+            copies.append({key: value for key, value in said.items() if value})
+    known = {
+        **as_dict(reader),
+        "added_at": _iso(reader.added_at),
+        "paused_until": _iso(reader.paused_until),
+        "has_own_feed": reader.feed_since is not None,
+        "address_hash": keyring(site, connection).address_hash(reader.key),
+        "copies": copies,
+    }
+    return json.dumps(known, ensure_ascii=False, indent=2) + "\n"
+
+
+def _iso(seconds: int | None) -> str | None:
+    return datetime.fromtimestamp(seconds, UTC).isoformat() if seconds is not None else None

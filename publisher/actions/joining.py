@@ -1,0 +1,143 @@
+"""Readers join by themselves: asked by whoever filled in a form, and in no list before she has confirmed it.
+
+Nobody learns from an answer whether an address is known: all that differs is the mail that its owner gets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import Connection
+
+from publisher.actions.keys import keyring
+from publisher.actions.subscribers import admit
+from publisher.address import Address, read_address
+from publisher.config import Site
+from publisher.ingest.subscribers import Line
+from publisher.model import LetterKind
+from publisher.store import facets, letters, subscribers
+from publisher.store.database import Database
+from publisher.store.letters import Letter
+
+__all__ = ["COOL_DOWN", "INVITING", "Wish", "ask_to_join", "choices", "finish_joining", "wish_of"]
+
+#: An address that nobody has confirmed gets one mail in this time, however often it is filled in.
+COOL_DOWN: Final = timedelta(days=1)
+#: Letters that anybody can have sent to anybody.
+INVITING: Final = (LetterKind.JOIN, LetterKind.KNOWN, LetterKind.NEW_ADDRESS)
+#: Who was struck off for such a reason may change her mind; a complaint or a dead mailbox is no reader's wish.
+_MAY_RETURN: Final = ("unsubscribed", "forgotten")
+#: Labels of a kind that are offered, those with most articles first.
+_MOST_LABELS: Final = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What somebody wants to be sent."""
+
+    digests: tuple[str, ...]
+    #: Field → labels, of those that she wants; everything by default.
+    follows: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    zone: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the wish as a letter keeps it."""
+        return {
+            "digests": list(self.digests),
+            "follows": {name: list(labels) for name, labels in self.follows.items()},
+            "zone": self.zone,
+        }
+
+
+def wish_of(letter: Letter) -> Wish:
+    """Return what a letter's reader wants to be sent."""
+    said = letter.wish
+    return Wish(
+        digests=tuple(said.get("digests", ())),
+        follows={name: tuple(labels) for name, labels in said.get("follows", {}).items()},
+        zone=said.get("zone"),
+    )
+
+
+def choices(db: Database) -> dict[str, list[str]]:
+    """Return field → labels that a reader can choose of, by name."""
+    with db.read() as connection:
+        return {name: facets.labels(connection, kind, _MOST_LABELS) for name, kind in subscribers.Follow.items()}
+
+
+def ask_to_join(site: Site, db: Database, address: str, wish: Wish, now: datetime) -> None:
+    """Have somebody asked whether she wants what was filled in for her.
+
+    Raises:
+        ValueError: that is no address, with the reason.
+    """
+    found = read_address(address)
+    with db.write() as connection:
+        _ask(connection, site, found, wish, now)
+
+
+def _ask(connection: Connection, site: Site, address: Address, wish: Wish, now: datetime) -> None:
+    seconds = int(now.timestamp())
+    hashed = keyring(site, connection).address_hash(address.key)
+    if any(why.reason not in _MAY_RETURN for why in subscribers.suppressions(connection, [hashed]).values()):
+        return
+    reader = subscribers.by_key(connection, address.key)
+    before = letters.latest(connection, hashed, INVITING, seconds - int(COOL_DOWN.total_seconds()))
+    if before is not None:
+        if before.kind is LetterKind.JOIN and before.used_at is None:
+            # She has had her mail, or is about to: what she asked for last is what it is about.
+            letters.change_wish(connection, before.id, wish.as_dict())
+        return
+    is_known = reader is not None and reader.status == "active" and set(wish.digests) <= set(reader.digests)
+    letters.add(
+        connection,
+        LetterKind.KNOWN if is_known else LetterKind.JOIN,
+        hashed,
+        address.text,
+        seconds,
+        subscriber_id=reader.id if reader is not None else None,
+        wish=wish.as_dict(),
+    )
+
+
+def finish_joining(connection: Connection, site: Site, letter: Letter, now: datetime) -> int:
+    """Let in who has confirmed it, and return her number."""
+    wish, address = wish_of(letter), read_address(letter.address)
+    hashed = keyring(site, connection).address_hash(address.key)
+    if any(why.reason in _MAY_RETURN for why in subscribers.suppressions(connection, [hashed]).values()):
+        subscribers.lift(connection, hashed, address.key)
+    known = subscribers.by_key(connection, address.key)
+    asked = tuple(slug for slug in wish.digests if slug in site.digests)
+    follows = dict(wish.follows)
+    line = Line(
+        number=0,
+        address=address,
+        digests=tuple(dict.fromkeys((*(known.digests if known else ()), *asked))),
+        follows=follows or None,
+        zone=wish.zone,
+        language=None,
+        suppressed=None,
+    )
+    reader = admit(connection, site, line, now)
+    if reader.status == "active":
+        _welcome(connection, site, letter, reader.id, set(asked) - set(known.digests if known else ()), now)
+    return reader.id
+
+
+def _welcome(
+    connection: Connection, site: Site, letter: Letter, reader: int, digests: Sequence[str] | set[str], now: datetime
+) -> None:
+    for slug in sorted(digests):
+        if site.digests[slug].welcome:
+            letters.add(
+                connection,
+                LetterKind.WELCOME,
+                letter.hash,
+                letter.address,
+                int(now.timestamp()),
+                subscriber_id=reader,
+                wish={"digest": slug},
+            )

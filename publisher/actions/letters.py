@@ -1,0 +1,309 @@
+"""Letters leave: what is asked of somebody, with a link that only she has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from sqlalchemy import Connection
+
+from publisher.actions.copies import Copies, read_signers
+from publisher.actions.deliver import make_transport
+from publisher.actions.envelopes import bare, with_query
+from publisher.actions.joining import wish_of
+from publisher.actions.keys import keyring
+from publisher.actions.oneoff import send_copies
+from publisher.actions.reading import newest_public
+from publisher.actions.signing import seals
+from publisher.address import read_address
+from publisher.config import Site
+from publisher.errors import PublisherError
+from publisher.mail import Envelope
+from publisher.mail.outcome import Outcome
+from publisher.mail.skeleton import COPY, Skeleton
+from publisher.mail.transport import Copy, Transport
+from publisher.model import DeliveryState, Edition, LetterKind
+from publisher.render.dates import long_date
+from publisher.render.templates import render
+from publisher.selection import matches
+from publisher.store import articles, audience, deliveries, issues, letters, subscribers
+from publisher.store.database import Database
+from publisher.store.deliveries import Claim
+from publisher.store.letters import Letter
+from publisher.tokens import Tokens
+
+__all__ = ["VALID", "Posted", "link_of", "preferences_link", "send_letters"]
+
+#: How long a letter's link is good for.
+VALID: Final = {
+    LetterKind.JOIN: timedelta(days=7),
+    LetterKind.LEAVING_ADDRESS: timedelta(days=2),
+    LetterKind.NEW_ADDRESS: timedelta(days=2),
+    LetterKind.DOWNLOAD: timedelta(days=1),
+    LetterKind.ERASE: timedelta(days=1),
+}
+#: How long a link to preferences is good for that stands in a letter or on a page.
+_PREFERENCES: Final = timedelta(days=30)
+#: Letters taken at a time, and the seconds that they are ours: who takes them and dies keeps them no longer.
+_AT_ONCE: Final = 50
+_LEASE: Final = 300
+#: After so many attempts a letter is given up: whoever waited for it has asked again.
+_ATTEMPTS: Final = 8
+#: An issue that is older than this welcomes nobody.
+_OLDEST_WELCOME: Final = timedelta(days=31)
+
+
+@dataclass(slots=True, kw_only=True)
+class Posted:
+    """What became of letters."""
+
+    sent: int = 0
+    failed: int = 0
+    #: Why no letter leaves now; empty where they do.
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Words:
+    """What a letter says."""
+
+    subject: str
+    lines: tuple[str, ...]
+    #: The link's name and address; None for a letter without.
+    button: tuple[str, str] | None = None
+    #: What stands below it.
+    after: tuple[str, ...] = ()
+
+
+def link_of(site: Site, connection: Connection, letter: Letter, now: datetime) -> str:
+    """Return the address at which a letter is answered."""
+    seal = seals(site, connection).seal("letter", letter.id, now + VALID[letter.kind])
+    return f"{site.newsletters_url}/confirm?t={seal}"
+
+
+def preferences_link(site: Site, connection: Connection, reader: int, now: datetime) -> str:
+    """Return the address at which a reader chooses what comes, for a while."""
+    seal = seals(site, connection).seal("preferences", reader, now + _PREFERENCES)
+    # A pass of a copy may stand in the path: there is none here.
+    return with_query(site.preferences_url.replace("{copy}", "link"), "t", seal)
+
+
+def send_letters(
+    site: Site,
+    db: Database,
+    clock: Callable[[], datetime],
+    *,
+    transport: Transport | None = None,
+    is_stopping: Callable[[], bool] = lambda: False,
+) -> Posted:
+    """Send what is due, and return what became of it.
+
+    Args:
+        site, db: the settings and their store.
+        clock: tells what time it is.
+        transport: how letters leave; as the settings say by default.
+        is_stopping: asked now and then whether to leave the rest for another time.
+    """
+    result = Posted()
+    if site.mail is None or not site.can_send:
+        return result
+    while not is_stopping() and not result.trouble:
+        now = clock()
+        with db.write() as connection:
+            taken = letters.claim(connection, int(now.timestamp()), lease=_LEASE, limit=_AT_ONCE)
+        if not taken:
+            break
+        _Round(site=site, db=db, now=now, result=result).run(taken, transport or make_transport(site))
+    return result
+
+
+@dataclass(slots=True, kw_only=True)
+class _Round:
+    """Letters that were taken together."""
+
+    site: Site
+    db: Database
+    now: datetime
+    result: Posted
+
+    def run(self, taken: Sequence[Letter], transport: Transport) -> None:
+        copies: dict[str, tuple[Letter, Copy]] = {}
+        with self.db.write() as connection:
+            nobody = []
+            for one in taken:
+                copy = self._welcome(connection, one) if one.kind is LetterKind.WELCOME else self._copy(connection, one)
+                if copy is None:
+                    nobody.append(one.id)
+                else:
+                    copies[copy.recipient] = (one, copy)
+            letters.settle(connection, nobody)
+        try:
+            outcomes = send_copies(transport, [copy for _, copy in copies.values()]) if copies else {}
+        except PublisherError as error:
+            self.result.trouble = str(error)
+            outcomes = {}
+        with self.db.write() as connection:
+            for recipient, (one, copy) in copies.items():
+                self._settle(connection, one, copy, outcomes.get(recipient))
+
+    def _settle(self, connection: Connection, one: Letter, copy: Copy, outcome: Outcome | None) -> None:
+        state = outcome.state if outcome is not None else DeliveryState.DEFERRED
+        # Nobody knows of an uncertain one whether it came; who did not get it asks again.
+        if state in (DeliveryState.ACCEPTED, DeliveryState.UNCERTAIN):
+            self.result.sent += 1
+            letters.settle(connection, [one.id])
+            if isinstance(copy.ticket, Claim) and outcome is not None:
+                ticket = copy.ticket
+                audience.note_welcomed(
+                    connection,
+                    ticket.issue_id,
+                    ticket.subscriber_id,
+                    ticket.edition,
+                    int(self.now.timestamp()),
+                    outcome.answer,
+                )
+            return
+        self.result.failed += 1
+        if state is DeliveryState.FAILED or one.attempts + 1 >= _ATTEMPTS:
+            letters.settle(connection, [one.id])
+        else:
+            letters.defer(connection, one.id, int(self.now.timestamp()) + (60 << one.attempts))
+
+    # -- what a letter says ----------------------------------------------------------------------
+
+    def _copy(self, connection: Connection, one: Letter) -> Copy | None:
+        words = self._words(connection, one)
+        if words is None or self.site.mail is None:
+            return None
+        site, mail, address = self.site, self.site.mail, read_address(one.address)
+        values = {
+            "subject": words.subject,
+            "lines": words.lines,
+            "button": words.button,
+            "after": words.after,
+            "site_title": site.title,
+            "base_url": site.base_url,
+            "postal_address": mail.postal_address,
+            "language": site.language,
+            "light": site.theme.light_palette,
+        }
+        text = render(site.templates_dir, "web/letter.txt.j2", values)
+        page = render(site.templates_dir, "web/letter.html.j2", values)
+        recipient = f"{address.text.rpartition('@')[0]}@{address.domain}"
+        key = f"letter.{one.id}.{one.made_at}.{one.attempts}"
+        envelope = Envelope(
+            sender=mail.sender,
+            reply_to=mail.reply_to,
+            list_name=site.title,
+            list_slug="letters",
+            subject=words.subject,
+            date=self.now.astimezone(site.tz),
+            message_key=COPY,
+            unsubscribe=(),
+            is_list=False,
+        )
+        skeleton = Skeleton(
+            envelope, text=text, html=page, tokens=Tokens.of(key), values={}, signers=read_signers(site)
+        )
+        return Copy(
+            ticket=None,
+            recipient=recipient,
+            return_path=bare(mail.sender),
+            data=skeleton.merge(address=address.text, recipient=recipient, copy=key),
+            name=f"{key}.{address.domain}",
+            needs_utf8=not recipient.isascii(),
+        )
+
+    def _words(self, connection: Connection, one: Letter) -> _Words | None:
+        if one.kind is LetterKind.KNOWN:
+            return self._known(connection, one)
+        link, until = link_of(self.site, connection, one, self.now), self.now + VALID[one.kind]
+        good = f"The link is good until {long_date(until.astimezone(self.site.tz), self.site.language)}."
+        title = self.site.title
+        if one.kind is LetterKind.JOIN:
+            names = [self.site.digests[slug].title for slug in wish_of(one).digests if slug in self.site.digests]
+            return _Words(
+                subject=f"Please confirm: {title}",
+                lines=(f"Somebody, perhaps you, asked that this address gets {_listed(names)} from {title}.",),
+                button=("Yes, send it to me", link),
+                after=(good, "If that was not you, do nothing: nothing more will come."),
+            )
+        if one.kind is LetterKind.NEW_ADDRESS:
+            return _Words(
+                subject=f"Is this your new address? {title}",
+                lines=(f"A reader of {title} wants her newsletters to come to this address from now on.",),
+                button=("Yes, this is mine", link),
+                after=(good, "If that was not you, do nothing: nothing will come."),
+            )
+        if one.kind is LetterKind.LEAVING_ADDRESS:
+            return _Words(
+                subject=f"Your newsletters to another address? {title}",
+                lines=(f"You, or somebody who has one of your copies, asked that {title} goes to {one.wish['to']}.",),
+                button=("Yes, send it there", link),
+                after=(good, "It is done when both addresses have confirmed it. If it was not you, do nothing."),
+            )
+        if one.kind is LetterKind.DOWNLOAD:
+            return _Words(
+                subject=f"Your data: {title}",
+                lines=("Here is all that we know of you, in one file.",),
+                button=("Show what you know of me", link),
+                after=(good,),
+            )
+        return _Words(
+            subject=f"Erase all that we know of you? {title}",
+            lines=(f"You, or somebody who has one of your copies, asked {title} to erase all that it knows of you.",),
+            button=("Erase it", link),
+            after=(good, "Nothing is erased before you confirm it there. If it was not you, do nothing."),
+        )
+
+    def _known(self, connection: Connection, one: Letter) -> _Words | None:
+        if one.subscriber_id is None or subscribers.find(connection, one.subscriber_id) is None:
+            return None
+        link = preferences_link(self.site, connection, one.subscriber_id, self.now)
+        return _Words(
+            subject=f"You are with us already: {self.site.title}",
+            lines=(
+                f"Somebody, perhaps you, asked that this address gets newsletters from {self.site.title}.",
+                "It gets them already. You can choose here what comes, and when.",
+            ),
+            button=("My newsletters", link),
+            after=("If that was not you, do nothing: nothing has changed.",),
+        )
+
+    # -- the newest issue, for who has just joined ------------------------------------------------
+
+    def _welcome(self, connection: Connection, one: Letter) -> Copy | None:
+        """Return her copy of the newest issue; None where there is none that is all out, or that she has."""
+        slug, number = str(one.wish["digest"]), one.subscriber_id
+        reader = subscribers.find(connection, number) if number is not None else None
+        if reader is None or reader.status != "active" or slug not in reader.digests or slug not in self.site.digests:
+            return None
+        row = newest_public(connection, self.site, slug)
+        if row is None or row.slot < self.now.astimezone(UTC) - _OLDEST_WELCOME:
+            return None
+        editions = issues.editions(connection, row.id)
+        edition = self._edition(connection, reader, editions)
+        if edition is None or deliveries.delivery_of(connection, row.id, reader.id) is not None:
+            return None
+        ring = keyring(self.site, connection)
+        copies = Copies(self.site, row, lambda place: editions[place - 1], ring, read_signers(self.site))
+        return copies.make(Claim(row.id, reader.id, edition, 1, reader.address, reader.domain))
+
+    def _edition(
+        self, connection: Connection, reader: subscribers.Subscriber, editions: Sequence[Edition]
+    ) -> int | None:
+        """Return the number of the edition that has what she asks for, and nothing else."""
+        query = subscribers.query_of(reader)
+        whole = editions[0].articles
+        found = articles.articles_by_seq(connection, whole, self.site.base_url, self.site.tz)
+        wanted = tuple(seq for seq in whole if seq in found and matches(query, found[seq]))
+        numbers = (place for place, one in enumerate(editions, 1) if one.articles == wanted)
+        return next(numbers, None)
+
+
+def _listed(names: Sequence[str]) -> str:
+    if not names:
+        return "newsletters"
+    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + f" and {names[-1]}"

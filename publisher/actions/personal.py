@@ -1,0 +1,96 @@
+"""A reader's own feed: what her newsletters would bring, at an address that only she has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Connection
+
+from publisher.actions.entries import Entries, entries_fingerprint, house_of
+from publisher.actions.ingest import namespace_of
+from publisher.actions.keys import keyring
+from publisher.actions.preferences import feed_address
+from publisher.actions.report import PublishReport
+from publisher.config import Site
+from publisher.model import Channel, FacetKind, FeedFormat
+from publisher.parallel import Workers
+from publisher.selection import matches
+from publisher.store import articles as store
+from publisher.store import feeds as table
+from publisher.store import subscribers
+from publisher.store.database import Database
+from publisher.store.subscribers import Subscriber
+
+__all__ = ["personal_feed"]
+
+#: Articles that are looked at for a feed at most, and at a time.
+_MOST: Final = 2_000
+_PAGE: Final = 100
+#: Articles in it, where feeds carry every one.
+_LIMIT: Final = 50
+
+
+def personal_feed(site: Site, db: Database, text: str, form: FeedFormat, now: datetime) -> bytes | None:
+    """Return the feed that a pass stands for, as it is now; None where there is none, or it was taken back."""
+    from publisher.render.feed import frame, joined
+
+    with db.read() as connection:
+        reader = _reader(site, connection, text)
+        if reader is None:
+            return None
+        seqs = _wanted(site, connection, reader, now)
+        fingerprint = entries_fingerprint(site)
+        is_stale = bool(table.stale_entries(connection, seqs, fingerprint))
+    if is_stale:
+        with db.write() as connection, Workers(1) as workers:
+            house = house_of(site, namespace_of(connection, site))
+            report = PublishReport(at=now.isoformat(), dry_run=False)
+            entries = Entries(site=site, house=house, fingerprint=fingerprint, workers=workers, report=report)
+            entries.freshen(connection, seqs)
+    with db.read() as connection:
+        address = feed_address(site, connection, reader)
+        assert address is not None
+        # Nobody tells a hub of an address that is a secret.
+        house = replace(house_of(site, namespace_of(connection, site)), hubs=(), cloud=None)
+        changed = table.newest_change(connection, seqs)
+        channel = Channel(
+            kind=FacetKind.CHANNEL,
+            slug="mine",
+            title=f"{site.title}: my own",
+            description="What my newsletters would bring",
+            language=site.language,
+            home=f"{site.base_url}/",
+            address=address,
+        )
+        moment = None if changed is None else datetime.fromtimestamp(changed, site.tz)
+        around = frame(channel, form, house, moment)
+        return b"".join(joined(form, around, table.entries(connection, seqs, form.value)))
+
+
+def _reader(site: Site, connection: Connection, text: str) -> Subscriber | None:
+    found = keyring(site, connection).feed_of(text)
+    reader = subscribers.find(connection, found[0]) if found is not None else None
+    if reader is None or found is None or reader.status != "active" or reader.feed_since != found[1]:
+        return None
+    return reader
+
+
+def _wanted(site: Site, connection: Connection, reader: Subscriber, now: datetime) -> Sequence[int]:
+    """Return the arrival numbers of what is in the feed, newest first."""
+    limit = site.feeds.limit if isinstance(site.feeds.limit, int) else _LIMIT
+    digests = [one.query for one in site.all_digests() if one.slug in reader.digests]
+    hers = subscribers.query_of(reader)
+    newest = store.newest(connection, int(now.timestamp()), _MOST) if digests else []
+    found: list[int] = []
+    for at in range(0, len(newest), _PAGE):
+        some = newest[at : at + _PAGE]
+        known = store.articles_by_seq(connection, some, site.base_url, site.tz)
+        found += [
+            seq for seq in some if matches(hers, known[seq]) and any(matches(query, known[seq]) for query in digests)
+        ]
+        if len(found) >= limit:
+            break
+    return found[:limit]

@@ -1,0 +1,180 @@
+"""What a reader chooses by her link: newsletters, labels, zone, a pause, her own feed, another address, an end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection
+
+from publisher.actions.joining import COOL_DOWN, INVITING, Wish
+from publisher.actions.keys import keyring
+from publisher.actions.leaving import masked
+from publisher.actions.signing import seals
+from publisher.actions.subscribers import admit
+from publisher.address import read_address
+from publisher.config import Site
+from publisher.ingest.subscribers import Line
+from publisher.model import LetterKind
+from publisher.store import letters, subscribers
+from publisher.store.database import Database
+from publisher.store.subscribers import Subscriber
+
+__all__ = [
+    "FOR_EVER",
+    "Preferences",
+    "ask_about_her_data",
+    "ask_to_move",
+    "feed_address",
+    "pause_until",
+    "preferences_of",
+    "reader_of",
+    "save",
+    "set_feed",
+]
+
+#: In place of the day on which a pause ends, for who reads her feed and wants no mail.
+FOR_EVER: Final = date(9999, 1, 1)
+#: A pause that ends on a day is no longer than this.
+_LONGEST_PAUSE: Final = timedelta(days=366)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preferences:
+    """How it is with a reader."""
+
+    reader: Subscriber
+    #: Her address, so that she knows it again and nobody else learns it.
+    address: str
+    #: When mail comes again, on the newsroom's clock; None where it comes.
+    paused_until: datetime | None
+    #: Where her own feed is, without suffix; None where she has none.
+    feed: str | None
+
+
+def reader_of(site: Site, connection: Connection, *, copy: str, seal: str, now: datetime) -> int | None:
+    """Return the reader whom a copy's pass or a sealed link stands for; None for nobody."""
+    found = seals(site, connection).read("preferences", seal, now) if seal else None
+    if found is not None:
+        return int(found[0]) if found[1] else None
+    numbers = keyring(site, connection).copy_of(copy) if copy else None
+    return numbers[1] if numbers is not None else None
+
+
+def preferences_of(site: Site, connection: Connection, number: int, now: datetime) -> Preferences | None:
+    """Return how it is with a reader; None where she is no reader any more."""
+    reader = subscribers.find(connection, number)
+    if reader is None or reader.status != "active":
+        return None
+    until = reader.paused_until if reader.paused_until is not None and reader.paused_until > now.timestamp() else None
+    return Preferences(
+        reader=reader,
+        address=masked(reader.address),
+        paused_until=datetime.fromtimestamp(until, site.tz) if until is not None else None,
+        feed=feed_address(site, connection, reader),
+    )
+
+
+def feed_address(site: Site, connection: Connection, reader: Subscriber) -> str | None:
+    """Return where a reader's own feed is, without suffix; None where she has none."""
+    if reader.feed_since is None:
+        return None
+    return f"{site.newsletters_url}/feed/{keyring(site, connection).feed_pass(reader.id, reader.feed_since)}"
+
+
+def save(site: Site, connection: Connection, number: int, wish: Wish, now: datetime) -> bool:
+    """Let a reader get what she wishes, and nothing else; return False where she is no reader any more."""
+    reader = subscribers.find(connection, number)
+    if reader is None or reader.status != "active":
+        return False
+    kept = tuple(slug for slug in reader.digests if slug not in site.digests)
+    line = Line(
+        number=0,
+        address=read_address(reader.address),
+        digests=(*kept, *wish.digests),
+        follows={name: wish.follows.get(name, ()) for name in subscribers.Follow},
+        zone=wish.zone,
+    )
+    admit(connection, site, line, now)
+    return True
+
+
+def pause_until(site: Site, connection: Connection, number: int, day: date | None, now: datetime) -> bool:
+    """Let a reader get no mail before a day of her own clock; None ends a pause.
+
+    Raises:
+        ValueError: the day is past, or too far.
+    """
+    reader = subscribers.find(connection, number)
+    if reader is None:
+        return False
+    seconds = None
+    if day is not None:
+        today = now.astimezone(site.tz).date()
+        if day != FOR_EVER and not today < day <= today + _LONGEST_PAUSE:
+            raise ValueError("A pause ends on a day between tomorrow and a year from now.")
+        seconds = int(datetime.combine(day, time(), _zone(reader.zone, site)).astimezone(UTC).timestamp())
+    subscribers.save_old(connection, [(number, {"paused_until": seconds})])
+    return True
+
+
+def _zone(name: str | None, site: Site) -> ZoneInfo:
+    try:
+        return ZoneInfo(name) if name else site.tz
+    except (KeyError, ValueError, OSError):
+        return site.tz
+
+
+def set_feed(connection: Connection, number: int, now: datetime, *, is_on: bool) -> None:
+    """Give a reader a feed of her own, at a new address each time; or take it away."""
+    reader = subscribers.find(connection, number)
+    if reader is not None:
+        # Another address than the one before, also within one second.
+        since = max(int(now.timestamp()), (reader.feed_since or 0) + 1) if is_on else None
+        subscribers.save_old(connection, [(number, {"feed_since": since})])
+
+
+def ask_about_her_data(site: Site, connection: Connection, number: int, kind: LetterKind, now: datetime) -> None:
+    """Have a link sent to a reader at which her data are shown, or erased: a copy may be passed on, her mailbox not."""
+    _ask(site, connection, number, kind, {}, now)
+
+
+def _ask(
+    site: Site, connection: Connection, number: int, kind: LetterKind, wish: Mapping[str, Any], now: datetime
+) -> int | None:
+    reader = subscribers.find(connection, number)
+    if reader is None or reader.status != "active":
+        return None
+    seconds = int(now.timestamp())
+    hashed = keyring(site, connection).address_hash(reader.key)
+    if letters.latest(connection, hashed, [kind], seconds - int(COOL_DOWN.total_seconds())) is not None:
+        return None
+    return letters.add(connection, kind, hashed, reader.address, seconds, subscriber_id=number, wish=wish)
+
+
+def ask_to_move(site: Site, db: Database, number: int, address: str, now: datetime) -> None:
+    """Have both addresses asked whether a reader's mail is to go to another one.
+
+    Raises:
+        ValueError: that is no address, with the reason.
+    """
+    found = read_address(address)
+    with db.write() as connection:
+        ring = keyring(site, connection)
+        hashed, seconds = ring.address_hash(found.key), int(now.timestamp())
+        is_asked = letters.latest(connection, hashed, INVITING, seconds - int(COOL_DOWN.total_seconds())) is not None
+        barred = bool(subscribers.suppressions(connection, [hashed]))
+        reader = subscribers.find(connection, number)
+        if reader is None or reader.key == found.key or is_asked or barred:
+            # The page says the same: nobody learns who reads what.
+            return
+        old = _ask(site, connection, number, LetterKind.LEAVING_ADDRESS, {"to": found.text}, now)
+        if old is not None:
+            wish = {"to": found.text, "other": old}
+            new = letters.add(
+                connection, LetterKind.NEW_ADDRESS, hashed, found.text, seconds, subscriber_id=number, wish=wish
+            )
+            letters.change_wish(connection, old, {"to": found.text, "other": new})

@@ -1,0 +1,137 @@
+"""What every page has: settings, store, the time, how pages look, who may post."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.responses import Response
+
+from publisher.clock import Clock
+from publisher.config import Site
+from publisher.render.templates import render
+from publisher.store.database import Database
+from publisher.web.guard import Guard
+from publisher.web.policy import policy
+
+__all__ = ["Context"]
+
+
+class Context:
+    """One for the whole of the web; another one when the settings change."""
+
+    def __init__(
+        self, site: Site, *, clock: Clock | None = None, wake: Callable[[str], None] = lambda name: None
+    ) -> None:
+        """Begin.
+
+        Args:
+            site: the settings.
+            clock: what time it is.
+            wake: told the name of a runner's job that has something to do now.
+        """
+        self.site = site
+        self.guard = Guard(site)
+        self.wake = wake
+        self._clock = clock or Clock()
+        self._db: Database | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def db(self) -> Database:
+        """The store, opened when it is first asked for."""
+        with self._lock:
+            if self._db is None:
+                self._db = Database.open(self.site.database_url)
+            return self._db
+
+    def now(self) -> datetime:
+        """Return what time it is."""
+        return self._clock.now()
+
+    def close(self) -> None:
+        """Let go of the store."""
+        with self._lock:
+            if self._db is not None:
+                self._db.close()
+                self._db = None
+
+    def below(self, url: str) -> str:
+        """Return the path of an address of the site."""
+        return urlsplit(url).path
+
+    def page(
+        self,
+        template: str,
+        values: Mapping[str, Any],
+        *,
+        status: int = 200,
+        age: int | None = None,
+        pictures: bool = False,
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
+        """Return a page.
+
+        Args:
+            template: its name below web/.
+            values: what the template asks for beside what all have.
+            status: of the answer.
+            age: seconds for which anybody may keep it, and search engines list it; None for a page that is one
+                person's.
+            pictures: whether it shows pictures and recordings of other servers.
+            headers: others that it has.
+        """
+        site = self.site
+        shared = {
+            "site_title": site.title,
+            "description": site.description,
+            "base_url": site.base_url,
+            "newsletters_url": site.newsletters_url,
+            "feeds_url": site.feeds_url,
+            "language": site.language,
+            "can_be_joined": site.can_be_joined,
+            "has_newsletters": bool(site.digests),
+            "is_private": age is None,
+            "light": site.theme.light_palette,
+            "dark": site.theme.dark_palette,
+        }
+        text = render(site.templates_dir, f"web/{template}", {**shared, **values})
+        return self.html(text, status=status, age=age, pictures=pictures, headers=headers)
+
+    def html(
+        self,
+        text: str,
+        *,
+        status: int = 200,
+        age: int | None = None,
+        pictures: bool = False,
+        inline_style: bool = False,
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
+        """Return a page that is made already; ``inline_style`` for one with style attributes."""
+        made = {
+            "content-security-policy": policy(text, pictures=pictures, inline_style=inline_style),
+            # Forms of ours are to say where they come from; nobody else learns an address with a pass in it.
+            "referrer-policy": "same-origin" if age is None else "strict-origin-when-cross-origin",
+            "cache-control": "no-store" if age is None else f"public, max-age={age}",
+            "x-content-type-options": "nosniff",
+            **({"x-robots-tag": "noindex"} if age is None else {}),
+            **(headers or {}),
+        }
+        return Response(text, status, made, "text/html; charset=utf-8")
+
+    def say(
+        self,
+        heading: str,
+        *lines: str,
+        status: int = 200,
+        buttons: tuple[tuple[str, str], ...] = (),
+        link: tuple[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
+        """Return a short page: what was done, or is asked, with buttons (name, label) and a link (label, address)."""
+        values = {"heading": heading, "lines": lines, "buttons": buttons, "link": link}
+        return self.page("say.html.j2", values, status=status, headers=headers)

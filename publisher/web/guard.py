@@ -1,0 +1,74 @@
+"""Who may post a form, how often, and from which page."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from ipaddress import IPv6Address, ip_address, ip_network
+from typing import Final
+from urllib.parse import urlsplit
+
+from limits import RateLimitItem, parse
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
+from starlette.requests import Request
+
+from publisher.config import Site
+
+__all__ = ["Guard"]
+
+#: Bits of a network that is one neighbour: what a household has (RFC 6177), and what a provider's street has.
+_OWN: Final = {4: 32, 6: 64}
+_NETWORK: Final = {4: 24, 6: 48}
+
+
+class Guard:
+    """Counts what is posted, in memory: a restart forgives."""
+
+    def __init__(self, site: Site) -> None:
+        self._own: RateLimitItem = parse(site.web.form_limit)
+        self._network: RateLimitItem = parse(site.web.network_limit)
+        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        parts = urlsplit(site.base_url)
+        self._origin = f"{parts.scheme}://{parts.netloc}".lower()
+        self._embedding: Sequence[str] = site.web.embed
+
+    def wait(self, request: Request, form: str) -> int:
+        """Count a posted form; return the seconds to wait before the next where it is one too many, 0 where not."""
+        address = request.client.host if request.client else ""
+        own, network = _neighbours(address)
+        for item, key in ((self._own, own), (self._network, network)):
+            if not self._limiter.hit(item, form, key):
+                until = self._limiter.get_window_stats(item, form, key).reset_time
+                return max(1, int(until - time.time()) + 1)
+        return 0
+
+    def is_ours(self, request: Request) -> bool:
+        """Tell whether a form was posted by one of our own pages.
+
+        Browsers say so, and no page can make them say otherwise (https://www.w3.org/TR/fetch-metadata/). Who says
+        nothing is no browser of today: nothing that a foreign page could use goes along with such a request.
+        """
+        site = request.headers.get("sec-fetch-site")
+        if site is not None:
+            return site in ("same-origin", "none")
+        origin = request.headers.get("origin")
+        if origin is None:
+            return True
+        return origin.lower() == self._origin or urlsplit(origin).netloc == request.headers.get("host")
+
+    def is_embedded(self, request: Request) -> bool:
+        """Tell whether a form was posted by a page that may embed it."""
+        return request.headers.get("origin", "").lower() in self._embedding
+
+
+def _neighbours(address: str) -> tuple[str, str]:
+    """Return the household and the network of an address, as texts."""
+    try:
+        found = ip_address(address.partition("%")[0])
+    except ValueError:
+        return address, address
+    if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
+        found = found.ipv4_mapped
+    own, network = (str(ip_network(f"{found}/{bits[found.version]}", strict=False)) for bits in (_OWN, _NETWORK))
+    return own, network

@@ -1,0 +1,69 @@
+"""Pages for people, by Starlette: routes, and what is said where something goes wrong."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from publisher.web.context import Context
+from publisher.web.feeds import Feeds
+from publisher.web.join import Join
+from publisher.web.leave import Leave
+from publisher.web.preferences import PreferencesPage
+from publisher.web.read import Read
+
+__all__ = ["make_pages"]
+
+#: Status → what a person is told.
+_WORDS: Final = {
+    400: ("We do not understand this", "Please go back and try again."),
+    403: ("This came from another page", "Please open our own page, and press the button there."),
+    404: ("There is nothing here", "The link may be old, or was cut off on its way."),
+    405: ("We do not understand this", "Please go back and try again."),
+    408: ("That took too long", "Please try again."),
+    413: ("That is too much", "Please write less."),
+    415: ("We do not understand this", "Please use the form of our own page."),
+    429: ("That was often", "Please wait a while, and try again."),
+}
+
+
+def make_pages(context: Context, feeds: Feeds) -> Starlette:
+    """Return everything that is no feed.
+
+    Args:
+        context: what every page has.
+        feeds: knows which articles are gone.
+    """
+    read = Read(context)
+
+    async def other(request: Request) -> Response:
+        page = await run_in_threadpool(read.article, request)
+        if page is not None:
+            return page
+        gone = feeds.gone(request.url.path)
+        if gone is not None:
+            return context.html(gone.decode(), status=410, age=300)
+        raise HTTPException(404)
+
+    async def failed(_: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        heading, line = _WORDS.get(status, ("That did not work", "It is our fault. Please try again in a while."))
+        headers = getattr(error, "headers", None)
+        return context.say(heading, line, status=status, headers=headers)
+
+    routes: list[BaseRoute] = [
+        *Leave(context).routes(),
+        *PreferencesPage(context).routes(),
+        *Join(context).routes(),
+        *read.routes(),
+        Route("/{path:path}", other),
+    ]
+    app = Starlette(routes=routes, exception_handlers={HTTPException: failed, Exception: failed})
+    app.router.redirect_slashes = False
+    return app

@@ -1,0 +1,159 @@
+"""Where a reader chooses what comes, by the link in each of her copies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from publisher.actions import preferences as actions
+from publisher.actions.joining import Wish
+from publisher.model import LetterKind
+from publisher.web.context import Context
+from publisher.web.forms import Form, form_page
+from publisher.web.join import chosen, fields_of, zones
+from publisher.web.links import PassLink
+
+__all__ = ["PreferencesPage"]
+
+
+class PreferencesPage:
+    """Answers at the address that ``mail.preferences`` names."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._link = PassLink(context.site.preferences_url)
+        self._jobs: dict[str, Callable[[int, Form], str]] = {
+            "save": self._save,
+            "pause": self._pause,
+            "resume": self._resume,
+            "feed": self._feed,
+            "unfeed": self._unfeed,
+            "move": self._move,
+            "download": self._download,
+            "erase": self._erase,
+        }
+
+    def routes(self) -> list[Route]:
+        """Return where it is."""
+        page = form_page(self._context, "preferences", self._look, self._post)
+        return [Route(self._link.path, page, methods=["GET", "POST"])]
+
+    def _reader(self, request: Request) -> int:
+        context = self._context
+        with context.db.write() as connection:
+            number = actions.reader_of(
+                context.site,
+                connection,
+                copy=self._link.copy_of(request),
+                seal=request.query_params.get("t", ""),
+                now=context.now(),
+            )
+        if number is None:
+            raise HTTPException(404)
+        return number
+
+    def _look(self, request: Request) -> Response:
+        return self._page(self._reader(request))
+
+    def _post(self, request: Request, form: Form) -> Response:
+        number = self._reader(request)
+        job = self._jobs.get(form.one("do"))
+        if job is None:
+            raise HTTPException(400)
+        try:
+            return self._page(number, said=job(number, form))
+        except ValueError as error:
+            return self._page(number, trouble=str(error), status=422)
+
+    def _page(self, number: int, *, said: str = "", trouble: str = "", status: int = 200) -> Response:
+        context = self._context
+        with context.db.read() as connection:
+            found = actions.preferences_of(context.site, connection, number, context.now())
+        if found is None:
+            link = ("Join", f"{context.site.newsletters_url}/join") if context.site.can_be_joined else None
+            return context.say("You get no newsletters from us", "We write to you no more.", link=link)
+        reader = found.reader
+        values = {
+            "address": found.address,
+            "digests": list(context.site.digests.items()),
+            "fields": fields_of(context.db),
+            "zones": zones(),
+            "wish": Wish(digests=reader.digests, follows=reader.follows, zone=reader.zone),
+            "own_zone": reader.zone,
+            "paused_until": found.paused_until,
+            "is_for_ever": found.paused_until is not None and found.paused_until.year >= actions.FOR_EVER.year - 1,
+            "feed": found.feed,
+            "formats": [one.value for one in context.site.feeds.formats],
+            "said": said,
+            "trouble": trouble,
+        }
+        return context.page("preferences.html.j2", values, status=status)
+
+    # -- what can be asked -----------------------------------------------------------------------
+
+    def _write(self, work: Callable[[Any], object]) -> None:
+        with self._context.db.write() as connection:
+            work(connection)
+
+    def _save(self, number: int, form: Form) -> str:
+        context = self._context
+        wish = chosen(context.site, context.db, form)
+        self._write(lambda connection: actions.save(context.site, connection, number, wish, context.now()))
+        if not wish.digests:
+            return "Saved: no newsletter comes to you any more."
+        return "Saved."
+
+    def _pause(self, number: int, form: Form) -> str:
+        context = self._context
+        day = actions.FOR_EVER
+        if not form.one("for_ever"):
+            try:
+                day = date.fromisoformat(form.one("until"))
+            except ValueError:
+                raise ValueError("Choose the day on which mail is to come again.") from None
+            if day.year > context.now().year + 2:
+                raise ValueError("A pause ends on a day between tomorrow and a year from now.")
+        self._write(lambda connection: actions.pause_until(context.site, connection, number, day, context.now()))
+        return "Mail pauses."
+
+    def _resume(self, number: int, form: Form) -> str:
+        context = self._context
+        self._write(lambda connection: actions.pause_until(context.site, connection, number, None, context.now()))
+        return "Mail comes again."
+
+    def _feed(self, number: int, form: Form) -> str:
+        self._write(lambda connection: actions.set_feed(connection, number, self._context.now(), is_on=True))
+        return "Here is your own feed. Its address is a secret: whoever has it reads along."
+
+    def _unfeed(self, number: int, form: Form) -> str:
+        self._write(lambda connection: actions.set_feed(connection, number, self._context.now(), is_on=False))
+        return "Your feed is gone, and its address leads nowhere."
+
+    def _move(self, number: int, form: Form) -> str:
+        context = self._context
+        try:
+            actions.ask_to_move(context.site, context.db, number, form.one("address"), context.now())
+        except ValueError as error:
+            raise ValueError(f"That is no address: {error}") from None
+        context.wake("letters")
+        return "Both addresses get a message: confirm it in both, and it is done."
+
+    def _ask(self, number: int, kind: LetterKind) -> str:
+        context = self._context
+        self._write(
+            lambda connection: actions.ask_about_her_data(context.site, connection, number, kind, context.now())
+        )
+        context.wake("letters")
+        return "You get a message with a link: that your mailbox is yours is all that we know of you."
+
+    def _download(self, number: int, form: Form) -> str:
+        return self._ask(number, LetterKind.DOWNLOAD)
+
+    def _erase(self, number: int, form: Form) -> str:
+        return self._ask(number, LetterKind.ERASE)

@@ -1,0 +1,157 @@
+"""What there is to read: the front page, articles, issues that are out, readers' own feeds."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import re
+from datetime import datetime
+from typing import Any, Final
+from urllib.parse import quote
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from publisher.actions.personal import personal_feed
+from publisher.actions.reading import article_at, issue_page, newest_articles, public_issues
+from publisher.model import FeedFormat
+from publisher.render.article import article_values, story_line
+from publisher.render.dates import long_date
+from publisher.render.headers import TYPES
+from publisher.render.templates import render
+from publisher.store.issues import IssueRow
+from publisher.web.context import Context
+
+__all__ = ["Read"]
+
+#: Articles on the front page, and issues of each newsletter on the page of newsletters.
+_FRONT: Final = 15
+_ISSUES: Final = 3
+#: Seconds for which a page may be kept.
+_AGE: Final = 60
+_BODY: Final = re.compile(r"<body\b[^>]*>")
+
+
+class Read:
+    """Pages that are the same for everybody, and feeds that are one reader's."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._base = context.below(context.site.base_url)
+
+    def routes(self) -> list[Route]:
+        """Return where they are."""
+        context, site = self._context, self._context.site
+        below = context.below(site.newsletters_url)
+        found = [Route(f"{self._base}/", self._front)]
+        if site.digests:
+            found += [
+                Route(f"{below}/", self._newsletters),
+                Route(f"{below}/{{digest}}/", self._newsletter),
+                Route(f"{below}/feed/{{feed_pass}}.{{suffix}}", self._own_feed),
+                Route(context.below(site.issue_url), self._issue),
+            ]
+        return found
+
+    # -- for everybody ---------------------------------------------------------------------------
+
+    def _front(self, request: Request) -> Response:
+        context, site = self._context, self._context.site
+        found = newest_articles(site, context.db, context.now(), _FRONT)
+        values: dict[str, Any] = {
+            "stories": [story_line(one, site.language) for one in found],
+            "digests": list(site.digests.items()),
+        }
+        return context.page("front.html.j2", values, age=_AGE)
+
+    def article(self, request: Request) -> Response | None:
+        """Return an article's page; None where none is at the address."""
+        context, site = self._context, self._context.site
+        path = request.url.path.removeprefix(self._base)
+        found = article_at(site, context.db, path, context.now()) if site.web.articles else None
+        if found is None:
+            return None
+        values = article_values(found, site_title=site.title, base_url=site.base_url, language=site.language)
+        return context.page("article.html.j2", values, age=_AGE, pictures=True)
+
+    def _newsletters(self, request: Request) -> Response:
+        context, site = self._context, self._context.site
+        with context.db.read() as connection:
+            rows = public_issues(connection, site)
+        shelves = [
+            (slug, digest.title, [self._listed(row) for row in rows if row.digest == slug][:_ISSUES])
+            for slug, digest in site.digests.items()
+        ]
+        return context.page("newsletters.html.j2", {"shelves": shelves}, age=_AGE)
+
+    def _newsletter(self, request: Request) -> Response:
+        context, site = self._context, self._context.site
+        slug = request.path_params["digest"]
+        if slug not in site.digests:
+            raise HTTPException(404)
+        with context.db.read() as connection:
+            rows = public_issues(connection, site, slug)
+        values = {"slug": slug, "heading": site.digests[slug].title, "issues": [self._listed(row) for row in rows]}
+        return context.page("newsletter.html.j2", values, age=_AGE)
+
+    def _listed(self, row: IssueRow) -> dict[str, Any]:
+        return {
+            "number": row.number,
+            "subject": row.subject,
+            "url": self._address(row),
+            "day": _day(row.slot.astimezone(self._context.site.tz), self._context.site.language),
+        }
+
+    def _address(self, row: IssueRow) -> str:
+        return self._context.site.issue_url.replace("{digest}", row.digest).replace("{issue}", quote(row.name))
+
+    def _issue(self, request: Request) -> Response:
+        context, site = self._context, self._context.site
+        name = request.path_params["issue"]
+        slugs = [request.path_params["digest"]] if "digest" in request.path_params else list(site.digests)
+        found = next((page for slug in slugs if (page := issue_page(site, context.db, slug, name)) is not None), None)
+        if found is None:
+            raise HTTPException(404)
+        values = {
+            "title": site.digests[found.issue.digest].title,
+            "archive": f"{site.newsletters_url}/{found.issue.digest}/",
+            "previous": self._listed(found.previous) if found.previous else None,
+            "next": self._listed(found.next) if found.next else None,
+            "light": site.theme.light_palette,
+        }
+        strip = render(site.templates_dir, "web/strip.html.j2", values)
+        canonical = f'<link rel="canonical" href="{html.escape(self._address(found.issue))}">'
+        text = found.html.replace("</head>", f"{canonical}</head>", 1)
+        text = _BODY.sub(lambda match: match[0] + strip, text, count=1)
+        return context.html(text, age=_AGE, pictures=True, inline_style=True)
+
+    # -- for one reader --------------------------------------------------------------------------
+
+    def _own_feed(self, request: Request) -> Response:
+        context, site = self._context, self._context.site
+        suffix = request.path_params["suffix"]
+        forms = {one.value: one for one in site.feeds.formats}
+        form: FeedFormat | None = forms.get(suffix)
+        body = None
+        if form is not None:
+            body = personal_feed(site, context.db, request.path_params["feed_pass"], form, context.now())
+        if body is None:
+            raise HTTPException(404)
+        tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+        headers = {
+            "etag": tag,
+            "cache-control": "private, max-age=300",
+            "x-robots-tag": "noindex",
+            "referrer-policy": "no-referrer",
+            "x-content-type-options": "nosniff",
+        }
+        known = [one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")]
+        if tag in known or "*" in known:
+            return Response(status_code=304, headers=headers)
+        return Response(body, headers=headers, media_type=TYPES[suffix])
+
+
+def _day(moment: datetime, language: str) -> str:
+    return long_date(moment, language)

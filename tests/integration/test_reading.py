@@ -1,0 +1,202 @@
+"""What there is to read on the web, and what is nobody's business."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+import pytest
+
+from publisher.actions.approval import approve
+from publisher.actions.correct import retract
+from publisher.web import Web
+from tests.conftest import NOW, MailKit, SiteKit
+from tests.clockwork import SetClock
+from tests.visitor import Visitor
+
+BASE = "https://review.example"
+
+
+class Library:
+    def __init__(self, kit: SiteKit) -> None:
+        self.kit = kit
+        self.clock = SetClock(NOW + timedelta(days=1))
+        self.web = Web(kit.site, clock=self.clock)
+        self.guest = Visitor(self.web)
+
+    def reopen(self) -> None:
+        self.web.close()
+        self.web = Web(self.kit.site, clock=self.clock)
+        self.guest = Visitor(self.web)
+
+
+@pytest.fixture
+def library(mail_kit: MailKit) -> Iterator[Library]:
+    mail_kit.add_settings("\n[web]\narticles = true\n")
+    mail_kit.settings(
+        (mail_kit.root / "publisher.toml").read_text().replace('"The Daily"', '"The Daily"\nsend = "auto"')
+    )
+    mail_kit.article(
+        "one.md",
+        "One & <b>Only</b>",
+        body="Text with <script>alert(1)</script> **weight**.",
+        topic="Water",
+        dek='A "dek"',
+        authors="Amara Okafor",
+        image="https://pictures.example/a.jpg",
+    )
+    mail_kit.publish()
+    made = Library(mail_kit)
+    yield made
+    made.web.close()
+
+
+def test_the_front_page_leads_everywhere(library: Library) -> None:
+    page = library.guest.get(f"{BASE}/")
+    assert page.status == 200 and page.headers["cache-control"] == "public, max-age=60"
+    for address in (f"{BASE}/2026/11/one-b-only-b", f"{BASE}/newsletters/daily/", f"{BASE}/feeds/"):
+        assert f'href="{address}"' in page.text, page.text
+    assert "One &amp; &lt;b&gt;Only" in page.text
+
+
+def test_an_article_has_a_page_that_machines_read_too(library: Library) -> None:
+    address = re.findall(r'class="u-url p-name" href="([^"]+)"', library.guest.get(f"{BASE}/").text)[0]
+    page = library.guest.get(address)
+    assert page.status == 200 and "<strong>weight</strong>" in page.text and "alert(1)" not in page.text
+    assert f'<link rel="canonical" href="{address}">' in page.text
+    (data,) = re.findall(r'<script type="application/ld\+json">(.*?)</script>', page.text)
+    found = json.loads(data)
+    assert found["@type"] == "NewsArticle" and found["headline"] == "One & <b>Only</b>" and "<" not in data
+    assert found["image"] == ["https://pictures.example/a.jpg"] and found["author"][0]["name"] == "Amara Okafor"
+    for mark in ("h-entry", "p-name", "e-content", "dt-published", "og:title", "og:image"):
+        assert mark in page.text
+    assert "script-src" not in page.headers["content-security-policy"]
+    assert library.guest.get(address + "x").status == 404
+
+
+def test_articles_have_pages_only_where_the_site_has_no_other(library: Library) -> None:
+    path = library.kit.root / "publisher.toml"
+    path.write_text(path.read_text().replace("articles = true", "articles = false"))
+    library.reopen()
+    assert library.guest.get(f"{BASE}/2026/11/one-b-only-b").status == 404
+
+
+def test_what_is_not_out_has_no_page_and_what_was_withdrawn_says_so(library: Library) -> None:
+    library.kit.article("later.md", "Later", date="2027-01-01")
+    library.kit.publish(NOW + timedelta(hours=1))
+    assert library.guest.get(f"{BASE}/2027/01/later").status == 404
+    assert "Later" not in library.guest.get(f"{BASE}/").text
+    address = f"{BASE}/2026/11/one-b-only-b"
+    assert library.guest.get(address).status == 200
+    retract(library.kit.site, NOW + timedelta(hours=2), "one.md", "It was not so")
+    answer = library.guest.get(address)
+    assert answer.status == 410 and "It was not so" in answer.text
+    assert "One &amp;" not in library.guest.get(f"{BASE}/").text
+
+
+def test_issues_that_are_out_can_be_read_one_after_the_other(library: Library) -> None:
+    library.kit.article("two.md", "Two")
+    library.kit.publish(NOW + timedelta(hours=1))
+    shelf = library.guest.get(f"{BASE}/newsletters/").text
+    names = re.findall(rf'href="({BASE}/newsletters/daily/[^"/]+/)"', shelf)
+    assert len(names) == 2
+    assert (
+        re.findall(rf'href="({BASE}/newsletters/daily/[^"/]+/)"', library.guest.get(f"{BASE}/newsletters/daily/").text)
+        == names
+    )
+    newest, oldest = (library.guest.get(name) for name in names)
+    assert f'rel="prev" href="{names[1]}"' in newest.text and 'rel="next"' not in newest.text
+    assert f'rel="next" href="{names[0]}"' in oldest.text and 'rel="prev"' not in oldest.text
+    assert f'<link rel="canonical" href="{names[0]}">' in newest.text
+    assert "script-src" not in newest.headers["content-security-policy"]
+    assert "default-src 'none'" in newest.headers["content-security-policy"]
+
+
+def test_a_draft_is_nobodys_business(library: Library) -> None:
+    path = library.kit.root / "publisher.toml"
+    path.write_text(path.read_text().replace('send = "auto"', 'send = "review"'))
+    library.reopen()
+    name = next((library.kit.root / "outbox/daily").iterdir()).name
+    address = f"{BASE}/newsletters/daily/{name}/"
+    assert library.guest.get(address).status == 404
+    assert "No issue is out yet" in library.guest.get(f"{BASE}/newsletters/daily/").text
+    approve(library.kit.site, "daily", NOW)
+    assert library.guest.get(address).status == 200
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path"),
+    [("/issues/{digest}/{issue}", "/issues/daily/NAME"), ("/i/{issue}.html", "/i/NAME.html")],
+)
+def test_issues_are_where_the_settings_say(library: Library, pattern: str, path: str) -> None:
+    settings = library.kit.root / "publisher.toml"
+    settings.write_text(settings.read_text().replace("[mail]\n", f'[mail]\nweb_view = "{BASE}{pattern}"\n'))
+    library.reopen()
+    name = next((library.kit.root / "outbox/daily").iterdir()).name
+    assert library.guest.get(BASE + path.replace("NAME", name)).status == 200
+
+
+def test_a_site_below_a_path_is_there(kit: SiteKit) -> None:
+    text = (kit.root / "publisher.toml").read_text()
+    kit.settings(text.replace("https://review.example", "https://example.org/blog"))
+    kit.article()
+    kit.publish()
+    web = Web(kit.site)
+    guest = Visitor(web)
+    assert guest.get("https://example.org/blog/").status == 200
+    assert guest.get("https://example.org/blog/newsletters/").status == 200
+    assert guest.get("https://example.org/blog/feeds/all.rss").status == 200
+    assert guest.get("https://example.org/").status == 404
+    web.close()
+
+
+# -- feeds that were renamed, and those that somebody opens by hand ------------------------------------
+
+
+@pytest.fixture
+def moved(kit: SiteKit) -> Iterator[Visitor]:
+    kit.add_settings('\n[feeds.moved]\n"topic/watr" = "topic/water"\n"brand/old" = "gone"\n')
+    kit.article(topic="Water")
+    kit.publish()
+    web = Web(kit.site)
+    yield Visitor(web)
+    web.close()
+
+
+@pytest.mark.parametrize("suffix", ["rss", "atom", "json"])
+def test_a_feed_that_was_renamed_leads_to_where_it_is(moved: Visitor, suffix: str) -> None:
+    answer = moved.get(f"{BASE}/feeds/topic/watr.{suffix}")
+    assert (answer.status, answer.headers["location"]) == (301, f"{BASE}/feeds/topic/water.{suffix}")
+    assert moved.get(f"{BASE}/feeds/topic/water.{suffix}").status == 200
+    assert moved.get(f"{BASE}/feeds/brand/old.{suffix}").status == 410
+    assert moved.get(f"{BASE}/feeds/topic/other.{suffix}").status == 404
+    assert moved.get(f"{BASE}/feeds/topic/watr.html").status == 404
+
+
+@pytest.mark.parametrize("suffix", ["rss", "atom", "json"])
+def test_a_person_who_opens_a_feed_sees_what_it_is_and_no_program_does(moved: Visitor, suffix: str) -> None:
+    address = f"{BASE}/feeds/all.{suffix}"
+    page = moved.get(address, sec_fetch_dest="document", accept="text/html")
+    assert page.headers["content-type"] == "text/html; charset=utf-8" and page.heading == "This is a feed"
+    assert f">{address}<" in page.text and f'href="{address}?raw"' in page.text
+    assert "Sec-Fetch-Dest" in page.headers["vary"]
+    program = moved.get(address, accept="text/html,application/xhtml+xml,*/*;q=0.8", user_agent="Mozilla/5.0")
+    assert "html" not in program.headers["content-type"] and "Sec-Fetch-Dest" in program.headers["vary"]
+    assert moved.get(address, sec_fetch_dest="empty").body == program.body
+    assert moved.get(f"{address}?raw", sec_fetch_dest="document").body == program.body
+    index = moved.get(f"{BASE}/feeds/", sec_fetch_dest="document")
+    assert index.status == 200 and "This is a feed" not in index.text
+
+
+def test_settings_of_renamed_feeds_are_looked_at(make_kit: Callable[[str], SiteKit]) -> None:
+    from publisher.errors import SettingsError
+
+    for number, text in enumerate(
+        ['"a" = "a"', '"a" = "b"\n"b" = "c"', '"a b" = "c"', '"/etc" = "c"', '"x/y/z" = "c"']
+    ):
+        kit = make_kit(f"site{number}")
+        kit.add_settings(f"\n[feeds.moved]\n{text}\n")
+        with pytest.raises(SettingsError, match="feeds.moved"):
+            _ = kit.site
