@@ -74,7 +74,11 @@ class BrowserMissing(PublisherError):
 
 
 class RemoteError(PublisherError):
-    """Another server does not answer, or answers without an end."""
+    """Another server does not answer, or answers without an end; ``is_final`` where it is no use to ask again."""
+
+    def __init__(self, words: str, *, is_final: bool = False) -> None:
+        super().__init__(words)
+        self.is_final = is_final
 
 
 class RecordRefused(PublisherError):

@@ -1,15 +1,18 @@
-"""Requests to other servers: of hubs, and of feeds that are to be checked."""
+"""Requests to other servers: of hubs, of feeds that are to be checked, and to addresses that strangers gave us."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import socket
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any, Final, Self
+from urllib.parse import urlsplit
 
 from publisher import __version__
 from publisher.errors import RemoteError
 
-__all__ = ["Answer", "Remote"]
+__all__ = ["Answer", "Callbacks", "Remote"]
 
 #: No answer is read beyond this many bytes.
 _MOST: Final = 50_000_000
@@ -81,6 +84,101 @@ class Remote:
             headers={name.lower(): value for name, value in response.headers.items()},
             body=body,
         )
+
+
+#: What is read of a stranger's answer: a challenge is shorter.
+_MOST_OF_STRANGERS: Final = 10_000
+#: Ports below 1024 where a web server may be: on others are services that a request could hurt.
+_WEB_PORTS: Final = (80, 443)
+
+
+class Callbacks:
+    """Requests to addresses that strangers gave us: none reaches what is not on the internet.
+
+    A name is looked up once, its addresses are judged, and the connection goes to the one that was judged: a name
+    that leads elsewhere a moment later leads nowhere. Redirects are not followed.
+    """
+
+    def __init__(self, networks: Sequence[str] = (), timeout: float = 10) -> None:
+        """Begin.
+
+        Args:
+            networks: networks of this house that may be reached all the same.
+            timeout: seconds for an answer.
+        """
+        self._networks = [ip_network(one) for one in networks]
+        self._timeout = timeout
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """No connection is kept."""
+
+    def request(
+        self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes | None = None
+    ) -> Answer:
+        """Return the answer to a request.
+
+        Raises:
+            RemoteError: there was no answer, or the address may not be asked; that is final.
+        """
+        import urllib3
+
+        parts = urlsplit(url)
+        host, is_tls = parts.hostname or "", parts.scheme == "https"
+        try:
+            port = parts.port or (443 if is_tls else 80)
+        except ValueError as error:
+            raise RemoteError(f"{host}: {error}", is_final=True) from error
+        address = self._judged(host, port)
+        options: dict[str, Any] = {"timeout": urllib3.Timeout(total=self._timeout), "retries": False}
+        pool: urllib3.HTTPConnectionPool
+        if is_tls:
+            pool = urllib3.HTTPSConnectionPool(address, port, server_hostname=host, assert_hostname=host, **options)
+        else:
+            pool = urllib3.HTTPConnectionPool(address, port, **options)
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        sent = {"Host": parts.netloc, "User-Agent": f"publisher/{__version__}", **(headers or {})}
+        try:
+            response = pool.request(
+                method, target, headers=sent, body=body, redirect=False, preload_content=False, decode_content=False
+            )
+            answer = response.read(_MOST_OF_STRANGERS)
+        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            raise RemoteError(f"{host}: {_reason(error)}") from error
+        finally:
+            pool.close()
+        return Answer(
+            status=response.status,
+            url=url,
+            headers={name.lower(): value for name, value in response.headers.items()},
+            body=answer,
+        )
+
+    def _judged(self, host: str, port: int) -> str:
+        """Return an address of a host that may be asked."""
+        if port < 1024 and port not in _WEB_PORTS:
+            raise RemoteError(f"{host}: port {port} is none of the web", is_final=True)
+        try:
+            rows = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            raise RemoteError(f"{host}: no server of that name") from error
+        found = [ip_address(str(row[4][0]).partition("%")[0]) for row in rows]
+        refused = next((one for one in found if not self._may_be_asked(one)), None)
+        if refused is not None or not found:
+            raise RemoteError(f"{host}: {refused} is not on the internet", is_final=True)
+        return str(found[0])
+
+    def _may_be_asked(self, address: IPv4Address | IPv6Address) -> bool:
+        if isinstance(address, IPv6Address):
+            # Addresses that carry another one are judged by that.
+            inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
+            if inner is not None:
+                return self._may_be_asked(inner)
+        if any(address in network for network in self._networks):
+            return True
+        return address.is_global and not address.is_multicast and not address.is_reserved
 
 
 def _arrived(url: str, retries: Any) -> str:

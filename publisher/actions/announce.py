@@ -14,6 +14,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from publisher.actions.channels import recipients
+from publisher.actions.hub import distribute, work_hub
 from publisher.actions.report import Announced, Progress, silent
 from publisher.config import Site
 from publisher.errors import RemoteError
@@ -87,13 +88,23 @@ def announce(
     with db.write() as connection:
         announcements.forget_others(connection, named)
         due = announcements.due(connection, None if at_once else int(now.timestamp()))
+        own = [one for one in due if one.recipient == f"websub {site.hub_url}"]
+        # Whoever has subscribed here is told by ourselves: nobody has to be asked to.
+        distribute(connection, dict.fromkeys(one.path for one in own), int(now.timestamp()))
+        for one in own:
+            announcements.forget(connection, one)
+    due = [one for one in due if one not in own]
     result = Announced()
+    if site.web.hub:
+        told = work_hub(site, db, lambda: now, seconds=seconds)
+        result.told += told.told
+        result.failed += told.failed
     if due:
         deadline = clock() + seconds
         with Remote(site.announce.timeout) as remote:
-            told = _Round(site=site, remote=remote, is_over=lambda: clock() > deadline, progress=progress).run(due)
+            outcomes = _Round(site=site, remote=remote, is_over=lambda: clock() > deadline, progress=progress).run(due)
         with db.write() as connection:
-            for one, outcome in told:
+            for one, outcome in outcomes:
                 _record(connection, one, outcome, int(now.timestamp()), result)
     with db.read() as connection:
         result.waiting = announcements.waiting(connection)

@@ -17,7 +17,7 @@ from publisher.config import Site
 from publisher.errors import PublisherError
 from publisher.schedule.lane import Stopped, back_off
 from publisher.schedule.logs import Log
-from publisher.store import announcements, articles, letters, slots
+from publisher.store import announcements, articles, hub, letters, slots
 from publisher.store.database import Database
 from publisher.store.slots import Claimed
 
@@ -266,6 +266,27 @@ class Jobs:
         if due is not None:
             self._wake_at("hubs", "announce", max(datetime.fromtimestamp(due, UTC), self._clock.now() + _BREATH))
 
+    def hub(self) -> None:
+        """Ask callbacks whether they meant to subscribe, and hand over feeds that changed."""
+        site, db = self.current
+        with db.read() as connection:
+            due = hub.next_due(connection)
+        if due is None or not site.web.hub:
+            return
+        from publisher.actions.hub import work_hub
+
+        done = work_hub(site, db, self._clock.now, is_stopping=self._is_stopping.is_set)
+        if done.told or done.subscribed or done.unsubscribed or done.dropped:
+            self._log.info(
+                "hub", told=done.told, subscribed=done.subscribed, unsubscribed=done.unsubscribed, dropped=done.dropped
+            )
+        for words in done.failed[:_LISTED]:
+            self._log.warning("hub failed", reason=words)
+        with db.read() as connection:
+            due = hub.next_due(connection)
+        if due is not None:
+            self._wake_at("hub", "hub", max(datetime.fromtimestamp(due, UTC), self._clock.now() + _BREATH))
+
     def bounces(self) -> None:
         """Read what came back."""
         site, _ = self.current
@@ -284,6 +305,7 @@ class Jobs:
         with db.write() as connection:
             removed = slots.forget_old(connection, self._clock.now() - _KEPT)
             letters.sweep(connection, int((self._clock.now() - _LETTERS_KEPT).timestamp()))
+            hub.sweep(connection, int(self._clock.now().timestamp()))
         if removed:
             self._log.info("swept", slots=removed)
 

@@ -88,6 +88,7 @@ class Runner:
             "mail": self.jobs.mail,
             "letters": self.jobs.letters,
             "announce": self.jobs.announce,
+            "hub": self.jobs.hub,
             "bounces": self.jobs.bounces,
             "sweep": self.jobs.sweep,
         }
@@ -148,7 +149,7 @@ class Runner:
         self._watcher.start()
         # What changed, and what was missed, while nobody was there.
         self.jobs.articles_changed()
-        for name in ("mail", "letters", "announce", "bounces", "sweep"):
+        for name in ("mail", "letters", "announce", "hub", "bounces", "sweep"):
             self._wake(name)
 
     def _look_at_clock(self, wall: datetime, mono: float) -> tuple[datetime, float]:
@@ -246,6 +247,7 @@ class Runner:
             ("poll", "mail", timedelta(seconds=30)),
             # Of another process that serves the web.
             ("post", "letters", timedelta(seconds=10)),
+            ("callbacks", "hub", timedelta(seconds=10)),
             ("mailbox", "bounces", timedelta(minutes=site.bounces.every_minutes)),
             ("old", "sweep", timedelta(days=1)),
         ):

@@ -33,7 +33,7 @@ class Form:
 
     def one(self, name: str, default: str = "") -> str:
         """Return a field's text without white space around it, cut off where nobody writes so much."""
-        return self._fields.get(name, [default])[0].strip()[:1000]
+        return self._fields.get(name, [default])[0].strip()[:4000]
 
     def many(self, name: str) -> tuple[str, ...]:
         """Return what was chosen of a field, each once."""

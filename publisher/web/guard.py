@@ -17,6 +17,8 @@ from publisher.config import Site
 
 __all__ = ["Guard"]
 
+#: How often one program, and all of a network, may ask the hub: one that reads many feeds asks for each of them.
+_PROGRAMS: Final = (parse("2000/hour"), parse("10000/hour"))
 #: Bits of a network that is one neighbour: what a household has (RFC 6177), and what a provider's street has.
 _OWN: Final = {4: 32, 6: 64}
 _NETWORK: Final = {4: 24, 6: 48}
@@ -37,7 +39,8 @@ class Guard:
         """Count a posted form; return the seconds to wait before the next where it is one too many, 0 where not."""
         address = request.client.host if request.client else ""
         own, network = _neighbours(address)
-        for item, key in ((self._own, own), (self._network, network)):
+        rates = _PROGRAMS if form == "hub" else (self._own, self._network)
+        for item, key in zip(rates, (own, network), strict=True):
             if not self._limiter.hit(item, form, key):
                 until = self._limiter.get_window_stats(item, form, key).reset_time
                 return max(1, int(until - time.time()) + 1)

@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute, Route
 
 from publisher.web.context import Context
 from publisher.web.feeds import Feeds
+from publisher.web.hub import hub_routes
 from publisher.web.join import Join
 from publisher.web.leave import Leave
 from publisher.web.preferences import PreferencesPage
@@ -61,6 +62,7 @@ def make_pages(context: Context, feeds: Feeds) -> Starlette:
         *Leave(context).routes(),
         *PreferencesPage(context).routes(),
         *Join(context).routes(),
+        *hub_routes(context),
         *read.routes(),
         Route("/{path:path}", other),
     ]

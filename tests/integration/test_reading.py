@@ -12,8 +12,8 @@ import pytest
 from publisher.actions.approval import approve
 from publisher.actions.correct import retract
 from publisher.web import Web
-from tests.conftest import NOW, MailKit, SiteKit
 from tests.clockwork import SetClock
+from tests.conftest import NOW, MailKit, SiteKit
 from tests.visitor import Visitor
 
 BASE = "https://review.example"
