@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from sqlalchemy import Connection
 
@@ -88,6 +89,7 @@ def compose(
             templates=site.templates_dir,
             note=shown_note,
             notices=notices,
+            counted=f"{site.newsletters_url}/go/{digest.slug}/{quote(name)}" if site.web.clicks else "",
         )
 
     whole = rendered(articles)

@@ -11,11 +11,11 @@ from sqlalchemy import Connection
 from publisher.config import Site
 from publisher.model import Article, DeliveryState, SendPolicy
 from publisher.store import articles as store
-from publisher.store import deliveries, issues
+from publisher.store import deliveries, issues, listening
 from publisher.store.database import Database
 from publisher.store.issues import IssueRow
 
-__all__ = ["IssuePage", "article_at", "issue_page", "newest_articles", "newest_public", "public_issues"]
+__all__ = ["IssuePage", "article_at", "issue_page", "newest_articles", "newest_public", "opened", "public_issues"]
 
 #: States of copies that are still to leave.
 _LEAVING = (DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.HANDED_OVER)
@@ -90,3 +90,19 @@ def article_at(site: Site, db: Database, path: str, now: datetime) -> Article | 
         if seq is None:
             return None
         return store.articles_by_seq(connection, [seq], site.base_url, site.tz)[seq]
+
+
+def opened(site: Site, connection: Connection, digest: str, name: str, seq: int, *, is_program: bool) -> str | None:
+    """Count that an article was opened from an issue, and return where it is; None where the issue has no such one.
+
+    The address is the article's own: no link can be made that leads elsewhere.
+    """
+    from publisher.render.digest import utm_of
+    from publisher.render.story import tracked
+
+    row = next((one for one in issues.issues(connection) if (one.digest, one.name) == (digest, name)), None)
+    if row is None or digest not in site.digests or seq not in issues.articles_of(connection, row.id):
+        return None
+    found = store.articles_by_seq(connection, [seq], site.base_url, site.tz)
+    listening.add_click(connection, row.id, seq, is_program=is_program)
+    return tracked(found[seq].link, utm_of(site.digests[digest].digest(digest), row.number))

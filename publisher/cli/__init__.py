@@ -37,6 +37,7 @@ COMMANDS: Final = {
     "retract": "Withdraw an article from every feed and page, and say why.",
     "announce": "Tell hubs of feeds that have changed.",
     "hosting": "Print settings for a web server that serves feeds/.",
+    "stats": "Show who reads: feeds, issues, clicks.",
     "status": "Show what is in the store and what is staged.",
 }
 

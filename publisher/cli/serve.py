@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import resource
 import signal
 import socket
 import sys
@@ -28,6 +30,11 @@ __all__ = ["command"]
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="The port to listen on.")
 @click.option("--no-run", is_flag=True, help="Only the web: another process is the runner.")
 @click.option(
+    "--metrics",
+    metavar="HOST:PORT",
+    help="Answer a Prometheus server there, as in 127.0.0.1:9100: an address that is for nobody else.",
+)
+@click.option(
     "--log",
     "form",
     type=click.Choice(["text", "json"]),
@@ -35,46 +42,36 @@ __all__ = ["command"]
     show_default=True,
     help="Log lines of key=value, or of JSON.",
 )
-def command(folder: Path, host: str, port: int, no_run: bool, form: str) -> None:
-    """Hand out feeds, and keep everything going beside.
+def command(folder: Path, host: str, port: int, no_run: bool, metrics: str | None, form: str) -> None:
+    """Hand out feeds and pages, and keep everything going beside.
 
-    Answers for feeds/ at its address, for articles that were withdrawn, and for /healthz and
-    /readyz. Does what 'publish run' does in the same process. Meant to stand behind a web server
-    that speaks TLS.
+    Feeds at their addresses, a front page, newsletters to read and to join, readers' preferences,
+    /healthz and /readyz. Does what 'publish run' does in the same process. Meant to stand behind a
+    web server that speaks TLS.
 
     SIGTERM or Ctrl-C: what is in hand is finished, then it ends. SIGHUP: settings are read again;
     that happens by itself too when publisher.toml changes.
 
     Exit status: 0 it was stopped; 2 usage or settings; 3 failed.
     """
-    import uvicorn
-
     from publisher.schedule import Runner, make_log
     from publisher.web import Web
+    from publisher.web.metrics import Metrics
 
     site = read_site(folder)
+    if metrics is not None and not re.fullmatch(r".+:\d{1,5}", metrics):
+        raise click.BadParameter("write it as HOST:PORT, as in 127.0.0.1:9100", param_hint="--metrics")
     sock = _listen(host, port)
     log = make_log(sys.stdout, as_json=form == "json")
     beside = None if no_run else _Beside(Runner(site, log), log)
-    config = uvicorn.Config(
-        Web(
-            site,
-            trouble=beside.trouble if beside else lambda: "",
-            wake=beside.wake if beside else lambda name: None,
-            log=log,
-        ),
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        # Who asked is nobody's business here; a proxy is not believed.
-        proxy_headers=False,
-        timeout_graceful_shutdown=10,
-        timeout_keep_alive=75,
-    )
-    server = uvicorn.Server(config)
+    trouble = beside.trouble if beside else lambda: ""
+    figures = Metrics(site, trouble)
+    web = Web(site, trouble=trouble, wake=beside.wake if beside else lambda name: None, metrics=figures, log=log)
+    server = _server(web)
     # The server has handlers of its own while it runs, and afterwards raises again what it has caught.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
+    end_metrics = figures.serve(*_split(metrics)) if metrics else lambda: None
     if beside is not None:
         signal.signal(signal.SIGHUP, lambda *_: beside.reload())
         beside.start(server)
@@ -83,8 +80,44 @@ def command(folder: Path, host: str, port: int, no_run: bool, form: str) -> None
         server.run(sockets=[sock])
     finally:
         error = beside.end() if beside is not None else None
+        end_metrics()
     if error is not None:
         raise error
+
+
+def _split(address: str) -> tuple[str, int]:
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def _server(web: Any) -> Any:
+    import uvicorn
+
+    from publisher.web.protocol import PatientProtocol
+
+    config = uvicorn.Config(
+        web,
+        http=PatientProtocol,
+        ws="none",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        # Whose words about who asks are believed is the settings' business.
+        proxy_headers=False,
+        # Beyond this a client is told to come again: better than to be out of memory for all.
+        limit_concurrency=_connections(),
+        timeout_graceful_shutdown=10,
+        timeout_keep_alive=30,
+    )
+    return uvicorn.Server(config)
+
+
+def _connections() -> int:
+    """Return how many connections there may be, with as many files open as this process may have."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 20_000 if most == resource.RLIM_INFINITY else min(most, 20_000)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+    return max(wanted - 200, 100)
 
 
 def _listen(host: str, port: int) -> socket.socket:

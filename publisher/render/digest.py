@@ -21,7 +21,7 @@ from publisher.render.story import Extent, Notice, Story, story_of
 from publisher.render.templates import render, render_line
 from publisher.tokens import Tokens, tokens_in
 
-__all__ = ["FONTS", "Rendering", "Section", "render_digest"]
+__all__ = ["FONTS", "Rendering", "Section", "render_digest", "utm_of"]
 
 #: Longer subject lines are cut: RFC 5322 folds them, and mail programs show much less.
 _LONGEST_SUBJECT: Final = 200
@@ -76,6 +76,7 @@ class _Job:
     templates: Path
     note: str
     notices: Sequence[Notice]
+    counted: str
 
 
 def render_digest(
@@ -88,6 +89,7 @@ def render_digest(
     templates: Path,
     note: str = "",
     notices: Sequence[Notice] = (),
+    counted: str = "",
 ) -> Rendering:
     """Return an issue's subject, inlined HTML and plain text, with tokens in them.
 
@@ -103,6 +105,7 @@ def render_digest(
         templates: the site's own templates.
         note: the editor's, HTML that is fit for mail; may be empty.
         notices: what was put right or taken back in articles of earlier issues.
+        counted: where clicks on its articles are counted; empty where nobody counts.
 
     Raises:
         TemplateError: a template is missing or broken, or not even one story fits.
@@ -116,6 +119,7 @@ def render_digest(
         templates=templates,
         note=note,
         notices=notices,
+        counted=counted,
     )
     return _fitted(job)
 
@@ -240,14 +244,20 @@ class _TokenNames:
         return self._tokens["web_view"] if self._letterhead.has_web_view else None
 
 
+def utm_of(digest: Digest, number: int) -> list[tuple[str, str]]:
+    """Return what is added to links to articles in an issue."""
+    if digest.utm is None:
+        return []
+    base = {"digest": digest, "number": number}
+    campaign = one_line(render_line(digest.utm.campaign, base, f"digests.{digest.slug}.utm.campaign"))
+    return [("utm_source", digest.utm.source), ("utm_medium", digest.utm.medium), ("utm_campaign", campaign)]
+
+
 def _values(job: _Job, extents: Sequence[Extent]) -> tuple[dict[str, Any], tuple[Story, ...]]:
     """Return what the templates may ask for, and the stories in the order in which they are shown."""
     digest, letterhead = job.digest, job.letterhead
     base = {"digest": digest, "number": job.number}
-    utm: list[tuple[str, str]] = []
-    if digest.utm is not None:
-        campaign = one_line(render_line(digest.utm.campaign, base, f"digests.{digest.slug}.utm.campaign"))
-        utm = [("utm_source", digest.utm.source), ("utm_medium", digest.utm.medium), ("utm_campaign", campaign)]
+    utm = utm_of(digest, job.number)
     number = 1
     stories: list[Story] = []
     shown = job.articles[: len(extents)]
@@ -260,6 +270,7 @@ def _values(job: _Job, extents: Sequence[Extent]) -> tuple[dict[str, Any], tuple
             extent=extents[place],
             letterhead=letterhead,
             utm=utm,
+            counted=job.counted,
         )
         number += 1 + len(story.references)
         stories.append(story)

@@ -18,7 +18,7 @@ from publisher.model import Article, Author, Image
 from publisher.render.dates import long_date
 from publisher.render.letterhead import Letterhead
 
-__all__ = ["TEXT_WIDTH", "Extent", "Notice", "Story", "short_date", "story_of"]
+__all__ = ["TEXT_WIDTH", "Extent", "Notice", "Story", "short_date", "story_of", "tracked"]
 
 #: Words that a reader takes in a minute (Brysbaert 2019, doi:10.1016/j.jml.2019.104047).
 _READING_SPEED: Final = 238
@@ -110,7 +110,7 @@ def _byline(authors: Sequence[Author]) -> str:
     return f"By {names[0]}" if names else ""
 
 
-def _tracked(link: str, utm: Sequence[tuple[str, str]]) -> str:
+def tracked(link: str, utm: Sequence[tuple[str, str]]) -> str:
     """Return the link with the parameters added, in place of those of the same name."""
     if not utm:
         return link
@@ -143,6 +143,7 @@ def story_of(
     extent: Extent,
     letterhead: Letterhead,
     utm: Sequence[tuple[str, str]],
+    counted: str = "",
 ) -> Story:
     """Return the article as a template sees it.
 
@@ -152,6 +153,7 @@ def story_of(
         extent: how much of it is shown at most.
         letterhead: what stands on every issue.
         utm: parameters for its link.
+        counted: where clicks on the issue's articles are counted; empty where nobody counts.
     """
     text = plain_text(article.body)
     image = article.image or Image()
@@ -163,7 +165,7 @@ def story_of(
         words = 0
     return Story(
         title=_cut(article.title, _LONGEST_TITLE),
-        link=_tracked(article.link, utm),
+        link=f"{counted}/{article.seq}" if counted else tracked(article.link, utm),
         number=number,
         kicker=" · ".join(label for label in (article.topic, article.region) if label),
         byline=_byline(article.authors),

@@ -18,6 +18,7 @@ __all__ = [
     "add_issue",
     "add_pending",
     "approve",
+    "articles_of",
     "begin_digest",
     "carrying",
     "digests_begun",
@@ -211,6 +212,12 @@ def issues(
         IssueRow(**{**row, "slot": datetime.fromtimestamp(row["slot"], UTC)})
         for row in connection.execute(query).mappings()
     ]
+
+
+def articles_of(connection: Connection, issue_id: int) -> list[int]:
+    """Return the arrival numbers of the articles that an issue carries, in their order."""
+    query = select(issue_article.c.article_seq).where(issue_article.c.issue_id == issue_id)
+    return list(connection.execute(query.order_by(issue_article.c.position)).scalars())
 
 
 def editions(connection: Connection, issue_id: int) -> list[Edition]:

@@ -4,23 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+import re
+import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from starlette.applications import Starlette
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from publisher.actions.stats import note_listening
 from publisher.clock import Clock
 from publisher.config import SETTINGS_FILE, Site, read_site
-from publisher.errors import SettingsError
+from publisher.errors import PublisherError, SettingsError
 from publisher.web.context import Context
-from publisher.web.feeds import Feeds, Receive, Scope, Send, say
+from publisher.web.feeds import Feeds, Message, Receive, Scope, Send, say
+from publisher.web.guard import network_of
+from publisher.web.metrics import Metrics
 from publisher.web.pages import make_pages
+from publisher.web.tally import Tally
 
 __all__ = ["Web"]
 
-#: Seconds between two looks at the settings' file.
-_LOOK = 1.0
+#: Seconds between two looks at the settings' file, and between two times that what was counted is kept.
+_LOOK: Final = 1.0
+_KEEP: Final = 60.0
+#: What stands for somebody in an address: whoever reads the log is not to have it.
+_PASS: Final = re.compile(r"[A-Za-z2-7]{26,}")
 
 
 class _Silent:
@@ -42,6 +52,7 @@ class Web:
         trouble: Callable[[], str] = lambda: "",
         wake: Callable[[str], None] = lambda name: None,
         clock: Clock | None = None,
+        metrics: Metrics | None = None,
         log: Any = None,
     ) -> None:
         """Begin.
@@ -51,29 +62,38 @@ class Web:
             trouble: tells why the process is not ready, for ``/readyz``; empty where it is.
             wake: told the name of a runner's job that has something to do now.
             clock: what time it is; this machine's by default.
-            log: is told of requests that failed.
+            metrics: where answers are counted.
+            log: is told of requests that failed, and of every one where the settings say so.
         """
         self._root = site.root
         self._mark = _mark(site.root)
         self._trouble = trouble
         self._wake = wake
         self._clock = clock or Clock()
+        self._metrics = metrics
         self._log = log or _Silent()
+        self._tally = Tally()
         self._looking: asyncio.Task[None] | None = None
         self._take_up(site)
 
     def _take_up(self, site: Site) -> None:
         self._site = site
         self._context = Context(site, clock=self._clock, wake=self._wake)
-        self._feeds = Feeds(site)
+        self._feeds = Feeds(site, heard=self._heard)
         self._pages: Starlette = make_pages(self._context, self._feeds)
+        entry: Callable[[Any, Any, Any], Awaitable[None]] = self._logged if site.web.access_log else self._answer
+        if site.web.proxies:
+            entry = ProxyHeadersMiddleware(entry, trusted_hosts=list(site.web.proxies))
+        self._entry = entry
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or begin and end with the server."""
-        if scope["type"] != "http":
-            if scope["type"] == "lifespan":
-                await self._live(receive, send)
-            return
+        if scope["type"] == "http":
+            await self._entry(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._live(receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
         if path.startswith(self._feeds.prefix):
             await self._feeds(scope, receive, send)
@@ -87,15 +107,53 @@ class Web:
             await self._page(scope, receive, send)
 
     async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
+        began, status = time.monotonic(), 500
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            status = message.get("status", status)
+            await send(message)
+
         try:
-            await self._pages(scope, receive, send)
+            await self._pages(scope, receive, watched)
         except Exception as error:
             # Who asked has been told that it is our fault; why, is said here.
-            self._log.error("request failed", path=scope["path"], reason=f"{type(error).__name__}: {error}")
+            self._log.error("request failed", path=_shown(scope), reason=f"{type(error).__name__}: {error}")
+        if self._metrics is not None:
+            self._metrics.answered("page", status, time.monotonic() - began)
+
+    def _heard(self, name: str, scope: Scope, asked: Any, status: int) -> None:
+        self._tally.heard(name, scope, asked, status)
+        if self._metrics is not None:
+            self._metrics.answered("feed", status)
+
+    async def _logged(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, and say so: of who asked only the network, of the address nothing that is a secret."""
+        began, status, size = time.monotonic(), 500, 0
+
+        async def watched(message: Message) -> None:
+            nonlocal status, size
+            status = message.get("status", status)
+            size += len(message.get("body", b""))
+            await send(message)
+
+        await self._answer(scope, receive, watched)
+        client = scope.get("client")
+        self._log.info(
+            "request",
+            method=scope["method"],
+            path=_shown(scope),
+            status=status,
+            bytes=size,
+            ms=round((time.monotonic() - began) * 1000, 1),
+            network=network_of(client[0]) if client else "",
+        )
 
     def close(self) -> None:
         """Let go of the store."""
         self._context.close()
+
+    # -- a life beside requests ------------------------------------------------------------------
 
     async def _live(self, receive: Receive, send: Send) -> None:
         while (await receive())["type"] != "lifespan.startup":
@@ -107,12 +165,17 @@ class Web:
         self._looking.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._looking
+        self.keep()
         self.close()
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _look(self) -> None:
+        kept = time.monotonic()
         while True:
             await asyncio.sleep(_LOOK)
+            if time.monotonic() - kept >= _KEEP:
+                kept = time.monotonic()
+                await asyncio.to_thread(self.keep)
             mark = _mark(self._root)
             if mark != self._mark:
                 self._mark = mark
@@ -122,8 +185,20 @@ class Web:
                     self.close()
                     self._take_up(site)
 
+    def keep(self) -> None:
+        """Write down what was counted."""
+        try:
+            note_listening(self._context.db, self._tally.take(self._context.now().astimezone(self._site.tz)))
+        except PublisherError as error:
+            self._log.error("not counted", reason=str(error))
+
 
 _PLAIN = [(b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store")]
+
+
+def _shown(scope: Scope) -> str:
+    """Return a request's path without what stands for somebody; what follows ``?`` is left out altogether."""
+    return _PASS.sub("…", scope["path"])[:200]
 
 
 def _mark(root: Path) -> tuple[int, int]:

@@ -15,7 +15,7 @@ from publisher.config import Site
 from publisher.render.templates import render
 from publisher.store.database import Database
 from publisher.web.guard import Guard
-from publisher.web.policy import policy
+from publisher.web.policy import policy, strict_transport
 
 __all__ = ["Context"]
 
@@ -118,6 +118,7 @@ class Context:
             "referrer-policy": "same-origin" if age is None else "strict-origin-when-cross-origin",
             "cache-control": "no-store" if age is None else f"public, max-age={age}",
             "x-content-type-options": "nosniff",
+            **({"strict-transport-security": hsts} if (hsts := strict_transport(self.site)) else {}),
             **({"x-robots-tag": "noindex"} if age is None else {}),
             **(headers or {}),
         }

@@ -15,7 +15,7 @@ from publisher.config import Site
 from publisher.markup import url_path
 from publisher.render.headers import ARCHIVE_AGE, FEED_AGE, TYPES, link_header
 from publisher.render.templates import render
-from publisher.web.policy import policy
+from publisher.web.policy import policy, strict_transport
 from publisher.web.shelf import Shelf, Staged
 
 __all__ = ["Feeds", "Heard", "Message", "Receive", "Scope", "Send", "say"]
@@ -25,7 +25,7 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 _Headers = list[tuple[bytes, bytes]]
-Heard = Callable[[str, Mapping[bytes, bytes], int], None]
+Heard = Callable[[str, Scope, Mapping[bytes, bytes], int], None]
 
 _OTHER_TYPES: Final = {"html": "text/html; charset=utf-8", "xml": "application/xml"}
 #: Seconds for which an old copy may be shown while a new one is fetched (RFC 5861).
@@ -38,14 +38,14 @@ class Feeds:
     """Answers for everything below the address of feeds/."""
 
     def __init__(
-        self, site: Site, shelf: Shelf | None = None, heard: Heard = lambda name, headers, status: None
+        self, site: Site, shelf: Shelf | None = None, heard: Heard = lambda name, scope, asked, status: None
     ) -> None:
         """Begin.
 
         Args:
             site: the settings.
             shelf: what is staged.
-            heard: told of each feed that was handed out: its file, what was asked, and how it was answered.
+            heard: told of each feed that was handed out: its file, the request, its headers, and the answer's status.
         """
         self._shelf = shelf or Shelf(site.feeds_dir)
         self._heard = heard
@@ -150,11 +150,11 @@ class Feeds:
         if _is_known(asked, encoded.etag, staged.seconds):
             await send({"type": "http.response.start", "status": 304, "headers": short})
             await send(_NOTHING)
-            self._heard(name, asked, 304)
+            self._heard(name, scope, asked, 304)
             return
         await send({"type": "http.response.start", "status": 200, "headers": whole})
         await send({"type": "http.response.body", "body": b"" if is_head else encoded.body})
-        self._heard(name, asked, 200)
+        self._heard(name, scope, asked, 200)
 
     def _headers(self, name: str, staged: Staged) -> dict[str, tuple[_Headers, _Headers]]:
         """Return encoding → headers of an answer with the bytes, and of one without."""
@@ -167,6 +167,7 @@ class Feeds:
         common: _Headers = [
             (b"cache-control", f"public, max-age={age}, stale-while-revalidate={_STALE}".encode()),
             (b"last-modified", staged.modified),
+            *([(b"strict-transport-security", hsts.encode())] if (hsts := strict_transport(self._site)) else []),
             (b"vary", _VARY if suffix in _BY_HAND else b"Accept-Encoding"),
             *_CORS,
         ]

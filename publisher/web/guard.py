@@ -15,7 +15,7 @@ from starlette.requests import Request
 
 from publisher.config import Site
 
-__all__ = ["Guard"]
+__all__ = ["Guard", "network_of"]
 
 #: How often one program, and all of a network, may ask the hub: one that reads many feeds asks for each of them.
 _PROGRAMS: Final = (parse("2000/hour"), parse("10000/hour"))
@@ -75,3 +75,8 @@ def _neighbours(address: str) -> tuple[str, str]:
         found = found.ipv4_mapped
     own, network = (str(ip_network(f"{found}/{bits[found.version]}", strict=False)) for bits in (_OWN, _NETWORK))
     return own, network
+
+
+def network_of(address: str) -> str:
+    """Return the network of an address, as in ``198.51.100.0/24``: enough to see where trouble comes from."""
+    return _neighbours(address)[1]

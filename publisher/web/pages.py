@@ -8,7 +8,7 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from publisher.web.context import Context
@@ -16,6 +16,7 @@ from publisher.web.feeds import Feeds
 from publisher.web.hub import hub_routes
 from publisher.web.join import Join
 from publisher.web.leave import Leave
+from publisher.web.openapi import describe
 from publisher.web.preferences import PreferencesPage
 from publisher.web.read import Read
 
@@ -58,7 +59,13 @@ def make_pages(context: Context, feeds: Feeds) -> Starlette:
         headers = getattr(error, "headers", None)
         return context.say(heading, line, status=status, headers=headers)
 
+    described = describe(context.site)
+
+    async def openapi(_: Request) -> Response:
+        return JSONResponse(described, headers={"cache-control": "public, max-age=3600"})
+
     routes: list[BaseRoute] = [
+        Route(f"{context.below(context.site.base_url)}/openapi.json", openapi),
         *Leave(context).routes(),
         *PreferencesPage(context).routes(),
         *Join(context).routes(),

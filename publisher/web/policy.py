@@ -7,7 +7,9 @@ import hashlib
 import re
 from typing import Final
 
-__all__ = ["policy"]
+from publisher.config import Site
+
+__all__ = ["policy", "strict_transport"]
 
 _STYLE: Final = re.compile(r"<style>(.*?)</style>", re.DOTALL)
 
@@ -28,3 +30,12 @@ def policy(text: str, *, pictures: bool = False, inline_style: bool = False) -> 
         f"default-src 'none'; style-src {styles}{media}{script}; form-action 'self'; base-uri 'none'; "
         "frame-ancestors 'none'"
     )
+
+
+def strict_transport(site: Site) -> str:
+    """Return what browsers are told about https (RFC 6797); empty where the site is not there.
+
+    Browsers pass it over where it comes by http, as behind a server that speaks TLS for us.
+    """
+    days = site.web.hsts_days
+    return f"max-age={days * 86_400}" if days and site.base_url.startswith("https://") else ""

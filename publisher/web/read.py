@@ -11,17 +11,18 @@ from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from publisher.actions.personal import personal_feed
-from publisher.actions.reading import article_at, issue_page, newest_articles, public_issues
+from publisher.actions.reading import article_at, issue_page, newest_articles, opened, public_issues
 from publisher.model import FeedFormat
 from publisher.render.article import article_values, story_line
 from publisher.render.dates import long_date
 from publisher.render.headers import TYPES
 from publisher.render.templates import render
 from publisher.store.issues import IssueRow
+from publisher.web.agents import is_program
 from publisher.web.context import Context
 
 __all__ = ["Read"]
@@ -51,6 +52,7 @@ class Read:
                 Route(f"{below}/", self._newsletters),
                 Route(f"{below}/{{digest}}/", self._newsletter),
                 Route(f"{below}/feed/{{feed_pass}}.{{suffix}}", self._own_feed),
+                *([Route(f"{below}/go/{{digest}}/{{issue}}/{{seq:int}}", self._go)] if site.web.clicks else []),
                 Route(context.below(site.issue_url), self._issue),
             ]
         return found
@@ -126,6 +128,16 @@ class Read:
         text = found.html.replace("</head>", f"{canonical}</head>", 1)
         text = _BODY.sub(lambda match: match[0] + strip, text, count=1)
         return context.html(text, age=_AGE, pictures=True, inline_style=True)
+
+    def _go(self, request: Request) -> Response:
+        context, asked = self._context, request.path_params
+        program = request.method == "HEAD" or is_program(request.headers.get("user-agent", ""))
+        with context.db.write() as connection:
+            where = opened(context.site, connection, asked["digest"], asked["issue"], asked["seq"], is_program=program)
+        if where is None:
+            raise HTTPException(404)
+        headers = {"cache-control": "no-store", "x-robots-tag": "noindex", "referrer-policy": "no-referrer"}
+        return RedirectResponse(where, 302, headers)
 
     # -- for one reader --------------------------------------------------------------------------
 

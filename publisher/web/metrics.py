@@ -1,0 +1,109 @@
+"""Figures for a program that watches (https://prometheus.io/docs/instrumenting/exposition_formats/)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server
+from prometheus_client.core import GaugeMetricFamily
+
+from publisher.clock import Clock
+from publisher.config import Site
+from publisher.errors import PublisherError
+from publisher.model import DeliveryState
+from publisher.store import announcements, deliveries, hub, issues, letters, subscribers
+from publisher.store.database import Database
+from publisher.web.protocol import PatientProtocol
+
+__all__ = ["Metrics"]
+
+#: Issues whose copies are told of.
+_NEWEST: Final = 10
+
+
+class Metrics:
+    """What is counted while the process runs, and what the store knows when somebody asks."""
+
+    def __init__(self, site: Site, trouble: Callable[[], str], clock: Clock | None = None) -> None:
+        """Begin.
+
+        Args:
+            site: the settings.
+            trouble: tells why the process is not ready; empty where it is.
+            clock: what time it is.
+        """
+        self._site = site
+        self._trouble = trouble
+        self._clock = clock or Clock()
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "publisher_http_requests", "Requests that were answered.", ["kind", "status"], registry=self.registry
+        )
+        self._seconds = Histogram(
+            "publisher_http_seconds",
+            "Time to answer a page (feeds are left out: they come from memory).",
+            buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+            registry=self.registry,
+        )
+        self.registry.register(self)
+        #: (kind, status) → a counter that needs no look-up.
+        self._children: dict[tuple[str, int], Any] = {}
+
+    def serve(self, host: str, port: int) -> Callable[[], None]:
+        """Answer at an address of their own; return what ends that.
+
+        Raises:
+            PublisherError: somebody else is there.
+        """
+        try:
+            server, thread = start_http_server(port, host, registry=self.registry)
+        except OSError as error:
+            raise PublisherError(f"cannot listen on {host}:{port} for metrics: {error.strerror}") from error
+
+        def end() -> None:
+            server.shutdown()
+            server.server_close()
+            thread.join(5)
+
+        return end
+
+    def answered(self, kind: str, status: int, seconds: float | None = None) -> None:
+        """Count an answer: of ``feed`` or ``page``."""
+        child = self._children.get((kind, status))
+        if child is None:
+            child = self._children[kind, status] = self._requests.labels(kind, str(status))
+        child.inc()
+        if seconds is not None:
+            self._seconds.observe(seconds)
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yield what the store knows."""
+        yield _gauge("publisher_ready", "1 where issues are made in time.", 0 if self._trouble() else 1)
+        yield _gauge("publisher_slow_clients", "Connections that were let go of.", PatientProtocol.let_go)
+        now = int(self._clock.now().timestamp())
+        with Database.open(self._site.database_url) as db, db.read() as connection:
+            readers = GaugeMetricFamily("publisher_readers", "Readers of newsletters.", labels=["status"])
+            for status, count in sorted(subscribers.counts(connection).items()):
+                readers.add_metric([status], count)
+            yield readers
+            copies = GaugeMetricFamily(
+                "publisher_copies", "Copies of the newest issues.", labels=["digest", "issue", "state"]
+            )
+            for row in issues.issues(connection)[:_NEWEST]:
+                for state, count in deliveries.state_counts(connection, row.id).get(row.id, {}).items():
+                    copies.add_metric([row.digest, row.name, DeliveryState(state).value], count)
+            yield copies
+            yield _gauge(
+                "publisher_letters_late_seconds", *_late("The oldest letter", letters.next_due(connection), now)
+            )
+            yield _gauge("publisher_hub_late_seconds", *_late("The hub's oldest task", hub.next_due(connection), now))
+            yield _gauge("publisher_announcements_waiting", "Hubs still to be told.", announcements.waiting(connection))
+
+
+def _late(what: str, due: int | None, now: int) -> tuple[str, float]:
+    return f"{what} waits for so long beyond its time.", max(0, now - due) if due is not None else 0
+
+
+def _gauge(name: str, about: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, about, value=value)

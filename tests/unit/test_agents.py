@@ -1,0 +1,111 @@
+"""Reader programs by what they say of themselves; requests counted by the day; connections that wait for nobody."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from publisher.web.agents import agent_of, is_program
+from publisher.web.tally import Tally
+
+DAY = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "subscribers", "feed_id"),
+    [
+        ("Feedly/1.0 (+http://www.feedly.com/fetcher.html; 45 subscribers; like FeedFetcher-Google)", "Feedly", 45, ""),
+        ("Feedbin feed-id:1373711 - 1,204 subscribers", "Feedbin", 1204, "1373711"),
+        ("NewsBlur Feed Fetcher - 12 subscribers - http://www.newsblur.com/site/1/x", "NewsBlur Feed Fetcher", 12, ""),
+        ("inoreader.com; 3 subscribers", "inoreader.com", 3, ""),
+        ("theoldreader.com; 1 subscriber; feed-id=ab12", "theoldreader.com", 1, "ab12"),
+        ("BazQux/2.4 (+https://bazqux.com/fetcher; 7 subscribers)", "BazQux", 7, ""),
+        ("NetNewsWire (RSS Reader; https://netnewswire.com/)", "direct", 1, ""),
+        ("newsboat/2.32.0 (Linux x86_64)", "direct", 1, ""),
+        ("Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Thunderbird/130.0", "direct", 1, ""),
+        ("Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)", "direct", 0, ""),
+        ("curl/8.1", "direct", 0, ""),
+        ("", "direct", 0, ""),
+    ],
+)
+def test_a_program_tells_for_how_many_it_asks(text: str, name: str, subscribers: int, feed_id: str) -> None:
+    found = agent_of(text.encode())
+    assert (found.name, found.subscribers, found.feed_id) == (name, subscribers, feed_id)
+
+
+@given(st.binary(max_size=600))
+def test_nothing_that_is_said_is_too_strange(said: bytes) -> None:
+    assert 0 <= agent_of(said).subscribers < 100_000_000
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15", False),
+        ("Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:130.0) Gecko/20100101 Firefox/130.0", False),
+        ("Mozilla/5.0 (compatible; bingbot/2.0)", True),
+        ("Barracuda Sentinel", True),
+        ("python-requests/2.32", True),
+        ("Mozilla/5.0 HeadlessChrome/120", True),
+        ("", True),
+    ],
+)
+def test_programs_that_look_at_links_are_no_people(text: str, expected: bool) -> None:
+    assert is_program(text) is expected
+
+
+class Day:
+    def __init__(self) -> None:
+        self.tally = Tally()
+
+    def ask(
+        self, agent: str, client: str = "192.0.2.1", name: str = "all.rss", status: int = 200, **asked: str
+    ) -> None:
+        headers = {
+            b"user-agent": agent.encode(),
+            **{key.replace("_", "-").encode(): one.encode() for key, one in asked.items()},
+        }
+        self.tally.heard(name, {"client": (client, 1)}, headers, status)
+
+    def counts(self, at: datetime = DAY) -> dict[tuple[str, str], tuple[int, int, int]]:
+        return {(one.feed, one.program): (one.subscribers, one.requests, one.unchanged) for one in self.tally.take(at)}
+
+
+def test_what_a_program_says_last_counts_and_its_feeds_together() -> None:
+    day = Day()
+    day.ask("Feedly/1.0 (45 subscribers)")
+    day.ask("Feedly/1.0 (46 subscribers)", status=304, if_none_match='"x"')
+    day.ask("Feedly/1.0 (4 subscribers)", name="all.atom")
+    day.ask("Feedbin feed-id:1 - 10 subscribers")
+    day.ask("Feedbin feed-id:2 - 5 subscribers")
+    assert day.counts() == {("all", "Feedly"): (50, 3, 1), ("all", "Feedbin"): (15, 2, 0)}
+
+
+def test_readers_who_ask_by_themselves_count_when_they_come_again() -> None:
+    day = Day()
+    for _ in range(3):
+        day.ask("newsboat/2.32", "192.0.2.1", status=304, if_none_match='"x"')
+    day.ask("newsboat/2.32", "192.0.2.2", if_modified_since="x")
+    day.ask("NetNewsWire", "192.0.2.2", if_none_match='"x"')
+    day.ask("newsboat/2.32", "192.0.2.9")
+    day.ask("curl/8", "192.0.2.3", if_none_match='"x"')
+    day.ask("newsboat/2.32", name="index.opml", if_none_match='"x"')
+    assert day.counts() == {("all", "direct"): (3, 6, 3)}
+
+
+def test_a_day_ends() -> None:
+    day = Day()
+    day.counts()
+    day.ask("newsboat/2.32", if_none_match='"x"')
+    assert day.counts() == {("all", "direct"): (1, 1, 0)}
+    # Nothing new was asked; who asked is not asked about twice.
+    assert day.counts() == {}
+    day.ask("newsboat/2.32", if_none_match='"x"')
+    (late,) = day.tally.take(DAY.replace(day=25, hour=0))
+    assert (late.day, late.subscribers) == ("2026-11-24", 1)
+    day.ask("newsboat/2.32", "192.0.2.2", if_none_match='"x"')
+    (fresh,) = day.tally.take(DAY.replace(day=25, hour=1))
+    assert (fresh.day, fresh.subscribers) == ("2026-11-25", 1)
