@@ -24,10 +24,10 @@ def policy(text: str, *, pictures: bool = False, inline_style: bool = False) -> 
     """
     marks = [base64.b64encode(hashlib.sha256(style.encode()).digest()).decode() for style in _STYLE.findall(text)]
     styles = "'unsafe-inline'" if inline_style else " ".join(f"'sha256-{mark}'" for mark in marks) or "'none'"
-    media = "; img-src 'self' http: https: data:; media-src 'self' http: https:" if pictures else ""
+    media = "img-src 'self' http: https: data:; media-src 'self' http: https:" if pictures else "img-src 'self'"
     script = "; script-src 'self'" if "<script src=" in text else ""
     return (
-        f"default-src 'none'; style-src {styles}{media}{script}; form-action 'self'; base-uri 'none'; "
+        f"default-src 'none'; style-src {styles}; {media}{script}; form-action 'self'; base-uri 'none'; "
         "frame-ancestors 'none'"
     )
 

@@ -46,7 +46,7 @@ class Read:
         """Return where they are."""
         context, site = self._context, self._context.site
         below = context.below(site.newsletters_url)
-        found = [Route(f"{self._base}/", self._front)]
+        found = [Route(f"{self._base}/", self._front), Route("/favicon.ico", self._icon)]
         if site.digests:
             found += [
                 Route(f"{below}/", self._newsletters),
@@ -67,6 +67,18 @@ class Read:
             "digests": list(site.digests.items()),
         }
         return context.page("front.html.j2", values, age=_AGE)
+
+    def _icon(self, request: Request) -> Response:
+        site = self._context.site
+        letter = html.escape(next((one for one in site.title if one.isalnum()), "·").upper())
+        ground, ink = site.theme.light_palette.accent, site.theme.light_palette.card
+        picture = (
+            '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">'
+            f'<rect width="32" height="32" rx="6" fill="{ground}"/><text x="16" y="23" text-anchor="middle" '
+            f'font-family="Georgia,serif" font-size="20" font-weight="bold" fill="{ink}">{letter}</text></svg>'
+        )
+        headers = {"cache-control": "public, max-age=86400", "x-content-type-options": "nosniff"}
+        return Response(picture, headers=headers, media_type="image/svg+xml")
 
     def article(self, request: Request) -> Response | None:
         """Return an article's page; None where none is at the address."""

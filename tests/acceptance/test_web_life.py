@@ -1,0 +1,326 @@
+"""A reader's life on the web, with a real browser and a real mailbox; feeds in real reader programs; strangers."""
+
+from __future__ import annotations
+
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from email import message_from_bytes, policy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.acceptance.test_mail_servers import Servers, mail, read_back, servers
+from tests.acceptance.test_mail_servers import pytestmark as with_mail_servers
+from tests.acceptance.test_pages import CHROMIUM
+from tests.acceptance.test_serve import ROOT, Serving, get, until
+from tests.conftest import MailKit, SiteKit
+from tests.integration.test_hub import subscriber
+from tests.readers.clients import CLIENTS
+
+__all__ = ["servers"]
+
+ANN = "ann@mail.example.org"
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as one:
+        return int(one.getsockname()[1])
+
+
+def at_home(kit: SiteKit, more: str = "") -> int:
+    """Let the site be where it is served, and return the port."""
+    port = free_port()
+    text = (kit.root / "publisher.toml").read_text().replace("https://review.example", f"http://127.0.0.1:{port}")
+    kit.settings(text + more)
+    return port
+
+
+def command(kit: SiteKit, *words: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "publisher", *words, "--site", str(kit.root)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def ended() -> Iterator[list[Serving]]:
+    begun: list[Serving] = []
+    yield begun
+    for one in begun:
+        if one.process.poll() is None:
+            one.process.kill()
+            one.process.wait()
+
+
+def text_of(data: bytes) -> tuple[str, str]:
+    message = message_from_bytes(data, policy=policy.default)
+    body = message.get_body(("plain",))
+    assert body is not None
+    return str(message["Subject"]), str(body.get_content())
+
+
+# -- a life ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt-get install chromium")
+@with_mail_servers
+@pytest.mark.parametrize(("scripts", "width", "scheme"), [(False, 375, "dark"), (True, 1280, "light")])
+def test_from_the_form_to_the_end(
+    mail_kit: MailKit, servers: Servers, ended: list[Serving], tmp_path: Path, scripts: bool, width: int, scheme: str
+) -> None:
+    from playwright.sync_api import sync_playwright
+
+    kit = mail_kit
+    mail(kit, servers)
+    text = (kit.root / "publisher.toml").read_text().replace('title = "The Daily"', 'title = "The Daily"\nat_least = 1')
+    text = text.replace("one_click = true\n", 'preferences = "https://review.example/newsletters/preferences"\n')
+    kit.settings(text + '\n[digests.weekly]\ntitle = "The Weekly"\n\n[web]\narticles = true\n')
+    port = at_home(kit)
+    for number, topic in enumerate(["Water", "Trade", "Energy"]):
+        kit.article(f"{number}.md", f"A Story About {topic}", topic=topic, region="Africa", author="Ann Lee")
+    command(kit, "now")
+    before = len(read_back(servers, 0))
+    serving = Serving(kit, port=port)
+    ended.append(serving)
+    until(lambda: get(f"{serving.url}/readyz")[0] == 200)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        context = browser.new_context(
+            viewport={"width": width, "height": 900},
+            color_scheme=scheme,
+            java_script_enabled=scripts,
+            timezone_id="Asia/Tokyo",
+        )
+        guest = Guest(browser, context, tmp_path, width, scheme)
+        page = guest.page
+        page.goto(f"{serving.url}/")
+        guest.look("front")
+        page.get_by_role("link", name="Subscribe to The Daily").click()
+        page.get_by_label("Your address").fill(ANN)
+        page.get_by_text("Topics").click()
+        page.get_by_label("Water").check()
+        page.get_by_label("Energy").check()
+        assert page.get_by_label("Your clock").input_value() == ("Asia/Tokyo" if scripts else "")
+        guest.look("join")
+        page.get_by_role("button", name="Subscribe").click()
+        assert guest.heading == "Look into your mailbox"
+        guest.look("asked")
+        subject, letter = text_of(read_back(servers, before + 1)[-1])
+        assert subject == "Please confirm: The Test Review"
+        page.goto(re.findall(r"http://\S+confirm\S+", letter)[0])
+        guest.look("confirm")
+        page.get_by_role("button", name="Yes, send it to me").click()
+        assert guest.heading == "Welcome"
+        page.get_by_role("link", name="Choose what comes").click()
+        assert page.get_by_label("Water").is_checked() and not page.get_by_label("Trade").is_checked()
+        page.get_by_label("Trade").check() if page.get_by_label("Trade").is_visible() else None
+        page.get_by_role("button", name="Save", exact=True).click()
+        page.get_by_text("Saved.").wait_for()
+        page.get_by_role("button", name="Make me a feed").click()
+        guest.look("preferences")
+        own = page.locator("code.address").first.inner_text()
+        assert b"A Story About Water" in get(own)[1]
+        kit.article("new.md", "Water Rises", topic="Water", date="2026-11-22")
+        command(kit, "now")
+        subject, digest = text_of(read_back(servers, before + 2)[-1])
+        assert "Water Rises" in digest and b"Water Rises" in get(own)[1]
+        page.goto(f"{serving.url}/newsletters/")
+        guest.look("newsletters")
+        page.goto(f"{serving.url}/2026/11/water-rises")
+        guest.look("article")
+        leave = re.findall(rf"{serving.url}/newsletters/leave\S+", digest)[0]
+        # The button of her mail program.
+        request = urllib.request.Request(leave, b"List-Unsubscribe=One-Click", method="POST")
+        with urllib.request.urlopen(request) as answer:
+            assert answer.status == 200
+        page.goto(leave)
+        assert guest.heading == "You have left The Daily"
+        kit.article("last.md", "Water Falls", topic="Water", date="2026-11-22")
+        command(kit, "now")
+        time.sleep(0.5)
+        assert len(read_back(servers, 0)) == before + 2
+        assert guest.said == []
+        browser.close()
+    assert serving.end() == 0
+    assert "Traceback" not in serving.log.read_text()
+
+
+class Guest:
+    """Somebody at a browser."""
+
+    def __init__(self, browser: Any, context: Any, folder: Path, width: int, scheme: str) -> None:
+        self.page = context.new_page()
+        self.said: list[str] = []
+        self.page.on("console", lambda message: self.said.append(message.text))
+        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+        self._checked = browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True
+        )
+        self._folder, self._width = folder, width
+
+    @property
+    def heading(self) -> str:
+        return str(self.page.get_by_role("heading", level=1).inner_text())
+
+    def look(self, name: str) -> None:
+        """Take a picture, and check what a person who cannot see it, or has a phone, would meet."""
+        from axe_playwright_python.sync_playwright import Axe
+
+        self.page.screenshot(path=str(self._folder / f"{name}.png"), full_page=True)
+        page = self._checked.new_page()
+        # What was posted is not posted again: the page as it stands.
+        page.set_content(self.page.content())
+        found = Axe().run(page).response["violations"]
+        assert [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")] == []
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= self._width, name
+        page.close()
+
+
+# -- reader programs -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "client", [one for one in CLIENTS if one.name in ("newsboat", "rss2email")], ids=lambda one: one.name
+)
+def test_a_reader_program_hears_of_new_articles_and_of_nothing_else(
+    kit: SiteKit, ended: list[Serving], tmp_path: Path, client: Any
+) -> None:
+    if client.missing():
+        pytest.skip(client.missing())
+    port = at_home(kit, "\n[web]\naccess_log = true\n")
+    kit.article("one.md", "One")
+    command(kit, "now", "--feeds-only")
+    serving = Serving(kit, port=port)
+    ended.append(serving)
+    until(lambda: get(f"{serving.url}/readyz")[0] == 200)
+    url = f"{serving.url}/feeds/all.rss"
+    assert len(client.poll(url, tmp_path)) == 1
+    for _ in range(2):
+        client.poll(url, tmp_path)
+    statuses = re.findall(r"path=/feeds/all\.rss status=(\d+)", serving.log.read_text())
+    assert statuses[0] == "200" and statuses[-1] == "304"
+    kit.article("two.md", "Two", date="2026-11-21")
+    command(kit, "now", "--feeds-only")
+    found = client.poll(url, tmp_path)
+    assert sorted({one.title.strip() for one in found}) == ["One", "Two"] and len(found) == 2
+    # The house moves to another address: nobody gets anything again.
+    assert serving.end() == 0
+    (kit.root / "publisher.toml").write_text(
+        f'id = "http://127.0.0.1:{port}"\n'
+        + (kit.root / "publisher.toml").read_text().replace(f"127.0.0.1:{port}", f"localhost:{port}")
+    )
+    command(kit, "now", "--feeds-only")
+    moved = Serving(kit, port=port)
+    ended.append(moved)
+    until(lambda: get(f"{moved.url}/readyz")[0] == 200)
+    assert len(client.poll(url, tmp_path)) == 2
+    assert moved.end() == 0
+
+
+def test_a_subscriber_hears_of_publish_now_at_once(kit: SiteKit, ended: list[Serving]) -> None:
+    port = at_home(kit, '\n[web]\nhub = true\nhub_networks = ["127.0.0.0/8"]\n')
+    kit.article("one.md", "One")
+    command(kit, "now", "--feeds-only")
+    serving = Serving(kit, port=port)
+    ended.append(serving)
+    until(lambda: get(f"{serving.url}/readyz")[0] == 200)
+    with subscriber() as one:
+        body = f"hub.mode=subscribe&hub.topic={serving.url}/feeds/all.atom&hub.callback={one.url}".encode()
+        with urllib.request.urlopen(f"{serving.url}/hub", body) as answer:
+            assert answer.status == 202
+        until(lambda: "subscribed=1" in serving.log.read_text())
+        kit.article("two.md", "Two", date="2026-11-21")
+        # The runner sees it by itself; whoever is first, the program is told once.
+        command(kit, "now", "--feeds-only")
+        until(lambda: one.told)
+        time.sleep(1)
+        assert len(one.told) == 1 and b"Two" in one.told[0].body
+    assert serving.end() == 0
+
+
+# -- strangers --------------------------------------------------------------------------------------------
+
+
+def test_who_sends_headers_drop_by_drop_is_let_go_of(kit: SiteKit, ended: list[Serving]) -> None:
+    kit.article()
+    kit.publish()
+    port = free_port()
+    serving = Serving(kit, "--no-run", port=port)
+    ended.append(serving)
+    until(lambda: get(f"{serving.url}/healthz")[0] == 200)
+    slow = [socket.create_connection(("127.0.0.1", port)) for _ in range(200)]
+    for one in slow[:100]:
+        one.sendall(b"GET /feeds/all.rss HTTP/1.1\r\nHost: x\r\n")
+    began = time.monotonic()
+    # Everybody else is served meanwhile.
+    assert get(f"{serving.url}/feeds/all.rss")[0] == 200
+    while time.monotonic() - began < 8:
+        for one in slow[:100]:
+            one.sendall(b"X: y\r\n")
+        time.sleep(1)
+    for one in slow:
+        one.settimeout(10)
+        try:
+            assert one.recv(1) == b""
+        except ConnectionResetError:
+            pass
+        one.close()
+    assert time.monotonic() - began < 20
+    assert serving.end() == 0
+
+
+def test_nothing_that_the_description_allows_breaks_anything(
+    mail_kit: MailKit, ended: list[Serving], tmp_path: Path
+) -> None:
+    from tests.smtp import Server
+
+    kit = mail_kit
+    with Server() as server:
+        kit.mail(server.port)
+        port = at_home(
+            kit, '\n[web]\nhub = true\narticles = true\nform_limit = "100000/hour"\nnetwork_limit = "100000/hour"\n'
+        )
+        text = (kit.root / "publisher.toml").read_text()
+        kit.settings(text.replace("[mail]\n", f'[mail]\nunsubscribe = "http://127.0.0.1:{port}/newsletters/leave"\n'))
+        kit.article("one.md", "One", topic="Water")
+        kit.article("two.md", "Two", topic="Trade")
+        command(kit, "now")
+        serving = Serving(kit, "--no-run", port=port)
+        ended.append(serving)
+        until(lambda: get(f"{serving.url}/healthz")[0] == 200)
+        done = subprocess.run(
+            [
+                str(Path(sys.executable).parent / "schemathesis"),
+                "run",
+                f"{serving.url}/openapi.json",
+                "--checks",
+                "not_a_server_error,status_code_conformance,content_type_conformance",
+                "--max-examples",
+                "25",
+                "--phases",
+                "examples,coverage,fuzzing",
+                "--seed",
+                "7",
+                "--suppress-health-check",
+                "all",
+            ],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout[-6000:]
+        assert serving.end() == 0
+    assert "request failed" not in serving.log.read_text()
