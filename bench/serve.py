@@ -14,9 +14,17 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
+from urllib.request import Request, urlopen
 
+from bench.delivery import sink, site, wait_for, write_settings
 from bench.timing import machine
+from publisher.actions.publish import publish
+from publisher.config import read_site
+from publisher.model import DeliveryState
+from publisher.store import deliveries
+from publisher.store.database import Database
 
 _SETTINGS = """
 title = "Bench"
@@ -28,13 +36,14 @@ pid {folder}/nginx.pid;
 error_log {folder}/error.log;
 events {{ worker_connections 1024; }}
 http {{
-    access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000; open_file_cache max=1000;
+    access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000;
     types {{ application/rss+xml rss; }}
     server {{ listen 127.0.0.1:{port} backlog=2048; gzip_static on; etag on;
         location /feeds/ {{ alias {feeds}/; add_header Cache-Control "public, max-age=300"; }} }}
 }}
 """
 _CONNECTIONS = 64
+_NOW = datetime(2026, 11, 23, 7, tzinfo=UTC)
 
 
 def free_port() -> int:
@@ -86,6 +95,61 @@ def memory(pid: int) -> int:
     return int(Path(f"/proc/{pid}/status").read_text().partition("VmRSS:")[2].split()[0]) // 1024
 
 
+def busy(seconds: int) -> None:
+    """Measure while 50,000 copies leave from the same process."""
+    with tempfile.TemporaryDirectory() as name, sink() as port:
+        folder = Path(name) / "site"
+        site(folder, 50_000)
+        publish(read_site(folder), _NOW)
+        write_settings(folder, port=port, connections=10, keys=())
+        ours = free_port()
+        command = [sys.executable, "-m", "publisher", "serve", "--port", str(ours), "--site", str(folder)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+            wait_for(ours)
+            time.sleep(2)
+            before = accepted(folder)
+            rate, late = measure(f"http://127.0.0.1:{ours}/feeds/all.rss", seconds, "If-None-Match: x")
+            sent = accepted(folder) - before
+            process.terminate()
+            process.communicate()
+        print(
+            f"  200 while a digest leaves: {rate:,.0f} answers a second, p99 {late}; {sent / seconds:,.0f} copies a second"
+        )
+
+
+def accepted(folder: Path) -> int:
+    """Return how many copies have left."""
+    with Database.open(read_site(folder).database_url) as db, db.read() as connection:
+        counts = deliveries.state_counts(connection)
+    return sum(states.get(DeliveryState.ACCEPTED, 0) for states in counts.values())
+
+
+def many(feeds: int) -> None:
+    """Measure the memory when every one of so many feeds was asked for, in three formats and two encodings."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        ours = free_port()
+        (folder / "articles").mkdir()
+        (folder / "publisher.toml").write_text(_SETTINGS.format(port=ours))
+        for number in range(feeds):
+            text = " ".join(f"{number * 7919 + word * 104729 % 9973:x}" for word in range(750))
+            (folder / "articles" / f"{number}.md").write_text(
+                f'---\ntitle: "S{number}"\ndate: 2026-11-20\ntags: [t{number}, u{number // 20}]\n---\n{text}\n'
+            )
+        subprocess.run(
+            [sys.executable, "-m", "publisher", "now", "--site", name], check=True, stdout=subprocess.DEVNULL
+        )
+        publish = [sys.executable, "-m", "publisher", "serve", "--port", str(ours), "--site", name]
+        files = [path.relative_to(folder) for path in (folder / "feeds").rglob("*") if path.suffix in (".rss", ".atom")]
+        with serving(publish, ours) as pid:
+            for path in files:
+                for coding in ("identity", "gzip"):
+                    request = Request(f"http://127.0.0.1:{ours}/{path}", headers={"Accept-Encoding": coding})
+                    with urlopen(request) as answer:  # noqa: S310
+                        answer.read()
+            print(f"  memory with {len(files):,} feeds asked for, the runner beside: {memory(pid)} MB")
+
+
 def main() -> None:
     """Measure and print."""
     seconds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
@@ -123,6 +187,8 @@ def main() -> None:
                 (a, a99), (b, b99) = rates
                 print(f"  {label:<10} nginx {a:9,.0f} {a99:>9}   publish serve {b:9,.0f} {b99:>9}   {b / a:.2f}x")
             print(f"  memory of publish serve: {memory(pid)} MB")
+    busy(seconds)
+    many(1000)
 
 
 if __name__ == "__main__":

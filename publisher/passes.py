@@ -19,7 +19,7 @@ __all__ = ["COPY_PASS", "Keyring"]
 COPY_PASS: Final = re.compile(r"(?<![a-z2-7])[a-z2-7]{32}(?![a-z2-7])")
 _READER_BYTES: Final = 5
 _ISSUE_BYTES: Final = 4
-_INSTANT_BYTES: Final = 5
+_INSTANT_BYTES: Final = 4
 _MAC_BYTES: Final = 11
 
 

@@ -60,6 +60,7 @@ class Visitor:
 
         scope = {
             "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.4"},
             "http_version": "1.1",
             "method": method,
             "path": parts.path,

@@ -20,8 +20,8 @@ def command(server: str, folder: Path) -> None:
     """Print settings for a web server that serves feeds/.
 
     Media types, caching, the compressed files beside each feed, the Link header of hubs, and 410
-    for articles that were withdrawn. Print them again when feeds.url or [announce] changes. Where feeds
-    and articles have hosts of their own, a line says which part belongs to which.
+    for articles that were withdrawn, feeds that were renamed. Print them again when feeds.url,
+    feeds.moved or [announce] changes. Where feeds and articles have hosts of their own, a line says which part belongs to which.
 
     Exit status: 0 all well; 2 usage or settings; 3 failed.
     """
@@ -33,6 +33,8 @@ def command(server: str, folder: Path) -> None:
         feeds_url=site.feeds_url,
         folder=site.feeds_dir,
         hubs=site.hubs,
+        moved=site.feeds.moved,
+        formats=site.feeds.formats,
         templates=site.templates_dir,
     )
     click.echo(text, nl=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import resource
 import signal
@@ -75,6 +76,9 @@ def command(folder: Path, host: str, port: int, no_run: bool, metrics: str | Non
     if beside is not None:
         signal.signal(signal.SIGHUP, lambda *_: beside.reload())
         beside.start(server)
+    # What is there now stays: looking through it again and again for what is no more holds answers up.
+    gc.collect()
+    gc.freeze()
     try:
         log.info("serving", host=host, port=sock.getsockname()[1], feeds=site.feeds_url)
         server.run(sockets=[sock])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from publisher.markup import url_path
+from publisher.model import FeedFormat
 from publisher.render.headers import ARCHIVE_AGE, FEED_AGE, TYPES
 from publisher.render.templates import render
 
@@ -17,7 +19,16 @@ SERVERS: Final = ("nginx", "caddy", "apache")
 
 
 def render_hosting(
-    server: str, *, title: str, base_url: str, feeds_url: str, folder: Path, hubs: Sequence[str], templates: Path
+    server: str,
+    *,
+    title: str,
+    base_url: str,
+    feeds_url: str,
+    folder: Path,
+    hubs: Sequence[str],
+    moved: Mapping[str, str],
+    formats: Sequence[FeedFormat],
+    templates: Path,
 ) -> str:
     """Return the settings for a web server.
 
@@ -28,6 +39,8 @@ def render_hosting(
         feeds_url: where feeds/ can be reached, without a slash at the end.
         folder: feeds/ on the server's disk.
         hubs: WebSub hubs.
+        moved: feeds that were renamed: path without suffix → the new one, or ``gone``.
+        formats: those that are staged.
         templates: the site's own templates.
 
     Raises:
@@ -44,6 +57,14 @@ def render_hosting(
         # A quote in a folder's name would end the text that it stands in.
         "folder": json.dumps(str(folder), ensure_ascii=False)[1:-1],
         "hubs": list(hubs),
+        "moved": [
+            (
+                f"{parts.path}/{url_path(old)}.{form.value}",
+                None if new == "gone" else f"{feeds_url}/{url_path(new)}.{form.value}",
+            )
+            for old, new in moved.items()
+            for form in formats
+        ],
         "types": list(TYPES.items()),
         "feed_age": FEED_AGE,
         "archive_age": ARCHIVE_AGE,

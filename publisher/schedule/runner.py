@@ -37,6 +37,8 @@ _LOOK: Final = 1.0
 _TELL: Final = 15.0
 #: So many seconds off, and the clock was set, or the machine was asleep.
 _JUMP: Final = 2.0
+#: Issues that are due by now may be late.
+_LATE: Final = timedelta(minutes=5)
 #: Seconds that an end takes at most; what is not done by then is taken up by the next runner.
 _PATIENCE: Final = 20.0
 
@@ -137,7 +139,11 @@ class Runner:
         health = self.lanes["publish"].health
         if health.failures:
             return f"publish has failed {health.failures} time(s) in a row"
-        return "" if health.runs else "articles/ was not read yet"
+        if not health.runs or health.ended_at is None:
+            return "articles/ was not read yet"
+        # It is woken every minute, whatever there is to do.
+        late = self._clock.now() - max(health.ended_at, health.began_at or health.ended_at)
+        return f"publish has not run for {late.total_seconds() / 60:.0f} minutes" if late > _LATE else ""
 
     # -- the loop ----------------------------------------------------------------------------------
 

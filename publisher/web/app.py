@@ -6,14 +6,14 @@ import asyncio
 import contextlib
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from starlette.applications import Starlette
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from publisher.actions.stats import note_listening
+from publisher.actions.stats import Heard, note_listening
 from publisher.clock import Clock
 from publisher.config import SETTINGS_FILE, Site, read_site
 from publisher.errors import PublisherError, SettingsError
@@ -93,18 +93,18 @@ class Web:
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def _answer(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        # No coroutine of its own: the way to a feed is short.
         path = scope["path"]
         if path.startswith(self._feeds.prefix):
-            await self._feeds(scope, receive, send)
-        elif path == "/healthz":
-            await say(send, 200, _PLAIN, b"alive\n", is_head=scope["method"] == "HEAD")
-        elif path == "/readyz":
+            return self._feeds(scope, receive, send)
+        is_head = scope["method"] == "HEAD"
+        if path == "/healthz":
+            return say(send, 200, _PLAIN, b"alive\n", is_head=is_head)
+        if path == "/readyz":
             trouble = self._trouble()
-            body = f"{trouble or 'ready'}\n".encode()
-            await say(send, 503 if trouble else 200, _PLAIN, body, is_head=scope["method"] == "HEAD")
-        else:
-            await self._page(scope, receive, send)
+            return say(send, 503 if trouble else 200, _PLAIN, f"{trouble or 'ready'}\n".encode(), is_head=is_head)
+        return self._page(scope, receive, send)
 
     async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
         began, status = time.monotonic(), 500
@@ -175,7 +175,8 @@ class Web:
             await asyncio.sleep(_LOOK)
             if time.monotonic() - kept >= _KEEP:
                 kept = time.monotonic()
-                await asyncio.to_thread(self.keep)
+                rows = self._tally.take(self._context.now().astimezone(self._site.tz))
+                await asyncio.to_thread(self._keep, rows)
             mark = _mark(self._root)
             if mark != self._mark:
                 self._mark = mark
@@ -187,8 +188,11 @@ class Web:
 
     def keep(self) -> None:
         """Write down what was counted."""
+        self._keep(self._tally.take(self._context.now().astimezone(self._site.tz)))
+
+    def _keep(self, rows: Sequence[Heard]) -> None:
         try:
-            note_listening(self._context.db, self._tally.take(self._context.now().astimezone(self._site.tz)))
+            note_listening(self._context.db, rows)
         except PublisherError as error:
             self._log.error("not counted", reason=str(error))
 

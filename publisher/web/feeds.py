@@ -71,10 +71,12 @@ class Feeds:
         staged = self._shelf.find(name) if name is not None else None
         if staged is None or name is None or name.startswith("gone/"):
             await self._without(send, name, path, is_head=method == "HEAD")
-        elif _is_by_hand(scope, name):
+            return
+        asked = _asked(scope["headers"])
+        if asked.get(b"sec-fetch-dest") == b"document" and _is_for_a_person(scope, name):
             await self._for_a_person(send, name, is_head=method == "HEAD")
         else:
-            await self._hand_out(scope, send, name, staged, is_head=method == "HEAD")
+            await self._hand_out(scope, asked, send, name, staged, is_head=method == "HEAD")
 
     async def _without(self, send: Send, name: str | None, path: str, *, is_head: bool) -> None:
         """Answer where nothing is staged: a feed was renamed or is no more, an article was withdrawn, or nothing is."""
@@ -136,11 +138,9 @@ class Feeds:
 
     # -- an answer -------------------------------------------------------------------------------
 
-    async def _hand_out(self, scope: Scope, send: Send, name: str, staged: Staged, *, is_head: bool) -> None:
-        asked: dict[bytes, bytes] = {}
-        for key, value in scope["headers"]:
-            # Lists may stand in several lines (RFC 9110 §5.3).
-            asked[key] = asked[key] + b", " + value if key in asked else value
+    async def _hand_out(
+        self, scope: Scope, asked: Mapping[bytes, bytes], send: Send, name: str, staged: Staged, *, is_head: bool
+    ) -> None:
         coding = _choose(asked.get(b"accept-encoding", b""), tuple(staged.encodings))
         if coding is None:
             await say(send, 406, [(b"vary", b"Accept-Encoding")], b"", is_head=is_head)
@@ -177,8 +177,14 @@ class Feeds:
         kind = _type(suffix).encode()
         made = {}
         for coding, one in staged.encodings.items():
-            short = [(b"etag", one.etag), *common]
-            whole = [(b"content-type", kind), (b"content-length", b"%d" % len(one.body)), *short]
+            whole = [
+                (b"content-type", kind),
+                (b"content-length", b"%d" % len(one.body)),
+                (b"etag", one.etag),
+                *common,
+            ]
+            # What who asks has already is not said again (RFC 9110 §15.4.5).
+            short = [(b"etag", one.etag), *(header for header in common if header[0] in _SAID_AGAIN)]
             if coding != "identity":
                 whole.append((b"content-encoding", coding.encode()))
             made[coding] = (whole, short)
@@ -188,6 +194,8 @@ class Feeds:
         return made
 
 
+#: What stands on an answer without the bytes.
+_SAID_AGAIN: Final = (b"cache-control", b"vary", b"access-control-allow-origin")
 #: Feeds are for programs on pages of any origin.
 _CORS: Final[_Headers] = [
     (b"access-control-allow-origin", b"*"),
@@ -203,15 +211,23 @@ _BY_HAND: Final = ("rss", "atom", "json")
 _VARY: Final = b"Accept-Encoding, Sec-Fetch-Dest"
 
 
-def _is_by_hand(scope: Scope, name: str) -> bool:
-    """Tell whether a browser asks for a feed to show it as a page.
+def _is_for_a_person(scope: Scope, name: str) -> bool:
+    """Tell whether a browser that asks for a document is to see what a feed is.
 
-    Browsers say that a request is for a document (https://www.w3.org/TR/fetch-metadata/), and no reader program
-    does: what Accept has is no sign, programs send a browser's. ``?raw`` has the feed itself.
+    Browsers say what a request is for (https://www.w3.org/TR/fetch-metadata/), and no reader program says
+    that: what Accept has is no sign, programs send a browser's. ``?raw`` has the feed itself.
     """
-    if not name.endswith(_BY_HAND) or scope.get("query_string") == b"raw":
-        return False
-    return (b"sec-fetch-dest", b"document") in scope["headers"]
+    return name.endswith(_BY_HAND) and scope.get("query_string") != b"raw"
+
+
+def _asked(headers: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Return a request's headers; lists may stand in several lines (RFC 9110 §5.3)."""
+    found = dict(headers)
+    if len(found) != len(headers):
+        found.clear()
+        for key, value in headers:
+            found[key] = found[key] + b", " + value if key in found else value
+    return found
 
 
 def _type(suffix: str) -> str:
@@ -257,7 +273,7 @@ def _weight(parameters: Sequence[str]) -> float:
     return 1.0
 
 
-def _is_known(asked: dict[bytes, bytes], etag: bytes, seconds: int) -> bool:
+def _is_known(asked: Mapping[bytes, bytes], etag: bytes, seconds: int) -> bool:
     """Tell whether who asks has these bytes: by ETag, and where none is named by time (RFC 9110 §13.2.2)."""
     tags = asked.get(b"if-none-match")
     if tags is not None:

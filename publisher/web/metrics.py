@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client import CollectorRegistry, Histogram, Metric, start_http_server
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from publisher.clock import Clock
 from publisher.config import Site
@@ -37,9 +37,6 @@ class Metrics:
         self._trouble = trouble
         self._clock = clock or Clock()
         self.registry = CollectorRegistry()
-        self._requests = Counter(
-            "publisher_http_requests", "Requests that were answered.", ["kind", "status"], registry=self.registry
-        )
         self._seconds = Histogram(
             "publisher_http_seconds",
             "Time to answer a page (feeds are left out: they come from memory).",
@@ -47,8 +44,8 @@ class Metrics:
             registry=self.registry,
         )
         self.registry.register(self)
-        #: (kind, status) → a counter that needs no look-up.
-        self._children: dict[tuple[str, int], Any] = {}
+        #: (kind, status) → how many; a counter of the library's costs more than an answer that is known.
+        self._answers: dict[tuple[str, int], int] = {}
 
     def serve(self, host: str, port: int) -> Callable[[], None]:
         """Answer at an address of their own; return what ends that.
@@ -70,15 +67,18 @@ class Metrics:
 
     def answered(self, kind: str, status: int, seconds: float | None = None) -> None:
         """Count an answer: of ``feed`` or ``page``."""
-        child = self._children.get((kind, status))
-        if child is None:
-            child = self._children[kind, status] = self._requests.labels(kind, str(status))
-        child.inc()
+        self._answers[kind, status] = self._answers.get((kind, status), 0) + 1
         if seconds is not None:
             self._seconds.observe(seconds)
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Yield what the store knows."""
+    def collect(self) -> Iterator[Metric]:
+        """Yield what was counted, and what the store knows."""
+        answers = CounterMetricFamily(
+            "publisher_http_requests", "Requests that were answered.", labels=["kind", "status"]
+        )
+        for (kind, code), count in sorted(self._answers.items()):
+            answers.add_metric([kind, str(code)], count)
+        yield answers
         yield _gauge("publisher_ready", "1 where issues are made in time.", 0 if self._trouble() else 1)
         yield _gauge("publisher_slow_clients", "Connections that were let go of.", PatientProtocol.let_go)
         now = int(self._clock.now().timestamp())

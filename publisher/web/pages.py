@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
+from starlette.staticfiles import StaticFiles
 
 from publisher.web.context import Context
 from publisher.web.feeds import Feeds
@@ -44,10 +45,29 @@ def make_pages(context: Context, feeds: Feeds) -> Starlette:
     """
     read = Read(context)
 
+    files = StaticFiles(directory=context.site.media_dir, check_dir=False)
+
+    async def media(request: Request) -> Response | None:
+        """Return a picture or a recording of the site's own; None where there is none."""
+        path = request.scope["path"].removeprefix(context.below(context.site.base_url)).lstrip("/")
+        if "\0" in path or any(part.startswith(".") for part in path.split("/")):
+            return None
+        try:
+            found = await files.get_response(path, request.scope)
+        except HTTPException:
+            return None
+        found.headers["cache-control"] = "public, max-age=3600"
+        found.headers["x-content-type-options"] = "nosniff"
+        # What is drawn by a script is none.
+        found.headers["content-security-policy"] = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+        return found
+
     async def other(request: Request) -> Response:
         page = await run_in_threadpool(read.article, request)
         if page is not None:
             return page
+        if context.site.web.articles and (picture := await media(request)) is not None:
+            return picture
         gone = feeds.gone(request.url.path)
         if gone is not None:
             return context.html(gone.decode(), status=410, age=300)

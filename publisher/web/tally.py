@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -31,10 +30,9 @@ class _Count:
 
 
 class Tally:
-    """Counts. Marks are made with a salt that no disk has seen, and are gone with the day."""
+    """Counts, in one thread. Marks are made with a salt that no disk has seen, and are gone with the day."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._salt = secrets.token_bytes(16)
         self._day = ""
         self._counts: dict[tuple[str, str], _Count] = {}
@@ -55,19 +53,18 @@ class Tally:
         agent = agent_of(raw)
         if not agent.subscribers:
             return
-        with self._lock:
-            key = (stem, agent.name)
-            count = self._counts.get(key)
-            if count is None:
-                count = self._counts[key] = _Count()
-            count.requests += 1
-            count.unchanged += status == 304
-            if agent.name != DIRECT:
-                count.said[suffix, agent.feed_id] = agent.subscribers
-            elif (b"if-none-match" in asked or b"if-modified-since" in asked) and len(count.seen) < _MOST:
-                # Who has the feed already is a reader; who asks once may be anybody.
-                client = scope.get("client")
-                count.seen.add(hash((self._salt, client[0] if client else "", raw)))
+        key = (stem, agent.name)
+        count = self._counts.get(key)
+        if count is None:
+            count = self._counts[key] = _Count()
+        count.requests += 1
+        count.unchanged += status == 304
+        if agent.name != DIRECT:
+            count.said[suffix, agent.feed_id] = agent.subscribers
+        elif (b"if-none-match" in asked or b"if-modified-since" in asked) and len(count.seen) < _MOST:
+            # Who has the feed already is a reader; who asks once may be anybody.
+            client = scope.get("client")
+            count.seen.add(hash((self._salt, client[0] if client else "", raw)))
 
     def take(self, now: datetime) -> list[Heard]:
         """Return what was counted since the last call, by day; after the day's end nothing of it is left.
@@ -76,24 +73,23 @@ class Tally:
             now: on the newsroom's clock.
         """
         today = now.date().isoformat()
-        with self._lock:
-            day = self._day or today
-            rows = [
-                Heard(
-                    day=day,
-                    feed=feed,
-                    program=program,
-                    subscribers=len(count.seen) if program == DIRECT else sum(count.said.values()),
-                    requests=count.requests,
-                    unchanged=count.unchanged,
-                )
-                for (feed, program), count in self._counts.items()
-                if count.requests
-            ]
-            for count in self._counts.values():
-                count.requests = count.unchanged = 0
-            if day != today:
-                self._counts.clear()
-                self._salt = secrets.token_bytes(16)
-            self._day = today
+        day = self._day or today
+        rows = [
+            Heard(
+                day=day,
+                feed=feed,
+                program=program,
+                subscribers=len(count.seen) if program == DIRECT else sum(count.said.values()),
+                requests=count.requests,
+                unchanged=count.unchanged,
+            )
+            for (feed, program), count in self._counts.items()
+            if count.requests
+        ]
+        for count in self._counts.values():
+            count.requests = count.unchanged = 0
+        if day != today:
+            self._counts.clear()
+            self._salt = secrets.token_bytes(16)
+        self._day = today
         return rows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import http.client
 import os
 import re
 import shutil
@@ -172,7 +173,11 @@ def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     port = free_port()
     kit = SiteKit(folder / "site")
     text = (kit.root / "publisher.toml").read_text().replace("https://review.example", f"http://127.0.0.1:{port}")
-    kit.settings(text + '\n[feeds]\nlimit = 3\n[announce]\nhubs = ["https://hub.example/"]\ntimeout = 1\n')
+    kit.settings(
+        text
+        + '\n[feeds]\nlimit = 3\n[announce]\nhubs = ["https://hub.example/"]\ntimeout = 1\n'
+        + '[feeds.moved]\n"tag/bread" = "tag/رغيف"\n"topic/old" = "gone"\n'
+    )
     for number in range(8):
         kit.article(f"{number}.md", title=f"T{number}", date=f"2026-11-{number + 10}", tags='["رغيف"]')
     kit.article("gone.md", title="Gone one")
@@ -309,6 +314,17 @@ def test_what_was_withdrawn_is_gone_with_the_reason(served: Served, path: str) -
     assert answer.headers["content-type"].startswith("text/html")
     assert served.get("/2026/11/t1").status == 404
     assert served.get(path + "x").status == 404
+
+
+def test_a_feed_that_was_renamed_leads_to_where_it_is_and_one_that_is_no_more_says_so(served: Served) -> None:
+    for suffix in ("rss", "atom", "json"):
+        connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=10)
+        connection.request("GET", f"/feeds/tag/bread.{suffix}")
+        answer = connection.getresponse()
+        where = f"http://127.0.0.1:{served.port}/feeds/tag/%D8%B1%D8%BA%D9%8A%D9%81.{suffix}"
+        assert (answer.status, answer.headers["location"]) == (301, where)
+        connection.close()
+        assert served.get(f"/feeds/topic/old.{suffix}").status == 410
 
 
 def test_a_withdrawal_needs_no_reload(served: Served) -> None:

@@ -76,6 +76,21 @@ def test_an_article_has_a_page_that_machines_read_too(library: Library) -> None:
     assert library.guest.get(address + "x").status == 404
 
 
+def test_pictures_of_the_sites_own_are_there_and_nothing_else(library: Library) -> None:
+    media = library.kit.root / "media"
+    (media / "sub").mkdir(parents=True)
+    (media / "sub/a.png").write_bytes(b"\x89PNG picture")
+    (media / ".hidden").write_text("secret")
+    (media / "link").symlink_to(library.kit.root / "publisher.toml")
+    answer = library.guest.get(f"{BASE}/sub/a.png")
+    assert (answer.status, answer.body, answer.headers["content-type"]) == (200, b"\x89PNG picture", "image/png")
+    part = library.guest.get(f"{BASE}/sub/a.png", range="bytes=1-3")
+    assert (part.status, part.body) == (206, b"PNG")
+    assert library.guest.get(f"{BASE}/sub/a.png", if_none_match=answer.headers["etag"]).status == 304
+    for path in ("/.hidden", "/sub", "/sub/", "/link", "/../publisher.toml", "/sub/../../publisher.toml", "/sub/\0"):
+        assert library.guest.get(BASE + path).status == 404, path
+
+
 def test_articles_have_pages_only_where_the_site_has_no_other(library: Library) -> None:
     path = library.kit.root / "publisher.toml"
     path.write_text(path.read_text().replace("articles = true", "articles = false"))
