@@ -152,17 +152,15 @@ def story_of(
         is_lead, is_brief: whether it is the first of the issue, or a headline and a line.
         extent: how much of it is shown at most.
         letterhead: what stands on every issue.
-        utm: parameters for its link.
-        counted: where clicks on the issue's articles are counted; empty where nobody counts.
+        utm, counted: parameters for its link, and where clicks are counted; empty where nobody counts.
     """
     text = plain_text(article.body)
     image = article.image or Image()
     width = _LEAD_WIDTH if is_lead else _SIDE_WIDTH
     body = mailable(article.body, article.link, TEXT_WIDTH) if extent is Extent.FULL and not is_brief else ""
     body_text, references = linked_text(body, number + 1)
-    words = _LEAD_WORDS if is_lead else _BRIEF_WORDS if is_brief else _STORY_WORDS
-    if extent is Extent.HEADLINE or body or (article.dek and not is_lead):
-        words = 0
+    is_bare = extent is Extent.HEADLINE or body or (article.dek and not is_lead)
+    words = 0 if is_bare else _LEAD_WORDS if is_lead else _BRIEF_WORDS if is_brief else _STORY_WORDS
     return Story(
         title=_cut(article.title, _LONGEST_TITLE),
         link=f"{counted}/{article.seq}" if counted else tracked(article.link, utm),

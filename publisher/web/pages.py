@@ -36,24 +36,35 @@ _WORDS: Final = {
 }
 
 
-def make_pages(context: Context, feeds: Feeds) -> Starlette:
-    """Return everything that is no feed.
+class _Rest:
+    """What stands at no address of its own: articles, their pictures, what was withdrawn."""
 
-    Args:
-        context: what every page has.
-        feeds: knows which articles are gone.
-    """
-    read = Read(context)
+    def __init__(self, context: Context, feeds: Feeds, read: Read) -> None:
+        self._context = context
+        self._feeds = feeds
+        self._read = read
+        self._files = StaticFiles(directory=context.site.media_dir, check_dir=False)
 
-    files = StaticFiles(directory=context.site.media_dir, check_dir=False)
+    async def answer(self, request: Request) -> Response:
+        """Answer, or say that nothing is there."""
+        page = await run_in_threadpool(self._read.article, request)
+        if page is not None:
+            return page
+        if self._context.site.web.articles and (file := await self._media(request)) is not None:
+            return file
+        gone = self._feeds.gone(request.url.path)
+        if gone is not None:
+            return self._context.html(gone.decode(), status=410, age=300)
+        raise HTTPException(404)
 
-    async def media(request: Request) -> Response | None:
+    async def _media(self, request: Request) -> Response | None:
         """Return a picture or a recording of the site's own; None where there is none."""
-        path = request.scope["path"].removeprefix(context.below(context.site.base_url)).lstrip("/")
+        base = self._context.below(self._context.site.base_url)
+        path = request.scope["path"].removeprefix(base).lstrip("/")
         if "\0" in path or any(part.startswith(".") for part in path.split("/")):
             return None
         try:
-            found = await files.get_response(path, request.scope)
+            found = await self._files.get_response(path, request.scope)
         except HTTPException:
             return None
         found.headers["cache-control"] = "public, max-age=3600"
@@ -62,27 +73,25 @@ def make_pages(context: Context, feeds: Feeds) -> Starlette:
         found.headers["content-security-policy"] = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
         return found
 
-    async def other(request: Request) -> Response:
-        page = await run_in_threadpool(read.article, request)
-        if page is not None:
-            return page
-        if context.site.web.articles and (picture := await media(request)) is not None:
-            return picture
-        gone = feeds.gone(request.url.path)
-        if gone is not None:
-            return context.html(gone.decode(), status=410, age=300)
-        raise HTTPException(404)
+
+def make_pages(context: Context, feeds: Feeds) -> Starlette:
+    """Return everything that is no feed.
+
+    Args:
+        context: what every page has.
+        feeds: knows which articles are gone.
+    """
+    read = Read(context)
+    described = describe(context.site)
+
+    async def openapi(_: Request) -> Response:
+        return JSONResponse(described, headers={"cache-control": "public, max-age=3600"})
 
     async def failed(_: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
         heading, line = _WORDS.get(status, ("That did not work", "It is our fault. Please try again in a while."))
         headers = getattr(error, "headers", None)
         return context.say(heading, line, status=status, headers=headers)
-
-    described = describe(context.site)
-
-    async def openapi(_: Request) -> Response:
-        return JSONResponse(described, headers={"cache-control": "public, max-age=3600"})
 
     routes: list[BaseRoute] = [
         Route(f"{context.below(context.site.base_url)}/openapi.json", openapi),
@@ -91,7 +100,7 @@ def make_pages(context: Context, feeds: Feeds) -> Starlette:
         *Join(context).routes(),
         *hub_routes(context),
         *read.routes(),
-        Route("/{path:path}", other),
+        Route("/{path:path}", _Rest(context, feeds, read).answer),
     ]
     app = Starlette(routes=routes, exception_handlers={HTTPException: failed, Exception: failed})
     app.router.redirect_slashes = False

@@ -398,6 +398,8 @@ def test_a_folder_with_a_quote_ends_no_text() -> None:
             feeds_url="https://t.example/feeds",
             folder=Path('/srv/a "b"/feeds'),
             hubs=[],
+            moved={},
+            formats=(),
             templates=Path("/nowhere"),
         )
 

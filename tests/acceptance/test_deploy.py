@@ -1,0 +1,65 @@
+"""The files of docs/deploy are taken by the programs that they are for, as far as those are here."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from publisher.cli import COMMANDS
+
+DEPLOY = Path(__file__).parent.parent.parent / "docs" / "deploy"
+
+
+def run(*command: str) -> str:
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"{command[0]} is not installed")
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_caddy_takes_its_file() -> None:
+    run("caddy", "validate", "--adapter", "caddyfile", "--config", str(DEPLOY / "Caddyfile"))
+    run("caddy", "fmt", "--diff", str(DEPLOY / "Caddyfile"))
+
+
+def test_nginx_takes_its_file(tmp_path: Path, certificate: Path) -> None:
+    text = (DEPLOY / "nginx.conf").read_text()
+    text = (
+        re.sub(r"/etc/letsencrypt/\S+\.pem", str(certificate), text)
+        .replace(":443", ":44300")
+        .replace("listen 443", "listen 44300")
+    )
+    text = text.replace("listen 80;", "listen 8099;").replace("[::]:80;", "[::]:8099;")
+    (tmp_path / "site.conf").write_text(text)
+    (tmp_path / "nginx.conf").write_text(
+        f"pid {tmp_path}/pid; error_log {tmp_path}/log; events {{}} http {{ access_log off; include {tmp_path}/site.conf; }}"
+    )
+    run("nginx", "-t", "-c", str(tmp_path / "nginx.conf"))
+
+
+def test_systemd_takes_the_unit(tmp_path: Path) -> None:
+    # What it starts is not installed here.
+    unit = tmp_path / "publisher.service"
+    unit.write_text((DEPLOY / "publisher.service").read_text().replace("/opt/publisher/bin/publish", "/bin/true"))
+    said = run("systemd-analyze", "verify", "--man=no", str(unit))
+    assert "Unknown" not in said and "ignoring" not in said, said
+
+
+def test_the_container_is_put_together_of_what_there_is() -> None:
+    lines = [line for line in (DEPLOY / "Dockerfile").read_text().splitlines() if line and not line.startswith("#")]
+    known = {"FROM", "RUN", "WORKDIR", "COPY", "USER", "VOLUME", "EXPOSE", "STOPSIGNAL", "HEALTHCHECK", "CMD"}
+    assert {line.split()[0] for line in lines} <= known and lines[0].startswith("FROM ") and ":latest" not in lines[0]
+    # Nobody is root when it runs.
+    assert [line for line in lines if line.startswith("USER")] == ["USER publisher"]
+    assert '"publish", "serve"' in lines[-1] and "serve" in COMMANDS
+    made = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+    assert set(made) == {"services", "volumes"} and set(made["services"]) == {"publisher", "caddy"}
+    build = made["services"]["publisher"]["build"]
+    assert (DEPLOY / build["context"] / build["dockerfile"]).samefile(DEPLOY / "Dockerfile")
+    assert (DEPLOY / "Caddyfile").exists()
