@@ -122,6 +122,7 @@ def finish_joining(connection: Connection, site: Site, letter: Letter, now: date
         suppressed=None,
     )
     reader = admit(connection, site, line, now)
+    letters.mark_hers(connection, letter.id, reader.id)
     if reader.status == "active":
         _welcome(connection, site, letter, reader.id, set(asked) - set(known.digests if known else ()), now)
     return reader.id

@@ -87,7 +87,7 @@ def _wanted(site: Site, connection: Connection, reader: Subscriber, now: datetim
     found: list[int] = []
     for at in range(0, len(newest), _PAGE):
         some = newest[at : at + _PAGE]
-        known = store.articles_by_seq(connection, some, site.base_url, site.tz)
+        known = store.records_of(connection, some)
         found += [
             seq for seq in some if matches(hers, known[seq]) and any(matches(query, known[seq]) for query in digests)
         ]

@@ -99,6 +99,8 @@ def save(site: Site, connection: Connection, number: int, wish: Wish, now: datet
         zone=wish.zone,
     )
     admit(connection, site, line, now)
+    if wish.zone is None and reader.zone is not None:
+        subscribers.save_old(connection, [(number, {"zone": None})])
     return True
 
 

@@ -17,6 +17,8 @@ from publisher.store.issues import IssueRow
 
 __all__ = ["IssuePage", "article_at", "issue_page", "newest_articles", "newest_public", "opened", "public_issues"]
 
+#: Issues that are looked at for one of which every copy has left.
+_LOOKED_AT = 5
 #: States of copies that are still to leave.
 _LEAVING = (DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.HANDED_OVER)
 
@@ -32,25 +34,29 @@ class IssuePage:
     next: IssueRow | None
 
 
-def public_issues(connection: Connection, site: Site, digest: str | None = None) -> list[IssueRow]:
-    """Return issues that are out, newest first: an editor has let them go, or nothing keeps them back.
+def public_issues(
+    connection: Connection,
+    site: Site,
+    digest: str,
+    *,
+    name: str | None = None,
+    before: datetime | None = None,
+    after: datetime | None = None,
+    limit: int | None = None,
+) -> list[IssueRow]:
+    """Return issues that are out, newest first (after a time: oldest first): nothing keeps them back.
 
     Drafts, and what an editor has still to approve, are nobody's business.
     """
-    return [
-        row
-        for row in issues.issues(connection)
-        if (digest is None or row.digest == digest)
-        and row.digest in site.digests
-        and row.is_staged
-        and row.may_be_sent
-        and (row.approved is not None or site.digests[row.digest].send is SendPolicy.AUTO)
-    ]
+    if digest not in site.digests:
+        return []
+    is_auto = site.digests[digest].send is SendPolicy.AUTO
+    return issues.public(connection, digest, is_auto=is_auto, name=name, before=before, after=after, limit=limit)
 
 
 def newest_public(connection: Connection, site: Site, digest: str) -> IssueRow | None:
     """Return the newest issue of which every copy has left; None where there is none."""
-    for row in public_issues(connection, site, digest):
+    for row in public_issues(connection, site, digest, limit=_LOOKED_AT):
         counts = deliveries.state_counts(connection, row.id).get(row.id, {})
         if not any(counts.get(state) for state in _LEAVING):
             return row
@@ -60,18 +66,17 @@ def newest_public(connection: Connection, site: Site, digest: str) -> IssueRow |
 def issue_page(site: Site, db: Database, digest: str, name: str) -> IssuePage | None:
     """Return an issue to read; None where there is none of that name, or it is not out."""
     with db.read() as connection:
-        rows = public_issues(connection, site, digest)
-        place = next((place for place, row in enumerate(rows) if row.name == name), None)
-        if place is None:
+        rows = public_issues(connection, site, digest, name=name, limit=1)
+        if not rows:
             return None
-        html = issues.issue_files(connection, rows[place].id).get("index.html")
+        row = rows[0]
+        html = issues.issue_files(connection, row.id).get("index.html")
+        older = public_issues(connection, site, digest, before=row.slot, limit=1)
+        newer = public_issues(connection, site, digest, after=row.slot, limit=1)
     if html is None:
         return None
     return IssuePage(
-        issue=rows[place],
-        html=html.decode(),
-        previous=rows[place + 1] if place + 1 < len(rows) else None,
-        next=rows[place - 1] if place else None,
+        issue=row, html=html.decode(), previous=older[0] if older else None, next=newer[0] if newer else None
     )
 
 
@@ -100,9 +105,11 @@ def opened(site: Site, connection: Connection, digest: str, name: str, seq: int,
     from publisher.render.digest import utm_of
     from publisher.render.story import tracked
 
-    row = next((one for one in issues.issues(connection) if (one.digest, one.name) == (digest, name)), None)
+    row = issues.find(connection, digest, name)
     if row is None or digest not in site.digests or seq not in issues.articles_of(connection, row.id):
         return None
     found = store.articles_by_seq(connection, [seq], site.base_url, site.tz)
-    listening.add_click(connection, row.id, seq, is_program=is_program)
+    # An editor who looks at a draft is no reader.
+    if public_issues(connection, site, digest, name=name, limit=1):
+        listening.add_click(connection, row.id, seq, is_program=is_program)
     return tracked(found[seq].link, utm_of(site.digests[digest].digest(digest), row.number))

@@ -362,7 +362,7 @@ def forget_address(connection: Connection, site: Site, address: Address, now: da
     # What a server said when she was struck off has her address in it.
     store.lift(connection, hashed, address.key)
     suppress_address(connection, ring, address.key, "forgotten", "", int(now.timestamp()))
-    letters.forget(connection, hashed)
+    letters.forget(connection, hashed, reader.id if reader is not None else None)
     if reader is not None:
         store.erase(connection, reader.id)
     return reader is not None

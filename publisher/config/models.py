@@ -282,8 +282,8 @@ class Site(Settings):
                 "theme",
                 "zone",
             },
-            # When they are made does not show.
-            exclude={"feeds": {"cadence", "zone"}},
+            # When they are made does not show, nor what they were called.
+            exclude={"feeds": {"cadence", "zone", "moved"}},
         )
         shown["hubs"] = self.hubs
         return hashlib.sha256(json.dumps(shown, sort_keys=True).encode()).hexdigest()

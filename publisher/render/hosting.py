@@ -57,16 +57,23 @@ def render_hosting(
         # A quote in a folder's name would end the text that it stands in.
         "folder": json.dumps(str(folder), ensure_ascii=False)[1:-1],
         "hubs": list(hubs),
-        "moved": [
-            (
-                f"{parts.path}/{url_path(old)}.{form.value}",
-                None if new == "gone" else f"{feeds_url}/{url_path(new)}.{form.value}",
-            )
-            for old, new in moved.items()
-            for form in formats
-        ],
+        "moved": _moved(parts.path, feeds_url, moved, formats),
         "types": list(TYPES.items()),
         "feed_age": FEED_AGE,
         "archive_age": ARCHIVE_AGE,
     }
     return render(templates, f"hosting/{server}.conf.j2", values)
+
+
+def _moved(
+    prefix: str, feeds_url: str, moved: Mapping[str, str], formats: Sequence[FeedFormat]
+) -> list[tuple[str, str | None]]:
+    """Return the path of each file that is no more, and where it is now; None where it is nowhere."""
+    return [
+        (
+            f"{prefix}/{url_path(old)}.{form.value}",
+            None if new == "gone" else f"{feeds_url}/{url_path(new)}.{form.value}",
+        )
+        for old, new in moved.items()
+        for form in formats
+    ]

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, bindparam, delete, func, select, update
 
-from publisher.model import Article
+from publisher.model import Article, Record
 from publisher.store.bulk import insert_rows, pages
-from publisher.store.record import to_article
+from publisher.store.record import load_record, to_article
 from publisher.store.schema import article, article_key, correction
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "next_out",
     "paths_taken",
     "published_since",
+    "records_of",
     "seqs_changed_between",
     "set_keys",
     "set_sources",
@@ -300,6 +301,15 @@ def published_since(connection: Connection, after: int, now: int, limit: int) ->
         .limit(limit)
     )
     return [(seq, text) for seq, text in connection.execute(query)]
+
+
+def records_of(connection: Connection, seqs: Iterable[int]) -> dict[int, Record]:
+    """Return the records of articles without their texts: enough to know what they are about."""
+    found: dict[int, Record] = {}
+    for page in pages(seqs):
+        query = select(article.c.seq, article.c.record).where(article.c.seq.in_(page))
+        found.update((seq, Record(**load_record(text, ""))) for seq, text in connection.execute(query))
+    return found
 
 
 def at_path(connection: Connection, path: str, now: int) -> int | None:

@@ -202,16 +202,19 @@ def claim(
         The copies; the last reader that was looked at (0: there are no more); how many were suppressed.
     """
     rows = connection.execute(_due(issue_id, after, limit, now, without)).all()
-    gone = [row.subscriber_id for row in rows if row.status != "active" or (row.paused_until or 0) > now]
+    gone = [row.subscriber_id for row in rows if row.status != "active"]
+    paused = {row.subscriber_id for row in rows if row.status == "active" and (row.paused_until or 0) > now}
     late = set()
     if drop_before is not None:
-        late = {row.subscriber_id for row in rows if row.state == _S.QUEUED and 0 < row.due_at < drop_before} - set(
-            gone
-        )
-    not_taken = late.union(gone)
+        late = {row.subscriber_id for row in rows if row.state == _S.QUEUED and 0 < row.due_at < drop_before}
+        late -= paused.union(gone)
+    not_taken = late.union(gone, paused)
     taken = [row for row in rows if row.subscriber_id not in not_taken]
+    names = ("i", "s", "now", "said")
     said = "it came too late for the time that it was due at"
-    execute_rows(connection, _LATE, ("i", "s", "now", "said"), [(issue_id, number, now, said) for number in late])
+    execute_rows(connection, _LATE, names, [(issue_id, number, now, said) for number in late])
+    said = "its reader has asked for a pause"
+    execute_rows(connection, _LATE, names, [(issue_id, number, now, said) for number in paused])
     execute_rows(connection, _DROP, ("i", "s", "now"), [(issue_id, number, now) for number in gone])
     execute_rows(
         connection, _TAKE, ("i", "s", "sender", "now"), [(issue_id, row.subscriber_id, sender, now) for row in taken]
@@ -219,7 +222,7 @@ def claim(
     claims = [
         Claim(issue_id, row.subscriber_id, row.edition, row.attempts + 1, row.address, row.domain) for row in taken
     ]
-    return claims, rows[-1].subscriber_id if len(rows) == limit else 0, len(gone) + len(late)
+    return claims, rows[-1].subscriber_id if len(rows) == limit else 0, len(not_taken)
 
 
 def hand_over(connection: Connection, claims: Sequence[Claim], sender: int, now: int) -> set[tuple[int, int]]:

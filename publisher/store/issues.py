@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, delete, exists, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, delete, exists, func, insert, select, update
 
 from publisher.model import Edition, Issue
 from publisher.store.bulk import insert_rows
@@ -23,6 +23,7 @@ __all__ = [
     "carrying",
     "digests_begun",
     "editions",
+    "find",
     "force",
     "has_begun",
     "issue_files",
@@ -35,6 +36,7 @@ __all__ = [
     "note_errors",
     "pause",
     "pending_articles",
+    "public",
     "slots_taken",
     "withdrawn_from",
 ]
@@ -208,10 +210,55 @@ def issues(
         query = query.where(issue.c.slot >= int(since.timestamp()))
     if only is not None:
         query = query.where(issue.c.id.in_(list(only)))
-    return [
-        IssueRow(**{**row, "slot": datetime.fromtimestamp(row["slot"], UTC)})
-        for row in connection.execute(query).mappings()
-    ]
+    return [_issue_row(row) for row in connection.execute(query).mappings()]
+
+
+def _issue_row(row: RowMapping) -> IssueRow:
+    return IssueRow(**{**row, "slot": datetime.fromtimestamp(row["slot"], UTC)})
+
+
+def find(connection: Connection, digest: str, name: str) -> IssueRow | None:
+    """Return the issue of a digest that has this name."""
+    row = connection.execute(select(issue, _ARTICLES).where(issue.c.digest == digest, issue.c.name == name))
+    found = row.mappings().first()
+    return _issue_row(found) if found is not None else None
+
+
+def public(
+    connection: Connection,
+    digest: str,
+    *,
+    is_auto: bool,
+    name: str | None = None,
+    before: datetime | None = None,
+    after: datetime | None = None,
+    limit: int | None = None,
+) -> list[IssueRow]:
+    """Return issues of a digest that are out: staged, in order, and let go by an editor where one has to.
+
+    Args:
+        connection: to the store.
+        digest: its slug.
+        is_auto: whether its issues leave without an editor.
+        name: only the issue of that name.
+        before: only issues of earlier slots, newest first (as without it).
+        after: only issues of later slots, oldest first.
+        limit: so many at most.
+    """
+    query = select(issue, _ARTICLES).where(
+        issue.c.digest == digest, issue.c.is_staged, (issue.c.errors == 0) | issue.c.forced.is_not(None)
+    )
+    if not is_auto:
+        query = query.where(issue.c.approved.is_not(None))
+    if name is not None:
+        query = query.where(issue.c.name == name)
+    if before is not None:
+        query = query.where(issue.c.slot < int(before.timestamp()))
+    if after is not None:
+        query = query.where(issue.c.slot > int(after.timestamp()))
+    order = issue.c.slot if after is not None else issue.c.slot.desc()
+    rows = connection.execute(query.order_by(order).limit(limit)).mappings()
+    return [_issue_row(row) for row in rows]
 
 
 def articles_of(connection: Connection, issue_id: int) -> list[int]:

@@ -21,6 +21,7 @@ __all__ = [
     "find",
     "forget",
     "latest",
+    "mark_hers",
     "mark_used",
     "next_due",
     "settle",
@@ -105,6 +106,11 @@ def mark_used(connection: Connection, number: int, now: int) -> None:
     connection.execute(update(letter).where(letter.c.id == number).values(used_at=now))
 
 
+def mark_hers(connection: Connection, number: int, subscriber_id: int) -> None:
+    """Note which reader a letter has made: it goes when she does."""
+    connection.execute(update(letter).where(letter.c.id == number).values(subscriber_id=subscriber_id))
+
+
 def claim(connection: Connection, now: int, *, lease: int, limit: int) -> list[Letter]:
     """Take letters that are due, no two to one address; they are the caller's for so many seconds."""
     query = select(letter).where(letter.c.due_at <= now).order_by(letter.c.due_at, letter.c.id).limit(limit)
@@ -134,9 +140,11 @@ def next_due(connection: Connection) -> int | None:
     return None if found is None else int(found)
 
 
-def forget(connection: Connection, hashed: str) -> None:
-    """Take out everything that was written to an address."""
+def forget(connection: Connection, hashed: str, subscriber_id: int | None = None) -> None:
+    """Take out everything that was written to an address, and about a reader."""
     connection.execute(delete(letter).where(letter.c.hash == hashed))
+    if subscriber_id is not None:
+        connection.execute(delete(letter).where(letter.c.subscriber_id == subscriber_id))
 
 
 def sweep(connection: Connection, before: int) -> int:

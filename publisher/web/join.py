@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, Final
 from zoneinfo import available_timezones
 
@@ -21,6 +23,8 @@ from publisher.web.forms import Form, form_page
 
 __all__ = ["Join", "chosen", "fields_of", "zones"]
 
+#: Field → labels.
+Follows = Mapping[str, tuple[str, ...]]
 _AREAS: Final = ("Africa", "America", "Antarctica", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
 #: What a page calls the kinds of labels.
 _NAMES: Final = {
@@ -49,14 +53,23 @@ def zones() -> tuple[tuple[str, tuple[str, ...]], ...]:
     return tuple((area, tuple(one for one in every if one.startswith(f"{area}/"))) for area in _AREAS)
 
 
-def fields_of(db: Database) -> list[tuple[str, str, list[str]]]:
-    """Return (field, name, labels) of what readers can choose of."""
-    return [(name, _NAMES[name], labels) for name, labels in choices(db).items() if len(labels) > 1]
+def fields_of(db: Database, has: Follows) -> list[tuple[str, str, list[str]]]:
+    """Return (field, name, labels) of what readers can choose of: what there is, and what one has chosen before."""
+    return [
+        (name, _NAMES[name], labels) for name, labels in _offered(db, has).items() if len(labels) > 1 or has.get(name)
+    ]
 
 
-def chosen(site: Site, db: Database, form: Form) -> Wish:
-    """Return what was chosen, of what there is."""
-    offered = choices(db)
+def _offered(db: Database, has: Follows) -> dict[str, list[str]]:
+    return {
+        name: sorted({*labels, *has.get(name, ())}, key=str.casefold) if has.get(name) else labels
+        for name, labels in choices(db).items()
+    }
+
+
+def chosen(site: Site, db: Database, form: Form, has: Follows = MappingProxyType({})) -> Wish:
+    """Return what was chosen, of what there is and what a reader has."""
+    offered = _offered(db, has)
     follows = {
         name: tuple(label for label in form.many(name) if label in set(labels)) for name, labels in offered.items()
     }
@@ -104,7 +117,7 @@ class Join:
         context = self._context
         values: dict[str, Any] = {
             "digests": list(context.site.digests.items()),
-            "fields": fields_of(context.db),
+            "fields": fields_of(context.db, {}),
             "zones": zones(),
             "wish": wish,
             "address": address,
@@ -145,7 +158,7 @@ class Join:
 
     def _open(self, request: Request) -> Opened:
         context = self._context
-        with context.db.write() as connection:
+        with context.db.read() as connection:
             found = open_letter(context.site, connection, request.query_params.get("t", ""), context.now())
         if found is None:
             raise HTTPException(404)

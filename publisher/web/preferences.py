@@ -46,7 +46,7 @@ class PreferencesPage:
 
     def _reader(self, request: Request) -> int:
         context = self._context
-        with context.db.write() as connection:
+        with context.db.read() as connection:
             number = actions.reader_of(
                 context.site,
                 connection,
@@ -82,7 +82,7 @@ class PreferencesPage:
         values = {
             "address": found.address,
             "digests": list(context.site.digests.items()),
-            "fields": fields_of(context.db),
+            "fields": fields_of(context.db, reader.follows),
             "zones": zones(),
             "wish": Wish(digests=reader.digests, follows=reader.follows, zone=reader.zone),
             "own_zone": reader.zone,
@@ -103,7 +103,9 @@ class PreferencesPage:
 
     def _save(self, number: int, form: Form) -> str:
         context = self._context
-        wish = chosen(context.site, context.db, form)
+        with context.db.read() as connection:
+            found = actions.preferences_of(context.site, connection, number, context.now())
+        wish = chosen(context.site, context.db, form, found.reader.follows if found is not None else {})
         self._write(lambda connection: actions.save(context.site, connection, number, wish, context.now()))
         if not wish.digests:
             return "Saved: no newsletter comes to you any more."

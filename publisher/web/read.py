@@ -30,6 +30,8 @@ __all__ = ["Read"]
 #: Articles on the front page, and issues of each newsletter on the page of newsletters.
 _FRONT: Final = 15
 _ISSUES: Final = 3
+#: Issues on a newsletter's own page; older ones are reached one from the other.
+_SHELF: Final = 500
 #: Seconds for which a page may be kept.
 _AGE: Final = 60
 _BODY: Final = re.compile(r"<body\b[^>]*>")
@@ -93,11 +95,14 @@ class Read:
     def _newsletters(self, request: Request) -> Response:
         context, site = self._context, self._context.site
         with context.db.read() as connection:
-            rows = public_issues(connection, site)
-        shelves = [
-            (slug, digest.title, [self._listed(row) for row in rows if row.digest == slug][:_ISSUES])
-            for slug, digest in site.digests.items()
-        ]
+            shelves = [
+                (
+                    slug,
+                    digest.title,
+                    [self._listed(row) for row in public_issues(connection, site, slug, limit=_ISSUES)],
+                )
+                for slug, digest in site.digests.items()
+            ]
         return context.page("newsletters.html.j2", {"shelves": shelves}, age=_AGE)
 
     def _newsletter(self, request: Request) -> Response:
@@ -106,7 +111,7 @@ class Read:
         if slug not in site.digests:
             raise HTTPException(404)
         with context.db.read() as connection:
-            rows = public_issues(connection, site, slug)
+            rows = public_issues(connection, site, slug, limit=_SHELF)
         values = {"slug": slug, "heading": site.digests[slug].title, "issues": [self._listed(row) for row in rows]}
         return context.page("newsletter.html.j2", values, age=_AGE)
 

@@ -335,6 +335,23 @@ def test_a_reader_chooses(town: Town) -> None:
     assert town.choose(link, "nonsense").status == 400
 
 
+def test_what_a_reader_has_and_no_page_offers_stays_hers(town: Town) -> None:
+    link = town.joined()
+    add(town.kit.site, ANN, NOW, follows={"tags": ["Rare"], "topics": ["Water"]}, zone="Asia/Tokyo")
+    page = town.ann.get(link).text
+    assert 'value="Rare" checked' in page and "<option selected>Asia/Tokyo" in page
+    town.choose(link, "save", digest=["daily"], tags=["Rare"], topics=["Water", "Trade"])
+    found = town.reader()
+    assert (
+        found is not None and found.follows["tags"] == ("Rare",) and set(found.follows["topics"]) == {"Water", "Trade"}
+    )
+    # The newsroom's clock is a choice, too.
+    assert found.zone is None
+    town.choose(link, "save", digest=["daily"])
+    found = town.reader()
+    assert found is not None and not any(found.follows.values())
+
+
 def test_the_link_in_a_copy_leads_to_her_preferences(town: Town) -> None:
     town.settings("[mail]\n", f'[mail]\npreferences = "{BASE}/preferences"\n')
     add(town.kit.site, ANN, NOW, digests=["daily"])
@@ -355,11 +372,24 @@ def test_who_pauses_gets_nothing_until_then(town: Town) -> None:
     # Also what is on its way already.
     town.kit.issue("three", now=NOW + timedelta(hours=1))
     assert "No mail comes before 2026-11-26" in town.choose(link, "pause", until="2026-11-26").text
+    with town.kit.open() as db, db.write() as connection:
+        from sqlalchemy import text
+
+        connection.execute(text("UPDATE delivery SET state = 'queued', answer = NULL"))
     before = len(town.server.accepted)
     deliver(town.kit.site, "daily", clock=town.clock.now)
     town.kit.issue("four", now=NOW + timedelta(hours=2))
     deliver(town.kit.site, "daily", clock=town.clock.now)
     assert len(town.server.accepted) == before
+    with town.kit.open() as db, db.read() as connection:
+        from publisher.store import deliveries
+
+        row = next(one for one in issues.issues(connection) if one.digest == "daily" and "Three" in one.subject)
+        copy = deliveries.delivery_of(connection, row.id, 1)
+        assert copy is not None and (copy.state.value, copy.answer) == (
+            "suppressed",
+            "its reader has asked for a pause",
+        )
     # The day has come: what is sent is sent by the machine's own clock.
     with town.kit.open() as db, db.write() as connection:
         subscribers.save_old(connection, [(1, {"paused_until": int(datetime.now(UTC).timestamp())})])
@@ -415,6 +445,19 @@ def test_data_are_shown_and_erased_by_a_letter_alone(town: Town) -> None:
         left = [tuple(row) for row in connection.execute(text("SELECT address FROM letter"))]
     assert left == []
     assert town.ann.post(letter.link).status == 404
+
+
+def test_nothing_is_left_of_who_has_moved_and_is_erased(town: Town) -> None:
+    link = town.joined()
+    town.choose(link, "move", address="ann@new.example.org")
+    for letter in town.post_office():
+        town.ann.post(letter.link)
+    forget(town.kit.site, "ann@new.example.org", NOW)
+    with town.kit.open() as db, db.read() as connection:
+        from sqlalchemy import text
+
+        left = [row for (row,) in connection.execute(text("SELECT address || wish FROM letter"))]
+    assert not [row for row in left if "ann@" in row], left
 
 
 # -- a feed of her own -------------------------------------------------------------------------------

@@ -104,12 +104,23 @@ def test_nobody_counts_clicks_by_default(mail_kit: MailKit) -> None:
     web.close()
 
 
+def test_an_editor_who_looks_at_a_draft_is_no_reader(mail_kit: MailKit) -> None:
+    mail_kit.add_settings("\n[web]\nclicks = true\n")
+    mail_kit.issue("one")
+    (link,) = links(mail_kit, "index.html")
+    web = Web(mail_kit.site)
+    assert Visitor(web).get(link, user_agent=PERSON).status == 302
+    web.close()
+    (issue,) = stats(mail_kit.site, NOW + timedelta(days=1), days=30).issues
+    assert issue.clicks == (0, 0)
+
+
 def test_clicks_are_counted_where_the_settings_say_so(any_mail_kit: MailKit) -> None:
     kit = any_mail_kit
     kit.settings(
         (kit.root / "publisher.toml")
         .read_text()
-        .replace('"The Daily"', '"The Daily"\n[digests.daily.utm]\nsource = "us"')
+        .replace('"The Daily"', '"The Daily"\nsend = "auto"\n[digests.daily.utm]\nsource = "us"')
     )
     kit.add_settings("\n[web]\nclicks = true\n")
     kit.issue("one")
