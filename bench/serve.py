@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import parse_qs, urlencode, urlsplit
 from urllib.request import Request, urlopen
 
 from bench.delivery import sink, site, wait_for, write_settings
@@ -124,6 +128,78 @@ def accepted(folder: Path) -> int:
     return sum(states.get(DeliveryState.ACCEPTED, 0) for states in counts.values())
 
 
+def heard(times: int) -> None:
+    """Measure how long it takes from the end of an article's writing to a WebSub subscriber's callback."""
+    told: list[float] = []
+
+    class Callback(BaseHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(parse_qs(urlsplit(self.path).query)["hub.challenge"][0].encode())
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            told.append(time.monotonic())
+            self.send_response(204)
+            self.end_headers()
+
+    with tempfile.TemporaryDirectory() as name, ThreadingHTTPServer(("127.0.0.1", 0), Callback) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        folder, ours = Path(name), free_port()
+        (folder / "articles").mkdir()
+        (folder / "publisher.toml").write_text(
+            _SETTINGS.format(port=ours) + '[web]\nhub = true\nhub_networks = ["127.0.0.0/8"]\n'
+        )
+        command = [sys.executable, "-m", "publisher", "serve", "--port", str(ours), "--site", name]
+        waits: dict[str, list[float]] = {"articles/": [], "publish now": []}
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            wait_for(ours)
+            write(folder, 0)
+            time.sleep(3)
+            fields = {
+                "hub.mode": "subscribe",
+                "hub.topic": f"http://127.0.0.1:{ours}/feeds/all.atom",
+                "hub.callback": f"http://127.0.0.1:{server.server_address[1]}/",
+            }
+            with urlopen(f"http://127.0.0.1:{ours}/hub", urlencode(fields).encode()):
+                time.sleep(1)
+            for number in range(1, times + 1):
+                waits["articles/"].append(waited(told, lambda number=number: write(folder, number)))
+            process.send_signal(signal.SIGTERM)
+            process.wait()
+        command = [sys.executable, "-m", "publisher", "serve", "--no-run", "--port", str(ours), "--site", name]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            wait_for(ours)
+            now = [sys.executable, "-m", "publisher", "now", "--feeds-only", "--site", name]
+            for number in range(times + 1, 2 * times + 1):
+                write(folder, number)
+                waits["publish now"].append(
+                    waited(told, lambda: subprocess.run(now, check=True, stdout=subprocess.DEVNULL))
+                )
+            process.terminate()
+        server.shutdown()
+    for what, found in waits.items():
+        print(f"  from {what} to a subscriber's callback: {sorted(found)[len(found) // 2] * 1000:.0f} ms")
+
+
+def write(folder: Path, number: int) -> None:
+    """Write an article."""
+    (folder / "articles" / f"{number}.md").write_text(f'---\ntitle: "S{number}"\ndate: 2026-11-20\n---\nText.\n')
+
+
+def waited(told: list[float], work: Callable[[], object]) -> float:
+    """Return the seconds from the beginning of some work until somebody was told."""
+    before, began = len(told), time.monotonic()
+    work()
+    while len(told) == before:
+        time.sleep(0.005)
+    return told[before] - began
+
+
 def many(feeds: int) -> None:
     """Measure the memory when every one of so many feeds was asked for, in three formats and two encodings."""
     with tempfile.TemporaryDirectory() as name:
@@ -188,6 +264,7 @@ def main() -> None:
                 print(f"  {label:<10} nginx {a:9,.0f} {a99:>9}   publish serve {b:9,.0f} {b99:>9}   {b / a:.2f}x")
             print(f"  memory of publish serve: {memory(pid)} MB")
     busy(seconds)
+    heard(5)
     many(1000)
 
 

@@ -21,12 +21,13 @@ from publisher.actions.runners import FOLDER, RunnerFile, alone, living_runners
 from publisher.cadence import Timetable, parse_cadence
 from publisher.clock import Clock
 from publisher.errors import PublisherError, StoreError
-from publisher.schedule import make_log
+from publisher.schedule import Runner, make_log
 from publisher.schedule.lane import Lane, Stopped, back_off
 from publisher.schedule.notify import Notifier
 from publisher.schedule.trigger import SlotTrigger
 from publisher.schedule.watcher import Watcher
 from tests.clockwork import FastClock, SetClock
+from tests.conftest import NOW, SiteKit
 
 NOW = datetime(2026, 11, 23, 6, 59, 30, tzinfo=UTC)
 
@@ -241,3 +242,22 @@ def test_one_at_a_time_is_alone(tmp_path: Path) -> None:
         assert (first, second) == (True, False)
     with alone(tmp_path, "mail") as third:
         assert third
+
+
+def test_a_runner_that_is_late_is_not_ready(kit: SiteKit) -> None:
+    clock = SetClock(NOW)
+    runner = Runner(kit.site, make_log(io.StringIO(), as_json=True), clock=clock)
+    health = runner.lanes["publish"].health
+    assert runner.trouble() == "articles/ was not read yet"
+    health.runs, health.began_at, health.ended_at = 1, NOW, NOW
+    clock.pass_by(minutes=5)
+    assert runner.trouble() == ""
+    clock.pass_by(minutes=2)
+    assert runner.trouble() == "publish has not run for 7 minutes"
+    # At it by now: a large import takes its time, and the next look is at its end.
+    health.began_at = clock.now()
+    assert runner.trouble() == ""
+    health.failures = 2
+    assert "failed 2 time(s)" in runner.trouble()
+    for db in runner._databases:
+        db.close()
