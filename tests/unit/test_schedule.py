@@ -27,7 +27,7 @@ from publisher.schedule.notify import Notifier
 from publisher.schedule.trigger import SlotTrigger
 from publisher.schedule.watcher import Watcher
 from tests.clockwork import FastClock, SetClock
-from tests.conftest import NOW, SiteKit
+from tests.conftest import SiteKit
 
 NOW = datetime(2026, 11, 23, 6, 59, 30, tzinfo=UTC)
 
