@@ -44,6 +44,8 @@ def article_values(article: Article, *, site_title: str, base_url: str, language
     return {
         **line,
         "heading": article.title,
+        # What stands for a missing dek in lists would stand above the text that it is the beginning of.
+        "standfirst": article.dek or "",
         "published": article.published.isoformat(),
         "changed": article.changed.isoformat() if article.changed != article.published else "",
         "authors": [

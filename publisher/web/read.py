@@ -139,6 +139,7 @@ class Read:
             "previous": self._listed(found.previous) if found.previous else None,
             "next": self._listed(found.next) if found.next else None,
             "light": site.theme.light_palette,
+            "dark": site.theme.dark_palette,
         }
         strip = render(site.templates_dir, "web/strip.html.j2", values)
         canonical = f'<link rel="canonical" href="{html.escape(self._address(found.issue))}">'

@@ -160,8 +160,9 @@ def test_a_person_leaves_and_comes_back(
             page.get_by_role("button", name="That was a slip").click()
             assert page.get_by_role("heading", level=1).inner_text() == "Welcome back"
             # With the keyboard alone.
-            page.keyboard.press("Tab")
-            page.keyboard.press("Enter")
+            for key in ("Tab", "Enter", "Tab", "Enter"):
+                # Past what stands above the page, by the link that is there for that.
+                page.keyboard.press(key)
             page.get_by_role("heading", name="You have left The Daily").wait_for()
             assert said == []
             if scripts:

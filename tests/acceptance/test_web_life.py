@@ -137,6 +137,9 @@ def test_from_the_form_to_the_end(
         assert "Water Rises" in digest and b"Water Rises" in get(own)[1]
         page.goto(f"{serving.url}/newsletters/")
         guest.look("newsletters")
+        page.get_by_role("link", name="The Daily: Water Rises").click()
+        guest.look("issue")
+        page.get_by_role("link", name="← No. 1").click()
         page.goto(f"{serving.url}/2026/11/water-rises")
         guest.look("article")
         leave = re.findall(rf"{serving.url}/newsletters/leave\S+", digest)[0]
