@@ -17,7 +17,7 @@ from publisher.config import Site
 from publisher.errors import PublisherError
 from publisher.schedule.lane import Stopped, back_off
 from publisher.schedule.logs import Log
-from publisher.store import announcements, articles, hub, letters, slots
+from publisher.store import announcements, articles, hub, letters, listening, slots
 from publisher.store.database import Database
 from publisher.store.slots import Claimed
 
@@ -27,6 +27,8 @@ __all__ = ["Jobs"]
 _KEPT: Final = timedelta(days=90)
 #: A letter's link is good for a week at most; whoever it went to is forgotten after that.
 _LETTERS_KEPT: Final = timedelta(days=8)
+#: Who listened is kept for a year and a month: one year can be held against the other.
+_LISTENERS_KEPT: Final = timedelta(days=400)
 #: No job is begun again sooner than this for what it left undone without a failure.
 _BREATH: Final = timedelta(seconds=15)
 #: An issue of which no copy waits is looked at again after this: somebody may have put copies back.
@@ -300,12 +302,13 @@ class Jobs:
             self._log.info("bounces read", **said, suppressed=len(found.suppressed))
 
     def sweep(self) -> None:
-        """Forget slots and letters that nobody asks for any more."""
+        """Forget slots, letters, leases and figures that nobody asks for any more."""
         _, db = self.current
         with db.write() as connection:
             removed = slots.forget_old(connection, self._clock.now() - _KEPT)
             letters.sweep(connection, int((self._clock.now() - _LETTERS_KEPT).timestamp()))
             hub.sweep(connection, int(self._clock.now().timestamp()))
+            listening.forget_before(connection, (self._clock.now() - _LISTENERS_KEPT).date().isoformat())
         if removed:
             self._log.info("swept", slots=removed)
 

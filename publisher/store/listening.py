@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Final
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
+from publisher.store.bulk import insert_rows
 from publisher.store.web import click, listening
 
-__all__ = ["Heard", "add_click", "clicks", "heard_since", "note"]
+__all__ = ["Heard", "add_click", "clicks", "forget_before", "heard_since", "note"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,24 +30,42 @@ class Heard:
     unchanged: int
 
 
-def note(connection: Connection, rows: Iterable[Heard]) -> None:
+_MINE: Final = (
+    (listening.c.day == bindparam("d")) & (listening.c.feed == bindparam("f")) & (listening.c.program == bindparam("p"))
+)
+_MORE: Final = (
+    update(listening).where(_MINE).values(subscribers=bindparam("s"), requests=bindparam("r"), unchanged=bindparam("u"))
+)
+
+
+def note(connection: Connection, rows: Sequence[Heard]) -> None:
     """Add requests to their days; of numbers of readers the greatest counts, however often it was told."""
+    query = select(listening).where(listening.c.day.in_({one.day for one in rows}))
+    known = {(row.day, row.feed, row.program): row for row in connection.execute(query)}
+    more, fresh = [], []
     for one in rows:
-        mine = (listening.c.day == one.day) & (listening.c.feed == one.feed) & (listening.c.program == one.program)
-        before = connection.execute(select(listening).where(mine).with_for_update()).first()
+        before = known.get((one.day, one.feed, one.program))
         if before is None:
-            values = {"day": one.day, "feed": one.feed, "program": one.program, "subscribers": one.subscribers}
-            connection.execute(insert(listening).values(**values, requests=one.requests, unchanged=one.unchanged))
+            fresh.append(asdict(one))
             continue
-        connection.execute(
-            update(listening)
-            .where(mine)
-            .values(
-                subscribers=max(before.subscribers, one.subscribers),
-                requests=before.requests + one.requests,
-                unchanged=before.unchanged + one.unchanged,
-            )
+        more.append(
+            {
+                "d": one.day,
+                "f": one.feed,
+                "p": one.program,
+                "s": max(before.subscribers, one.subscribers),
+                "r": before.requests + one.requests,
+                "u": before.unchanged + one.unchanged,
+            }
         )
+    insert_rows(connection, listening, fresh)
+    if more:
+        connection.execute(_MORE, more)
+
+
+def forget_before(connection: Connection, day: str) -> int:
+    """Take out what was counted before a day; return how many rows that were."""
+    return connection.execute(delete(listening).where(listening.c.day < day)).rowcount
 
 
 def heard_since(connection: Connection, day: str) -> list[Heard]:

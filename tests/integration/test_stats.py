@@ -13,10 +13,10 @@ import pytest
 from click.testing import CliRunner
 
 from publisher.actions.deliver import deliver
-from publisher.actions.stats import stats
+from publisher.actions.stats import Heard, note_listening, stats
 from publisher.cli import publish as command_line
 from publisher.model import LetterKind
-from publisher.store import issues, letters
+from publisher.store import issues, letters, listening
 from publisher.web import Web
 from publisher.web.metrics import Metrics
 from tests.clockwork import SetClock
@@ -55,6 +55,19 @@ def test_who_listens_is_kept_by_the_day(any_kit: SiteKit) -> None:
     assert feed.days == {"2026-11-23": 48, "2026-11-24": 46}
     (feed,) = stats(any_kit.site, clock.now(), days=1).feeds
     assert (feed.day, feed.subscribers) == ("2026-11-24", 46)
+
+
+def test_figures_are_not_kept_for_ever(any_kit: SiteKit) -> None:
+    with any_kit.open() as db:
+        rows = [
+            Heard(day=day, feed="all", program="direct", subscribers=1, requests=2, unchanged=1)
+            for day in ("2025-10-01", "2026-11-23")
+        ]
+        note_listening(db, rows)
+        note_listening(db, [])
+        with db.write() as connection:
+            assert listening.forget_before(connection, "2025-10-02") == 1
+            assert [one.day for one in listening.heard_since(connection, "")] == ["2026-11-23"]
 
 
 def test_no_address_is_written_down(kit: SiteKit) -> None:
