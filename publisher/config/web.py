@@ -53,6 +53,8 @@ class WebSettings(Settings):
     #: How often one address may post a form, and how often all of its network together.
     form_limit: Rate = "20/hour"
     network_limit: Rate = "200/hour"
+    #: How often everybody together may ask to join: each time may be a letter to somebody who has not asked.
+    join_limit: Rate = "2000/hour"
     #: What links in confirmations are signed with, the newest first; made of the site's secret by default.
     keys: tuple[Secret, ...] = ()
     #: Days for which browsers are told to come by https only, where base_url is https; 0 for not.

@@ -30,6 +30,7 @@ class Guard:
     def __init__(self, site: Site) -> None:
         self._own: RateLimitItem = parse(site.web.form_limit)
         self._network: RateLimitItem = parse(site.web.network_limit)
+        self._all: RateLimitItem = parse(site.web.join_limit)
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
         parts = urlsplit(site.base_url)
         self._origin = f"{parts.scheme}://{parts.netloc}".lower()
@@ -39,8 +40,10 @@ class Guard:
         """Count a posted form; return the seconds to wait before the next where it is one too many, 0 where not."""
         address = request.client.host if request.client else ""
         own, network = _neighbours(address)
-        rates = _PROGRAMS if form == "hub" else (self._own, self._network)
-        for item, key in zip(rates, (own, network), strict=True):
+        rates = [*_PROGRAMS] if form == "hub" else [self._own, self._network]
+        if form == "join":
+            rates.append(self._all)
+        for item, key in zip(rates, (own, network, "everybody"), strict=False):
             if not self._limiter.hit(item, form, key):
                 until = self._limiter.get_window_stats(item, form, key).reset_time
                 return max(1, int(until - time.time()) + 1)

@@ -116,6 +116,22 @@ def test_ten_thousand_posts_of_one_address_are_one_letter(fort: Fort) -> None:
     assert other_form.status == 404
 
 
+def test_from_everywhere_together_there_is_an_end_too(fort: Fort) -> None:
+    path = fort.kit.root / "publisher.toml"
+    path.write_text(path.read_text() + '\n[web]\njoin_limit = "5/hour"\n')
+    fort.web.close()
+    fort.web = Web(fort.kit.site, clock=SetClock(NOW))
+    statuses = [
+        Visitor(fort.web, f"203.{number}.113.9")
+        .post(f"{BASE}/join", {"address": f"reader{number}@mail.example.org", "digest": "daily"})
+        .status
+        for number in range(8)
+    ]
+    assert statuses == [200] * 5 + [429] * 3 and fort.letters == 5
+    # Who has had her letter can answer it.
+    assert Visitor(fort.web, "203.9.113.9").post(f"{BASE}/confirm?t=x").status == 404
+
+
 @pytest.mark.parametrize(
     ("one", "other", "are_one"),
     [
