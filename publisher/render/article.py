@@ -10,6 +10,7 @@ from markupsafe import Markup
 from publisher.markup import absolute_urls, direction, excerpt, plain_text, safe_url
 from publisher.model import Article
 from publisher.render.dates import long_date
+from publisher.render.story import short_date
 
 __all__ = ["article_values", "story_line"]
 
@@ -25,7 +26,7 @@ def story_line(article: Article, language: str) -> dict[str, Any]:
         "dek": article.dek or excerpt(plain_text(article.body), _WORDS),
         "kicker": " · ".join(label for label in (article.topic, article.region) if label),
         "byline": ", ".join(author.name for author in article.authors),
-        "day": long_date(article.published, language).partition(", ")[2] or long_date(article.published, language),
+        "day": short_date(article.published, language),
         "direction": direction(article.title),
         "language": article.language or language,
     }

@@ -18,7 +18,7 @@ from publisher.render.templates import render
 from publisher.web.policy import policy, strict_transport
 from publisher.web.shelf import Shelf, Staged
 
-__all__ = ["Feeds", "Heard", "Message", "Receive", "Scope", "Send", "say"]
+__all__ = ["Feeds", "Heard", "Message", "Receive", "Scope", "Send", "is_among", "say"]
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -277,12 +277,17 @@ def _is_known(asked: Mapping[bytes, bytes], etag: bytes, seconds: int) -> bool:
     """Tell whether who asks has these bytes: by ETag, and where none is named by time (RFC 9110 §13.2.2)."""
     tags = asked.get(b"if-none-match")
     if tags is not None:
-        if tags == etag:
-            return True
-        # The comparison is a weak one (§13.1.2): a cache on the way may have marked ours so.
-        return any(tag.strip().removeprefix(b"W/") in (etag, b"*") for tag in tags.split(b","))
+        return tags == etag or is_among(etag, tags)
     since = asked.get(b"if-modified-since")
     return since is not None and _seconds(since) >= seconds
+
+
+def is_among(etag: bytes, tags: bytes) -> bool:
+    """Tell whether an ETag is among those of an If-None-Match header; ``*`` is any.
+
+    The comparison is a weak one (RFC 9110 §13.1.2): a cache on the way may have marked ours so.
+    """
+    return any(tag.strip().removeprefix(b"W/") in (etag, b"*") for tag in tags.split(b","))
 
 
 @lru_cache(maxsize=4096)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import html
 import re
-from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -24,6 +22,8 @@ from publisher.render.templates import render
 from publisher.store.issues import IssueRow
 from publisher.web.agents import is_program
 from publisher.web.context import Context
+from publisher.web.feeds import is_among
+from publisher.web.shelf import etag_of
 
 __all__ = ["Read"]
 
@@ -120,7 +120,7 @@ class Read:
             "number": row.number,
             "subject": row.subject,
             "url": self._address(row),
-            "day": _day(row.slot.astimezone(self._context.site.tz), self._context.site.language),
+            "day": long_date(row.slot.astimezone(self._context.site.tz), self._context.site.language),
         }
 
     def _address(self, row: IssueRow) -> str:
@@ -169,19 +169,14 @@ class Read:
             body = personal_feed(site, context.db, request.path_params["feed_pass"], form, context.now())
         if body is None:
             raise HTTPException(404)
-        tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+        tag = etag_of(body)
         headers = {
-            "etag": tag,
+            "etag": tag.decode(),
             "cache-control": "private, max-age=300",
             "x-robots-tag": "noindex",
             "referrer-policy": "no-referrer",
             "x-content-type-options": "nosniff",
         }
-        known = [one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")]
-        if tag in known or "*" in known:
+        if is_among(tag, request.headers.get("if-none-match", "").encode()):
             return Response(status_code=304, headers=headers)
         return Response(body, headers=headers, media_type=TYPES[suffix])
-
-
-def _day(moment: datetime, language: str) -> str:
-    return long_date(moment, language)

@@ -13,7 +13,7 @@ from email.utils import formatdate
 from pathlib import Path
 from typing import Final
 
-__all__ = ["Encoded", "Shelf", "Staged"]
+__all__ = ["Encoded", "Shelf", "Staged", "etag_of"]
 
 #: Content-Encoding → the suffix of the compressed twin. What is smaller first.
 _TWINS: Final = (("br", ".br"), ("gzip", ".gz"))
@@ -137,5 +137,10 @@ def _contents(name: str) -> tuple[tuple[int, int, int], bytes] | None:
         return None
 
 
+def etag_of(body: bytes) -> bytes:
+    """Return a strong ETag of these very bytes (RFC 9110 §8.8.3)."""
+    return b'"%s"' % hashlib.blake2b(body, digest_size=12).hexdigest().encode()
+
+
 def _encoded(body: bytes) -> Encoded:
-    return Encoded(body, b'"%s"' % hashlib.blake2b(body, digest_size=12).hexdigest().encode())
+    return Encoded(body, etag_of(body))
