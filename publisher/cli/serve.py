@@ -80,7 +80,8 @@ def command(folder: Path, host: str, port: int, no_run: bool, metrics: str | Non
     gc.collect()
     gc.freeze()
     try:
-        log.info("serving", host=host, port=sock.getsockname()[1], feeds=site.feeds_url)
+        where = {"host": host, "port": sock.getsockname()[1], "feeds": site.feeds_url}
+        log.info("serving", **where, joining=site.can_be_joined)
         server.run(sockets=[sock])
     finally:
         error = beside.end() if beside is not None else None
