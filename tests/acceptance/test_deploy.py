@@ -58,6 +58,18 @@ def test_the_container_is_put_together_of_what_there_is() -> None:
     # Nobody is root when it runs.
     assert [line for line in lines if line.startswith("USER")] == ["USER publisher"]
     assert '"publish", "serve"' in lines[-1] and "serve" in COMMANDS
+    # Nothing of a site gets into it, and everything that the package is made of does.
+    ignored = (DEPLOY / "Dockerfile.dockerignore").read_text().splitlines()
+    allowed = {line[1:] for line in ignored if line.startswith("!")}
+    assert "*" in ignored and allowed == {
+        "publisher",
+        "templates",
+        "pyproject.toml",
+        "constraints.txt",
+        "README.md",
+        "LICENSE",
+    }
+    assert all((DEPLOY.parent.parent / name).exists() for name in allowed)
     made = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
     assert set(made) == {"services", "volumes"} and set(made["services"]) == {"publisher", "caddy"}
     build = made["services"]["publisher"]["build"]
