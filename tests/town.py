@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import html
 import re
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from publisher.actions.letters import send_letters
 from publisher.store import subscribers
@@ -73,3 +76,15 @@ class Town:
 
 def href_of(answer: Answer, part: str) -> str:
     return next(html.unescape(one) for one in re.findall(r'href="([^"]+)"', answer.text) if part in one)
+
+
+def together(calls: Sequence[Callable[[], Answer]]) -> list[Answer]:
+    """Do all of it at the same moment, and return what came of each."""
+    gate = threading.Barrier(len(calls))
+
+    def one(call: Callable[[], Answer]) -> Answer:
+        gate.wait(30)
+        return call()
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(one, calls))

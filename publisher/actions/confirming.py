@@ -53,14 +53,23 @@ def open_letter(site: Site, connection: Connection, seal: str, now: datetime) ->
     return Opened(letter=letter, is_good=found[1]) if letter is not None and found is not None else None
 
 
-def answer(site: Site, connection: Connection, letter: Letter, now: datetime) -> Answered:
-    """Do what a letter asked, in the caller's transaction; done again it changes nothing."""
+def answer(site: Site, connection: Connection, seal: str, now: datetime) -> Answered | None:
+    """Do what a letter asked, in the caller's transaction; done again it changes nothing.
+
+    None where the link is none of ours, or too old.
+    """
+    # Who presses twice at the same moment has pressed once: what the link is of is read with nobody beside.
+    subscribers.alone(connection)
+    opened = open_letter(site, connection, seal, now)
+    if opened is None or not opened.is_good:
+        return None
+    letter = opened.letter
     is_first = letter.used_at is None
     if letter.kind is LetterKind.DOWNLOAD:
         letters.mark_used(connection, letter.id, int(now.timestamp()))
         return Answered(data=_data(site, connection, letter))
     if letter.kind is LetterKind.ERASE:
-        forget_address(connection, site, read_address(letter.address), now)
+        _erase(site, connection, letter, now)
         return Answered()
     if is_first:
         letters.mark_used(connection, letter.id, int(now.timestamp()))
@@ -68,6 +77,13 @@ def answer(site: Site, connection: Connection, letter: Letter, now: datetime) ->
         number = finish_joining(connection, site, letter, now) if is_first else _reader(connection, letter)
         return Answered(preferences=preferences_link(site, connection, number, now) if number is not None else "")
     return _move(site, connection, letter, now)
+
+
+def _erase(site: Site, connection: Connection, letter: Letter, now: datetime) -> None:
+    """Erase whoever the letter was to, at the address that it went to and at the one that she has now."""
+    reader = subscribers.find(connection, letter.subscriber_id) if letter.subscriber_id is not None else None
+    for text in dict.fromkeys([letter.address, *([reader.address] if reader is not None else [])]):
+        forget_address(connection, site, read_address(text), now)
 
 
 def _reader(connection: Connection, letter: Letter) -> int | None:

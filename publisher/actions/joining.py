@@ -80,6 +80,7 @@ def ask_to_join(site: Site, db: Database, address: str, wish: Wish, now: datetim
 
 
 def _ask(connection: Connection, site: Site, address: Address, wish: Wish, now: datetime) -> None:
+    subscribers.alone(connection)
     seconds = int(now.timestamp())
     hashed = keyring(site, connection).address_hash(address.key)
     if any(why.reason not in _MAY_RETURN for why in subscribers.suppressions(connection, [hashed]).values()):

@@ -147,6 +147,7 @@ def ask_about_her_data(site: Site, connection: Connection, number: int, kind: Le
 def _ask(
     site: Site, connection: Connection, number: int, kind: LetterKind, wish: Mapping[str, Any], now: datetime
 ) -> int | None:
+    subscribers.alone(connection)
     reader = subscribers.find(connection, number)
     if reader is None or reader.status != "active":
         return None
@@ -165,6 +166,7 @@ def ask_to_move(site: Site, db: Database, number: int, address: str, now: dateti
     """
     found = read_address(address)
     with db.write() as connection:
+        subscribers.alone(connection)
         ring = keyring(site, connection)
         hashed, seconds = ring.address_hash(found.key), int(now.timestamp())
         is_asked = letters.latest(connection, hashed, INVITING, seconds - int(COOL_DOWN.total_seconds())) is not None

@@ -156,6 +156,7 @@ def _import_page(
     """Take a page of lines, in one transaction."""
     seconds = int(now.timestamp())
     with db.write() as connection:
+        store.alone(connection)
         hashes = {one.address.key: ring.address_hash(one.address.key) for one in page}
         barred = store.suppressions(connection, hashes.values())
         known = store.ids_by_key(connection, hashes)
@@ -304,6 +305,7 @@ def add(
 
 def admit(connection: Connection, site: Site, line: Line, now: datetime) -> Subscriber:
     """Let a reader in, or give one who is there what the line says of her; return her. In the caller's transaction."""
+    store.alone(connection)
     known = store.by_key(connection, line.address.key)
     if known is None:
         _add(connection, [line], (), int(now.timestamp()), {})
@@ -356,6 +358,7 @@ def forget(site: Site, address: str, now: datetime) -> bool:
 
 def forget_address(connection: Connection, site: Site, address: Address, now: datetime) -> bool:
     """Erase a person in the caller's transaction; False where she was not there."""
+    store.alone(connection)
     ring = keyring(site, connection)
     reader = store.by_key(connection, address.key)
     hashed = ring.address_hash(address.key)

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from publisher.model import LetterKind
+from publisher.store.sources import count_up
 from publisher.store.web import letter
 
 __all__ = [
@@ -63,8 +64,12 @@ def add(
     subscriber_id: int | None = None,
     wish: Mapping[str, Any] | None = None,
 ) -> int:
-    """Have a letter sent as soon as may be; return its number."""
-    number = int(connection.execute(select(func.coalesce(func.max(letter.c.id), 0))).scalar_one()) + 1
+    """Have a letter sent as soon as may be; return its number.
+
+    No number comes twice: a link is of a number, and outlives the letter whose reader was erased.
+    """
+    last = int(connection.execute(select(func.coalesce(func.max(letter.c.id), 0))).scalar_one())
+    number = count_up(connection, "letters", 1, at_least=last) + 1
     connection.execute(
         insert(letter).values(
             id=number,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, select, text
 
 from publisher.store.bulk import insert_rows
 from publisher.store.schema import bucket, meta, problem, source
@@ -13,10 +14,12 @@ from publisher.store.schema import bucket, meta, problem, source
 __all__ = [
     "Problem",
     "bucket_fingerprints",
+    "count_up",
     "drop_fact",
     "facts",
     "forget_sources",
     "get_fact",
+    "hold",
     "problems",
     "save_buckets",
     "save_sources",
@@ -24,6 +27,9 @@ __all__ = [
     "source_count",
     "sources_in",
 ]
+
+#: The first of two numbers of PostgreSQL's advisory locks; the second is of what is done.
+_HOLD: Final = 0x686F_6C64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +53,33 @@ def set_fact(connection: Connection, key: str, value: str) -> None:
     """Keep a single fact."""
     connection.execute(delete(meta).where(meta.c.key == key))
     connection.execute(insert(meta).values(key=key, value=value))
+
+
+def count_up(connection: Connection, key: str, by: int, at_least: int = 0) -> int:
+    """Return what a single fact, a number, was before it was raised; 0 where it was never set.
+
+    Nobody else raises it before the caller's transaction is over.
+
+    Args:
+        connection: to the store.
+        key: the fact's.
+        by: how much it is raised.
+        at_least: what it was, if it is less than that.
+    """
+    # Taken by name and not by row: a row that is not there yet locks nobody out.
+    hold(connection, key)
+    before = max(int(get_fact(connection, key) or 0), at_least)
+    set_fact(connection, key, str(before + by))
+    return before
+
+
+def hold(connection: Connection, what: str) -> None:
+    """Let nobody else do this before the caller's transaction is over: who looks first and acts then is alone with it.
+
+    SQLite has one transaction at a time that writes, and needs nothing more.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:first, hashtext(:what))"), {"first": _HOLD, "what": what})
 
 
 def facts(connection: Connection, prefix: str) -> dict[str, str]:

@@ -21,12 +21,13 @@ from publisher.store.readers import (
     suppression,
 )
 from publisher.store.schema import issue
-from publisher.store.sources import get_fact, set_fact
+from publisher.store.sources import count_up, hold
 
 __all__ = [
     "Follow",
     "Subscriber",
     "Suppression",
+    "alone",
     "by_key",
     "counts",
     "erase",
@@ -100,6 +101,8 @@ def query_text(follows: Mapping[str, Collection[str]]) -> str:
 
 def selection_id(connection: Connection, text: str) -> int:
     """Return the number of a question, kept if it is a new one."""
+    # Two readers at once may ask the same thing for the first time.
+    hold(connection, "selection")
     found = connection.execute(select(selection.c.id).where(selection.c.query == text)).scalar()
     if found is not None:
         return int(found)
@@ -126,12 +129,17 @@ def _query(wanted: Mapping[str, Sequence[str]]) -> Query:
     )
 
 
+def alone(connection: Connection) -> None:
+    """Let nobody else add readers, or write letters, before the caller's transaction is over.
+
+    For whoever looks whether somebody is there, and acts on that.
+    """
+    hold(connection, "readers")
+
+
 def take_ids(connection: Connection, count: int) -> int:
     """Return the first of so many numbers for new readers. Those of readers who were forgotten are not used again."""
-    key = "subscribers"
-    last = int(get_fact(connection, key) or 0)
-    set_fact(connection, key, str(last + count))
-    return last + 1
+    return count_up(connection, "subscribers", count) + 1
 
 
 def ids_by_key(connection: Connection, keys: Iterable[str]) -> dict[str, int]:

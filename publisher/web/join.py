@@ -189,7 +189,9 @@ class Join:
         if not opened.is_good:
             return self._look(request)
         with context.db.write() as connection:
-            found = answer(context.site, connection, opened.letter, context.now())
+            found = answer(context.site, connection, request.query_params.get("t", ""), context.now())
+        if found is None:
+            raise HTTPException(404)
         context.wake("letters")
         return self._answered(opened.letter.kind, found)
 

@@ -11,7 +11,8 @@ from publisher.actions.subscribers import add, forget, suppress
 from publisher.store import issues, letters, subscribers
 from tests.conftest import NOW
 from tests.smtp import Script
-from tests.town import ANN, BASE, Town, href_of
+from tests.town import ANN, BASE, Town, href_of, together
+from tests.visitor import Visitor
 
 # -- joining -------------------------------------------------------------------------------------
 
@@ -235,3 +236,54 @@ def test_letters_of_two_senders_leave_once(town: Town) -> None:
     # Who took them died: after a while they are anybody's.
     town.pass_time(minutes=6)
     assert len(town.post_office()) == 1
+
+
+# -- at the same moment ----------------------------------------------------------------------------
+
+
+def test_who_fill_in_the_form_at_the_same_moment_all_get_their_letter(town: Town) -> None:
+    names = [f"reader{number}@mail.example.org" for number in range(8)]
+    visitors = [Visitor(town.web, f"203.0.{number}.9") for number in range(8)]
+    together(
+        [
+            lambda guest=guest, name=name: guest.post(f"{BASE}/join", {"address": name, "digest": "daily"})
+            for guest, name in zip(visitors, names, strict=True)
+        ]
+    )
+    found = town.post_office()
+    assert sorted(one.recipient for one in found) == names
+    answers = together(
+        [
+            lambda guest=guest, one=one: guest.post(one.link, {"yes": "yes"})
+            for guest, one in zip(visitors, found, strict=True)
+        ]
+    )
+    assert [one.heading for one in answers] == ["Welcome"] * 8
+    assert len({getattr(town.reader(name), "id", None) for name in names} - {None}) == 8
+
+
+def test_one_address_filled_in_many_times_at_once_gets_one_letter(town: Town) -> None:
+    visitors = [Visitor(town.web, f"203.0.{number}.9") for number in range(8)]
+    answers = together(
+        [lambda guest=guest: guest.post(f"{BASE}/join", {"address": ANN, "digest": "daily"}) for guest in visitors]
+    )
+    assert [one.status for one in answers] == [200] * 8
+    (letter,) = town.post_office()
+    answers = together([lambda guest=guest: guest.post(letter.link, {"yes": "yes"}) for guest in visitors])
+    assert [one.heading for one in answers] == ["Welcome"] * 8 and town.reader() is not None
+
+
+def test_a_link_to_what_is_erased_is_none_to_what_comes_after(town: Town) -> None:
+    """Numbers of letters come once: an old link would open somebody else's letter."""
+    town.join()
+    (first,) = town.post_office()
+    town.choose(href_of(town.ann.post(first.link, {"yes": "yes"}), "preferences"), "erase")
+    (second,) = town.post_office()
+    assert town.ann.post(second.link, {"yes": "yes"}).heading == "Everything is erased"
+    town.join("bob@mail.example.org")
+    town.join("cid@mail.example.org")
+    assert len(town.post_office()) == 2
+    for link in (first.link, second.link):
+        for answer in (town.ann.get(link), town.ann.post(link, {"yes": "yes"})):
+            assert answer.status == 404 and "@mail" not in answer.text
+    assert town.reader("bob@mail.example.org") is None and town.reader("cid@mail.example.org") is None

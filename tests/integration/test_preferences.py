@@ -157,6 +157,18 @@ def test_nothing_is_left_of_who_has_moved_and_is_erased(town: Town) -> None:
     assert not [row for row in left if "ann@" in row], left
 
 
+def test_who_moves_between_asking_and_pressing_is_erased_where_she_is(town: Town) -> None:
+    link = town.joined()
+    town.choose(link, "erase")
+    (erase,) = town.post_office()
+    town.choose(link, "move", address="ann@new.example.org")
+    for letter in town.post_office():
+        town.ann.post(letter.link)
+    assert town.reader("ann@new.example.org") is not None
+    assert town.ann.post(erase.link).heading == "Everything is erased"
+    assert town.reader("ann@new.example.org") is None
+
+
 # -- a feed of her own -------------------------------------------------------------------------------
 
 
