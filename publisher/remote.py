@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
@@ -92,22 +94,76 @@ _MOST_OF_STRANGERS: Final = 10_000
 _WEB_PORTS: Final = (80, 443)
 
 
+class _End:
+    """The end of a request, whatever the other side does: its connection is cut, by another thread.
+
+    A socket's own time-out is for each byte anew.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.has_come = False
+        self._lock = threading.Lock()
+        #: The connection, by a handle of its own: who closes the other does not take this one away.
+        self._socket: socket.socket | None = None
+        self._timer = threading.Timer(seconds, self._cut)
+        self._timer.daemon = True
+
+    def watched(self, connection: Any) -> Any:
+        """Return a class of connections that are cut in the end."""
+        end = self
+
+        class Watched(connection):  # type: ignore[misc]
+            def _new_conn(self) -> socket.socket:
+                made: socket.socket = super()._new_conn()
+                end.watch(made)
+                return made
+
+        return Watched
+
+    def watch(self, made: socket.socket) -> None:
+        """Cut this connection in the end."""
+        with self._lock:
+            self._socket = made.dup()
+            if self.has_come:
+                made.shutdown(socket.SHUT_RDWR)
+
+    def _cut(self) -> None:
+        with self._lock:
+            self.has_come = True
+            if self._socket is not None:
+                with contextlib.suppress(OSError):
+                    self._socket.shutdown(socket.SHUT_RDWR)
+
+    def __enter__(self) -> None:
+        self._timer.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+        with self._lock:
+            if self._socket is not None:
+                self._socket.close()
+                self._socket = None
+
+
 class Callbacks:
     """Requests to addresses that strangers gave us: none reaches what is not on the internet.
 
     A name is looked up once, its addresses are judged, and the connection goes to the one that was judged: a name
-    that leads elsewhere a moment later leads nowhere. Redirects are not followed.
+    that leads elsewhere a moment later leads nowhere. Redirects are not followed. Who answers drop by drop is not
+    listened to for longer than who does not answer at all.
     """
 
-    def __init__(self, networks: Sequence[str] = (), timeout: float = 10) -> None:
+    def __init__(self, networks: Sequence[str] = (), timeout: float = 10, longest: float = 30) -> None:
         """Begin.
 
         Args:
             networks: networks of this house that may be reached all the same.
-            timeout: seconds for an answer.
+            timeout: seconds without a byte.
+            longest: seconds for a whole request, its answer read.
         """
         self._networks = [ip_network(one) for one in networks]
         self._timeout = timeout
+        self._longest = longest
 
     def __enter__(self) -> Self:
         return self
@@ -139,14 +195,20 @@ class Callbacks:
         else:
             pool = urllib3.HTTPConnectionPool(address, port, **options)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        end = _End(self._longest)
+        pool.ConnectionCls = end.watched(pool.ConnectionCls)
         sent = {"Host": parts.netloc, "User-Agent": f"publisher/{__version__}", **(headers or {})}
         try:
-            response = pool.request(
-                method, target, headers=sent, body=body, redirect=False, preload_content=False, decode_content=False
-            )
-            answer = response.read(_MOST_OF_STRANGERS)
+            with end:
+                response = pool.request(
+                    method, target, headers=sent, body=body, redirect=False, preload_content=False, decode_content=False
+                )
+                answer = response.read(_MOST_OF_STRANGERS)
+            if end.has_come:
+                raise TimeoutError
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            raise RemoteError(f"{host}: {_reason(error)}") from error
+            reason = "no answer in time" if end.has_come else _reason(error)
+            raise RemoteError(f"{host}: {reason}") from error
         finally:
             pool.close()
         return Answer(

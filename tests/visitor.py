@@ -36,6 +36,8 @@ class Visitor:
     def __init__(self, app: Any, address: str = "198.51.100.7") -> None:
         self.app = app
         self.address = address
+        #: Whether the connection ends before a body does.
+        self.hangs_up = False
 
     def get(self, url: str, **headers: str) -> Answer:
         return self.ask("GET", url, **headers)
@@ -56,7 +58,7 @@ class Visitor:
             if not pieces:
                 return {"type": "http.disconnect"}
             piece = pieces.pop(0)
-            return {"type": "http.request", "body": piece, "more_body": bool(pieces)}
+            return {"type": "http.request", "body": piece, "more_body": bool(pieces) or self.hangs_up}
 
         scope = {
             "type": "http",

@@ -37,8 +37,8 @@ _LEASE, _SHORTEST, _LONGEST = 10 * 86_400, 300, 30 * 86_400
 _SECRET: Final = 200
 #: Subscriptions and tasks that the hub has at most: it is this site's, and no service.
 _MOST: Final = 100_000
-#: Tasks at a time, requests at a time, and seconds that a taken task is ours.
-_AT_ONCE, _REQUESTS, _TAKEN = 200, 16, 120
+#: Tasks at a time, requests at a time, and seconds that a taken task is ours: longer than all of them can take.
+_AT_ONCE, _REQUESTS, _TAKEN = 100, 16, 300
 #: A question is asked so often, a change told so often: 1, 2, 4 … minutes apart, six hours at most.
 _QUESTIONS, _TELLINGS = 4, 12
 _LONGEST_WAIT: Final = 6 * 3600
@@ -86,8 +86,7 @@ def request_subscription(
     path = topic_of(site, topic)
     if path is None:
         raise Refusal("hub.topic is no feed of this site")
-    parts = urlsplit(callback)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.fragment or parts.username:
+    if not _is_callback(callback):
         raise Refusal("hub.callback must be an http or https address")
     if len(callback) > 2000 or not re.fullmatch(r"[\x21-\x7e]+", callback):
         raise Refusal("hub.callback is too long, or has other than visible ASCII characters")
@@ -100,6 +99,20 @@ def request_subscription(
         if hub.count(connection) >= _MOST:
             raise Refusal("the hub is full")
         hub.add_task(connection, path, callback, mode, int(now.timestamp()), secret=secret, lease=seconds)
+
+
+def _is_callback(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        # A port that is none raises when it is asked for.
+        return (
+            parts.scheme in ("http", "https")
+            and bool(parts.hostname)
+            and parts.port != 0
+            and not (parts.fragment or parts.username)
+        )
+    except ValueError:
+        return False
 
 
 def distribute(connection: Connection, paths: Iterable[str], now: int) -> int:
@@ -136,6 +149,8 @@ def work_hub(
     """
     report = HubReport()
     deadline = time.monotonic() + seconds
+    # Servers that do not answer: whoever has many callbacks there keeps nobody else waiting.
+    silent: set[str] = set()
     with Callbacks(site.web.hub_networks) as remote, ThreadPoolExecutor(_REQUESTS) as pool:
         while time.monotonic() < deadline and not is_stopping():
             now = int(clock().timestamp())
@@ -143,17 +158,22 @@ def work_hub(
                 taken = hub.claim(connection, now, lease=_TAKEN, limit=_AT_ONCE)
             if not taken:
                 break
-            results = list(pool.map(lambda one: _do(site, remote, one), taken))
+            results = list(pool.map(lambda one: _do(site, remote, one, silent), taken))
             with db.write() as connection:
                 for one, result in zip(taken, results, strict=True):
                     _record(connection, one, result, int(clock().timestamp()), report)
     return report
 
 
-def _do(site: Site, remote: Callbacks, one: Task) -> _Result:
+def _do(site: Site, remote: Callbacks, one: Task, silent: set[str]) -> _Result:
+    server = urlsplit(one.callback).netloc
+    if server in silent:
+        return _Result(said="its server did not answer a moment ago")
     try:
         return _tell(site, remote, one) if one.kind == "content" else _ask(site, remote, one)
     except RemoteError as error:
+        if not error.is_final:
+            silent.add(server)
         return _Result(said=str(error), is_final=error.is_final)
 
 

@@ -106,6 +106,8 @@ def _server(web: Any) -> Any:
         ws="none",
         access_log=False,
         log_config=None,
+        # What is no request, whoever sends it, is counted (--metrics) and not written down: a stranger fills no disk.
+        log_level="error",
         server_header=False,
         # Whose words about who asks are believed is the settings' business.
         proxy_headers=False,

@@ -79,7 +79,9 @@ def hold(connection: Connection, what: str) -> None:
     SQLite has one transaction at a time that writes, and needs nothing more.
     """
     if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(:first, hashtext(:what))"), {"first": _HOLD, "what": what})
+        connection.execute(
+            text("SELECT pg_advisory_xact_lock(:first, hashtext(:what))"), {"first": _HOLD, "what": what}
+        )
 
 
 def facts(connection: Connection, prefix: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from publisher.web.context import Context
@@ -44,7 +44,7 @@ async def _read(request: Request, *, is_strict: bool) -> Form:
     """Return what was posted.
 
     Raises:
-        HTTPException: it is too long, too slow, or no form.
+        HTTPException: it is too long, too slow, no form, or not all there.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if is_strict and kind != "application/x-www-form-urlencoded":
@@ -58,6 +58,9 @@ async def _read(request: Request, *, is_strict: bool) -> Form:
                     raise HTTPException(413)
     except TimeoutError:
         raise HTTPException(408) from None
+    except ClientDisconnect:
+        # Nobody is there to be answered, and nothing of ours has failed.
+        raise HTTPException(400) from None
     try:
         return Form(parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=_FIELDS))
     except ValueError:

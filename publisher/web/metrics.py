@@ -80,7 +80,8 @@ class Metrics:
             answers.add_metric([kind, str(code)], count)
         yield answers
         yield _gauge("publisher_ready", "1 where issues are made in time.", 0 if self._trouble() else 1)
-        yield _gauge("publisher_slow_clients", "Connections that were let go of.", PatientProtocol.let_go)
+        yield _counter("publisher_slow_clients", "Connections that were let go of.", PatientProtocol.let_go)
+        yield _counter("publisher_broken_requests", "What came and was no request.", PatientProtocol.broken)
         now = int(self._clock.now().timestamp())
         with Database.open(self._site.database_url) as db, db.read() as connection:
             readers = GaugeMetricFamily("publisher_readers", "Readers of newsletters.", labels=["status"])
@@ -103,6 +104,10 @@ class Metrics:
 
 def _late(what: str, due: int | None, now: int) -> tuple[str, float]:
     return f"{what} waits for so long beyond its time.", max(0, now - due) if due is not None else 0
+
+
+def _counter(name: str, about: str, value: float) -> CounterMetricFamily:
+    return CounterMetricFamily(name, about, value=value)
 
 
 def _gauge(name: str, about: str, value: float) -> GaugeMetricFamily:

@@ -1,76 +1,108 @@
-"""HTTP by uvicorn, with an end to patience: who sends a request or takes an answer drop by drop is let go of."""
+"""HTTP by uvicorn, with an end to patience: with those who send or take drop by drop, and those who never stop."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final
+from typing import Any, ClassVar, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 __all__ = ["PatientProtocol"]
 
-#: Seconds from the first byte of a request to the end of its headers, and without one being taken of an answer.
-_HEADERS: Final = 10.0
-_ANSWER: Final = 30.0
+#: Seconds that a client may let us wait: for a request, for the rest of its headers, for the rest of one that is
+#: answered already.
+_REQUEST: Final = 10
+#: Within so many seconds it takes so many bytes of an answer, or all that is left.
+_ANSWER: Final = 30
+_TAKEN: Final = 32_768
+#: Bytes of a request beside its body: headers, the framing of chunks, trailers. nginx takes 32 KiB by default.
+_FRAMING: Final = 65_536
 
 
 class PatientProtocol(HttpToolsProtocol):
-    """One connection. uvicorn itself waits for headers for ever."""
+    """One connection. uvicorn itself waits for ever, and keeps headers and trailers of any size.
 
-    #: Connections that were let go of; one number for the whole process.
-    let_go = 0
-    _timer: asyncio.TimerHandle | None = None
-    _is_in_headers = False
+    Once a second all connections are looked at; a clock for each request would cost more than its answer.
+    """
+
+    #: Connections that were let go of, and requests that were none; numbers for the whole process.
+    let_go: ClassVar[int] = 0
+    broken: ClassVar[int] = 0
+    _is_looking: ClassVar[bool] = False
+
+    #: Between the first byte of a request and its last.
+    _is_in_request = False
+    #: Bytes of the request beside its body, as far as it did not come in one piece.
+    _framing = 0
+    #: Seconds that the client has let us wait.
+    _waited = 0
+    #: Bytes of an answer that were left when it last took some, and the seconds since then.
+    _left = 0
+    _stuck = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a request."""
         super().connection_made(transport)
-        self._wait(_HEADERS)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Wait for nothing more."""
-        self._rest()
-        super().connection_lost(exc)
+        if not PatientProtocol._is_looking:
+            PatientProtocol._is_looking = True
+            self.loop.call_later(1, self._look_around)
 
     def data_received(self, data: bytes) -> None:
-        """Wait for the rest of a request's headers; nearly all come in one piece, and need no clock."""
+        """Take a piece; nearly all requests come in one."""
         super().data_received(data)
-        if self._is_in_headers and self._timer is None:
-            self._wait(_HEADERS)
+        if self._is_in_request:
+            self._framing += len(data)
+            if self._framing > _FRAMING:
+                self._let_go()
 
     def on_message_begin(self) -> None:
         """Note that a request has begun."""
-        self._is_in_headers = True
+        self._is_in_request = True
+        self._framing = self._waited = 0
         super().on_message_begin()
 
-    def on_headers_complete(self) -> None:
-        """Stop waiting: a body has its own time."""
-        self._is_in_headers = False
-        if self._timer is not None:
-            self._rest()
-        super().on_headers_complete()
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of a body: who reads it has limits of his own."""
+        self._framing -= len(body)
+        super().on_body(body)
 
-    def pause_writing(self) -> None:
-        """Begin to wait for an answer to be taken."""
-        super().pause_writing()
-        self._wait(_ANSWER)
+    def on_message_complete(self) -> None:
+        """Note that a request is all there."""
+        self._is_in_request = False
+        super().on_message_complete()
 
-    def resume_writing(self) -> None:
-        """Stop waiting."""
-        self._rest()
-        super().resume_writing()
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no request."""
+        PatientProtocol.broken += 1
+        super().send_400_response(msg)
 
-    def _wait(self, seconds: float) -> None:
-        self._rest()
-        self._timer = self.loop.call_later(seconds, self._let_go)
+    # -- once a second ---------------------------------------------------------------------------
 
-    def _rest(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+    def _look_around(self) -> None:
+        for one in list(self.connections):
+            cast("PatientProtocol", one).look()
+        PatientProtocol._is_looking = bool(self.connections)
+        if self.connections:
+            self.loop.call_later(1, self._look_around)
+
+    def look(self) -> None:
+        """Let go of a client whose turn it has been for too long."""
+        is_our_turn = self.cycle is not None and not self.cycle.response_complete
+        # uvicorn has a clock of its own for those who have had their answer and send nothing.
+        if is_our_turn or self.timeout_keep_alive_task is not None:
+            self._waited = 0
+        else:
+            self._waited += 1
+        left = self.transport.get_write_buffer_size()
+        if left and self._left - _TAKEN < left <= self._left:
+            self._stuck += 1
+        else:
+            self._left, self._stuck = left, 0
+        if self._waited > _REQUEST or self._stuck > _ANSWER:
+            self._let_go()
 
     def _let_go(self) -> None:
+        # A transport that is closing still waits for its last bytes to be taken.
         transport: Any = self.transport
-        if transport is not None and not transport.is_closing():
-            type(self).let_go += 1
-            transport.abort()
+        PatientProtocol.let_go += 1
+        transport.abort()

@@ -327,6 +327,10 @@ def test_an_unchanged_feed_tells_nobody(there: Hub) -> None:
         ({"callback": "http://example.org/" + "a" * 2000}, "hub.callback"),
         ({"callback": "http://example.org/\r\nX: y"}, "hub.callback"),
         ({"callback": ""}, "hub.callback"),
+        ({"callback": "http://["}, "hub.callback"),
+        ({"callback": "http://example.org:99999/"}, "hub.callback"),
+        ({"callback": "http://example.org:x/"}, "hub.callback"),
+        ({"topic": "http://["}, "hub.topic"),
         ({"secret": "x" * 200}, "hub.secret"),
         ({"lease_seconds": "soon"}, "hub.lease_seconds"),
     ],
@@ -418,6 +422,19 @@ def test_a_private_callback_is_refused_for_good(any_kit: SiteKit) -> None:
         there.clock.pass_by(days=1)
         assert there.work().failed == [] and one.asked == []
     there.web.close()
+
+
+def test_a_server_that_does_not_answer_keeps_nobody_waiting(there: Hub) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    with there.kit.open() as db, db.write() as connection:
+        for number in range(90):
+            hub.add_task(connection, "all.atom", f"http://127.0.0.1:{port}/{number}", "subscribe", int(NOW.timestamp()))
+    with subscriber() as one:
+        there.ask(one.url)
+        report = there.work()
+    assert report.subscribed == 1 and len(report.failed) == 90
+    assert sum("a moment ago" in line for line in report.failed) > 60
 
 
 def test_two_runners_tell_once(there: Hub) -> None:

@@ -64,6 +64,8 @@ def fort(mail_kit: MailKit) -> Iterator[Fort]:
         {"origin": "https://evil.example"},
         {"origin": "null"},
         {"origin": "https://review.example.evil.example"},
+        {"origin": "http://["},
+        {"origin": "://"},
     ],
 )
 def test_another_page_posts_nothing_in_a_readers_name(fort: Fort, headers: dict[str, str]) -> None:
@@ -241,3 +243,9 @@ def test_other_methods_are_none_of_ours(fort: Fort, method: str) -> None:
 def test_a_look_changes_nothing(fort: Fort) -> None:
     fort.guest.get(f"{BASE}/join?address=ann@mail.example.org&digest=daily")
     assert fort.letters == 0
+
+
+def test_who_hangs_up_in_the_middle_of_a_form_is_no_failure_of_ours(fort: Fort) -> None:
+    fort.guest.hangs_up = True
+    fort.join()
+    assert fort.log.lines == [] and fort.letters == 0

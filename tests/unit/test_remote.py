@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from collections.abc import Callable
@@ -10,7 +11,7 @@ import pytest
 
 from publisher import remote as module
 from publisher.errors import RemoteError
-from publisher.remote import Remote
+from publisher.remote import Callbacks, Remote
 from tests.web import serving
 
 
@@ -85,3 +86,44 @@ def test_an_answer_without_end_is_not_read(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_server_that_speaks_no_tls_is_said() -> None:
     with serving() as web:
         assert "its certificate is not trusted" in refused(web.url.replace("http:", "https:"))
+
+
+# -- callbacks of strangers ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("first", "drop"),
+    [
+        (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"),
+        (b"HTTP/1.1 200 OK\r\nX: ", b"y"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", b"x"),
+        (b"HTTP/1.1 200 OK\r\n\r\n", b"x"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+        (b"", b""),
+    ],
+)
+def test_who_answers_drop_by_drop_is_not_listened_to_for_ever(first: bytes, drop: bytes) -> None:
+    over = threading.Event()
+
+    def answer(connection: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            connection.sendall(first)
+            while not over.wait(0.1):
+                connection.sendall(drop)
+
+    url, thread = talking(answer)
+    with Callbacks(["127.0.0.0/8"], timeout=30, longest=0.6) as remote, pytest.raises(RemoteError, match="in time"):
+        remote.request("GET", url)
+    # The connection is gone, or else this would go on.
+    if not drop:
+        over.set()
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def test_an_answer_in_time_is_an_answer() -> None:
+    url, thread = talking(lambda connection: connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"))
+    with Callbacks(["127.0.0.0/8"]) as remote:
+        answer = remote.request("GET", url)
+    assert (answer.status, answer.body) == (200, b"ok")
+    thread.join(10)
