@@ -55,8 +55,6 @@ class Feeds:
         self.prefix = urlsplit(site.feeds_url).path.rstrip("/") + "/"
         self._hubs: Sequence[str] = site.hubs
         self._moved = site.feeds.moved
-        #: File → what stands on each answer whatever its encoding; made once a file and state of it.
-        self._known: dict[str, tuple[Staged, dict[str, tuple[_Headers, _Headers]]]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -157,10 +155,10 @@ class Feeds:
         self._heard(name, scope, asked, 200)
 
     def _headers(self, name: str, staged: Staged) -> dict[str, tuple[_Headers, _Headers]]:
-        """Return encoding → headers of an answer with the bytes, and of one without."""
-        known = self._known.get(name)
-        if known is not None and known[0] is staged:
-            return known[1]
+        """Return encoding → headers of an answer with the bytes, and of one without; made once a state of a file."""
+        made: dict[str, tuple[_Headers, _Headers]] = staged.answers
+        if made:
+            return made
         suffix = name.rpartition(".")[2]
         is_archive = name.startswith("archive/")
         age = ARCHIVE_AGE if is_archive else FEED_AGE
@@ -175,7 +173,6 @@ class Feeds:
             hubs = () if is_archive else self._hubs
             common.append((b"link", link_header(f"{self._url}/{url_path(name)}", hubs).encode()))
         kind = _type(suffix).encode()
-        made = {}
         for coding, one in staged.encodings.items():
             whole = [
                 (b"content-type", kind),
@@ -188,9 +185,6 @@ class Feeds:
             if coding != "identity":
                 whole.append((b"content-encoding", coding.encode()))
             made[coding] = (whole, short)
-        if len(self._known) > 10_000:
-            self._known.clear()
-        self._known[name] = (staged, made)
         return made
 
 

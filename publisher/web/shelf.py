@@ -8,10 +8,10 @@ import stat
 import threading
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import formatdate
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 __all__ = ["Encoded", "Shelf", "Staged", "etag_of"]
 
@@ -20,6 +20,8 @@ _TWINS: Final = (("br", ".br"), ("gzip", ".gz"))
 
 #: Seconds for which what was looked at counts as seen: at ten thousand requests a second one look does for many.
 _BLINK: Final = 0.002
+#: Bytes of what is kept beside a file's own, about: marks, headers of answers.
+_BESIDE: Final = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +44,21 @@ class Staged:
     seconds: int
     #: Content-Encoding → bytes; ``identity`` is always one.
     encodings: dict[str, Encoded]
+    #: Bytes in memory, about.
     size: int
+    #: What who hands it out has made of it; gone with it.
+    answers: dict[str, Any] = field(default_factory=dict, compare=False)
 
 
 class Shelf:
     """The files below one folder. Those that are asked for most stay in memory."""
 
-    def __init__(self, folder: Path, *, most: int = 64 * 1024 * 1024) -> None:
+    def __init__(self, folder: Path, *, most: int = 48 * 1024 * 1024) -> None:
         """Begin with nothing in memory.
 
         Args:
             folder: what is handed out.
-            most: bytes that are kept in memory, all encodings counted.
+            most: bytes that are kept in memory, all encodings and a little beside each file counted.
         """
         self._folder = str(folder)
         self._most = most
@@ -100,7 +105,7 @@ class Shelf:
             if twin is not None and twin[0][2] == mark[2]:
                 encodings[coding] = _encoded(twin[1])
         seconds = mark[2] // 1_000_000_000
-        size = sum(len(one.body) for one in encodings.values())
+        size = _BESIDE + sum(len(one.body) for one in encodings.values())
         made = Staged(mark, formatdate(seconds, usegmt=True).encode(), seconds, encodings, size)
         self._keep(path, made)
         return made
