@@ -220,41 +220,45 @@ class _Round:
         if one.kind is LetterKind.KNOWN:
             return self._known(connection, one)
         link, until = link_of(self.site, connection, one, self.now), self.now + VALID[one.kind]
-        good = f"The link is good until {long_date(until.astimezone(self.site.tz), self.site.language)}."
+        good = f"The link works until {long_date(until.astimezone(self.site.tz), self.site.language)}."
         title = self.site.title
         if one.kind is LetterKind.JOIN:
             names = [self.site.digests[slug].title for slug in wish_of(one).digests if slug in self.site.digests]
             return _Words(
                 subject=f"Please confirm: {title}",
-                lines=(f"Somebody, perhaps you, asked that this address gets {_listed(names)} from {title}.",),
-                button=("Yes, send it to me", link),
+                lines=(f"Somebody, perhaps you, asked for {_listed(names)} from {title} to be sent to this address.",),
+                button=("Yes, subscribe me", link),
                 after=(good, "If that was not you, do nothing: nothing more will come."),
             )
         if one.kind is LetterKind.NEW_ADDRESS:
             return _Words(
                 subject=f"Is this your new address? {title}",
-                lines=(f"A reader of {title} wants her newsletters to come to this address from now on.",),
+                lines=(f"A reader of {title} wants to get newsletters at this address from now on.",),
                 button=("Yes, this is mine", link),
                 after=(good, "If that was not you, do nothing: nothing will come."),
             )
         if one.kind is LetterKind.LEAVING_ADDRESS:
             return _Words(
-                subject=f"Your newsletters to another address? {title}",
-                lines=(f"You, or somebody who has one of your copies, asked that {title} goes to {one.wish['to']}.",),
+                subject=f"Your newsletters at another address? {title}",
+                lines=(
+                    f"You, or somebody who has one of your copies, asked for {title} to be sent to {one.wish['to']}.",
+                ),
                 button=("Yes, send it there", link),
                 after=(good, "It is done when both addresses have confirmed it. If it was not you, do nothing."),
             )
         if one.kind is LetterKind.DOWNLOAD:
             return _Words(
                 subject=f"Your data: {title}",
-                lines=("Here is all that we know of you, in one file.",),
-                button=("Show what you know of me", link),
+                lines=("Here is everything we know about you, in one file.",),
+                button=("Download my data", link),
                 after=(good,),
             )
         return _Words(
-            subject=f"Erase all that we know of you? {title}",
-            lines=(f"You, or somebody who has one of your copies, asked {title} to erase all that it knows of you.",),
-            button=("Erase it", link),
+            subject=f"Erase everything we know about you? {title}",
+            lines=(
+                f"You, or somebody who has one of your copies, asked {title} to erase everything it knows about you.",
+            ),
+            button=("Erase everything", link),
             after=(good, "Nothing is erased before you confirm it there. If it was not you, do nothing."),
         )
 
@@ -263,10 +267,10 @@ class _Round:
             return None
         link = preferences_link(self.site, connection, one.subscriber_id, self.now)
         return _Words(
-            subject=f"You are with us already: {self.site.title}",
+            subject=f"You are already subscribed: {self.site.title}",
             lines=(
-                f"Somebody, perhaps you, asked that this address gets newsletters from {self.site.title}.",
-                "It gets them already. You can choose here what comes, and when.",
+                f"Somebody, perhaps you, asked for newsletters from {self.site.title} to be sent to this address.",
+                "They already are. You can choose here what comes and when.",
             ),
             button=("My newsletters", link),
             after=("If that was not you, do nothing: nothing has changed.",),

@@ -28,7 +28,10 @@ class IssuePage:
     """An issue as everybody may read it, with its neighbours."""
 
     issue: IssueRow
+    #: As it was sent; empty where an article of it was withdrawn since.
     html: str
+    #: Its other articles, where one was withdrawn.
+    left: tuple[Article, ...]
     #: The issue of the same newsletter before it, and the one after it.
     previous: IssueRow | None
     next: IssueRow | None
@@ -71,12 +74,19 @@ def issue_page(site: Site, db: Database, digest: str, name: str) -> IssuePage | 
             return None
         row = rows[0]
         html = issues.issue_files(connection, row.id).get("index.html")
+        gone = set(issues.withdrawn_from(connection, row.id))
+        seqs = issues.articles_of(connection, row.id) if gone else []
+        every = store.articles_by_seq(connection, seqs, site.base_url, site.tz)
         older = public_issues(connection, site, digest, before=row.slot, limit=1)
         newer = public_issues(connection, site, digest, after=row.slot, limit=1)
     if html is None:
         return None
     return IssuePage(
-        issue=row, html=html.decode(), previous=older[0] if older else None, next=newer[0] if newer else None
+        issue=row,
+        html="" if gone else html.decode(),
+        left=tuple(every[seq] for seq in seqs if seq in every and every[seq].id not in gone),
+        previous=older[0] if older else None,
+        next=newer[0] if newer else None,
     )
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from datetime import time
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, field_validator
 
-from publisher.cadence import parse_local
+from publisher.cadence import in_words, parse_local
 from publisher.config import checks
 from publisher.config.kinds import Address, Settings, Text, query_of
 from publisher.config.schedules import ScheduleSettings
@@ -21,6 +22,8 @@ def _local_time(value: object) -> object:
     return parse_local(str(value))
 
 
+#: The zone is not among the words.
+_UTC = ZoneInfo("UTC")
 LocalTime = Annotated[time, BeforeValidator(_local_time)]
 
 
@@ -37,6 +40,8 @@ class DigestSettings(ScheduleSettings):
     """One newsletter. Without a cadence its issues are made by ``publish now`` alone."""
 
     title: Text
+    #: What a reader is told of it who may join; nothing by default.
+    description: str = ""
     topic: tuple[Text, ...] = ()
     region: tuple[Text, ...] = ()
     brand: tuple[Text, ...] = ()
@@ -85,6 +90,15 @@ class DigestSettings(ScheduleSettings):
         if value and info.data.get("group_by") is None:
             raise ValueError("names groups, and group_by does not say what they are: topic, region or brand")
         return value
+
+    @property
+    def rhythm(self) -> str:
+        """How often it comes, as a reader is told; empty where it comes only when somebody asks for it."""
+        table = self.timetable(_UTC)
+        words = "; ".join(in_words(one) for one in table.cadences) if table is not None else ""
+        if words and self.deliver_at is not None:
+            words += f", with you at {self.deliver_at:%H:%M} on your own clock"
+        return words[:1].upper() + words[1:]
 
     def digest(self, slug: str) -> Digest:
         """Return the newsletter that is called ``slug``."""

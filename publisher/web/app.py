@@ -173,18 +173,25 @@ class Web:
         kept = time.monotonic()
         while True:
             await asyncio.sleep(_LOOK)
-            if time.monotonic() - kept >= _KEEP:
-                kept = time.monotonic()
-                rows = self._tally.take(self._context.now().astimezone(self._site.tz))
-                await asyncio.to_thread(self._keep, rows)
-            mark = _mark(self._root)
-            if mark != self._mark:
-                self._mark = mark
-                # What is wrong with them the runner says, and every command.
-                with contextlib.suppress(SettingsError):
-                    site = read_site(self._root)
-                    self.close()
-                    self._take_up(site)
+            try:
+                if time.monotonic() - kept >= _KEEP:
+                    kept = time.monotonic()
+                    rows = self._tally.take(self._context.now().astimezone(self._site.tz))
+                    await asyncio.to_thread(self._keep, rows)
+                self._look_at_settings()
+            except Exception as error:
+                # Whatever it was this time: who looks no more would never hear of settings again.
+                self._log.error("look failed", reason=f"{type(error).__name__}: {error}")
+
+    def _look_at_settings(self) -> None:
+        mark = _mark(self._root)
+        if mark != self._mark:
+            self._mark = mark
+            # What is wrong with them the runner says, and every command.
+            with contextlib.suppress(SettingsError):
+                site = read_site(self._root)
+                self.close()
+                self._take_up(site)
 
     def keep(self) -> None:
         """Write down what was counted."""

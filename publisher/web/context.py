@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from publisher.clock import Clock
 from publisher.config import Site
+from publisher.render.headers import TYPES
 from publisher.render.templates import render
 from publisher.store.database import Database
 from publisher.web.guard import Guard
@@ -85,12 +86,15 @@ class Context:
             headers: others that it has.
         """
         site = self.site
+        form = site.feeds.formats[0]
         shared = {
             "site_title": site.title,
             "description": site.description,
             "base_url": site.base_url,
             "newsletters_url": site.newsletters_url,
             "feeds_url": site.feeds_url,
+            "feed_url": f"{site.feeds_url}/all.{form.value}",
+            "feed_type": TYPES[form.value],
             "language": site.language,
             "can_be_joined": site.can_be_joined,
             "has_newsletters": bool(site.digests),

@@ -101,6 +101,7 @@ class Feeds:
             "heading": "This is a feed",
             "address": f"{self._url}/{url_path(name)}",
             "kind": {"rss": "RSS", "atom": "Atom", "json": "JSON"}[suffix],
+            "media_type": TYPES[suffix],
             "site_title": site.title,
             "base_url": site.base_url,
             "feeds_url": site.feeds_url,

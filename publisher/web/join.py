@@ -117,6 +117,7 @@ class Join:
         context = self._context
         values: dict[str, Any] = {
             "digests": list(context.site.digests.items()),
+            "own_zone": context.site.zone,
             "fields": fields_of(context.db, {}),
             "zones": zones(),
             "wish": wish,
@@ -145,13 +146,13 @@ class Join:
             try:
                 ask_to_join(site, context.db, address, wish, context.now())
             except ValueError as error:
-                return self._form(wish, address=address, trouble=f"That is no address: {error}", status=422)
+                return self._form(wish, address=address, trouble=f"That is not a valid address: {error}", status=422)
             context.wake("letters")
         return context.say(
-            "Look into your mailbox",
-            f"If {address} can get our mail, there will be a message with a link in a minute or two.",
-            "Nothing is sent before you have pressed the button that it leads to. There is one such message a day at "
-            "most: if none comes, look among the unwanted mail, or try again tomorrow.",
+            "Check your email",
+            f"If {address} can receive our mail, a message with a link arrives there in a minute or two.",
+            "Nothing else is sent until you have pressed the button that the link leads to. We send one such message a "
+            "day at most: if none arrives, look in your spam folder, or try again tomorrow.",
         )
 
     # -- letters -----------------------------------------------------------------------------------
@@ -168,21 +169,23 @@ class Join:
         context, opened = self._context, self._open(request)
         letter = opened.letter
         if not opened.is_good:
-            link = ("Join again", f"{context.site.newsletters_url}/join") if letter.kind is LetterKind.JOIN else None
-            return context.say("This link is too old", "Please ask for a new one.", status=410, link=link)
+            link = (
+                ("Subscribe again", f"{context.site.newsletters_url}/join") if letter.kind is LetterKind.JOIN else None
+            )
+            return context.say("This link has expired", "Please ask for a new one.", status=410, link=link)
         if letter.kind is LetterKind.JOIN:
             names = [context.site.digests[one].title for one in wish_of(letter).digests if one in context.site.digests]
-            lines = [f"{letter.address} is to get: {', '.join(names)}."]
-            return context.say("One more press", *lines, buttons=(("yes", "Yes, send it to me"),))
+            lines = [f"{letter.address} will get: {', '.join(names)}."]
+            return context.say("One last step", *lines, buttons=(("yes", "Yes, subscribe me"),))
         if letter.kind is LetterKind.ERASE:
-            lines = [f"We forget {letter.address}, and everything that we know of its owner. That cannot be undone."]
-            return context.say("Erase everything?", *lines, buttons=(("yes", "Erase it"),))
+            lines = [f"We will erase {letter.address} and everything we know about you. This cannot be undone."]
+            return context.say("Erase everything?", *lines, buttons=(("yes", "Erase everything"),))
         if letter.kind is LetterKind.DOWNLOAD:
             return context.say(
-                "Your data", "One file (JSON) has all that we know of you.", buttons=(("yes", "Download it"),)
+                "Your data", "One file (JSON) has everything we know about you.", buttons=(("yes", "Download it"),)
             )
-        lines = [f"Your newsletters are to go to {letter.wish['to']}."]
-        return context.say("Another address?", *lines, buttons=(("yes", "Yes, send them there"),))
+        lines = [f"Your newsletters will go to {letter.wish['to']}."]
+        return context.say("Change your address?", *lines, buttons=(("yes", "Yes, send them there"),))
 
     def _confirm(self, request: Request, form: Form) -> Response:
         context, opened = self._context, self._open(request)
@@ -197,7 +200,7 @@ class Join:
 
     def _answered(self, kind: LetterKind, found: Answered) -> Response:
         context = self._context
-        link = ("Choose what comes, and when", found.preferences) if found.preferences else None
+        link = ("Choose what comes and when", found.preferences) if found.preferences else None
         if kind is LetterKind.DOWNLOAD:
             headers = {
                 "content-disposition": 'attachment; filename="my-data.json"',
@@ -206,11 +209,13 @@ class Join:
             }
             return Response(found.data, headers=headers, media_type="application/json")
         if kind is LetterKind.ERASE:
-            return context.say("Everything is erased", "We do not know you any more. Thank you for having read us.")
+            return context.say(
+                "Everything is erased", "We no longer know anything about you. Thank you for having read us."
+            )
         if kind is LetterKind.JOIN:
-            return context.say("Welcome", "That was all: the next issue comes to you.", link=link)
+            return context.say("Welcome", "That was all: the next issue will come to you.", link=link)
         if found.trouble:
-            return context.say("That did not work", found.trouble, status=409, link=link)
+            return context.say("That didn’t work", found.trouble, status=409, link=link)
         if not found.is_done:
-            return context.say("One of two", "It is done as soon as the other address has confirmed it too.")
+            return context.say("Halfway there", "It is done as soon as the other address has confirmed it, too.")
         return context.say("Done", "From now on your newsletters go to the new address.", link=link)

@@ -51,17 +51,17 @@ class Leave:
         whose = f" ({found.address})" if found.address else ""
         others = "one other newsletter" if found.others == 1 else f"{found.others} other newsletters"
         if found.follows:
-            heading = "Welcome back" if is_post else f"Leave {found.title}?"
-            lines = [f"You follow {found.title}{whose}."]
-            buttons = [("leave", f"Leave {found.title}")]
+            heading = "Welcome back" if is_post else f"Unsubscribe from {found.title}?"
+            lines = [f"You get {found.title}{whose}."]
+            buttons = [("leave", f"Unsubscribe from {found.title}")]
             if found.others:
-                lines.append(f"You follow {others} of ours.")
-                buttons.append(("all", "Leave all of them"))
+                lines.append(f"You also get {others} of ours.")
+                buttons.append(("all", "Unsubscribe from all"))
             return say(heading, *lines, buttons=tuple(buttons))
-        lines = [f"You get {found.title} no more{whose}."]
+        lines = [f"{found.title} no longer comes to you{whose}."]
         if found.others:
-            lines.append(f"You still follow {others} of ours.")
-        buttons = [("back", "That was a slip: keep it coming")] if found.address else []
+            lines.append(f"You still get {others} of ours.")
+        buttons = [("back", "That was a mistake: keep it coming")] if found.address else []
         if found.others:
-            buttons.append(("all", "Leave the others too"))
-        return say(f"You have left {found.title}", *lines, buttons=tuple(buttons))
+            buttons.append(("all", "Unsubscribe from the others too"))
+        return say(f"You have unsubscribed from {found.title}", *lines, buttons=tuple(buttons))

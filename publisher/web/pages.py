@@ -32,7 +32,7 @@ _WORDS: Final = {
     408: ("That took too long", "Please try again."),
     413: ("That is too much", "Please write less."),
     415: ("We do not understand this", "Please use the form of our own page."),
-    429: ("That was often", "Please wait a while, and try again."),
+    429: ("Too many tries", "Please wait a while, then try again."),
 }
 
 
@@ -89,7 +89,7 @@ def make_pages(context: Context, feeds: Feeds) -> Starlette:
 
     async def failed(_: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
-        heading, line = _WORDS.get(status, ("That did not work", "It is our fault. Please try again in a while."))
+        heading, line = _WORDS.get(status, ("That didn’t work", "It is our fault. Please try again in a while."))
         headers = getattr(error, "headers", None)
         return context.say(heading, line, status=status, headers=headers)
 

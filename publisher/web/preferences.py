@@ -76,8 +76,8 @@ class PreferencesPage:
         with context.db.read() as connection:
             found = actions.preferences_of(context.site, connection, number, context.now())
         if found is None:
-            link = ("Join", f"{context.site.newsletters_url}/join") if context.site.can_be_joined else None
-            return context.say("You get no newsletters from us", "We write to you no more.", link=link)
+            link = ("Subscribe", f"{context.site.newsletters_url}/join") if context.site.can_be_joined else None
+            return context.say("You get no newsletters from us", "We no longer write to you.", link=link)
         reader = found.reader
         values = {
             "address": found.address,
@@ -85,7 +85,7 @@ class PreferencesPage:
             "fields": fields_of(context.db, reader.follows),
             "zones": zones(),
             "wish": Wish(digests=reader.digests, follows=reader.follows, zone=reader.zone),
-            "own_zone": reader.zone,
+            "own_zone": context.site.zone,
             "paused_until": found.paused_until,
             "is_for_ever": found.paused_until is not None and found.paused_until.year >= actions.FOR_EVER.year - 1,
             "feed": found.feed,
@@ -108,7 +108,7 @@ class PreferencesPage:
         wish = chosen(context.site, context.db, form, found.reader.follows if found is not None else {})
         self._write(lambda connection: actions.save(context.site, connection, number, wish, context.now()))
         if not wish.digests:
-            return "Saved: no newsletter comes to you any more."
+            return "Saved. No more newsletters will come to you."
         return "Saved."
 
     def _pause(self, number: int, form: Form) -> str:
@@ -118,33 +118,33 @@ class PreferencesPage:
             try:
                 day = date.fromisoformat(form.one("until"))
             except ValueError:
-                raise ValueError("Choose the day on which mail is to come again.") from None
+                raise ValueError("Choose the day on which mail is to start again.") from None
             if day.year > context.now().year + 2:
                 raise ValueError("A pause ends on a day between tomorrow and a year from now.")
         self._write(lambda connection: actions.pause_until(context.site, connection, number, day, context.now()))
-        return "Mail pauses."
+        return "Mail is paused."
 
     def _resume(self, number: int, form: Form) -> str:
         context = self._context
         self._write(lambda connection: actions.pause_until(context.site, connection, number, None, context.now()))
-        return "Mail comes again."
+        return "Mail is on again."
 
     def _feed(self, number: int, form: Form) -> str:
         self._write(lambda connection: actions.set_feed(connection, number, self._context.now(), is_on=True))
-        return "Here is your own feed. Its address is a secret: whoever has it reads along."
+        return "Here is your own feed. Its address is a secret: anyone who has it can read along."
 
     def _unfeed(self, number: int, form: Form) -> str:
         self._write(lambda connection: actions.set_feed(connection, number, self._context.now(), is_on=False))
-        return "Your feed is gone, and its address leads nowhere."
+        return "Your feed is gone, and its old address no longer works."
 
     def _move(self, number: int, form: Form) -> str:
         context = self._context
         try:
             actions.ask_to_move(context.site, context.db, number, form.one("address"), context.now())
         except ValueError as error:
-            raise ValueError(f"That is no address: {error}") from None
+            raise ValueError(f"That is not a valid address: {error}") from None
         context.wake("letters")
-        return "Both addresses get a message: confirm it in both, and it is done."
+        return "Both addresses get a message, once a day at most: confirm it in both, and it is done."
 
     def _ask(self, number: int, kind: LetterKind) -> str:
         context = self._context
@@ -152,7 +152,7 @@ class PreferencesPage:
             lambda connection: actions.ask_about_her_data(context.site, connection, number, kind, context.now())
         )
         context.wake("letters")
-        return "You get a message with a link: that your mailbox is yours is all that we know of you."
+        return "A message with a link is on its way to your mailbox, once a day at most: it is how we know that you are you."
 
     def _download(self, number: int, form: Form) -> str:
         return self._ask(number, LetterKind.DOWNLOAD)

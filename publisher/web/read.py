@@ -30,8 +30,8 @@ __all__ = ["Read"]
 #: Articles on the front page, and issues of each newsletter on the page of newsletters.
 _FRONT: Final = 15
 _ISSUES: Final = 3
-#: Issues on a newsletter's own page; older ones are reached one from the other.
-_SHELF: Final = 500
+#: Issues on a page of a newsletter's own.
+_SHELF: Final = 50
 #: Seconds for which a page may be kept.
 _AGE: Final = 60
 _BODY: Final = re.compile(r"<body\b[^>]*>")
@@ -65,7 +65,7 @@ class Read:
         context, site = self._context, self._context.site
         found = newest_articles(site, context.db, context.now(), _FRONT)
         values: dict[str, Any] = {
-            "stories": [story_line(one, site.language) for one in found],
+            "latest": [story_line(one, site.language) for one in found],
             "digests": list(site.digests.items()),
         }
         return context.page("front.html.j2", values, age=_AGE)
@@ -98,7 +98,7 @@ class Read:
             shelves = [
                 (
                     slug,
-                    digest.title,
+                    digest,
                     [self._listed(row) for row in public_issues(connection, site, slug, limit=_ISSUES)],
                 )
                 for slug, digest in site.digests.items()
@@ -110,9 +110,21 @@ class Read:
         slug = request.path_params["digest"]
         if slug not in site.digests:
             raise HTTPException(404)
+        before = request.query_params.get("before")
         with context.db.read() as connection:
-            rows = public_issues(connection, site, slug, limit=_SHELF)
-        values = {"slug": slug, "heading": site.digests[slug].title, "issues": [self._listed(row) for row in rows]}
+            mark = public_issues(connection, site, slug, name=before, limit=1) if before is not None else []
+            if before is not None and not mark:
+                raise HTTPException(404)
+            rows = public_issues(connection, site, slug, before=mark[0].slot if mark else None, limit=_SHELF + 1)
+        values = {
+            "slug": slug,
+            "heading": site.digests[slug].title,
+            "digest": site.digests[slug],
+            "issues": [self._listed(row) for row in rows[:_SHELF]],
+            "before": before,
+            # More than a page holds: the next one begins where this one ends.
+            "older": quote(rows[_SHELF - 1].name) if len(rows) > _SHELF else "",
+        }
         return context.page("newsletter.html.j2", values, age=_AGE)
 
     def _listed(self, row: IssueRow) -> dict[str, Any]:
@@ -141,6 +153,14 @@ class Read:
             "light": site.theme.light_palette,
             "dark": site.theme.dark_palette,
         }
+        if not found.html:
+            shown = {
+                "heading": f"{values['title']}, No. {found.issue.number}",
+                "day": self._listed(found.issue)["day"],
+                "address": self._address(found.issue),
+                "left": [story_line(one, site.language) for one in found.left],
+            }
+            return context.page("issue.html.j2", {**values, **shown}, age=_AGE)
         strip = render(site.templates_dir, "web/strip.html.j2", values)
         canonical = f'<link rel="canonical" href="{html.escape(self._address(found.issue))}">'
         text = found.html.replace("</head>", f"{canonical}</head>", 1)

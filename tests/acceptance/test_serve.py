@@ -154,8 +154,8 @@ def test_a_person_leaves_and_comes_back(
             if scripts:
                 # Axe brings a script of its own, which the page's policy lets nobody else do.
                 assert page.evaluate("document.documentElement.scrollWidth") <= width
-            page.get_by_role("button", name="Leave The Daily").click()
-            assert page.get_by_role("heading", level=1).inner_text() == "You have left The Daily"
+            page.get_by_role("button", name="Unsubscribe from The Daily").click()
+            assert page.get_by_role("heading", level=1).inner_text() == "You have unsubscribed from The Daily"
             page.screenshot(path=str(tmp_path / "left.png"))
             page.get_by_role("button", name="That was a slip").click()
             assert page.get_by_role("heading", level=1).inner_text() == "Welcome back"
@@ -163,7 +163,7 @@ def test_a_person_leaves_and_comes_back(
             for key in ("Tab", "Enter", "Tab", "Enter"):
                 # Past what stands above the page, by the link that is there for that.
                 page.keyboard.press(key)
-            page.get_by_role("heading", name="You have left The Daily").wait_for()
+            page.get_by_role("heading", name="You have unsubscribed from The Daily").wait_for()
             assert said == []
             if scripts:
                 checked = browser.new_context(

@@ -107,27 +107,27 @@ def test_from_the_form_to_the_end(
         page.goto(f"{serving.url}/")
         guest.look("front")
         page.get_by_role("link", name="Subscribe to The Daily").click()
-        page.get_by_label("Your address").fill(ANN)
+        page.get_by_label("Your email address").fill(ANN)
         page.get_by_text("Topics").click()
         page.get_by_label("Water").check()
         page.get_by_label("Energy").check()
-        assert page.get_by_label("Your clock").input_value() == ("Asia/Tokyo" if scripts else "")
+        assert page.get_by_label("Your time zone").input_value() == ("Asia/Tokyo" if scripts else "")
         guest.look("join")
         page.get_by_role("button", name="Subscribe").click()
-        assert guest.heading == "Look into your mailbox"
+        assert guest.heading == "Check your email"
         guest.look("asked")
         subject, letter = text_of(read_back(servers, before + 1)[-1])
         assert subject == "Please confirm: The Test Review"
         page.goto(re.findall(r"http://\S+confirm\S+", letter)[0])
         guest.look("confirm")
-        page.get_by_role("button", name="Yes, send it to me").click()
+        page.get_by_role("button", name="Yes, subscribe me").click()
         assert guest.heading == "Welcome"
         page.get_by_role("link", name="Choose what comes").click()
         assert page.get_by_label("Water").is_checked() and not page.get_by_label("Trade").is_checked()
         page.get_by_label("Trade").check() if page.get_by_label("Trade").is_visible() else None
         page.get_by_role("button", name="Save", exact=True).click()
         page.get_by_text("Saved.").wait_for()
-        page.get_by_role("button", name="Make me a feed").click()
+        page.get_by_role("button", name="Create my feed").click()
         guest.look("preferences")
         own = page.locator("code.address").first.inner_text()
         assert b"A Story About Water" in get(own)[1]
@@ -148,7 +148,7 @@ def test_from_the_form_to_the_end(
         with urllib.request.urlopen(request) as answer:
             assert answer.status == 200
         page.goto(leave)
-        assert guest.heading == "You have left The Daily"
+        assert guest.heading == "You have unsubscribed from The Daily"
         kit.article("last.md", "Water Falls", topic="Water", date="2026-11-22")
         command(kit, "now")
         time.sleep(0.5)

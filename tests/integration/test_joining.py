@@ -21,14 +21,14 @@ def test_nobody_is_on_a_list_before_she_has_pressed_the_button(town: Town) -> No
     page = town.ann.get(f"{BASE}/join?digest=weekly")
     assert page.status == 200 and 'value="weekly" checked' in page.text and 'value="daily" checked' not in page.text
     answer = town.join(ANN, ("daily", "weekly"), topics="Water", zone="Africa/Lagos")
-    assert (answer.status, answer.heading) == (200, "Look into your mailbox") and town.woken == ["letters"]
+    assert (answer.status, answer.heading) == (200, "Check your email") and town.woken == ["letters"]
     assert town.reader() is None
     (letter,) = town.post_office()
     assert letter.recipient == ANN and "The Daily and The Weekly" in letter.words
     for _ in range(3):
         # A scanner looks at every link.
         looked = town.ann.get(letter.link)
-        assert looked.heading == "One more press" and "The Daily, The Weekly" in looked.text
+        assert looked.heading == "One last step" and "The Daily, The Weekly" in looked.text
     assert town.ann.ask("HEAD", letter.link).status == 200
     assert town.reader() is None
     assert town.ann.post(letter.link, {"yes": "yes"}).heading == "Welcome"
@@ -58,8 +58,8 @@ def test_an_answer_tells_nobody_whether_an_address_is_known(town: Town) -> None:
     came = {one.recipient: one for one in town.post_office()}
     assert set(came) == {ANN, "known@mail.example.org"}
     known = came["known@mail.example.org"]
-    assert "You are with us already" in known.subject
-    assert town.ann.get(known.link).heading == "What comes to you"
+    assert "You are already subscribed" in known.subject
+    assert town.ann.get(known.link).heading == "Your newsletters"
 
 
 def test_an_address_gets_one_letter_a_day_however_often_it_is_filled_in(town: Town) -> None:
@@ -167,12 +167,12 @@ def test_who_has_erased_herself_may_come_back_and_who_complained_may_not(town: T
 )
 def test_what_is_no_address_is_said(town: Town, address: str) -> None:
     answer = town.join(address)
-    assert answer.status == 422 and "That is no address" in answer.text
+    assert answer.status == 422 and "That is not a valid address" in answer.text
     assert town.post_office() == []
 
 
 def test_programs_fill_in_what_people_do_not_see(town: Town) -> None:
-    assert town.join(website="https://spam.example").heading == "Look into your mailbox"
+    assert town.join(website="https://spam.example").heading == "Check your email"
     assert town.post_office() == []
 
 

@@ -81,7 +81,7 @@ def test_a_look_changes_nothing(leaving: Leaving) -> None:
     for method in ("GET", "HEAD", "GET"):
         answer = leaving.ask(method)
         assert answer.status == 200
-    assert b"Leave The Daily?" in answer.body and "r…\u2060@mail.example.org" in answer.body.decode()
+    assert b"Unsubscribe from The Daily?" in answer.body and "r…\u2060@mail.example.org" in answer.body.decode()
     assert b"reader0@" not in answer.body
     assert leaving.follows == {"daily", "other"}
 
@@ -98,7 +98,7 @@ def test_a_look_changes_nothing(leaving: Leaving) -> None:
 )
 def test_a_post_is_one_click(leaving: Leaving, body: bytes) -> None:
     answer = leaving.ask("POST", body)
-    assert answer.status == 200 and b"You have left The Daily" in answer.body
+    assert answer.status == 200 and b"You have unsubscribed from The Daily" in answer.body
     assert leaving.follows == {"other"}
     # Again, as mail programs do that got no answer.
     assert leaving.ask("POST", body).status == 200
@@ -115,7 +115,7 @@ def test_a_slip_is_taken_back_and_all_of_them_left(leaving: Leaving) -> None:
 
 def test_what_a_site_is_called_is_shown_as_it_is(leaving: Leaving) -> None:
     answer = leaving.ask(copy=leaving.passes["other"])
-    assert b"Leave The &lt;b&gt;Other&lt;/b&gt; &amp; Co?" in answer.body and b"<b>" not in answer.body
+    assert b"Unsubscribe from The &lt;b&gt;Other&lt;/b&gt; &amp; Co?" in answer.body and b"<b>" not in answer.body
 
 
 @pytest.mark.parametrize("copy", ["x", "a" * 32, "%00", "<script>", "2" * 5000])
@@ -134,14 +134,14 @@ def test_servers_on_the_way_may_change_the_case_of_a_pass(leaving: Leaving) -> N
 def test_who_was_forgotten_has_left_and_cannot_come_back(leaving: Leaving) -> None:
     forget(leaving.kit.site, "reader0@mail.example.org", NOW)
     answer = leaving.ask("POST", b"back=yes")
-    assert answer.status == 200 and b"You have left The Daily" in answer.body
+    assert answer.status == 200 and b"You have unsubscribed from The Daily" in answer.body
     assert b"<button" not in answer.body and leaving.follows == set()
 
 
 def test_who_may_not_be_written_to_cannot_come_back(leaving: Leaving) -> None:
     suppress(leaving.kit.site, "reader0@mail.example.org", NOW)
     answer = leaving.ask("POST", b"back=yes")
-    assert b"You have left The Daily" in answer.body and b"<button" not in answer.body
+    assert b"You have unsubscribed from The Daily" in answer.body and b"<button" not in answer.body
 
 
 def test_nothing_is_loaded_run_framed_kept_or_found(leaving: Leaving) -> None:

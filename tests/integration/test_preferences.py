@@ -58,7 +58,7 @@ def test_the_link_in_a_copy_leads_to_her_preferences(town: Town) -> None:
         reader = subscribers.by_key(connection, ANN)
         assert reader is not None
         copy = keyring(town.kit.site, connection).copy_pass(row.id, reader.id)
-    assert town.ann.get(f"{BASE}/preferences?copy={copy}").heading == "What comes to you"
+    assert town.ann.get(f"{BASE}/preferences?copy={copy}").heading == "Your newsletters"
 
 
 def test_who_pauses_gets_nothing_until_then(town: Town) -> None:
@@ -68,7 +68,7 @@ def test_who_pauses_gets_nothing_until_then(town: Town) -> None:
     assert town.choose(link, "pause", until="9999-01-01").status == 422
     # Also what is on its way already.
     town.kit.issue("three", now=NOW + timedelta(hours=1))
-    assert "No mail comes before 2026-11-26" in town.choose(link, "pause", until="2026-11-26").text
+    assert "No mail until 2026-11-26" in town.choose(link, "pause", until="2026-11-26").text
     with town.kit.open() as db, db.write() as connection:
         from sqlalchemy import text
 
@@ -93,7 +93,7 @@ def test_who_pauses_gets_nothing_until_then(town: Town) -> None:
     town.kit.issue("five", now=datetime.now(UTC))
     assert len(town.server.accepted) == before + 1
     town.choose(link, "pause", until="2026-12-24")
-    assert "Mail comes again" in town.choose(link, "resume").text
+    assert "Mail is on again" in town.choose(link, "resume").text
     found = town.reader()
     assert found is not None and found.paused_until is None
 
@@ -105,7 +105,7 @@ def test_a_reader_moves_when_both_addresses_have_confirmed(town: Town) -> None:
     old, new = sorted(town.post_office(), key=lambda one: one.recipient != ANN)
     assert (old.recipient, new.recipient) == (ANN, "ann@new.example.org")
     assert ANN not in new.text
-    assert town.ann.post(new.link).heading == "One of two" and town.reader() is not None
+    assert town.ann.post(new.link).heading == "Halfway there" and town.reader() is not None
     assert town.ann.post(old.link).heading == "Done"
     assert town.reader() is None
     moved = town.reader("ann@new.example.org")
@@ -120,7 +120,7 @@ def test_nobody_moves_to_an_address_that_is_taken(town: Town) -> None:
     assert "Both addresses get a message" in said
     for letter in town.post_office():
         answer = town.ann.post(letter.link)
-    assert answer.heading == "That did not work" and town.reader() is not None
+    assert answer.heading == "That didn’t work" and town.reader() is not None
 
 
 def test_data_are_shown_and_erased_by_a_letter_alone(town: Town) -> None:
@@ -191,7 +191,7 @@ def test_a_reader_has_a_feed_of_her_own(town: Town) -> None:
     town.choose(link, "feed")
     assert town.ann.get(f"{feed}.atom").status == 404
     town.choose(link, "unfeed")
-    assert "Make me a feed" in town.ann.get(link).text
+    assert "Create my feed" in town.ann.get(link).text
 
 
 def test_who_reads_her_feed_needs_no_mail(town: Town) -> None:

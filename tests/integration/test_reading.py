@@ -8,9 +8,12 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import insert, literal, select
 
 from publisher.actions.approval import approve
-from publisher.actions.correct import retract
+from publisher.actions.correct import reinstate, retract
+from publisher.store import issues
+from publisher.store.schema import issue
 from publisher.web import Web
 from tests.clockwork import SetClock
 from tests.conftest import NOW, MailKit, SiteKit
@@ -127,6 +130,84 @@ def test_issues_that_are_out_can_be_read_one_after_the_other(library: Library) -
     assert f'<link rel="canonical" href="{names[0]}">' in newest.text
     assert "script-src" not in newest.headers["content-security-policy"]
     assert "default-src 'none'" in newest.headers["content-security-policy"]
+
+
+def test_what_was_withdrawn_is_not_read_in_an_issue_either(library: Library) -> None:
+    library.kit.article("two.md", "Two", body="The second text.")
+    library.kit.article("three.md", "Three", body="The third text.")
+    library.kit.publish(NOW + timedelta(hours=1))
+    (address,) = re.findall(
+        rf'href="({BASE}/newsletters/daily/[^"/]+/)"', library.guest.get(f"{BASE}/newsletters/daily/").text
+    )[:1]
+    assert "The second text." in library.guest.get(address).text
+    retract(library.kit.site, NOW + timedelta(hours=2), "two.md", "It was not so")
+    answer = library.guest.get(address)
+    assert answer.status == 200 and "was withdrawn after it was sent" in answer.text
+    assert "The second text." not in answer.text and "Two" not in answer.text and ">Three</a>" in answer.text
+    assert 'rel="prev"' in answer.text and "default-src 'none'" in answer.headers["content-security-policy"]
+    reinstate(library.kit.site, NOW + timedelta(hours=3), "two.md")
+    assert "The second text." in library.guest.get(address).text
+
+
+def test_an_archive_of_many_issues_is_read_a_page_at_a_time(library: Library) -> None:
+    with library.kit.open() as db, db.write() as connection:
+        (first,) = issues.issues(connection)
+        for number in range(2, 124):
+            slot = first.slot + timedelta(days=number)
+            values = {"id": number, "number": number, "name": f"{slot:%Y-%m-%dT%H%M}", "slot": int(slot.timestamp())}
+            columns = [one.name for one in issue.columns if one.name not in values]
+            connection.execute(
+                insert(issue).from_select(
+                    [*values, *columns],
+                    select(*[literal(one) for one in values.values()], *[issue.c[one] for one in columns]).where(
+                        issue.c.id == first.id
+                    ),
+                )
+            )
+    seen: list[str] = []
+    where = f"{BASE}/newsletters/daily/"
+    pages = 0
+    while where:
+        page = library.guest.get(where).text
+        pages += 1
+        seen += re.findall(r"No\. (\d+) ", page)
+        more = re.findall(r'rel="next" href="([^"]+)"', page)
+        assert ("Newest issues" in page) == (pages > 1)
+        where = more[0] if more else ""
+    assert pages == 3 and seen == [str(number) for number in range(123, 0, -1)]
+    assert library.guest.get(f"{BASE}/newsletters/daily/?before=nothing").status == 404
+
+
+def test_readers_are_told_what_a_newsletter_is_and_how_often_it_comes(library: Library) -> None:
+    with_it = 'title = "The Daily"\ndescription = "What <b>matters</b>"\ncadence = "0 7 * * mon-fri"\ndeliver_at = "06:30 local"'
+    path = library.kit.root / "publisher.toml"
+    path.write_text(path.read_text().replace('title = "The Daily"', with_it))
+    library.reopen()
+    for page in ("", "newsletters/", "newsletters/daily/"):
+        text = library.guest.get(f"{BASE}/{page}").text
+        assert "What &lt;b&gt;matters" in text and "Weekdays at 07:00, with you at 06:30 on your own clock" in text
+
+
+def test_a_date_keeps_its_order_beside_a_name_from_right_to_left(library: Library) -> None:
+    library.kit.article("cairo.md", "رغيف القاهرة", date="2026-11-22", author="ليلى منصور")
+    library.kit.publish(NOW + timedelta(hours=1))
+    text = library.guest.get(f"{BASE}/").text
+    assert '<bdi>ليلى منصور</bdi> &middot; <bdi lang="en">22 November 2026</bdi>' in text
+
+
+@pytest.mark.parametrize(
+    ("formats", "suffix", "kind"),
+    [('"rss"', "rss", "application/rss+xml"), ('"json", "rss"', "json", "application/feed+json")],
+)
+def test_pages_name_a_feed_that_there_is(library: Library, formats: str, suffix: str, kind: str) -> None:
+    library.kit.add_settings(f"\n[feeds]\nformats = [{formats}]\n")
+    library.reopen()
+    library.kit.publish(NOW + timedelta(hours=1))
+    for page in ("", "2026/11/one-b-only-b"):
+        text = library.guest.get(f"{BASE}/{page}").text
+        assert f'type="{kind}" title="The Test Review" href="{BASE}/feeds/all.{suffix}"' in text
+    opened = library.guest.get(f"{BASE}/feeds/all.{suffix}", sec_fetch_dest="document").text
+    assert f'<link rel="alternate" type="{kind}" href="{BASE}/feeds/all.{suffix}">' in opened
 
 
 def test_a_draft_is_nobodys_business(library: Library) -> None:

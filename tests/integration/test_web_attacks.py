@@ -71,7 +71,7 @@ def fort(mail_kit: MailKit) -> Iterator[Fort]:
 def test_another_page_posts_nothing_in_a_readers_name(fort: Fort, headers: dict[str, str]) -> None:
     answer = fort.join(**headers)
     # It may lead here with a form filled in; the button is pressed here.
-    assert answer.heading == "Get it by mail" and "ann@mail.example.org" in answer.text
+    assert answer.heading == "Subscribe by email" and "ann@mail.example.org" in answer.text
     assert fort.letters == 0
     for page in ("confirm?t=x", "preferences?t=x"):
         assert fort.guest.post(f"{BASE}/{page}", {"do": "erase"}, **headers).status == 403
@@ -88,7 +88,7 @@ def test_another_page_posts_nothing_in_a_readers_name(fort: Fort, headers: dict[
     ],
 )
 def test_our_own_page_may(fort: Fort, headers: dict[str, str]) -> None:
-    assert fort.join(**headers).heading == "Look into your mailbox" and fort.letters == 1
+    assert fort.join(**headers).heading == "Check your email" and fort.letters == 1
 
 
 def test_a_page_that_may_embed_the_form_posts_it(fort: Fort) -> None:
@@ -107,7 +107,7 @@ def test_ten_thousand_posts_of_one_address_are_one_letter(fort: Fort) -> None:
     statuses = [fort.join().status for _ in range(40)]
     assert statuses[:20] == [200] * 20 and set(statuses[20:]) == {429} and fort.letters == 1
     refused = fort.join()
-    assert 0 < int(refused.headers["retry-after"]) <= 3601 and refused.heading == "That was often"
+    assert 0 < int(refused.headers["retry-after"]) <= 3601 and refused.heading == "Too many tries"
     # A neighbour is another one, until the whole street is at it.
     neighbour = Visitor(fort.web, "198.51.100.8")
     assert neighbour.post(f"{BASE}/join", {"address": "bob@mail.example.org", "digest": "daily"}).status == 200
