@@ -59,5 +59,7 @@ class WebSettings(Settings):
     keys: tuple[Secret, ...] = ()
     #: Days for which browsers are told to come by https only, where base_url is https; 0 for not.
     hsts_days: Annotated[int, Field(ge=0, le=730)] = 180
+    #: Whether programs that ask for it get new entries alone (RFC 3229). rss2email and others ask, and lose the rest.
+    deltas: bool = False
     #: Whether each request has a line in the log.
     access_log: bool = False

@@ -15,6 +15,7 @@ from publisher.config import Site
 from publisher.markup import url_path
 from publisher.render.headers import ARCHIVE_AGE, FEED_AGE, TYPES, link_header
 from publisher.render.templates import render
+from publisher.web.deltas import Deltas, asks_for_feed
 from publisher.web.policy import policy, strict_transport
 from publisher.web.shelf import Shelf, Staged
 
@@ -55,6 +56,7 @@ class Feeds:
         self.prefix = urlsplit(site.feeds_url).path.rstrip("/") + "/"
         self._hubs: Sequence[str] = site.hubs
         self._moved = site.feeds.moved
+        self._deltas = Deltas() if site.web.deltas else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -146,6 +148,11 @@ class Feeds:
             return
         whole, short = self._headers(name, staged)[coding]
         encoded = staged.encodings[coding]
+        if self._deltas is not None and name.endswith(_BY_HAND) and not name.startswith("archive/"):
+            self._deltas.note(name, staged)
+            if await self._hand_out_new(self._deltas, asked, send, name, staged, is_head=is_head):
+                self._heard(name, scope, asked, 226)
+                return
         if _is_known(asked, encoded.etag, staged.seconds):
             await send({"type": "http.response.start", "status": 304, "headers": short})
             await send(_NOTHING)
@@ -154,6 +161,32 @@ class Feeds:
         await send({"type": "http.response.start", "status": 200, "headers": whole})
         await send({"type": "http.response.body", "body": b"" if is_head else encoded.body})
         self._heard(name, scope, asked, 200)
+
+    async def _hand_out_new(
+        self, deltas: Deltas, asked: Mapping[bytes, bytes], send: Send, name: str, staged: Staged, *, is_head: bool
+    ) -> bool:
+        """Answer with new entries alone where somebody asks for that (RFC 3229 §10.4.1); return whether that was done."""
+        tags = [tag.strip().removeprefix(b"W/") for tag in asked.get(b"if-none-match", b"").split(b",")]
+        now = {one.etag for one in staged.encodings.values()}
+        if not asks_for_feed(asked.get(b"a-im", b"")) or b"*" in tags or now & set(tags):
+            return False
+        coding = _choose(asked.get(b"accept-encoding", b""), tuple(one for one in staged.encodings if one != "br"))
+        body = deltas.since(name, staged, tags, coding) if coding is not None else None
+        if body is None or coding is None:
+            return False
+        headers = [
+            (b"content-type", _type(name.rpartition(".")[2]).encode()),
+            # Of the whole feed as it is now: it is what she has when she has put both together.
+            (b"etag", staged.encodings[coding].etag),
+            (b"im", b"feed"),
+            # A cache that does not know of this is to keep nothing (RFC 3229 §10.8.1).
+            (b"cache-control", b"no-store, im"),
+            (b"vary", b"A-IM, If-None-Match, Accept-Encoding"),
+            *_CORS,
+            *([(b"content-encoding", b"gzip")] if coding == "gzip" else []),
+        ]
+        await say(send, 226, headers, body, is_head=is_head)
+        return True
 
     def _headers(self, name: str, staged: Staged) -> dict[str, tuple[_Headers, _Headers]]:
         """Return encoding → headers of an answer with the bytes, and of one without; made once a state of a file."""

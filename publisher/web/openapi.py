@@ -125,6 +125,10 @@ def _feed() -> dict[str, Any]:
         "responses": {
             **_answers(304, 404, 410, kind="text/plain"),
             "200": {"description": "The feed", "content": content},
+            "226": {
+                "description": "New entries alone, where the site does that and A-IM asks for it",
+                "content": content,
+            },
             "301": moved,
             "406": {"description": "No encoding that is wanted"},
         },

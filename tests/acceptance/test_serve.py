@@ -157,7 +157,7 @@ def test_a_person_leaves_and_comes_back(
             page.get_by_role("button", name="Unsubscribe from The Daily").click()
             assert page.get_by_role("heading", level=1).inner_text() == "You have unsubscribed from The Daily"
             page.screenshot(path=str(tmp_path / "left.png"))
-            page.get_by_role("button", name="That was a slip").click()
+            page.get_by_role("button", name="That was a mistake").click()
             assert page.get_by_role("heading", level=1).inner_text() == "Welcome back"
             # With the keyboard alone.
             for key in ("Tab", "Enter", "Tab", "Enter"):
