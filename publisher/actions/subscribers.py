@@ -295,6 +295,7 @@ def add(
     if isinstance(line, Refused):
         raise SettingsError(line.reason)
     with Database.open(site.database_url) as db, db.write() as connection:
+        store.alone(connection)
         _let_in(connection, keyring(site, connection), found, lift=lift)
         known = store.by_key(connection, found.key)
         if known is None and not chosen:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Match, Route
 from starlette.staticfiles import StaticFiles
 
 from publisher.web.context import Context
@@ -37,12 +38,13 @@ _WORDS: Final = {
 
 
 class _Rest:
-    """What stands at no address of its own: articles, their pictures, what was withdrawn."""
+    """What stands at no address of its own: articles, their pictures, what was withdrawn, a slash too many or too few."""
 
-    def __init__(self, context: Context, feeds: Feeds, read: Read) -> None:
+    def __init__(self, context: Context, feeds: Feeds, read: Read, routes: Sequence[BaseRoute]) -> None:
         self._context = context
         self._feeds = feeds
         self._read = read
+        self._routes = routes
         self._files = StaticFiles(directory=context.site.media_dir, check_dir=False)
 
     async def answer(self, request: Request) -> Response:
@@ -55,7 +57,21 @@ class _Rest:
         gone = self._feeds.gone(request.url.path)
         if gone is not None:
             return self._context.html(gone.decode(), status=410, age=300)
+        if request.method in ("GET", "HEAD") and (where := self._beside(request.scope["path"])) is not None:
+            # A path of ours and nothing else: whatever the request calls the host, nobody is led away.
+            query = request.url.query
+            return RedirectResponse(where + (f"?{query}" if query else ""), 301, {"cache-control": "no-store"})
         raise HTTPException(404)
+
+    def _beside(self, path: str) -> str | None:
+        """Return the page that is meant where there is a slash too many or too few; None where none is."""
+        if "//" in path or "/." in path or "\\" in path:
+            return None
+        other = path[:-1] if path.endswith("/") else path + "/"
+        if other == self._feeds.prefix:
+            return other
+        asked = {"type": "http", "method": "GET", "path": other, "root_path": ""}
+        return other if any(one.matches(asked)[0] is Match.FULL for one in self._routes) else None
 
     async def _media(self, request: Request) -> Response | None:
         """Return a picture or a recording of the site's own; None where there is none."""
@@ -100,8 +116,8 @@ def make_pages(context: Context, feeds: Feeds) -> Starlette:
         *Join(context).routes(),
         *hub_routes(context),
         *read.routes(),
-        Route("/{path:path}", _Rest(context, feeds, read).answer),
     ]
-    app = Starlette(routes=routes, exception_handlers={HTTPException: failed, Exception: failed})
+    rest = Route("/{path:path}", _Rest(context, feeds, read, routes).answer)
+    app = Starlette(routes=[*routes, rest], exception_handlers={HTTPException: failed, Exception: failed})
     app.router.redirect_slashes = False
     return app

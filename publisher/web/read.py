@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from functools import partial
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -52,7 +53,7 @@ class Read:
         if site.digests:
             found += [
                 Route(f"{below}/", self._newsletters),
-                Route(f"{below}/{{digest}}/", self._newsletter),
+                *(Route(f"{below}/{slug}/", partial(self._newsletter, slug)) for slug in site.digests),
                 Route(f"{below}/feed/{{feed_pass}}.{{suffix}}", self._own_feed),
                 *([Route(f"{below}/go/{{digest}}/{{issue}}/{{seq:int}}", self._go)] if site.web.clicks else []),
                 Route(context.below(site.issue_url), self._issue),
@@ -105,11 +106,8 @@ class Read:
             ]
         return context.page("newsletters.html.j2", {"shelves": shelves}, age=_AGE)
 
-    def _newsletter(self, request: Request) -> Response:
+    def _newsletter(self, slug: str, request: Request) -> Response:
         context, site = self._context, self._context.site
-        slug = request.path_params["digest"]
-        if slug not in site.digests:
-            raise HTTPException(404)
         before = request.query_params.get("before")
         with context.db.read() as connection:
             mark = public_issues(connection, site, slug, name=before, limit=1) if before is not None else []

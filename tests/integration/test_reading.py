@@ -223,6 +223,24 @@ def test_a_draft_is_nobodys_business(library: Library) -> None:
 
 
 @pytest.mark.parametrize(
+    ("path", "where"),
+    [
+        ("/feeds", "/feeds/"),
+        ("/newsletters", "/newsletters/"),
+        ("/newsletters/daily", "/newsletters/daily/"),
+        ("/newsletters/daily?before=x", "/newsletters/daily/?before=x"),
+        ("/newsletters/confirm/?t=x", "/newsletters/confirm?t=x"),
+        ("/2026/11/one-b-only-b/", None),
+        ("/nothing", None),
+        ("//review.example/newsletters", None),
+    ],
+)
+def test_a_slash_too_many_or_too_few_is_no_dead_end(library: Library, path: str, where: str | None) -> None:
+    answer = library.guest.get(BASE + path, host="evil.example")
+    assert (answer.status, answer.headers.get("location")) == ((301, where) if where else (404, None))
+
+
+@pytest.mark.parametrize(
     ("pattern", "path"),
     [("/issues/{digest}/{issue}", "/issues/daily/NAME"), ("/i/{issue}.html", "/i/NAME.html")],
 )

@@ -201,7 +201,8 @@ def test_what_stands_in_an_address_is_text(fort: Fort, url: str) -> None:
         "/newsletters/daily/\0/",
         "//evil.example/%2f..",
         "/\\evil.example",
-        "/newsletters/join/",
+        "//evil.example/newsletters",
+        "/newsletters/..",
     ],
 )
 def test_no_path_leads_out_and_none_to_another_server(fort: Fort, path: str) -> None:
