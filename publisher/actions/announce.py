@@ -32,6 +32,8 @@ _ATTEMPTS: Final = 14
 _LONGEST_WAIT: Final = 6 * 3600
 #: Bytes that are not live yet are looked for again as rarely as after so many failures, and never given up.
 _MOST_LOOKS: Final = 9
+#: Seconds for strangers' callbacks, and for each of them: mail waits meanwhile. Who is slower is told by the runner.
+_OWN: Final = 5
 #: Requests at a time.
 _AT_ONCE: Final = 8
 
@@ -96,7 +98,10 @@ def announce(
     due = [one for one in due if one not in own]
     result = Announced()
     if site.web.hub:
-        told = work_hub(site, db, lambda: now, seconds=seconds)
+        if at_once:
+            told = work_hub(site, db, lambda: now, seconds=seconds)
+        else:
+            told = work_hub(site, db, lambda: now, seconds=_OWN, longest=_OWN)
         result.told += told.told
         result.failed += told.failed
     if due:

@@ -38,7 +38,7 @@ _SECRET: Final = 200
 #: Subscriptions and tasks that the hub has at most: it is this site's, and no service.
 _MOST: Final = 100_000
 #: Tasks at a time, requests at a time, and seconds that a taken task is ours: longer than all of them can take.
-_AT_ONCE, _REQUESTS, _TAKEN = 100, 16, 300
+_AT_ONCE, _REQUESTS, _TAKEN = 32, 16, 300
 #: A question is asked so often, a change told so often: 1, 2, 4 … minutes apart, six hours at most.
 _QUESTIONS, _TELLINGS = 4, 12
 _LONGEST_WAIT: Final = 6 * 3600
@@ -137,6 +137,7 @@ def work_hub(
     clock: Callable[[], datetime],
     *,
     seconds: float = 60,
+    longest: float = 30,
     is_stopping: Callable[[], bool] = lambda: False,
 ) -> HubReport:
     """Do what is due at callbacks, and return what became of it.
@@ -144,14 +145,15 @@ def work_hub(
     Args:
         site, db: the settings and their store.
         clock: tells what time it is.
-        seconds: after this time nothing more is begun.
+        seconds: after this time nothing more is taken.
+        longest: seconds for one request, its answer read.
         is_stopping: asked now and then whether to leave the rest for another time.
     """
     report = HubReport()
     deadline = time.monotonic() + seconds
     # Servers that do not answer: whoever has many callbacks there keeps nobody else waiting.
     silent: set[str] = set()
-    with Callbacks(site.web.hub_networks) as remote, ThreadPoolExecutor(_REQUESTS) as pool:
+    with Callbacks(site.web.hub_networks, longest=longest) as remote, ThreadPoolExecutor(_REQUESTS) as pool:
         while time.monotonic() < deadline and not is_stopping():
             now = int(clock().timestamp())
             with db.write() as connection:
