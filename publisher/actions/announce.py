@@ -91,17 +91,12 @@ def announce(
         announcements.forget_others(connection, named)
         due = announcements.due(connection, None if at_once else int(now.timestamp()))
         own = [one for one in due if one.recipient == f"websub {site.hub_url}"]
-        # Whoever has subscribed here is told by ourselves: nobody has to be asked to.
-        distribute(connection, dict.fromkeys(one.path for one in own), int(now.timestamp()))
-        for one in own:
-            announcements.forget(connection, one)
+        _to_subscribers(connection, own, now)
     due = [one for one in due if one not in own]
     result = Announced()
     if site.web.hub:
-        if at_once:
-            told = work_hub(site, db, lambda: now, seconds=seconds)
-        else:
-            told = work_hub(site, db, lambda: now, seconds=_OWN, longest=_OWN)
+        patience = {"seconds": seconds} if at_once else {"seconds": _OWN, "longest": _OWN}
+        told = work_hub(site, db, lambda: now, **patience)
         result.told += told.told
         result.failed += told.failed
     if due:
@@ -114,6 +109,13 @@ def announce(
     with db.read() as connection:
         result.waiting = announcements.waiting(connection)
     return result
+
+
+def _to_subscribers(connection: Connection, own: Sequence[Announcement], now: datetime) -> None:
+    """Have those told who have subscribed at the site's own hub: nobody else has to be asked to."""
+    distribute(connection, dict.fromkeys(one.path for one in own), int(now.timestamp()))
+    for one in own:
+        announcements.forget(connection, one)
 
 
 def _record(connection: Connection, one: Announcement, outcome: _Outcome, now: int, result: Announced) -> None:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+#: Seconds for which a page that is the same for everybody is handed out again without a look into the store.
+_KEEP = 1.0
+
 
 @click.command("serve")
 @site_option
@@ -67,7 +70,8 @@ def command(folder: Path, host: str, port: int, no_run: bool, metrics: str | Non
     beside = None if no_run else _Beside(Runner(site, log), log)
     trouble = beside.trouble if beside else lambda: ""
     figures = Metrics(site, trouble)
-    web = Web(site, trouble=trouble, wake=beside.wake if beside else lambda name: None, metrics=figures, log=log)
+    wake = beside.wake if beside else lambda name: None
+    web = Web(site, trouble=trouble, wake=wake, metrics=figures, log=log, keep=_KEEP)
     server = _server(web)
     # The server has handlers of its own while it runs, and afterwards raises again what it has caught.
     for number in (signal.SIGTERM, signal.SIGINT):

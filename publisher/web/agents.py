@@ -7,10 +7,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-__all__ = ["DIRECT", "Agent", "agent_of", "is_program"]
+__all__ = ["DIRECT", "OTHERS", "TOLD", "Agent", "agent_of", "is_program"]
 
 #: What stands for programs that ask for one reader each.
 DIRECT: Final = "direct"
+#: What stands for programs that are too many to be told one by one.
+OTHERS: Final = "others"
+#: Characters of a User-Agent header that are read, and kept: whoever asks is to have no room in memory beyond that.
+TOLD: Final = 500
 #: As in ``Feedly/1.0 (+http://www.feedly.com/fetcher.html; 45 subscribers)``, ``NewsBlur Feed Fetcher - 12 subscribers``.
 _COUNT: Final = re.compile(r"\b(\d{1,3}(?:,\d{3})+|\d{1,8})\s+(?:subscribers?|readers?|users?)\b", re.IGNORECASE)
 #: One and the same feed has several numbers with some programs; each number has readers of its own.
@@ -37,8 +41,8 @@ class Agent:
 
 @lru_cache(maxsize=4096)
 def agent_of(user_agent: bytes) -> Agent:
-    """Return what a User-Agent header tells."""
-    text = user_agent[:500].decode("latin-1")
+    """Return what a User-Agent header tells, cut off at :data:`TOLD`."""
+    text = user_agent.decode("latin-1")
     count = _COUNT.search(text)
     if count is not None:
         name = _NAME.match(text)
@@ -49,5 +53,5 @@ def agent_of(user_agent: bytes) -> Agent:
 
 @lru_cache(maxsize=4096)
 def is_program(user_agent: str) -> bool:
-    """Tell whether a link was looked at by a program, not by a person."""
+    """Tell whether a link was looked at by a program, not by a person; of a header cut off at :data:`TOLD`."""
     return not user_agent.startswith(("Mozilla/5.0", "Opera/")) or _CRAWLER.search(user_agent) is not None

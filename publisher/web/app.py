@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from starlette.applications import Starlette
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from publisher.actions.stats import Heard, note_listening
@@ -21,6 +20,7 @@ from publisher.web.context import Context
 from publisher.web.feeds import Feeds, Message, Receive, Scope, Send, say
 from publisher.web.guard import network_of
 from publisher.web.metrics import Metrics
+from publisher.web.microcache import MicroCache
 from publisher.web.pages import make_pages
 from publisher.web.tally import Tally
 
@@ -54,6 +54,7 @@ class Web:
         clock: Clock | None = None,
         metrics: Metrics | None = None,
         log: Any = None,
+        keep: float = 0.0,
     ) -> None:
         """Begin.
 
@@ -64,6 +65,7 @@ class Web:
             clock: what time it is; this machine's by default.
             metrics: where answers are counted.
             log: is told of requests that failed, and of every one where the settings say so.
+            keep: seconds for which a page that is the same for everybody is handed out again.
         """
         self._root = site.root
         self._mark = _mark(site.root)
@@ -73,6 +75,7 @@ class Web:
         self._metrics = metrics
         self._log = log or _Silent()
         self._tally = Tally()
+        self._keep_pages = keep
         self._looking: asyncio.Task[None] | None = None
         self._take_up(site)
 
@@ -80,7 +83,7 @@ class Web:
         self._site = site
         self._context = Context(site, clock=self._clock, wake=self._wake)
         self._feeds = Feeds(site, heard=self._heard)
-        self._pages: Starlette = make_pages(self._context, self._feeds)
+        self._pages = MicroCache(make_pages(self._context, self._feeds), self._keep_pages)
         entry: Callable[[Any, Any, Any], Awaitable[None]] = self._logged if site.web.access_log else self._answer
         if site.web.proxies:
             entry = ProxyHeadersMiddleware(entry, trusted_hosts=list(site.web.proxies))

@@ -31,6 +31,8 @@ Heard = Callable[[str, Scope, Mapping[bytes, bytes], int], None]
 _OTHER_TYPES: Final = {"html": "text/html; charset=utf-8", "xml": "application/xml"}
 #: Seconds for which an old copy may be shown while a new one is fetched (RFC 5861).
 _STALE: Final = 600
+#: Bytes of a header that are looked at, where what they say is kept in memory.
+_KEPT: Final = 200
 #: Of what is preferred equally, the smallest.
 _ORDER: Final = ("br", "gzip", "identity")
 
@@ -142,7 +144,7 @@ class Feeds:
     async def _hand_out(
         self, scope: Scope, asked: Mapping[bytes, bytes], send: Send, name: str, staged: Staged, *, is_head: bool
     ) -> None:
-        coding = _choose(asked.get(b"accept-encoding", b""), tuple(staged.encodings))
+        coding = _choose(asked.get(b"accept-encoding", b"")[:_KEPT], tuple(staged.encodings))
         if coding is None:
             await say(send, 406, [(b"vary", b"Accept-Encoding")], b"", is_head=is_head)
             return
@@ -170,7 +172,8 @@ class Feeds:
         now = {one.etag for one in staged.encodings.values()}
         if not asks_for_feed(asked.get(b"a-im", b"")) or b"*" in tags or now & set(tags):
             return False
-        coding = _choose(asked.get(b"accept-encoding", b""), tuple(one for one in staged.encodings if one != "br"))
+        offered = tuple(one for one in staged.encodings if one != "br")
+        coding = _choose(asked.get(b"accept-encoding", b"")[:_KEPT], offered)
         body = deltas.since(name, staged, tags, coding) if coding is not None else None
         if body is None or coding is None:
             return False
@@ -307,7 +310,7 @@ def _is_known(asked: Mapping[bytes, bytes], etag: bytes, seconds: int) -> bool:
     if tags is not None:
         return tags == etag or is_among(etag, tags)
     since = asked.get(b"if-modified-since")
-    return since is not None and _seconds(since) >= seconds
+    return since is not None and _seconds(since[:_KEPT]) >= seconds
 
 
 def is_among(etag: bytes, tags: bytes) -> bool:

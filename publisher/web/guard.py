@@ -43,11 +43,17 @@ class Guard:
         rates = [*_PROGRAMS] if form == "hub" else [self._own, self._network]
         if form == "join":
             rates.append(self._all)
+        # A network that has had its share is not counted by the household any more: it has more of them than memory.
+        if not self._limiter.test(rates[1], form, network):
+            return self._left(rates[1], form, network)
         for item, key in zip(rates, (own, network, "everybody"), strict=False):
             if not self._limiter.hit(item, form, key):
-                until = self._limiter.get_window_stats(item, form, key).reset_time
-                return max(1, int(until - time.time()) + 1)
+                return self._left(item, form, key)
         return 0
+
+    def _left(self, item: RateLimitItem, form: str, key: str) -> int:
+        until = self._limiter.get_window_stats(item, form, key).reset_time
+        return max(1, int(until - time.time()) + 1)
 
     def is_ours(self, request: Request) -> bool:
         """Tell whether a form was posted by one of our own pages.

@@ -21,7 +21,7 @@ from publisher.render.dates import long_date
 from publisher.render.headers import TYPES
 from publisher.render.templates import render
 from publisher.store.issues import IssueRow
-from publisher.web.agents import is_program
+from publisher.web.agents import TOLD, is_program
 from publisher.web.context import Context
 from publisher.web.feeds import is_among
 from publisher.web.shelf import etag_of
@@ -167,7 +167,7 @@ class Read:
 
     def _go(self, request: Request) -> Response:
         context, asked = self._context, request.path_params
-        program = request.method == "HEAD" or is_program(request.headers.get("user-agent", ""))
+        program = request.method == "HEAD" or is_program(request.headers.get("user-agent", "")[:TOLD])
         with context.db.write() as connection:
             where = opened(context.site, connection, asked["digest"], asked["issue"], asked["seq"], is_program=program)
         if where is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from datetime import UTC, datetime
 
 import pytest
@@ -94,6 +95,20 @@ def test_readers_who_ask_by_themselves_count_when_they_come_again() -> None:
     day.ask("curl/8", "192.0.2.3", if_none_match='"x"')
     day.ask("newsboat/2.32", name="index.opml", if_none_match='"x"')
     assert day.counts() == {("all", "direct"): (3, 6, 3)}
+
+
+def test_whatever_strangers_call_themselves_takes_a_few_megabytes() -> None:
+    day = Day()
+    tracemalloc.start()
+    for number in range(1, 20_001):
+        day.ask(f"Program{number} ({number} subscribers) " + "x" * 5_000)
+        day.ask(f"Feedly feed-id:{number} - 5 subscribers")
+    size, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert size < 20_000_000
+    found = day.counts()
+    assert len(found) < 6_000 and sum(requests for _, requests, _ in found.values()) == 40_000
+    assert found["all", "others"][1] > 10_000 and found["all", "Feedly"] == (500, 20_000, 0)
 
 
 def test_a_day_ends() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import os
+import tracemalloc
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -199,3 +200,21 @@ def test_what_is_no_request_is_passed_over(kit: SiteKit) -> None:
 
     asyncio.run(Web(kit.site)({"type": "websocket"}, receive, send))
     assert sent == []
+
+
+def test_headers_that_nobody_needs_take_no_memory(feeds: Feeds) -> None:
+    async def nothing(_: Any = None) -> Any:
+        return {"type": "http.request"}
+
+    async def many() -> None:
+        for number in range(1_500):
+            strange = b"%d" % number + b"x" * 30_000
+            headers = [(name, strange) for name in (b"accept-encoding", b"if-modified-since", b"user-agent")]
+            scope = {"type": "http", "method": "GET", "path": "/feeds/all.rss", "headers": headers}
+            await feeds(scope, nothing, nothing)
+
+    tracemalloc.start()
+    asyncio.run(many())
+    size, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert size < 5_000_000
