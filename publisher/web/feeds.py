@@ -93,7 +93,11 @@ class Feeds:
             headers = [(b"location", where.encode()), *_CORS, (b"cache-control", b"public, max-age=86400")]
             await say(send, 301, headers, b"", is_head=is_head)
         elif (gone := self.gone(path)) is not None:
-            headers = [(b"content-type", _OTHER_TYPES["html"].encode()), (b"cache-control", b"public, max-age=300")]
+            headers = [
+                (b"content-type", _OTHER_TYPES["html"].encode()),
+                (b"content-security-policy", policy(gone.decode()).encode()),
+                (b"cache-control", b"public, max-age=300"),
+            ]
             await say(send, 410, headers, gone, is_head=is_head)
         else:
             await say(send, 404, _TEXT, b"Not found\n", is_head=is_head)
@@ -206,6 +210,8 @@ class Feeds:
             (b"vary", _VARY if suffix in _BY_HAND else b"Accept-Encoding"),
             *_CORS,
         ]
+        if suffix == "html":
+            common.append((b"content-security-policy", policy(staged.encodings["identity"].body.decode()).encode()))
         if suffix in TYPES and suffix != "opml":
             hubs = () if is_archive else self._hubs
             common.append((b"link", link_header(f"{self._url}/{url_path(name)}", hubs).encode()))

@@ -218,3 +218,10 @@ def test_headers_that_nobody_needs_take_no_memory(feeds: Feeds) -> None:
     size, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert size < 5_000_000
+
+
+def test_pages_among_the_feeds_run_and_load_nothing(kit: SiteKit, feeds: Feeds) -> None:
+    page = ask(feeds, "/feeds/")
+    rules = page.headers["content-security-policy"]
+    assert page.status == 200 and "default-src 'none'" in rules and "script-src" not in rules
+    assert "style-src 'sha256-" in rules and "content-security-policy" not in ask(feeds, "/feeds/all.rss").headers
