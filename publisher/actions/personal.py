@@ -24,7 +24,7 @@ from publisher.store import subscribers
 from publisher.store.database import Database
 from publisher.store.subscribers import Subscriber
 
-__all__ = ["personal_feed"]
+__all__ = ["personal_feed", "personal_state"]
 
 #: Articles that are looked at for a feed at most, and at a time.
 _MOST: Final = 2_000
@@ -68,6 +68,18 @@ def personal_feed(site: Site, db: Database, text: str, form: FeedFormat, now: da
         moment = None if changed is None else datetime.fromtimestamp(changed, site.tz)
         around = frame(channel, form, house, moment)
         return b"".join(joined(form, around, table.entries(connection, seqs, form.value)))
+
+
+def personal_state(site: Site, db: Database, text: str) -> str | None:
+    """Return what tells whether the feed that a pass stands for is as it was; None where there is none.
+
+    It costs the same whatever the archive: most who ask have the feed already.
+    """
+    with db.read() as connection:
+        reader = _reader(site, connection, text)
+        if reader is None:
+            return None
+        return repr((table.generation(connection), reader.digests, sorted(reader.follows.items())))
 
 
 def _reader(site: Site, connection: Connection, text: str) -> Subscriber | None:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, delete, func, insert, literal, select
 from publisher.model import FacetKind
 from publisher.store.bulk import insert_rows, pages
 from publisher.store.schema import article, dirty, entry, facet, feed, membership, staged
+from publisher.store.sources import count_up, get_fact
 
 __all__ = [
     "Facet",
@@ -26,6 +27,7 @@ __all__ = [
     "entries",
     "facets",
     "feed_rows",
+    "generation",
     "last_changed_first",
     "mark_all_dirty",
     "mark_dirty",
@@ -38,7 +40,8 @@ __all__ = [
     "stale_entries",
 ]
 
-
+#: The fact that counts changes of what feeds are made of.
+_GENERATION: Final = "generation"
 #: Entries in memory at a time.
 _AT_A_TIME: Final = 200
 
@@ -93,6 +96,7 @@ def mark_dirty(connection: Connection, ids: Iterable[int]) -> None:
     """Note that these feeds are to be staged again."""
     wanted = set(ids)
     if wanted:
+        count_up(connection, _GENERATION, 1)
         wanted -= set(connection.execute(select(dirty.c.facet_id)).scalars())
     if wanted:
         insert_rows(connection, dirty, [{"facet_id": number} for number in sorted(wanted)])
@@ -100,8 +104,14 @@ def mark_dirty(connection: Connection, ids: Iterable[int]) -> None:
 
 def mark_all_dirty(connection: Connection) -> None:
     """Note that every feed is to be staged again."""
+    count_up(connection, _GENERATION, 1)
     connection.execute(delete(dirty))
     connection.execute(insert(dirty).from_select(["facet_id"], select(facet.c.id)))
+
+
+def generation(connection: Connection) -> int:
+    """Return a number that is another one as soon as a feed is to be staged again: whatever is made of articles."""
+    return int(get_fact(connection, _GENERATION) or 0)
 
 
 def dirty_facets(connection: Connection) -> list[Facet]:

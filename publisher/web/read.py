@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import threading
 from functools import partial
 from typing import Any, Final
 from urllib.parse import quote
@@ -13,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from publisher.actions.personal import personal_feed
+from publisher.actions.personal import personal_feed, personal_state
 from publisher.actions.reading import article_at, issue_page, newest_articles, opened, public_issues
 from publisher.model import FeedFormat
 from publisher.render.article import article_values, story_line
@@ -33,6 +34,8 @@ _FRONT: Final = 15
 _ISSUES: Final = 3
 #: Issues on a page of a newsletter's own.
 _SHELF: Final = 50
+#: Feeds of readers' own of which the last ETag is known.
+_OWN: Final = 50_000
 #: Seconds for which a page may be kept.
 _AGE: Final = 60
 _BODY: Final = re.compile(r"<body\b[^>]*>")
@@ -44,6 +47,9 @@ class Read:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._base = context.below(context.site.base_url)
+        #: (pass, suffix) of a reader's own feed → its state when it was last made, and the ETag of that.
+        self._own: dict[tuple[str, str], tuple[str, bytes]] = {}
+        self._lock = threading.Lock()
 
     def routes(self) -> list[Route]:
         """Return where they are."""
@@ -179,15 +185,21 @@ class Read:
 
     def _own_feed(self, request: Request) -> Response:
         context, site = self._context, self._context.site
-        suffix = request.path_params["suffix"]
+        feed_pass, suffix = request.path_params["feed_pass"], request.path_params["suffix"]
         forms = {one.value: one for one in site.feeds.formats}
         form: FeedFormat | None = forms.get(suffix)
-        body = None
-        if form is not None:
-            body = personal_feed(site, context.db, request.path_params["feed_pass"], form, context.now())
-        if body is None:
+        state = personal_state(site, context.db, feed_pass) if form is not None else None
+        if form is None or state is None:
             raise HTTPException(404)
-        tag = etag_of(body)
+        asked = request.headers.get("if-none-match", "").encode()
+        before, tag = self._own.get((feed_pass, suffix), ("", b""))
+        body = b""
+        if before != state or not is_among(tag, asked):
+            made = personal_feed(site, context.db, feed_pass, form, context.now())
+            if made is None:
+                raise HTTPException(404)
+            body, tag = made, etag_of(made)
+            self._note(feed_pass, suffix, state, tag)
         headers = {
             "etag": tag.decode(),
             "cache-control": "private, max-age=300",
@@ -195,6 +207,12 @@ class Read:
             "referrer-policy": "no-referrer",
             "x-content-type-options": "nosniff",
         }
-        if is_among(tag, request.headers.get("if-none-match", "").encode()):
+        if is_among(tag, asked):
             return Response(status_code=304, headers=headers)
         return Response(body, headers=headers, media_type=TYPES[suffix])
+
+    def _note(self, feed_pass: str, suffix: str, state: str, tag: bytes) -> None:
+        with self._lock:
+            self._own[feed_pass, suffix] = (state, tag)
+            while len(self._own) > _OWN:
+                self._own.pop(next(iter(self._own)))

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import feedparser
 
+from publisher.actions.correct import retract
 from publisher.actions.deliver import deliver
 from publisher.actions.keys import keyring
 from publisher.actions.subscribers import add, forget
 from publisher.store import issues, subscribers
 from tests.conftest import NOW
 from tests.town import ANN, BASE, Town
+from tests.visitor import Answer
 
 # -- preferences -----------------------------------------------------------------------------------
 
@@ -212,3 +216,32 @@ def test_her_own_feed_keeps_the_rules(town: Town) -> None:
     feed = page.text.partition('<code class="address">')[2].partition("</code>")[0].rpartition(".")[0]
     for suffix in ("rss", "atom", "json"):
         assert check_feed(town.ann.get(f"{feed}.{suffix}").body, address=f"{feed}.{suffix}") == []
+
+
+def test_her_own_feed_is_asked_for_again_and_again(town: Town) -> None:
+    """What she has is known without a look at any article, and whatever changes it is seen at once."""
+    link = town.joined()
+    (address,) = re.findall(r">(\S+\.rss)</code>", town.choose(link, "feed").text)
+    first = town.ann.get(address)
+    assert first.status == 200 and first.headers["cache-control"].startswith("private")
+
+    def again() -> Answer:
+        return town.ann.get(address, if_none_match=tags[-1])
+
+    tags = [first.headers["etag"]]
+    assert again().status == 304 and again().status == 304
+    changes: list[Callable[[], object]] = [
+        lambda: (town.kit.article("one.md", "One", topic="Water", body="Mended."), town.kit.publish(NOW)),
+        lambda: (town.kit.article("new.md", "New", date="2026-11-21"), town.kit.publish(NOW)),
+        lambda: town.choose(link, "save", digest="daily", topics="Water"),
+        lambda: retract(town.kit.site, NOW + timedelta(hours=1), "one.md", "It was not so"),
+        lambda: town.choose(link, "save", digest="daily"),
+    ]
+    for change in changes:
+        change()
+        answer = again()
+        assert answer.status == 200 and answer.headers["etag"] not in tags
+        tags.append(answer.headers["etag"])
+        assert again().status == 304 and town.ann.get(address).body == answer.body
+    town.choose(link, "unfeed")
+    assert again().status == 404
