@@ -19,6 +19,10 @@ __all__ = ["Guard", "network_of"]
 
 #: How often one program, and all of a network, may ask the hub: one that reads many feeds asks for each of them.
 _PROGRAMS: Final = (parse("2000/hour"), parse("10000/hour"))
+#: How often one mailbox may be written to at addresses that differ in what follows a plus sign.
+_TAGGED: Final = parse("3/day")
+#: No address is longer (RFC 5321 §4.5.3.1.3).
+_LONGEST: Final = 254
 #: Bits of a network that is one neighbour: what a household has (RFC 6177), and what a provider's street has.
 _OWN: Final = {4: 32, 6: 64}
 _NETWORK: Final = {4: 24, 6: 48}
@@ -50,6 +54,15 @@ class Guard:
             if not self._limiter.hit(item, form, key):
                 return self._left(item, form, key)
         return 0
+
+    def is_too_often(self, address: str) -> bool:
+        """Count an address that was filled in; tell whether its mailbox has had enough letters under other names.
+
+        ``ann+1@…``, ``ann+2@…`` and so on are one mailbox nearly everywhere (RFC 5233), and addresses of their own to us.
+        """
+        local, _, domain = address.strip().lower().rpartition("@")
+        mailbox, tagged, _ = local.partition("+")
+        return bool(tagged) and not self._limiter.hit(_TAGGED, "mailbox", f"{mailbox}@{domain}"[:_LONGEST])
 
     def _left(self, item: RateLimitItem, form: str, key: str) -> int:
         until = self._limiter.get_window_stats(item, form, key).reset_time

@@ -142,7 +142,7 @@ class Join:
         if not wish.digests:
             return self._form(wish, address=address, trouble="Choose at least one newsletter.", status=422)
         # Programs fill in every field; this one people do not see.
-        if not form.one("website"):
+        if not form.one("website") and not context.guard.is_too_often(address):
             try:
                 ask_to_join(site, context.db, address, wish, context.now())
             except ValueError as error:

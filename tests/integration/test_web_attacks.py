@@ -118,6 +118,20 @@ def test_ten_thousand_posts_of_one_address_are_one_letter(fort: Fort) -> None:
     assert other_form.status == 404
 
 
+def test_one_mailbox_under_many_names_gets_three_letters_a_day(fort: Fort) -> None:
+    names = ["ann+1", "Ann+2", "ann+3", "ann+4", "ANN+5", "ann+x+y", "bob+1"]
+    answers = [
+        Visitor(fort.web, f"203.{number}.113.9").post(
+            f"{BASE}/join", {"address": f"{name}@mail.example.org", "digest": "daily"}
+        )
+        for number, name in enumerate(names)
+    ]
+    # Who asks learns nothing of it.
+    assert {one.heading for one in answers} == {"Check your email"}
+    assert fort.letters == 4
+    assert fort.join("ann@mail.example.org").status == 200 and fort.letters == 5
+
+
 def test_from_everywhere_together_there_is_an_end_too(fort: Fort) -> None:
     path = fort.kit.root / "publisher.toml"
     path.write_text(path.read_text() + '\n[web]\njoin_limit = "5/hour"\n')
