@@ -37,6 +37,12 @@ def _found(connection: Connection, site: Site, copy: str) -> tuple[str, int] | N
     return (rows[0].digest, numbers[1]) if rows else None
 
 
+def _whose(site: Site, db: Database, copy: str) -> tuple[str, int] | None:
+    # Anybody may post, as often as she likes: who has no pass of ours does not keep those waiting who write.
+    with db.read() as connection:
+        return _found(connection, site, copy)
+
+
 def _standing(connection: Connection, site: Site, digest: str, number: int) -> Standing:
     title = site.digests[digest].title if digest in site.digests else digest
     reader = subscribers.find(connection, number)
@@ -62,22 +68,22 @@ def standing(site: Site, db: Database, copy: str) -> Standing | None:
 
 def leave(site: Site, db: Database, copy: str, *, everything: bool = False) -> Standing | None:
     """Let her follow the newsletter no longer, or none at all; return how it is then."""
+    found = _whose(site, db, copy)
+    if found is None:
+        return None
+    digest, number = found
     with db.write() as connection:
-        found = _found(connection, site, copy)
-        if found is None:
-            return None
-        digest, number = found
         subscribers.unsubscribe(connection, number, None if everything else [digest])
         return _standing(connection, site, digest, number)
 
 
 def come_back(site: Site, db: Database, copy: str) -> Standing | None:
     """Let her follow the newsletter again; return how it is then. Who may not be written to stays away."""
+    found = _whose(site, db, copy)
+    if found is None:
+        return None
+    digest, number = found
     with db.write() as connection:
-        found = _found(connection, site, copy)
-        if found is None:
-            return None
-        digest, number = found
         reader = subscribers.find(connection, number)
         if reader is not None and reader.status == "active" and digest in site.digests:
             subscribers.subscribe(connection, [(digest, number)])

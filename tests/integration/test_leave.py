@@ -126,6 +126,12 @@ def test_a_pass_that_is_not_ours_does_nothing(leaving: Leaving, method: str, cop
     assert leaving.follows == {"daily", "other"}
 
 
+def test_a_false_pass_waits_for_nobody_and_keeps_nobody_waiting(leaving: Leaving) -> None:
+    with leaving.kit.open() as db, db.write():
+        assert leaving.ask("POST", b"leave=yes", copy="a" * 32).status == 404
+        assert leaving.ask("POST", b"back=yes", copy="a" * 32).status == 404
+
+
 def test_servers_on_the_way_may_change_the_case_of_a_pass(leaving: Leaving) -> None:
     assert leaving.ask("POST", copy=leaving.copy.upper()).status == 200
     assert leaving.follows == {"other"}
