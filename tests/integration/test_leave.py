@@ -127,6 +127,7 @@ def test_a_pass_that_is_not_ours_does_nothing(leaving: Leaving, method: str, cop
 
 
 def test_a_false_pass_waits_for_nobody_and_keeps_nobody_waiting(leaving: Leaving) -> None:
+    leaving.ask("GET")
     with leaving.kit.open() as db, db.write():
         assert leaving.ask("POST", b"leave=yes", copy="a" * 32).status == 404
         assert leaving.ask("POST", b"back=yes", copy="a" * 32).status == 404
