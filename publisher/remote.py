@@ -90,6 +90,8 @@ class Remote:
 
 #: What is read of a stranger's answer: a challenge is shorter.
 _MOST_OF_STRANGERS: Final = 10_000
+#: Addresses of the other internet, as this one has them (RFC 6052 §2.1).
+_NAT64: Final = ip_network("64:ff9b::/96")
 #: Ports below 1024 where a web server may be: on others are services that a request could hurt.
 _WEB_PORTS: Final = (80, 443)
 
@@ -236,6 +238,8 @@ class Callbacks:
         if isinstance(address, IPv6Address):
             # Addresses that carry another one are judged by that.
             inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
+            if address in _NAT64:
+                inner = IPv4Address(int(address) & 0xFFFF_FFFF)
             if inner is not None:
                 return self._may_be_asked(inner)
         if any(address in network for network in self._networks):

@@ -371,6 +371,8 @@ def test_a_site_without_a_hub_has_none(kit: SiteKit) -> None:
         "[fe80::1]",
         "[fd00::1]",
         "[64:ff9b:1::1]",
+        "[64:ff9b::7f00:1]",
+        "[64:ff9b::a00:1]",
         "[2002:7f00:1::]",
         "2130706433",
         "0x7f.1",
