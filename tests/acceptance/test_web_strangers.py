@@ -20,6 +20,8 @@ from tests.conftest import MailKit, SiteKit
 
 __all__ = ["ended"]
 
+#: What a process has in memory and which connections it holds is asked of Linux.
+on_linux = pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="no /proc here")
 HOST = b"Host: review.example\r\n"
 FORM = b"Content-Type: application/x-www-form-urlencoded\r\n"
 WHOLE = b"GET /feeds/all.rss HTTP/1.1\r\n" + HOST + b"\r\n"
@@ -83,6 +85,7 @@ def is_over(one: socket.socket) -> bool:
     return False
 
 
+@on_linux
 def test_who_keeps_us_waiting_is_let_go_of(serving: Serving) -> None:
     """Each kind of drop by drop, twenty times over; and answers of which nothing is taken."""
     waiting = {(name, number): connect(serving) for name in SLOW for number in range(20)}
@@ -124,6 +127,7 @@ def held_by(serving: Serving) -> list[str]:
     return [row[2] for row in rows if row[1].endswith(f":{port}") and row[3] != "0A" and row[9] in inodes]
 
 
+@on_linux
 @pytest.mark.parametrize("name", ENDLESS)
 def test_who_never_ends_takes_no_memory(serving: Serving, name: str) -> None:
     before = memory(serving)
