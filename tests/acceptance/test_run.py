@@ -309,16 +309,18 @@ def test_a_tick_says_what_it_did_and_nothing_otherwise(mail_kit: MailKit) -> Non
     kit.article("one.md", "One")
     with Server() as server:
         kit.mail(server.port)
-        # The next slot is this very minute's, or the one after it.
+        # The last slot was a minute ago, and the next one is tomorrow, however long this takes.
+        last = datetime.now(UTC) - timedelta(minutes=1)
         text = (kit.root / "publisher.toml").read_text()
-        kit.settings(text.replace('title = "The Daily"\n', 'title = "The Daily"\ncadence = "* * * * *"\n'))
+        cadence = f'cadence = "{last.minute} {last.hour} * * *"'
+        kit.settings(text.replace('title = "The Daily"\n', f'title = "The Daily"\n{cadence}\n'))
         first = publish(kit, "tick")
         assert "1 file read: 1 new" in first
         assert publish(kit, "tick") == ""
         with kit.open() as db, db.write() as connection:
             from sqlalchemy import text as sql
 
-            connection.execute(sql("UPDATE schedule SET taken_up_at = taken_up_at - 120"))
+            connection.execute(sql("UPDATE schedule SET taken_up_at = taken_up_at - 600"))
         second = publish(kit, "tick")
         assert "daily No. 1, 1 article" in second
         assert "Slots:" in second and "begun" in second
