@@ -1,0 +1,53 @@
+"""What tests of delivery ask of the ledger, and a transport whose patience is short enough for them."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+
+from publisher.actions.deliver import make_transport
+from publisher.mail.session import SmtpTransport
+from publisher.mail.smtp import Timeouts
+from tests.conftest import MailKit
+from tests.smtp import Script
+
+#: Short enough for a test; the real ones are minutes.
+QUICK = Timeouts(connect=2, greeting=0.6, command=0.6, data=0.6, block=0.6, final=0.6)
+
+
+def transport(kit: MailKit, *, patience: float = 3) -> SmtpTransport:
+    made = make_transport(kit.site)
+    assert isinstance(made, SmtpTransport)
+    return SmtpTransport(relays=made.relays, timeouts=QUICK, patience=patience)
+
+
+def states(kit: MailKit) -> Counter[str]:
+    from publisher.store import deliveries
+
+    with kit.open() as db, db.read() as connection:
+        return Counter(
+            {state.value: n for counts in deliveries.state_counts(connection).values() for state, n in counts.items()}
+        )
+
+
+def suppressed(kit: MailKit) -> list[str]:
+    from publisher.actions.subscribers import readers
+
+    return [one.address for one in readers(kit.site, status="suppressed")]
+
+
+def at(step: str, said: str | type[Exception], *, times: int = 1, recipient: str = "") -> Script:
+    """Do wrong at a step, so many times."""
+    left = [times]
+    lock = threading.Lock()
+
+    def answer(now: str, argument: str, number: int) -> str | None:
+        with lock:
+            if now != step or not left[0] or (recipient and argument != recipient):
+                return None
+            left[0] -= 1
+        if isinstance(said, str):
+            return said
+        raise said
+
+    return Script(at=answer)
