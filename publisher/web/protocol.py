@@ -79,11 +79,14 @@ class PatientProtocol(HttpToolsProtocol):
     # -- once a second ---------------------------------------------------------------------------
 
     def _look_around(self) -> None:
-        for one in list(self.connections):
-            cast("PatientProtocol", one).look()
-        PatientProtocol._is_looking = bool(self.connections)
-        if self.connections:
-            self.loop.call_later(1, self._look_around)
+        try:
+            for one in list(self.connections):
+                cast("PatientProtocol", one).look()
+        finally:
+            # Whatever it was: the next look is a second later.
+            PatientProtocol._is_looking = bool(self.connections)
+            if self.connections:
+                self.loop.call_later(1, self._look_around)
 
     def look(self) -> None:
         """Let go of a client whose turn it has been for too long."""
