@@ -48,18 +48,24 @@ ENDLESS = {
 }
 
 
-@pytest.fixture
-def serving(kit: SiteKit, ended: list[Serving]) -> Iterator[Serving]:
+@pytest.fixture(scope="module")
+def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    """One server for all strangers: what one of them does is nobody else's trouble."""
+    kit = SiteKit(tmp_path_factory.mktemp("strangers") / "site")
     kit.article(body="A long story. " * 30_000)
     kit.publish()
     one = Serving(kit, "--no-run", port=free_port())
-    ended.append(one)
-    until(lambda: get(f"{one.url}/healthz")[0] == 200)
-    yield one
-    # Everybody else was served, and the end is clean.
-    assert get(f"{one.url}/feeds/all.rss")[0] == 200
-    assert one.end() == 0
-    assert "Traceback" not in one.log.read_text() and "failed" not in one.log.read_text()
+    try:
+        until(lambda: get(f"{one.url}/healthz")[0] == 200)
+        yield one
+        # Everybody else was served, and the end is clean.
+        assert get(f"{one.url}/feeds/all.rss")[0] == 200
+        assert one.end() == 0
+        assert "Traceback" not in one.log.read_text() and "failed" not in one.log.read_text()
+    finally:
+        if one.process.poll() is None:
+            one.process.kill()
+            one.process.wait()
 
 
 def connect(serving: Serving) -> socket.socket:
