@@ -281,4 +281,4 @@ def test_ctrl_c_says_how_to_go_on(
     with pytest.raises(SystemExit) as end:
         main()
     assert end.value.code == 130
-    assert "run it again to go on" in capsys.readouterr().err
+    assert "run the command again to continue" in capsys.readouterr().err

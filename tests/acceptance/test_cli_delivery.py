@@ -130,7 +130,7 @@ def test_a_stopped_sender_finishes_what_is_in_hand_and_goes_on_later(site: MailK
         process.send_signal(how)
         _, errors = process.communicate(timeout=20)
         assert process.returncode == 130
-        assert errors.strip() == b"publish: stopped; run it again to go on"
+        assert errors.strip() == b"publish: interrupted; run the command again to continue"
         copies = json.loads(run("outbox", "--json", cwd=site.root).stdout)[0]["copies"]
         assert copies["accepted"] == len(server.accepted) < 100
         assert copies["accepted"] + copies["queued"] == 100
