@@ -1,28 +1,23 @@
-"""``publish tick``: what the runner does all the time, once."""
+"""``publish tick``: do the work of ``publish run`` once."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
-from typing import Final
 
 from publisher.actions.announce import announce
 from publisher.actions.letters import send_letters
 from publisher.actions.mailing import mail_what_may_go
 from publisher.actions.report import Progress, PublishReport, silent
 from publisher.actions.runners import alone
+from publisher.actions.sweep import sweep
 from publisher.actions.turn import take_turn
 from publisher.clock import Clock
 from publisher.config import Site
 from publisher.errors import PublisherError
-from publisher.store import letters, slots
 from publisher.store.database import Database
 from publisher.store.sources import Problem
 
 __all__ = ["tick"]
-
-_KEPT: Final = timedelta(days=90)
-_LETTERS_KEPT: Final = timedelta(days=8)
 
 
 def tick(
@@ -32,12 +27,12 @@ def tick(
     progress: Progress = silent,
     on_wait: Callable[[str], None] = lambda holder: None,
 ) -> PublishReport:
-    """Run slots that are due, bring feeds up to date, send what may leave, tell hubs, read what bounced.
+    """Run due schedules, update feeds, send mail, notify hubs, process bounces, delete expired rows.
 
-    May be called as often as one likes, also while another call is under way: what one does the others leave.
+    Calls may overlap: work that one call has claimed is left alone by the others.
 
     Raises:
-        PublisherError: articles/ could not be read, or issues not be staged. What else fails is in the report.
+        PublisherError: articles/ could not be read, or issues could not be staged. Other failures are in the report.
     """
     clock = clock or Clock()
     with Database.open(site.database_url) as db:
@@ -45,13 +40,11 @@ def tick(
         assert report is not None
         if site.hubs or site.announce.cloud:
             report.announced = announce(db, site, clock.now(), progress=progress)
-        # A list of 50,000 takes its time, and the next tick comes before it is through.
+        # Sending to a long list takes longer than the time between two calls.
         with alone(site.root, "mail") as is_alone:
             if is_alone:
                 _mail(site, db, clock, report, progress)
-        with db.write() as connection:
-            slots.forget_old(connection, clock.now() - _KEPT)
-            letters.sweep(connection, int((clock.now() - _LETTERS_KEPT).timestamp()))
+        sweep(db, clock.now())
     return report
 
 

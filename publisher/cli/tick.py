@@ -1,4 +1,4 @@
-"""``publish tick``: for who has a cron, or a systemd timer, and wants no process that stays."""
+"""``publish tick``: the runner's work, once, for cron or a systemd timer."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ __all__ = ["command"]
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
 @click.pass_context
 def command(ctx: click.Context, folder: Path, as_json: bool) -> None:
-    """Do once what 'publish run' does all the time.
+    """Do the work of 'publish run' once.
 
-    Makes the issues whose time has come, brings feeds up to date, sends what may leave and what is
-    to be tried again, tells hubs, reads the mailbox of what came back. Meant to be called every
-    few minutes by cron or a systemd timer; says nothing where there was nothing to do. Calls may
-    overlap, and run beside 'publish run': no slot is run twice.
+    Makes the issues whose slot has come, updates feeds, sends issues and retries deferred deliveries,
+    notifies hubs, processes the bounce mailbox, deletes expired rows. Call it every few minutes from
+    cron or a systemd timer; it prints nothing when there was nothing to do. Calls may overlap, and
+    may run beside 'publish run': no slot runs twice.
 
-    Exit status: 0 all well; 1 something lies set aside or could not be done; 2 usage or settings;
-    3 failed.
+    Exit status: 0 success; 1 done, but some input was skipped or something failed and is retried;
+    2 usage or settings; 3 failed.
     """
     site = read_site(folder)
     with ProgressLine() as progress:

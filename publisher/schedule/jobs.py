@@ -5,30 +5,26 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from publisher.actions.announce import announce
 from publisher.actions.planning import LEASE, first_due
 from publisher.actions.report import Mailed, PublishReport
+from publisher.actions.sweep import sweep
 from publisher.actions.turn import take_turn
 from publisher.clock import Clock
 from publisher.config import Site
 from publisher.errors import PublisherError
 from publisher.schedule.lane import Stopped, back_off
 from publisher.schedule.logs import Log
-from publisher.store import announcements, articles, hub, letters, listening, slots
+from publisher.store import announcements, articles, hub, letters
 from publisher.store.database import Database
 from publisher.store.slots import Claimed
 
 __all__ = ["Jobs"]
 
-#: Slots are remembered for so long.
-_KEPT: Final = timedelta(days=90)
-#: A letter's link is good for a week at most; whoever it went to is forgotten after that.
-_LETTERS_KEPT: Final = timedelta(days=8)
-#: Who listened is kept for a year and a month: one year can be held against the other.
-_LISTENERS_KEPT: Final = timedelta(days=400)
 #: No job is begun again sooner than this for what it left undone without a failure.
 _BREATH: Final = timedelta(seconds=15)
 #: An issue of which no copy waits is looked at again after this: somebody may have put copies back.
@@ -302,15 +298,11 @@ class Jobs:
             self._log.info("bounces read", **said, suppressed=len(found.suppressed))
 
     def sweep(self) -> None:
-        """Forget slots, letters, leases and figures that nobody asks for any more."""
+        """Delete expired rows."""
         _, db = self.current
-        with db.write() as connection:
-            removed = slots.forget_old(connection, self._clock.now() - _KEPT)
-            letters.sweep(connection, int((self._clock.now() - _LETTERS_KEPT).timestamp()))
-            hub.sweep(connection, int(self._clock.now().timestamp()))
-            listening.forget_before(connection, (self._clock.now() - _LISTENERS_KEPT).date().isoformat())
-        if removed:
-            self._log.info("swept", slots=removed)
+        result = sweep(db, self._clock.now())
+        if result.total:
+            self._log.info("swept", **asdict(result))
 
     # -- how far ---------------------------------------------------------------------------------
 

@@ -16,7 +16,6 @@ from publisher.errors import PublisherError, RemoteError
 from publisher.schedule import make_log
 from publisher.schedule.jobs import Jobs
 from publisher.schedule.lane import Stopped
-from publisher.store import slots
 from tests.clockwork import SetClock
 from tests.conftest import NOW, MailKit, SiteKit, titles
 from tests.smtp import Script, Server
@@ -228,20 +227,6 @@ def test_a_mailbox_that_cannot_be_reached_is_a_failure(mail_kit: MailKit, desk: 
         desk(kit).jobs.bounces()
     report = tick(kit.site, clock=SetClock(NOW))
     assert [problem.where for problem in report.refused] == ["bounces"] and report.exit_status == 1
-
-
-def test_old_slots_are_swept(kit: SiteKit, desk: Make) -> None:
-    one = desk(kit)
-    one.jobs.publish()
-    for days in (0, 100):
-        one.clock.at = NOW + timedelta(days=days, minutes=15)
-        one.jobs.publish()
-    one.jobs.sweep()
-    assert [line["slots"] for line in one.said("swept")] == [1]
-    with one.db.read() as connection:
-        assert [run.slot for run in slots.recent(connection, "feeds", 10)] == [NOW + timedelta(days=100, minutes=15)]
-    one.jobs.sweep()
-    assert len(one.said("swept")) == 1
 
 
 def test_a_tick_beside_one_that_is_sending_sends_nothing(mail_kit: MailKit) -> None:
