@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
-from email.utils import parseaddr, parsedate_to_datetime
+from email.utils import parsedate_to_datetime
 from typing import Final
 
 from publisher.check.finding import Finding
@@ -97,7 +97,7 @@ def _headers(message: EmailMessage, data: bytes, now: datetime | None) -> Iterat
     elif len(subject) > _LONGEST_SUBJECT:
         yield Finding(rule="subject-length", what=f"{len(subject)} characters: {subject}", entry="Subject")
     yield from _leaving(data)
-    sender = parseaddr(str(message["From"] or ""))[1].rpartition("@")[2].lower()
+    sender = _sender_domain(message)
     id_domain = str(message["Message-ID"] or "").strip("<> ").rpartition("@")[2].lower()
     if sender != id_domain:
         yield Finding(
@@ -106,6 +106,12 @@ def _headers(message: EmailMessage, data: bytes, now: datetime | None) -> Iterat
     if str(message["Precedence"] or "") != "bulk" or not message["Auto-Submitted"]:
         yield Finding(rule="bulk", what=f"Precedence is {message['Precedence']}", entry="Precedence")
     yield from _date(_raw(data, "Date"), now)
+
+
+def _sender_domain(message: EmailMessage) -> str:
+    """Return the domain of the From header; empty where it names no address."""
+    addresses = getattr(message["From"], "addresses", ())
+    return addresses[0].domain.lower() if addresses else ""
 
 
 def _leaving(data: bytes) -> Iterator[Finding]:

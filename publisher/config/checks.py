@@ -1,4 +1,4 @@
-"""What a setting's text must look like. Each check returns the text or says what is allowed."""
+"""Checks of settings that are text. Each returns the text to use, or raises ValueError with what is allowed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,23 @@ import re
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-__all__ = ["address", "base_url", "colour", "http_url", "language", "limit", "link", "one_line", "slug", "zone"]
+from publisher.hosts import ascii_host, ascii_url
+from publisher.mailbox import read_mailbox
+
+__all__ = [
+    "address",
+    "base_url",
+    "colour",
+    "host",
+    "http_url",
+    "language",
+    "limit",
+    "link",
+    "one_line",
+    "sender",
+    "slug",
+    "zone",
+]
 
 
 def one_line(value: str) -> str:
@@ -17,13 +33,21 @@ def one_line(value: str) -> str:
 
 
 def address(value: str) -> str:
-    """Accept ``news@example.org`` and ``The Review <news@example.org>``."""
-    from email.utils import parseaddr
+    """Accept an address with or without a name; return it as RFC 5322 text, its domain in ASCII."""
+    return str(read_mailbox(one_line(value)))
 
-    _, address = parseaddr(one_line(value))
-    if not re.fullmatch(r"[^\s@<>,;:\"]+@[^\s@<>,;:\"]+\.[^\s@<>,;:\"]+", address):
-        raise ValueError("must be an e-mail address, as in news@example.org or The Review <news@example.org>")
-    return value
+
+def sender(value: str) -> str:
+    """Accept an address that mail is sent from. Its local part must be ASCII: few servers take others (RFC 6531)."""
+    found = read_mailbox(one_line(value))
+    if not found.address.isascii():
+        raise ValueError("must have only ASCII characters before the @, as in news@example.org")
+    return str(found)
+
+
+def host(value: str) -> str:
+    """Accept a host name; return it in lower-case ASCII."""
+    return ascii_host(one_line(value.strip())).lower()
 
 
 def zone(value: str) -> str:
@@ -36,24 +60,26 @@ def zone(value: str) -> str:
 
 
 def base_url(value: str) -> str:
-    """Accept an absolute address to build others on; return it without a slash at the end."""
+    """Accept an absolute URL that others are built on; return it with an ASCII host and no slash at the end."""
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError("must be an absolute address, as in https://example.org, without ? or #")
-    return value.rstrip("/")
+        raise ValueError("must be an absolute URL, as in https://example.org, without ? or #")
+    return ascii_url(value.rstrip("/"))
 
 
 def http_url(value: str) -> str:
-    """Accept an absolute http or https address."""
+    """Accept an absolute http or https URL; return it with an ASCII host."""
     if not re.fullmatch(r"https?://[^\s\"'<>\\]+", value):
-        raise ValueError("must be an absolute address, as in https://example.org/page")
-    return value
+        raise ValueError("must be an absolute URL, as in https://example.org/page")
+    return ascii_url(value)
 
 
 def link(value: str) -> str:
-    """Accept an http, https or mailto address."""
+    """Accept an http, https or mailto URL; return it with an ASCII host."""
     if value.startswith("mailto:") and re.fullmatch(r"mailto:[^\s<>\"]+@[^\s<>\"]+", value):
-        return value
+        before, query_mark, query = value.partition("?")
+        local, _, domain = before.rpartition("@")
+        return f"{local}@{ascii_host(domain)}{query_mark}{query}" if local else value
     return http_url(value)
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
 
 from publisher.config import checks
-from publisher.config.kinds import Settings, Text
+from publisher.config.kinds import Host, Settings, Text
 from publisher.config.secrets import Secret
 from publisher.model import UncertainPolicy
 
@@ -92,7 +92,7 @@ class DkimSettings(Settings):
     #: The private key, PEM: RSA or Ed25519.
     key: Secret
     #: The domain that signs; the sender's by default.
-    domain: Text | None = None
+    domain: Host | None = None
 
 
 class DeliverySettings(Settings):
@@ -118,8 +118,8 @@ class DeliverySettings(Settings):
 
     @field_validator("domains")
     @classmethod
-    def _lower(cls, value: dict[str, DomainSettings]) -> dict[str, DomainSettings]:
-        return {name.lower(): one for name, one in value.items()}
+    def _as_delivered(cls, value: dict[str, DomainSettings]) -> dict[str, DomainSettings]:
+        return {checks.host(name): one for name, one in value.items()}
 
     def domain(self, name: str) -> DomainSettings:
         """How fast readers of the domain get their copies."""

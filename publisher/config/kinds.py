@@ -10,11 +10,13 @@ from publisher.config import checks
 from publisher.model import FacetKind, Query
 from publisher.selection import folded
 
-__all__ = ["Address", "Language", "Limit", "Settings", "Slug", "Text", "Url", "query_of"]
+__all__ = ["Address", "Host", "Language", "Limit", "Sender", "Settings", "Slug", "Text", "Url", "query_of"]
 
 Slug = Annotated[str, AfterValidator(checks.slug)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(checks.one_line)]
 Address = Annotated[str, AfterValidator(checks.address)]
+Sender = Annotated[str, AfterValidator(checks.sender)]
+Host = Annotated[str, AfterValidator(checks.host)]
 Language = Annotated[str, AfterValidator(checks.language)]
 Limit = Annotated[int | Literal["all"], BeforeValidator(checks.limit)]
 Url = Annotated[str, AfterValidator(checks.http_url)]

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, 
 
 from publisher.cadence import in_words, parse_local
 from publisher.config import checks
-from publisher.config.kinds import Address, Settings, Text, query_of
+from publisher.config.kinds import Address, Sender, Settings, Text, query_of
 from publisher.config.schedules import ScheduleSettings
 from publisher.model import Digest, FacetKind, LatePolicy, SendPolicy, Utm
 
@@ -123,39 +123,42 @@ class DigestSettings(ScheduleSettings):
         )
 
 
-def _for_readers(value: str) -> str:
+def _for_subscribers(value: str) -> str:
+    """Accept a URL in which {copy} may stand for the delivery's token."""
     checks.link(value.replace("{copy}", "x"))
-    return value
+    return checks.link(value)
 
 
 def _return_path(value: str) -> str:
-    checks.address(value.replace("{copy}", "x"))
-    if "<" in value or not value.isascii():
-        raise ValueError("must be a bare address, as in bounces+{copy}@example.org")
-    return value
+    """Accept an address without a name; {copy} may stand for the delivery's token."""
+    found = checks.sender(value.replace("{copy}", "x"))
+    if "<" in value or '"' in found:
+        raise ValueError("must be an address without a name, as in bounces+{copy}@example.org")
+    local, _, domain = value.strip().rpartition("@")
+    return value.strip() if "{copy}" in domain else f"{local}@{checks.host(domain)}"
 
 
 def _pattern(value: str) -> str:
     checks.http_url(re.sub(r"\{(digest|issue)\}", "x", value))
     if "{issue}" not in value:
         raise ValueError("must name {issue}, and may name {digest}, as in https://example.org/issues/{digest}/{issue}/")
-    return value
+    return checks.http_url(value)
 
 
 class MailSettings(Settings):
     """What stands on every issue's envelope and foot."""
 
-    sender: Address
-    reply_to: Address | None = None
+    sender: Sender
+    reply_to: Sender | None = None
     #: The postal address that the law asks for in a newsletter (CAN-SPAM, 15 U.S.C. 7704(a)(5)).
     postal_address: str = ""
     #: Where a reader leaves the list: an https or mailto address. A mail to ``sender`` by default. The pass of
     #: a reader's copy stands in the place of {copy}, or is added as ?copy=….
-    unsubscribe: Annotated[str, AfterValidator(_for_readers)] | None = None
+    unsubscribe: Annotated[str, AfterValidator(_for_subscribers)] | None = None
     #: Whether ``unsubscribe`` takes the POST of a mail program's own button (RFC 8058).
     one_click: bool = False
     #: Where a reader chooses what comes; no link without it.
-    preferences: Annotated[str, AfterValidator(_for_readers)] | None = None
+    preferences: Annotated[str, AfterValidator(_for_subscribers)] | None = None
     #: Where an issue can be read on the web, with {digest} and {issue}; no link without it.
     web_view: Annotated[str, AfterValidator(_pattern)] | None = None
     #: Where mail that cannot be delivered comes back to; {copy} in it tells whose (VERP). ``sender`` by default.

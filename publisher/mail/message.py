@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.charset import QP, Charset
 from email.header import Header
-from email.utils import format_datetime, parseaddr
+from email.utils import format_datetime
+
+from publisher.mailbox import read_mailbox
 
 __all__ = ["Envelope", "assemble", "build_message", "message_headers", "quoted_printable"]
 
@@ -72,9 +74,9 @@ def _phrase(name: str) -> str:
 
 
 def _mailbox(value: str) -> tuple[str, str]:
-    """Return (header text, bare address) of an address with or without a name."""
-    name, address = parseaddr(value)
-    return (f"{_phrase(name)} <{address}>" if name else address), address
+    """Return (header text, address alone) of an address with or without a name."""
+    found = read_mailbox(value)
+    return (f"{_phrase(found.name)} <{found.address}>" if found.name else found.address), found.address
 
 
 def quoted_printable(text: str) -> bytes:

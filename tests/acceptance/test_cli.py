@@ -113,7 +113,7 @@ def test_what_was_set_aside_is_named_and_long_lists_are_cut(kit: SiteKit) -> Non
         (("now", "--at", "soon"), "is not a time"),
         (("nwo",), "No such command"),
         (("now", "--frobnicate"), "No such option"),
-        (("init", "--url", "nonsense"), "base_url: must be an absolute address"),
+        (("init", "--url", "nonsense"), "base_url: must be an absolute URL"),
     ],
 )
 def test_usage_and_settings_end_with_2(kit: SiteKit, tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:

@@ -71,7 +71,7 @@ def test_every_mistake_is_listed_with_its_key_and_what_is_allowed(tmp_path: Path
         "feeds.limit:",
         "feeds.formats.0:",
         "feeds.channels: all: the publisher stages files of that name itself",
-        "mail.sender: must be an e-mail address",
+        "mail.sender: must be one e-mail address",
         "mail.reply_to: must be one line",
         "mail.unsubscribe:",
         "digests.d.at_least: must not be more than at_most",
@@ -91,7 +91,7 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as error:
         read_site(tmp_path)
     assert "title: is needed and missing" in str(error.value)
-    assert "base_url: must be an absolute address" in str(error.value)
+    assert "base_url: must be an absolute URL" in str(error.value)
 
 
 def test_digests_need_a_sender(tmp_path: Path) -> None:

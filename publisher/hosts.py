@@ -1,0 +1,59 @@
+"""Host names: international names as ASCII (IDNA, UTS #46). Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+__all__ = ["ascii_host", "ascii_url", "host_of"]
+
+#: Scheme, user information, host (an IPv6 address in brackets), port, and the rest of a URL (RFC 3986 section 3).
+_URL: Final = re.compile(
+    r"((?i:https?)://)((?:[^/?#@]*@)?)(\[[^\]/?#]*\]|[^/?#@:]*)((?::[0-9]*)?)((?:[/?#].*)?)", re.DOTALL
+)
+
+
+def ascii_host(host: str) -> str:
+    """Return HOST in ASCII: an international name as punycode, any other as it is.
+
+    Raises:
+        ValueError: the name is not allowed by IDNA 2008 (RFC 5891).
+    """
+    if host.isascii():
+        return host
+    import idna
+
+    try:
+        return idna.encode(host, uts46=True).decode("ascii")
+    except UnicodeError as error:
+        reason = str(error) or "it is empty"
+        raise ValueError(
+            f"{host!r} is not an international host name ({reason}): correct it, or write it as punycode"
+        ) from None
+
+
+def ascii_url(url: str) -> str:
+    """Return an http or https URL with its host in ASCII; everything else stays as it is.
+
+    Raises:
+        ValueError: the URL has no host, or one that IDNA does not allow.
+    """
+    match = _URL.fullmatch(url)
+    if match is None or not match[3]:
+        raise ValueError("must be an absolute URL, as in https://example.org/page")
+    scheme, user, host, port, rest = match.groups()
+    return f"{scheme}{user}{ascii_host(host)}{port}{rest}"
+
+
+def host_of(url: str) -> str:
+    """Return the host of an http, https or mailto URL in lower-case ASCII; empty where it has none."""
+    if url[:7].lower() == "mailto:":
+        address = url[7:].partition("?")[0]
+        host = address.rpartition("@")[2] if "@" in address else ""
+    else:
+        match = _URL.fullmatch(url)
+        host = match[3] if match else ""
+    try:
+        return ascii_host(host).lower()
+    except ValueError:
+        return ""

@@ -1,0 +1,89 @@
+"""Addresses with display names, as people type them into settings."""
+
+from __future__ import annotations
+
+from email import message_from_string, policy
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from publisher.mailbox import Mailbox, read_mailbox
+
+NAME = st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), max_size=60).map(str.strip)
+
+
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        ("news@example.org", ""),
+        ("  news@example.org ", ""),
+        ("<news@example.org>", ""),
+        ("The Review <news@example.org>", "The Review"),
+        ("The Review: Morning <news@example.org>", "The Review: Morning"),
+        ("Review, The <news@example.org>", "Review, The"),
+        ('"Review, The" <news@example.org>', "Review, The"),
+        ('The "Good" Review <news@example.org>', 'The "Good" Review'),
+        (r'"The \"Good\" Review" <news@example.org>', 'The "Good" Review'),
+        ("The Review (London) <news@example.org>", "The Review (London)"),
+        ("The Review; Ltd. @ London <news@example.org>", "The Review; Ltd. @ London"),
+        ("news@example.org <news@example.org>", "news@example.org"),
+        ('"A <b> c" <news@example.org>', "A <b> c"),
+        ("Zürich: Tages-Post <news@example.org>", "Zürich: Tages-Post"),
+        ("undisclosed:; <news@example.org>", "undisclosed:;"),
+        ("Back\\slash <news@example.org>", "Back\\slash"),
+        ("<news@example.org >", ""),
+    ],
+)
+def test_a_name_may_hold_any_character_without_quotes(typed: str, name: str) -> None:
+    """RFC 5322 wants quotes around such names; a person who fills in settings need not know that."""
+    assert read_mailbox(typed) == Mailbox(name=name, address="news@example.org")
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "",
+        "nobody",
+        "news@example",
+        "a@example.org, b@example.org",
+        "A <a@example.org>, B <b@example.org>",
+        "group: a@example.org;",
+        "The Review news@example.org",
+        "news@example.org (The Review)",
+        "The Review <news@example.org",
+        "The Review <news@example.org> (London)",
+        "The Review <>",
+        '"a b"@example.org',
+        "a b@example.org",
+        "news@[127.0.0.1]",
+        "news@@example.org",
+    ],
+)
+def test_what_is_not_one_address_is_refused_with_an_example(typed: str) -> None:
+    """The message shows the two forms that are accepted."""
+    with pytest.raises(ValueError, match="must be one e-mail address, as in .* or The Review <news@example.org>"):
+        read_mailbox(typed)
+
+
+def test_an_international_domain_becomes_punycode() -> None:
+    """The local part stays as it is."""
+    found = read_mailbox("Zürich <post@zürich.example>")
+    assert (found.address, found.domain) == ("post@xn--zrich-kva.example", "xn--zrich-kva.example")
+
+
+@given(NAME)
+def test_the_rfc_5322_text_of_a_mailbox_is_read_back_as_the_same(name: str) -> None:
+    """Quoting loses nothing, whatever the name is."""
+    found = Mailbox(name=name, address="news@example.org")
+    assert read_mailbox(str(found)) == found
+
+
+@given(st.text('abc ,:;<>@()."\\[]', max_size=20).map(str.strip))
+def test_other_programs_read_the_same_address(name: str) -> None:
+    """The standard library's RFC 5322 parser finds one address and the name."""
+    text = str(Mailbox(name=name, address="news@example.org"))
+    header = message_from_string(f"From: {text}\n\n", policy=policy.default)["From"]
+    (address,) = header.addresses
+    assert address.addr_spec == "news@example.org"
+    assert " ".join(address.display_name.split()) == " ".join(name.split())
