@@ -1,7 +1,8 @@
-"""What time it is, for what runs by itself; a test's clock may go faster."""
+"""The time, for code that runs by itself. Tests pass a clock that is set, or that runs faster."""
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 
 __all__ = ["Clock"]
@@ -11,9 +12,13 @@ class Clock:
     """The clock of this machine."""
 
     def now(self) -> datetime:
-        """Return what time it is, in UTC."""
+        """Return the time in UTC. It may jump in both directions."""
         return datetime.now(UTC)
 
+    def monotonic(self) -> float:
+        """Return seconds that have passed since some moment, whatever the clock is set to."""
+        return time.monotonic()
+
     def seconds(self, span: timedelta) -> float:
-        """Return how many seconds to wait until this clock has moved on by ``span``."""
+        """Return how many seconds of real time ``span`` takes on this clock."""
         return span.total_seconds()

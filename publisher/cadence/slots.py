@@ -156,13 +156,20 @@ def next_slot(timetable: Timetable, after: datetime) -> datetime | None:
     return soon if soon is not None else next(_ascending(timetable, after, None), None)
 
 
-def previous_slot(timetable: Timetable, at: datetime) -> datetime | None:
-    """Return the last slot that is no later than ``at``, in UTC; None where there is none."""
-    for back in _BACK:
+def previous_slot(timetable: Timetable, at: datetime, *, at_most: timedelta = _BACK[-1]) -> datetime | None:
+    """Return the last slot that is no later than ``at``, in UTC; None where there is none.
+
+    Args:
+        timetable: the cadences.
+        at: the time to look back from.
+        at_most: how far to look back. Without a bound a timetable that has ended is searched for decades.
+    """
+    for step in _BACK:
+        back = min(step, at_most)
         found = None
-        for found in slots_between(timetable, at - back, at):  # noqa: B007 - the last one is what is asked for
+        for found in slots_between(timetable, at - back, at):  # noqa: B007 - the last one is the result
             pass
-        if found is not None:
+        if found is not None or back == at_most:
             return found
     return None
 
@@ -186,8 +193,9 @@ def due_slots(
     """
     if catch_up is CatchUp.ALL:
         return list(slots_between(timetable, max(since, now - at_most_late), now))
-    slot = previous_slot(timetable, now)
     late = min(ON_TIME, at_most_late) if catch_up is CatchUp.NONE else at_most_late
+    # A slot that is exactly as late as allowed still counts: ``previous_slot`` leaves its lower bound out.
+    slot = previous_slot(timetable, now, at_most=late + timedelta(seconds=1))
     if slot is None or slot <= since or now - slot > late:
         return []
     return [slot]

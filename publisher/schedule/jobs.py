@@ -1,11 +1,10 @@
-"""What the runner does, job by job: publish, mail, announce, read what bounced, sweep."""
+"""The background jobs of the runner: publish, mail, confirmation emails, hubs, bounces, cleaning up."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -17,7 +16,7 @@ from publisher.actions.turn import take_turn
 from publisher.clock import Clock
 from publisher.config import Site
 from publisher.errors import PublisherError
-from publisher.schedule.lane import Stopped, back_off
+from publisher.schedule.lane import Stopped, back_off, report_progress
 from publisher.schedule.logs import Log
 from publisher.store import announcements, articles, hub, letters
 from publisher.store.database import Database
@@ -69,10 +68,10 @@ class Jobs:
         self._is_stopping = threading.Event()
         #: Set where articles/ has changed, or an article's time has come.
         self._is_changed = threading.Event()
-        #: Issue → how often in a row it could not be sent, and when it is tried again.
-        self._held: dict[str, tuple[int, datetime]] = {}
-        #: Issue of which no copy waits → since when that is known.
-        self._settled: dict[str, datetime] = {}
+        #: Issue → its failures in a row, and when it is tried again, by the monotonic clock.
+        self._held: dict[str, tuple[int, float]] = {}
+        #: Issue without a waiting delivery → since when that is known, by the monotonic clock.
+        self._settled: dict[str, float] = {}
         #: What lay set aside after the last turn: it is told of once.
         self._refused: set[tuple[str, str]] = set()
         self._told = 0.0
@@ -179,10 +178,10 @@ class Jobs:
             return
         from publisher.actions.mailing import mail_what_may_go, next_mail
 
-        now = self._clock.now()
+        now, mono = self._clock.now(), self._clock.monotonic()
         report = PublishReport(at=now.isoformat(), dry_run=False)
-        resting = {name for name, (_, until) in self._held.items() if until > now}
-        self._settled = {name: since for name, since in self._settled.items() if timedelta(0) <= now - since < _SURE}
+        resting = {name for name, (_, until) in self._held.items() if until > mono}
+        self._settled = {name: since for name, since in self._settled.items() if mono - since < _SURE.total_seconds()}
         mail_what_may_go(
             site,
             db,
@@ -197,13 +196,14 @@ class Jobs:
         for one in report.mailed:
             self._mailed(one)
         self._hold("drafts", "; ".join(report.undrafted))
-        now = self._clock.now()
+        now, mono = self._clock.now(), self._clock.monotonic()
         due, settled = next_mail(site, db, now, without=self._held.keys() | self._settled.keys())
-        self._settled.update(dict.fromkeys(settled, now))
+        self._settled.update(dict.fromkeys(settled, mono))
         if due is not None:
             self._wake_at("copies", "mail", max(due, now + _BREATH))
         if self._held:
-            self._wake_at("held", "mail", min(until for _, until in self._held.values()))
+            soonest = min(until for _, until in self._held.values())
+            self._wake_at("held", "mail", now + timedelta(seconds=soonest - mono))
 
     def _mailed(self, one: Mailed) -> None:
         self._log.info(
@@ -219,13 +219,13 @@ class Jobs:
             self._hold(one.issue, one.trouble)
 
     def _hold(self, name: str, trouble: str) -> None:
-        """Leave alone for a while what could not be sent; the rest goes on."""
+        """Retry an issue later where it could not be sent; the other issues go on."""
         if not trouble:
             self._held.pop(name, None)
             return
         failures = self._held.get(name, (0,))[0] + 1
         pause = back_off(failures)
-        self._held[name] = (failures, self._clock.now() + pause)
+        self._held[name] = (failures, self._clock.monotonic() + pause.total_seconds())
         self._log.error("not sent", issue=name, failures=failures, again_in=int(pause.total_seconds()), reason=trouble)
 
     def letters(self) -> None:
@@ -298,11 +298,13 @@ class Jobs:
             self._log.info("bounces read", **said, suppressed=len(found.suppressed))
 
     def sweep(self) -> None:
-        """Delete expired rows."""
+        """Delete expired rows, and repair due times that a wrong clock has set."""
         _, db = self.current
         result = sweep(db, self._clock.now())
         if result.total:
-            self._log.info("swept", **asdict(result))
+            self._log.info("swept", **result.deleted())
+        if result.repaired:
+            self._log.warning("due times repaired", rows=result.repaired, reason="the clock was ahead")
 
     # -- how far ---------------------------------------------------------------------------------
 
@@ -312,6 +314,7 @@ class Jobs:
         self._progress_of_mail(label, done, total)
 
     def _progress_of_mail(self, label: str, done: int, total: int) -> None:
+        report_progress()
         now = time.monotonic()
         if now - self._told >= _INTERVAL and done != total:
             self._told = now

@@ -1,4 +1,4 @@
-"""The life of ``publish run``: jobs by the clock, settings that change, signals, an end without loss."""
+"""The process of ``publish run``: background jobs, timers, changed settings, signals, shutdown."""
 
 from __future__ import annotations
 
@@ -10,11 +10,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from apscheduler.executors.debug import DebugExecutor
-from apscheduler.schedulers.background import BackgroundScheduler
-from apscheduler.triggers.date import DateTrigger
-from apscheduler.triggers.interval import IntervalTrigger
-
 from publisher.actions.planning import LEASE
 from publisher.actions.runners import RunnerFile
 from publisher.actions.turn import runner_name
@@ -25,26 +20,26 @@ from publisher.schedule.jobs import Jobs
 from publisher.schedule.lane import Lane
 from publisher.schedule.logs import Log
 from publisher.schedule.notify import Notifier
-from publisher.schedule.trigger import SlotTrigger
+from publisher.schedule.timers import STALL_SECONDS, Timers
 from publisher.schedule.watcher import Watcher
 from publisher.store.database import Database
 
 __all__ = ["Runner"]
 
-#: Seconds between two looks at the clock, the settings' file and the lanes.
+#: Seconds between two looks at the clock, the settings file and the jobs.
 _LOOK: Final = 1.0
-#: Seconds after which the runner says how it is, also where nothing is new.
+#: Seconds after which the runner writes its state again, changed or not.
 _TELL: Final = 15.0
-#: So many seconds off, and the clock was set, or the machine was asleep.
+#: A larger difference between wall clock and monotonic clock, in seconds, means that the clock was set or the machine slept.
 _JUMP: Final = 2.0
-#: Issues that are due by now may be late.
+#: The publish job is woken every minute; without a run for this long, issues may be late.
 _LATE: Final = timedelta(minutes=5)
-#: Seconds that an end takes at most; what is not done by then is taken up by the next runner.
+#: Seconds that shutdown takes at most; the next runner takes over what is not done by then.
 _PATIENCE: Final = 20.0
 
 
 class Runner:
-    """Everything that happens by itself."""
+    """Runs the background jobs of a site until it is stopped."""
 
     def __init__(
         self,
@@ -55,14 +50,14 @@ class Runner:
         lease: timedelta = LEASE,
         notifier: Notifier | None = None,
     ) -> None:
-        """Begin; nothing runs before ``run``.
+        """Open the database; nothing runs before ``run``.
 
         Args:
             site: the settings, as they are read from the site's folder.
-            log: what is told of everything.
-            clock: what time it is; this machine's by default.
-            lease: how long a slot is this runner's without its being heard of.
-            notifier: what the service manager is told through.
+            log: receives every event.
+            clock: the time; this machine's clock by default.
+            lease: how long a claimed slot stays claimed without a renewal.
+            notifier: the way to the service manager.
         """
         self._root = site.root
         self._log = log
@@ -73,15 +68,12 @@ class Runner:
         self._started_at = self._clock.now()
         self._read_at = self._started_at
         self._refused = ""
+        #: Why the watchdog is not told that all is well; empty where it is.
+        self._stuck = ""
         self._signature = _signature(site.root)
         self._told = 0.0
         self._databases = [Database.open(site.database_url)]
-        # Jobs do no work of their own: they wake lanes, and that is done at once.
-        self._scheduler = BackgroundScheduler(
-            timezone=UTC,
-            executors={"default": DebugExecutor()},
-            job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
-        )
+        self._timers = Timers(self._clock)
         self.jobs = Jobs(
             site, self._databases[0], self._clock, log, wake=self._wake, wake_at=self._wake_at, lease=lease
         )
@@ -125,7 +117,7 @@ class Runner:
             self._start()
             self._log.info("ready", runner=runner_name(), site=str(self._root), schedules=len(self._site.schedules))
             self._notifier.ready()
-            wall, mono = self._clock.now(), time.monotonic()
+            wall, mono = self._clock.now(), self._clock.monotonic()
             try:
                 while not self._is_over.wait(_LOOK):
                     wall, mono = self._look_at_clock(wall, mono)
@@ -135,15 +127,15 @@ class Runner:
                 self._end()
 
     def trouble(self) -> str:
-        """Return why issues may not be made in time; empty where nothing is in their way."""
-        health = self.lanes["publish"].health
-        if health.failures:
-            return f"publish has failed {health.failures} time(s) in a row"
-        if not health.runs or health.ended_at is None:
+        """Return why issues may be late; empty where nothing is wrong."""
+        if stuck := self._stuck_reason():
+            return stuck
+        lane = self.lanes["publish"]
+        if lane.health.failures:
+            return f"publish has failed {lane.health.failures} time(s) in a row"
+        if not lane.health.runs or (idle := lane.idle) is None:
             return "articles/ was not read yet"
-        # It is woken every minute, whatever there is to do.
-        late = self._clock.now() - max(health.ended_at, health.began_at or health.ended_at)
-        return f"publish has not run for {late.total_seconds() / 60:.0f} minutes" if late > _LATE else ""
+        return f"publish has not run for {idle.total_seconds() / 60:.0f} minutes" if idle > _LATE else ""
 
     # -- the loop ----------------------------------------------------------------------------------
 
@@ -151,22 +143,24 @@ class Runner:
         for lane in self.lanes.values():
             lane.start()
         self._rebuild()
-        self._scheduler.start()
+        self._timers.start()
         self._watcher.start()
-        # What changed, and what was missed, while nobody was there.
+        # Changes and slots of the time without a runner.
+        self._wake_all()
+
+    def _wake_all(self) -> None:
         self.jobs.articles_changed()
-        for name in ("mail", "letters", "announce", "hub", "bounces", "sweep"):
+        for name in self.lanes:
             self._wake(name)
 
     def _look_at_clock(self, wall: datetime, mono: float) -> tuple[datetime, float]:
-        """Notice that the clock was set, or the machine asleep: nothing waits for what has passed."""
-        now, now_mono = self._clock.now(), time.monotonic()
-        jump = self._clock.seconds(now - wall) - (now_mono - mono)
-        if abs(jump) > _JUMP:
-            self._log.warning("clock jumped", seconds=round(jump, 1))
-            self._scheduler.wakeup()
-            for name in ("publish", "mail"):
-                self._wake(name)
+        """Notice that the clock was set or the machine slept, and make every job look at the new time."""
+        now, now_mono = self._clock.now(), self._clock.monotonic()
+        jump = (now - wall) - timedelta(seconds=now_mono - mono)
+        if abs(self._clock.seconds(jump)) > _JUMP:
+            self._log.warning("clock jumped", seconds=round(jump.total_seconds(), 1))
+            self._timers.reset()
+            self._wake_all()
         return now, now_mono
 
     def _look_at_settings(self) -> None:
@@ -199,22 +193,32 @@ class Runner:
         self._wake("mail")
 
     def _give_signs(self, file: RunnerFile) -> None:
-        now = time.monotonic()
-        is_alive = self._scheduler.running and self._scheduler._thread.is_alive()  # noqa: SLF001 - nothing public tells
-        if self._notifier.watchdog is not None and is_alive:
+        """Tell the service manager and ``publish status`` how the runner is."""
+        stuck = self._stuck_reason()
+        if stuck and stuck != self._stuck:
+            self._log.error("stuck", reason=stuck)
+        self._stuck = stuck
+        if self._notifier.watchdog is not None and not stuck:
             self._notifier.alive()
+        now = time.monotonic()
         if now - self._told >= _TELL:
             self._told = now
-            said = self.status()
-            file.write(said)
-            failing = [job["name"] for job in said["jobs"] if job["failures"]]
-            self._notifier.status(f"failing: {', '.join(failing)}" if failing else "all well")
+            state = self.status()
+            file.write(state)
+            failing = [job["name"] for job in state["jobs"] if job["failures"]]
+            self._notifier.status(stuck or (f"failing: {', '.join(failing)}" if failing else "all well"))
+
+    def _stuck_reason(self) -> str:
+        """Return why the runner makes no progress; empty where timers fire and every job moves."""
+        if self._timers.is_stalled:
+            return f"no timer has fired for {STALL_SECONDS:.0f} seconds"
+        return next((reason for lane in self.lanes.values() if (reason := lane.trouble())), "")
 
     def _end(self) -> None:
         self._log.info("stopping")
         self._notifier.stopping()
         deadline = time.monotonic() + _PATIENCE
-        self._scheduler.shutdown(wait=False)
+        self._timers.stop()
         self.jobs.stop()
         for lane in self.lanes.values():
             lane.stop()
@@ -227,7 +231,7 @@ class Runner:
                 db.close()
         self._log.info("stopped")
 
-    # -- the clock's jobs --------------------------------------------------------------------------
+    # -- timers ------------------------------------------------------------------------------------
 
     def _wake(self, name: str) -> None:
         self.lanes[name].wake()
@@ -236,39 +240,31 @@ class Runner:
         return self.jobs.articles_changed if name == "articles" else lambda: self._wake(name)
 
     def _wake_at(self, reason: str, name: str, moment: datetime) -> None:
-        pause = timedelta(seconds=max(0.0, self._clock.seconds(moment - self._clock.now())))
-        when = DateTrigger(datetime.now(UTC) + pause)
-        self._scheduler.add_job(self._awaken(name), when, id=f"at:{reason}", replace_existing=True)
+        self._timers.once(f"at:{reason}", self._clock.seconds(moment - self._clock.now()), self._awaken(name))
 
     def _rebuild(self) -> None:
-        """Let the clock's jobs be what the settings say."""
+        """Set the timers that the settings ask for, and cancel the others."""
         site = self._site
-        wanted: dict[str, tuple[Callable[[], None], Any]] = {
-            f"slot:{one.name}": (self._awaken("publish"), SlotTrigger(one.timetable, self._clock))
-            for one in site.schedules
+        slots = {f"slot:{schedule.name}": schedule.timetable for schedule in site.schedules}
+        # Each job also looks for work regularly: another process may have approved, subscribed or died.
+        intervals = {
+            "every:publish": ("publish", timedelta(minutes=1)),
+            "every:mail": ("mail", timedelta(seconds=30)),
+            "every:letters": ("letters", timedelta(seconds=10)),
+            "every:hub": ("hub", timedelta(seconds=10)),
+            "every:bounces": ("bounces", timedelta(minutes=site.bounces.every_minutes)),
+            "every:sweep": ("sweep", timedelta(days=1)),
         }
-        # A look without a reason: another machine's runner may have died, an editor may have approved.
-        for reason, name, often in (
-            ("look", "publish", timedelta(minutes=1)),
-            ("poll", "mail", timedelta(seconds=30)),
-            # Of another process that serves the web.
-            ("post", "letters", timedelta(seconds=10)),
-            ("callbacks", "hub", timedelta(seconds=10)),
-            ("mailbox", "bounces", timedelta(minutes=site.bounces.every_minutes)),
-            ("old", "sweep", timedelta(days=1)),
-        ):
-            seconds = max(1.0, self._clock.seconds(often))
-            wanted[f"every:{reason}"] = (self._awaken(name), IntervalTrigger(seconds=seconds, timezone=UTC))
-        for job in self._scheduler.get_jobs():
-            if not job.id.startswith("at:") and job.id not in wanted:
-                self._scheduler.remove_job(job.id)
-        for key, (function, trigger) in wanted.items():
-            self._scheduler.add_job(function, trigger, id=key, replace_existing=True)
+        self._timers.keep(slots.keys() | intervals.keys())
+        for timer, timetable in slots.items():
+            self._timers.at_slots(timer, timetable, self._awaken("publish"))
+        for timer, (name, interval) in intervals.items():
+            self._timers.every(timer, max(1.0, self._clock.seconds(interval)), self._awaken(name))
 
     # -- how it is ---------------------------------------------------------------------------------
 
     def status(self) -> dict[str, Any]:
-        """Return what the runner says of itself, for a program: instants in UTC, ISO 8601."""
+        """Return the state of the runner as JSON values; times are ISO 8601 in UTC."""
         now = self._clock.now()
         return {
             "runner": runner_name(),

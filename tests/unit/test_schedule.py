@@ -13,18 +13,15 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 
 from publisher.actions.runners import FOLDER, RunnerFile, alone, living_runners
-from publisher.cadence import Timetable, parse_cadence
 from publisher.clock import Clock
 from publisher.errors import PublisherError, StoreError
 from publisher.schedule import Runner, make_log
 from publisher.schedule.lane import Lane, Stopped, back_off
 from publisher.schedule.notify import Notifier
-from publisher.schedule.trigger import SlotTrigger
 from publisher.schedule.watcher import Watcher
 from tests.clockwork import FastClock, SetClock
 from tests.conftest import SiteKit
@@ -192,14 +189,6 @@ def test_warnings_of_libraries_come_in_the_same_form() -> None:
 # -- the rest --------------------------------------------------------------------------------------
 
 
-def test_the_trigger_fires_at_the_next_slot() -> None:
-    table = Timetable(cadences=(parse_cadence("0 7 * * *"),), zone=ZoneInfo("UTC"))
-    now = datetime(2030, 1, 1, tzinfo=UTC)
-    assert SlotTrigger(table, SetClock(NOW)).get_next_fire_time(None, now) == now + timedelta(seconds=30)
-    over = Timetable(cadences=table.cadences, zone=table.zone, ends=NOW.date() - timedelta(days=1))
-    assert SlotTrigger(over, SetClock(NOW)).get_next_fire_time(None, now) is None
-
-
 def test_a_folder_that_is_not_there_is_said_and_waited_for(tmp_path: Path) -> None:
     text = io.StringIO()
     watcher = Watcher(tmp_path / "none", lambda: None, make_log(text))
@@ -247,17 +236,20 @@ def test_one_at_a_time_is_alone(tmp_path: Path) -> None:
 def test_a_runner_that_is_late_is_not_ready(kit: SiteKit) -> None:
     clock = SetClock(NOW)
     runner = Runner(kit.site, make_log(io.StringIO(), as_json=True), clock=clock)
-    health = runner.lanes["publish"].health
+    lane = runner.lanes["publish"]
     assert runner.trouble() == "articles/ was not read yet"
-    health.runs, health.began_at, health.ended_at = 1, NOW, NOW
+    lane.health.runs = 1
+    lane.record_progress()
     clock.pass_by(minutes=5)
     assert runner.trouble() == ""
     clock.pass_by(minutes=2)
     assert runner.trouble() == "publish has not run for 7 minutes"
-    # At it by now: a large import takes its time, and the next look is at its end.
-    health.began_at = clock.now()
+    # A large import takes its time, and reports its progress.
+    lane.record_progress()
     assert runner.trouble() == ""
-    health.failures = 2
+    clock.jump(NOW + timedelta(days=4_000))
+    assert runner.trouble() == ""
+    lane.health.failures = 2
     assert "failed 2 time(s)" in runner.trouble()
     for db in runner._databases:
         db.close()
