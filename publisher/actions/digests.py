@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection
 
 from publisher.actions import audiences
+from publisher.actions.failing import render_without_failing, report_failure
 from publisher.actions.mornings import Mornings
 from publisher.actions.report import IssueNote, PublishReport, WaitingNote
 from publisher.config import Site
-from publisher.errors import TemplateError
+from publisher.errors import SettingsError, StoreError
 from publisher.model import Digest
 from publisher.selection import Candidate, choose, matches
 from publisher.stage import Stage
@@ -45,8 +47,8 @@ def issue_name(slot: datetime, site: Site) -> str:
 def make_issues(db: Database, site: Site, now: datetime, report: PublishReport) -> None:
     """Make the next issue of every digest that has something new, and note it in the report.
 
-    An issue, the articles it carries and its bytes are kept in one transaction. A digest whose
-    template is broken is set aside by name; the others go on.
+    An issue, the articles it carries and its bytes are kept in one transaction. A digest that cannot be
+    rendered is named in the report; the others go on.
     """
     for digest in site.all_digests():
         with db.read() as connection:
@@ -59,11 +61,12 @@ def make_issues(db: Database, site: Site, now: datetime, report: PublishReport) 
             with db.write() as connection:
                 slot = _free_slot(connection, digest, now)
                 made = _make_issue(connection, digest, site, now, slot)
-        except TemplateError as error:
-            where = f"digests.{digest.slug}"
-            report.refused.append(Problem(where=where, refused=True, reason=f"no issue was made: {error}"))
+        except (SettingsError, StoreError):
+            raise
+        except Exception as error:
+            report_failure(report, site, f"digests.{digest.slug}", "no issue was made", error)
         else:
-            _note(made, report)
+            _note(made, site, report)
 
 
 def make_issue_of(
@@ -93,7 +96,7 @@ def make_issue_of(
         made = _make_issue(connection, digest, site, as_of, claim.slot)
         outcome = f"{slug}/{issue_name(claim.slot, site)}" if isinstance(made, _Made) else made.reason
         slots.note_outcome(connection, claim, outcome)
-    _note(made, report)
+    _note(made, site, report)
     return outcome
 
 
@@ -103,14 +106,18 @@ class _Made:
 
     note: IssueNote
     warnings: tuple[Problem, ...] = ()
+    #: Articles that cannot be rendered: file, headline and error. They wait for the next issue.
+    left_out: tuple[tuple[str, str, Exception], ...] = ()
 
 
-def _note(made: _Made | WaitingNote, report: PublishReport) -> None:
+def _note(made: _Made | WaitingNote, site: Site, report: PublishReport) -> None:
     if isinstance(made, WaitingNote):
         report.waiting.append(made)
-    else:
-        report.issues.append(made.note)
-        report.warnings.extend(made.warnings)
+        return
+    report.issues.append(made.note)
+    report.warnings.extend(made.warnings)
+    for where, title, error in made.left_out:
+        report_failure(report, site, where, f"{title!r} was left out of an issue of {made.note.digest}", error)
 
 
 def _begin(connection: Connection, digest: Digest, site: Site, now: datetime) -> None:
@@ -155,10 +162,10 @@ def _make_issue(
     if not choice.articles:
         return WaitingNote(digest=digest.slug, reason=choice.reason, articles=len(choice.waiting))
     readers = audiences.audience_of(connection, digest, choice.articles, int(now.timestamp()))
-    composed = compose(
+    rendered = partial(
+        compose,
         site,
         digest,
-        choice.articles,
         slot=slot,
         name=issue_name(slot, site),
         number=issues.last_number(connection, digest.slug) + 1,
@@ -166,6 +173,7 @@ def _make_issue(
         notices=notices(connection, site, digest, choice.articles, now),
         selections=readers.selections,
     )
+    composed, failing = render_without_failing(rendered, choice.articles)
     made = composed.issue
     carried = [one.seq for one in composed.articles]
     left = [one.seq for one in (*choice.articles, *choice.waiting) if one.seq not in carried]
@@ -181,7 +189,9 @@ def _make_issue(
         )
         for zone, count in sorted(frozen.unknown_zones.items())
     ]
-    return _Made(_issue_note(composed, digest, site, frozen.copies), tuple(warnings))
+    known = store.stored(connection, [article.seq for article, _ in failing])
+    left_out = tuple((known[article.seq].source, article.title, error) for article, error in failing)
+    return _Made(_issue_note(composed, digest, site, frozen.copies), tuple(warnings), left_out)
 
 
 def _issue_note(composed: Composed, digest: Digest, site: Site, readers: int) -> IssueNote:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import Connection
 
 from publisher import __version__
+from publisher.actions.failing import report_failure
 from publisher.actions.making import make_entries
 from publisher.actions.report import PublishReport
 from publisher.config import Site
@@ -99,8 +100,11 @@ class Entries:
             known = store.stored(connection, [article.seq for article, _ in broken])
             for article, reason in broken:
                 self.broken.add(article.seq)
-                why = f"{article.title!r}: its feed entry was not made: {reason}"
-                self.report.refused.append(Problem(where=known[article.seq].source, refused=True, reason=why))
+                where, doing = known[article.seq].source, f"{article.title!r}: its feed entry was not made"
+                if isinstance(reason, str):
+                    self.report.refused.append(Problem(where=where, refused=True, reason=f"{doing}: {reason}"))
+                else:
+                    report_failure(self.report, self.site, where, doing, reason)
         return self.broken.isdisjoint(wanted)
 
     def _save(self, connection: Connection, page: Sequence[int], entries: Sequence[tuple[int, Entry]]) -> None:

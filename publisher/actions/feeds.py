@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from publisher.actions.channels import archive_path, channel_of, feed_path, is_wanted, recipients
 from publisher.actions.entries import Entries, entries_fingerprint, house_of
+from publisher.actions.failing import report_failure
 from publisher.actions.ingest import namespace_of
 from publisher.actions.lists import drop_files, stage_lists, staged_file
 from publisher.actions.report import Progress, PublishReport
@@ -230,8 +231,13 @@ class _Work:
         for form in site.feeds.formats:
             path = feed_path(facet, form) if place.page is None else archive_path(facet, place.page, form)
             kept.add(f"feeds/{path}")
-            around = frame(channel, form, self.entries.house, moment, place)
-            faults = check_feed(b"".join(around), address=place.address(channel, form.value))
+            try:
+                around = frame(channel, form, self.entries.house, moment, place)
+                faults = check_feed(b"".join(around), address=place.address(channel, form.value))
+            except Exception as error:
+                report_failure(report, site, f"{site.paths.feeds}/{path}", "was left as it was", error)
+                is_whole = False
+                continue
             if faults:
                 reason = f"was left as it was: {faults[0].rule}: {faults[0].what}; {faults[0].cure}"
                 report.refused.append(Problem(where=f"{site.paths.feeds}/{path}", refused=True, reason=reason))

@@ -4,29 +4,27 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
+from publisher.actions.failing import halves, is_about_data
 from publisher.actions.filing import Filed, file_articles
 from publisher.actions.identify import asked_instant, content_hash, keys_of, mint_id, mint_path, same_article
+from publisher.actions.parsing import parse_files, parsing_rules
 from publisher.actions.report import Progress, PublishReport
 from publisher.config import Site
+from publisher.failures import describe_failure, log_failure
 from publisher.ingest import (
     ASIDE,
     BUCKETS,
-    STREAMS,
     Found,
     Listing,
-    Options,
     Refusal,
     bucket_of,
-    iterate_file,
-    read_files,
     scan,
     suffix_of,
 )
@@ -41,11 +39,6 @@ from publisher.store.record import record_json
 from publisher.store.sources import Problem
 
 __all__ = ["ingest", "namespace_of"]
-
-#: Raise it when the readers come to read the same file otherwise: every file is read again.
-READERS_REVISION: Final = 2
-#: Files, or records of one file, read and stored in one transaction.
-_BATCH: Final = 500
 
 
 def namespace_of(connection: Connection, site: Site) -> uuid.UUID:
@@ -67,7 +60,7 @@ def ingest(
     """
     # The wall clock, not ``now``: file systems know no other.
     listing = scan(site.articles_dir, time.time_ns())
-    rules = _rules(site)
+    rules = parsing_rules(site)
     with db.read() as connection:
         same_rules = sources.get_fact(connection, "ingest_rules") == rules
         kept = sources.bucket_fingerprints(connection) if same_rules else {}
@@ -84,17 +77,13 @@ def ingest(
     gone = [name for name in known if name not in there]
     said: dict[str, list[Problem]] = {}
     done = read = 0
-    for names, results in _records(site, to_read, workers):
-        with db.write() as connection:
-            batch = _Batch(connection=connection, site=site, now=now, listing=listing)
-            for name, problems in batch.store(results).items():
-                said.setdefault(name, []).extend(problems)
-                report.warnings.extend(one for one in problems if not one.refused)
-            files = [(name, bucket_of(name), there[name]) for name in names]
-            sources.save_sources(connection, files, {name: said.pop(name) for name in names if name in said})
+    for names, results in parse_files(site, to_read, workers):
+        files = [(name, bucket_of(name), there[name]) for name in names]
+        for batch in _store_results(db, site, now, listing, results, _Finish(files, said)):
+            report.warnings.extend(one for some in batch.said.values() for one in some if not one.refused)
+            report.new += batch.new
+            report.edited += batch.edited
         report.files_read += len(names)
-        report.new += batch.new
-        report.edited += batch.edited
         done += len(names)
         read += sum(map(len, results.values()))
         if names:
@@ -108,37 +97,52 @@ def ingest(
             sources.save_buckets(connection, {number: fingerprints[number] for number in changed})
 
 
-def _records(
-    site: Site, names: Sequence[str], workers: Workers
-) -> Iterator[tuple[Sequence[str], dict[str, list[Found | Refusal]]]]:
-    """Yield (files that are thereby read, name → records), a batch at a time.
+@dataclass(frozen=True, slots=True)
+class _Finish:
+    """Files that are read with a batch, and what has been said of files that are being read."""
 
-    Files of one record come many to a batch; a file of many records comes in several, and is read
-    with the last of them.
-    """
-    options = Options(
-        zone=site.tz,
-        max_bytes=site.ingest.max_bytes,
-        tags=frozenset(site.ingest.tags),
-        media=site.media_dir,
-        base_url=site.base_url,
-    )
-    whole = [name for name in names if suffix_of(name) not in STREAMS]
-    pages = [whole[at : at + _BATCH] for at in range(0, len(whole), _BATCH)]
-    jobs = ((site.articles_dir, page, options) for page in pages)
-    for results in workers.map(read_files, jobs, worth_it=len(pages) > 2):
-        yield list(results), results
-    for name in names:
-        if suffix_of(name) in STREAMS:
-            records = iterate_file(site.articles_dir, name, options)
-            while len(chunk := list(islice(records, _BATCH))) == _BATCH:
-                yield [], {name: chunk}
-            yield [name], {name: chunk}
+    files: Sequence[tuple[str, int, str]]
+    said: dict[str, list[Problem]]
+
+    def __call__(self, connection: Connection, batches: Iterable[_Batch]) -> None:
+        for batch in batches:
+            for name, problems in batch.said.items():
+                self.said.setdefault(name, []).extend(problems)
+        found = {name: self.said.pop(name) for name, _, _ in self.files if name in self.said}
+        sources.save_sources(connection, self.files, found)
 
 
-def _rules(site: Site) -> str:
-    """Return what decides how a file is read: other rules, and every file is read again."""
-    return f"{READERS_REVISION} {site.zone} {site.ingest.model_dump_json()}"
+def _store_results(
+    db: Database,
+    site: Site,
+    now: datetime,
+    listing: Listing,
+    results: dict[str, list[Found | Refusal]],
+    finish: Callable[[Connection, Iterable[_Batch]], None] | None,
+) -> list[_Batch]:
+    """Store records in one transaction; if the database rejects one of them, each of the others all the same."""
+    try:
+        with db.write() as connection:
+            batch = _Batch(connection=connection, site=site, now=now, listing=listing)
+            batch.store(results)
+            if finish is not None:
+                finish(connection, [batch])
+    except Exception as error:
+        if not is_about_data(error):
+            raise
+        problem = error
+    else:
+        return [batch]
+    parts = halves(results)
+    if parts is None:
+        batch.reject(results, problem)
+        batches = [batch]
+    else:
+        batches = [one for part in parts for one in _store_results(db, site, now, listing, part, None)]
+    if finish is not None:
+        with db.write() as connection:
+            finish(connection, batches)
+    return batches
 
 
 @dataclass(slots=True, kw_only=True)
@@ -193,13 +197,13 @@ class _Batch:
     edited: int = 0
     said: dict[str, list[Problem]] = field(default_factory=dict)
 
-    def store(self, results: dict[str, list[Found | Refusal]]) -> dict[str, list[Problem]]:
-        """Store the records and return what is to be said about each file."""
+    def store(self, results: dict[str, list[Found | Refusal]]) -> None:
+        """Store the records, and note what is to be said about each file."""
         drafts: list[_Draft] = []
         for name, items in results.items():
             for item in items:
                 if isinstance(item, Refusal):
-                    self._say(name, item.where, item.reason, refused=True)
+                    self._refuse(name, item)
                     continue
                 for warning in item.warnings:
                     self._say(name, item.where, warning)
@@ -210,7 +214,20 @@ class _Batch:
                 )
         if drafts:
             self._store_drafts(drafts)
-        return self.said
+
+    def reject(self, results: dict[str, list[Found | Refusal]], error: Exception) -> None:
+        """Note that the records cannot be stored; nothing of what was noted before holds."""
+        self.said, self.new, self.edited = {}, 0, 0
+        failure = describe_failure(error)
+        for name, items in results.items():
+            for item in items:
+                reason = f"the record cannot be stored: {failure}"
+                self._refuse(name, Refusal(where=item.where, reason=reason, failure=failure))
+
+    def _refuse(self, name: str, refusal: Refusal) -> None:
+        self._say(name, refusal.where, refusal.reason, refused=True)
+        if refusal.failure is not None:
+            log_failure(self.site.root, self.now.isoformat(), refusal.where, refusal.failure)
 
     def _say(self, name: str, where: str, reason: str, *, refused: bool = False) -> None:
         self.said.setdefault(name, []).append(Problem(where=where, refused=refused, reason=reason))

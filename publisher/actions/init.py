@@ -42,7 +42,7 @@ def init(folder: Path, *, title: str, base_url: str) -> list[Path]:
         settings: text,
         folder / "articles" / "welcome.md": (_KIT / "welcome.md").read_text("utf-8"),
         folder
-        / ".gitignore": "/publisher.db*\n/publisher.key\n/dkim-*.pem\n/.publish.lock\n/.publish.senders/\n/.publish.runners/\n/feeds/\n/outbox/\n",
+        / ".gitignore": "/publisher.db*\n/publisher.key\n/dkim-*.pem\n/.publish.lock\n/.publish.errors.log*\n/.publish.senders/\n/.publish.runners/\n/feeds/\n/outbox/\n",
     }
     made = []
     try:

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
 from sqlalchemy import Connection
 
 from publisher.actions.channels import channel_of, feed_path, is_wanted, recipients
+from publisher.actions.failing import render_without_failing, report_failure
 from publisher.actions.ingest import namespace_of
 from publisher.actions.report import PublishReport
 from publisher.config import Site
-from publisher.errors import TemplateError
 from publisher.markup import url_path
-from publisher.model import FacetKind, FeedFormat
+from publisher.model import Article, FacetKind, FeedFormat
 from publisher.stage import Stage, Written
 from publisher.store import announcements, corrections, sources
 from publisher.store import articles as store
 from publisher.store import feeds as table
 from publisher.store.corrections import Retraction
 from publisher.store.feeds import FeedRow, StagedFile
-from publisher.store.sources import Problem
 
 if TYPE_CHECKING:
     from publisher.render.index import Listed
@@ -108,12 +108,11 @@ def stage_lists(
         return
     before = {one.path: one.sha256 for one in kept}
     files: list[StagedFile] = []
-    made = _files(connection, site, [seq for seq, _ in news], has_withdrawn=bool(withdrawn))
-    try:
-        made += _pages(connection, site, withdrawn)
-    except TemplateError as error:
-        # What was made by the template before it broke stays.
-        report.refused.append(Problem(where="feeds/index.html", refused=True, reason=str(error)))
+    wanted = _files(connection, site, [seq for seq, _ in news], report, has_withdrawn=bool(withdrawn))
+    wanted += _pages(connection, site, withdrawn)
+    made = _rendered(wanted, site, report)
+    if len(made) < len(wanted):
+        # What was staged before stays, and the next run tries again.
         kept, revision = [], ""
     for name, data in made:
         written = stage.put(name, [data])
@@ -128,13 +127,30 @@ def stage_lists(
     sources.set_fact(connection, "index_revision", revision)
 
 
+def _rendered(
+    wanted: list[tuple[str, Callable[[], bytes]]], site: Site, report: PublishReport
+) -> list[tuple[str, bytes]]:
+    """Return the files that can be rendered, and name the others in the report; the same error once."""
+    made, told = [], set()
+    for name, render in wanted:
+        try:
+            made.append((name, render()))
+        except Exception as error:
+            if str(error) not in told:
+                told.add(str(error))
+                report_failure(report, site, f"{site.paths.feeds}/{name}", "was left as it was", error)
+    return made
+
+
 def _rows(connection: Connection, site: Site) -> list[FeedRow]:
     rows = sorted(table.feed_rows(connection), key=lambda row: _ORDER.index(row.facet.kind))
     return [row for row in rows if is_wanted(row.facet, site)]
 
 
-def _files(connection: Connection, site: Site, news: list[int], *, has_withdrawn: bool) -> list[tuple[str, bytes]]:
-    """Return what programs read: name → bytes."""
+def _files(
+    connection: Connection, site: Site, news: list[int], report: PublishReport, *, has_withdrawn: bool
+) -> list[tuple[str, Callable[[], bytes]]]:
+    """Return the files for programs: name → how it is rendered."""
     from publisher.render.headers import render_headers
     from publisher.render.index import render_autodiscovery
     from publisher.render.opml import render_opml
@@ -150,19 +166,32 @@ def _files(connection: Connection, site: Site, news: list[int], *, has_withdrawn
     paths = [feed_path(row.facet, form) for row in rows for form in formats]
     if has_withdrawn:
         paths.append(_TOMBSTONES)
+
+    def news_sitemap() -> bytes:
+        def render(some: Sequence[Article]) -> bytes:
+            return render_news(some, site.title, site.language)
+
+        data, failing = render_without_failing(render, recent, may_be_empty=True)
+        known = store.stored(connection, [article.seq for article, _ in failing])
+        for article, error in failing:
+            doing = f"{article.title!r} was left out of the news sitemap"
+            report_failure(report, site, known[article.seq].source, doing, error)
+        return data
+
     return [
-        ("index.opml", render_opml(site.title, channels, opml_form.value)),
-        ("autodiscovery.html", render_autodiscovery(main, formats)),
-        ("news-sitemap.xml", render_news(recent, site.title, site.language)),
-        ("_headers", render_headers(paths, site.feeds_url, site.hubs)),
+        ("index.opml", partial(render_opml, site.title, channels, opml_form.value)),
+        ("autodiscovery.html", partial(render_autodiscovery, main, formats)),
+        ("news-sitemap.xml", news_sitemap),
+        ("_headers", partial(render_headers, paths, site.feeds_url, site.hubs)),
     ]
 
 
-def _pages(connection: Connection, site: Site, withdrawn: list[Retraction]) -> list[tuple[str, bytes]]:
-    """Return what people read, and the feed of tombstones: name → bytes."""
+def _pages(connection: Connection, site: Site, withdrawn: list[Retraction]) -> list[tuple[str, Callable[[], bytes]]]:
+    """Return the pages for people, and the feed of tombstones: name → how it is rendered."""
     from publisher.render.index import render_index
 
-    page = render_index(
+    page = partial(
+        render_index,
         [_listed(row, site) for row in _rows(connection, site)],
         title=site.title,
         description=site.description,
@@ -178,8 +207,10 @@ def _pages(connection: Connection, site: Site, withdrawn: list[Retraction]) -> l
     return [("index.html", page), *_withdrawn_files(connection, site, withdrawn)]
 
 
-def _withdrawn_files(connection: Connection, site: Site, withdrawn: list[Retraction]) -> list[tuple[str, bytes]]:
-    """Return the feed of tombstones, and a page for each address that is gone."""
+def _withdrawn_files(
+    connection: Connection, site: Site, withdrawn: list[Retraction]
+) -> list[tuple[str, Callable[[], bytes]]]:
+    """Return the feed of tombstones, and a page for each address that is gone: name → how it is rendered."""
     from publisher.render.index import render_gone
     from publisher.render.tombstones import Tombstone, render_tombstones
 
@@ -189,10 +220,11 @@ def _withdrawn_files(connection: Connection, site: Site, withdrawn: list[Retract
         Tombstone(ref=one.id, when=datetime.fromtimestamp(one.retracted_at, UTC).astimezone(site.tz), reason=one.reason)
         for one in withdrawn
     ]
-    files = [
+    files: list[tuple[str, Callable[[], bytes]]] = [
         (
             _TOMBSTONES,
-            render_tombstones(
+            partial(
+                render_tombstones,
                 stones,
                 title=f"{site.title}: withdrawn articles",
                 address=f"{site.feeds_url}/{_TOMBSTONES}",
@@ -208,7 +240,8 @@ def _withdrawn_files(connection: Connection, site: Site, withdrawn: list[Retract
         record = json.loads(one.record)
         path = gone_path(record.get("url") or site.base_url + url_path(one.path), site)
         if path is not None:
-            page = render_gone(
+            page = partial(
+                render_gone,
                 title=record["title"],
                 reason=one.reason,
                 when=stone.when,

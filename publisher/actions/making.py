@@ -1,10 +1,11 @@
-"""An article → its checked entry. Apart from the rest, so that worker processes load no more than this."""
+"""Render and check the feed entry of an article. A module of its own, so that worker processes load no more."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from publisher.failures import Failure, describe_failure
 from publisher.model import Article, FeedFormat
 
 if TYPE_CHECKING:
@@ -16,21 +17,22 @@ __all__ = ["make_entries"]
 
 def make_entries(
     job: tuple[Sequence[Article], House],
-) -> tuple[list[tuple[int, Entry]], list[tuple[Article, str]]]:
-    """Return (arrival number, entry) of articles, and those that none could be made of, with the reason.
+) -> tuple[list[tuple[int, Entry]], list[tuple[Article, str | Failure]]]:
+    """Return (arrival number, entry) of articles, and the articles that have none, with the reason.
 
     Whatever is wrong with one article, the others get their entries.
     """
     from publisher.render.entry import render_entry
 
     articles, house = job
-    entries, broken = [], []
+    entries: list[tuple[int, Entry]] = []
+    broken: list[tuple[Article, str | Failure]] = []
     for article in articles:
         try:
             entry = render_entry(article, house)
             fault = _fault(article, entry, house.formats)
         except Exception as error:
-            broken.append((article, str(error)))
+            broken.append((article, describe_failure(error)))
             continue
         if fault is None:
             entries.append((article.seq, entry))

@@ -6,6 +6,7 @@ import mimetypes
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
@@ -14,6 +15,7 @@ from sqlalchemy import Connection
 
 from publisher.actions.channels import sync_channels
 from publisher.actions.composing import Composed, compose, notices
+from publisher.actions.failing import render_without_failing, report_failure
 from publisher.actions.ingest import ingest
 from publisher.actions.report import Progress, PublishReport, silent
 from publisher.browser import Browser, View
@@ -24,7 +26,7 @@ from publisher.model import Article, Digest
 from publisher.parallel import Workers
 from publisher.selection import Candidate, choose, matches
 from publisher.store import articles as store
-from publisher.store import issues, preparations
+from publisher.store import issues, preparations, sources
 from publisher.store.database import Database
 
 __all__ = ["VIEWS", "Preview", "local_media", "preview"]
@@ -101,7 +103,8 @@ def preview(
                 sync_channels(connection, site)
             ingest(db, site, now, report, progress, workers)
         with db.write() as connection:
-            composed, stands_in = _composed(connection, site, digest, now)
+            composed, stands_in = _composed(connection, site, digest, now, report)
+            report.refused = [*sources.problems(connection, refused=True), *report.refused]
     target = folder or site.outbox_dir / "_preview" / slug
     html = composed.issue.files["index.html"]
     files = {"index.html": html, "message.txt": composed.issue.files["message.txt"]}
@@ -123,7 +126,9 @@ def preview(
     )
 
 
-def _composed(connection: Connection, site: Site, digest: Digest, now: datetime) -> tuple[Composed, bool]:
+def _composed(
+    connection: Connection, site: Site, digest: Digest, now: datetime, report: PublishReport
+) -> tuple[Composed, bool]:
     articles = _waiting(connection, site, digest, now)
     stands_in = not articles
     if stands_in:
@@ -135,16 +140,21 @@ def _composed(connection: Connection, site: Site, digest: Digest, now: datetime)
         articles += store.articles_by_seq(connection, [said.lead_seq], site.base_url, site.tz).values()
     candidates = [Candidate(article=one, carried_over=False) for one in articles]
     choice = choose(digest, candidates, now, lead=said.lead_seq)
-    composed = compose(
+    rendered = partial(
+        compose,
         site,
         digest,
-        choice.articles or tuple(articles[: digest.at_most]),
         slot=now.astimezone(UTC).replace(second=0, microsecond=0),
         name=f"{now.astimezone(site.tz):%Y-%m-%dT%H%M}",
         number=issues.last_number(connection, digest.slug) + 1,
         note=said.note,
         notices=notices(connection, site, digest, choice.articles, now),
     )
+    composed, failing = render_without_failing(rendered, choice.articles or tuple(articles[: digest.at_most]))
+    known = store.stored(connection, [article.seq for article, _ in failing])
+    for article, error in failing:
+        where, doing = known[article.seq].source, f"{article.title!r} was left out"
+        report_failure(report, site, where, doing, error)
     return composed, stands_in
 
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from publisher.actions.digests import make_issue_of, stage_issues
+from publisher.actions.failing import report_failure
 from publisher.actions.planning import LEASE, claim_due, retry_at
 from publisher.actions.publish import regenerate
 from publisher.actions.report import Progress, PublishReport, Ran, silent
@@ -22,7 +23,6 @@ from publisher.parallel import Workers
 from publisher.store import slots, sources
 from publisher.store.database import Database
 from publisher.store.slots import Claimed
-from publisher.store.sources import Problem
 
 __all__ = ["runner_name", "take_turn"]
 
@@ -125,8 +125,8 @@ class _Turn:
         try:
             regenerate(self._db, self._site, self._now(), self.report, progress, workers)
         except Exception as error:
-            self.report.feeds_failed = str(error)
-            self.report.refused.append(Problem(where="feeds", refused=True, reason=str(error)))
+            report_failure(self.report, self._site, "feeds", "they could not be brought up to date", error)
+            self.report.feeds_failed = self.report.refused[-1].reason
             for one in mine:
                 self._fail(one, error)
             return
@@ -151,8 +151,7 @@ class _Turn:
                 self._done(one, str(error))
             except Exception as error:
                 where = f"digests.{one.schedule.partition(':')[2]}"
-                reason = f"no issue was made: {error}"
-                self.report.refused.append(Problem(where=where, refused=True, reason=reason))
+                report_failure(self.report, self._site, where, "no issue was made", error)
                 self._fail(one, error)
             else:
                 self._done(one, outcome)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta, timezone
 from typing import Final, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -46,6 +46,25 @@ def _month(name: str) -> int:
     raise ValueError(f"{name!r} is not a month")
 
 
+#: A time of day after a date, as ISO 8601, YAML and static site generators write it.
+_TIMESTAMP: Final = re.compile(
+    r"(?P<year>\d{4})-(?P<month>\d{1,2})-(?P<day>\d{1,2})(?:[Tt]|[ \t]+)"
+    r"(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:\.\d{0,9})?)?"
+    r"[ \t]*(?P<zone>Z|z|(?P<sign>[-+])(?P<zone_hour>\d{1,2})(?::?(?P<zone_minute>\d{2}))?)?",
+    re.ASCII,
+)
+
+
+def _timestamp(match: re.Match[str]) -> datetime:
+    """Return the time that a match of ``_TIMESTAMP`` names; without a zone where it names none."""
+    zone = None
+    if match["zone"]:
+        offset = timedelta(hours=int(match["zone_hour"] or 0), minutes=int(match["zone_minute"] or 0))
+        zone = timezone(-offset if match["sign"] == "-" else offset)
+    year, month, day = int(match["year"]), int(match["month"]), int(match["day"])
+    return datetime(year, month, day, int(match["hour"]), int(match["minute"]), int(match["second"] or 0), tzinfo=zone)
+
+
 _Day = TypeVar("_Day", bound=date)
 
 
@@ -85,6 +104,8 @@ def parse_date(text: str, zone: ZoneInfo) -> date | datetime:
     text = text.strip()
     if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
         return in_range(date.fromisoformat(text))
+    if timestamp := _TIMESTAMP.fullmatch(text):
+        return localised(_timestamp(timestamp), zone)
     if re.match(r"\d{4}-?\d{2}-?\d{2}[T ]", text):
         return localised(datetime.fromisoformat(text), zone)
     match = DATE.fullmatch(text)

@@ -10,7 +10,7 @@ from typing import Any, Final
 from publisher.errors import RecordRefused
 from publisher.ingest.dates import localised, parse_date
 from publisher.ingest.files import measured
-from publisher.ingest.result import Options
+from publisher.ingest.result import Options, PlainScalar, whole_number
 from publisher.markup import clean_characters, one_line, paragraphs_to_html, safe_url, sanitise
 from publisher.media import media_type
 from publisher.model import Author, Enclosure, Image, Record
@@ -87,6 +87,8 @@ class _Fields:
         """Return a whole number, or None where the field is not there."""
         if value is None:
             return None
+        if isinstance(value, str) and re.fullmatch(r"\s*[0-9]{1,15}\s*", value):
+            value = int(value)
         if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < below:
             raise self.refuse(f"{name} must be a whole number of {unit}")
         return value
@@ -176,6 +178,9 @@ def _moment(fields: _Fields, field: str, options: Options) -> date | datetime | 
 
 def _identifier(fields: _Fields) -> str | None:
     value = fields.get("id")
+    if isinstance(value, PlainScalar):
+        # A number without quotes is the id that YAML 1.1 reads: another one would publish the article anew.
+        value = whole_number(value) if whole_number(value) is not None else value
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return fields.text(value, "id")

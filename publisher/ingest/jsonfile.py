@@ -1,24 +1,61 @@
-"""JSON (one record or a list) and JSON Lines (one record a line) → records."""
+"""Parse JSON (one record or a list) and JSON Lines (one record a line) into records."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Final
 
 from publisher.errors import RecordRefused
 from publisher.ingest.decode import decode, read_text
 from publisher.ingest.fields import build_record
-from publisher.ingest.result import Found, Options, Refusal
+from publisher.ingest.result import Found, Options, Refusal, unparsable
 
-__all__ = ["read_json", "read_json_lines"]
+__all__ = ["MAX_DEPTH", "MAX_FILE_VALUES", "MAX_VALUES", "read_json", "read_json_lines"]
+
+
+#: Objects and arrays inside each other.
+MAX_DEPTH: Final = 32
+#: Values of one record.
+MAX_VALUES: Final = 10_000
+#: Values of one file: what a parsed value takes in memory is bounded with their number.
+MAX_FILE_VALUES: Final = 500_000
+
+_STRING: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_SEPARATORS: Final = (",", "[", "{")
+
+
+class _DuplicateKeyError(ValueError):
+    """An object names a key twice."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in fields if keys.count(key) > 1)
+        raise _DuplicateKeyError(f"the key {twice[:80]!r} is there twice. Remove one.")
+    return fields
 
 
 def _parse(text: str, where: str) -> Any:
+    """Return the value of a JSON text.
+
+    Raises:
+        RecordRefused: not JSON, a duplicate key, or more than the limits allow.
+    """
+    if sum(map(text.count, _SEPARATORS)) > MAX_FILE_VALUES:
+        # What stands in strings is no structure; they are only looked for where there may be too much of it.
+        structure = _STRING.sub("", text)
+        if sum(map(structure.count, _SEPARATORS)) > MAX_FILE_VALUES:
+            raise RecordRefused(where, f"the JSON has more than {MAX_FILE_VALUES:,} values; use JSON Lines")
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_object)
     except json.JSONDecodeError as error:
         raise RecordRefused(where, f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
+    except _DuplicateKeyError as error:
+        raise RecordRefused(where, f"not usable JSON: {error}") from None
     except RecursionError:
         raise RecordRefused(where, "not usable JSON: nested too deep") from None
     except ValueError as error:
@@ -26,9 +63,27 @@ def _parse(text: str, where: str) -> Any:
         raise RecordRefused(where, f"not usable JSON: {error}") from None
 
 
+def _check_size(record: Mapping[str, Any], where: str) -> None:
+    """Reject a record that has more values, or deeper ones, than any article needs."""
+    count, level = 0, [record]
+    for _ in range(MAX_DEPTH):
+        below: list[Any] = []
+        for container in level:
+            values = container.values() if isinstance(container, Mapping) else container
+            count += len(values)
+            below += [value for value in values if isinstance(value, dict | list)]
+        if count > MAX_VALUES:
+            raise RecordRefused(where, f"the record has more than {MAX_VALUES:,} values")
+        if not below:
+            return
+        level = below
+    raise RecordRefused(where, f"not usable JSON: nested too deep, more than {MAX_DEPTH} levels")
+
+
 def _record(value: Any, where: str, options: Options, warnings: list[str], *, one_of_many: bool) -> Found:
     if not isinstance(value, Mapping):
         raise RecordRefused(where, "a record must be a JSON object")
+    _check_size(value, where)
     record, mended = build_record(value, where, options)
     if one_of_many and not (record.external_id or record.url):
         raise RecordRefused(
@@ -53,6 +108,8 @@ def read_json(stream: BinaryIO, where: str, options: Options) -> Iterator[Found 
             yield _record(item, f"{where}[{number}]", options, warnings, one_of_many=True)
         except RecordRefused as refusal:
             yield Refusal(where=refusal.where, reason=refusal.reason)
+        except Exception as error:
+            yield unparsable(f"{where}[{number}]", error)
 
 
 def read_json_lines(stream: BinaryIO, where: str, options: Options) -> Iterator[Found | Refusal]:
@@ -73,5 +130,7 @@ def read_json_lines(stream: BinaryIO, where: str, options: Options) -> Iterator[
             yield _record(_parse(text, here), here, options, warnings, one_of_many=True)
         except RecordRefused as refusal:
             yield Refusal(where=refusal.where, reason=refusal.reason)
+        except Exception as error:
+            yield unparsable(here, error)
     if number == 0:
         yield Refusal(where=where, reason="the file is empty")

@@ -1,20 +1,16 @@
-"""Markdown with YAML front matter → a record. The only user of markdown-it and python-frontmatter."""
+"""Parse Markdown with YAML front matter into a record. The only user of markdown-it."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, BinaryIO
 
-from publisher.errors import RecordRefused
 from publisher.ingest.decode import read_text
 from publisher.ingest.fields import build_record
 from publisher.ingest.result import Found, Options
 
 __all__ = ["markdown_to_html", "read_markdown"]
-
-_FIRST_HEADING = re.compile(r"\A\s*#[ \t]+(?P<title>[^\n]+?)[ \t]*#*[ \t]*(?:\n|\Z)")
 
 
 @lru_cache(maxsize=1)
@@ -34,27 +30,30 @@ def read_markdown(stream: BinaryIO, where: str, options: Options) -> Iterator[Fo
     """Yield the one record of a Markdown file. A first ``# Heading`` stands in for a missing title.
 
     Raises:
-        RecordRefused: no front matter, front matter that is not YAML or not a table, or fields
+        RecordRefused: no front matter, front matter that is not YAML or not a mapping, or fields
             that make no record.
     """
-    import yaml
-    from frontmatter.default_handlers import YAMLHandler
+    from publisher.ingest.frontmatter import parse_front_matter, split_front_matter
 
     text, warnings = read_text(stream, where, options.max_bytes)
-    handler = YAMLHandler()
-    if not handler.detect(text):
-        raise RecordRefused(where, "no front matter: the file must begin with --- and name title and date")
-    try:
-        head, body = handler.split(text)
-        fields = handler.load(head, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise RecordRefused(where, f"the front matter is not YAML: {reason}") from None
-    if not isinstance(fields, dict):
-        raise RecordRefused(where, "the front matter names no fields; it needs title: and date:")
-    heading = None if fields.get("title") or fields.get("headline") else _FIRST_HEADING.match(body)
-    if heading:
-        fields["title"] = heading["title"]
-        body = body[heading.end() :]
+    head, body = split_front_matter(text, where)
+    fields = parse_front_matter(head, where)
+    heading = None if fields.get("title") or fields.get("headline") else _first_heading(body)
+    if heading is not None:
+        fields["title"], body = heading
     record, mended = build_record(fields, where, options, body=body, body_format="markdown")
     yield Found(record=record, where=where, warnings=(*warnings, *mended))
+
+
+def _first_heading(body: str) -> tuple[str, str] | None:
+    """Return (text, rest of the body) of an ATX heading that a body begins with, or None."""
+    line, _, rest = body.lstrip().partition("\n")
+    marker, text = line[:1], line[1:]
+    if marker != "#" or text[:1] not in (" ", "\t"):
+        return None
+    title = text.strip()
+    # A closing run of # belongs to the heading's text where no space stands before it (CommonMark 4.2).
+    unclosed = title.rstrip("#")
+    if unclosed[-1:] in ("", " ", "\t"):
+        title = unclosed.rstrip()
+    return (title, rest) if title else None

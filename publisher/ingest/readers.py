@@ -11,7 +11,7 @@ from typing import BinaryIO, Final
 from publisher.errors import RecordRefused
 from publisher.ingest.jsonfile import read_json, read_json_lines
 from publisher.ingest.markdown import read_markdown
-from publisher.ingest.result import Found, Options, Refusal
+from publisher.ingest.result import Found, Options, Refusal, unparsable
 from publisher.ingest.text import read_text_export
 
 __all__ = [
@@ -107,8 +107,9 @@ def iterate_file(root: Path, name: str, options: Options) -> Iterator[Found | Re
         yield Refusal(where=refusal.where, reason=refusal.reason)
     except OSError as error:
         yield Refusal(where=name, reason=f"cannot be read: {error.strerror}")
-    except RecursionError:
-        yield Refusal(where=name, reason="nested too deep")
+    except Exception as error:
+        # A parser's fault is a fault of this file only: the other files are published.
+        yield unparsable(name, error)
 
 
 def suffix_of(name: str) -> str:

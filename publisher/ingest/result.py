@@ -1,14 +1,38 @@
-"""What a reader of exports gives back."""
+"""Types that parsers share: their options, what they return, and scalars whose type a field decides."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 from zoneinfo import ZoneInfo
 
+from publisher.failures import Failure, describe_failure
 from publisher.model import Record
 
-__all__ = ["Found", "Options", "Refusal"]
+__all__ = ["Found", "Options", "PlainScalar", "Refusal", "unparsable", "whole_number"]
+
+#: A whole number as YAML 1.1 writes it, base 60 left out (https://yaml.org/type/int.html).
+_WHOLE_NUMBER: Final = re.compile(
+    r"(?P<sign>[-+]?)(?:0b(?P<binary>[01_]+)|0x(?P<hexadecimal>[0-9a-fA-F_]+)|(?P<octal>0[0-7_]+)|(?P<decimal>0|[1-9][0-9_]*))"
+)
+_BASES: Final = {"binary": 2, "hexadecimal": 16, "octal": 8, "decimal": 10}
+
+
+class PlainScalar(str):
+    """A scalar of YAML without quotes: a text, unless the field that has it wants a date, a number or a boolean."""
+
+    __slots__ = ()
+
+
+def whole_number(text: str) -> int | None:
+    """Return the whole number that YAML 1.1 reads in an unquoted scalar, or None."""
+    match = _WHOLE_NUMBER.fullmatch(text) if len(text) <= 1_000 else None
+    if match is None or match.lastgroup is None:
+        return None
+    digits = match[match.lastgroup].replace("_", "")
+    return int(match["sign"] + digits, _BASES[match.lastgroup]) if digits else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,3 +69,13 @@ class Refusal:
 
     where: str
     reason: str
+    #: The error, where nobody expected it.
+    failure: Failure | None = None
+
+
+def unparsable(where: str, error: Exception) -> Refusal:
+    """Return the rejection of a record that a parser failed on without saying why."""
+    if isinstance(error, RecursionError):
+        return Refusal(where=where, reason="nested too deep")
+    failure = describe_failure(error)
+    return Refusal(where=where, reason=f"the parser failed: {failure}", failure=failure)

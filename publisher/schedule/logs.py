@@ -43,7 +43,7 @@ def make_log(stream: TextIO, *, as_json: bool = False) -> Log:
         )
     )
     handler.setLevel(logging.WARNING)
-    for name in ("apscheduler", "watchfiles", "uvicorn"):
+    for name in ("publisher", "apscheduler", "watchfiles", "uvicorn"):
         theirs = logging.getLogger(name)
         theirs.handlers = [handler]
         theirs.propagate = False

@@ -286,7 +286,7 @@ def test_an_article_that_no_entry_can_be_made_of_stops_nothing(kit: SiteKit, mon
         report = kit.publish()
         assert titles(kit) == ["Good"]
         again = kit.publish()
-    assert report.exit_status == 1 and "was not made: no" in report.refused[0].reason
+    assert report.exit_status == 1 and "was not made: ValueError: no (reference " in report.refused[0].reason
     assert again.refused == report.refused
     assert kit.publish().exit_status == 0
     assert sorted(titles(kit)) == ["Bad", "Good"]
@@ -338,9 +338,9 @@ def test_many_files_are_read_by_workers(kit: SiteKit) -> None:
 
 
 def test_a_file_of_many_records_is_read_a_few_at_a_time(kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
-    from publisher.actions import ingest
+    from publisher.actions import parsing
 
-    monkeypatch.setattr(ingest, "_BATCH", 10)
+    monkeypatch.setattr(parsing, "_BATCH", 10)
     records = [{"id": n, "title": f"T{n}", "date": "2026-11-01", "tags": ["t"]} for n in range(40)]
     lines = [json.dumps(one) for one in records]
     lines[3], lines[37] = "{broken", '{"id": 37, "title": "No date"}'

@@ -106,16 +106,14 @@ def test_yaml_times_without_a_zone_are_the_newsrooms() -> None:
     [
         ("no front matter", "no front matter"),
         ("---\ntitle: [unclosed\n---\n", "not YAML"),
-        ("---\ntitle: T", "not YAML"),
+        ("---\ntitle: T", "the front matter has no end"),
         ("---\n- a\n- b\n---\n", "names no fields"),
-        ("---\ntitle: 1984\ndate: 2026-11-20\n---\n", "title must be text, not a number; put it in quotes"),
-        ("---\ntitle: T\ndate: 2026-11-20\nregion: NO\n---\n", "region must be text, not true or false"),
         ("---\ndate: 2026-11-20\n---\n", "no title"),
         ("---\ntitle: T\n---\n", "no date"),
         ("---\ntitle: T\ndate: soon\n---\n", "impossible date"),
         ("---\ntitle: T\ndate: 0001-01-01\n---\n", "year 1 is not between"),
         ("---\ntitle: T\ndate: 2026-11-20\nformat: rtf\n---\n", "format must be one of"),
-        ("---\n" + "a: " + "[" * 5000 + "\n---\n", "not YAML"),
+        ("---\n" + "a: " + "[" * 5000 + "\n---\n", "nested more than 32 levels"),
     ],
 )
 def test_front_matter_that_makes_no_record_is_refused(text: str, reason: str) -> None:

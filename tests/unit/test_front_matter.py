@@ -1,0 +1,248 @@
+"""The subset of YAML that front matter may use."""
+
+from __future__ import annotations
+
+import io
+import json
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from publisher.errors import RecordRefused
+from publisher.ingest.frontmatter import MAX_DEPTH, MAX_NODES, parse_front_matter, split_front_matter
+from publisher.ingest.jsonfile import MAX_FILE_VALUES, MAX_VALUES, read_json
+from publisher.ingest.markdown import read_markdown
+from publisher.ingest.result import Options, whole_number
+from publisher.model import Record
+
+OPTIONS = Options(zone=ZoneInfo("Europe/London"))
+
+
+def record(head: str, body: str = "Text.") -> Record:
+    (parsed,) = read_markdown(io.BytesIO(f"---\n{head}\n---\n{body}\n".encode()), "x.md", OPTIONS)
+    return parsed.record
+
+
+def rejection(head: str) -> str:
+    with pytest.raises(RecordRefused) as caught:
+        record(head)
+    return caught.value.reason
+
+
+def test_scalars_stay_text_in_fields_that_want_text() -> None:
+    """YAML's numbers, booleans and dates do not leak into headlines, tags and names."""
+    parsed = record(
+        "title: 2024\ndate: 2026-03-05\ndek: 1.10\ntags: [no, 1984, true, on, 2026-01-01, 0x10, 1_000]\n"
+        "author: No\ntopic: NO\nregion: Null\nlanguage: no"
+    )
+    assert parsed.title == "2024"
+    assert parsed.dek == "1.10"
+    assert parsed.tags == ("no", "1984", "true", "on", "2026-01-01", "0x10", "1_000")
+    assert [author.name for author in parsed.authors] == ["No"]
+    assert (parsed.topic, parsed.region, parsed.language) == ("NO", "Null", "no")
+
+
+@pytest.mark.parametrize("nothing", ["", "~", "null"])
+def test_a_field_without_a_value_is_not_there(nothing: str) -> None:
+    """An empty scalar, ``~`` and ``null`` are no values; in quotes they are texts."""
+    parsed = record(f"title: T\ndate: 2026-03-05\ndek: {nothing}\nslug: '{nothing}'")
+    assert (parsed.dek, parsed.slug) == (None, nothing or None)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("2026-03-05", date(2026, 3, 5)),
+        ("2026-03-05 15:30:00", datetime(2026, 3, 5, 15, 30, tzinfo=OPTIONS.zone)),
+        ("2026-3-5 7:30:00", datetime(2026, 3, 5, 7, 30, tzinfo=OPTIONS.zone)),
+        ("2026-03-05 15:30", datetime(2026, 3, 5, 15, 30, tzinfo=OPTIONS.zone)),
+        ("2026-03-05 15:30:00 -0500", datetime.fromisoformat("2026-03-05T15:30:00-05:00")),
+        ("2026-03-05 15:30:00 +01:00", datetime.fromisoformat("2026-03-05T15:30:00+01:00")),
+        ("2026-03-05t15:30:00.25-5", datetime.fromisoformat("2026-03-05T15:30:00-05:00")),
+        ("2026-03-05T15:30:00Z", datetime.fromisoformat("2026-03-05T15:30:00+00:00")),
+        ("'March 5, 2026'", date(2026, 3, 5)),
+    ],
+)
+def test_a_date_is_read_by_the_field_that_wants_one(written: str, meant: date) -> None:
+    """Every way in which YAML and other generators write a time is understood as a whole."""
+    assert record(f"title: T\ndate: {written}").date == meant
+
+
+@pytest.mark.parametrize("written", ["2026-03-05 25:00:00", "2026-02-30 10:00:00", "2026-03-05 10:00:00 +99"])
+def test_an_impossible_time_is_rejected(written: str) -> None:
+    """A time that does not exist is never half read."""
+    assert "impossible date" in rejection(f"title: T\ndate: {written}")
+
+
+def test_numbers_are_read_by_the_fields_that_want_them() -> None:
+    """A width is a number, whether it stands in quotes or not."""
+    image = record("title: T\ndate: 2026-03-05\nimage: {url: /a.jpg, width: 800, height: '600'}").image
+    assert image is not None
+    assert (image.width, image.height) == (800, 600)
+
+
+@pytest.mark.parametrize(("written", "meant"), [("17", "17"), ("0123", "83"), ("0x1F", "31"), ("'0123'", "0123")])
+def test_an_id_keeps_the_value_that_it_had_before(written: str, meant: str) -> None:
+    """An unquoted number as an id is what YAML 1.1 reads: another id would publish the article again."""
+    assert record(f"title: T\ndate: 2026-03-05\nid: {written}").external_id == meant
+
+
+@given(st.from_regex(r"[-+]?(0b[01_]{1,9}|0x[0-9a-f_]{1,9}|[0-9_]{1,12})", fullmatch=True))
+def test_whole_numbers_are_those_of_yaml(text: str) -> None:
+    """The numbers read are those that PyYAML reads, base 60 aside."""
+    try:
+        theirs = yaml.safe_load(text)
+    except ValueError:
+        theirs = None  # "0x_" has no digits, and PyYAML raises
+    assert whole_number(text) == (theirs if isinstance(theirs, int) else None)
+
+
+@pytest.mark.parametrize(
+    ("head", "reason"),
+    [
+        ("x: !!bool foo", "line 2: the YAML tag 'tag:yaml.org,2002:bool' is not supported. Remove it."),
+        ('x: !!int ""', "tag:yaml.org,2002:int"),
+        ("date: !!timestamp foo", "tag:yaml.org,2002:timestamp"),
+        ("x: !!python/object:os.system {}", "python/object"),
+        ("x: !own [a]", "'!own' is not supported"),
+        ("title: a\ndate: b\ntitle: c", "line 4: the key 'title' is there twice, first in line 2. Remove one."),
+        ("a: {b: 1, b: 2}", "the key 'b' is there twice"),
+        ("? [a]\n: b", "a key must be text"),
+        ("a: *nowhere", "names no anchor"),
+        ("a: &a [*a]", "names no anchor that is complete"),
+        ("<<: text", "a merge (<<) needs a mapping"),
+        ("title: A: b", "line 2: the front matter is not YAML: a value contains ': '. Put the value in quotes."),
+        ("title: a\n...\nb: c", "not YAML"),
+        ("title: a\n--- !x\nb: c", "a second YAML document"),
+        ("[a, b]", "names no fields"),
+    ],
+)
+def test_what_is_outside_the_subset_is_rejected_by_line(head: str, reason: str) -> None:
+    """Tags, duplicate keys and broken YAML are rejected with the line and the fix."""
+    assert reason in rejection(head)
+
+
+def test_aliases_and_merges_are_read() -> None:
+    """A small file may still say things once; a mapping's own keys win over merged ones."""
+    parsed = record(
+        "base: &b {topic: Water, region: Asia}\ntitle: &t T\ndek: *t\n<<: *b\nregion: Europe\ndate: 2026-03-05"
+    )
+    assert (parsed.topic, parsed.region, parsed.dek) == ("Water", "Europe", "T")
+    parsed = record("x: [&a {topic: A}, &b {topic: B, brand: C}]\n<<: [*a, *b]\ntitle: T\ndate: 2026-03-05")
+    assert (parsed.topic, parsed.brand) == ("A", "C")
+
+
+def bomb(levels: int) -> str:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, levels)]
+    return "\n".join(lines)
+
+
+def merge_bomb(levels: int) -> str:
+    lines = ["a0: &a0 {" + ", ".join(f"k{n}: v" for n in range(50)) + "}"]
+    lines += [f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 50)}]}}" for n in range(1, levels)]
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize("head", [bomb(9), merge_bomb(9), "\n".join(f"k{n}: v" for n in range(MAX_NODES))])
+def test_values_are_counted_with_aliases_expanded(head: str) -> None:
+    """A few bytes of YAML cannot stand for more values than the limit."""
+    assert f"more than {MAX_NODES:,} values" in rejection(head)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "a: " + "[" * 5_000,
+        "a: " + "{a: " * 5_000,
+        "- " * 5_000,
+        "\n".join(f"a{n}: &a{n} [{'*a' + str(n - 1) if n else 'x'}]" for n in range(MAX_DEPTH + 2)),
+    ],
+)
+def test_depth_is_counted_with_aliases_expanded(head: str) -> None:
+    """Nothing is nested deeper than the limit, however it is written."""
+    assert f"nested more than {MAX_DEPTH} levels" in rejection(head)
+
+
+SCALARS = st.text(
+    st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"], exclude_characters="\u2028\u2029\ufeff"), max_size=12
+)
+VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(SCALARS, inner, max_size=4))
+
+
+@given(st.dictionaries(SCALARS, VALUES, min_size=1, max_size=5))
+def test_texts_in_quotes_come_back_as_they_were(value: dict[str, Any]) -> None:
+    """What PyYAML writes of texts, lists and mappings is read as the same texts, lists and mappings."""
+    written = yaml.safe_dump(value, default_style='"', allow_unicode=True)
+    # PyYAML tags nothing that is a text in quotes.
+    assert parse_front_matter(written, "x.md") == value
+
+
+@given(st.text(st.sampled_from("ab01:-[]{},&*!|>'\"#%@` \n~<?\t"), max_size=60))
+def test_no_text_raises_anything_but_a_rejection(head: str) -> None:
+    """Whatever stands between the fences is fields or a rejection by name."""
+    try:
+        fields = parse_front_matter(head, "x.md")
+    except RecordRefused as refusal:
+        assert refusal.where == "x.md"
+    else:
+        assert isinstance(fields, dict)
+
+
+def test_the_front_matter_ends_at_the_second_line_of_dashes() -> None:
+    """Dashes within a line, or in the body, end nothing."""
+    assert split_front_matter("---  \na: b --- c\n----\nbody\n---\nmore", "x") == (
+        "\na: b --- c\n",
+        "\nbody\n---\nmore",
+    )
+    with pytest.raises(RecordRefused, match="no front matter"):
+        split_front_matter("text\n---\n---\n", "x")
+
+
+@pytest.mark.parametrize(
+    ("body", "title", "rest"),
+    [
+        ("# C#\nText.", "C#", "<p>Text.</p>"),
+        ("\n\n#\tThe Heading ##\nText.", "The Heading", "<p>Text.</p>"),
+        ("# a" + " " * 100_000 + "b", "a b", ""),
+    ],
+)
+def test_a_first_heading_is_the_title(body: str, title: str, rest: str) -> None:
+    """A first heading stands in for a missing title, however much white space is in it."""
+    parsed = record("date: 2026-03-05", body)
+    assert (parsed.title, parsed.body) == (title, rest)
+
+
+@pytest.mark.parametrize("body", ["#Nothing", "## Second", "#", "# #", "Text # a"])
+def test_what_is_no_heading_is_no_title(body: str) -> None:
+    """Only a heading of the first level is a title."""
+    with pytest.raises(RecordRefused, match="no title"):
+        record("date: 2026-03-05", body)
+
+
+def json_reason(text: str) -> str:
+    with pytest.raises(RecordRefused) as caught:
+        list(read_json(io.BytesIO(text.encode()), "x.json", OPTIONS))
+    return caught.value.reason
+
+
+def test_json_is_bounded_too() -> None:
+    """Duplicate keys, depth and number of values are limited in JSON as in YAML."""
+    least = {"title": "T", "date": "2026-03-05"}
+    assert json_reason('{"title": "T", "date": "2026-03-05", "draft": true, "draft": false}').endswith(
+        "the key 'draft' is there twice. Remove one."
+    )
+    assert "nested too deep" in json_reason(json.dumps({**least, "x": json.loads("[" * 40 + "]" * 40)}))
+    assert "nested too deep" in json_reason("[" * 100_000 + "]" * 100_000)
+    assert f"more than {MAX_VALUES:,} values" in json_reason(json.dumps({**least, "x": [0] * MAX_VALUES}))
+    assert f"more than {MAX_FILE_VALUES:,} values" in json_reason("[" + "{}," * MAX_FILE_VALUES + "{}]")
+    body = "," * (MAX_FILE_VALUES + 1) + '\\"'
+    (parsed,) = read_json(
+        io.BytesIO(('{"title": "T", "date": "2026-03-05", "body": "' + body + '"}').encode()), "x", OPTIONS
+    )
+    assert len(parsed.record.body) == MAX_FILE_VALUES + 2  # type: ignore[union-attr]
