@@ -97,14 +97,7 @@ def preview(
     if digest is None:
         raise SettingsError(f"there is no digest {slug!r}; publisher.toml has: {', '.join(site.digests) or 'none'}")
     report = PublishReport(at=now.isoformat(), dry_run=True)
-    with Database.open(site.database_url, dry_run=True) as db:
-        with Workers() as workers:
-            with db.write() as connection:
-                sync_channels(connection, site)
-            ingest(db, site, now, report, progress, workers)
-        with db.write() as connection:
-            composed, stands_in = _composed(connection, site, digest, now, report)
-            report.refused = [*sources.problems(connection, refused=True), *report.refused]
+    composed, stands_in = _read_and_compose(site, digest, now, report, progress)
     target = folder or site.outbox_dir / "_preview" / slug
     html = composed.issue.files["index.html"]
     files = {"index.html": html, "message.txt": composed.issue.files["message.txt"]}
@@ -124,6 +117,20 @@ def preview(
         no_pictures=missing,
         refused=tuple(f"{one.where}: {one.reason}" for one in report.refused),
     )
+
+
+def _read_and_compose(
+    site: Site, digest: Digest, now: datetime, report: PublishReport, progress: Progress
+) -> tuple[Composed, bool]:
+    with Database.open(site.database_url, dry_run=True) as db:
+        with Workers() as workers:
+            with db.write() as connection:
+                sync_channels(connection, site)
+            ingest(db, site, now, report, progress, workers)
+        with db.write() as connection:
+            composed, stands_in = _composed(connection, site, digest, now, report)
+            report.refused = [*sources.problems(connection, refused=True), *report.refused]
+    return composed, stands_in
 
 
 def _composed(
