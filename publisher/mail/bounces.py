@@ -11,12 +11,13 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from email import message_from_bytes
+from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.message import Message
 from enum import StrEnum
 from typing import Final
 
-from publisher.mail.outcome import RelayFault, Reply, of_recipient
+from publisher.mail.replies import Reason, classify
 from publisher.passes import COPY_PASS
 
 __all__ = ["Report", "ReportKind", "read_report"]
@@ -95,13 +96,14 @@ def _parts(message: Message, depth: int = 0) -> Iterator[Message]:
 
 
 def _header(message: Message, name: str) -> str:
-    value = message.get(name)
+    value = next((value for key, value in message.raw_items() if key.casefold() == name.casefold()), None)
     if value is None:
         return ""
+    text = str(value).encode("utf-8", "surrogateescape").decode("utf-8", "replace")[:2_000]
     try:
-        return " ".join(str(make_header(decode_header(str(value)))).split())
-    except (ValueError, LookupError, UnicodeError):
-        return " ".join(str(value).split())
+        return " ".join(str(make_header(decode_header(text))).split())
+    except (ValueError, LookupError, MessageError):
+        return " ".join(text.split())
 
 
 def _plain(text: str) -> str:
@@ -172,24 +174,28 @@ def _failure(fields: Message, passes: tuple[str, ...]) -> Report:
     return _judged(said, status[0] if status else "", passes)
 
 
-def _judged(said: str, status: str, passes: tuple[str, ...]) -> Report:
-    """Return the report of a failure: what a server says of the address counts, nothing else strikes anybody off."""
-    closer = _STATUS.search(said)
-    if closer and (not status or status.endswith(".0.0")):
-        status = closer[0]
-    code = _REPLY.search(said)
-    number = int(code[1]) if code else 550
-    if status.startswith("4."):
-        number = 450
-    try:
-        # x.0.0 says nothing (RFC 3463 §3.1): the words have to.
-        shown = "" if status.endswith(".0.0") else status
-        outcome = of_recipient(Reply(code=number, lines=(f"{shown} {said}".strip(),)))
-        is_hard = outcome is not None and outcome.suppress and (bool(status) or bool(code))
-    except RelayFault:
-        is_hard = False
-    kind = ReportKind.HARD if is_hard else ReportKind.SOFT
-    return Report(kind=kind, passes=passes, status=status, said=_plain(said)[:400])
+def _judge(words: str, status: str) -> Reason:
+    """Return why a delivery failed, from the server's words and the status of the report."""
+    match = _STATUS.search(words)
+    closer = match[0] if match else ""
+    code = _REPLY.search(words)
+    if "4" in (status[:1], closer[:1]) or (code and code[1].startswith("4")):
+        # Given up after temporary failures: it says nothing about the address.
+        return Reason.TEMPORARY
+    statuses = [one for one in (closer, status) if one and not one.endswith(".0.0")]
+    reasons = [classify(words, one) for one in statuses] or [classify(words)]
+    # Two different status codes contradict each other: the one that suppresses nobody counts.
+    return next((reason for reason in reasons if reason is not Reason.ADDRESS), Reason.ADDRESS)
+
+
+def _judged(words: str, status: str, passes: tuple[str, ...]) -> Report:
+    """Return the report of a failed delivery. Only what a server says about the address makes it hard."""
+    reason = _judge(words, status)
+    match = _STATUS.search(words)
+    if match and (not status or status.endswith(".0.0")):
+        status = match[0]
+    kind = ReportKind.HARD if reason is Reason.ADDRESS else ReportKind.SOFT
+    return Report(kind=kind, passes=passes, status=status, said=_plain(words)[:400])
 
 
 def _unstructured(message: Message, parts: Iterable[Message], passes: tuple[str, ...]) -> list[Report]:
