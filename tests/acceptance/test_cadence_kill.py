@@ -1,6 +1,6 @@
-"""Three runners on one store, killed and stopped at any moment, and one long outage: each slot has one issue.
+"""Kill and stop three runners on one store at random moments, with one long outage: each slot has one issue.
 
-``PUBLISHER_TEST_KILLS=500 python -m pytest tests/acceptance/test_cadence_kill.py`` runs long.
+``PUBLISHER_TEST_KILLS=500 python -m pytest -m slow tests/acceptance/test_cadence_kill.py`` runs long.
 """
 
 from __future__ import annotations
@@ -8,18 +8,17 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+
+import pytest
 
 from publisher.store import issues as store
 from publisher.store import slots
 from tests.acceptance.test_serve import until
 from tests.conftest import SiteKit
+from tests.support.processes import Process
 
-ROOT = Path(__file__).parent.parent.parent
 ROUNDS = int(os.environ.get("PUBLISHER_TEST_KILLS", "12")) // 2 or 1
 #: A minute of the runners' clocks takes so many seconds.
 MINUTE = 1.0
@@ -38,14 +37,9 @@ class Runners:
         self.errors = (kit.root.parent / "runners.log").open("wb")
         self.alive = [self.begin() for _ in range(3)]
 
-    def begin(self) -> subprocess.Popen[bytes]:
+    def begin(self) -> Process:
         command = ["tests.clockwork.runner", str(self.kit.root), self.start.isoformat(), repr(self.epoch)]
-        return subprocess.Popen(
-            [sys.executable, "-m", *command, repr(60 / MINUTE), str(LEASE)],
-            cwd=ROOT,
-            stdout=self.errors,
-            stderr=self.errors,
-        )
+        return Process(*command, repr(60 / MINUTE), str(LEASE), stdout=self.errors, stderr=self.errors)
 
     def now(self) -> datetime:
         return self.start + timedelta(minutes=(time.time() - self.epoch) / MINUTE)
@@ -84,7 +78,9 @@ def settings(kit: SiteKit) -> None:
     kit.settings(text + '\n[digests.newest]\ntitle = "Newest"\ncadence = "* * * * *"\nrepeat = true\n')
 
 
+@pytest.mark.slow(reason="three runners for half a minute, on a clock that goes 60 times as fast")
 def test_three_runners_through_kills_stalls_and_an_outage(any_kit: SiteKit) -> None:
+    """Each slot before the last round has one issue, and of the outage the newest slot alone where it says so."""
     kit = any_kit
     settings(kit)
     # An article for each minute, so that there is something new for each slot.

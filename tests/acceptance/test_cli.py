@@ -12,20 +12,12 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import SiteKit
+from tests.support.processes import PIPE, Process
+from tests.support.processes import run_publish as run
+
+__all__ = ["run"]
 
 AT = "2026-11-23T07:00"
-
-
-def run(*arguments: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "publisher", *arguments],
-        cwd=cwd,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
 
 
 def test_help_tells_a_stranger_what_to_do() -> None:
@@ -199,12 +191,12 @@ def test_two_runs_at_the_same_moment_wait_for_each_other(any_kit: SiteKit) -> No
     kit = any_kit
     for number in range(300):
         kit.article(f"{number}.md", title=str(number), tags=f"[t{number % 9}]")
-    command = [sys.executable, "-m", "publisher", "now", "--at", AT, "--site", str(kit.root)]
-    runs = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    command = ("publisher", "now", "--at", AT, "--site", str(kit.root))
+    runs = [Process(*command, stdout=PIPE, stderr=PIPE) for _ in range(3)]
     results = [one.communicate(timeout=120) for one in runs]
     assert [one.returncode for one in runs] == [0, 0, 0], results
-    assert sum("300 new" in out for out, _ in results) == 1
-    assert sum("Nothing changed" in out for out, _ in results) == 2
+    assert sum(b"300 new" in out for out, _ in results) == 1
+    assert sum(b"Nothing changed" in out for out, _ in results) == 2
     assert len(list((kit.root / "outbox/daily").iterdir())) == 1
 
 

@@ -7,8 +7,6 @@ import os
 import pty
 import re
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from tests.acceptance.test_cli import run
 from tests.conftest import MailKit
 from tests.integration.test_bounces import dsn
 from tests.smtp import Script, Server
+from tests.support.processes import PIPE, Process, run_module
 
 
 @pytest.fixture
@@ -77,13 +76,8 @@ def test_reports_are_read_from_standard_input(site: MailKit) -> None:
     run("subscribers", "import", "readers.csv", cwd=root)
     run("now", cwd=root)
     message_id = json.loads(run("who", "daily", "anna@mail.example.org", "--json", cwd=root).stdout)["message_id"]
-    done = subprocess.run(
-        [sys.executable, "-m", "publisher", "bounces", "-"],
-        input=dsn("news@review.example", message_id),
-        capture_output=True,
-        cwd=root,
-        check=True,
-    )
+    done = run_module("publisher", "bounces", "-", input=dsn("news@review.example", message_id), cwd=root)
+    assert done.returncode == 0, done.stderr
     assert b"1 from addresses that there are not" in done.stdout
     assert b"Written to no more: anna@mail.example.org" in done.stdout
     told = run("who", "daily", "anna@mail.example.org", cwd=root).stdout
@@ -116,15 +110,7 @@ def test_a_stopped_sender_finishes_what_is_in_hand_and_goes_on_later(site: MailK
     site.publish()
     with Server(Script(at=slow)) as server:
         site.mail(server.port)
-        command = [sys.executable, "-m", "publisher", "send", "daily"]
-        # A shell starts what it runs in the background with SIGINT ignored, and that is handed down.
-        process = subprocess.Popen(
-            command,
-            cwd=site.root,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-        )
+        process = Process("publisher", "send", "daily", cwd=site.root, stdout=PIPE, stderr=PIPE)
         while not server.accepted:
             time.sleep(0.02)
         process.send_signal(how)
@@ -145,8 +131,7 @@ def test_a_terminal_shows_a_bar_with_rate_and_counts(site: MailKit) -> None:
     with Server(Script(at=slow)) as server:
         site.mail(server.port)
         master, slave = pty.openpty()
-        command = [sys.executable, "-m", "publisher", "send", "daily"]
-        process = subprocess.Popen(command, cwd=site.root, stdout=subprocess.PIPE, stderr=slave)
+        process = Process("publisher", "send", "daily", cwd=site.root, stdout=PIPE, stderr=slave)
         os.close(slave)
         shown = b""
         while True:

@@ -1,4 +1,4 @@
-"""Killed at any moment: no reader without a copy, no reader with two, but those who are listed.
+"""Kill senders at every step: each subscriber gets one copy, except those that the outbox lists as uncertain.
 
 ``PUBLISHER_TEST_KILLS=500 python -m pytest tests/acceptance/test_delivery_kill.py`` runs long.
 """
@@ -8,28 +8,25 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
-import sys
-import time
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
 from publisher.actions.deliver import deliver
 from publisher.actions.outbox import outbox
+from tests.acceptance.test_serve import until
 from tests.conftest import MailKit
 from tests.smtp import Server
 from tests.smtp.sender import STEPS
+from tests.support.processes import PIPE, Process
 
-ROOT = Path(__file__).parent.parent.parent
 KILLS = int(os.environ.get("PUBLISHER_TEST_KILLS", "12"))
 CONNECTIONS = 3
+SUBSCRIBERS = 400
 
 
-def sender(kit: MailKit, *step: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "tests.smtp.sender", str(kit.root), "daily", *step]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+def sender(kit: MailKit, *step: str) -> Process:
+    return Process("tests.smtp.sender", str(kit.root), "daily", *step, stdout=PIPE, stderr=PIPE)
 
 
 def uncertain(kit: MailKit) -> set[str]:
@@ -74,8 +71,9 @@ def test_a_sender_killed_at_a_step_loses_and_repeats_nothing(any_mail_kit: MailK
 
 
 def test_senders_killed_at_random_lose_and_repeat_nothing(any_mail_kit: MailKit) -> None:
+    """One or two senders at a time, killed when the server has accepted a random number of copies more."""
     kit = any_mail_kit
-    names = kit.readers(400)
+    names = kit.readers(SUBSCRIBERS)
     kit.issue("one")
     chance = random.Random(len(str(kit.root)))
     with Server() as server:
@@ -83,8 +81,8 @@ def test_senders_killed_at_random_lose_and_repeat_nothing(any_mail_kit: MailKit)
         kills = 0
         for _ in range(KILLS):
             two = [sender(kit) for _ in range(chance.choice((1, 2)))]
-            # Past the start of Python, into the sending.
-            time.sleep(chance.uniform(0.5, 1.1))
+            wanted = len(server.accepted) + chance.randrange(2 * SUBSCRIBERS // KILLS + 1)
+            until(lambda: len(server.accepted) >= wanted or all(one.poll() is not None for one in two))
             for one in two:
                 one.send_signal(signal.SIGKILL)
                 one.communicate(timeout=30)

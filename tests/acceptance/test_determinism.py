@@ -6,7 +6,8 @@ import filecmp
 import shutil
 from pathlib import Path
 
-from tests.acceptance.test_cli import run
+from tests.support.processes import run_in_new_interpreter
+from tests.support.processes import run_publish as run
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -35,8 +36,8 @@ def test_two_clones_stage_the_same_bytes(tmp_path: Path) -> None:
     at = "2026-11-23T07:00:00+00:00"
     for name in sorted((other / "articles").iterdir(), reverse=True):
         name.touch()
-    first = run("now", "--at", at, cwd=one, TZ="Pacific/Auckland", LC_ALL="C", PYTHONHASHSEED="1")
-    second = run(
+    first = run_in_new_interpreter("now", "--at", at, cwd=one, TZ="Pacific/Auckland", LC_ALL="C", PYTHONHASHSEED="1")
+    second = run_in_new_interpreter(
         "now", "--at", at, cwd=other, TZ="America/Los_Angeles", LC_ALL="C.UTF-8", LANG="de_DE.UTF-8", PYTHONHASHSEED="2"
     )
     assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr

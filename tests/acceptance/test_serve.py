@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -20,6 +17,7 @@ from publisher.actions.keys import keyring
 from publisher.store import issues
 from tests.acceptance.test_pages import CHROMIUM
 from tests.conftest import MailKit, SiteKit
+from tests.support.processes import Process
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -51,9 +49,9 @@ class Serving:
                 port = int(probe.getsockname()[1])
         self.url = f"http://127.0.0.1:{port}"
         self.log = kit.root.parent / f"serve-{port}.log"
-        command = [sys.executable, "-m", "publisher", "serve", "--port", str(port), "--site", str(kit.root), *options]
+        command = ("publisher", "serve", "--port", str(port), "--site", str(kit.root), *options)
         with self.log.open("wb") as log:
-            self.process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env=os.environ)
+            self.process = Process(*command, stdout=log, stderr=log)
 
     def end(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 import socket
-import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -18,10 +16,11 @@ import pytest
 from tests.acceptance.test_mail_servers import Servers, mail, read_back, servers
 from tests.acceptance.test_mail_servers import pytestmark as with_mail_servers
 from tests.acceptance.test_pages import CHROMIUM
-from tests.acceptance.test_serve import ROOT, Serving, get, until
+from tests.acceptance.test_serve import Serving, get, until
 from tests.conftest import MailKit, SiteKit
 from tests.integration.test_hub import subscriber
 from tests.readers.clients import CLIENTS
+from tests.support.processes import run_publish
 
 __all__ = ["servers"]
 
@@ -42,13 +41,7 @@ def at_home(kit: SiteKit, more: str = "") -> int:
 
 
 def command(kit: SiteKit, *words: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "publisher", *words, "--site", str(kit.root)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_publish(*words, "--site", str(kit.root))
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

@@ -12,6 +12,7 @@ from publisher.actions import subscribers as action
 from publisher.store import audience, issues
 from publisher.store.issues import IssueRow
 from tests.conftest import NOW, MailKit
+from tests.support.examples import examples
 
 DIGESTS = """
 title = "The Test Review"
@@ -187,7 +188,9 @@ class _Newsroom:
 
 
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=examples(25),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(steps=st.lists(_step, min_size=4, max_size=25))
 def test_nobody_sees_an_article_twice_and_nobody_misses_one(

@@ -14,6 +14,7 @@ from publisher.actions.check import check
 from publisher.actions.correct import correct, reinstate, retract
 from tests.conftest import NOW, SiteKit
 from tests.integration.test_archives import crawl, pages, stored
+from tests.support.examples import examples
 
 LIMIT = 3
 NAMES = st.integers(min_value=0, max_value=11)
@@ -116,5 +117,5 @@ class Newsroom(RuleBasedStateMachine):
         assert not self.kit.publish(self.now).changed
 
 
-Newsroom.TestCase.settings = settings(max_examples=12, stateful_step_count=14, deadline=None)
+Newsroom.TestCase.settings = settings(max_examples=examples(12), stateful_step_count=14, deadline=None)
 TestNewsroom = Newsroom.TestCase

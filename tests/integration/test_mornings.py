@@ -23,6 +23,7 @@ from publisher.model import DeliveryState
 from publisher.store import subscribers as store
 from tests.clockwork import SetClock
 from tests.conftest import MailKit, SiteKit
+from tests.support.examples import examples
 
 CADENCE = "0 18 * * *"
 # The night before London's clocks go back; New York's go a week later.
@@ -177,7 +178,7 @@ MOVES = st.tuples(
 )
 
 
-@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(12), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     zones=st.lists(st.sampled_from(sorted(available_timezones() - {"localtime", "Factory"})), min_size=4, max_size=4),
     moves=st.lists(MOVES, max_size=6),

@@ -22,6 +22,7 @@ from publisher.store import slots
 from publisher.store.database import Database
 from tests.clockwork import SetClock
 from tests.conftest import SiteKit, issues
+from tests.support.examples import examples
 
 # A Monday; the cadence is 07:00 each day.
 SIX = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
@@ -395,7 +396,7 @@ EVENTS = st.one_of(
 )
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(events=st.lists(EVENTS, min_size=4, max_size=14))
 def test_no_slot_twice_and_none_lost_in_any_life(tmp_path_factory: pytest.TempPathFactory, events: list[Any]) -> None:
     """Minutes pass, runners die with slots in hand, the clock is set, the machine sleeps; at last it is calm."""

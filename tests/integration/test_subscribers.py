@@ -19,6 +19,7 @@ from publisher.errors import SettingsError
 from publisher.ingest.subscribers import COLUMNS, Refused, read_csv, safe_cell
 from tests.conftest import NOW, MailKit, SiteKit
 from tests.smtp import Script, Server
+from tests.support.examples import examples
 
 
 def imported(kit: SiteKit, text: str | bytes, name: str = "list.csv", **options: object) -> action.Imported:
@@ -217,7 +218,7 @@ _cell = st.text(
 ).filter(str.isprintable)
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(labels=st.lists(_cell, max_size=4, unique=True), local=st.from_regex(r"[=+'-]?[a-z=+'-]{1,10}", fullmatch=True))
 def test_what_is_exported_is_read_again_as_it_was(
     tmp_path_factory: pytest.TempPathFactory, labels: list[str], local: str

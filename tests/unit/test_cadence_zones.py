@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from publisher.cadence import Timetable, local_due, next_slot, parse_cadence, previous_slot, slots_between
 from publisher.cadence.crontab import next_day, times
+from tests.support.examples import examples
 
 START, END = datetime(2026, 1, 1, tzinfo=UTC), datetime(2028, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -168,7 +169,7 @@ def _field(low: int, high: int) -> st.SearchStrategy[str]:
     return st.one_of(st.just("*"), st.lists(part, min_size=1, max_size=3).map(",".join))
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(
     minute=_field(0, 59),
     hour=_field(0, 23),

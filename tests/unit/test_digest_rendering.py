@@ -22,6 +22,7 @@ from publisher.render.letterhead import Letterhead
 from publisher.render.opml import render_opml
 from publisher.render.sources import source_hash
 from publisher.render.templates import render, render_line
+from tests.support.examples import examples
 
 NOW = datetime(2026, 11, 23, 7, tzinfo=UTC)
 LETTERHEAD = Letterhead(
@@ -98,7 +99,7 @@ def test_hostile_text_is_text() -> None:
 
 
 @given(st.lists(LINE, min_size=3, max_size=3), st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=300))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_no_text_breaks_an_issue(lines: list[str], body: str) -> None:
     """Whatever an article says, its digest is made, and says it."""
     text = paragraphs_to_html([clean_characters(body)[0]])

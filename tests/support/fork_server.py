@@ -1,0 +1,148 @@
+"""Fork ``python -m MODULE`` processes from one interpreter that has imported the package already.
+
+Usage: ``python -m tests.support.fork_server CONTROL_FD``. ``tests.support.processes`` starts it and talks to it.
+
+A new interpreter needs about a second of CPU to import the package; a fork needs milliseconds. The child is a process
+of its own (directory, environment, standard streams, signals, exit status), so it can be stopped and killed.
+
+Each request on the control socket carries four file descriptors: stdin, stdout, stderr and a channel. The client writes
+one line of JSON to the channel (module, arguments, cwd, env); the server answers with the process ID and, later, with
+the exit status. The end of the control socket ends the server.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import os
+import pkgutil
+import runpy
+import selectors
+import signal
+import socket
+import sys
+import time
+from typing import TextIO
+
+#: Imported by functions of the package when they are first called.
+LAZY_IMPORTS = (
+    "alembic.command",
+    "apscheduler.schedulers.background",
+    "cryptography.hazmat.primitives.asymmetric.rsa",
+    "cryptography.hazmat.primitives.serialization",
+    "feedgen.feed",
+    "premailer",
+    "psycopg",
+    "rich.progress",
+    "rich.table",
+    "sqlalchemy.dialects.postgresql.psycopg",
+    "sqlalchemy.dialects.sqlite",
+    "uvicorn",
+    "uvloop",
+    "watchfiles",
+)
+
+
+def preload() -> None:
+    """Import every module of the package, except those that run when they are imported."""
+    import publisher
+
+    for module in pkgutil.walk_packages(publisher.__path__, "publisher."):
+        if ".migrations" not in module.name and not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    for name in LAZY_IMPORTS:
+        importlib.import_module(name)
+    # Collected objects would be copied into every child.
+    gc.collect()
+    gc.freeze()
+
+
+def serve(control: socket.socket) -> list[int]:
+    """Fork a child for each request; return only in the child, with its four file descriptors.
+
+    Raises:
+        SystemExit: the client has closed the control socket.
+    """
+    wake_read, wake_write = os.pipe()
+    for descriptor in (wake_read, wake_write):
+        os.set_blocking(descriptor, False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(wake_write)
+    channels: dict[int, int] = {}
+    with selectors.DefaultSelector() as selector:
+        selector.register(control, selectors.EVENT_READ)
+        selector.register(wake_read, selectors.EVENT_READ)
+        while True:
+            for key, _ in selector.select():
+                if key.fileobj is not control:
+                    os.read(wake_read, 4096)
+                    report_exits(channels)
+                    continue
+                data, descriptors, _, _ = socket.recv_fds(control, 1, 4)
+                if not data:
+                    raise SystemExit(0)
+                pid = os.fork()
+                if not pid:
+                    signal.set_wakeup_fd(-1)
+                    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                    for descriptor in (wake_read, wake_write, *channels.values()):
+                        os.close(descriptor)
+                    control.close()
+                    return descriptors
+                *streams, channels[pid] = descriptors
+                for descriptor in streams:
+                    os.close(descriptor)
+                tell(channels[pid], pid)
+
+
+def report_exits(channels: dict[int, int]) -> None:
+    """Send the exit status of each child that has ended, and close its channel."""
+    for pid in list(channels):
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            channel = channels.pop(pid)
+            tell(channel, os.waitstatus_to_exitcode(status))
+            os.close(channel)
+
+
+def tell(channel: int, number: int) -> None:
+    try:
+        os.write(channel, b"%d\n" % number)
+    except OSError:
+        # The client no longer waits for this process.
+        return
+
+
+def become(descriptors: list[int]) -> None:
+    """Turn this forked child into ``python -m MODULE``, and run the module."""
+    *streams, channel = descriptors
+    with os.fdopen(channel, "rb") as request:
+        wanted = json.loads(request.readline())
+    for number, descriptor in enumerate(streams):
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    sys.stdin = sys.__stdin__ = stream(0, "r")  # type: ignore[misc]
+    sys.stdout = sys.__stdout__ = stream(1, "w")  # type: ignore[misc]
+    sys.stderr = sys.__stderr__ = stream(2, "w")  # type: ignore[misc]
+    os.chdir(wanted["cwd"])
+    os.environ.clear()
+    os.environ.update(wanted["env"])
+    time.tzset()
+    sys.argv = [wanted["module"], *wanted["arguments"]]
+    runpy.run_module(wanted["module"], run_name="__main__", alter_sys=True)
+
+
+def stream(descriptor: int, mode: str) -> TextIO:
+    errors = "backslashreplace" if descriptor == 2 else "strict"
+    buffering = 1 if descriptor == 2 or os.isatty(descriptor) else -1
+    return open(descriptor, mode, buffering, encoding="utf-8", errors=errors, closefd=False)
+
+
+if __name__ == "__main__":
+    # Ctrl-C is for the client, which then closes the control socket.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    preload()
+    descriptors = serve(socket.socket(fileno=int(sys.argv[1])))
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    become(descriptors)
