@@ -17,7 +17,7 @@ from publisher.actions.report import Progress, silent
 from publisher.actions.suppressing import suppress_reader
 from publisher.config import Site
 from publisher.errors import SettingsError
-from publisher.mail.bounces import Report, ReportKind, read_report
+from publisher.mail.bounces import Report, ReportKind, judge_failure, read_report
 from publisher.mail.mailboxes import ImapAccount, Mailbox, open_folder, open_imap
 from publisher.store import bounces as store
 from publisher.store import issues, subscribers
@@ -191,8 +191,15 @@ def _record(
         why = "bounced"
     else:
         result.soft += 1
-        many = store.soft_issues(connection, reader, now - _DAYS * 86_400)
+        # Refusals that are about us, the message or the relay say nothing about the subscriber.
+        many = len(
+            {
+                one.issue_id
+                for one in store.soft_bounces(connection, reader, now - _DAYS * 86_400, now)
+                if not judge_failure(one.said, one.status).is_about_us
+            }
+        )
         if many >= site.delivery.soft_bounces:
-            why, words = "bounced", f"copies of {many} issues came back within {_DAYS} days; the last: {words}"
+            why, words = "bounced", f"{many} issues bounced within {_DAYS} days; last reply: {words}"
     if why and suppress_reader(connection, ring, reader, why, words, now):
         result.suppressed.append(found.address)

@@ -14,6 +14,7 @@ import click
 
 from publisher.actions import subscribers as action
 from publisher.actions.subscribers import Imported
+from publisher.cli import review
 from publisher.cli.common import ProgressLine, in_words, parse_at, site_option
 from publisher.config import read_site
 from publisher.errors import SettingsError
@@ -28,6 +29,9 @@ def command() -> None:
 
     Exit status: 0 all well; 1 some lines were refused; 2 usage or settings; 3 failed.
     """
+
+
+command.add_command(review.command)
 
 
 def _digest_option(many: bool) -> Callable[..., Any]:

@@ -20,7 +20,7 @@ from typing import Final
 from publisher.mail.replies import Reason, classify
 from publisher.passes import COPY_PASS
 
-__all__ = ["Report", "ReportKind", "read_report"]
+__all__ = ["Report", "ReportKind", "judge_failure", "read_report"]
 
 
 class ReportKind(StrEnum):
@@ -174,14 +174,20 @@ def _failure(fields: Message, passes: tuple[str, ...]) -> Report:
     return _judged(said, status[0] if status else "", passes)
 
 
-def _judge(words: str, status: str) -> Reason:
-    """Return why a delivery failed, from the server's words and the status of the report."""
+def judge_failure(words: str, status: str) -> Reason:
+    """Return why a delivery failed.
+
+    Args:
+        words: the server's words (Diagnostic-Code), with or without its own codes.
+        status: the Status field of the report (RFC 3464); empty if there is none.
+    """
     match = _STATUS.search(words)
     closer = match[0] if match else ""
     code = _REPLY.search(words)
     if "4" in (status[:1], closer[:1]) or (code and code[1].startswith("4")):
-        # Given up after temporary failures: it says nothing about the address.
-        return Reason.TEMPORARY
+        # Given up after temporary failures: that never says that the address does not exist.
+        reason = classify(words, closer or status)
+        return Reason.TEMPORARY if reason in (Reason.ADDRESS, Reason.UNKNOWN) else reason
     statuses = [one for one in (closer, status) if one and not one.endswith(".0.0")]
     reasons = [classify(words, one) for one in statuses] or [classify(words)]
     # Two different status codes contradict each other: the one that suppresses nobody counts.
@@ -190,7 +196,7 @@ def _judge(words: str, status: str) -> Reason:
 
 def _judged(words: str, status: str, passes: tuple[str, ...]) -> Report:
     """Return the report of a failed delivery. Only what a server says about the address makes it hard."""
-    reason = _judge(words, status)
+    reason = judge_failure(words, status)
     match = _STATUS.search(words)
     if match and (not status or status.endswith(".0.0")):
         status = match[0]

@@ -1,19 +1,20 @@
-"""Reports that came back: kept first, taken out of the mailbox after."""
+"""Stored bounces, complaints and unsubscribe messages."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, distinct, func, insert, select
+from sqlalchemy import Connection, Select, func, insert, select
 
 from publisher.store.readers import bounce
 
-__all__ = ["Bounce", "add_bounce", "bounces_of", "soft_issues"]
+__all__ = ["Bounce", "add_bounce", "bounces_of", "has_complained", "soft_bounces"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounce:
-    """What was reported of a reader's copy."""
+    """A report about one delivery."""
 
     #: ``hard``, ``soft``, ``complaint`` or ``unsubscribe``.
     kind: str
@@ -26,12 +27,12 @@ class Bounce:
 
 
 def add_bounce(connection: Connection, report: str, found: Bounce) -> bool:
-    """Keep what a report says; return False where it was kept before.
+    """Store a report; return False if it is stored already.
 
     Args:
-        connection: to the store.
-        report: a hash of the report.
-        found: what it says.
+        connection: to the store, in a transaction.
+        report: hash of the message that holds the report.
+        found: the report.
     """
     same = (bounce.c.report == report) & (bounce.c.subscriber_id == found.subscriber_id)
     if connection.execute(select(bounce.c.id).where(same)).first():
@@ -52,17 +53,30 @@ def add_bounce(connection: Connection, report: str, found: Bounce) -> bool:
     return True
 
 
-def soft_issues(connection: Connection, subscriber_id: int, since: int) -> int:
-    """Return of how many issues a reader's copies came back since, not for good."""
-    query = select(func.count(distinct(bounce.c.issue_id))).where(
-        bounce.c.subscriber_id == subscriber_id, bounce.c.kind == "soft", bounce.c.reported_at >= since
+def soft_bounces(connection: Connection, subscriber_id: int, since: int, until: int) -> list[Bounce]:
+    """Return a subscriber's soft bounces of a period (seconds since 1970, both ends included), oldest first."""
+    query = select(bounce).where(
+        bounce.c.subscriber_id == subscriber_id,
+        bounce.c.kind == "soft",
+        bounce.c.reported_at >= since,
+        bounce.c.reported_at <= until,
     )
-    return int(connection.execute(query).scalar_one())
+    return _bounces(connection, query)
+
+
+def has_complained(connection: Connection, subscriber_id: int) -> bool:
+    """Return whether a complaint of a subscriber is stored."""
+    query = select(bounce.c.id).where(bounce.c.subscriber_id == subscriber_id, bounce.c.kind == "complaint")
+    return connection.execute(query.limit(1)).first() is not None
 
 
 def bounces_of(connection: Connection, issue_id: int, subscriber_id: int) -> list[Bounce]:
-    """Return what was reported of a reader's copy, oldest first."""
+    """Return the stored bounces of a delivery, oldest first."""
     query = select(bounce).where(bounce.c.issue_id == issue_id, bounce.c.subscriber_id == subscriber_id)
+    return _bounces(connection, query)
+
+
+def _bounces(connection: Connection, query: Select[Any]) -> list[Bounce]:
     return [
         Bounce(
             kind=row.kind,

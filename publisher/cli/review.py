@@ -1,0 +1,65 @@
+"""``publish subscribers review``: list suppressions that need a second look, and lift them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from publisher.actions.review import DoubtfulSuppression, doubtful_suppressions, lift_suppressions
+from publisher.cli.common import in_words, site_option
+from publisher.config import read_site
+from publisher.errors import SettingsError
+
+__all__ = ["command"]
+
+
+@click.command("review")
+@site_option
+@click.option("--lift", is_flag=True, help="Lift the listed suppressions.")
+@click.option("--yes", is_flag=True, help="Lift without asking, for scripts.")
+@click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
+def command(folder: Path, lift: bool, yes: bool, as_json: bool) -> None:
+    """List subscribers who were suppressed by words that do not speak of their address.
+
+    Earlier versions suppressed an address for nearly every refusal with code 550. The list shows
+    what the server said. --lift lifts these suppressions in one step, after a question on a
+    terminal; each subscriber has the state from before the suppression again. Complaints and
+    suppressions without a server's words are never listed.
+
+    Exit status: 0 success; 2 usage or settings, or the question was not answered with yes; 3 failed.
+    """
+    site = read_site(folder)
+    doubtful = doubtful_suppressions(site)
+    if not as_json:
+        for line in review_lines(doubtful, is_lifting=lift):
+            click.echo(line)
+    lifted: list[str] = []
+    if lift and doubtful:
+        if not yes and not _confirms(doubtful):
+            raise SettingsError("nothing was lifted. Answer the question with yes, or use --yes in a script")
+        lifted = lift_suppressions(site, doubtful)
+    if as_json:
+        said = {"suppressed": [one.as_dict() for one in doubtful], "lifted": lifted}
+        click.echo(json.dumps(said, ensure_ascii=False, indent=2))
+    elif lifted:
+        click.echo(f"Lifted {in_words(len(lifted), 'suppression')}.")
+
+
+def _confirms(doubtful: list[DoubtfulSuppression]) -> bool:
+    if not sys.stdin.isatty():
+        return False
+    return click.confirm(f"Lift {in_words(len(doubtful), 'suppression')}?", err=True)
+
+
+def review_lines(doubtful: list[DoubtfulSuppression], *, is_lifting: bool) -> list[str]:
+    """Return the lines for a person."""
+    if not doubtful:
+        return ["Every suppression by a bounce speaks of the address: nothing to review."]
+    lines = [f"{in_words(len(doubtful), 'suppression')} to review:"]
+    lines += [f"  {one.address}  {one.suppressed_at:%Y-%m-%d}  {one.reason}: {one.words}" for one in doubtful]
+    if not is_lifting:
+        lines.append("'publish subscribers review --lift' lifts these suppressions.")
+    return lines
