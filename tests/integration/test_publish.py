@@ -338,7 +338,7 @@ def test_many_files_are_read_by_workers(kit: SiteKit) -> None:
 
 
 def test_a_file_of_many_records_is_read_a_few_at_a_time(kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
-    from publisher.actions import parsing
+    from publisher.actions import ingest, parsing
 
     monkeypatch.setattr(parsing, "_BATCH", 10)
     records = [{"id": n, "title": f"T{n}", "date": "2026-11-01", "tags": ["t"]} for n in range(40)]
