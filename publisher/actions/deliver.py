@@ -18,6 +18,7 @@ from publisher.actions.dispatch import Dispatcher, Tally
 from publisher.actions.keys import keyring
 from publisher.actions.ledger import Ledger, Rules
 from publisher.actions.naming import named_issue
+from publisher.actions.relay_pauses import load_pauses, save_pauses
 from publisher.actions.suppressing import suppress_reader
 from publisher.config import Site
 from publisher.errors import PublisherError, SettingsError, StoreError
@@ -113,10 +114,11 @@ def deliver(
     watch: Watch = lambda tally, total: None,
     is_stopping: Callable[[], bool] = lambda: False,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    is_attended: bool = True,
 ) -> Sent:
-    """Send an issue's copies that are due, and say what became of them.
+    """Send the deliveries of an issue that are due, and return what became of them.
 
-    May be run by several processes at a time, and again after any of them was killed.
+    Several processes may do so at a time, and again after any of them was killed.
 
     Args:
         site: the settings.
@@ -127,6 +129,7 @@ def deliver(
         watch: told now and then how far the run is.
         is_stopping: asked now and then; once it says so, messages in hand are finished and no more leave.
         clock: what time it is.
+        is_attended: whether a person waits: they try a relay again that has lost messages, before its pause is over.
 
     Raises:
         SettingsError: there is no such issue, or it may not be sent: the reason is told.
@@ -140,12 +143,16 @@ def deliver(
             ring = keyring(site, connection)
             refuse_to_send(connection, site, row, ring)
             due, limit = _prepare(connection, site, row, transport, began, uncertain, limit)
+            load_pauses(connection, transport, began, is_attended=is_attended)
         sent = Sent(digest=row.digest, name=row.name, tally=Tally())
         if due and limit != 0:
             name = f"{socket.gethostname()} {os.getpid()}"
             with senders.living_sender(db, site.root, name, int(began.timestamp())) as number:
                 run = _Run(site, db, row, ring, number, clock, watch, is_stopping)
-                run.send(transport, due, limit, sent)
+                try:
+                    run.send(transport, due, limit, sent)
+                finally:
+                    save_pauses(db, transport, clock())
         _sum_up(db, row, sent)
         if limit == 0 and not sent.trouble:
             sent.trouble = "the warm-up lets no more copies leave today"

@@ -69,7 +69,7 @@ def _send(
 ) -> Mailed:
     """Send an issue, and return how that went, whatever became of it."""
     try:
-        sent = deliver(site, name, watch=watch, is_stopping=is_stopping, clock=clock)
+        sent = deliver(site, name, watch=watch, is_stopping=is_stopping, clock=clock, is_attended=False)
     except SettingsError as error:
         return _nothing(name, str(error))
     except PublisherError as error:

@@ -1,4 +1,4 @@
-"""Copies over SMTP: one connection after another, on one lane, as fast as the server lets us."""
+"""Send deliveries over SMTP, with several relays and one connection a lane."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from time import monotonic
 from typing import Final
 
 from publisher.mail.outcome import Outcome, RelayFault, Reply, lost, of_message, of_recipient
+from publisher.mail.relay_state import RelayState
 from publisher.mail.smtp import Connection, Lost, Relay, Timeouts
 from publisher.mail.transport import Copy, Feed
 from publisher.model import DeliveryState
@@ -16,88 +17,63 @@ from publisher.model import DeliveryState
 __all__ = ["SmtpTransport"]
 
 _DOT: Final = b".\r\n"
-#: Seconds that a relay which failed is left alone: twice as long each time, up to the last.
-_REST: Final = (1, 300)
-
-
-@dataclass(slots=True)
-class _Standing:
-    """How it stands with a relay."""
-
-    lanes: int = 0
-    failures: int = 0
-    not_before: float = 0.0
-    #: Why it is of no use until a person changes something; empty as long as it is.
-    refused: str = ""
-    words: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
 class SmtpTransport:
-    """Several relays, used by their weights; one that fails is left alone for a while."""
+    """Several relays, used by their weights; one that fails is not used for a while."""
 
     relays: Sequence[Relay]
     timeouts: Timeouts = field(default_factory=Timeouts)
-    #: Seconds after which a run gives up on relays that all rest.
+    #: Seconds after which a run gives up on relays that are all paused.
     patience: float = 60.0
     clock: Callable[[], float] = monotonic
     is_idempotent: bool = False
-    _standing: dict[int, _Standing] = field(default_factory=dict)
+    _states: dict[int, RelayState] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        """Begin with every relay usable."""
+        self._states = {number: RelayState() for number in range(len(self.relays))}
+
+    def state_of(self, number: int) -> RelayState:
+        """Return the state of a relay, by its position."""
+        return self._states[number]
 
     def run(self, feed: Feed, lane: int) -> None:
         """Send what the feed gives, over the relay that has most room."""
         number = self._choose()
         began = self.clock()
-        relay, standing = self.relays[number], self._standing[number]
+        relay, state = self.relays[number], self._states[number]
         try:
             connection = Connection.open(relay, self.timeouts)
             try:
-                _Session(connection, relay, feed, self.timeouts, lambda: self._works(standing)).run()
+                _Session(connection, relay, feed, self.timeouts, state, self._lock).run()
             finally:
                 connection.close()
         except RelayFault as error:
-            self._fails(standing, error, began)
+            with self._lock:
+                state.record_fault(error, began, self.clock())
         finally:
             with self._lock:
-                standing.lanes -= 1
+                state.lanes -= 1
 
     def _choose(self) -> int:
-        """Return the relay for a lane that needs one.
+        """Return the relay for a connection that needs one.
 
         Raises:
-            RelayFault: none can be used, and none will soon.
+            RelayFault: no relay can be used; final where none will be usable soon.
         """
         with self._lock:
-            for number in range(len(self.relays)):
-                self._standing.setdefault(number, _Standing())
             now = self.clock()
-            usable = [number for number, one in self._standing.items() if not one.refused and one.not_before <= now]
+            usable = [number for number, state in self._states.items() if state.is_usable(now)]
             if usable:
-                best = min(usable, key=lambda number: (self._standing[number].lanes + 1) / self.relays[number].weight)
-                self._standing[best].lanes += 1
+                best = min(usable, key=lambda number: (self._states[number].lanes + 1) / self.relays[number].weight)
+                self._states[best].lanes += 1
                 return best
-            rests = [one.not_before - now for one in self._standing.values() if not one.refused]
-            said = "; ".join(f"{relay.name} {self._standing[number].words}" for number, relay in enumerate(self.relays))
-            raise RelayFault(said, is_final=not rests or min(rests) > self.patience)
-
-    def _works(self, standing: _Standing) -> None:
-        if standing.failures:
-            with self._lock:
-                standing.failures = 0
-
-    def _fails(self, standing: _Standing, error: RelayFault, began: float) -> None:
-        with self._lock:
-            standing.words = error.words
-            if error.is_final:
-                standing.refused = error.words
-                return
-            if began < standing.not_before:
-                # Ten connections that end at once are one failure.
-                return
-            standing.failures += 1
-            first, longest = _REST
-            standing.not_before = self.clock() + min(first << min(standing.failures - 1, 12), longest)
+            pauses = [state.not_before - now for state in self._states.values() if not state.refused]
+            said = "; ".join(f"{relay.name} {self._states[number].words}" for number, relay in enumerate(self.relays))
+            raise RelayFault(said, is_final=not pauses or min(pauses) > self.patience)
 
 
 class _Closed(Exception):
@@ -105,16 +81,23 @@ class _Closed(Exception):
 
 
 class _Session:
-    """What is said on one connection."""
+    """The dialogue on one connection."""
 
     def __init__(
-        self, connection: Connection, relay: Relay, feed: Feed, timeouts: Timeouts, on_success: Callable[[], None]
+        self,
+        connection: Connection,
+        relay: Relay,
+        feed: Feed,
+        timeouts: Timeouts,
+        state: RelayState,
+        lock: threading.Lock,
     ) -> None:
         self._connection = connection
         self._relay = relay
         self._feed = feed
         self._timeouts = timeouts
-        self._on_success = on_success
+        self._state = state
+        self._lock = lock
         extensions = connection.extensions
         self._pipelines = "PIPELINING" in extensions
         self._takes_utf8 = "SMTPUTF8" in extensions
@@ -227,6 +210,10 @@ class _Session:
             The next copy and whether the server waits for its message; the same copy and False
             where there is none.
         """
+        if self._state.refused:
+            # Other connections have lost messages meanwhile. The server has none of this one yet.
+            self._settle(copy, Outcome(state=DeliveryState.QUEUED, answer=""))
+            raise RelayFault(self._state.words)
         is_ours = self._feed.hand_over(copy)
         following = self._next_while_waiting(copy, is_ours) if self._pipelines else None
         if not is_ours():
@@ -267,14 +254,20 @@ class _Session:
         except Lost as error:
             all_sent = left is None or left.sent >= end
             outcome = lost(error.what, all_sent=all_sent)
+            with self._lock:
+                self._state.record_loss(error.what)
             self._settle(copy, replace(outcome, answer=self._said(outcome.answer)))
             if following is not None:
                 self._settle(following, Outcome(state=DeliveryState.QUEUED, answer=""))
             raise RelayFault(error.what) from error
-        self._settle(copy, of_message(reply))
-        if 200 <= reply.code < 300:
-            self._on_success()
-        if reply.code == 421 or left is not None:
+        outcome = of_message(reply)
+        with self._lock:
+            if outcome.state is DeliveryState.ACCEPTED:
+                self._state.record_success()
+            elif outcome.state is DeliveryState.UNCERTAIN:
+                self._state.record_loss(outcome.answer)
+        self._settle(copy, outcome)
+        if reply.code == 421 or left is not None or outcome.state is DeliveryState.UNCERTAIN:
             if following is not None:
                 self._settle(following, Outcome(state=DeliveryState.QUEUED, answer=""))
             raise _Closed

@@ -38,7 +38,7 @@ class Accepted:
 class Script:
     """What the server does at each step. A step returns an answer, or raises Hang or Drop; None is the usual answer."""
 
-    #: step ("connect", "ehlo", "auth", "mail", "rcpt", "data", "body", "dot"), argument, number of the connection → answer.
+    #: step ("connect", "ehlo", "auth", "mail", "rcpt", "data", "begin", "body", "dot"), argument, number of the connection → answer.
     at: Callable[[str, str, int], str | None] = lambda step, argument, number: None
     extensions: tuple[str, ...] = ("PIPELINING", "SIZE 10000000", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES")
 
@@ -170,6 +170,7 @@ class _Conversation:
 
     def message(self) -> None:
         recipient = self.recipients[0]
+        self.server.script.at("begin", recipient, self.number)
         while b"\r\n.\r\n" not in self.buffer:
             if len(self.buffer) > 100:
                 self.server.script.at("body", recipient, self.number)
