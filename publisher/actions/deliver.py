@@ -148,11 +148,7 @@ def deliver(
         if due and limit != 0:
             name = f"{socket.gethostname()} {os.getpid()}"
             with senders.living_sender(db, site.root, name, int(began.timestamp())) as number:
-                run = _Run(site, db, row, ring, number, clock, watch, is_stopping)
-                try:
-                    run.send(transport, due, limit, sent)
-                finally:
-                    save_pauses(db, transport, clock())
+                _Run(site, db, row, ring, number, clock, watch, is_stopping).send(transport, due, limit, sent)
         _sum_up(db, row, sent)
         if limit == 0 and not sent.trouble:
             sent.trouble = "the warm-up lets no more copies leave today"
@@ -261,6 +257,7 @@ class _Run:
         finally:
             sent.tally, sent.trouble, sent.resting = dispatcher.tally, dispatcher.trouble, dispatcher.resting()
             self._put_back(transport)
+            save_pauses(self._db, transport, self._clock())
         for error in (ledger.error, dispatcher.error):
             if isinstance(error, PublisherError):
                 raise error
