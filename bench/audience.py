@@ -23,8 +23,8 @@ _MEASURED = (
     "print(time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
 )
 _IMPORT = (
-    "from publisher.actions.subscribers import import_list;"
-    "found = import_list(site, Path(sys.argv[1]) / 'readers.csv', datetime.now(UTC)); assert not found.refused"
+    "from publisher.actions.import_subscribers import import_list;"
+    "found = import_list(site, Path(sys.argv[1]) / 'readers.csv', datetime.now(UTC)); assert not found.rejected"
 )
 _PUBLISH = "from publisher.actions.publish import publish; publish(site, datetime(2026, 11, 23, 7, tzinfo=UTC))"
 _SEND = "from publisher.actions.deliver import deliver; deliver(site, 'daily', limit=10_000)"

@@ -1,4 +1,4 @@
-"""Addresses of readers: checked, and in the form in which two spellings are equal. Pure."""
+"""Check and normalise email addresses. Pure."""
 
 from __future__ import annotations
 
@@ -7,52 +7,105 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["Address", "read_address"]
+__all__ = ["Address", "is_invisible", "read_address", "read_mailbox", "strip_invisible"]
 
-#: What nearly every address looks like: nothing in it that email-validator would change but its case.
+#: What nearly every address looks like: email-validator would change nothing but its case.
 _ORDINARY: Final = re.compile(
     r"([A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*)@((?:[A-Za-z0-9](?:[A-Za-z0-9]|-(?=[A-Za-z0-9])){0,61}\.)+([A-Za-z]{2,24}))"
 )
-#: Names of RFC 6761 and its like that no mail reaches: email-validator tells why.
+#: Special-use names (RFC 6761 and similar) that email-validator refuses with a reason of its own.
 _SPECIAL: Final = frozenset(["arpa", "invalid", "local", "localhost", "onion", "test"])
+#: Characters that look like nothing and are in none of the categories of spaces and format characters:
+#: combining grapheme joiner, Hangul fillers, variation selectors, braille blank.
+_BLANK: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0") | {chr(n) for n in range(0xFE00, 0xFE10)}
+_MAILBOX: Final = re.compile(r"([^<>]*)<([^<>]*)>")
+_LONGEST_MAILBOX: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
     """An address that mail can be sent to."""
 
-    #: As it is written: Unicode form C, the domain in Unicode.
+    #: As written, in Unicode form C, with the domain in Unicode.
     text: str
     #: The form in which two spellings are equal: no provider tells ``Anna@`` from ``anna@``.
     key: str
-    #: The domain as servers know it: lower case, ASCII.
+    #: The domain as DNS has it: lower case, ASCII.
     domain: str
 
 
 def read_address(text: str) -> Address:
-    """Return the address that a text is.
+    """Return the address that a text holds, without invisible characters around it.
 
-    Quoted local parts, address literals and comments are refused: those who have typed them have
-    not meant them.
+    Quoted local parts, address literals and comments are refused: people who type them do it by mistake.
 
     Raises:
-        ValueError: it is none, with the reason.
+        ValueError: the text is not an address; the message says why.
     """
     text = text.strip(" ")
-    if len(text) <= 128 and (match := _ORDINARY.fullmatch(text)) and len(match[1]) <= 64:
-        domain = match[2].lower()
-        if "--" not in domain and match[3].lower() not in _SPECIAL:
-            return Address(text=f"{match[1]}@{domain}", key=f"{match[1].lower()}@{domain}", domain=domain)
-    return _validated(text)
+    return _ordinary(text) or _validated(strip_invisible(text))
+
+
+def read_mailbox(text: str) -> Address:
+    """Return the address of ``Ann Example <ann@example.org>``, or of a bare address.
+
+    Raises:
+        ValueError: there is no address, or the name is a different address.
+    """
+    text = strip_invisible(text)
+    match = _MAILBOX.fullmatch(text) if len(text) <= _LONGEST_MAILBOX else None
+    if match is None:
+        return read_address(text)
+    name = strip_invisible(match[1])
+    _require_one_line(name)
+    address = read_address(match[2])
+    name = strip_invisible(name.strip("\"'"))
+    if "@" in name and name.casefold() != address.text.casefold():
+        raise ValueError("the name before the address is a different address: write one address")
+    return address
+
+
+def is_invisible(char: str) -> bool:
+    """Return whether a character shows as nothing or as empty space."""
+    return char.isspace() or unicodedata.category(char) == "Cf" or char in _BLANK
+
+
+def strip_invisible(text: str) -> str:
+    """Return a text without the invisible characters at its start and end."""
+    start, end = 0, len(text)
+    while start < end and is_invisible(text[start]):
+        start += 1
+    while end > start and is_invisible(text[end - 1]):
+        end -= 1
+    return text[start:end]
+
+
+def _ordinary(text: str) -> Address | None:
+    if len(text) > 128 or not (match := _ORDINARY.fullmatch(text)) or len(match[1]) > 64:
+        return None
+    domain = match[2].lower()
+    if "--" in domain or match[3].lower() in _SPECIAL:
+        return None
+    return Address(text=f"{match[1]}@{domain}", key=f"{match[1].lower()}@{domain}", domain=domain)
+
+
+def _require_one_line(text: str) -> None:
+    if re.search(r"[\x00-\x1f\x7f]", text):
+        raise ValueError("an address is one line without control characters")
 
 
 def _validated(text: str) -> Address:
     from email_validator import EmailNotValidError, validate_email
 
-    if re.search(r"[\x00-\x1f\x7f]", text):
-        raise ValueError("an address is one line without control characters")
+    if (address := _ordinary(text)) is not None:
+        return address
+    _require_one_line(text)
     if len(text) > 320:
         raise ValueError(f"an address of {len(text):,} characters: 254 may be (RFC 5321, section 4.5.3.1)")
+    for char in text:
+        if is_invisible(char):
+            name = unicodedata.name(char, "an invisible character")
+            raise ValueError(f"the address contains {name} (U+{ord(char):04X}): delete it")
     try:
         found = validate_email(text, check_deliverability=False, allow_smtputf8=True)
     except EmailNotValidError as error:

@@ -26,6 +26,7 @@ __all__ = [
     "Query",
     "Record",
     "SendPolicy",
+    "SubscriptionState",
     "UncertainPolicy",
     "Utm",
     "aware",
@@ -57,6 +58,19 @@ class SendPolicy(StrEnum):
 
     REVIEW = "review"
     AUTO = "auto"
+
+
+class SubscriptionState(StrEnum):
+    """Whether a subscriber may be mailed. Only ``active`` may; the later a state, the safer it is."""
+
+    #: Subscribed.
+    ACTIVE = "active"
+    #: Asked to subscribe, or was added, and has not confirmed.
+    UNCONFIRMED = "unconfirmed"
+    #: Left, was removed, or never agreed.
+    UNSUBSCRIBED = "unsubscribed"
+    #: The address must not be mailed: it bounced, complained or was blocked.
+    SUPPRESSED = "suppressed"
 
 
 class DeliveryState(StrEnum):

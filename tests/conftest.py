@@ -203,14 +203,14 @@ class MailKit(SiteKit):
 
     def readers(self, count: int, domain: str = "mail.example.org", digests: tuple[str, ...] = ("daily",)) -> list[str]:
         """Import subscribers, and return their addresses."""
-        from publisher.actions.subscribers import import_list
+        from publisher.actions.import_subscribers import import_list
 
         self.prepare_store()
         names = [f"reader{number}@{domain}" for number in range(count)]
         path = self.root / "readers.csv"
         path.write_text("address,digests\n" + "".join(f"{name},{' | '.join(digests)}\n" for name in names))
         found = import_list(self.site, path, NOW)
-        assert not found.refused, found.refusals
+        assert not found.rejected, found.rejections
         return names
 
     def issue(self, *names: str, now: datetime = NOW, **options: Any) -> PublishReport:

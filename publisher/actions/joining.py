@@ -16,7 +16,7 @@ from publisher.actions.keys import keyring
 from publisher.actions.subscribers import admit
 from publisher.address import Address, read_address
 from publisher.config import Site
-from publisher.ingest.subscribers import Line
+from publisher.ingest.subscribers import SubscriberRow
 from publisher.model import LetterKind
 from publisher.store import facets, letters, subscribers
 from publisher.store.database import Database
@@ -113,16 +113,15 @@ def finish_joining(connection: Connection, site: Site, letter: Letter, now: date
     known = subscribers.by_key(connection, address.key)
     asked = tuple(slug for slug in wish.digests if slug in site.digests)
     follows = dict(wish.follows)
-    line = Line(
+    row = SubscriberRow(
         number=0,
         address=address,
         digests=tuple(dict.fromkeys((*(known.digests if known else ()), *asked))),
         follows=follows or None,
         zone=wish.zone,
         language=None,
-        suppressed=None,
     )
-    reader = admit(connection, site, line, now)
+    reader = admit(connection, site, row, now)
     letters.mark_hers(connection, letter.id, reader.id)
     if reader.status == "active":
         _welcome(connection, site, letter, reader.id, set(asked) - set(known.digests if known else ()), now)

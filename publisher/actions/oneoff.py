@@ -14,7 +14,7 @@ from publisher.actions.deliver import make_transport
 from publisher.actions.envelopes import bare, public_envelope, public_values
 from publisher.actions.keys import keyring
 from publisher.actions.naming import named_issue
-from publisher.address import Address, read_address
+from publisher.address import Address, read_mailbox
 from publisher.check.mail import check_mail
 from publisher.config import Site
 from publisher.errors import PublisherError, RemoteError, SettingsError
@@ -94,7 +94,7 @@ def send_test(site: Site, target: str, address: str, now: datetime, *, transport
 
 def _address(text: str) -> Address:
     try:
-        return read_address(bare(text))
+        return read_mailbox(text)
     except ValueError as error:
         raise SettingsError(f"{text!r} is no address: {error}") from error
 

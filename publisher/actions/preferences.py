@@ -17,7 +17,7 @@ from publisher.actions.signing import seals
 from publisher.actions.subscribers import admit
 from publisher.address import read_address
 from publisher.config import Site
-from publisher.ingest.subscribers import Line
+from publisher.ingest.subscribers import SubscriberRow
 from publisher.model import LetterKind
 from publisher.store import letters, subscribers
 from publisher.store.database import Database
@@ -91,14 +91,14 @@ def save(site: Site, connection: Connection, number: int, wish: Wish, now: datet
     if reader is None or reader.status != "active":
         return False
     kept = tuple(slug for slug in reader.digests if slug not in site.digests)
-    line = Line(
+    row = SubscriberRow(
         number=0,
         address=read_address(reader.address),
         digests=(*kept, *wish.digests),
         follows={name: wish.follows.get(name, ()) for name in subscribers.Follow},
         zone=wish.zone,
     )
-    admit(connection, site, line, now)
+    admit(connection, site, row, now)
     if wish.zone is None and reader.zone is not None:
         subscribers.save_old(connection, [(number, {"zone": None})])
     return True

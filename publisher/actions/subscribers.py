@@ -1,14 +1,14 @@
-"""``publish subscribers``: readers come, change, leave and are forgotten."""
+"""``publish subscribers``: import, export, add, list, suppress and forget subscribers."""
 
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from sqlalchemy import Connection
 
@@ -19,7 +19,7 @@ from publisher.actions.suppressing import suppress_address
 from publisher.address import Address, read_address
 from publisher.config import Site
 from publisher.errors import SettingsError
-from publisher.ingest.subscribers import COLUMNS, Line, Refused, read_csv, read_json_lines, safe_cell
+from publisher.ingest.subscribers import COLUMNS, RejectedRow, SubscriberRow, read_json_lines, safe_cell
 from publisher.store import letters
 from publisher.store import subscribers as store
 from publisher.store.database import Database
@@ -29,168 +29,31 @@ if TYPE_CHECKING:
     from publisher.store.subscribers import Subscriber
 
 __all__ = [
-    "Imported",
     "add",
+    "add_rows",
     "admit",
     "as_dict",
+    "change_subscriber",
     "export",
     "forget",
     "forget_address",
-    "import_list",
     "readers",
+    "require_digests",
     "suppress",
 ]
 
-_PAGE: Final = 2_000
-#: So many refused lines are kept for the summary; ``on_refused`` is told of all.
-_KEPT: Final = 20
 
-
-@dataclass(slots=True, kw_only=True)
-class Imported:
-    """What became of a list of readers."""
-
-    lines: int = 0
-    added: int = 0
-    changed: int = 0
-    #: Lines that change nothing.
-    known: int = 0
-    #: Lines of readers who may not be written to: they stay as they are.
-    suppressed: int = 0
-    refused: int = 0
-    #: The first of them.
-    refusals: list[Refused] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the summary for a program."""
-        return {
-            "lines": self.lines,
-            "added": self.added,
-            "changed": self.changed,
-            "known": self.known,
-            "suppressed": self.suppressed,
-            "refused": self.refused,
-            "refusals": [{"line": one.number, "reason": one.reason} for one in self.refusals],
-            "notes": self.notes,
-        }
-
-
-def import_list(
-    site: Site,
-    path: Path,
-    now: datetime,
-    *,
-    digests: Sequence[str] = (),
-    on_refused: Callable[[Refused], None] = lambda line: None,
-    progress: Progress = silent,
-) -> Imported:
-    """Read a list of readers, a page at a time; what was read before an interruption is kept.
-
-    Who is there already gets what the list says of her. Who may not be written to stays so,
-    whatever the list says.
-
-    Args:
-        site: the settings.
-        path: CSV, or JSON Lines where the name ends with ``.jsonl`` or ``.ndjson``.
-        now: what time it is.
-        digests: what readers follow of whom the list does not say it; the site's only one by default.
-        on_refused: told of every line that cannot be used.
-        progress: told now and then how far the work is.
+def require_digests(site: Site, names: Iterable[str]) -> tuple[str, ...]:
+    """Return names of digests without repetitions.
 
     Raises:
-        SettingsError: the file cannot be read, or there is no such digest.
+        SettingsError: the site has no such digest.
     """
-    defaults = _digests(site, digests) or (tuple(site.digests) if len(site.digests) == 1 else ())
-    result = Imported()
-    reader = read_json_lines if path.suffix in (".jsonl", ".ndjson") else read_csv
-    try:
-        with (
-            path.open(encoding="utf-8-sig", errors="replace", newline="") as file,
-            Database.open(site.database_url) as db,
-        ):
-            with db.write() as connection:
-                ring = keyring(site, connection)
-            page: list[Line] = []
-            for one in reader(file, site.digests, on_note=result.notes.append):
-                result.lines += 1
-                if isinstance(one, Refused):
-                    _refuse(result, one, on_refused)
-                    continue
-                page.append(one)
-                if len(page) == _PAGE:
-                    _import_page(db, site, ring, page, defaults, now, result, on_refused)
-                    page = []
-                    progress("reading readers", result.lines, 0)
-            _import_page(db, site, ring, page, defaults, now, result, on_refused)
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"cannot read {path}: {error}") from error
-    return result
-
-
-def _refuse(result: Imported, line: Refused, on_refused: Callable[[Refused], None]) -> None:
-    result.refused += 1
-    if len(result.refusals) < _KEPT:
-        result.refusals.append(line)
-    on_refused(line)
-
-
-def _digests(site: Site, names: Iterable[str]) -> tuple[str, ...]:
-    found = tuple(dict.fromkeys(names))
-    for name in found:
-        if name not in site.digests:
-            raise SettingsError(f"there is no digest {name!r}; publisher.toml has: {', '.join(site.digests) or 'none'}")
-    return found
-
-
-def _import_page(
-    db: Database,
-    site: Site,
-    ring: Keyring,
-    page: Sequence[Line],
-    defaults: tuple[str, ...],
-    now: datetime,
-    result: Imported,
-    on_refused: Callable[[Refused], None],
-) -> None:
-    """Take a page of lines, in one transaction."""
-    seconds = int(now.timestamp())
-    with db.write() as connection:
-        store.alone(connection)
-        hashes = {one.address.key: ring.address_hash(one.address.key) for one in page}
-        barred = store.suppressions(connection, hashes.values())
-        known = store.ids_by_key(connection, hashes)
-        selections: dict[str, int] = {}
-        fresh: dict[str, Line] = {}
-        old: list[tuple[int, Line]] = []
-        for one in page:
-            key = one.address.key
-            if one.suppressed is not None:
-                suppress_address(connection, ring, key, one.suppressed, "the imported list says so", seconds)
-                barred[hashes[key]] = store.Suppression(reason=one.suppressed, note="", at=seconds)
-                fresh.pop(key, None)
-            if hashes[key] in barred:
-                result.suppressed += 1
-            elif key in known:
-                old.append((known[key], one))
-            elif one.digests is None and not defaults:
-                reason = "follows no digest: add a column 'digests', or name one with --digest"
-                _refuse(result, Refused(number=one.number, reason=reason), on_refused)
-            else:
-                result.known += key in fresh
-                fresh[key] = one
-        _add(connection, fresh.values(), defaults, seconds, selections)
-        result.added += len(fresh)
-        before = store.find_all(connection, [number for number, _ in old])
-        on_move = moving(connection, site, now)
-        changed = 0
-        for number, one in old:
-            if _change(connection, before[number], one, selections, on_move):
-                changed += 1
-                # A second line of hers is held against what the first has made of her.
-                before.update(store.find_all(connection, [number]))
-        result.changed += changed
-        result.known += len(old) - changed
+    slugs = tuple(dict.fromkeys(names))
+    for slug in slugs:
+        if slug not in site.digests:
+            raise SettingsError(f"there is no digest {slug!r}; publisher.toml has: {', '.join(site.digests) or 'none'}")
+    return slugs
 
 
 def _selection(connection: Connection, text: str, known: dict[str, int]) -> int:
@@ -199,58 +62,79 @@ def _selection(connection: Connection, text: str, known: dict[str, int]) -> int:
     return known[text]
 
 
-def _add(
-    connection: Connection, lines: Iterable[Line], defaults: tuple[str, ...], now: int, selections: dict[str, int]
+def add_rows(
+    connection: Connection,
+    rows: Iterable[SubscriberRow],
+    defaults: tuple[str, ...],
+    now: int,
+    selections: dict[str, int],
 ) -> None:
-    rows, follows = [], []
-    every = list(lines)
+    """Add the subscribers of rows, none of whom exists.
+
+    Args:
+        connection: to the store, in a transaction.
+        rows: of active subscribers.
+        defaults: the digests of those whose row names none.
+        now: seconds since 1970.
+        selections: a cache of question → its number, filled as it goes.
+    """
+    every = list(rows)
     number = store.take_ids(connection, len(every)) if every else 0
-    for one in every:
-        rows.append(
+    values, subscriptions = [], []
+    for row in every:
+        values.append(
             {
                 "id": number,
-                "address": one.address.text,
-                "key": one.address.key,
-                "domain": one.address.domain,
+                "address": row.address.text,
+                "key": row.address.key,
+                "domain": row.address.domain,
                 "status": "active",
-                "zone": one.zone,
-                "language": one.language,
-                "selection_id": _selection(connection, store.query_text(one.follows or {}), selections),
+                "zone": row.zone,
+                "language": row.language,
+                "selection_id": _selection(connection, store.query_text(row.follows or {}), selections),
                 "added_at": now,
             }
         )
-        follows += [(digest, number) for digest in (one.digests if one.digests is not None else defaults)]
+        subscriptions += [(digest, number) for digest in (row.digests if row.digests is not None else defaults)]
         number += 1
-    store.save_new(connection, rows)
-    store.subscribe(connection, follows)
+    store.save_new(connection, values)
+    store.subscribe(connection, subscriptions)
 
 
-def _change(
+def change_subscriber(
     connection: Connection,
     before: Subscriber,
-    line: Line,
+    row: SubscriberRow,
     selections: dict[str, int],
     on_move: Callable[[int, str], None],
 ) -> bool:
-    """Give a reader what a line says of her, and return whether that is news."""
+    """Give a subscriber what their row says, and return whether that changes anything.
+
+    Args:
+        connection: to the store, in a transaction.
+        before: the subscriber as they are.
+        row: theirs; what it does not say stays.
+        selections: a cache of question → its number, filled as it goes.
+        on_move: called with the subscriber's number and zone where the zone changes.
+    """
     number = before.id
     values: dict[str, Any] = {}
-    if line.zone and line.zone != before.zone:
-        values["zone"] = line.zone
-        on_move(number, line.zone)
-    if line.language and line.language != before.language:
-        values["language"] = line.language
-    if line.follows is not None:
-        text = store.query_text({**before.follows, **line.follows})
+    if row.zone and row.zone != before.zone:
+        values["zone"] = row.zone
+        on_move(number, row.zone)
+    if row.language and row.language != before.language:
+        values["language"] = row.language
+    if row.follows is not None:
+        text = store.query_text({**before.follows, **row.follows})
         if text != store.query_text(before.follows):
             values["selection_id"] = _selection(connection, text, selections)
     store.save_old(connection, [(number, values)])
     changed = bool(values)
-    if line.digests is not None and set(line.digests) != set(before.digests):
-        left = set(before.digests) - set(line.digests)
+    if row.digests is not None and set(row.digests) != set(before.digests):
+        left = set(before.digests) - set(row.digests)
         if left:
             store.unsubscribe(connection, number, left)
-        store.subscribe(connection, [(digest, number) for digest in line.digests])
+        store.subscribe(connection, [(digest, number) for digest in row.digests])
         changed = True
     return changed
 
@@ -286,14 +170,14 @@ def add(
         SettingsError: that is no address, there is no such digest, or she may not be written to.
     """
     found = _address(address)
-    chosen = _digests(site, digests)
+    chosen = require_digests(site, digests)
     if not chosen and len(site.digests) == 1:
         chosen = tuple(site.digests)
     raw: dict[str, Any] = {"address": found.text, "zone": zone, "language": language}
     raw.update({name: list(labels) for name, labels in (follows or {}).items() if labels})
-    line = next(read_json_lines(_one(json.dumps(raw)), site.digests, on_note=lambda note: None))
-    if isinstance(line, Refused):
-        raise SettingsError(line.reason)
+    row = next(read_json_lines(io.StringIO(json.dumps(raw)), site.digests, on_note=lambda note: None))
+    if isinstance(row, RejectedRow):
+        raise SettingsError(row.reason)
     with Database.open(site.database_url) as db, db.write() as connection:
         store.alone(connection)
         _let_in(connection, keyring(site, connection), found, lift=lift)
@@ -301,20 +185,20 @@ def add(
         if known is None and not chosen:
             raise SettingsError(f"which digest? Name one with --digest: {', '.join(site.digests) or 'there is none'}")
         before = known.digests if known is not None else ()
-        return admit(connection, site, replace(line, digests=(*before, *chosen)), now)
+        return admit(connection, site, replace(row, digests=(*before, *chosen)), now)
 
 
-def admit(connection: Connection, site: Site, line: Line, now: datetime) -> Subscriber:
-    """Let a reader in, or give one who is there what the line says of her; return her. In the caller's transaction."""
+def admit(connection: Connection, site: Site, row: SubscriberRow, now: datetime) -> Subscriber:
+    """Add a subscriber, or give one who exists what the row says, in the caller's transaction; return them."""
     store.alone(connection)
-    known = store.by_key(connection, line.address.key)
+    known = store.by_key(connection, row.address.key)
     if known is None:
-        _add(connection, [line], (), int(now.timestamp()), {})
+        add_rows(connection, [row], (), int(now.timestamp()), {})
     else:
-        _change(connection, known, line, {}, moving(connection, site, now))
-    reader = store.by_key(connection, line.address.key)
-    assert reader is not None
-    return reader
+        change_subscriber(connection, known, row, {}, moving(connection, site, now))
+    subscriber = store.by_key(connection, row.address.key)
+    assert subscriber is not None
+    return subscriber
 
 
 def _let_in(connection: Connection, ring: Keyring, address: Address, *, lift: bool) -> None:
@@ -326,12 +210,6 @@ def _let_in(connection: Connection, ring: Keyring, address: Address, *, lift: bo
                 f"{address.text} may not be written to ({why.reason}); if she has asked for it herself, say so with --lift"
             )
         store.lift(connection, hashed, address.key)
-
-
-def _one(text: str) -> TextIO:
-    import io
-
-    return io.StringIO(text)
 
 
 def suppress(site: Site, address: str, now: datetime, *, note: str = "") -> bool:
@@ -379,7 +257,7 @@ def readers(site: Site, *, digest: str | None = None, status: str | None = None)
         SettingsError: there is no such digest.
     """
     if digest is not None:
-        _digests(site, [digest])
+        require_digests(site, [digest])
     with Database.open(site.database_url, dry_run=True) as db, db.read() as connection:
         yield from store.every_subscriber(connection, digest=digest, status=status)
 

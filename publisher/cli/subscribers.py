@@ -1,4 +1,4 @@
-"""``publish subscribers``: readers come, change, leave and are forgotten."""
+"""``publish subscribers``: import, export, add, list, suppress and forget subscribers."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from typing import Any
 import click
 
 from publisher.actions import subscribers as action
-from publisher.actions.subscribers import Imported
+from publisher.actions.import_subscribers import ImportResult, import_list
 from publisher.cli import review
 from publisher.cli.common import ProgressLine, in_words, parse_at, site_option
 from publisher.config import read_site
 from publisher.errors import SettingsError
-from publisher.ingest.subscribers import Refused
+from publisher.ingest.subscribers import RejectedRow, safe_cell
 
 __all__ = ["command"]
 
 
 @click.group("subscribers")
 def command() -> None:
-    """Import, export, add, list, suppress and forget readers.
+    """Import, export, add, list, suppress and forget subscribers.
 
-    Exit status: 0 all well; 1 some lines were refused; 2 usage or settings; 3 failed.
+    Exit status: 0 all well; 1 some rows were rejected; 2 usage or settings; 3 failed.
     """
 
 
@@ -49,61 +49,66 @@ def _digest_option(many: bool) -> Callable[..., Any]:
 @site_option
 @_digest_option(many=True)
 @click.option(
+    "--rejected",
     "--refused",
-    "refused",
+    "rejected",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write every refused line's number and reason into a CSV file.",
+    help="Write the number and reason of every rejected row into a CSV file.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.pass_context
 def import_(
-    ctx: click.Context, path: Path, folder: Path, digests: tuple[str, ...], refused: Path | None, as_json: bool
+    ctx: click.Context, path: Path, folder: Path, digests: tuple[str, ...], rejected: Path | None, as_json: bool
 ) -> None:
-    """Read a list of readers from PATH: CSV with column names, or JSON Lines (.jsonl).
+    """Import subscribers from PATH: CSV with column names, or JSON Lines (.jsonl).
 
-    Columns: address (or email), status, zone, language, digests, topics, regions, brands, tags,
-    authors; several values in a cell are parted by |. --digest says what readers follow of whom
-    the list does not say it. Who is there already is changed; who may not be written to stays so.
+    Columns: address (or email), zone, language, digests, topics, regions, brands, tags, authors, and every
+    column that says who may be mailed, such as status, unsubscribed_at or bounced. Several values in a cell
+    are separated by |. A value that is not understood means not active. --digest names what people are
+    subscribed to where the list does not say it.
     """
     site = read_site(folder)
     with ExitStack() as stack:
-        tell: Callable[[Refused], None] = lambda line: None  # noqa: E731 - a function that does nothing
-        if refused is not None:
+        write: Callable[[RejectedRow], None] = lambda row: None  # noqa: E731 - a function that does nothing
+        if rejected is not None:
             try:
                 writer = csv.writer(
-                    stack.enter_context(refused.open("w", encoding="utf-8", newline="")), lineterminator="\n"
+                    stack.enter_context(rejected.open("w", encoding="utf-8", newline="")), lineterminator="\n"
                 )
             except OSError as error:
-                raise SettingsError(f"cannot write {refused}: {error.strerror}") from error
-            writer.writerow(["line", "reason"])
-            tell = lambda line: writer.writerow([line.number, line.reason])  # noqa: E731
+                raise SettingsError(f"cannot write {rejected}: {error.strerror}") from error
+            writer.writerow(["row", "reason"])
+            write = lambda row: writer.writerow([row.number, safe_cell(row.reason)])  # noqa: E731
         progress = stack.enter_context(ProgressLine())
-        found = action.import_list(
-            site, path, parse_at(None, site.tz), digests=digests, on_refused=tell, progress=progress
-        )
+        result = import_list(site, path, parse_at(None, site.tz), digests=digests, on_rejected=write, progress=progress)
     if as_json:
-        click.echo(json.dumps(found.as_dict(), ensure_ascii=False, indent=2))
+        click.echo(json.dumps(result.as_dict(), ensure_ascii=False, indent=2))
     else:
-        for line in imported_lines(found, refused):
+        for line in import_lines(result, rejected):
             click.echo(line)
-    ctx.exit(1 if found.refused else 0)
+    ctx.exit(1 if result.rejected else 0)
 
 
-def imported_lines(found: Imported, refused: Path | None) -> list[str]:
-    """Return the lines that a person reads."""
-    shown = [
-        f"{in_words(found.lines, 'line')} read: {found.added:,} added, {found.changed:,} changed, {found.known:,} as they were"
-    ]
-    if found.suppressed:
-        shown.append(f"  {found.suppressed:,} may not be written to, and stay so")
-    shown += [f"  {note}" for note in found.notes]
-    if found.refused:
-        shown.append(f"Refused ({found.refused:,}):")
-        shown += [f"  line {one.number}: {one.reason}" for one in found.refusals]
-        if found.refused > len(found.refusals):
-            where = str(refused) if refused else "--refused FILE writes them all down"
-            shown.append(f"  … and {found.refused - len(found.refusals):,} more; {where}")
-    return shown
+def import_lines(result: ImportResult, rejected: Path | None) -> list[str]:
+    """Return the summary of an import as lines of text."""
+    rows = in_words(result.rows, "row")
+    lines = [f"{rows} read: {result.added:,} added, {result.changed:,} changed, {result.unchanged:,} unchanged"]
+    for state, count in sorted(result.inactive.items()):
+        lines.append(f"  {count:,} {state} ({', '.join(result.deciding[state])}): not mailed")
+    if result.kept_out:
+        lines.append(f"  {result.kept_out:,} unsubscribed or suppressed before: not mailed, whatever the list says")
+    if result.unclear:
+        lines.append("Not understood, and therefore not active:")
+        for (column, value), count in sorted(result.unclear.items()):
+            lines.append(f"  {column}: {value!r} in {in_words(count, 'row')}")
+    lines += [f"  {note}" for note in result.notes]
+    if result.rejected:
+        lines.append(f"Rejected {in_words(result.rejected, 'row')}:")
+        lines += [f"  row {row.number}: {row.reason}" for row in result.rejections]
+        if result.rejected > len(result.rejections):
+            where = str(rejected) if rejected else "--rejected FILE writes them all"
+            lines.append(f"  … and {result.rejected - len(result.rejections):,} more; {where}")
+    return lines
 
 
 @command.command("export")

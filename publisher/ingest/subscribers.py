@@ -1,79 +1,90 @@
-"""Lists of readers, CSV or JSON Lines, line by line: what cannot be used is refused by its number."""
+"""Parse subscriber lists, CSV or JSON Lines. A row that cannot be used is rejected by its number."""
 
 from __future__ import annotations
 
 import csv
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final, TextIO
 from zoneinfo import ZoneInfo
 
-from publisher.address import Address, read_address
+from publisher.address import Address, read_mailbox, strip_invisible
 from publisher.errors import SettingsError
+from publisher.ingest.consent import Consent, is_consent_column, printable, read_consent
+from publisher.ingest.consent_words import fold, is_payment
+from publisher.model import SubscriptionState
 
-__all__ = ["COLUMNS", "Line", "Refused", "read_csv", "read_json_lines", "safe_cell"]
+__all__ = [
+    "COLUMNS",
+    "RejectedRow",
+    "SubscriberRow",
+    "list_encoding",
+    "read_csv",
+    "read_json_lines",
+    "safe_cell",
+]
 
 _MANY: Final = ("digests", "topics", "regions", "brands", "tags", "authors")
 #: Columns, in the order in which they are exported.
 COLUMNS: Final = ("address", "status", "zone", "language", *_MANY)
 _OTHER_NAMES: Final = {
     "email": "address",
-    "e-mail": "address",
+    "e mail": "address",
     "mail": "address",
     "email address": "address",
-    "e-mail address": "address",
+    "emailaddress": "address",
+    "e mail address": "address",
     "timezone": "zone",
     "time zone": "zone",
     "lang": "language",
     "lists": "digests",
 }
-#: Words for a reader who gets nothing, of other programs too → why.
-_SUPPRESSED: Final = {
-    "suppressed": "asked",
-    "unsubscribed": "unsubscribed",
-    "blocklisted": "asked",
-    "blocked": "asked",
-    "cleaned": "bounced",
-    "bounced": "bounced",
-    "complained": "complained",
-}
-_ACTIVE: Final = frozenset(["", "active", "subscribed", "enabled", "confirmed"])
-#: A cell that begins so is a formula to a spreadsheet (https://owasp.org/www-community/attacks/CSV_Injection).
+#: A spreadsheet takes a cell that begins so for a formula (https://owasp.org/www-community/attacks/CSV_Injection).
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "'")
 #: Between the values of a cell.
 _BETWEEN: Final = re.compile(r"\s*\|\s*")
 _LONGEST_LINE: Final = 64 * 1024
 _LONGEST_LABEL: Final = 200
+#: So many fields of JSON Lines are told of: each line may have others.
+_MOST_NAMES: Final = 1_000
+#: What stands for bytes that are not in the encoding of the list.
+_UNREADABLE: Final = "\ufffd"
+_NOT_UTF_8: Final = "is not UTF-8: save the list as UTF-8"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """A reader, as a list has her. None stands for what it does not say."""
+class SubscriberRow:
+    """A subscriber as a list has them. None stands for what the list does not say."""
 
     number: int
     address: Address
-    #: Why she gets nothing; None where she does.
-    suppressed: str | None = None
+    #: Whether they may be mailed, and which columns decided.
+    consent: Consent = field(default_factory=Consent)
     zone: str | None = None
     language: str | None = None
     digests: tuple[str, ...] | None = None
     #: Field → labels; only fields that the list has.
     follows: Mapping[str, tuple[str, ...]] | None = None
 
+    @property
+    def state(self) -> SubscriptionState:
+        """The state that the list gives the subscriber."""
+        return self.consent.state
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
-    """A line that cannot be used, and why."""
+class RejectedRow:
+    """A row that cannot be used, and why."""
 
     number: int
     reason: str
 
 
 def safe_cell(text: str) -> str:
-    """Return a cell that no spreadsheet obeys; :func:`read_csv` takes the mark off again."""
+    """Return a cell that a spreadsheet does not run; :func:`read_csv` removes the added apostrophe."""
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
@@ -81,105 +92,183 @@ def _unsafe_cell(text: str) -> str:
     return text[1:] if text[:1] == "'" and text[1:2] in _FORMULA and len(text) > 1 else text
 
 
-def read_csv(file: TextIO, digests: Iterable[str], *, on_note: Callable[[str], None]) -> Iterator[Line | Refused]:
-    """Yield the readers of a CSV file with a line of column names; comma, semicolon or tab.
+def list_encoding(head: bytes) -> str:
+    """Return the encoding of a list by its first bytes: UTF-16 with a byte order mark, or UTF-8."""
+    return "utf-16" if head.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+
+
+def read_csv(
+    file: TextIO, digests: Iterable[str], *, on_note: Callable[[str], None]
+) -> Iterator[SubscriberRow | RejectedRow]:
+    """Yield the rows of a CSV file with a header; comma, semicolon or tab.
 
     Args:
         file: opened with ``newline=""``.
-        digests: slugs that there are.
-        on_note: told of columns that nothing is done with.
+        digests: the slugs of the site's digests.
+        on_note: called with what the user should know of the columns.
 
     Raises:
-        SettingsError: there is no column of addresses.
+        SettingsError: the header has no column of addresses, or cannot be read.
     """
-    head = file.readline(_LONGEST_LINE)
-    delimiter = max(",;\t", key=head.count) if head else ","
-    names = [_name(cell) for cell in next(csv.reader([head], delimiter=delimiter), [])]
-    if "address" not in names:
-        raise SettingsError("the first line names no column 'address' or 'email': a CSV list begins with column names")
-    unknown = [name for name in names if name not in COLUMNS]
-    if unknown:
-        on_note(f"nothing is done with the columns {', '.join(sorted(set(unknown)))}")
-    known, rows = frozenset(digests), csv.reader(_bounded(file), delimiter=delimiter)
-    number = 1
+    header, delimiter = _read_header(file)
+    for note in _notes(header, "columns"):
+        on_note(note)
+    known, lines = frozenset(digests), _BoundedLines(file)
+    rows = csv.reader(lines, delimiter=delimiter)
     while True:
         try:
             cells = next(rows)
         except StopIteration:
             return
         except csv.Error as error:
-            number = 1 + rows.line_num
-            yield Refused(number=number, reason=f"is no CSV: {error}")
+            lines.take_cut()
+            yield RejectedRow(number=1 + rows.line_num, reason=f"is not CSV: {error}")
             continue
         number = 1 + rows.line_num
-        if not any(cells):
+        if lines.take_cut():
+            # Its last columns are missing, and one of them may say that the subscriber left.
+            yield RejectedRow(number=number, reason=f"is longer than {_LONGEST_LINE // 1024} KiB")
             continue
-        if len(cells) > len(names):
-            yield Refused(number=number, reason=f"has {len(cells)} cells, the first line has {len(names)}")
+        while len(cells) > len(header) and not strip_invisible(cells[-1]):
+            cells.pop()
+        if not any(strip_invisible(cell) for cell in cells):
             continue
-        values: dict[str, Any] = {}
-        for name, cell in zip(names, cells, strict=False):
-            text = _unsafe_cell(cell.strip(" "))
-            values[name] = tuple(one for one in _BETWEEN.split(text) if one) if name in _MANY else text
-        yield _line(number, values, known)
+        if len(cells) > len(header):
+            yield RejectedRow(number=number, reason=f"has {len(cells)} cells, the header has {len(header)}")
+            continue
+        cells += [""] * (len(header) - len(cells))
+        yield _row(
+            number,
+            [(name, _unsafe_cell(strip_invisible(cell))) for name, cell in zip(header, cells, strict=True)],
+            known,
+        )
 
 
-def _bounded(file: TextIO) -> Iterator[str]:
-    """Yield lines; one without an end is cut, and then refused for what is left of it."""
-    while line := file.readline(_LONGEST_LINE):
-        yield line
+def _read_header(file: TextIO) -> tuple[list[str], str]:
+    """Return the cells of the first line, and what separates them."""
+    head = file.readline(_LONGEST_LINE)
+    delimiter = max(",;\t", key=head.count) if head else ","
+    cells = next(csv.reader([head], delimiter=delimiter), [])
+    header = [strip_invisible(cell)[:_LONGEST_LABEL] for cell in cells]
+    if any(_UNREADABLE in cell for cell in header):
+        raise SettingsError(f"the header {_NOT_UTF_8}")
+    if "address" not in (_name(cell) for cell in header):
+        raise SettingsError("the first line names no column 'address' or 'email': a CSV list begins with column names")
+    return header, delimiter
+
+
+class _BoundedLines:
+    """The lines of a file, in pieces of bounded length."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self._was_cut = False
+        self._is_open = False
+
+    def __iter__(self) -> Iterator[str]:
+        while line := self._file.readline(_LONGEST_LINE):
+            is_cut = len(line) >= _LONGEST_LINE and not line.endswith(("\n", "\r"))
+            self._was_cut = self._was_cut or is_cut or self._is_open
+            self._is_open = is_cut
+            yield line
+
+    def take_cut(self) -> bool:
+        """Return whether a line since the last call was longer than a piece."""
+        was_cut, self._was_cut = self._was_cut, False
+        return was_cut
 
 
 def read_json_lines(
     file: TextIO, digests: Iterable[str], *, on_note: Callable[[str], None]
-) -> Iterator[Line | Refused]:
-    """Yield the readers of a file with one JSON object a line; arguments as for :func:`read_csv`."""
+) -> Iterator[SubscriberRow | RejectedRow]:
+    """Yield the rows of a file with one JSON object a line; arguments as for :func:`read_csv`."""
     known = frozenset(digests)
     told: set[str] = set()
-    for number, text in enumerate(_bounded(file), 1):
-        if not text.strip():
+    for number, text in enumerate(_BoundedLines(file), 1):
+        if not strip_invisible(text):
             continue
         try:
-            data = json.loads(text)
+            data = json.loads(text, object_pairs_hook=_json_object)
         except (ValueError, RecursionError) as error:
-            yield Refused(number=number, reason=f"is no JSON: {error}")
+            yield RejectedRow(number=number, reason=f"is not JSON: {error}")
             continue
         if not isinstance(data, dict):
-            yield Refused(number=number, reason="is no JSON object")
+            yield RejectedRow(number=number, reason="is not a JSON object")
             continue
-        values = {_name(key): value for key, value in data.items()}
-        for key in sorted(set(values) - set(COLUMNS) - told):
-            told.add(key)
-            on_note(f"nothing is done with the field {key[:80]!r}")
-        yield _line(number, values, known)
+        if any(_UNREADABLE in key for key in data):
+            yield RejectedRow(number=number, reason=_NOT_UTF_8)
+            continue
+        fresh = [key for key in data if key[:_LONGEST_LABEL] not in told]
+        if fresh and len(told) < _MOST_NAMES:
+            told.update(key[:_LONGEST_LABEL] for key in fresh)
+            for note in _notes(fresh, "fields"):
+                on_note(note)
+        yield _row(number, list(data.items()), known)
+
+
+def _json_object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object; a name that occurs twice has both values, so that none hides the other."""
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        found[name] = [found[name], value] if name in found else value
+    return found
 
 
 def _name(cell: str) -> str:
-    name = cell.strip().lstrip("\ufeff").casefold()
-    return _OTHER_NAMES.get(name, name)
+    """Return which of our columns a header cell names; its folded words where it is none of them."""
+    words = fold(cell[:_LONGEST_LABEL])
+    return _OTHER_NAMES.get(words, words)
 
 
-def _line(number: int, values: Mapping[str, Any], known: frozenset[str]) -> Line | Refused:
+def _notes(header: Iterable[str], noun: str) -> Iterator[str]:
+    """Yield what the user should know of columns that are not ours."""
+    cells = [cell[:_LONGEST_LABEL] for cell in header]
+    has_payments = any(is_payment(cell) for cell in cells)
+    deciding: set[str] = set()
+    ignored: set[str] = set()
+    for cell in cells:
+        if _name(cell) not in COLUMNS and cell:
+            (deciding if is_consent_column(cell, has_payments=has_payments) else ignored).add(printable(cell))
+    if deciding:
+        yield f"Subscription state read from {noun}: {', '.join(sorted(deciding))}"
+    if ignored:
+        yield f"Ignored {noun}: {', '.join(sorted(ignored))}"
+
+
+def _row(number: int, cells: Sequence[tuple[str, Any]], known: frozenset[str]) -> SubscriberRow | RejectedRow:
+    values: dict[str, Any] = {}
+    others = []
+    for cell, value in cells:
+        name = _name(cell)
+        if name in COLUMNS and not values.get(name):
+            values[name] = value
+        if name == "status" or name not in COLUMNS:
+            others.append((cell, value))
+    consent = read_consent(others)
     try:
-        status = _text(values, "status").casefold()
-        if status not in _ACTIVE and status not in _SUPPRESSED:
-            raise ValueError(f"status {status[:80]!r} is none of active, {', '.join(sorted(_SUPPRESSED))}")
-        digests = _many(values, "digests")
-        strange = [one for one in digests or () if one not in known]
-        if strange:
-            raise ValueError(f"there is no digest {strange[0]!r}")
-        follows = {name: labels for name in _MANY[1:] if (labels := _many(values, name)) is not None}
-        return Line(
-            number=number,
-            address=read_address(_text(values, "address")),
-            suppressed=_SUPPRESSED.get(status),
-            zone=_zone(_text(values, "zone")),
-            language=_language(_text(values, "language")),
-            digests=digests,
-            follows=follows or None,
-        )
+        address = read_mailbox(_text(values, "address"))
+        if consent.state is not SubscriptionState.ACTIVE:
+            # Whatever else is wrong with the row: it must not hide that the subscriber left.
+            return SubscriberRow(number=number, address=address, consent=consent)
+        return _active_row(number, address, values, known)
     except ValueError as error:
-        return Refused(number=number, reason=str(error))
+        return RejectedRow(number=number, reason=str(error))
+
+
+def _active_row(number: int, address: Address, values: Mapping[str, Any], known: frozenset[str]) -> SubscriberRow:
+    digests = _many(values, "digests")
+    unknown = [slug for slug in digests or () if slug not in known]
+    if unknown:
+        raise ValueError(f"there is no digest {unknown[0]!r}")
+    follows = {name: labels for name in _MANY[1:] if (labels := _many(values, name)) is not None}
+    return SubscriberRow(
+        number=number,
+        address=address,
+        zone=_zone(_text(values, "zone")),
+        language=_language(_text(values, "language")),
+        digests=digests,
+        follows=follows or None,
+    )
 
 
 def _text(values: Mapping[str, Any], name: str) -> str:
@@ -187,11 +276,11 @@ def _text(values: Mapping[str, Any], name: str) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise ValueError(f"{name} is no text")  # noqa: TRY004 - a line is refused, whatever is wrong
-    if "\ufffd" in value:
-        # What is no UTF-8 was read as U+FFFD: an address with it is somebody else's.
-        raise ValueError("is not UTF-8: save the list as UTF-8")
-    return value.strip(" ")
+        raise ValueError(f"{name} is not text")  # noqa: TRY004 - whatever is wrong, the row is rejected
+    if _UNREADABLE in value:
+        # An address with it is somebody else's.
+        raise ValueError(_NOT_UTF_8)
+    return strip_invisible(value)
 
 
 def _many(values: Mapping[str, Any], name: str) -> tuple[str, ...] | None:
@@ -199,14 +288,14 @@ def _many(values: Mapping[str, Any], name: str) -> tuple[str, ...] | None:
     if value is None:
         return None
     if isinstance(value, str):
-        value = [one for one in _BETWEEN.split(value) if one]
-    if not isinstance(value, list | tuple) or not all(isinstance(one, str) for one in value):
-        raise ValueError(f"{name} is no list of texts")
-    found = tuple(dict.fromkeys(one.strip() for one in value if one.strip()))
-    for one in found:
-        if not one.isprintable() or "|" in one or len(one) > _LONGEST_LABEL:
-            raise ValueError(f"{name} has what is no label: {one[:40]!r}")
-    return found
+        value = _BETWEEN.split(value)
+    if not isinstance(value, list | tuple) or not all(isinstance(label, str) for label in value):
+        raise ValueError(f"{name} is not a list of texts")
+    labels = tuple(dict.fromkeys(text for label in value if (text := label.strip())))
+    for label in labels:
+        if not label.isprintable() or "|" in label or len(label) > _LONGEST_LABEL:
+            raise ValueError(f"{name} has a value that cannot be a label: {label[:40]!r}")
+    return labels
 
 
 @lru_cache(maxsize=1024)
@@ -216,7 +305,7 @@ def _zone(name: str) -> str | None:
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        raise ValueError(f"{name[:80]!r} is no time zone of the tz database, as in Europe/London") from None
+        raise ValueError(f"{name[:80]!r} is not a time zone of the tz database, such as Europe/London") from None
     return name
 
 
@@ -225,5 +314,5 @@ def _language(tag: str) -> str | None:
     if not tag:
         return None
     if not re.fullmatch(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*", tag):
-        raise ValueError(f"{tag[:80]!r} is no language tag, as in en or pt-BR")
+        raise ValueError(f"{tag[:80]!r} is not a language tag, such as en or pt-BR")
     return tag

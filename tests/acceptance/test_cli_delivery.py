@@ -31,11 +31,11 @@ def site(mail_kit: MailKit) -> MailKit:
 
 def test_the_way_of_an_issue_from_a_list_to_the_story_of_a_copy(site: MailKit) -> None:
     root = site.root
-    result = run("subscribers", "import", "readers.csv", "--refused", "refused.csv", cwd=root)
+    result = run("subscribers", "import", "readers.csv", "--rejected", "rejected.csv", cwd=root)
     assert result.returncode == 1
-    assert "3 lines read: 2 added, 0 changed, 0 as they were" in result.stdout
-    assert "  line 4: " in result.stdout
-    assert (root / "refused.csv").read_text().splitlines()[1].startswith("4,")
+    assert "3 rows read: 2 added, 0 changed, 0 unchanged" in result.stdout
+    assert "  row 4: " in result.stdout
+    assert (root / "rejected.csv").read_text().splitlines()[1].startswith("4,")
     shown = run("subscribers", "list", cwd=root).stdout
     assert "bert@mail.example.org  active  daily  only Water" in shown
     assert shown.endswith("2 readers\n")
@@ -182,4 +182,4 @@ def test_readers_are_added_suppressed_forgotten_and_exported(site: MailKit) -> N
     assert "is forgotten." in run("subscribers", "forget", "dora@example.org", cwd=root).stdout
     assert "dora" not in run("subscribers", "list", cwd=root).stdout
     shown = run("subscribers", "import", "out.jsonl", cwd=root).stdout
-    assert "1 may not be written to, and stay so" in shown
+    assert "1 unsubscribed or suppressed before: not mailed" in shown

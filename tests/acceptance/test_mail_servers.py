@@ -215,7 +215,7 @@ def test_a_digest_arrives_as_it_was_meant(mail_kit: MailKit, servers: Servers) -
     names = kit.readers(3)
     kit.readers(0)
     (kit.root / "gone.csv").write_text("address\ngone@mail.example.org\n")
-    from publisher.actions.subscribers import import_list
+    from publisher.actions.import_subscribers import import_list
 
     import_list(kit.site, kit.root / "gone.csv", NOW)
     kit.article("one.md", "Ein Titel über Wasser — und é", body="Text with a [link](https://review.example/x?a=1&b=2).")

@@ -239,7 +239,7 @@ def test_a_domain_that_refuses_stops_and_the_others_do_not(mail_kit: MailKit) ->
     kit.readers(30, "slow.example.org")
     path = kit.root / "more.csv"
     path.write_text("address\n" + "".join(f"r{n}@fast.example.org\n" for n in range(30)))
-    from publisher.actions.subscribers import import_list
+    from publisher.actions.import_subscribers import import_list
 
     import_list(kit.site, path, NOW)
     kit.issue("one")
@@ -379,7 +379,7 @@ def test_letters_beyond_ascii_need_a_server_that_takes_them(mail_kit: MailKit) -
     kit = mail_kit
     path = kit.root / "readers.csv"
     path.write_text("address\nmüller@bücher.example.org\nanna@bücher.example.org\n", "utf-8")
-    from publisher.actions.subscribers import import_list
+    from publisher.actions.import_subscribers import import_list
 
     import_list(kit.site, path, NOW)
     kit.issue("one")
@@ -395,7 +395,7 @@ def test_letters_beyond_ascii_go_through_where_the_server_takes_them(mail_kit: M
     kit = mail_kit
     path = kit.root / "readers.csv"
     path.write_text("address\nmüller@bücher.example.org\n", "utf-8")
-    from publisher.actions.subscribers import import_list
+    from publisher.actions.import_subscribers import import_list
 
     import_list(kit.site, path, NOW)
     kit.issue("one")

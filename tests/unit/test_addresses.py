@@ -10,7 +10,7 @@ from email_validator import EmailNotValidError, validate_email
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from publisher.address import read_address
+from publisher.address import read_address, read_mailbox
 from publisher.mail.outcome import Reply, of_message, of_recipient, retry_at
 from publisher.pacing import Limit, Pace, allowance
 from publisher.passes import Keyring
@@ -167,3 +167,79 @@ def test_no_answer_is_too_strange_and_only_words_about_the_address_strike_off(co
         return
     if found is not None and found.suppress:
         assert reply.enhanced in {"1.0", "1.1", "1.2", "1.3", "1.6", "1.10", "2.1"} or code in (550, 551, 553)
+
+
+INVISIBLE = [
+    "\u00a0",
+    "\u200b",
+    "\ufeff",
+    "\u2060",
+    "\t",
+    "\u2003",
+    "\u3000",
+    "\u00ad",
+    "\u200e",
+    "\u2028",
+    "\u3164",
+    "\r\n",
+]
+
+
+@pytest.mark.parametrize("char", INVISIBLE)
+def test_invisible_characters_around_an_address_are_dropped(char: str) -> None:
+    """Spreadsheets and web pages leave them when an address is copied."""
+    for text in (f"{char}anna@example.org", f"anna@example.org{char}", f" {char} Anna@example.org {char} "):
+        assert read_address(text).key == "anna@example.org"
+    assert read_mailbox(f"Anna <{char}anna@example.org{char}>{char}").text == "anna@example.org"
+
+
+@pytest.mark.parametrize("char", [char for char in INVISIBLE if char > "\x7f"])
+def test_an_invisible_character_inside_an_address_is_refused_by_name(char: str) -> None:
+    """The address may be a different one, so it is not repaired."""
+    for text in (f"an{char}na@example.org", f"anna@exam{char}ple.org"):
+        with pytest.raises(ValueError, match=rf"U\+{ord(char):04X}.*delete it"):
+            read_address(text)
+
+
+_padding = st.lists(st.sampled_from(INVISIBLE), max_size=5).map("".join)
+
+
+@given(_padding, _padding)
+def test_an_address_is_the_same_in_any_padding(before: str, after: str) -> None:
+    """Any run of invisible characters goes."""
+    assert read_address(f"{before}anna@example.org{after}") == read_address("anna@example.org")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Ann Example <named@example.com>",
+        '"Example, Ann" <named@example.com>',
+        "<named@example.com>",
+        "Ann<named@example.com>",
+        "named@example.com <named@example.com>",
+        "'Named@Example.com' <named@example.com>",
+        "named@example.com",
+    ],
+)
+def test_a_mailbox_has_the_address_in_its_brackets(text: str) -> None:
+    """Lists that are exported from mail programs write names before addresses."""
+    assert read_mailbox(text).text == "named@example.com"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Ann <ann@example.com> <bo@example.com>",
+        "Ann <>",
+        "Ann <ann@example.com",
+        "bo@example.com <ann@example.com>",
+        "Ann\r\nBcc: x <ann@example.com>",
+        "Ann <ann@example.com>, Bo <bo@example.com>",
+        "x" * 2_000 + " <ann@example.com>",
+    ],
+)
+def test_a_mailbox_that_could_be_two_people_is_refused(text: str) -> None:
+    """Nobody is subscribed by a guess."""
+    with pytest.raises(ValueError):
+        read_mailbox(text)
