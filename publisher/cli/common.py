@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import resource
 import sys
 import time
 from collections.abc import Callable
@@ -23,6 +25,7 @@ __all__ = [
     "edited_lines",
     "in_words",
     "parse_at",
+    "raise_descriptor_limit",
     "site_option",
     "waiting_for",
 ]
@@ -31,6 +34,8 @@ __all__ = [
 _PATIENCE = 2.0
 #: Seconds between two lines where there is no terminal.
 _INTERVAL = 5.0
+#: File descriptors that a process of this program asks for.
+_DESCRIPTORS = 20_000
 
 
 def site_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -43,6 +48,17 @@ def site_option(command: Callable[..., Any]) -> Callable[..., Any]:
         default=Path(),
         help="The site's folder, with its publisher.toml.  [default: the current folder]",
     )(command)
+
+
+def raise_descriptor_limit() -> int:
+    """Raise the limit of file descriptors as far as is allowed and useful; return the limit."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _DESCRIPTORS)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return _DESCRIPTORS if soft == resource.RLIM_INFINITY else soft
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 def parse_at(text: str | None, zone: ZoneInfo) -> datetime:

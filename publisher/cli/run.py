@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from publisher.cli.common import site_option
+from publisher.cli.common import raise_descriptor_limit, site_option
 from publisher.config import read_site
 
 __all__ = ["command"]
@@ -40,6 +40,7 @@ def command(folder: Path, form: str) -> None:
     from publisher.schedule import Runner, make_log
 
     site = read_site(folder)
+    raise_descriptor_limit()
     runner = Runner(site, make_log(sys.stdout, as_json=form == "json"))
 
     def stop(*_: object) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import re
-import resource
 import signal
 import socket
 import sys
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from publisher.cli.common import site_option
+from publisher.cli.common import raise_descriptor_limit, site_option
 from publisher.config import read_site
 from publisher.errors import PublisherError
 
@@ -60,6 +59,7 @@ def command(folder: Path, host: str, port: int, no_run: bool, metrics: str | Non
     """
     from publisher.schedule import Runner, make_log
     from publisher.web import Web
+    from publisher.web.listener import most_connections
     from publisher.web.metrics import Metrics
 
     site = read_site(folder)
@@ -72,7 +72,8 @@ def command(folder: Path, host: str, port: int, no_run: bool, metrics: str | Non
     figures = Metrics(site, trouble)
     wake = beside.wake if beside else lambda name: None
     web = Web(site, trouble=trouble, wake=wake, metrics=figures, log=log, keep=_KEEP)
-    server = _server(web)
+    most = most_connections(raise_descriptor_limit(), deliveries=site.delivery.connections)
+    server = _server(web, most)
     # The server has handlers of its own while it runs, and afterwards raises again what it has caught.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
@@ -99,9 +100,10 @@ def _split(address: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-def _server(web: Any) -> Any:
+def _server(web: Any, most: int) -> Any:
     import uvicorn
 
+    from publisher.web.listener import BoundedServer
     from publisher.web.protocol import PatientProtocol
 
     config = uvicorn.Config(
@@ -115,20 +117,12 @@ def _server(web: Any) -> Any:
         server_header=False,
         # Whose words about who asks are believed is the settings' business.
         proxy_headers=False,
-        # Beyond this a client is told to come again: better than to be out of memory for all.
-        limit_concurrency=_connections(),
+        # The listener has a bound of its own, below this: uvicorn counts at each request only.
+        limit_concurrency=most + 1,
         timeout_graceful_shutdown=10,
         timeout_keep_alive=30,
     )
-    return uvicorn.Server(config)
-
-
-def _connections() -> int:
-    """Return how many connections there may be, with as many files open as this process may have."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 20_000 if most == resource.RLIM_INFINITY else min(most, 20_000)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
-    return max(wanted - 200, 100)
+    return BoundedServer(config, most)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -80,7 +80,11 @@ class Metrics:
             answers.add_metric([kind, str(code)], count)
         yield answers
         yield _gauge("publisher_ready", "1 where issues are made in time.", 0 if self._trouble() else 1)
-        yield _counter("publisher_slow_clients", "Connections that were let go of.", PatientProtocol.let_go)
+        yield _counter(
+            "publisher_slow_clients",
+            "Connections that were closed: slow clients, or a full server.",
+            PatientProtocol.dropped,
+        )
         yield _counter("publisher_broken_requests", "What came and was no request.", PatientProtocol.broken)
         now = int(self._clock.now().timestamp())
         with Database.open(self._site.database_url) as db, db.read() as connection:

@@ -1,4 +1,4 @@
-"""HTTP by uvicorn, with an end to patience: with those who send or take drop by drop, and those who never stop."""
+"""HTTP by uvicorn, with timeouts for slow clients and limits for headers, trailers and framing."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 __all__ = ["PatientProtocol"]
 
-#: Seconds that a client may let us wait: for a request, for the rest of its headers, for the rest of one that is
+#: Seconds that a client may take: for a request, for the rest of its headers, for the rest of a request that is
 #: answered already.
 _REQUEST: Final = 10
-#: Within so many seconds it takes so many bytes of an answer, or all that is left.
+#: A client reads this many bytes of an answer within this many seconds, or all that is left.
 _ANSWER: Final = 30
 _TAKEN: Final = 32_768
 #: Bytes of a request beside its body: headers, the framing of chunks, trailers. nginx takes 32 KiB by default.
@@ -20,13 +20,14 @@ _FRAMING: Final = 65_536
 
 
 class PatientProtocol(HttpToolsProtocol):
-    """One connection. uvicorn itself waits for ever, and keeps headers and trailers of any size.
+    """One connection. uvicorn itself has no timeout, and keeps headers and trailers of any size.
 
-    Once a second all connections are looked at; a clock for each request would cost more than its answer.
+    All connections are checked once a second; a timer for each request would cost more than its answer.
     """
 
-    #: Connections that were let go of, and requests that were none; numbers for the whole process.
-    let_go: ClassVar[int] = 0
+    #: Connections that were closed because of a slow client or a full server, and requests that are no HTTP;
+    #: numbers for the whole process.
+    dropped: ClassVar[int] = 0
     broken: ClassVar[int] = 0
     _is_looking: ClassVar[bool] = False
 
@@ -34,8 +35,10 @@ class PatientProtocol(HttpToolsProtocol):
     _is_in_request = False
     #: Bytes of the request beside its body, as far as it did not come in one piece.
     _framing = 0
-    #: Seconds that the client has let us wait.
+    #: Seconds that the client has taken.
     _waited = 0
+    #: When the connection was made, by the loop's clock.
+    _made_at = 0.0
     #: Bytes of an answer that were left when it last took some, and the seconds since then.
     _left = 0
     _stuck = 0
@@ -43,6 +46,7 @@ class PatientProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a request."""
         super().connection_made(transport)
+        self._made_at = self.loop.time()
         if not PatientProtocol._is_looking:
             PatientProtocol._is_looking = True
             self.loop.call_later(1, self._look_around)
@@ -53,7 +57,7 @@ class PatientProtocol(HttpToolsProtocol):
         if self._is_in_request:
             self._framing += len(data)
             if self._framing > _FRAMING:
-                self._let_go()
+                self.let_go()
 
     def on_message_begin(self) -> None:
         """Note that a request has begun."""
@@ -88,11 +92,21 @@ class PatientProtocol(HttpToolsProtocol):
             if self.connections:
                 self.loop.call_later(1, self._look_around)
 
+    @property
+    def is_clients_turn(self) -> bool:
+        """True where the server waits for the client: for a request, or for the rest of one."""
+        is_ours = self.cycle is not None and not self.cycle.response_complete
+        return not is_ours and not self.transport.is_closing()
+
+    @property
+    def age(self) -> tuple[int, float]:
+        """How long the client has kept the server waiting; larger is longer."""
+        return self._waited, -self._made_at
+
     def look(self) -> None:
-        """Let go of a client whose turn it has been for too long."""
-        is_our_turn = self.cycle is not None and not self.cycle.response_complete
-        # uvicorn has a clock of its own for those who have had their answer and send nothing.
-        if is_our_turn or self.timeout_keep_alive_task is not None:
+        """Close the connection where its client takes too long."""
+        # uvicorn has a timer of its own for clients that have had their answer and send nothing.
+        if not self.is_clients_turn or self.timeout_keep_alive_task is not None:
             self._waited = 0
         else:
             self._waited += 1
@@ -102,10 +116,11 @@ class PatientProtocol(HttpToolsProtocol):
         else:
             self._left, self._stuck = left, 0
         if self._waited > _REQUEST or self._stuck > _ANSWER:
-            self._let_go()
+            self.let_go()
 
-    def _let_go(self) -> None:
-        # A transport that is closing still waits for its last bytes to be taken.
+    def let_go(self) -> None:
+        """Close the connection at once."""
+        # A transport that is closing still waits for its last bytes to be read.
         transport: Any = self.transport
-        PatientProtocol.let_go += 1
+        PatientProtocol.dropped += 1
         transport.abort()
