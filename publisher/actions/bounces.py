@@ -1,8 +1,13 @@
-"""``publish bounces``: what came back is written down, and only then taken out of the mailbox."""
+"""Process bounces, complaints and unsubscribe messages: ``publish bounces``.
+
+Each message is recorded before it is deleted from the mailbox. A message that cannot be read, or whose
+record fails, is named and kept; it never stops the messages after it.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -11,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from publisher.actions.keys import keyring
 from publisher.actions.report import Progress, silent
@@ -19,6 +25,7 @@ from publisher.config import Site
 from publisher.errors import SettingsError
 from publisher.mail.bounces import Report, ReportKind, judge_failure, read_report
 from publisher.mail.mailboxes import ImapAccount, Mailbox, open_folder, open_imap
+from publisher.mail.mime import MAX_MESSAGE_BYTES, UnreadableMessage
 from publisher.store import bounces as store
 from publisher.store import issues, subscribers
 from publisher.store.bounces import Bounce
@@ -27,31 +34,53 @@ from publisher.store.database import Database
 if TYPE_CHECKING:
     from publisher.passes import Keyring
 
-__all__ = ["Processed", "process_mailbox", "process_messages"]
+__all__ = ["UNREADABLE_FOLDER", "BounceResult", "process_mailbox", "process_messages"]
 
-_DAYS: Final = 30
-#: So many messages are written down, and then taken out, at a time.
-_PAGE: Final = 200
+#: Soft bounces of so many days count towards `delivery.soft_bounces`.
+_SOFT_DAYS: Final = 30
+#: Messages, and bytes of messages, that are recorded in one transaction and then deleted from the mailbox.
+_PAGE_MESSAGES: Final = 200
+_PAGE_BYTES: Final = 32 * 1024 * 1024
+#: Problems that a result holds by name; all are counted.
+_MAX_PROBLEMS: Final = 20
+#: Folder of the site for messages from standard input that cannot be read.
+UNREADABLE_FOLDER: Final = "unreadable"
 
 
 @dataclass(slots=True, kw_only=True)
-class Processed:
-    """What was found in a mailbox."""
+class BounceResult:
+    """Counts of the messages that were processed."""
 
     messages: int = 0
     hard: int = 0
     soft: int = 0
     complaints: int = 0
     unsubscribed: int = 0
-    #: Reports that were written down by an earlier run.
+    #: Reports that an earlier run recorded, or whose subscriber is erased.
     known: int = 0
-    #: Messages that are no report of ours: they stay where they are.
+    #: Messages that are no report about this site's mail. They stay in the mailbox.
     left: int = 0
-    #: Addresses that get nothing any more.
+    #: Messages that cannot be read. They are moved aside.
+    unreadable: int = 0
+    #: Reports that the database refused. They stay in the mailbox.
+    failed: int = 0
+    #: Addresses that were suppressed.
     suppressed: list[str] = field(default_factory=list)
+    #: Name and reason of the first messages that were skipped.
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def skipped(self) -> int:
+        """Number of messages that could not be processed."""
+        return self.unreadable + self.failed
+
+    def skip(self, name: str, reason: str) -> None:
+        """Note the name of a message that could not be processed, and why."""
+        if len(self.problems) < _MAX_PROBLEMS:
+            self.problems.append(f"{name}: {reason}")
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it for a program."""
+        """Return the result for JSON output."""
         return {
             "messages": self.messages,
             "hard": self.hard,
@@ -60,51 +89,85 @@ class Processed:
             "unsubscribed": self.unsubscribed,
             "known": self.known,
             "left": self.left,
+            "unreadable": self.unreadable,
+            "failed": self.failed,
+            "problems": self.problems,
             "suppressed": self.suppressed,
         }
 
 
+@dataclass(slots=True)
+class _Page:
+    """Messages that are recorded in one transaction, and what becomes of them in the mailbox."""
+
+    messages: list[tuple[str, bytes | None]] = field(default_factory=list)
+    size: int = 0
+    recorded: list[str] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+
+    def add(self, key: str, data: bytes | None) -> bool:
+        """Add a message; return whether the page is full."""
+        self.messages.append((key, data))
+        self.size += len(data or b"")
+        return len(self.messages) >= _PAGE_MESSAGES or self.size >= _PAGE_BYTES
+
+
 def process_mailbox(
     site: Site, now: datetime, *, path: Path | None = None, keep: bool = False, progress: Progress = silent
-) -> Processed:
-    """Read the mailbox that the settings name, or a Maildir or mbox at ``path``.
+) -> BounceResult:
+    """Process the mailbox of the settings, or a Maildir or mbox at ``path``.
 
     Args:
         site: the settings.
-        now: what time it is.
+        now: the current time.
         path: a mailbox on this machine.
         keep: leave everything in the mailbox.
-        progress: told now and then how far the work is.
+        progress: called now and then with the number of messages so far.
 
     Raises:
         SettingsError: there is no such mailbox.
         RemoteError: the server cannot be reached.
     """
-    result = Processed()
+    result = BounceResult()
     with _opened(site, path) as mailbox, Database.open(site.database_url) as db:
-        page: list[tuple[str, bytes]] = []
 
-        def turn() -> None:
-            done = _process(site, db, page, now, result)
+        def finish(page: _Page) -> None:
+            _process(site, db, page, now, result)
             if not keep:
-                mailbox.remove(done)
-            page.clear()
+                mailbox.remove(page.recorded)
+                mailbox.set_aside(page.unreadable)
             progress("reading reports", result.messages, 0)
 
-        for one in mailbox.messages():
-            page.append(one)
-            if len(page) == _PAGE:
-                turn()
-        turn()
+        page = _Page()
+        for key, data in mailbox.messages():
+            if page.add(key, data):
+                finish(page)
+                page = _Page()
+        finish(page)
     return result
 
 
-def process_messages(site: Site, messages: Iterable[bytes], now: datetime) -> Processed:
-    """Read messages that come from elsewhere: standard input."""
-    result = Processed()
+def process_messages(site: Site, messages: Iterable[bytes], now: datetime) -> BounceResult:
+    """Process messages from elsewhere, such as standard input.
+
+    A message that cannot be read is saved in the site's folder `UNREADABLE_FOLDER`, under its hash.
+    """
+    result = BounceResult()
+    page = _Page()
+    by_name = {hashlib.sha256(data).hexdigest()[:32]: data for data in messages}
+    for name, data in by_name.items():
+        page.add(name, data)
     with Database.open(site.database_url) as db:
-        _process(site, db, [("", data) for data in messages], now, result)
+        _process(site, db, page, now, result)
+    for name in page.unreadable:
+        _save_unreadable(site.root / UNREADABLE_FOLDER, name, by_name[name])
     return result
+
+
+def _save_unreadable(folder: Path, name: str, data: bytes) -> None:
+    folder.mkdir(mode=0o700, exist_ok=True)
+    with open(folder / f"{name}.eml", "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+        file.write(data)
 
 
 def _opened(site: Site, path: Path | None) -> AbstractContextManager[Mailbox]:
@@ -131,75 +194,106 @@ def _opened(site: Site, path: Path | None) -> AbstractContextManager[Mailbox]:
     )
 
 
-def _process(
-    site: Site, db: Database, messages: Iterable[tuple[str, bytes]], now: datetime, result: Processed
-) -> list[str]:
-    """Write down what messages report, in one transaction; return the keys of those that are dealt with."""
-    done: list[str] = []
+def _process(site: Site, db: Database, page: _Page, now: datetime, result: BounceResult) -> None:
+    """Record what the messages of a page report, in one transaction."""
     with db.write() as connection:
-        ring = keyring(site, connection)
-        for key, data in messages:
+        recorder = _Recorder(connection, site, keyring(site, connection), int(now.timestamp()), result)
+        for key, data in page.messages:
             result.messages += 1
-            found = [(report, copy) for report in read_report(data) if (copy := _copy_of(ring, report))]
-            if not found:
-                result.left += 1
+            try:
+                reports = _read(data)
+            except UnreadableMessage as error:
+                result.unreadable += 1
+                result.skip(key, error.reason)
+                page.unreadable.append(key)
                 continue
-            mark = hashlib.sha256(data).hexdigest()[:32]
-            for report, copy in found:
-                _record(connection, site, ring, report, copy, mark, int(now.timestamp()), result)
-            done.append(key)
-    return done
+            found = next(((report, copy) for report in reports if (copy := recorder.delivery_of(report))), None)
+            if found is None or data is None:
+                result.left += 1
+            elif recorder.record(key, data, *found):
+                page.recorded.append(key)
 
 
-def _copy_of(ring: Keyring, report: Report) -> tuple[int, int] | None:
-    return next((copy for text in report.passes if (copy := ring.copy_of(text))), None)
+def _read(data: bytes | None) -> list[Report]:
+    """Return the reports of a message.
+
+    Raises:
+        UnreadableMessage: it exceeds a limit, or the parser fails on it.
+    """
+    if data is None:
+        raise UnreadableMessage(f"it is larger than {MAX_MESSAGE_BYTES:,} bytes")
+    try:
+        return read_report(data)
+    except UnreadableMessage:
+        raise
+    except Exception as error:
+        # A fault of the parser concerns one message, never the mailbox.
+        raise UnreadableMessage(f"it cannot be parsed ({type(error).__name__})") from error
 
 
-def _record(
-    connection: Connection,
-    site: Site,
-    ring: Keyring,
-    report: Report,
-    copy: tuple[int, int],
-    mark: str,
-    now: int,
-    result: Processed,
-) -> None:
-    issue_id, reader = copy
-    said = Bounce(
-        kind=report.kind.value, issue_id=issue_id, subscriber_id=reader, status=report.status, said=report.said, at=now
-    )
-    found = subscribers.find(connection, reader)
-    if found is None:
-        # She was forgotten: nothing of her is written down again.
-        result.known += 1
-        return
-    if not store.add_bounce(connection, mark, said):
-        result.known += 1
-        return
-    why = ""
-    words = " ".join(one for one in (report.status, report.said) if one)
-    if report.kind is ReportKind.UNSUBSCRIBE:
-        result.unsubscribed += 1
-        row = issues.issues(connection, only=[issue_id])
-        subscribers.unsubscribe(connection, reader, [row[0].digest] if row else None)
-    elif report.kind is ReportKind.COMPLAINT:
-        result.complaints += 1
-        why = "complained"
-    elif report.kind is ReportKind.HARD:
-        result.hard += 1
-        why = "bounced"
-    else:
-        result.soft += 1
-        # Refusals that are about us, the message or the relay say nothing about the subscriber.
-        many = len(
-            {
-                one.issue_id
-                for one in store.soft_bounces(connection, reader, now - _DAYS * 86_400, now)
-                if not judge_failure(one.said, one.status).is_about_us
-            }
+@dataclass(frozen=True, slots=True)
+class _Recorder:
+    """Records reports in an open transaction."""
+
+    connection: Connection
+    site: Site
+    ring: Keyring
+    now: int
+    result: BounceResult
+
+    def delivery_of(self, report: Report) -> tuple[int, int] | None:
+        """Return issue and subscriber of the delivery that a report is about; None if no token is genuine."""
+        return next((copy for text in report.passes if (copy := self.ring.copy_of(text))), None)
+
+    def record(self, key: str, data: bytes, report: Report, copy: tuple[int, int]) -> bool:
+        """Record a report; return False if the database refuses it."""
+        try:
+            with self.connection.begin_nested():
+                count, suppressed = self._record(hashlib.sha256(data).hexdigest()[:32], report, copy)
+        except (SQLAlchemyError, ValueError, OverflowError) as error:
+            if isinstance(error, DBAPIError) and error.connection_invalidated:
+                raise
+            self.result.failed += 1
+            self.result.skip(key, f"the database refused its report ({type(error).__name__})")
+            return False
+        setattr(self.result, count, getattr(self.result, count) + 1)
+        if suppressed:
+            self.result.suppressed.append(suppressed)
+        return True
+
+    def _record(self, mark: str, report: Report, copy: tuple[int, int]) -> tuple[str, str]:
+        """Return the name of the count that the report adds to, and the address that it suppressed, if any."""
+        issue_id, number = copy
+        subscriber = subscribers.find(self.connection, number)
+        if subscriber is None:
+            # The subscriber was erased: nothing about them is stored again.
+            return "known", ""
+        bounce = Bounce(
+            kind=report.kind.value,
+            issue_id=issue_id,
+            subscriber_id=number,
+            status=report.status,
+            said=report.said,
+            at=self.now,
         )
-        if many >= site.delivery.soft_bounces:
-            why, words = "bounced", f"{many} issues bounced within {_DAYS} days; last reply: {words}"
-    if why and suppress_reader(connection, ring, reader, why, words, now):
-        result.suppressed.append(found.address)
+        if not store.add_bounce(self.connection, mark, bounce):
+            return "known", ""
+        words = " ".join(word for word in (report.status, report.said) if word)
+        count, why = "soft", ""
+        if report.kind is ReportKind.UNSUBSCRIBE:
+            count = "unsubscribed"
+            row = issues.issues(self.connection, only=[issue_id])
+            subscribers.unsubscribe(self.connection, number, [row[0].digest] if row else None)
+        elif report.kind is ReportKind.COMPLAINT:
+            count, why = "complaints", "complained"
+        elif report.kind is ReportKind.HARD:
+            count, why = "hard", "bounced"
+        elif (many := self._soft_issues(number)) >= self.site.delivery.soft_bounces:
+            why, words = "bounced", f"{many} issues bounced within {_SOFT_DAYS} days; last reply: {words}"
+        is_new = bool(why) and suppress_reader(self.connection, self.ring, number, why, words, self.now)
+        return count, subscriber.address if is_new else ""
+
+    def _soft_issues(self, number: int) -> int:
+        """Return of how many recent issues deliveries bounced, without refusals that are about us."""
+        bounces = store.soft_bounces(self.connection, number, self.now - _SOFT_DAYS * 86_400, self.now)
+        return len({one.issue_id for one in bounces if not judge_failure(one.said, one.status).is_about_us})

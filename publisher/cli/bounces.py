@@ -1,4 +1,4 @@
-"""``publish bounces``: what came back is read, and who cannot be reached is struck off."""
+"""``publish bounces``: process bounces and complaints, and suppress dead addresses."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from pathlib import Path
 
 import click
 
-from publisher.actions.bounces import Processed, process_mailbox, process_messages
+from publisher.actions.bounces import UNREADABLE_FOLDER, BounceResult, process_mailbox, process_messages
 from publisher.cli.common import ProgressLine, in_words, parse_at, site_option
 from publisher.config import read_site
+from publisher.mail.mime import MAX_MESSAGE_BYTES
 
 __all__ = ["command"]
 
@@ -21,47 +22,59 @@ _SHOWN = 20
 @click.argument("mailbox", required=False, type=click.Path(path_type=Path, allow_dash=True))
 @site_option
 @click.option("--keep", is_flag=True, help="Leave everything in the mailbox.")
-@click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
-def command(mailbox: Path | None, folder: Path, keep: bool, as_json: bool) -> None:
-    """Read reports of mail that was not delivered, complaints and leave-takings.
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.pass_context
+def command(ctx: click.Context, mailbox: Path | None, folder: Path, keep: bool, as_json: bool) -> None:
+    """Process bounces and complaints, and suppress dead addresses.
 
     MAILBOX is a Maildir or an mbox on this machine, or - for one message on standard input, as a
-    mail server pipes it; without it, the mailbox of [bounces] in publisher.toml. Each report is
-    written down before it is taken out of the mailbox; what is no report stays there.
+    mail server pipes it; without it, the mailbox of [bounces] in publisher.toml is read. Each report
+    is recorded before it is deleted from the mailbox. Other messages stay there; messages that
+    cannot be read are named once and kept aside.
 
-    Exit status: 0 all well; 2 usage or settings, no such mailbox; 3 failed.
+    Exit status: 0 success; 1 some messages were skipped; 2 usage or settings, no such mailbox; 3 failed.
     """
     site = read_site(folder)
     now = parse_at(None, site.tz)
-    if mailbox is not None and str(mailbox) == "-":
-        found = process_messages(site, [sys.stdin.buffer.read()], now)
+    is_stdin = mailbox is not None and str(mailbox) == "-"
+    if is_stdin:
+        found = process_messages(site, [sys.stdin.buffer.read(MAX_MESSAGE_BYTES + 1)], now)
     else:
         with ProgressLine() as progress:
             found = process_mailbox(site, now, path=mailbox, keep=keep, progress=progress)
     if as_json:
         click.echo(json.dumps(found.as_dict(), ensure_ascii=False, indent=2))
-        return
-    for line in lines(found):
-        click.echo(line)
+    else:
+        for line in lines(found, is_stdin=is_stdin):
+            click.echo(line)
+    ctx.exit(1 if found.skipped else 0)
 
 
-def lines(found: Processed) -> list[str]:
-    """Return the lines that a person reads."""
+def lines(found: BounceResult, *, is_stdin: bool = False) -> list[str]:
+    """Return the lines for a person."""
     shown = [f"{in_words(found.messages, 'message')} read"]
     shown += [
         f"  {count:,} {what}"
         for count, what in (
-            (found.hard, "from addresses that there are not"),
-            (found.soft, "not delivered this time"),
-            (found.complaints, "called spam"),
-            (found.unsubscribed, "left by mail"),
-            (found.known, "read before"),
-            (found.left, "no report of ours: left in the mailbox"),
+            (found.hard, "hard: the address does not exist"),
+            (found.soft, "soft: not delivered this time"),
+            (found.complaints, "complaints"),
+            (found.unsubscribed, "unsubscribed by mail"),
+            (found.known, "recorded before"),
+            (found.left, "not reports about this site's mail: left in the mailbox"),
         )
         if count
     ]
     if found.suppressed:
-        shown.append(f"  Written to no more: {', '.join(found.suppressed[:_SHOWN])}")
+        shown.append(f"  Suppressed: {', '.join(found.suppressed[:_SHOWN])}")
         if len(found.suppressed) > _SHOWN:
             shown.append(f"  … and {len(found.suppressed) - _SHOWN:,} more; --json lists them all")
+    if found.skipped:
+        shown.append(f"Skipped {in_words(found.skipped, 'message')}:")
+        shown += [f"  {problem}" for problem in found.problems]
+        if found.skipped > len(found.problems):
+            shown.append(f"  … and {found.skipped - len(found.problems):,} more")
+    if found.unreadable:
+        where = f"in the folder {UNREADABLE_FOLDER}" if is_stdin else "kept aside in the mailbox, marked as unreadable"
+        shown.append(f"  Unreadable messages are {where}.")
     return shown

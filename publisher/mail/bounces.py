@@ -1,8 +1,8 @@
-"""What comes back: reports of mail that was not delivered (RFC 3464), complaints (RFC 5965), leave-takings.
+"""Read bounces (RFC 3464), complaints (RFC 5965) and unsubscribe messages. Pure.
 
-Whose copy it is about is read from where our own marks belong: the address that the report was sent to
-(VERP), and the Message-ID of the message that it returns. Never from anywhere in a text: that is how
-readers are struck off who were only quoted.
+The delivery that a message is about is found only where this site's tokens belong: in the address that
+the report was sent to (VERP), in the Message-ID of the returned message, and in the subject of an
+unsubscribe message. A token in quoted text never counts.
 """
 
 from __future__ import annotations
@@ -10,13 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from email import message_from_bytes
-from email.errors import MessageError
-from email.header import decode_header, make_header
-from email.message import Message
 from enum import StrEnum
 from typing import Final
 
+from publisher.mail.mime import Headers, Part, walk_parts
 from publisher.mail.replies import Reason, classify
 from publisher.passes import COPY_PASS
 
@@ -24,153 +21,160 @@ __all__ = ["Report", "ReportKind", "judge_failure", "read_report"]
 
 
 class ReportKind(StrEnum):
-    """What a report means for the reader."""
+    """What a report means for the subscriber."""
 
-    #: There is no such reader.
+    #: The address does not exist, or not any more.
     HARD = "hard"
-    #: Not this time.
+    #: This delivery failed; it says nothing final about the address.
     SOFT = "soft"
-    #: She has called it spam.
+    #: The subscriber reported the message as spam.
     COMPLAINT = "complaint"
-    #: She wants no more of this digest.
+    #: The subscriber asks to be unsubscribed.
     UNSUBSCRIBE = "unsubscribe"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """One thing that a message reports."""
+    """What one message reports about one delivery."""
 
     kind: ReportKind
-    #: What may be our marks, the most trustworthy first; the site's secret tells which are.
+    #: Candidates for the delivery's token, the most trustworthy first. The site's key tells which is genuine.
     passes: tuple[str, ...]
-    #: RFC 3463, as in ``5.1.1``; empty where none is given.
+    #: Enhanced status code (RFC 3463) as in ``5.1.1``; empty if there is none.
     status: str
     #: The server's words.
     said: str
 
 
-_STATUS: Final = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
-_REPLY: Final = re.compile(r"\b([45]\d\d)[ -]")
-_UNSUBSCRIBE: Final = re.compile(r"\s*unsubscribe\s+([a-z2-7]{32})\s*", re.IGNORECASE)
-#: Where a mail server says to whom a message came, its own header first.
+_STATUS: Final = re.compile(r"\b([245])\.([0-9]{1,3})\.([0-9]{1,3})\b")
+_REPLY: Final = re.compile(r"\b([45][0-9]{2})[ -]")
+#: Headers in which a mail server writes the address that a message came to, the most trustworthy first.
 _DELIVERED: Final = ("Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To", "To", "Cc")
-#: Reports by programs that write no RFC 3464 begin their subject so (qmail, exim, old sendmail, Exchange).
+_RETURNED: Final = ("Message-ID", "Return-Path", "Original-Mail-From", "X-Original-Message-ID")
+_RETURNED_TYPES: Final = frozenset(
+    [
+        "message/rfc822",
+        "message/global",
+        "text/rfc822-headers",
+        "message/rfc822-headers",
+        "message/global-headers",
+        "message/feedback-report",
+    ]
+)
+#: Subjects of bounces without RFC 3464 (qmail, Exim, old sendmail, Exchange). A person's "Re: failure notice" is none.
 _FAILURE_SUBJECT: Final = re.compile(
-    r"failure notice|undeliver|delivery (?:status notification|failure|has failed)|mail delivery (?:failed|failure)"
-    r"|returned mail|mail system error|could not be delivered",
+    r"(?:\[[^\]]{0,40}\] ?){0,3}\W{0,5}(?:failure notice|undeliver|unzustellbar|nicht zustellbar|non remis"
+    r"|delivery (?:status notification|failure|has failed|notification: delivery has failed)"
+    r"|(?:mail|message) delivery (?:failed|failure)|returned mail|mail system error|mail could not be delivered"
+    r"|(?:your |the )?message (?:\S{1,100} ){0,4}could not be delivered)",
     re.IGNORECASE,
 )
-_DEEPEST: Final = 20
+_BOUNCE_SENDER: Final = re.compile(
+    r"mailer-?daemon|postmaster|mail-?daemon|mail delivery (?:sub)?system", re.IGNORECASE
+)
+_RETURNED_MESSAGE: Final = re.compile(
+    r"-{1,60} ?(?:below this line|this is a copy|original message|returned message)", re.IGNORECASE
+)
+_FAILED_ADDRESSES: Final = re.compile(
+    r"\b(?:address(?:es|\(es\))?|recipients?(?:\(s\))?)\W.{0,60}\b(?:fail|error)"
+    r"|\b(?:did not reach|not be delivered to|undeliverable to)\b",
+    re.IGNORECASE,
+)
+_MAX_BLOCKS: Final = 100
+_MAX_STATUS_BYTES: Final = 256 * 1024
+_MAX_TEXT_BYTES: Final = 64 * 1024
+#: Lines of a plain bounce that belong to one reply.
+_REPLY_LINES: Final = 6
 
 
 def read_report(data: bytes) -> list[Report]:
-    """Return what a message reports; nothing for one that is no report.
+    """Return what a message reports, the most certain report first; nothing if it is no report.
 
     Args:
         data: the message as it lies in the mailbox. Nothing in it is trusted.
+
+    Raises:
+        UnreadableMessage: the message exceeds a limit of `publisher.mail.mime`.
     """
-    message = message_from_bytes(data)
-    if found := _unsubscribe(message):
-        return [found]
-    parts = list(_parts(message))
-    passes = tuple(dict.fromkeys(_passes(message, parts)))
-    kinds = {part.get_content_type() for part in parts}
+    parts = walk_parts(data)
+    headers = parts[0].headers
+    passes = tuple(dict.fromkeys(_passes(headers, parts)))
+    kinds = {part.content_type for part in parts}
     if "message/feedback-report" in kinds:
         return _complaints(parts, passes)
     if "message/delivery-status" in kinds:
         return _failures(parts, passes)
-    return _unstructured(message, parts, passes)
-
-
-def _parts(message: Message, depth: int = 0) -> Iterator[Message]:
-    """Yield a report's own parts; what is inside of the message that it returns is not its own."""
-    yield message
-    payload = message.get_payload()
-    if not isinstance(payload, list) or depth >= _DEEPEST:
-        return
-    if message.get_content_maintype() == "message":
-        return
-    for part in payload:
-        if isinstance(part, Message):
-            yield from _parts(part, depth + 1)
-
-
-def _header(message: Message, name: str) -> str:
-    value = next((value for key, value in message.raw_items() if key.casefold() == name.casefold()), None)
-    if value is None:
-        return ""
-    text = str(value).encode("utf-8", "surrogateescape").decode("utf-8", "replace")[:2_000]
-    try:
-        return " ".join(str(make_header(decode_header(text))).split())
-    except (ValueError, LookupError, MessageError):
-        return " ".join(text.split())
+    return [*_unsubscribe(headers), *_unstructured(headers, parts, passes)]
 
 
 def _plain(text: str) -> str:
-    """Return words without what a terminal would obey."""
-    return " ".join("".join(one if one.isprintable() else " " for one in text).split())
+    """Return text without characters that a terminal obeys."""
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
 
 
-def _unsubscribe(message: Message) -> Report | None:
-    match = _UNSUBSCRIBE.fullmatch(_header(message, "Subject"))
-    if match is None:
-        return None
-    return Report(kind=ReportKind.UNSUBSCRIBE, passes=(match[1].lower(),), status="", said="left by mail")
+def _unsubscribe(headers: Headers) -> list[Report]:
+    """Return the wish to be unsubscribed: a token in the subject, whatever a mail program writes around it."""
+    tokens = tuple(COPY_PASS.findall(headers.text("Subject").lower()))
+    if not tokens:
+        return []
+    return [Report(kind=ReportKind.UNSUBSCRIBE, passes=tokens, status="", said="unsubscribed by mail")]
 
 
-def _passes(message: Message, parts: Iterable[Message]) -> Iterator[str]:
+def _passes(headers: Headers, parts: Iterable[Part]) -> Iterator[str]:
     for name in _DELIVERED:
-        for value in message.get_all(name, []):
-            yield from COPY_PASS.findall(str(value).lower())
+        for value in headers.raw(name):
+            yield from COPY_PASS.findall(value.lower())
     for part in parts:
-        for fields in _returned(part):
-            for name in ("Message-ID", "Return-Path", "Original-Mail-From", "X-Original-Message-ID"):
-                for value in fields.get_all(name, []):
-                    yield from COPY_PASS.findall(str(value).lower())
+        if part.content_type in _RETURNED_TYPES:
+            returned = part.inner_headers()
+            for name in _RETURNED:
+                for value in returned.raw(name):
+                    yield from COPY_PASS.findall(value.lower())
 
 
-def _returned(part: Message) -> Iterator[Message]:
-    """Yield the headers of what a report returns."""
-    kind, payload = part.get_content_type(), part.get_payload()
-    if kind in ("message/rfc822", "message/feedback-report", "message/global") and isinstance(payload, list):
-        yield from (one for one in payload if isinstance(one, Message))
-    elif kind in ("text/rfc822-headers", "message/rfc822-headers", "message/global-headers", "message/feedback-report"):
-        raw = part.get_payload(decode=True)
-        if isinstance(raw, bytes):
-            yield message_from_bytes(raw)
-        elif isinstance(payload, list):
-            yield from (one for one in payload if isinstance(one, Message))
-
-
-def _complaints(parts: Iterable[Message], passes: tuple[str, ...]) -> list[Report]:
+def _complaints(parts: Iterable[Part], passes: tuple[str, ...]) -> list[Report]:
     for part in parts:
-        if part.get_content_type() != "message/feedback-report":
+        if part.content_type != "message/feedback-report":
             continue
-        for fields in _returned(part):
-            kind = _header(fields, "Feedback-Type").casefold()
-            if kind not in ("", "not-spam", "auth-failure"):
-                return [
-                    Report(kind=ReportKind.COMPLAINT, passes=passes, status="", said=f"reported as {_plain(kind)[:40]}")
-                ]
+        kind = part.inner_headers().text("Feedback-Type").casefold()
+        if kind not in ("", "not-spam", "auth-failure"):
+            said = f"reported as {_plain(kind)[:40]}"
+            return [Report(kind=ReportKind.COMPLAINT, passes=passes, status="", said=said)]
     return []
 
 
-def _failures(parts: Iterable[Message], passes: tuple[str, ...]) -> list[Report]:
-    found: list[Report] = []
-    for part in parts:
-        payload = part.get_payload()
-        if part.get_content_type() != "message/delivery-status" or not isinstance(payload, list):
-            continue
-        blocks = [one for one in payload if isinstance(one, Message)]
-        found += [_failure(one, passes) for one in blocks if _header(one, "Action").casefold() == "failed"]
-    # One copy has one reader: the strictest word is the one that counts.
-    hard = [one for one in found if one.kind is ReportKind.HARD]
-    return (hard or found)[:1]
+def _failures(parts: Iterable[Part], passes: tuple[str, ...]) -> list[Report]:
+    failed = [
+        _failure(fields, passes)
+        for part in parts
+        if part.content_type == "message/delivery-status"
+        for fields in _status_blocks(part)
+        if fields.text("Action").casefold() == "failed"
+    ]
+    # A delivery has one recipient. If they forward their mail, one dead target says nothing about the others.
+    failed.sort(key=lambda report: report.kind is ReportKind.HARD)
+    return failed[:1]
 
 
-def _failure(fields: Message, passes: tuple[str, ...]) -> Report:
-    said = _header(fields, "Diagnostic-Code").partition(";")[2].strip() or _header(fields, "Diagnostic-Code")
-    status = _STATUS.search(_header(fields, "Status"))
+def _status_blocks(part: Part) -> Iterator[Headers]:
+    """Yield the groups of fields of a delivery status: one for the message, one for each recipient."""
+    lines: list[bytes] = []
+    count = 0
+    for line in [*part.body(_MAX_STATUS_BYTES).splitlines(), b""]:
+        if line.strip():
+            lines.append(line)
+        elif lines:
+            yield Headers.parse(b"\n".join(lines))
+            lines = []
+            count += 1
+            if count == _MAX_BLOCKS:
+                return
+
+
+def _failure(fields: Headers, passes: tuple[str, ...]) -> Report:
+    diagnostic = fields.text("Diagnostic-Code")
+    said = diagnostic.partition(";")[2].strip() or diagnostic
+    status = _STATUS.search(fields.text("Status"))
     return _judged(said, status[0] if status else "", passes)
 
 
@@ -204,20 +208,50 @@ def _judged(words: str, status: str, passes: tuple[str, ...]) -> Report:
     return Report(kind=kind, passes=passes, status=status, said=_plain(words)[:400])
 
 
-def _unstructured(message: Message, parts: Iterable[Message], passes: tuple[str, ...]) -> list[Report]:
-    """Return the report in the words of a program that writes no RFC 3464."""
-    automatic = _header(message, "Auto-Submitted").casefold()
-    if automatic.startswith("auto-replied") or not _FAILURE_SUBJECT.search(_header(message, "Subject")):
+def _is_plain_bounce(headers: Headers) -> bool:
+    """Return whether a message without a delivery status is a bounce.
+
+    Exim writes ``Auto-Submitted: auto-replied`` on its bounces, and X-Failed-Recipients. Any other
+    automatic message (RFC 3834), such as a vacation notice, is none.
+    """
+    if headers.text("X-Failed-Recipients"):
+        return True
+    if not _FAILURE_SUBJECT.match(headers.text("Subject")):
+        return False
+    automatic = headers.text("Auto-Submitted").partition(";")[0].strip().casefold()
+    if automatic in ("", "no"):
+        return True
+    is_null_path = "".join(headers.raw("Return-Path")[:1]).strip() == "<>"
+    return is_null_path and _BOUNCE_SENDER.search(headers.text("From")) is not None
+
+
+def _unstructured(headers: Headers, parts: Iterable[Part], passes: tuple[str, ...]) -> list[Report]:
+    """Return the report of a bounce in plain words."""
+    if not _is_plain_bounce(headers):
         return []
     for part in parts:
-        if part.get_content_type() != "text/plain":
-            continue
-        data = part.get_payload(decode=True)
-        text = data.decode("utf-8", "replace")[:20_000] if isinstance(data, bytes) else ""
-        # What follows is the message that is returned.
-        text = re.split(r"(?im)^-+ ?(?:below this line|this is a copy|original message|returned message)", text)[0]
-        line = next((line for line in text.splitlines() if _STATUS.search(line) or _REPLY.search(line)), "")
-        if line:
-            found = _STATUS.search(line)
-            return [_judged(line.strip(), found[0] if found else "", passes)]
-    return [Report(kind=ReportKind.SOFT, passes=passes, status="", said=_plain(_header(message, "Subject"))[:200])]
+        if part.content_type == "text/plain":
+            words = _reply_in(part.text(_MAX_TEXT_BYTES))
+            if words:
+                status = _STATUS.search(words)
+                return [_judged(words, status[0] if status else "", passes)]
+    said = _plain(headers.text("Subject"))[:200]
+    return [Report(kind=ReportKind.SOFT, passes=passes, status="", said=said)]
+
+
+def _reply_in(text: str) -> str:
+    """Return the server's words in the text of a bounce; empty if there are none."""
+    lines = []
+    for line in text.splitlines():
+        if _RETURNED_MESSAGE.match(line):
+            break
+        lines.append(line[:1_000].strip())
+    first = next((n for n, line in enumerate(lines) if _STATUS.search(line) or _REPLY.search(line)), None)
+    if first is None:
+        # Exim's own refusals have no code: "The following address(es) failed:", the address, the words.
+        marker = next((n for n, line in enumerate(lines) if _FAILED_ADDRESSES.search(line)), None)
+        if marker is None:
+            return ""
+        first = next((n for n in range(marker + 1, len(lines)) if lines[n]), len(lines))
+    last = next((n for n in range(first, len(lines)) if not lines[n]), len(lines))
+    return " ".join(lines[first : min(last, first + _REPLY_LINES)])

@@ -1,9 +1,10 @@
-"""Mailboxes that reports come back to: a Maildir, an mbox, IMAP. What was dealt with is taken out of them, later."""
+"""Mailboxes for bounces: Maildir, mbox and IMAP. Messages are deleted only after they are recorded."""
 
 from __future__ import annotations
 
 import imaplib
 import mailbox
+import os
 import ssl
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -12,39 +13,46 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from publisher.errors import RemoteError, SettingsError
+from publisher.mail.mime import MAX_MESSAGE_BYTES
 
 __all__ = ["ImapAccount", "Mailbox", "open_folder", "open_imap"]
 
-#: A report has no more; what is larger is somebody's holiday.
-_LARGEST: Final = 10 * 1024 * 1024
-_SECONDS: Final = 60
+_TIMEOUT_SECONDS: Final = 60
+#: Maildir++ subfolder, and suffix of an mbox, for messages that cannot be read.
+_UNREADABLE: Final = "Unreadable"
+#: IMAP keyword of messages that cannot be read.
+_UNREADABLE_KEYWORD: Final = "PublisherUnreadable"
 
 
 class Mailbox(Protocol):
     """Messages with keys."""
 
-    def messages(self) -> Iterator[tuple[str, bytes]]:
-        """Yield the key and the bytes of each message."""
+    def messages(self) -> Iterator[tuple[str, bytes | None]]:
+        """Yield the key and the bytes of each message; None for a message above `MAX_MESSAGE_BYTES`."""
 
     def remove(self, keys: Iterable[str]) -> None:
-        """Take messages out for good."""
+        """Delete messages."""
+
+    def set_aside(self, keys: Iterable[str]) -> None:
+        """Keep messages where no later run reads them."""
 
 
 class _Folder:
     """A Maildir or an mbox."""
 
-    def __init__(self, box: mailbox.Mailbox[mailbox.Message]) -> None:
+    def __init__(self, box: mailbox.Mailbox[mailbox.Message], path: Path) -> None:
         self._box = box
+        self._path = path
 
-    def messages(self) -> Iterator[tuple[str, bytes]]:
+    def messages(self) -> Iterator[tuple[str, bytes | None]]:
         for key in list(self._box.keys()):
             try:
-                data = self._box.get_bytes(key)
+                with self._box.get_file(key) as file:
+                    data = file.read(MAX_MESSAGE_BYTES + 1)
             except (KeyError, OSError):
                 # A mail program has moved it meanwhile.
                 continue
-            if len(data) <= _LARGEST:
-                yield str(key), data
+            yield str(key), data if len(data) <= MAX_MESSAGE_BYTES else None
 
     def remove(self, keys: Iterable[str]) -> None:
         wanted = set(keys)
@@ -53,13 +61,36 @@ class _Folder:
                 self._box.discard(key)
         self._box.flush()
 
+    def set_aside(self, keys: Iterable[str]) -> None:
+        wanted = set(keys)
+        if not wanted:
+            return
+        target = self._unreadable()
+        try:
+            for key in list(self._box.keys()):
+                if str(key) in wanted:
+                    with self._box.get_file(key) as file:
+                        target.add(file)
+                    target.flush()
+                    self._box.discard(key)
+        finally:
+            target.close()
+        self._box.flush()
+
+    def _unreadable(self) -> mailbox.Mailbox[mailbox.Message]:
+        if isinstance(self._box, mailbox.Maildir):
+            return self._box.add_folder(_UNREADABLE)
+        path = self._path.with_name(f"{self._path.name}.{_UNREADABLE.lower()}")
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        return mailbox.mbox(path)
+
 
 @contextmanager
 def open_folder(path: Path) -> Iterator[Mailbox]:
-    """Open a Maildir or an mbox, whichever lies there; an mbox is locked meanwhile.
+    """Open the Maildir or mbox at a path; an mbox stays locked until it is closed.
 
     Raises:
-        SettingsError: there is neither.
+        SettingsError: there is neither, or another program has locked it.
     """
     if (path / "new").is_dir() and (path / "cur").is_dir():
         box: mailbox.Mailbox[mailbox.Message] = mailbox.Maildir(path, create=False)
@@ -72,7 +103,7 @@ def open_folder(path: Path) -> Iterator[Mailbox]:
             box.lock()
         except (OSError, mailbox.ExternalClashError) as error:
             raise SettingsError(f"cannot lock {path}: {error}; another program has it open") from error
-        yield _Folder(box)
+        yield _Folder(box, path)
     finally:
         box.unlock()
         box.close()
@@ -80,7 +111,7 @@ def open_folder(path: Path) -> Iterator[Mailbox]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImapAccount:
-    """A mailbox on a server."""
+    """A mailbox on an IMAP server."""
 
     host: str
     port: int
@@ -92,33 +123,45 @@ class ImapAccount:
 
 
 class _Imap:
-    """A folder on an IMAP server (RFC 3501), by UID: numbers that do not move."""
+    """A folder on an IMAP server (RFC 3501). Messages are named by UID, which does not change."""
 
     def __init__(self, server: imaplib.IMAP4) -> None:
         self._server = server
 
-    def messages(self) -> Iterator[tuple[str, bytes]]:
-        _, found = self._server.uid("SEARCH", "UNDELETED", "SMALLER", str(_LARGEST))
-        for uid in (found[0] or b"").split():
-            _, data = self._server.uid("FETCH", uid.decode(), "(BODY.PEEK[])")
-            for one in data:
-                if isinstance(one, tuple):
-                    yield uid.decode(), one[1]
+    def messages(self) -> Iterator[tuple[str, bytes | None]]:
+        fresh = ("UNDELETED", "UNKEYWORD", _UNREADABLE_KEYWORD)
+        for uid in self._search(*fresh, "LARGER", str(MAX_MESSAGE_BYTES)):
+            yield uid, None
+        for uid in self._search(*fresh, "SMALLER", str(MAX_MESSAGE_BYTES + 1)):
+            _, data = self._server.uid("FETCH", uid, "(BODY.PEEK[])")
+            for item in data:
+                if isinstance(item, tuple):
+                    yield uid, item[1]
+
+    def _search(self, *criteria: str) -> list[str]:
+        _, found = self._server.uid("SEARCH", *criteria)
+        return [uid.decode() for uid in (found[0] or b"").split()]
 
     def remove(self, keys: Iterable[str]) -> None:
-        wanted = list(keys)
-        for at in range(0, len(wanted), 500):
-            self._server.uid("STORE", ",".join(wanted[at : at + 500]), "+FLAGS", r"(\Deleted)")
-        if wanted:
+        uids = list(keys)
+        self._flag(uids, r"(\Deleted)")
+        if uids:
             self._server.expunge()
+
+    def set_aside(self, keys: Iterable[str]) -> None:
+        self._flag(list(keys), f"({_UNREADABLE_KEYWORD})")
+
+    def _flag(self, uids: list[str], flags: str) -> None:
+        for start in range(0, len(uids), 500):
+            self._server.uid("STORE", ",".join(uids[start : start + 500]), "+FLAGS", flags)
 
 
 @contextmanager
 def open_imap(account: ImapAccount) -> Iterator[Mailbox]:
-    """Open a folder on a server.
+    """Open a folder on an IMAP server.
 
     Raises:
-        RemoteError: the server cannot be reached, or does not let us in.
+        RemoteError: the server cannot be reached, or refuses the login or the folder.
     """
     try:
         server = _connected(account)
@@ -143,9 +186,9 @@ def _connected(account: ImapAccount) -> imaplib.IMAP4:
     context = ssl.create_default_context(cafile=account.ca_file)
     server: imaplib.IMAP4
     if account.security == "tls":
-        server = imaplib.IMAP4_SSL(account.host, account.port, ssl_context=context, timeout=_SECONDS)
+        server = imaplib.IMAP4_SSL(account.host, account.port, ssl_context=context, timeout=_TIMEOUT_SECONDS)
     else:
-        server = imaplib.IMAP4(account.host, account.port, timeout=_SECONDS)
+        server = imaplib.IMAP4(account.host, account.port, timeout=_TIMEOUT_SECONDS)
     try:
         if account.security == "starttls":
             server.starttls(context)

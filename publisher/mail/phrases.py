@@ -151,7 +151,7 @@ LATER_PHRASES: Final = (
         r"|\bcould ?nt (?:create|open|write|lock)\b|\bexpired connection\b"
         r"|\b(?:message|delivery|delivery time|queue) (?:has )?expired\b|\bin (?:the )?queue too long\b"
         r"|\bconnection (?:\w+ )?(?:refused|reset|dropped|lost|closed)\b|\blost connection\b"
-        r"|\b(?:delivery )?attempts will continue\b|\bdelayed\b|\bgiving up\b|\bnumerous attempts\b"
+        r"|\b(?:delivery )?attempts will continue\b|\bdelayed\b|\bnumerous attempts\b"
         r"|\bfailing for a long time\b|\bplus tard\b|\bulterieurement\b|\bspater (?:erneut|noch|wieder)\b"
         r"|\bspater\b|\bmas tarde\b|\bmais tarde\b|\bpiu tardi\b|\bpozniej\b|\bвременно\b|\bпозже\b|暂时|暫時|稍后"
         r"|稍後|一時的|後ほど|나중에|일시적"

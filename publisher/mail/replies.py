@@ -148,8 +148,8 @@ RULES: Final = (
     _Rule(
         re.compile(
             r"\byour (?:\w+ ){0,2}(?:account|address|domain|mailbox|subscription|message was blocked|access)\b"
-            r"|\b(?:votre|ihre?|seu|sua|vostr[oa]|tuo|tua|su) (?:\w+ )?(?:compte|konto|adresse|cuenta|direccion"
-            r"|conta|endereco|indirizzo|domaine|domain|dominio|serveur|server|servidor)\b"
+            r"|\b(?:votre|ihre?|seu|sua|vostr[oa]|tuo|tua|su) (?:\w+ )?(?:compte|konto|adresse|cuenta"
+            r"|direccion|conta|endereco|indirizzo|domaine|domain|dominio|serveur|server|servidor)\b"
         ),
         Reason.POLICY,  # the account at our own relay: Gmail, Zoho, SendGrid
     ),
@@ -184,10 +184,10 @@ RULES: Final = (
     _Rule(
         re.compile(
             r"(?<!to )(?<!to the )(?<!by the )\bsenders?\b|\bsender ?(?:address|domain|verif\w+)\b"
-            r"|\b(?:mail ?from|envelope from|header from|from domain|from (?:header|address|field)|in from|return path)\b"
-            r"|\bnull (?:sender|reverse path)\b|\bbatv\b|\bbackscatter\b|\bunknown originator\b|\bcallback\b|\bwhile verifying\b|\bemetteur\b"
-            r"|\bexpediteur\b|\babsender\w*|\bremitente\b|\bremetente\b|\bmittente\b|\bafzender\b|\bnadawc\w+"
-            r"|отправител|发件人|發件人|寄件者|寄件人|送信者|差出人|발신자"
+            r"|\b(?:mail ?from|envelope from|header from|from domain|from (?:header|address|field)|in from"
+            r"|return path)\b|\bnull (?:sender|reverse path)\b|\bbatv\b|\bbackscatter\b|\bunknown originator\b"
+            r"|\bcallback\b|\bwhile verifying\b|\bemetteur\b|\bexpediteur\b|\babsender\w*|\bremitente\b"
+            r"|\bremetente\b|\bmittente\b|\bafzender\b|\bnadawc\w+|отправител|发件人|發件人|寄件者|寄件人|送信者|差出人|발신자"
         ),
         Reason.SENDER,  # sendmail, Postfix, Exim, Orange, mail.ru, QQ
     ),
@@ -253,8 +253,9 @@ RULES: Final = (
         re.compile(
             r"\b(?:unknown|no such|invalid|bad|nonexistent|non existent) (?:mail )?(?:domain|host|hostname"
             r"|destination host)\b"
-            r"|\b(?:host|hostname|domain|domain name|host name|mail server|recipient server) (?:\w+ ){0,2}(?:unknown|not found"
-            r"|does not exist|doesnt exist|may not exist|must exist|not reachable|unreachable)\b"
+            r"|\b(?:host|hostname|domain|domain name|host name|mail server|recipient server) (?:(?!user"
+            r"|recipient|account|mailbox|address|said|[0-9])\w+ ){0,2}(?:unknown|not found|does not exist"
+            r"|doesnt exist|may not exist|must exist|not reachable|unreachable)\b"
             r"|\b(?:account|address) or domain\b|\bname service error\b|\bdns error\b|\b(?:no|null) mx\b"
             r"|\bnullmx\b|\bnxdomain\b|\bno route\b|\bunable to route\b|\bdoes not accept mail$"
             r"|\bhost does not accept\b|\bno answer from host\b|\bunrout(?:e)?able (?:mail )?domain\b"

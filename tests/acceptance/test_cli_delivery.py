@@ -78,8 +78,8 @@ def test_reports_are_read_from_standard_input(site: MailKit) -> None:
     message_id = json.loads(run("who", "daily", "anna@mail.example.org", "--json", cwd=root).stdout)["message_id"]
     done = run_module("publisher", "bounces", "-", input=dsn("news@review.example", message_id), cwd=root)
     assert done.returncode == 0, done.stderr
-    assert b"1 from addresses that there are not" in done.stdout
-    assert b"Written to no more: anna@mail.example.org" in done.stdout
+    assert b"1 hard: the address does not exist" in done.stdout
+    assert b"Suppressed: anna@mail.example.org" in done.stdout
     told = run("who", "daily", "anna@mail.example.org", cwd=root).stdout
     assert "left    bounced on" in told and "came back: hard 5.1.1" in told
 
