@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, inspect, text
 
 from publisher.errors import SchemaTooNew, StoreBusy, StoreError
 from publisher.store import articles as store
@@ -70,10 +70,23 @@ def test_an_old_database_is_upgraded(database_url: str) -> None:
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
     engine.dispose()
-    with pytest.raises(StoreError, match="older publisher"):
-        Database.open(database_url, dry_run=True)
     with Database.open(database_url) as db, db.read() as connection:
         assert store.count(connection) == 0
+
+
+def test_a_dry_run_upgrades_an_old_database_for_itself_alone(database_url: str) -> None:
+    """A dry run sees the new schema, and the database keeps the old one."""
+    engine = create_engine(database_url)
+    with engine.begin() as connection:
+        upgrade(connection, "0001")
+    for _ in range(2):
+        with Database.open(database_url, dry_run=True) as db, db.read() as connection:
+            assert store.count(connection) == 0
+            assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == REVISION
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == "0001"
+        assert "draft" not in inspect(connection).get_table_names()
+    engine.dispose()
 
 
 def test_a_newer_database_is_refused(database_url: str) -> None:
