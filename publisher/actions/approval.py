@@ -125,6 +125,7 @@ def _refuse_errors(connection: Connection, row: IssueRow) -> None:
     gone = issues.withdrawn_from(connection, row.id)
     if gone:
         raise SettingsError(
-            f"{name} carries what was withdrawn since ({', '.join(gone)}): 'publish retract --undo' takes that back, "
-            f"'publish check {name} --force REASON' lets it leave all the same"
+            f"{name} has articles that were withdrawn, or became drafts, after it was made ({', '.join(gone)}). "
+            f"Take that back ('publish retract --undo', or edit the draft), or send it all the same with "
+            f"'publish check {name} --force REASON'."
         )

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from publisher.actions.filing import Filed, file_articles, unfile_articles
 from publisher.actions.lists import gone_path
-from publisher.actions.naming import named_article
+from publisher.actions.naming import named_article, require_no_draft
 from publisher.actions.publish import publish
 from publisher.actions.report import Progress, PublishReport, silent
 from publisher.config import Site
@@ -95,7 +95,7 @@ def retract(
 
     def edit(connection: Connection) -> None:
         one, article = _named(connection, site, name, edited)
-        if one.retracted_at is not None:
+        if one.retraction is not None:
             raise SettingsError(f"{article.title!r} was withdrawn before; --undo takes that back")
         corrections.retract(connection, one.seq, int(now.timestamp()), text)
         feeds.drop_entries(connection, [one.seq])
@@ -115,10 +115,10 @@ def reinstate(
     progress: Progress = silent,
     on_wait: Callable[[str], None] = lambda holder: None,
 ) -> Edited:
-    """Take a withdrawal back: the article stands in its feeds again, changed now.
+    """Take a withdrawal back: the article returns to its feeds, changed now.
 
-    A program that has seen the tombstone takes the article up again, because it was updated after
-    it (RFC 6721 §3).
+    A feed reader that has seen the tombstone shows the article again, because it was updated after
+    it (RFC 6721 §3). An article whose record is a draft returns when the record says that it is published.
 
     Args, errors: as for :func:`correct`.
     """
@@ -126,8 +126,12 @@ def reinstate(
 
     def edit(connection: Connection) -> None:
         one, article = _named(connection, site, name, edited)
-        if one.retracted_at is None:
+        if one.retraction is None:
+            require_no_draft(one, article)
             raise SettingsError(f"{article.title!r} was not withdrawn: there is nothing to take back")
+        if one.draft is not None:
+            corrections.drop_reason(connection, one.seq)
+            return
         at = one.published_at if article.published > now else _free(connection, one, now)
         corrections.reinstate(connection, one.seq, at)
         file_articles(connection, site, [Filed(seq=one.seq, record=article, changed_at=at)], [one.seq])
@@ -160,8 +164,9 @@ def _named(connection: Connection, site: Site, name: str, edited: Edited) -> tup
 
 
 def _standing(connection: Connection, site: Site, name: str, now: datetime, edited: Edited) -> tuple[Stored, Article]:
-    """Return an article that is out and was not withdrawn."""
+    """Return an article that is published."""
     one, article = _named(connection, site, name, edited)
+    require_no_draft(one, article)
     if one.retracted_at is not None:
         raise SettingsError(f"{article.title!r} was withdrawn; 'publish retract --undo' takes that back")
     if article.published > now:

@@ -15,7 +15,7 @@ from datetime import datetime, time
 from zoneinfo import ZoneInfo
 
 from publisher.cadence import localise
-from publisher.ingest import Found
+from publisher.ingest import DraftRecord, Found
 from publisher.markup import slugify
 from publisher.model import Record
 from publisher.store.articles import Stored
@@ -26,14 +26,14 @@ __all__ = ["asked_instant", "content_hash", "keys_of", "mint_id", "mint_path", "
 _URI_ID = re.compile(r"(?:urn:uuid:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|tag:[^\s\"<>]{3,200})", re.IGNORECASE)
 
 
-def keys_of(found: Found, name: str) -> tuple[str, ...]:
+def keys_of(found: Found | DraftRecord, name: str) -> tuple[str, ...]:
     """Return the keys that a record is known by, the most trusted first.
 
     Args:
         found: the record.
         name: its file, relative to articles/.
     """
-    record = found.record
+    record = found.record if isinstance(found, Found) else found
     return tuple(
         key
         for key in (

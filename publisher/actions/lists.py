@@ -98,7 +98,9 @@ def stage_lists(
     news = store.published_since(connection, seconds - int(_NEWS_AGE.total_seconds()), seconds, _NEWS_MOST)
     templates = [source_hash(site.templates_dir, f"feeds/{name}") for name in ("index.html.j2", "gone.html.j2")]
     withdrawn = corrections.retractions(connection)
-    seen = f"{fingerprint} {' '.join(templates)} {news} {[(one.seq, one.retracted_at) for one in withdrawn]}"
+    seen = (
+        f"{fingerprint} {' '.join(templates)} {news} {[(one.seq, one.retracted_at, one.reason) for one in withdrawn]}"
+    )
     revision = hashlib.sha256(seen.encode()).hexdigest()
     kept = table.staged_files(connection, _INDEX)
     intact = bool(kept) and all(
@@ -242,8 +244,9 @@ def _withdrawn_files(
         if path is not None:
             page = partial(
                 render_gone,
-                title=record["title"],
-                reason=one.reason,
+                # A draft is not published, and neither is its title.
+                title=record["title"] if one.reason is not None else "",
+                reason=one.reason or "",
                 when=stone.when,
                 site_title=site.title,
                 base_url=site.base_url,

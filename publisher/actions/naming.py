@@ -8,12 +8,12 @@ from publisher.config import Site
 from publisher.errors import SettingsError
 from publisher.model import Article
 from publisher.store import articles as store
-from publisher.store import corrections, issues
+from publisher.store import corrections, drafts, issues
 from publisher.store.articles import Stored
 from publisher.store.corrections import Named
 from publisher.store.issues import IssueRow
 
-__all__ = ["named_article", "named_issue"]
+__all__ = ["named_article", "named_issue", "require_no_draft"]
 
 
 def named_article(connection: Connection, site: Site, name: str) -> tuple[Stored, Article]:
@@ -24,6 +24,7 @@ def named_article(connection: Connection, site: Site, name: str) -> tuple[Stored
     """
     found = corrections.find_articles(connection, name.strip(), site.base_url)
     if not found:
+        _refuse_draft(connection, site, name.strip())
         raise SettingsError(
             f"no article is called {name!r}; name it by its id, its address, its file in "
             f"{site.paths.articles}/ or the last part of its path"
@@ -33,6 +34,23 @@ def named_article(connection: Connection, site: Site, name: str) -> tuple[Stored
     seq = found[0].seq
     article = store.articles_by_seq(connection, [seq], site.base_url, site.tz)[seq]
     return store.stored(connection, [seq])[seq], article
+
+
+def require_no_draft(one: Stored, article: Article) -> None:
+    """Let an article pass whose record is no draft.
+
+    Raises:
+        SettingsError: it is one; the message names the file and what says so.
+    """
+    if one.draft is not None:
+        raise SettingsError(f"{article.title!r} is a draft: {one.source}: {one.draft}. Publish it there first.")
+
+
+def _refuse_draft(connection: Connection, site: Site, name: str) -> None:
+    file = name.removeprefix("./").removeprefix(f"{site.paths.articles}/")
+    for one in drafts.drafts(connection):
+        if one.where == file or one.where.rpartition(".")[0] == file:
+            raise SettingsError(f"{one.where} is a draft: {one.statement}. Publish it there first.")
 
 
 def _choices(found: list[Named]) -> str:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from publisher.actions.naming import named_article
+from publisher.actions.naming import named_article, require_no_draft
 from publisher.actions.publish import publish
 from publisher.actions.report import Progress, silent
 from publisher.config import Site
@@ -100,6 +100,7 @@ def _prepared(site: Site, digest: str) -> Prepared:
 def _lead(connection: Connection, site: Site, digest: str, name: str) -> int:
     """Return the arrival number of the article that is to lead, which waits for the digest from now on."""
     one, article = named_article(connection, site, name)
+    require_no_draft(one, article)
     if one.retracted_at is not None:
         raise SettingsError(f"{article.title!r} was withdrawn; 'publish retract --undo' takes that back")
     if not issues.not_yet_carried(connection, [(digest, one.seq)]):

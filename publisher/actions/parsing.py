@@ -7,20 +7,20 @@ from itertools import islice
 from typing import Final
 
 from publisher.config import Site
-from publisher.ingest import STREAMS, Found, Options, Refusal, iterate_file, read_files, suffix_of
+from publisher.ingest import STREAMS, Options, Parsed, iterate_file, read_files, suffix_of
 from publisher.parallel import Workers
 
-__all__ = ["parse_files", "parsing_rules"]
+__all__ = ["PARSERS_REVISION", "parse_files", "parsing_rules"]
 
 #: Raise it when a parser reads the same file differently: every file is read again.
-_PARSERS_REVISION: Final = 3
+PARSERS_REVISION: Final = 4
 #: Files, or records of one file, read and stored in one transaction.
 _BATCH: Final = 500
 
 
 def parse_files(
     site: Site, names: Sequence[str], workers: Workers
-) -> Iterator[tuple[Sequence[str], dict[str, list[Found | Refusal]]]]:
+) -> Iterator[tuple[Sequence[str], dict[str, list[Parsed]]]]:
     """Yield (files that are thereby read, name → records), a batch at a time.
 
     Files of one record come many to a batch; a file of many records comes in several, and is read
@@ -48,4 +48,4 @@ def parse_files(
 
 def parsing_rules(site: Site) -> str:
     """Return what decides how a file is read: other rules, and every file is read again."""
-    return f"{_PARSERS_REVISION} {site.zone} {site.ingest.model_dump_json()}"
+    return f"{PARSERS_REVISION} {site.zone} {site.ingest.model_dump_json()}"

@@ -106,6 +106,10 @@ class PublishReport:
     files_read: int = 0
     new: int = 0
     edited: int = 0
+    #: How many published articles became drafts in this run.
+    withdrawn: int = 0
+    #: How many drafts articles/ holds.
+    drafts: int = 0
     #: Everything that lies set aside, from this run and from earlier ones.
     refused: list[Problem] = field(default_factory=list)
     #: What was mended or guessed in this run.
@@ -130,7 +134,15 @@ class PublishReport:
     @property
     def changed(self) -> bool:
         """Tell whether anything that readers or editors can see is different now."""
-        return bool(self.new or self.edited or self.feeds_changed or self.feeds_removed or self.issues or self.restaged)
+        return bool(
+            self.new
+            or self.edited
+            or self.withdrawn
+            or self.feeds_changed
+            or self.feeds_removed
+            or self.issues
+            or self.restaged
+        )
 
     @property
     def exit_status(self) -> int:
@@ -144,7 +156,13 @@ class PublishReport:
             "at": self.at,
             "dry_run": self.dry_run,
             "changed": self.changed,
-            "records": {"files_read": self.files_read, "new": self.new, "edited": self.edited},
+            "records": {
+                "files_read": self.files_read,
+                "new": self.new,
+                "edited": self.edited,
+                "withdrawn": self.withdrawn,
+                "drafts": self.drafts,
+            },
             "refused": [{"where": one.where, "reason": one.reason} for one in self.refused],
             "warnings": [{"where": one.where, "reason": one.reason} for one in self.warnings],
             "feeds": {"files": self.feed_files, "changed": self.feeds_changed, "removed": self.feeds_removed},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -10,13 +10,15 @@ from sqlalchemy import Connection
 
 from publisher.actions.outbox import row_dict
 from publisher.actions.runners import living_runners
+from publisher.actions.upgrade import PublishedDraft, published_drafts
 from publisher.cadence import next_slot
 from publisher.config import Site
 from publisher.model import DeliveryState
-from publisher.store import announcements, corrections, deliveries, issues, slots, sources, subscribers
+from publisher.store import announcements, corrections, deliveries, drafts, issues, slots, sources, subscribers
 from publisher.store import articles as store
 from publisher.store import feeds as table
 from publisher.store.database import Database
+from publisher.store.drafts import Draft
 from publisher.store.issues import IssueRow
 from publisher.store.slots import SlotRun
 from publisher.store.sources import Problem
@@ -44,8 +46,12 @@ class Status:
     """The state of a site."""
 
     articles: int
-    #: Articles that were withdrawn.
+    #: Articles that editors withdrew.
     withdrawn: int
+    #: Records of articles/ that are not published, by file.
+    drafts: tuple[Draft, ...]
+    #: Published articles that the next run withdraws, because a newer publisher reads their records as drafts.
+    published_drafts: tuple[PublishedDraft, ...]
     files: int
     feeds: int
     feed_files: int
@@ -73,6 +79,8 @@ class Status:
         return {
             "articles": self.articles,
             "withdrawn": self.withdrawn,
+            "drafts": [asdict(one) for one in self.drafts],
+            "published_drafts": [asdict(one) for one in self.published_drafts],
             "files": self.files,
             "feeds": {
                 "count": self.feeds,
@@ -148,7 +156,9 @@ def status(site: Site, now: datetime) -> Status:
             )
         return Status(
             articles=store.count(connection),
-            withdrawn=len(corrections.retractions(connection)),
+            withdrawn=sum(one.reason is not None for one in corrections.retractions(connection)),
+            drafts=tuple(drafts.drafts(connection)),
+            published_drafts=tuple(published_drafts(connection, site, now)),
             files=sources.source_count(connection),
             feeds=len(table.feed_rows(connection)),
             feed_files=table.count_staged(connection, "feeds"),

@@ -73,10 +73,14 @@ def summary(site: Site, report: PublishReport, folder: Path) -> list[str]:
 
 
 def _articles(site: Site, report: PublishReport) -> list[str]:
+    drafts = f", {in_words(report.drafts, 'draft')}" if report.drafts else ""
     if not report.files_read:
-        return [f"  {site.paths.articles}/  nothing new to read"]
-    counts = f"{report.new:,} new, {report.edited:,} edited"
-    return [f"  {site.paths.articles}/  {in_words(report.files_read, 'file')} read: {counts}"]
+        return [f"  {site.paths.articles}/  nothing new to read{drafts}"]
+    counts = f"{report.new:,} new, {report.edited:,} edited{drafts}"
+    lines = [f"  {site.paths.articles}/  {in_words(report.files_read, 'file')} read: {counts}"]
+    if report.withdrawn:
+        lines.append(f"             {in_words(report.withdrawn, 'article')} withdrawn: a draft now")
+    return lines
 
 
 def _feeds(site: Site, report: PublishReport, folder: Path) -> list[str]:

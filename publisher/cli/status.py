@@ -48,7 +48,8 @@ def lines(site: Site, found: Status) -> list[str]:
         site.title,
         "",
         f"  store    {in_words(found.articles, 'article')} from {in_words(found.files, 'file')}"
-        + (f", {found.withdrawn:,} more withdrawn" if found.withdrawn else ""),
+        + (f", {found.withdrawn:,} more withdrawn" if found.withdrawn else "")
+        + (f", {in_words(len(found.drafts), 'draft')}" if found.drafts else ""),
         f"  feeds/   {in_words(found.feeds, 'feed')} in {in_words(found.feed_files, 'file')}",
     ]
     if found.feeds_due:
@@ -67,10 +68,27 @@ def lines(site: Site, found: Status) -> list[str]:
         shown.append(f"  readers  {found.readers.get('active', 0):,}{gone}")
     shown += _runners(site, found)
     shown += _newest(site, found)
+    shown += _drafts(found)
     for heading, problems in (("Set aside", found.refused), ("Warnings", found.warnings)):
         if problems:
             shown += ["", f"{heading} ({len(problems):,}):"]
             shown += [f"  {one.where}: {one.reason}" for one in problems]
+    return shown
+
+
+def _drafts(found: Status) -> list[str]:
+    shown = []
+    if published := found.published_drafts:
+        count = len(published)
+        words = "says that it is a draft" if count == 1 else "say that they are drafts"
+        shown += [
+            "",
+            f"{in_words(count, 'published article')} {words}; the next run withdraws {'it' if count == 1 else 'them'}:",
+        ]
+        shown += [f"  {one.where}: {one.statement} ({one.title})" for one in published]
+    if found.drafts:
+        shown += ["", f"Drafts ({len(found.drafts):,}):"]
+        shown += [f"  {one.where}: {one.statement}" for one in found.drafts]
     return shown
 
 

@@ -1,11 +1,14 @@
-"""Files → records. One table, :data:`READERS`, says which suffix is read by which function."""
+"""Parse files into records. The table :data:`READERS` maps a suffix to its parser."""
 
+from publisher.ingest.publication import is_in_drafts_folder
 from publisher.ingest.readers import (
     ASIDE,
     READERS,
     STREAMS,
+    DraftRecord,
     Found,
     Options,
+    Parsed,
     Refusal,
     iterate_file,
     read_file,
@@ -19,11 +22,14 @@ __all__ = [
     "BUCKETS",
     "READERS",
     "STREAMS",
+    "DraftRecord",
     "Found",
     "Listing",
     "Options",
+    "Parsed",
     "Refusal",
     "bucket_of",
+    "is_in_drafts_folder",
     "iterate_file",
     "read_file",
     "read_files",

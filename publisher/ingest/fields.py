@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Final
 
 from publisher.errors import RecordRefused
 from publisher.ingest.dates import localised, parse_date
 from publisher.ingest.files import measured
-from publisher.ingest.result import Options, PlainScalar, whole_number
+from publisher.ingest.publication import parse_publication, without_states
+from publisher.ingest.result import DraftRecord, Found, Options, PlainScalar, whole_number
 from publisher.markup import clean_characters, one_line, paragraphs_to_html, safe_url, sanitise
 from publisher.media import media_type
 from publisher.model import Author, Enclosure, Image, Record
 
-__all__ = ["BODY_FORMATS", "build_record"]
+__all__ = ["BODY_FORMATS", "build_record", "parse_record"]
 
 #: How a body may be written.
 BODY_FORMATS: Final = ("html", "markdown", "text")
@@ -26,7 +27,7 @@ _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "url": ("url", "link", "canonical_url"),
     "slug": ("slug",),
     "title": ("title", "headline"),
-    "date": ("date", "published", "date_published"),
+    "date": ("date", "published", "date_published", "publish"),
     "updated": ("updated", "date_modified"),
     "dek": ("dek", "summary", "description", "subtitle"),
     "body": ("body", "content_html", "content"),
@@ -59,7 +60,7 @@ class _Fields:
 
     def __init__(self, raw: Mapping[str, Any], where: str) -> None:
         self.where = where
-        self.raw = raw
+        self.raw = without_states(raw)
         self.dropped = 0
         self.replaced = 0
 
@@ -114,6 +115,65 @@ class _Fields:
         if self.replaced:
             found.append(f"replaced {self.replaced} lone surrogate(s)")
         return found
+
+
+def parse_record(
+    raw: Mapping[str, Any],
+    where: str,
+    options: Options,
+    *,
+    body: str | None = None,
+    body_format: str = "html",
+    warnings: Sequence[str] = (),
+    one_of_many: bool = False,
+) -> Found | DraftRecord:
+    """Return the record of these fields, or the draft that they say it is.
+
+    A draft needs no title, date or identifier.
+
+    Args:
+        raw: as for :func:`build_record`, and ``where``, ``options``, ``body`` and ``body_format`` too.
+        warnings: what was said of the file before its fields were known.
+        one_of_many: whether the file may hold several records.
+
+    Raises:
+        RecordRefused: see :func:`build_record`.
+    """
+    publication = parse_publication(raw, lambda text: _names_date(text, options))
+    if publication.draft:
+        try:
+            record, _ = build_record(raw, where, options, body=body, body_format=body_format)
+        except Exception:
+            # Whatever is wrong with it, it is a draft: one that was published has to be withdrawn.
+            record = None
+        fields = _Fields(raw, where)
+        return DraftRecord(
+            where=where,
+            statement=publication.draft,
+            warnings=(*warnings, *publication.warnings),
+            one_of_many=one_of_many,
+            external_id=record.external_id if record else _usable(lambda: _identifier(fields)),
+            url=record.url if record else _usable(lambda: _url(fields, "url", fields.get("url"), [])),
+            record=record,
+        )
+    record, mended = build_record(raw, where, options, body=body, body_format=body_format)
+    return Found(record=record, where=where, warnings=(*warnings, *mended), one_of_many=one_of_many)
+
+
+def _names_date(text: str, options: Options) -> bool:
+    try:
+        parse_date(text, options.zone)
+    except ValueError:
+        return False
+    return True
+
+
+def _usable(read: Callable[[], str | None]) -> str | None:
+    """Return what a draft names, or None where it is of a wrong type."""
+    try:
+        return read()
+    except RecordRefused:
+        return None
 
 
 def build_record(

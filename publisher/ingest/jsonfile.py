@@ -9,8 +9,8 @@ from typing import Any, BinaryIO, Final
 
 from publisher.errors import RecordRefused
 from publisher.ingest.decode import decode, read_text
-from publisher.ingest.fields import build_record
-from publisher.ingest.result import Found, Options, Refusal, unparsable
+from publisher.ingest.fields import parse_record
+from publisher.ingest.result import DraftRecord, Found, Options, Parsed, Refusal, unparsable
 
 __all__ = ["MAX_DEPTH", "MAX_FILE_VALUES", "MAX_VALUES", "read_json", "read_json_lines"]
 
@@ -80,19 +80,19 @@ def _check_size(record: Mapping[str, Any], where: str) -> None:
     raise RecordRefused(where, f"not usable JSON: nested too deep, more than {MAX_DEPTH} levels")
 
 
-def _record(value: Any, where: str, options: Options, warnings: list[str], *, one_of_many: bool) -> Found:
+def _record(value: Any, where: str, options: Options, warnings: list[str], *, one_of_many: bool) -> Found | DraftRecord:
     if not isinstance(value, Mapping):
         raise RecordRefused(where, "a record must be a JSON object")
     _check_size(value, where)
-    record, mended = build_record(value, where, options)
-    if one_of_many and not (record.external_id or record.url):
+    parsed = parse_record(value, where, options, warnings=warnings, one_of_many=one_of_many)
+    if isinstance(parsed, Found) and one_of_many and not (parsed.record.external_id or parsed.record.url):
         raise RecordRefused(
             where, "needs an id or a url: in a file of several records nothing else tells an edit from a new article"
         )
-    return Found(record=record, where=where, warnings=(*warnings, *mended), one_of_many=one_of_many)
+    return parsed
 
 
-def read_json(stream: BinaryIO, where: str, options: Options) -> Iterator[Found | Refusal]:
+def read_json(stream: BinaryIO, where: str, options: Options) -> Iterator[Parsed]:
     """Yield the record of a JSON object, or the records of a list.
 
     Raises:
@@ -112,7 +112,7 @@ def read_json(stream: BinaryIO, where: str, options: Options) -> Iterator[Found 
             yield unparsable(f"{where}[{number}]", error)
 
 
-def read_json_lines(stream: BinaryIO, where: str, options: Options) -> Iterator[Found | Refusal]:
+def read_json_lines(stream: BinaryIO, where: str, options: Options) -> Iterator[Parsed]:
     """Yield the records of a JSON Lines file, one line in memory at a time."""
     number = 0
     while line := stream.readline(options.max_bytes + 1):

@@ -7,8 +7,8 @@ from functools import lru_cache
 from typing import Any, BinaryIO
 
 from publisher.ingest.decode import read_text
-from publisher.ingest.fields import build_record
-from publisher.ingest.result import Found, Options
+from publisher.ingest.fields import parse_record
+from publisher.ingest.result import DraftRecord, Found, Options
 
 __all__ = ["markdown_to_html", "read_markdown"]
 
@@ -26,7 +26,7 @@ def markdown_to_html(text: str) -> str:
     return html
 
 
-def read_markdown(stream: BinaryIO, where: str, options: Options) -> Iterator[Found]:
+def read_markdown(stream: BinaryIO, where: str, options: Options) -> Iterator[Found | DraftRecord]:
     """Yield the one record of a Markdown file. A first ``# Heading`` stands in for a missing title.
 
     Raises:
@@ -41,8 +41,7 @@ def read_markdown(stream: BinaryIO, where: str, options: Options) -> Iterator[Fo
     heading = None if fields.get("title") or fields.get("headline") else _first_heading(body)
     if heading is not None:
         fields["title"], body = heading
-    record, mended = build_record(fields, where, options, body=body, body_format="markdown")
-    yield Found(record=record, where=where, warnings=(*warnings, *mended))
+    yield parse_record(fields, where, options, body=body, body_format="markdown", warnings=warnings)
 
 
 def _first_heading(body: str) -> tuple[str, str] | None:

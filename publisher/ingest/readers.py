@@ -11,15 +11,18 @@ from typing import BinaryIO, Final
 from publisher.errors import RecordRefused
 from publisher.ingest.jsonfile import read_json, read_json_lines
 from publisher.ingest.markdown import read_markdown
-from publisher.ingest.result import Found, Options, Refusal, unparsable
+from publisher.ingest.publication import DRAFTS_FOLDER, is_in_drafts_folder
+from publisher.ingest.result import DraftRecord, Found, Options, Parsed, Refusal, unparsable
 from publisher.ingest.text import read_text_export
 
 __all__ = [
     "ASIDE",
     "READERS",
     "STREAMS",
+    "DraftRecord",
     "Found",
     "Options",
+    "Parsed",
     "Reader",
     "Refusal",
     "iterate_file",
@@ -28,7 +31,7 @@ __all__ = [
     "suffix_of",
 ]
 
-Reader = Callable[[BinaryIO, str, Options], Iterator[Found | Refusal]]
+Reader = Callable[[BinaryIO, str, Options], Iterator[Parsed]]
 
 #: Suffix → the function that reads it.
 READERS: Final[Mapping[str, Reader]] = {
@@ -70,24 +73,25 @@ ASIDE: Final = frozenset(
 )
 
 
-def read_files(job: tuple[Path, Sequence[str], Options]) -> dict[str, list[Found | Refusal]]:
+def read_files(job: tuple[Path, Sequence[str], Options]) -> dict[str, list[Parsed]]:
     """Return name → what the file holds, for (root, names, options)."""
     root, names, options = job
     return {name: read_file(root, name, options) for name in names}
 
 
-def read_file(root: Path, name: str, options: Options) -> list[Found | Refusal]:
+def read_file(root: Path, name: str, options: Options) -> list[Parsed]:
     """Return what the file ``name``, relative to ``root``, holds. Never raises for bad input."""
     return list(iterate_file(root, name, options))
 
 
-def iterate_file(root: Path, name: str, options: Options) -> Iterator[Found | Refusal]:
+def iterate_file(root: Path, name: str, options: Options) -> Iterator[Parsed]:
     """Yield what the file ``name``, relative to ``root``, holds. Never raises for bad input.
 
     A link that leads out of ``root``, and anything that is no regular file, is refused: an
     article must not be able to publish the server's own files.
     """
     path = f"{root}/{name}"
+    is_draft = is_in_drafts_folder(name)
     try:
         reader = READERS.get(suffix_of(name))
         if reader is None:
@@ -102,14 +106,34 @@ def iterate_file(root: Path, name: str, options: Options) -> Iterator[Found | Re
         with os.fdopen(handle, "rb") as stream:
             if not stat.S_ISREG(os.fstat(handle).st_mode):
                 raise RecordRefused(name, "not a regular file")
-            yield from reader(stream, name, options)
+            records = reader(stream, name, options)
+            yield from map(_as_draft, records) if is_draft else records
     except RecordRefused as refusal:
-        yield Refusal(where=refusal.where, reason=refusal.reason)
+        refused = Refusal(where=refusal.where, reason=refusal.reason)
+        yield _as_draft(refused) if is_draft else refused
     except OSError as error:
         yield Refusal(where=name, reason=f"cannot be read: {error.strerror}")
     except Exception as error:
         # A parser's fault is a fault of this file only: the other files are published.
-        yield unparsable(name, error)
+        failed = unparsable(name, error)
+        yield _as_draft(failed) if is_draft else failed
+
+
+def _as_draft(parsed: Parsed) -> DraftRecord:
+    """Return a record of a drafts folder as a draft, whatever it says itself, or whatever it lacks."""
+    if isinstance(parsed, DraftRecord):
+        return parsed
+    if isinstance(parsed, Refusal):
+        return DraftRecord(where=parsed.where, statement=DRAFTS_FOLDER)
+    record = parsed.record
+    return DraftRecord(
+        where=parsed.where,
+        statement=DRAFTS_FOLDER,
+        one_of_many=parsed.one_of_many,
+        external_id=record.external_id,
+        url=record.url,
+        record=record,
+    )
 
 
 def suffix_of(name: str) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 from zoneinfo import ZoneInfo
 
 from publisher.failures import Failure, describe_failure
 from publisher.model import Record
 
-__all__ = ["Found", "Options", "PlainScalar", "Refusal", "unparsable", "whole_number"]
+__all__ = ["DraftRecord", "Found", "Options", "Parsed", "PlainScalar", "Refusal", "unparsable", "whole_number"]
 
 #: A whole number as YAML 1.1 writes it, base 60 left out (https://yaml.org/type/int.html).
 _WHOLE_NUMBER: Final = re.compile(
@@ -64,6 +64,24 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DraftRecord:
+    """A record that says that it is not published, or that lies in a drafts folder."""
+
+    #: The file, relative to articles/, with ``:line`` where it holds several records.
+    where: str
+    #: What says so, as in ``draft: true``.
+    statement: str
+    warnings: tuple[str, ...] = ()
+    #: True where the file may hold several records, so that its name identifies none of them.
+    one_of_many: bool = False
+    #: The identifiers that the record names, as in ``Record``.
+    external_id: str | None = None
+    url: str | None = None
+    #: The record, where its other fields are complete. It only tells which article this is.
+    record: Record | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
     """Something that cannot become an article."""
 
@@ -71,6 +89,10 @@ class Refusal:
     reason: str
     #: The error, where nobody expected it.
     failure: Failure | None = None
+
+
+#: What a parser yields for each record.
+Parsed: TypeAlias = Found | DraftRecord | Refusal
 
 
 def unparsable(where: str, error: Exception) -> Refusal:

@@ -143,7 +143,7 @@ def render_gone(
     """Return the page that stands at the address of an article that was withdrawn.
 
     Args:
-        title: the article's.
+        title: the article's; empty to name neither it nor a reason.
         reason: why it was withdrawn, plain text.
         when: on the newsroom's clock.
         site_title: the site's title.

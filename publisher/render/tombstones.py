@@ -25,7 +25,8 @@ class Tombstone:
     #: The entry's id.
     ref: str
     when: datetime
-    reason: str
+    #: For everybody to read; None where none is given.
+    reason: str | None
 
 
 def render_tombstones(
@@ -69,6 +70,7 @@ def render_tombstones(
         etree.SubElement(feed, f"{{{_ATOM}}}link", rel="hub", href=hub)
     for stone in stones:
         deleted = etree.SubElement(feed, f"{{{_TOMBSTONES}}}deleted-entry", ref=stone.ref, when=stone.when.isoformat())
-        etree.SubElement(deleted, f"{{{_TOMBSTONES}}}comment").text = stone.reason
+        if stone.reason is not None:
+            etree.SubElement(deleted, f"{{{_TOMBSTONES}}}comment").text = stone.reason
     data: bytes = etree.tostring(feed, xml_declaration=True, encoding="UTF-8", pretty_print=True)
     return data

@@ -35,6 +35,7 @@ __all__ = [
     "next_out",
     "paths_taken",
     "published_since",
+    "recent_free_changes",
     "records_of",
     "seqs_changed_between",
     "set_keys",
@@ -63,6 +64,10 @@ class Stored:
     hash: str
     #: The file it was last read from.
     source: str
+    #: The editor's reason for withdrawing it.
+    retraction: str | None = None
+    #: What in its record says that it is a draft.
+    draft: str | None = None
 
 
 def articles_by_seq(connection: Connection, seqs: Collection[int], base_url: str, zone: ZoneInfo) -> dict[int, Article]:
@@ -90,7 +95,7 @@ def last_seq(connection: Connection) -> int:
 
 
 def count(connection: Connection) -> int:
-    """Return how many articles stand: those that came, without those that were withdrawn."""
+    """Return how many articles are published: without those that were withdrawn or became drafts."""
     query = select(func.count()).select_from(article).where(article.c.retracted_at.is_(None))
     return int(connection.execute(query).scalar_one())
 
@@ -144,6 +149,8 @@ _STORED: Final = (
     article.c.retracted_at,
     article.c.hash,
     article.c.source,
+    article.c.retraction,
+    article.c.draft,
 )
 
 
@@ -255,6 +262,19 @@ def last_free_change(connection: Connection, after: int, now: int) -> int | None
     return None
 
 
+def recent_free_changes(connection: Connection, count: int, now: int) -> list[int]:
+    """Return the last ``count`` free instants up to ``now``, the latest first."""
+    found: list[int] = []
+    end, window = now, count + 100
+    while len(found) < count:
+        taken = set[int]()
+        for column in (article.c.published_at, article.c.changed_at):
+            taken.update(connection.execute(select(column).where(column <= end, column > end - window)).scalars())
+        found += [instant for instant in range(end, end - window, -1) if instant not in taken]
+        end -= window
+    return found[:count]
+
+
 def _instants_taken(connection: Connection, instants: Iterable[int]) -> set[int]:
     taken: set[int] = set()
     for page in pages(instants):
@@ -313,7 +333,7 @@ def records_of(connection: Connection, seqs: Iterable[int]) -> dict[int, Record]
 
 
 def at_path(connection: Connection, path: str, now: int) -> int | None:
-    """Return the article whose address has this path; None where none has, it is not out or was withdrawn."""
+    """Return the published article whose address has this path, or None."""
     query = select(article.c.seq).where(
         article.c.path == path, article.c.published_at <= now, article.c.retracted_at.is_(None)
     )

@@ -1,22 +1,26 @@
-"""Corrections and withdrawals: what editors took back or put right after an article was out."""
+"""Corrections and withdrawals of published articles."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from urllib.parse import unquote
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from publisher.markup import url_path
+from publisher.model import DeliveryState
 from publisher.store.bulk import pages
+from publisher.store.readers import delivery
 from publisher.store.schema import article, article_key, correction, issue, issue_article, pending, preparation
 
 __all__ = [
     "Named",
     "Retraction",
     "add_correction",
+    "drop_reason",
     "find_articles",
+    "hold_issues",
     "issues_carrying",
     "last_corrections",
     "reinstate",
@@ -43,7 +47,8 @@ class Retraction:
     seq: int
     id: str
     retracted_at: int
-    reason: str
+    #: The editor's; None where the record became a draft.
+    reason: str | None
     #: The record without its body, JSON.
     record: str
     path: str
@@ -96,10 +101,25 @@ def last_corrections(connection: Connection, seqs: Collection[int]) -> dict[int,
 
 
 def retract(connection: Connection, seq: int, at: int, reason: str) -> None:
-    """Withdraw an article; it waits for no digest any more, and leads no issue."""
+    """Withdraw an article with a reason for everybody to read; it waits for no digest, and leads no issue."""
     connection.execute(update(article).where(article.c.seq == seq).values(retracted_at=at, retraction=reason))
     connection.execute(delete(pending).where(pending.c.article_seq == seq))
     connection.execute(update(preparation).where(preparation.c.lead_seq == seq).values(lead_seq=None))
+    hold_issues(connection, [seq])
+
+
+def hold_issues(connection: Connection, seqs: Iterable[int]) -> None:
+    """Hold back issues that carry the articles and are still to be sent to somebody.
+
+    A reason that an editor gave before, for sending an issue in spite of errors, was not given for this.
+    """
+    for some in pages(seqs):
+        carrying = select(issue_article.c.issue_id).where(issue_article.c.article_seq.in_(some))
+        waiting = select(delivery.c.issue_id).where(
+            delivery.c.issue_id.in_(carrying),
+            delivery.c.state.in_([DeliveryState.QUEUED.value, DeliveryState.DEFERRED.value]),
+        )
+        connection.execute(update(issue).where(issue.c.id.in_(waiting)).values(forced=None))
 
 
 def reinstate(connection: Connection, seq: int, at: int) -> None:
@@ -108,8 +128,16 @@ def reinstate(connection: Connection, seq: int, at: int) -> None:
     connection.execute(update(article).where(article.c.seq == seq).values(values))
 
 
+def drop_reason(connection: Connection, seq: int) -> None:
+    """Take an editor's withdrawal back from an article that is a draft: it stays withdrawn, without a reason."""
+    connection.execute(update(article).where(article.c.seq == seq).values(retraction=None))
+
+
 def retractions(connection: Connection) -> list[Retraction]:
-    """Return the articles that were withdrawn, the last one first."""
+    """Return the articles that were withdrawn, the last one first.
+
+    An article that became a draft after it was published is among them, without a reason.
+    """
     query = (
         select(
             article.c.seq,
@@ -119,7 +147,10 @@ def retractions(connection: Connection) -> list[Retraction]:
             article.c.record,
             article.c.path,
         )
-        .where(article.c.retracted_at.is_not(None))
+        .where(
+            article.c.retracted_at.is_not(None),
+            article.c.retraction.is_not(None) | (article.c.published_at <= article.c.retracted_at),
+        )
         .order_by(article.c.retracted_at.desc(), article.c.seq.desc())
     )
     return [Retraction(**row) for row in connection.execute(query).mappings()]

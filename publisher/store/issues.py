@@ -118,7 +118,7 @@ def pending_articles(connection: Connection, slug: str, now: int) -> dict[int, b
     query = (
         select(pending.c.article_seq, pending.c.carried_over)
         .join(article, article.c.seq == pending.c.article_seq)
-        .where(pending.c.digest == slug, article.c.published_at <= now)
+        .where(pending.c.digest == slug, article.c.published_at <= now, article.c.retracted_at.is_(None))
     )
     return dict(iter(connection.execute(query)))
 

@@ -71,7 +71,11 @@ def amended(connection: Connection, digest: str, now: int, without: Collection[i
         .where(correction.c.corrected_at > since, correction.c.corrected_at <= now)
     )
     withdrawn = select(article.c.seq, article.c.retracted_at, article.c.retraction).where(
-        article.c.seq.in_(carried), article.c.retracted_at > since, article.c.retracted_at <= now
+        article.c.seq.in_(carried),
+        article.c.retracted_at > since,
+        article.c.retracted_at <= now,
+        # An article that became a draft is withdrawn without a notice.
+        article.c.retraction.is_not(None),
     )
     found = [
         Amended(seq=seq, at=at, note=note, withdrawn=is_withdrawn)

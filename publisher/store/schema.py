@@ -31,6 +31,8 @@ __all__ = [
     "digest",
     "dirty",
     "dirty_page",
+    "draft",
+    "draft_key",
     "entry",
     "facet",
     "feed",
@@ -51,7 +53,7 @@ __all__ = [
 ]
 
 #: The newest migration. A database that says otherwise is upgraded, or refused if it is newer.
-REVISION: Final = "0006"
+REVISION: Final = "0007"
 
 #: Slots that somebody has in hand, or is to take.
 _OPEN: Final = "state IN ('due', 'running')"
@@ -115,9 +117,33 @@ article = Table(
     Column("source", Text, nullable=False),
     #: The change that the record asks for by its own ``updated``; NULL for none.
     Column("updated_at", BigInteger),
-    #: When it was withdrawn, and why; NULL as long as it stands.
+    #: When it was withdrawn, by an editor or because its record became a draft; NULL while it is published.
     Column("retracted_at", BigInteger, index=True),
+    #: The editor's reason, for everybody to read; NULL where only the record says that it is a draft.
     Column("retraction", Text),
+    #: What in its record says that it is a draft, as in ``draft: true``; NULL where nothing does.
+    Column("draft", Text),
+    #: When its record was first read, as a draft too; NULL where it was read before this was stored.
+    Column("first_read_at", BigInteger),
+)
+
+#: Records of articles/ that are drafts, by file.
+draft = Table(
+    "draft",
+    metadata,
+    Column("name", Text, ForeignKey("source.name", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("location", Text, nullable=False),
+    #: What says so, as in ``draft: true``.
+    Column("statement", Text, nullable=False),
+)
+
+#: When the record of a draft that was never published was first read, by each key of ``article_key``.
+draft_key = Table(
+    "draft_key",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("first_read_at", BigInteger, nullable=False),
 )
 
 #: What was put right in an article, for its readers to see.
@@ -186,11 +212,13 @@ feed = Table(
     Column("latest", Text, nullable=False),
 )
 
-#: Feeds that are to be staged again. Written with the change itself, taken off after staging.
+#: Feeds that are to be staged again. Written with the change itself, deleted after staging.
 dirty = Table(
     "dirty",
     metadata,
     Column("facet_id", Integer, ForeignKey("facet.id"), primary_key=True, autoincrement=False),
+    #: True where only old articles were added, of which hubs are not notified.
+    Column("is_quiet", Boolean, nullable=False, server_default=false()),
 )
 
 #: Which archive page of a facet an article stands on, for ever; NULL until a page is full.
@@ -255,6 +283,8 @@ pending = Table(
     Column("digest", Text, ForeignKey("digest.slug"), primary_key=True),
     Column("article_seq", Integer, ForeignKey("article.seq"), primary_key=True),
     Column("carried_over", Boolean, nullable=False),
+    #: True where an editor added it to the next issue by name.
+    Column("is_added", Boolean, nullable=False, server_default=false()),
 )
 
 issue = Table(

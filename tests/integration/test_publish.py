@@ -338,7 +338,7 @@ def test_many_files_are_read_by_workers(kit: SiteKit) -> None:
 
 
 def test_a_file_of_many_records_is_read_a_few_at_a_time(kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
-    from publisher.actions import ingest, parsing
+    from publisher.actions import article_batch, parsing
 
     monkeypatch.setattr(parsing, "_BATCH", 10)
     records = [{"id": n, "title": f"T{n}", "date": "2026-11-01", "tags": ["t"]} for n in range(40)]
@@ -353,7 +353,7 @@ def test_a_file_of_many_records_is_read_a_few_at_a_time(kit: SiteKit, monkeypatc
     assert len(titles(kit)) == 38
     assert kit.publish().refused == report.refused
 
-    real, calls = ingest._Batch.store, 0
+    real, calls = article_batch.ArticleBatch.store, 0
 
     def failing(self: Any, results: Any) -> Any:
         nonlocal calls
@@ -364,7 +364,7 @@ def test_a_file_of_many_records_is_read_a_few_at_a_time(kit: SiteKit, monkeypatc
 
     kit.write("many.jsonl", "\n".join(json.dumps({**one, "title": "Edited"}) for one in records))
     with monkeypatch.context() as patch:
-        patch.setattr(ingest._Batch, "store", failing)
+        patch.setattr(article_batch.ArticleBatch, "store", failing)
         with pytest.raises(KeyboardInterrupt):
             kit.publish()
     report = kit.publish()
@@ -402,7 +402,7 @@ def test_a_disk_that_is_full_loses_nothing(kit: SiteKit, folder: str, monkeypatc
     assert titles(kit) == ["One"] and issues(kit) == [["One"]]
 
 
-STEPS = ["_store_drafts", "stage_feed", "_make_issue", "put"]
+STEPS = ["_store_incoming", "stage_feed", "_make_issue", "put"]
 
 
 @pytest.mark.parametrize("nth", [1, 2, 5])
@@ -410,7 +410,7 @@ STEPS = ["_store_drafts", "stage_feed", "_make_issue", "put"]
 def test_a_failure_at_any_step_is_mended_by_the_next_run(
     make_kit: Callable[[str], SiteKit], monkeypatch: pytest.MonkeyPatch, step: str, nth: int
 ) -> None:
-    from publisher.actions import digests, ingest
+    from publisher.actions import article_batch, digests
     from publisher.stage import Stage
 
     kits = [make_kit("whole"), make_kit("broken")]
@@ -419,7 +419,7 @@ def test_a_failure_at_any_step_is_mended_by_the_next_run(
             kit.article(f"{number}.md", title=str(number), tags=f"[t{number % 2}]")
     kits[0].publish()
     owner: Any = {
-        "_store_drafts": ingest._Batch,
+        "_store_incoming": article_batch.ArticleBatch,
         "stage_feed": feeds_action._Work,
         "_make_issue": digests,
         "put": Stage,

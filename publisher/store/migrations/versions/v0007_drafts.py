@@ -1,0 +1,33 @@
+"""Drafts, when records were first read, articles that editors add to an issue."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0007"
+down_revision = "0006"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Add columns and tables. Files are read again by the next run, which finds the drafts."""
+    op.add_column("article", sa.Column("draft", sa.Text(), nullable=True))
+    op.add_column("article", sa.Column("first_read_at", sa.BigInteger(), nullable=True))
+    op.create_table(
+        "draft",
+        sa.Column("name", sa.Text(), sa.ForeignKey("source.name", ondelete="CASCADE"), nullable=False),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("location", sa.Text(), nullable=False),
+        sa.Column("statement", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("name", "number"),
+    )
+    op.create_table(
+        "draft_key",
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("first_read_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("key"),
+    )
+    op.add_column("dirty", sa.Column("is_quiet", sa.Boolean(), server_default=sa.false(), nullable=False))
+    op.add_column("pending", sa.Column("is_added", sa.Boolean(), server_default=sa.false(), nullable=False))

@@ -1,0 +1,28 @@
+"""Which file a file was before it moved into or out of a drafts folder."""
+
+from __future__ import annotations
+
+import pytest
+
+from publisher.actions.moves import Moves
+
+
+@pytest.mark.parametrize(
+    ("gone", "name", "expected"),
+    [
+        (["one.md"], "_drafts/one.md", ["one.md"]),
+        (["_posts/2026-01-05-one.md"], "_drafts/one.md", ["_posts/2026-01-05-one.md"]),
+        (["_drafts/one.md"], "_posts/2026-01-05-one.markdown", ["_drafts/one.md"]),
+        (["a/one.md", "b/one.md"], "a/_drafts/one.md", ["a/one.md"]),
+        (["a/one.md", "b/one.md"], "_drafts/one.md", ["a/one.md", "b/one.md"]),
+        (["boats/index.md", "cars/index.md"], "_drafts/boats/index.md", ["boats/index.md"]),
+        (["cars/index.md"], "_drafts/boats/index.md", ["boats/index.md", "_posts/boats/index.md"]),
+        (["one.md"], "two/one.md", []),
+        (["one.md"], "_drafts/two.md", ["two.md", "_posts/two.md"]),
+        ([], "a/_drafts/b/two.md", ["a/b/two.md", "a/_posts/b/two.md"]),
+        ([], "two.md", []),
+    ],
+)
+def test_the_former_name_of_a_file_is_found(gone: list[str], name: str, expected: list[str]) -> None:
+    """Folders of states, dates and suffixes are passed over; the longest common path wins."""
+    assert Moves(gone).before(name) == expected
