@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gzip
 import http.client
+import itertools
 import os
 import re
 import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -33,12 +35,22 @@ from tests.conftest import NOW, SiteKit
 MODULES = Path("/usr/lib/nginx/modules")
 
 
-def opened(folder: Path) -> Path:
-    """Let another user look into a folder: nginx and Apache, started as root, work as one."""
-    for parent in (folder, *folder.parents):
-        if parent.owner() == Path.home().owner() and parent != Path("/"):
-            parent.chmod(parent.stat().st_mode | 0o055)
-    return folder
+@pytest.fixture(scope="session")
+def open_folder() -> Iterator[Callable[[], Path]]:
+    """Make folders that other users may read: nginx and Apache, started as root, work as one.
+
+    They are not below pytest's temporary folder, which the next session of pytest to start closes to other users.
+    """
+    with tempfile.TemporaryDirectory(prefix="publisher-hosting-", ignore_cleanup_errors=True) as name:
+        Path(name).chmod(0o755)
+        count = itertools.count()
+
+        def make() -> Path:
+            folder = Path(name) / str(next(count))
+            folder.mkdir(mode=0o755)
+            return folder
+
+        yield make
 
 
 def free_port() -> int:
@@ -166,10 +178,10 @@ def installed(server: str) -> bool:
 
 
 @pytest.fixture(scope="module", params=["nginx", "nginx+modules", "caddy", "apache", "publish serve"])
-def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def served(request: pytest.FixtureRequest, open_folder: Callable[[], Path]) -> Iterator[Served]:
     if not installed(request.param):
         pytest.skip(f"{request.param} is not installed")
-    folder = opened(tmp_path_factory.mktemp("hosting"))
+    folder = open_folder()
     port = free_port()
     kit = SiteKit(folder / "site")
     text = (kit.root / "publisher.toml").read_text().replace("https://review.example", f"http://127.0.0.1:{port}")
@@ -356,11 +368,11 @@ def test_the_staged_feeds_are_clean_at_their_address(served: Served) -> None:
 
 
 @pytest.mark.parametrize("server", ["nginx", "caddy", "apache"])
-def test_feeds_may_have_a_host_of_their_own(server: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_feeds_may_have_a_host_of_their_own(server: str, open_folder: Callable[[], Path]) -> None:
     """Both parts in one block here: a test has one host. The line between them is a comment."""
     if not installed(server):
         pytest.skip(f"{server} is not installed")
-    folder = opened(tmp_path_factory.mktemp("own-host"))
+    folder = open_folder()
     port = free_port()
     kit = SiteKit(folder / "site")
     text = (kit.root / "publisher.toml").read_text().replace("https://review.example", f"http://localhost:{port}")
