@@ -72,6 +72,9 @@ def is_invisible(char: str) -> bool:
 
 def strip_invisible(text: str) -> str:
     """Return a text without the invisible characters at its start and end."""
+    text = text.strip()
+    if not text or (text[0].isascii() and text[-1].isascii()):
+        return text
     start, end = 0, len(text)
     while start < end and is_invisible(text[start]):
         start += 1

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from publisher.address import strip_invisible
@@ -22,12 +23,13 @@ from publisher.ingest.consent_words import (
     fold,
     is_active_type,
     is_active_word,
-    is_payment,
+    may_be_departure,
     plain_departure,
+    sells_subscriptions,
 )
 from publisher.model import SubscriptionState
 
-__all__ = ["Consent", "is_consent_column", "printable", "read_consent"]
+__all__ = ["ACTIVE", "Consent", "is_consent_column", "printable", "read_consent"]
 
 _NO: Final = re.compile(
     "false|no|n|f|0|off|none|null|nil|nan|na|n a|not set|no data|never|unchecked|nein|non|niet|nao|falsch|faux|falso"
@@ -48,6 +50,8 @@ _DEEPEST: Final = 4
 _LONGEST: Final = 200
 _LONGEST_SHOWN: Final = 60
 _LONGEST_PLAIN: Final = 40
+#: Words of a reason that name a state.
+_LONGEST_REASON: Final = 3
 
 _UNSUBSCRIBED: Final[Departure] = (SubscriptionState.UNSUBSCRIBED, None)
 _UNCONFIRMED: Final[Departure] = (SubscriptionState.UNCONFIRMED, None)
@@ -71,6 +75,10 @@ class Consent:
     unclear: tuple[tuple[str, str], ...] = ()
 
 
+#: Of a row that has nothing against it.
+ACTIVE: Final = Consent()
+
+
 @dataclass(frozen=True, slots=True)
 class _Verdict:
     column: str
@@ -84,9 +92,9 @@ class _Verdict:
         return _ORDER.index(state), -REASONS.index(reason) if reason else 0
 
 
-def is_consent_column(name: str, *, has_payments: bool) -> bool:
-    """Return whether the values of a column decide; ``has_payments`` as for :func:`column_kind`."""
-    kind, _ = column_kind(name[:_LONGEST], has_payments=has_payments)
+def is_consent_column(name: str, *, is_paid_list: bool) -> bool:
+    """Return whether the values of a column decide; ``is_paid_list`` as for :func:`column_kind`."""
+    kind, _ = column_kind(name[:_LONGEST], is_paid_list=is_paid_list)
     return kind not in (*_UNRELATED, ColumnKind.OTHER_CHANNEL, ColumnKind.CIRCUMSTANCE)
 
 
@@ -102,11 +110,18 @@ def read_consent(cells: Iterable[tuple[str, object]]) -> Consent:
         cells: (column, value) of the row, in the order of the list; a name may occur more than once. Values
             are text, or what JSON has.
     """
-    every = list(cells)
-    has_payments = any(is_payment(name[:_LONGEST]) for name, _ in every)
-    verdicts = [verdict for name, value in every for verdict in _verdicts(name, value, has_payments, 0)]
+    names, values = [], []
+    for name, value in cells:
+        names.append(name)
+        values.append(value)
+    is_paid_list, columns = _columns(tuple(names))
+    verdicts: list[_Verdict] = []
+    for (name, kind, left), value in zip(columns, values, strict=True):
+        if value == "" and kind in _UNRELATED:
+            continue
+        verdicts += _verdicts(name, kind, left, value, is_paid_list, 0)
     if not verdicts:
-        return Consent()
+        return ACTIVE
     safest = max(verdicts, key=lambda verdict: verdict.safety)
     deciding = [verdict for verdict in verdicts if verdict.departure == safest.departure]
     state, reason = safest.departure
@@ -122,14 +137,25 @@ def read_consent(cells: Iterable[tuple[str, object]]) -> Consent:
     )
 
 
-def _verdicts(name: str, value: object, has_payments: bool, depth: int) -> Iterator[_Verdict]:
+_Column = tuple[str, ColumnKind, Departure | None]
+
+
+@lru_cache(maxsize=64)
+def _columns(names: tuple[str, ...]) -> tuple[bool, tuple[_Column, ...]]:
+    """Return whether a list sells subscriptions, and each name with what :func:`column_kind` says of it."""
+    is_paid_list = sells_subscriptions(name[:_LONGEST] for name in names)
+    return is_paid_list, tuple((name, *column_kind(name[:_LONGEST], is_paid_list=is_paid_list)) for name in names)
+
+
+def _verdicts(
+    name: str, kind: ColumnKind, left: Departure | None, value: object, is_paid_list: bool, depth: int
+) -> Iterator[_Verdict]:
     """Yield what a cell says that keeps its subscriber from being active."""
-    kind, left = column_kind(name[:_LONGEST], has_payments=has_payments)
     if kind is ColumnKind.OTHER_CHANNEL:
         return
     if isinstance(value, Mapping | list | tuple):
         if kind in _LOOSE:
-            yield from _nested(name, value, has_payments, depth)
+            yield from _nested(name, value, is_paid_list, depth)
         elif value or left is None:
             yield _Verdict(name, _UNSUBSCRIBED, unclear=str(value)[:_LONGEST_SHOWN])
         return
@@ -137,22 +163,24 @@ def _verdicts(name: str, value: object, has_payments: bool, depth: int) -> Itera
     # A missing status in JSON is written out: it is not a cell that somebody left empty.
     meaning = None if value is None and kind is ColumnKind.STATUS else _meaning(kind, left, text)
     if meaning is None:
-        safe = _UNCONFIRMED if kind is ColumnKind.CONFIRMED else _UNSUBSCRIBED
+        # An empty cell is no yes, and no departure.
+        safe = _UNCONFIRMED if kind is ColumnKind.CONFIRMED or _is_blank(text) else _UNSUBSCRIBED
         yield _Verdict(name, safe, unclear=text[:_LONGEST_SHOWN])
     elif meaning != _ACTIVE:
         yield _Verdict(name, meaning)
 
 
-def _nested(name: str, value: object, has_payments: bool, depth: int) -> Iterator[_Verdict]:
+def _nested(name: str, value: object, is_paid_list: bool, depth: int) -> Iterator[_Verdict]:
     if depth >= _DEEPEST:
         return
     if isinstance(value, Mapping):
         for key, inner in value.items():
-            for verdict in _verdicts(str(key), inner, has_payments, depth + 1):
+            kind, left = column_kind(str(key)[:_LONGEST], is_paid_list=is_paid_list)
+            for verdict in _verdicts(str(key), kind, left, inner, is_paid_list, depth + 1):
                 yield _Verdict(f"{name}.{verdict.column}", verdict.departure, verdict.unclear)
     elif isinstance(value, list | tuple):
         for inner in value:
-            yield from _verdicts(name, inner, has_payments, depth + 1)
+            yield from _verdicts(name, ColumnKind.OTHER, None, inner, is_paid_list, depth + 1)
 
 
 def _text(value: object) -> str:
@@ -173,7 +201,9 @@ def _is_no(text: str) -> bool:
 
 
 def _plain_departure(text: str) -> Departure | None:
-    return plain_departure(text) if 0 < len(text) <= _LONGEST_PLAIN else None
+    if not 0 < len(text) <= _LONGEST_PLAIN or not may_be_departure(text):
+        return None
+    return plain_departure(text)
 
 
 def _short_departure(text: str) -> Departure | None:
@@ -193,8 +223,8 @@ def _left(text: str, left: Departure, *, is_status: bool) -> Departure:
     words = fold(text)
     if _is_no(text) or (is_status and is_active_word(words)):
         return _ACTIVE
-    said = departure(words)
-    # "Unsubscribe reason: complaint" is a complaint.
+    # "Unsubscribe reason: complaint" is a complaint; a sentence with the word spam is an opinion.
+    said = departure(words) if words.count(" ") < _LONGEST_REASON else None
     return said if said is not None and said[0] is SubscriptionState.SUPPRESSED else left
 
 

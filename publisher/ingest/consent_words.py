@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from enum import Enum, auto
 from functools import lru_cache
 from typing import Final
@@ -19,8 +20,9 @@ __all__ = [
     "fold",
     "is_active_type",
     "is_active_word",
-    "is_payment",
+    "may_be_departure",
     "plain_departure",
+    "sells_subscriptions",
 ]
 
 #: A state that is not active, and the reason of a suppression.
@@ -62,7 +64,7 @@ _DEPARTURES: Final[tuple[tuple[re.Pattern[str], Departure], ...]] = (
             r"desabon|desinscri|resilie|annule|desuscri|desubscri|dado de baja|\bbaja\b|anulad|cancel|\bstop|"
             r"disiscri|disdett|revocat|uitgeschrev|afgemeld|descadastr|avregistr|avmeld|afmeld|wypisan|odhlas|"
             r"withdr[ae]w|revok|\bexclu(?:de|ded)\b|\brefus|\breject|\barchived\b|trash|\bleft\b|\bquit\b|\bdeparted\b|"
-            r"\bdropped\b|\bgone\b|\bresigned\b|\bunfollow|\bheld\b|on hold|\bdenied\b|\bwithheld\b"
+            r"\bdropped\b|\bgone\b|\bresigned\b|\bunfollow|\bheld\b|on hold|\bdenied\b|\bwithheld\b|\bformer\b"
         ),
         _UNSUBSCRIBED,
     ),
@@ -82,6 +84,12 @@ _PLAIN_ANYWHERE: Final = re.compile(
     r"block ?listed|suppressed|abgemeldet|ausgetragen|abbestellt|desabonnee?|desinscrite?|desuscrit[oa]|dado de baja|"
     r"disiscritt[oa]|uitgeschreven|afgemeld|descadastrad[oa])"
 )
+#: A part of each of them: most values of a list have none.
+_HINT: Final = re.compile(
+    "unsub|opt|mail|confirm|subscr|bounce|complain|list|suppress|abgem|ausge|abbes|desab|desin|desus|baja|disis|"
+    "uitge|afgem|descad",
+    re.IGNORECASE,
+)
 _ACTIVE: Final = re.compile(
     "active|activated|subscribed|subscriber|enabled|confirmed|verified|granted|accepted|express|explicit|"
     "optin|opted in|opt in|double opt in|confirmed opt in|single opt in|active subscriber|"
@@ -96,8 +104,12 @@ _ACTIVE_TYPE: Final = re.compile(
 
 _PAYMENT: Final = re.compile(
     r"\b(?:payments?|paid|paying|plans?|stripe|billing|prices?|tiers?|invoices?|orders?|revenue|renewal|interval|"
-    r"expir\w*|trial\w*|mrr|complimentary|purchas\w*|premium|checkout|gift)\b"
+    r"expir\w*|periods?|trial\w*|mrr|complimentary|purchas\w*|premium|checkout|gift)\b"
 )
+#: The end of a subscription: of what was paid for, or of the mail.
+_END: Final = re.compile(r"subscri\w* end(?:s|ed)?\b|\bend of subscri")
+#: Columns that are about payment in a list of paid subscriptions, and about mail in any other.
+_ACTIVE_SUBSCRIPTION: Final = ("active subscription", "subscription active")
 #: Channels other than mail, and consent to something else than mail.
 _OTHER_CHANNEL: Final = re.compile(
     r"\b(?:sms|phones?|mobile|whats ?app|push|telephone|telefon|telefono|text messag\w*|postal|track\w*|rcs|cookies?)\b"
@@ -105,7 +117,7 @@ _OTHER_CHANNEL: Final = re.compile(
 _OTHER_STATUS: Final = re.compile(r"\b(?:marital|civil|employment|relationship|familienstand|immigration|http)\b")
 _EMAIL: Final = re.compile(r"\be ?mails?\b|\bnewsletters?\b")
 _LINK: Final = re.compile(r"\b(?:urls?|uris?|links?|href|tokens?|hash|keys?|pages?)\b")
-_STATUS: Final = re.compile(r"status\b|\bstatut\b|\bzustand\b")
+_STATUS: Final = re.compile(r"status(?:es)?\b|\bstatut\b|\bzustand\b")
 #: When, where and why a status was set.
 _ABOUT_STATUS: Final = re.compile(
     r"\b(?:date|time|timestamp|datum|fecha|changed|updated|since|seit|depuis|source|method|ip)\b|\b(?:at|on|am)$"
@@ -185,7 +197,12 @@ def departure(words: str) -> Departure | None:
     return next((state for pattern, state in _DEPARTURES if pattern.search(words)), None)
 
 
-@lru_cache(maxsize=65_536)
+def may_be_departure(value: str) -> bool:
+    """Return False where :func:`plain_departure` would return None, and do so quickly."""
+    return not value.isascii() or _HINT.search(value) is not None
+
+
+@lru_cache(maxsize=8192)
 def plain_departure(value: str) -> Departure | None:
     """Return the state that a value plainly says, in a column that has nothing to do with subscriptions."""
     words = fold(value)
@@ -202,26 +219,33 @@ def is_active_type(words: str) -> bool:
     return is_active_word(words) or bool(_ACTIVE_TYPE.fullmatch(words))
 
 
-@lru_cache(maxsize=4096)
-def is_payment(name: str) -> bool:
-    """Return whether the name of a column speaks of payments."""
-    return bool(_PAYMENT.search(fold(name)))
+def sells_subscriptions(names: Iterable[str]) -> bool:
+    """Return whether columns are those of a list of paid subscriptions, with a column of its own for mail or none."""
+    return any(_is_payment(name) for name in names)
 
 
 @lru_cache(maxsize=4096)
-def column_kind(name: str, *, has_payments: bool) -> tuple[ColumnKind, Departure | None]:
+def _is_payment(name: str) -> bool:
+    words = fold(name)
+    return bool(_PAYMENT.search(words)) or words == "email disabled"
+
+
+@lru_cache(maxsize=4096)
+def column_kind(name: str, *, is_paid_list: bool) -> tuple[ColumnKind, Departure | None]:
     """Return what a column promises, and for a departure the state of those who left.
 
     Args:
         name: as the list has it.
-        has_payments: other columns of the list speak of payments, so that ``active_subscription`` is one.
+        is_paid_list: what :func:`sells_subscriptions` says of the list.
     """
     words = fold(name)
     if _OTHER_CHANNEL.search(words) and not _EMAIL.search(words):
         return ColumnKind.OTHER_CHANNEL, None
-    left = departure(words)
-    about_payment = is_payment(name) or (has_payments and words in ("active subscription", "subscription active"))
-    if about_payment and (left is None or re.search(r"cancel|refus|\bheld\b", words)):
+    left = departure(words) or (_UNSUBSCRIBED if _END.search(words) else None)
+    about_payment = bool(_PAYMENT.search(words)) or (
+        is_paid_list and (words in _ACTIVE_SUBSCRIPTION or bool(_END.search(words)))
+    )
+    if about_payment and (left is None or re.search(r"cancel|refus|\bheld\b|\bend", words)):
         return ColumnKind.PAYMENT, None
     if left is not None:
         if _LINK.search(words):

