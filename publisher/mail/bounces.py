@@ -240,7 +240,7 @@ def _unstructured(headers: Headers, parts: Iterable[Part], passes: tuple[str, ..
 
 
 def _reply_in(text: str) -> str:
-    """Return the server's words in the text of a bounce; empty if there are none."""
+    """Return the server's words in the text of a bounce, with the lines before them; empty if there are none."""
     lines = []
     for line in text.splitlines():
         if _RETURNED_MESSAGE.match(line):
@@ -249,9 +249,12 @@ def _reply_in(text: str) -> str:
     first = next((n for n, line in enumerate(lines) if _STATUS.search(line) or _REPLY.search(line)), None)
     if first is None:
         # Exim's own refusals have no code: "The following address(es) failed:", the address, the words.
-        marker = next((n for n, line in enumerate(lines) if _FAILED_ADDRESSES.search(line)), None)
-        if marker is None:
+        markers = [n for n, line in enumerate(lines) if _FAILED_ADDRESSES.search(line)]
+        if not markers:
             return ""
-        first = next((n for n in range(marker + 1, len(lines)) if lines[n]), len(lines))
+        first = next((n for n in range(markers[-1] + 1, len(lines)) if lines[n]), len(lines))
+    else:
+        # The line before tells at which command a server refused: one that refuses MAIL FROM refuses us.
+        first = next((n + 1 for n in range(first - 1, max(first - 3, -1), -1) if not lines[n]), max(first - 2, 0))
     last = next((n for n in range(first, len(lines)) if not lines[n]), len(lines))
     return " ".join(lines[first : min(last, first + _REPLY_LINES)])

@@ -24,6 +24,7 @@ from publisher.actions.deliver import deliver
 from publisher.actions.who import who
 from publisher.mail.dkim import Signer, dns_record, new_key
 from publisher.mail.mailboxes import ImapAccount, open_imap
+from publisher.mail.mime import MAX_HEADER_BYTES
 from publisher.model import DeliveryState
 from tests.conftest import NOW, MailKit
 
@@ -308,12 +309,16 @@ def test_reports_are_read_over_imap_and_taken_out(mail_kit: MailKit, servers: Se
         for data in (
             dsn("n@review.example", who(kit.site, "daily", name).message_id),
             plain("n@x.example", "Hello", "A letter"),
+            b"X: " + b"a" * (MAX_HEADER_BYTES + 1) + b"\r\nSubject: Too large\r\n\r\n",
         ):
             server.append("INBOX", None, None, data)
     found = process_mailbox(kit.site, NOW)
     assert (found.hard, found.left, found.suppressed) == (1, 1, [name])
-    assert [message_from_bytes(one)["Subject"] for one in read_back(servers, 1)] == ["A letter"]
-    assert process_mailbox(kit.site, NOW).messages == 1
+    assert (found.unreadable, len(found.problems)) == (1, 1)
+    subjects = [message_from_bytes(one)["Subject"] for one in read_back(servers, 2)]
+    assert subjects == ["A letter", "Too large"]
+    again = process_mailbox(kit.site, NOW)
+    assert (again.messages, again.unreadable) == (1, 0)
 
 
 def test_a_wrong_password_is_told_and_not_shown(mail_kit: MailKit, servers: Servers) -> None:
