@@ -7,6 +7,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+from publisher.elements import replace_elements
 from publisher.markup import absolute_urls, one_line, paragraphs_to_html, plain_text, safe_url
 
 if TYPE_CHECKING:
@@ -63,18 +64,16 @@ _TO_PARAGRAPH: Final = re.compile(
     r"<(/?)(?:address|article|aside|caption|dd|details|div|dl|dt|figcaption|figure|footer|header|section|summary)\b[^<>]*>"
 )
 _HEADING: Final = re.compile(r"<(/?)h([1-6])\b[^<>]*>")
-_PLAYER: Final = re.compile(r"<(video|audio)\b[^<>]*>.*?</\1>", re.DOTALL)
 _SOURCE: Final = re.compile(r'\ssrc="([^"]*)"')
 _EMPTY: Final = re.compile(r"<(p|li|h3|h4|blockquote)\b[^<>]*>\s*</\1>")
 _IMAGE: Final = re.compile(r"<img\b[^<>]*>")
 _ATTRIBUTE: Final = re.compile(r'\s([a-z]+)="([^"]*)"')
 _TAG: Final = re.compile(r"<(/?)([a-z][a-z0-9]*)\b[^<>]*>")
-_LINK: Final = re.compile(r'<a\b[^<>]*?\shref="([^"]*)"[^<>]*>(.*?)</a>', re.DOTALL)
+_LINK: Final = re.compile(r'\shref="([^"]*)"')
 _TABLE: Final = '<table class="data">'
 _MAIL_TABLE: Final = '<table class="data" role="table" width="100%" cellpadding="0" cellspacing="0">'
 _HEADER: Final = '<th class="cell ink">'
 _COLUMN_HEADER: Final = '<th scope="col" class="cell ink">'
-_CODE: Final = re.compile(r"<pre\b.*?</pre>", re.DOTALL)
 _BETWEEN_CELLS: Final = re.compile(r"</t[dh]>\s*<t[dh]\b[^<>]*>")
 _ITEM: Final = re.compile(r"<li\b[^<>]*>(?:\s*<p\b[^<>]*>)?")
 _ROW: Final = re.compile(r"<tr\b[^<>]*>\s*(?:<t[dh]\b[^<>]*>)?")
@@ -117,7 +116,7 @@ def mailable(source: str, base: str, width: int) -> str:
         base: what its addresses are relative to.
         width: the column's, in pixels.
     """
-    source = _PLAYER.sub(_player_link, source)
+    source = replace_elements(source, ("video", "audio"), _player_link)
     source = _TO_PARAGRAPH.sub(lambda match: f"<{match[1]}p>", source)
     source = _HEADING.sub(lambda match: f"<{match[1]}h{3 if int(match[2]) < 3 else 4}>", source)
     cleaned = _cleaner().clean(absolute_urls(source, base))
@@ -131,11 +130,11 @@ def mailable(source: str, base: str, width: int) -> str:
     return cleaned.strip()
 
 
-def _player_link(match: re.Match[str]) -> str:
-    found = _SOURCE.search(match[0])
+def _player_link(name: str, element: str) -> str:
+    found = _SOURCE.search(element)
     address = html.unescape(found[1]) if found else ""
     shown = address.rpartition("/")[2].partition("?")[0] or address
-    verb = "Watch" if match[1] == "video" else "Listen"
+    verb = "Watch" if name == "video" else "Listen"
     return f'<p><a href="{html.escape(address)}">{verb}: {html.escape(shown)}</a></p>' if address else ""
 
 
@@ -174,21 +173,23 @@ def linked_text(source: str, first: int) -> tuple[tuple[str, ...], tuple[str, ..
         source: HTML of :func:`mailable`.
         first: the number of the first link.
     """
-    found: list[str] = []
+    found: dict[str, int] = {}
 
-    def marked(match: re.Match[str]) -> str:
-        address = html.unescape(match[1])
-        if address not in found:
-            found.append(address)
-        return f"{match[2]} [{first + found.index(address)}]"
+    def marked(_: str, element: str) -> str:
+        tag, _, text = element.partition(">")
+        link = _LINK.search(tag)
+        if link is None:
+            return element
+        number = found.setdefault(html.unescape(link[1]), first + len(found))
+        return f"{text.rpartition('<')[0]} [{number}]"
 
-    source = _CODE.sub(lambda match: match[0].replace("\n", "<br>"), source)
+    source = replace_elements(source, ("pre",), lambda _, element: element.replace("\n", "<br>"))
     source = _BETWEEN_CELLS.sub(" | ", source.replace("\n", " "))
     source = _ITEM.sub(f"<li>{_ITEM_MARK}- ", source)
     source = _ROW.sub(f"<tr>{_ROW_MARK}", source)
     paragraphs: list[str] = []
     before = ""
-    for line in plain_text(_LINK.sub(marked, source)).split("\n"):
+    for line in plain_text(replace_elements(source, ("a",), marked)).split("\n"):
         mark = line[:1] if line[:1] in (_ITEM_MARK, _ROW_MARK) else ""
         text = line.removeprefix(mark).strip()
         if mark and mark == before:

@@ -10,7 +10,7 @@ from publisher.hosts import ascii_host
 
 __all__ = ["Mailbox", "read_mailbox"]
 
-_ADDRESS: Final = re.compile(r"[^\s@<>,;:\"()\[\]\\]+@[^\s@<>,;:\"()\[\]\\]+\.[^\s@<>,;:\"()\[\]\\]+")
+_ADDRESS: Final = re.compile(r"[^\s@<>,;:\"()\[\]\\]+@[^\s@<>,;:\"()\[\]\\.]+(?:\.[^\s@<>,;:\"()\[\]\\.]+)+")
 _QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
 

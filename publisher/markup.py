@@ -137,16 +137,12 @@ _PIECE = re.compile(
     r"|[^\s\u2e80-\u9fff\uac00-\ud7a3\uf900-\ufaff\uff00-\uff60]+"
     r"|\s+"
 )
-#: A frame's start tag; no longer than any real one, so that a hostile text costs no time.
-_FRAME = re.compile(
-    r"""<(?:iframe|embed)\b[^<>]{0,2000}?\ssrc\s*=\s*(?:"([^"<>]*)"|'([^'<>]*)'|([^\s<>"']+))[^<>]{0,2000}>"""
-    r"(?:\s*</(?:iframe|embed)\s*>)?",
-    re.IGNORECASE,
-)
+_FRAME = re.compile(r"(<(?:iframe|embed)\b[^<>]*>)(?:\s*</(?:iframe|embed)\s*>)?", re.IGNORECASE)
+_FRAME_SOURCE = re.compile(r"""\ssrc\s*=\s*(?:"([^"<>]*)"|'([^'<>]*)'|([^\s<>"']+))""", re.IGNORECASE)
 #: A start tag as nh3 writes it: attribute values always in double quotes.
 _START_TAG = re.compile(r'<[a-z][^<>"]*(?:"[^"]*"[^<>"]*)*>')
 _URL_ATTRIBUTE = re.compile(r' (href|src|cite|poster)="([^"]*)"')
-_ANY_TAG = re.compile(r'<(/?)([a-z][a-z0-9]*)[^<>"]*(?:"[^"]*"[^<>"]*)*>')
+_ANY_TAG = re.compile(r'<(/?)([a-z][a-z0-9]*)\b[^<>"]*(?:"[^"]*"[^<>"]*)*>')
 _BLOCKS: Final = frozenset(
     [
         "address",
@@ -232,7 +228,10 @@ def sanitise(source: str) -> str:
 
 
 def _frame_link(match: re.Match[str]) -> str:
-    address = html.unescape(match[1] or match[2] or match[3] or "").strip()
+    source = _FRAME_SOURCE.search(match[1])
+    if source is None:
+        return match[0]
+    address = html.unescape(source[1] or source[2] or source[3] or "").strip()
     if address.startswith("//"):
         address = "https:" + address
     if safe_url(address) is None:

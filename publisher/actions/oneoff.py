@@ -185,4 +185,4 @@ def _with_note(page: str, said: Sequence[str]) -> str:
         '<div style="margin:0;padding:12px 16px;background-color:#fff8d6;color:#1d1b18;'
         f'font-family:monospace;font-size:14px;line-height:20px;">{lines}</div>'
     )
-    return re.sub(r"(<body\b[^>]*>)", lambda match: match[1] + note, page, count=1)
+    return re.sub(r"(<body\b[^<>]*>)", lambda match: match[1] + note, page, count=1)

@@ -58,7 +58,7 @@ _ITEM: Final = frozenset(
 _MANY: Final = frozenset(["category", "item"])
 #: Reader programs keep only the first or the last of these where there are several.
 _ONCE_OF_OTHERS: Final = frozenset([f"{{{DC}}}creator", f"{{{DC}}}language", f"{{{CONTENT}}}encoded"])
-_EMAIL = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+(?: \(.+\))?")
+_EMAIL = re.compile(r"[^\s@]+@[^\s@.]+(?:\.[^\s@.]+)+(?: \(.+\))?")
 
 
 def channel_findings(channel: Any, address: str | None, now: datetime | None) -> Iterator[Finding]:
@@ -214,9 +214,28 @@ def raw_title_findings(data: bytes) -> Iterator[Finding]:
 
     What a parser gives back is the same for ``&lt;`` and ``&#x3C;``, so the bytes are looked at.
     """
-    for found in re.finditer(rb"<title>([^<]*&lt;[^<]*|<!\[CDATA\[.*?\]\]>)</title>", data, re.DOTALL):
-        text = found[1].decode("utf-8", "replace").replace("&lt;", "<").removeprefix("<![CDATA[")
+    line, counted = 1, 0
+    for start, raw in _raw_titles(data):
+        text = raw.decode("utf-8", "replace").replace("&lt;", "<")
         markup = markup_in(text)
         if markup is not None:
-            line = data.count(b"\n", 0, found.start()) + 1
+            line, counted = line + data.count(b"\n", counted, start), start
             yield Finding(rule="plain-title", what=markup, entry=text[:120], line=line)
+
+
+def _raw_titles(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield the position and the bytes of titles with an escaped ``<``, or in a CDATA section."""
+    at = 0
+    while (start := data.find(b"<title>", at)) >= 0:
+        begin = at = start + len(b"<title>")
+        if data.startswith(b"<![CDATA[", begin):
+            begin += len(b"<![CDATA[")
+            end = data.find(b"]]></title>", begin)
+            if end < 0:
+                return
+            yield start, data[begin:end]
+            at = end
+        else:
+            end = data.find(b"<", begin)
+            if data.startswith(b"</title>", end) and b"&lt;" in data[begin:end]:
+                yield start, data[begin:end]

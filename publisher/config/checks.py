@@ -76,7 +76,7 @@ def http_url(value: str) -> str:
 
 def link(value: str) -> str:
     """Accept an http, https or mailto URL; return it with an ASCII host."""
-    if value.startswith("mailto:") and re.fullmatch(r"mailto:[^\s<>\"]+@[^\s<>\"]+", value):
+    if value.startswith("mailto:") and re.fullmatch(r"mailto:[^\s<>\"@]+@[^\s<>\"]+", value):
         before, query_mark, query = value.partition("?")
         local, _, domain = before.rpartition("@")
         return f"{local}@{ascii_host(domain)}{query_mark}{query}" if local else value

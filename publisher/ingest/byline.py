@@ -10,7 +10,8 @@ from publisher.model import Author, Image
 
 __all__ = ["parse_author_line", "parse_image_line"]
 
-_VERB: Final = re.compile(r",?\s+(?:(?:is|was)\s+(?:an?|the|our)\b|writes\b|are\b|covers\b|reports\b|serves\s+as\b)")
+# All of these look at text on one line, with single spaces between words.
+_VERB: Final = re.compile(r",? (?:(?:is|was) (?:an?|the|our)\b|writes\b|are\b|covers\b|reports\b|serves as\b)")
 _PARTICLES: Final = frozenset(
     [
         "de",
@@ -35,11 +36,11 @@ _PARTICLES: Final = frozenset(
         "el",
     ]
 )
-_SUFFIX: Final = re.compile(r",?\s+(?:Jr|Sr|II|III|IV|PhD|Ph\.D|MD|M\.D|Esq)\.?,?$")
-_BETWEEN_NAMES: Final = re.compile(r",\s*(?:and|&)\s+|\s+(?:and|&)\s+|,\s+")
+_SUFFIX: Final = re.compile(r",? (?:Jr|Sr|II|III|IV|PhD|Ph\.D|MD|M\.D|Esq)\.?,?$")
+_BETWEEN_NAMES: Final = re.compile(r", ?(?:and|&) | (?:and|&) |, ")
 _SENTENCE_END: Final = re.compile(
     # Three letters before the full stop, or "Dr. Jane Doe" would be two sentences.
-    r"(?:(?<=[a-z]{3}[.!?])|(?<=[.!?][)”’\"])|(?<=[)”’\"][.!?]))\s+(?=[^\W\d_a-z])"
+    r"(?:(?<=[a-z]{3}[.!?])|(?<=[.!?][)”’\"])|(?<=[)”’\"][.!?])) (?=[^\W\d_a-z])"
 )
 #: What people who write articles are. One of these in the line settles a doubt.
 _TRADE: Final = re.compile(
@@ -49,7 +50,7 @@ _TRADE: Final = re.compile(
     re.IGNORECASE,
 )
 _LONGEST_LINE = 1500
-_IMAGE: Final = re.compile(r"Images?(?::\s*|\s+by\s+|\s+(?=[A-Z©])|(?=[^\sa-z\d:]))(?P<credit>.*)$")
+_IMAGE: Final = re.compile(r"Images?(?:: ?| by | (?=[A-Z©])|(?=[^\sa-z\d:]))(?P<credit>.*)")
 _LONGEST_CREDIT = 200
 
 

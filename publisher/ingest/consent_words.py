@@ -107,7 +107,7 @@ _PAYMENT: Final = re.compile(
     r"expir\w*|periods?|trial\w*|mrr|complimentary|purchas\w*|premium|checkout|gift)\b"
 )
 #: The end of a subscription: of what was paid for, or of the mail.
-_END: Final = re.compile(r"subscri\w* end(?:s|ed)?\b|\bend of subscri")
+_END: Final = re.compile(r"subscri\w{0,12} end(?:s|ed)?\b|\bend of subscri")
 #: Columns that are about payment in a list of paid subscriptions, and about mail in any other.
 _ACTIVE_SUBSCRIPTION: Final = ("active subscription", "subscription active")
 #: Channels other than mail, and consent to something else than mail.

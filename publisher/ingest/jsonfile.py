@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO, Final
 
@@ -22,7 +21,6 @@ MAX_VALUES: Final = 10_000
 #: Values of one file: what a parsed value takes in memory is bounded with their number.
 MAX_FILE_VALUES: Final = 500_000
 
-_STRING: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _SEPARATORS: Final = (",", "[", "{")
 
 
@@ -47,7 +45,7 @@ def _parse(text: str, where: str) -> Any:
     """
     if sum(map(text.count, _SEPARATORS)) > MAX_FILE_VALUES:
         # What stands in strings is no structure; they are only looked for where there may be too much of it.
-        structure = _STRING.sub("", text)
+        structure = "".join(text.replace("\\\\", "").replace('\\"', "").split('"')[::2])
         if sum(map(structure.count, _SEPARATORS)) > MAX_FILE_VALUES:
             raise RecordRefused(where, f"the JSON has more than {MAX_FILE_VALUES:,} values; use JSON Lines")
     try:

@@ -44,8 +44,6 @@ _OTHER_NAMES: Final = {
 }
 #: A spreadsheet takes a cell that begins so for a formula (https://owasp.org/www-community/attacks/CSV_Injection).
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "'")
-#: Between the values of a cell.
-_BETWEEN: Final = re.compile(r"\s*\|\s*")
 _LONGEST_LINE: Final = 64 * 1024
 _LONGEST_LABEL: Final = 200
 #: So many fields of JSON Lines are told of: each line may have others.
@@ -285,7 +283,7 @@ def _many(values: Mapping[str, Any], name: str) -> tuple[str, ...] | None:
     if value is None:
         return None
     if isinstance(value, str):
-        value = _BETWEEN.split(value)
+        value = value.split("|")
     if not isinstance(value, list | tuple) or not all(isinstance(label, str) for label in value):
         raise ValueError(f"{name} is not a list of texts")
     labels = tuple(dict.fromkeys(text for label in value if (text := label.strip())))

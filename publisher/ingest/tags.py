@@ -14,7 +14,7 @@ __all__ = ["part_tags"]
 
 #: An acronym meets a word (``NATOVladimir``), or a digit meets a capital (``F-16Grain``): no border shows.
 _CLOSING: Final = frozenset(")]}’”'\"")
-_ACRONYM_THEN_WORD: Final = re.compile(r"[A-Z]{2,}[A-Z][a-z]{2,}|\d[A-Z][a-z]|\.[A-Z][a-z]{2,}")
+_ACRONYM_THEN_WORD: Final = re.compile(r"[A-Z]{3}[a-z]{2}|\d[A-Z][a-z]|\.[A-Z][a-z]{2}")
 
 
 def part_tags(run: str, text: str, vocabulary: frozenset[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -128,7 +128,7 @@ FULL_PHRASES: Final = (
         r"|\bcaixa (?:\w+ ){0,3}(?:cheia|lotada)\b|\bcasella (?:\w+ ){0,3}(?:piena|satura)\b"
         r"|\bpostbus (?:\w+ )?vol\b|\bskrzynka (?:\w+ ){0,2}(?:pelna|zapelniona|przepelniona)\b"
         r"|\bschranka (?:\w+ )?plna\b|\bposta kutusu (?:\w+ )?dolu\b"
-        r"|ящик[а-я]* (?:\w+ )?(?:переполнен|заполнен|полон)|\bквот\w+"
+        r"|ящик[а-я]{0,8} (?:\w+ )?(?:переполнен|заполнен|полон)|\bквот\w+"
         r"|(?:邮箱|信箱|郵箱|空间|空間|容量)[^。]{0,8}(?:已满|已滿|不足|超)|容量[^。]{0,10}(?:超|オーバー|不足)|いっぱい|용량"
     ),
 )

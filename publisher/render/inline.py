@@ -19,6 +19,7 @@ import premailer.premailer
 from lxml import etree
 from premailer import Premailer
 
+from publisher.elements import replace_elements
 from publisher.errors import TemplateError
 from publisher.markup import one_line
 
@@ -43,10 +44,7 @@ _CACHED: Final = 4096
 _LOCK: Final = threading.RLock()
 _DOCTYPE: Final = re.compile(r"\A\s*<!doctype html>", re.IGNORECASE)
 #: lxml writes an attribute that holds a double quote in single ones.
-_TAG_OR_COMMENT: Final = re.compile(
-    r"""<!--.*?-->|<(style|script|title)\b.*?</\1\s*>|<[!/a-z](?:[^<>"']|"[^"]*"|'[^']*')*>""",
-    re.DOTALL | re.IGNORECASE,
-)
+_TAG: Final = re.compile(r"""<[!/a-z](?:[^<>"']|"[^"]*"|'[^']*')*>""", re.IGNORECASE)
 
 
 @lru_cache(_CACHED)
@@ -214,4 +212,10 @@ def inline(source: str) -> str:
 
 
 def _words(source: str) -> str:
-    return one_line(html.unescape(_TAG_OR_COMMENT.sub(" ", source)))
+    visible, *rest = source.split("<!--")
+    # A comment without an end is none.
+    visible += "".join(
+        " " + (after if end else f"<!--{text}") for text, end, after in (one.partition("-->") for one in rest)
+    )
+    visible = replace_elements(visible, ("style", "script", "title"), lambda _, __: " ")
+    return one_line(html.unescape(_TAG.sub(" ", visible)))

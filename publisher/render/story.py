@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +11,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from markupsafe import Markup
 
+from publisher.elements import replace_elements
 from publisher.mailable import linked_text, mailable
 from publisher.markup import direction, excerpt, plain_text, safe_url
 from publisher.model import Article, Author, Image
@@ -30,7 +30,7 @@ TEXT_WIDTH: Final = 544
 _LEAD_WORDS: Final = 70
 _STORY_WORDS: Final = 32
 _BRIEF_WORDS: Final = 24
-_NO_PROSE: Final = re.compile(r"<(h[1-6]|table|figure|pre|aside)\b.*?</\1>", re.DOTALL)
+_NO_PROSE: Final = ("h1", "h2", "h3", "h4", "h5", "h6", "table", "figure", "pre", "aside")
 #: Headlines longer than this are cut, with an ellipsis: they are a text by themselves.
 _LONGEST_TITLE: Final = 200
 _LONGEST_DEK: Final = 90
@@ -98,7 +98,7 @@ class Story:
 
 def _beginning(body: str, words: int) -> str:
     """Return the first words of the text: of its prose, if it has some, without headings, tables and captions."""
-    prose = plain_text(_NO_PROSE.sub("", body)) or plain_text(body)
+    prose = plain_text(replace_elements(body, _NO_PROSE, lambda _, __: "")) or plain_text(body)
     return excerpt(prose, words)
 
 

@@ -16,7 +16,9 @@ OTHERS: Final = "others"
 #: Characters of a User-Agent header that are read, and kept: whoever asks is to have no room in memory beyond that.
 TOLD: Final = 500
 #: As in ``Feedly/1.0 (+http://www.feedly.com/fetcher.html; 45 subscribers)``, ``NewsBlur Feed Fetcher - 12 subscribers``.
-_COUNT: Final = re.compile(r"\b(\d{1,3}(?:,\d{3})+|\d{1,8})\s+(?:subscribers?|readers?|users?)\b", re.IGNORECASE)
+_COUNT: Final = re.compile(
+    r"\b(\d{1,3}(?:,\d{3}){1,3}|\d{1,8})\s{1,4}(?:subscribers?|readers?|users?)\b", re.IGNORECASE
+)
 #: One and the same feed has several numbers with some programs; each number has readers of its own.
 _FEED_ID: Final = re.compile(r"\bfeed-?id[:=]\s*([\w-]{1,64})", re.IGNORECASE)
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9.!_-]*(?: (?:Feed |RSS )?[A-Z][A-Za-z]+)?")

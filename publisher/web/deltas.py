@@ -110,7 +110,11 @@ def _parts(name: str, body: bytes) -> tuple[bytes, Sequence[bytes], bytes, bytes
         return body, (), b"", b"\n"
     last = body.rindex(end) + len(end)
     # Text is escaped: only an entry begins so.
-    entries = re.split(rb"(?<=" + end + rb")\n(?=" + begin + rb")", body[first:last])
+    parts = body[first:last].split(end + b"\n" + begin)
+    entries = [
+        (begin if number else b"") + part + (end if number < len(parts) - 1 else b"")
+        for number, part in enumerate(parts)
+    ]
     return body[:first], entries, body[last:], b"\n"
 
 

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
-from typing import Final
 
 from publisher.config import Site
 
 __all__ = ["policy", "strict_transport"]
-
-_STYLE: Final = re.compile(r"<style>(.*?)</style>", re.DOTALL)
 
 
 def policy(text: str, *, pictures: bool = False, inline_style: bool = False) -> str:
@@ -22,7 +18,7 @@ def policy(text: str, *, pictures: bool = False, inline_style: bool = False) -> 
         pictures: whether it shows pictures and recordings of other servers.
         inline_style: whether it has style attributes.
     """
-    marks = [base64.b64encode(hashlib.sha256(style.encode()).digest()).decode() for style in _STYLE.findall(text)]
+    marks = [base64.b64encode(hashlib.sha256(style.encode()).digest()).decode() for style in _styles(text)]
     styles = "'unsafe-inline'" if inline_style else " ".join(f"'sha256-{mark}'" for mark in marks) or "'none'"
     media = "img-src 'self' http: https: data:; media-src 'self' http: https:" if pictures else "img-src 'self'"
     script = "; script-src 'self'" if "<script src=" in text else ""
@@ -30,6 +26,11 @@ def policy(text: str, *, pictures: bool = False, inline_style: bool = False) -> 
         f"default-src 'none'; style-src {styles}; {media}{script}; form-action 'self'; base-uri 'none'; "
         "frame-ancestors 'none'"
     )
+
+
+def _styles(text: str) -> list[str]:
+    parts = [part.partition("</style>") for part in text.split("<style>")[1:]]
+    return [style for style, end, _ in parts if end]
 
 
 def strict_transport(site: Site) -> str:

@@ -38,7 +38,7 @@ _SHELF: Final = 50
 _OWN: Final = 50_000
 #: Seconds for which a page may be kept.
 _AGE: Final = 60
-_BODY: Final = re.compile(r"<body\b[^>]*>")
+_BODY: Final = re.compile(r"<body\b[^<>]*>")
 
 
 class Read:

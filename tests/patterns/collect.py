@@ -1,0 +1,143 @@
+"""Find every regular expression of a package by its syntax trees."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+FUNCTIONS = frozenset(["compile", "search", "match", "fullmatch", "split", "findall", "finditer", "sub", "subn"])
+#: Functions of ``re`` that take no pattern, or only make one harmless.
+WITHOUT_PATTERN = frozenset(["escape", "purge"])
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A call of ``re`` with the pattern that it gets."""
+
+    where: str
+    pattern: str | bytes
+    flags: int
+    #: The functions that it is used with: search, match, fullmatch …
+    uses: frozenset[str] = field(default=frozenset())
+
+
+def calls_of_re(tree: ast.AST) -> list[ast.Call]:
+    """Return the calls of functions of ``re`` that take a pattern."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            owner = node.func.value
+            if isinstance(owner, ast.Name) and owner.id == "re" and node.func.attr not in WITHOUT_PATTERN:
+                assert node.func.attr in FUNCTIONS, f"re.{node.func.attr}"
+                found.append(node)
+    return found
+
+
+def other_imports(tree: ast.AST) -> list[str]:
+    """Return imports of ``re`` that hide its calls from this check."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module in ("re", "regex", "sre_compile"):
+            found.append(f"from {node.module} import …")
+        if isinstance(node, ast.Import):
+            found += [
+                f"import {one.name}" for one in node.names if one.name == "regex" or (one.name == "re" and one.asname)
+            ]
+    return found
+
+
+def collect(folder: Path, package: str) -> tuple[list[Found], int, list[str]]:
+    """Return the patterns of a package, the number of calls of ``re``, and what cannot be checked."""
+    trees = {path: ast.parse(path.read_text("utf-8")) for path in sorted(folder.rglob("*.py"))}
+    uses = _uses(trees.values())
+    own = {path: _uses([tree]) for path, tree in trees.items()}
+    patterns: list[Found] = []
+    problems: list[str] = []
+    calls = 0
+    for path, tree in trees.items():
+        parts = path.relative_to(folder).with_suffix("").parts
+        module = ".".join([package, *(parts[:-1] if parts[-1] == "__init__" else parts)])
+        problems += [f"{module}: {what}" for what in other_imports(tree)]
+        found = calls_of_re(tree)
+        calls += len(found)
+        if not found:
+            continue
+        namespace = vars(importlib.import_module(module))
+        names = _names(tree)
+        for call in found:
+            where = f"{module}:{call.lineno}"
+            try:
+                patterns.append(_found(call, where, namespace, own[path], uses, names))
+            except Exception as error:  # noqa: BLE001
+                problems.append(f"{where}: the pattern is not a constant of the module ({error}); make it one")
+    return patterns, calls, problems
+
+
+def _found(
+    call: ast.Call,
+    where: str,
+    namespace: dict[str, object],
+    own: dict[str, set[str]],
+    uses: dict[str, set[str]],
+    names: dict[int, str],
+) -> Found:
+    assert isinstance(call.func, ast.Attribute)
+    function = call.func.attr
+    arguments = {"pattern": call.args[0] if call.args else None, "flags": None}
+    place = {
+        "compile": 1,
+        "search": 2,
+        "match": 2,
+        "fullmatch": 2,
+        "split": 3,
+        "findall": 2,
+        "finditer": 2,
+        "sub": 4,
+        "subn": 4,
+    }
+    if len(call.args) > place[function]:
+        arguments["flags"] = call.args[place[function]]
+    for keyword in call.keywords:
+        if keyword.arg in arguments:
+            arguments[keyword.arg] = keyword.value
+    values = {
+        name: eval(compile(ast.Expression(node), where, "eval"), dict(namespace)) if node is not None else 0  # noqa: S307
+        for name, node in arguments.items()
+    }
+    pattern = values["pattern"]
+    if isinstance(pattern, re.Pattern):
+        return Found(where, pattern.pattern, pattern.flags, frozenset([function]))
+    name = names.get(id(call), "")
+    # A private name is a module's own.
+    used = (own if name.startswith("_") else uses).get(name, set()) if function == "compile" else {function}
+    return Found(where, pattern, int(values["flags"]), frozenset(used))
+
+
+def _names(tree: ast.AST) -> dict[int, str]:
+    """Return id of a call → the name that its result is given."""
+    found = {}
+    for node in ast.walk(tree):
+        targets = (
+            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        )
+        if targets and isinstance(targets[0], ast.Name) and isinstance(node.value, ast.Call):  # type: ignore[attr-defined]
+            found[id(node.value)] = targets[0].id  # type: ignore[attr-defined]
+    return found
+
+
+def _uses(trees: object) -> dict[str, set[str]]:
+    """Return name → the functions of a pattern that are asked of what has the name, anywhere in the package."""
+    found: dict[str, set[str]] = {}
+    for tree in trees:  # type: ignore[attr-defined]
+        for node in _attributes(tree):
+            if isinstance(node.value, ast.Name) and node.attr in FUNCTIONS:
+                found.setdefault(node.value.id, set()).add(node.attr)
+    return found
+
+
+def _attributes(tree: ast.AST) -> Iterator[ast.Attribute]:
+    return (node for node in ast.walk(tree) if isinstance(node, ast.Attribute))
