@@ -55,7 +55,7 @@ _DEPARTURES: Final[tuple[tuple[re.Pattern[str], Departure], ...]] = (
     ),
     (
         re.compile(
-            r"unsub|opt(?:ed|s)? ?out|do ?not ?(?:e ?mail|mail|contact|send|disturb)|\bno e ?mails?\b|"
+            r"unsub|opt(?:ed|s)? ?out|do ?not ?(?:e ?mail|mail|contact|send|disturb)|\bno ?(?:e ?)?mails?\b|"
             r"\b(?:not|non|never|nicht|no|niet|nao|pas|is ?not) ?(?:subscri|activ|aktiv|actif|abonn|angemeld|inscrit|suscri|"
             r"iscritt|inscrito|ingeschrev|aangemeld|enabled|opted|accept|consent|mailable|allowed)|"
             r"delet|\bremov|\berase|gelosch|losch|supprim|efface|eliminad|eliminat|borrad|verwijder|excluid|apagad|"
@@ -112,7 +112,7 @@ _END: Final = re.compile(r"subscri\w{0,12} end(?:s|ed)?\b|\bend of subscri")
 _ACTIVE_SUBSCRIPTION: Final = ("active subscription", "subscription active")
 #: Channels other than mail, and consent to something else than mail.
 _OTHER_CHANNEL: Final = re.compile(
-    r"\b(?:sms|phones?|mobile|whats ?app|push|telephone|telefon|telefono|text messag\w*|postal|track\w*|rcs|cookies?)\b"
+    r"\b(?:sms|phones?|mobile|whats ?app|push|telephone|telefon|telefono|text messag\w*|postal|fax|track\w*|rcs|cookies?)\b"
 )
 _OTHER_STATUS: Final = re.compile(r"\b(?:marital|civil|employment|relationship|familienstand|immigration|http)\b")
 _EMAIL: Final = re.compile(r"\be ?mails?\b|\bnewsletters?\b")
@@ -130,16 +130,28 @@ _SUBSCRIPTION: Final = re.compile(r"subscri|abonn|suscri|iscri")
 _POSITIVE: Final = re.compile(
     r"subscri(?!ber)|subscript|^(?:is )?subscribers?$|abonn(?!ent)|angemeld|\banmeld|inscri|\bsuscri|\biscri|ingeschrev|"
     r"aangemeld|opt(?:ed|s)? ?in\b|consent|einwillig|zustimm|permission|\bpermiso|accept|\bagreed?\b|enabl|aktivier|"
-    r"habilitad|deliverab|zustellbar|\b(?:is ?)?(?:active|activated|aktiv|actif|activo|activa|attivo|attiva|actief|ativo)\b|"
-    r"\ballow(?:ed|s)?\b|mailable|contactable|\bsignup\b|\bsign(?:ed)? up\b"
+    r"habilitad|deliverab|zustellbar|\b(?:is ?)?(?:active|activated|aktiv|actif|activo|activa|attivo|attiva|actief|ativo)\b(?! (?:campaigns|deals|days|tickets|lists|segments))|"
+    r"\ballow(?:ed|s)?\b|mailable|contactable|\bmail ok\b|\bok to e ?mail|\bcan e ?mail|\bsignup\b|\bsign(?:ed)? up\b"
 )
 _CONFIRMED: Final = re.compile(
     r"confirm|bestat|verif|bevestig|\bconferm|double ?opt ?in|double ?opt\b|\bdoi\b|validated\b|activation\b"
 )
+#: Words of departures that mean something else in longer names, such as "bus stop" or "waiting list".
+_WEAK: Final = re.compile(
+    r"\b(?:stop\w*|left|quit|gone|dropped|trash\w*|waiting|pending|held|former|resigned|removal|cleaned?|junk|abuse)\b"
+)
+_WEAK_NAME: Final = re.compile(
+    r"(?:(?:is|has|was|list|mail|e ?mail|mailing|subscription|date|reason) )*" + _WEAK.pattern
+    + r"(?: (?:at|on|by|date|time|reason|status|campaign (?:id|title)|confirmation|opt ?in))*"
+)  # fmt: skip
+#: Measures of which a part is no departure.
+_MEASURE: Final = re.compile(r"\b(?:score|rates?|ratio|probability|percent(?:age)?|risk)\b")
+#: What was done with mails, which is counted.
+_COUNTED: Final = re.compile(r"\b(?:open\w*|deliver\w*|sent|sends?|click\w*|read|repl\w*|revenue|segment\w*|average)\b")
 #: Yes and no in such a column speak of consent; other values (the name of a newsletter) do not.
 _WANTS_MAIL: Final = re.compile(
     r"\bnewsletters?\b|\bmailings?\b|\bmarketing\b|\breceives?\b|\bwants?\b|\bemailings?\b|\bnotifications?\b|"
-    r"\binfolettre\b|\bboletin\b"
+    r"\binfolettre\b|\bboletin\b|\be ?mail (?:frequency|preferences?)\b"
 )
 _DATE: Final = re.compile(
     r"\b(?:date|time|timestamp|fecha|data d[ei]|since|seit|depuis|desde|created|updated|changed|last|when)\b|"
@@ -241,7 +253,7 @@ def column_kind(name: str, *, is_paid_list: bool) -> tuple[ColumnKind, Departure
     words = fold(name)
     if _OTHER_CHANNEL.search(words) and not _EMAIL.search(words):
         return ColumnKind.OTHER_CHANNEL, None
-    left = departure(words) or (_UNSUBSCRIBED if _END.search(words) else None)
+    left = _named_departure(words)
     about_payment = bool(_PAYMENT.search(words)) or (
         is_paid_list and (words in _ACTIVE_SUBSCRIPTION or bool(_END.search(words)))
     )
@@ -252,6 +264,16 @@ def column_kind(name: str, *, is_paid_list: bool) -> tuple[ColumnKind, Departure
             return ColumnKind.OTHER, None
         return ColumnKind.DEPARTURE_STATUS if _STATUS.search(words) else ColumnKind.LEFT, left
     return _kind(words), None
+
+
+def _named_departure(words: str) -> Departure | None:
+    """Return the state of those whom a column names, by the words of its name."""
+    rest = _WEAK.sub("", words)
+    is_about_mail = any(pattern.search(rest) for pattern in (_POSITIVE, _CONFIRMED, _WANTS_MAIL, _EMAIL))
+    left = departure(words) if is_about_mail or _WEAK_NAME.fullmatch(words) else departure(rest)
+    if left is None:
+        return _UNSUBSCRIBED if _END.search(words) else None
+    return _UNSUBSCRIBED if _MEASURE.search(words) else left
 
 
 def _kind(words: str) -> ColumnKind:
@@ -267,5 +289,8 @@ def _kind(words: str) -> ColumnKind:
     elif _POSITIVE.search(words):
         kind, is_circumstance = ColumnKind.SUBSCRIBED, is_circumstance or bool(_DATE.search(words))
     else:
-        return ColumnKind.WANTS_MAIL if _WANTS_MAIL.search(words) else ColumnKind.OTHER
+        wants_mail = _WANTS_MAIL.search(words) and not (
+            is_circumstance or _DATE.search(words) or _COUNTED.search(words)
+        )
+        return ColumnKind.WANTS_MAIL if wants_mail else ColumnKind.OTHER
     return ColumnKind.CIRCUMSTANCE if is_circumstance else kind

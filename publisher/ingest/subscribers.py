@@ -115,6 +115,7 @@ def read_csv(
     known, lines = frozenset(digests), _BoundedLines(file)
     rows = csv.reader(lines, delimiter=delimiter)
     while True:
+        first_line = rows.line_num + 1
         try:
             cells = [strip_invisible(cell) for cell in next(rows)]
         except StopIteration:
@@ -123,17 +124,32 @@ def read_csv(
             lines.take_cut()
             yield RejectedRow(number=1 + rows.line_num, reason=f"is not CSV: {error}")
             continue
-        number = 1 + rows.line_num
         while len(cells) > len(header) and not cells[-1]:
             cells.pop()
-        if lines.take_cut():
-            # Its last columns are missing, and one of them may say that the subscriber left.
-            yield RejectedRow(number=number, reason=f"is longer than {_LONGEST_LINE // 1024} KiB")
-        elif len(cells) > len(header):
-            yield RejectedRow(number=number, reason=f"has {len(cells)} cells, the header has {len(header)}")
+        fault = _fault(cells, len(header), delimiter, lines.take_cut(), rows.line_num - first_line)
+        if fault is not None:
+            yield RejectedRow(number=1 + rows.line_num, reason=fault)
         elif any(cells):
             cells += [""] * (len(header) - len(cells))
-            yield _row(number, columns, [_unsafe_cell(cell) if cell else cell for cell in cells], known)
+            yield _row(1 + rows.line_num, columns, [_unsafe_cell(cell) if cell else cell for cell in cells], known)
+
+
+def _fault(cells: Sequence[str], width: int, delimiter: str, was_cut: bool, more_lines: int) -> str | None:
+    """Return why the cells of a row cannot be told apart.
+
+    Where they cannot, a column that says that the subscriber left may be in another one.
+    """
+    if was_cut:
+        return f"is longer than {_LONGEST_LINE // 1024} KiB"
+    if len(cells) > width:
+        return f"has {len(cells)} cells, the header has {width}"
+    if more_lines and (len(cells) < width or any("@" in cell.partition("\n")[2] for cell in cells)):
+        return (
+            f"goes over {more_lines + 1} lines and seems to hold other rows: close or double the quotation mark in it"
+        )
+    if len(cells) < width and cells and delimiter in cells[-1]:
+        return f"has {len(cells)} cells, the header has {width}: close or double the quotation mark in it"
+    return None
 
 
 def _read_header(file: TextIO) -> tuple[list[str], str]:

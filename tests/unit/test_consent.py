@@ -88,6 +88,19 @@ DIALECTS: list[tuple[str, dict[str, object], tuple[State, str | None]]] = [
     ("hubspot", {"Email hard bounce reason": "UNKNOWN_USER"}, BOUNCED),
     ("mailpoet", {"Global Status": "Subscribed", "List status": "Unsubscribed"}, LEFT),
     ("mailpoet", {"Status": "inactive"}, LEFT),
+    ("salesforce", {"HasOptedOutOfEmail": "TRUE", "HasOptedOutOfFax": "FALSE"}, LEFT),
+    ("salesforce", {"HasOptedOutOfEmail": "FALSE", "HasOptedOutOfFax": "TRUE", "EmailBouncedDate": ""}, ACTIVE),
+    ("salesforce", {"EmailBouncedDate": "2025-01-01"}, BOUNCED),
+    ("any", {"no_mail": "1"}, LEFT),
+    ("any", {"Can email": "no"}, LEFT),
+    ("any", {"Email frequency": "never"}, LEFT),
+    ("any", {"Email frequency": "weekly"}, ACTIVE),
+    ("any", {"Spam score": "0.3"}, LEFT),
+    ("any", {"Left on": "2025-01-01"}, LEFT),
+    ("any", {"Pending": "yes"}, UNCONFIRMED),
+    ("any", {"Confirmation pending": "true"}, UNCONFIRMED),
+    ("any", {"Opt-in pending": "true"}, UNCONFIRMED),
+    ("any", {"Emails stopped": "2025-01-01"}, LEFT),
     ("klaviyo", {"Email Marketing Consent": "NEVER_SUBSCRIBED"}, LEFT),
     ("klaviyo", {"Email Marketing Consent": "SUBSCRIBED", "SMS Marketing Consent": "UNSUBSCRIBED"}, ACTIVE),
     ("shopify", {"Accepts Email Marketing": "no", "Accepts SMS Marketing": "no"}, LEFT),
@@ -204,12 +217,21 @@ def test_an_opinion_about_spam_is_no_complaint() -> None:
         "Department",
         "status_changed_at",
         "marital status",
+        "Marketing emails opened",
+        "Newsletter name",
+        "Active campaigns",
+        "Bus stop",
+        "Waiting list",
+        "Left handed",
+        "Cleaning service",
+        "Has Opted Out Of Fax",
     ],
 )
 def test_columns_about_something_else_do_not_decide(name: str) -> None:
     """Links, ids, places, payments and other circumstances say nothing about consent."""
     assert state_of(**{name: "https://x.example/u/1"}) is State.ACTIVE
     assert state_of(**{name: "Baja California"}) is State.ACTIVE
+    assert state_of(**{name: 0}) is State.ACTIVE
 
 
 @pytest.mark.parametrize("name", ["Notes", "Group", "First name", "payment_status", "subscribed_at", "Segment", ""])
@@ -321,6 +343,20 @@ def test_a_row_that_is_cut_is_rejected() -> None:
     found = states(text)
     assert found[0] == "is longer than 64 KiB"
     assert found[-1] is State.ACTIVE
+
+
+def test_an_open_quotation_mark_hides_no_departure() -> None:
+    """A row that swallows others is rejected, with how many lines it took."""
+    text = 'email,note,unsubscribed\nann@example.org,"5" nails,yes\nbo@example.org,"tall,yes\ncy@example.org,,\n'
+    assert states(text)[0] is State.UNSUBSCRIBED
+    assert str(states(text)[1]).startswith("goes over 2 lines")
+    closed = 'email,note,unsubscribed\nbo@example.org,"tall,yes\ncy@example.org,x",\ndi@example.org,"a\nb",\n'
+    found = states(closed)
+    assert str(found[0]).startswith("goes over 2 lines")
+    assert found[1:] == [State.ACTIVE]
+    for end in ("", "\n"):
+        [last] = states('email,note,unsubscribed\nbo@example.org,"tall,yes' + end)
+        assert str(last).startswith("has 2 cells, the header has 3")
 
 
 def test_a_header_that_cannot_be_read_is_refused() -> None:
