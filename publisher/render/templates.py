@@ -1,6 +1,6 @@
-"""Where templates come from, and the walls around them.
+"""Load templates, and render them in a sandbox.
 
-Looked for in the site's own folder, then among those that come with the publisher. A site's
+A template is looked for in the site's own folder first, then among those that come with the publisher. A site's
 template can build on the shipped one of the same name: ``{% extends "default/…" %}``.
 """
 
@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from types import CodeType
+from typing import Any, Final
 
 from jinja2 import (
+    BytecodeCache,
     ChoiceLoader,
     Environment,
     FileSystemLoader,
@@ -21,6 +23,7 @@ from jinja2 import (
     TemplateNotFound,
     TemplateSyntaxError,
 )
+from jinja2.bccache import Bucket
 from jinja2.exceptions import SecurityError, UndefinedError
 from jinja2.exceptions import TemplateError as JinjaError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -30,6 +33,35 @@ from publisher.markup import wrap
 from publisher.render.sources import shipped_templates
 
 __all__ = ["render", "render_line"]
+
+
+#: Compiled templates that a process keeps: more than there are, with those of a site or two.
+_MAX_COMPILED: Final = 256
+
+
+class _CompiledTemplates(BytecodeCache):
+    """Compiled templates of this process, so that a process with many sites compiles the shipped ones once.
+
+    Jinja2 finds an entry by name and file, and takes it only for the same source.
+    """
+
+    def __init__(self) -> None:
+        self._code: dict[str, tuple[str, CodeType]] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        checksum, code = self._code.get(bucket.key, ("", None))
+        if checksum == bucket.checksum:
+            bucket.code = code
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        if bucket.code is None:
+            return
+        if len(self._code) >= _MAX_COMPILED:
+            self._code.clear()
+        self._code[bucket.key] = (bucket.checksum, bucket.code)
+
+
+_COMPILED: Final = _CompiledTemplates()
 
 
 class _Shipped(FileSystemLoader):
@@ -53,6 +85,7 @@ def _environment(folder: Path) -> Environment:
         loader=ChoiceLoader([FileSystemLoader(folder), shipped, PrefixLoader({"default": shipped})]),
         autoescape=lambda name: name is not None and ".html" in name,
         undefined=StrictUndefined,
+        bytecode_cache=_COMPILED,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
