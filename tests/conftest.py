@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import feedparser
 import pytest
@@ -19,6 +19,7 @@ from publisher.actions.report import PublishReport
 from publisher.config import Site, read_site
 from publisher.store.database import Database
 from tests.support.databases import PostgresServer, prepare_sqlite
+from tests.support.disk import skip_fsync
 
 # No deadline: the first example of a test may pay for an import. In CI the same examples each time; everywhere else new
 # ones, to find more. ``--hypothesis-profile=ci`` chooses the long run; tests with a number of their own scale it by
@@ -27,6 +28,7 @@ _IN_CI = bool(os.environ.get("CI"))
 settings.register_profile("default", deadline=None, derandomize=_IN_CI, max_examples=20)
 settings.register_profile("ci", deadline=None, derandomize=_IN_CI, max_examples=100)
 settings.load_profile("default")
+skip_fsync()
 
 #: Seconds that a slow test may take.
 SLOW_TIMEOUT = 1800
@@ -65,6 +67,13 @@ class SiteKit:
         self.root = root
         (root / "articles").mkdir(parents=True)
         self.settings(SETTINGS)
+
+    @classmethod
+    def at(cls, root: Path) -> Self:
+        """Return the kit of a site that is there already."""
+        kit = cls.__new__(cls)
+        kit.root = root
+        return kit
 
     def settings(self, text: str) -> None:
         (self.root / "publisher.toml").write_text(textwrap.dedent(text), "utf-8")

@@ -21,17 +21,29 @@ BASE = "https://review.example/newsletters"
 ANN = "ann@mail.example.org"
 
 
+#: Of the SMTP server, until there is one.
+NO_PORT = 1
+
+
+def furnish(kit: MailKit) -> None:
+    """Give a new site two newsletters and two articles, and publish it."""
+    kit.mail(NO_PORT)
+    kit.add_settings('\n[digests.weekly]\ntitle = "The Weekly"\nsend = "auto"\n')
+    kit.article("one.md", "One", topic="Water", region="Africa")
+    kit.article("two.md", "Two", topic="Trade", region="Asia")
+    kit.publish()
+
+
 class Town:
     """A site, its readers' mail server, and somebody who visits."""
 
     def __init__(self, kit: MailKit, server: Server) -> None:
+        """Take a site of ``furnish``, and let it send its mail to ``server``."""
         self.kit = kit
         self.server = server
-        kit.mail(server.port)
-        kit.add_settings('\n[digests.weekly]\ntitle = "The Weekly"\nsend = "auto"\n')
-        kit.article("one.md", "One", topic="Water", region="Africa")
-        kit.article("two.md", "Two", topic="Trade", region="Asia")
-        kit.publish()
+        kit.settings(
+            (kit.root / "publisher.toml").read_text("utf-8").replace(f"port = {NO_PORT}\n", f"port = {server.port}\n")
+        )
         self.clock = SetClock(NOW)
         self.woken: list[str] = []
         self.web = Web(kit.site, clock=self.clock, wake=self.woken.append)

@@ -70,8 +70,7 @@ def test_a_run_killed_at_random_moments_is_completed_by_the_next(tmp_path: Path,
         if kit is None:
             shutil.rmtree(tmp_path / "site", ignore_errors=True)
             shutil.copytree(tmp_path / "empty", tmp_path / "site")
-            kit = SiteKit.__new__(SiteKit)
-            kit.root = tmp_path / "site"
+            kit = SiteKit.at(tmp_path / "site")
         began = time.monotonic()
         process = Process(*COMMAND, str(kit.root), stderr=PIPE)
         try:

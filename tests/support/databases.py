@@ -73,15 +73,20 @@ class PostgresServer:
             self._admin.execute(f"CREATE DATABASE {_TEMPLATE}")
             Database.open(self._address(_TEMPLATE)).close()
             self._has_template = True
-        template = _TEMPLATE if prepared else "template1"
+        return self._copy(_TEMPLATE if prepared else "template1")
+
+    def copy(self, url: str) -> str:
+        """Copy a database of ``create`` to which nobody is connected, and return the URL of the copy."""
+        return self._copy(_name(url))
+
+    def _copy(self, template: str) -> str:
         name = f"test_{uuid.uuid4().hex}"
         self._admin.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
         return self._address(name)
 
     def drop(self, url: str) -> None:
-        """Drop a database of ``create``, and end the connections to it."""
-        name = url.partition("/test_")[2].partition("?")[0]
-        self._admin.execute(f"DROP DATABASE test_{name} WITH (FORCE)")
+        """Drop a database of ``create`` or ``copy``, and end the connections to it."""
+        self._admin.execute(f"DROP DATABASE {_name(url)} WITH (FORCE)")
 
     def __enter__(self) -> Self:
         return self
@@ -90,6 +95,10 @@ class PostgresServer:
         self._admin.close()
         self._server.cleanup()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _name(url: str) -> str:
+    return "test_" + url.partition("/test_")[2].partition("?")[0]
 
 
 def _start(server: Any) -> None:

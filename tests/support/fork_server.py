@@ -25,6 +25,8 @@ import sys
 import time
 from typing import TextIO
 
+from tests.support.disk import skip_fsync
+
 #: Imported by functions of the package when they are first called.
 LAZY_IMPORTS = (
     "alembic.command",
@@ -142,6 +144,7 @@ def stream(descriptor: int, mode: str) -> TextIO:
 if __name__ == "__main__":
     # Ctrl-C is for the client, which then closes the control socket.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    skip_fsync()
     preload()
     descriptors = serve(socket.socket(fileno=int(sys.argv[1])))
     signal.signal(signal.SIGINT, signal.default_int_handler)
