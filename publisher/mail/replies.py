@@ -298,7 +298,9 @@ def normalise(words: str) -> str:
     text = _MAIL_ADDRESS.sub(" ", text)
     text = _EXCHANGE.sub(lambda match: match[0].replace(".", " "), text)
     text = _DOTTED.sub(" ", _SENTENCE_END.sub(" ", text))
-    text = unicodedata.normalize("NFKD", text.replace("\u0131", "i").replace("\u0142", "l")).casefold()
+    text = text.replace("\u0131", "i").replace("\u0142", "l")
+    # One character can become eighteen.
+    text = unicodedata.normalize("NFKD", text).casefold()[:_MOST_CHARACTERS]
     text = unicodedata.normalize("NFKC", _ACCENTS.sub("", _APOSTROPHES.sub("", text)))
     text = " ".join(_STATUS_TEXTS.sub(" ", _NO_WORD.sub(" ", text)).split())
     return f"{text} dnsbl".strip() if names_list else text

@@ -286,7 +286,7 @@ class Jobs:
             self._wake_at("hub", "hub", max(datetime.fromtimestamp(due, UTC), self._clock.now() + _BREATH))
 
     def bounces(self) -> None:
-        """Read what came back."""
+        """Process bounces and complaints."""
         site, _ = self.current
         if site.bounces.path is None and site.bounces.imap is None:
             return
@@ -294,8 +294,10 @@ class Jobs:
 
         found = process_mailbox(site, self._clock.now(), progress=self._progress)
         if found.messages:
-            said = {key: value for key, value in found.as_dict().items() if key != "suppressed"}
-            self._log.info("bounces read", **said, suppressed=len(found.suppressed))
+            counts = {key: value for key, value in found.as_dict().items() if key not in ("suppressed", "problems")}
+            self._log.info("bounces read", **counts, suppressed=len(found.suppressed))
+        for problem in found.problems:
+            self._log.warning("message skipped", reason=problem)
 
     def sweep(self) -> None:
         """Delete expired rows, and repair due times that a wrong clock has set."""
