@@ -4,6 +4,7 @@
 
     PublisherError                 exit status 3: the run failed
     ├── SettingsError              exit status 2: publisher.toml or the command line is wrong
+    │   └── SendingBlocked         placeholder values would reach real people
     ├── StoreError                 the database cannot be used
     │   ├── SchemaTooNew           a newer publisher has been at this database
     │   ├── StoreBusy              another run holds the site and did not finish in time
@@ -18,12 +19,15 @@ Libraries' errors are translated into these where they enter. A message says wha
 and what to do about it, in one sentence that a person can act on.
 """
 
+from collections.abc import Sequence
+
 __all__ = [
     "BrowserMissing",
     "PublisherError",
     "RecordRefused",
     "RemoteError",
     "SchemaTooNew",
+    "SendingBlocked",
     "SettingsError",
     "SlotLost",
     "StageError",
@@ -43,6 +47,14 @@ class SettingsError(PublisherError):
     """The settings or the command line cannot be used; nothing was done."""
 
     exit_status = 2
+
+
+class SendingBlocked(SettingsError):
+    """Placeholder values would reach real people. ``blockers`` names each one with its fix; nothing was sent."""
+
+    def __init__(self, summary: str, blockers: Sequence[object]) -> None:
+        super().__init__(f"{summary}:\n" + "\n".join(f"  {one}" for one in blockers))
+        self.blockers = tuple(str(one) for one in blockers)
 
 
 class StoreError(PublisherError):

@@ -1,11 +1,16 @@
-"""Host names: international names as ASCII (IDNA, UTS #46). Pure."""
+"""Host names: international names as ASCII (IDNA, UTS #46), reserved names (RFC 2606, RFC 6761). Pure."""
 
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
 from typing import Final
 
-__all__ = ["ascii_host", "ascii_url", "host_of"]
+__all__ = ["ascii_host", "ascii_url", "host_of", "is_reserved_host"]
+
+#: Reserved for tests, documentation and this machine (RFC 2606, RFC 6761).
+_RESERVED_TOP: Final = frozenset(["example", "invalid", "localhost", "test"])
+_RESERVED_SECOND: Final = frozenset(["example.com", "example.net", "example.org"])
 
 #: Scheme, user information, host (an IPv6 address in brackets), port, and the rest of a URL (RFC 3986 section 3).
 _URL: Final = re.compile(
@@ -57,3 +62,19 @@ def host_of(url: str) -> str:
         return ascii_host(host).lower()
     except ValueError:
         return ""
+
+
+def is_reserved_host(host: str) -> bool:
+    """Tell whether a host is reserved for tests, documentation or this machine, or below such a name.
+
+    Besides the names of RFC 2606 and RFC 6761 these are the addresses that ``localhost`` stands for.
+    """
+    name = host.strip("[]").rstrip(".").lower()
+    labels = name.split(".")
+    if labels[-1] in _RESERVED_TOP or ".".join(labels[-2:]) in _RESERVED_SECOND:
+        return True
+    try:
+        address = ip_address(name)
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_unspecified

@@ -1,43 +1,90 @@
-"""``publish approve``: a person says that this issue, to the byte and to the reader, may leave."""
+"""Approve an issue for sending, take an approval back, pause and resume."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection
 
 from publisher.actions.copies import Copies
 from publisher.actions.keys import keyring
 from publisher.actions.naming import named_issue
+from publisher.actions.readiness import require_sendable
+from publisher.actions.runners import living_runners
 from publisher.config import Site
 from publisher.errors import SettingsError
 from publisher.model import SendPolicy
 from publisher.passes import Keyring
-from publisher.store import audience, deliveries, issues
+from publisher.store import audience, deliveries, issues, recipients
 from publisher.store.database import Database
 from publisher.store.issues import IssueRow
 
-__all__ = ["Approved", "approve", "content_hash", "pause", "refuse_to_send"]
+__all__ = ["ApprovalPlan", "Approved", "approve", "content_hash", "pause", "plan_approval", "refuse_to_send"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approved:
-    """An issue, and what a person has said of it."""
+    """An issue that was approved, or whose approval was taken back."""
 
     digest: str
     name: str
     number: int
     subject: str
+    #: How many subscribers it was made for.
     readers: int
     #: Of its bytes and its audience; None where the approval was taken back.
     hash: str | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalPlan:
+    """What the approval of an issue would do: who gets it, and when."""
+
+    digest: str
+    name: str
+    number: int
+    subject: str
+    #: Subscribers with a delivery that waits.
+    recipients: int
+    #: When the first and the last of these deliveries are due; None for at once.
+    first_due: datetime | None
+    last_due: datetime | None
+    #: True if a runner is active on this machine: it sends approved issues by itself.
+    has_runner: bool
+    #: True if only ``publish send`` sends it, because it is older than a run still sends.
+    is_old: bool
+    is_paused: bool
+    #: False if the settings name no transport.
+    can_send: bool
+    #: Of the issue's bytes and its audience: what is to be approved.
+    hash: str
+
+    def leaves(self) -> str:
+        """Return in words when the issue leaves."""
+        name = f"{self.digest}/{self.name}"
+        if not self.recipients:
+            return "never: no subscriber followed the digest when the issue was made, or it was sent already"
+        if not self.can_send:
+            return "when a mail server is set in publisher.toml ([smtp])"
+        if self.is_paused:
+            return f"when it is resumed: publish resume {name}"
+        if self.is_old:
+            return f"with 'publish send {name}' only: it is too old for a run to send it"
+        if self.first_due is not None and self.last_due is not None:
+            first, last = f"{self.first_due:%a %Y-%m-%d %H:%M}", f"{self.last_due:%a %Y-%m-%d %H:%M}"
+            times = f"at {first}" if first == last else f"from {first} to {last}, by each subscriber's own clock"
+        else:
+            times = "within 30 seconds" if self.has_runner else ""
+        if self.has_runner:
+            return f"{times}: a runner is active on this machine"
+        return f"{times}{times and ', '}with the next 'publish send {name}', 'publish tick' or start of 'publish run'"
+
+
 def content_hash(connection: Connection, site: Site, row: IssueRow, ring: Keyring) -> str:
-    """Return a hash of all that readers would get, headers included, and of who would get it."""
+    """Return a hash of everything that subscribers would get, headers included, and of the audience."""
     editions = issues.editions(connection, row.id)
     copies = Copies(site, row, lambda number: editions[number - 1], ring, ())
     digest = hashlib.sha256(copies.fingerprint(len(editions)))
@@ -51,25 +98,79 @@ def content_hash(connection: Connection, site: Site, row: IssueRow, ring: Keyrin
     return digest.hexdigest()
 
 
+def plan_approval(site: Site, target: str, now: datetime) -> ApprovalPlan:
+    """Return what the approval of an issue would do. Nothing is changed.
+
+    Raises:
+        SettingsError: there is no such issue, it may not be approved, or nobody would get it.
+        SendingBlocked: it would take placeholder values to real people.
+    """
+    with Database.open(site.database_url) as db, db.write() as connection:
+        row = named_issue(connection, target)
+        return _plan(connection, site, row, now)
+
+
+def _plan(connection: Connection, site: Site, row: IssueRow, now: datetime) -> ApprovalPlan:
+    """Return the plan for an issue that may be approved."""
+    _refuse_errors(connection, row)
+    require_sendable(connection, site, row, is_local=site.delivers_locally)
+    due = recipients.due_range(connection, row.id)
+    later = due if due is not None and due[1] > now.timestamp() else None
+    plan = ApprovalPlan(
+        digest=row.digest,
+        name=row.name,
+        number=row.number,
+        subject=row.subject,
+        recipients=sum(recipients.open_domains(connection, row.id).values()),
+        first_due=datetime.fromtimestamp(max(later[0], now.timestamp()), site.tz) if later else None,
+        last_due=datetime.fromtimestamp(later[1], site.tz) if later else None,
+        has_runner=bool(living_runners(site.root)),
+        is_old=row.slot < now - timedelta(days=site.delivery.retry_days),
+        is_paused=row.is_paused,
+        can_send=site.can_send,
+        hash=content_hash(connection, site, row, keyring(site, connection)),
+    )
+    has_nobody = not deliveries.state_counts(connection, row.id).get(row.id)
+    if has_nobody and plan.can_send and plan.has_runner and not plan.is_old and not plan.is_paused:
+        raise SettingsError(
+            f"{row.digest}/{row.name} has no subscribers, and the runner would close it at once. Import subscribers before "
+            "the next issue is made; to show this one in the archive only, stop the runner and approve it then"
+        )
+    return plan
+
+
 def approve(
     site: Site,
     target: str,
     now: datetime,
     *,
     revoke: bool = False,
+    expect: str | None = None,
     on_wait: Callable[[str], None] = lambda holder: None,
 ) -> Approved:
-    """Let an issue be sent, as it is now; or, with ``revoke``, no longer.
+    """Approve an issue as it is now; or, with ``revoke``, take its approval back.
+
+    Args:
+        site: the settings.
+        target: ``DIGEST`` for its newest issue, or ``DIGEST/NAME``.
+        now: what time it is.
+        revoke: take the approval back.
+        expect: the hash of the plan that a person has agreed to; None for whatever the issue is now.
+        on_wait: told once if another run has to be waited for.
 
     Raises:
-        SettingsError: there is no such issue, or the preflight holds it back.
+        SettingsError: there is no such issue, it may not be approved, or it is not the one that was agreed to.
+        SendingBlocked: it would take placeholder values to real people.
     """
     with Database.open(site.database_url) as db, db.exclusive(site.root, on_wait=on_wait), db.write() as connection:
         row = named_issue(connection, target)
         hashed = None
         if not revoke:
-            _refuse_errors(connection, row)
-            hashed = content_hash(connection, site, row, keyring(site, connection))
+            hashed = _plan(connection, site, row, now).hash
+            if expect is not None and hashed != expect:
+                raise SettingsError(
+                    f"{row.digest}/{row.name} has changed since you were asked: look at it again, then approve it"
+                )
         issues.approve(connection, row.id, hashed, int(now.timestamp()) if hashed else None)
         readers = sum(deliveries.state_counts(connection, row.id).get(row.id, {}).values())
     return Approved(
@@ -78,7 +179,7 @@ def approve(
 
 
 def pause(site: Site, target: str, *, is_paused: bool) -> IssueRow:
-    """Stop an issue for a while, also one that is being sent; or let it go on.
+    """Pause the delivery of an issue, also while it is being sent; or resume it.
 
     Raises:
         SettingsError: there is no such issue.
@@ -89,12 +190,21 @@ def pause(site: Site, target: str, *, is_paused: bool) -> IssueRow:
         return issues.issues(connection, only=[row.id])[0]
 
 
-def refuse_to_send(connection: Connection, site: Site, row: IssueRow, ring: Keyring) -> None:
-    """Let an issue pass that may leave.
+def refuse_to_send(connection: Connection, site: Site, row: IssueRow, ring: Keyring, *, is_local: bool) -> None:
+    """Refuse to send an issue that is blocked, held back, paused, or not approved as it is now.
+
+    Args:
+        connection: to the store.
+        site: the settings.
+        row: the issue.
+        ring: the site's secret.
+        is_local: whether the transport keeps messages on this machine.
 
     Raises:
-        SettingsError: it may not, with the reason and what to do.
+        SettingsError: it may not be sent, with the reason and the fix.
+        SendingBlocked: it would take placeholder values to real people.
     """
+    require_sendable(connection, site, row, is_local=is_local)
     name = f"{row.digest}/{row.name}"
     _refuse_errors(connection, row)
     if row.is_paused:

@@ -71,6 +71,8 @@ class CheckReport:
                     "forced": one.forced,
                     "held_back": one in self.held_back,
                     "no_browser": one.no_browser,
+                    "blockers": list(one.blockers),
+                    "blocked": one.is_blocked,
                 }
                 for one in self.issues
             ],

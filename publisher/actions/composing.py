@@ -12,6 +12,7 @@ from urllib.parse import quote
 from sqlalchemy import Connection
 
 from publisher.actions.envelopes import public_envelope, public_values
+from publisher.actions.readiness import made_with
 from publisher.config import Site
 from publisher.errors import SettingsError
 from publisher.mailable import mailable
@@ -94,11 +95,11 @@ def compose(
 
     whole = rendered(articles)
     distinct = [whole, *(rendered(one) for one in editions(whole.articles, selections) if one != whole.articles)]
-    return _checked(site, digest, distinct, slot=slot, name=name, number=number)
+    return _checked(site, digest, distinct, slot=slot, name=name, number=number, note=note)
 
 
 def _checked(
-    site: Site, digest: Digest, distinct: Sequence[Rendering], *, slot: datetime, name: str, number: int
+    site: Site, digest: Digest, distinct: Sequence[Rendering], *, slot: datetime, name: str, number: int, note: str
 ) -> Composed:
     """Return the issue of which the first rendering has everything."""
     from publisher.check.mail import check_mail
@@ -122,7 +123,7 @@ def _checked(
             "message.eml": message,
             "index.html": html.encode(),
             "message.txt": text.encode(),
-            "issue.json": _about(digest, whole, slot=slot, name=name, number=number),
+            "issue.json": _about(site, digest, whole, slot=slot, name=name, number=number, note=note),
         },
         editions=tuple(_edition(made) for made in distinct),
         errors=sum(one.is_error for one in findings),
@@ -194,8 +195,8 @@ def notices(
     ]
 
 
-def _about(digest: Digest, made: Rendering, *, slot: datetime, name: str, number: int) -> bytes:
-    """Return issue.json: what a program wants to know of an issue."""
+def _about(site: Site, digest: Digest, made: Rendering, *, slot: datetime, name: str, number: int, note: str) -> bytes:
+    """Return issue.json: the metadata of an issue, and what it takes to make it again."""
     about = {
         "digest": digest.slug,
         "title": digest.title,
@@ -206,5 +207,7 @@ def _about(digest: Digest, made: Rendering, *, slot: datetime, name: str, number
         "preheader": made.preheader,
         "send": digest.send.value,
         "articles": [{"id": one.id, "title": one.title, "url": one.link} for one in made.articles],
+        "note": note,
+        "made_with": made_with(site),
     }
     return (json.dumps(about, ensure_ascii=False, indent=2) + "\n").encode()

@@ -132,7 +132,7 @@ def deliver(
         is_attended: whether a person waits: they try a relay again that has lost messages, before its pause is over.
 
     Raises:
-        SettingsError: there is no such issue, or it may not be sent: the reason is told.
+        SettingsError: there is no such issue, or it may not be sent, with the reason (see ``refuse_to_send``).
         StoreError: the store cannot be used.
     """
     transport = transport or make_transport(site)
@@ -141,7 +141,7 @@ def deliver(
         with db.write() as connection:
             row = named_issue(connection, target)
             ring = keyring(site, connection)
-            refuse_to_send(connection, site, row, ring)
+            refuse_to_send(connection, site, row, ring, is_local=transport.is_local)
             due, limit = _prepare(connection, site, row, transport, began, uncertain, limit)
             load_pauses(connection, transport, began, is_attended=is_attended)
         sent = Sent(digest=row.digest, name=row.name, tally=Tally())

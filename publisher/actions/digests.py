@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -15,7 +17,7 @@ from publisher.actions.mornings import Mornings
 from publisher.actions.report import IssueNote, PublishReport, WaitingNote
 from publisher.config import Site
 from publisher.errors import SettingsError, StoreError
-from publisher.model import Digest
+from publisher.model import Article, Digest
 from publisher.selection import Candidate, choose, matches
 from publisher.stage import Stage
 from publisher.store import articles as store
@@ -23,13 +25,14 @@ from publisher.store import feeds as table
 from publisher.store import issues, preparations, slots
 from publisher.store.database import Database
 from publisher.store.feeds import StagedFile
+from publisher.store.issues import IssueRow
 from publisher.store.slots import Claimed
 from publisher.store.sources import Problem
 
 if TYPE_CHECKING:
     from publisher.actions.composing import Composed
 
-__all__ = ["issue_name", "make_issue_of", "make_issues", "stage_issues"]
+__all__ = ["issue_name", "make_again", "make_issue_of", "make_issues", "stage_issues"]
 
 _PAGE: Final = 200
 
@@ -120,6 +123,30 @@ def _note(made: _Made | WaitingNote, site: Site, report: PublishReport) -> None:
         report_failure(report, site, where, f"{title!r} was left out of an issue of {made.note.digest}", error)
 
 
+def make_again(connection: Connection, site: Site, row: IssueRow, now: datetime, report: PublishReport) -> bool:
+    """Make an issue again that nobody was sent: its articles, note, slot and number, with the settings as they are now.
+
+    The caller's transaction has to be rolled back where this returns False: no article is left to carry.
+    """
+    about = json.loads(issues.issue_file(connection, row.id, "issue.json"))
+    digest = site.digests[row.digest].digest(row.digest)
+    seqs = issues.discard(connection, row)
+    said = preparations.preparation_of(connection, row.digest)
+    if seqs and said == preparations.Preparation():
+        # The lead is the first article, whether or not an editor had chosen it.
+        kept = preparations.Preparation(note=about.get("note", ""), lead_seq=seqs[0])
+        preparations.prepare(connection, row.digest, kept)
+    made = _make_issue(connection, digest, site, now, row.slot, number=row.number, only=seqs)
+    if isinstance(made, WaitingNote):
+        return False
+    if row.is_paused:
+        again = issues.find(connection, row.digest, row.name)
+        assert again is not None
+        issues.pause(connection, again.id, is_paused=True)
+    _note(made, site, report)
+    return True
+
+
 def _begin(connection: Connection, digest: Digest, site: Site, now: datetime) -> None:
     """Begin a digest with the newest articles that it asks for; the older ones count as read.
 
@@ -146,17 +173,29 @@ def _begin(connection: Connection, digest: Digest, site: Site, now: datetime) ->
 
 
 def _make_issue(
-    connection: Connection, digest: Digest, site: Site, now: datetime, slot: datetime
+    connection: Connection,
+    digest: Digest,
+    site: Site,
+    now: datetime,
+    slot: datetime,
+    *,
+    number: int | None = None,
+    only: Collection[int] | None = None,
 ) -> _Made | WaitingNote:
+    """Make an issue of what waits for a digest, in the caller's transaction.
+
+    Args:
+        connection: to the store.
+        digest, site: the newsletter, and the settings.
+        now: articles that were out by then are carried.
+        slot: the instant that the issue stands for.
+        number: its number; the next one of the digest by default.
+        only: arrival numbers of the articles that it may carry; all that wait by default.
+    """
     # A run with nothing to do imports neither templates nor the preflight.
     from publisher.actions.composing import compose, notices
 
-    if not issues.has_begun(connection, digest.slug):
-        _begin(connection, digest, site, now)
-
-    waiting = issues.pending_articles(connection, digest.slug, int(now.timestamp()))
-    articles = store.articles_by_seq(connection, list(waiting), site.base_url, site.tz)
-    candidates = [Candidate(article=articles[seq], carried_over=carried) for seq, carried in waiting.items()]
+    candidates = _candidates(connection, digest, site, now, only)
     said = preparations.preparation_of(connection, digest.slug)
     choice = choose(digest, candidates, now, lead=said.lead_seq)
     if not choice.articles:
@@ -168,7 +207,7 @@ def _make_issue(
         digest,
         slot=slot,
         name=issue_name(slot, site),
-        number=issues.last_number(connection, digest.slug) + 1,
+        number=number or issues.last_number(connection, digest.slug) + 1,
         note=said.note,
         notices=notices(connection, site, digest, choice.articles, now),
         selections=readers.selections,
@@ -178,20 +217,42 @@ def _make_issue(
     carried = [one.seq for one in composed.articles]
     left = [one.seq for one in (*choice.articles, *choice.waiting) if one.seq not in carried]
     issue_id = issues.add_issue(connection, made, carried, left)
-    mornings = Mornings(slot, digest.deliver_at, site.tz)
-    frozen = audiences.freeze(connection, issue_id, readers, made, composed.articles, mornings)
+    times = Mornings(slot, digest.deliver_at, site.tz)
+    frozen = audiences.freeze(connection, issue_id, readers, made, composed.articles, times)
     preparations.clear_preparation(connection, digest.slug)
-    warnings = [
+    warnings = _zone_warnings(f"{digest.slug}/{made.name}", site, frozen.unknown_zones)
+    return _Made(_issue_note(composed, digest, site, frozen.copies), warnings, _left_out(connection, failing))
+
+
+def _left_out(
+    connection: Connection, failing: Sequence[tuple[Article, Exception]]
+) -> tuple[tuple[str, str, Exception], ...]:
+    """Return file, headline and error of each article that cannot be rendered."""
+    known = store.stored(connection, [article.seq for article, _ in failing])
+    return tuple((known[article.seq].source, article.title, error) for article, error in failing)
+
+
+def _candidates(
+    connection: Connection, digest: Digest, site: Site, now: datetime, only: Collection[int] | None
+) -> list[Candidate]:
+    """Begin the digest if need be, and return the articles that wait for it at NOW; of those in ONLY, if given."""
+    if not issues.has_begun(connection, digest.slug):
+        _begin(connection, digest, site, now)
+    waiting = issues.pending_articles(connection, digest.slug, int(now.timestamp()))
+    wanted = {seq: carried for seq, carried in waiting.items() if only is None or seq in only}
+    articles = store.articles_by_seq(connection, list(wanted), site.base_url, site.tz)
+    return [Candidate(article=articles[seq], carried_over=carried) for seq, carried in wanted.items()]
+
+
+def _zone_warnings(where: str, site: Site, unknown_zones: Mapping[str, int]) -> tuple[Problem, ...]:
+    return tuple(
         Problem(
-            where=f"{digest.slug}/{made.name}",
+            where=where,
             refused=False,
             reason=f"nobody knows the zone {zone!r} of {count:,} reader(s); their copies come by {site.zone}",
         )
-        for zone, count in sorted(frozen.unknown_zones.items())
-    ]
-    known = store.stored(connection, [article.seq for article, _ in failing])
-    left_out = tuple((known[article.seq].source, article.title, error) for article, error in failing)
-    return _Made(_issue_note(composed, digest, site, frozen.copies), tuple(warnings), left_out)
+        for zone, count in sorted(unknown_zones.items())
+    )
 
 
 def _issue_note(composed: Composed, digest: Digest, site: Site, readers: int) -> IssueNote:

@@ -15,11 +15,13 @@ from publisher.actions.envelopes import bare, with_query
 from publisher.actions.joining import wish_of
 from publisher.actions.keys import keyring
 from publisher.actions.oneoff import send_copies
+from publisher.actions.readiness import Blocker, issue_blockers, setting_blockers
 from publisher.actions.reading import newest_public
 from publisher.actions.signing import seals
 from publisher.address import read_address
 from publisher.config import Site
 from publisher.errors import PublisherError
+from publisher.hosts import is_reserved_host
 from publisher.mail import Envelope
 from publisher.mail.outcome import Outcome
 from publisher.mail.skeleton import COPY, Skeleton
@@ -51,6 +53,8 @@ _AT_ONCE: Final = 50
 _LEASE: Final = 300
 #: After so many attempts a letter is given up: whoever waited for it has asked again.
 _ATTEMPTS: Final = 8
+#: Seconds after which a letter is looked at again that placeholder values have held back.
+_HELD_SECONDS: Final = 300
 #: An issue that is older than this welcomes nobody.
 _OLDEST_WELCOME: Final = timedelta(days=31)
 
@@ -63,6 +67,8 @@ class Posted:
     failed: int = 0
     #: Why no letter leaves now; empty where they do.
     trouble: str = ""
+    #: Placeholder values because of which some were not sent, each with its fix.
+    blockers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +122,8 @@ def send_letters(
         if not taken:
             break
         _Round(site=site, db=db, now=now, result=result).run(taken, transport or make_transport(site))
+    if result.blockers and not result.trouble:
+        result.trouble = f"some were not sent, because of placeholder values. {' '.join(result.blockers)}"
     return result
 
 
@@ -133,6 +141,10 @@ class _Round:
         with self.db.write() as connection:
             nobody = []
             for one in taken:
+                if not transport.is_local and (found := self._blockers(connection, one)):
+                    self.result.blockers = tuple(dict.fromkeys([*self.result.blockers, *map(str, found)]))
+                    letters.hold(connection, one.id, int(self.now.timestamp()) + _HELD_SECONDS)
+                    continue
                 copy = self._welcome(connection, one) if one.kind is LetterKind.WELCOME else self._copy(connection, one)
                 if copy is None:
                     nobody.append(one.id)
@@ -170,6 +182,16 @@ class _Round:
             letters.settle(connection, [one.id])
         else:
             letters.defer(connection, one.id, int(self.now.timestamp()) + (60 << one.attempts))
+
+    def _blockers(self, connection: Connection, one: Letter) -> tuple[Blocker, ...]:
+        """Return the placeholder values that a letter would take to a real person."""
+        if is_reserved_host(read_address(one.address).domain):
+            return ()
+        found = setting_blockers(self.site)
+        if one.kind is LetterKind.WELCOME:
+            row = newest_public(connection, self.site, str(one.wish["digest"]))
+            found += issue_blockers(connection, self.site, row) if row is not None else ()
+        return found
 
     # -- what a letter says ----------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from publisher.actions.deliver import deliver
@@ -10,7 +11,7 @@ from publisher.actions.dispatch import Tally
 from publisher.actions.oneoff import send_drafts
 from publisher.actions.report import Mailed, Progress, PublishReport
 from publisher.config import Site
-from publisher.errors import PublisherError, SettingsError
+from publisher.errors import PublisherError, SendingBlocked, SettingsError
 from publisher.model import DeliveryState, SendPolicy
 from publisher.store import deliveries, issues
 from publisher.store.database import Database
@@ -46,7 +47,8 @@ def mail_what_may_go(
         clock: what time it is later on.
     """
     if "drafts" not in without:
-        report.undrafted = send_drafts(site, now)
+        drafts = send_drafts(site, now)
+        report.undrafted, report.blockers = drafts.trouble, (*report.blockers, *drafts.blockers)
     for row in may_go(site, db, now, approved=approved):
         name = f"{row.digest}/{row.name}"
         if name in without or not _is_due(db, row, now):
@@ -70,6 +72,8 @@ def _send(
     """Send an issue, and return how that went, whatever became of it."""
     try:
         sent = deliver(site, name, watch=watch, is_stopping=is_stopping, clock=clock, is_attended=False)
+    except SendingBlocked as error:
+        return replace(_nothing(name, str(error).partition("\n")[0].rstrip(":")), blockers=error.blockers)
     except SettingsError as error:
         return _nothing(name, str(error))
     except PublisherError as error:

@@ -1,11 +1,12 @@
-"""Messages that are no reader's copies: a test, a draft for editors. The ledger knows nothing of them."""
+"""Send messages that are not deliveries of the ledger: tests, and drafts for editors."""
 
 from __future__ import annotations
 
 import html
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -14,10 +15,11 @@ from publisher.actions.deliver import make_transport
 from publisher.actions.envelopes import bare, public_envelope, public_values
 from publisher.actions.keys import keyring
 from publisher.actions.naming import named_issue
+from publisher.actions.readiness import require_sendable
 from publisher.address import Address, read_mailbox
 from publisher.check.mail import check_mail
 from publisher.config import Site
-from publisher.errors import PublisherError, RemoteError, SettingsError
+from publisher.errors import PublisherError, RemoteError, SendingBlocked, SettingsError
 from publisher.mail.outcome import Outcome, RelayFault
 from publisher.mail.skeleton import Skeleton
 from publisher.mail.transport import Copy, Transport
@@ -27,7 +29,7 @@ from publisher.store.database import Database
 from publisher.store.issues import IssueRow
 from publisher.tokens import Tokens
 
-__all__ = ["send_copies", "send_drafts", "send_test"]
+__all__ = ["DraftResult", "send_copies", "send_drafts", "send_test"]
 
 #: How often a relay that rests is asked again.
 _TRIES = 5
@@ -75,16 +77,18 @@ def send_copies(transport: Transport, copies: Sequence[Copy]) -> dict[str, Outco
 
 
 def send_test(site: Site, target: str, address: str, now: datetime, *, transport: Transport | None = None) -> Outcome:
-    """Send an issue to one address, marked as a test. Nothing is written down, and no approval is needed.
+    """Send an issue to one address, marked as a test. Nothing is stored, and no approval is needed.
 
     Raises:
         SettingsError: there is no such issue, no such address, or no mail server.
+        SendingBlocked: it would take placeholder values to a real person.
         RemoteError: nobody takes the message.
     """
     transport = transport or make_transport(site)
     found = _address(address)
     with Database.open(site.database_url) as db, db.write() as connection:
         row = named_issue(connection, target)
+        require_sendable(connection, site, row, is_local=transport.is_local, domains={found.domain: 1})
         editions = issues.editions(connection, row.id)
         ring = keyring(site, connection)
     copies = Copies(site, row, lambda number: editions[number - 1], ring, read_signers(site))
@@ -99,38 +103,70 @@ def _address(text: str) -> Address:
         raise SettingsError(f"{text!r} is no address: {error}") from error
 
 
-#: Nobody waits for the draft of an older issue.
-_OLDEST = timedelta(days=31)
+@dataclass(slots=True, kw_only=True)
+class DraftResult:
+    """What became of drafts for editors."""
+
+    #: What went wrong, a line each.
+    trouble: list[str] = field(default_factory=list)
+    #: Placeholder values because of which drafts were not sent, each with its fix.
+    blockers: tuple[str, ...] = ()
 
 
-def send_drafts(site: Site, now: datetime, *, transport: Transport | None = None) -> list[str]:
-    """Send editors the issues that wait for approval, with what the preflight found; return what went wrong.
+def send_drafts(site: Site, now: datetime, *, transport: Transport | None = None) -> DraftResult:
+    """Send editors each issue that waits for approval, with the findings of the preflight.
 
-    Each issue is sent once; one that could not be sent is sent by the next run.
+    An issue waits while it is not approved, its deliveries (if it has any) are open, and it is recent enough to be
+    sent by a run.
+    Each issue is sent once; if that fails, the next run tries again.
     """
+    result = DraftResult()
     if site.mail is None or not site.mail.editors or not site.can_send:
-        return []
-    trouble: list[str] = []
+        return result
     with Database.open(site.database_url) as db:
-        with db.read() as connection:
-            rows = issues.issues(connection, since=now - _OLDEST)
-            waiting = [row for row in rows if row.draft_at is None and row.digest in site.digests]
-        for row in waiting:
-            if site.digests[row.digest].send is not SendPolicy.REVIEW:
-                continue
+        for row in _issues_that_wait(site, db, now):
+            name = f"{row.digest}/{row.name}"
             try:
-                outcomes = send_copies(transport or make_transport(site), _draft_copies(site, db, row, now))
-            except PublisherError as error:
-                trouble.append(f"editors were not sent {row.digest}/{row.name}: {error}")
+                outcomes = _send_draft(site, db, row, now, transport or make_transport(site))
+            except SendingBlocked as error:
+                result.trouble.append(f"editors were not sent {name}, because of placeholder values")
+                result.blockers = tuple(dict.fromkeys([*result.blockers, *error.blockers]))
                 continue
-            trouble += [
-                f"{name} was not sent {row.digest}/{row.name}: {one.answer}"
-                for name, one in outcomes.items()
+            except PublisherError as error:
+                result.trouble.append(f"editors were not sent {name}: {error}")
+                continue
+            result.trouble += [
+                f"{editor} was not sent {name}: {one.answer}"
+                for editor, one in outcomes.items()
                 if one.state is not DeliveryState.ACCEPTED
             ]
             with db.write() as connection:
                 issues.mark_drafted(connection, row.id, int(now.timestamp()))
-    return trouble
+    return result
+
+
+def _issues_that_wait(site: Site, db: Database, now: datetime) -> list[IssueRow]:
+    """Return the issues that wait for approval and of which editors have no draft, newest first."""
+    with db.read() as connection:
+        rows = issues.issues(connection, since=now - timedelta(days=site.delivery.retry_days))
+        states = deliveries.state_counts(connection)
+        return [
+            row
+            for row in rows
+            if row.draft_at is None
+            and row.approved is None
+            and row.digest in site.digests
+            and site.digests[row.digest].send is SendPolicy.REVIEW
+            and (row.id not in states or deliveries.next_due(connection, row.id) is not None)
+        ]
+
+
+def _send_draft(site: Site, db: Database, row: IssueRow, now: datetime, transport: Transport) -> Mapping[str, Outcome]:
+    copies = _draft_copies(site, db, row, now)
+    domains = Counter(copy.recipient.rpartition("@")[2] for copy in copies)
+    with db.read() as connection:
+        require_sendable(connection, site, row, is_local=transport.is_local, domains=domains)
+    return send_copies(transport, copies)
 
 
 def _draft_copies(site: Site, db: Database, row: IssueRow, now: datetime) -> list[Copy]:

@@ -13,6 +13,7 @@ from typing import Final
 
 from publisher.actions.naming import named_issue
 from publisher.actions.preview import local_media
+from publisher.actions.readiness import is_blocked, shown_blockers
 from publisher.browser import Browser, View
 from publisher.check import Finding
 from publisher.check.mail import check_mail, html_of
@@ -39,6 +40,10 @@ class IssueCheck:
     forced: str | None = None
     #: Why no browser looked at it; empty where one did.
     no_browser: str = field(default="")
+    #: Placeholder values that block mail to real people, each with its fix; none where mail is not set up.
+    blockers: tuple[str, ...] = ()
+    #: True if the issue has real people among its recipients.
+    is_blocked: bool = False
 
 
 def is_issue(target: str, site: Site | None) -> bool:
@@ -96,10 +101,19 @@ def _checked(site: Site | None, target: str, now: datetime, browser: Browser | N
             row = named_issue(connection, target)
             data = issues.issue_files(connection, row.id)["message.eml"]
             made = [(one.html.decode(), one.text.decode()) for one in issues.editions(connection, row.id)]
+            blockers = tuple(str(one) for one in shown_blockers(connection, site, row))
+            blocked = bool(blockers) and is_blocked(connection, site, row)
         found = tuple(_findings(data, now, made, browser))
         with db.write() as connection:
             issues.note_errors(connection, row.id, sum(one.is_error for one in found))
-    return IssueCheck(name=f"{row.digest}/{row.name}", findings=found, forced=row.forced, no_browser=missing)
+    return IssueCheck(
+        name=f"{row.digest}/{row.name}",
+        findings=found,
+        forced=row.forced,
+        no_browser=missing,
+        blockers=blockers,
+        is_blocked=blocked,
+    )
 
 
 def _findings(

@@ -13,6 +13,7 @@ from publisher.actions.channels import sync_channels
 from publisher.actions.digests import make_issues, stage_issues
 from publisher.actions.feeds import stage_feeds
 from publisher.actions.ingest import ingest
+from publisher.actions.remake import remake_issues
 from publisher.actions.report import Progress, PublishReport, silent
 from publisher.config import Site
 from publisher.parallel import Workers
@@ -56,6 +57,7 @@ def publish(
         with lock, Workers() as workers:
             regenerate(db, site, now, report, progress, workers, dry_run=dry_run, edit=edit)
             if edit is None and with_issues:
+                remake_issues(db, site, now, report)
                 make_issues(db, site, now, report)
                 stage_issues(db, site, report, dry_run=dry_run)
         if not dry_run and (site.hubs or site.announce.cloud):

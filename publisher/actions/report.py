@@ -80,6 +80,8 @@ class Mailed:
     waiting: int
     #: Why it ended before all was done; empty where it did not.
     trouble: str
+    #: Placeholder values because of which nothing was sent, each with its fix.
+    blockers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +130,8 @@ class PublishReport:
     mailed: list[Mailed] = field(default_factory=list)
     #: What kept drafts from editors.
     undrafted: list[str] = field(default_factory=list)
+    #: Placeholder values because of which drafts or confirmation emails were not sent, each with its fix.
+    blockers: tuple[str, ...] = ()
     #: Slots that were due in this run.
     ran: list[Ran] = field(default_factory=list)
 
@@ -145,8 +149,15 @@ class PublishReport:
         )
 
     @property
+    def all_blockers(self) -> tuple[str, ...]:
+        """Placeholder values because of which something was not sent, each once."""
+        return tuple(dict.fromkeys([*(text for one in self.mailed for text in one.blockers), *self.blockers]))
+
+    @property
     def exit_status(self) -> int:
-        """0 all well; 1 something lies set aside by name."""
+        """0 success; 1 done, but some input was skipped; 2 mail is blocked by placeholder values."""
+        if self.all_blockers:
+            return 2
         failed = any(one.trouble or one.uncertain for one in self.mailed) or any(one.is_failed for one in self.ran)
         return 1 if self.refused or self.undrafted or failed else 0
 
@@ -173,6 +184,7 @@ class PublishReport:
             "mailed": sum(one.accepted for one in self.mailed),
             "sent": [asdict(one) for one in self.mailed],
             "undrafted": self.undrafted,
+            "blockers": list(self.all_blockers),
             "ran": [
                 {
                     "schedule": one.schedule,

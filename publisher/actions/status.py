@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from publisher.actions.outbox import row_dict
+from publisher.actions.readiness import shown_blockers
 from publisher.actions.runners import living_runners
 from publisher.actions.upgrade import PublishedDraft, published_drafts
 from publisher.cadence import next_slot
@@ -71,6 +72,8 @@ class Status:
     feeds_next: datetime | None
     #: What runners on this machine say of themselves.
     runners: tuple[dict[str, Any], ...]
+    #: Placeholder values that block mail to real people, each with its fix; none where mail is not set up.
+    blockers: tuple[str, ...]
     #: Issue → state → how many copies.
     copies: dict[int, dict[DeliveryState, int]]
 
@@ -103,6 +106,7 @@ class Status:
                 for one in self.digests
             ],
             "readers": self.readers,
+            "blockers": list(self.blockers),
             "issues": [
                 {
                     **row_dict(one),
@@ -172,6 +176,7 @@ def status(site: Site, now: datetime) -> Status:
             feeds_last=_newest(connection, "feeds"),
             feeds_next=coming.get("feeds"),
             runners=tuple(living_runners(site.root)),
+            blockers=tuple(str(one) for one in shown_blockers(connection, site)),
             copies=deliveries.state_counts(connection),
         )
 

@@ -52,6 +52,7 @@ def _mail(site: Site, db: Database, clock: Clock, report: PublishReport, progres
     if site.can_send and site.digests:
         mail_what_may_go(site, db, clock.now(), report, progress, approved=True, clock=clock.now)
         posted = send_letters(site, db, clock.now)
+        report.blockers = (*report.blockers, *posted.blockers)
         if posted.trouble:
             report.refused.append(Problem(where="letters", refused=True, reason=posted.trouble))
     if site.bounces.path is None and site.bounces.imap is None:

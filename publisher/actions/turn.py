@@ -14,6 +14,7 @@ from publisher.actions.digests import make_issue_of, stage_issues
 from publisher.actions.failing import report_failure
 from publisher.actions.planning import LEASE, claim_due, retry_at
 from publisher.actions.publish import regenerate
+from publisher.actions.remake import remake_issues
 from publisher.actions.report import Progress, PublishReport, Ran, silent
 from publisher.cadence import next_slot
 from publisher.clock import Clock
@@ -74,6 +75,7 @@ def take_turn(
         try:
             with db.exclusive(site.root, on_wait=on_wait), Workers() as workers:
                 turn.feeds(progress, workers)
+                remake_issues(db, site, clock.now(), turn.report)
                 turn.issues(progress)
         except BaseException as error:
             turn.give_back(error)

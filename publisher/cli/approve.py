@@ -1,15 +1,16 @@
-"""``publish approve``: an editor says that an issue may leave."""
+"""``publish approve``: approve an issue for sending."""
 
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import click
 
-from publisher.actions.approval import approve
+from publisher.actions.approval import ApprovalPlan, Approved, approve, plan_approval
 from publisher.cli.common import in_words, parse_at, site_option, waiting_for
-from publisher.config import read_site
+from publisher.config import Site, read_site
 
 __all__ = ["command"]
 
@@ -17,33 +18,70 @@ __all__ = ["command"]
 @click.command("approve")
 @click.argument("issue")
 @site_option
-@click.option("--revoke", is_flag=True, help="Take an approval back.")
+@click.option("--yes", "-y", "is_confirmed", is_flag=True, help="Do not ask. Needed where there is no terminal.")
+@click.option("--revoke", is_flag=True, help="Take an approval back. Nothing is asked.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was approved as JSON.")
-def command(issue: str, folder: Path, revoke: bool, as_json: bool) -> None:
-    """Let ISSUE be sent, to the byte and to the reader as it is now.
+@click.pass_context
+def command(ctx: click.Context, issue: str, folder: Path, is_confirmed: bool, revoke: bool, as_json: bool) -> None:
+    """Approve ISSUE for sending, as it is now.
 
-    ISSUE is DIGEST/NAME as 'publish outbox' shows it, or DIGEST for its newest one. Any later
-    change of its bytes, its headers or its readers makes the approval void. An issue that the
-    preflight holds back cannot be approved.
+    ISSUE is DIGEST/NAME as 'publish outbox' shows it, or DIGEST for its newest one. Shows how many
+    people get it, its subject and when it leaves, and asks. Any later change of its bytes, its headers
+    or its audience makes the approval void.
 
-    Exit status: 0 all well; 2 usage or settings, no such issue, or it is held back; 3 failed.
+    Exit status: 0 success; 2 usage or settings, no such issue, it may not be sent, or the answer was
+    no; 3 failed.
     """
     site = read_site(folder)
-    found = approve(site, issue, parse_at(None, site.tz), revoke=revoke, on_wait=waiting_for)
-    name = f"{found.digest}/{found.name}"
+    if revoke:
+        _revoke(site, issue, as_json)
+        return
+    if not is_confirmed and not sys.stdin.isatty():
+        raise click.UsageError("there is no terminal to ask on: add --yes to approve without a question")
+    now = parse_at(None, site.tz)
+    plan = plan_approval(site, issue, now)
+    name = f"{plan.digest}/{plan.name}"
+    if not is_confirmed:
+        for line in plan_lines(plan):
+            click.echo(line, err=as_json)
+        if not click.confirm("Approve it?", err=as_json):
+            click.echo("Nothing was changed.", err=as_json)
+            ctx.exit(2)
+    found = approve(site, name, now, expect=plan.hash, on_wait=waiting_for)
     if as_json:
-        said = {
-            "digest": found.digest,
-            "name": found.name,
-            "number": found.number,
-            "subject": found.subject,
-            "readers": found.readers,
-            "approved": found.hash,
-        }
-        click.echo(json.dumps(said, ensure_ascii=False))
-    elif found.hash is None:
-        click.echo(f"{name} is not approved any more.")
+        click.echo(json.dumps(_as_dict(found), ensure_ascii=False))
+        return
+    click.echo(f"Approved {name}, No. {found.number}: {found.subject}")
+    click.echo(f"  for {in_words(found.readers, 'subscriber')}, content {plan.hash[:16]}")
+    click.echo(f"  It leaves {plan.leaves()}.")
+    if plan.recipients:
+        click.echo(f"  To stop it: publish pause {name}")
+
+
+def plan_lines(plan: ApprovalPlan) -> list[str]:
+    """Return what a person reads before they are asked."""
+    return [
+        f"{plan.digest}/{plan.name}, No. {plan.number}",
+        f"  subject  {plan.subject}",
+        f"  goes to  {in_words(plan.recipients, 'subscriber')}",
+        f"  leaves   {plan.leaves()}",
+    ]
+
+
+def _revoke(site: Site, issue: str, as_json: bool) -> None:
+    found = approve(site, issue, parse_at(None, site.tz), revoke=True, on_wait=waiting_for)
+    if as_json:
+        click.echo(json.dumps(_as_dict(found), ensure_ascii=False))
     else:
-        click.echo(f"Approved {name}, No. {found.number}: {found.subject}")
-        click.echo(f"  for {in_words(found.readers, 'reader')}, content {found.hash[:16]}")
-        click.echo(f"  'publish send {name}' sends it.")
+        click.echo(f"{found.digest}/{found.name} is not approved any more.")
+
+
+def _as_dict(found: Approved) -> dict[str, object]:
+    return {
+        "digest": found.digest,
+        "name": found.name,
+        "number": found.number,
+        "subject": found.subject,
+        "readers": found.readers,
+        "approved": found.hash,
+    }

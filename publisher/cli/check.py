@@ -36,7 +36,8 @@ def command(
     TARGET is a feed: a folder, a file or an address (http://…); or an issue: a digest, for its newest
     one, DIGEST/NAME, its folder, or a message's file (.eml). Without one, the site's feeds/. For each
     finding: the place, the rule that it breaks, what to do, and where the rule is written.
-    Errors keep an issue from being sent; --force lets it, and keeps the reason.
+    Errors keep an issue from being sent; --force lets it, and keeps the reason. Placeholder values that
+    block mail to real people are named too.
 
     Exit status: 0 nothing found; 1 something was found; 2 usage or settings; 3 failed.
     """
@@ -54,7 +55,7 @@ def command(
     else:
         for line in lines(report):
             click.echo(line)
-    ctx.exit(1 if report.findings else 0)
+    ctx.exit(1 if report.findings or any(one.is_blocked for one in report.issues) else 0)
 
 
 def lines(report: CheckReport) -> list[str]:
@@ -78,6 +79,11 @@ def lines(report: CheckReport) -> list[str]:
             last.append(f"{one.name} may not be sent before its errors are mended; --force REASON lets it.")
         elif one.forced is not None:
             last.append(f"{one.name} may be sent in spite of errors: {one.forced}")
+    for one in report.issues:
+        if one.blockers:
+            is_refused = "may not be sent to its recipients" if one.is_blocked else "may not be sent to real people"
+            last += [f"{one.name} {is_refused} before these placeholder values are replaced:"]
+            last += [f"  {text}" for text in one.blockers]
     if not found:
         return [f"{counts}, nothing found.", *last]
     of_them = len({name for name, _ in found})

@@ -32,8 +32,8 @@ def command(ctx: click.Context, folder: Path, at: str | None, dry_run: bool, fee
     next issue of each digest that has something new in outbox/. Run again with nothing changed,
     it changes nothing.
 
-    Exit status: 0 all well; 1 done, but something lies set aside by name; 2 usage or settings;
-    3 failed.
+    Exit status: 0 success; 1 done, but some input was skipped; 2 usage or settings, or mail is
+    blocked by placeholder values; 3 failed.
     """
     site = read_site(folder)
     now = parse_at(at, site.tz)
@@ -65,6 +65,9 @@ def summary(site: Site, report: PublishReport, folder: Path) -> list[str]:
     lines += _sent(report)
     lines += _problems("Warnings", [(one.where, one.reason) for one in report.warnings])
     lines += _problems("Set aside", [(one.where, one.reason) for one in report.refused])
+    if report.all_blockers:
+        lines += ["", "Mail to real people is blocked by placeholder values:"]
+        lines += [f"  {text}" for text in report.all_blockers]
     if not report.changed and not report.mailed:
         lines += ["", "Nothing changed."]
     if report.issues and (said := _mailed(site, report)):
@@ -134,7 +137,9 @@ def _sent(report: PublishReport) -> list[str]:
         counts = [f"{in_words(one.accepted, 'copy')} accepted"]
         counts += [f"{count:,} {word}" for count, word in ((one.deferred, "deferred"), (one.failed, "failed")) if count]
         lines.append(f"  mail       {one.issue}: {', '.join(counts)}")
-        if one.trouble:
+        if one.blockers:
+            lines[-1] = f"  mail       {one.issue}: nothing was sent, because of placeholder values"
+        elif one.trouble:
             lines.append(f"             it ended before all was done: {one.trouble}")
         if one.uncertain:
             lines.append(f"             {one.uncertain:,} uncertain: 'publish outbox' lists them")

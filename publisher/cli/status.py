@@ -66,6 +66,9 @@ def lines(site: Site, found: Status) -> list[str]:
         left = found.readers.get("suppressed", 0)
         gone = f", {left:,} more written to no longer" if left else ""
         shown.append(f"  readers  {found.readers.get('active', 0):,}{gone}")
+    if found.blockers:
+        shown.append("  mail     blocked for real people by placeholder values:")
+        shown += [f"           {text}" for text in found.blockers]
     shown += _runners(site, found)
     shown += _newest(site, found)
     shown += _drafts(found)

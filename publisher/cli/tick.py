@@ -29,7 +29,7 @@ def command(ctx: click.Context, folder: Path, as_json: bool) -> None:
     may run beside 'publish run': no slot runs twice.
 
     Exit status: 0 success; 1 done, but some input was skipped or something failed and is retried;
-    2 usage or settings; 3 failed.
+    2 usage or settings, or mail is blocked by placeholder values; 3 failed.
     """
     site = read_site(folder)
     with ProgressLine() as progress:

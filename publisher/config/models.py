@@ -219,6 +219,11 @@ class Site(Settings):
         return self.smtp is not None or self.delivery.transport == "maildir"
 
     @property
+    def delivers_locally(self) -> bool:
+        """Tell whether mail stays on this machine."""
+        return self.delivery.transport == "maildir"
+
+    @property
     def media_dir(self) -> Path:
         """Pictures and recordings, as they are served at ``base_url``."""
         return self.root / self.paths.media

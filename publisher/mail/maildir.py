@@ -24,6 +24,7 @@ class MaildirTransport:
 
     folder: Path
     is_idempotent: bool = True
+    is_local: bool = True
 
     def run(self, feed: Feed, lane: int) -> None:
         """Write what the feed gives."""

@@ -29,6 +29,7 @@ class SmtpTransport:
     patience: float = 60.0
     clock: Callable[[], float] = monotonic
     is_idempotent: bool = False
+    is_local: bool = False
     _states: dict[int, RelayState] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 

@@ -52,6 +52,10 @@ class Transport(Protocol):
     def is_idempotent(self) -> bool:
         """True where to do it twice is to do it once: what was handed over may simply be done again."""
 
+    @property
+    def is_local(self) -> bool:
+        """True if messages stay on this machine, so that they reach nobody."""
+
     def run(self, feed: Feed, lane: int) -> None:
         """Send what the feed gives, until it gives nothing for now.
 

@@ -70,6 +70,7 @@ class Jobs:
         self._is_changed = threading.Event()
         #: Issue → its failures in a row, and when it is tried again, by the monotonic clock.
         self._held: dict[str, tuple[int, float]] = {}
+        self._held_under = site
         #: Issue without a waiting delivery → since when that is known, by the monotonic clock.
         self._settled: dict[str, float] = {}
         #: What lay set aside after the last turn: it is told of once.
@@ -180,6 +181,9 @@ class Jobs:
 
         now, mono = self._clock.now(), self._clock.monotonic()
         report = PublishReport(at=now.isoformat(), dry_run=False)
+        if site is not self._held_under:
+            # What was held back because of the settings is tried again at once.
+            self._held, self._held_under = {}, site
         resting = {name for name, (_, until) in self._held.items() if until > mono}
         self._settled = {name: since for name, since in self._settled.items() if mono - since < _SURE.total_seconds()}
         mail_what_may_go(
@@ -195,6 +199,8 @@ class Jobs:
         )
         for one in report.mailed:
             self._mailed(one)
+        for text in report.all_blockers:
+            self._log.error("placeholder value", fix=text)
         self._hold("drafts", "; ".join(report.undrafted))
         now, mono = self._clock.now(), self._clock.monotonic()
         due, settled = next_mail(site, db, now, without=self._held.keys() | self._settled.keys())

@@ -11,7 +11,10 @@ from sqlalchemy import Connection, RowMapping, delete, exists, func, insert, sel
 
 from publisher.model import Edition, Issue
 from publisher.store.bulk import insert_rows
-from publisher.store.schema import article, digest, issue, issue_article, issue_file, pending, rendering
+from publisher.store.readers import delivery
+from publisher.store.schema import article, digest, issue, issue_article, pending, rendering
+from publisher.store.schema import issue_file as file_table
+from publisher.store.web import click
 
 __all__ = [
     "IssueRow",
@@ -22,10 +25,12 @@ __all__ = [
     "begin_digest",
     "carrying",
     "digests_begun",
+    "discard",
     "editions",
     "find",
     "force",
     "has_begun",
+    "issue_file",
     "issue_files",
     "issues",
     "issues_to_stage",
@@ -38,6 +43,7 @@ __all__ = [
     "pending_articles",
     "public",
     "slots_taken",
+    "whole_text",
     "withdrawn_from",
 ]
 
@@ -166,7 +172,7 @@ def add_issue(connection: Connection, made: Issue, carried: Sequence[int], passe
         ],
     )
     insert_rows(
-        connection, issue_file, [{"issue_id": number, "name": name, "data": data} for name, data in made.files.items()]
+        connection, file_table, [{"issue_id": number, "name": name, "data": data} for name, data in made.files.items()]
     )
     mine = pending.c.digest == made.digest
     connection.execute(delete(pending).where(mine, pending.c.article_seq.in_(list(carried))))
@@ -175,6 +181,19 @@ def add_issue(connection: Connection, made: Issue, carried: Sequence[int], passe
             update(pending).where(mine, pending.c.article_seq.in_(list(passed_over))).values(carried_over=True)
         )
     return number
+
+
+def discard(connection: Connection, row: IssueRow) -> list[int]:
+    """Delete an issue that nobody was sent, and let its articles wait again; return those, but for withdrawn ones."""
+    seqs = articles_of(connection, row.id)
+    for table in (click, delivery, rendering, issue_article, file_table):
+        connection.execute(delete(table).where(table.c.issue_id == row.id))
+    connection.execute(delete(issue).where(issue.c.id == row.id))
+    query = select(article.c.seq).where(article.c.seq.in_(seqs), article.c.retracted_at.is_(None))
+    left = set(connection.execute(query).scalars())
+    kept = [seq for seq in seqs if seq in left]
+    add_pending(connection, [(row.digest, seq) for seq in kept])
+    return kept
 
 
 def _edition_rows(issue_id: int, made: Issue) -> list[dict[str, object]]:
@@ -329,14 +348,26 @@ def withdrawn_from(connection: Connection, issue_id: int) -> list[str]:
 
 def issues_to_stage(connection: Connection) -> list[int]:
     """Return the ids of issues of which not every file has been staged, oldest first."""
-    query = select(issue.c.id).where(~issue.c.is_staged, exists().where(issue_file.c.issue_id == issue.c.id))
+    query = select(issue.c.id).where(~issue.c.is_staged, exists().where(file_table.c.issue_id == issue.c.id))
     return list(connection.execute(query.order_by(issue.c.id)).scalars())
 
 
 def issue_files(connection: Connection, issue_id: int) -> Mapping[str, bytes]:
     """Return an issue's files: name → bytes."""
-    query = select(issue_file.c.name, issue_file.c.data).where(issue_file.c.issue_id == issue_id)
-    return dict(iter(connection.execute(query.order_by(issue_file.c.name))))
+    query = select(file_table.c.name, file_table.c.data).where(file_table.c.issue_id == issue_id)
+    return dict(iter(connection.execute(query.order_by(file_table.c.name))))
+
+
+def issue_file(connection: Connection, issue_id: int, name: str) -> bytes:
+    """Return one of an issue's files."""
+    query = select(file_table.c.data).where(file_table.c.issue_id == issue_id, file_table.c.name == name)
+    return bytes(connection.execute(query).scalar_one())
+
+
+def whole_text(connection: Connection, issue_id: int) -> str:
+    """Return the plain text of an issue with everything that it carries, with its placeholders."""
+    query = select(rendering.c.text).where(rendering.c.issue_id == issue_id, rendering.c.number == 1)
+    return bytes(connection.execute(query).scalar_one()).decode()
 
 
 def mark_staged(connection: Connection, issue_id: int) -> None:

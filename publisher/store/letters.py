@@ -21,6 +21,7 @@ __all__ = [
     "defer",
     "find",
     "forget",
+    "hold",
     "latest",
     "mark_hers",
     "mark_used",
@@ -137,6 +138,13 @@ def settle(connection: Connection, numbers: Iterable[int]) -> None:
 def defer(connection: Connection, number: int, due_at: int) -> None:
     """Note that a letter is to be tried again."""
     connection.execute(update(letter).where(letter.c.id == number).values(due_at=due_at))
+
+
+def hold(connection: Connection, number: int, due_at: int) -> None:
+    """Put a claimed letter back until DUE_AT; the claim does not count as an attempt."""
+    connection.execute(
+        update(letter).where(letter.c.id == number).values(due_at=due_at, attempts=letter.c.attempts - 1)
+    )
 
 
 def next_due(connection: Connection) -> int | None:

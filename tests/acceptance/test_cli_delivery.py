@@ -48,8 +48,8 @@ def test_the_way_of_an_issue_from_a_list_to_the_story_of_a_copy(site: MailKit) -
         assert refused.returncode == 2 and "is not approved" in refused.stderr
         tested = run("send", "daily", "--test", "ed@review.example", cwd=root)
         assert (tested.returncode, server.recipients) == (0, ["ed@review.example"])
-        approved = run("approve", "daily", cwd=root)
-        assert approved.returncode == 0 and "for 2 readers, content " in approved.stdout
+        approved = run("approve", "daily", "--yes", cwd=root)
+        assert approved.returncode == 0 and "for 2 subscribers, content " in approved.stdout
         sent = run("send", "daily", cwd=root)
         assert sent.returncode == 0, sent.stderr
         assert re.match(r"Sent daily/\S+: 2 copies accepted", sent.stdout)

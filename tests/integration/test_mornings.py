@@ -37,6 +37,7 @@ class Postbox:
     clock: SetClock
     got: list[tuple[str, datetime]] = field(default_factory=list)
     is_idempotent: bool = False
+    is_local: bool = True
 
     def run(self, feed: Feed, lane: int) -> None:
         while (copy := feed.take(wait=True)) is not None:

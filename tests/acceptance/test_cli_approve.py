@@ -1,0 +1,80 @@
+"""``publish approve`` says before and after what it does, and asks."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+
+import pytest
+
+from tests.acceptance.test_cli import run
+from tests.conftest import MailKit
+
+
+@pytest.fixture
+def site(mail_kit: MailKit) -> MailKit:
+    mail_kit.readers(2)
+    mail_kit.article("one.md", "One")
+    mail_kit.mail(1, send="review")
+    assert run("now", cwd=mail_kit.root).returncode == 0
+    return mail_kit
+
+
+def is_approved(kit: MailKit) -> bool:
+    return json.loads(run("status", "--json", cwd=kit.root).stdout)["issues"][0]["approved"] is not None
+
+
+def on_a_terminal(kit: MailKit, answer: str, *options: str) -> tuple[int, str]:
+    """Run ``publish approve`` on a terminal, type the answer, and return the exit status and what was shown."""
+    master, slave = pty.openpty()
+    command = [sys.executable, "-m", "publisher", "approve", "daily", *options]
+    process = subprocess.Popen(command, cwd=kit.root, stdin=slave, stdout=slave, stderr=slave)
+    os.close(slave)
+    os.write(master, answer.encode())
+    shown = b""
+    while True:
+        try:
+            data = os.read(master, 4096)
+        except OSError:
+            break
+        if not data:
+            break
+        shown += data
+    os.close(master)
+    return process.wait(60), shown.decode().replace("\r\n", "\n")
+
+
+def test_it_shows_the_issue_asks_and_says_what_stops_it(site: MailKit) -> None:
+    """How many people, which subject, when; after that when it leaves and how to stop it."""
+    status, shown = on_a_terminal(site, "y\n")
+    assert status == 0, shown
+    before, _, after = shown.partition("Approve it? [y/N]:")
+    assert (
+        "  subject  The Daily: One\n  goes to  2 subscribers\n  leaves   with the next 'publish send daily/" in before
+    )
+    assert "It leaves with the next 'publish send daily/" in after and "To stop it: publish pause daily/" in after
+    assert is_approved(site)
+
+
+@pytest.mark.parametrize("answer", ["n\n", "\n"])
+def test_no_changes_nothing(site: MailKit, answer: str) -> None:
+    """The answer that is given by Return alone is no."""
+    status, shown = on_a_terminal(site, answer)
+    assert (status, "Nothing was changed." in shown) == (2, True)
+    assert not is_approved(site)
+
+
+def test_without_a_terminal_yes_has_to_be_given(site: MailKit) -> None:
+    """A script that was written before does not approve by accident."""
+    refused = run("approve", "daily", cwd=site.root)
+    assert refused.returncode == 2
+    assert "there is no terminal to ask on: add --yes" in refused.stderr
+    assert not is_approved(site)
+    done = run("approve", "daily", "--yes", "--json", cwd=site.root)
+    assert done.returncode == 0 and json.loads(done.stdout)["readers"] == 2
+    assert is_approved(site)
+    assert run("approve", "daily", "--revoke", cwd=site.root).returncode == 0
+    assert not is_approved(site)
