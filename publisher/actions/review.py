@@ -27,10 +27,10 @@ __all__ = ["DoubtfulSuppression", "doubtful_suppressions", "lift_suppressions", 
 _PAGE: Final = 2_000
 _BOUNCE_DAYS: Final = 30
 #: A reply code or an enhanced status code: only a server's own words are reviewed.
-_SERVER_WORDS: Final = re.compile(r"\b[45][0-9]{2}\b|\b[45]\.[0-9]{1,3}\.[0-9]{1,3}\b")
+_SERVER_WORDS: Final = re.compile(r"(?<![\w.-])[45][0-9]{2}\b|(?<![0-9.])[45]\.[0-9]{1,3}\.[0-9]{1,3}(?![0-9]|\.[0-9])")
 #: The note of a suppression after several soft bounces, now and in older versions.
 _SOFT_NOTE: Final = re.compile(r"(?:copies of )?([0-9]{1,4}) issues (?:came back|bounced) within [0-9]{1,4} days; ")
-_STATUS_FIRST: Final = re.compile(r"([245]\.[0-9]{1,3}\.[0-9]{1,3}) ?")
+_STATUS_FIRST: Final = re.compile(r"([245]\.[0-9]{1,3}\.[0-9]{1,3})(?:$| )")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

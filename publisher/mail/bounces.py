@@ -46,8 +46,9 @@ class Report:
     said: str
 
 
-_STATUS: Final = re.compile(r"\b([245])\.([0-9]{1,3})\.([0-9]{1,3})\b")
-_REPLY: Final = re.compile(r"\b([45][0-9]{2})[ -]")
+#: Not part of an IP address.
+_STATUS: Final = re.compile(r"(?<![0-9.])([245])\.([0-9]{1,3})\.([0-9]{1,3})(?![0-9]|\.[0-9])")
+_REPLY: Final = re.compile(r"(?<![\w.-])([45][0-9]{2})[ -]")
 #: Headers in which a mail server writes the address that a message came to, the most trustworthy first.
 _DELIVERED: Final = ("Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To", "To", "Cc")
 _RETURNED: Final = ("Message-ID", "Return-Path", "Original-Mail-From", "X-Original-Message-ID")

@@ -16,7 +16,7 @@ from publisher.model import DeliveryState
 
 __all__ = ["Outcome", "RelayFault", "Reply", "lost", "of_message", "of_recipient", "retry_at"]
 
-_ENHANCED: Final = re.compile(r"#?([245])\.([0-9]{1,3})\.([0-9]{1,3})(?![0-9.])")
+_ENHANCED: Final = re.compile(r"#?([245])\.([0-9]{1,3})\.([0-9]{1,3})(?![0-9]|\.[0-9])")
 #: Reply codes that end the use of a relay: it does not know us, or does not follow the protocol.
 _RELAY_CODES: Final = frozenset([503, 530, 535, 538])
 #: Reasons for which a delivery is tried again, although the server refused it for good.

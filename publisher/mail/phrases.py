@@ -15,7 +15,7 @@ __all__ = ["ADDRESS_PHRASES", "FULL_PHRASES", "LATER_PHRASES"]
 ADDRESS_PHRASES: Final = (
     # "no such user", "unknown or illegal alias", "invalid recipient", "disabled recipient address"
     re.compile(
-        r"\b(?:no such|unknown|invalid|non ?existent|inexistent|bad|illegal|incorrect|unrecogni[sz]ed"
+        r"\b(?:no such|unknown|invalid|wrong|non ?existent|inexistent|bad|illegal|incorrect|unrecogni[sz]ed"
         r"|undeliverable|unroute?able|inactive|disabled|deactivated|closed|expired|terminated|obsolete)(?:"
         r" (?:or|and|unknown|illegal|inactive|invalid|disabled|local|virtual|destination|recipient|envelope|e"
         r"|email|mail|rcpt|to)){0,4} (?:user|user ?name|userid|account|mail ?box|mail box|recipient|addressee"
@@ -25,15 +25,14 @@ ADDRESS_PHRASES: Final = (
     re.compile(
         r"\b(?:user|user ?name|userid|account|mail ?box|mail box|recipient|addressee|address|rcpt|alias"
         r"|local part|customer|person)(?: that you (?:tried|are trying) to (?:reach|contact)| you"
-        r" (?:are trying|were trying|tried) to (?:reach|contact)| name| id| address"
-        r"| e ?mail)?"
-        r"(?: (?!(?:server|mta|host|domain|message|mail|connection|system|mx|list|certificate)\b)\w+){0,2}?"
-        r"(?: (?:is|was|are|were|has|have|had|been|apparently|either)){0,3}"
-        r" (?:unknown|invalid|inexistent|non ?existent|unrecogni[sz]ed|undeliverable|inactive|disabled"
-        r"|deactivated|closed|terminated|deleted|removed|discontinued|retired|expired|wrong|(?:does|do|did"
-        r"|could) not (?:be found|exist)|doesnt exist|dont exist|not (?:be )?(?:found|known|recogni[sz]ed"
-        r"|valid|exists?|existing|present|active|a (?:valid|known|local|registered)|our|in (?:the )?directory"
-        r"|listed in (?:the )?(?:public|directory))|no longer (?:valid|active|exists?|in use|used|on (?:this "
+        r" (?:are trying|were trying|tried) to (?:reach|contact)| name| id| address| e ?mail)?(?: (?!(?:server"
+        r"|mta|host|domain|message|mail|connection|system|mx|list|certificate)\b)\w+){0,2}?(?: (?:is|was|are"
+        r"|were|has|have|had|been|apparently|either)){0,3} (?:unknown|invalid|inexistent|non ?existent"
+        r"|unrecogni[sz]ed|undeliverable|inactive|disabled|deactivated|closed|terminated|deleted|removed"
+        r"|discontinued|retired|expired|wrong|not activated|not a member of domain|(?:does|do|did|could) not"
+        r" (?:be found|exist)|doesnt exist|dont exist|not (?:be )?(?:found|known|recogni[sz]ed|valid|exists?"
+        r"|existing|present|active|a (?:valid|known|local|registered)|our|in (?:the )?directory|listed in"
+        r" (?:the )?(?:public|directory))|no longer (?:valid|active|exists?|in use|used|on (?:this "
         r"|the )?server|accepts|with|a customer|monitored)|isnt (?:valid|known|active))\b"
     ),
     # Tables and codes of qmail, Exchange, Yahoo, vpopmail

@@ -268,7 +268,7 @@ RULES: Final = (
 
 _MOST_CHARACTERS: Final = 2_000
 _URL: Final = re.compile(r"\bhttps?:\S{0,500}|\bwww\.\S{0,500}")
-_MAIL_ADDRESS: Final = re.compile(r"[^\s<>:@]{0,100}@[^\s<>@]{0,300}")
+_MAIL_ADDRESS: Final = re.compile(r"[^\s<>:@]{0,100}@[^\s<>@:;,]{0,300}")
 #: Host names, IP addresses and status codes: labels joined by dots.
 _DOTTED: Final = re.compile(r"[\w-]{1,64}(?:\.[\w-]{1,64}){1,20}")
 _EXCHANGE: Final = re.compile(r"\b(?:RESOLVER|STOREDRV|QUEUE|SMTPSEND|ROUTING)\.[\w.]{1,80}", re.IGNORECASE)

@@ -120,6 +120,22 @@ def test_text_is_normalised_before_it_is_matched() -> None:
     assert normalise("User doesn’t exist.Please stop") == "user doesnt exist please stop"
 
 
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        ("550 something else [5.1.1.9]", ReportKind.SOFT),
+        ("host 5.2.1.25 said: 550 something else", ReportKind.SOFT),
+        ("host mx.example.org[4.79.181.12] said: 550 user unknown", ReportKind.HARD),
+        ("550 <ann@reader.example>:user not exist", ReportKind.HARD),
+        ("550 something else (#5.1.1)", ReportKind.HARD),
+        ("550 5.1.1. It is so", ReportKind.HARD),
+    ],
+)
+def test_an_ip_address_is_no_status_code(words: str, kind: ReportKind) -> None:
+    """Three numbers of an IP address look like a status code, and mean nothing."""
+    assert [report.kind for report in read_report(dsn("5.0.0", words))] == [kind]
+
+
 def test_a_policy_answer_for_everybody_never_suppresses() -> None:
     """A relay that refuses us for its DNS lookup defers each delivery and slows the domain."""
     outcome = of_recipient(reply_of("550 Reverse DNS lookup failed"))
