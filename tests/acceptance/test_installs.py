@@ -1,4 +1,4 @@
-"""The default templates reach a wheel, an editable install and a wheel built from an sdist."""
+"""Install the package as a wheel, as a wheel built from an sdist, and editable: each has its templates."""
 
 from __future__ import annotations
 
@@ -28,34 +28,33 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ROOT,
         folder,
         ignore=shutil.ignore_patterns(
-            ".git", ".venv", "*.db*", "__pycache__", ".mypy_cache", ".hypothesis", ".ruff_cache", ".pytest_cache"
+            ".git", ".venv", "*.db*", "__pycache__", ".*_cache", ".hypothesis", ".coverage*", "build", "node_modules"
         ),
     )
     return folder
 
 
-@pytest.fixture(scope="module")
-def built(source: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A wheel, and a wheel built from an sdist."""
-    folder = tmp_path_factory.mktemp("built")
+def build_wheel(kind: str, source: Path, folder: Path) -> Path:
+    """Build a wheel from the source ("wheel"), or from an sdist of it ("sdist")."""
     build = [sys.executable, "-m", "build", "--no-isolation"]
-    call(*build, "--wheel", "--outdir", folder / "direct", cwd=source)
-    call(*build, "--sdist", "--outdir", folder, cwd=source)
-    (sdist,) = folder.glob("*.tar.gz")
-    with tarfile.open(sdist) as archive:
-        archive.extractall(folder / "unpacked", filter="data")
-    (unpacked,) = (folder / "unpacked").iterdir()
-    call(*build, "--wheel", "--outdir", folder / "from-sdist", cwd=unpacked)
-    return {
-        "wheel": next((folder / "direct").glob("*.whl")),
-        "sdist": next((folder / "from-sdist").glob("*.whl")),
-    }
+    if kind == "sdist":
+        call(*build, "--sdist", "--outdir", folder, cwd=source)
+        (sdist,) = folder.glob("*.tar.gz")
+        with tarfile.open(sdist) as archive:
+            archive.extractall(folder / "unpacked", filter="data")
+        (source,) = (folder / "unpacked").iterdir()
+    call(*build, "--wheel", "--outdir", folder / "built", cwd=source)
+    return next((folder / "built").glob("*.whl"))
 
 
-@pytest.mark.parametrize("kind", ["wheel", "sdist", "editable"])
-def test_a_new_environment_renders_feeds_and_issues(
-    kind: str, source: Path, built: dict[str, Path], tmp_path: Path
-) -> None:
+OTHER_WAY = pytest.mark.slow(reason="builds and installs the package; a wheel is installed by default")
+
+
+@pytest.mark.parametrize(
+    "kind", ["wheel", pytest.param("sdist", marks=OTHER_WAY), pytest.param("editable", marks=OTHER_WAY)]
+)
+def test_a_new_environment_renders_feeds_and_issues(kind: str, source: Path, tmp_path: Path) -> None:
+    """An environment without this checkout on its path renders the shipped templates."""
     environment = tmp_path / "env"
     call(sys.executable, "-m", "venv", "--without-pip", environment, cwd=tmp_path)
     python = environment / "bin" / "python"
@@ -67,7 +66,7 @@ def test_a_new_environment_renders_feeds_and_issues(
     if kind == "editable":
         call(*pip, "--no-build-isolation", "--editable", source, cwd=tmp_path)
     else:
-        call(*pip, built[kind], cwd=tmp_path)
+        call(*pip, build_wheel(kind, source, tmp_path), cwd=tmp_path)
     where = call(python, "-c", "import publisher; print(publisher.__file__)", cwd=tmp_path).strip()
     assert where.startswith(str(source if kind == "editable" else environment)), where
     publish = environment / "bin" / "publish"
