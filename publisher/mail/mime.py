@@ -36,6 +36,8 @@ MAX_PARTS: Final = 200
 #: Longer values are cut before they are decoded.
 _MAX_VALUE_BYTES: Final = 2_000
 _MAX_VALUES: Final = 50
+#: Places of a body at which a boundary is looked for: lines that only begin like one cost time at each level.
+_MAX_BOUNDARY_LINES: Final = 10_000
 _BLANK_LINE: Final = re.compile(rb"\n\r?\n")
 _TYPE: Final = re.compile(r"[a-z0-9!#$&^_.+-]{1,80}/[a-z0-9!#$&^_.+-]{1,80}")
 #: Character sets that are decoded as such; text in any other is read as UTF-8.
@@ -150,15 +152,23 @@ class Part:
         return _parse_block(body, 0, len(body))[0]
 
     def children(self) -> Iterator[tuple[int, int]]:
-        """Yield the offsets of the parts of a multipart body."""
+        """Yield the offsets of the parts of a multipart body.
+
+        Raises:
+            UnreadableMessage: too many places look like a boundary and are none.
+        """
         boundary = self._type.get_boundary("") or ""
         delimiter = b"--" + boundary.encode("utf-8", "replace").rstrip()
         if len(delimiter) == 2:
             return
         begin: int | None = None
         position = self._start
+        count = 0
         while (at := self._data.find(delimiter, position, self._end)) >= 0:
             position = at + len(delimiter)
+            count += 1
+            if count > _MAX_BOUNDARY_LINES:
+                raise UnreadableMessage(f"a boundary occurs more than {_MAX_BOUNDARY_LINES:,} times")
             if at > self._start and self._data[at - 1] != 0x0A:
                 continue
             line_end = self._data.find(b"\n", position, self._end)

@@ -57,7 +57,7 @@ STRANGE: Final[dict[str, bytes]] = {
     "a header without an end": b"Subject: a",
     "a thousand fields of one name": b"To: a\r\n" * 1_000 + b"\r\n",
     "a boundary that is empty": b'Content-Type: multipart/mixed; boundary=""\r\n\r\n--\r\n\r\n--\r\n',
-    "a boundary without parts": b'Content-Type: multipart/report; boundary="b"\r\n\r\n' + b"--b " * 10_000,
+    "a boundary without parts": b'Content-Type: multipart/report; boundary="b"\r\n\r\n' + b"--b " * 9_000,
     "thousands of status blocks": blocks(5_000),
     "surrogates": b"Subject: \xed\xa0\x80 =?utf-8?b?7aCA?=\r\n\r\n",
     "base64 that is none": b"Content-Transfer-Encoding: base64\r\nSubject: failure notice\r\n\r\n!!!=A\r\n",
@@ -71,6 +71,10 @@ UNREADABLE: Final[dict[str, tuple[bytes, str]]] = {
     "thousands of parts": (
         b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n' + b"--b\r\n\r\na\r\n" * 5_000,
         "more than 200 parts",
+    ),
+    "lines that begin like a boundary": (
+        b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n' + b"--bb\r\n" * 400_000,
+        "a boundary occurs more than",
     ),
     "a huge returned header": (
         b'Content-Type: multipart/report; boundary="b"\r\n\r\n--b\r\nContent-Type: message/rfc822\r\n\r\n'
