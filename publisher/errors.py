@@ -7,7 +7,7 @@
     │   └── SendingBlocked         placeholder values would reach real people
     ├── StoreError                 the database cannot be used
     │   ├── SchemaTooNew           a newer publisher has been at this database
-    │   ├── StoreBusy              another run holds the site and did not finish in time
+    │   ├── StoreBusy              others hold the site or the database, and did not finish in time
     │   └── SlotLost               another runner has taken a slot over
     ├── StageError                 a file cannot be written into feeds/ or outbox/
     ├── TemplateError              a template is missing or broken
@@ -66,7 +66,7 @@ class SchemaTooNew(StoreError):
 
 
 class StoreBusy(StoreError):
-    """Another run holds the site, and did not let go within the time allowed."""
+    """Another run holds the site, or another process the database, and did not finish within the time allowed."""
 
 
 class SlotLost(StoreError):

@@ -8,13 +8,14 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
-from sqlalchemy.exc import DBAPIError, NoSuchModuleError, SQLAlchemyError
 
-from publisher.errors import PublisherError, SchemaTooNew, StoreBusy, StoreError
+from publisher.errors import SchemaTooNew, StoreBusy, StoreError
+from publisher.store.failures import quiet_psycopg, translated
 from publisher.store.schema import REVISION
 from publisher.store.web import metadata
 
@@ -38,6 +39,7 @@ class Database:
 
     def __init__(self, engine: Engine, *, dry_run: bool = False, is_old: bool = False) -> None:
         self.engine = engine
+        self._url = engine.url.render_as_string(hide_password=False)
         self._dry: Connection | None = None
         if dry_run:
             self._dry = engine.connect().execution_options(write=True)
@@ -46,24 +48,41 @@ class Database:
             _upgrade(self._dry)
 
     @classmethod
-    def open(cls, url: str, *, dry_run: bool = False, mounts: str = "/proc/self/mounts") -> Database:
-        """Open the database at an SQLAlchemy address, made or upgraded where that is needed.
+    def open(
+        cls,
+        url: str,
+        *,
+        dry_run: bool = False,
+        mounts: str = "/proc/self/mounts",
+        wait_seconds: int = _BUSY_SECONDS,
+    ) -> Database:
+        """Open the database at an SQLAlchemy URL; create or upgrade it where that is needed.
+
+        Args:
+            url: the database.
+            dry_run: roll everything back on ``close``.
+            mounts: the system's list of mounted file systems.
+            wait_seconds: how long a statement waits for another connection's write. PostgreSQL waits without a
+                bound unless this differs from the default.
 
         Raises:
-            StoreError: it cannot be reached, lies on a network file system, or is no database of ours.
+            StoreError: it cannot be reached, is on a network file system, or belongs to another program.
             SchemaTooNew: a newer publisher has upgraded it.
         """
-        with _translated(_shown(url)):
+        with translated(url):
             address = make_url(url)
             path = Path(address.database) if address.drivername == "sqlite" and address.database else None
             if path is not None:
                 _refuse_network_file_system(path, Path(mounts))
                 if dry_run and not path.exists():
                     url = "sqlite://"
-            engine = _engine(url)
+            engine = _engine(url, wait_seconds)
             try:
-                with engine.connect().execution_options(write=not dry_run) as connection, connection.begin():
-                    is_old = _migrate(connection, may_write=not dry_run or url == "sqlite://")
+                # A database that is up to date is opened without a write: another process may hold the lock.
+                is_old = False
+                if not _is_current(engine):
+                    with engine.connect().execution_options(write=not dry_run) as connection, connection.begin():
+                        is_old = _migrate(connection, may_write=not dry_run or url == "sqlite://")
                 return cls(engine, dry_run=dry_run, is_old=is_old)
             except BaseException:
                 engine.dispose()
@@ -72,7 +91,7 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that takes the write lock at once, and commits or rolls back as a whole."""
-        with _translated(_shown(str(self.engine.url))):
+        with translated(self._url):
             if self._dry is not None:
                 with self._dry.begin_nested():
                     yield self._dry
@@ -83,7 +102,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection that sees one state of the database."""
-        with _translated(_shown(str(self.engine.url))):
+        with translated(self._url):
             if self._dry is not None:
                 yield self._dry
                 return
@@ -96,7 +115,7 @@ class Database:
 
         Everything else that is written can be made again; what is known of a message that has left cannot.
         """
-        with _translated(_shown(str(self.engine.url))), self.engine.connect() as connection:
+        with translated(self._url), self.engine.connect() as connection:
             if self.engine.dialect.name != "sqlite":
                 yield connection
                 return
@@ -146,7 +165,7 @@ class Database:
         if self.engine.dialect.name != "postgresql":
             yield
             return
-        with _translated(_shown(str(self.engine.url))):
+        with translated(self._url):
             connection = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         with connection:
             query = text("SELECT pg_try_advisory_lock(:number)")
@@ -202,20 +221,30 @@ def _wait(taken: Callable[[], bool], deadline: float, on_wait: Callable[[], None
         time.sleep(0.05)
 
 
-def _engine(url: str) -> Engine:
+def _engine(url: str, wait_seconds: int) -> Engine:
     engine = create_engine(url)
     if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _on_sqlite_connect)
+        event.listen(engine, "connect", partial(_on_sqlite_connect, wait_seconds))
         event.listen(engine, "begin", _on_sqlite_begin)
+        return engine
+    quiet_psycopg()
+    if wait_seconds != _BUSY_SECONDS:
+        event.listen(engine, "connect", partial(_on_postgresql_connect, wait_seconds))
     return engine
 
 
-def _on_sqlite_connect(connection: Any, _: Any) -> None:
+def _on_postgresql_connect(wait_seconds: int, connection: Any, _: Any) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET lock_timeout = '{wait_seconds}s'")
+    connection.commit()
+
+
+def _on_sqlite_connect(wait_seconds: int, connection: Any, _: Any) -> None:
     # The driver's own transaction handling begins deferred ones: of 2,000 writes by four
     # processes 542 then fail with "database is locked". BEGIN is ours (see _on_sqlite_begin).
     connection.isolation_level = None
     for pragma in (
-        f"busy_timeout = {_BUSY_SECONDS * 1000}",
+        f"busy_timeout = {wait_seconds * 1000}",
         "synchronous = NORMAL",
         "foreign_keys = ON",
         "cache_size = -32768",
@@ -242,6 +271,14 @@ def _use_wal(connection: Any) -> None:
 def _on_sqlite_begin(connection: Connection) -> None:
     writes = connection.get_execution_options().get("write", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _is_current(engine: Engine) -> bool:
+    """Tell whether the database has the schema of this version; False also where that cannot be read."""
+    with engine.connect() as connection:
+        if not inspect(connection).has_table("alembic_version"):
+            return False
+        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == REVISION
 
 
 def _migrate(connection: Connection, *, may_write: bool) -> bool:
@@ -298,36 +335,3 @@ def _refuse_network_file_system(path: Path, mounts: Path) -> None:
             f"{path} lies on a network file system ({kind}), where SQLite cannot lock; "
             "move the site to a local disk, or use PostgreSQL: set database.url"
         )
-
-
-def _shown(url: str) -> str:
-    try:
-        return make_url(url).render_as_string(hide_password=True)
-    except SQLAlchemyError:
-        return "the database"
-
-
-@contextmanager
-def _translated(name: str) -> Iterator[None]:
-    try:
-        yield
-    except PublisherError:
-        raise
-    except DBAPIError as error:
-        reason = " ".join(str(error.orig).split())
-        hint = ""
-        if "locked" in reason:
-            hint = "; another process holds it, try again"
-        elif "full" in reason:
-            hint = "; free space and run the command again"
-        elif "readonly" in reason or "unable to open" in reason:
-            hint = "; the folder must exist and be writable"
-        raise StoreError(f"{name}: {reason}{hint}") from error
-    except NoSuchModuleError as error:
-        raise StoreError(f"{name}: {error}") from error
-    except ModuleNotFoundError as error:
-        if error.name != "psycopg":
-            raise
-        raise StoreError("PostgreSQL needs the extra: pip install 'publisher[postgres]'") from error
-    except SQLAlchemyError as error:
-        raise StoreError(f"{name}: {' '.join(str(error).split())}") from error

@@ -134,7 +134,7 @@ def test_what_cannot_be_opened_is_said_without_the_password(url: str, reason: st
 
 def test_a_file_that_is_no_database_is_said(tmp_path: Path) -> None:
     (tmp_path / "x.db").write_bytes(b"not a database at all, but long enough" * 100)
-    with pytest.raises(StoreError, match="not a database"):
+    with pytest.raises(StoreError, match="not an SQLite database"):
         Database.open(f"sqlite:///{tmp_path / 'x.db'}")
 
 
