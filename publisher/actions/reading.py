@@ -107,10 +107,12 @@ def article_at(site: Site, db: Database, path: str, now: datetime) -> Article | 
         return store.articles_by_seq(connection, [seq], site.base_url, site.tz)[seq]
 
 
-def opened(site: Site, connection: Connection, digest: str, name: str, seq: int, *, is_program: bool) -> str | None:
-    """Count that an article was opened from an issue, and return where it is; None where the issue has no such one.
+def opened(
+    site: Site, connection: Connection, digest: str, name: str, seq: int, *, is_program: bool, is_counted: bool = True
+) -> str | None:
+    """Return the URL of an article of an issue, and count the click; None where the issue has no such article.
 
-    The address is the article's own: no link can be made that leads elsewhere.
+    The URL is the article's own, so no link can be made that leads elsewhere.
     """
     from publisher.render.digest import utm_of
     from publisher.render.story import tracked
@@ -119,7 +121,7 @@ def opened(site: Site, connection: Connection, digest: str, name: str, seq: int,
     if row is None or digest not in site.digests or seq not in issues.articles_of(connection, row.id):
         return None
     found = store.articles_by_seq(connection, [seq], site.base_url, site.tz)
-    # An editor who looks at a draft is no reader.
-    if public_issues(connection, site, digest, name=name, limit=1):
+    # Clicks of editors on a draft are not counted.
+    if is_counted and public_issues(connection, site, digest, name=name, limit=1):
         listening.add_click(connection, row.id, seq, is_program=is_program)
     return tracked(found[seq].link, utm_of(site.digests[digest].digest(digest), row.number))

@@ -17,6 +17,7 @@ from publisher.render.templates import render
 from publisher.store.database import Database
 from publisher.web.guard import Guard
 from publisher.web.policy import policy, strict_transport
+from publisher.web.writers import DATABASE_SECONDS, Writers
 
 __all__ = ["Context"]
 
@@ -36,6 +37,7 @@ class Context:
         """
         self.site = site
         self.guard = Guard(site)
+        self.writers = Writers()
         self.wake = wake
         self._clock = clock or Clock()
         self._db: Database | None = None
@@ -46,7 +48,7 @@ class Context:
         """The store, opened when it is first asked for."""
         with self._lock:
             if self._db is None:
-                self._db = Database.open(self.site.database_url)
+                self._db = Database.open(self.site.database_url, wait_seconds=DATABASE_SECONDS)
             return self._db
 
     def now(self) -> datetime:
@@ -54,7 +56,8 @@ class Context:
         return self._clock.now()
 
     def close(self) -> None:
-        """Let go of the store."""
+        """Close the database, and end the threads that write."""
+        self.writers.close()
         with self._lock:
             if self._db is not None:
                 self._db.close()

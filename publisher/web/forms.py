@@ -1,4 +1,4 @@
-"""Forms: a GET that shows, a POST that does; read with patience and no more than that."""
+"""Forms: GET shows the page, POST does the work; the body is bounded in size and time."""
 
 from __future__ import annotations
 
@@ -77,6 +77,7 @@ def form_page(
     *,
     foreign: Callable[[Request, Form], Response] | None = None,
     is_open: bool = False,
+    wait_seconds: float = 0,
 ) -> Callable[[Request], Awaitable[Response]]:
     """Return an endpoint.
 
@@ -87,6 +88,7 @@ def form_page(
         post: does what was asked.
         foreign: answers what a page of somebody else's has posted; it is refused by default.
         is_open: whether programs may post from anywhere, anything, and as often as they like (RFC 8058).
+        wait_seconds: how long a post waits for those before it; 0 for the usual time.
     """
 
     async def endpoint(request: Request) -> Response:
@@ -98,9 +100,9 @@ def form_page(
                 raise HTTPException(429, headers={"Retry-After": str(wait)})
         form = await _read(request, is_strict=not is_open)
         if is_open or context.guard.is_ours(request):
-            return await run_in_threadpool(post, request, form)
+            return await context.writers.run(name, wait_seconds, post, request, form)
         if foreign is None:
             raise HTTPException(403)
-        return await run_in_threadpool(foreign, request, form)
+        return await context.writers.run(name, wait_seconds, foreign, request, form)
 
     return endpoint

@@ -5,6 +5,8 @@ A GET changes nothing: whoever looks at links in mails, a scanner or a preview, 
 
 from __future__ import annotations
 
+from typing import Final
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -15,6 +17,9 @@ from publisher.web.forms import Form, form_page
 from publisher.web.links import PassLink
 
 __all__ = ["Leave"]
+
+#: Mail providers post once (RFC 8058) and do not try again, so an unsubscription waits for longer than other forms.
+_WAIT_SECONDS: Final = 30.0
 
 
 class Leave:
@@ -29,7 +34,7 @@ class Leave:
         """Return where it is; nowhere where readers leave by mail."""
         if not self._link.path:
             return []
-        page = form_page(self._context, "leave", self._look, self._post, is_open=True)
+        page = form_page(self._context, "leave", self._look, self._post, is_open=True, wait_seconds=_WAIT_SECONDS)
         return [Route(self._link.path, page, methods=["GET", "POST"])]
 
     def _look(self, request: Request) -> Response:

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Match, Route
 from starlette.staticfiles import StaticFiles
 
+from publisher.errors import StoreBusy
 from publisher.web.context import Context
 from publisher.web.feeds import Feeds
 from publisher.web.hub import hub_routes
@@ -21,6 +22,7 @@ from publisher.web.leave import Leave
 from publisher.web.openapi import describe
 from publisher.web.preferences import PreferencesPage
 from publisher.web.read import Read
+from publisher.web.writers import RETRY_AFTER
 
 __all__ = ["make_pages"]
 
@@ -34,6 +36,7 @@ _WORDS: Final = {
     413: ("That is too much", "Please write less."),
     415: ("We do not understand this", "Please use the form of our own page."),
     429: ("Too many tries", "Please wait a while, then try again."),
+    503: ("Too many requests at the moment", "Nothing was saved. Please try again in half a minute."),
 }
 
 
@@ -107,6 +110,9 @@ def make_pages(context: Context, feeds: Feeds) -> Starlette:
         status = error.status_code if isinstance(error, HTTPException) else 500
         heading, line = _WORDS.get(status, ("That didn’t work", "It is our fault. Please try again in a while."))
         headers = getattr(error, "headers", None)
+        if isinstance(error, StoreBusy):
+            status, headers = 503, {"Retry-After": str(RETRY_AFTER)}
+            heading, line = _WORDS[503]
         return context.say(heading, line, status=status, headers=headers)
 
     routes: list[BaseRoute] = [
@@ -118,6 +124,8 @@ def make_pages(context: Context, feeds: Feeds) -> Starlette:
         *read.routes(),
     ]
     rest = Route("/{path:path}", _Rest(context, feeds, read, routes).answer)
-    app = Starlette(routes=[*routes, rest], exception_handlers={HTTPException: failed, Exception: failed})
+    app = Starlette(
+        routes=[*routes, rest], exception_handlers={HTTPException: failed, StoreBusy: failed, Exception: failed}
+    )
     app.router.redirect_slashes = False
     return app

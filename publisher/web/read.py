@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, Final
 from urllib.parse import quote
 
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -38,6 +39,8 @@ _SHELF: Final = 50
 _OWN: Final = 50_000
 #: Seconds for which a page may be kept.
 _AGE: Final = 60
+#: Seconds that a click waits to be counted.
+_CLICK_SECONDS: Final = 0.5
 _BODY: Final = re.compile(r"<body\b[^<>]*>")
 
 
@@ -171,19 +174,31 @@ class Read:
         text = _BODY.sub(lambda match: match[0] + strip, text, count=1)
         return context.html(text, age=_AGE, pictures=True, inline_style=True)
 
-    def _go(self, request: Request) -> Response:
-        context, asked = self._context, request.path_params
-        program = request.method == "HEAD" or is_program(request.headers.get("user-agent", "")[:TOLD])
-        with context.db.write() as connection:
-            where = opened(context.site, connection, asked["digest"], asked["issue"], asked["seq"], is_program=program)
+    async def _go(self, request: Request) -> Response:
+        """Redirect to an article from an issue, and count the click; a click that would have to wait is not counted."""
+        try:
+            where = await self._context.writers.run("click", _CLICK_SECONDS, self._opened, request, is_counted=True)
+        except HTTPException:
+            where = await run_in_threadpool(self._opened, request, is_counted=False)
         if where is None:
             raise HTTPException(404)
         headers = {"cache-control": "no-store", "x-robots-tag": "noindex", "referrer-policy": "no-referrer"}
         return RedirectResponse(where, 302, headers)
 
+    def _opened(self, request: Request, *, is_counted: bool) -> str | None:
+        context, asked = self._context, request.path_params
+        program = request.method == "HEAD" or is_program(request.headers.get("user-agent", "")[:TOLD])
+        names = asked["digest"], asked["issue"], asked["seq"]
+        with context.db.write() if is_counted else context.db.read() as connection:
+            return opened(context.site, connection, *names, is_program=program, is_counted=is_counted)
+
     # -- for one reader --------------------------------------------------------------------------
 
-    def _own_feed(self, request: Request) -> Response:
+    async def _own_feed(self, request: Request) -> Response:
+        # Its entries may have to be made first, which writes.
+        return await self._context.writers.run("personal feed", 0, self._make_own_feed, request)
+
+    def _make_own_feed(self, request: Request) -> Response:
         context, site = self._context, self._context.site
         feed_pass, suffix = request.path_params["feed_pass"], request.path_params["suffix"]
         forms = {one.value: one for one in site.feeds.formats}

@@ -103,9 +103,9 @@ def test_psycopg_prints_nothing_beside_the_error_that_is_raised(caplog: pytest.L
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_a_server_that_goes_away_is_one_error(any_kit: SiteKit, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_server_that_goes_away_is_one_error(database_url: str, capfd: pytest.CaptureFixture[str]) -> None:
     """A connection that ends in the middle of many rows is raised once, and nothing is printed."""
-    with any_kit.open() as db:
+    with Database.open(database_url) as db:
         with pytest.raises(StoreError), db.write() as connection:
             pid = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar()
             with db.read() as other:
