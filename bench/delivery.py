@@ -25,8 +25,10 @@ from bench.timing import machine
 from publisher.actions.publish import publish
 from publisher.config import Site, read_site
 from publisher.mail.dkim import new_key
-from publisher.store import subscribers
+from publisher.model import SubscriptionState
+from publisher.store import subscribers, subscriptions
 from publisher.store.database import Database
+from publisher.store.subscriptions import Act, ChangeSource
 
 _SIZE = 40_000
 _NOW = datetime(2026, 11, 23, 7, tzinfo=UTC)
@@ -85,13 +87,13 @@ def site(folder: Path, readers: int) -> Site:
                 count = min(50_000, readers - at)
                 first = subscribers.take_ids(connection, count)
                 everything = subscribers.selection_id(connection, "{}")
-                rows = [
+                people = [
                     {
                         "id": first + number,
                         "address": f"reader{at + number}@mail{number % 50}.example.org",
                         "key": f"reader{at + number}@mail{number % 50}.example.org",
                         "domain": f"mail{number % 50}.example.org",
-                        "status": "active",
+                        "state": "active",
                         "zone": None,
                         "language": None,
                         "selection_id": everything,
@@ -99,8 +101,9 @@ def site(folder: Path, readers: int) -> Site:
                     }
                     for number in range(count)
                 ]
-                subscribers.save_new(connection, rows)
-                subscribers.subscribe(connection, [("daily", first + number) for number in range(count)])
+                subscribers.save_new(connection, people)
+                rows = [("daily", first + number) for number in range(count)]
+                subscriptions.save_new_states(connection, rows, SubscriptionState.ACTIVE, Act(ChangeSource.IMPORT, 0))
     return read_site(folder)
 
 

@@ -8,6 +8,7 @@ from collections import Counter
 from publisher.actions.deliver import make_transport
 from publisher.mail.session import SmtpTransport
 from publisher.mail.smtp import Timeouts
+from publisher.model import SubscriptionState
 from tests.conftest import MailKit
 from tests.smtp import Script
 
@@ -33,7 +34,7 @@ def states(kit: MailKit) -> Counter[str]:
 def suppressed(kit: MailKit) -> list[str]:
     from publisher.actions.subscribers import readers
 
-    return [one.address for one in readers(kit.site, status="suppressed")]
+    return [one.address for one in readers(kit.site, status=SubscriptionState.SUPPRESSED)]
 
 
 def at(step: str, said: str | type[Exception], *, times: int = 1, recipient: str = "") -> Script:

@@ -27,9 +27,10 @@ from publisher.mail.bounces import Report, ReportKind, judge_failure, read_repor
 from publisher.mail.mailboxes import ImapAccount, Mailbox, open_folder, open_imap
 from publisher.mail.mime import MAX_MESSAGE_BYTES, UnreadableMessage
 from publisher.store import bounces as store
-from publisher.store import issues, subscribers
+from publisher.store import issues, subscribers, subscriptions
 from publisher.store.bounces import Bounce
 from publisher.store.database import Database
+from publisher.store.subscriptions import Act, ChangeSource
 
 if TYPE_CHECKING:
     from publisher.passes import Keyring
@@ -283,7 +284,8 @@ class _Recorder:
         if report.kind is ReportKind.UNSUBSCRIBE:
             count = "unsubscribed"
             row = issues.issues(self.connection, only=[issue_id])
-            subscribers.unsubscribe(self.connection, number, [row[0].digest] if row else None)
+            act = Act(ChangeSource.MAIL, self.now)
+            subscriptions.unsubscribe(self.connection, number, act, [row[0].digest] if row else None)
         elif report.kind is ReportKind.COMPLAINT:
             count, why = "complaints", "complained"
         elif report.kind is ReportKind.HARD:

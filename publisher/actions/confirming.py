@@ -44,6 +44,8 @@ class Answered:
     preferences: str = ""
     #: Her data, JSON; empty where she asked for something else.
     data: str = ""
+    #: Digests that were subscribed to.
+    subscribed: tuple[str, ...] = ()
 
 
 def open_letter(site: Site, connection: Connection, seal: str, now: datetime) -> Opened | None:
@@ -74,8 +76,7 @@ def answer(site: Site, connection: Connection, seal: str, now: datetime) -> Answ
     if is_first:
         letters.mark_used(connection, letter.id, int(now.timestamp()))
     if letter.kind is LetterKind.JOIN:
-        number = finish_joining(connection, site, letter, now) if is_first else _reader(connection, letter)
-        return Answered(preferences=preferences_link(site, connection, number, now) if number is not None else "")
+        return _join(site, connection, letter, now, is_first=is_first)
     return _move(site, connection, letter, now)
 
 
@@ -84,6 +85,16 @@ def _erase(site: Site, connection: Connection, letter: Letter, now: datetime) ->
     reader = subscribers.find(connection, letter.subscriber_id) if letter.subscriber_id is not None else None
     for text in dict.fromkeys([letter.address, *([reader.address] if reader is not None else [])]):
         forget_address(connection, site, read_address(text), now)
+
+
+def _join(site: Site, connection: Connection, letter: Letter, now: datetime, *, is_first: bool) -> Answered:
+    """Subscribe whoever the confirmation email was sent to; done again it only shows the link to preferences."""
+    joined = finish_joining(connection, site, letter, now) if is_first else None
+    number = joined.subscriber_id if joined is not None else _reader(connection, letter)
+    return Answered(
+        preferences=preferences_link(site, connection, number, now) if number is not None else "",
+        subscribed=joined.digests if joined is not None else (),
+    )
 
 
 def _reader(connection: Connection, letter: Letter) -> int | None:

@@ -133,6 +133,9 @@ class Dispatcher:
                 self.tally.failed += 1
             elif state is DeliveryState.UNCERTAIN:
                 self.tally.uncertain += 1
+            elif (one.issue_id, one.subscriber_id) in self._ledger.withdrawn:
+                self.tally.suppressed += 1
+                self._left = self._left + 1 if self._left is not None else None
             elif self._left is not None:
                 self._left += 1
             if state in (DeliveryState.QUEUED, DeliveryState.UNCERTAIN):

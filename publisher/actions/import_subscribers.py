@@ -23,6 +23,7 @@ from publisher.ingest.subscribers import RejectedRow, SubscriberRow, list_encodi
 from publisher.model import SubscriptionState
 from publisher.store import subscribers as store
 from publisher.store.database import Database
+from publisher.store.subscriptions import Act, ChangeSource
 
 if TYPE_CHECKING:
     from publisher.passes import Keyring
@@ -188,13 +189,14 @@ def _import_page(
             else:
                 result.unchanged += key in fresh
                 fresh[key] = row
-        add_rows(connection, fresh.values(), defaults, seconds, selections)
+        act = Act(ChangeSource.IMPORT, seconds)
+        add_rows(connection, fresh.values(), defaults, act, selections)
         result.added += len(fresh)
         before = store.find_all(connection, [number for number, _ in old])
         on_move = moving(connection, site, now)
         changed = 0
         for number, row in old:
-            if change_subscriber(connection, before[number], row, selections, on_move):
+            if change_subscriber(connection, before[number], row, act, selections, on_move):
                 changed += 1
                 # A second row of the same person is compared with what the first has made of them.
                 before.update(store.find_all(connection, [number]))

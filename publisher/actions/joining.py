@@ -1,12 +1,12 @@
-"""Readers join by themselves: asked by whoever filled in a form, and in no list before she has confirmed it.
+"""Sign up by double opt-in: an address is subscribed once its owner has answered a confirmation email.
 
-Nobody learns from an answer whether an address is known: all that differs is the mail that its owner gets.
+Answers do not tell whether an address is known: only the mail that its owner gets differs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -17,18 +17,29 @@ from publisher.actions.subscribers import admit
 from publisher.address import Address, read_address
 from publisher.config import Site
 from publisher.ingest.subscribers import SubscriberRow
-from publisher.model import LetterKind
+from publisher.model import LetterKind, SubscriptionState
 from publisher.store import facets, letters, subscribers
 from publisher.store.database import Database
 from publisher.store.letters import Letter
+from publisher.store.subscriptions import Act, ChangeSource
 
-__all__ = ["COOL_DOWN", "INVITING", "Wish", "ask_to_join", "choices", "finish_joining", "wish_of"]
+__all__ = [
+    "COOL_DOWN",
+    "INVITING",
+    "Joined",
+    "Wish",
+    "ask_to_join",
+    "ask_to_resubscribe",
+    "choices",
+    "finish_joining",
+    "wish_of",
+]
 
 #: An address that nobody has confirmed gets one mail in this time, however often it is filled in.
 COOL_DOWN: Final = timedelta(days=1)
 #: Letters that anybody can have sent to anybody.
 INVITING: Final = (LetterKind.JOIN, LetterKind.KNOWN, LetterKind.NEW_ADDRESS)
-#: Who was struck off for such a reason may change her mind; a complaint or a dead mailbox is no reader's wish.
+#: Suppressions that a confirmation email may end. A complaint or a dead mailbox is not one of them.
 _MAY_RETURN: Final = ("unsubscribed", "forgotten")
 #: Labels of a kind that are offered, those with most articles first.
 _MOST_LABELS: Final = 40
@@ -69,7 +80,7 @@ def choices(db: Database) -> dict[str, list[str]]:
 
 
 def ask_to_join(site: Site, db: Database, address: str, wish: Wish, now: datetime) -> None:
-    """Have somebody asked whether she wants what was filled in for her.
+    """Send a confirmation email for what was filled in.
 
     Raises:
         ValueError: that is no address, with the reason.
@@ -89,10 +100,11 @@ def _ask(connection: Connection, site: Site, address: Address, wish: Wish, now: 
     before = letters.latest(connection, hashed, INVITING, seconds - int(COOL_DOWN.total_seconds()))
     if before is not None:
         if before.kind is LetterKind.JOIN and before.used_at is None:
-            # She has had her mail, or is about to: what she asked for last is what it is about.
+            # The email was sent or is about to be: it confirms what was asked for last.
             letters.change_wish(connection, before.id, wish.as_dict())
         return
-    is_known = reader is not None and reader.status == "active" and set(wish.digests) <= set(reader.digests)
+    is_active = reader is not None and reader.status is SubscriptionState.ACTIVE
+    is_known = reader is not None and is_active and set(wish.digests) <= set(reader.digests)
     letters.add(
         connection,
         LetterKind.KNOWN if is_known else LetterKind.JOIN,
@@ -104,32 +116,65 @@ def _ask(connection: Connection, site: Site, address: Address, wish: Wish, now: 
     )
 
 
-def finish_joining(connection: Connection, site: Site, letter: Letter, now: datetime) -> int:
-    """Let in who has confirmed it, and return her number."""
+def ask_to_resubscribe(
+    connection: Connection, site: Site, reader: subscribers.Subscriber, digests: Sequence[str], now: datetime
+) -> None:
+    """Send a subscriber a confirmation email for these digests, one a day at most. In the caller's transaction.
+
+    A suppressed address gets none.
+    """
+    subscribers.alone(connection)
+    seconds = int(now.timestamp())
+    hashed = keyring(site, connection).address_hash(reader.key)
+    if subscribers.suppressions(connection, [hashed]):
+        return
+    before = letters.latest(connection, hashed, INVITING, seconds - int(COOL_DOWN.total_seconds()))
+    if before is None:
+        wish = Wish(digests=tuple(digests)).as_dict()
+        letters.add(connection, LetterKind.JOIN, hashed, reader.address, seconds, subscriber_id=reader.id, wish=wish)
+    elif before.kind is LetterKind.JOIN and before.used_at is None:
+        known = wish_of(before)
+        both = replace(known, digests=tuple(dict.fromkeys((*known.digests, *digests))))
+        letters.change_wish(connection, before.id, both.as_dict())
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """A confirmed sign-up."""
+
+    subscriber_id: int
+    #: Digests that were not active before.
+    digests: tuple[str, ...]
+
+
+def finish_joining(connection: Connection, site: Site, letter: Letter, now: datetime) -> Joined:
+    """Subscribe a person who has answered a confirmation email: to the digests that it names, and no others."""
     wish, address = wish_of(letter), read_address(letter.address)
     hashed = keyring(site, connection).address_hash(address.key)
+    act = Act(ChangeSource.FORM, int(now.timestamp()))
     if any(why.reason in _MAY_RETURN for why in subscribers.suppressions(connection, [hashed]).values()):
-        subscribers.lift(connection, hashed, address.key)
+        subscribers.lift(connection, hashed, address.key, act)
     known = subscribers.by_key(connection, address.key)
+    before = known.digests if known is not None else ()
     asked = tuple(slug for slug in wish.digests if slug in site.digests)
-    follows = dict(wish.follows)
     row = SubscriberRow(
         number=0,
         address=address,
-        digests=tuple(dict.fromkeys((*(known.digests if known else ()), *asked))),
-        follows=follows or None,
+        digests=tuple(dict.fromkeys((*before, *asked))),
+        follows=dict(wish.follows) or None,
         zone=wish.zone,
         language=None,
     )
-    reader = admit(connection, site, row, now)
+    reader = admit(connection, site, row, act, now)
     letters.mark_hers(connection, letter.id, reader.id)
-    if reader.status == "active":
-        _welcome(connection, site, letter, reader.id, set(asked) - set(known.digests if known else ()), now)
-    return reader.id
+    fresh = tuple(slug for slug in asked if slug not in before)
+    if reader.status is SubscriptionState.ACTIVE:
+        _welcome(connection, site, letter, reader.id, fresh, now)
+    return Joined(reader.id, fresh)
 
 
 def _welcome(
-    connection: Connection, site: Site, letter: Letter, reader: int, digests: Sequence[str] | set[str], now: datetime
+    connection: Connection, site: Site, letter: Letter, reader: int, digests: Sequence[str], now: datetime
 ) -> None:
     for slug in sorted(digests):
         if site.digests[slug].welcome:

@@ -1,35 +1,49 @@
-"""A reader leaves a newsletter by the link in her copy, and comes back if that was a slip."""
+"""Unsubscribe by the link in a delivery, undo it within a day, or ask for a confirmation email later."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy import Connection
 
+from publisher.actions.joining import ask_to_resubscribe
 from publisher.actions.keys import keyring
 from publisher.config import Site
-from publisher.store import issues, subscribers
+from publisher.store import issues, subscribers, subscriptions
 from publisher.store.database import Database
+from publisher.store.subscriptions import Act, ChangeSource
 
-__all__ = ["Standing", "come_back", "leave", "masked", "standing"]
+__all__ = ["UNDO", "LinkStatus", "link_status", "masked", "resubscribe_by_link", "unsubscribe_by_link"]
+
+#: How long an act of unsubscribing by the link can be undone by the same link.
+UNDO: Final = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """How it is between a reader and the newsletter that her copy was of."""
+class LinkStatus:
+    """The state of the subscription that an unsubscribe link belongs to."""
 
     #: The newsletter's name.
     title: str
-    #: Her address, so that she knows it again and nobody else learns it; empty where she was forgotten.
+    #: The masked address; empty where the subscriber was erased or suppressed.
     address: str
-    #: Whether she follows it.
-    follows: bool
-    #: How many other newsletters she follows.
+    is_subscribed: bool
+    #: How many other newsletters they are subscribed to.
     others: int
+    #: Whether the link undoes the unsubscribing. Later it takes a confirmation email, since deliveries get forwarded.
+    can_undo: bool
+    #: Whether the newsletter can be subscribed to.
+    is_offered: bool
+    #: Digests whose state this request has changed.
+    changed: tuple[str, ...] = ()
+    #: Whether a confirmation email was asked for.
+    was_asked: bool = False
 
 
 def _found(connection: Connection, site: Site, copy: str) -> tuple[str, int] | None:
-    """Return (digest, reader) of a copy's pass; None where it is none of ours."""
+    """Return (digest, subscriber) of a delivery's token; None where it is not one of this site."""
     numbers = keyring(site, connection).copy_of(copy)
     if numbers is None:
         return None
@@ -37,54 +51,80 @@ def _found(connection: Connection, site: Site, copy: str) -> tuple[str, int] | N
     return (rows[0].digest, numbers[1]) if rows else None
 
 
-def _whose(site: Site, db: Database, copy: str) -> tuple[str, int] | None:
-    # Anybody may post, as often as she likes: who has no pass of ours does not keep those waiting who write.
+def _owner(site: Site, db: Database, copy: str) -> tuple[str, int] | None:
+    # Anybody may post: requests without a valid token must not wait for the write lock.
     with db.read() as connection:
         return _found(connection, site, copy)
 
 
-def _standing(connection: Connection, site: Site, digest: str, number: int) -> Standing:
+def _status(connection: Connection, site: Site, digest: str, number: int, now: datetime) -> LinkStatus:
     title = site.digests[digest].title if digest in site.digests else digest
     reader = subscribers.find(connection, number)
-    if reader is None or reader.status != "active":
-        return Standing(title=title, address="", follows=False, others=0)
-    others = len(set(reader.digests) - {digest})
-    return Standing(title=title, address=masked(reader.address), follows=digest in reader.digests, others=others)
+    if reader is None or reader.is_suppressed:
+        return LinkStatus(title=title, address="", is_subscribed=False, others=0, can_undo=False, is_offered=False)
+    state = reader.subscriptions.get(digest)
+    is_offered = digest in site.digests
+    return LinkStatus(
+        title=title,
+        address=masked(reader.address),
+        is_subscribed=digest in reader.digests,
+        others=len(set(reader.digests) - {digest}),
+        can_undo=is_offered and state is not None and subscriptions.is_undoable(state, _undo_since(now)),
+        is_offered=is_offered,
+    )
+
+
+def _undo_since(now: datetime) -> int:
+    return int((now - UNDO).timestamp())
 
 
 def masked(address: str) -> str:
-    """Return an address so that its owner knows it again and nobody else learns it."""
+    """Return an address so that its owner recognises it and nobody else learns it."""
     local, _, domain = address.rpartition("@")
     # One word, for a line to end before or after it.
     return f"{local[:1]}…\u2060@{domain}"
 
 
-def standing(site: Site, db: Database, copy: str) -> Standing | None:
-    """Return how it is; None where the pass is none of ours. Nothing is changed."""
+def link_status(site: Site, db: Database, copy: str, now: datetime) -> LinkStatus | None:
+    """Return the state of a link's subscription; None where the token is not one of this site. Nothing is changed."""
     with db.read() as connection:
         found = _found(connection, site, copy)
-        return _standing(connection, site, *found) if found is not None else None
+        return _status(connection, site, *found, now) if found is not None else None
 
 
-def leave(site: Site, db: Database, copy: str, *, everything: bool = False) -> Standing | None:
-    """Let her follow the newsletter no longer, or none at all; return how it is then."""
-    found = _whose(site, db, copy)
+def unsubscribe_by_link(
+    site: Site, db: Database, copy: str, now: datetime, *, everything: bool = False
+) -> LinkStatus | None:
+    """Unsubscribe a link's owner from its newsletter, or from everything; the token works for ever."""
+    found = _owner(site, db, copy)
     if found is None:
         return None
     digest, number = found
     with db.write() as connection:
-        subscribers.unsubscribe(connection, number, None if everything else [digest])
-        return _standing(connection, site, digest, number)
+        changed: list[str] = []
+        if subscribers.find(connection, number) is not None:
+            act = Act(ChangeSource.LINK, int(now.timestamp()))
+            changed = subscriptions.unsubscribe(connection, number, act, None if everything else [digest])
+        return replace(_status(connection, site, digest, number, now), changed=tuple(changed))
 
 
-def come_back(site: Site, db: Database, copy: str) -> Standing | None:
-    """Let her follow the newsletter again; return how it is then. Who may not be written to stays away."""
-    found = _whose(site, db, copy)
+def resubscribe_by_link(site: Site, db: Database, copy: str, now: datetime) -> LinkStatus | None:
+    """Undo the unsubscribing of the last 24 hours, or send a confirmation email for an older one.
+
+    Erased and suppressed people stay unsubscribed.
+    """
+    found = _owner(site, db, copy)
     if found is None:
         return None
     digest, number = found
     with db.write() as connection:
+        before = _status(connection, site, digest, number, now)
+        if before.can_undo:
+            act = Act(ChangeSource.LINK, int(now.timestamp()))
+            changed = subscriptions.restore(connection, number, digest, act, since=_undo_since(now))
+            return replace(_status(connection, site, digest, number, now), changed=tuple(changed))
         reader = subscribers.find(connection, number)
-        if reader is not None and reader.status == "active" and digest in site.digests:
-            subscribers.subscribe(connection, [(digest, number)])
-        return _standing(connection, site, digest, number)
+        if reader is None or not before.is_offered or before.is_subscribed:
+            return before
+        ask_to_resubscribe(connection, site, reader, [digest], now)
+        return replace(before, was_asked=True)

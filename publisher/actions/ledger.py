@@ -81,6 +81,8 @@ class Ledger:
         self._news = threading.Condition()
         self._closing = False
         self._gone = False
+        #: Deliveries (issue, subscriber) that were claimed and whose subscriber then unsubscribed.
+        self.withdrawn: set[tuple[int, int]] = set()
         #: Why nothing can be written down any more; None as long as it can.
         self.error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
@@ -106,7 +108,8 @@ class Ledger:
     def hand_over(self, one: Claim) -> Callable[[], bool]:
         """Note that a message leaves now. The function returned waits until that is on the disk.
 
-        It returns False where the copy is another sender's by now, or the disk is full.
+        It returns False where the message may not leave: another sender has it by now, its subscriber has unsubscribed
+        since the claim, or the disk is full.
         """
         done = threading.Lock()
         done.acquire()
@@ -174,7 +177,10 @@ class Ledger:
             with connection.begin():
                 self._settle(connection, batch, now)
                 if batch.handed:
-                    lost = deliveries.hand_over(connection, [one for one, _, _ in batch.handed], self._sender, now)
+                    handed = [one for one, _, _ in batch.handed]
+                    lost, withdrawn = deliveries.hand_over(connection, handed, self._sender, now)
+                    self.withdrawn |= withdrawn
+                    lost |= withdrawn
                     if self._rules.counts_days:
                         deliveries.count_sent(connection, f"{moment:%Y-%m-%d}", len(batch.handed) - len(lost))
                 for after, limit, without, _ in batch.claims:

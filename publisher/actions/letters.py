@@ -304,7 +304,7 @@ class _Round:
         """Return her copy of the newest issue; None where there is none that is all out, or that she has."""
         slug, number = str(one.wish["digest"]), one.subscriber_id
         reader = subscribers.find(connection, number) if number is not None else None
-        if reader is None or reader.status != "active" or slug not in reader.digests or slug not in self.site.digests:
+        if reader is None or reader.is_suppressed or slug not in reader.digests or slug not in self.site.digests:
             return None
         row = newest_public(connection, self.site, slug)
         if row is None or row.slot < self.now.astimezone(UTC) - _OLDEST_WELCOME:

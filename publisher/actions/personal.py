@@ -85,7 +85,7 @@ def personal_state(site: Site, db: Database, text: str) -> str | None:
 def _reader(site: Site, connection: Connection, text: str) -> Subscriber | None:
     found = keyring(site, connection).feed_of(text)
     reader = subscribers.find(connection, found[0]) if found is not None else None
-    if reader is None or found is None or reader.status != "active" or reader.feed_since != found[1]:
+    if reader is None or found is None or reader.is_suppressed or reader.feed_since != found[1]:
         return None
     return reader
 

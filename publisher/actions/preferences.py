@@ -1,4 +1,4 @@
-"""What a reader chooses by her link: newsletters, labels, zone, a pause, her own feed, another address, an end."""
+"""Self-service by link: newsletters, interests, time zone, pause, personal feed, address, data."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from publisher.actions.joining import COOL_DOWN, INVITING, Wish
+from publisher.actions.joining import COOL_DOWN, INVITING, Wish, ask_to_resubscribe
 from publisher.actions.keys import keyring
 from publisher.actions.leaving import masked
 from publisher.actions.signing import seals
@@ -22,10 +22,13 @@ from publisher.model import LetterKind
 from publisher.store import letters, subscribers
 from publisher.store.database import Database
 from publisher.store.subscribers import Subscriber
+from publisher.store.subscriptions import Act, ChangeSource
 
 __all__ = [
     "FOR_EVER",
+    "Access",
     "Preferences",
+    "Saved",
     "ask_about_her_data",
     "ask_to_move",
     "feed_address",
@@ -42,32 +45,52 @@ FOR_EVER: Final = date(9999, 1, 1)
 _LONGEST_PAUSE: Final = timedelta(days=366)
 
 
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who opened the page, and by which link."""
+
+    subscriber_id: int
+    #: True for a sealed link, which only the mailbox gets. A delivery's token gets forwarded with the delivery.
+    is_sealed: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preferences:
-    """How it is with a reader."""
+    """What a subscriber has chosen."""
 
     reader: Subscriber
-    #: Her address, so that she knows it again and nobody else learns it.
+    #: The masked address.
     address: str
-    #: When mail comes again, on the newsroom's clock; None where it comes.
+    #: The end of a pause, on the site's clock; None for none.
     paused_until: datetime | None
-    #: Where her own feed is, without suffix; None where she has none.
+    #: The personal feed's address without suffix; None for none.
     feed: str | None
 
 
-def reader_of(site: Site, connection: Connection, *, copy: str, seal: str, now: datetime) -> int | None:
-    """Return the reader whom a copy's pass or a sealed link stands for; None for nobody."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saved:
+    """What became of saved preferences."""
+
+    #: Digests that were subscribed to and unsubscribed from.
+    subscribed: tuple[str, ...] = ()
+    unsubscribed: tuple[str, ...] = ()
+    #: Digests that wait for a confirmation email.
+    awaiting: tuple[str, ...] = ()
+
+
+def reader_of(site: Site, connection: Connection, *, copy: str, seal: str, now: datetime) -> Access | None:
+    """Return whom a delivery's token or a sealed link stands for; None for nobody."""
     found = seals(site, connection).read("preferences", seal, now) if seal else None
     if found is not None:
-        return int(found[0]) if found[1] else None
+        return Access(int(found[0]), is_sealed=True) if found[1] else None
     numbers = keyring(site, connection).copy_of(copy) if copy else None
-    return numbers[1] if numbers is not None else None
+    return Access(numbers[1], is_sealed=False) if numbers is not None else None
 
 
 def preferences_of(site: Site, connection: Connection, number: int, now: datetime) -> Preferences | None:
-    """Return how it is with a reader; None where she is no reader any more."""
+    """Return what a subscriber has chosen; None for an erased or suppressed one."""
     reader = subscribers.find(connection, number)
-    if reader is None or reader.status != "active":
+    if reader is None or reader.is_suppressed:
         return None
     until = reader.paused_until if reader.paused_until is not None and reader.paused_until > now.timestamp() else None
     return Preferences(
@@ -85,23 +108,35 @@ def feed_address(site: Site, connection: Connection, reader: Subscriber) -> str 
     return f"{site.newsletters_url}/feed/{keyring(site, connection).feed_pass(reader.id, reader.feed_since)}"
 
 
-def save(site: Site, connection: Connection, number: int, wish: Wish, now: datetime) -> bool:
-    """Let a reader get what she wishes, and nothing else; return False where she is no reader any more."""
-    reader = subscribers.find(connection, number)
-    if reader is None or reader.status != "active":
-        return False
-    kept = tuple(slug for slug in reader.digests if slug not in site.digests)
+def save(site: Site, connection: Connection, access: Access, wish: Wish, now: datetime) -> Saved | None:
+    """Store what a subscriber has chosen; None for an erased or suppressed one.
+
+    Newsletters that they had unsubscribed from are active again at once by a sealed link. Opened by a delivery's token
+    they wait for a confirmation email.
+    """
+    reader = subscribers.find(connection, access.subscriber_id)
+    if reader is None or reader.is_suppressed:
+        return None
+    fresh = [slug for slug in wish.digests if slug not in reader.digests]
+    awaiting = () if access.is_sealed else tuple(slug for slug in fresh if reader.has_left(slug))
+    unknown = tuple(slug for slug in reader.digests if slug not in site.digests)
     row = SubscriberRow(
         number=0,
         address=read_address(reader.address),
-        digests=(*kept, *wish.digests),
+        digests=(*unknown, *(slug for slug in wish.digests if slug not in awaiting)),
         follows={name: wish.follows.get(name, ()) for name in subscribers.Follow},
         zone=wish.zone,
     )
-    admit(connection, site, row, now)
+    admit(connection, site, row, Act(ChangeSource.PREFERENCES, int(now.timestamp())), now)
     if wish.zone is None and reader.zone is not None:
-        subscribers.save_old(connection, [(number, {"zone": None})])
-    return True
+        subscribers.save_old(connection, [(reader.id, {"zone": None})])
+    if awaiting:
+        ask_to_resubscribe(connection, site, reader, awaiting, now)
+    return Saved(
+        subscribed=tuple(slug for slug in fresh if slug not in awaiting),
+        unsubscribed=tuple(slug for slug in reader.digests if slug in site.digests and slug not in wish.digests),
+        awaiting=awaiting,
+    )
 
 
 def pause_until(site: Site, connection: Connection, number: int, day: date | None, now: datetime) -> bool:
@@ -149,7 +184,7 @@ def _ask(
 ) -> int | None:
     subscribers.alone(connection)
     reader = subscribers.find(connection, number)
-    if reader is None or reader.status != "active":
+    if reader is None or reader.is_suppressed:
         return None
     seconds = int(now.timestamp())
     hashed = keyring(site, connection).address_hash(reader.key)

@@ -20,9 +20,11 @@ from publisher.address import Address, read_address
 from publisher.config import Site
 from publisher.errors import SettingsError
 from publisher.ingest.subscribers import COLUMNS, RejectedRow, SubscriberRow, read_json_lines, safe_cell
+from publisher.model import SubscriptionState
 from publisher.store import letters
 from publisher.store import subscribers as store
 from publisher.store.database import Database
+from publisher.store.subscriptions import Act, ChangeSource, save_new_states, subscribe, unsubscribe
 
 if TYPE_CHECKING:
     from publisher.passes import Keyring
@@ -66,7 +68,7 @@ def add_rows(
     connection: Connection,
     rows: Iterable[SubscriberRow],
     defaults: tuple[str, ...],
-    now: int,
+    act: Act,
     selections: dict[str, int],
 ) -> None:
     """Add the subscribers of rows, none of whom exists.
@@ -75,7 +77,7 @@ def add_rows(
         connection: to the store, in a transaction.
         rows: of active subscribers.
         defaults: the digests of those whose row names none.
-        now: seconds since 1970.
+        act: whose act adds them.
         selections: a cache of question → its number, filled as it goes.
     """
     every = list(rows)
@@ -88,23 +90,26 @@ def add_rows(
                 "address": row.address.text,
                 "key": row.address.key,
                 "domain": row.address.domain,
-                "status": "active",
+                "state": SubscriptionState.ACTIVE.value,
+                "state_at": act.at,
+                "state_source": act.source.value,
                 "zone": row.zone,
                 "language": row.language,
                 "selection_id": _selection(connection, store.query_text(row.follows or {}), selections),
-                "added_at": now,
+                "added_at": act.at,
             }
         )
         subscriptions += [(digest, number) for digest in (row.digests if row.digests is not None else defaults)]
         number += 1
     store.save_new(connection, values)
-    store.subscribe(connection, subscriptions)
+    save_new_states(connection, subscriptions, SubscriptionState.ACTIVE, act)
 
 
 def change_subscriber(
     connection: Connection,
     before: Subscriber,
     row: SubscriberRow,
+    act: Act,
     selections: dict[str, int],
     on_move: Callable[[int, str], None],
 ) -> bool:
@@ -114,6 +119,7 @@ def change_subscriber(
         connection: to the store, in a transaction.
         before: the subscriber as they are.
         row: theirs; what it does not say stays.
+        act: whose act changes them.
         selections: a cache of question → its number, filled as it goes.
         on_move: called with the subscriber's number and zone where the zone changes.
     """
@@ -133,8 +139,8 @@ def change_subscriber(
     if row.digests is not None and set(row.digests) != set(before.digests):
         left = set(before.digests) - set(row.digests)
         if left:
-            store.unsubscribe(connection, number, left)
-        store.subscribe(connection, [(digest, number) for digest in row.digests])
+            unsubscribe(connection, number, act, left)
+        subscribe(connection, [(digest, number) for digest in row.digests], act)
         changed = True
     return changed
 
@@ -180,28 +186,29 @@ def add(
         raise SettingsError(row.reason)
     with Database.open(site.database_url) as db, db.write() as connection:
         store.alone(connection)
-        _let_in(connection, keyring(site, connection), found, lift=lift)
+        _let_in(connection, keyring(site, connection), found, int(now.timestamp()), lift=lift)
         known = store.by_key(connection, found.key)
         if known is None and not chosen:
             raise SettingsError(f"which digest? Name one with --digest: {', '.join(site.digests) or 'there is none'}")
         before = known.digests if known is not None else ()
-        return admit(connection, site, replace(row, digests=(*before, *chosen)), now)
+        act = Act(ChangeSource.OPERATOR, int(now.timestamp()))
+        return admit(connection, site, replace(row, digests=(*before, *chosen)), act, now)
 
 
-def admit(connection: Connection, site: Site, row: SubscriberRow, now: datetime) -> Subscriber:
+def admit(connection: Connection, site: Site, row: SubscriberRow, act: Act, now: datetime) -> Subscriber:
     """Add a subscriber, or give one who exists what the row says, in the caller's transaction; return them."""
     store.alone(connection)
     known = store.by_key(connection, row.address.key)
     if known is None:
-        add_rows(connection, [row], (), int(now.timestamp()), {})
+        add_rows(connection, [row], (), act, {})
     else:
-        change_subscriber(connection, known, row, {}, moving(connection, site, now))
+        change_subscriber(connection, known, row, act, {}, moving(connection, site, now))
     subscriber = store.by_key(connection, row.address.key)
     assert subscriber is not None
     return subscriber
 
 
-def _let_in(connection: Connection, ring: Keyring, address: Address, *, lift: bool) -> None:
+def _let_in(connection: Connection, ring: Keyring, address: Address, now: int, *, lift: bool) -> None:
     """Let somebody pass who may be written to, or has asked to be again."""
     hashed = ring.address_hash(address.key)
     for why in store.suppressions(connection, [hashed]).values():
@@ -209,7 +216,7 @@ def _let_in(connection: Connection, ring: Keyring, address: Address, *, lift: bo
             raise SettingsError(
                 f"{address.text} may not be written to ({why.reason}); if she has asked for it herself, say so with --lift"
             )
-        store.lift(connection, hashed, address.key)
+        store.lift(connection, hashed, address.key, Act(ChangeSource.OPERATOR, now))
 
 
 def suppress(site: Site, address: str, now: datetime, *, note: str = "") -> bool:
@@ -242,16 +249,22 @@ def forget_address(connection: Connection, site: Site, address: Address, now: da
     reader = store.by_key(connection, address.key)
     hashed = ring.address_hash(address.key)
     # What a server said when she was struck off has her address in it.
-    store.lift(connection, hashed, address.key)
-    suppress_address(connection, ring, address.key, "forgotten", "", int(now.timestamp()))
+    seconds = int(now.timestamp())
+    store.lift(connection, hashed, address.key, Act(ChangeSource.ERASURE, seconds))
+    suppress_address(connection, ring, address.key, "forgotten", "", seconds)
     letters.forget(connection, hashed, reader.id if reader is not None else None)
     if reader is not None:
         store.erase(connection, reader.id)
     return reader is not None
 
 
-def readers(site: Site, *, digest: str | None = None, status: str | None = None) -> Iterator[Subscriber]:
-    """Yield readers in the order in which they came.
+def readers(site: Site, *, digest: str | None = None, status: SubscriptionState | None = None) -> Iterator[Subscriber]:
+    """Yield subscribers in the order in which they were added.
+
+    Args:
+        site: the settings.
+        digest: only people with a state for this digest.
+        status: only people with this state, for the digest where one is named.
 
     Raises:
         SettingsError: there is no such digest.

@@ -19,6 +19,7 @@ from publisher.cli.common import ProgressLine, in_words, parse_at, site_option
 from publisher.config import read_site
 from publisher.errors import SettingsError
 from publisher.ingest.subscribers import RejectedRow, safe_cell
+from publisher.model import SubscriptionState
 
 __all__ = ["command"]
 
@@ -168,12 +169,15 @@ def add(
 @command.command("list")
 @site_option
 @_digest_option(many=False)
-@click.option("--status", type=click.Choice(["active", "suppressed"]), help="Only those.")
+@click.option(
+    "--status", type=click.Choice([one.value for one in SubscriptionState]), help="Only people with this state."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 def list_(folder: Path, digest: str | None, status: str | None, as_json: bool) -> None:
     """List readers in the order in which they came."""
     count = 0
-    for one in action.readers(read_site(folder), digest=digest, status=status):
+    state = SubscriptionState(status) if status else SubscriptionState.ACTIVE if digest else None
+    for one in action.readers(read_site(folder), digest=digest, status=state):
         count += 1
         said = action.as_dict(one)
         click.echo(json.dumps(said, ensure_ascii=False) if as_json else _line(said))

@@ -218,10 +218,11 @@ class _Session:
         is_ours = self._feed.hand_over(copy)
         following = self._next_while_waiting(copy, is_ours) if self._pipelines else None
         if not is_ours():
-            if following is not None:
-                self._settle(following, Outcome(state=DeliveryState.QUEUED, answer=""))
-            # The server waits for a message that is not ours to send any more: only the end of the connection helps.
-            raise RelayFault("was left: another sender has taken over our copies")
+            for one in (copy, following):
+                if one is not None:
+                    self._settle(one, Outcome(state=DeliveryState.QUEUED, answer=""))
+            # The server waits for a message that may not leave any more: only closing the connection helps.
+            raise _Closed
         envelope = "".join(self._commands(following)).encode() if following else b""
         self._send(copy, following, envelope)
         if following is None:
@@ -237,8 +238,8 @@ class _Session:
             return self._next(wait=False)
         except RelayFault:
             # The server is left with the message that it waits for not begun.
-            if is_ours():
-                self._settle(copy, Outcome(state=DeliveryState.QUEUED, answer=""))
+            is_ours()
+            self._settle(copy, Outcome(state=DeliveryState.QUEUED, answer=""))
             raise
 
     def _send(self, copy: Copy, following: Copy | None, envelope: bytes) -> None:

@@ -38,7 +38,8 @@ class Feed(Protocol):
     def hand_over(self, copy: Copy) -> Callable[[], bool]:
         """Begin to write down that the copy leaves now; the function returned waits until that is durable.
 
-        It returns False where the copy is somebody else's by now: it must not leave.
+        It returns False where the copy must not leave: another sender has it, or its subscriber has unsubscribed. Settle
+        it as queued then.
         """
 
     def settle(self, copy: Copy, outcome: Outcome) -> None:

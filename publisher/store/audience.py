@@ -1,4 +1,4 @@
-"""Who gets an issue: readers as they are when it is made, and the copies that are frozen with it."""
+"""The audience of an issue: subscribers when it is made, and the deliveries that are queued with it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, and_, bindparam, insert, literal_column, or_, select
 
-from publisher.model import DeliveryState
+from publisher.model import DeliveryState, SubscriptionState
 from publisher.store.bulk import execute_rows
 from publisher.store.readers import delivery, subscriber, subscription
 
@@ -22,13 +22,13 @@ _HAVE_IT: Final = (_S.QUEUED, _S.SENDING, _S.HANDED_OVER, _S.ACCEPTED, _S.DEFERR
 def audience(
     connection: Connection, digest: str, overlapping: Collection[int], now: int
 ) -> Iterator[tuple[int, int, str | None, tuple[tuple[int, int], ...]]]:
-    """Yield (reader, question, zone, copies that she has) of every active reader of a digest, by number.
+    """Yield (subscriber, interests, zone, deliveries) of every active subscriber of a digest, by number.
 
     Args:
         connection: to the store.
         digest: its slug.
-        overlapping: issues that matter; of others no copies are told, as (issue, edition).
-        now: who pauses beyond this is left out.
+        overlapping: issues whose deliveries, as (issue, edition), are told.
+        now: people who pause beyond this instant are left out.
     """
     columns: list[Any] = [subscriber.c.id, subscriber.c.selection_id, subscriber.c.zone]
     tables: Any = subscription.join(subscriber, subscriber.c.id == subscription.c.subscriber_id)
@@ -40,7 +40,16 @@ def audience(
             delivery.c.state.in_(_HAVE_IT),
         )
         tables = tables.outerjoin(delivery, has)
-    query = select(*columns).select_from(tables).where(subscription.c.digest == digest, subscriber.c.status == "active")
+    query = (
+        select(*columns)
+        .select_from(tables)
+        .where(
+            subscription.c.digest == digest,
+            subscription.c.state == SubscriptionState.ACTIVE.value,
+            subscriber.c.state == SubscriptionState.ACTIVE.value,
+            subscriber.c.is_suppressed.is_(False),
+        )
+    )
     query = query.where(or_(subscriber.c.paused_until.is_(None), subscriber.c.paused_until <= now))
     query = query.order_by(subscription.c.subscriber_id)
     rows = connection.execute(query, execution_options=_STREAMED)

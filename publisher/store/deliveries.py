@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, and_, bindparam, func, insert, literal_column, or_, select, text, update
+from sqlalchemy import Connection, and_, bindparam, func, insert, literal_column, or_, select, text, update
 
 from publisher.model import DeliveryState, UncertainPolicy
 from publisher.store.bulk import execute_rows
-from publisher.store.readers import attempt, delivery, sent_day, subscriber
+from publisher.store.claims import Claim, claim, hand_over
+from publisher.store.readers import attempt, delivery, sent_day
 
 __all__ = [
     "Attempt",
@@ -36,18 +37,6 @@ __all__ = [
 ]
 
 _S: Final = DeliveryState
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A copy that a sender has taken."""
-
-    issue_id: int
-    subscriber_id: int
-    edition: int
-    attempts: int
-    address: str
-    domain: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,33 +77,9 @@ class Attempt:
     answer: str
 
 
-# -- an issue's audience ---------------------------------------------------------------------------
-
-
 # -- the steps of a copy ---------------------------------------------------------------------------
 
 _MINE = and_(delivery.c.issue_id == bindparam("i"), delivery.c.subscriber_id == bindparam("s"))
-_TAKE = (
-    update(delivery)
-    .where(_MINE)
-    .values(
-        state=_S.SENDING.value,
-        attempts=delivery.c.attempts + 1,
-        sender_id=bindparam("sender"),
-        changed_at=bindparam("now"),
-    )
-)
-_DROP = update(delivery).where(_MINE).values(state=_S.SUPPRESSED.value, changed_at=bindparam("now"), sender_id=None)
-_LATE = (
-    update(delivery)
-    .where(_MINE)
-    .values(state=_S.SUPPRESSED.value, changed_at=bindparam("now"), answer=bindparam("said"), sender_id=None)
-)
-_HAND = (
-    update(delivery)
-    .where(_MINE, delivery.c.state == _S.SENDING.value, delivery.c.sender_id == bindparam("sender"))
-    .values(state=_S.HANDED_OVER.value, handed_at=bindparam("now"), changed_at=bindparam("now"))
-)
 #: An answer also settles what somebody else took for uncertain meanwhile, but no later attempt.
 _SETTLE = (
     update(delivery)
@@ -142,102 +107,6 @@ _TELL = insert(attempt).values(
     outcome=bindparam("new_state"),
     answer=bindparam("said"),
 )
-
-
-def _due(issue_id: int, after: int, limit: int, now: int, without: Collection[str]) -> Select[Any]:
-    query = (
-        select(
-            delivery.c.subscriber_id,
-            delivery.c.edition,
-            delivery.c.attempts,
-            delivery.c.state,
-            delivery.c.due_at,
-            subscriber.c.address,
-            subscriber.c.domain,
-            subscriber.c.status,
-            subscriber.c.paused_until,
-        )
-        .select_from(delivery.outerjoin(subscriber, subscriber.c.id == delivery.c.subscriber_id))
-        .where(
-            delivery.c.issue_id == issue_id,
-            delivery.c.subscriber_id > after,
-            delivery.c.state.in_([_S.QUEUED.value, _S.DEFERRED.value]),
-            delivery.c.due_at <= now,
-        )
-        .order_by(delivery.c.subscriber_id)
-        .limit(limit)
-        # On PostgreSQL two senders would be handed the same rows; SQLite has one writer.
-        .with_for_update(of=delivery, skip_locked=True)
-    )
-    if not without:
-        return query
-    return query.where(or_(subscriber.c.domain.is_(None), subscriber.c.domain.not_in(list(without))))
-
-
-def claim(
-    connection: Connection,
-    issue_id: int,
-    sender: int,
-    *,
-    after: int,
-    limit: int,
-    now: int,
-    without: Collection[str],
-    drop_before: int | None = None,
-) -> tuple[list[Claim], int, int]:
-    """Take copies that are due: they are this sender's from now on.
-
-    Copies of readers who left since, or pause, are suppressed instead, and those that come too late.
-
-    Args:
-        connection: to the store, in a transaction.
-        issue_id, sender: of which issue, and who takes them.
-        after: only readers with greater numbers.
-        limit: so many at most.
-        now: what time it is.
-        without: domains that are left alone.
-        drop_before: copies that were due before this and were never tried come too late; None for never.
-
-    Returns:
-        The copies; the last reader that was looked at (0: there are no more); how many were suppressed.
-    """
-    rows = connection.execute(_due(issue_id, after, limit, now, without)).all()
-    gone = [row.subscriber_id for row in rows if row.status != "active"]
-    paused = {row.subscriber_id for row in rows if row.status == "active" and (row.paused_until or 0) > now}
-    late = set()
-    if drop_before is not None:
-        late = {row.subscriber_id for row in rows if row.state == _S.QUEUED and 0 < row.due_at < drop_before}
-        late -= paused.union(gone)
-    not_taken = late.union(gone, paused)
-    taken = [row for row in rows if row.subscriber_id not in not_taken]
-    names = ("i", "s", "now", "said")
-    said = "it came too late for the time that it was due at"
-    execute_rows(connection, _LATE, names, [(issue_id, number, now, said) for number in late])
-    said = "its reader has asked for a pause"
-    execute_rows(connection, _LATE, names, [(issue_id, number, now, said) for number in paused])
-    execute_rows(connection, _DROP, ("i", "s", "now"), [(issue_id, number, now) for number in gone])
-    execute_rows(
-        connection, _TAKE, ("i", "s", "sender", "now"), [(issue_id, row.subscriber_id, sender, now) for row in taken]
-    )
-    claims = [
-        Claim(issue_id, row.subscriber_id, row.edition, row.attempts + 1, row.address, row.domain) for row in taken
-    ]
-    return claims, rows[-1].subscriber_id if len(rows) == limit else 0, len(not_taken)
-
-
-def hand_over(connection: Connection, claims: Sequence[Claim], sender: int, now: int) -> set[tuple[int, int]]:
-    """Note that these messages leave now; return those (issue, reader) that are not this sender's any more."""
-    rows = [(one.issue_id, one.subscriber_id, sender, now) for one in claims]
-    if execute_rows(connection, _HAND, ("i", "s", "sender", "now"), rows) == len(rows):
-        return set()
-    lost = set()
-    for one in claims:
-        mine = and_(delivery.c.issue_id == one.issue_id, delivery.c.subscriber_id == one.subscriber_id)
-        query = select(delivery.c.state, delivery.c.sender_id).where(mine)
-        row = connection.execute(query).first()
-        if row is None or (row.state, row.sender_id) != (_S.HANDED_OVER.value, sender):
-            lost.add((one.issue_id, one.subscriber_id))
-    return lost
 
 
 def settle(connection: Connection, settlements: Sequence[Settlement], sender: int, now: int) -> None:

@@ -1,4 +1,4 @@
-"""Readers: who there are, what they ask for, and who may not be written to."""
+"""Subscribers, their interests, and the suppression list."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Select, delete, func, insert, select, update
 
-from publisher.model import FacetKind, Query
+from publisher.model import FacetKind, Query, SubscriptionState
 from publisher.store.bulk import insert_rows, pages
 from publisher.store.readers import (
     attempt,
@@ -18,10 +18,12 @@ from publisher.store.readers import (
     selection,
     subscriber,
     subscription,
+    subscription_event,
     suppression,
 )
 from publisher.store.schema import issue
 from publisher.store.sources import count_up, hold
+from publisher.store.subscriptions import Act, ChangeSource, Subscription, add_event, states_of, unsubscribe
 
 __all__ = [
     "Follow",
@@ -42,11 +44,9 @@ __all__ = [
     "save_new",
     "save_old",
     "selection_id",
-    "subscribe",
     "suppress",
     "suppressions",
     "take_ids",
-    "unsubscribe",
 ]
 
 #: The kinds of labels that a reader can follow, by the name of their field.
@@ -61,31 +61,56 @@ Follow: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscriber:
-    """A reader."""
+    """A person on the list. Instants are seconds since 1970."""
 
     id: int
     address: str
     #: The form in which two spellings of the address are equal.
     key: str
     domain: str
-    #: ``active`` or ``suppressed``.
-    status: str
+    #: The state beneath a suppression.
+    state: SubscriptionState
+    state_at: int = 0
+    state_source: ChangeSource = ChangeSource.OPERATOR
+    is_suppressed: bool = False
+    #: When they first unsubscribed from everything; None for never.
+    opted_out_at: int | None = None
+    #: Digest → state, by name.
+    subscriptions: Mapping[str, Subscription] = field(default_factory=dict)
     zone: str | None
     language: str | None
-    #: What she asks for of each digest, by field: the labels as they were given.
+    #: What they want of each digest, by field: the labels as they were given.
     follows: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    digests: tuple[str, ...] = ()
-    #: Seconds since 1970.
     added_at: int = 0
-    #: Until then she gets no mail; None for as usual.
+    #: End of a pause without mail; None for none.
     paused_until: int | None = None
-    #: When her own feed was made; None where she has none.
+    #: When their personal feed was made; None for none.
     feed_since: int | None = None
+
+    @property
+    def status(self) -> SubscriptionState:
+        """The state that counts: a suppression comes before all others."""
+        return SubscriptionState.SUPPRESSED if self.is_suppressed else self.state
+
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """Digests with an active subscription."""
+        return self.digests_in(SubscriptionState.ACTIVE)
+
+    def digests_in(self, state: SubscriptionState) -> tuple[str, ...]:
+        """Return the digests for which the subscriber has this state."""
+        return tuple(name for name, one in self.subscriptions.items() if one.state is state)
+
+    def has_left(self, digest: str) -> bool:
+        """Tell whether only their own act, or an operator with a reason, may subscribe them to a digest."""
+        if digest in self.subscriptions:
+            return self.subscriptions[digest].state is not SubscriptionState.ACTIVE
+        return self.opted_out_at is not None or self.state is not SubscriptionState.ACTIVE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suppression:
-    """Why an address gets nothing any more."""
+    """Why an address gets no mail."""
 
     reason: str
     note: str
@@ -164,28 +189,6 @@ def save_old(connection: Connection, rows: Iterable[tuple[int, Mapping[str, Any]
             connection.execute(update(subscriber).where(subscriber.c.id == number).values(**values))
 
 
-def subscribe(connection: Connection, rows: Iterable[tuple[str, int]]) -> int:
-    """Let readers follow digests (digest, reader); return how many of these are new."""
-    wanted = list(dict.fromkeys(rows))
-    known: set[tuple[str, int]] = set()
-    for some in pages({number for _, number in wanted}):
-        query = select(subscription.c.digest, subscription.c.subscriber_id).where(
-            subscription.c.subscriber_id.in_(some)
-        )
-        known.update((digest, number) for digest, number in connection.execute(query))
-    fresh = [{"digest": digest, "subscriber_id": number} for digest, number in wanted if (digest, number) not in known]
-    insert_rows(connection, subscription, fresh)
-    return len(fresh)
-
-
-def unsubscribe(connection: Connection, subscriber_id: int, digests: Collection[str] | None = None) -> int:
-    """Let a reader follow these digests no longer, or none at all; return how many she leaves."""
-    query = delete(subscription).where(subscription.c.subscriber_id == subscriber_id)
-    if digests is not None:
-        query = query.where(subscription.c.digest.in_(list(digests)))
-    return connection.execute(query).rowcount
-
-
 def suppressions(connection: Connection, hashes: Iterable[str]) -> dict[str, Suppression]:
     """Return hash → why, of the addresses among these that may not be written to."""
     found: dict[str, Suppression] = {}
@@ -196,52 +199,95 @@ def suppressions(connection: Connection, hashes: Iterable[str]) -> dict[str, Sup
     return found
 
 
+#: Reason of a suppression → whose act it is.
+_SUPPRESSED_BY: Final = {
+    "unsubscribed": ChangeSource.IMPORT,
+    "bounced": ChangeSource.BOUNCE,
+    "complained": ChangeSource.COMPLAINT,
+    "forgotten": ChangeSource.ERASURE,
+    "asked": ChangeSource.OPERATOR,
+}
+#: Reasons that stand whatever is learned later.
+_FINAL: Final = ("complained", "forgotten")
+
+
 def suppress(connection: Connection, hashed: str, key: str | None, reason: str, note: str, now: int) -> bool:
-    """Write to an address no more; return False where that was so before.
+    """Put an address on the suppression list; return False where it was there already.
+
+    The subscriber's own state is kept beneath. A complaint or an erasure replaces another reason.
 
     Args:
-        connection: to the store.
+        connection: to the store, in a transaction.
         hashed: the address's keyed hash.
         key: the address, in the form in which two spellings are equal; None where it is not known.
-        reason, note, now: why, in whose words, and when.
+        reason: one of those that ``suppression.reason`` names.
+        note: the words of a server or an operator.
+        now: seconds since 1970.
     """
+    found = suppressions(connection, [hashed]).get(hashed)
     if key is not None:
-        connection.execute(update(subscriber).where(subscriber.c.key == key).values(status="suppressed"))
-    if suppressions(connection, [hashed]):
-        return False
-    connection.execute(insert(suppression).values(hash=hashed, reason=reason, note=note, suppressed_at=now))
-    return True
+        row = connection.execute(
+            select(subscriber.c.id, subscriber.c.state, subscriber.c.is_suppressed).where(subscriber.c.key == key)
+        ).first()
+        if row is not None and not row.is_suppressed:
+            connection.execute(update(subscriber).where(subscriber.c.id == row.id).values(is_suppressed=True))
+            act = Act(_SUPPRESSED_BY.get(reason, ChangeSource.OPERATOR), now, note)
+            add_event(connection, row.id, SubscriptionState(row.state), SubscriptionState.SUPPRESSED, act)
+    if found is None:
+        connection.execute(insert(suppression).values(hash=hashed, reason=reason, note=note, suppressed_at=now))
+        return True
+    if reason in _FINAL and found.reason not in _FINAL:
+        values = {"reason": reason, "note": note, "suppressed_at": now}
+        connection.execute(update(suppression).where(suppression.c.hash == hashed).values(**values))
+    return False
 
 
-def lift(connection: Connection, hashed: str, key: str) -> None:
-    """Let an address be written to again."""
+def lift(connection: Connection, hashed: str, key: str, act: Act) -> None:
+    """Take an address off the suppression list: its subscriber has the state from before again.
+
+    Somebody whom an older version suppressed as unsubscribed is then unsubscribed from everything.
+    """
+    found = suppressions(connection, [hashed]).get(hashed)
     connection.execute(delete(suppression).where(suppression.c.hash == hashed))
-    connection.execute(update(subscriber).where(subscriber.c.key == key).values(status="active"))
+    who = connection.execute(select(subscriber.c.id).where(subscriber.c.key == key)).scalar()
+    if who is None:
+        return
+    if found is not None and found.reason == "unsubscribed":
+        unsubscribe(connection, who, Act(ChangeSource.IMPORT, found.at, found.note))
+    row = connection.execute(select(subscriber.c.state, subscriber.c.is_suppressed).where(subscriber.c.id == who)).one()
+    if row.is_suppressed:
+        connection.execute(update(subscriber).where(subscriber.c.id == who).values(is_suppressed=False))
+        add_event(connection, who, SubscriptionState.SUPPRESSED, SubscriptionState(row.state), act)
 
 
 def erase(connection: Connection, subscriber_id: int) -> None:
-    """Take out everything that tells who a reader is: what is left of her copies is a number."""
+    """Delete everything that tells who a subscriber is, with the history: their deliveries keep a number."""
     issues = select(issue.c.id)
     for table in (delivery, attempt):
-        # What servers said has her address in it.
+        # The words of servers hold the address.
         mine = (table.c.issue_id.in_(issues)) & (table.c.subscriber_id == subscriber_id)
         connection.execute(update(table).where(mine, table.c.answer.is_not(None)).values(answer=""))
     connection.execute(update(bounce).where(bounce.c.subscriber_id == subscriber_id).values(said=""))
-    connection.execute(delete(subscription).where(subscription.c.subscriber_id == subscriber_id))
+    for table in (subscription_event, subscription):
+        connection.execute(delete(table).where(table.c.subscriber_id == subscriber_id))
     connection.execute(delete(subscriber).where(subscriber.c.id == subscriber_id))
 
 
-def _row(row: Any, digests: tuple[str, ...]) -> Subscriber:
+def _row(row: Any, subscriptions: Mapping[str, Subscription]) -> Subscriber:
     return Subscriber(
         id=row.id,
         address=row.address,
         key=row.key,
         domain=row.domain,
-        status=row.status,
+        state=SubscriptionState(row.state),
+        state_at=row.state_at,
+        state_source=ChangeSource(row.state_source),
+        is_suppressed=row.is_suppressed,
+        opted_out_at=row.opted_out_at,
+        subscriptions=subscriptions,
         zone=row.zone,
         language=row.language,
         follows={name: tuple(labels) for name, labels in json.loads(row.query).items()},
-        digests=digests,
         added_at=row.added_at,
         paused_until=row.paused_until,
         feed_since=row.feed_since,
@@ -256,58 +302,67 @@ def _all() -> Select[Any]:
 
 
 def by_key(connection: Connection, key: str) -> Subscriber | None:
-    """Return the reader with an address, in the form in which two spellings are equal."""
+    """Return the subscriber with an address, in the form in which two spellings are equal."""
     row = connection.execute(_all().where(subscriber.c.key == key)).first()
-    return _row(row, _digests(connection, [row.id]).get(row.id, ())) if row else None
+    return _row(row, states_of(connection, [row.id]).get(row.id, {})) if row else None
 
 
 def find(connection: Connection, subscriber_id: int) -> Subscriber | None:
-    """Return a reader by number."""
-    row = connection.execute(_all().where(subscriber.c.id == subscriber_id)).first()
-    return _row(row, _digests(connection, [row.id]).get(row.id, ())) if row else None
+    """Return a subscriber by number."""
+    return find_all(connection, [subscriber_id]).get(subscriber_id)
 
 
 def find_all(connection: Connection, ids: Iterable[int]) -> dict[int, Subscriber]:
-    """Return number → reader, of those that there are."""
+    """Return number → subscriber, of those that exist."""
     found: dict[int, Subscriber] = {}
     for some in pages(ids):
         rows = connection.execute(_all().where(subscriber.c.id.in_(some))).all()
-        digests = _digests(connection, [row.id for row in rows])
-        found.update((row.id, _row(row, digests.get(row.id, ()))) for row in rows)
-    return found
-
-
-def _digests(connection: Connection, ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
-    query = select(subscription.c.subscriber_id, subscription.c.digest).where(subscription.c.subscriber_id.in_(ids))
-    found: dict[int, tuple[str, ...]] = {}
-    for number, digest in connection.execute(query.order_by(subscription.c.subscriber_id, subscription.c.digest)):
-        found[number] = (*found.get(number, ()), digest)
+        states = states_of(connection, [row.id for row in rows])
+        found.update((row.id, _row(row, states.get(row.id, {}))) for row in rows)
     return found
 
 
 def every_subscriber(
-    connection: Connection, *, digest: str | None = None, status: str | None = None
+    connection: Connection, *, digest: str | None = None, status: SubscriptionState | None = None
 ) -> Iterator[Subscriber]:
-    """Yield readers in the order in which they came, a page at a time."""
+    """Yield subscribers in the order in which they were added, a page at a time.
+
+    Args:
+        connection: to the store.
+        digest: only people with a state for this digest.
+        status: only people with this state, for the digest where one is named.
+    """
     last = 0
     while True:
-        query = _all().where(subscriber.c.id > last)
-        if digest is not None:
-            query = query.join(
-                subscription, (subscription.c.subscriber_id == subscriber.c.id) & (subscription.c.digest == digest)
-            )
-        if status is not None:
-            query = query.where(subscriber.c.status == status)
-        rows = connection.execute(query.order_by(subscriber.c.id).limit(2000)).all()
+        rows = connection.execute(_page(last, digest, status)).all()
         if not rows:
             return
-        digests = _digests(connection, [row.id for row in rows])
+        states = states_of(connection, [row.id for row in rows])
         for row in rows:
-            yield _row(row, digests.get(row.id, ()))
+            yield _row(row, states.get(row.id, {}))
         last = rows[-1].id
 
 
+def _page(last: int, digest: str | None, status: SubscriptionState | None) -> Select[Any]:
+    query = _all().where(subscriber.c.id > last).order_by(subscriber.c.id).limit(2000)
+    if digest is not None:
+        theirs = (subscription.c.subscriber_id == subscriber.c.id) & (subscription.c.digest == digest)
+        query = query.join(subscription, theirs)
+    if status is SubscriptionState.SUPPRESSED:
+        return query.where(subscriber.c.is_suppressed.is_(True))
+    if status is not None:
+        state = subscriber.c.state if digest is None else subscription.c.state
+        return query.where(subscriber.c.is_suppressed.is_(False), state == status.value)
+    return query
+
+
 def counts(connection: Connection) -> dict[str, int]:
-    """Return status → how many readers."""
-    query = select(subscriber.c.status, func.count()).group_by(subscriber.c.status)
-    return dict(iter(connection.execute(query)))
+    """Return status → how many subscribers."""
+    query = select(subscriber.c.is_suppressed, subscriber.c.state, func.count())
+    found: dict[str, int] = {}
+    for is_suppressed, state, count in connection.execute(
+        query.group_by(subscriber.c.is_suppressed, subscriber.c.state)
+    ):
+        name = SubscriptionState.SUPPRESSED.value if is_suppressed else state
+        found[name] = found.get(name, 0) + count
+    return found

@@ -16,7 +16,7 @@ from publisher.actions.stats import Heard, note_listening
 from publisher.clock import Clock
 from publisher.config import SETTINGS_FILE, Site, read_site
 from publisher.errors import PublisherError, SettingsError
-from publisher.web.context import Context
+from publisher.web.context import Context, SilentLog
 from publisher.web.feeds import Feeds, Message, Receive, Scope, Send, say
 from publisher.web.guard import network_of
 from publisher.web.metrics import Metrics
@@ -31,15 +31,6 @@ _LOOK: Final = 1.0
 _KEEP: Final = 60.0
 #: What stands for somebody in an address: whoever reads the log is not to have it.
 _PASS: Final = re.compile(r"[A-Za-z2-7]{26,}")
-
-
-class _Silent:
-    """Where nobody reads a log."""
-
-    def error(self, event: str, **said: Any) -> None:
-        """Say nothing."""
-
-    info = error
 
 
 class Web:
@@ -73,7 +64,7 @@ class Web:
         self._wake = wake
         self._clock = clock or Clock()
         self._metrics = metrics
-        self._log = log or _Silent()
+        self._log = log or SilentLog()
         self._tally = Tally()
         self._keep_pages = keep
         self._looking: asyncio.Task[None] | None = None
@@ -81,7 +72,7 @@ class Web:
 
     def _take_up(self, site: Site) -> None:
         self._site = site
-        self._context = Context(site, clock=self._clock, wake=self._wake)
+        self._context = Context(site, clock=self._clock, wake=self._wake, log=self._log)
         self._feeds = Feeds(site, heard=self._heard)
         self._pages = MicroCache(make_pages(self._context, self._feeds), self._keep_pages)
         entry: Callable[[Any, Any, Any], Awaitable[None]] = self._logged if site.web.access_log else self._answer

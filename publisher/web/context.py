@@ -1,9 +1,9 @@
-"""What every page has: settings, store, the time, how pages look, who may post."""
+"""What all pages share: settings, store, clock, log, templates, rate limits."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,21 +12,37 @@ from starlette.responses import Response
 
 from publisher.clock import Clock
 from publisher.config import Site
+from publisher.model import SubscriptionState
 from publisher.render.headers import TYPES
 from publisher.render.templates import render
 from publisher.store.database import Database
+from publisher.store.subscriptions import ChangeSource
 from publisher.web.guard import Guard
 from publisher.web.policy import policy, strict_transport
 from publisher.web.writers import DATABASE_SECONDS, Writers
 
-__all__ = ["Context"]
+__all__ = ["Context", "SilentLog"]
+
+
+class SilentLog:
+    """A log that nobody reads."""
+
+    def error(self, event: str, **details: Any) -> None:
+        """Do nothing."""
+
+    info = error
 
 
 class Context:
     """One for the whole of the web; another one when the settings change."""
 
     def __init__(
-        self, site: Site, *, clock: Clock | None = None, wake: Callable[[str], None] = lambda name: None
+        self,
+        site: Site,
+        *,
+        clock: Clock | None = None,
+        wake: Callable[[str], None] = lambda name: None,
+        log: Any = None,
     ) -> None:
         """Begin.
 
@@ -34,11 +50,13 @@ class Context:
             site: the settings.
             clock: what time it is.
             wake: told the name of a runner's job that has something to do now.
+            log: told of changed subscriptions, without addresses.
         """
         self.site = site
         self.guard = Guard(site)
         self.writers = Writers()
         self.wake = wake
+        self._log = log or SilentLog()
         self._clock = clock or Clock()
         self._db: Database | None = None
         self._lock = threading.Lock()
@@ -62,6 +80,11 @@ class Context:
             if self._db is not None:
                 self._db.close()
                 self._db = None
+
+    def log_change(self, digests: Iterable[str], state: SubscriptionState, source: ChangeSource) -> None:
+        """Log changed subscriptions; never whose."""
+        for digest in digests:
+            self._log.info("subscription changed", digest=digest, state=state.value, source=source.value)
 
     def below(self, url: str) -> str:
         """Return the path of an address of the site."""

@@ -16,8 +16,9 @@ from starlette.routing import Route
 from publisher.actions.confirming import Answered, Opened, answer, open_letter
 from publisher.actions.joining import Wish, ask_to_join, choices, wish_of
 from publisher.config import Site
-from publisher.model import LetterKind
+from publisher.model import LetterKind, SubscriptionState
 from publisher.store.database import Database
+from publisher.store.subscriptions import ChangeSource
 from publisher.web.context import Context
 from publisher.web.forms import Form, form_page
 
@@ -195,6 +196,7 @@ class Join:
             found = answer(context.site, connection, request.query_params.get("t", ""), context.now())
         if found is None:
             raise HTTPException(404)
+        context.log_change(found.subscribed, SubscriptionState.ACTIVE, ChangeSource.FORM)
         context.wake("letters")
         return self._answered(opened.letter.kind, found)
 

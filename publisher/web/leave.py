@@ -1,6 +1,6 @@
-"""The page where a reader leaves, and the POST of her mail program's own button (RFC 8058).
+"""The page of the unsubscribe link, and the one-click POST of mail programs (RFC 8058).
 
-A GET changes nothing: whoever looks at links in mails, a scanner or a preview, signs nobody off.
+A GET changes nothing: mail scanners and previews follow links.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from publisher.actions.leaving import Standing, come_back, leave, standing
+from publisher.actions.leaving import LinkStatus, link_status, resubscribe_by_link, unsubscribe_by_link
+from publisher.model import SubscriptionState
+from publisher.store.subscriptions import ChangeSource
 from publisher.web.context import Context
 from publisher.web.forms import Form, form_page
 from publisher.web.links import PassLink
@@ -31,31 +33,49 @@ class Leave:
         self._link = PassLink((mail.unsubscribe if mail is not None else None) or "")
 
     def routes(self) -> list[Route]:
-        """Return where it is; nowhere where readers leave by mail."""
+        """Return the route; none where people unsubscribe by mail."""
         if not self._link.path:
             return []
         page = form_page(self._context, "leave", self._look, self._post, is_open=True, wait_seconds=_WAIT_SECONDS)
         return [Route(self._link.path, page, methods=["GET", "POST"])]
 
     def _look(self, request: Request) -> Response:
-        found = standing(self._context.site, self._context.db, self._link.copy_of(request))
+        context = self._context
+        found = link_status(context.site, context.db, self._link.copy_of(request), context.now())
         return self._page(found, is_post=False)
 
     def _post(self, request: Request, form: Form) -> Response:
-        site, db, copy = self._context.site, self._context.db, self._link.copy_of(request)
+        context = self._context
+        site, db, copy, now = context.site, context.db, self._link.copy_of(request), context.now()
         if "back" in form:
-            return self._page(come_back(site, db, copy), is_post=True)
-        # Whatever else a mail program posts, she wants to be let go.
-        return self._page(leave(site, db, copy, everything="all" in form), is_post=True)
+            found, state = resubscribe_by_link(site, db, copy, now), SubscriptionState.ACTIVE
+        else:
+            # Mail programs post all kinds of bodies: each of them means unsubscribe.
+            found = unsubscribe_by_link(site, db, copy, now, everything="all" in form)
+            state = SubscriptionState.UNSUBSCRIBED
+        if found is not None:
+            context.log_change(found.changed, state, ChangeSource.LINK)
+        if found is not None and found.was_asked:
+            context.wake("letters")
+            return self._asked(found)
+        return self._page(found, is_post=True)
 
-    def _page(self, found: Standing | None, *, is_post: bool) -> Response:
+    def _asked(self, found: LinkStatus) -> Response:
+        return self._context.say(
+            "Check your email",
+            f"A message with a link is on its way to {found.address}. Press the button that it leads to, and "
+            f"{found.title} comes to you again.",
+            "We send one such message a day at most.",
+        )
+
+    def _page(self, found: LinkStatus | None, *, is_post: bool) -> Response:
         say = self._context.say
         if found is None:
             line = "It may have been cut off on its way: try the link in the mail itself, or answer that mail."
             return say("We do not know this link", line, status=404)
         whose = f" ({found.address})" if found.address else ""
         others = "one other newsletter" if found.others == 1 else f"{found.others} other newsletters"
-        if found.follows:
+        if found.is_subscribed:
             heading = "Welcome back" if is_post else f"Unsubscribe from {found.title}?"
             lines = [f"You get {found.title}{whose}."]
             buttons = [("leave", f"Unsubscribe from {found.title}")]
@@ -66,7 +86,11 @@ class Leave:
         lines = [f"{found.title} no longer comes to you{whose}."]
         if found.others:
             lines.append(f"You still get {others} of ours.")
-        buttons = [("back", "That was a mistake: keep it coming")] if found.address else []
+        buttons = []
+        if found.can_undo:
+            buttons = [("back", "That was a mistake: keep it coming")]
+        elif found.is_offered:
+            buttons = [("back", "Subscribe again: send me a message to confirm it")]
         if found.others:
             buttons.append(("all", "Unsubscribe from the others too"))
         return say(f"You have unsubscribed from {found.title}", *lines, buttons=tuple(buttons))

@@ -1,4 +1,4 @@
-"""Where a reader chooses what comes, by the link in each of her copies."""
+"""The preferences page, opened by the link in a delivery or by a sealed link."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from starlette.routing import Route
 
 from publisher.actions import preferences as actions
 from publisher.actions.joining import Wish
-from publisher.model import LetterKind
+from publisher.model import LetterKind, SubscriptionState
+from publisher.store.subscriptions import ChangeSource
 from publisher.web.context import Context
 from publisher.web.forms import Form, form_page
 from publisher.web.join import chosen, fields_of, zones
@@ -28,7 +29,7 @@ class PreferencesPage:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._link = PassLink(context.site.preferences_url)
-        self._jobs: dict[str, Callable[[int, Form], str]] = {
+        self._jobs: dict[str, Callable[[actions.Access, Form], str]] = {
             "save": self._save,
             "pause": self._pause,
             "resume": self._resume,
@@ -44,32 +45,32 @@ class PreferencesPage:
         page = form_page(self._context, "preferences", self._look, self._post)
         return [Route(self._link.path, page, methods=["GET", "POST"])]
 
-    def _reader(self, request: Request) -> int:
+    def _access(self, request: Request) -> actions.Access:
         context = self._context
         with context.db.read() as connection:
-            number = actions.reader_of(
+            access = actions.reader_of(
                 context.site,
                 connection,
                 copy=self._link.copy_of(request),
                 seal=request.query_params.get("t", ""),
                 now=context.now(),
             )
-        if number is None:
+        if access is None:
             raise HTTPException(404)
-        return number
+        return access
 
     def _look(self, request: Request) -> Response:
-        return self._page(self._reader(request))
+        return self._page(self._access(request).subscriber_id)
 
     def _post(self, request: Request, form: Form) -> Response:
-        number = self._reader(request)
+        access = self._access(request)
         job = self._jobs.get(form.one("do"))
         if job is None:
             raise HTTPException(400)
         try:
-            return self._page(number, said=job(number, form))
+            return self._page(access.subscriber_id, said=job(access, form))
         except ValueError as error:
-            return self._page(number, trouble=str(error), status=422)
+            return self._page(access.subscriber_id, trouble=str(error), status=422)
 
     def _page(self, number: int, *, said: str = "", trouble: str = "", status: int = 200) -> Response:
         context = self._context
@@ -101,17 +102,29 @@ class PreferencesPage:
         with self._context.db.write() as connection:
             work(connection)
 
-    def _save(self, number: int, form: Form) -> str:
+    def _save(self, access: actions.Access, form: Form) -> str:
         context = self._context
         with context.db.read() as connection:
-            found = actions.preferences_of(context.site, connection, number, context.now())
+            found = actions.preferences_of(context.site, connection, access.subscriber_id, context.now())
         wish = chosen(context.site, context.db, form, found.reader.follows if found is not None else {})
-        self._write(lambda connection: actions.save(context.site, connection, number, wish, context.now()))
+        with context.db.write() as connection:
+            saved = actions.save(context.site, connection, access, wish, context.now())
+        if saved is None:
+            return ""
+        context.log_change(saved.subscribed, SubscriptionState.ACTIVE, ChangeSource.PREFERENCES)
+        context.log_change(saved.unsubscribed, SubscriptionState.UNSUBSCRIBED, ChangeSource.PREFERENCES)
+        if saved.awaiting:
+            context.wake("letters")
+            titles = ", ".join(context.site.digests[slug].title for slug in saved.awaiting)
+            return (
+                f"Saved. One step is left for {titles}: a message with a link is on its way to your mailbox, once a day "
+                "at most. Press the button that it leads to."
+            )
         if not wish.digests:
             return "Saved. No more newsletters will come to you."
         return "Saved."
 
-    def _pause(self, number: int, form: Form) -> str:
+    def _pause(self, access: actions.Access, form: Form) -> str:
         context = self._context
         day = actions.FOR_EVER
         if not form.one("for_ever"):
@@ -121,41 +134,51 @@ class PreferencesPage:
                 raise ValueError("Choose the day on which mail is to start again.") from None
             if day.year > context.now().year + 2:
                 raise ValueError("A pause ends on a day between tomorrow and a year from now.")
-        self._write(lambda connection: actions.pause_until(context.site, connection, number, day, context.now()))
+        self._write(
+            lambda connection: actions.pause_until(context.site, connection, access.subscriber_id, day, context.now())
+        )
         return "Mail is paused."
 
-    def _resume(self, number: int, form: Form) -> str:
+    def _resume(self, access: actions.Access, form: Form) -> str:
         context = self._context
-        self._write(lambda connection: actions.pause_until(context.site, connection, number, None, context.now()))
+        self._write(
+            lambda connection: actions.pause_until(context.site, connection, access.subscriber_id, None, context.now())
+        )
         return "Mail is on again."
 
-    def _feed(self, number: int, form: Form) -> str:
-        self._write(lambda connection: actions.set_feed(connection, number, self._context.now(), is_on=True))
+    def _feed(self, access: actions.Access, form: Form) -> str:
+        self._write(
+            lambda connection: actions.set_feed(connection, access.subscriber_id, self._context.now(), is_on=True)
+        )
         return "Here is your own feed. Its address is a secret: anyone who has it can read along."
 
-    def _unfeed(self, number: int, form: Form) -> str:
-        self._write(lambda connection: actions.set_feed(connection, number, self._context.now(), is_on=False))
+    def _unfeed(self, access: actions.Access, form: Form) -> str:
+        self._write(
+            lambda connection: actions.set_feed(connection, access.subscriber_id, self._context.now(), is_on=False)
+        )
         return "Your feed is gone, and its old address no longer works."
 
-    def _move(self, number: int, form: Form) -> str:
+    def _move(self, access: actions.Access, form: Form) -> str:
         context = self._context
         try:
-            actions.ask_to_move(context.site, context.db, number, form.one("address"), context.now())
+            actions.ask_to_move(context.site, context.db, access.subscriber_id, form.one("address"), context.now())
         except ValueError as error:
             raise ValueError(f"That is not a valid address: {error}") from None
         context.wake("letters")
         return "Both addresses get a message, once a day at most: confirm it in both, and it is done."
 
-    def _ask(self, number: int, kind: LetterKind) -> str:
+    def _ask(self, access: actions.Access, kind: LetterKind) -> str:
         context = self._context
         self._write(
-            lambda connection: actions.ask_about_her_data(context.site, connection, number, kind, context.now())
+            lambda connection: actions.ask_about_her_data(
+                context.site, connection, access.subscriber_id, kind, context.now()
+            )
         )
         context.wake("letters")
         return "A message with a link is on its way to your mailbox, once a day at most: it is how we know that you are you."
 
-    def _download(self, number: int, form: Form) -> str:
-        return self._ask(number, LetterKind.DOWNLOAD)
+    def _download(self, access: actions.Access, form: Form) -> str:
+        return self._ask(access, LetterKind.DOWNLOAD)
 
-    def _erase(self, number: int, form: Form) -> str:
-        return self._ask(number, LetterKind.ERASE)
+    def _erase(self, access: actions.Access, form: Form) -> str:
+        return self._ask(access, LetterKind.ERASE)

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from publisher.actions import subscribers as action
+from publisher.model import SubscriptionState
 from publisher.store import audience, issues
 from publisher.store.issues import IssueRow
 from tests.conftest import NOW, MailKit
@@ -175,7 +176,9 @@ class _Newsroom:
 
         site = self.kit.site
         with self.kit.open() as db, db.read() as connection:
-            questions = {one.id: one for one in subscribers.every_subscriber(connection, status="active")}
+            questions = {
+                one.id: one for one in subscribers.every_subscriber(connection, status=SubscriptionState.ACTIVE)
+            }
             for row in issues.issues(connection):
                 if row.id in before:
                     continue

@@ -8,7 +8,8 @@ import pytest
 
 from publisher.actions.deliver import deliver
 from publisher.actions.subscribers import add, forget, suppress
-from publisher.store import issues, letters, subscribers
+from publisher.store import issues, letters, subscribers, subscriptions
+from publisher.store.subscriptions import Act, ChangeSource
 from tests.conftest import NOW
 from tests.smtp import Script
 from tests.town import ANN, BASE, Town, href_of, together
@@ -106,7 +107,7 @@ def test_an_answer_given_twice_changes_nothing(town: Town) -> None:
     found = town.reader()
     assert found is not None
     with town.kit.open() as db, db.write() as connection:
-        subscribers.unsubscribe(connection, found.id)
+        subscriptions.unsubscribe(connection, found.id, Act(ChangeSource.OPERATOR, int(NOW.timestamp())))
     assert town.ann.post(letter.link).heading == "Welcome"
     after = town.reader()
     assert after is not None and after.digests == ()

@@ -89,7 +89,7 @@ def test_who_pauses_gets_nothing_until_then(town: Town) -> None:
         copy = deliveries.delivery_of(connection, row.id, 1)
         assert copy is not None and (copy.state.value, copy.answer) == (
             "suppressed",
-            "its reader has asked for a pause",
+            "mail is paused until 2026-11-26 00:00 UTC",
         )
     # The day has come: what is sent is sent by the machine's own clock.
     with town.kit.open() as db, db.write() as connection:

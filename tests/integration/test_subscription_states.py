@@ -1,0 +1,231 @@
+"""Subscription states: how an older site's are derived, and how deliveries obey them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from publisher.actions.deliver import deliver
+from publisher.actions.subscribers import suppress
+from publisher.mail.outcome import Outcome
+from publisher.mail.transport import Copy, Feed
+from publisher.model import DeliveryState, SubscriptionState
+from publisher.store import deliveries, issues, subscribers, subscriptions
+from publisher.store.database import Database
+from publisher.store.migrate import upgrade
+from publisher.store.subscriptions import Act, ChangeSource
+from tests.conftest import NOW, MailKit
+
+ACT = Act(ChangeSource.LINK, int(NOW.timestamp()))
+
+
+def old_site(url: str) -> None:
+    """A database of before subscription states, with people in every situation."""
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        upgrade(connection, "0006")
+
+        def run(statement: str, **values: Any) -> None:
+            connection.execute(text(statement), values)
+
+        run("INSERT INTO selection VALUES (1, '{}')")
+        for number, digest in ((1, "daily"), (2, "weekly")):
+            run("INSERT INTO digest VALUES (:d, 0)", d=digest)
+            run(
+                "INSERT INTO issue (id, digest, slot, name, number, subject, is_staged, is_paused)"
+                " VALUES (:i, :d, :i * 1000, 'x', 1, 'S', true, false)",
+                i=number,
+                d=digest,
+            )
+        for number in range(1, 10):
+            run(
+                "INSERT INTO subscriber (id, address, key, domain, status, selection_id, added_at)"
+                " VALUES (:n, :a, :a, 'example.org', :s, 1, 500)",
+                n=number,
+                a=f"p{number}@example.org",
+                s="suppressed" if number in (5, 9) else "active",
+            )
+        for digest, number in (("daily", 1), ("weekly", 3), ("daily", 5), ("daily", 6), ("daily", 7)):
+            run("INSERT INTO subscription VALUES (:d, :n)", d=digest, n=number)
+        for issue, number in ((1, 1), (1, 2), (1, 3), (2, 3), (1, 6), (1, 7), (1, 8), (1, 77)):
+            run(
+                "INSERT INTO delivery (issue_id, subscriber_id, edition, state) VALUES (:i, :n, 1, 'accepted')",
+                i=issue,
+                n=number,
+            )
+        for number in (6, 7, 8, 77):
+            run(
+                "INSERT INTO bounce VALUES (:n, 'r', 'unsubscribe', 1, :n, '', '', 2000)",
+                n=number,
+            )
+        run(
+            "INSERT INTO letter (id, kind, hash, address, subscriber_id, wish, made_at, attempts, used_at)"
+            " VALUES (1, 'join', 'h', 'p7@example.org', 7, '{\"digests\": [\"daily\"]}', 2100, 1, 2200)"
+        )
+        run("INSERT INTO suppression VALUES ('h9', 'unsubscribed', '', 700)")
+    engine.dispose()
+
+
+def test_states_of_an_older_site_are_derived_from_what_it_knows(database_url: str) -> None:
+    """Deliveries without a subscription, and requests by mail, say that people left; nobody is subscribed anew."""
+    old_site(database_url)
+    with Database.open(database_url) as db, db.read() as connection:
+        people = subscribers.find_all(connection, range(1, 10))
+        found = {
+            number: (one.status.value, {name: (s.state.value, s.source.value) for name, s in one.subscriptions.items()})
+            for number, one in people.items()
+        }
+        history = {number: subscriptions.history(connection, number) for number in people}
+        assert connection.execute(text("SELECT count(*) FROM subscription WHERE subscriber_id = 77")).scalar() == 0
+    assert found == {
+        1: ("active", {"daily": ("active", "migration")}),
+        2: ("unsubscribed", {"daily": ("unsubscribed", "migration")}),
+        3: ("active", {"daily": ("unsubscribed", "migration"), "weekly": ("active", "migration")}),
+        4: ("unsubscribed", {}),
+        5: ("suppressed", {"daily": ("active", "migration")}),
+        6: ("unsubscribed", {"daily": ("unsubscribed", "migration")}),
+        7: ("active", {"daily": ("active", "migration")}),
+        8: ("unsubscribed", {"daily": ("unsubscribed", "mail")}),
+        9: ("suppressed", {}),
+    }
+    assert people[5].state is SubscriptionState.ACTIVE and people[9].state is SubscriptionState.UNSUBSCRIBED
+    left_everything = {number for number, one in people.items() if one.opted_out_at is not None}
+    assert left_everything == {2, 4, 6, 8, 9}
+    assert people[2].opted_out_at == 1000 and people[4].opted_out_at == 500 and people[8].opted_out_at == 2000
+    reasons = {number: [one.reason for one in events if one.reason] for number, events in history.items()}
+    assert {number for number, some in reasons.items() if some} == {4, 6, 9}
+    assert all(history[number] for number in people)
+
+
+def queued(kit: MailKit, people: int = 1, **options: Any) -> tuple[int, list[int]]:
+    """Make an issue that waits for its sending; return its number and the subscribers' numbers."""
+    kit.readers(people, digests=("daily",))
+    kit.issue("one", **options)
+    with kit.open() as db, db.read() as connection:
+        return issues.issues(connection)[0].id, list(range(1, people + 1))
+
+
+def act_of(name: str, db: Database, number: int) -> None:
+    with db.write() as connection:
+        if name == "newsletter":
+            subscriptions.unsubscribe(connection, number, ACT, ["daily"])
+        elif name == "everything":
+            subscriptions.unsubscribe(connection, number, ACT)
+        elif name == "suppressed":
+            reader = subscribers.find(connection, number)
+            assert reader is not None
+            subscribers.suppress(connection, "h", reader.key, "complained", "", ACT.at)
+        else:
+            subscribers.erase(connection, number)
+
+
+ACTS = {
+    "newsletter": "unsubscribed for daily since 2026-11-23 07:00 UTC (by link)",
+    "everything": "unsubscribed for daily since 2026-11-23 07:00 UTC (by link)",
+    "suppressed": "the address is on the suppression list",
+    "erased": "the subscriber was erased",
+}
+
+
+@pytest.mark.parametrize("name", ACTS)
+@pytest.mark.parametrize("state", ["queued", "deferred"])
+def test_a_claim_leaves_out_people_who_left_and_says_why(any_mail_kit: MailKit, name: str, state: str) -> None:
+    """The delivery ends as suppressed, with the reason; the others are claimed."""
+    issue, _ = queued(any_mail_kit, 2)
+    with any_mail_kit.open() as db:
+        with db.write() as connection:
+            connection.execute(text("UPDATE delivery SET state = :s"), {"s": state})
+        act_of(name, db, 1)
+        with db.write() as connection:
+            claims, _, suppressed = deliveries.claim(
+                connection, issue, 7, after=0, limit=10, now=ACT.at + 60, without=()
+            )
+            assert [one.subscriber_id for one in claims] == [2] and suppressed == 1
+            row = deliveries.delivery_of(connection, issue, 1)
+    assert row is not None and (row.state, row.answer) == (DeliveryState.SUPPRESSED, ACTS[name])
+
+
+@pytest.mark.parametrize("name", ACTS)
+def test_a_claimed_delivery_is_not_handed_over_to_people_who_left_since(any_mail_kit: MailKit, name: str) -> None:
+    """Between claim and message minutes may pass, where a domain is limited: the hand-over reads the state again."""
+    issue, _ = queued(any_mail_kit, 2)
+    with any_mail_kit.open() as db:
+        with db.write() as connection:
+            claims, _, _ = deliveries.claim(connection, issue, 7, after=0, limit=10, now=ACT.at + 60, without=())
+        act_of(name, db, 1)
+        with db.write() as connection:
+            lost, withdrawn = deliveries.hand_over(connection, claims, 7, ACT.at + 90)
+            states = {n: deliveries.delivery_of(connection, issue, n) for n in (1, 2)}
+    assert lost == set() and withdrawn == {(issue, 1)}
+    assert states[1] is not None and (states[1].state, states[1].answer) == (DeliveryState.SUPPRESSED, ACTS[name])
+    assert states[2] is not None and states[2].state is DeliveryState.HANDED_OVER
+
+
+class Leaver:
+    """A transport that lets one subscriber unsubscribe after their delivery was claimed."""
+
+    is_idempotent = False
+
+    def __init__(self, kit: MailKit) -> None:
+        self.kit = kit
+        self.sent: list[str] = []
+
+    def run(self, feed: Feed, lane: int) -> None:
+        while (copy := feed.take(wait=True)) is not None:
+            self.leave(copy)
+            if feed.hand_over(copy)():
+                self.sent.append(copy.recipient)
+                feed.settle(copy, Outcome(state=DeliveryState.ACCEPTED, answer="250 ok"))
+            else:
+                feed.settle(copy, Outcome(state=DeliveryState.QUEUED, answer=""))
+
+    def leave(self, copy: Copy) -> None:
+        if copy.recipient.startswith("reader0@"):
+            with self.kit.open() as db:
+                act_of("newsletter", db, 1)
+
+
+def test_a_run_ends_and_counts_people_who_left_during_it(any_mail_kit: MailKit) -> None:
+    """A delivery that was claimed and may not leave any more is settled; the run does not wait for it."""
+    queued(any_mail_kit, 3)
+    leaver = Leaver(any_mail_kit)
+    any_mail_kit.mail(1)
+    sent = deliver(any_mail_kit.site, "daily", transport=leaver, clock=lambda: NOW + timedelta(minutes=1))
+    assert sorted(leaver.sent) == ["reader1@mail.example.org", "reader2@mail.example.org"]
+    assert (sent.tally.accepted, sent.tally.suppressed) == (2, 1)
+    assert sent.states == {DeliveryState.ACCEPTED: 2, DeliveryState.SUPPRESSED: 1}
+
+
+def test_lifting_a_suppression_restores_the_state_before(any_mail_kit: MailKit) -> None:
+    """A person who had left one newsletter still has left it, and only that one."""
+    any_mail_kit.add_settings('\n[digests.weekly]\ntitle = "The Weekly"\n')
+    (address,) = any_mail_kit.readers(1, digests=("daily", "weekly"))
+    with any_mail_kit.open() as db, db.write() as connection:
+        subscriptions.unsubscribe(connection, 1, ACT, ["weekly"])
+    suppress(any_mail_kit.site, address, NOW, note="asked by phone")
+    with any_mail_kit.open() as db, db.write() as connection:
+        from publisher.actions.keys import keyring
+
+        before = subscribers.find(connection, 1)
+        hashed = keyring(any_mail_kit.site, connection).address_hash(address)
+        subscribers.lift(connection, hashed, address, Act(ChangeSource.OPERATOR, ACT.at, "a mistake"))
+        after = subscribers.find(connection, 1)
+        events = subscriptions.history(connection, 1)
+    assert before is not None and before.status is SubscriptionState.SUPPRESSED and before.digests == ("daily",)
+    assert after is not None and after.status is SubscriptionState.ACTIVE and after.digests == ("daily",)
+    assert [(one.old_state, one.new_state, one.reason) for one in events[-2:]] == [
+        ("active", "suppressed", "asked by phone"),
+        ("suppressed", "active", "a mistake"),
+    ]
+
+
+def test_a_complaint_is_remembered_though_the_address_was_suppressed_before(any_mail_kit: MailKit) -> None:
+    """A complaint after a bounce counts as the complaint that it is."""
+    with any_mail_kit.open() as db, db.write() as connection:
+        assert subscribers.suppress(connection, "h", None, "bounced", "550", 1)
+        assert not subscribers.suppress(connection, "h", None, "complained", "abuse", 2)
+        assert not subscribers.suppress(connection, "h", None, "bounced", "551", 3)
+        assert subscribers.suppressions(connection, ["h"])["h"].reason == "complained"
