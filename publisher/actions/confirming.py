@@ -17,7 +17,7 @@ from publisher.actions.subscribers import as_dict, forget_address
 from publisher.address import read_address
 from publisher.config import Site
 from publisher.model import LetterKind
-from publisher.store import deliveries, issues, letters, subscribers
+from publisher.store import deliveries, issues, letters, subscribers, subscriptions
 from publisher.store.letters import Letter
 
 __all__ = ["Answered", "Opened", "answer", "open_letter"]
@@ -123,7 +123,7 @@ def _move(site: Site, connection: Connection, letter: Letter, now: datetime) -> 
 
 
 def _data(site: Site, connection: Connection, letter: Letter) -> str:
-    """Return all that is known of a reader, JSON."""
+    """Return everything that is stored about a subscriber, as JSON."""
     reader = subscribers.find(connection, letter.subscriber_id) if letter.subscriber_id is not None else None
     if reader is None:
         return ""
@@ -145,6 +145,7 @@ def _data(site: Site, connection: Connection, letter: Letter) -> str:
         "paused_until": _iso(reader.paused_until),
         "has_own_feed": reader.feed_since is not None,
         "address_hash": keyring(site, connection).address_hash(reader.key),
+        "history": [event.as_dict() for event in subscriptions.history(connection, reader.id)],
         "copies": copies,
     }
     return json.dumps(known, ensure_ascii=False, indent=2) + "\n"

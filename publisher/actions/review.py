@@ -1,4 +1,4 @@
-"""Review suppressions: find addresses that were suppressed by words which do not speak of them, and lift them."""
+"""Review states that may be wrong: suppressions by words that do not speak of the address, states that were guessed."""
 
 from __future__ import annotations
 
@@ -12,17 +12,26 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import Connection
 
 from publisher.actions.keys import keyring
+from publisher.actions.suppressing import convert_unsubscribed
 from publisher.config import Site
 from publisher.mail.bounces import judge_failure
 from publisher.mail.replies import Reason
-from publisher.store import bounces, subscribers
+from publisher.store import bounces, subscribers, subscriptions
 from publisher.store.database import Database
 from publisher.store.subscribers import Subscriber, Suppression
+from publisher.store.subscriptions import Act, ChangeSource
 
 if TYPE_CHECKING:
     from publisher.passes import Keyring
 
-__all__ = ["DoubtfulSuppression", "doubtful_suppressions", "lift_suppressions", "stored_reason"]
+__all__ = [
+    "DoubtfulSuppression",
+    "UnclearState",
+    "doubtful_suppressions",
+    "lift_suppressions",
+    "stored_reason",
+    "unclear_states",
+]
 
 _PAGE: Final = 2_000
 _BOUNCE_DAYS: Final = 30
@@ -56,6 +65,41 @@ class DoubtfulSuppression:
         }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnclearState:
+    """A person who counts as unsubscribed because an older version did not store whether they left."""
+
+    address: str
+    #: The digest; empty for everything.
+    digest: str
+    reason: str
+    since: datetime
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the state for JSON output."""
+        return {
+            "address": self.address,
+            "digest": self.digest or None,
+            "reason": self.reason,
+            "since": self.since.isoformat(),
+        }
+
+
+def unclear_states(site: Site) -> list[UnclearState]:
+    """Return the states that an upgrade could not derive with certainty, and that nobody has changed since."""
+    with Database.open(site.database_url) as db, db.write() as connection:
+        convert_unsubscribed(connection, keyring(site, connection))
+        return [
+            UnclearState(
+                address=address,
+                digest=event.digest or "",
+                reason=event.reason,
+                since=datetime.fromtimestamp(event.at, UTC).astimezone(site.tz),
+            )
+            for address, event in subscriptions.unclear_events(connection)
+        ]
+
+
 def stored_reason(note: str) -> Reason | None:
     """Return what the note of a suppression means today; None if it holds no words of a server."""
     if not _SERVER_WORDS.search(note):
@@ -70,7 +114,7 @@ def doubtful_suppressions(site: Site) -> list[DoubtfulSuppression]:
         return list(_doubtful(connection, site, keyring(site, connection)))
 
 
-def lift_suppressions(site: Site, doubtful: Sequence[DoubtfulSuppression]) -> list[str]:
+def lift_suppressions(site: Site, doubtful: Sequence[DoubtfulSuppression], now: datetime) -> list[str]:
     """Lift suppressions in one transaction; return the addresses.
 
     Each subscriber has the state from before the suppression again. A suppression that has another
@@ -79,14 +123,16 @@ def lift_suppressions(site: Site, doubtful: Sequence[DoubtfulSuppression]) -> li
     Args:
         site: the settings.
         doubtful: what `doubtful_suppressions` returned.
+        now: the time of the lifting, for the subscribers' history.
     """
+    act = Act(ChangeSource.OPERATOR, int(now.timestamp()), "the server's words did not speak of the address")
     wanted = {one.key for one in doubtful}
     with Database.open(site.database_url) as db, db.write() as connection:
         subscribers.alone(connection)
         ring = keyring(site, connection)
         lifted = [one for one in _doubtful(connection, site, ring) if one.key in wanted]
         for one in lifted:
-            subscribers.lift(connection, ring.address_hash(one.key), one.key)
+            subscribers.lift(connection, ring.address_hash(one.key), one.key, act)
     return [one.address for one in lifted]
 
 

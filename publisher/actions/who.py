@@ -1,4 +1,4 @@
-"""``publish who ISSUE ADDRESS``: the whole story of one copy, with the servers' words and times."""
+"""``publish who ISSUE ADDRESS``: the history of a delivery, and of its subscriber's state."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from publisher.actions.naming import named_issue
 from publisher.address import read_address
 from publisher.config import Site
 from publisher.errors import SettingsError
-from publisher.model import DeliveryState
+from publisher.model import DeliveryState, SubscriptionState
 from publisher.store import articles as article_store
-from publisher.store import bounces, deliveries, issues, subscribers
+from publisher.store import bounces, deliveries, issues, subscribers, subscriptions
 from publisher.store.database import Database
+from publisher.store.subscriptions import SubscriptionEvent
 
 __all__ = ["Story", "who"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Something that happened to a copy."""
+    """A step of a delivery."""
 
     at: datetime
     what: str
@@ -32,30 +33,32 @@ class Event:
 
 @dataclass(slots=True, kw_only=True)
 class Story:
-    """All that is known of a reader's copy of an issue."""
+    """The delivery of an issue to a subscriber, and the history of their subscriptions."""
 
     digest: str
     name: str
     number: int
     subject: str
     address: str
-    #: ``active``, ``suppressed``, or ``unknown`` for somebody who is no reader.
+    #: The subscriber's state, or ``unknown`` for an address that is not on the list.
     status: str
-    #: Why she is written to no more; empty where she is.
+    #: Why the address is suppressed; empty where it is not.
     suppressed: str = ""
-    #: Where her copy is; None where she gets none.
+    #: The delivery's state; None where there is no delivery.
     state: DeliveryState | None = None
-    #: Why she gets none; empty where she gets one.
+    #: Why there is no delivery; empty where there is one.
     reason: str = ""
     message_id: str = ""
-    #: Headlines of what it carries.
+    #: Headlines of the articles in it.
     articles: list[str] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
-    #: When it is tried again; None where it is not.
+    #: Changes of the subscriber's state, oldest first.
+    history: list[SubscriptionEvent] = field(default_factory=list)
+    #: The next attempt; None for none.
     due: datetime | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the story for a program."""
+        """Return the history for JSON output."""
         return {
             "digest": self.digest,
             "name": self.name,
@@ -69,12 +72,13 @@ class Story:
             "message_id": self.message_id,
             "articles": self.articles,
             "events": [{"at": one.at.isoformat(), "what": one.what} for one in self.events],
+            "history": [one.as_dict() for one in self.history],
             "due": self.due.isoformat() if self.due else None,
         }
 
 
 def who(site: Site, target: str, address: str) -> Story:
-    """Return the story of a reader's copy. Nothing is changed.
+    """Return the history of a delivery and its subscriber. Nothing is changed.
 
     Raises:
         SettingsError: there is no such issue, or that is no address.
@@ -100,9 +104,10 @@ def who(site: Site, target: str, address: str) -> Story:
             )
         reader = subscribers.by_key(connection, found.key)
         if reader is None:
-            story.reason = "she is no reader" + (" any more" if story.suppressed else "")
+            story.reason = "not a subscriber" + (" any more" if story.suppressed else "")
             return story
-        story.address, story.status = reader.address, reader.status
+        story.address, story.status = reader.address, reader.status.value
+        story.history = subscriptions.history(connection, reader.id)
         story.message_id = f"<{ring.copy_pass(row.id, reader.id)}@{_domain(site)}>"
         _tell(connection, site, story, row.id, reader.id)
         if story.state is None:
@@ -120,12 +125,15 @@ def _time(site: Site, seconds: int) -> datetime:
 
 def _no_copy(site: Site, digest: str, reader: subscribers.Subscriber, slot: datetime) -> str:
     if reader.added_at > slot.timestamp():
-        return f"she came on {_time(site, reader.added_at):%Y-%m-%d %H:%M}, after the issue was made"
-    if digest not in reader.digests:
-        return f"she does not follow {digest}"
+        return f"added on {_time(site, reader.added_at):%Y-%m-%d %H:%M}, after the issue was made"
+    state = reader.subscriptions.get(digest)
+    if state is None:
+        return f"not subscribed to {digest}"
+    if state.state is not SubscriptionState.ACTIVE:
+        return f"{state.state} for {digest} since {_time(site, state.changed_at):%Y-%m-%d %H:%M} (by {state.source})"
     return (
-        "nothing in it was for her: she had each article in another issue, follows other things, "
-        "or did not follow it when the issue was made"
+        "no article in it was for this subscriber: they had each in another issue, have other interests, "
+        "or were not subscribed when the issue was made"
     )
 
 
@@ -147,9 +155,10 @@ def _tell(connection: Connection, site: Site, story: Story, issue_id: int, reade
             told.append((copy.handed_at, f"attempt {copy.attempts}: handed over"))
         told.append((copy.changed_at or 0, f"accepted: {copy.answer or ''}"))
     elif copy.state in (DeliveryState.SENDING, DeliveryState.HANDED_OVER, DeliveryState.SUPPRESSED):
-        told.append((copy.changed_at or 0, copy.state.value))
+        reason = f": {copy.answer}" if copy.answer else ""
+        told.append((copy.changed_at or 0, f"{copy.state.value}{reason}"))
     told += [
-        (one.at, f"came back: {one.kind} {one.status} {one.said}".strip())
+        (one.at, f"bounced: {one.kind} {one.status} {one.said}".strip())
         for one in bounces.bounces_of(connection, issue_id, reader)
     ]
     story.events = [
@@ -160,5 +169,5 @@ def _tell(connection: Connection, site: Site, story: Story, issue_id: int, reade
 
 
 def dumped(story: Story) -> str:
-    """Return the story as JSON."""
+    """Return the history as JSON."""
     return json.dumps(story.as_dict(), ensure_ascii=False, indent=2)

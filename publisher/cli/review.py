@@ -1,4 +1,4 @@
-"""``publish subscribers review``: list suppressions that need a second look, and lift them."""
+"""``publish subscribers review``: list suppressions and states that need a second look."""
 
 from __future__ import annotations
 
@@ -8,8 +8,14 @@ from pathlib import Path
 
 import click
 
-from publisher.actions.review import DoubtfulSuppression, doubtful_suppressions, lift_suppressions
-from publisher.cli.common import in_words, site_option
+from publisher.actions.review import (
+    DoubtfulSuppression,
+    UnclearState,
+    doubtful_suppressions,
+    lift_suppressions,
+    unclear_states,
+)
+from publisher.cli.common import in_words, parse_at, site_option
 from publisher.config import read_site
 from publisher.errors import SettingsError
 
@@ -22,27 +28,35 @@ __all__ = ["command"]
 @click.option("--yes", is_flag=True, help="Lift without asking, for scripts.")
 @click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
 def command(folder: Path, lift: bool, yes: bool, as_json: bool) -> None:
-    """List subscribers who were suppressed by words that do not speak of their address.
+    """List subscribers whose state needs a second look.
 
-    Earlier versions suppressed an address for nearly every refusal with code 550. The list shows
+    Suppressed by words that do not speak of their address: earlier versions suppressed an address for nearly every refusal with code 550. The list shows
     what the server said. --lift lifts these suppressions in one step, after a question on a
     terminal; each subscriber has the state from before the suppression again. Complaints and
     suppressions without a server's words are never listed.
+
+    Not known whether they unsubscribed: an earlier version did not store it. These people count as
+    unsubscribed and get no mail until they confirm, or you use 'add --resubscribe REASON'.
 
     Exit status: 0 success; 2 usage or settings, or the question was not answered with yes; 3 failed.
     """
     site = read_site(folder)
     doubtful = doubtful_suppressions(site)
+    unclear = unclear_states(site)
     if not as_json:
-        for line in review_lines(doubtful, is_lifting=lift):
+        for line in [*review_lines(doubtful, is_lifting=lift), *unclear_lines(unclear)]:
             click.echo(line)
     lifted: list[str] = []
     if lift and doubtful:
         if not yes and not _confirms(doubtful):
             raise SettingsError("nothing was lifted. Answer the question with yes, or use --yes in a script")
-        lifted = lift_suppressions(site, doubtful)
+        lifted = lift_suppressions(site, doubtful, parse_at(None, site.tz))
     if as_json:
-        said = {"suppressed": [one.as_dict() for one in doubtful], "lifted": lifted}
+        said = {
+            "suppressed": [one.as_dict() for one in doubtful],
+            "unclear": [one.as_dict() for one in unclear],
+            "lifted": lifted,
+        }
         click.echo(json.dumps(said, ensure_ascii=False, indent=2))
     elif lifted:
         click.echo(f"Lifted {in_words(len(lifted), 'suppression')}.")
@@ -63,3 +77,14 @@ def review_lines(doubtful: list[DoubtfulSuppression], *, is_lifting: bool) -> li
     if not is_lifting:
         lines.append("'publish subscribers review --lift' lifts these suppressions.")
     return lines
+
+
+def unclear_lines(unclear: list[UnclearState]) -> list[str]:
+    """Return the lines for a person; none where every state is known."""
+    if not unclear:
+        return []
+    return [
+        f"{in_words(len(unclear), 'unclear state')}: these people count as unsubscribed",
+        *(f"  {one.address}  {one.digest or 'everything'} since {one.since:%Y-%m-%d}  {one.reason}" for one in unclear),
+        "Where you know that they want it: 'publish subscribers add ADDRESS --resubscribe REASON'.",
+    ]

@@ -1,8 +1,9 @@
-"""``publish who``: whoever asks "did she get it?" is told, with the server's words and times."""
+"""``publish who``: show the delivery history of an issue for one subscriber."""
 
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -18,16 +19,16 @@ __all__ = ["command"]
 @click.argument("issue")
 @click.argument("address")
 @site_option
-@click.option("--json", "as_json", is_flag=True, help="Print the story as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the history as JSON.")
 @click.pass_context
 def command(ctx: click.Context, issue: str, address: str, folder: Path, as_json: bool) -> None:
-    """Tell the whole story of ADDRESS's copy of ISSUE.
+    """Show the delivery history of ISSUE for ADDRESS, and the history of their subscriptions.
 
-    ISSUE is DIGEST/NAME as 'publish outbox' shows it, or DIGEST for its newest one. Told are where
-    the copy is, its Message-ID, what it carries, and each step with its time and the server's words;
-    or why there is none.
+    ISSUE is DIGEST/NAME as 'publish outbox' shows it, or DIGEST for its newest issue. The output has
+    the delivery's state, Message-ID, articles, and each step with its time and the server's words, or
+    the reason why there is no delivery; then each change of the subscriber's state with its source.
 
-    Exit status: 0 she gets or got a copy; 1 she gets none; 2 usage or settings, no such issue; 3 failed.
+    Exit status: 0 there is a delivery; 1 there is none; 2 usage or settings, no such issue; 3 failed.
     """
     story = who(read_site(folder), issue, address)
     if as_json:
@@ -39,20 +40,30 @@ def command(ctx: click.Context, issue: str, address: str, folder: Path, as_json:
 
 
 def lines(story: Story) -> list[str]:
-    """Return the lines that a person reads."""
+    """Return the lines for a person."""
     shown = [
         f"{story.digest}/{story.name}, No. {story.number}: {story.subject}",
-        f"  to      {story.address} ({story.status})",
+        f"  to           {story.address} ({story.status})",
     ]
     if story.suppressed:
-        shown.append(f"  left    {story.suppressed}")
+        shown.append(f"  suppressed   {story.suppressed}")
     if story.state is None:
-        return [*shown, f"  no copy {story.reason}"]
-    shown.append(f"  state   {story.state.value}")
-    if story.due is not None:
-        shown.append(f"          tried again at {story.due:%Y-%m-%d %H:%M:%S}")
-    shown.append(f"  message {story.message_id}")
-    shown += [f"  {'carries' if not place else '       '} {title}" for place, title in enumerate(story.articles)]
-    shown.append("  story")
-    shown += [f"    {one.at:%Y-%m-%d %H:%M:%S}  {one.what}" for one in story.events]
+        shown.append(f"  no delivery  {story.reason}")
+    else:
+        shown.append(f"  state        {story.state.value}")
+        if story.due is not None:
+            shown.append(f"               next attempt at {story.due:%Y-%m-%d %H:%M:%S}")
+        shown.append(f"  message      {story.message_id}")
+        shown += [
+            f"  {'articles    ' if not place else ' ' * 12} {title}" for place, title in enumerate(story.articles)
+        ]
+        shown.append("  delivery")
+        shown += [f"    {one.at:%Y-%m-%d %H:%M:%S}  {one.what}" for one in story.events]
+    if story.history:
+        shown.append("  subscriptions (UTC)")
+        shown += [f"    {_utc(one.at):%Y-%m-%d %H:%M:%S}  {one.as_words()}" for one in story.history]
     return shown
+
+
+def _utc(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, bindparam, select, update
+from sqlalchemy import Connection, and_, bindparam, or_, select, update
 
 from publisher.model import SubscriptionState
 from publisher.store.bulk import execute_rows, insert_rows, pages
@@ -28,6 +29,7 @@ __all__ = [
     "set_states",
     "states_of",
     "subscribe",
+    "unclear_events",
     "unsubscribe",
 ]
 
@@ -91,6 +93,24 @@ class SubscriptionEvent:
     #: Seconds since 1970.
     at: int
     reason: str
+
+    def as_dict(self) -> dict[str, str]:
+        """Return the event for JSON output."""
+        values = {
+            "at": datetime.fromtimestamp(self.at, UTC).isoformat(),
+            "digest": self.digest or "everything",
+            "from": self.old_state,
+            "to": self.new_state,
+            "source": self.source,
+            "reason": self.reason,
+        }
+        return {name: value for name, value in values.items() if value}
+
+    def as_words(self) -> str:
+        """Return the event for a line of text."""
+        before = f"{self.old_state} → " if self.old_state else ""
+        reason = f": {self.reason}" if self.reason else ""
+        return f"{self.digest or 'everything'}: {before}{self.new_state} (by {self.source}){reason}"
 
 
 _CHANGE: Final = (
@@ -289,6 +309,35 @@ def history(connection: Connection, subscriber_id: int) -> list[SubscriptionEven
     """Return a subscriber's changes of state, oldest first."""
     query = select(subscription_event).where(subscription_event.c.subscriber_id == subscriber_id)
     return [_event(row) for row in connection.execute(query.order_by(subscription_event.c.id))]
+
+
+def unclear_events(connection: Connection) -> list[tuple[str, SubscriptionEvent]]:
+    """Return (address, event) of people whose state could not be derived with certainty, and stands as it was derived."""
+    theirs = and_(
+        subscription.c.subscriber_id == subscription_event.c.subscriber_id,
+        subscription.c.digest == subscription_event.c.digest,
+    )
+    gone, derived = _State.UNSUBSCRIBED.value, ChangeSource.MIGRATION.value
+    query = (
+        select(subscription_event, subscriber.c.address)
+        .join(subscriber, subscriber.c.id == subscription_event.c.subscriber_id)
+        .outerjoin(subscription, theirs)
+        .where(
+            subscription_event.c.source == derived,
+            subscription_event.c.reason != "",
+            subscriber.c.is_suppressed.is_(False),
+            or_(
+                and_(subscription.c.state == gone, subscription.c.source == derived),
+                and_(
+                    subscription_event.c.digest.is_(None),
+                    subscriber.c.state == gone,
+                    subscriber.c.state_source == derived,
+                ),
+            ),
+        )
+        .order_by(subscription_event.c.id)
+    )
+    return [(row.address, _event(row)) for row in connection.execute(query)]
 
 
 def _event(row: Any) -> SubscriptionEvent:

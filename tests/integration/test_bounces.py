@@ -109,7 +109,7 @@ def test_a_report_does_to_its_reader_what_it_says(
     assert status(kit) == ["active", "suppressed" if struck else "active", "active"]
     if kind is not None:
         story = who(kit.site, "daily", "reader1@mail.example.org")
-        assert any(one.what.startswith(f"came back: {kind}") for one in story.events)
+        assert any(one.what.startswith(f"bounced: {kind}") for one in story.events)
     if kind == "unsubscribe":
         assert [as_dict(one)["digests"] for one in readers(kit.site)] == [["daily"], [], ["daily"]]
 

@@ -58,7 +58,7 @@ def test_suppressions_by_words_about_us_are_listed_and_lifted(any_mail_kit: Mail
     doubtful = doubtful_suppressions(kit.site)
     assert [one.address for one in doubtful] == wrong
     assert [one.words for one in doubtful] == [note for note, is_right in NOTES.items() if not is_right]
-    assert sorted(lift_suppressions(kit.site, doubtful)) == sorted(wrong)
+    assert sorted(lift_suppressions(kit.site, doubtful, NOW)) == sorted(wrong)
     assert [name for name, status in statuses(kit).items() if status == "active"] == [*wrong, names[-1]]
     assert {tuple(as_dict(one)["digests"]) for one in readers(kit.site)} == {("daily",)}
     assert doubtful_suppressions(kit.site) == []
@@ -83,20 +83,20 @@ def test_a_subscriber_who_complained_later_is_not_lifted(mail_kit: MailKit) -> N
         at = int(NOW.timestamp()) + 1
         complaint = Bounce(kind="complaint", issue_id=1, subscriber_id=1, status="", said="abuse", at=at)
         assert bounces.add_bounce(connection, "b" * 32, complaint)
-    assert lift_suppressions(mail_kit.site, doubtful) == []
+    assert lift_suppressions(mail_kit.site, doubtful, NOW) == []
     assert statuses(mail_kit) == {names[0]: "suppressed"}
 
 
 def test_somebody_who_left_before_the_suppression_stays_away(mail_kit: MailKit) -> None:
-    """Lifting restores the state from before: whoever follows nothing follows nothing again."""
-    from publisher.store.subscribers import unsubscribe
+    """Lifting restores the state from before: whoever had unsubscribed is unsubscribed again."""
+    from publisher.store.subscriptions import Act, ChangeSource, unsubscribe
 
     names = mail_kit.readers(1)
     with mail_kit.open() as db, db.write() as connection:
-        unsubscribe(connection, 1)
+        unsubscribe(connection, 1, Act(ChangeSource.LINK, 1))
     suppress_with(mail_kit, {names[0]: "mx.relay.example: 550 Reverse DNS lookup failed"})
-    lift_suppressions(mail_kit.site, doubtful_suppressions(mail_kit.site))
-    assert [as_dict(one)["digests"] for one in readers(mail_kit.site)] == [[]]
+    lift_suppressions(mail_kit.site, doubtful_suppressions(mail_kit.site), NOW)
+    assert [(one["digests"], one["status"]) for one in map(as_dict, readers(mail_kit.site))] == [([], "unsubscribed")]
 
 
 def test_a_forgotten_subscriber_is_neither_listed_nor_lifted(mail_kit: MailKit) -> None:
@@ -106,7 +106,7 @@ def test_a_forgotten_subscriber_is_neither_listed_nor_lifted(mail_kit: MailKit) 
     doubtful = doubtful_suppressions(mail_kit.site)
     forget(mail_kit.site, names[0], NOW)
     assert doubtful_suppressions(mail_kit.site) == []
-    assert lift_suppressions(mail_kit.site, doubtful) == []
+    assert lift_suppressions(mail_kit.site, doubtful, NOW) == []
     assert suppress(mail_kit.site, names[0], NOW) is False
 
 

@@ -195,7 +195,7 @@ def test_nothing_of_a_forgotten_reader_is_left_in_the_store(mail_kit: MailKit) -
         dump = "\n".join(connection.connection.driver_connection.iterdump())
     assert name not in dump
     assert "reader1@mail.example.org" in dump
-    assert who(kit.site, "daily", name).reason == "she is no reader any more"
+    assert who(kit.site, "daily", name).reason == "not a subscriber any more"
 
 
 def test_a_number_of_a_forgotten_reader_is_nobody_elses(mail_kit: MailKit) -> None:

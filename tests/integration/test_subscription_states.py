@@ -9,20 +9,22 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from publisher.actions.deliver import deliver
+from publisher.actions.review import unclear_states
 from publisher.actions.subscribers import suppress
 from publisher.mail.outcome import Outcome
 from publisher.mail.transport import Copy, Feed
 from publisher.model import DeliveryState, SubscriptionState
+from publisher.passes import Keyring
 from publisher.store import deliveries, issues, subscribers, subscriptions
 from publisher.store.database import Database
 from publisher.store.migrate import upgrade
 from publisher.store.subscriptions import Act, ChangeSource
-from tests.conftest import NOW, MailKit
+from tests.conftest import NOW, MailKit, SiteKit
 
 ACT = Act(ChangeSource.LINK, int(NOW.timestamp()))
 
 
-def old_site(url: str) -> None:
+def old_site(url: str, hashed: str = "h9") -> None:
     """A database of before subscription states, with people in every situation."""
     engine = create_engine(url)
     with engine.begin() as connection:
@@ -65,7 +67,7 @@ def old_site(url: str) -> None:
             "INSERT INTO letter (id, kind, hash, address, subscriber_id, wish, made_at, attempts, used_at)"
             " VALUES (1, 'join', 'h', 'p7@example.org', 7, '{\"digests\": [\"daily\"]}', 2100, 1, 2200)"
         )
-        run("INSERT INTO suppression VALUES ('h9', 'unsubscribed', '', 700)")
+        run("INSERT INTO suppression VALUES (:h, 'unsubscribed', '', 700)", h=hashed)
     engine.dispose()
 
 
@@ -98,6 +100,26 @@ def test_states_of_an_older_site_are_derived_from_what_it_knows(database_url: st
     reasons = {number: [one.reason for one in events if one.reason] for number, events in history.items()}
     assert {number for number, some in reasons.items() if some} == {4, 6, 9}
     assert all(history[number] for number in people)
+
+
+def test_what_an_upgrade_could_not_derive_is_reviewed(kit: SiteKit, database_url: str) -> None:
+    """People suppressed as unsubscribed become unsubscribed people; guesses are listed with their reason."""
+    (kit.root / "publisher.key").write_text("k" * 32)
+    old_site(database_url, Keyring(key=b"k" * 32).address_hash("p9@example.org"))
+    kit.add_settings(f'\n[database]\nurl = "{database_url}"\n')
+    for _ in range(2):
+        assert [(one.address, one.digest) for one in unclear_states(kit.site)] == [
+            ("p6@example.org", "daily"),
+            ("p4@example.org", ""),
+            ("p9@example.org", ""),
+        ]
+    with kit.open() as db, db.write() as connection:
+        person = subscribers.find(connection, 9)
+        assert person is not None and person.status is SubscriptionState.UNSUBSCRIBED
+        assert subscribers.suppressions(connection, [Keyring(key=b"k" * 32).address_hash(person.key)]) == {}
+        subscriptions.subscribe(connection, [("daily", 6)], Act(ChangeSource.FORM, ACT.at))
+    assert [one.address for one in unclear_states(kit.site)] == ["p4@example.org", "p9@example.org"]
+    assert all(one.reason for one in unclear_states(kit.site))
 
 
 def queued(kit: MailKit, people: int = 1, **options: Any) -> tuple[int, list[int]]:
