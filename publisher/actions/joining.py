@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
+from publisher.actions.adding import admit
 from publisher.actions.keys import keyring
-from publisher.actions.subscribers import admit
 from publisher.address import Address, read_address
 from publisher.config import Site
 from publisher.ingest.subscribers import SubscriberRow

@@ -10,11 +10,11 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
+from publisher.actions.adding import admit
 from publisher.actions.joining import COOL_DOWN, INVITING, Wish, ask_to_resubscribe
 from publisher.actions.keys import keyring
 from publisher.actions.leaving import masked
 from publisher.actions.signing import seals
-from publisher.actions.subscribers import admit
 from publisher.address import read_address
 from publisher.config import Site
 from publisher.ingest.subscribers import SubscriberRow

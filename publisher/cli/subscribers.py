@@ -28,7 +28,7 @@ __all__ = ["command"]
 def command() -> None:
     """Import, export, add, list, suppress and forget subscribers.
 
-    Exit status: 0 all well; 1 some rows were rejected; 2 usage or settings; 3 failed.
+    Exit status: 0 success; 1 some rows were rejected or skipped; 2 usage or settings; 3 failed.
     """
 
 
@@ -45,6 +45,15 @@ def _digest_option(many: bool) -> Callable[..., Any]:
     )
 
 
+_resubscribe_option = click.option(
+    "--resubscribe",
+    "--lift",
+    "resubscribe",
+    metavar="REASON",
+    help="Subscribe people although they had left, for this reason, such as 'asked by phone'.",
+)
+
+
 @command.command("import")
 @click.argument("path", type=click.Path(dir_okay=False, path_type=Path))
 @site_option
@@ -54,12 +63,19 @@ def _digest_option(many: bool) -> Callable[..., Any]:
     "--refused",
     "rejected",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the number and reason of every rejected row into a CSV file.",
+    help="Write the number and reason of every rejected or skipped row into a CSV file.",
 )
+@_resubscribe_option
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.pass_context
 def import_(
-    ctx: click.Context, path: Path, folder: Path, digests: tuple[str, ...], rejected: Path | None, as_json: bool
+    ctx: click.Context,
+    path: Path,
+    folder: Path,
+    digests: tuple[str, ...],
+    rejected: Path | None,
+    resubscribe: str | None,
+    as_json: bool,
 ) -> None:
     """Import subscribers from PATH: CSV with column names, or JSON Lines (.jsonl).
 
@@ -67,6 +83,8 @@ def import_(
     column that says who may be mailed, such as status, unsubscribed_at or bounced. Several values in a cell
     are separated by |. A value that is not understood means not active. --digest names what people are
     subscribed to where the list does not say it.
+
+    People who have unsubscribed are skipped, and named. --resubscribe brings them back, with a reason.
     """
     site = read_site(folder)
     with ExitStack() as stack:
@@ -81,13 +99,16 @@ def import_(
             writer.writerow(["row", "reason"])
             write = lambda row: writer.writerow([row.number, safe_cell(row.reason)])  # noqa: E731
         progress = stack.enter_context(ProgressLine())
-        result = import_list(site, path, parse_at(None, site.tz), digests=digests, on_rejected=write, progress=progress)
+        now = parse_at(None, site.tz)
+        result = import_list(
+            site, path, now, digests=digests, resubscribe=resubscribe, on_rejected=write, progress=progress
+        )
     if as_json:
         click.echo(json.dumps(result.as_dict(), ensure_ascii=False, indent=2))
     else:
         for line in import_lines(result, rejected):
             click.echo(line)
-    ctx.exit(1 if result.rejected else 0)
+    ctx.exit(1 if result.rejected or result.skipped else 0)
 
 
 def import_lines(result: ImportResult, rejected: Path | None) -> list[str]:
@@ -96,19 +117,23 @@ def import_lines(result: ImportResult, rejected: Path | None) -> list[str]:
     lines = [f"{rows} read: {result.added:,} added, {result.changed:,} changed, {result.unchanged:,} unchanged"]
     for state, count in sorted(result.inactive.items()):
         lines.append(f"  {count:,} {state} ({', '.join(result.deciding[state])}): not mailed")
-    if result.kept_out:
-        lines.append(f"  {result.kept_out:,} unsubscribed or suppressed before: not mailed, whatever the list says")
+    for digest, count in sorted(result.unnamed.items()):
+        lines.append(f"  {count:,} unsubscribed from {digest}: their rows do not name it")
     if result.unclear:
         lines.append("Not understood, and therefore not active:")
         for (column, value), count in sorted(result.unclear.items()):
             lines.append(f"  {column}: {value!r} in {in_words(count, 'row')}")
     lines += [f"  {note}" for note in result.notes]
-    if result.rejected:
-        lines.append(f"Rejected {in_words(result.rejected, 'row')}:")
-        lines += [f"  row {row.number}: {row.reason}" for row in result.rejections]
-        if result.rejected > len(result.rejections):
-            where = str(rejected) if rejected else "--rejected FILE writes them all"
-            lines.append(f"  … and {result.rejected - len(result.rejections):,} more; {where}")
+    where = str(rejected) if rejected else "--rejected FILE writes them all"
+    for verb, count, rows_kept in (
+        ("Skipped", result.skipped, result.skips),
+        ("Rejected", result.rejected, result.rejections),
+    ):
+        if count:
+            lines.append(f"{verb} {in_words(count, 'row')}:")
+            lines += [f"  row {row.number}: {row.reason}" for row in rows_kept]
+        if count > len(rows_kept):
+            lines.append(f"  … and {count - len(rows_kept):,} more; {where}")
     return lines
 
 
@@ -147,22 +172,35 @@ def export(path: Path, folder: Path, digest: str | None) -> None:
 @click.option("--brand", "brands", multiple=True, help="Only articles of this brand; may be given again.")
 @click.option("--tag", "tags", multiple=True, help="Only articles with this tag; may be given again.")
 @click.option("--author", "authors", multiple=True, help="Only articles by this author; may be given again.")
-@click.option("--zone", help="The reader's time zone, as in Europe/London.")
-@click.option("--language", help="The reader's language, as in en or pt-BR.")
-@click.option("--lift", is_flag=True, help="Write to her again although she had left: she has asked for it herself.")
+@click.option("--zone", help="Their time zone, such as Europe/London.")
+@click.option("--language", help="Their language, such as en or pt-BR.")
+@_resubscribe_option
 def add(
     address: str,
     folder: Path,
     digests: tuple[str, ...],
     zone: str | None,
     language: str | None,
-    lift: bool,
+    resubscribe: str | None,
     **follows: tuple[str, ...],
 ) -> None:
-    """Add a reader, or change what she follows."""
+    """Add a subscriber, or change their digests and interests.
+
+    Somebody who has unsubscribed is added again only with --resubscribe REASON. It never lifts a
+    complaint or an erasure.
+    """
     site = read_site(folder)
     now = parse_at(None, site.tz)
-    one = action.add(site, address, now, digests=digests, follows=follows, zone=zone, language=language, lift=lift)
+    one = action.add(
+        site,
+        address,
+        now,
+        digests=digests,
+        follows=follows,
+        zone=zone,
+        language=language,
+        resubscribe=resubscribe,
+    )
     click.echo(_line(action.as_dict(one)))
 
 

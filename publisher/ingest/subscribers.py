@@ -19,6 +19,7 @@ from publisher.model import SubscriptionState
 
 __all__ = [
     "COLUMNS",
+    "EVERYTHING",
     "RejectedRow",
     "SubscriberRow",
     "list_encoding",
@@ -28,8 +29,12 @@ __all__ = [
 ]
 
 _MANY: Final = ("digests", "topics", "regions", "brands", "tags", "authors")
+#: Columns with the digests for which a person has another state than active.
+_STATES: Final = ("digests_unsubscribed", "digests_unconfirmed")
 #: Columns, in the order in which they are exported.
-COLUMNS: Final = ("address", "status", "zone", "language", *_MANY)
+COLUMNS: Final = ("address", "status", "zone", "language", "digests", *_STATES, *_MANY[1:])
+#: In place of a digest: all others, also those that begin later.
+EVERYTHING: Final = "*"
 _OTHER_NAMES: Final = {
     "email": "address",
     "e mail": "address",
@@ -41,6 +46,8 @@ _OTHER_NAMES: Final = {
     "time zone": "zone",
     "lang": "language",
     "lists": "digests",
+    "digests unsubscribed": "digests_unsubscribed",
+    "digests unconfirmed": "digests_unconfirmed",
 }
 #: A spreadsheet takes a cell that begins so for a formula (https://owasp.org/www-community/attacks/CSV_Injection).
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "'")
@@ -64,6 +71,9 @@ class SubscriberRow:
     zone: str | None = None
     language: str | None = None
     digests: tuple[str, ...] | None = None
+    #: Digests that they have left, of which :data:`EVERYTHING` may be one, or not confirmed.
+    unsubscribed: tuple[str, ...] = ()
+    unconfirmed: tuple[str, ...] = ()
     #: Field → labels; only fields that the list has.
     follows: Mapping[str, tuple[str, ...]] | None = None
 
@@ -258,26 +268,37 @@ def _row(
     consent = read_consent(others)
     try:
         address = read_mailbox(_text(values, "address"))
-        if consent.state is not SubscriptionState.ACTIVE:
+        try:
+            return _full_row(number, address, consent, values, known)
+        except ValueError:
+            if consent.state is SubscriptionState.ACTIVE:
+                raise
             # Whatever else is wrong with the row: it must not hide that the subscriber left.
             return SubscriberRow(number=number, address=address, consent=consent)
-        return _active_row(number, address, values, known)
     except ValueError as error:
         return RejectedRow(number=number, reason=str(error))
 
 
-def _active_row(number: int, address: Address, values: Mapping[str, Any], known: frozenset[str]) -> SubscriberRow:
+def _full_row(
+    number: int, address: Address, consent: Consent, values: Mapping[str, Any], known: frozenset[str]
+) -> SubscriberRow:
     digests = _many(values, "digests")
     unknown = [slug for slug in digests or () if slug not in known]
     if unknown:
         raise ValueError(f"there is no digest {unknown[0]!r}")
+    if digests == () and consent.state is SubscriptionState.ACTIVE:
+        # An export of an older version says so of people who have left everything.
+        consent = Consent(state=SubscriptionState.UNSUBSCRIBED, columns=("digests",))
     follows = {name: labels for name in _MANY[1:] if (labels := _many(values, name)) is not None}
     return SubscriberRow(
         number=number,
         address=address,
+        consent=consent,
         zone=_zone(_text(values, "zone")),
         language=_language(_text(values, "language")),
         digests=digests,
+        unsubscribed=_many(values, "digests_unsubscribed") or (),
+        unconfirmed=_many(values, "digests_unconfirmed") or (),
         follows=follows or None,
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -21,8 +21,10 @@ __all__ = [
     "Subscription",
     "SubscriptionEvent",
     "add_event",
+    "close_to_others",
     "history",
     "is_undoable",
+    "opt_out",
     "overall_state",
     "restore",
     "save_new_states",
@@ -190,7 +192,7 @@ def unsubscribe(
     was_active = [name for name in named if name in known and known[name].state is _State.ACTIVE]
     set_states(connection, [(name, subscriber_id) for name in named], _State.UNSUBSCRIBED, act)
     if digests is None:
-        _opt_out(connection, [subscriber_id], act)
+        opt_out(connection, [subscriber_id], act)
     return was_active
 
 
@@ -233,21 +235,21 @@ def _update_people(connection: Connection, subscriber_ids: Collection[int], act:
         before.update(iter(connection.execute(query)))
     new: dict[SubscriptionState, list[int]] = {}
     for who, subscriptions in states_of(connection, before).items():
-        state = overall_state(subscriptions)
+        state = overall_state(one.state for one in subscriptions.values())
         if before[who] != state.value:
             new.setdefault(state, []).append(who)
     for state, people in new.items():
         if state is _State.UNSUBSCRIBED:
-            _opt_out(connection, people, act)
+            opt_out(connection, people, act)
         else:
             _set_people(connection, people, state, act)
 
 
-def overall_state(subscriptions: Mapping[str, Subscription]) -> SubscriptionState:
-    """Return the state of a person with these subscriptions, at least one."""
-    states = {one.state for one in subscriptions.values()}
+def overall_state(states: Iterable[SubscriptionState]) -> SubscriptionState:
+    """Return the state of a person with subscriptions in these states, at least one."""
+    known = set(states)
     for state in (_State.ACTIVE, _State.UNSUBSCRIBED):
-        if state in states:
+        if state in known:
             return state
     return _State.UNCONFIRMED
 
@@ -261,8 +263,8 @@ def _set_people(connection: Connection, people: Iterable[int], state: Subscripti
         )
 
 
-def _opt_out(connection: Connection, people: Collection[int], act: Act) -> None:
-    """Note that people have left everything, also what begins later."""
+def opt_out(connection: Connection, people: Collection[int], act: Act) -> None:
+    """Store that people have left everything, also digests that begin later."""
     for page in pages(people):
         query = select(subscriber.c.id, subscriber.c.state).where(
             subscriber.c.id.in_(page),
@@ -274,6 +276,11 @@ def _opt_out(connection: Connection, people: Collection[int], act: Act) -> None:
         _set_people(connection, ids, _State.UNSUBSCRIBED, act)
         is_first = and_(subscriber.c.id.in_(ids), subscriber.c.opted_out_at.is_(None))
         connection.execute(update(subscriber).where(is_first).values(opted_out_at=act.at))
+
+
+def close_to_others(connection: Connection, subscriber_id: int, act: Act) -> None:
+    """Store that a person with active subscriptions has left all other digests, also those that begin later."""
+    connection.execute(update(subscriber).where(subscriber.c.id == subscriber_id).values(opted_out_at=act.at))
 
 
 # -- history ---------------------------------------------------------------------------------------

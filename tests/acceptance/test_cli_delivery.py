@@ -178,8 +178,8 @@ def test_readers_are_added_suppressed_forgotten_and_exported(site: MailKit) -> N
     assert "2 readers written to out.jsonl" in run("subscribers", "export", "out.jsonl", cwd=root).stdout
     assert "is written to no more." in run("subscribers", "suppress", "dora@example.org", cwd=root).stdout
     again = run("subscribers", "add", "dora@example.org", cwd=root)
-    assert again.returncode == 2 and "--lift" in again.stderr
+    assert again.returncode == 2 and "--resubscribe REASON" in again.stderr
     assert "is forgotten." in run("subscribers", "forget", "dora@example.org", cwd=root).stdout
     assert "dora" not in run("subscribers", "list", cwd=root).stdout
     shown = run("subscribers", "import", "out.jsonl", cwd=root).stdout
-    assert "1 unsubscribed or suppressed before: not mailed" in shown
+    assert "Skipped 1 row:" in shown and "dora@example.org is not mailed: erased" in shown

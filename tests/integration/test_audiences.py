@@ -153,11 +153,16 @@ class _Newsroom:
             self._file(number)
 
     def join(self, number: int, digests: list[str]) -> None:
-        action.add(self.kit.site, f"r{number}@example.org", self.now, digests=digests, lift=True)
+        action.add(self.kit.site, f"r{number}@example.org", self.now, digests=digests, resubscribe="asked")
 
     def follow(self, number: int, topics: list[str]) -> None:
         action.add(
-            self.kit.site, f"r{number}@example.org", self.now, digests=["daily"], follows={"topics": topics}, lift=True
+            self.kit.site,
+            f"r{number}@example.org",
+            self.now,
+            digests=["daily"],
+            follows={"topics": topics},
+            resubscribe="asked",
         )
 
     def leave(self, number: int, nothing: None) -> None:

@@ -80,8 +80,10 @@ def test_a_later_list_does_not_bring_back_whoever_left(any_mail_kit: MailKit) ->
     kit = any_mail_kit
     imported(kit, MEMBERS)
     again = imported(kit, MEMBERS.replace("false", "true").replace("2024-01-01T00:00:00.000Z", ""))
-    assert (again.kept_out, again.unchanged, again.inactive) == (2, 1, {})
-    assert "  2 unsubscribed or suppressed before: not mailed, whatever the list says" in import_lines(again, None)
+    assert (again.skipped, again.unchanged, again.inactive) == (2, 1, {})
+    lines = import_lines(again, None)
+    assert "Skipped 2 rows:" in lines
+    assert "  row 3: left@mail.example.org is unsubscribed for daily since 2026-11-23 (by import)" in lines
     with pytest.raises(SettingsError, match="unsubscribed"):
         action.add(kit.site, "left@mail.example.org", NOW)
     assert active(kit) == ["stays@mail.example.org"]

@@ -41,7 +41,9 @@ def test_a_list_is_read_with_all_that_it_says(any_mail_kit: MailKit) -> None:
         "anna@example.org;Europe/London;en;daily;Water | Trade;red\r\n"
         "Bert@Example.ORG;;;;;\r\n",
     )
-    assert (found.added, found.rejected, found.notes) == (2, 0, ["Ignored columns: favourite colour"])
+    assert (found.added, found.rejected, found.notes) == (1, 0, ["Ignored columns: favourite colour"])
+    # No digest in a column of digests: this is how a list says that somebody has left all of them.
+    assert found.inactive == {"unsubscribed": 1}
     assert listed(kit) == [
         {
             "address": "anna@example.org",
@@ -51,7 +53,7 @@ def test_a_list_is_read_with_all_that_it_says(any_mail_kit: MailKit) -> None:
             "digests": ["daily"],
             "topics": ["Trade", "Water"],
         },
-        {"address": "Bert@example.org", "status": "active", "digests": []},
+        {"address": "Bert@example.org", "status": "unsubscribed", "digests": []},
     ]
 
 
@@ -159,14 +161,17 @@ def test_who_may_not_be_written_to_stays_so_whatever_a_list_says(any_mail_kit: M
     action.suppress(kit.site, "READER0@mail.example.org", NOW)
     action.forget(kit.site, "reader1@mail.example.org", NOW)
     found = imported(kit, "address,status\n" + "".join(f"reader{n}@mail.example.org,active\n" for n in range(3)))
-    assert (found.kept_out, found.unchanged, found.added) == (2, 1, 0)
+    assert (found.skipped, found.unchanged, found.added) == (2, 1, 0)
     assert {one["address"]: one["status"] for one in listed(kit)} == {
         "reader0@mail.example.org": "suppressed",
         "reader2@mail.example.org": "active",
     }
-    with pytest.raises(SettingsError, match=r"may not be written to \(forgotten\)"):
-        action.add(kit.site, "reader1@mail.example.org", NOW)
-    assert action.add(kit.site, "reader1@mail.example.org", NOW, lift=True).status == "active"
+    for reason in (None, "asked by phone"):
+        with pytest.raises(SettingsError, match=r"may not be mailed \(forgotten\)"):
+            action.add(kit.site, "reader1@mail.example.org", NOW, resubscribe=reason)
+    with pytest.raises(SettingsError, match="--resubscribe REASON"):
+        action.add(kit.site, "reader0@mail.example.org", NOW)
+    assert action.add(kit.site, "reader0@mail.example.org", NOW, resubscribe="asked by phone").status == "active"
 
 
 def test_a_list_of_those_who_left_strikes_them_off(mail_kit: MailKit) -> None:
@@ -174,8 +179,8 @@ def test_a_list_of_those_who_left_strikes_them_off(mail_kit: MailKit) -> None:
     kit.readers(1)
     found = imported(kit, "address,status\nreader0@mail.example.org,unsubscribed\nnever@example.org,bounced\n")
     assert found.inactive == {"unsubscribed": 1, "suppressed: bounced": 1}
-    assert [one["status"] for one in listed(kit)] == ["suppressed"]
-    assert imported(kit, "address\nnever@example.org\n").kept_out == 1
+    assert [one["status"] for one in listed(kit)] == ["unsubscribed"]
+    assert imported(kit, "address\nnever@example.org\n").skipped == 1
 
 
 def test_nothing_of_a_forgotten_reader_is_left_in_the_store(mail_kit: MailKit) -> None:
