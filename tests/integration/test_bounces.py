@@ -105,8 +105,8 @@ def test_a_report_does_to_its_reader_what_it_says(
     counts = {"hard": found.hard, "soft": found.soft, "complaint": found.complaints, "unsubscribe": found.unsubscribed}
     assert counts == {name: int(name == kind) for name in counts}
     assert found.left == (kind is None)
-    struck = kind in ("hard", "complaint")
-    assert status(kit) == ["active", "suppressed" if struck else "active", "active"]
+    states = {"hard": "suppressed", "complaint": "suppressed", "unsubscribe": "unsubscribed"}
+    assert status(kit) == ["active", states.get(kind or "", "active"), "active"]
     if kind is not None:
         story = who(kit.site, "daily", "reader1@mail.example.org")
         assert any(one.what.startswith(f"bounced: {kind}") for one in story.events)
