@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -158,20 +158,7 @@ def import_list(
                 ring = keyring(site, connection)
                 convert_unsubscribed(connection, ring)
             importer = _Importer(site, ring, defaults, act, now, result, on_rejected)
-            page: list[SubscriberRow] = []
-            for row in parse(file, site.digests, on_note=result.notes.append):
-                result.rows += 1
-                if isinstance(row, RejectedRow):
-                    importer.reject(row)
-                    continue
-                page.append(row)
-                if len(page) == _PAGE:
-                    with db.write() as connection:
-                        importer.store(connection, page)
-                    page = []
-                    progress("reading subscribers", result.rows, 0)
-            with db.write() as connection:
-                importer.store(connection, page)
+            importer.run(db, parse(file, site.digests, on_note=result.notes.append), progress)
     except (OSError, UnicodeError) as error:
         raise SettingsError(f"cannot read {path}: {error}") from error
     return result
@@ -208,6 +195,23 @@ class _Importer:
     now: datetime
     result: ImportResult
     on_rejected: Callable[[RejectedRow], None]
+
+    def run(self, db: Database, rows: Iterable[SubscriberRow | RejectedRow], progress: Progress) -> None:
+        """Store rows, each page in its own transaction."""
+        page: list[SubscriberRow] = []
+        for row in rows:
+            self.result.rows += 1
+            if isinstance(row, RejectedRow):
+                self.reject(row)
+                continue
+            page.append(row)
+            if len(page) == _PAGE:
+                with db.write() as connection:
+                    self.store(connection, page)
+                page = []
+                progress("reading subscribers", self.result.rows, 0)
+        with db.write() as connection:
+            self.store(connection, page)
 
     def reject(self, row: RejectedRow) -> None:
         """Count a row that cannot be used."""
