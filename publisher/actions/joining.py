@@ -32,6 +32,7 @@ __all__ = [
     "ask_to_resubscribe",
     "choices",
     "finish_joining",
+    "may_confirm",
     "wish_of",
 ]
 
@@ -94,7 +95,7 @@ def _ask(connection: Connection, site: Site, address: Address, wish: Wish, now: 
     subscribers.alone(connection)
     seconds = int(now.timestamp())
     hashed = keyring(site, connection).address_hash(address.key)
-    if any(why.reason not in _MAY_RETURN for why in subscribers.suppressions(connection, [hashed]).values()):
+    if not may_confirm(connection, hashed):
         return
     reader = subscribers.by_key(connection, address.key)
     before = letters.latest(connection, hashed, INVITING, seconds - int(COOL_DOWN.total_seconds()))
@@ -114,6 +115,11 @@ def _ask(connection: Connection, site: Site, address: Address, wish: Wish, now: 
         subscriber_id=reader.id if reader is not None else None,
         wish=wish.as_dict(),
     )
+
+
+def may_confirm(connection: Connection, hashed: str) -> bool:
+    """Tell whether an address may get a confirmation email: not after a complaint, a bounce, or on an operator's word."""
+    return all(why.reason in _MAY_RETURN for why in subscribers.suppressions(connection, [hashed]).values())
 
 
 def ask_to_resubscribe(

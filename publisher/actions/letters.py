@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from publisher.actions.copies import Copies, read_signers
 from publisher.actions.deliver import make_transport
 from publisher.actions.envelopes import bare, with_query
-from publisher.actions.joining import wish_of
+from publisher.actions.joining import may_confirm, wish_of
 from publisher.actions.keys import keyring
 from publisher.actions.oneoff import send_copies
 from publisher.actions.readiness import Blocker, issue_blockers, setting_blockers
@@ -196,6 +196,8 @@ class _Round:
     # -- what a letter says ----------------------------------------------------------------------
 
     def _copy(self, connection: Connection, one: Letter) -> Copy | None:
+        if one.kind is LetterKind.JOIN and not may_confirm(connection, one.hash):
+            return None
         words = self._words(connection, one)
         if words is None or self.site.mail is None:
             return None

@@ -116,7 +116,7 @@ def sent_lines(site: Site, sent: Sent) -> list[str]:
         for count, word in (
             (tally.deferred, "refused for now, to be tried again"),
             (tally.failed, "refused for good"),
-            (tally.suppressed, "not sent: the reader has left"),
+            (tally.suppressed, "not sent: unsubscribed, suppressed or paused"),
         )
         if count
     ]

@@ -63,9 +63,9 @@ def lines(site: Site, found: Status) -> list[str]:
         shown.append(f"  digest   {one.slug}: {in_words(one.issues, 'issue')}{waits}{comes}")
         shown += _slot(site, one.last)
     if found.readers:
-        left = found.readers.get("suppressed", 0)
-        gone = f", {left:,} more written to no longer" if left else ""
-        shown.append(f"  readers  {found.readers.get('active', 0):,}{gone}")
+        others = [f"{count:,} {state}" for state, count in sorted(found.readers.items()) if state != "active"]
+        active = f"{found.readers.get('active', 0):,}"
+        shown.append(f"  readers  {', '.join([active, *others])}")
     if found.blockers:
         shown.append("  mail     blocked for real people by placeholder values:")
         shown += [f"           {text}" for text in found.blockers]

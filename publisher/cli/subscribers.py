@@ -225,7 +225,7 @@ def list_(folder: Path, digest: str | None, status: str | None, as_json: bool) -
 
 def _line(said: dict[str, Any]) -> str:
     wanted = [", ".join(said[name]) for name in ("topics", "regions", "brands", "tags", "authors") if said.get(name)]
-    parts = [said["address"], said["status"], ", ".join(said["digests"]) or "follows nothing"]
+    parts = [said["address"], said["status"], ", ".join(said["digests"]) or "no digest"]
     parts += [f"only {' and '.join(wanted)}"] if wanted else []
     parts += [said[name] for name in ("zone", "language") if said.get(name)]
     return "  ".join(parts)
