@@ -43,20 +43,18 @@ def lines(story: Story) -> list[str]:
     """Return the lines for a person."""
     shown = [
         f"{story.digest}/{story.name}, No. {story.number}: {story.subject}",
-        f"  to           {story.address} ({story.status})",
+        f"  to      {story.address} ({story.status})",
     ]
     if story.suppressed:
-        shown.append(f"  suppressed   {story.suppressed}")
+        shown.append(f"  suppressed: {story.suppressed}")
     if story.state is None:
-        shown.append(f"  no delivery  {story.reason}")
+        shown.append(f"  no delivery: {story.reason}")
     else:
-        shown.append(f"  state        {story.state.value}")
+        shown.append(f"  state   {story.state.value}")
         if story.due is not None:
-            shown.append(f"               next attempt at {story.due:%Y-%m-%d %H:%M:%S}")
-        shown.append(f"  message      {story.message_id}")
-        shown += [
-            f"  {'articles    ' if not place else ' ' * 12} {title}" for place, title in enumerate(story.articles)
-        ]
+            shown.append(f"          next attempt at {story.due:%Y-%m-%d %H:%M:%S}")
+        shown.append(f"  message {story.message_id}")
+        shown += [f"  {'carries' if not place else ' ' * 7} {title}" for place, title in enumerate(story.articles)]
         shown.append("  delivery")
         shown += [f"    {one.at:%Y-%m-%d %H:%M:%S}  {one.what}" for one in story.events]
     if story.history:

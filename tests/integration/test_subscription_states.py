@@ -190,6 +190,7 @@ class Leaver:
     """A transport that lets one subscriber unsubscribe after their delivery was claimed."""
 
     is_idempotent = False
+    is_local = True
 
     def __init__(self, kit: MailKit) -> None:
         self.kit = kit
