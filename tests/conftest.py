@@ -18,7 +18,7 @@ from publisher.actions.publish import publish
 from publisher.actions.report import PublishReport
 from publisher.config import Site, read_site
 from publisher.store.database import Database
-from tests.support.databases import PostgresServer, prepare_sqlite
+from tests.support.databases import PostgresServer, prepare_sqlite, share_compiled_statements
 from tests.support.disk import skip_fsync
 
 # No deadline: the first example of a test may pay for an import. In CI the same examples each time; everywhere else new
@@ -29,6 +29,7 @@ settings.register_profile("default", deadline=None, derandomize=_IN_CI, max_exam
 settings.register_profile("ci", deadline=None, derandomize=_IN_CI, max_examples=100)
 settings.load_profile("default")
 skip_fsync()
+share_compiled_statements()
 
 #: Seconds that a slow test may take.
 SLOW_TIMEOUT = 1800

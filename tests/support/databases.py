@@ -8,15 +8,50 @@ import tempfile
 import time
 import uuid
 import warnings
-from functools import cache
+from collections.abc import Iterator, MutableMapping
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Self
 
+from sqlalchemy import create_engine
+from sqlalchemy.util import LRUCache
+
+from publisher.store import database
 from publisher.store.database import Database
 
 #: Durability against a power cut; no test proves that, and it costs most of the time of CREATE and DROP DATABASE.
 _SETTINGS = ("fsync = off", "synchronous_commit = off", "full_page_writes = off")
 _TEMPLATE = "publisher_template"
+
+
+class _SharedStatements(MutableMapping[Any, Any]):
+    """Compiled statements of all engines of a dialect, for SQLAlchemy's execution option ``compiled_cache``.
+
+    A key begins with the engine's own dialect object, so engines would share nothing.
+    """
+
+    def __init__(self) -> None:
+        self._statements: LRUCache[Any, Any] = LRUCache(3000)
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._statements[type(key[0]), *key[1:]]
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self._statements[type(key[0]), *key[1:]] = value
+
+    def __delitem__(self, key: Any) -> None:
+        del self._statements[type(key[0]), *key[1:]]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._statements)
+
+    def __len__(self) -> int:
+        return len(self._statements)
+
+
+def share_compiled_statements() -> None:
+    """Compile each statement once per test process, not once per database: a quarter of the time of many tests."""
+    database.create_engine = partial(create_engine, execution_options={"compiled_cache": _SharedStatements()})
 
 
 @cache
