@@ -44,7 +44,11 @@ def suppress(site: Site, address: str, now: datetime, *, note: str = "") -> bool
     found = parse_address(address)
     with Database.open(site.database_url) as db, db.write() as connection:
         ring = keyring(site, connection)
-        return suppress_address(connection, ring, found.key, "asked", note, int(now.timestamp()))
+        seconds = int(now.timestamp())
+        is_new = suppress_address(connection, ring, found.key, "asked", note, seconds)
+        if not is_new:
+            store.replace_bounce(connection, ring.address_hash(found.key), "asked", note[:400], seconds)
+        return is_new
 
 
 def forget(site: Site, address: str, now: datetime) -> bool:

@@ -41,6 +41,7 @@ __all__ = [
     "queries",
     "query_of",
     "query_text",
+    "replace_bounce",
     "save_new",
     "save_old",
     "selection_id",
@@ -240,6 +241,13 @@ def suppress(connection: Connection, hashed: str, key: str | None, reason: str, 
         values = {"reason": reason, "note": note, "suppressed_at": now}
         connection.execute(update(suppression).where(suppression.c.hash == hashed).values(**values))
     return False
+
+
+def replace_bounce(connection: Connection, hashed: str, reason: str, note: str, now: int) -> None:
+    """Give a suppression by a bounce another reason, such as a person's wish, which no review of bounces lifts."""
+    is_bounce = (suppression.c.hash == hashed) & (suppression.c.reason == "bounced")
+    values = {"reason": reason, "note": note, "suppressed_at": now}
+    connection.execute(update(suppression).where(is_bounce).values(**values))
 
 
 def lift(connection: Connection, hashed: str, key: str, act: Act) -> None:

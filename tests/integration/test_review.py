@@ -87,6 +87,17 @@ def test_a_subscriber_who_complained_later_is_not_lifted(mail_kit: MailKit) -> N
     assert statuses(mail_kit) == {names[0]: "suppressed"}
 
 
+def test_a_wish_to_get_no_mail_replaces_a_bounce(any_mail_kit: MailKit) -> None:
+    """After ``publish subscribers suppress`` no review lifts the suppression, also if it was listed before."""
+    names = any_mail_kit.readers(1)
+    suppress_with(any_mail_kit, {names[0]: "mx.relay.example: 550 Reverse DNS lookup failed"})
+    doubtful = doubtful_suppressions(any_mail_kit.site)
+    assert suppress(any_mail_kit.site, names[0], NOW, note="asked by phone") is False
+    assert doubtful_suppressions(any_mail_kit.site) == []
+    assert lift_suppressions(any_mail_kit.site, doubtful, NOW) == []
+    assert statuses(any_mail_kit) == {names[0]: "suppressed"}
+
+
 def test_somebody_who_left_before_the_suppression_stays_away(mail_kit: MailKit) -> None:
     """Lifting restores the state from before: whoever had unsubscribed is unsubscribed again."""
     from publisher.store.subscriptions import Act, ChangeSource, unsubscribe
