@@ -335,6 +335,8 @@ class Digest:
     at_most: int = 10
     #: No issue is made of fewer new articles than this.
     at_least: int = 1
+    #: An article dated more than so many days before it was first read is no news.
+    news_days: int = 14
     #: The folder under ``templates/digest/``.
     template: str = "magazine"
     #: A Jinja2 template of the subject line.

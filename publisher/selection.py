@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from publisher.model import Article, Digest, FacetKind, Query, Record
 
-__all__ = ["Candidate", "Choice", "Selection", "choose", "editions", "folded", "matches", "newest_first"]
+__all__ = ["Candidate", "Choice", "Selection", "choose", "editions", "folded", "is_news", "matches", "newest_first"]
+
+
+#: Seconds.
+_DAY: Final = 86_400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +23,8 @@ class Candidate:
     article: Article
     #: True where an earlier issue was full and left it for a later one.
     carried_over: bool
+    #: True where an editor added it by name: it comes before others that do not fit.
+    is_added: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +76,8 @@ def choose(digest: Digest, candidates: Sequence[Candidate], now: datetime, *, le
     running twice in a row would send out the archive in slices.
 
     An article dated after ``now`` waits for its time. The one whose arrival number is ``lead``
-    stands first, if it is due, whatever its age.
+    comes first, if it is due, whatever its age. So that articles which an editor added fit in, the oldest of
+    the others are left for the next issue.
     """
     due = [one for one in candidates if one.article.published <= now and matches(digest.query, one.article)]
     ordered = newest_first(one.article for one in due)
@@ -79,7 +87,26 @@ def choose(digest: Digest, candidates: Sequence[Candidate], now: datetime, *, le
     if len(ordered) < digest.at_least:
         reason = f"{len(ordered)} new, an issue needs at least {digest.at_least}"
         return Choice(articles=(), waiting=tuple(ordered), reason=reason)
-    return Choice(articles=tuple(ordered[: digest.at_most]), waiting=tuple(ordered[digest.at_most :]), reason="")
+    named = {one.article.seq for one in due if one.is_added} | {lead}
+    fitting = {article.seq for article in sorted(ordered, key=lambda one: one.seq not in named)[: digest.at_most]}
+    return Choice(
+        articles=tuple(article for article in ordered if article.seq in fitting),
+        waiting=tuple(article for article in ordered if article.seq not in fitting),
+        reason="",
+    )
+
+
+def is_news(days: int, asked_at: int, first_read_at: int | None) -> bool:
+    """Return whether an article is news to the subscribers of a digest that has an issue.
+
+    An archive that is dropped in later is not: its articles were published long before they were read here.
+
+    Args:
+        days: ``news_days`` of the digest.
+        asked_at: the date that the record names, seconds since 1970.
+        first_read_at: when the record was first read, as a draft too; None where that was not stored.
+    """
+    return first_read_at is None or asked_at >= first_read_at - days * _DAY
 
 
 def editions(articles: Sequence[Article], selections: Sequence[Selection]) -> dict[tuple[Article, ...], list[int]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
@@ -14,13 +14,13 @@ from publisher.actions.drafts import IncomingDraft, first_reads, hold_drafts
 from publisher.actions.filing import Filed, file_articles
 from publisher.actions.identify import asked_instant, content_hash, keys_of, mint_id, mint_path, same_article
 from publisher.actions.moves import Moves
+from publisher.actions.news import News
 from publisher.config import Site
 from publisher.failures import describe_failure, log_failure
 from publisher.ingest import DraftRecord, Found, Listing, Parsed, Refusal
 from publisher.model import Record
-from publisher.selection import matches
 from publisher.store import articles as store
-from publisher.store import corrections, issues, sources
+from publisher.store import corrections, sources
 from publisher.store import drafts as draft_store
 from publisher.store.articles import Stored
 from publisher.store.drafts import Draft
@@ -93,6 +93,8 @@ class ArticleBatch:
     edited: int = 0
     #: How many published articles became drafts.
     withdrawn: int = 0
+    #: How many new articles are too old for a digest that asks for them.
+    old: int = 0
     said: dict[str, list[Problem]] = field(default_factory=dict)
     #: The drafts of each file.
     drafts: dict[str, list[Draft]] = field(default_factory=dict)
@@ -153,7 +155,7 @@ class ArticleBatch:
     def reject(self, results: Mapping[str, Sequence[Parsed]], error: Exception) -> None:
         """Note that the records cannot be stored; nothing of what was noted before holds."""
         self.said, self.drafts = {}, {}
-        self.new = self.edited = self.withdrawn = 0
+        self.new = self.edited = self.withdrawn = self.old = 0
         failure = describe_failure(error)
         for name, items in results.items():
             for item in items:
@@ -238,7 +240,11 @@ class ArticleBatch:
         published = {item.seq: instant for item, instant in zip(unplaced, granted, strict=True)}
         published.update({item.seq: known[item.seq].published_at for item in edited if item.seq not in published})
         changed = self._changes([*fresh, *edited], published, known)
-        store.insert_articles(connection, self._new_rows(fresh, asked, published, changed))
+        read: dict[int, int | None] = {item.seq: known[item.seq].first_read_at for item in edited}
+        keys, files = {item.seq: item.keys for item in fresh}, {item.seq: item.name for item in fresh}
+        read.update(first_reads(connection, keys, files, self.moves, self.now))
+        news = News(connection, self.site, asked, read)
+        store.insert_articles(connection, self._new_rows(fresh, asked, published, changed, read))
         store.update_articles(connection, [self._row(item, asked, published, changed) for item in edited])
         draft_store.publish_drafts(connection, [item.seq for item in edited if known[item.seq].draft is not None])
         store.set_sources(connection, {item.seq: item.name for item in moved})
@@ -252,12 +258,19 @@ class ArticleBatch:
             connection,
             self.site,
             [
-                Filed(seq=item.seq, record=item.record, changed_at=changed[item.seq])
+                Filed(
+                    seq=item.seq,
+                    record=item.record,
+                    changed_at=changed[item.seq],
+                    is_quiet=item.seq not in known and news.is_quiet(item.seq),
+                )
                 for item in (*fresh, *published_again)
             ],
             [item.seq for item in published_again],
         )
-        self._offer(fresh, published_again)
+        self.old = news.offer(
+            {item.seq: item.record for item in fresh}, {item.seq: item.record for item in published_again}
+        )
 
     def _changes(
         self, incoming: list[_Incoming], published: dict[int, int], known: dict[int, Stored]
@@ -321,7 +334,12 @@ class ArticleBatch:
         }
 
     def _new_rows(
-        self, fresh: list[_Incoming], asked: dict[int, int], published: dict[int, int], changed: dict[int, int]
+        self,
+        fresh: list[_Incoming],
+        asked: dict[int, int],
+        published: dict[int, int],
+        changed: dict[int, int],
+        read: Mapping[int, int | None],
     ) -> list[dict[str, Any]]:
         """Return the rows of new articles, each with an id and a path of its own."""
         connection, site = self.connection, self.site
@@ -337,8 +355,6 @@ class ArticleBatch:
             return mint_path(site.article_url, one[0].record, one[1], site.tz, taken)
 
         paths = _distinct(named, path_of, lambda names: store.paths_taken(connection, names))
-        keys, files = {item.seq: item.keys for item in fresh}, {item.seq: item.name for item in fresh}
-        read = first_reads(connection, keys, files, self.moves, self.now)
         return [
             {
                 **self._row(item, asked, published, changed),
@@ -348,22 +364,3 @@ class ArticleBatch:
             }
             for (item, new_id), path in zip(named, paths, strict=True)
         ]
-
-    def _offer(self, fresh: Iterable[_Incoming], edited: Iterable[_Incoming]) -> None:
-        """Add the articles to what waits for the digests that ask for them.
-
-        An edited article is not sent again. One that an edit brings within a digest's query is sent for the
-        first time, if it arrived after the digest began; so is a draft that is published again.
-        """
-        begun = issues.digests_begun(self.connection)
-        digests = [digest for digest in self.site.all_digests() if digest.slug in begun]
-        waiting = [(one.slug, item.seq) for item in fresh for one in digests if matches(one.query, item.record)]
-        late = [
-            (one.slug, item.seq)
-            for item in edited
-            for one in digests
-            if item.seq > begun[one.slug] and matches(one.query, item.record)
-        ]
-        if late:
-            waiting.extend(issues.not_yet_carried(self.connection, late))
-        issues.add_pending(self.connection, waiting)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -18,11 +18,11 @@ from publisher.actions.report import IssueNote, PublishReport, WaitingNote
 from publisher.config import Site
 from publisher.errors import SettingsError, StoreError
 from publisher.model import Article, Digest
-from publisher.selection import Candidate, choose, matches
+from publisher.selection import Candidate, Choice, choose, is_news, matches
 from publisher.stage import Stage
 from publisher.store import articles as store
 from publisher.store import feeds as table
-from publisher.store import issues, preparations, slots
+from publisher.store import issues, pending, preparations, slots
 from publisher.store.database import Database
 from publisher.store.feeds import StagedFile
 from publisher.store.issues import IssueRow
@@ -32,7 +32,7 @@ from publisher.store.sources import Problem
 if TYPE_CHECKING:
     from publisher.actions.composing import Composed
 
-__all__ = ["issue_name", "make_again", "make_issue_of", "make_issues", "stage_issues"]
+__all__ = ["begin", "issue_name", "make_again", "make_issue_of", "make_issues", "stage_issues"]
 
 _PAGE: Final = 200
 
@@ -147,10 +147,10 @@ def make_again(connection: Connection, site: Site, row: IssueRow, now: datetime,
     return True
 
 
-def _begin(connection: Connection, digest: Digest, site: Site, now: datetime) -> None:
-    """Begin a digest with the newest articles that it asks for; the older ones count as read.
+def begin(connection: Connection, digest: Digest, site: Site, now: datetime) -> None:
+    """Begin a digest with the newest articles that it asks for, whatever their age; the older ones count as read.
 
-    Articles whose time has not come are new whenever it comes.
+    Articles that are dated later are new whenever their time comes.
     """
     issues.begin_digest(connection, digest.slug, since_seq=store.last_seq(connection))
     seconds = int(now.timestamp())
@@ -170,6 +170,17 @@ def _begin(connection: Connection, digest: Digest, site: Site, now: datetime) ->
     ]
     lead = preparations.preparation_of(connection, digest.slug).lead_seq
     issues.add_pending(connection, [(digest.slug, seq) for seq in [*found, *([lead] if lead is not None else [])]])
+
+
+def _forget_old(connection: Connection, digest: Digest, waiting: Iterable[Article]) -> None:
+    """Let old articles wait no more, of those that a digest's first issue had no room for.
+
+    They arrived before it: the next issues are for news.
+    """
+    added = set(pending.added_by_name(connection, digest.slug))
+    known = store.stored(connection, [article.seq for article in waiting if article.seq not in added])
+    old = [seq for seq, one in known.items() if not is_news(digest.news_days, one.asked_at, one.first_read_at)]
+    pending.drop_pending(connection, digest.slug, old)
 
 
 def _make_issue(
@@ -214,14 +225,21 @@ def _make_issue(
     )
     composed, failing = render_without_failing(rendered, choice.articles)
     made = composed.issue
-    carried = [one.seq for one in composed.articles]
-    left = [one.seq for one in (*choice.articles, *choice.waiting) if one.seq not in carried]
-    issue_id = issues.add_issue(connection, made, carried, left)
+    issue_id = _store_issue(connection, composed, choice)
+    if made.number == 1 and only is None:
+        _forget_old(connection, digest, choice.waiting)
     times = Mornings(slot, digest.deliver_at, site.tz)
     frozen = audiences.freeze(connection, issue_id, readers, made, composed.articles, times)
     preparations.clear_preparation(connection, digest.slug)
     warnings = _zone_warnings(f"{digest.slug}/{made.name}", site, frozen.unknown_zones)
     return _Made(_issue_note(composed, digest, site, frozen.copies), warnings, _left_out(connection, failing))
+
+
+def _store_issue(connection: Connection, composed: Composed, choice: Choice) -> int:
+    """Store an issue and what it had no room for, and return its id."""
+    carried = [one.seq for one in composed.articles]
+    left = [one.seq for one in (*choice.articles, *choice.waiting) if one.seq not in carried]
+    return issues.add_issue(connection, composed.issue, carried, left)
 
 
 def _left_out(
@@ -237,11 +255,14 @@ def _candidates(
 ) -> list[Candidate]:
     """Begin the digest if need be, and return the articles that wait for it at NOW; of those in ONLY, if given."""
     if not issues.has_begun(connection, digest.slug):
-        _begin(connection, digest, site, now)
+        begin(connection, digest, site, now)
     waiting = issues.pending_articles(connection, digest.slug, int(now.timestamp()))
     wanted = {seq: carried for seq, carried in waiting.items() if only is None or seq in only}
     articles = store.articles_by_seq(connection, list(wanted), site.base_url, site.tz)
-    return [Candidate(article=articles[seq], carried_over=carried) for seq, carried in wanted.items()]
+    added = set(pending.added_by_name(connection, digest.slug))
+    return [
+        Candidate(article=articles[seq], carried_over=carried, is_added=seq in added) for seq, carried in wanted.items()
+    ]
 
 
 def _zone_warnings(where: str, site: Site, unknown_zones: Mapping[str, int]) -> tuple[Problem, ...]:

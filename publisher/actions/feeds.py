@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -57,11 +57,13 @@ def stage_feeds(
             fingerprint = entries_fingerprint(site)
             _prepare(connection, now, fingerprint, stage)
             touched = table.dirty_facets(connection)
+            quiet = table.quiet_facets(connection)
             house = house_of(site, namespace_of(connection, site))
         entries = Entries(site=site, house=house, fingerprint=fingerprint, workers=workers, report=report)
 
         def work(connection: Connection) -> _Work:
-            return _Work(connection=connection, site=site, now=int(now.timestamp()), stage=stage, entries=entries)
+            seconds = int(now.timestamp())
+            return _Work(connection=connection, site=site, now=seconds, stage=stage, entries=entries, quiet=quiet)
 
         for facet in touched:
             if facet.kind.value in site.feeds.archive and is_wanted(facet, site):
@@ -135,6 +137,8 @@ class _Work:
     now: int
     stage: Stage
     entries: Entries
+    #: Feeds in which nothing but old articles is new: nobody is notified of them.
+    quiet: Collection[int]
 
     def stage_feed(self, facet: Facet) -> bool:
         """Stage one feed in every format, or take it away where nothing is left of it.
@@ -249,7 +253,10 @@ class _Work:
                 report.feeds_changed.append(f"{site.paths.feeds}/{path}")
             # Not what was written just now: a run that was killed may have written it, and told nobody.
             if place.page is None and before.get(f"feeds/{path}") != written.sha256:
-                announcements.announce(connection, recipients(site, form), path, written.sha256)
+                if facet.id in self.quiet:
+                    announcements.follow(connection, path, written.sha256)
+                else:
+                    announcements.announce(connection, recipients(site, form), path, written.sha256)
         self._drop([one for one in table.staged_files(connection, owner) if one.path not in kept])
         table.save_staged(connection, files)
         return is_whole

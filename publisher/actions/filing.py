@@ -22,6 +22,8 @@ class Filed:
     seq: int
     record: Record
     changed_at: int
+    #: True for an old article that was added: nobody is notified of it.
+    is_quiet: bool = False
 
 
 def file_articles(connection: Connection, site: Site, articles: Sequence[Filed], known: Collection[int]) -> None:
@@ -48,7 +50,9 @@ def file_articles(connection: Connection, site: Site, articles: Sequence[Filed],
     facets.replace_memberships(connection, known, rows)
     archives.drop_archived(connection, known, set(waiting))
     archives.add_archived(connection, waiting, known)
-    feeds.mark_dirty(connection, before | {row["facet_id"] for row in rows})
+    quiet = {one.seq for one in articles if one.is_quiet}
+    feeds.mark_dirty(connection, before | {row["facet_id"] for row in rows if row["article_seq"] not in quiet})
+    feeds.mark_dirty(connection, {row["facet_id"] for row in rows if row["article_seq"] in quiet}, is_quiet=True)
 
 
 def unfile_articles(connection: Connection, seqs: Collection[int]) -> None:

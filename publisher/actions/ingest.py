@@ -60,6 +60,7 @@ def ingest(
             report.new += batch.new
             report.edited += batch.edited
             report.withdrawn += batch.withdrawn
+            report.old += batch.old
         report.files_read += len(names)
         done += len(names)
         read += sum(map(len, results.values()))

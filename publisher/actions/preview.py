@@ -26,7 +26,7 @@ from publisher.model import Article, Digest
 from publisher.parallel import Workers
 from publisher.selection import Candidate, choose, matches
 from publisher.store import articles as store
-from publisher.store import issues, preparations, sources
+from publisher.store import issues, pending, preparations, sources
 from publisher.store.database import Database
 
 __all__ = ["VIEWS", "Preview", "local_media", "preview"]
@@ -145,7 +145,8 @@ def _composed(
     said = preparations.preparation_of(connection, digest.slug)
     if said.lead_seq is not None and said.lead_seq not in {one.seq for one in articles}:
         articles += store.articles_by_seq(connection, [said.lead_seq], site.base_url, site.tz).values()
-    candidates = [Candidate(article=one, carried_over=False) for one in articles]
+    added = set(pending.added_by_name(connection, digest.slug))
+    candidates = [Candidate(article=one, carried_over=False, is_added=one.seq in added) for one in articles]
     choice = choose(digest, candidates, now, lead=said.lead_seq)
     rendered = partial(
         compose,

@@ -110,6 +110,8 @@ class PublishReport:
     edited: int = 0
     #: How many published articles became drafts in this run.
     withdrawn: int = 0
+    #: How many new articles are in feeds and in no issue, because they are too old to be news.
+    old: int = 0
     #: How many drafts articles/ holds.
     drafts: int = 0
     #: Everything that lies set aside, from this run and from earlier ones.
@@ -172,6 +174,7 @@ class PublishReport:
                 "new": self.new,
                 "edited": self.edited,
                 "withdrawn": self.withdrawn,
+                "old": self.old,
                 "drafts": self.drafts,
             },
             "refused": [{"where": one.where, "reason": one.reason} for one in self.refused],

@@ -1,4 +1,4 @@
-"""``publish note``: an editor says something to the readers of the next issue."""
+"""``publish note``: prepare the next issue of a digest."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from publisher.actions.note import note
+from publisher.actions.note import Prepared, note
 from publisher.cli.common import ProgressLine, parse_at, site_option, waiting_for
 from publisher.config import read_site
 from publisher.errors import SettingsError
@@ -21,16 +21,24 @@ __all__ = ["command"]
 @site_option
 @click.option("--file", "path", type=click.Path(dir_okay=False, path_type=Path), help="Read the note from a file.")
 @click.option("--lead", metavar="ARTICLE", help="Let this article lead the issue.")
+@click.option("--add", metavar="ARTICLE", multiple=True, help="Carry this article, whatever its age; may be repeated.")
 @click.option("--clear", is_flag=True, help="Forget what was said before.")
 @click.option("--json", "as_json", is_flag=True, help="Print what is said by now as JSON.")
 def command(
-    digest: str, text: str | None, folder: Path, path: Path | None, lead: str | None, clear: bool, as_json: bool
+    digest: str,
+    text: str | None,
+    folder: Path,
+    path: Path | None,
+    lead: str | None,
+    add: tuple[str, ...],
+    clear: bool,
+    as_json: bool,
 ) -> None:
-    """Set the editor's note and the lead of DIGEST's next issue.
+    """Set the editor's note, the lead and added articles of DIGEST's next issue.
 
     TEXT is Markdown; it stands at the top of the next issue, and of that one only. ARTICLE is an
     id, an address, a file in articles/ or the last part of an article's path; what is new in
-    articles/ is read before, and no issue is made. Without TEXT and options: show what is said.
+    articles/ is read before, and no issue is made. Without TEXT and options: show what is prepared.
 
     Exit status: 0 all well; 2 usage or settings, no such digest or article; 3 failed.
     """
@@ -49,19 +57,24 @@ def command(
             parse_at(None, site.tz),
             text=text,
             lead=lead,
+            add=add,
             clear=clear,
             progress=progress,
             on_wait=waiting_for,
         )
     if as_json:
-        click.echo(json.dumps({"digest": said.digest, "note": said.note, "lead": said.lead}, ensure_ascii=False))
+        found = {"digest": said.digest, "note": said.note, "lead": said.lead, "added": list(said.added)}
+        click.echo(json.dumps(found, ensure_ascii=False))
         return
-    if not said.note and said.lead is None:
-        click.echo(f"Nothing is said of the next issue of {digest}: its newest article leads.")
-        return
-    click.echo(f"The next issue of {digest}")
-    click.echo(f"  lead: {said.lead or 'the newest article'}")
+    for line in _lines(said):
+        click.echo(line)
+
+
+def _lines(said: Prepared) -> list[str]:
+    if not said.note and said.lead is None and not said.added:
+        return [f"Nothing is prepared for the next issue of {said.digest}: its newest article leads."]
+    lines = [f"The next issue of {said.digest}", f"  lead: {said.lead or 'the newest article'}"]
+    lines += [f"  added: {title}" for title in said.added]
     if said.note:
-        click.echo("  note:")
-        for line in said.note.splitlines():
-            click.echo(f"    {line}".rstrip())
+        lines += ["  note:", *(f"    {line}".rstrip() for line in said.note.splitlines())]
+    return lines

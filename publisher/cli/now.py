@@ -83,6 +83,9 @@ def _articles(site: Site, report: PublishReport) -> list[str]:
     lines = [f"  {site.paths.articles}/  {in_words(report.files_read, 'file')} read: {counts}"]
     if report.withdrawn:
         lines.append(f"             {in_words(report.withdrawn, 'article')} withdrawn: a draft now")
+    if report.old:
+        lines.append(f"             {in_words(report.old, 'old article')}: in feeds and archives, in no issue")
+        lines.append("             ('publish note DIGEST --add ARTICLE' sends one; see digests.NAME.news_days)")
     return lines
 
 

@@ -49,6 +49,8 @@ class DigestSettings(ScheduleSettings):
     author: tuple[Text, ...] = ()
     at_most: Annotated[int, Field(ge=1, le=500)] = 10
     at_least: Annotated[int, Field(ge=1, le=500)] = 1
+    #: Once the digest has an issue, an article dated more than so many days before it was first read is no news.
+    news_days: Annotated[int, Field(ge=0, le=36_500)] = 14
     #: A folder under templates/digest/.
     template: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$")] = "magazine"
     #: A Jinja2 template of one line.
@@ -108,6 +110,7 @@ class DigestSettings(ScheduleSettings):
             query=query_of(self.topic, self.region, self.brand, self.tag, self.author),
             at_most=self.at_most,
             at_least=self.at_least,
+            news_days=self.news_days,
             template=self.template,
             subject=self.subject,
             preheader=self.preheader,

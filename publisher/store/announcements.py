@@ -10,7 +10,18 @@ from sqlalchemy import Connection, delete, func, select, update
 from publisher.store.bulk import insert_rows
 from publisher.store.schema import announcement
 
-__all__ = ["Announcement", "announce", "defer", "due", "forget", "forget_feed", "forget_others", "next_due", "waiting"]
+__all__ = [
+    "Announcement",
+    "announce",
+    "defer",
+    "due",
+    "follow",
+    "forget",
+    "forget_feed",
+    "forget_others",
+    "next_due",
+    "waiting",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +52,11 @@ def announce(connection: Connection, recipients: Iterable[str], path: str, sha25
         announcement,
         [{"path": path, "recipient": name, "sha256": sha256, "attempts": 0, "due_at": 0, "said": ""} for name in names],
     )
+
+
+def follow(connection: Connection, path: str, sha256: str) -> None:
+    """Let announcements of a feed that are still to be made wait for these bytes, which replaced the announced ones."""
+    connection.execute(update(announcement).where(announcement.c.path == path).values(sha256=sha256))
 
 
 def due(connection: Connection, now: int | None) -> list[Announcement]:

@@ -68,6 +68,8 @@ class Stored:
     retraction: str | None = None
     #: What in its record says that it is a draft.
     draft: str | None = None
+    #: When its record was first read, as a draft too; None where that was not stored.
+    first_read_at: int | None = None
 
 
 def articles_by_seq(connection: Connection, seqs: Collection[int], base_url: str, zone: ZoneInfo) -> dict[int, Article]:
@@ -151,6 +153,7 @@ _STORED: Final = (
     article.c.source,
     article.c.retraction,
     article.c.draft,
+    article.c.first_read_at,
 )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, delete, func, insert, literal, select
+from sqlalchemy import Connection, delete, func, insert, literal, select, update
 
 from publisher.model import FacetKind
 from publisher.store.bulk import insert_rows, pages
@@ -33,6 +33,7 @@ __all__ = [
     "mark_dirty",
     "newest_change",
     "newest_members",
+    "quiet_facets",
     "save_entries",
     "save_feed",
     "save_staged",
@@ -92,14 +93,28 @@ def facets(connection: Connection, kinds: Collection[FacetKind] | None = None) -
     return [_facet(row) for row in connection.execute(query)]
 
 
-def mark_dirty(connection: Connection, ids: Iterable[int]) -> None:
-    """Note that these feeds are to be staged again."""
+def mark_dirty(connection: Connection, ids: Iterable[int], *, is_quiet: bool = False) -> None:
+    """Note that these feeds are to be staged again.
+
+    Args:
+        connection: to the store.
+        ids: of the facets.
+        is_quiet: notify nobody of the change, if nothing else changes the feed.
+    """
     wanted = set(ids)
-    if wanted:
-        count_up(connection, _GENERATION, 1)
-        wanted -= set(connection.execute(select(dirty.c.facet_id)).scalars())
-    if wanted:
-        insert_rows(connection, dirty, [{"facet_id": number} for number in sorted(wanted)])
+    if not wanted:
+        return
+    count_up(connection, _GENERATION, 1)
+    known = set(connection.execute(select(dirty.c.facet_id)).scalars())
+    if not is_quiet:
+        for some in pages(wanted & known):
+            connection.execute(update(dirty).where(dirty.c.facet_id.in_(some)).values(is_quiet=False))
+    insert_rows(connection, dirty, [{"facet_id": number, "is_quiet": is_quiet} for number in sorted(wanted - known)])
+
+
+def quiet_facets(connection: Connection) -> set[int]:
+    """Return the ids of feeds that are to be staged again only because old articles were added."""
+    return set(connection.execute(select(dirty.c.facet_id).where(dirty.c.is_quiet)).scalars())
 
 
 def mark_all_dirty(connection: Connection) -> None:

@@ -25,6 +25,7 @@ __all__ = [
     "begin_digest",
     "carrying",
     "digests_begun",
+    "digests_with_issues",
     "discard",
     "editions",
     "find",
@@ -81,6 +82,11 @@ class IssueRow:
 def digests_begun(connection: Connection) -> dict[str, int]:
     """Return digest → the arrival number up to which articles count as read."""
     return dict(iter(connection.execute(select(digest.c.slug, digest.c.since_seq))))
+
+
+def digests_with_issues(connection: Connection) -> set[str]:
+    """Return the slugs of the digests that have an issue."""
+    return set(connection.execute(select(issue.c.digest).distinct()).scalars())
 
 
 def has_begun(connection: Connection, slug: str) -> bool:
@@ -184,16 +190,18 @@ def add_issue(connection: Connection, made: Issue, carried: Sequence[int], passe
 
 
 def discard(connection: Connection, row: IssueRow) -> list[int]:
-    """Delete an issue that nobody was sent, and let its articles wait again; return those, but for withdrawn ones."""
+    """Delete an issue that nobody was sent, and let its articles wait again; return those that are published.
+
+    Articles that became drafts wait until they are published again, withdrawn ones do not.
+    """
     seqs = articles_of(connection, row.id)
     for table in (click, delivery, rendering, issue_article, file_table):
         connection.execute(delete(table).where(table.c.issue_id == row.id))
     connection.execute(delete(issue).where(issue.c.id == row.id))
-    query = select(article.c.seq).where(article.c.seq.in_(seqs), article.c.retracted_at.is_(None))
-    left = set(connection.execute(query).scalars())
-    kept = [seq for seq in seqs if seq in left]
-    add_pending(connection, [(row.digest, seq) for seq in kept])
-    return kept
+    query = select(article.c.seq, article.c.retracted_at).where(article.c.seq.in_(seqs), article.c.retraction.is_(None))
+    withdrawn_at = dict(iter(connection.execute(query)))
+    add_pending(connection, [(row.digest, seq) for seq in seqs if seq in withdrawn_at])
+    return [seq for seq in seqs if seq in withdrawn_at and withdrawn_at[seq] is None]
 
 
 def _edition_rows(issue_id: int, made: Issue) -> list[dict[str, object]]:

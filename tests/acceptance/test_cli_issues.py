@@ -22,14 +22,21 @@ def site(kit: SiteKit) -> SiteKit:
 def test_a_note_is_set_shown_and_read_from_a_file(site: SiteKit) -> None:
     assert (
         run("note", "daily", cwd=site.root).stdout
-        == "Nothing is said of the next issue of daily: its newest article leads.\n"
+        == "Nothing is prepared for the next issue of daily: its newest article leads.\n"
     )
     result = run("note", "daily", "Good *morning*.", "--lead", "two.md", cwd=site.root)
     assert result.returncode == 0, result.stderr
     assert result.stdout == "The next issue of daily\n  lead: Two\n  note:\n    Good *morning*.\n"
     (site.root / "note.md").write_text("From a file.\n\nTwice.\n")
     result = run("note", "daily", "--file", "note.md", "--json", cwd=site.root)
-    assert json.loads(result.stdout) == {"digest": "daily", "note": "From a file.\n\nTwice.", "lead": "Two"}
+    assert json.loads(result.stdout) == {
+        "digest": "daily",
+        "note": "From a file.\n\nTwice.",
+        "lead": "Two",
+        "added": [],
+    }
+    result = run("note", "daily", "--add", "one.md", cwd=site.root)
+    assert "  lead: Two\n  added: One\n  note:\n" in result.stdout
     assert run("note", "daily", "x", "--file", "note.md", cwd=site.root).returncode == 2
     missing = run("note", "daily", "--file", "gone.md", cwd=site.root)
     assert missing.returncode == 2 and "cannot read gone.md" in missing.stderr

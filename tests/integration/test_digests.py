@@ -16,7 +16,7 @@ def test_a_new_digest_starts_from_the_newest_and_counts_the_older_as_read(any_ki
     kit.publish()
     assert issues(kit, "water") == [["19", "17"]]
     assert not kit.publish(NOW + timedelta(days=1)).changed
-    kit.article("late.md", title="Late arrival", date="2001-01-01", topic="Water")
+    kit.article("late.md", title="Late arrival", date="2026-11-13", topic="Water")
     kit.publish(NOW + timedelta(days=2))
     assert issues(kit, "water") == [["19", "17"], ["Late arrival"]]
 
@@ -72,9 +72,9 @@ def test_two_issues_within_a_minute_take_two_minutes(kit: SiteKit) -> None:
 def test_an_hour_that_the_clock_shows_twice_has_two_folders(kit: SiteKit) -> None:
     kit.settings((kit.root / "publisher.toml").read_text().replace('zone = "UTC"', 'zone = "Europe/London"'))
     first = NOW.replace(month=10, day=25, hour=0, minute=30)
-    kit.article("1.md", title="1", date="2026-10-01")
+    kit.article("1.md", title="1", date="2026-10-20")
     kit.publish(first)
-    kit.article("2.md", title="2", date="2026-10-01")
+    kit.article("2.md", title="2", date="2026-10-20")
     kit.publish(first + timedelta(hours=1))
     assert sorted(path.name for path in (kit.root / "outbox/daily").iterdir()) == [
         "2026-10-25T0130",

@@ -76,6 +76,8 @@ def test_drafts_of_every_format_are_staged_nowhere(any_kit: SiteKit) -> None:
     assert found.articles == 2 and not found.refused and not found.published_drafts
     again = kit.publish()
     assert again.drafts == 10 and not again.changed
+    # A file that was written just before the first run is read again by the second one.
+    again = kit.publish()
     assert "nothing new to read, 10 drafts" in "\n".join(summary(kit.site, again, kit.root))
     assert check(kit.site, [], NOW).findings == 0
 

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from publisher.model import Article, Author, Digest, FacetKind, Query, Record, aware
-from publisher.selection import Candidate, Selection, choose, editions, matches
+from publisher.selection import Candidate, Selection, choose, editions, is_news, matches
 
 NOW = datetime(2026, 11, 23, 7, tzinfo=UTC)
 
@@ -125,3 +125,33 @@ def test_what_a_reader_has_is_not_in_her_edition() -> None:
     some = [article(number) for number in (1, 2, 3)]
     found = editions(some, [Selection(), Selection(had=frozenset({some[0].seq})), Selection(had=frozenset({1, 2, 3}))])
     assert {tuple(one.seq for one in got): places for got, places in found.items()} == {(1, 2, 3): [0], (2, 3): [1]}
+
+
+def test_an_article_that_was_added_fits_in_before_newer_ones() -> None:
+    """It keeps its place by date, and the oldest of the others waits."""
+    found = [Candidate(article=article(1, 900), carried_over=False, is_added=True)]
+    choice = choose(DIGEST, [*found, *candidates(article(2, 1), article(3, 2))], NOW)
+    assert [one.seq for one in choice.articles] == [2, 1]
+    assert [one.seq for one in choice.waiting] == [3]
+    choice = choose(DIGEST, [*found, *candidates(article(2, 1), article(3, 2))], NOW, lead=3)
+    assert [one.seq for one in choice.articles] == [3, 1]
+
+
+def test_an_article_that_was_added_makes_an_issue_by_itself() -> None:
+    """Other than what was carried over."""
+    found = [Candidate(article=article(1, 900), carried_over=False, is_added=True)]
+    assert [one.seq for one in choose(DIGEST, found, NOW).articles] == [1]
+
+
+@pytest.mark.parametrize(
+    ("days", "age", "expected"),
+    [(14, 14 * 86_400, True), (14, 14 * 86_400 + 1, False), (0, 0, True), (0, 1, False), (14, -86_400, True)],
+)
+def test_an_article_is_news_for_so_many_days(days: int, age: int, expected: bool) -> None:
+    """Its age is that at which its record was first read, not that of today."""
+    assert is_news(days, 1_000_000_000 - age, 1_000_000_000) is expected
+
+
+def test_an_article_whose_first_reading_is_unknown_is_news() -> None:
+    """It was read by an older publisher."""
+    assert is_news(14, 0, None)
