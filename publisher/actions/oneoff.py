@@ -203,15 +203,15 @@ def _draft_copies(site: Site, db: Database, row: IssueRow, now: datetime) -> lis
 
 
 def _said(row: IssueRow, readers: int, message: bytes, now: datetime) -> list[str]:
-    """Return what editors are told before the issue."""
+    """Return the lines that stand before the issue in a draft."""
     findings = check_mail(message, now=now)
     name = f"{row.digest}/{row.name}"
     held = any(one.is_error for one in findings)
     return [
-        f"Draft of {name} for {readers:,} readers. It waits for: publish approve {name}",
+        f"Draft of {name} for {readers:,} subscribers. It waits for: publish approve {name}",
         "The preflight found nothing." if not findings else f"The preflight found {len(findings)}:",
         *(f"- {'error' if one.is_error else 'warning'} {one.rule}: {one.what}" for one in findings),
-        *(["It cannot be approved before its errors are mended."] if held else []),
+        *(["It cannot be approved before its errors are fixed."] if held else []),
     ]
 
 

@@ -160,4 +160,4 @@ def _mailed(site: Site, report: PublishReport) -> str:
     if not waiting:
         return ""
     names = ", ".join(one.path.partition("/")[2] for one in waiting)
-    return f"Waiting for approval: {names}. Look at it, then 'publish approve' and 'publish send'."
+    return f"Waiting for approval: {names}. Look at it, then run 'publish approve'."

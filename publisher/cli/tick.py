@@ -43,7 +43,7 @@ def command(ctx: click.Context, folder: Path, as_json: bool) -> None:
 
 
 def _is_news(report: PublishReport) -> bool:
-    done = report.changed or report.mailed or report.undrafted or report.announced.failed
+    done = report.changed or report.mailed or report.undrafted or report.all_blockers or report.announced.failed
     return bool(done or report.feeds_failed or any(one.is_failed for one in report.ran) or report.files_read)
 
 

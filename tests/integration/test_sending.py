@@ -193,7 +193,7 @@ def test_editors_get_a_draft_with_its_preflight_once(mail_kit: MailKit) -> None:
         assert server.recipients == ["al@review.example", "ed@review.example"]
         message = message_from_bytes(server.accepted[0].data, policy=policy.default)
         assert message["Subject"].startswith("[Draft] ")
-        assert "Draft of daily/2026-11-23T0700 for 2 readers" in message.get_body(("plain",)).get_content()
+        assert "Draft of daily/2026-11-23T0700 for 2 subscribers" in message.get_body(("plain",)).get_content()
         assert "publish approve daily/2026-11-23T0700" in message.get_body(("html",)).get_content()
         kit.publish(NOW)
         assert len(server.accepted) == 2
