@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any, Final, Self
@@ -32,18 +33,98 @@ class Answer:
     body: bytes
 
 
-class Remote:
-    """A client that keeps its connections, follows a few redirects and never waits for long."""
+class _Deadline:
+    """The end of a request, whatever the other side does: another thread cuts its connection.
 
-    def __init__(self, timeout: float = 10) -> None:
+    A socket's own timeout begins anew with each byte, so a server that sends a byte a second is never late.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.has_passed = False
+        self._lock = threading.Lock()
+        #: The connection, as a descriptor of its own: the other one may be closed, and its number used again.
+        self._socket: socket.socket | None = None
+        self._timer = threading.Timer(seconds, self._cut)
+        self._timer.daemon = True
+
+    def watch(self, made: socket.socket) -> None:
+        """Cut this connection at the deadline, in place of the one before."""
+        # An SSL socket has no dup().
+        copy = socket.socket(fileno=os.dup(made.fileno()))
+        with self._lock:
+            if self._socket is not None:
+                self._socket.close()
+            self._socket = copy
+            if self.has_passed:
+                with contextlib.suppress(OSError):
+                    copy.shutdown(socket.SHUT_RDWR)
+
+    def _cut(self) -> None:
+        with self._lock:
+            self.has_passed = True
+            if self._socket is not None:
+                with contextlib.suppress(OSError):
+                    self._socket.shutdown(socket.SHUT_RDWR)
+
+    def __enter__(self) -> Self:
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+        with self._lock:
+            if self._socket is not None:
+                self._socket.close()
+                self._socket = None
+
+
+def _watched(connection: Any, deadline: Callable[[], _Deadline | None]) -> Any:
+    """Return a class of connections that the deadline of the calling thread cuts."""
+
+    class Watched(connection):  # type: ignore[misc]
+        def _new_conn(self) -> socket.socket:
+            made: socket.socket = super()._new_conn()
+            if (current := deadline()) is not None:
+                current.watch(made)
+            return made
+
+        def request(self, *arguments: Any, **options: Any) -> None:
+            # A connection that was kept from an earlier request.
+            if self.sock is not None and (current := deadline()) is not None:
+                current.watch(self.sock)
+            super().request(*arguments, **options)
+
+    return Watched
+
+
+class Remote:
+    """A client that keeps its connections, follows a few redirects and ends every request in time."""
+
+    def __init__(self, timeout: float = 10, longest: float = 60) -> None:
+        """Create the client; it connects at the first request.
+
+        Args:
+            timeout: seconds without a byte.
+            longest: seconds for a whole request, with its redirects and its answer.
+        """
         import urllib3
 
+        self._longest = longest
+        self._current = threading.local()
         self._pool = urllib3.PoolManager(
             timeout=urllib3.Timeout(connect=min(timeout, 5), read=timeout),
             retries=urllib3.Retry(total=3, connect=0, read=0, other=0, redirect=3, raise_on_redirect=False),
             headers={"User-Agent": f"publisher/{__version__}"},
             maxsize=8,
         )
+        classes: dict[str, Any] = self._pool.pool_classes_by_scheme
+        self._pool.pool_classes_by_scheme = {
+            scheme: type("Pool", (pool,), {"ConnectionCls": _watched(pool.ConnectionCls, self._deadline)})
+            for scheme, pool in classes.items()
+        }
+
+    def _deadline(self) -> _Deadline | None:
+        return getattr(self._current, "deadline", None)
 
     def __enter__(self) -> Self:
         return self
@@ -70,14 +151,22 @@ class Remote:
     def _request(self, method: str, url: str, **options: Any) -> Answer:
         import urllib3
 
+        deadline = _Deadline(self._longest)
+        self._current.deadline = deadline
         try:
-            response = self._pool.request(method, url, preload_content=False, **options)
-            try:
-                body = response.read(_MOST + 1, decode_content=True)
-            finally:
-                response.release_conn()
+            with deadline:
+                response = self._pool.request(method, url, preload_content=False, **options)
+                try:
+                    body = response.read(_MOST + 1, decode_content=True)
+                finally:
+                    response.release_conn()
+            if deadline.has_passed:
+                raise TimeoutError
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            raise RemoteError(f"{url}: {_reason(error)}") from error
+            late = f"no whole answer within {self._longest:g} seconds"
+            raise RemoteError(f"{url}: {late if deadline.has_passed else _reason(error)}") from error
+        finally:
+            self._current.deadline = None
         if len(body) > _MOST:
             raise RemoteError(f"{url}: more than {_MOST:,} bytes")
         return Answer(
@@ -94,57 +183,6 @@ _MOST_OF_STRANGERS: Final = 10_000
 _NAT64: Final = ip_network("64:ff9b::/96")
 #: Ports below 1024 where a web server may be: on others are services that a request could hurt.
 _WEB_PORTS: Final = (80, 443)
-
-
-class _End:
-    """The end of a request, whatever the other side does: its connection is cut, by another thread.
-
-    A socket's own time-out is for each byte anew.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self.has_come = False
-        self._lock = threading.Lock()
-        #: The connection, by a handle of its own: who closes the other does not take this one away.
-        self._socket: socket.socket | None = None
-        self._timer = threading.Timer(seconds, self._cut)
-        self._timer.daemon = True
-
-    def watched(self, connection: Any) -> Any:
-        """Return a class of connections that are cut in the end."""
-        end = self
-
-        class Watched(connection):  # type: ignore[misc]
-            def _new_conn(self) -> socket.socket:
-                made: socket.socket = super()._new_conn()
-                end.watch(made)
-                return made
-
-        return Watched
-
-    def watch(self, made: socket.socket) -> None:
-        """Cut this connection in the end."""
-        with self._lock:
-            self._socket = made.dup()
-            if self.has_come:
-                made.shutdown(socket.SHUT_RDWR)
-
-    def _cut(self) -> None:
-        with self._lock:
-            self.has_come = True
-            if self._socket is not None:
-                with contextlib.suppress(OSError):
-                    self._socket.shutdown(socket.SHUT_RDWR)
-
-    def __enter__(self) -> None:
-        self._timer.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
-        with self._lock:
-            if self._socket is not None:
-                self._socket.close()
-                self._socket = None
 
 
 class Callbacks:
@@ -197,19 +235,19 @@ class Callbacks:
         else:
             pool = urllib3.HTTPConnectionPool(address, port, **options)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        end = _End(self._longest)
-        pool.ConnectionCls = end.watched(pool.ConnectionCls)
+        deadline = _Deadline(self._longest)
+        pool.ConnectionCls = _watched(pool.ConnectionCls, lambda: deadline)
         sent = {"Host": parts.netloc, "User-Agent": f"publisher/{__version__}", **(headers or {})}
         try:
-            with end:
+            with deadline:
                 response = pool.request(
                     method, target, headers=sent, body=body, redirect=False, preload_content=False, decode_content=False
                 )
                 answer = response.read(_MOST_OF_STRANGERS)
-            if end.has_come:
+            if deadline.has_passed:
                 raise TimeoutError
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            reason = "no answer in time" if end.has_come else _reason(error)
+            reason = "no answer in time" if deadline.has_passed else _reason(error)
             raise RemoteError(f"{host}: {reason}") from error
         finally:
             pool.close()

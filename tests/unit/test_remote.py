@@ -91,7 +91,7 @@ def test_a_server_that_speaks_no_tls_is_said() -> None:
 # -- callbacks of strangers ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+DROPS = pytest.mark.parametrize(
     ("first", "drop"),
     [
         (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"),
@@ -102,8 +102,10 @@ def test_a_server_that_speaks_no_tls_is_said() -> None:
         (b"", b""),
     ],
 )
-def test_who_answers_drop_by_drop_is_not_listened_to_for_ever(first: bytes, drop: bytes) -> None:
-    over = threading.Event()
+
+
+def dripping(first: bytes, drop: bytes, over: threading.Event) -> tuple[str, threading.Thread]:
+    """A server that begins an answer and goes on with it drop by drop."""
 
     def answer(connection: socket.socket) -> None:
         with contextlib.suppress(OSError):
@@ -111,7 +113,53 @@ def test_who_answers_drop_by_drop_is_not_listened_to_for_ever(first: bytes, drop
             while not over.wait(0.1):
                 connection.sendall(drop)
 
-    url, thread = talking(answer)
+    return talking(answer)
+
+
+@DROPS
+def test_a_feed_that_comes_drop_by_drop_ends_at_the_deadline(first: bytes, drop: bytes) -> None:
+    """A timeout that begins anew with each byte is no limit: the whole request has one."""
+    over = threading.Event()
+    url, thread = dripping(first, drop, over)
+    with Remote(timeout=30, longest=0.6) as remote, pytest.raises(RemoteError) as error:
+        remote.get(url)
+    assert str(error.value) == f"{url}: no whole answer within 0.6 seconds"
+    if not drop:
+        over.set()
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def test_a_connection_that_is_kept_has_a_deadline_for_each_request() -> None:
+    """The second request on one connection is cut as the first one would be."""
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        connection, _ = server.accept()
+        with server, connection, contextlib.suppress(OSError):
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+            while True:
+                connection.sendall(b"x")
+                threading.Event().wait(0.1)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    url = f"http://127.0.0.1:{server.getsockname()[1]}/"
+    with Remote(timeout=30, longest=0.6) as remote:
+        assert remote.get(url).body == b"ok"
+        with pytest.raises(RemoteError, match="no whole answer within"):
+            remote.get(url)
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+@DROPS
+def test_who_answers_drop_by_drop_is_not_listened_to_for_ever(first: bytes, drop: bytes) -> None:
+    over = threading.Event()
+    url, thread = dripping(first, drop, over)
     with Callbacks(["127.0.0.0/8"], timeout=30, longest=0.6) as remote, pytest.raises(RemoteError, match="in time"):
         remote.request("GET", url)
     # The connection is gone, or else this would go on.
