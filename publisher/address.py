@@ -7,7 +7,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["Address", "is_invisible", "read_address", "read_mailbox", "strip_invisible"]
+__all__ = ["Address", "is_invisible", "mailbox_key", "read_address", "read_mailbox", "strip_invisible"]
 
 #: What nearly every address looks like: email-validator would change nothing but its case.
 _ORDINARY: Final = re.compile(
@@ -18,6 +18,10 @@ _SPECIAL: Final = frozenset(["arpa", "invalid", "local", "localhost", "onion", "
 #: Characters that look like nothing and are in none of the categories of spaces and format characters:
 #: combining grapheme joiner, Hangul fillers, variation selectors, braille blank.
 _BLANK: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0") | {chr(n) for n in range(0xFE00, 0xFE10)}
+#: Domain → characters of a local part that the provider ignores, as its documentation says.
+_IGNORED: Final = {"gmail.com": ".", "proton.me": ".-_"}
+#: Domains that have the same mailboxes as another one.
+_SAME_DOMAIN: Final = {"googlemail.com": "gmail.com", "protonmail.com": "proton.me", "pm.me": "proton.me"}
 _MAILBOX: Final = re.compile(r"([^<>]*)<([^<>]*)>")
 _LONGEST_MAILBOX: Final = 1_000
 
@@ -44,6 +48,20 @@ def read_address(text: str) -> Address:
     """
     text = text.strip(" ")
     return _ordinary(text) or _validated(strip_invisible(text))
+
+
+def mailbox_key(address: Address) -> str:
+    """Return a key that is the same for the spellings of an address that reach one mailbox.
+
+    Only for limits: a part after a plus sign (RFC 5233), compatibility forms such as full-width letters (Unicode
+    form KC), and characters that a provider ignores are left out. Two people may share a key at a provider that
+    treats these differently.
+    """
+    local = unicodedata.normalize("NFKC", address.key.rpartition("@")[0]).casefold()
+    domain = _SAME_DOMAIN.get(address.domain, address.domain)
+    local = local.partition("+")[0] or local
+    ignored = _IGNORED.get(domain, "")
+    return f"{''.join(char for char in local if char not in ignored) or local}@{domain}"
 
 
 def read_mailbox(text: str) -> Address:

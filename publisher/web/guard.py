@@ -13,16 +13,17 @@ from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 from starlette.requests import Request
 
+from publisher.address import mailbox_key, read_address
 from publisher.config import Site
 
 __all__ = ["Guard", "network_of"]
 
 #: How often one program, and all of a network, may ask the hub: one that reads many feeds asks for each of them.
 _PROGRAMS: Final = (parse("2000/hour"), parse("10000/hour"))
-#: How often one mailbox may be written to at addresses that differ in what follows a plus sign.
-_TAGGED: Final = parse("3/day")
-#: No address is longer (RFC 5321 §4.5.3.1.3).
-_LONGEST: Final = 254
+#: Seconds that the clock may be put back without a restart of all counts.
+_CLOCK_SKEW: Final = 60
+#: How often one mailbox gets a confirmation email under spellings other than its usual one.
+_OTHER_SPELLINGS: Final = parse("3/day")
 #: Bits of a network that is one neighbour: what a household has (RFC 6177), and what a provider's street has.
 _OWN: Final = {4: 32, 6: 64}
 _NETWORK: Final = {4: 24, 6: 48}
@@ -36,12 +37,15 @@ class Guard:
         self._network: RateLimitItem = parse(site.web.network_limit)
         self._all: RateLimitItem = parse(site.web.join_limit)
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        #: How far the wall clock, which the limiter goes by, is ahead of the monotonic one.
+        self._offset = time.time() - time.monotonic()
         parts = urlsplit(site.base_url)
         self._origin = f"{parts.scheme}://{parts.netloc}".lower()
         self._embedding: Sequence[str] = site.web.embed
 
     def wait(self, request: Request, form: str) -> int:
         """Count a posted form; return the seconds to wait before the next where it is one too many, 0 where not."""
+        self._follow_clock()
         address = request.client.host if request.client else ""
         own, network = _neighbours(address)
         rates = [*_PROGRAMS] if form == "hub" else [self._own, self._network]
@@ -56,13 +60,24 @@ class Guard:
         return 0
 
     def is_too_often(self, address: str) -> bool:
-        """Count an address that was filled in; tell whether its mailbox has had enough letters under other names.
+        """Count an address; tell whether its mailbox has had enough confirmation emails under other spellings.
 
-        ``ann+1@…``, ``ann+2@…`` and so on are one mailbox nearly everywhere (RFC 5233), and addresses of their own to us.
+        ``ann+1@…`` and ``ann+2@…``, ``a.nn@gmail.com``, or an address in full-width letters reach one mailbox, but are
+        addresses of their own in the database, which limits the usual spelling to one email a day.
         """
-        local, _, domain = address.strip().lower().rpartition("@")
-        mailbox, tagged, _ = local.partition("+")
-        return bool(tagged) and not self._limiter.hit(_TAGGED, "mailbox", f"{mailbox}@{domain}"[:_LONGEST])
+        try:
+            parsed = read_address(address)
+        except ValueError:
+            return False
+        mailbox = mailbox_key(parsed)
+        return mailbox != parsed.key and not self._limiter.hit(_OTHER_SPELLINGS, "mailbox", mailbox)
+
+    def _follow_clock(self) -> None:
+        """Begin anew where the clock was put back: what was counted in the future would count for years."""
+        offset = time.time() - time.monotonic()
+        if offset < self._offset - _CLOCK_SKEW:
+            self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        self._offset = offset
 
     def _left(self, item: RateLimitItem, form: str, key: str) -> int:
         until = self._limiter.get_window_stats(item, form, key).reset_time

@@ -159,9 +159,10 @@ class PreferencesPage:
         return "Your feed is gone, and its old address no longer works."
 
     def _move(self, access: actions.Access, form: Form) -> str:
-        context = self._context
+        context, address = self._context, form.one("address")
         try:
-            actions.ask_to_move(context.site, context.db, access.subscriber_id, form.one("address"), context.now())
+            if not context.guard.is_too_often(address):
+                actions.ask_to_move(context.site, context.db, access.subscriber_id, address, context.now())
         except ValueError as error:
             raise ValueError(f"That is not a valid address: {error}") from None
         context.wake("letters")

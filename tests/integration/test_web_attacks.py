@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -130,6 +131,35 @@ def test_one_mailbox_under_many_names_gets_three_letters_a_day(fort: Fort) -> No
     assert {one.heading for one in answers} == {"Check your email"}
     assert fort.letters == 4
     assert fort.join("ann@mail.example.org").status == 200 and fort.letters == 5
+
+
+def test_other_spellings_of_one_mailbox_share_its_limit(fort: Fort) -> None:
+    """Dots that a provider ignores and full-width letters get no email of their own each."""
+    names = [
+        "a.nn@gmail.com",
+        "an.n@gmail.com",
+        "a.n.n@googlemail.com",
+        "\uff41nn@gmail.com",
+        "a\uff4en@gmail.com",
+        "a.n.n+1@gmail.com",
+    ]
+    for number, name in enumerate(names):
+        visitor = Visitor(fort.web, f"203.{number}.113.9")
+        answer = visitor.post(f"{BASE}/join", {"address": name, "digest": "daily"})
+        assert answer.heading == "Check your email"
+    assert fort.letters == 3
+    assert fort.join("ann@gmail.com").status == 200 and fort.letters == 4
+
+
+def test_a_clock_that_is_put_back_refuses_nobody_for_years(fort: Fort, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was counted in 2037 does not count in 2026."""
+    now = time.time()
+    monkeypatch.setattr("time.time", lambda: now + 10 * 365 * 86_400)
+    while (answer := fort.join("ann@mail.example.org")).status != 429:
+        pass
+    assert answer.status == 429
+    monkeypatch.setattr("time.time", lambda: now)
+    assert fort.join("bob@mail.example.org").status == 200
 
 
 def test_from_everywhere_together_there_is_an_end_too(fort: Fort) -> None:
