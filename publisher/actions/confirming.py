@@ -40,9 +40,9 @@ class Answered:
     is_done: bool = True
     #: Why it cannot be done; empty where it was, or only waits.
     trouble: str = ""
-    #: Where the reader chooses what comes; empty where she is none.
+    #: The link to preferences; empty for somebody who is not a subscriber.
     preferences: str = ""
-    #: Her data, JSON; empty where she asked for something else.
+    #: The data of a subscriber, JSON; empty for another request.
     data: str = ""
     #: Digests that were subscribed to.
     subscribed: tuple[str, ...] = ()
@@ -81,14 +81,14 @@ def answer(site: Site, connection: Connection, seal: str, now: datetime) -> Answ
 
 
 def _erase(site: Site, connection: Connection, letter: Letter, now: datetime) -> None:
-    """Erase whoever the letter was to, at the address that it went to and at the one that she has now."""
+    """Erase the person whom the email was sent to, at that address and at the one that they have now."""
     reader = subscribers.find(connection, letter.subscriber_id) if letter.subscriber_id is not None else None
     for text in dict.fromkeys([letter.address, *([reader.address] if reader is not None else [])]):
         forget_address(connection, site, read_address(text), now)
 
 
 def _join(site: Site, connection: Connection, letter: Letter, now: datetime, *, is_first: bool) -> Answered:
-    """Subscribe whoever the confirmation email was sent to; done again it only shows the link to preferences."""
+    """Subscribe the owner of a confirmed address; a second press only shows the link to preferences."""
     joined = finish_joining(connection, site, letter, now) if is_first else None
     number = joined.subscriber_id if joined is not None else _reader(connection, letter)
     return Answered(
@@ -103,7 +103,7 @@ def _reader(connection: Connection, letter: Letter) -> int | None:
 
 
 def _move(site: Site, connection: Connection, letter: Letter, now: datetime) -> Answered:
-    """Let a reader's mail go to her new address, once both have confirmed it."""
+    """Change a subscriber's address once both addresses have confirmed it."""
     other = letters.find(connection, int(letter.wish["other"]))
     reader = subscribers.find(connection, letter.subscriber_id) if letter.subscriber_id is not None else None
     if other is None or reader is None:

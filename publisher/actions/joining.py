@@ -51,7 +51,7 @@ class Wish:
     """What somebody wants to be sent."""
 
     digests: tuple[str, ...]
-    #: Field → labels, of those that she wants; everything by default.
+    #: Field → labels that they want; everything by default.
     follows: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     zone: str | None = None
 
@@ -65,7 +65,7 @@ class Wish:
 
 
 def wish_of(letter: Letter) -> Wish:
-    """Return what a letter's reader wants to be sent."""
+    """Return what a confirmation email is about."""
     said = letter.wish
     return Wish(
         digests=tuple(said.get("digests", ())),
@@ -75,7 +75,7 @@ def wish_of(letter: Letter) -> Wish:
 
 
 def choices(db: Database) -> dict[str, list[str]]:
-    """Return field → labels that a reader can choose of, by name."""
+    """Return field → labels to choose from, by name."""
     with db.read() as connection:
         return {name: facets.labels(connection, kind, _MOST_LABELS) for name, kind in subscribers.Follow.items()}
 

@@ -1,4 +1,4 @@
-"""A reader's own feed: what her newsletters would bring, at an address that only she has."""
+"""Personal feeds: what a subscriber's newsletters would bring, at an address that is a secret."""
 
 from __future__ import annotations
 
@@ -94,14 +94,16 @@ def _wanted(site: Site, connection: Connection, reader: Subscriber, now: datetim
     """Return the arrival numbers of what is in the feed, newest first."""
     limit = site.feeds.limit if isinstance(site.feeds.limit, int) else _LIMIT
     digests = [one.query for one in site.all_digests() if one.slug in reader.digests]
-    hers = subscribers.query_of(reader)
+    interests = subscribers.query_of(reader)
     newest = store.newest(connection, int(now.timestamp()), _MOST) if digests else []
     found: list[int] = []
     for at in range(0, len(newest), _PAGE):
         some = newest[at : at + _PAGE]
         known = store.records_of(connection, some)
         found += [
-            seq for seq in some if matches(hers, known[seq]) and any(matches(query, known[seq]) for query in digests)
+            seq
+            for seq in some
+            if matches(interests, known[seq]) and any(matches(query, known[seq]) for query in digests)
         ]
         if len(found) >= limit:
             break

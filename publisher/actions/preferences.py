@@ -39,7 +39,7 @@ __all__ = [
     "set_feed",
 ]
 
-#: In place of the day on which a pause ends, for who reads her feed and wants no mail.
+#: In place of the day on which a pause ends, for people who read their feed and want no mail.
 FOR_EVER: Final = date(9999, 1, 1)
 #: A pause that ends on a day is no longer than this.
 _LONGEST_PAUSE: Final = timedelta(days=366)
@@ -102,7 +102,7 @@ def preferences_of(site: Site, connection: Connection, number: int, now: datetim
 
 
 def feed_address(site: Site, connection: Connection, reader: Subscriber) -> str | None:
-    """Return where a reader's own feed is, without suffix; None where she has none."""
+    """Return the address of a personal feed without suffix; None where there is none."""
     if reader.feed_since is None:
         return None
     return f"{site.newsletters_url}/feed/{keyring(site, connection).feed_pass(reader.id, reader.feed_since)}"
@@ -140,7 +140,7 @@ def save(site: Site, connection: Connection, access: Access, wish: Wish, now: da
 
 
 def pause_until(site: Site, connection: Connection, number: int, day: date | None, now: datetime) -> bool:
-    """Let a reader get no mail before a day of her own clock; None ends a pause.
+    """Pause mail until a day on the subscriber's own clock; None ends a pause.
 
     Raises:
         ValueError: the day is past, or too far.
@@ -166,7 +166,7 @@ def _zone(name: str | None, site: Site) -> ZoneInfo:
 
 
 def set_feed(connection: Connection, number: int, now: datetime, *, is_on: bool) -> None:
-    """Give a reader a feed of her own, at a new address each time; or take it away."""
+    """Give a subscriber a personal feed, at a new address each time, or remove it."""
     reader = subscribers.find(connection, number)
     if reader is not None:
         # Another address than the one before, also within one second.
@@ -175,7 +175,7 @@ def set_feed(connection: Connection, number: int, now: datetime, *, is_on: bool)
 
 
 def ask_about_her_data(site: Site, connection: Connection, number: int, kind: LetterKind, now: datetime) -> None:
-    """Have a link sent to a reader at which her data are shown, or erased: a copy may be passed on, her mailbox not."""
+    """Send a subscriber a link that shows or erases their data: a delivery may be forwarded, their mailbox not."""
     _ask(site, connection, number, kind, {}, now)
 
 
@@ -194,7 +194,7 @@ def _ask(
 
 
 def ask_to_move(site: Site, db: Database, number: int, address: str, now: datetime) -> None:
-    """Have both addresses asked whether a reader's mail is to go to another one.
+    """Send confirmation emails for a new address to both addresses.
 
     Raises:
         ValueError: that is no address, with the reason.

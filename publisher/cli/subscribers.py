@@ -142,10 +142,9 @@ def import_lines(result: ImportResult, rejected: Path | None) -> list[str]:
 @site_option
 @_digest_option(many=False)
 def export(path: Path, folder: Path, digest: str | None) -> None:
-    """Write readers to PATH: JSON Lines where it ends with .jsonl, CSV otherwise; - is standard output.
+    """Write subscribers with their states to PATH: JSON Lines (.jsonl) or CSV; - is standard output.
 
-    A cell that a spreadsheet would take for a formula gets an apostrophe before it; 'import'
-    takes it off again.
+    A cell that a spreadsheet would run as a formula gets an apostrophe, which 'import' removes.
     """
     site = read_site(folder)
     with ExitStack() as stack:
@@ -160,7 +159,7 @@ def export(path: Path, folder: Path, digest: str | None) -> None:
             site, file, as_json=path.suffix in (".jsonl", ".ndjson"), digest=digest, progress=progress
         )
     if str(path) != "-":
-        click.echo(f"{in_words(count, 'reader')} written to {path}")
+        click.echo(f"{in_words(count, 'subscriber')} written to {path}")
 
 
 @command.command("add")
@@ -212,7 +211,7 @@ def add(
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 def list_(folder: Path, digest: str | None, status: str | None, as_json: bool) -> None:
-    """List readers in the order in which they came."""
+    """List subscribers with their state, in the order in which they were added."""
     count = 0
     state = SubscriptionState(status) if status else SubscriptionState.ACTIVE if digest else None
     for one in action.readers(read_site(folder), digest=digest, status=state):
@@ -220,7 +219,7 @@ def list_(folder: Path, digest: str | None, status: str | None, as_json: bool) -
         said = action.as_dict(one)
         click.echo(json.dumps(said, ensure_ascii=False) if as_json else _line(said))
     if not as_json:
-        click.echo(in_words(count, "reader"))
+        click.echo(in_words(count, "subscriber"))
 
 
 def _line(said: dict[str, Any]) -> str:
@@ -234,19 +233,19 @@ def _line(said: dict[str, Any]) -> str:
 @command.command("suppress")
 @click.argument("address")
 @site_option
-@click.option("--note", default="", help="Why, for those who ask later.")
+@click.option("--note", default="", help="The reason, for the record.")
 def suppress(address: str, folder: Path, note: str) -> None:
-    """Write to ADDRESS no more, whoever imports it again."""
+    """Stop all mail to ADDRESS, whatever list names it later."""
     site = read_site(folder)
-    news = action.suppress(site, address, parse_at(None, site.tz), note=note)
-    click.echo(f"{address} is written to no more." if news else f"{address} was written to no more before.")
+    is_new = action.suppress(site, address, parse_at(None, site.tz), note=note)
+    click.echo(f"{address} is suppressed." if is_new else f"{address} was suppressed before.")
 
 
 @command.command("forget")
 @click.argument("address")
 @site_option
 def forget(address: str, folder: Path) -> None:
-    """Erase a person. What is left is a hash that names nobody, so that no list brings her back."""
+    """Erase a person with their history. A keyed hash stays, so that no list adds them again."""
     site = read_site(folder)
     was_there = action.forget(site, address, parse_at(None, site.tz))
-    click.echo(f"{address} is forgotten." if was_there else f"{address} was no reader; no list will make her one.")
+    click.echo(f"{address} is erased." if was_there else f"{address} was not a subscriber. No list will add it.")

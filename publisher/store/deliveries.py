@@ -1,4 +1,4 @@
-"""The ledger: where each copy of each issue is. Every step is written down before it is taken."""
+"""The delivery ledger: the state of each delivery of each issue. Each step is stored before it is taken."""
 
 from __future__ import annotations
 
@@ -211,7 +211,7 @@ def _delivery(row: Any) -> Delivery:
 
 
 def delivery_of(connection: Connection, issue_id: int, subscriber_id: int) -> Delivery | None:
-    """Return a reader's copy of an issue; None where she gets none."""
+    """Return the delivery of an issue to a subscriber; None where there is none."""
     query = select(delivery).where(delivery.c.issue_id == issue_id, delivery.c.subscriber_id == subscriber_id)
     row = connection.execute(query).first()
     return _delivery(row) if row else None

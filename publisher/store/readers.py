@@ -123,7 +123,7 @@ delivery = Table(
     metadata,
     Column("issue_id", Integer, ForeignKey("issue.id"), primary_key=True),
     Column("subscriber_id", Integer, primary_key=True, autoincrement=False),
-    #: The number of the rendering that she gets.
+    #: The number of the rendering in it.
     Column("edition", Integer, nullable=False),
     Column("state", Text, nullable=False),
     #: How often a sender has taken it.

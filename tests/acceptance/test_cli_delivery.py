@@ -38,7 +38,7 @@ def test_the_way_of_an_issue_from_a_list_to_the_story_of_a_copy(site: MailKit) -
     assert (root / "rejected.csv").read_text().splitlines()[1].startswith("4,")
     shown = run("subscribers", "list", cwd=root).stdout
     assert "bert@mail.example.org  active  daily  only Water" in shown
-    assert shown.endswith("2 readers\n")
+    assert shown.endswith("2 subscribers\n")
     with Server() as server:
         site.mail(server.port, send="review")
         shown = run("now", cwd=root).stdout
@@ -175,11 +175,11 @@ def test_readers_are_added_suppressed_forgotten_and_exported(site: MailKit) -> N
     assert "no address" in run("subscribers", "add", "dora", cwd=root).stderr
     run("subscribers", "add", "=emil@example.org", cwd=root)
     assert "'=emil@example.org,active" in run("subscribers", "export", cwd=root).stdout
-    assert "2 readers written to out.jsonl" in run("subscribers", "export", "out.jsonl", cwd=root).stdout
-    assert "is written to no more." in run("subscribers", "suppress", "dora@example.org", cwd=root).stdout
+    assert "2 subscribers written to out.jsonl" in run("subscribers", "export", "out.jsonl", cwd=root).stdout
+    assert "is suppressed." in run("subscribers", "suppress", "dora@example.org", cwd=root).stdout
     again = run("subscribers", "add", "dora@example.org", cwd=root)
     assert again.returncode == 2 and "--resubscribe REASON" in again.stderr
-    assert "is forgotten." in run("subscribers", "forget", "dora@example.org", cwd=root).stdout
+    assert "is erased." in run("subscribers", "forget", "dora@example.org", cwd=root).stdout
     assert "dora" not in run("subscribers", "list", cwd=root).stdout
     shown = run("subscribers", "import", "out.jsonl", cwd=root).stdout
     assert "Skipped 1 row:" in shown and "dora@example.org is not mailed: erased" in shown
