@@ -190,7 +190,7 @@ def stores_sample(connection: Connection, site: Site, row: IssueRow) -> bool:
     for one in articles.articles_by_seq(connection, seqs, site.base_url, site.tz).values():
         if one.id in withdrawn:
             continue
-        text = _plain(f"{one.dek or ''} {unescape(re.sub('<[^>]*>', '', one.body))}")
+        text = _plain(f"{one.dek or ''} {unescape(re.sub('<[^<>]*>', '', one.body))}")
         if any(marker in text for marker in _sample_markers()):
             return True
     return False
