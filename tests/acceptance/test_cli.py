@@ -27,7 +27,7 @@ def test_help_tells_a_stranger_what_to_do() -> None:
         assert word in result.stdout
     for command in ("init", "now", "status"):
         assert "Exit status" in run(command, "--help").stdout
-    assert "\n    publish init my-site     make a site\n" in result.stdout
+    assert "\n    publish init my-site     create a site\n" in result.stdout
     assert run("--version").stdout.startswith("publish, version ")
 
 
@@ -58,7 +58,7 @@ def test_the_summary_for_a_program(kit: SiteKit) -> None:
     result = run("now", "--json", "--at", AT, "--site", str(kit.root))
     assert result.returncode == 1
     summary = json.loads(result.stdout)
-    assert summary["records"] == {"files_read": 2, "new": 1, "edited": 0}
+    assert summary["records"] == {"files_read": 2, "new": 1, "edited": 0, "drafts": 0, "withdrawn": 0, "old": 0}
     assert summary["refused"][0]["where"] == "bad.txt"
     assert summary["issues"][0]["path"] == "outbox/daily/2026-11-23T0700"
     assert summary["mailed"] == 0 and summary["changed"] is True
