@@ -67,6 +67,8 @@ class BounceResult:
     failed: int = 0
     #: Addresses that were suppressed.
     suppressed: list[str] = field(default_factory=list)
+    #: Digests that people unsubscribed from by mail, once for each person.
+    unsubscribed_from: list[str] = field(default_factory=list)
     #: Name and reason of the first messages that were skipped.
     problems: list[str] = field(default_factory=list)
 
@@ -285,7 +287,8 @@ class _Recorder:
             count = "unsubscribed"
             row = issues.issues(self.connection, only=[issue_id])
             act = Act(ChangeSource.MAIL, self.now)
-            subscriptions.unsubscribe(self.connection, number, act, [row[0].digest] if row else None)
+            digests = [row[0].digest] if row else None
+            self.result.unsubscribed_from += subscriptions.unsubscribe(self.connection, number, act, digests)
         elif report.kind is ReportKind.COMPLAINT:
             count, why = "complaints", "complained"
         elif report.kind is ReportKind.HARD:

@@ -302,6 +302,8 @@ class Jobs:
         if found.messages:
             counts = {key: value for key, value in found.as_dict().items() if key not in ("suppressed", "problems")}
             self._log.info("bounces read", **counts, suppressed=len(found.suppressed))
+        for digest in found.unsubscribed_from:
+            self._log.info("subscription changed", digest=digest, state="unsubscribed", source="mail")
         for problem in found.problems:
             self._log.warning("message skipped", reason=problem)
 

@@ -214,6 +214,31 @@ def test_what_came_back_is_read(mail_kit: MailKit, desk: Make) -> None:
     assert one.said("bounces read")[0]["left"] == 1
 
 
+def test_a_request_by_mail_is_logged_without_the_address(mail_kit: MailKit, desk: Make) -> None:
+    """The log has the event, the newsletter and the source, as for changes by the web."""
+    from publisher.actions.keys import keyring
+    from publisher.store import issues
+
+    kit = mail_kit
+    kit.readers(1)
+    kit.issue("one")
+    kit.add_settings('\n[bounces]\npath = "back"\n')
+    for name in ("new", "cur", "tmp"):
+        (kit.root / "back" / name).mkdir(parents=True)
+    one = desk(kit)
+    with one.db.write() as connection:
+        token = keyring(kit.site, connection).copy_pass(issues.issues(connection)[0].id, 1)
+    mail = f"From: reader0@mail.example.org\r\nSubject: unsubscribe {token}\r\n\r\n\r\n"
+    for number in range(2):
+        (kit.root / "back" / "new" / str(number)).write_bytes(
+            mail.replace("\r\n\r\n", f"\r\nX: {number}\r\n\r\n", 1).encode()
+        )
+    one.jobs.bounces()
+    (change,) = one.said("subscription changed")
+    assert (change["digest"], change["state"], change["source"]) == ("daily", "unsubscribed", "mail")
+    assert "reader0" not in one.text.getvalue() and token not in one.text.getvalue()
+
+
 def test_a_mailbox_that_cannot_be_reached_is_a_failure(mail_kit: MailKit, desk: Make) -> None:
     kit = mail_kit
     with Server() as server:
