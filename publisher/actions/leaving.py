@@ -69,7 +69,9 @@ def _status(connection: Connection, site: Site, digest: str, number: int, now: d
         address=masked(reader.address),
         is_subscribed=digest in reader.digests,
         others=len(set(reader.digests) - {digest}),
-        can_undo=is_offered and state is not None and subscriptions.is_undoable(state, _undo_since(now)),
+        can_undo=is_offered
+        and state is not None
+        and subscriptions.is_undoable(state, _undo_since(now), int(now.timestamp())),
         is_offered=is_offered,
     )
 

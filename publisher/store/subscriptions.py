@@ -207,7 +207,7 @@ def restore(connection: Connection, subscriber_id: int, digest: str, act: Act, *
     """
     known = states_of(connection, [subscriber_id]).get(subscriber_id, {})
     left = known.get(digest)
-    if left is None or not is_undoable(left, since):
+    if left is None or not is_undoable(left, since, act.at):
         return []
     # One act may have ended several subscriptions.
     undone = [name for name, one in known.items() if one == left]
@@ -218,10 +218,13 @@ def restore(connection: Connection, subscriber_id: int, digest: str, act: Act, *
     return [name for name, _ in set_states(connection, [(name, subscriber_id) for name in undone], _State.ACTIVE, act)]
 
 
-def is_undoable(subscribed: Subscription, since: int) -> bool:
-    """Tell whether a person unsubscribed by the link, at this instant or later."""
+def is_undoable(subscribed: Subscription, since: int, now: int) -> bool:
+    """Tell whether a person unsubscribed by the link between these instants.
+
+    An act in the future was stored by a clock that was ahead: it does not stay undoable until then.
+    """
     by_link = subscribed.source is ChangeSource.LINK
-    return subscribed.state is _State.UNSUBSCRIBED and by_link and subscribed.changed_at >= since
+    return subscribed.state is _State.UNSUBSCRIBED and by_link and since <= subscribed.changed_at <= now
 
 
 def _update_people(connection: Connection, subscriber_ids: Collection[int], act: Act) -> None:

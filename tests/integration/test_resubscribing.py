@@ -85,6 +85,15 @@ def test_a_mistake_is_undone_by_the_same_link_within_a_day(town: Town) -> None:
     assert reader is not None and reader.status == "active" and reader.opted_out_at is None
 
 
+def test_an_act_by_a_clock_that_was_ahead_is_not_undone_by_the_link(town: Town) -> None:
+    """Once the clock is right again, the act lies in the future: only a confirmation email brings people back."""
+    ann = Subscribed(town)
+    town.pass_time(days=4000)
+    ann.link(leave="yes")
+    town.pass_time(days=-4000)
+    assert ann.link(back="yes").heading == "Check your email" and ann.digests == ()
+
+
 def test_the_act_that_left_everything_is_undone_as_a_whole(town: Town) -> None:
     """What had been left before that act stays left."""
     ann = Subscribed(town, ("daily", "weekly"))
