@@ -12,6 +12,7 @@ the exit status. The end of the control socket ends the server.
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 import json
@@ -22,8 +23,10 @@ import selectors
 import signal
 import socket
 import sys
+import threading
 import time
-from typing import TextIO
+import traceback
+from typing import NoReturn, TextIO
 
 from tests.support.disk import skip_fsync
 
@@ -34,6 +37,8 @@ LAZY_IMPORTS = (
     "cryptography.hazmat.primitives.asymmetric.rsa",
     "cryptography.hazmat.primitives.serialization",
     "feedgen.feed",
+    "markdown_it",
+    "nh3",
     "premailer",
     "psycopg",
     "rich.progress",
@@ -43,6 +48,7 @@ LAZY_IMPORTS = (
     "uvicorn",
     "uvloop",
     "watchfiles",
+    "zlib_ng.zlib_ng",
 )
 
 
@@ -116,8 +122,8 @@ def tell(channel: int, number: int) -> None:
         return
 
 
-def become(descriptors: list[int]) -> None:
-    """Turn this forked child into ``python -m MODULE``, and run the module."""
+def become(descriptors: list[int]) -> int:
+    """Turn this forked child into ``python -m MODULE``, run the module, and return its exit status."""
     *streams, channel = descriptors
     with os.fdopen(channel, "rb") as request:
         wanted = json.loads(request.readline())
@@ -132,7 +138,30 @@ def become(descriptors: list[int]) -> None:
     os.environ.update(wanted["env"])
     time.tzset()
     sys.argv = [wanted["module"], *wanted["arguments"]]
-    runpy.run_module(wanted["module"], run_name="__main__", alter_sys=True)
+    try:
+        runpy.run_module(wanted["module"], run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        if end.code is None or isinstance(end.code, int):
+            return end.code or 0
+        print(end.code, file=sys.stderr)
+        return 1
+    except BaseException:
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+def leave(status: int) -> NoReturn:
+    """End as an interpreter does (threads, ``atexit``, streams), without taking every module apart."""
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            # As an interpreter that cannot write its last output.
+            status = status or 120
+    os._exit(status)
 
 
 def stream(descriptor: int, mode: str) -> TextIO:
@@ -148,4 +177,4 @@ if __name__ == "__main__":
     preload()
     descriptors = serve(socket.socket(fileno=int(sys.argv[1])))
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    become(descriptors)
+    leave(become(descriptors))
