@@ -92,8 +92,9 @@ def is_over(one: socket.socket) -> bool:
 
 
 @on_linux
-def test_who_keeps_us_waiting_is_let_go_of(serving: Serving) -> None:
-    """Each kind of drop by drop, twenty times over; and answers of which nothing is taken."""
+@pytest.mark.slow(reason="160 slow clients, until the time limits of the server have passed: more than half a minute")
+def test_slow_clients_are_disconnected(serving: Serving) -> None:
+    """Clients that send a byte at a time, and clients that read nothing, do not keep a connection."""
     waiting = {(name, number): connect(serving) for name in SLOW for number in range(20)}
     for (name, _), one in waiting.items():
         one.sendall(SLOW[name][0])
@@ -177,9 +178,13 @@ def test_a_request_for_another_protocol_is_answered_in_ours(serving: Serving) ->
     assert "WebSocket" not in serving.log.read_text()
 
 
-def test_nothing_that_the_description_allows_breaks_anything(
-    mail_kit: MailKit, ended: list[Serving], tmp_path: Path
+@pytest.mark.parametrize(
+    "examples", [1, pytest.param(25, marks=pytest.mark.slow(reason="25 fuzzed requests for each operation"))]
+)
+def test_every_request_that_the_openapi_description_allows_is_answered(
+    mail_kit: MailKit, ended: list[Serving], tmp_path: Path, examples: int
 ) -> None:
+    """No request that schemathesis makes from the description ends in a server error or an undocumented answer."""
     from tests.smtp import Server
 
     kit = mail_kit
@@ -204,7 +209,7 @@ def test_nothing_that_the_description_allows_breaks_anything(
                 "--checks",
                 "not_a_server_error,status_code_conformance,content_type_conformance",
                 "--max-examples",
-                "25",
+                str(examples),
                 "--phases",
                 "examples,coverage,fuzzing",
                 "--seed",
