@@ -11,7 +11,8 @@ from publisher.actions.note import note
 from publisher.cli.now import summary
 from publisher.errors import SettingsError
 from publisher.store import announcements
-from tests.conftest import NOW, SiteKit, issues, titles
+from tests.conftest import NOW, MailKit, SiteKit, issues, titles
+from tests.smtp import Server
 
 LATER = NOW + timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -211,3 +212,25 @@ def test_an_article_is_added_to_a_first_issue(kit: SiteKit) -> None:
     assert issues(kit) == [["Of 2019", "Of 2011"]]
     kit.publish(LATER + DAY)
     assert len(issues(kit)) == 1
+
+
+def test_neither_drafts_nor_an_archive_reach_a_mailbox(any_mail_kit: MailKit) -> None:
+    """Over SMTP, subscribers get the news alone."""
+    kit = any_mail_kit
+    kit.readers(3)
+    with Server() as server:
+        kit.mail(server.port, send="auto")
+        kit.article("now.md", title="Now", date="2026-11-22")
+        kit.article("d.md", title="Marker draft", date="2026-11-22", published="false")
+        kit.article("_drafts/e.md", title="Marker folder", date="2026-11-22")
+        kit.publish()
+        assert len(server.accepted) == 3
+        kit.article("d.md", title="Marker draft", date="2026-11-22", status="who knows")
+        kit.article("old.md", title="Marker old", date="2011-11-22")
+        kit.publish(LATER)
+        assert len(server.accepted) == 3
+        kit.article("d.md", title="News", date="2026-11-22")
+        kit.publish(LATER + timedelta(hours=1))
+        assert len(server.accepted) == 6
+        assert not [one for one in server.accepted if b"Marker" in one.data]
+        assert all(b"Subject: The Daily: News" in one.data for one in server.accepted[3:])
