@@ -293,6 +293,9 @@ class _Importer:
     ) -> bool:
         """Give a subscriber who exists what their row says; return whether that changes anything."""
         if row.state is SubscriptionState.UNSUBSCRIBED:
+            states = {one.state for one in person.subscriptions.values()}
+            if person.opted_out_at is not None and states <= {SubscriptionState.UNSUBSCRIBED}:
+                return False
             reason = f"imported list: {', '.join(row.consent.columns)}"
             unsubscribe(connection, person.id, replace(self.act, reason=reason))
             return True
