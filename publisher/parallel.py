@@ -1,4 +1,4 @@
-"""Much work of one kind, on all cores, results in order."""
+"""Worker processes: many for much work of one kind, and warm ones with limits for outside text."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Self, TypeVar
+
+from publisher.timed_worker import TimedWorker
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ProcessPoolExecutor
@@ -19,7 +21,7 @@ _Result = TypeVar("_Result")
 class Workers:
     """Processes that are started when there is enough work for them, and not before.
 
-    A worker that dies (out of memory, killed) loses nothing: what it was given is done here.
+    If a worker of ``map`` dies (out of memory, killed), its job is done in this process.
     """
 
     #: Modules that every worker needs; loaded once, by the process that the workers are forked from.
@@ -31,14 +33,32 @@ class Workers:
         "publisher.check",
     )
 
-    def __init__(self, count: int | None = None) -> None:
+    def __init__(self, count: int | None = None, *, warm: TimedWorker | None = None) -> None:
+        """Prepare for work; no process is started yet.
+
+        Args:
+            count: how many processes at a time; one for each core by default.
+            warm: a process for outside text that is kept for the next run.
+        """
         self.count = (os.cpu_count() or 1) if count is None else count
         self._pool: ProcessPoolExecutor | None = None
+        self._warm = warm
+        self._timed: list[TimedWorker] = []
 
     def __enter__(self) -> Self:
         return self
 
+    def timed(self, number: int = 0) -> TimedWorker:
+        """Return a process with limits for outside text: the warm one, or another one of a number."""
+        if self._warm is not None and number == 0:
+            return self._warm
+        while len(self._timed) <= number:
+            self._timed.append(TimedWorker())
+        return self._timed[number]
+
     def __exit__(self, *_: object) -> None:
+        for worker in self._timed:
+            worker.close()
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
 

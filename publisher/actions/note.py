@@ -20,10 +20,13 @@ from publisher.store import articles as store
 from publisher.store import issues, pending, preparations
 from publisher.store.database import Database
 from publisher.store.preparations import Preparation
+from publisher.timed_worker import TimedWorker, WorkerStopped
 
 __all__ = ["Prepared", "note"]
 
 _LONGEST = 20_000
+#: Processor time for a note's Markdown.
+_RENDER_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +102,18 @@ def _checked(site: Site, digest: str, text: str | None) -> str | None:
     cleaned = None if text is None else clean_characters(text)[0].strip()
     if cleaned is not None and len(cleaned) > _LONGEST:
         raise SettingsError(f"the note has {len(cleaned):,} characters, {_LONGEST:,} may be: make it an article")
+    if cleaned:
+        _require_renderable(cleaned)
     return cleaned
+
+
+def _require_renderable(text: str) -> None:
+    """Raise a ``SettingsError`` where Markdown takes too long: it is rendered in the runner later."""
+    with TimedWorker(cpu_seconds=_RENDER_SECONDS) as worker:
+        try:
+            worker.call("publisher.ingest.markdown:markdown_to_html", text)
+        except WorkerStopped as stopped:
+            raise SettingsError(f"the note cannot be rendered: {stopped}. Simplify its Markdown.") from None
 
 
 def _prepared(site: Site, digest: str) -> Prepared:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
-from typing import Final
+from pathlib import Path
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Final
 
 from publisher.config import Site
-from publisher.ingest import STREAMS, Options, Parsed, iterate_file, read_files, suffix_of
+from publisher.ingest import STREAMS, Options, Parsed, Refusal, suffix_of
 from publisher.parallel import Workers
+from publisher.timed_worker import TimedWorker, WorkerStopped
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 __all__ = ["PARSERS_REVISION", "parse_files", "parsing_rules"]
 
@@ -35,15 +43,87 @@ def parse_files(
     )
     whole = [name for name in names if suffix_of(name) not in STREAMS]
     pages = [whole[at : at + _BATCH] for at in range(0, len(whole), _BATCH)]
-    jobs = ((site.articles_dir, page, options) for page in pages)
-    for results in workers.map(read_files, jobs, worth_it=len(pages) > 2):
+    for results in _parse_pages(site.articles_dir, pages, options, workers):
         yield list(results), results
     for name in names:
         if suffix_of(name) in STREAMS:
-            records = iterate_file(site.articles_dir, name, options)
+            records = _parse_stream(site.articles_dir, name, options, workers.timed())
             while len(chunk := list(islice(records, _BATCH))) == _BATCH:
                 yield [], {name: chunk}
             yield [name], {name: chunk}
+
+
+def _parse_pages(
+    root: Path, pages: Sequence[Sequence[str]], options: Options, workers: Workers
+) -> Iterator[dict[str, list[Parsed]]]:
+    """Yield what each page of files holds, in order; on all cores where there are many."""
+    if len(pages) <= 2 or workers.count < 2:
+        yield from (_parse_page(root, page, options, workers.timed()) for page in pages)
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    idle: SimpleQueue[TimedWorker] = SimpleQueue()
+    for number in range(workers.count):
+        idle.put(workers.timed(number))
+
+    def parse(page: Sequence[str]) -> dict[str, list[Parsed]]:
+        worker = idle.get()
+        try:
+            return _parse_page(root, page, options, worker)
+        finally:
+            idle.put(worker)
+
+    # The threads only wait for the processes.
+    with ThreadPoolExecutor(workers.count, thread_name_prefix="parsers") as threads:
+        waiting: deque[Future[dict[str, list[Parsed]]]] = deque()
+        try:
+            for page in pages:
+                waiting.append(threads.submit(parse, page))
+                if len(waiting) > workers.count + 1:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            # If the run ends early, no page is begun any more.
+            threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _parse_page(root: Path, names: Sequence[str], options: Options, worker: TimedWorker) -> dict[str, list[Parsed]]:
+    """Return name → what the file holds; a file that stops the process is rejected by name."""
+    found: dict[str, list[Parsed]] = {}
+    left = list(names)
+    while left:
+        try:
+            # One after the other, so that what came back before a stop is kept.
+            for name, results in worker.iterate("publisher.ingest.readers:read_each", root, left, options):
+                found.update({name: results})
+        except WorkerStopped as stopped:
+            name = left[len(found) - (len(names) - len(left))]
+            found[name] = [Refusal(where=name, reason=_stopped(stopped))]
+        left = [name for name in left if name not in found]
+    return found
+
+
+def _parse_stream(root: Path, name: str, options: Options, worker: TimedWorker) -> Iterator[Parsed]:
+    """Yield the records of a file of many; one that stops the process is rejected, and the next ones are read."""
+    done = 0
+    while True:
+        try:
+            for result in worker.iterate("publisher.ingest.readers:iterate_file", root, name, options):
+                done += 1
+                yield result
+        except WorkerStopped as stopped:
+            if options.skip_records > done:
+                # Not even what was skipped came back.
+                yield Refusal(where=name, reason=_stopped(stopped))
+                return
+            options = replace(options, skip_records=done + 1, skip_reason=_stopped(stopped))
+        else:
+            return
+
+
+def _stopped(stopped: WorkerStopped) -> str:
+    return f"parsing was stopped: {stopped}. Split the text, or simplify it."
 
 
 def parsing_rules(site: Site) -> str:

@@ -18,6 +18,7 @@ from publisher.actions.composing import Composed, compose, notices
 from publisher.actions.failing import render_without_failing, report_failure
 from publisher.actions.ingest import ingest
 from publisher.actions.report import Progress, PublishReport, silent
+from publisher.beneath import read_beneath
 from publisher.browser import Browser, View
 from publisher.check import Finding
 from publisher.config import Site
@@ -38,6 +39,8 @@ VIEWS: Final = tuple(
     for dark in (False, True)
     for pictures in (True, False)
 )
+#: Bytes of a picture that is shown in a preview.
+_LARGEST_PICTURE: Final = 50_000_000
 #: Articles that are looked at, where nothing waits, to find those that the digest asks for.
 _LOOKED_AT: Final = 2_000
 
@@ -187,10 +190,9 @@ def local_media(site: Site) -> Callable[[str], tuple[bytes, str] | None]:
     def found(url: str) -> tuple[bytes, str] | None:
         if not url.startswith(site.base_url + "/"):
             return None
-        path = (site.media_dir / unquote(urlsplit(url).path).lstrip("/")).resolve()
-        if not path.is_relative_to(site.media_dir.resolve()) or not path.is_file():
-            return None
-        return path.read_bytes(), mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+        name = unquote(urlsplit(url).path).lstrip("/")
+        data = read_beneath(site.media_dir, name, _LARGEST_PICTURE)
+        return (data, mimetypes.guess_type(name)[0] or "application/octet-stream") if data is not None else None
 
     return found
 

@@ -24,6 +24,7 @@ from publisher.parallel import Workers
 from publisher.store import slots, sources
 from publisher.store.database import Database
 from publisher.store.slots import Claimed
+from publisher.timed_worker import TimedWorker
 
 __all__ = ["runner_name", "take_turn"]
 
@@ -43,6 +44,7 @@ def take_turn(
     *,
     always: bool,
     lease: timedelta = LEASE,
+    warm: TimedWorker | None = None,
     progress: Progress = silent,
     on_wait: Callable[[str], None] = lambda holder: None,
     on_claim: Callable[[Claimed, float], None] = lambda claim, late: None,
@@ -57,6 +59,7 @@ def take_turn(
         clock: what time it is.
         always: bring feeds up to date also where no slot is due.
         lease: how long a slot is this process's without its being heard of.
+        warm: a process for parsers that is kept for the next run; None for one that ends with this run.
         progress: told now and then how far the work is; may raise to stop it.
         on_wait: told once if another run has to be waited for.
         on_claim: told of each slot that is begun, and how many seconds after its time.
@@ -73,7 +76,7 @@ def take_turn(
     turn = _Turn(site, db, clock, claims, began)
     with _renewed(db, clock, claims, lease):
         try:
-            with db.exclusive(site.root, on_wait=on_wait), Workers() as workers:
+            with db.exclusive(site.root, on_wait=on_wait), Workers(warm=warm) as workers:
                 turn.feeds(progress, workers)
                 remake_issues(db, site, clock.now(), turn.report)
                 turn.issues(progress)

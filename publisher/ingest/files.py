@@ -1,11 +1,11 @@
-"""Pictures and recordings that lie on the site's own disk: how long they are."""
+"""Measure pictures and recordings in the site's own media folder."""
 
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
+from publisher.beneath import open_file_beneath
 from publisher.ingest.result import Options
 
 __all__ = ["measured"]
@@ -24,7 +24,9 @@ def measured(url: str, options: Options) -> int | None:
     parts = urlsplit(urljoin(options.base_url + "/", url))
     if (parts.scheme, parts.netloc) != (base.scheme, base.netloc) or not parts.path.startswith(base.path):
         return None
-    root = Path(os.path.normpath(options.media))
-    # Normalised as text: a link inside the folder is the site's own affair, a ".." in a record is not.
-    path = Path(os.path.normpath(root / unquote(parts.path.removeprefix(base.path)).replace("\0", "")))
-    return path.stat().st_size if path.is_relative_to(root) and path.is_file() else None
+    name = unquote(parts.path.removeprefix(base.path)).replace("\0", "")
+    try:
+        with open_file_beneath(options.media, name) as file:
+            return os.fstat(file.fileno()).st_size
+    except (OSError, ValueError):
+        return None

@@ -112,23 +112,33 @@ def read_json(stream: BinaryIO, where: str, options: Options) -> Iterator[Parsed
 
 def read_json_lines(stream: BinaryIO, where: str, options: Options) -> Iterator[Parsed]:
     """Yield the records of a JSON Lines file, one line in memory at a time."""
-    number = 0
+    number = records = 0
     while line := stream.readline(options.max_bytes + 1):
         number += 1
         here = f"{where}:{number}"
-        if len(line) > options.max_bytes:
+        is_too_long = len(line) > options.max_bytes
+        while line and is_too_long and not line.endswith(b"\n"):
+            line = stream.readline(options.max_bytes)
+        if not (is_too_long or line.strip()):
+            continue
+        records += 1
+        if records < options.skip_records:
+            continue
+        if records == options.skip_records:
+            yield Refusal(where=here, reason=options.skip_reason)
+        elif is_too_long:
             yield Refusal(where=here, reason=f"the line is longer than ingest.max_bytes ({options.max_bytes:,} bytes)")
-            while line and not line.endswith(b"\n"):
-                line = stream.readline(options.max_bytes)
-            continue
-        if not line.strip():
-            continue
-        try:
-            text, warnings = decode(line, here)
-            yield _record(_parse(text, here), here, options, warnings, one_of_many=True)
-        except RecordRefused as refusal:
-            yield Refusal(where=refusal.where, reason=refusal.reason)
-        except Exception as error:
-            yield unparsable(here, error)
+        else:
+            yield _line(line, here, options)
     if number == 0:
         yield Refusal(where=where, reason="the file is empty")
+
+
+def _line(line: bytes, here: str, options: Options) -> Parsed:
+    try:
+        text, warnings = decode(line, here)
+        return _record(_parse(text, here), here, options, warnings, one_of_many=True)
+    except RecordRefused as refusal:
+        return Refusal(where=refusal.where, reason=refusal.reason)
+    except Exception as error:
+        return unparsable(here, error)

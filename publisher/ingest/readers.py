@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from publisher.beneath import NotRegularError, OutsideError, open_file_beneath
 from publisher.errors import RecordRefused
 from publisher.ingest.jsonfile import read_json, read_json_lines
 from publisher.ingest.markdown import read_markdown
@@ -26,6 +26,7 @@ __all__ = [
     "Reader",
     "Refusal",
     "iterate_file",
+    "read_each",
     "read_file",
     "read_files",
     "suffix_of",
@@ -79,6 +80,12 @@ def read_files(job: tuple[Path, Sequence[str], Options]) -> dict[str, list[Parse
     return {name: read_file(root, name, options) for name in names}
 
 
+def read_each(root: Path, names: Sequence[str], options: Options) -> Iterator[tuple[str, list[Parsed]]]:
+    """Yield (name, what the file holds) for each file, one file after the other."""
+    for name in names:
+        yield name, read_file(root, name, options)
+
+
 def read_file(root: Path, name: str, options: Options) -> list[Parsed]:
     """Return what the file ``name``, relative to ``root``, holds. Never raises for bad input."""
     return list(iterate_file(root, name, options))
@@ -97,20 +104,18 @@ def iterate_file(root: Path, name: str, options: Options) -> Iterator[Parsed]:
         if reader is None:
             known = ", ".join(sorted(READERS))
             raise RecordRefused(name, f"no reader for this kind of file (known: {known})")
-        if os.path.islink(path) and not Path(path).resolve().is_relative_to(root.resolve()):
-            raise RecordRefused(name, "a link that leads out of the articles folder")
         if "\\x" in name and not os.path.lexists(path):
             raise RecordRefused(name, "the file's name is not UTF-8; rename it")
-        # Non-blocking, or a named pipe would hold the run for ever.
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(handle, "rb") as stream:
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
-                raise RecordRefused(name, "not a regular file")
+        with open_file_beneath(root, name) as stream:
             records = reader(stream, name, options)
             yield from map(_as_draft, records) if is_draft else records
     except RecordRefused as refusal:
         refused = Refusal(where=refusal.where, reason=refusal.reason)
         yield _as_draft(refused) if is_draft else refused
+    except NotRegularError:
+        yield Refusal(where=name, reason="not a regular file")
+    except OutsideError:
+        yield Refusal(where=name, reason="a link that leads out of the articles folder")
     except OSError as error:
         yield Refusal(where=name, reason=f"cannot be read: {error.strerror}")
     except Exception as error:

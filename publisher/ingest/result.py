@@ -49,6 +49,9 @@ class Options:
     media: Path | None = None
     #: The site's address, without a slash at the end.
     base_url: str = ""
+    #: Of a file of many records, so many are not parsed again; the last of them is rejected for the reason.
+    skip_records: int = 0
+    skip_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

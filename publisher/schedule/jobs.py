@@ -21,6 +21,7 @@ from publisher.schedule.logs import Log
 from publisher.store import announcements, articles, hub, letters
 from publisher.store.database import Database
 from publisher.store.slots import Claimed
+from publisher.timed_worker import TimedWorker
 
 __all__ = ["Jobs"]
 
@@ -65,6 +66,8 @@ class Jobs:
         self._wake = wake
         self._wake_at = wake_at
         self._lease = lease
+        #: Article files are parsed in a process of their own, kept from one run to the next.
+        self._parsers = TimedWorker()
         self._is_stopping = threading.Event()
         #: Set where articles/ has changed, or an article's time has come.
         self._is_changed = threading.Event()
@@ -76,6 +79,10 @@ class Jobs:
         #: What lay set aside after the last turn: it is told of once.
         self._refused: set[tuple[str, str]] = set()
         self._told = 0.0
+
+    def close(self) -> None:
+        """End the process for parsers."""
+        self._parsers.close()
 
     def stop(self) -> None:
         """Lay work down where that loses nothing; messages in hand are finished."""
@@ -100,6 +107,7 @@ class Jobs:
                 self._clock,
                 always=always,
                 lease=self._lease,
+                warm=self._parsers,
                 progress=self._progress,
                 on_wait=lambda holder: self._log.info("waiting", job="publish", holder=holder),
                 on_claim=self._claimed,

@@ -220,6 +220,8 @@ class Runner:
         deadline = time.monotonic() + _PATIENCE
         self._timers.stop()
         self.jobs.stop()
+        # A file that is being parsed is parsed by the next runner.
+        self.jobs.close()
         for lane in self.lanes.values():
             lane.stop()
         self._watcher.stop()

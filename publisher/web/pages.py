@@ -11,7 +11,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Match, Route
-from starlette.staticfiles import StaticFiles
 
 from publisher.errors import StoreBusy
 from publisher.web.context import Context
@@ -19,6 +18,7 @@ from publisher.web.feeds import Feeds
 from publisher.web.hub import hub_routes
 from publisher.web.join import Join
 from publisher.web.leave import Leave
+from publisher.web.media import MediaFiles
 from publisher.web.openapi import describe
 from publisher.web.preferences import PreferencesPage
 from publisher.web.read import Read
@@ -48,7 +48,7 @@ class _Rest:
         self._feeds = feeds
         self._read = read
         self._routes = routes
-        self._files = StaticFiles(directory=context.site.media_dir, check_dir=False)
+        self._files = MediaFiles(directory=context.site.media_dir, check_dir=False)
 
     async def answer(self, request: Request) -> Response:
         """Answer, or say that nothing is there."""

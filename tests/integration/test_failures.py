@@ -103,7 +103,7 @@ def test_a_parser_that_fails_on_one_file_stops_no_other(
         suffix = Path(name).suffix
         content = text[suffix].replace("Bad", "Good" if file != name else "Bad")
         (tmp_path / (file if file == name else file + suffix)).write_text(content)
-    for target in ("jsonfile.build_record", "markdown.build_record", "text.paragraphs_to_html", "text.one_line"):
+    for target in ("fields.build_record", "text.paragraphs_to_html", "text.one_line"):
         break_for(monkeypatch, f"publisher.ingest.{target}", "Bad")
     found = read_files((tmp_path, sorted(os.listdir(tmp_path)), Options(zone=ZoneInfo("UTC"))))
     for file, (parsed,) in found.items():
@@ -147,11 +147,11 @@ def test_a_file_that_cannot_be_rendered_is_named_and_the_others_are_staged(
 
 def test_a_record_that_the_database_rejects_stops_no_other(any_kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
     """The rest of the batch is stored, in the files of one record and of many."""
-    from publisher.actions import ingest
+    from publisher.actions import article_batch
 
-    real = ingest.asked_instant
+    real = article_batch.asked_instant
     monkeypatch.setattr(
-        ingest, "asked_instant", lambda record, zone: 1 << 70 if "Bad" in record.title else real(record, zone)
+        article_batch, "asked_instant", lambda record, zone: 1 << 70 if "Bad" in record.title else real(record, zone)
     )
     for number in range(5):
         any_kit.article(f"good{number}.md", f"Good {number}")

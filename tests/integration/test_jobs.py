@@ -52,6 +52,7 @@ def desk(request: pytest.FixtureRequest) -> Any:
 
     yield make
     for one in made:
+        one.jobs.close()
         one.db.close()
 
 

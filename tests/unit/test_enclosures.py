@@ -84,7 +84,7 @@ def test_what_is_not_known_of_an_enclosure_is_said(options: Options) -> None:
     assert record.enclosures == ()
 
 
-@pytest.mark.parametrize("length", [0, -1, "5", 1.5, True, 1 << 60])
+@pytest.mark.parametrize("length", [0, -1, "five", 1.5, True, 1 << 60])
 def test_an_impossible_length_is_refused(options: Options, length: object) -> None:
     with pytest.raises(RecordRefused, match="enclosure length must be a whole number of bytes"):
         built(options, enclosures=[{"url": "https://cdn.example/a.mp3", "length": length}])

@@ -1,0 +1,235 @@
+"""A process for work on outside text, with limits on processor time and memory.
+
+A parser that does not end, or takes all memory, takes only this process with it. The process is started as a new
+program, not forked: a copy of an open SQLite connection may write its last page again, and threads may hold locks.
+The limit on processor time is kept by the kernel, so it ends even what never returns to the interpreter.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import pickle
+import resource
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final, Self
+
+from publisher.errors import PublisherError
+from publisher.failures import Failure, describe_failure
+
+__all__ = ["CPU_SECONDS", "MEMORY_BYTES", "TimedWorker", "WorkerStopped"]
+
+#: Processor time for one item: one file, or one record of a file of many.
+CPU_SECONDS: Final = 10.0
+#: The same in wall-clock time, for a disk that does not answer.
+WALL_SECONDS: Final = 120.0
+#: Address space of the process.
+MEMORY_BYTES: Final = 2 << 30
+_START_SECONDS: Final = 60.0
+_PROGRAM: Final = "import sys; from publisher.timed_worker import _serve; _serve(int(sys.argv[1]))"
+_READY: Final = "ready"
+_CLOSED: Final = "parsing was ended with the run; the next run parses these files"
+
+
+class WorkerStopped(Exception):
+    """The process ended before its work was done; the message says why."""
+
+
+class TimedWorker:
+    """One process, started when it is first needed, and again after it was ended."""
+
+    def __init__(
+        self,
+        *,
+        cpu_seconds: float | None = None,
+        wall_seconds: float = WALL_SECONDS,
+        memory_bytes: int = MEMORY_BYTES,
+    ) -> None:
+        self._cpu_seconds = CPU_SECONDS if cpu_seconds is None else cpu_seconds
+        self._wall_seconds = wall_seconds
+        self._memory_bytes = memory_bytes
+        self._process: subprocess.Popen[bytes] | None = None
+        self._socket: socket.socket | None = None
+        self._reader: Any = None
+        self._is_closed = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def pid(self) -> int | None:
+        """The process, or None where none is running."""
+        return self._process.pid if self._process is not None else None
+
+    def iterate(self, function: str, *arguments: Any) -> Iterator[Any]:
+        """Yield what a function yields in the process. Each item has the whole time limit.
+
+        Args:
+            function: ``module:name``; returns an iterable.
+            arguments: what can be pickled.
+
+        Raises:
+            WorkerStopped: the process used up its time or its memory, or crashed.
+            PublisherError: the process cannot be started, the worker was closed, or the function raised an error.
+        """
+        is_over = False
+        try:
+            self._send((function, arguments))
+            while True:
+                kind, value = self._receive(self._wall_seconds)
+                if kind != "item":
+                    is_over = True
+                    break
+                yield value
+        finally:
+            if not is_over:
+                # What is left of its answers belongs to nobody.
+                self._end()
+        if isinstance(value, Failure):
+            raise PublisherError(f"{function} failed in its process: {value}")
+
+    def call(self, function: str, *arguments: Any) -> Any:
+        """Return what a function returns in the process; arguments and errors as for ``iterate``."""
+        (value,) = self.iterate("publisher.timed_worker:_once", function, arguments)
+        return value
+
+    def close(self) -> None:
+        """End the process. Nothing can be asked of it any more."""
+        self._is_closed = True
+        self._end()
+
+    def _send(self, request: tuple[str, tuple[Any, ...]]) -> None:
+        if self._is_closed:
+            raise PublisherError(_CLOSED)
+        if self._process is None or self._process.poll() is not None:
+            self._end()
+            self._start()
+        assert self._socket is not None
+        try:
+            self._socket.settimeout(self._wall_seconds)
+            self._socket.sendall(pickle.dumps(request))
+        except OSError as error:
+            raise self._stopped(error) from error
+
+    def _receive(self, seconds: float) -> tuple[str, Any]:
+        assert self._socket is not None
+        try:
+            self._socket.settimeout(seconds)
+            answer: tuple[str, Any] = pickle.load(self._reader)  # noqa: S301 - of a process of our own
+        except (EOFError, OSError, pickle.UnpicklingError) as error:
+            raise self._stopped(error) from error
+        return answer
+
+    def _start(self) -> None:
+        ours, theirs = socket.socketpair()
+        # Not the current folder: a module of that name in a site must not be imported.
+        paths = [str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH", "")]
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - this interpreter, with a program of our own
+                [sys.executable, "-P", "-c", _PROGRAM, str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
+            )
+        except OSError as error:
+            ours.close()
+            raise PublisherError(f"cannot start a process for parsers: {error.strerror}") from error
+        finally:
+            theirs.close()
+        self._socket, self._reader = ours, ours.makefile("rb")
+        try:
+            ours.sendall(pickle.dumps((self._cpu_seconds, self._memory_bytes)))
+            self._receive(_START_SECONDS)
+        except (WorkerStopped, OSError) as error:
+            self._end()
+            raise PublisherError(f"cannot start a process for parsers: {error}") from error
+
+    def _stopped(self, error: BaseException) -> Exception:
+        """Return why the process stopped. A worker that was closed says nothing about what it worked on."""
+        process = self._process
+        if self._is_closed or process is None:
+            return PublisherError(_CLOSED)
+        return WorkerStopped(self._reason(error, process))
+
+    def _reason(self, error: BaseException, process: subprocess.Popen[bytes]) -> str:
+        if isinstance(error, TimeoutError):
+            return f"it took more than {self._wall_seconds:g} seconds"
+        try:
+            status = process.wait(5)
+        except subprocess.TimeoutExpired:
+            return "its process closed the connection"
+        if status == -signal.SIGPROF:
+            return f"it took more than {self._cpu_seconds:g} seconds of processor time"
+        if status == -signal.SIGKILL:
+            return "its process was killed, probably because the machine has no memory left"
+        return f"its process crashed (signal {-status})" if status < 0 else f"its process ended with status {status}"
+
+    def _end(self) -> None:
+        process, connection, reader = self._process, self._socket, self._reader
+        self._process = self._socket = self._reader = None
+        if process is not None:
+            with contextlib.suppress(OSError):
+                process.kill()
+            process.wait()
+        for one in (reader, connection):
+            if one is not None:
+                with contextlib.suppress(OSError):
+                    one.close()
+
+
+def _once(function: str, arguments: tuple[Any, ...]) -> Iterator[Any]:
+    yield _resolve(function)(*arguments)
+
+
+def _resolve(function: str) -> Any:
+    module, _, name = function.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def _serve(number: int) -> None:
+    """Answer requests until the other end is closed. Runs in the process."""
+    # Ctrl-C is the parent's affair; it closes the connection.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # The default action ends the process at once, also within a C function that holds the interpreter lock.
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    with socket.socket(fileno=number) as connection, connection.makefile("rwb") as stream:
+        cpu_seconds, memory_bytes = pickle.load(stream)  # noqa: S301 - of the process that started this one
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        limit = memory_bytes if hard == resource.RLIM_INFINITY else min(memory_bytes, hard)
+        resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+        _answer(stream, _READY, None)
+        while True:
+            try:
+                function, arguments = pickle.load(stream)  # noqa: S301
+            except (EOFError, ConnectionError):
+                return
+            failure = None
+            try:
+                signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
+                for item in _resolve(function)(*arguments):
+                    signal.setitimer(signal.ITIMER_PROF, 0)
+                    _answer(stream, "item", item)
+                    signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
+            except Exception as error:
+                failure = describe_failure(error)
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            try:
+                _answer(stream, "end", failure)
+            except ConnectionError:
+                return
+
+
+def _answer(stream: Any, kind: str, value: Any) -> None:
+    pickle.dump((kind, value), stream)
+    stream.flush()

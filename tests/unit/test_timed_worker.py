@@ -1,0 +1,165 @@
+"""The process for outside text, and what happens to it at its limits."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from publisher.errors import PublisherError
+from publisher.timed_worker import TimedWorker, WorkerStopped
+
+HERE = "tests.unit.test_timed_worker"
+
+
+@pytest.fixture(autouse=True)
+def _importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The functions below are called in the process.
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+
+
+def count_to(number: int) -> Iterator[int]:
+    yield from range(number)
+
+
+def spin_at(bad: int) -> Iterator[int]:
+    for number in range(5):
+        if number == bad:
+            # In C, with the interpreter lock held.
+            re.match(r"(a+)+$", "a" * 64 + "b")
+        yield number
+
+
+def take_memory() -> Iterator[int]:
+    yield len(bytearray(3 << 30))
+
+
+def die(number: int) -> Iterator[int]:
+    yield 1
+    os.kill(os.getpid(), number)
+
+
+def wait() -> Iterator[int]:
+    import time
+
+    time.sleep(60)
+    yield 1
+
+
+def fail() -> Iterator[int]:
+    yield 1
+    raise LookupError("unexpected")
+
+
+def modules() -> list[str]:
+    return sorted(sys.modules)
+
+
+def double(number: int) -> int:
+    return number * 2
+
+
+def test_items_come_in_order_from_one_warm_process() -> None:
+    """The process is started once, and answers one request after the other."""
+    with TimedWorker() as worker:
+        assert worker.pid is None
+        assert list(worker.iterate(f"{HERE}:count_to", 3)) == [0, 1, 2]
+        first = worker.pid
+        assert worker.call(f"{HERE}:double", 21) == 42
+        assert worker.pid == first
+        assert first != os.getpid()
+    assert worker.pid is None
+
+
+def test_a_process_that_takes_too_long_is_stopped_and_started_again() -> None:
+    """What came before is kept, the reason names the limit, and the next request is answered."""
+    with TimedWorker(cpu_seconds=0.5) as worker:
+        got: list[int] = []
+        with pytest.raises(WorkerStopped, match=r"it took more than 0\.5 seconds of processor time"):
+            got.extend(worker.iterate(f"{HERE}:spin_at", 2))
+        assert worker.call(f"{HERE}:double", 4) == 8
+
+
+def test_time_is_counted_for_each_item_and_not_while_waiting() -> None:
+    """A long file of many records is not stopped for the sum of them."""
+    with TimedWorker(cpu_seconds=0.5) as worker:
+        assert list(worker.iterate(f"{HERE}:spin_at", 9)) == [0, 1, 2, 3, 4]
+
+
+def test_memory_is_bounded() -> None:
+    """A process that wants more memory than the limit gets an error, and the machine keeps its memory."""
+    with TimedWorker(memory_bytes=1 << 30) as worker, pytest.raises(PublisherError, match="MemoryError"):
+        list(worker.iterate(f"{HERE}:take_memory"))
+
+
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [(signal.SIGKILL, "no memory left"), (signal.SIGSEGV, rf"crashed \(signal {int(signal.SIGSEGV)}\)")],
+)
+def test_a_process_that_dies_says_how(number: int, reason: str) -> None:
+    """A crash, and a kill from outside, are told apart."""
+    with TimedWorker() as worker, pytest.raises(WorkerStopped, match=reason):
+        list(worker.iterate(f"{HERE}:die", int(number)))
+
+
+def test_a_process_that_waits_without_working_is_stopped() -> None:
+    """A disk that does not answer takes no processor time; the wall clock has a limit too."""
+    with TimedWorker(wall_seconds=0.2) as worker, pytest.raises(WorkerStopped, match=r"more than 0\.2 seconds"):
+        # The limit is for answers; starting has its own.
+        list(worker.iterate(f"{HERE}:wait"))
+
+
+def test_an_error_of_the_function_is_raised_here() -> None:
+    """The process lives on after an error of what it was asked for."""
+    with TimedWorker() as worker:
+        with pytest.raises(PublisherError, match="LookupError: unexpected"):
+            list(worker.iterate(f"{HERE}:fail"))
+        assert worker.call(f"{HERE}:double", 1) == 2
+
+
+def test_answers_that_nobody_waits_for_are_not_taken_for_others() -> None:
+    """A request that is given up ends the process: its answers are never those of the next one."""
+    with TimedWorker() as worker:
+        items = worker.iterate(f"{HERE}:count_to", 100)
+        assert next(items) == 0
+        items.close()  # type: ignore[attr-defined]
+        assert list(worker.iterate(f"{HERE}:count_to", 2)) == [0, 1]
+
+
+def test_nothing_is_asked_of_a_closed_worker() -> None:
+    """A run that ends starts no process again, and does not blame what was being parsed."""
+    worker = TimedWorker()
+    threading.Timer(1, worker.close).start()
+    with pytest.raises(PublisherError, match="ended with the run"):
+        list(worker.iterate(f"{HERE}:wait"))
+    with pytest.raises(PublisherError, match="ended with the run"):
+        list(worker.iterate(f"{HERE}:count_to", 1))
+    assert worker.pid is None
+
+
+def test_a_process_that_cannot_be_started_fails_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broken installation is not taken for a broken article."""
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "executable", "/nonexistent/python")
+        with pytest.raises(PublisherError, match="cannot start a process for parsers"):
+            list(TimedWorker().iterate(f"{HERE}:count_to", 1))
+    monkeypatch.setattr("publisher.timed_worker._PROGRAM", "raise SystemExit(7)")
+    with pytest.raises(PublisherError, match="ended with status 7"):
+        list(TimedWorker().iterate(f"{HERE}:count_to", 1))
+
+
+def test_the_process_imports_no_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It loads only what parsers need, and no module of the folder in which the command runs."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "socket.py").write_text("raise SystemExit(9)")
+    with TimedWorker() as worker:
+        assert worker.call("publisher.ingest.readers:suffix_of", "a.MD") == ".md"
+        loaded = worker.call(f"{HERE}:modules")
+    assert "publisher.ingest.markdown" in loaded
+    assert not {"sqlalchemy", "pydantic", "click", "lxml"} & (set(loaded) - {"pytest"})
