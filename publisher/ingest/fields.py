@@ -10,7 +10,7 @@ from typing import Any, Final
 from publisher.errors import RecordRefused
 from publisher.ingest.dates import localised, parse_date
 from publisher.ingest.files import measured
-from publisher.ingest.publication import parse_publication, without_states
+from publisher.ingest.publication import parse_publication, release_fields, without_states
 from publisher.ingest.result import DraftRecord, Found, Options, PlainScalar, whole_number
 from publisher.markup import clean_characters, one_line, paragraphs_to_html, safe_url, sanitise
 from publisher.media import media_type
@@ -196,9 +196,7 @@ def build_record(
     title = fields.text(fields.get("title"), "title")
     if not title:
         raise fields.refuse("no title")
-    published = _moment(fields, "date", options)
-    if published is None:
-        raise fields.refuse("no date")
+    published = _published(fields, options, warnings)
     updated = _moment(fields, "updated", options)
     if updated is not None and not isinstance(updated, datetime):
         updated = datetime(updated.year, updated.month, updated.day, tzinfo=options.zone)
@@ -229,11 +227,40 @@ def _moment(fields: _Fields, field: str, options: Options) -> date | datetime | 
     if value is None:
         return None
     try:
-        if isinstance(value, date):
-            return localised(value, options.zone)
-        return parse_date(fields.text(value, field) or "", options.zone)
+        return _parsed_moment(fields, value, field, options)
     except ValueError as error:
         raise fields.refuse(f"impossible {field}: {error}") from None
+
+
+def _published(fields: _Fields, options: Options, warnings: list[str]) -> date | datetime:
+    """Return when a record is published: the latest of its date and of the times before which it is held back."""
+    published = _moment(fields, "date", options)
+    for name, value in release_fields(fields.raw).items():
+        try:
+            release = _parsed_moment(fields, value, name, options)
+        except ValueError as error:
+            # It may be in the future: the safe reading is not to publish.
+            raise fields.refuse(f"impossible {name[:40]}: {error}") from None
+        if published is None:
+            published = release
+        elif _instant(release, options) > _instant(published, options):
+            warnings.append(f"{name[:40]} {release} is later than date {published}, so it is published then")
+            published = release
+    if published is None:
+        raise fields.refuse("no date")
+    return published
+
+
+def _instant(moment: date | datetime, options: Options) -> datetime:
+    return (
+        moment if isinstance(moment, datetime) else datetime(moment.year, moment.month, moment.day, tzinfo=options.zone)
+    )
+
+
+def _parsed_moment(fields: _Fields, value: Any, name: str, options: Options) -> date | datetime:
+    if isinstance(value, date):
+        return localised(value, options.zone)
+    return parse_date(fields.text(value, name) or "", options.zone)
 
 
 def _identifier(fields: _Fields) -> str | None:

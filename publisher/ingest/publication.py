@@ -16,17 +16,37 @@ from typing import Any, Final, Literal
 
 from publisher.markup import clean_characters, one_line
 
-__all__ = ["DRAFTS_FOLDER", "Publication", "is_in_drafts_folder", "parse_publication", "without_states"]
+__all__ = [
+    "DRAFTS_FOLDER",
+    "Publication",
+    "is_in_drafts_folder",
+    "parse_publication",
+    "release_fields",
+    "without_states",
+]
 
 #: What a record in a drafts folder is listed with.
 DRAFTS_FOLDER: Final = "in a _drafts folder"
 
-_Kind = Literal["draft", "published", "status"]
+_Kind = Literal["draft", "published", "release", "status"]
 
 #: Field, folded → what its value says.
 _KINDS: Final[Mapping[str, _Kind]] = {
     **dict.fromkeys(("draft", "isdraft", "unpublished", "isunpublished", "private", "isprivate", "unlisted"), "draft"),
     **dict.fromkeys(("published", "ispublished", "publish"), "published"),
+    **dict.fromkeys(
+        (
+            "embargo",
+            "embargountil",
+            "golive",
+            "publishat",
+            "publishdate",
+            "publishon",
+            "scheduledat",
+            "scheduledfor",
+        ),
+        "release",
+    ),
     **dict.fromkeys(
         (
             "status",
@@ -148,6 +168,17 @@ def parse_publication(fields: Mapping[str, Any], is_date: Callable[[str], bool])
     return Publication(draft=drafts[0] if drafts else "", warnings=tuple(warnings))
 
 
+def release_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields with a value that may name the time before which a record is not published."""
+    return {
+        name: value
+        for name, value in fields.items()
+        if isinstance(name, str)
+        and _kind(name) in ("published", "release")
+        and _folded_value(value) not in _TRUE | _FALSE | _EMPTY | _PUBLISHED | _UNPUBLISHED
+    }
+
+
 def without_states(fields: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the fields without ``published`` and ``publish`` where their value is a state and not a date."""
     states = [
@@ -164,18 +195,18 @@ def _state(kind: _Kind, value: Any, is_date: Callable[[str], bool]) -> Literal["
     """Return what a value says, or None where it is not understood."""
     text = _folded_value(value)
     if text in _EMPTY:
-        return "none" if kind == "status" else None
+        return "none" if kind in ("release", "status") else None
     if text in _UNPUBLISHED:
         return "draft"
-    if kind == "published" and (isinstance(value, date) or (isinstance(value, str) and _is_date(value, is_date))):
-        return "none"
     if kind == "draft":
         return "draft" if text in _TRUE else "published" if text in _FALSE else None
+    if kind != "status" and (isinstance(value, date) or (isinstance(value, str) and _is_date(value, is_date))):
+        return "none"
     if text in _FALSE:
-        return "draft"
+        return "none" if kind == "release" else "draft"
     # Some systems number their states, and 1 is published in some and a draft in others.
     is_true = text in _TRUE and (kind == "published" or text != "1")
-    return "published" if is_true or text in _PUBLISHED else None
+    return "published" if kind != "release" and (is_true or text in _PUBLISHED) else None
 
 
 def _is_date(text: str, is_date: Callable[[str], bool]) -> bool:
@@ -217,4 +248,6 @@ def _shown(value: Any) -> str:
 def _fix(kind: _Kind, name: str) -> str:
     if kind == "status":
         return f"Write {_shown(name)}: published to publish it."
+    if kind == "release":
+        return f"Write {_shown(name)} as a date, as in 2026-01-05, or remove it."
     return f"Write {_shown(name)}: {'false' if kind == 'draft' else 'true'} to publish it."
