@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from publisher.errors import StageError
+from publisher.private import is_private_folder, make_private_folder, private_opener
 from publisher.twins import TWINS, is_paired, write_twin
 
 __all__ = ["Stage", "Written"]
@@ -49,14 +50,20 @@ class Written:
 class Stage:
     """A folder that is staged into. With ``dry_run`` it only tells what would change.
 
+    With ``is_private`` a new folder, and what is staged into it, may be read by its owner only.
+
     With ``twins``, suffixes of :data:`publisher.twins.TWINS`, every file gets its pre-compressed
     ones, made by threads while the next files are staged: :meth:`settle` waits for them.
     """
 
-    def __init__(self, root: Path, *, dry_run: bool = False, twins: Sequence[str] | None = None) -> None:
+    def __init__(
+        self, root: Path, *, dry_run: bool = False, twins: Sequence[str] | None = None, is_private: bool = False
+    ) -> None:
         self.root = root
         self._prefix = f"{root}/"
         self.dry_run = dry_run
+        # Whoever opens the folder to others opens what is staged there: a web server may be meant to read it.
+        self._is_private = is_private and is_private_folder(root)
         self.twins = twins
         self._threads: ThreadPoolExecutor | None = None
         self._waiting: deque[tuple[Future[None], int]] = deque()
@@ -222,7 +229,8 @@ class Stage:
         self._make(drafts)
         draft = drafts / hashlib.sha256(path.encode()).hexdigest()[:32]
         hashing, size = hashlib.sha256(), 0
-        with draft.open("wb", buffering=_CHUNK) as stream:
+        opener = private_opener if self._is_private else None
+        with open(draft, "wb", buffering=_CHUNK, opener=opener) as stream:
             for chunk in chunks:
                 stream.write(chunk)
                 hashing.update(chunk)
@@ -240,7 +248,10 @@ class Stage:
 
     def _make(self, folder: Path) -> None:
         if folder not in self._folders:
-            folder.mkdir(parents=True, exist_ok=True)
+            if self._is_private:
+                make_private_folder(folder)
+            else:
+                folder.mkdir(parents=True, exist_ok=True)
             self._folders.add(folder)
             self._touched.add(folder.parent)
 

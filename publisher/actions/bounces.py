@@ -7,7 +7,6 @@ record fails, is named and kept; it never stops the messages after it.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -26,6 +25,7 @@ from publisher.errors import SettingsError
 from publisher.mail.bounces import Report, ReportKind, judge_failure, read_report
 from publisher.mail.mailboxes import ImapAccount, Mailbox, open_folder, open_imap
 from publisher.mail.mime import MAX_MESSAGE_BYTES, UnreadableMessage
+from publisher.private import make_private_folder, private_opener
 from publisher.store import bounces as store
 from publisher.store import issues, subscribers, subscriptions
 from publisher.store.bounces import Bounce
@@ -168,8 +168,8 @@ def process_messages(site: Site, messages: Iterable[bytes], now: datetime) -> Bo
 
 
 def _save_unreadable(folder: Path, name: str, data: bytes) -> None:
-    folder.mkdir(mode=0o700, exist_ok=True)
-    with open(folder / f"{name}.eml", "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+    make_private_folder(folder)
+    with open(folder / f"{name}.eml", "wb", opener=private_opener) as file:
         file.write(data)
 
 

@@ -305,7 +305,7 @@ def _free_slot(connection: Connection, digest: Digest, now: datetime) -> datetim
 
 def stage_issues(db: Database, site: Site, report: PublishReport, *, dry_run: bool) -> None:
     """Write into outbox/ every issue that is not there yet, and put back what went missing."""
-    with Stage(site.outbox_dir, dry_run=dry_run) as stage:
+    with Stage(site.outbox_dir, dry_run=dry_run, is_private=True) as stage:
         with db.read() as connection:
             unstaged = issues.issues_to_stage(connection)
             lost = {

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from publisher.config import SETTINGS_FILE, read_site
 from publisher.errors import SettingsError, StageError
+from publisher.private import FOLDER_MODE
 
 __all__ = ["init"]
 
@@ -52,7 +53,7 @@ def init(folder: Path, *, title: str, base_url: str) -> list[Path]:
                 path.write_text(content, "utf-8")
                 made.append(path)
         for name in ("feeds", "outbox", "templates"):
-            (folder / name).mkdir(exist_ok=True)
+            (folder / name).mkdir(mode=FOLDER_MODE if name == "outbox" else 0o777, exist_ok=True)
     except OSError as error:
         raise StageError(f"cannot make a site in {folder}: {error.strerror} ({error.filename})") from error
     try:

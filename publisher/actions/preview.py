@@ -25,6 +25,7 @@ from publisher.config import Site
 from publisher.errors import BrowserMissing, SettingsError, StageError
 from publisher.model import Article, Digest
 from publisher.parallel import Workers
+from publisher.private import make_private_folder, private_opener
 from publisher.selection import Candidate, choose, matches
 from publisher.store import articles as store
 from publisher.store import issues, pending, preparations, sources
@@ -208,11 +209,12 @@ def _pictures(html: str, site: Site, progress: Progress) -> dict[str, bytes]:
 
 def _write(folder: Path, files: dict[str, bytes]) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder)
         for view in VIEWS:
             # Pictures of an earlier run would show what is no more.
             (folder / f"{view.label}.png").unlink(missing_ok=True)
         for name, data in files.items():
-            (folder / name).write_bytes(data)
+            with open(folder / name, "wb", opener=private_opener) as file:
+                file.write(data)
     except OSError as error:
         raise StageError(f"cannot write the preview into {folder}: {error.strerror}") from error

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from publisher.errors import StoreError
+from publisher.private import FILE_MODE, make_private_folder, private_opener
 
 __all__ = ["FOLDER", "RunnerFile", "alone", "living_runners"]
 
@@ -36,9 +37,9 @@ class RunnerFile:
         """
         path = self._folder / f"{self._name}.lock"
         try:
-            self._folder.mkdir(exist_ok=True)
+            make_private_folder(self._folder)
             _clear(self._folder)
-            self._lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
         except OSError as error:
             raise StoreError(f"cannot open the lock {path}: {error.strerror}; the folder must be writable") from error
         fcntl.flock(self._lock, fcntl.LOCK_EX)
@@ -55,7 +56,8 @@ class RunnerFile:
         path = self._folder / f"{self._name}.json"
         draft = path.with_suffix(".new")
         with contextlib.suppress(OSError):
-            draft.write_text(json.dumps(said, indent=1), "utf-8")
+            with open(draft, "w", encoding="utf-8", opener=private_opener) as file:
+                json.dump(said, file, indent=1)
             draft.replace(path)
 
 
@@ -94,8 +96,8 @@ def living_runners(root: Path) -> list[dict[str, Any]]:
 @contextmanager
 def alone(root: Path, name: str) -> Iterator[bool]:
     """Yield whether nobody else on this machine is inside the same block."""
-    (root / FOLDER).mkdir(exist_ok=True)
-    handle = os.open(root / FOLDER / f"{name}.alone", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    make_private_folder(root / FOLDER)
+    handle = os.open(root / FOLDER / f"{name}.alone", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

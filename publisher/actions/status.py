@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from publisher.actions.outbox import row_dict
+from publisher.actions.permissions import WidePath, wide_paths
 from publisher.actions.readiness import shown_blockers
 from publisher.actions.runners import living_runners
 from publisher.actions.upgrade import PublishedDraft, published_drafts
@@ -74,6 +75,8 @@ class Status:
     runners: tuple[dict[str, Any], ...]
     #: Placeholder values that block mail to real people, each with its fix; none where mail is not set up.
     blockers: tuple[str, ...]
+    #: Private files that other users of the machine may read.
+    wide: tuple[WidePath, ...]
     #: Issue → state → how many copies.
     copies: dict[int, dict[DeliveryState, int]]
 
@@ -107,6 +110,7 @@ class Status:
             ],
             "readers": self.readers,
             "blockers": list(self.blockers),
+            "permissions": [{"path": str(one.path), "mode": f"{one.mode:04o}", "fix": one.fix} for one in self.wide],
             "issues": [
                 {
                     **row_dict(one),
@@ -139,6 +143,8 @@ def status(site: Site, now: datetime) -> Status:
     Raises:
         StoreError: the database cannot be read, or there is none yet.
     """
+    # Before the database is open: that makes files beside it, which go with the process.
+    wide = tuple(wide_paths(site))
     with Database.open(site.database_url, dry_run=True) as db, db.read() as connection:
         rows = issues.issues(connection)
         coming = {
@@ -176,6 +182,7 @@ def status(site: Site, now: datetime) -> Status:
             feeds_last=_newest(connection, "feeds"),
             feeds_next=coming.get("feeds"),
             runners=tuple(living_runners(site.root)),
+            wide=wide,
             blockers=tuple(str(one) for one in shown_blockers(connection, site)),
             copies=deliveries.state_counts(connection),
         )

@@ -18,6 +18,7 @@ from publisher.config import read_site
 from publisher.errors import PublisherError
 
 if TYPE_CHECKING:
+    from publisher.config import Site
     from publisher.schedule import Runner
     from publisher.schedule.logs import Log
 
@@ -57,9 +58,9 @@ def command(folder: Path, host: str, port: int, no_run: bool, metrics: str | Non
 
     Exit status: 0 it was stopped; 2 usage or settings; 3 failed.
     """
+    from publisher.actions.permissions import warn_of_wide_paths
     from publisher.schedule import Runner, make_log
     from publisher.web import Web
-    from publisher.web.listener import most_connections
     from publisher.web.metrics import Metrics
 
     site = read_site(folder)
@@ -72,8 +73,7 @@ def command(folder: Path, host: str, port: int, no_run: bool, metrics: str | Non
     figures = Metrics(site, trouble)
     wake = beside.wake if beside else lambda name: None
     web = Web(site, trouble=trouble, wake=wake, metrics=figures, log=log, keep=_KEEP)
-    most = most_connections(raise_descriptor_limit(), deliveries=site.delivery.connections)
-    server = _server(web, most)
+    server = _server(web, site)
     # The server has handlers of its own while it runs, and afterwards raises again what it has caught.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
@@ -81,6 +81,8 @@ def command(folder: Path, host: str, port: int, no_run: bool, metrics: str | Non
     if beside is not None:
         signal.signal(signal.SIGHUP, lambda *_: beside.reload())
         beside.start(server)
+    else:
+        warn_of_wide_paths(site, log)
     # What is there now stays: looking through it again and again for what is no more holds answers up.
     gc.collect()
     gc.freeze()
@@ -100,12 +102,13 @@ def _split(address: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-def _server(web: Any, most: int) -> Any:
+def _server(web: Any, site: Site) -> Any:
     import uvicorn
 
-    from publisher.web.listener import BoundedServer
+    from publisher.web.listener import BoundedServer, most_connections
     from publisher.web.protocol import PatientProtocol
 
+    most = most_connections(raise_descriptor_limit(), deliveries=site.delivery.connections)
     config = uvicorn.Config(
         web,
         http=PatientProtocol,

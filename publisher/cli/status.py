@@ -69,6 +69,9 @@ def lines(site: Site, found: Status) -> list[str]:
     if found.blockers:
         shown.append("  mail     blocked for real people by placeholder values:")
         shown += [f"           {text}" for text in found.blockers]
+    if found.wide:
+        shown.append("  private  these files can be read by other users of this machine:")
+        shown += [f"           {one.path} (mode {one.mode:04o}): {one.fix}" for one in found.wide]
     shown += _runners(site, found)
     shown += _newest(site, found)
     shown += _drafts(found)

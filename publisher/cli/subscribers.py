@@ -20,6 +20,7 @@ from publisher.config import read_site
 from publisher.errors import SettingsError
 from publisher.ingest.subscribers import RejectedRow, safe_cell
 from publisher.model import SubscriptionState
+from publisher.private import private_opener
 
 __all__ = ["command"]
 
@@ -92,7 +93,8 @@ def import_(
         if rejected is not None:
             try:
                 writer = csv.writer(
-                    stack.enter_context(rejected.open("w", encoding="utf-8", newline="")), lineterminator="\n"
+                    stack.enter_context(open(rejected, "w", encoding="utf-8", newline="", opener=private_opener)),
+                    lineterminator="\n",
                 )
             except OSError as error:
                 raise SettingsError(f"cannot write {rejected}: {error.strerror}") from error
@@ -151,7 +153,7 @@ def export(path: Path, folder: Path, digest: str | None) -> None:
         file = sys.stdout
         if str(path) != "-":
             try:
-                file = stack.enter_context(path.open("w", encoding="utf-8", newline=""))
+                file = stack.enter_context(open(path, "w", encoding="utf-8", newline="", opener=private_opener))
             except OSError as error:
                 raise SettingsError(f"cannot write {path}: {error.strerror}") from error
         progress = stack.enter_context(ProgressLine())

@@ -10,6 +10,7 @@ from publisher.errors import StageError
 from publisher.mail.outcome import Outcome
 from publisher.mail.transport import Copy, Feed
 from publisher.model import DeliveryState
+from publisher.private import make_private_folder, private_opener
 
 __all__ = ["MaildirTransport"]
 
@@ -29,8 +30,9 @@ class MaildirTransport:
     def run(self, feed: Feed, lane: int) -> None:
         """Write what the feed gives."""
         try:
+            make_private_folder(self.folder)
             for name in ("tmp", "new", "cur"):
-                (self.folder / name).mkdir(parents=True, exist_ok=True)
+                make_private_folder(self.folder / name)
         except OSError as error:
             raise StageError(f"cannot make the Maildir {self.folder}: {error.strerror}") from error
         while (copy := feed.take(wait=True)) is not None:
@@ -48,7 +50,7 @@ class MaildirTransport:
             return
         temporary = self.folder / "tmp" / copy.name
         try:
-            with temporary.open("wb") as file:
+            with open(temporary, "wb", opener=private_opener) as file:
                 file.write(f"Return-Path: <{copy.return_path}>\nDelivered-To: {copy.recipient}\n".encode())
                 file.write(copy.data.replace(b"\r\n", b"\n"))
                 file.flush()

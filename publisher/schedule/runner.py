@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from publisher.actions.permissions import warn_of_wide_paths
 from publisher.actions.planning import LEASE
 from publisher.actions.runners import RunnerFile
 from publisher.actions.turn import runner_name
@@ -114,6 +115,7 @@ class Runner:
             StoreError: the site's folder cannot be written to.
         """
         with RunnerFile(self._root) as file:
+            warn_of_wide_paths(self._site, self._log)
             self._start()
             self._log.info("ready", runner=runner_name(), site=str(self._root), schedules=len(self._site.schedules))
             self._notifier.ready()

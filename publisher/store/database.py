@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import sqlite3
@@ -15,11 +16,12 @@ from typing import Any, Final, Self
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
 
 from publisher.errors import SchemaTooNew, StoreBusy, StoreError
+from publisher.private import FILE_MODE, create_private
 from publisher.store.failures import quiet_psycopg, translated
 from publisher.store.schema import REVISION
 from publisher.store.web import metadata
 
-__all__ = ["LOCK_FILE", "Database"]
+__all__ = ["LOCK_FILE", "Database", "database_path"]
 
 #: Stands beside publisher.toml; the run that holds it writes its process number into it.
 LOCK_FILE: Final = ".publish.lock"
@@ -76,6 +78,9 @@ class Database:
                 _refuse_network_file_system(path, Path(mounts))
                 if dry_run and not path.exists():
                     url = "sqlite://"
+            if path is not None and not dry_run:
+                # SQLite gives -wal and -shm the mode of the database.
+                _create(path)
             engine = _engine(url, wait_seconds)
             try:
                 # A database that is up to date is opened without a write: another process may hold the lock.
@@ -184,7 +189,7 @@ class Database:
 @contextmanager
 def _file_lock(path: Path, deadline: float, on_wait: Callable[[str], None]) -> Iterator[None]:
     try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
     except OSError as error:
         raise StoreError(
             f"cannot open the lock {path}: {error.strerror}; the site's folder must be writable"
@@ -313,6 +318,18 @@ def _upgrade(connection: Connection) -> None:
     from publisher.store.migrate import upgrade
 
     upgrade(connection)
+
+
+def database_path(url: str) -> Path | None:
+    """Return the file of an SQLite database; None for other databases, and for one in memory."""
+    address = make_url(url)
+    return Path(address.database) if address.get_backend_name() == "sqlite" and address.database else None
+
+
+def _create(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        # SQLite says itself why the file cannot be opened.
+        create_private(path)
 
 
 def _refuse_network_file_system(path: Path, mounts: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Final
 from sqlalchemy import Connection, delete, func, insert, select, text
 
 from publisher.errors import StoreError
+from publisher.private import FILE_MODE, make_private_folder
 from publisher.store.database import Database
 from publisher.store.readers import sender
 
@@ -69,8 +70,8 @@ def _held(db: Database, root: Path, number: int) -> Iterator[None]:
 
 def _open(path: Path) -> int:
     try:
-        path.parent.mkdir(exist_ok=True)
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        make_private_folder(path.parent)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
     except OSError as error:
         raise StoreError(
             f"cannot open the lock {path}: {error.strerror}; the site's folder must be writable"
