@@ -18,6 +18,7 @@ from publisher.actions.publish import publish
 from publisher.actions.report import PublishReport
 from publisher.config import Site, read_site
 from publisher.store.database import Database
+from tests.support.chromium import CHROMIUM, running
 from tests.support.databases import PostgresServer, prepare_sqlite, share_compiled_statements
 from tests.support.disk import skip_fsync
 
@@ -240,6 +241,15 @@ def any_mail_kit(mail_kit: MailKit, prepared_database_url: str) -> MailKit:
     """A site with subscribers whose store is SQLite once and PostgreSQL once."""
     mail_kit.add_settings(f'\n[database]\nurl = "{prepared_database_url}"\n')
     return mail_kit
+
+
+@pytest.fixture(scope="session")
+def chromium_address() -> Iterator[str]:
+    """The address of a running Chromium, one for each test process: ``tests.support.chromium.connected``."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium: apt-get install chromium")
+    with running() as address:
+        yield address
 
 
 @pytest.fixture(scope="session")

@@ -15,8 +15,8 @@ import pytest
 
 from publisher.actions.keys import keyring
 from publisher.store import issues
-from tests.acceptance.test_pages import CHROMIUM
 from tests.conftest import MailKit, SiteKit
+from tests.support.chromium import connected
 from tests.support.processes import Process
 
 ROOT = Path(__file__).parent.parent.parent
@@ -118,14 +118,12 @@ def test_publishing_that_fails_is_not_ready(kit: SiteKit, serve: Callable[..., S
     assert serving.end() == 0
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt-get install chromium")
 @pytest.mark.parametrize("scripts", [True, False])
 @pytest.mark.parametrize(("width", "scheme"), [(375, "light"), (1280, "dark")])
 def test_a_person_leaves_and_comes_back(
-    mail_kit: MailKit, tmp_path: Path, width: int, scheme: str, scripts: bool
+    mail_kit: MailKit, chromium_address: str, tmp_path: Path, width: int, scheme: str, scripts: bool
 ) -> None:
     from axe_playwright_python.sync_playwright import Axe
-    from playwright.sync_api import sync_playwright
 
     kit = mail_kit
     text = (kit.root / "publisher.toml").read_text()
@@ -139,8 +137,7 @@ def test_a_person_leaves_and_comes_back(
     serving = Serving(kit, "--no-run")
     try:
         until(lambda: get(f"{serving.url}/healthz")[0] == 200)
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        with connected(chromium_address) as browser:
             context = browser.new_context(
                 viewport={"width": width, "height": 800}, color_scheme=scheme, java_script_enabled=scripts
             )
@@ -171,7 +168,6 @@ def test_a_person_leaves_and_comes_back(
                 page.goto(f"{serving.url}/leave?copy={copy}")
                 found = Axe().run(page).response["violations"]
                 assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == []
-            browser.close()
         assert serving.end() == 0
     finally:
         if serving.process.poll() is None:

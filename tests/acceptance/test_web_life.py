@@ -15,11 +15,11 @@ import pytest
 
 from tests.acceptance.test_mail_servers import Servers, mail, read_back, servers
 from tests.acceptance.test_mail_servers import pytestmark as with_mail_servers
-from tests.acceptance.test_pages import CHROMIUM
 from tests.acceptance.test_serve import Serving, get, until
 from tests.conftest import MailKit, SiteKit
 from tests.integration.test_hub import subscriber
 from tests.readers.clients import CLIENTS
+from tests.support.chromium import connected
 from tests.support.processes import run_publish
 
 __all__ = ["servers"]
@@ -66,13 +66,18 @@ def text_of(data: bytes) -> tuple[str, str]:
 # -- a life ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt-get install chromium")
 @with_mail_servers
 @pytest.mark.parametrize(("scripts", "width", "scheme"), [(False, 375, "dark"), (True, 1280, "light")])
 def test_from_the_form_to_the_end(
-    mail_kit: MailKit, servers: Servers, ended: list[Serving], tmp_path: Path, scripts: bool, width: int, scheme: str
+    mail_kit: MailKit,
+    servers: Servers,
+    ended: list[Serving],
+    chromium_address: str,
+    tmp_path: Path,
+    scripts: bool,
+    width: int,
+    scheme: str,
 ) -> None:
-    from playwright.sync_api import sync_playwright
 
     kit = mail_kit
     mail(kit, servers)
@@ -87,8 +92,7 @@ def test_from_the_form_to_the_end(
     serving = Serving(kit, port=port)
     ended.append(serving)
     until(lambda: get(f"{serving.url}/readyz")[0] == 200)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+    with connected(chromium_address) as browser:
         context = browser.new_context(
             viewport={"width": width, "height": 900},
             color_scheme=scheme,
@@ -147,7 +151,6 @@ def test_from_the_form_to_the_end(
         time.sleep(0.5)
         assert len(read_back(servers, 0)) == before + 2
         assert guest.said == []
-        browser.close()
     assert serving.end() == 0
     assert "Traceback" not in serving.log.read_text()
 
