@@ -14,10 +14,13 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urljoin
 
+from publisher.elements import limit_attributes, limit_depth
+
 if TYPE_CHECKING:
     import nh3
 
 __all__ = [
+    "MAX_DEPTH",
     "absolute_urls",
     "clean_characters",
     "direction",
@@ -129,6 +132,10 @@ _ATTRIBUTES: Final = {
     "td": {"colspan", "rowspan", "headers"},
     "th": {"colspan", "rowspan", "headers", "scope"},
 }
+#: Elements inside each other; what is deeper keeps its text and loses its tags.
+MAX_DEPTH: Final = 100
+_LONG_TAG: Final = 500
+_MAX_ATTRIBUTES: Final = 100
 _SCHEMES: Final = {"http", "https", "mailto", "tel"}
 
 #: What a line may be broken between: a wide character, a word, white space.
@@ -222,6 +229,8 @@ def sanitise(source: str) -> str:
     http, https, mailto and tel are dropped. Relative addresses stay relative. An embedded frame (a
     video) becomes a link to it: taken out without a word, the article would lack a part.
     """
+    source, _ = limit_depth(source, MAX_DEPTH)
+    source, _ = limit_attributes(source, _LONG_TAG, _MAX_ATTRIBUTES)
     if "<" in source and _FRAME.search(source):
         source = _FRAME.sub(_frame_link, source)
     return _cleaner().clean(source)

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from publisher.actions.channels import archive_path, channel_of, feed_path, is_wanted, recipients
 from publisher.actions.entries import Entries, entries_fingerprint, house_of
 from publisher.actions.failing import report_failure
+from publisher.actions.feed_limit import without_waiting
 from publisher.actions.ingest import namespace_of
 from publisher.actions.lists import drop_files, stage_lists, staged_file
 from publisher.actions.report import Progress, PublishReport
@@ -56,7 +57,7 @@ def stage_feeds(
         with db.write() as connection:
             fingerprint = entries_fingerprint(site)
             _prepare(connection, now, fingerprint, stage)
-            touched = table.dirty_facets(connection)
+            touched = without_waiting(connection, site, table.dirty_facets(connection), report)
             quiet = table.quiet_facets(connection)
             house = house_of(site, namespace_of(connection, site))
         entries = Entries(site=site, house=house, fingerprint=fingerprint, workers=workers, report=report)

@@ -86,6 +86,8 @@ class FeedSettings(Settings):
         "tag",
         "author",
     )
+    #: Feeds of labels that the site may have; beyond it the labels of fewest articles wait.
+    max_feeds: Annotated[int, Field(ge=1)] = 5_000
     #: Which of them keep their whole history, on archive pages (RFC 5005).
     archive: tuple[Literal["all", "channel", "topic", "region", "brand", "tag", "author"], ...] = ("all", "channel")
     #: Compressed twins beside each file, for web servers that hand them out.

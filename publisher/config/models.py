@@ -288,7 +288,7 @@ class Site(Settings):
                 "zone",
             },
             # When they are made does not show, nor what they were called.
-            exclude={"feeds": {"cadence", "zone", "moved"}},
+            exclude={"feeds": {"cadence", "zone", "moved", "max_feeds"}},
         )
         shown["hubs"] = self.hubs
         return hashlib.sha256(json.dumps(shown, sort_keys=True).encode()).hexdigest()

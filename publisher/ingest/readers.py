@@ -10,6 +10,7 @@ from typing import BinaryIO, Final
 from publisher.beneath import NotRegularError, OutsideError, open_file_beneath
 from publisher.errors import RecordRefused
 from publisher.ingest.jsonfile import read_json, read_json_lines
+from publisher.ingest.limits import limit_article
 from publisher.ingest.markdown import read_markdown
 from publisher.ingest.publication import DRAFTS_FOLDER, is_in_drafts_folder
 from publisher.ingest.result import DraftRecord, Found, Options, Parsed, Refusal, unparsable
@@ -107,7 +108,7 @@ def iterate_file(root: Path, name: str, options: Options) -> Iterator[Parsed]:
         if "\\x" in name and not os.path.lexists(path):
             raise RecordRefused(name, "the file's name is not UTF-8; rename it")
         with open_file_beneath(root, name) as stream:
-            records = reader(stream, name, options)
+            records = (limit_article(one) if isinstance(one, Found) else one for one in reader(stream, name, options))
             yield from map(_as_draft, records) if is_draft else records
     except RecordRefused as refusal:
         refused = Refusal(where=refusal.where, reason=refusal.reason)

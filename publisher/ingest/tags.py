@@ -17,6 +17,13 @@ _CLOSING: Final = frozenset(")]}’”'\"")
 _ACRONYM_THEN_WORD: Final = re.compile(r"[A-Z]{3}[a-z]{2}|\d[A-Z][a-z]|\.[A-Z][a-z]{2}")
 
 
+#: Characters of the tags, and of the text in which phrases are looked up.
+_LONGEST_RUN: Final = 10_000
+_LONGEST_TEXT: Final = 200_000
+#: Phrases that are looked up in the text; the rest counts as not known.
+_MAX_LOOKUPS: Final = 2_000
+
+
 def part_tags(run: str, text: str, vocabulary: frozenset[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the tags and those of them that stayed ambiguous.
 
@@ -30,16 +37,21 @@ def part_tags(run: str, text: str, vocabulary: frozenset[str]) -> tuple[tuple[st
         text: the article's title, dek and body, to find phrases in.
         vocabulary: tags that the site knows.
     """
-    run = one_line(run)
+    # A label line of any length is looked at up to here; limits of tags apply to what it names.
+    run = one_line(run[:_LONGEST_RUN])
+    text = text[:_LONGEST_TEXT]
     if not run:
         return (), ()
+    lookups = 0
     lowered = {tag.casefold() for tag in vocabulary}
 
     @cache
     def known(phrase: str) -> bool:
+        nonlocal lookups
         if phrase.casefold() in lowered:
             return True
-        return stands_in(phrase, text)
+        lookups += 1
+        return lookups <= _MAX_LOOKUPS and stands_in(phrase, text)
 
     tags: list[str] = []
     ambiguous: list[str] = []

@@ -135,6 +135,27 @@ def dirty_facets(connection: Connection) -> list[Facet]:
     return [_facet(row) for row in connection.execute(query)]
 
 
+def count_feeds(connection: Connection, kinds: Collection[FacetKind]) -> int:
+    """Return how many feeds of these kinds are staged."""
+    query = select(func.count()).select_from(feed.join(facet, feed.c.facet_id == facet.c.id))
+    return int(connection.execute(query.where(facet.c.kind.in_([kind.value for kind in kinds]))).scalar_one())
+
+
+def new_facets(connection: Connection, kinds: Collection[FacetKind]) -> list[Facet]:
+    """Return the facets of these kinds that are to be staged for the first time, those of most articles first."""
+    articles = func.count(membership.c.article_seq)
+    query = (
+        select(facet)
+        .join(dirty, dirty.c.facet_id == facet.c.id)
+        .outerjoin(feed, feed.c.facet_id == facet.c.id)
+        .join(membership, membership.c.facet_id == facet.c.id)
+        .where(feed.c.facet_id.is_(None), facet.c.kind.in_([kind.value for kind in kinds]))
+        .group_by(*facet.c)
+        .order_by(articles.desc(), facet.c.kind, facet.c.folded)
+    )
+    return [_facet(row) for row in connection.execute(query)]
+
+
 def clean(connection: Connection, ids: Collection[int]) -> None:
     """Note that these feeds have been staged."""
     connection.execute(delete(dirty).where(dirty.c.facet_id.in_(list(ids))))

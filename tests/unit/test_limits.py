@@ -1,0 +1,139 @@
+"""Limits of an article in what it costs: what is beyond them is left out, and the article is published."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from publisher.elements import limit_attributes, limit_depth
+from publisher.ingest import Found, Options, read_file
+from publisher.markup import MAX_DEPTH, plain_text, sanitise
+
+OPTIONS = Options(zone=ZoneInfo("UTC"))
+
+
+def parse(tmp_path: Path, **fields: Any) -> Found:
+    (tmp_path / "a.json").write_text(json.dumps({"title": "T", "date": "2026-03-05", **fields}))
+    (found,) = read_file(tmp_path, "a.json", OPTIONS)
+    assert isinstance(found, Found)
+    return found
+
+
+def test_an_article_within_the_limits_is_as_it_was(tmp_path: Path) -> None:
+    """A hundred tags are no reason for a warning."""
+    found = parse(
+        tmp_path, tags=[f"t{n}" for n in range(100)], authors=[f"A {n}" for n in range(50)], url="https://a.example/x"
+    )
+    assert (len(found.record.tags), len(found.record.authors), found.warnings) == (100, 50, ())
+
+
+@pytest.mark.parametrize(
+    ("fields", "name", "left", "warning"),
+    [
+        (
+            {"tags": [f"t{n}" for n in range(9_000)]},
+            "tags",
+            100,
+            "8,900 of 9,000 tags were left out: an article may have 100, of up to 200 characters",
+        ),
+        ({"tags": ["a", "b" * 201]}, "tags", 1, "1 of 2 tags were left out"),
+        ({"authors": [f"A {n}" for n in range(60)]}, "authors", 50, "10 of 60 authors were left out"),
+        (
+            {"enclosures": [{"url": f"https://a.example/{n}.mp3", "length": 5} for n in range(60)]},
+            "enclosures",
+            50,
+            "10 of 60 enclosures were left out: an article may have 50",
+        ),
+        ({"title": "x" * 5_000}, "title", 1_000, "the title was cut: it has more than 1,000 characters"),
+        ({"dek": "x" * 50_000}, "dek", 10_000, "the dek was cut"),
+        ({"id": "x" * 5_000}, "external_id", 71, "a hash stands for it"),
+    ],
+)
+def test_what_is_beyond_a_limit_is_left_out_with_a_warning(
+    tmp_path: Path, fields: dict[str, Any], name: str, left: int, warning: str
+) -> None:
+    """The article is published with what is within the limits."""
+    found = parse(tmp_path, **fields)
+    assert len(getattr(found.record, name)) == left
+    assert any(warning in said for said in found.warnings)
+
+
+@pytest.mark.parametrize("name", ["topic", "region", "brand", "url"])
+def test_a_label_or_an_address_that_is_too_long_is_left_out(tmp_path: Path, name: str) -> None:
+    """Half a label would be another label, and half an address leads elsewhere."""
+    found = parse(tmp_path, **{name: "https://a.example/" + "x" * 3_000})
+    assert getattr(found.record, name) is None
+    assert any(f"the {name} was left out" in said for said in found.warnings)
+
+
+def test_two_long_ids_stay_two_ids(tmp_path: Path) -> None:
+    """Ids that differ in their last character are two articles."""
+    first, second = parse(tmp_path, id="x" * 600 + "1"), parse(tmp_path, id="x" * 600 + "2")
+    assert first.record.external_id != second.record.external_id
+
+
+def test_links_beyond_the_limit_become_text(tmp_path: Path) -> None:
+    """Their text stays."""
+    found = parse(tmp_path, body='<p><a href="https://a.example/">x</a>y </p>' * 6_000)
+    assert found.record.body.count("<a ") == found.record.body.count("</a>") == 5_000
+    assert plain_text(found.record.body).count("xy") == 6_000
+
+
+@pytest.mark.parametrize("tag", ["div", "b", "ul><li", "blockquote", "em"])
+def test_deep_html_keeps_its_text(tag: str) -> None:
+    """Tags that are too deep are dropped, and everything in them stays."""
+    name = tag.partition(">")[0]
+    html = f"<p>a</p>{f'<{tag}>x' * 5_000}middle{f'</{name}>' * 5_000}<p>end</p>"
+    cleaned = sanitise(html)
+    assert plain_text(cleaned).replace("\n", "") == "a" + "x" * 5_000 + "middle" + "end"
+    assert cleaned.count(f"<{name}>") == MAX_DEPTH
+    assert cleaned.endswith("<p>end</p>")
+
+
+def test_flat_html_is_not_deep() -> None:
+    """Ten thousand paragraphs, items and cells beside each other, with end tags or without, are as they were."""
+    for text in (
+        "<p>x</p>" * 10_000,
+        "<p>x" * 10_000,
+        "<ul>" + "<li>x" * 10_000 + "</ul>",
+        "<br>" * 10_000,
+        "<b>x</b>" * 10_000,
+    ):
+        assert limit_depth(text, 100) == (text, 0)
+
+
+@given(
+    st.lists(
+        st.sampled_from(["<div>", "</div>", "<b>", "</b>", "<p>", "</p>", "x", "<br>", "<i>", "</i>"]), max_size=60
+    )
+)
+def test_only_what_is_too_deep_is_dropped(parts: list[str]) -> None:
+    """The text is the same for every limit, and a limit that is not reached changes nothing."""
+    text = "".join(parts)
+    limited, cut = limit_depth(text, 2)
+    assert limited.count("x") == text.count("x")
+    assert (limited == text) or cut or "</" in text
+    assert limit_depth(text, 100) == (text, 0)
+
+
+def test_a_tag_with_too_many_attributes_loses_them() -> None:
+    """A long address is no reason; a thousand attributes are."""
+    long = f'<img src="data:image/png;base64,{"A" * 5_000}" alt="x">'
+    assert limit_attributes(long, 500, 100) == (long, 0)
+    many = "<a href=x " + " ".join(f"a{n}=1" for n in range(1_000)) + ">text</a>"
+    assert limit_attributes(many, 500, 100) == ("<a>text</a>", 1)
+
+
+@pytest.mark.parametrize("run", ["A" * 60_000, "AaBb" * 15_000, "NATOVladimir" * 5_000])
+def test_tags_of_any_length_are_parted(tmp_path: Path, run: str) -> None:
+    """A label line without an end gives at most the tags that an article may have."""
+    (tmp_path / "a.txt").write_text(f"T\n\nApril 1, 2022 Tags: {run}\n\nT\n\nA body.\n")
+    (found,) = read_file(tmp_path, "a.txt", OPTIONS)
+    assert isinstance(found, Found)
+    assert len(found.record.tags) <= 100
