@@ -1,7 +1,11 @@
-"""What only this site can make: hashes of addresses that name nobody, and passes that it knows again. Pure.
+"""Keyed hashes of addresses, and signed tokens of deliveries, one kind for each purpose. Pure.
 
-A pass stands in addresses of web pages and of mail. Servers change the case of both, so it is written
+A token stands in addresses of web pages and of mail. Servers change the case of both, so it is written
 in the letters and digits of base 32, lower case.
+
+The token of links and Message-IDs travels with every forwarded message, so it only opens pages and
+unsubscribes. The token of a return path stands in the envelope alone: it proves that a bounce is about a
+delivery. Neither can be derived from the other.
 """
 
 from __future__ import annotations
@@ -13,10 +17,10 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
-__all__ = ["COPY_PASS", "Keyring"]
+__all__ = ["TOKEN", "Keyring"]
 
-#: What a copy's pass looks like, for those who look for one in a text.
-COPY_PASS: Final = re.compile(r"(?<![a-z2-7])[a-z2-7]{32}(?![a-z2-7])")
+#: The form of a delivery's tokens.
+TOKEN: Final = re.compile(r"(?<![a-z2-7])[a-z2-7]{32}(?![a-z2-7])")
 _READER_BYTES: Final = 5
 _ISSUE_BYTES: Final = 4
 _INSTANT_BYTES: Final = 4
@@ -69,15 +73,29 @@ class Keyring:
         return self._mac(b"address", key.encode(), 20).hex()
 
     def copy_pass(self, issue: int, subscriber: int) -> str:
-        """Return what stands for a reader's copy of an issue: in its Message-ID, in her links, where it comes back to."""
-        payload = issue.to_bytes(_ISSUE_BYTES) + subscriber.to_bytes(_READER_BYTES)
-        # The numbers are no secret, and still nobody's business: they are masked with the mark itself.
-        mac = self._mac(b"copy", payload, _MAC_BYTES)
-        return base64.b32encode(mac + self._masked(mac, payload)).decode().lower()
+        """Return a delivery's token for its Message-ID and its links."""
+        return self._delivery_token(b"copy", issue, subscriber)
 
     def copy_of(self, text: str) -> tuple[int, int] | None:
-        """Return (issue, reader) of a copy's pass; None where we have not made it."""
-        payload = self._payload(b"copy", text, _ISSUE_BYTES + _READER_BYTES)
+        """Return (issue, subscriber) of a token of links and Message-IDs; None if it is not one of this site."""
+        return self._delivery_of(b"copy", text)
+
+    def return_path_token(self, issue: int, subscriber: int) -> str:
+        """Return a delivery's token for its return path, the only one that makes a bounce count."""
+        return self._delivery_token(b"return path", issue, subscriber)
+
+    def delivery_of_return_path(self, text: str) -> tuple[int, int] | None:
+        """Return (issue, subscriber) of a return path's token; None if it is not one of this site."""
+        return self._delivery_of(b"return path", text)
+
+    def _delivery_token(self, purpose: bytes, issue: int, subscriber: int) -> str:
+        payload = issue.to_bytes(_ISSUE_BYTES) + subscriber.to_bytes(_READER_BYTES)
+        # The numbers are not secret, but nobody needs to read them: they are masked.
+        mac = self._mac(purpose, payload, _MAC_BYTES)
+        return base64.b32encode(mac + self._masked(mac, payload)).decode().lower()
+
+    def _delivery_of(self, purpose: bytes, text: str) -> tuple[int, int] | None:
+        payload = self._payload(purpose, text, _ISSUE_BYTES + _READER_BYTES)
         if payload is None:
             return None
         return int.from_bytes(payload[:_ISSUE_BYTES]), int.from_bytes(payload[_ISSUE_BYTES:])

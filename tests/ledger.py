@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from datetime import datetime
 
 from publisher.actions.deliver import make_transport
 from publisher.mail.session import SmtpTransport
 from publisher.mail.smtp import Timeouts
 from publisher.model import SubscriptionState
-from tests.conftest import MailKit
+from tests.conftest import NOW, MailKit
 from tests.smtp import Script
 
 #: Short enough for a test; the real ones are minutes.
@@ -29,6 +30,31 @@ def states(kit: MailKit) -> Counter[str]:
         return Counter(
             {state.value: n for counts in deliveries.state_counts(connection).values() for state, n in counts.items()}
         )
+
+
+def accept_all(kit: MailKit, now: datetime = NOW) -> None:
+    """Store every queued delivery as sent and accepted."""
+    from sqlalchemy import update
+
+    from publisher.store.readers import delivery
+
+    at = int(now.timestamp())
+    with kit.open() as db, db.write() as connection:
+        waiting = update(delivery).where(delivery.c.state == "queued")
+        connection.execute(waiting.values(state="accepted", attempts=1, handed_at=at, changed_at=at))
+
+
+def return_path(kit: MailKit, address: str, digest: str = "daily") -> str:
+    """Return the return path of a subscriber's delivery of the newest issue of a digest."""
+    from publisher.actions.keys import keyring
+    from publisher.actions.naming import named_issue
+    from publisher.store import subscribers
+
+    with kit.open() as db, db.write() as connection:
+        person = subscribers.by_key(connection, address)
+        assert person is not None
+        issue = named_issue(connection, digest)
+        return f"bounces+{keyring(kit.site, connection).return_path_token(issue.id, person.id)}@review.example"
 
 
 def suppressed(kit: MailKit) -> list[str]:

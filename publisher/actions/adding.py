@@ -19,7 +19,7 @@ from publisher.config import Site
 from publisher.errors import SettingsError
 from publisher.ingest.subscribers import EVERYTHING, RejectedRow, SubscriberRow, read_json_lines
 from publisher.model import SubscriptionState
-from publisher.store import bounces
+from publisher.store import bounces, suppression
 from publisher.store import subscribers as store
 from publisher.store.database import Database
 from publisher.store.subscriptions import (
@@ -263,6 +263,8 @@ def add(
             raise SettingsError(f"which digest? Name one with --digest: {', '.join(site.digests) or 'there is none'}")
         if known is not None and not reason:
             _require_not_left(known, chosen)
+        if known is not None and known.has_complained:
+            _require_no_complaint(known, chosen)
         before = known.digests if known is not None else ()
         return admit(connection, site, replace(row, digests=tuple(dict.fromkeys((*before, *chosen)))), act, now)
 
@@ -274,7 +276,7 @@ def _require_not_suppressed(connection: Connection, ring: Keyring, address: Addr
         SettingsError: the address stays suppressed.
     """
     hashed = ring.address_hash(address.key)
-    why = store.suppressions(connection, [hashed]).get(hashed)
+    why = suppression.suppressions(connection, [hashed]).get(hashed)
     if why is None:
         return
     known = store.by_key(connection, address.key)
@@ -288,7 +290,21 @@ def _require_not_suppressed(connection: Connection, ring: Keyring, address: Addr
         raise SettingsError(
             f"{address.text} may not be mailed ({why.reason}). If they asked for it, use --resubscribe REASON"
         )
-    store.lift(connection, hashed, address.key, act)
+    suppression.lift(connection, hashed, address.key, act)
+
+
+def _require_no_complaint(known: Subscriber, digests: Iterable[str]) -> None:
+    """Leave the return of somebody who complained to themselves.
+
+    Raises:
+        SettingsError: they left one of these digests by a complaint.
+    """
+    left = [digest for digest in digests if known.has_left(digest)]
+    if left:
+        raise SettingsError(
+            f"{known.address} is {words_of_leaving(known, left)} after a complaint. No reason lifts a complaint: they "
+            "can subscribe by the form, with a confirmation email"
+        )
 
 
 def _require_not_left(known: Subscriber, digests: Iterable[str]) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum, auto
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,12 +26,15 @@ from publisher.errors import SettingsError
 from publisher.mail.bounces import Report, ReportKind, judge_failure, read_report
 from publisher.mail.mailboxes import ImapAccount, Mailbox, open_folder, open_imap
 from publisher.mail.mime import MAX_MESSAGE_BYTES, UnreadableMessage
+from publisher.model import DeliveryState
 from publisher.private import make_private_folder, private_opener
 from publisher.store import bounces as store
-from publisher.store import issues, subscribers, subscriptions
+from publisher.store import deliveries, issues, subscribers, subscriptions
 from publisher.store.bounces import Bounce
 from publisher.store.database import Database
+from publisher.store.sources import get_fact
 from publisher.store.subscriptions import Act, ChangeSource
+from publisher.store.suppression import SuppressionChannel
 
 if TYPE_CHECKING:
     from publisher.passes import Keyring
@@ -39,6 +43,12 @@ __all__ = ["UNREADABLE_FOLDER", "BounceResult", "process_mailbox", "process_mess
 
 #: Soft bounces of so many days count towards `delivery.soft_bounces`.
 _SOFT_DAYS: Final = 30
+#: Days after a delivery within which a bounce of it counts. Servers give up after five (RFC 5321 §4.5.4.1).
+_BOUNCE_DAYS: Final = 10
+#: Deliveries that a bounce can be about.
+_SENT_STATES: Final = (DeliveryState.ACCEPTED, DeliveryState.HANDED_OVER, DeliveryState.UNCERTAIN)
+#: Fact of a migration: the last time (seconds since 1970) at which a delivery had one token for everything.
+_OLD_RETURN_PATHS: Final = "old_return_paths_until"
 #: Messages, and bytes of messages, that are recorded in one transaction and then deleted from the mailbox.
 _PAGE_MESSAGES: Final = 200
 _PAGE_BYTES: Final = 32 * 1024 * 1024
@@ -57,6 +67,8 @@ class BounceResult:
     soft: int = 0
     complaints: int = 0
     unsubscribed: int = 0
+    #: Bounces that changed nothing: without the token of the return path, or too long after the delivery.
+    unverified: int = 0
     #: Reports that an earlier run recorded, or whose subscriber is erased.
     known: int = 0
     #: Messages that are no report about this site's mail. They stay in the mailbox.
@@ -90,6 +102,7 @@ class BounceResult:
             "soft": self.soft,
             "complaints": self.complaints,
             "unsubscribed": self.unsubscribed,
+            "unverified": self.unverified,
             "known": self.known,
             "left": self.left,
             "unreadable": self.unreadable,
@@ -210,10 +223,10 @@ def _process(site: Site, db: Database, page: _Page, now: datetime, result: Bounc
                 result.skip(key, error.reason)
                 page.unreadable.append(key)
                 continue
-            found = next(((report, copy) for report in reports if (copy := recorder.delivery_of(report))), None)
-            if found is None or data is None:
+            match = next(((report, found) for report in reports if (found := recorder.find_delivery(report))), None)
+            if match is None or data is None:
                 result.left += 1
-            elif recorder.record(key, data, *found):
+            elif recorder.record(key, data, *match):
                 page.recorded.append(key)
 
 
@@ -234,6 +247,26 @@ def _read(data: bytes | None) -> list[Report]:
         raise UnreadableMessage(f"it cannot be parsed ({type(error).__name__})") from error
 
 
+class _Proof(Enum):
+    """What shows that a bounce came back by the delivery's return path."""
+
+    #: The return path's own token.
+    RETURN_PATH = auto()
+    #: The token of links in the address of the report: older versions had one token for everything.
+    OLD_RETURN_PATH = auto()
+    #: Nothing: every forwarded message holds the token.
+    NONE = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class _Match:
+    """The delivery that a report is about."""
+
+    issue_id: int
+    subscriber_id: int
+    proof: _Proof
+
+
 @dataclass(frozen=True, slots=True)
 class _Recorder:
     """Records reports in an open transaction."""
@@ -244,15 +277,23 @@ class _Recorder:
     now: int
     result: BounceResult
 
-    def delivery_of(self, report: Report) -> tuple[int, int] | None:
-        """Return issue and subscriber of the delivery that a report is about; None if no token is genuine."""
-        return next((copy for text in report.passes if (copy := self.ring.copy_of(text))), None)
+    def find_delivery(self, report: Report) -> _Match | None:
+        """Return the delivery that a report is about; None if no token is genuine."""
+        tokens = report.tokens
+        for text in tokens.every:
+            if (delivery := self.ring.delivery_of_return_path(text)) is not None:
+                return _Match(*delivery, proof=_Proof.RETURN_PATH)
+        for text in tokens.every:
+            if (delivery := self.ring.copy_of(text)) is not None:
+                is_recipient = text in tokens.recipient
+                return _Match(*delivery, proof=_Proof.OLD_RETURN_PATH if is_recipient else _Proof.NONE)
+        return None
 
-    def record(self, key: str, data: bytes, report: Report, copy: tuple[int, int]) -> bool:
+    def record(self, key: str, data: bytes, report: Report, match: _Match) -> bool:
         """Record a report; return False if the database refuses it."""
         try:
             with self.connection.begin_nested():
-                count, suppressed = self._record(hashlib.sha256(data).hexdigest()[:32], report, copy)
+                count, suppressed = self._record(hashlib.sha256(data).hexdigest()[:32], report, match)
         except (SQLAlchemyError, ValueError, OverflowError) as error:
             if isinstance(error, DBAPIError) and error.connection_invalidated:
                 raise
@@ -264,15 +305,17 @@ class _Recorder:
             self.result.suppressed.append(suppressed)
         return True
 
-    def _record(self, mark: str, report: Report, copy: tuple[int, int]) -> tuple[str, str]:
+    def _record(self, mark: str, report: Report, match: _Match) -> tuple[str, str]:
         """Return the name of the count that the report adds to, and the address that it suppressed, if any."""
-        issue_id, number = copy
+        issue_id, number = match.issue_id, match.subscriber_id
         subscriber = subscribers.find(self.connection, number)
         if subscriber is None:
             # The subscriber was erased: nothing about them is stored again.
             return "known", ""
+        is_bounce = report.kind in (ReportKind.HARD, ReportKind.SOFT)
+        is_verified = not is_bounce or self._is_verified(match)
         bounce = Bounce(
-            kind=report.kind.value,
+            kind=report.kind.value if is_verified else "unverified",
             issue_id=issue_id,
             subscriber_id=number,
             status=report.status,
@@ -282,7 +325,9 @@ class _Recorder:
         if not store.add_bounce(self.connection, mark, bounce):
             return "known", ""
         words = " ".join(word for word in (report.status, report.said) if word)
-        count, why = "soft", ""
+        if not is_verified:
+            return "unverified", ""
+        count, has_bounced = "soft", False
         if report.kind is ReportKind.UNSUBSCRIBE:
             count = "unsubscribed"
             row = issues.issues(self.connection, only=[issue_id])
@@ -290,13 +335,32 @@ class _Recorder:
             digests = [row[0].digest] if row else None
             self.result.unsubscribed_from += subscriptions.unsubscribe(self.connection, number, act, digests)
         elif report.kind is ReportKind.COMPLAINT:
-            count, why = "complaints", "complained"
+            # Anybody can forge a complaint with the token of a forwarded message: the subscriber can return.
+            count = "complaints"
+            act = Act(ChangeSource.COMPLAINT, self.now, words)
+            self.result.unsubscribed_from += subscriptions.unsubscribe(self.connection, number, act)
         elif report.kind is ReportKind.HARD:
-            count, why = "hard", "bounced"
+            count, has_bounced = "hard", True
         elif (many := self._soft_issues(number)) >= self.site.delivery.soft_bounces:
-            why, words = "bounced", f"{many} issues bounced within {_SOFT_DAYS} days; last reply: {words}"
-        is_new = bool(why) and suppress_reader(self.connection, self.ring, number, why, words, self.now)
+            has_bounced, words = True, f"{many} issues bounced within {_SOFT_DAYS} days; last reply: {words}"
+        is_new = has_bounced and suppress_reader(
+            self.connection, self.ring, number, "bounced", SuppressionChannel.BOUNCE, words, self.now
+        )
         return count, subscriber.address if is_new else ""
+
+    def _is_verified(self, match: _Match) -> bool:
+        """Tell whether a bounce came back by the return path of a message that was sent at most ten days ago."""
+        if match.proof is _Proof.NONE:
+            return False
+        delivery = deliveries.delivery_of(self.connection, match.issue_id, match.subscriber_id)
+        if delivery is None or delivery.handed_at is None or delivery.state not in _SENT_STATES:
+            return False
+        if match.proof is _Proof.OLD_RETURN_PATH:
+            # Later deliveries have the token of links in their Message-ID only.
+            until = get_fact(self.connection, _OLD_RETURN_PATHS)
+            if until is None or delivery.handed_at > int(until):
+                return False
+        return abs(self.now - delivery.handed_at) <= _BOUNCE_DAYS * 86_400
 
     def _soft_issues(self, number: int) -> int:
         """Return of how many recent issues deliveries bounced, without refusals that are about us."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -88,28 +87,31 @@ class Copies:
         )
 
     def make(self, one: Claim) -> Copy:
-        """Return a reader's copy.
+        """Return the message of a delivery.
 
         Raises:
             ValueError: no message can be made for the address.
         """
         copy = self._ring.copy_pass(one.issue_id, one.subscriber_id)
-        return self._copy(self.skeleton(one.edition), one.address, one.domain, copy, ticket=one)
+        path = return_path(self._site, self._ring.return_path_token(one.issue_id, one.subscriber_id))
+        return self._copy(self.skeleton(one.edition), one.address, one.domain, copy, path, ticket=one)
 
     def test(self, address: str, domain: str, *, prefix: str, when: datetime) -> Copy:
-        """Return a copy for somebody who is no reader; its pass is nobody's."""
+        """Return a test message; its token is no subscriber's."""
         said = f"{prefix}{address}{when.isoformat()}{self._row.id}"
         copy = "0" + hashlib.sha256(said.encode()).hexdigest()[:31]
-        made = self._copy(self.skeleton(1, prefix), address, domain, copy, ticket=None)
-        return replace(made, return_path=bare(self._site.mail.sender if self._site.mail else ""))
+        path = bare(self._site.mail.sender if self._site.mail else "")
+        return self._copy(self.skeleton(1, prefix), address, domain, copy, path, ticket=None)
 
-    def _copy(self, skeleton: Skeleton, address: str, domain: str, copy: str, *, ticket: Claim | None) -> Copy:
+    def _copy(
+        self, skeleton: Skeleton, address: str, domain: str, copy: str, path: str, *, ticket: Claim | None
+    ) -> Copy:
         local = address.rpartition("@")[0]
         recipient = f"{local}@{domain}"
         return Copy(
             ticket=ticket,
             recipient=recipient,
-            return_path=return_path(self._site, copy),
+            return_path=path,
             data=skeleton.merge(address=address, recipient=recipient, copy=copy),
             name=f"{int(self._row.slot.timestamp())}.{copy}.{domain}",
             needs_utf8=not local.isascii(),

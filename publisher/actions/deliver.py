@@ -27,6 +27,7 @@ from publisher.model import DeliveryState, Edition, LatePolicy, UncertainPolicy
 from publisher.pacing import Limit, Pace, allowance
 from publisher.store import deliveries, issues, senders
 from publisher.store.database import Database
+from publisher.store.suppression import SuppressionChannel
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -315,7 +316,8 @@ class _Run:
             return issues.editions(connection, self._row.id)[number - 1]
 
     def _suppress(self, connection: Connection, one: Claim, answer: str) -> None:
-        suppress_reader(connection, self._ring, one.subscriber_id, "bounced", answer, int(self._clock().timestamp()))
+        now = int(self._clock().timestamp())
+        suppress_reader(connection, self._ring, one.subscriber_id, "bounced", SuppressionChannel.SMTP, answer, now)
 
     def _put_back(self, transport: Transport) -> None:
         """Leave nothing behind that only this sender could know of."""

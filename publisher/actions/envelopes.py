@@ -29,10 +29,10 @@ def _mail(site: Site) -> MailSettings:
     return site.mail
 
 
-def return_path(site: Site, copy: str) -> str:
-    """Return where a copy comes back to that cannot be delivered."""
+def return_path(site: Site, token: str) -> str:
+    """Return the envelope sender of a delivery (VERP) with its return path token."""
     mail = _mail(site)
-    return mail.bounces.replace("{copy}", copy) if mail.bounces else bare(mail.sender)
+    return mail.bounces.replace("{copy}", token) if mail.bounces else bare(mail.sender)
 
 
 def _personal(url: str, copy: str) -> str:

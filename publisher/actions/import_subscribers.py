@@ -33,8 +33,10 @@ from publisher.ingest.subscribers import (
 )
 from publisher.model import SubscriptionState
 from publisher.store import subscribers as store
+from publisher.store import suppression
 from publisher.store.database import Database
 from publisher.store.subscriptions import Act, ChangeSource, close_to_others, unsubscribe
+from publisher.store.suppression import SuppressionChannel
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -232,7 +234,9 @@ class _Importer:
         """Store a page of rows, in the caller's transaction."""
         store.alone(connection)
         hashes = {row.address.key: self.ring.address_hash(row.address.key) for row in rows}
-        suppressed = {hashed: why.reason for hashed, why in store.suppressions(connection, hashes.values()).items()}
+        suppressed = {
+            hashed: why.reason for hashed, why in suppression.suppressions(connection, hashes.values()).items()
+        }
         page = _Page(suppressed, store.ids_by_key(connection, hashes))
         for row in rows:
             self._sort(connection, page, row, hashes[row.address.key])
@@ -253,14 +257,15 @@ class _Importer:
             self.result.count_inactive(row.consent)
         if row.state is SubscriptionState.SUPPRESSED:
             note = f"imported list: {', '.join(row.consent.columns)}"
-            suppress_address(connection, self.ring, key, row.consent.reason or "asked", note, self.act.at)
-            page.suppressed.setdefault(hashed, row.consent.reason or "asked")
+            reason = row.consent.reason or "asked"
+            suppress_address(connection, self.ring, key, reason, SuppressionChannel.IMPORT, note, self.act.at)
+            page.suppressed.setdefault(hashed, reason)
             page.fresh.pop(key, None)
         elif (
             page.suppressed.get(hashed) == "unsubscribed" and self.act.reason and row.state is SubscriptionState.ACTIVE
         ):
             # An older version stored an unsubscribed address that it did not know in this way.
-            store.lift(connection, hashed, key, self.act)
+            suppression.lift(connection, hashed, key, self.act)
             del page.suppressed[hashed]
             self._sort(connection, page, row, hashed)
         elif key in page.known:
@@ -304,7 +309,9 @@ class _Importer:
             return False
         if person.is_suppressed:
             hashed = self.ring.address_hash(person.key)
-            self._skip(row, f"not mailed: {_SUPPRESSED_WORDS[store.suppressions(connection, [hashed])[hashed].reason]}")
+            self._skip(
+                row, f"not mailed: {_SUPPRESSED_WORDS[suppression.suppressions(connection, [hashed])[hashed].reason]}"
+            )
             return False
         wanted = self._wanted(person, row)
         if wanted is None:
@@ -326,10 +333,10 @@ class _Importer:
     def _wanted(self, person: Subscriber, row: SubscriberRow) -> SubscriberRow | None:
         """Return the row without digests that the person has left; None where nothing is left of it.
 
-        With a reason to resubscribe they are kept.
+        With a reason to resubscribe they are kept, except after a complaint.
         """
         digests = row.digests
-        if self.act.reason:
+        if self.act.reason and not person.has_complained:
             digests = tuple(dict.fromkeys((*person.digests, *self.defaults))) if digests is None else digests
         else:
             named = digests if digests is not None else self.defaults

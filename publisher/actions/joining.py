@@ -22,6 +22,7 @@ from publisher.store import facets, letters, subscribers
 from publisher.store.database import Database
 from publisher.store.letters import Letter
 from publisher.store.subscriptions import Act, ChangeSource
+from publisher.store.suppression import lift, suppressions
 
 __all__ = [
     "COOL_DOWN",
@@ -38,10 +39,10 @@ __all__ = [
 
 #: An address that nobody has confirmed gets one mail in this time, however often it is filled in.
 COOL_DOWN: Final = timedelta(days=1)
+#: The same for an address that a bounce suppressed, or that complained.
+_LONG_COOL_DOWN: Final = timedelta(days=7)
 #: Letters that anybody can have sent to anybody.
 INVITING: Final = (LetterKind.JOIN, LetterKind.KNOWN, LetterKind.NEW_ADDRESS)
-#: Suppressions that a confirmation email may end. A complaint or a dead mailbox is not one of them.
-_MAY_RETURN: Final = ("unsubscribed", "forgotten")
 #: Labels of a kind that are offered, those with most articles first.
 _MOST_LABELS: Final = 40
 
@@ -98,7 +99,7 @@ def _ask(connection: Connection, site: Site, address: Address, wish: Wish, now: 
     if not may_confirm(connection, hashed):
         return
     reader = subscribers.by_key(connection, address.key)
-    before = letters.latest(connection, hashed, INVITING, seconds - int(COOL_DOWN.total_seconds()))
+    before = letters.latest(connection, hashed, INVITING, _cool_down_start(connection, hashed, reader, now))
     if before is not None:
         if before.kind is LetterKind.JOIN and before.used_at is None:
             # The email was sent or is about to be: it confirms what was asked for last.
@@ -118,23 +119,31 @@ def _ask(connection: Connection, site: Site, address: Address, wish: Wish, now: 
 
 
 def may_confirm(connection: Connection, hashed: str) -> bool:
-    """Tell whether an address may get a confirmation email: not after a complaint, a bounce, or on an operator's word."""
-    return all(why.reason in _MAY_RETURN for why in subscribers.suppressions(connection, [hashed]).values())
+    """Tell whether an address may get a confirmation email: see `Suppression.is_undoable`."""
+    return all(why.is_undoable for why in suppressions(connection, [hashed]).values())
+
+
+def _cool_down_start(connection: Connection, hashed: str, reader: subscribers.Subscriber | None, now: datetime) -> int:
+    """Return the time (seconds since 1970) after which an address may have had no confirmation email."""
+    is_doubtful = any(why.channel.is_mail for why in suppressions(connection, [hashed]).values())
+    if reader is not None:
+        is_doubtful = is_doubtful or reader.has_complained
+    return int((now - (_LONG_COOL_DOWN if is_doubtful else COOL_DOWN)).timestamp())
 
 
 def ask_to_resubscribe(
     connection: Connection, site: Site, reader: subscribers.Subscriber, digests: Sequence[str], now: datetime
 ) -> None:
-    """Send a subscriber a confirmation email for these digests, one a day at most. In the caller's transaction.
+    """Send a subscriber a confirmation email for these digests, in the caller's transaction.
 
-    A suppressed address gets none.
+    They get one a day at most, or one a week after a complaint. A suppressed address gets none.
     """
     subscribers.alone(connection)
     seconds = int(now.timestamp())
     hashed = keyring(site, connection).address_hash(reader.key)
-    if subscribers.suppressions(connection, [hashed]):
+    if suppressions(connection, [hashed]):
         return
-    before = letters.latest(connection, hashed, INVITING, seconds - int(COOL_DOWN.total_seconds()))
+    before = letters.latest(connection, hashed, INVITING, _cool_down_start(connection, hashed, reader, now))
     if before is None:
         wish = Wish(digests=tuple(digests)).as_dict()
         letters.add(connection, LetterKind.JOIN, hashed, reader.address, seconds, subscriber_id=reader.id, wish=wish)
@@ -158,8 +167,8 @@ def finish_joining(connection: Connection, site: Site, letter: Letter, now: date
     wish, address = wish_of(letter), read_address(letter.address)
     hashed = keyring(site, connection).address_hash(address.key)
     act = Act(ChangeSource.FORM, int(now.timestamp()))
-    if any(why.reason in _MAY_RETURN for why in subscribers.suppressions(connection, [hashed]).values()):
-        subscribers.lift(connection, hashed, address.key, act)
+    if any(why.is_undoable for why in suppressions(connection, [hashed]).values()):
+        lift(connection, hashed, address.key, act)
     known = subscribers.by_key(connection, address.key)
     before = known.digests if known is not None else ()
     asked = tuple(slug for slug in wish.digests if slug in site.digests)

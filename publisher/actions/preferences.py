@@ -19,7 +19,7 @@ from publisher.address import read_address
 from publisher.config import Site
 from publisher.ingest.subscribers import SubscriberRow
 from publisher.model import LetterKind
-from publisher.store import letters, subscribers
+from publisher.store import letters, subscribers, suppression
 from publisher.store.database import Database
 from publisher.store.subscribers import Subscriber
 from publisher.store.subscriptions import Act, ChangeSource
@@ -205,7 +205,7 @@ def ask_to_move(site: Site, db: Database, number: int, address: str, now: dateti
         ring = keyring(site, connection)
         hashed, seconds = ring.address_hash(found.key), int(now.timestamp())
         is_asked = letters.latest(connection, hashed, INVITING, seconds - int(COOL_DOWN.total_seconds())) is not None
-        barred = bool(subscribers.suppressions(connection, [hashed]))
+        barred = bool(suppression.suppressions(connection, [hashed]))
         reader = subscribers.find(connection, number)
         if reader is None or reader.key == found.key or is_asked or barred:
             # The page says the same: nobody learns who reads what.

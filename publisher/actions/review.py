@@ -16,10 +16,11 @@ from publisher.actions.suppressing import convert_unsubscribed
 from publisher.config import Site
 from publisher.mail.bounces import judge_failure
 from publisher.mail.replies import Reason
-from publisher.store import bounces, subscribers, subscriptions
+from publisher.store import bounces, subscribers, subscriptions, suppression
 from publisher.store.database import Database
-from publisher.store.subscribers import Subscriber, Suppression
+from publisher.store.subscribers import Subscriber
 from publisher.store.subscriptions import Act, ChangeSource
+from publisher.store.suppression import Suppression
 
 if TYPE_CHECKING:
     from publisher.passes import Keyring
@@ -132,7 +133,7 @@ def lift_suppressions(site: Site, doubtful: Sequence[DoubtfulSuppression], now: 
         ring = keyring(site, connection)
         lifted = [one for one in _doubtful(connection, site, ring) if one.key in wanted]
         for one in lifted:
-            subscribers.lift(connection, ring.address_hash(one.key), one.key, act)
+            suppression.lift(connection, ring.address_hash(one.key), one.key, act)
     return [one.address for one in lifted]
 
 
@@ -140,30 +141,30 @@ def _doubtful(connection: Connection, site: Site, ring: Keyring) -> Iterator[Dou
     every = subscribers.every_subscriber(connection)
     while page := list(islice(every, _PAGE)):
         hashes = {ring.address_hash(one.key): one for one in page}
-        suppressions = subscribers.suppressions(connection, hashes)
+        suppressions = suppression.suppressions(connection, hashes)
         for hashed, subscriber in hashes.items():
-            suppression = suppressions.get(hashed)
-            reason = _doubt(connection, subscriber, suppression) if suppression else None
-            if suppression and reason is not None:
+            why = suppressions.get(hashed)
+            reason = _doubt(connection, subscriber, why) if why else None
+            if why and reason is not None:
                 yield DoubtfulSuppression(
                     address=subscriber.address,
                     key=subscriber.key,
-                    words=suppression.note,
+                    words=why.note,
                     reason=reason,
-                    suppressed_at=datetime.fromtimestamp(suppression.at, UTC).astimezone(site.tz),
+                    suppressed_at=datetime.fromtimestamp(why.at, UTC).astimezone(site.tz),
                 )
 
 
-def _doubt(connection: Connection, subscriber: Subscriber, suppression: Suppression) -> Reason | None:
+def _doubt(connection: Connection, subscriber: Subscriber, why: Suppression) -> Reason | None:
     """Return what the words of a suppression mean; None if it is justified, or cannot be judged."""
-    if suppression.reason != "bounced" or bounces.has_complained(connection, subscriber.id):
+    if why.reason != "bounced" or bounces.has_complained(connection, subscriber.id):
         return None
-    match = _SOFT_NOTE.match(suppression.note)
+    match = _SOFT_NOTE.match(why.note)
     if match is None:
-        reason = stored_reason(suppression.note)
+        reason = stored_reason(why.note)
         return None if reason is Reason.ADDRESS else reason
-    since = suppression.at - _BOUNCE_DAYS * 86_400
-    soft = bounces.soft_bounces(connection, subscriber.id, since, suppression.at)
+    since = why.at - _BOUNCE_DAYS * 86_400
+    soft = bounces.soft_bounces(connection, subscriber.id, since, why.at)
     judged = [(one.issue_id, judge_failure(one.said, one.status)) for one in soft]
     counted = {issue_id for issue_id, reason in judged if not reason.is_about_us}
     if len(counted) >= int(match[1]):

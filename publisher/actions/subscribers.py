@@ -19,10 +19,11 @@ from publisher.address import Address
 from publisher.config import Site
 from publisher.ingest.subscribers import COLUMNS, EVERYTHING, safe_cell
 from publisher.model import SubscriptionState
-from publisher.store import letters
+from publisher.store import letters, suppression
 from publisher.store import subscribers as store
 from publisher.store.database import Database
 from publisher.store.subscriptions import Act, ChangeSource
+from publisher.store.suppression import SuppressionChannel
 
 if TYPE_CHECKING:
     from publisher.passes import Keyring
@@ -44,10 +45,10 @@ def suppress(site: Site, address: str, now: datetime, *, note: str = "") -> bool
     found = parse_address(address)
     with Database.open(site.database_url) as db, db.write() as connection:
         ring = keyring(site, connection)
-        seconds = int(now.timestamp())
-        is_new = suppress_address(connection, ring, found.key, "asked", note, seconds)
+        seconds, channel = int(now.timestamp()), SuppressionChannel.OPERATOR
+        is_new = suppress_address(connection, ring, found.key, "asked", channel, note, seconds)
         if not is_new:
-            store.replace_bounce(connection, ring.address_hash(found.key), "asked", note[:400], seconds)
+            suppression.replace_bounce(connection, ring.address_hash(found.key), "asked", channel, note[:400], seconds)
         return is_new
 
 
@@ -72,8 +73,8 @@ def forget_address(connection: Connection, site: Site, address: Address, now: da
     hashed = ring.address_hash(address.key)
     # The words of a server that stand with an earlier suppression hold the address.
     seconds = int(now.timestamp())
-    store.lift(connection, hashed, address.key, Act(ChangeSource.ERASURE, seconds))
-    suppress_address(connection, ring, address.key, "forgotten", "", seconds)
+    suppression.lift(connection, hashed, address.key, Act(ChangeSource.ERASURE, seconds))
+    suppress_address(connection, ring, address.key, "forgotten", SuppressionChannel.ERASURE, "", seconds)
     letters.forget(connection, hashed, reader.id if reader is not None else None)
     if reader is not None:
         store.erase(connection, reader.id)
@@ -131,7 +132,7 @@ def export(site: Site, file: TextIO, *, as_json: bool, digest: str | None = None
 def _suppression_words(connection: Connection, ring: Keyring, page: Sequence[Subscriber]) -> dict[int, str]:
     """Return subscriber → why they are suppressed, in a word that ``import`` understands."""
     hashes = {ring.address_hash(one.key): one.id for one in page if one.is_suppressed}
-    found = store.suppressions(connection, hashes)
+    found = suppression.suppressions(connection, hashes)
     return {hashes[hashed]: _STATUS_WORDS[why.reason] for hashed, why in found.items() if why.reason in _STATUS_WORDS}
 
 

@@ -6,9 +6,10 @@ from sqlalchemy import Connection
 
 from publisher.model import SubscriptionState
 from publisher.passes import Keyring
-from publisher.store import subscribers
+from publisher.store import subscribers, suppression
 from publisher.store.sources import drop_fact, get_fact
 from publisher.store.subscriptions import Act, ChangeSource
+from publisher.store.suppression import SuppressionChannel
 
 __all__ = ["convert_unsubscribed", "suppress_address", "suppress_reader"]
 
@@ -26,29 +27,38 @@ def convert_unsubscribed(connection: Connection, ring: Keyring) -> None:
         return
     for reader in list(subscribers.every_subscriber(connection, status=SubscriptionState.SUPPRESSED)):
         hashed = ring.address_hash(reader.key)
-        found = subscribers.suppressions(connection, [hashed]).get(hashed)
+        found = suppression.suppressions(connection, [hashed]).get(hashed)
         if found is not None and found.reason == "unsubscribed":
-            subscribers.lift(connection, hashed, reader.key, Act(ChangeSource.MIGRATION, found.at))
+            suppression.lift(connection, hashed, reader.key, Act(ChangeSource.MIGRATION, found.at))
     drop_fact(connection, _TO_CONVERT)
 
 
 def suppress_reader(
-    connection: Connection, ring: Keyring, subscriber_id: int, reason: str, note: str, now: int
+    connection: Connection,
+    ring: Keyring,
+    subscriber_id: int,
+    reason: str,
+    channel: SuppressionChannel,
+    note: str,
+    now: int,
 ) -> bool:
     """Suppress a subscriber's address; return False where it was suppressed before, or they were erased."""
     reader = subscribers.find(connection, subscriber_id)
-    return reader is not None and suppress_address(connection, ring, reader.key, reason, note, now)
+    return reader is not None and suppress_address(connection, ring, reader.key, reason, channel, note, now)
 
 
-def suppress_address(connection: Connection, ring: Keyring, key: str, reason: str, note: str, now: int) -> bool:
-    """Put an address on the suppression list; return False where it was there already.
+def suppress_address(
+    connection: Connection, ring: Keyring, key: str, reason: str, channel: SuppressionChannel, note: str, now: int
+) -> bool:
+    """Put an address on the suppression list; return False if it was there already.
 
     Args:
         connection: to the store, in a transaction.
         ring: the site's key.
         key: the address, in the form in which two spellings are equal.
         reason: ``unsubscribed``, ``bounced``, ``complained``, ``forgotten`` or ``asked``.
+        channel: how it became known.
         note: the words of a server or an operator, kept as long as the suppression.
         now: seconds since 1970.
     """
-    return subscribers.suppress(connection, ring.address_hash(key), key, reason, note[:400], now)
+    return suppression.suppress(connection, ring.address_hash(key), key, reason, channel, note[:400], now)

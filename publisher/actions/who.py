@@ -16,7 +16,7 @@ from publisher.config import Site
 from publisher.errors import SettingsError
 from publisher.model import DeliveryState, SubscriptionState
 from publisher.store import articles as article_store
-from publisher.store import bounces, deliveries, issues, subscribers, subscriptions
+from publisher.store import bounces, deliveries, issues, subscribers, subscriptions, suppression
 from publisher.store.database import Database
 from publisher.store.subscriptions import SubscriptionEvent
 
@@ -98,8 +98,8 @@ def who(site: Site, target: str, address: str) -> Story:
             status="unknown",
         )
         ring = keyring(site, connection)
-        for why in subscribers.suppressions(connection, [ring.address_hash(found.key)]).values():
-            story.suppressed = f"{why.reason} on {_time(site, why.at):%Y-%m-%d %H:%M}" + (
+        for why in suppression.suppressions(connection, [ring.address_hash(found.key)]).values():
+            story.suppressed = f"{why.reason} on {_time(site, why.at):%Y-%m-%d %H:%M} (by {why.channel})" + (
                 f": {why.note}" if why.note else ""
             )
         reader = subscribers.by_key(connection, found.key)

@@ -58,8 +58,9 @@ def lines(found: BounceResult, *, is_stdin: bool = False) -> list[str]:
         for count, what in (
             (found.hard, "hard: the address does not exist"),
             (found.soft, "soft: not delivered this time"),
-            (found.complaints, "complaints"),
+            (found.complaints, "complaints: unsubscribed from everything"),
             (found.unsubscribed, "unsubscribed by mail"),
+            (found.unverified, "not counted: not sent to a delivery's return path within 10 days of it"),
             (found.known, "recorded before"),
             (found.left, "not reports about this site's mail: left in the mailbox"),
         )

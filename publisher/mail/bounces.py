@@ -1,8 +1,9 @@
 """Read bounces (RFC 3464), complaints (RFC 5965) and unsubscribe messages. Pure.
 
 The delivery that a message is about is found only where this site's tokens belong: in the address that
-the report was sent to (VERP), in the Message-ID of the returned message, and in the subject of an
-unsubscribe message. A token in quoted text never counts.
+the report was sent to (VERP), in the headers of the returned message, and in the subject of an
+unsubscribe message. A token in quoted text never counts. What a token may do depends on its kind:
+see `publisher.passes`.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from typing import Final
 
 from publisher.mail.mime import Headers, Part, walk_parts
 from publisher.mail.replies import Reason, classify
-from publisher.passes import COPY_PASS
+from publisher.passes import TOKEN
 
-__all__ = ["Report", "ReportKind", "judge_failure", "read_report"]
+__all__ = ["Report", "ReportKind", "Tokens", "judge_failure", "read_report"]
 
 
 class ReportKind(StrEnum):
@@ -34,12 +35,26 @@ class ReportKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tokens:
+    """Texts in the form of a token, the most trustworthy first. The site's key tells which are genuine."""
+
+    #: In the addresses that the report was sent to.
+    recipient: tuple[str, ...] = ()
+    #: In the headers of the returned message, or in the subject of an unsubscribe message.
+    message: tuple[str, ...] = ()
+
+    @property
+    def every(self) -> tuple[str, ...]:
+        """All of them, without repetitions."""
+        return tuple(dict.fromkeys((*self.recipient, *self.message)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """What one message reports about one delivery."""
 
     kind: ReportKind
-    #: Candidates for the delivery's token, the most trustworthy first. The site's key tells which is genuine.
-    passes: tuple[str, ...]
+    tokens: Tokens
     #: Enhanced status code (RFC 3463) as in ``5.1.1``; empty if there is none.
     status: str
     #: The server's words.
@@ -99,13 +114,13 @@ def read_report(data: bytes) -> list[Report]:
     """
     parts = walk_parts(data)
     headers = parts[0].headers
-    passes = tuple(dict.fromkeys(_passes(headers, parts)))
+    tokens = Tokens(recipient=_in_recipients(headers), message=_in_returned_message(parts))
     kinds = {part.content_type for part in parts}
     if "message/feedback-report" in kinds:
-        return _complaints(parts, passes)
+        return _complaints(parts, tokens)
     if "message/delivery-status" in kinds:
-        return _failures(parts, passes)
-    return [*_unsubscribe(headers), *_unstructured(headers, parts, passes)]
+        return _failures(parts, tokens)
+    return [*_unsubscribe(headers), *_unstructured(headers, parts, tokens)]
 
 
 def _plain(text: str) -> str:
@@ -115,38 +130,42 @@ def _plain(text: str) -> str:
 
 def _unsubscribe(headers: Headers) -> list[Report]:
     """Return the wish to be unsubscribed: a token in the subject, whatever a mail program writes around it."""
-    tokens = tuple(COPY_PASS.findall(headers.text("Subject").lower()))
-    if not tokens:
+    texts = tuple(TOKEN.findall(headers.text("Subject").lower()))
+    if not texts:
         return []
-    return [Report(kind=ReportKind.UNSUBSCRIBE, passes=tokens, status="", said="unsubscribed by mail")]
+    tokens = Tokens(message=texts)
+    return [Report(kind=ReportKind.UNSUBSCRIBE, tokens=tokens, status="", said="unsubscribed by mail")]
 
 
-def _passes(headers: Headers, parts: Iterable[Part]) -> Iterator[str]:
-    for name in _DELIVERED:
+def _in_recipients(headers: Headers) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(_in_headers(headers, _DELIVERED)))
+
+
+def _in_returned_message(parts: Iterable[Part]) -> tuple[str, ...]:
+    returned = (part.inner_headers() for part in parts if part.content_type in _RETURNED_TYPES)
+    return tuple(dict.fromkeys(token for headers in returned for token in _in_headers(headers, _RETURNED)))
+
+
+def _in_headers(headers: Headers, names: Iterable[str]) -> Iterator[str]:
+    for name in names:
         for value in headers.raw(name):
-            yield from COPY_PASS.findall(value.lower())
-    for part in parts:
-        if part.content_type in _RETURNED_TYPES:
-            returned = part.inner_headers()
-            for name in _RETURNED:
-                for value in returned.raw(name):
-                    yield from COPY_PASS.findall(value.lower())
+            yield from TOKEN.findall(value.lower())
 
 
-def _complaints(parts: Iterable[Part], passes: tuple[str, ...]) -> list[Report]:
+def _complaints(parts: Iterable[Part], tokens: Tokens) -> list[Report]:
     for part in parts:
         if part.content_type != "message/feedback-report":
             continue
         kind = part.inner_headers().text("Feedback-Type").casefold()
         if kind not in ("", "not-spam", "auth-failure"):
             said = f"reported as {_plain(kind)[:40]}"
-            return [Report(kind=ReportKind.COMPLAINT, passes=passes, status="", said=said)]
+            return [Report(kind=ReportKind.COMPLAINT, tokens=tokens, status="", said=said)]
     return []
 
 
-def _failures(parts: Iterable[Part], passes: tuple[str, ...]) -> list[Report]:
+def _failures(parts: Iterable[Part], tokens: Tokens) -> list[Report]:
     failed = [
-        _failure(fields, passes)
+        _failure(fields, tokens)
         for part in parts
         if part.content_type == "message/delivery-status"
         for fields in _status_blocks(part)
@@ -172,11 +191,11 @@ def _status_blocks(part: Part) -> Iterator[Headers]:
                 return
 
 
-def _failure(fields: Headers, passes: tuple[str, ...]) -> Report:
+def _failure(fields: Headers, tokens: Tokens) -> Report:
     diagnostic = fields.text("Diagnostic-Code")
     said = diagnostic.partition(";")[2].strip() or diagnostic
     status = _STATUS.search(fields.text("Status"))
-    return _judged(said, status[0] if status else "", passes)
+    return _judged(said, status[0] if status else "", tokens)
 
 
 def judge_failure(words: str, status: str) -> Reason:
@@ -199,14 +218,14 @@ def judge_failure(words: str, status: str) -> Reason:
     return next((reason for reason in reasons if reason is not Reason.ADDRESS), Reason.ADDRESS)
 
 
-def _judged(words: str, status: str, passes: tuple[str, ...]) -> Report:
+def _judged(words: str, status: str, tokens: Tokens) -> Report:
     """Return the report of a failed delivery. Only what a server says about the address makes it hard."""
     reason = judge_failure(words, status)
     match = _STATUS.search(words)
     if match and (not status or status.endswith(".0.0")):
         status = match[0]
     kind = ReportKind.HARD if reason is Reason.ADDRESS else ReportKind.SOFT
-    return Report(kind=kind, passes=passes, status=status, said=_plain(words)[:400])
+    return Report(kind=kind, tokens=tokens, status=status, said=_plain(words)[:400])
 
 
 def _is_plain_bounce(headers: Headers) -> bool:
@@ -226,7 +245,7 @@ def _is_plain_bounce(headers: Headers) -> bool:
     return is_null_path and _BOUNCE_SENDER.search(headers.text("From")) is not None
 
 
-def _unstructured(headers: Headers, parts: Iterable[Part], passes: tuple[str, ...]) -> list[Report]:
+def _unstructured(headers: Headers, parts: Iterable[Part], tokens: Tokens) -> list[Report]:
     """Return the report of a bounce in plain words."""
     if not _is_plain_bounce(headers):
         return []
@@ -235,9 +254,9 @@ def _unstructured(headers: Headers, parts: Iterable[Part], passes: tuple[str, ..
             words = _reply_in(part.text(_MAX_TEXT_BYTES))
             if words:
                 status = _STATUS.search(words)
-                return [_judged(words, status[0] if status else "", passes)]
+                return [_judged(words, status[0] if status else "", tokens)]
     said = _plain(headers.text("Subject"))[:200]
-    return [Report(kind=ReportKind.SOFT, passes=passes, status="", said=said)]
+    return [Report(kind=ReportKind.SOFT, tokens=tokens, status="", said=said)]
 
 
 def _reply_in(text: str) -> str:

@@ -16,7 +16,7 @@ __all__ = ["Bounce", "add_bounce", "bounces_of", "has_complained", "soft_bounces
 class Bounce:
     """A report about one delivery."""
 
-    #: ``hard``, ``soft``, ``complaint`` or ``unsubscribe``.
+    #: ``hard``, ``soft``, ``unverified``, ``complaint`` or ``unsubscribe``.
     kind: str
     issue_id: int
     subscriber_id: int

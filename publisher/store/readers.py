@@ -111,9 +111,11 @@ suppression = Table(
     Column("hash", Text, primary_key=True),
     #: ``unsubscribed``, ``bounced``, ``complained``, ``forgotten`` or ``asked``.
     Column("reason", Text, nullable=False),
-    #: What a server said, or a person; empty where nothing is to be told.
+    #: The words of a server or an operator; empty for none.
     Column("note", Text, nullable=False),
     Column("suppressed_at", BigInteger, nullable=False),
+    #: How it became known: a ``SuppressionChannel``.
+    Column("channel", Text, nullable=False, server_default="operator"),
     sqlite_with_rowid=False,
 )
 
@@ -185,7 +187,7 @@ bounce = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),
     #: A hash of the report, so that none counts twice.
     Column("report", Text, nullable=False),
-    #: ``hard``, ``soft``, ``complaint`` or ``unsubscribe``.
+    #: ``hard``, ``soft``, ``unverified``, ``complaint`` or ``unsubscribe``.
     Column("kind", Text, nullable=False),
     Column("issue_id", Integer),
     Column("subscriber_id", Integer, nullable=False, index=True),

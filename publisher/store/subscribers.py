@@ -1,4 +1,4 @@
-"""Subscribers, their interests, and the suppression list."""
+"""Subscribers and their interests."""
 
 from __future__ import annotations
 
@@ -19,16 +19,14 @@ from publisher.store.readers import (
     subscriber,
     subscription,
     subscription_event,
-    suppression,
 )
 from publisher.store.schema import issue
 from publisher.store.sources import count_up, hold
-from publisher.store.subscriptions import Act, ChangeSource, Subscription, add_event, states_of, unsubscribe
+from publisher.store.subscriptions import ChangeSource, Subscription, states_of
 
 __all__ = [
     "Follow",
     "Subscriber",
-    "Suppression",
     "alone",
     "by_key",
     "counts",
@@ -37,16 +35,12 @@ __all__ = [
     "find",
     "find_all",
     "ids_by_key",
-    "lift",
     "queries",
     "query_of",
     "query_text",
-    "replace_bounce",
     "save_new",
     "save_old",
     "selection_id",
-    "suppress",
-    "suppressions",
     "take_ids",
 ]
 
@@ -102,21 +96,19 @@ class Subscriber:
         """Return the digests for which the subscriber has this state."""
         return tuple(name for name, one in self.subscriptions.items() if one.state is state)
 
+    @property
+    def has_complained(self) -> bool:
+        """Whether a complaint unsubscribed them, from everything or from a digest, and they have not returned."""
+        if self.state is SubscriptionState.UNSUBSCRIBED and self.state_source is ChangeSource.COMPLAINT:
+            return True
+        left = (one for one in self.subscriptions.values() if one.state is SubscriptionState.UNSUBSCRIBED)
+        return any(one.source is ChangeSource.COMPLAINT for one in left)
+
     def has_left(self, digest: str) -> bool:
         """Tell whether only their own act, or an operator with a reason, may subscribe them to a digest."""
         if digest in self.subscriptions:
             return self.subscriptions[digest].state is not SubscriptionState.ACTIVE
         return self.opted_out_at is not None or self.state is not SubscriptionState.ACTIVE
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Suppression:
-    """Why an address gets no mail."""
-
-    reason: str
-    note: str
-    #: Seconds since 1970.
-    at: int
 
 
 def query_text(follows: Mapping[str, Collection[str]]) -> str:
@@ -188,84 +180,6 @@ def save_old(connection: Connection, rows: Iterable[tuple[int, Mapping[str, Any]
     for number, values in rows:
         if values:
             connection.execute(update(subscriber).where(subscriber.c.id == number).values(**values))
-
-
-def suppressions(connection: Connection, hashes: Iterable[str]) -> dict[str, Suppression]:
-    """Return hash → why, of the addresses among these that may not be written to."""
-    found: dict[str, Suppression] = {}
-    for some in pages(hashes):
-        query = select(suppression).where(suppression.c.hash.in_(some))
-        for row in connection.execute(query):
-            found[row.hash] = Suppression(reason=row.reason, note=row.note, at=row.suppressed_at)
-    return found
-
-
-#: Reason of a suppression → whose act it is.
-_SUPPRESSED_BY: Final = {
-    "unsubscribed": ChangeSource.IMPORT,
-    "bounced": ChangeSource.BOUNCE,
-    "complained": ChangeSource.COMPLAINT,
-    "forgotten": ChangeSource.ERASURE,
-    "asked": ChangeSource.OPERATOR,
-}
-#: Reasons that stand whatever is learned later.
-_FINAL: Final = ("complained", "forgotten")
-
-
-def suppress(connection: Connection, hashed: str, key: str | None, reason: str, note: str, now: int) -> bool:
-    """Put an address on the suppression list; return False where it was there already.
-
-    The subscriber's own state is kept beneath. A complaint or an erasure replaces another reason.
-
-    Args:
-        connection: to the store, in a transaction.
-        hashed: the address's keyed hash.
-        key: the address, in the form in which two spellings are equal; None where it is not known.
-        reason: one of those that ``suppression.reason`` names.
-        note: the words of a server or an operator.
-        now: seconds since 1970.
-    """
-    found = suppressions(connection, [hashed]).get(hashed)
-    if key is not None:
-        row = connection.execute(
-            select(subscriber.c.id, subscriber.c.state, subscriber.c.is_suppressed).where(subscriber.c.key == key)
-        ).first()
-        if row is not None and not row.is_suppressed:
-            connection.execute(update(subscriber).where(subscriber.c.id == row.id).values(is_suppressed=True))
-            act = Act(_SUPPRESSED_BY.get(reason, ChangeSource.OPERATOR), now, note)
-            add_event(connection, row.id, SubscriptionState(row.state), SubscriptionState.SUPPRESSED, act)
-    if found is None:
-        connection.execute(insert(suppression).values(hash=hashed, reason=reason, note=note, suppressed_at=now))
-        return True
-    if reason in _FINAL and found.reason not in _FINAL:
-        values = {"reason": reason, "note": note, "suppressed_at": now}
-        connection.execute(update(suppression).where(suppression.c.hash == hashed).values(**values))
-    return False
-
-
-def replace_bounce(connection: Connection, hashed: str, reason: str, note: str, now: int) -> None:
-    """Give a suppression by a bounce another reason, such as a person's wish, which no review of bounces lifts."""
-    is_bounce = (suppression.c.hash == hashed) & (suppression.c.reason == "bounced")
-    values = {"reason": reason, "note": note, "suppressed_at": now}
-    connection.execute(update(suppression).where(is_bounce).values(**values))
-
-
-def lift(connection: Connection, hashed: str, key: str, act: Act) -> None:
-    """Take an address off the suppression list: its subscriber has the state from before again.
-
-    Somebody whom an older version suppressed as unsubscribed is then unsubscribed from everything.
-    """
-    found = suppressions(connection, [hashed]).get(hashed)
-    connection.execute(delete(suppression).where(suppression.c.hash == hashed))
-    who = connection.execute(select(subscriber.c.id).where(subscriber.c.key == key)).scalar()
-    if who is None:
-        return
-    if found is not None and found.reason == "unsubscribed":
-        unsubscribe(connection, who, Act(ChangeSource.IMPORT, found.at, found.note))
-    row = connection.execute(select(subscriber.c.state, subscriber.c.is_suppressed).where(subscriber.c.id == who)).one()
-    if row.is_suppressed:
-        connection.execute(update(subscriber).where(subscriber.c.id == who).values(is_suppressed=False))
-        add_event(connection, who, SubscriptionState.SUPPRESSED, SubscriptionState(row.state), act)
 
 
 def erase(connection: Connection, subscriber_id: int) -> None:

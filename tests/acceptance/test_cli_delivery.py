@@ -8,6 +8,7 @@ import pty
 import re
 import signal
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from tests.acceptance.test_cli import run
 from tests.conftest import MailKit
 from tests.integration.test_bounces import dsn
+from tests.ledger import accept_all, return_path
 from tests.smtp import Script, Server
 from tests.support.processes import PIPE, Process, run_module
 
@@ -75,8 +77,9 @@ def test_reports_are_read_from_standard_input(site: MailKit) -> None:
     root = site.root
     run("subscribers", "import", "readers.csv", cwd=root)
     run("now", cwd=root)
-    message_id = json.loads(run("who", "daily", "anna@mail.example.org", "--json", cwd=root).stdout)["message_id"]
-    done = run_module("publisher", "bounces", "-", input=dsn("news@review.example", message_id), cwd=root)
+    accept_all(site, datetime.now(UTC))
+    report = dsn(return_path(site, "anna@mail.example.org"), "<x@y>")
+    done = run_module("publisher", "bounces", "-", input=report, cwd=root)
     assert done.returncode == 0, done.stderr
     assert b"1 hard: the address does not exist" in done.stdout
     assert b"Suppressed: anna@mail.example.org" in done.stdout

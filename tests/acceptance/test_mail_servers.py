@@ -27,6 +27,7 @@ from publisher.mail.mailboxes import ImapAccount, open_imap
 from publisher.mail.mime import MAX_HEADER_BYTES
 from publisher.model import DeliveryState
 from tests.conftest import NOW, MailKit
+from tests.ledger import accept_all, return_path
 
 NODE = Path(__file__).parent.parent / "mail" / "node"
 
@@ -285,6 +286,7 @@ def test_reports_are_read_over_imap_and_taken_out(mail_kit: MailKit, servers: Se
     kit = mail_kit
     name = kit.readers(2, "elsewhere.example.org")[0]
     kit.issue("one")
+    accept_all(kit)
     (kit.root / "password").write_text("secret")
     kit.add_settings(
         f"""
@@ -307,7 +309,7 @@ def test_reports_are_read_over_imap_and_taken_out(mail_kit: MailKit, servers: Se
     with imaplib.IMAP4_SSL("localhost", servers.imap, ssl_context=context) as server:
         server.login("all", "secret")
         for data in (
-            dsn("n@review.example", who(kit.site, "daily", name).message_id),
+            dsn(return_path(kit, name), "<x@y>"),
             plain("n@x.example", "Hello", "A letter"),
             b"X: " + b"a" * (MAX_HEADER_BYTES + 1) + b"\r\nSubject: Too large\r\n\r\n",
         ):

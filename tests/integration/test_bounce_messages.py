@@ -11,6 +11,7 @@ from publisher.actions.bounces import process_messages
 from publisher.actions.subscribers import as_dict, readers
 from publisher.actions.who import who
 from tests.conftest import NOW, MailKit
+from tests.ledger import accept_all, return_path
 
 EXIM: Final = """\
 Return-path: <>
@@ -90,16 +91,18 @@ Reporting-MTA: dns; gate.example.net
 
 @pytest.fixture
 def sent(mail_kit: MailKit) -> tuple[MailKit, str]:
-    """A site with one subscriber and an issue, and the token of the delivery."""
+    """A site with one subscriber, an issue that was sent to them, and the return path of the delivery."""
     (name,) = mail_kit.readers(1)
     mail_kit.issue("one")
-    return mail_kit, who(mail_kit.site, "daily", name).message_id.partition("@")[0].lstrip("<")
+    accept_all(mail_kit)
+    return mail_kit, return_path(mail_kit, name)
 
 
 def process(sent: tuple[MailKit, str], text: str) -> str:
     """Process a message; return the kind of report that was counted, or ``nothing``."""
-    kit, token = sent
-    data = text.replace("{verp}", f"bounces+{token}@review.example").replace("{token}", token).encode()
+    kit, path = sent
+    token = who(kit.site, "daily", "reader0@mail.example.org").message_id.partition("@")[0].lstrip("<")
+    data = text.replace("{verp}", path).replace("{token}", token).encode()
     found = process_messages(kit.site, [data.replace(b"\n", b"\r\n")], NOW)
     counts = {"hard": found.hard, "soft": found.soft, "complaint": found.complaints, "unsubscribed": found.unsubscribed}
     names = [name for name, count in counts.items() if count]

@@ -1,9 +1,10 @@
-"""What comes back strikes off whom it is about, and nobody else."""
+"""Bounces, complaints and unsubscribe messages change the state of the subscriber that they are about."""
 
 from __future__ import annotations
 
 import mailbox
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from pathlib import Path
@@ -18,6 +19,7 @@ from publisher.actions.subscribers import as_dict, readers
 from publisher.actions.who import who
 from publisher.mail.bounces import ReportKind, read_report
 from tests.conftest import NOW, MailKit
+from tests.ledger import accept_all, return_path
 
 PASS = "a2" * 16
 
@@ -56,12 +58,25 @@ def plain(to: str, text: str, subject: str = "failure notice") -> bytes:
     return f"From: MAILER-DAEMON@mx.example.org\r\nTo: {to}\r\nSubject: {subject}\r\n\r\n{text}\r\n".encode()
 
 
+@dataclass(frozen=True)
+class Delivered:
+    """What an accepted delivery carries: in its envelope, and in its headers."""
+
+    path: str
+    message_id: str
+
+
 @pytest.fixture
-def sent(mail_kit: MailKit) -> tuple[MailKit, list[str]]:
-    """A site with three readers and an issue, and the Message-IDs of their copies."""
+def sent(mail_kit: MailKit) -> tuple[MailKit, list[Delivered]]:
+    """A site with three subscribers and an issue that was sent to them."""
     names = mail_kit.readers(3)
     mail_kit.issue("one")
-    return mail_kit, [who(mail_kit.site, "daily", name).message_id for name in names]
+    accept_all(mail_kit)
+    return mail_kit, [delivered(mail_kit, name) for name in names]
+
+
+def delivered(kit: MailKit, name: str) -> Delivered:
+    return Delivered(return_path(kit, name), who(kit.site, "daily", name).message_id)
 
 
 def copy(message_id: str) -> str:
@@ -75,42 +90,54 @@ def status(kit: MailKit) -> list[str]:
 @pytest.mark.parametrize(
     ("make", "kind"),
     [
-        (lambda mid: dsn(f"bounces+{copy(mid)}@review.example", "<x@y>"), "hard"),
-        (lambda mid: dsn("news@review.example", mid), "hard"),
-        (lambda mid: dsn("news@review.example", mid, status="5.0.0", said="smtp; 550 5.1.1 unknown"), "hard"),
-        (lambda mid: dsn("news@review.example", mid, status="5.0.0", said="smtp; 550 no such user"), "hard"),
-        (lambda mid: dsn("news@review.example", mid, status="5.2.2", said="smtp; 552 5.2.2 full"), "soft"),
-        (lambda mid: dsn("news@review.example", mid, status="5.7.1", said="smtp; 550 5.7.1 blocked"), "soft"),
-        (lambda mid: dsn("news@review.example", mid, status="4.4.7", said="smtp; 421 timed out"), "soft"),
-        (lambda mid: dsn("news@review.example", mid, status="5.5.0", said="smtp; 550 5.5.0 what"), "soft"),
-        (lambda mid: dsn("news@review.example", mid, action="delayed", status="4.4.1"), None),
-        (lambda mid: dsn("news@review.example", mid, action="delivered", status="2.0.0"), None),
-        (lambda mid: arf(mid), "complaint"),
-        (lambda mid: arf(mid, "not-spam"), None),
-        (lambda mid: plain(f"bounces+{copy(mid)}@review.example", "<r@x>:\n550 5.1.1 no mailbox here"), "hard"),
-        (lambda mid: plain(f"bounces+{copy(mid)}@review.example", "I wasn't able to deliver."), "soft"),
-        (lambda mid: plain(f"bounces+{copy(mid)}@review.example", "I am on holiday", "Out of office"), None),
-        (lambda mid: plain("news@review.example", "", f"unsubscribe {copy(mid)}"), "unsubscribe"),
+        (lambda one: dsn(one.path, "<x@y>"), "hard"),
+        (lambda one: dsn(one.path.upper(), one.message_id), "hard"),
+        (lambda one: dsn("news@review.example", one.message_id), "unverified"),
+        (
+            lambda one: dsn("news@review.example", one.message_id, status="5.2.2", said="smtp; 552 5.2.2 full"),
+            "unverified",
+        ),
+        (lambda one: dsn(f"bounces+{copy(one.message_id)}@review.example", one.message_id), "unverified"),
+        (lambda one: dsn(one.path, one.message_id, status="5.0.0", said="smtp; 550 5.1.1 unknown"), "hard"),
+        (lambda one: dsn(one.path, one.message_id, status="5.0.0", said="smtp; 550 no such user"), "hard"),
+        (lambda one: dsn(one.path, one.message_id, status="5.2.2", said="smtp; 552 5.2.2 full"), "soft"),
+        (lambda one: dsn(one.path, one.message_id, status="5.7.1", said="smtp; 550 5.7.1 blocked"), "soft"),
+        (lambda one: dsn(one.path, one.message_id, status="4.4.7", said="smtp; 421 timed out"), "soft"),
+        (lambda one: dsn(one.path, one.message_id, status="5.5.0", said="smtp; 550 5.5.0 what"), "soft"),
+        (lambda one: dsn(one.path, one.message_id, action="delayed", status="4.4.1"), None),
+        (lambda one: dsn(one.path, one.message_id, action="delivered", status="2.0.0"), None),
+        (lambda one: arf(one.message_id), "complaint"),
+        (lambda one: arf(one.message_id, "not-spam"), None),
+        (lambda one: plain(one.path, "<r@x>:\n550 5.1.1 no mailbox here"), "hard"),
+        (lambda one: plain(one.path, "I wasn't able to deliver."), "soft"),
+        (lambda one: plain(one.path, "I am on holiday", "Out of office"), None),
+        (lambda one: plain("news@review.example", "", f"unsubscribe {copy(one.message_id)}"), "unsubscribe"),
         # Somebody quotes a report: nothing in a text counts.
-        (lambda mid: plain("news@review.example", f"550 5.1.1 {mid} {copy(mid)}"), None),
+        (lambda one: plain("news@review.example", f"550 5.1.1 {one.message_id} {copy(one.message_id)}"), None),
         # A mark that we have not made.
-        (lambda mid: dsn(f"bounces+{'b' * 32}@review.example", f"<{'c' * 32}@review.example>"), None),
+        (lambda one: dsn(f"bounces+{'b' * 32}@review.example", f"<{'c' * 32}@review.example>"), None),
     ],
 )
 def test_a_report_does_to_its_reader_what_it_says(
-    sent: tuple[MailKit, list[str]], make: Callable[[str], bytes], kind: str | None
+    sent: tuple[MailKit, list[Delivered]], make: Callable[[Delivered], bytes], kind: str | None
 ) -> None:
     kit, ids = sent
     found = process_messages(kit.site, [make(ids[1])], NOW)
-    counts = {"hard": found.hard, "soft": found.soft, "complaint": found.complaints, "unsubscribe": found.unsubscribed}
+    counts = {
+        "hard": found.hard,
+        "soft": found.soft,
+        "complaint": found.complaints,
+        "unsubscribe": found.unsubscribed,
+        "unverified": found.unverified,
+    }
     assert counts == {name: int(name == kind) for name in counts}
     assert found.left == (kind is None)
-    states = {"hard": "suppressed", "complaint": "suppressed", "unsubscribe": "unsubscribed"}
+    states = {"hard": "suppressed", "complaint": "unsubscribed", "unsubscribe": "unsubscribed"}
     assert status(kit) == ["active", states.get(kind or "", "active"), "active"]
     if kind is not None:
         story = who(kit.site, "daily", "reader1@mail.example.org")
         assert any(one.what.startswith(f"bounced: {kind}") for one in story.events)
-    if kind == "unsubscribe":
+    if kind in ("unsubscribe", "complaint"):
         assert [as_dict(one)["digests"] for one in readers(kit.site)] == [["daily"], [], ["daily"]]
 
 
@@ -121,9 +148,10 @@ def test_soft_bounces_of_enough_issues_strike_off_and_one_issue_counts_once(mail
     when = NOW
     for number in range(3):
         kit.issue(f"story{number}", now=when)
-        mid = who(kit.site, "daily", "reader0@mail.example.org").message_id
+        accept_all(kit, when)
+        path = return_path(kit, "reader0@mail.example.org")
         for again in range(4):
-            report = dsn("news@review.example", mid, status="5.2.2", said=f"smtp; 552 5.2.2 full ({again})")
+            report = dsn(path, "<x@y>", status="5.2.2", said=f"smtp; 552 5.2.2 full ({again})")
             found = process_messages(kit.site, [report], when)
         assert status(kit) == ["suppressed" if number == 2 else "active"]
         when += timedelta(days=1)
@@ -137,37 +165,40 @@ def test_soft_bounces_of_long_ago_do_not_count(mail_kit: MailKit) -> None:
     for number in range(3):
         when = NOW + timedelta(days=31 * number)
         kit.issue(f"story{number}", now=when)
-        mid = who(kit.site, "daily", "reader0@mail.example.org").message_id
-        process_messages(kit.site, [dsn("n@review.example", mid, status="5.2.2", said="smtp; 552 5.2.2 full")], when)
+        accept_all(kit, when)
+        path = return_path(kit, "reader0@mail.example.org")
+        process_messages(kit.site, [dsn(path, "<x@y>", status="5.2.2", said="smtp; 552 5.2.2 full")], when)
     assert status(kit) == ["active"]
 
 
 @pytest.mark.parametrize("kind", ["maildir", "mbox"])
-def test_what_is_dealt_with_leaves_the_mailbox_and_the_rest_stays(sent: tuple[MailKit, list[str]], kind: str) -> None:
+def test_what_is_dealt_with_leaves_the_mailbox_and_the_rest_stays(
+    sent: tuple[MailKit, list[Delivered]], kind: str
+) -> None:
     kit, ids = sent
     path = kit.root / "box"
     box: mailbox.Mailbox = mailbox.Maildir(path) if kind == "maildir" else mailbox.mbox(path)
-    for data in (dsn("n@review.example", ids[0]), plain("n@review.example", "Hello", "A letter"), arf(ids[2])):
+    for data in (dsn(ids[0].path, "<x@y>"), plain("n@review.example", "Hello", "A letter"), arf(ids[2].message_id)):
         box.add(message_from_bytes(data))
     box.close()
     assert process_mailbox(kit.site, NOW, path=path, keep=True).hard == 1
     found = process_mailbox(kit.site, NOW, path=path)
     assert (found.messages, found.known, found.left) == (3, 2, 1)
-    assert status(kit) == ["suppressed", "active", "suppressed"]
+    assert status(kit) == ["suppressed", "active", "unsubscribed"]
     left = mailbox.Maildir(path) if kind == "maildir" else mailbox.mbox(path)
     assert [one["Subject"] for one in left] == ["A letter"]
     left.close()
 
 
 def test_a_report_is_written_down_before_it_leaves_the_mailbox(
-    sent: tuple[MailKit, list[str]], monkeypatch: pytest.MonkeyPatch
+    sent: tuple[MailKit, list[Delivered]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from publisher.mail import mailboxes
 
     kit, ids = sent
     path = kit.root / "box"
     box = mailbox.Maildir(path)
-    box.add(message_from_bytes(dsn("n@review.example", ids[0])))
+    box.add(message_from_bytes(dsn(ids[0].path, "<x@y>")))
 
     def dies(*_: object) -> None:
         assert status(kit) == ["suppressed", "active", "active"]
@@ -182,12 +213,12 @@ def test_a_report_is_written_down_before_it_leaves_the_mailbox(
     assert len(mailbox.Maildir(path)) == 0
 
 
-def test_a_forgotten_reader_is_not_written_down_again(sent: tuple[MailKit, list[str]]) -> None:
+def test_a_forgotten_reader_is_not_written_down_again(sent: tuple[MailKit, list[Delivered]]) -> None:
     from publisher.actions.subscribers import forget
 
     kit, ids = sent
     forget(kit.site, "reader0@mail.example.org", NOW)
-    found = process_messages(kit.site, [dsn("n@review.example", ids[0])], NOW)
+    found = process_messages(kit.site, [dsn(ids[0].path, "<x@y>")], NOW)
     assert (found.hard, found.known, found.suppressed) == (0, 1, [])
 
 

@@ -15,7 +15,7 @@ from publisher.actions.deliver import deliver, make_transport
 from publisher.actions.who import who
 from publisher.model import DeliveryState, UncertainPolicy
 from tests.conftest import NOW, MailKit
-from tests.ledger import at, states, suppressed, transport
+from tests.ledger import at, return_path, states, suppressed, transport
 from tests.smtp import Drop, Hang, Script, Server
 
 
@@ -54,7 +54,7 @@ def test_a_copy_is_the_readers_own(mail_kit: MailKit) -> None:
         message = message_from_bytes(one.data, policy=policy.default)
         copy = one.message_id.partition("@")[0].lstrip("<")
         assert message["To"] == one.recipient
-        assert one.sender == f"bounces+{copy}@review.example"
+        assert one.sender == return_path(kit, one.recipient) != f"bounces+{copy}@review.example"
         raw = one.data.decode()
         by_mail = f"<mailto:news@review.example?subject=unsubscribe%20{copy}>"
         assert f"List-Unsubscribe: <https://review.example/leave?copy={copy}>,\r\n {by_mail}\r\n" in raw

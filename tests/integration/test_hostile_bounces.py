@@ -17,19 +17,19 @@ from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 from publisher.actions import bounces as action
 from publisher.actions.bounces import process_mailbox, process_messages
 from publisher.actions.subscribers import as_dict, readers
-from publisher.actions.who import who
 from publisher.mail.bounces import ReportKind, read_report
 from publisher.mail.mime import MAX_DEPTH, MAX_HEADER_BYTES, MAX_MESSAGE_BYTES, MAX_PARTS, UnreadableMessage, walk_parts
 from tests.conftest import NOW, MailKit
+from tests.ledger import accept_all, return_path
 
 
-def bounce(message_id: str, said: str = "550 5.1.1 no such user") -> bytes:
+def bounce(to: str, said: str = "550 5.1.1 no such user") -> bytes:
     return (
-        "From: MAILER-DAEMON@mx.example.org\r\nTo: n@review.example\r\nSubject: Undelivered\r\nMIME-Version: 1.0\r\n"
+        f"From: MAILER-DAEMON@mx.example.org\r\nTo: {to}\r\nSubject: Undelivered\r\nMIME-Version: 1.0\r\n"
         'Content-Type: multipart/report; report-type=delivery-status; boundary="b"\r\n\r\n'
         "--b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx.example.org\r\n\r\n"
         f"Final-Recipient: rfc822; x@y\r\nAction: failed\r\nStatus: 5.0.0\r\nDiagnostic-Code: smtp; {said}\r\n\r\n"
-        f"--b\r\nContent-Type: text/rfc822-headers\r\n\r\nMessage-ID: {message_id}\r\n\r\n--b--\r\n"
+        f"--b\r\nContent-Type: text/rfc822-headers\r\n\r\nMessage-ID: <a@b>\r\n\r\n--b--\r\n"
     ).encode()
 
 
@@ -88,10 +88,11 @@ UNREADABLE: Final[dict[str, tuple[bytes, str]]] = {
 
 @pytest.fixture
 def sent(mail_kit: MailKit) -> tuple[MailKit, list[str]]:
-    """A site with three subscribers and an issue, and the Message-IDs of their deliveries."""
+    """A site with three subscribers, an issue that was sent to them, and its return paths."""
     names = mail_kit.readers(3)
     mail_kit.issue("one")
-    return mail_kit, [who(mail_kit.site, "daily", name).message_id for name in names]
+    accept_all(mail_kit)
+    return mail_kit, [return_path(mail_kit, name) for name in names]
 
 
 def statuses(kit: MailKit) -> list[str]:
@@ -117,9 +118,9 @@ def test_the_limits_are_wide_enough_for_real_bounces() -> None:
     assert len(walk_parts(nested(MAX_DEPTH))) == MAX_DEPTH + 1
     many = b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n' + b"--b\r\n\r\na\r\n" * (MAX_PARTS - 1)
     assert len(walk_parts(many)) == MAX_PARTS
-    padded = b"X: " + b"a" * (MAX_HEADER_BYTES - 200) + b"\r\n" + bounce("<a@b>")
+    padded = b"X: " + b"a" * (MAX_HEADER_BYTES - 200) + b"\r\n" + bounce("a@b")
     assert [report.kind for report in read_report(padded)] == [ReportKind.HARD]
-    large = bounce("<a@b>") + b"a" * (MAX_MESSAGE_BYTES - len(bounce("<a@b>")))
+    large = bounce("a@b") + b"a" * (MAX_MESSAGE_BYTES - len(bounce("a@b")))
     assert [report.kind for report in read_report(large)] == [ReportKind.HARD]
 
 
@@ -132,12 +133,12 @@ def test_unreadable_messages_are_set_aside_and_the_bounce_beside_them_is_read(
     sent: tuple[MailKit, list[str]], kind: str
 ) -> None:
     """Each unreadable message is moved, counted and named once; later runs do not see it."""
-    kit, ids = sent
+    kit, paths = sent
     path = kit.root / "box"
     box = open_box(path, kind)
     for data, _ in UNREADABLE.values():
         box.add(data)
-    for data in (*STRANGE.values(), bounce(ids[1])):
+    for data in (*STRANGE.values(), bounce(paths[1])):
         box.add(data)
     box.close()
     kept = process_mailbox(kit.site, NOW, path=path, keep=True)
@@ -175,7 +176,7 @@ def test_a_fault_of_the_parser_concerns_one_message(
     sent: tuple[MailKit, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Any exception while a message is parsed sets that message aside."""
-    kit, ids = sent
+    kit, paths = sent
     real = action.read_report
 
     def fails(data: bytes) -> Any:
@@ -184,7 +185,7 @@ def test_a_fault_of_the_parser_concerns_one_message(
         return real(data)
 
     monkeypatch.setattr(action, "read_report", fails)
-    found = process_messages(kit.site, [b"Subject: poison\r\n\r\n", bounce(ids[0])], NOW)
+    found = process_messages(kit.site, [b"Subject: poison\r\n\r\n", bounce(paths[0])], NOW)
     assert (found.unreadable, found.hard) == (1, 1)
     assert "RecursionError" in found.problems[0]
 
@@ -197,11 +198,11 @@ def test_a_database_error_concerns_one_message(
     kit = any_mail_kit
     names = kit.readers(3)
     kit.issue("one")
-    ids = [who(kit.site, "daily", name).message_id for name in names]
+    accept_all(kit)
     path = kit.root / "box"
     box = mailbox.Maildir(path)
-    for message_id in ids:
-        box.add(message_from_bytes(bounce(message_id)))
+    for name in names:
+        box.add(message_from_bytes(bounce(return_path(kit, name))))
     real = action.suppress_reader
 
     def fails(connection: Connection, ring: Any, number: int, *rest: Any) -> bool:
@@ -224,7 +225,9 @@ def test_words_with_nul_and_surrogates_are_stored(any_mail_kit: MailKit) -> None
     kit = any_mail_kit
     (name,) = kit.readers(1)
     kit.issue("one")
-    message_id = who(kit.site, "daily", name).message_id
-    data = bounce(message_id, said="550 5.2.2 full\x00 \udce9".encode("utf-8", "surrogateescape").decode("latin-1"))
+    accept_all(kit)
+    data = bounce(
+        return_path(kit, name), said="550 5.2.2 full\x00 \udce9".encode("utf-8", "surrogateescape").decode("latin-1")
+    )
     found = process_messages(kit.site, [data], NOW)
     assert (found.soft, found.failed) == (1, 0)

@@ -24,6 +24,7 @@ from publisher.errors import SettingsError
 from publisher.model import LetterKind
 from publisher.store import deliveries, issues, letters, subscribers, subscriptions
 from publisher.store.subscriptions import Act, ChangeSource
+from publisher.store.suppression import SuppressionChannel
 from tests.conftest import NOW, MailKit
 from tests.support.examples import examples
 
@@ -246,7 +247,8 @@ class Real:
 
     def suppress(self, reason: str) -> None:
         with self.db.write() as connection:
-            suppress_address(connection, keyring(self.kit.site, connection), ADDRESS, reason, "", self.seconds)
+            channel = SuppressionChannel.PROVIDER if reason == "complained" else SuppressionChannel.OPERATOR
+            suppress_address(connection, keyring(self.kit.site, connection), ADDRESS, reason, channel, "", self.seconds)
 
     def erase(self, nothing: tuple[()]) -> None:
         action.forget(self.kit.site, ADDRESS, self.now)

@@ -15,10 +15,11 @@ from publisher.mail.outcome import Outcome
 from publisher.mail.transport import Copy, Feed
 from publisher.model import DeliveryState, SubscriptionState
 from publisher.passes import Keyring
-from publisher.store import deliveries, issues, subscribers, subscriptions
+from publisher.store import deliveries, issues, subscribers, subscriptions, suppression
 from publisher.store.database import Database
 from publisher.store.migrate import upgrade
 from publisher.store.subscriptions import Act, ChangeSource
+from publisher.store.suppression import SuppressionChannel
 from tests.conftest import NOW, MailKit, SiteKit
 
 ACT = Act(ChangeSource.LINK, int(NOW.timestamp()))
@@ -116,7 +117,7 @@ def test_what_an_upgrade_could_not_derive_is_reviewed(kit: SiteKit, database_url
     with kit.open() as db, db.write() as connection:
         person = subscribers.find(connection, 9)
         assert person is not None and person.status is SubscriptionState.UNSUBSCRIBED
-        assert subscribers.suppressions(connection, [Keyring(key=b"k" * 32).address_hash(person.key)]) == {}
+        assert suppression.suppressions(connection, [Keyring(key=b"k" * 32).address_hash(person.key)]) == {}
         subscriptions.subscribe(connection, [("daily", 6)], Act(ChangeSource.FORM, ACT.at))
     assert [one.address for one in unclear_states(kit.site)] == ["p4@example.org", "p9@example.org"]
     assert all(one.reason for one in unclear_states(kit.site))
@@ -139,7 +140,7 @@ def act_of(name: str, db: Database, number: int) -> None:
         elif name == "suppressed":
             reader = subscribers.find(connection, number)
             assert reader is not None
-            subscribers.suppress(connection, "h", reader.key, "complained", "", ACT.at)
+            suppression.suppress(connection, "h", reader.key, "complained", SuppressionChannel.PROVIDER, "", ACT.at)
         else:
             subscribers.erase(connection, number)
 
@@ -234,7 +235,7 @@ def test_lifting_a_suppression_restores_the_state_before(any_mail_kit: MailKit) 
 
         before = subscribers.find(connection, 1)
         hashed = keyring(any_mail_kit.site, connection).address_hash(address)
-        subscribers.lift(connection, hashed, address, Act(ChangeSource.OPERATOR, ACT.at, "a mistake"))
+        suppression.lift(connection, hashed, address, Act(ChangeSource.OPERATOR, ACT.at, "a mistake"))
         after = subscribers.find(connection, 1)
         events = subscriptions.history(connection, 1)
     assert before is not None and before.status is SubscriptionState.SUPPRESSED and before.digests == ("daily",)
@@ -248,7 +249,7 @@ def test_lifting_a_suppression_restores_the_state_before(any_mail_kit: MailKit) 
 def test_a_complaint_is_remembered_though_the_address_was_suppressed_before(any_mail_kit: MailKit) -> None:
     """A complaint after a bounce counts as the complaint that it is."""
     with any_mail_kit.open() as db, db.write() as connection:
-        assert subscribers.suppress(connection, "h", None, "bounced", "550", 1)
-        assert not subscribers.suppress(connection, "h", None, "complained", "abuse", 2)
-        assert not subscribers.suppress(connection, "h", None, "bounced", "551", 3)
-        assert subscribers.suppressions(connection, ["h"])["h"].reason == "complained"
+        assert suppression.suppress(connection, "h", None, "bounced", SuppressionChannel.SMTP, "550", 1)
+        assert not suppression.suppress(connection, "h", None, "complained", SuppressionChannel.PROVIDER, "abuse", 2)
+        assert not suppression.suppress(connection, "h", None, "bounced", SuppressionChannel.SMTP, "551", 3)
+        assert suppression.suppressions(connection, ["h"])["h"].reason == "complained"

@@ -1,0 +1,36 @@
+"""Suppressions keep the channel that they came by; deliveries so far had one token for everything."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0009"
+down_revision = "0008"
+branch_labels = None
+depends_on = None
+
+#: Where it is not known whether a reply or a bounce suppressed an address, a bounce of the same second decides.
+_CHANNEL: Final = """
+    CASE
+        WHEN note LIKE 'imported list:%' OR reason = 'unsubscribed' THEN 'import'
+        WHEN reason = 'forgotten' THEN 'erasure'
+        WHEN reason = 'complained' THEN 'complaint'
+        WHEN reason = 'bounced' AND suppressed_at IN (SELECT reported_at FROM bounce WHERE kind IN ('hard', 'soft'))
+            THEN 'bounce'
+        WHEN reason = 'bounced' THEN 'smtp'
+        ELSE 'operator'
+    END
+"""
+
+
+def upgrade() -> None:
+    """Add the channel, and note until when return paths had the token of links and Message-IDs."""
+    op.add_column("suppression", sa.Column("channel", sa.Text(), nullable=False, server_default="operator"))
+    op.execute(f"UPDATE suppression SET channel = {_CHANNEL}")
+    op.execute(
+        "INSERT INTO meta (key, value) SELECT 'old_return_paths_until', CAST(latest AS TEXT) "
+        "FROM (SELECT max(handed_at) AS latest FROM delivery) AS deliveries WHERE latest IS NOT NULL"
+    )
