@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["PARSERS_REVISION", "parse_files", "parsing_rules"]
 
 #: Raise it when a parser reads the same file differently: every file is read again.
-PARSERS_REVISION: Final = 4
+PARSERS_REVISION: Final = 5
 #: Files, or records of one file, read and stored in one transaction.
 _BATCH: Final = 500
 

@@ -7,7 +7,7 @@ from datetime import date, datetime, time, timedelta, timezone
 from typing import Final, TypeVar
 from zoneinfo import ZoneInfo
 
-__all__ = ["DATE", "in_range", "localised", "parse_date", "written_date"]
+__all__ = ["DATE", "in_range", "instant", "localised", "names_date", "parse_date", "written_date"]
 
 _MONTHS: Final = [
     "january",
@@ -132,3 +132,17 @@ def localised(moment: date | datetime, zone: ZoneInfo) -> date | datetime:
     if moment.tzinfo is None:
         return datetime.combine(moment.date(), time(moment.hour, moment.minute, moment.second), zone)
     return moment
+
+
+def names_date(text: str, zone: ZoneInfo) -> bool:
+    """Return whether :func:`parse_date` understands a text."""
+    try:
+        parse_date(text, zone)
+    except ValueError:
+        return False
+    return True
+
+
+def instant(moment: date | datetime, zone: ZoneInfo) -> datetime:
+    """Return a moment, or the beginning of a day in ``zone``."""
+    return moment if isinstance(moment, datetime) else datetime(moment.year, moment.month, moment.day, tzinfo=zone)

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any, Final
 
 from publisher.errors import RecordRefused
-from publisher.ingest.dates import localised, parse_date
+from publisher.ingest.dates import instant, localised, names_date, parse_date
 from publisher.ingest.files import measured
 from publisher.ingest.publication import parse_publication, release_fields, without_states
 from publisher.ingest.result import DraftRecord, Found, Options, PlainScalar, whole_number
@@ -139,7 +139,7 @@ def parse_record(
     Raises:
         RecordRefused: see :func:`build_record`.
     """
-    publication = parse_publication(raw, lambda text: _names_date(text, options))
+    publication = parse_publication(raw, lambda text: names_date(text, options.zone))
     if publication.draft:
         try:
             record, _ = build_record(raw, where, options, body=body, body_format=body_format)
@@ -158,14 +158,6 @@ def parse_record(
         )
     record, mended = build_record(raw, where, options, body=body, body_format=body_format)
     return Found(record=record, where=where, warnings=(*warnings, *mended), one_of_many=one_of_many)
-
-
-def _names_date(text: str, options: Options) -> bool:
-    try:
-        parse_date(text, options.zone)
-    except ValueError:
-        return False
-    return True
 
 
 def _usable(read: Callable[[], str | None]) -> str | None:
@@ -199,7 +191,7 @@ def build_record(
     published = _published(fields, options, warnings)
     updated = _moment(fields, "updated", options)
     if updated is not None and not isinstance(updated, datetime):
-        updated = datetime(updated.year, updated.month, updated.day, tzinfo=options.zone)
+        updated = instant(updated, options.zone)
     url = _url(fields, "url", fields.get("url"), warnings)
     record = Record(
         title=title,
@@ -243,18 +235,12 @@ def _published(fields: _Fields, options: Options, warnings: list[str]) -> date |
             raise fields.refuse(f"impossible {name[:40]}: {error}") from None
         if published is None:
             published = release
-        elif _instant(release, options) > _instant(published, options):
+        elif instant(release, options.zone) > instant(published, options.zone):
             warnings.append(f"{name[:40]} {release} is later than date {published}, so it is published then")
             published = release
     if published is None:
         raise fields.refuse("no date")
     return published
-
-
-def _instant(moment: date | datetime, options: Options) -> datetime:
-    return (
-        moment if isinstance(moment, datetime) else datetime(moment.year, moment.month, moment.day, tzinfo=options.zone)
-    )
 
 
 def _parsed_moment(fields: _Fields, value: Any, name: str, options: Options) -> date | datetime:

@@ -8,12 +8,25 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from typing import Any, Final, Literal
 
+from publisher.ingest.publication_words import (
+    CONTAINERS,
+    EMPTY,
+    FALSE,
+    KINDS,
+    LIMITS,
+    OWN_FIELDS,
+    PLAIN_DRAFTS,
+    PUBLISHED,
+    TRUE,
+    UNPUBLISHED,
+    Kind,
+)
 from publisher.markup import clean_characters, one_line
 
 __all__ = [
@@ -28,94 +41,28 @@ __all__ = [
 #: What a record in a drafts folder is listed with.
 DRAFTS_FOLDER: Final = "in a _drafts folder"
 
-_Kind = Literal["draft", "published", "release", "status"]
-
-#: Field, folded → what its value says.
-_KINDS: Final[Mapping[str, _Kind]] = {
-    **dict.fromkeys(("draft", "isdraft", "unpublished", "isunpublished", "private", "isprivate", "unlisted"), "draft"),
-    **dict.fromkeys(("published", "ispublished", "publish"), "published"),
-    **dict.fromkeys(
-        (
-            "embargo",
-            "embargountil",
-            "golive",
-            "publishat",
-            "publishdate",
-            "publishon",
-            "scheduledat",
-            "scheduledfor",
-        ),
-        "release",
-    ),
-    **dict.fromkeys(
-        (
-            "status",
-            "articlestatus",
-            "contentstatus",
-            "poststatus",
-            "publicationstatus",
-            "publishingstatus",
-            "publishstatus",
-            "wpstatus",
-            "visibility",
-            "postvisibility",
-        ),
-        "status",
-    ),
-}
-#: Fields that limit who may read what is published: no contradiction to the others.
-_LIMITS: Final = frozenset(["private", "isprivate", "unlisted", "visibility", "postvisibility"])
-_TRUE: Final = frozenset(["true", "t", "yes", "y", "on", "1"])
-_FALSE: Final = frozenset(["false", "f", "no", "n", "off", "0"])
-#: Texts that YAML and exports write where there is no value.
-_EMPTY: Final = frozenset(["", "~", "null"])
-_PUBLISHED: Final = frozenset(["live", "online", "posted", "public", "publish", "published", "released"])
-_UNPUBLISHED: Final = frozenset(
-    [
-        "archived",
-        "auto draft",
-        "deleted",
-        "disabled",
-        "draft",
-        "drafts",
-        "embargo",
-        "embargoed",
-        "expired",
-        "future",
-        "hidden",
-        "idea",
-        "in progress",
-        "in review",
-        "inactive",
-        "inherit",
-        "needs review",
-        "never",
-        "not published",
-        "offline",
-        "on hold",
-        "password",
-        "pending",
-        "pending review",
-        "planned",
-        "private",
-        "protected",
-        "queued",
-        "rejected",
-        "removed",
-        "retracted",
-        "review",
-        "scheduled",
-        "spiked",
-        "trash",
-        "trashed",
-        "unlisted",
-        "unpublished",
-        "wip",
-        "withdrawn",
-    ]
-)
+_State = Literal["draft", "published", "none"]
 #: A date in figures, whether the date parser understands it or not.
 _NUMERIC_DATE: Final = re.compile(r"(?=(?:\D*\d){6})[\d\s./:,+tz年月日時分秒-]{6,40}")
+#: What databases and programs write for a date that is not set.
+_ZERO_DATE: Final = re.compile(r"0{4}[-/.]?0{2}[-/.]?0{2}.*|0{1,2}[-/.]0{1,2}[-/.]0{4}.*|0001-01-01.*")
+#: Kind → what an empty value says, where a date of zeros says the same. Elsewhere it says nothing.
+_EMPTY_STATES: Final[Mapping[Kind, _State | None]] = {
+    "draft": None,
+    "published": None,
+    "moment": "draft",
+    "flag": "none",
+    "release": "none",
+}
+#: Kind → the words that say draft, where all others say nothing.
+_DRAFT_WORDS: Final[Mapping[Kind, frozenset[str]]] = {
+    "visible": FALSE,
+    "workflow": UNPUBLISHED,
+    "state": PLAIN_DRAFTS,
+    "moment": FALSE | UNPUBLISHED,
+}
+#: Tables inside each other that are read.
+_MAX_NESTING: Final = 4
 #: Longer values are no words of a status.
 _MAX_WORDS: Final = 60
 
@@ -147,19 +94,17 @@ def parse_publication(fields: Mapping[str, Any], is_date: Callable[[str], bool])
     """
     drafts, contradicting, warnings = [], [], []
     published: list[str] = []
-    for name, value in fields.items():
-        kind = _kind(name) if isinstance(name, str) else None
-        if kind is None:
-            continue
-        shown = f"{_shown(name)}: {_shown(value)}"
+    for path, kind, value in _statements(fields):
+        shown = f"{_shown(path)}: {_shown(value)}"
+        name = _folded_name(path.rpartition(".")[2])
         state = _state(kind, value, is_date)
         if state is None:
             drafts.append(shown)
-            warnings.append(f"{shown} is not understood, so the article counts as a draft. {_fix(kind, name)}")
+            warnings.append(f"{shown} is not understood, so the article counts as a draft. {_fix(kind, path)}")
         elif state == "draft":
             drafts.append(shown)
-            contradicting += [shown] if _folded_name(name) not in _LIMITS else []
-        elif state == "published" and _folded_name(name) not in _LIMITS:
+            contradicting += [shown] if name not in LIMITS else []
+        elif state == "published" and name not in LIMITS:
             published.append(shown)
     if contradicting and published and not warnings:
         warnings.append(
@@ -169,13 +114,12 @@ def parse_publication(fields: Mapping[str, Any], is_date: Callable[[str], bool])
 
 
 def release_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields with a value that may name the time before which a record is not published."""
+    """Return the fields, nested ones too, with a value that may name the time before which a record is not published."""
     return {
-        name: value
-        for name, value in fields.items()
-        if isinstance(name, str)
-        and _kind(name) in ("published", "release")
-        and _folded_value(value) not in _TRUE | _FALSE | _EMPTY | _PUBLISHED | _UNPUBLISHED
+        path: value
+        for path, kind, value in _statements(fields)
+        if kind in ("published", "release")
+        and _folded_value(value) not in TRUE | FALSE | EMPTY | PUBLISHED | UNPUBLISHED
     }
 
 
@@ -185,36 +129,82 @@ def without_states(fields: Mapping[str, Any]) -> Mapping[str, Any]:
         name
         for name, value in fields.items()
         if isinstance(name, str)
-        and _kind(name) == "published"
-        and _folded_value(value) in _TRUE | _FALSE | _EMPTY | _PUBLISHED | _UNPUBLISHED
+        and KINDS.get(_folded_name(name)) == "published"
+        and _folded_value(value) in TRUE | FALSE | EMPTY | PUBLISHED | UNPUBLISHED
     ]
     return {name: value for name, value in fields.items() if name not in states} if states else fields
 
 
-def _state(kind: _Kind, value: Any, is_date: Callable[[str], bool]) -> Literal["draft", "published", "none"] | None:
+def _statements(fields: Mapping[str, Any], prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Kind, Any]]:
+    """Yield (name, kind, value) of each field that speaks of publication; ``params.draft`` for a nested one.
+
+    A table that generators and content management systems put fields into counts as the record itself. In any
+    other table only ``draft`` and ``published`` with a clear value count: ``cover.hidden`` is about the cover.
+    """
+    for name, value in fields.items():
+        if not isinstance(name, str):
+            continue
+        folded = _folded_name(name)
+        kind = KINDS.get(folded)
+        if isinstance(value, Mapping) and folded not in OWN_FIELDS and depth < _MAX_NESTING:
+            if folded in CONTAINERS:
+                yield from _statements(value, f"{prefix}{name}.", depth + 1)
+            else:
+                yield from _foreign_statements(value, f"{prefix}{name}.")
+        if kind is not None:
+            yield f"{prefix}{name}", kind, value
+
+
+def _foreign_statements(fields: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Kind, Any]]:
+    for name, value in fields.items():
+        kind = KINDS.get(_folded_name(name)) if isinstance(name, str) else None
+        if kind in ("draft", "published") and _folded_name(name) not in LIMITS:
+            is_draft = _folded_value(value) in (TRUE if kind == "draft" else FALSE)
+            if is_draft or _folded_value(value) in PLAIN_DRAFTS:
+                yield f"{prefix}{name}", kind, value
+
+
+def _state(kind: Kind, value: Any, is_date: Callable[[str], bool]) -> _State | None:
     """Return what a value says, or None where it is not understood."""
     text = _folded_value(value)
-    if text in _EMPTY:
-        return "none" if kind in ("release", "status") else None
-    if text in _UNPUBLISHED:
+    if text in EMPTY or (kind != "release" and _is_zero_date(value)):
+        return _EMPTY_STATES.get(kind, "none" if text in EMPTY else "draft")
+    if kind in _DRAFT_WORDS:
+        return "draft" if text in _DRAFT_WORDS[kind] else "none"
+    is_moment = isinstance(value, date) or (isinstance(value, str) and _is_date(value, is_date))
+    if kind == "flag":
+        return "draft" if is_moment else _flag_state(text)
+    if kind in ("published", "release") and is_moment:
+        return "none"
+    return _release_state(text) if kind == "release" else _explicit_state(kind, text)
+
+
+def _is_zero_date(value: Any) -> bool:
+    return isinstance(value, str) and bool(_ZERO_DATE.fullmatch(value.strip()))
+
+
+def _release_state(text: str) -> _State | None:
+    return "draft" if text in UNPUBLISHED else "none" if text in FALSE else None
+
+
+def _flag_state(text: str) -> _State | None:
+    return "draft" if text in TRUE | UNPUBLISHED else "none" if text in FALSE else None
+
+
+def _explicit_state(kind: Kind, text: str) -> _State | None:
+    if text in UNPUBLISHED:
         return "draft"
     if kind == "draft":
-        return "draft" if text in _TRUE else "published" if text in _FALSE else None
-    if kind != "status" and (isinstance(value, date) or (isinstance(value, str) and _is_date(value, is_date))):
-        return "none"
-    if text in _FALSE:
-        return "none" if kind == "release" else "draft"
+        return "draft" if text in TRUE else "published" if text in FALSE else None
+    if text in FALSE:
+        return "draft"
     # Some systems number their states, and 1 is published in some and a draft in others.
-    is_true = text in _TRUE and (kind == "published" or text != "1")
-    return "published" if kind != "release" and (is_true or text in _PUBLISHED) else None
+    is_true = text in TRUE and (kind == "published" or text != "1")
+    return "published" if is_true or text in PUBLISHED else None
 
 
 def _is_date(text: str, is_date: Callable[[str], bool]) -> bool:
     return bool(_NUMERIC_DATE.fullmatch(text.strip().casefold())) or is_date(text)
-
-
-def _kind(name: str) -> _Kind | None:
-    return _KINDS.get(_folded_name(name))
 
 
 @lru_cache(maxsize=4096)
@@ -245,9 +235,9 @@ def _shown(value: Any) -> str:
     return text if len(text) <= _MAX_WORDS else f"{text[:_MAX_WORDS]}…"
 
 
-def _fix(kind: _Kind, name: str) -> str:
+def _fix(kind: Kind, name: str) -> str:
     if kind == "status":
         return f"Write {_shown(name)}: published to publish it."
     if kind == "release":
         return f"Write {_shown(name)} as a date, as in 2026-01-05, or remove it."
-    return f"Write {_shown(name)}: {'false' if kind == 'draft' else 'true'} to publish it."
+    return f"Write {_shown(name)}: {'false' if kind in ('draft', 'flag') else 'true'} to publish it."

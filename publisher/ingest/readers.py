@@ -99,7 +99,7 @@ def iterate_file(root: Path, name: str, options: Options) -> Iterator[Parsed]:
     article must not be able to publish the server's own files.
     """
     path = f"{root}/{name}"
-    is_draft = is_in_drafts_folder(name)
+    is_draft = is_in_drafts_folder(name) or is_in_drafts_folder(_target(root, path))
     try:
         reader = READERS.get(suffix_of(name))
         if reader is None:
@@ -123,6 +123,11 @@ def iterate_file(root: Path, name: str, options: Options) -> Iterator[Parsed]:
         # A parser's fault is a fault of this file only: the other files are published.
         failed = unparsable(name, error)
         yield _as_draft(failed) if is_draft else failed
+
+
+def _target(root: Path, path: str) -> str:
+    """Return the file that a link leads to, relative to ``root``; empty for a file that is no link."""
+    return os.path.relpath(os.path.realpath(path), os.path.realpath(root)) if os.path.islink(path) else ""
 
 
 def _as_draft(parsed: Parsed) -> DraftRecord:

@@ -7,22 +7,29 @@ blank lines between. docs/articles.md has the format as a person writes it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import date
 from typing import BinaryIO, Final
 
 from publisher.errors import RecordRefused
 from publisher.ingest.byline import parse_author_line, parse_image_line
-from publisher.ingest.dates import DATE, written_date
+from publisher.ingest.dates import DATE, instant, names_date, parse_date, written_date
 from publisher.ingest.decode import read_text
-from publisher.ingest.result import Found, Options
+from publisher.ingest.publication import Publication, parse_publication, release_fields
+from publisher.ingest.result import DraftRecord, Found, Options
 from publisher.ingest.tags import part_tags
 from publisher.markup import one_line, paragraphs_to_html
 from publisher.model import Author, Image, Record
 
 __all__ = ["read_text_export"]
 
-_LABEL: Final = re.compile(r"\b(Topics?|Regions?|Blog Brands?|Brands?|Tags?)\s*:\s*", re.IGNORECASE)
+_LABEL: Final = re.compile(
+    r"\b(Topics?|Regions?|Blog Brands?|Brands?|Tags?|Status|Draft|Published|Publish|Visibility|Embargo(?: until)?)\s*:\s*",
+    re.IGNORECASE,
+)
+#: A line of its own that may say that the text is a draft.
+_STATEMENT: Final = re.compile(r"(Status|Draft|Published|Publish|Visibility)\s*:\s*(\S.{0,40})", re.IGNORECASE)
 _GAP: Final = re.compile(r"\n[^\S\n]*\n\s*")
 #: A longer first paragraph is body, not a dek.
 _LONGEST_DEK = 250
@@ -30,15 +37,22 @@ _LONGEST_DEK = 250
 _HEAD_LINES = 12
 
 
-def read_text_export(stream: BinaryIO, where: str, options: Options) -> Iterator[Found]:
-    """Yield the one record of a text export.
+def read_text_export(stream: BinaryIO, where: str, options: Options) -> Iterator[Found | DraftRecord]:
+    """Yield the one record of a text export, or the draft that its labels say it is.
 
     Raises:
         RecordRefused: empty, binary, too large, without a title, without a date, or with an
             impossible one.
     """
     text, warnings = read_text(stream, where, options.max_bytes)
-    title, day, labels_text, rest = _head(text, where)
+    statement = _draft_line(text)
+    try:
+        title, day, labels_text, rest = _head(text, where)
+    except RecordRefused:
+        if not statement:
+            raise
+        yield DraftRecord(where=where, statement=statement, warnings=tuple(warnings))
+        return
     labels, junk = _labels(labels_text)
     if junk:
         warnings.append(f"did not understand {junk[:60]!r} on the date line")
@@ -61,7 +75,40 @@ def read_text_export(stream: BinaryIO, where: str, options: Options) -> Iterator
         tags=tags,
         image=image,
     )
+    publication = parse_publication(labels, lambda value: names_date(value, options.zone))
+    warnings.extend(publication.warnings)
+    statement = publication.draft or statement
+    if statement:
+        yield DraftRecord(where=where, statement=statement, warnings=tuple(warnings), record=record)
+        return
+    record = replace(record, date=_release(day, labels, where, options))
     yield Found(record=record, where=where, warnings=tuple(warnings))
+
+
+def _release(day: date, labels: Mapping[str, str], where: str, options: Options) -> date:
+    """Return the latest of the day and of the dates that labels such as "Embargo until" name.
+
+    Raises:
+        RecordRefused: a label names an impossible date.
+    """
+    for name, value in release_fields(labels).items():
+        try:
+            release = parse_date(value, options.zone)
+        except ValueError as error:
+            raise RecordRefused(where, f"impossible {name}: {error}") from None
+        day = max(day, release, key=lambda one: instant(one, options.zone))
+    return day
+
+
+def _draft_line(text: str) -> str:
+    """Return the line near the top or at the end that plainly says that the text is a draft; empty for none."""
+    lines = [line.strip() for line in text.split("\n") if line.strip()]
+    for line in (*lines[:_HEAD_LINES], *lines[_HEAD_LINES:][-2:]):
+        match = _STATEMENT.fullmatch(line)
+        publication = parse_publication({match[1]: match[2]}, lambda _: False) if match else Publication()
+        if publication.draft and not publication.warnings:
+            return publication.draft
+    return ""
 
 
 def _head(text: str, where: str) -> tuple[str, date, str, str]:
@@ -95,7 +142,8 @@ def _labels(text: str) -> tuple[dict[str, str], str]:
     parts = _LABEL.split(text)
     values: dict[str, str] = {}
     for label, value in zip(parts[1::2], parts[2::2], strict=True):
-        name = label.lower().rstrip("s").removeprefix("blog ")
+        name = label.lower().removeprefix("blog ")
+        name = name if name == "status" else name.rstrip("s")
         values.setdefault(name, value.strip())
     return values, parts[0].strip(" ,;|\u00b7")
 

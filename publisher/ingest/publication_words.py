@@ -1,0 +1,151 @@
+"""Field names and words that speak of publication. Folded: without case; names without hyphens and underscores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, Literal
+
+__all__ = [
+    "CONTAINERS",
+    "EMPTY",
+    "FALSE",
+    "KINDS",
+    "LIMITS",
+    "OWN_FIELDS",
+    "PLAIN_DRAFTS",
+    "PUBLISHED",
+    "TRUE",
+    "UNPUBLISHED",
+    "Kind",
+]
+
+#: What a field's value decides:
+#:
+#: - draft, published, status: it is understood, or the record is a draft;
+#: - flag: true, a date or a word says draft; empty says nothing;
+#: - visible: false says draft; everything else says nothing;
+#: - workflow, state: a word for an unpublished state says draft; everything else says nothing;
+#: - moment: when it was published, and empty where it was not;
+#: - release: not before this date.
+Kind = Literal["draft", "published", "status", "flag", "visible", "workflow", "state", "moment", "release"]
+
+_NAMES: Final[Mapping[Kind, str]] = {
+    "draft": "draft isdraft unpublished isunpublished private isprivate unlisted donotpublish dontpublish nopublish "
+    "notpublished",
+    "published": "published ispublished publish",
+    "status": "status articlestatus contentstatus poststatus publicationstatus publishingstatus publishstatus "
+    "publishedstatus wpstatus visibility postvisibility",
+    "flag": "archived borrador bozza brouillon deleted deletedat entwurf hidden isarchived isdeleted ishidden "
+    "istrashed iswip kladde rascunho retracted trashed unpublishedat wip withdrawn",
+    "visible": "active approved enabled isactive isapproved isenabled islive isonline ispublic isready isvisible live "
+    "online public ready readytopublish visible",
+    "workflow": "approval approvalstatus editorialstate editorialstatus reviewstatus statuscode workflow workflowstate "
+    "workflowstatus",
+    "state": "kind posttype stage state type",
+    "moment": "datepublished firstpublishedat publishedat publishedon",
+    "release": "embargo embargodate embargoed embargoeduntil embargountil golive goliveat notbefore publishafter publishat "
+    "publishdate publishon releaseat releasedate scheduled scheduledat scheduledfor",
+}
+#: Field → what its value decides.
+KINDS: Final[Mapping[str, Kind]] = {name: kind for kind, names in _NAMES.items() for name in names.split()}
+#: Tables in which generators and content management systems keep fields of the record.
+CONTAINERS: Final = frozenset(
+    [
+        "acf",
+        "attributes",
+        "attrs",
+        "custom",
+        "customfields",
+        "data",
+        "entry",
+        "extra",
+        "fields",
+        "frontmatter",
+        "item",
+        "meta",
+        "metadata",
+        "node",
+        "page",
+        "params",
+        "post",
+        "properties",
+        "publication",
+        "publishing",
+        "record",
+        "sys",
+        "system",
+        "workflow",
+    ]
+)
+#: Fields that have tables of their own.
+OWN_FIELDS: Final = frozenset(["attachments", "author", "authors", "body", "enclosure", "enclosures", "image", "tags"])
+#: Fields that limit who may read what is published: no contradiction to the others.
+LIMITS: Final = frozenset(["private", "isprivate", "unlisted", "visibility", "postvisibility"])
+TRUE: Final = frozenset(["true", "t", "yes", "y", "on", "1"])
+FALSE: Final = frozenset(["false", "f", "no", "n", "off", "0"])
+#: Texts that YAML and exports write where there is no value.
+EMPTY: Final = frozenset(["", "~", "null"])
+PUBLISHED: Final = frozenset(["live", "online", "posted", "public", "publish", "published", "released"])
+UNPUBLISHED: Final = frozenset(
+    [
+        "archived",
+        "auto draft",
+        "deleted",
+        "disabled",
+        "draft",
+        "drafts",
+        "embargo",
+        "embargoed",
+        "expired",
+        "future",
+        "hidden",
+        "idea",
+        "in progress",
+        "in review",
+        "inactive",
+        "inherit",
+        "needs review",
+        "never",
+        "not published",
+        "offline",
+        "on hold",
+        "password",
+        "pending",
+        "pending review",
+        "planned",
+        "private",
+        "protected",
+        "queued",
+        "rejected",
+        "removed",
+        "retracted",
+        "review",
+        "scheduled",
+        "spiked",
+        "trash",
+        "trashed",
+        "unlisted",
+        "unpublished",
+        "wip",
+        "withdrawn",
+    ]
+)
+#: Words that mean nothing but that a record is not published, whatever field they stand in.
+PLAIN_DRAFTS: Final = frozenset(
+    [
+        "auto draft",
+        "borrador",
+        "brouillon",
+        "draft",
+        "drafts",
+        "entwurf",
+        "in review",
+        "needs review",
+        "not published",
+        "pending review",
+        "trash",
+        "trashed",
+        "unpublished",
+        "wip",
+    ]
+)
