@@ -90,7 +90,7 @@ def parse_address(text: str) -> Address:
     try:
         return read_address(text)
     except ValueError as error:
-        raise SettingsError(f"{text!r} is no address: {error}") from error
+        raise SettingsError(f"{text!r} is not an email address: {error}") from error
 
 
 def add_rows(
@@ -284,11 +284,11 @@ def _require_not_suppressed(connection: Connection, ring: Keyring, address: Addr
     if why.reason not in _LIFTABLE or has_complained:
         raise SettingsError(
             f"{address.text} may not be mailed ({'complained' if has_complained else why.reason}). "
-            "No command lifts a complaint or an erasure"
+            "No command lifts a complaint or an erasure."
         )
     if not act.reason:
         raise SettingsError(
-            f"{address.text} may not be mailed ({why.reason}). If they asked for it, use --resubscribe REASON"
+            f"{address.text} may not be mailed ({why.reason}). If they have asked to come back, use --resubscribe REASON."
         )
     suppression.lift(connection, hashed, address.key, act)
 
@@ -311,7 +311,7 @@ def _require_not_left(known: Subscriber, digests: Iterable[str]) -> None:
     left = [digest for digest in digests if known.has_left(digest)]
     if left:
         raise SettingsError(
-            f"{known.address} is {words_of_leaving(known, left)}. If they asked for it, use --resubscribe REASON"
+            f"{known.address} is {words_of_leaving(known, left)}. If they have asked to come back, use --resubscribe REASON."
         )
 
 

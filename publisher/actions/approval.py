@@ -63,24 +63,24 @@ class ApprovalPlan:
     hash: str
 
     def leaves(self) -> str:
-        """Return in words when the issue leaves."""
+        """Return in words when the issue is sent."""
         name = f"{self.digest}/{self.name}"
         if not self.recipients:
-            return "never: no subscriber followed the digest when the issue was made, or it was sent already"
+            return "to nobody: it was sent already, or the digest had no subscribers when it was made"
         if not self.can_send:
-            return "when a mail server is set in publisher.toml ([smtp])"
+            return "once a mail server is set in publisher.toml ([smtp])"
         if self.is_paused:
-            return f"when it is resumed: publish resume {name}"
+            return f"once it is resumed: publish resume {name}"
         if self.is_old:
-            return f"with 'publish send {name}' only: it is too old for a run to send it"
+            return f"only by 'publish send {name}': it is too old for a runner"
         if self.first_due is not None and self.last_due is not None:
             first, last = f"{self.first_due:%a %Y-%m-%d %H:%M}", f"{self.last_due:%a %Y-%m-%d %H:%M}"
-            times = f"at {first}" if first == last else f"from {first} to {last}, by each subscriber's own clock"
+            times = f"at {first}" if first == last else f"from {first} to {last}, at each subscriber's local time"
         else:
             times = "within 30 seconds" if self.has_runner else ""
         if self.has_runner:
             return f"{times}: a runner is active on this machine"
-        return f"{times}{times and ', '}with the next 'publish send {name}', 'publish tick' or start of 'publish run'"
+        return f"{times}{times and ', '}by the next 'publish send {name}', 'publish tick' or start of 'publish run'"
 
 
 def content_hash(connection: Connection, site: Site, row: IssueRow, ring: Keyring) -> str:
@@ -169,7 +169,7 @@ def approve(
             hashed = _plan(connection, site, row, now).hash
             if expect is not None and hashed != expect:
                 raise SettingsError(
-                    f"{row.digest}/{row.name} has changed since you were asked: look at it again, then approve it"
+                    f"{row.digest}/{row.name} changed while you were asked. Review it again, then approve it."
                 )
         issues.approve(connection, row.id, hashed, int(now.timestamp()) if hashed else None)
         readers = sum(deliveries.state_counts(connection, row.id).get(row.id, {}).values())
@@ -208,18 +208,18 @@ def refuse_to_send(connection: Connection, site: Site, row: IssueRow, ring: Keyr
     name = f"{row.digest}/{row.name}"
     _refuse_errors(connection, row)
     if row.is_paused:
-        raise SettingsError(f"{name} is paused: 'publish resume {name}' lets it go on")
+        raise SettingsError(f"{name} is paused. Run 'publish resume {name}' first.")
     if row.digest not in site.digests:
-        raise SettingsError(f"digests.{row.digest} is not in publisher.toml any more; put it back to send {name}")
+        raise SettingsError(f"digests.{row.digest} is no longer in publisher.toml. Restore it to send {name}.")
     if site.digests[row.digest].send is SendPolicy.AUTO:
         return
     if row.approved is None:
-        raise SettingsError(f"{name} is not approved: look at it, then 'publish approve {name}'")
+        raise SettingsError(f"{name} is not approved. Review it, then run 'publish approve {name}'.")
     if row.approved != content_hash(connection, site, row, ring):
         when = datetime.fromtimestamp(row.approved_at or 0, UTC).astimezone(site.tz)
         raise SettingsError(
-            f"{name} has changed since it was approved on {when:%Y-%m-%d %H:%M}: its bytes, its headers (settings under "
-            f"[mail]) or its readers; look at it again, then 'publish approve {name}'"
+            f"{name} has changed since it was approved on {when:%Y-%m-%d %H:%M}: its content, its headers (settings under "
+            f"[mail]) or its audience. Review it again, then run 'publish approve {name}'."
         )
 
 
@@ -230,12 +230,12 @@ def _refuse_errors(connection: Connection, row: IssueRow) -> None:
     if not row.may_be_sent:
         found = "was never checked" if row.errors is None else f"has {row.errors} error(s)"
         raise SettingsError(
-            f"{name} {found}: 'publish check {name}' tells what to do, and --force there lets it leave all the same"
+            f"{name} {found}. Run 'publish check {name}' to see how to fix it; with --force REASON it can be sent anyway."
         )
     gone = issues.withdrawn_from(connection, row.id)
     if gone:
         raise SettingsError(
             f"{name} has articles that were withdrawn, or became drafts, after it was made ({', '.join(gone)}). "
-            f"Take that back ('publish retract --undo', or edit the draft), or send it all the same with "
+            f"Publish them again ('publish retract --undo', or edit the draft), or send it anyway with "
             f"'publish check {name} --force REASON'."
         )

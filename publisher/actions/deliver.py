@@ -152,7 +152,7 @@ def deliver(
                 _Run(site, db, row, ring, number, clock, watch, is_stopping).send(transport, due, limit, sent)
         _sum_up(db, row, sent)
         if limit == 0 and not sent.trouble:
-            sent.trouble = "the warm-up lets no more copies leave today"
+            sent.trouble = "the warm-up limit of today is reached"
         sent.seconds = (clock() - began).total_seconds()
     return sent
 
@@ -202,7 +202,7 @@ def _sum_up(db: Database, row: IssueRow, sent: Sent) -> None:
         sent.next_due = datetime.fromtimestamp(due, UTC) if due else None
         for one in deliveries.in_state(connection, row.id, DeliveryState.UNCERTAIN):
             reader = find(connection, one.subscriber_id)
-            sent.uncertain.append(reader.address if reader else f"reader {one.subscriber_id}, who was forgotten")
+            sent.uncertain.append(reader.address if reader else f"subscriber {one.subscriber_id}, erased")
 
 
 class _Run:
@@ -263,7 +263,7 @@ class _Run:
             if isinstance(error, PublisherError):
                 raise error
             if error is not None:
-                raise StoreError(f"sending stopped: {error}; run the command again to go on") from error
+                raise StoreError(f"sending stopped: {error}; run the command again to continue") from error
 
     @contextmanager
     def _running(

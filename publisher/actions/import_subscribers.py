@@ -161,7 +161,9 @@ def import_list(
                 convert_unsubscribed(connection, ring)
             importer = _Importer(site, ring, defaults, act, now, result, on_rejected)
             importer.run(db, parse(file, site.digests, on_note=result.notes.append), progress)
-    except (OSError, UnicodeError) as error:
+    except OSError as error:
+        raise SettingsError(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeError as error:
         raise SettingsError(f"cannot read {path}: {error}") from error
     return result
 

@@ -77,7 +77,7 @@ def _send(
     except SettingsError as error:
         return _nothing(name, str(error))
     except PublisherError as error:
-        return _nothing(name, f"{error}; what has left is written down")
+        return _nothing(name, f"{error}; deliveries made so far are recorded")
     return Mailed(
         issue=name,
         accepted=sent.tally.accepted,

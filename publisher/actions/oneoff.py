@@ -100,7 +100,7 @@ def _address(text: str) -> Address:
     try:
         return read_mailbox(text)
     except ValueError as error:
-        raise SettingsError(f"{text!r} is no address: {error}") from error
+        raise SettingsError(f"{text!r} is not an email address: {error}") from error
 
 
 @dataclass(slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""``publish outbox``: every issue, and where its copies are."""
+"""List issues and the state of their deliveries."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ __all__ = ["Box", "outbox", "row_dict", "standing"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Box:
-    """An issue, and where its copies are."""
+    """An issue and the state of its deliveries."""
 
     row: IssueRow
     states: dict[DeliveryState, int]
-    #: In words: what it waits for, or what became of it.
+    #: The issue's state in words.
     standing: str
-    #: Addresses of copies of which nobody knows whether they were taken.
+    #: Addresses of uncertain deliveries.
     uncertain: tuple[str, ...]
-    #: When the next deferred copy is due.
+    #: When the next deferred delivery is due.
     due: datetime | None
 
     @property
     def readers(self) -> int:
-        """How many copies there are."""
+        """The number of deliveries."""
         return sum(self.states.values())
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it for a program."""
+        """Return it as a dict for JSON."""
         return {
             **row_dict(self.row),
             "standing": self.standing,
@@ -46,7 +46,7 @@ class Box:
 
 
 def row_dict(row: IssueRow) -> dict[str, Any]:
-    """Return an issue for a program."""
+    """Return an issue as a dict for JSON."""
     approved_at = datetime.fromtimestamp(row.approved_at, UTC).isoformat() if row.approved_at else None
     return {
         "digest": row.digest,
@@ -65,17 +65,19 @@ def row_dict(row: IssueRow) -> dict[str, Any]:
 
 
 def standing(site: Site, row: IssueRow, states: dict[DeliveryState, int]) -> str:
-    """Return in words what an issue waits for, or what became of it."""
+    """Return the state of an issue in words."""
     open_states = (DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.HANDED_OVER, DeliveryState.DEFERRED)
     waiting = sum(states.get(one, 0) for one in open_states)
     if not states:
-        return f"nobody gets it: nobody followed {row.digest} when it was made, or everybody had all of it before"
+        return (
+            f"no recipients: {row.digest} had no subscribers when it was made, or they already had all of its articles"
+        )
     if not waiting:
-        return "sent, but for uncertain copies" if states.get(DeliveryState.UNCERTAIN) else "sent"
+        return "sent, with uncertain deliveries" if states.get(DeliveryState.UNCERTAIN) else "sent"
     if row.is_paused:
         return "paused"
     if not row.may_be_sent:
-        return "held back by its errors"
+        return "blocked by errors"
     settings = site.digests.get(row.digest)
     if settings is not None and settings.send is SendPolicy.REVIEW and row.approved is None:
         return "waits for approval"
@@ -83,10 +85,10 @@ def standing(site: Site, row: IssueRow, states: dict[DeliveryState, int]) -> str
 
 
 def outbox(site: Site, digest: str | None = None) -> list[Box]:
-    """Return every issue, newest first. Nothing is changed.
+    """Return all issues, newest first. Nothing is changed.
 
     Raises:
-        StoreError: there is no store yet.
+        StoreError: there is no database yet.
     """
     with Database.open(site.database_url, dry_run=True) as db, db.read() as connection:
         counts = deliveries.state_counts(connection)
@@ -99,7 +101,7 @@ def outbox(site: Site, digest: str | None = None) -> list[Box]:
             if states.get(DeliveryState.UNCERTAIN):
                 for one in deliveries.in_state(connection, row.id, DeliveryState.UNCERTAIN):
                     reader = subscribers.find(connection, one.subscriber_id)
-                    doubtful.append(reader.address if reader else f"reader {one.subscriber_id}, who was forgotten")
+                    doubtful.append(reader.address if reader else f"subscriber {one.subscriber_id}, erased")
             due = deliveries.next_due(connection, row.id)
             found.append(
                 Box(

@@ -86,7 +86,7 @@ def who(site: Site, target: str, address: str) -> Story:
     try:
         found = read_address(address)
     except ValueError as error:
-        raise SettingsError(f"{address!r} is no address: {error}") from error
+        raise SettingsError(f"{address!r} is not an email address: {error}") from error
     with Database.open(site.database_url, dry_run=True) as db, db.write() as connection:
         row = named_issue(connection, target)
         story = Story(

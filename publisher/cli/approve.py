@@ -25,8 +25,8 @@ __all__ = ["command"]
 def command(ctx: click.Context, issue: str, folder: Path, is_confirmed: bool, revoke: bool, as_json: bool) -> None:
     """Approve ISSUE for sending, as it is now.
 
-    ISSUE is DIGEST/NAME as 'publish outbox' shows it, or DIGEST for its newest one. Shows how many
-    people get it, its subject and when it leaves, and asks. Any later change of its bytes, its headers
+    ISSUE is DIGEST/NAME as 'publish outbox' shows it, or DIGEST for its newest issue. Shows how many
+    people get it, its subject and when it is sent, and asks. Any later change of its bytes, its headers
     or its audience makes the approval void.
 
     Exit status: 0 success; 2 usage or settings, no such issue, it may not be sent, or the answer was
@@ -53,18 +53,18 @@ def command(ctx: click.Context, issue: str, folder: Path, is_confirmed: bool, re
         return
     click.echo(f"Approved {name}, No. {found.number}: {found.subject}")
     click.echo(f"  for {in_words(found.readers, 'subscriber')}, content {plan.hash[:16]}")
-    click.echo(f"  It leaves {plan.leaves()}.")
+    click.echo(f"  It is sent {plan.leaves()}.")
     if plan.recipients:
         click.echo(f"  To stop it: publish pause {name}")
 
 
 def plan_lines(plan: ApprovalPlan) -> list[str]:
-    """Return what a person reads before they are asked."""
+    """Return the lines that come before the question."""
     return [
         f"{plan.digest}/{plan.name}, No. {plan.number}",
         f"  subject  {plan.subject}",
         f"  goes to  {in_words(plan.recipients, 'subscriber')}",
-        f"  leaves   {plan.leaves()}",
+        f"  sent     {plan.leaves()}",
     ]
 
 
@@ -73,7 +73,7 @@ def _revoke(site: Site, issue: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(_as_dict(found), ensure_ascii=False))
     else:
-        click.echo(f"{found.digest}/{found.name} is not approved any more.")
+        click.echo(f"{found.digest}/{found.name} is no longer approved.")
 
 
 def _as_dict(found: Approved) -> dict[str, object]:

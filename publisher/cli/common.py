@@ -1,4 +1,4 @@
-"""What several commands share: the site, the time, progress."""
+"""Options, words and progress that several commands share."""
 
 from __future__ import annotations
 
@@ -80,25 +80,25 @@ def parse_at(text: str | None, zone: ZoneInfo) -> datetime:
 
 
 def in_words(count: int, noun: str) -> str:
-    """Return ``1 file``, ``12,000 files``, ``2 copies``."""
+    """Return ``1 file``, ``12,000 files``, ``2 deliveries``."""
     many = noun[:-1] + "ies" if noun.endswith(("py", "ry")) else noun + "s"
     return f"{count:,} {noun if count == 1 else many}"
 
 
 def waiting_for(holder: str) -> None:
-    """Tell that another run is being waited for."""
+    """Say on standard error that the command waits for another run."""
     click.echo(f"{holder} is publishing this site; waiting for it", err=True)
 
 
 def announced_lines(announced: Announced) -> list[str]:
-    """Return what a person reads of how hubs were told."""
+    """Return lines about the notification of hubs."""
     lines = []
     if announced.told:
         lines.append(f"  announced {in_words(announced.told, 'changed feed')}")
     if announced.waiting:
         waiting = in_words(announced.waiting, "announcement")
-        lines.append(f"  {waiting} still to be made: the new bytes are not live yet, or nobody answered;")
-        lines.append("  the next 'publish now' goes on, or 'publish announce' when they are")
+        lines.append(f"  {waiting} waiting: the changed feeds are not live yet, or a hub did not answer.")
+        lines.append("  The next 'publish now' tries again, or run 'publish announce' once they are live.")
     return lines + [f"  {line}" for line in announced.failed[:5]]
 
 
@@ -111,7 +111,7 @@ def edited_lines(done: str, edited: Edited, folder: Path) -> list[str]:
         removed = f", {len(report.feeds_removed):,} removed" if report.feeds_removed else ""
         lines.append(f"  {counts}{removed}")
         lines += announced_lines(report.announced)
-        lines += [f"  set aside: {one.where}: {one.reason}" for one in report.refused]
+        lines += [f"  skipped: {one.where}: {one.reason}" for one in report.refused]
     if edited.gone is not None:
         lines.append(f"  its address answers 410 with {folder / edited.gone}")
     if edited.issues:

@@ -48,7 +48,9 @@ def command(
     if path is not None:
         try:
             text = path.read_text("utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
+        except OSError as error:
+            raise SettingsError(f"cannot read {path}: {error.strerror}") from error
+        except UnicodeDecodeError as error:
             raise SettingsError(f"cannot read {path}: {error}") from error
     with ProgressLine() as progress:
         said = note(

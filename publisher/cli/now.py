@@ -1,4 +1,4 @@
-"""``publish now``: a person gets feeds in feeds/, issues in outbox/ and a summary that says so."""
+"""``publish now``: stage feeds and issues, and print a summary."""
 
 from __future__ import annotations
 
@@ -14,23 +14,22 @@ from publisher.config import Site, read_site
 
 __all__ = ["command"]
 
-#: So many names of a kind are listed; --json has all of them.
+#: Names of one kind that the summary lists; --json has all of them.
 _LISTED = 20
 
 
 @click.command("now")
 @site_option
 @click.option("--at", metavar="TIME", help="Publish as of this time (ISO 8601), not as of now.")
-@click.option("--dry-run", is_flag=True, help="Only tell what would be done; write nothing.")
-@click.option("--feeds-only", is_flag=True, help="Make and send no issues: they are left to their cadence.")
+@click.option("--dry-run", is_flag=True, help="Show what would be done; write nothing.")
+@click.option("--feeds-only", is_flag=True, help="Update the feeds only; make and send no issues.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.pass_context
 def command(ctx: click.Context, folder: Path, at: str | None, dry_run: bool, feeds_only: bool, as_json: bool) -> None:
-    """Read new articles, regenerate feeds and issues, stage them.
+    """Read new and changed articles, regenerate feeds and issues, and stage them.
 
-    Reads what is new or changed in articles/, stages the feeds that it touches in feeds/ and the
-    next issue of each digest that has something new in outbox/. Run again with nothing changed,
-    it changes nothing.
+    Feeds are staged in feeds/, and the next issue of each digest with new articles in outbox/.
+    If nothing has changed, a second run changes nothing.
 
     Exit status: 0 success; 1 done, but some input was skipped; 2 usage or settings, or mail is
     blocked by placeholder values; 3 failed.
@@ -55,7 +54,7 @@ def command(ctx: click.Context, folder: Path, at: str | None, dry_run: bool, fee
 
 
 def summary(site: Site, report: PublishReport, folder: Path) -> list[str]:
-    """Return the lines that a person reads."""
+    """Return the summary as lines of text."""
     would = "Would publish" if report.dry_run else "Published"
     lines = [f"{would} {site.title}, {report.at[:16].replace('T', ' ')} ({site.zone})", ""]
     lines += _articles(site, report)
@@ -64,7 +63,7 @@ def summary(site: Site, report: PublishReport, folder: Path) -> list[str]:
     lines += _issues(site, report, folder)
     lines += _sent(report)
     lines += _problems("Warnings", [(one.where, one.reason) for one in report.warnings])
-    lines += _problems("Set aside", [(one.where, one.reason) for one in report.refused])
+    lines += _problems("Skipped", [(one.where, one.reason) for one in report.refused])
     if report.all_blockers:
         lines += ["", "Mail to real people is blocked by placeholder values:"]
         lines += [f"  {text}" for text in report.all_blockers]
@@ -92,7 +91,7 @@ def _articles(site: Site, report: PublishReport) -> list[str]:
 def _feeds(site: Site, report: PublishReport, folder: Path) -> list[str]:
     changed, removed = len(report.feeds_changed), len(report.feeds_removed)
     if not changed and not removed:
-        return [f"  {site.paths.feeds}/     {in_words(report.feed_files, 'file')}, all as they were"]
+        return [f"  {site.paths.feeds}/     {in_words(report.feed_files, 'file')}, unchanged"]
     counts = f"{changed:,} written" + (f", {removed:,} removed" if removed else "")
     lines = [f"  {site.paths.feeds}/     {in_words(report.feed_files, 'file')}, {counts}"]
     return [*lines, f"             see {folder / site.paths.feeds / 'index.html'}"]
@@ -102,18 +101,18 @@ def _issues(site: Site, report: PublishReport, folder: Path) -> list[str]:
     lines: list[str] = []
     for one in report.issues:
         lines.append(
-            f"  {site.paths.outbox}/    {one.digest} No. {one.number}, {in_words(one.articles, 'article')}{_readers(one)}: {one.subject}"
+            f"  {site.paths.outbox}/    {one.digest} No. {one.number}, {in_words(one.articles, 'article')}{_subscribers(one)}: {one.subject}"
         )
         lines.append(f"             see {folder / one.path / 'index.html'}")
         if one.shortened:
             lines.append(f"             {in_words(one.shortened, 'story')} shortened to fit")
         if one.errors:
             held = in_words(len(one.errors), "error")
-            lines.append(f"             {held}, it may not be sent: {one.errors[0]}")
+            lines.append(f"             blocked by {held}: {one.errors[0]}")
         if one.errors or one.warnings:
             said = in_words(one.warnings, "warning") + "; " if one.warnings else ""
-            lines.append(f"             {said}'publish check {one.digest}' tells what to do")
-    lines.extend(f"  {site.paths.outbox}/    put back what was missing of {folder / path}" for path in report.restaged)
+            lines.append(f"             {said}'publish check {one.digest}' shows how to fix them")
+    lines.extend(f"  {site.paths.outbox}/    restored missing files of {folder / path}" for path in report.restaged)
     for note in report.waiting:
         waits = f" ({in_words(note.articles, 'article')} waiting)" if note.articles else ""
         lines.append(f"  {site.paths.outbox}/    {note.digest}: no issue, {note.reason}{waits}")
@@ -130,24 +129,24 @@ def _problems(heading: str, problems: list[tuple[str, str]]) -> list[str]:
     return lines
 
 
-def _readers(one: IssueNote) -> str:
-    return f" for {in_words(one.readers, 'reader')}" if one.readers else ""
+def _subscribers(one: IssueNote) -> str:
+    return f" for {in_words(one.readers, 'subscriber')}" if one.readers else ""
 
 
 def _sent(report: PublishReport) -> list[str]:
     lines = []
     for one in report.mailed:
-        counts = [f"{in_words(one.accepted, 'copy')} accepted"]
+        counts = [f"{in_words(one.accepted, 'message')} accepted"]
         counts += [f"{count:,} {word}" for count, word in ((one.deferred, "deferred"), (one.failed, "failed")) if count]
         lines.append(f"  mail       {one.issue}: {', '.join(counts)}")
         if one.blockers:
-            lines[-1] = f"  mail       {one.issue}: nothing was sent, because of placeholder values"
+            lines[-1] = f"  mail       {one.issue}: nothing was sent: blocked by placeholder values"
         elif one.trouble:
-            lines.append(f"             it ended before all was done: {one.trouble}")
+            lines.append(f"             stopped early: {one.trouble}")
         if one.uncertain:
             lines.append(f"             {one.uncertain:,} uncertain: 'publish outbox' lists them")
         if one.waiting:
-            lines.append(f"             {one.waiting:,} still to be sent, by the next 'publish now'")
+            lines.append(f"             {one.waiting:,} waiting: the next 'publish now' sends them")
     return lines + [f"  mail       {line}" for line in report.undrafted]
 
 
@@ -160,4 +159,4 @@ def _mailed(site: Site, report: PublishReport) -> str:
     if not waiting:
         return ""
     names = ", ".join(one.path.partition("/")[2] for one in waiting)
-    return f"Waiting for approval: {names}. Look at it, then run 'publish approve'."
+    return f"Waiting for approval: {names}. Review it, then run 'publish approve'."

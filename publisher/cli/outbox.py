@@ -1,4 +1,4 @@
-"""``publish outbox``: a person sees every issue, and where its copies are."""
+"""``publish outbox``: list all issues and the state of their deliveries."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _SHOWN = 20
 @click.command("outbox")
 @click.argument("digest", required=False)
 @site_option
-@click.option("--all", "show_all", is_flag=True, help="Show every issue, not the newest 20 only.")
+@click.option("--all", "show_all", is_flag=True, help="Show all issues, not only the newest 20.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 @click.pass_context
 def command(ctx: click.Context, digest: str | None, folder: Path, show_all: bool, as_json: bool) -> None:
-    """Show every issue, of DIGEST if one is named, and where its copies are.
+    """List all issues, or those of DIGEST, and the state of their deliveries.
 
-    For each: how many readers get it, what it waits for, and how many copies are queued,
-    accepted, deferred, failed, suppressed or uncertain. Uncertain copies are listed by name.
+    For each issue: its state, the number of its subscribers, and how many deliveries are queued,
+    accepted, deferred, failed, suppressed or uncertain. Uncertain deliveries are listed by address.
 
-    Exit status: 0 all well; 1 there are uncertain copies; 2 usage or settings; 3 failed.
+    Exit status: 0 success; 1 there are uncertain deliveries; 2 usage or settings; 3 failed.
     """
     boxes = outbox(read_site(folder), digest)
     if as_json:
@@ -38,25 +38,25 @@ def command(ctx: click.Context, digest: str | None, folder: Path, show_all: bool
         for line in lines(boxes if show_all else boxes[:_SHOWN]):
             click.echo(line)
         if len(boxes) > _SHOWN and not show_all:
-            click.echo(f"… and {len(boxes) - _SHOWN:,} older ones; --all shows them")
+            click.echo(f"… and {len(boxes) - _SHOWN:,} older issues; --all shows them")
     ctx.exit(1 if any(one.uncertain for one in boxes) else 0)
 
 
 def lines(boxes: list[Box]) -> list[str]:
-    """Return the lines that a person reads."""
+    """Return the issues as lines of text."""
     if not boxes:
-        return ["No issue yet: 'publish now' makes them."]
+        return ["No issue yet. Run 'publish now' to make one."]
     shown = []
     for box in boxes:
         row = box.row
         shown.append(f"{row.digest}/{row.name}  No. {row.number}  {row.subject}")
         counts = [f"{box.states[state]:,} {state.value}" for state in DeliveryState if box.states.get(state)]
         shown.append(
-            f"  {box.standing}" + (f": {in_words(box.readers, 'reader')} ({', '.join(counts)})" if counts else "")
+            f"  {box.standing}" + (f": {in_words(box.readers, 'subscriber')} ({', '.join(counts)})" if counts else "")
         )
         if box.due is not None:
-            shown.append(f"  the next deferred copy is due at {box.due:%Y-%m-%d %H:%M}")
+            shown.append(f"  next attempt at {box.due:%Y-%m-%d %H:%M}")
         if box.uncertain:
-            shown.append("  nobody knows whether these were delivered; --uncertain of 'publish send' decides:")
+            shown.append("  uncertain deliveries; to settle them, use --uncertain of 'publish send':")
             shown += [f"    {address}" for address in box.uncertain]
     return shown

@@ -1,4 +1,4 @@
-"""``publish pause``: an issue is stopped for a while."""
+"""``publish pause``: pause the delivery of an issue."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ __all__ = ["command"]
 @click.argument("issue")
 @site_option
 def command(issue: str, folder: Path) -> None:
-    """Stop ISSUE, also while it is being sent, until 'publish resume'.
+    """Pause the delivery of ISSUE until 'publish resume'.
 
-    ISSUE is DIGEST/NAME as 'publish outbox' shows it, or DIGEST for its newest one. A process
-    that is sending it finishes the messages in hand and ends within seconds; nothing is lost.
+    ISSUE is DIGEST/NAME as 'publish outbox' shows it, or DIGEST for its newest issue. A process
+    that is sending it finishes its open messages and stops within seconds. Nothing is lost.
 
-    Exit status: 0 all well; 2 usage or settings, no such issue; 3 failed.
+    Exit status: 0 success; 2 usage or settings, no such issue; 3 failed.
     """
     row = pause(read_site(folder), issue, is_paused=True)
     name = f"{row.digest}/{row.name}"
-    click.echo(f"{name} is paused; 'publish resume {name}' lets it go on.")
+    click.echo(f"{name} is paused. To resume it: publish resume {name}")

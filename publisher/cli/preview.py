@@ -43,6 +43,6 @@ def command(digest: str, folder: Path, target: Path | None, at: str | None, as_j
     if made.no_pictures:
         click.echo(f"  no pictures: {made.no_pictures}")
     for problem in made.refused:
-        click.echo(f"  set aside: {problem}")
+        click.echo(f"  skipped: {problem}")
     for one in made.findings:
         click.echo(f"  {'error' if one.is_error else 'warning'}: {one.rule}: {one.what}")

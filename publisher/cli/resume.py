@@ -1,4 +1,4 @@
-"""``publish resume``: a paused issue may go on."""
+"""``publish resume``: resume a paused issue."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ __all__ = ["command"]
 @click.argument("issue")
 @site_option
 def command(issue: str, folder: Path) -> None:
-    """Let ISSUE go on after 'publish pause'.
+    """Resume ISSUE after 'publish pause'.
 
-    ISSUE is DIGEST/NAME as 'publish outbox' shows it, or DIGEST for its newest one. Nothing is
-    sent by this: 'publish send' does that.
+    ISSUE is DIGEST/NAME as 'publish outbox' shows it, or DIGEST for its newest issue. This command
+    sends nothing itself: 'publish send', 'publish tick' or an active runner sends the deliveries that wait.
 
-    Exit status: 0 all well; 2 usage or settings, no such issue; 3 failed.
+    Exit status: 0 success; 2 usage or settings, no such issue; 3 failed.
     """
     row = pause(read_site(folder), issue, is_paused=False)
     name = f"{row.digest}/{row.name}"
-    click.echo(f"{name} is not paused any more; 'publish send {name}' sends what is left.")
+    click.echo(f"{name} is no longer paused. A runner or 'publish send {name}' makes the deliveries that wait.")

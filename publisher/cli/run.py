@@ -1,4 +1,4 @@
-"""``publish run``: the process that stays."""
+"""``publish run``: run the schedule until stopped."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ __all__ = ["command"]
     help="Log lines of key=value, or of JSON.",
 )
 def command(folder: Path, form: str) -> None:
-    """Keep everything going, until it is stopped.
+    """Run the schedule: feeds, issues, mail and bounces, each at its time.
 
-    Makes issues when their cadence says so, stages feeds on theirs and at once when something
-    changes in articles/, sends what may leave, tries again what was refused for now, tells hubs,
-    reads the mailbox of what came back. Several may run on one store: no slot is run twice. Logs
-    to standard output, a line an event.
+    Makes issues at their cadence, updates feeds at once when a file in articles/ changes, sends
+    issues that need no approval or have it, retries deferred deliveries, notifies hubs and
+    processes the bounce mailbox. Several runners may share one database: no slot runs twice. Logs
+    one line per event to standard output.
 
-    SIGTERM or Ctrl-C: messages in hand are finished, then it ends. SIGHUP: settings are read
-    again; that happens by itself too when publisher.toml changes.
+    SIGTERM or Ctrl-C finishes the open messages and stops. SIGHUP reloads the settings; a change
+    of publisher.toml does so too.
 
-    Exit status: 0 it was stopped; 2 usage or settings; 3 failed.
+    Exit status: 0 stopped; 2 usage or settings; 3 failed.
     """
     from publisher.schedule import Runner, make_log
 

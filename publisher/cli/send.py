@@ -1,4 +1,4 @@
-"""``publish send``: an issue goes out, and a person sees how."""
+"""``publish send``: send an issue and show the progress."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from publisher.model import DeliveryState, UncertainPolicy
 
 __all__ = ["command", "sent_lines"]
 
-#: Seconds between two lines where there is no terminal.
+#: Seconds between two lines of progress without a terminal.
 _INTERVAL = 5.0
 
 
 @click.command("send")
 @click.argument("issue")
 @site_option
-@click.option("--test", "address", metavar="ADDRESS", help="Send one copy, marked as a test, to this address only.")
-@click.option("--limit", metavar="N", type=click.IntRange(min=1), help="Send no more than so many copies.")
+@click.option("--test", "address", metavar="ADDRESS", help="Send one message, marked [Test], to this address only.")
+@click.option("--limit", metavar="N", type=click.IntRange(min=1), help="Make at most this many deliveries.")
 @click.option(
     "--uncertain",
     type=click.Choice([one.value for one in UncertainPolicy if one is not UncertainPolicy.HOLD]),
-    help="What becomes of copies of which nobody knows whether they were delivered: send again, or count as delivered.",
+    help="Send uncertain deliveries again, or count them as delivered.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
 @click.pass_context
@@ -46,15 +46,15 @@ def command(
     uncertain: str | None,
     as_json: bool,
 ) -> None:
-    """Send ISSUE to its readers, each once.
+    """Send ISSUE to its subscribers, once each.
 
-    ISSUE is DIGEST/NAME as 'publish outbox' shows it, or DIGEST for its newest one. It has to
-    have passed its preflight and, where its digest says send = "review", to be approved.
-    Stopped or killed at any moment, the command goes on where it was when it is run again; it
-    may run several times at once. What a server refuses for now is tried again by a later run.
+    ISSUE is DIGEST/NAME as 'publish outbox' shows it, or DIGEST for its newest issue. The issue
+    must have passed its preflight and, if its digest has send = "review", must be approved. If
+    the command is stopped or killed, run it again: it continues where it was. It may run several
+    times at once. A later run retries deferred deliveries.
 
-    Exit status: 0 all copies have left; 1 some wait, failed or are uncertain; 2 usage or settings,
-    or the issue may not be sent; 3 failed.
+    Exit status: 0 all deliveries were made; 1 some wait, failed or are uncertain; 2 usage or
+    settings, or the issue is blocked; 3 failed.
     """
     site = read_site(folder)
     if address is not None:
@@ -76,12 +76,12 @@ def command(
 
 
 def _stop(*_: object) -> None:
-    # Like Ctrl-C: the messages in hand are finished, and the rest waits for the next run.
+    # Like Ctrl-C: finish the open messages; the next run sends the others.
     raise KeyboardInterrupt
 
 
 def as_dict(sent: Sent) -> dict[str, Any]:
-    """Return what was done, for a program."""
+    """Return the result as a dict for JSON."""
     tally = sent.tally
     return {
         "digest": sent.digest,
@@ -103,40 +103,41 @@ def as_dict(sent: Sent) -> dict[str, Any]:
 
 
 def sent_lines(site: Site, sent: Sent) -> list[str]:
-    """Return the lines that a person reads."""
+    """Return the result as lines of text."""
     tally, name = sent.tally, f"{sent.digest}/{sent.name}"
     rate = f", {tally.done / sent.seconds:,.0f} a second" if sent.seconds >= 1 and tally.done > 1 else ""
-    lines = [f"Sent {name}: {in_words(tally.accepted, 'copy')} accepted{rate}"]
+    lines = [f"Sent {name}: {in_words(tally.accepted, 'message')} accepted{rate}"]
     if not sent.states:
-        lines = [
-            f"Nobody gets {name}: nobody followed {sent.digest} when it was made, or everybody had all of it before."
-        ]
+        reason = f"{sent.digest} had no subscribers when the issue was made, or they already had all of its articles"
+        lines = [f"{name} has no recipients: {reason}."]
+    elif not tally.done and not sent.waiting and not sent.trouble:
+        lines = [f"{name} has no deliveries left to make."]
     lines += [
         f"  {count:,} {word}"
         for count, word in (
-            (tally.deferred, "refused for now, to be tried again"),
-            (tally.failed, "refused for good"),
+            (tally.deferred, "deferred: refused for now, retried later"),
+            (tally.failed, "failed: refused for good"),
             (tally.suppressed, "not sent: unsubscribed, suppressed or paused"),
         )
         if count
     ]
     if sent.trouble:
-        lines.append(f"  It ended before all was done: {sent.trouble}")
+        lines.append(f"  Stopped early: {sent.trouble}")
     if sent.resting:
-        lines.append(f"  These domains ask for patience: {', '.join(sent.resting)}")
+        lines.append(f"  Paused domains: {', '.join(sent.resting)}")
     if sent.waiting:
         comes = f", the next at {sent.next_due.astimezone(site.tz):%Y-%m-%d %H:%M}" if sent.next_due else ""
-        lines.append(f"  {in_words(sent.waiting, 'copy')} still to be sent{comes}: run 'publish send {name}' again")
+        lines.append(f"  {in_words(sent.waiting, 'delivery')} waiting{comes}: run 'publish send {name}' again")
     if sent.uncertain:
         lines.append(
-            f"  Nobody knows whether these {len(sent.uncertain):,} were delivered; --uncertain resend or skip decides:"
+            f"  {in_words(len(sent.uncertain), 'delivery')} uncertain; use --uncertain resend or --uncertain skip:"
         )
         lines += [f"    {address}" for address in sent.uncertain]
     return lines
 
 
 class SendProgress:
-    """How far a run is, on standard error: a bar on a terminal, plain lines otherwise."""
+    """Progress of a run on standard error: a bar on a terminal, plain lines otherwise."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, *, terminal: bool | None = None) -> None:
         self._clock = clock
@@ -153,7 +154,7 @@ class SendProgress:
             self._bar.stop()
 
     def __call__(self, tally: Tally, total: int) -> None:
-        """Tell what was done of so many copies."""
+        """Show how many of ``total`` deliveries are made."""
         now = self._clock()
         if now - self._began < 1:
             return

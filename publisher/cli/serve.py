@@ -1,4 +1,4 @@
-"""``publish serve``: feeds on the web, and the runner beside them."""
+"""``publish serve``: serve feeds and pages over HTTP, with the runner in the same process."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ _KEEP = 1.0
 @site_option
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="The port to listen on.")
-@click.option("--no-run", is_flag=True, help="Only the web: another process is the runner.")
+@click.option("--no-run", is_flag=True, help="Serve only; run the schedule in another process.")
 @click.option(
     "--metrics",
     metavar="HOST:PORT",
-    help="Answer a Prometheus server there, as in 127.0.0.1:9100: an address that is for nobody else.",
+    help="Serve Prometheus metrics at this private address, such as 127.0.0.1:9100.",
 )
 @click.option(
     "--log",
@@ -47,16 +47,16 @@ _KEEP = 1.0
     help="Log lines of key=value, or of JSON.",
 )
 def command(folder: Path, host: str, port: int, no_run: bool, metrics: str | None, form: str) -> None:
-    """Hand out feeds and pages, and keep everything going beside.
+    """Serve feeds and pages over HTTP, and run the schedule.
 
-    Feeds at their addresses, a front page, newsletters to read and to join, readers' preferences,
-    /healthz and /readyz. Does what 'publish run' does in the same process. Meant to stand behind a
-    web server that speaks TLS.
+    Serves the feeds, a front page, newsletters with their sign-up form, subscribers' preferences,
+    /healthz and /readyz, and does what 'publish run' does in the same process. Put it behind a web
+    server that terminates TLS.
 
-    SIGTERM or Ctrl-C: what is in hand is finished, then it ends. SIGHUP: settings are read again;
-    that happens by itself too when publisher.toml changes.
+    SIGTERM or Ctrl-C finishes open requests and messages and stops. SIGHUP reloads the settings; a
+    change of publisher.toml does so too.
 
-    Exit status: 0 it was stopped; 2 usage or settings; 3 failed.
+    Exit status: 0 stopped; 2 usage or settings; 3 failed.
     """
     from publisher.actions.permissions import warn_of_wide_paths
     from publisher.schedule import Runner, make_log

@@ -1,4 +1,4 @@
-"""``publish status``: a person sees what is in the store, what is staged and what comes next."""
+"""``publish status``: show what is stored, staged, skipped and running."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _NEWEST = 10
 @click.option("--json", "as_json", is_flag=True, help="Print the status as JSON.")
 @click.pass_context
 def command(ctx: click.Context, folder: Path, as_json: bool) -> None:
-    """Show what is in the store and what is staged.
+    """Show what is stored, staged, skipped and running.
 
-    Counts of articles and feeds, each digest with its next slot, the newest issues, and every
-    record that lies set aside, with the reason.
+    The output has the number of articles, feeds and subscribers, each digest with its next slot,
+    the newest issues, drafts, and every skipped record with the reason.
 
-    Exit status: 0 all well; 1 something lies set aside; 2 usage or settings; 3 failed.
+    Exit status: 0 success; 1 some records were skipped; 2 usage or settings; 3 failed.
     """
     site = read_site(folder)
     found = status(site, parse_at(None, site.tz))
@@ -43,7 +43,7 @@ def command(ctx: click.Context, folder: Path, as_json: bool) -> None:
 
 
 def lines(site: Site, found: Status) -> list[str]:
-    """Return the lines that a person reads."""
+    """Return the status as lines of text."""
     shown = [
         site.title,
         "",
@@ -55,7 +55,7 @@ def lines(site: Site, found: Status) -> list[str]:
     if found.feeds_due:
         shown.append(f"           {in_words(found.feeds_due, 'feed')} still to be staged: run 'publish now'")
     if found.announcements:
-        shown.append(f"           {in_words(found.announcements, 'announcement')} to hubs still to be made")
+        shown.append(f"           {in_words(found.announcements, 'announcement')} to hubs waiting")
     shown += _slot(site, found.feeds_last)
     for one in found.digests:
         comes = f", next slot {one.next:%a %Y-%m-%d %H:%M}" if one.next else ""
@@ -64,8 +64,8 @@ def lines(site: Site, found: Status) -> list[str]:
         shown += _slot(site, one.last)
     if found.readers:
         others = [f"{count:,} {state}" for state, count in sorted(found.readers.items()) if state != "active"]
-        active = f"{found.readers.get('active', 0):,}"
-        shown.append(f"  readers  {', '.join([active, *others])}")
+        active = f"{found.readers.get('active', 0):,} active"
+        shown.append(f"  list     {', '.join([active, *others])}")
     if found.blockers:
         shown.append("  mail     blocked for real people by placeholder values:")
         shown += [f"           {text}" for text in found.blockers]
@@ -75,7 +75,7 @@ def lines(site: Site, found: Status) -> list[str]:
     shown += _runners(site, found)
     shown += _newest(site, found)
     shown += _drafts(found)
-    for heading, problems in (("Set aside", found.refused), ("Warnings", found.warnings)):
+    for heading, problems in (("Skipped", found.refused), ("Warnings", found.warnings)):
         if problems:
             shown += ["", f"{heading} ({len(problems):,}):"]
             shown += [f"  {one.where}: {one.reason}" for one in problems]
@@ -99,15 +99,15 @@ def _drafts(found: Status) -> list[str]:
 
 
 def _slot(site: Site, run: SlotRun | None) -> list[str]:
-    """Return what there is to say of the newest slot of a timetable."""
+    """Return the result of the newest slot of a schedule."""
     if run is None:
         return []
     slot = f"{run.slot.astimezone(site.tz):%a %Y-%m-%d %H:%M}"
-    late = f", begun {run.late:,.1f} s after" if run.late is not None else ""
+    late = f", started {run.late:,.1f} s late" if run.late is not None else ""
     if run.state == "due":
         again = f"{run.leased_until.astimezone(site.tz):%H:%M:%S}"
-        return [f"           slot {slot} has failed {run.failures} time(s), tried again at {again}: {run.outcome}"]
-    came = run.outcome if run.state in ("done", "skipped") else f"{run.runner} is at it"
+        return [f"           slot {slot} failed {run.failures} time(s), next attempt at {again}: {run.outcome}"]
+    came = run.outcome if run.state in ("done", "skipped") else f"running on {run.runner}"
     return [f"           last slot {slot}{late}: {came}"]
 
 
@@ -115,7 +115,9 @@ def _runners(site: Site, found: Status) -> list[str]:
     if not found.runners:
         waits = any(one.next for one in found.digests)
         return (
-            ["  runner   none on this machine: 'publish run', or 'publish tick' by cron, keeps the cadence"]
+            [
+                "  runner   none on this machine: start 'publish run', or call 'publish tick' from cron, to make issues on schedule"
+            ]
             if waits
             else []
         )
@@ -124,9 +126,9 @@ def _runners(site: Site, found: Status) -> list[str]:
         since = datetime.fromisoformat(one["started_at"]).astimezone(site.tz)
         shown.append(f"  runner   {one['runner']}, since {since:%a %Y-%m-%d %H:%M}")
         if one["settings_refused"]:
-            shown.append(f"           settings refused, the old ones are in force: {one['settings_refused']}")
+            shown.append(f"           settings rejected, the old ones stay in force: {one['settings_refused']}")
         shown += [
-            f"           {job['name']} has failed {job['failures']} time(s) in a row: {job['said']}"
+            f"           {job['name']} failed {job['failures']} time(s) in a row: {job['said']}"
             for job in one["jobs"]
             if job["failures"]
         ]
@@ -140,7 +142,7 @@ def _newest(site: Site, found: Status) -> list[str]:
     for row in found.issues[:_NEWEST]:
         state = "" if row.is_staged else "  (not staged yet)"
         if row.errors and row.forced is None:
-            state += f"  (held back: {in_words(row.errors, 'error')}, see 'publish check {row.digest}/{row.name}')"
+            state += f"  (blocked by {in_words(row.errors, 'error')}: see 'publish check {row.digest}/{row.name}')"
         shown.append(f"  {site.paths.outbox}/{row.digest}/{row.name}  No. {row.number}  {row.subject}{state}")
         if copies := found.copies.get(row.id):
             counts = ", ".join(f"{copies[one]:,} {one.value}" for one in DeliveryState if copies.get(one))

@@ -1,4 +1,4 @@
-"""``publish tick``: the runner's work, once, for cron or a systemd timer."""
+"""``publish tick``: run everything that is due once, for cron or a systemd timer."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _ran(site: Site, report: PublishReport) -> list[str]:
     lines = ["", "Slots:"]
     for one in issues:
         slot = one.slot.astimezone(site.tz)
-        again = "; it is tried again" if one.is_failed else ""
+        again = "; retried later" if one.is_failed else ""
         name = one.schedule.partition(":")[2] or one.schedule
-        lines.append(f"  {name} {slot:%Y-%m-%d %H:%M}, begun {one.late:,.0f} s after: {one.outcome}{again}")
+        lines.append(f"  {name} {slot:%Y-%m-%d %H:%M}, started {one.late:,.0f} s late: {one.outcome}{again}")
     return lines

@@ -40,7 +40,7 @@ def command(ctx: click.Context, issue: str, address: str, folder: Path, as_json:
 
 
 def lines(story: Story) -> list[str]:
-    """Return the lines for a person."""
+    """Return the history as lines of text."""
     shown = [
         f"{story.digest}/{story.name}, No. {story.number}: {story.subject}",
         f"  to      {story.address} ({story.status})",
@@ -54,7 +54,7 @@ def lines(story: Story) -> list[str]:
         if story.due is not None:
             shown.append(f"          next attempt at {story.due:%Y-%m-%d %H:%M:%S}")
         shown.append(f"  message {story.message_id}")
-        shown += [f"  {'carries' if not place else ' ' * 7} {title}" for place, title in enumerate(story.articles)]
+        shown += [f"  {'article' if not place else ' ' * 7} {title}" for place, title in enumerate(story.articles)]
         shown.append("  delivery")
         shown += [f"    {one.at:%Y-%m-%d %H:%M:%S}  {one.what}" for one in story.events]
     if story.history:

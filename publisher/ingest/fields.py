@@ -187,7 +187,7 @@ def build_record(
     warnings: list[str] = []
     title = fields.text(fields.get("title"), "title")
     if not title:
-        raise fields.refuse("no title")
+        raise fields.refuse("no title. Add one, such as title: Barges Return")
     published = _published(fields, options, warnings)
     updated = _moment(fields, "updated", options)
     if updated is not None and not isinstance(updated, datetime):
@@ -239,7 +239,7 @@ def _published(fields: _Fields, options: Options, warnings: list[str]) -> date |
             warnings.append(f"{name[:40]} {release} is later than date {published}, so it is published then")
             published = release
     if published is None:
-        raise fields.refuse("no date")
+        raise fields.refuse("no date. Add one, such as date: 2026-11-19")
     return published
 
 
@@ -265,7 +265,7 @@ def _url(fields: _Fields, name: str, value: Any, warnings: list[str], *, relativ
         return None
     url = safe_url(text, "https://site.invalid/" if relative else "")
     if url is None:
-        warnings.append(f"{name} {text[:80]!r} is not an http address and was left out")
+        warnings.append(f"{name} {text[:80]!r} is not an http URL and was ignored")
         return None
     return text if relative and not re.match(r"[a-z]+:", text, re.IGNORECASE) else url
 

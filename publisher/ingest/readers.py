@@ -104,7 +104,7 @@ def iterate_file(root: Path, name: str, options: Options) -> Iterator[Parsed]:
         reader = READERS.get(suffix_of(name))
         if reader is None:
             known = ", ".join(sorted(READERS))
-            raise RecordRefused(name, f"no reader for this kind of file (known: {known})")
+            raise RecordRefused(name, f"unknown file type. Use one of {known}")
         if "\\x" in name and not os.path.lexists(path):
             raise RecordRefused(name, "the file's name is not UTF-8; rename it")
         with open_file_beneath(root, name) as stream:

@@ -124,7 +124,7 @@ def _head(text: str, where: str) -> tuple[str, date, str, str]:
             except ValueError as error:
                 raise RecordRefused(where, f"impossible date {match[0]!r}: {error}") from None
             if not title:
-                raise RecordRefused(where, "no title above the date line")
+                raise RecordRefused(where, "no title above the date line. Add one as the first line")
             gap = _GAP.search(text, at)
             end = gap.start() if gap else len(text)
             labels = one_line(text[at:end])[len(one_line(match[0])) :]

@@ -92,7 +92,7 @@ def test_what_was_set_aside_is_named_and_long_lists_are_cut(kit: SiteKit) -> Non
     kit.write("mended.txt", "T\n\nApril 1, 2022\n\nT\n\nA\x07b.")
     result = run("now", "--site", str(kit.root))
     assert result.returncode == 1
-    assert "Set aside (25):\n  bad00.txt: the file is empty" in result.stdout
+    assert "Skipped (25):\n  bad00.txt: the file is empty" in result.stdout
     assert "… and 5 more" in result.stdout
     assert "Warnings (1):\n  mended.txt: dropped 1 control character(s)" in result.stdout
     assert run("status", "--site", str(kit.root)).stdout.count("the file is empty") == 25

@@ -52,10 +52,8 @@ def test_it_shows_the_issue_asks_and_says_what_stops_it(site: MailKit) -> None:
     status, shown = on_a_terminal(site, "y\n")
     assert status == 0, shown
     before, _, after = shown.partition("Approve it? [y/N]:")
-    assert (
-        "  subject  The Daily: One\n  goes to  2 subscribers\n  leaves   with the next 'publish send daily/" in before
-    )
-    assert "It leaves with the next 'publish send daily/" in after and "To stop it: publish pause daily/" in after
+    assert "  subject  The Daily: One\n  goes to  2 subscribers\n  sent     by the next 'publish send daily/" in before
+    assert "It is sent by the next 'publish send daily/" in after and "To stop it: publish pause daily/" in after
     assert is_approved(site)
 
 

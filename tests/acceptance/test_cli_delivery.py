@@ -44,7 +44,7 @@ def test_the_way_of_an_issue_from_a_list_to_the_story_of_a_copy(site: MailKit) -
     with Server() as server:
         site.mail(server.port, send="review")
         shown = run("now", cwd=root).stdout
-        assert "daily No. 1, 2 articles for 2 readers" in shown
+        assert "daily No. 1, 2 articles for 2 subscribers" in shown
         assert "Waiting for approval: daily/" in shown
         refused = run("send", "daily", cwd=root)
         assert refused.returncode == 2 and "is not approved" in refused.stderr
@@ -54,10 +54,10 @@ def test_the_way_of_an_issue_from_a_list_to_the_story_of_a_copy(site: MailKit) -
         assert approved.returncode == 0 and "for 2 subscribers, content " in approved.stdout
         sent = run("send", "daily", cwd=root)
         assert sent.returncode == 0, sent.stderr
-        assert re.match(r"Sent daily/\S+: 2 copies accepted", sent.stdout)
+        assert re.match(r"Sent daily/\S+: 2 messages accepted", sent.stdout)
         assert server.recipients == ["anna@mail.example.org", "bert@mail.example.org", "ed@review.example"]
     shown = run("outbox", cwd=root).stdout
-    assert "  sent: 2 readers (2 accepted)" in shown
+    assert "  sent: 2 subscribers (2 accepted)" in shown
     assert json.loads(run("outbox", "--json", cwd=root).stdout)[0]["copies"]["accepted"] == 2
     status = json.loads(run("status", "--json", cwd=root).stdout)
     assert status["readers"] == {"active": 2}
@@ -65,7 +65,7 @@ def test_the_way_of_an_issue_from_a_list_to_the_story_of_a_copy(site: MailKit) -
     assert "sent: 2 accepted" in run("status", cwd=root).stdout
     story = run("who", "daily", "BERT@mail.example.org", cwd=root)
     assert story.returncode == 0
-    assert "  state   accepted" in story.stdout and "  carries One" in story.stdout and "Two" not in story.stdout
+    assert "  state   accepted" in story.stdout and "  article One" in story.stdout and "Two" not in story.stdout
     # The subject names the lead of her own copy.
     assert "The Daily: One" in story.stdout
     assert "accepted: 127.0.0.1: 250 2.0.0 taken" in story.stdout
@@ -93,10 +93,10 @@ def test_a_paused_issue_is_refused_and_goes_on(site: MailKit) -> None:
     run("now", cwd=root)
     with Server() as server:
         site.mail(server.port)
-        assert "is paused; 'publish resume daily/" in run("pause", "daily", cwd=root).stdout
+        assert "is paused. To resume it: publish resume daily/" in run("pause", "daily", cwd=root).stdout
         refused = run("send", "daily", cwd=root)
         assert refused.returncode == 2 and "is paused" in refused.stderr
-        assert "is not paused any more" in run("resume", "daily", cwd=root).stdout
+        assert "is no longer paused" in run("resume", "daily", cwd=root).stdout
         assert run("send", "daily", "--json", cwd=root).returncode == 0
         assert len(server.accepted) == 2
 
@@ -175,7 +175,7 @@ def test_readers_are_added_suppressed_forgotten_and_exported(site: MailKit) -> N
     root = site.root
     added = run("subscribers", "add", "dora@example.org", "--topic", "Water", "--zone", "Europe/London", cwd=root)
     assert added.stdout == "dora@example.org  active  daily  only Water  Europe/London\n"
-    assert "no address" in run("subscribers", "add", "dora", cwd=root).stderr
+    assert "not an email address" in run("subscribers", "add", "dora", cwd=root).stderr
     run("subscribers", "add", "=emil@example.org", cwd=root)
     assert "'=emil@example.org,active" in run("subscribers", "export", cwd=root).stdout
     assert "2 subscribers written to out.jsonl" in run("subscribers", "export", "out.jsonl", cwd=root).stdout

@@ -45,9 +45,9 @@ def test_a_note_is_set_shown_and_read_from_a_file(site: SiteKit) -> None:
 
 def test_an_issue_with_an_error_is_told_of_checked_and_forced(site: SiteKit) -> None:
     shown = run("now", cwd=site.root).stdout
-    assert "1 error, it may not be sent: placeholder: 'Lorem ipsum'" in shown
-    assert "'publish check daily' tells what to do" in shown
-    assert "(held back: 1 error" in run("status", cwd=site.root).stdout
+    assert "blocked by 1 error: placeholder: 'Lorem ipsum'" in shown
+    assert "'publish check daily' shows how to fix them" in shown
+    assert "(blocked by 1 error" in run("status", cwd=site.root).stdout
     result = run("check", "daily", "--no-browser", cwd=site.root)
     assert result.returncode == 1
     assert "error placeholder: no placeholder is left" in result.stdout
@@ -56,7 +56,7 @@ def test_an_issue_with_an_error_is_told_of_checked_and_forced(site: SiteKit) -> 
     assert "No browser looked at daily/" in result.stdout
     forced = run("check", "daily", "--no-browser", "--force", "It is about type.", cwd=site.root)
     assert "may be sent in spite of errors: It is about type." in forced.stdout
-    assert "held back" not in run("status", cwd=site.root).stdout
+    assert "blocked by" not in run("status", cwd=site.root).stdout
     found = json.loads(run("check", "daily", "--no-browser", "--json", cwd=site.root).stdout)
     assert found["issues"][0]["forced"] == "It is about type." and not found["issues"][0]["held_back"]
     assert found["findings"][0]["severity"] in ("error", "warning")

@@ -85,7 +85,7 @@ def test_an_issue_that_changed_after_the_question_is_not_approved(mail_kit: Mail
     plan = plan_approval(kit.site, "daily", NOW)
     path = kit.root / "publisher.toml"
     path.write_text(path.read_text().replace("[mail]\n", '[mail]\nreply_to = "ed@review.example"\n'))
-    with pytest.raises(SettingsError, match="has changed since you were asked"):
+    with pytest.raises(SettingsError, match="changed while you were asked"):
         approve(kit.site, "daily", NOW, expect=plan.hash)
     assert not approved(kit)
 

@@ -297,7 +297,7 @@ def test_a_refused_edit_leaves_the_article_as_it_was(kit: SiteKit) -> None:
     kit.publish()
     kit.write("one.md", "---\ntitle: One\n---\n")
     report = kit.publish()
-    assert report.exit_status == 1 and report.refused[0].reason == "no date"
+    assert report.exit_status == 1 and report.refused[0].reason.startswith("no date")
     assert titles(kit) == ["One"]
     again = kit.publish()
     assert again.exit_status == 1 and again.refused == report.refused

@@ -40,5 +40,5 @@ def test_status_tells_what_was_withdrawn_and_who_is_still_to_be_told(kit: SiteKi
     assert (found.articles, found.withdrawn, found.announcements) == (1, 1, 4)
     text = "\n".join(lines(kit.site, found))
     assert "1 article from 2 files, 1 more withdrawn" in text
-    assert "4 announcements to hubs still to be made" in text
+    assert "4 announcements to hubs waiting" in text
     assert found.as_dict()["withdrawn"] == 1 and found.as_dict()["announcements"] == 4

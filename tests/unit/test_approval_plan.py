@@ -23,7 +23,7 @@ PLAN = ApprovalPlan(
     can_send=True,
     hash="0" * 64,
 )
-NEXT_RUN = "with the next 'publish send daily/2026-11-23T0700', 'publish tick' or start of 'publish run'"
+NEXT_RUN = "by the next 'publish send daily/2026-11-23T0700', 'publish tick' or start of 'publish run'"
 MORNING = datetime(2026, 11, 24, 7, 0, tzinfo=UTC)
 EVENING = datetime(2026, 11, 24, 19, 30, tzinfo=UTC)
 
@@ -37,19 +37,19 @@ EVENING = datetime(2026, 11, 24, 19, 30, tzinfo=UTC)
         (
             {"first_due": MORNING, "last_due": EVENING, "has_runner": True},
             (
-                "from Tue 2026-11-24 07:00 to Tue 2026-11-24 19:30, by each subscriber's own clock: "
+                "from Tue 2026-11-24 07:00 to Tue 2026-11-24 19:30, at each subscriber's local time: "
                 "a runner is active on this machine"
             ),
         ),
-        ({"is_paused": True, "has_runner": True}, "when it is resumed: publish resume daily/2026-11-23T0700"),
+        ({"is_paused": True, "has_runner": True}, "once it is resumed: publish resume daily/2026-11-23T0700"),
         (
             {"is_old": True, "has_runner": True},
-            "with 'publish send daily/2026-11-23T0700' only: it is too old for a run to send it",
+            "only by 'publish send daily/2026-11-23T0700': it is too old for a runner",
         ),
-        ({"can_send": False}, "when a mail server is set in publisher.toml ([smtp])"),
+        ({"can_send": False}, "once a mail server is set in publisher.toml ([smtp])"),
         (
             {"recipients": 0, "has_runner": True},
-            "never: no subscriber followed the digest when the issue was made, or it was sent already",
+            "to nobody: it was sent already, or the digest had no subscribers when it was made",
         ),
     ],
 )

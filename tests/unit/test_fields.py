@@ -180,7 +180,7 @@ def test_a_list_of_records_sets_bad_ones_aside_by_number() -> None:
     )
     results = list(read_json(io.BytesIO(data.encode()), "x.json", OPTIONS))
     assert [type(one) for one in results] == [Found, Refusal, Refusal, Found]
-    assert results[1] == Refusal(where="x.json[2]", reason="no date")
+    assert results[1] == Refusal(where="x.json[2]", reason="no date. Add one, such as date: 2026-11-19")
     assert "needs an id or a url" in results[2].reason  # type: ignore[union-attr]
 
 
@@ -247,5 +247,5 @@ def test_what_is_no_regular_file_inside_the_folder_is_refused(tmp_path: Path) ->
     assert "cannot be read" in reasons["lost.txt"].reason  # type: ignore[union-attr]
     assert "not a regular file" in reasons["pipe.txt"].reason  # type: ignore[union-attr]
     assert "larger than" in reasons["big.txt"].reason  # type: ignore[union-attr]
-    assert "no reader for this kind of file" in reasons["x.docx"].reason  # type: ignore[union-attr]
+    assert "unknown file type" in reasons["x.docx"].reason  # type: ignore[union-attr]
     assert isinstance(read_file(root, "in.txt", OPTIONS)[0], Found)
