@@ -107,7 +107,7 @@ def _move(site: Site, connection: Connection, letter: Letter, now: datetime) -> 
     other = letters.find(connection, int(letter.wish["other"]))
     reader = subscribers.find(connection, letter.subscriber_id) if letter.subscriber_id is not None else None
     if other is None or reader is None:
-        return Answered(is_done=False, trouble="That was too long ago. Please ask for it again.")
+        return Answered(is_done=False, trouble="This request has expired. Please ask for the change again.")
     if other.used_at is None:
         return Answered(is_done=False)
     address = read_address(str(letter.wish["to"]))
@@ -115,7 +115,7 @@ def _move(site: Site, connection: Connection, letter: Letter, now: datetime) -> 
     if reader.key == address.key:
         return Answered(preferences=link)
     if subscribers.by_key(connection, address.key) is not None:
-        trouble = "The new address has newsletters of its own already: leave those first, then ask again."
+        trouble = "The new address is subscribed already. Unsubscribe it first, then ask again."
         return Answered(is_done=False, trouble=trouble, preferences=link)
     values = {"address": address.text, "key": address.key, "domain": address.domain}
     subscribers.save_old(connection, [(reader.id, values)])

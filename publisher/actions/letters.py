@@ -250,40 +250,43 @@ class _Round:
             names = [self.site.digests[slug].title for slug in wish_of(one).digests if slug in self.site.digests]
             return _Words(
                 subject=f"Please confirm: {title}",
-                lines=(f"Somebody, perhaps you, asked for {_listed(names)} from {title} to be sent to this address.",),
+                lines=(f"You, or somebody else, asked to subscribe this address to {_listed(names)} from {title}.",),
                 button=("Yes, subscribe me", link),
-                after=(good, "If that was not you, do nothing: nothing more will come."),
+                after=(good, "If that was not you, ignore this message: you will not be subscribed."),
             )
         if one.kind is LetterKind.NEW_ADDRESS:
             return _Words(
-                subject=f"Is this your new address? {title}",
-                lines=(f"A reader of {title} wants to get newsletters at this address from now on.",),
-                button=("Yes, this is mine", link),
-                after=(good, "If that was not you, do nothing: nothing will come."),
+                subject=f"Please confirm your new address: {title}",
+                lines=(f"A subscriber of {title} asked to have their newsletters sent to this address.",),
+                button=("Yes, send them here", link),
+                after=(good, "If that was not you, ignore this message: nothing will be sent here."),
             )
         if one.kind is LetterKind.LEAVING_ADDRESS:
             return _Words(
-                subject=f"Your newsletters at another address? {title}",
+                subject=f"Please confirm your change of address: {title}",
                 lines=(
-                    f"You, or somebody who has one of your copies, asked for {title} to be sent to {one.wish['to']}.",
+                    f"You, or somebody to whom you forwarded an issue, asked to have {title} sent to {one.wish['to']}.",
                 ),
-                button=("Yes, send it there", link),
-                after=(good, "It is done when both addresses have confirmed it. If it was not you, do nothing."),
+                button=("Yes, change my address", link),
+                after=(
+                    good,
+                    "The change needs confirmation from both addresses. If it was not you, ignore this message.",
+                ),
             )
         if one.kind is LetterKind.DOWNLOAD:
             return _Words(
                 subject=f"Your data: {title}",
-                lines=("Here is everything we know about you, in one file.",),
+                lines=(
+                    "You, or somebody to whom you forwarded an issue, asked for a file with all data that we store about you.",
+                ),
                 button=("Download my data", link),
-                after=(good,),
+                after=(good, "If it was not you, ignore this message."),
             )
         return _Words(
-            subject=f"Erase everything we know about you? {title}",
-            lines=(
-                f"You, or somebody who has one of your copies, asked {title} to erase everything it knows about you.",
-            ),
-            button=("Erase everything", link),
-            after=(good, "Nothing is erased before you confirm it there. If it was not you, do nothing."),
+            subject=f"Please confirm that we erase your data: {title}",
+            lines=(f"You, or somebody to whom you forwarded an issue, asked {title} to erase all data about you.",),
+            button=("Erase my data", link),
+            after=(good, "Nothing is erased before you confirm. If it was not you, ignore this message."),
         )
 
     def _known(self, connection: Connection, one: Letter) -> _Words | None:
@@ -293,11 +296,11 @@ class _Round:
         return _Words(
             subject=f"You are already subscribed: {self.site.title}",
             lines=(
-                f"Somebody, perhaps you, asked for newsletters from {self.site.title} to be sent to this address.",
-                "They already are. You can choose here what comes and when.",
+                f"You, or somebody else, asked to subscribe this address to newsletters from {self.site.title}.",
+                "You are already subscribed. You can change what you get and when.",
             ),
             button=("My newsletters", link),
-            after=("If that was not you, do nothing: nothing has changed.",),
+            after=("If that was not you, ignore this message: nothing has changed.",),
         )
 
     # -- the newest issue, for who has just joined ------------------------------------------------

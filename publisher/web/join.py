@@ -151,9 +151,9 @@ class Join:
             context.wake("letters")
         return context.say(
             "Check your email",
-            f"If {address} can receive our mail, a message with a link arrives there in a minute or two.",
-            "Nothing else is sent until you have pressed the button that the link leads to. We send one such message a "
-            "day at most: if none arrives, look in your spam folder, or try again tomorrow.",
+            f"If {address} can receive our mail, a message with a link arrives there within a few minutes.",
+            "Open the link and press the button there: you are subscribed only then. We send one such message a day at "
+            "most. If none arrives, look in your spam folder, or try again tomorrow.",
         )
 
     # -- letters -----------------------------------------------------------------------------------
@@ -179,14 +179,14 @@ class Join:
             lines = [f"{letter.address} will get: {', '.join(names)}."]
             return context.say("One last step", *lines, buttons=(("yes", "Yes, subscribe me"),))
         if letter.kind is LetterKind.ERASE:
-            lines = [f"We will erase {letter.address} and everything we know about you. This cannot be undone."]
-            return context.say("Erase everything?", *lines, buttons=(("yes", "Erase everything"),))
+            lines = [f"We will erase {letter.address} and all data about you. This cannot be undone."]
+            return context.say("Erase your data?", *lines, buttons=(("yes", "Erase my data"),))
         if letter.kind is LetterKind.DOWNLOAD:
             return context.say(
-                "Your data", "One file (JSON) has everything we know about you.", buttons=(("yes", "Download it"),)
+                "Your data", "A JSON file with all data that we store about you.", buttons=(("yes", "Download it"),)
             )
         lines = [f"Your newsletters will go to {letter.wish['to']}."]
-        return context.say("Change your address?", *lines, buttons=(("yes", "Yes, send them there"),))
+        return context.say("Change your address?", *lines, buttons=(("yes", "Yes, change my address"),))
 
     def _confirm(self, request: Request, form: Form) -> Response:
         context, opened = self._context, self._open(request)
@@ -202,7 +202,7 @@ class Join:
 
     def _answered(self, kind: LetterKind, found: Answered) -> Response:
         context = self._context
-        link = ("Choose what comes and when", found.preferences) if found.preferences else None
+        link = ("Change what you get and when", found.preferences) if found.preferences else None
         if kind is LetterKind.DOWNLOAD:
             headers = {
                 "content-disposition": 'attachment; filename="my-data.json"',
@@ -212,12 +212,13 @@ class Join:
             return Response(found.data, headers=headers, media_type="application/json")
         if kind is LetterKind.ERASE:
             return context.say(
-                "Everything is erased", "We no longer know anything about you. Thank you for having read us."
+                "Your data is erased",
+                "We keep only a code made from your address, so that no list adds you again. Thank you for reading.",
             )
         if kind is LetterKind.JOIN:
-            return context.say("Welcome", "That was all: the next issue will come to you.", link=link)
+            return context.say("Welcome", "You are subscribed. You will get the next issue.", link=link)
         if found.trouble:
             return context.say("That didn’t work", found.trouble, status=409, link=link)
         if not found.is_done:
-            return context.say("Halfway there", "It is done as soon as the other address has confirmed it, too.")
-        return context.say("Done", "From now on your newsletters go to the new address.", link=link)
+            return context.say("One more step", "The other address must confirm the change, too.")
+        return context.say("Done", "Your newsletters now go to the new address.", link=link)

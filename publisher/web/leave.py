@@ -63,16 +63,16 @@ class Leave:
     def _asked(self, found: LinkStatus) -> Response:
         return self._context.say(
             "Check your email",
-            f"A message with a link is on its way to {found.address}. Press the button that it leads to, and "
-            f"{found.title} comes to you again.",
+            f"We are sending a message with a link to {found.address}. Open the link and press the button there to get "
+            f"{found.title} again.",
             "We send one such message a day at most.",
         )
 
     def _page(self, found: LinkStatus | None, *, is_post: bool) -> Response:
         say = self._context.say
         if found is None:
-            line = "It may have been cut off on its way: try the link in the mail itself, or answer that mail."
-            return say("We do not know this link", line, status=404)
+            line = "The link may be incomplete. Open it from the email itself, or reply to that email."
+            return say("Link not found", line, status=404)
         whose = f" ({found.address})" if found.address else ""
         others = "one other newsletter" if found.others == 1 else f"{found.others} other newsletters"
         if found.is_subscribed:
@@ -83,14 +83,14 @@ class Leave:
                 lines.append(f"You also get {others} of ours.")
                 buttons.append(("all", "Unsubscribe from all"))
             return say(heading, *lines, buttons=tuple(buttons))
-        lines = [f"{found.title} no longer comes to you{whose}."]
+        lines = [f"You no longer get {found.title}{whose}."]
         if found.others:
             lines.append(f"You still get {others} of ours.")
         buttons = []
         if found.can_undo:
-            buttons = [("back", "That was a mistake: keep it coming")]
+            buttons = [("back", "That was a mistake: subscribe me again")]
         elif found.is_offered:
-            buttons = [("back", "Subscribe again: send me a message to confirm it")]
+            buttons = [("back", "Subscribe again: send me a confirmation email")]
         if found.others:
             buttons.append(("all", "Unsubscribe from the others too"))
         return say(f"You have unsubscribed from {found.title}", *lines, buttons=tuple(buttons))

@@ -26,16 +26,16 @@ from publisher.web.writers import RETRY_AFTER
 
 __all__ = ["make_pages"]
 
-#: Status → what a person is told.
+#: HTTP status → heading and text of the error page.
 _WORDS: Final = {
-    400: ("We do not understand this", "Please go back and try again."),
-    403: ("This came from another page", "Please open our own page, and press the button there."),
-    404: ("There is nothing here", "The link may be old, or was cut off on its way."),
-    405: ("We do not understand this", "Please go back and try again."),
+    400: ("Invalid request", "Please go back and try again."),
+    403: ("Request refused", "It came from another site. Please open our page and press the button there."),
+    404: ("Page not found", "The link may be out of date or incomplete."),
+    405: ("Invalid request", "Please go back and try again."),
     408: ("That took too long", "Please try again."),
-    413: ("That is too much", "Please write less."),
-    415: ("We do not understand this", "Please use the form of our own page."),
-    429: ("Too many tries", "Please wait a while, then try again."),
+    413: ("Request too large", "Please send less."),
+    415: ("Invalid request", "Please use the form on our page."),
+    429: ("Too many requests", "Please wait a while, then try again."),
     503: ("Too many requests at the moment", "Nothing was saved. Please try again in half a minute."),
 }
 
@@ -108,7 +108,9 @@ def make_pages(context: Context, feeds: Feeds) -> Starlette:
 
     async def failed(_: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
-        heading, line = _WORDS.get(status, ("That didn’t work", "It is our fault. Please try again in a while."))
+        heading, line = _WORDS.get(
+            status, ("That didn’t work", "An error occurred on our side. Please try again later.")
+        )
         headers = getattr(error, "headers", None)
         if isinstance(error, StoreBusy):
             status, headers = 503, {"Retry-After": str(RETRY_AFTER)}

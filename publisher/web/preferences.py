@@ -78,7 +78,7 @@ class PreferencesPage:
             found = actions.preferences_of(context.site, connection, number, context.now())
         if found is None:
             link = ("Subscribe", f"{context.site.newsletters_url}/join") if context.site.can_be_joined else None
-            return context.say("You get no newsletters from us", "We no longer write to you.", link=link)
+            return context.say("You get no newsletters from us", "You are not subscribed to any newsletter.", link=link)
         reader = found.reader
         values = {
             "address": found.address,
@@ -117,11 +117,11 @@ class PreferencesPage:
             context.wake("letters")
             titles = ", ".join(context.site.digests[slug].title for slug in saved.awaiting)
             return (
-                f"Saved. One step is left for {titles}: a message with a link is on its way to your mailbox, once a day "
-                "at most. Press the button that it leads to."
+                f"Saved. One step is left for {titles}: we are sending you a message with a link, once a day at most. "
+                "Open the link and press the button there."
             )
         if not wish.digests:
-            return "Saved. No more newsletters will come to you."
+            return "Saved. You get no more newsletters."
         return "Saved."
 
     def _pause(self, access: actions.Access, form: Form) -> str:
@@ -131,9 +131,9 @@ class PreferencesPage:
             try:
                 day = date.fromisoformat(form.one("until"))
             except ValueError:
-                raise ValueError("Choose the day on which mail is to start again.") from None
+                raise ValueError("Choose the day on which mail resumes.") from None
             if day.year > context.now().year + 2:
-                raise ValueError("A pause ends on a day between tomorrow and a year from now.")
+                raise ValueError("Choose a day between tomorrow and a year from now.")
         self._write(
             lambda connection: actions.pause_until(context.site, connection, access.subscriber_id, day, context.now())
         )
@@ -144,19 +144,19 @@ class PreferencesPage:
         self._write(
             lambda connection: actions.pause_until(context.site, connection, access.subscriber_id, None, context.now())
         )
-        return "Mail is on again."
+        return "Mail is resumed."
 
     def _feed(self, access: actions.Access, form: Form) -> str:
         self._write(
             lambda connection: actions.set_feed(connection, access.subscriber_id, self._context.now(), is_on=True)
         )
-        return "Here is your own feed. Its address is a secret: anyone who has it can read along."
+        return "Your feed is ready. Keep its address secret: anyone who has it can read your feed."
 
     def _unfeed(self, access: actions.Access, form: Form) -> str:
         self._write(
             lambda connection: actions.set_feed(connection, access.subscriber_id, self._context.now(), is_on=False)
         )
-        return "Your feed is gone, and its old address no longer works."
+        return "Your feed is removed. Its address no longer works."
 
     def _move(self, access: actions.Access, form: Form) -> str:
         context, address = self._context, form.one("address")
@@ -166,7 +166,9 @@ class PreferencesPage:
         except ValueError as error:
             raise ValueError(f"That is not a valid address: {error}") from None
         context.wake("letters")
-        return "Both addresses get a message, once a day at most: confirm it in both, and it is done."
+        return (
+            "We are sending a message to both addresses, once a day at most. The change needs confirmation from both."
+        )
 
     def _ask(self, access: actions.Access, kind: LetterKind) -> str:
         context = self._context
@@ -176,7 +178,7 @@ class PreferencesPage:
             )
         )
         context.wake("letters")
-        return "A message with a link is on its way to your mailbox, once a day at most: it is how we know that you are you."
+        return "We are sending you a message with a link, once a day at most, to make sure that it is you."
 
     def _download(self, access: actions.Access, form: Form) -> str:
         return self._ask(access, LetterKind.DOWNLOAD)

@@ -280,7 +280,7 @@ def test_a_link_to_what_is_erased_is_none_to_what_comes_after(town: Town) -> Non
     (first,) = town.post_office()
     town.choose(href_of(town.ann.post(first.link, {"yes": "yes"}), "preferences"), "erase")
     (second,) = town.post_office()
-    assert town.ann.post(second.link, {"yes": "yes"}).heading == "Everything is erased"
+    assert town.ann.post(second.link, {"yes": "yes"}).heading == "Your data is erased"
     town.join("bob@mail.example.org")
     town.join("cid@mail.example.org")
     assert len(town.post_office()) == 2

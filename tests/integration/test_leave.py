@@ -122,7 +122,7 @@ def test_what_a_site_is_called_is_shown_as_it_is(leaving: Leaving) -> None:
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_pass_that_is_not_ours_does_nothing(leaving: Leaving, method: str, copy: str) -> None:
     answer = leaving.ask(method, b"leave=yes", copy=copy)
-    assert answer.status == 404 and b"We do not know this link" in answer.body and b"<script" not in answer.body
+    assert answer.status == 404 and b"Link not found" in answer.body and b"<script" not in answer.body
     assert leaving.follows == {"daily", "other"}
 
 

@@ -97,7 +97,7 @@ def test_who_pauses_gets_nothing_until_then(town: Town) -> None:
     town.kit.issue("five", now=datetime.now(UTC))
     assert len(town.server.accepted) == before + 1
     town.choose(link, "pause", until="2026-12-24")
-    assert "Mail is on again" in town.choose(link, "resume").text
+    assert "Mail is resumed" in town.choose(link, "resume").text
     found = town.reader()
     assert found is not None and found.paused_until is None
 
@@ -109,7 +109,7 @@ def test_a_reader_moves_when_both_addresses_have_confirmed(town: Town) -> None:
     old, new = sorted(town.post_office(), key=lambda one: one.recipient != ANN)
     assert (old.recipient, new.recipient) == (ANN, "ann@new.example.org")
     assert ANN not in new.text
-    assert town.ann.post(new.link).heading == "Halfway there" and town.reader() is not None
+    assert town.ann.post(new.link).heading == "One more step" and town.reader() is not None
     assert town.ann.post(old.link).heading == "Done"
     assert town.reader() is None
     moved = town.reader("ann@new.example.org")
@@ -137,8 +137,8 @@ def test_data_are_shown_and_erased_by_a_letter_alone(town: Town) -> None:
     assert json.loads(answer.body)["address"] == ANN
     town.choose(link, "erase")
     (letter,) = town.post_office()
-    assert town.ann.get(letter.link).heading == "Erase everything?" and town.reader() is not None
-    assert town.ann.post(letter.link).heading == "Everything is erased"
+    assert town.ann.get(letter.link).heading == "Erase your data?" and town.reader() is not None
+    assert town.ann.post(letter.link).heading == "Your data is erased"
     assert town.reader() is None
     with town.kit.open() as db, db.read() as connection:
         from sqlalchemy import text
@@ -169,7 +169,7 @@ def test_who_moves_between_asking_and_pressing_is_erased_where_she_is(town: Town
     for letter in town.post_office():
         town.ann.post(letter.link)
     assert town.reader("ann@new.example.org") is not None
-    assert town.ann.post(erase.link).heading == "Everything is erased"
+    assert town.ann.post(erase.link).heading == "Your data is erased"
     assert town.reader("ann@new.example.org") is None
 
 
@@ -201,7 +201,7 @@ def test_a_reader_has_a_feed_of_her_own(town: Town) -> None:
 def test_who_reads_her_feed_needs_no_mail(town: Town) -> None:
     link = town.joined()
     town.choose(link, "feed")
-    assert "you read your own feed" in town.choose(link, "pause", for_ever="yes").text
+    assert "You read your own feed" in town.choose(link, "pause", for_ever="yes").text
     before = len(town.server.accepted)
     town.kit.issue("three", now=NOW + timedelta(days=300))
     deliver(town.kit.site, "daily")

@@ -217,7 +217,7 @@ def test_a_draft_is_nobodys_business(library: Library) -> None:
     name = next((library.kit.root / "outbox/daily").iterdir()).name
     address = f"{BASE}/newsletters/daily/{name}/"
     assert library.guest.get(address).status == 404
-    assert "No issue is out yet" in library.guest.get(f"{BASE}/newsletters/daily/").text
+    assert "No issues yet" in library.guest.get(f"{BASE}/newsletters/daily/").text
     approve(library.kit.site, "daily", NOW)
     assert library.guest.get(address).status == 200
 

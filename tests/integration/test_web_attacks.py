@@ -108,7 +108,7 @@ def test_ten_thousand_posts_of_one_address_are_one_letter(fort: Fort) -> None:
     statuses = [fort.join().status for _ in range(40)]
     assert statuses[:20] == [200] * 20 and set(statuses[20:]) == {429} and fort.letters == 1
     refused = fort.join()
-    assert 0 < int(refused.headers["retry-after"]) <= 3601 and refused.heading == "Too many tries"
+    assert 0 < int(refused.headers["retry-after"]) <= 3601 and refused.heading == "Too many requests"
     # A neighbour is another one, until the whole street is at it.
     neighbour = Visitor(fort.web, "198.51.100.8")
     assert neighbour.post(f"{BASE}/join", {"address": "bob@mail.example.org", "digest": "daily"}).status == 200
