@@ -1,0 +1,142 @@
+"""The parsers that take bytes from outside. A target raises nothing: what a parser documents is caught here."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from publisher.actions.identify import asked_instant, keys_of
+from publisher.actions.signing import Seals
+from publisher.address import read_address, read_mailbox
+from publisher.check import check_feed
+from publisher.errors import RecordRefused, SettingsError
+from publisher.ingest import READERS, Found, Options
+from publisher.ingest.limits import limit_article
+from publisher.ingest.subscribers import read_csv, read_json_lines
+from publisher.mail.bounces import read_report
+from publisher.mail.mime import UnreadableMessage
+from publisher.mailable import linked_text, mailable
+from publisher.mailbox import read_mailbox as read_sender
+from publisher.markup import absolute_urls, plain_text, safe_url, sanitise
+from publisher.passes import Keyring
+from publisher.web.agents import agent_of, is_program
+from publisher.web.forms import _read
+
+OPTIONS = Options(zone=ZoneInfo("Europe/London"), max_bytes=200_000, base_url="https://review.example")
+KEYS = Keyring(key=b"k" * 32)
+SEALS = Seals(["k" * 32])
+NOW = datetime(2026, 11, 23, 7, 0, tzinfo=UTC)
+
+
+def article(suffix: str) -> Callable[[bytes], None]:
+    """Return a target for article files of a suffix."""
+
+    def target(data: bytes) -> None:
+        try:
+            parsed = list(READERS[suffix](io.BytesIO(data), "x" + suffix, OPTIONS))
+        except RecordRefused:
+            return
+        for one in parsed:
+            if isinstance(one, Found):
+                limited = limit_article(one)
+                keys_of(limited, "x" + suffix)
+                asked_instant(limited.record, OPTIONS.zone)
+            failure = getattr(one, "failure", None)
+            assert failure is None, failure.traceback
+
+    return target
+
+
+def subscribers_csv(data: bytes) -> None:
+    try:
+        list(read_csv(io.StringIO(data.decode("utf-8", "replace"), newline=""), ["daily"], on_note=len))
+    except SettingsError:
+        return
+
+
+def subscribers_jsonl(data: bytes) -> None:
+    try:
+        list(read_json_lines(io.StringIO(data.decode("utf-8", "replace")), ["daily"], on_note=len))
+    except SettingsError:
+        return
+
+
+def bounce(data: bytes) -> None:
+    try:
+        read_report(data)
+    except UnreadableMessage:
+        return
+
+
+def feed(data: bytes) -> None:
+    check_feed(data, address="https://review.example/feeds/all.rss", now=NOW)
+
+
+def html(data: bytes) -> None:
+    cleaned = absolute_urls(sanitise(data.decode("utf-8", "replace")), "https://review.example/")
+    plain_text(cleaned)
+    linked_text(mailable(cleaned, "https://review.example/", 544), 1)
+
+
+def tokens(data: bytes) -> None:
+    text = data.decode("latin-1")
+    assert KEYS.copy_of(text) is None
+    assert KEYS.feed_of(text) is None
+    assert SEALS.read("confirm", text, NOW) is None
+
+
+def addresses(data: bytes) -> None:
+    text = data.decode("utf-8", "replace")
+    for parse in (read_address, read_mailbox, read_sender):
+        try:
+            parse(text)  # type: ignore[operator]
+        except ValueError:
+            continue
+    safe_url(text, "https://review.example/")
+
+
+def forms(data: bytes) -> None:
+    kind, _, body = data.partition(b"\n")
+    sent = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive() -> Any:
+        return sent.pop()
+
+    scope = {"type": "http", "method": "POST", "path": "/", "query_string": b"", "headers": [(b"content-type", kind)]}
+    for is_strict in (True, False):
+        sent[:] = [{"type": "http.request", "body": body, "more_body": False}]
+        try:
+            form = asyncio.run(_read(Request(scope, receive), is_strict=is_strict))
+        except HTTPException:
+            continue
+        form.one("address")
+        form.many("digests")
+
+
+def agents(data: bytes) -> None:
+    agent_of(data[:500])
+    is_program(data[:500].decode("latin-1"))
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    "article-md": article(".md"),
+    "article-json": article(".json"),
+    "article-jsonl": article(".jsonl"),
+    "article-txt": article(".txt"),
+    "subscribers-csv": subscribers_csv,
+    "subscribers-jsonl": subscribers_jsonl,
+    "bounce": bounce,
+    "feed": feed,
+    "html": html,
+    "tokens": tokens,
+    "addresses": addresses,
+    "forms": forms,
+    "agents": agents,
+}
