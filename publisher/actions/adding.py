@@ -49,7 +49,7 @@ __all__ = [
 
 _State: Final = SubscriptionState
 #: Suppressions that an operator may lift with a reason. A complaint or an erasure is none of them.
-_LIFTABLE: Final = ("asked", "bounced", "unsubscribed")
+_LIFTABLE: Final = ("asked", "bounced", "moved", "unsubscribed")
 
 
 def require_digests(site: Site, names: Iterable[str]) -> tuple[str, ...]:

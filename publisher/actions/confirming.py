@@ -9,16 +9,20 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from publisher.actions.joining import finish_joining
+from publisher.actions.joining import finish_joining, may_confirm
 from publisher.actions.keys import keyring
 from publisher.actions.letters import preferences_link
 from publisher.actions.signing import seals
 from publisher.actions.subscribers import as_dict, forget_address
-from publisher.address import read_address
+from publisher.actions.suppressing import suppress_address
+from publisher.address import Address, read_address
 from publisher.config import Site
 from publisher.model import LetterKind
-from publisher.store import deliveries, issues, letters, subscribers, subscriptions
+from publisher.store import deliveries, issues, letters, subscribers, subscriptions, suppression
 from publisher.store.letters import Letter
+from publisher.store.subscribers import Subscriber
+from publisher.store.subscriptions import Act, ChangeSource
+from publisher.store.suppression import SuppressionChannel
 
 __all__ = ["Answered", "Opened", "answer", "open_letter"]
 
@@ -117,9 +121,23 @@ def _move(site: Site, connection: Connection, letter: Letter, now: datetime) -> 
     if subscribers.by_key(connection, address.key) is not None:
         trouble = "The new address is subscribed already. Unsubscribe it first, then ask again."
         return Answered(is_done=False, trouble=trouble, preferences=link)
+    if not _change_address(site, connection, reader, address, now):
+        return Answered(is_done=False, trouble="One of the two addresses gets no mail from us any more.")
+    return Answered(preferences=link)
+
+
+def _change_address(site: Site, connection: Connection, reader: Subscriber, address: Address, now: datetime) -> bool:
+    """Give a subscriber another address; return False if one of the two is suppressed."""
+    ring, seconds = keyring(site, connection), int(now.timestamp())
+    hashed = ring.address_hash(address.key)
+    if reader.is_suppressed or not may_confirm(connection, hashed):
+        return False
+    suppression.lift(connection, hashed, address.key, Act(ChangeSource.PREFERENCES, seconds))
     values = {"address": address.text, "key": address.key, "domain": address.domain}
     subscribers.save_old(connection, [(reader.id, values)])
-    return Answered(preferences=link)
+    # A list that still has the old address must not add its owner a second time.
+    suppress_address(connection, ring, reader.key, "moved", SuppressionChannel.PREFERENCES, "", seconds)
+    return True
 
 
 def _data(site: Site, connection: Connection, letter: Letter) -> str:

@@ -59,6 +59,7 @@ _SUPPRESSED_WORDS: Final = {
     "bounced": "suppressed after a bounce",
     "complained": "suppressed after a complaint",
     "forgotten": "erased",
+    "moved": "the subscriber has another address now",
     "unsubscribed": "unsubscribed",
 }
 

@@ -196,7 +196,8 @@ class _Round:
     # -- what a letter says ----------------------------------------------------------------------
 
     def _copy(self, connection: Connection, one: Letter) -> Copy | None:
-        if one.kind is LetterKind.JOIN and not may_confirm(connection, one.hash):
+        # The address may have been suppressed after the message was asked for.
+        if not may_confirm(connection, one.hash):
             return None
         words = self._words(connection, one)
         if words is None or self.site.mail is None:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection
 
 from publisher.actions.adding import admit
-from publisher.actions.joining import COOL_DOWN, INVITING, Wish, ask_to_resubscribe
+from publisher.actions.joining import COOL_DOWN, INVITING, Wish, ask_to_resubscribe, may_confirm
 from publisher.actions.keys import keyring
 from publisher.actions.leaving import masked
 from publisher.actions.signing import seals
@@ -19,7 +19,7 @@ from publisher.address import read_address
 from publisher.config import Site
 from publisher.ingest.subscribers import SubscriberRow
 from publisher.model import LetterKind
-from publisher.store import letters, subscribers, suppression
+from publisher.store import letters, subscribers
 from publisher.store.database import Database
 from publisher.store.subscribers import Subscriber
 from publisher.store.subscriptions import Act, ChangeSource
@@ -205,9 +205,8 @@ def ask_to_move(site: Site, db: Database, number: int, address: str, now: dateti
         ring = keyring(site, connection)
         hashed, seconds = ring.address_hash(found.key), int(now.timestamp())
         is_asked = letters.latest(connection, hashed, INVITING, seconds - int(COOL_DOWN.total_seconds())) is not None
-        barred = bool(suppression.suppressions(connection, [hashed]))
         reader = subscribers.find(connection, number)
-        if reader is None or reader.key == found.key or is_asked or barred:
+        if reader is None or reader.key == found.key or is_asked or not may_confirm(connection, hashed):
             # The page says the same: nobody learns who reads what.
             return
         old = _ask(site, connection, number, LetterKind.LEAVING_ADDRESS, {"to": found.text}, now)

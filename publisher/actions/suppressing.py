@@ -56,7 +56,7 @@ def suppress_address(
         connection: to the store, in a transaction.
         ring: the site's key.
         key: the address, in the form in which two spellings are equal.
-        reason: ``unsubscribed``, ``bounced``, ``complained``, ``forgotten`` or ``asked``.
+        reason: ``unsubscribed``, ``bounced``, ``complained``, ``forgotten``, ``asked`` or ``moved``.
         channel: how it became known.
         note: the words of a server or an operator, kept as long as the suppression.
         now: seconds since 1970.

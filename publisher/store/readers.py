@@ -109,7 +109,7 @@ suppression = Table(
     "suppression",
     metadata,
     Column("hash", Text, primary_key=True),
-    #: ``unsubscribed``, ``bounced``, ``complained``, ``forgotten`` or ``asked``.
+    #: ``unsubscribed``, ``bounced``, ``complained``, ``forgotten``, ``asked`` or ``moved``.
     Column("reason", Text, nullable=False),
     #: The words of a server or an operator; empty for none.
     Column("note", Text, nullable=False),

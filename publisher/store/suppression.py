@@ -31,6 +31,8 @@ class SuppressionChannel(StrEnum):
     IMPORT = "import"
     OPERATOR = "operator"
     ERASURE = "erasure"
+    #: The subscriber's own change of address.
+    PREFERENCES = "preferences"
 
     @property
     def is_mail(self) -> bool:
@@ -45,7 +47,8 @@ _MAIL: Final = frozenset([SuppressionChannel.BOUNCE, SuppressionChannel.COMPLAIN
 class Suppression:
     """Why an address gets no mail."""
 
-    #: ``unsubscribed``, ``bounced``, ``complained``, ``forgotten`` or ``asked``.
+    #: ``unsubscribed``, ``bounced``, ``complained``, ``forgotten``, ``asked``, or ``moved`` for an address that its
+    #: subscriber has exchanged for another one.
     reason: str
     channel: SuppressionChannel
     note: str
@@ -59,7 +62,7 @@ class Suppression:
 
 
 #: Reasons that the person's own confirmation ends, whatever the channel.
-_UNDOABLE: Final = ("unsubscribed", "forgotten")
+_UNDOABLE: Final = ("unsubscribed", "forgotten", "moved")
 #: Reason of a suppression → the source of the change in the subscriber's history.
 _SUPPRESSED_BY: Final = {
     "unsubscribed": ChangeSource.IMPORT,
@@ -67,6 +70,7 @@ _SUPPRESSED_BY: Final = {
     "complained": ChangeSource.COMPLAINT,
     "forgotten": ChangeSource.ERASURE,
     "asked": ChangeSource.OPERATOR,
+    "moved": ChangeSource.PREFERENCES,
 }
 #: Reasons that replace the others.
 _FINAL: Final = ("complained", "forgotten")
@@ -90,8 +94,9 @@ def suppress(
 ) -> bool:
     """Put an address on the suppression list; return False if it was there already.
 
-    The subscriber's own state is kept beneath. A complaint or an erasure replaces another reason, and any other
-    channel replaces a mailbox: what an operator asked for cannot be undone as a bounce can.
+    The subscriber's own state is kept beneath. A complaint or an erasure replaces another reason, every reason replaces
+    a change of address, and any other channel replaces a mailbox: what an operator or a list asked for cannot be undone
+    as a bounce can.
 
     Args:
         connection: to the store, in a transaction.
@@ -115,7 +120,8 @@ def suppress(
     if before is None:
         connection.execute(insert(suppression).values(hash=hashed, **values))
         return True
-    if reason not in _FINAL or before.reason in _FINAL:
+    is_stronger = before.reason == "moved" or (before.reason, reason) == ("bounced", "asked")
+    if not is_stronger and (reason not in _FINAL or before.reason in _FINAL):
         values = {"channel": channel.value} if before.channel.is_mail and not channel.is_mail else {}
     if values:
         connection.execute(update(suppression).where(suppression.c.hash == hashed).values(**values))
