@@ -289,7 +289,7 @@ class _Importer:
             self.reject(RejectedRow(number=row.number, reason=reason))
         else:
             self.result.unchanged += before is not None and before.state is row.state
-            page.fresh[key] = row
+            page.fresh[key] = row if before is None else _with_states_of(row, before)
 
     def _change(
         self,
@@ -312,19 +312,15 @@ class _Importer:
             return False
         if person.is_suppressed:
             hashed = self.ring.address_hash(person.key)
-            self._skip(
-                row, f"not mailed: {_SUPPRESSED_WORDS[suppression.suppressions(connection, [hashed])[hashed].reason]}"
-            )
-            return False
+            found = suppression.suppressions(connection, [hashed]).get(hashed)
+            self._skip(row, f"not mailed: {_SUPPRESSED_WORDS[found.reason if found is not None else 'asked']}")
+            # Lifting the suppression must not bring back what the person has left by this list.
+            gone, is_closed = self._store_departures(connection, person, row)
+            return is_closed or bool(gone)
         wanted = self._wanted(person, row)
         if wanted is None:
             return False
-        gone = [digest for digest in wanted.unsubscribed if self._is_new_departure(person, digest)]
-        if gone:
-            unsubscribe(connection, person.id, self.act, gone)
-        is_closed = EVERYTHING in wanted.unsubscribed and person.opted_out_at is None
-        if is_closed:
-            close_to_others(connection, person.id, self.act)
+        gone, is_closed = self._store_departures(connection, person, row)
         if wanted.digests is not None:
             self.result.unnamed.update(digest for digest in person.digests if digest not in (*wanted.digests, *gone))
         is_changed = change_subscriber(connection, person, wanted, self.act, selections, on_move)
@@ -332,6 +328,22 @@ class _Importer:
         self.result.changed += is_changed
         self.result.unchanged += not is_changed
         return is_changed
+
+    def _store_departures(
+        self, connection: Connection, person: Subscriber, row: SubscriberRow
+    ) -> tuple[list[str], bool]:
+        """Unsubscribe a person from digests that their row names as left.
+
+        Returns:
+            These digests; whether the person has left all others too, those that begin later included.
+        """
+        gone = [digest for digest in row.unsubscribed if self._is_new_departure(person, digest)]
+        if gone:
+            unsubscribe(connection, person.id, self.act, gone)
+        is_closed = EVERYTHING in row.unsubscribed and person.opted_out_at is None
+        if is_closed:
+            close_to_others(connection, person.id, self.act)
+        return gone, is_closed
 
     def _wanted(self, person: Subscriber, row: SubscriberRow) -> SubscriberRow | None:
         """Return the row without digests that the person has left; None where nothing is left of it.
@@ -359,3 +371,12 @@ class _Importer:
     def _is_new_departure(person: Subscriber, digest: str) -> bool:
         state = person.subscriptions.get(digest)
         return digest != EVERYTHING and (state is None or state.state is not SubscriptionState.UNSUBSCRIBED)
+
+
+def _with_states_of(row: SubscriberRow, earlier: SubscriberRow) -> SubscriberRow:
+    """Return a row with the digests that an earlier row of the same person calls unsubscribed or unconfirmed."""
+    return replace(
+        row,
+        unsubscribed=tuple(dict.fromkeys((*earlier.unsubscribed, *row.unsubscribed))),
+        unconfirmed=tuple(dict.fromkeys((*earlier.unconfirmed, *row.unconfirmed))),
+    )

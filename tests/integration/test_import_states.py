@@ -1,0 +1,81 @@
+"""Rows that disagree about one person, or are about somebody who is suppressed: the safe reading wins."""
+
+from __future__ import annotations
+
+import pytest
+
+from publisher.actions import subscribers as action
+from publisher.actions.import_subscribers import ImportResult, import_list
+from publisher.actions.keys import keyring
+from publisher.actions.review import doubtful_suppressions, lift_suppressions
+from publisher.actions.suppressing import suppress_address
+from publisher.store.suppression import SuppressionChannel
+from tests.conftest import NOW, MailKit
+
+PERSON = "ann@mail.example.org"
+ABOUT_US = "mx.relay.example: 550 Reverse DNS lookup failed"
+
+
+@pytest.fixture
+def kit(any_mail_kit: MailKit) -> MailKit:
+    """A site with two newsletters."""
+    any_mail_kit.add_settings('\n[digests.weekly]\ntitle = "The Weekly"\n')
+    return any_mail_kit
+
+
+def imported(kit: MailKit, text: str) -> ImportResult:
+    path = kit.root / "list.csv"
+    path.write_text(text)
+    return import_list(kit.site, path, NOW)
+
+
+def digests(kit: MailKit) -> tuple[str, ...]:
+    [person] = action.readers(kit.site)
+    return person.digests
+
+
+def bounced(kit: MailKit) -> None:
+    with kit.open() as db, db.write() as connection:
+        suppress_address(
+            connection, keyring(kit.site, connection), PERSON, "bounced", SuppressionChannel.SMTP, ABOUT_US, 1
+        )
+
+
+@pytest.mark.parametrize("rows", [1, 2_100])
+def test_a_departure_in_one_of_two_rows_stands(kit: MailKit, rows: int) -> None:
+    """It stands in whatever spelling the other row has the address, and however far apart the rows are."""
+    between = "".join(f"reader{number}@mail.example.org,daily,\n" for number in range(rows))
+    imported(
+        kit,
+        "address,digests,digests_unsubscribed\n"
+        f"{PERSON},daily,weekly\n{between}Ann <{PERSON.upper()}>,daily | weekly,\n",
+    )
+    [person] = [one for one in action.readers(kit.site) if one.key == PERSON]
+    assert person.digests == ("daily",)
+
+
+def test_an_unconfirmed_digest_in_one_of_two_rows_stands(kit: MailKit) -> None:
+    """The row without it does not confirm it."""
+    imported(kit, f"address,digests,digests_unconfirmed\n{PERSON},daily,weekly\n{PERSON},daily | weekly,\n")
+    assert digests(kit) == ("daily",)
+
+
+def test_a_blocklisted_address_that_had_bounced_is_not_lifted_with_the_bounces(kit: MailKit) -> None:
+    """The word of the list replaces the bounce, which a review would lift."""
+    imported(kit, f"address,digests\n{PERSON},daily\n")
+    bounced(kit)
+    assert [one.address for one in doubtful_suppressions(kit.site)] == [PERSON]
+    imported(kit, f"address,status\n{PERSON},blocklisted\n")
+    assert doubtful_suppressions(kit.site) == []
+    [person] = action.readers(kit.site)
+    assert person.is_suppressed
+
+
+def test_a_departure_of_a_suppressed_person_stands_after_the_suppression_is_lifted(kit: MailKit) -> None:
+    """A list that names digests as left is read for suppressed people too."""
+    imported(kit, f"address,digests\n{PERSON},daily | weekly\n")
+    bounced(kit)
+    result = imported(kit, f"address,digests,digests_unsubscribed\n{PERSON},daily,weekly\n")
+    assert result.skipped == 1
+    assert lift_suppressions(kit.site, doubtful_suppressions(kit.site), NOW) == [PERSON]
+    assert digests(kit) == ("daily",)
