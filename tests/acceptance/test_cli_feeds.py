@@ -111,7 +111,7 @@ def test_announce_says_whom_it_told(kit: SiteKit) -> None:
     with serving() as web:
         kit.add_settings(f'\n[feeds]\nurl = "{web.url}/feeds"\n[announce]\nhubs = ["{web.url}/hub"]\ntimeout = 2\n')
         result = run("now", "--at", AT, cwd=kit.root)
-        assert "  3 announcements still to be made: the new bytes are not live yet" in result.stdout
+        assert "  3 announcements waiting: the changed feeds are not live yet" in result.stdout
         assert result.returncode == 0
         web.folder = kit.root / "feeds"
         assert run("announce", cwd=kit.root).stdout == "  announced 3 changed feeds\n"
