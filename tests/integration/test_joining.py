@@ -46,7 +46,7 @@ def test_the_letter_is_a_letter_and_no_newsletter(town: Town) -> None:
     assert message["Auto-Submitted"] == "auto-generated" and message["To"] == ANN
     kinds = [one.get_content_type() for one in message.walk()]
     assert kinds == ["multipart/alternative", "text/plain", "text/html"]
-    assert "do nothing" in letter.text and "Monday, 30 November 2026" in letter.words
+    assert "ignore this message" in letter.text and "Monday, 30 November 2026" in letter.words
 
 
 def test_an_answer_tells_nobody_whether_an_address_is_known(town: Town) -> None:
