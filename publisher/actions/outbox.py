@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from publisher.config import Site
+from publisher.errors import SettingsError
 from publisher.model import DeliveryState, SendPolicy
 from publisher.store import deliveries, issues, subscribers
 from publisher.store.database import Database
@@ -85,9 +86,10 @@ def standing(site: Site, row: IssueRow, states: dict[DeliveryState, int]) -> str
 
 
 def outbox(site: Site, digest: str | None = None) -> list[Box]:
-    """Return all issues, newest first. Nothing is changed.
+    """Return all issues, or those of one digest, newest first. Nothing is changed.
 
     Raises:
+        SettingsError: neither an issue nor the settings name this digest.
         StoreError: there is no database yet.
     """
     with Database.open(site.database_url, dry_run=True) as db, db.read() as connection:
@@ -112,4 +114,6 @@ def outbox(site: Site, digest: str | None = None) -> list[Box]:
                     due=datetime.fromtimestamp(due, UTC).astimezone(site.tz) if due else None,
                 )
             )
+    if not found and digest is not None and digest not in site.digests:
+        raise SettingsError(f"there is no digest {digest!r}. publisher.toml has: {', '.join(site.digests) or 'none'}")
     return found

@@ -51,7 +51,7 @@ def command(ctx: click.Context, mailbox: Path | None, folder: Path, keep: bool, 
 
 
 def lines(found: BounceResult, *, is_stdin: bool = False) -> list[str]:
-    """Return the lines for a person."""
+    """Return the result as lines of text."""
     shown = [f"{in_words(found.messages, 'message')} read"]
     shown += [
         f"  {count:,} {what}"
@@ -62,7 +62,7 @@ def lines(found: BounceResult, *, is_stdin: bool = False) -> list[str]:
             (found.unsubscribed, "unsubscribed by mail"),
             (found.unverified, "not counted: not sent to a delivery's return path within 10 days of it"),
             (found.known, "recorded before"),
-            (found.left, "not reports about this site's mail: left in the mailbox"),
+            (found.left, f"not a report about this site's mail: {'ignored' if is_stdin else 'left in the mailbox'}"),
         )
         if count
     ]

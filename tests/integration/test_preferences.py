@@ -121,7 +121,7 @@ def test_nobody_moves_to_an_address_that_is_taken(town: Town) -> None:
     link = town.joined()
     add(town.kit.site, "bob@mail.example.org", NOW, digests=["daily"])
     said = town.choose(link, "move", address="bob@mail.example.org").text
-    assert "Both addresses get a message" in said
+    assert "a message to both addresses" in said
     for letter in town.post_office():
         answer = town.ann.post(letter.link)
     assert answer.heading == "That didn’t work" and town.reader() is not None

@@ -274,7 +274,7 @@ def test_what_breaks_is_our_fault_outside_and_exact_in_the_log(fort: Fort, monke
 
     monkeypatch.setattr(read, "newest_articles", broken)
     answer = fort.guest.get("https://review.example/")
-    assert answer.status == 500 and "our fault" in answer.text and "/srv/secret" not in answer.text
+    assert answer.status == 500 and "on our side" in answer.text and "/srv/secret" not in answer.text
     ((event, said),) = fort.log.lines
     assert event == "request failed" and "RuntimeError: the disk at /srv/secret is full" in said["reason"]
 
