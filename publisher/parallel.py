@@ -33,6 +33,9 @@ class Workers:
         "publisher.check",
     )
 
+    #: Modules that every parser needs.
+    _PARSERS = ("publisher.ingest.readers", "publisher.ingest.frontmatter", "markdown_it", "nh3")
+
     def __init__(self, count: int | None = None, *, warm: TimedWorker | None = None) -> None:
         """Prepare for work; no process is started yet.
 
@@ -53,7 +56,7 @@ class Workers:
         if self._warm is not None and number == 0:
             return self._warm
         while len(self._timed) <= number:
-            self._timed.append(TimedWorker())
+            self._timed.append(TimedWorker(preload=self._PARSERS))
         return self._timed[number]
 
     def __exit__(self, *_: object) -> None:

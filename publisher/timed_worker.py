@@ -16,7 +16,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -50,10 +50,21 @@ class TimedWorker:
         cpu_seconds: float | None = None,
         wall_seconds: float = WALL_SECONDS,
         memory_bytes: int = MEMORY_BYTES,
+        preload: Sequence[str] = (),
     ) -> None:
+        """Prepare for work; no process is started yet.
+
+        Args:
+            cpu_seconds: processor time for one item; CPU_SECONDS by default.
+            wall_seconds: the same in wall-clock time.
+            memory_bytes: address space of the process.
+            preload: modules that the process imports when it starts.
+        """
         self._cpu_seconds = CPU_SECONDS if cpu_seconds is None else cpu_seconds
         self._wall_seconds = wall_seconds
         self._memory_bytes = memory_bytes
+        self._preload = tuple(preload)
+        self._is_ready = False
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
         self._reader: Any = None
@@ -69,6 +80,18 @@ class TimedWorker:
     def pid(self) -> int | None:
         """The process, or None where none is running."""
         return self._process.pid if self._process is not None else None
+
+    def start(self) -> None:
+        """Start the process if none is running, and do not wait for it.
+
+        Raises:
+            PublisherError: the process cannot be started, or the worker was closed.
+        """
+        if self._is_closed:
+            raise PublisherError(_CLOSED)
+        if self._process is None or self._process.poll() is not None:
+            self._end()
+            self._start()
 
     def iterate(self, function: str, *arguments: Any) -> Iterator[Any]:
         """Yield what a function yields in the process. Each item has the whole time limit.
@@ -108,11 +131,8 @@ class TimedWorker:
         self._end()
 
     def _send(self, request: tuple[str, tuple[Any, ...]]) -> None:
-        if self._is_closed:
-            raise PublisherError(_CLOSED)
-        if self._process is None or self._process.poll() is not None:
-            self._end()
-            self._start()
+        self.start()
+        self._wait_until_ready()
         assert self._socket is not None
         try:
             self._socket.settimeout(self._wall_seconds)
@@ -147,11 +167,20 @@ class TimedWorker:
             raise PublisherError(f"cannot start a process for parsers: {error.strerror}") from error
         finally:
             theirs.close()
-        self._socket, self._reader = ours, ours.makefile("rb")
+        self._socket, self._reader, self._is_ready = ours, ours.makefile("rb"), False
         try:
-            ours.sendall(pickle.dumps((self._cpu_seconds, self._memory_bytes)))
+            ours.sendall(pickle.dumps((self._cpu_seconds, self._memory_bytes, self._preload)))
+        except OSError as error:
+            self._end()
+            raise PublisherError(f"cannot start a process for parsers: {error.strerror}") from error
+
+    def _wait_until_ready(self) -> None:
+        if self._is_ready:
+            return
+        try:
             self._receive(_START_SECONDS)
-        except (WorkerStopped, OSError) as error:
+            self._is_ready = True
+        except WorkerStopped as error:
             self._end()
             raise PublisherError(f"cannot start a process for parsers: {error}") from error
 
@@ -204,10 +233,12 @@ def _serve(number: int) -> None:
     # The default action ends the process at once, also within a C function that holds the interpreter lock.
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     with socket.socket(fileno=number) as connection, connection.makefile("rwb") as stream:
-        cpu_seconds, memory_bytes = pickle.load(stream)  # noqa: S301 - of the process that started this one
+        cpu_seconds, memory_bytes, preload = pickle.load(stream)  # noqa: S301 - of the process that started this one
         _, hard = resource.getrlimit(resource.RLIMIT_AS)
         limit = memory_bytes if hard == resource.RLIM_INFINITY else min(memory_bytes, hard)
         resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+        for module in preload:
+            importlib.import_module(module)
         _answer(stream, _READY, None)
         while True:
             try:

@@ -41,6 +41,9 @@ def parse_files(
         media=site.media_dir,
         base_url=site.base_url,
     )
+    if names:
+        workers.timed().start()
+        _import_renderers()
     whole = [name for name in names if suffix_of(name) not in STREAMS]
     pages = [whole[at : at + _BATCH] for at in range(0, len(whole), _BATCH)]
     for results in _parse_pages(site.articles_dir, pages, options, workers):
@@ -51,6 +54,13 @@ def parse_files(
             while len(chunk := list(islice(records, _BATCH))) == _BATCH:
                 yield [], {name: chunk}
             yield [name], {name: chunk}
+
+
+def _import_renderers() -> None:
+    """Import what staging needs after this, while the process for parsers starts."""
+    import publisher.check
+    import publisher.render.entry
+    import publisher.render.feed  # noqa: F401
 
 
 def _parse_pages(

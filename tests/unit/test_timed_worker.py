@@ -163,3 +163,15 @@ def test_the_process_imports_no_database(tmp_path: Path, monkeypatch: pytest.Mon
         loaded = worker.call(f"{HERE}:modules")
     assert "publisher.ingest.markdown" in loaded
     assert not {"sqlalchemy", "pydantic", "click", "lxml"} & (set(loaded) - {"pytest"})
+
+
+def test_a_process_can_be_started_before_it_is_needed() -> None:
+    """It imports what it is told to while its parent does something else."""
+    with TimedWorker(preload=["sched"]) as worker:
+        worker.start()
+        early = worker.pid
+        assert early is not None
+        assert "sched" in worker.call(f"{HERE}:modules")
+        assert worker.pid == early
+    with pytest.raises(PublisherError, match="ended with the run"):
+        worker.start()
