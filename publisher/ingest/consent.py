@@ -50,6 +50,9 @@ _DEEPEST: Final = 4
 _LONGEST: Final = 200
 _LONGEST_SHOWN: Final = 60
 _LONGEST_PLAIN: Final = 40
+#: "No thanks", in a column such as "newsletter".
+_NO_FIRST: Final = re.compile(r"(?:no|non|nein|never)\b")
+_LIST_SEPARATOR: Final = re.compile("[,;|]")
 #: Words of a reason that name a state.
 _LONGEST_REASON: Final = 3
 
@@ -79,6 +82,11 @@ class Consent:
 ACTIVE: Final = Consent()
 
 
+def _safety(departure: Departure) -> tuple[int, int]:
+    state, reason = departure
+    return _ORDER.index(state), -REASONS.index(reason) if reason else 0
+
+
 @dataclass(frozen=True, slots=True)
 class _Verdict:
     column: str
@@ -88,8 +96,7 @@ class _Verdict:
 
     @property
     def safety(self) -> tuple[int, int]:
-        state, reason = self.departure
-        return _ORDER.index(state), -REASONS.index(reason) if reason else 0
+        return _safety(self.departure)
 
 
 def is_consent_column(name: str, *, is_paid_list: bool) -> bool:
@@ -201,9 +208,12 @@ def _is_no(text: str) -> bool:
 
 
 def _plain_departure(text: str) -> Departure | None:
-    if not 0 < len(text) <= _LONGEST_PLAIN or not may_be_departure(text):
+    """Return what a value, or one of the values in a list such as "vip, unsubscribed", plainly says."""
+    if not text or not may_be_departure(text):
         return None
-    return plain_departure(text)
+    parts = (part.strip() for part in _LIST_SEPARATOR.split(text))
+    said = [meaning for part in parts if 0 < len(part) <= _LONGEST_PLAIN and (meaning := plain_departure(part))]
+    return max(said, key=_safety) if said else None
 
 
 def _short_departure(text: str) -> Departure | None:
@@ -260,7 +270,8 @@ def _state(text: str) -> Departure | None:
 
 
 def _wants_mail(text: str) -> Departure | None:
-    return _UNSUBSCRIBED if text and _is_no(text) else _short_departure(text) or _ACTIVE
+    is_no = text and (_is_no(text) or _NO_FIRST.match(fold(text)))
+    return _UNSUBSCRIBED if is_no else _short_departure(text) or _ACTIVE
 
 
 def _unrelated(text: str) -> Departure | None:

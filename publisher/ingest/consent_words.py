@@ -64,7 +64,9 @@ _DEPARTURES: Final[tuple[tuple[re.Pattern[str], Departure], ...]] = (
             r"desabon|desinscri|resilie|annule|desuscri|desubscri|dado de baja|\bbaja\b|anulad|cancel|\bstop|"
             r"disiscri|disdett|revocat|uitgeschrev|afgemeld|descadastr|avregistr|avmeld|afmeld|wypisan|odhlas|"
             r"withdr[ae]w|revok|\bexclu(?:de|ded)\b|\brefus|\breject|\barchived\b|trash|\bleft\b|\bquit\b|\bdeparted\b|"
-            r"\bdropped\b|\bgone\b|\bresigned\b|\bunfollow|\bheld\b|on hold|\bdenied\b|\bwithheld\b|\bformer\b"
+            r"\bdropped\b|\bgone\b|\bresigned\b|\bunfollow|\bheld\b|on hold|\bdenied\b|\bwithheld\b|\bformer\b|"
+            r"suspend|terminat|quarantin|\bmuted?\b|\bdeceased|verstorben|\bdecede|fallecid|anonymi[sz]|\bdnc\b|werbesperr|"
+            r"\baustritt|\bausgetreten|\bnever ?(?:e ?)?mail\b|\bno thanks?\b|отпис|退订|取消订阅|配信停止|購読解除|διαγρα"
         ),
         _UNSUBSCRIBED,
     ),
@@ -82,7 +84,7 @@ _PLAIN_ANYWHERE: Final = re.compile(
     r"(?:is |has |email |e mail |hard |soft )?(?:unsub(?:scribed?)?|opted out|opt out|optout|do not e ?mail|un ?confirmed|"
     r"(?:not|never|non) ?(?:subscribed|confirmed)|bounced|hard bounce|complained|spam complaint|black ?listed|"
     r"block ?listed|suppressed|abgemeldet|ausgetragen|abbestellt|desabonnee?|desinscrite?|desuscrit[oa]|dado de baja|"
-    r"disiscritt[oa]|uitgeschreven|afgemeld|descadastrad[oa])"
+    r"disiscritt[oa]|uitgeschreven|afgemeld|descadastrad[oa]|opt ?outs|no ?mail)"
 )
 #: A part of each of them: most values of a list have none.
 _HINT: Final = re.compile(
@@ -117,7 +119,7 @@ _OTHER_CHANNEL: Final = re.compile(
 _OTHER_STATUS: Final = re.compile(r"\b(?:marital|civil|employment|relationship|familienstand|immigration|http)\b")
 _EMAIL: Final = re.compile(r"\be ?mails?\b|\bnewsletters?\b")
 _LINK: Final = re.compile(r"\b(?:urls?|uris?|links?|href|tokens?|hash|keys?|pages?)\b")
-_STATUS: Final = re.compile(r"status(?:es)?\b|\bstatut\b|\bzustand\b")
+_STATUS: Final = re.compile(r"status(?:es)?\b|\bstatut\b|\bzustand\b|\bстатус\b|\b状态\b|\bステータス\b|\bκατασταση\b")
 #: When, where and why a status was set.
 _ABOUT_STATUS: Final = re.compile(
     r"\b(?:date|time|timestamp|datum|fecha|changed|updated|since|seit|depuis|source|method|ip)\b|\b(?:at|on|am)$"
@@ -131,7 +133,7 @@ _POSITIVE: Final = re.compile(
     r"subscri(?!ber)|subscript|^(?:is )?subscribers?$|abonn(?!ent)|angemeld|\banmeld|inscri|\bsuscri|\biscri|ingeschrev|"
     r"aangemeld|opt(?:ed|s)? ?in\b|consent|einwillig|zustimm|permission|\bpermiso|accept|\bagreed?\b|enabl|aktivier|"
     r"habilitad|deliverab|zustellbar|\b(?:is ?)?(?:active|activated|aktiv|actif|activo|activa|attivo|attiva|actief|ativo)\b(?! (?:campaigns|deals|days|tickets|lists|segments))|"
-    r"\ballow(?:ed|s)?\b|mailable|contactable|\bmail ok\b|\bok to e ?mail|\bcan e ?mail|\bsignup\b|\bsign(?:ed)? up\b"
+    r"^(?:(?:is|has|e ?mail) )*valid(?: e ?mail)?$|\ballow(?:ed|s)?\b|mailable|contactable|\bmail ok\b|\bok to e ?mail|\bcan e ?mail|\bsignup\b|\bsign(?:ed)? up\b"
 )
 _CONFIRMED: Final = re.compile(
     r"confirm|bestat|verif|bevestig|\bconferm|double ?opt ?in|double ?opt\b|\bdoi\b|validated\b|activation\b"

@@ -263,7 +263,7 @@ def _row(
     for (name, header), value in zip(columns, cells, strict=True):
         if name is not None and not values.get(name):
             values[name] = value
-        if name is None or name == "status":
+        if name in (None, "status", "tags"):
             others.append((header, value))
     consent = read_consent(others)
     try:
