@@ -22,7 +22,16 @@ from publisher.store import audience, deliveries, issues, recipients
 from publisher.store.database import Database
 from publisher.store.issues import IssueRow
 
-__all__ = ["ApprovalPlan", "Approved", "approve", "content_hash", "pause", "plan_approval", "refuse_to_send"]
+__all__ = [
+    "ApprovalPlan",
+    "Approved",
+    "approve",
+    "content_hash",
+    "pause",
+    "plan_approval",
+    "reason_to_stop",
+    "refuse_to_send",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,6 +230,18 @@ def refuse_to_send(connection: Connection, site: Site, row: IssueRow, ring: Keyr
             f"{name} has changed since it was approved on {when:%Y-%m-%d %H:%M}: its content, its headers (settings under "
             f"[mail]) or its audience. Review it again, then run 'publish approve {name}'."
         )
+
+
+def reason_to_stop(connection: Connection, site: Site, issue_id: int) -> str:
+    """Return why an issue that is being sent may not be sent any further; empty if it may."""
+    row = issues.issues(connection, only=[issue_id])[0]
+    if row.is_paused:
+        return "it was paused"
+    if site.digests[row.digest].send is not SendPolicy.AUTO and row.approved is None:
+        return "its approval was revoked"
+    if row.forced is None and issues.withdrawn_from(connection, row.id):
+        return "an article of it was withdrawn, or became a draft"
+    return ""
 
 
 def _refuse_errors(connection: Connection, row: IssueRow) -> None:

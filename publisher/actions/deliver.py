@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from publisher.actions.approval import refuse_to_send
+from publisher.actions.approval import reason_to_stop, refuse_to_send
 from publisher.actions.copies import Copies, read_signers
 from publisher.actions.dispatch import Dispatcher, Tally
 from publisher.actions.keys import keyring
@@ -294,7 +294,7 @@ class _Run:
             ledger.close()
 
     def _attend(self, are_done: threading.Event, dispatcher: Dispatcher, total: int) -> None:
-        """Wait for the end of the run; tell how far it is, and look whether a person has stopped the issue."""
+        """Wait for the end of the run; tell how far it is, and read whether the issue may still be sent."""
         looked = self._clock()
         while not are_done.wait(_GLANCE):
             self._watch(dispatcher.tally, total)
@@ -303,8 +303,9 @@ class _Run:
             if self._clock() - looked >= timedelta(seconds=1):
                 looked = self._clock()
                 with self._db.read() as connection:
-                    if issues.issues(connection, only=[self._row.id])[0].is_paused:
-                        dispatcher.stop("it was paused")
+                    reason = reason_to_stop(connection, self._site, self._row.id)
+                if reason:
+                    dispatcher.stop(reason)
 
     def _drop_after(self) -> timedelta | None:
         digest = self._site.digests[self._row.digest]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from typing import Final
 from urllib.parse import unquote
 
 from sqlalchemy import Connection, delete, func, insert, select, update
@@ -108,6 +109,10 @@ def retract(connection: Connection, seq: int, at: int, reason: str) -> None:
     hold_issues(connection, [seq])
 
 
+#: States of deliveries that are sent no more.
+_CLOSED: Final = (DeliveryState.ACCEPTED.value, DeliveryState.FAILED.value, DeliveryState.SUPPRESSED.value)
+
+
 def hold_issues(connection: Connection, seqs: Iterable[int]) -> None:
     """Hold back issues that carry the articles and are still to be sent to somebody.
 
@@ -117,7 +122,7 @@ def hold_issues(connection: Connection, seqs: Iterable[int]) -> None:
         carrying = select(issue_article.c.issue_id).where(issue_article.c.article_seq.in_(some))
         waiting = select(delivery.c.issue_id).where(
             delivery.c.issue_id.in_(carrying),
-            delivery.c.state.in_([DeliveryState.QUEUED.value, DeliveryState.DEFERRED.value]),
+            delivery.c.state.not_in(_CLOSED),
         )
         connection.execute(update(issue).where(issue.c.id.in_(waiting)).values(forced=None))
 
