@@ -119,7 +119,7 @@ def test_from_the_form_to_the_end(
         guest.look("confirm")
         page.get_by_role("button", name="Yes, subscribe me").click()
         assert guest.heading == "Welcome"
-        page.get_by_role("link", name="Choose what comes").click()
+        page.get_by_role("link", name="Change what you get").click()
         assert page.get_by_label("Water").is_checked() and not page.get_by_label("Trade").is_checked()
         page.get_by_label("Trade").check() if page.get_by_label("Trade").is_visible() else None
         page.get_by_role("button", name="Save", exact=True).click()
