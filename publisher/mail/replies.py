@@ -140,7 +140,7 @@ RULES: Final = (
             r"|\b(?:ip|ips|ip address|ipv4|ipv6) (?:address )?(?:is |was |has been |are )?(?:rejected|refused"
             r"|denied|blocked|not allowed)|\bdynamic (?:ip|dns|address)|\bip source\b|\bunknown ip\b"
             r"|\bip(?:v[46])? (?:address\w*|adresse)\b|\b(?:adresse|direccion|indirizzo|adres|endereco) ip\b"
-            r"|\b(?:host|server|network|source|mx|dns) address\b|\bnot accepting connections\b|\bbad helo\b"
+            r"|\b(?:host|server|network|source|mx|dns) address\b|\bnot accepting connections\b|\b(?:bad|invalid|malformed|wrong) (?:helo|ehlo)\b"
             r"|\bhelo (?:command|name|argument)\b|\bopen proxy\b|\bfirewall\b"
         ),
         Reason.POLICY,  # Postfix, AT&T, iCloud, Orange
@@ -183,7 +183,7 @@ RULES: Final = (
     # -- our sender address -------------------------------------------------------------------------------------
     _Rule(
         re.compile(
-            r"(?<!to )(?<!to the )(?<!by the )\bsenders?\b|\bsender ?(?:address|domain|verif\w+)\b"
+            r"(?<!to )(?<!to the )(?<!by the )\bsenders?\b|\bsender ?(?:address|domain|verif\w+)\b|\bsending (?:user|account|mailbox)\b"
             r"|\b(?:mail ?from|envelope from|header from|from domain|from (?:header|address|field)|in from"
             r"|return path)\b|\bnull (?:sender|reverse path)\b|\bbatv\b|\bbackscatter\b|\bunknown originator\b"
             r"|\bcallback\b|\bwhile verifying\b|\bemetteur\b|\bexpediteur\b|\babsender\w*|\bremitente\b"
