@@ -62,7 +62,7 @@ def lines(site: Site, said: list[Rhythm], coming: list[Coming], now: datetime) -
     shown = []
     for one in said:
         zone = "" if one.zone == site.zone else f" ({one.zone})"
-        morning = f"; copies at {one.deliver_at:%H:%M} on each reader's clock" if one.deliver_at else ""
+        morning = f"; delivered at {one.deliver_at:%H:%M} local time" if one.deliver_at else ""
         shown.append(f"  {one.name:<{width}}  {one.words}{zone}{morning}")
     if not coming:
         return [*shown, "", "Nothing is to come any more."]

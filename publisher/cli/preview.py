@@ -36,7 +36,7 @@ def command(digest: str, folder: Path, target: Path | None, at: str | None, as_j
         click.echo(json.dumps(made.as_dict(), ensure_ascii=False, indent=2))
         return
     click.echo(f"{made.subject}")
-    stands_in = ": nothing is new, its newest stand in" if made.stands_in else ""
+    stands_in = ": no new articles, shown with the newest ones" if made.stands_in else ""
     click.echo(f"  {in_words(made.articles, 'article')}{stands_in}")
     for name in made.files:
         click.echo(f"  {made.folder / name}")

@@ -61,8 +61,8 @@ def lines(site: Site, found: Stats) -> list[str]:
     for issue in found.issues[:_LISTED]:
         counts = ", ".join(f"{issue.copies[state]:,} {state.value}" for state in _SHOWN if issue.copies.get(state))
         waits = sum(count for state, count in issue.copies.items() if state not in _SHOWN)
-        said = ", ".join(part for part in (counts, f"{waits:,} still to leave" if waits else "") if part)
+        said = ", ".join(part for part in (counts, f"{waits:,} waiting" if waits else "") if part)
         clicks = f"; opened {issue.clicks[0]:,} times" if issue.clicks else ""
         shown.append(f"  {issue.digest}/{issue.name}  No. {issue.number}  {issue.subject}")
-        shown.append(f"    {said or 'no copies'}{clicks}")
+        shown.append(f"    {said or 'no deliveries'}{clicks}")
     return shown

@@ -344,7 +344,7 @@ def test_next_reads_back_what_the_settings_say(kit: SiteKit) -> None:
         "  feeds  every 15 minutes",
         (
             "  daily  weekdays at 07:00; every Saturday at 09:00, from 2026-12-01, until 2027-06-30, not on 2026-12-25,"
-            " 2026-12-31 to 2027-01-02 (America/New_York); copies at 07:00 on each reader's clock"
+            " 2026-12-31 to 2027-01-02 (America/New_York); delivered at 07:00 local time"
         ),
         "",
         "  Europe/London         UTC",
