@@ -349,7 +349,7 @@ class _Recorder:
         return count, subscriber.address if is_new else ""
 
     def _is_verified(self, match: _Match) -> bool:
-        """Tell whether a bounce came back by the return path of a message that was sent at most ten days ago."""
+        """Tell whether a bounce came back by the return path of a message that was sent at most ten days ago, to the present address."""
         if match.proof is _Proof.NONE:
             return False
         delivery = deliveries.delivery_of(self.connection, match.issue_id, match.subscriber_id)
@@ -360,6 +360,9 @@ class _Recorder:
             until = get_fact(self.connection, _OLD_RETURN_PATHS)
             if until is None or delivery.handed_at > int(until):
                 return False
+        if subscriptions.has_moved_since(self.connection, match.subscriber_id, delivery.handed_at):
+            # It is about the address from before, which is not mailed any more.
+            return False
         return abs(self.now - delivery.handed_at) <= _BOUNCE_DAYS * 86_400
 
     def _soft_issues(self, number: int) -> int:

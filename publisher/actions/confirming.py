@@ -135,6 +135,7 @@ def _change_address(site: Site, connection: Connection, reader: Subscriber, addr
     suppression.lift(connection, hashed, address.key, Act(ChangeSource.PREFERENCES, seconds))
     values = {"address": address.text, "key": address.key, "domain": address.domain}
     subscribers.save_old(connection, [(reader.id, values)])
+    subscriptions.add_address_change(connection, reader.id, reader.state, seconds)
     # A list that still has the old address must not add its owner a second time.
     suppress_address(connection, ring, reader.key, "moved", SuppressionChannel.PREFERENCES, "", seconds)
     return True

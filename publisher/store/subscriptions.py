@@ -20,8 +20,10 @@ __all__ = [
     "ChangeSource",
     "Subscription",
     "SubscriptionEvent",
+    "add_address_change",
     "add_event",
     "close_to_others",
+    "has_moved_since",
     "history",
     "is_undoable",
     "opt_out",
@@ -313,6 +315,25 @@ def add_event(
 ) -> None:
     """Add a change of everything, such as a suppression, to a subscriber's history."""
     _record(connection, [(subscriber_id, None, old.value)], new, act)
+
+
+_ADDRESS_CHANGED: Final = "another address"
+
+
+def add_address_change(connection: Connection, subscriber_id: int, state: SubscriptionState, at: int) -> None:
+    """Add a change of address, which changes no state, to a subscriber's history; AT in seconds since 1970."""
+    add_event(connection, subscriber_id, state, state, Act(ChangeSource.PREFERENCES, at, _ADDRESS_CHANGED))
+
+
+def has_moved_since(connection: Connection, subscriber_id: int, at: int) -> bool:
+    """Return whether a subscriber has changed their address at AT (seconds since 1970) or later."""
+    query = select(subscription_event.c.id).where(
+        subscription_event.c.subscriber_id == subscriber_id,
+        subscription_event.c.source == ChangeSource.PREFERENCES.value,
+        subscription_event.c.reason == _ADDRESS_CHANGED,
+        subscription_event.c.changed_at >= at,
+    )
+    return connection.execute(query.limit(1)).first() is not None
 
 
 def history(connection: Connection, subscriber_id: int) -> list[SubscriptionEvent]:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from publisher.actions import subscribers as action
 from publisher.actions.adding import add
+from publisher.actions.bounces import process_messages
 from publisher.actions.import_subscribers import ImportResult, import_list
 from publisher.actions.keys import keyring
+from publisher.actions.naming import named_issue
 from publisher.errors import SettingsError
-from publisher.store import suppression
+from publisher.store import deliveries, subscribers, subscriptions, suppression
+from publisher.store.readers import delivery
 from tests.conftest import NOW
+from tests.integration.test_bounces import dsn
+from tests.ledger import return_path
 from tests.town import ANN, Town
 
 NEW = "ann@new.example.org"
@@ -109,3 +116,30 @@ def test_a_suppression_replaces_the_change_of_address(town: Town, old_list: Path
         hashed = keyring(town.kit.site, connection).address_hash(ANN)
         found = suppression.suppressions(connection, [hashed])[hashed]
     assert (found.reason, found.is_undoable) == ("bounced", False)
+
+
+def test_a_bounce_of_the_old_address_does_not_suppress_the_new_one(town: Town) -> None:
+    """People change their address because the old mailbox ends. Bounces of later deliveries count."""
+    link = town.joined()
+    town.kit.issue("three")
+    path = return_path(town.kit, ANN)
+    with town.kit.open() as db, db.read() as connection:
+        person = subscribers.by_key(connection, ANN)
+        assert person is not None
+        sent = deliveries.delivery_of(connection, named_issue(connection, "daily").id, person.id)
+    assert sent is not None and sent.handed_at is not None
+    town.clock.jump(datetime.fromtimestamp(sent.handed_at + 3_600, UTC))
+    town.choose(link, "move", address=NEW)
+    assert [town.ann.post(mail.link).heading for mail in town.post_office()][-1] == "Done"
+    at = town.clock.now()
+    result = process_messages(town.kit.site, [dsn(path, "<x@review.example>")], at)
+    assert (result.hard, result.unverified) == (0, 1)
+    moved = town.reader(NEW)
+    assert moved is not None and not moved.is_suppressed
+    with town.kit.open() as db, db.write() as connection:
+        events = subscriptions.history(connection, moved.id)
+        assert events[-1].as_words() == "everything: active → active (by preferences): another address"
+        later = int((at + timedelta(hours=1)).timestamp())
+        connection.execute(update(delivery).where(delivery.c.subscriber_id == moved.id).values(handed_at=later))
+    result = process_messages(town.kit.site, [dsn(path, "<y@review.example>")], at + timedelta(hours=2))
+    assert result.suppressed == [NEW]
