@@ -33,12 +33,19 @@ WALL_SECONDS: Final = 120.0
 MEMORY_BYTES: Final = 2 << 30
 _START_SECONDS: Final = 60.0
 _PROGRAM: Final = "import sys; from publisher.timed_worker import _serve; _serve(int(sys.argv[1]))"
+#: What others send to end a process; parsers do not cause them.
+_OUTSIDE_SIGNALS: Final = frozenset([signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 _READY: Final = "ready"
 _CLOSED: Final = "parsing was ended with the run; the next run parses these files"
 
 
 class WorkerStopped(Exception):
     """The process ended before its work was done; the message says why."""
+
+    def __init__(self, reason: str, *, is_transient: bool = False) -> None:
+        super().__init__(reason)
+        #: True where something outside ended it, so that the same work may succeed another time.
+        self.is_transient = is_transient
 
 
 class TimedWorker:
@@ -189,7 +196,9 @@ class TimedWorker:
         process = self._process
         if self._is_closed or process is None:
             return PublisherError(_CLOSED)
-        return WorkerStopped(self._reason(error, process))
+        reason = self._reason(error, process)
+        is_killed = process.returncode is not None and -process.returncode in _OUTSIDE_SIGNALS
+        return WorkerStopped(reason, is_transient=is_killed or isinstance(error, TimeoutError))
 
     def _reason(self, error: BaseException, process: subprocess.Popen[bytes]) -> str:
         if isinstance(error, TimeoutError):
@@ -228,8 +237,9 @@ def _resolve(function: str) -> Any:
 
 def _serve(number: int) -> None:
     """Answer requests until the other end is closed. Runs in the process."""
-    # Ctrl-C is the parent's affair; it closes the connection.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A terminal and systemd send these to all processes of a run; the parent decides when to end this one.
+    for number_to_ignore in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number_to_ignore, signal.SIG_IGN)
     # The default action ends the process at once, also within a C function that holds the interpreter lock.
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     with socket.socket(fileno=number) as connection, connection.makefile("rwb") as stream:

@@ -16,7 +16,7 @@ from publisher.actions.moves import Moves
 from publisher.actions.parsing import parse_files, parsing_rules
 from publisher.actions.report import Progress, PublishReport
 from publisher.config import Site
-from publisher.ingest import ASIDE, BUCKETS, Parsed, bucket_of, scan, suffix_of
+from publisher.ingest import ASIDE, BUCKETS, Parsed, Refusal, bucket_of, scan, suffix_of
 from publisher.parallel import Workers
 from publisher.store import drafts, sources
 from publisher.store.database import Database
@@ -50,11 +50,14 @@ def ingest(
         for name, signature in there.items()
         if suffix_of(name) not in ASIDE and (not same_rules or not signature or known.get(name) != signature)
     )
-    gone = [name for name in known if name not in there]
+    gone = [name for name in known if name not in there and name not in listing]
+    transient: set[str] = set()
     unfinished, done, read = _Unfinished(), 0, 0
     begin = partial(ArticleBatch, site=site, now=now, listing=listing, moves=Moves(gone))
     for names, results in parse_files(site, to_read, workers):
-        files = [(name, bucket_of(name), there[name]) for name in names]
+        transient.update(name for name, parsed in results.items() if any(map(_is_transient, parsed)))
+        # A file without a signature is read again by the next run.
+        files = [(name, bucket_of(name), "" if name in transient else there[name]) for name in names]
         for batch in _store_results(db, begin, results, _Finish(files, unfinished)):
             report.warnings.extend(one for some in batch.said.values() for one in some if not one.refused)
             report.new += batch.new
@@ -68,6 +71,7 @@ def ingest(
             progress("reading articles", done, len(to_read))
         else:
             progress("reading records", read, 0)
+    fingerprints.update(dict.fromkeys(map(bucket_of, transient), ""))
     if changed:
         with db.write() as connection:
             sources.set_fact(connection, "ingest_rules", rules)
@@ -75,6 +79,10 @@ def ingest(
             _forget_files(connection, gone)
     with db.read() as connection:
         report.drafts = drafts.count_drafts(connection)
+
+
+def _is_transient(parsed: Parsed) -> bool:
+    return isinstance(parsed, Refusal) and parsed.is_transient
 
 
 def _forget_files(connection: Connection, names: Sequence[str]) -> None:

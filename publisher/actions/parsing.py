@@ -108,28 +108,43 @@ def _parse_page(root: Path, names: Sequence[str], options: Options, worker: Time
             for name, results in worker.iterate("publisher.ingest.readers:read_each", root, left, options):
                 found.update({name: results})
         except WorkerStopped as stopped:
-            name = left[len(found) - (len(names) - len(left))]
-            found[name] = [Refusal(where=name, reason=_stopped(stopped))]
+            name = next((name for name in left if name not in found), None)
+            # Without a name the process stopped after the last file.
+            if name is not None:
+                found[name] = [_rejected(name, stopped)]
         left = [name for name in left if name not in found]
     return found
 
 
 def _parse_stream(root: Path, name: str, options: Options, worker: TimedWorker) -> Iterator[Parsed]:
     """Yield the records of a file of many; one that stops the process is rejected, and the next ones are read."""
-    done = 0
+    done, is_transient = 0, False
     while True:
         try:
             for result in worker.iterate("publisher.ingest.readers:iterate_file", root, name, options):
                 done += 1
-                yield result
+                if is_transient and done == options.skip_records and isinstance(result, Refusal):
+                    yield replace(result, is_transient=True)
+                else:
+                    yield result
         except WorkerStopped as stopped:
+            rejected = _rejected(name, stopped)
             if options.skip_records > done:
                 # Not even what was skipped came back.
-                yield Refusal(where=name, reason=_stopped(stopped))
+                yield rejected
                 return
-            options = replace(options, skip_records=done + 1, skip_reason=_stopped(stopped))
+            is_transient = stopped.is_transient
+            options = replace(options, skip_records=done + 1, skip_reason=rejected.reason)
         else:
             return
+
+
+def _rejected(name: str, stopped: WorkerStopped) -> Refusal:
+    if stopped.is_transient:
+        reason = f"parsing was stopped: {stopped}. The next run parses it again."
+    else:
+        reason = _stopped(stopped)
+    return Refusal(where=name, reason=reason, is_transient=stopped.is_transient)
 
 
 def _stopped(stopped: WorkerStopped) -> str:

@@ -99,6 +99,9 @@ def iterate_file(root: Path, name: str, options: Options) -> Iterator[Parsed]:
     article must not be able to publish the server's own files.
     """
     path = f"{root}/{name}"
+    if name.endswith("/"):
+        yield Refusal(where=name, reason=f"the folder cannot be listed: {_listing_error(path)}", is_transient=True)
+        return
     is_draft = is_in_drafts_folder(name) or is_in_drafts_folder(_target(root, path))
     try:
         reader = READERS.get(suffix_of(name))
@@ -118,11 +121,19 @@ def iterate_file(root: Path, name: str, options: Options) -> Iterator[Parsed]:
     except OutsideError:
         yield Refusal(where=name, reason="a link that leads out of the articles folder")
     except OSError as error:
-        yield Refusal(where=name, reason=f"cannot be read: {error.strerror}")
+        yield Refusal(where=name, reason=f"cannot be read: {error.strerror}", is_transient=True)
     except Exception as error:
         # A parser's fault is a fault of this file only: the other files are published.
         failed = unparsable(name, error)
         yield _as_draft(failed) if is_draft else failed
+
+
+def _listing_error(path: str) -> str:
+    try:
+        list(Path(path).iterdir())
+    except OSError as error:
+        return error.strerror or str(error)
+    return "it can be listed now. Run this again."
 
 
 def _target(root: Path, path: str) -> str:

@@ -92,6 +92,8 @@ class Refusal:
     reason: str
     #: The error, where nobody expected it.
     failure: Failure | None = None
+    #: True where the cause may go away without a change of the file: the next run reads it again.
+    is_transient: bool = False
 
 
 #: What a parser yields for each record.

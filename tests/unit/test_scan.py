@@ -81,3 +81,66 @@ def test_a_folder_that_is_no_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="cannot list"):
         look(tmp_path / "file")
     assert package_scan is scan
+
+
+def names_in(listing: Listing) -> set[str]:
+    return {name for number in range(BUCKETS) for name in listing.files(number)}
+
+
+def test_a_loop_of_links_is_listed_and_ends_nothing(tmp_path: Path) -> None:
+    """A link that cannot be followed has the signature of the link; the other files are listed."""
+    (tmp_path / "a.md").write_text("x")
+    (tmp_path / "one.md").symlink_to("two.md")
+    (tmp_path / "two.md").symlink_to("one.md")
+    (tmp_path / "long.md").symlink_to("x" * 300)
+    assert names_in(look(tmp_path)) == {"a.md", "one.md", "two.md", "long.md"}
+
+
+def test_folders_may_be_nested_deeper_than_calls(tmp_path: Path) -> None:
+    """The number of folders inside each other is bounded by neither recursion nor descriptors."""
+    (tmp_path / "a.md").write_text("x")
+    folders = [tmp_path]
+    try:
+        for _ in range(sys.getrecursionlimit() + 100):
+            folders.append(Path(f"{folders[-1]}/d"))
+            os.mkdir(folders[-1])
+        assert names_in(look(tmp_path)) == {"a.md"}
+    finally:
+        # By hand, because shutil.rmtree recurses.
+        for folder in reversed(folders[1:]):
+            os.rmdir(folder)
+
+
+def test_a_folder_that_cannot_be_listed_is_named_and_its_files_count_as_present(tmp_path: Path) -> None:
+    """A path longer than the kernel takes stands for every folder that cannot be listed."""
+    (tmp_path / "a.md").write_text("x")
+    folder = os.open(tmp_path, os.O_RDONLY)
+    name = "d" * 250
+    for _ in range(20):
+        os.mkdir(name, dir_fd=folder)
+        inner = os.open(name, os.O_RDONLY, dir_fd=folder)
+        os.close(folder)
+        folder = inner
+    os.close(folder)
+    listing = look(tmp_path)
+    (unlisted,) = names_in(listing) - {"a.md"}
+    assert set(unlisted.split("/")) == {name, ""} and unlisted.endswith("/")
+    assert f"{unlisted}any.md" in listing and "other.md" not in listing
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError, NotADirectoryError])
+def test_a_folder_that_is_removed_meanwhile_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[OSError]
+) -> None:
+    """Only the articles folder itself has to be there."""
+    (tmp_path / "a.md").write_text("x")
+    (tmp_path / "sub").mkdir()
+    real = os.scandir
+
+    def scandir(path: str) -> object:
+        if path.endswith("/sub"):
+            raise error(2, "gone", path)
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert names_in(look(tmp_path)) == {"a.md"}

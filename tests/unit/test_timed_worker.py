@@ -175,3 +175,19 @@ def test_a_process_can_be_started_before_it_is_needed() -> None:
         assert worker.pid == early
     with pytest.raises(PublisherError, match="ended with the run"):
         worker.start()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_signals_for_all_processes_of_a_run_leave_the_worker_to_its_parent(number: int) -> None:
+    """A stop of the service reaches the worker as well; it must not look like a crash of a parser."""
+    with TimedWorker() as worker:
+        list(worker.iterate(f"{HERE}:die", int(number)))
+        assert worker.pid is not None
+
+
+@pytest.mark.parametrize(("number", "is_transient"), [(signal.SIGKILL, True), (signal.SIGSEGV, False)])
+def test_a_kill_from_outside_is_transient_and_a_crash_is_not(number: int, is_transient: bool) -> None:
+    """The same work may succeed after a kill; after a crash it would crash again."""
+    with TimedWorker() as worker, pytest.raises(WorkerStopped) as caught:
+        list(worker.iterate(f"{HERE}:die", int(number)))
+    assert caught.value.is_transient is is_transient
