@@ -70,7 +70,8 @@ class Morning:
         return [one.reason for one in report.warnings]
 
     def issue(self, name: str = "one") -> list[str]:
-        self.kit.article(f"{name}.md", name.title(), date="2026-01-01")
+        # News: not dated long before it is read.
+        self.kit.article(f"{name}.md", name.title(), date=f"{self.clock.at - timedelta(days=1):%Y-%m-%d}")
         at = next(slots_between(table("Europe/London", CADENCE), self.clock.at, self.clock.at + timedelta(days=2)))
         self.clock.at = at
         return self.turn()

@@ -51,7 +51,9 @@ class Newsroom:
 
     def article(self, **fields: Any) -> None:
         self.count += 1
-        self.kit.article(f"a{self.count}.md", title=f"Article {self.count}", date="2026-11-01", **fields)
+        # News: not dated long before it is read.
+        date = f"{min(self.clock.at, slot(23)) - timedelta(days=5):%Y-%m-%d}"
+        self.kit.article(f"a{self.count}.md", title=f"Article {self.count}", date=date, **fields)
 
     def turn(self, **options: Any) -> PublishReport | None:
         with self.kit.open() as db:
