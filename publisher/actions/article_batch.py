@@ -126,31 +126,32 @@ class ArticleBatch:
             self.withdrawn = hold_drafts(self.connection, drafts, self.now, self.moves, is_there)
 
     def _decisive(self, results: Mapping[str, Sequence[Parsed]]) -> Iterator[tuple[str, list[Parsed]]]:
-        """Yield name → records, without those that a later record contradicts.
+        """Yield name → records, without the published ones of articles that another record calls a draft.
 
-        Two records of one article may disagree on whether it is a draft. The last one counts, as it does for
-        all other fields.
+        Where two records of one article disagree, the draft wins: nothing that may be unfinished is published.
         """
         if not any(isinstance(item, DraftRecord) for items in results.values() for item in items):
             yield from ((name, list(items)) for name, items in results.items())
             return
-        last: dict[str, Found | DraftRecord] = {}
+        drafts: dict[str, DraftRecord] = {}
         for name, items in results.items():
             for item in items:
-                if not isinstance(item, Refusal):
-                    last.update(dict.fromkeys(keys_of(item, name), item))
+                if isinstance(item, DraftRecord):
+                    drafts.update(dict.fromkeys(keys_of(item, name), item))
         for name, items in results.items():
             kept: list[Parsed] = []
             for item in items:
-                later = [] if isinstance(item, Refusal) else [last[key] for key in keys_of(item, name)]
-                winner = next(
-                    (one for one in later if isinstance(one, DraftRecord) != isinstance(item, DraftRecord)), None
-                )
-                if winner is None:
+                keys = keys_of(item, name) if isinstance(item, Found) else ()
+                draft = next((drafts[key] for key in keys if key in drafts), None)
+                if draft is None:
                     kept.append(item)
                 else:
-                    self._say(name, item.where, f"the same article as in {winner.where}, which is the one that counts")
+                    self._say_draft(name, item.where, draft.where)
             yield name, kept
+
+    def _say_draft(self, name: str, where: str, draft: str) -> None:
+        reason = f"not published, because {draft} calls the same article a draft. Remove one of the two"
+        self._say(name, where, reason)
 
     def reject(self, results: Mapping[str, Sequence[Parsed]], error: Exception) -> None:
         """Note that the records cannot be stored; nothing of what was noted before holds."""
@@ -191,6 +192,7 @@ class ArticleBatch:
         known_before.update(
             store.stored(connection, [seq for seq in last if seq < first_new and seq not in known_before])
         )
+        last = {seq: item for seq, item in last.items() if not self._is_held(item, known_before.get(seq))}
         fresh = [item for seq, item in last.items() if seq >= first_new]
         edited, moved = [], []
         for seq, item in last.items():
@@ -202,6 +204,18 @@ class ArticleBatch:
         self.edited = len(edited)
         self._write(fresh, edited, moved, known_before)
         store.set_keys(connection, {key: item.seq for item in incoming for key in item.keys})
+
+    def _is_held(self, item: _Incoming, before: Stored | None) -> bool:
+        """Return whether another file, which is still there, calls the article a draft; name it in a warning."""
+        is_held = (
+            before is not None
+            and before.draft is not None
+            and before.source != item.name
+            and before.source in self.listing
+        )
+        if is_held and before is not None:
+            self._say_draft(item.name, item.found.where, before.source)
+        return is_held
 
     def _is_left(self, key: str, known: Stored) -> bool:
         """Return whether a key is the file name of a draft that moved: another article may have that name now."""

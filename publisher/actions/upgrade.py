@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import count
 
 from sqlalchemy import Connection
 
@@ -14,7 +13,7 @@ from publisher.actions.identify import keys_of
 from publisher.actions.moves import Moves
 from publisher.actions.parsing import PARSERS_REVISION, parse_files
 from publisher.config import Site
-from publisher.ingest import ASIDE, BUCKETS, DraftRecord, Refusal, scan, suffix_of
+from publisher.ingest import ASIDE, BUCKETS, DraftRecord, scan, suffix_of
 from publisher.parallel import Workers
 from publisher.store import articles as store
 from publisher.store import sources
@@ -62,22 +61,12 @@ def published_drafts(connection: Connection, site: Site, now: datetime) -> list[
 
 
 def _drafts(site: Site, names: list[str]) -> list[IncomingDraft]:
-    """Return the drafts among these files, without those that a later record publishes."""
-    drafts: dict[int, IncomingDraft] = {}
-    places = count()
-    by_key: dict[str, int] = {}
+    """Return the drafts among these files."""
     with Workers() as workers:
-        for _, results in parse_files(site, names, workers):
-            for name, items in results.items():
-                for item in items:
-                    if isinstance(item, Refusal):
-                        continue
-                    keys = keys_of(item, name)
-                    if isinstance(item, DraftRecord):
-                        place = next(places)
-                        drafts[place] = IncomingDraft(name=name, draft=item, keys=keys)
-                        by_key.update(dict.fromkeys(keys, place))
-                    else:
-                        for place in {by_key.pop(key) for key in keys if key in by_key}:
-                            drafts.pop(place, None)
-    return list(drafts.values())
+        return [
+            IncomingDraft(name=name, draft=item, keys=keys_of(item, name))
+            for _, results in parse_files(site, names, workers)
+            for name, items in results.items()
+            for item in items
+            if isinstance(item, DraftRecord)
+        ]

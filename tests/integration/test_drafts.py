@@ -270,7 +270,7 @@ def test_a_copy_in_a_drafts_folder_withdraws_nothing(kit: SiteKit) -> None:
 
 
 def test_a_record_of_many_becomes_a_draft_and_returns(any_kit: SiteKit) -> None:
-    """A record of JSON Lines is known by its id; where two records disagree, the last one counts."""
+    """A record of JSON Lines is known by its id; where two records disagree, the draft wins."""
     kit = any_kit
     one = {"id": 1, "title": "One", "date": "2026-11-20"}
     two = {"id": 2, "title": "Two", "date": "2026-11-21"}
@@ -285,8 +285,12 @@ def test_a_record_of_many_becomes_a_draft_and_returns(any_kit: SiteKit) -> None:
     )
     report = kit.publish(LATER)
     assert ids(kit) == [] and report.drafts == 2
-    assert [one.reason for one in report.warnings] == ["the same article as in a.jsonl:3, which is the one that counts"]
+    held = "not published, because a.jsonl:{} calls the same article a draft. Remove one of the two"
+    assert [one.reason for one in report.warnings] == [held.format(3)]
     kit.write("a.jsonl", f'{{"id": 2, "draft": true}}\n{json.dumps(one)}\n{json.dumps(two)}\n')
+    report = kit.publish(LATER)
+    assert ids(kit) == before[1:] and [one.reason for one in report.warnings] == [held.format(1)]
+    kit.write("a.jsonl", f"{json.dumps(one)}\n{json.dumps(two)}\n")
     report = kit.publish(LATER + timedelta(hours=1))
     assert sorted(ids(kit)) == sorted(before) and (report.drafts, report.new) == (0, 0)
     assert check(kit.site, [], LATER + timedelta(hours=1)).findings == 0
@@ -357,3 +361,22 @@ def test_many_drafts_that_are_published_again_have_instants_of_their_own(kit: Si
     assert {one.id for one in entries} <= before and len({one.updated for one in entries}) == len(entries)
     assert max(one.updated for one in entries) == LATER.isoformat()
     assert check(kit.site, [], LATER).findings == 0
+
+
+def test_a_draft_in_another_file_holds_an_article_back(any_kit: SiteKit) -> None:
+    """Of two files of one article the draft wins, whichever is edited last; without the draft it is published."""
+    kit = any_kit
+    text = "---\nid: 7\ntitle: {}\ndate: 2026-11-20\n{}---\nText.\n"
+    kit.write("a.md", text.format("One", ""))
+    kit.publish()
+    kit.write("a.md", text.format("One", "draft: true\n"))
+    kit.write("b.md", text.format("Two", ""))
+    kit.publish(LATER)
+    assert titles(kit) == []
+    kit.write("b.md", text.format("Three", ""))
+    report = kit.publish(LATER)
+    assert titles(kit) == [] and any("a.md calls the same article a draft" in one.reason for one in report.warnings)
+    (kit.root / "articles/a.md").unlink()
+    kit.write("b.md", text.format("Four", ""))
+    kit.publish(LATER)
+    assert titles(kit) == ["Four"]
