@@ -111,7 +111,7 @@ def iterate_file(root: Path, name: str, options: Options) -> Iterator[Parsed]:
         if "\\x" in name and not os.path.lexists(path):
             raise RecordRefused(name, "the file's name is not UTF-8; rename it")
         with open_file_beneath(root, name) as stream:
-            records = (limit_article(one) if isinstance(one, Found) else one for one in reader(stream, name, options))
+            records = (_limit(parsed, options) for parsed in reader(stream, name, options))
             yield from map(_as_draft, records) if is_draft else records
     except RecordRefused as refusal:
         refused = Refusal(where=refusal.where, reason=refusal.reason)
@@ -126,6 +126,18 @@ def iterate_file(root: Path, name: str, options: Options) -> Iterator[Parsed]:
         # A parser's fault is a fault of this file only: the other files are published.
         failed = unparsable(name, error)
         yield _as_draft(failed) if is_draft else failed
+
+
+def _limit(parsed: Parsed, options: Options) -> Parsed:
+    """Return a record within the limits; a body that grew beyond twice ``ingest.max_bytes`` is rejected."""
+    if not isinstance(parsed, Found):
+        return parsed
+    most = 2 * options.max_bytes
+    if len(parsed.record.body) > most:
+        # Link references of Markdown repeat a long URL for each use.
+        reason = f"the body has more than {most:,} characters as HTML, twice ingest.max_bytes. Shorten it."
+        return Refusal(where=parsed.where, reason=reason)
+    return limit_article(parsed)
 
 
 def _listing_error(path: str) -> str:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from publisher.elements import limit_attributes, limit_depth
-from publisher.ingest import Found, Options, read_file
+from publisher.ingest import Found, Options, Refusal, read_file
 from publisher.markup import MAX_DEPTH, plain_text, sanitise
 
 OPTIONS = Options(zone=ZoneInfo("UTC"))
@@ -137,3 +137,16 @@ def test_tags_of_any_length_are_parted(tmp_path: Path, run: str) -> None:
     (found,) = read_file(tmp_path, "a.txt", OPTIONS)
     assert isinstance(found, Found)
     assert len(found.record.tags) <= 100
+
+
+def test_a_body_that_grows_out_of_a_small_file_is_rejected(tmp_path: Path) -> None:
+    """Link references repeat a URL for each use: 200 KB would become 20 MB in every feed."""
+    head = "---\ntitle: T\ndate: 2026-03-05\n---\n"
+    (tmp_path / "a.md").write_text(head + "[a]: https://a.example/" + "x" * 200_000 + "\n\n" + "[a] " * 100)
+    (rejected,) = read_file(tmp_path, "a.md", OPTIONS)
+    assert isinstance(rejected, Refusal)
+    assert rejected.reason == (
+        "the body has more than 10,000,000 characters as HTML, twice ingest.max_bytes. Shorten it."
+    )
+    (tmp_path / "a.md").write_text(head + "[a]: https://a.example/" + "x" * 200_000 + "\n\n" + "[a] " * 10)
+    assert isinstance(read_file(tmp_path, "a.md", OPTIONS)[0], Found)
