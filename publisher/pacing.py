@@ -34,6 +34,8 @@ class _Domain:
     refusals: int = 0
     #: It is left alone until this moment.
     rests_until: float = -math.inf
+    #: True where nothing more is sent to it in this run.
+    is_stopped: bool = False
 
 
 class Pace:
@@ -52,6 +54,8 @@ class Pace:
     def ready_at(self, domain: str) -> float:
         """Return from when on a copy may leave for the domain; infinity while as many as may be are under way."""
         one = self._of(domain)
+        if one.is_stopped:
+            return math.inf
         if one.limit.at_once is not None and one.under_way >= one.limit.at_once:
             return math.inf
         if one.refusals and one.under_way:
@@ -86,9 +90,17 @@ class Pace:
         first, longest = _REST
         one.rests_until = now + min(first * 2 ** min(one.refusals - 1, 10), longest)
 
+    def stop(self, domain: str) -> None:
+        """Send nothing more to the domain in this run."""
+        self._of(domain).is_stopped = True
+
     def resting(self, now: float) -> dict[str, float]:
         """Return the domains that are left alone, and until when."""
-        return {name: one.rests_until for name, one in self._domains.items() if one.rests_until > now}
+        return {
+            name: math.inf if one.is_stopped else one.rests_until
+            for name, one in self._domains.items()
+            if one.is_stopped or one.rests_until > now
+        }
 
 
 def allowance(day: date, start: date, first: int, growth: float) -> int:

@@ -18,7 +18,7 @@ from publisher.config import Site
 from publisher.errors import SettingsError
 from publisher.model import SendPolicy
 from publisher.passes import Keyring
-from publisher.store import audience, deliveries, issues, recipients
+from publisher.store import audience, brakes, deliveries, issues, recipients
 from publisher.store.database import Database
 from publisher.store.issues import IssueRow
 
@@ -31,6 +31,7 @@ __all__ = [
     "plan_approval",
     "reason_to_stop",
     "refuse_to_send",
+    "resume",
 ]
 
 
@@ -196,6 +197,22 @@ def pause(site: Site, target: str, *, is_paused: bool) -> IssueRow:
     with Database.open(site.database_url) as db, db.write() as connection:
         row = named_issue(connection, target)
         issues.pause(connection, row.id, is_paused=is_paused)
+        return issues.issues(connection, only=[row.id])[0]
+
+
+def resume(site: Site, target: str) -> IssueRow:
+    """End the pause of an issue.
+
+    Raises:
+        SettingsError: there is no such issue, or it is not paused and an operator has to decide about its refusals.
+    """
+    with Database.open(site.database_url) as db, db.write() as connection:
+        row = named_issue(connection, target)
+        found = brakes.brakes(connection, row.id)
+        if found and not row.is_paused:
+            name = f"{row.digest}/{row.name}"
+            raise SettingsError(f"{name}: {'; '.join(one.as_words() for one in found)}. {brakes.advice(name)}")
+        issues.pause(connection, row.id, is_paused=False)
         return issues.issues(connection, only=[row.id])[0]
 
 

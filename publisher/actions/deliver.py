@@ -13,27 +13,27 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from publisher.actions.approval import reason_to_stop, refuse_to_send
+from publisher.actions.brake import SuppressionBrake, settle_finished_issues
 from publisher.actions.copies import Copies, read_signers
 from publisher.actions.dispatch import Dispatcher, Tally
 from publisher.actions.keys import keyring
 from publisher.actions.ledger import Ledger, Rules
 from publisher.actions.naming import named_issue
 from publisher.actions.relay_pauses import load_pauses, save_pauses
-from publisher.actions.suppressing import suppress_reader
 from publisher.config import Site
 from publisher.errors import PublisherError, SettingsError, StoreError
+from publisher.mail.session import SmtpTransport
 from publisher.mail.transport import Transport
 from publisher.model import DeliveryState, Edition, LatePolicy, UncertainPolicy
 from publisher.pacing import Limit, Pace, allowance
-from publisher.store import deliveries, issues, senders
+from publisher.store import brakes, deliveries, issues, senders
+from publisher.store.brakes import DOMAIN, Brake
 from publisher.store.database import Database
-from publisher.store.suppression import SuppressionChannel
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from publisher.passes import Keyring
-    from publisher.store.deliveries import Claim
     from publisher.store.issues import IssueRow
 
 __all__ = ["Sent", "deliver", "make_transport"]
@@ -61,6 +61,8 @@ class Sent:
     next_due: datetime | None = None
     #: Domains that ask for patience.
     resting: list[str] = field(default_factory=list)
+    #: Relays and domains that are not used until an operator decides about their refusals.
+    brakes: list[Brake] = field(default_factory=list)
     seconds: float = 0.0
 
     @property
@@ -86,7 +88,6 @@ def make_transport(site: Site) -> Transport:
             'no mail server is configured: name one under [smtp], or write copies into a Maildir with transport = "maildir" '
             "under [delivery]"
         )
-    from publisher.mail.session import SmtpTransport
     from publisher.mail.smtp import Relay
 
     return SmtpTransport(
@@ -150,7 +151,7 @@ def deliver(
             name = f"{socket.gethostname()} {os.getpid()}"
             with senders.living_sender(db, site.root, name, int(began.timestamp())) as number:
                 _Run(site, db, row, ring, number, clock, watch, is_stopping).send(transport, due, limit, sent)
-        _sum_up(db, row, sent)
+        _sum_up(db, row, sent, ring, int(clock().timestamp()))
         if limit == 0 and not sent.trouble:
             sent.trouble = "the warm-up limit of today is reached"
         sent.seconds = (clock() - began).total_seconds()
@@ -193,16 +194,23 @@ def _within_warm_up(connection: Connection, site: Site, now: datetime, limit: in
     return left if limit is None else min(limit, left)
 
 
-def _sum_up(db: Database, row: IssueRow, sent: Sent) -> None:
+def _sum_up(db: Database, row: IssueRow, sent: Sent, ring: Keyring, now: int) -> None:
+    """Judge the refusals of issues that are all sent, and add the state of the issue to the result."""
     from publisher.store.subscribers import find
 
+    with db.write() as connection:
+        settle_finished_issues(connection, ring, now)
     with db.read() as connection:
         sent.states = deliveries.state_counts(connection, row.id).get(row.id, {})
         due = deliveries.next_due(connection, row.id)
         sent.next_due = datetime.fromtimestamp(due, UTC) if due else None
+        sent.brakes = brakes.brakes(connection, row.id)
         for one in deliveries.in_state(connection, row.id, DeliveryState.UNCERTAIN):
             reader = find(connection, one.subscriber_id)
             sent.uncertain.append(reader.address if reader else f"subscriber {one.subscriber_id}, erased")
+    if sent.brakes and (not sent.trouble or " is stopped: " in sent.trouble):
+        words = "; ".join(brake.as_words() for brake in sent.brakes)
+        sent.trouble = f"{words}. {brakes.advice(f'{row.digest}/{row.name}')}"
 
 
 class _Run:
@@ -231,6 +239,7 @@ class _Run:
     def send(self, transport: Transport, due: int, limit: int | None, sent: Sent) -> None:
         """Send what is due, and put back what was taken and has not left."""
         settings = self._site.delivery
+        brake = SuppressionBrake(self._row.id, self._ring)
         ledger = Ledger(
             self._db,
             self._row.id,
@@ -242,7 +251,8 @@ class _Run:
                 drop_after=self._drop_after(),
             ),
             clock=lambda: self._clock().astimezone(self._site.tz),
-            on_suppress=self._suppress,
+            brake=brake,
+            on_stop=lambda found: self._stop(found, dispatcher, transport),
         )
 
         def limit_of(domain: str) -> Limit:
@@ -251,13 +261,17 @@ class _Run:
 
         maker = Copies(self._site, self._row, lru_cache(maxsize=1)(self._edition), self._ring, read_signers(self._site))
         dispatcher = Dispatcher(ledger, Pace(limit_of), maker.make, limit=limit)
+        with self._db.read() as connection:
+            stopped = brake.load(connection)
+        for one in stopped:
+            self._stop(one, dispatcher, transport)
         lanes = max(1, min(settings.connections, due, limit or due))
         try:
             with self._running(ledger, dispatcher, transport, lanes) as are_done:
-                self._attend(are_done, dispatcher, due if limit is None else min(due, limit))
+                self._attend(are_done, dispatcher, transport, due if limit is None else min(due, limit))
         finally:
             sent.tally, sent.trouble, sent.resting = dispatcher.tally, dispatcher.trouble, dispatcher.resting()
-            self._put_back(transport)
+            self._put_back(transport, brake)
             save_pauses(self._db, transport, self._clock())
         for error in (ledger.error, dispatcher.error):
             if isinstance(error, PublisherError):
@@ -293,8 +307,8 @@ class _Run:
             are_done.wait()
             ledger.close()
 
-    def _attend(self, are_done: threading.Event, dispatcher: Dispatcher, total: int) -> None:
-        """Wait for the end of the run; tell how far it is, and read whether the issue may still be sent."""
+    def _attend(self, are_done: threading.Event, dispatcher: Dispatcher, transport: Transport, total: int) -> None:
+        """Wait for the end of the run, report progress, and obey what an operator or another sender has stopped."""
         looked = self._clock()
         while not are_done.wait(_GLANCE):
             self._watch(dispatcher.tally, total)
@@ -304,8 +318,11 @@ class _Run:
                 looked = self._clock()
                 with self._db.read() as connection:
                     reason = reason_to_stop(connection, self._site, self._row.id)
+                    stopped = brakes.brakes(connection, self._row.id)
                 if reason:
                     dispatcher.stop(reason)
+                for brake in stopped:
+                    self._stop(brake, dispatcher, transport)
 
     def _drop_after(self) -> timedelta | None:
         digest = self._site.digests[self._row.digest]
@@ -316,13 +333,20 @@ class _Run:
         with self._db.read() as connection:
             return issues.editions(connection, self._row.id)[number - 1]
 
-    def _suppress(self, connection: Connection, one: Claim, answer: str) -> None:
-        now = int(self._clock().timestamp())
-        suppress_reader(connection, self._ring, one.subscriber_id, "bounced", SuppressionChannel.SMTP, answer, now)
+    @staticmethod
+    def _stop(brake: Brake, dispatcher: Dispatcher, transport: Transport) -> None:
+        """Stop the use of a relay or a domain in this run."""
+        if brake.scope.kind == DOMAIN:
+            dispatcher.stop_domain(brake.scope.name)
+        elif not isinstance(transport, SmtpTransport):
+            dispatcher.stop(brake.as_words())
+        else:
+            transport.stop_relay(brake.scope.name, f"is stopped: {brake.as_words()}")
 
-    def _put_back(self, transport: Transport) -> None:
+    def _put_back(self, transport: Transport, brake: SuppressionBrake) -> None:
         """Leave nothing behind that only this sender could know of."""
         now, policy = int(self._clock().timestamp()), self._site.delivery.uncertain
         with self._db.write() as connection:
             deliveries.recover(connection, self._sender, now, policy=policy, is_idempotent=transport.is_idempotent)
+            brake.finish(connection)
             senders.forget_sender(connection, self._sender)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -255,6 +256,12 @@ class Dispatcher:
                     return False
                 self._change.wait(0.1)
 
+    def stop_domain(self, domain: str) -> None:
+        """Let no further delivery to a domain leave."""
+        with self._change:
+            self._pace.stop(domain)
+            self._change.notify_all()
+
     def resting(self) -> list[str]:
-        """Return the domains that want to be left alone."""
-        return sorted(self._pace.resting(self._clock()))
+        """Return the domains that asked for a pause."""
+        return sorted(name for name, until in self._pace.resting(self._clock()).items() if until < math.inf)

@@ -18,7 +18,7 @@ from publisher.address import Address, read_address
 from publisher.config import Site
 from publisher.ingest.subscribers import SubscriberRow
 from publisher.model import LetterKind, SubscriptionState
-from publisher.store import facets, letters, subscribers
+from publisher.store import brakes, facets, letters, subscribers
 from publisher.store.database import Database
 from publisher.store.letters import Letter
 from publisher.store.subscriptions import Act, ChangeSource
@@ -120,6 +120,8 @@ def _ask(connection: Connection, site: Site, address: Address, wish: Wish, now: 
 
 def may_confirm(connection: Connection, hashed: str) -> bool:
     """Tell whether an address may get a confirmation email: see `Suppression.is_undoable`."""
+    if brakes.is_provisional(connection, hashed):
+        return False
     return all(why.is_undoable for why in suppressions(connection, [hashed]).values())
 
 
@@ -141,7 +143,7 @@ def ask_to_resubscribe(
     subscribers.alone(connection)
     seconds = int(now.timestamp())
     hashed = keyring(site, connection).address_hash(reader.key)
-    if suppressions(connection, [hashed]):
+    if suppressions(connection, [hashed]) or brakes.is_provisional(connection, hashed):
         return
     before = letters.latest(connection, hashed, INVITING, _cool_down_start(connection, hashed, reader, now))
     if before is None:

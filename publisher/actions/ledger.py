@@ -20,6 +20,8 @@ from publisher.store.deliveries import Claim, Settlement
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from publisher.actions.brake import SuppressionBrake
+    from publisher.store.brakes import Brake
     from publisher.store.database import Database
 
 __all__ = ["Ledger", "Rules", "Taken"]
@@ -53,6 +55,8 @@ class _Batch:
     claims: list[tuple[int, int, frozenset[str], Callable[[Taken], None]]] = field(default_factory=list)
     handed: list[tuple[Claim, threading.Lock, list[bool]]] = field(default_factory=list)
     settled: list[tuple[Claim, Outcome]] = field(default_factory=list)
+    #: Of connections that wait until their refusal is stored and judged.
+    refused: list[threading.Lock] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         return bool(self.claims or self.handed or self.settled)
@@ -69,14 +73,16 @@ class Ledger:
         rules: Rules,
         *,
         clock: Callable[[], datetime],
-        on_suppress: Callable[[Connection, Claim, str], None],
+        brake: SuppressionBrake,
+        on_stop: Callable[[Brake], None],
     ) -> None:
         self._db = db
         self._issue_id = issue_id
         self._sender = sender
         self._rules = rules
         self._clock = clock
-        self._on_suppress = on_suppress
+        self._brake = brake
+        self._on_stop = on_stop
         self._batch = _Batch()
         self._news = threading.Condition()
         self._closing = False
@@ -124,8 +130,23 @@ class Ledger:
         return wait
 
     def settle(self, one: Claim, outcome: Outcome) -> None:
-        """Note what became of a copy."""
-        self._tell(lambda batch: batch.settled.append((one, outcome)))
+        """Store the outcome of a delivery.
+
+        A refusal that would suppress the address is on the disk when this returns. Otherwise a server that refuses
+        everybody would have refused the whole list before the first refusal is judged.
+        """
+        if not outcome.suppress:
+            self._tell(lambda batch: batch.settled.append((one, outcome)))
+            return
+        done = threading.Lock()
+        done.acquire()
+
+        def add(batch: _Batch) -> None:
+            batch.settled.append((one, outcome))
+            batch.refused.append(done)
+
+        if self._tell(add):
+            done.acquire()
 
     def _tell(self, add: Callable[[_Batch], None]) -> bool:
         """Tell the writer, and return whether there still is one."""
@@ -155,6 +176,8 @@ class Ledger:
     @staticmethod
     def _refuse(batch: _Batch) -> None:
         for _, done, _ in batch.handed:
+            done.release()
+        for done in batch.refused:
             done.release()
         for _, _, _, then in batch.claims:
             then(Taken([], 0, 0))
@@ -200,6 +223,10 @@ class Ledger:
             self.error = error
             self._refuse(batch)
             raise
+        for brake in self._brake.take_new():
+            self._on_stop(brake)
+        for done in batch.refused:
+            done.release()
         for one, done, is_ours in batch.handed:
             is_ours[0] = (one.issue_id, one.subscriber_id) not in lost
             done.release()
@@ -214,8 +241,7 @@ class Ledger:
         rows = []
         for one, outcome in batch.settled:
             rows.append(self._settlement(connection, one, outcome, now))
-            if outcome.suppress:
-                self._on_suppress(connection, one, outcome.answer)
+        self._brake.record(connection, batch.settled, now)
         deliveries.settle(connection, rows, self._sender, now)
 
     def _settlement(self, connection: Connection, one: Claim, outcome: Outcome, now: int) -> Settlement:

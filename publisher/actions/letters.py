@@ -30,7 +30,7 @@ from publisher.model import DeliveryState, Edition, LetterKind
 from publisher.render.dates import long_date
 from publisher.render.templates import render
 from publisher.selection import matches
-from publisher.store import articles, audience, deliveries, issues, letters, subscribers
+from publisher.store import articles, audience, brakes, deliveries, issues, letters, subscribers
 from publisher.store.database import Database
 from publisher.store.deliveries import Claim
 from publisher.store.letters import Letter
@@ -311,6 +311,8 @@ class _Round:
         slug, number = str(one.wish["digest"]), one.subscriber_id
         reader = subscribers.find(connection, number) if number is not None else None
         if reader is None or reader.is_suppressed or slug not in reader.digests or slug not in self.site.digests:
+            return None
+        if brakes.is_provisional(connection, keyring(self.site, connection).address_hash(reader.key)):
             return None
         row = newest_public(connection, self.site, slug)
         if row is None or row.slot < self.now.astimezone(UTC) - _OLDEST_WELCOME:

@@ -9,7 +9,8 @@ from typing import Any
 from publisher.config import Site
 from publisher.errors import SettingsError
 from publisher.model import DeliveryState, SendPolicy
-from publisher.store import deliveries, issues, subscribers
+from publisher.store import brakes, deliveries, issues, subscribers
+from publisher.store.brakes import Brake, advice
 from publisher.store.database import Database
 from publisher.store.issues import IssueRow
 
@@ -28,6 +29,15 @@ class Box:
     uncertain: tuple[str, ...]
     #: When the next deferred delivery is due.
     due: datetime | None
+    #: Relays and domains that are not used until an operator decides about their refusals.
+    brakes: tuple[Brake, ...] = ()
+
+    @property
+    def stopped(self) -> tuple[str, ...]:
+        """The brakes in words, with what to do about them."""
+        if not self.brakes:
+            return ()
+        return (*(brake.as_words() for brake in self.brakes), advice(f"{self.row.digest}/{self.row.name}"))
 
     @property
     def readers(self) -> int:
@@ -43,6 +53,7 @@ class Box:
             "copies": {state.value: self.states.get(state, 0) for state in DeliveryState},
             "uncertain": list(self.uncertain),
             "due": self.due.isoformat() if self.due else None,
+            "stopped": [brake.as_dict() for brake in self.brakes],
         }
 
 
@@ -94,6 +105,7 @@ def outbox(site: Site, digest: str | None = None) -> list[Box]:
     """
     with Database.open(site.database_url, dry_run=True) as db, db.read() as connection:
         counts = deliveries.state_counts(connection)
+        stopped = brakes.brakes(connection)
         found = []
         for row in issues.issues(connection):
             if digest is not None and row.digest != digest:
@@ -112,6 +124,7 @@ def outbox(site: Site, digest: str | None = None) -> list[Box]:
                     standing=standing(site, row, states),
                     uncertain=tuple(doubtful),
                     due=datetime.fromtimestamp(due, UTC).astimezone(site.tz) if due else None,
+                    brakes=tuple(brake for brake in stopped if brake.issue_id == row.id),
                 )
             )
     if not found and digest is not None and digest not in site.digests:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -16,7 +17,7 @@ from publisher.actions.upgrade import PublishedDraft, published_drafts
 from publisher.cadence import next_slot
 from publisher.config import Site
 from publisher.model import DeliveryState
-from publisher.store import announcements, corrections, deliveries, drafts, issues, slots, sources, subscribers
+from publisher.store import announcements, brakes, corrections, deliveries, drafts, issues, slots, sources, subscribers
 from publisher.store import articles as store
 from publisher.store import feeds as table
 from publisher.store.database import Database
@@ -79,6 +80,8 @@ class Status:
     wide: tuple[WidePath, ...]
     #: Issue → state → how many copies.
     copies: dict[int, dict[DeliveryState, int]]
+    #: Relays and domains that are not used until an operator decides about their refusals, by issue.
+    stopped: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the status as ``publish status --json`` prints it."""
@@ -110,6 +113,7 @@ class Status:
             ],
             "readers": self.readers,
             "blockers": list(self.blockers),
+            "stopped": list(self.stopped),
             "permissions": [{"path": str(one.path), "mode": f"{one.mode:04o}", "fix": one.fix} for one in self.wide],
             "issues": [
                 {
@@ -185,7 +189,15 @@ def status(site: Site, now: datetime) -> Status:
             wide=wide,
             blockers=tuple(str(one) for one in shown_blockers(connection, site)),
             copies=deliveries.state_counts(connection),
+            stopped=tuple(_stopped(connection, rows)),
         )
+
+
+def _stopped(connection: Connection, rows: Sequence[IssueRow]) -> list[str]:
+    names = {row.id: f"{row.digest}/{row.name}" for row in rows}
+    found = brakes.brakes(connection)
+    lines = [f"{names[brake.issue_id]}: {brake.as_words()}" for brake in found]
+    return lines + [brakes.advice(name) for name in dict.fromkeys(names[brake.issue_id] for brake in found)]
 
 
 def _newest(connection: Connection, name: str) -> SlotRun | None:

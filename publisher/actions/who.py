@@ -16,7 +16,7 @@ from publisher.config import Site
 from publisher.errors import SettingsError
 from publisher.model import DeliveryState, SubscriptionState
 from publisher.store import articles as article_store
-from publisher.store import bounces, deliveries, issues, subscribers, subscriptions, suppression
+from publisher.store import bounces, brakes, deliveries, issues, subscribers, subscriptions, suppression
 from publisher.store.database import Database
 from publisher.store.subscriptions import SubscriptionEvent
 
@@ -102,6 +102,8 @@ def who(site: Site, target: str, address: str) -> Story:
             story.suppressed = f"{why.reason} on {_time(site, why.at):%Y-%m-%d %H:%M} (by {why.channel})" + (
                 f": {why.note}" if why.note else ""
             )
+        if brakes.is_provisional(connection, ring.address_hash(found.key)):
+            story.suppressed = "suppressed for the time being, until enough deliveries show that the refusal is true"
         reader = subscribers.by_key(connection, found.key)
         if reader is None:
             story.reason = "not a subscriber" + (" any more" if story.suppressed else "")

@@ -56,6 +56,7 @@ def lines(boxes: list[Box]) -> list[str]:
         )
         if box.due is not None:
             shown.append(f"  next attempt at {box.due:%Y-%m-%d %H:%M}")
+        shown += [f"  {text}" for text in box.stopped]
         if box.uncertain:
             shown.append("  uncertain deliveries; to settle them, use --uncertain of 'publish send':")
             shown += [f"    {address}" for address in box.uncertain]

@@ -1,4 +1,4 @@
-"""``publish resume``: resume a paused issue."""
+"""``publish resume``: resume an issue that is paused, or that too many refusals have stopped."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from publisher.actions.approval import pause
-from publisher.cli.common import site_option
+from publisher.actions.approval import resume
+from publisher.actions.brake import accept_refusals, retry_refusals
+from publisher.cli.common import in_words, parse_at, site_option
 from publisher.config import read_site
 
 __all__ = ["command"]
@@ -16,14 +17,29 @@ __all__ = ["command"]
 @click.command("resume")
 @click.argument("issue")
 @site_option
-def command(issue: str, folder: Path) -> None:
-    """Resume ISSUE after 'publish pause'.
+@click.option("--accept", is_flag=True, help="The refused addresses are gone: suppress them, and go on.")
+@click.option("--retry", is_flag=True, help="The server was wrong: suppress nobody, and send to them again.")
+def command(issue: str, folder: Path, accept: bool, retry: bool) -> None:
+    """Resume ISSUE after 'publish pause', or after a server has refused too many recipients.
 
     ISSUE is DIGEST/NAME as 'publish outbox' shows it, or DIGEST for its newest issue. This command
-    sends nothing itself: 'publish send', 'publish tick' or an active runner sends the deliveries that wait.
+    sends nothing itself: 'publish send', 'publish tick' or an active runner sends the deliveries that
+    wait. If a server has refused many recipients with the same words, use --accept or --retry.
 
-    Exit status: 0 success; 2 usage or settings, no such issue; 3 failed.
+    Exit status: 0 success; 2 usage or settings, no such issue, nothing to decide, or --accept or --retry is
+    missing; 3 failed.
     """
-    row = pause(read_site(folder), issue, is_paused=False)
+    if accept and retry:
+        raise click.UsageError("--accept and --retry exclude each other: name one of them")
+    site = read_site(folder)
+    if accept:
+        row, count = accept_refusals(site, issue, parse_at(None, site.tz))
+        click.echo(f"Suppressed {count:,} address{'' if count == 1 else 'es'}.")
+    elif retry:
+        row, count = retry_refusals(site, issue)
+        click.echo(f"Queued {in_words(count, 'refused delivery')} again; nobody is suppressed.")
+    else:
+        row = resume(site, issue)
     name = f"{row.digest}/{row.name}"
-    click.echo(f"{name} is no longer paused. A runner or 'publish send {name}' makes the deliveries that wait.")
+    state = "no longer stopped" if accept or retry else "no longer paused"
+    click.echo(f"{name} is {state}. A runner or 'publish send {name}' makes the deliveries that wait.")

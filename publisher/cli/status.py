@@ -72,6 +72,9 @@ def lines(site: Site, found: Status) -> list[str]:
     if found.wide:
         shown.append("  private  these files can be read by other users of this machine:")
         shown += [f"           {one.path} (mode {one.mode:04o}): {one.fix}" for one in found.wide]
+    if found.stopped:
+        shown.append("  mail     held back by refusals:")
+        shown += [f"           {text}" for text in found.stopped]
     shown += _runners(site, found)
     shown += _newest(site, found)
     shown += _drafts(found)

@@ -63,6 +63,8 @@ class Outcome:
     slow: bool = False
     #: Least number of seconds before the next attempt; 0 for the usual backoff.
     wait: int = 0
+    #: The relay that answered, as ``HOST:PORT``; empty for a transport without relays.
+    relay: str = ""
 
 
 class RelayFault(Exception):

@@ -35,6 +35,8 @@ class RelayState:
     is_on_probation: bool = False
     has_accepted: bool = False
     has_lost: bool = False
+    #: True where an operator has to decide about its refusals.
+    is_stopped: bool = False
 
     def is_usable(self, now: float) -> bool:
         """Tell whether one more connection may use the relay."""
@@ -54,9 +56,14 @@ class RelayState:
             count = "1 message" if self.losses == 1 else f"{self.losses} messages in a row"
             self.refused = self.words = f"lost {count} before it answered ({words}) and is not used for a while"
 
+    def stop(self, words: str) -> None:
+        """Note that the relay is not used until an operator decides."""
+        self.is_stopped = True
+        self.refused = self.words = words
+
     def record_fault(self, error: RelayFault, began: float, now: float) -> None:
         """Note a fault of a connection that began at ``began``."""
-        if self.has_lost:
+        if self.has_lost or self.is_stopped:
             return
         self.words = error.words
         if error.is_final:

@@ -41,6 +41,14 @@ class SmtpTransport:
         """Return the state of a relay, by its position."""
         return self._states[number]
 
+    def stop_relay(self, name: str, words: str) -> bool:
+        """Stop the use of a relay in this run; return whether there is such a relay."""
+        numbers = [number for number, relay in enumerate(self.relays) if relay.name == name]
+        with self._lock:
+            for number in numbers:
+                self._states[number].stop(words)
+        return bool(numbers)
+
     def run(self, feed: Feed, lane: int) -> None:
         """Send what the feed gives, over the relay that has most room."""
         number = self._choose()
@@ -112,7 +120,7 @@ class _Session:
             RelayFault: the relay is of no use for now, or at all.
         """
         try:
-            while (copy := self._next(wait=True)) is not None:
+            while not self._state.refused and (copy := self._next(wait=True)) is not None:
                 ready = self._envelope(copy)
                 while ready:
                     copy, ready = self._message(copy)
@@ -280,8 +288,10 @@ class _Session:
         return RelayFault(error.what)
 
     def _settle(self, copy: Copy, outcome: Outcome) -> None:
-        if outcome.state is not DeliveryState.QUEUED and not outcome.answer.startswith(self._relay.host):
-            outcome = replace(outcome, answer=self._said(outcome.answer))
+        if outcome.state is not DeliveryState.QUEUED:
+            is_named = outcome.answer.startswith(self._relay.host)
+            answer = outcome.answer if is_named else self._said(outcome.answer)
+            outcome = replace(outcome, answer=answer, relay=self._relay.name)
         self._feed.settle(copy, outcome)
 
     def _said(self, words: str) -> str:

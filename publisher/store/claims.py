@@ -14,6 +14,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Select, and_, bindparam, exists, func, or_, select, update
 
 from publisher.model import DeliveryState, SubscriptionState
+from publisher.store.brakes import is_provisional_subscriber
 from publisher.store.bulk import execute_rows
 from publisher.store.readers import delivery, subscriber, subscription
 from publisher.store.schema import issue
@@ -67,6 +68,7 @@ _IS_SUBSCRIBED: Final = exists(
         subscriber.c.state == _ACTIVE,
         subscription.c.state == _ACTIVE,
         func.coalesce(subscriber.c.paused_until, 0) <= bindparam("now"),
+        ~is_provisional_subscriber(subscriber.c.id),
     )
 )
 _HAND: Final = (
@@ -74,6 +76,15 @@ _HAND: Final = (
     .where(_MINE, delivery.c.state == _S.SENDING.value, delivery.c.sender_id == bindparam("sender"), _IS_SUBSCRIBED)
     .values(state=_S.HANDED_OVER.value, handed_at=bindparam("now"), changed_at=bindparam("now"))
 )
+#: The address is suppressed for the time being: the delivery waits for the verdict.
+_WAIT: Final = update(delivery).where(_MINE).values(due_at=bindparam("due"))
+_PUT_BACK: Final = (
+    update(delivery)
+    .where(_MINE)
+    .values(state=_S.QUEUED.value, attempts=delivery.c.attempts - 1, due_at=bindparam("due"), sender_id=None)
+)
+#: Seconds after which a delivery that waits for a verdict is looked at again.
+_VERDICT_WAIT_SECONDS: Final = 3600
 _TO_SUPPRESS: Final = ("i", "s", "now", "said")
 
 
@@ -104,6 +115,7 @@ def _with_states() -> Select[Any]:
         subscription.c.state.label("subscription_state"),
         subscription.c.changed_at.label("subscription_at"),
         subscription.c.source.label("subscription_source"),
+        is_provisional_subscriber(delivery.c.subscriber_id).label("is_provisional"),
     ).select_from(tables)
 
 
@@ -139,6 +151,12 @@ def _objection(row: Any, now: int) -> str:
     return ""
 
 
+def _lateness(row: Any, drop_before: int | None) -> str:
+    """Return that a delivery is too late for its time; empty where it is not, or may be."""
+    is_late = drop_before is not None and row.state == _S.QUEUED and 0 < row.due_at < drop_before
+    return "it was too late for the time that it was due at" if is_late else ""
+
+
 def _unsubscribed(row: Any) -> str:
     if row.subscription_state is None:
         return f"not subscribed to {row.digest}"
@@ -166,6 +184,7 @@ def claim(
     """Take deliveries that are due: they are this sender's from now on.
 
     Deliveries to people who are not subscribed any more, or pause, are suppressed instead, and those that are too late.
+    Deliveries to people whose suppression is provisional wait.
 
     Args:
         connection: to the store, in a transaction.
@@ -181,20 +200,20 @@ def claim(
     """
     rows = connection.execute(_due(issue_id, after, limit, now, without)).all()
     refused: list[tuple[int, int, int, str]] = []
+    waiting: list[tuple[int, int, int]] = []
     taken = []
     for row in rows:
-        objection = _objection(row, now)
-        is_late = drop_before is not None and row.state == _S.QUEUED and 0 < row.due_at < drop_before
-        if not objection and is_late:
-            objection = "it was too late for the time that it was due at"
+        objection = _objection(row, now) or _lateness(row, drop_before)
         if objection:
             refused.append((issue_id, row.subscriber_id, now, objection))
+        elif row.is_provisional:
+            waiting.append((issue_id, row.subscriber_id, now + _VERDICT_WAIT_SECONDS))
         else:
             taken.append(row)
     execute_rows(connection, _SUPPRESS, _TO_SUPPRESS, refused)
-    execute_rows(
-        connection, _TAKE, ("i", "s", "sender", "now"), [(issue_id, row.subscriber_id, sender, now) for row in taken]
-    )
+    execute_rows(connection, _WAIT, ("i", "s", "due"), waiting)
+    to_take = [(issue_id, row.subscriber_id, sender, now) for row in taken]
+    execute_rows(connection, _TAKE, ("i", "s", "sender", "now"), to_take)
     claims = [
         Claim(issue_id, row.subscriber_id, row.edition, row.attempts + 1, row.address, row.domain) for row in taken
     ]
@@ -221,6 +240,9 @@ def hand_over(
         pair = (one.issue_id, one.subscriber_id)
         if row is None or row.sender_id != sender:
             lost.add(pair)
+        elif row.state == _S.SENDING and not _objection(row, now) and row.is_provisional:
+            lost.add(pair)
+            execute_rows(connection, _PUT_BACK, ("i", "s", "due"), [(*pair, now + _VERDICT_WAIT_SECONDS)])
         elif row.state == _S.SENDING:
             withdrawn.add(pair)
             execute_rows(connection, _SUPPRESS, _TO_SUPPRESS, [(*pair, now, _objection(row, now))])

@@ -23,6 +23,8 @@ __all__ = [
     "bounce",
     "delivery",
     "metadata",
+    "provisional_suppression",
+    "refusal_window",
     "selection",
     "sender",
     "sent_day",
@@ -30,6 +32,7 @@ __all__ = [
     "subscription",
     "subscription_event",
     "suppression",
+    "suppression_brake",
 ]
 
 #: What subscribers want of a digest: each distinct set of interests once.
@@ -196,4 +199,57 @@ bounce = Table(
     Column("said", Text, nullable=False),
     Column("reported_at", BigInteger, nullable=False),
     UniqueConstraint("report", "subscriber_id"),
+)
+
+#: Refusals of an issue that suppress their address unless too many are refused with the same words.
+provisional_suppression = Table(
+    "provisional_suppression",
+    metadata,
+    Column("issue_id", Integer, ForeignKey("issue.id"), primary_key=True),
+    Column("subscriber_id", Integer, primary_key=True, autoincrement=False, index=True),
+    #: The address's keyed hash at the time of the refusal.
+    Column("hash", Text, nullable=False, index=True),
+    #: ``HOST:PORT`` of the relay, and the recipient's domain in ASCII.
+    Column("relay", Text, nullable=False),
+    Column("domain", Text, nullable=False),
+    #: What equal refusals have in common.
+    Column("words", Text, nullable=False),
+    Column("names_address", Boolean, nullable=False),
+    #: The server's reply.
+    Column("note", Text, nullable=False),
+    Column("refused_at", BigInteger, nullable=False),
+    #: Whether the attempts at the relay, and at the domain, allow the suppression. With both it is applied.
+    Column("is_relay_judged", Boolean, nullable=False, server_default=false()),
+    Column("is_domain_judged", Boolean, nullable=False, server_default=false()),
+    sqlite_with_rowid=False,
+)
+
+#: Answered attempts of an issue at a relay or a domain, since its refusals were last judged.
+refusal_window = Table(
+    "refusal_window",
+    metadata,
+    Column("issue_id", Integer, ForeignKey("issue.id"), primary_key=True),
+    #: ``relay`` or ``domain``.
+    Column("scope", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("attempts", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+#: Relays and domains that an issue is not sent to, because too many were refused with the same words.
+suppression_brake = Table(
+    "suppression_brake",
+    metadata,
+    Column("issue_id", Integer, ForeignKey("issue.id"), primary_key=True),
+    Column("scope", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("words", Text, primary_key=True),
+    #: One of the replies.
+    Column("note", Text, nullable=False),
+    Column("refused", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("stopped_at", BigInteger, nullable=False),
+    #: When an operator accepted these refusals as true; NULL for not yet.
+    Column("accepted_at", BigInteger),
+    sqlite_with_rowid=False,
 )

@@ -53,7 +53,7 @@ __all__ = [
 ]
 
 #: The newest migration. A database that says otherwise is upgraded, or refused if it is newer.
-REVISION: Final = "0009"
+REVISION: Final = "0010"
 
 #: Slots that somebody has in hand, or is to take.
 _OPEN: Final = "state IN ('due', 'running')"

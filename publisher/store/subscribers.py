@@ -15,6 +15,7 @@ from publisher.store.readers import (
     attempt,
     bounce,
     delivery,
+    provisional_suppression,
     selection,
     subscriber,
     subscription,
@@ -190,7 +191,7 @@ def erase(connection: Connection, subscriber_id: int) -> None:
         mine = (table.c.issue_id.in_(issues)) & (table.c.subscriber_id == subscriber_id)
         connection.execute(update(table).where(mine, table.c.answer.is_not(None)).values(answer=""))
     connection.execute(update(bounce).where(bounce.c.subscriber_id == subscriber_id).values(said=""))
-    for table in (subscription_event, subscription):
+    for table in (subscription_event, subscription, provisional_suppression):
         connection.execute(delete(table).where(table.c.subscriber_id == subscriber_id))
     connection.execute(delete(subscriber).where(subscriber.c.id == subscriber_id))
 

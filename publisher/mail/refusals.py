@@ -1,0 +1,29 @@
+"""Compare the words of refusals. Pure."""
+
+from __future__ import annotations
+
+from publisher.mail.replies import normalise
+
+__all__ = ["names_address", "refusal_key"]
+
+
+def names_address(reply: str, address: str) -> bool:
+    """Return whether a reply names the recipient's address."""
+    return address.casefold() in reply.casefold()
+
+
+def refusal_key(reply: str, address: str) -> str:
+    """Return the words of a refusal in the form in which the refusals of two recipients are equal.
+
+    The address, its local part and words with a digit (session IDs, codes, times) are left out.
+
+    Args:
+        reply: the server's words.
+        address: the recipient's address.
+    """
+    local = address.rpartition("@")[0].casefold()
+    kept = [
+        word for word in reply.casefold().split() if word.strip("<>()[]\"'`.,:;=") not in (local, address.casefold())
+    ]
+    words = normalise(" ".join(kept)).split()
+    return " ".join(word for word in words if not any(char.isdigit() for char in word))[:200]
