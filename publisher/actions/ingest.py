@@ -59,11 +59,7 @@ def ingest(
         # A file without a signature is read again by the next run.
         files = [(name, bucket_of(name), "" if name in transient else there[name]) for name in names]
         for batch in _store_results(db, begin, results, _Finish(files, unfinished)):
-            report.warnings.extend(one for some in batch.said.values() for one in some if not one.refused)
-            report.new += batch.new
-            report.edited += batch.edited
-            report.withdrawn += batch.withdrawn
-            report.old += batch.old
+            _add_to_report(report, batch)
         report.files_read += len(names)
         done += len(names)
         read += sum(map(len, results.values()))
@@ -79,6 +75,14 @@ def ingest(
             _forget_files(connection, gone)
     with db.read() as connection:
         report.drafts = drafts.count_drafts(connection)
+
+
+def _add_to_report(report: PublishReport, batch: ArticleBatch) -> None:
+    report.warnings.extend(one for some in batch.said.values() for one in some if not one.refused)
+    report.new += batch.new
+    report.edited += batch.edited
+    report.withdrawn += batch.withdrawn
+    report.old += batch.old
 
 
 def _is_transient(parsed: Parsed) -> bool:

@@ -21,7 +21,9 @@ from publisher.store.suppression import Suppression, SuppressionChannel, suppres
 from tests.conftest import NOW, MailKit
 from tests.town import ANN, Town
 
-SMTP, BOUNCE, COMPLAINT, PROVIDER, IMPORT, OPERATOR, ERASURE = SuppressionChannel
+SMTP, BOUNCE, COMPLAINT = SuppressionChannel.SMTP, SuppressionChannel.BOUNCE, SuppressionChannel.COMPLAINT
+PROVIDER, IMPORT = SuppressionChannel.PROVIDER, SuppressionChannel.IMPORT
+OPERATOR, ERASURE = SuppressionChannel.OPERATOR, SuppressionChannel.ERASURE
 
 
 def old_suppressions(url: str) -> None:

@@ -76,7 +76,7 @@ def test_what_is_not_known_of_an_enclosure_is_said(options: Options) -> None:
         ({"enclosures": [{"url": "https://cdn.example/a", "type": "a b"}]}, "say its type", 0),
         ({"enclosures": ["https://cdn.example/a.mp3"]}, "is not in RSS: say its length", 1),
         ({"enclosures": [{"url": "audio/talk%20one.mp3", "length": 6}]}, "has 5 bytes, not 6", 1),
-        ({"enclosures": ["ftp://cdn.example/a.mp3"]}, "is not an http address", 0),
+        ({"enclosures": ["ftp://cdn.example/a.mp3"]}, "is not an http URL", 0),
     ):
         record, warnings = built(options, **fields)
         assert len(warnings) == 1 and words in warnings[0]
