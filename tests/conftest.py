@@ -18,6 +18,7 @@ from publisher.actions.publish import publish
 from publisher.actions.report import PublishReport
 from publisher.config import Site, read_site
 from publisher.store.database import Database
+from tests.support import parsers
 from tests.support.chromium import CHROMIUM, running
 from tests.support.databases import PostgresServer, prepare_sqlite, share_compiled_statements
 from tests.support.disk import skip_fsync
@@ -60,6 +61,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             raise pytest.UsageError(f"{item.nodeid}: slow needs a reason: pytest.mark.slow(reason=...)")
         if item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(SLOW_TIMEOUT))
+
+
+def pytest_unconfigure() -> None:
+    """End the process for parsers that tests have shared."""
+    parsers.close_shared_parser()
 
 
 class SiteKit:
@@ -108,6 +114,7 @@ class SiteKit:
     def publish(self, now: datetime = NOW, **options: Any) -> PublishReport:
         if not options.get("dry_run"):
             self.prepare_store()
+        options.setdefault("warm", parsers.shared_parser())
         return publish(self.site, now, **options)
 
     def open(self) -> Database:

@@ -19,6 +19,7 @@ from publisher.config import Site
 from publisher.parallel import Workers
 from publisher.store import sources
 from publisher.store.database import Database
+from publisher.timed_worker import TimedWorker
 
 __all__ = ["publish", "regenerate"]
 
@@ -32,6 +33,7 @@ def publish(
     progress: Progress = silent,
     on_wait: Callable[[str], None] = lambda holder: None,
     edit: Callable[[Connection], None] | None = None,
+    warm: TimedWorker | None = None,
 ) -> PublishReport:
     """Bring feeds/ and outbox/ up to date with articles/, and say what was done.
 
@@ -46,7 +48,8 @@ def publish(
         progress: told now and then how far the work is.
         on_wait: told once if another run has to be waited for.
         edit: a change to the store that is made after articles/ was read and before feeds are
-            staged. With one no issues are made: who corrects an article sends no newsletter.
+            staged. With one no issues are made: a correction sends no newsletter.
+        warm: a process for parsers that is kept for the next run; None for one that ends with this run.
 
     Raises:
         PublisherError: see ``publisher.errors``.
@@ -54,7 +57,7 @@ def publish(
     report = PublishReport(at=now.isoformat(), dry_run=dry_run)
     with Database.open(site.database_url, dry_run=dry_run) as db:
         lock = nullcontext() if dry_run else db.exclusive(site.root, on_wait=on_wait)
-        with lock, Workers() as workers:
+        with lock, Workers(warm=warm) as workers:
             regenerate(db, site, now, report, progress, workers, dry_run=dry_run, edit=edit)
             if edit is None and with_issues:
                 remake_issues(db, site, now, report)

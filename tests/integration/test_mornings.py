@@ -24,6 +24,7 @@ from publisher.store import subscribers as store
 from tests.clockwork import SetClock
 from tests.conftest import MailKit, SiteKit
 from tests.support.examples import examples
+from tests.support.parsers import shared_parser
 
 CADENCE = "0 18 * * *"
 # The night before London's clocks go back; New York's go a week later.
@@ -65,7 +66,7 @@ class Morning:
 
     def turn(self) -> list[str]:
         with self.kit.open() as db:
-            report = take_turn(self.kit.site, db, self.clock, always=True)
+            report = take_turn(self.kit.site, db, self.clock, always=True, warm=shared_parser())
         assert report is not None
         return [one.reason for one in report.warnings]
 

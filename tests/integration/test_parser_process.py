@@ -50,6 +50,7 @@ def limited(monkeypatch: pytest.MonkeyPatch) -> None:
     from publisher import timed_worker
 
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    monkeypatch.setattr("tests.support.parsers.shared_parser", lambda: None)
     monkeypatch.setattr(timed_worker, "CPU_SECONDS", 3.0)
     own = {
         "publisher.ingest.readers:read_each": f"{HERE}:slow_each",

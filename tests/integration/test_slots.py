@@ -23,6 +23,7 @@ from publisher.store.database import Database
 from tests.clockwork import SetClock
 from tests.conftest import SiteKit, issues
 from tests.support.examples import examples
+from tests.support.parsers import shared_parser
 
 # A Monday; the cadence is 07:00 each day.
 SIX = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
@@ -57,7 +58,7 @@ class Newsroom:
 
     def turn(self, **options: Any) -> PublishReport | None:
         with self.kit.open() as db:
-            return take_turn(self.kit.site, db, self.clock, always=True, **options)
+            return take_turn(self.kit.site, db, self.clock, always=True, warm=shared_parser(), **options)
 
     def ran(self, **options: Any) -> list[tuple[str, int, str]]:
         report = self.turn(**options)

@@ -62,6 +62,7 @@ def read_each_with_failing_disk(root: Path, names: list[str], options: Options) 
 
 def replace_parsers(monkeypatch: pytest.MonkeyPatch, own: dict[str, str]) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    monkeypatch.setattr("tests.support.parsers.shared_parser", lambda: None)
     real = TimedWorker.iterate
     own = {f"publisher.ingest.readers:{name}": f"{HERE}:{function}" for name, function in own.items()}
     monkeypatch.setattr(
