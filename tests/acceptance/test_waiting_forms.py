@@ -65,6 +65,7 @@ def serving(any_mail_kit: MailKit) -> Iterator[Serving]:
     made.process.wait()
 
 
+@pytest.mark.slow(reason="45 forms wait for a locked database for as long as they may")
 def test_pages_are_answered_while_forms_wait_for_the_database(any_mail_kit: MailKit, serving: Serving) -> None:
     """45 joins wait or are refused with 503; every page is there meanwhile; and afterwards joins work."""
     kit = any_mail_kit
