@@ -35,6 +35,15 @@ VIEWS = [
     for name, width in (("phone", 375), ("desktop", 1280))
     for dark in (False, True)
 ]
+#: By default each width and each colour scheme once, and every combination in the slow run.
+EACH_VIEW = [
+    pytest.param(
+        view,
+        id=view.label,
+        marks=() if view.dark == (view.name == "phone") else pytest.mark.slow(reason="half the time of a browser"),
+    )
+    for view in VIEWS
+]
 
 
 @cache
@@ -58,7 +67,7 @@ def browser() -> Iterator[Browser]:
         pytest.skip(str(error))
 
 
-@pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.label)
+@pytest.mark.parametrize("view", EACH_VIEW)
 @pytest.mark.parametrize("full", [False, True], ids=["excerpts", "full"])
 @pytest.mark.parametrize("theme", THEMES)
 def test_axe_finds_nothing_and_nothing_overflows(browser: Browser, theme: str, full: bool, view: View) -> None:
@@ -74,10 +83,11 @@ def test_the_browser_finds_what_it_is_for(browser: Browser) -> None:
     assert browser.picture(bad, VIEWS[0]) != browser.picture(bad, View(name="phone", width=375, pictures=False))
 
 
+@pytest.mark.parametrize("view", EACH_VIEW)
 @pytest.mark.parametrize("full", [False, True], ids=["excerpts", "full"])
 @pytest.mark.parametrize("theme", THEMES)
 def test_inlined_issues_look_like_those_that_css_inline_makes(
-    browser: Browser, theme: str, full: bool, monkeypatch: pytest.MonkeyPatch
+    browser: Browser, theme: str, full: bool, view: View, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same page inlined by premailer and by css-inline is the same picture, dot by dot."""
     sources: list[str] = []
@@ -91,8 +101,7 @@ def test_inlined_issues_look_like_those_that_css_inline_makes(
     ours = issue(theme, full_text=full).html
     source = next(one for one in sources if "<!DOCTYPE" in one)
     other = css_inline.CSSInliner(keep_style_tags=True, load_remote_stylesheets=False).inline(source)
-    for view in VIEWS:
-        assert browser.picture(ours, view) == browser.picture(other, view)
+    assert browser.picture(ours, view) == browser.picture(other, view)
 
 
 @with_node
