@@ -83,6 +83,10 @@ class TimedWorker:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def __del__(self) -> None:
+        """End the process of a worker that nobody closed."""
+        self._end()
+
     @property
     def pid(self) -> int | None:
         """The process, or None where none is running."""
