@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import textwrap
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ import feedparser
 import pytest
 from hypothesis import settings
 
+from publisher import timed_worker
 from publisher.actions.publish import publish
 from publisher.actions.report import PublishReport
 from publisher.config import Site, read_site
@@ -32,6 +34,7 @@ settings.register_profile("ci", deadline=None, derandomize=_IN_CI, max_examples=
 settings.load_profile("default")
 skip_fsync()
 share_compiled_statements()
+parsers.fork_parsers()
 
 #: Seconds that a slow test may take.
 SLOW_TIMEOUT = 1800
@@ -152,6 +155,12 @@ def kit(tmp_path: Path) -> SiteKit:
 @pytest.fixture
 def make_kit(tmp_path: Path) -> Callable[[str], SiteKit]:
     return lambda name: SiteKit(tmp_path / name)
+
+
+@pytest.fixture
+def new_interpreters(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start processes for parsers as the program does, and not as forks: for tests of these processes."""
+    monkeypatch.setattr(timed_worker, "subprocess", subprocess)
 
 
 @pytest.fixture(scope="session")

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,46 +13,26 @@ import pytest
 
 from publisher.actions.note import note
 from publisher.errors import SettingsError
-from publisher.ingest import Options, Parsed
-from publisher.ingest.readers import iterate_file, read_file
 from publisher.parallel import Workers
 from publisher.timed_worker import TimedWorker
 from tests.conftest import NOW, SiteKit, titles
 
-HERE = "tests.integration.test_parser_process"
-
-
-def slow_each(root: Path, names: list[str], options: Options) -> Iterator[tuple[str, list[Parsed]]]:
-    """Parse files; one of them never comes to an end, one kills the process."""
-    for name in names:
-        if "endless" in name:
-            while True:
-                pass
-        if "deadly" in name:
-            os.kill(os.getpid(), signal.SIGSEGV)
-        yield name, read_file(root, name, options)
-
-
-def slow_stream(root: Path, name: str, options: Options) -> Iterator[Parsed]:
-    """Parse a file of many records, of which one never comes to an end."""
-    for parsed in iterate_file(root, name, options):
-        if "Endless" in str(parsed) and "stopped" not in str(parsed):
-            while True:
-                pass
-        yield parsed
+FAULTY = "tests.support.faulty_parsers"
 
 
 @pytest.fixture
 def limited(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Parsers of this module, with three seconds of processor time for each file."""
+    """Parsers that do not end, with half a second of processor time for each file."""
     from publisher import timed_worker
 
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
     monkeypatch.setattr("tests.support.parsers.shared_parser", lambda: None)
-    monkeypatch.setattr(timed_worker, "CPU_SECONDS", 3.0)
+    monkeypatch.setattr(timed_worker, "CPU_SECONDS", 0.5)
+    # Imported before the limit applies.
+    monkeypatch.setattr(Workers, "_PARSERS", (*Workers._PARSERS, FAULTY))
     own = {
-        "publisher.ingest.readers:read_each": f"{HERE}:slow_each",
-        "publisher.ingest.readers:iterate_file": f"{HERE}:slow_stream",
+        "publisher.ingest.readers:read_each": f"{FAULTY}:slow_each",
+        "publisher.ingest.readers:iterate_file": f"{FAULTY}:slow_stream",
     }
     real = TimedWorker.iterate
     monkeypatch.setattr(
@@ -72,7 +50,7 @@ def test_a_file_that_takes_too_long_is_named_and_the_rest_is_published(any_kit: 
         any_kit.article(name, name)
     report = any_kit.publish()
     assert report.exit_status == 1
-    assert "more than 3 seconds of processor time" in reasons(report)["b-endless.md"]
+    assert "more than 0.5 seconds of processor time" in reasons(report)["b-endless.md"]
     assert "crashed (signal 11)" in reasons(report)["d-deadly.md"]
     assert sorted(titles(any_kit)) == ["a.md", "c.md", "e.md"]
 
@@ -87,7 +65,7 @@ def test_a_record_that_takes_too_long_is_named_by_line_and_the_next_are_read(any
     any_kit.write("many.jsonl", "\n".join(lines))
     report = any_kit.publish()
     assert set(reasons(report)) == {"many.jsonl:2", "many.jsonl:5"}
-    assert "parsing was stopped: it took more than 3 seconds" in reasons(report)["many.jsonl:2"]
+    assert "parsing was stopped: it took more than 0.5 seconds" in reasons(report)["many.jsonl:2"]
     assert sorted(titles(any_kit)) == ["A", "C", "F"]
 
 
@@ -117,7 +95,7 @@ def test_a_run_that_is_stopped_blames_no_file(kit: SiteKit, limited: None, monke
     monkeypatch.setattr(timed_worker, "CPU_SECONDS", 60.0)
     kit.article("a-endless.md")
     warm = TimedWorker()
-    threading.Timer(2, warm.close).start()
+    threading.Timer(1, warm.close).start()
     with pytest.raises(PublisherError, match="the next run parses these files"):
         list(parsing.parse_files(kit.site, ["a-endless.md"], Workers(warm=warm)))
 

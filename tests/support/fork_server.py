@@ -5,9 +5,10 @@ Usage: ``python -m tests.support.fork_server CONTROL_FD``. ``tests.support.proce
 A new interpreter needs about a second of CPU to import the package; a fork needs milliseconds. The child is a process
 of its own (directory, environment, standard streams, signals, exit status), so it can be stopped and killed.
 
-Each request on the control socket carries four file descriptors: stdin, stdout, stderr and a channel. The client writes
-one line of JSON to the channel (module, arguments, cwd, env); the server answers with the process ID and, later, with
-the exit status. The end of the control socket ends the server.
+Each request on the control socket carries file descriptors: stdin, stdout, stderr, the client's end of the control
+socket (so that the child can have processes forked too), a channel, and those that the module is given. The client
+writes one line of JSON to the channel (module, arguments, cwd, env, umask). The server answers with the process ID and,
+later, with the exit status. When no process has the client's end any more, the server ends.
 """
 
 from __future__ import annotations
@@ -28,8 +29,12 @@ import time
 import traceback
 from typing import NoReturn, TextIO
 
+from tests.support import processes
 from tests.support.disk import skip_fsync
+from tests.support.parsers import fork_parsers
 
+#: The place of the channel among the descriptors of a request, and the most descriptors of one.
+CHANNEL, MAX_DESCRIPTORS = 4, 8
 #: Imported by functions of the package when they are first called.
 LAZY_IMPORTS = (
     "alembic.command",
@@ -67,7 +72,7 @@ def preload() -> None:
 
 
 def serve(control: socket.socket) -> list[int]:
-    """Fork a child for each request; return only in the child, with its four file descriptors.
+    """Fork a child for each request; return only in the child, with its file descriptors.
 
     Raises:
         SystemExit: the client has closed the control socket.
@@ -87,7 +92,7 @@ def serve(control: socket.socket) -> list[int]:
                     os.read(wake_read, 4096)
                     report_exits(channels)
                     continue
-                data, descriptors, _, _ = socket.recv_fds(control, 1, 4)
+                data, descriptors, _, _ = socket.recv_fds(control, 1, MAX_DESCRIPTORS)
                 if not data:
                     raise SystemExit(0)
                 pid = os.fork()
@@ -98,8 +103,8 @@ def serve(control: socket.socket) -> list[int]:
                         os.close(descriptor)
                     control.close()
                     return descriptors
-                *streams, channels[pid] = descriptors
-                for descriptor in streams:
+                channels[pid] = descriptors.pop(CHANNEL)
+                for descriptor in descriptors:
                     os.close(descriptor)
                 tell(channels[pid], pid)
 
@@ -124,9 +129,10 @@ def tell(channel: int, number: int) -> None:
 
 def become(descriptors: list[int]) -> int:
     """Turn this forked child into ``python -m MODULE``, run the module, and return its exit status."""
-    *streams, channel = descriptors
+    *streams, control, channel = descriptors[: CHANNEL + 1]
     with os.fdopen(channel, "rb") as request:
         wanted = json.loads(request.readline())
+    processes.use_control(socket.socket(fileno=control))
     for number, descriptor in enumerate(streams):
         os.dup2(descriptor, number)
         os.close(descriptor)
@@ -134,10 +140,12 @@ def become(descriptors: list[int]) -> int:
     sys.stdout = sys.__stdout__ = stream(1, "w")  # type: ignore[misc]
     sys.stderr = sys.__stderr__ = stream(2, "w")  # type: ignore[misc]
     os.chdir(wanted["cwd"])
+    if wanted["umask"] is not None:
+        os.umask(wanted["umask"])
     os.environ.clear()
     os.environ.update(wanted["env"])
     time.tzset()
-    sys.argv = [wanted["module"], *wanted["arguments"]]
+    sys.argv = [wanted["module"], *wanted["arguments"], *map(str, descriptors[CHANNEL + 1 :])]
     try:
         runpy.run_module(wanted["module"], run_name="__main__", alter_sys=True)
     except SystemExit as end:
@@ -175,6 +183,7 @@ if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     skip_fsync()
     preload()
+    fork_parsers()
     descriptors = serve(socket.socket(fileno=int(sys.argv[1])))
     signal.signal(signal.SIGINT, signal.default_int_handler)
     leave(become(descriptors))

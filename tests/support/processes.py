@@ -10,8 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -20,9 +19,19 @@ ROOT = Path(__file__).parent.parent.parent
 PIPE, STDOUT, DEVNULL = subprocess.PIPE, subprocess.STDOUT, subprocess.DEVNULL
 
 
-@cache
+#: This process's end of the control socket of its fork server, when there is one.
+_CONTROL: list[socket.socket] = []
+
+
+def use_control(control: socket.socket) -> None:
+    """Have processes forked by the server of this socket."""
+    _CONTROL[:] = [control]
+
+
 def _control() -> socket.socket:
-    """Start the fork server of this test process; the end of the socket ends it."""
+    """Return the control socket, and start the fork server of this test process first if there is none."""
+    if _CONTROL:
+        return _CONTROL[0]
     ours, theirs = socket.socketpair()
     server = subprocess.Popen(
         [sys.executable, "-m", "tests.support.fork_server", str(theirs.fileno())],
@@ -37,6 +46,7 @@ def _control() -> socket.socket:
         server.wait(30)
 
     atexit.register(end)
+    use_control(ours)
     return ours
 
 
@@ -51,6 +61,8 @@ class Process:
         stdin: a file, or DEVNULL.
         stdout: a file, DEVNULL, or PIPE (kept for ``communicate``).
         stderr: a file, DEVNULL, PIPE, or STDOUT.
+        descriptors: open files; their numbers in the process are its last arguments.
+        umask: its umask; that of the fork server by default.
     """
 
     def __init__(
@@ -62,6 +74,8 @@ class Process:
         stdin: IO[bytes] | int = DEVNULL,
         stdout: IO[bytes] | int = DEVNULL,
         stderr: IO[bytes] | int = DEVNULL,
+        descriptors: Sequence[int] = (),
+        umask: int | None = None,
     ) -> None:
         self.returncode: int | None = None
         self._name = " ".join((module, *arguments))
@@ -70,12 +84,14 @@ class Process:
         try:
             streams = [self._stream("stdin", stdin), self._stream("stdout", stdout)]
             streams.append(streams[1] if stderr == STDOUT else self._stream("stderr", stderr))
-            socket.send_fds(_control(), [b"x"], [*streams, theirs.fileno()])
+            control = _control()
+            socket.send_fds(control, [b"x"], [*streams, control.fileno(), theirs.fileno(), *descriptors])
             request = {
                 "module": module,
                 "arguments": arguments,
                 "cwd": str(cwd or ROOT),
                 "env": dict(os.environ if env is None else env),
+                "umask": umask,
             }
             self._channel.sendall(json.dumps(request).encode() + b"\n")
         finally:
@@ -150,6 +166,7 @@ def run_module(
     env: Mapping[str, str] | None = None,
     input: bytes = b"",
     timeout: float = 120,
+    umask: int | None = None,
 ) -> subprocess.CompletedProcess[bytes]:
     """Run ``python -m MODULE ARGUMENTS`` to its end, as ``subprocess.run`` does.
 
@@ -159,7 +176,7 @@ def run_module(
     with tempfile.TemporaryFile() as stdin:
         stdin.write(input)
         stdin.seek(0)
-        process = Process(module, *arguments, cwd=cwd, env=env, stdin=stdin, stdout=PIPE, stderr=PIPE)
+        process = Process(module, *arguments, cwd=cwd, env=env, stdin=stdin, stdout=PIPE, stderr=PIPE, umask=umask)
     try:
         stdout, stderr = process.communicate(timeout)
     except subprocess.TimeoutExpired:

@@ -17,6 +17,8 @@ from publisher.timed_worker import TimedWorker, WorkerStopped
 
 HERE = "tests.unit.test_timed_worker"
 
+pytestmark = pytest.mark.usefixtures("new_interpreters")
+
 
 @pytest.fixture(autouse=True)
 def _importable(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,73 @@
+"""Parsers that do not end, crash or fail, for tests of the process that they run in. Importing them is cheap."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+from publisher.ingest import Options, Parsed
+from publisher.ingest.readers import iterate_file, read_file
+
+
+def slow_each(root: Path, names: list[str], options: Options) -> Iterator[tuple[str, list[Parsed]]]:
+    """Parse files; one of them never comes to an end, one kills the process."""
+    for name in names:
+        if "endless" in name:
+            while True:
+                pass
+        if "deadly" in name:
+            os.kill(os.getpid(), signal.SIGSEGV)
+        yield name, read_file(root, name, options)
+
+
+def slow_stream(root: Path, name: str, options: Options) -> Iterator[Parsed]:
+    """Parse a file of many records, of which one never comes to an end."""
+    for parsed in iterate_file(root, name, options):
+        if "Endless" in str(parsed) and "stopped" not in str(parsed):
+            while True:
+                pass
+        yield parsed
+
+
+def is_first_time(root: Path, name: str) -> bool:
+    mark = root.parent / f"{Path(name).name}.seen"
+    is_first = not mark.exists()
+    mark.touch()
+    return is_first
+
+
+def read_each_killed_once(root: Path, names: list[str], options: Options) -> Iterator[tuple[str, list[Parsed]]]:
+    """Parse files; the process is killed from outside at the first attempt of one, and after the last one."""
+    for name in names:
+        if "killed" in name and is_first_time(root, name):
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield name, read_file(root, name, options)
+    if is_first_time(root, "after-the-last-file"):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def iterate_file_killed_once(root: Path, name: str, options: Options) -> Iterator[Parsed]:
+    """Parse records; the process is killed from outside after the first one."""
+    for number, parsed in enumerate(iterate_file(root, name, options)):
+        if number == 1 and is_first_time(root, name):
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield parsed
+
+
+def read_each_with_failing_disk(root: Path, names: list[str], options: Options) -> Iterator[tuple[str, list[Parsed]]]:
+    """Parse files while the disk fails, at the first attempt."""
+    from publisher.ingest import readers
+
+    def failing(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    real = readers.open_file_beneath
+    for name in names:
+        if "disk" in name and is_first_time(root, name):
+            readers.open_file_beneath = failing  # type: ignore[assignment]
+        parsed = read_file(root, name, options)
+        readers.open_file_beneath = real
+        yield name, parsed
