@@ -6,6 +6,7 @@ at any point leaves the old file or the new one, never half of one.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
@@ -30,6 +31,7 @@ _IN_MEMORY: Final = 8 * 1024 * 1024
 _CHUNK: Final = 1024 * 1024
 #: Bytes of files that may be in memory until their twins are made.
 _QUEUED: Final = 32 * 1024 * 1024
+_SECOND: Final = 1_000_000_000
 #: Twins that may wait, however small.
 _WAITING: Final = 64
 
@@ -241,6 +243,7 @@ class Stage:
 
     def _replace(self, target: Path, path: str, draft: Path, digest: str, size: int) -> Written:
         self._make(target.parent)
+        _date_later(draft, target)
         os.replace(draft, target)
         self._touched.add(target.parent)
         info = os.stat(target)
@@ -261,6 +264,19 @@ class Stage:
         if not self.dry_run and drafts.is_dir():
             shutil.rmtree(drafts, ignore_errors=True)
             self._folders.discard(drafts)
+
+
+def _date_later(draft: Path, target: Path) -> None:
+    """Date a draft at least one whole second after the file that it replaces.
+
+    HTTP dates count seconds. libcurl drops a new version with the ``Last-Modified`` of the old one
+    (CURLOPT_TIMECONDITION), and the ETag of nginx consists of time and size.
+    """
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        second = os.stat(target, follow_symlinks=False).st_mtime_ns // _SECOND
+        if os.stat(draft).st_mtime_ns // _SECOND <= second:
+            time_ns = (second + 1) * _SECOND
+            os.utime(draft, ns=(time_ns, time_ns))
 
 
 def _read(path: Path) -> Iterator[bytes]:

@@ -5,6 +5,7 @@ The same bytes, types and headers as any web server hands out with the settings 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -197,15 +198,17 @@ class Feeds:
 
     def _headers(self, name: str, staged: Staged) -> dict[str, tuple[_Headers, _Headers]]:
         """Return encoding → headers of an answer with the bytes, and of one without; made once a state of a file."""
-        made: dict[str, tuple[_Headers, _Headers]] = staged.answers
-        if made:
-            return made
+        if staged.answers:
+            return staged.answers
+        made: dict[str, tuple[_Headers, _Headers]] = {}
+        # Two changes within a second date a file ahead; a server must not send such a date (RFC 9110 §8.8.2.1).
+        is_ahead = staged.seconds > time.time()
         suffix = name.rpartition(".")[2]
         is_archive = name.startswith("archive/")
         age = ARCHIVE_AGE if is_archive else FEED_AGE
         common: _Headers = [
             (b"cache-control", f"public, max-age={age}, stale-while-revalidate={_STALE}".encode()),
-            (b"last-modified", staged.modified),
+            *([] if is_ahead else [(b"last-modified", staged.modified)]),
             *([(b"strict-transport-security", hsts.encode())] if (hsts := strict_transport(self._site)) else []),
             (b"vary", _VARY if suffix in _BY_HAND else b"Accept-Encoding"),
             *_CORS,
@@ -228,6 +231,8 @@ class Feeds:
             if coding != "identity":
                 whole.append((b"content-encoding", coding.encode()))
             made[coding] = (whole, short)
+        if not is_ahead:
+            staged.answers.update(made)
         return made
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from publisher import stage as module
 from publisher.errors import StageError
-from publisher.stage import Stage
+from publisher.stage import Stage, Written
 from publisher.twins import TWINS
 
 
@@ -33,6 +33,29 @@ def test_a_file_is_written_once_and_then_left_alone(tmp_path: Path) -> None:
     )
     assert stage.is_intact("topic/a.rss", first.size, first.mtime_ns)
     assert [path.name for path in (tmp_path / "feeds").iterdir()] == ["topic"]
+
+
+@pytest.mark.parametrize("data", [b"two", b"other", b"x" * 100], ids=["same size", "small", "streamed"])
+def test_each_version_of_a_file_is_dated_a_whole_second_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes
+) -> None:
+    """HTTP dates count seconds: of two versions of one second a client may keep the first one."""
+    monkeypatch.setattr(module, "_IN_MEMORY", 50)
+
+    def put(data: bytes) -> Written:
+        with Stage(tmp_path, twins=list(TWINS)) as stage:
+            written = stage.put("all.rss", [data])
+            stage.settle()
+        return written
+
+    first = put(b"one")
+    # As after a clock that was ahead.
+    os.utime(tmp_path / "all.rss", ns=(first.mtime_ns, first.mtime_ns + 5_000_000_000))
+    second, third = put(data), put(b"one")
+    seconds = [one.mtime_ns // 1_000_000_000 for one in (first, second, third)]
+    assert seconds[0] + 5 < seconds[1] < seconds[2]
+    assert third.mtime_ns == os.stat(tmp_path / "all.rss").st_mtime_ns
+    assert {os.stat(tmp_path / f"all.rss{suffix}").st_mtime_ns for suffix in TWINS} == {third.mtime_ns}
 
 
 def test_large_files_are_streamed_and_compared_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import gzip
 import os
+import time
 import tracemalloc
 from dataclasses import dataclass
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +60,19 @@ def test_what_is_staged_again_is_handed_out_at_once(kit: SiteKit, feeds: Feeds) 
     second = ask(feeds, "/feeds/all.rss", If_None_Match=first.headers["etag"])
     assert second.status == 200 and b"Two" in second.body
     assert ask(feeds, "/feeds/all.rss", If_None_Match=second.headers["etag"]).status == 304
+
+
+def test_a_date_that_lies_ahead_is_not_sent(kit: SiteKit, feeds: Feeds) -> None:
+    """A feed that changed twice within a second is dated ahead: its date is sent once it has come."""
+    path = kit.root / "feeds/all.rss"
+    now_ns = time.time_ns()
+    os.utime(path, ns=(now_ns, now_ns + 3600 * 10**9))
+    ahead = ask(feeds, "/feeds/all.rss")
+    assert (ahead.status, ahead.body) == (200, path.read_bytes())
+    assert "last-modified" not in ahead.headers
+    os.utime(path, ns=(now_ns, now_ns - 10**9))
+    dated = ask(feeds, "/feeds/all.rss", If_None_Match=f"not {ahead.headers['etag']}")
+    assert dated.headers["last-modified"] == formatdate(now_ns // 10**9 - 1, usegmt=True)
 
 
 def test_a_twin_of_other_bytes_is_not_handed_out(kit: SiteKit, feeds: Feeds) -> None:
