@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -62,6 +62,11 @@ class Pace:
             # One copy tries how things stand; the others wait for what becomes of it.
             return math.inf
         return max(one.next_at, one.rests_until)
+
+    def seconds_until_ready(self, domains: Iterable[str], now: float, longest: float) -> float:
+        """Return how long to wait until a copy may leave for one of the domains; ``longest`` seconds at most."""
+        earliest = min(map(self.ready_at, domains), default=math.inf)
+        return min(max(earliest - now, 0.0), longest)
 
     def begin(self, domain: str, now: float) -> None:
         """Note that a copy leaves for the domain."""

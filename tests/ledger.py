@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from datetime import datetime
 
@@ -20,7 +21,8 @@ QUICK = Timeouts(connect=2, greeting=0.6, command=0.6, data=0.6, block=0.6, fina
 def transport(kit: MailKit, *, patience: float = 3) -> SmtpTransport:
     made = make_transport(kit.site)
     assert isinstance(made, SmtpTransport)
-    return SmtpTransport(relays=made.relays, timeouts=QUICK, patience=patience)
+    # By this clock the pauses of a relay that failed are over twenty times as soon.
+    return SmtpTransport(relays=made.relays, timeouts=QUICK, patience=patience, clock=lambda: time.monotonic() * 20)
 
 
 def states(kit: MailKit) -> Counter[str]:

@@ -163,7 +163,7 @@ class Dispatcher:
                     return one
                 if deadline is None or now >= deadline or self._is_done(now):
                     return None
-                self._change.wait(min(deadline - now, 0.25))
+                self._change.wait(self._pace.seconds_until_ready(self._stock.parked, now, min(deadline - now, 0.25)))
 
     def _pop(self, now: float) -> Claim | None:
         stock, pace = self._stock, self._pace
@@ -254,7 +254,7 @@ class Dispatcher:
                 self._restock(now)
                 if self._is_done(now):
                     return False
-                self._change.wait(0.1)
+                self._change.wait(self._pace.seconds_until_ready(self._stock.parked, now, 0.1))
 
     def stop_domain(self, domain: str) -> None:
         """Let no further delivery to a domain leave."""

@@ -154,15 +154,17 @@ def test_each_fault_has_its_outcome(mail_kit: MailKit, fault: str, monkeypatch: 
 def test_a_server_that_drips_is_given_up(mail_kit: MailKit) -> None:
     def drip(step: str, argument: str, number: int) -> str | None:
         if step == "mail" and number == 1:
-            time.sleep(2)
+            is_over.wait(30)
         return None
 
+    is_over = threading.Event()
     kit = mail_kit
     kit.readers(1)
     kit.issue("one")
     with Server(Script(at=drip)) as server:
         kit.mail(server.port)
         deliver(kit.site, "daily", transport=transport(kit))
+        is_over.set()
         assert len(server.accepted) == 1
         assert server.connections == 2
 
@@ -251,12 +253,17 @@ def test_a_domain_that_refuses_stops_and_the_others_do_not(mail_kit: MailKit) ->
             return "451 4.7.1 too many messages from you"
         return None
 
+    def pause_when_the_others_are_done(server: Server) -> None:
+        while len(server.accepted) < 30:
+            time.sleep(0.02)
+        pause(kit.site, "daily", is_paused=True)
+
     with Server(Script(at=slow)) as server:
         kit.mail(server.port)
-        stopper = threading.Timer(3, lambda: pause(kit.site, "daily", is_paused=True))
+        stopper = threading.Thread(target=pause_when_the_others_are_done, args=(server,), daemon=True)
         stopper.start()
         sent = deliver(kit.site, "daily", transport=transport(kit))
-        stopper.cancel()
+        stopper.join()
         assert len(server.accepted) == 30
         assert all(one.recipient.endswith("@fast.example.org") for one in server.accepted)
         # As many as were under way when it first said so, and no more.

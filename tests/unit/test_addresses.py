@@ -123,6 +123,20 @@ def test_a_domain_gets_so_many_a_second_and_at_a_time() -> None:
     assert pace.ready_at("b") == -math.inf
 
 
+def test_a_sender_waits_until_the_first_domain_is_ready_and_no_longer() -> None:
+    """A rate limit of twenty a second is kept to, and not undercut by waits of a fixed length."""
+    pace = Pace(lambda domain: Limit(per_second=20 if domain == "fast" else 0.5, at_once=1))
+    for domain in ("fast", "slow"):
+        pace.begin(domain, 100)
+    assert pace.seconds_until_ready(["fast", "slow"], 100, 0.25) == 0.25
+    for domain in ("fast", "slow"):
+        pace.end(domain)
+    assert pace.seconds_until_ready(["fast", "slow"], 100, 0.25) == pytest.approx(0.05)
+    assert pace.seconds_until_ready(["slow"], 100, 0.25) == 0.25
+    assert pace.seconds_until_ready(["fast"], 200, 0.25) == 0
+    assert pace.seconds_until_ready([], 100, 0.25) == 0.25
+
+
 def test_a_domain_that_refuses_rests_longer_each_time_and_one_copy_tries() -> None:
     pace = Pace(lambda domain: Limit())
     now, rests = 0.0, []
