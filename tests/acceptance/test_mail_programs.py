@@ -35,13 +35,17 @@ VIEWS = [
     for name, width in (("phone", 375), ("desktop", 1280))
     for dark in (False, True)
 ]
-#: By default each width and each colour scheme once, and every combination in the slow run.
-EACH_VIEW = [
+#: (whole articles, view): by default each width, each colour scheme and each kind of text once; all in the slow run.
+CASES = [
     pytest.param(
+        full,
         view,
-        id=view.label,
-        marks=() if view.dark == (view.name == "phone") else pytest.mark.slow(reason="half the time of a browser"),
+        id=f"{'full' if full else 'excerpts'}-{view.label}",
+        marks=()
+        if (full, view.name, view.dark) in ((False, "phone", True), (True, "desktop", False))
+        else pytest.mark.slow(reason="three quarters of the time of a browser"),
     )
+    for full in (False, True)
     for view in VIEWS
 ]
 
@@ -67,8 +71,7 @@ def browser() -> Iterator[Browser]:
         pytest.skip(str(error))
 
 
-@pytest.mark.parametrize("view", EACH_VIEW)
-@pytest.mark.parametrize("full", [False, True], ids=["excerpts", "full"])
+@pytest.mark.parametrize(("full", "view"), CASES)
 @pytest.mark.parametrize("theme", THEMES)
 def test_axe_finds_nothing_and_nothing_overflows(browser: Browser, theme: str, full: bool, view: View) -> None:
     assert browser.faults(page(theme, full), view) == []
@@ -83,8 +86,7 @@ def test_the_browser_finds_what_it_is_for(browser: Browser) -> None:
     assert browser.picture(bad, VIEWS[0]) != browser.picture(bad, View(name="phone", width=375, pictures=False))
 
 
-@pytest.mark.parametrize("view", EACH_VIEW)
-@pytest.mark.parametrize("full", [False, True], ids=["excerpts", "full"])
+@pytest.mark.parametrize(("full", "view"), CASES)
 @pytest.mark.parametrize("theme", THEMES)
 def test_inlined_issues_look_like_those_that_css_inline_makes(
     browser: Browser, theme: str, full: bool, view: View, monkeypatch: pytest.MonkeyPatch

@@ -19,8 +19,9 @@ def browser(chromium_address: str) -> Iterator[Any]:
         yield browser
 
 
-@pytest.fixture
-def pages(kit: SiteKit) -> dict[str, Path]:
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    kit = SiteKit(tmp_path_factory.mktemp("pages") / "site")
     for number in range(6):
         kit.article(
             f"{number}.md",
