@@ -69,7 +69,9 @@ class _Check:
         tree = _parser.parse(pattern, flags)
         self.flags = tree.state.flags
         self.mode = mode
-        self.sets: list[Any] = []
+        #: Each set of characters of the pattern once, by its text, and later its bits.
+        self.sets: dict[str, Any] = {}
+        self.bits_of: dict[str, int] = {}
         self.groups: dict[int | None, list[Any]] = {}
         self.automaton = Automaton()
         self._collect(tree)
@@ -82,7 +84,7 @@ class _Check:
     def _collect(self, tree: Any) -> None:
         for op, value in tree:
             if op in (sre.LITERAL, sre.NOT_LITERAL, sre.IN, sre.ANY):
-                self.sets.append((op, value))
+                self.sets[repr((op, value))] = (op, value)
             elif op is sre.BRANCH:
                 for one in value[1]:
                     self._collect(one)
@@ -99,7 +101,7 @@ class _Check:
 
     def _alphabet(self) -> None:
         points = set(map(ord, _SAMPLES))
-        for op, value in self.sets:
+        for op, value in self.sets.values():
             for kind, argument in [(op, value)] if op is not sre.IN else value:
                 if kind in (sre.LITERAL, sre.NOT_LITERAL):
                     points.update((argument - 1, argument, argument + 1))
@@ -112,13 +114,20 @@ class _Check:
                 traits = (
                     character == "\n",
                     self._is_word(character),
-                    *(self._matches(one, character) for one in self.sets),
+                    *(self._matches(one, character) for one in self.sets.values()),
                 )
                 groups.setdefault(traits, character)
         self.alphabet = list(groups.values())
         self.every = (1 << len(self.alphabet)) - 1
         self.words = self._bits(self._is_word)
         self.newline = self._bits(lambda one: one == "\n")
+
+    def _set(self, op: Any, value: Any) -> int:
+        """Return the bits of a set of characters."""
+        key = repr((op, value))
+        if key not in self.bits_of:
+            self.bits_of[key] = self._bits(lambda one: self._matches((op, value), one))
+        return self.bits_of[key]
 
     def _bits(self, test: Any) -> int:
         return sum(1 << at for at, character in enumerate(self.alphabet) if test(character))
@@ -208,7 +217,7 @@ class _Check:
 
     def _part(self, op: Any, value: Any) -> Part:
         if op in (sre.LITERAL, sre.NOT_LITERAL, sre.IN, sre.ANY):
-            state = self._state(self._bits(lambda one: self._matches((op, value), one)))
+            state = self._state(self._set(op, value))
             return Part([(state, ())], [(state, ())], None)
         if op is sre.SUBPATTERN:
             self.groups[value[0]] = list(value[3])
@@ -250,7 +259,7 @@ class _Check:
     def _look(self, op: Any, direction: int, inner: Any) -> Part:
         items = list(inner)
         if len(items) == 1 and items[0][0] in (sre.LITERAL, sre.NOT_LITERAL, sre.IN, sre.ANY):
-            chars = self._bits(lambda one: self._matches(items[0], one))
+            chars = self._set(*items[0])
             chars = chars if op is sre.ASSERT else self.every & ~chars
             return Part([], [], (("before" if direction < 0 else "after", chars),))
         if direction < 0:
