@@ -8,6 +8,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from pathlib import Path
@@ -60,8 +61,9 @@ class Server:
         self._lock = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self._stopped = False
-        self._sockets: set[socket.socket] = set()
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._conversations: dict[threading.Thread, _Conversation] = {}
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+        self._thread.start()
 
     @property
     def port(self) -> int:
@@ -75,11 +77,21 @@ class Server:
         return self
 
     def __exit__(self, *_: object) -> None:
+        """End every conversation. A socket is closed by its own thread only.
+
+        Another one could close it before a call that has already read its number: by then the number may be that of a
+        socket of another test.
+        """
         self._stopped = True
+        _shut_down(self._listener)
+        self._thread.join()
         self._listener.close()
         with self._lock:
-            for one in self._sockets:
-                one.close()
+            conversations = dict(self._conversations)
+        for conversation in conversations.values():
+            _shut_down(conversation.sock)
+        for thread in conversations:
+            thread.join(10)
 
     def _listen(self) -> None:
         while not self._stopped:
@@ -92,12 +104,12 @@ class Server:
                 self.connections += 1
                 self.open_now += 1
                 self.most_open = max(self.most_open, self.open_now)
-                self._sockets.add(sock)
-                number = self.connections
-            threading.Thread(target=self._serve, args=(sock, number), daemon=True).start()
+                conversation = _Conversation(self, sock, self.connections)
+                thread = threading.Thread(target=self._serve, args=(conversation,), daemon=True)
+                self._conversations[thread] = conversation
+            thread.start()
 
-    def _serve(self, sock: socket.socket, number: int) -> None:
-        conversation = _Conversation(self, sock, number)
+    def _serve(self, conversation: _Conversation) -> None:
         try:
             conversation.run()
         except (Drop, OSError):
@@ -108,13 +120,20 @@ class Server:
         finally:
             with self._lock:
                 self.open_now -= 1
-                self._sockets.discard(sock)
+                del self._conversations[threading.current_thread()]
             # With unread bytes a close is a reset, as when a server is killed.
             conversation.sock.close()
 
     def take(self, one: Accepted) -> None:
         with self._lock:
             self.accepted.append(one)
+
+
+def _shut_down(sock: socket.socket) -> None:
+    """End the connection, and wake the thread that waits for it."""
+    with suppress(OSError):
+        # Not the method of an SSLSocket, which would let its thread go on without encryption.
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
 @dataclass
