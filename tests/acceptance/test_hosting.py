@@ -31,6 +31,7 @@ from publisher.actions.publish import publish
 from publisher.config import read_site
 from tests.acceptance.test_cli import run
 from tests.conftest import NOW, SiteKit
+from tests.support.ports import free_port
 
 MODULES = Path("/usr/lib/nginx/modules")
 
@@ -51,12 +52,6 @@ def open_folder() -> Iterator[Callable[[], Path]]:
             return folder
 
         yield make
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass(frozen=True)

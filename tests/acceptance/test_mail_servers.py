@@ -29,6 +29,7 @@ from publisher.mail.mime import MAX_HEADER_BYTES
 from publisher.model import DeliveryState
 from tests.conftest import NOW, MailKit
 from tests.ledger import accept_all, return_path
+from tests.support.ports import free_port
 
 NODE = Path(__file__).parent.parent / "mail" / "node"
 
@@ -36,11 +37,6 @@ pytestmark = pytest.mark.skipif(
     shutil.which("postfix") is None or shutil.which("dovecot") is None or os.getuid() != 0,
     reason="Postfix and Dovecot are not there, or this is not root, as whom they have to be started",
 )
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        return int(one.getsockname()[1])
 
 
 @dataclass

@@ -16,6 +16,7 @@ import pytest
 from publisher.web.listener import most_connections
 from tests.acceptance.test_serve import get, until
 from tests.conftest import SiteKit
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, and sets limits as Linux does")
 ROOT = Path(__file__).parent.parent.parent
@@ -26,9 +27,7 @@ class Limited:
     """``publish serve`` with a hard limit of descriptors."""
 
     def __init__(self, kit: SiteKit, limit: int) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = kit.root.parent / "serve.log"
         with self.log.open("wb") as log:

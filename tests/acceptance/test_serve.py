@@ -17,6 +17,7 @@ from publisher.actions.keys import keyring
 from publisher.store import issues
 from tests.conftest import MailKit, SiteKit
 from tests.support.chromium import connected
+from tests.support.ports import free_port
 from tests.support.processes import Process
 
 ROOT = Path(__file__).parent.parent.parent
@@ -43,10 +44,7 @@ def get(url: str) -> tuple[int, bytes]:
 
 class Serving:
     def __init__(self, kit: SiteKit, *options: str, port: int | None = None) -> None:
-        if port is None:
-            with socket.socket() as probe:
-                probe.bind(("127.0.0.1", 0))
-                port = int(probe.getsockname()[1])
+        port = free_port() if port is None else port
         self.url = f"http://127.0.0.1:{port}"
         self.log = kit.root.parent / f"serve-{port}.log"
         command = ("publisher", "serve", "--port", str(port), "--site", str(kit.root), *options)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -20,16 +19,12 @@ from tests.conftest import MailKit, SiteKit
 from tests.integration.test_hub import subscriber
 from tests.readers.clients import CLIENTS
 from tests.support.chromium import connected
+from tests.support.ports import free_port
 from tests.support.processes import run_publish
 
 __all__ = ["servers"]
 
 ANN = "ann@mail.example.org"
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        return int(one.getsockname()[1])
 
 
 def at_home(kit: SiteKit, more: str = "") -> int:

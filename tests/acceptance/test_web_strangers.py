@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.test_serve import Serving, get, until
-from tests.acceptance.test_web_life import at_home, command, ended, free_port
+from tests.acceptance.test_web_life import at_home, command, ended
 from tests.conftest import MailKit, SiteKit
+from tests.support.ports import free_port
 
 __all__ = ["ended"]
 

@@ -26,6 +26,7 @@ from publisher.store import hub
 from publisher.web import Web
 from tests.clockwork import SetClock
 from tests.conftest import NOW, SiteKit
+from tests.support.ports import free_port
 from tests.visitor import Answer, Visitor
 
 TOPIC = "https://review.example/feeds/all.atom"
@@ -427,8 +428,7 @@ def test_a_private_callback_is_refused_for_good(any_kit: SiteKit) -> None:
 
 
 def test_a_server_that_does_not_answer_keeps_nobody_waiting(there: Hub) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
+    port = free_port()
     with there.kit.open() as db, db.write() as connection:
         for number in range(90):
             hub.add_task(connection, "all.atom", f"http://127.0.0.1:{port}/{number}", "subscribe", int(NOW.timestamp()))

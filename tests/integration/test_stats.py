@@ -22,6 +22,7 @@ from publisher.web.metrics import Metrics
 from tests.clockwork import SetClock
 from tests.conftest import NOW, MailKit, SiteKit
 from tests.smtp import Server
+from tests.support.ports import free_port
 from tests.visitor import Visitor
 
 PERSON = "Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0"
@@ -177,11 +178,7 @@ def test_figures_have_an_address_of_their_own(mail_kit: MailKit) -> None:
     Visitor(web).get(FEED, if_none_match=Visitor(web).get(FEED).headers["etag"])
     Visitor(web).get("https://review.example/nothing")
     assert Visitor(web).get("https://review.example/metrics").status == 404
-    import socket
-
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port = sock.getsockname()[1]
+    port = free_port()
     end = metrics.serve("127.0.0.1", port)
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
         text = answer.read().decode()
