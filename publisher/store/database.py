@@ -297,6 +297,8 @@ def _migrate(connection: Connection, *, may_write: bool) -> bool:
             raise StoreError("the database has tables of these names that are not the publisher's; name another one")
         if not may_write:
             raise StoreError("the database is empty; run publish now without --dry-run first")
+        if connection.dialect.name == "postgresql":
+            _set_index_conditions()
         metadata.create_all(connection)
         connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
         connection.execute(text("INSERT INTO alembic_version VALUES (:revision)"), {"revision": REVISION})
@@ -311,6 +313,16 @@ def _migrate(connection: Connection, *, may_write: bool) -> bool:
     if may_write:
         _upgrade(connection)
     return not may_write
+
+
+def _set_index_conditions() -> None:
+    """Copy the conditions of partial indexes from SQLite's option to PostgreSQL's.
+
+    ``postgresql_where`` in the schema would import that dialect, 25 ms of each command on SQLite.
+    """
+    for index in (index for table in metadata.tables.values() for index in table.indexes):
+        if (condition := index.dialect_options["sqlite"]["where"]) is not None:
+            index.dialect_options["postgresql"]["where"] = condition
 
 
 def _upgrade(connection: Connection) -> None:

@@ -148,7 +148,6 @@ delivery = Table(
         "issue_id",
         "subscriber_id",
         sqlite_where=text("state IN ('sending', 'handed over', 'deferred', 'uncertain')"),
-        postgresql_where=text("state IN ('sending', 'handed over', 'deferred', 'uncertain')"),
     ),
     sqlite_with_rowid=False,
 )

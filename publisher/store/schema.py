@@ -389,6 +389,6 @@ slot_run = Table(
     #: What came of it, or what went wrong.
     Column("outcome", Text, nullable=False),
     Index("ix_slot_run_slot", "slot"),
-    Index("ix_slot_run_open", "schedule", sqlite_where=text(_OPEN), postgresql_where=text(_OPEN)),
+    Index("ix_slot_run_open", "schedule", sqlite_where=text(_OPEN)),
     sqlite_with_rowid=False,
 )
