@@ -56,8 +56,13 @@ class Workers:
         if self._warm is not None and number == 0:
             return self._warm
         while len(self._timed) <= number:
-            self._timed.append(TimedWorker(preload=self._PARSERS))
+            self._timed.append(self.new_parser())
         return self._timed[number]
+
+    @classmethod
+    def new_parser(cls) -> TimedWorker:
+        """Return a process for parsers that the caller closes; it is not started yet."""
+        return TimedWorker(preload=cls._PARSERS)
 
     def __exit__(self, *_: object) -> None:
         for worker in self._timed:

@@ -1,13 +1,15 @@
 """A process for work on outside text, with limits on processor time and memory.
 
-A parser that does not end, or takes all memory, takes only this process with it. The process is started as a new
-program, not forked: a copy of an open SQLite connection may write its last page again, and threads may hold locks.
-The limit on processor time is kept by the kernel, so it ends even what never returns to the interpreter.
+A parser that does not end, or takes all memory, takes only this process with it. The process is a new program, because
+a copy of an open SQLite connection may write its last page again, and threads may hold locks. A command that has neither
+yet can fork it instead, which is faster. The kernel enforces the limit on processor time, so it also ends C code that
+never returns to the interpreter.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import importlib
 import os
 import pickle
@@ -16,12 +18,13 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, Self
 
 from publisher.errors import PublisherError
 from publisher.failures import Failure, describe_failure
+from publisher.forked_process import ForkedProcess, has_one_thread
 
 __all__ = ["CPU_SECONDS", "MEMORY_BYTES", "TimedWorker", "WorkerStopped"]
 
@@ -71,8 +74,8 @@ class TimedWorker:
         self._wall_seconds = wall_seconds
         self._memory_bytes = memory_bytes
         self._preload = tuple(preload)
-        self._is_ready = False
-        self._process: subprocess.Popen[bytes] | None = None
+        self._has_limits = self._is_ready = False
+        self._process: subprocess.Popen[bytes] | ForkedProcess | None = None
         self._socket: socket.socket | None = None
         self._reader: Any = None
         self._is_closed = False
@@ -98,11 +101,27 @@ class TimedWorker:
         Raises:
             PublisherError: the process cannot be started, or the worker was closed.
         """
-        if self._is_closed:
-            raise PublisherError(_CLOSED)
+        self._require_open()
         if self._process is None or self._process.poll() is not None:
             self._end()
-            self._start()
+            self._start(self._run_program)
+        if not self._has_limits:
+            self._send_limits()
+
+    def fork(self) -> bool:
+        """Fork the process from this one, and return whether that was possible. The caller has no open database.
+
+        The process waits: ``start`` lets it import what it needs. Where this process has several threads, nothing is
+        done; ``start`` then starts a program. It also does so after the forked process was ended.
+
+        Raises:
+            PublisherError: the process cannot be started, or the worker was closed.
+        """
+        self._require_open()
+        if self._process is not None or not has_one_thread():
+            return False
+        self._start(lambda descriptor: ForkedProcess(_serve, descriptor))
+        return True
 
     def iterate(self, function: str, *arguments: Any) -> Iterator[Any]:
         """Yield what a function yields in the process. Each item has the whole time limit.
@@ -160,30 +179,45 @@ class TimedWorker:
             raise self._stopped(error) from error
         return answer
 
-    def _start(self) -> None:
+    def _require_open(self) -> None:
+        if self._is_closed:
+            raise PublisherError(_CLOSED)
+
+    def _start(self, run: Callable[[int], subprocess.Popen[bytes] | ForkedProcess]) -> None:
         ours, theirs = socket.socketpair()
-        # Not the current folder: a module of that name in a site must not be imported.
-        paths = [str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH", "")]
+        # Above the standard streams, which the process connects to the null device.
+        descriptor = fcntl.fcntl(theirs, fcntl.F_DUPFD_CLOEXEC, 3)
+        theirs.close()
         try:
-            self._process = subprocess.Popen(  # noqa: S603 - this interpreter, with a program of our own
-                [sys.executable, "-P", "-c", _PROGRAM, str(theirs.fileno())],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
-            )
+            self._process = run(descriptor)
         except OSError as error:
             ours.close()
-            raise PublisherError(f"cannot start a process for parsers: {error.strerror}") from error
+            raise _cannot_start(error.strerror) from error
         finally:
-            theirs.close()
-        self._socket, self._reader, self._is_ready = ours, ours.makefile("rb"), False
+            os.close(descriptor)
+        self._socket, self._reader = ours, ours.makefile("rb")
+        self._has_limits = self._is_ready = False
+
+    def _run_program(self, descriptor: int) -> subprocess.Popen[bytes]:
+        # Not the current folder: a module of that name in a site must not be imported.
+        paths = [str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH", "")]
+        return subprocess.Popen(  # noqa: S603 - this interpreter, with a program of our own
+            [sys.executable, "-P", "-c", _PROGRAM, str(descriptor)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=[descriptor],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
+        )
+
+    def _send_limits(self) -> None:
+        assert self._socket is not None
         try:
-            ours.sendall(pickle.dumps((self._cpu_seconds, self._memory_bytes, self._preload)))
+            self._socket.sendall(pickle.dumps((self._cpu_seconds, self._memory_bytes, self._preload)))
         except OSError as error:
             self._end()
-            raise PublisherError(f"cannot start a process for parsers: {error.strerror}") from error
+            raise _cannot_start(error.strerror) from error
+        self._has_limits = True
 
     def _wait_until_ready(self) -> None:
         if self._is_ready:
@@ -193,7 +227,7 @@ class TimedWorker:
             self._is_ready = True
         except WorkerStopped as error:
             self._end()
-            raise PublisherError(f"cannot start a process for parsers: {error}") from error
+            raise _cannot_start(error) from error
 
     def _stopped(self, error: BaseException) -> Exception:
         """Return why the process stopped. A worker that was closed says nothing about what it worked on."""
@@ -204,7 +238,7 @@ class TimedWorker:
         is_killed = process.returncode is not None and -process.returncode in _OUTSIDE_SIGNALS
         return WorkerStopped(reason, is_transient=is_killed or isinstance(error, TimeoutError))
 
-    def _reason(self, error: BaseException, process: subprocess.Popen[bytes]) -> str:
+    def _reason(self, error: BaseException, process: subprocess.Popen[bytes] | ForkedProcess) -> str:
         if isinstance(error, TimeoutError):
             return f"it took more than {self._wall_seconds:g} seconds"
         try:
@@ -230,6 +264,10 @@ class TimedWorker:
                     one.close()
 
 
+def _cannot_start(reason: object) -> PublisherError:
+    return PublisherError(f"cannot start a process for parsers: {reason}")
+
+
 def _once(function: str, arguments: tuple[Any, ...]) -> Iterator[Any]:
     yield _resolve(function)(*arguments)
 
@@ -246,7 +284,13 @@ def _serve(number: int) -> None:
         signal.signal(number_to_ignore, signal.SIG_IGN)
     # The default action ends the process at once, also within a C function that holds the interpreter lock.
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
-    with socket.socket(fileno=number) as connection, connection.makefile("rwb") as stream:
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    # The parent may end at any time.
+    with (
+        contextlib.suppress(EOFError, ConnectionError),
+        socket.socket(fileno=number) as connection,
+        connection.makefile("rwb") as stream,
+    ):
         cpu_seconds, memory_bytes, preload = pickle.load(stream)  # noqa: S301 - of the process that started this one
         _, hard = resource.getrlimit(resource.RLIMIT_AS)
         limit = memory_bytes if hard == resource.RLIM_INFINITY else min(memory_bytes, hard)
@@ -255,24 +299,23 @@ def _serve(number: int) -> None:
             importlib.import_module(module)
         _answer(stream, _READY, None)
         while True:
-            try:
-                function, arguments = pickle.load(stream)  # noqa: S301
-            except (EOFError, ConnectionError):
-                return
-            failure = None
-            try:
-                signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
-                for item in _resolve(function)(*arguments):
-                    signal.setitimer(signal.ITIMER_PROF, 0)
-                    _answer(stream, "item", item)
-                    signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
-            except Exception as error:
-                failure = describe_failure(error)
+            function, arguments = pickle.load(stream)  # noqa: S301
+            _answer(stream, "end", _answer_request(stream, function, arguments, cpu_seconds))
+
+
+def _answer_request(stream: Any, function: str, arguments: tuple[Any, ...], cpu_seconds: float) -> Failure | None:
+    """Send what the function yields; return the error that it raised."""
+    failure = None
+    try:
+        signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
+        for item in _resolve(function)(*arguments):
             signal.setitimer(signal.ITIMER_PROF, 0)
-            try:
-                _answer(stream, "end", failure)
-            except ConnectionError:
-                return
+            _answer(stream, "item", item)
+            signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
+    except Exception as error:
+        failure = describe_failure(error)
+    signal.setitimer(signal.ITIMER_PROF, 0)
+    return failure
 
 
 def _answer(stream: Any, kind: str, value: Any) -> None:

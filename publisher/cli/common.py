@@ -6,7 +6,7 @@ import contextlib
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -17,12 +17,14 @@ import click
 if TYPE_CHECKING:
     from publisher.actions.correct import Edited
     from publisher.actions.report import Announced
+    from publisher.timed_worker import TimedWorker
 
 __all__ = [
     "ProgressLine",
     "announced_lines",
     "edited_dict",
     "edited_lines",
+    "forked_parser",
     "in_words",
     "parse_at",
     "raise_descriptor_limit",
@@ -59,6 +61,21 @@ def raise_descriptor_limit() -> int:
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+@contextlib.contextmanager
+def forked_parser() -> Iterator[TimedWorker]:
+    """A process for parsers, forked where that is safe: a new program costs a short run a tenth of a second.
+
+    Use it before settings are read and the database is opened, so that the process has neither.
+    """
+    from publisher.parallel import Workers
+    from publisher.store.database import has_open_database
+
+    with Workers.new_parser() as worker:
+        if not has_open_database():
+            worker.fork()
+        yield worker
 
 
 def parse_at(text: str | None, zone: ZoneInfo) -> datetime:

@@ -9,7 +9,15 @@ import click
 
 from publisher.actions.publish import publish
 from publisher.actions.report import IssueNote, PublishReport
-from publisher.cli.common import ProgressLine, announced_lines, in_words, parse_at, site_option, waiting_for
+from publisher.cli.common import (
+    ProgressLine,
+    announced_lines,
+    forked_parser,
+    in_words,
+    parse_at,
+    site_option,
+    waiting_for,
+)
 from publisher.config import Site, read_site
 
 __all__ = ["command"]
@@ -34,9 +42,9 @@ def command(ctx: click.Context, folder: Path, at: str | None, dry_run: bool, fee
     Exit status: 0 success; 1 done, but some input was skipped; 2 usage or settings, or mail is
     blocked by placeholder values; 3 failed.
     """
-    site = read_site(folder)
-    now = parse_at(at, site.tz)
-    with ProgressLine() as progress:
+    with forked_parser() as parser, ProgressLine() as progress:
+        site = read_site(folder)
+        now = parse_at(at, site.tz)
         report = publish(
             site,
             now,
@@ -44,6 +52,7 @@ def command(ctx: click.Context, folder: Path, at: str | None, dry_run: bool, fee
             with_issues=not feeds_only,
             progress=progress,
             on_wait=waiting_for,
+            warm=parser,
         )
     if as_json:
         click.echo(json.dumps(report.as_dict(), ensure_ascii=False, indent=2))

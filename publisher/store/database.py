@@ -7,6 +7,7 @@ import fcntl
 import os
 import sqlite3
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -21,7 +22,7 @@ from publisher.store.failures import quiet_psycopg, translated
 from publisher.store.schema import REVISION
 from publisher.store.web import metadata
 
-__all__ = ["LOCK_FILE", "Database", "database_path"]
+__all__ = ["LOCK_FILE", "Database", "database_path", "has_open_database"]
 
 #: Stands beside publisher.toml; the run that holds it writes its process number into it.
 LOCK_FILE: Final = ".publish.lock"
@@ -30,6 +31,13 @@ _ADVISORY_LOCK: Final = 0x7075_626C
 _NETWORK_FILE_SYSTEMS: Final = frozenset(["nfs", "nfs4", "cifs", "smb2", "smb3", "smbfs", "ncpfs", "afs", "fuse.sshfs"])
 #: Seconds that one statement waits for another connection's write.
 _BUSY_SECONDS = 30
+#: Databases of this process that were opened and not closed.
+_open: weakref.WeakSet[Database] = weakref.WeakSet()
+
+
+def has_open_database() -> bool:
+    """Return whether this process has an open database: it must not be forked then."""
+    return bool(_open)
 
 
 class Database:
@@ -41,6 +49,7 @@ class Database:
 
     def __init__(self, engine: Engine, *, dry_run: bool = False, is_old: bool = False) -> None:
         self.engine = engine
+        _open.add(self)
         self._url = engine.url.render_as_string(hide_password=False)
         self._dry: Connection | None = None
         if dry_run:
@@ -138,6 +147,7 @@ class Database:
             self._dry.rollback()
             self._dry.close()
         self.engine.dispose()
+        _open.discard(self)
 
     def __enter__(self) -> Self:
         return self
