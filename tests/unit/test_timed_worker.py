@@ -18,11 +18,11 @@ from publisher.timed_worker import TimedWorker, WorkerStopped
 
 HERE = "tests.unit.test_timed_worker"
 
-pytestmark = pytest.mark.usefixtures("new_interpreters")
-
-
-#: The test runner has threads of its own; Python 3.12 and later warn about that.
-pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+pytestmark = [
+    pytest.mark.usefixtures("new_interpreters"),
+    # The test runner has threads of its own; Python 3.12 and later warn about that.
+    pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning"),
+]
 
 
 @pytest.fixture(autouse=True)
