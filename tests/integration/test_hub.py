@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -26,6 +27,7 @@ from publisher.store import hub
 from publisher.web import Web
 from tests.clockwork import SetClock
 from tests.conftest import NOW, SiteKit
+from tests.support.copies import Copies
 from tests.support.ports import free_port
 from tests.visitor import Answer, Visitor
 
@@ -86,17 +88,23 @@ def subscriber() -> Iterator[Subscriber]:
         server.server_close()
 
 
+def furnish_hub(kit: SiteKit) -> None:
+    """Give a new site a hub and an article, publish it, and let the hub work."""
+    kit.add_settings('\n[web]\nhub = true\nhub_networks = ["127.0.0.0/8"]\n')
+    kit.article("one.md", "One", topic="Water")
+    kit.publish()
+    with kit.open() as db:
+        work_hub(kit.site, db, SetClock(NOW).now)
+
+
 class Hub:
     def __init__(self, kit: SiteKit) -> None:
+        """Take a site of ``furnish_hub``."""
         self.kit = kit
-        kit.add_settings('\n[web]\nhub = true\nhub_networks = ["127.0.0.0/8"]\n')
-        kit.article("one.md", "One", topic="Water")
-        kit.publish()
         self.clock = SetClock(NOW)
         self.woken: list[str] = []
         self.web = Web(kit.site, clock=self.clock, wake=self.woken.append)
         self.program = Visitor(self.web)
-        self.work()
 
     def ask(self, callback: str, mode: str = "subscribe", topic: str = TOPIC, **more: str) -> Answer:
         fields = {"hub.mode": mode, "hub.topic": topic, "hub.callback": callback}
@@ -121,11 +129,13 @@ class Hub:
             return hub.subscriptions(connection, int(self.clock.now().timestamp()))
 
 
-@pytest.fixture
-def there(any_kit: SiteKit) -> Iterator[Hub]:
-    made = Hub(any_kit)
-    yield made
-    made.web.close()
+@pytest.fixture(params=["sqlite", "postgresql"])
+def there(request: pytest.FixtureRequest, tmp_path: Path, copies: Copies) -> Iterator[Hub]:
+    """A site with a hub, whose store is SQLite once and PostgreSQL once."""
+    with copies.copy(request.param, furnish_hub, tmp_path / "site") as kit:
+        made = Hub(kit)
+        yield made
+        made.web.close()
 
 
 # -- https://websub.rocks/hub --------------------------------------------------------------------------
@@ -415,6 +425,7 @@ def test_services_that_are_none_of_the_web_are_not_asked(port: int) -> None:
 
 
 def test_a_private_callback_is_refused_for_good(any_kit: SiteKit) -> None:
+    furnish_hub(any_kit)
     there = Hub(any_kit)
     path = any_kit.root / "publisher.toml"
     path.write_text(path.read_text().replace('hub_networks = ["127.0.0.0/8"]\n', ""))

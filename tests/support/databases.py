@@ -9,6 +9,7 @@ import time
 import uuid
 import warnings
 from collections.abc import Iterator, MutableMapping
+from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, Self
@@ -115,6 +116,8 @@ class PostgresServer:
         self._prepared: dict[str, _PreparedDatabase] = {}
         #: Those that no test uses.
         self._free: list[str] = []
+        #: What ``copy`` has read.
+        self._contents: dict[str, _Contents] = {}
 
     def _address(self, name: str) -> str:
         return self.url.replace("/postgres?", f"/{name}?").replace("postgresql://", "postgresql+psycopg://")
@@ -134,10 +137,12 @@ class PostgresServer:
         return url
 
     def copy(self, url: str) -> str:
-        """Copy a database of ``create`` to which nobody is connected, and return the URL of the copy."""
-        if url in self._prepared:
-            self._prepared.pop(url).close()
-        return self._copy(_name(url))
+        """Copy a prepared database of ``create``, as it is at the first call, and return the URL of the copy."""
+        if url not in self._contents:
+            self._contents[url] = self._prepared[url].read_contents()
+        copy = self.create(prepared=True)
+        self._prepared[copy].fill(self._contents[url])
+        return copy
 
     def _copy(self, template: str) -> str:
         name = f"test_{uuid.uuid4().hex}"
@@ -187,8 +192,38 @@ class _PreparedDatabase:
         except psycopg.Error:
             return False
 
+    def read_contents(self) -> _Contents:
+        """Return the rows of all tables, and the state of their sequences."""
+        names = (self._read(_USED_TABLES)[0] or "").split(", ")
+        rows = {}
+        with self._connection.cursor() as cursor:
+            for name in filter(None, names):
+                with cursor.copy(f"COPY {name} TO STDOUT (FORMAT BINARY)") as copy:
+                    rows[name] = b"".join(copy)
+            cursor.execute("SELECT sequencename, last_value FROM pg_sequences WHERE last_value IS NOT NULL")
+            return _Contents(rows, dict(cursor.fetchall()))
+
+    def fill(self, contents: _Contents) -> None:
+        """Give an empty database these rows."""
+        with self._connection.transaction(), self._connection.cursor() as cursor:
+            # The rows belong together; the order of the tables does not matter.
+            cursor.execute("SET LOCAL session_replication_role = replica")
+            for name, rows in contents.rows.items():
+                with cursor.copy(f"COPY {name} FROM STDIN (FORMAT BINARY)") as copy:
+                    copy.write(rows)
+            for name, value in contents.sequences.items():
+                cursor.execute("SELECT setval(%s, %s)", (name, value))
+
     def close(self) -> None:
         self._connection.close()
+
+
+@dataclass(frozen=True)
+class _Contents:
+    """What is in a database: table → rows in PostgreSQL's binary format; sequence → its last value."""
+
+    rows: dict[str, bytes]
+    sequences: dict[str, int]
 
 
 def _connect(url: str) -> Any:

@@ -1,0 +1,50 @@
+"""Sites that are published once for each test process, and copied for each test."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import MailKit
+from tests.support.databases import PostgresServer
+
+
+class Copies:
+    """Copies of sites that are made once for each kind of database."""
+
+    def __init__(self, request: pytest.FixtureRequest, folders: pytest.TempPathFactory) -> None:
+        self._request = request
+        self._folders = folders
+        self._made: dict[tuple[str, Callable[[MailKit], None]], tuple[Path, str]] = {}
+
+    @property
+    def _server(self) -> PostgresServer:
+        server: PostgresServer = self._request.getfixturevalue("postgres_server")
+        return server
+
+    @contextmanager
+    def copy(self, kind: str, furnish: Callable[[MailKit], None], root: Path) -> Iterator[MailKit]:
+        """Yield a copy at ``root`` of the site that ``furnish`` fills and publishes."""
+        folder, template_url = self._template(kind, furnish)
+        shutil.copytree(folder, root)
+        url = self._server.copy(template_url) if kind == "postgresql" else f"sqlite:///{root / 'store.db'}"
+        kit = MailKit.at(root)
+        kit.settings((root / "publisher.toml").read_text("utf-8").replace(template_url, url))
+        yield kit
+        if kind == "postgresql":
+            self._server.drop(url)
+
+    def _template(self, kind: str, furnish: Callable[[MailKit], None]) -> tuple[Path, str]:
+        if (kind, furnish) not in self._made:
+            kit = MailKit(self._folders.mktemp("template") / "site")
+            url = f"sqlite:///{kit.root / 'store.db'}"
+            if kind == "postgresql":
+                url = self._server.create(prepared=True)
+            kit.add_settings(f'\n[database]\nurl = "{url}"\n')
+            furnish(kit)
+            self._made[kind, furnish] = kit.root, url
+        return self._made[kind, furnish]
