@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from publisher.config import Site
 from publisher.ingest import STREAMS, Options, Parsed, Refusal, suffix_of
+from publisher.ingest.rejected import with_drafts
 from publisher.parallel import Workers
 from publisher.timed_worker import TimedWorker, WorkerStopped
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["PARSERS_REVISION", "parse_files", "parsing_rules"]
 
 #: Raise it when a parser reads the same file differently: every file is read again.
-PARSERS_REVISION: Final = 5
+PARSERS_REVISION: Final = 6
 #: Files, or records of one file, read and stored in one transaction.
 _BATCH: Final = 500
 
@@ -47,13 +48,18 @@ def parse_files(
     whole = [name for name in names if suffix_of(name) not in STREAMS]
     pages = [whole[at : at + _BATCH] for at in range(0, len(whole), _BATCH)]
     for results in _parse_pages(site.articles_dir, pages, options, workers):
-        yield list(results), results
+        yield list(results), {name: _with_drafts(parsed) for name, parsed in results.items()}
     for name in names:
         if suffix_of(name) in STREAMS:
             records = _parse_stream(site.articles_dir, name, options, workers.timed())
             while len(chunk := list(islice(records, _BATCH))) == _BATCH:
-                yield [], {name: chunk}
-            yield [name], {name: chunk}
+                yield [], {name: _with_drafts(chunk)}
+            yield [name], {name: _with_drafts(chunk)}
+
+
+def _with_drafts(results: Sequence[Parsed]) -> list[Parsed]:
+    """Return the records, and after each rejected one the drafts that it speaks of."""
+    return [item for one in results for item in (one, *(one.drafts if isinstance(one, Refusal) else ()))]
 
 
 def _import_renderers() -> None:
@@ -111,7 +117,7 @@ def _parse_page(root: Path, names: Sequence[str], options: Options, worker: Time
             name = next((name for name in left if name not in found), None)
             # Without a name the process stopped after the last file.
             if name is not None:
-                found[name] = [_rejected(name, stopped)]
+                found[name] = [_with_drafts_of_file(_rejected(name, stopped), root, options, worker)]
         left = [name for name in left if name not in found]
     return found
 
@@ -137,6 +143,17 @@ def _parse_stream(root: Path, name: str, options: Options, worker: TimedWorker) 
             options = replace(options, skip_records=done + 1, skip_reason=rejected.reason)
         else:
             return
+
+
+def _with_drafts_of_file(refusal: Refusal, root: Path, options: Options, worker: TimedWorker) -> Refusal:
+    """Return a rejection with the drafts that the file speaks of; the process looks, as for everything in a file."""
+    if refusal.is_transient:
+        return refusal
+    try:
+        drafts = worker.call("publisher.ingest.rejected:drafts_in_file", root, refusal.where, options)
+    except WorkerStopped:
+        return refusal
+    return with_drafts(refusal, drafts)
 
 
 def _rejected(name: str, stopped: WorkerStopped) -> Refusal:

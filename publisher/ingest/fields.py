@@ -16,7 +16,7 @@ from publisher.markup import clean_characters, one_line, paragraphs_to_html, saf
 from publisher.media import media_type
 from publisher.model import Author, Enclosure, Image, Record
 
-__all__ = ["BODY_FORMATS", "build_record", "parse_record"]
+__all__ = ["BODY_FORMATS", "IDENTITY_NAMES", "build_record", "parse_record"]
 
 #: How a body may be written.
 BODY_FORMATS: Final = ("html", "markdown", "text")
@@ -42,6 +42,8 @@ _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "enclosures": ("enclosures", "enclosure", "attachments"),
     "language": ("language", "lang"),
 }
+#: Fields that tell which article a record is.
+IDENTITY_NAMES: Final = frozenset([*_NAMES["id"], *_NAMES["url"]])
 _KINDS: Final = {
     str: "text",
     bool: "true or false",

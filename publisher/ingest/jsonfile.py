@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, Final
 from publisher.errors import RecordRefused
 from publisher.ingest.decode import decode, read_text
 from publisher.ingest.fields import parse_record
+from publisher.ingest.rejected import with_field_drafts, with_json_drafts
 from publisher.ingest.result import DraftRecord, Found, Options, Parsed, Refusal, unparsable
 
 __all__ = ["MAX_DEPTH", "MAX_FILE_VALUES", "MAX_VALUES", "read_json", "read_json_lines"]
@@ -21,6 +22,9 @@ MAX_DEPTH: Final = 32
 MAX_VALUES: Final = 10_000
 #: Values of one file: what a parsed value takes in memory is bounded with their number.
 MAX_FILE_VALUES: Final = 500_000
+
+#: So much of a rejected line is looked at for what it says of its publication.
+_HEAD_BYTES: Final = 65_536
 
 _SEPARATORS: Final = (",", "[", "{")
 
@@ -105,9 +109,9 @@ def read_json(stream: BinaryIO, where: str, options: Options) -> Iterator[Parsed
         try:
             yield _record(item, f"{where}[{number}]", options, warnings, one_of_many=True)
         except RecordRefused as refusal:
-            yield Refusal(where=refusal.where, reason=refusal.reason)
+            yield with_field_drafts(Refusal(where=refusal.where, reason=refusal.reason), item, options)
         except Exception as error:
-            yield unparsable(f"{where}[{number}]", error)
+            yield with_field_drafts(unparsable(f"{where}[{number}]", error), item, options)
 
 
 def read_json_lines(stream: BinaryIO, where: str, options: Options) -> Iterator[Parsed]:
@@ -117,17 +121,19 @@ def read_json_lines(stream: BinaryIO, where: str, options: Options) -> Iterator[
         number += 1
         here = f"{where}:{number}"
         is_too_long = len(line) > options.max_bytes
-        while line and is_too_long and not line.endswith(b"\n"):
-            line = stream.readline(options.max_bytes)
+        rest = line
+        while rest and is_too_long and not rest.endswith(b"\n"):
+            rest = stream.readline(options.max_bytes)
         if not (is_too_long or line.strip()):
             continue
         records += 1
         if records < options.skip_records:
             continue
         if records == options.skip_records:
-            yield Refusal(where=here, reason=options.skip_reason)
+            yield _rejected_line(Refusal(where=here, reason=options.skip_reason), line, options)
         elif is_too_long:
-            yield Refusal(where=here, reason=f"the line is longer than ingest.max_bytes ({options.max_bytes:,} bytes)")
+            reason = f"the line is longer than ingest.max_bytes ({options.max_bytes:,} bytes)"
+            yield _rejected_line(Refusal(where=here, reason=reason), line, options)
         else:
             yield _line(line, here, options)
     if number == 0:
@@ -139,6 +145,15 @@ def _line(line: bytes, here: str, options: Options) -> Parsed:
         text, warnings = decode(line, here)
         return _record(_parse(text, here), here, options, warnings, one_of_many=True)
     except RecordRefused as refusal:
-        return Refusal(where=refusal.where, reason=refusal.reason)
+        return _rejected_line(Refusal(where=refusal.where, reason=refusal.reason), line, options)
     except Exception as error:
-        return unparsable(here, error)
+        return _rejected_line(unparsable(here, error), line, options)
+
+
+def _rejected_line(refusal: Refusal, line: bytes, options: Options) -> Refusal:
+    """Return the rejection of a line with the draft that its beginning may say it is."""
+    try:
+        text, _ = decode(line[:_HEAD_BYTES], refusal.where)
+    except RecordRefused:
+        return refusal
+    return with_json_drafts(refusal, text, options, one_of_many=True)

@@ -13,6 +13,7 @@ from publisher.ingest.jsonfile import read_json, read_json_lines
 from publisher.ingest.limits import limit_article
 from publisher.ingest.markdown import read_markdown
 from publisher.ingest.publication import DRAFTS_FOLDER, is_in_drafts_folder
+from publisher.ingest.rejected import drafts_in_file, with_drafts
 from publisher.ingest.result import DraftRecord, Found, Options, Parsed, Refusal, unparsable
 from publisher.ingest.text import read_text_export
 
@@ -115,7 +116,7 @@ def iterate_file(root: Path, name: str, options: Options) -> Iterator[Parsed]:
             yield from map(_as_draft, records) if is_draft else records
     except RecordRefused as refusal:
         refused = Refusal(where=refusal.where, reason=refusal.reason)
-        yield _as_draft(refused) if is_draft else refused
+        yield _as_draft(refused) if is_draft else with_drafts(refused, drafts_in_file(root, name, options))
     except NotRegularError:
         yield Refusal(where=name, reason="not a regular file")
     except OutsideError:
@@ -125,7 +126,7 @@ def iterate_file(root: Path, name: str, options: Options) -> Iterator[Parsed]:
     except Exception as error:
         # A parser's fault is a fault of this file only: the other files are published.
         failed = unparsable(name, error)
-        yield _as_draft(failed) if is_draft else failed
+        yield _as_draft(failed) if is_draft else with_drafts(failed, drafts_in_file(root, name, options))
 
 
 def _limit(parsed: Parsed, options: Options) -> Parsed:

@@ -94,6 +94,8 @@ class Refusal:
     failure: Failure | None = None
     #: True where the cause may go away without a change of the file: the next run reads it again.
     is_transient: bool = False
+    #: Records in it that say that they are drafts, which tell which articles must not stay published.
+    drafts: tuple[DraftRecord, ...] = ()
 
 
 #: What a parser yields for each record.

@@ -22,7 +22,7 @@ from publisher.ingest.tags import part_tags
 from publisher.markup import one_line, paragraphs_to_html
 from publisher.model import Author, Image, Record
 
-__all__ = ["read_text_export"]
+__all__ = ["draft_line", "read_text_export"]
 
 _LABEL: Final = re.compile(
     r"\b(Topics?|Regions?|Blog Brands?|Brands?|Tags?|Status|Draft|Published|Publish|Visibility|Embargo(?: until)?)\s*:\s*",
@@ -45,7 +45,7 @@ def read_text_export(stream: BinaryIO, where: str, options: Options) -> Iterator
             impossible one.
     """
     text, warnings = read_text(stream, where, options.max_bytes)
-    statement = _draft_line(text)
+    statement = draft_line(text)
     try:
         title, day, labels_text, rest = _head(text, where)
     except RecordRefused:
@@ -100,7 +100,7 @@ def _release(day: date, labels: Mapping[str, str], where: str, options: Options)
     return day
 
 
-def _draft_line(text: str) -> str:
+def draft_line(text: str) -> str:
     """Return the line near the top or at the end that plainly says that the text is a draft; empty for none."""
     lines = [line.strip() for line in text.split("\n") if line.strip()]
     for line in (*lines[:_HEAD_LINES], *lines[_HEAD_LINES:][-2:]):

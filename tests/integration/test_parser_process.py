@@ -55,6 +55,18 @@ def test_a_file_that_takes_too_long_is_named_and_the_rest_is_published(any_kit: 
     assert sorted(titles(any_kit)) == ["a.md", "c.md", "e.md"]
 
 
+def test_a_draft_that_stops_the_process_is_withdrawn(any_kit: SiteKit, limited: None) -> None:
+    """A file says that it is a draft although parsing it takes too long."""
+    any_kit.article("a.md", "A", id="a7")
+    any_kit.article("b.md", "B")
+    any_kit.publish()
+    (any_kit.root / "articles" / "a.md").unlink()
+    any_kit.article("a-endless.md", "A", id="a7", draft="true")
+    report = any_kit.publish()
+    assert "It says draft: true, so its article counts as a draft." in reasons(report)["a-endless.md"]
+    assert (report.withdrawn, titles(any_kit)) == (1, ["B"])
+
+
 def test_a_record_that_takes_too_long_is_named_by_line_and_the_next_are_read(any_kit: SiteKit, limited: None) -> None:
     """Of a file of many records only the bad one is rejected."""
     names = ["A", "Endless", "C", "", "Endless", "F"]
