@@ -89,6 +89,8 @@ class ArticleBatch:
     listing: Listing
     #: The files that went away since the last run.
     moves: Moves
+    #: Key → location of every draft that is known: of other files, and of those that this run has read.
+    known_drafts: dict[str, str]
     new: int = 0
     edited: int = 0
     #: How many published articles became drafts.
@@ -113,7 +115,10 @@ class ArticleBatch:
                 keys = keys_of(item, name)
                 if isinstance(item, DraftRecord):
                     drafts.append(IncomingDraft(name=name, draft=item, keys=keys))
-                    self.drafts.setdefault(name, []).append(Draft(where=item.where, statement=item.statement))
+                    identity = tuple(key for key in keys if not key.startswith("file:"))
+                    self.drafts.setdefault(name, []).append(
+                        Draft(where=item.where, statement=item.statement, identity=identity)
+                    )
                     continue
                 text = record_json(item.record)
                 incoming.append(
@@ -128,16 +133,17 @@ class ArticleBatch:
     def _decisive(self, results: Mapping[str, Sequence[Parsed]]) -> Iterator[tuple[str, list[Parsed]]]:
         """Yield name → records, without the published ones of articles that another record calls a draft.
 
-        Where two records of one article disagree, the draft wins: nothing that may be unfinished is published.
+        Where two records of one article disagree, the draft wins for as long as its file is there: nothing that may
+        be unfinished is published.
         """
-        if not any(isinstance(item, DraftRecord) for items in results.values() for item in items):
-            yield from ((name, list(items)) for name, items in results.items())
-            return
-        drafts: dict[str, DraftRecord] = {}
+        drafts = self.known_drafts
         for name, items in results.items():
             for item in items:
                 if isinstance(item, DraftRecord):
-                    drafts.update(dict.fromkeys(keys_of(item, name), item))
+                    drafts.update(dict.fromkeys(keys_of(item, name), item.where))
+        if not drafts:
+            yield from ((name, list(items)) for name, items in results.items())
+            return
         for name, items in results.items():
             kept: list[Parsed] = []
             for item in items:
@@ -146,7 +152,7 @@ class ArticleBatch:
                 if draft is None:
                     kept.append(item)
                 else:
-                    self._say_draft(name, item.where, draft.where)
+                    self._say_draft(name, item.where, draft)
             yield name, kept
 
     def _say_draft(self, name: str, where: str, draft: str) -> None:

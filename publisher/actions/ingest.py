@@ -53,7 +53,9 @@ def ingest(
     gone = [name for name in known if name not in there and name not in listing]
     transient: set[str] = set()
     unfinished, done, read = _Unfinished(), 0, 0
-    begin = partial(ArticleBatch, site=site, now=now, listing=listing, moves=Moves(gone))
+    with db.read() as connection:
+        known_drafts = drafts.identified_drafts(connection, {*to_read, *gone}) if to_read else {}
+    begin = partial(ArticleBatch, site=site, now=now, listing=listing, moves=Moves(gone), known_drafts=known_drafts)
     for names, results in parse_files(site, to_read, workers):
         transient.update(name for name, parsed in results.items() if any(map(_is_transient, parsed)))
         # A file without a signature is read again by the next run.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ __all__ = [
     "drop_draft_keys",
     "first_reads",
     "has_draft_keys",
+    "identified_drafts",
     "mark_drafts",
     "publish_drafts",
     "save_drafts",
@@ -32,6 +34,8 @@ class Draft:
     where: str
     #: What says so, as in ``draft: true``.
     statement: str
+    #: The keys of its record that name an id or an address.
+    identity: tuple[str, ...] = ()
 
 
 def save_drafts(connection: Connection, records: Mapping[str, Sequence[Draft]]) -> None:
@@ -40,7 +44,13 @@ def save_drafts(connection: Connection, records: Mapping[str, Sequence[Draft]]) 
         connection,
         draft,
         [
-            {"name": name, "number": number, "location": one.where, "statement": one.statement}
+            {
+                "name": name,
+                "number": number,
+                "location": one.where,
+                "statement": one.statement,
+                "identity": json.dumps(one.identity),
+            }
             for name, own in records.items()
             for number, one in enumerate(own)
         ],
@@ -51,6 +61,17 @@ def drafts(connection: Connection) -> list[Draft]:
     """Return every draft of articles/, by file."""
     query = select(draft.c.location, draft.c.statement).order_by(draft.c.name, draft.c.number)
     return [Draft(where=where, statement=statement) for where, statement in connection.execute(query)]
+
+
+def identified_drafts(connection: Connection, leave_out: Collection[str]) -> dict[str, str]:
+    """Return key → location of the drafts whose records name an id or an address, but those of some files."""
+    query = select(draft.c.name, draft.c.location, draft.c.identity).where(draft.c.identity != "[]")
+    return {
+        key: where
+        for name, where, identity in connection.execute(query)
+        if name not in leave_out
+        for key in json.loads(identity)
+    }
 
 
 def count_drafts(connection: Connection) -> int:

@@ -53,7 +53,7 @@ __all__ = [
 ]
 
 #: The newest migration. A database that says otherwise is upgraded, or refused if it is newer.
-REVISION: Final = "0010"
+REVISION: Final = "0011"
 
 #: Slots that somebody has in hand, or is to take.
 _OPEN: Final = "state IN ('due', 'running')"
@@ -136,6 +136,8 @@ draft = Table(
     Column("location", Text, nullable=False),
     #: What says so, as in ``draft: true``.
     Column("statement", Text, nullable=False),
+    #: Its keys of ``article_key`` that name an id or an address, JSON.
+    Column("identity", Text, nullable=False, server_default="[]"),
 )
 
 #: When the record of a draft that was never published was first read, by each key of ``article_key``.

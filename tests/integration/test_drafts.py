@@ -361,22 +361,3 @@ def test_many_drafts_that_are_published_again_have_instants_of_their_own(kit: Si
     assert {one.id for one in entries} <= before and len({one.updated for one in entries}) == len(entries)
     assert max(one.updated for one in entries) == LATER.isoformat()
     assert check(kit.site, [], LATER).findings == 0
-
-
-def test_a_draft_in_another_file_holds_an_article_back(any_kit: SiteKit) -> None:
-    """Of two files of one article the draft wins, whichever is edited last; without the draft it is published."""
-    kit = any_kit
-    text = "---\nid: 7\ntitle: {}\ndate: 2026-11-20\n{}---\nText.\n"
-    kit.write("a.md", text.format("One", ""))
-    kit.publish()
-    kit.write("a.md", text.format("One", "draft: true\n"))
-    kit.write("b.md", text.format("Two", ""))
-    kit.publish(LATER)
-    assert titles(kit) == []
-    kit.write("b.md", text.format("Three", ""))
-    report = kit.publish(LATER)
-    assert titles(kit) == [] and any("a.md calls the same article a draft" in one.reason for one in report.warnings)
-    (kit.root / "articles/a.md").unlink()
-    kit.write("b.md", text.format("Four", ""))
-    kit.publish(LATER)
-    assert titles(kit) == ["Four"]

@@ -1,0 +1,16 @@
+"""A draft keeps the id and the address that its record names."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0011"
+down_revision = "0010"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Add the column. Files are read again by the next run, which fills it."""
+    op.add_column("draft", sa.Column("identity", sa.Text(), server_default="[]", nullable=False))
