@@ -54,6 +54,11 @@ title = "The Daily"
 """
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Return the number of test processes for ``-n auto``: tests wait for servers and browsers part of their time."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Hold every ``slow`` marker to a reason, and give slow tests their own time limit."""
     for item in items:

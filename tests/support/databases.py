@@ -35,9 +35,12 @@ SELECT (SELECT string_agg(version_num, ' ') FROM alembic_version),
 """
 #: A table that ever had a row has a size.
 _USED_TABLES = """
-SELECT string_agg(oid::regclass::text, ', ') FROM pg_class
+SELECT array_agg(oid::regclass::text) FROM pg_class
 WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname <> 'alembic_version'
   AND pg_relation_size(oid) > 0
+"""
+_RESTART_SEQUENCES = """
+SELECT setval(sequencename::regclass, start_value, false) FROM pg_sequences WHERE last_value IS NOT NULL
 """
 _END_OTHER_CONNECTIONS = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
@@ -179,25 +182,29 @@ class _PreparedDatabase:
     def _read(self, query: str) -> Any:
         return self._connection.execute(query).fetchone()
 
+    def _used_tables(self) -> list[str]:
+        return self._read(_USED_TABLES)[0] or []
+
     def empty(self) -> bool:
         """End the other connections and delete all rows; return False if a test has changed the schema."""
         import psycopg
 
         try:
             self._read(_END_OTHER_CONNECTIONS)
-            (tables,) = self._read(_USED_TABLES)
-            if tables:
-                self._connection.execute(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
+            with self._connection.transaction():
+                # A tenth of the time of TRUNCATE, which makes new files. The order of the tables does not matter.
+                self._connection.execute("SET LOCAL session_replication_role = replica")
+                self._connection.execute("; ".join(f"DELETE FROM {name}" for name in self._used_tables()) or "SELECT")
+                self._connection.execute(_RESTART_SEQUENCES)
             return bool(self._read(_FINGERPRINT) == self._fingerprint)
         except psycopg.Error:
             return False
 
     def read_contents(self) -> _Contents:
         """Return the rows of all tables, and the state of their sequences."""
-        names = (self._read(_USED_TABLES)[0] or "").split(", ")
         rows = {}
         with self._connection.cursor() as cursor:
-            for name in filter(None, names):
+            for name in self._used_tables():
                 with cursor.copy(f"COPY {name} TO STDOUT (FORMAT BINARY)") as copy:
                     rows[name] = b"".join(copy)
             cursor.execute("SELECT sequencename, last_value FROM pg_sequences WHERE last_value IS NOT NULL")
