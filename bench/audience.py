@@ -18,16 +18,16 @@ from bench.timing import machine
 
 _MEASURED = (
     "import resource, sys, time; from datetime import UTC, datetime; from pathlib import Path;"
-    "from publisher.config import read_site; site = read_site(Path(sys.argv[1])); began = time.perf_counter();"
+    "from publisher.settings import read_site; site = read_site(Path(sys.argv[1])); began = time.perf_counter();"
     "{work};"
     "print(time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
 )
 _IMPORT = (
-    "from publisher.actions.import_subscribers import import_list;"
+    "from publisher.subscriptions.import_list import import_list;"
     "found = import_list(site, Path(sys.argv[1]) / 'readers.csv', datetime.now(UTC)); assert not found.rejected"
 )
-_PUBLISH = "from publisher.actions.publish import publish; publish(site, datetime(2026, 11, 23, 7, tzinfo=UTC))"
-_SEND = "from publisher.actions.deliver import deliver; deliver(site, 'daily', limit=10_000)"
+_PUBLISH = "from publisher.pipeline.publish import publish; publish(site, datetime(2026, 11, 23, 7, tzinfo=UTC))"
+_SEND = "from publisher.delivery.deliver import deliver; deliver(site, 'daily', limit=10_000)"
 
 
 def measured(folder: Path, work: str) -> tuple[float, float]:

@@ -23,8 +23,8 @@ from feedgen.feed import FeedGenerator
 
 from bench.corpus import HUGO_ALL, SETTINGS, make_hugo_site, make_site
 from bench.timing import PUBLISH, hugo, machine, median, need_hugo, row, seconds
-from publisher.ingest import Found, Options, read_file
-from publisher.model import Record
+from publisher.articles.parsers import Found, Options, read_file
+from publisher.model.articles import Record
 
 TIMES = 3
 

@@ -22,13 +22,14 @@ from email.message import EmailMessage
 from pathlib import Path
 
 from bench.timing import machine
-from publisher.actions.publish import publish
-from publisher.config import Site, read_site
 from publisher.mail.dkim import new_key
-from publisher.model import SubscriptionState
-from publisher.store import subscribers, subscriptions
-from publisher.store.database import Database
-from publisher.store.subscriptions import Act, ChangeSource
+from publisher.model.subscriptions import SubscriptionState
+from publisher.pipeline.publish import publish
+from publisher.settings import Site, read_site
+from publisher.storage.engine import Database
+from publisher.subscribers import store as subscribers
+from publisher.subscribers import subscriptions_store as subscriptions
+from publisher.subscribers.subscriptions_store import Act, ChangeSource
 
 _SIZE = 40_000
 _NOW = datetime(2026, 11, 23, 7, tzinfo=UTC)
@@ -149,8 +150,8 @@ def ours(folder: Path, port: int, connections: int, keys: tuple[str, ...], reade
     one = write_settings(folder, port=port, connections=connections, keys=keys)
     again(one)
     code = (
-        "import sys; from pathlib import Path; from publisher.config import read_site;"
-        "from publisher.actions.deliver import deliver; import time, resource;"
+        "import sys; from pathlib import Path; from publisher.settings import read_site;"
+        "from publisher.delivery.deliver import deliver; import time, resource;"
         "site = read_site(Path(sys.argv[1])); began = time.perf_counter(); sent = deliver(site, 'daily', limit=int(sys.argv[2]));"
         "print(sent.tally.accepted / (time.perf_counter() - began), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
     )

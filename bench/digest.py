@@ -19,13 +19,14 @@ from pathlib import Path
 
 from bench.corpus import posts
 from bench.timing import machine, median, row
-from publisher.check.mail import check_mail
-from publisher.config.theme import ThemeSettings
+from publisher.digests import render as module
+from publisher.digests.branding import Letterhead
+from publisher.digests.preflight.message import check_mail
+from publisher.digests.render import Rendering, render_digest
 from publisher.mail import Envelope, build_message
-from publisher.model import Article, Author, Digest
-from publisher.render import digest as module
-from publisher.render.digest import Rendering, render_digest
-from publisher.render.letterhead import Letterhead
+from publisher.model.articles import Article, Author
+from publisher.model.digests import Digest
+from publisher.settings.theme import ThemeSettings
 
 MOMENT = datetime(2026, 11, 23, 7, tzinfo=UTC)
 LETTERHEAD = Letterhead(
@@ -62,7 +63,7 @@ print(cold, warm)
 sys.stdout.write(result)
 """
 DEFAULTS = PROGRAM.format(imports="from premailer import Premailer", call="Premailer(page).transform()")
-OURS = PROGRAM.format(imports="from publisher.render.inline import inline", call="inline(page)")
+OURS = PROGRAM.format(imports="from publisher.digests.inline import inline", call="inline(page)")
 PLAIN = PROGRAM.format(
     imports="from premailer import Premailer\noptions = eval(sys.argv[1])",
     call="Premailer(page, **options).transform(pretty_print=False)",
@@ -119,8 +120,8 @@ def juice(page: str) -> tuple[float, float]:
 
 def compare(theme: str) -> None:
     """Print what one theme's page takes, ours and the peers'."""
-    from publisher.render.inline import OPTIONS
-    from publisher.render.templates import render
+    from publisher.digests.inline import OPTIONS
+    from publisher.templating.environment import render
 
     pages: list[str] = []
 

@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from bench.timing import machine
 from publisher.mail.dkim import Signer, new_key
 from publisher.mail.message import Envelope
+from publisher.mail.placeholders import Tokens
 from publisher.mail.skeleton import ADDRESS, COPY, Skeleton
-from publisher.tokens import Tokens
 
 _TIMES = 3_000
 

@@ -28,9 +28,9 @@ TimedWorker.iterate = lambda self, function, *arguments: timed_worker._resolve(f
     "in a new program": "timed_worker.has_one_thread = lambda: False",
 }
 _PROGRAM = """
-from publisher import timed_worker
+from publisher.workers import timed_worker
 from publisher.cli import main
-from publisher.timed_worker import TimedWorker
+from publisher.workers.timed_worker import TimedWorker
 {way}
 main()
 """

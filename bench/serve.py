@@ -24,11 +24,11 @@ from urllib.request import Request, urlopen
 
 from bench.delivery import sink, site, wait_for, write_settings
 from bench.timing import machine
-from publisher.actions.publish import publish
-from publisher.config import read_site
-from publisher.model import DeliveryState
-from publisher.store import deliveries
-from publisher.store.database import Database
+from publisher.delivery import store as deliveries
+from publisher.model.delivery import DeliveryState
+from publisher.pipeline.publish import publish
+from publisher.settings import read_site
+from publisher.storage.engine import Database
 
 _SETTINGS = """
 title = "Bench"

@@ -15,11 +15,11 @@ import feedparser
 import pytest
 from hypothesis import settings
 
-from publisher import timed_worker
-from publisher.actions.publish import publish
-from publisher.actions.report import PublishReport
-from publisher.config import Site, read_site
-from publisher.store.database import Database
+from publisher.model.report import PublishReport
+from publisher.pipeline.publish import publish
+from publisher.settings import Site, read_site
+from publisher.storage.engine import Database
+from publisher.workers import timed_worker
 from tests.support import parsers
 from tests.support.chromium import CHROMIUM, running
 from tests.support.databases import PostgresServer, prepare_sqlite, share_compiled_statements
@@ -235,7 +235,7 @@ class MailKit(SiteKit):
 
     def readers(self, count: int, domain: str = "mail.example.org", digests: tuple[str, ...] = ("daily",)) -> list[str]:
         """Import subscribers, and return their addresses."""
-        from publisher.actions.import_subscribers import import_list
+        from publisher.subscriptions.import_list import import_list
 
         self.prepare_store()
         names = [f"reader{number}@{domain}" for number in range(count)]

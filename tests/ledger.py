@@ -7,10 +7,10 @@ import time
 from collections import Counter
 from datetime import datetime
 
-from publisher.actions.deliver import make_transport
+from publisher.delivery.deliver import make_transport
 from publisher.mail.session import SmtpTransport
 from publisher.mail.smtp import Timeouts
-from publisher.model import SubscriptionState
+from publisher.model.subscriptions import SubscriptionState
 from tests.conftest import NOW, MailKit
 from tests.smtp import Script
 
@@ -26,7 +26,7 @@ def transport(kit: MailKit, *, patience: float = 3) -> SmtpTransport:
 
 
 def states(kit: MailKit) -> Counter[str]:
-    from publisher.store import deliveries
+    from publisher.delivery import store as deliveries
 
     with kit.open() as db, db.read() as connection:
         return Counter(
@@ -38,7 +38,7 @@ def accept_all(kit: MailKit, now: datetime = NOW) -> None:
     """Store every queued delivery as sent and accepted."""
     from sqlalchemy import update
 
-    from publisher.store.readers import delivery
+    from publisher.storage.tables.delivery import delivery
 
     at = int(now.timestamp())
     with kit.open() as db, db.write() as connection:
@@ -48,9 +48,9 @@ def accept_all(kit: MailKit, now: datetime = NOW) -> None:
 
 def return_path(kit: MailKit, address: str, digest: str = "daily") -> str:
     """Return the return path of a subscriber's delivery of the newest issue of a digest."""
-    from publisher.actions.keys import keyring
-    from publisher.actions.naming import named_issue
-    from publisher.store import subscribers
+    from publisher.digests.lookup import named_issue
+    from publisher.signing.site_key import keyring
+    from publisher.subscribers import store as subscribers
 
     with kit.open() as db, db.write() as connection:
         person = subscribers.by_key(connection, address)
@@ -60,7 +60,7 @@ def return_path(kit: MailKit, address: str, digest: str = "daily") -> str:
 
 
 def suppressed(kit: MailKit) -> list[str]:
-    from publisher.actions.subscribers import readers
+    from publisher.subscriptions.manage import readers
 
     return [one.address for one in readers(kit.site, status=SubscriptionState.SUPPRESSED)]
 

@@ -8,9 +8,9 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from publisher.actions.letters import send_letters
-from publisher.store import subscribers
-from publisher.store.subscribers import Subscriber
+from publisher.subscribers import store as subscribers
+from publisher.subscribers.store import Subscriber
+from publisher.subscriptions.confirmation_emails import send_letters
 from publisher.web import Web
 from tests.clockwork import SetClock
 from tests.conftest import NOW, MailKit

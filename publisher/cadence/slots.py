@@ -16,7 +16,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from publisher.cadence.crontab import Cadence, next_day, times
-from publisher.model import CatchUp
+from publisher.model.digests import CatchUp
 
 __all__ = ["ON_TIME", "Timetable", "due_slots", "localise", "next_slot", "previous_slot", "slots_between"]
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import click
 
-from publisher.actions.announce import announce
 from publisher.cli.common import ProgressLine, announced_lines, parse_at, site_option
-from publisher.config import read_site
-from publisher.store.database import Database
+from publisher.settings import read_site
+from publisher.storage.engine import Database
+from publisher.websub.notify import announce
 
 __all__ = ["command"]
 

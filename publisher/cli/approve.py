@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from publisher.actions.approval import ApprovalPlan, Approved, approve, plan_approval
 from publisher.cli.common import in_words, parse_at, site_option, waiting_for
-from publisher.config import Site, read_site
+from publisher.delivery.approval import ApprovalPlan, Approved, approve, plan_approval
+from publisher.settings import Site, read_site
 
 __all__ = ["command"]
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import click
 
-from publisher.actions.bounces import UNREADABLE_FOLDER, BounceResult, process_mailbox, process_messages
 from publisher.cli.common import ProgressLine, in_words, parse_at, site_option
-from publisher.config import read_site
+from publisher.delivery.bounces import UNREADABLE_FOLDER, BounceResult, process_mailbox, process_messages
 from publisher.mail.mime import MAX_MESSAGE_BYTES
+from publisher.settings import read_site
 
 __all__ = ["command"]
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import click
 
-from publisher.actions.check import CheckReport, check
-from publisher.actions.preflight import force_issue
-from publisher.check import RULES, Finding
 from publisher.cli.common import ProgressLine, in_words, site_option, waiting_for
-from publisher.config import SETTINGS_FILE, Site, read_site
-from publisher.markup import clean_characters, one_line
+from publisher.digests.run_preflight import force_issue
+from publisher.findings import Finding
+from publisher.html.text import clean_characters, one_line
+from publisher.pipeline.check import CheckReport, check
+from publisher.settings import SETTINGS_FILE, Site, read_site
 
 __all__ = ["command"]
 
@@ -62,13 +62,13 @@ def lines(report: CheckReport) -> list[str]:
     """Return the lines that a person reads: rule by rule, because one cause shows in many feeds."""
     found = report.all_findings
     shown: list[str] = []
-    for rule in dict.fromkeys(finding.rule for _, finding in found):
-        places = [(name, finding) for name, finding in found if finding.rule == rule]
-        shown.append(f"{RULES[rule].severity} {rule}: {RULES[rule].says}")
+    for rule in {finding.id: finding.rule for _, finding in found}.values():
+        places = [(name, finding) for name, finding in found if finding.id == rule.id]
+        shown.append(f"{rule.severity} {rule.id}: {rule.requirement}")
         shown += [f"  {_place(name, finding)}" for name, finding in places[:_SHOWN]]
         if len(places) > _SHOWN:
             shown.append(f"  … and {len(places) - _SHOWN:,} more; --json lists them all")
-        shown += [f"  to do: {RULES[rule].cure}", f"  source: {RULES[rule].source}", ""]
+        shown += [f"  fix: {rule.fix}", f"  source: {rule.source}", ""]
     counts = " and ".join(
         in_words(count, noun) for count, noun in ((len(report.issues), "issue"), (report.feeds, "feed")) if count
     )
@@ -94,4 +94,4 @@ def _place(name: str, finding: Finding) -> str:
     line = f":{finding.line}" if finding.line else ""
     entry = f"{finding.entry}: " if finding.entry else ""
     # A feed of somebody else's may carry what a terminal would obey.
-    return f"{name}{line}: {one_line(clean_characters(entry + finding.what)[0])}"
+    return f"{name}{line}: {one_line(clean_characters(entry + finding.message)[0])}"

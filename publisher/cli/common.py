@@ -15,9 +15,9 @@ from zoneinfo import ZoneInfo
 import click
 
 if TYPE_CHECKING:
-    from publisher.actions.correct import Edited
-    from publisher.actions.report import Announced
-    from publisher.timed_worker import TimedWorker
+    from publisher.model.report import Announced
+    from publisher.pipeline.correct import Edited
+    from publisher.workers.timed_worker import TimedWorker
 
 __all__ = [
     "ProgressLine",
@@ -69,8 +69,8 @@ def forked_parser() -> Iterator[TimedWorker]:
 
     Use it before settings are read and the database is opened, so that the process has neither.
     """
-    from publisher.parallel import Workers
-    from publisher.store.database import has_open_database
+    from publisher.storage.engine import has_open_database
+    from publisher.workers.pool import Workers
 
     with Workers.new_parser() as worker:
         if not has_open_database():

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from publisher.cli.common import site_option
-from publisher.config import read_site
 from publisher.errors import SettingsError
+from publisher.settings import read_site
 
 __all__ = ["command"]
 
@@ -38,9 +38,9 @@ def command(selector: str, folder: Path, algorithm: str, path: Path | None) -> N
 
     Exit status: 0 all well; 2 usage or settings; 3 failed.
     """
-    from publisher.actions.envelopes import bare
-    from publisher.config.checks import slug
+    from publisher.digests.envelope import bare
     from publisher.mail.dkim import Signer, dns_record, new_key
+    from publisher.settings.checks import slug
 
     site = read_site(folder)
     try:

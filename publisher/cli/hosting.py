@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from publisher.cli.common import site_option
-from publisher.config import read_site
-from publisher.render.hosting import SERVERS, render_hosting
+from publisher.feeds.hosting import SERVERS, render_hosting
+from publisher.settings import read_site
 
 __all__ = ["command"]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from publisher.actions.init import init
+from publisher.pipeline.new_site import init
 
 __all__ = ["command"]
 

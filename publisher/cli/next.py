@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from publisher.actions.upcoming import Coming, Rhythm, rhythms, upcoming
 from publisher.cli.common import parse_at, site_option
-from publisher.config import Site, read_site
+from publisher.reports.upcoming import Coming, Rhythm, rhythms, upcoming
+from publisher.settings import Site, read_site
 
 __all__ = ["command"]
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
-from publisher.actions.note import Prepared, note
 from publisher.cli.common import ProgressLine, parse_at, site_option, waiting_for
-from publisher.config import read_site
 from publisher.errors import SettingsError
+from publisher.pipeline.note import Prepared, note
+from publisher.settings import read_site
 
 __all__ = ["command"]
 

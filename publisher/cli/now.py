@@ -7,8 +7,6 @@ from pathlib import Path
 
 import click
 
-from publisher.actions.publish import publish
-from publisher.actions.report import IssueNote, PublishReport
 from publisher.cli.common import (
     ProgressLine,
     announced_lines,
@@ -18,7 +16,9 @@ from publisher.cli.common import (
     site_option,
     waiting_for,
 )
-from publisher.config import Site, read_site
+from publisher.model.report import IssueNote, PublishReport
+from publisher.pipeline.publish import publish
+from publisher.settings import Site, read_site
 
 __all__ = ["command"]
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
-from publisher.actions.outbox import Box, outbox
 from publisher.cli.common import in_words, site_option
-from publisher.config import read_site
-from publisher.model import DeliveryState
+from publisher.model.delivery import DeliveryState
+from publisher.reports.outbox import Box, outbox
+from publisher.settings import read_site
 
 __all__ = ["command"]
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from publisher.actions.approval import pause
 from publisher.cli.common import site_option
-from publisher.config import read_site
+from publisher.delivery.approval import pause
+from publisher.settings import read_site
 
 __all__ = ["command"]
 

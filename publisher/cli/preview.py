@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from publisher.actions.preview import preview
 from publisher.cli.common import ProgressLine, in_words, parse_at, site_option
-from publisher.config import read_site
+from publisher.pipeline.preview import preview
+from publisher.settings import read_site
 
 __all__ = ["command"]
 
@@ -45,4 +45,4 @@ def command(digest: str, folder: Path, target: Path | None, at: str | None, as_j
     for problem in made.refused:
         click.echo(f"  skipped: {problem}")
     for one in made.findings:
-        click.echo(f"  {'error' if one.is_error else 'warning'}: {one.rule}: {one.what}")
+        click.echo(f"  {'error' if one.is_error else 'warning'}: {one.id}: {one.message}")

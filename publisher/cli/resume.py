@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from publisher.actions.approval import resume
-from publisher.actions.brake import accept_refusals, retry_refusals
 from publisher.cli.common import in_words, parse_at, site_option
-from publisher.config import read_site
+from publisher.delivery.approval import resume
+from publisher.delivery.suppression_brake import accept_refusals, retry_refusals
+from publisher.settings import read_site
 
 __all__ = ["command"]
 

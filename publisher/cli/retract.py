@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from publisher.actions.correct import reinstate, retract
 from publisher.cli.common import ProgressLine, edited_dict, edited_lines, parse_at, site_option, waiting_for
-from publisher.config import read_site
+from publisher.pipeline.correct import reinstate, retract
+from publisher.settings import read_site
 
 __all__ = ["command"]
 

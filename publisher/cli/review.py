@@ -8,16 +8,16 @@ from pathlib import Path
 
 import click
 
-from publisher.actions.review import (
+from publisher.cli.common import in_words, parse_at, site_option
+from publisher.errors import SettingsError
+from publisher.settings import read_site
+from publisher.subscriptions.review import (
     DoubtfulSuppression,
     UnclearState,
     doubtful_suppressions,
     lift_suppressions,
     unclear_states,
 )
-from publisher.cli.common import in_words, parse_at, site_option
-from publisher.config import read_site
-from publisher.errors import SettingsError
 
 __all__ = ["command"]
 

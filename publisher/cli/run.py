@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from publisher.cli.common import raise_descriptor_limit, site_option
-from publisher.config import read_site
+from publisher.settings import read_site
 
 __all__ = ["command"]
 
@@ -37,7 +37,7 @@ def command(folder: Path, form: str) -> None:
 
     Exit status: 0 stopped; 2 usage or settings; 3 failed.
     """
-    from publisher.schedule import Runner, make_log
+    from publisher.runner import Runner, make_log
 
     site = read_site(folder)
     raise_descriptor_limit()

@@ -12,12 +12,12 @@ from typing import Any, Self
 
 import click
 
-from publisher.actions.deliver import Sent, deliver
-from publisher.actions.dispatch import Tally
-from publisher.actions.oneoff import send_test
 from publisher.cli.common import in_words, parse_at, site_option
-from publisher.config import Site, read_site
-from publisher.model import DeliveryState, UncertainPolicy
+from publisher.delivery.deliver import Sent, deliver
+from publisher.delivery.dispatch import Tally
+from publisher.delivery.single_messages import send_test
+from publisher.model.delivery import DeliveryState, UncertainPolicy
+from publisher.settings import Site, read_site
 
 __all__ = ["command", "sent_lines"]
 

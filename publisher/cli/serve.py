@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from publisher.cli.common import raise_descriptor_limit, site_option
-from publisher.config import read_site
 from publisher.errors import PublisherError
+from publisher.settings import read_site
 
 if TYPE_CHECKING:
-    from publisher.config import Site
-    from publisher.schedule import Runner
-    from publisher.schedule.logs import Log
+    from publisher.runner import Runner
+    from publisher.runner.logs import Log
+    from publisher.settings import Site
 
 __all__ = ["command"]
 
@@ -58,8 +58,8 @@ def command(folder: Path, host: str, port: int, no_run: bool, metrics: str | Non
 
     Exit status: 0 stopped; 2 usage or settings; 3 failed.
     """
-    from publisher.actions.permissions import warn_of_wide_paths
-    from publisher.schedule import Runner, make_log
+    from publisher.reports.permissions import warn_of_wide_paths
+    from publisher.runner import Runner, make_log
     from publisher.web import Web
     from publisher.web.metrics import Metrics
 

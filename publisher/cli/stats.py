@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
-from publisher.actions.stats import Stats, stats
 from publisher.cli.common import in_words, parse_at, site_option
-from publisher.config import Site, read_site
-from publisher.model import DeliveryState
+from publisher.model.delivery import DeliveryState
+from publisher.reports.stats import Stats, stats
+from publisher.settings import Site, read_site
 
 __all__ = ["command"]
 

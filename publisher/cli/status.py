@@ -8,12 +8,12 @@ from pathlib import Path
 
 import click
 
-from publisher.actions.outbox import standing
-from publisher.actions.status import Status, status
 from publisher.cli.common import in_words, parse_at, site_option
-from publisher.config import Site, read_site
-from publisher.model import DeliveryState
-from publisher.store.slots import SlotRun
+from publisher.model.delivery import DeliveryState
+from publisher.reports.outbox import standing
+from publisher.reports.status import Status, status
+from publisher.schedule.store import SlotRun
+from publisher.settings import Site, read_site
 
 __all__ = ["command"]
 

@@ -12,15 +12,15 @@ from typing import Any
 
 import click
 
-from publisher.actions import subscribers as action
-from publisher.actions.import_subscribers import ImportResult, import_list
 from publisher.cli import review
 from publisher.cli.common import ProgressLine, in_words, parse_at, site_option
-from publisher.config import read_site
 from publisher.errors import SettingsError
-from publisher.ingest.subscribers import RejectedRow, safe_cell
-from publisher.model import SubscriptionState
-from publisher.private import private_opener
+from publisher.model.subscriptions import SubscriptionState
+from publisher.private_files import private_opener
+from publisher.settings import read_site
+from publisher.subscribers.list_parser import RejectedRow, safe_cell
+from publisher.subscriptions import manage as action
+from publisher.subscriptions.import_list import ImportResult, import_list
 
 __all__ = ["command"]
 

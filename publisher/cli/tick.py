@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
-from publisher.actions.report import PublishReport
-from publisher.actions.tick import tick
 from publisher.cli.common import ProgressLine, site_option, waiting_for
 from publisher.cli.now import summary
-from publisher.config import Site, read_site
+from publisher.model.report import PublishReport
+from publisher.runner.tick import tick
+from publisher.settings import Site, read_site
 
 __all__ = ["command"]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from publisher.actions.who import Story, who
 from publisher.cli.common import site_option
-from publisher.config import read_site
+from publisher.reports.trace import Story, who
+from publisher.settings import read_site
 
 __all__ = ["command"]
 

@@ -3,7 +3,7 @@
 The delivery that a message is about is found only where this site's tokens belong: in the address that
 the report was sent to (VERP), in the headers of the returned message, and in the subject of an
 unsubscribe message. A token in quoted text never counts. What a token may do depends on its kind:
-see `publisher.passes`.
+see `publisher.signing.tokens`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Final
 
 from publisher.mail.mime import Headers, Part, walk_parts
 from publisher.mail.replies import Reason, classify
-from publisher.passes import TOKEN
+from publisher.signing.tokens import TOKEN
 
 __all__ = ["Report", "ReportKind", "Tokens", "judge_failure", "read_report"]
 

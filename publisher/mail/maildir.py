@@ -9,8 +9,8 @@ from pathlib import Path
 from publisher.errors import StageError
 from publisher.mail.outcome import Outcome
 from publisher.mail.transport import Copy, Feed
-from publisher.model import DeliveryState
-from publisher.private import make_private_folder, private_opener
+from publisher.model.delivery import DeliveryState
+from publisher.private_files import make_private_folder, private_opener
 
 __all__ = ["MaildirTransport"]
 

@@ -16,7 +16,7 @@ from email.charset import QP, Charset
 from email.header import Header
 from email.utils import format_datetime
 
-from publisher.mailbox import read_mailbox
+from publisher.model.mailbox import read_mailbox
 
 __all__ = ["Envelope", "assemble", "build_message", "message_headers", "quoted_printable"]
 

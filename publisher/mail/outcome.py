@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from publisher.mail.replies import Reason, classify
-from publisher.model import DeliveryState
+from publisher.model.delivery import DeliveryState
 
 __all__ = ["Outcome", "RelayFault", "Reply", "lost", "of_message", "of_recipient", "retry_at"]
 

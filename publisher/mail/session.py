@@ -12,7 +12,7 @@ from publisher.mail.outcome import Outcome, RelayFault, Reply, lost, of_message,
 from publisher.mail.relay_state import RelayState
 from publisher.mail.smtp import Connection, Lost, Relay, Timeouts
 from publisher.mail.transport import Copy, Feed
-from publisher.model import DeliveryState
+from publisher.model.delivery import DeliveryState
 
 __all__ = ["SmtpTransport"]
 

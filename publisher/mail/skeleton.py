@@ -15,7 +15,7 @@ from typing import Final
 
 from publisher.mail.dkim import SIGNED, Signer, canonical_header
 from publisher.mail.message import Envelope, assemble, message_headers, quoted_printable
-from publisher.tokens import Tokens, fill
+from publisher.mail.placeholders import Tokens, fill
 
 __all__ = ["ADDRESS", "COPY", "Skeleton"]
 

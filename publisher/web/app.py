@@ -12,17 +12,17 @@ from typing import Any, Final
 
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from publisher.actions.stats import Heard, note_listening
 from publisher.clock import Clock
-from publisher.config import SETTINGS_FILE, Site, read_site
 from publisher.errors import PublisherError, SettingsError
+from publisher.reports.stats import Heard, note_listening
+from publisher.settings import SETTINGS_FILE, Site, read_site
 from publisher.web.context import Context, SilentLog
 from publisher.web.feeds import Feeds, Message, Receive, Scope, Send, say
-from publisher.web.guard import network_of
+from publisher.web.listeners import Tally
 from publisher.web.metrics import Metrics
-from publisher.web.microcache import MicroCache
+from publisher.web.page_cache import MicroCache
 from publisher.web.pages import make_pages
-from publisher.web.tally import Tally
+from publisher.web.rate_limits import network_of
 
 __all__ = ["Web"]
 

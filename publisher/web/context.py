@@ -11,14 +11,14 @@ from urllib.parse import urlsplit
 from starlette.responses import Response
 
 from publisher.clock import Clock
-from publisher.config import Site
-from publisher.model import SubscriptionState
-from publisher.render.headers import TYPES
-from publisher.render.templates import render
-from publisher.store.database import Database
-from publisher.store.subscriptions import ChangeSource
-from publisher.web.guard import Guard
-from publisher.web.policy import policy, strict_transport
+from publisher.model.media_types import TYPES
+from publisher.model.subscriptions import SubscriptionState
+from publisher.settings import Site
+from publisher.storage.engine import Database
+from publisher.subscribers.subscriptions_store import ChangeSource
+from publisher.templating.environment import render
+from publisher.web.csp import policy, strict_transport
+from publisher.web.rate_limits import Guard
 from publisher.web.writers import DATABASE_SECONDS, Writers
 
 __all__ = ["Context", "SilentLog"]

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from publisher.web.shelf import Staged
+from publisher.web.file_cache import Staged
 
 __all__ = ["Deltas", "asks_for_feed"]
 

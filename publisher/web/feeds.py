@@ -12,13 +12,15 @@ from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from publisher.config import Site
-from publisher.markup import url_path
-from publisher.render.headers import ARCHIVE_AGE, FEED_AGE, TYPES, link_header
-from publisher.render.templates import render
+from publisher.feeds.headers_file import ARCHIVE_AGE, FEED_AGE
+from publisher.html.urls import url_path
+from publisher.model.media_types import TYPES
+from publisher.settings import Site
+from publisher.templating.environment import render
+from publisher.web.csp import policy, strict_transport
 from publisher.web.deltas import Deltas, asks_for_feed
-from publisher.web.policy import policy, strict_transport
-from publisher.web.shelf import Shelf, Staged
+from publisher.web.file_cache import Shelf, Staged
+from publisher.websub.link_header import link_header
 
 __all__ = ["Feeds", "Heard", "Message", "Receive", "Scope", "Send", "is_among", "say"]
 

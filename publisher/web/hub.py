@@ -7,9 +7,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from publisher.actions.hub import Refusal, request_subscription
 from publisher.web.context import Context
 from publisher.web.forms import Form, form_page
+from publisher.websub.hub import Refusal, request_subscription
 
 __all__ = ["hub_routes"]
 

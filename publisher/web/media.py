@@ -13,7 +13,7 @@ from starlette.responses import FileResponse, Response
 from starlette.staticfiles import NotModifiedResponse, StaticFiles
 from starlette.types import Receive, Scope, Send
 
-from publisher.beneath import open_file_beneath
+from publisher.staging.beneath import open_file_beneath
 
 __all__ = ["MediaFiles"]
 

@@ -9,12 +9,17 @@ from prometheus_client import CollectorRegistry, Histogram, Metric, start_http_s
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from publisher.clock import Clock
-from publisher.config import Site
+from publisher.delivery import store as deliveries
+from publisher.digests import store as issues
 from publisher.errors import PublisherError
-from publisher.model import DeliveryState
-from publisher.store import announcements, deliveries, hub, issues, letters, subscribers
-from publisher.store.database import Database
+from publisher.model.delivery import DeliveryState
+from publisher.settings import Site
+from publisher.storage.engine import Database
+from publisher.subscribers import store as subscribers
+from publisher.subscriptions import confirmation_store as letters
 from publisher.web.protocol import PatientProtocol
+from publisher.websub import hub_store as hub
+from publisher.websub import notifications_store as announcements
 
 __all__ = ["Metrics"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from publisher import __version__
-from publisher.config import Site
+from publisher.settings import Site
 from publisher.web.links import PassLink
 
 __all__ = ["describe"]

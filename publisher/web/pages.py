@@ -13,15 +13,15 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Match, Route
 
 from publisher.errors import StoreBusy
+from publisher.web.articles import Read
 from publisher.web.context import Context
 from publisher.web.feeds import Feeds
 from publisher.web.hub import hub_routes
-from publisher.web.join import Join
-from publisher.web.leave import Leave
 from publisher.web.media import MediaFiles
 from publisher.web.openapi import describe
 from publisher.web.preferences import PreferencesPage
-from publisher.web.read import Read
+from publisher.web.subscribe import Join
+from publisher.web.unsubscribe import Leave
 from publisher.web.writers import RETRY_AFTER
 
 __all__ = ["make_pages"]

@@ -11,14 +11,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from publisher.actions import preferences as actions
-from publisher.actions.joining import Wish
-from publisher.model import LetterKind, SubscriptionState
-from publisher.store.subscriptions import ChangeSource
+from publisher.model.subscriptions import LetterKind, SubscriptionState
+from publisher.subscribers.subscriptions_store import ChangeSource
+from publisher.subscriptions import preferences as actions
+from publisher.subscriptions.subscribe import Wish
 from publisher.web.context import Context
 from publisher.web.forms import Form, form_page
-from publisher.web.join import chosen, fields_of, zones
 from publisher.web.links import PassLink
+from publisher.web.subscribe import chosen, fields_of, zones
 
 __all__ = ["PreferencesPage"]
 

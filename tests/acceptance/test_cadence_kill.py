@@ -13,8 +13,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from publisher.store import issues as store
-from publisher.store import slots
+from publisher.digests import store
+from publisher.schedule import store as slots
 from tests.acceptance.test_serve import until
 from tests.conftest import SiteKit
 from tests.support.processes import Process

@@ -143,7 +143,7 @@ def test_init_makes_a_site_that_works_at_once(tmp_path: Path) -> None:
 def test_init_names_every_setting(tmp_path: Path) -> None:
     from pydantic import BaseModel
 
-    from publisher.config import Site
+    from publisher.settings import Site
 
     run("init", str(tmp_path))
     text = (tmp_path / "publisher.toml").read_text()

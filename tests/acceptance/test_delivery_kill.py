@@ -12,8 +12,8 @@ from collections import Counter
 
 import pytest
 
-from publisher.actions.deliver import deliver
-from publisher.actions.outbox import outbox
+from publisher.delivery.deliver import deliver
+from publisher.reports.outbox import outbox
 from tests.acceptance.test_serve import until
 from tests.conftest import MailKit
 from tests.smtp import Server

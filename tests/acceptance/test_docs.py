@@ -11,11 +11,11 @@ import pytest
 from pydantic import BaseModel
 
 import publisher
+from publisher.articles.parsers import READERS
+from publisher.articles.parsers.fields import _NAMES
 from publisher.cli import COMMANDS
 from publisher.cli import publish as group
-from publisher.config import Secret, Site
-from publisher.ingest import READERS
-from publisher.ingest.fields import _NAMES
+from publisher.settings import Secret, Site
 
 ROOT = Path(__file__).parent.parent.parent
 DOCS = ROOT / "docs"
@@ -67,8 +67,8 @@ def test_every_reader_and_every_field_is_documented() -> None:
 
 
 def test_every_name_that_templates_may_use_is_documented() -> None:
-    from publisher.render.letterhead import Letterhead
-    from publisher.render.story import Story
+    from publisher.digests.branding import Letterhead
+    from publisher.digests.story import Story
 
     page = (DOCS / "templates.md").read_text("utf-8")
     for record in (Letterhead, Story):

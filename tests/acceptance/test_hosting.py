@@ -26,9 +26,9 @@ from urllib.parse import quote
 import brotli
 import pytest
 
-from publisher.actions.correct import retract
-from publisher.actions.publish import publish
-from publisher.config import read_site
+from publisher.pipeline.correct import retract
+from publisher.pipeline.publish import publish
+from publisher.settings import read_site
 from tests.acceptance.test_cli import run
 from tests.conftest import NOW, SiteKit
 from tests.support.ports import free_port
@@ -397,7 +397,7 @@ def test_feeds_may_have_a_host_of_their_own(server: str, open_folder: Callable[[
 
 
 def test_a_folder_with_a_quote_ends_no_text() -> None:
-    from publisher.render.hosting import render_hosting
+    from publisher.feeds.hosting import render_hosting
 
     def rendered(server: str) -> str:
         return render_hosting(

@@ -16,11 +16,11 @@ from typing import Any
 import css_inline
 import pytest
 
-from publisher.browser import Browser, View
-from publisher.check.clients import DEGRADES
+from publisher.chromium import Browser, View
+from publisher.digests import render as module
+from publisher.digests.preflight.clients import DEGRADES
 from publisher.errors import BrowserMissing
-from publisher.render import digest as module
-from publisher.render.templates import render
+from publisher.templating.environment import render
 from tests.mail import samples
 from tests.mail.samples import ENVELOPE, NOW, THEMES, articles, issue, message, public
 

@@ -19,14 +19,14 @@ from pathlib import Path
 import dkim
 import pytest
 
-from publisher.actions.bounces import process_mailbox
-from publisher.actions.deliver import deliver
-from publisher.actions.keys import keyring
-from publisher.actions.who import who
+from publisher.delivery.bounces import process_mailbox
+from publisher.delivery.deliver import deliver
 from publisher.mail.dkim import Signer, dns_record, new_key
 from publisher.mail.mailboxes import ImapAccount, open_imap
 from publisher.mail.mime import MAX_HEADER_BYTES
-from publisher.model import DeliveryState
+from publisher.model.delivery import DeliveryState
+from publisher.reports.trace import who
+from publisher.signing.site_key import keyring
 from tests.conftest import NOW, MailKit
 from tests.ledger import accept_all, return_path
 from tests.support.ports import free_port
@@ -214,7 +214,7 @@ def test_a_digest_arrives_as_it_was_meant(mail_kit: MailKit, servers: Servers) -
     names = kit.readers(3)
     kit.readers(0)
     (kit.root / "gone.csv").write_text("address\ngone@mail.example.org\n")
-    from publisher.actions.import_subscribers import import_list
+    from publisher.subscriptions.import_list import import_list
 
     import_list(kit.site, kit.root / "gone.csv", NOW)
     kit.article("one.md", "Ein Titel über Wasser — und é", body="Text with a [link](https://review.example/x?a=1&b=2).")

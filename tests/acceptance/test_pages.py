@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from publisher.actions.correct import retract
+from publisher.pipeline.correct import retract
 from tests.conftest import NOW, SiteKit
 from tests.support.chromium import connected
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from publisher.actions.permissions import wide_paths
-from publisher.private import make_private_folder
-from publisher.stage import Stage
+from publisher.private_files import make_private_folder
+from publisher.reports.permissions import wide_paths
+from publisher.staging.folder import Stage
 from tests.acceptance.test_serve import Serving, get, until
 from tests.conftest import MailKit, SiteKit
 from tests.support.processes import run_module
@@ -83,8 +83,8 @@ def test_the_files_beside_the_database_are_private_while_it_is_open(kit: SiteKit
     """SQLite gives -wal and -shm the mode of the database."""
     code = """
 import json, os, pathlib, sys
-from publisher.actions.runners import RunnerFile
-from publisher.store.database import Database
+from publisher.schedule.processes import RunnerFile
+from publisher.storage.engine import Database
 os.umask(0)
 root = pathlib.Path(sys.argv[1])
 with Database.open(f"sqlite:///{root}/publisher.db") as db, db.write() as connection, RunnerFile(root) as file:

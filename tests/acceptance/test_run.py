@@ -17,11 +17,11 @@ from typing import Any
 
 import pytest
 
-from publisher.actions.approval import approve
-from publisher.actions.outbox import outbox
-from publisher.actions.runners import living_runners
-from publisher.ingest.scan import _COARSE_TICK
-from publisher.store import issues as store
+from publisher.articles.scan import _COARSE_TICK
+from publisher.delivery.approval import approve
+from publisher.digests import store
+from publisher.reports.outbox import outbox
+from publisher.schedule.processes import living_runners
 from tests.conftest import NOW, MailKit, SiteKit, titles
 from tests.smtp import Script, Server
 from tests.support.processes import Process, run_publish
@@ -261,7 +261,7 @@ def test_a_clock_that_jumps_is_noticed(kit: SiteKit) -> None:
     import io
     import threading
 
-    from publisher.schedule import Runner, make_log
+    from publisher.runner import Runner, make_log
     from tests.clockwork import JumpingClock
 
     text = (kit.root / "publisher.toml").read_text()

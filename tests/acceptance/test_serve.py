@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from publisher.actions.keys import keyring
-from publisher.store import issues
+from publisher.digests import store as issues
+from publisher.signing.site_key import keyring
 from tests.conftest import MailKit, SiteKit
 from tests.support.chromium import connected
 from tests.support.ports import free_port

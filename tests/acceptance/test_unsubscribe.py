@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from publisher.actions.keys import keyring
-from publisher.store import issues, subscribers
+from publisher.digests import store as issues
+from publisher.signing.site_key import keyring
+from publisher.subscribers import store as subscribers
 from tests.acceptance.test_cli import run
 from tests.acceptance.test_serve import Serving, get, until
 from tests.conftest import MailKit

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from publisher.errors import StoreBusy
-from publisher.store import letters
-from publisher.store.database import Database
+from publisher.storage.engine import Database
+from publisher.subscriptions import confirmation_store as letters
 from tests.acceptance.test_serve import Serving, get, until
 from tests.conftest import MailKit
 

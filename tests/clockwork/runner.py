@@ -11,8 +11,8 @@ import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from publisher.config import read_site
-from publisher.schedule import Runner, make_log
+from publisher.runner import Runner, make_log
+from publisher.settings import read_site
 from tests.clockwork import FastClock
 
 if __name__ == "__main__":

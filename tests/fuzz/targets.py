@@ -12,22 +12,24 @@ from zoneinfo import ZoneInfo
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from publisher.actions.identify import asked_instant, keys_of
-from publisher.actions.signing import Seals
-from publisher.address import read_address, read_mailbox
-from publisher.check import check_feed
+from publisher.articles.identity import asked_instant, keys_of
+from publisher.articles.parsers import READERS, Found, Options
+from publisher.articles.parsers.limits import limit_article
+from publisher.digests.mail_html import linked_text, mailable
 from publisher.errors import RecordRefused, SettingsError
-from publisher.ingest import READERS, Found, Options
-from publisher.ingest.limits import limit_article
-from publisher.ingest.subscribers import read_csv, read_json_lines
+from publisher.feeds.checks.feed import check_feed
+from publisher.html.sanitize import sanitise
+from publisher.html.text import plain_text
+from publisher.html.urls import absolute_urls, safe_url
 from publisher.mail.bounces import read_report
 from publisher.mail.mime import UnreadableMessage
-from publisher.mailable import linked_text, mailable
-from publisher.mailbox import read_mailbox as read_sender
-from publisher.markup import absolute_urls, plain_text, safe_url, sanitise
-from publisher.passes import Keyring
-from publisher.web.agents import agent_of, is_program
+from publisher.model.mailbox import read_mailbox as read_sender
+from publisher.signing.links import Seals
+from publisher.signing.tokens import Keyring
+from publisher.subscribers.addresses import read_address, read_mailbox
+from publisher.subscribers.list_parser import read_csv, read_json_lines
 from publisher.web.forms import _read
+from publisher.web.user_agents import agent_of, is_program
 
 OPTIONS = Options(zone=ZoneInfo("Europe/London"), max_bytes=200_000, base_url="https://review.example")
 KEYS = Keyring(key=b"k" * 32)

@@ -8,15 +8,18 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from publisher.actions import subscribers as action
-from publisher.actions.adding import add
-from publisher.actions.bounces import process_messages
-from publisher.actions.import_subscribers import ImportResult, import_list
-from publisher.actions.keys import keyring
-from publisher.actions.naming import named_issue
+from publisher.delivery import store as deliveries
+from publisher.delivery.bounces import process_messages
+from publisher.digests.lookup import named_issue
 from publisher.errors import SettingsError
-from publisher.store import deliveries, subscribers, subscriptions, suppression
-from publisher.store.readers import delivery
+from publisher.signing.site_key import keyring
+from publisher.storage.tables.delivery import delivery
+from publisher.subscribers import store as subscribers
+from publisher.subscribers import subscriptions_store as subscriptions
+from publisher.subscribers import suppression_store as suppression
+from publisher.subscriptions import manage as action
+from publisher.subscriptions.add import add
+from publisher.subscriptions.import_list import ImportResult, import_list
 from tests.conftest import NOW
 from tests.integration.test_bounces import dsn
 from tests.ledger import return_path

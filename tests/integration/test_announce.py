@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from publisher.actions import announce as action
-from publisher.actions.announce import announce, next_attempt
-from publisher.actions.correct import retract
-from publisher.actions.report import Announced
+from publisher.model.report import Announced
+from publisher.pipeline.correct import retract
+from publisher.websub import notify as action
+from publisher.websub.notify import announce, next_attempt
 from tests.conftest import NOW, SiteKit
 from tests.web import Web, serving
 
@@ -178,7 +178,7 @@ def test_a_change_that_a_killed_run_staged_is_told_by_the_next(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("publisher.store.feeds.clean", killed)
+        patch.setattr("publisher.feeds.store.clean", killed)
         with pytest.raises(KeyboardInterrupt):
             kit.publish(NOW + timedelta(minutes=1))
     report = kit.publish(NOW + timedelta(minutes=2))

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from publisher.actions.approval import approve, plan_approval
-from publisher.actions.runners import RunnerFile
+from publisher.delivery.approval import approve, plan_approval
+from publisher.digests import store as issues
 from publisher.errors import SettingsError
-from publisher.store import issues
+from publisher.schedule.processes import RunnerFile
 from tests.conftest import NOW, MailKit
 
 
@@ -49,7 +49,7 @@ def test_local_delivery_times_are_in_the_plan(any_mail_kit: MailKit) -> None:
     (kit.root / "people.csv").write_text(
         "email,digests,zone\na@mail.example.org,daily,Asia/Tokyo\nb@mail.example.org,daily,America/New_York\n"
     )
-    from publisher.actions.import_subscribers import import_list
+    from publisher.subscriptions.import_list import import_list
 
     import_list(kit.site, kit.root / "people.csv", NOW)
     kit.issue("one")

@@ -12,9 +12,9 @@ import pytest
 from lxml import etree
 from sqlalchemy import select
 
-from publisher.actions.check import check
-from publisher.check.feed import previous_page
-from publisher.store.schema import article as article_table
+from publisher.feeds.checks.feed import previous_page
+from publisher.pipeline.check import check
+from publisher.storage.tables.articles import article as article_table
 from tests.conftest import NOW, SiteKit, ids
 
 LIMIT = "\n[feeds]\nlimit = 5\n"
@@ -247,7 +247,7 @@ def test_an_article_that_is_put_off_leaves_its_page_until_its_time(kit: SiteKit)
 
 
 def test_a_run_that_is_stopped_among_the_pages_is_gone_on_with(kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
-    from publisher.actions import feeds
+    from publisher.feeds import stage_feeds as feeds
 
     kit.add_settings(LIMIT)
     write(kit, *range(30))

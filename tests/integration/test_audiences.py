@@ -8,10 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from publisher.actions import subscribers as action
-from publisher.model import SubscriptionState
-from publisher.store import audience, issues
-from publisher.store.issues import IssueRow
+from publisher.delivery import audience_store as audience
+from publisher.digests import store as issues
+from publisher.digests.store import IssueRow
+from publisher.model.subscriptions import SubscriptionState
+from publisher.subscriptions import manage as action
 from tests.conftest import NOW, MailKit
 from tests.support.examples import examples
 
@@ -176,8 +177,9 @@ class _Newsroom:
         self._note(before)
 
     def _note(self, before: set[int]) -> None:
-        from publisher.selection import matches
-        from publisher.store import articles, subscribers
+        from publisher.articles import store as articles
+        from publisher.model.query import matches
+        from publisher.subscribers import store as subscribers
 
         site = self.kit.site
         with self.kit.open() as db, db.read() as connection:

@@ -6,14 +6,17 @@ from datetime import timedelta
 
 import pytest
 
-from publisher.actions.approval import plan_approval
-from publisher.actions.deliver import deliver
-from publisher.actions.letters import send_letters
-from publisher.actions.oneoff import send_drafts, send_test
-from publisher.actions.readiness import issue_blockers
+from publisher.delivery import store as deliveries
+from publisher.delivery.approval import plan_approval
+from publisher.delivery.deliver import deliver
+from publisher.delivery.single_messages import send_drafts, send_test
+from publisher.digests import store as issues
+from publisher.digests.readiness import issue_blockers
 from publisher.errors import SendingBlocked
-from publisher.model import DeliveryState, LetterKind
-from publisher.store import deliveries, issues, letters
+from publisher.model.delivery import DeliveryState
+from publisher.model.subscriptions import LetterKind
+from publisher.subscriptions import confirmation_store as letters
+from publisher.subscriptions.confirmation_emails import send_letters
 from tests.conftest import NOW, MailKit
 from tests.smtp import Server
 
@@ -171,7 +174,7 @@ def test_approval_names_placeholders_before_anything_is_asked(mail_kit: MailKit)
 @pytest.mark.parametrize("text", ["excerpt", "full"])
 def test_the_sample_article_is_found_in_every_theme(mail_kit: MailKit, template: str, text: str) -> None:
     """Also if it was edited after the issue was made, and if only one paragraph of it is left."""
-    from publisher.actions.readiness import _KIT
+    from publisher.digests.readiness import _KIT
 
     kit = mail_kit
     path = kit.root / "publisher.toml"
@@ -203,8 +206,8 @@ def test_an_article_may_link_to_reserved_names(mail_kit: MailKit) -> None:
 
 def test_a_forced_issue_may_carry_the_sample_article(mail_kit: MailKit) -> None:
     """Somebody gave a reason for this issue; the settings are still looked at."""
-    from publisher.actions.preflight import force_issue
-    from publisher.actions.readiness import _KIT
+    from publisher.digests.readiness import _KIT
+    from publisher.digests.run_preflight import force_issue
 
     kit = mail_kit
     ready(kit)

@@ -7,9 +7,9 @@ from typing import Final
 
 import pytest
 
-from publisher.actions.bounces import process_messages
-from publisher.actions.subscribers import as_dict, readers
-from publisher.actions.who import who
+from publisher.delivery.bounces import process_messages
+from publisher.reports.trace import who
+from publisher.subscriptions.manage import as_dict, readers
 from tests.conftest import NOW, MailKit
 from tests.ledger import accept_all, return_path
 

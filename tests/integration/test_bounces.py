@@ -14,10 +14,10 @@ from flufl.bounce import all_failures
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher.actions.bounces import process_mailbox, process_messages
-from publisher.actions.subscribers import as_dict, readers
-from publisher.actions.who import who
+from publisher.delivery.bounces import process_mailbox, process_messages
 from publisher.mail.bounces import ReportKind, read_report
+from publisher.reports.trace import who
+from publisher.subscriptions.manage import as_dict, readers
 from tests.conftest import NOW, MailKit
 from tests.ledger import accept_all, return_path
 
@@ -214,7 +214,7 @@ def test_a_report_is_written_down_before_it_leaves_the_mailbox(
 
 
 def test_a_forgotten_reader_is_not_written_down_again(sent: tuple[MailKit, list[Delivered]]) -> None:
-    from publisher.actions.subscribers import forget
+    from publisher.subscriptions.manage import forget
 
     kit, ids = sent
     forget(kit.site, "reader0@mail.example.org", NOW)

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from publisher.actions.check import check
 from publisher.errors import RemoteError, SettingsError
-from publisher.model import Article
-from publisher.render.entry import Entry
-from publisher.render.entry import render_entry as real_entry
-from publisher.render.house import House
+from publisher.feeds.formats.entry import Entry
+from publisher.feeds.formats.entry import render_entry as real_entry
+from publisher.feeds.site_info import House
+from publisher.model.articles import Article
+from publisher.pipeline.check import check
 from tests.conftest import NOW, SiteKit, titles
 from tests.web import serving
 
@@ -51,7 +51,7 @@ def test_a_feed_at_another_address_and_a_page_that_is_missing_are_found(kit: Sit
     kit.publish()
     os.replace(kit.root / "feeds/all.rss", kit.root / "feeds/moved.rss")
     os.unlink(kit.root / "feeds/archive/all/1.atom")
-    found = {(Path(one.name).name, two.rule) for one in check(kit.site, [], NOW).faulty for two in one.findings}
+    found = {(Path(one.name).name, two.id) for one in check(kit.site, [], NOW).faulty for two in one.findings}
     assert found == {("moved.rss", "self-link"), ("2.atom", "history-link")}
 
 
@@ -67,7 +67,7 @@ def test_a_folder_that_is_no_site_can_be_checked(tmp_path: Path) -> None:
     (tmp_path / "b.rss").write_bytes(b"<rss>")
     (tmp_path / "c.txt").write_bytes(b"not looked at")
     report = check(None, [str(tmp_path)], NOW)
-    assert report.feeds == 2 and [found.rule for one in report.faulty for found in one.findings] == ["well-formed"]
+    assert report.feeds == 2 and [found.id for one in report.faulty for found in one.findings] == ["well-formed"]
 
 
 def test_an_address_is_checked_with_its_type_and_where_it_led(kit: SiteKit) -> None:
@@ -89,7 +89,7 @@ def test_an_address_is_checked_with_its_type_and_where_it_led(kit: SiteKit) -> N
             headers["ETag"] = f'"{len(data)}{status}"'
 
         def found(path: str) -> list[str]:
-            return [one.rule for two in check(None, [web.url + path], NOW).faulty for one in two.findings]
+            return [one.id for two in check(None, [web.url + path], NOW).faulty for one in two.findings]
 
         assert found("/a") == found("/moved") == []
         assert found("/typed") == ["media-type", "self-link"]
@@ -123,7 +123,7 @@ def test_a_good_entry_is_never_replaced_by_one_that_breaks_a_rule(
     kit.article("a.md", title="Bad edit", tags="[X]")
     kit.article("b.md", title="Other", tags="[X]")
     with monkeypatch.context() as patch:
-        patch.setattr("publisher.render.entry.render_entry", faulty)
+        patch.setattr("publisher.feeds.formats.entry.render_entry", faulty)
         report = kit.publish()
         assert sorted(titles(kit)) == ["Other", "Was good"]
         assert report.exit_status == 1 and report.refused[0].where == "a.md"
@@ -138,7 +138,7 @@ def test_a_good_entry_is_never_replaced_by_one_that_breaks_a_rule(
 def test_a_feed_of_which_the_head_breaks_a_rule_is_left_as_it_was(
     kit: SiteKit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from publisher.render import feed
+    from publisher.feeds.formats import xml as feed
 
     kit.article("a.md", tags="[T]")
     kit.publish()

@@ -12,9 +12,9 @@ import feedparser
 import pytest
 from lxml import etree
 
-from publisher.actions.check import check
-from publisher.actions.correct import correct, reinstate, retract
 from publisher.errors import SettingsError
+from publisher.pipeline.check import check
+from publisher.pipeline.correct import correct, reinstate, retract
 from tests.conftest import NOW, SiteKit, ids, issues, titles
 
 LATER = NOW + timedelta(hours=1)

@@ -12,12 +12,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, inspect, text
 
+from publisher.articles import store
 from publisher.errors import SchemaTooNew, StoreBusy, StoreError
-from publisher.store import articles as store
-from publisher.store import sources
-from publisher.store.database import Database
-from publisher.store.migrate import upgrade
-from publisher.store.schema import REVISION, metadata
+from publisher.storage import facts
+from publisher.storage.engine import Database
+from publisher.storage.migrate import upgrade
+from publisher.storage.tables import REVISION, metadata
 from tests.conftest import SiteKit, ids, titles
 
 
@@ -214,8 +214,8 @@ def test_a_folder_that_cannot_be_locked_is_named(tmp_path: Path) -> None:
 WRITER = """
 import sys
 from pathlib import Path
-from publisher.store.database import Database
-from publisher.store import sources
+from publisher.storage.engine import Database
+from publisher.articles import sources_store as sources
 url, folder, held = sys.argv[1:]
 with Database.open(url) as db:
     for _ in range(50):
@@ -236,7 +236,7 @@ def count_after_four_writers(url: str, folder: Path, held: str) -> str | None:
     writers = [subprocess.Popen(command) for _ in range(4)]
     assert [writer.wait(120) for writer in writers] == [0, 0, 0, 0]
     with Database.open(url) as db, db.read() as connection:
-        return sources.get_fact(connection, "count")
+        return facts.get_fact(connection, "count")
 
 
 def test_writers_in_several_processes_lose_nothing(tmp_path: Path) -> None:

@@ -15,9 +15,9 @@ from sqlalchemy import insert
 from sqlalchemy.exc import DatabaseError
 
 from publisher.errors import StoreBusy, StoreError
-from publisher.store.database import Database
-from publisher.store.failures import quiet_psycopg, translated
-from publisher.store.schema import meta
+from publisher.storage.engine import Database
+from publisher.storage.failures import quiet_psycopg, translated
+from publisher.storage.tables.meta import meta
 from tests.conftest import SiteKit
 
 ROOT = Path(__file__).parent.parent.parent

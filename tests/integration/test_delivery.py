@@ -10,10 +10,10 @@ from email import message_from_bytes, policy
 
 import pytest
 
-from publisher.actions.approval import pause
-from publisher.actions.deliver import deliver, make_transport
-from publisher.actions.who import who
-from publisher.model import DeliveryState, UncertainPolicy
+from publisher.delivery.approval import pause
+from publisher.delivery.deliver import deliver, make_transport
+from publisher.model.delivery import DeliveryState, UncertainPolicy
+from publisher.reports.trace import who
 from tests.conftest import NOW, MailKit
 from tests.ledger import at, return_path, states, suppressed, transport
 from tests.smtp import Drop, Hang, Script, Server
@@ -128,7 +128,7 @@ FAULTS: dict[str, tuple[Script, dict[str, int], int]] = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_each_fault_has_its_outcome(mail_kit: MailKit, fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # A domain that asks for patience gets a little of it.
-    monkeypatch.setattr("publisher.pacing._REST", (0.2, 1.0))
+    monkeypatch.setattr("publisher.delivery.throttle._REST", (0.2, 1.0))
     script, expected, struck_off = FAULTS[fault]
     kit = mail_kit
     names = kit.readers(3)
@@ -241,7 +241,7 @@ def test_a_domain_that_refuses_stops_and_the_others_do_not(mail_kit: MailKit) ->
     kit.readers(30, "slow.example.org")
     path = kit.root / "more.csv"
     path.write_text("address\n" + "".join(f"r{n}@fast.example.org\n" for n in range(30)))
-    from publisher.actions.import_subscribers import import_list
+    from publisher.subscriptions.import_list import import_list
 
     import_list(kit.site, path, NOW)
     kit.issue("one")
@@ -386,7 +386,7 @@ def test_letters_beyond_ascii_need_a_server_that_takes_them(mail_kit: MailKit) -
     kit = mail_kit
     path = kit.root / "readers.csv"
     path.write_text("address\nmüller@bücher.example.org\nanna@bücher.example.org\n", "utf-8")
-    from publisher.actions.import_subscribers import import_list
+    from publisher.subscriptions.import_list import import_list
 
     import_list(kit.site, path, NOW)
     kit.issue("one")
@@ -402,7 +402,7 @@ def test_letters_beyond_ascii_go_through_where_the_server_takes_them(mail_kit: M
     kit = mail_kit
     path = kit.root / "readers.csv"
     path.write_text("address\nmüller@bücher.example.org\n", "utf-8")
-    from publisher.actions.import_subscribers import import_list
+    from publisher.subscriptions.import_list import import_list
 
     import_list(kit.site, path, NOW)
     kit.issue("one")

@@ -14,15 +14,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from publisher.actions.approval import approve
-from publisher.actions.check import check
-from publisher.actions.correct import correct, reinstate, retract
-from publisher.actions.note import note
-from publisher.actions.reading import article_at, issue_page, newest_articles
-from publisher.actions.status import status
 from publisher.cli.now import summary
+from publisher.delivery.approval import approve
+from publisher.delivery.public_issues import article_at, issue_page, newest_articles
+from publisher.digests import store as issue_store
 from publisher.errors import SettingsError
-from publisher.store import issues as issue_store
+from publisher.pipeline.check import check
+from publisher.pipeline.correct import correct, reinstate, retract
+from publisher.pipeline.note import note
+from publisher.reports.status import status
 from tests.conftest import NOW, MailKit, SiteKit, ids, issues, titles
 from tests.unit.test_publication import DRAFTS, spellings
 

@@ -13,12 +13,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from publisher.actions.failing import halves, render_without_failing
-from publisher.actions.preview import preview
-from publisher.actions.turn import take_turn
+from publisher.articles.failing import halves, render_without_failing
+from publisher.articles.parsers import Found, Options, Refusal, read_files
 from publisher.clock import Clock
 from publisher.failures import LOG_FILE, describe_failure, log_failure
-from publisher.ingest import Found, Options, Refusal, read_files
+from publisher.pipeline.preview import preview
+from publisher.runner.scheduled_run import take_turn
 from tests.conftest import NOW, SiteKit, issues, titles
 
 
@@ -59,10 +59,10 @@ def reasons(report: Any) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("target", "doing"),
     [
-        ("publisher.render.entry.render_entry", "'Bad': its feed entry was not made: KeyError"),
+        ("publisher.feeds.formats.entry.render_entry", "'Bad': its feed entry was not made: KeyError"),
         ("publisher.check.check_entry", "'Bad': its feed entry was not made: KeyError"),
-        ("publisher.render.digest.story_of", "'Bad' was left out of an issue of daily: KeyError"),
-        ("publisher.render.sitemap.render_news", "'Bad' was left out of the news sitemap: KeyError"),
+        ("publisher.digests.render.story_of", "'Bad' was left out of an issue of daily: KeyError"),
+        ("publisher.feeds.sitemap.render_news", "'Bad' was left out of the news sitemap: KeyError"),
     ],
 )
 def test_a_renderer_that_fails_on_one_article_leaves_it_out(
@@ -104,7 +104,7 @@ def test_a_parser_that_fails_on_one_file_stops_no_other(
         content = text[suffix].replace("Bad", "Good" if file != name else "Bad")
         (tmp_path / (file if file == name else file + suffix)).write_text(content)
     for target in ("fields.build_record", "text.paragraphs_to_html", "text.one_line"):
-        break_for(monkeypatch, f"publisher.ingest.{target}", "Bad")
+        break_for(monkeypatch, f"publisher.articles.parsers.{target}", "Bad")
     found = read_files((tmp_path, sorted(os.listdir(tmp_path)), Options(zone=ZoneInfo("UTC"))))
     for file, (parsed,) in found.items():
         if file != name:
@@ -119,11 +119,11 @@ def test_a_parser_that_fails_on_one_file_stops_no_other(
 @pytest.mark.parametrize(
     ("target", "what", "where"),
     [
-        ("publisher.actions.composing.compose", "daily", "digests.daily"),
-        ("publisher.render.feed.frame", "bad", "feeds/topic/bad.rss"),
-        ("publisher.render.opml.render_opml", "bad", "feeds/index.opml"),
-        ("publisher.render.headers.render_headers", "bad", "feeds/_headers"),
-        ("publisher.render.index.render_index", "bad", "feeds/index.html"),
+        ("publisher.digests.compose.compose", "daily", "digests.daily"),
+        ("publisher.feeds.formats.xml.frame", "bad", "feeds/topic/bad.rss"),
+        ("publisher.feeds.opml.render_opml", "bad", "feeds/index.opml"),
+        ("publisher.feeds.headers_file.render_headers", "bad", "feeds/_headers"),
+        ("publisher.feeds.directory.render_index", "bad", "feeds/index.html"),
     ],
 )
 def test_a_file_that_cannot_be_rendered_is_named_and_the_others_are_staged(
@@ -147,7 +147,7 @@ def test_a_file_that_cannot_be_rendered_is_named_and_the_others_are_staged(
 
 def test_a_record_that_the_database_rejects_stops_no_other(any_kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
     """The rest of the batch is stored, in the files of one record and of many."""
-    from publisher.actions import article_batch
+    from publisher.pipeline import article_batch
 
     real = article_batch.asked_instant
     monkeypatch.setattr(
@@ -182,7 +182,7 @@ def test_a_scheduled_run_goes_on_without_a_failing_article(any_kit: SiteKit, mon
         clock = SetClock(NOW - timedelta(hours=1))
         take_turn(any_kit.site, db, clock, always=True)
         clock.moment = NOW + timedelta(minutes=1)
-        break_for(monkeypatch, "publisher.render.digest.story_of", "Bad")
+        break_for(monkeypatch, "publisher.digests.render.story_of", "Bad")
         report = take_turn(any_kit.site, db, clock, always=True)
     assert report is not None
     assert reasons(report)["bad.md"].startswith("'Bad' was left out of an issue of daily")
@@ -195,8 +195,8 @@ def test_a_preview_goes_on_without_a_failing_article(any_kit: SiteKit, monkeypat
     any_kit.article("good.md", "Good")
     any_kit.write("empty.md", "")
     any_kit.publish(with_issues=False)
-    break_for(monkeypatch, "publisher.render.digest.story_of", "Bad")
-    monkeypatch.setattr("publisher.actions.preview._pictures", lambda *_: {})
+    break_for(monkeypatch, "publisher.digests.render.story_of", "Bad")
+    monkeypatch.setattr("publisher.pipeline.preview._pictures", lambda *_: {})
     shown = preview(any_kit.site, "daily", NOW)
     assert shown.articles == 1
     assert [text.partition(":")[0] for text in shown.refused] == ["empty.md", "bad.md"]

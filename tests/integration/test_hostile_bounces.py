@@ -14,11 +14,11 @@ import pytest
 from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 
-from publisher.actions import bounces as action
-from publisher.actions.bounces import process_mailbox, process_messages
-from publisher.actions.subscribers import as_dict, readers
+from publisher.delivery import bounces as action
+from publisher.delivery.bounces import process_mailbox, process_messages
 from publisher.mail.bounces import ReportKind, read_report
 from publisher.mail.mime import MAX_DEPTH, MAX_HEADER_BYTES, MAX_MESSAGE_BYTES, MAX_PARTS, UnreadableMessage, walk_parts
+from publisher.subscriptions.manage import as_dict, readers
 from tests.conftest import NOW, MailKit
 from tests.ledger import accept_all, return_path
 

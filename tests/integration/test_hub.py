@@ -19,12 +19,12 @@ from urllib.parse import parse_qs, urlsplit
 import feedparser
 import pytest
 
-from publisher.actions.announce import announce
-from publisher.actions.hub import HubReport, work_hub
 from publisher.errors import RemoteError
-from publisher.remote import Callbacks
-from publisher.store import hub
+from publisher.http_client import Callbacks
 from publisher.web import Web
+from publisher.websub import hub_store as hub
+from publisher.websub.hub import HubReport, work_hub
+from publisher.websub.notify import announce
 from tests.clockwork import SetClock
 from tests.conftest import NOW, SiteKit
 from tests.support.copies import Copies

@@ -11,13 +11,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from publisher.actions import subscribers as action
-from publisher.actions.deliver import deliver
-from publisher.actions.import_subscribers import ImportResult, import_list
-from publisher.address import read_address
 from publisher.cli.subscribers import import_lines
+from publisher.delivery import store as deliveries
+from publisher.delivery.deliver import deliver
+from publisher.digests import store as issues
 from publisher.errors import SettingsError
-from publisher.store import deliveries, issues
+from publisher.subscribers.addresses import read_address
+from publisher.subscriptions import manage as action
+from publisher.subscriptions.import_list import ImportResult, import_list
 from tests.conftest import NOW, MailKit
 from tests.smtp import Server
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from publisher.actions import subscribers as action
-from publisher.actions.import_subscribers import ImportResult, import_list
-from publisher.actions.keys import keyring
-from publisher.actions.review import doubtful_suppressions, lift_suppressions
-from publisher.actions.suppressing import suppress_address
-from publisher.store.suppression import SuppressionChannel
+from publisher.signing.site_key import keyring
+from publisher.subscribers.suppression import suppress_address
+from publisher.subscribers.suppression_store import SuppressionChannel
+from publisher.subscriptions import manage as action
+from publisher.subscriptions.import_list import ImportResult, import_list
+from publisher.subscriptions.review import doubtful_suppressions, lift_suppressions
 from tests.conftest import NOW, MailKit
 
 PERSON = "ann@mail.example.org"

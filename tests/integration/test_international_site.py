@@ -11,7 +11,7 @@ import dkim
 import feedparser
 import pytest
 
-from publisher.actions.deliver import deliver
+from publisher.delivery.deliver import deliver
 from publisher.mail.dkim import Signer, dns_record, new_key
 from tests.conftest import MailKit
 from tests.smtp import Server

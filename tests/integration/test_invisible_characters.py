@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from publisher.actions import subscribers as action
-from publisher.actions.import_subscribers import import_list
-from publisher.actions.oneoff import send_test
-from publisher.actions.who import who
+from publisher.delivery.single_messages import send_test
+from publisher.reports.trace import who
+from publisher.subscriptions import manage as action
+from publisher.subscriptions.import_list import import_list
 from tests.conftest import NOW, MailKit
 from tests.smtp import Server
 from tests.town import ANN, BASE, Town

@@ -8,17 +8,17 @@ from datetime import timedelta
 
 import pytest
 
-from publisher.actions.check import check
-from publisher.actions.composing import compose
-from publisher.actions.correct import correct, retract
-from publisher.actions.note import note
-from publisher.actions.preflight import force_issue
-from publisher.actions.preview import VIEWS, preview
+from publisher.articles import store
+from publisher.digests import store as issues
+from publisher.digests.compose import compose
+from publisher.digests.run_preflight import force_issue
 from publisher.errors import SettingsError, StageError
-from publisher.model import FacetKind, Query
-from publisher.selection import Selection
-from publisher.store import articles as store
-from publisher.store import issues
+from publisher.model.query import Selection
+from publisher.model.taxonomy import FacetKind, Query
+from publisher.pipeline.check import check
+from publisher.pipeline.correct import correct, retract
+from publisher.pipeline.note import note
+from publisher.pipeline.preview import VIEWS, preview
 from tests.conftest import NOW, SiteKit
 from tests.conftest import issues as titles_of
 
@@ -227,7 +227,7 @@ def test_an_issue_is_checked_by_name_folder_and_file(kit: SiteKit, monkeypatch: 
     for target in ("daily", made.path, f"{made.path}/message.eml"):
         report = check(kit.site, [target], LATER, with_browser=False)
         assert (len(report.issues), report.feeds) == (1, 0)
-        assert {found.rule for _, found in report.all_findings} == {"one-click", "postal-address"}
+        assert {found.id for _, found in report.all_findings} == {"one-click", "postal-address"}
     with pytest.raises(SettingsError, match="there is no issue daily/never"):
         check(kit.site, ["daily/never"], LATER, with_browser=False)
     # Nothing is kept of the check of a file: it may be anybody's.

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from publisher.actions import runners
-from publisher.actions.tick import tick
 from publisher.errors import PublisherError, RemoteError
-from publisher.schedule import make_log
-from publisher.schedule.jobs import Jobs
-from publisher.schedule.lane import Stopped
+from publisher.runner import make_log
+from publisher.runner.background_job import Stopped
+from publisher.runner.jobs import Jobs
+from publisher.runner.tick import tick
+from publisher.schedule import processes as runners
 from tests.clockwork import SetClock
 from tests.conftest import NOW, MailKit, SiteKit, titles
 from tests.smtp import Script, Server
@@ -217,8 +217,8 @@ def test_what_came_back_is_read(mail_kit: MailKit, desk: Make) -> None:
 
 def test_a_request_by_mail_is_logged_without_the_address(mail_kit: MailKit, desk: Make) -> None:
     """The log has the event, the newsletter and the source, as for changes by the web."""
-    from publisher.actions.keys import keyring
-    from publisher.store import issues
+    from publisher.digests import store as issues
+    from publisher.signing.site_key import keyring
 
     kit = mail_kit
     kit.readers(1)

@@ -6,10 +6,13 @@ from datetime import timedelta
 
 import pytest
 
-from publisher.actions.deliver import deliver
-from publisher.actions.subscribers import add, forget, suppress
-from publisher.store import issues, letters, subscribers, subscriptions
-from publisher.store.subscriptions import Act, ChangeSource
+from publisher.delivery.deliver import deliver
+from publisher.digests import store as issues
+from publisher.subscribers import store as subscribers
+from publisher.subscribers import subscriptions_store as subscriptions
+from publisher.subscribers.subscriptions_store import Act, ChangeSource
+from publisher.subscriptions import confirmation_store as letters
+from publisher.subscriptions.manage import add, forget, suppress
 from tests.conftest import NOW
 from tests.smtp import Script
 from tests.town import ANN, BASE, Town, href_of, together
@@ -201,7 +204,8 @@ def test_the_newest_issue_welcomes_who_wants_it_so(town: Town) -> None:
         row = next(one for one in issues.issues(connection) if one.digest == "daily")
         reader = subscribers.by_key(connection, ANN)
         assert reader is not None
-        from publisher.store import audience, deliveries
+        from publisher.delivery import audience_store as audience
+        from publisher.delivery import store as deliveries
 
         copy = deliveries.delivery_of(connection, row.id, reader.id)
         assert copy is not None and copy.state.value == "accepted"

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from publisher.actions.keys import keyring
-from publisher.actions.subscribers import forget, suppress
-from publisher.store import issues as store
-from publisher.store import subscribers
+from publisher.digests import store
+from publisher.signing.site_key import keyring
+from publisher.subscribers import store as subscribers
+from publisher.subscriptions.manage import forget, suppress
 from publisher.web import Web, forms
 from tests.conftest import NOW, MailKit, SiteKit
 from tests.unit.test_web import Answer, ask
@@ -209,7 +209,7 @@ def test_the_link_in_a_copy_that_was_sent_leads_here(mail_kit: MailKit) -> None:
     from email import message_from_bytes
     from urllib.parse import parse_qs, urlsplit
 
-    from publisher.actions.deliver import deliver
+    from publisher.delivery.deliver import deliver
     from tests.smtp import Server
 
     leaving = Leaving(mail_kit)

@@ -10,8 +10,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from publisher.actions.check import check
-from publisher.actions.correct import correct, reinstate, retract
+from publisher.pipeline.check import check
+from publisher.pipeline.correct import correct, reinstate, retract
 from tests.conftest import NOW, SiteKit
 from tests.integration.test_archives import crawl, pages, stored
 from tests.support.examples import examples

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher.actions.deliver import Sent, deliver
+from publisher.delivery.deliver import Sent, deliver
 from publisher.mail.outcome import RelayFault
 from publisher.mail.relay_state import MOST_LOSSES, RelayState
 from publisher.mail.session import SmtpTransport

@@ -11,16 +11,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from publisher.actions.deliver import deliver
-from publisher.actions.mailing import next_mail
-from publisher.actions.outbox import outbox
-from publisher.actions.subscribers import add
-from publisher.actions.turn import take_turn
 from publisher.cadence import Timetable, parse_cadence, slots_between
+from publisher.delivery.automatic import next_mail
+from publisher.delivery.deliver import deliver
 from publisher.mail.outcome import Outcome
 from publisher.mail.transport import Feed
-from publisher.model import DeliveryState
-from publisher.store import subscribers as store
+from publisher.model.delivery import DeliveryState
+from publisher.reports.outbox import outbox
+from publisher.runner.scheduled_run import take_turn
+from publisher.subscribers import store
+from publisher.subscriptions.manage import add
 from tests.clockwork import SetClock
 from tests.conftest import MailKit, SiteKit
 from tests.support.examples import examples

@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from publisher.actions.check import check
-from publisher.actions.note import note
 from publisher.cli.now import summary
 from publisher.errors import SettingsError
-from publisher.store import announcements
+from publisher.pipeline.check import check
+from publisher.pipeline.note import note
+from publisher.websub import notifications_store as announcements
 from tests.conftest import NOW, MailKit, SiteKit, issues, titles
 from tests.smtp import Server
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from publisher.actions.outbox import outbox
 from publisher.errors import SettingsError
+from publisher.reports.outbox import outbox
 from tests.conftest import MailKit
 
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from publisher.actions.note import note
 from publisher.errors import SettingsError
-from publisher.parallel import Workers
-from publisher.timed_worker import TimedWorker
+from publisher.pipeline.note import note
+from publisher.workers.pool import Workers
+from publisher.workers.timed_worker import TimedWorker
 from tests.conftest import NOW, SiteKit, titles
 
 FAULTY = "tests.support.faulty_parsers"
@@ -23,7 +23,7 @@ FAULTY = "tests.support.faulty_parsers"
 @pytest.fixture
 def limited(monkeypatch: pytest.MonkeyPatch) -> None:
     """Parsers that do not end, with half a second of processor time for each file."""
-    from publisher import timed_worker
+    from publisher.workers import timed_worker
 
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
     monkeypatch.setattr("tests.support.parsers.shared_parser", lambda: None)
@@ -31,8 +31,8 @@ def limited(monkeypatch: pytest.MonkeyPatch) -> None:
     # Imported before the limit applies.
     monkeypatch.setattr(Workers, "_PARSERS", (*Workers._PARSERS, FAULTY))
     own = {
-        "publisher.ingest.readers:read_each": f"{FAULTY}:slow_each",
-        "publisher.ingest.readers:iterate_file": f"{FAULTY}:slow_stream",
+        "publisher.articles.parsers.registry:read_each": f"{FAULTY}:slow_each",
+        "publisher.articles.parsers.registry:iterate_file": f"{FAULTY}:slow_stream",
     }
     real = TimedWorker.iterate
     monkeypatch.setattr(
@@ -85,7 +85,7 @@ def test_many_files_are_parsed_on_all_cores_and_bad_ones_are_named(
     kit: SiteKit, limited: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Pages of files come back in order from several processes."""
-    from publisher.actions import parsing
+    from publisher.pipeline import parsing
 
     monkeypatch.setattr(parsing, "_BATCH", 5)
     for number in range(28):
@@ -100,9 +100,9 @@ def test_many_files_are_parsed_on_all_cores_and_bad_ones_are_named(
 
 def test_a_run_that_is_stopped_blames_no_file(kit: SiteKit, limited: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that is closed while it parses leaves the file to the next run."""
-    from publisher import timed_worker
-    from publisher.actions import parsing
     from publisher.errors import PublisherError
+    from publisher.pipeline import parsing
+    from publisher.workers import timed_worker
 
     monkeypatch.setattr(timed_worker, "CPU_SECONDS", 60.0)
     kit.article("a-endless.md")
@@ -114,8 +114,8 @@ def test_a_run_that_is_stopped_blames_no_file(kit: SiteKit, limited: None, monke
 
 def test_the_runner_keeps_one_warm_process(kit: SiteKit) -> None:
     """Several runs ask one process, and it ends with the runner."""
-    from publisher.actions.turn import take_turn
     from publisher.clock import Clock
+    from publisher.runner.scheduled_run import take_turn
 
     with kit.open() as db, TimedWorker() as warm:
         kit.article("a.md", "A")
@@ -134,7 +134,7 @@ def test_a_run_with_nothing_to_parse_starts_no_process(kit: SiteKit, monkeypatch
     kit.article()
     now = time.time_ns() + 10_000_000_000
     # A file that may have changed within the tick of the clock would be read again.
-    monkeypatch.setattr("publisher.actions.ingest.time.time_ns", lambda: now)
+    monkeypatch.setattr("publisher.pipeline.ingest.time.time_ns", lambda: now)
     kit.publish()
     monkeypatch.setattr(TimedWorker, "_start", lambda self: pytest.fail("started"))
     kit.publish()
@@ -144,7 +144,7 @@ def test_a_note_is_rendered_once_before_it_is_kept(kit: SiteKit, monkeypatch: py
     """Markdown that takes too long is refused when it is written, and never reaches the runner."""
     kit.article()
     assert note(kit.site, "daily", NOW, text="*Good* morning").note == "*Good* morning"
-    monkeypatch.setattr("publisher.actions.note._RENDER_SECONDS", 0.001)
+    monkeypatch.setattr("publisher.pipeline.note._RENDER_SECONDS", 0.001)
     with pytest.raises(SettingsError, match="the note cannot be rendered: it took more than"):
         note(kit.site, "daily", NOW, text="*a " * 6_000)
     assert note(kit.site, "daily", NOW).note == "*Good* morning"

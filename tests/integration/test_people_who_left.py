@@ -8,17 +8,19 @@ from datetime import timedelta
 
 import pytest
 
-from publisher.actions import subscribers as action
-from publisher.actions.approval import approve, pause
-from publisher.actions.bounces import process_messages
-from publisher.actions.deliver import deliver
-from publisher.actions.import_subscribers import ImportResult, import_list
-from publisher.actions.keys import keyring
-from publisher.actions.preflight import force_issue
 from publisher.cli.subscribers import import_lines
+from publisher.delivery import store as deliveries
+from publisher.delivery.approval import approve, pause
+from publisher.delivery.bounces import process_messages
+from publisher.delivery.deliver import deliver
+from publisher.digests import store as issues
+from publisher.digests.run_preflight import force_issue
 from publisher.errors import SettingsError
-from publisher.model import DeliveryState
-from publisher.store import deliveries, issues, subscribers
+from publisher.model.delivery import DeliveryState
+from publisher.signing.site_key import keyring
+from publisher.subscribers import store as subscribers
+from publisher.subscriptions import manage as action
+from publisher.subscriptions.import_list import ImportResult, import_list
 from publisher.web import Web
 from tests.clockwork import SetClock
 from tests.conftest import NOW, MailKit
@@ -213,7 +215,7 @@ def test_deliveries_of_an_issue_that_was_forced(newsroom: Newsroom) -> None:
 
 def test_a_reason_brings_people_back_and_stands_in_their_history(newsroom: Newsroom) -> None:
     """Both the command and the import take one; an import without one does not undo it."""
-    from publisher.store import subscriptions
+    from publisher.subscribers import subscriptions_store as subscriptions
 
     newsroom.leave()
     kit, now = newsroom.kit, newsroom.clock.now() + timedelta(hours=1)

@@ -9,11 +9,12 @@ from datetime import UTC, datetime, timedelta
 
 import feedparser
 
-from publisher.actions.correct import retract
-from publisher.actions.deliver import deliver
-from publisher.actions.keys import keyring
-from publisher.actions.subscribers import add, forget
-from publisher.store import issues, subscribers
+from publisher.delivery.deliver import deliver
+from publisher.digests import store as issues
+from publisher.pipeline.correct import retract
+from publisher.signing.site_key import keyring
+from publisher.subscribers import store as subscribers
+from publisher.subscriptions.manage import add, forget
 from tests.conftest import NOW
 from tests.town import ANN, BASE, Town
 from tests.visitor import Answer
@@ -83,7 +84,7 @@ def test_who_pauses_gets_nothing_until_then(town: Town) -> None:
     deliver(town.kit.site, "daily", clock=town.clock.now)
     assert len(town.server.accepted) == before
     with town.kit.open() as db, db.read() as connection:
-        from publisher.store import deliveries
+        from publisher.delivery import store as deliveries
 
         row = next(one for one in issues.issues(connection) if one.digest == "daily" and "Three" in one.subject)
         copy = deliveries.delivery_of(connection, row.id, 1)
@@ -209,7 +210,7 @@ def test_who_reads_her_feed_needs_no_mail(town: Town) -> None:
 
 
 def test_her_own_feed_keeps_the_rules(town: Town) -> None:
-    from publisher.check import check_feed
+    from publisher.feeds.checks.feed import check_feed
 
     link = town.joined()
     page = town.choose(link, "feed")

@@ -15,8 +15,8 @@ import feedparser
 import pytest
 from lxml import etree
 
-from publisher.actions import feeds as feeds_action
 from publisher.errors import PublisherError, StageError
+from publisher.feeds import stage_feeds as feeds_action
 from tests.conftest import NOW, SiteKit, ids, issues, titles
 
 NS = {"atom": "http://www.w3.org/2005/Atom"}
@@ -270,7 +270,7 @@ def test_an_own_template_of_the_page_shows_when_it_is_edited(kit: SiteKit) -> No
 
 
 def test_an_article_that_no_entry_can_be_made_of_stops_nothing(kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
-    from publisher.render import entry
+    from publisher.feeds.formats import entry
 
     real = entry.render_entry
 
@@ -338,7 +338,7 @@ def test_many_files_are_read_by_workers(kit: SiteKit) -> None:
 
 
 def test_a_file_of_many_records_is_read_a_few_at_a_time(kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
-    from publisher.actions import article_batch, parsing
+    from publisher.pipeline import article_batch, parsing
 
     monkeypatch.setattr(parsing, "_BATCH", 10)
     records = [{"id": n, "title": f"T{n}", "date": "2026-11-01", "tags": ["t"]} for n in range(40)]
@@ -410,8 +410,9 @@ STEPS = ["_store_incoming", "stage_feed", "_make_issue", "put"]
 def test_a_failure_at_any_step_is_mended_by_the_next_run(
     make_kit: Callable[[str], SiteKit], monkeypatch: pytest.MonkeyPatch, step: str, nth: int
 ) -> None:
-    from publisher.actions import article_batch, digests
-    from publisher.stage import Stage
+    from publisher.pipeline import article_batch
+    from publisher.pipeline import make_issues as digests
+    from publisher.staging.folder import Stage
 
     kits = [make_kit("whole"), make_kit("broken")]
     for kit in kits:

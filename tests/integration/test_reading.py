@@ -10,10 +10,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import insert, literal, select
 
-from publisher.actions.approval import approve
-from publisher.actions.correct import reinstate, retract
-from publisher.store import issues
-from publisher.store.schema import issue
+from publisher.delivery.approval import approve
+from publisher.digests import store as issues
+from publisher.pipeline.correct import reinstate, retract
+from publisher.storage.tables.digests import issue
 from publisher.web import Web
 from tests.clockwork import SetClock
 from tests.conftest import NOW, MailKit, SiteKit

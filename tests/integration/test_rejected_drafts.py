@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from publisher.ingest import DraftRecord, Options, Refusal
-from publisher.ingest.readers import read_file
-from publisher.store import drafts
+from publisher.articles import drafts_store as drafts
+from publisher.articles.parsers import DraftRecord, Options, Refusal
+from publisher.articles.parsers.registry import read_file
 from tests.conftest import NOW, SiteKit, ids, titles
 
 LATER = NOW + timedelta(hours=1)

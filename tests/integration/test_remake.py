@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 
-from publisher.actions.deliver import deliver
-from publisher.actions.readiness import _KIT
-from publisher.actions.tick import tick
-from publisher.store import deliveries, issues
-from publisher.store.preparations import Preparation, prepare
+from publisher.delivery import store as deliveries
+from publisher.delivery.deliver import deliver
+from publisher.digests import store as issues
+from publisher.digests.notes_store import Preparation, prepare
+from publisher.digests.readiness import _KIT
+from publisher.runner.tick import tick
 from tests.clockwork import SetClock
 from tests.conftest import NOW, MailKit
 from tests.conftest import issues as staged_issues
@@ -77,7 +78,7 @@ def test_an_edited_sample_article_is_made_again_by_a_tick(any_mail_kit: MailKit)
 
 def test_an_issue_with_nothing_but_a_withdrawn_sample_stays(mail_kit: MailKit) -> None:
     """There is no article left to make an issue of; it is held back for that reason."""
-    from publisher.actions.correct import retract
+    from publisher.pipeline.correct import retract
 
     kit = mail_kit
     ready(kit)
@@ -92,7 +93,7 @@ def test_an_issue_with_nothing_but_a_withdrawn_sample_stays(mail_kit: MailKit) -
 
 def test_an_issue_is_made_again_without_a_withdrawn_sample(mail_kit: MailKit) -> None:
     """The other articles of the issue are not lost."""
-    from publisher.actions.correct import retract
+    from publisher.pipeline.correct import retract
 
     kit = mail_kit
     ready(kit)
@@ -133,7 +134,7 @@ def test_a_dry_run_makes_nothing_again(mail_kit: MailKit) -> None:
 
 def test_a_paused_issue_stays_paused(mail_kit: MailKit) -> None:
     """A person stopped it."""
-    from publisher.actions.approval import pause
+    from publisher.delivery.approval import pause
 
     kit = mail_kit
     kit.readers(1, domain="posteo.de")

@@ -6,10 +6,10 @@ from typing import Final
 
 import pytest
 
-from publisher.actions.deliver import deliver
-from publisher.actions.subscribers import as_dict, readers
-from publisher.model import DeliveryState
-from publisher.store import deliveries
+from publisher.delivery import store as deliveries
+from publisher.delivery.deliver import deliver
+from publisher.model.delivery import DeliveryState
+from publisher.subscriptions.manage import as_dict, readers
 from tests.conftest import MailKit
 from tests.smtp import Script, Server
 

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from publisher.actions.bounces import process_messages
-from publisher.actions.keys import keyring
-from publisher.actions.letters import preferences_link
-from publisher.actions.subscribers import suppress
-from publisher.store import issues, subscriptions
-from publisher.store.subscriptions import SubscriptionEvent
+from publisher.delivery.bounces import process_messages
+from publisher.digests import store as issues
+from publisher.signing.site_key import keyring
+from publisher.subscribers import subscriptions_store as subscriptions
+from publisher.subscribers.subscriptions_store import SubscriptionEvent
+from publisher.subscriptions.confirmation_emails import preferences_link
+from publisher.subscriptions.manage import suppress
 from publisher.web import Web
 from tests.conftest import NOW
 from tests.town import ANN, BASE, Town

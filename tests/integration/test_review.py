@@ -9,16 +9,16 @@ from typing import Final
 import pytest
 from click.testing import CliRunner
 
-from publisher.actions.bounces import process_messages
-from publisher.actions.keys import keyring
-from publisher.actions.review import doubtful_suppressions, lift_suppressions, stored_reason
-from publisher.actions.subscribers import as_dict, forget, readers, suppress
-from publisher.actions.suppressing import suppress_address
 from publisher.cli.review import command
+from publisher.delivery import bounces_store as bounces
+from publisher.delivery.bounces import process_messages
+from publisher.delivery.bounces_store import Bounce
 from publisher.mail.replies import Reason
-from publisher.store import bounces
-from publisher.store.bounces import Bounce
-from publisher.store.suppression import SuppressionChannel
+from publisher.signing.site_key import keyring
+from publisher.subscribers.suppression import suppress_address
+from publisher.subscribers.suppression_store import SuppressionChannel
+from publisher.subscriptions.manage import as_dict, forget, readers, suppress
+from publisher.subscriptions.review import doubtful_suppressions, lift_suppressions, stored_reason
 from tests.conftest import NOW, MailKit
 from tests.ledger import accept_all, return_path
 
@@ -101,7 +101,7 @@ def test_a_wish_to_get_no_mail_replaces_a_bounce(any_mail_kit: MailKit) -> None:
 
 def test_somebody_who_left_before_the_suppression_stays_away(mail_kit: MailKit) -> None:
     """Lifting restores the state from before: whoever had unsubscribed is unsubscribed again."""
-    from publisher.store.subscriptions import Act, ChangeSource, unsubscribe
+    from publisher.subscribers.subscriptions_store import Act, ChangeSource, unsubscribe
 
     names = mail_kit.readers(1)
     with mail_kit.open() as db, db.write() as connection:

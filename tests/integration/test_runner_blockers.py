@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from publisher.schedule.jobs import Jobs
+from publisher.runner.jobs import Jobs
 from tests.conftest import MailKit
 from tests.integration.test_blocked_mail import ready
 from tests.integration.test_jobs import Desk

@@ -9,12 +9,12 @@ from email import message_from_bytes, policy
 
 import pytest
 
-from publisher.actions.approval import approve, pause
-from publisher.actions.deliver import deliver
-from publisher.actions.oneoff import send_test
+from publisher.delivery.approval import approve, pause
+from publisher.delivery.deliver import deliver
+from publisher.delivery.single_messages import send_test
 from publisher.errors import SettingsError
 from publisher.mail.dkim import new_key
-from publisher.model import DeliveryState
+from publisher.model.delivery import DeliveryState
 from tests.conftest import NOW, MailKit
 from tests.ledger import at, states, transport
 from tests.smtp import Script, Server
@@ -56,7 +56,7 @@ def test_a_change_after_approval_makes_it_void(mail_kit: MailKit, change: str) -
 
 
 def test_an_approval_outlives_readers_who_leave(mail_kit: MailKit) -> None:
-    from publisher.actions.subscribers import forget, suppress
+    from publisher.subscriptions.manage import forget, suppress
 
     kit = mail_kit
     names = kit.readers(4)
@@ -72,7 +72,7 @@ def test_an_approval_outlives_readers_who_leave(mail_kit: MailKit) -> None:
 
 
 def test_an_issue_with_a_withdrawn_article_does_not_leave(mail_kit: MailKit) -> None:
-    from publisher.actions.correct import retract
+    from publisher.pipeline.correct import retract
 
     kit = mail_kit
     kit.readers(1)
@@ -225,8 +225,8 @@ def test_an_old_issue_is_not_sent_because_a_server_is_named_today(mail_kit: Mail
 
 
 def test_a_lost_ledger_stops_the_run_and_loses_nothing(mail_kit: MailKit, monkeypatch: pytest.MonkeyPatch) -> None:
+    from publisher.delivery import store as deliveries
     from publisher.errors import StoreError
-    from publisher.store import deliveries
 
     kit = mail_kit
     kit.readers(30)

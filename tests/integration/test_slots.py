@@ -11,15 +11,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from publisher.actions.digests import make_issue_of
-from publisher.actions.planning import LEASE, claim_due, first_due
-from publisher.actions.report import PublishReport
-from publisher.actions.status import status
-from publisher.actions.turn import take_turn
 from publisher.errors import SlotLost
-from publisher.schedule.lane import Stopped
-from publisher.store import slots
-from publisher.store.database import Database
+from publisher.model.report import PublishReport
+from publisher.pipeline.make_issues import make_issue_of
+from publisher.reports.status import status
+from publisher.runner.background_job import Stopped
+from publisher.runner.scheduled_run import take_turn
+from publisher.schedule import store as slots
+from publisher.schedule.claims import LEASE, claim_due, first_due
+from publisher.storage.engine import Database
 from tests.clockwork import SetClock
 from tests.conftest import SiteKit, issues
 from tests.support.examples import examples

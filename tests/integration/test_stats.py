@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from publisher.actions.deliver import deliver
-from publisher.actions.stats import Heard, note_listening, stats
 from publisher.cli import publish as command_line
-from publisher.model import LetterKind
-from publisher.store import issues, letters, listening
+from publisher.delivery.deliver import deliver
+from publisher.digests import store as issues
+from publisher.model.subscriptions import LetterKind
+from publisher.reports import listening_store as listening
+from publisher.reports.stats import Heard, note_listening, stats
+from publisher.subscriptions import confirmation_store as letters
 from publisher.web import Web
 from publisher.web.metrics import Metrics
 from tests.clockwork import SetClock

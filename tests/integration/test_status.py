@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from publisher.actions.correct import retract
-from publisher.actions.status import status
 from publisher.cli.status import lines
 from publisher.errors import PublisherError
+from publisher.pipeline.correct import retract
+from publisher.reports.status import status
 from tests.conftest import NOW, SiteKit
 
 

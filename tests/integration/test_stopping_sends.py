@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from publisher.actions.approval import approve
-from publisher.actions.correct import reinstate, retract
-from publisher.actions.deliver import deliver
-from publisher.actions.dispatch import Tally
-from publisher.actions.preflight import force_issue
+from publisher.delivery.approval import approve
+from publisher.delivery.deliver import deliver
+from publisher.delivery.dispatch import Tally
+from publisher.digests.run_preflight import force_issue
 from publisher.errors import SettingsError
+from publisher.pipeline.correct import reinstate, retract
 from tests.conftest import MailKit
 from tests.ledger import states
 from tests.smtp import Script, Server

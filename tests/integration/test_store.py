@@ -8,14 +8,21 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from publisher.articles import sources_store as sources
+from publisher.articles import store
+from publisher.articles.records import record_json
+from publisher.digests import store as issues
 from publisher.errors import StoreError
-from publisher.model import ALL, Article, Edition, FacetKind, Issue
-from publisher.store import archives, facets, feeds, issues, sources
-from publisher.store import articles as store
-from publisher.store.database import Database
-from publisher.store.feeds import StagedFile
-from publisher.store.record import record_json
-from publisher.store.sources import Problem
+from publisher.feeds import archives_store as archives
+from publisher.feeds import facets_store as facets
+from publisher.feeds import store as feeds
+from publisher.feeds.store import StagedFile
+from publisher.model.articles import Article
+from publisher.model.digests import Edition, Issue
+from publisher.model.problems import Problem
+from publisher.model.taxonomy import ALL, FacetKind
+from publisher.storage import facts
+from publisher.storage.engine import Database
 
 ZONE = ZoneInfo("UTC")
 NOW = 1_800_000_000
@@ -258,15 +265,15 @@ def test_files_and_what_was_said_about_them(db: Database) -> None:
         sources.save_buckets(connection, {1: "y", 2: "z"})
         assert sources.bucket_fingerprints(connection) == {1: "y", 2: "z"}
         sources.save_buckets(connection, {})
-        assert sources.get_fact(connection, "k") is None
-        sources.set_fact(connection, "k", "1")
-        sources.set_fact(connection, "k", "2")
-        assert sources.get_fact(connection, "k") == "2"
+        assert facts.get_fact(connection, "k") is None
+        facts.set_fact(connection, "k", "1")
+        facts.set_fact(connection, "k", "2")
+        assert facts.get_fact(connection, "k") == "2"
 
 
 def test_articles_come_back_as_they_went(db: Database) -> None:
-    from publisher.ingest import Options
-    from publisher.ingest.fields import build_record
+    from publisher.articles.parsers import Options
+    from publisher.articles.parsers.fields import build_record
 
     raw = {
         "title": "T",

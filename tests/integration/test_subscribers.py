@@ -12,12 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from publisher.actions import subscribers as action
-from publisher.actions.deliver import deliver
-from publisher.actions.import_subscribers import ImportResult, import_list
-from publisher.actions.who import who
+from publisher.delivery.deliver import deliver
 from publisher.errors import SettingsError
-from publisher.ingest.subscribers import COLUMNS, RejectedRow, read_csv, safe_cell
+from publisher.reports.trace import who
+from publisher.subscribers.list_parser import COLUMNS, RejectedRow, read_csv, safe_cell
+from publisher.subscriptions import manage as action
+from publisher.subscriptions.import_list import ImportResult, import_list
 from tests.conftest import NOW, MailKit, SiteKit
 from tests.smtp import Script, Server
 from tests.support.examples import examples

@@ -13,18 +13,22 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from publisher.actions import subscribers as action
-from publisher.actions.import_subscribers import import_list
-from publisher.actions.joining import Wish, finish_joining
-from publisher.actions.keys import keyring
-from publisher.actions.leaving import resubscribe_by_link, unsubscribe_by_link
-from publisher.actions.preferences import Access, save
-from publisher.actions.suppressing import suppress_address
+from publisher.delivery import store as deliveries
+from publisher.digests import store as issues
 from publisher.errors import SettingsError
-from publisher.model import LetterKind
-from publisher.store import deliveries, issues, letters, subscribers, subscriptions
-from publisher.store.subscriptions import Act, ChangeSource
-from publisher.store.suppression import SuppressionChannel
+from publisher.model.subscriptions import LetterKind
+from publisher.signing.site_key import keyring
+from publisher.subscribers import store as subscribers
+from publisher.subscribers import subscriptions_store as subscriptions
+from publisher.subscribers.subscriptions_store import Act, ChangeSource
+from publisher.subscribers.suppression import suppress_address
+from publisher.subscribers.suppression_store import SuppressionChannel
+from publisher.subscriptions import confirmation_store as letters
+from publisher.subscriptions import manage as action
+from publisher.subscriptions.import_list import import_list
+from publisher.subscriptions.preferences import Access, save
+from publisher.subscriptions.subscribe import Wish, finish_joining
+from publisher.subscriptions.unsubscribe import resubscribe_by_link, unsubscribe_by_link
 from tests.conftest import NOW, MailKit
 from tests.support.examples import examples
 

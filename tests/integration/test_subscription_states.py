@@ -8,18 +8,23 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, text
 
-from publisher.actions.deliver import deliver
-from publisher.actions.review import unclear_states
-from publisher.actions.subscribers import suppress
+from publisher.delivery import store as deliveries
+from publisher.delivery.deliver import deliver
+from publisher.digests import store as issues
 from publisher.mail.outcome import Outcome
 from publisher.mail.transport import Copy, Feed
-from publisher.model import DeliveryState, SubscriptionState
-from publisher.passes import Keyring
-from publisher.store import deliveries, issues, subscribers, subscriptions, suppression
-from publisher.store.database import Database
-from publisher.store.migrate import upgrade
-from publisher.store.subscriptions import Act, ChangeSource
-from publisher.store.suppression import SuppressionChannel
+from publisher.model.delivery import DeliveryState
+from publisher.model.subscriptions import SubscriptionState
+from publisher.signing.tokens import Keyring
+from publisher.storage.engine import Database
+from publisher.storage.migrate import upgrade
+from publisher.subscribers import store as subscribers
+from publisher.subscribers import subscriptions_store as subscriptions
+from publisher.subscribers import suppression_store as suppression
+from publisher.subscribers.subscriptions_store import Act, ChangeSource
+from publisher.subscribers.suppression_store import SuppressionChannel
+from publisher.subscriptions.manage import suppress
+from publisher.subscriptions.review import unclear_states
 from tests.conftest import NOW, MailKit, SiteKit
 
 ACT = Act(ChangeSource.LINK, int(NOW.timestamp()))
@@ -231,7 +236,7 @@ def test_lifting_a_suppression_restores_the_state_before(any_mail_kit: MailKit) 
         subscriptions.unsubscribe(connection, 1, ACT, ["weekly"])
     suppress(any_mail_kit.site, address, NOW, note="asked by phone")
     with any_mail_kit.open() as db, db.write() as connection:
-        from publisher.actions.keys import keyring
+        from publisher.signing.site_key import keyring
 
         before = subscribers.find(connection, 1)
         hashed = keyring(any_mail_kit.site, connection).address_hash(address)

@@ -11,18 +11,19 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import func, select
 
-from publisher.actions.brake import accept_refusals, retry_refusals
-from publisher.actions.deliver import Sent, deliver
-from publisher.actions.outbox import outbox
-from publisher.actions.status import status
-from publisher.actions.subscribers import forget
-from publisher.actions.who import who
 from publisher.cli import outbox as outbox_cli
 from publisher.cli import resume as resume_cli
 from publisher.cli import status as status_cli
+from publisher.delivery import brakes_store as brakes
+from publisher.delivery.deliver import Sent, deliver
+from publisher.delivery.suppression_brake import accept_refusals, retry_refusals
 from publisher.errors import SettingsError
-from publisher.store import brakes, subscribers
-from publisher.store.readers import provisional_suppression
+from publisher.reports.outbox import outbox
+from publisher.reports.status import status
+from publisher.reports.trace import who
+from publisher.storage.tables.delivery import provisional_suppression
+from publisher.subscribers import store as subscribers
+from publisher.subscriptions.manage import forget
 from tests.conftest import NOW, MailKit
 from tests.ledger import states, suppressed, transport
 from tests.smtp import Script, Server
@@ -140,7 +141,7 @@ def test_a_domain_that_refuses_everybody_rests_and_the_others_get_the_issue(any_
         names = [f"bad{number}@broken.example" for number in range(40)]
         path = kit.root / "more.csv"
         path.write_text("address,digests\n" + "".join(f"{name},daily\n" for name in names))
-        from publisher.actions.import_subscribers import import_list
+        from publisher.subscriptions.import_list import import_list
 
         import_list(kit.site, path, NOW)
         kit.issue("one")
@@ -196,7 +197,7 @@ def test_provisional_suppressions_survive_a_crash(any_mail_kit: MailKit, monkeyp
         def dies(*_: object) -> None:
             raise KeyboardInterrupt
 
-        monkeypatch.setattr("publisher.actions.deliver.settle_finished_issues", dies)
+        monkeypatch.setattr("publisher.delivery.deliver.settle_finished_issues", dies)
         with pytest.raises(KeyboardInterrupt):
             send(kit, server)
         monkeypatch.undo()

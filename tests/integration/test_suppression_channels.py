@@ -7,17 +7,17 @@ from typing import Any, Final
 import pytest
 from sqlalchemy import create_engine, text
 
-from publisher.actions.adding import add
-from publisher.actions.import_subscribers import import_list
-from publisher.actions.keys import keyring
-from publisher.actions.subscribers import forget, suppress
-from publisher.actions.suppressing import suppress_address
 from publisher.errors import SettingsError
-from publisher.store import subscriptions
-from publisher.store.database import Database
-from publisher.store.migrate import upgrade
-from publisher.store.subscriptions import Act, ChangeSource
-from publisher.store.suppression import Suppression, SuppressionChannel, suppressions
+from publisher.signing.site_key import keyring
+from publisher.storage.engine import Database
+from publisher.storage.migrate import upgrade
+from publisher.subscribers import subscriptions_store as subscriptions
+from publisher.subscribers.subscriptions_store import Act, ChangeSource
+from publisher.subscribers.suppression import suppress_address
+from publisher.subscribers.suppression_store import Suppression, SuppressionChannel, suppressions
+from publisher.subscriptions.add import add
+from publisher.subscriptions.import_list import import_list
+from publisher.subscriptions.manage import forget, suppress
 from tests.conftest import NOW, MailKit
 from tests.town import ANN, Town
 

@@ -9,15 +9,18 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from publisher.actions.sweep import SweepResult, sweep
-from publisher.actions.tick import tick
-from publisher.model import LetterKind
-from publisher.schedule import make_log
-from publisher.schedule.jobs import Jobs
-from publisher.store import hub, letters, listening, slots
-from publisher.store.database import Database
-from publisher.store.listening import Heard
-from publisher.store.sources import set_fact
+from publisher.model.subscriptions import LetterKind
+from publisher.reports import listening_store as listening
+from publisher.reports.listening_store import Heard
+from publisher.runner import make_log
+from publisher.runner.jobs import Jobs
+from publisher.runner.sweep import SweepResult, sweep
+from publisher.runner.tick import tick
+from publisher.schedule import store as slots
+from publisher.storage.engine import Database
+from publisher.storage.facts import set_fact
+from publisher.subscriptions import confirmation_store as letters
+from publisher.websub import hub_store as hub
 from tests.clockwork import SetClock
 from tests.conftest import NOW, SiteKit
 

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from publisher.actions.sweep import sweep
-from publisher.actions.tick import tick
-from publisher.model import LetterKind
-from publisher.store import letters, slots
-from publisher.store.database import Database
+from publisher.model.subscriptions import LetterKind
+from publisher.runner.sweep import sweep
+from publisher.runner.tick import tick
+from publisher.schedule import store as slots
+from publisher.storage.engine import Database
+from publisher.subscriptions import confirmation_store as letters
 from tests.clockwork import SetClock
 from tests.conftest import NOW, MailKit, issues
 from tests.smtp import Script, Server

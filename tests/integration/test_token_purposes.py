@@ -14,15 +14,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import update
 
-from publisher.actions.bounces import BounceResult, process_mailbox, process_messages
-from publisher.actions.deliver import deliver
-from publisher.actions.keys import keyring
-from publisher.actions.leaving import link_status, unsubscribe_by_link
-from publisher.actions.subscribers import as_dict, readers
-from publisher.passes import Keyring
-from publisher.store import issues, subscribers, suppression
-from publisher.store.readers import delivery
-from publisher.store.sources import set_fact
+from publisher.delivery.bounces import BounceResult, process_mailbox, process_messages
+from publisher.delivery.deliver import deliver
+from publisher.digests import store as issues
+from publisher.signing.site_key import keyring
+from publisher.signing.tokens import Keyring
+from publisher.storage.facts import set_fact
+from publisher.storage.tables.delivery import delivery
+from publisher.subscribers import store as subscribers
+from publisher.subscribers import suppression_store as suppression
+from publisher.subscriptions.manage import as_dict, readers
+from publisher.subscriptions.unsubscribe import link_status, unsubscribe_by_link
 from tests.conftest import NOW, MailKit
 from tests.integration.test_bounces import arf, dsn, plain
 from tests.ledger import accept_all, return_path, suppressed
@@ -206,7 +208,7 @@ def test_a_token_of_one_kind_is_none_of_another(issue: int, subscriber: int) -> 
 
 def test_the_channel_of_a_bounce_is_kept(mail_kit: MailKit) -> None:
     """A suppression by a bounce message says so, also to the operator."""
-    from publisher.actions.who import who
+    from publisher.reports.trace import who
 
     kit = mail_kit
     kit.readers(1)

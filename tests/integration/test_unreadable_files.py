@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from publisher.timed_worker import TimedWorker
+from publisher.workers.timed_worker import TimedWorker
 from tests.conftest import SiteKit, titles
 
 FAULTY = "tests.support.faulty_parsers"
@@ -19,7 +19,7 @@ def replace_parsers(monkeypatch: pytest.MonkeyPatch, own: dict[str, str]) -> Non
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
     monkeypatch.setattr("tests.support.parsers.shared_parser", lambda: None)
     real = TimedWorker.iterate
-    own = {f"publisher.ingest.readers:{name}": f"{FAULTY}:{function}" for name, function in own.items()}
+    own = {f"publisher.articles.parsers.registry:{name}": f"{FAULTY}:{function}" for name, function in own.items()}
     monkeypatch.setattr(
         TimedWorker, "iterate", lambda self, function, *rest: real(self, own.get(function, function), *rest)
     )
@@ -34,7 +34,7 @@ def settle(monkeypatch: pytest.MonkeyPatch) -> None:
     import time
 
     now = time.time_ns() + 10_000_000_000
-    monkeypatch.setattr("publisher.actions.ingest.time.time_ns", lambda: now)
+    monkeypatch.setattr("publisher.pipeline.ingest.time.time_ns", lambda: now)
 
 
 def test_a_file_whose_parser_was_killed_is_read_by_the_next_run(

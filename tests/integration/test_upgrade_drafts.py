@@ -7,9 +7,9 @@ import json
 import pytest
 from sqlalchemy import create_engine, text
 
-from publisher.actions.status import status
 from publisher.cli.status import lines
-from publisher.store.migrate import upgrade
+from publisher.reports.status import status
+from publisher.storage.migrate import upgrade
 from tests.conftest import NOW, SiteKit, ids, titles
 
 #: Key and title of each article that the older publisher published.

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from publisher.store import letters
+from publisher.subscriptions import confirmation_store as letters
 from publisher.web import Web
 from tests.clockwork import SetClock
 from tests.conftest import NOW, MailKit
@@ -267,7 +267,7 @@ def test_no_header_is_smuggled_into_a_letter(fort: Fort) -> None:
 
 
 def test_what_breaks_is_our_fault_outside_and_exact_in_the_log(fort: Fort, monkeypatch: pytest.MonkeyPatch) -> None:
-    from publisher.web import read
+    from publisher.web import articles as read
 
     def broken(*_: object) -> None:
         raise RuntimeError("the disk at /srv/secret is full")

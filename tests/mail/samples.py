@@ -7,14 +7,16 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from publisher.config.theme import ThemeSettings
+from publisher.digests.branding import Letterhead
+from publisher.digests.render import Rendering, render_digest
+from publisher.digests.story import Notice
+from publisher.html.sanitize import paragraphs_to_html
 from publisher.mail import Envelope, build_message
-from publisher.markup import paragraphs_to_html
-from publisher.model import Article, Author, Correction, Digest, FacetKind, Image
-from publisher.render.digest import Rendering, render_digest
-from publisher.render.letterhead import Letterhead
-from publisher.render.story import Notice
-from publisher.tokens import fill
+from publisher.mail.placeholders import fill
+from publisher.model.articles import Article, Author, Correction, Image
+from publisher.model.digests import Digest
+from publisher.model.taxonomy import FacetKind
+from publisher.settings.theme import ThemeSettings
 
 __all__ = ["DIGEST", "ENVELOPE", "LETTERHEAD", "NOW", "THEMES", "article", "articles", "issue", "message", "public"]
 

@@ -14,10 +14,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from publisher.actions.deliver import deliver
-from publisher.config import read_site
+from publisher.delivery import senders
+from publisher.delivery import store as deliveries
+from publisher.delivery.deliver import deliver
 from publisher.mail import smtp
-from publisher.store import deliveries, senders
+from publisher.settings import read_site
 
 #: Every transition of a copy: the module and the function that makes it.
 STEPS: dict[str, tuple[Any, str]] = {

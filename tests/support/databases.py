@@ -17,8 +17,8 @@ from typing import Any, Self
 from sqlalchemy import create_engine
 from sqlalchemy.util import LRUCache
 
-from publisher.store import database
-from publisher.store.database import Database
+from publisher.storage import engine as database
+from publisher.storage.engine import Database
 
 #: Durability against a power cut; no test proves that, and it costs most of the time of CREATE and DROP DATABASE.
 _SETTINGS = ("fsync = off", "synchronous_commit = off", "full_page_writes = off")

@@ -8,8 +8,8 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
-from publisher.ingest import Options, Parsed
-from publisher.ingest.readers import iterate_file, read_file
+from publisher.articles.parsers import Options, Parsed
+from publisher.articles.parsers.registry import iterate_file, read_file
 
 
 def slow_each(root: Path, names: list[str], options: Options) -> Iterator[tuple[str, list[Parsed]]]:
@@ -59,7 +59,7 @@ def iterate_file_killed_once(root: Path, name: str, options: Options) -> Iterato
 
 def read_each_with_failing_disk(root: Path, names: list[str], options: Options) -> Iterator[tuple[str, list[Parsed]]]:
     """Parse files while the disk fails, at the first attempt."""
-    from publisher.ingest import readers
+    from publisher.articles.parsers import registry as readers
 
     def failing(*_: object) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))

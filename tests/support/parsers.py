@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
-from publisher import timed_worker
-from publisher.parallel import Workers
-from publisher.timed_worker import TimedWorker
+from publisher.workers import timed_worker
+from publisher.workers.pool import Workers
+from publisher.workers.timed_worker import TimedWorker
 from tests.support.processes import Process
 
 MODULE = "tests.support.parsers"
@@ -31,7 +31,7 @@ def close_shared_parser() -> None:
 
 
 class _ForkedParser(Process):
-    """Takes what ``publisher.timed_worker`` passes to ``subprocess.Popen``."""
+    """Takes what ``publisher.workers.timed_worker`` passes to ``subprocess.Popen``."""
 
     def __init__(self, command: Sequence[str], *, pass_fds: Sequence[int], env: Mapping[str, str], **_: Any) -> None:
         super().__init__(MODULE, env=env, descriptors=pass_fds)

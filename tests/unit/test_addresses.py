@@ -10,10 +10,10 @@ from email_validator import EmailNotValidError, validate_email
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from publisher.address import read_address, read_mailbox
+from publisher.delivery.throttle import Limit, Pace, allowance
 from publisher.mail.outcome import Reply, of_message, of_recipient, retry_at
-from publisher.pacing import Limit, Pace, allowance
-from publisher.passes import Keyring
+from publisher.signing.tokens import Keyring
+from publisher.subscribers.addresses import read_address, read_mailbox
 
 RING = Keyring(key=b"0123456789abcdef")
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher.web.agents import agent_of, is_program
-from publisher.web.tally import Tally
+from publisher.web.listeners import Tally
+from publisher.web.user_agents import agent_of, is_program
 
 DAY = datetime(2026, 11, 24, 12, tzinfo=UTC)
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from publisher.actions.approval import ApprovalPlan
+from publisher.delivery.approval import ApprovalPlan
 
 PLAN = ApprovalPlan(
     digest="daily",

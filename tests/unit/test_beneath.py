@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher.beneath import OutsideError, open_beneath, read_beneath
+from publisher.staging.beneath import OutsideError, open_beneath, read_beneath
 
 
 @pytest.fixture(params=[True, False], ids=["openat2", "walk"])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher.brake import LEAST_REFUSALS, WINDOW_ATTEMPTS, Refusals, Verdict, judge
+from publisher.delivery.brake_rules import LEAST_REFUSALS, WINDOW_ATTEMPTS, Refusals, Verdict, judge
 from publisher.mail.refusals import names_address, refusal_key
 
 WAIT, APPLY, STOP = Verdict

@@ -19,7 +19,7 @@ from publisher.cadence import (
     previous_slot,
     slots_between,
 )
-from publisher.model import CatchUp
+from publisher.model.digests import CatchUp
 
 LONDON = ZoneInfo("Europe/London")
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher.colour import LEAST_CONTRAST, contrast, mixed, readable, text_on
-from publisher.config import read_site
-from publisher.config.theme import ThemeSettings
 from publisher.errors import SettingsError
+from publisher.html.colour import LEAST_CONTRAST, contrast, mixed, readable, text_on
+from publisher.settings import read_site
+from publisher.settings.theme import ThemeSettings
 
 COLOUR = st.integers(0, 0xFFFFFF).map(lambda number: f"#{number:06x}")
 

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from publisher.config import Secret, Site, read_site
-from publisher.config.schedules import timetable_from, timetable_text
 from publisher.errors import SettingsError
-from publisher.model import FacetKind, SendPolicy
+from publisher.model.digests import SendPolicy
+from publisher.model.taxonomy import FacetKind
+from publisher.settings import Secret, Site, read_site
+from publisher.settings.schedules import timetable_from, timetable_text
 
 LEAST = 'title = "T"\nbase_url = "https://t.example/"\n'
 MAIL = '[mail]\nsender = "T <news@t.example>"\n'

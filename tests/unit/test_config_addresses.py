@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from publisher.config import Site, read_site
 from publisher.errors import SettingsError
+from publisher.settings import Site, read_site
 
 TOP = 'title = "T"\nbase_url = "{base_url}"\n'
 PUNY = "xn--mnchen-3ya.example"

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher.ingest import consent_words
-from publisher.ingest.consent import Consent, read_consent
-from publisher.ingest.subscribers import RejectedRow, SubscriberRow, read_csv, read_json_lines
-from publisher.model import SubscriptionState as State
+from publisher.model.subscriptions import SubscriptionState as State
+from publisher.subscribers import consent_words
+from publisher.subscribers.consent import Consent, read_consent
+from publisher.subscribers.list_parser import RejectedRow, SubscriberRow, read_csv, read_json_lines
 
 
 def state_of(**cells: object) -> State:

@@ -7,9 +7,9 @@ import json
 
 import pytest
 
-from publisher.ingest.consent import read_consent
-from publisher.ingest.subscribers import SubscriberRow, read_csv, read_json_lines
-from publisher.model import SubscriptionState
+from publisher.model.subscriptions import SubscriptionState
+from publisher.subscribers.consent import read_consent
+from publisher.subscribers.list_parser import SubscriberRow, read_csv, read_json_lines
 
 
 @pytest.mark.parametrize(

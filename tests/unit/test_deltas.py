@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from publisher.web.deltas import Deltas, asks_for_feed
 from publisher.web.feeds import Feeds
-from publisher.web.shelf import Encoded, Staged, etag_of
+from publisher.web.file_cache import Encoded, Staged, etag_of
 from tests.conftest import SiteKit
 from tests.unit.test_web import Answer, ask
 
@@ -86,7 +86,7 @@ def test_it_is_compressed_where_that_is_wanted(served: Served) -> None:
 def test_a_withdrawal_alone_is_an_answer_without_entries(served: Served) -> None:
     from datetime import timedelta
 
-    from publisher.actions.correct import retract
+    from publisher.pipeline.correct import retract
     from tests.conftest import NOW
 
     first = served.ask()

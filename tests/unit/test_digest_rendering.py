@@ -11,17 +11,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from publisher.config.theme import ThemeSettings
+from publisher.digests.branding import Letterhead
+from publisher.digests.render import Rendering, render_digest
 from publisher.errors import TemplateError
-from publisher.markup import clean_characters, display_width, one_line, paragraphs_to_html, sanitise
-from publisher.model import Article, Author, Channel, Digest, FacetKind, FeedFormat, Image
-from publisher.render.dates import long_date
-from publisher.render.digest import Rendering, render_digest
-from publisher.render.index import Headline, Listed, dump_headlines, load_headlines, render_index
-from publisher.render.letterhead import Letterhead
-from publisher.render.opml import render_opml
-from publisher.render.sources import source_hash
-from publisher.render.templates import render, render_line
+from publisher.feeds.directory import Headline, Listed, dump_headlines, load_headlines, render_index
+from publisher.feeds.opml import render_opml
+from publisher.html.dates import long_date
+from publisher.html.sanitize import paragraphs_to_html, sanitise
+from publisher.html.text import clean_characters, display_width, one_line
+from publisher.model.articles import Article, Author, Image
+from publisher.model.digests import Digest
+from publisher.model.feeds import Channel, FeedFormat
+from publisher.model.taxonomy import FacetKind
+from publisher.settings.theme import ThemeSettings
+from publisher.templating.environment import render, render_line
+from publisher.templating.sources import source_hash
 from tests.support.examples import examples
 
 NOW = datetime(2026, 11, 23, 7, tzinfo=UTC)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from publisher.errors import SettingsError
 from publisher.mail.dkim import SIGNED, Signer, dns_record, new_key
 from publisher.mail.message import Envelope, build_message
+from publisher.mail.placeholders import Tokens
 from publisher.mail.skeleton import ADDRESS, COPY, Skeleton
-from publisher.tokens import Tokens
 
 TOKENS = Tokens(mark="0123456789ab")
 KEYS = {kind: new_key(kind) for kind in ("rsa", "ed25519")}

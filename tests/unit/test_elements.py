@@ -7,7 +7,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher.elements import replace_elements
+from publisher.html.elements import replace_elements
 
 
 def upper(name: str, element: str) -> str:

@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from publisher.articles.parsers import Options
+from publisher.articles.parsers.fields import build_record
+from publisher.articles.parsers.media_files import measured
 from publisher.errors import RecordRefused
-from publisher.ingest import Options
-from publisher.ingest.fields import build_record
-from publisher.ingest.files import measured
-from publisher.model import Enclosure, Record
+from publisher.model.articles import Enclosure, Record
 
 BASE = "https://review.example/magazine"
 

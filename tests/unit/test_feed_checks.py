@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher.check import RULES, check_entry, check_feed
-from publisher.check.feed import form_of, previous_page
-from publisher.check.feedrules import FEED_RULES
-from publisher.markup import clean_characters, one_line, sanitise
-from publisher.model import Author, Correction, Enclosure, FeedFormat, Image
+from publisher.feeds.checks.feed import check_entry, check_feed, form_of, previous_page
+from publisher.feeds.checks.rules import FEED_RULES
+from publisher.html.sanitize import sanitise
+from publisher.html.text import clean_characters, one_line
+from publisher.model.articles import Author, Correction, Enclosure, Image
+from publisher.model.feeds import FeedFormat
 from tests.unit.test_feed_rendering import CHANNEL, LINE, MOMENT, TEXT, article, feed
 
 NOW = datetime(2026, 11, 23, 7, 0, tzinfo=UTC)
@@ -54,7 +55,7 @@ MEDIA = '<media:group><media:content url="https://r.example/a.jpg"/></media:grou
 
 def rules(source: str | bytes, address: str | None = None) -> set[str]:
     data = source.encode() if isinstance(source, str) else source
-    return {found.rule for found in check_feed(data, address=address, now=NOW)}
+    return {found.id for found in check_feed(data, address=address, now=NOW)}
 
 
 @pytest.mark.parametrize(("source", "suffix"), [(RSS, "rss"), (ATOM, "atom"), (JSON, "json")])
@@ -184,7 +185,7 @@ def test_a_broken_rule_is_found_and_named(rule: str, good: str, old: str, new: s
 def test_rules_of_several_elements() -> None:
     image = "<image><url>https://r.example/i.png</url><title>X</title><link>/</link><width>200</width></image>"
     found = check_feed(RSS.replace("<language>", image + "<language>").encode())
-    assert [one.what for one in found if one.rule == "rss-image"] == [
+    assert [one.message for one in found if one.id == "rss-image"] == [
         "its title is not the channel's",
         "its link is not the channel's",
         "width 200",
@@ -214,14 +215,14 @@ def test_every_rule_is_broken_by_a_test_has_a_cure_and_a_source_and_is_documente
     assert set(FEED_RULES) == tested
     for name, rule in FEED_RULES.items():
         assert re.fullmatch(r"[a-z0-9-]+", name)
-        assert rule.says and rule.cure and rule.source.startswith("https://")
-        assert f"| `{name}` | {rule.says} | {rule.cure} | [source]({rule.source}) |" in page
+        assert rule.requirement and rule.fix and rule.source.startswith("https://")
+        assert f"| `{name}` | {rule.requirement} | {rule.fix} | [source]({rule.source}) |" in page
 
 
 def test_a_finding_says_where() -> None:
     (found,) = check_feed(RSS.replace("+0100", "GMT").encode())
-    assert (found.rule, found.entry, found.line) == ("date", "One", 6)
-    assert found.as_dict()["cure"] == RULES["date"].cure
+    assert (found.id, found.entry, found.line) == ("date", "One", 6)
+    assert found.as_dict()["fix"] == FEED_RULES["date"].fix
 
 
 def test_a_feed_of_tombstones_alone_passes() -> None:
@@ -307,8 +308,8 @@ def test_an_embedded_frame_becomes_a_link_to_it() -> None:
 
 
 def test_an_entry_is_checked_in_each_format() -> None:
-    assert [one.rule for one in check_entry(FeedFormat.RSS, b"<item><title>T</title></item>")] == ["rss-guid"]
-    assert check_entry(FeedFormat.RSS, b"<item>")[0].rule == "well-formed"
-    assert check_entry(FeedFormat.ATOM, b"<entry/>")[0].rule == "required"
-    assert check_entry(FeedFormat.JSON, b"{")[0].rule == "well-formed"
-    assert check_entry(FeedFormat.JSON, b'{"id": "1"}')[0].rule == "required"
+    assert [one.id for one in check_entry(FeedFormat.RSS, b"<item><title>T</title></item>")] == ["rss-guid"]
+    assert check_entry(FeedFormat.RSS, b"<item>")[0].id == "well-formed"
+    assert check_entry(FeedFormat.ATOM, b"<entry/>")[0].id == "required"
+    assert check_entry(FeedFormat.JSON, b"{")[0].id == "well-formed"
+    assert check_entry(FeedFormat.JSON, b'{"id": "1"}')[0].id == "required"

@@ -16,12 +16,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from publisher.markup import clean_characters, one_line, sanitise
-from publisher.media import FEED_TYPES
-from publisher.model import Article, Author, Channel, FacetKind, FeedFormat, Image
-from publisher.render.entry import render_entry
-from publisher.render.feed import frame, joined
-from publisher.render.house import House
+from publisher.feeds.formats.entry import render_entry
+from publisher.feeds.formats.xml import frame, joined
+from publisher.feeds.site_info import House
+from publisher.html.sanitize import sanitise
+from publisher.html.text import clean_characters, one_line
+from publisher.model.articles import Article, Author, Image
+from publisher.model.feeds import Channel, FeedFormat
+from publisher.model.media_types import FEED_TYPES
+from publisher.model.taxonomy import FacetKind
 
 HOUSE = House(
     title="The Review",

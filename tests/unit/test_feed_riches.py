@@ -9,11 +9,12 @@ import feedparser
 import pytest
 from lxml import etree
 
-from publisher.model import Article, Correction, Enclosure, FeedFormat, Image
-from publisher.render.entry import render_entry
-from publisher.render.feed import frame, joined
-from publisher.render.house import Cloud, House, Logo
-from publisher.render.place import Place
+from publisher.feeds.formats.archive_links import Place
+from publisher.feeds.formats.entry import render_entry
+from publisher.feeds.formats.xml import frame, joined
+from publisher.feeds.site_info import Cloud, House, Logo
+from publisher.model.articles import Article, Correction, Enclosure, Image
+from publisher.model.feeds import FeedFormat
 from tests.unit.test_feed_rendering import CHANNEL, HOUSE, MOMENT, NS, article, atom, feed, rss
 
 TALK = Enclosure(url="/a/talk.mp3?x=1&y=2", type="audio/mpeg", length=5, title='The "Talk"', duration=61)

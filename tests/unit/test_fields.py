@@ -12,12 +12,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from publisher.articles.parsers import READERS, Found, Options, Refusal, read_file, read_files
+from publisher.articles.parsers.dates import parse_date
+from publisher.articles.parsers.json_files import read_json, read_json_lines
+from publisher.articles.parsers.markdown import read_markdown
 from publisher.errors import RecordRefused
-from publisher.ingest import READERS, Found, Options, Refusal, read_file, read_files
-from publisher.ingest.dates import parse_date
-from publisher.ingest.jsonfile import read_json, read_json_lines
-from publisher.ingest.markdown import read_markdown
-from publisher.model import Author, Image
+from publisher.model.articles import Author, Image
 
 OPTIONS = Options(zone=ZoneInfo("Europe/London"), max_bytes=20_000)
 LEAST: dict[str, Any] = {"title": "T", "date": "2026-11-20"}

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from publisher.forked_process import ForkedProcess, has_one_thread
+from publisher.workers.forked_process import ForkedProcess, has_one_thread
 
 #: The test runner has threads of its own; Python 3.12 and later warn about that.
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
@@ -91,7 +91,7 @@ def test_exit_handlers_and_buffers_are_left_to_the_parent(end: str, status: int)
     """However the process ends, its parent's output is written once, and its exit handlers run once."""
     program = f"""
         import atexit, os, socket, sys, tempfile
-        from publisher.forked_process import ForkedProcess, has_one_thread
+        from publisher.workers.forked_process import ForkedProcess, has_one_thread
 
         atexit.register(print, "exit handler")
         print("buffered")
@@ -159,12 +159,12 @@ def test_a_command_forks_its_parser_only_before_it_has_threads_or_a_database(bef
     program = f"""
         import threading
         from publisher.cli.common import forked_parser
-        from publisher.store.database import Database
+        from publisher.storage.engine import Database
 
         {before}
         with forked_parser() as worker:
             print(worker.pid is not None)
-            print(worker.call("publisher.ingest.readers:suffix_of", "a.MD"))
+            print(worker.call("publisher.articles.parsers.registry:suffix_of", "a.MD"))
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=True)
     assert done.stdout == f"{is_forked}\n.md\n"

@@ -13,12 +13,12 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from publisher.articles.parsers.front_matter import MAX_DEPTH, MAX_NODES, parse_front_matter, split_front_matter
+from publisher.articles.parsers.json_files import MAX_FILE_VALUES, MAX_VALUES, read_json
+from publisher.articles.parsers.markdown import read_markdown
+from publisher.articles.parsers.result import Options, whole_number
 from publisher.errors import RecordRefused
-from publisher.ingest.frontmatter import MAX_DEPTH, MAX_NODES, parse_front_matter, split_front_matter
-from publisher.ingest.jsonfile import MAX_FILE_VALUES, MAX_VALUES, read_json
-from publisher.ingest.markdown import read_markdown
-from publisher.ingest.result import Options, whole_number
-from publisher.model import Record
+from publisher.model.articles import Record
 
 OPTIONS = Options(zone=ZoneInfo("Europe/London"))
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher.hosts import ascii_host, ascii_url, host_of
+from publisher.model.hosts import ascii_host, ascii_url, host_of
 
 LABEL = st.text("abcxyzäöüßéñčł", min_size=1, max_size=12)
 HOST = st.lists(LABEL, min_size=2, max_size=4).map(".".join)

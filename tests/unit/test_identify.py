@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from publisher.actions.identify import asked_instant, keys_of, mint_id, mint_path, same_article
-from publisher.ingest import Found
-from publisher.model import Record
-from publisher.store.articles import Stored
+from publisher.articles.identity import asked_instant, keys_of, mint_id, mint_path, same_article
+from publisher.articles.parsers import Found
+from publisher.articles.store import Stored
+from publisher.model.articles import Record
 
 NAMESPACE = uuid.UUID("b2a86d4c-0d64-5b0c-8b7a-000000000000")
 UTC_ZONE = ZoneInfo("UTC")

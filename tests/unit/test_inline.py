@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from publisher.digests.inline import OPTIONS, inline
 from publisher.errors import TemplateError
-from publisher.render.inline import OPTIONS, inline
 
 PAGE = """<!DOCTYPE html>
 <html lang="en"><head><title>T</title><style>
@@ -153,7 +153,7 @@ def test_broken_styles_are_an_error_of_the_template_and_silent_otherwise(capfd: 
 
 
 def test_many_style_sheets_do_not_fill_the_memory() -> None:
-    from publisher.render.inline import _Inliner
+    from publisher.digests.inline import _Inliner
 
     for number in range(130):
         inline(PAGE.replace("#123456", f"#1111{number:02x}"))

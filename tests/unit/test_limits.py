@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher.elements import limit_attributes, limit_depth
-from publisher.ingest import Found, Options, Refusal, read_file
-from publisher.markup import MAX_DEPTH, plain_text, sanitise
+from publisher.articles.parsers import Found, Options, Refusal, read_file
+from publisher.html.elements import limit_attributes, limit_depth
+from publisher.html.sanitize import MAX_DEPTH, sanitise
+from publisher.html.text import plain_text
 
 OPTIONS = Options(zone=ZoneInfo("UTC"))
 

@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 from lxml import etree, html
 
-from publisher.config.theme import ThemeSettings
 from publisher.errors import TemplateError
-from publisher.media import MEDIA_TYPES, media_type
-from publisher.model import FeedFormat
-from publisher.render.headers import link_header, render_headers
-from publisher.render.index import render_autodiscovery, render_gone
-from publisher.render.sitemap import render_news
-from publisher.render.tombstones import Tombstone, render_tombstones
+from publisher.feeds.directory import render_autodiscovery, render_gone
+from publisher.feeds.headers_file import render_headers
+from publisher.feeds.sitemap import render_news
+from publisher.feeds.tombstones import Tombstone, render_tombstones
+from publisher.model.feeds import FeedFormat
+from publisher.model.media_types import MEDIA_TYPES, media_type
+from publisher.settings.theme import ThemeSettings
+from publisher.websub.link_header import link_header
 from tests.unit.test_feed_rendering import CHANNEL, MOMENT, article
 
 NS = {

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher.check import Finding
-from publisher.check.clients import DEGRADES, _data
-from publisher.check.mail import check_mail
-from publisher.check.mailrules import MAIL_RULES
+from publisher.digests.preflight.clients import DEGRADES, _data
+from publisher.digests.preflight.message import check_mail
+from publisher.digests.preflight.rules import MAIL_RULES, finding
+from publisher.findings import Finding
 from tests.mail import samples
 from tests.mail.samples import NOW, THEMES, issue, message, public
 
@@ -33,7 +33,7 @@ def found(html: str | None = None, text: str | None = None, **fields: Any) -> li
 
 
 def rules(*arguments: Any, **fields: Any) -> set[str]:
-    return {one.rule for one in found(*arguments, **fields)}
+    return {one.id for one in found(*arguments, **fields)}
 
 
 @pytest.mark.parametrize("full", [False, True])
@@ -124,7 +124,7 @@ def test_a_seeded_fault_is_found_by_its_name(rule: str, fault: Callable[[str], s
 def header(before: bytes, after: bytes) -> set[str]:
     data = message(*parts())
     assert before in data, before
-    return {one.rule for one in check_mail(data.replace(before, after, 1), now=NOW)}
+    return {one.id for one in check_mail(data.replace(before, after, 1), now=NOW)}
 
 
 HEADERS: list[tuple[str, bytes, bytes]] = [
@@ -151,7 +151,7 @@ def test_a_fault_in_the_headers_is_found(rule: str, before: bytes, after: bytes)
 
 def test_a_date_ahead_of_the_clock_is_found() -> None:
     data = message(*parts(), date=NOW + timedelta(hours=1))
-    assert {one.rule for one in check_mail(data, now=NOW)} == {"future-mail"}
+    assert {one.id for one in check_mail(data, now=NOW)} == {"future-mail"}
     assert check_mail(data) == []
 
 
@@ -168,9 +168,9 @@ def test_renderings_must_be_fillable() -> None:
         (made.html.replace(made.tokens["unsubscribe"], "x", 1), made.text),
         (made.html, made.text.replace(made.tokens["unsubscribe"], "")),
     ):
-        assert [one.rule for one in check_mail(message(html, text), renderings=[broken])] == ["unsubscribe-link"]
+        assert [one.id for one in check_mail(message(html, text), renderings=[broken])] == ["unsubscribe-link"]
     split = made.text.replace("@@unsubscribe.", "@@unsub\nscribe.")
-    assert "token-split" in {one.rule for one in check_mail(message(html, text), renderings=[(made.html, split)])}
+    assert "token-split" in {one.id for one in check_mail(message(html, text), renderings=[(made.html, split)])}
 
 
 def test_every_rule_is_broken_by_a_test() -> None:
@@ -183,7 +183,7 @@ def test_every_rule_is_documented_with_its_cure_and_source() -> None:
     for name, rule in MAIL_RULES.items():
         source = rule.source.removeprefix("docs/")
         assert source.startswith("https://") or source != rule.source
-        cells = [rule.says, rule.cure]
+        cells = [rule.requirement, rule.fix]
         row = " | ".join(cell.replace("|", "\\|") for cell in cells)
         assert f"| `{name}` | {rule.severity} | {row} | [source]({source}) |" in page
     for name, why in DEGRADES.items():
@@ -191,10 +191,10 @@ def test_every_rule_is_documented_with_its_cure_and_source() -> None:
 
 
 def test_a_finding_says_where_and_how_bad() -> None:
-    (one,) = [one for one in found(within("\n<p>Lorem ipsum</p>")(parts()[0])) if one.rule == "placeholder"]
+    (one,) = [one for one in found(within("\n<p>Lorem ipsum</p>")(parts()[0])) if one.id == "placeholder"]
     assert one.entry == "<p>" and one.line is not None and one.line > 100 and one.is_error
     assert one.as_dict()["severity"] == "error"
-    assert not Finding(rule="link-text", what="x").is_error
+    assert not finding("link-text", "x").is_error
 
 
 def test_what_degrades_well_is_what_somebody_does_not_know() -> None:

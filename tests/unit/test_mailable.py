@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher.mailable import linked_text, mailable
-from publisher.markup import plain_text, sanitise, wrap
+from publisher.digests.mail_html import linked_text, mailable
+from publisher.html.sanitize import sanitise
+from publisher.html.text import plain_text, wrap
 
 BASE = "https://a.example/1"
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher.mailbox import Mailbox, read_mailbox
+from publisher.model.mailbox import Mailbox, read_mailbox
 
 NAME = st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), max_size=60).map(str.strip)
 

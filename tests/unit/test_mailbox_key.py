@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher.address import mailbox_key, read_address
+from publisher.subscribers.addresses import mailbox_key, read_address
 
 LOCAL = st.text("abcdefgh0123", min_size=1, max_size=12)
 

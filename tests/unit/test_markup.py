@@ -12,12 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from publisher import markup
+from publisher.html import direction, sanitize, urls
+from publisher.html import text as text_
 
 
 @given(st.text(alphabet=st.characters(codec=None), max_size=200))
 def test_cleaned_text_stands_in_any_xml_document(text: str) -> None:
-    cleaned, _, _ = markup.clean_characters(text)
+    cleaned, _, _ = text_.clean_characters(text)
     root = etree.Element("x")
     root.text = cleaned
     assert etree.fromstring(etree.tostring(root)).text in (cleaned, None if not cleaned else cleaned)
@@ -25,13 +26,13 @@ def test_cleaned_text_stands_in_any_xml_document(text: str) -> None:
 
 @given(st.text(alphabet=st.characters(max_codepoint=127), max_size=200))
 def test_the_fast_path_for_ascii_cleans_like_the_general_one(text: str) -> None:
-    general, dropped, _ = markup.clean_characters(text + "é")
-    assert markup.clean_characters(text) == (general[:-1], dropped, 0)
+    general, dropped, _ = text_.clean_characters(text + "é")
+    assert text_.clean_characters(text) == (general[:-1], dropped, 0)
 
 
 def test_what_was_mended_is_counted() -> None:
-    assert markup.clean_characters("a\x00b\x07\ud800\r\nc\u2028d\ufffe") == ("ab\ufffd\nc\nd", 3, 1)
-    assert markup.clean_characters("e\u0301")[0] == "é"
+    assert text_.clean_characters("a\x00b\x07\ud800\r\nc\u2028d\ufffe") == ("ab\ufffd\nc\nd", 3, 1)
+    assert text_.clean_characters("e\u0301")[0] == "é"
 
 
 @pytest.mark.parametrize(
@@ -47,7 +48,7 @@ def test_what_was_mended_is_counted() -> None:
     ],
 )
 def test_only_harmless_html_passes(source: str, cleaned: str) -> None:
-    result = markup.sanitise(source)
+    result = sanitize.sanitise(source)
     assert {part for part in _tokens(result)} == {part for part in _tokens(cleaned)}
 
 
@@ -68,21 +69,21 @@ def _tokens(source: str) -> list[tuple[str, ...]]:
 def test_every_relative_address_is_made_absolute() -> None:
     source = '<p><a href="#fn1">1</a> <a href="/x?a=1&amp;b=2">x</a> <img src="i.png"> &lt;a href="no"&gt; "q"</p>'
     base = "https://site.example/2026/11/story"
-    assert markup.absolute_urls(source, base) == (
+    assert urls.absolute_urls(source, base) == (
         f'<p><a href="{base}#fn1">1</a> <a href="https://site.example/x?a=1&amp;b=2">x</a> '
         '<img src="https://site.example/2026/11/i.png"> &lt;a href="no"&gt; "q"</p>'
     )
 
 
 def test_an_address_that_cannot_be_parsed_is_dropped() -> None:
-    assert markup.absolute_urls('<a href="http://[bad">x</a>', "https://a.example/") == "<a>x</a>"
+    assert urls.absolute_urls('<a href="http://[bad">x</a>', "https://a.example/") == "<a>x</a>"
 
 
 @given(st.text(max_size=100))
 def test_absolute_addresses_are_left_alone(text: str) -> None:
-    cleaned = markup.sanitise(f'<p title="{html.escape(text)}">{text}</p>')
-    cleaned = markup.absolute_urls(cleaned, "https://a.example/")
-    assert markup.absolute_urls(cleaned, "https://b.example/") == cleaned
+    cleaned = sanitize.sanitise(f'<p title="{html.escape(text)}">{text}</p>')
+    cleaned = urls.absolute_urls(cleaned, "https://a.example/")
+    assert urls.absolute_urls(cleaned, "https://b.example/") == cleaned
 
 
 @pytest.mark.parametrize(
@@ -96,28 +97,28 @@ def test_absolute_addresses_are_left_alone(text: str) -> None:
     ],
 )
 def test_only_web_addresses_are_linked_to(value: str, expected: str | None) -> None:
-    assert markup.safe_url(value, "https://base.example/") == expected
+    assert urls.safe_url(value, "https://base.example/") == expected
 
 
 def test_text_is_text() -> None:
-    assert markup.paragraphs_to_html(["a <b> & ]]> {{ x }}", "שלום"]) == (
+    assert sanitize.paragraphs_to_html(["a <b> & ]]> {{ x }}", "שלום"]) == (
         '<p>a &lt;b&gt; &amp; ]]&gt; {{ x }}</p>\n<p dir="rtl">שלום</p>'
     )
 
 
 @given(st.lists(st.text(alphabet=st.characters(exclude_categories=["Cs", "Cc"]), min_size=1), max_size=5))
 def test_plain_text_of_paragraphs_is_the_paragraphs(paragraphs: list[str]) -> None:
-    expected = [line for line in (markup.one_line(one) for one in paragraphs) if line]
-    assert markup.plain_text(markup.paragraphs_to_html(paragraphs)).split("\n") == (expected or [""])
+    expected = [line for line in (text_.one_line(one) for one in paragraphs) if line]
+    assert text_.plain_text(sanitize.paragraphs_to_html(paragraphs)).split("\n") == (expected or [""])
 
 
 def test_plain_text_keeps_inline_words_together_and_blocks_apart() -> None:
-    assert markup.plain_text('<h2>A</h2><p>b<em>c</em> d<br>e</p><p title="x>y">f</p>') == "A\nbc d\ne\nf"
+    assert text_.plain_text('<h2>A</h2><p>b<em>c</em> d<br>e</p><p title="x>y">f</p>') == "A\nbc d\ne\nf"
 
 
 def test_an_excerpt_ends_at_a_word() -> None:
-    assert markup.excerpt("one two, three four", 2) == "one two…"
-    assert markup.excerpt("one two", 2) == "one two"
+    assert text_.excerpt("one two, three four", 2) == "one two…"
+    assert text_.excerpt("one two", 2) == "one two"
 
 
 @pytest.mark.parametrize(
@@ -125,14 +126,14 @@ def test_an_excerpt_ends_at_a_word() -> None:
     [("hello", "ltr"), ("שלום world", "rtl"), ("123 مرحبا", "rtl"), ("— 中文", "ltr"), ("😀!", "ltr"), ("", "ltr")],
 )
 def test_direction_is_that_of_the_first_strong_character(text: str, expected: str) -> None:
-    assert markup.direction(text) == expected
+    assert direction.direction(text) == expected
 
 
 @pytest.mark.parametrize(
     ("tag", "expected"), [("en", "ltr"), ("ar-EG", "rtl"), ("he", "rtl"), ("az-Arab", "rtl"), ("ar-Latn", "ltr")]
 )
 def test_direction_of_a_language(tag: str, expected: str) -> None:
-    assert markup.language_direction(tag) == expected
+    assert direction.language_direction(tag) == expected
 
 
 @pytest.mark.parametrize(
@@ -147,12 +148,12 @@ def test_direction_of_a_language(tag: str, expected: str) -> None:
     ],
 )
 def test_slugs(label: str, slug: str) -> None:
-    assert markup.slugify(label) == unicodedata.normalize("NFKC", slug)
+    assert urls.slugify(label) == unicodedata.normalize("NFKC", slug)
 
 
 @given(st.text(min_size=1))
 def test_a_slug_is_a_safe_short_file_name(label: str) -> None:
-    slug = markup.slugify(label.encode("utf-8", "replace").decode())
+    slug = urls.slugify(label.encode("utf-8", "replace").decode())
     assert slug
     assert len(slug.encode()) <= 80
     assert not set(slug) & set("/\\. \0")
@@ -160,38 +161,38 @@ def test_a_slug_is_a_safe_short_file_name(label: str) -> None:
 
 
 def test_labels_without_letters_and_long_ones_do_not_collide() -> None:
-    assert markup.slugify("!!!") != markup.slugify("???")
-    assert markup.slugify("x" * 200) != markup.slugify("x" * 201)
+    assert urls.slugify("!!!") != urls.slugify("???")
+    assert urls.slugify("x" * 200) != urls.slugify("x" * 201)
 
 
 def test_whole_words_only() -> None:
-    assert markup.stands_in("NATO", "the NATO’s plan")
-    assert not markup.stands_in("NATO", "SNATO NATOs")
-    assert not markup.stands_in("x", "")
+    assert text_.stands_in("NATO", "the NATO’s plan")
+    assert not text_.stands_in("NATO", "SNATO NATOs")
+    assert not text_.stands_in("x", "")
 
 
 @given(st.text(alphabet="ab 中文é\n", max_size=300), st.integers(10, 72))
 def test_wrapped_lines_fit_and_lose_nothing(text: str, width: int) -> None:
-    wrapped = markup.wrap(text, width)
+    wrapped = text_.wrap(text, width)
     assert "".join(wrapped.split()) == "".join(text.split())
     for line in wrapped.split("\n"):
-        assert markup.display_width(line) <= width or " " not in line.strip()
+        assert text_.display_width(line) <= width or " " not in line.strip()
 
 
 def test_a_long_address_is_not_broken() -> None:
     address = "https://example.org/" + "x" * 90
-    assert address in markup.wrap(f"see {address} now").split("\n")
+    assert address in text_.wrap(f"see {address} now").split("\n")
 
 
 def test_wide_characters_count_twice_and_marks_not_at_all() -> None:
-    assert markup.display_width("中文") == 4
-    assert markup.display_width("e\u0301") == 1
+    assert text_.display_width("中文") == 4
+    assert text_.display_width("e\u0301") == 1
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=200))
 def test_json_text_is_escaped_as_the_standard_library_does(text: str) -> None:
-    from publisher.render.jsonfeed import escape
+    from publisher.feeds.formats.jsonfeed import escape
 
-    cleaned, _, _ = markup.clean_characters(text)
+    cleaned, _, _ = text_.clean_characters(text)
     assert json.loads(b'"' + escape(cleaned) + b'"') == cleaned
     assert escape(cleaned) == json.dumps(cleaned, ensure_ascii=False)[1:-1].encode()

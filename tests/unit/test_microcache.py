@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from publisher.web.microcache import MicroCache
+from publisher.web.page_cache import MicroCache
 from tests.visitor import Answer, Visitor
 
 PUBLIC = {"cache-control": "public, max-age=60", "content-type": "text/html; charset=utf-8"}

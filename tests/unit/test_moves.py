@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from publisher.actions.moves import Moves
+from publisher.articles.moves import Moves
 
 
 @pytest.mark.parametrize(

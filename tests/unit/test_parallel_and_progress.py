@@ -10,7 +10,7 @@ import click
 import pytest
 
 from publisher.cli.common import ProgressLine, in_words, parse_at
-from publisher.parallel import Workers
+from publisher.workers.pool import Workers
 
 
 def double(number: int) -> int:

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher.ingest import READERS, DraftRecord, Found, Options, is_in_drafts_folder
-from publisher.ingest.publication import parse_publication
+from publisher.articles.parsers import READERS, DraftRecord, Found, Options, is_in_drafts_folder
+from publisher.articles.parsers.publication import parse_publication
 
 OPTIONS = Options(zone=ZoneInfo("UTC"))
 LEAST: dict[str, Any] = {"title": "T", "date": "2026-11-20"}

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher.ingest import READERS, DraftRecord, Found, Options
-from publisher.ingest.readers import read_file
-from publisher.ingest.text import read_text_export
+from publisher.articles.parsers import READERS, DraftRecord, Found, Options
+from publisher.articles.parsers.registry import read_file
+from publisher.articles.parsers.text_export import read_text_export
 from tests.unit.test_publication import DRAFTS
 
 OPTIONS = Options(zone=ZoneInfo("Europe/Zurich"))

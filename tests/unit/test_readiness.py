@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher.actions.readiness import blockers_for, require_reserved, setting_blockers
-from publisher.config import Site, read_site
+from publisher.digests.readiness import blockers_for, require_reserved, setting_blockers
 from publisher.errors import SendingBlocked
-from publisher.hosts import is_reserved_host
+from publisher.model.hosts import is_reserved_host
+from publisher.settings import Site, read_site
 
 READY = """
 title = "T"

@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 import pytest
 
-from publisher import remote as module
+from publisher import http_client as module
 from publisher.errors import RemoteError
-from publisher.remote import Callbacks, Remote
+from publisher.http_client import Callbacks, Remote
 from tests.web import serving
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from publisher.mail.bounces import ReportKind, read_report
 from publisher.mail.outcome import Outcome, RelayFault, Reply, of_message, of_recipient
 from publisher.mail.replies import RULES, Reason, classify, find_reason, normalise
-from publisher.model import DeliveryState
+from publisher.model.delivery import DeliveryState
 
 _ROWS: Final = [
     tuple(line.split("\t"))

@@ -10,9 +10,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from publisher.articles.scan import BUCKETS, Listing, bucket_of, scan
+from publisher.articles.scan import scan as package_scan
 from publisher.errors import SettingsError
-from publisher.ingest import scan as package_scan
-from publisher.ingest.scan import BUCKETS, Listing, bucket_of, scan
 
 LATER = 10_000_000_000
 
@@ -55,7 +55,7 @@ def test_a_clock_that_counts_whole_seconds_is_allowed_for(monkeypatch: pytest.Mo
     def walk(folder: str, prefix: str) -> list[tuple[str, SimpleNamespace]]:
         return [("a.md", SimpleNamespace(st_size=1, st_mtime_ns=5 * second, st_ctime_ns=5 * second))]
 
-    monkeypatch.setattr(sys.modules["publisher.ingest.scan"], "_walk", walk)
+    monkeypatch.setattr(sys.modules["publisher.articles.scan"], "_walk", walk)
     bucket = bucket_of("a.md")
     assert scan(Path(), 6 * second).fingerprint(bucket) == ""
     assert scan(Path(), 8 * second).fingerprint(bucket) != ""

@@ -16,13 +16,13 @@ from typing import Any
 
 import pytest
 
-from publisher.actions.runners import FOLDER, RunnerFile, alone, living_runners
 from publisher.clock import Clock
 from publisher.errors import PublisherError, StoreError
-from publisher.schedule import Runner, make_log
-from publisher.schedule.lane import Lane, Stopped, back_off
-from publisher.schedule.notify import Notifier
-from publisher.schedule.watcher import Watcher
+from publisher.runner import Runner, make_log
+from publisher.runner.background_job import Lane, Stopped, back_off
+from publisher.runner.file_watcher import Watcher
+from publisher.runner.systemd import Notifier
+from publisher.schedule.processes import FOLDER, RunnerFile, alone, living_runners
 from tests.clockwork import FastClock, SetClock
 from tests.conftest import SiteKit
 

@@ -6,8 +6,10 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from publisher.model import Article, Author, Digest, FacetKind, Query, Record, aware
-from publisher.selection import Candidate, Selection, choose, editions, is_news, matches
+from publisher.model.articles import Article, Author, Record, aware
+from publisher.model.digests import Digest
+from publisher.model.query import Candidate, Selection, choose, editions, is_news, matches
+from publisher.model.taxonomy import FacetKind, Query
 
 NOW = datetime(2026, 11, 23, 7, tzinfo=UTC)
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import brotli
 import pytest
 
-from publisher import stage as module
 from publisher.errors import StageError
-from publisher.stage import Stage, Written
-from publisher.twins import TWINS
+from publisher.staging import folder as module
+from publisher.staging.folder import Stage, Written
+from publisher.staging.precompress import TWINS
 
 
 def test_a_file_is_written_once_and_then_left_alone(tmp_path: Path) -> None:

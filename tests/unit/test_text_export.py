@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from publisher.articles.parsers import Found, Options
+from publisher.articles.parsers.byline import parse_author_line, parse_image_line
+from publisher.articles.parsers.tags import part_tags
+from publisher.articles.parsers.text_export import read_text_export
 from publisher.errors import RecordRefused
-from publisher.ingest import Found, Options
-from publisher.ingest.byline import parse_author_line, parse_image_line
-from publisher.ingest.tags import part_tags
-from publisher.ingest.text import read_text_export
-from publisher.markup import plain_text
-from publisher.model import Record
+from publisher.html.text import plain_text
+from publisher.model.articles import Record
 
 OPTIONS = Options(zone=ZoneInfo("UTC"))
 

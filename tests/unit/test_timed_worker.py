@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from publisher.errors import PublisherError
-from publisher.timed_worker import TimedWorker, WorkerStopped
+from publisher.workers.timed_worker import TimedWorker, WorkerStopped
 
 HERE = "tests.unit.test_timed_worker"
 
@@ -36,7 +36,7 @@ def new_worker(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     """Make workers whose process is a program, and workers whose process is forked."""
     workers: list[TimedWorker] = []
     # The threads of the test runner hold no lock that the process needs.
-    monkeypatch.setattr("publisher.timed_worker.has_one_thread", lambda: True)
+    monkeypatch.setattr("publisher.workers.timed_worker.has_one_thread", lambda: True)
 
     def make(**limits: Any) -> TimedWorker:
         workers.append(TimedWorker(**limits))
@@ -173,7 +173,7 @@ def test_a_process_that_cannot_be_started_fails_the_run(monkeypatch: pytest.Monk
         patch.setattr(sys, "executable", "/nonexistent/python")
         with pytest.raises(PublisherError, match="cannot start a process for parsers"):
             list(TimedWorker().iterate(f"{HERE}:count_to", 1))
-    monkeypatch.setattr("publisher.timed_worker._PROGRAM", "raise SystemExit(7)")
+    monkeypatch.setattr("publisher.workers.timed_worker._PROGRAM", "raise SystemExit(7)")
     with pytest.raises(PublisherError, match="ended with status 7"):
         list(TimedWorker().iterate(f"{HERE}:count_to", 1))
 
@@ -188,7 +188,7 @@ def test_a_process_is_started_when_it_is_first_needed() -> None:
 
 def test_a_forked_process_is_used_and_followed_by_a_program(monkeypatch: pytest.MonkeyPatch) -> None:
     """By the time that a forked process was stopped, a database may be open: the next one is a program."""
-    monkeypatch.setattr("publisher.timed_worker.has_one_thread", lambda: True)
+    monkeypatch.setattr("publisher.workers.timed_worker.has_one_thread", lambda: True)
     with TimedWorker(cpu_seconds=0.5) as worker:
         assert worker.fork()
         forked = worker.pid
@@ -222,9 +222,9 @@ def test_the_process_imports_no_database(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir(tmp_path)
     (tmp_path / "socket.py").write_text("raise SystemExit(9)")
     with TimedWorker() as worker:
-        assert worker.call("publisher.ingest.readers:suffix_of", "a.MD") == ".md"
+        assert worker.call("publisher.articles.parsers.registry:suffix_of", "a.MD") == ".md"
         loaded = worker.call(f"{HERE}:modules")
-    assert "publisher.ingest.markdown" in loaded
+    assert "publisher.articles.parsers.markdown" in loaded
     assert not {"sqlalchemy", "pydantic", "click", "lxml"} & (set(loaded) - {"pytest"})
 
 

@@ -16,10 +16,10 @@ from apscheduler.triggers.date import DateTrigger
 
 from publisher.cadence import Timetable, parse_cadence
 from publisher.clock import Clock
-from publisher.schedule import make_log
-from publisher.schedule import timers as timers_module
-from publisher.schedule.lane import Lane, Stopped, report_progress
-from publisher.schedule.timers import Timers
+from publisher.runner import make_log
+from publisher.runner import timers as timers_module
+from publisher.runner.background_job import Lane, Stopped, report_progress
+from publisher.runner.timers import Timers
 from tests.clockwork import FastClock, SetClock
 
 NOW = datetime(2026, 11, 23, 6, 59, 30, tzinfo=UTC)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher.tokens import NAMES, Tokens, fill, tokens_in
+from publisher.mail.placeholders import NAMES, Tokens, fill, tokens_in
 
 VALUES = {name: f"<{name}> & co" for name in NAMES}
 

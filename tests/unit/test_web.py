@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from publisher.web import Web
 from publisher.web.feeds import Feeds, _choose
-from publisher.web.shelf import Shelf
+from publisher.web.file_cache import Shelf
 from tests.conftest import SiteKit
 
 

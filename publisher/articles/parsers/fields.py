@@ -1,0 +1,376 @@
+"""Named fields, as front matter and JSON carry them → a record. Types are checked by name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, Final
+
+from publisher.articles.parsers.dates import instant, localised, names_date, parse_date
+from publisher.articles.parsers.media_files import measured
+from publisher.articles.parsers.publication import parse_publication, release_fields, without_states
+from publisher.articles.parsers.result import DraftRecord, Found, Options, PlainScalar, whole_number
+from publisher.errors import RecordRefused
+from publisher.html.sanitize import paragraphs_to_html, sanitise
+from publisher.html.text import clean_characters, one_line
+from publisher.html.urls import safe_url
+from publisher.model.articles import Author, Enclosure, Image, Record
+from publisher.model.media_types import media_type
+
+__all__ = ["BODY_FORMATS", "IDENTITY_NAMES", "build_record", "parse_record"]
+
+#: How a body may be written.
+BODY_FORMATS: Final = ("html", "markdown", "text")
+
+#: Field → the names under which exports carry it, the first one found wins.
+_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
+    "id": ("id", "guid"),
+    "url": ("url", "link", "canonical_url"),
+    "slug": ("slug",),
+    "title": ("title", "headline"),
+    "date": ("date", "published", "date_published", "publish"),
+    "updated": ("updated", "date_modified"),
+    "dek": ("dek", "summary", "description", "subtitle"),
+    "body": ("body", "content_html", "content"),
+    "format": ("format",),
+    "authors": ("authors", "author"),
+    "bio": ("bio",),
+    "topic": ("topic",),
+    "region": ("region",),
+    "brand": ("brand", "blog_brand", "blog brand"),
+    "tags": ("tags",),
+    "image": ("image",),
+    "enclosures": ("enclosures", "enclosure", "attachments"),
+    "language": ("language", "lang"),
+}
+#: Fields that tell which article a record is.
+IDENTITY_NAMES: Final = frozenset([*_NAMES["id"], *_NAMES["url"]])
+_KINDS: Final = {
+    str: "text",
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+    list: "a list",
+    dict: "a table",
+    type(None): "nothing",
+    date: "a date",
+    datetime: "a date",
+}
+
+
+class _Fields:
+    """The fields of one record, with a reader for each type that counts what it mended."""
+
+    def __init__(self, raw: Mapping[str, Any], where: str) -> None:
+        self.where = where
+        self.raw = without_states(raw)
+        self.dropped = 0
+        self.replaced = 0
+
+    def refuse(self, reason: str) -> RecordRefused:
+        return RecordRefused(self.where, reason)
+
+    def get(self, field: str) -> Any:
+        return next((self.raw[name] for name in _NAMES[field] if self.raw.get(name) is not None), None)
+
+    def clean(self, text: str) -> str:
+        text, dropped, replaced = clean_characters(text)
+        self.dropped += dropped
+        self.replaced += replaced
+        return text
+
+    def text(self, value: Any, name: str) -> str | None:
+        """Return cleaned text on one line, or None where the field is not there."""
+        if value is None:
+            return None
+        if not isinstance(value, str):
+            raise self.refuse(f"{name} must be text, not {_KINDS.get(type(value), 'that')}; put it in quotes")
+        return one_line(self.clean(value)) or None
+
+    def number(self, value: Any, name: str, unit: str, below: int = 100_000) -> int | None:
+        """Return a whole number, or None where the field is not there."""
+        if value is None:
+            return None
+        if isinstance(value, str) and re.fullmatch(r"\s*[0-9]{1,15}\s*", value):
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < below:
+            raise self.refuse(f"{name} must be a whole number of {unit}")
+        return value
+
+    def table(self, value: Any, name: str) -> Mapping[str, Any]:
+        if not isinstance(value, Mapping):
+            raise self.refuse(f"{name} must be text or a table, not {_KINDS.get(type(value), 'that')}")
+        return value
+
+    def items(self, value: Any, name: str) -> list[Any]:
+        if value is None:
+            return []
+        if isinstance(value, (str, Mapping)):
+            return [value]
+        if not isinstance(value, list):
+            raise self.refuse(f"{name} must be a list, not {_KINDS.get(type(value), 'that')}")
+        return value
+
+    def warnings(self) -> list[str]:
+        found = []
+        if self.dropped:
+            found.append(f"dropped {self.dropped} control character(s)")
+        if self.replaced:
+            found.append(f"replaced {self.replaced} lone surrogate(s)")
+        return found
+
+
+def parse_record(
+    raw: Mapping[str, Any],
+    where: str,
+    options: Options,
+    *,
+    body: str | None = None,
+    body_format: str = "html",
+    warnings: Sequence[str] = (),
+    one_of_many: bool = False,
+) -> Found | DraftRecord:
+    """Return the record of these fields, or the draft that they say it is.
+
+    A draft needs no title, date or identifier.
+
+    Args:
+        raw: as for :func:`build_record`, and ``where``, ``options``, ``body`` and ``body_format`` too.
+        warnings: what was said of the file before its fields were known.
+        one_of_many: whether the file may hold several records.
+
+    Raises:
+        RecordRefused: see :func:`build_record`.
+    """
+    publication = parse_publication(raw, lambda text: names_date(text, options.zone))
+    if publication.draft:
+        try:
+            record, _ = build_record(raw, where, options, body=body, body_format=body_format)
+        except Exception:
+            # Whatever is wrong with it, it is a draft: one that was published has to be withdrawn.
+            record = None
+        fields = _Fields(raw, where)
+        return DraftRecord(
+            where=where,
+            statement=publication.draft,
+            warnings=(*warnings, *publication.warnings),
+            one_of_many=one_of_many,
+            external_id=record.external_id if record else _usable(lambda: _identifier(fields)),
+            url=record.url if record else _usable(lambda: _url(fields, "url", fields.get("url"), [])),
+            record=record,
+        )
+    record, mended = build_record(raw, where, options, body=body, body_format=body_format)
+    return Found(record=record, where=where, warnings=(*warnings, *mended), one_of_many=one_of_many)
+
+
+def _usable(read: Callable[[], str | None]) -> str | None:
+    """Return what a draft names, or None where it is of a wrong type."""
+    try:
+        return read()
+    except RecordRefused:
+        return None
+
+
+def build_record(
+    raw: Mapping[str, Any], where: str, options: Options, *, body: str | None = None, body_format: str = "html"
+) -> tuple[Record, list[str]]:
+    """Return the record that the fields make, and what had to be mended.
+
+    Args:
+        raw: field name → value; names that are not known are passed over.
+        where: the file (and line) for messages.
+        options: the site's clock and limits.
+        body: the body, where it does not stand among the fields.
+        body_format: what it is written in; a ``format`` field overrides it.
+
+    Raises:
+        RecordRefused: no title, no date, an impossible date, a value of a wrong type.
+    """
+    fields = _Fields(raw, where)
+    warnings: list[str] = []
+    title = fields.text(fields.get("title"), "title")
+    if not title:
+        raise fields.refuse("no title. Add one, such as title: Barges Return")
+    published = _published(fields, options, warnings)
+    updated = _moment(fields, "updated", options)
+    if updated is not None and not isinstance(updated, datetime):
+        updated = instant(updated, options.zone)
+    url = _url(fields, "url", fields.get("url"), warnings)
+    record = Record(
+        title=title,
+        date=published,
+        updated=updated,
+        dek=fields.text(fields.get("dek"), "dek"),
+        body=_body(fields, body, body_format),
+        authors=_authors(fields, warnings),
+        topic=fields.text(fields.get("topic"), "topic"),
+        region=fields.text(fields.get("region"), "region"),
+        brand=fields.text(fields.get("brand"), "brand"),
+        tags=_tags(fields),
+        image=_image(fields, options, warnings),
+        enclosures=_enclosures(fields, options, warnings),
+        external_id=_identifier(fields),
+        url=url,
+        slug=fields.text(fields.get("slug"), "slug"),
+        language=_language(fields, warnings),
+    )
+    return record, [*fields.warnings(), *warnings]
+
+
+def _moment(fields: _Fields, field: str, options: Options) -> date | datetime | None:
+    value = fields.get(field)
+    if value is None:
+        return None
+    try:
+        return _parsed_moment(fields, value, field, options)
+    except ValueError as error:
+        raise fields.refuse(f"impossible {field}: {error}") from None
+
+
+def _published(fields: _Fields, options: Options, warnings: list[str]) -> date | datetime:
+    """Return when a record is published: the latest of its date and of the times before which it is held back."""
+    published = _moment(fields, "date", options)
+    for name, value in release_fields(fields.raw).items():
+        try:
+            release = _parsed_moment(fields, value, name, options)
+        except ValueError as error:
+            # It may be in the future: the safe reading is not to publish.
+            raise fields.refuse(f"impossible {name[:40]}: {error}") from None
+        if published is None:
+            published = release
+        elif instant(release, options.zone) > instant(published, options.zone):
+            warnings.append(f"{name[:40]} {release} is later than date {published}, so it is published then")
+            published = release
+    if published is None:
+        raise fields.refuse("no date. Add one, such as date: 2026-11-19")
+    return published
+
+
+def _parsed_moment(fields: _Fields, value: Any, name: str, options: Options) -> date | datetime:
+    if isinstance(value, date):
+        return localised(value, options.zone)
+    return parse_date(fields.text(value, name) or "", options.zone)
+
+
+def _identifier(fields: _Fields) -> str | None:
+    value = fields.get("id")
+    if isinstance(value, PlainScalar):
+        # A number without quotes is the id that YAML 1.1 reads: another one would publish the article anew.
+        value = whole_number(value) if whole_number(value) is not None else value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return fields.text(value, "id")
+
+
+def _url(fields: _Fields, name: str, value: Any, warnings: list[str], *, relative: bool = False) -> str | None:
+    text = fields.text(value, name)
+    if text is None:
+        return None
+    url = safe_url(text, "https://site.invalid/" if relative else "")
+    if url is None:
+        warnings.append(f"{name} {text[:80]!r} is not an http URL and was ignored")
+        return None
+    return text if relative and not re.match(r"[a-z]+:", text, re.IGNORECASE) else url
+
+
+def _body(fields: _Fields, body: str | None, body_format: str) -> str:
+    """Return the body as sanitised HTML, whatever it is written in."""
+    written = fields.get("body") if body is None else body
+    if written is not None and not isinstance(written, str):
+        raise fields.refuse(f"body must be text, not {_KINDS.get(type(written), 'that')}")
+    body_format = (fields.text(fields.get("format"), "format") or body_format).lower()
+    if body_format not in BODY_FORMATS:
+        raise fields.refuse(f"format must be one of {', '.join(BODY_FORMATS)}, not {body_format!r}")
+    text = fields.clean(written or "")
+    if body_format == "text":
+        return paragraphs_to_html(block.strip() for block in re.split(r"\n[^\S\n]*\n\s*", text) if block.strip())
+    if body_format == "markdown":
+        from publisher.articles.parsers.markdown import markdown_to_html
+
+        text = markdown_to_html(text)
+    return sanitise(text).strip()
+
+
+def _authors(fields: _Fields, warnings: list[str]) -> tuple[Author, ...]:
+    shared_bio = fields.text(fields.get("bio"), "bio")
+    found: list[Author] = []
+    for item in fields.items(fields.get("authors"), "authors"):
+        if isinstance(item, str):
+            name, bio, url = fields.text(item, "author"), None, None
+        else:
+            entry = fields.table(item, "author")
+            name = fields.text(entry.get("name"), "author name")
+            bio = fields.text(entry.get("bio"), "author bio")
+            url = _url(fields, "author url", entry.get("url"), warnings)
+        if name:
+            found.append(Author(name=name, bio=bio or shared_bio, url=url))
+    return tuple(found)
+
+
+def _tags(fields: _Fields) -> tuple[str, ...]:
+    value = fields.get("tags")
+    if isinstance(value, str):
+        value = value.split(",")
+    tags = [fields.text(item, "tag") for item in fields.items(value, "tags")]
+    return tuple(dict.fromkeys(tag for tag in tags if tag))
+
+
+def _image(fields: _Fields, options: Options, warnings: list[str]) -> Image | None:
+    value = fields.get("image")
+    if value is None:
+        return None
+    entry = {"url": value} if isinstance(value, str) else fields.table(value, "image")
+    url = _url(fields, "image url", entry.get("url"), warnings, relative=True)
+    if url is None and isinstance(value, str):
+        return None
+    return Image(
+        url=url,
+        credit=fields.text(entry.get("credit"), "image credit"),
+        alt=fields.text(entry.get("alt"), "image alt"),
+        caption=fields.text(entry.get("caption"), "image caption"),
+        width=fields.number(entry.get("width"), "image width", "pixels"),
+        height=fields.number(entry.get("height"), "image height", "pixels"),
+        length=measured(url, options) if url else None,
+    )
+
+
+def _enclosures(fields: _Fields, options: Options, warnings: list[str]) -> tuple[Enclosure, ...]:
+    found: dict[str, Enclosure] = {}
+    for item in fields.items(fields.get("enclosures"), "enclosures"):
+        entry = {"url": item} if isinstance(item, str) else fields.table(item, "enclosure")
+        url = _url(fields, "enclosure url", entry.get("url"), warnings, relative=True)
+        if url is None:
+            continue
+        kind = fields.text(entry.get("type") or entry.get("mime_type"), "enclosure type") or media_type(url)
+        if kind is None or not re.fullmatch(r"[a-z]+/[A-Za-z0-9][A-Za-z0-9.+-]*", kind):
+            warnings.append(f"enclosure {url[:80]!r} was left out: say its type, as in audio/mpeg")
+            continue
+        said = fields.number(_first(entry, "length", "size_in_bytes"), "enclosure length", "bytes", 1 << 50)
+        true = measured(url, options)
+        if said is not None and true is not None and said != true:
+            warnings.append(f"enclosure {url[:80]!r} has {true} bytes, not {said}; its true length is shown")
+        if said is None and true is None:
+            warnings.append(
+                f"enclosure {url[:80]!r} is not in RSS: say its length in bytes, or put it into the media folder"
+            )
+        found[url] = Enclosure(
+            url=url,
+            type=kind,
+            length=said if true is None else true,
+            title=fields.text(entry.get("title"), "enclosure title"),
+            duration=fields.number(_first(entry, "duration", "duration_in_seconds"), "enclosure duration", "seconds"),
+        )
+    return tuple(found.values())
+
+
+def _first(entry: Mapping[str, Any], *names: str) -> Any:
+    return next((entry[name] for name in names if entry.get(name) is not None), None)
+
+
+def _language(fields: _Fields, warnings: list[str]) -> str | None:
+    text = fields.text(fields.get("language"), "language")
+    if text and not re.fullmatch(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*", text):
+        warnings.append(f"language {text[:40]!r} is not a BCP 47 tag, as in en or pt-BR, and was left out")
+        return None
+    return text

@@ -1,0 +1,215 @@
+"""Front matter: find it in a Markdown file, and parse a safe subset of YAML.
+
+The subset has mappings, sequences and scalars. A scalar stays text until the field that wants it decides
+whether it is a date, a number or a boolean: ``title: 2024`` is a text, and so is ``author: No``. Tags
+(``!!python/object``) are rejected. Aliases and merges count as what they expand to, so that a few bytes cannot
+stand for a gigabyte.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import yaml
+
+from publisher.articles.parsers.result import PlainScalar
+from publisher.errors import RecordRefused
+
+__all__ = ["MAX_DEPTH", "MAX_NODES", "parse_front_matter", "split_front_matter"]
+
+#: Mappings, sequences and scalars of one front matter, aliases expanded.
+MAX_NODES: Final = 10_000
+#: Mappings and sequences inside each other.
+MAX_DEPTH: Final = 32
+
+#: Spaces after the dashes are allowed, as Jekyll allows them.
+_FENCE: Final = re.compile(r"^-{3,}[^\S\n]*$", re.MULTILINE)
+#: How YAML writes that there is no value. ``Null`` and ``NULL`` stay texts: people are called that.
+_NOTHING: Final = frozenset(["", "~", "null"])
+_LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclass(slots=True)
+class _Node:
+    """A value with what it costs when it is repeated by an alias."""
+
+    value: Any
+    size: int = 1
+    depth: int = 0
+
+
+@dataclass(slots=True)
+class _Container:
+    """A mapping or a sequence that is being read."""
+
+    value: dict[str, Any] | list[Any]
+    anchor: str | None
+    line: int
+    size: int = 1
+    depth: int = 1
+    #: The key that waits for its value; None where a key comes next.
+    key: str | None = None
+    #: Keys of this mapping itself, each with its line; merged ones are not among them.
+    lines: dict[str, int] = field(default_factory=dict)
+
+
+def split_front_matter(text: str, where: str) -> tuple[str, str]:
+    """Return (front matter, body) of a text; the front matter keeps the line numbers of the file.
+
+    Raises:
+        RecordRefused: the text does not begin with ``---``, or no second line of dashes follows.
+    """
+    begin = _FENCE.match(text)
+    if begin is None:
+        raise RecordRefused(where, "no front matter: the file must begin with --- and name title and date")
+    end = _FENCE.search(text, begin.end())
+    if end is None:
+        raise RecordRefused(where, "the front matter has no end. Put --- on a line of its own below the fields.")
+    return text[begin.end() : end.start()], text[end.end() :]
+
+
+def parse_front_matter(head: str, where: str) -> dict[str, Any]:
+    """Return the fields of a front matter; scalars are texts, or None where there is no value.
+
+    Args:
+        head: the YAML between the fences, from the line of the first fence on.
+        where: the file, for messages.
+
+    Raises:
+        RecordRefused: not YAML, not a mapping, a duplicate key, a tag, or more than the limits allow.
+    """
+    try:
+        value = _Builder(where).build(yaml.parse(head, Loader=_LOADER))
+    except yaml.YAMLError as error:
+        raise RecordRefused(where, _syntax_error(error)) from None
+    if not isinstance(value, dict):
+        raise RecordRefused(where, "the front matter names no fields; it needs title: and date:")
+    return value
+
+
+def _syntax_error(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    problem = " ".join(str(getattr(error, "problem", None) or error).split())[:200]
+    line = f"line {mark.line + 1}: " if mark is not None else ""
+    if problem.startswith("mapping values are not allowed"):
+        return f"{line}the front matter is not YAML: a value contains ': '. Put the value in quotes."
+    return f"{line}the front matter is not YAML: {problem}"
+
+
+class _Builder:
+    """Builds values from the events of a YAML parser, without recursion, within the limits."""
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+        self._open: list[_Container] = []
+        self._anchors: dict[str, _Node] = {}
+        self._nodes = 0
+        self._result: Any = None
+        self._documents = 0
+
+    def build(self, events: Iterator[Any]) -> Any:
+        for event in events:
+            line = event.start_mark.line + 1
+            match event:
+                case yaml.DocumentStartEvent():
+                    self._documents += 1
+                    if self._documents > 1:
+                        raise self._reject(line, "a second YAML document begins here. Remove it.")
+                case yaml.ScalarEvent():
+                    self._reject_tag(event, line)
+                    self._add(_Node(_scalar(event)), line, event.anchor)
+                case yaml.AliasEvent():
+                    self._add(self._aliased(str(event.anchor), line), line, None)
+                case yaml.MappingStartEvent():
+                    self._reject_tag(event, line)
+                    self._begin({}, event.anchor, line)
+                case yaml.SequenceStartEvent():
+                    self._reject_tag(event, line)
+                    self._begin([], event.anchor, line)
+                case yaml.MappingEndEvent() | yaml.SequenceEndEvent():
+                    done = self._open.pop()
+                    self._add(_Node(done.value, done.size, done.depth), done.line, done.anchor, counted=True)
+        return self._result
+
+    def _reject(self, line: int, problem: str) -> RecordRefused:
+        return RecordRefused(self._where, f"line {line}: {problem}")
+
+    def _reject_tag(self, event: Any, line: int) -> None:
+        # The tag "!" only says that a quoted scalar is a text.
+        if event.tag not in (None, "!"):
+            raise self._reject(line, f"the YAML tag {event.tag[:80]!r} is not supported. Remove it.")
+
+    def _aliased(self, anchor: str, line: int) -> _Node:
+        if anchor not in self._anchors:
+            raise self._reject(line, f"the alias *{anchor[:80]} names no anchor that is complete before it.")
+        return self._anchors[anchor]
+
+    def _begin(self, value: dict[str, Any] | list[Any], anchor: str | None, line: int) -> None:
+        parent = self._open[-1] if self._open else None
+        if parent is not None and isinstance(parent.value, dict) and parent.key is None:
+            raise self._reject(line, "a key must be text, not a list or a mapping.")
+        self._count(1, line)
+        self._open.append(_Container(value, anchor, line))
+        if len(self._open) > MAX_DEPTH:
+            raise self._reject(line, f"values are nested more than {MAX_DEPTH} levels deep.")
+
+    def _count(self, nodes: int, line: int) -> None:
+        self._nodes += nodes
+        if self._nodes > MAX_NODES:
+            raise self._reject(line, f"there are more than {MAX_NODES:,} values, aliases expanded.")
+
+    def _add(self, node: _Node, line: int, anchor: str | None, *, counted: bool = False) -> None:
+        """Add a complete value to the container around it."""
+        if not counted:
+            self._count(node.size, line)
+        if anchor is not None:
+            self._anchors[anchor] = node
+        if not self._open:
+            self._result = node.value
+            return
+        parent = self._open[-1]
+        parent.size += node.size
+        parent.depth = max(parent.depth, node.depth + 1)
+        if len(self._open) + node.depth > MAX_DEPTH:
+            raise self._reject(line, f"values are nested more than {MAX_DEPTH} levels deep.")
+        if isinstance(parent.value, list):
+            parent.value.append(node.value)
+        elif parent.key is None:
+            self._take_key(parent, node.value, line)
+        else:
+            self._set(parent.value, parent.key, node.value, line)
+            parent.key = None
+
+    def _take_key(self, parent: _Container, key: Any, line: int) -> None:
+        if key is None:
+            key = ""
+        if not isinstance(key, str):
+            raise self._reject(line, "a key must be text, not a list or a mapping.")
+        before = parent.lines.get(key)
+        if before is not None:
+            raise self._reject(line, f"the key {key[:80]!r} is there twice, first in line {before}. Remove one.")
+        parent.lines[key] = line
+        parent.key = key
+
+    def _set(self, fields: dict[str, Any], key: str, value: Any, line: int) -> None:
+        if not (key == "<<" and isinstance(key, PlainScalar)):
+            fields[str(key)] = value
+            return
+        merged = value if isinstance(value, list) else [value]
+        if not all(isinstance(one, dict) for one in merged):
+            raise self._reject(line, "a merge (<<) needs a mapping, or a list of mappings.")
+        # A mapping's own keys win wherever they stand (https://yaml.org/type/merge.html), then earlier mappings.
+        for one in merged:
+            self._count(len(one), line)
+            for name, item in one.items():
+                fields.setdefault(name, item)
+
+
+def _scalar(event: Any) -> str | None:
+    is_plain = event.style is None or event.style == ""
+    if not is_plain:
+        return str(event.value)
+    return None if event.value in _NOTHING else PlainScalar(event.value)

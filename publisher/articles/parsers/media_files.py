@@ -1,0 +1,32 @@
+"""Measure pictures and recordings in the site's own media folder."""
+
+from __future__ import annotations
+
+import os
+from urllib.parse import unquote, urljoin, urlsplit
+
+from publisher.articles.parsers.result import Options
+from publisher.staging.beneath import open_file_beneath
+
+__all__ = ["measured"]
+
+
+def measured(url: str, options: Options) -> int | None:
+    """Return the length in bytes of the file at an address, or None where it is not on the site's disk.
+
+    Args:
+        url: absolute, or relative to the site.
+        options: where the site is on the web, and on the disk.
+    """
+    if options.media is None:
+        return None
+    base = urlsplit(options.base_url + "/")
+    parts = urlsplit(urljoin(options.base_url + "/", url))
+    if (parts.scheme, parts.netloc) != (base.scheme, base.netloc) or not parts.path.startswith(base.path):
+        return None
+    name = unquote(parts.path.removeprefix(base.path)).replace("\0", "")
+    try:
+        with open_file_beneath(options.media, name) as file:
+            return os.fstat(file.fileno()).st_size
+    except (OSError, ValueError):
+        return None

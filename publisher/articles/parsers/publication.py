@@ -1,0 +1,243 @@
+"""Decide whether a record's fields, or its folder, say that it is published. Pure.
+
+Static site generators, content management systems and exports say it by a flag (``draft``, ``published``) or
+by a status (``draft``, ``private``, ``scheduled``). A value that is not understood counts as unpublished.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+from typing import Any, Final, Literal
+
+from publisher.articles.parsers.publication_words import (
+    CONTAINERS,
+    EMPTY,
+    FALSE,
+    KINDS,
+    LIMITS,
+    OWN_FIELDS,
+    PLAIN_DRAFTS,
+    PUBLISHED,
+    TRUE,
+    UNPUBLISHED,
+    Kind,
+)
+from publisher.html.text import clean_characters, one_line
+
+__all__ = [
+    "DRAFTS_FOLDER",
+    "Publication",
+    "is_in_drafts_folder",
+    "parse_publication",
+    "release_fields",
+    "without_states",
+]
+
+#: What a record in a drafts folder is listed with.
+DRAFTS_FOLDER: Final = "in a _drafts folder"
+
+_State = Literal["draft", "published", "none"]
+#: A date in figures, whether the date parser understands it or not.
+_NUMERIC_DATE: Final = re.compile(r"(?=(?:\D*\d){6})[\d\s./:,+tz年月日時分秒-]{6,40}")
+#: What databases and programs write for a date that is not set.
+_ZERO_DATE: Final = re.compile(r"0{4}[-/.]?0{2}[-/.]?0{2}.*|0{1,2}[-/.]0{1,2}[-/.]0{4}.*|0001-01-01.*")
+#: Kind → what an empty value says, where a date of zeros says the same. Elsewhere it says nothing.
+_EMPTY_STATES: Final[Mapping[Kind, _State | None]] = {
+    "draft": None,
+    "published": None,
+    "moment": "draft",
+    "flag": "none",
+    "release": "none",
+}
+#: Kind → the words that say draft, where all others say nothing.
+_DRAFT_WORDS: Final[Mapping[Kind, frozenset[str]]] = {
+    "visible": FALSE,
+    "workflow": UNPUBLISHED,
+    "state": PLAIN_DRAFTS,
+    "moment": FALSE | UNPUBLISHED,
+}
+#: Tables inside each other that are read.
+_MAX_NESTING: Final = 4
+#: Longer values are no words of a status.
+_MAX_WORDS: Final = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publication:
+    """What a record says of its own publication."""
+
+    #: The field and value that say that it is not published, as in ``draft: true``; empty where it is.
+    draft: str = ""
+    #: Values that were not understood, or that contradict each other.
+    warnings: tuple[str, ...] = ()
+
+
+def is_in_drafts_folder(name: str) -> bool:
+    """Return whether a file, relative to articles/, lies below a folder ``_drafts``, at any depth."""
+    return "_drafts/" in name.casefold() and "_drafts" in name.casefold().split("/")[:-1]
+
+
+def parse_publication(fields: Mapping[str, Any], is_date: Callable[[str], bool]) -> Publication:
+    """Return what a record's fields say of its publication.
+
+    A field ``draft`` or ``published`` without a value says nothing clear, so it counts as unpublished. A
+    status without a value counts as none.
+
+    Args:
+        fields: field name → value; names count in any case, with or without hyphens and underscores.
+        is_date: whether a text is a date: ``published`` may be the date of publication.
+    """
+    drafts, contradicting, warnings = [], [], []
+    published: list[str] = []
+    for path, kind, value in _statements(fields):
+        shown = f"{_shown(path)}: {_shown(value)}"
+        name = _folded_name(path.rpartition(".")[2])
+        state = _state(kind, value, is_date)
+        if state is None:
+            drafts.append(shown)
+            warnings.append(f"{shown} is not understood, so the article counts as a draft. {_fix(kind, path)}")
+        elif state == "draft":
+            drafts.append(shown)
+            contradicting += [shown] if name not in LIMITS else []
+        elif state == "published" and name not in LIMITS:
+            published.append(shown)
+    if contradicting and published and not warnings:
+        warnings.append(
+            f"{contradicting[0]} contradicts {published[0]}, so the article counts as a draft. Remove one of the two."
+        )
+    return Publication(draft=drafts[0] if drafts else "", warnings=tuple(warnings))
+
+
+def release_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields, nested ones too, with a value that may name the time before which a record is not published."""
+    return {
+        path: value
+        for path, kind, value in _statements(fields)
+        if kind in ("published", "release")
+        and _folded_value(value) not in TRUE | FALSE | EMPTY | PUBLISHED | UNPUBLISHED
+    }
+
+
+def without_states(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the fields without ``published`` and ``publish`` where their value is a state and not a date."""
+    states = [
+        name
+        for name, value in fields.items()
+        if isinstance(name, str)
+        and KINDS.get(_folded_name(name)) == "published"
+        and _folded_value(value) in TRUE | FALSE | EMPTY | PUBLISHED | UNPUBLISHED
+    ]
+    return {name: value for name, value in fields.items() if name not in states} if states else fields
+
+
+def _statements(fields: Mapping[str, Any], prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Kind, Any]]:
+    """Yield (name, kind, value) of each field that speaks of publication; ``params.draft`` for a nested one.
+
+    A table that generators and content management systems put fields into counts as the record itself. In any
+    other table only ``draft`` and ``published`` with a clear value count: ``cover.hidden`` is about the cover.
+    """
+    for name, value in fields.items():
+        if not isinstance(name, str):
+            continue
+        folded = _folded_name(name)
+        kind = KINDS.get(folded)
+        if isinstance(value, Mapping) and folded not in OWN_FIELDS and depth < _MAX_NESTING:
+            if folded in CONTAINERS:
+                yield from _statements(value, f"{prefix}{name}.", depth + 1)
+            else:
+                yield from _foreign_statements(value, f"{prefix}{name}.")
+        if kind is not None:
+            yield f"{prefix}{name}", kind, value
+
+
+def _foreign_statements(fields: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Kind, Any]]:
+    for name, value in fields.items():
+        kind = KINDS.get(_folded_name(name)) if isinstance(name, str) else None
+        if kind in ("draft", "published") and _folded_name(name) not in LIMITS:
+            is_draft = _folded_value(value) in (TRUE if kind == "draft" else FALSE)
+            if is_draft or _folded_value(value) in PLAIN_DRAFTS:
+                yield f"{prefix}{name}", kind, value
+
+
+def _state(kind: Kind, value: Any, is_date: Callable[[str], bool]) -> _State | None:
+    """Return what a value says, or None where it is not understood."""
+    text = _folded_value(value)
+    if text in EMPTY or (kind != "release" and _is_zero_date(value)):
+        return _EMPTY_STATES.get(kind, "none" if text in EMPTY else "draft")
+    if kind in _DRAFT_WORDS:
+        return "draft" if text in _DRAFT_WORDS[kind] else "none"
+    is_moment = isinstance(value, date) or (isinstance(value, str) and _is_date(value, is_date))
+    if kind == "flag":
+        return "draft" if is_moment else _flag_state(text)
+    if kind in ("published", "release") and is_moment:
+        return "none"
+    return _release_state(text) if kind == "release" else _explicit_state(kind, text)
+
+
+def _is_zero_date(value: Any) -> bool:
+    return isinstance(value, str) and bool(_ZERO_DATE.fullmatch(value.strip()))
+
+
+def _release_state(text: str) -> _State | None:
+    return "draft" if text in UNPUBLISHED else "none" if text in FALSE else None
+
+
+def _flag_state(text: str) -> _State | None:
+    return "draft" if text in TRUE | UNPUBLISHED else "none" if text in FALSE else None
+
+
+def _explicit_state(kind: Kind, text: str) -> _State | None:
+    if text in UNPUBLISHED:
+        return "draft"
+    if kind == "draft":
+        return "draft" if text in TRUE else "published" if text in FALSE else None
+    if text in FALSE:
+        return "draft"
+    # Some systems number their states, and 1 is published in some and a draft in others.
+    is_true = text in TRUE and (kind == "published" or text != "1")
+    return "published" if is_true or text in PUBLISHED else None
+
+
+def _is_date(text: str, is_date: Callable[[str], bool]) -> bool:
+    return bool(_NUMERIC_DATE.fullmatch(text.strip().casefold())) or is_date(text)
+
+
+@lru_cache(maxsize=4096)
+def _folded_name(name: str) -> str:
+    """Return a field's name without case, hyphens and underscores: ``Is-Draft`` → ``isdraft``."""
+    return re.sub(r"[\W_]", "", unicodedata.normalize("NFKC", name[:_MAX_WORDS]).casefold())
+
+
+def _folded_value(value: Any) -> str:
+    """Return a value as a word in lower case: ``"In-Review "`` → ``in review``; what is no word stays as it is."""
+    if value is None:
+        return ""
+    if isinstance(value, bool | int):
+        return str(value).lower()
+    if isinstance(value, float):
+        return str(int(value)) if value in (0, 1) else str(value)
+    if not isinstance(value, str) or len(value) > _MAX_WORDS:
+        return "\0"
+    text = unicodedata.normalize("NFKC", value).casefold()
+    text = "".join(character for character in text if unicodedata.category(character) not in ("Cf", "Cc", "Mn"))
+    text = text.strip().strip("\"'“”‘’«»").strip()
+    return re.sub(r"(?<=[^\W\d_])[\s_-]+(?=[^\W\d_])", " ", text)
+
+
+def _shown(value: Any) -> str:
+    text = "" if value is None else one_line(clean_characters(str(value)[: 2 * _MAX_WORDS])[0])
+    text = text.lower() if isinstance(value, bool) else text
+    return text if len(text) <= _MAX_WORDS else f"{text[:_MAX_WORDS]}…"
+
+
+def _fix(kind: Kind, name: str) -> str:
+    if kind == "status":
+        return f"Write {_shown(name)}: published to publish it."
+    if kind == "release":
+        return f"Write {_shown(name)} as a date, as in 2026-01-05, or remove it."
+    return f"Write {_shown(name)}: {'false' if kind in ('draft', 'flag') else 'true'} to publish it."

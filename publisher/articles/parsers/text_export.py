@@ -1,0 +1,175 @@
+"""The newsroom's text export → a record.
+
+Title, date line with labels, title again, dek, body, author line, image credit: paragraphs with
+blank lines between. docs/articles.md has the format as a person writes it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import date
+from typing import BinaryIO, Final
+
+from publisher.articles.parsers.byline import parse_author_line, parse_image_line
+from publisher.articles.parsers.dates import DATE, instant, names_date, parse_date, written_date
+from publisher.articles.parsers.decode import read_text
+from publisher.articles.parsers.publication import Publication, parse_publication, release_fields
+from publisher.articles.parsers.result import DraftRecord, Found, Options
+from publisher.articles.parsers.tags import part_tags
+from publisher.errors import RecordRefused
+from publisher.html.sanitize import paragraphs_to_html
+from publisher.html.text import one_line
+from publisher.model.articles import Author, Image, Record
+
+__all__ = ["draft_line", "read_text_export"]
+
+_LABEL: Final = re.compile(
+    r"\b(Topics?|Regions?|Blog Brands?|Brands?|Tags?|Status|Draft|Published|Publish|Visibility|Embargo(?: until)?)\s*:\s*",
+    re.IGNORECASE,
+)
+#: A line of its own that may say that the text is a draft.
+_STATEMENT: Final = re.compile(r"(Status|Draft|Published|Publish|Visibility)\s*:\s*(\S.{0,40})", re.IGNORECASE)
+_GAP: Final = re.compile(r"\n[^\S\n]*\n\s*")
+#: A longer first paragraph is body, not a dek.
+_LONGEST_DEK = 250
+#: The date line is looked for in so many lines from the top.
+_HEAD_LINES = 12
+
+
+def read_text_export(stream: BinaryIO, where: str, options: Options) -> Iterator[Found | DraftRecord]:
+    """Yield the one record of a text export, or the draft that its labels say it is.
+
+    Raises:
+        RecordRefused: empty, binary, too large, without a title, without a date, or with an
+            impossible one.
+    """
+    text, warnings = read_text(stream, where, options.max_bytes)
+    statement = draft_line(text)
+    try:
+        title, day, labels_text, rest = _head(text, where)
+    except RecordRefused:
+        if not statement:
+            raise
+        yield DraftRecord(where=where, statement=statement, warnings=tuple(warnings))
+        return
+    labels, junk = _labels(labels_text)
+    if junk:
+        warnings.append(f"did not understand {junk[:60]!r} on the date line")
+    paragraphs = [block.strip() for block in _GAP.split(rest) if block.strip()]
+    if paragraphs and one_line(paragraphs[0]).casefold() == title.casefold():
+        del paragraphs[0]
+    image, authors = _tail(paragraphs)
+    dek = _dek(paragraphs)
+    tags, ambiguous = part_tags(labels.get("tag", ""), "\n".join([title, dek or "", *paragraphs]), options.tags)
+    warnings.extend(f"cannot tell where {tag!r} parts into tags; name them in ingest.tags" for tag in ambiguous)
+    record = Record(
+        title=title,
+        date=day,
+        dek=dek,
+        body=paragraphs_to_html(paragraphs),
+        authors=authors,
+        topic=labels.get("topic") or None,
+        region=labels.get("region") or None,
+        brand=labels.get("brand") or None,
+        tags=tags,
+        image=image,
+    )
+    publication = parse_publication(labels, lambda value: names_date(value, options.zone))
+    warnings.extend(publication.warnings)
+    statement = publication.draft or statement
+    if statement:
+        yield DraftRecord(where=where, statement=statement, warnings=tuple(warnings), record=record)
+        return
+    record = replace(record, date=_release(day, labels, where, options))
+    yield Found(record=record, where=where, warnings=tuple(warnings))
+
+
+def _release(day: date, labels: Mapping[str, str], where: str, options: Options) -> date:
+    """Return the latest of the day and of the dates that labels such as "Embargo until" name.
+
+    Raises:
+        RecordRefused: a label names an impossible date.
+    """
+    for name, value in release_fields(labels).items():
+        try:
+            release = parse_date(value, options.zone)
+        except ValueError as error:
+            raise RecordRefused(where, f"impossible {name}: {error}") from None
+        day = max(day, release, key=lambda one: instant(one, options.zone))
+    return day
+
+
+def draft_line(text: str) -> str:
+    """Return the line near the top or at the end that plainly says that the text is a draft; empty for none."""
+    lines = [line.strip() for line in text.split("\n") if line.strip()]
+    for line in (*lines[:_HEAD_LINES], *lines[_HEAD_LINES:][-2:]):
+        match = _STATEMENT.fullmatch(line)
+        publication = parse_publication({match[1]: match[2]}, lambda _: False) if match else Publication()
+        if publication.draft and not publication.warnings:
+            return publication.draft
+    return ""
+
+
+def _head(text: str, where: str) -> tuple[str, date, str, str]:
+    """Return title, day, what stands behind the date, and everything after that paragraph."""
+    title: list[str] = []
+    at = 0
+    for number, line in enumerate(text.split("\n")):
+        match = DATE.match(line.strip())
+        # A headline may begin with a date, but not be followed by labels or be nothing else.
+        if match and (title or _LABEL.search(line.strip(), match.end())):
+            try:
+                day = written_date(match)
+            except ValueError as error:
+                raise RecordRefused(where, f"impossible date {match[0]!r}: {error}") from None
+            if not title:
+                raise RecordRefused(where, "no title above the date line. Add one as the first line")
+            gap = _GAP.search(text, at)
+            end = gap.start() if gap else len(text)
+            labels = one_line(text[at:end])[len(one_line(match[0])) :]
+            return one_line(" ".join(title)), day, labels, text[end:]
+        if number > _HEAD_LINES:
+            break
+        if line.strip():
+            title.append(line.strip())
+        at += len(line) + 1
+    raise RecordRefused(where, "no date line, as in 'April 1, 2022 Topic: …', below the title")
+
+
+def _labels(text: str) -> tuple[dict[str, str], str]:
+    """Return label → value, and what stood before the first label."""
+    parts = _LABEL.split(text)
+    values: dict[str, str] = {}
+    for label, value in zip(parts[1::2], parts[2::2], strict=True):
+        name = label.lower().removeprefix("blog ")
+        name = name if name == "status" else name.rstrip("s")
+        values.setdefault(name, value.strip())
+    return values, parts[0].strip(" ,;|\u00b7")
+
+
+def _tail(paragraphs: list[str]) -> tuple[Image | None, tuple[Author, ...]]:
+    """Take image credit and author line, in either order, off the end of the paragraphs."""
+    image: Image | None = None
+    authors: tuple[Author, ...] = ()
+    for _ in range(2):
+        if not paragraphs:
+            break
+        found = parse_image_line(paragraphs[-1]) if image is None else None
+        if found is not None:
+            image = found
+            paragraphs.pop()
+        elif not authors:
+            authors = parse_author_line(paragraphs[-1], "\n".join(paragraphs[:-1]))
+            if not authors:
+                break
+            paragraphs.pop()
+    return image, authors
+
+
+def _dek(paragraphs: list[str]) -> str | None:
+    """Take the dek off the front: one short paragraph, with body after it."""
+    if len(paragraphs) < 2 or len(paragraphs[0]) > _LONGEST_DEK:
+        return None
+    return one_line(paragraphs.pop(0))

@@ -1,0 +1,89 @@
+"""Records and articles, as the store keeps them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import RowMapping
+
+from publisher.html.urls import url_path
+from publisher.model.articles import Article, Author, Correction, Enclosure, Image, Record
+
+__all__ = ["load_record", "record_json", "to_article"]
+
+
+def record_json(record: Record) -> str:
+    """Return the record without its body as canonical JSON: only what is set, keys in order."""
+    fields: dict[str, Any] = {
+        "title": record.title,
+        "date": record.date.isoformat(),
+        "dek": record.dek,
+        "authors": [_set(name=one.name, bio=one.bio, url=one.url) for one in record.authors],
+        "topic": record.topic,
+        "region": record.region,
+        "brand": record.brand,
+        "tags": list(record.tags),
+        "external_id": record.external_id,
+        "url": record.url,
+        "slug": record.slug,
+        "updated": record.updated.isoformat() if record.updated else None,
+        "language": record.language,
+    }
+    if (image := record.image) is not None:
+        fields["image"] = _set(
+            url=image.url,
+            credit=image.credit,
+            alt=image.alt,
+            caption=image.caption,
+            width=image.width,
+            height=image.height,
+            length=image.length,
+        )
+    fields["enclosures"] = [
+        _set(url=one.url, type=one.type, length=one.length, title=one.title, duration=one.duration)
+        for one in record.enclosures
+    ]
+    return json.dumps(_set(**fields), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def _set(**fields: Any) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value not in (None, "", [])}
+
+
+def load_record(text: str, body: str) -> dict[str, Any]:
+    """Return the fields of the record that :func:`record_json` wrote, as :class:`Record` takes them."""
+    fields: dict[str, Any] = json.loads(text)
+    day = fields["date"]
+    fields["date"] = date.fromisoformat(day) if len(day) == 10 else datetime.fromisoformat(day)
+    if "updated" in fields:
+        fields["updated"] = datetime.fromisoformat(fields["updated"])
+    if "authors" in fields:
+        fields["authors"] = tuple(Author(**one) for one in fields["authors"])
+    if "tags" in fields:
+        fields["tags"] = tuple(fields["tags"])
+    if "image" in fields:
+        fields["image"] = Image(**fields["image"])
+    if "enclosures" in fields:
+        fields["enclosures"] = tuple(Enclosure(**one) for one in fields["enclosures"])
+    fields["body"] = body
+    return fields
+
+
+def to_article(row: RowMapping, base_url: str, zone: ZoneInfo, corrections: Sequence[tuple[int, str]] = ()) -> Article:
+    """Return the article that a full row of the table holds, with its corrections (instant, note)."""
+    fields = load_record(row["record"], row["body"])
+    return Article(
+        **fields,
+        id=row["id"],
+        seq=row["seq"],
+        link=fields.get("url") or base_url + url_path(row["path"]),
+        published=datetime.fromtimestamp(row["published_at"], UTC).astimezone(zone),
+        changed=datetime.fromtimestamp(row["changed_at"], UTC).astimezone(zone),
+        corrections=tuple(
+            Correction(at=datetime.fromtimestamp(at, UTC).astimezone(zone), note=note) for at, note in corrections
+        ),
+    )

@@ -1,9 +1,0 @@
-"""``publisher.toml`` and the environment → a frozen :class:`Site`.
-
-Unknown keys are refused, and every mistake is reported at once with its key and what is allowed.
-"""
-
-from publisher.config.models import Secret, Site
-from publisher.config.read import SETTINGS_FILE, read_site
-
-__all__ = ["SETTINGS_FILE", "Secret", "Site", "read_site"]

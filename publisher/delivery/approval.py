@@ -1,0 +1,283 @@
+"""Approve an issue for sending, take an approval back, pause and resume."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Connection
+
+from publisher.delivery import audience_store as audience
+from publisher.delivery import brakes_store as brakes
+from publisher.delivery import store as deliveries
+from publisher.delivery.messages import Copies
+from publisher.digests import store as issues
+from publisher.digests.lookup import named_issue
+from publisher.digests.readiness import require_sendable
+from publisher.digests.store import IssueRow
+from publisher.errors import SettingsError
+from publisher.model.digests import SendPolicy
+from publisher.schedule.processes import living_runners
+from publisher.settings import Site
+from publisher.signing.site_key import keyring
+from publisher.signing.tokens import Keyring
+from publisher.storage.engine import Database
+from publisher.subscribers import recipients_store as recipients
+
+__all__ = [
+    "ApprovalPlan",
+    "Approved",
+    "approve",
+    "content_hash",
+    "pause",
+    "plan_approval",
+    "reason_to_stop",
+    "refuse_to_send",
+    "resume",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approved:
+    """An issue that was approved, or whose approval was taken back."""
+
+    digest: str
+    name: str
+    number: int
+    subject: str
+    #: How many subscribers it was made for.
+    readers: int
+    #: Of its bytes and its audience; None where the approval was taken back.
+    hash: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalPlan:
+    """What the approval of an issue would do: who gets it, and when."""
+
+    digest: str
+    name: str
+    number: int
+    subject: str
+    #: Subscribers with a delivery that waits.
+    recipients: int
+    #: When the first and the last of these deliveries are due; None for at once.
+    first_due: datetime | None
+    last_due: datetime | None
+    #: True if a runner is active on this machine: it sends approved issues by itself.
+    has_runner: bool
+    #: True if only ``publish send`` sends it, because it is older than a run still sends.
+    is_old: bool
+    is_paused: bool
+    #: False if the settings name no transport.
+    can_send: bool
+    #: Of the issue's bytes and its audience: what is to be approved.
+    hash: str
+
+    def leaves(self) -> str:
+        """Return in words when the issue is sent."""
+        name = f"{self.digest}/{self.name}"
+        if not self.recipients:
+            return "to nobody: it was sent already, or the digest had no subscribers when it was made"
+        if not self.can_send:
+            return "once a mail server is set in publisher.toml ([smtp])"
+        if self.is_paused:
+            return f"once it is resumed: publish resume {name}"
+        if self.is_old:
+            return f"only by 'publish send {name}': it is too old for a runner"
+        if self.first_due is not None and self.last_due is not None:
+            first, last = f"{self.first_due:%a %Y-%m-%d %H:%M}", f"{self.last_due:%a %Y-%m-%d %H:%M}"
+            times = f"at {first}" if first == last else f"from {first} to {last}, at each subscriber's local time"
+        else:
+            times = "within 30 seconds" if self.has_runner else ""
+        if self.has_runner:
+            return f"{times}: a runner is active on this machine"
+        return f"{times}{times and ', '}by the next 'publish send {name}', 'publish tick' or start of 'publish run'"
+
+
+def content_hash(connection: Connection, site: Site, row: IssueRow, ring: Keyring) -> str:
+    """Return a hash of everything that subscribers would get, headers included, and of the audience."""
+    editions = issues.editions(connection, row.id)
+    copies = Copies(site, row, lambda number: editions[number - 1], ring, ())
+    digest = hashlib.sha256(copies.fingerprint(len(editions)))
+    page: list[str] = []
+    for number, edition in audience.frozen_audience(connection, row.id):
+        page.append(f"{number} {edition}\n")
+        if len(page) == 10_000:
+            digest.update("".join(page).encode())
+            page = []
+    digest.update("".join(page).encode())
+    return digest.hexdigest()
+
+
+def plan_approval(site: Site, target: str, now: datetime) -> ApprovalPlan:
+    """Return what the approval of an issue would do. Nothing is changed.
+
+    Raises:
+        SettingsError: there is no such issue, it may not be approved, or nobody would get it.
+        SendingBlocked: it would take placeholder values to real people.
+    """
+    with Database.open(site.database_url) as db, db.write() as connection:
+        row = named_issue(connection, target)
+        return _plan(connection, site, row, now)
+
+
+def _plan(connection: Connection, site: Site, row: IssueRow, now: datetime) -> ApprovalPlan:
+    """Return the plan for an issue that may be approved."""
+    _refuse_errors(connection, row)
+    require_sendable(connection, site, row, is_local=site.delivers_locally)
+    due = recipients.due_range(connection, row.id)
+    later = due if due is not None and due[1] > now.timestamp() else None
+    plan = ApprovalPlan(
+        digest=row.digest,
+        name=row.name,
+        number=row.number,
+        subject=row.subject,
+        recipients=sum(recipients.open_domains(connection, row.id).values()),
+        first_due=datetime.fromtimestamp(max(later[0], now.timestamp()), site.tz) if later else None,
+        last_due=datetime.fromtimestamp(later[1], site.tz) if later else None,
+        has_runner=bool(living_runners(site.root)),
+        is_old=row.slot < now - timedelta(days=site.delivery.retry_days),
+        is_paused=row.is_paused,
+        can_send=site.can_send,
+        hash=content_hash(connection, site, row, keyring(site, connection)),
+    )
+    has_nobody = not deliveries.state_counts(connection, row.id).get(row.id)
+    if has_nobody and plan.can_send and plan.has_runner and not plan.is_old and not plan.is_paused:
+        raise SettingsError(
+            f"{row.digest}/{row.name} has no subscribers, and the runner would close it at once. Import subscribers before "
+            "the next issue is made; to show this one in the archive only, stop the runner and approve it then"
+        )
+    return plan
+
+
+def approve(
+    site: Site,
+    target: str,
+    now: datetime,
+    *,
+    revoke: bool = False,
+    expect: str | None = None,
+    on_wait: Callable[[str], None] = lambda holder: None,
+) -> Approved:
+    """Approve an issue as it is now; or, with ``revoke``, take its approval back.
+
+    Args:
+        site: the settings.
+        target: ``DIGEST`` for its newest issue, or ``DIGEST/NAME``.
+        now: what time it is.
+        revoke: take the approval back.
+        expect: the hash of the plan that a person has agreed to; None for whatever the issue is now.
+        on_wait: told once if another run has to be waited for.
+
+    Raises:
+        SettingsError: there is no such issue, it may not be approved, or it is not the one that was agreed to.
+        SendingBlocked: it would take placeholder values to real people.
+    """
+    with Database.open(site.database_url) as db, db.exclusive(site.root, on_wait=on_wait), db.write() as connection:
+        row = named_issue(connection, target)
+        hashed = None
+        if not revoke:
+            hashed = _plan(connection, site, row, now).hash
+            if expect is not None and hashed != expect:
+                raise SettingsError(
+                    f"{row.digest}/{row.name} changed while you were asked. Review it again, then approve it."
+                )
+        issues.approve(connection, row.id, hashed, int(now.timestamp()) if hashed else None)
+        readers = sum(deliveries.state_counts(connection, row.id).get(row.id, {}).values())
+    return Approved(
+        digest=row.digest, name=row.name, number=row.number, subject=row.subject, readers=readers, hash=hashed
+    )
+
+
+def pause(site: Site, target: str, *, is_paused: bool) -> IssueRow:
+    """Pause the delivery of an issue, also while it is being sent; or resume it.
+
+    Raises:
+        SettingsError: there is no such issue.
+    """
+    with Database.open(site.database_url) as db, db.write() as connection:
+        row = named_issue(connection, target)
+        issues.pause(connection, row.id, is_paused=is_paused)
+        return issues.issues(connection, only=[row.id])[0]
+
+
+def resume(site: Site, target: str) -> IssueRow:
+    """End the pause of an issue.
+
+    Raises:
+        SettingsError: there is no such issue, or it is not paused and an operator has to decide about its refusals.
+    """
+    with Database.open(site.database_url) as db, db.write() as connection:
+        row = named_issue(connection, target)
+        found = brakes.brakes(connection, row.id)
+        if found and not row.is_paused:
+            name = f"{row.digest}/{row.name}"
+            raise SettingsError(f"{name}: {'; '.join(one.as_words() for one in found)}. {brakes.advice(name)}")
+        issues.pause(connection, row.id, is_paused=False)
+        return issues.issues(connection, only=[row.id])[0]
+
+
+def refuse_to_send(connection: Connection, site: Site, row: IssueRow, ring: Keyring, *, is_local: bool) -> None:
+    """Refuse to send an issue that is blocked, held back, paused, or not approved as it is now.
+
+    Args:
+        connection: to the store.
+        site: the settings.
+        row: the issue.
+        ring: the site's secret.
+        is_local: whether the transport keeps messages on this machine.
+
+    Raises:
+        SettingsError: it may not be sent, with the reason and the fix.
+        SendingBlocked: it would take placeholder values to real people.
+    """
+    require_sendable(connection, site, row, is_local=is_local)
+    name = f"{row.digest}/{row.name}"
+    _refuse_errors(connection, row)
+    if row.is_paused:
+        raise SettingsError(f"{name} is paused. Run 'publish resume {name}' first.")
+    if row.digest not in site.digests:
+        raise SettingsError(f"digests.{row.digest} is no longer in publisher.toml. Restore it to send {name}.")
+    if site.digests[row.digest].send is SendPolicy.AUTO:
+        return
+    if row.approved is None:
+        raise SettingsError(f"{name} is not approved. Review it, then run 'publish approve {name}'.")
+    if row.approved != content_hash(connection, site, row, ring):
+        when = datetime.fromtimestamp(row.approved_at or 0, UTC).astimezone(site.tz)
+        raise SettingsError(
+            f"{name} has changed since it was approved on {when:%Y-%m-%d %H:%M}: its content, its headers (settings under "
+            f"[mail]) or its audience. Review it again, then run 'publish approve {name}'."
+        )
+
+
+def reason_to_stop(connection: Connection, site: Site, issue_id: int) -> str:
+    """Return why an issue that is being sent may not be sent any further; empty if it may."""
+    row = issues.issues(connection, only=[issue_id])[0]
+    if row.is_paused:
+        return "it was paused"
+    if site.digests[row.digest].send is not SendPolicy.AUTO and row.approved is None:
+        return "its approval was revoked"
+    if row.forced is None and issues.withdrawn_from(connection, row.id):
+        return "an article of it was withdrawn, or became a draft"
+    return ""
+
+
+def _refuse_errors(connection: Connection, row: IssueRow) -> None:
+    name = f"{row.digest}/{row.name}"
+    if row.forced is not None:
+        return
+    if not row.may_be_sent:
+        found = "was never checked" if row.errors is None else f"has {row.errors} error(s)"
+        raise SettingsError(
+            f"{name} {found}. Run 'publish check {name}' to see how to fix it; with --force REASON it can be sent anyway."
+        )
+    gone = issues.withdrawn_from(connection, row.id)
+    if gone:
+        raise SettingsError(
+            f"{name} has articles that were withdrawn, or became drafts, after it was made ({', '.join(gone)}). "
+            f"Publish them again ('publish retract --undo', or edit the draft), or send it anyway with "
+            f"'publish check {name} --force REASON'."
+        )

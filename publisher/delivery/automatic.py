@@ -1,0 +1,139 @@
+"""What leaves by itself: issues of digests with ``send = "auto"``, and drafts for editors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from publisher.delivery import store as deliveries
+from publisher.delivery.deliver import deliver
+from publisher.delivery.dispatch import Tally
+from publisher.delivery.single_messages import send_drafts
+from publisher.digests import store as issues
+from publisher.digests.store import IssueRow
+from publisher.errors import PublisherError, SendingBlocked, SettingsError
+from publisher.model.delivery import DeliveryState
+from publisher.model.digests import SendPolicy
+from publisher.model.report import Mailed, Progress, PublishReport
+from publisher.settings import Site
+from publisher.storage.engine import Database
+
+__all__ = ["mail_what_may_go", "may_go", "next_mail"]
+
+
+def mail_what_may_go(
+    site: Site,
+    db: Database,
+    now: datetime,
+    report: PublishReport,
+    progress: Progress,
+    *,
+    approved: bool = False,
+    without: Collection[str] = (),
+    is_stopping: Callable[[], bool] = lambda: False,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> None:
+    """Send what needs nobody's approval, and note in the report how that went.
+
+    An issue older than copies are tried again is left alone: nobody wants last month's news because a
+    mail server was named today.
+
+    Args:
+        site, db, now: the settings, their store, and what time it is.
+        report: what is told of it.
+        progress: told now and then how far the work is.
+        approved: send also what somebody has approved.
+        without: issues (``DIGEST/NAME``) that are left alone.
+        is_stopping: asked now and then; once it says so, no more copies leave.
+        clock: what time it is later on.
+    """
+    if "drafts" not in without:
+        drafts = send_drafts(site, now)
+        report.undrafted, report.blockers = drafts.trouble, (*report.blockers, *drafts.blockers)
+    for row in may_go(site, db, now, approved=approved):
+        name = f"{row.digest}/{row.name}"
+        if name in without or not _is_due(db, row, now):
+            continue
+
+        def watch(tally: Tally, total: int, name: str = name) -> None:
+            progress(f"sending {name}", tally.done, total)
+
+        report.mailed.append(_send(site, name, watch, is_stopping, clock))
+        if is_stopping():
+            return
+
+
+def _send(
+    site: Site,
+    name: str,
+    watch: Callable[[Tally, int], None],
+    is_stopping: Callable[[], bool],
+    clock: Callable[[], datetime],
+) -> Mailed:
+    """Send an issue, and return how that went, whatever became of it."""
+    try:
+        sent = deliver(site, name, watch=watch, is_stopping=is_stopping, clock=clock, is_attended=False)
+    except SendingBlocked as error:
+        return replace(_nothing(name, str(error).partition("\n")[0].rstrip(":")), blockers=error.blockers)
+    except SettingsError as error:
+        return _nothing(name, str(error))
+    except PublisherError as error:
+        return _nothing(name, f"{error}; deliveries made so far are recorded")
+    return Mailed(
+        issue=name,
+        accepted=sent.tally.accepted,
+        deferred=sent.tally.deferred,
+        failed=sent.tally.failed,
+        uncertain=len(sent.uncertain),
+        waiting=sent.waiting,
+        trouble=sent.trouble,
+    )
+
+
+def _nothing(name: str, trouble: str) -> Mailed:
+    return Mailed(issue=name, accepted=0, deferred=0, failed=0, uncertain=0, waiting=0, trouble=trouble)
+
+
+def may_go(site: Site, db: Database, now: datetime, *, approved: bool) -> list[IssueRow]:
+    """Return issues that may leave, as far as a glance tells, oldest first."""
+    since = now - timedelta(days=site.delivery.retry_days)
+    with db.read() as connection:
+        rows = issues.issues(connection, since=since)
+    found = [
+        row
+        for row in rows
+        if row.digest in site.digests
+        and (site.digests[row.digest].send is SendPolicy.AUTO or (approved and row.approved is not None))
+        and not row.is_paused
+        and row.may_be_sent
+    ]
+    return sorted(found, key=lambda row: row.slot)
+
+
+def _is_due(db: Database, row: IssueRow, now: datetime) -> bool:
+    with db.read() as connection:
+        due = deliveries.next_due(connection, row.id)
+        if due is not None and due <= now.timestamp():
+            return True
+        # What a sender that was killed had in its hands.
+        states = deliveries.state_counts(connection, row.id).get(row.id, {})
+        return bool(states.get(DeliveryState.SENDING) or states.get(DeliveryState.HANDED_OVER))
+
+
+def next_mail(
+    site: Site, db: Database, now: datetime, *, without: Collection[str] = ()
+) -> tuple[datetime | None, set[str]]:
+    """Return when the next copy is due of all that may leave (None: none waits), and issues of which none waits."""
+    dues, settled = [], set()
+    with db.read() as connection:
+        for row in may_go(site, db, now, approved=True):
+            name = f"{row.digest}/{row.name}"
+            if name in without:
+                continue
+            due = deliveries.next_due(connection, row.id)
+            if due is None:
+                settled.add(name)
+            else:
+                dues.append(due)
+    return (datetime.fromtimestamp(min(dues), UTC) if dues else None), settled

@@ -1,0 +1,374 @@
+"""Process bounces, complaints and unsubscribe messages: ``publish bounces``.
+
+Each message is recorded before it is deleted from the mailbox. A message that cannot be read, or whose
+record fails, is named and kept; it never stops the messages after it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum, auto
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from publisher.delivery import bounces_store as store
+from publisher.delivery import store as deliveries
+from publisher.delivery.bounces_store import Bounce
+from publisher.digests import store as issues
+from publisher.errors import SettingsError
+from publisher.mail.bounces import Report, ReportKind, judge_failure, read_report
+from publisher.mail.mailboxes import ImapAccount, Mailbox, open_folder, open_imap
+from publisher.mail.mime import MAX_MESSAGE_BYTES, UnreadableMessage
+from publisher.model.delivery import DeliveryState
+from publisher.model.report import Progress, silent
+from publisher.private_files import make_private_folder, private_opener
+from publisher.settings import Site
+from publisher.signing.site_key import keyring
+from publisher.storage.engine import Database
+from publisher.storage.facts import get_fact
+from publisher.subscribers import store as subscribers
+from publisher.subscribers import subscriptions_store as subscriptions
+from publisher.subscribers.subscriptions_store import Act, ChangeSource
+from publisher.subscribers.suppression import suppress_reader
+from publisher.subscribers.suppression_store import SuppressionChannel
+
+if TYPE_CHECKING:
+    from publisher.signing.tokens import Keyring
+
+__all__ = ["UNREADABLE_FOLDER", "BounceResult", "process_mailbox", "process_messages"]
+
+#: Soft bounces of so many days count towards `delivery.soft_bounces`.
+_SOFT_DAYS: Final = 30
+#: Days after a delivery within which a bounce of it counts. Servers give up after five (RFC 5321 §4.5.4.1).
+_BOUNCE_DAYS: Final = 10
+#: Deliveries that a bounce can be about.
+_SENT_STATES: Final = (DeliveryState.ACCEPTED, DeliveryState.HANDED_OVER, DeliveryState.UNCERTAIN)
+#: Fact of a migration: the last time (seconds since 1970) at which a delivery had one token for everything.
+_OLD_RETURN_PATHS: Final = "old_return_paths_until"
+#: Messages, and bytes of messages, that are recorded in one transaction and then deleted from the mailbox.
+_PAGE_MESSAGES: Final = 200
+_PAGE_BYTES: Final = 32 * 1024 * 1024
+#: Problems that a result holds by name; all are counted.
+_MAX_PROBLEMS: Final = 20
+#: Folder of the site for messages from standard input that cannot be read.
+UNREADABLE_FOLDER: Final = "unreadable"
+
+
+@dataclass(slots=True, kw_only=True)
+class BounceResult:
+    """Counts of the messages that were processed."""
+
+    messages: int = 0
+    hard: int = 0
+    soft: int = 0
+    complaints: int = 0
+    unsubscribed: int = 0
+    #: Bounces that changed nothing: without the token of the return path, or too long after the delivery.
+    unverified: int = 0
+    #: Reports that an earlier run recorded, or whose subscriber is erased.
+    known: int = 0
+    #: Messages that are no report about this site's mail. They stay in the mailbox.
+    left: int = 0
+    #: Messages that cannot be read. They are moved aside.
+    unreadable: int = 0
+    #: Reports that the database refused. They stay in the mailbox.
+    failed: int = 0
+    #: Addresses that were suppressed.
+    suppressed: list[str] = field(default_factory=list)
+    #: Digests that people unsubscribed from by mail, once for each person.
+    unsubscribed_from: list[str] = field(default_factory=list)
+    #: Name and reason of the first messages that were skipped.
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def skipped(self) -> int:
+        """Number of messages that could not be processed."""
+        return self.unreadable + self.failed
+
+    def skip(self, name: str, reason: str) -> None:
+        """Note the name of a message that could not be processed, and why."""
+        if len(self.problems) < _MAX_PROBLEMS:
+            self.problems.append(f"{name}: {reason}")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the result for JSON output."""
+        return {
+            "messages": self.messages,
+            "hard": self.hard,
+            "soft": self.soft,
+            "complaints": self.complaints,
+            "unsubscribed": self.unsubscribed,
+            "unverified": self.unverified,
+            "known": self.known,
+            "left": self.left,
+            "unreadable": self.unreadable,
+            "failed": self.failed,
+            "problems": self.problems,
+            "suppressed": self.suppressed,
+        }
+
+
+@dataclass(slots=True)
+class _Page:
+    """Messages that are recorded in one transaction, and what becomes of them in the mailbox."""
+
+    messages: list[tuple[str, bytes | None]] = field(default_factory=list)
+    size: int = 0
+    recorded: list[str] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+
+    def add(self, key: str, data: bytes | None) -> bool:
+        """Add a message; return whether the page is full."""
+        self.messages.append((key, data))
+        self.size += len(data or b"")
+        return len(self.messages) >= _PAGE_MESSAGES or self.size >= _PAGE_BYTES
+
+
+def process_mailbox(
+    site: Site, now: datetime, *, path: Path | None = None, keep: bool = False, progress: Progress = silent
+) -> BounceResult:
+    """Process the mailbox of the settings, or a Maildir or mbox at ``path``.
+
+    Args:
+        site: the settings.
+        now: the current time.
+        path: a mailbox on this machine.
+        keep: leave everything in the mailbox.
+        progress: called now and then with the number of messages so far.
+
+    Raises:
+        SettingsError: there is no such mailbox.
+        RemoteError: the server cannot be reached.
+    """
+    result = BounceResult()
+    with _opened(site, path) as mailbox, Database.open(site.database_url) as db:
+
+        def finish(page: _Page) -> None:
+            _process(site, db, page, now, result)
+            if not keep:
+                mailbox.remove(page.recorded)
+                mailbox.set_aside(page.unreadable)
+            progress("reading reports", result.messages, 0)
+
+        page = _Page()
+        for key, data in mailbox.messages():
+            if page.add(key, data):
+                finish(page)
+                page = _Page()
+        finish(page)
+    return result
+
+
+def process_messages(site: Site, messages: Iterable[bytes], now: datetime) -> BounceResult:
+    """Process messages from elsewhere, such as standard input.
+
+    A message that cannot be read is saved in the site's folder `UNREADABLE_FOLDER`, under its hash.
+    """
+    result = BounceResult()
+    page = _Page()
+    by_name = {hashlib.sha256(data).hexdigest()[:32]: data for data in messages}
+    for name, data in by_name.items():
+        page.add(name, data)
+    with Database.open(site.database_url) as db:
+        _process(site, db, page, now, result)
+    for name in page.unreadable:
+        _save_unreadable(site.root / UNREADABLE_FOLDER, name, by_name[name])
+    return result
+
+
+def _save_unreadable(folder: Path, name: str, data: bytes) -> None:
+    make_private_folder(folder)
+    with open(folder / f"{name}.eml", "wb", opener=private_opener) as file:
+        file.write(data)
+
+
+def _opened(site: Site, path: Path | None) -> AbstractContextManager[Mailbox]:
+    settings = site.bounces
+    if path is not None:
+        return open_folder(path)
+    if settings.path is not None:
+        return open_folder(site.root / settings.path)
+    if settings.imap is None:
+        raise SettingsError(
+            "which mailbox? Name a Maildir or an mbox, or set bounces.path or [bounces.imap] in publisher.toml"
+        )
+    imap = settings.imap
+    return open_imap(
+        ImapAccount(
+            host=imap.host,
+            port=imap.port,
+            username=imap.username,
+            password=imap.password.reveal(site.root),
+            folder=imap.folder,
+            security=imap.security,
+            ca_file=str(site.root / imap.ca_file) if imap.ca_file else None,
+        )
+    )
+
+
+def _process(site: Site, db: Database, page: _Page, now: datetime, result: BounceResult) -> None:
+    """Record what the messages of a page report, in one transaction."""
+    with db.write() as connection:
+        recorder = _Recorder(connection, site, keyring(site, connection), int(now.timestamp()), result)
+        for key, data in page.messages:
+            result.messages += 1
+            try:
+                reports = _read(data)
+            except UnreadableMessage as error:
+                result.unreadable += 1
+                result.skip(key, error.reason)
+                page.unreadable.append(key)
+                continue
+            match = next(((report, found) for report in reports if (found := recorder.find_delivery(report))), None)
+            if match is None or data is None:
+                result.left += 1
+            elif recorder.record(key, data, *match):
+                page.recorded.append(key)
+
+
+def _read(data: bytes | None) -> list[Report]:
+    """Return the reports of a message.
+
+    Raises:
+        UnreadableMessage: it exceeds a limit, or the parser fails on it.
+    """
+    if data is None:
+        raise UnreadableMessage(f"it is larger than {MAX_MESSAGE_BYTES:,} bytes")
+    try:
+        return read_report(data)
+    except UnreadableMessage:
+        raise
+    except Exception as error:
+        # A fault of the parser concerns one message, never the mailbox.
+        raise UnreadableMessage(f"it cannot be parsed ({type(error).__name__})") from error
+
+
+class _Proof(Enum):
+    """What shows that a bounce came back by the delivery's return path."""
+
+    #: The return path's own token.
+    RETURN_PATH = auto()
+    #: The token of links in the address of the report: older versions had one token for everything.
+    OLD_RETURN_PATH = auto()
+    #: Nothing: every forwarded message holds the token.
+    NONE = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class _Match:
+    """The delivery that a report is about."""
+
+    issue_id: int
+    subscriber_id: int
+    proof: _Proof
+
+
+@dataclass(frozen=True, slots=True)
+class _Recorder:
+    """Records reports in an open transaction."""
+
+    connection: Connection
+    site: Site
+    ring: Keyring
+    now: int
+    result: BounceResult
+
+    def find_delivery(self, report: Report) -> _Match | None:
+        """Return the delivery that a report is about; None if no token is genuine."""
+        tokens = report.tokens
+        for text in tokens.every:
+            if (delivery := self.ring.delivery_of_return_path(text)) is not None:
+                return _Match(*delivery, proof=_Proof.RETURN_PATH)
+        for text in tokens.every:
+            if (delivery := self.ring.copy_of(text)) is not None:
+                is_recipient = text in tokens.recipient
+                return _Match(*delivery, proof=_Proof.OLD_RETURN_PATH if is_recipient else _Proof.NONE)
+        return None
+
+    def record(self, key: str, data: bytes, report: Report, match: _Match) -> bool:
+        """Record a report; return False if the database refuses it."""
+        try:
+            with self.connection.begin_nested():
+                count, suppressed = self._record(hashlib.sha256(data).hexdigest()[:32], report, match)
+        except (SQLAlchemyError, ValueError, OverflowError) as error:
+            if isinstance(error, DBAPIError) and error.connection_invalidated:
+                raise
+            self.result.failed += 1
+            self.result.skip(key, f"the database refused its report ({type(error).__name__})")
+            return False
+        setattr(self.result, count, getattr(self.result, count) + 1)
+        if suppressed:
+            self.result.suppressed.append(suppressed)
+        return True
+
+    def _record(self, mark: str, report: Report, match: _Match) -> tuple[str, str]:
+        """Return the name of the count that the report adds to, and the address that it suppressed, if any."""
+        issue_id, number = match.issue_id, match.subscriber_id
+        subscriber = subscribers.find(self.connection, number)
+        if subscriber is None:
+            # The subscriber was erased: nothing about them is stored again.
+            return "known", ""
+        is_bounce = report.kind in (ReportKind.HARD, ReportKind.SOFT)
+        is_verified = not is_bounce or self._is_verified(match)
+        bounce = Bounce(
+            kind=report.kind.value if is_verified else "unverified",
+            issue_id=issue_id,
+            subscriber_id=number,
+            status=report.status,
+            said=report.said,
+            at=self.now,
+        )
+        if not store.add_bounce(self.connection, mark, bounce):
+            return "known", ""
+        words = " ".join(word for word in (report.status, report.said) if word)
+        if not is_verified:
+            return "unverified", ""
+        count, has_bounced = "soft", False
+        if report.kind is ReportKind.UNSUBSCRIBE:
+            count = "unsubscribed"
+            row = issues.issues(self.connection, only=[issue_id])
+            act = Act(ChangeSource.MAIL, self.now)
+            digests = [row[0].digest] if row else None
+            self.result.unsubscribed_from += subscriptions.unsubscribe(self.connection, number, act, digests)
+        elif report.kind is ReportKind.COMPLAINT:
+            # Anybody can forge a complaint with the token of a forwarded message: the subscriber can return.
+            count = "complaints"
+            act = Act(ChangeSource.COMPLAINT, self.now, words)
+            self.result.unsubscribed_from += subscriptions.unsubscribe(self.connection, number, act)
+        elif report.kind is ReportKind.HARD:
+            count, has_bounced = "hard", True
+        elif (many := self._soft_issues(number)) >= self.site.delivery.soft_bounces:
+            has_bounced, words = True, f"{many} issues bounced within {_SOFT_DAYS} days; last reply: {words}"
+        is_new = has_bounced and suppress_reader(
+            self.connection, self.ring, number, "bounced", SuppressionChannel.BOUNCE, words, self.now
+        )
+        return count, subscriber.address if is_new else ""
+
+    def _is_verified(self, match: _Match) -> bool:
+        """Tell whether a bounce came back by the return path of a message that was sent at most ten days ago, to the present address."""
+        if match.proof is _Proof.NONE:
+            return False
+        delivery = deliveries.delivery_of(self.connection, match.issue_id, match.subscriber_id)
+        if delivery is None or delivery.handed_at is None or delivery.state not in _SENT_STATES:
+            return False
+        if match.proof is _Proof.OLD_RETURN_PATH:
+            # Later deliveries have the token of links in their Message-ID only.
+            until = get_fact(self.connection, _OLD_RETURN_PATHS)
+            if until is None or delivery.handed_at > int(until):
+                return False
+        if subscriptions.has_moved_since(self.connection, match.subscriber_id, delivery.handed_at):
+            # It is about the address from before, which is not mailed any more.
+            return False
+        return abs(self.now - delivery.handed_at) <= _BOUNCE_DAYS * 86_400
+
+    def _soft_issues(self, number: int) -> int:
+        """Return of how many recent issues deliveries bounced, without refusals that are about us."""
+        bounces = store.soft_bounces(self.connection, number, self.now - _SOFT_DAYS * 86_400, self.now)
+        return len({one.issue_id for one in bounces if not judge_failure(one.said, one.status).is_about_us})

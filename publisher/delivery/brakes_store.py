@@ -1,0 +1,345 @@
+"""Provisional suppressions of an issue, the attempts that they are judged by, and what they have stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import Connection, Select, and_, delete, exists, func, insert, or_, select, text, update
+
+from publisher.delivery.brake_rules import Refusals
+from publisher.model.delivery import DeliveryState
+from publisher.storage.tables.delivery import delivery, provisional_suppression, refusal_window, suppression_brake
+
+__all__ = [
+    "DOMAIN",
+    "RELAY",
+    "Brake",
+    "ProvisionalSuppression",
+    "Scope",
+    "accept_brakes",
+    "accepted_words",
+    "add_attempts",
+    "add_brake",
+    "add_provisional",
+    "advice",
+    "attempts_in",
+    "brakes",
+    "close_window",
+    "discard_brakes",
+    "has_open_deliveries",
+    "is_provisional",
+    "is_provisional_subscriber",
+    "issues_to_settle",
+    "provisional_of",
+    "refusals_in",
+    "settle_scope",
+    "take_settled",
+    "unsettled_scopes",
+]
+
+RELAY: Final = "relay"
+DOMAIN: Final = "domain"
+_OPEN: Final = (DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.HANDED_OVER, DeliveryState.DEFERRED)
+
+
+class Scope(NamedTuple):
+    """A relay or a recipient domain."""
+
+    #: ``relay`` or ``domain``.
+    kind: str
+    #: ``HOST:PORT`` of a relay, or the domain in ASCII.
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProvisionalSuppression:
+    """A refusal that suppresses its address unless too many are refused with the same words."""
+
+    issue_id: int
+    subscriber_id: int
+    #: The address's keyed hash at the time of the refusal.
+    hash: str
+    relay: str
+    domain: str
+    #: What equal refusals have in common.
+    words: str
+    names_address: bool
+    #: The server's reply.
+    note: str
+    #: Seconds since 1970.
+    at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brake:
+    """A relay or a domain that an issue is not sent to until an operator decides."""
+
+    issue_id: int
+    scope: Scope
+    words: str
+    #: One of the replies.
+    note: str
+    refused: int
+    attempts: int
+    #: Seconds since 1970.
+    stopped_at: int
+
+    def as_words(self) -> str:
+        """Return the brake for a line of text."""
+        where = f"relay {self.scope.name}" if self.scope.kind == RELAY else self.scope.name
+        return f"{where} refused {self.refused:,} of {self.attempts:,} deliveries with the same words: {self.note!r}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the brake for JSON output."""
+        return {
+            "scope": self.scope.kind,
+            "name": self.scope.name,
+            "refused": self.refused,
+            "attempts": self.attempts,
+            "reply": self.note,
+        }
+
+
+def advice(issue: str) -> str:
+    """Return what an operator can do about the brakes of an issue (``DIGEST/NAME``)."""
+    return (
+        f"Nobody is suppressed for it. If these addresses are gone, 'publish resume {issue} --accept' suppresses them; "
+        f"if the server was wrong, 'publish resume {issue} --retry' sends to them again"
+    )
+
+
+_WINDOW: Final = (
+    "INSERT INTO refusal_window (issue_id, scope, name, attempts) VALUES (:i, :k, :n, :a) "
+    "ON CONFLICT (issue_id, scope, name) DO UPDATE SET attempts = refusal_window.attempts + :a"
+)
+
+
+def add_attempts(connection: Connection, issue_id: int, counts: Mapping[Scope, int]) -> None:
+    """Add to the answered attempts of scopes since their refusals were last judged."""
+    # In one order, lest two senders wait for each other's rows.
+    for scope, count in sorted(counts.items()):
+        connection.execute(text(_WINDOW), {"i": issue_id, "k": scope.kind, "n": scope.name, "a": count})
+
+
+def _window(issue_id: int, scope: Scope) -> Any:
+    table = refusal_window.c
+    return and_(table.issue_id == issue_id, table.scope == scope.kind, table.name == scope.name)
+
+
+def attempts_in(connection: Connection, issue_id: int, scope: Scope) -> int:
+    """Return how many attempts of a scope were answered since its refusals were last judged."""
+    query = select(refusal_window.c.attempts).where(_window(issue_id, scope))
+    return int(connection.execute(query).scalar() or 0)
+
+
+def close_window(connection: Connection, issue_id: int, scope: Scope) -> None:
+    """Begin to count a scope's attempts anew."""
+    connection.execute(delete(refusal_window).where(_window(issue_id, scope)))
+
+
+_COLUMNS: Final = (
+    "issue_id",
+    "subscriber_id",
+    "hash",
+    "relay",
+    "domain",
+    "words",
+    "names_address",
+    "note",
+)
+
+
+def add_provisional(connection: Connection, refused: Iterable[ProvisionalSuppression]) -> None:
+    """Store provisional suppressions, each once."""
+    for one in refused:
+        values = {name: getattr(one, name) for name in _COLUMNS}
+        mine = _of(one.issue_id, provisional_suppression.c.subscriber_id == one.subscriber_id)
+        connection.execute(delete(provisional_suppression).where(mine))
+        connection.execute(insert(provisional_suppression).values(**values, refused_at=one.at))
+
+
+def _of(issue_id: int, *conditions: Any) -> Any:
+    return and_(provisional_suppression.c.issue_id == issue_id, *conditions)
+
+
+def _in_scope(scope: Scope) -> tuple[Any, Any]:
+    """Return the condition of a scope's rows, and their column that tells whether the scope was judged."""
+    table = provisional_suppression.c
+    if scope.kind == RELAY:
+        return table.relay == scope.name, table.is_relay_judged
+    return table.domain == scope.name, table.is_domain_judged
+
+
+def unsettled_scopes(connection: Connection, issue_id: int) -> set[Scope]:
+    """Return the scopes of an issue with refusals that are still to be judged."""
+    table = provisional_suppression.c
+    relays = select(table.relay).where(_of(issue_id, table.is_relay_judged.is_(False))).distinct()
+    domains = select(table.domain).where(_of(issue_id, table.is_domain_judged.is_(False))).distinct()
+    return {
+        *(Scope(RELAY, name) for name in connection.execute(relays).scalars()),
+        *(Scope(DOMAIN, name) for name in connection.execute(domains).scalars()),
+    }
+
+
+def refusals_in(connection: Connection, issue_id: int, scope: Scope) -> list[Refusals]:
+    """Return the refusals of a scope that are still to be judged, by their words."""
+    condition, judged = _in_scope(scope)
+    table = provisional_suppression.c
+    query = (
+        select(table.words, table.names_address, func.count())
+        .where(_of(issue_id, condition, judged.is_(False)))
+        .group_by(table.words, table.names_address)
+    )
+    return [Refusals(words=row[0], names_address=row[1], count=row[2]) for row in connection.execute(query)]
+
+
+def settle_scope(connection: Connection, issue_id: int, scope: Scope) -> None:
+    """Note that a scope's refusals were judged, and may suppress."""
+    condition, judged = _in_scope(scope)
+    connection.execute(update(provisional_suppression).where(_of(issue_id, condition)).values({judged.name: True}))
+
+
+def take_settled(connection: Connection, issue_id: int) -> list[ProvisionalSuppression]:
+    """Delete and return the refusals of which relay and domain were judged."""
+    table = provisional_suppression.c
+    done = _of(issue_id, table.is_relay_judged.is_(True), table.is_domain_judged.is_(True))
+    found = [_row(row) for row in connection.execute(select(provisional_suppression).where(done))]
+    if found:
+        connection.execute(delete(provisional_suppression).where(done))
+    return found
+
+
+def _row(row: Any) -> ProvisionalSuppression:
+    return ProvisionalSuppression(**{name: getattr(row, name) for name in _COLUMNS}, at=row.refused_at)
+
+
+def provisional_of(connection: Connection, issue_id: int) -> list[ProvisionalSuppression]:
+    """Return an issue's provisional suppressions, by subscriber."""
+    query = select(provisional_suppression).where(_of(issue_id))
+    return [_row(row) for row in connection.execute(query.order_by(provisional_suppression.c.subscriber_id))]
+
+
+def is_provisional(connection: Connection, hashed: str) -> bool:
+    """Tell whether an address, by its keyed hash, is suppressed for the time being."""
+    query = select(provisional_suppression.c.hash).where(provisional_suppression.c.hash == hashed)
+    return connection.execute(query.limit(1)).first() is not None
+
+
+def is_provisional_subscriber(subscriber_id: Any) -> Any:
+    """Return a condition: a subscriber, by number or column, is suppressed for the time being."""
+    return exists(
+        select(provisional_suppression.c.issue_id).where(provisional_suppression.c.subscriber_id == subscriber_id)
+    )
+
+
+def issues_to_settle(connection: Connection) -> list[int]:
+    """Return the issues with provisional suppressions and no delivery that is still to be sent."""
+    ids = connection.execute(select(provisional_suppression.c.issue_id).distinct()).scalars().all()
+    return [number for number in sorted(ids) if not has_open_deliveries(connection, number)]
+
+
+def has_open_deliveries(connection: Connection, issue_id: int) -> bool:
+    """Tell whether an issue has deliveries still to be sent, to people who are not suppressed for the time being."""
+    query = select(delivery.c.subscriber_id).where(
+        delivery.c.issue_id == issue_id,
+        delivery.c.state.in_([state.value for state in _OPEN]),
+        # Two issues that wait for each other's end would wait for ever.
+        ~is_provisional_subscriber(delivery.c.subscriber_id),
+    )
+    return connection.execute(query.limit(1)).first() is not None
+
+
+# -- brakes ----------------------------------------------------------------------------------------
+
+
+def add_brake(connection: Connection, brake: Brake) -> None:
+    """Store a brake; one scope has one that is not accepted."""
+    connection.execute(
+        insert(suppression_brake).values(
+            issue_id=brake.issue_id,
+            scope=brake.scope.kind,
+            name=brake.scope.name,
+            words=brake.words,
+            note=brake.note,
+            refused=brake.refused,
+            attempts=brake.attempts,
+            stopped_at=brake.stopped_at,
+        )
+    )
+
+
+def _open_brakes(issue_id: int | None) -> Select[Any]:
+    table = suppression_brake.c
+    query = select(suppression_brake).where(table.accepted_at.is_(None))
+    if issue_id is not None:
+        query = query.where(table.issue_id == issue_id)
+    return query.order_by(table.issue_id, table.stopped_at, table.scope, table.name)
+
+
+def brakes(connection: Connection, issue_id: int | None = None) -> list[Brake]:
+    """Return what is stopped, of one issue or of all."""
+    return [
+        Brake(
+            issue_id=row.issue_id,
+            scope=Scope(row.scope, row.name),
+            words=row.words,
+            note=row.note,
+            refused=row.refused,
+            attempts=row.attempts,
+            stopped_at=row.stopped_at,
+        )
+        for row in connection.execute(_open_brakes(issue_id))
+    ]
+
+
+def accepted_words(connection: Connection, issue_id: int) -> set[str]:
+    """Return the words of refusals of an issue that an operator has accepted as true."""
+    table = suppression_brake.c
+    query = select(table.words).where(table.issue_id == issue_id, table.accepted_at.is_not(None))
+    return set(connection.execute(query).scalars())
+
+
+def accept_brakes(connection: Connection, found: Sequence[Brake], now: int) -> None:
+    """Note that the refusals of brakes are true: all of their scopes and of their words may suppress."""
+    table = provisional_suppression.c
+    for brake in found:
+        condition, _ = _in_scope(brake.scope)
+        rows = _of(brake.issue_id, or_(condition, table.words == brake.words))
+        connection.execute(
+            update(provisional_suppression).where(rows).values(is_relay_judged=True, is_domain_judged=True)
+        )
+        connection.execute(update(suppression_brake).where(_same(brake)).values(accepted_at=now))
+        close_window(connection, brake.issue_id, brake.scope)
+
+
+def _same(brake: Brake) -> Any:
+    table = suppression_brake.c
+    return and_(
+        table.issue_id == brake.issue_id,
+        table.scope == brake.scope.kind,
+        table.name == brake.scope.name,
+        table.words == brake.words,
+    )
+
+
+def discard_brakes(connection: Connection, found: Collection[Brake]) -> int:
+    """Delete brakes with their refusals, and queue these deliveries again; return how many."""
+    queued = 0
+    for brake in found:
+        condition, _ = _in_scope(brake.scope)
+        rows = _of(brake.issue_id, condition)
+        people = select(provisional_suppression.c.subscriber_id).where(rows)
+        refused = and_(
+            delivery.c.issue_id == brake.issue_id,
+            delivery.c.subscriber_id.in_(people),
+            delivery.c.state == DeliveryState.FAILED.value,
+        )
+        queued += connection.execute(
+            update(delivery).where(refused).values(state=DeliveryState.QUEUED.value, due_at=0, sender_id=None)
+        ).rowcount
+        connection.execute(delete(provisional_suppression).where(rows))
+        connection.execute(delete(suppression_brake).where(_same(brake)))
+        close_window(connection, brake.issue_id, brake.scope)
+    return queued

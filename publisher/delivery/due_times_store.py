@@ -1,0 +1,40 @@
+"""Due times of all queues, after the clock was ahead."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Column, Connection, Table, and_, literal_column, update
+
+from publisher.storage.tables.delivery import delivery
+from publisher.storage.tables.schedule import slot_run
+from publisher.storage.tables.subscriptions import letter
+from publisher.storage.tables.websub import announcement, hub_task
+
+__all__ = ["bring_forward"]
+
+#: Queues of retries: (table, column). A claimed row is covered by its lease in the same column.
+_QUEUES: Final[tuple[tuple[Table, Column[int]], ...]] = (
+    (announcement, announcement.c.due_at),
+    (hub_task, hub_task.c.due_at),
+    (letter, letter.c.due_at),
+)
+
+
+def bring_forward(connection: Connection, now: datetime, horizon: datetime) -> int:
+    """Make rows due now whose retry time or lease is later than ``horizon``; return their number.
+
+    No right clock sets such a time. Deliveries that wait for a subscriber's morning stay as they are:
+    only deferred ones are retries.
+    """
+    seconds, latest = int(now.timestamp()), int(horizon.timestamp())
+    changed = 0
+    for table, column in _QUEUES:
+        changed += connection.execute(update(table).where(column > latest).values({column: seconds})).rowcount
+    # A slot that is itself in the future stays as it is: it must not stand for the slots before it.
+    leased = and_(slot_run.c.leased_until > latest, slot_run.c.slot <= seconds)
+    changed += connection.execute(update(slot_run).where(leased).values(leased_until=seconds)).rowcount
+    is_deferred = delivery.c.state == literal_column("'deferred'")
+    late = update(delivery).where(and_(is_deferred, delivery.c.due_at > latest)).values(due_at=seconds)
+    return changed + connection.execute(late).rowcount

@@ -1,0 +1,74 @@
+"""Pauses of relays that lose messages, kept between runs: each loss is a delivery that nobody can know of."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from sqlalchemy import Connection
+
+from publisher.mail.session import SmtpTransport
+from publisher.mail.transport import Transport
+from publisher.storage.engine import Database
+from publisher.storage.facts import drop_fact, facts, set_fact
+from publisher.storage.locks import hold
+
+__all__ = ["load_pauses", "save_pauses"]
+
+#: The first pause and the longest; each is twice as long as the one before.
+_SHORTEST, _LONGEST = timedelta(minutes=15), timedelta(hours=4)
+#: Of the stored facts: ``relay HOST:PORT`` → how often in a row, and until when (seconds since 1970).
+_PREFIX: Final = "relay "
+
+
+def load_pauses(connection: Connection, transport: Transport, now: datetime, *, is_attended: bool) -> None:
+    """Take relays out of use that are paused, and put those on probation whose pause is over.
+
+    Args:
+        connection: reads the pauses.
+        transport: its relays; a transport without relays has no pauses.
+        now: the time.
+        is_attended: a person waits, so that a pause is over now.
+    """
+    if not isinstance(transport, SmtpTransport):
+        return
+    stored = facts(connection, _PREFIX)
+    for number, relay in enumerate(transport.relays):
+        text = stored.get(f"{_PREFIX}{relay.name}")
+        if text is None:
+            continue
+        until = _parse(text)[1]
+        state = transport.state_of(number)
+        state.is_on_probation = True
+        # A pause that is longer than any was set by a clock that was ahead.
+        if now < until <= now + _LONGEST and not is_attended:
+            state.refused = f"has lost messages, and is not used before {until:%Y-%m-%d %H:%M} UTC"
+            state.words = state.refused
+
+
+def save_pauses(db: Database, transport: Transport, now: datetime) -> None:
+    """Pause the relays that have lost messages in this run, and end the pauses of those that have accepted one."""
+    if not isinstance(transport, SmtpTransport):
+        return
+    states = [(relay.name, transport.state_of(number)) for number, relay in enumerate(transport.relays)]
+    changed = [(name, state) for name, state in states if state.has_lost or state.has_accepted]
+    with db.read() as connection:
+        stored = facts(connection, _PREFIX)
+    if not any(state.has_lost or f"{_PREFIX}{name}" in stored for name, state in changed):
+        return
+    with db.write() as connection:
+        hold(connection, _PREFIX)
+        stored = facts(connection, _PREFIX)
+        for name, state in changed:
+            key = f"{_PREFIX}{name}"
+            if not state.has_lost:
+                drop_fact(connection, key)
+                continue
+            times = _parse(stored[key])[0] + 1 if key in stored else 1
+            until = now + min(_SHORTEST * (1 << min(times - 1, 10)), _LONGEST)
+            set_fact(connection, key, f"{times} {int(until.timestamp())}")
+
+
+def _parse(text: str) -> tuple[int, datetime]:
+    times, _, until = text.partition(" ")
+    return int(times), datetime.fromtimestamp(int(until), UTC)

@@ -1,0 +1,243 @@
+"""Hold back the suppressions of an issue until enough attempts show that the refusals are about the addresses.
+
+A refusal that would suppress an address becomes a provisional suppression, a row that outlives the process. It is judged
+twice: with the attempts at its relay, and with those at its domain, after 50 of them or at the issue's end (see
+`publisher.delivery.brake_rules`). If both allow it, the address is suppressed; if one does not, that relay or domain is not used for the
+issue until an operator decides.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import Connection
+
+from publisher.delivery import brakes_store as store
+from publisher.delivery.brake_rules import WINDOW_ATTEMPTS, Verdict, judge
+from publisher.delivery.brakes_store import DOMAIN, RELAY, Brake, ProvisionalSuppression, Scope
+from publisher.digests.lookup import named_issue
+from publisher.errors import SettingsError
+from publisher.mail.refusals import names_address, refusal_key
+from publisher.model.delivery import DeliveryState
+from publisher.storage.engine import Database
+from publisher.storage.locks import hold
+from publisher.subscribers import store as subscribers
+from publisher.subscribers import suppression_store as suppression
+from publisher.subscribers.addresses import read_address
+from publisher.subscribers.suppression_store import SuppressionChannel
+
+if TYPE_CHECKING:
+    from publisher.delivery.store import Claim
+    from publisher.digests.store import IssueRow
+    from publisher.mail.outcome import Outcome
+    from publisher.settings import Site
+    from publisher.signing.tokens import Keyring
+
+__all__ = ["SuppressionBrake", "accept_refusals", "retry_refusals", "settle_finished_issues"]
+
+#: Who judges refusals is alone.
+_LOCK: Final = "brakes"
+#: Outcomes in which a server has answered about the recipient.
+_ANSWERED: Final = frozenset([DeliveryState.ACCEPTED, DeliveryState.DEFERRED, DeliveryState.FAILED])
+
+
+class SuppressionBrake:
+    """The brake of one issue in one sending process. Used by one thread.
+
+    Attempts are counted in memory where nothing was refused, and in the database where something was. After a crash
+    some accepted attempts are not counted: the brake then stops a little earlier.
+    """
+
+    def __init__(self, issue_id: int, ring: Keyring) -> None:
+        self._issue_id = issue_id
+        self._ring = ring
+        #: Attempts that are in no row.
+        self._counts: Counter[Scope] = Counter()
+        #: Scopes with refusals to judge.
+        self._open: set[Scope] = set()
+        self._stopped: set[Scope] = set()
+        self._new: list[Brake] = []
+
+    def load(self, connection: Connection) -> list[Brake]:
+        """Read what earlier runs and other senders have left; return what is stopped."""
+        found = store.brakes(connection, self._issue_id)
+        self._stopped = {brake.scope for brake in found}
+        self._open |= store.unsettled_scopes(connection, self._issue_id)
+        return found
+
+    def take_new(self) -> list[Brake]:
+        """Return what was stopped since the last call. Call it after the transaction."""
+        found, self._new = self._new, []
+        return found
+
+    def record(self, connection: Connection, settled: Sequence[tuple[Claim, Outcome]], now: int) -> None:
+        """Count attempts, store refusals, and judge the refusals of scopes that have had enough attempts.
+
+        Args:
+            connection: to the store, in the transaction that stores the outcomes.
+            settled: deliveries and their outcomes.
+            now: seconds since 1970.
+        """
+        counts = self._counts
+        refused: list[tuple[Claim, Outcome]] = []
+        touched: set[Scope] = set()
+        for claim, outcome in settled:
+            if outcome.state not in _ANSWERED:
+                continue
+            for scope in (Scope(RELAY, outcome.relay), Scope(DOMAIN, claim.domain)):
+                counts[scope] += 1
+                touched.add(scope)
+            if outcome.suppress:
+                refused.append((claim, outcome))
+        if refused or touched & self._open:
+            # Two senders must not judge the same refusals.
+            hold(connection, _LOCK)
+        if refused:
+            self._refuse(connection, refused, now)
+        judged = touched & self._open
+        for scope in touched - self._open:
+            if counts[scope] >= WINDOW_ATTEMPTS:
+                # Enough attempts without a refusal: the next one is judged with later attempts.
+                del counts[scope]
+        if judged:
+            self._judge(connection, judged, now)
+
+    def finish(self, connection: Connection) -> None:
+        """Store the attempts that count for refusals of other senders."""
+        open_scopes = store.unsettled_scopes(connection, self._issue_id)
+        store.add_attempts(connection, self._issue_id, {s: n for s, n in self._counts.items() if s in open_scopes})
+        self._counts.clear()
+
+    def _refuse(self, connection: Connection, refused: Sequence[tuple[Claim, Outcome]], now: int) -> None:
+        """Store provisional suppressions; apply those whose words an operator has accepted."""
+        accepted = store.accepted_words(connection, self._issue_id)
+        rows = [self._provisional(claim, outcome, now) for claim, outcome in refused]
+        apply_suppressions(connection, self._ring, [row for row in rows if row.words in accepted], now)
+        held = [row for row in rows if row.words not in accepted]
+        store.add_provisional(connection, held)
+        for row in held:
+            self._open |= {Scope(RELAY, row.relay), Scope(DOMAIN, row.domain)}
+
+    def _provisional(self, claim: Claim, outcome: Outcome, now: int) -> ProvisionalSuppression:
+        address = f"{claim.address.rpartition('@')[0]}@{claim.domain}"
+        return ProvisionalSuppression(
+            issue_id=claim.issue_id,
+            subscriber_id=claim.subscriber_id,
+            hash=self._ring.address_hash(read_address(claim.address).key),
+            relay=outcome.relay,
+            domain=claim.domain,
+            words=refusal_key(outcome.answer, address),
+            names_address=names_address(outcome.answer, address),
+            note=outcome.answer[:400],
+            at=now,
+        )
+
+    def _judge(self, connection: Connection, scopes: set[Scope], now: int) -> None:
+        fresh = {scope: count for scope in scopes if (count := self._counts.pop(scope, 0))}
+        store.add_attempts(connection, self._issue_id, fresh)
+        stopped = {brake.scope for brake in store.brakes(connection, self._issue_id)}
+        self._stopped |= stopped
+        for scope in sorted(scopes - self._stopped):
+            verdict, brake = judge_scope(connection, self._issue_id, scope, now, is_over=False)
+            if verdict is Verdict.APPLY:
+                self._open.discard(scope)
+            elif brake is not None:
+                self._stopped.add(scope)
+                self._new.append(brake)
+        apply_suppressions(connection, self._ring, store.take_settled(connection, self._issue_id), now)
+
+
+def judge_scope(
+    connection: Connection, issue_id: int, scope: Scope, now: int, *, is_over: bool
+) -> tuple[Verdict, Brake | None]:
+    """Judge the refusals of a scope, and store the verdict."""
+    attempts = store.attempts_in(connection, issue_id, scope)
+    verdict, reason = judge(attempts, store.refusals_in(connection, issue_id, scope), is_over=is_over)
+    if verdict is Verdict.APPLY:
+        store.settle_scope(connection, issue_id, scope)
+        store.close_window(connection, issue_id, scope)
+    if reason is None:
+        return verdict, None
+    refused = (row for row in store.provisional_of(connection, issue_id) if row.words == reason.words)
+    note = next((row.note for row in refused if scope.name in (row.relay, row.domain)), reason.words)
+    brake = Brake(
+        issue_id=issue_id,
+        scope=scope,
+        words=reason.words,
+        note=note,
+        refused=reason.count,
+        attempts=max(attempts, reason.count),
+        stopped_at=now,
+    )
+    store.add_brake(connection, brake)
+    return verdict, brake
+
+
+def apply_suppressions(
+    connection: Connection, ring: Keyring, settled: Sequence[ProvisionalSuppression], now: int
+) -> None:
+    """Suppress the addresses of refusals. Somebody who has another address since keeps it."""
+    people = subscribers.find_all(connection, [row.subscriber_id for row in settled])
+    for row in settled:
+        person = people.get(row.subscriber_id)
+        key = person.key if person is not None and ring.address_hash(person.key) == row.hash else None
+        suppression.suppress(connection, row.hash, key, "bounced", SuppressionChannel.SMTP, row.note, now)
+
+
+def settle_finished_issues(connection: Connection, ring: Keyring, now: int) -> list[Brake]:
+    """Judge the refusals of issues that are all sent; return what that has stopped."""
+    found = []
+    for issue_id in store.issues_to_settle(connection):
+        hold(connection, _LOCK)
+        stopped = {brake.scope for brake in store.brakes(connection, issue_id)}
+        for scope in sorted(store.unsettled_scopes(connection, issue_id) - stopped):
+            _, brake = judge_scope(connection, issue_id, scope, now, is_over=True)
+            if brake is not None:
+                found.append(brake)
+        apply_suppressions(connection, ring, store.take_settled(connection, issue_id), now)
+    return found
+
+
+def accept_refusals(site: Site, target: str, now: datetime) -> tuple[IssueRow, int]:
+    """Suppress the addresses that a brake holds back, and let the issue go on; return how many addresses.
+
+    Raises:
+        SettingsError: there is no such issue, or nothing of it is stopped.
+    """
+    from publisher.signing.site_key import keyring
+
+    with Database.open(site.database_url) as db, db.write() as connection:
+        row, found = _stopped(connection, target)
+        seconds = int(now.timestamp())
+        store.accept_brakes(connection, found, seconds)
+        settled = store.take_settled(connection, row.id)
+        ring = keyring(site, connection)
+        apply_suppressions(connection, ring, settled, seconds)
+        settle_finished_issues(connection, ring, seconds)
+        return row, len(settled)
+
+
+def retry_refusals(site: Site, target: str) -> tuple[IssueRow, int]:
+    """Discard the refusals that a brake holds back, and queue these deliveries again; return how many.
+
+    Raises:
+        SettingsError: there is no such issue, or nothing of it is stopped.
+    """
+    with Database.open(site.database_url) as db, db.write() as connection:
+        row, found = _stopped(connection, target)
+        return row, store.discard_brakes(connection, found)
+
+
+def _stopped(connection: Connection, target: str) -> tuple[IssueRow, list[Brake]]:
+    row = named_issue(connection, target)
+    hold(connection, _LOCK)
+    found = store.brakes(connection, row.id)
+    if not found:
+        raise SettingsError(
+            f"{row.digest}/{row.name}: no refusals are held back. 'publish outbox' shows which issues have some; "
+            "without --accept and --retry, 'publish resume' ends a pause"
+        )
+    return row, found

@@ -1,0 +1,217 @@
+"""Articles → an issue: rendered once per distinct selection, put into a message, checked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from sqlalchemy import Connection
+
+from publisher.articles import store
+from publisher.digests import notes_store as preparations
+from publisher.digests.envelope import public_envelope, public_values
+from publisher.digests.mail_html import mailable
+from publisher.digests.readiness import made_with
+from publisher.errors import SettingsError
+from publisher.html.direction import direction
+from publisher.html.sanitize import sanitise
+from publisher.html.text import clean_characters
+from publisher.mail.placeholders import fill
+from publisher.model.articles import Article
+from publisher.model.digests import Digest, Edition, Issue
+from publisher.model.query import Selection, editions
+from publisher.settings import Site
+
+if TYPE_CHECKING:
+    from publisher.digests.branding import Letterhead
+    from publisher.digests.render import Rendering
+    from publisher.digests.story import Notice
+    from publisher.findings import Finding
+
+__all__ = ["Composed", "compose", "notices"]
+
+#: A reader who chooses nothing gets everything.
+_EVERYTHING = (Selection(),)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Composed:
+    """An issue, and what is to be said of it."""
+
+    issue: Issue
+    #: What it carries, in the order in which it is shown.
+    articles: tuple[Article, ...]
+    shortened: int
+    findings: tuple[Finding, ...]
+
+
+def compose(
+    site: Site,
+    digest: Digest,
+    articles: Sequence[Article],
+    *,
+    slot: datetime,
+    name: str,
+    number: int,
+    note: str = "",
+    notices: Sequence[Notice] = (),
+    selections: Sequence[Selection] = _EVERYTHING,
+) -> Composed:
+    """Return the issue, rendered and checked.
+
+    What is staged is the edition with everything, its tokens filled with what holds for everybody.
+
+    Args:
+        site, digest: the settings, and the newsletter.
+        articles: what the issue is to carry, the lead first.
+        slot, name, number: the instant it stands for, its folder, its own number.
+        note: the editor's, Markdown.
+        notices: what was put right in articles of earlier issues.
+        selections: what readers ask for, beside everything.
+
+    Raises:
+        SettingsError: there is no sender.
+        TemplateError: a template is missing or broken.
+    """
+    from publisher.digests.render import render_digest
+
+    if site.mail is None:
+        raise SettingsError("mail.sender: is needed to make issues, and missing")
+    head, shown_note = letterhead(site), note_html(note, site)
+
+    def rendered(some: Sequence[Article]) -> Rendering:
+        return render_digest(
+            digest,
+            some,
+            head,
+            number=number,
+            moment=slot.astimezone(site.tz),
+            templates=site.templates_dir,
+            note=shown_note,
+            notices=notices,
+            counted=f"{site.newsletters_url}/go/{digest.slug}/{quote(name)}" if site.web.clicks else "",
+        )
+
+    whole = rendered(articles)
+    distinct = [whole, *(rendered(one) for one in editions(whole.articles, selections) if one != whole.articles)]
+    return _checked(site, digest, distinct, slot=slot, name=name, number=number, note=note)
+
+
+def _checked(
+    site: Site, digest: Digest, distinct: Sequence[Rendering], *, slot: datetime, name: str, number: int, note: str
+) -> Composed:
+    """Return the issue of which the first rendering has everything."""
+    from publisher.digests.preflight.message import check_mail
+    from publisher.mail import build_message
+
+    whole = distinct[0]
+    values = public_values(site, digest, name)
+    html = fill(whole.html, whole.tokens, values, escape=True)
+    text = fill(whole.text, whole.tokens, values, escape=False)
+    envelope = public_envelope(site, digest, subject=whole.subject, slot=slot, number=number)
+    message = build_message(envelope, text=text, html=html)
+    findings = check_mail(message, now=slot, renderings=[(one.html, one.text) for one in distinct])
+    issue = Issue(
+        digest=digest.slug,
+        slot=slot,
+        name=name,
+        number=number,
+        subject=whole.subject,
+        articles=tuple(one.id for one in whole.articles),
+        files={
+            "message.eml": message,
+            "index.html": html.encode(),
+            "message.txt": text.encode(),
+            "issue.json": _about(site, digest, whole, slot=slot, name=name, number=number, note=note),
+        },
+        editions=tuple(_edition(made) for made in distinct),
+        errors=sum(one.is_error for one in findings),
+    )
+    return Composed(issue=issue, articles=whole.articles, shortened=whole.shortened, findings=tuple(findings))
+
+
+def _edition(made: Rendering) -> Edition:
+    return Edition(
+        articles=tuple(one.seq for one in made.articles),
+        mark=made.tokens.mark,
+        html=made.html.encode(),
+        text=made.text.encode(),
+        subject=made.subject,
+    )
+
+
+def letterhead(site: Site) -> Letterhead:
+    """Return what stands on every issue of the site."""
+    from publisher.digests.branding import Letterhead, Logo
+
+    theme, mail = site.theme, site.mail
+    logo = theme.logo
+    return Letterhead(
+        site=site.title,
+        base_url=site.base_url,
+        description=site.description,
+        language=site.language,
+        light=theme.light_palette,
+        dark=theme.dark_palette,
+        headings=theme.headings,
+        text=theme.text,
+        logo=Logo(url=logo.url, width=logo.width, height=logo.height, alt=logo.alt or site.title) if logo else None,
+        footer=theme.footer,
+        postal_address=mail.postal_address if mail else "",
+        has_preferences=mail is not None and mail.preferences is not None,
+        has_web_view=mail is not None and mail.web_view is not None,
+        zone=site.tz,
+    )
+
+
+def note_html(note: str, site: Site) -> str:
+    """Return an editor's note, Markdown, as HTML that is fit for mail."""
+    from publisher.articles.parsers.markdown import markdown_to_html
+    from publisher.digests.story import TEXT_WIDTH
+
+    if not note.strip():
+        return ""
+    return mailable(sanitise(markdown_to_html(clean_characters(note)[0])), site.base_url + "/", TEXT_WIDTH)
+
+
+def notices(
+    connection: Connection, site: Site, digest: Digest, articles: Sequence[Article], now: datetime
+) -> list[Notice]:
+    """Return what was put right or taken back in articles of earlier issues, since the last one."""
+    from publisher.digests.story import Notice
+    from publisher.html.dates import short_date
+
+    found = preparations.amended(connection, digest.slug, int(now.timestamp()), {one.seq for one in articles})
+    known = store.articles_by_seq(connection, [one.seq for one in found], site.base_url, site.tz)
+    return [
+        Notice(
+            title=known[one.seq].title,
+            link=None if one.withdrawn else known[one.seq].link,
+            date=short_date(datetime.fromtimestamp(one.at, site.tz), site.language),
+            note=one.note,
+            direction=direction(known[one.seq].title),
+        )
+        for one in found
+    ]
+
+
+def _about(site: Site, digest: Digest, made: Rendering, *, slot: datetime, name: str, number: int, note: str) -> bytes:
+    """Return issue.json: the metadata of an issue, and what it takes to make it again."""
+    about = {
+        "digest": digest.slug,
+        "title": digest.title,
+        "number": number,
+        "slot": slot.isoformat(),
+        "name": name,
+        "subject": made.subject,
+        "preheader": made.preheader,
+        "send": digest.send.value,
+        "articles": [{"id": one.id, "title": one.title, "url": one.link} for one in made.articles],
+        "note": note,
+        "made_with": made_with(site),
+    }
+    return (json.dumps(about, ensure_ascii=False, indent=2) + "\n").encode()

@@ -1,0 +1,202 @@
+"""Sanitised HTML → what every mail program shows of it, and its plain text with numbered links. Pure."""
+
+from __future__ import annotations
+
+import html
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from publisher.html.elements import replace_elements
+from publisher.html.sanitize import paragraphs_to_html
+from publisher.html.text import one_line, plain_text
+from publisher.html.urls import absolute_urls, safe_url
+
+if TYPE_CHECKING:
+    import nh3
+
+__all__ = ["linked_text", "mailable"]
+
+_TAGS: Final = frozenset(
+    [
+        "a",
+        "b",
+        "blockquote",
+        "br",
+        "code",
+        "em",
+        "h3",
+        "h4",
+        "hr",
+        "i",
+        "img",
+        "li",
+        "ol",
+        "p",
+        "pre",
+        "s",
+        "strong",
+        "sub",
+        "sup",
+        "table",
+        "tbody",
+        "td",
+        "th",
+        "thead",
+        "tr",
+        "u",
+        "ul",
+    ]
+)
+_CLASSES: Final = {
+    "p": "text ink",
+    "li": "bullet ink",
+    "blockquote": "quote soft",
+    "h3": "inner ink",
+    "h4": "inner ink",
+    "pre": "code ink",
+    "table": "data",
+    "td": "cell ink",
+    "th": "cell ink",
+    "a": "link accent",
+    "img": "picture muted",
+}
+#: What has no place in a mail and is a paragraph there.
+_TO_PARAGRAPH: Final = re.compile(
+    r"<(/?)(?:address|article|aside|caption|dd|details|div|dl|dt|figcaption|figure|footer|header|section|summary)\b[^<>]*>"
+)
+_HEADING: Final = re.compile(r"<(/?)h([1-6])\b[^<>]*>")
+_SOURCE: Final = re.compile(r'\ssrc="([^"]*)"')
+_EMPTY: Final = re.compile(r"<(p|li|h3|h4|blockquote)\b[^<>]*>\s*</\1>")
+_IMAGE: Final = re.compile(r"<img\b[^<>]*>")
+_ATTRIBUTE: Final = re.compile(r'\s([a-z]+)="([^"]*)"')
+_TAG: Final = re.compile(r"<(/?)([a-z][a-z0-9]*)\b[^<>]*>")
+_LINK: Final = re.compile(r'\shref="([^"]*)"')
+_TABLE: Final = '<table class="data">'
+_MAIL_TABLE: Final = '<table class="data" role="table" width="100%" cellpadding="0" cellspacing="0">'
+_HEADER: Final = '<th class="cell ink">'
+_COLUMN_HEADER: Final = '<th scope="col" class="cell ink">'
+_BETWEEN_CELLS: Final = re.compile(r"</t[dh]>\s*<t[dh]\b[^<>]*>")
+_ITEM: Final = re.compile(r"<li\b[^<>]*>(?:\s*<p\b[^<>]*>)?")
+_ROW: Final = re.compile(r"<tr\b[^<>]*>\s*(?:<t[dh]\b[^<>]*>)?")
+#: Mark lines that belong to the one before. No article holds them: control characters are taken out.
+_ITEM_MARK: Final = "\x02"
+_ROW_MARK: Final = "\x03"
+#: libxml2 loses text 256 elements deep; nobody reads what is quoted thirty times.
+_DEEPEST: Final = 30
+_VOID: Final = frozenset(["br", "hr", "img"])
+
+
+@lru_cache(maxsize=1)
+def _cleaner() -> nh3.Cleaner:
+    import nh3
+
+    return nh3.Cleaner(
+        tags=set(_TAGS),
+        attributes={
+            "*": {"dir", "lang"},
+            "a": {"href"},
+            "img": {"src", "alt", "width", "height"},
+            "ol": {"start"},
+            "td": {"colspan", "rowspan"},
+            "th": {"colspan", "rowspan", "scope"},
+        },
+        # One for each tag: several would come in an order that differs from process to process.
+        set_tag_attribute_values={tag: {"class": name} for tag, name in _CLASSES.items()},
+        url_schemes={"http", "https", "mailto"},
+        link_rel=None,
+    )
+
+
+def mailable(source: str, base: str, width: int) -> str:
+    """Return an article's HTML with what mail programs show: no id, no player, no box but paragraphs and tables.
+
+    Headings become those below a story's own, players become links, pictures fit the column.
+
+    Args:
+        source: sanitised HTML.
+        base: what its addresses are relative to.
+        width: the column's, in pixels.
+    """
+    source = replace_elements(source, ("video", "audio"), _player_link)
+    source = _TO_PARAGRAPH.sub(lambda match: f"<{match[1]}p>", source)
+    source = _HEADING.sub(lambda match: f"<{match[1]}h{3 if int(match[2]) < 3 else 4}>", source)
+    cleaned = _cleaner().clean(absolute_urls(source, base))
+    cleaned = cleaned.replace(_TABLE, _MAIL_TABLE).replace(_HEADER, _COLUMN_HEADER)
+    cleaned = _IMAGE.sub(lambda match: _image(match[0], width), cleaned)
+    while (fewer := _EMPTY.sub("", cleaned)) != cleaned:
+        cleaned = fewer
+    if _depth(cleaned) > _DEEPEST:
+        plain = paragraphs_to_html(plain_text(cleaned).split("\n"))
+        return _cleaner().clean(plain)
+    return cleaned.strip()
+
+
+def _player_link(name: str, element: str) -> str:
+    found = _SOURCE.search(element)
+    address = html.unescape(found[1]) if found else ""
+    shown = address.rpartition("/")[2].partition("?")[0] or address
+    verb = "Watch" if name == "video" else "Listen"
+    return f'<p><a href="{html.escape(address)}">{verb}: {html.escape(shown)}</a></p>' if address else ""
+
+
+def _image(tag: str, width: int) -> str:
+    """Return the picture no wider than the column, or nothing where it cannot be fetched from a mail."""
+    found = {name: html.unescape(value) for name, value in _ATTRIBUTE.findall(tag)}
+    source = safe_url(found.get("src", ""))
+    if source is None:
+        return html.escape(found.get("alt", ""))
+    size = ""
+    if found.get("width", "").isdigit() and int(found["width"]):
+        shown = min(width, int(found["width"]))
+        size = f' width="{shown}"'
+        if found.get("height", "").isdigit() and int(found["height"]):
+            size += f' height="{max(1, round(shown * int(found["height"]) / int(found["width"])))}"'
+    alt = html.escape(one_line(found.get("alt", "")))
+    return f'<img class="{_CLASSES["img"]}" src="{html.escape(source)}" alt="{alt}"{size}>'
+
+
+def _depth(source: str) -> int:
+    deepest = depth = 0
+    for match in _TAG.finditer(source):
+        if match[2] in _VOID:
+            continue
+        depth += -1 if match[1] else 1
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def linked_text(source: str, first: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the paragraphs of HTML as plain text, links marked ``[3]``, and the links' addresses.
+
+    A list is one paragraph with a line for each item, a table one with a line for each row.
+
+    Args:
+        source: HTML of :func:`mailable`.
+        first: the number of the first link.
+    """
+    found: dict[str, int] = {}
+
+    def marked(_: str, element: str) -> str:
+        tag, _, text = element.partition(">")
+        link = _LINK.search(tag)
+        if link is None:
+            return element
+        number = found.setdefault(html.unescape(link[1]), first + len(found))
+        return f"{text.rpartition('<')[0]} [{number}]"
+
+    source = replace_elements(source, ("pre",), lambda _, element: element.replace("\n", "<br>"))
+    source = _BETWEEN_CELLS.sub(" | ", source.replace("\n", " "))
+    source = _ITEM.sub(f"<li>{_ITEM_MARK}- ", source)
+    source = _ROW.sub(f"<tr>{_ROW_MARK}", source)
+    paragraphs: list[str] = []
+    before = ""
+    for line in plain_text(replace_elements(source, ("a",), marked)).split("\n"):
+        mark = line[:1] if line[:1] in (_ITEM_MARK, _ROW_MARK) else ""
+        text = line.removeprefix(mark).strip()
+        if mark and mark == before:
+            paragraphs[-1] += "\n" + text
+        elif text:
+            paragraphs.append(text)
+            before = mark
+    return tuple(paragraphs), tuple(found)

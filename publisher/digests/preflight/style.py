@@ -1,0 +1,139 @@
+"""Which colours an element has, in light and in dark: inline styles, and the dark rules of style sheets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any, Final
+
+import tinycss2
+from cssselect import SelectorError
+from lxml.cssselect import CSSSelector
+from tinycss2.color3 import parse_color
+
+from publisher.html.colour import contrast
+
+__all__ = ["Colours", "declarations", "style_text", "text_elements"]
+
+_HIDDEN: Final = re.compile(r"(?:^|;)\s*(?:display\s*:\s*none|mso-hide\s*:\s*all)", re.IGNORECASE)
+_UNSEEN: Final = frozenset(["script", "style", "title", "head"])
+_LARGE: Final = 24.0
+_LARGE_BOLD: Final = 18.66
+
+
+@lru_cache(4096)
+def declarations(text: str) -> tuple[tuple[str, str], ...]:
+    """Return (property, value) of a ``style``, lower-case names, without ``!important``; the last of a name wins."""
+    found = {
+        one.lower_name: tinycss2.serialize(one.value).strip()
+        for one in tinycss2.parse_blocks_contents(text, skip_comments=True, skip_whitespace=True)
+        if one.type == "declaration"
+    }
+    return tuple(found.items())
+
+
+def style_text(root: Any) -> list[str]:
+    """Return the text of every <style>."""
+    return [element.text_content() for element in root.iter("style")]
+
+
+def _dark_rules(sheets: list[str]) -> Iterator[tuple[str, tuple[tuple[str, str], ...]]]:
+    """Yield (selector, declarations) of the rules for dark screens, in their order."""
+    for sheet in sheets:
+        for rule in tinycss2.parse_stylesheet(sheet, skip_comments=True, skip_whitespace=True):
+            if rule.type != "at-rule" or rule.lower_at_keyword != "media" or rule.content is None:
+                continue
+            if "prefers-color-scheme:dark" not in re.sub(r"\s", "", tinycss2.serialize(rule.prelude)).lower():
+                continue
+            for inner in tinycss2.parse_rule_list(rule.content, skip_comments=True, skip_whitespace=True):
+                if inner.type == "qualified-rule":
+                    yield tinycss2.serialize(inner.prelude).strip(), declarations(tinycss2.serialize(inner.content))
+
+
+def _hex(value: str) -> str | None:
+    """Return ``#rrggbb`` of an opaque colour, None for anything else."""
+    colour = parse_color(value)
+    if colour is None or isinstance(colour, str) or colour.alpha < 1:
+        return None
+    parts = (colour.red, colour.green, colour.blue)
+    return "#" + "".join(f"{round(255 * min(1.0, max(0.0, part))):02x}" for part in parts)
+
+
+class Colours:
+    """The colours of a document's elements."""
+
+    def __init__(self, root: Any, *, dark: bool) -> None:
+        self._dark: dict[Any, dict[str, str]] = {}
+        self.is_dark = False
+        self._cache: dict[tuple[Any, str], str | None] = {}
+        if dark:
+            for selector, found in _dark_rules(style_text(root)):
+                self.is_dark = True
+                for element in _matching(root, selector):
+                    self._dark.setdefault(element, {}).update(found)
+
+    def _own(self, element: Any, name: str) -> str | None:
+        value = self._dark.get(element, {}).get(name)
+        if value is None:
+            value = dict(declarations(element.get("style") or "")).get(name)
+        if value is None and name == "background-color":
+            value = element.get("bgcolor")
+        return _hex(value) if value else None
+
+    def _inherited(self, element: Any, name: str) -> str | None:
+        key = (element, name)
+        if key not in self._cache:
+            parent = element.getparent()
+            own = self._own(element, name)
+            self._cache[key] = own or (self._inherited(parent, name) if parent is not None else None)
+        return self._cache[key]
+
+    def too_faint(self, element: Any) -> tuple[str, str, float] | None:
+        """Return (text, ground, contrast) where the element's text cannot be read, None where it can."""
+        # A program's own colours where nobody says any: black on white.
+        text = self._inherited(element, "color") or "#000000"
+        ground = self._inherited(element, "background-color") or "#ffffff"
+        ratio = contrast(text, ground)
+        return (text, ground, ratio) if ratio < (3.0 if _is_large(element) else 4.5) else None
+
+
+def _matching(root: Any, selector: str) -> list[Any]:
+    try:
+        found: Any = _selector(selector)(root)
+    except SelectorError:
+        # What the browser on this side does not know, no mail program does.
+        return []
+    return list(found)
+
+
+@lru_cache(512)
+def _selector(text: str) -> CSSSelector:
+    return CSSSelector(text, translator="html")
+
+
+def _is_large(element: Any) -> bool:
+    """Tell whether text is large (WCAG 2.2: 18 points, or 14 and bold)."""
+    size, bold = None, None
+    while element is not None and (size is None or bold is None):
+        own = dict(declarations(element.get("style") or ""))
+        size = size or own.get("font-size")
+        bold = bold or own.get("font-weight") or ("bold" if element.tag in ("strong", "b", "th") else None)
+        element = element.getparent()
+    found = re.fullmatch(r"([\d.]+)px", size or "")
+    pixels = float(found[1]) if found else 16.0
+    return pixels >= _LARGE or (pixels >= _LARGE_BOLD and bold in ("bold", "bolder", "600", "700", "800", "900"))
+
+
+def text_elements(root: Any) -> Iterator[Any]:
+    """Yield the elements of the body that have text of their own and are shown."""
+    body = root.find("body")
+    stack = [body] if body is not None else []
+    while stack:
+        element = stack.pop()
+        if not isinstance(element.tag, str) or element.tag in _UNSEEN or _HIDDEN.search(element.get("style") or ""):
+            continue
+        own = [element.text, *(child.tail for child in element)]
+        if any(text and text.strip("\u200c\u00a0\u034f \t\r\n") for text in own):
+            yield element
+        stack.extend(reversed(list(element)))

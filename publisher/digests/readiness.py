@@ -1,0 +1,262 @@
+"""Find placeholder values that must not reach real people: reserved names, sample texts, a missing postal address.
+
+Real people are recipients whose domain is not reserved for tests and documentation (RFC 2606, RFC 6761).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from html import unescape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from publisher.articles import store as articles
+from publisher.digests import store as issues
+from publisher.errors import SendingBlocked
+from publisher.model.hosts import host_of, is_reserved_host
+from publisher.model.mailbox import read_mailbox
+from publisher.settings import Site
+from publisher.subscribers import recipients_store as recipients
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from publisher.digests.store import IssueRow
+
+__all__ = [
+    "Blocker",
+    "blockers_for",
+    "is_blocked",
+    "issue_blockers",
+    "made_with",
+    "require_reserved",
+    "require_sendable",
+    "setting_blockers",
+    "shown_blockers",
+    "stores_sample",
+]
+
+_KIT: Final = Path(__file__).parent.parent / "templating" / "site_template"
+#: Sample postal addresses: of the settings that ``publish init`` makes, and of the example site.
+_SAMPLE_POSTAL_ADDRESSES: Final = frozenset(
+    [
+        "my magazine, 1 example street, 12345 example city",
+        "the meridian review, 12 quay street, bristol bs1 4db, united kingdom",
+    ]
+)
+#: Characters of a paragraph of the sample article by which it is recognised, also where an issue shortens it.
+_MARKER_LENGTH: Final = 35
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blocker:
+    """One reason why mail may not go to real people."""
+
+    #: The setting, or the issue.
+    name: str
+    problem: str
+    fix: str
+
+    def __str__(self) -> str:
+        """Return the reason as one line."""
+        return f"{self.name}: {self.problem}. {self.fix}."
+
+
+# -- settings --------------------------------------------------------------------------------------
+
+
+def setting_blockers(site: Site) -> tuple[Blocker, ...]:
+    """Return the settings that hold placeholder values, in the order of ``publisher.toml``."""
+    return tuple(_setting_blockers(site))
+
+
+def blockers_for(site: Site, domain: str) -> tuple[Blocker, ...]:
+    """Return why the settings do not allow mail to a recipient at DOMAIN; nothing where they do."""
+    if is_reserved_host(domain) or site.delivers_locally:
+        return ()
+    return setting_blockers(site)
+
+
+def _setting_blockers(site: Site) -> Iterator[Blocker]:
+    yield from _url("base_url", site.base_url, "Set the URL of your site")
+    if site.mail is None:
+        return
+    mail = site.mail
+    yield from _address("mail.sender", mail.sender, "Set the address that your newsletters come from")
+    yield from _address("mail.reply_to", mail.reply_to, "Set an address that you read, or remove it")
+    yield from _postal_address(mail.postal_address)
+    yield from _url("mail.unsubscribe", mail.unsubscribe, "Set a URL of your site, or remove it")
+    yield from _url("mail.preferences", mail.preferences, "Set a URL of your site, or remove it")
+    yield from _url("mail.web_view", mail.web_view, "Set a URL of your site, or remove it")
+    yield from _address("mail.bounces", mail.bounces, "Set an address whose mail you process, or remove it")
+    for number, key in enumerate(site.dkim):
+        if key.domain is not None and is_reserved_host(key.domain):
+            yield _reserved(f"dkim.{number}.domain", key.domain, key.domain, "Set your domain, or remove it")
+    if site.theme.logo is not None:
+        yield from _url("theme.logo.url", site.theme.logo.url, "Set the URL of your logo, or remove it")
+
+
+def _reserved(name: str, value: str, host: str, fix: str) -> Blocker:
+    problem = f"{value} is a reserved name" if value == host else f"{value} is at {host}, a reserved name"
+    return Blocker(name=name, problem=problem, fix=fix)
+
+
+def _url(name: str, url: str | None, fix: str) -> Iterator[Blocker]:
+    host = host_of(url) if url else ""
+    if url and host and is_reserved_host(host):
+        yield _reserved(name, url, host, fix)
+
+
+def _address(name: str, text: str | None, fix: str) -> Iterator[Blocker]:
+    if not text:
+        return
+    # A token in place of {copy} has no influence on the domain.
+    found = read_mailbox(text.replace("{copy}", "x"))
+    if is_reserved_host(found.domain):
+        yield _reserved(name, text, found.domain, fix)
+
+
+def _postal_address(text: str) -> Iterator[Blocker]:
+    name, fix = "mail.postal_address", "Set your postal address: anti-spam laws require it in every newsletter"
+    folded = " ".join(text.split()).casefold()
+    if not folded:
+        yield Blocker(name=name, problem="it is empty", fix=fix)
+    elif folded in _SAMPLE_POSTAL_ADDRESSES:
+        yield Blocker(name=name, problem="it is the sample's", fix=fix)
+
+
+# -- issues ----------------------------------------------------------------------------------------
+
+
+def made_with(site: Site) -> dict[str, str]:
+    """Return the settings that stand in an issue's bytes, for its ``issue.json``."""
+    return {
+        "base_url": site.base_url,
+        "postal_address": site.mail.postal_address if site.mail else "",
+        "logo": site.theme.logo.url if site.theme.logo else "",
+    }
+
+
+def issue_blockers(connection: Connection, site: Site, row: IssueRow) -> tuple[Blocker, ...]:
+    """Return why the bytes of an issue may not reach real people: what it was made with, and the sample article."""
+    name = f"{row.digest}/{row.name}"
+    found = list(_made_with_blockers(connection, site, row, name))
+    if row.forced is None and _carries_sample(connection, site, row):
+        fix = "Edit or withdraw it, then run 'publish now' to make the issue again"
+        found.append(Blocker(name=name, problem="it carries the sample article of 'publish init'", fix=fix))
+    return tuple(found)
+
+
+def _made_with_blockers(connection: Connection, site: Site, row: IssueRow, name: str) -> Iterator[Blocker]:
+    """Yield placeholders in an issue's bytes that are no longer in the settings."""
+    values: Mapping[str, Any] = json.loads(issues.issue_file(connection, row.id, "issue.json")).get("made_with", {})
+    now = {one.name for one in setting_blockers(site)}
+    before = [
+        *_url("base_url", values.get("base_url"), ""),
+        *_url("theme.logo.url", values.get("logo"), ""),
+        *(_postal_address(values["postal_address"]) if "postal_address" in values else ()),
+    ]
+    fix = "Run 'publish now' to make the issue again"
+    for one in before:
+        if one.name not in now:
+            yield Blocker(name=name, problem=f"it was made before {one.name} was set", fix=fix)
+
+
+@cache
+def _sample_markers() -> frozenset[str]:
+    """Return the beginning of each paragraph of the sample article."""
+    _, head, body = (_KIT / "welcome.md").read_text("utf-8").split("---\n", 2)
+    summary = re.search(r"^dek: (.*)$", head, re.MULTILINE)
+    paragraphs = [summary[1] if summary else "", *re.split(r"\n\n|\n- |^- ", body)]
+    markers = (_plain(one)[:_MARKER_LENGTH] for one in paragraphs)
+    return frozenset(one for one in markers if len(one) == _MARKER_LENGTH)
+
+
+def _plain(text: str) -> str:
+    """Return text without Markdown marks, line breaks and differences between quotation marks."""
+    return " ".join(re.sub(r"[*`_]", "", text).replace("’", "'").split())
+
+
+def _carries_sample(connection: Connection, site: Site, row: IssueRow) -> bool:
+    shown = _plain(issues.whole_text(connection, row.id))
+    return any(marker in shown for marker in _sample_markers()) or stores_sample(connection, site, row)
+
+
+def stores_sample(connection: Connection, site: Site, row: IssueRow) -> bool:
+    """Tell whether an article of an issue is the sample article now, as it is stored, and is not withdrawn."""
+    seqs, withdrawn = issues.articles_of(connection, row.id), issues.withdrawn_from(connection, row.id)
+    for one in articles.articles_by_seq(connection, seqs, site.base_url, site.tz).values():
+        if one.id in withdrawn:
+            continue
+        text = _plain(f"{one.dek or ''} {unescape(re.sub('<[^<>]*>', '', one.body))}")
+        if any(marker in text for marker in _sample_markers()):
+            return True
+    return False
+
+
+# -- before something is sent ----------------------------------------------------------------------
+
+
+def shown_blockers(connection: Connection, site: Site, row: IssueRow | None = None) -> tuple[Blocker, ...]:
+    """Return the blockers to name before anything is sent: none where mail is not set up, or stays on this machine."""
+    if site.smtp is None or site.delivers_locally:
+        return ()
+    return (*setting_blockers(site), *(issue_blockers(connection, site, row) if row is not None else ()))
+
+
+def is_blocked(connection: Connection, site: Site, row: IssueRow) -> bool:
+    """Tell whether an issue would be refused by ``require_sendable``."""
+    try:
+        require_sendable(connection, site, row, is_local=site.delivers_locally)
+    except SendingBlocked:
+        return True
+    return False
+
+
+def require_sendable(
+    connection: Connection,
+    site: Site,
+    row: IssueRow,
+    *,
+    is_local: bool,
+    domains: Mapping[str, int] | None = None,
+) -> None:
+    """Refuse to send an issue that would take placeholder values to real people.
+
+    Args:
+        connection: to the store.
+        site: the settings.
+        row: the issue.
+        is_local: whether the transport keeps messages on this machine.
+        domains: domain → number of recipients; those of its open deliveries by default.
+
+    Raises:
+        SendingBlocked: a recipient is outside the reserved names, and the settings or the issue hold placeholders.
+    """
+    if is_local:
+        return
+    found = (*setting_blockers(site), *issue_blockers(connection, site, row))
+    if not found:
+        return
+    every = recipients.open_domains(connection, row.id) if domains is None else domains
+    require_reserved(f"{row.digest}/{row.name}", every, found)
+
+
+def require_reserved(what: str, domains: Mapping[str, int], blockers: Collection[Blocker]) -> None:
+    """Refuse to send something that holds placeholders, unless every recipient is at a reserved name.
+
+    Raises:
+        SendingBlocked: a recipient is not.
+    """
+    real = sum(count for domain, count in domains.items() if not is_reserved_host(domain))
+    if real and blockers:
+        people = "1 recipient" if real == 1 else f"{real:,} recipients"
+        raise SendingBlocked(
+            f"{what}: nothing was sent. {people} would get placeholder values (only example.org and other names of "
+            "RFC 2606 and RFC 6761 may)",
+            list(blockers),
+        )

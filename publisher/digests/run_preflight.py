@@ -1,0 +1,156 @@
+"""``publish check ISSUE``: whether an issue may leave, and letting it leave all the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import datetime
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Final
+
+from publisher.chromium import Browser, View
+from publisher.digests import store as issues
+from publisher.digests.local_media import local_media
+from publisher.digests.lookup import named_issue
+from publisher.digests.preflight.message import check_mail, html_of
+from publisher.digests.preflight.rules import finding
+from publisher.digests.readiness import is_blocked, shown_blockers
+from publisher.errors import BrowserMissing, SettingsError
+from publisher.findings import Finding
+from publisher.html.text import clean_characters, one_line
+from publisher.settings import Site
+from publisher.storage.engine import Database
+
+__all__ = ["IssueCheck", "check_issues", "force_issue", "is_issue"]
+
+_PHONE: Final = (View(name="phone", width=375), View(name="phone", width=375, dark=True))
+_DESKTOP: Final = (View(name="desktop", width=1280), View(name="desktop", width=1280, dark=True))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssueCheck:
+    """An issue that was looked at."""
+
+    #: Its folder, or its file.
+    name: str
+    findings: tuple[Finding, ...]
+    #: Why it may be sent in spite of errors; None where nobody said so.
+    forced: str | None = None
+    #: Why no browser looked at it; empty where one did.
+    no_browser: str = field(default="")
+    #: Placeholder values that block mail to real people, each with its fix; none where mail is not set up.
+    blockers: tuple[str, ...] = ()
+    #: True if the issue has real people among its recipients.
+    is_blocked: bool = False
+
+
+def is_issue(target: str, site: Site | None) -> bool:
+    """Tell whether a name on the command line means an issue, not a feed."""
+    path = Path(target)
+    if path.exists():
+        return path.suffix == ".eml" or (path / "message.eml").is_file()
+    return site is not None and target.partition("/")[0] in site.digests
+
+
+def check_issues(
+    site: Site | None, targets: list[str], now: datetime, *, with_browser: bool = True
+) -> Iterator[IssueCheck]:
+    """Yield what is wrong with each issue: by rules, and by looking at it where there is a browser.
+
+    How many errors an issue of the site's own has is kept: they hold it back.
+
+    Args:
+        site: the settings; None outside of a site.
+        targets: ``DIGEST`` for its newest issue, ``DIGEST/NAME``, a folder, or a file of a message.
+        now: what time it is.
+        with_browser: False where none is to be asked.
+
+    Raises:
+        SettingsError: there is no such issue.
+        StoreError: the database cannot be used.
+    """
+    with ExitStack() as stack:
+        browser, missing = None, "not asked for"
+        try:
+            if with_browser:
+                browser = stack.enter_context(Browser(local_media(site) if site is not None else _no_media))
+                missing = ""
+        except BrowserMissing as error:
+            missing = str(error)
+        for target in targets:
+            yield _checked(site, target, now, browser, missing)
+
+
+def _no_media(url: str) -> None:
+    """Have no picture."""
+
+
+def _checked(site: Site | None, target: str, now: datetime, browser: Browser | None, missing: str) -> IssueCheck:
+    path = Path(target)
+    if path.exists() or site is None:
+        file = path / "message.eml" if path.is_dir() else path
+        try:
+            data = file.read_bytes()
+        except OSError as error:
+            raise SettingsError(f"cannot read {file}: {error.strerror}") from error
+        return IssueCheck(name=target, findings=tuple(_findings(data, now, (), browser)), no_browser=missing)
+    with Database.open(site.database_url) as db:
+        with db.read() as connection:
+            row = named_issue(connection, target)
+            data = issues.issue_files(connection, row.id)["message.eml"]
+            made = [(one.html.decode(), one.text.decode()) for one in issues.editions(connection, row.id)]
+            blockers = tuple(str(one) for one in shown_blockers(connection, site, row))
+            blocked = bool(blockers) and is_blocked(connection, site, row)
+        found = tuple(_findings(data, now, made, browser))
+        with db.write() as connection:
+            issues.note_errors(connection, row.id, sum(one.is_error for one in found))
+    return IssueCheck(
+        name=f"{row.digest}/{row.name}",
+        findings=found,
+        forced=row.forced,
+        no_browser=missing,
+        blockers=blockers,
+        is_blocked=blocked,
+    )
+
+
+def _findings(
+    data: bytes, now: datetime, made: list[tuple[str, str]] | tuple[()], browser: Browser | None
+) -> Iterator[Finding]:
+    yield from check_mail(data, now=now, renderings=made)
+    message = message_from_bytes(data, policy=policy.default)
+    html = html_of(message) if isinstance(message, EmailMessage) else None
+    if browser is not None and html is not None:
+        yield from _seen(browser, html)
+
+
+def _seen(browser: Browser, html: str) -> Iterator[Finding]:
+    """Yield what shows in a browser only."""
+    for view in _PHONE[:1]:
+        wider = browser.overflow(html, view)
+        if wider:
+            yield finding("overflow-measured", f"{wider} pixels have to be scrolled to", entry=view.label)
+    for view in (*_PHONE, *_DESKTOP):
+        for fault in browser.faults(html, view):
+            places = ", ".join(fault.places[:3])
+            yield finding("accessibility", f"{fault.rule}: {fault.what}: {places}", entry=view.label)
+
+
+def force_issue(
+    site: Site, target: str, reason: str, *, on_wait: Callable[[str], None] = lambda holder: None
+) -> IssueCheck:
+    """Let an issue be sent in spite of its errors, and keep the reason.
+
+    Raises:
+        SettingsError: there is no such issue, or no reason.
+    """
+    said = one_line(clean_characters(reason)[0])
+    if not said:
+        raise SettingsError("--force is empty: say why the issue may be sent all the same")
+    with Database.open(site.database_url) as db, db.exclusive(site.root, on_wait=on_wait), db.write() as connection:
+        row = named_issue(connection, target)
+        issues.force(connection, row.id, said)
+    return IssueCheck(name=f"{row.digest}/{row.name}", findings=(), forced=said)

@@ -1,0 +1,182 @@
+"""An article as a digest's template sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from markupsafe import Markup
+
+from publisher.digests.branding import Letterhead
+from publisher.digests.mail_html import linked_text, mailable
+from publisher.html.dates import short_date
+from publisher.html.direction import direction
+from publisher.html.elements import replace_elements
+from publisher.html.text import excerpt, plain_text
+from publisher.html.urls import safe_url
+from publisher.model.articles import Article, Author, Image
+
+__all__ = ["TEXT_WIDTH", "Extent", "Notice", "Story", "story_of", "tracked"]
+
+#: Words that a reader takes in a minute (Brysbaert 2019, doi:10.1016/j.jml.2019.104047).
+_READING_SPEED: Final = 238
+_LEAD_WIDTH: Final = 600
+#: A story's picture, beside its text.
+_SIDE_WIDTH: Final = 160
+#: The column of a text, within its card.
+TEXT_WIDTH: Final = 544
+_LEAD_WORDS: Final = 70
+_STORY_WORDS: Final = 32
+_BRIEF_WORDS: Final = 24
+_NO_PROSE: Final = ("h1", "h2", "h3", "h4", "h5", "h6", "table", "figure", "pre", "aside")
+#: Headlines longer than this are cut, with an ellipsis: they are a text by themselves.
+_LONGEST_TITLE: Final = 200
+_LONGEST_DEK: Final = 90
+
+
+class Extent(IntEnum):
+    """How much of a story an issue carries."""
+
+    HEADLINE = 0
+    EXCERPT = 1
+    FULL = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """Something that was put right or taken back in an article that is out."""
+
+    title: str
+    #: Where the article is; None where it was withdrawn.
+    link: str | None
+    #: ``21 November 2026``
+    date: str
+    note: str
+    direction: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """An article as a digest's template sees it: plain text, but for ``body``."""
+
+    title: str
+    link: str
+    #: The number of its link in the plain text.
+    number: int
+    #: ``Security · Africa``
+    kicker: str
+    #: ``By Amara Okafor and Jonas Lindqvist``; empty where nobody signed.
+    byline: str
+    #: ``20 November 2026``
+    date: str
+    dek: str
+    #: The beginning of the text; empty where the story carries the whole, or the headline only.
+    excerpt: str
+    #: The whole text as HTML; empty where the story carries less.
+    body: Markup
+    #: The whole text, paragraph by paragraph, links marked by their numbers.
+    body_text: tuple[str, ...]
+    #: The links in ``body_text``: number and address.
+    references: tuple[tuple[int, str], ...]
+    #: Reading time, at least 1.
+    minutes: int
+    image: str | None
+    image_alt: str
+    image_credit: str
+    #: Pixels, as it is shown.
+    image_width: int
+    image_height: int | None
+    language: str
+    #: ``ltr`` or ``rtl``.
+    direction: str
+    is_brief: bool
+    #: What was put right in it, oldest first: date and note.
+    corrections: tuple[tuple[str, str], ...]
+
+
+def _beginning(body: str, words: int) -> str:
+    """Return the first words of the text: of its prose, if it has some, without headings, tables and captions."""
+    prose = plain_text(replace_elements(body, _NO_PROSE, lambda _, __: "")) or plain_text(body)
+    return excerpt(prose, words)
+
+
+def _byline(authors: Sequence[Author]) -> str:
+    """Return ``By Ann Lee and Bo Chen``; empty where nobody signed."""
+    names = [author.name for author in authors]
+    if len(names) > 1:
+        names = [", ".join(names[:-1]) + " and " + names[-1]]
+    return f"By {names[0]}" if names else ""
+
+
+def tracked(link: str, utm: Sequence[tuple[str, str]]) -> str:
+    """Return the link with the parameters added, in place of those of the same name."""
+    if not utm:
+        return link
+    parts = urlsplit(link)
+    names = {name for name, _ in utm}
+    kept = [pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0] not in names]
+    return urlunsplit(parts._replace(query=urlencode([*kept, *utm])))
+
+
+def _corrections(article: Article, letterhead: Letterhead) -> Iterator[tuple[str, str]]:
+    for one in article.corrections:
+        yield short_date(one.at.astimezone(letterhead.zone), letterhead.language), one.note
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"
+
+
+def story_of(
+    article: Article,
+    *,
+    number: int,
+    is_lead: bool,
+    is_brief: bool,
+    extent: Extent,
+    letterhead: Letterhead,
+    utm: Sequence[tuple[str, str]],
+    counted: str = "",
+) -> Story:
+    """Return the article as a template sees it.
+
+    Args:
+        number: of its link in the plain text; links in its text follow.
+        is_lead, is_brief: whether it is the first of the issue, or a headline and a line.
+        extent: how much of it is shown at most.
+        letterhead: what stands on every issue.
+        utm, counted: parameters for its link, and where clicks are counted; empty where nobody counts.
+    """
+    text = plain_text(article.body)
+    image = article.image or Image()
+    width = _LEAD_WIDTH if is_lead else _SIDE_WIDTH
+    body = mailable(article.body, article.link, TEXT_WIDTH) if extent is Extent.FULL and not is_brief else ""
+    body_text, references = linked_text(body, number + 1)
+    is_bare = extent is Extent.HEADLINE or body or (article.dek and not is_lead)
+    words = 0 if is_bare else _LEAD_WORDS if is_lead else _BRIEF_WORDS if is_brief else _STORY_WORDS
+    return Story(
+        title=_cut(article.title, _LONGEST_TITLE),
+        link=f"{counted}/{article.seq}" if counted else tracked(article.link, utm),
+        number=number,
+        kicker=" · ".join(label for label in (article.topic, article.region) if label),
+        byline=_byline(article.authors),
+        date=short_date(article.published, letterhead.language),
+        dek="" if extent is Extent.HEADLINE else excerpt(article.dek or "", _BRIEF_WORDS if is_brief else _LONGEST_DEK),
+        excerpt=_beginning(article.body, words) if words else "",
+        body=Markup(body),  # noqa: S704 - made of sanitised HTML, and cleaned once more
+        body_text=body_text,
+        references=tuple(enumerate(references, number + 1)),
+        minutes=max(1, round(len(text.split()) / _READING_SPEED)),
+        image=safe_url(image.url, letterhead.base_url + "/") if image.url else None,
+        image_alt=image.alt or "",
+        image_credit=image.credit or "",
+        image_width=width,
+        image_height=max(1, round(width * image.height / image.width)) if image.width and image.height else None,
+        language=article.language or letterhead.language,
+        direction=direction(article.title),
+        is_brief=is_brief,
+        corrections=tuple(_corrections(article, letterhead)),
+    )

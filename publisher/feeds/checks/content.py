@@ -1,0 +1,220 @@
+"""Rules of what feeds of all formats carry: text with markup, dates, addresses, headlines, relations."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from html.parser import HTMLParser
+from typing import Final
+
+from publisher.feeds.checks.rules import finding
+from publisher.findings import Finding
+
+__all__ = [
+    "LANGUAGE",
+    "RELATIONS",
+    "is_absolute",
+    "is_http",
+    "markup_in",
+    "numeric",
+    "rfc822_moment",
+    "rfc3339_moment",
+    "text_findings",
+]
+
+#: https://www.rfc-editor.org/rfc/rfc5646#section-2.1, as far as feeds need it.
+LANGUAGE: Final = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*")
+#: What feeds may use of https://www.iana.org/assignments/link-relations.
+RELATIONS: Final = frozenset(
+    [
+        "about",
+        "alternate",
+        "author",
+        "canonical",
+        "cite-as",
+        "collection",
+        "copyright",
+        "current",
+        "describedby",
+        "edit",
+        "edit-media",
+        "enclosure",
+        "first",
+        "hub",
+        "icon",
+        "item",
+        "last",
+        "latest-version",
+        "license",
+        "next",
+        "next-archive",
+        "payment",
+        "prev-archive",
+        "previous",
+        "preview",
+        "privacy-policy",
+        "publication",
+        "related",
+        "replies",
+        "search",
+        "self",
+        "service",
+        "shortlink",
+        "sponsored",
+        "successor-version",
+        "tag",
+        "up",
+        "via",
+    ]
+)
+_VOID: Final = frozenset(
+    ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"]
+)
+_UNSAFE: Final = frozenset(
+    [
+        "applet",
+        "base",
+        "body",
+        "button",
+        "canvas",
+        "embed",
+        "form",
+        "frame",
+        "frameset",
+        "head",
+        "html",
+        "iframe",
+        "input",
+        "link",
+        "math",
+        "meta",
+        "noscript",
+        "object",
+        "option",
+        "plaintext",
+        "script",
+        "select",
+        "slot",
+        "style",
+        "svg",
+        "template",
+        "textarea",
+        "title",
+        "xmp",
+    ]
+)
+_ADDRESSES: Final = frozenset(
+    ["action", "background", "cite", "data", "formaction", "href", "longdesc", "poster", "src"]
+)
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+_SAFE_SCHEMES: Final = frozenset(["http", "https", "mailto", "tel"])
+_LOOKS_LIKE_MARKUP = re.compile(r"</?[A-Za-z!]")
+_RFC822 = re.compile(
+    r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), )?\d{1,2} (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) "
+    r"\d{4} \d\d:\d\d(?::\d\d)? [+-]\d{4}"
+)
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
+
+
+class _Text(HTMLParser):
+    """Walks through an article's text and notes what is wrong with it."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.found: list[tuple[str, str]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in _UNSAFE:
+            self.found.append(("html-safe", f"<{tag}>"))
+        for name, value in attrs:
+            self._attribute(tag, name, value or "")
+        if tag not in _VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in _VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        if self.open and self.open[-1] == tag:
+            self.open.pop()
+        elif tag in self.open:
+            self.found.append(("html-closed", f"</{tag}> before </{self.open[-1]}>"))
+            while self.open.pop() != tag:
+                pass
+        else:
+            self.found.append(("html-closed", f"</{tag}> without <{tag}>"))
+
+    def _attribute(self, tag: str, name: str, value: str) -> None:
+        if name.startswith("on") or name in ("style", "srcdoc"):
+            self.found.append(("html-safe", f"<{tag} {name}>"))
+        if name not in _ADDRESSES:
+            return
+        scheme = _SCHEME.match(value.strip())
+        if scheme is None:
+            self.found.append(("absolute-address", f'<{tag} {name}="{value[:80]}">'))
+        elif scheme[1].lower() not in _SAFE_SCHEMES:
+            self.found.append(("html-safe", f'<{tag} {name}="{scheme[1].lower()}:">'))
+
+
+@lru_cache(maxsize=4)
+def _walked(source: str) -> tuple[tuple[str, str], ...]:
+    # The same text comes three times in a row, once a format.
+    if "<" not in source:
+        return ()
+    walk = _Text()
+    walk.feed(source)
+    walk.close()
+    return (*walk.found, *(("html-closed", f"<{tag}> is never closed") for tag in walk.open))
+
+
+def text_findings(source: str, entry: str, line: int | None = None) -> Iterator[Finding]:
+    """Yield what is wrong with text that carries markup."""
+    for rule, what in _walked(source):
+        yield finding(rule, what, entry=entry, line=line)
+
+
+def markup_in(title: str) -> str | None:
+    """Return what looks like markup in a headline, or None."""
+    found = _LOOKS_LIKE_MARKUP.search(title)
+    return title[found.start() : found.start() + 20] if found else None
+
+
+def is_absolute(address: str) -> bool:
+    """Tell whether an address is absolute."""
+    return _SCHEME.match(address) is not None
+
+
+def is_http(address: str) -> bool:
+    """Tell whether an address is one that can be fetched, without spaces."""
+    return re.fullmatch(r"https?://[^\s<>\"]+", address, re.IGNORECASE) is not None
+
+
+def numeric(text: str | None) -> bool:
+    """Tell whether a text is a whole number, or not there."""
+    return text is None or re.fullmatch(r"[0-9]+", text) is not None
+
+
+def rfc822_moment(text: str) -> datetime | None:
+    """Return the instant of an RFC 822 date with a numeric zone, or None where it is none."""
+    if not _RFC822.fullmatch(text):
+        return None
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    # "-0000" says that the zone is not known.
+    return moment if moment.tzinfo is not None else None
+
+
+def rfc3339_moment(text: str) -> datetime | None:
+    """Return the instant of an RFC 3339 date, or None where it is none."""
+    try:
+        return datetime.fromisoformat(text) if _RFC3339.fullmatch(text) else None
+    except ValueError:
+        return None

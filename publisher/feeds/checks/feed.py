@@ -1,0 +1,212 @@
+"""Rules for feeds: what W3C's validator and reader programs ask, as readable checks with their sources.
+
+The rules are listed in :data:`publisher.feeds.checks.rules.FEED_RULES`; each format's are in the module of
+its name. Nothing here reads a file, a socket or a clock.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from functools import cache
+from typing import Any, Final
+
+from lxml import etree
+
+from publisher.feeds.checks import atom, jsonfeed, rss
+from publisher.feeds.checks.media_rss import MEDIA
+from publisher.feeds.checks.rules import finding
+from publisher.findings import Finding
+from publisher.model.feeds import FeedFormat
+from publisher.model.media_types import FEED_TYPES
+
+__all__ = ["MEDIA_TYPES", "Finding", "check_entry", "check_feed", "form_of", "previous_page"]
+
+#: Format → the media types that it may be served under.
+MEDIA_TYPES: Final = {
+    **{form: (kind,) for form, kind in FEED_TYPES.items()},
+    FeedFormat.JSON: (FEED_TYPES[FeedFormat.JSON], "application/json"),
+}
+_HISTORY: Final = "http://purl.org/syndication/history/1.0"
+_TOMBSTONES: Final = "http://purl.org/atompub/tombstones/1.0"
+#: Namespaces that reader programs and validators know.
+_KNOWN: Final = frozenset(
+    [
+        atom.ATOM,
+        rss.CONTENT,
+        rss.DC,
+        MEDIA,
+        _HISTORY,
+        _TOMBSTONES,
+        "http://www.w3.org/1999/xhtml",
+        "http://www.w3.org/XML/1998/namespace",
+        "http://purl.org/dc/terms/",
+        "http://purl.org/rss/1.0/modules/slash/",
+        "http://purl.org/rss/1.0/modules/syndication/",
+        "http://purl.org/syndication/thread/1.0",
+        "http://wellformedweb.org/CommentAPI/",
+        "http://www.georss.org/georss",
+        "http://www.itunes.com/dtds/podcast-1.0.dtd",
+        "http://www.w3.org/2003/01/geo/wgs84_pos#",
+    ]
+)
+
+
+def check_feed(data: bytes, *, address: str | None = None, now: datetime | None = None) -> list[Finding]:
+    """Return what is wrong with a feed of any format.
+
+    Args:
+        data: the document.
+        address: where it was fetched from or will be; None where nobody knows.
+        now: what time it is, for dates that lie in the future; None to let them be.
+    """
+    if data.lstrip()[:1] in (b"{", b"["):
+        return list(_json_findings(data, address, now))
+    root = _parsed(data)
+    if isinstance(root, Finding):
+        return [root]
+    return [*_xml_findings(data, root), *_root_findings(data, root, address, now)]
+
+
+def check_entry(form: FeedFormat, entry: bytes, now: datetime | None = None) -> list[Finding]:
+    """Return what is wrong with one entry, as it is to stand in a feed of ours.
+
+    Args:
+        form: its format.
+        entry: ``<item>…</item>``, ``<entry>…</entry>`` or an object, with its text in it.
+        now: what time it is; None to let dates be.
+    """
+    if form is FeedFormat.JSON:
+        try:
+            item = json.loads(entry)
+        except ValueError as error:
+            return [finding("well-formed", str(error))]
+        return list(jsonfeed.item_findings(item, now))
+    root = _parsed(_ENTRY_HEADS[form] + entry + b"</x>")
+    if isinstance(root, Finding):
+        return [root]
+    if form is FeedFormat.RSS:
+        return [*rss.item_findings(root[0], now), *rss.raw_title_findings(entry)]
+    return list(atom.entry_findings(root[0], now, feed_has_author=True))
+
+
+_ENTRY_HEADS: Final = {
+    FeedFormat.RSS: f'<x xmlns:content="{rss.CONTENT}" xmlns:dc="{rss.DC}" xmlns:media="{MEDIA}">'.encode(),
+    FeedFormat.ATOM: f'<x xmlns="{atom.ATOM}" xmlns:media="{MEDIA}">'.encode(),
+}
+
+
+def form_of(data: bytes) -> FeedFormat | None:
+    """Return the format of a document, or None where it is no feed."""
+    if data.lstrip()[:1] == b"{":
+        return FeedFormat.JSON
+    root = _parsed(data)
+    if isinstance(root, Finding):
+        return None
+    return {"rss": FeedFormat.RSS, f"{{{atom.ATOM}}}feed": FeedFormat.ATOM}.get(root.tag)
+
+
+def previous_page(data: bytes) -> str | None:
+    """Return the address that a feed's ``prev-archive`` leads to (``next_url`` in JSON), or None."""
+    if data.lstrip()[:1] == b"{":
+        found: str | None = json.loads(data).get("next_url")
+        return found
+    root = _parsed(data)
+    if isinstance(root, Finding):
+        return None
+    links = root.iter(f"{{{atom.ATOM}}}link")
+    return next((link.get("href") for link in links if link.get("rel") == "prev-archive"), None)
+
+
+@cache
+def _parser() -> etree.XMLParser:
+    """Return the parser; making one takes as long as parsing an entry."""
+    return etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=True)
+
+
+def _parsed(data: bytes) -> Any:
+    """Return the root element, or why there is none. Nothing outside the document is looked at."""
+    try:
+        return etree.fromstring(data, _parser())
+    except etree.XMLSyntaxError as error:
+        return finding("well-formed", error.msg or "not XML", line=error.lineno)
+
+
+def _xml_findings(data: bytes, root: Any) -> Iterator[Finding]:
+    declared = re.match(rb"\s*<\?xml[^>]*encoding=[\"']([^\"']*)[\"']", data)
+    if declared is not None and declared[1].lower() != b"utf-8":
+        yield finding("encoding", f"encoding {declared[1].decode('ascii', 'replace')}", line=1)
+    for address in sorted({uri for uri in root.nsmap.values() if uri and uri not in _KNOWN}):
+        yield finding("namespace", address, line=root.sourceline)
+
+
+def _root_findings(data: bytes, root: Any, address: str | None, now: datetime | None) -> Iterator[Finding]:
+    if root.tag == "rss":
+        if root.get("version") != "2.0":
+            yield finding("rss-version", f"version {root.get('version')!r}", line=root.sourceline)
+        channel = root.find("channel")
+        if channel is None:
+            yield finding("required", "no channel", line=root.sourceline)
+            return
+        yield from rss.channel_findings(channel, address, now)
+        items = channel.findall("item")
+        for item in items:
+            yield from rss.item_findings(item, now)
+        yield from rss.raw_title_findings(data)
+        yield from _repeated("unique-id", ((one.findtext("guid") or "", rss.item_name(one)) for one in items))
+        yield from _history(channel)
+    elif root.tag == f"{{{atom.ATOM}}}feed":
+        yield from atom.feed_findings(root, address, now)
+        entries = root.findall(f"{{{atom.ATOM}}}entry")
+        signed = root.find(f"{{{atom.ATOM}}}author") is not None
+        for one in entries:
+            yield from atom.entry_findings(one, now, feed_has_author=signed)
+        for rule, tag in (("unique-id", "id"), ("atom-same-updated", "updated")):
+            name = f"{{{atom.ATOM}}}{tag}"
+            yield from _repeated(rule, ((one.findtext(name) or "", atom.entry_name(one)) for one in entries))
+        yield from _history(root)
+        if entries and root.find(f"{{{_TOMBSTONES}}}deleted-entry") is not None:
+            yield finding("tombstone", "a deleted-entry among entries", line=root.sourceline)
+    else:
+        yield finding("kind", f"<{root.tag}>", line=root.sourceline)
+
+
+def _repeated(rule: str, values: Iterable[tuple[str, str]]) -> Iterator[Finding]:
+    every = [(value, name) for value, name in values if value]
+    counts = Counter(value for value, _ in every)
+    seen: set[str] = set()
+    for value, name in every:
+        if counts[value] > 1 and value in seen:
+            yield finding(rule, value[:120], entry=name)
+        seen.add(value)
+
+
+def _history(parent: Any) -> Iterator[Finding]:
+    rels = {link.get("rel") for link in parent.findall(f"{{{atom.ATOM}}}link")}
+    is_archive = parent.find(f"{{{_HISTORY}}}archive") is not None
+    if is_archive and "current" not in rels:
+        yield finding("history", "an archive page without rel=current", line=parent.sourceline)
+    if not is_archive and "current" in rels:
+        yield finding("history", "rel=current, and no fh:archive", line=parent.sourceline)
+    if is_archive and "hub" in rels:
+        yield finding("history", "an archive page with a hub", line=parent.sourceline)
+
+
+def _json_findings(data: bytes, address: str | None, now: datetime | None) -> Iterator[Finding]:
+    try:
+        feed = json.loads(data)
+    except ValueError as error:
+        yield finding("well-formed", str(error))
+        return
+    if not isinstance(feed, dict):
+        yield finding("kind", "no object")
+        return
+    yield from jsonfeed.feed_findings(feed, address)
+    items = feed.get("items") if isinstance(feed.get("items"), list) else []
+    for item in items or ():
+        yield from jsonfeed.item_findings(item, now)
+    objects = [item for item in items or () if isinstance(item, dict)]
+    yield from _repeated("unique-id", ((str(item.get("id") or ""), jsonfeed.item_name(item)) for item in objects))

@@ -1,0 +1,109 @@
+"""Rules of JSON Feed 1.1 (https://www.jsonfeed.org/version/1.1/)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from publisher.feeds.checks.content import LANGUAGE, is_http, rfc3339_moment, text_findings
+from publisher.feeds.checks.rules import finding
+from publisher.findings import Finding
+
+__all__ = ["VERSION", "feed_findings", "item_findings", "item_name"]
+
+VERSION: Final = "https://jsonfeed.org/version/1.1"
+
+_FEED: Final[Mapping[str, type[Any]]] = {
+    **dict.fromkeys(["version", "title", "description", "user_comment", "language"], str),
+    **dict.fromkeys(["home_page_url", "feed_url", "next_url", "icon", "favicon"], str),
+    **dict.fromkeys(["authors", "hubs", "items"], list),
+    "expired": bool,
+}
+_ITEM: Final[Mapping[str, type[Any]]] = {
+    **dict.fromkeys(["id", "title", "content_html", "content_text", "summary", "language"], str),
+    **dict.fromkeys(["url", "external_url", "image", "banner_image", "date_published", "date_modified"], str),
+    **dict.fromkeys(["authors", "tags", "attachments"], list),
+}
+_ADDRESSES: Final = frozenset(
+    ["home_page_url", "feed_url", "next_url", "icon", "favicon", "url", "external_url", "image", "banner_image"]
+)
+
+
+def feed_findings(feed: dict[str, Any], address: str | None) -> Iterator[Finding]:
+    """Yield what is wrong with a feed, without its items.
+
+    Args:
+        feed: the document.
+        address: where the feed was fetched from or will be; None where nobody knows.
+    """
+    if feed.get("version") != VERSION:
+        yield finding("json-version", f"version {feed.get('version')!r}")
+    for name in ("title", "items"):
+        if name not in feed or feed[name] == "":
+            yield finding("required", f"no {name}")
+    yield from _values(feed, _FEED, "")
+    own = feed.get("feed_url")
+    if own is None or (address is not None and own != address):
+        yield finding("self-link", f"feed_url says {own}, is at {address}")
+    language = feed.get("language")
+    if not isinstance(language, str) or not LANGUAGE.fullmatch(language):
+        yield finding("language", f"language {language!r}")
+    for hub in feed.get("hubs") or ():
+        if not isinstance(hub, dict) or not hub.get("type") or not is_http(str(hub.get("url"))):
+            yield finding("json-type", f"hub {hub!r}")
+
+
+def item_findings(item: Any, now: datetime | None) -> Iterator[Finding]:
+    """Yield what is wrong with an item."""
+    if not isinstance(item, dict):
+        yield finding("json-type", "an item that is no object")
+        return
+    entry = item_name(item)
+    if not item.get("id"):
+        yield finding("required", "no id", entry=entry)
+    if "content_html" not in item and "content_text" not in item:
+        yield finding("required", "neither content_html nor content_text", entry=entry)
+    yield from _values(item, _ITEM, entry)
+    yield from _dates(item, now, entry)
+    for one in item.get("attachments") or ():
+        if not isinstance(one, dict) or not is_http(str(one.get("url"))) or "/" not in str(one.get("mime_type")):
+            yield finding("json-type", "an attachment without url and mime_type", entry=entry)
+        elif not isinstance(one.get("size_in_bytes", 1), int):
+            yield finding("json-type", f"size_in_bytes {one['size_in_bytes']!r}", entry=entry)
+    content = item.get("content_html")
+    if isinstance(content, str):
+        yield from text_findings(content, entry)
+
+
+def _dates(item: dict[str, Any], now: datetime | None, entry: str) -> Iterator[Finding]:
+    for name in ("date_published", "date_modified"):
+        text = item.get(name)
+        moment = rfc3339_moment(text) if isinstance(text, str) else None
+        if text is not None and moment is None:
+            yield finding("date", f"{name} {text}", entry=entry)
+        elif now is not None and moment is not None and moment > now:
+            yield finding("future-date", f"{name} {text}", entry=entry)
+
+
+def item_name(item: dict[str, Any]) -> str:
+    """Return what an item is called in a message."""
+    return str(item.get("title") or item.get("id") or "an item without a title")[:120]
+
+
+def _values(parent: dict[str, Any], kinds: Mapping[str, type[Any]], entry: str) -> Iterator[Finding]:
+    for name, value in parent.items():
+        kind = kinds.get(name)
+        if kind is None:
+            if not name.startswith("_"):
+                yield finding("json-name", name, entry=entry)
+        elif not isinstance(value, kind):
+            yield finding("json-type", f"{name} is no {kind.__name__}", entry=entry)
+        elif name in _ADDRESSES and not is_http(value):
+            yield finding("absolute-address", f"{name} {value[:80]}", entry=entry)
+    for one in parent.get("authors") or ():
+        if not isinstance(one, dict) or not (one.get("name") or one.get("url") or one.get("avatar")):
+            yield finding("json-type", f"author {one!r}", entry=entry)
+    for tag in parent.get("tags") or ():
+        if not isinstance(tag, str):
+            yield finding("json-type", f"tag {tag!r}", entry=entry)

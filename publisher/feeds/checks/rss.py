@@ -1,0 +1,240 @@
+"""Rules of RSS 2.0 (https://www.rssboard.org/rss-specification, https://www.rssboard.org/rss-profile)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, Final
+
+from publisher.feeds.checks.content import (
+    LANGUAGE,
+    RELATIONS,
+    is_absolute,
+    is_http,
+    markup_in,
+    numeric,
+    rfc822_moment,
+    text_findings,
+)
+from publisher.feeds.checks.media_rss import media_findings
+from publisher.feeds.checks.rules import finding
+from publisher.findings import Finding
+from publisher.model.feeds import FeedFormat
+from publisher.model.media_types import FEED_TYPES
+
+__all__ = ["ATOM", "CONTENT", "DC", "channel_findings", "item_findings", "item_name", "raw_title_findings"]
+
+ATOM: Final = "http://www.w3.org/2005/Atom"
+CONTENT: Final = "http://purl.org/rss/1.0/modules/content/"
+DC: Final = "http://purl.org/dc/elements/1.1/"
+
+_CHANNEL: Final = frozenset(
+    [
+        "title",
+        "link",
+        "description",
+        "language",
+        "copyright",
+        "managingEditor",
+        "webMaster",
+        "pubDate",
+        "lastBuildDate",
+        "category",
+        "generator",
+        "docs",
+        "cloud",
+        "ttl",
+        "image",
+        "rating",
+        "textInput",
+        "skipHours",
+        "skipDays",
+        "item",
+    ]
+)
+_ITEM: Final = frozenset(
+    ["title", "link", "description", "author", "category", "comments", "enclosure", "guid", "pubDate", "source"]
+)
+_MANY: Final = frozenset(["category", "item"])
+#: Reader programs keep only the first or the last of these where there are several.
+_ONCE_OF_OTHERS: Final = frozenset([f"{{{DC}}}creator", f"{{{DC}}}language", f"{{{CONTENT}}}encoded"])
+_EMAIL = re.compile(r"[^\s@]+@[^\s@.]+(?:\.[^\s@.]+)+(?: \(.+\))?")
+
+
+def channel_findings(channel: Any, address: str | None, now: datetime | None) -> Iterator[Finding]:
+    """Yield what is wrong with a channel, without its items.
+
+    Args:
+        channel: the element.
+        address: where the feed was fetched from or will be; None where nobody knows.
+        now: what time it is; None to let dates be.
+    """
+    for name in ("title", "link", "description"):
+        if not (channel.findtext(name) or "").strip():
+            yield finding("required", f"the channel has no {name}", line=channel.sourceline)
+    yield from _children(channel, _CHANNEL, "")
+    link = (channel.findtext("link") or "").strip()
+    if link and not is_http(link):
+        yield finding("absolute-address", f"link {link[:80]}", line=channel.sourceline)
+    language = channel.findtext("language")
+    if language is None or not LANGUAGE.fullmatch(language.strip()):
+        yield finding("language", f"language {language!r}", line=channel.sourceline)
+    seen_item = False
+    for child in channel.iterchildren(tag="*"):
+        seen_item = seen_item or child.tag == "item"
+        if seen_item and child.tag != "item":
+            yield finding("rss-order", f"<{_short(child.tag)}> after the first item", line=child.sourceline)
+    if channel.find("textInput") is not None:
+        yield finding("rss-text-input", "<textInput>", line=channel.sourceline)
+    yield from _own_links(channel, address)
+    yield from _image(channel)
+    for name in ("pubDate", "lastBuildDate"):
+        yield from _date(channel, name, "", now)
+
+
+def item_findings(item: Any, now: datetime | None) -> Iterator[Finding]:
+    """Yield what is wrong with an item."""
+    entry = item_name(item)
+    yield from _children(item, _ITEM, entry)
+    title, description = item.findtext("title"), item.findtext("description")
+    if not (title or "").strip() and not (description or "").strip():
+        yield finding("required", "neither title nor description", entry=entry, line=item.sourceline)
+    yield from _guid(item, entry)
+    link = item.findtext("link")
+    if link is not None and not is_http(link.strip()):
+        yield finding("absolute-address", f"link {link[:80]}", entry=entry, line=item.sourceline)
+    yield from _date(item, "pubDate", entry, now)
+    yield from _enclosure(item, entry)
+    yield from _author(item, entry)
+    tags = [child.tag for child in item.iterchildren(tag="*")]
+    encoded = f"{{{CONTENT}}}encoded"
+    if encoded in tags and "description" in tags and tags.index(encoded) < tags.index("description"):
+        yield finding("rss-description-first", "content:encoded comes first", entry=entry, line=item.sourceline)
+    for text in (description, item.findtext(encoded)):
+        yield from text_findings(text or "", entry, item.sourceline)
+    yield from media_findings(item, entry)
+
+
+def item_name(item: Any) -> str:
+    """Return what an item is called in a message."""
+    title: str = (item.findtext("title") or item.findtext("guid") or item.findtext("link") or "").strip()
+    return title[:120] or "an item without a title"
+
+
+def _short(tag: str) -> str:
+    return tag.rpartition("}")[2]
+
+
+def _children(parent: Any, known: frozenset[str], entry: str) -> Iterator[Finding]:
+    seen: set[str] = set()
+    for child in parent.iterchildren(tag="*"):
+        tag = child.tag
+        if not tag.startswith("{") and tag not in known:
+            yield finding("unknown-element", f"<{tag}>", entry=entry, line=child.sourceline)
+        once = tag in _ONCE_OF_OTHERS or (not tag.startswith("{") and tag not in _MANY)
+        if once and tag in seen:
+            yield finding("repeated", f"<{_short(tag)}>", entry=entry, line=child.sourceline)
+        seen.add(tag)
+        if tag == f"{{{ATOM}}}link" and child.get("rel", "alternate") not in RELATIONS:
+            yield finding("link-relation", f"rel={child.get('rel')!r}", entry=entry, line=child.sourceline)
+
+
+def _own_links(channel: Any, address: str | None) -> Iterator[Finding]:
+    own = [one for one in channel.findall(f"{{{ATOM}}}link") if one.get("rel") == "self"]
+    if len(own) != 1:
+        yield finding("self-link", f"{len(own)} links of rel=self", line=channel.sourceline)
+        return
+    href = own[0].get("href", "")
+    if own[0].get("type") != FEED_TYPES[FeedFormat.RSS]:
+        yield finding("self-link", f"its type is {own[0].get('type')!r}", line=own[0].sourceline)
+    if not is_absolute(href) or (address is not None and href != address):
+        yield finding("self-link", f"says {href}, is at {address}", line=own[0].sourceline)
+
+
+def _image(channel: Any) -> Iterator[Finding]:
+    image = channel.find("image")
+    if image is None:
+        return
+    for name in ("title", "link"):
+        if (image.findtext(name) or "") != (channel.findtext(name) or ""):
+            yield finding("rss-image", f"its {name} is not the channel's", line=image.sourceline)
+    if not is_http(image.findtext("url") or ""):
+        yield finding("rss-image", "it has no address", line=image.sourceline)
+    for name, most in (("width", 144), ("height", 400)):
+        text = image.findtext(name)
+        if text is not None and (not numeric(text) or not 1 <= int(text) <= most):
+            yield finding("rss-image", f"{name} {text}", line=image.sourceline)
+
+
+def _date(parent: Any, name: str, entry: str, now: datetime | None) -> Iterator[Finding]:
+    text = parent.findtext(name)
+    if text is None:
+        return
+    moment = rfc822_moment(text.strip())
+    if moment is None:
+        yield finding("date", f"{name} {text}", entry=entry, line=parent.sourceline)
+    elif now is not None and moment > now:
+        yield finding("future-date", f"{name} {text}", entry=entry, line=parent.sourceline)
+
+
+def _guid(item: Any, entry: str) -> Iterator[Finding]:
+    guid = item.find("guid")
+    text = "" if guid is None else (guid.text or "").strip()
+    if not text:
+        yield finding("rss-guid", "no guid", entry=entry, line=item.sourceline)
+    elif guid.get("isPermaLink", "true") != "false" and not is_http(text):
+        yield finding("rss-guid", f"{text[:80]} is no permalink", entry=entry, line=guid.sourceline)
+
+
+def _enclosure(item: Any, entry: str) -> Iterator[Finding]:
+    for one in item.findall("enclosure"):
+        length = one.get("length")
+        if not is_http(one.get("url", "")):
+            yield finding("rss-enclosure", f"url {one.get('url')!r}", entry=entry, line=one.sourceline)
+        if length is None or not numeric(length) or int(length) == 0:
+            yield finding("rss-enclosure", f"length {length!r}", entry=entry, line=one.sourceline)
+        if "/" not in one.get("type", ""):
+            yield finding("rss-enclosure", f"type {one.get('type')!r}", entry=entry, line=one.sourceline)
+
+
+def _author(item: Any, entry: str) -> Iterator[Finding]:
+    author = item.find("author")
+    if author is None:
+        return
+    if item.find(f"{{{DC}}}creator") is not None:
+        yield finding("rss-author", "author and dc:creator", entry=entry, line=author.sourceline)
+    if not _EMAIL.fullmatch((author.text or "").strip()):
+        yield finding("rss-author", f"author {author.text!r}", entry=entry, line=author.sourceline)
+
+
+def raw_title_findings(data: bytes) -> Iterator[Finding]:
+    """Yield headlines that look like markup to a program that decodes them once more.
+
+    What a parser gives back is the same for ``&lt;`` and ``&#x3C;``, so the bytes are looked at.
+    """
+    line, counted = 1, 0
+    for start, raw in _raw_titles(data):
+        text = raw.decode("utf-8", "replace").replace("&lt;", "<")
+        markup = markup_in(text)
+        if markup is not None:
+            line, counted = line + data.count(b"\n", counted, start), start
+            yield finding("plain-title", markup, entry=text[:120], line=line)
+
+
+def _raw_titles(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield the position and the bytes of titles with an escaped ``<``, or in a CDATA section."""
+    at = 0
+    while (start := data.find(b"<title>", at)) >= 0:
+        begin = at = start + len(b"<title>")
+        if data.startswith(b"<![CDATA[", begin):
+            begin += len(b"<![CDATA[")
+            end = data.find(b"]]></title>", begin)
+            if end < 0:
+                return
+            yield start, data[begin:end]
+            at = end
+        else:
+            end = data.find(b"<", begin)
+            if data.startswith(b"</title>", end) and b"&lt;" in data[begin:end]:
+                yield start, data[begin:end]

@@ -1,0 +1,118 @@
+"""Which feeds a site has, what each is called, and where it and its archive pages lie."""
+
+from __future__ import annotations
+
+import hashlib
+
+from sqlalchemy import Connection
+
+from publisher.articles import store
+from publisher.feeds import archives_store as archives
+from publisher.feeds import facets_store as facets
+from publisher.feeds import store as table
+from publisher.feeds.store import Facet
+from publisher.html.urls import url_path
+from publisher.model.feeds import Channel, FeedFormat
+from publisher.model.query import matches
+from publisher.model.taxonomy import ALL, FacetKind
+from publisher.settings import Site
+from publisher.storage import facts
+
+__all__ = ["archive_path", "channel_of", "feed_path", "is_wanted", "sync_channels"]
+
+
+def _stem(facet: Facet) -> str:
+    """Return where a feed's files lie, relative to feeds/, without their suffix."""
+    if facet.kind in (FacetKind.ALL, FacetKind.CHANNEL):
+        return facet.slug
+    return f"{facet.kind.value}/{facet.slug}"
+
+
+def feed_path(facet: Facet, form: FeedFormat) -> str:
+    """Return a feed's file, relative to feeds/."""
+    return f"{_stem(facet)}.{form.value}"
+
+
+def archive_path(facet: Facet, page: int, form: FeedFormat) -> str:
+    """Return an archive page's file, relative to feeds/."""
+    return f"archive/{_stem(facet)}/{page}.{form.value}"
+
+
+def channel_of(facet: Facet, site: Site) -> Channel:
+    """Return the definition of the feed about a facet."""
+    title, description = f"{site.title}: {facet.label}", f"Articles on {facet.label}"
+    if facet.kind is FacetKind.ALL:
+        title, description = site.title, site.description
+    elif facet.kind is FacetKind.CHANNEL:
+        own = site.feeds.channels[facet.slug]
+        title, description = own.title, own.description
+    elif facet.kind is FacetKind.AUTHOR:
+        description = f"Articles by {facet.label}"
+    elif facet.kind is FacetKind.REGION:
+        description = f"Articles from {facet.label}"
+    path = url_path(_stem(facet))
+    return Channel(
+        kind=facet.kind,
+        slug=facet.slug,
+        title=title,
+        description=description,
+        language=site.language,
+        home=f"{site.base_url}/",
+        address=f"{site.feeds_url}/{path}",
+        archive=f"{site.feeds_url}/archive/{path}" if facet.kind in site.feeds.archive else None,
+    )
+
+
+def is_wanted(facet: Facet, site: Site) -> bool:
+    """Tell whether the settings ask for a feed about a facet."""
+    if facet.kind is FacetKind.ALL:
+        return True
+    if facet.kind is FacetKind.CHANNEL:
+        return facet.slug in site.feeds.channels
+    return facet.kind.value in site.feeds.by
+
+
+def sync_channels(connection: Connection, site: Site) -> None:
+    """File every article under the site's own channels, and on archive pages, where the settings were changed."""
+    facets.mint_facets(connection, [ALL])
+    for key in facts.facts(connection, "channel:"):
+        if key.removeprefix("channel:") not in site.feeds.channels:
+            # What comes while it is gone is not filed under it: should it come back, it is filed anew.
+            facts.drop_fact(connection, key)
+    for slug, channel in site.feeds.channels.items():
+        definition = hashlib.sha256(
+            channel.model_dump_json(exclude={"title", "description", "limit"}).encode()
+        ).hexdigest()
+        if facts.get_fact(connection, f"channel:{slug}") == definition:
+            continue
+        number = facets.mint_facets(connection, [(FacetKind.CHANNEL, slug)])[FacetKind.CHANNEL, slug]
+        found: list[int] = []
+        facets.empty_facet(connection, number)
+        for page in store.every_article(connection, site.base_url, site.tz):
+            rows = [
+                {"facet_id": number, "changed_at": int(one.changed.timestamp()), "article_seq": one.seq}
+                for one in page
+                if matches(channel.query, one)
+            ]
+            found += [row["article_seq"] for row in rows]
+            facets.add_memberships(connection, rows)
+        if FacetKind.CHANNEL in site.feeds.archive:
+            archives.replace_members(connection, number, found)
+        table.mark_dirty(connection, [number])
+        facts.set_fact(connection, f"channel:{slug}", definition)
+    _sync_archives(connection, site)
+
+
+def _sync_archives(connection: Connection, site: Site) -> None:
+    """Begin the archives of kinds that have come to be asked for, and end those that no longer are."""
+    wanted = " ".join(sorted(site.feeds.archive))
+    kept = facts.get_fact(connection, "archive_kinds")
+    if kept == wanted:
+        return
+    before = set((kept or "").split())
+    for kind in sorted(before - set(site.feeds.archive)):
+        archives.end_archives(connection, FacetKind(kind))
+    for kind in sorted(set(site.feeds.archive) - before):
+        archives.begin_archives(connection, FacetKind(kind))
+    table.mark_all_dirty(connection)
+    facts.set_fact(connection, "archive_kinds", wanted)

@@ -1,0 +1,177 @@
+"""Entries under a feed's head → the bytes of a feed.
+
+feedgen draws the heads here and the entries in ``render/shapes.py``, and nothing anywhere else.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from typing import Any, Final
+
+from feedgen.ext.base import BaseExtension
+from feedgen.feed import FeedGenerator
+from lxml import etree
+
+from publisher.feeds.formats import jsonfeed
+from publisher.feeds.formats.archive_links import SUBSCRIPTION, Place
+from publisher.feeds.formats.entry_templates import HOLE, declare_namespaces, text
+from publisher.feeds.site_info import House
+from publisher.model.feeds import Channel, FeedFormat
+from publisher.model.media_types import FEED_TYPES
+
+__all__ = ["frame", "joined", "whole_entry"]
+
+_ATOM: Final = "http://www.w3.org/2005/Atom"
+_HISTORY: Final = "http://purl.org/syndication/history/1.0"
+#: What an empty feed says it was changed at: a feed must say something, and no clock may.
+_EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+def frame(
+    channel: Channel, form: FeedFormat, house: House, changed: datetime | None, place: Place = SUBSCRIPTION
+) -> tuple[bytes, bytes]:
+    """Return what stands before and behind a feed's entries; together they are a feed without any.
+
+    Args:
+        channel: what the feed is.
+        form: which format.
+        house: what all feeds of the site share.
+        changed: the newest change of an entry; None in an empty feed.
+        place: where the document stands in the feed's history.
+    """
+    return _FRAMES[form](channel, house, changed or _EPOCH, place)
+
+
+def joined(form: FeedFormat, around: tuple[bytes, bytes], entries: Iterable[tuple[str, bytes]]) -> Iterator[bytes]:
+    """Yield a feed's bytes: head, entries with their bodies, tail.
+
+    Args:
+        form: which format.
+        around: its :func:`frame`.
+        entries: (body, entry with a hole) in order.
+    """
+    between = b",\n" if form is FeedFormat.JSON else b"\n"
+    head, tail = around
+    yield head
+    first = True
+    for body, entry in entries:
+        yield (b"" if first else between) + whole_entry(form, body, entry)
+        first = False
+    yield tail
+
+
+def whole_entry(form: FeedFormat, body: str, entry: bytes) -> bytes:
+    """Return an entry with its article's text in the hole."""
+    escape: Callable[[str], bytes] = jsonfeed.escape if form is FeedFormat.JSON else text
+    return entry.replace(HOLE, escape(body), 1)
+
+
+class _History(BaseExtension):  # type: ignore[misc]
+    """What feedgen leaves out of a head: hubs and the history in RSS, ``fh:archive`` in both.
+
+    The namespace is declared where it is used alone: validators ask what an unused one is for.
+    """
+
+    def __init__(self) -> None:
+        self.links: list[tuple[str, str, str | None]] = []
+        self.is_archive = False
+
+    def extend_ns(self) -> dict[str, str]:
+        return {"fh": _HISTORY} if self.is_archive else {}
+
+    def extend_rss(self, rss: Any) -> Any:
+        channel = rss[0]
+        at = next(number for number, child in enumerate(channel) if child.get("rel") == "self") + 1
+        for rel, href, kind in reversed(self.links):
+            link = etree.Element(f"{{{_ATOM}}}link", href=href, rel=rel)
+            if kind is not None:
+                link.attrib["type"] = kind
+            channel.insert(at, link)
+        self._mark(channel)
+        return rss
+
+    def extend_atom(self, feed: Any) -> Any:
+        own = next(child for child in feed.iterchildren("link") if child.get("rel") == "self")
+        for rel, href, kind in reversed(self.links):
+            link = etree.Element("link", href=href, rel=rel)
+            if kind is not None:
+                link.attrib["type"] = kind
+            own.addnext(link)
+        self._mark(feed)
+        return feed
+
+    def _mark(self, parent: Any) -> None:
+        if self.is_archive:
+            etree.SubElement(parent, f"{{{_HISTORY}}}archive")
+
+
+def _generator(channel: Channel, form: FeedFormat, house: House, changed: datetime, place: Place) -> FeedGenerator:
+    kind = FEED_TYPES[form]
+    feed = FeedGenerator()
+    feed.id(uuid.uuid5(house.namespace, f"feed:{channel.kind.value}/{channel.slug}").urn)
+    feed.title(channel.title)
+    feed.description(channel.description or channel.title)
+    feed.link(href=place.address(channel, form.value), rel="self", type=kind)
+    # RSS takes the last link for the channel's own, so the home page comes last.
+    feed.link(href=channel.home, rel="alternate", type="text/html")
+    feed.language(channel.language)
+    feed.author({"name": house.author})
+    feed.updated(changed)
+    feed.lastBuildDate(changed)
+    feed.generator("Publisher")
+    declare_namespaces(feed)
+    feed.register_extension("history", _History, None, atom=True, rss=True)
+    feed.history.is_archive = place.page is not None
+    if place.page is None:
+        feed.history.links += [("hub", hub, None) for hub in house.hubs]
+    else:
+        feed.history.links.append(("current", f"{channel.address}.{form.value}", kind))
+    previous = place.previous_address(channel, form.value)
+    if previous is not None:
+        feed.history.links.append(("prev-archive", previous, kind))
+    if house.rights:
+        feed.rights(house.rights)
+    return feed
+
+
+def _rss_frame(channel: Channel, house: House, changed: datetime, place: Place) -> tuple[bytes, bytes]:
+    feed = _generator(channel, FeedFormat.RSS, house, changed, place)
+    if house.logo is not None:
+        # Title and link are the channel's own: a validator asks for that.
+        feed.image(url=house.logo.url, width=str(house.logo.width), height=str(house.logo.height))
+    if house.cloud is not None and place.page is None:
+        cloud = house.cloud
+        # registerProcedure is for XML-RPC alone, and has to be there all the same.
+        feed.cloud(cloud.host, str(cloud.port), cloud.path, "", cloud.protocol)
+    data: bytes = feed.rss_str()
+    # feedgen asks the C library for the date, and with it for the process's locale: ours instead.
+    start = data.index(b"<lastBuildDate>") + len(b"<lastBuildDate>")
+    end = data.index(b"</lastBuildDate>")
+    data = data[:start] + format_datetime(changed).encode() + data[end:]
+    at = data.rindex(b"</channel>")
+    return data[:at] + b"\n", b"\n" + data[at:] + b"\n"
+
+
+def _atom_frame(channel: Channel, house: House, changed: datetime, place: Place) -> tuple[bytes, bytes]:
+    feed = _generator(channel, FeedFormat.ATOM, house, changed, place)
+    if house.icon is not None:
+        feed.icon(house.icon)
+    if house.logo is not None:
+        feed.logo(house.logo.url)
+    data: bytes = feed.atom_str()
+    at = data.rindex(b"</feed>")
+    return data[:at] + b"\n", b"\n" + data[at:] + b"\n"
+
+
+def _json_frame(channel: Channel, house: House, _: datetime, place: Place) -> tuple[bytes, bytes]:
+    return jsonfeed.head(channel, house, place)
+
+
+_FRAMES: Final[Mapping[FeedFormat, Callable[[Channel, House, datetime, Place], tuple[bytes, bytes]]]] = {
+    FeedFormat.RSS: _rss_frame,
+    FeedFormat.ATOM: _atom_frame,
+    FeedFormat.JSON: _json_frame,
+}

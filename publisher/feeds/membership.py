@@ -1,0 +1,72 @@
+"""An article → the facets it belongs to, the feeds that are thereby to be staged again."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from publisher.feeds import archives_store as archives
+from publisher.feeds import facets_store as facets
+from publisher.feeds import store as feeds
+from publisher.model.articles import Record
+from publisher.model.query import folded, matches
+from publisher.model.taxonomy import ALL, FacetKind
+from publisher.settings import Site
+
+__all__ = ["Filed", "file_articles", "unfile_articles"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filed:
+    """An article that is to stand in feeds."""
+
+    seq: int
+    record: Record
+    changed_at: int
+    #: True for an old article that was added: nobody is notified of it.
+    is_quiet: bool = False
+
+
+def file_articles(connection: Connection, site: Site, articles: Sequence[Filed], known: Collection[int]) -> None:
+    """Put articles into their facets and no other, and mark the feeds of the old and the new ones.
+
+    Args:
+        connection: a transaction.
+        site: the settings.
+        articles: what is to be filed.
+        known: arrival numbers of those that may have been filed before.
+    """
+    if not articles:
+        return
+    before = facets.memberships(connection, known)
+    labels = {one.seq: _labels(site, one.record) for one in articles}
+    numbers = facets.mint_facets(connection, [label for own in labels.values() for label in own])
+    rows, waiting = [], []
+    for one in articles:
+        own = dict.fromkeys((numbers[kind, folded(label)], kind) for kind, label in labels[one.seq])
+        rows += [{"facet_id": number, "changed_at": one.changed_at, "article_seq": one.seq} for number, _ in own]
+        waiting += [(number, one.seq) for number, kind in own if kind in site.feeds.archive]
+    # Pages that an article leaves are staged again too, so they are marked before it does.
+    archives.mark_pages_of(connection, known)
+    facets.replace_memberships(connection, known, rows)
+    archives.drop_archived(connection, known, set(waiting))
+    archives.add_archived(connection, waiting, known)
+    quiet = {one.seq for one in articles if one.is_quiet}
+    feeds.mark_dirty(connection, before | {row["facet_id"] for row in rows if row["article_seq"] not in quiet})
+    feeds.mark_dirty(connection, {row["facet_id"] for row in rows if row["article_seq"] in quiet}, is_quiet=True)
+
+
+def unfile_articles(connection: Connection, seqs: Collection[int]) -> None:
+    """Take articles out of every feed and archive page, and mark those."""
+    before = facets.memberships(connection, seqs)
+    archives.mark_pages_of(connection, seqs)
+    facets.replace_memberships(connection, seqs, [])
+    archives.drop_archived(connection, seqs)
+    feeds.mark_dirty(connection, before)
+
+
+def _labels(site: Site, record: Record) -> list[tuple[FacetKind, str]]:
+    channels = [(FacetKind.CHANNEL, slug) for slug, query in site.channel_queries if matches(query, record)]
+    return [ALL, *record.facets(), *channels]

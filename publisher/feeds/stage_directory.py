@@ -1,0 +1,279 @@
+"""What stands beside the feeds: page and list of all feeds, sitemap, headers, what was withdrawn."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote, urlsplit
+
+from sqlalchemy import Connection
+
+from publisher.articles import corrections_store as corrections
+from publisher.articles import store
+from publisher.articles.corrections_store import Retraction
+from publisher.articles.failing import render_without_failing, report_failure
+from publisher.articles.namespace import namespace_of
+from publisher.feeds import store as table
+from publisher.feeds.definitions import channel_of, feed_path, is_wanted
+from publisher.feeds.store import FeedRow, StagedFile
+from publisher.html.urls import url_path
+from publisher.model.articles import Article
+from publisher.model.feeds import FeedFormat
+from publisher.model.report import PublishReport
+from publisher.model.taxonomy import FacetKind
+from publisher.settings import Site
+from publisher.staging.folder import Stage, Written
+from publisher.storage import facts
+from publisher.websub import notifications_store as announcements
+from publisher.websub.recipients import recipients
+
+if TYPE_CHECKING:
+    from publisher.feeds.directory import Listed
+
+__all__ = ["drop_files", "gone_path", "stage_lists", "staged_file"]
+
+_ORDER: Final = tuple(FacetKind)
+#: The owner of everything here among the staged files.
+_INDEX: Final = "index"
+_TOMBSTONES: Final = "tombstones.atom"
+#: What a news sitemap lists (https://developers.google.com/search/docs/crawling-indexing/sitemaps/news-sitemap).
+_NEWS_AGE: Final = timedelta(days=2)
+_NEWS_MOST: Final = 1_000
+
+
+def staged_file(written: Written, owner: str) -> StagedFile:
+    """Return a file of feeds/ as the store keeps it."""
+    return StagedFile(
+        path=f"feeds/{written.path}",
+        owner=owner,
+        sha256=written.sha256,
+        size=written.size,
+        mtime_ns=written.mtime_ns,
+    )
+
+
+def drop_files(
+    connection: Connection, site: Site, stage: Stage, report: PublishReport, files: Iterable[StagedFile]
+) -> None:
+    """Take files out of feeds/, and note it in the report."""
+    for one in files:
+        path = one.path.removeprefix("feeds/")
+        if stage.remove(path):
+            report.feeds_removed.append(f"{site.paths.feeds}/{path}")
+        announcements.forget_feed(connection, path)
+        table.drop_staged(connection, [one.path])
+
+
+def gone_path(link: str, site: Site) -> str | None:
+    """Return where the page lies that says why an article is gone, or None where its address is not ours.
+
+    The folder ``gone/`` mirrors the paths of the site, so that a web server finds the page of an
+    address by looking, and needs no list that would have to be loaded again.
+    """
+    parts, own = urlsplit(link), urlsplit(site.base_url)
+    if parts.netloc != own.netloc or parts.query:
+        return None
+    path = unquote(parts.path).strip("/")
+    if not path or any(part in ("", ".", "..") or len(part.encode()) > 240 for part in path.split("/")):
+        return None
+    if not parts.path.endswith("/") and path.rpartition("/")[2] == "index":
+        # The page would stand where that of the folder is looked for: of the home page, even.
+        return None
+    return f"gone/{path}/index.html" if parts.path.endswith("/") else f"gone/{path}.html"
+
+
+def stage_lists(
+    connection: Connection,
+    site: Site,
+    now: datetime,
+    stage: Stage,
+    report: PublishReport,
+    fingerprint: str,
+    *,
+    changed: bool,
+) -> None:
+    """Stage what stands beside the feeds, where a feed, a template or the news changed or a file is missing."""
+    from publisher.templating.sources import source_hash
+
+    seconds = int(now.timestamp())
+    news = store.published_since(connection, seconds - int(_NEWS_AGE.total_seconds()), seconds, _NEWS_MOST)
+    templates = [source_hash(site.templates_dir, f"feeds/{name}") for name in ("index.html.j2", "gone.html.j2")]
+    withdrawn = corrections.retractions(connection)
+    seen = (
+        f"{fingerprint} {' '.join(templates)} {news} {[(one.seq, one.retracted_at, one.reason) for one in withdrawn]}"
+    )
+    revision = hashlib.sha256(seen.encode()).hexdigest()
+    kept = table.staged_files(connection, _INDEX)
+    intact = bool(kept) and all(
+        stage.is_intact(one.path.removeprefix("feeds/"), one.size, one.mtime_ns) for one in kept
+    )
+    if intact and not changed and facts.get_fact(connection, "index_revision") == revision:
+        return
+    before = {one.path: one.sha256 for one in kept}
+    files: list[StagedFile] = []
+    wanted = _files(connection, site, [seq for seq, _ in news], report, has_withdrawn=bool(withdrawn))
+    wanted += _pages(connection, site, withdrawn)
+    made = _rendered(wanted, site, report)
+    if len(made) < len(wanted):
+        # What was staged before stays, and the next run tries again.
+        kept, revision = [], ""
+    for name, data in made:
+        written = stage.put(name, [data])
+        files.append(staged_file(written, _INDEX))
+        if written.changed:
+            report.feeds_changed.append(f"{site.paths.feeds}/{name}")
+        if name == _TOMBSTONES and before.get(f"feeds/{name}") != written.sha256:
+            announcements.announce(connection, recipients(site, FeedFormat.ATOM), name, written.sha256)
+    there = {one.path for one in files}
+    drop_files(connection, site, stage, report, [one for one in kept if one.path not in there])
+    table.save_staged(connection, files)
+    facts.set_fact(connection, "index_revision", revision)
+
+
+def _rendered(
+    wanted: list[tuple[str, Callable[[], bytes]]], site: Site, report: PublishReport
+) -> list[tuple[str, bytes]]:
+    """Return the files that can be rendered, and name the others in the report; the same error once."""
+    made, told = [], set()
+    for name, render in wanted:
+        try:
+            made.append((name, render()))
+        except Exception as error:
+            if str(error) not in told:
+                told.add(str(error))
+                report_failure(report, site, f"{site.paths.feeds}/{name}", "was left as it was", error)
+    return made
+
+
+def _rows(connection: Connection, site: Site) -> list[FeedRow]:
+    rows = sorted(table.feed_rows(connection), key=lambda row: _ORDER.index(row.facet.kind))
+    return [row for row in rows if is_wanted(row.facet, site)]
+
+
+def _files(
+    connection: Connection, site: Site, news: list[int], report: PublishReport, *, has_withdrawn: bool
+) -> list[tuple[str, Callable[[], bytes]]]:
+    """Return the files for programs: name → how it is rendered."""
+    from publisher.feeds.directory import render_autodiscovery
+    from publisher.feeds.headers_file import render_headers
+    from publisher.feeds.opml import render_opml
+    from publisher.feeds.sitemap import render_news
+
+    rows, formats = _rows(connection, site), site.feeds.formats
+    channels = [channel_of(row.facet, site) for row in rows]
+    opml_form = next((one for one in formats if one is not FeedFormat.JSON), formats[0])
+    main = [one for one in channels if one.kind in (FacetKind.ALL, FacetKind.CHANNEL)]
+    found = store.articles_by_seq(connection, news, site.base_url, site.tz)
+    # A sitemap lists addresses of its own host (https://www.sitemaps.org/protocol.html#location).
+    recent = [found[seq] for seq in news if urlsplit(found[seq].link).netloc == urlsplit(site.base_url).netloc]
+    paths = [feed_path(row.facet, form) for row in rows for form in formats]
+    if has_withdrawn:
+        paths.append(_TOMBSTONES)
+
+    def news_sitemap() -> bytes:
+        def render(some: Sequence[Article]) -> bytes:
+            return render_news(some, site.title, site.language)
+
+        data, failing = render_without_failing(render, recent, may_be_empty=True)
+        known = store.stored(connection, [article.seq for article, _ in failing])
+        for article, error in failing:
+            doing = f"{article.title!r} was left out of the news sitemap"
+            report_failure(report, site, known[article.seq].source, doing, error)
+        return data
+
+    return [
+        ("index.opml", partial(render_opml, site.title, channels, opml_form.value)),
+        ("autodiscovery.html", partial(render_autodiscovery, main, formats)),
+        ("news-sitemap.xml", news_sitemap),
+        ("_headers", partial(render_headers, paths, site.feeds_url, site.hubs)),
+    ]
+
+
+def _pages(connection: Connection, site: Site, withdrawn: list[Retraction]) -> list[tuple[str, Callable[[], bytes]]]:
+    """Return the pages for people, and the feed of tombstones: name → how it is rendered."""
+    from publisher.feeds.directory import render_index
+
+    page = partial(
+        render_index,
+        [_listed(row, site) for row in _rows(connection, site)],
+        title=site.title,
+        description=site.description,
+        language=site.language,
+        base_url=site.base_url,
+        feeds_url=site.feeds_url,
+        light=site.theme.light_palette,
+        dark=site.theme.dark_palette,
+        formats=site.feeds.formats,
+        has_withdrawn=bool(withdrawn),
+        templates=site.templates_dir,
+    )
+    return [("index.html", page), *_withdrawn_files(connection, site, withdrawn)]
+
+
+def _withdrawn_files(
+    connection: Connection, site: Site, withdrawn: list[Retraction]
+) -> list[tuple[str, Callable[[], bytes]]]:
+    """Return the feed of tombstones, and a page for each address that is gone: name → how it is rendered."""
+    from publisher.feeds.directory import render_gone
+    from publisher.feeds.tombstones import Tombstone, render_tombstones
+
+    if not withdrawn:
+        return []
+    stones = [
+        Tombstone(ref=one.id, when=datetime.fromtimestamp(one.retracted_at, UTC).astimezone(site.tz), reason=one.reason)
+        for one in withdrawn
+    ]
+    files: list[tuple[str, Callable[[], bytes]]] = [
+        (
+            _TOMBSTONES,
+            partial(
+                render_tombstones,
+                stones,
+                title=f"{site.title}: withdrawn articles",
+                address=f"{site.feeds_url}/{_TOMBSTONES}",
+                home=f"{site.base_url}/",
+                author=site.default_author,
+                language=site.language,
+                namespace=namespace_of(connection, site),
+                hubs=site.hubs,
+            ),
+        )
+    ]
+    for one, stone in zip(withdrawn, stones, strict=True):
+        record = json.loads(one.record)
+        path = gone_path(record.get("url") or site.base_url + url_path(one.path), site)
+        if path is not None:
+            page = partial(
+                render_gone,
+                # A draft is not published, and neither is its title.
+                title=record["title"] if one.reason is not None else "",
+                reason=one.reason or "",
+                when=stone.when,
+                site_title=site.title,
+                base_url=site.base_url,
+                language=site.language,
+                light=site.theme.light_palette,
+                dark=site.theme.dark_palette,
+                templates=site.templates_dir,
+            )
+            files.append((path, page))
+    return files
+
+
+def _listed(row: FeedRow, site: Site) -> Listed:
+    from publisher.feeds.directory import Listed, load_headlines
+
+    channel = channel_of(row.facet, site)
+    # Under its heading a label needs neither the site's name before it nor a word about it.
+    own = row.facet.kind in (FacetKind.ALL, FacetKind.CHANNEL)
+    return Listed(
+        channel=channel,
+        name=channel.title if own else row.facet.label,
+        about=channel.description if own else "",
+        articles=row.articles,
+        latest=load_headlines(row.latest),
+    )

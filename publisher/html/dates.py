@@ -1,0 +1,36 @@
+"""Days, as people read them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+__all__ = ["long_date", "short_date"]
+
+_DAYS: Final = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
+_MONTHS: Final = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+]
+
+
+def long_date(moment: datetime, language: str) -> str:
+    """Return ``Monday, 23 November 2026``; in another language than English the ISO date."""
+    if not language.lower().startswith("en"):
+        return f"{moment:%Y-%m-%d}"
+    return f"{_DAYS[moment.weekday()]}, {moment.day} {_MONTHS[moment.month - 1]} {moment.year}"
+
+
+def short_date(moment: datetime, language: str) -> str:
+    """Return ``20 November 2026``."""
+    return long_date(moment, language).rpartition(", ")[2]

@@ -1,0 +1,162 @@
+"""Sanitise HTML for feeds and pages. The only user of nh3 besides ``digests.mail_html``. Pure."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from publisher.html.elements import limit_attributes, limit_depth
+
+if TYPE_CHECKING:
+    import nh3
+from publisher.html.direction import direction
+from publisher.html.urls import safe_url
+
+__all__ = ["MAX_DEPTH", "paragraphs_to_html", "sanitise"]
+
+_TAGS: Final = {
+    *[
+        "a",
+        "abbr",
+        "address",
+        "article",
+        "aside",
+        "audio",
+        "b",
+        "bdi",
+        "bdo",
+        "blockquote",
+        "br",
+        "caption",
+        "cite",
+        "code",
+        "col",
+        "colgroup",
+    ],
+    *[
+        "dd",
+        "del",
+        "details",
+        "dfn",
+        "div",
+        "dl",
+        "dt",
+        "em",
+        "figcaption",
+        "figure",
+        "footer",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "header",
+        "hr",
+        "i",
+        "img",
+    ],
+    *[
+        "ins",
+        "kbd",
+        "li",
+        "mark",
+        "ol",
+        "p",
+        "pre",
+        "q",
+        "rp",
+        "rt",
+        "ruby",
+        "s",
+        "samp",
+        "section",
+        "small",
+        "source",
+        "span",
+        "strong",
+        "sub",
+        "summary",
+    ],
+    *["sup", "table", "tbody", "td", "tfoot", "th", "thead", "time", "tr", "u", "ul", "var", "video", "wbr"],
+}
+#: ``style`` and ``class`` are left out on purpose: foreign style poisons the inliner and
+#: breaks readers' layouts.
+_ATTRIBUTES: Final = {
+    "*": {"dir", "lang", "id", "title"},
+    "a": {"href", "hreflang"},
+    "img": {"src", "alt", "width", "height"},
+    "audio": {"src", "controls"},
+    "video": {"src", "controls", "poster", "width", "height"},
+    "source": {"src", "type"},
+    "blockquote": {"cite"},
+    "q": {"cite"},
+    "ins": {"datetime"},
+    "del": {"datetime"},
+    "time": {"datetime"},
+    "ol": {"start", "reversed", "type"},
+    "col": {"span"},
+    "colgroup": {"span"},
+    "td": {"colspan", "rowspan", "headers"},
+    "th": {"colspan", "rowspan", "headers", "scope"},
+}
+#: Elements inside each other; what is deeper keeps its text and loses its tags.
+MAX_DEPTH: Final = 100
+_LONG_TAG: Final = 500
+_MAX_ATTRIBUTES: Final = 100
+_SCHEMES: Final = {"http", "https", "mailto", "tel"}
+_FRAME = re.compile(r"(<(?:iframe|embed)\b[^<>]*>)(?:\s*</(?:iframe|embed)\s*>)?", re.IGNORECASE)
+_FRAME_SOURCE = re.compile(r"""\ssrc\s*=\s*(?:"([^"<>]*)"|'([^'<>]*)'|([^\s<>"']+))""", re.IGNORECASE)
+
+
+def sanitise(source: str) -> str:
+    """Return the HTML that feeds and pages may carry: well-formed, no script, no style.
+
+    ``dir``, ``lang`` and ``id`` (footnotes) are kept; addresses with a scheme other than
+    http, https, mailto and tel are dropped. Relative addresses stay relative. An embedded frame (a
+    video) becomes a link to it: taken out without a word, the article would lack a part.
+    """
+    source, _ = limit_depth(source, MAX_DEPTH)
+    source, _ = limit_attributes(source, _LONG_TAG, _MAX_ATTRIBUTES)
+    if "<" in source and _FRAME.search(source):
+        source = _FRAME.sub(_frame_link, source)
+    return _cleaner().clean(source)
+
+
+def _frame_link(match: re.Match[str]) -> str:
+    source = _FRAME_SOURCE.search(match[1])
+    if source is None:
+        return match[0]
+    address = html.unescape(source[1] or source[2] or source[3] or "").strip()
+    if address.startswith("//"):
+        address = "https:" + address
+    if safe_url(address) is None:
+        return ""
+    shown = address.partition("://")[2].partition("?")[0]
+    return f'<p><a href="{html.escape(address)}">{html.escape(shown)}</a></p>'
+
+
+@lru_cache(maxsize=1)
+def _cleaner() -> nh3.Cleaner:
+    import nh3
+
+    return nh3.Cleaner(
+        tags=_TAGS,
+        attributes=_ATTRIBUTES,
+        clean_content_tags={"script", "style"},
+        url_schemes=_SCHEMES,
+        link_rel=None,
+    )
+
+
+def paragraphs_to_html(paragraphs: Iterable[str]) -> str:
+    """Return plain paragraphs as HTML. Text is text: ``<b>`` is shown, not obeyed."""
+    return "\n".join(
+        f'<p dir="rtl">{html.escape(text, quote=False)}</p>'
+        if not text.isascii() and direction(text) == "rtl"
+        else f"<p>{html.escape(text, quote=False)}</p>"
+        for text in paragraphs
+    )

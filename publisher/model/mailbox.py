@@ -1,0 +1,71 @@
+"""Mailboxes: an address with or without a display name (RFC 5322 section 3.4). Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from publisher.model.hosts import ascii_host
+
+__all__ = ["Mailbox", "read_mailbox"]
+
+_ADDRESS: Final = re.compile(r"[^\s@<>,;:\"()\[\]\\]+@[^\s@<>,;:\"()\[\]\\.]+(?:\.[^\s@<>,;:\"()\[\]\\.]+)+")
+_QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*)"')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mailbox:
+    """An address and the name that mail programs show for it."""
+
+    #: Without quotes and escapes; empty for an address alone.
+    name: str
+    #: The domain in ASCII.
+    address: str
+
+    @property
+    def domain(self) -> str:
+        """The part of the address after the @, in ASCII."""
+        return self.address.rpartition("@")[2]
+
+    def __str__(self) -> str:
+        """Return the mailbox as RFC 5322 text, its name a quoted string."""
+        if not self.name:
+            return self.address
+        escaped = self.name.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{escaped}" <{self.address}>'
+
+
+def read_mailbox(text: str) -> Mailbox:
+    """Return the mailbox that TEXT describes, as in ``The Review: News, daily <news@example.org>``.
+
+    A name that RFC 5322 would want in quotes (because of a colon or a comma, for example) may stand without them.
+
+    Raises:
+        ValueError: TEXT is not one address.
+    """
+    text = text.strip()
+    name, bracket, rest = text.rpartition("<")
+    address = text
+    if bracket:
+        address = rest.removesuffix(">").strip()
+        name = name.strip()
+        if not rest.endswith(">") or not _is_one_name(name):
+            raise ValueError(_WANTED)
+        quoted = _QUOTED.fullmatch(name)
+        if quoted is not None:
+            name = re.sub(r"\\(.)", r"\1", quoted[1])
+    if not _ADDRESS.fullmatch(address):
+        raise ValueError(_WANTED)
+    local, _, domain = address.rpartition("@")
+    return Mailbox(name=name.strip(), address=f"{local}@{ascii_host(domain)}")
+
+
+_WANTED: Final = "must be one e-mail address, as in news@example.org or The Review <news@example.org>"
+
+
+def _is_one_name(name: str) -> bool:
+    """Tell whether NAME cannot be an address, or a list of them."""
+    if _QUOTED.fullmatch(name):
+        return True
+    return "<" not in name and ">" not in name

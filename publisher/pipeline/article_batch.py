@@ -1,0 +1,378 @@
+"""Store a batch of parsed records in one transaction: articles, their keys, their feeds, what waits for digests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection
+
+from publisher.articles import corrections_store as corrections
+from publisher.articles import drafts_store as draft_store
+from publisher.articles import store
+from publisher.articles.drafts_store import Draft
+from publisher.articles.identity import asked_instant, content_hash, keys_of, mint_id, mint_path, same_article
+from publisher.articles.moves import Moves
+from publisher.articles.namespace import namespace_of
+from publisher.articles.parsers import DraftRecord, Found, Parsed, Refusal
+from publisher.articles.records import record_json
+from publisher.articles.scan import Listing
+from publisher.articles.store import Stored
+from publisher.failures import describe_failure, log_failure
+from publisher.feeds.membership import Filed, file_articles
+from publisher.model.articles import Record
+from publisher.model.problems import Problem
+from publisher.pipeline.drafts import IncomingDraft, first_reads, hold_drafts
+from publisher.pipeline.news import News
+from publisher.settings import Site
+
+__all__ = ["ArticleBatch"]
+
+
+@dataclass(slots=True, kw_only=True)
+class _Incoming:
+    """A record on its way into the store."""
+
+    name: str
+    found: Found
+    keys: tuple[str, ...]
+    json: str
+    hash: str
+    seq: int = 0
+
+    @property
+    def record(self) -> Record:
+        return self.found.record
+
+
+_Item = TypeVar("_Item")
+
+
+def _distinct(
+    items: Sequence[_Item],
+    mint: Callable[[_Item, Callable[[str], bool]], str],
+    taken_in_store: Callable[[Sequence[str]], set[str]],
+) -> list[str]:
+    """Return what is minted for each item, none of it taken: not in the store, not by one before it.
+
+    The store is asked once for all first choices, and again only for the few that are taken.
+    """
+    first = [mint(item, lambda _: False) for item in items]
+    taken = taken_in_store(first)
+    minted = []
+    for item, choice in zip(items, first, strict=True):
+        name = choice
+        if choice in taken:
+            name = mint(item, lambda one: one in taken or bool(taken_in_store([one])))
+        taken.add(name)
+        minted.append(name)
+    return minted
+
+
+@dataclass(slots=True, kw_only=True)
+class ArticleBatch:
+    """One transaction's worth of files."""
+
+    connection: Connection
+    site: Site
+    now: datetime
+    listing: Listing
+    #: The files that went away since the last run.
+    moves: Moves
+    #: Key → location of every draft that is known: of other files, and of those that this run has read.
+    known_drafts: dict[str, str]
+    new: int = 0
+    edited: int = 0
+    #: How many published articles became drafts.
+    withdrawn: int = 0
+    #: How many new articles are too old for a digest that asks for them.
+    old: int = 0
+    said: dict[str, list[Problem]] = field(default_factory=dict)
+    #: The drafts of each file.
+    drafts: dict[str, list[Draft]] = field(default_factory=dict)
+
+    def store(self, results: Mapping[str, Sequence[Parsed]]) -> None:
+        """Store the records, and note what there is to say about each file, and its drafts."""
+        incoming: list[_Incoming] = []
+        drafts: list[IncomingDraft] = []
+        for name, items in self._decisive(results):
+            for item in items:
+                if isinstance(item, Refusal):
+                    self._refuse(name, item)
+                    continue
+                for warning in item.warnings:
+                    self._say(name, item.where, warning)
+                keys = keys_of(item, name)
+                if isinstance(item, DraftRecord):
+                    drafts.append(IncomingDraft(name=name, draft=item, keys=keys))
+                    identity = tuple(key for key in keys if not key.startswith("file:"))
+                    self.drafts.setdefault(name, []).append(
+                        Draft(where=item.where, statement=item.statement, identity=identity)
+                    )
+                    continue
+                text = record_json(item.record)
+                incoming.append(
+                    _Incoming(name=name, found=item, keys=keys, json=text, hash=content_hash(text, item.record.body))
+                )
+        if incoming:
+            self._store_incoming(incoming)
+        if drafts:
+            is_there = self.listing.__contains__
+            self.withdrawn = hold_drafts(self.connection, drafts, self.now, self.moves, is_there)
+
+    def _decisive(self, results: Mapping[str, Sequence[Parsed]]) -> Iterator[tuple[str, list[Parsed]]]:
+        """Yield name → records, without the published ones of articles that another record calls a draft.
+
+        Where two records of one article disagree, the draft wins for as long as its file is there: nothing that may
+        be unfinished is published.
+        """
+        drafts = self.known_drafts
+        for name, items in results.items():
+            for item in items:
+                if isinstance(item, DraftRecord):
+                    drafts.update(dict.fromkeys(keys_of(item, name), item.where))
+        if not drafts:
+            yield from ((name, list(items)) for name, items in results.items())
+            return
+        for name, items in results.items():
+            kept: list[Parsed] = []
+            for item in items:
+                keys = keys_of(item, name) if isinstance(item, Found) else ()
+                draft = next((drafts[key] for key in keys if key in drafts), None)
+                if draft is None:
+                    kept.append(item)
+                else:
+                    self._say_draft(name, item.where, draft)
+            yield name, kept
+
+    def _say_draft(self, name: str, where: str, draft: str) -> None:
+        reason = f"not published, because {draft} calls the same article a draft. Remove one of the two"
+        self._say(name, where, reason)
+
+    def reject(self, results: Mapping[str, Sequence[Parsed]], error: Exception) -> None:
+        """Note that the records cannot be stored; nothing of what was noted before holds."""
+        self.said, self.drafts = {}, {}
+        self.new = self.edited = self.withdrawn = self.old = 0
+        failure = describe_failure(error)
+        for name, items in results.items():
+            for item in items:
+                reason = f"the record cannot be stored: {failure}"
+                self._refuse(name, Refusal(where=item.where, reason=reason, failure=failure))
+
+    def _refuse(self, name: str, refusal: Refusal) -> None:
+        self._say(name, refusal.where, refusal.reason, refused=True)
+        if refusal.failure is not None:
+            log_failure(self.site.root, self.now.isoformat(), refusal.where, refusal.failure)
+
+    def _say(self, name: str, where: str, reason: str, *, refused: bool = False) -> None:
+        self.said.setdefault(name, []).append(Problem(where=where, refused=refused, reason=reason))
+
+    def _store_incoming(self, incoming: list[_Incoming]) -> None:
+        connection = self.connection
+        earlier = {id(item): [f"file:{name}" for name in self.moves.before(item.name)] for item in incoming}
+        keys = store.keyed(connection, {key for item in incoming for key in (*item.keys, *earlier[id(item)])})
+        known_before = store.stored(connection, set(keys.values()))
+        for key in [key for key, seq in keys.items() if self._is_left(key, known_before[seq])]:
+            del keys[key]
+        by_hash = store.stored_by_hash(connection, {item.hash for item in incoming})
+        first_new = store.last_seq(connection) + 1
+        last: dict[int, _Incoming] = {}
+        for item in incoming:
+            item.seq = self._identify(item, keys, by_hash, earlier[id(item)], first_new + self.new, last)
+            if item.seq >= first_new and item.seq not in last:
+                self.new += 1
+            elif item.seq in last:
+                self._say(item.name, item.found.where, f"the same article as in {last[item.seq].found.where}")
+            last[item.seq] = item
+            keys.update(dict.fromkeys(item.keys, item.seq))
+        known_before.update(
+            store.stored(connection, [seq for seq in last if seq < first_new and seq not in known_before])
+        )
+        last = {seq: item for seq, item in last.items() if not self._is_held(item, known_before.get(seq))}
+        fresh = [item for seq, item in last.items() if seq >= first_new]
+        edited, moved = [], []
+        for seq, item in last.items():
+            before = known_before.get(seq)
+            if before is not None and (before.hash != item.hash or before.draft is not None):
+                edited.append(item)
+            elif before is not None and before.source != item.name:
+                moved.append(item)
+        self.edited = len(edited)
+        self._write(fresh, edited, moved, known_before)
+        store.set_keys(connection, {key: item.seq for item in incoming for key in item.keys})
+
+    def _is_held(self, item: _Incoming, before: Stored | None) -> bool:
+        """Return whether another file, which is still there, calls the article a draft; name it in a warning."""
+        is_held = (
+            before is not None
+            and before.draft is not None
+            and before.source != item.name
+            and before.source in self.listing
+        )
+        if is_held and before is not None:
+            self._say_draft(item.name, item.found.where, before.source)
+        return is_held
+
+    def _is_left(self, key: str, known: Stored) -> bool:
+        """Return whether a key is the file name of a draft that moved: another article may have that name now."""
+        is_elsewhere = known.draft is not None and key.startswith("file:") and key != f"file:{known.source}"
+        return is_elsewhere and known.source in self.listing
+
+    def _identify(
+        self,
+        item: _Incoming,
+        keys: dict[str, int],
+        by_hash: dict[str, list[Stored]],
+        earlier: Sequence[str],
+        next_seq: int,
+        batch: dict[int, _Incoming],
+    ) -> int:
+        def has_id(seq: int) -> bool:
+            if seq in batch:
+                return batch[seq].record.external_id is not None
+            return bool(store.has_id_key(self.connection, seq))
+
+        seq = same_article(item.keys, keys, has_id, by_hash.get(item.hash, ()), self.listing.__contains__)
+        moved = {keys[key] for key in earlier if key in keys} if seq is None else set()
+        if len(moved) == 1:
+            seq = moved.pop()
+        return next_seq if seq is None else seq
+
+    def _write(
+        self, fresh: list[_Incoming], edited: list[_Incoming], moved: list[_Incoming], known: dict[int, Stored]
+    ) -> None:
+        connection = self.connection
+        asked = {item.seq: asked_instant(item.record, self.site.tz) for item in (*fresh, *edited)}
+        unplaced = [
+            item for item in (*fresh, *edited) if item.seq not in known or known[item.seq].asked_at != asked[item.seq]
+        ]
+        granted = store.free_instants(connection, [asked[item.seq] for item in unplaced])
+        published = {item.seq: instant for item, instant in zip(unplaced, granted, strict=True)}
+        published.update({item.seq: known[item.seq].published_at for item in edited if item.seq not in published})
+        changed = self._changes([*fresh, *edited], published, known)
+        read: dict[int, int | None] = {item.seq: known[item.seq].first_read_at for item in edited}
+        keys, files = {item.seq: item.keys for item in fresh}, {item.seq: item.name for item in fresh}
+        read.update(first_reads(connection, keys, files, self.moves, self.now))
+        news = News(connection, self.site, asked, read)
+        store.insert_articles(connection, self._new_rows(fresh, asked, published, changed, read))
+        store.update_articles(connection, [self._row(item, asked, published, changed) for item in edited])
+        draft_store.publish_drafts(connection, [item.seq for item in edited if known[item.seq].draft is not None])
+        store.set_sources(connection, {item.seq: item.name for item in moved})
+        # The name that an article had before is free for another one.
+        left = [(known[item.seq].source, item) for item in (*edited, *moved)]
+        store.drop_keys(
+            connection, [f"file:{old}" for old, item in left if old != item.name and old not in self.listing]
+        )
+        published_again = [item for item in edited if known[item.seq].retraction is None]
+        file_articles(
+            connection,
+            self.site,
+            [
+                Filed(
+                    seq=item.seq,
+                    record=item.record,
+                    changed_at=changed[item.seq],
+                    is_quiet=item.seq not in known and news.is_quiet(item.seq),
+                )
+                for item in (*fresh, *published_again)
+            ],
+            [item.seq for item in published_again],
+        )
+        self.old = news.offer(
+            {item.seq: item.record for item in fresh}, {item.seq: item.record for item in published_again}
+        )
+
+    def _changes(
+        self, incoming: list[_Incoming], published: dict[int, int], known: dict[int, Stored]
+    ) -> dict[int, int]:
+        """Return arrival number → the instant of the last significant change: the record's or the last correction's.
+
+        An edit that changes neither date changes no instant. An article that was withdrawn as a draft changes
+        when it is published again, so that feed readers that removed it show it again.
+        """
+        now = int(self.now.timestamp())
+        corrected = corrections.last_corrections(self.connection, known)
+        returned = [item.seq for item in incoming if item.seq in known and self._is_returned(known[item.seq])]
+        changed: dict[int, int] = {}
+        unplaced = []
+        for item in incoming:
+            at, before = published[item.seq], known.get(item.seq)
+            updated = self._updated(item)
+            asked = max(at, updated or at, corrected.get(item.seq, at))
+            if before is not None and (before.published_at, before.updated_at) == (at, updated):
+                changed[item.seq] = before.changed_at
+            elif asked == at:
+                changed[item.seq] = at
+            else:
+                unplaced.append((item.seq, asked))
+        free = store.free_changes(self.connection, [asked for _, asked in unplaced], now, set(published.values()))
+        changed |= dict(zip((seq for seq, _ in unplaced), free, strict=True))
+        taken = {*published.values(), *free}
+        latest = store.recent_free_changes(self.connection, len(returned) + len(taken), now) if returned else []
+        instants = [instant for instant in latest if instant not in taken]
+        for seq, instant in zip(reversed(returned), instants, strict=False):
+            if published[seq] <= now and instant > changed[seq]:
+                changed[seq] = instant
+        return changed
+
+    def _is_returned(self, known: Stored) -> bool:
+        """Return whether an article is published again that was published before its record became a draft."""
+        was_withdrawn = known.draft is not None and known.retraction is None
+        return was_withdrawn and known.retracted_at is not None and known.published_at <= known.retracted_at
+
+    def _updated(self, item: _Incoming) -> int | None:
+        """Return the change that a record asks for, or None where it names none that has happened."""
+        moment = item.record.updated
+        return int(moment.timestamp()) if moment is not None and moment <= self.now else None
+
+    def _row(
+        self, item: _Incoming, asked: dict[int, int], published: dict[int, int], changed: dict[int, int]
+    ) -> dict[str, Any]:
+        updated = self._updated(item)
+        if item.record.updated is not None and updated is None:
+            self._say(item.name, item.found.where, "updated lies in the future; the day of publication is shown")
+        return {
+            "seq": item.seq,
+            "asked_at": asked[item.seq],
+            "published_at": published[item.seq],
+            "changed_at": changed[item.seq],
+            "updated_at": updated,
+            "hash": item.hash,
+            "record": item.json,
+            "body": item.record.body,
+            "source": item.name,
+        }
+
+    def _new_rows(
+        self,
+        fresh: list[_Incoming],
+        asked: dict[int, int],
+        published: dict[int, int],
+        changed: dict[int, int],
+        read: Mapping[int, int | None],
+    ) -> list[dict[str, Any]]:
+        """Return the rows of new articles, each with an id and a path of its own."""
+        connection, site = self.connection, self.site
+        namespace = namespace_of(connection, site)
+
+        def id_of(item: _Incoming, taken: Callable[[str], bool]) -> str:
+            return mint_id(item.record, item.keys, namespace, taken)
+
+        ids = _distinct(fresh, id_of, lambda names: set(store.ids_of(connection, names)))
+        named = list(zip(fresh, ids, strict=True))
+
+        def path_of(one: tuple[_Incoming, str], taken: Callable[[str], bool]) -> str:
+            return mint_path(site.article_url, one[0].record, one[1], site.tz, taken)
+
+        paths = _distinct(named, path_of, lambda names: store.paths_taken(connection, names))
+        return [
+            {
+                **self._row(item, asked, published, changed),
+                "id": new_id,
+                "path": path,
+                "first_read_at": read[item.seq],
+            }
+            for (item, new_id), path in zip(named, paths, strict=True)
+        ]

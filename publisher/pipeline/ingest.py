@@ -1,0 +1,159 @@
+"""Read articles/ into the store: what is new or changed is parsed, the rest is not touched."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+
+from sqlalchemy import Connection
+
+from publisher.articles import drafts_store as drafts
+from publisher.articles import sources_store as sources
+from publisher.articles.drafts_store import Draft
+from publisher.articles.failing import halves, is_about_data
+from publisher.articles.moves import Moves
+from publisher.articles.namespace import namespace_of
+from publisher.articles.parsers import ASIDE, Parsed, Refusal, suffix_of
+from publisher.articles.scan import BUCKETS, bucket_of, scan
+from publisher.model.problems import Problem
+from publisher.model.report import Progress, PublishReport
+from publisher.pipeline.article_batch import ArticleBatch
+from publisher.pipeline.parsing import parse_files, parsing_rules
+from publisher.settings import Site
+from publisher.storage import facts
+from publisher.storage.engine import Database
+from publisher.workers.pool import Workers
+
+__all__ = ["ingest", "namespace_of"]
+
+
+def ingest(
+    db: Database, site: Site, now: datetime, report: PublishReport, progress: Progress, workers: Workers
+) -> None:
+    """Read what is new or changed in articles/ and note it in the report.
+
+    What a batch of records changes (articles, the feeds that are dirty for it, the digests that it
+    waits for) is committed as a whole, so that after a kill the next run continues where this one stopped.
+    """
+    # The wall clock, not ``now``: file systems know no other.
+    listing = scan(site.articles_dir, time.time_ns())
+    rules = parsing_rules(site)
+    with db.read() as connection:
+        same_rules = facts.get_fact(connection, "ingest_rules") == rules
+        kept = sources.bucket_fingerprints(connection) if same_rules else {}
+        fingerprints = {number: listing.fingerprint(number) for number in range(BUCKETS)}
+        changed = {number for number, text in fingerprints.items() if not text or kept.get(number) != text}
+        known = sources.sources_in(connection, changed) if changed else {}
+    there = {name: signature for number in changed for name, signature in listing.files(number).items()}
+    # An empty signature means "may have changed within the clock's tick": read again.
+    to_read = sorted(
+        name
+        for name, signature in there.items()
+        if suffix_of(name) not in ASIDE and (not same_rules or not signature or known.get(name) != signature)
+    )
+    gone = [name for name in known if name not in there and name not in listing]
+    transient: set[str] = set()
+    unfinished, done, read = _Unfinished(), 0, 0
+    with db.read() as connection:
+        known_drafts = drafts.identified_drafts(connection, {*to_read, *gone}) if to_read else {}
+    begin = partial(ArticleBatch, site=site, now=now, listing=listing, moves=Moves(gone), known_drafts=known_drafts)
+    for names, results in parse_files(site, to_read, workers):
+        transient.update(name for name, parsed in results.items() if any(map(_is_transient, parsed)))
+        # A file without a signature is read again by the next run.
+        files = [(name, bucket_of(name), "" if name in transient else there[name]) for name in names]
+        for batch in _store_results(db, begin, results, _Finish(files, unfinished)):
+            _add_to_report(report, batch)
+        report.files_read += len(names)
+        done += len(names)
+        read += sum(map(len, results.values()))
+        if names:
+            progress("reading articles", done, len(to_read))
+        else:
+            progress("reading records", read, 0)
+    fingerprints.update(dict.fromkeys(map(bucket_of, transient), ""))
+    if changed:
+        with db.write() as connection:
+            facts.set_fact(connection, "ingest_rules", rules)
+            sources.save_buckets(connection, {number: fingerprints[number] for number in changed})
+            _forget_files(connection, gone)
+    with db.read() as connection:
+        report.drafts = drafts.count_drafts(connection)
+
+
+def _add_to_report(report: PublishReport, batch: ArticleBatch) -> None:
+    report.warnings.extend(one for some in batch.said.values() for one in some if not one.refused)
+    report.new += batch.new
+    report.edited += batch.edited
+    report.withdrawn += batch.withdrawn
+    report.old += batch.old
+
+
+def _is_transient(parsed: Parsed) -> bool:
+    return isinstance(parsed, Refusal) and parsed.is_transient
+
+
+def _forget_files(connection: Connection, names: Sequence[str]) -> None:
+    """Forget files that went away; their articles stay."""
+    sources.forget_sources(connection, names)
+    drafts.drop_draft_keys(connection, [f"file:{name}" for name in names])
+
+
+@dataclass(slots=True)
+class _Unfinished:
+    """What was noted of files that are not read to their end: name → problems, name → drafts."""
+
+    said: dict[str, list[Problem]] = field(default_factory=dict)
+    drafts: dict[str, list[Draft]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Finish:
+    """Store the files that are complete with a batch, and what was noted of them."""
+
+    files: Sequence[tuple[str, int, str]]
+    unfinished: _Unfinished
+
+    def __call__(self, connection: Connection, batches: Iterable[ArticleBatch]) -> None:
+        said, held = self.unfinished.said, self.unfinished.drafts
+        for batch in batches:
+            for name, problems in batch.said.items():
+                said.setdefault(name, []).extend(problems)
+            for name, own in batch.drafts.items():
+                held.setdefault(name, []).extend(own)
+        names = [name for name, _, _ in self.files]
+        sources.save_sources(connection, self.files, {name: said.pop(name) for name in names if name in said})
+        drafts.save_drafts(connection, {name: held.pop(name) for name in names if name in held})
+
+
+def _store_results(
+    db: Database,
+    begin: Callable[..., ArticleBatch],
+    results: Mapping[str, Sequence[Parsed]],
+    finish: Callable[[Connection, Iterable[ArticleBatch]], None] | None,
+) -> list[ArticleBatch]:
+    """Store records in one transaction; if the database rejects one of them, each of the others all the same."""
+    try:
+        with db.write() as connection:
+            batch = begin(connection=connection)
+            batch.store(results)
+            if finish is not None:
+                finish(connection, [batch])
+    except Exception as error:
+        if not is_about_data(error):
+            raise
+        problem = error
+    else:
+        return [batch]
+    parts = halves(results)
+    if parts is None:
+        batch.reject(results, problem)
+        batches = [batch]
+    else:
+        batches = [one for part in parts for one in _store_results(db, begin, part, None)]
+    if finish is not None:
+        with db.write() as connection:
+            finish(connection, batches)
+    return batches

@@ -1,0 +1,206 @@
+"""``publish preview``: what a digest's next issue looks like, with nothing changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Connection
+
+from publisher.articles import sources_store as sources
+from publisher.articles import store
+from publisher.articles.failing import render_without_failing, report_failure
+from publisher.chromium import Browser, View
+from publisher.digests import notes_store as preparations
+from publisher.digests import pending_store as pending
+from publisher.digests import store as issues
+from publisher.digests.compose import Composed, compose, notices
+from publisher.digests.local_media import local_media
+from publisher.errors import BrowserMissing, SettingsError, StageError
+from publisher.feeds.definitions import sync_channels
+from publisher.findings import Finding
+from publisher.model.articles import Article
+from publisher.model.digests import Digest
+from publisher.model.query import Candidate, choose, matches
+from publisher.model.report import Progress, PublishReport, silent
+from publisher.pipeline.ingest import ingest
+from publisher.private_files import make_private_folder, private_opener
+from publisher.settings import Site
+from publisher.storage.engine import Database
+from publisher.workers.pool import Workers
+
+__all__ = ["VIEWS", "Preview", "preview"]
+
+#: What pictures are taken of.
+VIEWS: Final = tuple(
+    View(name=name, width=width, dark=dark, pictures=pictures)
+    for name, width in (("phone", 375), ("desktop", 1280))
+    for dark in (False, True)
+    for pictures in (True, False)
+)
+#: Articles that are looked at, where nothing waits, to find those that the digest asks for.
+_LOOKED_AT: Final = 2_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What was written, and where."""
+
+    folder: Path
+    #: Names in the folder.
+    files: tuple[str, ...]
+    subject: str
+    articles: int
+    #: True where nothing waits, and the newest articles stand in.
+    stands_in: bool
+    findings: tuple[Finding, ...]
+    #: Why there are no pictures; empty where there are.
+    no_pictures: str = ""
+    #: Records that were set aside, and why.
+    refused: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the preview as ``publish preview --json`` prints it."""
+        return {
+            "folder": str(self.folder),
+            "files": list(self.files),
+            "subject": self.subject,
+            "articles": self.articles,
+            "stands_in": self.stands_in,
+            "findings": [one.as_dict() for one in self.findings],
+            "no_pictures": self.no_pictures,
+            "refused": list(self.refused),
+        }
+
+
+def preview(
+    site: Site, slug: str, now: datetime, *, folder: Path | None = None, progress: Progress = silent
+) -> Preview:
+    """Write what the digest's next issue would be: HTML, plain text, and pictures where there is a browser.
+
+    articles/ is read as 'publish now' would read it, and nothing is kept. Where nothing waits for
+    the digest, its newest articles stand in.
+
+    Args:
+        site: the settings.
+        slug: the digest's.
+        now: what time it is.
+        folder: where to write; ``outbox/_preview/SLUG`` by default.
+        progress: told how many pictures are taken.
+
+    Raises:
+        SettingsError: there is no such digest, or no article for it.
+        TemplateError: its template is missing or broken.
+        StageError: the folder cannot be written.
+    """
+    digest = next((one for one in site.all_digests() if one.slug == slug), None)
+    if digest is None:
+        raise SettingsError(f"there is no digest {slug!r}; publisher.toml has: {', '.join(site.digests) or 'none'}")
+    report = PublishReport(at=now.isoformat(), dry_run=True)
+    composed, stands_in = _read_and_compose(site, digest, now, report, progress)
+    target = folder or site.outbox_dir / "_preview" / slug
+    html = composed.issue.files["index.html"]
+    files = {"index.html": html, "message.txt": composed.issue.files["message.txt"]}
+    missing = ""
+    try:
+        files |= _pictures(html.decode(), site, progress)
+    except BrowserMissing as error:
+        missing = str(error)
+    _write(target, files)
+    return Preview(
+        folder=target,
+        files=tuple(files),
+        subject=composed.issue.subject,
+        articles=len(composed.articles),
+        stands_in=stands_in,
+        findings=composed.findings,
+        no_pictures=missing,
+        refused=tuple(f"{one.where}: {one.reason}" for one in report.refused),
+    )
+
+
+def _read_and_compose(
+    site: Site, digest: Digest, now: datetime, report: PublishReport, progress: Progress
+) -> tuple[Composed, bool]:
+    with Database.open(site.database_url, dry_run=True) as db:
+        with Workers() as workers:
+            with db.write() as connection:
+                sync_channels(connection, site)
+            ingest(db, site, now, report, progress, workers)
+        with db.write() as connection:
+            composed, stands_in = _composed(connection, site, digest, now, report)
+            report.refused = [*sources.problems(connection, refused=True), *report.refused]
+    return composed, stands_in
+
+
+def _composed(
+    connection: Connection, site: Site, digest: Digest, now: datetime, report: PublishReport
+) -> tuple[Composed, bool]:
+    articles = _waiting(connection, site, digest, now)
+    stands_in = not articles
+    if stands_in:
+        articles = _newest(connection, site, digest, now)
+    if not articles:
+        raise SettingsError(f"there is no article that {digest.slug} asks for: put one into {site.paths.articles}/")
+    said = preparations.preparation_of(connection, digest.slug)
+    if said.lead_seq is not None and said.lead_seq not in {one.seq for one in articles}:
+        articles += store.articles_by_seq(connection, [said.lead_seq], site.base_url, site.tz).values()
+    added = set(pending.added_by_name(connection, digest.slug))
+    candidates = [Candidate(article=one, carried_over=False, is_added=one.seq in added) for one in articles]
+    choice = choose(digest, candidates, now, lead=said.lead_seq)
+    rendered = partial(
+        compose,
+        site,
+        digest,
+        slot=now.astimezone(UTC).replace(second=0, microsecond=0),
+        name=f"{now.astimezone(site.tz):%Y-%m-%dT%H%M}",
+        number=issues.last_number(connection, digest.slug) + 1,
+        note=said.note,
+        notices=notices(connection, site, digest, choice.articles, now),
+    )
+    composed, failing = render_without_failing(rendered, choice.articles or tuple(articles[: digest.at_most]))
+    known = store.stored(connection, [article.seq for article, _ in failing])
+    for article, error in failing:
+        where, doing = known[article.seq].source, f"{article.title!r} was left out"
+        report_failure(report, site, where, doing, error)
+    return composed, stands_in
+
+
+def _waiting(connection: Connection, site: Site, digest: Digest, now: datetime) -> list[Article]:
+    if digest.slug not in issues.digests_begun(connection):
+        return _newest(connection, site, digest, now)
+    waiting = issues.pending_articles(connection, digest.slug, int(now.timestamp()))
+    if all(waiting.values()):
+        return []
+    return list(store.articles_by_seq(connection, list(waiting), site.base_url, site.tz).values())
+
+
+def _newest(connection: Connection, site: Site, digest: Digest, now: datetime) -> list[Article]:
+    seqs = store.newest(connection, int(now.timestamp()), _LOOKED_AT)
+    found = store.articles_by_seq(connection, seqs, site.base_url, site.tz)
+    return [found[seq] for seq in seqs if matches(digest.query, found[seq])][: digest.at_most]
+
+
+def _pictures(html: str, site: Site, progress: Progress) -> dict[str, bytes]:
+    made: dict[str, bytes] = {}
+    with Browser(local_media(site)) as browser:
+        for number, view in enumerate(VIEWS, 1):
+            made[f"{view.label}.png"] = browser.picture(html, view)
+            progress("taking pictures", number, len(VIEWS))
+    return made
+
+
+def _write(folder: Path, files: dict[str, bytes]) -> None:
+    try:
+        make_private_folder(folder)
+        for view in VIEWS:
+            # Pictures of an earlier run would show what is no more.
+            (folder / f"{view.label}.png").unlink(missing_ok=True)
+        for name, data in files.items():
+            with open(folder / name, "wb", opener=private_opener) as file:
+                file.write(data)
+    except OSError as error:
+        raise StageError(f"cannot write the preview into {folder}: {error.strerror}") from error

@@ -1,0 +1,63 @@
+"""Make issues again whose bytes hold placeholder values, once the settings are right."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from publisher.articles.failing import report_failure
+from publisher.digests import store as issues
+from publisher.digests.readiness import issue_blockers, setting_blockers, stores_sample
+from publisher.digests.store import IssueRow
+from publisher.errors import SettingsError, StoreError
+from publisher.model.problems import Problem
+from publisher.model.report import PublishReport
+from publisher.pipeline.make_issues import make_again
+from publisher.settings import Site
+from publisher.storage.engine import Database
+from publisher.subscribers import recipients_store as recipients
+
+__all__ = ["remake_issues"]
+
+
+class _NothingLeft(Exception):
+    """Roll the transaction back: an issue would have no articles."""
+
+
+def remake_issues(db: Database, site: Site, now: datetime, report: PublishReport) -> None:
+    """Make each issue again that was made with placeholder values and that nobody was sent.
+
+    It keeps its articles, note, slot and number. Its audience is new, and an approval is void. Issues that are too
+    old to be sent by a run are left alone. The caller holds the site.
+    """
+    if setting_blockers(site):
+        return
+    with db.read() as connection:
+        rows = issues.issues(connection, since=now - timedelta(days=site.delivery.retry_days))
+        wanted = [row for row in rows if row.digest in site.digests and _is_curable(connection, site, row)]
+    for row in sorted(wanted, key=lambda one: one.slot):
+        name = f"{row.digest}/{row.name}"
+        try:
+            with db.write() as connection:
+                if not make_again(connection, site, row, now, report):
+                    raise _NothingLeft
+        except _NothingLeft:
+            continue
+        except (SettingsError, StoreError):
+            raise
+        except Exception as error:
+            report_failure(report, site, name, "the issue was not made again", error)
+            continue
+        reason = "made again, because it held placeholder values; an approval has to be given again"
+        report.warnings.append(Problem(where=name, refused=False, reason=reason))
+
+
+def _is_curable(connection: Connection, site: Site, row: IssueRow) -> bool:
+    """Tell whether an issue holds placeholder values, nobody was sent it, and making it again removes them."""
+    # The cheapest question first: most issues were sent.
+    return (
+        not recipients.has_attempts(connection, row.id)
+        and bool(issue_blockers(connection, site, row))
+        and not stores_sample(connection, site, row)
+    )

@@ -1,0 +1,73 @@
+"""Find what the next run changes because a newer publisher reads files differently."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from publisher.articles import store
+from publisher.articles.identity import keys_of
+from publisher.articles.moves import Moves
+from publisher.articles.parsers import ASIDE, DraftRecord, suffix_of
+from publisher.articles.scan import BUCKETS, scan
+from publisher.pipeline.drafts import IncomingDraft, identify_drafts
+from publisher.pipeline.parsing import PARSERS_REVISION, parse_files
+from publisher.settings import Site
+from publisher.storage import facts
+from publisher.workers.pool import Workers
+
+__all__ = ["PublishedDraft", "published_drafts"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedDraft:
+    """A published article whose record says that it is a draft."""
+
+    #: The file, relative to articles/, with ``:line`` or ``[number]`` where it holds several records.
+    where: str
+    #: What says so, as in ``draft: true``.
+    statement: str
+    title: str
+    link: str
+
+
+def published_drafts(connection: Connection, site: Site, now: datetime) -> list[PublishedDraft]:
+    """Return the published articles that the next run withdraws because their records say that they are drafts.
+
+    Files are read only where an older publisher read them last. After the next run there are none.
+    """
+    rules = facts.get_fact(connection, "ingest_rules")
+    if rules is None or rules.partition(" ")[0] == str(PARSERS_REVISION):
+        return []
+    listing = scan(site.articles_dir, time.time_ns())
+    names = sorted(name for number in range(BUCKETS) for name in listing.files(number) if suffix_of(name) not in ASIDE)
+    drafts = _drafts(site, names)
+    which = identify_drafts(connection, drafts, Moves(()), listing.__contains__)
+    found = {seq: drafts[place].draft for place, seqs in which.items() for seq in seqs}
+    known = store.stored(connection, found)
+    published = [
+        seq for seq, one in known.items() if one.retracted_at is None and one.published_at <= int(now.timestamp())
+    ]
+    articles = store.articles_by_seq(connection, published, site.base_url, site.tz)
+    listed = [
+        PublishedDraft(
+            where=found[seq].where, statement=found[seq].statement, title=articles[seq].title, link=articles[seq].link
+        )
+        for seq in published
+    ]
+    return sorted(listed, key=lambda one: one.where)
+
+
+def _drafts(site: Site, names: list[str]) -> list[IncomingDraft]:
+    """Return the drafts among these files."""
+    with Workers() as workers:
+        return [
+            IncomingDraft(name=name, draft=item, keys=keys_of(item, name))
+            for _, results in parse_files(site, names, workers)
+            for name, items in results.items()
+            for item in items
+            if isinstance(item, DraftRecord)
+        ]

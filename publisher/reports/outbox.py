@@ -1,0 +1,136 @@
+"""List issues and the state of their deliveries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from publisher.delivery import brakes_store as brakes
+from publisher.delivery import store as deliveries
+from publisher.delivery.brakes_store import Brake, advice
+from publisher.digests import store as issues
+from publisher.digests.store import IssueRow
+from publisher.errors import SettingsError
+from publisher.model.delivery import DeliveryState
+from publisher.model.digests import SendPolicy
+from publisher.settings import Site
+from publisher.storage.engine import Database
+from publisher.subscribers import store as subscribers
+
+__all__ = ["Box", "outbox", "row_dict", "standing"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Box:
+    """An issue and the state of its deliveries."""
+
+    row: IssueRow
+    states: dict[DeliveryState, int]
+    #: The issue's state in words.
+    standing: str
+    #: Addresses of uncertain deliveries.
+    uncertain: tuple[str, ...]
+    #: When the next deferred delivery is due.
+    due: datetime | None
+    #: Relays and domains that are not used until an operator decides about their refusals.
+    brakes: tuple[Brake, ...] = ()
+
+    @property
+    def stopped(self) -> tuple[str, ...]:
+        """The brakes in words, with what to do about them."""
+        if not self.brakes:
+            return ()
+        return (*(brake.as_words() for brake in self.brakes), advice(f"{self.row.digest}/{self.row.name}"))
+
+    @property
+    def readers(self) -> int:
+        """The number of deliveries."""
+        return sum(self.states.values())
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as a dict for JSON."""
+        return {
+            **row_dict(self.row),
+            "standing": self.standing,
+            "readers": self.readers,
+            "copies": {state.value: self.states.get(state, 0) for state in DeliveryState},
+            "uncertain": list(self.uncertain),
+            "due": self.due.isoformat() if self.due else None,
+            "stopped": [brake.as_dict() for brake in self.brakes],
+        }
+
+
+def row_dict(row: IssueRow) -> dict[str, Any]:
+    """Return an issue as a dict for JSON."""
+    approved_at = datetime.fromtimestamp(row.approved_at, UTC).isoformat() if row.approved_at else None
+    return {
+        "digest": row.digest,
+        "number": row.number,
+        "slot": row.slot.isoformat(),
+        "name": row.name,
+        "subject": row.subject,
+        "articles": row.articles,
+        "staged": row.is_staged,
+        "errors": row.errors,
+        "forced": row.forced,
+        "paused": row.is_paused,
+        "approved": row.approved,
+        "approved_at": approved_at,
+    }
+
+
+def standing(site: Site, row: IssueRow, states: dict[DeliveryState, int]) -> str:
+    """Return the state of an issue in words."""
+    open_states = (DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.HANDED_OVER, DeliveryState.DEFERRED)
+    waiting = sum(states.get(one, 0) for one in open_states)
+    if not states:
+        return (
+            f"no recipients: {row.digest} had no subscribers when it was made, or they already had all of its articles"
+        )
+    if not waiting:
+        return "sent, with uncertain deliveries" if states.get(DeliveryState.UNCERTAIN) else "sent"
+    if row.is_paused:
+        return "paused"
+    if not row.may_be_sent:
+        return "blocked by errors"
+    settings = site.digests.get(row.digest)
+    if settings is not None and settings.send is SendPolicy.REVIEW and row.approved is None:
+        return "waits for approval"
+    return "being sent" if waiting < sum(states.values()) else "waits to be sent"
+
+
+def outbox(site: Site, digest: str | None = None) -> list[Box]:
+    """Return all issues, or those of one digest, newest first. Nothing is changed.
+
+    Raises:
+        SettingsError: neither an issue nor the settings name this digest.
+        StoreError: there is no database yet.
+    """
+    with Database.open(site.database_url, dry_run=True) as db, db.read() as connection:
+        counts = deliveries.state_counts(connection)
+        stopped = brakes.brakes(connection)
+        found = []
+        for row in issues.issues(connection):
+            if digest is not None and row.digest != digest:
+                continue
+            states = counts.get(row.id, {})
+            doubtful = []
+            if states.get(DeliveryState.UNCERTAIN):
+                for one in deliveries.in_state(connection, row.id, DeliveryState.UNCERTAIN):
+                    reader = subscribers.find(connection, one.subscriber_id)
+                    doubtful.append(reader.address if reader else f"subscriber {one.subscriber_id}, erased")
+            due = deliveries.next_due(connection, row.id)
+            found.append(
+                Box(
+                    row=row,
+                    states=states,
+                    standing=standing(site, row, states),
+                    uncertain=tuple(doubtful),
+                    due=datetime.fromtimestamp(due, UTC).astimezone(site.tz) if due else None,
+                    brakes=tuple(brake for brake in stopped if brake.issue_id == row.id),
+                )
+            )
+    if not found and digest is not None and digest not in site.digests:
+        raise SettingsError(f"there is no digest {digest!r}. publisher.toml has: {', '.join(site.digests) or 'none'}")
+    return found

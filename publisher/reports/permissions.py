@@ -1,0 +1,72 @@
+"""Find files with personal data or secrets that other users of the machine may read."""
+
+from __future__ import annotations
+
+import shlex
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from publisher.delivery.bounces import UNREADABLE_FOLDER
+from publisher.delivery.senders import LOCKS
+from publisher.failures import LOG_FILE
+from publisher.schedule.processes import FOLDER
+from publisher.settings import Site
+from publisher.signing.site_key import KEY_FILE
+from publisher.storage.engine import LOCK_FILE, database_path
+
+__all__ = ["WidePath", "warn_of_wide_paths", "wide_paths"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WidePath:
+    """A file or folder that other users may read."""
+
+    path: Path
+    mode: int
+
+    @property
+    def fix(self) -> str:
+        """The command that takes the permission away."""
+        option = "-R " if self.path.is_dir() else ""
+        return f"chmod {option}o-rwx {shlex.quote(str(self.path))}"
+
+    def __str__(self) -> str:
+        return f"{self.path} can be read by other users of this machine (mode {self.mode:04o}). Run: {self.fix}"
+
+
+def wide_paths(site: Site) -> list[WidePath]:
+    """Return the private files and folders that users other than owner and group may read.
+
+    Group permissions are not reported: a service often shares its group with a backup. Nothing is reported below a
+    folder that other users cannot enter.
+    """
+    found = []
+    for path in _private(site):
+        try:
+            mode = stat.S_IMODE(path.stat().st_mode)
+            is_hidden = any(not parent.stat().st_mode & stat.S_IXOTH for parent in path.resolve().parents)
+        except OSError:
+            continue
+        if mode & 0o007 and not is_hidden:
+            found.append(WidePath(path=path, mode=mode))
+    return found
+
+
+def warn_of_wide_paths(site: Site, log: Any) -> None:
+    """Log each private file that other users may read, with the command that changes that."""
+    for wide in wide_paths(site):
+        log.warning("private file is readable", path=str(wide.path), mode=f"{wide.mode:04o}", fix=wide.fix)
+
+
+def _private(site: Site) -> Iterator[Path]:
+    database = database_path(site.database_url)
+    if database is not None:
+        yield from (database.with_name(f"{database.name}{suffix}") for suffix in ("", "-wal", "-shm"))
+    names = (KEY_FILE, LOCK_FILE, LOG_FILE, f"{LOG_FILE}.1", FOLDER, LOCKS, UNREADABLE_FOLDER)
+    yield from (site.root / name for name in names)
+    yield site.outbox_dir
+    if not site.maildir.is_relative_to(site.outbox_dir):
+        yield site.maildir

@@ -1,0 +1,212 @@
+"""``publish status``: what is in the store, what is staged, what comes next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from publisher.articles import corrections_store as corrections
+from publisher.articles import drafts_store as drafts
+from publisher.articles import sources_store as sources
+from publisher.articles import store
+from publisher.articles.drafts_store import Draft
+from publisher.cadence import next_slot
+from publisher.delivery import brakes_store as brakes
+from publisher.delivery import store as deliveries
+from publisher.digests import store as issues
+from publisher.digests.readiness import shown_blockers
+from publisher.digests.store import IssueRow
+from publisher.feeds import store as table
+from publisher.model.delivery import DeliveryState
+from publisher.model.problems import Problem
+from publisher.pipeline.upgrade import PublishedDraft, published_drafts
+from publisher.reports.outbox import row_dict
+from publisher.reports.permissions import WidePath, wide_paths
+from publisher.schedule import store as slots
+from publisher.schedule.processes import living_runners
+from publisher.schedule.store import SlotRun
+from publisher.settings import Site
+from publisher.storage.engine import Database
+from publisher.subscribers import store as subscribers
+from publisher.websub import notifications_store as announcements
+
+__all__ = ["DigestStatus", "Status", "status"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DigestStatus:
+    """One newsletter."""
+
+    slug: str
+    title: str
+    issues: int
+    #: Articles that wait for the next issue.
+    waiting: int
+    #: The next slot of its cadence, on the newsroom's clock; None without a cadence.
+    next: datetime | None
+    #: The newest slot that was begun; None before the first.
+    last: SlotRun | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """The state of a site."""
+
+    articles: int
+    #: Articles that editors withdrew.
+    withdrawn: int
+    #: Records of articles/ that are not published, by file.
+    drafts: tuple[Draft, ...]
+    #: Published articles that the next run withdraws, because a newer publisher reads their records as drafts.
+    published_drafts: tuple[PublishedDraft, ...]
+    files: int
+    feeds: int
+    feed_files: int
+    #: Feeds that a run that was stopped has left to be staged.
+    feeds_due: int
+    #: Changed feeds that hubs are still to be told of.
+    announcements: int
+    digests: tuple[DigestStatus, ...]
+    #: Newest first.
+    issues: tuple[IssueRow, ...]
+    refused: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
+    #: ``active`` and ``suppressed`` → how many readers.
+    readers: dict[str, int]
+    #: The newest slot of the feeds, and the next one, on the newsroom's clock.
+    feeds_last: SlotRun | None
+    feeds_next: datetime | None
+    #: What runners on this machine say of themselves.
+    runners: tuple[dict[str, Any], ...]
+    #: Placeholder values that block mail to real people, each with its fix; none where mail is not set up.
+    blockers: tuple[str, ...]
+    #: Private files that other users of the machine may read.
+    wide: tuple[WidePath, ...]
+    #: Issue → state → how many copies.
+    copies: dict[int, dict[DeliveryState, int]]
+    #: Relays and domains that are not used until an operator decides about their refusals, by issue.
+    stopped: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the status as ``publish status --json`` prints it."""
+        return {
+            "articles": self.articles,
+            "withdrawn": self.withdrawn,
+            "drafts": [asdict(one) for one in self.drafts],
+            "published_drafts": [asdict(one) for one in self.published_drafts],
+            "files": self.files,
+            "feeds": {
+                "count": self.feeds,
+                "files": self.feed_files,
+                "due": self.feeds_due,
+                "last": _run_dict(self.feeds_last),
+                "next": self.feeds_next.isoformat() if self.feeds_next else None,
+            },
+            "runners": list(self.runners),
+            "announcements": self.announcements,
+            "digests": [
+                {
+                    "slug": one.slug,
+                    "title": one.title,
+                    "issues": one.issues,
+                    "waiting": one.waiting,
+                    "next": one.next.isoformat() if one.next else None,
+                    "last": _run_dict(one.last),
+                }
+                for one in self.digests
+            ],
+            "readers": self.readers,
+            "blockers": list(self.blockers),
+            "stopped": list(self.stopped),
+            "permissions": [{"path": str(one.path), "mode": f"{one.mode:04o}", "fix": one.fix} for one in self.wide],
+            "issues": [
+                {
+                    **row_dict(one),
+                    "copies": {state.value: self.copies.get(one.id, {}).get(state, 0) for state in DeliveryState},
+                }
+                for one in self.issues
+            ],
+            "refused": [{"where": one.where, "reason": one.reason} for one in self.refused],
+            "warnings": [{"where": one.where, "reason": one.reason} for one in self.warnings],
+        }
+
+
+def _run_dict(run: SlotRun | None) -> dict[str, Any] | None:
+    if run is None:
+        return None
+    return {
+        "slot": run.slot.isoformat(),
+        "state": run.state,
+        "late": run.late,
+        "failures": run.failures,
+        "outcome": run.outcome,
+        "runner": run.runner,
+        "again_at": run.leased_until.isoformat() if run.state == "due" else None,
+    }
+
+
+def status(site: Site, now: datetime) -> Status:
+    """Return the state of a site at ``now``. Nothing is changed.
+
+    Raises:
+        StoreError: the database cannot be read, or there is none yet.
+    """
+    # Before the database is open: that makes files beside it, which go with the process.
+    wide = tuple(wide_paths(site))
+    with Database.open(site.database_url, dry_run=True) as db, db.read() as connection:
+        rows = issues.issues(connection)
+        coming = {
+            one.name: slot.astimezone(site.tz) if (slot := next_slot(one.timetable, now)) else None
+            for one in site.schedules
+        }
+        digests = []
+        for digest in site.all_digests():
+            name = f"digest:{digest.slug}"
+            digests.append(
+                DigestStatus(
+                    slug=digest.slug,
+                    title=digest.title,
+                    issues=sum(row.digest == digest.slug for row in rows),
+                    waiting=len(issues.pending_articles(connection, digest.slug, int(now.timestamp()))),
+                    next=coming.get(name),
+                    last=_newest(connection, name),
+                )
+            )
+        return Status(
+            articles=store.count(connection),
+            withdrawn=sum(one.reason is not None for one in corrections.retractions(connection)),
+            drafts=tuple(drafts.drafts(connection)),
+            published_drafts=tuple(published_drafts(connection, site, now)),
+            files=sources.source_count(connection),
+            feeds=len(table.feed_rows(connection)),
+            feed_files=table.count_staged(connection, "feeds"),
+            feeds_due=len(table.dirty_facets(connection)),
+            announcements=announcements.waiting(connection),
+            digests=tuple(digests),
+            issues=tuple(rows),
+            refused=tuple(sources.problems(connection, refused=True)),
+            warnings=tuple(sources.problems(connection, refused=False)),
+            readers=subscribers.counts(connection),
+            feeds_last=_newest(connection, "feeds"),
+            feeds_next=coming.get("feeds"),
+            runners=tuple(living_runners(site.root)),
+            wide=wide,
+            blockers=tuple(str(one) for one in shown_blockers(connection, site)),
+            copies=deliveries.state_counts(connection),
+            stopped=tuple(_stopped(connection, rows)),
+        )
+
+
+def _stopped(connection: Connection, rows: Sequence[IssueRow]) -> list[str]:
+    names = {row.id: f"{row.digest}/{row.name}" for row in rows}
+    found = brakes.brakes(connection)
+    lines = [f"{names[brake.issue_id]}: {brake.as_words()}" for brake in found]
+    return lines + [brakes.advice(name) for name in dict.fromkeys(names[brake.issue_id] for brake in found)]
+
+
+def _newest(connection: Connection, name: str) -> SlotRun | None:
+    return next(iter(slots.recent(connection, name)), None)

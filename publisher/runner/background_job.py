@@ -1,0 +1,187 @@
+"""A background job: runs one function in its own thread, never concurrently with itself."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from publisher.clock import Clock
+from publisher.runner.logs import Log
+
+__all__ = ["Health", "Lane", "Stopped", "back_off", "report_progress"]
+
+#: The first pause after a failure, and the longest.
+_SHORTEST, _LONGEST = timedelta(seconds=5), timedelta(minutes=10)
+#: A run without any progress counts as stuck after this. SMTP waits for ten minutes at most
+#: (RFC 5321 §4.5.3.2.6), and a run waits for another run for ten minutes at most.
+_STUCK: Final = timedelta(minutes=30)
+#: A job that is due and does not start counts as stuck after this.
+_LATE: Final = timedelta(minutes=2)
+#: The job that runs in this thread.
+_current = threading.local()
+
+
+class Stopped(BaseException):
+    """The runner is about to end and the job stops here. Not an ``Exception``: nothing may catch it."""
+
+
+def back_off(failures: int) -> timedelta:
+    """Return the pause after ``failures`` in a row: 5, 10, 20 … seconds, ten minutes at most."""
+    return min(_SHORTEST * (1 << min(failures - 1, 10)), _LONGEST)
+
+
+def report_progress() -> None:
+    """Tell that the job of the calling thread makes progress. Does nothing in other threads."""
+    lane: Lane | None = getattr(_current, "lane", None)
+    if lane is not None:
+        lane.record_progress()
+
+
+@dataclass(slots=True)
+class Health:
+    """The state of a job. Times are of the wall clock, for people."""
+
+    runs: int = 0
+    began_at: datetime | None = None
+    ended_at: datetime | None = None
+    #: In a row.
+    failures: int = 0
+    #: The message of the last failure; empty after a success.
+    said: str = ""
+
+
+class Lane:
+    """Runs its function once for any number of wake-ups in the meantime, and retries it after a failure.
+
+    All waiting is by the monotonic clock, so a wall clock that is set delays nothing.
+    """
+
+    def __init__(self, name: str, work: Callable[[], None], log: Log, clock: Clock) -> None:
+        self.name = name
+        self.health = Health()
+        self._work = work
+        self._log = log
+        self._clock = clock
+        self._news = threading.Condition()
+        self._is_woken = False
+        self._is_stopped = False
+        self._is_running = False
+        #: Monotonic: no earlier start than this after a failure; None for at once.
+        self._retry_at: float | None = None
+        self._rests_until: datetime | None = None
+        #: Monotonic: the last start, end or progress of a run; None before the first.
+        self._progress_at: float | None = None
+        #: Monotonic: since when the job is due.
+        self._due_since = clock.monotonic()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Start the thread, which waits for work."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Run the function now, or as soon as the current run has ended."""
+        with self._news:
+            if not self._is_woken:
+                self._is_woken = True
+                self._due_since = self._clock.monotonic()
+            self._news.notify()
+
+    def stop(self) -> None:
+        """Start no further run."""
+        with self._news:
+            self._is_stopped = True
+            self._news.notify()
+
+    def join(self, seconds: float) -> bool:
+        """Wait for the end of the current run; return whether it has ended."""
+        self._thread.join(max(0.0, seconds))
+        return not self._thread.is_alive()
+
+    @property
+    def rests_until(self) -> datetime | None:
+        """The wall-clock time of the next attempt after a failure; None where nothing has failed."""
+        return self._rests_until
+
+    @property
+    def idle(self) -> timedelta | None:
+        """The time since the last start, end or progress of a run; None before the first run."""
+        if self._progress_at is None:
+            return None
+        return timedelta(seconds=self._clock.monotonic() - self._progress_at)
+
+    def record_progress(self) -> None:
+        """Note that the current run makes progress."""
+        self._progress_at = self._clock.monotonic()
+
+    def trouble(self) -> str:
+        """Return why the job makes no progress; empty where it does, or has nothing to do."""
+        now = self._clock.monotonic()
+        with self._news:
+            if self._is_stopped or self._thread.ident is None:
+                return ""
+            if not self._thread.is_alive():
+                return f"the thread of {self.name} has ended"
+            if self._is_running:
+                waited = timedelta(seconds=now - (self._progress_at if self._progress_at is not None else now))
+                if waited > _STUCK:
+                    return f"{self.name} has made no progress for {waited.total_seconds() / 60:.0f} minutes"
+                return ""
+            if self._is_woken:
+                waited = timedelta(seconds=now - max(self._due_since, self._retry_at or self._due_since))
+                if waited > _LATE:
+                    return f"{self.name} is due for {waited.total_seconds() / 60:.0f} minutes and does not start"
+        return ""
+
+    def _run(self) -> None:
+        _current.lane = self
+        while self._wait():
+            self.health.began_at = self._clock.now()
+            self.record_progress()
+            try:
+                self._work()
+            except Stopped:
+                return
+            except Exception as error:
+                self._record_failure(error)
+            else:
+                self.health.failures, self.health.said = 0, ""
+                self._retry_at = self._rests_until = None
+            self.health.runs += 1
+            self.health.ended_at = self._clock.now()
+            self.record_progress()
+            self._is_running = False
+
+    def _record_failure(self, error: Exception) -> None:
+        self.health.failures += 1
+        self.health.said = " ".join(str(error).split()) or type(error).__name__
+        pause = back_off(self.health.failures)
+        self._retry_at = self._clock.monotonic() + pause.total_seconds()
+        self._rests_until = self._clock.now() + pause
+        self._log.error(
+            "job failed",
+            job=self.name,
+            failures=self.health.failures,
+            again_in=int(pause.total_seconds()),
+            reason=f"{type(error).__name__}: {self.health.said}",
+        )
+
+    def _wait(self) -> bool:
+        """Wait for work; return False where there will be none."""
+        with self._news:
+            while not self._is_stopped:
+                rest = 0.0
+                if self._retry_at is not None:
+                    rest = self._clock.seconds(timedelta(seconds=self._retry_at - self._clock.monotonic()))
+                    if rest <= 0:
+                        # A job that has failed is retried without a wake-up.
+                        self._is_woken = True
+                if self._is_woken and rest <= 0:
+                    self._is_woken, self._is_running = False, True
+                    self._due_since = self._clock.monotonic()
+                    return True
+                self._news.wait(rest if rest > 0 else None)
+            return False

@@ -1,0 +1,304 @@
+"""The process of ``publish run``: background jobs, timers, changed settings, signals, shutdown."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from publisher.clock import Clock
+from publisher.errors import PublisherError
+from publisher.reports.permissions import warn_of_wide_paths
+from publisher.runner.background_job import Lane
+from publisher.runner.file_watcher import Watcher
+from publisher.runner.jobs import Jobs
+from publisher.runner.logs import Log
+from publisher.runner.scheduled_run import runner_name
+from publisher.runner.systemd import Notifier
+from publisher.runner.timers import STALL_SECONDS, Timers
+from publisher.schedule.claims import LEASE
+from publisher.schedule.processes import RunnerFile
+from publisher.settings import SETTINGS_FILE, Site, read_site
+from publisher.storage.engine import Database
+
+__all__ = ["Runner"]
+
+#: Seconds between two looks at the clock, the settings file and the jobs.
+_LOOK: Final = 1.0
+#: Seconds after which the runner writes its state again, changed or not.
+_TELL: Final = 15.0
+#: A larger difference between wall clock and monotonic clock, in seconds, means that the clock was set or the machine slept.
+_JUMP: Final = 2.0
+#: The publish job is woken every minute; without a run for this long, issues may be late.
+_LATE: Final = timedelta(minutes=5)
+#: Seconds that shutdown takes at most; the next runner takes over what is not done by then.
+_PATIENCE: Final = 20.0
+
+
+class Runner:
+    """Runs the background jobs of a site until it is stopped."""
+
+    def __init__(
+        self,
+        site: Site,
+        log: Log,
+        *,
+        clock: Clock | None = None,
+        lease: timedelta = LEASE,
+        notifier: Notifier | None = None,
+    ) -> None:
+        """Open the database; nothing runs before ``run``.
+
+        Args:
+            site: the settings, as they are read from the site's folder.
+            log: receives every event.
+            clock: the time; this machine's clock by default.
+            lease: how long a claimed slot stays claimed without a renewal.
+            notifier: the way to the service manager.
+        """
+        self._root = site.root
+        self._log = log
+        self._clock = clock or Clock()
+        self._notifier = notifier or Notifier()
+        self._is_over = threading.Event()
+        self._is_to_reload = False
+        self._started_at = self._clock.now()
+        self._read_at = self._started_at
+        self._refused = ""
+        #: Why the watchdog is not told that all is well; empty where it is.
+        self._stuck = ""
+        self._signature = _signature(site.root)
+        self._told = 0.0
+        self._databases = [Database.open(site.database_url)]
+        self._timers = Timers(self._clock)
+        self.jobs = Jobs(
+            site, self._databases[0], self._clock, log, wake=self._wake, wake_at=self._wake_at, lease=lease
+        )
+        work = {
+            "publish": self.jobs.publish,
+            "mail": self.jobs.mail,
+            "letters": self.jobs.letters,
+            "announce": self.jobs.announce,
+            "hub": self.jobs.hub,
+            "bounces": self.jobs.bounces,
+            "sweep": self.jobs.sweep,
+        }
+        self.lanes = {name: Lane(name, job, log, self._clock) for name, job in work.items()}
+        self._watcher = Watcher(site.articles_dir, self.jobs.articles_changed, log)
+
+    @property
+    def _site(self) -> Site:
+        return self.jobs.current[0]
+
+    # -- from outside ----------------------------------------------------------------------------
+
+    def stop(self) -> None:
+        """End, as soon as what is in hand is done. May be called by a signal's handler."""
+        self._is_over.set()
+
+    def wake(self, name: str) -> None:
+        """Let a job look for work at once. May be called from any thread."""
+        self.lanes[name].wake()
+
+    def reload(self) -> None:
+        """Read the settings again, changed or not. May be called by a signal's handler."""
+        self._is_to_reload = True
+
+    def run(self) -> None:
+        """Run until ``stop`` is called.
+
+        Raises:
+            StoreError: the site's folder cannot be written to.
+        """
+        with RunnerFile(self._root) as file:
+            warn_of_wide_paths(self._site, self._log)
+            self._start()
+            self._log.info("ready", runner=runner_name(), site=str(self._root), schedules=len(self._site.schedules))
+            self._notifier.ready()
+            wall, mono = self._clock.now(), self._clock.monotonic()
+            try:
+                while not self._is_over.wait(_LOOK):
+                    wall, mono = self._look_at_clock(wall, mono)
+                    self._look_at_settings()
+                    self._give_signs(file)
+            finally:
+                self._end()
+
+    def trouble(self) -> str:
+        """Return why issues may be late; empty where nothing is wrong."""
+        if stuck := self._stuck_reason():
+            return stuck
+        lane = self.lanes["publish"]
+        if lane.health.failures:
+            return f"publish has failed {lane.health.failures} time(s) in a row"
+        if not lane.health.runs or (idle := lane.idle) is None:
+            return "articles/ was not read yet"
+        return f"publish has not run for {idle.total_seconds() / 60:.0f} minutes" if idle > _LATE else ""
+
+    # -- the loop ----------------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        for lane in self.lanes.values():
+            lane.start()
+        self._rebuild()
+        self._timers.start()
+        self._watcher.start()
+        # Changes and slots of the time without a runner.
+        self._wake_all()
+
+    def _wake_all(self) -> None:
+        self.jobs.articles_changed()
+        for name in self.lanes:
+            self._wake(name)
+
+    def _look_at_clock(self, wall: datetime, mono: float) -> tuple[datetime, float]:
+        """Notice that the clock was set or the machine slept, and make every job look at the new time."""
+        now, now_mono = self._clock.now(), self._clock.monotonic()
+        jump = (now - wall) - timedelta(seconds=now_mono - mono)
+        if abs(self._clock.seconds(jump)) > _JUMP:
+            self._log.warning("clock jumped", seconds=round(jump.total_seconds(), 1))
+            self._timers.reset()
+            self._wake_all()
+        return now, now_mono
+
+    def _look_at_settings(self) -> None:
+        signature = _signature(self._root)
+        if signature == self._signature and not self._is_to_reload:
+            return
+        self._signature, self._is_to_reload, self._told = signature, False, 0.0
+        self._notifier.reloading()
+        try:
+            site = read_site(self._root)
+            if site.database_url != self._site.database_url:
+                self._databases.append(Database.open(site.database_url))
+        except PublisherError as error:
+            self._refused = str(error)
+            self._log.error("settings refused", reason=str(error), still="the old ones")
+        else:
+            self._refused, self._read_at = "", self._clock.now()
+            self._take_up(site)
+        self._notifier.ready()
+
+    def _take_up(self, site: Site) -> None:
+        self.jobs.current = (site, self._databases[-1])
+        if site.articles_dir != self._watcher.folder:
+            self._watcher.stop()
+            self._watcher = Watcher(site.articles_dir, self.jobs.articles_changed, self._log)
+            self._watcher.start()
+        self._rebuild()
+        self._log.info("settings read", schedules=len(site.schedules))
+        self.jobs.articles_changed()
+        self._wake("mail")
+
+    def _give_signs(self, file: RunnerFile) -> None:
+        """Tell the service manager and ``publish status`` how the runner is."""
+        stuck = self._stuck_reason()
+        if stuck and stuck != self._stuck:
+            self._log.error("stuck", reason=stuck)
+        self._stuck = stuck
+        if self._notifier.watchdog is not None and not stuck:
+            self._notifier.alive()
+        now = time.monotonic()
+        if now - self._told >= _TELL:
+            self._told = now
+            state = self.status()
+            file.write(state)
+            failing = [job["name"] for job in state["jobs"] if job["failures"]]
+            self._notifier.status(stuck or (f"failing: {', '.join(failing)}" if failing else "all well"))
+
+    def _stuck_reason(self) -> str:
+        """Return why the runner makes no progress; empty where timers fire and every job moves."""
+        if self._timers.is_stalled:
+            return f"no timer has fired for {STALL_SECONDS:.0f} seconds"
+        return next((reason for lane in self.lanes.values() if (reason := lane.trouble())), "")
+
+    def _end(self) -> None:
+        self._log.info("stopping")
+        self._notifier.stopping()
+        deadline = time.monotonic() + _PATIENCE
+        self._timers.stop()
+        self.jobs.stop()
+        # A file that is being parsed is parsed by the next runner.
+        self.jobs.close()
+        for lane in self.lanes.values():
+            lane.stop()
+        self._watcher.stop()
+        left = [name for name, lane in self.lanes.items() if not lane.join(deadline - time.monotonic())]
+        if left:
+            self._log.warning("left undone", jobs=", ".join(left))
+        else:
+            for db in self._databases:
+                db.close()
+        self._log.info("stopped")
+
+    # -- timers ------------------------------------------------------------------------------------
+
+    def _wake(self, name: str) -> None:
+        self.lanes[name].wake()
+
+    def _awaken(self, name: str) -> Callable[[], None]:
+        return self.jobs.articles_changed if name == "articles" else lambda: self._wake(name)
+
+    def _wake_at(self, reason: str, name: str, moment: datetime) -> None:
+        self._timers.once(f"at:{reason}", self._clock.seconds(moment - self._clock.now()), self._awaken(name))
+
+    def _rebuild(self) -> None:
+        """Set the timers that the settings ask for, and cancel the others."""
+        site = self._site
+        slots = {f"slot:{schedule.name}": schedule.timetable for schedule in site.schedules}
+        # Each job also looks for work regularly: another process may have approved, subscribed or died.
+        intervals = {
+            "every:publish": ("publish", timedelta(minutes=1)),
+            "every:mail": ("mail", timedelta(seconds=30)),
+            "every:letters": ("letters", timedelta(seconds=10)),
+            "every:hub": ("hub", timedelta(seconds=10)),
+            "every:bounces": ("bounces", timedelta(minutes=site.bounces.every_minutes)),
+            "every:sweep": ("sweep", timedelta(days=1)),
+        }
+        self._timers.keep(slots.keys() | intervals.keys())
+        for timer, timetable in slots.items():
+            self._timers.at_slots(timer, timetable, self._awaken("publish"))
+        for timer, (name, interval) in intervals.items():
+            self._timers.every(timer, max(1.0, self._clock.seconds(interval)), self._awaken(name))
+
+    # -- how it is ---------------------------------------------------------------------------------
+
+    def status(self) -> dict[str, Any]:
+        """Return the state of the runner as JSON values; times are ISO 8601 in UTC."""
+        now = self._clock.now()
+        return {
+            "runner": runner_name(),
+            "pid": os.getpid(),
+            "started_at": _iso(self._started_at),
+            "written_at": _iso(now),
+            "settings_read_at": _iso(self._read_at),
+            "settings_refused": self._refused,
+            "jobs": [
+                {
+                    "name": lane.name,
+                    "runs": lane.health.runs,
+                    "began_at": _iso(lane.health.began_at),
+                    "ended_at": _iso(lane.health.ended_at),
+                    "failures": lane.health.failures,
+                    "said": lane.health.said,
+                    "again_at": _iso(lane.rests_until),
+                }
+                for lane in self.lanes.values()
+            ],
+        }
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.astimezone(UTC).isoformat(timespec="seconds") if moment is not None else None
+
+
+def _signature(root: Path) -> tuple[int, ...]:
+    try:
+        found = (root / SETTINGS_FILE).stat()
+    except OSError:
+        return ()
+    return (found.st_mtime_ns, found.st_size, found.st_ino)

@@ -1,0 +1,92 @@
+"""Delete rows that have expired: old runs, confirmation emails, hub subscriptions, request figures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import Connection
+
+from publisher.delivery import due_times_store as due_times
+from publisher.reports import listening_store as listening
+from publisher.schedule import store as slots
+from publisher.storage.engine import Database
+from publisher.storage.facts import get_fact, set_fact
+from publisher.storage.locks import hold
+from publisher.subscriptions import confirmation_store as letters
+from publisher.websub import hub_store as hub
+
+__all__ = ["SweepResult", "sweep"]
+
+#: How long finished runs are kept. The newest run of each schedule is always kept.
+_RUNS_KEPT: Final = timedelta(days=90)
+#: A link in a confirmation email works for 7 days at most.
+_CONFIRMATION_EMAILS_KEPT: Final = timedelta(days=8)
+#: Thirteen months, so that a month can be compared with the same month a year before.
+_FIGURES_KEPT: Final = timedelta(days=400)
+#: The clock is trusted after this time without a jump, and a gap of this length is a jump. No longer than
+#: any of the above, so that a shorter jump deletes nothing that was made just before it.
+_TRUSTED_AFTER: Final = timedelta(days=8)
+#: No retry and no lease is further ahead than this: the longest pause is six hours.
+_LONGEST_RETRY: Final = timedelta(days=1)
+#: The clocks of two machines may differ by this much.
+_SKEW: Final = timedelta(minutes=5)
+#: The key of the stored fact: since when the clock is steady, and the last time seen; seconds since 1970.
+_CLOCK: Final = "clock"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepResult:
+    """How many rows of each kind were deleted."""
+
+    runs: int = 0
+    confirmation_emails: int = 0
+    hub_subscriptions: int = 0
+    figures: int = 0
+    #: Rows whose due time was set by a clock that was ahead.
+    repaired: int = 0
+
+    @property
+    def total(self) -> int:
+        """The number of deleted rows."""
+        return sum(self.deleted().values())
+
+    def deleted(self) -> dict[str, int]:
+        """Return the number of deleted rows of each kind."""
+        names = ("runs", "confirmation_emails", "hub_subscriptions", "figures")
+        return {name: getattr(self, name) for name in names}
+
+
+def sweep(db: Database, now: datetime) -> SweepResult:
+    """Delete what has expired at NOW, in one transaction, and return how much that was.
+
+    Nothing is deleted until the clock has run for eight days without a jump: a clock that jumps ahead
+    makes everything look expired, and a deleted slot would run again when the clock is put back. When it
+    has been put back, retries that it had scheduled years ahead become due.
+    """
+    with db.write() as connection:
+        is_trusted, is_back = _observe(connection, now)
+        repaired = due_times.bring_forward(connection, now, now + _LONGEST_RETRY) if is_back else 0
+        if not is_trusted:
+            return SweepResult(repaired=repaired)
+        return SweepResult(
+            runs=slots.forget_old(connection, now - _RUNS_KEPT),
+            confirmation_emails=letters.sweep(connection, int((now - _CONFIRMATION_EMAILS_KEPT).timestamp())),
+            hub_subscriptions=hub.sweep(connection, int(now.timestamp())),
+            figures=listening.forget_before(connection, (now - _FIGURES_KEPT).date().isoformat()),
+            repaired=repaired,
+        )
+
+
+def _observe(connection: Connection, now: datetime) -> tuple[bool, bool]:
+    """Record the time; return whether the clock is trusted, and whether it was put back."""
+    hold(connection, _CLOCK)
+    seconds = int(now.timestamp())
+    steady_since, _, last = (get_fact(connection, _CLOCK) or f"{seconds} {seconds}").partition(" ")
+    since, before = int(steady_since), int(last)
+    is_back = seconds < before - int(_SKEW.total_seconds())
+    if is_back or seconds - before > int(_TRUSTED_AFTER.total_seconds()):
+        since = seconds
+    set_fact(connection, _CLOCK, f"{since} {seconds}")
+    return seconds - since >= int(_TRUSTED_AFTER.total_seconds()), is_back

@@ -1,0 +1,65 @@
+"""``publish tick``: do the work of ``publish run`` once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from publisher.clock import Clock
+from publisher.delivery.automatic import mail_what_may_go
+from publisher.errors import PublisherError
+from publisher.model.problems import Problem
+from publisher.model.report import Progress, PublishReport, silent
+from publisher.runner.scheduled_run import take_turn
+from publisher.runner.sweep import sweep
+from publisher.schedule.processes import alone
+from publisher.settings import Site
+from publisher.storage.engine import Database
+from publisher.subscriptions.confirmation_emails import send_letters
+from publisher.websub.notify import announce
+
+__all__ = ["tick"]
+
+
+def tick(
+    site: Site,
+    *,
+    clock: Clock | None = None,
+    progress: Progress = silent,
+    on_wait: Callable[[str], None] = lambda holder: None,
+) -> PublishReport:
+    """Run due schedules, update feeds, send mail, notify hubs, process bounces, delete expired rows.
+
+    Calls may overlap: work that one call has claimed is left alone by the others.
+
+    Raises:
+        PublisherError: articles/ could not be read, or issues could not be staged. Other failures are in the report.
+    """
+    clock = clock or Clock()
+    with Database.open(site.database_url) as db:
+        report = take_turn(site, db, clock, always=True, progress=progress, on_wait=on_wait)
+        assert report is not None
+        if site.hubs or site.announce.cloud:
+            report.announced = announce(db, site, clock.now(), progress=progress)
+        # Sending to a long list takes longer than the time between two calls.
+        with alone(site.root, "mail") as is_alone:
+            if is_alone:
+                _mail(site, db, clock, report, progress)
+        sweep(db, clock.now())
+    return report
+
+
+def _mail(site: Site, db: Database, clock: Clock, report: PublishReport, progress: Progress) -> None:
+    if site.can_send and site.digests:
+        mail_what_may_go(site, db, clock.now(), report, progress, approved=True, clock=clock.now)
+        posted = send_letters(site, db, clock.now)
+        report.blockers = (*report.blockers, *posted.blockers)
+        if posted.trouble:
+            report.refused.append(Problem(where="letters", refused=True, reason=posted.trouble))
+    if site.bounces.path is None and site.bounces.imap is None:
+        return
+    from publisher.delivery.bounces import process_mailbox
+
+    try:
+        process_mailbox(site, clock.now(), progress=progress)
+    except PublisherError as error:
+        report.refused.append(Problem(where="bounces", refused=True, reason=str(error)))

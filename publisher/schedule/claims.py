@@ -1,0 +1,133 @@
+"""What is due now: timetables of the settings, slots of the store → claims."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import Connection
+
+from publisher.cadence import due_slots
+from publisher.model.digests import CatchUp
+from publisher.schedule import store as slots
+from publisher.schedule.store import Claimed, Kept, SlotRun
+from publisher.settings.schedules import Schedule, timetable_from
+from publisher.storage.engine import Database
+
+__all__ = ["LEASE", "claim_due", "first_due", "retry_at"]
+
+#: A runner that has not been heard of for so long is taken for dead.
+LEASE: Final = timedelta(seconds=90)
+
+
+def retry_at(attempt: int, now: datetime) -> datetime:
+    """Return when a slot that could not be run is tried again: a minute, two, four … an hour later."""
+    return now + timedelta(minutes=min(1 << min(attempt - 1, 6), 60))
+
+
+def claim_due(
+    db: Database, schedules: Sequence[Schedule], now: datetime, *, runner: str, lease: timedelta = LEASE
+) -> list[Claimed]:
+    """Take every slot that is due and nobody's, and return them, oldest first.
+
+    Timetables that are new or have changed are taken up: they count from now on. A slot that the old and
+    the new one both have is not lost for that.
+
+    Args:
+        db: the store.
+        schedules: what the settings say.
+        now: what time it is.
+        runner: who takes them.
+        lease: for how long, unless that is renewed.
+    """
+    with db.read() as connection:
+        # Most looks find nothing, and write nothing.
+        is_stale = _is_stale(connection, schedules, now)
+        wanted = [] if is_stale else _wanted(connection, schedules, now)
+    if not is_stale and not wanted:
+        return []
+    with db.write() as connection:
+        if is_stale:
+            _take_up(connection, schedules, now)
+            wanted = _wanted(connection, schedules, now)
+        claims = []
+        for name, slot in _without_older(connection, schedules, wanted, now):
+            found = slots.claim(connection, name, slot, runner=runner, now=now, until=now + lease)
+            if found is not None:
+                claims.append(found)
+    return sorted(claims, key=lambda one: (one.slot, one.schedule))
+
+
+def _is_stale(connection: Connection, schedules: Sequence[Schedule], now: datetime) -> bool:
+    """Tell whether what the store knows of timetables is not what the settings say."""
+    known = slots.kept(connection)
+    if {one.name: one.text for one in schedules} != {name: one.timetable for name, one in known.items()}:
+        return True
+    late = {one.name: one.at_most_late for one in schedules}
+    return any(one.taken_up_at > now for one in known.values()) or any(
+        _is_over(row, late, now) for row in slots.open_runs(connection)
+    )
+
+
+def _wanted(connection: Connection, schedules: Sequence[Schedule], now: datetime) -> list[tuple[str, datetime]]:
+    """Return slots to claim. Their order is the same everywhere: no two runners wait for each other."""
+    kept = slots.kept(connection)
+    due = {(one.name, slot) for one in schedules for slot in _due(one, kept[one.name].taken_up_at, now)}
+    free = {(row.schedule, row.slot) for row in slots.open_runs(connection) if row.leased_until <= now}
+    return sorted(free | (due - slots.known(connection, due)))
+
+
+def _without_older(
+    connection: Connection, schedules: Sequence[Schedule], wanted: Sequence[tuple[str, datetime]], now: datetime
+) -> list[tuple[str, datetime]]:
+    """Let slots be that nobody has and a newer one stands for; return the others."""
+    all_count = {one.name for one in schedules if one.catch_up is CatchUp.ALL}
+    # In their order, so the last of a schedule is its newest.
+    newest = {name: slot for name, slot in wanted if name not in all_count}
+    for row in slots.open_runs(connection):
+        is_free = row.state == "due" or row.leased_until <= now
+        if row.schedule in newest and row.slot < newest[row.schedule] and is_free:
+            slots.skip(connection, row, now, "a newer one stands for it")
+    return [(name, slot) for name, slot in wanted if slot >= newest.get(name, slot)]
+
+
+def _due(one: Schedule, since: datetime, now: datetime) -> list[datetime]:
+    return due_slots(one.timetable, since, now, catch_up=one.catch_up, at_most_late=one.at_most_late)
+
+
+def _is_over(row: SlotRun, late: Mapping[str, timedelta], now: datetime) -> bool:
+    return row.leased_until <= now and (row.schedule not in late or now - row.slot > late[row.schedule])
+
+
+def _take_up(connection: Connection, schedules: Sequence[Schedule], now: datetime) -> None:
+    """Bring what the store knows of timetables up to date with the settings."""
+    known = slots.kept(connection)
+    slots.forget_others(connection, {one.name for one in schedules})
+    for one in schedules:
+        before = known.get(one.name)
+        if before is None or before.timetable != one.text:
+            if before is not None:
+                slots.put_down(connection, one.name, _of_both(one, before, now))
+            slots.take_up(connection, one.name, one.text, now)
+        elif before.taken_up_at > now:
+            # The clock was ahead when that was written, and has been put right.
+            slots.take_up(connection, one.name, one.text, now)
+    late = {one.name: one.at_most_late for one in schedules}
+    for row in slots.open_runs(connection):
+        if _is_over(row, late, now):
+            slots.skip(connection, row, now, "it came too late" if row.schedule in late else "its timetable is gone")
+
+
+def _of_both(one: Schedule, before: Kept, now: datetime) -> list[datetime]:
+    """Return slots that are due by the old timetable and by the new one; those that were run are so for good."""
+    old = timetable_from(before.timetable)
+    if old is None:
+        return []
+    meant = due_slots(old, before.taken_up_at, now, catch_up=one.catch_up, at_most_late=one.at_most_late)
+    return [slot for slot in _due(one, before.taken_up_at, now) if slot in meant]
+
+
+def first_due(connection: Connection, now: datetime) -> datetime | None:
+    """Return when the first of the claims that somebody holds runs out; None where nobody holds any."""
+    return min((row.leased_until for row in slots.open_runs(connection) if row.leased_until > now), default=None)

@@ -1,0 +1,262 @@
+"""Slots that were run: claimed for a while, finished by whom they are claimed for, each once.
+
+A slot is a row under (schedule, slot). It is claimed by one statement, which any number of processes may try; the
+claim runs out, and its number with it: who was asleep for too long finds at the end that it is another's now, and
+what it did in that transaction is undone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, and_, delete, func, literal_column, or_, select, text, update
+
+from publisher.errors import SlotLost
+from publisher.storage.bulk import pages
+from publisher.storage.tables.schedule import schedule, slot_run
+
+__all__ = [
+    "Claimed",
+    "Kept",
+    "SlotRun",
+    "claim",
+    "finish",
+    "forget_old",
+    "forget_others",
+    "hold_back",
+    "kept",
+    "known",
+    "note_outcome",
+    "open_runs",
+    "put_down",
+    "recent",
+    "renew",
+    "skip",
+    "take_up",
+]
+
+_OPEN: Final[Any] = literal_column("'due'"), literal_column("'running'")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A timetable as it was last taken up."""
+
+    timetable: str
+    taken_up_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A slot that is somebody's for a while."""
+
+    schedule: str
+    slot: datetime
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotRun:
+    """A slot and what became of it."""
+
+    schedule: str
+    slot: datetime
+    #: ``due``, ``running``, ``done`` or ``skipped``.
+    state: str
+    attempt: int
+    runner: str
+    leased_until: datetime
+    #: Seconds after the slot at which it was begun first; None for not yet.
+    late: float | None
+    finished_at: datetime | None
+    outcome: str
+
+    @property
+    def failures(self) -> int:
+        """How many attempts in a row have failed."""
+        return self.attempt if self.state == "due" else 0
+
+
+def _moment(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _seconds(moment: datetime) -> int:
+    return int(moment.timestamp())
+
+
+def _run(row: Any) -> SlotRun:
+    return SlotRun(
+        schedule=row.schedule,
+        slot=_moment(row.slot),
+        state=row.state,
+        attempt=row.attempt,
+        runner=row.runner,
+        leased_until=_moment(row.leased_until),
+        late=row.late_ms / 1000 if row.late_ms is not None else None,
+        finished_at=_moment(row.finished_at) if row.finished_at is not None else None,
+        outcome=row.outcome,
+    )
+
+
+# -- timetables ------------------------------------------------------------------------------------
+
+
+def kept(connection: Connection) -> dict[str, Kept]:
+    """Return name → the timetable that is in force."""
+    return {
+        row.name: Kept(timetable=row.timetable, taken_up_at=_moment(row.taken_up_at))
+        for row in connection.execute(select(schedule))
+    }
+
+
+def take_up(connection: Connection, name: str, timetable: str, now: datetime) -> None:
+    """Let a timetable be in force from now on."""
+    connection.execute(
+        text(
+            "INSERT INTO schedule VALUES (:name, :timetable, :now) "
+            "ON CONFLICT (name) DO UPDATE SET timetable = :timetable, taken_up_at = :now"
+        ),
+        {"name": name, "timetable": timetable, "now": _seconds(now)},
+    )
+
+
+def forget_others(connection: Connection, names: Collection[str]) -> None:
+    """Forget what runs no more by any timetable; what of it is under way is left to those who have it."""
+    gone = set(connection.execute(select(schedule.c.name)).scalars()) - set(names)
+    if gone:
+        connection.execute(delete(schedule).where(schedule.c.name.in_(gone)))
+        mine = and_(slot_run.c.schedule.in_(gone), slot_run.c.state == literal_column("'due'"))
+        connection.execute(update(slot_run).where(mine).values(state="skipped", outcome="its timetable is gone"))
+
+
+# -- slots -----------------------------------------------------------------------------------------
+
+#: A row that is there is taken only where nobody has it, or the claim has run out. Slots of a schedule come one after
+#: the other: while somebody else is at an older one, a newer one has to wait, or it would carry what is the older one's.
+_CLAIM: Final = text(
+    "INSERT INTO slot_run (schedule, slot, state, attempt, runner, leased_until, late_ms, outcome) "
+    "SELECT CAST(:schedule AS TEXT), CAST(:slot AS BIGINT), 'running', 1, CAST(:runner AS TEXT), CAST(:until AS BIGINT), CAST(:late AS BIGINT), '' "
+    "WHERE NOT EXISTS (SELECT 1 FROM slot_run AS older WHERE older.schedule = :schedule AND older.slot < :slot "
+    "AND older.state = 'running' AND older.leased_until > :now AND older.runner <> :runner) "
+    "ON CONFLICT (schedule, slot) DO UPDATE SET state = 'running', attempt = slot_run.attempt + 1, runner = :runner, "
+    "leased_until = :until, late_ms = COALESCE(slot_run.late_ms, :late) "
+    "WHERE slot_run.state IN ('due', 'running') AND slot_run.leased_until <= :now "
+    "RETURNING attempt"
+)
+
+
+def claim(
+    connection: Connection, name: str, slot: datetime, *, runner: str, now: datetime, until: datetime
+) -> Claimed | None:
+    """Take a slot, for a while; return None where somebody else has it or an older one, or it is done."""
+    attempt = connection.execute(
+        _CLAIM,
+        {
+            "schedule": name,
+            "slot": _seconds(slot),
+            "runner": runner,
+            "now": _seconds(now),
+            "until": _seconds(until),
+            "late": max(0, round((now - slot).total_seconds() * 1000)),
+        },
+    ).scalar()
+    return Claimed(name, slot, attempt) if attempt is not None else None
+
+
+def put_down(connection: Connection, name: str, slots: Iterable[datetime]) -> None:
+    """Write down that slots are to be run, whatever their timetable says later on."""
+    for slot in slots:
+        connection.execute(
+            text(
+                "INSERT INTO slot_run (schedule, slot, state, attempt, runner, leased_until, outcome) "
+                "VALUES (:schedule, :slot, 'due', 0, '', 0, '') ON CONFLICT (schedule, slot) DO NOTHING"
+            ),
+            {"schedule": name, "slot": _seconds(slot)},
+        )
+
+
+def _mine(one: Claimed) -> Any:
+    return and_(
+        slot_run.c.schedule == one.schedule,
+        slot_run.c.slot == _seconds(one.slot),
+        slot_run.c.attempt == one.attempt,
+        slot_run.c.state == literal_column("'running'"),
+    )
+
+
+def renew(connection: Connection, one: Claimed, until: datetime) -> bool:
+    """Keep a slot for longer; return False where it is another's by now."""
+    return connection.execute(update(slot_run).where(_mine(one)).values(leased_until=_seconds(until))).rowcount == 1
+
+
+def finish(connection: Connection, one: Claimed, now: datetime) -> None:
+    """Note that a slot is done, in the transaction that does it.
+
+    Raises:
+        SlotLost: it is another's by now; what the transaction did is to be undone.
+    """
+    done = update(slot_run).where(_mine(one)).values(state="done", finished_at=_seconds(now))
+    if connection.execute(done).rowcount != 1:
+        raise SlotLost(f"{one.schedule} at {one.slot:%Y-%m-%dT%H:%MZ} was taken over by another runner")
+
+
+def note_outcome(connection: Connection, one: Claimed, outcome: str) -> None:
+    """Keep what came of a slot."""
+    row = and_(slot_run.c.schedule == one.schedule, slot_run.c.slot == _seconds(one.slot))
+    connection.execute(update(slot_run).where(row).values(outcome=outcome))
+
+
+def hold_back(connection: Connection, one: Claimed, until: datetime, outcome: str) -> None:
+    """Give a slot back that could not be run; nobody takes it before ``until``."""
+    values = {"state": "due", "leased_until": _seconds(until), "outcome": outcome}
+    connection.execute(update(slot_run).where(_mine(one)).values(**values))
+
+
+def skip(connection: Connection, one: SlotRun, now: datetime, outcome: str) -> None:
+    """Let a slot be that nobody has, or that rests after a failure."""
+    mine = and_(
+        slot_run.c.schedule == one.schedule,
+        slot_run.c.slot == _seconds(one.slot),
+        slot_run.c.attempt == one.attempt,
+        or_(slot_run.c.state == literal_column("'due'"), slot_run.c.leased_until <= _seconds(now)),
+    )
+    connection.execute(update(slot_run).where(mine).values(state="skipped", outcome=outcome))
+
+
+# -- questions -------------------------------------------------------------------------------------
+
+
+def known(connection: Connection, wanted: Collection[tuple[str, datetime]]) -> set[tuple[str, datetime]]:
+    """Return those of (schedule, slot) that have a row, of whatever state."""
+    found: set[tuple[str, datetime]] = set()
+    for some in pages({_seconds(slot) for _, slot in wanted}):
+        query = select(slot_run.c.schedule, slot_run.c.slot).where(slot_run.c.slot.in_(some))
+        found.update((name, _moment(slot)) for name, slot in connection.execute(query))
+    return found.intersection(wanted)
+
+
+def open_runs(connection: Connection) -> list[SlotRun]:
+    """Return slots that are due or under way, oldest first."""
+    query = select(slot_run).where(slot_run.c.state.in_(_OPEN))
+    return [_run(row) for row in connection.execute(query.order_by(slot_run.c.slot, slot_run.c.schedule))]
+
+
+def recent(connection: Connection, name: str, limit: int = 1) -> list[SlotRun]:
+    """Return the newest slots of a schedule, newest first."""
+    query = select(slot_run).where(slot_run.c.schedule == name).order_by(slot_run.c.slot.desc()).limit(limit)
+    return [_run(row) for row in connection.execute(query)]
+
+
+def forget_old(connection: Connection, before: datetime) -> int:
+    """Forget slots from before ``before`` that are done, but for the newest of each schedule; return how many."""
+    names = connection.execute(select(slot_run.c.schedule, func.max(slot_run.c.slot)).group_by(slot_run.c.schedule))
+    removed = 0
+    for name, last in names.all():
+        old = and_(slot_run.c.schedule == name, slot_run.c.slot < min(last, _seconds(before)))
+        closed = or_(slot_run.c.state == "done", slot_run.c.state == "skipped")
+        removed += connection.execute(delete(slot_run).where(old, closed)).rowcount
+    return removed

@@ -1,0 +1,111 @@
+"""Checks of settings that are text. Each returns the text to use, or raises ValueError with what is allowed."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from publisher.model.hosts import ascii_host, ascii_url
+from publisher.model.mailbox import read_mailbox
+
+__all__ = [
+    "address",
+    "base_url",
+    "colour",
+    "host",
+    "http_url",
+    "language",
+    "limit",
+    "link",
+    "one_line",
+    "sender",
+    "slug",
+    "zone",
+]
+
+
+def one_line(value: str) -> str:
+    """Refuse line ends and control characters."""
+    if re.search(r"[\x00-\x1f\x7f]", value):
+        raise ValueError("must be one line without control characters")
+    return value
+
+
+def address(value: str) -> str:
+    """Accept an address with or without a name; return it as RFC 5322 text, its domain in ASCII."""
+    return str(read_mailbox(one_line(value)))
+
+
+def sender(value: str) -> str:
+    """Accept an address that mail is sent from. Its local part must be ASCII: few servers take others (RFC 6531)."""
+    found = read_mailbox(one_line(value))
+    if not found.address.isascii():
+        raise ValueError("must have only ASCII characters before the @, as in news@example.org")
+    return str(found)
+
+
+def host(value: str) -> str:
+    """Accept a host name; return it in lower-case ASCII."""
+    return ascii_host(one_line(value.strip())).lower()
+
+
+def zone(value: str) -> str:
+    """Accept a name of the tz database."""
+    try:
+        ZoneInfo(value)
+    except (KeyError, ValueError, OSError):
+        raise ValueError("must be a time zone of the tz database, as in Europe/London or UTC") from None
+    return value
+
+
+def base_url(value: str) -> str:
+    """Accept an absolute URL that others are built on; return it with an ASCII host and no slash at the end."""
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("must be an absolute URL, as in https://example.org, without ? or #")
+    return ascii_url(value.rstrip("/"))
+
+
+def http_url(value: str) -> str:
+    """Accept an absolute http or https URL; return it with an ASCII host."""
+    if not re.fullmatch(r"https?://[^\s\"'<>\\]+", value):
+        raise ValueError("must be an absolute URL, as in https://example.org/page")
+    return ascii_url(value)
+
+
+def link(value: str) -> str:
+    """Accept an http, https or mailto URL; return it with an ASCII host."""
+    if value.startswith("mailto:") and re.fullmatch(r"mailto:[^\s<>\"@]+@[^\s<>\"]+", value):
+        before, query_mark, query = value.partition("?")
+        local, _, domain = before.rpartition("@")
+        return f"{local}@{ascii_host(domain)}{query_mark}{query}" if local else value
+    return http_url(value)
+
+
+def slug(value: str) -> str:
+    """Accept a name that can stand in an address and on a disk."""
+    if len(value) > 80 or not re.fullmatch(r"[a-z0-9]+(?:-[a-z0-9]+)*", value):
+        raise ValueError("must be a short name of a-z, 0-9 and single hyphens, as in weekly-review")
+    return value
+
+
+def language(value: str) -> str:
+    """Accept a language tag."""
+    if not re.fullmatch(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*", value):
+        raise ValueError("must be a BCP 47 language tag, as in en or pt-BR")
+    return value
+
+
+def colour(value: str) -> str:
+    """Accept a colour."""
+    if not re.fullmatch(r"#[0-9a-fA-F]{6}", value):
+        raise ValueError("must be a colour as in #9b2335")
+    return value.lower()
+
+
+def limit(value: object) -> object:
+    """Accept how many articles a feed carries."""
+    if value != "all" and (isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 100_000):
+        raise ValueError('must be a whole number from 1 to 100000, or "all"')
+    return value

@@ -1,0 +1,83 @@
+"""``publisher.toml`` → a :class:`Site`, or every mistake in it at once."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from publisher.errors import SettingsError
+from publisher.settings.models import Site
+
+__all__ = ["SETTINGS_FILE", "read_site"]
+
+#: The file that makes a folder a site.
+SETTINGS_FILE = "publisher.toml"
+
+
+def _allowed(location: tuple[int | str, ...]) -> list[str]:
+    """Return the keys that may stand in the table at ``location``."""
+    model: Any = Site
+    for part in location:
+        if not (isinstance(model, type) and issubclass(model, BaseModel)):
+            # A dict of tables: its keys are the site's own names.
+            model = model.__args__[1]
+            continue
+        info = model.model_fields.get(str(part))
+        if info is None:
+            return []
+        model = info.annotation
+        options = [
+            one for one in getattr(model, "__args__", ()) if isinstance(one, type) and issubclass(one, BaseModel)
+        ]
+        if options and getattr(model, "__origin__", None) is not dict:
+            model = options[0]
+    return sorted(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
+
+
+def _complaint(error: Mapping[str, Any]) -> str:
+    location = tuple(part for part in error["loc"] if part not in ("str", "int", "Secret", "[key]"))
+    key = ".".join(str(part) for part in location) or "(top)"
+    if error["type"] == "extra_forbidden":
+        allowed = _allowed(location[:-1])
+        close = difflib.get_close_matches(str(location[-1]), allowed, n=1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        return f"{key}: unknown key{hint} (allowed here: {', '.join(allowed)})"
+    if error["type"] == "missing":
+        return f"{key}: is needed and missing"
+    if error["type"] in ("model_type", "dataclass_type") and "Secret" in str(error["msg"]):
+        return f'{key}: must not stand in the settings; write {{ env = "NAME" }} or {{ file = "path" }}'
+    message = str(error["msg"]).removeprefix("Value error, ")
+    return f"{key}: {message[:1].lower()}{message[1:]}"
+
+
+def read_site(root: Path) -> Site:
+    """Return the settings of the site in folder ``root``.
+
+    Raises:
+        SettingsError: there is no readable ``publisher.toml``, or it has mistakes: all of them
+            are listed, a line each.
+    """
+    path = root / SETTINGS_FILE
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+        data = tomllib.loads(text.replace("\r\n", "\n"))
+    except FileNotFoundError:
+        raise SettingsError(
+            f"no {SETTINGS_FILE} in {root}; run 'publish init' there, or name a site with --site"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"cannot read {path}: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path} is not TOML: {error}") from error
+    try:
+        return Site.model_validate(data, context={"root": root.resolve()})
+    except ValidationError as error:
+        lines = list(dict.fromkeys(_complaint(one) for one in error.errors(include_url=False, include_input=False)))
+        raise SettingsError(
+            f"{path} has {len(lines)} mistake(s):\n" + "\n".join(f"  {line}" for line in lines)
+        ) from None

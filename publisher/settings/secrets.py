@@ -1,0 +1,46 @@
+"""Secrets: they stand in the environment or in files, never in the settings."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from pydantic import field_validator
+
+from publisher.errors import SettingsError
+from publisher.settings.kinds import Settings
+
+__all__ = ["Secret"]
+
+
+class Secret(Settings):
+    """A value that never stands in the settings file: ``{ env = "NAME" }`` or ``{ file = "path" }``."""
+
+    #: The environment variable that holds it.
+    env: str | None = None
+    #: The file that holds it, relative to the site; its last line end does not count.
+    file: str | None = None
+
+    @field_validator("file")
+    @classmethod
+    def _only_one(cls, value: str | None, info: Any) -> str | None:
+        if value is not None and info.data.get("env") is not None:
+            raise ValueError("give env or file, not both")
+        return value
+
+    def reveal(self, root: Path) -> str:
+        """Return the secret.
+
+        Raises:
+            SettingsError: the variable is not set, or the file cannot be read.
+        """
+        if self.env is not None:
+            if self.env not in os.environ:
+                raise SettingsError(f"the environment variable {self.env} is not set; set it or change the settings")
+            return os.environ[self.env]
+        path = root / (self.file or "")
+        try:
+            return path.read_text("utf-8").rstrip("\r\n")
+        except OSError as error:
+            raise SettingsError(f"cannot read the secret file {path}: {error.strerror}") from error

@@ -1,0 +1,71 @@
+"""The site's secret: read from where the settings say, or made at first use; never another one by accident."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Connection
+
+from publisher.errors import SettingsError
+from publisher.settings import Secret, Site
+from publisher.signing.tokens import Keyring
+from publisher.storage.facts import get_fact, set_fact
+
+__all__ = ["KEY_FILE", "keyring"]
+
+#: Beside publisher.toml, where the settings name no other place.
+KEY_FILE: Final = "publisher.key"
+_FACT: Final = "key"
+
+
+def keyring(site: Site, connection: Connection) -> Keyring:
+    """Return the site's secret. The first one that is used with a store is the one that it is used with for ever.
+
+    Raises:
+        SettingsError: it cannot be read, or is another one than this store knows.
+    """
+    known = get_fact(connection, _FACT)
+    where = "secret" if site.secret is not None else KEY_FILE
+    try:
+        ring = Keyring(key=_read(site, may_make=known is None).encode())
+    except ValueError as error:
+        raise SettingsError(f"{where}: {error}") from error
+    if known is None:
+        set_fact(connection, _FACT, ring.fingerprint)
+    elif known != ring.fingerprint:
+        raise SettingsError(
+            f"{where} is not the secret that this store was begun with: links in mails that have left would be dead, "
+            "and readers who left would be written to again; put the old one back"
+        )
+    return ring
+
+
+def _read(site: Site, *, may_make: bool) -> str:
+    if site.secret is not None:
+        return site.secret.reveal(site.root)
+    path = site.root / KEY_FILE
+    if not path.exists():
+        if not may_make:
+            raise SettingsError(
+                f"{path} is missing, and this store was begun with it; put it back from a back-up, or set secret"
+            )
+        _make(path)
+    return Secret(file=KEY_FILE).reveal(site.root)
+
+
+def _make(path: Path) -> None:
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return
+    except OSError as error:
+        raise SettingsError(
+            f"cannot write {path}: {error.strerror}; set secret, or make the folder writable"
+        ) from error
+    with os.fdopen(handle, "w") as file:
+        file.write(secrets.token_hex(32) + "\n")
+        file.flush()
+        os.fsync(file.fileno())

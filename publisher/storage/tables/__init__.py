@@ -1,0 +1,33 @@
+"""The database schema. Times are whole seconds since 1970 in UTC; ``storage/migrations`` builds the same schema.
+
+One module per subject. All tables are here because foreign keys cross subjects.
+"""
+
+from publisher.storage.tables import (
+    articles,
+    delivery,
+    digests,
+    feeds,
+    meta,
+    reports,
+    schedule,
+    subscribers,
+    subscriptions,
+    websub,
+)
+from publisher.storage.tables.base import REVISION, metadata
+
+__all__ = [
+    "REVISION",
+    "articles",
+    "delivery",
+    "digests",
+    "feeds",
+    "meta",
+    "metadata",
+    "reports",
+    "schedule",
+    "subscribers",
+    "subscriptions",
+    "websub",
+]

@@ -1,0 +1,114 @@
+"""Source files, articles and corrections."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Integer,
+    Table,
+    Text,
+)
+
+from publisher.storage.tables.base import metadata
+
+__all__ = ["article", "article_key", "bucket", "correction", "draft", "draft_key", "problem", "source"]
+
+#: A group of files in articles/, with a fingerprint that tells whether any of them changed.
+bucket = Table(
+    "bucket",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("fingerprint", Text, nullable=False),
+)
+
+#: A file in articles/ that was read.
+source = Table(
+    "source",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("bucket", Integer, nullable=False, index=True),
+    Column("signature", Text, nullable=False),
+)
+
+#: What a file's reader had to say: refusals and warnings, kept until the file changes.
+problem = Table(
+    "problem",
+    metadata,
+    Column("name", Text, ForeignKey("source.name", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("location", Text, nullable=False),
+    Column("refused", Boolean, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
+article = Table(
+    "article",
+    metadata,
+    #: Order of arrival.
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("id", Text, nullable=False, unique=True),
+    #: The path of its address below base_url, minted once.
+    Column("path", Text, nullable=False, unique=True),
+    #: The instant that the record asks for; ``published_at`` is the free one at or after it.
+    Column("asked_at", BigInteger, nullable=False, index=True),
+    Column("published_at", BigInteger, nullable=False, unique=True),
+    #: The last significant change: distinct from that of every other article.
+    Column("changed_at", BigInteger, nullable=False, index=True),
+    Column("hash", Text, nullable=False, index=True),
+    #: The record without its body, JSON.
+    Column("record", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    #: The file that it was last read from.
+    Column("source", Text, nullable=False),
+    #: The change that the record asks for by its own ``updated``; NULL for none.
+    Column("updated_at", BigInteger),
+    #: When it was withdrawn, by an editor or because its record became a draft; NULL while it is published.
+    Column("retracted_at", BigInteger, index=True),
+    #: The editor's reason, for everybody to read; NULL where only the record says that it is a draft.
+    Column("retraction", Text),
+    #: What in its record says that it is a draft, as in ``draft: true``; NULL where nothing does.
+    Column("draft", Text),
+    #: When its record was first read, as a draft too; NULL where it was read before this was stored.
+    Column("first_read_at", BigInteger),
+)
+
+#: Records of articles/ that are drafts, by file.
+draft = Table(
+    "draft",
+    metadata,
+    Column("name", Text, ForeignKey("source.name", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("location", Text, nullable=False),
+    #: What says so, as in ``draft: true``.
+    Column("statement", Text, nullable=False),
+    #: Its keys of ``article_key`` that name an id or an address, JSON.
+    Column("identity", Text, nullable=False, server_default="[]"),
+)
+
+#: When the record of a draft that was never published was first read, by each key of ``article_key``.
+draft_key = Table(
+    "draft_key",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("first_read_at", BigInteger, nullable=False),
+)
+
+#: What was put right in an article, for its readers to see.
+correction = Table(
+    "correction",
+    metadata,
+    Column("article_seq", Integer, ForeignKey("article.seq"), primary_key=True),
+    Column("corrected_at", BigInteger, primary_key=True),
+    Column("note", Text, nullable=False),
+)
+
+#: ``id:…``, ``url:…`` or ``file:…`` → the article that a re-export under this key belongs to.
+article_key = Table(
+    "article_key",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("article_seq", Integer, ForeignKey("article.seq"), nullable=False, index=True),
+)

@@ -1,0 +1,106 @@
+"""Tables of subscribers and their deliveries, in the metadata of ``schema``."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    Table,
+    Text,
+    false,
+)
+
+from publisher.storage.tables.base import metadata
+
+__all__ = ["selection", "subscriber", "subscription", "subscription_event", "suppression"]
+
+#: What subscribers want of a digest: each distinct set of interests once.
+selection = Table(
+    "selection",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    #: Kind → folded labels, JSON in a fixed order; ``{}`` is everything.
+    Column("query", Text, nullable=False, unique=True),
+)
+
+subscriber = Table(
+    "subscriber",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    #: As the subscriber writes it, normalised (Unicode form C, domain in Unicode).
+    Column("address", Text, nullable=False),
+    #: The form in which two spellings of one address are equal.
+    Column("key", Text, nullable=False, unique=True),
+    #: The domain as servers know it (ASCII).
+    Column("domain", Text, nullable=False),
+    #: ``active`` with at least one active subscription, otherwise ``unconfirmed`` or ``unsubscribed``.
+    Column("state", Text, nullable=False),
+    Column("state_at", BigInteger, nullable=False, server_default="0"),
+    #: Whose act the state comes from: a ``ChangeSource``.
+    Column("state_source", Text, nullable=False, server_default="operator"),
+    #: Whether the address is on the suppression list. The state is kept: lifting the suppression restores it.
+    Column("is_suppressed", Boolean, nullable=False, server_default=false()),
+    #: When the subscriber first unsubscribed from everything: digests without a row in ``subscription`` count as
+    #: unsubscribed, also those that begin later. NULL for never.
+    Column("opted_out_at", BigInteger),
+    #: NULL for the site's time zone.
+    Column("zone", Text),
+    Column("language", Text),
+    Column("selection_id", Integer, ForeignKey("selection.id"), nullable=False),
+    Column("added_at", BigInteger, nullable=False),
+    #: End of a pause without mail; NULL for none.
+    Column("paused_until", BigInteger),
+    #: When the personal feed was made: part of its address; NULL for none.
+    Column("feed_since", BigInteger),
+)
+
+#: A subscriber's state for one digest. Unsubscribing keeps the row: it says that the person left.
+subscription = Table(
+    "subscription",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("subscriber_id", Integer, primary_key=True, autoincrement=False),
+    #: ``active``, ``unconfirmed`` or ``unsubscribed``.
+    Column("state", Text, nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+    #: A ``ChangeSource``.
+    Column("source", Text, nullable=False),
+    Index("ix_subscription_subscriber", "subscriber_id"),
+    sqlite_with_rowid=False,
+)
+
+#: The history of subscription states. Erasing a subscriber deletes it.
+subscription_event = Table(
+    "subscription_event",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("subscriber_id", Integer, nullable=False, index=True),
+    #: NULL for everything.
+    Column("digest", Text),
+    #: NULL where there was no state before.
+    Column("old_state", Text),
+    Column("new_state", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+    #: Why, in the words of an operator or a mail server; empty for none.
+    Column("reason", Text, nullable=False),
+)
+
+#: Addresses that get nothing any more, whoever imports them again. A keyed hash: it names nobody.
+suppression = Table(
+    "suppression",
+    metadata,
+    Column("hash", Text, primary_key=True),
+    #: ``unsubscribed``, ``bounced``, ``complained``, ``forgotten``, ``asked`` or ``moved``.
+    Column("reason", Text, nullable=False),
+    #: The words of a server or an operator; empty for none.
+    Column("note", Text, nullable=False),
+    Column("suppressed_at", BigInteger, nullable=False),
+    #: How it became known: a ``SuppressionChannel``.
+    Column("channel", Text, nullable=False, server_default="operator"),
+    sqlite_with_rowid=False,
+)

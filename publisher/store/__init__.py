@@ -1,1 +1,0 @@
-"""Tables, queries and migrations. SQLite and PostgreSQL from the same code (SQLAlchemy Core)."""

@@ -1,0 +1,296 @@
+"""Read from the columns of an imported list who may be mailed. Pure.
+
+A list comes from another program, and most of them export people who left along with the others. Every
+column whose name speaks of a status, a subscription, a departure, a bounce or a complaint is read, and the
+safest of them decides. A value that is not understood means not active.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from publisher.model.subscriptions import SubscriptionState
+from publisher.subscribers.addresses import strip_invisible
+from publisher.subscribers.consent_words import (
+    REASONS,
+    ColumnKind,
+    Departure,
+    column_kind,
+    departure,
+    fold,
+    is_active_type,
+    is_active_word,
+    may_be_departure,
+    plain_departure,
+    sells_subscriptions,
+)
+
+__all__ = ["ACTIVE", "Consent", "is_consent_column", "printable", "read_consent"]
+
+_NO: Final = re.compile(
+    "false|no|n|f|0|off|none|null|nil|nan|na|n a|not set|no data|never|unchecked|nein|non|niet|nao|falsch|faux|falso"
+)
+#: Letters such as S and X are missing: they are yes in one program and something else in another.
+_YES: Final = re.compile("true|yes|y|t|1|1 0|on|checked|ja|j|oui|si|sim|wahr|vrai|verdadero|vero")
+_YES_MARKS: Final = frozenset("✓✔☑✅")
+#: Dashes and empty brackets stand for nothing.
+_BLANK: Final = re.compile(r"[-–—.\s]*|\[\s*\]|\{\s*\}|\(\s*\)|\((?:none|null|empty|not set)\)|<null>", re.IGNORECASE)
+#: Numbers that are zero, and the dates that databases write for none: 0000-00-00 and 0001-01-01.
+_ZERO: Final = re.compile(r"0+(?: 0+)*|0001 01 01(?: .*|t.*)?")
+_DATE: Final = re.compile(
+    r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*|(?:\d{8}|\d{10}|\d{13})(?:\.0)?|\d{8}T\d.*|"
+    r"[A-Za-z]{3,9}\.? \d{1,2},? \d{4}.*|\d{1,2}\.? [A-Za-z]{3,9}\.? \d{4}.*"
+)
+_DEEPEST: Final = 4
+#: So much of a value is read: what is longer is no word for a state.
+_LONGEST: Final = 200
+_LONGEST_SHOWN: Final = 60
+_LONGEST_PLAIN: Final = 40
+#: "No thanks", in a column such as "newsletter".
+_NO_FIRST: Final = re.compile(r"(?:no|non|nein|never)\b")
+_LIST_SEPARATOR: Final = re.compile("[,;|]")
+#: Words of a reason that name a state.
+_LONGEST_REASON: Final = 3
+
+_UNSUBSCRIBED: Final[Departure] = (SubscriptionState.UNSUBSCRIBED, None)
+_UNCONFIRMED: Final[Departure] = (SubscriptionState.UNCONFIRMED, None)
+_ACTIVE: Final[Departure] = (SubscriptionState.ACTIVE, None)
+_ORDER: Final = list(SubscriptionState)
+_UNRELATED: Final = (ColumnKind.OTHER, ColumnKind.PAYMENT)
+#: Kinds of columns in which a list or an object is nothing strange.
+_LOOSE: Final = (*_UNRELATED, ColumnKind.STATE, ColumnKind.WANTS_MAIL, ColumnKind.CIRCUMSTANCE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consent:
+    """What a row of a list says about whether its subscriber may be mailed."""
+
+    state: SubscriptionState = SubscriptionState.ACTIVE
+    #: Why the address is suppressed: ``complained``, ``asked`` or ``bounced``; None in any other state.
+    reason: str | None = None
+    #: The columns that decided, as the list names them; empty for an active subscriber.
+    columns: tuple[str, ...] = ()
+    #: (column, value) of what was not understood and therefore counts as not active.
+    unclear: tuple[tuple[str, str], ...] = ()
+
+
+#: Of a row that has nothing against it.
+ACTIVE: Final = Consent()
+
+
+def _safety(departure: Departure) -> tuple[int, int]:
+    state, reason = departure
+    return _ORDER.index(state), -REASONS.index(reason) if reason else 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    column: str
+    departure: Departure
+    #: The value, where it was not understood.
+    unclear: str | None = None
+
+    @property
+    def safety(self) -> tuple[int, int]:
+        return _safety(self.departure)
+
+
+def is_consent_column(name: str, *, is_paid_list: bool) -> bool:
+    """Return whether the values of a column decide; ``is_paid_list`` as for :func:`column_kind`."""
+    kind, _ = column_kind(name[:_LONGEST], is_paid_list=is_paid_list)
+    return kind not in (*_UNRELATED, ColumnKind.OTHER_CHANNEL, ColumnKind.CIRCUMSTANCE)
+
+
+def printable(text: str) -> str:
+    """Return a text of a list as it may be shown: on one line, without control characters."""
+    return "".join(char if char.isprintable() else " " for char in text[:_LONGEST])
+
+
+def read_consent(cells: Iterable[tuple[str, object]]) -> Consent:
+    """Return what a row says about consent; the safest statement wins.
+
+    Args:
+        cells: (column, value) of the row, in the order of the list; a name may occur more than once. Values
+            are text, or what JSON has.
+    """
+    names, values = [], []
+    for name, value in cells:
+        names.append(name)
+        values.append(value)
+    is_paid_list, columns = _columns(tuple(names))
+    verdicts: list[_Verdict] = []
+    for (name, kind, left), value in zip(columns, values, strict=True):
+        if value == "" and kind in _UNRELATED:
+            continue
+        verdicts += _verdicts(name, kind, left, value, is_paid_list, 0)
+    if not verdicts:
+        return ACTIVE
+    safest = max(verdicts, key=lambda verdict: verdict.safety)
+    deciding = [verdict for verdict in verdicts if verdict.departure == safest.departure]
+    state, reason = safest.departure
+    return Consent(
+        state=state,
+        reason=reason,
+        columns=tuple(dict.fromkeys(printable(verdict.column) for verdict in deciding)),
+        unclear=tuple(
+            (printable(verdict.column), printable(verdict.unclear))
+            for verdict in deciding
+            if verdict.unclear is not None
+        ),
+    )
+
+
+_Column = tuple[str, ColumnKind, Departure | None]
+
+
+@lru_cache(maxsize=64)
+def _columns(names: tuple[str, ...]) -> tuple[bool, tuple[_Column, ...]]:
+    """Return whether a list sells subscriptions, and each name with what :func:`column_kind` says of it."""
+    is_paid_list = sells_subscriptions(name[:_LONGEST] for name in names)
+    return is_paid_list, tuple((name, *column_kind(name[:_LONGEST], is_paid_list=is_paid_list)) for name in names)
+
+
+def _verdicts(
+    name: str, kind: ColumnKind, left: Departure | None, value: object, is_paid_list: bool, depth: int
+) -> Iterator[_Verdict]:
+    """Yield what a cell says that keeps its subscriber from being active."""
+    if kind is ColumnKind.OTHER_CHANNEL:
+        return
+    if isinstance(value, Mapping | list | tuple):
+        if kind in _LOOSE:
+            yield from _nested(name, value, is_paid_list, depth)
+        elif value or left is None:
+            yield _Verdict(name, _UNSUBSCRIBED, unclear=str(value)[:_LONGEST_SHOWN])
+        return
+    text = _text(value)
+    # A missing status in JSON is written out: it is not a cell that somebody left empty.
+    meaning = None if value is None and kind is ColumnKind.STATUS else _meaning(kind, left, text)
+    if meaning is None:
+        # An empty cell is no yes, and no departure.
+        safe = _UNCONFIRMED if kind is ColumnKind.CONFIRMED or _is_blank(text) else _UNSUBSCRIBED
+        yield _Verdict(name, safe, unclear=text[:_LONGEST_SHOWN])
+    elif meaning != _ACTIVE:
+        yield _Verdict(name, meaning)
+
+
+def _nested(name: str, value: object, is_paid_list: bool, depth: int) -> Iterator[_Verdict]:
+    if depth >= _DEEPEST:
+        return
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            kind, left = column_kind(str(key)[:_LONGEST], is_paid_list=is_paid_list)
+            for verdict in _verdicts(str(key), kind, left, inner, is_paid_list, depth + 1):
+                yield _Verdict(f"{name}.{verdict.column}", verdict.departure, verdict.unclear)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _verdicts(name, ColumnKind.OTHER, None, inner, is_paid_list, depth + 1)
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return strip_invisible(str(value))[:_LONGEST]
+
+
+def _is_blank(text: str) -> bool:
+    return bool(_BLANK.fullmatch(text))
+
+
+def _is_no(text: str) -> bool:
+    words = fold(text)
+    return _is_blank(text) or bool(_NO.fullmatch(words)) or bool(_ZERO.fullmatch(words))
+
+
+def _plain_departure(text: str) -> Departure | None:
+    """Return what a value, or one of the values in a list such as "vip, unsubscribed", plainly says."""
+    if not text or not may_be_departure(text):
+        return None
+    parts = (part.strip() for part in _LIST_SEPARATOR.split(text))
+    said = [meaning for part in parts if 0 < len(part) <= _LONGEST_PLAIN and (meaning := plain_departure(part))]
+    return max(said, key=_safety) if said else None
+
+
+def _short_departure(text: str) -> Departure | None:
+    """Return what a value of two words at most says: "Baja California" is a place, "baja" a departure."""
+    words = fold(text)
+    return (departure(words) if words.count(" ") == 0 else None) or _plain_departure(text)
+
+
+def _meaning(kind: ColumnKind, left: Departure | None, text: str) -> Departure | None:
+    """Return the state that a value in a kind of column means; None where it is not understood."""
+    if left is not None:
+        return _left(text, left, is_status=kind is ColumnKind.DEPARTURE_STATUS)
+    return _MEANINGS[kind](text)
+
+
+def _left(text: str, left: Departure, *, is_status: bool) -> Departure:
+    words = fold(text)
+    if _is_no(text) or (is_status and is_active_word(words)):
+        return _ACTIVE
+    # "Unsubscribe reason: complaint" is a complaint; a sentence with the word spam is an opinion.
+    said = departure(words) if words.count(" ") < _LONGEST_REASON else None
+    return said if said is not None and said[0] is SubscriptionState.SUPPRESSED else left
+
+
+def _status(text: str) -> Departure | None:
+    words = fold(text)
+    return _ACTIVE if not text or is_active_word(words) else departure(words)
+
+
+def _subscribed(text: str) -> Departure | None:
+    words = fold(text)
+    said = departure(words)
+    if said is not None or _is_blank(text):
+        return said
+    if _is_no(text):
+        return _UNSUBSCRIBED
+    is_yes = _YES.fullmatch(words) or text in _YES_MARKS or is_active_word(words) or _DATE.fullmatch(text)
+    return _ACTIVE if is_yes else None
+
+
+def _confirmed(text: str) -> Departure | None:
+    if _is_no(text):
+        return _UNCONFIRMED
+    return _subscribed(text)
+
+
+def _type(text: str) -> Departure | None:
+    words = fold(text)
+    return _ACTIVE if not text or is_active_type(words) else departure(words)
+
+
+def _state(text: str) -> Departure | None:
+    return _short_departure(text) or _ACTIVE
+
+
+def _wants_mail(text: str) -> Departure | None:
+    is_no = text and (_is_no(text) or _NO_FIRST.match(fold(text)))
+    return _UNSUBSCRIBED if is_no else _short_departure(text) or _ACTIVE
+
+
+def _unrelated(text: str) -> Departure | None:
+    return _plain_departure(text) or _ACTIVE
+
+
+def _circumstance(text: str) -> Departure | None:
+    is_no = fold(text) in ("false", "no", "non", "nein")
+    return _UNSUBSCRIBED if is_no else _plain_departure(text) or _ACTIVE
+
+
+_MEANINGS: Final = {
+    ColumnKind.OTHER: _unrelated,
+    ColumnKind.PAYMENT: _unrelated,
+    ColumnKind.STATUS: _status,
+    ColumnKind.SUBSCRIBED: _subscribed,
+    ColumnKind.CONFIRMED: _confirmed,
+    ColumnKind.TYPE: _type,
+    ColumnKind.STATE: _state,
+    ColumnKind.WANTS_MAIL: _wants_mail,
+    ColumnKind.CIRCUMSTANCE: _circumstance,
+}

@@ -1,0 +1,350 @@
+"""Parse subscriber lists, CSV or JSON Lines. A row that cannot be used is rejected by its number."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final, TextIO
+from zoneinfo import ZoneInfo
+
+from publisher.errors import SettingsError
+from publisher.model.subscriptions import SubscriptionState
+from publisher.subscribers.addresses import Address, read_mailbox, strip_invisible
+from publisher.subscribers.consent import ACTIVE, Consent, is_consent_column, printable, read_consent
+from publisher.subscribers.consent_words import fold, sells_subscriptions
+
+__all__ = [
+    "COLUMNS",
+    "EVERYTHING",
+    "RejectedRow",
+    "SubscriberRow",
+    "list_encoding",
+    "read_csv",
+    "read_json_lines",
+    "safe_cell",
+]
+
+_MANY: Final = ("digests", "topics", "regions", "brands", "tags", "authors")
+#: Columns with the digests for which a person has another state than active.
+_STATES: Final = ("digests_unsubscribed", "digests_unconfirmed")
+#: Columns, in the order in which they are exported.
+COLUMNS: Final = ("address", "status", "zone", "language", "digests", *_STATES, *_MANY[1:])
+#: In place of a digest: all others, also those that begin later.
+EVERYTHING: Final = "*"
+_OTHER_NAMES: Final = {
+    "email": "address",
+    "e mail": "address",
+    "mail": "address",
+    "email address": "address",
+    "emailaddress": "address",
+    "e mail address": "address",
+    "timezone": "zone",
+    "time zone": "zone",
+    "lang": "language",
+    "lists": "digests",
+    "digests unsubscribed": "digests_unsubscribed",
+    "digests unconfirmed": "digests_unconfirmed",
+}
+#: A spreadsheet takes a cell that begins so for a formula (https://owasp.org/www-community/attacks/CSV_Injection).
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "'")
+_LONGEST_LINE: Final = 64 * 1024
+_LONGEST_LABEL: Final = 200
+#: So many fields of JSON Lines are told of: each line may have others.
+_MOST_NAMES: Final = 1_000
+#: What stands for bytes that are not in the encoding of the list.
+_UNREADABLE: Final = "\ufffd"
+_NOT_UTF_8: Final = "is not UTF-8: save the list as UTF-8"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriberRow:
+    """A subscriber as a list has them. None stands for what the list does not say."""
+
+    number: int
+    address: Address
+    #: Whether they may be mailed, and which columns decided.
+    consent: Consent = ACTIVE
+    zone: str | None = None
+    language: str | None = None
+    digests: tuple[str, ...] | None = None
+    #: Digests that they have left, of which :data:`EVERYTHING` may be one, or not confirmed.
+    unsubscribed: tuple[str, ...] = ()
+    unconfirmed: tuple[str, ...] = ()
+    #: Field → labels; only fields that the list has.
+    follows: Mapping[str, tuple[str, ...]] | None = None
+
+    @property
+    def state(self) -> SubscriptionState:
+        """The state that the list gives the subscriber."""
+        return self.consent.state
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RejectedRow:
+    """A row that cannot be used, and why."""
+
+    number: int
+    reason: str
+
+
+def safe_cell(text: str) -> str:
+    """Return a cell that a spreadsheet does not run; :func:`read_csv` removes the added apostrophe."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def _unsafe_cell(text: str) -> str:
+    return text[1:] if text[:1] == "'" and text[1:2] in _FORMULA and len(text) > 1 else text
+
+
+def list_encoding(head: bytes) -> str:
+    """Return the encoding of a list by its first bytes: UTF-16 with a byte order mark, or UTF-8."""
+    return "utf-16" if head.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+
+
+def read_csv(
+    file: TextIO, digests: Iterable[str], *, on_note: Callable[[str], None]
+) -> Iterator[SubscriberRow | RejectedRow]:
+    """Yield the rows of a CSV file with a header; comma, semicolon or tab.
+
+    Args:
+        file: opened with ``newline=""``.
+        digests: the slugs of the site's digests.
+        on_note: called with what the user should know of the columns.
+
+    Raises:
+        SettingsError: the header has no column of addresses, or cannot be read.
+    """
+    header, delimiter = _read_header(file)
+    for note in _notes(header, "columns"):
+        on_note(note)
+    columns = [(_own_name(cell), cell) for cell in header]
+    known, lines = frozenset(digests), _BoundedLines(file)
+    rows = csv.reader(lines, delimiter=delimiter)
+    while True:
+        first_line = rows.line_num + 1
+        try:
+            cells = [strip_invisible(cell) for cell in next(rows)]
+        except StopIteration:
+            return
+        except csv.Error as error:
+            lines.take_cut()
+            yield RejectedRow(number=1 + rows.line_num, reason=f"is not CSV: {error}")
+            continue
+        while len(cells) > len(header) and not cells[-1]:
+            cells.pop()
+        fault = _fault(cells, len(header), delimiter, lines.take_cut(), rows.line_num - first_line)
+        if fault is not None:
+            yield RejectedRow(number=1 + rows.line_num, reason=fault)
+        elif any(cells):
+            cells += [""] * (len(header) - len(cells))
+            yield _row(1 + rows.line_num, columns, [_unsafe_cell(cell) if cell else cell for cell in cells], known)
+
+
+def _fault(cells: Sequence[str], width: int, delimiter: str, was_cut: bool, more_lines: int) -> str | None:
+    """Return why the cells of a row cannot be told apart.
+
+    Where they cannot, a column that says that the subscriber left may be in another one.
+    """
+    if was_cut:
+        return f"is longer than {_LONGEST_LINE // 1024} KiB"
+    if len(cells) > width:
+        return f"has {len(cells)} cells, the header has {width}"
+    if more_lines and (len(cells) < width or any("@" in cell.partition("\n")[2] for cell in cells)):
+        return (
+            f"goes over {more_lines + 1} lines and seems to hold other rows: close or double the quotation mark in it"
+        )
+    if len(cells) < width and cells and delimiter in cells[-1]:
+        return f"has {len(cells)} cells, the header has {width}: close or double the quotation mark in it"
+    return None
+
+
+def _read_header(file: TextIO) -> tuple[list[str], str]:
+    """Return the cells of the first line, and what separates them."""
+    head = file.readline(_LONGEST_LINE)
+    delimiter = max(",;\t", key=head.count) if head else ","
+    cells = next(csv.reader([head], delimiter=delimiter), [])
+    header = [strip_invisible(cell)[:_LONGEST_LABEL] for cell in cells]
+    if any(_UNREADABLE in cell for cell in header):
+        raise SettingsError(f"the header {_NOT_UTF_8}")
+    if "address" not in (_own_name(cell) for cell in header):
+        raise SettingsError("the first line names no column 'address' or 'email': a CSV list begins with column names")
+    return header, delimiter
+
+
+class _BoundedLines:
+    """The lines of a file, in pieces of bounded length."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self._was_cut = False
+        self._is_open = False
+
+    def __iter__(self) -> Iterator[str]:
+        while line := self._file.readline(_LONGEST_LINE):
+            is_cut = len(line) >= _LONGEST_LINE and not line.endswith(("\n", "\r"))
+            self._was_cut = self._was_cut or is_cut or self._is_open
+            self._is_open = is_cut
+            yield line
+
+    def take_cut(self) -> bool:
+        """Return whether a line since the last call was longer than a piece."""
+        was_cut, self._was_cut = self._was_cut, False
+        return was_cut
+
+
+def read_json_lines(
+    file: TextIO, digests: Iterable[str], *, on_note: Callable[[str], None]
+) -> Iterator[SubscriberRow | RejectedRow]:
+    """Yield the rows of a file with one JSON object a line; arguments as for :func:`read_csv`."""
+    known = frozenset(digests)
+    told: set[str] = set()
+    for number, text in enumerate(_BoundedLines(file), 1):
+        if not strip_invisible(text):
+            continue
+        try:
+            data = json.loads(text, object_pairs_hook=_json_object)
+        except (ValueError, RecursionError) as error:
+            yield RejectedRow(number=number, reason=f"is not JSON: {error}")
+            continue
+        if not isinstance(data, dict):
+            yield RejectedRow(number=number, reason="is not a JSON object")
+            continue
+        if any(_UNREADABLE in key for key in data):
+            yield RejectedRow(number=number, reason=_NOT_UTF_8)
+            continue
+        fresh = [key for key in data if key[:_LONGEST_LABEL] not in told]
+        if fresh and len(told) < _MOST_NAMES:
+            told.update(key[:_LONGEST_LABEL] for key in fresh)
+            for note in _notes(fresh, "fields"):
+                on_note(note)
+        yield _row(number, [(_own_name(key), key) for key in data], list(data.values()), known)
+
+
+def _json_object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object; a name that occurs twice has both values, so that none hides the other."""
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        found[name] = [found[name], value] if name in found else value
+    return found
+
+
+def _own_name(cell: str) -> str | None:
+    """Return which of our columns a header cell names; None where it is none of them."""
+    words = fold(cell[:_LONGEST_LABEL])
+    name = _OTHER_NAMES.get(words, words)
+    return name if name in COLUMNS else None
+
+
+def _notes(header: Iterable[str], noun: str) -> Iterator[str]:
+    """Yield what the user should know of columns that are not ours."""
+    cells = [cell[:_LONGEST_LABEL] for cell in header]
+    is_paid_list = sells_subscriptions(cells)
+    deciding: set[str] = set()
+    ignored: set[str] = set()
+    for cell in cells:
+        if cell and _own_name(cell) is None:
+            (deciding if is_consent_column(cell, is_paid_list=is_paid_list) else ignored).add(printable(cell))
+    if deciding:
+        yield f"Subscription state read from {noun}: {', '.join(sorted(deciding))}"
+    if ignored:
+        yield f"Ignored {noun}: {', '.join(sorted(ignored))}"
+
+
+def _row(
+    number: int, columns: Sequence[tuple[str | None, str]], cells: Sequence[Any], known: frozenset[str]
+) -> SubscriberRow | RejectedRow:
+    """Return the subscriber of a row; columns are which of ours each is, and its name in the list."""
+    values: dict[str, Any] = {}
+    others: list[tuple[str, Any]] = []
+    for (name, header), value in zip(columns, cells, strict=True):
+        if name is not None and not values.get(name):
+            values[name] = value
+        if name in (None, "status", "tags"):
+            others.append((header, value))
+    consent = read_consent(others)
+    try:
+        address = read_mailbox(_text(values, "address"))
+        try:
+            return _full_row(number, address, consent, values, known)
+        except ValueError:
+            if consent.state is SubscriptionState.ACTIVE:
+                raise
+            # Whatever else is wrong with the row: it must not hide that the subscriber left.
+            return SubscriberRow(number=number, address=address, consent=consent)
+    except ValueError as error:
+        return RejectedRow(number=number, reason=str(error))
+
+
+def _full_row(
+    number: int, address: Address, consent: Consent, values: Mapping[str, Any], known: frozenset[str]
+) -> SubscriberRow:
+    digests = _many(values, "digests")
+    unknown = [slug for slug in digests or () if slug not in known]
+    if unknown:
+        raise ValueError(f"there is no digest {unknown[0]!r}")
+    if digests == () and consent.state is SubscriptionState.ACTIVE:
+        # An export of an older version says so of people who have left everything.
+        consent = Consent(state=SubscriptionState.UNSUBSCRIBED, columns=("digests",))
+    follows = {name: labels for name in _MANY[1:] if (labels := _many(values, name)) is not None}
+    return SubscriberRow(
+        number=number,
+        address=address,
+        consent=consent,
+        zone=_zone(_text(values, "zone")),
+        language=_language(_text(values, "language")),
+        digests=digests,
+        unsubscribed=_many(values, "digests_unsubscribed") or (),
+        unconfirmed=_many(values, "digests_unconfirmed") or (),
+        follows=follows or None,
+    )
+
+
+def _text(values: Mapping[str, Any], name: str) -> str:
+    value = values.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise ValueError(f"{name} is not text")  # noqa: TRY004 - whatever is wrong, the row is rejected
+    if _UNREADABLE in value:
+        # An address with it is somebody else's.
+        raise ValueError(_NOT_UTF_8)
+    return strip_invisible(value)
+
+
+def _many(values: Mapping[str, Any], name: str) -> tuple[str, ...] | None:
+    value = values.get(name)
+    if value is None:
+        return None
+    if isinstance(value, str):
+        value = value.split("|")
+    if not isinstance(value, list | tuple) or not all(isinstance(label, str) for label in value):
+        raise ValueError(f"{name} is not a list of texts")
+    labels = tuple(dict.fromkeys(text for label in value if (text := label.strip())))
+    for label in labels:
+        if not label.isprintable() or "|" in label or len(label) > _LONGEST_LABEL:
+            raise ValueError(f"{name} has a value that cannot be a label: {label[:40]!r}")
+    return labels
+
+
+@lru_cache(maxsize=1024)
+def _zone(name: str) -> str | None:
+    if not name:
+        return None
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError(f"{name[:80]!r} is not a time zone of the tz database, such as Europe/London") from None
+    return name
+
+
+@lru_cache(maxsize=1024)
+def _language(tag: str) -> str | None:
+    if not tag:
+        return None
+    if not re.fullmatch(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*", tag):
+        raise ValueError(f"{tag[:80]!r} is not a language tag, such as en or pt-BR")
+    return tag

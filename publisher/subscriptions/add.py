@@ -1,0 +1,334 @@
+"""Store subscribers: by a command, an import, a confirmation or preferences. People who left stay unsubscribed."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import Connection
+
+from publisher.delivery import bounces_store as bounces
+from publisher.delivery.local_time import moving
+from publisher.errors import SettingsError
+from publisher.model.subscriptions import SubscriptionState
+from publisher.settings import Site
+from publisher.signing.site_key import keyring
+from publisher.storage.engine import Database
+from publisher.subscribers import store
+from publisher.subscribers import suppression_store as suppression
+from publisher.subscribers.addresses import Address, read_address
+from publisher.subscribers.list_parser import EVERYTHING, RejectedRow, SubscriberRow, read_json_lines
+from publisher.subscribers.subscriptions_store import (
+    Act,
+    ChangeSource,
+    opt_out,
+    overall_state,
+    save_new_states,
+    subscribe,
+    unsubscribe,
+)
+from publisher.subscribers.suppression import convert_unsubscribed
+
+if TYPE_CHECKING:
+    from publisher.signing.tokens import Keyring
+    from publisher.subscribers.store import Subscriber
+
+__all__ = [
+    "add",
+    "add_rows",
+    "admit",
+    "change_subscriber",
+    "parse_address",
+    "require_digests",
+    "require_reason",
+    "words_of_leaving",
+]
+
+_State: Final = SubscriptionState
+#: Suppressions that an operator may lift with a reason. A complaint or an erasure is none of them.
+_LIFTABLE: Final = ("asked", "bounced", "moved", "unsubscribed")
+
+
+def require_digests(site: Site, names: Iterable[str]) -> tuple[str, ...]:
+    """Return names of digests without repetitions.
+
+    Raises:
+        SettingsError: the site has no such digest.
+    """
+    slugs = tuple(dict.fromkeys(names))
+    for slug in slugs:
+        if slug not in site.digests:
+            raise SettingsError(f"there is no digest {slug!r}; publisher.toml has: {', '.join(site.digests) or 'none'}")
+    return slugs
+
+
+def require_reason(text: str | None) -> str:
+    """Return the reason of ``--resubscribe``; empty where the option was not given.
+
+    Raises:
+        SettingsError: the reason is empty, or is another option.
+    """
+    if text is None:
+        return ""
+    reason = " ".join(text.split())
+    if not reason or reason.startswith("-"):
+        raise SettingsError(
+            '--resubscribe needs a reason. Say who asked for it and how: --resubscribe "asked by phone"'
+        )
+    return reason
+
+
+def parse_address(text: str) -> Address:
+    """Return an address.
+
+    Raises:
+        SettingsError: the text is not an address.
+    """
+    try:
+        return read_address(text)
+    except ValueError as error:
+        raise SettingsError(f"{text!r} is not an email address: {error}") from error
+
+
+def add_rows(
+    connection: Connection,
+    rows: Iterable[SubscriberRow],
+    defaults: tuple[str, ...],
+    act: Act,
+    selections: dict[str, int],
+) -> None:
+    """Add the subscribers of rows, none of whom exists, with the state that their row gives them.
+
+    Args:
+        connection: to the store, in a transaction.
+        rows: of subscribers who are not suppressed.
+        defaults: the digests of those whose row names none.
+        act: whose act adds them.
+        selections: a cache of question → its number, filled as it goes.
+    """
+    every = list(rows)
+    number = store.take_ids(connection, len(every)) if every else 0
+    values: list[dict[str, Any]] = []
+    opted_out: list[int] = []
+    by_state: dict[SubscriptionState, list[tuple[str, int]]] = {}
+    for row in every:
+        states = _states_of_row(row, defaults)
+        overall = overall_state(states.values()) if states else row.state
+        values.append(
+            {
+                "id": number,
+                "address": row.address.text,
+                "key": row.address.key,
+                "domain": row.address.domain,
+                # Leaving everything is stored below, with its history.
+                "state": (_State.ACTIVE if overall is _State.UNSUBSCRIBED else overall).value,
+                "state_at": act.at,
+                "state_source": act.source.value,
+                "opted_out_at": act.at if EVERYTHING in row.unsubscribed else None,
+                "zone": row.zone,
+                "language": row.language,
+                "selection_id": _selection(connection, store.query_text(row.follows or {}), selections),
+                "added_at": act.at,
+            }
+        )
+        for digest, state in states.items():
+            by_state.setdefault(state, []).append((digest, number))
+        if overall is _State.UNSUBSCRIBED:
+            opted_out.append(number)
+        number += 1
+    store.save_new(connection, values)
+    for state, subscriptions in by_state.items():
+        save_new_states(connection, subscriptions, state, act)
+    opt_out(connection, opted_out, act)
+
+
+def _states_of_row(row: SubscriberRow, defaults: tuple[str, ...]) -> dict[str, SubscriptionState]:
+    """Return digest → state as a row gives it to somebody new; the safest state of a digest counts."""
+    states = dict.fromkeys(row.digests if row.digests is not None else defaults, row.state)
+    states.update(dict.fromkeys(row.unconfirmed, max(row.state, _State.UNCONFIRMED, key=list(_State).index)))
+    states.update(dict.fromkeys(row.unsubscribed, _State.UNSUBSCRIBED))
+    states.pop(EVERYTHING, None)
+    return states
+
+
+def change_subscriber(
+    connection: Connection,
+    before: Subscriber,
+    row: SubscriberRow,
+    act: Act,
+    selections: dict[str, int],
+    on_move: Callable[[int, str], None],
+) -> bool:
+    """Give a subscriber what their row says, and return whether that changes anything.
+
+    The caller has checked that they have not left the row's digests.
+
+    Args:
+        connection: to the store, in a transaction.
+        before: the subscriber as they are.
+        row: theirs; what it does not say stays.
+        act: whose act changes them.
+        selections: a cache of question → its number, filled as it goes.
+        on_move: called with the subscriber's number and zone where the zone changes.
+    """
+    number = before.id
+    values: dict[str, Any] = {}
+    if row.zone and row.zone != before.zone:
+        values["zone"] = row.zone
+        on_move(number, row.zone)
+    if row.language and row.language != before.language:
+        values["language"] = row.language
+    if row.follows is not None:
+        text = store.query_text({**before.follows, **row.follows})
+        if text != store.query_text(before.follows):
+            values["selection_id"] = _selection(connection, text, selections)
+    store.save_old(connection, [(number, values)])
+    changed = bool(values)
+    if row.digests is not None and set(row.digests) != set(before.digests):
+        subscribe(connection, [(digest, number) for digest in row.digests], act)
+        left = set(before.digests) - set(row.digests)
+        if left:
+            unsubscribe(connection, number, act, sorted(left))
+        changed = True
+    return changed
+
+
+def _selection(connection: Connection, text: str, known: dict[str, int]) -> int:
+    if text not in known:
+        known[text] = store.selection_id(connection, text)
+    return known[text]
+
+
+def admit(connection: Connection, site: Site, row: SubscriberRow, act: Act, now: datetime) -> Subscriber:
+    """Add a subscriber, or give one who exists what the row says, in the caller's transaction; return them.
+
+    The caller has checked consent: by the person's own act, or by an operator's reason.
+    """
+    store.alone(connection)
+    known = store.by_key(connection, row.address.key)
+    if known is None:
+        add_rows(connection, [row], (), act, {})
+    else:
+        change_subscriber(connection, known, row, act, {}, moving(connection, site, now))
+    subscriber = store.by_key(connection, row.address.key)
+    assert subscriber is not None
+    return subscriber
+
+
+def add(
+    site: Site,
+    address: str,
+    now: datetime,
+    *,
+    digests: Sequence[str] = (),
+    follows: Mapping[str, Sequence[str]] | None = None,
+    zone: str | None = None,
+    language: str | None = None,
+    resubscribe: str | None = None,
+) -> Subscriber:
+    """Add a subscriber, or change one who exists, and return them.
+
+    Args:
+        site: the settings.
+        address: theirs.
+        now: the current time.
+        digests: what to subscribe them to; the site's only digest by default.
+        follows: field → labels that they want; everything by default.
+        zone, language: theirs; the site's by default.
+        resubscribe: why they are subscribed although they had left; None for somebody who has not.
+
+    Raises:
+        SettingsError: the address or a digest is wrong, or they have left and there is no reason to bring them back.
+    """
+    found, reason = parse_address(address), require_reason(resubscribe)
+    chosen = require_digests(site, digests)
+    if not chosen and len(site.digests) == 1:
+        chosen = tuple(site.digests)
+    raw: dict[str, Any] = {"address": found.text, "zone": zone, "language": language}
+    raw.update({name: list(labels) for name, labels in (follows or {}).items() if labels})
+    row = next(read_json_lines(io.StringIO(json.dumps(raw)), site.digests, on_note=lambda note: None))
+    if isinstance(row, RejectedRow):
+        raise SettingsError(row.reason)
+    act = Act(ChangeSource.OPERATOR, int(now.timestamp()), reason)
+    with Database.open(site.database_url) as db, db.write() as connection:
+        store.alone(connection)
+        ring = keyring(site, connection)
+        convert_unsubscribed(connection, ring)
+        _require_not_suppressed(connection, ring, found, act)
+        known = store.by_key(connection, found.key)
+        if not chosen and (known is None or reason):
+            raise SettingsError(f"which digest? Name one with --digest: {', '.join(site.digests) or 'there is none'}")
+        if known is not None and not reason:
+            _require_not_left(known, chosen)
+        if known is not None and known.has_complained:
+            _require_no_complaint(known, chosen)
+        before = known.digests if known is not None else ()
+        return admit(connection, site, replace(row, digests=tuple(dict.fromkeys((*before, *chosen)))), act, now)
+
+
+def _require_not_suppressed(connection: Connection, ring: Keyring, address: Address, act: Act) -> None:
+    """Lift a suppression where the act has a reason and may.
+
+    Raises:
+        SettingsError: the address stays suppressed.
+    """
+    hashed = ring.address_hash(address.key)
+    why = suppression.suppressions(connection, [hashed]).get(hashed)
+    if why is None:
+        return
+    known = store.by_key(connection, address.key)
+    has_complained = known is not None and bounces.has_complained(connection, known.id)
+    if why.reason not in _LIFTABLE or has_complained:
+        raise SettingsError(
+            f"{address.text} may not be mailed ({'complained' if has_complained else why.reason}). "
+            "No command lifts a complaint or an erasure."
+        )
+    if not act.reason:
+        raise SettingsError(
+            f"{address.text} may not be mailed ({why.reason}). If they have asked to come back, use --resubscribe REASON."
+        )
+    suppression.lift(connection, hashed, address.key, act)
+
+
+def _require_no_complaint(known: Subscriber, digests: Iterable[str]) -> None:
+    """Leave the return of somebody who complained to themselves.
+
+    Raises:
+        SettingsError: they left one of these digests by a complaint.
+    """
+    left = [digest for digest in digests if known.has_left(digest)]
+    if left:
+        raise SettingsError(
+            f"{known.address} is {words_of_leaving(known, left)} after a complaint. No reason lifts a complaint: they "
+            "can subscribe by the form, with a confirmation email"
+        )
+
+
+def _require_not_left(known: Subscriber, digests: Iterable[str]) -> None:
+    left = [digest for digest in digests if known.has_left(digest)]
+    if left:
+        raise SettingsError(
+            f"{known.address} is {words_of_leaving(known, left)}. If they have asked to come back, use --resubscribe REASON."
+        )
+
+
+def words_of_leaving(known: Subscriber, digests: Sequence[str]) -> str:
+    """Return since when and by which act a subscriber has left these digests, or everything where none is named."""
+    words: list[str] = []
+    for digest in digests:
+        state = known.subscriptions.get(digest)
+        if state is not None:
+            words.append(f"{state.state} for {digest} since {_day(state.changed_at)} (by {state.source})")
+    if not words or len(words) < len(digests):
+        state_name = known.state if known.state is not _State.ACTIVE else _State.UNSUBSCRIBED
+        since = known.opted_out_at if known.opted_out_at is not None else known.state_at
+        words.append(f"{state_name} for everything since {_day(since)}")
+    return ", ".join(words)
+
+
+def _day(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d}"

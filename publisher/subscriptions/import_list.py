@@ -1,0 +1,376 @@
+"""``publish subscribers import``: store the subscribers of a list, and keep out those who left."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TextIO
+
+from publisher.delivery.local_time import moving
+from publisher.errors import SettingsError
+from publisher.model.report import Progress, silent
+from publisher.model.subscriptions import SubscriptionState
+from publisher.settings import Site
+from publisher.signing.site_key import keyring
+from publisher.storage.engine import Database
+from publisher.subscribers import store
+from publisher.subscribers import suppression_store as suppression
+from publisher.subscribers.consent import Consent
+from publisher.subscribers.list_parser import (
+    EVERYTHING,
+    RejectedRow,
+    SubscriberRow,
+    list_encoding,
+    read_csv,
+    read_json_lines,
+)
+from publisher.subscribers.subscriptions_store import Act, ChangeSource, close_to_others, unsubscribe
+from publisher.subscribers.suppression import convert_unsubscribed, suppress_address
+from publisher.subscribers.suppression_store import SuppressionChannel
+from publisher.subscriptions.add import add_rows, change_subscriber, require_digests, require_reason, words_of_leaving
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from publisher.signing.tokens import Keyring
+    from publisher.subscribers.store import Subscriber
+
+__all__ = ["ImportResult", "import_list"]
+
+_PAGE: Final = 2_000
+#: So many rejected and skipped rows are kept for the summary; ``on_rejected`` is called with all of them.
+_KEPT: Final = 20
+#: So many values that were not understood are kept for the summary.
+_MOST_UNCLEAR: Final = 50
+#: The later a state, the safer it is.
+_SAFETY: Final = list(SubscriptionState)
+#: Reason of a suppression → how a summary says it.
+_SUPPRESSED_WORDS: Final = {
+    "asked": "suppressed",
+    "bounced": "suppressed after a bounce",
+    "complained": "suppressed after a complaint",
+    "forgotten": "erased",
+    "moved": "the subscriber has another address now",
+    "unsubscribed": "unsubscribed",
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class ImportResult:
+    """What an import did."""
+
+    rows: int = 0
+    added: int = 0
+    changed: int = 0
+    #: Rows that change nothing.
+    unchanged: int = 0
+    #: Rows of people who have left or are suppressed, whom the list calls active: they stay so.
+    skipped: int = 0
+    #: The first of them, with the address and since when.
+    skips: list[RejectedRow] = field(default_factory=list)
+    rejected: int = 0
+    #: The first of them.
+    rejections: list[RejectedRow] = field(default_factory=list)
+    #: State, or ``suppressed: bounced`` → rows that are not active.
+    inactive: Counter[str] = field(default_factory=Counter)
+    #: The same → the columns that decided.
+    deciding: dict[str, list[str]] = field(default_factory=dict)
+    #: Digest → subscribers who are unsubscribed from it, because their row does not name it.
+    unnamed: Counter[str] = field(default_factory=Counter)
+    #: (column, value) that was not understood → rows that are not active because of it.
+    unclear: Counter[tuple[str, str]] = field(default_factory=Counter)
+    notes: list[str] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the summary for a program."""
+        return {
+            "rows": self.rows,
+            "added": self.added,
+            "changed": self.changed,
+            "unchanged": self.unchanged,
+            "skipped": self.skipped,
+            "skips": [{"row": row.number, "reason": row.reason} for row in self.skips],
+            "inactive": [
+                {"state": state, "rows": count, "columns": self.deciding[state]}
+                for state, count in sorted(self.inactive.items())
+            ],
+            "unnamed": dict(sorted(self.unnamed.items())),
+            "not_understood": [
+                {"column": column, "value": value, "rows": count}
+                for (column, value), count in sorted(self.unclear.items())
+            ],
+            "rejected": self.rejected,
+            "rejections": [{"row": row.number, "reason": row.reason} for row in self.rejections],
+            "notes": self.notes,
+        }
+
+    def count_inactive(self, consent: Consent) -> None:
+        """Count a row of somebody who may not be mailed."""
+        label = f"{consent.state}: {consent.reason}" if consent.reason else str(consent.state)
+        self.inactive[label] += 1
+        columns = self.deciding.setdefault(label, [])
+        columns += [column for column in consent.columns if column not in columns]
+        for cause in consent.unclear:
+            if cause in self.unclear or len(self.unclear) < _MOST_UNCLEAR:
+                self.unclear[cause] += 1
+
+
+def import_list(
+    site: Site,
+    path: Path,
+    now: datetime,
+    *,
+    digests: Sequence[str] = (),
+    resubscribe: str | None = None,
+    on_rejected: Callable[[RejectedRow], None] = lambda row: None,
+    progress: Progress = silent,
+) -> ImportResult:
+    """Import a list of subscribers, a page at a time; pages before an interruption are kept.
+
+    A subscriber who exists gets what the list says of them. People who left, here or by the list, stay unsubscribed: their
+    rows are skipped, unless there is a reason to bring them back. Suppressed addresses stay suppressed in any case.
+
+    Args:
+        site: the settings.
+        path: CSV, or JSON Lines where the name ends with ``.jsonl`` or ``.ndjson``.
+        now: the current time.
+        digests: what people are subscribed to where the list does not say it; the site's only one by default.
+        resubscribe: why the list's active people are subscribed although they had left; None skips them.
+        on_rejected: called with every row that cannot be used, or is skipped.
+        progress: called now and then with how far the work is.
+
+    Raises:
+        SettingsError: the file cannot be read, there is no such digest, or the reason is empty.
+    """
+    defaults = require_digests(site, digests) or (tuple(site.digests) if len(site.digests) == 1 else ())
+    act = Act(ChangeSource.IMPORT, int(now.timestamp()), require_reason(resubscribe))
+    result = ImportResult()
+    parse = read_json_lines if path.suffix in (".jsonl", ".ndjson") else read_csv
+    try:
+        with _open(path) as file, Database.open(site.database_url) as db:
+            with db.write() as connection:
+                ring = keyring(site, connection)
+                convert_unsubscribed(connection, ring)
+            importer = _Importer(site, ring, defaults, act, now, result, on_rejected)
+            importer.run(db, parse(file, site.digests, on_note=result.notes.append), progress)
+    except OSError as error:
+        raise SettingsError(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeError as error:
+        raise SettingsError(f"cannot read {path}: {error}") from error
+    return result
+
+
+def _open(path: Path) -> TextIO:
+    with path.open("rb") as file:
+        encoding = list_encoding(file.read(2))
+    return path.open(encoding=encoding, errors="replace", newline="")
+
+
+@dataclass(slots=True)
+class _Page:
+    """Rows that are stored in one transaction, and what the store knows of their addresses."""
+
+    #: Hash → why the address is suppressed.
+    suppressed: dict[str, str]
+    #: Address → number of a subscriber who exists.
+    known: dict[str, int]
+    #: Address → row of somebody new.
+    fresh: dict[str, SubscriberRow] = field(default_factory=dict)
+    #: Rows of subscribers who exist, in the order of the list.
+    old: list[tuple[int, SubscriberRow]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Importer:
+    """Stores pages of rows."""
+
+    site: Site
+    ring: Keyring
+    defaults: tuple[str, ...]
+    act: Act
+    now: datetime
+    result: ImportResult
+    on_rejected: Callable[[RejectedRow], None]
+
+    def run(self, db: Database, rows: Iterable[SubscriberRow | RejectedRow], progress: Progress) -> None:
+        """Store rows, each page in its own transaction."""
+        page: list[SubscriberRow] = []
+        for row in rows:
+            self.result.rows += 1
+            if isinstance(row, RejectedRow):
+                self.reject(row)
+                continue
+            page.append(row)
+            if len(page) == _PAGE:
+                with db.write() as connection:
+                    self.store(connection, page)
+                page = []
+                progress("reading subscribers", self.result.rows, 0)
+        with db.write() as connection:
+            self.store(connection, page)
+
+    def reject(self, row: RejectedRow) -> None:
+        """Count a row that cannot be used."""
+        self.result.rejected += 1
+        if len(self.result.rejections) < _KEPT:
+            self.result.rejections.append(row)
+        self.on_rejected(row)
+
+    def _skip(self, row: SubscriberRow, reason: str) -> None:
+        """Count a row of somebody who stays unsubscribed or suppressed, although the list calls them active."""
+        skipped = RejectedRow(number=row.number, reason=f"{row.address.text} is {reason}")
+        self.result.skipped += 1
+        if len(self.result.skips) < _KEPT:
+            self.result.skips.append(skipped)
+        self.on_rejected(skipped)
+
+    def store(self, connection: Connection, rows: Sequence[SubscriberRow]) -> None:
+        """Store a page of rows, in the caller's transaction."""
+        store.alone(connection)
+        hashes = {row.address.key: self.ring.address_hash(row.address.key) for row in rows}
+        suppressed = {
+            hashed: why.reason for hashed, why in suppression.suppressions(connection, hashes.values()).items()
+        }
+        page = _Page(suppressed, store.ids_by_key(connection, hashes))
+        for row in rows:
+            self._sort(connection, page, row, hashes[row.address.key])
+        selections: dict[str, int] = {}
+        add_rows(connection, page.fresh.values(), self.defaults, self.act, selections)
+        self.result.added += sum(row.state is SubscriptionState.ACTIVE for row in page.fresh.values())
+        people = store.find_all(connection, [number for number, _ in page.old])
+        on_move = moving(connection, self.site, self.now)
+        for number, row in page.old:
+            if self._change(connection, people[number], row, selections, on_move):
+                # A second row of the same person is compared with what the first has made of them.
+                people.update(store.find_all(connection, [number]))
+
+    def _sort(self, connection: Connection, page: _Page, row: SubscriberRow, hashed: str) -> None:
+        """Decide whether a row is of somebody new, of a subscriber who exists, or of a suppressed address."""
+        key = row.address.key
+        if row.state is not SubscriptionState.ACTIVE:
+            self.result.count_inactive(row.consent)
+        if row.state is SubscriptionState.SUPPRESSED:
+            note = f"imported list: {', '.join(row.consent.columns)}"
+            reason = row.consent.reason or "asked"
+            suppress_address(connection, self.ring, key, reason, SuppressionChannel.IMPORT, note, self.act.at)
+            page.suppressed.setdefault(hashed, reason)
+            page.fresh.pop(key, None)
+        elif (
+            page.suppressed.get(hashed) == "unsubscribed" and self.act.reason and row.state is SubscriptionState.ACTIVE
+        ):
+            # An older version stored an unsubscribed address that it did not know in this way.
+            suppression.lift(connection, hashed, key, self.act)
+            del page.suppressed[hashed]
+            self._sort(connection, page, row, hashed)
+        elif key in page.known:
+            page.old.append((page.known[key], row))
+        elif hashed in page.suppressed:
+            if row.state is SubscriptionState.ACTIVE:
+                self._skip(row, f"not mailed: {_SUPPRESSED_WORDS[page.suppressed[hashed]]}")
+        else:
+            self._sort_new(page, row)
+
+    def _sort_new(self, page: _Page, row: SubscriberRow) -> None:
+        key = row.address.key
+        before = page.fresh.get(key)
+        if before is not None and _SAFETY.index(before.state) > _SAFETY.index(row.state):
+            self._skip(row, f"{before.state} by row {before.number}")
+        elif row.digests is None and not self.defaults and row.state is SubscriptionState.ACTIVE:
+            reason = "is subscribed to no digest: add a column 'digests', or name one with --digest"
+            self.reject(RejectedRow(number=row.number, reason=reason))
+        else:
+            self.result.unchanged += before is not None and before.state is row.state
+            page.fresh[key] = row if before is None else _with_states_of(row, before)
+
+    def _change(
+        self,
+        connection: Connection,
+        person: Subscriber,
+        row: SubscriberRow,
+        selections: dict[str, int],
+        on_move: Callable[[int, str], None],
+    ) -> bool:
+        """Give a subscriber who exists what their row says; return whether that changes anything."""
+        if row.state is SubscriptionState.UNSUBSCRIBED:
+            states = {one.state for one in person.subscriptions.values()}
+            if person.opted_out_at is not None and states <= {SubscriptionState.UNSUBSCRIBED}:
+                return False
+            reason = f"imported list: {', '.join(row.consent.columns)}"
+            unsubscribe(connection, person.id, replace(self.act, reason=reason))
+            return True
+        if row.state is not SubscriptionState.ACTIVE:
+            # Somebody who is subscribed here and unconfirmed elsewhere has not left: they stay.
+            return False
+        if person.is_suppressed:
+            hashed = self.ring.address_hash(person.key)
+            found = suppression.suppressions(connection, [hashed]).get(hashed)
+            self._skip(row, f"not mailed: {_SUPPRESSED_WORDS[found.reason if found is not None else 'asked']}")
+            # Lifting the suppression must not bring back what the person has left by this list.
+            gone, is_closed = self._store_departures(connection, person, row)
+            return is_closed or bool(gone)
+        wanted = self._wanted(person, row)
+        if wanted is None:
+            return False
+        gone, is_closed = self._store_departures(connection, person, row)
+        if wanted.digests is not None:
+            self.result.unnamed.update(digest for digest in person.digests if digest not in (*wanted.digests, *gone))
+        is_changed = change_subscriber(connection, person, wanted, self.act, selections, on_move)
+        is_changed = is_changed or is_closed or bool(gone)
+        self.result.changed += is_changed
+        self.result.unchanged += not is_changed
+        return is_changed
+
+    def _store_departures(
+        self, connection: Connection, person: Subscriber, row: SubscriberRow
+    ) -> tuple[list[str], bool]:
+        """Unsubscribe a person from digests that their row names as left.
+
+        Returns:
+            These digests; whether the person has left all others too, those that begin later included.
+        """
+        gone = [digest for digest in row.unsubscribed if self._is_new_departure(person, digest)]
+        if gone:
+            unsubscribe(connection, person.id, self.act, gone)
+        is_closed = EVERYTHING in row.unsubscribed and person.opted_out_at is None
+        if is_closed:
+            close_to_others(connection, person.id, self.act)
+        return gone, is_closed
+
+    def _wanted(self, person: Subscriber, row: SubscriberRow) -> SubscriberRow | None:
+        """Return the row without digests that the person has left; None where nothing is left of it.
+
+        With a reason to resubscribe they are kept, except after a complaint.
+        """
+        digests = row.digests
+        if self.act.reason and not person.has_complained:
+            digests = tuple(dict.fromkeys((*person.digests, *self.defaults))) if digests is None else digests
+        else:
+            named = digests if digests is not None else self.defaults
+            left = [digest for digest in named if person.has_left(digest)]
+            if left or person.state is not SubscriptionState.ACTIVE:
+                self._skip(row, words_of_leaving(person, left))
+            if person.state is not SubscriptionState.ACTIVE:
+                return None
+            if left and digests is not None:
+                # Without one that they have not left, the list says nothing of the others.
+                digests = tuple(digest for digest in digests if digest not in left) or None
+        if digests is not None:
+            digests = tuple(digest for digest in digests if digest not in row.unsubscribed)
+        return replace(row, digests=digests)
+
+    @staticmethod
+    def _is_new_departure(person: Subscriber, digest: str) -> bool:
+        state = person.subscriptions.get(digest)
+        return digest != EVERYTHING and (state is None or state.state is not SubscriptionState.UNSUBSCRIBED)
+
+
+def _with_states_of(row: SubscriberRow, earlier: SubscriberRow) -> SubscriberRow:
+    """Return a row with the digests that an earlier row of the same person calls unsubscribed or unconfirmed."""
+    return replace(
+        row,
+        unsubscribed=tuple(dict.fromkeys((*earlier.unsubscribed, *row.unsubscribed))),
+        unconfirmed=tuple(dict.fromkeys((*earlier.unconfirmed, *row.unconfirmed))),
+    )

@@ -1,0 +1,161 @@
+"""``publish subscribers``: import, export, add, list, suppress and forget subscribers."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final, TextIO
+
+from sqlalchemy import Connection
+
+from publisher.model.report import Progress, silent
+from publisher.model.subscriptions import SubscriptionState
+from publisher.settings import Site
+from publisher.signing.site_key import keyring
+from publisher.storage.engine import Database
+from publisher.subscribers import store
+from publisher.subscribers import suppression_store as suppression
+from publisher.subscribers.addresses import Address
+from publisher.subscribers.list_parser import COLUMNS, EVERYTHING, safe_cell
+from publisher.subscribers.subscriptions_store import Act, ChangeSource
+from publisher.subscribers.suppression import suppress_address
+from publisher.subscribers.suppression_store import SuppressionChannel
+from publisher.subscriptions import confirmation_store as letters
+from publisher.subscriptions.add import add, parse_address, require_digests
+
+if TYPE_CHECKING:
+    from publisher.signing.tokens import Keyring
+    from publisher.subscribers.store import Subscriber
+
+__all__ = ["add", "as_dict", "export", "forget", "forget_address", "readers", "suppress"]
+
+_PAGE: Final = 2_000
+#: Reason of a suppression → how a list says it.
+_STATUS_WORDS: Final = {"bounced": "bounced", "complained": "complained", "unsubscribed": "unsubscribed"}
+
+
+def suppress(site: Site, address: str, now: datetime, *, note: str = "") -> bool:
+    """Put an address on the suppression list; return False where it was there already.
+
+    Raises:
+        SettingsError: that is no address.
+    """
+    found = parse_address(address)
+    with Database.open(site.database_url) as db, db.write() as connection:
+        ring = keyring(site, connection)
+        seconds, channel = int(now.timestamp()), SuppressionChannel.OPERATOR
+        is_new = suppress_address(connection, ring, found.key, "asked", channel, note, seconds)
+        if not is_new:
+            suppression.replace_bounce(connection, ring.address_hash(found.key), "asked", channel, note[:400], seconds)
+        return is_new
+
+
+def forget(site: Site, address: str, now: datetime) -> bool:
+    """Erase a person with their history; return False where there was none.
+
+    A keyed hash stays on the suppression list, so that no import brings them back.
+
+    Raises:
+        SettingsError: that is no address.
+    """
+    found = parse_address(address)
+    with Database.open(site.database_url) as db, db.write() as connection:
+        return forget_address(connection, site, found, now)
+
+
+def forget_address(connection: Connection, site: Site, address: Address, now: datetime) -> bool:
+    """Erase a person in the caller's transaction; return False where there was none."""
+    store.alone(connection)
+    ring = keyring(site, connection)
+    reader = store.by_key(connection, address.key)
+    hashed = ring.address_hash(address.key)
+    # The words of a server that stand with an earlier suppression hold the address.
+    seconds = int(now.timestamp())
+    suppression.lift(connection, hashed, address.key, Act(ChangeSource.ERASURE, seconds))
+    suppress_address(connection, ring, address.key, "forgotten", SuppressionChannel.ERASURE, "", seconds)
+    letters.forget(connection, hashed, reader.id if reader is not None else None)
+    if reader is not None:
+        store.erase(connection, reader.id)
+    return reader is not None
+
+
+def readers(site: Site, *, digest: str | None = None, status: str | None = None) -> Iterator[Subscriber]:
+    """Yield subscribers in the order in which they were added.
+
+    Args:
+        site: the settings.
+        digest: only people with a state for this digest.
+        status: only people with this :class:`SubscriptionState`, for the digest where one is named.
+
+    Raises:
+        SettingsError: there is no such digest.
+    """
+    if digest is not None:
+        require_digests(site, [digest])
+    with Database.open(site.database_url, dry_run=True) as db, db.read() as connection:
+        state = SubscriptionState(status) if status is not None else None
+        yield from store.every_subscriber(connection, digest=digest, status=state)
+
+
+def export(site: Site, file: TextIO, *, as_json: bool, digest: str | None = None, progress: Progress = silent) -> int:
+    """Write subscribers with their states as CSV without formulas, or as JSON Lines; return how many.
+
+    ``import`` reads both, and gives everybody the same states.
+
+    Raises:
+        SettingsError: there is no such digest.
+    """
+    if digest is not None:
+        require_digests(site, [digest])
+    writer = csv.writer(file, lineterminator="\n")
+    if not as_json:
+        writer.writerow(COLUMNS)
+    count = 0
+    with Database.open(site.database_url, dry_run=True) as db, db.read() as connection:
+        ring = keyring(site, connection)
+        every = store.every_subscriber(connection, digest=digest)
+        while page := list(islice(every, _PAGE)):
+            reasons = _suppression_words(connection, ring, page)
+            for one in page:
+                values = {**as_dict(one), "status": reasons.get(one.id, one.status)}
+                if as_json:
+                    file.write(json.dumps(values, ensure_ascii=False) + "\n")
+                else:
+                    writer.writerow([safe_cell(_cell(values.get(name, ""))) for name in COLUMNS])
+            count += len(page)
+            progress("writing subscribers", count, 0)
+    return count
+
+
+def _suppression_words(connection: Connection, ring: Keyring, page: Sequence[Subscriber]) -> dict[int, str]:
+    """Return subscriber → why they are suppressed, in a word that ``import`` understands."""
+    hashes = {ring.address_hash(one.key): one.id for one in page if one.is_suppressed}
+    found = suppression.suppressions(connection, hashes)
+    return {hashes[hashed]: _STATUS_WORDS[why.reason] for hashed, why in found.items() if why.reason in _STATUS_WORDS}
+
+
+def _cell(value: str | Sequence[str]) -> str:
+    return value if isinstance(value, str) else " | ".join(value)
+
+
+def as_dict(one: Subscriber) -> dict[str, Any]:
+    """Return a subscriber for JSON output."""
+    left = one.digests_in(SubscriptionState.UNSUBSCRIBED)
+    if one.opted_out_at is not None and one.state is SubscriptionState.ACTIVE:
+        left = (*left, EVERYTHING)
+    optional: dict[str, Any] = {"zone": one.zone, "language": one.language}
+    states: dict[str, Any] = {
+        "digests_unsubscribed": list(left),
+        "digests_unconfirmed": list(one.digests_in(SubscriptionState.UNCONFIRMED)),
+    }
+    return {
+        "address": one.address,
+        "status": one.status.value,
+        **{name: value for name, value in optional.items() if value},
+        "digests": list(one.digests),
+        **{name: value for name, value in states.items() if value},
+        **{name: list(labels) for name, labels in one.follows.items()},
+    }

@@ -1,0 +1,111 @@
+"""Personal feeds: what a subscriber's newsletters would bring, at an address that is a secret."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Connection
+
+from publisher.articles import store
+from publisher.articles.namespace import namespace_of
+from publisher.feeds import store as table
+from publisher.feeds.entries import Entries, entries_fingerprint, house_of
+from publisher.model.feeds import Channel, FeedFormat
+from publisher.model.query import matches
+from publisher.model.report import PublishReport
+from publisher.model.taxonomy import FacetKind
+from publisher.settings import Site
+from publisher.signing.site_key import keyring
+from publisher.storage.engine import Database
+from publisher.subscribers import store as subscribers
+from publisher.subscribers.store import Subscriber
+from publisher.subscriptions.preferences import feed_address
+from publisher.workers.pool import Workers
+
+__all__ = ["personal_feed", "personal_state"]
+
+#: Articles that are looked at for a feed at most, and at a time.
+_MOST: Final = 2_000
+_PAGE: Final = 100
+#: Articles in it, where feeds carry every one.
+_LIMIT: Final = 50
+
+
+def personal_feed(site: Site, db: Database, text: str, form: FeedFormat, now: datetime) -> bytes | None:
+    """Return the feed that a pass stands for, as it is now; None where there is none, or it was taken back."""
+    from publisher.feeds.formats.xml import frame, joined
+
+    with db.read() as connection:
+        reader = _reader(site, connection, text)
+        if reader is None:
+            return None
+        seqs = _wanted(site, connection, reader, now)
+        fingerprint = entries_fingerprint(site)
+        is_stale = bool(table.stale_entries(connection, seqs, fingerprint))
+    if is_stale:
+        with db.write() as connection, Workers(1) as workers:
+            house = house_of(site, namespace_of(connection, site))
+            report = PublishReport(at=now.isoformat(), dry_run=False)
+            entries = Entries(site=site, house=house, fingerprint=fingerprint, workers=workers, report=report)
+            entries.freshen(connection, seqs)
+    with db.read() as connection:
+        address = feed_address(site, connection, reader)
+        assert address is not None
+        # Nobody tells a hub of an address that is a secret.
+        house = replace(house_of(site, namespace_of(connection, site)), hubs=(), cloud=None)
+        changed = table.newest_change(connection, seqs)
+        channel = Channel(
+            kind=FacetKind.CHANNEL,
+            slug="mine",
+            title=f"{site.title}: my own",
+            description="What my newsletters would bring",
+            language=site.language,
+            home=f"{site.base_url}/",
+            address=address,
+        )
+        moment = None if changed is None else datetime.fromtimestamp(changed, site.tz)
+        around = frame(channel, form, house, moment)
+        return b"".join(joined(form, around, table.entries(connection, seqs, form.value)))
+
+
+def personal_state(site: Site, db: Database, text: str) -> str | None:
+    """Return what tells whether the feed that a pass stands for is as it was; None where there is none.
+
+    It costs the same whatever the archive: most who ask have the feed already.
+    """
+    with db.read() as connection:
+        reader = _reader(site, connection, text)
+        if reader is None:
+            return None
+        return repr((table.generation(connection), reader.digests, sorted(reader.follows.items())))
+
+
+def _reader(site: Site, connection: Connection, text: str) -> Subscriber | None:
+    found = keyring(site, connection).feed_of(text)
+    reader = subscribers.find(connection, found[0]) if found is not None else None
+    if reader is None or found is None or reader.is_suppressed or reader.feed_since != found[1]:
+        return None
+    return reader
+
+
+def _wanted(site: Site, connection: Connection, reader: Subscriber, now: datetime) -> Sequence[int]:
+    """Return the arrival numbers of what is in the feed, newest first."""
+    limit = site.feeds.limit if isinstance(site.feeds.limit, int) else _LIMIT
+    digests = [one.query for one in site.all_digests() if one.slug in reader.digests]
+    interests = subscribers.query_of(reader)
+    newest = store.newest(connection, int(now.timestamp()), _MOST) if digests else []
+    found: list[int] = []
+    for at in range(0, len(newest), _PAGE):
+        some = newest[at : at + _PAGE]
+        known = store.records_of(connection, some)
+        found += [
+            seq
+            for seq in some
+            if matches(interests, known[seq]) and any(matches(query, known[seq]) for query in digests)
+        ]
+        if len(found) >= limit:
+            break
+    return found[:limit]

@@ -1,0 +1,175 @@
+"""Review states that may be wrong: suppressions by words that do not speak of the address, states that were guessed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import Connection
+
+from publisher.delivery import bounces_store as bounces
+from publisher.mail.bounces import judge_failure
+from publisher.mail.replies import Reason
+from publisher.settings import Site
+from publisher.signing.site_key import keyring
+from publisher.storage.engine import Database
+from publisher.subscribers import store as subscribers
+from publisher.subscribers import subscriptions_store as subscriptions
+from publisher.subscribers import suppression_store as suppression
+from publisher.subscribers.store import Subscriber
+from publisher.subscribers.subscriptions_store import Act, ChangeSource
+from publisher.subscribers.suppression import convert_unsubscribed
+from publisher.subscribers.suppression_store import Suppression
+
+if TYPE_CHECKING:
+    from publisher.signing.tokens import Keyring
+
+__all__ = [
+    "DoubtfulSuppression",
+    "UnclearState",
+    "doubtful_suppressions",
+    "lift_suppressions",
+    "stored_reason",
+    "unclear_states",
+]
+
+_PAGE: Final = 2_000
+_BOUNCE_DAYS: Final = 30
+#: A reply code or an enhanced status code: only a server's own words are reviewed.
+_SERVER_WORDS: Final = re.compile(r"(?<![\w.-])[45][0-9]{2}\b|(?<![0-9.])[45]\.[0-9]{1,3}\.[0-9]{1,3}(?![0-9]|\.[0-9])")
+#: The note of a suppression after several soft bounces, now and in older versions.
+_SOFT_NOTE: Final = re.compile(r"(?:copies of )?([0-9]{1,4}) issues (?:came back|bounced) within [0-9]{1,4} days; ")
+_STATUS_FIRST: Final = re.compile(r"([245]\.[0-9]{1,3}\.[0-9]{1,3})(?:$| )")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoubtfulSuppression:
+    """A suppression whose words would not suppress the address today."""
+
+    address: str
+    #: The form in which two spellings of the address are equal.
+    key: str
+    #: What the server said, as it was stored with the suppression.
+    words: str
+    #: What these words mean today.
+    reason: Reason
+    suppressed_at: datetime
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the suppression for JSON output."""
+        return {
+            "address": self.address,
+            "words": self.words,
+            "reason": self.reason.value,
+            "suppressed_at": self.suppressed_at.isoformat(),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnclearState:
+    """A person who counts as unsubscribed because an older version did not store whether they left."""
+
+    address: str
+    #: The digest; empty for everything.
+    digest: str
+    reason: str
+    since: datetime
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the state for JSON output."""
+        return {
+            "address": self.address,
+            "digest": self.digest or None,
+            "reason": self.reason,
+            "since": self.since.isoformat(),
+        }
+
+
+def unclear_states(site: Site) -> list[UnclearState]:
+    """Return the states that an upgrade could not derive with certainty, and that nobody has changed since."""
+    with Database.open(site.database_url) as db, db.write() as connection:
+        convert_unsubscribed(connection, keyring(site, connection))
+        return [
+            UnclearState(
+                address=address,
+                digest=event.digest or "",
+                reason=event.reason,
+                since=datetime.fromtimestamp(event.at, UTC).astimezone(site.tz),
+            )
+            for address, event in subscriptions.unclear_events(connection)
+        ]
+
+
+def stored_reason(note: str) -> Reason | None:
+    """Return what the note of a suppression means today; None if it holds no words of a server."""
+    if not _SERVER_WORDS.search(note):
+        return None
+    match = _STATUS_FIRST.match(note)
+    return judge_failure(note[match.end() :], match[1]) if match else judge_failure(note, "")
+
+
+def doubtful_suppressions(site: Site) -> list[DoubtfulSuppression]:
+    """Return the suppressions that today's rules would not make, in the order of subscription."""
+    with Database.open(site.database_url, dry_run=True) as db, db.read() as connection:
+        return list(_doubtful(connection, site, keyring(site, connection)))
+
+
+def lift_suppressions(site: Site, doubtful: Sequence[DoubtfulSuppression], now: datetime) -> list[str]:
+    """Lift suppressions in one transaction; return the addresses.
+
+    Each subscriber has the state from before the suppression again. A suppression that has another
+    reason by now, such as a complaint, is kept.
+
+    Args:
+        site: the settings.
+        doubtful: what `doubtful_suppressions` returned.
+        now: the time of the lifting, for the subscribers' history.
+    """
+    act = Act(ChangeSource.OPERATOR, int(now.timestamp()), "the server's words did not speak of the address")
+    wanted = {one.key for one in doubtful}
+    with Database.open(site.database_url) as db, db.write() as connection:
+        subscribers.alone(connection)
+        ring = keyring(site, connection)
+        lifted = [one for one in _doubtful(connection, site, ring) if one.key in wanted]
+        for one in lifted:
+            suppression.lift(connection, ring.address_hash(one.key), one.key, act)
+    return [one.address for one in lifted]
+
+
+def _doubtful(connection: Connection, site: Site, ring: Keyring) -> Iterator[DoubtfulSuppression]:
+    every = subscribers.every_subscriber(connection)
+    while page := list(islice(every, _PAGE)):
+        hashes = {ring.address_hash(one.key): one for one in page}
+        suppressions = suppression.suppressions(connection, hashes)
+        for hashed, subscriber in hashes.items():
+            why = suppressions.get(hashed)
+            reason = _doubt(connection, subscriber, why) if why else None
+            if why and reason is not None:
+                yield DoubtfulSuppression(
+                    address=subscriber.address,
+                    key=subscriber.key,
+                    words=why.note,
+                    reason=reason,
+                    suppressed_at=datetime.fromtimestamp(why.at, UTC).astimezone(site.tz),
+                )
+
+
+def _doubt(connection: Connection, subscriber: Subscriber, why: Suppression) -> Reason | None:
+    """Return what the words of a suppression mean; None if it is justified, or cannot be judged."""
+    if why.reason != "bounced" or bounces.has_complained(connection, subscriber.id):
+        return None
+    match = _SOFT_NOTE.match(why.note)
+    if match is None:
+        reason = stored_reason(why.note)
+        return None if reason is Reason.ADDRESS else reason
+    since = why.at - _BOUNCE_DAYS * 86_400
+    soft = bounces.soft_bounces(connection, subscriber.id, since, why.at)
+    judged = [(one.issue_id, judge_failure(one.said, one.status)) for one in soft]
+    counted = {issue_id for issue_id, reason in judged if not reason.is_about_us}
+    if len(counted) >= int(match[1]):
+        return None
+    return next((reason for _, reason in judged if reason.is_about_us), Reason.UNKNOWN)

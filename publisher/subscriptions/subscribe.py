@@ -1,0 +1,209 @@
+"""Sign up by double opt-in: an address is subscribed once its owner has answered a confirmation email.
+
+Answers do not tell whether an address is known: only the mail that its owner gets differs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import Connection
+
+from publisher.delivery import brakes_store as brakes
+from publisher.feeds import facets_store as facets
+from publisher.model.subscriptions import LetterKind, SubscriptionState
+from publisher.settings import Site
+from publisher.signing.site_key import keyring
+from publisher.storage.engine import Database
+from publisher.subscribers import store as subscribers
+from publisher.subscribers.addresses import Address, read_address
+from publisher.subscribers.list_parser import SubscriberRow
+from publisher.subscribers.subscriptions_store import Act, ChangeSource
+from publisher.subscribers.suppression_store import lift, suppressions
+from publisher.subscriptions import confirmation_store as letters
+from publisher.subscriptions.add import admit
+from publisher.subscriptions.confirmation_store import Letter
+
+__all__ = [
+    "COOL_DOWN",
+    "INVITING",
+    "Joined",
+    "Wish",
+    "ask_to_join",
+    "ask_to_resubscribe",
+    "choices",
+    "finish_joining",
+    "may_confirm",
+    "wish_of",
+]
+
+#: An address that nobody has confirmed gets one mail in this time, however often it is filled in.
+COOL_DOWN: Final = timedelta(days=1)
+#: The same for an address that a bounce suppressed, or that complained.
+_LONG_COOL_DOWN: Final = timedelta(days=7)
+#: Letters that anybody can have sent to anybody.
+INVITING: Final = (LetterKind.JOIN, LetterKind.KNOWN, LetterKind.NEW_ADDRESS)
+#: Labels of a kind that are offered, those with most articles first.
+_MOST_LABELS: Final = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What somebody wants to be sent."""
+
+    digests: tuple[str, ...]
+    #: Field → labels that they want; everything by default.
+    follows: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    zone: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the wish as a letter keeps it."""
+        return {
+            "digests": list(self.digests),
+            "follows": {name: list(labels) for name, labels in self.follows.items()},
+            "zone": self.zone,
+        }
+
+
+def wish_of(letter: Letter) -> Wish:
+    """Return what a confirmation email is about."""
+    said = letter.wish
+    return Wish(
+        digests=tuple(said.get("digests", ())),
+        follows={name: tuple(labels) for name, labels in said.get("follows", {}).items()},
+        zone=said.get("zone"),
+    )
+
+
+def choices(db: Database) -> dict[str, list[str]]:
+    """Return field → labels to choose from, by name."""
+    with db.read() as connection:
+        return {name: facets.labels(connection, kind, _MOST_LABELS) for name, kind in subscribers.Follow.items()}
+
+
+def ask_to_join(site: Site, db: Database, address: str, wish: Wish, now: datetime) -> None:
+    """Send a confirmation email for what was filled in.
+
+    Raises:
+        ValueError: that is no address, with the reason.
+    """
+    found = read_address(address)
+    with db.write() as connection:
+        _ask(connection, site, found, wish, now)
+
+
+def _ask(connection: Connection, site: Site, address: Address, wish: Wish, now: datetime) -> None:
+    subscribers.alone(connection)
+    seconds = int(now.timestamp())
+    hashed = keyring(site, connection).address_hash(address.key)
+    if not may_confirm(connection, hashed):
+        return
+    reader = subscribers.by_key(connection, address.key)
+    before = letters.latest(connection, hashed, INVITING, _cool_down_start(connection, hashed, reader, now))
+    if before is not None:
+        if before.kind is LetterKind.JOIN and before.used_at is None:
+            # The email was sent or is about to be: it confirms what was asked for last.
+            letters.change_wish(connection, before.id, wish.as_dict())
+        return
+    is_active = reader is not None and reader.status is SubscriptionState.ACTIVE
+    is_known = reader is not None and is_active and set(wish.digests) <= set(reader.digests)
+    letters.add(
+        connection,
+        LetterKind.KNOWN if is_known else LetterKind.JOIN,
+        hashed,
+        address.text,
+        seconds,
+        subscriber_id=reader.id if reader is not None else None,
+        wish=wish.as_dict(),
+    )
+
+
+def may_confirm(connection: Connection, hashed: str) -> bool:
+    """Tell whether an address may get a confirmation email: see `Suppression.is_undoable`."""
+    if brakes.is_provisional(connection, hashed):
+        return False
+    return all(why.is_undoable for why in suppressions(connection, [hashed]).values())
+
+
+def _cool_down_start(connection: Connection, hashed: str, reader: subscribers.Subscriber | None, now: datetime) -> int:
+    """Return the time (seconds since 1970) after which an address may have had no confirmation email."""
+    is_doubtful = any(why.channel.is_mail for why in suppressions(connection, [hashed]).values())
+    if reader is not None:
+        is_doubtful = is_doubtful or reader.has_complained
+    return int((now - (_LONG_COOL_DOWN if is_doubtful else COOL_DOWN)).timestamp())
+
+
+def ask_to_resubscribe(
+    connection: Connection, site: Site, reader: subscribers.Subscriber, digests: Sequence[str], now: datetime
+) -> None:
+    """Send a subscriber a confirmation email for these digests, in the caller's transaction.
+
+    They get one a day at most, or one a week after a complaint. A suppressed address gets none.
+    """
+    subscribers.alone(connection)
+    seconds = int(now.timestamp())
+    hashed = keyring(site, connection).address_hash(reader.key)
+    if suppressions(connection, [hashed]) or brakes.is_provisional(connection, hashed):
+        return
+    before = letters.latest(connection, hashed, INVITING, _cool_down_start(connection, hashed, reader, now))
+    if before is None:
+        wish = Wish(digests=tuple(digests)).as_dict()
+        letters.add(connection, LetterKind.JOIN, hashed, reader.address, seconds, subscriber_id=reader.id, wish=wish)
+    elif before.kind is LetterKind.JOIN and before.used_at is None:
+        known = wish_of(before)
+        both = replace(known, digests=tuple(dict.fromkeys((*known.digests, *digests))))
+        letters.change_wish(connection, before.id, both.as_dict())
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """A confirmed sign-up."""
+
+    subscriber_id: int
+    #: Digests that were not active before.
+    digests: tuple[str, ...]
+
+
+def finish_joining(connection: Connection, site: Site, letter: Letter, now: datetime) -> Joined:
+    """Subscribe a person who has answered a confirmation email: to the digests that it names, and no others."""
+    wish, address = wish_of(letter), read_address(letter.address)
+    hashed = keyring(site, connection).address_hash(address.key)
+    act = Act(ChangeSource.FORM, int(now.timestamp()))
+    if any(why.is_undoable for why in suppressions(connection, [hashed]).values()):
+        lift(connection, hashed, address.key, act)
+    known = subscribers.by_key(connection, address.key)
+    before = known.digests if known is not None else ()
+    asked = tuple(slug for slug in wish.digests if slug in site.digests)
+    row = SubscriberRow(
+        number=0,
+        address=address,
+        digests=tuple(dict.fromkeys((*before, *asked))),
+        follows=dict(wish.follows) or None,
+        zone=wish.zone,
+        language=None,
+    )
+    reader = admit(connection, site, row, act, now)
+    letters.mark_hers(connection, letter.id, reader.id)
+    fresh = tuple(slug for slug in asked if slug not in before)
+    if reader.status is SubscriptionState.ACTIVE:
+        _welcome(connection, site, letter, reader.id, fresh, now)
+    return Joined(reader.id, fresh)
+
+
+def _welcome(
+    connection: Connection, site: Site, letter: Letter, reader: int, digests: Sequence[str], now: datetime
+) -> None:
+    for slug in sorted(digests):
+        if site.digests[slug].welcome:
+            letters.add(
+                connection,
+                LetterKind.WELCOME,
+                letter.hash,
+                letter.address,
+                int(now.timestamp()),
+                subscriber_id=reader,
+                wish={"digest": slug},
+            )

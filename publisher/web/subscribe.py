@@ -1,0 +1,224 @@
+"""Where readers join, and answer letters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Any, Final
+from zoneinfo import available_timezones
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from publisher.model.subscriptions import LetterKind, SubscriptionState
+from publisher.settings import Site
+from publisher.storage.engine import Database
+from publisher.subscribers.subscriptions_store import ChangeSource
+from publisher.subscriptions.confirm import Answered, Opened, answer, open_letter
+from publisher.subscriptions.subscribe import Wish, ask_to_join, choices, wish_of
+from publisher.web.context import Context
+from publisher.web.forms import Form, form_page
+
+__all__ = ["Join", "chosen", "fields_of", "zones"]
+
+#: Field → labels.
+Follows = Mapping[str, tuple[str, ...]]
+_AREAS: Final = ("Africa", "America", "Antarctica", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
+#: What a page calls the kinds of labels.
+_NAMES: Final = {
+    "topics": "Topics",
+    "regions": "Regions",
+    "brands": "Series",
+    "tags": "Tags",
+    "authors": "Authors",
+}
+#: Sets the zone to the browser's where nothing is chosen: nobody needs it, and a page without it works as well.
+_SCRIPT: Final = """(function () {
+  var list = document.querySelector("select[data-guess]");
+  if (!list || list.value) return;
+  try {
+    var zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+    for (var i = 0; i < list.options.length; i++) if (list.options[i].value === zone) list.value = zone;
+  } catch (error) {}
+})();
+"""
+
+
+@lru_cache(maxsize=1)
+def zones() -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return the zones of the tz database by area, as a page offers them."""
+    every = sorted(available_timezones())
+    return tuple((area, tuple(one for one in every if one.startswith(f"{area}/"))) for area in _AREAS)
+
+
+def fields_of(db: Database, has: Follows) -> list[tuple[str, str, list[str]]]:
+    """Return (field, name, labels) of what readers can choose of: what there is, and what one has chosen before."""
+    return [
+        (name, _NAMES[name], labels) for name, labels in _offered(db, has).items() if len(labels) > 1 or has.get(name)
+    ]
+
+
+def _offered(db: Database, has: Follows) -> dict[str, list[str]]:
+    return {
+        name: sorted({*labels, *has.get(name, ())}, key=str.casefold) if has.get(name) else labels
+        for name, labels in choices(db).items()
+    }
+
+
+def chosen(site: Site, db: Database, form: Form, has: Follows = MappingProxyType({})) -> Wish:
+    """Return what was chosen, of what there is and what a reader has."""
+    offered = _offered(db, has)
+    follows = {
+        name: tuple(label for label in form.many(name) if label in set(labels)) for name, labels in offered.items()
+    }
+    zone = form.one("zone")
+    known = any(zone in names for _, names in zones())
+    return Wish(
+        digests=tuple(slug for slug in form.many("digest") if slug in site.digests),
+        follows={name: labels for name, labels in follows.items() if labels},
+        zone=zone if known else None,
+    )
+
+
+class Join:
+    """The page to join by, and the one that answers letters."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def routes(self) -> list[Route]:
+        """Return where they are."""
+        context = self._context
+        base = context.below(context.site.newsletters_url)
+        confirm = form_page(context, "confirm", self._look, self._confirm)
+        found = [
+            Route(f"{base}/confirm", confirm, methods=["GET", "POST"]),
+            Route(f"{base}/zone.js", self._script),
+        ]
+        if context.site.can_be_joined:
+            join = form_page(context, "join", self._show, self._join, foreign=self._embedded)
+            found.append(Route(f"{base}/join", join, methods=["GET", "POST"]))
+        return found
+
+    async def _script(self, request: Request) -> Response:
+        headers = {"cache-control": "public, max-age=86400", "x-content-type-options": "nosniff"}
+        return Response(_SCRIPT, headers=headers, media_type="text/javascript; charset=utf-8")
+
+    # -- joining ---------------------------------------------------------------------------------
+
+    def _show(self, request: Request) -> Response:
+        site = self._context.site
+        asked = tuple(slug for slug in request.query_params.getlist("digest") if slug in site.digests)
+        return self._form(Wish(digests=asked or tuple(site.digests)[:1]))
+
+    def _form(self, wish: Wish, *, address: str = "", trouble: str = "", status: int = 200) -> Response:
+        context = self._context
+        values: dict[str, Any] = {
+            "digests": list(context.site.digests.items()),
+            "own_zone": context.site.zone,
+            "fields": fields_of(context.db, {}),
+            "zones": zones(),
+            "wish": wish,
+            "address": address,
+            "trouble": trouble,
+        }
+        return context.page("join.html.j2", values, status=status)
+
+    def _embedded(self, request: Request, form: Form) -> Response:
+        if self._context.guard.is_embedded(request):
+            return self._join(request, form)
+        # Another page may lead here, and fill in; the button is pressed here.
+        site = self._context.site
+        return self._form(chosen(site, self._context.db, form), address=form.one("address"))
+
+    def _join(self, request: Request, form: Form) -> Response:
+        context = self._context
+        site, address = context.site, form.one("address")
+        wish = chosen(site, context.db, form)
+        if not wish.digests and len(site.digests) == 1:
+            wish = Wish(digests=tuple(site.digests), follows=wish.follows, zone=wish.zone)
+        if not wish.digests:
+            return self._form(wish, address=address, trouble="Choose at least one newsletter.", status=422)
+        # Programs fill in every field; this one people do not see.
+        if not form.one("website") and not context.guard.is_too_often(address):
+            try:
+                ask_to_join(site, context.db, address, wish, context.now())
+            except ValueError as error:
+                return self._form(wish, address=address, trouble=f"That is not a valid address: {error}", status=422)
+            context.wake("letters")
+        return context.say(
+            "Check your email",
+            f"If {address} can receive our mail, a message with a link arrives there within a few minutes.",
+            "Open the link and press the button there: you are subscribed only then. We send one such message a day at "
+            "most. If none arrives, look in your spam folder, or try again tomorrow.",
+        )
+
+    # -- letters -----------------------------------------------------------------------------------
+
+    def _open(self, request: Request) -> Opened:
+        context = self._context
+        with context.db.read() as connection:
+            found = open_letter(context.site, connection, request.query_params.get("t", ""), context.now())
+        if found is None:
+            raise HTTPException(404)
+        return found
+
+    def _look(self, request: Request) -> Response:
+        context, opened = self._context, self._open(request)
+        letter = opened.letter
+        if not opened.is_good:
+            link = (
+                ("Subscribe again", f"{context.site.newsletters_url}/join") if letter.kind is LetterKind.JOIN else None
+            )
+            return context.say("This link has expired", "Please ask for a new one.", status=410, link=link)
+        if letter.kind is LetterKind.JOIN:
+            names = [context.site.digests[one].title for one in wish_of(letter).digests if one in context.site.digests]
+            lines = [f"{letter.address} will get: {', '.join(names)}."]
+            return context.say("One last step", *lines, buttons=(("yes", "Yes, subscribe me"),))
+        if letter.kind is LetterKind.ERASE:
+            lines = [f"We will erase {letter.address} and all data about you. This cannot be undone."]
+            return context.say("Erase your data?", *lines, buttons=(("yes", "Erase my data"),))
+        if letter.kind is LetterKind.DOWNLOAD:
+            return context.say(
+                "Your data", "A JSON file with all data that we store about you.", buttons=(("yes", "Download it"),)
+            )
+        lines = [f"Your newsletters will go to {letter.wish['to']}."]
+        return context.say("Change your address?", *lines, buttons=(("yes", "Yes, change my address"),))
+
+    def _confirm(self, request: Request, form: Form) -> Response:
+        context, opened = self._context, self._open(request)
+        if not opened.is_good:
+            return self._look(request)
+        with context.db.write() as connection:
+            found = answer(context.site, connection, request.query_params.get("t", ""), context.now())
+        if found is None:
+            raise HTTPException(404)
+        context.log_change(found.subscribed, SubscriptionState.ACTIVE, ChangeSource.FORM)
+        context.wake("letters")
+        return self._answered(opened.letter.kind, found)
+
+    def _answered(self, kind: LetterKind, found: Answered) -> Response:
+        context = self._context
+        link = ("Change what you get and when", found.preferences) if found.preferences else None
+        if kind is LetterKind.DOWNLOAD:
+            headers = {
+                "content-disposition": 'attachment; filename="my-data.json"',
+                "cache-control": "no-store",
+                "x-content-type-options": "nosniff",
+            }
+            return Response(found.data, headers=headers, media_type="application/json")
+        if kind is LetterKind.ERASE:
+            return context.say(
+                "Your data is erased",
+                "We keep only a code made from your address, so that no list adds you again. Thank you for reading.",
+            )
+        if kind is LetterKind.JOIN:
+            return context.say("Welcome", "You are subscribed. You will get the next issue.", link=link)
+        if found.trouble:
+            return context.say("That didn’t work", found.trouble, status=409, link=link)
+        if not found.is_done:
+            return context.say("One more step", "The other address must confirm the change, too.")
+        return context.say("Done", "Your newsletters now go to the new address.", link=link)

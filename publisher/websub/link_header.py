@@ -1,0 +1,12 @@
+"""The HTTP Link header of a feed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+__all__ = ["link_header"]
+
+
+def link_header(address: str, hubs: Sequence[str]) -> str:
+    """Return the Link header of a feed: itself and its hubs (https://www.w3.org/TR/websub/#discovery)."""
+    return ", ".join([f'<{address}>; rel="self"', *(f'<{hub}>; rel="hub"' for hub in hubs)])

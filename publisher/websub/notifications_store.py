@@ -1,0 +1,108 @@
+"""Changed feeds that somebody is still to be told of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, func, select, update
+
+from publisher.storage.bulk import insert_rows
+from publisher.storage.tables.websub import announcement
+
+__all__ = [
+    "Announcement",
+    "announce",
+    "defer",
+    "due",
+    "follow",
+    "forget",
+    "forget_feed",
+    "forget_others",
+    "next_due",
+    "waiting",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announcement:
+    """A changed feed, and one that is to be told of it."""
+
+    #: The feed's file, relative to feeds/.
+    path: str
+    #: ``websub ADDRESS`` or ``rsscloud ADDRESS``.
+    recipient: str
+    #: The bytes that are to be live before anybody is told.
+    sha256: str
+    attempts: int
+    due_at: int
+    #: What the last attempt met with; empty before the first.
+    said: str
+
+
+def announce(connection: Connection, recipients: Iterable[str], path: str, sha256: str) -> None:
+    """Note that a feed has changed; an older change that nobody was told of yet is one with it."""
+    names = list(recipients)
+    if not names:
+        return
+    mine = announcement.c.path == path
+    connection.execute(delete(announcement).where(mine, announcement.c.recipient.in_(names)))
+    insert_rows(
+        connection,
+        announcement,
+        [{"path": path, "recipient": name, "sha256": sha256, "attempts": 0, "due_at": 0, "said": ""} for name in names],
+    )
+
+
+def follow(connection: Connection, path: str, sha256: str) -> None:
+    """Let announcements of a feed that are still to be made wait for these bytes, which replaced the announced ones."""
+    connection.execute(update(announcement).where(announcement.c.path == path).values(sha256=sha256))
+
+
+def due(connection: Connection, now: int | None) -> list[Announcement]:
+    """Return what is to be told at ``now``, or everything, by recipient and path."""
+    query = select(announcement).order_by(announcement.c.recipient, announcement.c.path)
+    if now is not None:
+        query = query.where(announcement.c.due_at <= now)
+    return [Announcement(**row) for row in connection.execute(query).mappings()]
+
+
+def next_due(connection: Connection) -> int | None:
+    """Return when the next announcement is to be made, 0 for at once; None for none."""
+    return connection.execute(select(func.min(announcement.c.due_at))).scalar()
+
+
+def waiting(connection: Connection) -> int:
+    """Return how many announcements are still to be made."""
+    return int(connection.execute(select(func.count()).select_from(announcement)).scalar_one())
+
+
+def forget(connection: Connection, one: Announcement) -> None:
+    """Note that an announcement was made, or given up; a newer one of the same feed stays."""
+    connection.execute(
+        delete(announcement).where(
+            announcement.c.path == one.path,
+            announcement.c.recipient == one.recipient,
+            announcement.c.sha256 == one.sha256,
+        )
+    )
+
+
+def defer(connection: Connection, one: Announcement, attempts: int, due_at: int, said: str) -> None:
+    """Note that an announcement is to be made later, and why."""
+    query = update(announcement).where(
+        announcement.c.path == one.path,
+        announcement.c.recipient == one.recipient,
+        announcement.c.sha256 == one.sha256,
+    )
+    connection.execute(query.values(due_at=due_at, said=said, attempts=attempts))
+
+
+def forget_feed(connection: Connection, path: str) -> None:
+    """Note that nobody is to be told of a feed that is gone."""
+    connection.execute(delete(announcement).where(announcement.c.path == path))
+
+
+def forget_others(connection: Connection, recipients: Iterable[str]) -> None:
+    """Forget what was to be told to anybody that the settings no longer name."""
+    connection.execute(delete(announcement).where(announcement.c.recipient.not_in(list(recipients))))

@@ -1,0 +1,16 @@
+"""Which hubs and clouds are notified of a changed feed."""
+
+from __future__ import annotations
+
+from publisher.model.feeds import FeedFormat
+from publisher.settings import Site
+
+__all__ = ["recipients"]
+
+
+def recipients(site: Site, form: FeedFormat) -> tuple[str, ...]:
+    """Return who is told of changed feeds of a format: rssCloud is for RSS alone."""
+    found = [f"websub {hub}" for hub in site.hubs]
+    if site.announce.cloud is not None and form is FeedFormat.RSS:
+        found.append(f"rsscloud {site.announce.cloud.ping_url}")
+    return tuple(found)

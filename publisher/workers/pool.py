@@ -1,0 +1,125 @@
+"""Worker processes: many for much work of one kind, and warm ones with limits for outside text."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from publisher.workers.timed_worker import TimedWorker
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ProcessPoolExecutor
+
+__all__ = ["Workers"]
+
+_Job = TypeVar("_Job")
+_Result = TypeVar("_Result")
+
+
+class Workers:
+    """Processes that are started when there is enough work for them, and not before.
+
+    If a worker of ``map`` dies (out of memory, killed), its job is done in this process.
+    """
+
+    #: Modules that every worker needs; loaded once, by the process that the workers are forked from.
+    _NEEDED = (
+        "publisher.articles.parsers",
+        "publisher.feeds.make_entries",
+        "publisher.feeds.formats.entry",
+        "publisher.feeds.formats.xml",
+        "publisher.check",
+    )
+
+    #: Modules that every parser needs.
+    _PARSERS = ("publisher.articles.parsers.registry", "publisher.articles.parsers.front_matter", "markdown_it", "nh3")
+
+    def __init__(self, count: int | None = None, *, warm: TimedWorker | None = None) -> None:
+        """Prepare for work; no process is started yet.
+
+        Args:
+            count: how many processes at a time; one for each core by default.
+            warm: a process for outside text that is kept for the next run.
+        """
+        self.count = (os.cpu_count() or 1) if count is None else count
+        self._pool: ProcessPoolExecutor | None = None
+        self._warm = warm
+        self._timed: list[TimedWorker] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def timed(self, number: int = 0) -> TimedWorker:
+        """Return a process with limits for outside text: the warm one, or another one of a number."""
+        if self._warm is not None and number == 0:
+            return self._warm
+        while len(self._timed) <= number:
+            self._timed.append(self.new_parser())
+        return self._timed[number]
+
+    @classmethod
+    def new_parser(cls) -> TimedWorker:
+        """Return a process for parsers that the caller closes; it is not started yet."""
+        return TimedWorker(preload=cls._PARSERS)
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self._timed:
+            worker.close()
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def map(self, function: Callable[[_Job], _Result], jobs: Iterable[_Job], *, worth_it: bool) -> Iterator[_Result]:
+        """Yield ``function(job)`` for each job, in order.
+
+        Args:
+            function: of a module's top level; called in another process.
+            jobs: taken a few at a time, so that they need not all be in memory.
+            worth_it: False for little work, which is done here and at once.
+        """
+        if not worth_it or self.count < 2:
+            yield from map(function, jobs)
+            return
+        from concurrent.futures.process import BrokenProcessPool
+
+        waiting: deque[tuple[_Job, Future[_Result] | None]] = deque()
+        # While the first workers start, their first jobs are done here.
+        here = self.count if self._pool is None else 0
+        for number, job in enumerate(jobs):
+            waiting.append((job, self._submit(function, job) if number >= here else None))
+            if len(waiting) <= self.count + 1:
+                continue
+            yield self._result(function, *waiting.popleft(), BrokenProcessPool)
+        while waiting:
+            yield self._result(function, *waiting.popleft(), BrokenProcessPool)
+
+    def _submit(self, function: Callable[[_Job], _Result], job: _Job) -> Future[_Result] | None:
+        from concurrent.futures.process import BrokenProcessPool
+
+        try:
+            return self._started().submit(function, job)
+        except BrokenProcessPool:
+            return None
+
+    def _started(self) -> ProcessPoolExecutor:
+        if self._pool is None:
+            import multiprocessing
+            from concurrent.futures import ProcessPoolExecutor
+
+            # Not a plain fork: a copy of an open SQLite connection may write its last page again.
+            context = multiprocessing.get_context("forkserver")
+            context.set_forkserver_preload(list(self._NEEDED))
+            self._pool = ProcessPoolExecutor(self.count, mp_context=context)
+        return self._pool
+
+    @staticmethod
+    def _result(
+        function: Callable[[_Job], _Result], job: _Job, future: Future[_Result] | None, broken: type[Exception]
+    ) -> _Result:
+        if future is not None:
+            try:
+                return future.result()
+            except broken:
+                pass
+        return function(job)
