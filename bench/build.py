@@ -23,7 +23,7 @@ from feedgen.feed import FeedGenerator
 
 from bench.corpus import HUGO_ALL, SETTINGS, make_hugo_site, make_site
 from bench.timing import PUBLISH, hugo, machine, median, need_hugo, row, seconds
-from publisher.articles.parsers import Found, Options, read_file
+from publisher.articles.parsers import ParsedRecord, ParserOptions, read_file
 from publisher.model.articles import Record
 
 TIMES = 3
@@ -66,10 +66,10 @@ def plain_feedgen(articles: Path, out: Path, limit: int | None) -> float:
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir()
     began = time.perf_counter()
-    options = Options(zone=ZoneInfo("UTC"))
+    options = ParserOptions(zone=ZoneInfo("UTC"))
     records = []
     for name in sorted(path.name for path in articles.iterdir()):
-        records += [one.record for one in read_file(articles, name, options) if isinstance(one, Found)]
+        records += [one.record for one in read_file(articles, name, options) if isinstance(one, ParsedRecord)]
     records.sort(key=lambda one: one.date, reverse=True)
     facets: dict[str, list[Record]] = {"all": records}
     for record in records:

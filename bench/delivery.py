@@ -87,7 +87,7 @@ def site(folder: Path, readers: int) -> Site:
             with db.write() as connection:
                 count = min(50_000, readers - at)
                 first = subscribers.take_ids(connection, count)
-                everything = subscribers.selection_id(connection, "{}")
+                everything = subscribers.interests_id(connection, "{}")
                 people = [
                     {
                         "id": first + number,
@@ -102,7 +102,7 @@ def site(folder: Path, readers: int) -> Site:
                     }
                     for number in range(count)
                 ]
-                subscribers.save_new(connection, people)
+                subscribers.insert_subscribers(connection, people)
                 rows = [("daily", first + number) for number in range(count)]
                 subscriptions.save_new_states(connection, rows, SubscriptionState.ACTIVE, Act(ChangeSource.IMPORT, 0))
     return read_site(folder)

@@ -20,16 +20,16 @@ from pathlib import Path
 from bench.corpus import posts
 from bench.timing import machine, median, row
 from publisher.digests import render as module
-from publisher.digests.branding import Letterhead
+from publisher.digests.branding import Branding
 from publisher.digests.preflight.message import check_mail
-from publisher.digests.render import Rendering, render_digest
+from publisher.digests.render import RenderedVariant, render_digest
 from publisher.mail import Envelope, build_message
 from publisher.model.articles import Article, Author
 from publisher.model.digests import Digest
 from publisher.settings.theme import ThemeSettings
 
 MOMENT = datetime(2026, 11, 23, 7, tzinfo=UTC)
-LETTERHEAD = Letterhead(
+LETTERHEAD = Branding(
     site="The Bench",
     base_url="https://bench.example",
     description="Measured",
@@ -130,7 +130,7 @@ def compare(theme: str) -> None:
         pages.append(page)
         return page
 
-    def whole() -> Rendering:
+    def whole() -> RenderedVariant:
         digest = Digest(slug="d", title="The Daily", template=theme, at_most=25, briefs_after=25)
         return render_digest(digest, chosen, LETTERHEAD, number=1, moment=MOMENT, templates=Path("/nowhere"))
 

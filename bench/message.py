@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from bench.timing import machine
 from publisher.mail.dkim import Signer, new_key
 from publisher.mail.message import Envelope
-from publisher.mail.placeholders import Tokens
-from publisher.mail.skeleton import ADDRESS, COPY, Skeleton
+from publisher.mail.placeholders import Placeholders
+from publisher.mail.skeleton import ADDRESS, COPY, MessageTemplate
 
 _TIMES = 3_000
 
@@ -28,9 +28,9 @@ def microseconds(work: Callable[[], object]) -> float:
     return (time.perf_counter() - began) / _TIMES * 1e6
 
 
-def skeleton(*signers: Signer) -> Skeleton:
+def skeleton(*signers: Signer) -> MessageTemplate:
     """A message of about 40 KB."""
-    tokens = Tokens(mark="0123456789ab")
+    tokens = Placeholders(mark="0123456789ab")
     body = "A line of text that says nothing at all, over and over again.\n" * 270
     values = {
         "address": ADDRESS,
@@ -49,7 +49,7 @@ def skeleton(*signers: Signer) -> Skeleton:
         unsubscribe=(f"https://bench.example/leave?copy={COPY}",),
         one_click=True,
     )
-    return Skeleton(
+    return MessageTemplate(
         envelope, text=body + foot, html=f"<p>{body}</p><p>{foot}</p>", tokens=tokens, values=values, signers=signers
     )
 
@@ -66,7 +66,7 @@ def main() -> None:
     rsa = Signer.read(new_key("rsa"), domain="bench.example", selector="r")
     ed25519 = Signer.read(new_key("ed25519"), domain="bench.example", selector="e")
 
-    def merge(made: Skeleton) -> Callable[[], bytes]:
+    def merge(made: MessageTemplate) -> Callable[[], bytes]:
         return lambda: made.merge(address="reader@mail.example.org", recipient="reader@mail.example.org", copy="a" * 32)
 
     plain = skeleton()

@@ -15,14 +15,14 @@ from urllib.parse import urlsplit
 from publisher import __version__
 from publisher.errors import RemoteError
 
-__all__ = ["Answer", "Callbacks", "Remote"]
+__all__ = ["CallbackClient", "HttpClient", "HttpResponse"]
 
 #: No answer is read beyond this many bytes.
 _MOST: Final = 50_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class HttpResponse:
     """What a server said."""
 
     status: int
@@ -97,7 +97,7 @@ def _watched(connection: Any, deadline: Callable[[], _Deadline | None]) -> Any:
     return Watched
 
 
-class Remote:
+class HttpClient:
     """A client that keeps its connections, follows a few redirects and ends every request in time."""
 
     def __init__(self, timeout: float = 10, longest: float = 60) -> None:
@@ -132,7 +132,7 @@ class Remote:
     def __exit__(self, *_: object) -> None:
         self._pool.clear()
 
-    def get(self, url: str, headers: Mapping[str, str] | None = None) -> Answer:
+    def get(self, url: str, headers: Mapping[str, str] | None = None) -> HttpResponse:
         """Return what lies at an address.
 
         Raises:
@@ -140,7 +140,7 @@ class Remote:
         """
         return self._request("GET", url, headers={"User-Agent": f"publisher/{__version__}", **(headers or {})})
 
-    def post(self, url: str, fields: Mapping[str, str]) -> Answer:
+    def post(self, url: str, fields: Mapping[str, str]) -> HttpResponse:
         """Return the answer to a form.
 
         Raises:
@@ -148,7 +148,7 @@ class Remote:
         """
         return self._request("POST", url, fields=dict(fields), encode_multipart=False)
 
-    def _request(self, method: str, url: str, **options: Any) -> Answer:
+    def _request(self, method: str, url: str, **options: Any) -> HttpResponse:
         import urllib3
 
         deadline = _Deadline(self._longest)
@@ -169,7 +169,7 @@ class Remote:
             self._current.deadline = None
         if len(body) > _MOST:
             raise RemoteError(f"{url}: more than {_MOST:,} bytes")
-        return Answer(
+        return HttpResponse(
             status=response.status,
             url=_arrived(url, response.retries),
             headers={name.lower(): value for name, value in response.headers.items()},
@@ -185,7 +185,7 @@ _NAT64: Final = ip_network("64:ff9b::/96")
 _WEB_PORTS: Final = (80, 443)
 
 
-class Callbacks:
+class CallbackClient:
     """Requests to addresses that strangers gave us: none reaches what is not on the internet.
 
     A name is looked up once, its addresses are judged, and the connection goes to the one that was judged: a name
@@ -213,7 +213,7 @@ class Callbacks:
 
     def request(
         self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes | None = None
-    ) -> Answer:
+    ) -> HttpResponse:
         """Return the answer to a request.
 
         Raises:
@@ -251,7 +251,7 @@ class Callbacks:
             raise RemoteError(f"{host}: {reason}") from error
         finally:
             pool.close()
-        return Answer(
+        return HttpResponse(
             status=response.status,
             url=url,
             headers={name.lower(): value for name, value in response.headers.items()},

@@ -48,21 +48,21 @@ def accept_all(kit: MailKit, now: datetime = NOW) -> None:
 
 def return_path(kit: MailKit, address: str, digest: str = "daily") -> str:
     """Return the return path of a subscriber's delivery of the newest issue of a digest."""
-    from publisher.digests.lookup import named_issue
+    from publisher.digests.lookup import find_issue
     from publisher.signing.site_key import keyring
     from publisher.subscribers import store as subscribers
 
     with kit.open() as db, db.write() as connection:
         person = subscribers.by_key(connection, address)
         assert person is not None
-        issue = named_issue(connection, digest)
+        issue = find_issue(connection, digest)
         return f"bounces+{keyring(kit.site, connection).return_path_token(issue.id, person.id)}@review.example"
 
 
 def suppressed(kit: MailKit) -> list[str]:
-    from publisher.subscriptions.manage import readers
+    from publisher.subscriptions.manage import list_subscribers
 
-    return [one.address for one in readers(kit.site, status=SubscriptionState.SUPPRESSED)]
+    return [one.address for one in list_subscribers(kit.site, status=SubscriptionState.SUPPRESSED)]
 
 
 def at(step: str, said: str | type[Exception], *, times: int = 1, recipient: str = "") -> Script:

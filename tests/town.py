@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from publisher.subscribers import store as subscribers
 from publisher.subscribers.store import Subscriber
-from publisher.subscriptions.confirmation_emails import send_letters
+from publisher.subscriptions.confirmation_emails import send_confirmation_emails
 from publisher.web import Web
 from tests.clockwork import SetClock
 from tests.conftest import NOW, MailKit
@@ -64,7 +64,7 @@ class Town:
         """Let letters leave, and return those that came since the last call."""
         before = len(self.server.accepted)
         with self.kit.open() as db:
-            send_letters(self.kit.site, db, self.clock.now)
+            send_confirmation_emails(self.kit.site, db, self.clock.now)
         return mail_of(self.server)[before:]
 
     def reader(self, address: str = ANN) -> Subscriber | None:

@@ -14,25 +14,25 @@ from publisher.model.delivery import DeliveryState
 from publisher.storage.bulk import pages
 from publisher.storage.tables.articles import article, article_key, correction
 from publisher.storage.tables.delivery import delivery
-from publisher.storage.tables.digests import issue, issue_article, pending, preparation
+from publisher.storage.tables.digests import issue, issue_article, next_issue_note, pending
 
 __all__ = [
-    "Named",
+    "ArticleMatch",
     "Retraction",
     "add_correction",
-    "drop_reason",
+    "clear_retraction",
+    "drop_retraction_reason",
     "find_articles",
     "hold_issues",
     "issues_carrying",
     "last_corrections",
-    "reinstate",
-    "retract",
+    "mark_retracted",
     "retractions",
 ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Named:
+class ArticleMatch:
     """An article that a person has named."""
 
     seq: int
@@ -56,7 +56,7 @@ class Retraction:
     path: str
 
 
-def find_articles(connection: Connection, name: str, base_url: str) -> list[Named]:
+def find_articles(connection: Connection, name: str, base_url: str) -> list[ArticleMatch]:
     """Return the articles that a name may mean, at most ten: those of the first kind of name that fits.
 
     A name is an id, an address, the id of the export, a file in articles/, with its suffix or
@@ -79,7 +79,7 @@ def find_articles(connection: Connection, name: str, base_url: str) -> list[Name
     ):
         found = connection.execute(select(*columns).where(condition).order_by(article.c.seq).limit(10)).all()
         if found:
-            return [Named(seq=row.seq, id=row.id, path=url_path(row.path), source=row.source) for row in found]
+            return [ArticleMatch(seq=row.seq, id=row.id, path=url_path(row.path), source=row.source) for row in found]
     return []
 
 
@@ -102,11 +102,11 @@ def last_corrections(connection: Connection, seqs: Collection[int]) -> dict[int,
     return found
 
 
-def retract(connection: Connection, seq: int, at: int, reason: str) -> None:
+def mark_retracted(connection: Connection, seq: int, at: int, reason: str) -> None:
     """Withdraw an article with a reason for everybody to read; it waits for no digest, and leads no issue."""
     connection.execute(update(article).where(article.c.seq == seq).values(retracted_at=at, retraction=reason))
     connection.execute(delete(pending).where(pending.c.article_seq == seq))
-    connection.execute(update(preparation).where(preparation.c.lead_seq == seq).values(lead_seq=None))
+    connection.execute(update(next_issue_note).where(next_issue_note.c.lead_seq == seq).values(lead_seq=None))
     hold_issues(connection, [seq])
 
 
@@ -128,13 +128,13 @@ def hold_issues(connection: Connection, seqs: Iterable[int]) -> None:
         connection.execute(update(issue).where(issue.c.id.in_(waiting)).values(forced=None))
 
 
-def reinstate(connection: Connection, seq: int, at: int) -> None:
+def clear_retraction(connection: Connection, seq: int, at: int) -> None:
     """Take a withdrawal back; the article's last change is now that."""
     values = {"retracted_at": None, "retraction": None, "changed_at": at}
     connection.execute(update(article).where(article.c.seq == seq).values(values))
 
 
-def drop_reason(connection: Connection, seq: int) -> None:
+def drop_retraction_reason(connection: Connection, seq: int) -> None:
     """Take an editor's withdrawal back from an article that is a draft: it stays withdrawn, without a reason."""
     connection.execute(update(article).where(article.c.seq == seq).values(retraction=None))
 

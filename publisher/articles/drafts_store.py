@@ -10,10 +10,10 @@ from sqlalchemy import Connection, bindparam, delete, func, select, update
 
 from publisher.storage.bulk import insert_rows, pages
 from publisher.storage.tables.articles import article, draft, draft_key
-from publisher.storage.tables.digests import preparation
+from publisher.storage.tables.digests import next_issue_note
 
 __all__ = [
-    "Draft",
+    "DraftRow",
     "add_draft_keys",
     "count_drafts",
     "drafts",
@@ -28,7 +28,7 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
+class DraftRow:
     """A record of articles/ that is not published."""
 
     #: The file, relative to articles/, with ``:line`` or ``[number]`` where it holds several records.
@@ -39,7 +39,7 @@ class Draft:
     identity: tuple[str, ...] = ()
 
 
-def save_drafts(connection: Connection, records: Mapping[str, Sequence[Draft]]) -> None:
+def save_drafts(connection: Connection, records: Mapping[str, Sequence[DraftRow]]) -> None:
     """Store the drafts of files that were read: name → drafts. Those of an earlier reading are gone with it."""
     insert_rows(
         connection,
@@ -58,10 +58,10 @@ def save_drafts(connection: Connection, records: Mapping[str, Sequence[Draft]]) 
     )
 
 
-def drafts(connection: Connection) -> list[Draft]:
+def drafts(connection: Connection) -> list[DraftRow]:
     """Return every draft of articles/, by file."""
     query = select(draft.c.location, draft.c.statement).order_by(draft.c.name, draft.c.number)
-    return [Draft(where=where, statement=statement) for where, statement in connection.execute(query)]
+    return [DraftRow(where=where, statement=statement) for where, statement in connection.execute(query)]
 
 
 def identified_drafts(connection: Connection, leave_out: Collection[str]) -> dict[str, str]:
@@ -122,7 +122,7 @@ def mark_drafts(connection: Connection, statements: Mapping[int, str], at: int) 
     )
     connection.execute(statement, [{"which": seq, "words": words} for seq, words in statements.items()])
     for page in pages(statements):
-        connection.execute(update(preparation).where(preparation.c.lead_seq.in_(page)).values(lead_seq=None))
+        connection.execute(update(next_issue_note).where(next_issue_note.c.lead_seq.in_(page)).values(lead_seq=None))
 
 
 def publish_drafts(connection: Connection, seqs: Collection[int]) -> None:

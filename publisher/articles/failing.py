@@ -13,7 +13,7 @@ from publisher.model.problems import Problem
 from publisher.model.report import PublishReport
 from publisher.settings import Site
 
-__all__ = ["halves", "is_about_data", "render_without_failing", "report_failure"]
+__all__ = ["is_about_data", "render_with_fallback", "report_failure", "split_in_half"]
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -22,7 +22,7 @@ _Result = TypeVar("_Result")
 _NOT_ABOUT_ITEMS = (SettingsError, StoreError, StageError, OSError)
 
 
-def render_without_failing(
+def render_with_fallback(
     render: Callable[[Sequence[_Item]], _Result], items: Sequence[_Item], *, may_be_empty: bool = False
 ) -> tuple[_Result, list[tuple[_Item, Exception]]]:
     """Return what is rendered of the items, and those that were left out because they fail, with the error.
@@ -90,7 +90,7 @@ def is_about_data(error: Exception) -> bool:
     return not isinstance(error, OSError)
 
 
-def halves(results: Mapping[str, Sequence[_Item]]) -> list[dict[str, list[_Item]]] | None:
+def split_in_half(results: Mapping[str, Sequence[_Item]]) -> list[dict[str, list[_Item]]] | None:
     """Return file → records in two parts of about the same size, or None where there is only one record."""
     every = [(name, item) for name, items in results.items() for item in items]
     if len(every) < 2:

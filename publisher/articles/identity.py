@@ -14,26 +14,26 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, time
 from zoneinfo import ZoneInfo
 
-from publisher.articles.parsers import DraftRecord, Found
-from publisher.articles.store import Stored
-from publisher.cadence import localise
+from publisher.articles.parsers import DraftRecord, ParsedRecord
+from publisher.articles.store import ArticleRow
+from publisher.cadence import to_local
 from publisher.html.urls import slugify
 from publisher.model.articles import Record
 
-__all__ = ["asked_instant", "content_hash", "keys_of", "mint_id", "mint_path", "same_article"]
+__all__ = ["content_hash", "keys_of", "new_article_id", "new_article_path", "requested_time", "same_article"]
 
 #: Ids that are ids already: they are taken over as they are.
 _URI_ID = re.compile(r"(?:urn:uuid:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|tag:[^\s\"<>]{3,200})", re.IGNORECASE)
 
 
-def keys_of(found: Found | DraftRecord, name: str) -> tuple[str, ...]:
+def keys_of(found: ParsedRecord | DraftRecord, name: str) -> tuple[str, ...]:
     """Return the keys that a record is known by, the most trusted first.
 
     Args:
         found: the record.
         name: its file, relative to articles/.
     """
-    record = found.record if isinstance(found, Found) else found
+    record = found.record if isinstance(found, ParsedRecord) else found
     return tuple(
         key
         for key in (
@@ -54,7 +54,7 @@ def same_article(
     keys: Iterable[str],
     known: Mapping[str, int],
     has_id: Callable[[int], bool],
-    moved: Iterable[Stored],
+    moved: Iterable[ArticleRow],
     is_there: Callable[[str], bool],
 ) -> int | None:
     """Return the arrival number of the article that a record is, or None for a new one.
@@ -81,7 +81,7 @@ def same_article(
     return None
 
 
-def mint_id(record: Record, keys: tuple[str, ...], namespace: uuid.UUID, taken: Callable[[str], bool]) -> str:
+def new_article_id(record: Record, keys: tuple[str, ...], namespace: uuid.UUID, taken: Callable[[str], bool]) -> str:
     """Return an article's id, for ever: the record's own if it is one, else a UUID of its first key.
 
     A UUIDv5 (RFC 9562 §5.5) and not a random one, so that two clones of a site agree, and a
@@ -97,7 +97,9 @@ def mint_id(record: Record, keys: tuple[str, ...], namespace: uuid.UUID, taken: 
     return minted
 
 
-def mint_path(pattern: str, record: Record, article_id: str, zone: ZoneInfo, taken: Callable[[str], bool]) -> str:
+def new_article_path(
+    pattern: str, record: Record, article_id: str, zone: ZoneInfo, taken: Callable[[str], bool]
+) -> str:
     """Return the path of an article's address below the site's, for ever.
 
     Args:
@@ -126,7 +128,7 @@ def mint_path(pattern: str, record: Record, article_id: str, zone: ZoneInfo, tak
             pattern += "-{slug}"
 
 
-def asked_instant(record: Record, zone: ZoneInfo) -> int:
+def requested_time(record: Record, zone: ZoneInfo) -> int:
     """Return the instant that a record asks to be published at, seconds since 1970.
 
     A day without a time is its midnight in ``zone``, or the first instant after it where a clock
@@ -135,4 +137,4 @@ def asked_instant(record: Record, zone: ZoneInfo) -> int:
     if isinstance(record.date, datetime):
         return int(record.date.timestamp())
     midnight = datetime.combine(record.date, time())
-    return int(localise(midnight, zone).timestamp())
+    return int(to_local(midnight, zone).timestamp())

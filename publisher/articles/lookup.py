@@ -7,16 +7,16 @@ from sqlalchemy import Connection
 from publisher.articles import corrections_store as corrections
 from publisher.articles import drafts_store as drafts
 from publisher.articles import store
-from publisher.articles.corrections_store import Named
-from publisher.articles.store import Stored
+from publisher.articles.corrections_store import ArticleMatch
+from publisher.articles.store import ArticleRow
 from publisher.errors import SettingsError
 from publisher.model.articles import Article
 from publisher.settings import Site
 
-__all__ = ["named_article", "require_no_draft"]
+__all__ = ["find_article", "require_no_draft"]
 
 
-def named_article(connection: Connection, site: Site, name: str) -> tuple[Stored, Article]:
+def find_article(connection: Connection, site: Site, name: str) -> tuple[ArticleRow, Article]:
     """Return the one article that a name means.
 
     Raises:
@@ -33,10 +33,10 @@ def named_article(connection: Connection, site: Site, name: str) -> tuple[Stored
         raise SettingsError(f"{name!r} may be any of {len(found)} articles; name one by its id:\n" + _choices(found))
     seq = found[0].seq
     article = store.articles_by_seq(connection, [seq], site.base_url, site.tz)[seq]
-    return store.stored(connection, [seq])[seq], article
+    return store.articles_by_id(connection, [seq])[seq], article
 
 
-def require_no_draft(one: Stored, article: Article) -> None:
+def require_no_draft(one: ArticleRow, article: Article) -> None:
     """Let an article pass whose record is no draft.
 
     Raises:
@@ -53,5 +53,5 @@ def _refuse_draft(connection: Connection, site: Site, name: str) -> None:
             raise SettingsError(f"{one.where} is a draft: {one.statement}. Publish it there first.")
 
 
-def _choices(found: list[Named]) -> str:
+def _choices(found: list[ArticleMatch]) -> str:
     return "\n".join(f"  {one.id}  {one.path}  ({one.source})" for one in found)

@@ -8,7 +8,7 @@ from typing import Final
 
 from publisher.articles.parsers import is_in_drafts_folder
 
-__all__ = ["Moves"]
+__all__ = ["FileMoves"]
 
 #: Jekyll's posts carry their date in the file name, its drafts do not.
 _DATE_PREFIX: Final = re.compile(r"\d{4}-\d{1,2}-\d{1,2}-")
@@ -17,7 +17,7 @@ _FOLDER_FILES: Final = frozenset(["index", "_index"])
 _STATE_FOLDERS: Final = frozenset(["_drafts", "_posts"])
 
 
-class Moves:
+class FileMoves:
     """The files that went away since the last run, by what identifies a file in whatever folder it lies."""
 
     def __init__(self, gone: Iterable[str]) -> None:

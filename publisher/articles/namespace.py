@@ -9,10 +9,10 @@ from sqlalchemy import Connection
 from publisher.settings import Site
 from publisher.storage import facts
 
-__all__ = ["namespace_of"]
+__all__ = ["site_namespace"]
 
 
-def namespace_of(connection: Connection, site: Site) -> uuid.UUID:
+def site_namespace(connection: Connection, site: Site) -> uuid.UUID:
     """Return the seed of the site's ids, decided on the first run and kept for ever."""
     kept = facts.get_fact(connection, "namespace")
     if kept is None:

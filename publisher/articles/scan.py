@@ -15,7 +15,7 @@ from typing import Final
 
 from publisher.errors import SettingsError
 
-__all__ = ["BUCKETS", "Listing", "bucket_of", "scan"]
+__all__ = ["BUCKETS", "FolderListing", "bucket_of", "scan_folder"]
 
 #: So many groups of files, by a hash of their name.
 BUCKETS: Final = 256
@@ -26,7 +26,7 @@ _TICK = 100_000_000
 _COARSE_TICK = 2_000_000_000
 
 
-class Listing:
+class FolderListing:
     """The files of the articles folder: for each bucket, one line per file with its name and signature."""
 
     def __init__(self, lines: list[list[str]], restless: set[str], unlisted: Sequence[str] = ()) -> None:
@@ -71,7 +71,7 @@ def bucket_of(name: str) -> int:
     return zlib.crc32(name.encode()) % BUCKETS
 
 
-def scan(root: Path, now_ns: int) -> Listing:
+def scan_folder(root: Path, now_ns: int) -> FolderListing:
     """Return the files below ``root``, without hidden files and editors' backups.
 
     A folder that cannot be listed stands in the listing under its own name with a slash at the end, and the parser
@@ -101,7 +101,7 @@ def scan(root: Path, now_ns: int) -> Listing:
         raise SettingsError(f"no folder {root}; make it, or set paths.articles to where article records are") from None
     except OSError as error:
         raise SettingsError(f"cannot list {root}: {error.strerror} ({error.filename})") from error
-    return Listing(lines, restless, unlisted)
+    return FolderListing(lines, restless, unlisted)
 
 
 def _walk(folder: str, prefix: str) -> Iterator[tuple[str, os.stat_result]]:

@@ -15,39 +15,39 @@ from publisher.storage.bulk import insert_rows, pages
 from publisher.storage.tables.articles import article, article_key, correction
 
 __all__ = [
-    "Stored",
+    "ArticleRow",
+    "articles_by_hash",
+    "articles_by_id",
+    "articles_by_key",
     "articles_by_seq",
     "at_path",
     "count",
     "drop_keys",
     "every_article",
-    "free_changes",
-    "free_instants",
+    "free_change_times",
+    "free_publication_times",
     "has_id_key",
     "hashes",
     "ids_of",
     "insert_articles",
-    "keyed",
-    "last_free_change",
+    "last_free_change_time",
     "last_seq",
     "newest",
     "newest_of",
-    "next_out",
+    "next_publication_time",
     "paths_taken",
     "published_since",
-    "recent_free_changes",
+    "recent_free_change_times",
     "records_of",
     "seqs_changed_between",
     "set_keys",
     "set_sources",
-    "stored",
-    "stored_by_hash",
     "update_articles",
 ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stored:
+class ArticleRow:
     """What the store knows of an article, short of its text."""
 
     seq: int
@@ -102,7 +102,7 @@ def count(connection: Connection) -> int:
     return int(connection.execute(query).scalar_one())
 
 
-def keyed(connection: Connection, keys: Iterable[str]) -> dict[str, int]:
+def articles_by_key(connection: Connection, keys: Iterable[str]) -> dict[str, int]:
     """Return key → arrival number, for those of the keys that are known."""
     found: dict[str, int] = {}
     for page in pages(keys):
@@ -131,7 +131,7 @@ def drop_keys(connection: Connection, keys: Iterable[str]) -> None:
 
 def set_keys(connection: Connection, keys: Mapping[str, int]) -> None:
     """Make each key lead to its article from now on."""
-    before = keyed(connection, keys)
+    before = articles_by_key(connection, keys)
     stale = [key for key, seq in before.items() if seq != keys[key]]
     for page in pages(stale):
         connection.execute(delete(article_key).where(article_key.c.key.in_(page)))
@@ -157,22 +157,22 @@ _STORED: Final = (
 )
 
 
-def stored(connection: Connection, seqs: Iterable[int]) -> dict[int, Stored]:
+def articles_by_id(connection: Connection, seqs: Iterable[int]) -> dict[int, ArticleRow]:
     """Return what the store knows of these articles."""
-    found: dict[int, Stored] = {}
+    found: dict[int, ArticleRow] = {}
     for page in pages(seqs):
         for row in connection.execute(select(*_STORED).where(article.c.seq.in_(page))).mappings():
-            found[row["seq"]] = Stored(**row)
+            found[row["seq"]] = ArticleRow(**row)
     return found
 
 
-def stored_by_hash(connection: Connection, hashes: Iterable[str]) -> dict[str, list[Stored]]:
+def articles_by_hash(connection: Connection, hashes: Iterable[str]) -> dict[str, list[ArticleRow]]:
     """Return hash → the articles whose record is that, byte for byte."""
-    found: dict[str, list[Stored]] = {}
+    found: dict[str, list[ArticleRow]] = {}
     for page in pages(hashes):
         query = select(*_STORED).where(article.c.hash.in_(page)).order_by(article.c.seq)
         for row in connection.execute(query).mappings():
-            found.setdefault(row["hash"], []).append(Stored(**row))
+            found.setdefault(row["hash"], []).append(ArticleRow(**row))
     return found
 
 
@@ -193,7 +193,7 @@ def paths_taken(connection: Connection, paths: Iterable[str]) -> set[str]:
     return taken
 
 
-def free_instants(connection: Connection, asked: Sequence[int]) -> list[int]:
+def free_publication_times(connection: Connection, asked: Sequence[int]) -> list[int]:
     """Return, for each instant asked for, the first free one at or after it, none given twice.
 
     Two Atom entries with the same ``updated`` draw a warning, and records of one day that carry
@@ -230,7 +230,7 @@ def free_instants(connection: Connection, asked: Sequence[int]) -> list[int]:
     return granted
 
 
-def free_changes(connection: Connection, asked: Sequence[int], now: int, granted: Collection[int]) -> list[int]:
+def free_change_times(connection: Connection, asked: Sequence[int], now: int, granted: Collection[int]) -> list[int]:
     """Return, for each change asked for, the first free instant at or after it, none given twice.
 
     Where that would lie in the future, it is the last free one before: a feed shows no later time
@@ -257,7 +257,7 @@ def free_changes(connection: Connection, asked: Sequence[int], now: int, granted
     return found
 
 
-def last_free_change(connection: Connection, after: int, now: int) -> int | None:
+def last_free_change_time(connection: Connection, after: int, now: int) -> int | None:
     """Return the last free instant up to ``now`` that is later than ``after``, or None where there is none."""
     for instant in range(now, after, -1):
         if not _instants_taken(connection, [instant]):
@@ -265,7 +265,7 @@ def last_free_change(connection: Connection, after: int, now: int) -> int | None
     return None
 
 
-def recent_free_changes(connection: Connection, count: int, now: int) -> list[int]:
+def recent_free_change_times(connection: Connection, count: int, now: int) -> list[int]:
     """Return the last ``count`` free instants up to ``now``, the latest first."""
     found: list[int] = []
     end, window = now, count + 100
@@ -343,7 +343,7 @@ def at_path(connection: Connection, path: str, now: int) -> int | None:
     return connection.execute(query).scalar()
 
 
-def next_out(connection: Connection, now: int) -> int | None:
+def next_publication_time(connection: Connection, now: int) -> int | None:
     """Return when the next article is out whose time has not come; None where none waits."""
     query = select(func.min(article.c.published_at)).where(
         article.c.published_at > now, article.c.retracted_at.is_(None)

@@ -2,19 +2,19 @@
 
 from publisher.cadence.crontab import Cadence, parse_cadence
 from publisher.cadence.morning import local_due, parse_local
-from publisher.cadence.slots import Timetable, due_slots, localise, next_slot, previous_slot, slots_between
-from publisher.cadence.words import in_words
+from publisher.cadence.slots import Timetable, due_slots, next_slot, previous_slot, slots_between, to_local
+from publisher.cadence.words import describe_cadence
 
 __all__ = [
     "Cadence",
     "Timetable",
+    "describe_cadence",
     "due_slots",
-    "in_words",
     "local_due",
-    "localise",
     "next_slot",
     "parse_cadence",
     "parse_local",
     "previous_slot",
     "slots_between",
+    "to_local",
 ]

@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from publisher.cadence.slots import localise
+from publisher.cadence.slots import to_local
 
 __all__ = ["local_due", "parse_local"]
 
@@ -30,6 +30,6 @@ def local_due(slot: datetime, at: time, zone: ZoneInfo) -> datetime:
     the first counts. So everybody has her copy within a day of the slot, or 25 hours where clocks go back.
     """
     day = slot.astimezone(zone).date() - timedelta(days=1)
-    while (due := localise(datetime.combine(day, at), zone)) < slot:
+    while (due := to_local(datetime.combine(day, at), zone)) < slot:
         day += timedelta(days=1)
     return due.astimezone(UTC)

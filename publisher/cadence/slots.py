@@ -15,10 +15,10 @@ from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from publisher.cadence.crontab import Cadence, next_day, times
+from publisher.cadence.crontab import Cadence, describe_times, next_day
 from publisher.model.digests import CatchUp
 
-__all__ = ["ON_TIME", "Timetable", "due_slots", "localise", "next_slot", "previous_slot", "slots_between"]
+__all__ = ["ON_TIME", "Timetable", "due_slots", "next_slot", "previous_slot", "slots_between", "to_local"]
 
 #: A slot that is found within this time is not a missed one: a cron job may look only so often.
 ON_TIME: Final = timedelta(minutes=15)
@@ -48,7 +48,7 @@ class Timetable:
         return not any(first <= day <= last for first, last in self.blackout)
 
 
-def localise(wall: datetime, zone: ZoneInfo) -> datetime:
+def to_local(wall: datetime, zone: ZoneInfo) -> datetime:
     """Return the instant, in UTC, at which clocks in ``zone`` first show ``wall`` or later.
 
     A time that a clock change skips becomes the first instant after the gap; of a time that
@@ -90,18 +90,18 @@ def _slots_of(cadence: Cadence, zone: ZoneInfo, day: date, after: datetime, unti
         wall = (after + offset).replace(tzinfo=None)
         if wall.date() > day:
             return []
-        wanted = times(cadence)
+        wanted = describe_times(cadence)
         first = bisect_right(wanted, wall.time()) if wall.date() == day else 0
         end = (until + offset).replace(tzinfo=None) if until is not None else None
         last = bisect_right(wanted, end.time()) if end is not None and end.date() == day else len(wanted)
         if end is not None and end.date() < day:
             return []
         return [(datetime.combine(day, one, UTC) - offset) for one in wanted[first:last]]
-    walls = [datetime.combine(day, one) for one in times(cadence)]
+    walls = [datetime.combine(day, one) for one in describe_times(cadence)]
     if cadence.is_hourly:
         found = {one for wall in walls for one in _as_it_runs(wall, zone)}
     else:
-        found = {localise(wall, zone) for wall in walls}
+        found = {to_local(wall, zone) for wall in walls}
     return sorted(slot for slot in found if slot > after and (until is None or slot <= until))
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from publisher.cadence.crontab import Cadence
 
-__all__ = ["in_words"]
+__all__ = ["describe_cadence"]
 
 _WEEKDAYS: Final = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 _MONTHS: Final = (
@@ -19,7 +19,7 @@ _PLACES: Final = ("last", "first", "second", "third", "fourth", "fifth")
 _LISTED: Final = 6
 
 
-def in_words(cadence: Cadence) -> str:
+def describe_cadence(cadence: Cadence) -> str:
     """Return ``weekdays at 07:00``, ``every 15 minutes``, ``the second Friday of the month at 09:00``."""
     days, when = _days(cadence), _times(cadence)
     if len(cadence.months) < 12:

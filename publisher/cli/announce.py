@@ -11,7 +11,7 @@ import click
 from publisher.cli.common import ProgressLine, announced_lines, parse_at, site_option
 from publisher.settings import read_site
 from publisher.storage.engine import Database
-from publisher.websub.notify import announce
+from publisher.websub.notify import send_notifications
 
 __all__ = ["command"]
 
@@ -31,7 +31,7 @@ def command(folder: Path, as_json: bool) -> None:
     """
     site = read_site(folder)
     with Database.open(site.database_url) as db, ProgressLine() as progress:
-        result = announce(db, site, parse_at(None, site.tz), at_once=True, seconds=300, progress=progress)
+        result = send_notifications(db, site, parse_at(None, site.tz), at_once=True, seconds=300, progress=progress)
     if as_json:
         click.echo(json.dumps(asdict(result), ensure_ascii=False, indent=2))
         return

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from publisher.cli.common import in_words, parse_at, site_option, waiting_for
-from publisher.delivery.approval import ApprovalPlan, Approved, approve, plan_approval
+from publisher.delivery.approval import ApprovalPlan, ApprovalResult, approve, plan_approval
 from publisher.settings import Site, read_site
 
 __all__ = ["command"]
@@ -76,7 +76,7 @@ def _revoke(site: Site, issue: str, as_json: bool) -> None:
         click.echo(f"{found.digest}/{found.name} is no longer approved.")
 
 
-def _as_dict(found: Approved) -> dict[str, object]:
+def _as_dict(found: ApprovalResult) -> dict[str, object]:
     return {
         "digest": found.digest,
         "name": found.name,

@@ -12,7 +12,7 @@ from publisher.cli.common import ProgressLine, in_words, site_option, waiting_fo
 from publisher.digests.run_preflight import force_issue
 from publisher.findings import Finding
 from publisher.html.text import clean_characters, one_line
-from publisher.pipeline.check import CheckReport, check
+from publisher.pipeline.check import CheckReport, check_site
 from publisher.settings import SETTINGS_FILE, Site, read_site
 
 __all__ = ["command"]
@@ -49,7 +49,7 @@ def command(
             raise click.UsageError("--force is for one issue of a site: name it, as in 'publish check morning'")
         force_issue(site, targets[0], reason, on_wait=waiting_for)
     with ProgressLine() as progress:
-        report = check(site, targets, datetime.now(UTC), with_browser=browser, progress=progress)
+        report = check_site(site, targets, datetime.now(UTC), with_browser=browser, progress=progress)
     if as_json:
         click.echo(json.dumps(report.as_dict(), ensure_ascii=False, indent=2))
     else:

@@ -15,8 +15,8 @@ from zoneinfo import ZoneInfo
 import click
 
 if TYPE_CHECKING:
-    from publisher.model.report import Announced
-    from publisher.pipeline.correct import Edited
+    from publisher.model.report import NotificationResult
+    from publisher.pipeline.correct import CorrectionResult
     from publisher.workers.timed_worker import TimedWorker
 
 __all__ = [
@@ -107,7 +107,7 @@ def waiting_for(holder: str) -> None:
     click.echo(f"{holder} is publishing this site; waiting for it", err=True)
 
 
-def announced_lines(announced: Announced) -> list[str]:
+def announced_lines(announced: NotificationResult) -> list[str]:
     """Return lines about the notification of hubs."""
     lines = []
     if announced.told:
@@ -119,7 +119,7 @@ def announced_lines(announced: Announced) -> list[str]:
     return lines + [f"  {line}" for line in announced.failed[:5]]
 
 
-def edited_lines(done: str, edited: Edited, folder: Path) -> list[str]:
+def edited_lines(done: str, edited: CorrectionResult, folder: Path) -> list[str]:
     """Return what a person reads of an article that was corrected or withdrawn."""
     lines = [f"{done}: {edited.title}", f"  {edited.link}", f"  {edited.id}"]
     report = edited.report
@@ -137,7 +137,7 @@ def edited_lines(done: str, edited: Edited, folder: Path) -> list[str]:
     return lines
 
 
-def edited_dict(edited: Edited) -> dict[str, Any]:
+def edited_dict(edited: CorrectionResult) -> dict[str, Any]:
     """Return what was done to an article, for a program."""
     return {
         "id": edited.id,

@@ -38,7 +38,7 @@ def command(selector: str, folder: Path, algorithm: str, path: Path | None) -> N
 
     Exit status: 0 all well; 2 usage or settings; 3 failed.
     """
-    from publisher.digests.envelope import bare
+    from publisher.digests.envelope import bare_address
     from publisher.mail.dkim import Signer, dns_record, new_key
     from publisher.settings.checks import slug
 
@@ -51,7 +51,9 @@ def command(selector: str, folder: Path, algorithm: str, path: Path | None) -> N
         raise SettingsError("mail.sender: is needed to know which domain signs, and missing")
     place = path or folder / f"dkim-{selector}.pem"
     made = _write(place, new_key(algorithm))
-    signer = Signer.read(place.read_text("utf-8"), domain=bare(site.mail.sender).rpartition("@")[2], selector=selector)
+    signer = Signer.read(
+        place.read_text("utf-8"), domain=bare_address(site.mail.sender).rpartition("@")[2], selector=selector
+    )
     name, record = dns_record(signer)
     click.echo(f"{'Made' if made else 'There is already'} {place} ({signer.algorithm}).")
     click.echo("\nPublish this TXT record:\n")

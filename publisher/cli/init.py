@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from publisher.pipeline.new_site import init
+from publisher.pipeline.new_site import create_site
 
 __all__ = ["command"]
 
@@ -24,7 +24,7 @@ def command(folder: Path, title: str, base_url: str) -> None:
     Exit status: 0 all well; 2 the folder is a site already, or the title or address cannot be
     used; 3 failed.
     """
-    for path in init(folder, title=title, base_url=base_url):
+    for path in create_site(folder, title=title, base_url=base_url):
         click.echo(f"made {path}")
     where = "" if folder == Path() else f" --site {shlex.quote(str(folder))}"
     click.echo(f"\nNow run: publish now{where}")

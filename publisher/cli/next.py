@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from publisher.cli.common import parse_at, site_option
-from publisher.reports.upcoming import Coming, Rhythm, rhythms, upcoming
+from publisher.reports.upcoming import ScheduleDescription, UpcomingRun, describe_schedules, upcoming_runs
 from publisher.settings import Site, read_site
 
 __all__ = ["command"]
@@ -31,7 +31,7 @@ def command(name: str | None, folder: Path, count: int, at: str | None, as_json:
     """
     site = read_site(folder)
     now = parse_at(at, site.tz)
-    said, coming = rhythms(site, name), upcoming(site, now, count, name)
+    said, coming = describe_schedules(site, name), upcoming_runs(site, now, count, name)
     if as_json:
         click.echo(json.dumps(_as_dict(said, coming), ensure_ascii=False, indent=2))
         return
@@ -39,7 +39,7 @@ def command(name: str | None, folder: Path, count: int, at: str | None, as_json:
         click.echo(line)
 
 
-def _as_dict(said: list[Rhythm], coming: list[Coming]) -> dict[str, object]:
+def _as_dict(said: list[ScheduleDescription], coming: list[UpcomingRun]) -> dict[str, object]:
     return {
         "cadences": [
             {
@@ -54,7 +54,7 @@ def _as_dict(said: list[Rhythm], coming: list[Coming]) -> dict[str, object]:
     }
 
 
-def lines(site: Site, said: list[Rhythm], coming: list[Coming], now: datetime) -> list[str]:
+def lines(site: Site, said: list[ScheduleDescription], coming: list[UpcomingRun], now: datetime) -> list[str]:
     """Return the lines that a person reads."""
     if not said:
         return ['Nothing has a cadence: add one under [digests.NAME], as in cadence = "0 7 * * mon-fri".']

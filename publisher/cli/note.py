@@ -9,7 +9,7 @@ import click
 
 from publisher.cli.common import ProgressLine, parse_at, site_option, waiting_for
 from publisher.errors import SettingsError
-from publisher.pipeline.note import Prepared, note
+from publisher.pipeline.note import NoteResult, set_note
 from publisher.settings import read_site
 
 __all__ = ["command"]
@@ -53,7 +53,7 @@ def command(
         except UnicodeDecodeError as error:
             raise SettingsError(f"cannot read {path}: {error}") from error
     with ProgressLine() as progress:
-        said = note(
+        said = set_note(
             site,
             digest,
             parse_at(None, site.tz),
@@ -72,7 +72,7 @@ def command(
         click.echo(line)
 
 
-def _lines(said: Prepared) -> list[str]:
+def _lines(said: NoteResult) -> list[str]:
     if not said.note and said.lead is None and not said.added:
         return [f"Nothing is prepared for the next issue of {said.digest}: its newest article leads."]
     lines = [f"The next issue of {said.digest}", f"  lead: {said.lead or 'the newest article'}"]

@@ -16,7 +16,7 @@ from publisher.cli.common import (
     site_option,
     waiting_for,
 )
-from publisher.model.report import IssueNote, PublishReport
+from publisher.model.report import IssueSummary, PublishReport
 from publisher.pipeline.publish import publish
 from publisher.settings import Site, read_site
 
@@ -138,7 +138,7 @@ def _problems(heading: str, problems: list[tuple[str, str]]) -> list[str]:
     return lines
 
 
-def _subscribers(one: IssueNote) -> str:
+def _subscribers(one: IssueSummary) -> str:
     return f" for {in_words(one.readers, 'subscriber')}" if one.readers else ""
 
 

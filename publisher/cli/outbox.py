@@ -9,7 +9,7 @@ import click
 
 from publisher.cli.common import in_words, site_option
 from publisher.model.delivery import DeliveryState
-from publisher.reports.outbox import Box, outbox
+from publisher.reports.outbox import OutboxIssue, list_issues
 from publisher.settings import read_site
 
 __all__ = ["command"]
@@ -31,7 +31,7 @@ def command(ctx: click.Context, digest: str | None, folder: Path, show_all: bool
 
     Exit status: 0 success; 1 there are uncertain deliveries; 2 usage or settings; 3 failed.
     """
-    boxes = outbox(read_site(folder), digest)
+    boxes = list_issues(read_site(folder), digest)
     if as_json:
         click.echo(json.dumps([one.as_dict() for one in boxes], ensure_ascii=False, indent=2))
     else:
@@ -42,7 +42,7 @@ def command(ctx: click.Context, digest: str | None, folder: Path, show_all: bool
     ctx.exit(1 if any(one.uncertain for one in boxes) else 0)
 
 
-def lines(boxes: list[Box]) -> list[str]:
+def lines(boxes: list[OutboxIssue]) -> list[str]:
     """Return the issues as lines of text."""
     if not boxes:
         return ["No issue yet. Run 'publish now' to make one."]

@@ -13,8 +13,8 @@ from typing import Any, Self
 import click
 
 from publisher.cli.common import in_words, parse_at, site_option
-from publisher.delivery.deliver import Sent, deliver
-from publisher.delivery.dispatch import Tally
+from publisher.delivery.deliver import SendResult, deliver
+from publisher.delivery.dispatch import DeliveryCounts
 from publisher.delivery.single_messages import send_test
 from publisher.model.delivery import DeliveryState, UncertainPolicy
 from publisher.settings import Site, read_site
@@ -80,7 +80,7 @@ def _stop(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def as_dict(sent: Sent) -> dict[str, Any]:
+def as_dict(sent: SendResult) -> dict[str, Any]:
     """Return the result as a dict for JSON."""
     tally = sent.tally
     return {
@@ -102,7 +102,7 @@ def as_dict(sent: Sent) -> dict[str, Any]:
     }
 
 
-def sent_lines(site: Site, sent: Sent) -> list[str]:
+def sent_lines(site: Site, sent: SendResult) -> list[str]:
     """Return the result as lines of text."""
     tally, name = sent.tally, f"{sent.digest}/{sent.name}"
     rate = f", {tally.done / sent.seconds:,.0f} a second" if sent.seconds >= 1 and tally.done > 1 else ""
@@ -153,7 +153,7 @@ class SendProgress:
         if self._bar is not None:
             self._bar.stop()
 
-    def __call__(self, tally: Tally, total: int) -> None:
+    def __call__(self, tally: DeliveryCounts, total: int) -> None:
         """Show how many of ``total`` deliveries are made."""
         now = self._clock()
         if now - self._began < 1:
@@ -164,7 +164,7 @@ class SendProgress:
             self._spoke = now
             click.echo(said(tally, total, now - self._began), err=True)
 
-    def _draw(self, tally: Tally, total: int) -> None:
+    def _draw(self, tally: DeliveryCounts, total: int) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -178,7 +178,7 @@ class SendProgress:
         )
 
 
-def said(tally: Tally, total: int, seconds: float, *, left: bool = True) -> str:
+def said(tally: DeliveryCounts, total: int, seconds: float, *, left: bool = True) -> str:
     """Return ``1,200 of 50,000, 4,100 a second: 1,190 accepted, 8 deferred, 2 failed; 12 s left``."""
     rate = tally.done / seconds if seconds else 0.0
     parts = [f"{tally.accepted:,} accepted", f"{tally.deferred:,} deferred", f"{tally.failed:,} failed"]

@@ -106,12 +106,12 @@ def _server(web: Any, site: Site) -> Any:
     import uvicorn
 
     from publisher.web.listener import BoundedServer, most_connections
-    from publisher.web.protocol import PatientProtocol
+    from publisher.web.protocol import DeadlineProtocol
 
     most = most_connections(raise_descriptor_limit(), deliveries=site.delivery.connections)
     config = uvicorn.Config(
         web,
-        http=PatientProtocol,
+        http=DeadlineProtocol,
         ws="none",
         access_log=False,
         log_config=None,

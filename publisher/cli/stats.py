@@ -9,7 +9,7 @@ import click
 
 from publisher.cli.common import in_words, parse_at, site_option
 from publisher.model.delivery import DeliveryState
-from publisher.reports.stats import Stats, stats
+from publisher.reports.stats import Stats, load_stats
 from publisher.settings import Site, read_site
 
 __all__ = ["command"]
@@ -32,7 +32,7 @@ def command(folder: Path, days: int, as_json: bool) -> None:
     Exit status: 0 all well; 2 usage or settings; 3 failed.
     """
     site = read_site(folder)
-    found = stats(site, parse_at(None, site.tz), days=days)
+    found = load_stats(site, parse_at(None, site.tz), days=days)
     if as_json:
         click.echo(json.dumps(found.as_dict(), ensure_ascii=False, indent=2))
     else:

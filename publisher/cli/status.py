@@ -10,8 +10,8 @@ import click
 
 from publisher.cli.common import in_words, parse_at, site_option
 from publisher.model.delivery import DeliveryState
-from publisher.reports.outbox import standing
-from publisher.reports.status import Status, status
+from publisher.reports.outbox import issue_status
+from publisher.reports.status import Status, load_status
 from publisher.schedule.store import SlotRun
 from publisher.settings import Site, read_site
 
@@ -33,7 +33,7 @@ def command(ctx: click.Context, folder: Path, as_json: bool) -> None:
     Exit status: 0 success; 1 some records were skipped; 2 usage or settings; 3 failed.
     """
     site = read_site(folder)
-    found = status(site, parse_at(None, site.tz))
+    found = load_status(site, parse_at(None, site.tz))
     if as_json:
         click.echo(json.dumps(found.as_dict(), ensure_ascii=False, indent=2))
     else:
@@ -149,5 +149,5 @@ def _newest(site: Site, found: Status) -> list[str]:
         shown.append(f"  {site.paths.outbox}/{row.digest}/{row.name}  No. {row.number}  {row.subject}{state}")
         if copies := found.copies.get(row.id):
             counts = ", ".join(f"{copies[one]:,} {one.value}" for one in DeliveryState if copies.get(one))
-            shown.append(f"    {standing(site, row, copies)}: {counts}")
+            shown.append(f"    {issue_status(site, row, copies)}: {counts}")
     return shown

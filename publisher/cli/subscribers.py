@@ -216,7 +216,7 @@ def list_(folder: Path, digest: str | None, status: str | None, as_json: bool) -
     """List subscribers with their state, in the order in which they were added."""
     count = 0
     state = SubscriptionState(status) if status else SubscriptionState.ACTIVE if digest else None
-    for one in action.readers(read_site(folder), digest=digest, status=state):
+    for one in action.list_subscribers(read_site(folder), digest=digest, status=state):
         count += 1
         said = action.as_dict(one)
         click.echo(json.dumps(said, ensure_ascii=False) if as_json else _line(said))

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from publisher.cli.common import site_option
-from publisher.reports.trace import Story, who
+from publisher.reports.trace import DeliveryHistory, delivery_history
 from publisher.settings import read_site
 
 __all__ = ["command"]
@@ -30,7 +30,7 @@ def command(ctx: click.Context, issue: str, address: str, folder: Path, as_json:
 
     Exit status: 0 there is a delivery; 1 there is none; 2 usage or settings, no such issue; 3 failed.
     """
-    story = who(read_site(folder), issue, address)
+    story = delivery_history(read_site(folder), issue, address)
     if as_json:
         click.echo(json.dumps(story.as_dict(), ensure_ascii=False, indent=2))
     else:
@@ -39,7 +39,7 @@ def command(ctx: click.Context, issue: str, address: str, folder: Path, as_json:
     ctx.exit(0 if story.state is not None else 1)
 
 
-def lines(story: Story) -> list[str]:
+def lines(story: DeliveryHistory) -> list[str]:
     """Return the history as lines of text."""
     shown = [
         f"{story.digest}/{story.name}, No. {story.number}: {story.subject}",

@@ -12,9 +12,9 @@ from sqlalchemy import Connection
 from publisher.delivery import audience_store as audience
 from publisher.delivery import brakes_store as brakes
 from publisher.delivery import store as deliveries
-from publisher.delivery.messages import Copies
+from publisher.delivery.messages import DeliveryMessages
 from publisher.digests import store as issues
-from publisher.digests.lookup import named_issue
+from publisher.digests.lookup import find_issue
 from publisher.digests.readiness import require_sendable
 from publisher.digests.store import IssueRow
 from publisher.errors import SettingsError
@@ -28,19 +28,19 @@ from publisher.subscribers import recipients_store as recipients
 
 __all__ = [
     "ApprovalPlan",
-    "Approved",
+    "ApprovalResult",
     "approve",
     "content_hash",
     "pause",
     "plan_approval",
-    "reason_to_stop",
-    "refuse_to_send",
+    "require_sendable_issue",
     "resume",
+    "stop_reason",
 ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Approved:
+class ApprovalResult:
     """An issue that was approved, or whose approval was taken back."""
 
     digest: str
@@ -99,8 +99,8 @@ class ApprovalPlan:
 
 def content_hash(connection: Connection, site: Site, row: IssueRow, ring: Keyring) -> str:
     """Return a hash of everything that subscribers would get, headers included, and of the audience."""
-    editions = issues.editions(connection, row.id)
-    copies = Copies(site, row, lambda number: editions[number - 1], ring, ())
+    editions = issues.variants(connection, row.id)
+    copies = DeliveryMessages(site, row, lambda number: editions[number - 1], ring, ())
     digest = hashlib.sha256(copies.fingerprint(len(editions)))
     page: list[str] = []
     for number, edition in audience.frozen_audience(connection, row.id):
@@ -120,7 +120,7 @@ def plan_approval(site: Site, target: str, now: datetime) -> ApprovalPlan:
         SendingBlocked: it would take placeholder values to real people.
     """
     with Database.open(site.database_url) as db, db.write() as connection:
-        row = named_issue(connection, target)
+        row = find_issue(connection, target)
         return _plan(connection, site, row, now)
 
 
@@ -161,7 +161,7 @@ def approve(
     revoke: bool = False,
     expect: str | None = None,
     on_wait: Callable[[str], None] = lambda holder: None,
-) -> Approved:
+) -> ApprovalResult:
     """Approve an issue as it is now; or, with ``revoke``, take its approval back.
 
     Args:
@@ -177,7 +177,7 @@ def approve(
         SendingBlocked: it would take placeholder values to real people.
     """
     with Database.open(site.database_url) as db, db.exclusive(site.root, on_wait=on_wait), db.write() as connection:
-        row = named_issue(connection, target)
+        row = find_issue(connection, target)
         hashed = None
         if not revoke:
             hashed = _plan(connection, site, row, now).hash
@@ -187,7 +187,7 @@ def approve(
                 )
         issues.approve(connection, row.id, hashed, int(now.timestamp()) if hashed else None)
         readers = sum(deliveries.state_counts(connection, row.id).get(row.id, {}).values())
-    return Approved(
+    return ApprovalResult(
         digest=row.digest, name=row.name, number=row.number, subject=row.subject, readers=readers, hash=hashed
     )
 
@@ -199,7 +199,7 @@ def pause(site: Site, target: str, *, is_paused: bool) -> IssueRow:
         SettingsError: there is no such issue.
     """
     with Database.open(site.database_url) as db, db.write() as connection:
-        row = named_issue(connection, target)
+        row = find_issue(connection, target)
         issues.pause(connection, row.id, is_paused=is_paused)
         return issues.issues(connection, only=[row.id])[0]
 
@@ -211,7 +211,7 @@ def resume(site: Site, target: str) -> IssueRow:
         SettingsError: there is no such issue, or it is not paused and an operator has to decide about its refusals.
     """
     with Database.open(site.database_url) as db, db.write() as connection:
-        row = named_issue(connection, target)
+        row = find_issue(connection, target)
         found = brakes.brakes(connection, row.id)
         if found and not row.is_paused:
             name = f"{row.digest}/{row.name}"
@@ -220,7 +220,7 @@ def resume(site: Site, target: str) -> IssueRow:
         return issues.issues(connection, only=[row.id])[0]
 
 
-def refuse_to_send(connection: Connection, site: Site, row: IssueRow, ring: Keyring, *, is_local: bool) -> None:
+def require_sendable_issue(connection: Connection, site: Site, row: IssueRow, ring: Keyring, *, is_local: bool) -> None:
     """Refuse to send an issue that is blocked, held back, paused, or not approved as it is now.
 
     Args:
@@ -253,7 +253,7 @@ def refuse_to_send(connection: Connection, site: Site, row: IssueRow, ring: Keyr
         )
 
 
-def reason_to_stop(connection: Connection, site: Site, issue_id: int) -> str:
+def stop_reason(connection: Connection, site: Site, issue_id: int) -> str:
     """Return why an issue that is being sent may not be sent any further; empty if it may."""
     row = issues.issues(connection, only=[issue_id])[0]
     if row.is_paused:

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from publisher.delivery import audience_store as store
-from publisher.delivery.local_time import Mornings
+from publisher.delivery.local_time import LocalDeliveryTimes
 from publisher.digests import store as issues
 from publisher.model.articles import Article
 from publisher.model.digests import Digest, Issue
-from publisher.model.query import Selection, editions
+from publisher.model.query import Interests, variants_of
 from publisher.model.taxonomy import Query
 from publisher.subscribers import store as subscribers
 
-__all__ = ["Audience", "Frozen", "audience_of", "freeze"]
+__all__ = ["Audience", "FrozenAudience", "freeze_audience", "load_audience"]
 
 #: What readers who get the same of an issue have in common: their question, and copies (issue, edition) they have.
 _Class = tuple[int, tuple[tuple[int, int], ...]]
@@ -31,12 +31,12 @@ class Audience:
     overlapping: frozenset[int]
     #: Each kind of reader → its place among the selections.
     classes: dict[_Class, int]
-    selections: tuple[Selection, ...]
+    selections: tuple[Interests, ...]
     #: What time it is, seconds since 1970: who pauses beyond it is left out.
     now: int
 
 
-def audience_of(connection: Connection, digest: Digest, articles: Sequence[Article], now: int) -> Audience:
+def load_audience(connection: Connection, digest: Digest, articles: Sequence[Article], now: int) -> Audience:
     """Return who would get an issue with these articles, and what of it."""
     carried = {} if digest.repeat else issues.carrying(connection, [one.seq for one in articles])
     queries = subscribers.queries(connection)
@@ -44,7 +44,7 @@ def audience_of(connection: Connection, digest: Digest, articles: Sequence[Artic
     for _, question, _, copies in store.audience(connection, digest.slug, carried.keys(), now):
         classes.setdefault((question, copies), len(classes))
     selections = tuple(
-        Selection(
+        Interests(
             query=queries.get(question, Query()),
             had=frozenset().union(*(carried[issue].get(edition, frozenset()) for issue, edition in copies)),
         )
@@ -54,7 +54,7 @@ def audience_of(connection: Connection, digest: Digest, articles: Sequence[Artic
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Frozen:
+class FrozenAudience:
     """The copies that were queued."""
 
     copies: int
@@ -62,9 +62,14 @@ class Frozen:
     unknown_zones: dict[str, int]
 
 
-def freeze(
-    connection: Connection, issue_id: int, audience: Audience, made: Issue, articles: Sequence[Article], due: Mornings
-) -> Frozen:
+def freeze_audience(
+    connection: Connection,
+    issue_id: int,
+    audience: Audience,
+    made: Issue,
+    articles: Sequence[Article],
+    due: LocalDeliveryTimes,
+) -> FrozenAudience:
     """Queue a copy for every reader who gets something of the issue, in its own transaction.
 
     Args:
@@ -77,7 +82,7 @@ def freeze(
     """
     numbers = {frozenset(one.articles): number for number, one in enumerate(made.editions, 1)}
     by_place: dict[int, int] = {}
-    for got, places in editions(articles, audience.selections).items():
+    for got, places in variants_of(articles, audience.selections).items():
         number = numbers[frozenset(one.seq for one in got)]
         by_place.update((place, number) for place in places)
 
@@ -89,4 +94,4 @@ def freeze(
             if edition is not None:
                 yield number, edition, due(zone)
 
-    return Frozen(copies=store.add_deliveries(connection, issue_id, copies()), unknown_zones=due.unknown)
+    return FrozenAudience(copies=store.add_deliveries(connection, issue_id, copies()), unknown_zones=due.unknown)

@@ -8,21 +8,21 @@ from datetime import UTC, datetime, timedelta
 
 from publisher.delivery import store as deliveries
 from publisher.delivery.deliver import deliver
-from publisher.delivery.dispatch import Tally
+from publisher.delivery.dispatch import DeliveryCounts
 from publisher.delivery.single_messages import send_drafts
 from publisher.digests import store as issues
 from publisher.digests.store import IssueRow
 from publisher.errors import PublisherError, SendingBlocked, SettingsError
 from publisher.model.delivery import DeliveryState
 from publisher.model.digests import SendPolicy
-from publisher.model.report import Mailed, Progress, PublishReport
+from publisher.model.report import IssueSendResult, Progress, PublishReport
 from publisher.settings import Site
 from publisher.storage.engine import Database
 
-__all__ = ["mail_what_may_go", "may_go", "next_mail"]
+__all__ = ["may_be_sent_now", "next_send_time", "send_due_issues"]
 
 
-def mail_what_may_go(
+def send_due_issues(
     site: Site,
     db: Database,
     now: datetime,
@@ -51,12 +51,12 @@ def mail_what_may_go(
     if "drafts" not in without:
         drafts = send_drafts(site, now)
         report.undrafted, report.blockers = drafts.trouble, (*report.blockers, *drafts.blockers)
-    for row in may_go(site, db, now, approved=approved):
+    for row in may_be_sent_now(site, db, now, approved=approved):
         name = f"{row.digest}/{row.name}"
         if name in without or not _is_due(db, row, now):
             continue
 
-        def watch(tally: Tally, total: int, name: str = name) -> None:
+        def watch(tally: DeliveryCounts, total: int, name: str = name) -> None:
             progress(f"sending {name}", tally.done, total)
 
         report.mailed.append(_send(site, name, watch, is_stopping, clock))
@@ -67,10 +67,10 @@ def mail_what_may_go(
 def _send(
     site: Site,
     name: str,
-    watch: Callable[[Tally, int], None],
+    watch: Callable[[DeliveryCounts, int], None],
     is_stopping: Callable[[], bool],
     clock: Callable[[], datetime],
-) -> Mailed:
+) -> IssueSendResult:
     """Send an issue, and return how that went, whatever became of it."""
     try:
         sent = deliver(site, name, watch=watch, is_stopping=is_stopping, clock=clock, is_attended=False)
@@ -80,7 +80,7 @@ def _send(
         return _nothing(name, str(error))
     except PublisherError as error:
         return _nothing(name, f"{error}; deliveries made so far are recorded")
-    return Mailed(
+    return IssueSendResult(
         issue=name,
         accepted=sent.tally.accepted,
         deferred=sent.tally.deferred,
@@ -91,11 +91,11 @@ def _send(
     )
 
 
-def _nothing(name: str, trouble: str) -> Mailed:
-    return Mailed(issue=name, accepted=0, deferred=0, failed=0, uncertain=0, waiting=0, trouble=trouble)
+def _nothing(name: str, trouble: str) -> IssueSendResult:
+    return IssueSendResult(issue=name, accepted=0, deferred=0, failed=0, uncertain=0, waiting=0, trouble=trouble)
 
 
-def may_go(site: Site, db: Database, now: datetime, *, approved: bool) -> list[IssueRow]:
+def may_be_sent_now(site: Site, db: Database, now: datetime, *, approved: bool) -> list[IssueRow]:
     """Return issues that may leave, as far as a glance tells, oldest first."""
     since = now - timedelta(days=site.delivery.retry_days)
     with db.read() as connection:
@@ -121,13 +121,13 @@ def _is_due(db: Database, row: IssueRow, now: datetime) -> bool:
         return bool(states.get(DeliveryState.SENDING) or states.get(DeliveryState.HANDED_OVER))
 
 
-def next_mail(
+def next_send_time(
     site: Site, db: Database, now: datetime, *, without: Collection[str] = ()
 ) -> tuple[datetime | None, set[str]]:
     """Return when the next copy is due of all that may leave (None: none waits), and issues of which none waits."""
     dues, settled = [], set()
     with db.read() as connection:
-        for row in may_go(site, db, now, approved=True):
+        for row in may_be_sent_now(site, db, now, approved=True):
             name = f"{row.digest}/{row.name}"
             if name in without:
                 continue

@@ -20,14 +20,14 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from publisher.delivery import bounces_store as store
 from publisher.delivery import store as deliveries
-from publisher.delivery.bounces_store import Bounce
+from publisher.delivery.bounces_store import BounceRow
 from publisher.digests import store as issues
 from publisher.errors import SettingsError
 from publisher.mail.bounces import Report, ReportKind, judge_failure, read_report
 from publisher.mail.mailboxes import ImapAccount, Mailbox, open_folder, open_imap
 from publisher.mail.mime import MAX_MESSAGE_BYTES, UnreadableMessage
 from publisher.model.delivery import DeliveryState
-from publisher.model.report import Progress, silent
+from publisher.model.report import Progress, no_progress
 from publisher.private_files import make_private_folder, private_opener
 from publisher.settings import Site
 from publisher.signing.site_key import keyring
@@ -36,7 +36,7 @@ from publisher.storage.facts import get_fact
 from publisher.subscribers import store as subscribers
 from publisher.subscribers import subscriptions_store as subscriptions
 from publisher.subscribers.subscriptions_store import Act, ChangeSource
-from publisher.subscribers.suppression import suppress_reader
+from publisher.subscribers.suppression import suppress_subscriber
 from publisher.subscribers.suppression_store import SuppressionChannel
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class _Page:
 
 
 def process_mailbox(
-    site: Site, now: datetime, *, path: Path | None = None, keep: bool = False, progress: Progress = silent
+    site: Site, now: datetime, *, path: Path | None = None, keep: bool = False, progress: Progress = no_progress
 ) -> BounceResult:
     """Process the mailbox of the settings, or a Maildir or mbox at ``path``.
 
@@ -317,7 +317,7 @@ class _Recorder:
             return "known", ""
         is_bounce = report.kind in (ReportKind.HARD, ReportKind.SOFT)
         is_verified = not is_bounce or self._is_verified(match)
-        bounce = Bounce(
+        bounce = BounceRow(
             kind=report.kind.value if is_verified else "unverified",
             issue_id=issue_id,
             subscriber_id=number,
@@ -346,7 +346,7 @@ class _Recorder:
             count, has_bounced = "hard", True
         elif (many := self._soft_issues(number)) >= self.site.delivery.soft_bounces:
             has_bounced, words = True, f"{many} issues bounced within {_SOFT_DAYS} days; last reply: {words}"
-        is_new = has_bounced and suppress_reader(
+        is_new = has_bounced and suppress_subscriber(
             self.connection, self.ring, number, "bounced", SuppressionChannel.BOUNCE, words, self.now
         )
         return count, subscriber.address if is_new else ""

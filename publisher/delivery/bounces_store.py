@@ -9,11 +9,11 @@ from sqlalchemy import Connection, Select, func, insert, select
 
 from publisher.storage.tables.delivery import bounce
 
-__all__ = ["Bounce", "add_bounce", "bounces_of", "has_complained", "soft_bounces"]
+__all__ = ["BounceRow", "add_bounce", "bounces_of", "has_complained", "soft_bounces"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bounce:
+class BounceRow:
     """A report about one delivery."""
 
     #: ``hard``, ``soft``, ``unverified``, ``complaint`` or ``unsubscribe``.
@@ -26,7 +26,7 @@ class Bounce:
     at: int
 
 
-def add_bounce(connection: Connection, report: str, found: Bounce) -> bool:
+def add_bounce(connection: Connection, report: str, found: BounceRow) -> bool:
     """Store a report; return False if it is stored already.
 
     Args:
@@ -53,7 +53,7 @@ def add_bounce(connection: Connection, report: str, found: Bounce) -> bool:
     return True
 
 
-def soft_bounces(connection: Connection, subscriber_id: int, since: int, until: int) -> list[Bounce]:
+def soft_bounces(connection: Connection, subscriber_id: int, since: int, until: int) -> list[BounceRow]:
     """Return a subscriber's soft bounces of a period (seconds since 1970, both ends included), oldest first."""
     query = select(bounce).where(
         bounce.c.subscriber_id == subscriber_id,
@@ -70,15 +70,15 @@ def has_complained(connection: Connection, subscriber_id: int) -> bool:
     return connection.execute(query.limit(1)).first() is not None
 
 
-def bounces_of(connection: Connection, issue_id: int, subscriber_id: int) -> list[Bounce]:
+def bounces_of(connection: Connection, issue_id: int, subscriber_id: int) -> list[BounceRow]:
     """Return the stored bounces of a delivery, oldest first."""
     query = select(bounce).where(bounce.c.issue_id == issue_id, bounce.c.subscriber_id == subscriber_id)
     return _bounces(connection, query)
 
 
-def _bounces(connection: Connection, query: Select[Any]) -> list[Bounce]:
+def _bounces(connection: Connection, query: Select[Any]) -> list[BounceRow]:
     return [
-        Bounce(
+        BounceRow(
             kind=row.kind,
             issue_id=row.issue_id,
             subscriber_id=row.subscriber_id,

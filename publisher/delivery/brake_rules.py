@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-__all__ = ["LEAST_REFUSALS", "WINDOW_ATTEMPTS", "Refusals", "Verdict", "judge"]
+__all__ = ["LEAST_REFUSALS", "WINDOW_ATTEMPTS", "Refusals", "Verdict", "judge_refusals"]
 
 #: Attempts at a relay, or at a recipient domain, after which the refusals among them are judged.
 WINDOW_ATTEMPTS: Final = 50
@@ -45,7 +45,7 @@ class Refusals:
     count: int
 
 
-def judge(attempts: int, refusals: Iterable[Refusals], *, is_over: bool) -> tuple[Verdict, Refusals | None]:
+def judge_refusals(attempts: int, refusals: Iterable[Refusals], *, is_over: bool) -> tuple[Verdict, Refusals | None]:
     """Return what becomes of refusals, and those that stop the relay or the domain.
 
     A stop does not wait for the end of the window once nothing that follows can prevent it.

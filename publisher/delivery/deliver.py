@@ -15,21 +15,21 @@ from typing import TYPE_CHECKING
 from publisher.delivery import brakes_store as brakes
 from publisher.delivery import senders
 from publisher.delivery import store as deliveries
-from publisher.delivery.approval import reason_to_stop, refuse_to_send
+from publisher.delivery.approval import require_sendable_issue, stop_reason
 from publisher.delivery.brakes_store import DOMAIN, Brake
-from publisher.delivery.dispatch import Dispatcher, Tally
-from publisher.delivery.ledger import Ledger, Rules
-from publisher.delivery.messages import Copies, read_signers
+from publisher.delivery.dispatch import DeliveryCounts, Dispatcher
+from publisher.delivery.ledger import Ledger, LedgerRules
+from publisher.delivery.messages import DeliveryMessages, read_signers
 from publisher.delivery.relay_pauses import load_pauses, save_pauses
 from publisher.delivery.suppression_brake import SuppressionBrake, settle_finished_issues
-from publisher.delivery.throttle import Limit, Pace, allowance
+from publisher.delivery.throttle import Limit, Throttle, warm_up_limit
 from publisher.digests import store as issues
-from publisher.digests.lookup import named_issue
+from publisher.digests.lookup import find_issue
 from publisher.errors import PublisherError, SettingsError, StoreError
 from publisher.mail.session import SmtpTransport
 from publisher.mail.transport import Transport
 from publisher.model.delivery import DeliveryState, UncertainPolicy
-from publisher.model.digests import Edition, LatePolicy
+from publisher.model.digests import IssueVariant, LatePolicy
 from publisher.settings import Site
 from publisher.signing.site_key import keyring
 from publisher.storage.engine import Database
@@ -40,21 +40,21 @@ if TYPE_CHECKING:
     from publisher.digests.store import IssueRow
     from publisher.signing.tokens import Keyring
 
-__all__ = ["Sent", "deliver", "make_transport"]
+__all__ = ["SendResult", "deliver", "make_transport"]
 
 #: Told what a run has done so far, how many copies there were to send, and how many of them are done.
-Watch = Callable[[Tally, int], None]
+Watch = Callable[[DeliveryCounts, int], None]
 #: Seconds between two looks at how far a run is.
 _GLANCE = 0.1
 
 
 @dataclass(slots=True, kw_only=True)
-class Sent:
+class SendResult:
     """What a run did, and where it left the issue."""
 
     digest: str
     name: str
-    tally: Tally
+    tally: DeliveryCounts
     #: State → how many of the issue's copies are in it by now.
     states: dict[DeliveryState, int] = field(default_factory=dict)
     #: Addresses of the copies of which nobody knows whether they were taken.
@@ -121,7 +121,7 @@ def deliver(
     is_stopping: Callable[[], bool] = lambda: False,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     is_attended: bool = True,
-) -> Sent:
+) -> SendResult:
     """Send the deliveries of an issue that are due, and return what became of them.
 
     Several processes may do so at a time, and again after any of them was killed.
@@ -145,12 +145,12 @@ def deliver(
     began = clock()
     with Database.open(site.database_url) as db:
         with db.write() as connection:
-            row = named_issue(connection, target)
+            row = find_issue(connection, target)
             ring = keyring(site, connection)
-            refuse_to_send(connection, site, row, ring, is_local=transport.is_local)
+            require_sendable_issue(connection, site, row, ring, is_local=transport.is_local)
             due, limit = _prepare(connection, site, row, transport, began, uncertain, limit)
             load_pauses(connection, transport, began, is_attended=is_attended)
-        sent = Sent(digest=row.digest, name=row.name, tally=Tally())
+        sent = SendResult(digest=row.digest, name=row.name, tally=DeliveryCounts())
         if due and limit != 0:
             name = f"{socket.gethostname()} {os.getpid()}"
             with senders.living_sender(db, site.root, name, int(began.timestamp())) as number:
@@ -193,12 +193,12 @@ def _within_warm_up(connection: Connection, site: Site, now: datetime, limit: in
     if warm_up is None:
         return limit
     today = now.astimezone(site.tz).date()
-    most = allowance(today, warm_up.start, warm_up.first, warm_up.growth)
+    most = warm_up_limit(today, warm_up.start, warm_up.first, warm_up.growth)
     left = max(0, most - deliveries.sent_on(connection, today.isoformat()))
     return left if limit is None else min(limit, left)
 
 
-def _sum_up(db: Database, row: IssueRow, sent: Sent, ring: Keyring, now: int) -> None:
+def _sum_up(db: Database, row: IssueRow, sent: SendResult, ring: Keyring, now: int) -> None:
     """Judge the refusals of issues that are all sent, and add the state of the issue to the result."""
     from publisher.subscribers.store import find
 
@@ -209,7 +209,7 @@ def _sum_up(db: Database, row: IssueRow, sent: Sent, ring: Keyring, now: int) ->
         due = deliveries.next_due(connection, row.id)
         sent.next_due = datetime.fromtimestamp(due, UTC) if due else None
         sent.brakes = brakes.brakes(connection, row.id)
-        for one in deliveries.in_state(connection, row.id, DeliveryState.UNCERTAIN):
+        for one in deliveries.deliveries_in_state(connection, row.id, DeliveryState.UNCERTAIN):
             reader = find(connection, one.subscriber_id)
             sent.uncertain.append(reader.address if reader else f"subscriber {one.subscriber_id}, erased")
     if sent.brakes and (not sent.trouble or " is stopped: " in sent.trouble):
@@ -240,7 +240,7 @@ class _Run:
         self._watch = watch
         self._is_stopping = is_stopping
 
-    def send(self, transport: Transport, due: int, limit: int | None, sent: Sent) -> None:
+    def send(self, transport: Transport, due: int, limit: int | None, sent: SendResult) -> None:
         """Send what is due, and put back what was taken and has not left."""
         settings = self._site.delivery
         brake = SuppressionBrake(self._row.id, self._ring)
@@ -248,7 +248,7 @@ class _Run:
             self._db,
             self._row.id,
             self._sender,
-            Rules(
+            LedgerRules(
                 uncertain=settings.uncertain,
                 retry_days=settings.retry_days,
                 counts_days=settings.warm_up is not None,
@@ -263,8 +263,10 @@ class _Run:
             found = settings.domain(domain)
             return Limit(per_second=found.per_second, at_once=found.at_once)
 
-        maker = Copies(self._site, self._row, lru_cache(maxsize=1)(self._edition), self._ring, read_signers(self._site))
-        dispatcher = Dispatcher(ledger, Pace(limit_of), maker.make, limit=limit)
+        maker = DeliveryMessages(
+            self._site, self._row, lru_cache(maxsize=1)(self._edition), self._ring, read_signers(self._site)
+        )
+        dispatcher = Dispatcher(ledger, Throttle(limit_of), maker.make, limit=limit)
         with self._db.read() as connection:
             stopped = brake.load(connection)
         for one in stopped:
@@ -321,7 +323,7 @@ class _Run:
             if self._clock() - looked >= timedelta(seconds=1):
                 looked = self._clock()
                 with self._db.read() as connection:
-                    reason = reason_to_stop(connection, self._site, self._row.id)
+                    reason = stop_reason(connection, self._site, self._row.id)
                     stopped = brakes.brakes(connection, self._row.id)
                 if reason:
                     dispatcher.stop(reason)
@@ -333,9 +335,9 @@ class _Run:
         is_bound = digest.deliver_at is not None and digest.when_late is LatePolicy.DROP
         return timedelta(hours=digest.late_hours) if is_bound else None
 
-    def _edition(self, number: int) -> Edition:
+    def _edition(self, number: int) -> IssueVariant:
         with self._db.read() as connection:
-            return issues.editions(connection, self._row.id)[number - 1]
+            return issues.variants(connection, self._row.id)[number - 1]
 
     @staticmethod
     def _stop(brake: Brake, dispatcher: Dispatcher, transport: Transport) -> None:

@@ -10,14 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from publisher.delivery.ledger import Ledger, Taken
+from publisher.delivery.ledger import ClaimedBatch, Ledger
 from publisher.delivery.store import Claim
-from publisher.delivery.throttle import Pace
+from publisher.delivery.throttle import Throttle
 from publisher.mail.outcome import Outcome, RelayFault
-from publisher.mail.transport import Copy, Transport
+from publisher.mail.transport import OutgoingMessage, Transport
 from publisher.model.delivery import DeliveryState
 
-__all__ = ["Dispatcher", "Tally"]
+__all__ = ["DeliveryCounts", "Dispatcher"]
 
 #: Copies that are taken from the ledger at a time, and of how many left more are asked for.
 _PAGE: Final = 500
@@ -31,7 +31,7 @@ _PATIENCE: Final = 60.0
 
 
 @dataclass(slots=True)
-class Tally:
+class DeliveryCounts:
     """What a run did."""
 
     accepted: int = 0
@@ -69,8 +69,8 @@ class Dispatcher:
     def __init__(
         self,
         ledger: Ledger,
-        pace: Pace,
-        make: Callable[[Claim], Copy],
+        pace: Throttle,
+        make: Callable[[Claim], OutgoingMessage],
         *,
         limit: int | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -93,14 +93,14 @@ class Dispatcher:
         self._change = threading.Condition()
         self._under_way = 0
         self._is_stopped = False
-        self.tally = Tally()
+        self.tally = DeliveryCounts()
         #: Why the run ended before all was done; empty where it did not.
         self.trouble = ""
         self.error: BaseException | None = None
 
     # -- the feed ------------------------------------------------------------------------------
 
-    def take(self, *, wait: bool) -> Copy | None:
+    def take(self, *, wait: bool) -> OutgoingMessage | None:
         """Return the next copy that may leave."""
         deadline = self._clock() + _IDLE
         while (one := self._next(deadline if wait else None)) is not None:
@@ -111,11 +111,11 @@ class Dispatcher:
                 self._settle(one, Outcome(state=DeliveryState.FAILED, answer=str(error)))
         return None
 
-    def hand_over(self, copy: Copy) -> Callable[[], bool]:
+    def hand_over(self, copy: OutgoingMessage) -> Callable[[], bool]:
         """Note that the copy leaves now."""
         return self._ledger.hand_over(copy.ticket)
 
-    def settle(self, copy: Copy, outcome: Outcome) -> None:
+    def settle(self, copy: OutgoingMessage, outcome: Outcome) -> None:
         """Note what became of a copy."""
         self._settle(copy.ticket, outcome)
 
@@ -194,7 +194,7 @@ class Dispatcher:
             stock.after, limit, without, lambda taken: self._taken(taken, is_whole=not without, returned=asked)
         )
 
-    def _taken(self, taken: Taken, *, is_whole: bool, returned: int) -> None:
+    def _taken(self, taken: ClaimedBatch, *, is_whole: bool, returned: int) -> None:
         with self._change:
             stock = self._stock
             began_at_start = stock.after == 0 and stock.returned == returned

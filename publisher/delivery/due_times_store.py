@@ -9,16 +9,16 @@ from sqlalchemy import Column, Connection, Table, and_, literal_column, update
 
 from publisher.storage.tables.delivery import delivery
 from publisher.storage.tables.schedule import slot_run
-from publisher.storage.tables.subscriptions import letter
-from publisher.storage.tables.websub import announcement, hub_task
+from publisher.storage.tables.subscriptions import confirmation_email
+from publisher.storage.tables.websub import hub_task, notification
 
 __all__ = ["bring_forward"]
 
 #: Queues of retries: (table, column). A claimed row is covered by its lease in the same column.
 _QUEUES: Final[tuple[tuple[Table, Column[int]], ...]] = (
-    (announcement, announcement.c.due_at),
+    (notification, notification.c.due_at),
     (hub_task, hub_task.c.due_at),
-    (letter, letter.c.due_at),
+    (confirmation_email, confirmation_email.c.due_at),
 )
 
 

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from publisher.delivery.suppression_brake import SuppressionBrake
     from publisher.storage.engine import Database
 
-__all__ = ["Ledger", "Rules", "Taken"]
+__all__ = ["ClaimedBatch", "Ledger", "LedgerRules"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
+class LedgerRules:
     """What the settings say about copies that do not go through."""
 
     uncertain: UncertainPolicy
@@ -40,7 +40,7 @@ class Rules:
 
 
 @dataclass(slots=True)
-class Taken:
+class ClaimedBatch:
     """What a claim brought: the copies, where to go on (0: from the start), and how many readers have left since."""
 
     claims: list[Claim]
@@ -52,7 +52,7 @@ class Taken:
 class _Batch:
     """What came in while the last transaction was under way."""
 
-    claims: list[tuple[int, int, frozenset[str], Callable[[Taken], None]]] = field(default_factory=list)
+    claims: list[tuple[int, int, frozenset[str], Callable[[ClaimedBatch], None]]] = field(default_factory=list)
     handed: list[tuple[Claim, threading.Lock, list[bool]]] = field(default_factory=list)
     settled: list[tuple[Claim, Outcome]] = field(default_factory=list)
     #: Of connections that wait until their refusal is stored and judged.
@@ -70,7 +70,7 @@ class Ledger:
         db: Database,
         issue_id: int,
         sender: int,
-        rules: Rules,
+        rules: LedgerRules,
         *,
         clock: Callable[[], datetime],
         brake: SuppressionBrake,
@@ -106,10 +106,10 @@ class Ledger:
 
     # -- what it is told -----------------------------------------------------------------------
 
-    def claim(self, after: int, limit: int, without: frozenset[str], then: Callable[[Taken], None]) -> None:
+    def claim(self, after: int, limit: int, without: frozenset[str], then: Callable[[ClaimedBatch], None]) -> None:
         """Take copies that are due, and hand them to ``then``."""
         if not self._tell(lambda batch: batch.claims.append((after, limit, without, then))):
-            then(Taken([], 0, 0))
+            then(ClaimedBatch([], 0, 0))
 
     def hand_over(self, one: Claim) -> Callable[[], bool]:
         """Note that a message leaves now. The function returned waits until that is on the disk.
@@ -180,7 +180,7 @@ class Ledger:
         for done in batch.refused:
             done.release()
         for _, _, _, then in batch.claims:
-            then(Taken([], 0, 0))
+            then(ClaimedBatch([], 0, 0))
 
     def _next(self) -> _Batch | None:
         with self._news:
@@ -195,7 +195,7 @@ class Ledger:
         moment = self._clock()
         now = int(moment.timestamp())
         lost: set[tuple[int, int]] = set()
-        taken: list[Taken] = []
+        taken: list[ClaimedBatch] = []
         try:
             with connection.begin():
                 self._settle(connection, batch, now)
@@ -217,7 +217,7 @@ class Ledger:
                         without=without,
                         drop_before=self._drop_before(now),
                     )
-                    taken.append(Taken(*found))
+                    taken.append(ClaimedBatch(*found))
         except BaseException as error:
             # Before anybody goes on: nothing more is to be taken or to leave.
             self.error = error

@@ -14,13 +14,13 @@ from publisher.delivery import store as deliveries
 from publisher.digests import store as issues
 from publisher.settings import Site
 
-__all__ = ["Mornings", "moving"]
+__all__ = ["LocalDeliveryTimes", "is_moving_zone"]
 
 #: Every morning after a slot has come within so long.
 _LONGEST: Final = timedelta(days=2)
 
 
-class Mornings:
+class LocalDeliveryTimes:
     """When copies of an issue are due, by the zones of their readers."""
 
     def __init__(self, slot: datetime, at: time | None, newsroom: ZoneInfo) -> None:
@@ -59,7 +59,7 @@ class Mornings:
             return self._newsroom
 
 
-def moving(connection: Connection, site: Site, now: datetime) -> Callable[[int, str], None]:
+def is_moving_zone(connection: Connection, site: Site, now: datetime) -> Callable[[int, str], None]:
     """Return what is to be told of each reader who has another zone from now on.
 
     What waits for her morning waits for the new one; what would have come by now comes at once.
@@ -74,6 +74,6 @@ def moving(connection: Connection, site: Site, now: datetime) -> Callable[[int, 
     def move(reader: int, zone: str) -> None:
         for row, at in waiting:
             due = max(local_due(row.slot, at, ZoneInfo(zone)), now.astimezone(UTC))
-            deliveries.put_off(connection, row.id, reader, int(due.timestamp()), int(now.timestamp()))
+            deliveries.postpone_deliveries(connection, row.id, reader, int(due.timestamp()), int(now.timestamp()))
 
     return move

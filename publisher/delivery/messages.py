@@ -9,20 +9,20 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from publisher.delivery.store import Claim
-from publisher.digests.envelope import bare, copy_envelope, copy_values, return_path
+from publisher.digests.envelope import bare_address, delivery_envelope, delivery_values, return_path
 from publisher.errors import SettingsError
 from publisher.mail.dkim import Signer
-from publisher.mail.placeholders import Tokens
-from publisher.mail.skeleton import Skeleton
-from publisher.mail.transport import Copy
-from publisher.model.digests import Digest, Edition
+from publisher.mail.placeholders import Placeholders
+from publisher.mail.skeleton import MessageTemplate
+from publisher.mail.transport import OutgoingMessage
+from publisher.model.digests import Digest, IssueVariant
 from publisher.settings import Site
 from publisher.signing.tokens import Keyring
 
 if TYPE_CHECKING:
     from publisher.digests.store import IssueRow
 
-__all__ = ["Copies", "read_signers"]
+__all__ = ["DeliveryMessages", "read_signers"]
 
 
 def read_signers(site: Site) -> list[Signer]:
@@ -31,17 +31,22 @@ def read_signers(site: Site) -> list[Signer]:
     Raises:
         SettingsError: a key cannot be read.
     """
-    own = bare(site.mail.sender).rpartition("@")[2] if site.mail else ""
+    own = bare_address(site.mail.sender).rpartition("@")[2] if site.mail else ""
     return [
         Signer.read(one.key.reveal(site.root), domain=one.domain or own, selector=one.selector) for one in site.dkim
     ]
 
 
-class Copies:
+class DeliveryMessages:
     """Makes readers' copies of one issue. May be used from several threads."""
 
     def __init__(
-        self, site: Site, row: IssueRow, edition: Callable[[int], Edition], ring: Keyring, signers: Sequence[Signer]
+        self,
+        site: Site,
+        row: IssueRow,
+        edition: Callable[[int], IssueVariant],
+        ring: Keyring,
+        signers: Sequence[Signer],
     ) -> None:
         """Begin; nothing is encoded before it is asked for.
 
@@ -68,25 +73,25 @@ class Copies:
         #: No site has readers with more different interests than that at a time.
         self.skeleton = lru_cache(maxsize=64)(self._skeleton)
 
-    def _skeleton(self, number: int, prefix: str = "") -> Skeleton:
+    def _skeleton(self, number: int, prefix: str = "") -> MessageTemplate:
         row, edition = self._row, self._edition(number)
-        envelope = copy_envelope(
+        envelope = delivery_envelope(
             self._site,
             self._digest,
             subject=f"{prefix}{edition.subject or row.subject}",
             slot=row.slot,
             number=row.number,
         )
-        return Skeleton(
+        return MessageTemplate(
             envelope,
             text=edition.text.decode(),
             html=edition.html.decode(),
-            tokens=Tokens(mark=edition.mark),
-            values=copy_values(self._site, self._digest, row.name),
+            tokens=Placeholders(mark=edition.mark),
+            values=delivery_values(self._site, self._digest, row.name),
             signers=self._signers,
         )
 
-    def make(self, one: Claim) -> Copy:
+    def make(self, one: Claim) -> OutgoingMessage:
         """Return the message of a delivery.
 
         Raises:
@@ -96,19 +101,19 @@ class Copies:
         path = return_path(self._site, self._ring.return_path_token(one.issue_id, one.subscriber_id))
         return self._copy(self.skeleton(one.edition), one.address, one.domain, copy, path, ticket=one)
 
-    def test(self, address: str, domain: str, *, prefix: str, when: datetime) -> Copy:
+    def test(self, address: str, domain: str, *, prefix: str, when: datetime) -> OutgoingMessage:
         """Return a test message; its token is no subscriber's."""
         said = f"{prefix}{address}{when.isoformat()}{self._row.id}"
         copy = "0" + hashlib.sha256(said.encode()).hexdigest()[:31]
-        path = bare(self._site.mail.sender if self._site.mail else "")
+        path = bare_address(self._site.mail.sender if self._site.mail else "")
         return self._copy(self.skeleton(1, prefix), address, domain, copy, path, ticket=None)
 
     def _copy(
-        self, skeleton: Skeleton, address: str, domain: str, copy: str, path: str, *, ticket: Claim | None
-    ) -> Copy:
+        self, skeleton: MessageTemplate, address: str, domain: str, copy: str, path: str, *, ticket: Claim | None
+    ) -> OutgoingMessage:
         local = address.rpartition("@")[0]
         recipient = f"{local}@{domain}"
-        return Copy(
+        return OutgoingMessage(
             ticket=ticket,
             recipient=recipient,
             return_path=path,

@@ -11,7 +11,7 @@ from publisher.mail.session import SmtpTransport
 from publisher.mail.transport import Transport
 from publisher.storage.engine import Database
 from publisher.storage.facts import drop_fact, facts, set_fact
-from publisher.storage.locks import hold
+from publisher.storage.locks import advisory_lock
 
 __all__ = ["load_pauses", "save_pauses"]
 
@@ -57,7 +57,7 @@ def save_pauses(db: Database, transport: Transport, now: datetime) -> None:
     if not any(state.has_lost or f"{_PREFIX}{name}" in stored for name, state in changed):
         return
     with db.write() as connection:
-        hold(connection, _PREFIX)
+        advisory_lock(connection, _PREFIX)
         stored = facts(connection, _PREFIX)
         for name, state in changed:
             key = f"{_PREFIX}{name}"

@@ -12,18 +12,18 @@ from datetime import UTC, datetime, timedelta
 
 from publisher.delivery import store as deliveries
 from publisher.delivery.deliver import make_transport
-from publisher.delivery.messages import Copies, read_signers
+from publisher.delivery.messages import DeliveryMessages, read_signers
 from publisher.digests import store as issues
-from publisher.digests.envelope import bare, public_envelope, public_values
-from publisher.digests.lookup import named_issue
+from publisher.digests.envelope import bare_address, public_envelope, public_values
+from publisher.digests.lookup import find_issue
 from publisher.digests.preflight.message import check_mail
 from publisher.digests.readiness import require_sendable
 from publisher.digests.store import IssueRow
 from publisher.errors import PublisherError, RemoteError, SendingBlocked, SettingsError
 from publisher.mail.outcome import Outcome, RelayFault
-from publisher.mail.placeholders import Tokens
-from publisher.mail.skeleton import Skeleton
-from publisher.mail.transport import Copy, Transport
+from publisher.mail.placeholders import Placeholders
+from publisher.mail.skeleton import MessageTemplate
+from publisher.mail.transport import OutgoingMessage, Transport
 from publisher.model.delivery import DeliveryState
 from publisher.model.digests import SendPolicy
 from publisher.settings import Site
@@ -31,36 +31,36 @@ from publisher.signing.site_key import keyring
 from publisher.storage.engine import Database
 from publisher.subscribers.addresses import Address, read_mailbox
 
-__all__ = ["DraftResult", "send_copies", "send_drafts", "send_test"]
+__all__ = ["DraftResult", "send_drafts", "send_test", "send_to_subscribers"]
 
 #: How often a relay that rests is asked again.
 _TRIES = 5
 
 
 @dataclass(slots=True)
-class _Feed:
+class _MessageQueue:
     """A few copies, and what became of each."""
 
-    copies: list[Copy]
+    copies: list[OutgoingMessage]
     outcomes: dict[str, Outcome] = field(default_factory=dict)
 
-    def take(self, *, wait: bool) -> Copy | None:
+    def take(self, *, wait: bool) -> OutgoingMessage | None:
         return self.copies.pop(0) if self.copies else None
 
-    def hand_over(self, copy: Copy) -> Callable[[], bool]:
+    def hand_over(self, copy: OutgoingMessage) -> Callable[[], bool]:
         return lambda: True
 
-    def settle(self, copy: Copy, outcome: Outcome) -> None:
+    def settle(self, copy: OutgoingMessage, outcome: Outcome) -> None:
         self.outcomes[copy.recipient] = outcome
 
 
-def send_copies(transport: Transport, copies: Sequence[Copy]) -> dict[str, Outcome]:
+def send_to_subscribers(transport: Transport, copies: Sequence[OutgoingMessage]) -> dict[str, Outcome]:
     """Send, and return recipient → what became of the message.
 
     Raises:
         RemoteError: there is nobody to take it.
     """
-    feed = _Feed(list(copies))
+    feed = _MessageQueue(list(copies))
     for number in range(_TRIES):
         if not feed.copies:
             break
@@ -89,13 +89,13 @@ def send_test(site: Site, target: str, address: str, now: datetime, *, transport
     transport = transport or make_transport(site)
     found = _address(address)
     with Database.open(site.database_url) as db, db.write() as connection:
-        row = named_issue(connection, target)
+        row = find_issue(connection, target)
         require_sendable(connection, site, row, is_local=transport.is_local, domains={found.domain: 1})
-        editions = issues.editions(connection, row.id)
+        editions = issues.variants(connection, row.id)
         ring = keyring(site, connection)
-    copies = Copies(site, row, lambda number: editions[number - 1], ring, read_signers(site))
+    copies = DeliveryMessages(site, row, lambda number: editions[number - 1], ring, read_signers(site))
     copy = copies.test(found.text, found.domain, prefix="[Test] ", when=now)
-    return send_copies(transport, [copy])[copy.recipient]
+    return send_to_subscribers(transport, [copy])[copy.recipient]
 
 
 def _address(text: str) -> Address:
@@ -168,34 +168,34 @@ def _send_draft(site: Site, db: Database, row: IssueRow, now: datetime, transpor
     domains = Counter(copy.recipient.rpartition("@")[2] for copy in copies)
     with db.read() as connection:
         require_sendable(connection, site, row, is_local=transport.is_local, domains=domains)
-    return send_copies(transport, copies)
+    return send_to_subscribers(transport, copies)
 
 
-def _draft_copies(site: Site, db: Database, row: IssueRow, now: datetime) -> list[Copy]:
+def _draft_copies(site: Site, db: Database, row: IssueRow, now: datetime) -> list[OutgoingMessage]:
     assert site.mail is not None
     with db.read() as connection:
-        whole = issues.editions(connection, row.id)[0]
+        whole = issues.variants(connection, row.id)[0]
         message = issues.issue_files(connection, row.id)["message.eml"]
         readers = sum(deliveries.state_counts(connection, row.id).get(row.id, {}).values())
     digest = site.digests[row.digest].digest(row.digest)
     values = public_values(site, digest, row.name)
     said = _said(row, readers, message, now)
-    tokens, signers = Tokens(mark=whole.mark), read_signers(site)
+    tokens, signers = Placeholders(mark=whole.mark), read_signers(site)
     text = "\n".join(said) + "\n\n" + "=" * 72 + "\n\n" + whole.text.decode()
     page = _with_note(whole.html.decode(), said)
     envelope = public_envelope(site, digest, subject=f"[Draft] {row.subject}", slot=row.slot, number=row.number)
-    copies: list[Copy] = []
+    copies: list[OutgoingMessage] = []
     for editor in site.mail.editors:
         address = _address(editor)
         key = f"draft.{row.slot.astimezone(UTC):%Y%m%dT%H%M}.{row.digest}.{len(copies)}"
         recipient = f"{address.text.rpartition('@')[0]}@{address.domain}"
         keyed = replace(envelope, message_key=key)
-        draft = Skeleton(keyed, text=text, html=page, tokens=tokens, values=values, signers=signers)
+        draft = MessageTemplate(keyed, text=text, html=page, tokens=tokens, values=values, signers=signers)
         copies.append(
-            Copy(
+            OutgoingMessage(
                 ticket=None,
                 recipient=recipient,
-                return_path=bare(site.mail.sender),
+                return_path=bare_address(site.mail.sender),
                 data=draft.merge(address=address.text, recipient=recipient, copy=key),
                 name=f"{key}.{address.domain}",
                 needs_utf8=not recipient.isascii(),

@@ -22,12 +22,12 @@ __all__ = [
     "claim",
     "count_due",
     "count_sent",
+    "deliveries_in_state",
     "delivery_of",
     "first_attempt",
     "hand_over",
-    "in_state",
     "next_due",
-    "put_off",
+    "postpone_deliveries",
     "recover",
     "release",
     "sent_on",
@@ -187,7 +187,7 @@ def _doubt(connection: Connection, issue_id: int, number: int, now: int, policy:
 
 def settle_uncertain(connection: Connection, issue_id: int, now: int, policy: UncertainPolicy) -> int:
     """Decide what becomes of an issue's uncertain copies; return how many there were."""
-    rows = in_state(connection, issue_id, _S.UNCERTAIN)
+    rows = deliveries_in_state(connection, issue_id, _S.UNCERTAIN)
     for one in rows:
         _doubt(connection, issue_id, one.subscriber_id, now, policy, one.answer or "")
     return len(rows)
@@ -217,7 +217,7 @@ def delivery_of(connection: Connection, issue_id: int, subscriber_id: int) -> De
     return _delivery(row) if row else None
 
 
-def in_state(connection: Connection, issue_id: int, state: DeliveryState) -> list[Delivery]:
+def deliveries_in_state(connection: Connection, issue_id: int, state: DeliveryState) -> list[Delivery]:
     """Return an issue's copies in a state, by reader."""
     query = select(delivery).where(
         delivery.c.issue_id == issue_id, delivery.c.state == literal_column(f"'{state.value}'")
@@ -268,7 +268,7 @@ def count_due(connection: Connection, issue_id: int, now: int) -> int:
     return int(connection.execute(query).scalar_one())
 
 
-def put_off(connection: Connection, issue_id: int, subscriber_id: int, due: int, now: int) -> None:
+def postpone_deliveries(connection: Connection, issue_id: int, subscriber_id: int, due: int, now: int) -> None:
     """Let a copy that has a time of its own, and has not been tried, be due at another one."""
     mine = and_(delivery.c.issue_id == issue_id, delivery.c.subscriber_id == subscriber_id)
     waits = and_(delivery.c.state == literal_column("'queued'"), delivery.c.due_at > now)

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import Connection
 
 from publisher.delivery import brakes_store as store
-from publisher.delivery.brake_rules import WINDOW_ATTEMPTS, Verdict, judge
+from publisher.delivery.brake_rules import WINDOW_ATTEMPTS, Verdict, judge_refusals
 from publisher.delivery.brakes_store import DOMAIN, RELAY, Brake, ProvisionalSuppression, Scope
-from publisher.digests.lookup import named_issue
+from publisher.digests.lookup import find_issue
 from publisher.errors import SettingsError
 from publisher.mail.refusals import names_address, refusal_key
 from publisher.model.delivery import DeliveryState
 from publisher.storage.engine import Database
-from publisher.storage.locks import hold
+from publisher.storage.locks import advisory_lock
 from publisher.subscribers import store as subscribers
 from publisher.subscribers import suppression_store as suppression
 from publisher.subscribers.addresses import read_address
@@ -94,7 +94,7 @@ class SuppressionBrake:
                 refused.append((claim, outcome))
         if refused or touched & self._open:
             # Two senders must not judge the same refusals.
-            hold(connection, _LOCK)
+            advisory_lock(connection, _LOCK)
         if refused:
             self._refuse(connection, refused, now)
         judged = touched & self._open
@@ -155,7 +155,7 @@ def judge_scope(
 ) -> tuple[Verdict, Brake | None]:
     """Judge the refusals of a scope, and store the verdict."""
     attempts = store.attempts_in(connection, issue_id, scope)
-    verdict, reason = judge(attempts, store.refusals_in(connection, issue_id, scope), is_over=is_over)
+    verdict, reason = judge_refusals(attempts, store.refusals_in(connection, issue_id, scope), is_over=is_over)
     if verdict is Verdict.APPLY:
         store.settle_scope(connection, issue_id, scope)
         store.close_window(connection, issue_id, scope)
@@ -191,7 +191,7 @@ def settle_finished_issues(connection: Connection, ring: Keyring, now: int) -> l
     """Judge the refusals of issues that are all sent; return what that has stopped."""
     found = []
     for issue_id in store.issues_to_settle(connection):
-        hold(connection, _LOCK)
+        advisory_lock(connection, _LOCK)
         stopped = {brake.scope for brake in store.brakes(connection, issue_id)}
         for scope in sorted(store.unsettled_scopes(connection, issue_id) - stopped):
             _, brake = judge_scope(connection, issue_id, scope, now, is_over=True)
@@ -232,8 +232,8 @@ def retry_refusals(site: Site, target: str) -> tuple[IssueRow, int]:
 
 
 def _stopped(connection: Connection, target: str) -> tuple[IssueRow, list[Brake]]:
-    row = named_issue(connection, target)
-    hold(connection, _LOCK)
+    row = find_issue(connection, target)
+    advisory_lock(connection, _LOCK)
     found = store.brakes(connection, row.id)
     if not found:
         raise SettingsError(

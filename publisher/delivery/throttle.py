@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-__all__ = ["Limit", "Pace", "allowance"]
+__all__ = ["Limit", "Throttle", "warm_up_limit"]
 
 #: Seconds that a domain which asks for patience is left alone: twice as long each time, up to the last.
 _REST: Final = (15.0, 1800.0)
@@ -38,7 +38,7 @@ class _Domain:
     is_stopped: bool = False
 
 
-class Pace:
+class Throttle:
     """Keeps every domain to its limit; stops one that refuses us, and none of the others."""
 
     def __init__(self, limit_of: Callable[[str], Limit]) -> None:
@@ -108,7 +108,7 @@ class Pace:
         }
 
 
-def allowance(day: date, start: date, first: int, growth: float) -> int:
+def warm_up_limit(day: date, start: date, first: int, growth: float) -> int:
     """Return how many copies may leave on a day of a warm-up; none before it starts.
 
     Args:

@@ -7,7 +7,7 @@ from datetime import UTC, tzinfo
 
 from publisher.html.colour import Palette
 
-__all__ = ["Letterhead", "Logo"]
+__all__ = ["Branding", "Logo"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +21,7 @@ class Logo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Letterhead:
+class Branding:
     """What stands on every issue of a site's digests."""
 
     site: str

@@ -14,32 +14,32 @@ from sqlalchemy import Connection
 from publisher.articles import store
 from publisher.digests import notes_store as preparations
 from publisher.digests.envelope import public_envelope, public_values
-from publisher.digests.mail_html import mailable
-from publisher.digests.readiness import made_with
+from publisher.digests.mail_html import mail_html
+from publisher.digests.readiness import placeholder_values
 from publisher.errors import SettingsError
 from publisher.html.direction import direction
-from publisher.html.sanitize import sanitise
+from publisher.html.sanitize import sanitize_html
 from publisher.html.text import clean_characters
-from publisher.mail.placeholders import fill
+from publisher.mail.placeholders import fill_placeholders
 from publisher.model.articles import Article
-from publisher.model.digests import Digest, Edition, Issue
-from publisher.model.query import Selection, editions
+from publisher.model.digests import Digest, Issue, IssueVariant
+from publisher.model.query import Interests, variants_of
 from publisher.settings import Site
 
 if TYPE_CHECKING:
-    from publisher.digests.branding import Letterhead
-    from publisher.digests.render import Rendering
+    from publisher.digests.branding import Branding
+    from publisher.digests.render import RenderedVariant
     from publisher.digests.story import Notice
     from publisher.findings import Finding
 
-__all__ = ["Composed", "compose", "notices"]
+__all__ = ["ComposedIssue", "compose_issue", "notices"]
 
 #: A reader who chooses nothing gets everything.
-_EVERYTHING = (Selection(),)
+_EVERYTHING = (Interests(),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Composed:
+class ComposedIssue:
     """An issue, and what is to be said of it."""
 
     issue: Issue
@@ -49,7 +49,7 @@ class Composed:
     findings: tuple[Finding, ...]
 
 
-def compose(
+def compose_issue(
     site: Site,
     digest: Digest,
     articles: Sequence[Article],
@@ -59,8 +59,8 @@ def compose(
     number: int,
     note: str = "",
     notices: Sequence[Notice] = (),
-    selections: Sequence[Selection] = _EVERYTHING,
-) -> Composed:
+    selections: Sequence[Interests] = _EVERYTHING,
+) -> ComposedIssue:
     """Return the issue, rendered and checked.
 
     What is staged is the edition with everything, its tokens filled with what holds for everybody.
@@ -81,9 +81,9 @@ def compose(
 
     if site.mail is None:
         raise SettingsError("mail.sender: is needed to make issues, and missing")
-    head, shown_note = letterhead(site), note_html(note, site)
+    head, shown_note = branding_of(site), note_html(note, site)
 
-    def rendered(some: Sequence[Article]) -> Rendering:
+    def rendered(some: Sequence[Article]) -> RenderedVariant:
         return render_digest(
             digest,
             some,
@@ -97,21 +97,28 @@ def compose(
         )
 
     whole = rendered(articles)
-    distinct = [whole, *(rendered(one) for one in editions(whole.articles, selections) if one != whole.articles)]
+    distinct = [whole, *(rendered(one) for one in variants_of(whole.articles, selections) if one != whole.articles)]
     return _checked(site, digest, distinct, slot=slot, name=name, number=number, note=note)
 
 
 def _checked(
-    site: Site, digest: Digest, distinct: Sequence[Rendering], *, slot: datetime, name: str, number: int, note: str
-) -> Composed:
+    site: Site,
+    digest: Digest,
+    distinct: Sequence[RenderedVariant],
+    *,
+    slot: datetime,
+    name: str,
+    number: int,
+    note: str,
+) -> ComposedIssue:
     """Return the issue of which the first rendering has everything."""
     from publisher.digests.preflight.message import check_mail
     from publisher.mail import build_message
 
     whole = distinct[0]
     values = public_values(site, digest, name)
-    html = fill(whole.html, whole.tokens, values, escape=True)
-    text = fill(whole.text, whole.tokens, values, escape=False)
+    html = fill_placeholders(whole.html, whole.tokens, values, escape=True)
+    text = fill_placeholders(whole.text, whole.tokens, values, escape=False)
     envelope = public_envelope(site, digest, subject=whole.subject, slot=slot, number=number)
     message = build_message(envelope, text=text, html=html)
     findings = check_mail(message, now=slot, renderings=[(one.html, one.text) for one in distinct])
@@ -131,11 +138,11 @@ def _checked(
         editions=tuple(_edition(made) for made in distinct),
         errors=sum(one.is_error for one in findings),
     )
-    return Composed(issue=issue, articles=whole.articles, shortened=whole.shortened, findings=tuple(findings))
+    return ComposedIssue(issue=issue, articles=whole.articles, shortened=whole.shortened, findings=tuple(findings))
 
 
-def _edition(made: Rendering) -> Edition:
-    return Edition(
+def _edition(made: RenderedVariant) -> IssueVariant:
+    return IssueVariant(
         articles=tuple(one.seq for one in made.articles),
         mark=made.tokens.mark,
         html=made.html.encode(),
@@ -144,13 +151,13 @@ def _edition(made: Rendering) -> Edition:
     )
 
 
-def letterhead(site: Site) -> Letterhead:
+def branding_of(site: Site) -> Branding:
     """Return what stands on every issue of the site."""
-    from publisher.digests.branding import Letterhead, Logo
+    from publisher.digests.branding import Branding, Logo
 
     theme, mail = site.theme, site.mail
     logo = theme.logo
-    return Letterhead(
+    return Branding(
         site=site.title,
         base_url=site.base_url,
         description=site.description,
@@ -175,7 +182,7 @@ def note_html(note: str, site: Site) -> str:
 
     if not note.strip():
         return ""
-    return mailable(sanitise(markdown_to_html(clean_characters(note)[0])), site.base_url + "/", TEXT_WIDTH)
+    return mail_html(sanitize_html(markdown_to_html(clean_characters(note)[0])), site.base_url + "/", TEXT_WIDTH)
 
 
 def notices(
@@ -185,7 +192,7 @@ def notices(
     from publisher.digests.story import Notice
     from publisher.html.dates import short_date
 
-    found = preparations.amended(connection, digest.slug, int(now.timestamp()), {one.seq for one in articles})
+    found = preparations.amended_articles(connection, digest.slug, int(now.timestamp()), {one.seq for one in articles})
     known = store.articles_by_seq(connection, [one.seq for one in found], site.base_url, site.tz)
     return [
         Notice(
@@ -199,7 +206,9 @@ def notices(
     ]
 
 
-def _about(site: Site, digest: Digest, made: Rendering, *, slot: datetime, name: str, number: int, note: str) -> bytes:
+def _about(
+    site: Site, digest: Digest, made: RenderedVariant, *, slot: datetime, name: str, number: int, note: str
+) -> bytes:
     """Return issue.json: the metadata of an issue, and what it takes to make it again."""
     about = {
         "digest": digest.slug,
@@ -212,6 +221,6 @@ def _about(site: Site, digest: Digest, made: Rendering, *, slot: datetime, name:
         "send": digest.send.value,
         "articles": [{"id": one.id, "title": one.title, "url": one.link} for one in made.articles],
         "note": note,
-        "made_with": made_with(site),
+        "made_with": placeholder_values(site),
     }
     return (json.dumps(about, ensure_ascii=False, indent=2) + "\n").encode()

@@ -15,10 +15,18 @@ if TYPE_CHECKING:
     from publisher.mail import Envelope
     from publisher.settings.mail import MailSettings
 
-__all__ = ["bare", "copy_envelope", "copy_values", "public_envelope", "public_values", "return_path", "with_query"]
+__all__ = [
+    "bare_address",
+    "delivery_envelope",
+    "delivery_values",
+    "public_envelope",
+    "public_values",
+    "return_path",
+    "with_query",
+]
 
 
-def bare(sender: str) -> str:
+def bare_address(sender: str) -> str:
     """Return the address of ``The Review <news@example.org>``."""
     return sender.rpartition("<")[2].rstrip("> ")
 
@@ -32,7 +40,7 @@ def _mail(site: Site) -> MailSettings:
 def return_path(site: Site, token: str) -> str:
     """Return the envelope sender of a delivery (VERP) with its return path token."""
     mail = _mail(site)
-    return mail.bounces.replace("{copy}", token) if mail.bounces else bare(mail.sender)
+    return mail.bounces.replace("{copy}", token) if mail.bounces else bare_address(mail.sender)
 
 
 def _personal(url: str, copy: str) -> str:
@@ -55,7 +63,7 @@ def _unsubscribe(site: Site, digest: Digest, copy: str) -> tuple[str, ...]:
     mail = _mail(site)
     words = f"unsubscribe {copy or digest.slug}"
     # A mark of a gap stays as it is.
-    by_mail = f"mailto:{bare(mail.sender)}?subject={quote(words, safe=copy)}"
+    by_mail = f"mailto:{bare_address(mail.sender)}?subject={quote(words, safe=copy)}"
     own = _personal(mail.unsubscribe, copy) if mail.unsubscribe else None
     return (own, by_mail) if own and own.startswith("http") else (own or by_mail,)
 
@@ -79,7 +87,7 @@ def public_values(site: Site, digest: Digest, name: str) -> dict[str, str]:
     return _values(site, digest, name, address=f"the readers of {digest.title}", copy="")
 
 
-def copy_values(site: Site, digest: Digest, name: str) -> dict[str, str]:
+def delivery_values(site: Site, digest: Digest, name: str) -> dict[str, str]:
     """Return what stands in place of an issue's tokens in a reader's copy, with the gaps."""
     from publisher.mail.skeleton import ADDRESS, COPY
 
@@ -108,7 +116,7 @@ def public_envelope(site: Site, digest: Digest, *, subject: str, slot: datetime,
     )
 
 
-def copy_envelope(site: Site, digest: Digest, *, subject: str, slot: datetime, number: int) -> Envelope:
+def delivery_envelope(site: Site, digest: Digest, *, subject: str, slot: datetime, number: int) -> Envelope:
     """Return what stands on a reader's copy, with the gaps."""
     from publisher.mail.skeleton import COPY
 

@@ -23,7 +23,7 @@ from publisher.errors import TemplateError
 from publisher.html.elements import replace_elements
 from publisher.html.text import one_line
 
-__all__ = ["OPTIONS", "inline"]
+__all__ = ["OPTIONS", "inline_css"]
 
 #: How premailer is asked. The tests inline with plain premailer and these options, and compare.
 OPTIONS: Final[dict[str, Any]] = {
@@ -184,7 +184,7 @@ class _Quick(_Inliner):
         return merged, tuple((str(name), str(value)) for name, value in stand_in.attrib.items())
 
 
-def inline(source: str) -> str:
+def inline_css(source: str) -> str:
     """Return the document with its style sheets moved into ``style`` attributes.
 
     ``<style data-premailer="ignore">`` stays as it is, for dark mode and phones. The result

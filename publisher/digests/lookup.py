@@ -8,10 +8,10 @@ from publisher.digests import store as issues
 from publisher.digests.store import IssueRow
 from publisher.errors import SettingsError
 
-__all__ = ["named_issue"]
+__all__ = ["find_issue"]
 
 
-def named_issue(connection: Connection, target: str) -> IssueRow:
+def find_issue(connection: Connection, target: str) -> IssueRow:
     """Return the issue that ``DIGEST/NAME`` means; the newest one for ``DIGEST``.
 
     Raises:

@@ -15,7 +15,7 @@ from publisher.html.urls import absolute_urls, safe_url
 if TYPE_CHECKING:
     import nh3
 
-__all__ = ["linked_text", "mailable"]
+__all__ = ["linked_text", "mail_html"]
 
 _TAGS: Final = frozenset(
     [
@@ -108,7 +108,7 @@ def _cleaner() -> nh3.Cleaner:
     )
 
 
-def mailable(source: str, base: str, width: int) -> str:
+def mail_html(source: str, base: str, width: int) -> str:
     """Return an article's HTML with what mail programs show: no id, no player, no box but paragraphs and tables.
 
     Headings become those below a story's own, players become links, pictures fit the column.

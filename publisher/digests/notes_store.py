@@ -8,13 +8,20 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, delete, insert, select
 
 from publisher.storage.tables.articles import article, correction
-from publisher.storage.tables.digests import issue, issue_article, preparation
+from publisher.storage.tables.digests import issue, issue_article, next_issue_note
 
-__all__ = ["Amended", "Preparation", "amended", "clear_preparation", "preparation_of", "prepare"]
+__all__ = [
+    "AmendedArticle",
+    "NextIssueNote",
+    "amended_articles",
+    "clear_next_issue_note",
+    "load_next_issue_note",
+    "save_next_issue_note",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Preparation:
+class NextIssueNote:
     """What is said of the next issue."""
 
     #: Markdown; empty where nothing is said.
@@ -24,7 +31,7 @@ class Preparation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Amended:
+class AmendedArticle:
     """An article of an earlier issue that was put right or taken back since."""
 
     seq: int
@@ -33,25 +40,25 @@ class Amended:
     withdrawn: bool
 
 
-def preparation_of(connection: Connection, digest: str) -> Preparation:
+def load_next_issue_note(connection: Connection, digest: str) -> NextIssueNote:
     """Return what is said of the digest's next issue."""
-    query = select(preparation.c.note, preparation.c.lead_seq).where(preparation.c.digest == digest)
+    query = select(next_issue_note.c.note, next_issue_note.c.lead_seq).where(next_issue_note.c.digest == digest)
     row = connection.execute(query).first()
-    return Preparation(note=row.note, lead_seq=row.lead_seq) if row else Preparation()
+    return NextIssueNote(note=row.note, lead_seq=row.lead_seq) if row else NextIssueNote()
 
 
-def prepare(connection: Connection, digest: str, said: Preparation) -> None:
+def save_next_issue_note(connection: Connection, digest: str, said: NextIssueNote) -> None:
     """Keep what is said of the digest's next issue, in place of what was said before."""
-    clear_preparation(connection, digest)
-    connection.execute(insert(preparation).values(digest=digest, note=said.note, lead_seq=said.lead_seq))
+    clear_next_issue_note(connection, digest)
+    connection.execute(insert(next_issue_note).values(digest=digest, note=said.note, lead_seq=said.lead_seq))
 
 
-def clear_preparation(connection: Connection, digest: str) -> None:
+def clear_next_issue_note(connection: Connection, digest: str) -> None:
     """Forget what was said of the digest's next issue."""
-    connection.execute(delete(preparation).where(preparation.c.digest == digest))
+    connection.execute(delete(next_issue_note).where(next_issue_note.c.digest == digest))
 
 
-def amended(connection: Connection, digest: str, now: int, without: Collection[int]) -> list[Amended]:
+def amended_articles(connection: Connection, digest: str, now: int, without: Collection[int]) -> list[AmendedArticle]:
     """Return what became of articles that the digest has carried, since its last issue, oldest first.
 
     Args:
@@ -79,7 +86,7 @@ def amended(connection: Connection, digest: str, now: int, without: Collection[i
         article.c.retraction.is_not(None),
     )
     found = [
-        Amended(seq=seq, at=at, note=note, withdrawn=is_withdrawn)
+        AmendedArticle(seq=seq, at=at, note=note, withdrawn=is_withdrawn)
         for query, is_withdrawn in ((corrected, False), (withdrawn, True))
         for seq, at, note in connection.execute(query)
         if seq not in without

@@ -32,7 +32,7 @@ __all__ = [
     "blockers_for",
     "is_blocked",
     "issue_blockers",
-    "made_with",
+    "placeholder_values",
     "require_reserved",
     "require_sendable",
     "setting_blockers",
@@ -132,7 +132,7 @@ def _postal_address(text: str) -> Iterator[Blocker]:
 # -- issues ----------------------------------------------------------------------------------------
 
 
-def made_with(site: Site) -> dict[str, str]:
+def placeholder_values(site: Site) -> dict[str, str]:
     """Return the settings that stand in an issue's bytes, for its ``issue.json``."""
     return {
         "base_url": site.base_url,

@@ -11,20 +11,20 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
-from publisher.digests.branding import Letterhead
+from publisher.digests.branding import Branding
 from publisher.digests.mail_html import linked_text
-from publisher.digests.story import Extent, Notice, Story, story_of
+from publisher.digests.story import Extent, Notice, Story, make_story
 from publisher.errors import TemplateError
 from publisher.html.dates import long_date
 from publisher.html.direction import language_direction
 from publisher.html.text import one_line
-from publisher.mail.placeholders import Tokens, tokens_in
+from publisher.mail.placeholders import Placeholders, placeholders_in
 from publisher.model.articles import Article
 from publisher.model.digests import Digest
 from publisher.model.taxonomy import FacetKind
 from publisher.templating.environment import render, render_line
 
-__all__ = ["FONTS", "Rendering", "Section", "render_digest", "utm_of"]
+__all__ = ["FONTS", "RenderedVariant", "Section", "render_digest", "utm_of"]
 
 #: Longer subject lines are cut: RFC 5322 folds them, and mail programs show much less.
 _LONGEST_SUBJECT: Final = 200
@@ -53,14 +53,14 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rendering:
+class RenderedVariant:
     """An issue's texts, with tokens for what differs from reader to reader."""
 
     subject: str
     preheader: str
     html: str
     text: str
-    tokens: Tokens
+    tokens: Placeholders
     #: What it carries, in the order in which it is shown; those that did not fit are not among them.
     articles: tuple[Article, ...]
     #: How many of those are shorter than the digest asks for, to fit.
@@ -73,7 +73,7 @@ class _Job:
 
     digest: Digest
     articles: Sequence[Article]
-    letterhead: Letterhead
+    letterhead: Branding
     number: int
     moment: datetime
     templates: Path
@@ -85,7 +85,7 @@ class _Job:
 def render_digest(
     digest: Digest,
     articles: Sequence[Article],
-    letterhead: Letterhead,
+    letterhead: Branding,
     *,
     number: int,
     moment: datetime,
@@ -93,7 +93,7 @@ def render_digest(
     note: str = "",
     notices: Sequence[Notice] = (),
     counted: str = "",
-) -> Rendering:
+) -> RenderedVariant:
     """Return an issue's subject, inlined HTML and plain text, with tokens in them.
 
     Where it is too large, stories are shortened from the last one on: whole texts to their
@@ -127,7 +127,7 @@ def render_digest(
     return _fitted(job)
 
 
-def _fitted(job: _Job) -> Rendering:
+def _fitted(job: _Job) -> RenderedVariant:
     """Return the issue with as much of each story as fits."""
     digest = job.digest
     asked = [_asked(digest, article, place) for place, article in enumerate(job.articles)]
@@ -138,7 +138,7 @@ def _fitted(job: _Job) -> Rendering:
     ]
 
     @lru_cache(maxsize=2)
-    def attempt(cuts: int) -> tuple[Rendering, bool]:
+    def attempt(cuts: int) -> tuple[RenderedVariant, bool]:
         made = _rendering(job, _shortened(extents, cuts))
         return made, _size(made) <= digest.size_limit
 
@@ -159,9 +159,9 @@ def _fitted(job: _Job) -> Rendering:
     return _rendering(job, headlines[: len(headlines) - left_out])
 
 
-def _size(made: Rendering) -> int:
+def _size(made: RenderedVariant) -> int:
     """Return how many bytes the HTML of a reader's copy may take."""
-    return len(made.html.encode()) + _TOKEN_GROWS * len(tokens_in(made.html))
+    return len(made.html.encode()) + _TOKEN_GROWS * len(placeholders_in(made.html))
 
 
 def _asked(digest: Digest, article: Article, place: int) -> Extent:
@@ -194,23 +194,23 @@ def _least(holds: Callable[[int], bool], most: int) -> int | None:
     return low
 
 
-def _rendering(job: _Job, extents: Sequence[Extent]) -> Rendering:
+def _rendering(job: _Job, extents: Sequence[Extent]) -> RenderedVariant:
     """Return the issue with so much of each of the first articles."""
-    from publisher.digests.inline import inline
+    from publisher.digests.inline import inline_css
 
     values, stories = _values(job, extents)
     digest, name = job.digest, f"digests.{job.digest.slug}"
     subject = _line(digest.subject, values, f"{name}.subject", _LONGEST_SUBJECT)
     preheader = _line(digest.preheader, values, f"{name}.preheader", _LONGEST_PREHEADER)
-    tokens = Tokens.of(subject, preheader, job.note, job.notices, stories)
+    tokens = Placeholders.of(subject, preheader, job.note, job.notices, stories)
     values |= {"subject": subject, "preheader": preheader, "tokens": _TokenNames(tokens, job.letterhead)}
     folder = f"digest/{digest.template}"
     carried = job.articles[: len(extents)]
     asked = [_asked(digest, article, place) for place, article in enumerate(carried)]
-    return Rendering(
+    return RenderedVariant(
         subject=subject,
         preheader=preheader,
-        html=inline(render(job.templates, f"{folder}/message.html.j2", values)),
+        html=inline_css(render(job.templates, f"{folder}/message.html.j2", values)),
         text=render(job.templates, f"{folder}/message.txt.j2", values),
         tokens=tokens,
         articles=tuple(carried),
@@ -227,8 +227,8 @@ def _line(template: str, values: dict[str, Any], setting: str, longest: int) -> 
 class _TokenNames:
     """The tokens as a template asks for them; None where the site has no such page."""
 
-    _tokens: Tokens
-    _letterhead: Letterhead
+    _tokens: Placeholders
+    _letterhead: Branding
 
     @property
     def address(self) -> str:
@@ -265,7 +265,7 @@ def _values(job: _Job, extents: Sequence[Extent]) -> tuple[dict[str, Any], tuple
     stories: list[Story] = []
     shown = job.articles[: len(extents)]
     for place, article in enumerate(shown):
-        story = story_of(
+        story = make_story(
             article,
             number=number,
             is_lead=place == 0,

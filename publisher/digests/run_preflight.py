@@ -14,7 +14,7 @@ from typing import Final
 from publisher.chromium import Browser, View
 from publisher.digests import store as issues
 from publisher.digests.local_media import local_media
-from publisher.digests.lookup import named_issue
+from publisher.digests.lookup import find_issue
 from publisher.digests.preflight.message import check_mail, html_of
 from publisher.digests.preflight.rules import finding
 from publisher.digests.readiness import is_blocked, shown_blockers
@@ -99,9 +99,9 @@ def _checked(site: Site | None, target: str, now: datetime, browser: Browser | N
         return IssueCheck(name=target, findings=tuple(_findings(data, now, (), browser)), no_browser=missing)
     with Database.open(site.database_url) as db:
         with db.read() as connection:
-            row = named_issue(connection, target)
+            row = find_issue(connection, target)
             data = issues.issue_files(connection, row.id)["message.eml"]
-            made = [(one.html.decode(), one.text.decode()) for one in issues.editions(connection, row.id)]
+            made = [(one.html.decode(), one.text.decode()) for one in issues.variants(connection, row.id)]
             blockers = tuple(str(one) for one in shown_blockers(connection, site, row))
             blocked = bool(blockers) and is_blocked(connection, site, row)
         found = tuple(_findings(data, now, made, browser))
@@ -151,6 +151,6 @@ def force_issue(
     if not said:
         raise SettingsError("--force is empty: say why the issue may be sent all the same")
     with Database.open(site.database_url) as db, db.exclusive(site.root, on_wait=on_wait), db.write() as connection:
-        row = named_issue(connection, target)
+        row = find_issue(connection, target)
         issues.force(connection, row.id, said)
     return IssueCheck(name=f"{row.digest}/{row.name}", findings=(), forced=said)

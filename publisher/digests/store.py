@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, RowMapping, delete, exists, func, insert, select, update
 
-from publisher.model.digests import Edition, Issue
+from publisher.model.digests import Issue, IssueVariant
 from publisher.storage.bulk import insert_rows
 from publisher.storage.tables.articles import article
 from publisher.storage.tables.delivery import delivery
-from publisher.storage.tables.digests import digest, issue, issue_article, pending, rendering
+from publisher.storage.tables.digests import digest, issue, issue_article, issue_variant, pending
 from publisher.storage.tables.digests import issue_file as file_table
 from publisher.storage.tables.reports import click
 
@@ -28,7 +28,6 @@ __all__ = [
     "digests_begun",
     "digests_with_issues",
     "discard",
-    "editions",
     "find",
     "force",
     "has_begun",
@@ -45,6 +44,7 @@ __all__ = [
     "pending_articles",
     "public",
     "slots_taken",
+    "variants",
     "whole_text",
     "withdrawn_from",
 ]
@@ -169,7 +169,7 @@ def add_issue(connection: Connection, made: Issue, carried: Sequence[int], passe
             errors=made.errors,
         )
     )
-    insert_rows(connection, rendering, _edition_rows(number, made))
+    insert_rows(connection, issue_variant, _variant_rows(number, made))
     insert_rows(
         connection,
         issue_article,
@@ -196,7 +196,7 @@ def discard(connection: Connection, row: IssueRow) -> list[int]:
     Articles that became drafts wait until they are published again, withdrawn ones do not.
     """
     seqs = articles_of(connection, row.id)
-    for table in (click, delivery, rendering, issue_article, file_table):
+    for table in (click, delivery, issue_variant, issue_article, file_table):
         connection.execute(delete(table).where(table.c.issue_id == row.id))
     connection.execute(delete(issue).where(issue.c.id == row.id))
     query = select(article.c.seq, article.c.retracted_at).where(article.c.seq.in_(seqs), article.c.retraction.is_(None))
@@ -205,7 +205,7 @@ def discard(connection: Connection, row: IssueRow) -> list[int]:
     return [seq for seq in seqs if seq in withdrawn_at and withdrawn_at[seq] is None]
 
 
-def _edition_rows(issue_id: int, made: Issue) -> list[dict[str, object]]:
+def _variant_rows(issue_id: int, made: Issue) -> list[dict[str, object]]:
     return [
         {
             "issue_id": issue_id,
@@ -295,11 +295,11 @@ def articles_of(connection: Connection, issue_id: int) -> list[int]:
     return list(connection.execute(query.order_by(issue_article.c.position)).scalars())
 
 
-def editions(connection: Connection, issue_id: int) -> list[Edition]:
+def variants(connection: Connection, issue_id: int) -> list[IssueVariant]:
     """Return what readers get of an issue, selection by selection."""
-    query = select(rendering).where(rendering.c.issue_id == issue_id).order_by(rendering.c.number)
+    query = select(issue_variant).where(issue_variant.c.issue_id == issue_id).order_by(issue_variant.c.number)
     return [
-        Edition(
+        IssueVariant(
             articles=tuple(json.loads(row.articles)), mark=row.mark, html=row.html, text=row.text, subject=row.subject
         )
         for row in connection.execute(query)
@@ -310,8 +310,8 @@ def carrying(connection: Connection, seqs: Iterable[int]) -> dict[int, dict[int,
     """Return issue → edition → which of these articles it has, of every edition that has one."""
     wanted = set(seqs)
     having = select(issue_article.c.issue_id).where(issue_article.c.article_seq.in_(wanted))
-    query = select(rendering.c.issue_id, rendering.c.number, rendering.c.articles).where(
-        rendering.c.issue_id.in_(having)
+    query = select(issue_variant.c.issue_id, issue_variant.c.number, issue_variant.c.articles).where(
+        issue_variant.c.issue_id.in_(having)
     )
     found: dict[int, dict[int, frozenset[int]]] = {}
     for issue_id, number, articles in connection.execute(query):
@@ -375,7 +375,7 @@ def issue_file(connection: Connection, issue_id: int, name: str) -> bytes:
 
 def whole_text(connection: Connection, issue_id: int) -> str:
     """Return the plain text of an issue with everything that it carries, with its placeholders."""
-    query = select(rendering.c.text).where(rendering.c.issue_id == issue_id, rendering.c.number == 1)
+    query = select(issue_variant.c.text).where(issue_variant.c.issue_id == issue_id, issue_variant.c.number == 1)
     return bytes(connection.execute(query).scalar_one()).decode()
 
 

@@ -10,8 +10,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from markupsafe import Markup
 
-from publisher.digests.branding import Letterhead
-from publisher.digests.mail_html import linked_text, mailable
+from publisher.digests.branding import Branding
+from publisher.digests.mail_html import linked_text, mail_html
 from publisher.html.dates import short_date
 from publisher.html.direction import direction
 from publisher.html.elements import replace_elements
@@ -19,7 +19,7 @@ from publisher.html.text import excerpt, plain_text
 from publisher.html.urls import safe_url
 from publisher.model.articles import Article, Author, Image
 
-__all__ = ["TEXT_WIDTH", "Extent", "Notice", "Story", "story_of", "tracked"]
+__all__ = ["TEXT_WIDTH", "Extent", "Notice", "Story", "make_story", "with_tracking"]
 
 #: Words that a reader takes in a minute (Brysbaert 2019, doi:10.1016/j.jml.2019.104047).
 _READING_SPEED: Final = 238
@@ -111,7 +111,7 @@ def _byline(authors: Sequence[Author]) -> str:
     return f"By {names[0]}" if names else ""
 
 
-def tracked(link: str, utm: Sequence[tuple[str, str]]) -> str:
+def with_tracking(link: str, utm: Sequence[tuple[str, str]]) -> str:
     """Return the link with the parameters added, in place of those of the same name."""
     if not utm:
         return link
@@ -121,7 +121,7 @@ def tracked(link: str, utm: Sequence[tuple[str, str]]) -> str:
     return urlunsplit(parts._replace(query=urlencode([*kept, *utm])))
 
 
-def _corrections(article: Article, letterhead: Letterhead) -> Iterator[tuple[str, str]]:
+def _corrections(article: Article, letterhead: Branding) -> Iterator[tuple[str, str]]:
     for one in article.corrections:
         yield short_date(one.at.astimezone(letterhead.zone), letterhead.language), one.note
 
@@ -130,14 +130,14 @@ def _cut(text: str, longest: int) -> str:
     return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"
 
 
-def story_of(
+def make_story(
     article: Article,
     *,
     number: int,
     is_lead: bool,
     is_brief: bool,
     extent: Extent,
-    letterhead: Letterhead,
+    letterhead: Branding,
     utm: Sequence[tuple[str, str]],
     counted: str = "",
 ) -> Story:
@@ -153,13 +153,13 @@ def story_of(
     text = plain_text(article.body)
     image = article.image or Image()
     width = _LEAD_WIDTH if is_lead else _SIDE_WIDTH
-    body = mailable(article.body, article.link, TEXT_WIDTH) if extent is Extent.FULL and not is_brief else ""
+    body = mail_html(article.body, article.link, TEXT_WIDTH) if extent is Extent.FULL and not is_brief else ""
     body_text, references = linked_text(body, number + 1)
     is_bare = extent is Extent.HEADLINE or body or (article.dek and not is_lead)
     words = 0 if is_bare else _LEAD_WORDS if is_lead else _BRIEF_WORDS if is_brief else _STORY_WORDS
     return Story(
         title=_cut(article.title, _LONGEST_TITLE),
-        link=f"{counted}/{article.seq}" if counted else tracked(article.link, utm),
+        link=f"{counted}/{article.seq}" if counted else with_tracking(article.link, utm),
         number=number,
         kicker=" · ".join(label for label in (article.topic, article.region) if label),
         byline=_byline(article.authors),

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, exists, func, insert, select, update
 from publisher.model.taxonomy import FacetKind
 from publisher.storage.bulk import insert_rows, pages
 from publisher.storage.tables.articles import article
-from publisher.storage.tables.feeds import archived, dirty, dirty_page, facet, membership
+from publisher.storage.tables.feeds import archived, dirty_feed, dirty_page, facet, membership
 
 __all__ = [
     "add_archived",
@@ -150,7 +150,7 @@ def mark_all_pages(connection: Connection) -> None:
     connection.execute(delete(dirty_page))
     every = (
         select(archived.c.facet_id, archived.c.page)
-        .join(dirty, dirty.c.facet_id == archived.c.facet_id)
+        .join(dirty_feed, dirty_feed.c.facet_id == archived.c.facet_id)
         .where(archived.c.page.is_not(None))
         .distinct()
     )

@@ -12,13 +12,13 @@ from publisher.feeds import facets_store as facets
 from publisher.feeds import store as table
 from publisher.feeds.store import Facet
 from publisher.html.urls import url_path
-from publisher.model.feeds import Channel, FeedFormat
+from publisher.model.feeds import FeedDefinition, FeedFormat
 from publisher.model.query import matches
 from publisher.model.taxonomy import ALL, FacetKind
 from publisher.settings import Site
 from publisher.storage import facts
 
-__all__ = ["archive_path", "channel_of", "feed_path", "is_wanted", "sync_channels"]
+__all__ = ["archive_path", "definition_of", "feed_path", "is_configured", "sync_custom_feeds"]
 
 
 def _stem(facet: Facet) -> str:
@@ -38,7 +38,7 @@ def archive_path(facet: Facet, page: int, form: FeedFormat) -> str:
     return f"archive/{_stem(facet)}/{page}.{form.value}"
 
 
-def channel_of(facet: Facet, site: Site) -> Channel:
+def definition_of(facet: Facet, site: Site) -> FeedDefinition:
     """Return the definition of the feed about a facet."""
     title, description = f"{site.title}: {facet.label}", f"Articles on {facet.label}"
     if facet.kind is FacetKind.ALL:
@@ -51,7 +51,7 @@ def channel_of(facet: Facet, site: Site) -> Channel:
     elif facet.kind is FacetKind.REGION:
         description = f"Articles from {facet.label}"
     path = url_path(_stem(facet))
-    return Channel(
+    return FeedDefinition(
         kind=facet.kind,
         slug=facet.slug,
         title=title,
@@ -63,7 +63,7 @@ def channel_of(facet: Facet, site: Site) -> Channel:
     )
 
 
-def is_wanted(facet: Facet, site: Site) -> bool:
+def is_configured(facet: Facet, site: Site) -> bool:
     """Tell whether the settings ask for a feed about a facet."""
     if facet.kind is FacetKind.ALL:
         return True
@@ -72,9 +72,9 @@ def is_wanted(facet: Facet, site: Site) -> bool:
     return facet.kind.value in site.feeds.by
 
 
-def sync_channels(connection: Connection, site: Site) -> None:
+def sync_custom_feeds(connection: Connection, site: Site) -> None:
     """File every article under the site's own channels, and on archive pages, where the settings were changed."""
-    facets.mint_facets(connection, [ALL])
+    facets.add_facets(connection, [ALL])
     for key in facts.facts(connection, "channel:"):
         if key.removeprefix("channel:") not in site.feeds.channels:
             # What comes while it is gone is not filed under it: should it come back, it is filed anew.
@@ -85,7 +85,7 @@ def sync_channels(connection: Connection, site: Site) -> None:
         ).hexdigest()
         if facts.get_fact(connection, f"channel:{slug}") == definition:
             continue
-        number = facets.mint_facets(connection, [(FacetKind.CHANNEL, slug)])[FacetKind.CHANNEL, slug]
+        number = facets.add_facets(connection, [(FacetKind.CHANNEL, slug)])[FacetKind.CHANNEL, slug]
         found: list[int] = []
         facets.empty_facet(connection, number)
         for page in store.every_article(connection, site.base_url, site.tz):

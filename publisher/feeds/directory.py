@@ -14,13 +14,13 @@ from publisher.feeds.opml import HEADINGS
 from publisher.html.colour import Palette
 from publisher.html.dates import long_date
 from publisher.html.direction import direction
-from publisher.model.feeds import Channel, FeedFormat
+from publisher.model.feeds import FeedDefinition, FeedFormat
 from publisher.model.media_types import FEED_TYPES
 from publisher.templating.environment import render
 
 __all__ = [
+    "FeedListing",
     "Headline",
-    "Listed",
     "dump_headlines",
     "load_headlines",
     "render_autodiscovery",
@@ -45,10 +45,10 @@ class Headline:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
+class FeedListing:
     """A feed, as the page shows it."""
 
-    channel: Channel
+    channel: FeedDefinition
     #: What the page calls it: ``Water``, under the heading of topics.
     name: str
     #: A line about it; empty where the name says it all.
@@ -70,7 +70,7 @@ def load_headlines(text: str) -> tuple[Headline, ...]:
 
 
 def render_index(
-    feeds: Sequence[Listed],
+    feeds: Sequence[FeedListing],
     *,
     title: str,
     description: str,
@@ -117,7 +117,7 @@ def render_index(
     return render(templates, "feeds/index.html.j2", values).encode()
 
 
-def render_autodiscovery(channels: Sequence[Channel], formats: Sequence[FeedFormat]) -> bytes:
+def render_autodiscovery(channels: Sequence[FeedDefinition], formats: Sequence[FeedFormat]) -> bytes:
     """Return the links by which browsers and reader programs find feeds, for the head of a site's own pages."""
     lines = [
         f'<link rel="alternate" type="{FEED_TYPES[form]}" title="{html.escape(f"{one.title} ({_NAMES[form]})")}" '

@@ -23,9 +23,9 @@ from publisher.workers.pool import Workers
 
 if TYPE_CHECKING:
     from publisher.feeds.formats.entry import Entry
-    from publisher.feeds.site_info import House
+    from publisher.feeds.site_info import SiteInfo
 
-__all__ = ["Entries", "entries_fingerprint", "house_of"]
+__all__ = ["EntryRenderer", "entries_fingerprint", "site_info"]
 
 #: Entries made at a time.
 _PAGE: Final = 500
@@ -38,17 +38,17 @@ def entries_fingerprint(site: Site) -> str:
     return hashlib.sha256(f"{site.fingerprint()} {REVISION} {__version__}".encode()).hexdigest()[:16]
 
 
-def house_of(site: Site, namespace: uuid.UUID) -> House:
+def site_info(site: Site, namespace: uuid.UUID) -> SiteInfo:
     """Return what every entry and feed of a site shares.
 
     Args:
         site: the settings.
         namespace: the seed of the site's ids.
     """
-    from publisher.feeds.site_info import Cloud, House, Logo
+    from publisher.feeds.site_info import Cloud, Logo, SiteInfo
 
     logo, cloud = site.feeds.logo, site.announce.cloud
-    return House(
+    return SiteInfo(
         title=site.title,
         base_url=site.base_url,
         feeds_url=site.feeds_url,
@@ -67,11 +67,11 @@ def house_of(site: Site, namespace: uuid.UUID) -> House:
 
 
 @dataclass(slots=True, kw_only=True)
-class Entries:
+class EntryRenderer:
     """What a run knows of the entries that it needs."""
 
     site: Site
-    house: House
+    house: SiteInfo
     #: What the settings and the code add to an entry's revision.
     fingerprint: str
     workers: Workers
@@ -97,7 +97,7 @@ class Entries:
         results = self.workers.map(make_entries, jobs, worth_it=len(pages) > 2)
         for page, (entries, broken) in zip(pages, results, strict=True):
             self._save(connection, page, entries)
-            known = store.stored(connection, [article.seq for article, _ in broken])
+            known = store.articles_by_id(connection, [article.seq for article, _ in broken])
             for article, reason in broken:
                 self.broken.add(article.seq)
                 where, doing = known[article.seq].source, f"{article.title!r}: its feed entry was not made"

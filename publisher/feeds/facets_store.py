@@ -13,18 +13,20 @@ from publisher.storage.bulk import insert_rows, pages
 from publisher.storage.tables.feeds import facet, feed, membership
 
 __all__ = [
+    "add_facets",
     "add_memberships",
     "empty_facet",
-    "labels",
+    "facet_labels",
     "memberships",
-    "mint_facets",
     "replace_memberships",
 ]
 
 
-def mint_facets(connection: Connection, labels: Iterable[tuple[FacetKind, str]]) -> dict[tuple[FacetKind, str], int]:
+def add_facets(
+    connection: Connection, facet_labels: Iterable[tuple[FacetKind, str]]
+) -> dict[tuple[FacetKind, str], int]:
     """Return (kind, folded label) → facet id; those not known yet get one, and a slug of their own."""
-    wanted = {(kind, folded(label)): label for kind, label in reversed(list(labels))}
+    wanted = {(kind, folded(label)): label for kind, label in reversed(list(facet_labels))}
     found: dict[tuple[FacetKind, str], int] = {}
     for page in pages(wanted):
         query = select(facet.c.id, facet.c.kind, facet.c.folded).where(facet.c.folded.in_({name for _, name in page}))
@@ -62,7 +64,7 @@ def _slugs_taken(connection: Connection, bases: set[str]) -> set[tuple[FacetKind
     return taken
 
 
-def labels(connection: Connection, kind: FacetKind, most: int) -> list[str]:
+def facet_labels(connection: Connection, kind: FacetKind, most: int) -> list[str]:
     """Return the labels of a kind that are on most articles, by name."""
     query = select(facet.c.label).join(feed, feed.c.facet_id == facet.c.id).where(facet.c.kind == kind.value)
     found = connection.execute(query.order_by(feed.c.articles.desc(), facet.c.id).limit(most)).scalars()

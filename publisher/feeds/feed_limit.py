@@ -8,21 +8,21 @@ from typing import Final
 from sqlalchemy import Connection
 
 from publisher.feeds import store as table
-from publisher.feeds.definitions import is_wanted
+from publisher.feeds.definitions import is_configured
 from publisher.feeds.store import Facet
 from publisher.model.problems import Problem
 from publisher.model.report import PublishReport
 from publisher.model.taxonomy import FacetKind
 from publisher.settings import Site
 
-__all__ = ["without_waiting"]
+__all__ = ["within_feed_limit"]
 
 _LABELS: Final = frozenset(FacetKind) - {FacetKind.ALL, FacetKind.CHANNEL}
 #: Labels that are named; the others are counted.
 _NAMED: Final = 5
 
 
-def without_waiting(
+def within_feed_limit(
     connection: Connection, site: Site, touched: Sequence[Facet], report: PublishReport
 ) -> Sequence[Facet]:
     """Return the touched feeds without new ones beyond ``feeds.max_feeds``, which are named in the report.
@@ -31,7 +31,7 @@ def without_waiting(
     """
     if sum(facet.kind in _LABELS for facet in touched) + table.count_feeds(connection, _LABELS) <= site.feeds.max_feeds:
         return touched
-    new = [facet for facet in table.new_facets(connection, _LABELS) if is_wanted(facet, site)]
+    new = [facet for facet in table.new_facets(connection, _LABELS) if is_configured(facet, site)]
     room = max(0, site.feeds.max_feeds - table.count_feeds(connection, _LABELS))
     waiting = new[room:]
     if not waiting:

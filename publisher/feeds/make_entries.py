@@ -11,13 +11,13 @@ from publisher.model.feeds import FeedFormat
 
 if TYPE_CHECKING:
     from publisher.feeds.formats.entry import Entry
-    from publisher.feeds.site_info import House
+    from publisher.feeds.site_info import SiteInfo
 
 __all__ = ["make_entries"]
 
 
 def make_entries(
-    job: tuple[Sequence[Article], House],
+    job: tuple[Sequence[Article], SiteInfo],
 ) -> tuple[list[tuple[int, Entry]], list[tuple[Article, str | Failure]]]:
     """Return (arrival number, entry) of articles, and the articles that have none, with the reason.
 
@@ -45,10 +45,10 @@ def make_entries(
 def _fault(article: Article, entry: Entry, formats: Sequence[FeedFormat]) -> str | None:
     """Return the first rule that an entry breaks, for a person, or None."""
     from publisher.feeds.checks.feed import check_entry
-    from publisher.feeds.formats.xml import whole_entry
+    from publisher.feeds.formats.xml import complete_entry
 
     body = article.body if entry.body is None else entry.body
     for form in formats:
-        for found in check_entry(form, whole_entry(form, body, getattr(entry, form.value))):
+        for found in check_entry(form, complete_entry(form, body, getattr(entry, form.value))):
             return f"{found.id}: {found.message}; {found.rule.fix}"
     return None

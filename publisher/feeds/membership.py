@@ -15,11 +15,11 @@ from publisher.model.query import folded, matches
 from publisher.model.taxonomy import ALL, FacetKind
 from publisher.settings import Site
 
-__all__ = ["Filed", "file_articles", "unfile_articles"]
+__all__ = ["FeedPlacement", "add_to_feeds", "remove_from_feeds"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Filed:
+class FeedPlacement:
     """An article that is to stand in feeds."""
 
     seq: int
@@ -29,7 +29,7 @@ class Filed:
     is_quiet: bool = False
 
 
-def file_articles(connection: Connection, site: Site, articles: Sequence[Filed], known: Collection[int]) -> None:
+def add_to_feeds(connection: Connection, site: Site, articles: Sequence[FeedPlacement], known: Collection[int]) -> None:
     """Put articles into their facets and no other, and mark the feeds of the old and the new ones.
 
     Args:
@@ -42,7 +42,7 @@ def file_articles(connection: Connection, site: Site, articles: Sequence[Filed],
         return
     before = facets.memberships(connection, known)
     labels = {one.seq: _labels(site, one.record) for one in articles}
-    numbers = facets.mint_facets(connection, [label for own in labels.values() for label in own])
+    numbers = facets.add_facets(connection, [label for own in labels.values() for label in own])
     rows, waiting = [], []
     for one in articles:
         own = dict.fromkeys((numbers[kind, folded(label)], kind) for kind, label in labels[one.seq])
@@ -58,7 +58,7 @@ def file_articles(connection: Connection, site: Site, articles: Sequence[Filed],
     feeds.mark_dirty(connection, {row["facet_id"] for row in rows if row["article_seq"] in quiet}, is_quiet=True)
 
 
-def unfile_articles(connection: Connection, seqs: Collection[int]) -> None:
+def remove_from_feeds(connection: Connection, seqs: Collection[int]) -> None:
     """Take articles out of every feed and archive page, and mark those."""
     before = facets.memberships(connection, seqs)
     archives.mark_pages_of(connection, seqs)

@@ -7,7 +7,7 @@ from itertools import groupby
 
 from lxml import etree
 
-from publisher.model.feeds import Channel
+from publisher.model.feeds import FeedDefinition
 from publisher.model.taxonomy import FacetKind
 
 __all__ = ["HEADINGS", "render_opml"]
@@ -24,7 +24,7 @@ HEADINGS = {
 }
 
 
-def render_opml(title: str, channels: Sequence[Channel], suffix: str) -> bytes:
+def render_opml(title: str, channels: Sequence[FeedDefinition], suffix: str) -> bytes:
     """Return the list of the channels' feeds in one format.
 
     Args:

@@ -8,7 +8,7 @@ from typing import Final
 
 from publisher.model.feeds import FeedFormat
 
-__all__ = ["REVISION", "Cloud", "House", "Logo"]
+__all__ = ["REVISION", "Cloud", "Logo", "SiteInfo"]
 
 #: Raise it when the same article is to give other bytes than before: every entry is made anew.
 REVISION: Final = "2"
@@ -36,7 +36,7 @@ class Cloud:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class House:
+class SiteInfo:
     """What every entry and feed of a site shares."""
 
     title: str

@@ -15,10 +15,10 @@ from sqlalchemy import Connection
 from publisher.articles import corrections_store as corrections
 from publisher.articles import store
 from publisher.articles.corrections_store import Retraction
-from publisher.articles.failing import render_without_failing, report_failure
-from publisher.articles.namespace import namespace_of
+from publisher.articles.failing import render_with_fallback, report_failure
+from publisher.articles.namespace import site_namespace
 from publisher.feeds import store as table
-from publisher.feeds.definitions import channel_of, feed_path, is_wanted
+from publisher.feeds.definitions import definition_of, feed_path, is_configured
 from publisher.feeds.store import FeedRow, StagedFile
 from publisher.html.urls import url_path
 from publisher.model.articles import Article
@@ -26,15 +26,15 @@ from publisher.model.feeds import FeedFormat
 from publisher.model.report import PublishReport
 from publisher.model.taxonomy import FacetKind
 from publisher.settings import Site
-from publisher.staging.folder import Stage, Written
+from publisher.staging.folder import StagedFolder, StagedWrite
 from publisher.storage import facts
 from publisher.websub import notifications_store as announcements
 from publisher.websub.recipients import recipients
 
 if TYPE_CHECKING:
-    from publisher.feeds.directory import Listed
+    from publisher.feeds.directory import FeedListing
 
-__all__ = ["drop_files", "gone_path", "stage_lists", "staged_file"]
+__all__ = ["drop_files", "gone_path", "stage_directory", "staged_file"]
 
 _ORDER: Final = tuple(FacetKind)
 #: The owner of everything here among the staged files.
@@ -45,7 +45,7 @@ _NEWS_AGE: Final = timedelta(days=2)
 _NEWS_MOST: Final = 1_000
 
 
-def staged_file(written: Written, owner: str) -> StagedFile:
+def staged_file(written: StagedWrite, owner: str) -> StagedFile:
     """Return a file of feeds/ as the store keeps it."""
     return StagedFile(
         path=f"feeds/{written.path}",
@@ -57,7 +57,7 @@ def staged_file(written: Written, owner: str) -> StagedFile:
 
 
 def drop_files(
-    connection: Connection, site: Site, stage: Stage, report: PublishReport, files: Iterable[StagedFile]
+    connection: Connection, site: Site, stage: StagedFolder, report: PublishReport, files: Iterable[StagedFile]
 ) -> None:
     """Take files out of feeds/, and note it in the report."""
     for one in files:
@@ -86,11 +86,11 @@ def gone_path(link: str, site: Site) -> str | None:
     return f"gone/{path}/index.html" if parts.path.endswith("/") else f"gone/{path}.html"
 
 
-def stage_lists(
+def stage_directory(
     connection: Connection,
     site: Site,
     now: datetime,
-    stage: Stage,
+    stage: StagedFolder,
     report: PublishReport,
     fingerprint: str,
     *,
@@ -127,7 +127,7 @@ def stage_lists(
         if written.changed:
             report.feeds_changed.append(f"{site.paths.feeds}/{name}")
         if name == _TOMBSTONES and before.get(f"feeds/{name}") != written.sha256:
-            announcements.announce(connection, recipients(site, FeedFormat.ATOM), name, written.sha256)
+            announcements.queue_notifications(connection, recipients(site, FeedFormat.ATOM), name, written.sha256)
     there = {one.path for one in files}
     drop_files(connection, site, stage, report, [one for one in kept if one.path not in there])
     table.save_staged(connection, files)
@@ -151,7 +151,7 @@ def _rendered(
 
 def _rows(connection: Connection, site: Site) -> list[FeedRow]:
     rows = sorted(table.feed_rows(connection), key=lambda row: _ORDER.index(row.facet.kind))
-    return [row for row in rows if is_wanted(row.facet, site)]
+    return [row for row in rows if is_configured(row.facet, site)]
 
 
 def _files(
@@ -164,7 +164,7 @@ def _files(
     from publisher.feeds.sitemap import render_news
 
     rows, formats = _rows(connection, site), site.feeds.formats
-    channels = [channel_of(row.facet, site) for row in rows]
+    channels = [definition_of(row.facet, site) for row in rows]
     opml_form = next((one for one in formats if one is not FeedFormat.JSON), formats[0])
     main = [one for one in channels if one.kind in (FacetKind.ALL, FacetKind.CHANNEL)]
     found = store.articles_by_seq(connection, news, site.base_url, site.tz)
@@ -178,8 +178,8 @@ def _files(
         def render(some: Sequence[Article]) -> bytes:
             return render_news(some, site.title, site.language)
 
-        data, failing = render_without_failing(render, recent, may_be_empty=True)
-        known = store.stored(connection, [article.seq for article, _ in failing])
+        data, failing = render_with_fallback(render, recent, may_be_empty=True)
+        known = store.articles_by_id(connection, [article.seq for article, _ in failing])
         for article, error in failing:
             doing = f"{article.title!r} was left out of the news sitemap"
             report_failure(report, site, known[article.seq].source, doing, error)
@@ -238,7 +238,7 @@ def _withdrawn_files(
                 home=f"{site.base_url}/",
                 author=site.default_author,
                 language=site.language,
-                namespace=namespace_of(connection, site),
+                namespace=site_namespace(connection, site),
                 hubs=site.hubs,
             ),
         )
@@ -264,13 +264,13 @@ def _withdrawn_files(
     return files
 
 
-def _listed(row: FeedRow, site: Site) -> Listed:
-    from publisher.feeds.directory import Listed, load_headlines
+def _listed(row: FeedRow, site: Site) -> FeedListing:
+    from publisher.feeds.directory import FeedListing, load_headlines
 
-    channel = channel_of(row.facet, site)
+    channel = definition_of(row.facet, site)
     # Under its heading a label needs neither the site's name before it nor a word about it.
     own = row.facet.kind in (FacetKind.ALL, FacetKind.CHANNEL)
-    return Listed(
+    return FeedListing(
         channel=channel,
         name=channel.title if own else row.facet.label,
         about=channel.description if own else "",

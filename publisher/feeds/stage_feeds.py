@@ -11,21 +11,21 @@ from sqlalchemy import Connection
 
 from publisher.articles import store
 from publisher.articles.failing import report_failure
-from publisher.articles.namespace import namespace_of
+from publisher.articles.namespace import site_namespace
 from publisher.feeds import archives_store as archives
 from publisher.feeds import facets_store as facets
 from publisher.feeds import store as table
-from publisher.feeds.definitions import archive_path, channel_of, feed_path, is_wanted
-from publisher.feeds.entries import Entries, entries_fingerprint, house_of
-from publisher.feeds.feed_limit import without_waiting
-from publisher.feeds.formats.archive_links import Place
-from publisher.feeds.stage_directory import drop_files, stage_lists, staged_file
+from publisher.feeds.definitions import archive_path, definition_of, feed_path, is_configured
+from publisher.feeds.entries import EntryRenderer, entries_fingerprint, site_info
+from publisher.feeds.feed_limit import within_feed_limit
+from publisher.feeds.formats.archive_links import ArchiveLinks
+from publisher.feeds.stage_directory import drop_files, stage_directory, staged_file
 from publisher.feeds.store import Facet, StagedFile
 from publisher.model.problems import Problem
 from publisher.model.report import Progress, PublishReport
 from publisher.model.taxonomy import FacetKind
 from publisher.settings import Site
-from publisher.staging.folder import Stage
+from publisher.staging.folder import StagedFolder
 from publisher.storage import facts
 from publisher.storage.engine import Database
 from publisher.websub import notifications_store as announcements
@@ -57,21 +57,21 @@ def stage_feeds(
     Touched is a feed when an article of it came, changed or reached its time, when a setting
     that shows in it was changed, or when its files are missing or not as they were written.
     """
-    with Stage(site.feeds_dir, dry_run=dry_run, twins=[f".{one}" for one in site.feeds.compress]) as stage:
+    with StagedFolder(site.feeds_dir, dry_run=dry_run, twins=[f".{one}" for one in site.feeds.compress]) as stage:
         with db.write() as connection:
             fingerprint = entries_fingerprint(site)
             _prepare(connection, now, fingerprint, stage)
-            touched = without_waiting(connection, site, table.dirty_facets(connection), report)
+            touched = within_feed_limit(connection, site, table.dirty_facets(connection), report)
             quiet = table.quiet_facets(connection)
-            house = house_of(site, namespace_of(connection, site))
-        entries = Entries(site=site, house=house, fingerprint=fingerprint, workers=workers, report=report)
+            house = site_info(site, site_namespace(connection, site))
+        entries = EntryRenderer(site=site, house=house, fingerprint=fingerprint, workers=workers, report=report)
 
         def work(connection: Connection) -> _Work:
             seconds = int(now.timestamp())
             return _Work(connection=connection, site=site, now=seconds, stage=stage, entries=entries, quiet=quiet)
 
         for facet in touched:
-            if facet.kind.value in site.feeds.archive and is_wanted(facet, site):
+            if facet.kind.value in site.feeds.archive and is_configured(facet, site):
                 _stage_archive(db, facet, work, site, progress)
         for at in range(0, len(touched), _BATCH):
             with db.write() as connection:
@@ -79,15 +79,15 @@ def stage_feeds(
                 one.freshen_feeds(touched[at : at + _BATCH])
                 whole = [facet.id for facet in touched[at : at + _BATCH] if one.stage_feed(facet)]
                 stage.settle()
-                table.clean(connection, whole)
+                table.clear_dirty(connection, whole)
             progress("staging feeds", min(at + _BATCH, len(touched)), len(touched))
         with db.write() as connection:
-            stage_lists(connection, site, now, stage, report, fingerprint, changed=bool(touched))
+            stage_directory(connection, site, now, stage, report, fingerprint, changed=bool(touched))
             stage.settle()
             report.feed_files = table.count_staged(connection, "feeds")
 
 
-def _prepare(connection: Connection, now: datetime, fingerprint: str, stage: Stage) -> None:
+def _prepare(connection: Connection, now: datetime, fingerprint: str, stage: StagedFolder) -> None:
     """Mark as dirty what other things than articles have touched."""
     if facts.get_fact(connection, "feeds_fingerprint") != fingerprint:
         table.mark_all_dirty(connection)
@@ -130,7 +130,7 @@ def _stage_archive(
             whole = [page for page in some if one.stage_page(facet, page)]
             one.stage.settle()
             archives.clean_pages(connection, facet.id, whole)
-        progress(f"staging the archive of {channel_of(facet, site).title}", at + len(some), len(numbers))
+        progress(f"staging the archive of {definition_of(facet, site).title}", at + len(some), len(numbers))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -140,8 +140,8 @@ class _Work:
     connection: Connection
     site: Site
     now: int
-    stage: Stage
-    entries: Entries
+    stage: StagedFolder
+    entries: EntryRenderer
     #: Feeds in which nothing but old articles is new: nobody is notified of them.
     quiet: Collection[int]
 
@@ -155,15 +155,15 @@ class _Work:
         connection, site = self.connection, self.site
         count = table.count_members(connection, facet.id, self.now)
         always = facet.kind in (FacetKind.ALL, FacetKind.CHANNEL)
-        if not is_wanted(facet, site) or (count == 0 and not always and not self._has_pages(facet)):
+        if not is_configured(facet, site) or (count == 0 and not always and not self._has_pages(facet)):
             self._drop(table.staged_files(connection, f"feed:{facet.id}"))
             self._drop_pages(facet)
             table.drop_feed(connection, facet.id)
             return True
         seqs = self._newest(facet)
-        place = Place()
+        place = ArchiveLinks()
         if self._has_archive(facet):
-            place = Place(previous=archives.last_page(connection, facet.id) or None)
+            place = ArchiveLinks(previous=archives.last_page(connection, facet.id) or None)
             # What is on no page yet stands here, whatever its date: pages and feed are the whole.
             waiting = archives.open_articles(connection, facet.id, self.now)
             if not set(waiting) <= set(seqs):
@@ -178,7 +178,7 @@ class _Work:
 
     def freshen_feeds(self, some: Sequence[Facet]) -> None:
         """Make the entries of several feeds together: workers are worth their start for many."""
-        wanted = {seq for facet in some if is_wanted(facet, self.site) for seq in self._newest(facet)}
+        wanted = {seq for facet in some if is_configured(facet, self.site) for seq in self._newest(facet)}
         self.entries.freshen(self.connection, sorted(wanted))
 
     def freshen_pages(self, facet: Facet, pages: Sequence[int]) -> None:
@@ -189,11 +189,11 @@ class _Work:
 
     def stage_page(self, facet: Facet, page: int) -> bool:
         """Stage an archive page in every format; tell whether nothing is missing from it."""
-        if not is_wanted(facet, self.site) or not self._has_archive(facet):
+        if not is_configured(facet, self.site) or not self._has_archive(facet):
             return True
         seqs = archives.page_articles(self.connection, facet.id, page, self.now)
         is_whole = self.entries.freshen(self.connection, seqs)
-        place = Place(page=page, previous=page - 1 if page > 1 else None)
+        place = ArchiveLinks(page=page, previous=page - 1 if page > 1 else None)
         return self._stage(facet, f"archive:{facet.id}:{page}", seqs, place) and is_whole
 
     def close_pages(self, facet: Facet) -> None:
@@ -217,21 +217,21 @@ class _Work:
         return table.newest_members(self.connection, facet.id, self.now, limit)
 
     def _has_archive(self, facet: Facet) -> bool:
-        return facet.kind.value in self.site.feeds.archive and is_wanted(facet, self.site)
+        return facet.kind.value in self.site.feeds.archive and is_configured(facet, self.site)
 
     def _has_pages(self, facet: Facet) -> bool:
         return self._has_archive(facet) and archives.last_page(self.connection, facet.id) > 0
 
-    def _stage(self, facet: Facet, owner: str, seqs: Sequence[int], place: Place) -> bool:
+    def _stage(self, facet: Facet, owner: str, seqs: Sequence[int], place: ArchiveLinks) -> bool:
         """Stage one document in every format, and tell whether all of them keep the rules.
 
         Entries were checked when they were made; what stands around them is checked here.
         """
         from publisher.feeds.checks.feed import check_feed
-        from publisher.feeds.formats.xml import frame, joined
+        from publisher.feeds.formats.xml import join_feed, render_frame
 
         connection, site, report = self.connection, self.site, self.entries.report
-        channel = channel_of(facet, site)
+        channel = definition_of(facet, site)
         changed = table.newest_change(connection, seqs)
         moment = None if changed is None else datetime.fromtimestamp(changed, UTC).astimezone(site.tz)
         files, kept = [], set[str]()
@@ -241,7 +241,7 @@ class _Work:
             path = feed_path(facet, form) if place.page is None else archive_path(facet, place.page, form)
             kept.add(f"feeds/{path}")
             try:
-                around = frame(channel, form, self.entries.house, moment, place)
+                around = render_frame(channel, form, self.entries.house, moment, place)
                 faults = check_feed(b"".join(around), address=place.address(channel, form.value))
             except Exception as error:
                 report_failure(report, site, f"{site.paths.feeds}/{path}", "was left as it was", error)
@@ -252,7 +252,7 @@ class _Work:
                 report.refused.append(Problem(where=f"{site.paths.feeds}/{path}", refused=True, reason=reason))
                 is_whole = False
                 continue
-            written = self.stage.put(path, joined(form, around, table.entries(connection, seqs, form.value)))
+            written = self.stage.put(path, join_feed(form, around, table.entries(connection, seqs, form.value)))
             files.append(staged_file(written, owner))
             if written.changed:
                 report.feeds_changed.append(f"{site.paths.feeds}/{path}")
@@ -261,7 +261,7 @@ class _Work:
                 if facet.id in self.quiet:
                     announcements.follow(connection, path, written.sha256)
                 else:
-                    announcements.announce(connection, recipients(site, form), path, written.sha256)
+                    announcements.queue_notifications(connection, recipients(site, form), path, written.sha256)
         self._drop([one for one in table.staged_files(connection, owner) if one.path not in kept])
         table.save_staged(connection, files)
         return is_whole

@@ -12,13 +12,13 @@ from publisher.model.taxonomy import FacetKind
 from publisher.storage.bulk import insert_rows, pages
 from publisher.storage.facts import count_up, get_fact
 from publisher.storage.tables.articles import article
-from publisher.storage.tables.feeds import dirty, entry, facet, feed, membership, staged
+from publisher.storage.tables.feeds import dirty_feed, entry, facet, feed, membership, staged
 
 __all__ = [
     "Facet",
     "FeedRow",
     "StagedFile",
-    "clean",
+    "clear_dirty",
     "count_members",
     "count_staged",
     "dirty_facets",
@@ -106,23 +106,25 @@ def mark_dirty(connection: Connection, ids: Iterable[int], *, is_quiet: bool = F
     if not wanted:
         return
     count_up(connection, _GENERATION, 1)
-    known = set(connection.execute(select(dirty.c.facet_id)).scalars())
+    known = set(connection.execute(select(dirty_feed.c.facet_id)).scalars())
     if not is_quiet:
         for some in pages(wanted & known):
-            connection.execute(update(dirty).where(dirty.c.facet_id.in_(some)).values(is_quiet=False))
-    insert_rows(connection, dirty, [{"facet_id": number, "is_quiet": is_quiet} for number in sorted(wanted - known)])
+            connection.execute(update(dirty_feed).where(dirty_feed.c.facet_id.in_(some)).values(is_quiet=False))
+    insert_rows(
+        connection, dirty_feed, [{"facet_id": number, "is_quiet": is_quiet} for number in sorted(wanted - known)]
+    )
 
 
 def quiet_facets(connection: Connection) -> set[int]:
     """Return the ids of feeds that are to be staged again only because old articles were added."""
-    return set(connection.execute(select(dirty.c.facet_id).where(dirty.c.is_quiet)).scalars())
+    return set(connection.execute(select(dirty_feed.c.facet_id).where(dirty_feed.c.is_quiet)).scalars())
 
 
 def mark_all_dirty(connection: Connection) -> None:
     """Note that every feed is to be staged again."""
     count_up(connection, _GENERATION, 1)
-    connection.execute(delete(dirty))
-    connection.execute(insert(dirty).from_select(["facet_id"], select(facet.c.id)))
+    connection.execute(delete(dirty_feed))
+    connection.execute(insert(dirty_feed).from_select(["facet_id"], select(facet.c.id)))
 
 
 def generation(connection: Connection) -> int:
@@ -132,7 +134,7 @@ def generation(connection: Connection) -> int:
 
 def dirty_facets(connection: Connection) -> list[Facet]:
     """Return the feeds that are to be staged again, by kind and slug."""
-    query = select(facet).join(dirty, dirty.c.facet_id == facet.c.id).order_by(facet.c.kind, facet.c.slug)
+    query = select(facet).join(dirty_feed, dirty_feed.c.facet_id == facet.c.id).order_by(facet.c.kind, facet.c.slug)
     return [_facet(row) for row in connection.execute(query)]
 
 
@@ -147,7 +149,7 @@ def new_facets(connection: Connection, kinds: Collection[FacetKind]) -> list[Fac
     articles = func.count(membership.c.article_seq)
     query = (
         select(facet)
-        .join(dirty, dirty.c.facet_id == facet.c.id)
+        .join(dirty_feed, dirty_feed.c.facet_id == facet.c.id)
         .outerjoin(feed, feed.c.facet_id == facet.c.id)
         .join(membership, membership.c.facet_id == facet.c.id)
         .where(feed.c.facet_id.is_(None), facet.c.kind.in_([kind.value for kind in kinds]))
@@ -157,9 +159,9 @@ def new_facets(connection: Connection, kinds: Collection[FacetKind]) -> list[Fac
     return [_facet(row) for row in connection.execute(query)]
 
 
-def clean(connection: Connection, ids: Collection[int]) -> None:
+def clear_dirty(connection: Connection, ids: Collection[int]) -> None:
     """Note that these feeds have been staged."""
-    connection.execute(delete(dirty).where(dirty.c.facet_id.in_(list(ids))))
+    connection.execute(delete(dirty_feed).where(dirty_feed.c.facet_id.in_(list(ids))))
 
 
 def count_members(connection: Connection, facet_id: int, now: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["LEAST_CONTRAST", "Palette", "contrast", "mixed", "readable", "text_on"]
+__all__ = ["LEAST_CONTRAST", "Palette", "contrast", "mix_colours", "readable_colour", "text_colour_on"]
 
 #: What text needs against its ground, whatever its size (WCAG 2.2, 1.4.3).
 LEAST_CONTRAST: Final = 4.5
@@ -32,18 +32,18 @@ def contrast(one: str, other: str) -> float:
     return (light + 0.05) / (dark + 0.05)
 
 
-def mixed(colour: str, other: str, share: float) -> str:
+def mix_colours(colour: str, other: str, share: float) -> str:
     """Return the colour with ``share`` (0 to 1) of another one in it."""
     pairs = zip(_parts(colour), _parts(other), strict=True)
     return "#" + "".join(f"{round(mine + (its - mine) * share):02x}" for mine, its in pairs)
 
 
-def text_on(ground: str) -> str:
+def text_colour_on(ground: str) -> str:
     """Return black or white, whichever can be read better on the ground: one of the two always can."""
     return max(_WHITE, _BLACK, key=lambda colour: contrast(colour, ground))
 
 
-def readable(colour: str, *grounds: str) -> str:
+def readable_colour(colour: str, *grounds: str) -> str:
     """Return the colour itself if text in it can be read on every ground, or the nearest tint or shade that can.
 
     On light grounds it is made darker, on dark ones lighter.
@@ -52,9 +52,9 @@ def readable(colour: str, *grounds: str) -> str:
         colour: ``#rrggbb``.
         grounds: at least one; all of them light, or all of them dark.
     """
-    towards = text_on(grounds[0])
+    towards = text_colour_on(grounds[0])
     for step in range(101):
-        found = mixed(colour, towards, step / 100)
+        found = mix_colours(colour, towards, step / 100)
         if all(contrast(found, ground) >= LEAST_CONTRAST for ground in grounds):
             return found
     return towards
@@ -82,7 +82,7 @@ class Palette:
     @property
     def on_accent(self) -> str:
         """The text of a button, on a ground of the accent."""
-        return text_on(self.accent)
+        return text_colour_on(self.accent)
 
     def unreadable(self) -> list[tuple[str, str, float, str]]:
         """Return (text, ground, contrast, a colour that would do) for what cannot be read: the worst ground of each."""
@@ -91,5 +91,5 @@ class Palette:
             colour = getattr(self, text)
             ratio, ground = min((contrast(colour, getattr(self, name)), name) for name in ("card", "page"))
             if ratio < LEAST_CONTRAST:
-                found.append((text, ground, ratio, readable(colour, self.card, self.page)))
+                found.append((text, ground, ratio, readable_colour(colour, self.card, self.page)))
         return found

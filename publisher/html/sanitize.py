@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 from publisher.html.direction import direction
 from publisher.html.urls import safe_url
 
-__all__ = ["MAX_DEPTH", "paragraphs_to_html", "sanitise"]
+__all__ = ["MAX_DEPTH", "paragraphs_to_html", "sanitize_html"]
 
 _TAGS: Final = {
     *[
@@ -112,7 +112,7 @@ _FRAME = re.compile(r"(<(?:iframe|embed)\b[^<>]*>)(?:\s*</(?:iframe|embed)\s*>)?
 _FRAME_SOURCE = re.compile(r"""\ssrc\s*=\s*(?:"([^"<>]*)"|'([^'<>]*)'|([^\s<>"']+))""", re.IGNORECASE)
 
 
-def sanitise(source: str) -> str:
+def sanitize_html(source: str) -> str:
     """Return the HTML that feeds and pages may carry: well-formed, no script, no style.
 
     ``dir``, ``lang`` and ``id`` (footnotes) are kept; addresses with a scheme other than

@@ -7,7 +7,7 @@ import re
 import unicodedata
 from typing import Final
 
-__all__ = ["clean_characters", "display_width", "excerpt", "one_line", "plain_text", "stands_in", "wrap"]
+__all__ = ["clean_characters", "contains_phrase", "display_width", "excerpt", "one_line", "plain_text", "wrap"]
 
 #: What no XML 1.0 document can carry (https://www.w3.org/TR/xml/#charsets), C1 controls and
 #: the other noncharacters of the basic plane, which are never meant either.
@@ -109,7 +109,7 @@ def excerpt(text: str, words: int) -> str:
     return " ".join(found[:words]).rstrip(",;:–—-") + "…"
 
 
-def stands_in(phrase: str, text: str) -> bool:
+def contains_phrase(phrase: str, text: str) -> bool:
     """Tell whether the text has the phrase as whole words; a regex would take 20 times as long."""
     at = text.find(phrase)
     while at >= 0:

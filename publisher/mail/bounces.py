@@ -18,7 +18,7 @@ from publisher.mail.mime import Headers, Part, walk_parts
 from publisher.mail.replies import Reason, classify
 from publisher.signing.tokens import TOKEN
 
-__all__ = ["Report", "ReportKind", "Tokens", "judge_failure", "read_report"]
+__all__ = ["Report", "ReportKind", "ReportTokens", "judge_failure", "read_report"]
 
 
 class ReportKind(StrEnum):
@@ -35,7 +35,7 @@ class ReportKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tokens:
+class ReportTokens:
     """Texts in the form of a token, the most trustworthy first. The site's key tells which are genuine."""
 
     #: In the addresses that the report was sent to.
@@ -54,7 +54,7 @@ class Report:
     """What one message reports about one delivery."""
 
     kind: ReportKind
-    tokens: Tokens
+    tokens: ReportTokens
     #: Enhanced status code (RFC 3463) as in ``5.1.1``; empty if there is none.
     status: str
     #: The server's words.
@@ -114,7 +114,7 @@ def read_report(data: bytes) -> list[Report]:
     """
     parts = walk_parts(data)
     headers = parts[0].headers
-    tokens = Tokens(recipient=_in_recipients(headers), message=_in_returned_message(parts))
+    tokens = ReportTokens(recipient=_in_recipients(headers), message=_in_returned_message(parts))
     kinds = {part.content_type for part in parts}
     if "message/feedback-report" in kinds:
         return _complaints(parts, tokens)
@@ -133,7 +133,7 @@ def _unsubscribe(headers: Headers) -> list[Report]:
     texts = tuple(TOKEN.findall(headers.text("Subject").lower()))
     if not texts:
         return []
-    tokens = Tokens(message=texts)
+    tokens = ReportTokens(message=texts)
     return [Report(kind=ReportKind.UNSUBSCRIBE, tokens=tokens, status="", said="unsubscribed by mail")]
 
 
@@ -152,7 +152,7 @@ def _in_headers(headers: Headers, names: Iterable[str]) -> Iterator[str]:
             yield from TOKEN.findall(value.lower())
 
 
-def _complaints(parts: Iterable[Part], tokens: Tokens) -> list[Report]:
+def _complaints(parts: Iterable[Part], tokens: ReportTokens) -> list[Report]:
     for part in parts:
         if part.content_type != "message/feedback-report":
             continue
@@ -163,7 +163,7 @@ def _complaints(parts: Iterable[Part], tokens: Tokens) -> list[Report]:
     return []
 
 
-def _failures(parts: Iterable[Part], tokens: Tokens) -> list[Report]:
+def _failures(parts: Iterable[Part], tokens: ReportTokens) -> list[Report]:
     failed = [
         _failure(fields, tokens)
         for part in parts
@@ -191,7 +191,7 @@ def _status_blocks(part: Part) -> Iterator[Headers]:
                 return
 
 
-def _failure(fields: Headers, tokens: Tokens) -> Report:
+def _failure(fields: Headers, tokens: ReportTokens) -> Report:
     diagnostic = fields.text("Diagnostic-Code")
     said = diagnostic.partition(";")[2].strip() or diagnostic
     status = _STATUS.search(fields.text("Status"))
@@ -218,7 +218,7 @@ def judge_failure(words: str, status: str) -> Reason:
     return next((reason for reason in reasons if reason is not Reason.ADDRESS), Reason.ADDRESS)
 
 
-def _judged(words: str, status: str, tokens: Tokens) -> Report:
+def _judged(words: str, status: str, tokens: ReportTokens) -> Report:
     """Return the report of a failed delivery. Only what a server says about the address makes it hard."""
     reason = judge_failure(words, status)
     match = _STATUS.search(words)
@@ -245,7 +245,7 @@ def _is_plain_bounce(headers: Headers) -> bool:
     return is_null_path and _BOUNCE_SENDER.search(headers.text("From")) is not None
 
 
-def _unstructured(headers: Headers, parts: Iterable[Part], tokens: Tokens) -> list[Report]:
+def _unstructured(headers: Headers, parts: Iterable[Part], tokens: ReportTokens) -> list[Report]:
     """Return the report of a bounce in plain words."""
     if not _is_plain_bounce(headers):
         return []

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from publisher.errors import StageError
 from publisher.mail.outcome import Outcome
-from publisher.mail.transport import Copy, Feed
+from publisher.mail.transport import MessageSource, OutgoingMessage
 from publisher.model.delivery import DeliveryState
 from publisher.private_files import make_private_folder, private_opener
 
@@ -27,7 +27,7 @@ class MaildirTransport:
     is_idempotent: bool = True
     is_local: bool = True
 
-    def run(self, feed: Feed, lane: int) -> None:
+    def run(self, feed: MessageSource, lane: int) -> None:
         """Write what the feed gives."""
         try:
             make_private_folder(self.folder)
@@ -44,7 +44,7 @@ class MaildirTransport:
                 copy, Outcome(state=DeliveryState.ACCEPTED, answer=f"written to {self.folder.name}/new/{copy.name}")
             )
 
-    def _write(self, copy: Copy) -> None:
+    def _write(self, copy: OutgoingMessage) -> None:
         new = self.folder / "new" / copy.name
         if new.exists() or any((self.folder / "cur").glob(f"{copy.name}:*")):
             return

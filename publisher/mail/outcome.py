@@ -14,7 +14,7 @@ from typing import Final
 from publisher.mail.replies import Reason, classify
 from publisher.model.delivery import DeliveryState
 
-__all__ = ["Outcome", "RelayFault", "Reply", "lost", "of_message", "of_recipient", "retry_at"]
+__all__ = ["Outcome", "RelayFault", "Reply", "lost_outcome", "message_outcome", "recipient_outcome", "retry_at"]
 
 _ENHANCED: Final = re.compile(r"#?([245])\.([0-9]{1,3})\.([0-9]{1,3})(?![0-9]|\.[0-9])")
 #: Reply codes that end the use of a relay: it does not know us, or does not follow the protocol.
@@ -116,7 +116,7 @@ def _is_relay_fault(reply: Reply, reason: Reason) -> bool:
     return reason is Reason.UNKNOWN and reply.enhanced in ("5.1", "5.2", "5.4", "5.5")
 
 
-def of_recipient(reply: Reply) -> Outcome | None:
+def recipient_outcome(reply: Reply) -> Outcome | None:
     """Return what a reply to RCPT means for the delivery; None if the recipient is accepted.
 
     Raises:
@@ -138,7 +138,7 @@ def of_recipient(reply: Reply) -> Outcome | None:
     return _refused(reply, reason)
 
 
-def of_message(reply: Reply) -> Outcome:
+def message_outcome(reply: Reply) -> Outcome:
     """Return what a reply to DATA, or to the end of the message, means for the delivery."""
     if 200 <= reply.code < 300:
         return Outcome(state=DeliveryState.ACCEPTED, answer=reply.text)
@@ -150,7 +150,7 @@ def of_message(reply: Reply) -> Outcome:
     return _refused(reply, classify(" ".join(reply.lines), reply.enhanced))
 
 
-def lost(what: str, *, all_sent: bool) -> Outcome:
+def lost_outcome(what: str, *, all_sent: bool) -> Outcome:
     """Return what a lost connection means for the delivery that was in progress.
 
     Args:

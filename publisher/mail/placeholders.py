@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["NAMES", "Tokens", "fill", "tokens_in"]
+__all__ = ["NAMES", "Placeholders", "fill_placeholders", "placeholders_in"]
 
 #: What a token can stand for.
 NAMES: Final = ("address", "preferences", "unsubscribe", "web_view")
@@ -20,14 +20,14 @@ _TOKEN: Final = re.compile(r"@@([a-z_]+)\.([0-9a-f]{12})@@")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tokens:
+class Placeholders:
     """The tokens of one issue."""
 
     #: Twelve hexadecimal digits out of all that the issue says: no article of it can hold them.
     mark: str
 
     @classmethod
-    def of(cls, *said: object) -> Tokens:
+    def of(cls, *said: object) -> Placeholders:
         """Return the tokens of an issue that says this; the same for the same."""
         return cls(mark=hashlib.sha256(repr(said).encode()).hexdigest()[:12])
 
@@ -38,12 +38,12 @@ class Tokens:
         return f"@@{name}.{self.mark}@@"
 
 
-def tokens_in(text: str) -> list[str]:
+def placeholders_in(text: str) -> list[str]:
     """Return the names of the tokens in a text, of whatever issue, in their order."""
     return [match[1] for match in _TOKEN.finditer(text)]
 
 
-def fill(text: str, tokens: Tokens, values: Mapping[str, str], *, escape: bool) -> str:
+def fill_placeholders(text: str, tokens: Placeholders, values: Mapping[str, str], *, escape: bool) -> str:
     """Return the text with the issue's tokens replaced.
 
     Args:

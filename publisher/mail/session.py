@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import Final
 
-from publisher.mail.outcome import Outcome, RelayFault, Reply, lost, of_message, of_recipient
+from publisher.mail.outcome import Outcome, RelayFault, Reply, lost_outcome, message_outcome, recipient_outcome
 from publisher.mail.relay_state import RelayState
-from publisher.mail.smtp import Connection, Lost, Relay, Timeouts
-from publisher.mail.transport import Copy, Feed
+from publisher.mail.smtp import Connection, ConnectionLost, Relay, Timeouts
+from publisher.mail.transport import MessageSource, OutgoingMessage
 from publisher.model.delivery import DeliveryState
 
 __all__ = ["SmtpTransport"]
@@ -49,7 +49,7 @@ class SmtpTransport:
                 self._states[number].stop(words)
         return bool(numbers)
 
-    def run(self, feed: Feed, lane: int) -> None:
+    def run(self, feed: MessageSource, lane: int) -> None:
         """Send what the feed gives, over the relay that has most room."""
         number = self._choose()
         began = self.clock()
@@ -96,7 +96,7 @@ class _Session:
         self,
         connection: Connection,
         relay: Relay,
-        feed: Feed,
+        feed: MessageSource,
         timeouts: Timeouts,
         state: RelayState,
         lock: threading.Lock,
@@ -128,7 +128,7 @@ class _Session:
             return
         self._connection.quit()
 
-    def _next(self, *, wait: bool) -> Copy | None:
+    def _next(self, *, wait: bool) -> OutgoingMessage | None:
         """Return the next copy that this server can take at all."""
         while (copy := self._feed.take(wait=wait)) is not None:
             limit = self._connection.size_limit
@@ -143,21 +143,21 @@ class _Session:
             self._settle(copy, Outcome(state=DeliveryState.FAILED, answer=words))
         return None
 
-    def _commands(self, copy: Copy) -> tuple[str, str, str]:
+    def _commands(self, copy: OutgoingMessage) -> tuple[str, str, str]:
         options = f" SIZE={len(copy.data)}" if self._names_size else ""
         if copy.needs_utf8:
             options += (" BODY=8BITMIME" if self._takes_8bit else "") + " SMTPUTF8"
         return f"MAIL FROM:<{copy.return_path}>{options}\r\n", f"RCPT TO:<{copy.recipient}>\r\n", "DATA\r\n"
 
-    def _envelope(self, copy: Copy) -> bool:
+    def _envelope(self, copy: OutgoingMessage) -> bool:
         try:
             if self._pipelines:
                 self._connection.write("".join(self._commands(copy)).encode())
             return self._read_envelope(copy)
-        except Lost as error:
+        except ConnectionLost as error:
             raise self._given_back(copy, error) from error
 
-    def _read_envelope(self, copy: Copy) -> bool:
+    def _read_envelope(self, copy: OutgoingMessage) -> bool:
         """Return whether the server waits for the message; if not, what became of the copy is settled."""
         if not self._pipelines:
             return self._ask_envelope(copy)
@@ -172,7 +172,7 @@ class _Session:
             self._connection.read(self._timeouts.final)
         return self._judge(copy, mail, recipient, data)
 
-    def _ask_envelope(self, copy: Copy) -> bool:
+    def _ask_envelope(self, copy: OutgoingMessage) -> bool:
         commands = self._commands(copy)
         replies: list[Reply] = []
         for command in commands:
@@ -187,14 +187,14 @@ class _Session:
             replies += [Reply(code=250, lines=())] * (3 - len(replies))
         return self._judge(copy, *replies)
 
-    def _judge(self, copy: Copy, mail: Reply, recipient: Reply, data: Reply) -> bool:
+    def _judge(self, copy: OutgoingMessage, mail: Reply, recipient: Reply, data: Reply) -> bool:
         """Return whether the message may follow; settle the copy and tell the relay's fault if not."""
         if mail.code >= 400:
             # Of us, not of the reader: everybody would be refused.
             self._settle(copy, Outcome(state=DeliveryState.QUEUED, answer=self._said(mail.text)))
             raise RelayFault(f"answers {mail.text} to our sender address", is_final=mail.code >= 500)
         try:
-            refused = of_recipient(recipient)
+            refused = recipient_outcome(recipient)
         except RelayFault as error:
             self._settle(copy, Outcome(state=DeliveryState.QUEUED, answer=self._said(recipient.text)))
             raise error from None
@@ -204,7 +204,9 @@ class _Session:
                 raise _Closed
             return False
         if data.code != 354:
-            self._settle(copy, of_message(data) if data.code >= 400 else lost("no 354 to DATA", all_sent=False))
+            self._settle(
+                copy, message_outcome(data) if data.code >= 400 else lost_outcome("no 354 to DATA", all_sent=False)
+            )
             if data.code == 421:
                 raise _Closed
             if data.code < 400:
@@ -212,7 +214,7 @@ class _Session:
             return False
         return True
 
-    def _message(self, copy: Copy) -> tuple[Copy, bool]:
+    def _message(self, copy: OutgoingMessage) -> tuple[OutgoingMessage, bool]:
         """Send a message that the server waits for, and the next one's envelope behind it.
 
         Returns:
@@ -237,10 +239,10 @@ class _Session:
             return copy, False
         try:
             return following, self._read_envelope(following)
-        except Lost as error:
+        except ConnectionLost as error:
             raise self._given_back(following, error) from error
 
-    def _next_while_waiting(self, copy: Copy, is_ours: Callable[[], bool]) -> Copy | None:
+    def _next_while_waiting(self, copy: OutgoingMessage, is_ours: Callable[[], bool]) -> OutgoingMessage | None:
         """Return the next copy, made while the hand-over is written down."""
         try:
             return self._next(wait=False)
@@ -250,27 +252,27 @@ class _Session:
             self._settle(copy, Outcome(state=DeliveryState.QUEUED, answer=""))
             raise
 
-    def _send(self, copy: Copy, following: Copy | None, envelope: bytes) -> None:
+    def _send(self, copy: OutgoingMessage, following: OutgoingMessage | None, envelope: bytes) -> None:
         end = len(copy.data) + len(_DOT)
-        left: Lost | None = None
+        left: ConnectionLost | None = None
         try:
             self._connection.write(b"".join((copy.data, _DOT, envelope)))
-        except Lost as error:
+        except ConnectionLost as error:
             left = error
         try:
             if left is not None and left.sent < end:
                 raise left
             reply = self._connection.read(self._timeouts.final)
-        except Lost as error:
+        except ConnectionLost as error:
             all_sent = left is None or left.sent >= end
-            outcome = lost(error.what, all_sent=all_sent)
+            outcome = lost_outcome(error.what, all_sent=all_sent)
             with self._lock:
                 self._state.record_loss(error.what)
             self._settle(copy, replace(outcome, answer=self._said(outcome.answer)))
             if following is not None:
                 self._settle(following, Outcome(state=DeliveryState.QUEUED, answer=""))
             raise RelayFault(error.what) from error
-        outcome = of_message(reply)
+        outcome = message_outcome(reply)
         with self._lock:
             if outcome.state is DeliveryState.ACCEPTED:
                 self._state.record_success()
@@ -282,12 +284,12 @@ class _Session:
                 self._settle(following, Outcome(state=DeliveryState.QUEUED, answer=""))
             raise _Closed
 
-    def _given_back(self, copy: Copy, error: Lost) -> RelayFault:
+    def _given_back(self, copy: OutgoingMessage, error: ConnectionLost) -> RelayFault:
         """Give back a copy of which nothing has left, and return the relay's fault."""
         self._settle(copy, Outcome(state=DeliveryState.QUEUED, answer=self._said(error.what)))
         return RelayFault(error.what)
 
-    def _settle(self, copy: Copy, outcome: Outcome) -> None:
+    def _settle(self, copy: OutgoingMessage, outcome: Outcome) -> None:
         if outcome.state is not DeliveryState.QUEUED:
             is_named = outcome.answer.startswith(self._relay.host)
             answer = outcome.answer if is_named else self._said(outcome.answer)

@@ -15,9 +15,9 @@ from typing import Final
 
 from publisher.mail.dkim import SIGNED, Signer, canonical_header
 from publisher.mail.message import Envelope, assemble, message_headers, quoted_printable
-from publisher.mail.placeholders import Tokens, fill
+from publisher.mail.placeholders import Placeholders, fill_placeholders
 
-__all__ = ["ADDRESS", "COPY", "Skeleton"]
+__all__ = ["ADDRESS", "COPY", "MessageTemplate"]
 
 #: Marks of what differs: they stand in texts and in headers until they are filled. No article can hold a control
 #: character, and no setting.
@@ -35,7 +35,7 @@ _LINE: Final = 75
 
 
 @dataclass(frozen=True, slots=True)
-class _Gaps:
+class _TemplateSlots:
     """Bytes with gaps."""
 
     pieces: tuple[bytes, ...]
@@ -43,7 +43,7 @@ class _Gaps:
     names: tuple[str, ...]
 
     @classmethod
-    def of(cls, data: bytes) -> _Gaps:
+    def of(cls, data: bytes) -> _TemplateSlots:
         parts = _BYTES_MARK.split(data)
         return cls(tuple(parts[0::2]), tuple(part.decode() for part in parts[1::2]))
 
@@ -55,7 +55,7 @@ class _Gaps:
         return found
 
 
-class Skeleton:
+class MessageTemplate:
     """A message whose gaps are still to be filled."""
 
     def __init__(
@@ -64,7 +64,7 @@ class Skeleton:
         *,
         text: str,
         html: str,
-        tokens: Tokens,
+        tokens: Placeholders,
         values: dict[str, str],
         signers: Sequence[Signer],
     ) -> None:
@@ -81,14 +81,16 @@ class Skeleton:
             raise ValueError("the issue's text has control characters that stand for gaps")
         headers, body = assemble(
             _headers(envelope),
-            text=_with_gaps(fill(text, tokens, values, escape=False)),
-            html=_with_gaps(fill(html, tokens, values, escape=True).replace(ADDRESS, _HTML_ADDRESS)),
+            text=_with_gaps(fill_placeholders(text, tokens, values, escape=False)),
+            html=_with_gaps(fill_placeholders(html, tokens, values, escape=True).replace(ADDRESS, _HTML_ADDRESS)),
         )
-        self._headers = _Gaps.of(b"".join(f"{name}: {value}\r\n".encode() for name, value in headers) + b"\r\n")
-        self._body = _Gaps.of(body)
+        self._headers = _TemplateSlots.of(
+            b"".join(f"{name}: {value}\r\n".encode() for name, value in headers) + b"\r\n"
+        )
+        self._body = _TemplateSlots.of(body)
         self._signers = [(signer, signer.tags([name for name, _ in headers])) for signer in signers]
         by_name = dict(headers)
-        self._signed = _Gaps.of(
+        self._signed = _TemplateSlots.of(
             b"".join(canonical_header(name, by_name[name].encode()) for name in SIGNED if name in by_name)
         )
 

@@ -18,7 +18,7 @@ from typing import Final, Self
 
 from publisher.mail.outcome import RelayFault, Reply
 
-__all__ = ["Connection", "Garbled", "Lost", "Relay", "Timeouts"]
+__all__ = ["Connection", "ConnectionLost", "ProtocolError", "Relay", "Timeouts"]
 
 _LINE: Final = re.compile(rb"([2-5]\d\d)([ -]?)(.*)")
 #: Bytes that an answer may have: nobody needs more to say yes or no.
@@ -56,7 +56,7 @@ class Relay:
         return f"{self.host}:{self.port}"
 
 
-class Lost(Exception):
+class ConnectionLost(Exception):
     """The connection is gone. ``sent`` bytes of the last write had left."""
 
     def __init__(self, what: str, sent: int = 0) -> None:
@@ -65,7 +65,7 @@ class Lost(Exception):
         self.sent = sent
 
 
-class Garbled(Lost):
+class ProtocolError(ConnectionLost):
     """The server says what is no answer."""
 
 
@@ -99,7 +99,7 @@ class Connection:
             connection._begin()
         except BaseException as error:
             connection.close()
-            if isinstance(error, Lost):
+            if isinstance(error, ConnectionLost):
                 raise RelayFault(error.what) from error
             raise
         return connection
@@ -194,7 +194,7 @@ class Connection:
             while sent < len(data):
                 sent += self._socket.send(view[sent:])
         except OSError as error:
-            raise Lost(_reason(error), sent) from error
+            raise ConnectionLost(_reason(error), sent) from error
 
     def read(self, seconds: float) -> Reply:
         """Return the next answer, which has to be there within so many seconds.
@@ -209,7 +209,7 @@ class Connection:
             end = self._buffer.find(b"\n")
             if end < 0:
                 if len(self._buffer) > _LONGEST_REPLY:
-                    raise Garbled("its answer has no end")
+                    raise ProtocolError("its answer has no end")
                 # The clock is asked only for answers that come in pieces.
                 now = time.monotonic() if self._buffer or lines or deadline is not None else 0.0
                 deadline = deadline if deadline is not None else (time.monotonic() + seconds)
@@ -218,21 +218,21 @@ class Connection:
             line, self._buffer = self._buffer[:end].rstrip(b"\r"), self._buffer[end + 1 :]
             match = _LINE.fullmatch(line)
             if match is None or len(lines) > 200:
-                raise Garbled(f"it says what is no answer: {line[:80]!r}")
+                raise ProtocolError(f"it says what is no answer: {line[:80]!r}")
             lines.append(_shown(match[3]))
             if match[2] != b"-":
                 return Reply(code=int(match[1]), lines=tuple(lines))
 
     def _fill(self, seconds: float) -> None:
         if seconds <= 0:
-            raise Lost("silence")
+            raise ConnectionLost("silence")
         self._wait_at_most(socket.SO_RCVTIMEO, seconds)
         try:
             data = self._socket.recv(_READ)
         except OSError as error:
-            raise Lost(_reason(error)) from error
+            raise ConnectionLost(_reason(error)) from error
         if not data:
-            raise Lost("connection closed by the server")
+            raise ConnectionLost("connection closed by the server")
         self._buffer += data
 
     def _wait_at_most(self, which: int, seconds: float) -> None:
@@ -256,7 +256,7 @@ class Connection:
 
     def quit(self) -> None:
         """Take leave, and close."""
-        with contextlib.suppress(Lost):
+        with contextlib.suppress(ConnectionLost):
             self.write(b"QUIT\r\n")
             self.read(5)
         self.close()

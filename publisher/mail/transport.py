@@ -8,11 +8,11 @@ from typing import Any, Protocol
 
 from publisher.mail.outcome import Outcome
 
-__all__ = ["Copy", "Feed", "Transport"]
+__all__ = ["MessageSource", "OutgoingMessage", "Transport"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Copy:
+class OutgoingMessage:
     """A message to one reader, ready to leave."""
 
     #: Whose it is, for the one who gave it.
@@ -29,20 +29,20 @@ class Copy:
     needs_utf8: bool = False
 
 
-class Feed(Protocol):
+class MessageSource(Protocol):
     """Gives copies, and writes down what becomes of them."""
 
-    def take(self, *, wait: bool) -> Copy | None:
+    def take(self, *, wait: bool) -> OutgoingMessage | None:
         """Return the next copy; None where there is none now (``wait`` waits a little for one)."""
 
-    def hand_over(self, copy: Copy) -> Callable[[], bool]:
+    def hand_over(self, copy: OutgoingMessage) -> Callable[[], bool]:
         """Begin to write down that the copy leaves now; the function returned waits until that is durable.
 
         It returns False where the copy must not leave: another sender has it, or its subscriber has unsubscribed. Settle
         it as queued then.
         """
 
-    def settle(self, copy: Copy, outcome: Outcome) -> None:
+    def settle(self, copy: OutgoingMessage, outcome: Outcome) -> None:
         """Note what became of a copy: durable at the latest when the next one is handed over."""
 
 
@@ -57,7 +57,7 @@ class Transport(Protocol):
     def is_local(self) -> bool:
         """True if messages stay on this machine, so that they reach nobody."""
 
-    def run(self, feed: Feed, lane: int) -> None:
+    def run(self, feed: MessageSource, lane: int) -> None:
         """Send what the feed gives, until it gives nothing for now.
 
         Args:

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from publisher.model.taxonomy import FacetKind, Query
 
-__all__ = ["CatchUp", "Digest", "Edition", "Issue", "LatePolicy", "SendPolicy", "Utm"]
+__all__ = ["CatchUp", "Digest", "Issue", "IssueVariant", "LatePolicy", "SendPolicy", "Utm"]
 
 
 class SendPolicy(StrEnum):
@@ -84,7 +84,7 @@ class Digest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Edition:
+class IssueVariant:
     """What readers of one selection get of an issue: rendered once, with tokens for what differs."""
 
     #: Arrival numbers, in their order.
@@ -114,6 +114,6 @@ class Issue:
     #: What is staged: file name → bytes.
     files: dict[str, bytes]
     #: Its text with tokens, once per distinct set of articles that readers get.
-    editions: tuple[Edition, ...]
+    editions: tuple[IssueVariant, ...]
     #: How many errors the preflight found.
     errors: int

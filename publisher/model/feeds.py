@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from publisher.model.taxonomy import FacetKind
 
-__all__ = ["Channel", "FeedFormat"]
+__all__ = ["FeedDefinition", "FeedFormat"]
 
 
 class FeedFormat(StrEnum):
@@ -19,7 +19,7 @@ class FeedFormat(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Channel:
+class FeedDefinition:
     """A feed's definition."""
 
     #: The folder under ``feeds/``, and what the feed is about.

@@ -11,7 +11,17 @@ from publisher.model.articles import Article, Record
 from publisher.model.digests import Digest
 from publisher.model.taxonomy import FacetKind, Query
 
-__all__ = ["Candidate", "Choice", "Selection", "choose", "editions", "folded", "is_news", "matches", "newest_first"]
+__all__ = [
+    "Candidate",
+    "Choice",
+    "Interests",
+    "choose_articles",
+    "folded",
+    "is_news",
+    "matches",
+    "newest_first",
+    "variants_of",
+]
 
 
 #: Seconds.
@@ -42,7 +52,7 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Selection:
+class Interests:
     """What a reader gets of an issue: what she asks for, without what she has."""
 
     query: Query = field(default_factory=Query)
@@ -70,7 +80,9 @@ def newest_first(articles: Iterable[Article]) -> list[Article]:
     return sorted(articles, key=lambda article: (article.published, article.seq), reverse=True)
 
 
-def choose(digest: Digest, candidates: Sequence[Candidate], now: datetime, *, lead: int | None = None) -> Choice:
+def choose_articles(
+    digest: Digest, candidates: Sequence[Candidate], now: datetime, *, lead: int | None = None
+) -> Choice:
     """Decide what the digest's next issue carries.
 
     An issue is made when at least one article is new since the last one and the minimum is
@@ -111,7 +123,7 @@ def is_news(days: int, asked_at: int, first_read_at: int | None) -> bool:
     return first_read_at is None or asked_at >= first_read_at - days * _DAY
 
 
-def editions(articles: Sequence[Article], selections: Sequence[Selection]) -> dict[tuple[Article, ...], list[int]]:
+def variants_of(articles: Sequence[Article], selections: Sequence[Interests]) -> dict[tuple[Article, ...], list[int]]:
     """Return what readers get of an issue's articles, by what they asked for and what they have.
 
     Readers who ask for different things may get the same articles: they share an edition, which

@@ -9,18 +9,27 @@ from typing import Any
 
 from publisher.model.problems import Problem
 
-__all__ = ["Announced", "IssueNote", "Mailed", "Progress", "PublishReport", "Ran", "WaitingNote", "silent"]
+__all__ = [
+    "IssueSendResult",
+    "IssueSummary",
+    "NotificationResult",
+    "Progress",
+    "PublishReport",
+    "ScheduledRunResult",
+    "WaitingDigest",
+    "no_progress",
+]
 
 #: Told (what is being done, how many are done, how many there are: 0 where nobody knows) from time to time.
 Progress = Callable[[str, int, int], None]
 
 
-def silent(label: str, done: int, total: int) -> None:
+def no_progress(label: str, done: int, total: int) -> None:
     """Tell nobody."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IssueNote:
+class IssueSummary:
     """An issue that was made."""
 
     digest: str
@@ -45,7 +54,7 @@ class IssueNote:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WaitingNote:
+class WaitingDigest:
     """A digest of which no issue was made, and why."""
 
     digest: str
@@ -55,7 +64,7 @@ class WaitingNote:
 
 
 @dataclass(slots=True, kw_only=True)
-class Announced:
+class NotificationResult:
     """How it went to tell hubs of changed feeds."""
 
     #: How many announcements were made.
@@ -67,7 +76,7 @@ class Announced:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mailed:
+class IssueSendResult:
     """What became of an issue that leaves by itself, in this run."""
 
     #: ``DIGEST/NAME``.
@@ -85,7 +94,7 @@ class Mailed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ran:
+class ScheduledRunResult:
     """A slot that was due, and what came of it."""
 
     #: ``feeds``, or ``digest:SLUG``.
@@ -124,18 +133,18 @@ class PublishReport:
     feeds_removed: list[str] = field(default_factory=list)
     #: Why feeds could not be brought up to date, where newsletters went out all the same; empty where they were.
     feeds_failed: str = ""
-    issues: list[IssueNote] = field(default_factory=list)
+    issues: list[IssueSummary] = field(default_factory=list)
     #: Issues of which files were missing and have been put back.
     restaged: list[str] = field(default_factory=list)
-    waiting: list[WaitingNote] = field(default_factory=list)
-    announced: Announced = field(default_factory=Announced)
-    mailed: list[Mailed] = field(default_factory=list)
+    waiting: list[WaitingDigest] = field(default_factory=list)
+    announced: NotificationResult = field(default_factory=NotificationResult)
+    mailed: list[IssueSendResult] = field(default_factory=list)
     #: What kept drafts from editors.
     undrafted: list[str] = field(default_factory=list)
     #: Placeholder values because of which drafts or confirmation emails were not sent, each with its fix.
     blockers: tuple[str, ...] = ()
     #: Slots that were due in this run.
-    ran: list[Ran] = field(default_factory=list)
+    ran: list[ScheduledRunResult] = field(default_factory=list)
 
     @property
     def changed(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-__all__ = ["LetterKind", "SubscriptionState"]
+__all__ = ["ConfirmationKind", "SubscriptionState"]
 
 
 class SubscriptionState(StrEnum):
@@ -20,7 +20,7 @@ class SubscriptionState(StrEnum):
     SUPPRESSED = "suppressed"
 
 
-class LetterKind(StrEnum):
+class ConfirmationKind(StrEnum):
     """What a mail to one person is about that is no newsletter."""
 
     #: Somebody, perhaps she, wants newsletters to be sent to her.

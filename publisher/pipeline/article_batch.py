@@ -12,20 +12,27 @@ from sqlalchemy import Connection
 from publisher.articles import corrections_store as corrections
 from publisher.articles import drafts_store as draft_store
 from publisher.articles import store
-from publisher.articles.drafts_store import Draft
-from publisher.articles.identity import asked_instant, content_hash, keys_of, mint_id, mint_path, same_article
-from publisher.articles.moves import Moves
-from publisher.articles.namespace import namespace_of
-from publisher.articles.parsers import DraftRecord, Found, Parsed, Refusal
+from publisher.articles.drafts_store import DraftRow
+from publisher.articles.identity import (
+    content_hash,
+    keys_of,
+    new_article_id,
+    new_article_path,
+    requested_time,
+    same_article,
+)
+from publisher.articles.moves import FileMoves
+from publisher.articles.namespace import site_namespace
+from publisher.articles.parsers import DraftRecord, Parsed, ParsedRecord, RejectedRecord
 from publisher.articles.records import record_json
-from publisher.articles.scan import Listing
-from publisher.articles.store import Stored
+from publisher.articles.scan import FolderListing
+from publisher.articles.store import ArticleRow
 from publisher.failures import describe_failure, log_failure
-from publisher.feeds.membership import Filed, file_articles
+from publisher.feeds.membership import FeedPlacement, add_to_feeds
 from publisher.model.articles import Record
 from publisher.model.problems import Problem
 from publisher.pipeline.drafts import IncomingDraft, first_reads, hold_drafts
-from publisher.pipeline.news import News
+from publisher.pipeline.news import NewsFilter
 from publisher.settings import Site
 
 __all__ = ["ArticleBatch"]
@@ -36,7 +43,7 @@ class _Incoming:
     """A record on its way into the store."""
 
     name: str
-    found: Found
+    found: ParsedRecord
     keys: tuple[str, ...]
     json: str
     hash: str
@@ -78,9 +85,9 @@ class ArticleBatch:
     connection: Connection
     site: Site
     now: datetime
-    listing: Listing
+    listing: FolderListing
     #: The files that went away since the last run.
-    moves: Moves
+    moves: FileMoves
     #: Key → location of every draft that is known: of other files, and of those that this run has read.
     known_drafts: dict[str, str]
     new: int = 0
@@ -91,7 +98,7 @@ class ArticleBatch:
     old: int = 0
     said: dict[str, list[Problem]] = field(default_factory=dict)
     #: The drafts of each file.
-    drafts: dict[str, list[Draft]] = field(default_factory=dict)
+    drafts: dict[str, list[DraftRow]] = field(default_factory=dict)
 
     def store(self, results: Mapping[str, Sequence[Parsed]]) -> None:
         """Store the records, and note what there is to say about each file, and its drafts."""
@@ -99,7 +106,7 @@ class ArticleBatch:
         drafts: list[IncomingDraft] = []
         for name, items in self._decisive(results):
             for item in items:
-                if isinstance(item, Refusal):
+                if isinstance(item, RejectedRecord):
                     self._refuse(name, item)
                     continue
                 for warning in item.warnings:
@@ -109,7 +116,7 @@ class ArticleBatch:
                     drafts.append(IncomingDraft(name=name, draft=item, keys=keys))
                     identity = tuple(key for key in keys if not key.startswith("file:"))
                     self.drafts.setdefault(name, []).append(
-                        Draft(where=item.where, statement=item.statement, identity=identity)
+                        DraftRow(where=item.where, statement=item.statement, identity=identity)
                     )
                     continue
                 text = record_json(item.record)
@@ -139,7 +146,7 @@ class ArticleBatch:
         for name, items in results.items():
             kept: list[Parsed] = []
             for item in items:
-                keys = keys_of(item, name) if isinstance(item, Found) else ()
+                keys = keys_of(item, name) if isinstance(item, ParsedRecord) else ()
                 draft = next((drafts[key] for key in keys if key in drafts), None)
                 if draft is None:
                     kept.append(item)
@@ -159,9 +166,9 @@ class ArticleBatch:
         for name, items in results.items():
             for item in items:
                 reason = f"the record cannot be stored: {failure}"
-                self._refuse(name, Refusal(where=item.where, reason=reason, failure=failure))
+                self._refuse(name, RejectedRecord(where=item.where, reason=reason, failure=failure))
 
-    def _refuse(self, name: str, refusal: Refusal) -> None:
+    def _refuse(self, name: str, refusal: RejectedRecord) -> None:
         self._say(name, refusal.where, refusal.reason, refused=True)
         if refusal.failure is not None:
             log_failure(self.site.root, self.now.isoformat(), refusal.where, refusal.failure)
@@ -172,11 +179,11 @@ class ArticleBatch:
     def _store_incoming(self, incoming: list[_Incoming]) -> None:
         connection = self.connection
         earlier = {id(item): [f"file:{name}" for name in self.moves.before(item.name)] for item in incoming}
-        keys = store.keyed(connection, {key for item in incoming for key in (*item.keys, *earlier[id(item)])})
-        known_before = store.stored(connection, set(keys.values()))
+        keys = store.articles_by_key(connection, {key for item in incoming for key in (*item.keys, *earlier[id(item)])})
+        known_before = store.articles_by_id(connection, set(keys.values()))
         for key in [key for key, seq in keys.items() if self._is_left(key, known_before[seq])]:
             del keys[key]
-        by_hash = store.stored_by_hash(connection, {item.hash for item in incoming})
+        by_hash = store.articles_by_hash(connection, {item.hash for item in incoming})
         first_new = store.last_seq(connection) + 1
         last: dict[int, _Incoming] = {}
         for item in incoming:
@@ -188,7 +195,7 @@ class ArticleBatch:
             last[item.seq] = item
             keys.update(dict.fromkeys(item.keys, item.seq))
         known_before.update(
-            store.stored(connection, [seq for seq in last if seq < first_new and seq not in known_before])
+            store.articles_by_id(connection, [seq for seq in last if seq < first_new and seq not in known_before])
         )
         last = {seq: item for seq, item in last.items() if not self._is_held(item, known_before.get(seq))}
         fresh = [item for seq, item in last.items() if seq >= first_new]
@@ -203,7 +210,7 @@ class ArticleBatch:
         self._write(fresh, edited, moved, known_before)
         store.set_keys(connection, {key: item.seq for item in incoming for key in item.keys})
 
-    def _is_held(self, item: _Incoming, before: Stored | None) -> bool:
+    def _is_held(self, item: _Incoming, before: ArticleRow | None) -> bool:
         """Return whether another file, which is still there, calls the article a draft; name it in a warning."""
         is_held = (
             before is not None
@@ -215,7 +222,7 @@ class ArticleBatch:
             self._say_draft(item.name, item.found.where, before.source)
         return is_held
 
-    def _is_left(self, key: str, known: Stored) -> bool:
+    def _is_left(self, key: str, known: ArticleRow) -> bool:
         """Return whether a key is the file name of a draft that moved: another article may have that name now."""
         is_elsewhere = known.draft is not None and key.startswith("file:") and key != f"file:{known.source}"
         return is_elsewhere and known.source in self.listing
@@ -224,7 +231,7 @@ class ArticleBatch:
         self,
         item: _Incoming,
         keys: dict[str, int],
-        by_hash: dict[str, list[Stored]],
+        by_hash: dict[str, list[ArticleRow]],
         earlier: Sequence[str],
         next_seq: int,
         batch: dict[int, _Incoming],
@@ -241,21 +248,21 @@ class ArticleBatch:
         return next_seq if seq is None else seq
 
     def _write(
-        self, fresh: list[_Incoming], edited: list[_Incoming], moved: list[_Incoming], known: dict[int, Stored]
+        self, fresh: list[_Incoming], edited: list[_Incoming], moved: list[_Incoming], known: dict[int, ArticleRow]
     ) -> None:
         connection = self.connection
-        asked = {item.seq: asked_instant(item.record, self.site.tz) for item in (*fresh, *edited)}
+        asked = {item.seq: requested_time(item.record, self.site.tz) for item in (*fresh, *edited)}
         unplaced = [
             item for item in (*fresh, *edited) if item.seq not in known or known[item.seq].asked_at != asked[item.seq]
         ]
-        granted = store.free_instants(connection, [asked[item.seq] for item in unplaced])
+        granted = store.free_publication_times(connection, [asked[item.seq] for item in unplaced])
         published = {item.seq: instant for item, instant in zip(unplaced, granted, strict=True)}
         published.update({item.seq: known[item.seq].published_at for item in edited if item.seq not in published})
         changed = self._changes([*fresh, *edited], published, known)
         read: dict[int, int | None] = {item.seq: known[item.seq].first_read_at for item in edited}
         keys, files = {item.seq: item.keys for item in fresh}, {item.seq: item.name for item in fresh}
         read.update(first_reads(connection, keys, files, self.moves, self.now))
-        news = News(connection, self.site, asked, read)
+        news = NewsFilter(connection, self.site, asked, read)
         store.insert_articles(connection, self._new_rows(fresh, asked, published, changed, read))
         store.update_articles(connection, [self._row(item, asked, published, changed) for item in edited])
         draft_store.publish_drafts(connection, [item.seq for item in edited if known[item.seq].draft is not None])
@@ -266,11 +273,11 @@ class ArticleBatch:
             connection, [f"file:{old}" for old, item in left if old != item.name and old not in self.listing]
         )
         published_again = [item for item in edited if known[item.seq].retraction is None]
-        file_articles(
+        add_to_feeds(
             connection,
             self.site,
             [
-                Filed(
+                FeedPlacement(
                     seq=item.seq,
                     record=item.record,
                     changed_at=changed[item.seq],
@@ -285,7 +292,7 @@ class ArticleBatch:
         )
 
     def _changes(
-        self, incoming: list[_Incoming], published: dict[int, int], known: dict[int, Stored]
+        self, incoming: list[_Incoming], published: dict[int, int], known: dict[int, ArticleRow]
     ) -> dict[int, int]:
         """Return arrival number → the instant of the last significant change: the record's or the last correction's.
 
@@ -307,17 +314,17 @@ class ArticleBatch:
                 changed[item.seq] = at
             else:
                 unplaced.append((item.seq, asked))
-        free = store.free_changes(self.connection, [asked for _, asked in unplaced], now, set(published.values()))
+        free = store.free_change_times(self.connection, [asked for _, asked in unplaced], now, set(published.values()))
         changed |= dict(zip((seq for seq, _ in unplaced), free, strict=True))
         taken = {*published.values(), *free}
-        latest = store.recent_free_changes(self.connection, len(returned) + len(taken), now) if returned else []
+        latest = store.recent_free_change_times(self.connection, len(returned) + len(taken), now) if returned else []
         instants = [instant for instant in latest if instant not in taken]
         for seq, instant in zip(reversed(returned), instants, strict=False):
             if published[seq] <= now and instant > changed[seq]:
                 changed[seq] = instant
         return changed
 
-    def _is_returned(self, known: Stored) -> bool:
+    def _is_returned(self, known: ArticleRow) -> bool:
         """Return whether an article is published again that was published before its record became a draft."""
         was_withdrawn = known.draft is not None and known.retraction is None
         return was_withdrawn and known.retracted_at is not None and known.published_at <= known.retracted_at
@@ -355,16 +362,16 @@ class ArticleBatch:
     ) -> list[dict[str, Any]]:
         """Return the rows of new articles, each with an id and a path of its own."""
         connection, site = self.connection, self.site
-        namespace = namespace_of(connection, site)
+        namespace = site_namespace(connection, site)
 
         def id_of(item: _Incoming, taken: Callable[[str], bool]) -> str:
-            return mint_id(item.record, item.keys, namespace, taken)
+            return new_article_id(item.record, item.keys, namespace, taken)
 
         ids = _distinct(fresh, id_of, lambda names: set(store.ids_of(connection, names)))
         named = list(zip(fresh, ids, strict=True))
 
         def path_of(one: tuple[_Incoming, str], taken: Callable[[str], bool]) -> str:
-            return mint_path(site.article_url, one[0].record, one[1], site.tz, taken)
+            return new_article_path(site.article_url, one[0].record, one[1], site.tz, taken)
 
         paths = _distinct(named, path_of, lambda names: store.paths_taken(connection, names))
         return [

@@ -15,13 +15,13 @@ from publisher.feeds.checks.feed import MEDIA_TYPES, check_feed, form_of, previo
 from publisher.feeds.checks.rules import finding
 from publisher.findings import Finding
 from publisher.html.urls import url_path
-from publisher.http_client import Answer, Remote
+from publisher.http_client import HttpClient, HttpResponse
 from publisher.model.feeds import FeedFormat
-from publisher.model.report import Progress, silent
+from publisher.model.report import Progress, no_progress
 from publisher.settings import Site
 from publisher.workers.pool import Workers
 
-__all__ = ["CheckReport", "Checked", "check"]
+__all__ = ["CheckReport", "CheckedFile", "check_site"]
 
 _SUFFIXES: Final = tuple(f".{form.value}" for form in FeedFormat)
 #: Files that one worker looks at in a row.
@@ -29,7 +29,7 @@ _PAGE: Final = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
+class CheckedFile:
     """A feed that was looked at."""
 
     #: Its file or its address.
@@ -43,7 +43,7 @@ class CheckReport:
 
     feeds: int = 0
     #: Feeds with findings.
-    faulty: list[Checked] = field(default_factory=list)
+    faulty: list[CheckedFile] = field(default_factory=list)
     issues: list[IssueCheck] = field(default_factory=list)
 
     @property
@@ -93,13 +93,13 @@ class _File:
     feeds_url: str
 
 
-def check(
+def check_site(
     site: Site | None,
     targets: Sequence[str],
     now: datetime,
     *,
     with_browser: bool = True,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> CheckReport:
     """Return what is wrong with feeds and issues.
 
@@ -144,7 +144,7 @@ def check(
     return report
 
 
-def _note(report: CheckReport, one: Checked) -> None:
+def _note(report: CheckReport, one: CheckedFile) -> None:
     report.feeds += 1
     if one.findings:
         report.faulty.append(one)
@@ -174,12 +174,12 @@ def _files(target: Path, site: Site | None) -> Iterator[_File]:
         )
 
 
-def _check_files(job: tuple[Sequence[_File], datetime]) -> list[Checked]:
+def _check_files(job: tuple[Sequence[_File], datetime]) -> list[CheckedFile]:
     files, now = job
     return [_check_file(one, now) for one in files]
 
 
-def _check_file(file: _File, now: datetime) -> Checked:
+def _check_file(file: _File, now: datetime) -> CheckedFile:
     try:
         data = file.path.read_bytes()
     except OSError as error:
@@ -187,7 +187,7 @@ def _check_file(file: _File, now: datetime) -> Checked:
     findings = check_feed(data, address=file.address, now=now)
     if file.folder is not None and not any(found.id == "well-formed" for found in findings):
         findings += _history_findings(data, file.folder, file.feeds_url)
-    return Checked(name=str(file.path), findings=tuple(findings))
+    return CheckedFile(name=str(file.path), findings=tuple(findings))
 
 
 def _history_findings(data: bytes, folder: Path, feeds_url: str) -> list[Finding]:
@@ -203,8 +203,8 @@ def _history_findings(data: bytes, folder: Path, feeds_url: str) -> list[Finding
     return [finding("history-link", link)]
 
 
-def _check_url(url: str, now: datetime) -> Checked:
-    with Remote() as remote:
+def _check_url(url: str, now: datetime) -> CheckedFile:
+    with HttpClient() as remote:
         answer = remote.get(url, {"Accept-Encoding": "gzip"})
         if answer.status != 200:
             raise RemoteError(f"{url} answers {answer.status}; name a feed that can be fetched")
@@ -214,10 +214,10 @@ def _check_url(url: str, now: datetime) -> Checked:
     kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
     if form is not None and kind not in MEDIA_TYPES[form]:
         findings.insert(0, finding("media-type", f"Content-Type {kind or 'is missing'}"))
-    return Checked(name=url, findings=tuple(findings))
+    return CheckedFile(name=url, findings=tuple(findings))
 
 
-def _again(remote: Remote, answer: Answer) -> list[Finding]:
+def _again(remote: HttpClient, answer: HttpResponse) -> list[Finding]:
     """Return whether the server spares a second reading of the same bytes."""
     tag = answer.headers.get("etag")
     if tag is None:

@@ -10,23 +10,23 @@ from sqlalchemy import Connection
 
 from publisher.articles import corrections_store as corrections
 from publisher.articles import store
-from publisher.articles.lookup import named_article, require_no_draft
-from publisher.articles.store import Stored
+from publisher.articles.lookup import find_article, require_no_draft
+from publisher.articles.store import ArticleRow
 from publisher.errors import SettingsError
 from publisher.feeds import store as feeds
-from publisher.feeds.membership import Filed, file_articles, unfile_articles
+from publisher.feeds.membership import FeedPlacement, add_to_feeds, remove_from_feeds
 from publisher.feeds.stage_directory import gone_path
 from publisher.html.text import clean_characters, one_line
 from publisher.model.articles import Article
-from publisher.model.report import Progress, PublishReport, silent
+from publisher.model.report import Progress, PublishReport, no_progress
 from publisher.pipeline.publish import publish
 from publisher.settings import Site
 
-__all__ = ["Edited", "correct", "reinstate", "retract"]
+__all__ = ["CorrectionResult", "correct", "reinstate", "retract"]
 
 
 @dataclass(slots=True, kw_only=True)
-class Edited:
+class CorrectionResult:
     """What was done to an article, and what came of it."""
 
     title: str = ""
@@ -45,9 +45,9 @@ def correct(
     name: str,
     note: str,
     *,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
     on_wait: Callable[[str], None] = lambda holder: None,
-) -> Edited:
+) -> CorrectionResult:
     """Show a correction in an article, and bring it back into the feeds that it has fallen out of.
 
     Args:
@@ -64,14 +64,14 @@ def correct(
         PublisherError: see ``publisher.errors``.
     """
     text = _said(note, "--note")
-    edited = Edited()
+    edited = CorrectionResult()
 
     def edit(connection: Connection) -> None:
         one, article = _standing(connection, site, name, now, edited)
         at = _free(connection, one, now)
         corrections.add_correction(connection, one.seq, at, text)
         feeds.drop_entries(connection, [one.seq])
-        file_articles(connection, site, [Filed(seq=one.seq, record=article, changed_at=at)], [one.seq])
+        add_to_feeds(connection, site, [FeedPlacement(seq=one.seq, record=article, changed_at=at)], [one.seq])
 
     edited.report = publish(site, now, progress=progress, on_wait=on_wait, edit=edit)
     return edited
@@ -83,24 +83,24 @@ def retract(
     name: str,
     reason: str,
     *,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
     on_wait: Callable[[str], None] = lambda holder: None,
-) -> Edited:
+) -> CorrectionResult:
     """Take an article out of every feed and page, and say why at its address and in the feed of tombstones.
 
     Args, errors: as for :func:`correct`, with the reason in place of the note. An article that is
     not out yet can be withdrawn too: it never comes out.
     """
     text = _said(reason, "--reason")
-    edited = Edited()
+    edited = CorrectionResult()
 
     def edit(connection: Connection) -> None:
         one, article = _named(connection, site, name, edited)
         if one.retraction is not None:
             raise SettingsError(f"{article.title!r} was withdrawn before; --undo takes that back")
-        corrections.retract(connection, one.seq, int(now.timestamp()), text)
+        corrections.mark_retracted(connection, one.seq, int(now.timestamp()), text)
         feeds.drop_entries(connection, [one.seq])
-        unfile_articles(connection, [one.seq])
+        remove_from_feeds(connection, [one.seq])
         path = gone_path(article.link, site)
         edited.gone = f"{site.paths.feeds}/{path}" if path else None
 
@@ -113,9 +113,9 @@ def reinstate(
     now: datetime,
     name: str,
     *,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
     on_wait: Callable[[str], None] = lambda holder: None,
-) -> Edited:
+) -> CorrectionResult:
     """Take a withdrawal back: the article returns to its feeds, changed now.
 
     A feed reader that has seen the tombstone shows the article again, because it was updated after
@@ -123,7 +123,7 @@ def reinstate(
 
     Args, errors: as for :func:`correct`.
     """
-    edited = Edited()
+    edited = CorrectionResult()
 
     def edit(connection: Connection) -> None:
         one, article = _named(connection, site, name, edited)
@@ -131,11 +131,11 @@ def reinstate(
             require_no_draft(one, article)
             raise SettingsError(f"{article.title!r} was not withdrawn: there is nothing to take back")
         if one.draft is not None:
-            corrections.drop_reason(connection, one.seq)
+            corrections.drop_retraction_reason(connection, one.seq)
             return
         at = one.published_at if article.published > now else _free(connection, one, now)
-        corrections.reinstate(connection, one.seq, at)
-        file_articles(connection, site, [Filed(seq=one.seq, record=article, changed_at=at)], [one.seq])
+        corrections.clear_retraction(connection, one.seq, at)
+        add_to_feeds(connection, site, [FeedPlacement(seq=one.seq, record=article, changed_at=at)], [one.seq])
 
     edited.report = publish(site, now, progress=progress, on_wait=on_wait, edit=edit)
     return edited
@@ -148,23 +148,25 @@ def _said(text: str, option: str) -> str:
     return cleaned
 
 
-def _free(connection: Connection, one: Stored, now: datetime) -> int:
+def _free(connection: Connection, one: ArticleRow, now: datetime) -> int:
     """Return the instant of a change that is made now: later than the last one, and none of another article's."""
-    at = store.last_free_change(connection, one.changed_at, int(now.timestamp()))
+    at = store.last_free_change_time(connection, one.changed_at, int(now.timestamp()))
     if at is None:
         raise SettingsError("the article was changed at this very second, or later: try again, or say a later --at")
     return at
 
 
-def _named(connection: Connection, site: Site, name: str, edited: Edited) -> tuple[Stored, Article]:
+def _named(connection: Connection, site: Site, name: str, edited: CorrectionResult) -> tuple[ArticleRow, Article]:
     """Return the one article that a name means, noted in the report."""
-    one, article = named_article(connection, site, name)
+    one, article = find_article(connection, site, name)
     edited.title, edited.id, edited.link = article.title, article.id, article.link
     edited.issues = [f"{site.paths.outbox}/{path}" for path in corrections.issues_carrying(connection, one.seq)]
     return one, article
 
 
-def _standing(connection: Connection, site: Site, name: str, now: datetime, edited: Edited) -> tuple[Stored, Article]:
+def _standing(
+    connection: Connection, site: Site, name: str, now: datetime, edited: CorrectionResult
+) -> tuple[ArticleRow, Article]:
     """Return an article that is published."""
     one, article = _named(connection, site, name, edited)
     require_no_draft(one, article)

@@ -12,11 +12,11 @@ from publisher.articles import corrections_store as corrections
 from publisher.articles import drafts_store as table
 from publisher.articles import store
 from publisher.articles.identity import content_hash, same_article
-from publisher.articles.moves import Moves
+from publisher.articles.moves import FileMoves
 from publisher.articles.parsers import DraftRecord
 from publisher.articles.records import record_json
 from publisher.feeds import store as feeds
-from publisher.feeds.membership import unfile_articles
+from publisher.feeds.membership import remove_from_feeds
 
 __all__ = ["IncomingDraft", "first_reads", "hold_drafts", "identify_drafts"]
 
@@ -37,7 +37,7 @@ class IncomingDraft:
 
 
 def identify_drafts(
-    connection: Connection, drafts: Sequence[IncomingDraft], moves: Moves, is_there: Callable[[str], bool]
+    connection: Connection, drafts: Sequence[IncomingDraft], moves: FileMoves, is_there: Callable[[str], bool]
 ) -> dict[int, list[int]]:
     """Return place among the drafts → arrival numbers of the published articles that the draft is.
 
@@ -52,8 +52,10 @@ def identify_drafts(
     """
     hashes = [one.hash for one in drafts]
     earlier = [[f"file:{name}" for name in moves.before(one.name) if not is_there(name)] for one in drafts]
-    keys = store.keyed(connection, {key for one, old in zip(drafts, earlier, strict=True) for key in (*one.keys, *old)})
-    by_hash = store.stored_by_hash(connection, {one for one in hashes if one is not None})
+    keys = store.articles_by_key(
+        connection, {key for one, old in zip(drafts, earlier, strict=True) for key in (*one.keys, *old)}
+    )
+    by_hash = store.articles_by_hash(connection, {one for one in hashes if one is not None})
 
     def has_id(seq: int) -> bool:
         return store.has_id_key(connection, seq)
@@ -72,7 +74,7 @@ def hold_drafts(
     connection: Connection,
     drafts: Sequence[IncomingDraft],
     now: datetime,
-    moves: Moves,
+    moves: FileMoves,
     is_there: Callable[[str], bool],
 ) -> int:
     """Withdraw every article that one of the drafts is, and return how many of them were published until now.
@@ -82,12 +84,12 @@ def hold_drafts(
     seconds = int(now.timestamp())
     which = identify_drafts(connection, drafts, moves, is_there)
     statements = {seq: drafts[place].draft.statement for place, seqs in which.items() for seq in seqs}
-    known = store.stored(connection, statements)
+    known = store.articles_by_id(connection, statements)
     published = [seq for seq, one in known.items() if one.retracted_at is None]
     table.mark_drafts(connection, statements, seconds)
     corrections.hold_issues(connection, published)
     feeds.drop_entries(connection, published)
-    unfile_articles(connection, published)
+    remove_from_feeds(connection, published)
     certain = {place: seqs[0] for place, seqs in which.items() if len(seqs) == 1}
     store.set_keys(connection, {key: seq for place, seq in certain.items() for key in drafts[place].keys})
     sources = {seq: drafts[place].name for place, seq in certain.items()}
@@ -105,7 +107,11 @@ def hold_drafts(
 
 
 def first_reads(
-    connection: Connection, keys: Mapping[int, Collection[str]], names: Mapping[int, str], moves: Moves, now: datetime
+    connection: Connection,
+    keys: Mapping[int, Collection[str]],
+    names: Mapping[int, str],
+    moves: FileMoves,
+    now: datetime,
 ) -> dict[int, int]:
     """Return number → when the record was first read, as a draft or now, and forget that it was read as a draft.
 

@@ -12,22 +12,22 @@ from sqlalchemy import Connection
 
 from publisher.articles import drafts_store as drafts
 from publisher.articles import sources_store as sources
-from publisher.articles.drafts_store import Draft
-from publisher.articles.failing import halves, is_about_data
-from publisher.articles.moves import Moves
-from publisher.articles.namespace import namespace_of
-from publisher.articles.parsers import ASIDE, Parsed, Refusal, suffix_of
-from publisher.articles.scan import BUCKETS, bucket_of, scan
+from publisher.articles.drafts_store import DraftRow
+from publisher.articles.failing import is_about_data, split_in_half
+from publisher.articles.moves import FileMoves
+from publisher.articles.namespace import site_namespace
+from publisher.articles.parsers import ASIDE, Parsed, RejectedRecord, suffix_of
+from publisher.articles.scan import BUCKETS, bucket_of, scan_folder
 from publisher.model.problems import Problem
 from publisher.model.report import Progress, PublishReport
 from publisher.pipeline.article_batch import ArticleBatch
-from publisher.pipeline.parsing import parse_files, parsing_rules
+from publisher.pipeline.parsing import parse_files, parser_fingerprint
 from publisher.settings import Site
 from publisher.storage import facts
 from publisher.storage.engine import Database
 from publisher.workers.pool import Workers
 
-__all__ = ["ingest", "namespace_of"]
+__all__ = ["ingest", "site_namespace"]
 
 
 def ingest(
@@ -39,8 +39,8 @@ def ingest(
     waits for) is committed as a whole, so that after a kill the next run continues where this one stopped.
     """
     # The wall clock, not ``now``: file systems know no other.
-    listing = scan(site.articles_dir, time.time_ns())
-    rules = parsing_rules(site)
+    listing = scan_folder(site.articles_dir, time.time_ns())
+    rules = parser_fingerprint(site)
     with db.read() as connection:
         same_rules = facts.get_fact(connection, "ingest_rules") == rules
         kept = sources.bucket_fingerprints(connection) if same_rules else {}
@@ -59,7 +59,7 @@ def ingest(
     unfinished, done, read = _Unfinished(), 0, 0
     with db.read() as connection:
         known_drafts = drafts.identified_drafts(connection, {*to_read, *gone}) if to_read else {}
-    begin = partial(ArticleBatch, site=site, now=now, listing=listing, moves=Moves(gone), known_drafts=known_drafts)
+    begin = partial(ArticleBatch, site=site, now=now, listing=listing, moves=FileMoves(gone), known_drafts=known_drafts)
     for names, results in parse_files(site, to_read, workers):
         transient.update(name for name, parsed in results.items() if any(map(_is_transient, parsed)))
         # A file without a signature is read again by the next run.
@@ -92,7 +92,7 @@ def _add_to_report(report: PublishReport, batch: ArticleBatch) -> None:
 
 
 def _is_transient(parsed: Parsed) -> bool:
-    return isinstance(parsed, Refusal) and parsed.is_transient
+    return isinstance(parsed, RejectedRecord) and parsed.is_transient
 
 
 def _forget_files(connection: Connection, names: Sequence[str]) -> None:
@@ -106,7 +106,7 @@ class _Unfinished:
     """What was noted of files that are not read to their end: name → problems, name → drafts."""
 
     said: dict[str, list[Problem]] = field(default_factory=dict)
-    drafts: dict[str, list[Draft]] = field(default_factory=dict)
+    drafts: dict[str, list[DraftRow]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +147,7 @@ def _store_results(
         problem = error
     else:
         return [batch]
-    parts = halves(results)
+    parts = split_in_half(results)
     if parts is None:
         batch.reject(results, problem)
         batches = [batch]

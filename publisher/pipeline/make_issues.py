@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import Connection
 
 from publisher.articles import store
-from publisher.articles.failing import render_without_failing, report_failure
+from publisher.articles.failing import render_with_fallback, report_failure
 from publisher.delivery import audience as audiences
-from publisher.delivery.local_time import Mornings
+from publisher.delivery.local_time import LocalDeliveryTimes
 from publisher.digests import notes_store as preparations
 from publisher.digests import pending_store as pending
 from publisher.digests import store as issues
@@ -25,18 +25,18 @@ from publisher.feeds.store import StagedFile
 from publisher.model.articles import Article
 from publisher.model.digests import Digest
 from publisher.model.problems import Problem
-from publisher.model.query import Candidate, Choice, choose, is_news, matches
-from publisher.model.report import IssueNote, PublishReport, WaitingNote
+from publisher.model.query import Candidate, Choice, choose_articles, is_news, matches
+from publisher.model.report import IssueSummary, PublishReport, WaitingDigest
 from publisher.schedule import store as slots
-from publisher.schedule.store import Claimed
+from publisher.schedule.store import ClaimedSlot
 from publisher.settings import Site
-from publisher.staging.folder import Stage
+from publisher.staging.folder import StagedFolder
 from publisher.storage.engine import Database
 
 if TYPE_CHECKING:
-    from publisher.digests.compose import Composed
+    from publisher.digests.compose import ComposedIssue
 
-__all__ = ["begin", "issue_name", "make_again", "make_issue_of", "make_issues", "stage_issues"]
+__all__ = ["begin_digests", "issue_name", "make_issue_of", "make_issues", "remake_issue", "stage_issues"]
 
 _PAGE: Final = 200
 
@@ -62,7 +62,7 @@ def make_issues(db: Database, site: Site, now: datetime, report: PublishReport) 
             begun = issues.has_begun(connection, digest.slug)
             waiting = issues.pending_articles(connection, digest.slug, int(now.timestamp()))
         if begun and all(waiting.values()):
-            report.waiting.append(WaitingNote(digest=digest.slug, reason="nothing new", articles=len(waiting)))
+            report.waiting.append(WaitingDigest(digest=digest.slug, reason="nothing new", articles=len(waiting)))
             continue
         try:
             with db.write() as connection:
@@ -77,7 +77,7 @@ def make_issues(db: Database, site: Site, now: datetime, report: PublishReport) 
 
 
 def make_issue_of(
-    db: Database, site: Site, claim: Claimed, *, as_of: datetime, now: datetime, report: PublishReport
+    db: Database, site: Site, claim: ClaimedSlot, *, as_of: datetime, now: datetime, report: PublishReport
 ) -> str:
     """Make the issue of a slot that was claimed, finish the slot in the same transaction, and return what came of it.
 
@@ -111,14 +111,14 @@ def make_issue_of(
 class _Made:
     """An issue that was made, and what there is to tell of it."""
 
-    note: IssueNote
+    note: IssueSummary
     warnings: tuple[Problem, ...] = ()
     #: Articles that cannot be rendered: file, headline and error. They wait for the next issue.
     left_out: tuple[tuple[str, str, Exception], ...] = ()
 
 
-def _note(made: _Made | WaitingNote, site: Site, report: PublishReport) -> None:
-    if isinstance(made, WaitingNote):
+def _note(made: _Made | WaitingDigest, site: Site, report: PublishReport) -> None:
+    if isinstance(made, WaitingDigest):
         report.waiting.append(made)
         return
     report.issues.append(made.note)
@@ -127,7 +127,7 @@ def _note(made: _Made | WaitingNote, site: Site, report: PublishReport) -> None:
         report_failure(report, site, where, f"{title!r} was left out of an issue of {made.note.digest}", error)
 
 
-def make_again(connection: Connection, site: Site, row: IssueRow, now: datetime, report: PublishReport) -> bool:
+def remake_issue(connection: Connection, site: Site, row: IssueRow, now: datetime, report: PublishReport) -> bool:
     """Make an issue again that nobody was sent: its articles, note, slot and number, with the settings as they are now.
 
     The caller's transaction has to be rolled back where this returns False: no article is left to carry.
@@ -135,13 +135,13 @@ def make_again(connection: Connection, site: Site, row: IssueRow, now: datetime,
     about = json.loads(issues.issue_file(connection, row.id, "issue.json"))
     digest = site.digests[row.digest].digest(row.digest)
     seqs = issues.discard(connection, row)
-    said = preparations.preparation_of(connection, row.digest)
-    if seqs and said == preparations.Preparation():
+    said = preparations.load_next_issue_note(connection, row.digest)
+    if seqs and said == preparations.NextIssueNote():
         # The lead is the first article, whether or not an editor had chosen it.
-        kept = preparations.Preparation(note=about.get("note", ""), lead_seq=seqs[0])
-        preparations.prepare(connection, row.digest, kept)
+        kept = preparations.NextIssueNote(note=about.get("note", ""), lead_seq=seqs[0])
+        preparations.save_next_issue_note(connection, row.digest, kept)
     made = _make_issue(connection, digest, site, now, row.slot, number=row.number, only=seqs)
-    if isinstance(made, WaitingNote):
+    if isinstance(made, WaitingDigest):
         return False
     if row.is_paused:
         again = issues.find(connection, row.digest, row.name)
@@ -151,7 +151,7 @@ def make_again(connection: Connection, site: Site, row: IssueRow, now: datetime,
     return True
 
 
-def begin(connection: Connection, digest: Digest, site: Site, now: datetime) -> None:
+def begin_digests(connection: Connection, digest: Digest, site: Site, now: datetime) -> None:
     """Begin a digest with the newest articles that it asks for, whatever their age; the older ones count as read.
 
     Articles that are dated later are new whenever their time comes.
@@ -172,7 +172,7 @@ def begin(connection: Connection, digest: Digest, site: Site, now: datetime) -> 
     found = found[: digest.at_most] + [
         seq for seq in later if articles[seq].published > now and matches(digest.query, articles[seq])
     ]
-    lead = preparations.preparation_of(connection, digest.slug).lead_seq
+    lead = preparations.load_next_issue_note(connection, digest.slug).lead_seq
     issues.add_pending(connection, [(digest.slug, seq) for seq in [*found, *([lead] if lead is not None else [])]])
 
 
@@ -182,7 +182,7 @@ def _forget_old(connection: Connection, digest: Digest, waiting: Iterable[Articl
     They arrived before it: the next issues are for news.
     """
     added = set(pending.added_by_name(connection, digest.slug))
-    known = store.stored(connection, [article.seq for article in waiting if article.seq not in added])
+    known = store.articles_by_id(connection, [article.seq for article in waiting if article.seq not in added])
     old = [seq for seq, one in known.items() if not is_news(digest.news_days, one.asked_at, one.first_read_at)]
     pending.drop_pending(connection, digest.slug, old)
 
@@ -196,7 +196,7 @@ def _make_issue(
     *,
     number: int | None = None,
     only: Collection[int] | None = None,
-) -> _Made | WaitingNote:
+) -> _Made | WaitingDigest:
     """Make an issue of what waits for a digest, in the caller's transaction.
 
     Args:
@@ -208,16 +208,16 @@ def _make_issue(
         only: arrival numbers of the articles that it may carry; all that wait by default.
     """
     # A run with nothing to do imports neither templates nor the preflight.
-    from publisher.digests.compose import compose, notices
+    from publisher.digests.compose import compose_issue, notices
 
     candidates = _candidates(connection, digest, site, now, only)
-    said = preparations.preparation_of(connection, digest.slug)
-    choice = choose(digest, candidates, now, lead=said.lead_seq)
+    said = preparations.load_next_issue_note(connection, digest.slug)
+    choice = choose_articles(digest, candidates, now, lead=said.lead_seq)
     if not choice.articles:
-        return WaitingNote(digest=digest.slug, reason=choice.reason, articles=len(choice.waiting))
-    readers = audiences.audience_of(connection, digest, choice.articles, int(now.timestamp()))
+        return WaitingDigest(digest=digest.slug, reason=choice.reason, articles=len(choice.waiting))
+    readers = audiences.load_audience(connection, digest, choice.articles, int(now.timestamp()))
     rendered = partial(
-        compose,
+        compose_issue,
         site,
         digest,
         slot=slot,
@@ -227,19 +227,19 @@ def _make_issue(
         notices=notices(connection, site, digest, choice.articles, now),
         selections=readers.selections,
     )
-    composed, failing = render_without_failing(rendered, choice.articles)
+    composed, failing = render_with_fallback(rendered, choice.articles)
     made = composed.issue
     issue_id = _store_issue(connection, composed, choice)
     if made.number == 1 and only is None:
         _forget_old(connection, digest, choice.waiting)
-    times = Mornings(slot, digest.deliver_at, site.tz)
-    frozen = audiences.freeze(connection, issue_id, readers, made, composed.articles, times)
-    preparations.clear_preparation(connection, digest.slug)
+    times = LocalDeliveryTimes(slot, digest.deliver_at, site.tz)
+    frozen = audiences.freeze_audience(connection, issue_id, readers, made, composed.articles, times)
+    preparations.clear_next_issue_note(connection, digest.slug)
     warnings = _zone_warnings(f"{digest.slug}/{made.name}", site, frozen.unknown_zones)
     return _Made(_issue_note(composed, digest, site, frozen.copies), warnings, _left_out(connection, failing))
 
 
-def _store_issue(connection: Connection, composed: Composed, choice: Choice) -> int:
+def _store_issue(connection: Connection, composed: ComposedIssue, choice: Choice) -> int:
     """Store an issue and what it had no room for, and return its id."""
     carried = [one.seq for one in composed.articles]
     left = [one.seq for one in (*choice.articles, *choice.waiting) if one.seq not in carried]
@@ -250,7 +250,7 @@ def _left_out(
     connection: Connection, failing: Sequence[tuple[Article, Exception]]
 ) -> tuple[tuple[str, str, Exception], ...]:
     """Return file, headline and error of each article that cannot be rendered."""
-    known = store.stored(connection, [article.seq for article, _ in failing])
+    known = store.articles_by_id(connection, [article.seq for article, _ in failing])
     return tuple((known[article.seq].source, article.title, error) for article, error in failing)
 
 
@@ -259,7 +259,7 @@ def _candidates(
 ) -> list[Candidate]:
     """Begin the digest if need be, and return the articles that wait for it at NOW; of those in ONLY, if given."""
     if not issues.has_begun(connection, digest.slug):
-        begin(connection, digest, site, now)
+        begin_digests(connection, digest, site, now)
     waiting = issues.pending_articles(connection, digest.slug, int(now.timestamp()))
     wanted = {seq: carried for seq, carried in waiting.items() if only is None or seq in only}
     articles = store.articles_by_seq(connection, list(wanted), site.base_url, site.tz)
@@ -280,9 +280,9 @@ def _zone_warnings(where: str, site: Site, unknown_zones: Mapping[str, int]) -> 
     )
 
 
-def _issue_note(composed: Composed, digest: Digest, site: Site, readers: int) -> IssueNote:
+def _issue_note(composed: ComposedIssue, digest: Digest, site: Site, readers: int) -> IssueSummary:
     made = composed.issue
-    return IssueNote(
+    return IssueSummary(
         digest=digest.slug,
         number=made.number,
         subject=made.subject,
@@ -309,7 +309,7 @@ def _free_slot(connection: Connection, digest: Digest, now: datetime) -> datetim
 
 def stage_issues(db: Database, site: Site, report: PublishReport, *, dry_run: bool) -> None:
     """Write into outbox/ every issue that is not there yet, and put back what went missing."""
-    with Stage(site.outbox_dir, dry_run=dry_run, is_private=True) as stage:
+    with StagedFolder(site.outbox_dir, dry_run=dry_run, is_private=True) as stage:
         with db.read() as connection:
             unstaged = issues.issues_to_stage(connection)
             lost = {

@@ -10,12 +10,12 @@ from publisher.errors import SettingsError, StageError
 from publisher.private_files import FOLDER_MODE
 from publisher.settings import SETTINGS_FILE, read_site
 
-__all__ = ["init"]
+__all__ = ["create_site"]
 
 _KIT = Path(__file__).parent.parent / "templating" / "site_template"
 
 
-def init(folder: Path, *, title: str, base_url: str) -> list[Path]:
+def create_site(folder: Path, *, title: str, base_url: str) -> list[Path]:
     """Make a site in ``folder`` and return the files that were made.
 
     Args:

@@ -12,10 +12,10 @@ from publisher.model.digests import Digest
 from publisher.model.query import is_news, matches
 from publisher.settings import Site
 
-__all__ = ["News"]
+__all__ = ["NewsFilter"]
 
 
-class News:
+class NewsFilter:
     """The digests, and the age of the articles of one batch."""
 
     def __init__(

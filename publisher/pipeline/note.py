@@ -9,22 +9,22 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from publisher.articles import store
-from publisher.articles.lookup import named_article, require_no_draft
+from publisher.articles.lookup import find_article, require_no_draft
 from publisher.digests import notes_store as preparations
 from publisher.digests import pending_store as pending
 from publisher.digests import store as issues
-from publisher.digests.notes_store import Preparation
+from publisher.digests.notes_store import NextIssueNote
 from publisher.errors import SettingsError
 from publisher.html.text import clean_characters
 from publisher.model.query import is_news, matches
-from publisher.model.report import Progress, silent
-from publisher.pipeline.make_issues import begin
+from publisher.model.report import Progress, no_progress
+from publisher.pipeline.make_issues import begin_digests
 from publisher.pipeline.publish import publish
 from publisher.settings import Site
 from publisher.storage.engine import Database
 from publisher.workers.timed_worker import TimedWorker, WorkerStopped
 
-__all__ = ["Prepared", "note"]
+__all__ = ["NoteResult", "set_note"]
 
 _LONGEST = 20_000
 #: Processor time for a note's Markdown.
@@ -32,7 +32,7 @@ _RENDER_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
+class NoteResult:
     """What an editor has prepared for a digest's next issue."""
 
     digest: str
@@ -44,7 +44,7 @@ class Prepared:
     added: tuple[str, ...] = ()
 
 
-def note(
+def set_note(
     site: Site,
     digest: str,
     now: datetime,
@@ -53,9 +53,9 @@ def note(
     lead: str | None = None,
     add: Sequence[str] = (),
     clear: bool = False,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
     on_wait: Callable[[str], None] = lambda holder: None,
-) -> Prepared:
+) -> NoteResult:
     """Store the editor's note, the lead and added articles of the digest's next issue, and return what is stored.
 
     Where an article is named, articles/ is read and staged before; no issue is made.
@@ -77,14 +77,14 @@ def note(
     cleaned = _checked(site, digest, text)
 
     def prepare(connection: Connection) -> None:
-        said = preparations.preparation_of(connection, digest)
+        said = preparations.load_next_issue_note(connection, digest)
         if clear:
             said = _cleared(connection, site, digest)
         if cleaned is not None:
             said = replace(said, note=cleaned)
         if lead is not None:
             said = replace(said, lead_seq=_lead(connection, site, digest, lead))
-        preparations.prepare(connection, digest, said)
+        preparations.save_next_issue_note(connection, digest, said)
         for name in add:
             _add(connection, site, digest, name, now)
 
@@ -118,13 +118,13 @@ def _require_renderable(text: str) -> None:
             raise SettingsError(f"the note cannot be rendered: {stopped}. Simplify its Markdown.") from None
 
 
-def _prepared(site: Site, digest: str) -> Prepared:
+def _prepared(site: Site, digest: str) -> NoteResult:
     with Database.open(site.database_url, dry_run=True) as db, db.read() as connection:
-        said = preparations.preparation_of(connection, digest)
+        said = preparations.load_next_issue_note(connection, digest)
         added = pending.added_by_name(connection, digest)
         seqs = [*added, *([said.lead_seq] if said.lead_seq is not None else [])]
         known = store.articles_by_seq(connection, seqs, site.base_url, site.tz)
-    return Prepared(
+    return NoteResult(
         digest=digest,
         note=said.note,
         lead=known[said.lead_seq].title if said.lead_seq is not None else None,
@@ -136,18 +136,18 @@ def _add(connection: Connection, site: Site, digest: str, name: str, now: dateti
     """Let an article wait for the digest's next issue, whatever its age."""
     seq = _sendable(connection, site, digest, name)
     if not issues.has_begun(connection, digest):
-        begin(connection, site.digests[digest].digest(digest), site, now)
+        begin_digests(connection, site.digests[digest].digest(digest), site, now)
     pending.add_by_name(connection, digest, seq)
 
 
-def _cleared(connection: Connection, site: Site, digest: str) -> Preparation:
+def _cleared(connection: Connection, site: Site, digest: str) -> NextIssueNote:
     """Forget which articles were added, and return an empty preparation. Added articles that are news wait on."""
     days = site.digests[digest].news_days
-    known = store.stored(connection, pending.added_by_name(connection, digest))
+    known = store.articles_by_id(connection, pending.added_by_name(connection, digest))
     old = [seq for seq, one in known.items() if not is_news(days, one.asked_at, one.first_read_at)]
     pending.drop_pending(connection, digest, old)
     pending.clear_added(connection, digest)
-    return Preparation()
+    return NextIssueNote()
 
 
 def _lead(connection: Connection, site: Site, digest: str, name: str) -> int:
@@ -160,7 +160,7 @@ def _lead(connection: Connection, site: Site, digest: str, name: str) -> int:
 
 def _sendable(connection: Connection, site: Site, digest: str, name: str) -> int:
     """Return the arrival number of an article that the digest may still carry."""
-    one, article = named_article(connection, site, name)
+    one, article = find_article(connection, site, name)
     require_no_draft(one, article)
     if one.retracted_at is not None:
         raise SettingsError(f"{article.title!r} was withdrawn; 'publish retract --undo' takes that back")

@@ -10,7 +10,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final
 
-from publisher.articles.parsers import STREAMS, Options, Parsed, Refusal, suffix_of
+from publisher.articles.parsers import STREAMS, Parsed, ParserOptions, RejectedRecord, suffix_of
 from publisher.articles.parsers.rejected import with_drafts
 from publisher.settings import Site
 from publisher.workers.pool import Workers
@@ -19,7 +19,7 @@ from publisher.workers.timed_worker import TimedWorker, WorkerStopped
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-__all__ = ["PARSERS_REVISION", "parse_files", "parsing_rules"]
+__all__ = ["PARSERS_REVISION", "parse_files", "parser_fingerprint"]
 
 #: Raise it when a parser reads the same file differently: every file is read again.
 PARSERS_REVISION: Final = 6
@@ -35,7 +35,7 @@ def parse_files(
     Files of one record come many to a batch; a file of many records comes in several, and is read
     with the last of them.
     """
-    options = Options(
+    options = ParserOptions(
         zone=site.tz,
         max_bytes=site.ingest.max_bytes,
         tags=frozenset(site.ingest.tags),
@@ -59,7 +59,7 @@ def parse_files(
 
 def _with_drafts(results: Sequence[Parsed]) -> list[Parsed]:
     """Return the records, and after each rejected one the drafts that it speaks of."""
-    return [item for one in results for item in (one, *(one.drafts if isinstance(one, Refusal) else ()))]
+    return [item for one in results for item in (one, *(one.drafts if isinstance(one, RejectedRecord) else ()))]
 
 
 def _import_renderers() -> None:
@@ -70,7 +70,7 @@ def _import_renderers() -> None:
 
 
 def _parse_pages(
-    root: Path, pages: Sequence[Sequence[str]], options: Options, workers: Workers
+    root: Path, pages: Sequence[Sequence[str]], options: ParserOptions, workers: Workers
 ) -> Iterator[dict[str, list[Parsed]]]:
     """Yield what each page of files holds, in order; on all cores where there are many."""
     if len(pages) <= 2 or workers.count < 2:
@@ -104,7 +104,9 @@ def _parse_pages(
             threads.shutdown(wait=False, cancel_futures=True)
 
 
-def _parse_page(root: Path, names: Sequence[str], options: Options, worker: TimedWorker) -> dict[str, list[Parsed]]:
+def _parse_page(
+    root: Path, names: Sequence[str], options: ParserOptions, worker: TimedWorker
+) -> dict[str, list[Parsed]]:
     """Return name → what the file holds; a file that stops the process is rejected by name."""
     found: dict[str, list[Parsed]] = {}
     left = list(names)
@@ -122,14 +124,14 @@ def _parse_page(root: Path, names: Sequence[str], options: Options, worker: Time
     return found
 
 
-def _parse_stream(root: Path, name: str, options: Options, worker: TimedWorker) -> Iterator[Parsed]:
+def _parse_stream(root: Path, name: str, options: ParserOptions, worker: TimedWorker) -> Iterator[Parsed]:
     """Yield the records of a file of many; one that stops the process is rejected, and the next ones are read."""
     done, is_transient = 0, False
     while True:
         try:
             for result in worker.iterate("publisher.articles.parsers.registry:iterate_file", root, name, options):
                 done += 1
-                if is_transient and done == options.skip_records and isinstance(result, Refusal):
+                if is_transient and done == options.skip_records and isinstance(result, RejectedRecord):
                     yield replace(result, is_transient=True)
                 else:
                     yield result
@@ -145,7 +147,9 @@ def _parse_stream(root: Path, name: str, options: Options, worker: TimedWorker) 
             return
 
 
-def _with_drafts_of_file(refusal: Refusal, root: Path, options: Options, worker: TimedWorker) -> Refusal:
+def _with_drafts_of_file(
+    refusal: RejectedRecord, root: Path, options: ParserOptions, worker: TimedWorker
+) -> RejectedRecord:
     """Return a rejection with the drafts that the file speaks of; the process looks, as for everything in a file."""
     if refusal.is_transient:
         return refusal
@@ -156,18 +160,18 @@ def _with_drafts_of_file(refusal: Refusal, root: Path, options: Options, worker:
     return with_drafts(refusal, drafts)
 
 
-def _rejected(name: str, stopped: WorkerStopped) -> Refusal:
+def _rejected(name: str, stopped: WorkerStopped) -> RejectedRecord:
     if stopped.is_transient:
         reason = f"parsing was stopped: {stopped}. The next run parses it again."
     else:
         reason = _stopped(stopped)
-    return Refusal(where=name, reason=reason, is_transient=stopped.is_transient)
+    return RejectedRecord(where=name, reason=reason, is_transient=stopped.is_transient)
 
 
 def _stopped(stopped: WorkerStopped) -> str:
     return f"parsing was stopped: {stopped}. Split the text, or simplify it."
 
 
-def parsing_rules(site: Site) -> str:
+def parser_fingerprint(site: Site) -> str:
     """Return what decides how a file is read: other rules, and every file is read again."""
     return f"{PARSERS_REVISION} {site.zone} {site.ingest.model_dump_json()}"

@@ -12,20 +12,20 @@ from sqlalchemy import Connection
 
 from publisher.articles import sources_store as sources
 from publisher.articles import store
-from publisher.articles.failing import render_without_failing, report_failure
+from publisher.articles.failing import render_with_fallback, report_failure
 from publisher.chromium import Browser, View
 from publisher.digests import notes_store as preparations
 from publisher.digests import pending_store as pending
 from publisher.digests import store as issues
-from publisher.digests.compose import Composed, compose, notices
+from publisher.digests.compose import ComposedIssue, compose_issue, notices
 from publisher.digests.local_media import local_media
 from publisher.errors import BrowserMissing, SettingsError, StageError
-from publisher.feeds.definitions import sync_channels
+from publisher.feeds.definitions import sync_custom_feeds
 from publisher.findings import Finding
 from publisher.model.articles import Article
 from publisher.model.digests import Digest
-from publisher.model.query import Candidate, choose, matches
-from publisher.model.report import Progress, PublishReport, silent
+from publisher.model.query import Candidate, choose_articles, matches
+from publisher.model.report import Progress, PublishReport, no_progress
 from publisher.pipeline.ingest import ingest
 from publisher.private_files import make_private_folder, private_opener
 from publisher.settings import Site
@@ -77,7 +77,7 @@ class Preview:
 
 
 def preview(
-    site: Site, slug: str, now: datetime, *, folder: Path | None = None, progress: Progress = silent
+    site: Site, slug: str, now: datetime, *, folder: Path | None = None, progress: Progress = no_progress
 ) -> Preview:
     """Write what the digest's next issue would be: HTML, plain text, and pictures where there is a browser.
 
@@ -124,11 +124,11 @@ def preview(
 
 def _read_and_compose(
     site: Site, digest: Digest, now: datetime, report: PublishReport, progress: Progress
-) -> tuple[Composed, bool]:
+) -> tuple[ComposedIssue, bool]:
     with Database.open(site.database_url, dry_run=True) as db:
         with Workers() as workers:
             with db.write() as connection:
-                sync_channels(connection, site)
+                sync_custom_feeds(connection, site)
             ingest(db, site, now, report, progress, workers)
         with db.write() as connection:
             composed, stands_in = _composed(connection, site, digest, now, report)
@@ -138,21 +138,21 @@ def _read_and_compose(
 
 def _composed(
     connection: Connection, site: Site, digest: Digest, now: datetime, report: PublishReport
-) -> tuple[Composed, bool]:
+) -> tuple[ComposedIssue, bool]:
     articles = _waiting(connection, site, digest, now)
     stands_in = not articles
     if stands_in:
         articles = _newest(connection, site, digest, now)
     if not articles:
         raise SettingsError(f"there is no article that {digest.slug} asks for: put one into {site.paths.articles}/")
-    said = preparations.preparation_of(connection, digest.slug)
+    said = preparations.load_next_issue_note(connection, digest.slug)
     if said.lead_seq is not None and said.lead_seq not in {one.seq for one in articles}:
         articles += store.articles_by_seq(connection, [said.lead_seq], site.base_url, site.tz).values()
     added = set(pending.added_by_name(connection, digest.slug))
     candidates = [Candidate(article=one, carried_over=False, is_added=one.seq in added) for one in articles]
-    choice = choose(digest, candidates, now, lead=said.lead_seq)
+    choice = choose_articles(digest, candidates, now, lead=said.lead_seq)
     rendered = partial(
-        compose,
+        compose_issue,
         site,
         digest,
         slot=now.astimezone(UTC).replace(second=0, microsecond=0),
@@ -161,8 +161,8 @@ def _composed(
         note=said.note,
         notices=notices(connection, site, digest, choice.articles, now),
     )
-    composed, failing = render_without_failing(rendered, choice.articles or tuple(articles[: digest.at_most]))
-    known = store.stored(connection, [article.seq for article, _ in failing])
+    composed, failing = render_with_fallback(rendered, choice.articles or tuple(articles[: digest.at_most]))
+    known = store.articles_by_id(connection, [article.seq for article, _ in failing])
     for article, error in failing:
         where, doing = known[article.seq].source, f"{article.title!r} was left out"
         report_failure(report, site, where, doing, error)

@@ -9,15 +9,15 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from publisher.articles import sources_store as sources
-from publisher.feeds.definitions import sync_channels
+from publisher.feeds.definitions import sync_custom_feeds
 from publisher.feeds.stage_feeds import stage_feeds
-from publisher.model.report import Progress, PublishReport, silent
+from publisher.model.report import Progress, PublishReport, no_progress
 from publisher.pipeline.ingest import ingest
 from publisher.pipeline.make_issues import make_issues, stage_issues
 from publisher.pipeline.remake import remake_issues
 from publisher.settings import Site
 from publisher.storage.engine import Database
-from publisher.websub.notify import announce
+from publisher.websub.notify import send_notifications
 from publisher.workers.pool import Workers
 from publisher.workers.timed_worker import TimedWorker
 
@@ -30,7 +30,7 @@ def publish(
     *,
     dry_run: bool = False,
     with_issues: bool = True,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
     on_wait: Callable[[str], None] = lambda holder: None,
     edit: Callable[[Connection], None] | None = None,
     warm: TimedWorker | None = None,
@@ -65,7 +65,7 @@ def publish(
                 stage_issues(db, site, report, dry_run=dry_run)
         if not dry_run and (site.hubs or site.announce.cloud):
             # Outside the lock: a slow hub holds nobody up.
-            report.announced = announce(db, site, now, progress=progress)
+            report.announced = send_notifications(db, site, now, progress=progress)
         if not dry_run and edit is None and with_issues and site.can_send and site.digests:
             _mail(site, db, now, report, progress)
         with db.read() as connection:
@@ -86,7 +86,7 @@ def regenerate(
 ) -> None:
     """Read what changed in articles/ and stage the feeds that it touches. The caller holds the site."""
     with db.write() as connection:
-        sync_channels(connection, site)
+        sync_custom_feeds(connection, site)
     ingest(db, site, now, report, progress, workers)
     if edit is not None:
         with db.write() as connection:
@@ -96,6 +96,6 @@ def regenerate(
 
 def _mail(site: Site, db: Database, now: datetime, report: PublishReport, progress: Progress) -> None:
     # Outside the lock too: a list of 50,000 readers takes its time. Loaded where there is somebody to send to.
-    from publisher.delivery.automatic import mail_what_may_go
+    from publisher.delivery.automatic import send_due_issues
 
-    mail_what_may_go(site, db, now, report, progress)
+    send_due_issues(site, db, now, report, progress)

@@ -13,7 +13,7 @@ from publisher.digests.store import IssueRow
 from publisher.errors import SettingsError, StoreError
 from publisher.model.problems import Problem
 from publisher.model.report import PublishReport
-from publisher.pipeline.make_issues import make_again
+from publisher.pipeline.make_issues import remake_issue
 from publisher.settings import Site
 from publisher.storage.engine import Database
 from publisher.subscribers import recipients_store as recipients
@@ -40,7 +40,7 @@ def remake_issues(db: Database, site: Site, now: datetime, report: PublishReport
         name = f"{row.digest}/{row.name}"
         try:
             with db.write() as connection:
-                if not make_again(connection, site, row, now, report):
+                if not remake_issue(connection, site, row, now, report):
                     raise _NothingLeft
         except _NothingLeft:
             continue

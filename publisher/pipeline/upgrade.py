@@ -10,9 +10,9 @@ from sqlalchemy import Connection
 
 from publisher.articles import store
 from publisher.articles.identity import keys_of
-from publisher.articles.moves import Moves
+from publisher.articles.moves import FileMoves
 from publisher.articles.parsers import ASIDE, DraftRecord, suffix_of
-from publisher.articles.scan import BUCKETS, scan
+from publisher.articles.scan import BUCKETS, scan_folder
 from publisher.pipeline.drafts import IncomingDraft, identify_drafts
 from publisher.pipeline.parsing import PARSERS_REVISION, parse_files
 from publisher.settings import Site
@@ -42,12 +42,12 @@ def published_drafts(connection: Connection, site: Site, now: datetime) -> list[
     rules = facts.get_fact(connection, "ingest_rules")
     if rules is None or rules.partition(" ")[0] == str(PARSERS_REVISION):
         return []
-    listing = scan(site.articles_dir, time.time_ns())
+    listing = scan_folder(site.articles_dir, time.time_ns())
     names = sorted(name for number in range(BUCKETS) for name in listing.files(number) if suffix_of(name) not in ASIDE)
     drafts = _drafts(site, names)
-    which = identify_drafts(connection, drafts, Moves(()), listing.__contains__)
+    which = identify_drafts(connection, drafts, FileMoves(()), listing.__contains__)
     found = {seq: drafts[place].draft for place, seqs in which.items() for seq in seqs}
-    known = store.stored(connection, found)
+    known = store.articles_by_id(connection, found)
     published = [
         seq for seq, one in known.items() if one.retracted_at is None and one.published_at <= int(now.timestamp())
     ]

@@ -10,10 +10,10 @@ from publisher.digests import store as issues
 from publisher.reports import listening_store as listening
 from publisher.settings import Site
 
-__all__ = ["opened"]
+__all__ = ["count_click"]
 
 
-def opened(
+def count_click(
     site: Site, connection: Connection, digest: str, name: str, seq: int, *, is_program: bool, is_counted: bool = True
 ) -> str | None:
     """Return the URL of an article of an issue, and count the click; None where the issue has no such article.
@@ -21,7 +21,7 @@ def opened(
     The URL is the article's own, so no link can be made that leads elsewhere.
     """
     from publisher.digests.render import utm_of
-    from publisher.digests.story import tracked
+    from publisher.digests.story import with_tracking
 
     row = issues.find(connection, digest, name)
     if row is None or digest not in site.digests or seq not in issues.articles_of(connection, row.id):
@@ -30,4 +30,4 @@ def opened(
     # Clicks of editors on a draft are not counted.
     if is_counted and public_issues(connection, site, digest, name=name, limit=1):
         listening.add_click(connection, row.id, seq, is_program=is_program)
-    return tracked(found[seq].link, utm_of(site.digests[digest].digest(digest), row.number))
+    return with_tracking(found[seq].link, utm_of(site.digests[digest].digest(digest), row.number))

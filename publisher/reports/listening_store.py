@@ -9,13 +9,20 @@ from typing import Final
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from publisher.storage.bulk import insert_rows
-from publisher.storage.tables.reports import click, listening
+from publisher.storage.tables.reports import click, feed_requests
 
-__all__ = ["Heard", "add_click", "clicks", "forget_before", "heard_since", "note"]
+__all__ = [
+    "FeedRequestRow",
+    "add_click",
+    "add_feed_requests",
+    "clicks",
+    "feed_requests_since",
+    "forget_feed_requests_before",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
+class FeedRequestRow:
     """One program's requests for one feed on a day."""
 
     #: ISO 8601, of the newsroom's clock.
@@ -31,16 +38,20 @@ class Heard:
 
 
 _MINE: Final = (
-    (listening.c.day == bindparam("d")) & (listening.c.feed == bindparam("f")) & (listening.c.program == bindparam("p"))
+    (feed_requests.c.day == bindparam("d"))
+    & (feed_requests.c.feed == bindparam("f"))
+    & (feed_requests.c.program == bindparam("p"))
 )
 _MORE: Final = (
-    update(listening).where(_MINE).values(subscribers=bindparam("s"), requests=bindparam("r"), unchanged=bindparam("u"))
+    update(feed_requests)
+    .where(_MINE)
+    .values(subscribers=bindparam("s"), requests=bindparam("r"), unchanged=bindparam("u"))
 )
 
 
-def note(connection: Connection, rows: Sequence[Heard]) -> None:
+def add_feed_requests(connection: Connection, rows: Sequence[FeedRequestRow]) -> None:
     """Add requests to their days; of numbers of readers the greatest counts, however often it was told."""
-    query = select(listening).where(listening.c.day.in_({one.day for one in rows}))
+    query = select(feed_requests).where(feed_requests.c.day.in_({one.day for one in rows}))
     known = {(row.day, row.feed, row.program): row for row in connection.execute(query)}
     more, fresh = [], []
     for one in rows:
@@ -58,21 +69,23 @@ def note(connection: Connection, rows: Sequence[Heard]) -> None:
                 "u": before.unchanged + one.unchanged,
             }
         )
-    insert_rows(connection, listening, fresh)
+    insert_rows(connection, feed_requests, fresh)
     if more:
         connection.execute(_MORE, more)
 
 
-def forget_before(connection: Connection, day: str) -> int:
+def forget_feed_requests_before(connection: Connection, day: str) -> int:
     """Take out what was counted before a day; return how many rows that were."""
-    return connection.execute(delete(listening).where(listening.c.day < day)).rowcount
+    return connection.execute(delete(feed_requests).where(feed_requests.c.day < day)).rowcount
 
 
-def heard_since(connection: Connection, day: str) -> list[Heard]:
+def feed_requests_since(connection: Connection, day: str) -> list[FeedRequestRow]:
     """Return what was counted from a day on, by day, feed and program."""
-    query = select(listening).where(listening.c.day >= day)
-    rows = connection.execute(query.order_by(listening.c.day, listening.c.feed, listening.c.program)).mappings()
-    return [Heard(**row) for row in rows]
+    query = select(feed_requests).where(feed_requests.c.day >= day)
+    rows = connection.execute(
+        query.order_by(feed_requests.c.day, feed_requests.c.feed, feed_requests.c.program)
+    ).mappings()
+    return [FeedRequestRow(**row) for row in rows]
 
 
 def add_click(connection: Connection, issue_id: int, article_seq: int, *, is_program: bool) -> None:

@@ -18,11 +18,11 @@ from publisher.settings import Site
 from publisher.storage.engine import Database
 from publisher.subscribers import store as subscribers
 
-__all__ = ["Box", "outbox", "row_dict", "standing"]
+__all__ = ["OutboxIssue", "issue_status", "list_issues", "row_dict"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Box:
+class OutboxIssue:
     """An issue and the state of its deliveries."""
 
     row: IssueRow
@@ -80,7 +80,7 @@ def row_dict(row: IssueRow) -> dict[str, Any]:
     }
 
 
-def standing(site: Site, row: IssueRow, states: dict[DeliveryState, int]) -> str:
+def issue_status(site: Site, row: IssueRow, states: dict[DeliveryState, int]) -> str:
     """Return the state of an issue in words."""
     open_states = (DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.HANDED_OVER, DeliveryState.DEFERRED)
     waiting = sum(states.get(one, 0) for one in open_states)
@@ -100,7 +100,7 @@ def standing(site: Site, row: IssueRow, states: dict[DeliveryState, int]) -> str
     return "being sent" if waiting < sum(states.values()) else "waits to be sent"
 
 
-def outbox(site: Site, digest: str | None = None) -> list[Box]:
+def list_issues(site: Site, digest: str | None = None) -> list[OutboxIssue]:
     """Return all issues, or those of one digest, newest first. Nothing is changed.
 
     Raises:
@@ -117,15 +117,15 @@ def outbox(site: Site, digest: str | None = None) -> list[Box]:
             states = counts.get(row.id, {})
             doubtful = []
             if states.get(DeliveryState.UNCERTAIN):
-                for one in deliveries.in_state(connection, row.id, DeliveryState.UNCERTAIN):
+                for one in deliveries.deliveries_in_state(connection, row.id, DeliveryState.UNCERTAIN):
                     reader = subscribers.find(connection, one.subscriber_id)
                     doubtful.append(reader.address if reader else f"subscriber {one.subscriber_id}, erased")
             due = deliveries.next_due(connection, row.id)
             found.append(
-                Box(
+                OutboxIssue(
                     row=row,
                     states=states,
-                    standing=standing(site, row, states),
+                    standing=issue_status(site, row, states),
                     uncertain=tuple(doubtful),
                     due=datetime.fromtimestamp(due, UTC).astimezone(site.tz) if due else None,
                     brakes=tuple(brake for brake in stopped if brake.issue_id == row.id),

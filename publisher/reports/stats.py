@@ -11,13 +11,13 @@ from publisher.delivery import store as deliveries
 from publisher.digests import store as issues
 from publisher.model.delivery import DeliveryState
 from publisher.reports import listening_store as listening
-from publisher.reports.listening_store import Heard
+from publisher.reports.listening_store import FeedRequestRow
 from publisher.settings import Site
 from publisher.storage.engine import Database
 from publisher.subscribers import store as subscribers
 from publisher.websub import hub_store as hub
 
-__all__ = ["FeedStats", "Heard", "IssueStats", "Stats", "note_listening", "stats"]
+__all__ = ["FeedRequestRow", "FeedStats", "IssueStats", "Stats", "load_stats", "record_feed_requests"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,18 +100,18 @@ class Stats:
         }
 
 
-def note_listening(db: Database, rows: Sequence[Heard]) -> None:
+def record_feed_requests(db: Database, rows: Sequence[FeedRequestRow]) -> None:
     """Keep what was counted."""
     if rows:
         with db.write() as connection:
-            listening.note(connection, rows)
+            listening.add_feed_requests(connection, rows)
 
 
-def stats(site: Site, now: datetime, *, days: int) -> Stats:
+def load_stats(site: Site, now: datetime, *, days: int) -> Stats:
     """Return the figures of so many days, today counted."""
     first = (now.astimezone(site.tz) - timedelta(days=days - 1)).date()
     with Database.open(site.database_url, dry_run=True) as db, db.read() as connection:
-        heard = listening.heard_since(connection, first.isoformat())
+        heard = listening.feed_requests_since(connection, first.isoformat())
         rows = issues.issues(connection, since=now - timedelta(days=days))
         opened = listening.clicks(connection) if site.web.clicks else {}
         made = tuple(
@@ -136,8 +136,8 @@ def stats(site: Site, now: datetime, *, days: int) -> Stats:
     )
 
 
-def _feeds(heard: Sequence[Heard], today: str) -> tuple[FeedStats, ...]:
-    by_feed: dict[str, list[Heard]] = {}
+def _feeds(heard: Sequence[FeedRequestRow], today: str) -> tuple[FeedStats, ...]:
+    by_feed: dict[str, list[FeedRequestRow]] = {}
     for one in heard:
         by_feed.setdefault(one.feed, []).append(one)
     found = []

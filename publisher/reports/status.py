@@ -13,7 +13,7 @@ from publisher.articles import corrections_store as corrections
 from publisher.articles import drafts_store as drafts
 from publisher.articles import sources_store as sources
 from publisher.articles import store
-from publisher.articles.drafts_store import Draft
+from publisher.articles.drafts_store import DraftRow
 from publisher.cadence import next_slot
 from publisher.delivery import brakes_store as brakes
 from publisher.delivery import store as deliveries
@@ -34,7 +34,7 @@ from publisher.storage.engine import Database
 from publisher.subscribers import store as subscribers
 from publisher.websub import notifications_store as announcements
 
-__all__ = ["DigestStatus", "Status", "status"]
+__all__ = ["DigestStatus", "Status", "load_status"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +60,7 @@ class Status:
     #: Articles that editors withdrew.
     withdrawn: int
     #: Records of articles/ that are not published, by file.
-    drafts: tuple[Draft, ...]
+    drafts: tuple[DraftRow, ...]
     #: Published articles that the next run withdraws, because a newer publisher reads their records as drafts.
     published_drafts: tuple[PublishedDraft, ...]
     files: int
@@ -149,7 +149,7 @@ def _run_dict(run: SlotRun | None) -> dict[str, Any] | None:
     }
 
 
-def status(site: Site, now: datetime) -> Status:
+def load_status(site: Site, now: datetime) -> Status:
     """Return the state of a site at ``now``. Nothing is changed.
 
     Raises:

@@ -14,7 +14,7 @@ from publisher.delivery import bounces_store as bounces
 from publisher.delivery import brakes_store as brakes
 from publisher.delivery import store as deliveries
 from publisher.digests import store as issues
-from publisher.digests.lookup import named_issue
+from publisher.digests.lookup import find_issue
 from publisher.errors import SettingsError
 from publisher.model.delivery import DeliveryState
 from publisher.model.subscriptions import SubscriptionState
@@ -27,7 +27,7 @@ from publisher.subscribers import suppression_store as suppression
 from publisher.subscribers.addresses import read_address
 from publisher.subscribers.subscriptions_store import SubscriptionEvent
 
-__all__ = ["Story", "who"]
+__all__ = ["DeliveryHistory", "delivery_history"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,7 @@ class Event:
 
 
 @dataclass(slots=True, kw_only=True)
-class Story:
+class DeliveryHistory:
     """The delivery of an issue to a subscriber, and the history of their subscriptions."""
 
     digest: str
@@ -84,7 +84,7 @@ class Story:
         }
 
 
-def who(site: Site, target: str, address: str) -> Story:
+def delivery_history(site: Site, target: str, address: str) -> DeliveryHistory:
     """Return the history of a delivery and its subscriber. Nothing is changed.
 
     Raises:
@@ -95,8 +95,8 @@ def who(site: Site, target: str, address: str) -> Story:
     except ValueError as error:
         raise SettingsError(f"{address!r} is not an email address: {error}") from error
     with Database.open(site.database_url, dry_run=True) as db, db.write() as connection:
-        row = named_issue(connection, target)
-        story = Story(
+        row = find_issue(connection, target)
+        story = DeliveryHistory(
             digest=row.digest,
             name=row.name,
             number=row.number,
@@ -146,12 +146,12 @@ def _no_copy(site: Site, digest: str, reader: subscribers.Subscriber, slot: date
     )
 
 
-def _tell(connection: Connection, site: Site, story: Story, issue_id: int, reader: int) -> None:
+def _tell(connection: Connection, site: Site, story: DeliveryHistory, issue_id: int, reader: int) -> None:
     copy = deliveries.delivery_of(connection, issue_id, reader)
     if copy is None:
         return
     story.state = copy.state
-    edition = issues.editions(connection, issue_id)[copy.edition - 1]
+    edition = issues.variants(connection, issue_id)[copy.edition - 1]
     story.subject = edition.subject or story.subject
     known = article_store.articles_by_seq(connection, list(edition.articles), site.base_url, site.tz)
     story.articles = [known[seq].title for seq in edition.articles if seq in known]
@@ -177,6 +177,6 @@ def _tell(connection: Connection, site: Site, story: Story, issue_id: int, reade
         story.due = _time(site, copy.due_at)
 
 
-def dumped(story: Story) -> str:
+def dump_subscriber(story: DeliveryHistory) -> str:
     """Return the history as JSON."""
     return json.dumps(story.as_dict(), ensure_ascii=False, indent=2)

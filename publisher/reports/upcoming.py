@@ -6,19 +6,19 @@ from dataclasses import dataclass
 from datetime import datetime, time
 from itertools import islice
 
-from publisher.cadence import in_words, slots_between
+from publisher.cadence import describe_cadence, slots_between
 from publisher.errors import SettingsError
 from publisher.settings import Site
 from publisher.settings.schedules import Schedule
 
-__all__ = ["Coming", "Rhythm", "rhythms", "upcoming"]
+__all__ = ["ScheduleDescription", "UpcomingRun", "describe_schedules", "upcoming_runs"]
 
 #: Rarer cadences than once in so many years are not looked for.
 _FAR = 41
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rhythm:
+class ScheduleDescription:
     """What runs by a timetable, in words."""
 
     #: ``feeds``, or the digest's slug.
@@ -31,7 +31,7 @@ class Rhythm:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Coming:
+class UpcomingRun:
     """A slot that is to come."""
 
     name: str
@@ -50,7 +50,7 @@ def _chosen(site: Site, only: str | None) -> list[Schedule]:
     return [named[only]]
 
 
-def rhythms(site: Site, only: str | None = None) -> list[Rhythm]:
+def describe_schedules(site: Site, only: str | None = None) -> list[ScheduleDescription]:
     """Return what runs by a timetable, in the order of the settings.
 
     Raises:
@@ -59,7 +59,7 @@ def rhythms(site: Site, only: str | None = None) -> list[Rhythm]:
     found = []
     for one in _chosen(site, only):
         table = one.timetable
-        parts = ["; ".join(in_words(cadence) for cadence in table.cadences)]
+        parts = ["; ".join(describe_cadence(cadence) for cadence in table.cadences)]
         if table.starts:
             parts.append(f"from {table.starts}")
         if table.ends:
@@ -69,11 +69,11 @@ def rhythms(site: Site, only: str | None = None) -> list[Rhythm]:
             parts.append(f"not on {', '.join(days)}")
         name = one.digest or "feeds"
         deliver_at = site.digests[name].deliver_at if one.digest else None
-        found.append(Rhythm(name=name, words=", ".join(parts), zone=table.zone.key, deliver_at=deliver_at))
+        found.append(ScheduleDescription(name=name, words=", ".join(parts), zone=table.zone.key, deliver_at=deliver_at))
     return found
 
 
-def upcoming(site: Site, now: datetime, count: int, only: str | None = None) -> list[Coming]:
+def upcoming_runs(site: Site, now: datetime, count: int, only: str | None = None) -> list[UpcomingRun]:
     """Return the next ``count`` slots, earliest first. Of feeds, where there is more, only the next one.
 
     Raises:
@@ -84,6 +84,6 @@ def upcoming(site: Site, now: datetime, count: int, only: str | None = None) -> 
     for one in _chosen(site, only):
         name = one.digest or "feeds"
         often = count if one.digest or only else 1
-        found += [Coming(name=name, slot=slot) for slot in islice(slots_between(one.timetable, now, far), often)]
+        found += [UpcomingRun(name=name, slot=slot) for slot in islice(slots_between(one.timetable, now, far), often)]
     found.sort(key=lambda coming: (coming.slot, coming.name))
     return found[:count]

@@ -11,7 +11,7 @@ from typing import Final
 from publisher.clock import Clock
 from publisher.runner.logs import Log
 
-__all__ = ["Health", "Lane", "Stopped", "back_off", "report_progress"]
+__all__ = ["BackgroundJob", "JobHealth", "JobStopped", "backoff_seconds", "report_progress"]
 
 #: The first pause after a failure, and the longest.
 _SHORTEST, _LONGEST = timedelta(seconds=5), timedelta(minutes=10)
@@ -24,24 +24,24 @@ _LATE: Final = timedelta(minutes=2)
 _current = threading.local()
 
 
-class Stopped(BaseException):
+class JobStopped(BaseException):
     """The runner is about to end and the job stops here. Not an ``Exception``: nothing may catch it."""
 
 
-def back_off(failures: int) -> timedelta:
+def backoff_seconds(failures: int) -> timedelta:
     """Return the pause after ``failures`` in a row: 5, 10, 20 … seconds, ten minutes at most."""
     return min(_SHORTEST * (1 << min(failures - 1, 10)), _LONGEST)
 
 
 def report_progress() -> None:
     """Tell that the job of the calling thread makes progress. Does nothing in other threads."""
-    lane: Lane | None = getattr(_current, "lane", None)
+    lane: BackgroundJob | None = getattr(_current, "lane", None)
     if lane is not None:
         lane.record_progress()
 
 
 @dataclass(slots=True)
-class Health:
+class JobHealth:
     """The state of a job. Times are of the wall clock, for people."""
 
     runs: int = 0
@@ -53,7 +53,7 @@ class Health:
     said: str = ""
 
 
-class Lane:
+class BackgroundJob:
     """Runs its function once for any number of wake-ups in the meantime, and retries it after a failure.
 
     All waiting is by the monotonic clock, so a wall clock that is set delays nothing.
@@ -61,7 +61,7 @@ class Lane:
 
     def __init__(self, name: str, work: Callable[[], None], log: Log, clock: Clock) -> None:
         self.name = name
-        self.health = Health()
+        self.health = JobHealth()
         self._work = work
         self._log = log
         self._clock = clock
@@ -143,7 +143,7 @@ class Lane:
             self.record_progress()
             try:
                 self._work()
-            except Stopped:
+            except JobStopped:
                 return
             except Exception as error:
                 self._record_failure(error)
@@ -158,7 +158,7 @@ class Lane:
     def _record_failure(self, error: Exception) -> None:
         self.health.failures += 1
         self.health.said = " ".join(str(error).split()) or type(error).__name__
-        pause = back_off(self.health.failures)
+        pause = backoff_seconds(self.health.failures)
         self._retry_at = self._clock.monotonic() + pause.total_seconds()
         self._rests_until = self._clock.now() + pause
         self._log.error(

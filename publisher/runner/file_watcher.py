@@ -8,7 +8,7 @@ from pathlib import Path
 
 from publisher.runner.logs import Log
 
-__all__ = ["Watcher"]
+__all__ = ["FileWatcher"]
 
 #: Milliseconds between two looks, and for which changes that come together are taken together.
 _STEP, _TOGETHER = 100, 400
@@ -16,7 +16,7 @@ _STEP, _TOGETHER = 100, 400
 _AGAIN = 30.0
 
 
-class Watcher:
+class FileWatcher:
     """A thread that watches one folder and what is below it."""
 
     def __init__(self, folder: Path, on_change: Callable[[], None], log: Log) -> None:

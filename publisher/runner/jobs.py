@@ -11,19 +11,19 @@ from typing import Final
 from publisher.articles import store as articles
 from publisher.clock import Clock
 from publisher.errors import PublisherError
-from publisher.model.report import Mailed, PublishReport
-from publisher.runner.background_job import Stopped, back_off, report_progress
+from publisher.model.report import IssueSendResult, PublishReport
+from publisher.runner.background_job import JobStopped, backoff_seconds, report_progress
 from publisher.runner.logs import Log
-from publisher.runner.scheduled_run import take_turn
+from publisher.runner.scheduled_run import run_due_slots
 from publisher.runner.sweep import sweep
 from publisher.schedule.claims import LEASE, first_due
-from publisher.schedule.store import Claimed
+from publisher.schedule.store import ClaimedSlot
 from publisher.settings import Site
 from publisher.storage.engine import Database
 from publisher.subscriptions import confirmation_store as letters
 from publisher.websub import hub_store as hub
 from publisher.websub import notifications_store as announcements
-from publisher.websub.notify import announce
+from publisher.websub.notify import send_notifications
 from publisher.workers.timed_worker import TimedWorker
 
 __all__ = ["Jobs"]
@@ -104,7 +104,7 @@ class Jobs:
         always = self._is_changed.is_set()
         self._is_changed.clear()
         try:
-            report = take_turn(
+            report = run_due_slots(
                 site,
                 db,
                 self._clock,
@@ -129,13 +129,13 @@ class Jobs:
             self._is_changed.set()
             raise PublisherError(f"feeds: {report.feeds_failed}")
 
-    def _claimed(self, one: Claimed, late: float) -> None:
+    def _claimed(self, one: ClaimedSlot, late: float) -> None:
         self._log.info("slot begun", schedule=one.schedule, slot=_z(one.slot), late=round(late, 3), attempt=one.attempt)
 
     def _look_ahead(self, db: Database) -> None:
         now = self._clock.now()
         with db.read() as connection:
-            out = articles.next_out(connection, int(now.timestamp()))
+            out = articles.next_publication_time(connection, int(now.timestamp()))
             lapse = first_due(connection, now)
         if out is not None:
             self._wake_at("article", "articles", datetime.fromtimestamp(out, UTC))
@@ -188,7 +188,7 @@ class Jobs:
         site, db = self.current
         if not site.can_send or not site.digests:
             return
-        from publisher.delivery.automatic import mail_what_may_go, next_mail
+        from publisher.delivery.automatic import next_send_time, send_due_issues
 
         now, mono = self._clock.now(), self._clock.monotonic()
         report = PublishReport(at=now.isoformat(), dry_run=False)
@@ -197,7 +197,7 @@ class Jobs:
             self._held, self._held_under = {}, site
         resting = {name for name, (_, until) in self._held.items() if until > mono}
         self._settled = {name: since for name, since in self._settled.items() if mono - since < _SURE.total_seconds()}
-        mail_what_may_go(
+        send_due_issues(
             site,
             db,
             now,
@@ -214,7 +214,7 @@ class Jobs:
             self._log.error("placeholder value", fix=text)
         self._hold("drafts", "; ".join(report.undrafted))
         now, mono = self._clock.now(), self._clock.monotonic()
-        due, settled = next_mail(site, db, now, without=self._held.keys() | self._settled.keys())
+        due, settled = next_send_time(site, db, now, without=self._held.keys() | self._settled.keys())
         self._settled.update(dict.fromkeys(settled, mono))
         if due is not None:
             self._wake_at("copies", "mail", max(due, now + _BREATH))
@@ -222,7 +222,7 @@ class Jobs:
             soonest = min(until for _, until in self._held.values())
             self._wake_at("held", "mail", now + timedelta(seconds=soonest - mono))
 
-    def _mailed(self, one: Mailed) -> None:
+    def _mailed(self, one: IssueSendResult) -> None:
         self._log.info(
             "mailed",
             issue=one.issue,
@@ -241,7 +241,7 @@ class Jobs:
             self._held.pop(name, None)
             return
         failures = self._held.get(name, (0,))[0] + 1
-        pause = back_off(failures)
+        pause = backoff_seconds(failures)
         self._held[name] = (failures, self._clock.monotonic() + pause.total_seconds())
         self._log.error("not sent", issue=name, failures=failures, again_in=int(pause.total_seconds()), reason=trouble)
 
@@ -252,9 +252,9 @@ class Jobs:
             due = letters.next_due(connection)
         if due is None or not site.can_send:
             return
-        from publisher.subscriptions.confirmation_emails import send_letters
+        from publisher.subscriptions.confirmation_emails import send_confirmation_emails
 
-        posted = send_letters(site, db, self._clock.now, is_stopping=self._is_stopping.is_set)
+        posted = send_confirmation_emails(site, db, self._clock.now, is_stopping=self._is_stopping.is_set)
         if posted.sent or posted.failed:
             self._log.info("letters", sent=posted.sent, failed=posted.failed)
         if posted.trouble:
@@ -271,7 +271,7 @@ class Jobs:
         site, db = self.current
         if not site.hubs and not site.announce.cloud:
             return
-        result = announce(db, site, self._clock.now(), progress=self._progress)
+        result = send_notifications(db, site, self._clock.now(), progress=self._progress)
         if result.told or result.failed:
             self._log.info("announced", told=result.told, waiting=result.waiting)
         for words in result.failed:
@@ -331,7 +331,7 @@ class Jobs:
 
     def _progress(self, label: str, done: int, total: int) -> None:
         if self._is_stopping.is_set():
-            raise Stopped
+            raise JobStopped
         self._progress_of_mail(label, done, total)
 
     def _progress_of_mail(self, label: str, done: int, total: int) -> None:

@@ -13,12 +13,12 @@ from typing import Any, Final
 from publisher.clock import Clock
 from publisher.errors import PublisherError
 from publisher.reports.permissions import warn_of_wide_paths
-from publisher.runner.background_job import Lane
-from publisher.runner.file_watcher import Watcher
+from publisher.runner.background_job import BackgroundJob
+from publisher.runner.file_watcher import FileWatcher
 from publisher.runner.jobs import Jobs
 from publisher.runner.logs import Log
 from publisher.runner.scheduled_run import runner_name
-from publisher.runner.systemd import Notifier
+from publisher.runner.systemd import SystemdNotifier
 from publisher.runner.timers import STALL_SECONDS, Timers
 from publisher.schedule.claims import LEASE
 from publisher.schedule.processes import RunnerFile
@@ -49,7 +49,7 @@ class Runner:
         *,
         clock: Clock | None = None,
         lease: timedelta = LEASE,
-        notifier: Notifier | None = None,
+        notifier: SystemdNotifier | None = None,
     ) -> None:
         """Open the database; nothing runs before ``run``.
 
@@ -63,7 +63,7 @@ class Runner:
         self._root = site.root
         self._log = log
         self._clock = clock or Clock()
-        self._notifier = notifier or Notifier()
+        self._notifier = notifier or SystemdNotifier()
         self._is_over = threading.Event()
         self._is_to_reload = False
         self._started_at = self._clock.now()
@@ -87,8 +87,8 @@ class Runner:
             "bounces": self.jobs.bounces,
             "sweep": self.jobs.sweep,
         }
-        self.lanes = {name: Lane(name, job, log, self._clock) for name, job in work.items()}
-        self._watcher = Watcher(site.articles_dir, self.jobs.articles_changed, log)
+        self.lanes = {name: BackgroundJob(name, job, log, self._clock) for name, job in work.items()}
+        self._watcher = FileWatcher(site.articles_dir, self.jobs.articles_changed, log)
 
     @property
     def _site(self) -> Site:
@@ -187,7 +187,7 @@ class Runner:
         self.jobs.current = (site, self._databases[-1])
         if site.articles_dir != self._watcher.folder:
             self._watcher.stop()
-            self._watcher = Watcher(site.articles_dir, self.jobs.articles_changed, self._log)
+            self._watcher = FileWatcher(site.articles_dir, self.jobs.articles_changed, self._log)
             self._watcher.start()
         self._rebuild()
         self._log.info("settings read", schedules=len(site.schedules))

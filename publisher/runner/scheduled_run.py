@@ -15,19 +15,19 @@ from publisher.articles.failing import report_failure
 from publisher.cadence import next_slot
 from publisher.clock import Clock
 from publisher.errors import PublisherError, SlotLost
-from publisher.model.report import Progress, PublishReport, Ran, silent
+from publisher.model.report import Progress, PublishReport, ScheduledRunResult, no_progress
 from publisher.pipeline.make_issues import make_issue_of, stage_issues
 from publisher.pipeline.publish import regenerate
 from publisher.pipeline.remake import remake_issues
 from publisher.schedule import store as slots
-from publisher.schedule.claims import LEASE, claim_due, retry_at
-from publisher.schedule.store import Claimed
+from publisher.schedule.claims import LEASE, claim_due, retry_time
+from publisher.schedule.store import ClaimedSlot
 from publisher.settings import Site
 from publisher.storage.engine import Database
 from publisher.workers.pool import Workers
 from publisher.workers.timed_worker import TimedWorker
 
-__all__ = ["runner_name", "take_turn"]
+__all__ = ["run_due_slots", "runner_name"]
 
 #: So many times within its lease a claim is renewed.
 _RENEWALS = 3
@@ -38,7 +38,7 @@ def runner_name() -> str:
     return f"{socket.gethostname()} {os.getpid()}"
 
 
-def take_turn(
+def run_due_slots(
     site: Site,
     db: Database,
     clock: Clock,
@@ -46,9 +46,9 @@ def take_turn(
     always: bool,
     lease: timedelta = LEASE,
     warm: TimedWorker | None = None,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
     on_wait: Callable[[str], None] = lambda holder: None,
-    on_claim: Callable[[Claimed, float], None] = lambda claim, late: None,
+    on_claim: Callable[[ClaimedSlot, float], None] = lambda claim, late: None,
 ) -> PublishReport | None:
     """Run every slot that is due and nobody's, and say what came of it; return None where there was nothing to do.
 
@@ -74,7 +74,7 @@ def take_turn(
         on_claim(one, (began - one.slot).total_seconds())
     if not claims and not always:
         return None
-    turn = _Turn(site, db, clock, claims, began)
+    turn = _ScheduledRun(site, db, clock, claims, began)
     with _renewed(db, clock, claims, lease):
         try:
             with db.exclusive(site.root, on_wait=on_wait), Workers(warm=warm) as workers:
@@ -90,7 +90,7 @@ def take_turn(
 
 
 @contextmanager
-def _renewed(db: Database, clock: Clock, claims: Sequence[Claimed], lease: timedelta) -> Iterator[None]:
+def _renewed(db: Database, clock: Clock, claims: Sequence[ClaimedSlot], lease: timedelta) -> Iterator[None]:
     """Keep the claims for as long as the block runs. A process that stands still keeps none."""
     if not claims:
         yield
@@ -113,10 +113,10 @@ def _renewed(db: Database, clock: Clock, claims: Sequence[Claimed], lease: timed
         thread.join()
 
 
-class _Turn:
+class _ScheduledRun:
     """What was claimed, and what is left of it."""
 
-    def __init__(self, site: Site, db: Database, clock: Clock, claims: Sequence[Claimed], began: datetime) -> None:
+    def __init__(self, site: Site, db: Database, clock: Clock, claims: Sequence[ClaimedSlot], began: datetime) -> None:
         self._site = site
         self._db = db
         self._clock = clock
@@ -164,7 +164,7 @@ class _Turn:
             progress("making issues", number, len(mine))
         stage_issues(self._db, self._site, self.report, dry_run=False)
 
-    def _before_next(self, one: Claimed, now: datetime) -> datetime:
+    def _before_next(self, one: ClaimedSlot, now: datetime) -> datetime:
         """Return ``now``, or the last second before the slot after this one: what is out then is that one's."""
         coming = next_slot(self._timetables[one.schedule], one.slot) if one.schedule in self._timetables else None
         return now if coming is None or now < coming else coming - timedelta(seconds=1)
@@ -178,18 +178,18 @@ class _Turn:
     def _now(self) -> datetime:
         return self._clock.now().astimezone(self._site.tz).replace(microsecond=0)
 
-    def _done(self, one: Claimed, outcome: str, *, is_failed: bool = False) -> None:
+    def _done(self, one: ClaimedSlot, outcome: str, *, is_failed: bool = False) -> None:
         del self._left[one]
         late = (self._began - one.slot).total_seconds()
         self.report.ran.append(
-            Ran(schedule=one.schedule, slot=one.slot, late=late, outcome=outcome, is_failed=is_failed)
+            ScheduledRunResult(schedule=one.schedule, slot=one.slot, late=late, outcome=outcome, is_failed=is_failed)
         )
 
-    def _fail(self, one: Claimed, error: BaseException) -> None:
+    def _fail(self, one: ClaimedSlot, error: BaseException) -> None:
         now = self._clock.now()
         # Who is stopped has done nothing wrong: the next one may go on at once.
-        until = retry_at(one.attempt, now) if isinstance(error, Exception) else now
+        until = retry_time(one.attempt, now) if isinstance(error, Exception) else now
         outcome = " ".join(str(error).split()) or "it was stopped"
         with self._db.write() as connection:
-            slots.hold_back(connection, one, until, outcome)
+            slots.defer_issue(connection, one, until, outcome)
         self._done(one, outcome, is_failed=True)

@@ -13,7 +13,7 @@ from publisher.reports import listening_store as listening
 from publisher.schedule import store as slots
 from publisher.storage.engine import Database
 from publisher.storage.facts import get_fact, set_fact
-from publisher.storage.locks import hold
+from publisher.storage.locks import advisory_lock
 from publisher.subscriptions import confirmation_store as letters
 from publisher.websub import hub_store as hub
 
@@ -74,14 +74,14 @@ def sweep(db: Database, now: datetime) -> SweepResult:
             runs=slots.forget_old(connection, now - _RUNS_KEPT),
             confirmation_emails=letters.sweep(connection, int((now - _CONFIRMATION_EMAILS_KEPT).timestamp())),
             hub_subscriptions=hub.sweep(connection, int(now.timestamp())),
-            figures=listening.forget_before(connection, (now - _FIGURES_KEPT).date().isoformat()),
+            figures=listening.forget_feed_requests_before(connection, (now - _FIGURES_KEPT).date().isoformat()),
             repaired=repaired,
         )
 
 
 def _observe(connection: Connection, now: datetime) -> tuple[bool, bool]:
     """Record the time; return whether the clock is trusted, and whether it was put back."""
-    hold(connection, _CLOCK)
+    advisory_lock(connection, _CLOCK)
     seconds = int(now.timestamp())
     steady_since, _, last = (get_fact(connection, _CLOCK) or f"{seconds} {seconds}").partition(" ")
     since, before = int(steady_since), int(last)

@@ -8,10 +8,10 @@ import socket
 import time
 from collections.abc import Mapping
 
-__all__ = ["Notifier"]
+__all__ = ["SystemdNotifier"]
 
 
-class Notifier:
+class SystemdNotifier:
     """Tells the service manager how the process is."""
 
     def __init__(self, environ: Mapping[str, str] | None = None) -> None:

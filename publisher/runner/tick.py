@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from publisher.clock import Clock
-from publisher.delivery.automatic import mail_what_may_go
+from publisher.delivery.automatic import send_due_issues
 from publisher.errors import PublisherError
 from publisher.model.problems import Problem
-from publisher.model.report import Progress, PublishReport, silent
-from publisher.runner.scheduled_run import take_turn
+from publisher.model.report import Progress, PublishReport, no_progress
+from publisher.runner.scheduled_run import run_due_slots
 from publisher.runner.sweep import sweep
-from publisher.schedule.processes import alone
+from publisher.schedule.processes import try_process_lock
 from publisher.settings import Site
 from publisher.storage.engine import Database
-from publisher.subscriptions.confirmation_emails import send_letters
-from publisher.websub.notify import announce
+from publisher.subscriptions.confirmation_emails import send_confirmation_emails
+from publisher.websub.notify import send_notifications
 
 __all__ = ["tick"]
 
@@ -24,7 +24,7 @@ def tick(
     site: Site,
     *,
     clock: Clock | None = None,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
     on_wait: Callable[[str], None] = lambda holder: None,
 ) -> PublishReport:
     """Run due schedules, update feeds, send mail, notify hubs, process bounces, delete expired rows.
@@ -36,12 +36,12 @@ def tick(
     """
     clock = clock or Clock()
     with Database.open(site.database_url) as db:
-        report = take_turn(site, db, clock, always=True, progress=progress, on_wait=on_wait)
+        report = run_due_slots(site, db, clock, always=True, progress=progress, on_wait=on_wait)
         assert report is not None
         if site.hubs or site.announce.cloud:
-            report.announced = announce(db, site, clock.now(), progress=progress)
+            report.announced = send_notifications(db, site, clock.now(), progress=progress)
         # Sending to a long list takes longer than the time between two calls.
-        with alone(site.root, "mail") as is_alone:
+        with try_process_lock(site.root, "mail") as is_alone:
             if is_alone:
                 _mail(site, db, clock, report, progress)
         sweep(db, clock.now())
@@ -50,8 +50,8 @@ def tick(
 
 def _mail(site: Site, db: Database, clock: Clock, report: PublishReport, progress: Progress) -> None:
     if site.can_send and site.digests:
-        mail_what_may_go(site, db, clock.now(), report, progress, approved=True, clock=clock.now)
-        posted = send_letters(site, db, clock.now)
+        send_due_issues(site, db, clock.now(), report, progress, approved=True, clock=clock.now)
+        posted = send_confirmation_emails(site, db, clock.now)
         report.blockers = (*report.blockers, *posted.blockers)
         if posted.trouble:
             report.refused.append(Problem(where="letters", refused=True, reason=posted.trouble))

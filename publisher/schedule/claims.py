@@ -11,24 +11,24 @@ from sqlalchemy import Connection
 from publisher.cadence import due_slots
 from publisher.model.digests import CatchUp
 from publisher.schedule import store as slots
-from publisher.schedule.store import Claimed, Kept, SlotRun
+from publisher.schedule.store import ClaimedSlot, SlotRun, StoredSchedule
 from publisher.settings.schedules import Schedule, timetable_from
 from publisher.storage.engine import Database
 
-__all__ = ["LEASE", "claim_due", "first_due", "retry_at"]
+__all__ = ["LEASE", "claim_due", "first_due", "retry_time"]
 
 #: A runner that has not been heard of for so long is taken for dead.
 LEASE: Final = timedelta(seconds=90)
 
 
-def retry_at(attempt: int, now: datetime) -> datetime:
+def retry_time(attempt: int, now: datetime) -> datetime:
     """Return when a slot that could not be run is tried again: a minute, two, four … an hour later."""
     return now + timedelta(minutes=min(1 << min(attempt - 1, 6), 60))
 
 
 def claim_due(
     db: Database, schedules: Sequence[Schedule], now: datetime, *, runner: str, lease: timedelta = LEASE
-) -> list[Claimed]:
+) -> list[ClaimedSlot]:
     """Take every slot that is due and nobody's, and return them, oldest first.
 
     Timetables that are new or have changed are taken up: they count from now on. A slot that the old and
@@ -61,7 +61,7 @@ def claim_due(
 
 def _is_stale(connection: Connection, schedules: Sequence[Schedule], now: datetime) -> bool:
     """Tell whether what the store knows of timetables is not what the settings say."""
-    known = slots.kept(connection)
+    known = slots.load_schedules(connection)
     if {one.name: one.text for one in schedules} != {name: one.timetable for name, one in known.items()}:
         return True
     late = {one.name: one.at_most_late for one in schedules}
@@ -72,7 +72,7 @@ def _is_stale(connection: Connection, schedules: Sequence[Schedule], now: dateti
 
 def _wanted(connection: Connection, schedules: Sequence[Schedule], now: datetime) -> list[tuple[str, datetime]]:
     """Return slots to claim. Their order is the same everywhere: no two runners wait for each other."""
-    kept = slots.kept(connection)
+    kept = slots.load_schedules(connection)
     due = {(one.name, slot) for one in schedules for slot in _due(one, kept[one.name].taken_up_at, now)}
     free = {(row.schedule, row.slot) for row in slots.open_runs(connection) if row.leased_until <= now}
     return sorted(free | (due - slots.known(connection, due)))
@@ -102,24 +102,24 @@ def _is_over(row: SlotRun, late: Mapping[str, timedelta], now: datetime) -> bool
 
 def _take_up(connection: Connection, schedules: Sequence[Schedule], now: datetime) -> None:
     """Bring what the store knows of timetables up to date with the settings."""
-    known = slots.kept(connection)
-    slots.forget_others(connection, {one.name for one in schedules})
+    known = slots.load_schedules(connection)
+    slots.forget_other_schedules(connection, {one.name for one in schedules})
     for one in schedules:
         before = known.get(one.name)
         if before is None or before.timetable != one.text:
             if before is not None:
-                slots.put_down(connection, one.name, _of_both(one, before, now))
-            slots.take_up(connection, one.name, one.text, now)
+                slots.enqueue_slots(connection, one.name, _of_both(one, before, now))
+            slots.save_schedule(connection, one.name, one.text, now)
         elif before.taken_up_at > now:
             # The clock was ahead when that was written, and has been put right.
-            slots.take_up(connection, one.name, one.text, now)
+            slots.save_schedule(connection, one.name, one.text, now)
     late = {one.name: one.at_most_late for one in schedules}
     for row in slots.open_runs(connection):
         if _is_over(row, late, now):
             slots.skip(connection, row, now, "it came too late" if row.schedule in late else "its timetable is gone")
 
 
-def _of_both(one: Schedule, before: Kept, now: datetime) -> list[datetime]:
+def _of_both(one: Schedule, before: StoredSchedule, now: datetime) -> list[datetime]:
     """Return slots that are due by the old timetable and by the new one; those that were run are so for good."""
     old = timetable_from(before.timetable)
     if old is None:

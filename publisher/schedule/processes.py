@@ -15,7 +15,7 @@ from typing import Any, Final, Self
 from publisher.errors import StoreError
 from publisher.private_files import FILE_MODE, make_private_folder, private_opener
 
-__all__ = ["FOLDER", "RunnerFile", "alone", "living_runners"]
+__all__ = ["FOLDER", "RunnerFile", "living_runners", "try_process_lock"]
 
 #: Beside publisher.toml.
 FOLDER: Final = ".publish.runners"
@@ -94,7 +94,7 @@ def living_runners(root: Path) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def alone(root: Path, name: str) -> Iterator[bool]:
+def try_process_lock(root: Path, name: str) -> Iterator[bool]:
     """Yield whether nobody else on this machine is inside the same block."""
     make_private_folder(root / FOLDER)
     handle = os.open(root / FOLDER / f"{name}.alone", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)

@@ -19,30 +19,30 @@ from publisher.storage.bulk import pages
 from publisher.storage.tables.schedule import schedule, slot_run
 
 __all__ = [
-    "Claimed",
-    "Kept",
+    "ClaimedSlot",
     "SlotRun",
+    "StoredSchedule",
     "claim",
+    "defer_issue",
+    "enqueue_slots",
     "finish",
     "forget_old",
-    "forget_others",
-    "hold_back",
-    "kept",
+    "forget_other_schedules",
     "known",
+    "load_schedules",
     "note_outcome",
     "open_runs",
-    "put_down",
     "recent",
     "renew",
+    "save_schedule",
     "skip",
-    "take_up",
 ]
 
 _OPEN: Final[Any] = literal_column("'due'"), literal_column("'running'")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class StoredSchedule:
     """A timetable as it was last taken up."""
 
     timetable: str
@@ -50,7 +50,7 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
-class Claimed:
+class ClaimedSlot:
     """A slot that is somebody's for a while."""
 
     schedule: str
@@ -105,15 +105,15 @@ def _run(row: Any) -> SlotRun:
 # -- timetables ------------------------------------------------------------------------------------
 
 
-def kept(connection: Connection) -> dict[str, Kept]:
+def load_schedules(connection: Connection) -> dict[str, StoredSchedule]:
     """Return name → the timetable that is in force."""
     return {
-        row.name: Kept(timetable=row.timetable, taken_up_at=_moment(row.taken_up_at))
+        row.name: StoredSchedule(timetable=row.timetable, taken_up_at=_moment(row.taken_up_at))
         for row in connection.execute(select(schedule))
     }
 
 
-def take_up(connection: Connection, name: str, timetable: str, now: datetime) -> None:
+def save_schedule(connection: Connection, name: str, timetable: str, now: datetime) -> None:
     """Let a timetable be in force from now on."""
     connection.execute(
         text(
@@ -124,7 +124,7 @@ def take_up(connection: Connection, name: str, timetable: str, now: datetime) ->
     )
 
 
-def forget_others(connection: Connection, names: Collection[str]) -> None:
+def forget_other_schedules(connection: Connection, names: Collection[str]) -> None:
     """Forget what runs no more by any timetable; what of it is under way is left to those who have it."""
     gone = set(connection.execute(select(schedule.c.name)).scalars()) - set(names)
     if gone:
@@ -151,7 +151,7 @@ _CLAIM: Final = text(
 
 def claim(
     connection: Connection, name: str, slot: datetime, *, runner: str, now: datetime, until: datetime
-) -> Claimed | None:
+) -> ClaimedSlot | None:
     """Take a slot, for a while; return None where somebody else has it or an older one, or it is done."""
     attempt = connection.execute(
         _CLAIM,
@@ -164,10 +164,10 @@ def claim(
             "late": max(0, round((now - slot).total_seconds() * 1000)),
         },
     ).scalar()
-    return Claimed(name, slot, attempt) if attempt is not None else None
+    return ClaimedSlot(name, slot, attempt) if attempt is not None else None
 
 
-def put_down(connection: Connection, name: str, slots: Iterable[datetime]) -> None:
+def enqueue_slots(connection: Connection, name: str, slots: Iterable[datetime]) -> None:
     """Write down that slots are to be run, whatever their timetable says later on."""
     for slot in slots:
         connection.execute(
@@ -179,7 +179,7 @@ def put_down(connection: Connection, name: str, slots: Iterable[datetime]) -> No
         )
 
 
-def _mine(one: Claimed) -> Any:
+def _mine(one: ClaimedSlot) -> Any:
     return and_(
         slot_run.c.schedule == one.schedule,
         slot_run.c.slot == _seconds(one.slot),
@@ -188,12 +188,12 @@ def _mine(one: Claimed) -> Any:
     )
 
 
-def renew(connection: Connection, one: Claimed, until: datetime) -> bool:
+def renew(connection: Connection, one: ClaimedSlot, until: datetime) -> bool:
     """Keep a slot for longer; return False where it is another's by now."""
     return connection.execute(update(slot_run).where(_mine(one)).values(leased_until=_seconds(until))).rowcount == 1
 
 
-def finish(connection: Connection, one: Claimed, now: datetime) -> None:
+def finish(connection: Connection, one: ClaimedSlot, now: datetime) -> None:
     """Note that a slot is done, in the transaction that does it.
 
     Raises:
@@ -204,13 +204,13 @@ def finish(connection: Connection, one: Claimed, now: datetime) -> None:
         raise SlotLost(f"{one.schedule} at {one.slot:%Y-%m-%dT%H:%MZ} was taken over by another runner")
 
 
-def note_outcome(connection: Connection, one: Claimed, outcome: str) -> None:
+def note_outcome(connection: Connection, one: ClaimedSlot, outcome: str) -> None:
     """Keep what came of a slot."""
     row = and_(slot_run.c.schedule == one.schedule, slot_run.c.slot == _seconds(one.slot))
     connection.execute(update(slot_run).where(row).values(outcome=outcome))
 
 
-def hold_back(connection: Connection, one: Claimed, until: datetime, outcome: str) -> None:
+def defer_issue(connection: Connection, one: ClaimedSlot, until: datetime, outcome: str) -> None:
     """Give a slot back that could not be run; nobody takes it before ``until``."""
     values = {"state": "due", "leased_until": _seconds(until), "outcome": outcome}
     connection.execute(update(slot_run).where(_mine(one)).values(**values))

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, StringConstraints, field_validator, 
 
 from publisher.model.delivery import UncertainPolicy
 from publisher.settings import checks
-from publisher.settings.kinds import Host, Settings, Text
+from publisher.settings.kinds import Host, SettingsTable, Text
 from publisher.settings.secrets import Secret
 
 __all__ = [
@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 
-class RelaySettings(Settings):
+class RelaySettings(SettingsTable):
     """A server that takes mail for the world."""
 
     host: Text
@@ -64,7 +64,7 @@ class SmtpSettings(RelaySettings):
         return (self, *self.relays)
 
 
-class DomainSettings(Settings):
+class DomainSettings(SettingsTable):
     """How fast readers of one domain get their copies."""
 
     #: Copies a second; None for as fast as it goes.
@@ -73,7 +73,7 @@ class DomainSettings(Settings):
     at_once: Annotated[int, Field(ge=1, le=1000)] | None = None
 
 
-class WarmUpSettings(Settings):
+class WarmUpSettings(SettingsTable):
     """How many copies leave on each day, while receivers learn to know a new sender."""
 
     #: The first day, on the newsroom's clock.
@@ -84,7 +84,7 @@ class WarmUpSettings(Settings):
     growth: Annotated[float, Field(ge=1, le=10)] = 1.5
 
 
-class DkimSettings(Settings):
+class DkimSettings(SettingsTable):
     """A key that signs (RFC 6376, RFC 8463)."""
 
     #: The name of its record in the DNS: SELECTOR._domainkey.DOMAIN.
@@ -95,7 +95,7 @@ class DkimSettings(Settings):
     domain: Host | None = None
 
 
-class DeliverySettings(Settings):
+class DeliverySettings(SettingsTable):
     """How copies leave."""
 
     #: ``maildir`` writes each reader's copy into a folder that mail programs open.
@@ -126,7 +126,7 @@ class DeliverySettings(Settings):
         return self.domains.get(name, self.each_domain)
 
 
-class ImapSettings(Settings):
+class ImapSettings(SettingsTable):
     """A mailbox on a server."""
 
     host: Text
@@ -140,7 +140,7 @@ class ImapSettings(Settings):
     ca_file: Text | None = None
 
 
-class BounceSettings(Settings):
+class BounceSettings(SettingsTable):
     """The mailbox that mail comes back to."""
 
     #: A Maildir or an mbox on this machine, relative to the site.

@@ -10,13 +10,13 @@ from pydantic import AfterValidator, Field, StringConstraints, field_validator
 from publisher.model.feeds import FeedFormat
 from publisher.model.taxonomy import Query
 from publisher.settings import checks
-from publisher.settings.kinds import Limit, Settings, Slug, Text, Url, query_of
+from publisher.settings.kinds import Limit, SettingsTable, Slug, Text, Url, query_of
 from publisher.settings.schedules import Cadences, Zone
 
 __all__ = ["AnnounceSettings", "ChannelSettings", "CloudSettings", "FeedSettings", "LogoSettings"]
 
 
-class LogoSettings(Settings):
+class LogoSettings(SettingsTable):
     """The picture of a feed."""
 
     url: Url
@@ -26,7 +26,7 @@ class LogoSettings(Settings):
     height: Annotated[int, Field(ge=1, le=400)] = 31
 
 
-class CloudSettings(Settings):
+class CloudSettings(SettingsTable):
     """An rssCloud server (https://www.rssboard.org/rsscloud-interface)."""
 
     host: Text
@@ -44,7 +44,7 @@ class CloudSettings(Settings):
         return f"{scheme}://{self.host}:{self.port}{self.ping_path}"
 
 
-class AnnounceSettings(Settings):
+class AnnounceSettings(SettingsTable):
     """Who is told of changed feeds."""
 
     #: WebSub hubs (https://www.w3.org/TR/websub/).
@@ -54,7 +54,7 @@ class AnnounceSettings(Settings):
     timeout: Annotated[int, Field(ge=1, le=60)] = 10
 
 
-class ChannelSettings(Settings):
+class ChannelSettings(SettingsTable):
     """A feed of the site's own: any article that carries one label of each kind named."""
 
     title: Text
@@ -73,7 +73,7 @@ class ChannelSettings(Settings):
         return query_of(self.topic, self.region, self.brand, self.tag, self.author)
 
 
-class FeedSettings(Settings):
+class FeedSettings(SettingsTable):
     """Which feeds are staged."""
 
     formats: tuple[FeedFormat, ...] = (FeedFormat.RSS, FeedFormat.ATOM, FeedFormat.JSON)

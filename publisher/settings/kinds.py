@@ -10,7 +10,7 @@ from publisher.model.query import folded
 from publisher.model.taxonomy import FacetKind, Query
 from publisher.settings import checks
 
-__all__ = ["Address", "Host", "Language", "Limit", "Sender", "Settings", "Slug", "Text", "Url", "query_of"]
+__all__ = ["Address", "Host", "Language", "Limit", "Sender", "SettingsTable", "Slug", "Text", "Url", "query_of"]
 
 Slug = Annotated[str, AfterValidator(checks.slug)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(checks.one_line)]
@@ -22,7 +22,7 @@ Limit = Annotated[int | Literal["all"], BeforeValidator(checks.limit)]
 Url = Annotated[str, AfterValidator(checks.http_url)]
 
 
-class Settings(BaseModel):
+class SettingsTable(BaseModel):
     """A table of the settings: frozen, unknown keys refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)

@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, field_validator
 
-from publisher.cadence import in_words, parse_local
+from publisher.cadence import describe_cadence, parse_local
 from publisher.model.digests import Digest, LatePolicy, SendPolicy, Utm
 from publisher.model.taxonomy import FacetKind
 from publisher.settings import checks
-from publisher.settings.kinds import Address, Sender, Settings, Text, query_of
+from publisher.settings.kinds import Address, Sender, SettingsTable, Text, query_of
 from publisher.settings.schedules import ScheduleSettings
 
 __all__ = ["DigestSettings", "MailSettings", "UtmSettings"]
@@ -28,7 +28,7 @@ _UTC = ZoneInfo("UTC")
 LocalTime = Annotated[time, BeforeValidator(_local_time)]
 
 
-class UtmSettings(Settings):
+class UtmSettings(SettingsTable):
     """What is added to links to articles, for the site's own statistics."""
 
     source: Text
@@ -98,7 +98,7 @@ class DigestSettings(ScheduleSettings):
     def rhythm(self) -> str:
         """How often it comes, as a reader is told; empty where it comes only when somebody asks for it."""
         table = self.timetable(_UTC)
-        words = "; ".join(in_words(one) for one in table.cadences) if table is not None else ""
+        words = "; ".join(describe_cadence(one) for one in table.cadences) if table is not None else ""
         if words and self.deliver_at is not None:
             words += f", with you at {self.deliver_at:%H:%M} on your own clock"
         return words[:1].upper() + words[1:]
@@ -149,7 +149,7 @@ def _pattern(value: str) -> str:
     return checks.http_url(value)
 
 
-class MailSettings(Settings):
+class MailSettings(SettingsTable):
     """What stands on every issue's envelope and foot."""
 
     sender: Sender

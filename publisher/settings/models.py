@@ -19,7 +19,7 @@ from publisher.model.taxonomy import FacetKind, Query
 from publisher.settings import checks
 from publisher.settings.delivery import BounceSettings, DeliverySettings, DkimSettings, SmtpSettings
 from publisher.settings.feeds import AnnounceSettings, FeedSettings
-from publisher.settings.kinds import Language, Settings, Slug, Text
+from publisher.settings.kinds import Language, SettingsTable, Slug, Text
 from publisher.settings.mail import DigestSettings, MailSettings
 from publisher.settings.schedules import Schedule, ScheduleSettings, Zone, timetable_text
 from publisher.settings.secrets import Secret
@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 
-class PathSettings(Settings):
+class PathSettings(SettingsTable):
     """Folders, relative to the site's own."""
 
     #: Where article records are dropped.
@@ -50,7 +50,7 @@ class PathSettings(Settings):
     media: Text = "media"
 
 
-class DatabaseSettings(Settings):
+class DatabaseSettings(SettingsTable):
     """Where the store is."""
 
     #: An SQLAlchemy address, or a secret that holds one.
@@ -64,7 +64,7 @@ class DatabaseSettings(Settings):
         return value
 
 
-class IngestSettings(Settings):
+class IngestSettings(SettingsTable):
     """How article records are read."""
 
     #: A record larger than this many bytes is set aside.
@@ -73,7 +73,7 @@ class IngestSettings(Settings):
     tags: tuple[Text, ...] = ()
 
 
-class Site(Settings):
+class Site(SettingsTable):
     """A site's settings, checked. ``root`` is the folder that holds ``publisher.toml``."""
 
     title: Text

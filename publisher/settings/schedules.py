@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from publisher.cadence import Timetable, next_slot, parse_cadence
 from publisher.model.digests import CatchUp
 from publisher.settings import checks
-from publisher.settings.kinds import Settings
+from publisher.settings.kinds import SettingsTable
 
 __all__ = ["Cadences", "Days", "Schedule", "ScheduleSettings", "Zone", "timetable_from", "timetable_text"]
 
@@ -75,7 +75,7 @@ class Schedule:
         return self.name.partition(":")[2] or None
 
 
-class ScheduleSettings(Settings):
+class ScheduleSettings(SettingsTable):
     """When something runs."""
 
     #: Crontab text, or a list of such texts.

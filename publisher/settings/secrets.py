@@ -9,12 +9,12 @@ from typing import Any
 from pydantic import field_validator
 
 from publisher.errors import SettingsError
-from publisher.settings.kinds import Settings
+from publisher.settings.kinds import SettingsTable
 
 __all__ = ["Secret"]
 
 
-class Secret(Settings):
+class Secret(SettingsTable):
     """A value that never stands in the settings file: ``{ env = "NAME" }`` or ``{ file = "path" }``."""
 
     #: The environment variable that holds it.

@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from publisher.html.colour import LEAST_CONTRAST, Palette, readable
+from publisher.html.colour import LEAST_CONTRAST, Palette, readable_colour
 from publisher.settings import checks
-from publisher.settings.kinds import Settings, Text, Url
+from publisher.settings.kinds import SettingsTable, Text, Url
 
 __all__ = ["DarkSettings", "LogoPicture", "ThemeSettings", "Type"]
 
@@ -17,7 +17,7 @@ Colour = Annotated[str, AfterValidator(checks.colour)]
 Type = Literal["serif", "book", "sans", "grotesque", "mono"]
 
 
-class LogoPicture(Settings):
+class LogoPicture(SettingsTable):
     """The picture in an issue's masthead, in place of the site's name."""
 
     url: Url
@@ -29,7 +29,7 @@ class LogoPicture(Settings):
     alt: Text | None = None
 
 
-class DarkSettings(Settings):
+class DarkSettings(SettingsTable):
     """The colours on a dark screen."""
 
     page: Colour = "#15130f"
@@ -54,7 +54,7 @@ def _palette(of: DarkSettings | ThemeSettings, accent: str) -> Palette:
     )
 
 
-class ThemeSettings(Settings):
+class ThemeSettings(SettingsTable):
     """How issues and pages look."""
 
     #: Kickers, links, buttons, the masthead's rule.
@@ -83,7 +83,7 @@ class ThemeSettings(Settings):
     def dark_palette(self) -> Palette:
         """The colours on a dark screen."""
         dark = self.dark
-        return _palette(dark, dark.accent or readable(self.accent, dark.card, dark.page))
+        return _palette(dark, dark.accent or readable_colour(self.accent, dark.card, dark.page))
 
     @model_validator(mode="after")
     def _can_be_read(self) -> ThemeSettings:

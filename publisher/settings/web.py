@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, StringConstraints
 
 from publisher.settings import checks
-from publisher.settings.kinds import Settings
+from publisher.settings.kinds import SettingsTable
 from publisher.settings.secrets import Secret
 
 __all__ = ["WebSettings"]
@@ -33,7 +33,7 @@ Network = Annotated[str, AfterValidator(_network)]
 Rate = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,5}/(second|minute|hour|day)$")]
 
 
-class WebSettings(Settings):
+class WebSettings(SettingsTable):
     """What ``publish serve`` shows, and to whom."""
 
     #: Whether readers may join by themselves, where there are digests and a mail server.

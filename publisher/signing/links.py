@@ -13,10 +13,10 @@ from sqlalchemy import Connection
 from publisher.settings import Site
 from publisher.signing.site_key import keyring
 
-__all__ = ["Seals", "seals"]
+__all__ = ["SignedLinks", "signed_links"]
 
 
-class Seals:
+class SignedLinks:
     """Signs small values, and knows its signatures again."""
 
     def __init__(self, keys: Sequence[str]) -> None:
@@ -45,12 +45,12 @@ class Seals:
         return value, now.timestamp() <= until
 
 
-def seals(site: Site, connection: Connection) -> Seals:
+def signed_links(site: Site, connection: Connection) -> SignedLinks:
     """Return what the site signs its links with.
 
     Raises:
         SettingsError: a key cannot be read.
     """
     if site.web.keys:
-        return Seals([one.reveal(site.root) for one in site.web.keys])
-    return Seals([keyring(site, connection).link_key])
+        return SignedLinks([one.reveal(site.root) for one in site.web.keys])
+    return SignedLinks([keyring(site, connection).link_key])

@@ -20,9 +20,9 @@ from typing import Final, Self
 
 from publisher.errors import StageError
 from publisher.private_files import is_private_folder, make_private_folder, private_opener
-from publisher.staging.precompress import TWINS, is_paired, write_twin
+from publisher.staging.precompress import TWINS, is_current, write_precompressed
 
-__all__ = ["Stage", "Written"]
+__all__ = ["StagedFolder", "StagedWrite"]
 
 #: New files are written here, inside the folder that they are staged in, so that a rename does.
 _DRAFTS: Final = ".staging"
@@ -37,7 +37,7 @@ _WAITING: Final = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
+class StagedWrite:
     """A staged file."""
 
     #: Relative to the stage's folder.
@@ -49,7 +49,7 @@ class Written:
     changed: bool
 
 
-class Stage:
+class StagedFolder:
     """A folder that is staged into. With ``dry_run`` it only tells what would change.
 
     With ``is_private`` a new folder, and what is staged into it, may be read by its owner only.
@@ -93,9 +93,9 @@ class Stage:
             return False
         if info.st_size != size or info.st_mtime_ns != mtime_ns:
             return False
-        return self.twins is None or is_paired(name, mtime_ns, self.twins)
+        return self.twins is None or is_current(name, mtime_ns, self.twins)
 
-    def put(self, path: str, chunks: Iterable[bytes]) -> Written:
+    def put(self, path: str, chunks: Iterable[bytes]) -> StagedWrite:
         """Stage a file, and leave it alone where it holds these bytes already.
 
         Raises:
@@ -106,7 +106,7 @@ class Stage:
             written, data = self._put(target, path, iter(chunks))
         except OSError as error:
             raise StageError(_explained(path, error)) from error
-        if self.twins is not None and not self.dry_run and not is_paired(str(target), written.mtime_ns, self.twins):
+        if self.twins is not None and not self.dry_run and not is_current(str(target), written.mtime_ns, self.twins):
             self._pair(path, written.mtime_ns, data, self.twins)
         return written
 
@@ -136,7 +136,7 @@ class Stage:
         def make(suffix: str) -> None:
             draft = self.root / _DRAFTS / hashlib.sha256(f"{path}{suffix}".encode()).hexdigest()[:32]
             try:
-                write_twin(target, suffix, [data] if data is not None else _read(target), draft, mtime_ns)
+                write_precompressed(target, suffix, [data] if data is not None else _read(target), draft, mtime_ns)
             except OSError as error:
                 raise StageError(_explained(f"{path}{suffix}", error)) from error
 
@@ -186,7 +186,7 @@ class Stage:
                 os.close(handle)
         self._touched.clear()
 
-    def _put(self, target: Path, path: str, chunks: Iterator[bytes]) -> tuple[Written, bytes | None]:
+    def _put(self, target: Path, path: str, chunks: Iterator[bytes]) -> tuple[StagedWrite, bytes | None]:
         """Return the file, and its bytes where they are in memory."""
         head, size = [], 0
         for chunk in chunks:
@@ -199,12 +199,12 @@ class Stage:
             digest = hashlib.sha256(data).hexdigest()
             known = self._same(target, path, size, digest)
             if known or self.dry_run:
-                return known or Written(path=path, sha256=digest, size=size, mtime_ns=0, changed=True), data
+                return known or StagedWrite(path=path, sha256=digest, size=size, mtime_ns=0, changed=True), data
             return self._replace(target, path, self._draft(path, [data])[0], digest, size), data
         if self.dry_run:
             digest, size = _hashed(head, chunks)
             known = self._same(target, path, size, digest)
-            return known or Written(path=path, sha256=digest, size=size, mtime_ns=0, changed=True), None
+            return known or StagedWrite(path=path, sha256=digest, size=size, mtime_ns=0, changed=True), None
         draft, digest, size = self._draft(path, _joined(head, chunks))
         known = self._same(target, path, size, digest)
         if known:
@@ -212,7 +212,7 @@ class Stage:
             return known, None
         return self._replace(target, path, draft, digest, size), None
 
-    def _same(self, target: Path, path: str, size: int, digest: str) -> Written | None:
+    def _same(self, target: Path, path: str, size: int, digest: str) -> StagedWrite | None:
         """Return the file as it is, if it holds the bytes with this hash."""
         try:
             info = os.stat(target, follow_symlinks=False)
@@ -224,7 +224,7 @@ class Stage:
             found = hashlib.file_digest(stream, "sha256").hexdigest()
         if found != digest:
             return None
-        return Written(path=path, sha256=digest, size=size, mtime_ns=info.st_mtime_ns, changed=False)
+        return StagedWrite(path=path, sha256=digest, size=size, mtime_ns=info.st_mtime_ns, changed=False)
 
     def _draft(self, path: str, chunks: Iterable[bytes]) -> tuple[Path, str, int]:
         drafts = self.root / _DRAFTS
@@ -241,13 +241,13 @@ class Stage:
             os.fsync(stream.fileno())
         return draft, hashing.hexdigest(), size
 
-    def _replace(self, target: Path, path: str, draft: Path, digest: str, size: int) -> Written:
+    def _replace(self, target: Path, path: str, draft: Path, digest: str, size: int) -> StagedWrite:
         self._make(target.parent)
         _date_later(draft, target)
         os.replace(draft, target)
         self._touched.add(target.parent)
         info = os.stat(target)
-        return Written(path=path, sha256=digest, size=size, mtime_ns=info.st_mtime_ns, changed=True)
+        return StagedWrite(path=path, sha256=digest, size=size, mtime_ns=info.st_mtime_ns, changed=True)
 
     def _make(self, folder: Path) -> None:
         if folder not in self._folders:

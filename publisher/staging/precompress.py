@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["TWINS", "is_paired", "write_twin"]
+__all__ = ["TWINS", "is_current", "write_precompressed"]
 
 
 def _gzip(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -33,7 +33,7 @@ def _brotli(chunks: Iterable[bytes]) -> Iterator[bytes]:
 TWINS: Final[dict[str, Callable[[Iterable[bytes]], Iterator[bytes]]]] = {".gz": _gzip, ".br": _brotli}
 
 
-def is_paired(path: str, mtime_ns: int, suffixes: Collection[str]) -> bool:
+def is_current(path: str, mtime_ns: int, suffixes: Collection[str]) -> bool:
     """Tell whether a file has these twins and no others, each of its time.
 
     Twins carry the time of their file: web servers then say one Last-Modified for all encodings,
@@ -49,7 +49,7 @@ def is_paired(path: str, mtime_ns: int, suffixes: Collection[str]) -> bool:
     return True
 
 
-def write_twin(path: Path, suffix: str, chunks: Iterable[bytes], draft: Path, mtime_ns: int) -> None:
+def write_precompressed(path: Path, suffix: str, chunks: Iterable[bytes], draft: Path, mtime_ns: int) -> None:
     """Write one twin of a file whole under another name, and rename it into place.
 
     Args:

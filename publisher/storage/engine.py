@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_u
 
 from publisher.errors import SchemaTooNew, StoreBusy, StoreError
 from publisher.private_files import FILE_MODE, create_private
-from publisher.storage.failures import quiet_psycopg, translated
+from publisher.storage.failures import quiet_psycopg, translate_errors
 from publisher.storage.tables import REVISION, metadata
 
 __all__ = ["LOCK_FILE", "Database", "database_path", "has_open_database"]
@@ -79,7 +79,7 @@ class Database:
             StoreError: it cannot be reached, is on a network file system, or belongs to another program.
             SchemaTooNew: a newer publisher has upgraded it.
         """
-        with translated(url):
+        with translate_errors(url):
             address = make_url(url)
             path = Path(address.database) if address.drivername == "sqlite" and address.database else None
             if path is not None:
@@ -104,7 +104,7 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that takes the write lock at once, and commits or rolls back as a whole."""
-        with translated(self._url):
+        with translate_errors(self._url):
             if self._dry is not None:
                 with self._dry.begin_nested():
                     yield self._dry
@@ -115,7 +115,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection that sees one state of the database."""
-        with translated(self._url):
+        with translate_errors(self._url):
             if self._dry is not None:
                 yield self._dry
                 return
@@ -128,7 +128,7 @@ class Database:
 
         Everything else that is written can be made again; what is known of a message that has left cannot.
         """
-        with translated(self._url), self.engine.connect() as connection:
+        with translate_errors(self._url), self.engine.connect() as connection:
             if self.engine.dialect.name != "sqlite":
                 yield connection
                 return
@@ -179,7 +179,7 @@ class Database:
         if self.engine.dialect.name != "postgresql":
             yield
             return
-        with translated(self._url):
+        with translate_errors(self._url):
             connection = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         with connection:
             query = text("SELECT pg_try_advisory_lock(:number)")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, delete, insert, select
 
-from publisher.storage.locks import hold
+from publisher.storage.locks import advisory_lock
 from publisher.storage.tables.meta import meta
 
 __all__ = ["count_up", "drop_fact", "facts", "get_fact", "set_fact"]
@@ -34,7 +34,7 @@ def count_up(connection: Connection, key: str, by: int, at_least: int = 0) -> in
         at_least: what it was, if it is less than that.
     """
     # Taken by name and not by row: a row that is not there yet locks nobody out.
-    hold(connection, key)
+    advisory_lock(connection, key)
     before = max(int(get_fact(connection, key) or 0), at_least)
     set_fact(connection, key, str(before + by))
     return before

@@ -16,13 +16,13 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from publisher.errors import PublisherError, StoreBusy, StoreError
 
-__all__ = ["quiet_psycopg", "shown_url", "translated"]
+__all__ = ["quiet_psycopg", "translate_errors", "url_without_password"]
 
 #: Seconds that the check of a damaged database may take.
 _CHECK_SECONDS: Final = 10.0
 
 
-def shown_url(url: str) -> str:
+def url_without_password(url: str) -> str:
     """Return a database URL without its password."""
     try:
         return make_url(url).render_as_string(hide_password=True)
@@ -31,9 +31,9 @@ def shown_url(url: str) -> str:
 
 
 @contextmanager
-def translated(url: str) -> Iterator[None]:
+def translate_errors(url: str) -> Iterator[None]:
     """Raise errors of SQLAlchemy and of the drivers as :class:`StoreError`."""
-    name = shown_url(url)
+    name = url_without_password(url)
     try:
         yield
     except PublisherError:

@@ -13,16 +13,15 @@ from publisher.model.subscriptions import SubscriptionState
 from publisher.model.taxonomy import FacetKind, Query
 from publisher.storage.bulk import insert_rows, pages
 from publisher.storage.facts import count_up
-from publisher.storage.locks import hold
+from publisher.storage.locks import advisory_lock
 from publisher.storage.tables.delivery import attempt, bounce, delivery, provisional_suppression
 from publisher.storage.tables.digests import issue
-from publisher.storage.tables.subscribers import selection, subscriber, subscription, subscription_event
+from publisher.storage.tables.subscribers import interests, subscriber, subscription, subscription_event
 from publisher.subscribers.subscriptions_store import ChangeSource, Subscription, states_of
 
 __all__ = [
     "Follow",
     "Subscriber",
-    "alone",
     "by_key",
     "counts",
     "erase",
@@ -30,13 +29,14 @@ __all__ = [
     "find",
     "find_all",
     "ids_by_key",
+    "insert_subscribers",
+    "interests_id",
+    "lock_subscribers",
     "queries",
     "query_of",
     "query_text",
-    "save_new",
-    "save_old",
-    "selection_id",
     "take_ids",
+    "update_subscribers",
 ]
 
 #: The kinds of labels that a reader can follow, by the name of their field.
@@ -112,21 +112,21 @@ def query_text(follows: Mapping[str, Collection[str]]) -> str:
     return json.dumps(wanted, ensure_ascii=False, sort_keys=True)
 
 
-def selection_id(connection: Connection, text: str) -> int:
+def interests_id(connection: Connection, text: str) -> int:
     """Return the number of a question, kept if it is a new one."""
     # Two readers at once may ask the same thing for the first time.
-    hold(connection, "selection")
-    found = connection.execute(select(selection.c.id).where(selection.c.query == text)).scalar()
+    advisory_lock(connection, "selection")
+    found = connection.execute(select(interests.c.id).where(interests.c.query == text)).scalar()
     if found is not None:
         return int(found)
-    number = int(connection.execute(select(func.coalesce(func.max(selection.c.id), 0))).scalar_one()) + 1
-    connection.execute(insert(selection).values(id=number, query=text))
+    number = int(connection.execute(select(func.coalesce(func.max(interests.c.id), 0))).scalar_one()) + 1
+    connection.execute(insert(interests).values(id=number, query=text))
     return number
 
 
 def queries(connection: Connection) -> dict[int, Query]:
     """Return every question that readers ask, by its number."""
-    return {number: _query(json.loads(text)) for number, text in connection.execute(select(selection))}
+    return {number: _query(json.loads(text)) for number, text in connection.execute(select(interests))}
 
 
 def query_of(reader: Subscriber) -> Query:
@@ -142,12 +142,12 @@ def _query(wanted: Mapping[str, Sequence[str]]) -> Query:
     )
 
 
-def alone(connection: Connection) -> None:
+def lock_subscribers(connection: Connection) -> None:
     """Let nobody else add readers, or write letters, before the caller's transaction is over.
 
     For whoever looks whether somebody is there, and acts on that.
     """
-    hold(connection, "readers")
+    advisory_lock(connection, "readers")
 
 
 def take_ids(connection: Connection, count: int) -> int:
@@ -165,12 +165,12 @@ def ids_by_key(connection: Connection, keys: Iterable[str]) -> dict[str, int]:
     return found
 
 
-def save_new(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+def insert_subscribers(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Add readers: columns of the table, all of them in each row."""
     insert_rows(connection, subscriber, rows)
 
 
-def save_old(connection: Connection, rows: Iterable[tuple[int, Mapping[str, Any]]]) -> None:
+def update_subscribers(connection: Connection, rows: Iterable[tuple[int, Mapping[str, Any]]]) -> None:
     """Change readers: number, and the columns that change."""
     for number, values in rows:
         if values:
@@ -211,11 +211,11 @@ def _row(row: Any, subscriptions: Mapping[str, Subscription]) -> Subscriber:
     )
 
 
-_COLUMNS: Final = (subscriber, selection.c.query)
+_COLUMNS: Final = (subscriber, interests.c.query)
 
 
 def _all() -> Select[Any]:
-    return select(*_COLUMNS).join(selection, selection.c.id == subscriber.c.selection_id)
+    return select(*_COLUMNS).join(interests, interests.c.id == subscriber.c.selection_id)
 
 
 def by_key(connection: Connection, key: str) -> Subscriber | None:

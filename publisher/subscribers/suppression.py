@@ -12,7 +12,7 @@ from publisher.subscribers import suppression_store as suppression
 from publisher.subscribers.subscriptions_store import Act, ChangeSource
 from publisher.subscribers.suppression_store import SuppressionChannel
 
-__all__ = ["convert_unsubscribed", "suppress_address", "suppress_reader"]
+__all__ = ["convert_unsubscribed", "suppress_address", "suppress_subscriber"]
 
 #: Set by a migration where an older version had stored unsubscribed people as suppressed addresses.
 _TO_CONVERT = "unsubscribed_suppressions"
@@ -34,7 +34,7 @@ def convert_unsubscribed(connection: Connection, ring: Keyring) -> None:
     drop_fact(connection, _TO_CONVERT)
 
 
-def suppress_reader(
+def suppress_subscriber(
     connection: Connection,
     ring: Keyring,
     subscriber_id: int,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import Connection
 
 from publisher.delivery import bounces_store as bounces
-from publisher.delivery.local_time import moving
+from publisher.delivery.local_time import is_moving_zone
 from publisher.errors import SettingsError
 from publisher.model.subscriptions import SubscriptionState
 from publisher.settings import Site
@@ -40,12 +40,12 @@ if TYPE_CHECKING:
 __all__ = [
     "add",
     "add_rows",
-    "admit",
     "change_subscriber",
+    "describe_departure",
     "parse_address",
     "require_digests",
     "require_reason",
-    "words_of_leaving",
+    "upsert_subscriber",
 ]
 
 _State: Final = SubscriptionState
@@ -140,7 +140,7 @@ def add_rows(
         if overall is _State.UNSUBSCRIBED:
             opted_out.append(number)
         number += 1
-    store.save_new(connection, values)
+    store.insert_subscribers(connection, values)
     for state, subscriptions in by_state.items():
         save_new_states(connection, subscriptions, state, act)
     opt_out(connection, opted_out, act)
@@ -186,7 +186,7 @@ def change_subscriber(
         text = store.query_text({**before.follows, **row.follows})
         if text != store.query_text(before.follows):
             values["selection_id"] = _selection(connection, text, selections)
-    store.save_old(connection, [(number, values)])
+    store.update_subscribers(connection, [(number, values)])
     changed = bool(values)
     if row.digests is not None and set(row.digests) != set(before.digests):
         subscribe(connection, [(digest, number) for digest in row.digests], act)
@@ -199,21 +199,21 @@ def change_subscriber(
 
 def _selection(connection: Connection, text: str, known: dict[str, int]) -> int:
     if text not in known:
-        known[text] = store.selection_id(connection, text)
+        known[text] = store.interests_id(connection, text)
     return known[text]
 
 
-def admit(connection: Connection, site: Site, row: SubscriberRow, act: Act, now: datetime) -> Subscriber:
+def upsert_subscriber(connection: Connection, site: Site, row: SubscriberRow, act: Act, now: datetime) -> Subscriber:
     """Add a subscriber, or give one who exists what the row says, in the caller's transaction; return them.
 
     The caller has checked consent: by the person's own act, or by an operator's reason.
     """
-    store.alone(connection)
+    store.lock_subscribers(connection)
     known = store.by_key(connection, row.address.key)
     if known is None:
         add_rows(connection, [row], (), act, {})
     else:
-        change_subscriber(connection, known, row, act, {}, moving(connection, site, now))
+        change_subscriber(connection, known, row, act, {}, is_moving_zone(connection, site, now))
     subscriber = store.by_key(connection, row.address.key)
     assert subscriber is not None
     return subscriber
@@ -255,7 +255,7 @@ def add(
         raise SettingsError(row.reason)
     act = Act(ChangeSource.OPERATOR, int(now.timestamp()), reason)
     with Database.open(site.database_url) as db, db.write() as connection:
-        store.alone(connection)
+        store.lock_subscribers(connection)
         ring = keyring(site, connection)
         convert_unsubscribed(connection, ring)
         _require_not_suppressed(connection, ring, found, act)
@@ -267,7 +267,9 @@ def add(
         if known is not None and known.has_complained:
             _require_no_complaint(known, chosen)
         before = known.digests if known is not None else ()
-        return admit(connection, site, replace(row, digests=tuple(dict.fromkeys((*before, *chosen)))), act, now)
+        return upsert_subscriber(
+            connection, site, replace(row, digests=tuple(dict.fromkeys((*before, *chosen)))), act, now
+        )
 
 
 def _require_not_suppressed(connection: Connection, ring: Keyring, address: Address, act: Act) -> None:
@@ -303,7 +305,7 @@ def _require_no_complaint(known: Subscriber, digests: Iterable[str]) -> None:
     left = [digest for digest in digests if known.has_left(digest)]
     if left:
         raise SettingsError(
-            f"{known.address} is {words_of_leaving(known, left)} after a complaint. No reason lifts a complaint: they "
+            f"{known.address} is {describe_departure(known, left)} after a complaint. No reason lifts a complaint: they "
             "can subscribe by the form, with a confirmation email"
         )
 
@@ -312,11 +314,11 @@ def _require_not_left(known: Subscriber, digests: Iterable[str]) -> None:
     left = [digest for digest in digests if known.has_left(digest)]
     if left:
         raise SettingsError(
-            f"{known.address} is {words_of_leaving(known, left)}. If they have asked to come back, use --resubscribe REASON."
+            f"{known.address} is {describe_departure(known, left)}. If they have asked to come back, use --resubscribe REASON."
         )
 
 
-def words_of_leaving(known: Subscriber, digests: Sequence[str]) -> str:
+def describe_departure(known: Subscriber, digests: Sequence[str]) -> str:
     """Return since when and by which act a subscriber has left these digests, or everything where none is named."""
     words: list[str] = []
     for digest in digests:

@@ -11,9 +11,9 @@ from sqlalchemy import Connection
 
 from publisher.delivery import store as deliveries
 from publisher.digests import store as issues
-from publisher.model.subscriptions import LetterKind
+from publisher.model.subscriptions import ConfirmationKind
 from publisher.settings import Site
-from publisher.signing.links import seals
+from publisher.signing.links import signed_links
 from publisher.signing.site_key import keyring
 from publisher.subscribers import store as subscribers
 from publisher.subscribers import subscriptions_store as subscriptions
@@ -25,24 +25,24 @@ from publisher.subscribers.suppression import suppress_address
 from publisher.subscribers.suppression_store import SuppressionChannel
 from publisher.subscriptions import confirmation_store as letters
 from publisher.subscriptions.confirmation_emails import preferences_link
-from publisher.subscriptions.confirmation_store import Letter
+from publisher.subscriptions.confirmation_store import ConfirmationEmail
 from publisher.subscriptions.manage import as_dict, forget_address
-from publisher.subscriptions.subscribe import finish_joining, may_confirm
+from publisher.subscriptions.subscribe import finish_subscribing, may_confirm
 
-__all__ = ["Answered", "Opened", "answer", "open_letter"]
+__all__ = ["ConfirmationResult", "OpenedConfirmation", "answer_confirmation", "open_confirmation"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Opened:
+class OpenedConfirmation:
     """A letter whose link was opened."""
 
-    letter: Letter
+    letter: ConfirmationEmail
     #: False where its time is over.
     is_good: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
+class ConfirmationResult:
     """What came of an answer."""
 
     #: False where the other address has still to confirm, or has somebody else's newsletters.
@@ -57,78 +57,80 @@ class Answered:
     subscribed: tuple[str, ...] = ()
 
 
-def open_letter(site: Site, connection: Connection, seal: str, now: datetime) -> Opened | None:
+def open_confirmation(site: Site, connection: Connection, seal: str, now: datetime) -> OpenedConfirmation | None:
     """Return the letter that a link is of; None where it is none of ours, or forgotten. Nothing is changed."""
-    found = seals(site, connection).read("letter", seal, now)
+    found = signed_links(site, connection).read("letter", seal, now)
     letter = letters.find(connection, int(found[0])) if found is not None else None
-    return Opened(letter=letter, is_good=found[1]) if letter is not None and found is not None else None
+    return OpenedConfirmation(letter=letter, is_good=found[1]) if letter is not None and found is not None else None
 
 
-def answer(site: Site, connection: Connection, seal: str, now: datetime) -> Answered | None:
+def answer_confirmation(site: Site, connection: Connection, seal: str, now: datetime) -> ConfirmationResult | None:
     """Do what a letter asked, in the caller's transaction; done again it changes nothing.
 
     None where the link is none of ours, or too old.
     """
     # Who presses twice at the same moment has pressed once: what the link is of is read with nobody beside.
-    subscribers.alone(connection)
-    opened = open_letter(site, connection, seal, now)
+    subscribers.lock_subscribers(connection)
+    opened = open_confirmation(site, connection, seal, now)
     if opened is None or not opened.is_good:
         return None
     letter = opened.letter
     is_first = letter.used_at is None
-    if letter.kind is LetterKind.DOWNLOAD:
+    if letter.kind is ConfirmationKind.DOWNLOAD:
         letters.mark_used(connection, letter.id, int(now.timestamp()))
-        return Answered(data=_data(site, connection, letter))
-    if letter.kind is LetterKind.ERASE:
+        return ConfirmationResult(data=_data(site, connection, letter))
+    if letter.kind is ConfirmationKind.ERASE:
         _erase(site, connection, letter, now)
-        return Answered()
+        return ConfirmationResult()
     if is_first:
         letters.mark_used(connection, letter.id, int(now.timestamp()))
-    if letter.kind is LetterKind.JOIN:
+    if letter.kind is ConfirmationKind.JOIN:
         return _join(site, connection, letter, now, is_first=is_first)
     return _move(site, connection, letter, now)
 
 
-def _erase(site: Site, connection: Connection, letter: Letter, now: datetime) -> None:
+def _erase(site: Site, connection: Connection, letter: ConfirmationEmail, now: datetime) -> None:
     """Erase the person whom the email was sent to, at that address and at the one that they have now."""
     reader = subscribers.find(connection, letter.subscriber_id) if letter.subscriber_id is not None else None
     for text in dict.fromkeys([letter.address, *([reader.address] if reader is not None else [])]):
         forget_address(connection, site, read_address(text), now)
 
 
-def _join(site: Site, connection: Connection, letter: Letter, now: datetime, *, is_first: bool) -> Answered:
+def _join(
+    site: Site, connection: Connection, letter: ConfirmationEmail, now: datetime, *, is_first: bool
+) -> ConfirmationResult:
     """Subscribe the owner of a confirmed address; a second press only shows the link to preferences."""
-    joined = finish_joining(connection, site, letter, now) if is_first else None
+    joined = finish_subscribing(connection, site, letter, now) if is_first else None
     number = joined.subscriber_id if joined is not None else _reader(connection, letter)
-    return Answered(
+    return ConfirmationResult(
         preferences=preferences_link(site, connection, number, now) if number is not None else "",
         subscribed=joined.digests if joined is not None else (),
     )
 
 
-def _reader(connection: Connection, letter: Letter) -> int | None:
+def _reader(connection: Connection, letter: ConfirmationEmail) -> int | None:
     found = subscribers.by_key(connection, read_address(letter.address).key)
     return found.id if found is not None else None
 
 
-def _move(site: Site, connection: Connection, letter: Letter, now: datetime) -> Answered:
+def _move(site: Site, connection: Connection, letter: ConfirmationEmail, now: datetime) -> ConfirmationResult:
     """Change a subscriber's address once both addresses have confirmed it."""
     other = letters.find(connection, int(letter.wish["other"]))
     reader = subscribers.find(connection, letter.subscriber_id) if letter.subscriber_id is not None else None
     if other is None or reader is None:
-        return Answered(is_done=False, trouble="This request has expired. Please ask for the change again.")
+        return ConfirmationResult(is_done=False, trouble="This request has expired. Please ask for the change again.")
     if other.used_at is None:
-        return Answered(is_done=False)
+        return ConfirmationResult(is_done=False)
     address = read_address(str(letter.wish["to"]))
     link = preferences_link(site, connection, reader.id, now)
     if reader.key == address.key:
-        return Answered(preferences=link)
+        return ConfirmationResult(preferences=link)
     if subscribers.by_key(connection, address.key) is not None:
         trouble = "The new address is subscribed already. Unsubscribe it first, then ask again."
-        return Answered(is_done=False, trouble=trouble, preferences=link)
+        return ConfirmationResult(is_done=False, trouble=trouble, preferences=link)
     if not _change_address(site, connection, reader, address, now):
-        return Answered(is_done=False, trouble="One of the two addresses gets no mail from us any more.")
-    return Answered(preferences=link)
+        return ConfirmationResult(is_done=False, trouble="One of the two addresses gets no mail from us any more.")
+    return ConfirmationResult(preferences=link)
 
 
 def _change_address(site: Site, connection: Connection, reader: Subscriber, address: Address, now: datetime) -> bool:
@@ -139,14 +141,14 @@ def _change_address(site: Site, connection: Connection, reader: Subscriber, addr
         return False
     suppression.lift(connection, hashed, address.key, Act(ChangeSource.PREFERENCES, seconds))
     values = {"address": address.text, "key": address.key, "domain": address.domain}
-    subscribers.save_old(connection, [(reader.id, values)])
+    subscribers.update_subscribers(connection, [(reader.id, values)])
     subscriptions.add_address_change(connection, reader.id, reader.state, seconds)
     # A list that still has the old address must not add its owner a second time.
     suppress_address(connection, ring, reader.key, "moved", SuppressionChannel.PREFERENCES, "", seconds)
     return True
 
 
-def _data(site: Site, connection: Connection, letter: Letter) -> str:
+def _data(site: Site, connection: Connection, letter: ConfirmationEmail) -> str:
     """Return everything that is stored about a subscriber, as JSON."""
     reader = subscribers.find(connection, letter.subscriber_id) if letter.subscriber_id is not None else None
     if reader is None:

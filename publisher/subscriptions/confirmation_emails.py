@@ -14,45 +14,45 @@ from publisher.delivery import audience_store as audience
 from publisher.delivery import brakes_store as brakes
 from publisher.delivery import store as deliveries
 from publisher.delivery.deliver import make_transport
-from publisher.delivery.messages import Copies, read_signers
+from publisher.delivery.messages import DeliveryMessages, read_signers
 from publisher.delivery.public_issues import newest_public
-from publisher.delivery.single_messages import send_copies
+from publisher.delivery.single_messages import send_to_subscribers
 from publisher.delivery.store import Claim
 from publisher.digests import store as issues
-from publisher.digests.envelope import bare, with_query
+from publisher.digests.envelope import bare_address, with_query
 from publisher.digests.readiness import Blocker, issue_blockers, setting_blockers
 from publisher.errors import PublisherError
 from publisher.html.dates import long_date
 from publisher.mail import Envelope
 from publisher.mail.outcome import Outcome
-from publisher.mail.placeholders import Tokens
-from publisher.mail.skeleton import COPY, Skeleton
-from publisher.mail.transport import Copy, Transport
+from publisher.mail.placeholders import Placeholders
+from publisher.mail.skeleton import COPY, MessageTemplate
+from publisher.mail.transport import OutgoingMessage, Transport
 from publisher.model.delivery import DeliveryState
-from publisher.model.digests import Edition
+from publisher.model.digests import IssueVariant
 from publisher.model.hosts import is_reserved_host
 from publisher.model.query import matches
-from publisher.model.subscriptions import LetterKind
+from publisher.model.subscriptions import ConfirmationKind
 from publisher.settings import Site
-from publisher.signing.links import seals
+from publisher.signing.links import signed_links
 from publisher.signing.site_key import keyring
 from publisher.storage.engine import Database
 from publisher.subscribers import store as subscribers
 from publisher.subscribers.addresses import read_address
 from publisher.subscriptions import confirmation_store as letters
-from publisher.subscriptions.confirmation_store import Letter
-from publisher.subscriptions.subscribe import may_confirm, wish_of
+from publisher.subscriptions.confirmation_store import ConfirmationEmail
+from publisher.subscriptions.subscribe import may_confirm, request_of
 from publisher.templating.environment import render
 
-__all__ = ["VALID", "Posted", "link_of", "preferences_link", "send_letters"]
+__all__ = ["VALID", "ConfirmationEmailResult", "link_of", "preferences_link", "send_confirmation_emails"]
 
 #: How long a letter's link is good for.
 VALID: Final = {
-    LetterKind.JOIN: timedelta(days=7),
-    LetterKind.LEAVING_ADDRESS: timedelta(days=2),
-    LetterKind.NEW_ADDRESS: timedelta(days=2),
-    LetterKind.DOWNLOAD: timedelta(days=1),
-    LetterKind.ERASE: timedelta(days=1),
+    ConfirmationKind.JOIN: timedelta(days=7),
+    ConfirmationKind.LEAVING_ADDRESS: timedelta(days=2),
+    ConfirmationKind.NEW_ADDRESS: timedelta(days=2),
+    ConfirmationKind.DOWNLOAD: timedelta(days=1),
+    ConfirmationKind.ERASE: timedelta(days=1),
 }
 #: How long a link to preferences is good for that stands in a letter or on a page.
 _PREFERENCES: Final = timedelta(days=30)
@@ -68,7 +68,7 @@ _OLDEST_WELCOME: Final = timedelta(days=31)
 
 
 @dataclass(slots=True, kw_only=True)
-class Posted:
+class ConfirmationEmailResult:
     """What became of letters."""
 
     sent: int = 0
@@ -91,27 +91,27 @@ class _Words:
     after: tuple[str, ...] = ()
 
 
-def link_of(site: Site, connection: Connection, letter: Letter, now: datetime) -> str:
+def link_of(site: Site, connection: Connection, letter: ConfirmationEmail, now: datetime) -> str:
     """Return the address at which a letter is answered."""
-    seal = seals(site, connection).seal("letter", letter.id, now + VALID[letter.kind])
+    seal = signed_links(site, connection).seal("letter", letter.id, now + VALID[letter.kind])
     return f"{site.newsletters_url}/confirm?t={seal}"
 
 
 def preferences_link(site: Site, connection: Connection, reader: int, now: datetime) -> str:
     """Return the address at which a reader chooses what comes, for a while."""
-    seal = seals(site, connection).seal("preferences", reader, now + _PREFERENCES)
+    seal = signed_links(site, connection).seal("preferences", reader, now + _PREFERENCES)
     # A pass of a copy may stand in the path: there is none here.
     return with_query(site.preferences_url.replace("{copy}", "link"), "t", seal)
 
 
-def send_letters(
+def send_confirmation_emails(
     site: Site,
     db: Database,
     clock: Callable[[], datetime],
     *,
     transport: Transport | None = None,
     is_stopping: Callable[[], bool] = lambda: False,
-) -> Posted:
+) -> ConfirmationEmailResult:
     """Send what is due, and return what became of it.
 
     Args:
@@ -120,7 +120,7 @@ def send_letters(
         transport: how letters leave; as the settings say by default.
         is_stopping: asked now and then whether to leave the rest for another time.
     """
-    result = Posted()
+    result = ConfirmationEmailResult()
     if site.mail is None or not site.can_send:
         return result
     while not is_stopping() and not result.trouble:
@@ -142,25 +142,29 @@ class _Round:
     site: Site
     db: Database
     now: datetime
-    result: Posted
+    result: ConfirmationEmailResult
 
-    def run(self, taken: Sequence[Letter], transport: Transport) -> None:
-        copies: dict[str, tuple[Letter, Copy]] = {}
+    def run(self, taken: Sequence[ConfirmationEmail], transport: Transport) -> None:
+        copies: dict[str, tuple[ConfirmationEmail, OutgoingMessage]] = {}
         with self.db.write() as connection:
             nobody = []
             for one in taken:
                 if not transport.is_local and (found := self._blockers(connection, one)):
                     self.result.blockers = tuple(dict.fromkeys([*self.result.blockers, *map(str, found)]))
-                    letters.hold(connection, one.id, int(self.now.timestamp()) + _HELD_SECONDS)
+                    letters.reschedule(connection, one.id, int(self.now.timestamp()) + _HELD_SECONDS)
                     continue
-                copy = self._welcome(connection, one) if one.kind is LetterKind.WELCOME else self._copy(connection, one)
+                copy = (
+                    self._welcome(connection, one)
+                    if one.kind is ConfirmationKind.WELCOME
+                    else self._copy(connection, one)
+                )
                 if copy is None:
                     nobody.append(one.id)
                 else:
                     copies[copy.recipient] = (one, copy)
             letters.settle(connection, nobody)
         try:
-            outcomes = send_copies(transport, [copy for _, copy in copies.values()]) if copies else {}
+            outcomes = send_to_subscribers(transport, [copy for _, copy in copies.values()]) if copies else {}
         except PublisherError as error:
             self.result.trouble = str(error)
             outcomes = {}
@@ -168,7 +172,9 @@ class _Round:
             for recipient, (one, copy) in copies.items():
                 self._settle(connection, one, copy, outcomes.get(recipient))
 
-    def _settle(self, connection: Connection, one: Letter, copy: Copy, outcome: Outcome | None) -> None:
+    def _settle(
+        self, connection: Connection, one: ConfirmationEmail, copy: OutgoingMessage, outcome: Outcome | None
+    ) -> None:
         state = outcome.state if outcome is not None else DeliveryState.DEFERRED
         # Nobody knows of an uncertain one whether it came; who did not get it asks again.
         if state in (DeliveryState.ACCEPTED, DeliveryState.UNCERTAIN):
@@ -191,19 +197,19 @@ class _Round:
         else:
             letters.defer(connection, one.id, int(self.now.timestamp()) + (60 << one.attempts))
 
-    def _blockers(self, connection: Connection, one: Letter) -> tuple[Blocker, ...]:
+    def _blockers(self, connection: Connection, one: ConfirmationEmail) -> tuple[Blocker, ...]:
         """Return the placeholder values that a letter would take to a real person."""
         if is_reserved_host(read_address(one.address).domain):
             return ()
         found = setting_blockers(self.site)
-        if one.kind is LetterKind.WELCOME:
+        if one.kind is ConfirmationKind.WELCOME:
             row = newest_public(connection, self.site, str(one.wish["digest"]))
             found += issue_blockers(connection, self.site, row) if row is not None else ()
         return found
 
     # -- what a letter says ----------------------------------------------------------------------
 
-    def _copy(self, connection: Connection, one: Letter) -> Copy | None:
+    def _copy(self, connection: Connection, one: ConfirmationEmail) -> OutgoingMessage | None:
         # The address may have been suppressed after the message was asked for.
         if not may_confirm(connection, one.hash):
             return None
@@ -237,40 +243,40 @@ class _Round:
             unsubscribe=(),
             is_list=False,
         )
-        skeleton = Skeleton(
-            envelope, text=text, html=page, tokens=Tokens.of(key), values={}, signers=read_signers(site)
+        skeleton = MessageTemplate(
+            envelope, text=text, html=page, tokens=Placeholders.of(key), values={}, signers=read_signers(site)
         )
-        return Copy(
+        return OutgoingMessage(
             ticket=None,
             recipient=recipient,
-            return_path=bare(mail.sender),
+            return_path=bare_address(mail.sender),
             data=skeleton.merge(address=address.text, recipient=recipient, copy=key),
             name=f"{key}.{address.domain}",
             needs_utf8=not recipient.isascii(),
         )
 
-    def _words(self, connection: Connection, one: Letter) -> _Words | None:
-        if one.kind is LetterKind.KNOWN:
+    def _words(self, connection: Connection, one: ConfirmationEmail) -> _Words | None:
+        if one.kind is ConfirmationKind.KNOWN:
             return self._known(connection, one)
         link, until = link_of(self.site, connection, one, self.now), self.now + VALID[one.kind]
         good = f"The link works until {long_date(until.astimezone(self.site.tz), self.site.language)}."
         title = self.site.title
-        if one.kind is LetterKind.JOIN:
-            names = [self.site.digests[slug].title for slug in wish_of(one).digests if slug in self.site.digests]
+        if one.kind is ConfirmationKind.JOIN:
+            names = [self.site.digests[slug].title for slug in request_of(one).digests if slug in self.site.digests]
             return _Words(
                 subject=f"Please confirm: {title}",
                 lines=(f"You, or somebody else, asked to subscribe this address to {_listed(names)} from {title}.",),
                 button=("Yes, subscribe me", link),
                 after=(good, "If that was not you, ignore this message: you will not be subscribed."),
             )
-        if one.kind is LetterKind.NEW_ADDRESS:
+        if one.kind is ConfirmationKind.NEW_ADDRESS:
             return _Words(
                 subject=f"Please confirm your new address: {title}",
                 lines=(f"A subscriber of {title} asked to have their newsletters sent to this address.",),
                 button=("Yes, send them here", link),
                 after=(good, "If that was not you, ignore this message: nothing will be sent here."),
             )
-        if one.kind is LetterKind.LEAVING_ADDRESS:
+        if one.kind is ConfirmationKind.LEAVING_ADDRESS:
             return _Words(
                 subject=f"Please confirm your change of address: {title}",
                 lines=(
@@ -282,7 +288,7 @@ class _Round:
                     "The change needs confirmation from both addresses. If it was not you, ignore this message.",
                 ),
             )
-        if one.kind is LetterKind.DOWNLOAD:
+        if one.kind is ConfirmationKind.DOWNLOAD:
             return _Words(
                 subject=f"Your data: {title}",
                 lines=(
@@ -298,7 +304,7 @@ class _Round:
             after=(good, "Nothing is erased before you confirm. If it was not you, ignore this message."),
         )
 
-    def _known(self, connection: Connection, one: Letter) -> _Words | None:
+    def _known(self, connection: Connection, one: ConfirmationEmail) -> _Words | None:
         if one.subscriber_id is None or subscribers.find(connection, one.subscriber_id) is None:
             return None
         link = preferences_link(self.site, connection, one.subscriber_id, self.now)
@@ -314,7 +320,7 @@ class _Round:
 
     # -- the newest issue, for who has just joined ------------------------------------------------
 
-    def _welcome(self, connection: Connection, one: Letter) -> Copy | None:
+    def _welcome(self, connection: Connection, one: ConfirmationEmail) -> OutgoingMessage | None:
         """Return her copy of the newest issue; None where there is none that is all out, or that she has."""
         slug, number = str(one.wish["digest"]), one.subscriber_id
         reader = subscribers.find(connection, number) if number is not None else None
@@ -325,16 +331,16 @@ class _Round:
         row = newest_public(connection, self.site, slug)
         if row is None or row.slot < self.now.astimezone(UTC) - _OLDEST_WELCOME:
             return None
-        editions = issues.editions(connection, row.id)
+        editions = issues.variants(connection, row.id)
         edition = self._edition(connection, reader, editions)
         if edition is None or deliveries.delivery_of(connection, row.id, reader.id) is not None:
             return None
         ring = keyring(self.site, connection)
-        copies = Copies(self.site, row, lambda place: editions[place - 1], ring, read_signers(self.site))
+        copies = DeliveryMessages(self.site, row, lambda place: editions[place - 1], ring, read_signers(self.site))
         return copies.make(Claim(row.id, reader.id, edition, 1, reader.address, reader.domain))
 
     def _edition(
-        self, connection: Connection, reader: subscribers.Subscriber, editions: Sequence[Edition]
+        self, connection: Connection, reader: subscribers.Subscriber, editions: Sequence[IssueVariant]
     ) -> int | None:
         """Return the number of the edition that has what she asks for, and nothing else."""
         query = subscribers.query_of(reader)

@@ -9,34 +9,34 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from publisher.model.subscriptions import LetterKind
+from publisher.model.subscriptions import ConfirmationKind
 from publisher.storage.facts import count_up
-from publisher.storage.tables.subscriptions import letter
+from publisher.storage.tables.subscriptions import confirmation_email
 
 __all__ = [
-    "Letter",
+    "ConfirmationEmail",
     "add",
-    "change_wish",
+    "change_request",
     "claim",
     "defer",
     "find",
     "forget",
-    "hold",
     "latest",
-    "mark_hers",
+    "mark_confirmed",
     "mark_used",
     "next_due",
+    "reschedule",
     "settle",
     "sweep",
 ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Letter:
+class ConfirmationEmail:
     """A letter, sent or still to be sent."""
 
     id: int
-    kind: LetterKind
+    kind: ConfirmationKind
     #: The address's keyed hash, and the address itself.
     hash: str
     address: str
@@ -51,13 +51,13 @@ class Letter:
     used_at: int | None
 
 
-def _letter(row: Any) -> Letter:
-    return Letter(**{**row, "kind": LetterKind(row["kind"]), "wish": json.loads(row["wish"])})
+def _confirmation(row: Any) -> ConfirmationEmail:
+    return ConfirmationEmail(**{**row, "kind": ConfirmationKind(row["kind"]), "wish": json.loads(row["wish"])})
 
 
 def add(
     connection: Connection,
-    kind: LetterKind,
+    kind: ConfirmationKind,
     hashed: str,
     address: str,
     now: int,
@@ -69,10 +69,10 @@ def add(
 
     No number comes twice: a link is of a number, and outlives the letter whose reader was erased.
     """
-    last = int(connection.execute(select(func.coalesce(func.max(letter.c.id), 0))).scalar_one())
+    last = int(connection.execute(select(func.coalesce(func.max(confirmation_email.c.id), 0))).scalar_one())
     number = count_up(connection, "letters", 1, at_least=last) + 1
     connection.execute(
-        insert(letter).values(
+        insert(confirmation_email).values(
             id=number,
             kind=kind.value,
             hash=hashed,
@@ -87,79 +87,98 @@ def add(
     return number
 
 
-def find(connection: Connection, number: int) -> Letter | None:
+def find(connection: Connection, number: int) -> ConfirmationEmail | None:
     """Return a letter by its number."""
-    row = connection.execute(select(letter).where(letter.c.id == number)).mappings().first()
-    return _letter(row) if row else None
+    row = connection.execute(select(confirmation_email).where(confirmation_email.c.id == number)).mappings().first()
+    return _confirmation(row) if row else None
 
 
-def latest(connection: Connection, hashed: str, kinds: Collection[LetterKind], since: int) -> Letter | None:
+def latest(
+    connection: Connection, hashed: str, kinds: Collection[ConfirmationKind], since: int
+) -> ConfirmationEmail | None:
     """Return the newest letter of these kinds to an address that was made after ``since``."""
-    query = select(letter).where(
-        letter.c.hash == hashed, letter.c.kind.in_([one.value for one in kinds]), letter.c.made_at > since
+    query = select(confirmation_email).where(
+        confirmation_email.c.hash == hashed,
+        confirmation_email.c.kind.in_([one.value for one in kinds]),
+        confirmation_email.c.made_at > since,
     )
-    row = connection.execute(query.order_by(letter.c.id.desc())).mappings().first()
-    return _letter(row) if row else None
+    row = connection.execute(query.order_by(confirmation_email.c.id.desc())).mappings().first()
+    return _confirmation(row) if row else None
 
 
-def change_wish(connection: Connection, number: int, wish: Mapping[str, Any]) -> None:
+def change_request(connection: Connection, number: int, wish: Mapping[str, Any]) -> None:
     """Let a letter that nobody has answered be about this instead."""
-    connection.execute(update(letter).where(letter.c.id == number).values(wish=json.dumps(wish, sort_keys=True)))
+    connection.execute(
+        update(confirmation_email)
+        .where(confirmation_email.c.id == number)
+        .values(wish=json.dumps(wish, sort_keys=True))
+    )
 
 
 def mark_used(connection: Connection, number: int, now: int) -> None:
     """Note that a letter was answered."""
-    connection.execute(update(letter).where(letter.c.id == number).values(used_at=now))
+    connection.execute(update(confirmation_email).where(confirmation_email.c.id == number).values(used_at=now))
 
 
-def mark_hers(connection: Connection, number: int, subscriber_id: int) -> None:
+def mark_confirmed(connection: Connection, number: int, subscriber_id: int) -> None:
     """Note which reader a letter has made: it goes when she does."""
-    connection.execute(update(letter).where(letter.c.id == number).values(subscriber_id=subscriber_id))
+    connection.execute(
+        update(confirmation_email).where(confirmation_email.c.id == number).values(subscriber_id=subscriber_id)
+    )
 
 
-def claim(connection: Connection, now: int, *, lease: int, limit: int) -> list[Letter]:
+def claim(connection: Connection, now: int, *, lease: int, limit: int) -> list[ConfirmationEmail]:
     """Take letters that are due, no two to one address; they are the caller's for so many seconds."""
-    query = select(letter).where(letter.c.due_at <= now).order_by(letter.c.due_at, letter.c.id).limit(limit)
-    found: dict[str, Letter] = {}
+    query = (
+        select(confirmation_email)
+        .where(confirmation_email.c.due_at <= now)
+        .order_by(confirmation_email.c.due_at, confirmation_email.c.id)
+        .limit(limit)
+    )
+    found: dict[str, ConfirmationEmail] = {}
     for row in connection.execute(query.with_for_update(skip_locked=True)).mappings():
-        found.setdefault(row["hash"], _letter(row))
+        found.setdefault(row["hash"], _confirmation(row))
     numbers = [one.id for one in found.values()]
     connection.execute(
-        update(letter).where(letter.c.id.in_(numbers)).values(due_at=now + lease, attempts=letter.c.attempts + 1)
+        update(confirmation_email)
+        .where(confirmation_email.c.id.in_(numbers))
+        .values(due_at=now + lease, attempts=confirmation_email.c.attempts + 1)
     )
     return list(found.values())
 
 
 def settle(connection: Connection, numbers: Iterable[int]) -> None:
     """Note that letters were sent, or never will be."""
-    connection.execute(update(letter).where(letter.c.id.in_(list(numbers))).values(due_at=None))
+    connection.execute(update(confirmation_email).where(confirmation_email.c.id.in_(list(numbers))).values(due_at=None))
 
 
 def defer(connection: Connection, number: int, due_at: int) -> None:
     """Note that a letter is to be tried again."""
-    connection.execute(update(letter).where(letter.c.id == number).values(due_at=due_at))
+    connection.execute(update(confirmation_email).where(confirmation_email.c.id == number).values(due_at=due_at))
 
 
-def hold(connection: Connection, number: int, due_at: int) -> None:
+def reschedule(connection: Connection, number: int, due_at: int) -> None:
     """Put a claimed letter back until DUE_AT; the claim does not count as an attempt."""
     connection.execute(
-        update(letter).where(letter.c.id == number).values(due_at=due_at, attempts=letter.c.attempts - 1)
+        update(confirmation_email)
+        .where(confirmation_email.c.id == number)
+        .values(due_at=due_at, attempts=confirmation_email.c.attempts - 1)
     )
 
 
 def next_due(connection: Connection) -> int | None:
     """Return when the next letter is to be sent; None where none waits."""
-    found = connection.execute(select(func.min(letter.c.due_at))).scalar()
+    found = connection.execute(select(func.min(confirmation_email.c.due_at))).scalar()
     return None if found is None else int(found)
 
 
 def forget(connection: Connection, hashed: str, subscriber_id: int | None = None) -> None:
     """Take out everything that was written to an address, and about a reader."""
-    connection.execute(delete(letter).where(letter.c.hash == hashed))
+    connection.execute(delete(confirmation_email).where(confirmation_email.c.hash == hashed))
     if subscriber_id is not None:
-        connection.execute(delete(letter).where(letter.c.subscriber_id == subscriber_id))
+        connection.execute(delete(confirmation_email).where(confirmation_email.c.subscriber_id == subscriber_id))
 
 
 def sweep(connection: Connection, before: int) -> int:
     """Take out letters that were made before; return how many."""
-    return connection.execute(delete(letter).where(letter.c.made_at < before)).rowcount
+    return connection.execute(delete(confirmation_email).where(confirmation_email.c.made_at < before)).rowcount

@@ -9,9 +9,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
-from publisher.delivery.local_time import moving
+from publisher.delivery.local_time import is_moving_zone
 from publisher.errors import SettingsError
-from publisher.model.report import Progress, silent
+from publisher.model.report import Progress, no_progress
 from publisher.model.subscriptions import SubscriptionState
 from publisher.settings import Site
 from publisher.signing.site_key import keyring
@@ -30,7 +30,7 @@ from publisher.subscribers.list_parser import (
 from publisher.subscribers.subscriptions_store import Act, ChangeSource, close_to_others, unsubscribe
 from publisher.subscribers.suppression import convert_unsubscribed, suppress_address
 from publisher.subscribers.suppression_store import SuppressionChannel
-from publisher.subscriptions.add import add_rows, change_subscriber, require_digests, require_reason, words_of_leaving
+from publisher.subscriptions.add import add_rows, change_subscriber, describe_departure, require_digests, require_reason
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -126,7 +126,7 @@ def import_list(
     digests: Sequence[str] = (),
     resubscribe: str | None = None,
     on_rejected: Callable[[RejectedRow], None] = lambda row: None,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> ImportResult:
     """Import a list of subscribers, a page at a time; pages before an interruption are kept.
 
@@ -229,7 +229,7 @@ class _Importer:
 
     def store(self, connection: Connection, rows: Sequence[SubscriberRow]) -> None:
         """Store a page of rows, in the caller's transaction."""
-        store.alone(connection)
+        store.lock_subscribers(connection)
         hashes = {row.address.key: self.ring.address_hash(row.address.key) for row in rows}
         suppressed = {
             hashed: why.reason for hashed, why in suppression.suppressions(connection, hashes.values()).items()
@@ -241,7 +241,7 @@ class _Importer:
         add_rows(connection, page.fresh.values(), self.defaults, self.act, selections)
         self.result.added += sum(row.state is SubscriptionState.ACTIVE for row in page.fresh.values())
         people = store.find_all(connection, [number for number, _ in page.old])
-        on_move = moving(connection, self.site, self.now)
+        on_move = is_moving_zone(connection, self.site, self.now)
         for number, row in page.old:
             if self._change(connection, people[number], row, selections, on_move):
                 # A second row of the same person is compared with what the first has made of them.
@@ -351,7 +351,7 @@ class _Importer:
             named = digests if digests is not None else self.defaults
             left = [digest for digest in named if person.has_left(digest)]
             if left or person.state is not SubscriptionState.ACTIVE:
-                self._skip(row, words_of_leaving(person, left))
+                self._skip(row, describe_departure(person, left))
             if person.state is not SubscriptionState.ACTIVE:
                 return None
             if left and digests is not None:

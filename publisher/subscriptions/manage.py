@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from sqlalchemy import Connection
 
-from publisher.model.report import Progress, silent
+from publisher.model.report import Progress, no_progress
 from publisher.model.subscriptions import SubscriptionState
 from publisher.settings import Site
 from publisher.signing.site_key import keyring
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from publisher.signing.tokens import Keyring
     from publisher.subscribers.store import Subscriber
 
-__all__ = ["add", "as_dict", "export", "forget", "forget_address", "readers", "suppress"]
+__all__ = ["add", "as_dict", "export", "forget", "forget_address", "list_subscribers", "suppress"]
 
 _PAGE: Final = 2_000
 #: Reason of a suppression → how a list says it.
@@ -68,7 +68,7 @@ def forget(site: Site, address: str, now: datetime) -> bool:
 
 def forget_address(connection: Connection, site: Site, address: Address, now: datetime) -> bool:
     """Erase a person in the caller's transaction; return False where there was none."""
-    store.alone(connection)
+    store.lock_subscribers(connection)
     ring = keyring(site, connection)
     reader = store.by_key(connection, address.key)
     hashed = ring.address_hash(address.key)
@@ -82,7 +82,7 @@ def forget_address(connection: Connection, site: Site, address: Address, now: da
     return reader is not None
 
 
-def readers(site: Site, *, digest: str | None = None, status: str | None = None) -> Iterator[Subscriber]:
+def list_subscribers(site: Site, *, digest: str | None = None, status: str | None = None) -> Iterator[Subscriber]:
     """Yield subscribers in the order in which they were added.
 
     Args:
@@ -100,7 +100,9 @@ def readers(site: Site, *, digest: str | None = None, status: str | None = None)
         yield from store.every_subscriber(connection, digest=digest, status=state)
 
 
-def export(site: Site, file: TextIO, *, as_json: bool, digest: str | None = None, progress: Progress = silent) -> int:
+def export(
+    site: Site, file: TextIO, *, as_json: bool, digest: str | None = None, progress: Progress = no_progress
+) -> int:
     """Write subscribers with their states as CSV without formulas, or as JSON Lines; return how many.
 
     ``import`` reads both, and gives everybody the same states.

@@ -10,10 +10,10 @@ from typing import Final
 from sqlalchemy import Connection
 
 from publisher.articles import store
-from publisher.articles.namespace import namespace_of
+from publisher.articles.namespace import site_namespace
 from publisher.feeds import store as table
-from publisher.feeds.entries import Entries, entries_fingerprint, house_of
-from publisher.model.feeds import Channel, FeedFormat
+from publisher.feeds.entries import EntryRenderer, entries_fingerprint, site_info
+from publisher.model.feeds import FeedDefinition, FeedFormat
 from publisher.model.query import matches
 from publisher.model.report import PublishReport
 from publisher.model.taxonomy import FacetKind
@@ -36,7 +36,7 @@ _LIMIT: Final = 50
 
 def personal_feed(site: Site, db: Database, text: str, form: FeedFormat, now: datetime) -> bytes | None:
     """Return the feed that a pass stands for, as it is now; None where there is none, or it was taken back."""
-    from publisher.feeds.formats.xml import frame, joined
+    from publisher.feeds.formats.xml import join_feed, render_frame
 
     with db.read() as connection:
         reader = _reader(site, connection, text)
@@ -47,17 +47,17 @@ def personal_feed(site: Site, db: Database, text: str, form: FeedFormat, now: da
         is_stale = bool(table.stale_entries(connection, seqs, fingerprint))
     if is_stale:
         with db.write() as connection, Workers(1) as workers:
-            house = house_of(site, namespace_of(connection, site))
+            house = site_info(site, site_namespace(connection, site))
             report = PublishReport(at=now.isoformat(), dry_run=False)
-            entries = Entries(site=site, house=house, fingerprint=fingerprint, workers=workers, report=report)
+            entries = EntryRenderer(site=site, house=house, fingerprint=fingerprint, workers=workers, report=report)
             entries.freshen(connection, seqs)
     with db.read() as connection:
         address = feed_address(site, connection, reader)
         assert address is not None
         # Nobody tells a hub of an address that is a secret.
-        house = replace(house_of(site, namespace_of(connection, site)), hubs=(), cloud=None)
+        house = replace(site_info(site, site_namespace(connection, site)), hubs=(), cloud=None)
         changed = table.newest_change(connection, seqs)
-        channel = Channel(
+        channel = FeedDefinition(
             kind=FacetKind.CHANNEL,
             slug="mine",
             title=f"{site.title}: my own",
@@ -67,8 +67,8 @@ def personal_feed(site: Site, db: Database, text: str, form: FeedFormat, now: da
             address=address,
         )
         moment = None if changed is None else datetime.fromtimestamp(changed, site.tz)
-        around = frame(channel, form, house, moment)
-        return b"".join(joined(form, around, table.entries(connection, seqs, form.value)))
+        around = render_frame(channel, form, house, moment)
+        return b"".join(join_feed(form, around, table.entries(connection, seqs, form.value)))
 
 
 def personal_state(site: Site, db: Database, text: str) -> str | None:

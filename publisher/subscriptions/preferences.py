@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from publisher.model.subscriptions import LetterKind
+from publisher.model.subscriptions import ConfirmationKind
 from publisher.settings import Site
-from publisher.signing.links import seals
+from publisher.signing.links import signed_links
 from publisher.signing.site_key import keyring
 from publisher.storage.engine import Database
 from publisher.subscribers import store as subscribers
@@ -21,23 +21,29 @@ from publisher.subscribers.list_parser import SubscriberRow
 from publisher.subscribers.store import Subscriber
 from publisher.subscribers.subscriptions_store import Act, ChangeSource
 from publisher.subscriptions import confirmation_store as letters
-from publisher.subscriptions.add import admit
-from publisher.subscriptions.subscribe import COOL_DOWN, INVITING, Wish, ask_to_resubscribe, may_confirm
+from publisher.subscriptions.add import upsert_subscriber
+from publisher.subscriptions.subscribe import (
+    COOL_DOWN,
+    INVITING,
+    SubscriptionRequest,
+    may_confirm,
+    request_resubscription,
+)
 from publisher.subscriptions.unsubscribe import masked
 
 __all__ = [
     "FOR_EVER",
     "Access",
     "Preferences",
-    "Saved",
-    "ask_about_her_data",
-    "ask_to_move",
+    "PreferencesResult",
     "feed_address",
     "pause_until",
     "preferences_of",
-    "reader_of",
-    "save",
+    "request_address_change",
+    "request_data",
+    "save_preferences",
     "set_feed",
+    "subscriber_of",
 ]
 
 #: In place of the day on which a pause ends, for people who read their feed and want no mail.
@@ -69,7 +75,7 @@ class Preferences:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Saved:
+class PreferencesResult:
     """What became of saved preferences."""
 
     #: Digests that were subscribed to and unsubscribed from.
@@ -79,9 +85,9 @@ class Saved:
     awaiting: tuple[str, ...] = ()
 
 
-def reader_of(site: Site, connection: Connection, *, copy: str, seal: str, now: datetime) -> Access | None:
+def subscriber_of(site: Site, connection: Connection, *, copy: str, seal: str, now: datetime) -> Access | None:
     """Return whom a delivery's token or a sealed link stands for; None for nobody."""
-    found = seals(site, connection).read("preferences", seal, now) if seal else None
+    found = signed_links(site, connection).read("preferences", seal, now) if seal else None
     if found is not None:
         return Access(int(found[0]), is_sealed=True) if found[1] else None
     numbers = keyring(site, connection).copy_of(copy) if copy else None
@@ -109,7 +115,9 @@ def feed_address(site: Site, connection: Connection, reader: Subscriber) -> str 
     return f"{site.newsletters_url}/feed/{keyring(site, connection).feed_pass(reader.id, reader.feed_since)}"
 
 
-def save(site: Site, connection: Connection, access: Access, wish: Wish, now: datetime) -> Saved | None:
+def save_preferences(
+    site: Site, connection: Connection, access: Access, wish: SubscriptionRequest, now: datetime
+) -> PreferencesResult | None:
     """Store what a subscriber has chosen; None for an erased or suppressed one.
 
     Newsletters that they had unsubscribed from are active again at once by a sealed link. Opened by a delivery's token
@@ -128,12 +136,12 @@ def save(site: Site, connection: Connection, access: Access, wish: Wish, now: da
         follows={name: wish.follows.get(name, ()) for name in subscribers.Follow},
         zone=wish.zone,
     )
-    admit(connection, site, row, Act(ChangeSource.PREFERENCES, int(now.timestamp())), now)
+    upsert_subscriber(connection, site, row, Act(ChangeSource.PREFERENCES, int(now.timestamp())), now)
     if wish.zone is None and reader.zone is not None:
-        subscribers.save_old(connection, [(reader.id, {"zone": None})])
+        subscribers.update_subscribers(connection, [(reader.id, {"zone": None})])
     if awaiting:
-        ask_to_resubscribe(connection, site, reader, awaiting, now)
-    return Saved(
+        request_resubscription(connection, site, reader, awaiting, now)
+    return PreferencesResult(
         subscribed=tuple(slug for slug in fresh if slug not in awaiting),
         unsubscribed=tuple(slug for slug in reader.digests if slug in site.digests and slug not in wish.digests),
         awaiting=awaiting,
@@ -155,7 +163,7 @@ def pause_until(site: Site, connection: Connection, number: int, day: date | Non
         if day != FOR_EVER and not today < day <= today + _LONGEST_PAUSE:
             raise ValueError("A pause ends on a day between tomorrow and a year from now.")
         seconds = int(datetime.combine(day, time(), _zone(reader.zone, site)).astimezone(UTC).timestamp())
-    subscribers.save_old(connection, [(number, {"paused_until": seconds})])
+    subscribers.update_subscribers(connection, [(number, {"paused_until": seconds})])
     return True
 
 
@@ -172,18 +180,18 @@ def set_feed(connection: Connection, number: int, now: datetime, *, is_on: bool)
     if reader is not None:
         # Another address than the one before, also within one second.
         since = max(int(now.timestamp()), (reader.feed_since or 0) + 1) if is_on else None
-        subscribers.save_old(connection, [(number, {"feed_since": since})])
+        subscribers.update_subscribers(connection, [(number, {"feed_since": since})])
 
 
-def ask_about_her_data(site: Site, connection: Connection, number: int, kind: LetterKind, now: datetime) -> None:
+def request_data(site: Site, connection: Connection, number: int, kind: ConfirmationKind, now: datetime) -> None:
     """Send a subscriber a link that shows or erases their data: a delivery may be forwarded, their mailbox not."""
     _ask(site, connection, number, kind, {}, now)
 
 
 def _ask(
-    site: Site, connection: Connection, number: int, kind: LetterKind, wish: Mapping[str, Any], now: datetime
+    site: Site, connection: Connection, number: int, kind: ConfirmationKind, wish: Mapping[str, Any], now: datetime
 ) -> int | None:
-    subscribers.alone(connection)
+    subscribers.lock_subscribers(connection)
     reader = subscribers.find(connection, number)
     if reader is None or reader.is_suppressed:
         return None
@@ -194,7 +202,7 @@ def _ask(
     return letters.add(connection, kind, hashed, reader.address, seconds, subscriber_id=number, wish=wish)
 
 
-def ask_to_move(site: Site, db: Database, number: int, address: str, now: datetime) -> None:
+def request_address_change(site: Site, db: Database, number: int, address: str, now: datetime) -> None:
     """Send confirmation emails for a new address to both addresses.
 
     Raises:
@@ -202,7 +210,7 @@ def ask_to_move(site: Site, db: Database, number: int, address: str, now: dateti
     """
     found = read_address(address)
     with db.write() as connection:
-        subscribers.alone(connection)
+        subscribers.lock_subscribers(connection)
         ring = keyring(site, connection)
         hashed, seconds = ring.address_hash(found.key), int(now.timestamp())
         is_asked = letters.latest(connection, hashed, INVITING, seconds - int(COOL_DOWN.total_seconds())) is not None
@@ -210,10 +218,10 @@ def ask_to_move(site: Site, db: Database, number: int, address: str, now: dateti
         if reader is None or reader.key == found.key or is_asked or not may_confirm(connection, hashed):
             # The page says the same: nobody learns who reads what.
             return
-        old = _ask(site, connection, number, LetterKind.LEAVING_ADDRESS, {"to": found.text}, now)
+        old = _ask(site, connection, number, ConfirmationKind.LEAVING_ADDRESS, {"to": found.text}, now)
         if old is not None:
             wish = {"to": found.text, "other": old}
             new = letters.add(
-                connection, LetterKind.NEW_ADDRESS, hashed, found.text, seconds, subscriber_id=number, wish=wish
+                connection, ConfirmationKind.NEW_ADDRESS, hashed, found.text, seconds, subscriber_id=number, wish=wish
             )
-            letters.change_wish(connection, old, {"to": found.text, "other": new})
+            letters.change_request(connection, old, {"to": found.text, "other": new})

@@ -132,7 +132,7 @@ def lift_suppressions(site: Site, doubtful: Sequence[DoubtfulSuppression], now: 
     act = Act(ChangeSource.OPERATOR, int(now.timestamp()), "the server's words did not speak of the address")
     wanted = {one.key for one in doubtful}
     with Database.open(site.database_url) as db, db.write() as connection:
-        subscribers.alone(connection)
+        subscribers.lock_subscribers(connection)
         ring = keyring(site, connection)
         lifted = [one for one in _doubtful(connection, site, ring) if one.key in wanted]
         for one in lifted:

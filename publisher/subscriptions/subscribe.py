@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from publisher.delivery import brakes_store as brakes
 from publisher.feeds import facets_store as facets
-from publisher.model.subscriptions import LetterKind, SubscriptionState
+from publisher.model.subscriptions import ConfirmationKind, SubscriptionState
 from publisher.settings import Site
 from publisher.signing.site_key import keyring
 from publisher.storage.engine import Database
@@ -24,20 +24,20 @@ from publisher.subscribers.list_parser import SubscriberRow
 from publisher.subscribers.subscriptions_store import Act, ChangeSource
 from publisher.subscribers.suppression_store import lift, suppressions
 from publisher.subscriptions import confirmation_store as letters
-from publisher.subscriptions.add import admit
-from publisher.subscriptions.confirmation_store import Letter
+from publisher.subscriptions.add import upsert_subscriber
+from publisher.subscriptions.confirmation_store import ConfirmationEmail
 
 __all__ = [
     "COOL_DOWN",
     "INVITING",
-    "Joined",
-    "Wish",
-    "ask_to_join",
-    "ask_to_resubscribe",
+    "SubscribeResult",
+    "SubscriptionRequest",
     "choices",
-    "finish_joining",
+    "finish_subscribing",
     "may_confirm",
-    "wish_of",
+    "request_of",
+    "request_resubscription",
+    "request_subscription",
 ]
 
 #: An address that nobody has confirmed gets one mail in this time, however often it is filled in.
@@ -45,13 +45,13 @@ COOL_DOWN: Final = timedelta(days=1)
 #: The same for an address that a bounce suppressed, or that complained.
 _LONG_COOL_DOWN: Final = timedelta(days=7)
 #: Letters that anybody can have sent to anybody.
-INVITING: Final = (LetterKind.JOIN, LetterKind.KNOWN, LetterKind.NEW_ADDRESS)
+INVITING: Final = (ConfirmationKind.JOIN, ConfirmationKind.KNOWN, ConfirmationKind.NEW_ADDRESS)
 #: Labels of a kind that are offered, those with most articles first.
 _MOST_LABELS: Final = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class SubscriptionRequest:
     """What somebody wants to be sent."""
 
     digests: tuple[str, ...]
@@ -68,10 +68,10 @@ class Wish:
         }
 
 
-def wish_of(letter: Letter) -> Wish:
+def request_of(letter: ConfirmationEmail) -> SubscriptionRequest:
     """Return what a confirmation email is about."""
     said = letter.wish
-    return Wish(
+    return SubscriptionRequest(
         digests=tuple(said.get("digests", ())),
         follows={name: tuple(labels) for name, labels in said.get("follows", {}).items()},
         zone=said.get("zone"),
@@ -81,10 +81,10 @@ def wish_of(letter: Letter) -> Wish:
 def choices(db: Database) -> dict[str, list[str]]:
     """Return field → labels to choose from, by name."""
     with db.read() as connection:
-        return {name: facets.labels(connection, kind, _MOST_LABELS) for name, kind in subscribers.Follow.items()}
+        return {name: facets.facet_labels(connection, kind, _MOST_LABELS) for name, kind in subscribers.Follow.items()}
 
 
-def ask_to_join(site: Site, db: Database, address: str, wish: Wish, now: datetime) -> None:
+def request_subscription(site: Site, db: Database, address: str, wish: SubscriptionRequest, now: datetime) -> None:
     """Send a confirmation email for what was filled in.
 
     Raises:
@@ -95,8 +95,8 @@ def ask_to_join(site: Site, db: Database, address: str, wish: Wish, now: datetim
         _ask(connection, site, found, wish, now)
 
 
-def _ask(connection: Connection, site: Site, address: Address, wish: Wish, now: datetime) -> None:
-    subscribers.alone(connection)
+def _ask(connection: Connection, site: Site, address: Address, wish: SubscriptionRequest, now: datetime) -> None:
+    subscribers.lock_subscribers(connection)
     seconds = int(now.timestamp())
     hashed = keyring(site, connection).address_hash(address.key)
     if not may_confirm(connection, hashed):
@@ -104,15 +104,15 @@ def _ask(connection: Connection, site: Site, address: Address, wish: Wish, now: 
     reader = subscribers.by_key(connection, address.key)
     before = letters.latest(connection, hashed, INVITING, _cool_down_start(connection, hashed, reader, now))
     if before is not None:
-        if before.kind is LetterKind.JOIN and before.used_at is None:
+        if before.kind is ConfirmationKind.JOIN and before.used_at is None:
             # The email was sent or is about to be: it confirms what was asked for last.
-            letters.change_wish(connection, before.id, wish.as_dict())
+            letters.change_request(connection, before.id, wish.as_dict())
         return
     is_active = reader is not None and reader.status is SubscriptionState.ACTIVE
     is_known = reader is not None and is_active and set(wish.digests) <= set(reader.digests)
     letters.add(
         connection,
-        LetterKind.KNOWN if is_known else LetterKind.JOIN,
+        ConfirmationKind.KNOWN if is_known else ConfirmationKind.JOIN,
         hashed,
         address.text,
         seconds,
@@ -136,30 +136,32 @@ def _cool_down_start(connection: Connection, hashed: str, reader: subscribers.Su
     return int((now - (_LONG_COOL_DOWN if is_doubtful else COOL_DOWN)).timestamp())
 
 
-def ask_to_resubscribe(
+def request_resubscription(
     connection: Connection, site: Site, reader: subscribers.Subscriber, digests: Sequence[str], now: datetime
 ) -> None:
     """Send a subscriber a confirmation email for these digests, in the caller's transaction.
 
     They get one a day at most, or one a week after a complaint. A suppressed address gets none.
     """
-    subscribers.alone(connection)
+    subscribers.lock_subscribers(connection)
     seconds = int(now.timestamp())
     hashed = keyring(site, connection).address_hash(reader.key)
     if suppressions(connection, [hashed]) or brakes.is_provisional(connection, hashed):
         return
     before = letters.latest(connection, hashed, INVITING, _cool_down_start(connection, hashed, reader, now))
     if before is None:
-        wish = Wish(digests=tuple(digests)).as_dict()
-        letters.add(connection, LetterKind.JOIN, hashed, reader.address, seconds, subscriber_id=reader.id, wish=wish)
-    elif before.kind is LetterKind.JOIN and before.used_at is None:
-        known = wish_of(before)
+        wish = SubscriptionRequest(digests=tuple(digests)).as_dict()
+        letters.add(
+            connection, ConfirmationKind.JOIN, hashed, reader.address, seconds, subscriber_id=reader.id, wish=wish
+        )
+    elif before.kind is ConfirmationKind.JOIN and before.used_at is None:
+        known = request_of(before)
         both = replace(known, digests=tuple(dict.fromkeys((*known.digests, *digests))))
-        letters.change_wish(connection, before.id, both.as_dict())
+        letters.change_request(connection, before.id, both.as_dict())
 
 
 @dataclass(frozen=True, slots=True)
-class Joined:
+class SubscribeResult:
     """A confirmed sign-up."""
 
     subscriber_id: int
@@ -167,9 +169,9 @@ class Joined:
     digests: tuple[str, ...]
 
 
-def finish_joining(connection: Connection, site: Site, letter: Letter, now: datetime) -> Joined:
+def finish_subscribing(connection: Connection, site: Site, letter: ConfirmationEmail, now: datetime) -> SubscribeResult:
     """Subscribe a person who has answered a confirmation email: to the digests that it names, and no others."""
-    wish, address = wish_of(letter), read_address(letter.address)
+    wish, address = request_of(letter), read_address(letter.address)
     hashed = keyring(site, connection).address_hash(address.key)
     act = Act(ChangeSource.FORM, int(now.timestamp()))
     if any(why.is_undoable for why in suppressions(connection, [hashed]).values()):
@@ -185,22 +187,22 @@ def finish_joining(connection: Connection, site: Site, letter: Letter, now: date
         zone=wish.zone,
         language=None,
     )
-    reader = admit(connection, site, row, act, now)
-    letters.mark_hers(connection, letter.id, reader.id)
+    reader = upsert_subscriber(connection, site, row, act, now)
+    letters.mark_confirmed(connection, letter.id, reader.id)
     fresh = tuple(slug for slug in asked if slug not in before)
     if reader.status is SubscriptionState.ACTIVE:
         _welcome(connection, site, letter, reader.id, fresh, now)
-    return Joined(reader.id, fresh)
+    return SubscribeResult(reader.id, fresh)
 
 
 def _welcome(
-    connection: Connection, site: Site, letter: Letter, reader: int, digests: Sequence[str], now: datetime
+    connection: Connection, site: Site, letter: ConfirmationEmail, reader: int, digests: Sequence[str], now: datetime
 ) -> None:
     for slug in sorted(digests):
         if site.digests[slug].welcome:
             letters.add(
                 connection,
-                LetterKind.WELCOME,
+                ConfirmationKind.WELCOME,
                 letter.hash,
                 letter.address,
                 int(now.timestamp()),

@@ -15,7 +15,7 @@ from publisher.storage.engine import Database
 from publisher.subscribers import store as subscribers
 from publisher.subscribers import subscriptions_store as subscriptions
 from publisher.subscribers.subscriptions_store import Act, ChangeSource
-from publisher.subscriptions.subscribe import ask_to_resubscribe
+from publisher.subscriptions.subscribe import request_resubscription
 
 __all__ = ["UNDO", "LinkStatus", "link_status", "masked", "resubscribe_by_link", "unsubscribe_by_link"]
 
@@ -130,5 +130,5 @@ def resubscribe_by_link(site: Site, db: Database, copy: str, now: datetime) -> L
         reader = subscribers.find(connection, number)
         if reader is None or not before.is_offered or before.is_subscribed:
             return before
-        ask_to_resubscribe(connection, site, reader, [digest], now)
+        request_resubscription(connection, site, reader, [digest], now)
         return replace(before, was_asked=True)

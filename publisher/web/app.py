@@ -14,13 +14,13 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from publisher.clock import Clock
 from publisher.errors import PublisherError, SettingsError
-from publisher.reports.stats import Heard, note_listening
+from publisher.reports.stats import FeedRequestRow, record_feed_requests
 from publisher.settings import SETTINGS_FILE, Site, read_site
-from publisher.web.context import Context, SilentLog
+from publisher.web.context import Context, NullLog
 from publisher.web.feeds import Feeds, Message, Receive, Scope, Send, say
-from publisher.web.listeners import Tally
+from publisher.web.listeners import FeedRequestCounter
 from publisher.web.metrics import Metrics
-from publisher.web.page_cache import MicroCache
+from publisher.web.page_cache import PageCache
 from publisher.web.pages import make_pages
 from publisher.web.rate_limits import network_of
 
@@ -64,8 +64,8 @@ class Web:
         self._wake = wake
         self._clock = clock or Clock()
         self._metrics = metrics
-        self._log = log or SilentLog()
-        self._tally = Tally()
+        self._log = log or NullLog()
+        self._tally = FeedRequestCounter()
         self._keep_pages = keep
         self._looking: asyncio.Task[None] | None = None
         self._take_up(site)
@@ -74,7 +74,7 @@ class Web:
         self._site = site
         self._context = Context(site, clock=self._clock, wake=self._wake, log=self._log)
         self._feeds = Feeds(site, heard=self._heard)
-        self._pages = MicroCache(make_pages(self._context, self._feeds), self._keep_pages)
+        self._pages = PageCache(make_pages(self._context, self._feeds), self._keep_pages)
         entry: Callable[[Any, Any, Any], Awaitable[None]] = self._logged if site.web.access_log else self._answer
         if site.web.proxies:
             entry = ProxyHeadersMiddleware(entry, trusted_hosts=list(site.web.proxies))
@@ -191,9 +191,9 @@ class Web:
         """Write down what was counted."""
         self._keep(self._tally.take(self._context.now().astimezone(self._site.tz)))
 
-    def _keep(self, rows: Sequence[Heard]) -> None:
+    def _keep(self, rows: Sequence[FeedRequestRow]) -> None:
         try:
-            note_listening(self._context.db, rows)
+            record_feed_requests(self._context.db, rows)
         except PublisherError as error:
             self._log.error("not counted", reason=str(error))
 

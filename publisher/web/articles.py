@@ -21,7 +21,7 @@ from publisher.feeds.article_page import article_values, story_line
 from publisher.html.dates import long_date
 from publisher.model.feeds import FeedFormat
 from publisher.model.media_types import TYPES
-from publisher.reports.clicks import opened
+from publisher.reports.clicks import count_click
 from publisher.subscriptions.personal_feed import personal_feed, personal_state
 from publisher.templating.environment import render
 from publisher.web.context import Context
@@ -29,7 +29,7 @@ from publisher.web.feeds import is_among
 from publisher.web.file_cache import etag_of
 from publisher.web.user_agents import TOLD, is_program
 
-__all__ = ["Read"]
+__all__ = ["ArticlePages"]
 
 #: Articles on the front page, and issues of each newsletter on the page of newsletters.
 _FRONT: Final = 15
@@ -45,7 +45,7 @@ _CLICK_SECONDS: Final = 0.5
 _BODY: Final = re.compile(r"<body\b[^<>]*>")
 
 
-class Read:
+class ArticlePages:
     """Pages that are the same for everybody, and feeds that are one reader's."""
 
     def __init__(self, context: Context) -> None:
@@ -191,7 +191,7 @@ class Read:
         program = request.method == "HEAD" or is_program(request.headers.get("user-agent", "")[:TOLD])
         names = asked["digest"], asked["issue"], asked["seq"]
         with context.db.write() if is_counted else context.db.read() as connection:
-            return opened(context.site, connection, *names, is_program=program, is_counted=is_counted)
+            return count_click(context.site, connection, *names, is_program=program, is_counted=is_counted)
 
     # -- for one reader --------------------------------------------------------------------------
 

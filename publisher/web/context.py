@@ -17,14 +17,14 @@ from publisher.settings import Site
 from publisher.storage.engine import Database
 from publisher.subscribers.subscriptions_store import ChangeSource
 from publisher.templating.environment import render
-from publisher.web.csp import policy, strict_transport
-from publisher.web.rate_limits import Guard
-from publisher.web.writers import DATABASE_SECONDS, Writers
+from publisher.web.csp import content_security_policy, strict_transport
+from publisher.web.rate_limits import RateLimiter
+from publisher.web.writers import DATABASE_SECONDS, FormWriters
 
-__all__ = ["Context", "SilentLog"]
+__all__ = ["Context", "NullLog"]
 
 
-class SilentLog:
+class NullLog:
     """A log that nobody reads."""
 
     def error(self, event: str, **details: Any) -> None:
@@ -53,10 +53,10 @@ class Context:
             log: told of changed subscriptions, without addresses.
         """
         self.site = site
-        self.guard = Guard(site)
-        self.writers = Writers()
+        self.guard = RateLimiter(site)
+        self.writers = FormWriters()
         self.wake = wake
-        self._log = log or SilentLog()
+        self._log = log or NullLog()
         self._clock = clock or Clock()
         self._db: Database | None = None
         self._lock = threading.Lock()
@@ -143,7 +143,7 @@ class Context:
     ) -> Response:
         """Return a page that is made already; ``inline_style`` for one with style attributes."""
         made = {
-            "content-security-policy": policy(text, pictures=pictures, inline_style=inline_style),
+            "content-security-policy": content_security_policy(text, pictures=pictures, inline_style=inline_style),
             # Forms of ours are to say where they come from; nobody else learns an address with a pass in it.
             "referrer-policy": "same-origin" if age is None else "strict-origin-when-cross-origin",
             "cache-control": "no-store" if age is None else f"public, max-age={age}",

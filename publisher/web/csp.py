@@ -7,10 +7,10 @@ import hashlib
 
 from publisher.settings import Site
 
-__all__ = ["policy", "strict_transport"]
+__all__ = ["content_security_policy", "strict_transport"]
 
 
-def policy(text: str, *, pictures: bool = False, inline_style: bool = False) -> str:
+def content_security_policy(text: str, *, pictures: bool = False, inline_style: bool = False) -> str:
     """Return a page's Content-Security-Policy: nothing but its own style and a script of ours, if it has one.
 
     Args:

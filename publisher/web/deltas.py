@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from publisher.web.file_cache import Staged
+from publisher.web.file_cache import CachedFile
 
 __all__ = ["Deltas", "asks_for_feed"]
 
@@ -49,7 +49,7 @@ class Deltas:
     def __init__(self) -> None:
         self._known: OrderedDict[str, _History] = OrderedDict()
 
-    def note(self, name: str, staged: Staged) -> None:
+    def note(self, name: str, staged: CachedFile) -> None:
         """Note a state of a feed before it is handed out.
 
         Args:
@@ -74,7 +74,7 @@ class Deltas:
             history.states.popitem(last=False)
         history.made.clear()
 
-    def since(self, name: str, staged: Staged, tags: Iterable[bytes], coding: str) -> bytes | None:
+    def since(self, name: str, staged: CachedFile, tags: Iterable[bytes], coding: str) -> bytes | None:
         """Return the feed with the entries alone that are newer than what somebody has; None where that is not known.
 
         Args:

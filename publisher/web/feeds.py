@@ -17,9 +17,9 @@ from publisher.html.urls import url_path
 from publisher.model.media_types import TYPES
 from publisher.settings import Site
 from publisher.templating.environment import render
-from publisher.web.csp import policy, strict_transport
+from publisher.web.csp import content_security_policy, strict_transport
 from publisher.web.deltas import Deltas, asks_for_feed
-from publisher.web.file_cache import Shelf, Staged
+from publisher.web.file_cache import CachedFile, FileCache
 from publisher.websub.link_header import link_header
 
 __all__ = ["Feeds", "Heard", "Message", "Receive", "Scope", "Send", "is_among", "say"]
@@ -44,7 +44,7 @@ class Feeds:
     """Answers for everything below the address of feeds/."""
 
     def __init__(
-        self, site: Site, shelf: Shelf | None = None, heard: Heard = lambda name, scope, asked, status: None
+        self, site: Site, shelf: FileCache | None = None, heard: Heard = lambda name, scope, asked, status: None
     ) -> None:
         """Begin.
 
@@ -53,7 +53,7 @@ class Feeds:
             shelf: what is staged.
             heard: told of each feed that was handed out: its file, the request, its headers, and the answer's status.
         """
-        self._shelf = shelf or Shelf(site.feeds_dir)
+        self._shelf = shelf or FileCache(site.feeds_dir)
         self._heard = heard
         self._site = site
         self._url = site.feeds_url
@@ -98,7 +98,7 @@ class Feeds:
         elif (gone := self.gone(path)) is not None:
             headers = [
                 (b"content-type", _OTHER_TYPES["html"].encode()),
-                (b"content-security-policy", policy(gone.decode()).encode()),
+                (b"content-security-policy", content_security_policy(gone.decode()).encode()),
                 (b"cache-control", b"public, max-age=300"),
             ]
             await say(send, 410, headers, gone, is_head=is_head)
@@ -126,7 +126,7 @@ class Feeds:
         page = render(site.templates_dir, "web/feed.html.j2", values)
         headers = [
             (b"content-type", _OTHER_TYPES["html"].encode()),
-            (b"content-security-policy", policy(page).encode()),
+            (b"content-security-policy", content_security_policy(page).encode()),
             (b"vary", _VARY),
             (b"cache-control", b"no-store"),
             (b"x-content-type-options", b"nosniff"),
@@ -149,7 +149,7 @@ class Feeds:
     # -- an answer -------------------------------------------------------------------------------
 
     async def _hand_out(
-        self, scope: Scope, asked: Mapping[bytes, bytes], send: Send, name: str, staged: Staged, *, is_head: bool
+        self, scope: Scope, asked: Mapping[bytes, bytes], send: Send, name: str, staged: CachedFile, *, is_head: bool
     ) -> None:
         coding = _choose(asked.get(b"accept-encoding", b"")[:_KEPT], tuple(staged.encodings))
         if coding is None:
@@ -172,7 +172,7 @@ class Feeds:
         self._heard(name, scope, asked, 200)
 
     async def _hand_out_new(
-        self, deltas: Deltas, asked: Mapping[bytes, bytes], send: Send, name: str, staged: Staged, *, is_head: bool
+        self, deltas: Deltas, asked: Mapping[bytes, bytes], send: Send, name: str, staged: CachedFile, *, is_head: bool
     ) -> bool:
         """Answer with new entries alone where somebody asks for that (RFC 3229 §10.4.1); return whether that was done."""
         tags = [tag.strip().removeprefix(b"W/") for tag in asked.get(b"if-none-match", b"").split(b",")]
@@ -198,7 +198,7 @@ class Feeds:
         await say(send, 226, headers, body, is_head=is_head)
         return True
 
-    def _headers(self, name: str, staged: Staged) -> dict[str, tuple[_Headers, _Headers]]:
+    def _headers(self, name: str, staged: CachedFile) -> dict[str, tuple[_Headers, _Headers]]:
         """Return encoding → headers of an answer with the bytes, and of one without; made once a state of a file."""
         if staged.answers:
             return staged.answers
@@ -216,7 +216,12 @@ class Feeds:
             *_CORS,
         ]
         if suffix == "html":
-            common.append((b"content-security-policy", policy(staged.encodings["identity"].body.decode()).encode()))
+            common.append(
+                (
+                    b"content-security-policy",
+                    content_security_policy(staged.encodings["identity"].body.decode()).encode(),
+                )
+            )
         if suffix in TYPES and suffix != "opml":
             hubs = () if is_archive else self._hubs
             common.append((b"link", link_header(f"{self._url}/{url_path(name)}", hubs).encode()))

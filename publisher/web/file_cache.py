@@ -13,7 +13,7 @@ from email.utils import formatdate
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["Encoded", "Shelf", "Staged", "etag_of"]
+__all__ = ["CachedFile", "EncodedBody", "FileCache", "etag_of"]
 
 #: Content-Encoding → the suffix of the compressed twin. What is smaller first.
 _TWINS: Final = (("br", ".br"), ("gzip", ".gz"))
@@ -25,7 +25,7 @@ _BESIDE: Final = 4_096
 
 
 @dataclass(frozen=True, slots=True)
-class Encoded:
+class EncodedBody:
     """A file in one encoding."""
 
     body: bytes
@@ -34,7 +34,7 @@ class Encoded:
 
 
 @dataclass(frozen=True, slots=True)
-class Staged:
+class CachedFile:
     """A file, with the time of its last change."""
 
     #: What tells that it is still the same: inode, size, modification time.
@@ -43,14 +43,14 @@ class Staged:
     modified: bytes
     seconds: int
     #: Content-Encoding → bytes; ``identity`` is always one.
-    encodings: dict[str, Encoded]
+    encodings: dict[str, EncodedBody]
     #: Bytes in memory, about.
     size: int
     #: What who hands it out has made of it; gone with it.
     answers: dict[str, Any] = field(default_factory=dict, compare=False)
 
 
-class Shelf:
+class FileCache:
     """The files below one folder. Those that are asked for most stay in memory."""
 
     def __init__(self, folder: Path, *, most: int = 48 * 1024 * 1024) -> None:
@@ -63,12 +63,12 @@ class Shelf:
         self._folder = str(folder)
         self._most = most
         self._held = 0
-        self._files: OrderedDict[str, Staged] = OrderedDict()
+        self._files: OrderedDict[str, CachedFile] = OrderedDict()
         #: File in memory → when its marks were looked at last.
         self._looked: dict[str, float] = {}
         self._lock = threading.Lock()
 
-    def find(self, path: str) -> Staged | None:
+    def find(self, path: str) -> CachedFile | None:
         """Return the file at a path below the folder; None where there is none, or it is nobody's business.
 
         Staging replaces a file by renaming another one to its place; so a look at its marks, which costs a few
@@ -93,7 +93,7 @@ class Shelf:
             return None
         return self._read(path, name)
 
-    def _read(self, path: str, name: str) -> Staged | None:
+    def _read(self, path: str, name: str) -> CachedFile | None:
         read = _contents(name)
         if read is None:
             return None
@@ -106,11 +106,11 @@ class Shelf:
                 encodings[coding] = _encoded(twin[1])
         seconds = mark[2] // 1_000_000_000
         size = _BESIDE + sum(len(one.body) for one in encodings.values())
-        made = Staged(mark, formatdate(seconds, usegmt=True).encode(), seconds, encodings, size)
+        made = CachedFile(mark, formatdate(seconds, usegmt=True).encode(), seconds, encodings, size)
         self._keep(path, made)
         return made
 
-    def _keep(self, path: str, made: Staged) -> None:
+    def _keep(self, path: str, made: CachedFile) -> None:
         with self._lock:
             before = self._files.pop(path, None)
             self._held += made.size - (before.size if before is not None else 0)
@@ -147,5 +147,5 @@ def etag_of(body: bytes) -> bytes:
     return b'"%s"' % hashlib.blake2b(body, digest_size=12).hexdigest().encode()
 
 
-def _encoded(body: bytes) -> Encoded:
-    return Encoded(body, etag_of(body))
+def _encoded(body: bytes) -> EncodedBody:
+    return EncodedBody(body, etag_of(body))

@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from publisher.web.context import Context
 from publisher.web.forms import Form, form_page
-from publisher.websub.hub import Refusal, request_subscription
+from publisher.websub.hub import RequestRejected, request_subscription
 
 __all__ = ["hub_routes"]
 
@@ -34,7 +34,7 @@ def hub_routes(context: Context) -> list[Route]:
                 secret=form.one("hub.secret"),
                 now=context.now(),
             )
-        except Refusal as refusal:
+        except RequestRejected as refusal:
             return PlainTextResponse(f"{refusal}\n", 400)
         context.wake("hub")
         return PlainTextResponse("The callback is asked whether it was meant.\n", 202)

@@ -6,10 +6,10 @@ from urllib.parse import parse_qsl, urlsplit
 
 from starlette.requests import Request
 
-__all__ = ["PassLink"]
+__all__ = ["DeliveryLink"]
 
 
-class PassLink:
+class DeliveryLink:
     """An address as ``mail.unsubscribe`` and ``mail.preferences`` have it: {copy} in its path, in a field, or added."""
 
     def __init__(self, url: str) -> None:

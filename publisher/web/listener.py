@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 
 from uvicorn import Server
 
-from publisher.web.protocol import PatientProtocol
+from publisher.web.protocol import DeadlineProtocol
 
 __all__ = ["BoundedServer", "most_connections"]
 
@@ -106,9 +106,9 @@ class _Listener:
             # The client is gone already.
             sock.close()
 
-    def _protocol(self) -> PatientProtocol:
+    def _protocol(self) -> DeadlineProtocol:
         server = self._server
-        return PatientProtocol(
+        return DeadlineProtocol(
             config=server.config, server_state=server.server_state, app_state=server.lifespan.state, _loop=None
         )
 
@@ -123,7 +123,7 @@ class _Listener:
 
     def _close_slowest(self) -> bool:
         """Close the connections that have waited longest for their client; return whether there were any."""
-        connections = cast("list[PatientProtocol]", list(self._server.server_state.connections))
+        connections = cast("list[DeadlineProtocol]", list(self._server.server_state.connections))
         waiting = sorted((one for one in connections if one.is_clients_turn), key=lambda one: one.age, reverse=True)
         for one in waiting[: max(1, self._most // _CLOSED_SHARE)]:
             one.let_go()

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from publisher.reports.stats import Heard
-from publisher.web.user_agents import DIRECT, OTHERS, TOLD, agent_of
+from publisher.reports.stats import FeedRequestRow
+from publisher.web.user_agents import DIRECT, OTHERS, TOLD, parse_user_agent
 
-__all__ = ["Tally"]
+__all__ = ["FeedRequestCounter"]
 
 #: So many readers who ask by themselves are told apart on a day, those of each feed by themselves; more are not counted.
 _MARKS: Final = 250_000
@@ -32,7 +32,7 @@ class _Count:
     seen: set[int] = field(default_factory=set)
 
 
-class Tally:
+class FeedRequestCounter:
     """Counts, in one thread. Marks are made with a salt that no disk has seen, and are gone with the day.
 
     Whatever strangers call themselves, what is kept of them has an end.
@@ -57,7 +57,7 @@ class Tally:
         if suffix not in ("rss", "atom", "json") or name.startswith("archive/"):
             return
         raw = asked.get(b"user-agent", b"")[:TOLD]
-        agent = agent_of(raw)
+        agent = parse_user_agent(raw)
         if not agent.subscribers:
             return
         count = self._count(stem, agent.name)
@@ -82,7 +82,7 @@ class Tally:
             count = self._counts.setdefault((feed, program), _Count())
         return count
 
-    def take(self, now: datetime) -> list[Heard]:
+    def take(self, now: datetime) -> list[FeedRequestRow]:
         """Return what was counted since the last call, by day; after the day's end nothing of it is left.
 
         Args:
@@ -91,7 +91,7 @@ class Tally:
         today = now.date().isoformat()
         day = self._day or today
         rows = [
-            Heard(
+            FeedRequestRow(
                 day=day,
                 feed=feed,
                 program=program,

@@ -17,7 +17,7 @@ from publisher.settings import Site
 from publisher.storage.engine import Database
 from publisher.subscribers import store as subscribers
 from publisher.subscriptions import confirmation_store as letters
-from publisher.web.protocol import PatientProtocol
+from publisher.web.protocol import DeadlineProtocol
 from publisher.websub import hub_store as hub
 from publisher.websub import notifications_store as announcements
 
@@ -88,9 +88,9 @@ class Metrics:
         yield _counter(
             "publisher_slow_clients",
             "Connections that were closed: slow clients, or a full server.",
-            PatientProtocol.dropped,
+            DeadlineProtocol.dropped,
         )
-        yield _counter("publisher_broken_requests", "What came and was no request.", PatientProtocol.broken)
+        yield _counter("publisher_broken_requests", "What came and was no request.", DeadlineProtocol.broken)
         now = int(self._clock.now().timestamp())
         with Database.open(self._site.database_url) as db, db.read() as connection:
             readers = GaugeMetricFamily("publisher_readers", "Readers of newsletters.", labels=["status"])

@@ -6,7 +6,7 @@ from typing import Any
 
 from publisher import __version__
 from publisher.settings import Site
-from publisher.web.links import PassLink
+from publisher.web.links import DeliveryLink
 
 __all__ = ["describe"]
 
@@ -29,7 +29,7 @@ def describe(site: Site) -> dict[str, Any]:
         paths[f"{below}/join"] = _form("Join", _wish(site), query=[])
     if site.digests:
         paths |= _reading(site, below)
-    leave = PassLink((site.mail.unsubscribe if site.mail else None) or "")
+    leave = DeliveryLink((site.mail.unsubscribe if site.mail else None) or "")
     if leave.path and "{" not in leave.path:
         paths[leave.path.removeprefix(_root(site))] = _form(
             "Leave a newsletter (RFC 8058)", {"List-Unsubscribe": _text()}, query=[_query("copy", "The copy's pass")]

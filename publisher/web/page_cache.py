@@ -10,7 +10,7 @@ from typing import Final
 
 from publisher.web.feeds import Message, Receive, Scope, Send
 
-__all__ = ["MicroCache"]
+__all__ = ["PageCache"]
 
 #: Bytes of pages that are kept, and of what stands beside each, about.
 _MOST: Final = 8_000_000
@@ -29,7 +29,7 @@ class _Page:
     size: int
 
 
-class MicroCache:
+class PageCache:
     """Stands before an application. What it says to be ``public`` may be kept, for a moment that is shorter than it says."""
 
     def __init__(self, app: _App, seconds: float) -> None:

@@ -13,15 +13,15 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Match, Route
 
 from publisher.errors import StoreBusy
-from publisher.web.articles import Read
+from publisher.web.articles import ArticlePages
 from publisher.web.context import Context
 from publisher.web.feeds import Feeds
 from publisher.web.hub import hub_routes
 from publisher.web.media import MediaFiles
 from publisher.web.openapi import describe
 from publisher.web.preferences import PreferencesPage
-from publisher.web.subscribe import Join
-from publisher.web.unsubscribe import Leave
+from publisher.web.subscribe import SubscribePages
+from publisher.web.unsubscribe import UnsubscribePages
 from publisher.web.writers import RETRY_AFTER
 
 __all__ = ["make_pages"]
@@ -43,7 +43,7 @@ _WORDS: Final = {
 class _Rest:
     """What stands at no address of its own: articles, their pictures, what was withdrawn, a slash too many or too few."""
 
-    def __init__(self, context: Context, feeds: Feeds, read: Read, routes: Sequence[BaseRoute]) -> None:
+    def __init__(self, context: Context, feeds: Feeds, read: ArticlePages, routes: Sequence[BaseRoute]) -> None:
         self._context = context
         self._feeds = feeds
         self._read = read
@@ -100,7 +100,7 @@ def make_pages(context: Context, feeds: Feeds) -> Starlette:
         context: what every page has.
         feeds: knows which articles are gone.
     """
-    read = Read(context)
+    read = ArticlePages(context)
     described = describe(context.site)
 
     async def openapi(_: Request) -> Response:
@@ -119,9 +119,9 @@ def make_pages(context: Context, feeds: Feeds) -> Starlette:
 
     routes: list[BaseRoute] = [
         Route(f"{context.below(context.site.base_url)}/openapi.json", openapi),
-        *Leave(context).routes(),
+        *UnsubscribePages(context).routes(),
         *PreferencesPage(context).routes(),
-        *Join(context).routes(),
+        *SubscribePages(context).routes(),
         *hub_routes(context),
         *read.routes(),
     ]

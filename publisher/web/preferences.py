@@ -11,13 +11,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from publisher.model.subscriptions import LetterKind, SubscriptionState
+from publisher.model.subscriptions import ConfirmationKind, SubscriptionState
 from publisher.subscribers.subscriptions_store import ChangeSource
 from publisher.subscriptions import preferences as actions
-from publisher.subscriptions.subscribe import Wish
+from publisher.subscriptions.subscribe import SubscriptionRequest
 from publisher.web.context import Context
 from publisher.web.forms import Form, form_page
-from publisher.web.links import PassLink
+from publisher.web.links import DeliveryLink
 from publisher.web.subscribe import chosen, fields_of, zones
 
 __all__ = ["PreferencesPage"]
@@ -28,7 +28,7 @@ class PreferencesPage:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._link = PassLink(context.site.preferences_url)
+        self._link = DeliveryLink(context.site.preferences_url)
         self._jobs: dict[str, Callable[[actions.Access, Form], str]] = {
             "save": self._save,
             "pause": self._pause,
@@ -48,7 +48,7 @@ class PreferencesPage:
     def _access(self, request: Request) -> actions.Access:
         context = self._context
         with context.db.read() as connection:
-            access = actions.reader_of(
+            access = actions.subscriber_of(
                 context.site,
                 connection,
                 copy=self._link.copy_of(request),
@@ -85,7 +85,7 @@ class PreferencesPage:
             "digests": list(context.site.digests.items()),
             "fields": fields_of(context.db, reader.follows),
             "zones": zones(),
-            "wish": Wish(digests=reader.digests, follows=reader.follows, zone=reader.zone),
+            "wish": SubscriptionRequest(digests=reader.digests, follows=reader.follows, zone=reader.zone),
             "own_zone": context.site.zone,
             "paused_until": found.paused_until,
             "is_for_ever": found.paused_until is not None and found.paused_until.year >= actions.FOR_EVER.year - 1,
@@ -108,7 +108,7 @@ class PreferencesPage:
             found = actions.preferences_of(context.site, connection, access.subscriber_id, context.now())
         wish = chosen(context.site, context.db, form, found.reader.follows if found is not None else {})
         with context.db.write() as connection:
-            saved = actions.save(context.site, connection, access, wish, context.now())
+            saved = actions.save_preferences(context.site, connection, access, wish, context.now())
         if saved is None:
             return ""
         context.log_change(saved.subscribed, SubscriptionState.ACTIVE, ChangeSource.PREFERENCES)
@@ -162,7 +162,7 @@ class PreferencesPage:
         context, address = self._context, form.one("address")
         try:
             if not context.guard.is_too_often(address):
-                actions.ask_to_move(context.site, context.db, access.subscriber_id, address, context.now())
+                actions.request_address_change(context.site, context.db, access.subscriber_id, address, context.now())
         except ValueError as error:
             raise ValueError(f"That is not a valid address: {error}") from None
         context.wake("letters")
@@ -170,18 +170,16 @@ class PreferencesPage:
             "We are sending a message to both addresses, once a day at most. The change needs confirmation from both."
         )
 
-    def _ask(self, access: actions.Access, kind: LetterKind) -> str:
+    def _ask(self, access: actions.Access, kind: ConfirmationKind) -> str:
         context = self._context
         self._write(
-            lambda connection: actions.ask_about_her_data(
-                context.site, connection, access.subscriber_id, kind, context.now()
-            )
+            lambda connection: actions.request_data(context.site, connection, access.subscriber_id, kind, context.now())
         )
         context.wake("letters")
         return "We are sending you a message with a link, once a day at most, to make sure that it is you."
 
     def _download(self, access: actions.Access, form: Form) -> str:
-        return self._ask(access, LetterKind.DOWNLOAD)
+        return self._ask(access, ConfirmationKind.DOWNLOAD)
 
     def _erase(self, access: actions.Access, form: Form) -> str:
-        return self._ask(access, LetterKind.ERASE)
+        return self._ask(access, ConfirmationKind.ERASE)

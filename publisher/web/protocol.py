@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-__all__ = ["PatientProtocol"]
+__all__ = ["DeadlineProtocol"]
 
 #: Seconds that a client may take: for a request, for the rest of its headers, for the rest of a request that is
 #: answered already.
@@ -19,7 +19,7 @@ _TAKEN: Final = 32_768
 _FRAMING: Final = 65_536
 
 
-class PatientProtocol(HttpToolsProtocol):
+class DeadlineProtocol(HttpToolsProtocol):
     """One connection. uvicorn itself has no timeout, and keeps headers and trailers of any size.
 
     All connections are checked once a second; a timer for each request would cost more than its answer.
@@ -47,8 +47,8 @@ class PatientProtocol(HttpToolsProtocol):
         """Begin to wait for a request."""
         super().connection_made(transport)
         self._made_at = self.loop.time()
-        if not PatientProtocol._is_looking:
-            PatientProtocol._is_looking = True
+        if not DeadlineProtocol._is_looking:
+            DeadlineProtocol._is_looking = True
             self.loop.call_later(1, self._look_around)
 
     def data_received(self, data: bytes) -> None:
@@ -77,7 +77,7 @@ class PatientProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no request."""
-        PatientProtocol.broken += 1
+        DeadlineProtocol.broken += 1
         super().send_400_response(msg)
 
     # -- once a second ---------------------------------------------------------------------------
@@ -85,10 +85,10 @@ class PatientProtocol(HttpToolsProtocol):
     def _look_around(self) -> None:
         try:
             for one in list(self.connections):
-                cast("PatientProtocol", one).look()
+                cast("DeadlineProtocol", one).look()
         finally:
             # Whatever it was: the next look is a second later.
-            PatientProtocol._is_looking = bool(self.connections)
+            DeadlineProtocol._is_looking = bool(self.connections)
             if self.connections:
                 self.loop.call_later(1, self._look_around)
 
@@ -122,5 +122,5 @@ class PatientProtocol(HttpToolsProtocol):
         """Close the connection at once."""
         # A transport that is closing still waits for its last bytes to be read.
         transport: Any = self.transport
-        PatientProtocol.dropped += 1
+        DeadlineProtocol.dropped += 1
         transport.abort()

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from publisher.settings import Site
 from publisher.subscribers.addresses import mailbox_key, read_address
 
-__all__ = ["Guard", "network_of"]
+__all__ = ["RateLimiter", "network_of"]
 
 #: How often one program, and all of a network, may ask the hub: one that reads many feeds asks for each of them.
 _PROGRAMS: Final = (parse("2000/hour"), parse("10000/hour"))
@@ -29,7 +29,7 @@ _OWN: Final = {4: 32, 6: 64}
 _NETWORK: Final = {4: 24, 6: 48}
 
 
-class Guard:
+class RateLimiter:
     """Counts what is posted, in memory: a restart forgives."""
 
     def __init__(self, site: Site) -> None:

@@ -13,16 +13,21 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from publisher.model.subscriptions import LetterKind, SubscriptionState
+from publisher.model.subscriptions import ConfirmationKind, SubscriptionState
 from publisher.settings import Site
 from publisher.storage.engine import Database
 from publisher.subscribers.subscriptions_store import ChangeSource
-from publisher.subscriptions.confirm import Answered, Opened, answer, open_letter
-from publisher.subscriptions.subscribe import Wish, ask_to_join, choices, wish_of
+from publisher.subscriptions.confirm import (
+    ConfirmationResult,
+    OpenedConfirmation,
+    answer_confirmation,
+    open_confirmation,
+)
+from publisher.subscriptions.subscribe import SubscriptionRequest, choices, request_of, request_subscription
 from publisher.web.context import Context
 from publisher.web.forms import Form, form_page
 
-__all__ = ["Join", "chosen", "fields_of", "zones"]
+__all__ = ["SubscribePages", "chosen", "fields_of", "zones"]
 
 #: Field → labels.
 Follows = Mapping[str, tuple[str, ...]]
@@ -68,7 +73,7 @@ def _offered(db: Database, has: Follows) -> dict[str, list[str]]:
     }
 
 
-def chosen(site: Site, db: Database, form: Form, has: Follows = MappingProxyType({})) -> Wish:
+def chosen(site: Site, db: Database, form: Form, has: Follows = MappingProxyType({})) -> SubscriptionRequest:
     """Return what was chosen, of what there is and what a reader has."""
     offered = _offered(db, has)
     follows = {
@@ -76,14 +81,14 @@ def chosen(site: Site, db: Database, form: Form, has: Follows = MappingProxyType
     }
     zone = form.one("zone")
     known = any(zone in names for _, names in zones())
-    return Wish(
+    return SubscriptionRequest(
         digests=tuple(slug for slug in form.many("digest") if slug in site.digests),
         follows={name: labels for name, labels in follows.items() if labels},
         zone=zone if known else None,
     )
 
 
-class Join:
+class SubscribePages:
     """The page to join by, and the one that answers letters."""
 
     def __init__(self, context: Context) -> None:
@@ -112,9 +117,9 @@ class Join:
     def _show(self, request: Request) -> Response:
         site = self._context.site
         asked = tuple(slug for slug in request.query_params.getlist("digest") if slug in site.digests)
-        return self._form(Wish(digests=asked or tuple(site.digests)[:1]))
+        return self._form(SubscriptionRequest(digests=asked or tuple(site.digests)[:1]))
 
-    def _form(self, wish: Wish, *, address: str = "", trouble: str = "", status: int = 200) -> Response:
+    def _form(self, wish: SubscriptionRequest, *, address: str = "", trouble: str = "", status: int = 200) -> Response:
         context = self._context
         values: dict[str, Any] = {
             "digests": list(context.site.digests.items()),
@@ -139,13 +144,13 @@ class Join:
         site, address = context.site, form.one("address")
         wish = chosen(site, context.db, form)
         if not wish.digests and len(site.digests) == 1:
-            wish = Wish(digests=tuple(site.digests), follows=wish.follows, zone=wish.zone)
+            wish = SubscriptionRequest(digests=tuple(site.digests), follows=wish.follows, zone=wish.zone)
         if not wish.digests:
             return self._form(wish, address=address, trouble="Choose at least one newsletter.", status=422)
         # Programs fill in every field; this one people do not see.
         if not form.one("website") and not context.guard.is_too_often(address):
             try:
-                ask_to_join(site, context.db, address, wish, context.now())
+                request_subscription(site, context.db, address, wish, context.now())
             except ValueError as error:
                 return self._form(wish, address=address, trouble=f"That is not a valid address: {error}", status=422)
             context.wake("letters")
@@ -158,10 +163,10 @@ class Join:
 
     # -- letters -----------------------------------------------------------------------------------
 
-    def _open(self, request: Request) -> Opened:
+    def _open(self, request: Request) -> OpenedConfirmation:
         context = self._context
         with context.db.read() as connection:
-            found = open_letter(context.site, connection, request.query_params.get("t", ""), context.now())
+            found = open_confirmation(context.site, connection, request.query_params.get("t", ""), context.now())
         if found is None:
             raise HTTPException(404)
         return found
@@ -171,17 +176,21 @@ class Join:
         letter = opened.letter
         if not opened.is_good:
             link = (
-                ("Subscribe again", f"{context.site.newsletters_url}/join") if letter.kind is LetterKind.JOIN else None
+                ("Subscribe again", f"{context.site.newsletters_url}/join")
+                if letter.kind is ConfirmationKind.JOIN
+                else None
             )
             return context.say("This link has expired", "Please ask for a new one.", status=410, link=link)
-        if letter.kind is LetterKind.JOIN:
-            names = [context.site.digests[one].title for one in wish_of(letter).digests if one in context.site.digests]
+        if letter.kind is ConfirmationKind.JOIN:
+            names = [
+                context.site.digests[one].title for one in request_of(letter).digests if one in context.site.digests
+            ]
             lines = [f"{letter.address} will get: {', '.join(names)}."]
             return context.say("One last step", *lines, buttons=(("yes", "Yes, subscribe me"),))
-        if letter.kind is LetterKind.ERASE:
+        if letter.kind is ConfirmationKind.ERASE:
             lines = [f"We will erase {letter.address} and all data about you. This cannot be undone."]
             return context.say("Erase your data?", *lines, buttons=(("yes", "Erase my data"),))
-        if letter.kind is LetterKind.DOWNLOAD:
+        if letter.kind is ConfirmationKind.DOWNLOAD:
             return context.say(
                 "Your data", "A JSON file with all data that we store about you.", buttons=(("yes", "Download it"),)
             )
@@ -193,29 +202,29 @@ class Join:
         if not opened.is_good:
             return self._look(request)
         with context.db.write() as connection:
-            found = answer(context.site, connection, request.query_params.get("t", ""), context.now())
+            found = answer_confirmation(context.site, connection, request.query_params.get("t", ""), context.now())
         if found is None:
             raise HTTPException(404)
         context.log_change(found.subscribed, SubscriptionState.ACTIVE, ChangeSource.FORM)
         context.wake("letters")
         return self._answered(opened.letter.kind, found)
 
-    def _answered(self, kind: LetterKind, found: Answered) -> Response:
+    def _answered(self, kind: ConfirmationKind, found: ConfirmationResult) -> Response:
         context = self._context
         link = ("Change what you get and when", found.preferences) if found.preferences else None
-        if kind is LetterKind.DOWNLOAD:
+        if kind is ConfirmationKind.DOWNLOAD:
             headers = {
                 "content-disposition": 'attachment; filename="my-data.json"',
                 "cache-control": "no-store",
                 "x-content-type-options": "nosniff",
             }
             return Response(found.data, headers=headers, media_type="application/json")
-        if kind is LetterKind.ERASE:
+        if kind is ConfirmationKind.ERASE:
             return context.say(
                 "Your data is erased",
                 "We keep only a code made from your address, so that no list adds you again. Thank you for reading.",
             )
-        if kind is LetterKind.JOIN:
+        if kind is ConfirmationKind.JOIN:
             return context.say("Welcome", "You are subscribed. You will get the next issue.", link=link)
         if found.trouble:
             return context.say("That didn’t work", found.trouble, status=409, link=link)

@@ -16,21 +16,21 @@ from publisher.subscribers.subscriptions_store import ChangeSource
 from publisher.subscriptions.unsubscribe import LinkStatus, link_status, resubscribe_by_link, unsubscribe_by_link
 from publisher.web.context import Context
 from publisher.web.forms import Form, form_page
-from publisher.web.links import PassLink
+from publisher.web.links import DeliveryLink
 
-__all__ = ["Leave"]
+__all__ = ["UnsubscribePages"]
 
 #: Mail providers post once (RFC 8058) and do not try again, so an unsubscription waits for longer than other forms.
 _WAIT_SECONDS: Final = 30.0
 
 
-class Leave:
+class UnsubscribePages:
     """Answers at the address that ``mail.unsubscribe`` names."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
         mail = context.site.mail
-        self._link = PassLink((mail.unsubscribe if mail is not None else None) or "")
+        self._link = DeliveryLink((mail.unsubscribe if mail is not None else None) or "")
 
     def routes(self) -> list[Route]:
         """Return the route; none where people unsubscribe by mail."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-__all__ = ["DIRECT", "OTHERS", "TOLD", "Agent", "agent_of", "is_program"]
+__all__ = ["DIRECT", "OTHERS", "TOLD", "UserAgent", "is_program", "parse_user_agent"]
 
 #: What stands for programs that ask for one reader each.
 DIRECT: Final = "direct"
@@ -30,7 +30,7 @@ _CRAWLER: Final = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Agent:
+class UserAgent:
     """A program that asks for a feed."""
 
     #: ``Feedly``; ``direct`` for one that asks for one reader.
@@ -42,15 +42,15 @@ class Agent:
 
 
 @lru_cache(maxsize=4096)
-def agent_of(user_agent: bytes) -> Agent:
+def parse_user_agent(user_agent: bytes) -> UserAgent:
     """Return what a User-Agent header tells, cut off at :data:`TOLD`."""
     text = user_agent.decode("latin-1")
     count = _COUNT.search(text)
     if count is not None:
         name = _NAME.match(text)
         feed = _FEED_ID.search(text)
-        return Agent(name[0] if name else "unnamed", int(count[1].replace(",", "")), feed[1] if feed else "")
-    return Agent(DIRECT, 0 if not text or _CRAWLER.search(text) else 1, "")
+        return UserAgent(name[0] if name else "unnamed", int(count[1].replace(",", "")), feed[1] if feed else "")
+    return UserAgent(DIRECT, 0 if not text or _CRAWLER.search(text) else 1, "")
 
 
 @lru_cache(maxsize=4096)

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 
 from publisher.errors import StoreBusy
 
-__all__ = ["DATABASE_SECONDS", "RETRY_AFTER", "Writers"]
+__all__ = ["DATABASE_SECONDS", "RETRY_AFTER", "FormWriters"]
 
 #: Requests of one kind that write at a time. All kinds together stay below the connections of the database
 #: pool (15), so that a page that reads always gets one.
@@ -26,7 +26,7 @@ _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
 
 
-class Writers:
+class FormWriters:
     """Runs functions that write, a few of each kind at a time.
 
     Where another process holds the database, requests that write wait for it. In the threads of the other pages

@@ -22,7 +22,7 @@ from sqlalchemy import Connection
 
 from publisher.errors import RemoteError
 from publisher.html.urls import url_path
-from publisher.http_client import Callbacks
+from publisher.http_client import CallbackClient
 from publisher.model.media_types import TYPES
 from publisher.settings import Site
 from publisher.storage.engine import Database
@@ -30,7 +30,7 @@ from publisher.websub import hub_store as hub
 from publisher.websub.hub_store import Task
 from publisher.websub.link_header import link_header
 
-__all__ = ["HubReport", "Refusal", "distribute", "request_subscription", "topic_of", "work_hub"]
+__all__ = ["HubReport", "RequestRejected", "distribute", "request_subscription", "topic_of", "work_hub"]
 
 #: Seconds of a lease: where none is asked for, at least, and at most (§5.1: the hub decides).
 _LEASE, _SHORTEST, _LONGEST = 10 * 86_400, 300, 30 * 86_400
@@ -45,7 +45,7 @@ _QUESTIONS, _TELLINGS = 4, 12
 _LONGEST_WAIT: Final = 6 * 3600
 
 
-class Refusal(ValueError):
+class RequestRejected(ValueError):
     """Why the hub does not take a subscription."""
 
 
@@ -83,22 +83,22 @@ def request_subscription(
         Refusal: it cannot be, with the reason.
     """
     if mode not in ("subscribe", "unsubscribe"):
-        raise Refusal("hub.mode must be subscribe or unsubscribe")
+        raise RequestRejected("hub.mode must be subscribe or unsubscribe")
     path = topic_of(site, topic)
     if path is None:
-        raise Refusal("hub.topic is no feed of this site")
+        raise RequestRejected("hub.topic is no feed of this site")
     if not _is_callback(callback):
-        raise Refusal("hub.callback must be an http or https address")
+        raise RequestRejected("hub.callback must be an http or https address")
     if len(callback) > 2000 or not re.fullmatch(r"[\x21-\x7e]+", callback):
-        raise Refusal("hub.callback is too long, or has other than visible ASCII characters")
+        raise RequestRejected("hub.callback is too long, or has other than visible ASCII characters")
     if len(secret.encode()) >= _SECRET:
-        raise Refusal(f"hub.secret must have fewer than {_SECRET} bytes")
+        raise RequestRejected(f"hub.secret must have fewer than {_SECRET} bytes")
     if lease and not re.fullmatch(r"[0-9]{1,12}", lease):
-        raise Refusal("hub.lease_seconds must be a whole number")
+        raise RequestRejected("hub.lease_seconds must be a whole number")
     seconds = min(max(int(lease or _LEASE) or _LEASE, _SHORTEST), _LONGEST)
     with db.write() as connection:
         if hub.count(connection) >= _MOST:
-            raise Refusal("the hub is full")
+            raise RequestRejected("the hub is full")
         hub.add_task(connection, path, callback, mode, int(now.timestamp()), secret=secret, lease=seconds)
 
 
@@ -154,7 +154,7 @@ def work_hub(
     deadline = time.monotonic() + seconds
     # Servers that do not answer: whoever has many callbacks there keeps nobody else waiting.
     silent: set[str] = set()
-    with Callbacks(site.web.hub_networks, longest=longest) as remote, ThreadPoolExecutor(_REQUESTS) as pool:
+    with CallbackClient(site.web.hub_networks, longest=longest) as remote, ThreadPoolExecutor(_REQUESTS) as pool:
         while time.monotonic() < deadline and not is_stopping():
             now = int(clock().timestamp())
             with db.write() as connection:
@@ -168,7 +168,7 @@ def work_hub(
     return report
 
 
-def _do(site: Site, remote: Callbacks, one: Task, silent: set[str]) -> _Result:
+def _do(site: Site, remote: CallbackClient, one: Task, silent: set[str]) -> _Result:
     server = urlsplit(one.callback).netloc
     if server in silent:
         return _Result(said="its server did not answer a moment ago")
@@ -180,7 +180,7 @@ def _do(site: Site, remote: Callbacks, one: Task, silent: set[str]) -> _Result:
         return _Result(said=str(error), is_final=error.is_final)
 
 
-def _ask(site: Site, remote: Callbacks, one: Task) -> _Result:
+def _ask(site: Site, remote: CallbackClient, one: Task) -> _Result:
     """Ask a callback whether it meant to (un)subscribe (§5.3)."""
     challenge = secrets.token_urlsafe(32)
     asked = {
@@ -199,7 +199,7 @@ def _ask(site: Site, remote: Callbacks, one: Task) -> _Result:
     return _Result(is_done=True)
 
 
-def _tell(site: Site, remote: Callbacks, one: Task) -> _Result:
+def _tell(site: Site, remote: CallbackClient, one: Task) -> _Result:
     """Hand a feed over (§7)."""
     try:
         body = (site.feeds_dir / one.topic).read_bytes()

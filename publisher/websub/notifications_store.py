@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, delete, func, select, update
 
 from publisher.storage.bulk import insert_rows
-from publisher.storage.tables.websub import announcement
+from publisher.storage.tables.websub import notification
 
 __all__ = [
-    "Announcement",
-    "announce",
+    "Notification",
     "defer",
     "due",
     "follow",
@@ -20,12 +19,13 @@ __all__ = [
     "forget_feed",
     "forget_others",
     "next_due",
+    "queue_notifications",
     "waiting",
 ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Announcement:
+class Notification:
     """A changed feed, and one that is to be told of it."""
 
     #: The feed's file, relative to feeds/.
@@ -40,69 +40,69 @@ class Announcement:
     said: str
 
 
-def announce(connection: Connection, recipients: Iterable[str], path: str, sha256: str) -> None:
+def queue_notifications(connection: Connection, recipients: Iterable[str], path: str, sha256: str) -> None:
     """Note that a feed has changed; an older change that nobody was told of yet is one with it."""
     names = list(recipients)
     if not names:
         return
-    mine = announcement.c.path == path
-    connection.execute(delete(announcement).where(mine, announcement.c.recipient.in_(names)))
+    mine = notification.c.path == path
+    connection.execute(delete(notification).where(mine, notification.c.recipient.in_(names)))
     insert_rows(
         connection,
-        announcement,
+        notification,
         [{"path": path, "recipient": name, "sha256": sha256, "attempts": 0, "due_at": 0, "said": ""} for name in names],
     )
 
 
 def follow(connection: Connection, path: str, sha256: str) -> None:
     """Let announcements of a feed that are still to be made wait for these bytes, which replaced the announced ones."""
-    connection.execute(update(announcement).where(announcement.c.path == path).values(sha256=sha256))
+    connection.execute(update(notification).where(notification.c.path == path).values(sha256=sha256))
 
 
-def due(connection: Connection, now: int | None) -> list[Announcement]:
+def due(connection: Connection, now: int | None) -> list[Notification]:
     """Return what is to be told at ``now``, or everything, by recipient and path."""
-    query = select(announcement).order_by(announcement.c.recipient, announcement.c.path)
+    query = select(notification).order_by(notification.c.recipient, notification.c.path)
     if now is not None:
-        query = query.where(announcement.c.due_at <= now)
-    return [Announcement(**row) for row in connection.execute(query).mappings()]
+        query = query.where(notification.c.due_at <= now)
+    return [Notification(**row) for row in connection.execute(query).mappings()]
 
 
 def next_due(connection: Connection) -> int | None:
     """Return when the next announcement is to be made, 0 for at once; None for none."""
-    return connection.execute(select(func.min(announcement.c.due_at))).scalar()
+    return connection.execute(select(func.min(notification.c.due_at))).scalar()
 
 
 def waiting(connection: Connection) -> int:
     """Return how many announcements are still to be made."""
-    return int(connection.execute(select(func.count()).select_from(announcement)).scalar_one())
+    return int(connection.execute(select(func.count()).select_from(notification)).scalar_one())
 
 
-def forget(connection: Connection, one: Announcement) -> None:
+def forget(connection: Connection, one: Notification) -> None:
     """Note that an announcement was made, or given up; a newer one of the same feed stays."""
     connection.execute(
-        delete(announcement).where(
-            announcement.c.path == one.path,
-            announcement.c.recipient == one.recipient,
-            announcement.c.sha256 == one.sha256,
+        delete(notification).where(
+            notification.c.path == one.path,
+            notification.c.recipient == one.recipient,
+            notification.c.sha256 == one.sha256,
         )
     )
 
 
-def defer(connection: Connection, one: Announcement, attempts: int, due_at: int, said: str) -> None:
+def defer(connection: Connection, one: Notification, attempts: int, due_at: int, said: str) -> None:
     """Note that an announcement is to be made later, and why."""
-    query = update(announcement).where(
-        announcement.c.path == one.path,
-        announcement.c.recipient == one.recipient,
-        announcement.c.sha256 == one.sha256,
+    query = update(notification).where(
+        notification.c.path == one.path,
+        notification.c.recipient == one.recipient,
+        notification.c.sha256 == one.sha256,
     )
     connection.execute(query.values(due_at=due_at, said=said, attempts=attempts))
 
 
 def forget_feed(connection: Connection, path: str) -> None:
     """Note that nobody is to be told of a feed that is gone."""
-    connection.execute(delete(announcement).where(announcement.c.path == path))
+    connection.execute(delete(notification).where(notification.c.path == path))
 
 
 def forget_others(connection: Connection, recipients: Iterable[str]) -> None:
     """Forget what was to be told to anybody that the settings no longer name."""
-    connection.execute(delete(announcement).where(announcement.c.recipient.not_in(list(recipients))))
+    connection.execute(delete(notification).where(notification.c.recipient.not_in(list(recipients))))

@@ -16,17 +16,17 @@ from sqlalchemy import Connection
 from publisher.errors import RemoteError
 from publisher.html.text import clean_characters, one_line
 from publisher.html.urls import url_path
-from publisher.http_client import Remote
+from publisher.http_client import HttpClient
 from publisher.model.feeds import FeedFormat
-from publisher.model.report import Announced, Progress, silent
+from publisher.model.report import NotificationResult, Progress, no_progress
 from publisher.settings import Site
 from publisher.storage.engine import Database
 from publisher.websub import notifications_store as announcements
 from publisher.websub.hub import distribute, work_hub
-from publisher.websub.notifications_store import Announcement
+from publisher.websub.notifications_store import Notification
 from publisher.websub.recipients import recipients
 
-__all__ = ["announce", "next_attempt"]
+__all__ = ["next_attempt", "send_notifications"]
 
 #: After so many attempts a recipient is given up: 1, 2, 4 … minutes apart, more than a day in all.
 _ATTEMPTS: Final = 14
@@ -64,16 +64,16 @@ def next_attempt(attempts: int, now: int) -> int | None:
     return now + min(60 << (attempts - 1), _LONGEST_WAIT)
 
 
-def announce(
+def send_notifications(
     db: Database,
     site: Site,
     now: datetime,
     *,
     at_once: bool = False,
     seconds: float = 20,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
     clock: Callable[[], float] = time.monotonic,
-) -> Announced:
+) -> NotificationResult:
     """Tell the hubs of the settings about the feeds that changed, and return how that went.
 
     Nothing here raises for what a server does or does not do: what failed is kept for later.
@@ -94,7 +94,7 @@ def announce(
         own = [one for one in due if one.recipient == f"websub {site.hub_url}"]
         _to_subscribers(connection, own, now)
     due = [one for one in due if one not in own]
-    result = Announced()
+    result = NotificationResult()
     if site.web.hub:
         patience = {"seconds": seconds} if at_once else {"seconds": _OWN, "longest": _OWN}
         told = work_hub(site, db, lambda: now, **patience)
@@ -102,7 +102,7 @@ def announce(
         result.failed += told.failed
     if due:
         deadline = clock() + seconds
-        with Remote(site.announce.timeout) as remote:
+        with HttpClient(site.announce.timeout) as remote:
             outcomes = _Round(site=site, remote=remote, is_over=lambda: clock() > deadline, progress=progress).run(due)
         with db.write() as connection:
             for one, outcome in outcomes:
@@ -112,14 +112,14 @@ def announce(
     return result
 
 
-def _to_subscribers(connection: Connection, own: Sequence[Announcement], now: datetime) -> None:
+def _to_subscribers(connection: Connection, own: Sequence[Notification], now: datetime) -> None:
     """Have those told who have subscribed at the site's own hub: nobody else has to be asked to."""
     distribute(connection, dict.fromkeys(one.path for one in own), int(now.timestamp()))
     for one in own:
         announcements.forget(connection, one)
 
 
-def _record(connection: Connection, one: Announcement, outcome: _Outcome, now: int, result: Announced) -> None:
+def _record(connection: Connection, one: Notification, outcome: _Outcome, now: int, result: NotificationResult) -> None:
     """Keep how an announcement went."""
     name = one.recipient.partition(" ")[2]
     if outcome.fate is _Fate.DONE:
@@ -144,13 +144,13 @@ class _Round:
     """One go at everything that is due."""
 
     site: Site
-    remote: Remote
+    remote: HttpClient
     is_over: Callable[[], bool]
     progress: Progress
     #: Why no feed can be looked at; empty as long as they can.
     silence: str = ""
 
-    def run(self, due: Sequence[Announcement]) -> list[tuple[Announcement, _Outcome]]:
+    def run(self, due: Sequence[Notification]) -> list[tuple[Notification, _Outcome]]:
         """Return what became of each announcement; those that there was no time for are left out."""
         dead: dict[str, str] = {}
         wanted = list(dict.fromkeys((one.path, one.sha256) for one in due))
@@ -192,7 +192,7 @@ class _Round:
             return _Outcome(fate=_Fate.LATER, said="the new bytes are not live yet", counts=False)
         return _Outcome(fate=_Fate.DONE)
 
-    def _tell(self, one: Announcement, dead: dict[str, str]) -> _Outcome | None:
+    def _tell(self, one: Notification, dead: dict[str, str]) -> _Outcome | None:
         """Tell one recipient of one feed; None where there was no time to."""
         kind, _, address = one.recipient.partition(" ")
         if self.is_over():

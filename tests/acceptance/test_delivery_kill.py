@@ -13,7 +13,7 @@ from collections import Counter
 import pytest
 
 from publisher.delivery.deliver import deliver
-from publisher.reports.outbox import outbox
+from publisher.reports.outbox import list_issues
 from tests.acceptance.test_serve import until
 from tests.conftest import MailKit
 from tests.smtp import Server
@@ -30,7 +30,7 @@ def sender(kit: MailKit, *step: str) -> Process:
 
 
 def uncertain(kit: MailKit) -> set[str]:
-    return {address for box in outbox(kit.site) for address in box.uncertain}
+    return {address for box in list_issues(kit.site) for address in box.uncertain}
 
 
 def holds(kit: MailKit, server: Server, names: list[str], kills: int) -> None:

@@ -67,11 +67,11 @@ def test_every_reader_and_every_field_is_documented() -> None:
 
 
 def test_every_name_that_templates_may_use_is_documented() -> None:
-    from publisher.digests.branding import Letterhead
+    from publisher.digests.branding import Branding
     from publisher.digests.story import Story
 
     page = (DOCS / "templates.md").read_text("utf-8")
-    for record in (Letterhead, Story):
+    for record in (Branding, Story):
         for name in record.__dataclass_fields__:
             assert f"`{name}`" in page, name
     for template in (ROOT / "templates").rglob("*.j2"):

@@ -25,7 +25,7 @@ from publisher.mail.dkim import Signer, dns_record, new_key
 from publisher.mail.mailboxes import ImapAccount, open_imap
 from publisher.mail.mime import MAX_HEADER_BYTES
 from publisher.model.delivery import DeliveryState
-from publisher.reports.trace import who
+from publisher.reports.trace import delivery_history
 from publisher.signing.site_key import keyring
 from tests.conftest import NOW, MailKit
 from tests.ledger import accept_all, return_path
@@ -222,12 +222,12 @@ def test_a_digest_arrives_as_it_was_meant(mail_kit: MailKit, servers: Servers) -
     mail(kit, servers)
     sent = deliver(kit.site, "daily")
     assert (sent.tally.accepted, sent.tally.failed, sent.trouble) == (3, 1, "")
-    assert who(kit.site, "daily", "gone@mail.example.org").status == "suppressed"
+    assert delivery_history(kit.site, "daily", "gone@mail.example.org").status == "suppressed"
     found = read_back(servers, 3)
     assert sorted(message_from_bytes(one)["Delivered-To"] for one in found) == sorted(names)
     for data in found:
         holds(kit, data)
-    story = who(kit.site, "daily", names[0])
+    story = delivery_history(kit.site, "daily", names[0])
     assert story.state is DeliveryState.ACCEPTED
     assert "queued as" in story.events[-1].what
 

@@ -16,7 +16,7 @@ import pytest
 
 from publisher.private_files import make_private_folder
 from publisher.reports.permissions import wide_paths
-from publisher.staging.folder import Stage
+from publisher.staging.folder import StagedFolder
 from tests.acceptance.test_serve import Serving, get, until
 from tests.conftest import MailKit, SiteKit
 from tests.support.processes import run_module
@@ -150,7 +150,7 @@ def test_an_outbox_that_was_opened_to_others_stays_open(tmp_path: Path) -> None:
     try:
         (tmp_path / "open").mkdir()
         for name in ("open", "private"):
-            with Stage(tmp_path / name, is_private=True) as stage:
+            with StagedFolder(tmp_path / name, is_private=True) as stage:
                 stage.put("daily/x/index.html", [b"x"])
     finally:
         os.umask(before)

@@ -20,7 +20,7 @@ import pytest
 from publisher.articles.scan import _COARSE_TICK
 from publisher.delivery.approval import approve
 from publisher.digests import store
-from publisher.reports.outbox import outbox
+from publisher.reports.outbox import list_issues
 from publisher.schedule.processes import living_runners
 from tests.conftest import NOW, MailKit, SiteKit, titles
 from tests.smtp import Script, Server
@@ -182,7 +182,11 @@ def test_issues_are_made_on_their_slots_sent_and_resumed(mail_kit: MailKit, star
 
         # An hour later by that clock: what was missed comes, each once.
         again = start(*fast(kit, "2026-11-23T07:15:30+00:00"), name="again.log")
-        until(lambda: len(outbox(kit.site)) >= 16 and all(not box.states.get("queued") for box in outbox(kit.site)))
+        until(
+            lambda: (
+                len(list_issues(kit.site)) >= 16 and all(not box.states.get("queued") for box in list_issues(kit.site))
+            )
+        )
         assert again.end() == 0
     with kit.open() as db, db.read() as connection:
         rows = store.issues(connection)
@@ -193,7 +197,7 @@ def test_issues_are_made_on_their_slots_sent_and_resumed(mail_kit: MailKit, star
     counts = Counter((one.recipient, one.message_id) for one in server.accepted)
     assert set(counts.values()) == {1}
     # A slot may have come while the runner was ending: what it has not sent is still queued.
-    queued = sum(box.states.get("queued", 0) for box in outbox(kit.site))
+    queued = sum(box.states.get("queued", 0) for box in list_issues(kit.site))
     assert queued < len(names)
     assert len(server.accepted) + queued == len(rows) * len(names)
 
@@ -213,7 +217,7 @@ def test_sigterm_finishes_the_message_in_hand_and_the_next_runner_goes_on(
         assert runner.end() == 0
         sent = len(server.accepted)
         assert 5 < sent < 120
-        box = outbox(kit.site)[0]
+        box = list_issues(kit.site)[0]
         assert not box.uncertain
         assert box.states["accepted"] == sent
         server.script = Script()

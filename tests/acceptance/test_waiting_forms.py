@@ -94,10 +94,10 @@ def test_kinds_of_forms_do_not_wait_for_each_other() -> None:
 
     from starlette.exceptions import HTTPException
 
-    from publisher.web.writers import Writers
+    from publisher.web.writers import FormWriters
 
     async def main() -> None:
-        writers, release = Writers(), threading.Event()
+        writers, release = FormWriters(), threading.Event()
         waiting = [asyncio.create_task(writers.run("join", 0, release.wait, 60)) for _ in range(2)]
         await asyncio.sleep(0)
         with pytest.raises(HTTPException) as refused:

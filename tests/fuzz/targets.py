@@ -12,28 +12,28 @@ from zoneinfo import ZoneInfo
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from publisher.articles.identity import asked_instant, keys_of
-from publisher.articles.parsers import READERS, Found, Options
+from publisher.articles.identity import keys_of, requested_time
+from publisher.articles.parsers import READERS, ParsedRecord, ParserOptions
 from publisher.articles.parsers.limits import limit_article
-from publisher.digests.mail_html import linked_text, mailable
+from publisher.digests.mail_html import linked_text, mail_html
 from publisher.errors import RecordRefused, SettingsError
 from publisher.feeds.checks.feed import check_feed
-from publisher.html.sanitize import sanitise
+from publisher.html.sanitize import sanitize_html
 from publisher.html.text import plain_text
 from publisher.html.urls import absolute_urls, safe_url
 from publisher.mail.bounces import read_report
 from publisher.mail.mime import UnreadableMessage
 from publisher.model.mailbox import read_mailbox as read_sender
-from publisher.signing.links import Seals
+from publisher.signing.links import SignedLinks
 from publisher.signing.tokens import Keyring
 from publisher.subscribers.addresses import read_address, read_mailbox
 from publisher.subscribers.list_parser import read_csv, read_json_lines
 from publisher.web.forms import _read
-from publisher.web.user_agents import agent_of, is_program
+from publisher.web.user_agents import is_program, parse_user_agent
 
-OPTIONS = Options(zone=ZoneInfo("Europe/London"), max_bytes=200_000, base_url="https://review.example")
+OPTIONS = ParserOptions(zone=ZoneInfo("Europe/London"), max_bytes=200_000, base_url="https://review.example")
 KEYS = Keyring(key=b"k" * 32)
-SEALS = Seals(["k" * 32])
+SEALS = SignedLinks(["k" * 32])
 NOW = datetime(2026, 11, 23, 7, 0, tzinfo=UTC)
 
 
@@ -46,10 +46,10 @@ def article(suffix: str) -> Callable[[bytes], None]:
         except RecordRefused:
             return
         for one in parsed:
-            if isinstance(one, Found):
+            if isinstance(one, ParsedRecord):
                 limited = limit_article(one)
                 keys_of(limited, "x" + suffix)
-                asked_instant(limited.record, OPTIONS.zone)
+                requested_time(limited.record, OPTIONS.zone)
             failure = getattr(one, "failure", None)
             assert failure is None, failure.traceback
 
@@ -82,9 +82,9 @@ def feed(data: bytes) -> None:
 
 
 def html(data: bytes) -> None:
-    cleaned = absolute_urls(sanitise(data.decode("utf-8", "replace")), "https://review.example/")
+    cleaned = absolute_urls(sanitize_html(data.decode("utf-8", "replace")), "https://review.example/")
     plain_text(cleaned)
-    linked_text(mailable(cleaned, "https://review.example/", 544), 1)
+    linked_text(mail_html(cleaned, "https://review.example/", 544), 1)
 
 
 def tokens(data: bytes) -> None:
@@ -123,7 +123,7 @@ def forms(data: bytes) -> None:
 
 
 def agents(data: bytes) -> None:
-    agent_of(data[:500])
+    parse_user_agent(data[:500])
     is_program(data[:500].decode("latin-1"))
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import update
 
 from publisher.delivery import store as deliveries
 from publisher.delivery.bounces import process_messages
-from publisher.digests.lookup import named_issue
+from publisher.digests.lookup import find_issue
 from publisher.errors import SettingsError
 from publisher.signing.site_key import keyring
 from publisher.storage.tables.delivery import delivery
@@ -129,7 +129,7 @@ def test_a_bounce_of_the_old_address_does_not_suppress_the_new_one(town: Town) -
     with town.kit.open() as db, db.read() as connection:
         person = subscribers.by_key(connection, ANN)
         assert person is not None
-        sent = deliveries.delivery_of(connection, named_issue(connection, "daily").id, person.id)
+        sent = deliveries.delivery_of(connection, find_issue(connection, "daily").id, person.id)
     assert sent is not None and sent.handed_at is not None
     town.clock.jump(datetime.fromtimestamp(sent.handed_at + 3_600, UTC))
     town.choose(link, "move", address=NEW)

@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from publisher.model.report import Announced
+from publisher.model.report import NotificationResult
 from publisher.pipeline.correct import retract
 from publisher.websub import notify as action
-from publisher.websub.notify import announce, next_attempt
+from publisher.websub.notify import next_attempt, send_notifications
 from tests.conftest import NOW, SiteKit
 from tests.web import Web, serving
 
@@ -32,9 +32,9 @@ def web(kit: SiteKit) -> Iterator[Web]:
         yield found
 
 
-def again(kit: SiteKit, now: datetime, **options: object) -> Announced:
+def again(kit: SiteKit, now: datetime, **options: object) -> NotificationResult:
     with kit.open() as db:
-        return announce(db, kit.site, now, **options)  # type: ignore[arg-type]
+        return send_notifications(db, kit.site, now, **options)  # type: ignore[arg-type]
 
 
 def told(web: Web) -> list[str]:
@@ -48,7 +48,7 @@ def test_a_hub_is_told_once_of_each_changed_feed(kit: SiteKit, web: Web) -> None
     topic = f"{web.url}/feeds/all.rss"
     assert ("/hub", {"hub.mode": "publish", "hub.url": topic, "hub.topic": topic}) in web.posts
     web.posts.clear()
-    assert kit.publish(NOW + timedelta(minutes=1)).announced == Announced()
+    assert kit.publish(NOW + timedelta(minutes=1)).announced == NotificationResult()
     kit.article("b.md", title="Two", tags="[Other]")
     report = kit.publish(NOW + timedelta(minutes=2))
     assert told(web) == ["/feeds/all.atom", "/feeds/all.rss", "/feeds/tag/other.atom", "/feeds/tag/other.rss"]
@@ -59,7 +59,7 @@ def test_nobody_is_told_before_the_new_bytes_are_live(kit: SiteKit, web: Web) ->
     live, web.folder = web.folder, None
     kit.article()
     report = kit.publish()
-    assert web.posts == [] and report.announced == Announced(waiting=2)
+    assert web.posts == [] and report.announced == NotificationResult(waiting=2)
     assert report.exit_status == 0
     web.pages["/feeds/all.rss"] = (200, {}, b"yesterday's")
     web.folder = live
@@ -68,7 +68,7 @@ def test_nobody_is_told_before_the_new_bytes_are_live(kit: SiteKit, web: Web) ->
     assert told(web) == ["/feeds/all.atom"] and (found.told, found.waiting) == (1, 1)
     web.pages.clear()
     # What is deployed by hand is told at once.
-    assert again(kit, NOW + timedelta(seconds=62), at_once=True) == Announced(told=1)
+    assert again(kit, NOW + timedelta(seconds=62), at_once=True) == NotificationResult(told=1)
     assert told(web) == ["/feeds/all.atom", "/feeds/all.rss"]
 
 
@@ -82,7 +82,7 @@ def test_a_hub_that_fails_is_told_later_and_holds_nothing_up(kit: SiteKit, web: 
     assert again(kit, NOW + timedelta(seconds=59)).failed == []
     assert len(again(kit, NOW + timedelta(seconds=60)).failed) == 1
     assert again(kit, NOW + timedelta(seconds=179)).told == 0
-    assert again(kit, NOW + timedelta(seconds=180)) == Announced(told=1)
+    assert again(kit, NOW + timedelta(seconds=180)) == NotificationResult(told=1)
     assert len(web.posts) == 3
 
 
@@ -92,7 +92,7 @@ def test_a_hub_that_refuses_is_not_asked_again(kit: SiteKit, web: Web) -> None:
     report = kit.publish()
     assert report.announced.waiting == 0 and len(report.announced.failed) == 2
     assert "will not be" in report.announced.failed[0]
-    assert again(kit, NOW + timedelta(days=1), at_once=True) == Announced()
+    assert again(kit, NOW + timedelta(days=1), at_once=True) == NotificationResult()
 
 
 def test_what_a_hub_says_can_do_a_terminal_no_harm(kit: SiteKit, web: Web) -> None:
@@ -178,7 +178,7 @@ def test_a_change_that_a_killed_run_staged_is_told_by_the_next(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("publisher.feeds.store.clean", killed)
+        patch.setattr("publisher.feeds.store.clear_dirty", killed)
         with pytest.raises(KeyboardInterrupt):
             kit.publish(NOW + timedelta(minutes=1))
     report = kit.publish(NOW + timedelta(minutes=2))
@@ -202,7 +202,7 @@ def test_a_web_server_that_is_silent_is_asked_once_a_round(kit: SiteKit, web: We
         pass
     kit.settings(text.replace(f'url = "{web.url}/feeds"', f'url = "{other.url}/feeds"'))
     kit.article(tags="[T]")
-    assert kit.publish().announced == Announced(waiting=4)
+    assert kit.publish().announced == NotificationResult(waiting=4)
     for hours in range(1, 40):
         assert again(kit, NOW + timedelta(hours=7 * hours)).waiting == 4
     assert web.posts == []
@@ -217,7 +217,7 @@ def test_a_withdrawal_is_told_at_once(kit: SiteKit, web: Web) -> None:
     assert told(web) == ["/feeds/all.atom", "/feeds/all.rss", "/feeds/tombstones.atom"]
     assert "/feeds/tombstones.atom" in (kit.root / "feeds/_headers").read_text()
     web.posts.clear()
-    assert kit.publish(NOW + timedelta(minutes=2)).announced == Announced()
+    assert kit.publish(NOW + timedelta(minutes=2)).announced == NotificationResult()
 
 
 def test_a_dry_run_announces_nothing(kit: SiteKit, web: Web) -> None:

@@ -13,7 +13,7 @@ from lxml import etree
 from sqlalchemy import select
 
 from publisher.feeds.checks.feed import previous_page
-from publisher.pipeline.check import check
+from publisher.pipeline.check import check_site
 from publisher.storage.tables.articles import article as article_table
 from tests.conftest import NOW, SiteKit, ids
 
@@ -61,7 +61,7 @@ def test_a_feed_and_its_pages_are_the_whole(any_kit: SiteKit, form: str) -> None
     found = crawl(kit, form=form)
     assert [len(page) for page in found] == [5, 5, 5, 5, 5]
     assert {one for page in found for one in page} == stored(kit)
-    assert check(kit.site, [], NOW).findings == 0
+    assert check_site(kit.site, [], NOW).findings == 0
 
 
 def test_a_closed_page_keeps_its_bytes_when_articles_come(kit: SiteKit) -> None:
@@ -145,7 +145,7 @@ def test_other_settings_of_a_channel_file_its_pages_anew(kit: SiteKit) -> None:
     kit.settings(base + channel.replace('["T"]', '["X"]'))
     kit.publish()
     assert {one for page in crawl(kit, "mine") for one in page} == set(ids(kit, "tag/x"))
-    assert check(kit.site, [], NOW).findings == 0
+    assert check_site(kit.site, [], NOW).findings == 0
 
 
 def test_a_channel_that_was_gone_for_a_while_comes_back_whole(kit: SiteKit) -> None:
@@ -161,7 +161,7 @@ def test_a_channel_that_was_gone_for_a_while_comes_back_whole(kit: SiteKit) -> N
     kit.settings(base + channel)
     kit.publish()
     assert {one for page in crawl(kit, "mine") for one in page} == stored(kit)
-    assert check(kit.site, [], NOW).findings == 0
+    assert check_site(kit.site, [], NOW).findings == 0
 
 
 def test_archives_begin_and_end_with_the_settings(kit: SiteKit) -> None:
@@ -241,7 +241,7 @@ def test_an_article_that_is_put_off_leaves_its_page_until_its_time(kit: SiteKit)
     path.write_text(text.replace("date: 2026-08", "date: 2026-12"))
     kit.publish()
     assert sum(map(len, crawl(kit))) == sum(map(len, before)) - 1
-    assert check(kit.site, [], NOW).findings == 0
+    assert check_site(kit.site, [], NOW).findings == 0
     kit.publish(NOW + timedelta(days=30))
     assert {one for page in crawl(kit) for one in page} == stored(kit)
 
@@ -265,4 +265,4 @@ def test_a_run_that_is_stopped_among_the_pages_is_gone_on_with(kit: SiteKit, mon
             kit.publish()
     kit.publish()
     assert {one for page in crawl(kit) for one in page} == stored(kit)
-    assert check(kit.site, [], NOW).findings == 0
+    assert check_site(kit.site, [], NOW).findings == 0

@@ -42,9 +42,9 @@ def received(kit: MailKit) -> dict[str, list[tuple[str, int]]]:
     found: dict[str, list[tuple[str, int]]] = {}
     with kit.open() as db, db.read() as connection:
         rows: list[IssueRow] = issues.issues(connection)
-        names = {one.id: one.address for one in action.readers(kit.site)}
+        names = {one.id: one.address for one in action.list_subscribers(kit.site)}
         for row in sorted(rows, key=lambda one: one.id):
-            editions = issues.editions(connection, row.id)
+            editions = issues.variants(connection, row.id)
             for number, edition in audience.frozen_audience(connection, row.id):
                 found.setdefault(names[number], []).extend((row.digest, seq) for seq in editions[edition - 1].articles)
     return found
@@ -189,7 +189,7 @@ class _Newsroom:
             for row in issues.issues(connection):
                 if row.id in before:
                     continue
-                whole = issues.editions(connection, row.id)[0].articles
+                whole = issues.variants(connection, row.id)[0].articles
                 known = articles.articles_by_seq(connection, list(whole), site.base_url, site.tz)
                 for one in questions.values():
                     if row.digest in one.digests:

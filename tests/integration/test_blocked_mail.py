@@ -14,9 +14,9 @@ from publisher.digests import store as issues
 from publisher.digests.readiness import issue_blockers
 from publisher.errors import SendingBlocked
 from publisher.model.delivery import DeliveryState
-from publisher.model.subscriptions import LetterKind
+from publisher.model.subscriptions import ConfirmationKind
 from publisher.subscriptions import confirmation_store as letters
-from publisher.subscriptions.confirmation_emails import send_letters
+from publisher.subscriptions.confirmation_emails import send_confirmation_emails
 from tests.conftest import NOW, MailKit
 from tests.smtp import Server
 
@@ -115,19 +115,19 @@ def test_a_confirmation_email_waits_until_the_settings_are_right(any_mail_kit: M
     kit = any_mail_kit
     with kit.open() as db, db.write() as connection:
         for address in (REAL, "bert@mail.example.org"):
-            letters.add(connection, LetterKind.DOWNLOAD, address, address, int(NOW.timestamp()))
+            letters.add(connection, ConfirmationKind.DOWNLOAD, address, address, int(NOW.timestamp()))
     with Server() as server:
         kit.mail(server.port)
         at = NOW
         for _ in range(20):
             with kit.open() as db:
-                posted = send_letters(kit.site, db, lambda: at)
+                posted = send_confirmation_emails(kit.site, db, lambda: at)
             assert posted.trouble.startswith("some were not sent, because of placeholder values. base_url: ")
             at += timedelta(minutes=10)
         assert server.recipients == ["bert@mail.example.org"]
         ready(kit)
         with kit.open() as db:
-            assert send_letters(kit.site, db, lambda: at).sent == 1
+            assert send_confirmation_emails(kit.site, db, lambda: at).sent == 1
         assert server.recipients == [REAL, "bert@mail.example.org"]
         assert b"review.example" not in server.accepted[-1].data
 
@@ -145,7 +145,7 @@ def test_a_welcome_issue_made_with_placeholders_is_held_back(mail_kit: MailKit) 
         with kit.open() as db, db.write() as connection:
             letters.add(
                 connection,
-                LetterKind.WELCOME,
+                ConfirmationKind.WELCOME,
                 "x",
                 "reader0@posteo.de",
                 int(NOW.timestamp()),
@@ -153,7 +153,7 @@ def test_a_welcome_issue_made_with_placeholders_is_held_back(mail_kit: MailKit) 
                 wish={"digest": "daily"},
             )
         with kit.open() as db:
-            posted = send_letters(kit.site, db, lambda: NOW)
+            posted = send_confirmation_emails(kit.site, db, lambda: NOW)
         assert posted.sent == 0
         assert any("it was made before base_url was set" in text for text in posted.blockers)
         assert server.recipients == ["reader0@mail.example.org"]

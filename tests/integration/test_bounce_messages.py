@@ -8,8 +8,8 @@ from typing import Final
 import pytest
 
 from publisher.delivery.bounces import process_messages
-from publisher.reports.trace import who
-from publisher.subscriptions.manage import as_dict, readers
+from publisher.reports.trace import delivery_history
+from publisher.subscriptions.manage import as_dict, list_subscribers
 from tests.conftest import NOW, MailKit
 from tests.ledger import accept_all, return_path
 
@@ -101,7 +101,7 @@ def sent(mail_kit: MailKit) -> tuple[MailKit, str]:
 def process(sent: tuple[MailKit, str], text: str) -> str:
     """Process a message; return the kind of report that was counted, or ``nothing``."""
     kit, path = sent
-    token = who(kit.site, "daily", "reader0@mail.example.org").message_id.partition("@")[0].lstrip("<")
+    token = delivery_history(kit.site, "daily", "reader0@mail.example.org").message_id.partition("@")[0].lstrip("<")
     data = text.replace("{verp}", path).replace("{token}", token).encode()
     found = process_messages(kit.site, [data.replace(b"\n", b"\r\n")], NOW)
     counts = {"hard": found.hard, "soft": found.soft, "complaint": found.complaints, "unsubscribed": found.unsubscribed}
@@ -206,7 +206,7 @@ def test_a_delivery_status_is_read_with_its_words(sent: tuple[MailKit, str], fie
 def test_a_token_anywhere_in_the_subject_unsubscribes(sent: tuple[MailKit, str], subject: str) -> None:
     """Whatever a mail program or a gateway writes around the token, the subscriber leaves the newsletter."""
     assert process(sent, f"From: ann@pond.example\nTo: news@review.example\nSubject: {subject}\n\n") == "unsubscribed"
-    assert [as_dict(one)["digests"] for one in readers(sent[0].site)] == [[]]
+    assert [as_dict(one)["digests"] for one in list_subscribers(sent[0].site)] == [[]]
 
 
 def test_a_subject_without_a_genuine_token_does_nothing(sent: tuple[MailKit, str]) -> None:

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from publisher.delivery.bounces import process_mailbox, process_messages
 from publisher.mail.bounces import ReportKind, read_report
-from publisher.reports.trace import who
-from publisher.subscriptions.manage import as_dict, readers
+from publisher.reports.trace import delivery_history
+from publisher.subscriptions.manage import as_dict, list_subscribers
 from tests.conftest import NOW, MailKit
 from tests.ledger import accept_all, return_path
 
@@ -76,7 +76,7 @@ def sent(mail_kit: MailKit) -> tuple[MailKit, list[Delivered]]:
 
 
 def delivered(kit: MailKit, name: str) -> Delivered:
-    return Delivered(return_path(kit, name), who(kit.site, "daily", name).message_id)
+    return Delivered(return_path(kit, name), delivery_history(kit.site, "daily", name).message_id)
 
 
 def copy(message_id: str) -> str:
@@ -84,7 +84,7 @@ def copy(message_id: str) -> str:
 
 
 def status(kit: MailKit) -> list[str]:
-    return [one.status for one in readers(kit.site)]
+    return [one.status for one in list_subscribers(kit.site)]
 
 
 @pytest.mark.parametrize(
@@ -135,10 +135,10 @@ def test_a_report_does_to_its_reader_what_it_says(
     states = {"hard": "suppressed", "complaint": "unsubscribed", "unsubscribe": "unsubscribed"}
     assert status(kit) == ["active", states.get(kind or "", "active"), "active"]
     if kind is not None:
-        story = who(kit.site, "daily", "reader1@mail.example.org")
+        story = delivery_history(kit.site, "daily", "reader1@mail.example.org")
         assert any(one.what.startswith(f"bounced: {kind}") for one in story.events)
     if kind in ("unsubscribe", "complaint"):
-        assert [as_dict(one)["digests"] for one in readers(kit.site)] == [["daily"], [], ["daily"]]
+        assert [as_dict(one)["digests"] for one in list_subscribers(kit.site)] == [["daily"], [], ["daily"]]
 
 
 def test_soft_bounces_of_enough_issues_strike_off_and_one_issue_counts_once(mail_kit: MailKit) -> None:

@@ -12,9 +12,9 @@ import pytest
 from publisher.errors import RemoteError, SettingsError
 from publisher.feeds.formats.entry import Entry
 from publisher.feeds.formats.entry import render_entry as real_entry
-from publisher.feeds.site_info import House
+from publisher.feeds.site_info import SiteInfo
 from publisher.model.articles import Article
-from publisher.pipeline.check import check
+from publisher.pipeline.check import check_site
 from tests.conftest import NOW, SiteKit, titles
 from tests.web import serving
 
@@ -29,7 +29,7 @@ def test_every_staged_feed_is_clean_and_found(kit: SiteKit) -> None:
     for number in range(40):
         kit.article(f"{number}.md", title=f"T{number}", tags=f"[tag {number % 9}]")
     kit.publish()
-    report = check(kit.site, [], NOW)
+    report = check_site(kit.site, [], NOW)
     feeds = [path for path in kit.staged() if path.endswith((".rss", ".atom", ".json")) and path.startswith("feeds/")]
     assert (report.findings, report.feeds) == (0, len(feeds)) and len(feeds) > 60
 
@@ -37,7 +37,7 @@ def test_every_staged_feed_is_clean_and_found(kit: SiteKit) -> None:
 def test_a_finding_names_the_file_and_the_entry(kit: SiteKit) -> None:
     kit.article(date="2026-12-24")
     kit.publish(NOW + timedelta(days=60))
-    report = check(kit.site, [str(kit.root / "feeds/all.rss")], NOW)
+    report = check_site(kit.site, [str(kit.root / "feeds/all.rss")], NOW)
     (one,) = report.faulty
     assert one.name.endswith("feeds/all.rss") and [found.entry for found in one.findings] == ["", "One"]
     assert report.as_dict()["findings"][1]["rule"] == "future-date"
@@ -51,22 +51,22 @@ def test_a_feed_at_another_address_and_a_page_that_is_missing_are_found(kit: Sit
     kit.publish()
     os.replace(kit.root / "feeds/all.rss", kit.root / "feeds/moved.rss")
     os.unlink(kit.root / "feeds/archive/all/1.atom")
-    found = {(Path(one.name).name, two.id) for one in check(kit.site, [], NOW).faulty for two in one.findings}
+    found = {(Path(one.name).name, two.id) for one in check_site(kit.site, [], NOW).faulty for two in one.findings}
     assert found == {("moved.rss", "self-link"), ("2.atom", "history-link")}
 
 
 def test_what_is_not_there_is_said(kit: SiteKit) -> None:
     with pytest.raises(SettingsError, match="is not there"):
-        check(kit.site, ["nowhere"], NOW)
+        check_site(kit.site, ["nowhere"], NOW)
     with pytest.raises(SettingsError, match="name a folder"):
-        check(None, [], NOW)
+        check_site(None, [], NOW)
 
 
 def test_a_folder_that_is_no_site_can_be_checked(tmp_path: Path) -> None:
     (tmp_path / "a.atom").write_bytes(GOOD.replace(b"@", b"https://r.example/a"))
     (tmp_path / "b.rss").write_bytes(b"<rss>")
     (tmp_path / "c.txt").write_bytes(b"not looked at")
-    report = check(None, [str(tmp_path)], NOW)
+    report = check_site(None, [str(tmp_path)], NOW)
     assert report.feeds == 2 and [found.id for one in report.faulty for found in one.findings] == ["well-formed"]
 
 
@@ -89,7 +89,7 @@ def test_an_address_is_checked_with_its_type_and_where_it_led(kit: SiteKit) -> N
             headers["ETag"] = f'"{len(data)}{status}"'
 
         def found(path: str) -> list[str]:
-            return [one.id for two in check(None, [web.url + path], NOW).faulty for one in two.findings]
+            return [one.id for two in check_site(None, [web.url + path], NOW).faulty for one in two.findings]
 
         assert found("/a") == found("/moved") == []
         assert found("/typed") == ["media-type", "self-link"]
@@ -101,9 +101,9 @@ def test_an_address_is_checked_with_its_type_and_where_it_led(kit: SiteKit) -> N
         assert found("/a") == ["not-modified"]
         with pytest.raises(RemoteError, match="answers 404"):
             web.folder = Path("/nowhere")
-            check(None, [web.url + "/gone"], NOW)
+            check_site(None, [web.url + "/gone"], NOW)
     with pytest.raises(RemoteError, match="the server does not answer"):
-        check(None, [web.url + "/a"], NOW)
+        check_site(None, [web.url + "/a"], NOW)
 
 
 def test_a_good_entry_is_never_replaced_by_one_that_breaks_a_rule(
@@ -111,7 +111,7 @@ def test_a_good_entry_is_never_replaced_by_one_that_breaks_a_rule(
 ) -> None:
     """The old entry stays, the article is named, everything else goes out."""
 
-    def faulty(article: Article, house: House) -> Entry:
+    def faulty(article: Article, house: SiteInfo) -> Entry:
         made = real_entry(article, house)
         if "Bad" not in article.title:
             return made
@@ -132,7 +132,7 @@ def test_a_good_entry_is_never_replaced_by_one_that_breaks_a_rule(
     assert before is None
     report = kit.publish()
     assert sorted(titles(kit)) == ["Bad edit", "Other"] and report.exit_status == 0
-    assert check(kit.site, [], NOW).findings == 0
+    assert check_site(kit.site, [], NOW).findings == 0
 
 
 def test_a_feed_of_which_the_head_breaks_a_rule_is_left_as_it_was(

@@ -13,7 +13,7 @@ import pytest
 from lxml import etree
 
 from publisher.errors import SettingsError
-from publisher.pipeline.check import check
+from publisher.pipeline.check import check_site
 from publisher.pipeline.correct import correct, reinstate, retract
 from tests.conftest import NOW, SiteKit, ids, issues, titles
 
@@ -44,7 +44,7 @@ def test_a_correction_shows_and_moves_updated(any_kit: SiteKit) -> None:
     assert entry(kit, feed="tag/t").updated == after.updated
     item = json.loads((kit.root / "feeds/all.json").read_text())["items"][0]
     assert item["_publisher"]["corrections"] == [{"date": "2026-11-23T08:00:00+00:00", "note": "It was 14, not <17>."}]
-    assert check(kit.site, [], LATER).findings == 0
+    assert check_site(kit.site, [], LATER).findings == 0
 
 
 def test_a_correction_makes_no_issue_and_sends_nothing_again(kit: SiteKit) -> None:
@@ -86,7 +86,7 @@ def test_two_articles_that_are_corrected_within_a_second_differ(kit: SiteKit) ->
     correct(kit.site, LATER, "a.md", "Note.")
     correct(kit.site, LATER, "b.md", "Note.")
     assert [entry(kit, title).updated[14:19] for title in "AB"] == ["00:00", "59:59"]
-    assert check(kit.site, [], LATER).findings == 0
+    assert check_site(kit.site, [], LATER).findings == 0
 
 
 def test_an_old_article_that_is_corrected_comes_back(kit: SiteKit) -> None:
@@ -164,7 +164,7 @@ def test_a_withdrawn_article_leaves_every_feed_and_page(any_kit: SiteKit) -> Non
     assert "tombstones.atom" in (kit.root / "feeds/index.html").read_text()
     assert not (kit.root / "feeds/tag/t0.rss").exists()
     assert b"deleted-entry" not in (kit.root / "feeds/all.atom").read_bytes()
-    assert check(kit.site, [], LATER).findings == 0
+    assert check_site(kit.site, [], LATER).findings == 0
 
 
 def test_a_withdrawn_article_stays_withdrawn_and_waits_for_no_digest(kit: SiteKit) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DatabaseError
 
 from publisher.errors import StoreBusy, StoreError
 from publisher.storage.engine import Database
-from publisher.storage.failures import quiet_psycopg, translated
+from publisher.storage.failures import quiet_psycopg, translate_errors
 from publisher.storage.tables.meta import meta
 from tests.conftest import SiteKit
 
@@ -32,7 +32,7 @@ def driver_error(words: str, name: str) -> DatabaseError:
 
 
 def told(path: Path, words: str, name: str) -> str:
-    with pytest.raises(StoreError) as raised, translated(f"sqlite:///{path}"):
+    with pytest.raises(StoreError) as raised, translate_errors(f"sqlite:///{path}"):
         raise driver_error(words, name)
     return str(raised.value)
 
@@ -92,7 +92,7 @@ def test_a_disk_that_cannot_be_written_is_named_by_the_command(kit: SiteKit) -> 
 
 def test_a_lock_of_another_process_is_an_error_of_its_own_kind(path: Path) -> None:
     """Callers that can wait and try again tell it from others."""
-    with pytest.raises(StoreBusy, match="another process holds it"), translated(f"sqlite:///{path}"):
+    with pytest.raises(StoreBusy, match="another process holds it"), translate_errors(f"sqlite:///{path}"):
         raise driver_error("database is locked", "SQLITE_BUSY")
 
 

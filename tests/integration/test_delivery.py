@@ -13,7 +13,7 @@ import pytest
 from publisher.delivery.approval import pause
 from publisher.delivery.deliver import deliver, make_transport
 from publisher.model.delivery import DeliveryState, UncertainPolicy
-from publisher.reports.trace import who
+from publisher.reports.trace import delivery_history
 from tests.conftest import NOW, MailKit
 from tests.ledger import at, return_path, states, suppressed, transport
 from tests.smtp import Drop, Hang, Script, Server
@@ -200,12 +200,12 @@ def test_a_person_decides_what_was_held_and_the_message_id_stays(
     with Server(at("dot", Drop)) as server:
         kit.mail(server.port)
         doubtful = deliver(kit.site, "daily", transport=transport(kit)).uncertain[0]
-        before = who(kit.site, "daily", doubtful)
+        before = delivery_history(kit.site, "daily", doubtful)
         assert before.state is DeliveryState.UNCERTAIN
         sent = deliver(kit.site, "daily", uncertain=policy, transport=transport(kit))
         assert (sent.uncertain, states(kit)) == ([], {"accepted": 3})
         assert len(server.accepted) == copies
-    after = who(kit.site, "daily", doubtful)
+    after = delivery_history(kit.site, "daily", doubtful)
     assert after.message_id == before.message_id
     assert any("uncertain" in one.what for one in after.events)
     if policy is UncertainPolicy.RESEND:
@@ -231,7 +231,7 @@ def test_what_is_deferred_is_tried_again_and_given_up_in_the_end(mail_kit: MailK
         assert suppressed(kit) == []
     assert [round(one) for one in waits[:8]] == [5, 10, 20, 40, 80, 160, 240, 240]
     assert 3.8 * 24 * 60 < sum(waits) <= 4 * 24 * 60
-    story = who(kit.site, "daily", "reader0@mail.example.org")
+    story = delivery_history(kit.site, "daily", "reader0@mail.example.org")
     assert len(story.events) == len(waits) + 2
     assert "given up after 4 days" in story.events[-1].what
 

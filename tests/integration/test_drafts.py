@@ -19,10 +19,10 @@ from publisher.delivery.approval import approve
 from publisher.delivery.public_issues import article_at, issue_page, newest_articles
 from publisher.digests import store as issue_store
 from publisher.errors import SettingsError
-from publisher.pipeline.check import check
+from publisher.pipeline.check import check_site
 from publisher.pipeline.correct import correct, reinstate, retract
-from publisher.pipeline.note import note
-from publisher.reports.status import status
+from publisher.pipeline.note import set_note
+from publisher.reports.status import load_status
 from tests.conftest import NOW, MailKit, SiteKit, ids, issues, titles
 from tests.unit.test_publication import DRAFTS, spellings
 
@@ -60,7 +60,7 @@ def test_drafts_of_every_format_are_staged_nowhere(any_kit: SiteKit) -> None:
     assert [one.where for one in report.warnings] == ["i.md"]
     assert "10 files read: 2 new, 0 edited, 10 drafts" in "\n".join(summary(kit.site, report, kit.root))
     assert report.as_dict()["records"]["drafts"] == 10
-    found = status(kit.site, NOW)
+    found = load_status(kit.site, NOW)
     assert [(one.where, one.statement) for one in found.drafts] == [
         ("_drafts/f.md", "in a _drafts folder"),
         ("_drafts/h.jsonl:1", "in a _drafts folder"),
@@ -79,7 +79,7 @@ def test_drafts_of_every_format_are_staged_nowhere(any_kit: SiteKit) -> None:
     # A file that was written just before the first run is read again by the second one.
     again = kit.publish()
     assert "nothing new to read, 10 drafts" in "\n".join(summary(kit.site, again, kit.root))
-    assert check(kit.site, [], NOW).findings == 0
+    assert check_site(kit.site, [], NOW).findings == 0
 
 
 @settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -124,13 +124,13 @@ def test_an_article_that_becomes_a_draft_leaves_and_comes_back(any_kit: SiteKit)
     assert all(stone.find("at:comment", AT) is None for stone in stones)
     assert b"no longer available" in (kit.root / "feeds/gone/2026/11/headlinen.html").read_bytes()
     assert not (kit.root / "feeds/tag/t0.rss").exists()
-    assert check(kit.site, [], LATER).findings == 0
+    assert check_site(kit.site, [], LATER).findings == 0
     with kit.open() as db:
         assert article_at(kit.site, db, "/2026/11/headlinen", LATER) is None
         assert "HeadlineN" not in {one.title for one in newest_articles(kit.site, db, LATER, 10)}
         page = issue_page(kit.site, db, "daily", "2026-11-23T0700")
     assert page is None or ("HeadlineN" not in page.html and len(page.left) == 4)
-    found = status(kit.site, LATER)
+    found = load_status(kit.site, LATER)
     assert (found.articles, found.withdrawn, len(found.drafts)) == (4, 0, 2)
     kit.publish(LATER + timedelta(days=1))
     assert issues(kit) == [["HeadlineN", "Headline4", "Headline3", "Headline2", "Headline1", "Headline0"]]
@@ -143,7 +143,7 @@ def test_an_article_that_becomes_a_draft_leaves_and_comes_back(any_kit: SiteKit)
     assert (entry.title, entry.id, entry.updated) == ("HeadlineN", before["HeadlineN"], again.isoformat())
     assert entry.published == "2026-11-22T10:00:00+00:00"
     assert not (kit.root / "feeds/gone/2026/11/headlinen.html").exists()
-    assert len(issues(kit)) == 1 and check(kit.site, [], again).findings == 0
+    assert len(issues(kit)) == 1 and check_site(kit.site, [], again).findings == 0
 
 
 def test_a_draft_is_new_when_it_is_first_published(any_kit: SiteKit) -> None:
@@ -201,7 +201,7 @@ def test_a_draft_leads_no_issue(kit: SiteKit) -> None:
     kit.article("one.md")
     kit.publish()
     kit.article("two.md", title="Two")
-    note(kit.site, "daily", LATER, lead="two.md")
+    set_note(kit.site, "daily", LATER, lead="two.md")
     kit.article("two.md", title="Two", draft="true")
     kit.article("three.md", title="Three")
     kit.publish(LATER)
@@ -293,7 +293,7 @@ def test_a_record_of_many_becomes_a_draft_and_returns(any_kit: SiteKit) -> None:
     kit.write("a.jsonl", f"{json.dumps(one)}\n{json.dumps(two)}\n")
     report = kit.publish(LATER + timedelta(hours=1))
     assert sorted(ids(kit)) == sorted(before) and (report.drafts, report.new) == (0, 0)
-    assert check(kit.site, [], LATER + timedelta(hours=1)).findings == 0
+    assert check_site(kit.site, [], LATER + timedelta(hours=1)).findings == 0
 
 
 def test_a_withdrawal_with_a_reason_outlives_a_draft(any_kit: SiteKit) -> None:
@@ -312,7 +312,7 @@ def test_a_withdrawal_with_a_reason_outlives_a_draft(any_kit: SiteKit) -> None:
     retract(kit.site, LATER, "one.md", "Made up.")
     kit.article()
     kit.publish(LATER)
-    assert ids(kit) == [] and status(kit.site, LATER).withdrawn == 1
+    assert ids(kit) == [] and load_status(kit.site, LATER).withdrawn == 1
     assert b"Made up." in (kit.root / "feeds/tombstones.atom").read_bytes()
     kit.article(draft="true")
     kit.publish(LATER)
@@ -342,7 +342,7 @@ def test_a_draft_that_was_never_published_is_named_as_one(kit: SiteKit) -> None:
     """A command that wants an article says that this one is a draft."""
     kit.article("two.md", title="Two", draft="true")
     with pytest.raises(SettingsError, match=re.escape("two.md is a draft: draft: true")):
-        note(kit.site, "daily", NOW, lead="two")
+        set_note(kit.site, "daily", NOW, lead="two")
 
 
 def test_many_drafts_that_are_published_again_have_instants_of_their_own(kit: SiteKit) -> None:
@@ -360,4 +360,4 @@ def test_many_drafts_that_are_published_again_have_instants_of_their_own(kit: Si
     entries = feedparser.parse((kit.root / "feeds/all.atom").read_bytes()).entries
     assert {one.id for one in entries} <= before and len({one.updated for one in entries}) == len(entries)
     assert max(one.updated for one in entries) == LATER.isoformat()
-    assert check(kit.site, [], LATER).findings == 0
+    assert check_site(kit.site, [], LATER).findings == 0

@@ -13,12 +13,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from publisher.articles.failing import halves, render_without_failing
-from publisher.articles.parsers import Found, Options, Refusal, read_files
+from publisher.articles.failing import render_with_fallback, split_in_half
+from publisher.articles.parsers import ParsedRecord, ParserOptions, RejectedRecord, read_files
 from publisher.clock import Clock
 from publisher.failures import LOG_FILE, describe_failure, log_failure
 from publisher.pipeline.preview import preview
-from publisher.runner.scheduled_run import take_turn
+from publisher.runner.scheduled_run import run_due_slots
 from tests.conftest import NOW, SiteKit, issues, titles
 
 
@@ -61,7 +61,7 @@ def reasons(report: Any) -> dict[str, str]:
     [
         ("publisher.feeds.formats.entry.render_entry", "'Bad': its feed entry was not made: KeyError"),
         ("publisher.check.check_entry", "'Bad': its feed entry was not made: KeyError"),
-        ("publisher.digests.render.story_of", "'Bad' was left out of an issue of daily: KeyError"),
+        ("publisher.digests.render.make_story", "'Bad' was left out of an issue of daily: KeyError"),
         ("publisher.feeds.sitemap.render_news", "'Bad' was left out of the news sitemap: KeyError"),
     ],
 )
@@ -105,12 +105,12 @@ def test_a_parser_that_fails_on_one_file_stops_no_other(
         (tmp_path / (file if file == name else file + suffix)).write_text(content)
     for target in ("fields.build_record", "text.paragraphs_to_html", "text.one_line"):
         break_for(monkeypatch, f"publisher.articles.parsers.{target}", "Bad")
-    found = read_files((tmp_path, sorted(os.listdir(tmp_path)), Options(zone=ZoneInfo("UTC"))))
+    found = read_files((tmp_path, sorted(os.listdir(tmp_path)), ParserOptions(zone=ZoneInfo("UTC"))))
     for file, (parsed,) in found.items():
         if file != name:
-            assert isinstance(parsed, Found)
+            assert isinstance(parsed, ParsedRecord)
             continue
-        assert isinstance(parsed, Refusal)
+        assert isinstance(parsed, RejectedRecord)
         assert parsed.where.startswith(name)
         assert parsed.reason.startswith("the parser failed: KeyError")
         assert parsed.failure is not None and "Traceback" in parsed.failure.traceback
@@ -119,8 +119,8 @@ def test_a_parser_that_fails_on_one_file_stops_no_other(
 @pytest.mark.parametrize(
     ("target", "what", "where"),
     [
-        ("publisher.digests.compose.compose", "daily", "digests.daily"),
-        ("publisher.feeds.formats.xml.frame", "bad", "feeds/topic/bad.rss"),
+        ("publisher.digests.compose.compose_issue", "daily", "digests.daily"),
+        ("publisher.feeds.formats.xml.render_frame", "bad", "feeds/topic/bad.rss"),
         ("publisher.feeds.opml.render_opml", "bad", "feeds/index.opml"),
         ("publisher.feeds.headers_file.render_headers", "bad", "feeds/_headers"),
         ("publisher.feeds.directory.render_index", "bad", "feeds/index.html"),
@@ -151,7 +151,7 @@ def test_a_record_that_the_database_rejects_stops_no_other(any_kit: SiteKit, mon
 
     real = article_batch.asked_instant
     monkeypatch.setattr(
-        article_batch, "asked_instant", lambda record, zone: 1 << 70 if "Bad" in record.title else real(record, zone)
+        article_batch, "requested_time", lambda record, zone: 1 << 70 if "Bad" in record.title else real(record, zone)
     )
     for number in range(5):
         any_kit.article(f"good{number}.md", f"Good {number}")
@@ -180,10 +180,10 @@ def test_a_scheduled_run_goes_on_without_a_failing_article(any_kit: SiteKit, mon
     any_kit.article("good.md", "Good")
     with any_kit.open() as db:
         clock = SetClock(NOW - timedelta(hours=1))
-        take_turn(any_kit.site, db, clock, always=True)
+        run_due_slots(any_kit.site, db, clock, always=True)
         clock.moment = NOW + timedelta(minutes=1)
-        break_for(monkeypatch, "publisher.digests.render.story_of", "Bad")
-        report = take_turn(any_kit.site, db, clock, always=True)
+        break_for(monkeypatch, "publisher.digests.render.make_story", "Bad")
+        report = run_due_slots(any_kit.site, db, clock, always=True)
     assert report is not None
     assert reasons(report)["bad.md"].startswith("'Bad' was left out of an issue of daily")
     assert issues(any_kit) == [["Good"]]
@@ -195,7 +195,7 @@ def test_a_preview_goes_on_without_a_failing_article(any_kit: SiteKit, monkeypat
     any_kit.article("good.md", "Good")
     any_kit.write("empty.md", "")
     any_kit.publish(with_issues=False)
-    break_for(monkeypatch, "publisher.digests.render.story_of", "Bad")
+    break_for(monkeypatch, "publisher.digests.render.make_story", "Bad")
     monkeypatch.setattr("publisher.pipeline.preview._pictures", lambda *_: {})
     shown = preview(any_kit.site, "daily", NOW)
     assert shown.articles == 1
@@ -214,16 +214,16 @@ def test_a_renderer_that_fails_for_every_article_raises() -> None:
         return len(items)
 
     with pytest.raises(ValueError, match="always"):
-        render_without_failing(never, [1, 2])
+        render_with_fallback(never, [1, 2])
     with pytest.raises(ValueError, match="together"):
-        render_without_failing(together, [1, 2])
+        render_with_fallback(together, [1, 2])
 
 
 def test_records_are_parted_in_halves_down_to_one() -> None:
     """Parts hold the same records in the same order, each under its file."""
-    assert halves({"a": [1, 2], "b": [3]}) == [{"a": [1]}, {"a": [2], "b": [3]}]
-    assert halves({"a": [1]}) is None
-    assert halves({"a": []}) is None
+    assert split_in_half({"a": [1, 2], "b": [3]}) == [{"a": [1]}, {"a": [2], "b": [3]}]
+    assert split_in_half({"a": [1]}) is None
+    assert split_in_half({"a": []}) is None
 
 
 def test_the_error_log_is_private_and_bounded(tmp_path: Path) -> None:

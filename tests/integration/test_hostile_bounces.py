@@ -18,7 +18,7 @@ from publisher.delivery import bounces as action
 from publisher.delivery.bounces import process_mailbox, process_messages
 from publisher.mail.bounces import ReportKind, read_report
 from publisher.mail.mime import MAX_DEPTH, MAX_HEADER_BYTES, MAX_MESSAGE_BYTES, MAX_PARTS, UnreadableMessage, walk_parts
-from publisher.subscriptions.manage import as_dict, readers
+from publisher.subscriptions.manage import as_dict, list_subscribers
 from tests.conftest import NOW, MailKit
 from tests.ledger import accept_all, return_path
 
@@ -96,7 +96,7 @@ def sent(mail_kit: MailKit) -> tuple[MailKit, list[str]]:
 
 
 def statuses(kit: MailKit) -> list[str]:
-    return [as_dict(one)["status"] for one in readers(kit.site)]
+    return [as_dict(one)["status"] for one in list_subscribers(kit.site)]
 
 
 @pytest.mark.parametrize("name", STRANGE)
@@ -210,7 +210,7 @@ def test_a_database_error_concerns_one_message(
             raise error("no") if error is ValueError else error("no", {}, Exception())
         return real(connection, ring, number, *rest)
 
-    monkeypatch.setattr(action, "suppress_reader", fails)
+    monkeypatch.setattr(action, "suppress_subscriber", fails)
     found = process_mailbox(kit.site, NOW, path=path)
     assert (found.hard, found.failed, found.skipped) == (2, 1, 1)
     assert statuses(kit) == ["suppressed", "active", "suppressed"]

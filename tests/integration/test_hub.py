@@ -20,11 +20,11 @@ import feedparser
 import pytest
 
 from publisher.errors import RemoteError
-from publisher.http_client import Callbacks
+from publisher.http_client import CallbackClient
 from publisher.web import Web
 from publisher.websub import hub_store as hub
 from publisher.websub.hub import HubReport, work_hub
-from publisher.websub.notify import announce
+from publisher.websub.notify import send_notifications
 from tests.clockwork import SetClock
 from tests.conftest import NOW, SiteKit
 from tests.support.copies import Copies
@@ -121,7 +121,7 @@ class Hub:
         self.kit.article(f"{name}.md", name.title(), topic="Water")
         self.kit.publish(self.clock.now())
         with self.kit.open() as db:
-            announce(db, self.kit.site, self.clock.now())
+            send_notifications(db, self.kit.site, self.clock.now())
 
     @property
     def subscriptions(self) -> dict[str, int]:
@@ -319,7 +319,7 @@ def test_an_unchanged_feed_tells_nobody(there: Hub) -> None:
         there.work()
         there.kit.publish(there.clock.now())
         with there.kit.open() as db:
-            announce(db, there.kit.site, there.clock.now())
+            send_notifications(db, there.kit.site, there.clock.now())
         assert one.told == []
 
 
@@ -394,7 +394,7 @@ def test_nothing_that_is_not_on_the_internet_is_asked(host: str, monkeypatch: py
         raise AssertionError("it was asked")
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
-    with Callbacks() as remote, pytest.raises(RemoteError) as caught:
+    with CallbackClient() as remote, pytest.raises(RemoteError) as caught:
         remote.request("GET", f"http://{host}:8080/")
     assert caught.value.is_final, caught.value
 
@@ -413,14 +413,14 @@ def test_a_name_that_leads_elsewhere_a_moment_later_leads_nowhere(monkeypatch: p
 
     monkeypatch.setattr(socket, "getaddrinfo", lookup)
     monkeypatch.setattr(socket.socket, "connect", connect)
-    with Callbacks() as remote, pytest.raises(RemoteError):
+    with CallbackClient() as remote, pytest.raises(RemoteError):
         remote.request("GET", "http://rebinding.example/")
     assert connected == [("203.0.114.9", 80)]
 
 
 @pytest.mark.parametrize("port", [22, 25, 143, 445, 993])
 def test_services_that_are_none_of_the_web_are_not_asked(port: int) -> None:
-    with Callbacks(["127.0.0.0/8"]) as remote, pytest.raises(RemoteError, match="none of the web"):
+    with CallbackClient(["127.0.0.0/8"]) as remote, pytest.raises(RemoteError, match="none of the web"):
         remote.request("GET", f"http://127.0.0.1:{port}/")
 
 

@@ -30,7 +30,7 @@ def imported(kit: MailKit, text: str | bytes, name: str = "list.csv") -> ImportR
 
 
 def active(kit: MailKit) -> list[str]:
-    return sorted(one.address for one in action.readers(kit.site, status="active"))
+    return sorted(one.address for one in action.list_subscribers(kit.site, status="active"))
 
 
 class RollBack(Exception):

@@ -30,7 +30,7 @@ def imported(kit: MailKit, text: str) -> ImportResult:
 
 
 def digests(kit: MailKit) -> tuple[str, ...]:
-    [person] = action.readers(kit.site)
+    [person] = action.list_subscribers(kit.site)
     return person.digests
 
 
@@ -50,7 +50,7 @@ def test_a_departure_in_one_of_two_rows_stands(kit: MailKit, rows: int) -> None:
         "address,digests,digests_unsubscribed\n"
         f"{PERSON},daily,weekly\n{between}Ann <{PERSON.upper()}>,daily | weekly,\n",
     )
-    [person] = [one for one in action.readers(kit.site) if one.key == PERSON]
+    [person] = [one for one in action.list_subscribers(kit.site) if one.key == PERSON]
     assert person.digests == ("daily",)
 
 
@@ -67,7 +67,7 @@ def test_a_blocklisted_address_that_had_bounced_is_not_lifted_with_the_bounces(k
     assert [one.address for one in doubtful_suppressions(kit.site)] == [PERSON]
     imported(kit, f"address,status\n{PERSON},blocklisted\n")
     assert doubtful_suppressions(kit.site) == []
-    [person] = action.readers(kit.site)
+    [person] = action.list_subscribers(kit.site)
     assert person.is_suppressed
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from publisher.delivery.single_messages import send_test
-from publisher.reports.trace import who
+from publisher.reports.trace import delivery_history
 from publisher.subscriptions import manage as action
 from publisher.subscriptions.import_list import import_list
 from tests.conftest import NOW, MailKit
@@ -12,7 +12,7 @@ from tests.town import ANN, BASE, Town
 
 
 def addresses(kit: MailKit) -> list[str]:
-    return sorted(one.address for one in action.readers(kit.site, status="active"))
+    return sorted(one.address for one in action.list_subscribers(kit.site, status="active"))
 
 
 def test_a_pasted_address_is_the_same_subscriber_in_every_command(any_mail_kit: MailKit) -> None:
@@ -29,7 +29,7 @@ def test_a_pasted_address_is_the_same_subscriber_in_every_command(any_mail_kit: 
     assert addresses(kit) == ["ann@mail.example.org", "bo@mail.example.org", "cy@mail.example.org"]
     assert action.add(kit.site, "\ufeffann@mail.example.org\u2060", NOW).address == "ann@mail.example.org"
     kit.issue("one")
-    assert who(kit.site, "daily", "\u200eann@mail.example.org\u3000").address == "ann@mail.example.org"
+    assert delivery_history(kit.site, "daily", "\u200eann@mail.example.org\u3000").address == "ann@mail.example.org"
     with Server() as server:
         kit.settings((kit.root / "publisher.toml").read_text("utf-8").replace("port = 1\n", f"port = {server.port}\n"))
         send_test(kit.site, "daily", "Ed <\u00a0ed@mail.example.org\u200b>", NOW)

@@ -10,14 +10,14 @@ import pytest
 
 from publisher.articles import store
 from publisher.digests import store as issues
-from publisher.digests.compose import compose
+from publisher.digests.compose import compose_issue
 from publisher.digests.run_preflight import force_issue
 from publisher.errors import SettingsError, StageError
-from publisher.model.query import Selection
+from publisher.model.query import Interests
 from publisher.model.taxonomy import FacetKind, Query
-from publisher.pipeline.check import check
+from publisher.pipeline.check import check_site
 from publisher.pipeline.correct import correct, retract
-from publisher.pipeline.note import note
+from publisher.pipeline.note import set_note
 from publisher.pipeline.preview import VIEWS, preview
 from tests.conftest import NOW, SiteKit
 from tests.conftest import issues as titles_of
@@ -37,7 +37,7 @@ def test_a_note_and_a_lead_are_for_the_next_issue_only(any_kit: SiteKit) -> None
     kit = any_kit
     kit.article("old.md", title="The old one", date="2026-11-01")
     kit.article("new.md", title="The new one", date="2026-11-20")
-    said = note(kit.site, "daily", NOW, text="Read **this** [here](/x) & more", lead="old.md")
+    said = set_note(kit.site, "daily", NOW, text="Read **this** [here](/x) & more", lead="old.md")
     assert (said.note, said.lead) == ("Read **this** [here](/x) & more", "The old one")
     assert not (kit.root / "outbox/daily").exists()
     kit.publish()
@@ -48,18 +48,18 @@ def test_a_note_and_a_lead_are_for_the_next_issue_only(any_kit: SiteKit) -> None
     assert "[3] https://review.example/x" in page(kit, name="message.txt")
     kit.article("third.md", title="The third one", date="2026-11-21")
     kit.publish(LATER)
-    assert "<strong>this" not in page(kit) and note(kit.site, "daily", NOW).note == ""
+    assert "<strong>this" not in page(kit) and set_note(kit.site, "daily", NOW).note == ""
 
 
 def test_a_note_is_replaced_shown_and_cleared(kit: SiteKit) -> None:
-    assert note(kit.site, "daily", NOW, text="One").note == "One"
-    assert note(kit.site, "daily", NOW, text="Two").note == "Two"
-    assert note(kit.site, "daily", NOW).note == "Two"
-    assert note(kit.site, "daily", NOW, clear=True).note == ""
+    assert set_note(kit.site, "daily", NOW, text="One").note == "One"
+    assert set_note(kit.site, "daily", NOW, text="Two").note == "Two"
+    assert set_note(kit.site, "daily", NOW).note == "Two"
+    assert set_note(kit.site, "daily", NOW, clear=True).note == ""
     with pytest.raises(SettingsError, match="publisher.toml has: daily"):
-        note(kit.site, "dialy", NOW, text="x")
+        set_note(kit.site, "dialy", NOW, text="x")
     with pytest.raises(SettingsError, match="make it an article"):
-        note(kit.site, "daily", NOW, text="x" * 30_000)
+        set_note(kit.site, "daily", NOW, text="x" * 30_000)
 
 
 def test_what_cannot_lead_is_refused(kit: SiteKit) -> None:
@@ -68,15 +68,15 @@ def test_what_cannot_lead_is_refused(kit: SiteKit) -> None:
     kit.article("2.md", title="Two", topic="Trade")
     kit.publish()
     with pytest.raises(SettingsError, match="was in an issue of daily before"):
-        note(kit.site, "daily", NOW, lead="1.md")
+        set_note(kit.site, "daily", NOW, lead="1.md")
     with pytest.raises(SettingsError, match="is not what daily asks for"):
-        note(kit.site, "daily", NOW, lead="2.md")
+        set_note(kit.site, "daily", NOW, lead="2.md")
     kit.article("3.md", title="Three", topic="Water", date="2026-11-21")
-    note(kit.site, "daily", NOW, lead="3.md")
+    set_note(kit.site, "daily", NOW, lead="3.md")
     retract(kit.site, LATER, "3.md", "Made up")
-    assert note(kit.site, "daily", NOW).lead is None
+    assert set_note(kit.site, "daily", NOW).lead is None
     with pytest.raises(SettingsError, match="was withdrawn"):
-        note(kit.site, "daily", NOW, lead="3.md")
+        set_note(kit.site, "daily", NOW, lead="3.md")
 
 
 def test_stories_stand_in_sections_in_the_order_asked_for(kit: SiteKit) -> None:
@@ -195,7 +195,7 @@ def test_an_article_cannot_forge_a_token(kit: SiteKit) -> None:
     kit.article("1.md", title="@@address.0123456789ab@@", body="@@unsubscribe.0123456789ab@@")
     kit.publish()
     with kit.open() as db, db.read() as connection:
-        (edition,) = issues.editions(connection, 1)
+        (edition,) = issues.variants(connection, 1)
     assert edition.mark != "0123456789ab"
     assert "@@address.0123456789ab@@" in page(kit, name="message.txt")
 
@@ -205,7 +205,7 @@ def test_errors_hold_an_issue_back_until_it_is_forced_with_a_reason(any_kit: Sit
     kit.article("1.md", title="One", body="Lorem ipsum dolor sit amet.")
     (made,) = kit.publish().issues
     assert [one.partition(":")[0] for one in made.errors] == ["placeholder"]
-    report = check(kit.site, ["daily"], LATER, with_browser=False)
+    report = check_site(kit.site, ["daily"], LATER, with_browser=False)
     assert [one.name for one in report.held_back] == [made.path.removeprefix("outbox/")]
     with kit.open() as db, db.read() as connection:
         (row,) = issues.issues(connection)
@@ -216,7 +216,7 @@ def test_errors_hold_an_issue_back_until_it_is_forced_with_a_reason(any_kit: Sit
     with kit.open() as db, db.read() as connection:
         (row,) = issues.issues(connection)
         assert (row.forced, row.may_be_sent) == ("It is about lorem ipsum", True)
-    again = check(kit.site, [row.digest + "/" + row.name], LATER, with_browser=False)
+    again = check_site(kit.site, [row.digest + "/" + row.name], LATER, with_browser=False)
     assert again.held_back == [] and again.issues[0].forced == "It is about lorem ipsum"
 
 
@@ -225,13 +225,13 @@ def test_an_issue_is_checked_by_name_folder_and_file(kit: SiteKit, monkeypatch: 
     kit.article("1.md", title="One")
     (made,) = kit.publish().issues
     for target in ("daily", made.path, f"{made.path}/message.eml"):
-        report = check(kit.site, [target], LATER, with_browser=False)
+        report = check_site(kit.site, [target], LATER, with_browser=False)
         assert (len(report.issues), report.feeds) == (1, 0)
         assert {found.id for _, found in report.all_findings} == {"one-click", "postal-address"}
     with pytest.raises(SettingsError, match="there is no issue daily/never"):
-        check(kit.site, ["daily/never"], LATER, with_browser=False)
+        check_site(kit.site, ["daily/never"], LATER, with_browser=False)
     # Nothing is kept of the check of a file: it may be anybody's.
-    assert check(None, [f"{made.path}/message.eml"], LATER, with_browser=False).issues[0].forced is None
+    assert check_site(None, [f"{made.path}/message.eml"], LATER, with_browser=False).issues[0].forced is None
 
 
 def test_a_preview_changes_nothing(kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -274,14 +274,14 @@ def test_an_issue_is_rendered_once_per_distinct_selection(kit: SiteKit) -> None:
     with kit.open() as db, db.read() as connection:
         found = store.articles_by_seq(connection, [1, 2, 3], kit.site.base_url, kit.site.tz)
     topics = [Query(wanted=((FacetKind.TOPIC, frozenset({name})),)) for name in ("water", "trade", "arts", "water")]
-    made = compose(
+    made = compose_issue(
         kit.site,
         kit.site.all_digests()[0],
         list(found.values()),
         slot=NOW,
         name="n",
         number=1,
-        selections=[Selection(query=one) for one in (Query(), *topics)],
+        selections=[Interests(query=one) for one in (Query(), *topics)],
     )
     assert [one.articles for one in made.issue.editions] == [(1, 2, 3), (1, 3), (2,)]
     assert len({one.mark for one in made.issue.editions}) == 3

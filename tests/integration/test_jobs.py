@@ -12,7 +12,7 @@ import pytest
 
 from publisher.errors import PublisherError, RemoteError
 from publisher.runner import make_log
-from publisher.runner.background_job import Stopped
+from publisher.runner.background_job import JobStopped
 from publisher.runner.jobs import Jobs
 from publisher.runner.tick import tick
 from publisher.schedule import processes as runners
@@ -115,7 +115,7 @@ def test_work_is_laid_down_when_the_runner_ends(kit: SiteKit, desk: Make) -> Non
     one = desk(kit)
     one.jobs.articles_changed()
     one.jobs.stop()
-    with pytest.raises(Stopped):
+    with pytest.raises(JobStopped):
         one.jobs.publish()
 
 
@@ -261,7 +261,7 @@ def test_a_tick_beside_one_that_is_sending_sends_nothing(mail_kit: MailKit) -> N
     kit.issue("one")
     with Server() as server:
         kit.mail(server.port)
-        with runners.alone(kit.root, "mail"):
+        with runners.try_process_lock(kit.root, "mail"):
             assert tick(kit.site, clock=SetClock(NOW)).mailed == []
         assert [one.accepted for one in tick(kit.site, clock=SetClock(NOW)).mailed] == [2]
         assert tick(kit.site, clock=SetClock(NOW)).mailed == []

@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from publisher.pipeline.check import check
+from publisher.pipeline.check import check_site
 from publisher.pipeline.correct import correct, reinstate, retract
 from tests.conftest import NOW, SiteKit
 from tests.integration.test_archives import crawl, pages, stored
@@ -113,7 +113,7 @@ class Newsroom(RuleBasedStateMachine):
     def feeds_are_clean_and_a_second_run_changes_nothing(self) -> None:
         if not hasattr(self, "kit"):
             return
-        assert check(self.kit.site, [], self.now).findings == 0
+        assert check_site(self.kit.site, [], self.now).findings == 0
         assert not self.kit.publish(self.now).changed
 
 

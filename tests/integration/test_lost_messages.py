@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher.delivery.deliver import Sent, deliver
+from publisher.delivery.deliver import SendResult, deliver
 from publisher.mail.outcome import RelayFault
 from publisher.mail.relay_state import MOST_LOSSES, RelayState
 from publisher.mail.session import SmtpTransport
@@ -41,7 +41,9 @@ def prepared(kit: MailKit, server: Server, count: int = 100) -> None:
     kit.settings(text.replace("connections = 3", f"connections = {CONNECTIONS}"))
 
 
-def run(kit: MailKit, now: datetime = NOW, *, is_attended: bool = False, way: SmtpTransport | None = None) -> Sent:
+def run(
+    kit: MailKit, now: datetime = NOW, *, is_attended: bool = False, way: SmtpTransport | None = None
+) -> SendResult:
     return deliver(kit.site, "daily", transport=way or transport(kit), clock=lambda: now, is_attended=is_attended)
 
 

@@ -12,13 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from publisher.cadence import Timetable, parse_cadence, slots_between
-from publisher.delivery.automatic import next_mail
+from publisher.delivery.automatic import next_send_time
 from publisher.delivery.deliver import deliver
 from publisher.mail.outcome import Outcome
-from publisher.mail.transport import Feed
+from publisher.mail.transport import MessageSource
 from publisher.model.delivery import DeliveryState
-from publisher.reports.outbox import outbox
-from publisher.runner.scheduled_run import take_turn
+from publisher.reports.outbox import list_issues
+from publisher.runner.scheduled_run import run_due_slots
 from publisher.subscribers import store
 from publisher.subscriptions.manage import add
 from tests.clockwork import SetClock
@@ -40,7 +40,7 @@ class Postbox:
     is_idempotent: bool = False
     is_local: bool = True
 
-    def run(self, feed: Feed, lane: int) -> None:
+    def run(self, feed: MessageSource, lane: int) -> None:
         while (copy := feed.take(wait=True)) is not None:
             if feed.hand_over(copy)():
                 self.got.append((copy.recipient, self.clock.now()))
@@ -66,7 +66,7 @@ class Morning:
 
     def turn(self) -> list[str]:
         with self.kit.open() as db:
-            report = take_turn(self.kit.site, db, self.clock, always=True, warm=shared_parser())
+            report = run_due_slots(self.kit.site, db, self.clock, always=True, warm=shared_parser())
         assert report is not None
         return [one.reason for one in report.warnings]
 
@@ -78,12 +78,12 @@ class Morning:
         return self.turn()
 
     def send(self) -> None:
-        for row in outbox(self.kit.site):
+        for row in list_issues(self.kit.site):
             deliver(self.kit.site, f"{row.row.digest}/{row.row.name}", transport=self.box, clock=self.clock.now)
 
     def next(self) -> datetime | None:
         with self.kit.open() as db:
-            return next_mail(self.kit.site, db, self.clock.now())[0]
+            return next_send_time(self.kit.site, db, self.clock.now())[0]
 
     def until(self, end: datetime) -> None:
         """Send whenever something is due."""
@@ -140,7 +140,7 @@ def test_a_zone_that_nobody_knows_is_the_newsrooms_with_a_warning(any_kit: SiteK
     with any_kit.open() as db, db.write() as connection:
         reader = store.by_key(connection, "a@mail.example")
         assert reader is not None
-        store.save_old(connection, [(reader.id, {"zone": "Europe/Atlantis"})])
+        store.update_subscribers(connection, [(reader.id, {"zone": "Europe/Atlantis"})])
     warnings = room.issue()
     assert warnings == ["nobody knows the zone 'Europe/Atlantis' of 1 reader(s); their copies come by Europe/London"]
     room.until(datetime(2026, 10, 25, 20, tzinfo=UTC))
@@ -159,7 +159,7 @@ def test_a_copy_that_is_too_late_is_sent_all_the_same_or_dropped(
     room.send()
     assert room.got.get("late") == got
     assert room.got["late-but-not-too-late"] == ["25 14:00"]
-    states = outbox(kit.site)[0].states
+    states = list_issues(kit.site)[0].states
     assert states.get(DeliveryState.SUPPRESSED, 0) == (0 if got else 1)
     room.send()
     assert len(room.box.got) == (2 if got else 1)

@@ -8,8 +8,8 @@ import pytest
 
 from publisher.cli.now import summary
 from publisher.errors import SettingsError
-from publisher.pipeline.check import check
-from publisher.pipeline.note import note
+from publisher.pipeline.check import check_site
+from publisher.pipeline.note import set_note
 from publisher.websub import notifications_store as announcements
 from tests.conftest import NOW, MailKit, SiteKit, issues, titles
 from tests.smtp import Server
@@ -52,7 +52,7 @@ def test_an_archive_that_is_dropped_in_later_makes_no_issue(any_kit: SiteKit) ->
     kit.article("news.md", title="News", date="2026-11-23")
     report = kit.publish(LATER + DAY)
     assert report.old == 0 and issues(kit) == [["Now"], ["News"]]
-    assert check(kit.site, [], LATER + DAY).findings == 0
+    assert check_site(kit.site, [], LATER + DAY).findings == 0
 
 
 def test_a_late_but_recent_article_is_news(kit: SiteKit) -> None:
@@ -184,20 +184,20 @@ def test_an_old_article_is_sent_when_an_editor_adds_it(any_kit: SiteKit) -> None
     kit.article("now.md", title="Now")
     kit.publish()
     archive(kit)
-    prepared = note(kit.site, "daily", LATER, add=["2011.md", "2012"])
+    prepared = set_note(kit.site, "daily", LATER, add=["2011.md", "2012"])
     assert prepared.added == ("Of 2011", "Of 2012") and issues(kit) == [["Now"]]
-    prepared = note(kit.site, "daily", LATER, clear=True)
+    prepared = set_note(kit.site, "daily", LATER, clear=True)
     assert prepared.added == ()
     kit.publish(LATER)
     assert issues(kit) == [["Now"]]
-    note(kit.site, "daily", LATER, add=["2011.md"])
+    set_note(kit.site, "daily", LATER, add=["2011.md"])
     kit.article("a.md", title="A")
     kit.article("b.md", title="B")
     kit.publish(LATER + DAY)
     assert issues(kit)[1:] == [["B", "Of 2011"]]
     with pytest.raises(SettingsError, match="was in an issue of daily before"):
-        note(kit.site, "daily", LATER + DAY, add=["2011.md"])
-    note(kit.site, "daily", LATER + DAY, add=["2013.md"])
+        set_note(kit.site, "daily", LATER + DAY, add=["2011.md"])
+    set_note(kit.site, "daily", LATER + DAY, add=["2013.md"])
     kit.publish(LATER + 2 * DAY)
     assert issues(kit)[2:] == [["A", "Of 2013"]]
 
@@ -207,7 +207,7 @@ def test_an_article_is_added_to_a_first_issue(kit: SiteKit) -> None:
     daily(kit, "at_most = 2")
     archive(kit)
     kit.publish(with_issues=False)
-    note(kit.site, "daily", LATER, add=["2011.md"])
+    set_note(kit.site, "daily", LATER, add=["2011.md"])
     kit.publish(LATER)
     assert issues(kit) == [["Of 2019", "Of 2011"]]
     kit.publish(LATER + DAY)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from publisher.errors import SettingsError
-from publisher.reports.outbox import outbox
+from publisher.reports.outbox import list_issues
 from tests.conftest import MailKit
 
 
@@ -15,11 +15,11 @@ def test_the_list_has_the_issues_of_one_digest(any_mail_kit: MailKit) -> None:
     kit.readers(1)
     kit.mail(1, send="review")
     kit.issue("one")
-    assert [box.row.digest for box in outbox(kit.site, "daily")] == ["daily"]
+    assert [box.row.digest for box in list_issues(kit.site, "daily")] == ["daily"]
     settings = kit.root / "publisher.toml"
     settings.write_text(settings.read_text().replace("[digests.daily]", "[digests.evening]"))
-    assert [box.row.digest for box in outbox(kit.site, "daily")] == ["daily"]
-    assert outbox(kit.site, "evening") == []
+    assert [box.row.digest for box in list_issues(kit.site, "daily")] == ["daily"]
+    assert list_issues(kit.site, "evening") == []
 
 
 def test_an_unknown_digest_is_an_error(any_mail_kit: MailKit) -> None:
@@ -29,4 +29,4 @@ def test_an_unknown_digest_is_an_error(any_mail_kit: MailKit) -> None:
     kit.mail(1, send="review")
     kit.issue("one")
     with pytest.raises(SettingsError, match=r"there is no digest 'dialy'\. publisher\.toml has: daily"):
-        outbox(kit.site, "dialy")
+        list_issues(kit.site, "dialy")

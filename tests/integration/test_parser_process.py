@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from publisher.errors import SettingsError
-from publisher.pipeline.note import note
+from publisher.pipeline.note import set_note
 from publisher.workers.pool import Workers
 from publisher.workers.timed_worker import TimedWorker
 from tests.conftest import NOW, SiteKit, titles
@@ -115,14 +115,14 @@ def test_a_run_that_is_stopped_blames_no_file(kit: SiteKit, limited: None, monke
 def test_the_runner_keeps_one_warm_process(kit: SiteKit) -> None:
     """Several runs ask one process, and it ends with the runner."""
     from publisher.clock import Clock
-    from publisher.runner.scheduled_run import take_turn
+    from publisher.runner.scheduled_run import run_due_slots
 
     with kit.open() as db, TimedWorker() as warm:
         kit.article("a.md", "A")
-        take_turn(kit.site, db, Clock(), always=True, warm=warm)
+        run_due_slots(kit.site, db, Clock(), always=True, warm=warm)
         first = warm.pid
         kit.article("b.md", "B")
-        take_turn(kit.site, db, Clock(), always=True, warm=warm)
+        run_due_slots(kit.site, db, Clock(), always=True, warm=warm)
         assert warm.pid == first is not None
     assert sorted(titles(kit)) == ["A", "B"]
     with pytest.raises(ProcessLookupError):
@@ -143,8 +143,8 @@ def test_a_run_with_nothing_to_parse_starts_no_process(kit: SiteKit, monkeypatch
 def test_a_note_is_rendered_once_before_it_is_kept(kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
     """Markdown that takes too long is refused when it is written, and never reaches the runner."""
     kit.article()
-    assert note(kit.site, "daily", NOW, text="*Good* morning").note == "*Good* morning"
+    assert set_note(kit.site, "daily", NOW, text="*Good* morning").note == "*Good* morning"
     monkeypatch.setattr("publisher.pipeline.note._RENDER_SECONDS", 0.001)
     with pytest.raises(SettingsError, match="the note cannot be rendered: it took more than"):
-        note(kit.site, "daily", NOW, text="*a " * 6_000)
-    assert note(kit.site, "daily", NOW).note == "*Good* morning"
+        set_note(kit.site, "daily", NOW, text="*a " * 6_000)
+    assert set_note(kit.site, "daily", NOW).note == "*Good* morning"

@@ -130,7 +130,7 @@ class Newsroom:
         assert self.delivered() == [address("stays")]
         with self.kit.open() as db, db.read() as connection:
             row = max((one for one in issues.issues(connection) if one.digest == "daily"), key=lambda one: one.slot)
-            stopped = deliveries.in_state(connection, row.id, DeliveryState.SUPPRESSED)
+            stopped = deliveries.deliveries_in_state(connection, row.id, DeliveryState.SUPPRESSED)
             assert all("unsubscribed for daily since" in (one.answer or "") for one in stopped)
             people = {name: subscribers.find(connection, self.numbers[address(name)]) for name in EVERYBODY}
         kept = {name: one.digests for name, one in people.items() if one is not None}
@@ -248,7 +248,7 @@ def test_an_export_carries_every_state_to_another_site(
     action.add(newsroom.kit.site, address("all"), newsroom.clock.now(), digests=["weekly"], resubscribe="asked")
 
     def people(kit: MailKit) -> list[dict[str, object]]:
-        every = [action.as_dict(one) for one in action.readers(kit.site)]
+        every = [action.as_dict(one) for one in action.list_subscribers(kit.site)]
         return sorted((one for one in every if one["status"] != "suppressed"), key=lambda one: str(one["address"]))
 
     before = people(newsroom.kit)

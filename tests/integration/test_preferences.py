@@ -94,7 +94,7 @@ def test_who_pauses_gets_nothing_until_then(town: Town) -> None:
         )
     # The day has come: what is sent is sent by the machine's own clock.
     with town.kit.open() as db, db.write() as connection:
-        subscribers.save_old(connection, [(1, {"paused_until": int(datetime.now(UTC).timestamp())})])
+        subscribers.update_subscribers(connection, [(1, {"paused_until": int(datetime.now(UTC).timestamp())})])
     town.kit.issue("five", now=datetime.now(UTC))
     assert len(town.server.accepted) == before + 1
     town.choose(link, "pause", until="2026-12-24")

@@ -412,7 +412,7 @@ def test_a_failure_at_any_step_is_mended_by_the_next_run(
 ) -> None:
     from publisher.pipeline import article_batch
     from publisher.pipeline import make_issues as digests
-    from publisher.staging.folder import Stage
+    from publisher.staging.folder import StagedFolder
 
     kits = [make_kit("whole"), make_kit("broken")]
     for kit in kits:
@@ -423,7 +423,7 @@ def test_a_failure_at_any_step_is_mended_by_the_next_run(
         "_store_incoming": article_batch.ArticleBatch,
         "stage_feed": feeds_action._Work,
         "_make_issue": digests,
-        "put": Stage,
+        "put": StagedFolder,
     }[step]
     real, calls = getattr(owner, step), 0
 

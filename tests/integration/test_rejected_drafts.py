@@ -10,12 +10,12 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from publisher.articles import drafts_store as drafts
-from publisher.articles.parsers import DraftRecord, Options, Refusal
+from publisher.articles.parsers import DraftRecord, ParserOptions, RejectedRecord
 from publisher.articles.parsers.registry import read_file
 from tests.conftest import NOW, SiteKit, ids, titles
 
 LATER = NOW + timedelta(hours=1)
-OPTIONS = Options(zone=ZoneInfo("UTC"))
+OPTIONS = ParserOptions(zone=ZoneInfo("UTC"))
 BROKEN = "title: One: two: three"
 
 
@@ -24,8 +24,8 @@ def drafts_of(folder: Path, name: str, text: str | bytes) -> list[DraftRecord]:
     path = folder / name
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     results = read_file(folder, name, OPTIONS)
-    assert results and all(isinstance(one, Refusal) for one in results)
-    return [draft for one in results if isinstance(one, Refusal) for draft in one.drafts]
+    assert results and all(isinstance(one, RejectedRecord) for one in results)
+    return [draft for one in results if isinstance(one, RejectedRecord) for draft in one.drafts]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from datetime import timedelta
 from publisher.delivery import store as deliveries
 from publisher.delivery.deliver import deliver
 from publisher.digests import store as issues
-from publisher.digests.notes_store import Preparation, prepare
+from publisher.digests.notes_store import NextIssueNote, save_next_issue_note
 from publisher.digests.readiness import _KIT
 from publisher.runner.tick import tick
 from tests.clockwork import SetClock
@@ -36,7 +36,7 @@ def test_an_issue_keeps_its_articles_note_lead_slot_and_number(any_mail_kit: Mai
         issues.begin_digest(connection, "daily", since_seq=0)
     kit.publish(with_issues=False)
     with kit.open() as db, db.write() as connection:
-        prepare(connection, "daily", Preparation(note="Good *morning*.", lead_seq=1))
+        save_next_issue_note(connection, "daily", NextIssueNote(note="Good *morning*.", lead_seq=1))
     kit.publish()
     kit.article("three.md", "Three", date="2026-11-22")
     kit.publish(NOW + timedelta(days=1))

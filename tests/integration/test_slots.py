@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from publisher.errors import SlotLost
 from publisher.model.report import PublishReport
 from publisher.pipeline.make_issues import make_issue_of
-from publisher.reports.status import status
-from publisher.runner.background_job import Stopped
-from publisher.runner.scheduled_run import take_turn
+from publisher.reports.status import load_status
+from publisher.runner.background_job import JobStopped
+from publisher.runner.scheduled_run import run_due_slots
 from publisher.schedule import store as slots
 from publisher.schedule.claims import LEASE, claim_due, first_due
 from publisher.storage.engine import Database
@@ -58,14 +58,14 @@ class Newsroom:
 
     def turn(self, **options: Any) -> PublishReport | None:
         with self.kit.open() as db:
-            return take_turn(self.kit.site, db, self.clock, always=True, warm=shared_parser(), **options)
+            return run_due_slots(self.kit.site, db, self.clock, always=True, warm=shared_parser(), **options)
 
     def ran(self, **options: Any) -> list[tuple[str, int, str]]:
         report = self.turn(**options)
         assert report is not None
         return [(one.schedule, one.slot.day, one.outcome) for one in report.ran if one.schedule != "feeds"]
 
-    def claim(self, runner: str = "other", lease: timedelta = LEASE) -> list[slots.Claimed]:
+    def claim(self, runner: str = "other", lease: timedelta = LEASE) -> list[slots.ClaimedSlot]:
         with self.kit.open() as db:
             found = claim_due(db, self.kit.site.schedules, self.clock.now(), runner=runner, lease=lease)
         return [one for one in found if one.schedule != "feeds"]
@@ -102,12 +102,12 @@ def test_an_issue_is_made_when_its_slot_has_come_and_not_before(newsroom: Newsro
 def test_a_look_without_reason_and_without_a_slot_does_nothing(newsroom: Newsroom) -> None:
     with newsroom.kit.open() as db:
         newsroom.turn()
-        assert take_turn(newsroom.kit.site, db, newsroom.clock, always=False) is None
+        assert run_due_slots(newsroom.kit.site, db, newsroom.clock, always=False) is None
 
 
 def test_of_many_who_try_one_gets_the_slot(newsroom: Newsroom) -> None:
     newsroom.clock.at = slot(23)
-    found: list[list[slots.Claimed]] = []
+    found: list[list[slots.ClaimedSlot]] = []
     ready = threading.Barrier(12)
 
     def attempt(number: int) -> None:
@@ -160,13 +160,13 @@ def test_who_was_asleep_for_too_long_undoes_what_it_did(newsroom: Newsroom) -> N
     with kit.open() as db:
         with pytest.raises(SlotLost):
             make_issue_of(db, kit.site, asleep, as_of=now, now=now, report=report)
-        assert report.issues == [] and status(kit.site, now).issues == ()
+        assert report.issues == [] and load_status(kit.site, now).issues == ()
         with db.write() as connection:
             assert not slots.renew(connection, asleep, now + LEASE)
         make_issue_of(db, kit.site, taken, as_of=now, now=now, report=report)
         with pytest.raises(SlotLost):
             make_issue_of(db, kit.site, taken, as_of=now, now=now, report=report)
-    assert len(status(kit.site, now).issues) == 1
+    assert len(load_status(kit.site, now).issues) == 1
 
 
 @pytest.mark.parametrize(
@@ -291,7 +291,7 @@ def test_a_broken_digest_rests_and_the_others_go_out(newsroom: Newsroom) -> None
         assert again is not None
         tried.append(any(one.schedule == "digest:daily" for one in again.ran))
     assert tried == [False, True, False, False, False, True, False, False]
-    digest = status(newsroom.kit.site, newsroom.clock.now()).digests[0]
+    digest = load_status(newsroom.kit.site, newsroom.clock.now()).digests[0]
     assert digest.last is not None and digest.last.failures == 3 and "nobody" in digest.last.outcome
     newsroom.configure(subject='"Mended"')
     newsroom.clock.pass_by(hours=1)
@@ -322,9 +322,9 @@ def test_who_is_stopped_gives_its_slots_back_at_once(newsroom: Newsroom) -> None
     newsroom.clock.at = slot(23)
 
     def stop(label: str, done: int, total: int) -> None:
-        raise Stopped
+        raise JobStopped
 
-    with pytest.raises(Stopped):
+    with pytest.raises(JobStopped):
         newsroom.turn(progress=stop)
     assert newsroom.ran() == [("digest:daily", 23, "daily/2026-11-23T0700")]
 
@@ -432,7 +432,7 @@ def test_no_slot_twice_and_none_lost_in_any_life(tmp_path_factory: pytest.TempPa
         assert len(done) == len(set(done))
         # The clock may have been set back to before the timetable was taken up: then that counts from there.
         with db.read() as connection:
-            since = min(first, slots.kept(connection)["digest:daily"].taken_up_at)
+            since = min(first, slots.load_schedules(connection)["digest:daily"].taken_up_at)
         day, wanted = since.replace(hour=7, minute=0), set()
         while day <= room.clock.at:
             wanted |= {

@@ -15,9 +15,9 @@ from click.testing import CliRunner
 from publisher.cli import publish as command_line
 from publisher.delivery.deliver import deliver
 from publisher.digests import store as issues
-from publisher.model.subscriptions import LetterKind
+from publisher.model.subscriptions import ConfirmationKind
 from publisher.reports import listening_store as listening
-from publisher.reports.stats import Heard, note_listening, stats
+from publisher.reports.stats import FeedRequestRow, load_stats, record_feed_requests
 from publisher.subscriptions import confirmation_store as letters
 from publisher.web import Web
 from publisher.web.metrics import Metrics
@@ -43,7 +43,7 @@ def test_who_listens_is_kept_by_the_day(any_kit: SiteKit) -> None:
         Visitor(web).get(FEED, user_agent="Feedly/1.0 (45 subscribers)")
         web.keep()
         web.close()
-    found = stats(any_kit.site, NOW, days=2)
+    found = load_stats(any_kit.site, NOW, days=2)
     (feed,) = found.feeds
     assert (feed.feed, feed.subscribers, feed.programs) == ("all", 48, {"direct": 3, "Feedly": 45})
     assert (feed.requests, feed.unchanged) == (8, 0)
@@ -52,25 +52,25 @@ def test_who_listens_is_kept_by_the_day(any_kit: SiteKit) -> None:
     Visitor(web).get(FEED, user_agent="Feedly/1.0 (46 subscribers)")
     web.keep()
     web.close()
-    (feed,) = stats(any_kit.site, clock.now(), days=2).feeds
+    (feed,) = load_stats(any_kit.site, clock.now(), days=2).feeds
     # Of a day that is not over not everybody has been heard.
     assert (feed.day, feed.subscribers) == ("2026-11-23", 48)
     assert feed.days == {"2026-11-23": 48, "2026-11-24": 46}
-    (feed,) = stats(any_kit.site, clock.now(), days=1).feeds
+    (feed,) = load_stats(any_kit.site, clock.now(), days=1).feeds
     assert (feed.day, feed.subscribers) == ("2026-11-24", 46)
 
 
 def test_figures_are_not_kept_for_ever(any_kit: SiteKit) -> None:
     with any_kit.open() as db:
         rows = [
-            Heard(day=day, feed="all", program="direct", subscribers=1, requests=2, unchanged=1)
+            FeedRequestRow(day=day, feed="all", program="direct", subscribers=1, requests=2, unchanged=1)
             for day in ("2025-10-01", "2026-11-23")
         ]
-        note_listening(db, rows)
-        note_listening(db, [])
+        record_feed_requests(db, rows)
+        record_feed_requests(db, [])
         with db.write() as connection:
-            assert listening.forget_before(connection, "2025-10-02") == 1
-            assert [one.day for one in listening.heard_since(connection, "")] == ["2026-11-23"]
+            assert listening.forget_feed_requests_before(connection, "2025-10-02") == 1
+            assert [one.day for one in listening.feed_requests_since(connection, "")] == ["2026-11-23"]
 
 
 def test_no_address_is_written_down(kit: SiteKit) -> None:
@@ -127,7 +127,7 @@ def test_an_editor_who_looks_at_a_draft_is_no_reader(mail_kit: MailKit) -> None:
     web = Web(mail_kit.site)
     assert Visitor(web).get(link, user_agent=PERSON).status == 302
     web.close()
-    (issue,) = stats(mail_kit.site, NOW + timedelta(days=1), days=30).issues
+    (issue,) = load_stats(mail_kit.site, NOW + timedelta(days=1), days=30).issues
     assert issue.clicks == (0, 0)
 
 
@@ -161,7 +161,7 @@ def test_clicks_are_counted_where_the_settings_say_so(any_mail_kit: MailKit) -> 
     ):
         assert guest.get(other).status == 404
     web.close()
-    (issue,) = stats(kit.site, NOW + timedelta(days=1), days=30).issues
+    (issue,) = load_stats(kit.site, NOW + timedelta(days=1), days=30).issues
     assert issue.clicks == (2, 2)
 
 
@@ -172,7 +172,7 @@ def test_figures_have_an_address_of_their_own(mail_kit: MailKit) -> None:
     mail_kit.readers(2)
     mail_kit.issue("one")
     with mail_kit.open() as db, db.write() as connection:
-        letters.add(connection, LetterKind.JOIN, "x", "ann@mail.example.org", int(NOW.timestamp()))
+        letters.add(connection, ConfirmationKind.JOIN, "x", "ann@mail.example.org", int(NOW.timestamp()))
         (row,) = issues.issues(connection)
     metrics = Metrics(mail_kit.site, lambda: "late", SetClock(NOW + timedelta(seconds=90)))
     web = Web(mail_kit.site, metrics=metrics)

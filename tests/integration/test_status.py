@@ -9,7 +9,7 @@ import pytest
 from publisher.cli.status import lines
 from publisher.errors import PublisherError
 from publisher.pipeline.correct import retract
-from publisher.reports.status import status
+from publisher.reports.status import load_status
 from tests.conftest import NOW, SiteKit
 
 
@@ -17,12 +17,12 @@ def test_status_tells_the_state(kit: SiteKit) -> None:
     kit.settings((kit.root / "publisher.toml").read_text() + 'cadence = "0 7 * * mon-fri"\n')
     with pytest.raises(PublisherError):
         (kit.root / "publisher.db").touch()
-        status(kit.site, NOW)
+        load_status(kit.site, NOW)
     (kit.root / "publisher.db").unlink()
     kit.article(tags="[T]")
     kit.write("bad.txt", "")
     kit.publish()
-    found = status(kit.site, NOW)
+    found = load_status(kit.site, NOW)
     assert (found.articles, found.files, found.feeds, found.feed_files, found.feeds_due) == (1, 2, 2, 11, 0)
     assert found.digests[0].issues == 1
     assert found.digests[0].next is not None and found.digests[0].next.isoformat() == "2026-11-24T07:00:00+00:00"
@@ -36,7 +36,7 @@ def test_status_tells_what_was_withdrawn_and_who_is_still_to_be_told(kit: SiteKi
     kit.article("b.md", title="B")
     kit.publish()
     retract(kit.site, NOW, "a.md", "x")
-    found = status(kit.site, NOW)
+    found = load_status(kit.site, NOW)
     assert (found.articles, found.withdrawn, found.announcements) == (1, 1, 4)
     text = "\n".join(lines(kit.site, found))
     assert "1 article from 2 files, 1 more withdrawn" in text

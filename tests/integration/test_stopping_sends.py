@@ -10,7 +10,7 @@ import pytest
 
 from publisher.delivery.approval import approve
 from publisher.delivery.deliver import deliver
-from publisher.delivery.dispatch import Tally
+from publisher.delivery.dispatch import DeliveryCounts
 from publisher.digests.run_preflight import force_issue
 from publisher.errors import SettingsError
 from publisher.pipeline.correct import reinstate, retract
@@ -51,7 +51,7 @@ class Interruption:
             assert self._may_go_on.wait(60)
         return None
 
-    def watch(self, tally: Tally, total: int) -> None:
+    def watch(self, tally: DeliveryCounts, total: int) -> None:
         """Change the site at the first look; let the server go on at the third, when the second has read the change."""
         self._now += timedelta(seconds=2)
         if not self._has_begun.is_set():

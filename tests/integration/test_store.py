@@ -18,7 +18,7 @@ from publisher.feeds import facets_store as facets
 from publisher.feeds import store as feeds
 from publisher.feeds.store import StagedFile
 from publisher.model.articles import Article
-from publisher.model.digests import Edition, Issue
+from publisher.model.digests import Issue, IssueVariant
 from publisher.model.problems import Problem
 from publisher.model.taxonomy import ALL, FacetKind
 from publisher.storage import facts
@@ -56,7 +56,7 @@ def test_keys_lead_to_articles_and_can_be_given_to_another(db: Database) -> None
         store.set_keys(connection, {"file:a": 1, "id:x": 1})
         store.set_keys(connection, {"file:a": 2})
     with db.read() as connection:
-        assert store.keyed(connection, ["file:a", "id:x", "nothing"]) == {"file:a": 2, "id:x": 1}
+        assert store.articles_by_key(connection, ["file:a", "id:x", "nothing"]) == {"file:a": 2, "id:x": 1}
         assert store.has_id_key(connection, 1) and not store.has_id_key(connection, 2)
         assert store.last_seq(connection) == 2 and store.count(connection) == 2
 
@@ -83,15 +83,15 @@ def test_instants_are_never_given_twice(db: Database) -> None:
         row(3, asked_at=103, published_at=103),
     )
     with db.read() as connection:
-        assert store.free_instants(connection, [100, 100, 200, 200, 103]) == [102, 105, 200, 201, 104]
-        assert store.free_instants(connection, []) == []
+        assert store.free_publication_times(connection, [100, 100, 200, 200, 103]) == [102, 105, 200, 201, 104]
+        assert store.free_publication_times(connection, []) == []
 
 
 def test_facets_are_minted_once_and_slugs_do_not_collide(db: Database) -> None:
     tag = FacetKind.TAG
     with db.write() as connection:
-        first = facets.mint_facets(connection, [(tag, "C"), (tag, "C++"), (FacetKind.TOPIC, "C"), ALL])
-        again = facets.mint_facets(connection, [(tag, "c"), (tag, "C#")])
+        first = facets.add_facets(connection, [(tag, "C"), (tag, "C++"), (FacetKind.TOPIC, "C"), ALL])
+        again = facets.add_facets(connection, [(tag, "c"), (tag, "C#")])
         slugs = {(one.kind, one.label): one.slug for one in feeds.facets(connection)}
     assert again[tag, "c"] == first[tag, "c"]
     assert len({slugs[tag, label] for label in ("C", "C++", "C#")}) == 3
@@ -103,7 +103,7 @@ def test_a_feed_carries_what_changed_last_and_is_out(db: Database) -> None:
     offsets = ((1, -30), (2, 10), (3, -20), (4, -10))
     add(db, *(row(seq, published_at=NOW + at, changed_at=NOW + at) for seq, at in offsets))
     with db.write() as connection:
-        number = facets.mint_facets(connection, [ALL])[ALL]
+        number = facets.add_facets(connection, [ALL])[ALL]
         rows = [{"facet_id": number, "changed_at": NOW + at, "article_seq": seq} for seq, at in offsets]
         facets.replace_memberships(connection, [], rows)
         assert feeds.newest_members(connection, number, NOW, None) == [4, 3, 1]
@@ -138,15 +138,15 @@ def test_entries_are_of_one_revision_and_come_in_the_order_asked_for(db: Databas
 def test_changes_are_free_instants_that_do_not_lie_in_the_future(db: Database) -> None:
     add(db, row(1, published_at=100, changed_at=200), row(2, published_at=201, changed_at=201))
     with db.read() as connection:
-        assert store.free_changes(connection, [200, 300, 300], 1000, {302}) == [202, 300, 301]
-        assert store.free_changes(connection, [201], 201, set()) == [199]
-        assert store.free_instants(connection, [200]) == [202]
+        assert store.free_change_times(connection, [200, 300, 300], 1000, {302}) == [202, 300, 301]
+        assert store.free_change_times(connection, [201], 201, set()) == [199]
+        assert store.free_publication_times(connection, [200]) == [202]
 
 
 def test_an_article_stands_on_its_archive_page_for_ever(db: Database) -> None:
     add(db, *(row(seq) for seq in (1, 2, 3, 4)))
     with db.write() as connection:
-        number = facets.mint_facets(connection, [ALL])[ALL]
+        number = facets.add_facets(connection, [ALL])[ALL]
         feeds.mark_dirty(connection, [number])
         archives.add_archived(connection, [(number, seq) for seq in (1, 2, 3)], [])
         archives.add_archived(connection, [(number, 3), (number, 4)], [3, 4])
@@ -172,14 +172,14 @@ def test_an_article_stands_on_its_archive_page_for_ever(db: Database) -> None:
 
 def test_dirty_feeds_are_marked_once_and_cleaned(db: Database) -> None:
     with db.write() as connection:
-        numbers = facets.mint_facets(connection, [(FacetKind.TAG, "a"), (FacetKind.TAG, "b")])
+        numbers = facets.add_facets(connection, [(FacetKind.TAG, "a"), (FacetKind.TAG, "b")])
         one = numbers[FacetKind.TAG, "a"]
         feeds.mark_dirty(connection, [one])
         feeds.mark_dirty(connection, [one])
         assert [facet.id for facet in feeds.dirty_facets(connection)] == [one]
         feeds.mark_all_dirty(connection)
         assert len(feeds.dirty_facets(connection)) == 2
-        feeds.clean(connection, list(numbers.values()))
+        feeds.clear_dirty(connection, list(numbers.values()))
         assert feeds.dirty_facets(connection) == []
 
 
@@ -204,7 +204,7 @@ def issue(number: int, slot: datetime, *articles: str) -> Issue:
         subject="S",
         articles=articles,
         files={"a.txt": b"\x00\xff"},
-        editions=(Edition(articles=(1, 2), mark="0" * 12, html=b"<p>", text=b"t"),),
+        editions=(IssueVariant(articles=(1, 2), mark="0" * 12, html=b"<p>", text=b"t"),),
         errors=0,
     )
 
@@ -272,7 +272,7 @@ def test_files_and_what_was_said_about_them(db: Database) -> None:
 
 
 def test_articles_come_back_as_they_went(db: Database) -> None:
-    from publisher.articles.parsers import Options
+    from publisher.articles.parsers import ParserOptions
     from publisher.articles.parsers.fields import build_record
 
     raw = {
@@ -286,7 +286,7 @@ def test_articles_come_back_as_they_went(db: Database) -> None:
         "body": "<p>b</p>",
         "language": "ar",
     }
-    record, _ = build_record(raw, "x", Options(zone=ZONE))
+    record, _ = build_record(raw, "x", ParserOptions(zone=ZONE))
     add(db, row(1, record=record_json(record), body=record.body))
     with db.read() as connection:
         article = store.articles_by_seq(connection, [1], "https://base.example", ZONE)[1]

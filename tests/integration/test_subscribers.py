@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from publisher.delivery.deliver import deliver
 from publisher.errors import SettingsError
-from publisher.reports.trace import who
+from publisher.reports.trace import delivery_history
 from publisher.subscribers.list_parser import COLUMNS, RejectedRow, read_csv, safe_cell
 from publisher.subscriptions import manage as action
 from publisher.subscriptions.import_list import ImportResult, import_list
@@ -30,7 +30,7 @@ def imported(kit: SiteKit, text: str | bytes, name: str = "list.csv", **options:
 
 
 def listed(kit: SiteKit) -> list[dict[str, object]]:
-    return [action.as_dict(one) for one in action.readers(kit.site)]
+    return [action.as_dict(one) for one in action.list_subscribers(kit.site)]
 
 
 def test_a_list_is_read_with_all_that_it_says(any_mail_kit: MailKit) -> None:
@@ -200,7 +200,7 @@ def test_nothing_of_a_forgotten_reader_is_left_in_the_store(mail_kit: MailKit) -
         dump = "\n".join(connection.connection.driver_connection.iterdump())
     assert name not in dump
     assert "reader1@mail.example.org" in dump
-    assert who(kit.site, "daily", name).reason == "not a subscriber any more"
+    assert delivery_history(kit.site, "daily", name).reason == "not a subscriber any more"
 
 
 def test_a_number_of_a_forgotten_reader_is_nobody_elses(mail_kit: MailKit) -> None:

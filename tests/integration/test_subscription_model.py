@@ -16,7 +16,7 @@ from sqlalchemy import text
 from publisher.delivery import store as deliveries
 from publisher.digests import store as issues
 from publisher.errors import SettingsError
-from publisher.model.subscriptions import LetterKind
+from publisher.model.subscriptions import ConfirmationKind
 from publisher.signing.site_key import keyring
 from publisher.subscribers import store as subscribers
 from publisher.subscribers import subscriptions_store as subscriptions
@@ -26,8 +26,8 @@ from publisher.subscribers.suppression_store import SuppressionChannel
 from publisher.subscriptions import confirmation_store as letters
 from publisher.subscriptions import manage as action
 from publisher.subscriptions.import_list import import_list
-from publisher.subscriptions.preferences import Access, save
-from publisher.subscriptions.subscribe import Wish, finish_joining
+from publisher.subscriptions.preferences import Access, save_preferences
+from publisher.subscriptions.subscribe import SubscriptionRequest, finish_subscribing
 from publisher.subscriptions.unsubscribe import resubscribe_by_link, unsubscribe_by_link
 from tests.conftest import NOW, MailKit
 from tests.support.examples import examples
@@ -209,7 +209,13 @@ class Real:
     def by_token(self, digests: tuple[str, ...], *, is_sealed: bool = False) -> None:
         if (person := self.person()) is not None:
             with self.db.write() as connection:
-                save(self.kit.site, connection, Access(person.id, is_sealed), Wish(digests=digests), self.now)
+                save_preferences(
+                    self.kit.site,
+                    connection,
+                    Access(person.id, is_sealed),
+                    SubscriptionRequest(digests=digests),
+                    self.now,
+                )
 
     def by_seal(self, digests: tuple[str, ...]) -> None:
         self.by_token(digests, is_sealed=True)
@@ -243,11 +249,16 @@ class Real:
         with self.db.write() as connection:
             hashed = keyring(self.kit.site, connection).address_hash(ADDRESS)
             number = letters.add(
-                connection, LetterKind.JOIN, hashed, ADDRESS, self.seconds, wish=Wish(digests=digests).as_dict()
+                connection,
+                ConfirmationKind.JOIN,
+                hashed,
+                ADDRESS,
+                self.seconds,
+                wish=SubscriptionRequest(digests=digests).as_dict(),
             )
             letter = letters.find(connection, number)
             assert letter is not None
-            finish_joining(connection, self.kit.site, letter, self.now)
+            finish_subscribing(connection, self.kit.site, letter, self.now)
 
     def suppress(self, reason: str) -> None:
         with self.db.write() as connection:

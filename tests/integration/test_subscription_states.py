@@ -12,7 +12,7 @@ from publisher.delivery import store as deliveries
 from publisher.delivery.deliver import deliver
 from publisher.digests import store as issues
 from publisher.mail.outcome import Outcome
-from publisher.mail.transport import Copy, Feed
+from publisher.mail.transport import MessageSource, OutgoingMessage
 from publisher.model.delivery import DeliveryState
 from publisher.model.subscriptions import SubscriptionState
 from publisher.signing.tokens import Keyring
@@ -202,7 +202,7 @@ class Leaver:
         self.kit = kit
         self.sent: list[str] = []
 
-    def run(self, feed: Feed, lane: int) -> None:
+    def run(self, feed: MessageSource, lane: int) -> None:
         while (copy := feed.take(wait=True)) is not None:
             self.leave(copy)
             if feed.hand_over(copy)():
@@ -211,7 +211,7 @@ class Leaver:
             else:
                 feed.settle(copy, Outcome(state=DeliveryState.QUEUED, answer=""))
 
-    def leave(self, copy: Copy) -> None:
+    def leave(self, copy: OutgoingMessage) -> None:
         if copy.recipient.startswith("reader0@"):
             with self.kit.open() as db:
                 act_of("newsletter", db, 1)

@@ -15,12 +15,12 @@ from publisher.cli import outbox as outbox_cli
 from publisher.cli import resume as resume_cli
 from publisher.cli import status as status_cli
 from publisher.delivery import brakes_store as brakes
-from publisher.delivery.deliver import Sent, deliver
+from publisher.delivery.deliver import SendResult, deliver
 from publisher.delivery.suppression_brake import accept_refusals, retry_refusals
 from publisher.errors import SettingsError
-from publisher.reports.outbox import outbox
-from publisher.reports.status import status
-from publisher.reports.trace import who
+from publisher.reports.outbox import list_issues
+from publisher.reports.status import load_status
+from publisher.reports.trace import delivery_history
 from publisher.storage.tables.delivery import provisional_suppression
 from publisher.subscribers import store as subscribers
 from publisher.subscriptions.manage import forget
@@ -44,7 +44,7 @@ def number_of(address: str) -> int:
     return int(address.partition("@")[0].removeprefix("reader"))
 
 
-def send(kit: MailKit, server: Server, now: datetime = NOW, digest: str = "daily") -> Sent:
+def send(kit: MailKit, server: Server, now: datetime = NOW, digest: str = "daily") -> SendResult:
     return deliver(kit.site, digest, transport=transport(kit), clock=lambda: now)
 
 
@@ -73,9 +73,9 @@ def test_a_server_that_refuses_everybody_suppresses_nobody(any_mail_kit: MailKit
         before = states(kit)
         again = send(kit, server)
         assert states(kit) == before and "no such user" in again.trouble
-    (box,) = outbox(kit.site)
+    (box,) = list_issues(kit.site)
     assert "no such user" in " ".join(box.stopped)
-    assert any("no such user" in line for line in status(kit.site, NOW).stopped)
+    assert any("no such user" in line for line in load_status(kit.site, NOW).stopped)
     assert provisional(kit) == before["failed"]
 
 
@@ -259,7 +259,7 @@ def test_erasing_somebody_deletes_their_refusal(mail_kit: MailKit) -> None:
         row = brakes.provisional_of(connection, 1)[0]
         person = subscribers.find(connection, row.subscriber_id)
         assert person is not None
-    assert "suppressed for the time being" in who(kit.site, "daily", person.address).suppressed
+    assert "suppressed for the time being" in delivery_history(kit.site, "daily", person.address).suppressed
     forget(kit.site, person.address, NOW)
     assert provisional(kit) == count - 1
 
@@ -273,7 +273,7 @@ def test_a_new_address_is_not_suppressed_for_the_old_one(mail_kit: MailKit) -> N
     with kit.open() as db, db.write() as connection:
         row = brakes.provisional_of(connection, 1)[0]
         values = {"address": "new@mail.example.org", "key": "new@mail.example.org"}
-        subscribers.save_old(connection, [(row.subscriber_id, values)])
+        subscribers.update_subscribers(connection, [(row.subscriber_id, values)])
     accept_refusals(kit.site, "daily", NOW)
     assert "new@mail.example.org" not in suppressed(kit) and len(suppressed(kit)) >= 10
 

@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from publisher.model.subscriptions import LetterKind
+from publisher.model.subscriptions import ConfirmationKind
 from publisher.reports import listening_store as listening
-from publisher.reports.listening_store import Heard
+from publisher.reports.listening_store import FeedRequestRow
 from publisher.runner import make_log
 from publisher.runner.jobs import Jobs
 from publisher.runner.sweep import SweepResult, sweep
@@ -46,7 +46,7 @@ def fill(db: Database) -> None:
             slots.finish(connection, claim, slot)
         for days, address in ((9, "old@mail.example.org"), (7, "new@mail.example.org")):
             made_at = int((NOW - timedelta(days=days)).timestamp())
-            letters.add(connection, LetterKind.JOIN, f"hash of {address}", address, made_at)
+            letters.add(connection, ConfirmationKind.JOIN, f"hash of {address}", address, made_at)
         for seconds, callback in ((0, "https://old.example/"), (60, "https://new.example/")):
             task = hub.Task(
                 topic="all.atom",
@@ -59,13 +59,13 @@ def fill(db: Database) -> None:
                 said="",
             )
             hub.subscribe(connection, task, int(NOW.timestamp()) + seconds)
-        listening.note(connection, [heard(401), heard(399)])
+        listening.add_feed_requests(connection, [heard(401), heard(399)])
 
 
-def heard(days: int) -> Heard:
+def heard(days: int) -> FeedRequestRow:
     """Return figures of a day that many days before NOW."""
     day = (NOW - timedelta(days=days)).date().isoformat()
-    return Heard(day=day, feed="all", program="direct", subscribers=1, requests=1, unchanged=0)
+    return FeedRequestRow(day=day, feed="all", program="direct", subscribers=1, requests=1, unchanged=0)
 
 
 def assert_swept(db: Database) -> None:
@@ -73,10 +73,10 @@ def assert_swept(db: Database) -> None:
     with db.read() as connection:
         assert [run.slot for run in slots.recent(connection, "digest:weekly", 10)] == [NEWEST_RUN, NEW_RUN]
         since = int((NOW - timedelta(days=30)).timestamp())
-        assert letters.latest(connection, "hash of old@mail.example.org", [LetterKind.JOIN], since) is None
-        assert letters.latest(connection, "hash of new@mail.example.org", [LetterKind.JOIN], since) is not None
+        assert letters.latest(connection, "hash of old@mail.example.org", [ConfirmationKind.JOIN], since) is None
+        assert letters.latest(connection, "hash of new@mail.example.org", [ConfirmationKind.JOIN], since) is not None
         assert hub.count(connection) == 1
-        assert listening.heard_since(connection, "2000-01-01") == [heard(399)]
+        assert listening.feed_requests_since(connection, "2000-01-01") == [heard(399)]
 
 
 def sweep_by_tick(kit: SiteKit, at: datetime) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from publisher.model.subscriptions import LetterKind
+from publisher.model.subscriptions import ConfirmationKind
 from publisher.runner.sweep import sweep
 from publisher.runner.tick import tick
 from publisher.schedule import store as slots
@@ -28,7 +28,7 @@ def letter_ids(db: Database) -> list[int]:
 
 def add_letter(db: Database, moment: datetime) -> int:
     with db.write() as connection:
-        return letters.add(connection, LetterKind.JOIN, "hash", "a@b.example", int(moment.timestamp()))
+        return letters.add(connection, ConfirmationKind.JOIN, "hash", "a@b.example", int(moment.timestamp()))
 
 
 def steady(db: Database, start: datetime, days: int) -> datetime:
@@ -74,7 +74,7 @@ def test_times_of_a_clock_that_was_ahead_are_repaired(db: Database) -> None:
     number = add_letter(db, FUTURE)
     with db.write() as connection:
         letters.defer(connection, number, int((FUTURE + timedelta(hours=1)).timestamp()))
-        slots.take_up(connection, "digest:daily", "x", NOW)
+        slots.save_schedule(connection, "digest:daily", "x", NOW)
         claim = slots.claim(
             connection, "digest:daily", NOW, runner="gone 1", now=FUTURE, until=FUTURE + timedelta(seconds=90)
         )
@@ -91,8 +91,8 @@ def test_times_of_a_clock_that_was_ahead_are_repaired(db: Database) -> None:
 def test_a_slot_of_the_future_stands_for_no_slot_of_today(db: Database) -> None:
     """A slot that failed in 2037 stays as it is when the clock is put back."""
     with db.write() as connection:
-        slots.take_up(connection, "digest:daily", "x", NOW)
-        slots.put_down(connection, "digest:daily", [FUTURE])
+        slots.save_schedule(connection, "digest:daily", "x", NOW)
+        slots.enqueue_slots(connection, "digest:daily", [FUTURE])
         connection.execute(text("UPDATE slot_run SET leased_until = :at"), {"at": int(FUTURE.timestamp()) + 60})
     sweep(db, FUTURE)
     assert sweep(db, NOW).repaired == 0

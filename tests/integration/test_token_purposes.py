@@ -23,7 +23,7 @@ from publisher.storage.facts import set_fact
 from publisher.storage.tables.delivery import delivery
 from publisher.subscribers import store as subscribers
 from publisher.subscribers import suppression_store as suppression
-from publisher.subscriptions.manage import as_dict, readers
+from publisher.subscriptions.manage import as_dict, list_subscribers
 from publisher.subscriptions.unsubscribe import link_status, unsubscribe_by_link
 from tests.conftest import NOW, MailKit
 from tests.integration.test_bounces import arf, dsn, plain
@@ -104,10 +104,10 @@ def test_a_forwarded_message_suppresses_nobody(
     for data in forgeries(message_id):
         found = way(kit, data)
         assert (found.hard, found.soft, found.suppressed) == (0, 0, [])
-    assert [as_dict(one)["status"] for one in readers(kit.site)] == ["active"]
+    assert [as_dict(one)["status"] for one in list_subscribers(kit.site)] == ["active"]
     found = way(kit, arf(message_id))
     assert (found.complaints, found.suppressed) == (1, [])
-    assert suppressed(kit) == [] and [as_dict(one)["status"] for one in readers(kit.site)] == ["unsubscribed"]
+    assert suppressed(kit) == [] and [as_dict(one)["status"] for one in list_subscribers(kit.site)] == ["unsubscribed"]
 
 
 @dataclass(frozen=True)
@@ -208,7 +208,7 @@ def test_a_token_of_one_kind_is_none_of_another(issue: int, subscriber: int) -> 
 
 def test_the_channel_of_a_bounce_is_kept(mail_kit: MailKit) -> None:
     """A suppression by a bounce message says so, also to the operator."""
-    from publisher.reports.trace import who
+    from publisher.reports.trace import delivery_history
 
     kit = mail_kit
     kit.readers(1)
@@ -218,4 +218,4 @@ def test_the_channel_of_a_bounce_is_kept(mail_kit: MailKit) -> None:
     with kit.open() as db, db.write() as connection:
         found: dict[str, Any] = suppression.suppressions(connection, [keyring(kit.site, connection).address_hash(ANN)])
     assert [(one.reason, one.channel.value, one.is_undoable) for one in found.values()] == [("bounced", "bounce", True)]
-    assert "bounced on 2026-11-23 07:00 (by bounce): 5.1.1" in who(kit.site, "daily", ANN).suppressed
+    assert "bounced on 2026-11-23 07:00 (by bounce): 5.1.1" in delivery_history(kit.site, "daily", ANN).suppressed

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from publisher.cli.status import lines
-from publisher.reports.status import status
+from publisher.reports.status import load_status
 from publisher.storage.migrate import upgrade
 from tests.conftest import NOW, SiteKit, ids, titles
 
@@ -55,7 +55,7 @@ def test_status_lists_published_drafts_before_the_next_run_withdraws_them(old_si
     """The list is made from the files, and the database keeps its old schema until the run."""
     kit = old_site
     for _ in range(2):
-        found = status(kit.site, NOW)
+        found = load_status(kit.site, NOW)
         assert [(one.where, one.statement, one.title) for one in found.published_drafts] == [
             ("_drafts/d.md", "in a _drafts folder", "D"),
             ("_posts/b.md", "draft: true", "B"),
@@ -68,7 +68,7 @@ def test_status_lists_published_drafts_before_the_next_run_withdraws_them(old_si
     report = kit.publish()
     assert (report.withdrawn, report.new, report.exit_status) == (4, 0, 0)
     assert titles(kit) == ["A"] and ids(kit) == ["urn:1"]
-    assert status(kit.site, NOW).published_drafts == ()
+    assert load_status(kit.site, NOW).published_drafts == ()
 
 
 def test_one_published_draft_is_listed_in_the_singular(old_site: SiteKit) -> None:
@@ -76,7 +76,7 @@ def test_one_published_draft_is_listed_in_the_singular(old_site: SiteKit) -> Non
     kit = old_site
     kit.article("_posts/b.md", title="B")
     kit.write("c.jsonl", json.dumps({"id": 1, "title": "C1", "date": "2026-11-20"}))
-    found = status(kit.site, NOW)
+    found = load_status(kit.site, NOW)
     assert "1 published article says that it is a draft; the next run withdraws it:" in lines(kit.site, found)
 
 

@@ -7,12 +7,12 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from publisher.digests.branding import Letterhead
-from publisher.digests.render import Rendering, render_digest
+from publisher.digests.branding import Branding
+from publisher.digests.render import RenderedVariant, render_digest
 from publisher.digests.story import Notice
 from publisher.html.sanitize import paragraphs_to_html
 from publisher.mail import Envelope, build_message
-from publisher.mail.placeholders import fill
+from publisher.mail.placeholders import fill_placeholders
 from publisher.model.articles import Article, Author, Correction, Image
 from publisher.model.digests import Digest
 from publisher.model.taxonomy import FacetKind
@@ -22,7 +22,7 @@ __all__ = ["DIGEST", "ENVELOPE", "LETTERHEAD", "NOW", "THEMES", "article", "arti
 
 NOW = datetime(2026, 11, 23, 7, tzinfo=UTC)
 THEMES = ("magazine", "brief", "letter")
-LETTERHEAD = Letterhead(
+LETTERHEAD = Branding(
     site="The Review",
     base_url="https://review.example",
     description="All about it",
@@ -91,7 +91,7 @@ def articles(count: int = 8) -> list[Article]:
     return [arabic if number == 4 else article(number) for number in range(1, count + 1)]
 
 
-def issue(theme: str = "magazine", some: list[Article] | None = None, **fields: Any) -> Rendering:
+def issue(theme: str = "magazine", some: list[Article] | None = None, **fields: Any) -> RenderedVariant:
     """Return an issue with tokens; ``fields`` are the digest's."""
     return render_digest(
         replace(DIGEST, template=theme, **fields),
@@ -114,9 +114,11 @@ def issue(theme: str = "magazine", some: list[Article] | None = None, **fields: 
     )
 
 
-def public(made: Rendering) -> tuple[str, str]:
+def public(made: RenderedVariant) -> tuple[str, str]:
     """Return the HTML and the plain text with what holds for everybody."""
-    return fill(made.html, made.tokens, PUBLIC, escape=True), fill(made.text, made.tokens, PUBLIC, escape=False)
+    return fill_placeholders(made.html, made.tokens, PUBLIC, escape=True), fill_placeholders(
+        made.text, made.tokens, PUBLIC, escape=False
+    )
 
 
 def message(html: str, text: str, **fields: Any) -> bytes:

@@ -8,11 +8,11 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
-from publisher.articles.parsers import Options, Parsed
+from publisher.articles.parsers import Parsed, ParserOptions
 from publisher.articles.parsers.registry import iterate_file, read_file
 
 
-def slow_each(root: Path, names: list[str], options: Options) -> Iterator[tuple[str, list[Parsed]]]:
+def slow_each(root: Path, names: list[str], options: ParserOptions) -> Iterator[tuple[str, list[Parsed]]]:
     """Parse files; one of them never comes to an end, one kills the process."""
     for name in names:
         if "endless" in name:
@@ -23,7 +23,7 @@ def slow_each(root: Path, names: list[str], options: Options) -> Iterator[tuple[
         yield name, read_file(root, name, options)
 
 
-def slow_stream(root: Path, name: str, options: Options) -> Iterator[Parsed]:
+def slow_stream(root: Path, name: str, options: ParserOptions) -> Iterator[Parsed]:
     """Parse a file of many records, of which one never comes to an end."""
     for parsed in iterate_file(root, name, options):
         if "Endless" in str(parsed) and "stopped" not in str(parsed):
@@ -39,7 +39,7 @@ def is_first_time(root: Path, name: str) -> bool:
     return is_first
 
 
-def read_each_killed_once(root: Path, names: list[str], options: Options) -> Iterator[tuple[str, list[Parsed]]]:
+def read_each_killed_once(root: Path, names: list[str], options: ParserOptions) -> Iterator[tuple[str, list[Parsed]]]:
     """Parse files; the process is killed from outside at the first attempt of one, and after the last one."""
     for name in names:
         if "killed" in name and is_first_time(root, name):
@@ -49,7 +49,7 @@ def read_each_killed_once(root: Path, names: list[str], options: Options) -> Ite
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def iterate_file_killed_once(root: Path, name: str, options: Options) -> Iterator[Parsed]:
+def iterate_file_killed_once(root: Path, name: str, options: ParserOptions) -> Iterator[Parsed]:
     """Parse records; the process is killed from outside after the first one."""
     for number, parsed in enumerate(iterate_file(root, name, options)):
         if number == 1 and is_first_time(root, name):
@@ -57,7 +57,9 @@ def iterate_file_killed_once(root: Path, name: str, options: Options) -> Iterato
         yield parsed
 
 
-def read_each_with_failing_disk(root: Path, names: list[str], options: Options) -> Iterator[tuple[str, list[Parsed]]]:
+def read_each_with_failing_disk(
+    root: Path, names: list[str], options: ParserOptions
+) -> Iterator[tuple[str, list[Parsed]]]:
     """Parse files while the disk fails, at the first attempt."""
     from publisher.articles.parsers import registry as readers
 

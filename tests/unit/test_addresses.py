@@ -10,8 +10,8 @@ from email_validator import EmailNotValidError, validate_email
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from publisher.delivery.throttle import Limit, Pace, allowance
-from publisher.mail.outcome import Reply, of_message, of_recipient, retry_at
+from publisher.delivery.throttle import Limit, Throttle, warm_up_limit
+from publisher.mail.outcome import Reply, message_outcome, recipient_outcome, retry_at
 from publisher.signing.tokens import Keyring
 from publisher.subscribers.addresses import read_address, read_mailbox
 
@@ -113,7 +113,7 @@ def test_a_key_that_can_be_guessed_is_refused_and_none_is_shown() -> None:
 
 
 def test_a_domain_gets_so_many_a_second_and_at_a_time() -> None:
-    pace = Pace(lambda domain: Limit(per_second=10, at_once=2) if domain == "a" else Limit())
+    pace = Throttle(lambda domain: Limit(per_second=10, at_once=2) if domain == "a" else Limit())
     pace.begin("a", 0)
     assert pace.ready_at("a") == pytest.approx(0.1)
     pace.begin("a", 0.1)
@@ -125,7 +125,7 @@ def test_a_domain_gets_so_many_a_second_and_at_a_time() -> None:
 
 def test_a_sender_waits_until_the_first_domain_is_ready_and_no_longer() -> None:
     """A rate limit of twenty a second is kept to, and not undercut by waits of a fixed length."""
-    pace = Pace(lambda domain: Limit(per_second=20 if domain == "fast" else 0.5, at_once=1))
+    pace = Throttle(lambda domain: Limit(per_second=20 if domain == "fast" else 0.5, at_once=1))
     for domain in ("fast", "slow"):
         pace.begin(domain, 100)
     assert pace.seconds_until_ready(["fast", "slow"], 100, 0.25) == 0.25
@@ -138,7 +138,7 @@ def test_a_sender_waits_until_the_first_domain_is_ready_and_no_longer() -> None:
 
 
 def test_a_domain_that_refuses_rests_longer_each_time_and_one_copy_tries() -> None:
-    pace = Pace(lambda domain: Limit())
+    pace = Throttle(lambda domain: Limit())
     now, rests = 0.0, []
     for _ in range(10):
         pace.begin("a", now)
@@ -158,8 +158,8 @@ def test_a_domain_that_refuses_rests_longer_each_time_and_one_copy_tries() -> No
 def test_a_warm_up_grows_day_by_day() -> None:
     start = date(2026, 12, 1)
     days = [start + timedelta(days=number) for number in (-1, 0, 1, 2)]
-    assert [allowance(day, start, 100, 1.5) for day in days] == [0, 100, 150, 225]
-    assert allowance(start + timedelta(days=900), start, 100, 10) == int(1e12)
+    assert [warm_up_limit(day, start, 100, 1.5) for day in days] == [0, 100, 150, 225]
+    assert warm_up_limit(start + timedelta(days=900), start, 100, 10) == int(1e12)
 
 
 def test_a_copy_is_tried_again_later_each_time_and_given_up_after_the_days() -> None:
@@ -174,9 +174,9 @@ def test_no_answer_is_too_strange_and_only_words_about_the_address_strike_off(co
     from publisher.mail.outcome import RelayFault
 
     reply = Reply(code=code, lines=(words,))
-    assert not of_message(reply).suppress or reply.enhanced
+    assert not message_outcome(reply).suppress or reply.enhanced
     try:
-        found = of_recipient(reply)
+        found = recipient_outcome(reply)
     except RelayFault:
         return
     if found is not None and found.suppress:

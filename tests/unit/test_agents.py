@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher.web.listeners import Tally
-from publisher.web.user_agents import agent_of, is_program
+from publisher.web.listeners import FeedRequestCounter
+from publisher.web.user_agents import is_program, parse_user_agent
 
 DAY = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -33,13 +33,13 @@ DAY = datetime(2026, 11, 24, 12, tzinfo=UTC)
     ],
 )
 def test_a_program_tells_for_how_many_it_asks(text: str, name: str, subscribers: int, feed_id: str) -> None:
-    found = agent_of(text.encode())
+    found = parse_user_agent(text.encode())
     assert (found.name, found.subscribers, found.feed_id) == (name, subscribers, feed_id)
 
 
 @given(st.binary(max_size=600))
 def test_nothing_that_is_said_is_too_strange(said: bytes) -> None:
-    assert 0 <= agent_of(said).subscribers < 100_000_000
+    assert 0 <= parse_user_agent(said).subscribers < 100_000_000
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_programs_that_look_at_links_are_no_people(text: str, expected: bool) ->
 
 class Day:
     def __init__(self) -> None:
-        self.tally = Tally()
+        self.tally = FeedRequestCounter()
 
     def ask(
         self, agent: str, client: str = "192.0.2.1", name: str = "all.rss", status: int = 200, **asked: str

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher.delivery.brake_rules import LEAST_REFUSALS, WINDOW_ATTEMPTS, Refusals, Verdict, judge
+from publisher.delivery.brake_rules import LEAST_REFUSALS, WINDOW_ATTEMPTS, Refusals, Verdict, judge_refusals
 from publisher.mail.refusals import names_address, refusal_key
 
 WAIT, APPLY, STOP = Verdict
@@ -54,7 +54,7 @@ def test_refusals_are_judged_by_their_share(
     attempts: int, refusals: list[Refusals], is_over: bool, verdict: Verdict
 ) -> None:
     """More than a fifth of at least ten equal refusals stops; everything else waits or suppresses."""
-    found, reason = judge(attempts, refusals, is_over=is_over)
+    found, reason = judge_refusals(attempts, refusals, is_over=is_over)
     assert found is verdict
     assert (reason is not None) == (verdict is STOP)
 
@@ -64,11 +64,11 @@ def test_refusals_are_judged_by_their_share(
 )
 def test_a_verdict_is_final_where_it_says_so(attempts: int, refusals: list[Refusals], is_over: bool) -> None:
     """A stop before the window is full would also be one after it, whatever follows; few refusals never stop."""
-    verdict, reason = judge(attempts, refusals, is_over=is_over)
+    verdict, reason = judge_refusals(attempts, refusals, is_over=is_over)
     if reason is not None:
         assert reason.count >= LEAST_REFUSALS and reason in refusals
         if not is_over:
-            assert judge(max(attempts, WINDOW_ATTEMPTS), refusals, is_over=True)[0] is STOP
+            assert judge_refusals(max(attempts, WINDOW_ATTEMPTS), refusals, is_over=True)[0] is STOP
     if max((one.count for one in refusals), default=0) < LEAST_REFUSALS:
         assert verdict is (APPLY if is_over or attempts >= WINDOW_ATTEMPTS else WAIT)
     assert not (is_over and verdict is WAIT)

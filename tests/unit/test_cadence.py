@@ -11,13 +11,13 @@ import pytest
 
 from publisher.cadence import (
     Timetable,
+    describe_cadence,
     due_slots,
-    in_words,
-    localise,
     next_slot,
     parse_cadence,
     previous_slot,
     slots_between,
+    to_local,
 )
 from publisher.model.digests import CatchUp
 
@@ -125,7 +125,7 @@ def test_what_never_comes_or_too_often_is_refused_with_an_example(text: str) -> 
     ],
 )
 def test_a_cadence_reads_back_in_words(text: str, words: str) -> None:
-    assert in_words(parse_cadence(text)) == words
+    assert describe_cadence(parse_cadence(text)) == words
 
 
 def test_the_last_day_and_the_nth_weekday() -> None:
@@ -242,8 +242,8 @@ def test_from_within_the_repeated_hour_nothing_is_fired_again() -> None:
 
 
 def test_wall_times_are_localised() -> None:
-    assert localise(datetime(2026, 7, 1, 7), LONDON) == datetime(2026, 7, 1, 6, tzinfo=UTC)
+    assert to_local(datetime(2026, 7, 1, 7), LONDON) == datetime(2026, 7, 1, 6, tzinfo=UTC)
     # Lord Howe Island's clocks go forward by half an hour.
-    assert localise(datetime(2026, 10, 4, 2, 15), ZoneInfo("Australia/Lord_Howe")) == datetime(
+    assert to_local(datetime(2026, 10, 4, 2, 15), ZoneInfo("Australia/Lord_Howe")) == datetime(
         2026, 10, 3, 15, 30, tzinfo=UTC
     )

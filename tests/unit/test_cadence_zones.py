@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from publisher.cadence import Timetable, local_due, next_slot, parse_cadence, previous_slot, slots_between
-from publisher.cadence.crontab import next_day, times
+from publisher.cadence.crontab import describe_times, next_day
 from tests.support.examples import examples
 
 START, END = datetime(2026, 1, 1, tzinfo=UTC), datetime(2028, 1, 1, tzinfo=UTC)
@@ -107,7 +107,7 @@ def test_two_years_in_every_zone_no_slot_twice_and_none_missed(text: str, names:
         wanted: set[datetime] = set()
         day = next_day(cadence, START.date() - timedelta(days=3))
         while day is not None and day < END.date() + timedelta(days=3):
-            for one in times(cadence):
+            for one in describe_times(cadence):
                 wanted |= expected(datetime.combine(day, one), changes, zone, hourly=False)
             day = next_day(cadence, day + timedelta(days=1))
         assert found == sorted(slot for slot in wanted if START < slot <= END), zone
@@ -136,7 +136,7 @@ def test_hourly_cadences_follow_real_time_in_every_zone(text: str, names: tuple[
             found = list(slots_between(table, start, end))
             wanted: set[datetime] = set()
             for back in range(-4, 5):
-                for one in times(cadence):
+                for one in describe_times(cadence):
                     wall = datetime.combine((when + timedelta(days=back)).date(), one)
                     wanted |= expected(wall, changes, zone, hourly=True)
             assert found == sorted(slot for slot in wanted if start < slot <= end), zone

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from publisher.errors import SettingsError
-from publisher.html.colour import LEAST_CONTRAST, contrast, mixed, readable, text_on
+from publisher.html.colour import LEAST_CONTRAST, contrast, mix_colours, readable_colour, text_colour_on
 from publisher.settings import read_site
 from publisher.settings.theme import ThemeSettings
 
@@ -26,15 +26,15 @@ def test_contrast_is_that_of_wcag(one: str, other: str, ratio: float) -> None:
 
 @given(COLOUR, COLOUR)
 def test_what_is_made_readable_can_be_read(colour: str, ground: str) -> None:
-    assert contrast(readable(colour, ground), ground) >= LEAST_CONTRAST
-    assert contrast(text_on(ground), ground) >= LEAST_CONTRAST
+    assert contrast(readable_colour(colour, ground), ground) >= LEAST_CONTRAST
+    assert contrast(text_colour_on(ground), ground) >= LEAST_CONTRAST
     if contrast(colour, ground) >= LEAST_CONTRAST:
-        assert readable(colour, ground) == colour
+        assert readable_colour(colour, ground) == colour
 
 
 def test_colours_are_mixed() -> None:
-    assert mixed("#000000", "#ffffff", 0) == "#000000"
-    assert mixed("#000000", "#fffffe", 1) == "#fffffe"
+    assert mix_colours("#000000", "#ffffff", 0) == "#000000"
+    assert mix_colours("#000000", "#fffffe", 1) == "#fffffe"
 
 
 @given(COLOUR)

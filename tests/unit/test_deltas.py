@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from publisher.web.deltas import Deltas, asks_for_feed
 from publisher.web.feeds import Feeds
-from publisher.web.file_cache import Encoded, Staged, etag_of
+from publisher.web.file_cache import CachedFile, EncodedBody, etag_of
 from tests.conftest import SiteKit
 from tests.unit.test_web import Answer, ask
 
@@ -155,11 +155,13 @@ FRAMES = {
 WORDS = st.text(st.characters(codec="utf-8", exclude_characters="<>&"), max_size=6)
 
 
-def state(suffix: str, entries: list[str]) -> tuple[Staged, list[bytes]]:
+def state(suffix: str, entries: list[str]) -> tuple[CachedFile, list[bytes]]:
     head, between, tail, shape = FRAMES[suffix]
     made = [shape(one).encode() for one in entries]
     body = head + between.join(made) + tail
-    return Staged((1, 1, 1), formatdate(0).encode(), 0, {"identity": Encoded(body, etag_of(body))}, len(body)), made
+    return CachedFile(
+        (1, 1, 1), formatdate(0).encode(), 0, {"identity": EncodedBody(body, etag_of(body))}, len(body)
+    ), made
 
 
 @given(st.sampled_from(SUFFIXES), st.lists(st.lists(WORDS, unique=True, max_size=5), min_size=2, max_size=8), st.data())

@@ -11,17 +11,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from publisher.digests.branding import Letterhead
-from publisher.digests.render import Rendering, render_digest
+from publisher.digests.branding import Branding
+from publisher.digests.render import RenderedVariant, render_digest
 from publisher.errors import TemplateError
-from publisher.feeds.directory import Headline, Listed, dump_headlines, load_headlines, render_index
+from publisher.feeds.directory import FeedListing, Headline, dump_headlines, load_headlines, render_index
 from publisher.feeds.opml import render_opml
 from publisher.html.dates import long_date
-from publisher.html.sanitize import paragraphs_to_html, sanitise
+from publisher.html.sanitize import paragraphs_to_html, sanitize_html
 from publisher.html.text import clean_characters, display_width, one_line
 from publisher.model.articles import Article, Author, Image
 from publisher.model.digests import Digest
-from publisher.model.feeds import Channel, FeedFormat
+from publisher.model.feeds import FeedDefinition, FeedFormat
 from publisher.model.taxonomy import FacetKind
 from publisher.settings.theme import ThemeSettings
 from publisher.templating.environment import render, render_line
@@ -29,7 +29,7 @@ from publisher.templating.sources import source_hash
 from tests.support.examples import examples
 
 NOW = datetime(2026, 11, 23, 7, tzinfo=UTC)
-LETTERHEAD = Letterhead(
+LETTERHEAD = Branding(
     site="The Review",
     base_url="https://review.example",
     description="All about it",
@@ -67,8 +67,8 @@ def article(number: int, **fields: object) -> Article:
 
 
 def issue(
-    *articles: Article, digest: Digest = DIGEST, templates: Path = Path("/nowhere"), letterhead: Letterhead = LETTERHEAD
-) -> Rendering:
+    *articles: Article, digest: Digest = DIGEST, templates: Path = Path("/nowhere"), letterhead: Branding = LETTERHEAD
+) -> RenderedVariant:
     return render_digest(digest, articles, letterhead, number=3, moment=NOW, templates=templates)
 
 
@@ -214,8 +214,8 @@ def test_dates_in_words_are_english_only() -> None:
     assert long_date(NOW, "de") == "2026-11-23"
 
 
-def listed(kind: FacetKind, title: str) -> Listed:
-    channel = Channel(
+def listed(kind: FacetKind, title: str) -> FeedListing:
+    channel = FeedDefinition(
         kind=kind,
         slug="x",
         title=title,
@@ -224,7 +224,7 @@ def listed(kind: FacetKind, title: str) -> Listed:
         home="https://review.example/",
         address=f"https://review.example/feeds/{kind.value}/x",
     )
-    return Listed(
+    return FeedListing(
         channel=channel,
         name=title,
         about="",
@@ -290,7 +290,7 @@ def test_nothing_is_opened_while_a_hostile_issue_is_rendered() -> None:
 
     sys.addaudithook(hook)
     try:
-        issue(article(1, body=sanitise(hostile), title=hostile, dek=hostile), digest=whole)
+        issue(article(1, body=sanitize_html(hostile), title=hostile, dek=hostile), digest=whole)
     finally:
         watching = False
     assert [one for one in opened if not one.endswith((".j2", ".py", ".pyc"))] == []
@@ -301,7 +301,7 @@ def test_a_hostile_article_does_not_poison_the_next_issue(theme: str) -> None:
     whole = Digest(slug="daily", title="D", full_text=True, template=theme)
     before = issue(article(1), article(2), digest=whole).html
     issue(
-        article(1, body=sanitise('<p style="h3">x</p><style>h3 { p: } p</style>') + '<p style="h3:">raw</p>'),
+        article(1, body=sanitize_html('<p style="h3">x</p><style>h3 { p: } p</style>') + '<p style="h3:">raw</p>'),
         digest=whole,
     )
     assert issue(article(1), article(2), digest=whole).html == before

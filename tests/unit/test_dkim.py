@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from publisher.errors import SettingsError
 from publisher.mail.dkim import SIGNED, Signer, dns_record, new_key
 from publisher.mail.message import Envelope, build_message
-from publisher.mail.placeholders import Tokens
-from publisher.mail.skeleton import ADDRESS, COPY, Skeleton
+from publisher.mail.placeholders import Placeholders
+from publisher.mail.skeleton import ADDRESS, COPY, MessageTemplate
 
-TOKENS = Tokens(mark="0123456789ab")
+TOKENS = Placeholders(mark="0123456789ab")
 KEYS = {kind: new_key(kind) for kind in ("rsa", "ed25519")}
 
 
@@ -60,7 +60,7 @@ def envelope(**changes: object) -> Envelope:
     )
 
 
-def skeleton(*signers: Signer, text: str = "Hello.", page: str = "<p>Hello.</p>") -> Skeleton:
+def skeleton(*signers: Signer, text: str = "Hello.", page: str = "<p>Hello.</p>") -> MessageTemplate:
     values = {
         "address": ADDRESS,
         "unsubscribe": f"https://review.example/leave?copy={COPY}",
@@ -68,7 +68,7 @@ def skeleton(*signers: Signer, text: str = "Hello.", page: str = "<p>Hello.</p>"
         "web_view": "https://review.example/web?a=1&b=2",
     }
     footer = " ".join(TOKENS[name] for name in ("address", "unsubscribe", "preferences", "web_view"))
-    return Skeleton(
+    return MessageTemplate(
         envelope(),
         text=f"{text}\n{footer}\n",
         html=f"{page}<p>{footer}</p>",
@@ -78,7 +78,7 @@ def skeleton(*signers: Signer, text: str = "Hello.", page: str = "<p>Hello.</p>"
     )
 
 
-def merged(made: Skeleton, address: str = "anna@example.org") -> bytes:
+def merged(made: MessageTemplate, address: str = "anna@example.org") -> bytes:
     return made.merge(address=address, recipient=address, copy="a" * 32)
 
 
@@ -122,7 +122,7 @@ def test_the_same_key_and_copy_give_the_same_bytes() -> None:
 
 def test_a_copy_without_gaps_is_what_build_message_makes() -> None:
     plain = envelope(message_key="key", unsubscribe=("https://review.example/leave",))
-    made = Skeleton(plain, text="Text.\n", html="<p>é</p>", tokens=TOKENS, values={}, signers=())
+    made = MessageTemplate(plain, text="Text.\n", html="<p>é</p>", tokens=TOKENS, values={}, signers=())
     from dataclasses import replace
 
     expected = build_message(replace(plain, recipient="anna@example.org"), text="Text.\n", html="<p>é</p>")

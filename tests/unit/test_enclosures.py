@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from publisher.articles.parsers import Options
+from publisher.articles.parsers import ParserOptions
 from publisher.articles.parsers.fields import build_record
-from publisher.articles.parsers.media_files import measured
+from publisher.articles.parsers.media_files import with_file_size
 from publisher.errors import RecordRefused
 from publisher.model.articles import Enclosure, Record
 
@@ -19,15 +19,15 @@ BASE = "https://review.example/magazine"
 
 
 @pytest.fixture
-def options(tmp_path: Path) -> Options:
+def options(tmp_path: Path) -> ParserOptions:
     media = tmp_path / "media"
     (media / "audio").mkdir(parents=True)
     (media / "audio/talk one.mp3").write_bytes(b"12345")
     (tmp_path / "secret.mp3").write_bytes(b"1")
-    return Options(zone=ZoneInfo("UTC"), media=media, base_url=BASE)
+    return ParserOptions(zone=ZoneInfo("UTC"), media=media, base_url=BASE)
 
 
-def built(options: Options, **fields: Any) -> tuple[Record, list[str]]:
+def built(options: ParserOptions, **fields: Any) -> tuple[Record, list[str]]:
     return build_record({"title": "T", "date": "2026-11-20", **fields}, "x.json", options)
 
 
@@ -47,12 +47,14 @@ def built(options: Options, **fields: Any) -> tuple[Record, list[str]]:
         ("http://review.example/magazine/audio/talk%20one.mp3", None),
     ],
 )
-def test_a_file_is_measured_where_it_lies_on_the_sites_disk(options: Options, url: str, length: int | None) -> None:
-    assert measured(url, options) == length
-    assert measured(url, Options(zone=options.zone)) is None
+def test_a_file_is_measured_where_it_lies_on_the_sites_disk(
+    options: ParserOptions, url: str, length: int | None
+) -> None:
+    assert with_file_size(url, options) == length
+    assert with_file_size(url, ParserOptions(zone=options.zone)) is None
 
 
-def test_an_enclosure_may_be_an_address_or_a_table(options: Options) -> None:
+def test_an_enclosure_may_be_an_address_or_a_table(options: ParserOptions) -> None:
     record, warnings = built(options, enclosure="audio/talk%20one.mp3")
     assert record.enclosures == (Enclosure(url="audio/talk%20one.mp3", type="audio/mpeg", length=5),)
     assert warnings == []
@@ -70,7 +72,7 @@ def test_an_enclosure_may_be_an_address_or_a_table(options: Options) -> None:
     assert warnings == []
 
 
-def test_what_is_not_known_of_an_enclosure_is_said(options: Options) -> None:
+def test_what_is_not_known_of_an_enclosure_is_said(options: ParserOptions) -> None:
     for fields, words, count in (
         ({"enclosures": ["https://cdn.example/a"]}, "say its type", 0),
         ({"enclosures": [{"url": "https://cdn.example/a", "type": "a b"}]}, "say its type", 0),
@@ -85,12 +87,12 @@ def test_what_is_not_known_of_an_enclosure_is_said(options: Options) -> None:
 
 
 @pytest.mark.parametrize("length", [0, -1, "five", 1.5, True, 1 << 60])
-def test_an_impossible_length_is_refused(options: Options, length: object) -> None:
+def test_an_impossible_length_is_refused(options: ParserOptions, length: object) -> None:
     with pytest.raises(RecordRefused, match="enclosure length must be a whole number of bytes"):
         built(options, enclosures=[{"url": "https://cdn.example/a.mp3", "length": length}])
 
 
-def test_a_picture_is_measured_too(options: Options, tmp_path: Path) -> None:
+def test_a_picture_is_measured_too(options: ParserOptions, tmp_path: Path) -> None:
     (tmp_path / "media/p.jpg").write_bytes(b"123")
     record, _ = built(options, image={"url": "p.jpg"})
     assert record.image is not None and record.image.length == 3

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from publisher.feeds.checks.feed import check_entry, check_feed, form_of, previous_page
 from publisher.feeds.checks.rules import FEED_RULES
-from publisher.html.sanitize import sanitise
+from publisher.html.sanitize import sanitize_html
 from publisher.html.text import clean_characters, one_line
 from publisher.model.articles import Author, Correction, Enclosure, Image
 from publisher.model.feeds import FeedFormat
@@ -264,7 +264,7 @@ def test_whatever_an_article_says_its_entries_keep_the_rules(
     one = article(
         title=title,
         dek=dek,
-        body=sanitise("<p>{0}</p>{0}".format(clean_characters(body)[0])),
+        body=sanitize_html("<p>{0}</p>{0}".format(clean_characters(body)[0])),
         authors=tuple(Author(name=name, bio=name) for name in names),
         tags=tuple(tags),
         image=Image(url="/a.jpg", credit=credit, alt=dek),
@@ -291,7 +291,7 @@ HOSTILE = [
 @pytest.mark.parametrize("body", HOSTILE)
 @pytest.mark.parametrize("title", ["a <b>bold</b> & <script>", "]]>", "رغيف القاهرة", "😀 \u202e", "{{ 7*7 }} %s"])
 def test_hostile_articles_keep_the_rules(body: str, title: str) -> None:
-    one = article(title=title, dek=title, body=sanitise(body), authors=(Author(name="A & B"), Author(name="<C>")))
+    one = article(title=title, dek=title, body=sanitize_html(body), authors=(Author(name="A & B"), Author(name="<C>")))
     for form in FeedFormat:
         assert check_feed(feed(form, one), address=f"{CHANNEL.address}.{form.value}", now=NOW) == []
 
@@ -302,9 +302,9 @@ def test_an_embedded_frame_becomes_a_link_to_it() -> None:
         "<IFRAME SRC=//video.example/embed/7></IFRAME>",
         "<embed src='https://video.example/embed/7'>",
     ):
-        assert ">video.example/embed/7</a></p>" in sanitise(frame)
-    assert sanitise('<iframe src="javascript:x"></iframe>') == ""
-    assert sanitise("<p>a < b iframe</p>") == "<p>a &lt; b iframe</p>"
+        assert ">video.example/embed/7</a></p>" in sanitize_html(frame)
+    assert sanitize_html('<iframe src="javascript:x"></iframe>') == ""
+    assert sanitize_html("<p>a < b iframe</p>") == "<p>a &lt; b iframe</p>"
 
 
 def test_an_entry_is_checked_in_each_format() -> None:

@@ -17,16 +17,16 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from publisher.feeds.formats.entry import render_entry
-from publisher.feeds.formats.xml import frame, joined
-from publisher.feeds.site_info import House
-from publisher.html.sanitize import sanitise
+from publisher.feeds.formats.xml import join_feed, render_frame
+from publisher.feeds.site_info import SiteInfo
+from publisher.html.sanitize import sanitize_html
 from publisher.html.text import clean_characters, one_line
 from publisher.model.articles import Article, Author, Image
-from publisher.model.feeds import Channel, FeedFormat
+from publisher.model.feeds import FeedDefinition, FeedFormat
 from publisher.model.media_types import FEED_TYPES
 from publisher.model.taxonomy import FacetKind
 
-HOUSE = House(
+HOUSE = SiteInfo(
     title="The Review",
     base_url="https://review.example",
     feeds_url="https://review.example/feeds",
@@ -35,7 +35,7 @@ HOUSE = House(
     rights="© The Review",
     namespace=uuid.UUID(int=7),
 )
-CHANNEL = Channel(
+CHANNEL = FeedDefinition(
     kind=FacetKind.TOPIC,
     slug="water",
     title="The Review: Water & Wine",
@@ -70,13 +70,13 @@ def article(**fields: object) -> Article:
     )
 
 
-def feed(form: FeedFormat, *articles: Article, channel: Channel = CHANNEL) -> bytes:
+def feed(form: FeedFormat, *articles: Article, channel: FeedDefinition = CHANNEL) -> bytes:
     entries = []
     for one in articles:
         entry = render_entry(one, HOUSE)
         entries.append((one.body if entry.body is None else entry.body, getattr(entry, form.value)))
-    around = frame(channel, form, HOUSE, max((one.changed for one in articles), default=None))
-    return b"".join(joined(form, around, entries))
+    around = render_frame(channel, form, HOUSE, max((one.changed for one in articles), default=None))
+    return b"".join(join_feed(form, around, entries))
 
 
 def rss(*articles: Article) -> etree._Element:
@@ -104,7 +104,7 @@ def test_a_filled_entry_is_what_feedgen_draws(
 ) -> None:
     """Entries are drawn once a shape and filled; feedgen itself, asked for each, gives the same bytes."""
     # Readers strip a body: one of nothing but white space is none.
-    text = sanitise(clean_characters(body)[0]).strip()
+    text = sanitize_html(clean_characters(body)[0]).strip()
     one = article(
         title=title,
         dek=dek,
@@ -157,7 +157,7 @@ def test_a_filled_entry_is_what_feedgen_draws(
 
 @given(LINE, TEXT)
 def test_the_same_text_comes_out_of_all_three_formats(title: str, body: str) -> None:
-    one = article(title=title, body=sanitise(f"<p>{clean_characters(body)[0]}</p>"))
+    one = article(title=title, body=sanitize_html(f"<p>{clean_characters(body)[0]}</p>"))
     item = rss(one).find("channel/item")
     entry = atom(one).find("atom:entry", NS)
     assert item is not None and entry is not None

@@ -9,10 +9,10 @@ import feedparser
 import pytest
 from lxml import etree
 
-from publisher.feeds.formats.archive_links import Place
+from publisher.feeds.formats.archive_links import ArchiveLinks
 from publisher.feeds.formats.entry import render_entry
-from publisher.feeds.formats.xml import frame, joined
-from publisher.feeds.site_info import Cloud, House, Logo
+from publisher.feeds.formats.xml import join_feed, render_frame
+from publisher.feeds.site_info import Cloud, Logo, SiteInfo
 from publisher.model.articles import Article, Correction, Enclosure, Image
 from publisher.model.feeds import FeedFormat
 from tests.unit.test_feed_rendering import CHANNEL, HOUSE, MOMENT, NS, article, atom, feed, rss
@@ -22,13 +22,13 @@ PAPER = Enclosure(url="https://docs.example/p.pdf", type="application/pdf")
 LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 
 
-def document(form: FeedFormat, house: House, place: Place, *articles: Article) -> bytes:
+def document(form: FeedFormat, house: SiteInfo, place: ArchiveLinks, *articles: Article) -> bytes:
     channel = replace(CHANNEL, archive="https://review.example/feeds/archive/topic/water")
     entries = []
     for one in articles:
         made = render_entry(one, house)
         entries.append((one.body if made.body is None else made.body, getattr(made, form.value)))
-    return b"".join(joined(form, frame(channel, form, house, MOMENT, place), entries))
+    return b"".join(join_feed(form, render_frame(channel, form, house, MOMENT, place), entries))
 
 
 def test_rss_names_the_first_file_whose_length_is_known() -> None:
@@ -128,7 +128,7 @@ HUBBED = replace(
 
 
 def test_a_feed_names_hubs_pictures_and_the_older_page() -> None:
-    place = Place(previous=7)
+    place = ArchiveLinks(previous=7)
     channel = etree.fromstring(document(FeedFormat.RSS, HUBBED, place)).find("channel")
     assert channel is not None
     links = [(link.get("rel"), link.get("href")) for link in channel.findall("atom:link", NS)]
@@ -162,13 +162,13 @@ def test_a_feed_names_hubs_pictures_and_the_older_page() -> None:
 
 @pytest.mark.parametrize("form", [FeedFormat.RSS, FeedFormat.ATOM])
 def test_an_archive_page_declares_what_it_uses_and_a_feed_does_not(form: FeedFormat) -> None:
-    page = document(form, HUBBED, Place(page=2, previous=1), article())
+    page = document(form, HUBBED, ArchiveLinks(page=2, previous=1), article())
     assert b"<fh:archive/>" in page and b"hub" not in page and b"cloud" not in page
-    assert b"purl.org/syndication/history" not in document(form, HUBBED, Place(previous=1), article())
+    assert b"purl.org/syndication/history" not in document(form, HUBBED, ArchiveLinks(previous=1), article())
     assert feedparser.parse(page).bozo == 0
 
 
 def test_the_oldest_page_leads_nowhere() -> None:
-    page = etree.fromstring(document(FeedFormat.ATOM, HOUSE, Place(page=1)))
+    page = etree.fromstring(document(FeedFormat.ATOM, HOUSE, ArchiveLinks(page=1)))
     assert {link.get("rel") for link in page.findall("atom:link", NS)} == {"self", "current", "alternate"}
-    assert "next_url" not in json.loads(document(FeedFormat.JSON, HOUSE, Place(page=1)))
+    assert "next_url" not in json.loads(document(FeedFormat.JSON, HOUSE, ArchiveLinks(page=1)))

@@ -12,27 +12,27 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from publisher.articles.parsers import READERS, Found, Options, Refusal, read_file, read_files
+from publisher.articles.parsers import READERS, ParsedRecord, ParserOptions, RejectedRecord, read_file, read_files
 from publisher.articles.parsers.dates import parse_date
 from publisher.articles.parsers.json_files import read_json, read_json_lines
 from publisher.articles.parsers.markdown import read_markdown
 from publisher.errors import RecordRefused
 from publisher.model.articles import Author, Image
 
-OPTIONS = Options(zone=ZoneInfo("Europe/London"), max_bytes=20_000)
+OPTIONS = ParserOptions(zone=ZoneInfo("Europe/London"), max_bytes=20_000)
 LEAST: dict[str, Any] = {"title": "T", "date": "2026-11-20"}
 
 
-def markdown(text: str) -> Found:
+def markdown(text: str) -> ParsedRecord:
     (found,) = read_markdown(io.BytesIO(text.encode()), "x.md", OPTIONS)
-    assert isinstance(found, Found)
+    assert isinstance(found, ParsedRecord)
     return found
 
 
-def from_json(**fields: Any) -> Found:
+def from_json(**fields: Any) -> ParsedRecord:
     data = json.dumps({**LEAST, **fields}).encode()
     (found,) = read_json(io.BytesIO(data), "x.json", OPTIONS)
-    assert isinstance(found, Found)
+    assert isinstance(found, ParsedRecord)
     return found
 
 
@@ -179,8 +179,8 @@ def test_a_list_of_records_sets_bad_ones_aside_by_number() -> None:
         [{**LEAST, "id": "a"}, {"title": "no date", "id": "b"}, LEAST, {**LEAST, "url": "https://x.example/"}]
     )
     results = list(read_json(io.BytesIO(data.encode()), "x.json", OPTIONS))
-    assert [type(one) for one in results] == [Found, Refusal, Refusal, Found]
-    assert results[1] == Refusal(where="x.json[2]", reason="no date. Add one, such as date: 2026-11-19")
+    assert [type(one) for one in results] == [ParsedRecord, RejectedRecord, RejectedRecord, ParsedRecord]
+    assert results[1] == RejectedRecord(where="x.json[2]", reason="no date. Add one, such as date: 2026-11-19")
     assert "needs an id or a url" in results[2].reason  # type: ignore[union-attr]
 
 
@@ -194,10 +194,10 @@ def test_json_lines_set_bad_lines_aside_by_number() -> None:
     ]
     results = list(read_json_lines(io.BytesIO("\n".join(lines).encode()), "x.jsonl", OPTIONS))
     assert [one.where for one in results] == ["x.jsonl:1", "x.jsonl:3", "x.jsonl:4", "x.jsonl:5"]
-    assert isinstance(results[0], Found) and results[0].one_of_many
-    assert isinstance(results[2], Refusal) and "longer than" in results[2].reason
+    assert isinstance(results[0], ParsedRecord) and results[0].one_of_many
+    assert isinstance(results[2], RejectedRecord) and "longer than" in results[2].reason
     assert list(read_json_lines(io.BytesIO(b""), "x.jsonl", OPTIONS)) == [
-        Refusal(where="x.jsonl", reason="the file is empty")
+        RejectedRecord(where="x.jsonl", reason="the file is empty")
     ]
 
 
@@ -225,9 +225,9 @@ def test_magic_numbers_and_binaries_are_named(tmp_path: Path) -> None:
     (tmp_path / "b.txt").write_bytes(os.urandom(1) + bytes(range(32)) * 20)
     (tmp_path / "c.md").write_bytes("---\ntitle: T\ndate: 2026-11-20\n---\n".encode("utf-16"))
     results = read_files((tmp_path, ["a.txt", "b.txt", "c.md"], OPTIONS))
-    assert results["a.txt"] == [Refusal(where="a.txt", reason="the file is a PNG picture, not text")]
-    assert results["b.txt"] == [Refusal(where="b.txt", reason="the file is binary, not text")]
-    assert isinstance(results["c.md"][0], Found)
+    assert results["a.txt"] == [RejectedRecord(where="a.txt", reason="the file is a PNG picture, not text")]
+    assert results["b.txt"] == [RejectedRecord(where="b.txt", reason="the file is binary, not text")]
+    assert isinstance(results["c.md"][0], ParsedRecord)
 
 
 def test_what_is_no_regular_file_inside_the_folder_is_refused(tmp_path: Path) -> None:
@@ -248,4 +248,4 @@ def test_what_is_no_regular_file_inside_the_folder_is_refused(tmp_path: Path) ->
     assert "not a regular file" in reasons["pipe.txt"].reason  # type: ignore[union-attr]
     assert "larger than" in reasons["big.txt"].reason  # type: ignore[union-attr]
     assert "unknown file type" in reasons["x.docx"].reason  # type: ignore[union-attr]
-    assert isinstance(read_file(root, "in.txt", OPTIONS)[0], Found)
+    assert isinstance(read_file(root, "in.txt", OPTIONS)[0], ParsedRecord)

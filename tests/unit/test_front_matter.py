@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from publisher.articles.parsers.front_matter import MAX_DEPTH, MAX_NODES, parse_front_matter, split_front_matter
 from publisher.articles.parsers.json_files import MAX_FILE_VALUES, MAX_VALUES, read_json
 from publisher.articles.parsers.markdown import read_markdown
-from publisher.articles.parsers.result import Options, whole_number
+from publisher.articles.parsers.result import ParserOptions, whole_number
 from publisher.errors import RecordRefused
 from publisher.model.articles import Record
 
-OPTIONS = Options(zone=ZoneInfo("Europe/London"))
+OPTIONS = ParserOptions(zone=ZoneInfo("Europe/London"))
 
 
 def record(head: str, body: str = "Text.") -> Record:

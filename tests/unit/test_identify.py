@@ -8,14 +8,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from publisher.articles.identity import asked_instant, keys_of, mint_id, mint_path, same_article
-from publisher.articles.parsers import Found
-from publisher.articles.store import Stored
+from publisher.articles.identity import keys_of, new_article_id, new_article_path, requested_time, same_article
+from publisher.articles.parsers import ParsedRecord
+from publisher.articles.store import ArticleRow
 from publisher.model.articles import Record
 
 NAMESPACE = uuid.UUID("b2a86d4c-0d64-5b0c-8b7a-000000000000")
 UTC_ZONE = ZoneInfo("UTC")
-STORED = Stored(
+STORED = ArticleRow(
     seq=7,
     id="urn:7",
     path="/p",
@@ -33,8 +33,8 @@ def record(**fields: object) -> Record:
     return Record(**{"title": "T", "date": date(2026, 11, 20), **fields})  # type: ignore[arg-type]
 
 
-def found(one_of_many: bool = False, **fields: object) -> Found:
-    return Found(record=record(**fields), where="f", one_of_many=one_of_many)
+def found(one_of_many: bool = False, **fields: object) -> ParsedRecord:
+    return ParsedRecord(record=record(**fields), where="f", one_of_many=one_of_many)
 
 
 def test_keys_are_id_then_address_then_file() -> None:
@@ -63,7 +63,7 @@ def test_a_record_is_the_article_of_its_most_trusted_key(
     keys: tuple[str, ...],
     known: dict[str, int],
     has_id: bool,
-    moved: tuple[Stored, ...],
+    moved: tuple[ArticleRow, ...],
     there: bool,
     expected: int | None,
 ) -> None:
@@ -71,37 +71,41 @@ def test_a_record_is_the_article_of_its_most_trusted_key(
 
 
 def test_ids_are_the_same_in_two_clones_and_differ_between_sites() -> None:
-    first = mint_id(record(), ("file:a",), NAMESPACE, lambda _: False)
-    assert first == mint_id(record(title="Edited"), ("file:a",), NAMESPACE, lambda _: False)
-    assert first != mint_id(record(), ("file:a",), uuid.uuid4(), lambda _: False)
+    first = new_article_id(record(), ("file:a",), NAMESPACE, lambda _: False)
+    assert first == new_article_id(record(title="Edited"), ("file:a",), NAMESPACE, lambda _: False)
+    assert first != new_article_id(record(), ("file:a",), uuid.uuid4(), lambda _: False)
     assert first.startswith("urn:uuid:")
 
 
 def test_a_file_name_used_again_gives_another_id() -> None:
-    first = mint_id(record(), ("file:a",), NAMESPACE, lambda _: False)
-    assert mint_id(record(), ("file:a",), NAMESPACE, {first}.__contains__) != first
+    first = new_article_id(record(), ("file:a",), NAMESPACE, lambda _: False)
+    assert new_article_id(record(), ("file:a",), NAMESPACE, {first}.__contains__) != first
 
 
 def test_ids_that_are_addresses_of_their_own_are_taken_over() -> None:
     tag = "tag:old.example,2019:17"
-    assert mint_id(record(external_id=tag), ("id:" + tag,), NAMESPACE, lambda _: False) == tag
-    assert mint_id(record(external_id=tag), ("id:" + tag,), NAMESPACE, {tag}.__contains__) != tag
-    assert mint_id(record(external_id="17"), ("id:17",), NAMESPACE, lambda _: False).startswith("urn:uuid:")
+    assert new_article_id(record(external_id=tag), ("id:" + tag,), NAMESPACE, lambda _: False) == tag
+    assert new_article_id(record(external_id=tag), ("id:" + tag,), NAMESPACE, {tag}.__contains__) != tag
+    assert new_article_id(record(external_id="17"), ("id:17",), NAMESPACE, lambda _: False).startswith("urn:uuid:")
 
 
 def test_paths_are_unique() -> None:
-    assert mint_path("/{year}/{month}/{slug}", record(), "urn:1", UTC_ZONE, lambda _: False) == "/2026/11/t"
+    assert new_article_path("/{year}/{month}/{slug}", record(), "urn:1", UTC_ZONE, lambda _: False) == "/2026/11/t"
     assert (
-        mint_path("/{year}/{slug}", record(), "urn:1", UTC_ZONE, {"/2026/t", "/2026/t-2"}.__contains__) == "/2026/t-3"
+        new_article_path("/{year}/{slug}", record(), "urn:1", UTC_ZONE, {"/2026/t", "/2026/t-2"}.__contains__)
+        == "/2026/t-3"
     )
-    assert mint_path("/{topic}/{day}/{slug}", record(slug="A b"), "urn:1", UTC_ZONE, lambda _: False) == "/news/20/a-b"
-    assert mint_path("/{id}", record(topic="X"), "urn:uuid:9", UTC_ZONE, {"/9"}.__contains__) == "/9-t-2"
+    assert (
+        new_article_path("/{topic}/{day}/{slug}", record(slug="A b"), "urn:1", UTC_ZONE, lambda _: False)
+        == "/news/20/a-b"
+    )
+    assert new_article_path("/{id}", record(topic="X"), "urn:uuid:9", UTC_ZONE, {"/9"}.__contains__) == "/9-t-2"
 
 
 def test_a_day_begins_at_the_newsrooms_midnight_or_right_after() -> None:
     london, beirut = ZoneInfo("Europe/London"), ZoneInfo("Asia/Beirut")
-    assert asked_instant(record(date=date(2026, 7, 1)), london) == datetime(2026, 6, 30, 23, tzinfo=UTC).timestamp()
+    assert requested_time(record(date=date(2026, 7, 1)), london) == datetime(2026, 6, 30, 23, tzinfo=UTC).timestamp()
     # In Beirut the clocks go forward at midnight.
-    assert asked_instant(record(date=date(2026, 3, 29)), beirut) == datetime(2026, 3, 28, 22, tzinfo=UTC).timestamp()
+    assert requested_time(record(date=date(2026, 3, 29)), beirut) == datetime(2026, 3, 28, 22, tzinfo=UTC).timestamp()
     moment = datetime(2026, 7, 1, 9, tzinfo=UTC)
-    assert asked_instant(record(date=moment), london) == moment.timestamp()
+    assert requested_time(record(date=moment), london) == moment.timestamp()

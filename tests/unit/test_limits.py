@@ -11,18 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher.articles.parsers import Found, Options, Refusal, read_file
+from publisher.articles.parsers import ParsedRecord, ParserOptions, RejectedRecord, read_file
 from publisher.html.elements import limit_attributes, limit_depth
-from publisher.html.sanitize import MAX_DEPTH, sanitise
+from publisher.html.sanitize import MAX_DEPTH, sanitize_html
 from publisher.html.text import plain_text
 
-OPTIONS = Options(zone=ZoneInfo("UTC"))
+OPTIONS = ParserOptions(zone=ZoneInfo("UTC"))
 
 
-def parse(tmp_path: Path, **fields: Any) -> Found:
+def parse(tmp_path: Path, **fields: Any) -> ParsedRecord:
     (tmp_path / "a.json").write_text(json.dumps({"title": "T", "date": "2026-03-05", **fields}))
     (found,) = read_file(tmp_path, "a.json", OPTIONS)
-    assert isinstance(found, Found)
+    assert isinstance(found, ParsedRecord)
     return found
 
 
@@ -91,7 +91,7 @@ def test_deep_html_keeps_its_text(tag: str) -> None:
     """Tags that are too deep are dropped, and everything in them stays."""
     name = tag.partition(">")[0]
     html = f"<p>a</p>{f'<{tag}>x' * 5_000}middle{f'</{name}>' * 5_000}<p>end</p>"
-    cleaned = sanitise(html)
+    cleaned = sanitize_html(html)
     assert plain_text(cleaned).replace("\n", "") == "a" + "x" * 5_000 + "middle" + "end"
     assert cleaned.count(f"<{name}>") == MAX_DEPTH
     assert cleaned.endswith("<p>end</p>")
@@ -136,7 +136,7 @@ def test_tags_of_any_length_are_parted(tmp_path: Path, run: str) -> None:
     """A label line without an end gives at most the tags that an article may have."""
     (tmp_path / "a.txt").write_text(f"T\n\nApril 1, 2022 Tags: {run}\n\nT\n\nA body.\n")
     (found,) = read_file(tmp_path, "a.txt", OPTIONS)
-    assert isinstance(found, Found)
+    assert isinstance(found, ParsedRecord)
     assert len(found.record.tags) <= 100
 
 
@@ -145,9 +145,9 @@ def test_a_body_that_grows_out_of_a_small_file_is_rejected(tmp_path: Path) -> No
     head = "---\ntitle: T\ndate: 2026-03-05\n---\n"
     (tmp_path / "a.md").write_text(head + "[a]: https://a.example/" + "x" * 200_000 + "\n\n" + "[a] " * 100)
     (rejected,) = read_file(tmp_path, "a.md", OPTIONS)
-    assert isinstance(rejected, Refusal)
+    assert isinstance(rejected, RejectedRecord)
     assert rejected.reason == (
         "the body has more than 10,000,000 characters as HTML, twice ingest.max_bytes. Shorten it."
     )
     (tmp_path / "a.md").write_text(head + "[a]: https://a.example/" + "x" * 200_000 + "\n\n" + "[a] " * 10)
-    assert isinstance(read_file(tmp_path, "a.md", OPTIONS)[0], Found)
+    assert isinstance(read_file(tmp_path, "a.md", OPTIONS)[0], ParsedRecord)

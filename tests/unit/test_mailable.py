@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher.digests.mail_html import linked_text, mailable
-from publisher.html.sanitize import sanitise
+from publisher.digests.mail_html import linked_text, mail_html
+from publisher.html.sanitize import sanitize_html
 from publisher.html.text import plain_text, wrap
 
 BASE = "https://a.example/1"
 
 
 def made(source: str) -> str:
-    return mailable(sanitise(source), BASE, 544)
+    return mail_html(sanitize_html(source), BASE, 544)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_what_is_nested_too_deep_keeps_its_words(tag: str) -> None:
 @given(st.text(alphabet=st.sampled_from("<>/ap divh1\"'= x&;"), max_size=120))
 def test_no_word_is_lost_and_nothing_foreign_comes_through(source: str) -> None:
     page = made(source)
-    assert plain_text(page).split() == plain_text(sanitise(source)).split()
+    assert plain_text(page).split() == plain_text(sanitize_html(source)).split()
     assert not re.search(r"<(?:div|script|style|section)|\sstyle=|\sid=|\son\w+=", page)
 
 

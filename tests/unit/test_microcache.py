@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from publisher.web.page_cache import MicroCache
+from publisher.web.page_cache import PageCache
 from tests.visitor import Answer, Visitor
 
 PUBLIC = {"cache-control": "public, max-age=60", "content-type": "text/html; charset=utf-8"}
@@ -32,7 +32,7 @@ class Pages:
 
 def test_a_page_for_everybody_is_made_once_in_a_while() -> None:
     pages = Pages()
-    guest = Visitor(MicroCache(pages, 60))
+    guest = Visitor(PageCache(pages, 60))
     answers = [guest.get("https://review.example/a?b=1") for _ in range(5)]
     assert {one.body for one in answers} == {b"1"} and answers[0] == answers[4] and pages.asked == 1
     assert guest.get("https://review.example/a?b=2").body == b"2"
@@ -53,25 +53,25 @@ def test_a_page_for_everybody_is_made_once_in_a_while() -> None:
     ],
 )
 def test_what_is_somebodys_own_or_no_page_is_made_each_time(pages: Pages) -> None:
-    guest = Visitor(MicroCache(pages, 60))
+    guest = Visitor(PageCache(pages, 60))
     assert [guest.get("https://review.example/").body for _ in range(2)] == [b"1", b"2"]
 
 
 def test_a_post_is_never_kept() -> None:
-    guest = Visitor(MicroCache(Pages(), 60))
+    guest = Visitor(PageCache(Pages(), 60))
     bodies = [guest.post("https://review.example/").body, guest.get("https://review.example/").body]
     assert bodies == [b"1", b"2"] and guest.post("https://review.example/").body == b"3"
 
 
 def test_nothing_is_kept_where_nobody_wants_it() -> None:
-    guest = Visitor(MicroCache(Pages(), 0))
+    guest = Visitor(PageCache(Pages(), 0))
     assert [guest.get("https://review.example/").body for _ in range(2)] == [b"1", b"2"]
 
 
 def test_one_refreshes_and_all_others_get_what_there_was() -> None:
     pages = Pages()
     # For no time at all: whoever comes next makes it anew.
-    guest = Visitor(MicroCache(pages, 1e-9))
+    guest = Visitor(PageCache(pages, 1e-9))
     assert guest.get("https://review.example/").body == b"1"
     pages.trouble = OSError("the disk is gone")
     with pytest.raises(OSError):
@@ -81,7 +81,7 @@ def test_one_refreshes_and_all_others_get_what_there_was() -> None:
 
 def test_memory_has_an_end() -> None:
     pages = Pages(size=1_000_000)
-    guest = Visitor(MicroCache(pages, 60))
+    guest = Visitor(PageCache(pages, 60))
 
     def page(number: int) -> Answer:
         return guest.get(f"https://review.example/{number}")

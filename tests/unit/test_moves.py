@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from publisher.articles.moves import Moves
+from publisher.articles.moves import FileMoves
 
 
 @pytest.mark.parametrize(
@@ -25,4 +25,4 @@ from publisher.articles.moves import Moves
 )
 def test_the_former_name_of_a_file_is_found(gone: list[str], name: str, expected: list[str]) -> None:
     """Folders of states, dates and suffixes are passed over; the longest common path wins."""
-    assert Moves(gone).before(name) == expected
+    assert FileMoves(gone).before(name) == expected

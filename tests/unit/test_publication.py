@@ -13,24 +13,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher.articles.parsers import READERS, DraftRecord, Found, Options, is_in_drafts_folder
+from publisher.articles.parsers import READERS, DraftRecord, ParsedRecord, ParserOptions, is_in_drafts_folder
 from publisher.articles.parsers.publication import parse_publication
 
-OPTIONS = Options(zone=ZoneInfo("UTC"))
+OPTIONS = ParserOptions(zone=ZoneInfo("UTC"))
 LEAST: dict[str, Any] = {"title": "T", "date": "2026-11-20"}
 
 
-def parsed(suffix: str, text: str) -> Found | DraftRecord:
+def parsed(suffix: str, text: str) -> ParsedRecord | DraftRecord:
     (item,) = READERS[suffix](io.BytesIO(text.encode()), f"x{suffix}", OPTIONS)
-    assert isinstance(item, Found | DraftRecord)
+    assert isinstance(item, ParsedRecord | DraftRecord)
     return item
 
 
-def from_json(**fields: Any) -> Found | DraftRecord:
+def from_json(**fields: Any) -> ParsedRecord | DraftRecord:
     return parsed(".json", json.dumps({**LEAST, **fields}))
 
 
-def from_markdown(head: str) -> Found | DraftRecord:
+def from_markdown(head: str) -> ParsedRecord | DraftRecord:
     return parsed(".md", f"---\ntitle: T\ndate: 2026-11-20\n{head}\n---\nText.\n")
 
 
@@ -184,19 +184,19 @@ def test_a_value_that_is_not_understood_makes_a_draft_with_a_warning(name: str, 
 )
 def test_a_published_record_is_published(name: str, value: Any) -> None:
     """What says that it is published, or says nothing about it, keeps nothing back."""
-    assert isinstance(from_json(**{name: value}), Found)
+    assert isinstance(from_json(**{name: value}), ParsedRecord)
 
 
 def test_published_is_a_date_or_a_state_and_never_both() -> None:
     """A date in ``published`` is the date of publication, a boolean never is."""
     item = parsed(".json", '{"title": "T", "published": "2026-01-05"}')
-    assert isinstance(item, Found) and item.record.date == date(2026, 1, 5)
+    assert isinstance(item, ParsedRecord) and item.record.date == date(2026, 1, 5)
     item = parsed(".md", "---\ntitle: T\npublished: 2026-01-05\n---\nText.")
-    assert isinstance(item, Found) and item.record.date == date(2026, 1, 5)
+    assert isinstance(item, ParsedRecord) and item.record.date == date(2026, 1, 5)
     item = parsed(".md", "---\ntitle: T\npublished: true\ndate_published: 2026-01-06T10:00:00Z\n---\nText.")
-    assert isinstance(item, Found) and item.record.date == datetime(2026, 1, 6, 10, tzinfo=OPTIONS.zone)
+    assert isinstance(item, ParsedRecord) and item.record.date == datetime(2026, 1, 6, 10, tzinfo=OPTIONS.zone)
     item = parsed(".json", '{"title": "T", "publish": "2026-01-07"}')
-    assert isinstance(item, Found) and item.record.date == date(2026, 1, 7)
+    assert isinstance(item, ParsedRecord) and item.record.date == date(2026, 1, 7)
 
 
 def test_one_field_that_says_draft_is_enough() -> None:

@@ -13,22 +13,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher.articles.parsers import READERS, DraftRecord, Found, Options
+from publisher.articles.parsers import READERS, DraftRecord, ParsedRecord, ParserOptions
 from publisher.articles.parsers.registry import read_file
 from publisher.articles.parsers.text_export import read_text_export
 from tests.unit.test_publication import DRAFTS
 
-OPTIONS = Options(zone=ZoneInfo("Europe/Zurich"))
+OPTIONS = ParserOptions(zone=ZoneInfo("Europe/Zurich"))
 
 
-def from_json(fields: dict[str, Any]) -> Found | DraftRecord:
+def from_json(fields: dict[str, Any]) -> ParsedRecord | DraftRecord:
     text = json.dumps({"title": "T", "date": "2026-11-20", **fields})
     (item,) = READERS[".json"](io.BytesIO(text.encode()), "x.json", OPTIONS)
-    assert isinstance(item, Found | DraftRecord)
+    assert isinstance(item, ParsedRecord | DraftRecord)
     return item
 
 
-def from_text(text: str) -> Found | DraftRecord:
+def from_text(text: str) -> ParsedRecord | DraftRecord:
     (item,) = read_text_export(io.BytesIO(text.encode()), "x.txt", OPTIONS)
     return item
 
@@ -117,7 +117,7 @@ def test_unclear_values_of_these_fields_make_a_draft_with_a_warning(fields: dict
 )
 def test_other_values_of_these_fields_keep_nothing_back(fields: dict[str, Any]) -> None:
     """They say that it is published, or nothing, or they are about something else."""
-    assert isinstance(from_json(fields), Found)
+    assert isinstance(from_json(fields), ParsedRecord)
 
 
 @given(
@@ -154,7 +154,7 @@ def test_any_table_may_say_plainly_that_it_is_a_draft() -> None:
 def test_an_embargo_moves_the_date_of_publication(fields: dict[str, Any], expected: date) -> None:
     """The latest of all dates counts: nothing is out before one of them."""
     item = from_json(fields)
-    assert isinstance(item, Found) and item.record.date == expected
+    assert isinstance(item, ParsedRecord) and item.record.date == expected
 
 
 @pytest.mark.parametrize(
@@ -179,10 +179,10 @@ def test_a_text_export_says_that_it_is_a_draft(text: str) -> None:
 def test_a_text_export_with_other_words_is_published() -> None:
     """A headline with a colon is a headline, and labels that publish do not end up in their neighbours."""
     item = from_text("Draft: how a law is made\n\nApril 1, 2022 Topic: Law Status: Published Region: Europe\n\nBody.")
-    assert isinstance(item, Found) and item.warnings == ()
+    assert isinstance(item, ParsedRecord) and item.warnings == ()
     assert (item.record.title, item.record.topic, item.record.region) == ("Draft: how a law is made", "Law", "Europe")
     item = from_text("Title\n\nApril 1, 2022 Embargo until: 2022-04-03 Topic: Law\n\nBody.")
-    assert isinstance(item, Found) and item.record.date == date(2022, 4, 3)
+    assert isinstance(item, ParsedRecord) and item.record.date == date(2022, 4, 3)
 
 
 def test_a_link_to_a_file_in_a_drafts_folder_is_a_draft(tmp_path: Path) -> None:
@@ -194,4 +194,4 @@ def test_a_link_to_a_file_in_a_drafts_folder_is_a_draft(tmp_path: Path) -> None:
     (item,) = read_file(tmp_path, "a.md", OPTIONS)
     assert isinstance(item, DraftRecord) and item.statement == "in a _drafts folder"
     (item,) = read_file(tmp_path, "b.md", OPTIONS)
-    assert not isinstance(item, Found)
+    assert not isinstance(item, ParsedRecord)

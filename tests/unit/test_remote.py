@@ -11,12 +11,12 @@ import pytest
 
 from publisher import http_client as module
 from publisher.errors import RemoteError
-from publisher.http_client import Callbacks, Remote
+from publisher.http_client import CallbackClient, HttpClient
 from tests.web import serving
 
 
 def refused(url: str, timeout: float = 2) -> str:
-    with Remote(timeout) as remote, pytest.raises(RemoteError) as error:
+    with HttpClient(timeout) as remote, pytest.raises(RemoteError) as error:
         remote.get(url)
     return str(error.value)
 
@@ -38,7 +38,7 @@ def talking(answer: Callable[[socket.socket], None]) -> tuple[str, threading.Thr
 
 
 def test_an_answer_has_status_names_in_lower_case_and_the_address_that_gave_it() -> None:
-    with serving() as web, Remote() as remote:
+    with serving() as web, HttpClient() as remote:
         web.pages = {"/a": (302, {"Location": "b"}, b""), "/b": (404, {"X-Some-Thing": "x"}, b"body")}
         answer = remote.get(web.url + "/a")
         assert (answer.status, answer.url, answer.body) == (404, web.url + "/b", b"body")
@@ -48,7 +48,7 @@ def test_an_answer_has_status_names_in_lower_case_and_the_address_that_gave_it()
 
 
 def test_redirects_come_to_an_end() -> None:
-    with serving() as web, Remote() as remote:
+    with serving() as web, HttpClient() as remote:
         web.pages = {"/a": (302, {"Location": "/a"}, b"")}
         assert remote.get(web.url + "/a").status == 302
         assert len(web.gets) <= 5
@@ -121,7 +121,7 @@ def test_a_feed_that_comes_drop_by_drop_ends_at_the_deadline(first: bytes, drop:
     """A timeout that begins anew with each byte is no limit: the whole request has one."""
     over = threading.Event()
     url, thread = dripping(first, drop, over)
-    with Remote(timeout=30, longest=0.6) as remote, pytest.raises(RemoteError) as error:
+    with HttpClient(timeout=30, longest=0.6) as remote, pytest.raises(RemoteError) as error:
         remote.get(url)
     assert str(error.value) == f"{url}: no whole answer within 0.6 seconds"
     if not drop:
@@ -148,7 +148,7 @@ def test_a_connection_that_is_kept_has_a_deadline_for_each_request() -> None:
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
     url = f"http://127.0.0.1:{server.getsockname()[1]}/"
-    with Remote(timeout=30, longest=0.6) as remote:
+    with HttpClient(timeout=30, longest=0.6) as remote:
         assert remote.get(url).body == b"ok"
         with pytest.raises(RemoteError, match="no whole answer within"):
             remote.get(url)
@@ -160,7 +160,10 @@ def test_a_connection_that_is_kept_has_a_deadline_for_each_request() -> None:
 def test_who_answers_drop_by_drop_is_not_listened_to_for_ever(first: bytes, drop: bytes) -> None:
     over = threading.Event()
     url, thread = dripping(first, drop, over)
-    with Callbacks(["127.0.0.0/8"], timeout=30, longest=0.6) as remote, pytest.raises(RemoteError, match="in time"):
+    with (
+        CallbackClient(["127.0.0.0/8"], timeout=30, longest=0.6) as remote,
+        pytest.raises(RemoteError, match="in time"),
+    ):
         remote.request("GET", url)
     # The connection is gone, or else this would go on.
     if not drop:
@@ -171,7 +174,7 @@ def test_who_answers_drop_by_drop_is_not_listened_to_for_ever(first: bytes, drop
 
 def test_an_answer_in_time_is_an_answer() -> None:
     url, thread = talking(lambda connection: connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"))
-    with Callbacks(["127.0.0.0/8"]) as remote:
+    with CallbackClient(["127.0.0.0/8"]) as remote:
         answer = remote.request("GET", url)
     assert (answer.status, answer.body) == (200, b"ok")
     thread.join(10)

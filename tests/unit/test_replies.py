@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from publisher.mail.bounces import ReportKind, read_report
-from publisher.mail.outcome import Outcome, RelayFault, Reply, of_message, of_recipient
+from publisher.mail.outcome import Outcome, RelayFault, Reply, message_outcome, recipient_outcome
 from publisher.mail.replies import RULES, Reason, classify, find_reason, normalise
 from publisher.model.delivery import DeliveryState
 
@@ -52,12 +52,12 @@ def test_a_reply_has_one_meaning_at_rcpt_at_data_and_in_a_report(
     assert source
     reply = reply_of(line)
     assert classify(" ".join(reply.lines), reply.enhanced) == reason
-    at_recipient = of_recipient(reply) if reply.code not in (503, 530, 535, 538) else None
+    at_recipient = recipient_outcome(reply) if reply.code not in (503, 530, 535, 538) else None
     if at_recipient is not None:
         assert verdict(at_recipient) == expected
     # Once a server has read the message, its verdict on spam is final, and unknown words are too.
     at_end = "fail" if reason in ("spam", "unknown") else expected
-    assert verdict(of_message(reply)) == at_end
+    assert verdict(message_outcome(reply)) == at_end
     status = found[0] if (found := re.search(r"\b5\.\d+\.\d+\b", line)) else "5.0.0"
     (report,) = read_report(dsn(status, line))
     assert report.kind is (ReportKind.HARD if expected == "suppress" else ReportKind.SOFT)
@@ -138,7 +138,7 @@ def test_an_ip_address_is_no_status_code(words: str, kind: ReportKind) -> None:
 
 def test_a_policy_answer_for_everybody_never_suppresses() -> None:
     """A relay that refuses us for its DNS lookup defers each delivery and slows the domain."""
-    outcome = of_recipient(reply_of("550 Reverse DNS lookup failed"))
+    outcome = recipient_outcome(reply_of("550 Reverse DNS lookup failed"))
     assert outcome is not None
     assert (outcome.state, outcome.suppress, outcome.slow) == (DeliveryState.DEFERRED, False, True)
 
@@ -147,7 +147,7 @@ def test_a_policy_answer_for_everybody_never_suppresses() -> None:
 def test_a_protocol_error_at_rcpt_ends_the_use_of_the_relay(line: str) -> None:
     """Codes of the protocol are about the connection, so no delivery fails for them."""
     with pytest.raises(RelayFault):
-        of_recipient(reply_of(line))
+        recipient_outcome(reply_of(line))
 
 
 @given(code=st.integers(400, 599), words=st.text(max_size=80), status=st.sampled_from(["", "5.7.1 ", "5.1.1 "]))
@@ -155,9 +155,9 @@ def test_only_words_or_a_status_about_the_address_suppress(code: int, words: str
     """Whatever a server says, a suppression has its reason in the words or in the status."""
     reply = Reply(code=code, lines=(status + words,))
     about_address = classify(status + words, reply.enhanced) is Reason.ADDRESS
-    assert of_message(reply).suppress == (about_address and code >= 500)
+    assert message_outcome(reply).suppress == (about_address and code >= 500)
     try:
-        outcome = of_recipient(reply)
+        outcome = recipient_outcome(reply)
     except RelayFault:
         return
     assert outcome is not None

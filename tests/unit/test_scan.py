@@ -10,18 +10,18 @@ from types import SimpleNamespace
 
 import pytest
 
-from publisher.articles.scan import BUCKETS, Listing, bucket_of, scan
-from publisher.articles.scan import scan as package_scan
+from publisher.articles.scan import BUCKETS, FolderListing, bucket_of, scan_folder
+from publisher.articles.scan import scan_folder as package_scan
 from publisher.errors import SettingsError
 
 LATER = 10_000_000_000
 
 
-def look(root: Path, ahead: int = LATER) -> Listing:
-    return scan(root, time.time_ns() + ahead)
+def look(root: Path, ahead: int = LATER) -> FolderListing:
+    return scan_folder(root, time.time_ns() + ahead)
 
 
-def fingerprints(listing: Listing) -> list[str]:
+def fingerprints(listing: FolderListing) -> list[str]:
     return [listing.fingerprint(number) for number in range(BUCKETS)]
 
 
@@ -57,8 +57,8 @@ def test_a_clock_that_counts_whole_seconds_is_allowed_for(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(sys.modules["publisher.articles.scan"], "_walk", walk)
     bucket = bucket_of("a.md")
-    assert scan(Path(), 6 * second).fingerprint(bucket) == ""
-    assert scan(Path(), 8 * second).fingerprint(bucket) != ""
+    assert scan_folder(Path(), 6 * second).fingerprint(bucket) == ""
+    assert scan_folder(Path(), 8 * second).fingerprint(bucket) != ""
 
 
 def test_folders_links_and_names_of_every_kind(tmp_path: Path) -> None:
@@ -80,10 +80,10 @@ def test_a_folder_that_is_no_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(SettingsError, match="cannot list"):
         look(tmp_path / "file")
-    assert package_scan is scan
+    assert package_scan is scan_folder
 
 
-def names_in(listing: Listing) -> set[str]:
+def names_in(listing: FolderListing) -> set[str]:
     return {name for number in range(BUCKETS) for name in listing.files(number)}
 
 

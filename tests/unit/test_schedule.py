@@ -19,10 +19,10 @@ import pytest
 from publisher.clock import Clock
 from publisher.errors import PublisherError, StoreError
 from publisher.runner import Runner, make_log
-from publisher.runner.background_job import Lane, Stopped, back_off
-from publisher.runner.file_watcher import Watcher
-from publisher.runner.systemd import Notifier
-from publisher.schedule.processes import FOLDER, RunnerFile, alone, living_runners
+from publisher.runner.background_job import BackgroundJob, JobStopped, backoff_seconds
+from publisher.runner.file_watcher import FileWatcher
+from publisher.runner.systemd import SystemdNotifier
+from publisher.schedule.processes import FOLDER, RunnerFile, living_runners, try_process_lock
 from tests.clockwork import FastClock, SetClock
 from tests.conftest import SiteKit
 
@@ -46,7 +46,7 @@ class Workshop:
         self.go = threading.Event()
         self.go.set()
         self.raises: list[BaseException] = []
-        self.lane = Lane("job", self.work, make_log(self.text, as_json=True), clock or Clock())
+        self.lane = BackgroundJob("job", self.work, make_log(self.text, as_json=True), clock or Clock())
         self.lane.start()
 
     def work(self) -> None:
@@ -116,14 +116,14 @@ def test_a_wish_does_not_cut_a_rest_short() -> None:
 
 
 def test_a_lane_that_is_stopped_ends_without_a_failure(shop: Workshop) -> None:
-    shop.raises = [Stopped()]
+    shop.raises = [JobStopped()]
     shop.lane.wake()
     assert shop.lane.join(10)
     assert shop.events == []
 
 
 def test_rests_double_up_to_ten_minutes() -> None:
-    assert [int(back_off(count).total_seconds()) for count in (1, 2, 3, 8, 50)] == [5, 10, 20, 600, 600]
+    assert [int(backoff_seconds(count).total_seconds()) for count in (1, 2, 3, 8, 50)] == [5, 10, 20, 600, 600]
 
 
 # -- systemd ---------------------------------------------------------------------------------------
@@ -133,7 +133,7 @@ def test_systemd_is_told(tmp_path: Path) -> None:
     path = str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         sock.bind(path)
-        told = Notifier({"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "30000000", "WATCHDOG_PID": str(os.getpid())})
+        told = SystemdNotifier({"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "30000000", "WATCHDOG_PID": str(os.getpid())})
         assert told.watchdog == 15
         told.ready()
         told.status("all well")
@@ -151,15 +151,15 @@ def test_an_abstract_socket_is_one_too() -> None:
     name = f"publisher-test-{os.getpid()}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         sock.bind(f"\0{name}")
-        Notifier({"NOTIFY_SOCKET": f"@{name}"}).ready()
+        SystemdNotifier({"NOTIFY_SOCKET": f"@{name}"}).ready()
         assert sock.recv(100) == b"READY=1"
 
 
 def test_without_systemd_nobody_is_told() -> None:
-    quiet = Notifier({})
+    quiet = SystemdNotifier({})
     quiet.ready()
     assert quiet.watchdog is None
-    assert Notifier({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "1"}).watchdog is None
+    assert SystemdNotifier({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "1"}).watchdog is None
 
 
 # -- logs ------------------------------------------------------------------------------------------
@@ -191,7 +191,7 @@ def test_warnings_of_libraries_come_in_the_same_form() -> None:
 
 def test_a_folder_that_is_not_there_is_said_and_waited_for(tmp_path: Path) -> None:
     text = io.StringIO()
-    watcher = Watcher(tmp_path / "none", lambda: None, make_log(text))
+    watcher = FileWatcher(tmp_path / "none", lambda: None, make_log(text))
     watcher.start()
     until(lambda: "cannot watch" in text.getvalue())
     watcher.stop()
@@ -199,7 +199,7 @@ def test_a_folder_that_is_not_there_is_said_and_waited_for(tmp_path: Path) -> No
 
 def test_a_change_is_told_once_it_is_there(tmp_path: Path) -> None:
     told = threading.Event()
-    watcher = Watcher(tmp_path, told.set, make_log(io.StringIO()))
+    watcher = FileWatcher(tmp_path, told.set, make_log(io.StringIO()))
     watcher.start()
     until(lambda: (tmp_path / "one.md").write_text("x") == 1 and told.wait(0.5))
     watcher.stop()
@@ -227,9 +227,9 @@ def test_a_folder_that_cannot_be_written_to_is_said(tmp_path: Path) -> None:
 
 
 def test_one_at_a_time_is_alone(tmp_path: Path) -> None:
-    with alone(tmp_path, "mail") as first, alone(tmp_path, "mail") as second:
+    with try_process_lock(tmp_path, "mail") as first, try_process_lock(tmp_path, "mail") as second:
         assert (first, second) == (True, False)
-    with alone(tmp_path, "mail") as third:
+    with try_process_lock(tmp_path, "mail") as third:
         assert third
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from publisher.model.articles import Article, Author, Record, aware
 from publisher.model.digests import Digest
-from publisher.model.query import Candidate, Selection, choose, editions, is_news, matches
+from publisher.model.query import Candidate, Interests, choose_articles, is_news, matches, variants_of
 from publisher.model.taxonomy import FacetKind, Query
 
 NOW = datetime(2026, 11, 23, 7, tzinfo=UTC)
@@ -36,42 +36,42 @@ DIGEST = Digest(slug="daily", title="Daily", at_most=2, at_least=1)
 
 
 def test_an_issue_carries_the_newest_first() -> None:
-    choice = choose(DIGEST, candidates(article(1, 3), article(2, 1), article(3, 2)), NOW)
+    choice = choose_articles(DIGEST, candidates(article(1, 3), article(2, 1), article(3, 2)), NOW)
     assert [one.seq for one in choice.articles] == [2, 3]
     assert [one.seq for one in choice.waiting] == [1]
 
 
 def test_what_was_carried_over_makes_no_issue_by_itself() -> None:
-    choice = choose(DIGEST, candidates(article(1), carried=frozenset({1})), NOW)
+    choice = choose_articles(DIGEST, candidates(article(1), carried=frozenset({1})), NOW)
     assert (choice.articles, choice.reason) == ((), "nothing new")
 
 
 def test_what_was_carried_over_goes_along_with_something_new() -> None:
-    choice = choose(DIGEST, candidates(article(1, 5), article(2), carried=frozenset({1})), NOW)
+    choice = choose_articles(DIGEST, candidates(article(1, 5), article(2), carried=frozenset({1})), NOW)
     assert [one.seq for one in choice.articles] == [2, 1]
 
 
 def test_too_few_articles_wait() -> None:
-    choice = choose(Digest(slug="d", title="D", at_least=2), candidates(article(1)), NOW)
+    choice = choose_articles(Digest(slug="d", title="D", at_least=2), candidates(article(1)), NOW)
     assert not choice.articles
     assert [one.seq for one in choice.waiting] == [1]
     assert "at least 2" in choice.reason
 
 
 def test_an_article_dated_later_waits_for_its_time() -> None:
-    choice = choose(DIGEST, candidates(article(1, -1)), NOW)
+    choice = choose_articles(DIGEST, candidates(article(1, -1)), NOW)
     assert not choice.articles
 
 
 def test_a_late_arrival_with_an_old_date_gets_in() -> None:
-    assert choose(DIGEST, candidates(article(9, 400)), NOW).articles
+    assert choose_articles(DIGEST, candidates(article(9, 400)), NOW).articles
 
 
 def test_an_article_that_an_edit_took_out_of_the_query_is_not_sent() -> None:
     query = Query(wanted=((FacetKind.TOPIC, frozenset({"water"})),))
     digest = Digest(slug="d", title="D", query=query)
-    assert not choose(digest, candidates(article(1, topic="Trade")), NOW).articles
-    assert choose(digest, candidates(article(1, topic="WATER")), NOW).articles
+    assert not choose_articles(digest, candidates(article(1, topic="Trade")), NOW).articles
+    assert choose_articles(digest, candidates(article(1, topic="WATER")), NOW).articles
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_readers_who_get_the_same_share_an_edition() -> None:
     water = Query(wanted=((FacetKind.TOPIC, frozenset({"water"})),))
     wet = Query(wanted=((FacetKind.TOPIC, frozenset({"water", "rain"})),))
     arts = Query(wanted=((FacetKind.TOPIC, frozenset({"arts"})),))
-    found = editions(some, [Selection(query=one) for one in (Query(), water, wet, arts, Query())])
+    found = variants_of(some, [Interests(query=one) for one in (Query(), water, wet, arts, Query())])
     assert [([one.seq for one in got], places) for got, places in found.items()] == [
         ([1, 2, 3], [0, 4]),
         ([1, 3], [1, 2]),
@@ -125,24 +125,26 @@ def test_readers_who_get_the_same_share_an_edition() -> None:
 
 def test_what_a_reader_has_is_not_in_her_edition() -> None:
     some = [article(number) for number in (1, 2, 3)]
-    found = editions(some, [Selection(), Selection(had=frozenset({some[0].seq})), Selection(had=frozenset({1, 2, 3}))])
+    found = variants_of(
+        some, [Interests(), Interests(had=frozenset({some[0].seq})), Interests(had=frozenset({1, 2, 3}))]
+    )
     assert {tuple(one.seq for one in got): places for got, places in found.items()} == {(1, 2, 3): [0], (2, 3): [1]}
 
 
 def test_an_article_that_was_added_fits_in_before_newer_ones() -> None:
     """It keeps its place by date, and the oldest of the others waits."""
     found = [Candidate(article=article(1, 900), carried_over=False, is_added=True)]
-    choice = choose(DIGEST, [*found, *candidates(article(2, 1), article(3, 2))], NOW)
+    choice = choose_articles(DIGEST, [*found, *candidates(article(2, 1), article(3, 2))], NOW)
     assert [one.seq for one in choice.articles] == [2, 1]
     assert [one.seq for one in choice.waiting] == [3]
-    choice = choose(DIGEST, [*found, *candidates(article(2, 1), article(3, 2))], NOW, lead=3)
+    choice = choose_articles(DIGEST, [*found, *candidates(article(2, 1), article(3, 2))], NOW, lead=3)
     assert [one.seq for one in choice.articles] == [3, 1]
 
 
 def test_an_article_that_was_added_makes_an_issue_by_itself() -> None:
     """Other than what was carried over."""
     found = [Candidate(article=article(1, 900), carried_over=False, is_added=True)]
-    assert [one.seq for one in choose(DIGEST, found, NOW).articles] == [1]
+    assert [one.seq for one in choose_articles(DIGEST, found, NOW).articles] == [1]
 
 
 @pytest.mark.parametrize(

@@ -13,15 +13,15 @@ import pytest
 
 from publisher.errors import StageError
 from publisher.staging import folder as module
-from publisher.staging.folder import Stage, Written
+from publisher.staging.folder import StagedFolder, StagedWrite
 from publisher.staging.precompress import TWINS
 
 
 def test_a_file_is_written_once_and_then_left_alone(tmp_path: Path) -> None:
-    with Stage(tmp_path / "feeds") as stage:
+    with StagedFolder(tmp_path / "feeds") as stage:
         first = stage.put("topic/a.rss", [b"one", b"two"])
     before = os.stat(tmp_path / "feeds" / "topic" / "a.rss")
-    with Stage(tmp_path / "feeds") as stage:
+    with StagedFolder(tmp_path / "feeds") as stage:
         second = stage.put("topic/a.rss", [b"onetwo"])
     assert (first.changed, second.changed) == (True, False)
     assert first.sha256 == second.sha256
@@ -42,8 +42,8 @@ def test_each_version_of_a_file_is_dated_a_whole_second_later(
     """HTTP dates count seconds: of two versions of one second a client may keep the first one."""
     monkeypatch.setattr(module, "_IN_MEMORY", 50)
 
-    def put(data: bytes) -> Written:
-        with Stage(tmp_path, twins=list(TWINS)) as stage:
+    def put(data: bytes) -> StagedWrite:
+        with StagedFolder(tmp_path, twins=list(TWINS)) as stage:
             written = stage.put("all.rss", [data])
             stage.settle()
         return written
@@ -60,12 +60,12 @@ def test_each_version_of_a_file_is_dated_a_whole_second_later(
 
 def test_large_files_are_streamed_and_compared_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_IN_MEMORY", 10)
-    with Stage(tmp_path) as stage:
+    with StagedFolder(tmp_path) as stage:
         first = stage.put("a", (b"x" * 7 for _ in range(5)))
         second = stage.put("a", (b"x" * 7 for _ in range(5)))
     assert (first.changed, second.changed) == (True, False)
     assert (tmp_path / "a").read_bytes() == b"x" * 35
-    with Stage(tmp_path, dry_run=True) as stage:
+    with StagedFolder(tmp_path, dry_run=True) as stage:
         assert not stage.put("a", (b"x" * 7 for _ in range(5))).changed
         assert stage.put("a", (b"y" * 7 for _ in range(5))).changed
     assert (tmp_path / "a").read_bytes() == b"x" * 35
@@ -73,7 +73,7 @@ def test_large_files_are_streamed_and_compared_too(tmp_path: Path, monkeypatch: 
 
 def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
     (tmp_path / "old").write_bytes(b"x")
-    with Stage(tmp_path, dry_run=True) as stage:
+    with StagedFolder(tmp_path, dry_run=True) as stage:
         assert stage.put("a/b", [b"x"]).changed
         assert stage.remove("old")
         assert not stage.remove("nothing")
@@ -83,13 +83,13 @@ def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
 def test_what_a_killed_run_left_is_swept(tmp_path: Path) -> None:
     (tmp_path / ".staging").mkdir()
     (tmp_path / ".staging" / "half").write_bytes(b"x")
-    with Stage(tmp_path):
+    with StagedFolder(tmp_path):
         pass
     assert os.listdir(tmp_path) == []
 
 
 def test_removing_a_file_takes_the_empty_folder_with_it(tmp_path: Path) -> None:
-    with Stage(tmp_path) as stage:
+    with StagedFolder(tmp_path) as stage:
         stage.put("tag/a.rss", [b"x"])
         stage.put("tag/b.rss", [b"x"])
         assert stage.remove("tag/a.rss")
@@ -107,7 +107,7 @@ def test_removing_a_file_takes_the_empty_folder_with_it(tmp_path: Path) -> None:
 def test_a_failure_at_any_step_leaves_the_old_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, number: int, word: str
 ) -> None:
-    with Stage(tmp_path) as stage:
+    with StagedFolder(tmp_path) as stage:
         stage.put("a.rss", [b"old"])
 
     def fail(*_: object) -> None:
@@ -118,7 +118,7 @@ def test_a_failure_at_any_step_leaves_the_old_file(
         if step == "write":
             fail()
 
-    with Stage(tmp_path) as stage:
+    with StagedFolder(tmp_path) as stage:
         with monkeypatch.context() as patch, pytest.raises(StageError, match=word):
             if step != "write":
                 patch.setattr(os, step, fail)
@@ -129,9 +129,12 @@ def test_a_failure_at_any_step_leaves_the_old_file(
 
 def test_a_file_where_a_folder_is_needed_and_the_other_way_round(tmp_path: Path) -> None:
     (tmp_path / "feeds").write_bytes(b"")
-    with pytest.raises(StageError, match="a file stands where a folder is needed"), Stage(tmp_path / "feeds") as stage:
+    with (
+        pytest.raises(StageError, match="a file stands where a folder is needed"),
+        StagedFolder(tmp_path / "feeds") as stage,
+    ):
         stage.put("a.rss", [b"x"])
-    with Stage(tmp_path / "other") as stage:
+    with StagedFolder(tmp_path / "other") as stage:
         stage.put("a.rss/b", [b"x"])
         with pytest.raises(StageError, match="the other way round"):
             stage.put("a.rss", [b"x"])
@@ -144,14 +147,14 @@ def test_a_link_in_place_of_a_file_is_replaced_and_not_followed(tmp_path: Path) 
     outside.write_bytes(b"x")
     (tmp_path / "feeds").mkdir()
     (tmp_path / "feeds" / "a.rss").symlink_to(outside)
-    with Stage(tmp_path / "feeds") as stage:
+    with StagedFolder(tmp_path / "feeds") as stage:
         assert stage.put("a.rss", [b"x"]).changed
     assert not (tmp_path / "feeds" / "a.rss").is_symlink()
     assert outside.read_bytes() == b"x"
 
 
 def test_a_file_that_was_touched_is_not_intact(tmp_path: Path) -> None:
-    with Stage(tmp_path) as stage:
+    with StagedFolder(tmp_path) as stage:
         written = stage.put("a", [b"x"])
     assert not stage.is_intact("b", 1, 1)
     (tmp_path / "a").write_bytes(b"y")
@@ -169,7 +172,7 @@ def twins(root: Path, name: str) -> dict[str, bytes]:
 
 def test_a_file_gets_its_twins_of_its_own_time(tmp_path: Path) -> None:
     data = b"text " * 1000
-    with Stage(tmp_path, twins=list(TWINS)) as stage:
+    with StagedFolder(tmp_path, twins=list(TWINS)) as stage:
         written = stage.put("a/b.rss", [data])
         stage.settle()
         assert stage.is_intact("a/b.rss", written.size, written.mtime_ns)
@@ -181,33 +184,33 @@ def test_a_file_gets_its_twins_of_its_own_time(tmp_path: Path) -> None:
 
 def test_the_same_bytes_give_the_same_twins(tmp_path: Path) -> None:
     for name in ("one", "two"):
-        with Stage(tmp_path / name, twins=list(TWINS)) as stage:
+        with StagedFolder(tmp_path / name, twins=list(TWINS)) as stage:
             stage.put("x", [b"text " * 1000])
     assert twins(tmp_path / "one", "x") == twins(tmp_path / "two", "x")
 
 
 @pytest.mark.parametrize("harm", ["lost", "older", "both"])
 def test_twins_that_are_lost_or_of_older_bytes_are_made_again(tmp_path: Path, harm: str) -> None:
-    with Stage(tmp_path, twins=list(TWINS)) as stage:
+    with StagedFolder(tmp_path, twins=list(TWINS)) as stage:
         written = stage.put("x", [b"text"])
     before = twins(tmp_path, "x")
     if harm in ("lost", "both"):
         (tmp_path / "x.gz").unlink()
     if harm in ("older", "both"):
         (tmp_path / "x.br").write_bytes(b"older")
-    with Stage(tmp_path, twins=list(TWINS)) as stage:
+    with StagedFolder(tmp_path, twins=list(TWINS)) as stage:
         assert not stage.is_intact("x", written.size, written.mtime_ns)
         assert not stage.put("x", [b"text"]).changed
     assert twins(tmp_path, "x") == before
 
 
 def test_twins_that_are_no_longer_wanted_go_and_those_of_a_removed_file_too(tmp_path: Path) -> None:
-    with Stage(tmp_path, twins=list(TWINS)) as stage:
+    with StagedFolder(tmp_path, twins=list(TWINS)) as stage:
         stage.put("x", [b"text"])
-    with Stage(tmp_path, twins=[".gz"]) as stage:
+    with StagedFolder(tmp_path, twins=[".gz"]) as stage:
         stage.put("x", [b"text"])
     assert set(twins(tmp_path, "x")) == {".gz"}
-    with Stage(tmp_path, twins=[]) as stage:
+    with StagedFolder(tmp_path, twins=[]) as stage:
         stage.remove("x")
     assert list(tmp_path.iterdir()) == []
 
@@ -215,7 +218,7 @@ def test_twins_that_are_no_longer_wanted_go_and_those_of_a_removed_file_too(tmp_
 def test_a_large_file_gets_its_twins_from_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_IN_MEMORY", 1000)
     monkeypatch.setattr(module, "_QUEUED", 10)
-    with Stage(tmp_path, twins=list(TWINS)) as stage:
+    with StagedFolder(tmp_path, twins=list(TWINS)) as stage:
         for number in range(5):
             stage.put(f"{number}", iter([b"text "] * 1000))
             stage.put(f"small{number}", [b"small"])
@@ -226,8 +229,8 @@ def test_a_twin_that_cannot_be_written_is_said(tmp_path: Path, monkeypatch: pyte
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module, "write_twin", full)
-    with Stage(tmp_path, twins=list(TWINS)) as stage:
+    monkeypatch.setattr(module, "write_precompressed", full)
+    with StagedFolder(tmp_path, twins=list(TWINS)) as stage:
         stage.put("x", [b"text"])
         with pytest.raises(StageError, match=r"cannot stage x\.(gz|br): the disk is full"):
             stage.settle()

@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher.articles.parsers import Found, Options
+from publisher.articles.parsers import ParsedRecord, ParserOptions
 from publisher.articles.parsers.byline import parse_author_line, parse_image_line
-from publisher.articles.parsers.tags import part_tags
+from publisher.articles.parsers.tags import split_tags
 from publisher.articles.parsers.text_export import read_text_export
 from publisher.errors import RecordRefused
 from publisher.html.text import plain_text
 from publisher.model.articles import Record
 
-OPTIONS = Options(zone=ZoneInfo("UTC"))
+OPTIONS = ParserOptions(zone=ZoneInfo("UTC"))
 
 EXPORT = """\
 Canal Town Votes to Keep Its Lock
@@ -40,7 +40,7 @@ Ilse Vandermeer is a current affairs writer for The Review.
 ImageWikipedia"""
 
 
-def read(text: str | bytes, options: Options = OPTIONS) -> Found:
+def read(text: str | bytes, options: ParserOptions = OPTIONS) -> ParsedRecord:
     data = text.encode() if isinstance(text, str) else text
     (found,) = read_text_export(io.BytesIO(data), "x.txt", options)
     return found
@@ -250,7 +250,7 @@ def test_run_together_tags_are_parted(
     run: str, text: str, vocabulary: tuple[str, ...], tags: str, ambiguous: str
 ) -> None:
     expected = (tuple(tags.split("|")) if tags else (), tuple(ambiguous.split("|")) if ambiguous else ())
-    assert part_tags(run, text, frozenset(vocabulary)) == expected
+    assert split_tags(run, text, frozenset(vocabulary)) == expected
 
 
 def test_ambiguous_tags_are_reported() -> None:
@@ -260,12 +260,12 @@ def test_ambiguous_tags_are_reported() -> None:
 
 @given(st.lists(st.from_regex(r"\A[A-Z][a-z]{2,8}( [A-Z][a-z]{2,8})?\Z"), min_size=1, max_size=6, unique=True))
 def test_tags_of_ordinary_words_are_always_parted(tags: list[str]) -> None:
-    assert part_tags("".join(tags), "", frozenset())[0] == tuple(tags)
+    assert split_tags("".join(tags), "", frozenset())[0] == tuple(tags)
 
 
 @given(st.text(alphabet="ABab -.1(é)", max_size=40), st.text(alphabet="ABab ", max_size=30))
 def test_no_letter_of_a_tag_is_lost(run: str, text: str) -> None:
-    tags, _ = part_tags(run, text, frozenset())
+    tags, _ = split_tags(run, text, frozenset())
     assert set("".join(tags)) == set("".join(run.split())) | ({" "} if any(" " in tag for tag in tags) else set())
 
 

@@ -18,7 +18,7 @@ from publisher.cadence import Timetable, parse_cadence
 from publisher.clock import Clock
 from publisher.runner import make_log
 from publisher.runner import timers as timers_module
-from publisher.runner.background_job import Lane, Stopped, report_progress
+from publisher.runner.background_job import BackgroundJob, JobStopped, report_progress
 from publisher.runner.timers import Timers
 from tests.clockwork import FastClock, SetClock
 
@@ -185,7 +185,7 @@ class Held:
         self.clock = SetClock(NOW)
         self.begun, self.go, self.report = threading.Event(), threading.Event(), threading.Event()
         self.reported = threading.Event()
-        self.lane = Lane("mail", self.work, make_log(io.StringIO()), self.clock)
+        self.lane = BackgroundJob("mail", self.work, make_log(io.StringIO()), self.clock)
 
     def work(self) -> None:
         self.begun.set()
@@ -234,9 +234,9 @@ def test_a_thread_that_has_ended_is_trouble() -> None:
     clock = SetClock(NOW)
 
     def work() -> None:
-        raise Stopped
+        raise JobStopped
 
-    lane = Lane("mail", work, make_log(io.StringIO()), clock)
+    lane = BackgroundJob("mail", work, make_log(io.StringIO()), clock)
     lane.start()
     lane.wake()
     assert lane.join(20)
@@ -253,7 +253,7 @@ def test_a_pause_after_a_failure_outlives_no_jump() -> None:
         if len(runs) == 1:
             raise ValueError
 
-    lane = Lane("mail", work, make_log(io.StringIO()), clock)
+    lane = BackgroundJob("mail", work, make_log(io.StringIO()), clock)
     lane.start()
     lane.wake()
     until(lambda: lane.health.failures == 1)

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from publisher.web import Web
 from publisher.web.feeds import Feeds, _choose
-from publisher.web.file_cache import Shelf
+from publisher.web.file_cache import FileCache
 from tests.conftest import SiteKit
 
 
@@ -133,7 +133,7 @@ def test_no_path_leads_out(tmp_path_factory: pytest.TempPathFactory, path: str) 
     folder = tmp_path_factory.getbasetemp() / "shelf"
     (folder / "feeds").mkdir(parents=True, exist_ok=True)
     (folder / "outside").write_text("secret")
-    shelf = Shelf(folder / "feeds")
+    shelf = FileCache(folder / "feeds")
     for one in (path, f"../{path}", f"{path}/../../outside", f"{path}\0"):
         assert shelf.find(one) is None
 
@@ -174,7 +174,7 @@ def test_what_is_not_acceptable_is_said(feeds: Feeds) -> None:
 def test_memory_holds_what_was_asked_for_last(tmp_path: Path) -> None:
     for name in "abc":
         (tmp_path / name).write_bytes(b"x" * 100)
-    shelf = Shelf(tmp_path, most=2 * 4_096 + 250)
+    shelf = FileCache(tmp_path, most=2 * 4_096 + 250)
     first = shelf.find("a")
     assert shelf.find("a") is first
     shelf.find("b")
@@ -188,7 +188,7 @@ def test_twins_are_of_the_bytes(tmp_path: Path) -> None:
     (tmp_path / "a.gz").write_bytes(gzip.compress(b"x" * 1000))
     found = (tmp_path / "a").stat()
     os.utime(tmp_path / "a.gz", ns=(found.st_atime_ns, found.st_mtime_ns))
-    staged = Shelf(tmp_path).find("a")
+    staged = FileCache(tmp_path).find("a")
     assert staged is not None and set(staged.encodings) == {"identity", "gzip"}
     assert staged.encodings["gzip"].etag != staged.encodings["identity"].etag
 

@@ -6,16 +6,16 @@ from publisher.articles.parsers.registry import (
     READERS,
     STREAMS,
     DraftRecord,
-    Found,
-    Options,
     Parsed,
-    Refusal,
+    ParsedRecord,
+    ParserOptions,
+    RejectedRecord,
     iterate_file,
     read_file,
     read_files,
     suffix_of,
 )
-from publisher.articles.scan import BUCKETS, Listing, bucket_of, scan
+from publisher.articles.scan import BUCKETS, FolderListing, bucket_of, scan_folder
 
 __all__ = [
     "ASIDE",
@@ -23,16 +23,16 @@ __all__ = [
     "READERS",
     "STREAMS",
     "DraftRecord",
-    "Found",
-    "Listing",
-    "Options",
+    "FolderListing",
     "Parsed",
-    "Refusal",
+    "ParsedRecord",
+    "ParserOptions",
+    "RejectedRecord",
     "bucket_of",
     "is_in_drafts_folder",
     "iterate_file",
     "read_file",
     "read_files",
-    "scan",
+    "scan_folder",
     "suffix_of",
 ]

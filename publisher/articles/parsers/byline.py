@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from publisher.html.text import one_line, stands_in
+from publisher.html.text import contains_phrase, one_line
 from publisher.model.articles import Author, Image
 
 __all__ = ["parse_author_line", "parse_image_line"]
@@ -101,7 +101,7 @@ def parse_author_line(paragraph: str, body: str) -> tuple[Author, ...]:
         else:
             return ()
     for names, text in groups:
-        spoken_of = any(stands_in(name.split()[-1], body) for name in names)
+        spoken_of = any(contains_phrase(name.split()[-1], body) for name in names)
         if spoken_of and not _TRADE.search(text):
             return ()
     return tuple(Author(name=name, bio=text) for names, text in groups for name in names)

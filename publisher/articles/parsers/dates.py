@@ -7,7 +7,7 @@ from datetime import date, datetime, time, timedelta, timezone
 from typing import Final, TypeVar
 from zoneinfo import ZoneInfo
 
-__all__ = ["DATE", "in_range", "instant", "localised", "names_date", "parse_date", "written_date"]
+__all__ = ["DATE", "in_range", "in_zone", "names_date", "parse_date", "parse_instant", "written_date"]
 
 _MONTHS: Final = [
     "january",
@@ -105,21 +105,21 @@ def parse_date(text: str, zone: ZoneInfo) -> date | datetime:
     if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
         return in_range(date.fromisoformat(text))
     if timestamp := _TIMESTAMP.fullmatch(text):
-        return localised(_timestamp(timestamp), zone)
+        return in_zone(_timestamp(timestamp), zone)
     if re.match(r"\d{4}-?\d{2}-?\d{2}[T ]", text):
-        return localised(datetime.fromisoformat(text), zone)
+        return in_zone(datetime.fromisoformat(text), zone)
     match = DATE.fullmatch(text)
     if match:
         return written_date(match)
     try:
         from email.utils import parsedate_to_datetime
 
-        return localised(parsedate_to_datetime(text), zone)
+        return in_zone(parsedate_to_datetime(text), zone)
     except (TypeError, ValueError, IndexError):
         raise ValueError(f"{text[:60]!r} is not a date") from None
 
 
-def localised(moment: date | datetime, zone: ZoneInfo) -> date | datetime:
+def in_zone(moment: date | datetime, zone: ZoneInfo) -> date | datetime:
     """Return a date as it is, a datetime without its fractions, and in ``zone`` if it names none.
 
     Raises:
@@ -143,6 +143,6 @@ def names_date(text: str, zone: ZoneInfo) -> bool:
     return True
 
 
-def instant(moment: date | datetime, zone: ZoneInfo) -> datetime:
+def parse_instant(moment: date | datetime, zone: ZoneInfo) -> datetime:
     """Return a moment, or the beginning of a day in ``zone``."""
     return moment if isinstance(moment, datetime) else datetime(moment.year, moment.month, moment.day, tzinfo=zone)

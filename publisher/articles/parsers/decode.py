@@ -7,7 +7,7 @@ from typing import BinaryIO, Final
 from publisher.errors import RecordRefused
 from publisher.html.text import clean_characters
 
-__all__ = ["decode", "read_text"]
+__all__ = ["decode_text", "read_text"]
 
 #: Control characters that texts do not use, tab to carriage return and escape left out.
 _CONTROLS: Final = bytes(number for number in range(32) if number not in (9, 10, 11, 12, 13, 27))
@@ -27,7 +27,7 @@ _MAGIC: Final = {
 _BINARY_SHARE = 0.05
 
 
-def decode(data: bytes, where: str) -> tuple[str, list[str]]:
+def decode_text(data: bytes, where: str) -> tuple[str, list[str]]:
     """Return the text and the warnings.
 
     UTF-8 with or without BOM, CRLF and UTF-16 with BOM pass without a word. Latin-1 and
@@ -85,4 +85,4 @@ def read_text(stream: BinaryIO, where: str, max_bytes: int) -> tuple[str, list[s
     data = stream.read(max_bytes + 1)
     if len(data) > max_bytes:
         raise RecordRefused(where, f"the file is larger than ingest.max_bytes ({max_bytes:,} bytes)")
-    return decode(data, where)
+    return decode_text(data, where)

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Final
 
-from publisher.articles.parsers.dates import instant, localised, names_date, parse_date
-from publisher.articles.parsers.media_files import measured
+from publisher.articles.parsers.dates import in_zone, names_date, parse_date, parse_instant
+from publisher.articles.parsers.media_files import with_file_size
 from publisher.articles.parsers.publication import parse_publication, release_fields, without_states
-from publisher.articles.parsers.result import DraftRecord, Found, Options, PlainScalar, whole_number
+from publisher.articles.parsers.result import DraftRecord, ParsedRecord, ParserOptions, PlainScalar, whole_number
 from publisher.errors import RecordRefused
-from publisher.html.sanitize import paragraphs_to_html, sanitise
+from publisher.html.sanitize import paragraphs_to_html, sanitize_html
 from publisher.html.text import clean_characters, one_line
 from publisher.html.urls import safe_url
 from publisher.model.articles import Author, Enclosure, Image, Record
@@ -124,13 +124,13 @@ class _Fields:
 def parse_record(
     raw: Mapping[str, Any],
     where: str,
-    options: Options,
+    options: ParserOptions,
     *,
     body: str | None = None,
     body_format: str = "html",
     warnings: Sequence[str] = (),
     one_of_many: bool = False,
-) -> Found | DraftRecord:
+) -> ParsedRecord | DraftRecord:
     """Return the record of these fields, or the draft that they say it is.
 
     A draft needs no title, date or identifier.
@@ -161,7 +161,7 @@ def parse_record(
             record=record,
         )
     record, mended = build_record(raw, where, options, body=body, body_format=body_format)
-    return Found(record=record, where=where, warnings=(*warnings, *mended), one_of_many=one_of_many)
+    return ParsedRecord(record=record, where=where, warnings=(*warnings, *mended), one_of_many=one_of_many)
 
 
 def _usable(read: Callable[[], str | None]) -> str | None:
@@ -173,7 +173,7 @@ def _usable(read: Callable[[], str | None]) -> str | None:
 
 
 def build_record(
-    raw: Mapping[str, Any], where: str, options: Options, *, body: str | None = None, body_format: str = "html"
+    raw: Mapping[str, Any], where: str, options: ParserOptions, *, body: str | None = None, body_format: str = "html"
 ) -> tuple[Record, list[str]]:
     """Return the record that the fields make, and what had to be mended.
 
@@ -195,7 +195,7 @@ def build_record(
     published = _published(fields, options, warnings)
     updated = _moment(fields, "updated", options)
     if updated is not None and not isinstance(updated, datetime):
-        updated = instant(updated, options.zone)
+        updated = parse_instant(updated, options.zone)
     url = _url(fields, "url", fields.get("url"), warnings)
     record = Record(
         title=title,
@@ -218,7 +218,7 @@ def build_record(
     return record, [*fields.warnings(), *warnings]
 
 
-def _moment(fields: _Fields, field: str, options: Options) -> date | datetime | None:
+def _moment(fields: _Fields, field: str, options: ParserOptions) -> date | datetime | None:
     value = fields.get(field)
     if value is None:
         return None
@@ -228,7 +228,7 @@ def _moment(fields: _Fields, field: str, options: Options) -> date | datetime | 
         raise fields.refuse(f"impossible {field}: {error}") from None
 
 
-def _published(fields: _Fields, options: Options, warnings: list[str]) -> date | datetime:
+def _published(fields: _Fields, options: ParserOptions, warnings: list[str]) -> date | datetime:
     """Return when a record is published: the latest of its date and of the times before which it is held back."""
     published = _moment(fields, "date", options)
     for name, value in release_fields(fields.raw).items():
@@ -239,7 +239,7 @@ def _published(fields: _Fields, options: Options, warnings: list[str]) -> date |
             raise fields.refuse(f"impossible {name[:40]}: {error}") from None
         if published is None:
             published = release
-        elif instant(release, options.zone) > instant(published, options.zone):
+        elif parse_instant(release, options.zone) > parse_instant(published, options.zone):
             warnings.append(f"{name[:40]} {release} is later than date {published}, so it is published then")
             published = release
     if published is None:
@@ -247,9 +247,9 @@ def _published(fields: _Fields, options: Options, warnings: list[str]) -> date |
     return published
 
 
-def _parsed_moment(fields: _Fields, value: Any, name: str, options: Options) -> date | datetime:
+def _parsed_moment(fields: _Fields, value: Any, name: str, options: ParserOptions) -> date | datetime:
     if isinstance(value, date):
-        return localised(value, options.zone)
+        return in_zone(value, options.zone)
     return parse_date(fields.text(value, name) or "", options.zone)
 
 
@@ -289,7 +289,7 @@ def _body(fields: _Fields, body: str | None, body_format: str) -> str:
         from publisher.articles.parsers.markdown import markdown_to_html
 
         text = markdown_to_html(text)
-    return sanitise(text).strip()
+    return sanitize_html(text).strip()
 
 
 def _authors(fields: _Fields, warnings: list[str]) -> tuple[Author, ...]:
@@ -316,7 +316,7 @@ def _tags(fields: _Fields) -> tuple[str, ...]:
     return tuple(dict.fromkeys(tag for tag in tags if tag))
 
 
-def _image(fields: _Fields, options: Options, warnings: list[str]) -> Image | None:
+def _image(fields: _Fields, options: ParserOptions, warnings: list[str]) -> Image | None:
     value = fields.get("image")
     if value is None:
         return None
@@ -331,11 +331,11 @@ def _image(fields: _Fields, options: Options, warnings: list[str]) -> Image | No
         caption=fields.text(entry.get("caption"), "image caption"),
         width=fields.number(entry.get("width"), "image width", "pixels"),
         height=fields.number(entry.get("height"), "image height", "pixels"),
-        length=measured(url, options) if url else None,
+        length=with_file_size(url, options) if url else None,
     )
 
 
-def _enclosures(fields: _Fields, options: Options, warnings: list[str]) -> tuple[Enclosure, ...]:
+def _enclosures(fields: _Fields, options: ParserOptions, warnings: list[str]) -> tuple[Enclosure, ...]:
     found: dict[str, Enclosure] = {}
     for item in fields.items(fields.get("enclosures"), "enclosures"):
         entry = {"url": item} if isinstance(item, str) else fields.table(item, "enclosure")
@@ -347,7 +347,7 @@ def _enclosures(fields: _Fields, options: Options, warnings: list[str]) -> tuple
             warnings.append(f"enclosure {url[:80]!r} was left out: say its type, as in audio/mpeg")
             continue
         said = fields.number(_first(entry, "length", "size_in_bytes"), "enclosure length", "bytes", 1 << 50)
-        true = measured(url, options)
+        true = with_file_size(url, options)
         if said is not None and true is not None and said != true:
             warnings.append(f"enclosure {url[:80]!r} has {true} bytes, not {said}; its true length is shown")
         if said is None and true is None:

@@ -7,10 +7,17 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO, Final
 
-from publisher.articles.parsers.decode import decode, read_text
+from publisher.articles.parsers.decode import decode_text, read_text
 from publisher.articles.parsers.fields import parse_record
 from publisher.articles.parsers.rejected import with_field_drafts, with_json_drafts
-from publisher.articles.parsers.result import DraftRecord, Found, Options, Parsed, Refusal, unparsable
+from publisher.articles.parsers.result import (
+    DraftRecord,
+    Parsed,
+    ParsedRecord,
+    ParserOptions,
+    RejectedRecord,
+    failed_record,
+)
 from publisher.errors import RecordRefused
 
 __all__ = ["MAX_DEPTH", "MAX_FILE_VALUES", "MAX_VALUES", "read_json", "read_json_lines"]
@@ -82,19 +89,21 @@ def _check_size(record: Mapping[str, Any], where: str) -> None:
     raise RecordRefused(where, f"not usable JSON: nested too deep, more than {MAX_DEPTH} levels")
 
 
-def _record(value: Any, where: str, options: Options, warnings: list[str], *, one_of_many: bool) -> Found | DraftRecord:
+def _record(
+    value: Any, where: str, options: ParserOptions, warnings: list[str], *, one_of_many: bool
+) -> ParsedRecord | DraftRecord:
     if not isinstance(value, Mapping):
         raise RecordRefused(where, "a record must be a JSON object")
     _check_size(value, where)
     parsed = parse_record(value, where, options, warnings=warnings, one_of_many=one_of_many)
-    if isinstance(parsed, Found) and one_of_many and not (parsed.record.external_id or parsed.record.url):
+    if isinstance(parsed, ParsedRecord) and one_of_many and not (parsed.record.external_id or parsed.record.url):
         raise RecordRefused(
             where, "needs an id or a url: in a file of several records nothing else tells an edit from a new article"
         )
     return parsed
 
 
-def read_json(stream: BinaryIO, where: str, options: Options) -> Iterator[Parsed]:
+def read_json(stream: BinaryIO, where: str, options: ParserOptions) -> Iterator[Parsed]:
     """Yield the record of a JSON object, or the records of a list.
 
     Raises:
@@ -109,12 +118,12 @@ def read_json(stream: BinaryIO, where: str, options: Options) -> Iterator[Parsed
         try:
             yield _record(item, f"{where}[{number}]", options, warnings, one_of_many=True)
         except RecordRefused as refusal:
-            yield with_field_drafts(Refusal(where=refusal.where, reason=refusal.reason), item, options)
+            yield with_field_drafts(RejectedRecord(where=refusal.where, reason=refusal.reason), item, options)
         except Exception as error:
-            yield with_field_drafts(unparsable(f"{where}[{number}]", error), item, options)
+            yield with_field_drafts(failed_record(f"{where}[{number}]", error), item, options)
 
 
-def read_json_lines(stream: BinaryIO, where: str, options: Options) -> Iterator[Parsed]:
+def read_json_lines(stream: BinaryIO, where: str, options: ParserOptions) -> Iterator[Parsed]:
     """Yield the records of a JSON Lines file, one line in memory at a time."""
     number = records = 0
     while line := stream.readline(options.max_bytes + 1):
@@ -130,30 +139,30 @@ def read_json_lines(stream: BinaryIO, where: str, options: Options) -> Iterator[
         if records < options.skip_records:
             continue
         if records == options.skip_records:
-            yield _rejected_line(Refusal(where=here, reason=options.skip_reason), line, options)
+            yield _rejected_line(RejectedRecord(where=here, reason=options.skip_reason), line, options)
         elif is_too_long:
             reason = f"the line is longer than ingest.max_bytes ({options.max_bytes:,} bytes)"
-            yield _rejected_line(Refusal(where=here, reason=reason), line, options)
+            yield _rejected_line(RejectedRecord(where=here, reason=reason), line, options)
         else:
             yield _line(line, here, options)
     if number == 0:
-        yield Refusal(where=where, reason="the file is empty")
+        yield RejectedRecord(where=where, reason="the file is empty")
 
 
-def _line(line: bytes, here: str, options: Options) -> Parsed:
+def _line(line: bytes, here: str, options: ParserOptions) -> Parsed:
     try:
-        text, warnings = decode(line, here)
+        text, warnings = decode_text(line, here)
         return _record(_parse(text, here), here, options, warnings, one_of_many=True)
     except RecordRefused as refusal:
-        return _rejected_line(Refusal(where=refusal.where, reason=refusal.reason), line, options)
+        return _rejected_line(RejectedRecord(where=refusal.where, reason=refusal.reason), line, options)
     except Exception as error:
-        return _rejected_line(unparsable(here, error), line, options)
+        return _rejected_line(failed_record(here, error), line, options)
 
 
-def _rejected_line(refusal: Refusal, line: bytes, options: Options) -> Refusal:
+def _rejected_line(refusal: RejectedRecord, line: bytes, options: ParserOptions) -> RejectedRecord:
     """Return the rejection of a line with the draft that its beginning may say it is."""
     try:
-        text, _ = decode(line[:_HEAD_BYTES], refusal.where)
+        text, _ = decode_text(line[:_HEAD_BYTES], refusal.where)
     except RecordRefused:
         return refusal
     return with_json_drafts(refusal, text, options, one_of_many=True)

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 
 from publisher.articles.parsers.decode import read_text
 from publisher.articles.parsers.fields import parse_record
-from publisher.articles.parsers.result import DraftRecord, Found, Options
+from publisher.articles.parsers.result import DraftRecord, ParsedRecord, ParserOptions
 
 __all__ = ["markdown_to_html", "read_markdown"]
 
@@ -26,7 +26,7 @@ def markdown_to_html(text: str) -> str:
     return html
 
 
-def read_markdown(stream: BinaryIO, where: str, options: Options) -> Iterator[Found | DraftRecord]:
+def read_markdown(stream: BinaryIO, where: str, options: ParserOptions) -> Iterator[ParsedRecord | DraftRecord]:
     """Yield the one record of a Markdown file. A first ``# Heading`` stands in for a missing title.
 
     Raises:

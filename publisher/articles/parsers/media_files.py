@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from urllib.parse import unquote, urljoin, urlsplit
 
-from publisher.articles.parsers.result import Options
+from publisher.articles.parsers.result import ParserOptions
 from publisher.staging.beneath import open_file_beneath
 
-__all__ = ["measured"]
+__all__ = ["with_file_size"]
 
 
-def measured(url: str, options: Options) -> int | None:
+def with_file_size(url: str, options: ParserOptions) -> int | None:
     """Return the length in bytes of the file at an address, or None where it is not on the site's disk.
 
     Args:

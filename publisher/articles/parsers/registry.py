@@ -12,7 +12,14 @@ from publisher.articles.parsers.limits import limit_article
 from publisher.articles.parsers.markdown import read_markdown
 from publisher.articles.parsers.publication import DRAFTS_FOLDER, is_in_drafts_folder
 from publisher.articles.parsers.rejected import drafts_in_file, with_drafts
-from publisher.articles.parsers.result import DraftRecord, Found, Options, Parsed, Refusal, unparsable
+from publisher.articles.parsers.result import (
+    DraftRecord,
+    Parsed,
+    ParsedRecord,
+    ParserOptions,
+    RejectedRecord,
+    failed_record,
+)
 from publisher.articles.parsers.text_export import read_text_export
 from publisher.errors import RecordRefused
 from publisher.staging.beneath import NotRegularError, OutsideError, open_file_beneath
@@ -22,11 +29,11 @@ __all__ = [
     "READERS",
     "STREAMS",
     "DraftRecord",
-    "Found",
-    "Options",
     "Parsed",
+    "ParsedRecord",
+    "ParserOptions",
     "Reader",
-    "Refusal",
+    "RejectedRecord",
     "iterate_file",
     "read_each",
     "read_file",
@@ -34,7 +41,7 @@ __all__ = [
     "suffix_of",
 ]
 
-Reader = Callable[[BinaryIO, str, Options], Iterator[Parsed]]
+Reader = Callable[[BinaryIO, str, ParserOptions], Iterator[Parsed]]
 
 #: Suffix → the function that reads it.
 READERS: Final[Mapping[str, Reader]] = {
@@ -76,24 +83,24 @@ ASIDE: Final = frozenset(
 )
 
 
-def read_files(job: tuple[Path, Sequence[str], Options]) -> dict[str, list[Parsed]]:
+def read_files(job: tuple[Path, Sequence[str], ParserOptions]) -> dict[str, list[Parsed]]:
     """Return name → what the file holds, for (root, names, options)."""
     root, names, options = job
     return {name: read_file(root, name, options) for name in names}
 
 
-def read_each(root: Path, names: Sequence[str], options: Options) -> Iterator[tuple[str, list[Parsed]]]:
+def read_each(root: Path, names: Sequence[str], options: ParserOptions) -> Iterator[tuple[str, list[Parsed]]]:
     """Yield (name, what the file holds) for each file, one file after the other."""
     for name in names:
         yield name, read_file(root, name, options)
 
 
-def read_file(root: Path, name: str, options: Options) -> list[Parsed]:
+def read_file(root: Path, name: str, options: ParserOptions) -> list[Parsed]:
     """Return what the file ``name``, relative to ``root``, holds. Never raises for bad input."""
     return list(iterate_file(root, name, options))
 
 
-def iterate_file(root: Path, name: str, options: Options) -> Iterator[Parsed]:
+def iterate_file(root: Path, name: str, options: ParserOptions) -> Iterator[Parsed]:
     """Yield what the file ``name``, relative to ``root``, holds. Never raises for bad input.
 
     A link that leads out of ``root``, and anything that is no regular file, is refused: an
@@ -101,7 +108,9 @@ def iterate_file(root: Path, name: str, options: Options) -> Iterator[Parsed]:
     """
     path = f"{root}/{name}"
     if name.endswith("/"):
-        yield Refusal(where=name, reason=f"the folder cannot be listed: {_listing_error(path)}", is_transient=True)
+        yield RejectedRecord(
+            where=name, reason=f"the folder cannot be listed: {_listing_error(path)}", is_transient=True
+        )
         return
     is_draft = is_in_drafts_folder(name) or is_in_drafts_folder(_target(root, path))
     try:
@@ -115,29 +124,29 @@ def iterate_file(root: Path, name: str, options: Options) -> Iterator[Parsed]:
             records = (_limit(parsed, options) for parsed in reader(stream, name, options))
             yield from map(_as_draft, records) if is_draft else records
     except RecordRefused as refusal:
-        refused = Refusal(where=refusal.where, reason=refusal.reason)
+        refused = RejectedRecord(where=refusal.where, reason=refusal.reason)
         yield _as_draft(refused) if is_draft else with_drafts(refused, drafts_in_file(root, name, options))
     except NotRegularError:
-        yield Refusal(where=name, reason="not a regular file")
+        yield RejectedRecord(where=name, reason="not a regular file")
     except OutsideError:
-        yield Refusal(where=name, reason="a link that leads out of the articles folder")
+        yield RejectedRecord(where=name, reason="a link that leads out of the articles folder")
     except OSError as error:
-        yield Refusal(where=name, reason=f"cannot be read: {error.strerror}", is_transient=True)
+        yield RejectedRecord(where=name, reason=f"cannot be read: {error.strerror}", is_transient=True)
     except Exception as error:
         # A parser's fault is a fault of this file only: the other files are published.
-        failed = unparsable(name, error)
+        failed = failed_record(name, error)
         yield _as_draft(failed) if is_draft else with_drafts(failed, drafts_in_file(root, name, options))
 
 
-def _limit(parsed: Parsed, options: Options) -> Parsed:
+def _limit(parsed: Parsed, options: ParserOptions) -> Parsed:
     """Return a record within the limits; a body that grew beyond twice ``ingest.max_bytes`` is rejected."""
-    if not isinstance(parsed, Found):
+    if not isinstance(parsed, ParsedRecord):
         return parsed
     most = 2 * options.max_bytes
     if len(parsed.record.body) > most:
         # Link references of Markdown repeat a long URL for each use.
         reason = f"the body has more than {most:,} characters as HTML, twice ingest.max_bytes. Shorten it."
-        return Refusal(where=parsed.where, reason=reason)
+        return RejectedRecord(where=parsed.where, reason=reason)
     return limit_article(parsed)
 
 
@@ -158,7 +167,7 @@ def _as_draft(parsed: Parsed) -> DraftRecord:
     """Return a record of a drafts folder as a draft, whatever it says itself, or whatever it lacks."""
     if isinstance(parsed, DraftRecord):
         return parsed
-    if isinstance(parsed, Refusal):
+    if isinstance(parsed, RejectedRecord):
         return DraftRecord(where=parsed.where, statement=DRAFTS_FOLDER)
     record = parsed.record
     return DraftRecord(

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from publisher.articles.parsers.dates import names_date
-from publisher.articles.parsers.decode import decode
+from publisher.articles.parsers.decode import decode_text
 from publisher.articles.parsers.fields import IDENTITY_NAMES, parse_record
 from publisher.articles.parsers.publication import parse_publication
-from publisher.articles.parsers.result import DraftRecord, Options, Refusal
+from publisher.articles.parsers.result import DraftRecord, ParserOptions, RejectedRecord
 from publisher.articles.parsers.text_export import draft_line
 from publisher.errors import RecordRefused
 from publisher.staging.beneath import open_file_beneath
@@ -34,7 +34,7 @@ _PAIR: Final = re.compile(r'"([^"\\\n]{1,60})"\s*:\s*(?:(\{)|"([^"\\\n]{0,200})"
 _NEXT_RECORD: Final = re.compile(r"\}\s*,\s*\{")
 
 
-def with_drafts(refusal: Refusal, drafts: Iterable[DraftRecord]) -> Refusal:
+def with_drafts(refusal: RejectedRecord, drafts: Iterable[DraftRecord]) -> RejectedRecord:
     """Return a rejection with the drafts that it may be, and say so in its reason."""
     drafts = tuple(drafts)
     if not drafts:
@@ -43,12 +43,14 @@ def with_drafts(refusal: Refusal, drafts: Iterable[DraftRecord]) -> Refusal:
     return replace(refusal, reason=f"{refusal.reason.rstrip('.')}. {says}", drafts=drafts)
 
 
-def with_json_drafts(refusal: Refusal, text: str, options: Options, *, one_of_many: bool) -> Refusal:
+def with_json_drafts(
+    refusal: RejectedRecord, text: str, options: ParserOptions, *, one_of_many: bool
+) -> RejectedRecord:
     """Return the rejection of a JSON text, one record or a list, with the drafts in it."""
     return with_drafts(refusal, _drafts(_json_records(text), refusal.where, options, one_of_many=one_of_many))
 
 
-def with_field_drafts(refusal: Refusal, value: Any, options: Options) -> Refusal:
+def with_field_drafts(refusal: RejectedRecord, value: Any, options: ParserOptions) -> RejectedRecord:
     """Return the rejection of a record of many, which was parsed, with the draft that it is; tables are left out."""
     if not isinstance(value, Mapping):
         return refusal
@@ -56,11 +58,11 @@ def with_field_drafts(refusal: Refusal, value: Any, options: Options) -> Refusal
     return with_drafts(refusal, _drafts([fields], refusal.where, options, one_of_many=True))
 
 
-def drafts_in_file(root: Path, name: str, options: Options) -> tuple[DraftRecord, ...]:
+def drafts_in_file(root: Path, name: str, options: ParserOptions) -> tuple[DraftRecord, ...]:
     """Return the drafts that the beginning of a rejected file speaks of; none where it cannot be read."""
     try:
         with open_file_beneath(root, name) as stream:
-            text, _ = decode(stream.read(_HEAD_BYTES), name)
+            text, _ = decode_text(stream.read(_HEAD_BYTES), name)
     except (OSError, RecordRefused):
         return ()
     suffix = name.rpartition(".")[2].lower()
@@ -75,7 +77,7 @@ def drafts_in_file(root: Path, name: str, options: Options) -> tuple[DraftRecord
 
 
 def _drafts(
-    records: Iterable[Iterable[_Field]], where: str, options: Options, *, one_of_many: bool
+    records: Iterable[Iterable[_Field]], where: str, options: ParserOptions, *, one_of_many: bool
 ) -> Iterator[DraftRecord]:
     """Yield the drafts among records, each with the fields that identify it and that make it a draft."""
 

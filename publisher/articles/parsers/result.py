@@ -11,7 +11,16 @@ from zoneinfo import ZoneInfo
 from publisher.failures import Failure, describe_failure
 from publisher.model.articles import Record
 
-__all__ = ["DraftRecord", "Found", "Options", "Parsed", "PlainScalar", "Refusal", "unparsable", "whole_number"]
+__all__ = [
+    "DraftRecord",
+    "Parsed",
+    "ParsedRecord",
+    "ParserOptions",
+    "PlainScalar",
+    "RejectedRecord",
+    "failed_record",
+    "whole_number",
+]
 
 #: A whole number as YAML 1.1 writes it, base 60 left out (https://yaml.org/type/int.html).
 _WHOLE_NUMBER: Final = re.compile(
@@ -36,7 +45,7 @@ def whole_number(text: str) -> int | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class ParserOptions:
     """What readers need to know of the site."""
 
     #: The newsroom's clock, for times without a zone.
@@ -55,7 +64,7 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class ParsedRecord:
     """A record, and what had to be mended or guessed to read it."""
 
     record: Record
@@ -85,7 +94,7 @@ class DraftRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
+class RejectedRecord:
     """Something that cannot become an article."""
 
     where: str
@@ -99,12 +108,12 @@ class Refusal:
 
 
 #: What a parser yields for each record.
-Parsed: TypeAlias = Found | DraftRecord | Refusal
+Parsed: TypeAlias = ParsedRecord | DraftRecord | RejectedRecord
 
 
-def unparsable(where: str, error: Exception) -> Refusal:
+def failed_record(where: str, error: Exception) -> RejectedRecord:
     """Return the rejection of a record that a parser failed on without saying why."""
     if isinstance(error, RecursionError):
-        return Refusal(where=where, reason="nested too deep")
+        return RejectedRecord(where=where, reason="nested too deep")
     failure = describe_failure(error)
-    return Refusal(where=where, reason=f"the parser failed: {failure}", failure=failure)
+    return RejectedRecord(where=where, reason=f"the parser failed: {failure}", failure=failure)

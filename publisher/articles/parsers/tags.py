@@ -8,9 +8,9 @@ from functools import cache
 from itertools import pairwise
 from typing import Final
 
-from publisher.html.text import one_line, stands_in
+from publisher.html.text import contains_phrase, one_line
 
-__all__ = ["part_tags"]
+__all__ = ["split_tags"]
 
 #: An acronym meets a word (``NATOVladimir``), or a digit meets a capital (``F-16Grain``): no border shows.
 _CLOSING: Final = frozenset(")]}’”'\"")
@@ -24,7 +24,7 @@ _LONGEST_TEXT: Final = 200_000
 _MAX_LOOKUPS: Final = 2_000
 
 
-def part_tags(run: str, text: str, vocabulary: frozenset[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def split_tags(run: str, text: str, vocabulary: frozenset[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the tags and those of them that stayed ambiguous.
 
     A border stands where a lower-case letter or a bracket meets a capital, unless the two sides
@@ -51,7 +51,7 @@ def part_tags(run: str, text: str, vocabulary: frozenset[str]) -> tuple[tuple[st
         if phrase.casefold() in lowered:
             return True
         lookups += 1
-        return lookups <= _MAX_LOOKUPS and stands_in(phrase, text)
+        return lookups <= _MAX_LOOKUPS and contains_phrase(phrase, text)
 
     tags: list[str] = []
     ambiguous: list[str] = []

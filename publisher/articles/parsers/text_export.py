@@ -13,11 +13,11 @@ from datetime import date
 from typing import BinaryIO, Final
 
 from publisher.articles.parsers.byline import parse_author_line, parse_image_line
-from publisher.articles.parsers.dates import DATE, instant, names_date, parse_date, written_date
+from publisher.articles.parsers.dates import DATE, names_date, parse_date, parse_instant, written_date
 from publisher.articles.parsers.decode import read_text
 from publisher.articles.parsers.publication import Publication, parse_publication, release_fields
-from publisher.articles.parsers.result import DraftRecord, Found, Options
-from publisher.articles.parsers.tags import part_tags
+from publisher.articles.parsers.result import DraftRecord, ParsedRecord, ParserOptions
+from publisher.articles.parsers.tags import split_tags
 from publisher.errors import RecordRefused
 from publisher.html.sanitize import paragraphs_to_html
 from publisher.html.text import one_line
@@ -38,7 +38,7 @@ _LONGEST_DEK = 250
 _HEAD_LINES = 12
 
 
-def read_text_export(stream: BinaryIO, where: str, options: Options) -> Iterator[Found | DraftRecord]:
+def read_text_export(stream: BinaryIO, where: str, options: ParserOptions) -> Iterator[ParsedRecord | DraftRecord]:
     """Yield the one record of a text export, or the draft that its labels say it is.
 
     Raises:
@@ -62,7 +62,7 @@ def read_text_export(stream: BinaryIO, where: str, options: Options) -> Iterator
         del paragraphs[0]
     image, authors = _tail(paragraphs)
     dek = _dek(paragraphs)
-    tags, ambiguous = part_tags(labels.get("tag", ""), "\n".join([title, dek or "", *paragraphs]), options.tags)
+    tags, ambiguous = split_tags(labels.get("tag", ""), "\n".join([title, dek or "", *paragraphs]), options.tags)
     warnings.extend(f"cannot tell where {tag!r} parts into tags; name them in ingest.tags" for tag in ambiguous)
     record = Record(
         title=title,
@@ -83,10 +83,10 @@ def read_text_export(stream: BinaryIO, where: str, options: Options) -> Iterator
         yield DraftRecord(where=where, statement=statement, warnings=tuple(warnings), record=record)
         return
     record = replace(record, date=_release(day, labels, where, options))
-    yield Found(record=record, where=where, warnings=tuple(warnings))
+    yield ParsedRecord(record=record, where=where, warnings=tuple(warnings))
 
 
-def _release(day: date, labels: Mapping[str, str], where: str, options: Options) -> date:
+def _release(day: date, labels: Mapping[str, str], where: str, options: ParserOptions) -> date:
     """Return the latest of the day and of the dates that labels such as "Embargo until" name.
 
     Raises:
@@ -97,7 +97,7 @@ def _release(day: date, labels: Mapping[str, str], where: str, options: Options)
             release = parse_date(value, options.zone)
         except ValueError as error:
             raise RecordRefused(where, f"impossible {name}: {error}") from None
-        day = max(day, release, key=lambda one: instant(one, options.zone))
+        day = max(day, release, key=lambda one: parse_instant(one, options.zone))
     return day
 
 

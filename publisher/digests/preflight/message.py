@@ -14,7 +14,7 @@ from publisher.digests.preflight.page import check_page, headings, link_targets,
 from publisher.digests.preflight.rules import finding
 from publisher.findings import Finding
 from publisher.html.text import display_width
-from publisher.mail.placeholders import NAMES, tokens_in
+from publisher.mail.placeholders import NAMES, placeholders_in
 
 __all__ = ["check_mail", "html_of"]
 
@@ -144,7 +144,7 @@ def _lines(data: bytes) -> Iterator[Finding]:
 
 
 def _left(text: str, part: str) -> Iterator[Finding]:
-    left = tokens_in(text)
+    left = placeholders_in(text)
     if left:
         yield finding("token-left", f"{', '.join(dict.fromkeys(left))} in the {part}")
     yield from _split(text, part)
@@ -160,7 +160,7 @@ def _fillable(html: str, plain: str) -> Iterator[Finding]:
     """Yield what is wrong with the text that readers' copies are made of."""
     for text, part, least in ((html, "HTML", 2), (plain, "plain text", 1)):
         yield from _split(text, f"{part} with tokens")
-        if tokens_in(text).count("unsubscribe") < least:
+        if placeholders_in(text).count("unsubscribe") < least:
             yield finding("unsubscribe-link", f"no token for it in the {part}, or too few")
 
 

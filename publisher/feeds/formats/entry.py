@@ -13,8 +13,15 @@ from email.utils import format_datetime
 from typing import Final
 
 from publisher.feeds.formats import jsonfeed
-from publisher.feeds.formats.entry_templates import HOLE, Shape, attribute, drawn, filled, text
-from publisher.feeds.site_info import House
+from publisher.feeds.formats.entry_templates import (
+    HOLE,
+    EntryStructure,
+    attribute,
+    entry_templates,
+    fill_template,
+    text,
+)
+from publisher.feeds.site_info import SiteInfo
 from publisher.html.dates import long_date
 from publisher.html.direction import direction
 from publisher.html.text import excerpt, plain_text
@@ -40,7 +47,7 @@ class Entry:
     json: bytes
 
 
-def around(article: Article, house: House) -> tuple[str, str]:
+def embed_body(article: Article, house: SiteInfo) -> tuple[str, str]:
     """Return what a feed reader shows before and after an article's text: its picture, who wrote it."""
     before: list[str] = []
     after: list[str] = []
@@ -78,7 +85,7 @@ def _correction(correction: Correction, language: str) -> str:
     )
 
 
-def image_url(article: Article, house: House) -> str | None:
+def image_url(article: Article, house: SiteInfo) -> str | None:
     """Return the absolute address of an article's picture, or None where it has none to show."""
     if article.image is None or article.image.url is None:
         return None
@@ -90,9 +97,9 @@ def summary(article: Article) -> str:
     return article.dek or excerpt(plain_text(article.body), _SUMMARY_WORDS)
 
 
-def render_entry(article: Article, house: House) -> Entry:
+def render_entry(article: Article, house: SiteInfo) -> Entry:
     """Return an article's entry in every format."""
-    before, after = around(article, house)
+    before, after = embed_body(article, house)
     absolute = absolute_urls(article.body, article.link)
     brief = summary(article)
     source = image_url(article, house)
@@ -100,7 +107,7 @@ def render_entry(article: Article, house: House) -> Entry:
     facets = [(kind, label) for kind, label in article.facets() if kind in _SCHEMES]
     values = _values(article, house)
     values[b"body"] = text(before) + HOLE + text(after)
-    shape = Shape(
+    shape = EntryStructure(
         authors=tuple(author.url is not None for author in article.authors) or (False,),
         categories=tuple(_SCHEMES.index(kind) for kind, _ in facets),
         has_summary=bool(brief),
@@ -109,7 +116,7 @@ def render_entry(article: Article, house: House) -> Entry:
         enclosures=_enclosure_values(attachments, values),
         has_language=article.language not in (None, house.language),
     )
-    rss, atom = drawn(shape)
+    rss, atom = entry_templates(shape)
     # An RSS description is HTML, Atom's summary says that it is text. The same label stands in an
     # attribute in Atom and between tags in RSS; the link too.
     rss_values = {**values, b"link": text(article.link), b"summary": text(html.escape(brief, quote=False))}
@@ -119,8 +126,8 @@ def render_entry(article: Article, house: House) -> Entry:
         atom_values[b"category%d" % number] = attribute(label)
     return Entry(
         body=None if absolute == article.body else absolute,
-        rss=filled(rss, rss_values),
-        atom=filled(atom, atom_values),
+        rss=fill_template(rss, rss_values),
+        atom=fill_template(atom, atom_values),
         json=jsonfeed.render_item(
             article, house, image=source, attachments=attachments, brief=brief, around=(before, after)
         ),
@@ -135,7 +142,7 @@ def _plain(line: str) -> bytes:
     return text(line).replace(b"&lt;", b"&#x3C;")
 
 
-def _values(article: Article, house: House) -> dict[bytes, bytes]:
+def _values(article: Article, house: SiteInfo) -> dict[bytes, bytes]:
     """Return what is the same in RSS and Atom: name in a drawn shape → text."""
     names = [author.name for author in article.authors] or [house.author]
     values: dict[bytes, bytes] = {
@@ -179,7 +186,7 @@ def _image_values(article: Article, source: str | None, values: dict[bytes, byte
     return tuple(known)
 
 
-def _attachments(article: Article, house: House) -> list[Enclosure]:
+def _attachments(article: Article, house: SiteInfo) -> list[Enclosure]:
     """Return the files that come with an article, at absolute addresses."""
     found = []
     for one in article.enclosures:

@@ -18,7 +18,7 @@ from feedgen.ext.base import BaseEntryExtension, BaseExtension
 from feedgen.feed import FeedGenerator
 from lxml import etree
 
-__all__ = ["HOLE", "Shape", "attribute", "declare_namespaces", "drawn", "text"]
+__all__ = ["HOLE", "EntryStructure", "attribute", "declare_namespaces", "entry_templates", "text"]
 
 #: Where an entry's body goes. XML cannot carry NUL, so nothing else in an entry is one.
 HOLE: Final = b"\x00"
@@ -38,7 +38,7 @@ _STAND_INS: Final = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
+class EntryStructure:
     """What decides how an entry is drawn, apart from its text."""
 
     #: For each author, whether an address is known.
@@ -80,7 +80,7 @@ class _HouseEntryExtension(BaseEntryExtension):  # type: ignore[misc]
     """
 
     def __init__(self) -> None:
-        self.shape = Shape()
+        self.shape = EntryStructure()
 
     def extend_rss(self, entry: Any) -> Any:
         if self.shape.authors:
@@ -145,7 +145,7 @@ def _position(entry: Any, tag: str) -> int:
 
 
 @lru_cache(maxsize=1024)
-def drawn(shape: Shape) -> tuple[bytes, bytes]:
+def entry_templates(shape: EntryStructure) -> tuple[bytes, bytes]:
     """Return the RSS item and the Atom entry of a shape, as ``%``-templates of bytes."""
     feed = FeedGenerator()
     declare_namespaces(feed)
@@ -204,6 +204,6 @@ def attribute(value: str) -> bytes:
     return text(value).replace(b'"', b"&quot;")
 
 
-def filled(template: bytes, values: Mapping[bytes, bytes]) -> bytes:
+def fill_template(template: bytes, values: Mapping[bytes, bytes]) -> bytes:
     """Return a drawn shape with an entry's own text in it."""
     return template % values

@@ -6,10 +6,10 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from publisher.feeds.formats.archive_links import Place
-from publisher.feeds.site_info import House
+from publisher.feeds.formats.archive_links import ArchiveLinks
+from publisher.feeds.site_info import SiteInfo
 from publisher.model.articles import Article, Enclosure
-from publisher.model.feeds import Channel
+from publisher.model.feeds import FeedDefinition
 
 __all__ = ["escape", "head", "render_item"]
 
@@ -29,7 +29,7 @@ def escape(body: str) -> bytes:
 
 def render_item(
     article: Article,
-    house: House,
+    house: SiteInfo,
     *,
     image: str | None,
     attachments: Sequence[Enclosure],
@@ -97,7 +97,7 @@ def _extension(article: Article) -> dict[str, Any]:
     )
 
 
-def head(channel: Channel, house: House, place: Place) -> tuple[bytes, bytes]:
+def head(channel: FeedDefinition, house: SiteInfo, place: ArchiveLinks) -> tuple[bytes, bytes]:
     """Return what stands before and behind the items."""
     hubs = [{"type": "WebSub", "url": hub} for hub in house.hubs]
     feed = {

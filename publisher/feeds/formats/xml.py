@@ -16,13 +16,13 @@ from feedgen.feed import FeedGenerator
 from lxml import etree
 
 from publisher.feeds.formats import jsonfeed
-from publisher.feeds.formats.archive_links import SUBSCRIPTION, Place
+from publisher.feeds.formats.archive_links import SUBSCRIPTION, ArchiveLinks
 from publisher.feeds.formats.entry_templates import HOLE, declare_namespaces, text
-from publisher.feeds.site_info import House
-from publisher.model.feeds import Channel, FeedFormat
+from publisher.feeds.site_info import SiteInfo
+from publisher.model.feeds import FeedDefinition, FeedFormat
 from publisher.model.media_types import FEED_TYPES
 
-__all__ = ["frame", "joined", "whole_entry"]
+__all__ = ["complete_entry", "join_feed", "render_frame"]
 
 _ATOM: Final = "http://www.w3.org/2005/Atom"
 _HISTORY: Final = "http://purl.org/syndication/history/1.0"
@@ -30,8 +30,12 @@ _HISTORY: Final = "http://purl.org/syndication/history/1.0"
 _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
-def frame(
-    channel: Channel, form: FeedFormat, house: House, changed: datetime | None, place: Place = SUBSCRIPTION
+def render_frame(
+    channel: FeedDefinition,
+    form: FeedFormat,
+    house: SiteInfo,
+    changed: datetime | None,
+    place: ArchiveLinks = SUBSCRIPTION,
 ) -> tuple[bytes, bytes]:
     """Return what stands before and behind a feed's entries; together they are a feed without any.
 
@@ -45,7 +49,7 @@ def frame(
     return _FRAMES[form](channel, house, changed or _EPOCH, place)
 
 
-def joined(form: FeedFormat, around: tuple[bytes, bytes], entries: Iterable[tuple[str, bytes]]) -> Iterator[bytes]:
+def join_feed(form: FeedFormat, around: tuple[bytes, bytes], entries: Iterable[tuple[str, bytes]]) -> Iterator[bytes]:
     """Yield a feed's bytes: head, entries with their bodies, tail.
 
     Args:
@@ -58,12 +62,12 @@ def joined(form: FeedFormat, around: tuple[bytes, bytes], entries: Iterable[tupl
     yield head
     first = True
     for body, entry in entries:
-        yield (b"" if first else between) + whole_entry(form, body, entry)
+        yield (b"" if first else between) + complete_entry(form, body, entry)
         first = False
     yield tail
 
 
-def whole_entry(form: FeedFormat, body: str, entry: bytes) -> bytes:
+def complete_entry(form: FeedFormat, body: str, entry: bytes) -> bytes:
     """Return an entry with its article's text in the hole."""
     escape: Callable[[str], bytes] = jsonfeed.escape if form is FeedFormat.JSON else text
     return entry.replace(HOLE, escape(body), 1)
@@ -108,7 +112,9 @@ class _History(BaseExtension):  # type: ignore[misc]
             etree.SubElement(parent, f"{{{_HISTORY}}}archive")
 
 
-def _generator(channel: Channel, form: FeedFormat, house: House, changed: datetime, place: Place) -> FeedGenerator:
+def _generator(
+    channel: FeedDefinition, form: FeedFormat, house: SiteInfo, changed: datetime, place: ArchiveLinks
+) -> FeedGenerator:
     kind = FEED_TYPES[form]
     feed = FeedGenerator()
     feed.id(uuid.uuid5(house.namespace, f"feed:{channel.kind.value}/{channel.slug}").urn)
@@ -137,7 +143,7 @@ def _generator(channel: Channel, form: FeedFormat, house: House, changed: dateti
     return feed
 
 
-def _rss_frame(channel: Channel, house: House, changed: datetime, place: Place) -> tuple[bytes, bytes]:
+def _rss_frame(channel: FeedDefinition, house: SiteInfo, changed: datetime, place: ArchiveLinks) -> tuple[bytes, bytes]:
     feed = _generator(channel, FeedFormat.RSS, house, changed, place)
     if house.logo is not None:
         # Title and link are the channel's own: a validator asks for that.
@@ -155,7 +161,9 @@ def _rss_frame(channel: Channel, house: House, changed: datetime, place: Place) 
     return data[:at] + b"\n", b"\n" + data[at:] + b"\n"
 
 
-def _atom_frame(channel: Channel, house: House, changed: datetime, place: Place) -> tuple[bytes, bytes]:
+def _atom_frame(
+    channel: FeedDefinition, house: SiteInfo, changed: datetime, place: ArchiveLinks
+) -> tuple[bytes, bytes]:
     feed = _generator(channel, FeedFormat.ATOM, house, changed, place)
     if house.icon is not None:
         feed.icon(house.icon)
@@ -166,11 +174,13 @@ def _atom_frame(channel: Channel, house: House, changed: datetime, place: Place)
     return data[:at] + b"\n", b"\n" + data[at:] + b"\n"
 
 
-def _json_frame(channel: Channel, house: House, _: datetime, place: Place) -> tuple[bytes, bytes]:
+def _json_frame(channel: FeedDefinition, house: SiteInfo, _: datetime, place: ArchiveLinks) -> tuple[bytes, bytes]:
     return jsonfeed.head(channel, house, place)
 
 
-_FRAMES: Final[Mapping[FeedFormat, Callable[[Channel, House, datetime, Place], tuple[bytes, bytes]]]] = {
+_FRAMES: Final[
+    Mapping[FeedFormat, Callable[[FeedDefinition, SiteInfo, datetime, ArchiveLinks], tuple[bytes, bytes]]]
+] = {
     FeedFormat.RSS: _rss_frame,
     FeedFormat.ATOM: _atom_frame,
     FeedFormat.JSON: _json_frame,

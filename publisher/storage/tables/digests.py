@@ -17,7 +17,7 @@ from sqlalchemy import (
 
 from publisher.storage.tables.base import metadata
 
-__all__ = ["digest", "issue", "issue_article", "issue_file", "pending", "preparation", "rendering"]
+__all__ = ["digest", "issue", "issue_article", "issue_file", "issue_variant", "next_issue_note", "pending"]
 
 #: A newsletter that has begun. Articles that arrived up to ``since_seq`` count as read.
 digest = Table(
@@ -84,7 +84,7 @@ issue_file = Table(
 )
 
 #: An issue's text with tokens, once per distinct set of articles that readers get.
-rendering = Table(
+issue_variant = Table(
     "rendering",
     metadata,
     Column("issue_id", Integer, ForeignKey("issue.id"), primary_key=True),
@@ -100,7 +100,7 @@ rendering = Table(
 )
 
 #: What an editor has said of a digest's next issue.
-preparation = Table(
+next_issue_note = Table(
     "preparation",
     metadata,
     Column("digest", Text, primary_key=True),

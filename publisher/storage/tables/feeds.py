@@ -18,7 +18,7 @@ from sqlalchemy import (
 
 from publisher.storage.tables.base import metadata
 
-__all__ = ["archived", "dirty", "dirty_page", "entry", "facet", "feed", "membership", "staged"]
+__all__ = ["archived", "dirty_feed", "dirty_page", "entry", "facet", "feed", "membership", "staged"]
 
 #: Something that a feed can be about. Label and slug are minted once.
 facet = Table(
@@ -70,7 +70,7 @@ feed = Table(
 )
 
 #: Feeds that are to be staged again. Written with the change itself, deleted after staging.
-dirty = Table(
+dirty_feed = Table(
     "dirty",
     metadata,
     Column("facet_id", Integer, ForeignKey("facet.id"), primary_key=True, autoincrement=False),

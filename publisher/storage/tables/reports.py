@@ -6,10 +6,10 @@ from sqlalchemy import Column, ForeignKey, Integer, Table, Text
 
 from publisher.storage.tables.base import metadata
 
-__all__ = ["click", "listening"]
+__all__ = ["click", "feed_requests"]
 
 #: Who asked for a feed on a day: no address, only how many.
-listening = Table(
+feed_requests = Table(
     "listening",
     metadata,
     Column("day", Text, primary_key=True),

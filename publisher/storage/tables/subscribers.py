@@ -16,10 +16,10 @@ from sqlalchemy import (
 
 from publisher.storage.tables.base import metadata
 
-__all__ = ["selection", "subscriber", "subscription", "subscription_event", "suppression"]
+__all__ = ["interests", "subscriber", "subscription", "subscription_event", "suppression"]
 
 #: What subscribers want of a digest: each distinct set of interests once.
-selection = Table(
+interests = Table(
     "selection",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),

@@ -6,10 +6,10 @@ from sqlalchemy import BigInteger, Column, Integer, Table, Text
 
 from publisher.storage.tables.base import metadata
 
-__all__ = ["letter"]
+__all__ = ["confirmation_email"]
 
 #: A mail to one person that is no newsletter. Most ask her to confirm something, and wait for that.
-letter = Table(
+confirmation_email = Table(
     "letter",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),

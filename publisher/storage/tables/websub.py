@@ -12,10 +12,10 @@ from sqlalchemy import (
 
 from publisher.storage.tables.base import metadata
 
-__all__ = ["announcement", "hub_subscription", "hub_task"]
+__all__ = ["hub_subscription", "hub_task", "notification"]
 
 #: Changed feeds that somebody is still to be told of: a WebSub hub, an rssCloud server.
-announcement = Table(
+notification = Table(
     "announcement",
     metadata,
     #: The feed's file, relative to feeds/.
