@@ -30,7 +30,7 @@ class Workers:
         "publisher.feeds.make_entries",
         "publisher.feeds.formats.entry",
         "publisher.feeds.formats.xml",
-        "publisher.check",
+        "publisher.feeds.checks",
     )
 
     #: Modules that every parser needs.

@@ -200,7 +200,7 @@ class TimedWorker:
 
     def _run_program(self, descriptor: int) -> subprocess.Popen[bytes]:
         # Not the current folder: a module of that name in a site must not be imported.
-        paths = [str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH", "")]
+        paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
         return subprocess.Popen(  # noqa: S603 - this interpreter, with a program of our own
             [sys.executable, "-P", "-c", _PROGRAM, str(descriptor)],
             stdin=subprocess.DEVNULL,

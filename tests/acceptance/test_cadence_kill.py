@@ -38,7 +38,7 @@ class Runners:
         self.alive = [self.begin() for _ in range(3)]
 
     def begin(self) -> Process:
-        command = ["tests.clockwork.runner", str(self.kit.root), self.start.isoformat(), repr(self.epoch)]
+        command = ["tests.support.clocks.runner", str(self.kit.root), self.start.isoformat(), repr(self.epoch)]
         return Process(*command, repr(60 / MINUTE), str(LEASE), stdout=self.errors, stderr=self.errors)
 
     def now(self) -> datetime:

@@ -15,10 +15,10 @@ import pytest
 
 from tests.acceptance.test_cli import run
 from tests.conftest import MailKit
-from tests.integration.test_bounces import dsn
-from tests.ledger import accept_all, return_path
-from tests.smtp import Script, Server
+from tests.integration.delivery.test_bounces import dsn
+from tests.support.deliveries import accept_all, return_path
 from tests.support.processes import PIPE, Process, run_module
+from tests.support.smtp import Script, Server
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from tests.acceptance.test_cli import AT, run
 from tests.conftest import SiteKit
-from tests.web import serving
+from tests.support.http_servers import serving
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def test_check_names_feed_entry_rule_and_cure(site: SiteKit) -> None:
     assert result.stdout == (
         "error unknown-element: every element is one that the format has\n"
         "  feeds/all.rss:3: One: <nonsense>\n"
-        "  to do: take the element out, or put it into its namespace\n"
+        "  fix: take the element out, or put it into its namespace\n"
         "  source: https://validator.w3.org/feed/docs/error/UndefinedElement.html\n"
         "\n"
         "1 feed checked, 1 finding in 1 of them.\n"

@@ -51,7 +51,7 @@ def test_an_issue_with_an_error_is_told_of_checked_and_forced(site: SiteKit) -> 
     result = run("check", "daily", "--no-browser", cwd=site.root)
     assert result.returncode == 1
     assert "error placeholder: no placeholder is left" in result.stdout
-    assert "to do: finish the article" in result.stdout
+    assert "fix: finish the article" in result.stdout
     assert "may not be sent before its errors are mended; --force REASON lets it." in result.stdout
     assert "No browser looked at daily/" in result.stdout
     forced = run("check", "daily", "--no-browser", "--force", "It is about type.", cwd=site.root)

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import MailKit, titles
-from tests.smtp import Server
+from tests.support.smtp import Server
 
 ROOT = Path(__file__).parent.parent.parent
 LIBRARY = next(

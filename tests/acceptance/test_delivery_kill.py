@@ -16,9 +16,9 @@ from publisher.delivery.deliver import deliver
 from publisher.reports.outbox import list_issues
 from tests.acceptance.test_serve import until
 from tests.conftest import MailKit
-from tests.smtp import Server
-from tests.smtp.sender import STEPS
 from tests.support.processes import PIPE, Process
+from tests.support.smtp import Server
+from tests.support.smtp.sender import STEPS
 
 KILLS = int(os.environ.get("PUBLISHER_TEST_KILLS", "12"))
 CONNECTIONS = 3
@@ -26,7 +26,7 @@ SUBSCRIBERS = 400
 
 
 def sender(kit: MailKit, *step: str) -> Process:
-    return Process("tests.smtp.sender", str(kit.root), "daily", *step, stdout=PIPE, stderr=PIPE)
+    return Process("tests.support.smtp.sender", str(kit.root), "daily", *step, stdout=PIPE, stderr=PIPE)
 
 
 def uncertain(kit: MailKit) -> set[str]:

@@ -28,7 +28,7 @@ from publisher.model.delivery import DeliveryState
 from publisher.reports.trace import delivery_history
 from publisher.signing.site_key import keyring
 from tests.conftest import NOW, MailKit
-from tests.ledger import accept_all, return_path
+from tests.support.deliveries import accept_all, return_path
 from tests.support.ports import free_port
 
 NODE = Path(__file__).parent.parent / "mail" / "node"
@@ -282,7 +282,7 @@ console.log(JSON.stringify({
 
 
 def test_reports_are_read_over_imap_and_taken_out(mail_kit: MailKit, servers: Servers) -> None:
-    from tests.integration.test_bounces import dsn, plain
+    from tests.integration.delivery.test_bounces import dsn, plain
 
     kit = mail_kit
     name = kit.readers(2, "elsewhere.example.org")[0]

@@ -13,8 +13,8 @@ import pytest
 
 from tests.acceptance.test_cli import run
 from tests.acceptance.test_run import until
-from tests.smtp import Server
 from tests.support.processes import ROOT
+from tests.support.smtp import Server
 
 PEOPLE = ["anna@posteo.de", "bert@gmx.net", "carl@bbc.co.uk"]
 SMTP = '\n[smtp]\nhost = "127.0.0.1"\nport = {port}\nsecurity = "none"\n'

@@ -23,8 +23,8 @@ from publisher.digests import store
 from publisher.reports.outbox import list_issues
 from publisher.schedule.processes import living_runners
 from tests.conftest import NOW, MailKit, SiteKit, titles
-from tests.smtp import Script, Server
 from tests.support.processes import Process, run_publish
+from tests.support.smtp import Script, Server
 
 
 def until(condition: Callable[[], Any], seconds: float = 30) -> Any:
@@ -108,7 +108,7 @@ def real(kit: SiteKit) -> tuple[str, ...]:
 
 
 def fast(kit: SiteKit, clock: str = "2026-11-23T06:59:30+00:00", speed: float = 60) -> tuple[str, ...]:
-    return ("tests.clockwork.runner", str(kit.root), clock, repr(time.time()), str(speed))
+    return ("tests.support.clocks.runner", str(kit.root), clock, repr(time.time()), str(speed))
 
 
 def test_an_article_is_live_at_once_and_settings_are_taken_up(
@@ -266,7 +266,7 @@ def test_a_clock_that_jumps_is_noticed(kit: SiteKit) -> None:
     import threading
 
     from publisher.runner import Runner, make_log
-    from tests.clockwork import JumpingClock
+    from tests.support.clocks import JumpingClock
 
     text = (kit.root / "publisher.toml").read_text()
     kit.settings(text.replace('title = "The Daily"\n', 'title = "The Daily"\ncadence = "0 7 * * *"\n'))

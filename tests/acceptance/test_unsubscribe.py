@@ -13,7 +13,7 @@ from publisher.subscribers import store as subscribers
 from tests.acceptance.test_cli import run
 from tests.acceptance.test_serve import Serving, get, until
 from tests.conftest import MailKit
-from tests.smtp import Server
+from tests.support.smtp import Server
 
 ANN, BOB = "ann@mail.example.org", "bob@mail.example.org"
 

@@ -186,7 +186,7 @@ def test_every_request_that_the_openapi_description_allows_is_answered(
     mail_kit: MailKit, ended: list[Serving], tmp_path: Path, examples: int
 ) -> None:
     """No request that schemathesis makes from the description ends in a server error or an undocumented answer."""
-    from tests.smtp import Server
+    from tests.support.smtp import Server
 
     kit = mail_kit
     with Server() as server:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.smtp import Server
 from tests.support.copies import Copies
-from tests.town import Town, furnish
+from tests.support.smtp import Server
+from tests.support.subscriber_site import Town, furnish
 
 
 @pytest.fixture(scope="session")

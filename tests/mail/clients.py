@@ -1,4 +1,4 @@
-"""Make publisher/check/clients.json of the data that the npm package caniemail carries (MIT).
+"""Make publisher/digests/preflight/clients.json of the data that the npm package caniemail carries (MIT).
 
 npm install --prefix tests/mail/node --no-audit --no-fund --no-package-lock
 python -m tests.mail.clients
@@ -12,7 +12,7 @@ from typing import Any
 
 NODE = Path(__file__).parent / "node" / "node_modules"
 DATA = NODE / "caniemail" / "data" / "caniemail.json"
-TARGET = Path(__file__).parents[2] / "publisher" / "check" / "clients.json"
+TARGET = Path(__file__).parents[2] / "publisher" / "digests" / "preflight" / "clients.json"
 #: Programs that an issue is made for; the others follow one of them.
 CLIENTS = ("gmail", "outlook", "apple-mail", "yahoo", "thunderbird")
 

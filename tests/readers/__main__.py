@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.readers.clients import CLIENTS
 from tests.readers.story import FEATURES, features
-from tests.web import serving
+from tests.support.http_servers import serving
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.conftest import NOW, SiteKit
 from tests.readers.clients import Client, Seen
-from tests.web import Web
+from tests.support.http_servers import Web
 
 FEATURES = ("title", "authors", "date", "content", "image", "enclosure", "category", "once", "edited")
 

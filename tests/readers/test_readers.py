@@ -8,7 +8,7 @@ import pytest
 
 from tests.readers.clients import CLIENTS, Client
 from tests.readers.story import FEATURES, features
-from tests.web import serving
+from tests.support.http_servers import serving
 
 #: What a program does not show, whoever publishes: (program, format) → feature → why.
 NO_CATEGORIES = {"category": "it has no categories"}

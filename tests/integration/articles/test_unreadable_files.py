@@ -1,0 +1,129 @@
+"""A file or folder that cannot be read is named; the others are published, and the next run tries again."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from publisher.workers.timed_worker import TimedWorker
+from tests.conftest import SiteKit, titles
+
+FAULTY = "tests.support.faulty_parsers"
+
+
+def replace_parsers(monkeypatch: pytest.MonkeyPatch, own: dict[str, str]) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
+    monkeypatch.setattr("tests.support.parsers.shared_parser", lambda: None)
+    real = TimedWorker.iterate
+    own = {f"publisher.articles.parsers.registry:{name}": f"{FAULTY}:{function}" for name, function in own.items()}
+    monkeypatch.setattr(
+        TimedWorker, "iterate", lambda self, function, *rest: real(self, own.get(function, function), *rest)
+    )
+
+
+def reasons(report: Any) -> dict[str, str]:
+    return {problem.where: problem.reason for problem in report.refused}
+
+
+def settle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no file count as changed within the tick of the clock, which would have it read again anyway."""
+    import time
+
+    now = time.time_ns() + 10_000_000_000
+    monkeypatch.setattr("publisher.pipeline.ingest.time.time_ns", lambda: now)
+
+
+def test_a_file_whose_parser_was_killed_is_read_by_the_next_run(
+    any_kit: SiteKit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kill from outside is no property of the file: an unchanged file is parsed again."""
+    for name in ("a.md", "b-killed.md", "c.md"):
+        any_kit.article(name, name)
+    settle(monkeypatch)
+    replace_parsers(monkeypatch, {"read_each": "read_each_killed_once"})
+    report = any_kit.publish()
+    assert list(reasons(report)) == ["b-killed.md"]
+    assert "The next run parses it again." in reasons(report)["b-killed.md"]
+    assert sorted(titles(any_kit)) == ["a.md", "c.md"]
+    report = any_kit.publish()
+    assert reasons(report) == {}
+    assert sorted(titles(any_kit)) == ["a.md", "b-killed.md", "c.md"]
+
+
+def test_a_record_whose_parser_was_killed_is_read_by_the_next_run(
+    any_kit: SiteKit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The records after it are read by this run already."""
+    lines = [f'{{"id": "{name}", "title": "{name}", "date": "2026-11-20"}}' for name in "ABC"]
+    any_kit.write("many.jsonl", "\n".join(lines))
+    settle(monkeypatch)
+    replace_parsers(monkeypatch, {"iterate_file": "iterate_file_killed_once"})
+    report = any_kit.publish()
+    assert list(reasons(report)) == ["many.jsonl:2"]
+    assert sorted(titles(any_kit)) == ["A", "C"]
+    assert reasons(any_kit.publish()) == {}
+    assert sorted(titles(any_kit)) == ["A", "B", "C"]
+
+
+def test_a_file_that_the_disk_failed_on_is_read_by_the_next_run(
+    any_kit: SiteKit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error of the disk, of permissions or of descriptors goes away without a change of the file."""
+    any_kit.article("a-disk.md", "A")
+    any_kit.article("b.md", "B")
+    settle(monkeypatch)
+    replace_parsers(monkeypatch, {"read_each": "read_each_with_failing_disk"})
+    report = any_kit.publish()
+    assert reasons(report) == {"a-disk.md": "cannot be read: Input/output error"}
+    assert reasons(any_kit.publish()) == {}
+    assert sorted(titles(any_kit)) == ["A", "B"]
+
+
+def test_loops_of_links_and_special_files_are_named_and_the_rest_is_published(any_kit: SiteKit) -> None:
+    """No file that cannot be read keeps another one from being published."""
+    any_kit.article("a.md", "A")
+    articles = any_kit.root / "articles"
+    (articles / "one.md").symlink_to("two.md")
+    (articles / "two.md").symlink_to("one.md")
+    (articles / "long.md").symlink_to("x" * 300)
+    os.mkfifo(articles / "pipe.md")
+    report = any_kit.publish()
+    assert set(reasons(report)) == {"one.md", "two.md", "long.md", "pipe.md"}
+    assert titles(any_kit) == ["A"]
+
+
+def test_a_folder_that_cannot_be_listed_is_named_and_its_files_are_not_forgotten(
+    any_kit: SiteKit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its articles stay, its files count as present, and they are not read again once it can be listed."""
+    any_kit.article("sub/a.md", "A")
+    settle(monkeypatch)
+    any_kit.publish()
+    any_kit.article("b.md", "B")
+    real = os.scandir
+
+    def scandir(path: str) -> object:
+        if str(path).endswith("/articles/sub"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return real(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", scandir)
+        report = any_kit.publish()
+    assert set(reasons(report)) == {"sub/"}
+    assert "the folder cannot be listed" in reasons(report)["sub/"]
+    assert sorted(titles(any_kit)) == ["A", "B"]
+    report = any_kit.publish()
+    assert (reasons(report), report.files_read) == ({}, 0)
+    assert sorted(titles(any_kit)) == ["A", "B"]
+
+
+def test_a_duplicate_key_among_many_is_named(any_kit: SiteKit) -> None:
+    """The search for the duplicate takes linear time, so the limit on processor time is not what rejects the file."""
+    keys = ",".join(f'"k{number}": 1' for number in range(90_000))
+    any_kit.write("many.json", f'{{{keys}, "k89999": 2}}')
+    assert "the key 'k89999' is there twice" in reasons(any_kit.publish())["many.json"]

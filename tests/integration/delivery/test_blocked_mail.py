@@ -1,0 +1,222 @@
+"""Placeholder values reach no real person: deliveries, tests, drafts, confirmation emails, welcome issues."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from publisher.delivery import store as deliveries
+from publisher.delivery.approval import plan_approval
+from publisher.delivery.deliver import deliver
+from publisher.delivery.single_messages import send_drafts, send_test
+from publisher.digests import store as issues
+from publisher.digests.readiness import issue_blockers
+from publisher.errors import SendingBlocked
+from publisher.model.delivery import DeliveryState
+from publisher.model.subscriptions import ConfirmationKind
+from publisher.subscriptions import confirmation_store as letters
+from publisher.subscriptions.confirmation_emails import send_confirmation_emails
+from tests.conftest import NOW, MailKit
+from tests.support.smtp import Server
+
+REAL = "anna@posteo.de"
+
+
+def ready(kit: MailKit) -> None:
+    """Replace the placeholder values of a test's site."""
+    path = kit.root / "publisher.toml"
+    text = path.read_text("utf-8").replace("review.example", "review.co.uk")
+    path.write_text(text.replace("[mail]\n", '[mail]\npostal_address = "The Review, London"\n'), "utf-8")
+
+
+def states(kit: MailKit) -> dict[str, int]:
+    with kit.open() as db, db.read() as connection:
+        (found,) = deliveries.state_counts(connection).values()
+    return {state.value: count for state, count in found.items()}
+
+
+def test_nobody_is_sent_a_part_of_a_blocked_issue(any_mail_kit: MailKit) -> None:
+    """The decision is taken before the first message, over all deliveries that are open."""
+    kit = any_mail_kit
+    kit.readers(30)
+    kit.readers(1, domain="posteo.de")
+    kit.issue("one")
+    with Server() as server:
+        kit.mail(server.port)
+        with pytest.raises(SendingBlocked, match="1 recipient would get placeholder values"):
+            deliver(kit.site, "daily")
+        assert server.accepted == []
+        assert states(kit) == {"queued": 31}
+
+
+def test_a_real_recipient_who_is_done_blocks_nothing(any_mail_kit: MailKit) -> None:
+    """Only open deliveries count."""
+    kit = any_mail_kit
+    kit.readers(2)
+    kit.readers(1, domain="posteo.de")
+    kit.issue("one")
+    with kit.open() as db, db.write() as connection:
+        (row,) = issues.issues(connection)
+        for number in (1, 2, 3):
+            found = deliveries.delivery_of(connection, row.id, number)
+            assert found is not None and found.state is DeliveryState.QUEUED
+        connection.exec_driver_sql("UPDATE delivery SET state = 'accepted' WHERE subscriber_id = 3")
+    with Server() as server:
+        kit.mail(server.port)
+        assert deliver(kit.site, "daily").tally.accepted == 2
+
+
+def test_a_test_message_and_a_draft_are_blocked_by_their_recipients(mail_kit: MailKit) -> None:
+    """The subscribers of the issue do not matter for them."""
+    kit = mail_kit
+    kit.readers(1)
+    kit.issue("one")
+    with Server() as server:
+        kit.mail(server.port, send="review")
+        with pytest.raises(SendingBlocked, match="base_url: https://review.example is at review.example"):
+            send_test(kit.site, "daily", f"Anna <{REAL}>", NOW)
+        assert send_test(kit.site, "daily", "ed@mail.example.org", NOW).state is DeliveryState.ACCEPTED
+        path = kit.root / "publisher.toml"
+        path.write_text(path.read_text().replace("[mail]\n", f'[mail]\neditors = ["ed@mail.example.org", "{REAL}"]\n'))
+        drafts = send_drafts(kit.site, NOW)
+        assert drafts.trouble == ["editors were not sent daily/2026-11-23T0700, because of placeholder values"]
+        assert [text.partition(":")[0] for text in drafts.blockers] == [
+            "base_url",
+            "mail.sender",
+            "mail.postal_address",
+        ]
+        assert server.recipients == ["ed@mail.example.org"]
+
+
+def test_drafts_are_sent_only_for_issues_that_wait(mail_kit: MailKit) -> None:
+    """Not for an issue that is old, approved, or sent, when editors are named for the first time."""
+    kit = mail_kit
+    kit.readers(2)
+    for number, days in enumerate((9, 2, 1, 0)):
+        kit.issue(f"article{number}", now=NOW - timedelta(days=days), date=f"2026-11-{10 + number}")
+    with kit.open() as db, db.write() as connection:
+        rows = sorted(issues.issues(connection), key=lambda row: row.slot)
+        issues.approve(connection, rows[1].id, "hash", 1)
+        connection.exec_driver_sql(f"UPDATE delivery SET state = 'accepted' WHERE issue_id = {rows[2].id}")
+    with Server() as server:
+        kit.mail(server.port, send="review")
+        path = kit.root / "publisher.toml"
+        path.write_text(path.read_text().replace("[mail]\n", '[mail]\neditors = ["ed@mail.example.org"]\n'))
+        assert send_drafts(kit.site, NOW).trouble == []
+        assert len(server.accepted) == 1
+        assert f"daily/{rows[3].name}" in server.accepted[0].data.decode()
+        assert send_drafts(kit.site, NOW).trouble == []
+        assert len(server.accepted) == 1
+
+
+def test_a_confirmation_email_waits_until_the_settings_are_right(any_mail_kit: MailKit) -> None:
+    """It is neither sent nor lost, and does not use up its attempts; others are sent meanwhile."""
+    kit = any_mail_kit
+    with kit.open() as db, db.write() as connection:
+        for address in (REAL, "bert@mail.example.org"):
+            letters.add(connection, ConfirmationKind.DOWNLOAD, address, address, int(NOW.timestamp()))
+    with Server() as server:
+        kit.mail(server.port)
+        at = NOW
+        for _ in range(20):
+            with kit.open() as db:
+                posted = send_confirmation_emails(kit.site, db, lambda: at)
+            assert posted.trouble.startswith("some were not sent, because of placeholder values. base_url: ")
+            at += timedelta(minutes=10)
+        assert server.recipients == ["bert@mail.example.org"]
+        ready(kit)
+        with kit.open() as db:
+            assert send_confirmation_emails(kit.site, db, lambda: at).sent == 1
+        assert server.recipients == [REAL, "bert@mail.example.org"]
+        assert b"review.example" not in server.accepted[-1].data
+
+
+def test_a_welcome_issue_made_with_placeholders_is_held_back(mail_kit: MailKit) -> None:
+    """The settings are right by now, but the bytes of the newest issue are older."""
+    kit = mail_kit
+    kit.readers(1)
+    kit.issue("one")
+    with Server() as server:
+        kit.mail(server.port)
+        deliver(kit.site, "daily")
+        kit.readers(1, domain="posteo.de")
+        ready(kit)
+        with kit.open() as db, db.write() as connection:
+            letters.add(
+                connection,
+                ConfirmationKind.WELCOME,
+                "x",
+                "reader0@posteo.de",
+                int(NOW.timestamp()),
+                subscriber_id=2,
+                wish={"digest": "daily"},
+            )
+        with kit.open() as db:
+            posted = send_confirmation_emails(kit.site, db, lambda: NOW)
+        assert posted.sent == 0
+        assert any("it was made before base_url was set" in text for text in posted.blockers)
+        assert server.recipients == ["reader0@mail.example.org"]
+
+
+def test_approval_names_placeholders_before_anything_is_asked(mail_kit: MailKit) -> None:
+    """A blocked issue may not be approved."""
+    kit = mail_kit
+    kit.readers(1, domain="posteo.de")
+    kit.issue("one")
+    with Server() as server:
+        kit.mail(server.port, send="review")
+        with pytest.raises(SendingBlocked, match="mail.postal_address: it is empty"):
+            plan_approval(kit.site, "daily", NOW)
+
+
+@pytest.mark.parametrize("template", ["magazine", "brief", "letter"])
+@pytest.mark.parametrize("text", ["excerpt", "full"])
+def test_the_sample_article_is_found_in_every_theme(mail_kit: MailKit, template: str, text: str) -> None:
+    """Also if it was edited after the issue was made, and if only one paragraph of it is left."""
+    from publisher.digests.readiness import _KIT
+
+    kit = mail_kit
+    path = kit.root / "publisher.toml"
+    options = f'title = "The Daily"\ntemplate = "{template}"\ntext = "{text}"'
+    path.write_text(path.read_text().replace('title = "The Daily"', options))
+    kit.write("welcome.md", (_KIT / "welcome.md").read_bytes())
+    kit.issue("one")
+    kit.article("welcome.md", "Mine")
+    kit.publish()
+    ready(kit)
+    with kit.open() as db, db.read() as connection:
+        (row,) = issues.issues(connection)
+        assert any("sample article" in one.problem for one in issue_blockers(connection, kit.site, row))
+
+
+def test_an_article_may_link_to_reserved_names(mail_kit: MailKit) -> None:
+    """An article's own links and text are its author's."""
+    kit = mail_kit
+    ready(kit)
+    kit.readers(1, domain="posteo.de")
+    kit.article(
+        "one.md", "One", body="See [it](https://example.com/x), example.org and a@b.test.", url="https://a.example/1"
+    )
+    kit.publish()
+    with Server() as server:
+        kit.mail(server.port)
+        assert deliver(kit.site, "daily").tally.accepted == 1
+
+
+def test_a_forced_issue_may_carry_the_sample_article(mail_kit: MailKit) -> None:
+    """Somebody gave a reason for this issue; the settings are still looked at."""
+    from publisher.digests.readiness import _KIT
+    from publisher.digests.run_preflight import force_issue
+
+    kit = mail_kit
+    ready(kit)
+    kit.readers(1, domain="posteo.de")
+    kit.write("welcome.md", (_KIT / "welcome.md").read_bytes())
+    kit.publish()
+    with Server() as server:
+        kit.mail(server.port)
+        with pytest.raises(SendingBlocked, match="it carries the sample article"):
+            deliver(kit.site, "daily")
+        force_issue(kit.site, "daily", "A test among ourselves")
+        assert deliver(kit.site, "daily").tally.accepted == 1

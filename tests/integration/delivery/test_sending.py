@@ -1,0 +1,269 @@
+"""Who lets copies leave, how many at a time, and what editors get: approval, pauses, limits, drafts."""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes, policy
+
+import pytest
+
+from publisher.delivery.approval import approve, pause
+from publisher.delivery.deliver import deliver
+from publisher.delivery.single_messages import send_test
+from publisher.errors import SettingsError
+from publisher.mail.dkim import new_key
+from publisher.model.delivery import DeliveryState
+from tests.conftest import NOW, MailKit
+from tests.support.deliveries import at, states, transport
+from tests.support.smtp import Script, Server
+
+
+def test_an_unapproved_issue_is_refused_and_an_approved_one_leaves(mail_kit: MailKit) -> None:
+    kit = mail_kit
+    kit.readers(2)
+    kit.issue("one")
+    with Server() as server:
+        kit.mail(server.port, send="review")
+        with pytest.raises(SettingsError, match="not approved"):
+            deliver(kit.site, "daily")
+        assert approve(kit.site, "daily", NOW).readers == 2
+        assert deliver(kit.site, "daily").tally.accepted == 2
+
+
+@pytest.mark.parametrize("change", ["subject of the sender", "readers", "bytes"])
+def test_a_change_after_approval_makes_it_void(mail_kit: MailKit, change: str) -> None:
+    from sqlalchemy import text
+
+    kit = mail_kit
+    kit.readers(3)
+    kit.issue("one")
+    kit.mail(1, send="review")
+    approve(kit.site, "daily", NOW)
+    if change == "subject of the sender":
+        path = kit.root / "publisher.toml"
+        path.write_text(path.read_text().replace("The Test Review <news@", "Another Review <news@"))
+    else:
+        statement = {
+            "readers": "DELETE FROM delivery WHERE subscriber_id = 1",
+            "bytes": "UPDATE rendering SET text = CAST(text || ' ' AS BLOB)",
+        }[change]
+        with kit.open() as db, db.write() as connection:
+            connection.execute(text(statement))
+    with pytest.raises(SettingsError, match="has changed since it was approved"):
+        deliver(kit.site, "daily")
+
+
+def test_an_approval_outlives_readers_who_leave(mail_kit: MailKit) -> None:
+    from publisher.subscriptions.manage import forget, suppress
+
+    kit = mail_kit
+    names = kit.readers(4)
+    kit.issue("one")
+    with Server() as server:
+        kit.mail(server.port, send="review")
+        approve(kit.site, "daily", NOW)
+        suppress(kit.site, names[0], NOW)
+        forget(kit.site, names[1], NOW)
+        deliver(kit.site, "daily")
+        assert server.recipients == sorted(names[2:])
+    assert states(kit) == {"accepted": 2, "suppressed": 2}
+
+
+def test_an_issue_with_a_withdrawn_article_does_not_leave(mail_kit: MailKit) -> None:
+    from publisher.pipeline.correct import retract
+
+    kit = mail_kit
+    kit.readers(1)
+    kit.issue("one", "two")
+    retract(kit.site, NOW, "one.md", "untrue")
+    kit.mail(1)
+    with pytest.raises(SettingsError, match="withdrawn"):
+        deliver(kit.site, "daily")
+
+
+def test_a_paused_issue_waits_and_a_running_one_stops(mail_kit: MailKit) -> None:
+    kit = mail_kit
+    kit.readers(200)
+    kit.issue("one")
+
+    def slow(step: str, argument: str, number: int) -> str | None:
+        if step == "dot":
+            time.sleep(0.05)
+        return None
+
+    with Server(Script(at=slow)) as server:
+        kit.mail(server.port)
+        threading.Timer(0.5, lambda: pause(kit.site, "daily", is_paused=True)).start()
+        sent = deliver(kit.site, "daily")
+        assert sent.trouble == "it was paused"
+        assert 0 < sent.tally.accepted < 200
+        assert states(kit) == {"accepted": sent.tally.accepted, "queued": 200 - sent.tally.accepted}
+        with pytest.raises(SettingsError, match="is paused"):
+            deliver(kit.site, "daily")
+        pause(kit.site, "daily", is_paused=False)
+        server.script = Script()
+        deliver(kit.site, "daily")
+        assert len(server.recipients) == len(set(server.recipients)) == 200
+
+
+def test_a_limit_is_kept(mail_kit: MailKit) -> None:
+    kit = mail_kit
+    kit.readers(20)
+    kit.issue("one")
+    with Server() as server:
+        kit.mail(server.port)
+        assert deliver(kit.site, "daily", limit=7).tally.accepted == 7
+        assert len(server.accepted) == 7
+        assert states(kit) == {"accepted": 7, "queued": 13}
+
+
+def test_a_warm_up_lets_so_many_leave_a_day(mail_kit: MailKit) -> None:
+    kit = mail_kit
+    kit.readers(20)
+    kit.issue("one")
+    with Server() as server:
+        kit.mail(server.port)
+        kit.add_settings("\n[delivery.warm_up]\nstart = 2026-11-23\nfirst = 5\ngrowth = 2.0\n")
+        days = [datetime(2026, 11, 23 + day, 9, tzinfo=UTC) for day in range(3)]
+        assert deliver(kit.site, "daily", clock=lambda: days[0]).tally.accepted == 5
+        again = deliver(kit.site, "daily", clock=lambda: days[0])
+        assert (again.tally.accepted, again.trouble) == (0, "the warm-up limit of today is reached")
+        assert deliver(kit.site, "daily", clock=lambda: days[1]).tally.accepted == 10
+        assert deliver(kit.site, "daily", clock=lambda: days[2]).tally.accepted == 5
+
+
+def test_a_test_goes_to_one_address_and_changes_nothing(mail_kit: MailKit) -> None:
+    kit = mail_kit
+    kit.readers(3)
+    kit.issue("one")
+    with Server() as server:
+        kit.mail(server.port, send="review")
+        outcome = send_test(kit.site, "daily", "editor@review.example", NOW)
+        assert outcome.state is DeliveryState.ACCEPTED
+        assert server.recipients == ["editor@review.example"]
+        assert message_from_bytes(server.accepted[0].data, policy=policy.default)["Subject"].startswith("[Test] ")
+    assert states(kit) == {"queued": 3}
+
+
+def test_two_senders_at_once_send_one_copy_each(any_mail_kit: MailKit) -> None:
+    kit = any_mail_kit
+    kit.readers(300)
+    kit.issue("one")
+    with Server() as server:
+        kit.mail(server.port)
+        found: list[object] = []
+        threads = [threading.Thread(target=lambda: found.append(deliver(kit.site, "daily"))) for _ in range(2)]
+        for one in threads:
+            one.start()
+        for one in threads:
+            one.join()
+        assert len(server.recipients) == len(set(server.recipients)) == 300
+    assert states(kit) == {"accepted": 300}
+    assert sum(one.tally.accepted for one in found) == 300
+
+
+def test_auto_issues_leave_with_publish_now_and_once(mail_kit: MailKit) -> None:
+    kit = mail_kit
+    kit.readers(5)
+    with Server() as server:
+        kit.mail(server.port)
+        report = kit.issue("one")
+        assert [(one.accepted, one.trouble) for one in report.mailed] == [(5, "")]
+        assert kit.publish(NOW).mailed == []
+        assert len(server.accepted) == 5
+
+
+def test_editors_get_a_draft_with_its_preflight_once(mail_kit: MailKit) -> None:
+    kit = mail_kit
+    kit.settings(
+        (kit.root / "publisher.toml")
+        .read_text()
+        .replace("[mail]", '[mail]\neditors = ["Ed <ed@review.example>", "al@review.example"]')
+    )
+    kit.readers(2)
+    with Server() as server:
+        kit.mail(server.port, send="review")
+        (kit.root / "key.pem").write_text(new_key("rsa"))
+        kit.add_settings('\n[[dkim]]\nselector = "s"\nkey = { file = "key.pem" }\n')
+        report = kit.issue("one")
+        assert report.undrafted == []
+        assert all(b"DKIM-Signature: v=1; a=rsa-sha256" in one.data for one in server.accepted)
+        assert server.recipients == ["al@review.example", "ed@review.example"]
+        message = message_from_bytes(server.accepted[0].data, policy=policy.default)
+        assert message["Subject"].startswith("[Draft] ")
+        assert "Draft of daily/2026-11-23T0700 for 2 subscribers" in message.get_body(("plain",)).get_content()
+        assert "publish approve daily/2026-11-23T0700" in message.get_body(("html",)).get_content()
+        kit.publish(NOW)
+        assert len(server.accepted) == 2
+    assert states(kit) == {"queued": 2}
+
+
+def test_drafts_that_could_not_leave_are_sent_by_the_next_run(
+    mail_kit: MailKit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kit = mail_kit
+    kit.settings((kit.root / "publisher.toml").read_text().replace("[mail]", '[mail]\neditors = ["ed@review.example"]'))
+    with Server(at("connect", "554 no", times=1)) as server:
+        kit.mail(server.port, send="review")
+        report = kit.issue("one")
+        assert "editors were not sent daily/2026-11-23T0700" in report.undrafted[0]
+        assert report.exit_status == 1
+        assert kit.publish(NOW).undrafted == []
+        assert server.recipients == ["ed@review.example"]
+
+
+def test_an_old_issue_is_not_sent_because_a_server_is_named_today(mail_kit: MailKit) -> None:
+    kit = mail_kit
+    kit.readers(1)
+    kit.issue("one")
+    with Server() as server:
+        kit.mail(server.port)
+        assert kit.publish(NOW + timedelta(days=20)).mailed == []
+        assert not server.accepted
+
+
+def test_a_lost_ledger_stops_the_run_and_loses_nothing(mail_kit: MailKit, monkeypatch: pytest.MonkeyPatch) -> None:
+    from publisher.delivery import store as deliveries
+    from publisher.errors import StoreError
+
+    kit = mail_kit
+    kit.readers(30)
+    kit.issue("one")
+    real, calls = deliveries.hand_over, [0]
+
+    def full(*arguments: object) -> object:
+        calls[0] += 1
+        if calls[0] == 4:
+            raise OSError(28, "No space left on device")
+        return real(*arguments)  # type: ignore[arg-type]
+
+    with Server() as server:
+        kit.mail(server.port)
+        monkeypatch.setattr(deliveries, "hand_over", full)
+        with pytest.raises(StoreError, match="No space left"):
+            deliver(kit.site, "daily", transport=transport(kit))
+        sent = deliver(kit.site, "daily", transport=transport(kit))
+        # What was handed over when the disk ran full is known to the server, and to nobody else.
+        doubtful = set(sent.uncertain)
+        assert set(server.recipients) | doubtful == {f"reader{n}@mail.example.org" for n in range(30)}
+        assert len(server.recipients) == len(set(server.recipients))
+        assert len(doubtful) <= 3
+
+
+def test_a_maildir_takes_each_copy_once(any_mail_kit: MailKit) -> None:
+    import mailbox
+
+    kit = any_mail_kit
+    kit.readers(10)
+    kit.issue("one")
+    path = kit.root / "publisher.toml"
+    path.write_text(path.read_text().replace('title = "The Daily"', 'title = "The Daily"\nsend = "auto"'))
+    kit.add_settings('\n[delivery]\ntransport = "maildir"\nmaildir = "outbox/letters"\n')
+    assert deliver(kit.site, "daily").tally.accepted == 10
+    box = mailbox.Maildir(kit.root / "outbox" / "letters", create=False)
+    assert sorted(one["Delivered-To"] for one in box) == sorted(f"reader{n}@mail.example.org" for n in range(10))
+    message = next(iter(box))
+    assert message["Return-Path"] == "<news@review.example>"
+    assert message.get_content_type() == "multipart/alternative"

@@ -1,0 +1,111 @@
+"""An issue that is being sent stops when it may not be sent any more."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from publisher.delivery.approval import approve
+from publisher.delivery.deliver import deliver
+from publisher.delivery.dispatch import DeliveryCounts
+from publisher.digests.run_preflight import force_issue
+from publisher.errors import SettingsError
+from publisher.pipeline.correct import reinstate, retract
+from tests.conftest import MailKit
+from tests.support.deliveries import states
+from tests.support.smtp import Script, Server
+
+BEGIN = datetime.now(UTC)
+PEOPLE = 120
+
+
+def withdraw(kit: MailKit) -> None:
+    retract(kit.site, BEGIN, "one.md", "untrue")
+
+
+def make_a_draft(kit: MailKit) -> None:
+    path = kit.root / "articles" / "one.md"
+    path.write_text(path.read_text().replace("---\n", "---\ndraft: true\n", 1))
+    kit.publish()
+
+
+def revoke(kit: MailKit) -> None:
+    approve(kit.site, "daily", BEGIN, revoke=True)
+
+
+class Interruption:
+    """Changes the site while an issue is being sent, and holds the mail server back until the sender has read that."""
+
+    def __init__(self, change: Callable[[], None]) -> None:
+        self._change = change
+        self._now = BEGIN
+        self._looks = 0
+        self._has_begun, self._may_go_on = threading.Event(), threading.Event()
+
+    def answer(self, step: str, argument: str, number: int) -> str | None:
+        if step == "dot":
+            self._has_begun.set()
+            assert self._may_go_on.wait(60)
+        return None
+
+    def watch(self, tally: DeliveryCounts, total: int) -> None:
+        """Change the site at the first look; let the server go on at the third, when the second has read the change."""
+        self._now += timedelta(seconds=2)
+        if not self._has_begun.is_set():
+            return
+        self._looks += 1
+        if self._looks == 1:
+            self._change()
+        elif self._looks == 3:
+            self._may_go_on.set()
+
+    def clock(self) -> datetime:
+        """Return a time that passes with the sender's looks only, so that no lease ends on a busy machine."""
+        return self._now
+
+
+@pytest.mark.parametrize(
+    ("change", "trouble", "refusal"),
+    [
+        (withdraw, "an article of it was withdrawn, or became a draft", "withdrawn"),
+        (make_a_draft, "an article of it was withdrawn, or became a draft", "became drafts"),
+        (revoke, "its approval was revoked", "not approved"),
+    ],
+)
+def test_an_issue_that_is_being_sent_stops(
+    mail_kit: MailKit, change: Callable[[MailKit], None], trouble: str, refusal: str
+) -> None:
+    """Messages in hand are finished, all others wait."""
+    kit = mail_kit
+    kit.readers(PEOPLE)
+    kit.issue("one", "two")
+    interruption = Interruption(lambda: change(kit))
+    with Server(Script(at=interruption.answer)) as server:
+        kit.mail(server.port, send="review")
+        approve(kit.site, "daily", BEGIN)
+        sent = deliver(kit.site, "daily", clock=interruption.clock, watch=interruption.watch)
+        assert sent.trouble == trouble
+        assert 0 < sent.tally.accepted < PEOPLE
+        assert states(kit) == {"accepted": sent.tally.accepted, "queued": PEOPLE - sent.tally.accepted}
+        with pytest.raises(SettingsError, match=refusal):
+            deliver(kit.site, "daily")
+
+
+def test_an_issue_that_was_forced_stops_too(mail_kit: MailKit) -> None:
+    """The reason to send it was given before the article was withdrawn, even if every delivery is in hand."""
+    kit = mail_kit
+    kit.readers(PEOPLE)
+    kit.issue("one", "two")
+    force_issue(kit.site, "daily", "it is only a typing error")
+    interruption = Interruption(lambda: withdraw(kit))
+    with Server(Script(at=interruption.answer)) as server:
+        kit.mail(server.port)
+        sent = deliver(kit.site, "daily", clock=interruption.clock, watch=interruption.watch)
+        assert sent.trouble == "an article of it was withdrawn, or became a draft"
+        reinstate(kit.site, BEGIN, "one.md")
+        server.script = Script()
+        deliver(kit.site, "daily")
+        assert len(server.recipients) == len(set(server.recipients)) == PEOPLE

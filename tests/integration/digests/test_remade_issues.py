@@ -1,0 +1,147 @@
+"""Issues that were made with placeholder values are made again once the settings are right."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+from publisher.delivery import store as deliveries
+from publisher.delivery.deliver import deliver
+from publisher.digests import store as issues
+from publisher.digests.notes_store import NextIssueNote, save_next_issue_note
+from publisher.digests.readiness import _KIT
+from publisher.runner.tick import tick
+from tests.conftest import NOW, MailKit
+from tests.conftest import issues as staged_issues
+from tests.integration.delivery.test_blocked_mail import ready
+from tests.support.clocks import SetClock
+from tests.support.smtp import Server
+
+
+def made(kit: MailKit) -> list[tuple[str, int, int]]:
+    """Return (name, number, deliveries) of each issue, oldest first."""
+    with kit.open() as db, db.read() as connection:
+        counts = deliveries.state_counts(connection)
+        rows = sorted(issues.issues(connection), key=lambda row: row.slot)
+        return [(row.name, row.number, sum(counts.get(row.id, {}).values())) for row in rows]
+
+
+def test_an_issue_keeps_its_articles_note_lead_slot_and_number(any_mail_kit: MailKit) -> None:
+    """Only what the settings say is new, and the audience."""
+    kit = any_mail_kit
+    kit.readers(2, domain="posteo.de")
+    kit.article("one.md", "One", date="2026-11-20")
+    kit.article("two.md", "Two", date="2026-11-21")
+    with kit.open() as db, db.write() as connection:
+        issues.begin_digest(connection, "daily", since_seq=0)
+    kit.publish(with_issues=False)
+    with kit.open() as db, db.write() as connection:
+        save_next_issue_note(connection, "daily", NextIssueNote(note="Good *morning*.", lead_seq=1))
+    kit.publish()
+    kit.article("three.md", "Three", date="2026-11-22")
+    kit.publish(NOW + timedelta(days=1))
+    before = made(kit)
+    assert staged_issues(kit) == [["One", "Two"], ["Three"]]
+    kit.readers(3, domain="posteo.de")
+    ready(kit)
+    report = kit.publish(NOW + timedelta(days=2))
+    assert [one.number for one in report.issues] == [1, 2]
+    assert made(kit) == [(name, number, 3) for name, number, _ in before]
+    assert staged_issues(kit) == [["One", "Two"], ["Three"]]
+    first = next((kit.root / "outbox" / "daily").glob("2026-11-23*"))
+    about = json.loads((first / "issue.json").read_text())
+    assert about["note"] == "Good *morning*."
+    html = (first / "index.html").read_text()
+    assert "Good <em" in html and "review.example" not in html and "The Review, London" in html
+    assert kit.publish(NOW + timedelta(days=2)).issues == []
+    with Server() as server:
+        kit.mail(server.port)
+        assert deliver(kit.site, "daily").tally.accepted == 3
+
+
+def test_an_edited_sample_article_is_made_again_by_a_tick(any_mail_kit: MailKit) -> None:
+    """What was an issue with the sample is one with the edited article, and leaves."""
+    kit = any_mail_kit
+    ready(kit)
+    kit.readers(1, domain="posteo.de")
+    kit.write("welcome.md", (_KIT / "welcome.md").read_bytes())
+    kit.publish()
+    with Server() as server:
+        kit.mail(server.port)
+        assert tick(kit.site, clock=SetClock(NOW)).exit_status == 2
+        assert server.accepted == []
+        kit.article("welcome.md", "Mine")
+        assert tick(kit.site, clock=SetClock(NOW)).exit_status == 0
+        assert b"Mine" in server.accepted[0].data
+        assert len(server.accepted) == 1
+
+
+def test_an_issue_with_nothing_but_a_withdrawn_sample_stays(mail_kit: MailKit) -> None:
+    """There is no article left to make an issue of; it is held back for that reason."""
+    from publisher.pipeline.correct import retract
+
+    kit = mail_kit
+    ready(kit)
+    kit.readers(1, domain="posteo.de")
+    kit.write("welcome.md", (_KIT / "welcome.md").read_bytes())
+    kit.publish()
+    before = made(kit)
+    retract(kit.site, NOW, "welcome.md", "a sample")
+    assert kit.publish().issues == []
+    assert made(kit) == before
+
+
+def test_an_issue_is_made_again_without_a_withdrawn_sample(mail_kit: MailKit) -> None:
+    """The other articles of the issue are not lost."""
+    from publisher.pipeline.correct import retract
+
+    kit = mail_kit
+    ready(kit)
+    kit.readers(1, domain="posteo.de")
+    kit.write("welcome.md", (_KIT / "welcome.md").read_bytes())
+    kit.issue("one")
+    retract(kit.site, NOW, "welcome.md", "a sample")
+    assert [one.articles for one in kit.publish().issues] == [1]
+    assert staged_issues(kit) == [["One"]]
+    with Server() as server:
+        kit.mail(server.port)
+        assert deliver(kit.site, "daily").tally.accepted == 1
+
+
+def test_what_was_attempted_is_never_made_again(mail_kit: MailKit) -> None:
+    """Mailed bytes stay as they are."""
+    kit = mail_kit
+    kit.readers(1)
+    kit.issue("one")
+    with Server() as server:
+        kit.mail(server.port)
+        deliver(kit.site, "daily")
+    ready(kit)
+    assert kit.publish().issues == []
+
+
+def test_a_dry_run_makes_nothing_again(mail_kit: MailKit) -> None:
+    """It only says what would be done."""
+    kit = mail_kit
+    kit.readers(1, domain="posteo.de")
+    kit.issue("one")
+    ready(kit)
+    before = kit.staged()
+    assert [one.number for one in kit.publish(dry_run=True).issues] == [1]
+    assert kit.staged() == before
+    assert [one.number for one in kit.publish().issues] == [1]
+
+
+def test_a_paused_issue_stays_paused(mail_kit: MailKit) -> None:
+    """A person stopped it."""
+    from publisher.delivery.approval import pause
+
+    kit = mail_kit
+    kit.readers(1, domain="posteo.de")
+    kit.issue("one")
+    pause(kit.site, "daily", is_paused=True)
+    ready(kit)
+    kit.publish()
+    with kit.open() as db, db.read() as connection:
+        (row,) = issues.issues(connection)
+    assert row.is_paused

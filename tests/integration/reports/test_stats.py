@@ -1,0 +1,269 @@
+"""Who reads: feeds by the day, issues, clicks, figures for programs, the log of requests."""
+
+from __future__ import annotations
+
+import json
+import re
+import urllib.request
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from publisher.cli import publish as command_line
+from publisher.delivery.deliver import deliver
+from publisher.digests import store as issues
+from publisher.model.subscriptions import ConfirmationKind
+from publisher.reports import listening_store as listening
+from publisher.reports.stats import FeedRequestRow, load_stats, record_feed_requests
+from publisher.subscriptions import confirmation_store as letters
+from publisher.web import Web
+from publisher.web.metrics import Metrics
+from tests.conftest import NOW, MailKit, SiteKit
+from tests.support.clocks import SetClock
+from tests.support.ports import free_port
+from tests.support.smtp import Server
+from tests.support.web_visitor import Visitor
+
+PERSON = "Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0"
+FEED = "https://review.example/feeds/all.rss"
+
+
+def test_who_listens_is_kept_by_the_day(any_kit: SiteKit) -> None:
+    any_kit.article()
+    any_kit.publish()
+    clock = SetClock(NOW)
+    for _ in range(2):
+        # A restart forgets who asked, and counts nobody twice.
+        web = Web(any_kit.site, clock=clock)
+        for number in range(3):
+            Visitor(web, f"192.0.2.{number}").get(FEED, user_agent="newsboat/2.32", if_none_match='"x"')
+        Visitor(web).get(FEED, user_agent="Feedly/1.0 (45 subscribers)")
+        web.keep()
+        web.close()
+    found = load_stats(any_kit.site, NOW, days=2)
+    (feed,) = found.feeds
+    assert (feed.feed, feed.subscribers, feed.programs) == ("all", 48, {"direct": 3, "Feedly": 45})
+    assert (feed.requests, feed.unchanged) == (8, 0)
+    clock.pass_by(days=1)
+    web = Web(any_kit.site, clock=clock)
+    Visitor(web).get(FEED, user_agent="Feedly/1.0 (46 subscribers)")
+    web.keep()
+    web.close()
+    (feed,) = load_stats(any_kit.site, clock.now(), days=2).feeds
+    # Of a day that is not over not everybody has been heard.
+    assert (feed.day, feed.subscribers) == ("2026-11-23", 48)
+    assert feed.days == {"2026-11-23": 48, "2026-11-24": 46}
+    (feed,) = load_stats(any_kit.site, clock.now(), days=1).feeds
+    assert (feed.day, feed.subscribers) == ("2026-11-24", 46)
+
+
+def test_figures_are_not_kept_for_ever(any_kit: SiteKit) -> None:
+    with any_kit.open() as db:
+        rows = [
+            FeedRequestRow(day=day, feed="all", program="direct", subscribers=1, requests=2, unchanged=1)
+            for day in ("2025-10-01", "2026-11-23")
+        ]
+        record_feed_requests(db, rows)
+        record_feed_requests(db, [])
+        with db.write() as connection:
+            assert listening.forget_feed_requests_before(connection, "2025-10-02") == 1
+            assert [one.day for one in listening.feed_requests_since(connection, "")] == ["2026-11-23"]
+
+
+def test_no_address_is_written_down(kit: SiteKit) -> None:
+    kit.article()
+    kit.publish()
+    web = Web(kit.site, clock=SetClock(NOW))
+    Visitor(web, "203.0.113.77").get(FEED, user_agent="newsboat/2.32 secret-mark", if_none_match='"x"')
+    web.keep()
+    web.close()
+    for path in kit.root.rglob("*"):
+        if path.is_file():
+            assert b"203.0.113.77" not in path.read_bytes() and b"secret-mark" not in path.read_bytes(), path
+
+
+def test_the_command_tells_a_person_and_a_program(mail_kit: MailKit) -> None:
+    mail_kit.readers(3)
+    mail_kit.issue("one")
+    with Server() as server:
+        mail_kit.mail(server.port)
+        deliver(mail_kit.site, "daily")
+    web = Web(mail_kit.site)
+    Visitor(web).get(FEED, user_agent="Feedly/1.0 (45 subscribers)")
+    web.keep()
+    web.close()
+    result = CliRunner().invoke(command_line, ["stats", "--site", str(mail_kit.root), "--days", "3000"])
+    assert result.exit_code == 0, result.output
+    assert re.search(r"feeds/all: 45 readers on \d{4}-\d\d-\d\d \(Feedly 45\)", result.output)
+    assert "3 by mail" in result.output and "3 accepted" in result.output and "opened" not in result.output
+    found = json.loads(CliRunner().invoke(command_line, ["stats", "--site", str(mail_kit.root), "--json"]).output)
+    assert found["feeds"][0]["programs"] == {"Feedly": 45} and found["readers"] == {"active": 3}
+
+
+# -- clicks, where somebody wants them -------------------------------------------------------------
+
+
+def links(kit: MailKit, name: str) -> set[str]:
+    page = next((kit.root / "outbox/daily").glob(f"*/{name}")).read_text()
+    return set(re.findall(r"https://review\.example/(?:2026|newsletters/go)[^\s\"<]*", page))
+
+
+def test_nobody_counts_clicks_by_default(mail_kit: MailKit) -> None:
+    mail_kit.issue("one")
+    assert links(mail_kit, "index.html") == {"https://review.example/2026/11/one"}
+    web = Web(mail_kit.site)
+    name = next((mail_kit.root / "outbox/daily").iterdir()).name
+    assert Visitor(web).get(f"https://review.example/newsletters/go/daily/{name}/1").status == 404
+    web.close()
+
+
+def test_an_editor_who_looks_at_a_draft_is_no_reader(mail_kit: MailKit) -> None:
+    mail_kit.add_settings("\n[web]\nclicks = true\n")
+    mail_kit.issue("one")
+    (link,) = links(mail_kit, "index.html")
+    web = Web(mail_kit.site)
+    assert Visitor(web).get(link, user_agent=PERSON).status == 302
+    web.close()
+    (issue,) = load_stats(mail_kit.site, NOW + timedelta(days=1), days=30).issues
+    assert issue.clicks == (0, 0)
+
+
+def test_clicks_are_counted_where_the_settings_say_so(any_mail_kit: MailKit) -> None:
+    kit = any_mail_kit
+    kit.settings(
+        (kit.root / "publisher.toml")
+        .read_text()
+        .replace('"The Daily"', '"The Daily"\nsend = "auto"\n[digests.daily.utm]\nsource = "us"')
+    )
+    kit.add_settings("\n[web]\nclicks = true\n")
+    kit.issue("one")
+    (link,) = links(kit, "index.html")
+    assert links(kit, "message.txt") == {link} and "/newsletters/go/daily/" in link and link.endswith("/1")
+    web = Web(kit.site)
+    guest = Visitor(web)
+    for _ in range(2):
+        answer = guest.get(link, user_agent=PERSON)
+        assert answer.status == 302
+        assert answer.headers["location"].startswith(
+            "https://review.example/2026/11/one?utm_source=us&utm_medium=email"
+        )
+    guest.get(link, user_agent="Barracuda Sentinel")
+    guest.ask("HEAD", link, user_agent=PERSON)
+    # No link can be made that leads elsewhere.
+    for other in (
+        link + "0",
+        link.replace("/daily/", "/weekly/"),
+        link[:-1] + "https://evil.example",
+        link[:-1] + "-1",
+    ):
+        assert guest.get(other).status == 404
+    web.close()
+    (issue,) = load_stats(kit.site, NOW + timedelta(days=1), days=30).issues
+    assert issue.clicks == (2, 2)
+
+
+# -- for programs that watch, and for who looks for trouble -------------------------------------------
+
+
+def test_figures_have_an_address_of_their_own(mail_kit: MailKit) -> None:
+    mail_kit.readers(2)
+    mail_kit.issue("one")
+    with mail_kit.open() as db, db.write() as connection:
+        letters.add(connection, ConfirmationKind.JOIN, "x", "ann@mail.example.org", int(NOW.timestamp()))
+        (row,) = issues.issues(connection)
+    metrics = Metrics(mail_kit.site, lambda: "late", SetClock(NOW + timedelta(seconds=90)))
+    web = Web(mail_kit.site, metrics=metrics)
+    Visitor(web).get(FEED)
+    Visitor(web).get(FEED, if_none_match=Visitor(web).get(FEED).headers["etag"])
+    Visitor(web).get("https://review.example/nothing")
+    assert Visitor(web).get("https://review.example/metrics").status == 404
+    port = free_port()
+    end = metrics.serve("127.0.0.1", port)
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+        text = answer.read().decode()
+    end()
+    web.close()
+    for line in (
+        'publisher_http_requests_total{kind="feed",status="200"} 2.0',
+        'publisher_http_requests_total{kind="feed",status="304"} 1.0',
+        'publisher_http_requests_total{kind="page",status="404"} 2.0',
+        "publisher_ready 0.0",
+        'publisher_readers{status="active"} 2.0',
+        f'publisher_copies{{digest="daily",issue="{row.name}",state="queued"}} 2.0',
+        "publisher_letters_late_seconds 90.0",
+    ):
+        assert line in text, text
+
+
+def test_the_log_has_each_request_and_nobodys_secret(kit: SiteKit) -> None:
+    kit.add_settings("\n[web]\naccess_log = true\n")
+    kit.article()
+    kit.publish()
+    lines: list[dict[str, Any]] = []
+
+    class Log:
+        def info(self, event: str, **said: Any) -> None:
+            lines.append({"event": event, **said})
+
+        error = info
+
+    web = Web(kit.site, log=Log())
+    guest = Visitor(web, "203.0.113.77")
+    guest.get(FEED + "?x=secret")
+    guest.get("https://review.example/newsletters/confirm?t=secret")
+    guest.get("https://review.example/newsletters/feed/" + "a2b3" * 10 + ".rss")
+    web.close()
+    assert [line["status"] for line in lines] == [200, 404, 404]
+    assert lines[0] | {"ms": 0} == {
+        "event": "request",
+        "method": "GET",
+        "path": "/feeds/all.rss",
+        "status": 200,
+        "bytes": (kit.root / "feeds/all.rss").stat().st_size,
+        "ms": 0,
+        "network": "203.0.113.0/24",
+    }
+    assert "secret" not in str(lines) and "a2b3a2b3" not in str(lines) and "203.0.113.77" not in str(lines)
+
+
+def test_a_proxy_is_believed_where_the_settings_name_it(kit: SiteKit) -> None:
+    for proxies, expected in (("[]", "192.0.2.0/24"), ('["192.0.2.0/24"]', "198.51.100.0/24")):
+        kit.settings(
+            f'title = "T"\nbase_url = "https://review.example"\n\n[web]\naccess_log = true\nproxies = {proxies}\n'
+        )
+        networks: list[str] = []
+
+        class Log:
+            def info(self, event: str, network: str = "", **said: Any) -> None:
+                networks.append(network)
+
+        web = Web(kit.site, log=Log())
+        # Whatever the client itself has written there counts for nothing.
+        Visitor(web, "192.0.2.9").get("https://review.example/", x_forwarded_for="10.0.0.1, 198.51.100.4, 192.0.2.7")
+        web.close()
+        assert networks == [expected]
+
+
+def test_browsers_are_told_to_come_by_https_where_the_site_is_there(kit: SiteKit) -> None:
+    kit.article()
+    kit.publish()
+    web = Web(kit.site)
+    for url in (FEED, "https://review.example/"):
+        assert Visitor(web).get(url).headers["strict-transport-security"] == "max-age=15552000"
+    web.close()
+    for old, new in (("https://review", "http://review"), ("[mail]", "[web]\nhsts_days = 0\n\n[mail]")):
+        path = Path(kit.root / "publisher.toml")
+        before = path.read_text()
+        path.write_text(before.replace(old, new))
+        web = Web(kit.site)
+        assert "strict-transport-security" not in Visitor(web).get("https://review.example/").headers
+        web.close()
+        path.write_text(before)
+
+
+@pytest.mark.parametrize("days", ["0", "x"])
+def test_days_are_days(kit: SiteKit, days: str) -> None:
+    assert CliRunner().invoke(command_line, ["stats", "--site", str(kit.root), "--days", days]).exit_code == 2

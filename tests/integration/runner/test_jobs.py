@@ -1,0 +1,267 @@
+"""The runner's jobs, one by one, with nothing but a clock that is set by hand."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from publisher.errors import PublisherError, RemoteError
+from publisher.runner import make_log
+from publisher.runner.background_job import JobStopped
+from publisher.runner.jobs import Jobs
+from publisher.runner.tick import tick
+from publisher.schedule import processes as runners
+from tests.conftest import NOW, MailKit, SiteKit, titles
+from tests.support.clocks import SetClock
+from tests.support.http_servers import serving
+from tests.support.smtp import Script, Server
+
+
+class Desk:
+    """Jobs of a site, and what they asked for."""
+
+    def __init__(self, kit: SiteKit, now: datetime = NOW) -> None:
+        self.kit = kit
+        self.clock = SetClock(now)
+        self.text = io.StringIO()
+        self.woken: list[str] = []
+        self.at: dict[str, tuple[str, datetime]] = {}
+        self.db = kit.open()
+        log = make_log(self.text, as_json=True)
+        self.jobs = Jobs(kit.site, self.db, self.clock, log, wake=self.woken.append, wake_at=self.wake_at)
+
+    def wake_at(self, reason: str, name: str, moment: datetime) -> None:
+        self.at[reason] = (name, moment)
+
+    def said(self, event: str) -> list[dict[str, Any]]:
+        return [one for one in map(json.loads, self.text.getvalue().splitlines()) if one["event"] == event]
+
+
+@pytest.fixture
+def desk(request: pytest.FixtureRequest) -> Any:
+    made: list[Desk] = []
+
+    def make(kit: SiteKit, now: datetime = NOW) -> Desk:
+        made.append(Desk(kit, now))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.jobs.close()
+        one.db.close()
+
+
+Make = Callable[..., Desk]
+
+
+def test_an_article_comes_out_when_its_time_has_come(kit: SiteKit, desk: Make) -> None:
+    kit.article("later.md", "Later", date="2026-11-23T09:30:00Z")
+    kit.article("now.md", "Now")
+    one = desk(kit)
+    one.jobs.articles_changed()
+    one.jobs.publish()
+    assert titles(kit) == ["Now"]
+    name, moment = one.at["article"]
+    assert (name, moment) == ("articles", datetime(2026, 11, 23, 9, 30, tzinfo=UTC))
+    one.clock.at = moment
+    one.jobs.articles_changed()
+    one.jobs.publish()
+    assert titles(kit) == ["Later", "Now"]
+
+
+def test_a_look_without_reason_reads_nothing(kit: SiteKit, desk: Make) -> None:
+    one = desk(kit)
+    one.jobs.publish()
+    one.clock.pass_by(minutes=1)
+    kit.article()
+    one.jobs.publish()
+    assert one.said("published") == [] and not (kit.root / "feeds" / "all.rss").exists()
+
+
+def test_what_lies_set_aside_is_told_once(kit: SiteKit, desk: Make) -> None:
+    for number in range(25):
+        kit.write(f"bad{number}.txt", "")
+    one = desk(kit)
+    for _ in range(2):
+        one.jobs.articles_changed()
+        one.jobs.publish()
+    told = one.said("set aside")
+    assert len(told) == 21 and told[-1]["more"] == 5
+    kit.write("new.txt", "")
+    one.jobs.articles_changed()
+    one.jobs.publish()
+    assert [line["where"] for line in one.said("set aside")[21:]] == ["new.txt"]
+
+
+def test_feeds_that_fail_are_a_failure_of_the_job_and_done_again(kit: SiteKit, desk: Make) -> None:
+    kit.article()
+    (kit.root / "feeds").write_text("in the way")
+    one = desk(kit)
+    one.jobs.articles_changed()
+    with pytest.raises(PublisherError, match="feeds: "):
+        one.jobs.publish()
+    (kit.root / "feeds").unlink()
+    one.jobs.publish()
+    assert titles(kit) == ["One"]
+
+
+def test_work_is_laid_down_when_the_runner_ends(kit: SiteKit, desk: Make) -> None:
+    kit.article()
+    one = desk(kit)
+    one.jobs.articles_changed()
+    one.jobs.stop()
+    with pytest.raises(JobStopped):
+        one.jobs.publish()
+
+
+def test_deferred_copies_are_tried_again_when_they_are_due(mail_kit: MailKit, desk: Make) -> None:
+    kit = mail_kit
+    kit.readers(2)
+    kit.issue("one")
+    busy = Script(
+        at=lambda step, argument, number: "451 4.7.1 later" if step == "rcpt" and "reader1" in argument else None
+    )
+    with Server(busy) as server:
+        kit.mail(server.port)
+        one = desk(kit)
+        one.jobs.mail()
+        (first,) = one.said("mailed")
+        assert (first["accepted"], first["deferred"], first["waiting"]) == (1, 1, 1)
+        name, due = one.at["copies"]
+        assert name == "mail" and due > one.clock.now() + timedelta(minutes=1)
+        one.jobs.mail()
+        assert len(one.said("mailed")) == 1
+        server.script = Script()
+        one.clock.at = due
+        one.jobs.mail()
+        assert server.recipients == ["reader0@mail.example.org", "reader1@mail.example.org"]
+        del one.at["copies"]
+        one.jobs.mail()
+        assert "copies" not in one.at
+
+
+def test_a_relay_that_refuses_us_rests_and_is_tried_again(mail_kit: MailKit, desk: Make) -> None:
+    kit = mail_kit
+    kit.readers(2)
+    kit.issue("one")
+    refusing = Script(at=lambda step, argument, number: "550 5.7.1 not you" if step == "mail" else None)
+    with Server(refusing) as server:
+        kit.mail(server.port)
+        one = desk(kit)
+        one.jobs.mail()
+        one.jobs.mail()
+        (held,) = one.said("not sent")
+        assert (held["issue"], held["failures"]) == ("daily/2026-11-23T0700", 1)
+        assert "not you" in held["reason"]
+        assert one.at["held"] == ("mail", NOW + timedelta(seconds=5))
+        one.clock.pass_by(seconds=5)
+        one.jobs.mail()
+        assert [line["failures"] for line in one.said("not sent")] == [1, 2]
+        server.script = Script()
+        one.clock.pass_by(seconds=10)
+        one.jobs.mail()
+        assert len(server.accepted) == 2
+
+
+def test_editors_get_drafts_and_a_draft_that_fails_holds_up_nothing(mail_kit: MailKit, desk: Make) -> None:
+    kit = mail_kit
+    kit.settings(
+        (kit.root / "publisher.toml").read_text().replace("[mail]\n", '[mail]\neditors = ["ed@review.example"]\n')
+    )
+    kit.issue("one")
+    refusing = Script(at=lambda step, argument, number: "550 5.1.1 nobody" if step == "rcpt" else None)
+    with Server(refusing) as server:
+        kit.mail(server.port, send="review")
+        one = desk(kit)
+        one.jobs.mail()
+        (held,) = one.said("not sent")
+        assert held["issue"] == "drafts" and "ed@review.example was not sent" in held["reason"]
+
+
+def test_hubs_are_told_and_told_again_later(kit: SiteKit, desk: Make) -> None:
+    with serving() as web:
+        kit.add_settings(f'\n[feeds]\nurl = "{web.url}/feeds"\n[announce]\nhubs = ["{web.url}/hub"]\ntimeout = 2\n')
+        kit.article()
+        one = desk(kit)
+        one.jobs.articles_changed()
+        one.jobs.publish()
+        assert "announce" in one.woken
+        one.jobs.announce()
+        # The new bytes are not live yet.
+        name, due = one.at["hubs"]
+        assert name == "announce" and due >= NOW + timedelta(seconds=15)
+        web.folder = kit.root / "feeds"
+        one.clock.at = due + timedelta(minutes=2)
+        one.jobs.announce()
+        assert one.said("announced")[-1]["waiting"] == 0 and web.posts
+
+
+def test_what_came_back_is_read(mail_kit: MailKit, desk: Make) -> None:
+    kit = mail_kit
+    one = desk(kit)
+    one.jobs.bounces()
+    assert one.said("bounces read") == []
+    for name in ("new", "cur", "tmp"):
+        (kit.root / "back" / name).mkdir(parents=True)
+    (kit.root / "back" / "new" / "1").write_bytes(b"From: a@b.example\r\nSubject: hello\r\n\r\nno report\r\n")
+    kit.add_settings('\n[bounces]\npath = "back"\n')
+    one.jobs.current = (kit.site, one.db)
+    one.jobs.bounces()
+    assert one.said("bounces read")[0]["left"] == 1
+
+
+def test_a_request_by_mail_is_logged_without_the_address(mail_kit: MailKit, desk: Make) -> None:
+    """The log has the event, the newsletter and the source, as for changes by the web."""
+    from publisher.digests import store as issues
+    from publisher.signing.site_key import keyring
+
+    kit = mail_kit
+    kit.readers(1)
+    kit.issue("one")
+    kit.add_settings('\n[bounces]\npath = "back"\n')
+    for name in ("new", "cur", "tmp"):
+        (kit.root / "back" / name).mkdir(parents=True)
+    one = desk(kit)
+    with one.db.write() as connection:
+        token = keyring(kit.site, connection).copy_pass(issues.issues(connection)[0].id, 1)
+    mail = f"From: reader0@mail.example.org\r\nSubject: unsubscribe {token}\r\n\r\n\r\n"
+    for number in range(2):
+        (kit.root / "back" / "new" / str(number)).write_bytes(
+            mail.replace("\r\n\r\n", f"\r\nX: {number}\r\n\r\n", 1).encode()
+        )
+    one.jobs.bounces()
+    (change,) = one.said("subscription changed")
+    assert (change["digest"], change["state"], change["source"]) == ("daily", "unsubscribed", "mail")
+    assert "reader0" not in one.text.getvalue() and token not in one.text.getvalue()
+
+
+def test_a_mailbox_that_cannot_be_reached_is_a_failure(mail_kit: MailKit, desk: Make) -> None:
+    kit = mail_kit
+    with Server() as server:
+        port = server.port
+    (kit.root / "password").write_text("x")
+    kit.add_settings(
+        f'\n[bounces]\nimap = {{ host = "127.0.0.1", port = {port}, security = "none", username = "u", '
+        'password = { file = "password" } }\n'
+    )
+    with pytest.raises(RemoteError):
+        desk(kit).jobs.bounces()
+    report = tick(kit.site, clock=SetClock(NOW))
+    assert [problem.where for problem in report.refused] == ["bounces"] and report.exit_status == 1
+
+
+def test_a_tick_beside_one_that_is_sending_sends_nothing(mail_kit: MailKit) -> None:
+    kit = mail_kit
+    kit.readers(2)
+    kit.issue("one")
+    with Server() as server:
+        kit.mail(server.port)
+        with runners.try_process_lock(kit.root, "mail"):
+            assert tick(kit.site, clock=SetClock(NOW)).mailed == []
+        assert [one.accepted for one in tick(kit.site, clock=SetClock(NOW)).mailed] == [2]
+        assert tick(kit.site, clock=SetClock(NOW)).mailed == []

@@ -1,0 +1,159 @@
+"""A clock that has just jumped deletes nothing, and what it has scheduled is repaired."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from publisher.model.subscriptions import ConfirmationKind
+from publisher.runner.sweep import sweep
+from publisher.runner.tick import tick
+from publisher.schedule import store as slots
+from publisher.storage.engine import Database
+from publisher.subscriptions import confirmation_store as letters
+from tests.conftest import NOW, MailKit, issues
+from tests.support.clocks import SetClock
+from tests.support.smtp import Script, Server
+
+FUTURE = datetime(2037, 5, 1, tzinfo=UTC)
+
+
+def letter_ids(db: Database) -> list[int]:
+    with db.read() as connection:
+        return [row.id for row in connection.execute(text("SELECT id FROM letter ORDER BY id"))]
+
+
+def add_letter(db: Database, moment: datetime) -> int:
+    with db.write() as connection:
+        return letters.add(connection, ConfirmationKind.JOIN, "hash", "a@b.example", int(moment.timestamp()))
+
+
+def steady(db: Database, start: datetime, days: int) -> datetime:
+    """Let the clock run for days, with a look each day."""
+    for day in range(days + 1):
+        sweep(db, start + timedelta(days=day))
+    return start + timedelta(days=days)
+
+
+def test_expired_rows_are_deleted_by_a_steady_clock(db: Database) -> None:
+    """After eight days without a jump what has expired goes."""
+    old = add_letter(db, NOW)
+    now = steady(db, NOW, 8)
+    assert letter_ids(db) == [old]
+    sweep(db, now + timedelta(days=1))
+    assert letter_ids(db) == []
+
+
+@pytest.mark.parametrize("jump", [timedelta(days=9), timedelta(days=90), timedelta(days=9_500)])
+def test_a_clock_that_has_jumped_ahead_deletes_nothing(db: Database, jump: timedelta) -> None:
+    """An address that has had its email today is still known when the clock is put back."""
+    now = steady(db, NOW, 20)
+    kept = add_letter(db, now)
+    sweep(db, now + jump)
+    sweep(db, now + jump + timedelta(days=1))
+    assert letter_ids(db) == [kept]
+    sweep(db, now)
+    sweep(db, now + timedelta(minutes=1))
+    assert letter_ids(db) == [kept]
+
+
+def test_a_jump_within_the_gap_deletes_nothing_new(db: Database) -> None:
+    """A jump that is too short to be noticed is too short to expire what is new."""
+    now = steady(db, NOW, 20)
+    kept = add_letter(db, now)
+    sweep(db, now + timedelta(days=8))
+    assert letter_ids(db) == [kept]
+
+
+def test_times_of_a_clock_that_was_ahead_are_repaired(db: Database) -> None:
+    """What was deferred in 2037 is due now, and is not sent eleven years late."""
+    sweep(db, FUTURE)
+    number = add_letter(db, FUTURE)
+    with db.write() as connection:
+        letters.defer(connection, number, int((FUTURE + timedelta(hours=1)).timestamp()))
+        slots.save_schedule(connection, "digest:daily", "x", NOW)
+        claim = slots.claim(
+            connection, "digest:daily", NOW, runner="gone 1", now=FUTURE, until=FUTURE + timedelta(seconds=90)
+        )
+        assert claim is not None
+    result = sweep(db, NOW)
+    assert result.repaired == 2
+    with db.read() as connection:
+        assert letters.next_due(connection) == int(NOW.timestamp())
+        (run,) = slots.open_runs(connection)
+    assert run.leased_until == NOW
+    assert sweep(db, NOW + timedelta(minutes=1)).repaired == 0
+
+
+def test_a_slot_of_the_future_stands_for_no_slot_of_today(db: Database) -> None:
+    """A slot that failed in 2037 stays as it is when the clock is put back."""
+    with db.write() as connection:
+        slots.save_schedule(connection, "digest:daily", "x", NOW)
+        slots.enqueue_slots(connection, "digest:daily", [FUTURE])
+        connection.execute(text("UPDATE slot_run SET leased_until = :at"), {"at": int(FUTURE.timestamp()) + 60})
+    sweep(db, FUTURE)
+    assert sweep(db, NOW).repaired == 0
+
+
+def daily(kit: MailKit, port: int) -> None:
+    kit.mail(port)
+    text_ = (kit.root / "publisher.toml").read_text()
+    kit.settings(text_.replace('title = "The Daily"\n', 'title = "The Daily"\ncadence = "0 7 * * *"\n'))
+
+
+def test_a_clock_that_is_put_back_sends_nothing_again(any_mail_kit: MailKit) -> None:
+    """2026 → 2037 → 2026: no slot runs twice and no delivery is repeated; the next day goes on as usual."""
+    kit = any_mail_kit
+    names = kit.readers(3)
+    kit.article("one.md", "One", date="2026-11-20")
+    clock = SetClock(NOW - timedelta(hours=1))
+    with Server() as server:
+        daily(kit, server.port)
+        tick(kit.site, clock=clock)
+        for _ in range(10):
+            clock.pass_by(days=1)
+            tick(kit.site, clock=clock)
+        clock.pass_by(hours=2)
+        tick(kit.site, clock=clock)
+        sent, made, today = len(server.accepted), len(issues(kit)), clock.now()
+        assert sent == len(names)
+        clock.jump(FUTURE)
+        for _ in range(3):
+            tick(kit.site, clock=clock)
+            clock.pass_by(hours=13)
+        clock.jump(today)
+        for _ in range(3):
+            assert tick(kit.site, clock=clock).ran == []
+            clock.pass_by(minutes=1)
+        assert (len(server.accepted), len(issues(kit))) == (sent, made)
+        kit.article("two.md", "Two", date="2026-12-04")
+        clock.pass_by(days=1)
+        tick(kit.site, clock=clock)
+        assert len(server.accepted) == 2 * len(names)
+    ids = [(one.recipient, one.message_id) for one in server.accepted]
+    assert len(ids) == len(set(ids))
+
+
+def test_a_delivery_that_was_deferred_in_the_future_is_retried_today(any_mail_kit: MailKit) -> None:
+    """A retry time of 2037 holds nobody's mail back when the clock is right again."""
+    kit = any_mail_kit
+    kit.readers(1)
+    kit.article("one.md", "One", date="2026-11-20")
+    clock: Any = SetClock(FUTURE)
+    busy = Script(at=lambda step, argument, number: "451 4.3.0 later" if step == "rcpt" else None)
+    with Server(busy) as server:
+        daily(kit, server.port)
+        tick(kit.site, clock=clock)
+        clock.pass_by(days=1)
+        report = tick(kit.site, clock=clock)
+        assert [one.deferred for one in report.mailed] == [1]
+        server.script = Script()
+        clock.jump(NOW)
+        # The first look repairs the times, the second one sends.
+        tick(kit.site, clock=clock)
+        clock.pass_by(minutes=1)
+        tick(kit.site, clock=clock)
+        assert len(server.accepted) == 1

@@ -1,0 +1,442 @@
+"""Slots: each has one issue, whoever tries, whoever dies, whatever the clock does."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from publisher.errors import SlotLost
+from publisher.model.report import PublishReport
+from publisher.pipeline.make_issues import make_issue_of
+from publisher.reports.status import load_status
+from publisher.runner.background_job import JobStopped
+from publisher.runner.scheduled_run import run_due_slots
+from publisher.schedule import store as slots
+from publisher.schedule.claims import LEASE, claim_due, first_due
+from publisher.storage.engine import Database
+from tests.conftest import SiteKit, issues
+from tests.support.clocks import SetClock
+from tests.support.examples import examples
+from tests.support.parsers import shared_parser
+
+# A Monday; the cadence is 07:00 each day.
+SIX = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+def slot(day: int, hour: int = 7) -> datetime:
+    return datetime(2026, 11, day, hour, tzinfo=UTC)
+
+
+class Newsroom:
+    """A site whose digest comes at 07:00 each day, and runners that look at it."""
+
+    def __init__(self, kit: SiteKit, **options: Any) -> None:
+        self.kit = kit
+        self.clock = SetClock(SIX)
+        self.options = {"cadence": '"0 7 * * *"', "catch_up": '"latest"', **options}
+        self.base = (kit.root / "publisher.toml").read_text()
+        self.configure()
+        self.count = 0
+
+    def configure(self, **options: Any) -> None:
+        self.options |= options
+        lines = "".join(f"{key} = {value}\n" for key, value in self.options.items() if value is not None)
+        self.kit.settings(self.base.replace('title = "The Daily"\n', f'title = "The Daily"\n{lines}'))
+
+    def article(self, **fields: Any) -> None:
+        self.count += 1
+        # News: not dated long before it is read.
+        date = f"{min(self.clock.at, slot(23)) - timedelta(days=5):%Y-%m-%d}"
+        self.kit.article(f"a{self.count}.md", title=f"Article {self.count}", date=date, **fields)
+
+    def turn(self, **options: Any) -> PublishReport | None:
+        with self.kit.open() as db:
+            return run_due_slots(self.kit.site, db, self.clock, always=True, warm=shared_parser(), **options)
+
+    def ran(self, **options: Any) -> list[tuple[str, int, str]]:
+        report = self.turn(**options)
+        assert report is not None
+        return [(one.schedule, one.slot.day, one.outcome) for one in report.ran if one.schedule != "feeds"]
+
+    def claim(self, runner: str = "other", lease: timedelta = LEASE) -> list[slots.ClaimedSlot]:
+        with self.kit.open() as db:
+            found = claim_due(db, self.kit.site.schedules, self.clock.now(), runner=runner, lease=lease)
+        return [one for one in found if one.schedule != "feeds"]
+
+    def runs(self, name: str = "digest:daily") -> list[tuple[int, str, str]]:
+        with self.kit.open() as db, db.read() as connection:
+            return [(one.slot.day, one.state, one.outcome) for one in slots.recent(connection, name, 50)][::-1]
+
+
+@pytest.fixture
+def newsroom(any_kit: SiteKit) -> Newsroom:
+    room = Newsroom(any_kit)
+    room.turn()
+    room.article()
+    return room
+
+
+def test_an_issue_is_made_when_its_slot_has_come_and_not_before(newsroom: Newsroom) -> None:
+    assert newsroom.ran() == []
+    newsroom.clock.at = slot(23) - timedelta(seconds=1)
+    assert newsroom.ran() == []
+    newsroom.clock.at = slot(23) + timedelta(seconds=2)
+    assert newsroom.ran() == [("digest:daily", 23, "daily/2026-11-23T0700")]
+    assert newsroom.ran() == []
+    assert issues(newsroom.kit) == [["Article 1"]]
+    # Nothing new: the slot is done without an issue, and the next one is as ever.
+    newsroom.clock.at = slot(24)
+    assert newsroom.ran() == [("digest:daily", 24, "nothing new")]
+    newsroom.article()
+    newsroom.clock.at = slot(25)
+    assert newsroom.ran() == [("digest:daily", 25, "daily/2026-11-25T0700")]
+
+
+def test_a_look_without_reason_and_without_a_slot_does_nothing(newsroom: Newsroom) -> None:
+    with newsroom.kit.open() as db:
+        newsroom.turn()
+        assert run_due_slots(newsroom.kit.site, db, newsroom.clock, always=False) is None
+
+
+def test_of_many_who_try_one_gets_the_slot(newsroom: Newsroom) -> None:
+    newsroom.clock.at = slot(23)
+    found: list[list[slots.ClaimedSlot]] = []
+    ready = threading.Barrier(12)
+
+    def attempt(number: int) -> None:
+        with newsroom.kit.open() as db:
+            ready.wait()
+            found.append(claim_due(db, newsroom.kit.site.schedules, newsroom.clock.now(), runner=str(number)))
+
+    threads = [threading.Thread(target=attempt, args=(number,)) for number in range(12)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert sorted(Counter(claim.schedule for claims in found for claim in claims).items()) == [
+        ("digest:daily", 1),
+        ("feeds", 1),
+    ]
+
+
+def test_a_claim_of_one_who_died_is_taken_over_when_it_has_run_out(newsroom: Newsroom) -> None:
+    newsroom.clock.at = slot(23)
+    (claim,) = newsroom.claim()
+    assert claim.attempt == 1
+    with newsroom.kit.open() as db, db.read() as connection:
+        assert first_due(connection, newsroom.clock.now()) == slot(23) + LEASE
+    newsroom.clock.pass_by(seconds=89)
+    assert newsroom.ran() == []
+    newsroom.clock.pass_by(seconds=1)
+    assert newsroom.ran() == [("digest:daily", 23, "daily/2026-11-23T0700")]
+
+
+def test_a_claim_that_is_renewed_is_not_taken_over(newsroom: Newsroom) -> None:
+    newsroom.clock.at = slot(23)
+    (claim,) = newsroom.claim()
+    newsroom.clock.pass_by(seconds=60)
+    with newsroom.kit.open() as db, db.write() as connection:
+        assert slots.renew(connection, claim, newsroom.clock.now() + LEASE)
+    newsroom.clock.pass_by(seconds=60)
+    assert newsroom.ran() == []
+
+
+def test_who_was_asleep_for_too_long_undoes_what_it_did(newsroom: Newsroom) -> None:
+    kit = newsroom.kit
+    newsroom.turn()
+    newsroom.clock.at = slot(23)
+    (asleep,) = newsroom.claim()
+    newsroom.clock.pass_by(minutes=2)
+    (taken,) = newsroom.claim("another")
+    assert taken.attempt == 2
+    now, report = newsroom.clock.now(), PublishReport(at="", dry_run=False)
+    with kit.open() as db:
+        with pytest.raises(SlotLost):
+            make_issue_of(db, kit.site, asleep, as_of=now, now=now, report=report)
+        assert report.issues == [] and load_status(kit.site, now).issues == ()
+        with db.write() as connection:
+            assert not slots.renew(connection, asleep, now + LEASE)
+        make_issue_of(db, kit.site, taken, as_of=now, now=now, report=report)
+        with pytest.raises(SlotLost):
+            make_issue_of(db, kit.site, taken, as_of=now, now=now, report=report)
+    assert len(load_status(kit.site, now).issues) == 1
+
+
+@pytest.mark.parametrize(
+    ("catch_up", "hours", "made"),
+    [('"latest"', 24, [27]), ('"none"', 24, []), ('"all"', 72, [25, 26, 27]), ('"all"', 24, [27]), ('"latest"', 1, [])],
+)
+def test_after_an_outage(newsroom: Newsroom, catch_up: str, hours: int, made: list[int]) -> None:
+    newsroom.configure(catch_up=catch_up, catch_up_hours=hours)
+    newsroom.clock.at = slot(23)
+    newsroom.turn()
+    # Articles that were out at 08:00 on each of the days.
+    for day in (23, 24, 25, 26):
+        newsroom.kit.article(f"d{day}.md", title=f"Day {day}", date=f"2026-11-{day}T08:00:00Z")
+    newsroom.clock.at = slot(27, 8) + timedelta(minutes=30)
+    assert [day for _, day, _ in newsroom.ran()] == made
+    assert newsroom.ran() == []
+    carried = issues(newsroom.kit)[1:]
+    if made == [27]:
+        assert [sorted(one) for one in carried] == [["Day 23", "Day 24", "Day 25", "Day 26"]]
+    if made == [25, 26, 27]:
+        # Each carries what was out by its own time.
+        assert [sorted(one) for one in carried] == [["Day 23", "Day 24"], ["Day 25"], ["Day 26"]]
+
+
+def test_a_slot_that_was_begun_and_has_become_too_old_is_left_out(newsroom: Newsroom) -> None:
+    newsroom.clock.at = slot(23)
+    newsroom.claim()
+    newsroom.clock.at = slot(25, 6)
+    assert newsroom.ran() == [("digest:daily", 24, "daily/2026-11-24T0700")]
+    assert newsroom.runs() == [(23, "skipped", "it came too late"), (24, "done", "daily/2026-11-24T0700")]
+
+
+def test_a_clock_that_is_put_back_runs_nothing_twice(newsroom: Newsroom) -> None:
+    newsroom.clock.at = slot(23)
+    newsroom.turn()
+    for hours in (-1, -25, -49):
+        newsroom.clock.at = slot(23) + timedelta(hours=hours)
+        newsroom.article()
+        assert newsroom.ran() == []
+    newsroom.clock.at = slot(23, 9)
+    assert newsroom.ran() == []
+    newsroom.clock.at = slot(24)
+    assert newsroom.ran() == [("digest:daily", 24, "daily/2026-11-24T0700")]
+
+
+def test_a_clock_that_was_ahead_and_is_put_right_loses_nothing(newsroom: Newsroom) -> None:
+    newsroom.clock.at = slot(25, 8)
+    assert newsroom.ran() == [("digest:daily", 25, "daily/2026-11-25T0700")]
+    newsroom.article()
+    newsroom.clock.at = slot(23, 6)
+    assert newsroom.ran() == []
+    newsroom.clock.at = slot(23)
+    assert newsroom.ran() == [("digest:daily", 23, "daily/2026-11-23T0700")]
+
+
+def test_a_timetable_that_was_taken_up_by_a_clock_far_ahead_counts_from_now(any_kit: SiteKit) -> None:
+    room = Newsroom(any_kit)
+    room.clock.at = datetime(2031, 1, 1, tzinfo=UTC)
+    room.turn()
+    room.article()
+    room.clock.at = SIX
+    room.turn()
+    room.clock.at = slot(23)
+    assert room.ran() == [("digest:daily", 23, "daily/2026-11-23T0700")]
+
+
+def test_an_edited_cadence_counts_from_its_edit(newsroom: Newsroom) -> None:
+    newsroom.clock.at = slot(23)
+    newsroom.turn()
+    newsroom.article()
+    newsroom.clock.at = slot(23, 12)
+    # 09:00 is over, and was none of the old cadence's.
+    newsroom.configure(cadence='"0 9,15 * * *"')
+    assert newsroom.ran() == []
+    newsroom.clock.at = slot(23, 15)
+    assert newsroom.ran() == [("digest:daily", 23, "daily/2026-11-23T1500")]
+
+
+def test_a_slot_that_was_missed_is_not_lost_by_an_edit_that_keeps_it(newsroom: Newsroom) -> None:
+    newsroom.clock.at = slot(23, 8)
+    newsroom.configure(cadence='["0 7 * * *", "0 20 * * *"]', blackout='["2026-12-25"]')
+    assert newsroom.ran() == [("digest:daily", 23, "daily/2026-11-23T0700")]
+
+
+def test_a_digest_that_is_gone_has_no_slots_and_comes_back_as_a_new_one(newsroom: Newsroom) -> None:
+    newsroom.clock.at = slot(23)
+    newsroom.claim()
+    newsroom.configure(cadence=None)
+    newsroom.clock.pass_by(hours=1)
+    assert newsroom.ran() == []
+    assert newsroom.runs() == [(23, "skipped", "its timetable is gone")]
+    newsroom.configure(cadence='"0 7 * * *"')
+    assert newsroom.ran() == []
+    newsroom.clock.at = slot(24)
+    assert newsroom.ran() == [("digest:daily", 24, "daily/2026-11-24T0700")]
+
+
+def test_an_issue_of_the_same_minute_by_hand_is_the_slots(newsroom: Newsroom) -> None:
+    newsroom.clock.at = slot(23)
+    newsroom.kit.publish(slot(23))
+    newsroom.article()
+    assert newsroom.ran() == [("digest:daily", 23, "it has an issue already")]
+    assert len(issues(newsroom.kit)) == 1
+
+
+def test_a_broken_digest_rests_and_the_others_go_out(newsroom: Newsroom) -> None:
+    newsroom.base += '\n[digests.other]\ntitle = "The Other"\ncadence = "0 7 * * *"\n'
+    newsroom.configure(subject='"{{ nobody.knows }}"')
+    newsroom.turn()
+    newsroom.clock.at = slot(23)
+    report = newsroom.turn()
+    assert report is not None and report.exit_status == 1
+    failed = {one.schedule: one.is_failed for one in report.ran}
+    assert failed == {"feeds": False, "digest:daily": True, "digest:other": False}
+    assert [one.where for one in report.refused] == ["digests.daily"]
+    assert len(issues(newsroom.kit, "other")) == 1
+    # It is tried again after a minute, then after two.
+    tried = []
+    for _ in range(8):
+        newsroom.clock.pass_by(seconds=30)
+        again = newsroom.turn()
+        assert again is not None
+        tried.append(any(one.schedule == "digest:daily" for one in again.ran))
+    assert tried == [False, True, False, False, False, True, False, False]
+    digest = load_status(newsroom.kit.site, newsroom.clock.now()).digests[0]
+    assert digest.last is not None and digest.last.failures == 3 and "nobody" in digest.last.outcome
+    newsroom.configure(subject='"Mended"')
+    newsroom.clock.pass_by(hours=1)
+    assert newsroom.ran() == [("digest:daily", 23, "daily/2026-11-23T0700")]
+
+
+def test_feeds_that_cannot_be_staged_hold_no_issue_back(newsroom: Newsroom) -> None:
+    for path in (newsroom.kit.root / "feeds").rglob("*"):
+        path.unlink() if path.is_file() else None
+    import shutil
+
+    shutil.rmtree(newsroom.kit.root / "feeds")
+    (newsroom.kit.root / "feeds").write_text("in the way")
+    newsroom.clock.at = slot(23)
+    report = newsroom.turn()
+    assert report is not None and report.feeds_failed and report.exit_status == 1
+    assert {one.schedule: one.is_failed for one in report.ran} == {"feeds": True, "digest:daily": False}
+    assert issues(newsroom.kit) == [["Article 1"]]
+    (newsroom.kit.root / "feeds").unlink()
+    newsroom.clock.pass_by(minutes=1)
+    report = newsroom.turn()
+    assert report is not None
+    assert not report.feeds_failed and [one.schedule for one in report.ran] == ["feeds"]
+    assert (newsroom.kit.root / "feeds" / "all.rss").exists()
+
+
+def test_who_is_stopped_gives_its_slots_back_at_once(newsroom: Newsroom) -> None:
+    newsroom.clock.at = slot(23)
+
+    def stop(label: str, done: int, total: int) -> None:
+        raise JobStopped
+
+    with pytest.raises(JobStopped):
+        newsroom.turn(progress=stop)
+    assert newsroom.ran() == [("digest:daily", 23, "daily/2026-11-23T0700")]
+
+
+def test_a_claim_is_renewed_while_the_work_takes_its_time(newsroom: Newsroom, monkeypatch: pytest.MonkeyPatch) -> None:
+    newsroom.clock.at = slot(23)
+    renewed = threading.Event()
+    real = slots.renew
+
+    def renew(*arguments: Any) -> bool:
+        found = real(*arguments)
+        renewed.set()
+        return found
+
+    monkeypatch.setattr(slots, "renew", renew)
+
+    def wait(label: str, done: int, total: int) -> None:
+        assert renewed.wait(20)
+
+    # A lease of 0.3 seconds on a clock that stands: only its renewal shows.
+    assert newsroom.ran(progress=wait, lease=timedelta(seconds=0.3)) == [("digest:daily", 23, "daily/2026-11-23T0700")]
+
+
+def test_a_newer_slot_waits_for_the_older_one_that_somebody_is_at(newsroom: Newsroom) -> None:
+    newsroom.configure(catch_up='"all"', catch_up_hours=72)
+    newsroom.turn()
+    newsroom.clock.at = slot(24) - timedelta(seconds=30)
+    (older,) = newsroom.claim("asleep")
+    assert older.slot == slot(23)
+    newsroom.clock.at = slot(24)
+    assert newsroom.claim("quick") == []
+    newsroom.clock.pass_by(minutes=2)
+    assert [(one.slot.day, one.attempt) for one in newsroom.claim("quick")] == [(23, 2), (24, 1)]
+
+
+def test_a_newer_slot_stands_for_an_older_one_that_could_not_be_run(newsroom: Newsroom) -> None:
+    newsroom.configure(subject='"{{ nobody.knows }}"', catch_up_hours=72)
+    newsroom.turn()
+    newsroom.clock.at = slot(23)
+    newsroom.turn()
+    newsroom.configure(subject='"Mended"')
+    newsroom.clock.at = slot(24)
+    assert newsroom.ran() == [("digest:daily", 24, "daily/2026-11-24T0700")]
+    assert newsroom.runs() == [(23, "skipped", "a newer one stands for it"), (24, "done", "daily/2026-11-24T0700")]
+
+
+def test_the_slot_of_an_issue_is_the_cadences_own_clock(any_kit: SiteKit) -> None:
+    room = Newsroom(any_kit, zone='"America/New_York"')
+    room.turn()
+    room.article()
+    room.clock.at = slot(23, 12)
+    assert room.ran() == [("digest:daily", 23, "daily/2026-11-23T1200")]
+
+
+def test_old_slots_are_forgotten_but_for_the_newest(newsroom: Newsroom) -> None:
+    for day in (23, 24, 25):
+        newsroom.clock.at = slot(day)
+        newsroom.turn()
+    with newsroom.kit.open() as db, db.write() as connection:
+        assert slots.forget_old(connection, slot(25)) == 4
+        assert slots.forget_old(connection, slot(30)) == 0
+    assert newsroom.runs() == [(25, "done", "nothing new")]
+
+
+# -- a life ----------------------------------------------------------------------------------------
+
+EVENTS = st.one_of(
+    st.tuples(st.just("turn"), st.integers(1, 2000)),
+    st.tuples(st.just("dies"), st.integers(1, 2000)),
+    st.tuples(st.just("jumps"), st.integers(-3000, 3000)),
+    st.tuples(st.just("sleeps"), st.integers(1000, 4000)),
+)
+
+
+@settings(max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(events=st.lists(EVENTS, min_size=4, max_size=14))
+def test_no_slot_twice_and_none_lost_in_any_life(tmp_path_factory: pytest.TempPathFactory, events: list[Any]) -> None:
+    """Minutes pass, runners die with slots in hand, the clock is set, the machine sleeps; at last it is calm."""
+    room = Newsroom(SiteKit(tmp_path_factory.mktemp("life") / "site"), catch_up='"all"', catch_up_hours=24 * 31)
+    room.configure(cadence='["0 7 * * *", "0 19 * * *"]')
+    url = room.kit.site.database_url
+    first = latest = room.clock.at
+    done: list[datetime] = []
+    with Database.open(url) as db:
+        schedules = [one for one in room.kit.site.schedules if one.digest]
+
+        def look(*, dies: bool) -> None:
+            for claim in claim_due(db, schedules, room.clock.now(), runner="x"):
+                if not dies:
+                    with db.write() as connection:
+                        slots.finish(connection, claim, room.clock.now())
+                    done.append(claim.slot)
+
+        look(dies=False)
+        for what, minutes in events:
+            room.clock.pass_by(minutes=minutes)
+            if what in ("turn", "dies"):
+                look(dies=what == "dies")
+                latest = max(latest, room.clock.at)
+        # The clock is right in the end, and somebody is there.
+        room.clock.at = max(room.clock.at, latest, first) + timedelta(hours=13)
+        for _ in range(2):
+            look(dies=False)
+            room.clock.pass_by(minutes=2)
+        assert len(done) == len(set(done))
+        # The clock may have been set back to before the timetable was taken up: then that counts from there.
+        with db.read() as connection:
+            since = min(first, slots.load_schedules(connection)["digest:daily"].taken_up_at)
+        day, wanted = since.replace(hour=7, minute=0), set()
+        while day <= room.clock.at:
+            wanted |= {
+                one for one in (day, day + timedelta(hours=12)) if first < one <= room.clock.at - timedelta(minutes=4)
+            }
+            day += DAY
+        assert wanted <= set(done)

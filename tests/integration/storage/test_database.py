@@ -1,0 +1,248 @@
+"""Opening, migrating, locking and refusing databases."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine, inspect, text
+
+from publisher.articles import store
+from publisher.errors import SchemaTooNew, StoreBusy, StoreError
+from publisher.storage import facts
+from publisher.storage.engine import Database
+from publisher.storage.migrate import upgrade
+from publisher.storage.tables import REVISION, metadata
+from tests.conftest import SiteKit, ids, titles
+
+
+def test_the_schema_is_the_sum_of_its_migrations(database_url: str) -> None:
+    engine = create_engine(database_url)
+    with engine.begin() as connection:
+        upgrade(connection)
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == REVISION
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    engine.dispose()
+    with Database.open(database_url) as db, db.read() as connection:
+        assert store.count(connection) == 0
+
+
+def test_indexes_of_open_rows_leave_out_the_others_in_a_new_database(database_url: str) -> None:
+    """Most deliveries and slots are done; an index of all of them would grow without end."""
+    with Database.open(database_url) as db, db.read() as connection:
+        table, column = ("pg_indexes", "indexdef") if "postgres" in database_url else ("sqlite_master", "sql")
+        query = f"SELECT {column} FROM {table} WHERE {column} LIKE 'CREATE INDEX ix_%_open %'"  # noqa: S608
+        definitions = connection.execute(text(query)).scalars().all()
+    assert len(definitions) == 2
+    assert all(" WHERE " in definition for definition in definitions)
+
+
+def test_articles_of_the_first_schema_keep_their_ids_and_order(database_url: str, kit: SiteKit) -> None:
+    """A site of before archives: the next run files everything on pages, and changes no id."""
+    engine = create_engine(database_url)
+    with engine.begin() as connection:
+        upgrade(connection, "0001")
+        connection.execute(text("INSERT INTO facet VALUES (1, 'all', 'all', 'all', 'all')"))
+        connection.execute(text("INSERT INTO meta VALUES ('feeds_fingerprint', 'x')"))
+        for seq, changed in ((1, 100), (2, 900), (3, 300)):
+            record = '{"date":"2026-01-01","title":"T' + str(seq) + '"}'
+            values = {
+                "seq": seq,
+                "id": f"urn:{seq}",
+                "path": f"/{seq}",
+                "at": seq * 100,
+                "changed": changed,
+                "r": record,
+            }
+            connection.execute(
+                text(
+                    "INSERT INTO article (seq, id, path, asked_at, published_at, changed_at, hash, record, body, source)"
+                    " VALUES (:seq, :id, :path, :at, :at, :changed, 'h', :r, '<p>b</p>', 's')"
+                ),
+                values,
+            )
+            connection.execute(text("INSERT INTO membership VALUES (1, :at, :seq)"), values)
+    engine.dispose()
+    kit.add_settings(f'\n[database]\nurl = "{database_url}"\n[feeds]\nlimit = 1\n')
+    assert kit.publish().exit_status == 0
+    assert ids(kit) == ["urn:2"] and titles(kit) == ["T2"]
+    assert [ids(kit, f"archive/all/{page}") for page in (1, 2, 3)] == [["urn:1"], ["urn:2"], ["urn:3"]]
+
+
+def test_an_old_database_is_upgraded(database_url: str) -> None:
+    engine = create_engine(database_url)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
+    engine.dispose()
+    with Database.open(database_url) as db, db.read() as connection:
+        assert store.count(connection) == 0
+
+
+def test_a_dry_run_upgrades_an_old_database_for_itself_alone(database_url: str) -> None:
+    """A dry run sees the new schema, and the database keeps the old one."""
+    engine = create_engine(database_url)
+    with engine.begin() as connection:
+        upgrade(connection, "0001")
+    for _ in range(2):
+        with Database.open(database_url, dry_run=True) as db, db.read() as connection:
+            assert store.count(connection) == 0
+            assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == REVISION
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == "0001"
+        assert "draft" not in inspect(connection).get_table_names()
+    engine.dispose()
+
+
+def test_a_newer_database_is_refused(database_url: str) -> None:
+    with Database.open(database_url) as db, db.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(SchemaTooNew, match="newer publisher"):
+        Database.open(database_url)
+
+
+def test_somebody_elses_database_is_refused(database_url: str) -> None:
+    engine = create_engine(database_url)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE article (x INTEGER)"))
+    engine.dispose()
+    with pytest.raises(StoreError, match="not the publisher's"):
+        Database.open(database_url)
+
+
+def test_an_empty_database_cannot_be_looked_at(database_url: str) -> None:
+    if database_url.startswith("sqlite"):
+        Path(database_url.removeprefix("sqlite:///")).touch()
+    with pytest.raises(StoreError, match="run publish now"):
+        Database.open(database_url, dry_run=True)
+
+
+def test_a_dry_run_without_a_database_makes_none(tmp_path: Path) -> None:
+    with Database.open(f"sqlite:///{tmp_path / 'x.db'}", dry_run=True) as db, db.read() as connection:
+        assert store.count(connection) == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("sqlite:////nowhere/at/all/x.db", "must exist and be writable"),
+        ("postgresql+psycopg://u:secret@127.0.0.1:9/x?connect_timeout=2", "postgresql"),
+        ("nonsense+x://", "nonsense"),
+    ],
+)
+def test_what_cannot_be_opened_is_said_without_the_password(url: str, reason: str) -> None:
+    with pytest.raises(StoreError, match=reason) as error:
+        Database.open(url)
+    assert "secret" not in str(error.value)
+
+
+def test_a_file_that_is_no_database_is_said(tmp_path: Path) -> None:
+    (tmp_path / "x.db").write_bytes(b"not a database at all, but long enough" * 100)
+    with pytest.raises(StoreError, match="not an SQLite database"):
+        Database.open(f"sqlite:///{tmp_path / 'x.db'}")
+
+
+def test_sqlite_on_a_network_file_system_is_refused(tmp_path: Path) -> None:
+    mounts = tmp_path / "mounts"
+    mounts.write_text(f"/dev/vda / ext4 rw 0 0\nserver:/x {tmp_path} nfs4 rw 0 0\nshort\n")
+    with pytest.raises(StoreError, match=r"network file system \(nfs4\)"):
+        Database.open(f"sqlite:///{tmp_path / 'x.db'}", mounts=str(mounts))
+    mounts.write_text("/dev/vda / ext4 rw 0 0\n")
+    Database.open(f"sqlite:///{tmp_path / 'x.db'}", mounts=str(mounts)).close()
+    Database.open(f"sqlite:///{tmp_path / 'x.db'}", mounts=str(tmp_path / "nowhere")).close()
+
+
+def test_postgresql_without_its_driver_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(StoreError, match="publisher\\[postgres\\]"):
+        Database.open("postgresql+psycopg://u@127.0.0.1:9/x")
+
+
+def test_one_run_at_a_time_holds_a_site(db: Database, tmp_path: Path) -> None:
+    waited: list[str] = []
+    with db.exclusive(tmp_path):
+        with (
+            pytest.raises(StoreBusy, match="try again later"),
+            db.exclusive(tmp_path, wait_seconds=0, on_wait=waited.append),
+        ):
+            pass
+    assert len(waited) == 1 and waited[0].startswith("process ")
+    with db.exclusive(tmp_path):
+        pass
+
+
+def test_a_waiting_run_goes_on_when_the_other_ends(db: Database, tmp_path: Path) -> None:
+    held, order = threading.Event(), []
+
+    def first() -> None:
+        with db.exclusive(tmp_path):
+            held.set()
+            waiting.wait(10)
+            order.append("first")
+
+    waiting = threading.Event()
+    thread = threading.Thread(target=first)
+    thread.start()
+    held.wait(10)
+    with db.exclusive(tmp_path, on_wait=lambda _: waiting.set()):
+        order.append("second")
+    thread.join()
+    assert order == ["first", "second"]
+
+
+def test_another_machine_waits_too(postgres: str, tmp_path: Path) -> None:
+    url = postgres.replace("postgresql://", "postgresql+psycopg://")
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    with Database.open(url) as one, Database.open(url) as other, one.exclusive(tmp_path / "a"):
+        with pytest.raises(StoreBusy, match="another machine"), other.exclusive(tmp_path / "b", wait_seconds=0):
+            pass
+
+
+def test_a_folder_that_cannot_be_locked_is_named(tmp_path: Path) -> None:
+    with Database.open(f"sqlite:///{tmp_path / 'x.db'}") as db:
+        with pytest.raises(StoreError, match="must be writable"), db.exclusive(tmp_path / "nowhere"):
+            pass
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from publisher.storage.engine import Database
+from publisher.storage import facts
+url, folder, held = sys.argv[1:]
+with Database.open(url) as db:
+    for _ in range(50):
+        def add():
+            with db.write() as connection:
+                count = int(facts.get_fact(connection, "count") or 0)
+                facts.set_fact(connection, "count", str(count + 1))
+        if held == "held":
+            with db.exclusive(Path(folder)):
+                add()
+        else:
+            add()
+"""
+
+
+def count_after_four_writers(url: str, folder: Path, held: str) -> str | None:
+    command = [sys.executable, "-c", WRITER, url, str(folder), held]
+    writers = [subprocess.Popen(command) for _ in range(4)]
+    assert [writer.wait(120) for writer in writers] == [0, 0, 0, 0]
+    with Database.open(url) as db, db.read() as connection:
+        return facts.get_fact(connection, "count")
+
+
+def test_writers_in_several_processes_lose_nothing(tmp_path: Path) -> None:
+    """Deferred transactions fail with "database is locked" here, or lose counts. (A first run, four times at once.)"""
+    assert count_after_four_writers(f"sqlite:///{tmp_path / 'x.db'}", tmp_path, "free") == "200"
+
+
+def test_runs_that_hold_the_site_take_turns(database_url: str, tmp_path: Path) -> None:
+    assert count_after_four_writers(database_url, tmp_path, "held") == "200"

@@ -1,0 +1,279 @@
+"""Readers come, change, leave and are forgotten; nothing hostile gets in, and nothing of the forgotten stays."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import tracemalloc
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from publisher.delivery.deliver import deliver
+from publisher.errors import SettingsError
+from publisher.reports.trace import delivery_history
+from publisher.subscribers.list_parser import COLUMNS, RejectedRow, read_csv, safe_cell
+from publisher.subscriptions import manage as action
+from publisher.subscriptions.import_list import ImportResult, import_list
+from tests.conftest import NOW, MailKit, SiteKit
+from tests.support.examples import examples
+from tests.support.smtp import Script, Server
+
+
+def imported(kit: SiteKit, text: str | bytes, name: str = "list.csv", **options: object) -> ImportResult:
+    path = kit.root / name
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return import_list(kit.site, path, NOW, **options)
+
+
+def listed(kit: SiteKit) -> list[dict[str, object]]:
+    return [action.as_dict(one) for one in action.list_subscribers(kit.site)]
+
+
+def test_a_list_is_read_with_all_that_it_says(any_mail_kit: MailKit) -> None:
+    kit = any_mail_kit
+    found = imported(
+        kit,
+        "\ufeffEmail;Time zone;language;digests;topics;favourite colour\r\n"
+        "anna@example.org;Europe/London;en;daily;Water | Trade;red\r\n"
+        "Bert@Example.ORG;;;;;\r\n",
+    )
+    assert (found.added, found.rejected, found.notes) == (1, 0, ["Ignored columns: favourite colour"])
+    # No digest in a column of digests: this is how a list says that somebody has left all of them.
+    assert found.inactive == {"unsubscribed": 1}
+    assert listed(kit) == [
+        {
+            "address": "anna@example.org",
+            "status": "active",
+            "zone": "Europe/London",
+            "language": "en",
+            "digests": ["daily"],
+            "topics": ["Trade", "Water"],
+        },
+        {"address": "Bert@example.org", "status": "unsubscribed", "digests": []},
+    ]
+
+
+def test_reading_a_list_again_changes_nothing(any_mail_kit: MailKit) -> None:
+    kit = any_mail_kit
+    text = "address,digests,tags\nanna@example.org,daily,a | b\nbert@example.org,daily,\n"
+    imported(kit, text)
+    before = listed(kit)
+    again = imported(kit, text)
+    assert (again.added, again.changed, again.unchanged) == (0, 0, 2)
+    assert listed(kit) == before
+
+
+def test_two_spellings_in_one_list_are_one_reader(mail_kit: MailKit) -> None:
+    found = imported(mail_kit, "address\nanna@example.org\nANNA@EXAMPLE.ORG\n")
+    assert (found.added, found.unchanged) == (1, 1)
+    assert len(listed(mail_kit)) == 1
+
+
+HOSTILE = {
+    "anna\r@example.org": "control",
+    '"anna@example.org\r\nBcc: all@example.org"': "control",
+    "anna\0@example.org": "control",
+    "=cmd|' /C calc'!A0@example.org": "",
+    "x" * 300 + "@example.org": "",
+    '"""anna smith""@example.org"': "Quoting",
+    "anna@localhost": "",
+    "anna@xn--a.example.org": "",
+    "nobody": "",
+    "'": "",
+}
+
+
+def test_hostile_lines_are_refused_by_number_and_the_others_go_on(mail_kit: MailKit) -> None:
+    lines = list(HOSTILE)
+    text = "address,digests\n" + "".join(f"{line},daily\ngood{n}@example.org,daily\n" for n, line in enumerate(lines))
+    found = imported(mail_kit, text)
+    assert found.added == len(lines)
+    assert found.rejected >= len(lines)
+    assert all("@" in str(one["address"]) and "\n" not in str(one["address"]) for one in listed(mail_kit))
+    for one in found.rejections:
+        assert one.number > 1
+        assert one.reason.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("anna@example.org,,Mars/Olympus,,daily", "time zone"),
+        ("anna@example.org,,../../etc/passwd,,daily", "time zone"),
+        ("anna@example.org,,,english please,daily", "language"),
+        ("anna@example.org,,,,weekly", "no digest 'weekly'"),
+        ("anna@example.org,,,,daily,one too many", "6 cells"),
+    ],
+)
+def test_a_line_is_refused_with_its_number_and_reason(mail_kit: MailKit, line: str, reason: str) -> None:
+    found = imported(mail_kit, f"address,status,zone,language,digests\nok@example.org,,,,daily\n{line}\n")
+    assert [(one.number, reason in one.reason) for one in found.rejections] == [(3, True)]
+
+
+def test_what_is_not_utf_8_is_refused_by_line(mail_kit: MailKit) -> None:
+    found = imported(mail_kit, b"address\nanna@example.org\nm\xfcller@example.org\n")
+    assert (found.added, found.rejected) == (1, 1)
+    assert "UTF-8" in found.rejections[0].reason
+
+
+def test_json_lines_are_read_and_refused_by_line(mail_kit: MailKit) -> None:
+    lines = [
+        json.dumps({"address": "anna@example.org", "digests": ["daily"], "topics": ["Water"]}),
+        "{",
+        "[]",
+        json.dumps({"address": ["x"]}),
+        json.dumps({"address": "bert@example.org", "topics": [1]}),
+        "[" * 30_000,
+        json.dumps({"address": "carl@example.org", "tags": ["a|b"]}),
+    ]
+    found = imported(mail_kit, "\n".join(lines), "list.jsonl")
+    assert (found.added, [one.number for one in found.rejections]) == (1, [2, 3, 4, 5, 6, 7])
+
+
+def test_a_list_without_a_column_of_addresses_is_refused(mail_kit: MailKit) -> None:
+    with pytest.raises(SettingsError, match="column 'address'"):
+        imported(mail_kit, "anna@example.org\nbert@example.org\n")
+
+
+def test_no_line_without_an_end_fills_the_memory(mail_kit: MailKit) -> None:
+    path = mail_kit.root / "list.csv"
+    with path.open("w") as file:
+        file.write('address\n"')
+        for _ in range(300):
+            file.write("a" * 65_536)
+    mail_kit.publish()
+    tracemalloc.start()
+    found = import_list(mail_kit.site, path, NOW)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found.added == 0
+    assert found.rejected >= 1
+    assert peak < 12_000_000
+
+
+def test_who_may_not_be_written_to_stays_so_whatever_a_list_says(any_mail_kit: MailKit) -> None:
+    kit = any_mail_kit
+    kit.readers(3)
+    action.suppress(kit.site, "READER0@mail.example.org", NOW)
+    action.forget(kit.site, "reader1@mail.example.org", NOW)
+    found = imported(kit, "address,status\n" + "".join(f"reader{n}@mail.example.org,active\n" for n in range(3)))
+    assert (found.skipped, found.unchanged, found.added) == (2, 1, 0)
+    assert {one["address"]: one["status"] for one in listed(kit)} == {
+        "reader0@mail.example.org": "suppressed",
+        "reader2@mail.example.org": "active",
+    }
+    for reason in (None, "asked by phone"):
+        with pytest.raises(SettingsError, match=r"may not be mailed \(forgotten\)"):
+            action.add(kit.site, "reader1@mail.example.org", NOW, resubscribe=reason)
+    with pytest.raises(SettingsError, match="--resubscribe REASON"):
+        action.add(kit.site, "reader0@mail.example.org", NOW)
+    assert action.add(kit.site, "reader0@mail.example.org", NOW, resubscribe="asked by phone").status == "active"
+
+
+def test_a_list_of_those_who_left_strikes_them_off(mail_kit: MailKit) -> None:
+    kit = mail_kit
+    kit.readers(1)
+    found = imported(kit, "address,status\nreader0@mail.example.org,unsubscribed\nnever@example.org,bounced\n")
+    assert found.inactive == {"unsubscribed": 1, "suppressed: bounced": 1}
+    assert [one["status"] for one in listed(kit)] == ["unsubscribed"]
+    assert imported(kit, "address\nnever@example.org\n").skipped == 1
+
+
+def test_nothing_of_a_forgotten_reader_is_left_in_the_store(mail_kit: MailKit) -> None:
+    kit = mail_kit
+    name = kit.readers(2)[0]
+    kit.issue("one")
+
+    def refuse(step: str, argument: str, number: int) -> str | None:
+        return f"450 4.2.0 <{argument}> is greylisted" if step == "rcpt" else None
+
+    with Server(Script(at=refuse)) as server:
+        kit.mail(server.port)
+        deliver(kit.site, "daily")
+    action.suppress(kit.site, name, NOW, note=f"{name} wrote to us")
+    action.forget(kit.site, name, NOW)
+    with kit.open() as db, db.write() as connection:
+        dump = "\n".join(connection.connection.driver_connection.iterdump())
+    assert name not in dump
+    assert "reader1@mail.example.org" in dump
+    assert delivery_history(kit.site, "daily", name).reason == "not a subscriber any more"
+
+
+def test_a_number_of_a_forgotten_reader_is_nobody_elses(mail_kit: MailKit) -> None:
+    kit = mail_kit
+    kit.readers(2)
+    kit.issue("one")
+    action.forget(kit.site, "reader1@mail.example.org", NOW)
+    new = action.add(kit.site, "new@example.org", NOW)
+    assert new.id == 3
+    with Server() as server:
+        kit.mail(server.port)
+        deliver(kit.site, "daily")
+        assert server.recipients == ["reader0@mail.example.org"]
+
+
+_cell = st.text(
+    st.characters(exclude_characters="|\x00\r\n", exclude_categories=("Cs", "Cc", "Zs", "Zl", "Zp")),
+    min_size=1,
+    max_size=20,
+).filter(str.isprintable)
+
+
+@settings(max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(labels=st.lists(_cell, max_size=4, unique=True), local=st.from_regex(r"[=+'-]?[a-z=+'-]{1,10}", fullmatch=True))
+def test_what_is_exported_is_read_again_as_it_was(
+    tmp_path_factory: pytest.TempPathFactory, labels: list[str], local: str
+) -> None:
+    kits = [MailKit(tmp_path_factory.mktemp(name) / "site") for name in ("from", "to")]
+    data = {"address": f"{local}@example.org", "digests": ["daily"], "topics": labels, "zone": "Europe/London"}
+    assert imported(kits[0], json.dumps(data), "list.jsonl").added == 1
+    for name in ("out.csv", "out.jsonl"):
+        file = io.StringIO(newline="")
+        assert action.export(kits[0].site, file, as_json=name.endswith("l")) == 1
+        imported(kits[1], file.getvalue(), name)
+        assert listed(kits[1]) == listed(kits[0])
+
+
+@given(st.text(max_size=30))
+def test_no_cell_is_a_formula(text: str) -> None:
+    assert safe_cell(text)[:1] not in ("=", "+", "-", "@", "\t", "\r")
+
+
+@given(st.text(max_size=300))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    body = "address,digests,zone\n" + text
+    for one in read_csv(io.StringIO(body, newline=""), ["daily"], on_note=lambda note: None):
+        if isinstance(one, RejectedRow):
+            assert one.reason
+        else:
+            assert one.address.text.isprintable()
+
+
+def test_an_export_has_every_column_and_no_formula(mail_kit: MailKit) -> None:
+    imported(mail_kit, json.dumps({"address": "=1+1@example.org", "topics": ["=HYPERLINK(1)", "@x"]}), "l.jsonl")
+    file = io.StringIO(newline="")
+    action.export(mail_kit.site, file, as_json=False)
+    rows = list(csv.reader(io.StringIO(file.getvalue())))
+    assert rows[0] == list(COLUMNS)
+    assert rows[1][0] == "'=1+1@example.org"
+    assert not any(cell.startswith(("=", "+", "-", "@")) for cell in rows[1])
+
+
+def test_the_key_is_made_once_and_no_other_one_is_taken(mail_kit: MailKit, monkeypatch: pytest.MonkeyPatch) -> None:
+    kit = mail_kit
+    kit.readers(1)
+    path: Path = kit.root / "publisher.key"
+    assert path.stat().st_mode & 0o777 == 0o600
+    key = path.read_text()
+    path.unlink()
+    with pytest.raises(SettingsError, match="missing"):
+        action.suppress(kit.site, "reader0@mail.example.org", NOW)
+    path.write_text("x" * 64)
+    with pytest.raises(SettingsError, match="not the secret that this store was begun with"):
+        action.suppress(kit.site, "reader0@mail.example.org", NOW)
+    path.write_text(key)
+    assert action.suppress(kit.site, "reader0@mail.example.org", NOW)

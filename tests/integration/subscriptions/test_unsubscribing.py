@@ -1,0 +1,226 @@
+"""The page where readers leave: one click, one button, and back again; a look changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import re
+from typing import Any
+
+import pytest
+
+from publisher.digests import store
+from publisher.signing.site_key import keyring
+from publisher.subscribers import store as subscribers
+from publisher.subscriptions.manage import forget, suppress
+from publisher.web import Web, forms
+from tests.conftest import NOW, MailKit, SiteKit
+from tests.unit.web.test_web import Answer, ask
+
+PAGE = "https://review.example/newsletters/leave"
+
+
+class Leaving:
+    """A site with a page to leave by, and a reader with a copy."""
+
+    def __init__(self, kit: MailKit, page: str = PAGE) -> None:
+        self.kit = kit
+        text = (kit.root / "publisher.toml").read_text()
+        kit.settings(text.replace("[mail]\n", f'[mail]\nunsubscribe = "{page}"\none_click = true\n'))
+        kit.add_settings('\n[digests.other]\ntitle = "The <b>Other</b> & Co"\n')
+        kit.readers(1, digests=("daily", "other"))
+        kit.issue("one")
+        self.reader = 1
+        with kit.open() as db, db.write() as connection:
+            rows = {row.digest: row.id for row in store.issues(connection)}
+            ring = keyring(kit.site, connection)
+            self.passes = {digest: ring.copy_pass(number, self.reader) for digest, number in rows.items()}
+        self.copy = self.passes["daily"]
+        self.web = Web(kit.site)
+
+    def ask(
+        self,
+        method: str = "GET",
+        body: bytes = b"",
+        copy: str | None = None,
+        path: str = "/newsletters/leave",
+        **query: str,
+    ) -> Answer:
+        sent: list[dict[str, Any]] = []
+        parts = [body[at : at + 4000] for at in range(0, len(body), 4000)] or [b""]
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        async def receive() -> Any:
+            part = parts.pop(0)
+            return {"type": "http.request", "body": part, "more_body": bool(parts)}
+
+        asked = "&".join(f"{key}={value}" for key, value in (query or {"copy": copy or self.copy}).items())
+        scope = {"type": "http", "method": method, "path": path, "query_string": asked.encode(), "headers": []}
+        asyncio.run(self.web(scope, receive, send))
+        headers = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
+        return Answer(sent[0]["status"], headers, b"".join(one.get("body", b"") for one in sent[1:]))
+
+    @property
+    def follows(self) -> set[str]:
+        with self.kit.open() as db, db.read() as connection:
+            found = subscribers.find(connection, self.reader)
+            return set(found.digests) if found else set()
+
+
+@pytest.fixture
+def leaving(any_mail_kit: MailKit) -> Any:
+    made = Leaving(any_mail_kit)
+    yield made
+    made.web.close()
+
+
+def test_a_look_changes_nothing(leaving: Leaving) -> None:
+    for method in ("GET", "HEAD", "GET"):
+        answer = leaving.ask(method)
+        assert answer.status == 200
+    assert b"Unsubscribe from The Daily?" in answer.body and "r…\u2060@mail.example.org" in answer.body.decode()
+    assert b"reader0@" not in answer.body
+    assert leaving.follows == {"daily", "other"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"List-Unsubscribe=One-Click",
+        b'--x\r\nContent-Disposition: form-data; name="List-Unsubscribe"\r\n\r\nOne-Click\r\n--x--\r\n',
+        b"leave=yes",
+        b"",
+        b"&".join(b"a%d=1" % number for number in range(50)),
+    ],
+)
+def test_a_post_is_one_click(leaving: Leaving, body: bytes) -> None:
+    answer = leaving.ask("POST", body)
+    assert answer.status == 200 and b"You have unsubscribed from The Daily" in answer.body
+    assert leaving.follows == {"other"}
+    # Again, as mail programs do that got no answer.
+    assert leaving.ask("POST", body).status == 200
+    assert leaving.follows == {"other"}
+
+
+def test_a_slip_is_taken_back_and_all_of_them_left(leaving: Leaving) -> None:
+    leaving.ask("POST", b"leave=yes")
+    answer = leaving.ask("POST", b"back=yes")
+    assert b"Welcome back" in answer.body and leaving.follows == {"daily", "other"}
+    answer = leaving.ask("POST", b"all=yes")
+    assert leaving.follows == set() and b"still follow" not in answer.body
+
+
+def test_what_a_site_is_called_is_shown_as_it_is(leaving: Leaving) -> None:
+    answer = leaving.ask(copy=leaving.passes["other"])
+    assert b"Unsubscribe from The &lt;b&gt;Other&lt;/b&gt; &amp; Co?" in answer.body and b"<b>" not in answer.body
+
+
+@pytest.mark.parametrize("copy", ["x", "a" * 32, "%00", "<script>", "2" * 5000])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_pass_that_is_not_ours_does_nothing(leaving: Leaving, method: str, copy: str) -> None:
+    answer = leaving.ask(method, b"leave=yes", copy=copy)
+    assert answer.status == 404 and b"Link not found" in answer.body and b"<script" not in answer.body
+    assert leaving.follows == {"daily", "other"}
+
+
+def test_a_false_pass_waits_for_nobody_and_keeps_nobody_waiting(leaving: Leaving) -> None:
+    leaving.ask("GET")
+    with leaving.kit.open() as db, db.write():
+        assert leaving.ask("POST", b"leave=yes", copy="a" * 32).status == 404
+        assert leaving.ask("POST", b"back=yes", copy="a" * 32).status == 404
+
+
+def test_servers_on_the_way_may_change_the_case_of_a_pass(leaving: Leaving) -> None:
+    assert leaving.ask("POST", copy=leaving.copy.upper()).status == 200
+    assert leaving.follows == {"other"}
+
+
+def test_who_was_forgotten_has_left_and_cannot_come_back(leaving: Leaving) -> None:
+    forget(leaving.kit.site, "reader0@mail.example.org", NOW)
+    answer = leaving.ask("POST", b"back=yes")
+    assert answer.status == 200 and b"You have unsubscribed from The Daily" in answer.body
+    assert b"<button" not in answer.body and leaving.follows == set()
+
+
+def test_who_may_not_be_written_to_cannot_come_back(leaving: Leaving) -> None:
+    suppress(leaving.kit.site, "reader0@mail.example.org", NOW)
+    answer = leaving.ask("POST", b"back=yes")
+    assert b"You have unsubscribed from The Daily" in answer.body and b"<button" not in answer.body
+
+
+def test_nothing_is_loaded_run_framed_kept_or_found(leaving: Leaving) -> None:
+    answer = leaving.ask()
+    policy = answer.headers["content-security-policy"]
+    style = answer.body.partition(b"<style>")[2].partition(b"</style>")[0]
+    assert base64.b64encode(hashlib.sha256(style).digest()).decode() in policy
+    assert "default-src 'none'" in policy and "frame-ancestors 'none'" in policy and "script-src" not in policy
+    assert b"<script" not in answer.body and b"http-equiv" not in answer.body
+    expected = {"referrer-policy": "same-origin", "cache-control": "no-store", "x-robots-tag": "noindex"}
+    assert expected.items() <= answer.headers.items()
+
+
+def test_a_form_has_an_end(leaving: Leaving, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert leaving.ask("POST", b"x" * 10_000_000).status == 413
+    assert leaving.ask("PUT").status == 405
+    monkeypatch.setattr(forms, "_PATIENCE", 0.05)
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        await asyncio.sleep(5)
+
+    scope = {"type": "http", "method": "POST", "path": "/newsletters/leave", "query_string": b"", "headers": []}
+    asyncio.run(leaving.web(scope, receive, send))
+    assert sent[0]["status"] == 408
+    assert leaving.follows == {"daily", "other"}
+
+
+@pytest.mark.parametrize(
+    ("page", "path", "query"),
+    [
+        ("https://review.example/l/{copy}", "/l/COPY", {}),
+        ("https://review.example/l/{copy}/bye", "/l/COPY/bye", {}),
+        ("https://review.example/leave?c={copy}&x=1", "/leave", {"c": "COPY", "x": "1"}),
+        ("https://review.example/", "/", {"copy": "COPY"}),
+    ],
+)
+def test_the_address_is_the_settings(mail_kit: MailKit, page: str, path: str, query: dict[str, str]) -> None:
+    leaving = Leaving(mail_kit, page)
+    filled = {key: value.replace("COPY", leaving.copy) for key, value in query.items()} or {"x": "y"}
+    answer = leaving.ask("POST", path=path.replace("COPY", leaving.copy), **filled)
+    leaving.web.close()
+    assert answer.status == 200 and leaving.follows == {"other"}
+
+
+def test_a_site_without_such_a_page_has_none(kit: SiteKit) -> None:
+    assert ask(Web(kit.site), "/newsletters/leave").status == 404
+    kit.settings(
+        (kit.root / "publisher.toml").read_text().replace("[mail]\n", '[mail]\nunsubscribe = "mailto:a@b.example"\n')
+    )
+    assert ask(Web(kit.site), "/newsletters/leave").status == 404
+
+
+def test_the_link_in_a_copy_that_was_sent_leads_here(mail_kit: MailKit) -> None:
+    from email import message_from_bytes
+    from urllib.parse import parse_qs, urlsplit
+
+    from publisher.delivery.deliver import deliver
+    from tests.support.smtp import Server
+
+    leaving = Leaving(mail_kit)
+    with Server() as server:
+        mail_kit.mail(server.port)
+        deliver(mail_kit.site, "daily")
+        (copy,) = server.accepted
+    header = str(message_from_bytes(copy.data)["List-Unsubscribe"])
+    address = re.findall(r"<(https://[^>]+)>", header)[0]
+    parts = urlsplit(address)
+    query = {key: values[0] for key, values in parse_qs(parts.query).items()}
+    answer = leaving.ask("POST", b"List-Unsubscribe=One-Click", path=parts.path, **query)
+    leaving.web.close()
+    assert answer.status == 200 and leaving.follows == {"other"}

@@ -1,0 +1,316 @@
+"""What there is to read on the web, and what is nobody's business."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import insert, literal, select
+
+from publisher.delivery.approval import approve
+from publisher.digests import store as issues
+from publisher.pipeline.correct import reinstate, retract
+from publisher.storage.tables.digests import issue
+from publisher.web import Web
+from tests.conftest import NOW, MailKit, SiteKit
+from tests.support.clocks import SetClock
+from tests.support.web_visitor import Visitor
+
+BASE = "https://review.example"
+
+
+class Library:
+    def __init__(self, kit: SiteKit) -> None:
+        self.kit = kit
+        self.clock = SetClock(NOW + timedelta(days=1))
+        self.web = Web(kit.site, clock=self.clock)
+        self.guest = Visitor(self.web)
+
+    def reopen(self) -> None:
+        self.web.close()
+        self.web = Web(self.kit.site, clock=self.clock)
+        self.guest = Visitor(self.web)
+
+
+@pytest.fixture
+def library(mail_kit: MailKit) -> Iterator[Library]:
+    mail_kit.add_settings("\n[web]\narticles = true\n")
+    mail_kit.settings(
+        (mail_kit.root / "publisher.toml").read_text().replace('"The Daily"', '"The Daily"\nsend = "auto"')
+    )
+    mail_kit.article(
+        "one.md",
+        "One & <b>Only</b>",
+        body="Text with <script>alert(1)</script> **weight**.",
+        topic="Water",
+        dek='A "dek"',
+        authors="Amara Okafor",
+        image="https://pictures.example/a.jpg",
+    )
+    mail_kit.publish()
+    made = Library(mail_kit)
+    yield made
+    made.web.close()
+
+
+def test_the_front_page_leads_everywhere(library: Library) -> None:
+    page = library.guest.get(f"{BASE}/")
+    assert page.status == 200 and page.headers["cache-control"] == "public, max-age=60"
+    for address in (f"{BASE}/2026/11/one-b-only-b", f"{BASE}/newsletters/daily/", f"{BASE}/feeds/"):
+        assert f'href="{address}"' in page.text, page.text
+    assert "One &amp; &lt;b&gt;Only" in page.text
+
+
+def test_an_article_has_a_page_that_machines_read_too(library: Library) -> None:
+    address = re.findall(r'class="u-url p-name" href="([^"]+)"', library.guest.get(f"{BASE}/").text)[0]
+    page = library.guest.get(address)
+    assert page.status == 200 and "<strong>weight</strong>" in page.text and "alert(1)" not in page.text
+    assert f'<link rel="canonical" href="{address}">' in page.text
+    (data,) = re.findall(r'<script type="application/ld\+json">(.*?)</script>', page.text)
+    found = json.loads(data)
+    assert found["@type"] == "NewsArticle" and found["headline"] == "One & <b>Only</b>" and "<" not in data
+    assert found["image"] == ["https://pictures.example/a.jpg"] and found["author"][0]["name"] == "Amara Okafor"
+    for mark in ("h-entry", "p-name", "e-content", "dt-published", "og:title", "og:image"):
+        assert mark in page.text
+    assert "script-src" not in page.headers["content-security-policy"]
+    assert library.guest.get(address + "x").status == 404
+
+
+def test_pictures_of_the_sites_own_are_there_and_nothing_else(library: Library) -> None:
+    media = library.kit.root / "media"
+    (media / "sub").mkdir(parents=True)
+    (media / "sub/a.png").write_bytes(b"\x89PNG picture")
+    (media / ".hidden").write_text("secret")
+    (media / "link").symlink_to(library.kit.root / "publisher.toml")
+    answer = library.guest.get(f"{BASE}/sub/a.png")
+    assert (answer.status, answer.body, answer.headers["content-type"]) == (200, b"\x89PNG picture", "image/png")
+    part = library.guest.get(f"{BASE}/sub/a.png", range="bytes=1-3")
+    assert (part.status, part.body) == (206, b"PNG")
+    assert library.guest.get(f"{BASE}/sub/a.png", if_none_match=answer.headers["etag"]).status == 304
+    for path in ("/.hidden", "/sub", "/sub/", "/link", "/../publisher.toml", "/sub/../../publisher.toml", "/sub/\0"):
+        assert library.guest.get(BASE + path).status == 404, path
+
+
+def test_articles_have_pages_only_where_the_site_has_no_other(library: Library) -> None:
+    path = library.kit.root / "publisher.toml"
+    path.write_text(path.read_text().replace("articles = true", "articles = false"))
+    library.reopen()
+    assert library.guest.get(f"{BASE}/2026/11/one-b-only-b").status == 404
+
+
+def test_what_is_not_out_has_no_page_and_what_was_withdrawn_says_so(library: Library) -> None:
+    library.kit.article("later.md", "Later", date="2027-01-01")
+    library.kit.publish(NOW + timedelta(hours=1))
+    assert library.guest.get(f"{BASE}/2027/01/later").status == 404
+    assert "Later" not in library.guest.get(f"{BASE}/").text
+    address = f"{BASE}/2026/11/one-b-only-b"
+    assert library.guest.get(address).status == 200
+    retract(library.kit.site, NOW + timedelta(hours=2), "one.md", "It was not so")
+    answer = library.guest.get(address)
+    assert answer.status == 410 and "It was not so" in answer.text
+    assert "One &amp;" not in library.guest.get(f"{BASE}/").text
+
+
+def test_issues_that_are_out_can_be_read_one_after_the_other(library: Library) -> None:
+    library.kit.article("two.md", "Two")
+    library.kit.publish(NOW + timedelta(hours=1))
+    shelf = library.guest.get(f"{BASE}/newsletters/").text
+    names = re.findall(rf'href="({BASE}/newsletters/daily/[^"/]+/)"', shelf)
+    assert len(names) == 2
+    assert (
+        re.findall(rf'href="({BASE}/newsletters/daily/[^"/]+/)"', library.guest.get(f"{BASE}/newsletters/daily/").text)
+        == names
+    )
+    newest, oldest = (library.guest.get(name) for name in names)
+    assert f'rel="prev" href="{names[1]}"' in newest.text and 'rel="next"' not in newest.text
+    assert f'rel="next" href="{names[0]}"' in oldest.text and 'rel="prev"' not in oldest.text
+    assert f'<link rel="canonical" href="{names[0]}">' in newest.text
+    assert "script-src" not in newest.headers["content-security-policy"]
+    assert "default-src 'none'" in newest.headers["content-security-policy"]
+
+
+def test_what_was_withdrawn_is_not_read_in_an_issue_either(library: Library) -> None:
+    library.kit.article("two.md", "Two", body="The second text.")
+    library.kit.article("three.md", "Three", body="The third text.")
+    library.kit.publish(NOW + timedelta(hours=1))
+    (address,) = re.findall(
+        rf'href="({BASE}/newsletters/daily/[^"/]+/)"', library.guest.get(f"{BASE}/newsletters/daily/").text
+    )[:1]
+    assert "The second text." in library.guest.get(address).text
+    retract(library.kit.site, NOW + timedelta(hours=2), "two.md", "It was not so")
+    answer = library.guest.get(address)
+    assert answer.status == 200 and "was withdrawn after it was sent" in answer.text
+    assert "The second text." not in answer.text and "Two" not in answer.text and ">Three</a>" in answer.text
+    assert 'rel="prev"' in answer.text and "default-src 'none'" in answer.headers["content-security-policy"]
+    reinstate(library.kit.site, NOW + timedelta(hours=3), "two.md")
+    assert "The second text." in library.guest.get(address).text
+
+
+def test_an_archive_of_many_issues_is_read_a_page_at_a_time(library: Library) -> None:
+    with library.kit.open() as db, db.write() as connection:
+        (first,) = issues.issues(connection)
+        for number in range(2, 124):
+            slot = first.slot + timedelta(days=number)
+            values = {"id": number, "number": number, "name": f"{slot:%Y-%m-%dT%H%M}", "slot": int(slot.timestamp())}
+            columns = [one.name for one in issue.columns if one.name not in values]
+            connection.execute(
+                insert(issue).from_select(
+                    [*values, *columns],
+                    select(*[literal(one) for one in values.values()], *[issue.c[one] for one in columns]).where(
+                        issue.c.id == first.id
+                    ),
+                )
+            )
+    seen: list[str] = []
+    where = f"{BASE}/newsletters/daily/"
+    pages = 0
+    while where:
+        page = library.guest.get(where).text
+        pages += 1
+        seen += re.findall(r"No\. (\d+) ", page)
+        more = re.findall(r'rel="next" href="([^"]+)"', page)
+        assert ("Newest issues" in page) == (pages > 1)
+        where = more[0] if more else ""
+    assert pages == 3 and seen == [str(number) for number in range(123, 0, -1)]
+    assert library.guest.get(f"{BASE}/newsletters/daily/?before=nothing").status == 404
+
+
+def test_readers_are_told_what_a_newsletter_is_and_how_often_it_comes(library: Library) -> None:
+    with_it = 'title = "The Daily"\ndescription = "What <b>matters</b>"\ncadence = "0 7 * * mon-fri"\ndeliver_at = "06:30 local"'
+    path = library.kit.root / "publisher.toml"
+    path.write_text(path.read_text().replace('title = "The Daily"', with_it))
+    library.reopen()
+    for page in ("", "newsletters/", "newsletters/daily/"):
+        text = library.guest.get(f"{BASE}/{page}").text
+        assert "What &lt;b&gt;matters" in text and "Weekdays at 07:00, with you at 06:30 on your own clock" in text
+
+
+def test_a_date_keeps_its_order_beside_a_name_from_right_to_left(library: Library) -> None:
+    library.kit.article("cairo.md", "رغيف القاهرة", date="2026-11-22", author="ليلى منصور")
+    library.kit.publish(NOW + timedelta(hours=1))
+    text = library.guest.get(f"{BASE}/").text
+    assert '<bdi>ليلى منصور</bdi> &middot; <bdi lang="en">22 November 2026</bdi>' in text
+
+
+@pytest.mark.parametrize(
+    ("formats", "suffix", "kind"),
+    [('"rss"', "rss", "application/rss+xml"), ('"json", "rss"', "json", "application/feed+json")],
+)
+def test_pages_name_a_feed_that_there_is(library: Library, formats: str, suffix: str, kind: str) -> None:
+    library.kit.add_settings(f"\n[feeds]\nformats = [{formats}]\n")
+    library.reopen()
+    library.kit.publish(NOW + timedelta(hours=1))
+    for page in ("", "2026/11/one-b-only-b"):
+        text = library.guest.get(f"{BASE}/{page}").text
+        assert f'type="{kind}" title="The Test Review" href="{BASE}/feeds/all.{suffix}"' in text
+    opened = library.guest.get(f"{BASE}/feeds/all.{suffix}", sec_fetch_dest="document").text
+    assert f'<link rel="alternate" type="{kind}" href="{BASE}/feeds/all.{suffix}">' in opened
+
+
+def test_a_draft_is_nobodys_business(library: Library) -> None:
+    path = library.kit.root / "publisher.toml"
+    path.write_text(path.read_text().replace('send = "auto"', 'send = "review"'))
+    library.reopen()
+    name = next((library.kit.root / "outbox/daily").iterdir()).name
+    address = f"{BASE}/newsletters/daily/{name}/"
+    assert library.guest.get(address).status == 404
+    assert "No issues yet" in library.guest.get(f"{BASE}/newsletters/daily/").text
+    approve(library.kit.site, "daily", NOW)
+    assert library.guest.get(address).status == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "where"),
+    [
+        ("/feeds", "/feeds/"),
+        ("/newsletters", "/newsletters/"),
+        ("/newsletters/daily", "/newsletters/daily/"),
+        ("/newsletters/daily?before=x", "/newsletters/daily/?before=x"),
+        ("/newsletters/confirm/?t=x", "/newsletters/confirm?t=x"),
+        ("/2026/11/one-b-only-b/", None),
+        ("/nothing", None),
+        ("//review.example/newsletters", None),
+    ],
+)
+def test_a_slash_too_many_or_too_few_is_no_dead_end(library: Library, path: str, where: str | None) -> None:
+    answer = library.guest.get(BASE + path, host="evil.example")
+    assert (answer.status, answer.headers.get("location")) == ((301, where) if where else (404, None))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path"),
+    [("/issues/{digest}/{issue}", "/issues/daily/NAME"), ("/i/{issue}.html", "/i/NAME.html")],
+)
+def test_issues_are_where_the_settings_say(library: Library, pattern: str, path: str) -> None:
+    settings = library.kit.root / "publisher.toml"
+    settings.write_text(settings.read_text().replace("[mail]\n", f'[mail]\nweb_view = "{BASE}{pattern}"\n'))
+    library.reopen()
+    name = next((library.kit.root / "outbox/daily").iterdir()).name
+    assert library.guest.get(BASE + path.replace("NAME", name)).status == 200
+
+
+def test_a_site_below_a_path_is_there(kit: SiteKit) -> None:
+    text = (kit.root / "publisher.toml").read_text()
+    kit.settings(text.replace("https://review.example", "https://example.org/blog"))
+    kit.article()
+    kit.publish()
+    web = Web(kit.site)
+    guest = Visitor(web)
+    assert guest.get("https://example.org/blog/").status == 200
+    assert guest.get("https://example.org/blog/newsletters/").status == 200
+    assert guest.get("https://example.org/blog/feeds/all.rss").status == 200
+    assert guest.get("https://example.org/").status == 404
+    web.close()
+
+
+# -- feeds that were renamed, and those that somebody opens by hand ------------------------------------
+
+
+@pytest.fixture
+def moved(kit: SiteKit) -> Iterator[Visitor]:
+    kit.add_settings('\n[feeds.moved]\n"topic/watr" = "topic/water"\n"brand/old" = "gone"\n')
+    kit.article(topic="Water")
+    kit.publish()
+    web = Web(kit.site)
+    yield Visitor(web)
+    web.close()
+
+
+@pytest.mark.parametrize("suffix", ["rss", "atom", "json"])
+def test_a_feed_that_was_renamed_leads_to_where_it_is(moved: Visitor, suffix: str) -> None:
+    answer = moved.get(f"{BASE}/feeds/topic/watr.{suffix}")
+    assert (answer.status, answer.headers["location"]) == (301, f"{BASE}/feeds/topic/water.{suffix}")
+    assert moved.get(f"{BASE}/feeds/topic/water.{suffix}").status == 200
+    assert moved.get(f"{BASE}/feeds/brand/old.{suffix}").status == 410
+    assert moved.get(f"{BASE}/feeds/topic/other.{suffix}").status == 404
+    assert moved.get(f"{BASE}/feeds/topic/watr.html").status == 404
+
+
+@pytest.mark.parametrize("suffix", ["rss", "atom", "json"])
+def test_a_person_who_opens_a_feed_sees_what_it_is_and_no_program_does(moved: Visitor, suffix: str) -> None:
+    address = f"{BASE}/feeds/all.{suffix}"
+    page = moved.get(address, sec_fetch_dest="document", accept="text/html")
+    assert page.headers["content-type"] == "text/html; charset=utf-8" and page.heading == "This is a feed"
+    assert f">{address}<" in page.text and f'href="{address}?raw"' in page.text
+    assert "Sec-Fetch-Dest" in page.headers["vary"]
+    program = moved.get(address, accept="text/html,application/xhtml+xml,*/*;q=0.8", user_agent="Mozilla/5.0")
+    assert "html" not in program.headers["content-type"] and "Sec-Fetch-Dest" in program.headers["vary"]
+    assert moved.get(address, sec_fetch_dest="empty").body == program.body
+    assert moved.get(f"{address}?raw", sec_fetch_dest="document").body == program.body
+    index = moved.get(f"{BASE}/feeds/", sec_fetch_dest="document")
+    assert index.status == 200 and "This is a feed" not in index.text
+
+
+def test_settings_of_renamed_feeds_are_looked_at(make_kit: Callable[[str], SiteKit]) -> None:
+    from publisher.errors import SettingsError
+
+    for number, text in enumerate(
+        ['"a" = "a"', '"a" = "b"\n"b" = "c"', '"a b" = "c"', '"/etc" = "c"', '"x/y/z" = "c"']
+    ):
+        kit = make_kit(f"site{number}")
+        kit.add_settings(f"\n[feeds.moved]\n{text}\n")
+        with pytest.raises(SettingsError, match="feeds.moved"):
+            _ = kit.site

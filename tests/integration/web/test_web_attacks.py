@@ -1,0 +1,296 @@
+"""The open internet: what is tried, what comes of it, and what is logged."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from publisher.subscriptions import confirmation_store as letters
+from publisher.web import Web
+from tests.conftest import NOW, MailKit
+from tests.support.clocks import SetClock
+from tests.support.smtp import Server
+from tests.support.web_visitor import FORM, Visitor
+
+BASE = "https://review.example/newsletters"
+NASTY = "\"><script>alert(1)</script>'"
+
+
+class Log:
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, dict[str, Any]]] = []
+
+    def error(self, event: str, **said: Any) -> None:
+        self.lines.append((event, said))
+
+    info = warning = error
+
+
+class Fort:
+    def __init__(self, kit: MailKit) -> None:
+        self.kit = kit
+        self.log = Log()
+        self.web = Web(kit.site, clock=SetClock(NOW), log=self.log)
+        self.guest = Visitor(self.web)
+
+    @property
+    def letters(self) -> int:
+        with self.kit.open() as db, db.read() as connection:
+            return sum(letters.find(connection, number) is not None for number in range(1, 500))
+
+    def join(self, address: str = "ann@mail.example.org", **headers: str) -> Any:
+        return self.guest.post(f"{BASE}/join", {"address": address, "digest": "daily"}, **headers)
+
+
+@pytest.fixture
+def fort(mail_kit: MailKit) -> Iterator[Fort]:
+    with Server() as server:
+        mail_kit.mail(server.port)
+        mail_kit.article("one.md", "One", topic="Water")
+        mail_kit.article("two.md", NASTY.replace('"', "'"), topic="Trade <b>")
+        mail_kit.publish()
+        made = Fort(mail_kit)
+        yield made
+        made.web.close()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"sec_fetch_site": "cross-site", "origin": "https://evil.example"},
+        {"sec_fetch_site": "same-site", "origin": "https://other.review.example"},
+        {"origin": "https://evil.example"},
+        {"origin": "null"},
+        {"origin": "https://review.example.evil.example"},
+        {"origin": "http://["},
+        {"origin": "://"},
+    ],
+)
+def test_another_page_posts_nothing_in_a_readers_name(fort: Fort, headers: dict[str, str]) -> None:
+    answer = fort.join(**headers)
+    # It may lead here with a form filled in; the button is pressed here.
+    assert answer.heading == "Subscribe by email" and "ann@mail.example.org" in answer.text
+    assert fort.letters == 0
+    for page in ("confirm?t=x", "preferences?t=x"):
+        assert fort.guest.post(f"{BASE}/{page}", {"do": "erase"}, **headers).status == 403
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"sec_fetch_site": "same-origin", "origin": "https://review.example"},
+        {"sec_fetch_site": "none"},
+        {"origin": "https://review.example"},
+        {"origin": "http://localhost:8000", "host": "localhost:8000"},
+    ],
+)
+def test_our_own_page_may(fort: Fort, headers: dict[str, str]) -> None:
+    assert fort.join(**headers).heading == "Check your email" and fort.letters == 1
+
+
+def test_a_page_that_may_embed_the_form_posts_it(fort: Fort) -> None:
+    path = fort.kit.root / "publisher.toml"
+    path.write_text(path.read_text() + '\n[web]\nembed = ["https://www.shop.example"]\n')
+    fort.web.close()
+    fort.web = Web(fort.kit.site, clock=SetClock(NOW))
+    fort.guest = Visitor(fort.web)
+    fort.join(sec_fetch_site="cross-site", origin="https://www.shop.example.evil.example")
+    assert fort.letters == 0
+    fort.join(sec_fetch_site="cross-site", origin="https://www.shop.example")
+    assert fort.letters == 1
+
+
+def test_ten_thousand_posts_of_one_address_are_one_letter(fort: Fort) -> None:
+    statuses = [fort.join().status for _ in range(40)]
+    assert statuses[:20] == [200] * 20 and set(statuses[20:]) == {429} and fort.letters == 1
+    refused = fort.join()
+    assert 0 < int(refused.headers["retry-after"]) <= 3601 and refused.heading == "Too many requests"
+    # A neighbour is another one, until the whole street is at it.
+    neighbour = Visitor(fort.web, "198.51.100.8")
+    assert neighbour.post(f"{BASE}/join", {"address": "bob@mail.example.org", "digest": "daily"}).status == 200
+    street = [Visitor(fort.web, f"198.51.100.{number}") for number in range(10, 250)]
+    answers = [one.post(f"{BASE}/join", {"address": "x", "digest": "daily"}).status for one in street]
+    assert answers[0] == 422 and answers[-1] == 429
+    other_form = Visitor(fort.web, "198.51.100.7").post(f"{BASE}/confirm?t=x")
+    assert other_form.status == 404
+
+
+def test_one_mailbox_under_many_names_gets_three_letters_a_day(fort: Fort) -> None:
+    names = ["ann+1", "Ann+2", "ann+3", "ann+4", "ANN+5", "ann+x+y", "bob+1"]
+    answers = [
+        Visitor(fort.web, f"203.{number}.113.9").post(
+            f"{BASE}/join", {"address": f"{name}@mail.example.org", "digest": "daily"}
+        )
+        for number, name in enumerate(names)
+    ]
+    # Who asks learns nothing of it.
+    assert {one.heading for one in answers} == {"Check your email"}
+    assert fort.letters == 4
+    assert fort.join("ann@mail.example.org").status == 200 and fort.letters == 5
+
+
+def test_other_spellings_of_one_mailbox_share_its_limit(fort: Fort) -> None:
+    """Dots that a provider ignores and full-width letters get no email of their own each."""
+    names = [
+        "a.nn@gmail.com",
+        "an.n@gmail.com",
+        "a.n.n@googlemail.com",
+        "\uff41nn@gmail.com",
+        "a\uff4en@gmail.com",
+        "a.n.n+1@gmail.com",
+    ]
+    for number, name in enumerate(names):
+        visitor = Visitor(fort.web, f"203.{number}.113.9")
+        answer = visitor.post(f"{BASE}/join", {"address": name, "digest": "daily"})
+        assert answer.heading == "Check your email"
+    assert fort.letters == 3
+    assert fort.join("ann@gmail.com").status == 200 and fort.letters == 4
+
+
+def test_a_clock_that_is_put_back_refuses_nobody_for_years(fort: Fort, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was counted in 2037 does not count in 2026."""
+    now = time.time()
+    monkeypatch.setattr("time.time", lambda: now + 10 * 365 * 86_400)
+    while (answer := fort.join("ann@mail.example.org")).status != 429:
+        pass
+    assert answer.status == 429
+    monkeypatch.setattr("time.time", lambda: now)
+    assert fort.join("bob@mail.example.org").status == 200
+
+
+def test_from_everywhere_together_there_is_an_end_too(fort: Fort) -> None:
+    path = fort.kit.root / "publisher.toml"
+    path.write_text(path.read_text() + '\n[web]\njoin_limit = "5/hour"\n')
+    fort.web.close()
+    fort.web = Web(fort.kit.site, clock=SetClock(NOW))
+    statuses = [
+        Visitor(fort.web, f"203.{number}.113.9")
+        .post(f"{BASE}/join", {"address": f"reader{number}@mail.example.org", "digest": "daily"})
+        .status
+        for number in range(8)
+    ]
+    assert statuses == [200] * 5 + [429] * 3 and fort.letters == 5
+    # Who has had her letter can answer it.
+    assert Visitor(fort.web, "203.9.113.9").post(f"{BASE}/confirm?t=x").status == 404
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "are_one"),
+    [
+        ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", True),
+        ("2001:db8:1:2::1", "2001:db8:1:3::1", False),
+        ("::ffff:192.0.2.1", "192.0.2.1", True),
+        ("fe80::1%eth0", "fe80::2", True),
+    ],
+)
+def test_a_household_is_one_visitor(fort: Fort, one: str, other: str, are_one: bool) -> None:
+    for _ in range(20):
+        Visitor(fort.web, one).post(f"{BASE}/confirm?t=x")
+    status = Visitor(fort.web, other).post(f"{BASE}/confirm?t=x").status
+    assert (status == 429) == are_one
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "status"),
+    [
+        (b"address=" + b"a" * 10_000_000, FORM, 413),
+        (b"&".join(b"a%d=1" % number for number in range(500)), FORM, 413),
+        (b"{}", "application/json", 415),
+        (b"--x\r\n", "multipart/form-data; boundary=x", 415),
+        (b"", "", 415),
+        (b"address=%00%ff&digest=daily", FORM, 422),
+        (b"\xff\xfe\x00", FORM, 422),
+    ],
+)
+def test_a_form_is_a_form_of_a_size(fort: Fort, body: bytes, kind: str, status: int) -> None:
+    answer = fort.guest.ask("POST", f"{BASE}/join", body, content_type=kind)
+    assert answer.status == status and fort.letters == 0 and fort.log.lines == []
+
+
+@pytest.mark.parametrize("name", ["address", "digest", "topics", "zone", "website", "unknown"])
+def test_what_is_filled_in_is_text(fort: Fort, name: str) -> None:
+    fields = {"address": "ann@mail.example.org", "digest": "daily", name: NASTY}
+    for headers in ({}, {"sec_fetch_site": "cross-site", "origin": "https://evil.example"}):
+        answer = fort.guest.post(f"{BASE}/join", fields, **headers)
+        assert "<script>alert" not in answer.text and 'value=""><' not in answer.text
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"https://review.example/{NASTY}",
+        f"{BASE}/join?digest={NASTY}",
+        f"{BASE}/{NASTY}/",
+        f"{BASE}/daily/{NASTY}/",
+        f"{BASE}/confirm?t={NASTY}",
+    ],
+)
+def test_what_stands_in_an_address_is_text(fort: Fort, url: str) -> None:
+    assert "<script>alert" not in fort.guest.get(url).text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/../publisher.toml",
+        "/newsletters/../../etc/passwd",
+        "/newsletters/daily/../../../publisher.key/",
+        "/newsletters/feed/../../publisher.key.rss",
+        "/newsletters/%2e%2e/",
+        "/newsletters/daily/\0/",
+        "//evil.example/%2f..",
+        "/\\evil.example",
+        "//evil.example/newsletters",
+        "/newsletters/..",
+    ],
+)
+def test_no_path_leads_out_and_none_to_another_server(fort: Fort, path: str) -> None:
+    answer = fort.guest.get("https://review.example" + path)
+    assert answer.status == 404 and "location" not in answer.headers and b"secret" not in answer.body
+
+
+def test_the_name_that_a_request_calls_us_is_nowhere(fort: Fort) -> None:
+    for path in ("/", "/newsletters/", "/newsletters/join", "/feeds/all.rss", "/x"):
+        answer = fort.guest.get("https://review.example" + path, host="evil.example", x_forwarded_host="evil.example")
+        assert b"evil.example" not in answer.body and "evil.example" not in str(answer.headers)
+
+
+def test_no_header_is_smuggled_into_a_letter(fort: Fort) -> None:
+    for address in ("ann@mail.example.org\r\nBcc: x@evil.example", "ann@mail.example.org%0aBcc:x@evil.example"):
+        assert fort.join(address).status == 422
+    assert fort.letters == 0
+
+
+def test_what_breaks_is_our_fault_outside_and_exact_in_the_log(fort: Fort, monkeypatch: pytest.MonkeyPatch) -> None:
+    from publisher.web import articles as read
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("the disk at /srv/secret is full")
+
+    monkeypatch.setattr(read, "newest_articles", broken)
+    answer = fort.guest.get("https://review.example/")
+    assert answer.status == 500 and "on our side" in answer.text and "/srv/secret" not in answer.text
+    ((event, said),) = fort.log.lines
+    assert event == "request failed" and "RuntimeError: the disk at /srv/secret is full" in said["reason"]
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "PROPFIND"])
+def test_other_methods_are_none_of_ours(fort: Fort, method: str) -> None:
+    for path in ("/", "/newsletters/join", "/newsletters/confirm"):
+        assert fort.guest.ask(method, "https://review.example" + path).status == 405
+
+
+def test_a_look_changes_nothing(fort: Fort) -> None:
+    fort.guest.get(f"{BASE}/join?address=ann@mail.example.org&digest=daily")
+    assert fort.letters == 0
+
+
+def test_who_hangs_up_in_the_middle_of_a_form_is_no_failure_of_ours(fort: Fort) -> None:
+    fort.guest.hangs_up = True
+    fort.join()
+    assert fort.log.lines == [] and fort.letters == 0

@@ -1,0 +1,82 @@
+"""What tests of delivery ask of the ledger, and a transport whose patience is short enough for them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from datetime import datetime
+
+from publisher.delivery.deliver import make_transport
+from publisher.mail.session import SmtpTransport
+from publisher.mail.smtp import Timeouts
+from publisher.model.subscriptions import SubscriptionState
+from tests.conftest import NOW, MailKit
+from tests.support.smtp import Script
+
+#: Short enough for a test; the real ones are minutes.
+QUICK = Timeouts(connect=2, greeting=0.6, command=0.6, data=0.6, block=0.6, final=0.6)
+
+
+def transport(kit: MailKit, *, patience: float = 3) -> SmtpTransport:
+    made = make_transport(kit.site)
+    assert isinstance(made, SmtpTransport)
+    # By this clock the pauses of a relay that failed are over twenty times as soon.
+    return SmtpTransport(relays=made.relays, timeouts=QUICK, patience=patience, clock=lambda: time.monotonic() * 20)
+
+
+def states(kit: MailKit) -> Counter[str]:
+    from publisher.delivery import store as deliveries
+
+    with kit.open() as db, db.read() as connection:
+        return Counter(
+            {state.value: n for counts in deliveries.state_counts(connection).values() for state, n in counts.items()}
+        )
+
+
+def accept_all(kit: MailKit, now: datetime = NOW) -> None:
+    """Store every queued delivery as sent and accepted."""
+    from sqlalchemy import update
+
+    from publisher.storage.tables.delivery import delivery
+
+    at = int(now.timestamp())
+    with kit.open() as db, db.write() as connection:
+        waiting = update(delivery).where(delivery.c.state == "queued")
+        connection.execute(waiting.values(state="accepted", attempts=1, handed_at=at, changed_at=at))
+
+
+def return_path(kit: MailKit, address: str, digest: str = "daily") -> str:
+    """Return the return path of a subscriber's delivery of the newest issue of a digest."""
+    from publisher.digests.lookup import find_issue
+    from publisher.signing.site_key import keyring
+    from publisher.subscribers import store as subscribers
+
+    with kit.open() as db, db.write() as connection:
+        person = subscribers.by_key(connection, address)
+        assert person is not None
+        issue = find_issue(connection, digest)
+        return f"bounces+{keyring(kit.site, connection).return_path_token(issue.id, person.id)}@review.example"
+
+
+def suppressed(kit: MailKit) -> list[str]:
+    from publisher.subscriptions.manage import list_subscribers
+
+    return [one.address for one in list_subscribers(kit.site, status=SubscriptionState.SUPPRESSED)]
+
+
+def at(step: str, said: str | type[Exception], *, times: int = 1, recipient: str = "") -> Script:
+    """Do wrong at a step, so many times."""
+    left = [times]
+    lock = threading.Lock()
+
+    def answer(now: str, argument: str, number: int) -> str | None:
+        with lock:
+            if now != step or not left[0] or (recipient and argument != recipient):
+                return None
+            left[0] -= 1
+        if isinstance(said, str):
+            return said
+        raise said
+
+    return Script(at=answer)

@@ -1,0 +1,63 @@
+"""``publish send`` in a process of its own, which is killed at a step if it is told to.
+
+python -m tests.support.smtp.sender SITE ISSUE [STEP COUNT]: the process kills itself (SIGKILL) the COUNTth time that it comes
+to STEP, just before (``before claim``) or just after (``after claim``) it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from publisher.delivery import senders
+from publisher.delivery import store as deliveries
+from publisher.delivery.deliver import deliver
+from publisher.mail import smtp
+from publisher.settings import read_site
+
+#: Every transition of a copy: the module and the function that makes it.
+STEPS: dict[str, tuple[Any, str]] = {
+    "claim": (deliveries, "claim"),
+    "hand over": (deliveries, "hand_over"),
+    "settle": (deliveries, "settle"),
+    "recover": (deliveries, "recover"),
+    "forget": (senders, "forget_sender"),
+    "write": (smtp.Connection, "write"),
+    "read": (smtp.Connection, "read"),
+}
+
+
+def killer(step: str, count: int) -> None:
+    when, _, name = step.partition(" ")
+    owner, attribute = STEPS[name]
+    real: Callable[..., Any] = getattr(owner, attribute)
+    left, lock = [count], threading.Lock()
+
+    def is_last() -> bool:
+        with lock:
+            left[0] -= 1
+            return left[0] == 0
+
+    def wrapped(*arguments: Any, **options: Any) -> Any:
+        if when == "before":
+            if is_last():
+                os.kill(os.getpid(), signal.SIGKILL)
+            return real(*arguments, **options)
+        found = real(*arguments, **options)
+        if is_last():
+            os.kill(os.getpid(), signal.SIGKILL)
+        return found
+
+    setattr(owner, attribute, wrapped)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 3:
+        killer(sys.argv[3], int(sys.argv[4]))
+    sent = deliver(read_site(Path(sys.argv[1])), sys.argv[2])
+    print(sent.tally, sent.trouble)

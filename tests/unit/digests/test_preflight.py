@@ -1,0 +1,219 @@
+"""The rules for mail: a whole issue of each theme breaks none, and each rule is broken by something."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from publisher.digests.preflight.clients import DEGRADES, _data
+from publisher.digests.preflight.message import check_mail
+from publisher.digests.preflight.rules import MAIL_RULES, finding
+from publisher.findings import Finding
+from tests.mail import samples
+from tests.mail.samples import NOW, THEMES, issue, message, public
+
+
+@cache
+def parts() -> tuple[str, str]:
+    return public(issue())
+
+
+def found(html: str | None = None, text: str | None = None, **fields: Any) -> list[Finding]:
+    whole, plain = parts()
+    return check_mail(message(html or whole, text or plain, **fields), now=NOW)
+
+
+def rules(*arguments: Any, **fields: Any) -> set[str]:
+    return {one.id for one in found(*arguments, **fields)}
+
+
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("theme", THEMES)
+def test_an_issue_of_a_shipped_theme_breaks_no_rule(theme: str, full: bool) -> None:
+    made = issue(theme, full_text=full)
+    html, text = public(made)
+    assert check_mail(message(html, text), now=NOW, renderings=[(made.html, made.text)]) == []
+
+
+def put(before: str, after: str) -> Callable[[str], str]:
+    def changed(page: str) -> str:
+        assert before in page, before
+        return page.replace(before, after, 1)
+
+    return changed
+
+
+def within(what: str) -> Callable[[str], str]:
+    return put("</address>", f"</address>{what}")
+
+
+#: Rule → a fault seeded into the HTML of an issue.
+SEEDED: list[tuple[str, Callable[[str], str]]] = [
+    ("html-size", within(f"<p>{'long ' * 20_000}</p>")),
+    ("style-size", put("</head>", f"<style>{'.a { color: #111111 } ' * 900}</style></head>")),
+    (
+        "style-nesting",
+        put("</head>", "<style>@media screen { @media (max-width: 9px) { p { top: 0 } } }</style></head>"),
+    ),
+    ("mail-doctype", put("<!DOCTYPE html", "<!doctype html")),
+    ("mail-language", put('<body class="body page" lang="en"', "<body")),
+    ("mail-direction", put('<html lang="en" dir="ltr"', '<html lang="en"')),
+    ("mail-title", lambda page: re.sub(r"<title>.*?</title>", "", page)),
+    ("mail-heading", within("<h6>Sudden</h6>")),
+    ("mail-heading", lambda page: re.sub(r"<(/?)h[1-6]", r"<\1div", page)),
+    ("layout-role", put('<table role="presentation" class="card"', '<table class="card"')),
+    ("color-scheme", put('name="color-scheme"', 'name="colour"')),
+    ("preheader", lambda page: re.sub(r'<div class="preheader.*?</div>', "", page)),
+    ("scripted", within("<script>x()</script>")),
+    ("scripted", within('<p onclick="x()">y</p>')),
+    ("scripted", put("</head>", '<link rel="stylesheet" href="https://a.example/x.css"></head>')),
+    ("scripted", put("</head>", '<style>@import "https://a.example/x.css";</style></head>')),
+    ("image-alt", within('<img src="https://a.example/x.png" width="10">')),
+    ("image-width", within('<img src="https://a.example/x.png" alt="">')),
+    ("image-address", within('<img src="data:image/png;base64,AAAA" width="9" alt="">')),
+    ("contrast", within('<p style="color:#cccccc; background-color:#ffffff">faint</p>')),
+    ("contrast-dark", within('<p style="color:#5f584e">no dark colour</p>')),
+    ("overflow", within('<table role="presentation" width="800"><tr><td>x</td></tr></table>')),
+    ("overflow", within('<div style="min-width:700px">x</div>')),
+    ("overflow", lambda page: within(f"<p>{'unbreakable' * 8}</p>")(page.replace("break-word", "normal"))),
+    ("client-support", within('<div style="display:flex">x</div>')),
+    ("client-support", within('<div style="position:absolute">x</div>')),
+    ("client-support", within('<video src="https://a.example/v.mp4"></video>')),
+    ("client-support", within('<p style="width:calc(100% - 4px)">x</p>')),
+    (
+        "words-per-image",
+        lambda page: re.sub(r"<body.*", "<body><img src='https://a.example/x.png'>Hi", page, flags=re.DOTALL),
+    ),
+    ("link-empty", within('<a href="https://a.example/"></a>')),
+    ("link-empty", within('<a href="#">Top</a>')),
+    ("link-address", within('<a href="/relative">Relative</a>')),
+    ("link-address", within('<a href="javascript:x()">Script</a>')),
+    ("link-text", within('<a href="https://review.example/s">click here</a>')),
+    ("link-duplicate", within('<a href="https://a.example/1">Same</a><a href="https://a.example/2">Same</a>')),
+    ("link-duplicate", within('<a href="https://a.example/1">Same</a><a href="https://a.example/1">Same</a>')),
+    ("unsubscribe-link", lambda page: re.sub(r"Unsubscribe", "Go", page)),
+    ("unsubscribe-link", put(">Unsubscribe<", ">Go<")),
+    ("unsubscribe-link", put(">Unsubscribe from this list<", ">Go<")),
+    ("postal-address", lambda page: re.sub(r"<(/?)address", r"<\1div", page)),
+    ("token-left", within("@@unsubscribe.0123456789ab@@")),
+    ("token-split", within("@@unsubscribe.01234 56789ab@@")),
+    ("template-code", within("<p>Dear {{ name }}</p>")),
+    ("placeholder", within("<p>Lorem ipsum dolor</p>")),
+    ("placeholder", within("<p>[Headline here]</p>")),
+    ("text-complete", within('<a href="https://a.example/only-in-html">Only here</a>')),
+    ("text-complete", within("<h2>A headline of the HTML alone</h2>")),
+]
+
+
+@pytest.mark.parametrize(("rule", "fault"), SEEDED, ids=[f"{rule}-{n}" for n, (rule, _) in enumerate(SEEDED)])
+def test_a_seeded_fault_is_found_by_its_name(rule: str, fault: Callable[[str], str]) -> None:
+    page = fault(parts()[0])
+    assert page != parts()[0]
+    assert rule in rules(page)
+
+
+def header(before: bytes, after: bytes) -> set[str]:
+    data = message(*parts())
+    assert before in data, before
+    return {one.id for one in check_mail(data.replace(before, after, 1), now=NOW)}
+
+
+HEADERS: list[tuple[str, bytes, bytes]] = [
+    ("header-missing", b"Date: ", b"X-Date: "),
+    ("header-missing", b"Precedence: bulk", b"Precedence: bulk\r\nFrom: a@b.example"),
+    ("header-missing", b"Date: Mon, 23 Nov", b"Date: the day after"),
+    ("header-line", b"Precedence: bulk", b"Precedence: bulk\r\nX-Long: " + b"x" * 1000),
+    ("header-line", b"Precedence: bulk", b"Precedence: bulk\r\nX-Raw: \xc3\xbc"),
+    ("unsubscribe-header", b"List-Unsubscribe: <https", b"List-Unsubscribe: =?utf-8?q?=3Chttps"),
+    ("unsubscribe-header", b"List-Unsubscribe: <https://", b"List-Unsubscribe: https://"),
+    ("one-click", b"List-Unsubscribe-Post: ", b"X-Post: "),
+    ("message-id", b"@review.example>\r\nList-Id", b"@elsewhere.example>\r\nList-Id"),
+    ("bulk", b"Precedence: bulk\r\n", b""),
+    ("subject-empty", b"Subject: Fourteen cables, and nobody's", b"Subject: "),
+    ("subject-length", b"Subject: Fourteen", b"Subject: " + b"Fourteen " * 12),
+    ("text-part", b"Content-Type: text/plain", b"Content-Type: text/calendar"),
+]
+
+
+@pytest.mark.parametrize(("rule", "before", "after"), HEADERS)
+def test_a_fault_in_the_headers_is_found(rule: str, before: bytes, after: bytes) -> None:
+    assert rule in header(before, after)
+
+
+def test_a_date_ahead_of_the_clock_is_found() -> None:
+    data = message(*parts(), date=NOW + timedelta(hours=1))
+    assert {one.id for one in check_mail(data, now=NOW)} == {"future-mail"}
+    assert check_mail(data) == []
+
+
+def test_lines_too_wide_for_a_terminal_are_found_and_addresses_are_not() -> None:
+    text = parts()[1]
+    assert rules(None, text + "word " * 20 + "\n") == {"text-width"}
+    assert rules(None, text + f"https://review.example/{'x' * 90}\n") == set()
+
+
+def test_renderings_must_be_fillable() -> None:
+    made = issue()
+    html, text = public(made)
+    for broken in (
+        (made.html.replace(made.tokens["unsubscribe"], "x", 1), made.text),
+        (made.html, made.text.replace(made.tokens["unsubscribe"], "")),
+    ):
+        assert [one.id for one in check_mail(message(html, text), renderings=[broken])] == ["unsubscribe-link"]
+    split = made.text.replace("@@unsubscribe.", "@@unsub\nscribe.")
+    assert "token-split" in {one.id for one in check_mail(message(html, text), renderings=[(made.html, split)])}
+
+
+def test_every_rule_is_broken_by_a_test() -> None:
+    elsewhere = {"future-mail", "text-width", "accessibility", "overflow-measured"}
+    assert {rule for rule, _ in SEEDED} | {rule for rule, *_ in HEADERS} | elsewhere == set(MAIL_RULES)
+
+
+def test_every_rule_is_documented_with_its_cure_and_source() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "checks.md").read_text("utf-8")
+    for name, rule in MAIL_RULES.items():
+        source = rule.source.removeprefix("docs/")
+        assert source.startswith("https://") or source != rule.source
+        cells = [rule.requirement, rule.fix]
+        row = " | ".join(cell.replace("|", "\\|") for cell in cells)
+        assert f"| `{name}` | {rule.severity} | {row} | [source]({source}) |" in page
+    for name, why in DEGRADES.items():
+        assert f"| `{name}` | {why} |" in page
+
+
+def test_a_finding_says_where_and_how_bad() -> None:
+    (one,) = [one for one in found(within("\n<p>Lorem ipsum</p>")(parts()[0])) if one.id == "placeholder"]
+    assert one.entry == "<p>" and one.line is not None and one.line > 100 and one.is_error
+    assert one.as_dict()["severity"] == "error"
+    assert not finding("link-text", "x").is_error
+
+
+def test_what_degrades_well_is_what_somebody_does_not_know() -> None:
+    assert set(DEGRADES) <= set(_data()["unknown"])
+
+
+@given(st.text(alphabet=st.sampled_from("<>/ap\"'= \x00é@.{}:;style"), max_size=200))
+def test_no_html_breaks_the_check(text: str) -> None:
+    check_mail(message(text or " ", "x"), now=NOW)
+
+
+@given(st.binary(max_size=400))
+def test_no_bytes_break_the_check(data: bytes) -> None:
+    check_mail(data, now=NOW)
+    check_mail(b"Content-Type: text/html\r\n\r\n" + data, now=NOW)
+
+
+def test_colours_in_dark_follow_the_dark_rules_of_the_page() -> None:
+    samples_page = parts()[0]
+    dark = replace(samples.LETTERHEAD.dark, ink="#222222")
+    page = samples_page.replace(samples.LETTERHEAD.dark.ink, dark.ink)
+    assert rules(page) == {"contrast-dark"}

@@ -1,0 +1,255 @@
+"""The runner's parts: lanes, what systemd is told, logs, the trigger."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from publisher.clock import Clock
+from publisher.errors import PublisherError, StoreError
+from publisher.runner import Runner, make_log
+from publisher.runner.background_job import BackgroundJob, JobStopped, backoff_seconds
+from publisher.runner.file_watcher import FileWatcher
+from publisher.runner.systemd import SystemdNotifier
+from publisher.schedule.processes import FOLDER, RunnerFile, living_runners, try_process_lock
+from tests.conftest import SiteKit
+from tests.support.clocks import FastClock, SetClock
+
+NOW = datetime(2026, 11, 23, 6, 59, 30, tzinfo=UTC)
+
+
+def until(condition: Callable[[], bool], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.01)
+
+
+class Workshop:
+    """A lane whose work is told what to do."""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self.text = io.StringIO()
+        self.began: list[float] = []
+        self.at_once = self.most = 0
+        self.go = threading.Event()
+        self.go.set()
+        self.raises: list[BaseException] = []
+        self.lane = BackgroundJob("job", self.work, make_log(self.text, as_json=True), clock or Clock())
+        self.lane.start()
+
+    def work(self) -> None:
+        self.at_once += 1
+        self.most = max(self.most, self.at_once)
+        self.began.append(time.monotonic())
+        self.go.wait()
+        self.at_once -= 1
+        if self.raises:
+            raise self.raises.pop(0)
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.text.getvalue().splitlines()]
+
+
+@pytest.fixture
+def shop() -> Iterator[Workshop]:
+    made = Workshop()
+    yield made
+    made.go.set()
+    made.lane.stop()
+    assert made.lane.join(10)
+
+
+def test_a_lane_does_its_work_when_it_is_woken(shop: Workshop) -> None:
+    assert shop.began == []
+    shop.lane.wake()
+    until(lambda: shop.lane.health.runs == 1)
+    assert shop.lane.health.began_at is not None and shop.lane.health.ended_at is not None
+
+
+def test_work_never_overlaps_itself_and_no_wish_is_lost(shop: Workshop) -> None:
+    shop.go.clear()
+    shop.lane.wake()
+    until(lambda: len(shop.began) == 1)
+    for _ in range(50):
+        shop.lane.wake()
+    shop.go.set()
+    until(lambda: shop.lane.health.runs == 2)
+    assert (shop.most, len(shop.began)) == (1, 2)
+
+
+def test_what_fails_rests_is_reported_and_tried_again() -> None:
+    shop = Workshop(FastClock(NOW, time.time(), 200))
+    shop.raises = [PublisherError("no disk"), ValueError("none\nat all")]
+    shop.lane.wake()
+    until(lambda: shop.lane.health.runs == 3)
+    assert (shop.lane.health.failures, shop.lane.health.said, shop.lane.rests_until) == (0, "", None)
+    told = [(one["job"], one["failures"], one["again_in"], one["reason"]) for one in shop.events]
+    assert told == [("job", 1, 5, "PublisherError: no disk"), ("job", 2, 10, "ValueError: none at all")]
+    # 5 and 10 seconds of a clock that goes 200 times as fast.
+    assert shop.began[2] - shop.began[1] > shop.began[1] - shop.began[0] > 0.02
+    shop.lane.stop()
+
+
+def test_a_wish_does_not_cut_a_rest_short() -> None:
+    shop = Workshop(SetClock(NOW))
+    shop.raises = [PublisherError("no disk")]
+    shop.lane.wake()
+    until(lambda: shop.lane.health.failures == 1)
+    shop.lane.wake()
+    time.sleep(0.1)
+    assert len(shop.began) == 1
+    shop.lane.stop()
+    assert shop.lane.join(10)
+
+
+def test_a_lane_that_is_stopped_ends_without_a_failure(shop: Workshop) -> None:
+    shop.raises = [JobStopped()]
+    shop.lane.wake()
+    assert shop.lane.join(10)
+    assert shop.events == []
+
+
+def test_rests_double_up_to_ten_minutes() -> None:
+    assert [int(backoff_seconds(count).total_seconds()) for count in (1, 2, 3, 8, 50)] == [5, 10, 20, 600, 600]
+
+
+# -- systemd ---------------------------------------------------------------------------------------
+
+
+def test_systemd_is_told(tmp_path: Path) -> None:
+    path = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.bind(path)
+        told = SystemdNotifier({"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "30000000", "WATCHDOG_PID": str(os.getpid())})
+        assert told.watchdog == 15
+        told.ready()
+        told.status("all well")
+        told.alive()
+        told.reloading()
+        told.stopping()
+        said = [sock.recv(200).decode() for _ in range(5)]
+    assert said[:3] == ["READY=1", "STATUS=all well", "WATCHDOG=1"]
+    assert said[3].startswith("RELOADING=1\nMONOTONIC_USEC=")
+    assert said[4] == "STOPPING=1"
+    told.alive()
+
+
+def test_an_abstract_socket_is_one_too() -> None:
+    name = f"publisher-test-{os.getpid()}"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.bind(f"\0{name}")
+        SystemdNotifier({"NOTIFY_SOCKET": f"@{name}"}).ready()
+        assert sock.recv(100) == b"READY=1"
+
+
+def test_without_systemd_nobody_is_told() -> None:
+    quiet = SystemdNotifier({})
+    quiet.ready()
+    assert quiet.watchdog is None
+    assert SystemdNotifier({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "1"}).watchdog is None
+
+
+# -- logs ------------------------------------------------------------------------------------------
+
+
+def test_a_log_line_is_one_line_in_either_form() -> None:
+    text, as_json = io.StringIO(), io.StringIO()
+    make_log(text).warning("set aside", where="a b.md", reason='no "title"\nat \x1b[2Jall', count=3)
+    make_log(as_json, as_json=True).info("ready", schedules=2)
+    line = text.getvalue()
+    assert line.count("\n") == 1
+    assert 'level=warning event="set aside" where="a b.md" reason="no \\"title\\" at [2Jall" count=3' in line
+    assert line.startswith("at=20")
+    said = json.loads(as_json.getvalue())
+    assert (said["level"], said["event"], said["schedules"]) == ("info", "ready", 2)
+
+
+def test_warnings_of_libraries_come_in_the_same_form() -> None:
+    text = io.StringIO()
+    make_log(text, as_json=True)
+    logging.getLogger("apscheduler.scheduler").warning("Execution of job %s skipped", "x")
+    logging.getLogger("apscheduler.scheduler").info("not of interest")
+    (line,) = text.getvalue().splitlines()
+    assert json.loads(line)["event"] == "Execution of job x skipped"
+
+
+# -- the rest --------------------------------------------------------------------------------------
+
+
+def test_a_folder_that_is_not_there_is_said_and_waited_for(tmp_path: Path) -> None:
+    text = io.StringIO()
+    watcher = FileWatcher(tmp_path / "none", lambda: None, make_log(text))
+    watcher.start()
+    until(lambda: "cannot watch" in text.getvalue())
+    watcher.stop()
+
+
+def test_a_change_is_told_once_it_is_there(tmp_path: Path) -> None:
+    told = threading.Event()
+    watcher = FileWatcher(tmp_path, told.set, make_log(io.StringIO()))
+    watcher.start()
+    until(lambda: (tmp_path / "one.md").write_text("x") == 1 and told.wait(0.5))
+    watcher.stop()
+
+
+def test_runners_that_were_killed_are_not_listed_and_cleared_away(tmp_path: Path) -> None:
+    folder = tmp_path / FOLDER
+    folder.mkdir()
+    (folder / "dead-1.lock").touch()
+    (folder / "dead-1.json").write_text('{"runner": "dead 1"}')
+    assert living_runners(tmp_path) == []
+    with RunnerFile(tmp_path) as file:
+        assert not (folder / "dead-1.json").exists()
+        assert living_runners(tmp_path) == []
+        file.write({"runner": "me"})
+        assert living_runners(tmp_path) == [{"runner": "me"}]
+    assert living_runners(tmp_path) == []
+    assert list(folder.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_to_is_said(tmp_path: Path) -> None:
+    (tmp_path / FOLDER).write_text("in the way")
+    with pytest.raises(StoreError, match="must be writable"), RunnerFile(tmp_path):
+        pass
+
+
+def test_one_at_a_time_is_alone(tmp_path: Path) -> None:
+    with try_process_lock(tmp_path, "mail") as first, try_process_lock(tmp_path, "mail") as second:
+        assert (first, second) == (True, False)
+    with try_process_lock(tmp_path, "mail") as third:
+        assert third
+
+
+def test_a_runner_that_is_late_is_not_ready(kit: SiteKit) -> None:
+    clock = SetClock(NOW)
+    runner = Runner(kit.site, make_log(io.StringIO(), as_json=True), clock=clock)
+    lane = runner.lanes["publish"]
+    assert runner.trouble() == "articles/ was not read yet"
+    lane.health.runs = 1
+    lane.record_progress()
+    clock.pass_by(minutes=5)
+    assert runner.trouble() == ""
+    clock.pass_by(minutes=2)
+    assert runner.trouble() == "publish has not run for 7 minutes"
+    # A large import takes its time, and reports its progress.
+    lane.record_progress()
+    assert runner.trouble() == ""
+    clock.jump(NOW + timedelta(days=4_000))
+    assert runner.trouble() == ""
+    lane.health.failures = 2
+    assert "failed 2 time(s)" in runner.trouble()
+    for db in runner._databases:
+        db.close()

@@ -1,0 +1,180 @@
+"""Requests to other servers: what they say, and what is said of those that do not answer."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from publisher import http_client as module
+from publisher.errors import RemoteError
+from publisher.http_client import CallbackClient, HttpClient
+from tests.support.http_servers import serving
+
+
+def refused(url: str, timeout: float = 2) -> str:
+    with HttpClient(timeout) as remote, pytest.raises(RemoteError) as error:
+        remote.get(url)
+    return str(error.value)
+
+
+def talking(answer: Callable[[socket.socket], None]) -> tuple[str, threading.Thread]:
+    """A server that says to one client what ``answer`` does."""
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with server:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65536)
+                answer(connection)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    return f"http://127.0.0.1:{server.getsockname()[1]}/", thread
+
+
+def test_an_answer_has_status_names_in_lower_case_and_the_address_that_gave_it() -> None:
+    with serving() as web, HttpClient() as remote:
+        web.pages = {"/a": (302, {"Location": "b"}, b""), "/b": (404, {"X-Some-Thing": "x"}, b"body")}
+        answer = remote.get(web.url + "/a")
+        assert (answer.status, answer.url, answer.body) == (404, web.url + "/b", b"body")
+        assert answer.headers["x-some-thing"] == "x"
+        answer = remote.post(web.url + "/hub", {"a b": "ä&"})
+        assert (answer.status, web.posts) == (204, [("/hub", {"a b": "ä&"})])
+
+
+def test_redirects_come_to_an_end() -> None:
+    with serving() as web, HttpClient() as remote:
+        web.pages = {"/a": (302, {"Location": "/a"}, b"")}
+        assert remote.get(web.url + "/a").status == 302
+        assert len(web.gets) <= 5
+
+
+def test_a_server_that_is_not_there_or_has_no_name_is_said() -> None:
+    with serving() as web:
+        pass
+    assert refused(web.url) == f"{web.url}: the server does not answer"
+    assert refused("http://nobody.invalid/").endswith(": no server of that name")
+    assert "http://" in refused("http://[bad/")
+
+
+def test_a_server_that_is_silent_is_not_waited_for() -> None:
+    release = threading.Event()
+    url, thread = talking(lambda _: release.wait(10) and None)
+    assert refused(url, 0.2) == f"{url}: no answer in time"
+    release.set()
+    thread.join(10)
+
+
+def test_a_server_that_hangs_up_is_said() -> None:
+    url, thread = talking(lambda connection: connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort"))
+    assert refused(url).startswith(url)
+    thread.join(10)
+
+
+def test_an_answer_without_end_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MOST", 1000)
+    with serving() as web:
+        web.pages = {"/a": (200, {}, b"x" * 5000)}
+        assert refused(web.url + "/a").endswith("more than 1,000 bytes")
+
+
+def test_a_server_that_speaks_no_tls_is_said() -> None:
+    with serving() as web:
+        assert "its certificate is not trusted" in refused(web.url.replace("http:", "https:"))
+
+
+# -- callbacks of strangers ----------------------------------------------------------------------
+
+
+DROPS = pytest.mark.parametrize(
+    ("first", "drop"),
+    [
+        (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"),
+        (b"HTTP/1.1 200 OK\r\nX: ", b"y"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", b"x"),
+        (b"HTTP/1.1 200 OK\r\n\r\n", b"x"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+        (b"", b""),
+    ],
+)
+
+
+def dripping(first: bytes, drop: bytes, over: threading.Event) -> tuple[str, threading.Thread]:
+    """A server that begins an answer and goes on with it drop by drop."""
+
+    def answer(connection: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            connection.sendall(first)
+            while not over.wait(0.1):
+                connection.sendall(drop)
+
+    return talking(answer)
+
+
+@DROPS
+def test_a_feed_that_comes_drop_by_drop_ends_at_the_deadline(first: bytes, drop: bytes) -> None:
+    """A timeout that begins anew with each byte is no limit: the whole request has one."""
+    over = threading.Event()
+    url, thread = dripping(first, drop, over)
+    with HttpClient(timeout=30, longest=0.6) as remote, pytest.raises(RemoteError) as error:
+        remote.get(url)
+    assert str(error.value) == f"{url}: no whole answer within 0.6 seconds"
+    if not drop:
+        over.set()
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def test_a_connection_that_is_kept_has_a_deadline_for_each_request() -> None:
+    """The second request on one connection is cut as the first one would be."""
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        connection, _ = server.accept()
+        with server, connection, contextlib.suppress(OSError):
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+            while True:
+                connection.sendall(b"x")
+                threading.Event().wait(0.1)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    url = f"http://127.0.0.1:{server.getsockname()[1]}/"
+    with HttpClient(timeout=30, longest=0.6) as remote:
+        assert remote.get(url).body == b"ok"
+        with pytest.raises(RemoteError, match="no whole answer within"):
+            remote.get(url)
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+@DROPS
+def test_who_answers_drop_by_drop_is_not_listened_to_for_ever(first: bytes, drop: bytes) -> None:
+    over = threading.Event()
+    url, thread = dripping(first, drop, over)
+    with (
+        CallbackClient(["127.0.0.0/8"], timeout=30, longest=0.6) as remote,
+        pytest.raises(RemoteError, match="in time"),
+    ):
+        remote.request("GET", url)
+    # The connection is gone, or else this would go on.
+    if not drop:
+        over.set()
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def test_an_answer_in_time_is_an_answer() -> None:
+    url, thread = talking(lambda connection: connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"))
+    with CallbackClient(["127.0.0.0/8"]) as remote:
+        answer = remote.request("GET", url)
+    assert (answer.status, answer.body) == (200, b"ok")
+    thread.join(10)

@@ -1,0 +1,181 @@
+"""New entries alone (RFC 3229): of every format, for whoever asks for that and has an older state of ours."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator
+from email.utils import formatdate
+
+import feedparser
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from publisher.web.deltas import Deltas, asks_for_feed
+from publisher.web.feeds import Feeds
+from publisher.web.file_cache import CachedFile, EncodedBody, etag_of
+from tests.conftest import SiteKit
+from tests.unit.web.test_web import Answer, ask
+
+SUFFIXES = ("rss", "atom", "json")
+
+
+class Served:
+    """A site whose feeds are asked for by a program that wants what is new."""
+
+    def __init__(self, kit: SiteKit) -> None:
+        self.kit = kit
+        kit.add_settings("\n[web]\ndeltas = true\n")
+        kit.article("one.md", "One")
+        kit.article("two.md", "Two", date="2026-11-21")
+        kit.publish()
+        self.feeds = Feeds(kit.site)
+
+    def ask(self, suffix: str = "rss", **headers: str) -> Answer:
+        return ask(self.feeds, f"/feeds/all.{suffix}", **headers)
+
+
+@pytest.fixture
+def served(kit: SiteKit) -> Iterator[Served]:
+    return Served(kit)
+
+
+def titles(suffix: str, body: bytes) -> list[str]:
+    if suffix == "json":
+        return [one["title"] for one in json.loads(body)["items"]]
+    found = feedparser.parse(body)
+    assert not found.bozo
+    return [one.title for one in found.entries]
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_who_asks_for_what_is_new_gets_it_alone(served: Served, suffix: str) -> None:
+    first = served.ask(suffix)
+    assert titles(suffix, first.body) == ["Two", "One"]
+    served.kit.article("three.md", "Three", date="2026-11-22")
+    served.kit.article("one.md", "One, Edited")
+    served.kit.publish()
+    answer = served.ask(suffix, A_IM="feed", If_None_Match=first.headers["etag"])
+    assert answer.status == 226 and answer.headers["im"] == "feed"
+    assert titles(suffix, answer.body) == ["Three", "One, Edited"]
+    whole = served.ask(suffix)
+    assert answer.headers["etag"] == whole.headers["etag"] and titles(suffix, whole.body) == [
+        "Three",
+        "Two",
+        "One, Edited",
+    ]
+    assert answer.headers["cache-control"] == "no-store, im" and "A-IM" in answer.headers["vary"]
+    assert int(answer.headers["content-length"]) == len(answer.body)
+    assert served.ask(suffix, A_IM="feed", If_None_Match=answer.headers["etag"]).status == 304
+    head = ask(served.feeds, f"/feeds/all.{suffix}", "HEAD", A_IM="feed", If_None_Match=first.headers["etag"])
+    assert head.status == 226 and head.body == b""
+
+
+def test_it_is_compressed_where_that_is_wanted(served: Served) -> None:
+    first = served.ask(Accept_Encoding="br")
+    served.kit.article("three.md", "Three", date="2026-11-22")
+    served.kit.publish()
+    for accepted in ("gzip", "br, gzip"):
+        answer = served.ask(A_IM="feed", If_None_Match=first.headers["etag"], Accept_Encoding=accepted)
+        assert answer.status == 226 and answer.headers["content-encoding"] == "gzip"
+        assert titles("rss", gzip.decompress(answer.body)) == ["Three"]
+        assert answer.headers["etag"] == served.ask(Accept_Encoding="gzip").headers["etag"]
+
+
+def test_a_withdrawal_alone_is_an_answer_without_entries(served: Served) -> None:
+    from datetime import timedelta
+
+    from publisher.pipeline.correct import retract
+    from tests.conftest import NOW
+
+    first = served.ask()
+    retract(served.kit.site, NOW + timedelta(hours=1), "one.md", "It was not so")
+    served.kit.publish(NOW + timedelta(hours=1))
+    answer = served.ask(A_IM="feed", If_None_Match=first.headers["etag"])
+    assert answer.status == 226 and titles("rss", answer.body) == []
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"A_IM": "feed"},
+        {"A_IM": "vcdiff"},
+        {"A_IM": "feed;q=0"},
+        {"A_IM": "feed", "If_None_Match": '"unknown"'},
+        {},
+    ],
+)
+def test_everybody_else_gets_the_whole_feed(served: Served, headers: dict[str, str]) -> None:
+    first = served.ask()
+    served.kit.article("three.md", "Three", date="2026-11-22")
+    served.kit.publish()
+    answer = served.ask(
+        **{"If_None_Match": first.headers["etag"], **headers} if headers.get("A_IM") != "feed" else headers
+    )
+    assert answer.status == 200 and titles("rss", answer.body) == ["Three", "Two", "One"]
+
+
+def test_it_is_off_by_default(kit: SiteKit) -> None:
+    kit.article("one.md", "One")
+    kit.publish()
+    feeds = Feeds(kit.site)
+    first = ask(feeds, "/feeds/all.rss")
+    kit.article("two.md", "Two", date="2026-11-21")
+    kit.publish()
+    answer = ask(feeds, "/feeds/all.rss", A_IM="feed", If_None_Match=first.headers["etag"])
+    assert answer.status == 200 and titles("rss", answer.body) == ["Two", "One"]
+
+
+@pytest.mark.parametrize(
+    ("accepted", "asks"),
+    [
+        (b"feed", True),
+        (b"FEED", True),
+        (b"vcdiff, feed", True),
+        (b"feed;q=0.5, gzip", True),
+        (b"feed ; q = 0", False),
+        (b"feed;q=0.000", False),
+        (b"feeds", False),
+        (b"", False),
+        (b";,;=feed", False),
+    ],
+)
+def test_how_it_is_asked_for(accepted: bytes, asks: bool) -> None:
+    assert asks_for_feed(accepted) is asks
+
+
+# -- any life of a feed ----------------------------------------------------------------------------
+
+FRAMES = {
+    "rss": (b"<rss><channel><title>T</title>\n", b"\n", b"\n</channel></rss>\n", lambda one: f"<item>{one}</item>"),
+    "atom": (b"<feed><title>T</title>\n", b"\n", b"\n</feed>\n", lambda one: f'<entry xml:lang="ar">{one}</entry>'),
+    "json": (b'{"title":"T","items":[\n', b",\n", b"\n]}\n", lambda one: json.dumps({"id": one})),
+}
+WORDS = st.text(st.characters(codec="utf-8", exclude_characters="<>&"), max_size=6)
+
+
+def state(suffix: str, entries: list[str]) -> tuple[CachedFile, list[bytes]]:
+    head, between, tail, shape = FRAMES[suffix]
+    made = [shape(one).encode() for one in entries]
+    body = head + between.join(made) + tail
+    return CachedFile(
+        (1, 1, 1), formatdate(0).encode(), 0, {"identity": EncodedBody(body, etag_of(body))}, len(body)
+    ), made
+
+
+@given(st.sampled_from(SUFFIXES), st.lists(st.lists(WORDS, unique=True, max_size=5), min_size=2, max_size=8), st.data())
+def test_whoever_puts_both_together_has_all(suffix: str, life: list[list[str]], data: st.DataObject) -> None:
+    deltas, states = Deltas(), []
+    for entries in life:
+        staged, made = state(suffix, entries)
+        deltas.note("all." + suffix, staged)
+        states.append((staged, made))
+    now, current = states[-1]
+    held, had = states[data.draw(st.integers(0, len(states) - 1))]
+    found = deltas.since("all." + suffix, now, [held.encodings["identity"].etag], "identity")
+    assert found is not None
+    entries = [one for one in current if one in found]
+    head, between, tail, _ = FRAMES[suffix]
+    assert found == head + between.join(entries) + tail or not current
+    assert set(current) <= set(had) | set(entries)

@@ -1,0 +1,94 @@
+"""Pages for everybody, handed out again for a moment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from publisher.web.page_cache import PageCache
+from tests.support.web_visitor import Answer, Visitor
+
+PUBLIC = {"cache-control": "public, max-age=60", "content-type": "text/html; charset=utf-8"}
+
+
+class Pages:
+    """Counts how often it was asked, and says so."""
+
+    def __init__(self, status: int = 200, headers: dict[str, str] = PUBLIC, size: int = 0) -> None:
+        self.asked = 0
+        self._status, self._headers, self._size = status, headers, size
+        self.trouble: Exception | None = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.asked += 1
+        number = self.asked
+        if self.trouble is not None:
+            raise self.trouble
+        headers = [(name.encode(), value.encode()) for name, value in self._headers.items()]
+        await send({"type": "http.response.start", "status": self._status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"%d" % number + b"x" * self._size})
+
+
+def test_a_page_for_everybody_is_made_once_in_a_while() -> None:
+    pages = Pages()
+    guest = Visitor(PageCache(pages, 60))
+    answers = [guest.get("https://review.example/a?b=1") for _ in range(5)]
+    assert {one.body for one in answers} == {b"1"} and answers[0] == answers[4] and pages.asked == 1
+    assert guest.get("https://review.example/a?b=2").body == b"2"
+    assert guest.get("https://review.example/").body == b"3"
+    head = guest.ask("HEAD", "https://review.example/a?b=1")
+    assert head.headers == answers[0].headers and head.body == b"" and pages.asked == 3
+
+
+@pytest.mark.parametrize(
+    "pages",
+    [
+        Pages(404),
+        Pages(410),
+        Pages(headers={**PUBLIC, "cache-control": "no-store"}),
+        Pages(headers={**PUBLIC, "cache-control": "private, max-age=300"}),
+        Pages(headers={"content-type": "text/html"}),
+        Pages(headers={**PUBLIC, "content-type": "image/png"}),
+    ],
+)
+def test_what_is_somebodys_own_or_no_page_is_made_each_time(pages: Pages) -> None:
+    guest = Visitor(PageCache(pages, 60))
+    assert [guest.get("https://review.example/").body for _ in range(2)] == [b"1", b"2"]
+
+
+def test_a_post_is_never_kept() -> None:
+    guest = Visitor(PageCache(Pages(), 60))
+    bodies = [guest.post("https://review.example/").body, guest.get("https://review.example/").body]
+    assert bodies == [b"1", b"2"] and guest.post("https://review.example/").body == b"3"
+
+
+def test_nothing_is_kept_where_nobody_wants_it() -> None:
+    guest = Visitor(PageCache(Pages(), 0))
+    assert [guest.get("https://review.example/").body for _ in range(2)] == [b"1", b"2"]
+
+
+def test_one_refreshes_and_all_others_get_what_there_was() -> None:
+    pages = Pages()
+    # For no time at all: whoever comes next makes it anew.
+    guest = Visitor(PageCache(pages, 1e-9))
+    assert guest.get("https://review.example/").body == b"1"
+    pages.trouble = OSError("the disk is gone")
+    with pytest.raises(OSError):
+        guest.get("https://review.example/")
+    assert guest.get("https://review.example/").body == b"1" and pages.asked == 2
+
+
+def test_memory_has_an_end() -> None:
+    pages = Pages(size=1_000_000)
+    guest = Visitor(PageCache(pages, 60))
+
+    def page(number: int) -> Answer:
+        return guest.get(f"https://review.example/{number}")
+
+    for number in range(20):
+        page(number)
+    page(19)
+    assert pages.asked == 20
+    page(0)
+    assert pages.asked == 21
