@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from publisher.html.urls import url_path
 from publisher.model.delivery import DeliveryState
 from publisher.storage.bulk import pages
 from publisher.storage.tables.articles import article, article_key, correction
 from publisher.storage.tables.delivery import delivery
-from publisher.storage.tables.digests import issue, issue_article, next_issue_note, pending
+from publisher.storage.tables.digests import issue, issue_article, next_issue_note
 
 __all__ = [
     "ArticleMatch",
@@ -103,9 +103,11 @@ def last_corrections(connection: Connection, seqs: Collection[int]) -> dict[int,
 
 
 def mark_retracted(connection: Connection, seq: int, at: int, reason: str) -> None:
-    """Withdraw an article with a reason for everybody to read; it waits for no digest, and leads no issue."""
+    """Withdraw an article with a reason for everybody to read. It leads no issue.
+
+    No issue carries it while it is withdrawn; digests that it waits for carry it when the withdrawal is taken back.
+    """
     connection.execute(update(article).where(article.c.seq == seq).values(retracted_at=at, retraction=reason))
-    connection.execute(delete(pending).where(pending.c.article_seq == seq))
     connection.execute(update(next_issue_note).where(next_issue_note.c.lead_seq == seq).values(lead_seq=None))
     hold_issues(connection, [seq])
 

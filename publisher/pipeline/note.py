@@ -124,11 +124,12 @@ def _prepared(site: Site, digest: str) -> NoteResult:
         added = pending.added_by_name(connection, digest)
         seqs = [*added, *([said.lead_seq] if said.lead_seq is not None else [])]
         known = store.articles_by_seq(connection, seqs, site.base_url, site.tz)
+        stored = store.articles_by_id(connection, added)
     return NoteResult(
         digest=digest,
         note=said.note,
         lead=known[said.lead_seq].title if said.lead_seq is not None else None,
-        added=tuple(known[seq].title for seq in added),
+        added=tuple(known[seq].title for seq in added if stored[seq].retracted_at is None),
     )
 
 

@@ -15,6 +15,7 @@ from lxml import etree
 from publisher.errors import SettingsError
 from publisher.pipeline.check import check_site
 from publisher.pipeline.correct import correct, reinstate, retract
+from publisher.pipeline.note import note
 from tests.conftest import NOW, SiteKit, ids, issues, titles
 
 LATER = NOW + timedelta(hours=1)
@@ -124,14 +125,14 @@ def test_what_cannot_be_corrected_is_refused_by_name(kit: SiteKit) -> None:
     kit.article("b/one.md", title="Same", date="2026-10-20")
     kit.article("later.md", title="Later", date="2026-12-24")
     kit.publish()
-    for name, note, reason in (
+    for name, text, reason in (
         ("nothing", "x", "no article is called 'nothing'"),
         ("same", "x", "may be any of 2 articles"),
         ("later.md", "x", "is not out yet: edit its file"),
         ("a/one.md", " \x00 ", "--note is empty"),
     ):
         with pytest.raises(SettingsError, match=reason):
-            correct(kit.site, LATER, name, note)
+            correct(kit.site, LATER, name, text)
     retract(kit.site, LATER, "a/one.md", "Gone.")
     with pytest.raises(SettingsError, match="was withdrawn"):
         correct(kit.site, LATER, "a/one.md", "x")
@@ -199,6 +200,25 @@ def test_a_withdrawal_can_be_taken_back(any_kit: SiteKit) -> None:
     kit.article(body="Typo.", tags="[T]")
     kit.publish(LATER + timedelta(hours=2))
     assert entry(kit).updated == after.updated
+
+
+def test_an_article_that_was_mailed_to_nobody_waits_again_after_undo(any_kit: SiteKit) -> None:
+    """A withdrawal by mistake costs subscribers no article; one that they have got is not sent again."""
+    kit = any_kit
+    kit.article("one.md", "One", date="2026-11-20")
+    kit.publish()
+    kit.article("two.md", "Two", date="2026-11-22")
+    kit.publish(LATER, with_issues=False)
+    note(kit.site, "daily", LATER, add=["two.md"])
+    for name in ("one.md", "two.md"):
+        retract(kit.site, LATER, name, "Wrong.")
+    assert note(kit.site, "daily", LATER).added == ()
+    assert kit.publish(LATER).issues == []
+    for name in ("one.md", "two.md"):
+        reinstate(kit.site, LATER + timedelta(hours=1), name)
+    assert note(kit.site, "daily", LATER).added == ("Two",)
+    kit.publish(LATER + timedelta(hours=2))
+    assert issues(kit) == [["One"], ["Two"]]
 
 
 def test_an_article_that_is_not_out_yet_can_be_withdrawn(kit: SiteKit) -> None:
