@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -16,11 +17,12 @@ from publisher.cli.common import (
     site_option,
     waiting_for,
 )
+from publisher.model.problems import Problem
 from publisher.model.report import IssueSummary, PublishReport
 from publisher.pipeline.publish import publish
 from publisher.settings import Site, read_site
 
-__all__ = ["command"]
+__all__ = ["command", "problem_lines", "summary"]
 
 #: Names of one kind that the summary lists; --json has all of them.
 _LISTED = 20
@@ -71,8 +73,8 @@ def summary(site: Site, report: PublishReport, folder: Path) -> list[str]:
     lines += announced_lines(report.announced)
     lines += _issues(site, report, folder)
     lines += _sent(report)
-    lines += _problems("Warnings", [(one.where, one.reason) for one in report.warnings])
-    lines += _problems("Skipped", [(one.where, one.reason) for one in report.refused])
+    lines += _below(problem_lines("Warnings", report.warnings))
+    lines += _below(problem_lines("Skipped", report.refused))
     if report.all_blockers:
         lines += ["", "Mail to real people is blocked by placeholder values:"]
         lines += [f"  {text}" for text in report.all_blockers]
@@ -128,14 +130,19 @@ def _issues(site: Site, report: PublishReport, folder: Path) -> list[str]:
     return lines
 
 
-def _problems(heading: str, problems: list[tuple[str, str]]) -> list[str]:
+def problem_lines(heading: str, problems: Sequence[Problem]) -> list[str]:
+    """Return a heading with its number of problems, and a line for each of the first; nothing where there are none."""
     if not problems:
         return []
-    lines = ["", f"{heading} ({len(problems):,}):"]
-    lines += [f"  {where}: {reason}" for where, reason in problems[:_LISTED]]
+    lines = [f"{heading} ({len(problems):,}):"]
+    lines += [f"  {problem.where}: {problem.reason}" for problem in problems[:_LISTED]]
     if len(problems) > _LISTED:
         lines.append(f"  … and {len(problems) - _LISTED:,} more; --json or 'publish status' lists them all")
     return lines
+
+
+def _below(lines: list[str]) -> list[str]:
+    return ["", *lines] if lines else []
 
 
 def _subscribers(one: IssueSummary) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from publisher.cli.common import ProgressLine, site_option, waiting_for
-from publisher.cli.now import summary
+from publisher.cli.now import problem_lines, summary
 from publisher.model.report import PublishReport
 from publisher.runner.tick import tick
 from publisher.settings import Site, read_site
@@ -38,6 +38,10 @@ def command(ctx: click.Context, folder: Path, as_json: bool) -> None:
         click.echo(json.dumps(report.as_dict(), ensure_ascii=False, indent=2))
     elif _is_news(report):
         for line in [*summary(site, report, folder), *_ran(site, report)]:
+            click.echo(line)
+    else:
+        # The exit status is 1 for as long as a file is skipped: its name says why.
+        for line in problem_lines("Skipped", report.refused):
             click.echo(line)
     ctx.exit(report.exit_status)
 

@@ -288,6 +288,18 @@ def test_a_clock_that_jumps_is_noticed(kit: SiteKit) -> None:
     assert log.getvalue().count('"issue made"') == 1
 
 
+def test_a_tick_names_what_is_skipped_for_as_long_as_it_is_there(kit: SiteKit) -> None:
+    """The exit status of 1 is explained by every call."""
+    kit.article("one.md", "One")
+    path = kit.write("broken.md", "No front matter.")
+    until(lambda: time.time_ns() - path.stat().st_ctime_ns > _COARSE_TICK)
+    line = "  broken.md: no front matter: the file must begin with --- and name title and date"
+    assert publish(kit, "tick").splitlines()[-2:] == ["Skipped (1):", line]
+    assert publish(kit, "tick").splitlines() == ["Skipped (1):", line]
+    path.unlink()
+    assert publish(kit, "tick") == ""
+
+
 def test_a_tick_says_what_it_did_and_nothing_otherwise(mail_kit: MailKit) -> None:
     kit = mail_kit
     kit.readers(2)
