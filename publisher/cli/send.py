@@ -143,6 +143,8 @@ class SendProgress:
         self._clock = clock
         self._terminal = sys.stderr.isatty() if terminal is None else terminal
         self._began = self._spoke = clock()
+        #: What the last line said.
+        self._counts: tuple[int, ...] = ()
         self._bar: Any = None
         self._task: Any = None
 
@@ -162,7 +164,10 @@ class SendProgress:
             self._draw(tally, total)
         elif now - self._spoke >= _INTERVAL:
             self._spoke = now
-            click.echo(said(tally, total, now - self._began), err=True)
+            counts = (tally.accepted, tally.deferred, tally.failed, tally.uncertain, total)
+            if counts != self._counts:
+                self._counts = counts
+                click.echo(said(tally, total, now - self._began), err=True)
 
     def _draw(self, tally: DeliveryCounts, total: int) -> None:
         from rich.console import Console

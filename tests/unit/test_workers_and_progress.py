@@ -10,6 +10,8 @@ import click
 import pytest
 
 from publisher.cli.common import ProgressLine, in_words, parse_at
+from publisher.cli.send import SendProgress
+from publisher.delivery.dispatch import DeliveryCounts
 from publisher.workers.pool import Workers
 
 
@@ -59,6 +61,17 @@ def test_long_work_is_told_in_plain_lines_where_there_is_no_terminal(capsys: pyt
         for clock.now, done in ((6, 1000), (7, 2000), (12, 3000), (13, 4000)):
             progress("reading", done, 4000)
     assert capsys.readouterr().err == "reading: 1,000 of 4,000\nreading: 3,000 of 4,000\nreading: 4,000 of 4,000\n"
+
+
+def test_a_run_that_makes_no_progress_says_so_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """While a server does not answer, the same line is not repeated every few seconds."""
+    clock, tally = Clock(), DeliveryCounts()
+    with SendProgress(clock, terminal=False) as progress:
+        for clock.now in range(0, 60, 2):
+            tally.accepted += clock.now == 40
+            progress(tally, 100)
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.partition(",")[0] for line in lines] == ["0 of 100", "1 of 100"]
 
 
 def test_a_total_that_is_not_known_is_not_told(capsys: pytest.CaptureFixture[str]) -> None:
