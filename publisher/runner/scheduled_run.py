@@ -25,7 +25,7 @@ from publisher.schedule.store import ClaimedSlot
 from publisher.settings import Site
 from publisher.storage.engine import Database
 from publisher.workers.pool import Workers
-from publisher.workers.timed_worker import TimedWorker
+from publisher.workers.timed_worker import TimedWorker, WorkerClosed
 
 __all__ = ["run_due_slots", "runner_name"]
 
@@ -130,6 +130,9 @@ class _ScheduledRun:
         mine = [one for one in self._left if one.schedule == "feeds"]
         try:
             regenerate(self._db, self._site, self._now(), self.report, progress, workers)
+        except WorkerClosed:
+            # The process is about to end; the slots are given back as they were.
+            raise
         except Exception as error:
             report_failure(self.report, self._site, "feeds", "they could not be brought up to date", error)
             self.report.feeds_failed = self.report.refused[-1].reason
@@ -187,8 +190,9 @@ class _ScheduledRun:
 
     def _fail(self, one: ClaimedSlot, error: BaseException) -> None:
         now = self._clock.now()
-        # Who is stopped has done nothing wrong: the next one may go on at once.
-        until = retry_time(one.attempt, now) if isinstance(error, Exception) else now
+        # A run that is stopped has not failed: the next one may continue at once.
+        is_stopped = isinstance(error, WorkerClosed) or not isinstance(error, Exception)
+        until = now if is_stopped else retry_time(one.attempt, now)
         outcome = " ".join(str(error).split()) or "it was stopped"
         with self._db.write() as connection:
             slots.defer_issue(connection, one, until, outcome)

@@ -26,7 +26,7 @@ from publisher.errors import PublisherError
 from publisher.failures import Failure, describe_failure
 from publisher.workers.forked_process import ForkedProcess, has_one_thread
 
-__all__ = ["CPU_SECONDS", "MEMORY_BYTES", "TimedWorker", "WorkerStopped"]
+__all__ = ["CPU_SECONDS", "MEMORY_BYTES", "TimedWorker", "WorkerClosed", "WorkerStopped"]
 
 #: Processor time for one item: one file, or one record of a file of many.
 CPU_SECONDS: Final = 10.0
@@ -39,7 +39,13 @@ _PROGRAM: Final = "import sys; from publisher.workers.timed_worker import _serve
 #: What others send to end a process; parsers do not cause them.
 _OUTSIDE_SIGNALS: Final = frozenset([signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 _READY: Final = "ready"
-_CLOSED: Final = "parsing was ended with the run; the next run parses these files"
+
+
+class WorkerClosed(PublisherError):
+    """The worker was closed because its run ends: nothing is wrong with the work."""
+
+    def __init__(self) -> None:
+        super().__init__("parsing was ended with the run; the next run parses these files")
 
 
 class WorkerStopped(Exception):
@@ -181,7 +187,7 @@ class TimedWorker:
 
     def _require_open(self) -> None:
         if self._is_closed:
-            raise PublisherError(_CLOSED)
+            raise WorkerClosed
 
     def _start(self, run: Callable[[int], subprocess.Popen[bytes] | ForkedProcess]) -> None:
         ours, theirs = socket.socketpair()
@@ -233,7 +239,7 @@ class TimedWorker:
         """Return why the process stopped. A worker that was closed says nothing about what it worked on."""
         process = self._process
         if self._is_closed or process is None:
-            return PublisherError(_CLOSED)
+            return WorkerClosed()
         reason = self._reason(error, process)
         is_killed = process.returncode is not None and -process.returncode in _OUTSIDE_SIGNALS
         return WorkerStopped(reason, is_transient=is_killed or isinstance(error, TimeoutError))

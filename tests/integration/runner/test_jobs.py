@@ -74,6 +74,23 @@ def test_an_article_comes_out_when_its_time_has_come(kit: SiteKit, desk: Make) -
     assert titles(kit) == ["Later", "Now"]
 
 
+def test_a_parse_that_is_ended_with_the_runner_is_no_failure(kit: SiteKit, desk: Make) -> None:
+    """The log has one line of information, the slot is free at once, and the next run publishes the file."""
+    one = desk(kit)
+    kit.article()
+    one.jobs.stop()
+    one.jobs.close()
+    one.jobs.articles_changed()
+    with pytest.raises(Stopped):
+        one.jobs.publish()
+    (line,) = one.said("stopped early")
+    assert (line["level"], line["job"]) == ("info", "publish")
+    assert "the next run parses these files" in line["reason"]
+    assert one.said("slot failed") == [] and not (kit.root / "feeds").exists()
+    kit.publish()
+    assert titles(kit) == ["One"]
+
+
 def test_a_look_without_reason_reads_nothing(kit: SiteKit, desk: Make) -> None:
     one = desk(kit)
     one.jobs.publish()
