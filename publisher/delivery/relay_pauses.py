@@ -21,8 +21,10 @@ _SHORTEST, _LONGEST = timedelta(minutes=15), timedelta(hours=4)
 _PREFIX: Final = "relay "
 
 
-def load_pauses(connection: Connection, transport: Transport, now: datetime, *, is_attended: bool) -> None:
+def load_pauses(connection: Connection, transport: Transport, now: datetime, *, is_attended: bool) -> datetime | None:
     """Take relays out of use that are paused, and put those on probation whose pause is over.
+
+    Returns when the first pause ends, where every relay is paused; otherwise None.
 
     Args:
         connection: reads the pauses.
@@ -31,8 +33,9 @@ def load_pauses(connection: Connection, transport: Transport, now: datetime, *, 
         is_attended: a person waits, so that a pause is over now.
     """
     if not isinstance(transport, SmtpTransport):
-        return
+        return None
     stored = facts(connection, _PREFIX)
+    ends = []
     for number, relay in enumerate(transport.relays):
         text = stored.get(f"{_PREFIX}{relay.name}")
         if text is None:
@@ -44,6 +47,8 @@ def load_pauses(connection: Connection, transport: Transport, now: datetime, *, 
         if now < until <= now + _LONGEST and not is_attended:
             state.refused = f"has lost messages, and is not used before {until:%Y-%m-%d %H:%M} UTC"
             state.words = state.refused
+            ends.append(until)
+    return min(ends) if len(ends) == len(transport.relays) else None
 
 
 def save_pauses(db: Database, transport: Transport, now: datetime) -> None:

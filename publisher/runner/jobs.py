@@ -24,7 +24,7 @@ from publisher.subscriptions import confirmation_store as letters
 from publisher.websub import hub_store as hub
 from publisher.websub import notifications_store as announcements
 from publisher.websub.notify import send_notifications
-from publisher.workers.timed_worker import TimedWorker
+from publisher.workers.timed_worker import TimedWorker, WorkerClosed
 
 __all__ = ["Jobs"]
 
@@ -115,6 +115,9 @@ class Jobs:
                 on_wait=lambda holder: self._log.info("waiting", job="publish", holder=holder),
                 on_claim=self._claimed,
             )
+        except WorkerClosed as error:
+            self._log.info("stopped early", job="publish", reason=str(error))
+            raise JobStopped from None
         except BaseException:
             self._is_changed.set()
             raise
@@ -261,7 +264,10 @@ class Jobs:
             raise PublisherError(f"letters: {posted.trouble}")
         with db.read() as connection:
             due = letters.next_due(connection)
-        if due is not None:
+        if posted.paused_until is not None:
+            self._log.warning("letters wait", reason="every relay has lost messages", until=_z(posted.paused_until))
+            self._wake_at("letters", "letters", posted.paused_until)
+        elif due is not None:
             self._wake_at("letters", "letters", max(datetime.fromtimestamp(due, UTC), self._clock.now() + _BREATH))
 
     # -- the others ----------------------------------------------------------------------------

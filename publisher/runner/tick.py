@@ -53,6 +53,10 @@ def _mail(site: Site, db: Database, clock: Clock, report: PublishReport, progres
         send_due_issues(site, db, clock.now(), report, progress, approved=True, clock=clock.now)
         posted = send_confirmation_emails(site, db, clock.now)
         report.blockers = (*report.blockers, *posted.blockers)
+        if posted.paused_until is not None:
+            posted.trouble = (
+                f"every relay has lost messages, and none is used before {posted.paused_until:%Y-%m-%d %H:%M} UTC"
+            )
         if posted.trouble:
             report.refused.append(Problem(where="letters", refused=True, reason=posted.trouble))
     if site.bounces.path is None and site.bounces.imap is None:

@@ -16,6 +16,7 @@ from publisher.delivery import store as deliveries
 from publisher.delivery.deliver import make_transport
 from publisher.delivery.messages import DeliveryMessages, read_signers
 from publisher.delivery.public_issues import newest_public
+from publisher.delivery.relay_pauses import load_pauses, save_pauses
 from publisher.delivery.single_messages import send_to_subscribers
 from publisher.delivery.store import Claim
 from publisher.digests import store as issues
@@ -75,6 +76,8 @@ class ConfirmationEmailResult:
     failed: int = 0
     #: Why no letter leaves now; empty where they do.
     trouble: str = ""
+    #: When the first relay may be used again, where all of them are paused because they lost messages.
+    paused_until: datetime | None = None
     #: Placeholder values because of which some were not sent, each with its fix.
     blockers: tuple[str, ...] = ()
 
@@ -114,6 +117,8 @@ def send_confirmation_emails(
 ) -> ConfirmationEmailResult:
     """Send what is due, and return what became of it.
 
+    While every relay is paused because it lost messages, nothing is taken, so no attempt is counted.
+
     Args:
         site, db: the settings and their store.
         clock: tells what time it is.
@@ -123,13 +128,19 @@ def send_confirmation_emails(
     result = ConfirmationEmailResult()
     if site.mail is None or not site.can_send:
         return result
-    while not is_stopping() and not result.trouble:
+    transport = transport or make_transport(site)
+    with db.read() as connection:
+        result.paused_until = load_pauses(connection, transport, clock(), is_attended=False)
+    while not is_stopping() and not result.trouble and result.paused_until is None:
         now = clock()
         with db.write() as connection:
             taken = letters.claim(connection, int(now.timestamp()), lease=_LEASE, limit=_AT_ONCE)
         if not taken:
             break
-        _Round(site=site, db=db, now=now, result=result).run(taken, transport or make_transport(site))
+        try:
+            _Round(site=site, db=db, now=now, result=result).run(taken, transport)
+        finally:
+            save_pauses(db, transport, clock())
     if result.blockers and not result.trouble:
         result.trouble = f"some were not sent, because of placeholder values. {' '.join(result.blockers)}"
     return result

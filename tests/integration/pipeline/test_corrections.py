@@ -15,7 +15,7 @@ from lxml import etree
 from publisher.errors import SettingsError
 from publisher.pipeline.check import check_site
 from publisher.pipeline.correct import correct, reinstate, retract
-from publisher.pipeline.note import note
+from publisher.pipeline.note import set_note
 from tests.conftest import NOW, SiteKit, ids, issues, titles
 
 LATER = NOW + timedelta(hours=1)
@@ -209,14 +209,14 @@ def test_an_article_that_was_mailed_to_nobody_waits_again_after_undo(any_kit: Si
     kit.publish()
     kit.article("two.md", "Two", date="2026-11-22")
     kit.publish(LATER, with_issues=False)
-    note(kit.site, "daily", LATER, add=["two.md"])
+    set_note(kit.site, "daily", LATER, add=["two.md"])
     for name in ("one.md", "two.md"):
         retract(kit.site, LATER, name, "Wrong.")
-    assert note(kit.site, "daily", LATER).added == ()
+    assert set_note(kit.site, "daily", LATER).added == ()
     assert kit.publish(LATER).issues == []
     for name in ("one.md", "two.md"):
         reinstate(kit.site, LATER + timedelta(hours=1), name)
-    assert note(kit.site, "daily", LATER).added == ("Two",)
+    assert set_note(kit.site, "daily", LATER).added == ("Two",)
     kit.publish(LATER + timedelta(hours=2))
     assert issues(kit) == [["One"], ["Two"]]
 

@@ -81,7 +81,7 @@ def test_a_parse_that_is_ended_with_the_runner_is_no_failure(kit: SiteKit, desk:
     one.jobs.stop()
     one.jobs.close()
     one.jobs.articles_changed()
-    with pytest.raises(Stopped):
+    with pytest.raises(JobStopped):
         one.jobs.publish()
     (line,) = one.said("stopped early")
     assert (line["level"], line["job"]) == ("info", "publish")
