@@ -19,6 +19,7 @@ from publisher.subscribers.consent_words import fold, sells_subscriptions
 
 __all__ = [
     "COLUMNS",
+    "DIGESTS",
     "EVERYTHING",
     "RejectedRow",
     "SubscriberRow",
@@ -28,7 +29,9 @@ __all__ = [
     "safe_cell",
 ]
 
-_MANY: Final = ("digests", "topics", "regions", "brands", "tags", "authors")
+#: The column that names what a person is subscribed to.
+DIGESTS: Final = "digests"
+_MANY: Final = (DIGESTS, "topics", "regions", "brands", "tags", "authors")
 #: Columns with the digests for which a person has another state than active.
 _STATES: Final = ("digests_unsubscribed", "digests_unconfirmed")
 #: Columns, in the order in which they are exported.
@@ -288,7 +291,7 @@ def _full_row(
         raise ValueError(f"there is no digest {unknown[0]!r}")
     if digests == () and consent.state is SubscriptionState.ACTIVE:
         # An export of an older version says so of people who have left everything.
-        consent = Consent(state=SubscriptionState.UNSUBSCRIBED, columns=("digests",))
+        consent = Consent(state=SubscriptionState.UNSUBSCRIBED, columns=(DIGESTS,))
     follows = {name: labels for name in _MANY[1:] if (labels := _many(values, name)) is not None}
     return SubscriberRow(
         number=number,

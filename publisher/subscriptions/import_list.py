@@ -20,6 +20,7 @@ from publisher.subscribers import store
 from publisher.subscribers import suppression_store as suppression
 from publisher.subscribers.consent import Consent
 from publisher.subscribers.list_parser import (
+    DIGESTS,
     EVERYTHING,
     RejectedRow,
     SubscriberRow,
@@ -56,6 +57,11 @@ _SUPPRESSED_WORDS: Final = {
     "moved": "the subscriber has another address now",
     "unsubscribed": "unsubscribed",
 }
+
+_NO_DIGEST_NAMED: Final = (
+    "The column 'digests' is empty in every row, so these subscribers are unsubscribed. To subscribe them, remove the "
+    "column and import the list again with --digest DIGEST --resubscribe REASON."
+)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -198,11 +204,14 @@ class _Importer:
     def run(self, db: Database, rows: Iterable[SubscriberRow | RejectedRow], progress: Progress) -> None:
         """Store rows, each page in its own transaction."""
         page: list[SubscriberRow] = []
+        names_digest, without_digest = False, 0
         for row in rows:
             self.result.rows += 1
             if isinstance(row, RejectedRow):
                 self.reject(row)
                 continue
+            names_digest = names_digest or bool(row.digests)
+            without_digest += row.digests == () and row.consent.columns == (DIGESTS,)
             page.append(row)
             if len(page) == _PAGE:
                 with db.write() as connection:
@@ -211,6 +220,8 @@ class _Importer:
                 progress("reading subscribers", self.result.rows, 0)
         with db.write() as connection:
             self.store(connection, page)
+        if without_digest and not names_digest:
+            self.result.notes.append(_NO_DIGEST_NAMED)
 
     def reject(self, row: RejectedRow) -> None:
         """Count a row that cannot be used."""

@@ -79,3 +79,36 @@ def test_a_departure_of_a_suppressed_person_stands_after_the_suppression_is_lift
     assert result.skipped == 1
     assert lift_suppressions(kit.site, doubtful_suppressions(kit.site), NOW) == [PERSON]
     assert digests(kit) == ("daily",)
+
+
+EMPTY_COLUMN = "The column 'digests' is empty in every row"
+
+
+@pytest.mark.parametrize(
+    ("text", "is_told"),
+    [
+        ("address,digests\nann@mail.example.org,\nbea@mail.example.org,\n", True),
+        ("email,lists,status\nann@mail.example.org,,active\nbea@mail.example.org,,bounced\n", True),
+        ("address,digests\nann@mail.example.org,\nbea@mail.example.org,daily\n", False),
+        ("address,digests,status\nann@mail.example.org,,unsubscribed\n", False),
+        ("address\nann@mail.example.org\n", False),
+    ],
+)
+def test_a_list_with_an_empty_column_of_digests_says_why_nobody_is_subscribed(
+    kit: MailKit, text: str, *, is_told: bool
+) -> None:
+    """A column that an export left empty looks as if everybody had left."""
+    path = kit.root / "list.csv"
+    path.write_text(text)
+    result = import_list(kit.site, path, NOW, digests=["daily"])
+    assert [note.startswith(EMPTY_COLUMN) for note in result.notes if "digests" in note] == [True] * is_told
+
+
+def test_the_fix_for_an_empty_column_of_digests_subscribes_everybody(kit: MailKit) -> None:
+    """The summary names the options with which the same list is imported as it was meant."""
+    result = imported(kit, f"address,digests\n{PERSON},\n")
+    assert digests(kit) == () and "--digest DIGEST --resubscribe REASON" in result.notes[-1]
+    path = kit.root / "list.csv"
+    path.write_text(f"address\n{PERSON}\n")
+    import_list(kit.site, path, NOW, digests=["daily"], resubscribe="the export left the column empty")
+    assert digests(kit) == ("daily",)
