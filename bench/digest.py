@@ -21,7 +21,7 @@ from bench.corpus import posts
 from bench.timing import machine, median, row
 from publisher.digests import render as module
 from publisher.digests.branding import Branding
-from publisher.digests.preflight.message import check_mail
+from publisher.digests.preflight.message import check_message
 from publisher.digests.render import RenderedVariant, render_digest
 from publisher.mail import Envelope, build_message
 from publisher.model.articles import Article, Author
@@ -151,7 +151,7 @@ def compare(theme: str) -> None:
     row("  templates, inlining and plain text, warm", median(lambda: timed(whole), 30))
     rendering = whole()
     message = build_message(ENVELOPE, text=rendering.text, html=rendering.html)
-    row("  preflight, warm", median(lambda: timed(lambda: check_mail(message)), 10))
+    row("  preflight, warm", median(lambda: timed(lambda: check_message(message)), 10))
 
 
 def main() -> None:

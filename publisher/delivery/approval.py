@@ -99,7 +99,7 @@ class ApprovalPlan:
 
 def content_hash(connection: Connection, site: Site, row: IssueRow, ring: Keyring) -> str:
     """Return a hash of everything that subscribers would get, headers included, and of the audience."""
-    editions = issues.variants(connection, row.id)
+    editions = issues.load_variants(connection, row.id)
     copies = DeliveryMessages(site, row, lambda number: editions[number - 1], ring, ())
     digest = hashlib.sha256(copies.fingerprint(len(editions)))
     page: list[str] = []
@@ -185,7 +185,7 @@ def approve(
                 raise SettingsError(
                     f"{row.digest}/{row.name} changed while you were asked. Review it again, then approve it."
                 )
-        issues.approve(connection, row.id, hashed, int(now.timestamp()) if hashed else None)
+        issues.set_approval(connection, row.id, hashed, int(now.timestamp()) if hashed else None)
         readers = sum(deliveries.state_counts(connection, row.id).get(row.id, {}).values())
     return ApprovalResult(
         digest=row.digest, name=row.name, number=row.number, subject=row.subject, readers=readers, hash=hashed
@@ -200,8 +200,8 @@ def pause(site: Site, target: str, *, is_paused: bool) -> IssueRow:
     """
     with Database.open(site.database_url) as db, db.write() as connection:
         row = find_issue(connection, target)
-        issues.pause(connection, row.id, is_paused=is_paused)
-        return issues.issues(connection, only=[row.id])[0]
+        issues.set_paused(connection, row.id, is_paused=is_paused)
+        return issues.list_issues(connection, only=[row.id])[0]
 
 
 def resume(site: Site, target: str) -> IssueRow:
@@ -216,8 +216,8 @@ def resume(site: Site, target: str) -> IssueRow:
         if found and not row.is_paused:
             name = f"{row.digest}/{row.name}"
             raise SettingsError(f"{name}: {'; '.join(one.as_words() for one in found)}. {brakes.advice(name)}")
-        issues.pause(connection, row.id, is_paused=False)
-        return issues.issues(connection, only=[row.id])[0]
+        issues.set_paused(connection, row.id, is_paused=False)
+        return issues.list_issues(connection, only=[row.id])[0]
 
 
 def require_sendable_issue(connection: Connection, site: Site, row: IssueRow, ring: Keyring, *, is_local: bool) -> None:
@@ -255,12 +255,12 @@ def require_sendable_issue(connection: Connection, site: Site, row: IssueRow, ri
 
 def stop_reason(connection: Connection, site: Site, issue_id: int) -> str:
     """Return why an issue that is being sent may not be sent any further; empty if it may."""
-    row = issues.issues(connection, only=[issue_id])[0]
+    row = issues.list_issues(connection, only=[issue_id])[0]
     if row.is_paused:
         return "it was paused"
     if site.digests[row.digest].send is not SendPolicy.AUTO and row.approved is None:
         return "its approval was revoked"
-    if row.forced is None and issues.withdrawn_from(connection, row.id):
+    if row.forced is None and issues.withdrawn_article_ids(connection, row.id):
         return "an article of it was withdrawn, or became a draft"
     return ""
 
@@ -274,7 +274,7 @@ def _refuse_errors(connection: Connection, row: IssueRow) -> None:
         raise SettingsError(
             f"{name} {found}. Run 'publish check {name}' to see how to fix it; with --force REASON it can be sent anyway."
         )
-    gone = issues.withdrawn_from(connection, row.id)
+    gone = issues.withdrawn_article_ids(connection, row.id)
     if gone:
         raise SettingsError(
             f"{name} has articles that were withdrawn, or became drafts, after it was made ({', '.join(gone)}). "

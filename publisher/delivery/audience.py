@@ -38,7 +38,7 @@ class Audience:
 
 def load_audience(connection: Connection, digest: Digest, articles: Sequence[Article], now: int) -> Audience:
     """Return who would get an issue with these articles, and what of it."""
-    carried = {} if digest.repeat else issues.carrying(connection, [one.seq for one in articles])
+    carried = {} if digest.repeat else issues.variants_with_articles(connection, [one.seq for one in articles])
     queries = subscribers.queries(connection)
     classes: dict[_Class, int] = {}
     for _, question, _, copies in store.audience(connection, digest.slug, carried.keys(), now):

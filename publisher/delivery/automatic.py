@@ -99,7 +99,7 @@ def may_be_sent_now(site: Site, db: Database, now: datetime, *, approved: bool) 
     """Return issues that may leave, as far as a glance tells, oldest first."""
     since = now - timedelta(days=site.delivery.retry_days)
     with db.read() as connection:
-        rows = issues.issues(connection, since=since)
+        rows = issues.list_issues(connection, since=since)
     found = [
         row
         for row in rows

@@ -287,7 +287,7 @@ class _Recorder:
             if (delivery := self.ring.delivery_of_return_path(text)) is not None:
                 return _Match(*delivery, proof=_Proof.RETURN_PATH)
         for text in tokens.every:
-            if (delivery := self.ring.copy_of(text)) is not None:
+            if (delivery := self.ring.delivery_of_token(text)) is not None:
                 is_recipient = text in tokens.recipient
                 return _Match(*delivery, proof=_Proof.OLD_RETURN_PATH if is_recipient else _Proof.NONE)
         return None
@@ -333,7 +333,7 @@ class _Recorder:
         count, has_bounced = "soft", False
         if report.kind is ReportKind.UNSUBSCRIBE:
             count = "unsubscribed"
-            row = issues.issues(self.connection, only=[issue_id])
+            row = issues.list_issues(self.connection, only=[issue_id])
             act = Act(ChangeSource.MAIL, self.now)
             digests = [row[0].digest] if row else None
             self.result.unsubscribed_from += subscriptions.unsubscribe(self.connection, number, act, digests)

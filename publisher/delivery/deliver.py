@@ -337,7 +337,7 @@ class _Run:
 
     def _edition(self, number: int) -> IssueVariant:
         with self._db.read() as connection:
-            return issues.variants(connection, self._row.id)[number - 1]
+            return issues.load_variants(connection, self._row.id)[number - 1]
 
     @staticmethod
     def _stop(brake: Brake, dispatcher: Dispatcher, transport: Transport) -> None:

@@ -67,7 +67,7 @@ def is_moving_zone(connection: Connection, site: Site, now: datetime) -> Callabl
     since = now - _LONGEST
     waiting = [
         (row, at)
-        for row in issues.issues(connection, since=since)
+        for row in issues.list_issues(connection, since=since)
         if row.digest in site.digests and (at := site.digests[row.digest].deliver_at) is not None
     ]
 

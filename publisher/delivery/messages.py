@@ -97,7 +97,7 @@ class DeliveryMessages:
         Raises:
             ValueError: no message can be made for the address.
         """
-        copy = self._ring.copy_pass(one.issue_id, one.subscriber_id)
+        copy = self._ring.delivery_token(one.issue_id, one.subscriber_id)
         path = return_path(self._site, self._ring.return_path_token(one.issue_id, one.subscriber_id))
         return self._copy(self.skeleton(one.edition), one.address, one.domain, copy, path, ticket=one)
 

@@ -57,7 +57,7 @@ def public_issues(
     if digest not in site.digests:
         return []
     is_auto = site.digests[digest].send is SendPolicy.AUTO
-    return issues.public(connection, digest, is_auto=is_auto, name=name, before=before, after=after, limit=limit)
+    return issues.public_issues(connection, digest, is_auto=is_auto, name=name, before=before, after=after, limit=limit)
 
 
 def newest_public(connection: Connection, site: Site, digest: str) -> IssueRow | None:
@@ -77,8 +77,8 @@ def issue_page(site: Site, db: Database, digest: str, name: str) -> IssuePage | 
             return None
         row = rows[0]
         html = issues.issue_files(connection, row.id).get("index.html")
-        gone = set(issues.withdrawn_from(connection, row.id))
-        seqs = issues.articles_of(connection, row.id) if gone else []
+        gone = set(issues.withdrawn_article_ids(connection, row.id))
+        seqs = issues.issue_article_seqs(connection, row.id) if gone else []
         every = store.articles_by_seq(connection, seqs, site.base_url, site.tz)
         older = public_issues(connection, site, digest, before=row.slot, limit=1)
         newer = public_issues(connection, site, digest, after=row.slot, limit=1)

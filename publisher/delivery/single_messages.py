@@ -16,7 +16,7 @@ from publisher.delivery.messages import DeliveryMessages, read_signers
 from publisher.digests import store as issues
 from publisher.digests.envelope import bare_address, public_envelope, public_values
 from publisher.digests.lookup import find_issue
-from publisher.digests.preflight.message import check_mail
+from publisher.digests.preflight.message import check_message
 from publisher.digests.readiness import require_sendable
 from publisher.digests.store import IssueRow
 from publisher.errors import PublisherError, RemoteError, SendingBlocked, SettingsError
@@ -91,7 +91,7 @@ def send_test(site: Site, target: str, address: str, now: datetime, *, transport
     with Database.open(site.database_url) as db, db.write() as connection:
         row = find_issue(connection, target)
         require_sendable(connection, site, row, is_local=transport.is_local, domains={found.domain: 1})
-        editions = issues.variants(connection, row.id)
+        editions = issues.load_variants(connection, row.id)
         ring = keyring(site, connection)
     copies = DeliveryMessages(site, row, lambda number: editions[number - 1], ring, read_signers(site))
     copy = copies.test(found.text, found.domain, prefix="[Test] ", when=now)
@@ -143,14 +143,14 @@ def send_drafts(site: Site, now: datetime, *, transport: Transport | None = None
                 if one.state is not DeliveryState.ACCEPTED
             ]
             with db.write() as connection:
-                issues.mark_drafted(connection, row.id, int(now.timestamp()))
+                issues.mark_draft_sent(connection, row.id, int(now.timestamp()))
     return result
 
 
 def _issues_that_wait(site: Site, db: Database, now: datetime) -> list[IssueRow]:
     """Return the issues that wait for approval and of which editors have no draft, newest first."""
     with db.read() as connection:
-        rows = issues.issues(connection, since=now - timedelta(days=site.delivery.retry_days))
+        rows = issues.list_issues(connection, since=now - timedelta(days=site.delivery.retry_days))
         states = deliveries.state_counts(connection)
         return [
             row
@@ -174,7 +174,7 @@ def _send_draft(site: Site, db: Database, row: IssueRow, now: datetime, transpor
 def _draft_copies(site: Site, db: Database, row: IssueRow, now: datetime) -> list[OutgoingMessage]:
     assert site.mail is not None
     with db.read() as connection:
-        whole = issues.variants(connection, row.id)[0]
+        whole = issues.load_variants(connection, row.id)[0]
         message = issues.issue_files(connection, row.id)["message.eml"]
         readers = sum(deliveries.state_counts(connection, row.id).get(row.id, {}).values())
     digest = site.digests[row.digest].digest(row.digest)
@@ -206,7 +206,7 @@ def _draft_copies(site: Site, db: Database, row: IssueRow, now: datetime) -> lis
 
 def _said(row: IssueRow, readers: int, message: bytes, now: datetime) -> list[str]:
     """Return the lines that stand before the issue in a draft."""
-    findings = check_mail(message, now=now)
+    findings = check_message(message, now=now)
     name = f"{row.digest}/{row.name}"
     held = any(one.is_error for one in findings)
     return [

@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from publisher.digests.story import Notice
     from publisher.findings import Finding
 
-__all__ = ["ComposedIssue", "compose_issue", "notices"]
+__all__ = ["ComposedIssue", "compose_issue", "correction_notices"]
 
 #: A reader who chooses nothing gets everything.
-_EVERYTHING = (Interests(),)
+_NO_INTERESTS = (Interests(),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,7 @@ def compose_issue(
     number: int,
     note: str = "",
     notices: Sequence[Notice] = (),
-    selections: Sequence[Interests] = _EVERYTHING,
+    selections: Sequence[Interests] = _NO_INTERESTS,
 ) -> ComposedIssue:
     """Return the issue, rendered and checked.
 
@@ -81,7 +81,7 @@ def compose_issue(
 
     if site.mail is None:
         raise SettingsError("mail.sender: is needed to make issues, and missing")
-    head, shown_note = branding_of(site), note_html(note, site)
+    head, shown_note = branding_of(site), render_note(note, site)
 
     def rendered(some: Sequence[Article]) -> RenderedVariant:
         return render_digest(
@@ -93,15 +93,15 @@ def compose_issue(
             templates=site.templates_dir,
             note=shown_note,
             notices=notices,
-            counted=f"{site.newsletters_url}/go/{digest.slug}/{quote(name)}" if site.web.clicks else "",
+            click_base_url=f"{site.newsletters_url}/go/{digest.slug}/{quote(name)}" if site.web.clicks else "",
         )
 
     whole = rendered(articles)
     distinct = [whole, *(rendered(one) for one in variants_of(whole.articles, selections) if one != whole.articles)]
-    return _checked(site, digest, distinct, slot=slot, name=name, number=number, note=note)
+    return _check_issue(site, digest, distinct, slot=slot, name=name, number=number, note=note)
 
 
-def _checked(
+def _check_issue(
     site: Site,
     digest: Digest,
     distinct: Sequence[RenderedVariant],
@@ -112,16 +112,16 @@ def _checked(
     note: str,
 ) -> ComposedIssue:
     """Return the issue of which the first rendering has everything."""
-    from publisher.digests.preflight.message import check_mail
+    from publisher.digests.preflight.message import check_message
     from publisher.mail import build_message
 
     whole = distinct[0]
     values = public_values(site, digest, name)
-    html = fill_placeholders(whole.html, whole.tokens, values, escape=True)
-    text = fill_placeholders(whole.text, whole.tokens, values, escape=False)
+    html = fill_placeholders(whole.html, whole.placeholders, values, escape=True)
+    text = fill_placeholders(whole.text, whole.placeholders, values, escape=False)
     envelope = public_envelope(site, digest, subject=whole.subject, slot=slot, number=number)
     message = build_message(envelope, text=text, html=html)
-    findings = check_mail(message, now=slot, renderings=[(one.html, one.text) for one in distinct])
+    findings = check_message(message, now=slot, variants=[(one.html, one.text) for one in distinct])
     issue = Issue(
         digest=digest.slug,
         slot=slot,
@@ -133,18 +133,18 @@ def _checked(
             "message.eml": message,
             "index.html": html.encode(),
             "message.txt": text.encode(),
-            "issue.json": _about(site, digest, whole, slot=slot, name=name, number=number, note=note),
+            "issue.json": _issue_metadata(site, digest, whole, slot=slot, name=name, number=number, note=note),
         },
-        editions=tuple(_edition(made) for made in distinct),
+        editions=tuple(_variant_of(made) for made in distinct),
         errors=sum(one.is_error for one in findings),
     )
     return ComposedIssue(issue=issue, articles=whole.articles, shortened=whole.shortened, findings=tuple(findings))
 
 
-def _edition(made: RenderedVariant) -> IssueVariant:
+def _variant_of(made: RenderedVariant) -> IssueVariant:
     return IssueVariant(
         articles=tuple(one.seq for one in made.articles),
-        mark=made.tokens.mark,
+        mark=made.placeholders.mark,
         html=made.html.encode(),
         text=made.text.encode(),
         subject=made.subject,
@@ -175,17 +175,17 @@ def branding_of(site: Site) -> Branding:
     )
 
 
-def note_html(note: str, site: Site) -> str:
+def render_note(note: str, site: Site) -> str:
     """Return an editor's note, Markdown, as HTML that is fit for mail."""
     from publisher.articles.parsers.markdown import markdown_to_html
-    from publisher.digests.story import TEXT_WIDTH
+    from publisher.digests.story import TEXT_WIDTH_PIXELS
 
     if not note.strip():
         return ""
-    return mail_html(sanitize_html(markdown_to_html(clean_characters(note)[0])), site.base_url + "/", TEXT_WIDTH)
+    return mail_html(sanitize_html(markdown_to_html(clean_characters(note)[0])), site.base_url + "/", TEXT_WIDTH_PIXELS)
 
 
-def notices(
+def correction_notices(
     connection: Connection, site: Site, digest: Digest, articles: Sequence[Article], now: datetime
 ) -> list[Notice]:
     """Return what was put right or taken back in articles of earlier issues, since the last one."""
@@ -206,7 +206,7 @@ def notices(
     ]
 
 
-def _about(
+def _issue_metadata(
     site: Site, digest: Digest, made: RenderedVariant, *, slot: datetime, name: str, number: int, note: str
 ) -> bytes:
     """Return issue.json: the metadata of an issue, and what it takes to make it again."""

@@ -40,40 +40,40 @@ OPTIONS: Final[dict[str, Any]] = {
     "cssutils_logging_level": logging.CRITICAL,
 }
 
-_CACHED: Final = 4096
+_CACHE_SIZE: Final = 4096
 _LOCK: Final = threading.RLock()
 _DOCTYPE: Final = re.compile(r"\A\s*<!doctype html>", re.IGNORECASE)
 #: lxml writes an attribute that holds a double quote in single ones.
 _TAG: Final = re.compile(r"""<[!/a-z](?:[^<>"']|"[^"]*"|'[^']*')*>""", re.IGNORECASE)
 
 
-@lru_cache(_CACHED)
-def _selector(selector: str) -> Any:
+@lru_cache(_CACHE_SIZE)
+def _compile_selector(selector: str) -> Any:
     return premailer.premailer.CSSSelector(selector)
 
 
-@lru_cache(_CACHED)
-def _declarations(text: str, validate: bool = True) -> list[tuple[str, str]]:
+@lru_cache(_CACHE_SIZE)
+def _parse_declarations(text: str, validate: bool = True) -> list[tuple[str, str]]:
     style = cssutils.parseStyle(text, validate=validate)
     return [(one.name.strip(), premailer.merge_style.format_value(one)) for one in style]
 
 
-def _own_caches() -> None:
+def _separate_caches() -> None:
     """Give each of premailer's cached functions a cache of its own.
 
     premailer keeps selectors and declarations in one process-wide cache under the same keys:
     ``<p style="h3">`` in one article breaks ``h3`` in every later digest until a restart. Its
     128 places also thrash on any theme of a usual size.
     """
-    premailer.premailer._create_cssselector = _selector  # noqa: SLF001
-    premailer.premailer.csstext_to_pairs = _declarations
-    premailer.merge_style.csstext_to_pairs = _declarations
+    premailer.premailer._create_cssselector = _compile_selector  # noqa: SLF001
+    premailer.premailer.csstext_to_pairs = _parse_declarations
+    premailer.merge_style.csstext_to_pairs = _parse_declarations
 
 
-_own_caches()
+_separate_caches()
 
 
-def _no_fetching(_: str) -> None:
+def _fetch_nothing(_: str) -> None:
     """Refuse what ``@import`` names. cssutils' own fetcher opens sockets and files whatever premailer is told."""
     return
 
@@ -85,7 +85,7 @@ class _Inliner(Premailer):  # type: ignore[misc]
     _parsed: ClassVar[dict[tuple[str, int], tuple[list[Any], list[Any], str]]] = {}
 
     def _parse_css_string(self, css_body: str, validate: bool = True) -> Any:
-        return cssutils.CSSParser(fetcher=_no_fetching, validate=validate, loglevel=logging.CRITICAL).parseString(
+        return cssutils.CSSParser(fetcher=_fetch_nothing, validate=validate, loglevel=logging.CRITICAL).parseString(
             css_body
         )
 
@@ -110,14 +110,14 @@ class _Inliner(Premailer):  # type: ignore[misc]
 
 
 #: ``td``, ``.card``, ``p.lead.wide``: what such a selector matches is said by the element's own start tag.
-_SIMPLE: Final = re.compile(r"(?P<tag>[a-z][a-z0-9]*)?(?P<classes>(?:\.[A-Za-z_][\w-]*)*)")
+_SIMPLE_SELECTOR: Final = re.compile(r"(?P<tag>[a-z][a-z0-9]*)?(?P<classes>(?:\.[A-Za-z_][\w-]*)*)")
 #: Start tags that are remembered for a style sheet; our templates have a hundred.
-_REMEMBERED: Final = 4096
+_MAX_CACHED_TAGS: Final = 4096
 #: What an element gets: its ``style``, and attributes that say the same; None where no rule matches it.
-_Given = tuple[str, tuple[tuple[str, str], ...]] | None
+_ElementStyle = tuple[str, tuple[tuple[str, str], ...]] | None
 
 
-class _Quick(_Inliner):
+class _FastInliner(_Inliner):
     """premailer for style sheets of simple selectors, with the same bytes in a third of the time.
 
     premailer asks the whole document for every rule. Where all selectors are simple, what an
@@ -126,7 +126,7 @@ class _Quick(_Inliner):
     """
 
     #: The rules of a document → (tag, class, style) → what such an element gets.
-    _known: ClassVar[dict[tuple[Any, ...], dict[tuple[str, str, str], _Given]]] = {}
+    _known: ClassVar[dict[tuple[Any, ...], dict[tuple[str, str, str], _ElementStyle]]] = {}
 
     def __init__(self, source: str) -> None:
         self._source = source.strip()
@@ -139,17 +139,17 @@ class _Quick(_Inliner):
         self._rules += rules
         return [], leftover
 
-    def quick(self) -> str | None:
+    def inline(self) -> str | None:
         """Return the inlined document, or None where a selector is not simple."""
         self.transform()
         rules = sorted(self._rules, key=operator.itemgetter(0))
-        if not all(_SIMPLE.fullmatch(selector) for _, selector, _ in rules):
+        if not all(_SIMPLE_SELECTOR.fullmatch(selector) for _, selector, _ in rules):
             return None
         key = tuple((selector, style) for _, selector, style in rules)
         if key not in self._known and len(self._known) >= 64:
             self._known.clear()
         known = self._known.setdefault(key, {})
-        if len(known) > _REMEMBERED:
+        if len(known) > _MAX_CACHED_TAGS:
             known.clear()
         for element in self._tree.iter("*"):
             start = (element.tag, element.get("class", ""), element.get("style", ""))
@@ -166,14 +166,14 @@ class _Quick(_Inliner):
         root = self._tree if self._source.startswith(doctype) else self._tree.getroot()
         return str(etree.tostring(root, method=self.method, pretty_print=False, encoding="utf-8").decode())
 
-    def _given(self, rules: list[Any], tag: str, classes: str, style: str) -> _Given:
+    def _given(self, rules: list[Any], tag: str, classes: str, style: str) -> _ElementStyle:
         has = set(classes.split())
         found = []
         for _, selector, text in rules:
-            match = _SIMPLE.fullmatch(selector)
+            match = _SIMPLE_SELECTOR.fullmatch(selector)
             assert match is not None
             if match["tag"] in (None, tag) and has.issuperset(match["classes"].split(".")[1:]):
-                found.append(_declarations(text, validate=not self.disable_validation))
+                found.append(_parse_declarations(text, validate=not self.disable_validation))
         if not found:
             return None
         merged: str = premailer.merge_style.merge_styles(
@@ -201,17 +201,17 @@ def inline_css(source: str) -> str:
     source = _DOCTYPE.sub("<!DOCTYPE html>", source)
     with _LOCK:
         try:
-            result = _Quick(source).quick() or str(_Inliner(source, **OPTIONS).transform(pretty_print=False))
+            result = _FastInliner(source).inline() or str(_Inliner(source, **OPTIONS).transform(pretty_print=False))
         except Exception as error:
             raise TemplateError(f"the style sheet of the template cannot be inlined: {error}") from error
     if source.startswith("<!DOCTYPE") and not result.startswith("<!DOCTYPE"):
         raise TemplateError("the inliner dropped the doctype; begin the template with <!DOCTYPE html>")
-    if _words(result) != _words(source):
+    if _visible_text(result) != _visible_text(source):
         raise TemplateError("the inliner lost text; the template nests elements too deep, or does not close them")
     return result
 
 
-def _words(source: str) -> str:
+def _visible_text(source: str) -> str:
     visible, *rest = source.split("<!--")
     # A comment without an end is none.
     visible += "".join(

@@ -18,7 +18,7 @@ def find_issue(connection: Connection, target: str) -> IssueRow:
         SettingsError: there is none.
     """
     digest, _, name = target.strip("/").partition("/")
-    rows = issues.issues(connection)
+    rows = issues.list_issues(connection)
     row = next((one for one in rows if one.digest == digest and name in ("", one.name)), None)
     if row is None:
         raise SettingsError(f"there is no issue {target}: 'publish outbox' lists them")

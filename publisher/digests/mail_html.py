@@ -83,7 +83,7 @@ _ROW: Final = re.compile(r"<tr\b[^<>]*>\s*(?:<t[dh]\b[^<>]*>)?")
 _ITEM_MARK: Final = "\x02"
 _ROW_MARK: Final = "\x03"
 #: libxml2 loses text 256 elements deep; nobody reads what is quoted thirty times.
-_DEEPEST: Final = 30
+_MAX_DEPTH: Final = 30
 _VOID: Final = frozenset(["br", "hr", "img"])
 
 
@@ -126,7 +126,7 @@ def mail_html(source: str, base: str, width: int) -> str:
     cleaned = _IMAGE.sub(lambda match: _image(match[0], width), cleaned)
     while (fewer := _EMPTY.sub("", cleaned)) != cleaned:
         cleaned = fewer
-    if _depth(cleaned) > _DEEPEST:
+    if _depth(cleaned) > _MAX_DEPTH:
         plain = paragraphs_to_html(plain_text(cleaned).split("\n"))
         return _cleaner().clean(plain)
     return cleaned.strip()

@@ -30,17 +30,17 @@ if TYPE_CHECKING:
 __all__ = [
     "Blocker",
     "blockers_for",
+    "contains_sample_article",
     "is_blocked",
     "issue_blockers",
     "placeholder_values",
     "require_reserved",
     "require_sendable",
     "setting_blockers",
-    "shown_blockers",
-    "stores_sample",
+    "visible_blockers",
 ]
 
-_KIT: Final = Path(__file__).parent.parent / "templating" / "site_template"
+_SITE_TEMPLATE: Final = Path(__file__).parent.parent / "templating" / "site_template"
 #: Sample postal addresses: of the settings that ``publish init`` makes, and of the example site.
 _SAMPLE_POSTAL_ADDRESSES: Final = frozenset(
     [
@@ -82,45 +82,45 @@ def blockers_for(site: Site, domain: str) -> tuple[Blocker, ...]:
 
 
 def _setting_blockers(site: Site) -> Iterator[Blocker]:
-    yield from _url("base_url", site.base_url, "Set the URL of your site")
+    yield from _url_blockers("base_url", site.base_url, "Set the URL of your site")
     if site.mail is None:
         return
     mail = site.mail
-    yield from _address("mail.sender", mail.sender, "Set the address that your newsletters come from")
-    yield from _address("mail.reply_to", mail.reply_to, "Set an address that you read, or remove it")
-    yield from _postal_address(mail.postal_address)
-    yield from _url("mail.unsubscribe", mail.unsubscribe, "Set a URL of your site, or remove it")
-    yield from _url("mail.preferences", mail.preferences, "Set a URL of your site, or remove it")
-    yield from _url("mail.web_view", mail.web_view, "Set a URL of your site, or remove it")
-    yield from _address("mail.bounces", mail.bounces, "Set an address whose mail you process, or remove it")
+    yield from _address_blockers("mail.sender", mail.sender, "Set the address that your newsletters come from")
+    yield from _address_blockers("mail.reply_to", mail.reply_to, "Set an address that you read, or remove it")
+    yield from _postal_address_blockers(mail.postal_address)
+    yield from _url_blockers("mail.unsubscribe", mail.unsubscribe, "Set a URL of your site, or remove it")
+    yield from _url_blockers("mail.preferences", mail.preferences, "Set a URL of your site, or remove it")
+    yield from _url_blockers("mail.web_view", mail.web_view, "Set a URL of your site, or remove it")
+    yield from _address_blockers("mail.bounces", mail.bounces, "Set an address whose mail you process, or remove it")
     for number, key in enumerate(site.dkim):
         if key.domain is not None and is_reserved_host(key.domain):
-            yield _reserved(f"dkim.{number}.domain", key.domain, key.domain, "Set your domain, or remove it")
+            yield _reserved_name(f"dkim.{number}.domain", key.domain, key.domain, "Set your domain, or remove it")
     if site.theme.logo is not None:
-        yield from _url("theme.logo.url", site.theme.logo.url, "Set the URL of your logo, or remove it")
+        yield from _url_blockers("theme.logo.url", site.theme.logo.url, "Set the URL of your logo, or remove it")
 
 
-def _reserved(name: str, value: str, host: str, fix: str) -> Blocker:
+def _reserved_name(name: str, value: str, host: str, fix: str) -> Blocker:
     problem = f"{value} is a reserved name" if value == host else f"{value} is at {host}, a reserved name"
     return Blocker(name=name, problem=problem, fix=fix)
 
 
-def _url(name: str, url: str | None, fix: str) -> Iterator[Blocker]:
+def _url_blockers(name: str, url: str | None, fix: str) -> Iterator[Blocker]:
     host = host_of(url) if url else ""
     if url and host and is_reserved_host(host):
-        yield _reserved(name, url, host, fix)
+        yield _reserved_name(name, url, host, fix)
 
 
-def _address(name: str, text: str | None, fix: str) -> Iterator[Blocker]:
+def _address_blockers(name: str, text: str | None, fix: str) -> Iterator[Blocker]:
     if not text:
         return
     # A token in place of {copy} has no influence on the domain.
     found = read_mailbox(text.replace("{copy}", "x"))
     if is_reserved_host(found.domain):
-        yield _reserved(name, text, found.domain, fix)
+        yield _reserved_name(name, text, found.domain, fix)
 
 
-def _postal_address(text: str) -> Iterator[Blocker]:
+def _postal_address_blockers(text: str) -> Iterator[Blocker]:
     name, fix = "mail.postal_address", "Set your postal address: anti-spam laws require it in every newsletter"
     folded = " ".join(text.split()).casefold()
     if not folded:
@@ -144,21 +144,21 @@ def placeholder_values(site: Site) -> dict[str, str]:
 def issue_blockers(connection: Connection, site: Site, row: IssueRow) -> tuple[Blocker, ...]:
     """Return why the bytes of an issue may not reach real people: what it was made with, and the sample article."""
     name = f"{row.digest}/{row.name}"
-    found = list(_made_with_blockers(connection, site, row, name))
-    if row.forced is None and _carries_sample(connection, site, row):
+    found = list(_outdated_value_blockers(connection, site, row, name))
+    if row.forced is None and _shows_sample_article(connection, site, row):
         fix = "Edit or withdraw it, then run 'publish now' to make the issue again"
         found.append(Blocker(name=name, problem="it carries the sample article of 'publish init'", fix=fix))
     return tuple(found)
 
 
-def _made_with_blockers(connection: Connection, site: Site, row: IssueRow, name: str) -> Iterator[Blocker]:
+def _outdated_value_blockers(connection: Connection, site: Site, row: IssueRow, name: str) -> Iterator[Blocker]:
     """Yield placeholders in an issue's bytes that are no longer in the settings."""
     values: Mapping[str, Any] = json.loads(issues.issue_file(connection, row.id, "issue.json")).get("made_with", {})
     now = {one.name for one in setting_blockers(site)}
     before = [
-        *_url("base_url", values.get("base_url"), ""),
-        *_url("theme.logo.url", values.get("logo"), ""),
-        *(_postal_address(values["postal_address"]) if "postal_address" in values else ()),
+        *_url_blockers("base_url", values.get("base_url"), ""),
+        *_url_blockers("theme.logo.url", values.get("logo"), ""),
+        *(_postal_address_blockers(values["postal_address"]) if "postal_address" in values else ()),
     ]
     fix = "Run 'publish now' to make the issue again"
     for one in before:
@@ -169,7 +169,7 @@ def _made_with_blockers(connection: Connection, site: Site, row: IssueRow, name:
 @cache
 def _sample_markers() -> frozenset[str]:
     """Return the beginning of each paragraph of the sample article."""
-    _, head, body = (_KIT / "welcome.md").read_text("utf-8").split("---\n", 2)
+    _, head, body = (_SITE_TEMPLATE / "welcome.md").read_text("utf-8").split("---\n", 2)
     summary = re.search(r"^dek: (.*)$", head, re.MULTILINE)
     paragraphs = [summary[1] if summary else "", *re.split(r"\n\n|\n- |^- ", body)]
     markers = (_plain(one)[:_MARKER_LENGTH] for one in paragraphs)
@@ -181,14 +181,14 @@ def _plain(text: str) -> str:
     return " ".join(re.sub(r"[*`_]", "", text).replace("’", "'").split())
 
 
-def _carries_sample(connection: Connection, site: Site, row: IssueRow) -> bool:
-    shown = _plain(issues.whole_text(connection, row.id))
-    return any(marker in shown for marker in _sample_markers()) or stores_sample(connection, site, row)
+def _shows_sample_article(connection: Connection, site: Site, row: IssueRow) -> bool:
+    shown = _plain(issues.full_text(connection, row.id))
+    return any(marker in shown for marker in _sample_markers()) or contains_sample_article(connection, site, row)
 
 
-def stores_sample(connection: Connection, site: Site, row: IssueRow) -> bool:
+def contains_sample_article(connection: Connection, site: Site, row: IssueRow) -> bool:
     """Tell whether an article of an issue is the sample article now, as it is stored, and is not withdrawn."""
-    seqs, withdrawn = issues.articles_of(connection, row.id), issues.withdrawn_from(connection, row.id)
+    seqs, withdrawn = issues.issue_article_seqs(connection, row.id), issues.withdrawn_article_ids(connection, row.id)
     for one in articles.articles_by_seq(connection, seqs, site.base_url, site.tz).values():
         if one.id in withdrawn:
             continue
@@ -201,7 +201,7 @@ def stores_sample(connection: Connection, site: Site, row: IssueRow) -> bool:
 # -- before something is sent ----------------------------------------------------------------------
 
 
-def shown_blockers(connection: Connection, site: Site, row: IssueRow | None = None) -> tuple[Blocker, ...]:
+def visible_blockers(connection: Connection, site: Site, row: IssueRow | None = None) -> tuple[Blocker, ...]:
     """Return the blockers to name before anything is sent: none where mail is not set up, or stays on this machine."""
     if site.smtp is None or site.delivers_locally:
         return ()

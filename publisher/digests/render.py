@@ -24,13 +24,13 @@ from publisher.model.digests import Digest
 from publisher.model.taxonomy import FacetKind
 from publisher.templating.environment import render, render_line
 
-__all__ = ["FONTS", "RenderedVariant", "Section", "render_digest", "utm_of"]
+__all__ = ["FONTS", "RenderedVariant", "Section", "render_digest", "tracking_parameters"]
 
 #: Longer subject lines are cut: RFC 5322 folds them, and mail programs show much less.
-_LONGEST_SUBJECT: Final = 200
-_LONGEST_PREHEADER: Final = 140
+_MAX_SUBJECT_LENGTH: Final = 200
+_MAX_PREHEADER_LENGTH: Final = 140
 #: Bytes by which what stands in the place of a token may be longer than it: a signed address.
-_TOKEN_GROWS: Final = 200
+_PLACEHOLDER_GROWTH_BYTES: Final = 200
 #: Name of a type → fonts that are on every machine.
 FONTS: Final = {
     "serif": Markup("Georgia, 'Times New Roman', serif"),
@@ -60,7 +60,7 @@ class RenderedVariant:
     preheader: str
     html: str
     text: str
-    tokens: Placeholders
+    placeholders: Placeholders
     #: What it carries, in the order in which it is shown; those that did not fit are not among them.
     articles: tuple[Article, ...]
     #: How many of those are shorter than the digest asks for, to fit.
@@ -68,31 +68,31 @@ class RenderedVariant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Job:
+class _RenderJob:
     """What an issue is made from."""
 
     digest: Digest
     articles: Sequence[Article]
-    letterhead: Branding
+    branding: Branding
     number: int
     moment: datetime
     templates: Path
     note: str
     notices: Sequence[Notice]
-    counted: str
+    click_base_url: str
 
 
 def render_digest(
     digest: Digest,
     articles: Sequence[Article],
-    letterhead: Branding,
+    branding: Branding,
     *,
     number: int,
     moment: datetime,
     templates: Path,
     note: str = "",
     notices: Sequence[Notice] = (),
-    counted: str = "",
+    click_base_url: str = "",
 ) -> RenderedVariant:
     """Return an issue's subject, inlined HTML and plain text, with tokens in them.
 
@@ -108,29 +108,29 @@ def render_digest(
         templates: the site's own templates.
         note: the editor's, HTML that is fit for mail; may be empty.
         notices: what was put right or taken back in articles of earlier issues.
-        counted: where clicks on its articles are counted; empty where nobody counts.
+        click_base_url: where clicks on its articles are click_base_url; empty where nobody counts.
 
     Raises:
         TemplateError: a template is missing or broken, or not even one story fits.
     """
-    job = _Job(
+    job = _RenderJob(
         digest=digest,
-        articles=[articles[place] for place in _order(digest, articles)],
-        letterhead=letterhead,
+        articles=[articles[place] for place in _display_order(digest, articles)],
+        branding=branding,
         number=number,
         moment=moment,
         templates=templates,
         note=note,
         notices=notices,
-        counted=counted,
+        click_base_url=click_base_url,
     )
-    return _fitted(job)
+    return _fit_to_size(job)
 
 
-def _fitted(job: _Job) -> RenderedVariant:
+def _fit_to_size(job: _RenderJob) -> RenderedVariant:
     """Return the issue with as much of each story as fits."""
     digest = job.digest
-    asked = [_asked(digest, article, place) for place, article in enumerate(job.articles)]
+    asked = [_requested_extent(digest, article, place) for place, article in enumerate(job.articles)]
     # No book of a text is tried.
     extents = [
         Extent.EXCERPT if one is Extent.FULL and len(article.body) > digest.size_limit else one
@@ -139,37 +139,37 @@ def _fitted(job: _Job) -> RenderedVariant:
 
     @lru_cache(maxsize=2)
     def attempt(cuts: int) -> tuple[RenderedVariant, bool]:
-        made = _rendering(job, _shortened(extents, cuts))
-        return made, _size(made) <= digest.size_limit
+        made = _render_variant(job, _shorten(extents, cuts))
+        return made, _delivery_size(made) <= digest.size_limit
 
     made, fits = attempt(0)
     if fits:
         return made
-    cuts = _least(lambda count: attempt(count)[1], sum(extents))
+    cuts = _smallest(lambda count: attempt(count)[1], sum(extents))
     if cuts is not None:
         return attempt(cuts)[0]
     headlines = [Extent.HEADLINE] * len(extents)
     # Not one story more than fits: the number that is left out is the least that will do.
-    left_out = _least(
-        lambda count: _size(_rendering(job, headlines[: len(headlines) - count])) <= digest.size_limit,
+    left_out = _smallest(
+        lambda count: _delivery_size(_render_variant(job, headlines[: len(headlines) - count])) <= digest.size_limit,
         len(headlines) - 1,
     )
     if left_out is None:
         raise TemplateError(f"not even one story fits into {digest.size_limit:,} bytes of HTML: shorten the template")
-    return _rendering(job, headlines[: len(headlines) - left_out])
+    return _render_variant(job, headlines[: len(headlines) - left_out])
 
 
-def _size(made: RenderedVariant) -> int:
+def _delivery_size(made: RenderedVariant) -> int:
     """Return how many bytes the HTML of a reader's copy may take."""
-    return len(made.html.encode()) + _TOKEN_GROWS * len(placeholders_in(made.html))
+    return len(made.html.encode()) + _PLACEHOLDER_GROWTH_BYTES * len(placeholders_in(made.html))
 
 
-def _asked(digest: Digest, article: Article, place: int) -> Extent:
+def _requested_extent(digest: Digest, article: Article, place: int) -> Extent:
     """Return how much of an article the digest asks for."""
     return Extent.FULL if digest.full_text and place < digest.briefs_after and article.body else Extent.EXCERPT
 
 
-def _shortened(extents: Sequence[Extent], cuts: int) -> list[Extent]:
+def _shorten(extents: Sequence[Extent], cuts: int) -> list[Extent]:
     """Return the extents with ``cuts`` steps taken: all texts to excerpts, last first, then to headlines."""
     found = list(extents)
     for least in (Extent.EXCERPT, Extent.HEADLINE):
@@ -180,7 +180,7 @@ def _shortened(extents: Sequence[Extent], cuts: int) -> list[Extent]:
     return found
 
 
-def _least(holds: Callable[[int], bool], most: int) -> int | None:
+def _smallest(holds: Callable[[int], bool], most: int) -> int | None:
     """Return the least number from 1 to ``most`` that ``holds``, None if none does; what holds goes on holding."""
     if most < 1 or not holds(most):
         return None
@@ -194,60 +194,62 @@ def _least(holds: Callable[[int], bool], most: int) -> int | None:
     return low
 
 
-def _rendering(job: _Job, extents: Sequence[Extent]) -> RenderedVariant:
+def _render_variant(job: _RenderJob, extents: Sequence[Extent]) -> RenderedVariant:
     """Return the issue with so much of each of the first articles."""
     from publisher.digests.inline import inline_css
 
-    values, stories = _values(job, extents)
+    values, stories = _template_values(job, extents)
     digest, name = job.digest, f"digests.{job.digest.slug}"
-    subject = _line(digest.subject, values, f"{name}.subject", _LONGEST_SUBJECT)
-    preheader = _line(digest.preheader, values, f"{name}.preheader", _LONGEST_PREHEADER)
-    tokens = Placeholders.of(subject, preheader, job.note, job.notices, stories)
-    values |= {"subject": subject, "preheader": preheader, "tokens": _TokenNames(tokens, job.letterhead)}
+    subject = _render_line(digest.subject, values, f"{name}.subject", _MAX_SUBJECT_LENGTH)
+    preheader = _render_line(digest.preheader, values, f"{name}.preheader", _MAX_PREHEADER_LENGTH)
+    placeholders = Placeholders.of(subject, preheader, job.note, job.notices, stories)
+    names = _TemplatePlaceholders(placeholders, job.branding)
+    # "tokens" is the name in templates of sites that were written for earlier releases.
+    values |= {"subject": subject, "preheader": preheader, "placeholders": names, "tokens": names}
     folder = f"digest/{digest.template}"
     carried = job.articles[: len(extents)]
-    asked = [_asked(digest, article, place) for place, article in enumerate(carried)]
+    asked = [_requested_extent(digest, article, place) for place, article in enumerate(carried)]
     return RenderedVariant(
         subject=subject,
         preheader=preheader,
         html=inline_css(render(job.templates, f"{folder}/message.html.j2", values)),
         text=render(job.templates, f"{folder}/message.txt.j2", values),
-        tokens=tokens,
+        placeholders=placeholders,
         articles=tuple(carried),
         shortened=sum(one < most for one, most in zip(extents, asked, strict=True)),
     )
 
 
-def _line(template: str, values: dict[str, Any], setting: str, longest: int) -> str:
+def _render_line(template: str, values: dict[str, Any], setting: str, longest: int) -> str:
     line = one_line(render_line(template, values, setting))
     return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
 
 
 @dataclass(frozen=True, slots=True)
-class _TokenNames:
+class _TemplatePlaceholders:
     """The tokens as a template asks for them; None where the site has no such page."""
 
-    _tokens: Placeholders
-    _letterhead: Branding
+    _placeholders: Placeholders
+    _branding: Branding
 
     @property
     def address(self) -> str:
-        return self._tokens["address"]
+        return self._placeholders["address"]
 
     @property
     def unsubscribe(self) -> str:
-        return self._tokens["unsubscribe"]
+        return self._placeholders["unsubscribe"]
 
     @property
     def preferences(self) -> str | None:
-        return self._tokens["preferences"] if self._letterhead.has_preferences else None
+        return self._placeholders["preferences"] if self._branding.has_preferences else None
 
     @property
     def web_view(self) -> str | None:
-        return self._tokens["web_view"] if self._letterhead.has_web_view else None
+        return self._placeholders["web_view"] if self._branding.has_web_view else None
 
 
-def utm_of(digest: Digest, number: int) -> list[tuple[str, str]]:
+def tracking_parameters(digest: Digest, number: int) -> list[tuple[str, str]]:
     """Return what is added to links to articles in an issue."""
     if digest.utm is None:
         return []
@@ -256,11 +258,11 @@ def utm_of(digest: Digest, number: int) -> list[tuple[str, str]]:
     return [("utm_source", digest.utm.source), ("utm_medium", digest.utm.medium), ("utm_campaign", campaign)]
 
 
-def _values(job: _Job, extents: Sequence[Extent]) -> tuple[dict[str, Any], tuple[Story, ...]]:
+def _template_values(job: _RenderJob, extents: Sequence[Extent]) -> tuple[dict[str, Any], tuple[Story, ...]]:
     """Return what the templates may ask for, and the stories in the order in which they are shown."""
-    digest, letterhead = job.digest, job.letterhead
+    digest, branding = job.digest, job.branding
     base = {"digest": digest, "number": job.number}
-    utm = utm_of(digest, job.number)
+    utm = tracking_parameters(digest, job.number)
     number = 1
     stories: list[Story] = []
     shown = job.articles[: len(extents)]
@@ -271,40 +273,42 @@ def _values(job: _Job, extents: Sequence[Extent]) -> tuple[dict[str, Any], tuple
             is_lead=place == 0,
             is_brief=place >= digest.briefs_after,
             extent=extents[place],
-            letterhead=letterhead,
+            branding=branding,
             utm=utm,
-            counted=job.counted,
+            click_base_url=job.click_base_url,
         )
         number += 1 + len(story.references)
         stories.append(story)
     note_text, note_links = linked_text(job.note, number)
-    labels = [_label(digest.group_by, article) for article in shown]
+    labels = [_group_label(digest.group_by, article) for article in shown]
     values = base | {
-        "date": long_date(job.moment, letterhead.language),
+        "date": long_date(job.moment, branding.language),
         "lead": stories[0],
         "stories": stories[1:],
-        "sections": _sections(stories[1:], labels[1:]),
+        "sections": _group_sections(stories[1:], labels[1:]),
         "note": Markup(job.note),  # noqa: S704 - cleaned when it was taken up
         "note_text": note_text,
         "note_references": list(enumerate(note_links, number)),
         "notices": list(job.notices),
         "minutes": sum(story.minutes for story in stories),
-        "letterhead": letterhead,
-        "light": letterhead.light,
-        "dark": letterhead.dark,
+        "branding": branding,
+        # The name in templates of sites that were written for earlier releases.
+        "letterhead": branding,
+        "light": branding.light,
+        "dark": branding.dark,
         "fonts": FONTS,
-        "direction": language_direction(letterhead.language),
+        "direction": language_direction(branding.language),
     }
     return values, tuple(stories)
 
 
-def _label(kind: FacetKind | None, article: Article) -> str:
+def _group_label(kind: FacetKind | None, article: Article) -> str:
     return {FacetKind.TOPIC: article.topic, FacetKind.REGION: article.region, FacetKind.BRAND: article.brand}.get(
         kind or FacetKind.ALL
     ) or ""
 
 
-def _order(digest: Digest, articles: Sequence[Article]) -> list[int]:
+def _display_order(digest: Digest, articles: Sequence[Article]) -> list[int]:
     """Return the places of the articles in the order in which they are shown: the lead, then group by group.
 
     Groups stand as the digest names them, then by their newest story; what belongs to none is last.
@@ -313,7 +317,7 @@ def _order(digest: Digest, articles: Sequence[Article]) -> list[int]:
     if digest.group_by is None:
         return [0, *rest]
     named = {label.casefold(): place for place, label in enumerate(digest.sections)}
-    labels = {index: _label(digest.group_by, articles[index]).casefold() for index in rest}
+    labels = {index: _group_label(digest.group_by, articles[index]).casefold() for index in rest}
     first: dict[str, int] = {}
     for index in rest:
         first.setdefault(labels[index], index)
@@ -325,7 +329,7 @@ def _order(digest: Digest, articles: Sequence[Article]) -> list[int]:
     return [0, *sorted(rest, key=key)]
 
 
-def _sections(stories: Sequence[Story], labels: Sequence[str]) -> list[Section]:
+def _group_sections(stories: Sequence[Story], labels: Sequence[str]) -> list[Section]:
     found: list[tuple[str, list[Story]]] = []
     for story, label in zip(stories, labels, strict=True):
         if not found or found[-1][0].casefold() != label.casefold():

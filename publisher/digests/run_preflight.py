@@ -13,21 +13,21 @@ from typing import Final
 
 from publisher.chromium import Browser, View
 from publisher.digests import store as issues
-from publisher.digests.local_media import local_media
+from publisher.digests.local_media import local_media_loader
 from publisher.digests.lookup import find_issue
-from publisher.digests.preflight.message import check_mail, html_of
+from publisher.digests.preflight.message import check_message, html_of
 from publisher.digests.preflight.rules import finding
-from publisher.digests.readiness import is_blocked, shown_blockers
+from publisher.digests.readiness import is_blocked, visible_blockers
 from publisher.errors import BrowserMissing, SettingsError
 from publisher.findings import Finding
 from publisher.html.text import clean_characters, one_line
 from publisher.settings import Site
 from publisher.storage.engine import Database
 
-__all__ = ["IssueCheck", "check_issues", "force_issue", "is_issue"]
+__all__ = ["IssueCheck", "check_issues", "force_issue", "is_issue_target"]
 
-_PHONE: Final = (View(name="phone", width=375), View(name="phone", width=375, dark=True))
-_DESKTOP: Final = (View(name="desktop", width=1280), View(name="desktop", width=1280, dark=True))
+_PHONE_VIEWS: Final = (View(name="phone", width=375), View(name="phone", width=375, dark=True))
+_DESKTOP_VIEWS: Final = (View(name="desktop", width=1280), View(name="desktop", width=1280, dark=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ class IssueCheck:
     is_blocked: bool = False
 
 
-def is_issue(target: str, site: Site | None) -> bool:
+def is_issue_target(target: str, site: Site | None) -> bool:
     """Tell whether a name on the command line means an issue, not a feed."""
     path = Path(target)
     if path.exists():
@@ -76,19 +76,19 @@ def check_issues(
         browser, missing = None, "not asked for"
         try:
             if with_browser:
-                browser = stack.enter_context(Browser(local_media(site) if site is not None else _no_media))
+                browser = stack.enter_context(Browser(local_media_loader(site) if site is not None else _no_media))
                 missing = ""
         except BrowserMissing as error:
             missing = str(error)
         for target in targets:
-            yield _checked(site, target, now, browser, missing)
+            yield _check_issue(site, target, now, browser, missing)
 
 
 def _no_media(url: str) -> None:
     """Have no picture."""
 
 
-def _checked(site: Site | None, target: str, now: datetime, browser: Browser | None, missing: str) -> IssueCheck:
+def _check_issue(site: Site | None, target: str, now: datetime, browser: Browser | None, missing: str) -> IssueCheck:
     path = Path(target)
     if path.exists() or site is None:
         file = path / "message.eml" if path.is_dir() else path
@@ -96,17 +96,17 @@ def _checked(site: Site | None, target: str, now: datetime, browser: Browser | N
             data = file.read_bytes()
         except OSError as error:
             raise SettingsError(f"cannot read {file}: {error.strerror}") from error
-        return IssueCheck(name=target, findings=tuple(_findings(data, now, (), browser)), no_browser=missing)
+        return IssueCheck(name=target, findings=tuple(_all_findings(data, now, (), browser)), no_browser=missing)
     with Database.open(site.database_url) as db:
         with db.read() as connection:
             row = find_issue(connection, target)
             data = issues.issue_files(connection, row.id)["message.eml"]
-            made = [(one.html.decode(), one.text.decode()) for one in issues.variants(connection, row.id)]
-            blockers = tuple(str(one) for one in shown_blockers(connection, site, row))
+            made = [(one.html.decode(), one.text.decode()) for one in issues.load_variants(connection, row.id)]
+            blockers = tuple(str(one) for one in visible_blockers(connection, site, row))
             blocked = bool(blockers) and is_blocked(connection, site, row)
-        found = tuple(_findings(data, now, made, browser))
+        found = tuple(_all_findings(data, now, made, browser))
         with db.write() as connection:
-            issues.note_errors(connection, row.id, sum(one.is_error for one in found))
+            issues.save_error_count(connection, row.id, sum(one.is_error for one in found))
     return IssueCheck(
         name=f"{row.digest}/{row.name}",
         findings=found,
@@ -117,23 +117,23 @@ def _checked(site: Site | None, target: str, now: datetime, browser: Browser | N
     )
 
 
-def _findings(
+def _all_findings(
     data: bytes, now: datetime, made: list[tuple[str, str]] | tuple[()], browser: Browser | None
 ) -> Iterator[Finding]:
-    yield from check_mail(data, now=now, renderings=made)
+    yield from check_message(data, now=now, variants=made)
     message = message_from_bytes(data, policy=policy.default)
     html = html_of(message) if isinstance(message, EmailMessage) else None
     if browser is not None and html is not None:
-        yield from _seen(browser, html)
+        yield from _browser_findings(browser, html)
 
 
-def _seen(browser: Browser, html: str) -> Iterator[Finding]:
+def _browser_findings(browser: Browser, html: str) -> Iterator[Finding]:
     """Yield what shows in a browser only."""
-    for view in _PHONE[:1]:
+    for view in _PHONE_VIEWS[:1]:
         wider = browser.overflow(html, view)
         if wider:
             yield finding("overflow-measured", f"{wider} pixels have to be scrolled to", entry=view.label)
-    for view in (*_PHONE, *_DESKTOP):
+    for view in (*_PHONE_VIEWS, *_DESKTOP_VIEWS):
         for fault in browser.faults(html, view):
             places = ", ".join(fault.places[:3])
             yield finding("accessibility", f"{fault.rule}: {fault.what}: {places}", entry=view.label)
@@ -152,5 +152,5 @@ def force_issue(
         raise SettingsError("--force is empty: say why the issue may be sent all the same")
     with Database.open(site.database_url) as db, db.exclusive(site.root, on_wait=on_wait), db.write() as connection:
         row = find_issue(connection, target)
-        issues.force(connection, row.id, said)
+        issues.save_forced_reason(connection, row.id, said)
     return IssueCheck(name=f"{row.digest}/{row.name}", findings=(), forced=said)

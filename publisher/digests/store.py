@@ -21,32 +21,32 @@ __all__ = [
     "IssueRow",
     "add_issue",
     "add_pending",
-    "approve",
-    "articles_of",
-    "begin_digest",
-    "carrying",
-    "digests_begun",
     "digests_with_issues",
-    "discard",
-    "find",
-    "force",
-    "has_begun",
+    "discard_issue",
+    "full_text",
+    "get_issue",
+    "has_started",
+    "issue_article_seqs",
     "issue_file",
     "issue_files",
-    "issues",
     "issues_to_stage",
-    "last_number",
-    "mark_drafted",
+    "last_issue_number",
+    "list_issues",
+    "load_variants",
+    "mark_draft_sent",
     "mark_staged",
-    "not_yet_carried",
-    "note_errors",
-    "pause",
     "pending_articles",
-    "public",
-    "slots_taken",
-    "variants",
-    "whole_text",
-    "withdrawn_from",
+    "public_issues",
+    "save_error_count",
+    "save_forced_reason",
+    "set_approval",
+    "set_paused",
+    "slots_with_issues",
+    "start_digest",
+    "started_digests",
+    "variants_with_articles",
+    "withdrawn_article_ids",
+    "without_carried",
 ]
 
 
@@ -80,7 +80,7 @@ class IssueRow:
         return self.errors == 0 or self.forced is not None
 
 
-def digests_begun(connection: Connection) -> dict[str, int]:
+def started_digests(connection: Connection) -> dict[str, int]:
     """Return digest → the arrival number up to which articles count as read."""
     return dict(iter(connection.execute(select(digest.c.slug, digest.c.since_seq))))
 
@@ -90,12 +90,12 @@ def digests_with_issues(connection: Connection) -> set[str]:
     return set(connection.execute(select(issue.c.digest).distinct()).scalars())
 
 
-def has_begun(connection: Connection, slug: str) -> bool:
+def has_started(connection: Connection, slug: str) -> bool:
     """Tell whether a digest has begun."""
     return connection.execute(select(digest.c.slug).where(digest.c.slug == slug)).first() is not None
 
 
-def begin_digest(connection: Connection, slug: str, *, since_seq: int) -> None:
+def start_digest(connection: Connection, slug: str, *, since_seq: int) -> None:
     """Begin a digest: what has arrived so far counts as read, unless it is made pending."""
     connection.execute(insert(digest).values(slug=slug, since_seq=since_seq))
 
@@ -117,7 +117,7 @@ def add_pending(connection: Connection, rows: Iterable[tuple[str, int]]) -> None
         insert_rows(connection, pending, values)
 
 
-def not_yet_carried(connection: Connection, rows: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
+def without_carried(connection: Connection, rows: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
     """Return those of (digest, arrival number) that no issue of the digest has carried."""
     wanted = list(dict.fromkeys(rows))
     seqs = {seq for _, seq in wanted}
@@ -136,13 +136,13 @@ def pending_articles(connection: Connection, slug: str, now: int) -> dict[int, b
     return dict(iter(connection.execute(query)))
 
 
-def last_number(connection: Connection, slug: str) -> int:
+def last_issue_number(connection: Connection, slug: str) -> int:
     """Return the number of the digest's newest issue, 0 before the first."""
     query = select(func.coalesce(func.max(issue.c.number), 0)).where(issue.c.digest == slug)
     return int(connection.execute(query).scalar_one())
 
 
-def slots_taken(connection: Connection, slug: str, since: datetime) -> set[datetime]:
+def slots_with_issues(connection: Connection, slug: str, since: datetime) -> set[datetime]:
     """Return the slots from ``since`` on that have an issue of the digest."""
     query = select(issue.c.slot).where(issue.c.digest == slug, issue.c.slot >= int(since.timestamp()))
     return {datetime.fromtimestamp(slot, UTC) for slot in connection.execute(query).scalars()}
@@ -190,12 +190,12 @@ def add_issue(connection: Connection, made: Issue, carried: Sequence[int], passe
     return number
 
 
-def discard(connection: Connection, row: IssueRow) -> list[int]:
+def discard_issue(connection: Connection, row: IssueRow) -> list[int]:
     """Delete an issue that nobody was sent, and let its articles wait again; return those that are published.
 
     Articles that became drafts wait until they are published again, withdrawn ones do not.
     """
-    seqs = articles_of(connection, row.id)
+    seqs = issue_article_seqs(connection, row.id)
     for table in (click, delivery, issue_variant, issue_article, file_table):
         connection.execute(delete(table).where(table.c.issue_id == row.id))
     connection.execute(delete(issue).where(issue.c.id == row.id))
@@ -229,7 +229,7 @@ _ARTICLES = (
 )
 
 
-def issues(
+def list_issues(
     connection: Connection, *, only: Iterable[int] | None = None, since: datetime | None = None
 ) -> list[IssueRow]:
     """Return issues, newest first; only those of the ids given, and of slots from ``since`` on."""
@@ -245,14 +245,14 @@ def _issue_row(row: RowMapping) -> IssueRow:
     return IssueRow(**{**row, "slot": datetime.fromtimestamp(row["slot"], UTC)})
 
 
-def find(connection: Connection, digest: str, name: str) -> IssueRow | None:
+def get_issue(connection: Connection, digest: str, name: str) -> IssueRow | None:
     """Return the issue of a digest that has this name."""
     row = connection.execute(select(issue, _ARTICLES).where(issue.c.digest == digest, issue.c.name == name))
     found = row.mappings().first()
     return _issue_row(found) if found is not None else None
 
 
-def public(
+def public_issues(
     connection: Connection,
     digest: str,
     *,
@@ -289,13 +289,13 @@ def public(
     return [_issue_row(row) for row in rows]
 
 
-def articles_of(connection: Connection, issue_id: int) -> list[int]:
+def issue_article_seqs(connection: Connection, issue_id: int) -> list[int]:
     """Return the arrival numbers of the articles that an issue carries, in their order."""
     query = select(issue_article.c.article_seq).where(issue_article.c.issue_id == issue_id)
     return list(connection.execute(query.order_by(issue_article.c.position)).scalars())
 
 
-def variants(connection: Connection, issue_id: int) -> list[IssueVariant]:
+def load_variants(connection: Connection, issue_id: int) -> list[IssueVariant]:
     """Return what readers get of an issue, selection by selection."""
     query = select(issue_variant).where(issue_variant.c.issue_id == issue_id).order_by(issue_variant.c.number)
     return [
@@ -306,7 +306,7 @@ def variants(connection: Connection, issue_id: int) -> list[IssueVariant]:
     ]
 
 
-def carrying(connection: Connection, seqs: Iterable[int]) -> dict[int, dict[int, frozenset[int]]]:
+def variants_with_articles(connection: Connection, seqs: Iterable[int]) -> dict[int, dict[int, frozenset[int]]]:
     """Return issue → edition → which of these articles it has, of every edition that has one."""
     wanted = set(seqs)
     having = select(issue_article.c.issue_id).where(issue_article.c.article_seq.in_(wanted))
@@ -320,32 +320,32 @@ def carrying(connection: Connection, seqs: Iterable[int]) -> dict[int, dict[int,
     return found
 
 
-def note_errors(connection: Connection, issue_id: int, errors: int) -> None:
+def save_error_count(connection: Connection, issue_id: int, errors: int) -> None:
     """Note how many errors the preflight finds in an issue by now."""
     connection.execute(update(issue).where(issue.c.id == issue_id).values(errors=errors))
 
 
-def force(connection: Connection, issue_id: int, reason: str) -> None:
+def save_forced_reason(connection: Connection, issue_id: int, reason: str) -> None:
     """Let an issue be sent in spite of its errors, and keep the reason."""
     connection.execute(update(issue).where(issue.c.id == issue_id).values(forced=reason))
 
 
-def pause(connection: Connection, issue_id: int, *, is_paused: bool) -> None:
+def set_paused(connection: Connection, issue_id: int, *, is_paused: bool) -> None:
     """Stop an issue for a while, or let it go on."""
     connection.execute(update(issue).where(issue.c.id == issue_id).values(is_paused=is_paused))
 
 
-def approve(connection: Connection, issue_id: int, hashed: str | None, now: int | None) -> None:
+def set_approval(connection: Connection, issue_id: int, hashed: str | None, now: int | None) -> None:
     """Note what of an issue was approved; nothing any more for None."""
     connection.execute(update(issue).where(issue.c.id == issue_id).values(approved=hashed, approved_at=now))
 
 
-def mark_drafted(connection: Connection, issue_id: int, now: int) -> None:
+def mark_draft_sent(connection: Connection, issue_id: int, now: int) -> None:
     """Note that editors were sent the draft."""
     connection.execute(update(issue).where(issue.c.id == issue_id).values(draft_at=now))
 
 
-def withdrawn_from(connection: Connection, issue_id: int) -> list[str]:
+def withdrawn_article_ids(connection: Connection, issue_id: int) -> list[str]:
     """Return the ids of the issue's articles that were withdrawn."""
     query = (
         select(article.c.id)
@@ -373,7 +373,7 @@ def issue_file(connection: Connection, issue_id: int, name: str) -> bytes:
     return bytes(connection.execute(query).scalar_one())
 
 
-def whole_text(connection: Connection, issue_id: int) -> str:
+def full_text(connection: Connection, issue_id: int) -> str:
     """Return the plain text of an issue with everything that it carries, with its placeholders."""
     query = select(issue_variant.c.text).where(issue_variant.c.issue_id == issue_id, issue_variant.c.number == 1)
     return bytes(connection.execute(query).scalar_one()).decode()

@@ -19,22 +19,22 @@ from publisher.html.text import excerpt, plain_text
 from publisher.html.urls import safe_url
 from publisher.model.articles import Article, Author, Image
 
-__all__ = ["TEXT_WIDTH", "Extent", "Notice", "Story", "make_story", "with_tracking"]
+__all__ = ["TEXT_WIDTH_PIXELS", "Extent", "Notice", "Story", "make_story", "with_tracking"]
 
 #: Words that a reader takes in a minute (Brysbaert 2019, doi:10.1016/j.jml.2019.104047).
-_READING_SPEED: Final = 238
-_LEAD_WIDTH: Final = 600
+_WORDS_PER_MINUTE: Final = 238
+_LEAD_IMAGE_PIXELS: Final = 600
 #: A story's picture, beside its text.
-_SIDE_WIDTH: Final = 160
+_SIDE_IMAGE_PIXELS: Final = 160
 #: The column of a text, within its card.
-TEXT_WIDTH: Final = 544
+TEXT_WIDTH_PIXELS: Final = 544
 _LEAD_WORDS: Final = 70
 _STORY_WORDS: Final = 32
 _BRIEF_WORDS: Final = 24
-_NO_PROSE: Final = ("h1", "h2", "h3", "h4", "h5", "h6", "table", "figure", "pre", "aside")
+_NOT_PROSE: Final = ("h1", "h2", "h3", "h4", "h5", "h6", "table", "figure", "pre", "aside")
 #: Headlines longer than this are cut, with an ellipsis: they are a text by themselves.
-_LONGEST_TITLE: Final = 200
-_LONGEST_DEK: Final = 90
+_MAX_TITLE_LENGTH: Final = 200
+_MAX_DEK_WORDS: Final = 90
 
 
 class Extent(IntEnum):
@@ -97,9 +97,9 @@ class Story:
     corrections: tuple[tuple[str, str], ...]
 
 
-def _beginning(body: str, words: int) -> str:
+def _first_words(body: str, words: int) -> str:
     """Return the first words of the text: of its prose, if it has some, without headings, tables and captions."""
-    prose = plain_text(replace_elements(body, _NO_PROSE, lambda _, __: "")) or plain_text(body)
+    prose = plain_text(replace_elements(body, _NOT_PROSE, lambda _, __: "")) or plain_text(body)
     return excerpt(prose, words)
 
 
@@ -121,12 +121,12 @@ def with_tracking(link: str, utm: Sequence[tuple[str, str]]) -> str:
     return urlunsplit(parts._replace(query=urlencode([*kept, *utm])))
 
 
-def _corrections(article: Article, letterhead: Branding) -> Iterator[tuple[str, str]]:
+def _corrections(article: Article, branding: Branding) -> Iterator[tuple[str, str]]:
     for one in article.corrections:
-        yield short_date(one.at.astimezone(letterhead.zone), letterhead.language), one.note
+        yield short_date(one.at.astimezone(branding.zone), branding.language), one.note
 
 
-def _cut(text: str, longest: int) -> str:
+def _truncate(text: str, longest: int) -> str:
     return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"
 
 
@@ -137,9 +137,9 @@ def make_story(
     is_lead: bool,
     is_brief: bool,
     extent: Extent,
-    letterhead: Branding,
+    branding: Branding,
     utm: Sequence[tuple[str, str]],
-    counted: str = "",
+    click_base_url: str = "",
 ) -> Story:
     """Return the article as a template sees it.
 
@@ -148,35 +148,37 @@ def make_story(
         is_lead, is_brief: whether it is the first of the issue, or a headline and a line.
         extent: how much of it is shown at most.
         letterhead: what stands on every issue.
-        utm, counted: parameters for its link, and where clicks are counted; empty where nobody counts.
+        utm, click_base_url: parameters for its link, and where clicks are click_base_url; empty where nobody counts.
     """
     text = plain_text(article.body)
     image = article.image or Image()
-    width = _LEAD_WIDTH if is_lead else _SIDE_WIDTH
-    body = mail_html(article.body, article.link, TEXT_WIDTH) if extent is Extent.FULL and not is_brief else ""
+    width = _LEAD_IMAGE_PIXELS if is_lead else _SIDE_IMAGE_PIXELS
+    body = mail_html(article.body, article.link, TEXT_WIDTH_PIXELS) if extent is Extent.FULL and not is_brief else ""
     body_text, references = linked_text(body, number + 1)
     is_bare = extent is Extent.HEADLINE or body or (article.dek and not is_lead)
     words = 0 if is_bare else _LEAD_WORDS if is_lead else _BRIEF_WORDS if is_brief else _STORY_WORDS
     return Story(
-        title=_cut(article.title, _LONGEST_TITLE),
-        link=f"{counted}/{article.seq}" if counted else with_tracking(article.link, utm),
+        title=_truncate(article.title, _MAX_TITLE_LENGTH),
+        link=f"{click_base_url}/{article.seq}" if click_base_url else with_tracking(article.link, utm),
         number=number,
         kicker=" · ".join(label for label in (article.topic, article.region) if label),
         byline=_byline(article.authors),
-        date=short_date(article.published, letterhead.language),
-        dek="" if extent is Extent.HEADLINE else excerpt(article.dek or "", _BRIEF_WORDS if is_brief else _LONGEST_DEK),
-        excerpt=_beginning(article.body, words) if words else "",
+        date=short_date(article.published, branding.language),
+        dek=""
+        if extent is Extent.HEADLINE
+        else excerpt(article.dek or "", _BRIEF_WORDS if is_brief else _MAX_DEK_WORDS),
+        excerpt=_first_words(article.body, words) if words else "",
         body=Markup(body),  # noqa: S704 - made of sanitised HTML, and cleaned once more
         body_text=body_text,
         references=tuple(enumerate(references, number + 1)),
-        minutes=max(1, round(len(text.split()) / _READING_SPEED)),
-        image=safe_url(image.url, letterhead.base_url + "/") if image.url else None,
+        minutes=max(1, round(len(text.split()) / _WORDS_PER_MINUTE)),
+        image=safe_url(image.url, branding.base_url + "/") if image.url else None,
         image_alt=image.alt or "",
         image_credit=image.credit or "",
         image_width=width,
         image_height=max(1, round(width * image.height / image.width)) if image.width and image.height else None,
-        language=article.language or letterhead.language,
+        language=article.language or branding.language,
         direction=direction(article.title),
         is_brief=is_brief,
-        corrections=tuple(_corrections(article, letterhead)),
+        corrections=tuple(_corrections(article, branding)),
     )

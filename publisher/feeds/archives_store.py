@@ -12,24 +12,24 @@ from publisher.storage.tables.articles import article
 from publisher.storage.tables.feeds import archived, dirty_feed, dirty_page, facet, membership
 
 __all__ = [
-    "add_archived",
-    "begin_archives",
-    "clean_pages",
-    "close_page",
+    "add_to_archives",
+    "clear_dirty_pages",
+    "delete_archives",
     "dirty_pages",
-    "drop_archived",
-    "end_archives",
-    "last_page",
-    "mark_all_pages",
-    "mark_page",
-    "mark_pages_of",
-    "open_articles",
+    "fill_page",
+    "last_page_number",
+    "mark_all_pages_dirty",
+    "mark_page_dirty",
+    "mark_pages_dirty",
     "page_articles",
-    "replace_members",
+    "remove_from_archives",
+    "replace_archived_articles",
+    "start_archives",
+    "unpaged_articles",
 ]
 
 
-def add_archived(connection: Connection, rows: Iterable[tuple[int, int]], known: Collection[int]) -> None:
+def add_to_archives(connection: Connection, rows: Iterable[tuple[int, int]], known: Collection[int]) -> None:
     """Let articles (facet, arrival number) wait for a page of the facet's archive.
 
     Those of the articles ``known`` that wait already, or stand on a page, go on as they do.
@@ -46,7 +46,7 @@ def add_archived(connection: Connection, rows: Iterable[tuple[int, int]], known:
     )
 
 
-def drop_archived(connection: Connection, seqs: Collection[int], kept: Collection[tuple[int, int]] = ()) -> None:
+def remove_from_archives(connection: Connection, seqs: Collection[int], kept: Collection[tuple[int, int]] = ()) -> None:
     """Take articles off every archive page, but those of (facet, arrival number) that are kept."""
     gone: list[tuple[int, int]] = []
     for page in pages(seqs):
@@ -56,20 +56,20 @@ def drop_archived(connection: Connection, seqs: Collection[int], kept: Collectio
         connection.execute(delete(archived).where(archived.c.facet_id == facet_id, archived.c.article_seq == seq))
 
 
-def replace_members(connection: Connection, facet_id: int, seqs: Collection[int]) -> None:
+def replace_archived_articles(connection: Connection, facet_id: int, seqs: Collection[int]) -> None:
     """Give a facet's archive these articles and no other: pages lose those that are gone, new ones wait for theirs."""
     query = select(archived.c.article_seq, archived.c.page).where(archived.c.facet_id == facet_id)
     before = dict(iter(connection.execute(query)))
     wanted = set(seqs)
     for page in sorted({page for seq, page in before.items() if seq not in wanted and page is not None}):
-        mark_page(connection, facet_id, page)
+        mark_page_dirty(connection, facet_id, page)
     for some in pages(set(before) - wanted):
         connection.execute(delete(archived).where(archived.c.facet_id == facet_id, archived.c.article_seq.in_(some)))
     fresh = [{"facet_id": facet_id, "article_seq": seq} for seq in seqs if seq not in before]
     insert_rows(connection, archived, fresh)
 
 
-def begin_archives(connection: Connection, kind: FacetKind) -> None:
+def start_archives(connection: Connection, kind: FacetKind) -> None:
     """Let every article of every facet of a kind wait for its pages."""
     members = (
         select(membership.c.facet_id, membership.c.article_seq)
@@ -83,14 +83,14 @@ def begin_archives(connection: Connection, kind: FacetKind) -> None:
     connection.execute(insert(archived).from_select(["facet_id", "article_seq"], members))
 
 
-def end_archives(connection: Connection, kind: FacetKind) -> None:
+def delete_archives(connection: Connection, kind: FacetKind) -> None:
     """Forget the archives of every facet of a kind."""
     which = select(facet.c.id).where(facet.c.kind == kind.value)
     connection.execute(delete(dirty_page).where(dirty_page.c.facet_id.in_(which)))
     connection.execute(delete(archived).where(archived.c.facet_id.in_(which)))
 
 
-def open_articles(connection: Connection, facet_id: int, now: int) -> list[int]:
+def unpaged_articles(connection: Connection, facet_id: int, now: int) -> list[int]:
     """Return the arrival numbers of a facet's articles that are out and on no page yet, oldest first."""
     query = (
         select(archived.c.article_seq)
@@ -101,18 +101,18 @@ def open_articles(connection: Connection, facet_id: int, now: int) -> list[int]:
     return list(connection.execute(query).scalars())
 
 
-def last_page(connection: Connection, facet_id: int) -> int:
+def last_page_number(connection: Connection, facet_id: int) -> int:
     """Return the number of a facet's newest archive page, 0 before the first."""
     query = select(func.coalesce(func.max(archived.c.page), 0)).where(archived.c.facet_id == facet_id)
     return int(connection.execute(query).scalar_one())
 
 
-def close_page(connection: Connection, facet_id: int, page: int, seqs: Sequence[int]) -> None:
+def fill_page(connection: Connection, facet_id: int, page: int, seqs: Sequence[int]) -> None:
     """Put articles on an archive page, for ever, and note that it is to be staged."""
     for some in pages(seqs):
         query = update(archived).where(archived.c.facet_id == facet_id, archived.c.article_seq.in_(some))
         connection.execute(query.values(page=page))
-    mark_page(connection, facet_id, page)
+    mark_page_dirty(connection, facet_id, page)
 
 
 def page_articles(connection: Connection, facet_id: int, page: int, now: int) -> list[int]:
@@ -126,14 +126,14 @@ def page_articles(connection: Connection, facet_id: int, page: int, now: int) ->
     return list(connection.execute(query).scalars())
 
 
-def mark_page(connection: Connection, facet_id: int, page: int) -> None:
+def mark_page_dirty(connection: Connection, facet_id: int, page: int) -> None:
     """Note that an archive page is to be staged again, and with it its feed."""
     known = exists().where(dirty_page.c.facet_id == facet_id, dirty_page.c.page == page)
     if not connection.execute(select(known)).scalar():
         connection.execute(insert(dirty_page).values(facet_id=facet_id, page=page))
 
 
-def mark_pages_of(connection: Connection, seqs: Collection[int]) -> None:
+def mark_pages_dirty(connection: Connection, seqs: Collection[int]) -> None:
     """Note that every archive page on which one of the articles stands is to be staged again."""
     found: set[tuple[int, int]] = set()
     for some in pages(seqs):
@@ -142,10 +142,10 @@ def mark_pages_of(connection: Connection, seqs: Collection[int]) -> None:
         )
         found.update((facet_id, page) for facet_id, page in connection.execute(query))
     for facet_id, page in sorted(found):
-        mark_page(connection, facet_id, page)
+        mark_page_dirty(connection, facet_id, page)
 
 
-def mark_all_pages(connection: Connection) -> None:
+def mark_all_pages_dirty(connection: Connection) -> None:
     """Note that every archive page of every feed that is to be staged again is, too."""
     connection.execute(delete(dirty_page))
     every = (
@@ -163,7 +163,7 @@ def dirty_pages(connection: Connection, facet_id: int) -> list[int]:
     return list(connection.execute(query).scalars())
 
 
-def clean_pages(connection: Connection, facet_id: int, numbers: Collection[int]) -> None:
+def clear_dirty_pages(connection: Connection, facet_id: int, numbers: Collection[int]) -> None:
     """Note that archive pages of a facet have been staged."""
     for some in pages(numbers):
         connection.execute(delete(dirty_page).where(dirty_page.c.facet_id == facet_id, dirty_page.c.page.in_(some)))

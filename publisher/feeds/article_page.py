@@ -13,18 +13,18 @@ from publisher.html.text import excerpt, plain_text
 from publisher.html.urls import absolute_urls, safe_url
 from publisher.model.articles import Article
 
-__all__ = ["article_values", "story_line"]
+__all__ = ["article_page_values", "article_summary"]
 
 #: Words of a text that stand for it where there is no dek.
-_WORDS = 32
+_SUMMARY_WORDS = 32
 
 
-def story_line(article: Article, language: str) -> dict[str, Any]:
+def article_summary(article: Article, language: str) -> dict[str, Any]:
     """Return an article as a list of articles has it: plain text."""
     return {
         "title": article.title,
         "link": article.link,
-        "dek": article.dek or excerpt(plain_text(article.body), _WORDS),
+        "dek": article.dek or excerpt(plain_text(article.body), _SUMMARY_WORDS),
         "kicker": " · ".join(label for label in (article.topic, article.region) if label),
         "byline": ", ".join(author.name for author in article.authors),
         "day": short_date(article.published, language),
@@ -33,7 +33,7 @@ def story_line(article: Article, language: str) -> dict[str, Any]:
     }
 
 
-def article_values(article: Article, *, site_title: str, base_url: str, language: str) -> dict[str, Any]:
+def article_page_values(article: Article, *, site_title: str, base_url: str, language: str) -> dict[str, Any]:
     """Return what the page's template asks for.
 
     Args:
@@ -42,7 +42,7 @@ def article_values(article: Article, *, site_title: str, base_url: str, language
     """
     image = article.image
     picture = safe_url(image.url, base_url + "/") if image is not None and image.url else None
-    line = story_line(article, language)
+    line = article_summary(article, language)
     return {
         **line,
         "heading": article.title,

@@ -97,7 +97,7 @@ def sync_custom_feeds(connection: Connection, site: Site) -> None:
             found += [row["article_seq"] for row in rows]
             facets.add_memberships(connection, rows)
         if FacetKind.CHANNEL in site.feeds.archive:
-            archives.replace_members(connection, number, found)
+            archives.replace_archived_articles(connection, number, found)
         table.mark_dirty(connection, [number])
         facts.set_fact(connection, f"channel:{slug}", definition)
     _sync_archives(connection, site)
@@ -111,8 +111,8 @@ def _sync_archives(connection: Connection, site: Site) -> None:
         return
     before = set((kept or "").split())
     for kind in sorted(before - set(site.feeds.archive)):
-        archives.end_archives(connection, FacetKind(kind))
+        archives.delete_archives(connection, FacetKind(kind))
     for kind in sorted(set(site.feeds.archive) - before):
-        archives.begin_archives(connection, FacetKind(kind))
+        archives.start_archives(connection, FacetKind(kind))
     table.mark_all_dirty(connection)
     facts.set_fact(connection, "archive_kinds", wanted)

@@ -24,11 +24,11 @@ __all__ = [
     "dump_headlines",
     "load_headlines",
     "render_autodiscovery",
-    "render_gone",
-    "render_index",
+    "render_feed_directory",
+    "render_withdrawn_page",
 ]
 
-_NAMES = {FeedFormat.RSS: "RSS", FeedFormat.ATOM: "Atom", FeedFormat.JSON: "JSON"}
+_FORMAT_NAMES = {FeedFormat.RSS: "RSS", FeedFormat.ATOM: "Atom", FeedFormat.JSON: "JSON"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +69,7 @@ def load_headlines(text: str) -> tuple[Headline, ...]:
     return tuple(Headline(title=title, link=link) for title, link in json.loads(text))
 
 
-def render_index(
+def render_feed_directory(
     feeds: Sequence[FeedListing],
     *,
     title: str,
@@ -112,7 +112,7 @@ def render_index(
         "light": light,
         "dark": dark,
         "groups": groups,
-        "formats": [(one.value, _NAMES[one], FEED_TYPES[one]) for one in formats],
+        "formats": [(one.value, _FORMAT_NAMES[one], FEED_TYPES[one]) for one in formats],
     }
     return render(templates, "feeds/index.html.j2", values).encode()
 
@@ -120,7 +120,7 @@ def render_index(
 def render_autodiscovery(channels: Sequence[FeedDefinition], formats: Sequence[FeedFormat]) -> bytes:
     """Return the links by which browsers and reader programs find feeds, for the head of a site's own pages."""
     lines = [
-        f'<link rel="alternate" type="{FEED_TYPES[form]}" title="{html.escape(f"{one.title} ({_NAMES[form]})")}" '
+        f'<link rel="alternate" type="{FEED_TYPES[form]}" title="{html.escape(f"{one.title} ({_FORMAT_NAMES[form]})")}" '
         f'href="{html.escape(f"{one.address}.{form.value}")}">\n'
         for one in channels
         for form in formats
@@ -128,7 +128,7 @@ def render_autodiscovery(channels: Sequence[FeedDefinition], formats: Sequence[F
     return "".join(lines).encode()
 
 
-def render_gone(
+def render_withdrawn_page(
     *,
     title: str,
     reason: str,

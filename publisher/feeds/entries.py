@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from publisher.feeds.formats.entry import Entry
     from publisher.feeds.site_info import SiteInfo
 
-__all__ = ["EntryRenderer", "entries_fingerprint", "site_info"]
+__all__ = ["EntryRenderer", "entries_fingerprint", "make_site_info"]
 
 #: Entries made at a time.
-_PAGE: Final = 500
+_BATCH_SIZE: Final = 500
 
 
 def entries_fingerprint(site: Site) -> str:
@@ -38,7 +38,7 @@ def entries_fingerprint(site: Site) -> str:
     return hashlib.sha256(f"{site.fingerprint()} {REVISION} {__version__}".encode()).hexdigest()[:16]
 
 
-def site_info(site: Site, namespace: uuid.UUID) -> SiteInfo:
+def make_site_info(site: Site, namespace: uuid.UUID) -> SiteInfo:
     """Return what every entry and feed of a site shares.
 
     Args:
@@ -71,7 +71,7 @@ class EntryRenderer:
     """What a run knows of the entries that it needs."""
 
     site: Site
-    house: SiteInfo
+    site_info: SiteInfo
     #: What the settings and the code add to an entry's revision.
     fingerprint: str
     workers: Workers
@@ -79,7 +79,7 @@ class EntryRenderer:
     #: Articles whose entry could not be made.
     broken: set[int] = field(default_factory=set)
 
-    def freshen(self, connection: Connection, seqs: Sequence[int]) -> bool:
+    def update_entries(self, connection: Connection, seqs: Sequence[int]) -> bool:
         """Make the entries that are missing or older than their article or the settings.
 
         An article whose entry cannot be made, or would break a rule, is set aside by name; an
@@ -90,10 +90,10 @@ class EntryRenderer:
         """
         wanted = table.stale_entries(connection, seqs, self.fingerprint)
         stale = [seq for seq in wanted if seq not in self.broken]
-        pages = [stale[at : at + _PAGE] for at in range(0, len(stale), _PAGE)]
+        pages = [stale[at : at + _BATCH_SIZE] for at in range(0, len(stale), _BATCH_SIZE)]
         if not pages:
             return not wanted
-        jobs = ((self._articles(connection, page), self.house) for page in pages)
+        jobs = ((self._articles(connection, page), self.site_info) for page in pages)
         results = self.workers.map(make_entries, jobs, worth_it=len(pages) > 2)
         for page, (entries, broken) in zip(pages, results, strict=True):
             self._save(connection, page, entries)

@@ -17,9 +17,9 @@ from publisher.settings import Site
 
 __all__ = ["within_feed_limit"]
 
-_LABELS: Final = frozenset(FacetKind) - {FacetKind.ALL, FacetKind.CHANNEL}
+_LIMITED_KINDS: Final = frozenset(FacetKind) - {FacetKind.ALL, FacetKind.CHANNEL}
 #: Labels that are named; the others are counted.
-_NAMED: Final = 5
+_MAX_NAMED: Final = 5
 
 
 def within_feed_limit(
@@ -29,16 +29,19 @@ def within_feed_limit(
 
     What waits stays marked, so that it is staged as soon as the setting allows it.
     """
-    if sum(facet.kind in _LABELS for facet in touched) + table.count_feeds(connection, _LABELS) <= site.feeds.max_feeds:
+    if (
+        sum(facet.kind in _LIMITED_KINDS for facet in touched) + table.count_feeds(connection, _LIMITED_KINDS)
+        <= site.feeds.max_feeds
+    ):
         return touched
-    new = [facet for facet in table.new_facets(connection, _LABELS) if is_configured(facet, site)]
-    room = max(0, site.feeds.max_feeds - table.count_feeds(connection, _LABELS))
+    new = [facet for facet in table.new_facets(connection, _LIMITED_KINDS) if is_configured(facet, site)]
+    room = max(0, site.feeds.max_feeds - table.count_feeds(connection, _LIMITED_KINDS))
     waiting = new[room:]
     if not waiting:
         return touched
-    names = ", ".join(repr(facet.label[:40]) for facet in waiting[:_NAMED])
+    names = ", ".join(repr(facet.label[:40]) for facet in waiting[:_MAX_NAMED])
     reason = (
-        f"{len(waiting):,} new feeds wait, of labels that few articles have: {names}{' …' if waiting[_NAMED:] else ''}. "
+        f"{len(waiting):,} new feeds wait, of labels that few articles have: {names}{' …' if waiting[_MAX_NAMED:] else ''}. "
         f"Set feeds.max_feeds to more than {site.feeds.max_feeds:,} to have them, or give fewer tags."
     )
     report.refused.append(Problem(where="feeds", refused=True, reason=reason))

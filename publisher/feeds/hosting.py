@@ -58,7 +58,7 @@ def render_hosting(
         # A quote in a folder's name would end the text that it stands in.
         "folder": json.dumps(str(folder), ensure_ascii=False)[1:-1],
         "hubs": list(hubs),
-        "moved": _moved(parts.path, feeds_url, moved, formats),
+        "moved": _moved_paths(parts.path, feeds_url, moved, formats),
         "types": list(TYPES.items()),
         "feed_age": FEED_AGE,
         "archive_age": ARCHIVE_AGE,
@@ -66,7 +66,7 @@ def render_hosting(
     return render(templates, f"hosting/{server}.conf.j2", values)
 
 
-def _moved(
+def _moved_paths(
     prefix: str, feeds_url: str, moved: Mapping[str, str], formats: Sequence[FeedFormat]
 ) -> list[tuple[str, str | None]]:
     """Return the path of each file that is no more, and where it is now; None where it is nowhere."""

@@ -25,13 +25,13 @@ def make_entries(
     """
     from publisher.feeds.formats.entry import render_entry
 
-    articles, house = job
+    articles, site_info = job
     entries: list[tuple[int, Entry]] = []
     broken: list[tuple[Article, str | Failure]] = []
     for article in articles:
         try:
-            entry = render_entry(article, house)
-            fault = _fault(article, entry, house.formats)
+            entry = render_entry(article, site_info)
+            fault = _first_violation(article, entry, site_info.formats)
         except Exception as error:
             broken.append((article, describe_failure(error)))
             continue
@@ -42,7 +42,7 @@ def make_entries(
     return entries, broken
 
 
-def _fault(article: Article, entry: Entry, formats: Sequence[FeedFormat]) -> str | None:
+def _first_violation(article: Article, entry: Entry, formats: Sequence[FeedFormat]) -> str | None:
     """Return the first rule that an entry breaks, for a person, or None."""
     from publisher.feeds.checks.feed import check_entry
     from publisher.feeds.formats.xml import complete_entry

@@ -41,7 +41,7 @@ def add_to_feeds(connection: Connection, site: Site, articles: Sequence[FeedPlac
     if not articles:
         return
     before = facets.memberships(connection, known)
-    labels = {one.seq: _labels(site, one.record) for one in articles}
+    labels = {one.seq: _facets_of(site, one.record) for one in articles}
     numbers = facets.add_facets(connection, [label for own in labels.values() for label in own])
     rows, waiting = [], []
     for one in articles:
@@ -49,10 +49,10 @@ def add_to_feeds(connection: Connection, site: Site, articles: Sequence[FeedPlac
         rows += [{"facet_id": number, "changed_at": one.changed_at, "article_seq": one.seq} for number, _ in own]
         waiting += [(number, one.seq) for number, kind in own if kind in site.feeds.archive]
     # Pages that an article leaves are staged again too, so they are marked before it does.
-    archives.mark_pages_of(connection, known)
+    archives.mark_pages_dirty(connection, known)
     facets.replace_memberships(connection, known, rows)
-    archives.drop_archived(connection, known, set(waiting))
-    archives.add_archived(connection, waiting, known)
+    archives.remove_from_archives(connection, known, set(waiting))
+    archives.add_to_archives(connection, waiting, known)
     quiet = {one.seq for one in articles if one.is_quiet}
     feeds.mark_dirty(connection, before | {row["facet_id"] for row in rows if row["article_seq"] not in quiet})
     feeds.mark_dirty(connection, {row["facet_id"] for row in rows if row["article_seq"] in quiet}, is_quiet=True)
@@ -61,12 +61,12 @@ def add_to_feeds(connection: Connection, site: Site, articles: Sequence[FeedPlac
 def remove_from_feeds(connection: Connection, seqs: Collection[int]) -> None:
     """Take articles out of every feed and archive page, and mark those."""
     before = facets.memberships(connection, seqs)
-    archives.mark_pages_of(connection, seqs)
+    archives.mark_pages_dirty(connection, seqs)
     facets.replace_memberships(connection, seqs, [])
-    archives.drop_archived(connection, seqs)
+    archives.remove_from_archives(connection, seqs)
     feeds.mark_dirty(connection, before)
 
 
-def _labels(site: Site, record: Record) -> list[tuple[FacetKind, str]]:
+def _facets_of(site: Site, record: Record) -> list[tuple[FacetKind, str]]:
     channels = [(FacetKind.CHANNEL, slug) for slug, query in site.channel_queries if matches(query, record)]
     return [ALL, *record.facets(), *channels]

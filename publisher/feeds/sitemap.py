@@ -9,7 +9,7 @@ from lxml import etree
 
 from publisher.model.articles import Article
 
-__all__ = ["render_news"]
+__all__ = ["render_news_sitemap"]
 
 _SITEMAP: Final = "http://www.sitemaps.org/schemas/sitemap/0.9"
 #: https://developers.google.com/search/docs/crawling-indexing/sitemaps/news-sitemap
@@ -17,7 +17,7 @@ _NEWS: Final = "http://www.google.com/schemas/sitemap-news/0.9"
 _PREFIXES: Final[Any] = {None: _SITEMAP, "news": _NEWS}
 
 
-def render_news(articles: Sequence[Article], title: str, language: str) -> bytes:
+def render_news_sitemap(articles: Sequence[Article], title: str, language: str) -> bytes:
     """Return the sitemap of these articles.
 
     Args:
@@ -32,14 +32,14 @@ def render_news(articles: Sequence[Article], title: str, language: str) -> bytes
         news = etree.SubElement(url, f"{{{_NEWS}}}news")
         publication = etree.SubElement(news, f"{{{_NEWS}}}publication")
         etree.SubElement(publication, f"{{{_NEWS}}}name").text = title
-        etree.SubElement(publication, f"{{{_NEWS}}}language").text = _short(article.language or language)
+        etree.SubElement(publication, f"{{{_NEWS}}}language").text = _news_language(article.language or language)
         etree.SubElement(news, f"{{{_NEWS}}}publication_date").text = article.published.isoformat()
         etree.SubElement(news, f"{{{_NEWS}}}title").text = article.title
     data: bytes = etree.tostring(root, xml_declaration=True, encoding="UTF-8", pretty_print=True)
     return data
 
 
-def _short(language: str) -> str:
+def _news_language(language: str) -> str:
     """Return the language as news sitemaps know it: two or three letters, but for Chinese."""
     lowered = language.lower()
     if lowered.startswith("zh"):

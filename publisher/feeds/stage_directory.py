@@ -34,18 +34,18 @@ from publisher.websub.recipients import recipients
 if TYPE_CHECKING:
     from publisher.feeds.directory import FeedListing
 
-__all__ = ["drop_files", "gone_path", "stage_directory", "staged_file"]
+__all__ = ["drop_files", "stage_directory", "staged_feed_file", "withdrawn_page_path"]
 
-_ORDER: Final = tuple(FacetKind)
+_KIND_ORDER: Final = tuple(FacetKind)
 #: The owner of everything here among the staged files.
-_INDEX: Final = "index"
+_OWNER: Final = "index"
 _TOMBSTONES: Final = "tombstones.atom"
 #: What a news sitemap lists (https://developers.google.com/search/docs/crawling-indexing/sitemaps/news-sitemap).
-_NEWS_AGE: Final = timedelta(days=2)
-_NEWS_MOST: Final = 1_000
+_NEWS_MAX_AGE: Final = timedelta(days=2)
+_NEWS_MAX_ARTICLES: Final = 1_000
 
 
-def staged_file(written: StagedWrite, owner: str) -> StagedFile:
+def staged_feed_file(written: StagedWrite, owner: str) -> StagedFile:
     """Return a file of feeds/ as the store keeps it."""
     return StagedFile(
         path=f"feeds/{written.path}",
@@ -64,11 +64,11 @@ def drop_files(
         path = one.path.removeprefix("feeds/")
         if stage.remove(path):
             report.feeds_removed.append(f"{site.paths.feeds}/{path}")
-        announcements.forget_feed(connection, path)
-        table.drop_staged(connection, [one.path])
+        announcements.delete_feed_notifications(connection, path)
+        table.delete_staged_files(connection, [one.path])
 
 
-def gone_path(link: str, site: Site) -> str | None:
+def withdrawn_page_path(link: str, site: Site) -> str | None:
     """Return where the page lies that says why an article is gone, or None where its address is not ours.
 
     The folder ``gone/`` mirrors the paths of the site, so that a web server finds the page of an
@@ -100,41 +100,41 @@ def stage_directory(
     from publisher.templating.sources import source_hash
 
     seconds = int(now.timestamp())
-    news = store.published_since(connection, seconds - int(_NEWS_AGE.total_seconds()), seconds, _NEWS_MOST)
+    news = store.published_since(connection, seconds - int(_NEWS_MAX_AGE.total_seconds()), seconds, _NEWS_MAX_ARTICLES)
     templates = [source_hash(site.templates_dir, f"feeds/{name}") for name in ("index.html.j2", "gone.html.j2")]
     withdrawn = corrections.retractions(connection)
     seen = (
         f"{fingerprint} {' '.join(templates)} {news} {[(one.seq, one.retracted_at, one.reason) for one in withdrawn]}"
     )
     revision = hashlib.sha256(seen.encode()).hexdigest()
-    kept = table.staged_files(connection, _INDEX)
+    kept = table.staged_files(connection, _OWNER)
     intact = bool(kept) and all(
-        stage.is_intact(one.path.removeprefix("feeds/"), one.size, one.mtime_ns) for one in kept
+        stage.is_unchanged(one.path.removeprefix("feeds/"), one.size, one.mtime_ns) for one in kept
     )
     if intact and not changed and facts.get_fact(connection, "index_revision") == revision:
         return
     before = {one.path: one.sha256 for one in kept}
     files: list[StagedFile] = []
-    wanted = _files(connection, site, [seq for seq, _ in news], report, has_withdrawn=bool(withdrawn))
-    wanted += _pages(connection, site, withdrawn)
-    made = _rendered(wanted, site, report)
+    wanted = _machine_readable_files(connection, site, [seq for seq, _ in news], report, has_withdrawn=bool(withdrawn))
+    wanted += _html_pages(connection, site, withdrawn)
+    made = _render_files(wanted, site, report)
     if len(made) < len(wanted):
         # What was staged before stays, and the next run tries again.
         kept, revision = [], ""
     for name, data in made:
         written = stage.put(name, [data])
-        files.append(staged_file(written, _INDEX))
+        files.append(staged_feed_file(written, _OWNER))
         if written.changed:
             report.feeds_changed.append(f"{site.paths.feeds}/{name}")
         if name == _TOMBSTONES and before.get(f"feeds/{name}") != written.sha256:
             announcements.queue_notifications(connection, recipients(site, FeedFormat.ATOM), name, written.sha256)
     there = {one.path for one in files}
     drop_files(connection, site, stage, report, [one for one in kept if one.path not in there])
-    table.save_staged(connection, files)
+    table.save_staged_files(connection, files)
     facts.set_fact(connection, "index_revision", revision)
 
 
-def _rendered(
+def _render_files(
     wanted: list[tuple[str, Callable[[], bytes]]], site: Site, report: PublishReport
 ) -> list[tuple[str, bytes]]:
     """Return the files that can be rendered, and name the others in the report; the same error once."""
@@ -149,21 +149,21 @@ def _rendered(
     return made
 
 
-def _rows(connection: Connection, site: Site) -> list[FeedRow]:
-    rows = sorted(table.feed_rows(connection), key=lambda row: _ORDER.index(row.facet.kind))
+def _configured_feeds(connection: Connection, site: Site) -> list[FeedRow]:
+    rows = sorted(table.feed_rows(connection), key=lambda row: _KIND_ORDER.index(row.facet.kind))
     return [row for row in rows if is_configured(row.facet, site)]
 
 
-def _files(
+def _machine_readable_files(
     connection: Connection, site: Site, news: list[int], report: PublishReport, *, has_withdrawn: bool
 ) -> list[tuple[str, Callable[[], bytes]]]:
     """Return the files for programs: name → how it is rendered."""
     from publisher.feeds.directory import render_autodiscovery
     from publisher.feeds.headers_file import render_headers
     from publisher.feeds.opml import render_opml
-    from publisher.feeds.sitemap import render_news
+    from publisher.feeds.sitemap import render_news_sitemap
 
-    rows, formats = _rows(connection, site), site.feeds.formats
+    rows, formats = _configured_feeds(connection, site), site.feeds.formats
     channels = [definition_of(row.facet, site) for row in rows]
     opml_form = next((one for one in formats if one is not FeedFormat.JSON), formats[0])
     main = [one for one in channels if one.kind in (FacetKind.ALL, FacetKind.CHANNEL)]
@@ -176,7 +176,7 @@ def _files(
 
     def news_sitemap() -> bytes:
         def render(some: Sequence[Article]) -> bytes:
-            return render_news(some, site.title, site.language)
+            return render_news_sitemap(some, site.title, site.language)
 
         data, failing = render_with_fallback(render, recent, may_be_empty=True)
         known = store.articles_by_id(connection, [article.seq for article, _ in failing])
@@ -193,13 +193,15 @@ def _files(
     ]
 
 
-def _pages(connection: Connection, site: Site, withdrawn: list[Retraction]) -> list[tuple[str, Callable[[], bytes]]]:
+def _html_pages(
+    connection: Connection, site: Site, withdrawn: list[Retraction]
+) -> list[tuple[str, Callable[[], bytes]]]:
     """Return the pages for people, and the feed of tombstones: name → how it is rendered."""
-    from publisher.feeds.directory import render_index
+    from publisher.feeds.directory import render_feed_directory
 
     page = partial(
-        render_index,
-        [_listed(row, site) for row in _rows(connection, site)],
+        render_feed_directory,
+        [_feed_listing(row, site) for row in _configured_feeds(connection, site)],
         title=site.title,
         description=site.description,
         language=site.language,
@@ -218,7 +220,7 @@ def _withdrawn_files(
     connection: Connection, site: Site, withdrawn: list[Retraction]
 ) -> list[tuple[str, Callable[[], bytes]]]:
     """Return the feed of tombstones, and a page for each address that is gone: name → how it is rendered."""
-    from publisher.feeds.directory import render_gone
+    from publisher.feeds.directory import render_withdrawn_page
     from publisher.feeds.tombstones import Tombstone, render_tombstones
 
     if not withdrawn:
@@ -245,10 +247,10 @@ def _withdrawn_files(
     ]
     for one, stone in zip(withdrawn, stones, strict=True):
         record = json.loads(one.record)
-        path = gone_path(record.get("url") or site.base_url + url_path(one.path), site)
+        path = withdrawn_page_path(record.get("url") or site.base_url + url_path(one.path), site)
         if path is not None:
             page = partial(
-                render_gone,
+                render_withdrawn_page,
                 # A draft is not published, and neither is its title.
                 title=record["title"] if one.reason is not None else "",
                 reason=one.reason or "",
@@ -264,7 +266,7 @@ def _withdrawn_files(
     return files
 
 
-def _listed(row: FeedRow, site: Site) -> FeedListing:
+def _feed_listing(row: FeedRow, site: Site) -> FeedListing:
     from publisher.feeds.directory import FeedListing, load_headlines
 
     channel = definition_of(row.facet, site)

@@ -19,25 +19,25 @@ __all__ = [
     "FeedRow",
     "StagedFile",
     "clear_dirty",
-    "count_members",
-    "count_staged",
+    "count_articles",
+    "count_staged_files",
+    "delete_entries",
+    "delete_feed",
+    "delete_staged_files",
     "dirty_facets",
-    "drop_entries",
-    "drop_feed",
-    "drop_staged",
-    "entries",
     "facets",
     "feed_rows",
-    "generation",
-    "last_changed_first",
+    "feeds_generation",
+    "last_change_time",
+    "load_entries",
     "mark_all_dirty",
     "mark_dirty",
-    "newest_change",
-    "newest_members",
+    "newest_articles",
     "quiet_facets",
     "save_entries",
     "save_feed",
-    "save_staged",
+    "save_staged_files",
+    "sort_by_change_time",
     "staged_files",
     "stale_entries",
 ]
@@ -45,7 +45,7 @@ __all__ = [
 #: The fact that counts changes of what feeds are made of.
 _GENERATION: Final = "generation"
 #: Entries in memory at a time.
-_AT_A_TIME: Final = 200
+_ENTRIES_IN_MEMORY: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +127,7 @@ def mark_all_dirty(connection: Connection) -> None:
     connection.execute(insert(dirty_feed).from_select(["facet_id"], select(facet.c.id)))
 
 
-def generation(connection: Connection) -> int:
+def feeds_generation(connection: Connection) -> int:
     """Return a number that is another one as soon as a feed is to be staged again: whatever is made of articles."""
     return int(get_fact(connection, _GENERATION) or 0)
 
@@ -164,7 +164,7 @@ def clear_dirty(connection: Connection, ids: Collection[int]) -> None:
     connection.execute(delete(dirty_feed).where(dirty_feed.c.facet_id.in_(list(ids))))
 
 
-def count_members(connection: Connection, facet_id: int, now: int) -> int:
+def count_articles(connection: Connection, facet_id: int, now: int) -> int:
     """Return how many of a facet's articles are out at ``now``."""
     query = (
         select(func.count())
@@ -174,7 +174,7 @@ def count_members(connection: Connection, facet_id: int, now: int) -> int:
     return int(connection.execute(query).scalar_one())
 
 
-def newest_members(connection: Connection, facet_id: int, now: int, limit: int | None) -> list[int]:
+def newest_articles(connection: Connection, facet_id: int, now: int, limit: int | None) -> list[int]:
     """Return the arrival numbers of a facet's articles that are out at ``now``, the last changed first.
 
     The order is that of the table's own key, so nothing is sorted, and nothing is looked at twice.
@@ -187,7 +187,7 @@ def newest_members(connection: Connection, facet_id: int, now: int, limit: int |
     return list(connection.execute(query.limit(limit) if limit else query).scalars())
 
 
-def last_changed_first(connection: Connection, seqs: Collection[int]) -> list[int]:
+def sort_by_change_time(connection: Connection, seqs: Collection[int]) -> list[int]:
     """Return the arrival numbers in the order of a feed."""
     found: list[tuple[int, int]] = []
     for some in pages(seqs):
@@ -210,7 +210,7 @@ def stale_entries(connection: Connection, seqs: Collection[int], fingerprint: st
     return sorted(stale)
 
 
-def newest_change(connection: Connection, seqs: Collection[int]) -> int | None:
+def last_change_time(connection: Connection, seqs: Collection[int]) -> int | None:
     """Return the latest change among the articles, seconds since 1970; None of no articles."""
     found = [
         connection.execute(select(func.max(article.c.changed_at)).where(article.c.seq.in_(some))).scalar()
@@ -219,13 +219,13 @@ def newest_change(connection: Connection, seqs: Collection[int]) -> int | None:
     return max((at for at in found if at is not None), default=None)
 
 
-def entries(connection: Connection, seqs: Sequence[int], form: str) -> Iterator[tuple[str, bytes]]:
+def load_entries(connection: Connection, seqs: Sequence[int], form: str) -> Iterator[tuple[str, bytes]]:
     """Yield (text, entry in the format ``form``) of the articles, in their order, a few in memory at a time.
 
     An article that has no entry is left out.
     """
-    for at in range(0, len(seqs), _AT_A_TIME):
-        some = seqs[at : at + _AT_A_TIME]
+    for at in range(0, len(seqs), _ENTRIES_IN_MEMORY):
+        some = seqs[at : at + _ENTRIES_IN_MEMORY]
         query = (
             select(entry.c.article_seq, func.coalesce(entry.c.body, article.c.body), entry.c[form])
             .join(article, article.c.seq == entry.c.article_seq)
@@ -235,7 +235,7 @@ def entries(connection: Connection, seqs: Sequence[int], form: str) -> Iterator[
         yield from (found[seq] for seq in some if seq in found)
 
 
-def drop_entries(connection: Connection, seqs: Collection[int]) -> None:
+def delete_entries(connection: Connection, seqs: Collection[int]) -> None:
     """Forget entries, so that they are made anew where they are wanted."""
     for some in pages(seqs):
         connection.execute(delete(entry).where(entry.c.article_seq.in_(some)))
@@ -254,7 +254,7 @@ def save_feed(connection: Connection, facet_id: int, *, articles: int, changed_a
     connection.execute(insert(feed).values(facet_id=facet_id, articles=articles, changed_at=changed_at, latest=latest))
 
 
-def drop_feed(connection: Connection, facet_id: int) -> None:
+def delete_feed(connection: Connection, facet_id: int) -> None:
     """Forget a feed that is no longer staged."""
     connection.execute(delete(feed).where(feed.c.facet_id == facet_id))
 
@@ -282,16 +282,16 @@ def staged_files(connection: Connection, owner: str | None = None, *, below: boo
     return [StagedFile(**row) for row in connection.execute(query).mappings()]
 
 
-def count_staged(connection: Connection, folder: str) -> int:
+def count_staged_files(connection: Connection, folder: str) -> int:
     """Return how many files are staged below a folder: ``feeds`` or ``outbox``."""
     query = select(func.count()).select_from(staged).where(staged.c.path.startswith(f"{folder}/"))
     return int(connection.execute(query).scalar_one())
 
 
-def save_staged(connection: Connection, files: Sequence[StagedFile]) -> None:
+def save_staged_files(connection: Connection, files: Sequence[StagedFile]) -> None:
     """Keep files as they were written."""
     if files:
-        drop_staged(connection, [one.path for one in files])
+        delete_staged_files(connection, [one.path for one in files])
         insert_rows(
             connection,
             staged,
@@ -308,7 +308,7 @@ def save_staged(connection: Connection, files: Sequence[StagedFile]) -> None:
         )
 
 
-def drop_staged(connection: Connection, paths: Sequence[str]) -> None:
+def delete_staged_files(connection: Connection, paths: Sequence[str]) -> None:
     """Forget files that are no longer staged."""
     for some in pages(paths):
         connection.execute(delete(staged).where(staged.c.path.in_(some)))

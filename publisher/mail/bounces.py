@@ -16,7 +16,7 @@ from typing import Final
 
 from publisher.mail.mime import Headers, Part, walk_parts
 from publisher.mail.replies import Reason, classify
-from publisher.signing.tokens import TOKEN
+from publisher.signing.tokens import TOKEN_PATTERN
 
 __all__ = ["Report", "ReportKind", "ReportTokens", "judge_failure", "read_report"]
 
@@ -130,7 +130,7 @@ def _plain(text: str) -> str:
 
 def _unsubscribe(headers: Headers) -> list[Report]:
     """Return the wish to be unsubscribed: a token in the subject, whatever a mail program writes around it."""
-    texts = tuple(TOKEN.findall(headers.text("Subject").lower()))
+    texts = tuple(TOKEN_PATTERN.findall(headers.text("Subject").lower()))
     if not texts:
         return []
     tokens = ReportTokens(message=texts)
@@ -149,7 +149,7 @@ def _in_returned_message(parts: Iterable[Part]) -> tuple[str, ...]:
 def _in_headers(headers: Headers, names: Iterable[str]) -> Iterator[str]:
     for name in names:
         for value in headers.raw(name):
-            yield from TOKEN.findall(value.lower())
+            yield from TOKEN_PATTERN.findall(value.lower())
 
 
 def _complaints(parts: Iterable[Part], tokens: ReportTokens) -> list[Report]:

@@ -9,9 +9,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from publisher.digests.run_preflight import IssueCheck, check_issues, is_issue
+from publisher.digests.run_preflight import IssueCheck, check_issues, is_issue_target
 from publisher.errors import RemoteError, SettingsError
-from publisher.feeds.checks.feed import MEDIA_TYPES, check_feed, form_of, previous_page
+from publisher.feeds.checks.feed import MEDIA_TYPES, check_feed, detect_format, previous_page_url
 from publisher.feeds.checks.rules import finding
 from publisher.findings import Finding
 from publisher.html.urls import url_path
@@ -122,7 +122,7 @@ def check_site(
             raise SettingsError("there is no publisher.toml here: name a folder, a file or an address")
         names = [os.path.relpath(site.feeds_dir)]
     files: list[_File] = []
-    mails = [name for name in names if is_issue(name, site)]
+    mails = [name for name in names if is_issue_target(name, site)]
     for number, issue in enumerate(check_issues(site, mails, now, with_browser=with_browser) if mails else (), 1):
         report.issues.append(issue)
         progress("checking issues", number, len(mails))
@@ -194,7 +194,7 @@ def _history_findings(data: bytes, folder: Path, feeds_url: str) -> list[Finding
     """Return whether the older page is there that a feed leads to."""
     from urllib.parse import unquote
 
-    link = previous_page(data)
+    link = previous_page_url(data)
     if link is None:
         return []
     path = folder / unquote(link.removeprefix(feeds_url + "/"))
@@ -210,7 +210,7 @@ def _check_url(url: str, now: datetime) -> CheckedFile:
             raise RemoteError(f"{url} answers {answer.status}; name a feed that can be fetched")
         again = _again(remote, answer)
     findings = [*check_feed(answer.body, address=answer.url, now=now), *again]
-    form = form_of(answer.body)
+    form = detect_format(answer.body)
     kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
     if form is not None and kind not in MEDIA_TYPES[form]:
         findings.insert(0, finding("media-type", f"Content-Type {kind or 'is missing'}"))

@@ -15,7 +15,7 @@ from publisher.articles.store import ArticleRow
 from publisher.errors import SettingsError
 from publisher.feeds import store as feeds
 from publisher.feeds.membership import FeedPlacement, add_to_feeds, remove_from_feeds
-from publisher.feeds.stage_directory import gone_path
+from publisher.feeds.stage_directory import withdrawn_page_path
 from publisher.html.text import clean_characters, one_line
 from publisher.model.articles import Article
 from publisher.model.report import Progress, PublishReport, no_progress
@@ -70,7 +70,7 @@ def correct(
         one, article = _standing(connection, site, name, now, edited)
         at = _free(connection, one, now)
         corrections.add_correction(connection, one.seq, at, text)
-        feeds.drop_entries(connection, [one.seq])
+        feeds.delete_entries(connection, [one.seq])
         add_to_feeds(connection, site, [FeedPlacement(seq=one.seq, record=article, changed_at=at)], [one.seq])
 
     edited.report = publish(site, now, progress=progress, on_wait=on_wait, edit=edit)
@@ -99,9 +99,9 @@ def retract(
         if one.retraction is not None:
             raise SettingsError(f"{article.title!r} was withdrawn before; --undo takes that back")
         corrections.mark_retracted(connection, one.seq, int(now.timestamp()), text)
-        feeds.drop_entries(connection, [one.seq])
+        feeds.delete_entries(connection, [one.seq])
         remove_from_feeds(connection, [one.seq])
-        path = gone_path(article.link, site)
+        path = withdrawn_page_path(article.link, site)
         edited.gone = f"{site.paths.feeds}/{path}" if path else None
 
     edited.report = publish(site, now, progress=progress, on_wait=on_wait, edit=edit)

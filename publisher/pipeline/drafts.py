@@ -88,7 +88,7 @@ def hold_drafts(
     published = [seq for seq, one in known.items() if one.retracted_at is None]
     table.mark_drafts(connection, statements, seconds)
     corrections.hold_issues(connection, published)
-    feeds.drop_entries(connection, published)
+    feeds.delete_entries(connection, published)
     remove_from_feeds(connection, published)
     certain = {place: seqs[0] for place, seqs in which.items() if len(seqs) == 1}
     store.set_keys(connection, {key: seq for place, seq in certain.items() for key in drafts[place].keys})

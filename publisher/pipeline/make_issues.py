@@ -59,7 +59,7 @@ def make_issues(db: Database, site: Site, now: datetime, report: PublishReport) 
     """
     for digest in site.all_digests():
         with db.read() as connection:
-            begun = issues.has_begun(connection, digest.slug)
+            begun = issues.has_started(connection, digest.slug)
             waiting = issues.pending_articles(connection, digest.slug, int(now.timestamp()))
         if begun and all(waiting.values()):
             report.waiting.append(WaitingDigest(digest=digest.slug, reason="nothing new", articles=len(waiting)))
@@ -97,7 +97,7 @@ def make_issue_of(
     digest = site.digests[slug].digest(slug)
     with db.write() as connection:
         slots.finish(connection, claim, now)
-        if claim.slot in issues.slots_taken(connection, slug, claim.slot):
+        if claim.slot in issues.slots_with_issues(connection, slug, claim.slot):
             slots.note_outcome(connection, claim, outcome := "it has an issue already")
             return outcome
         made = _make_issue(connection, digest, site, as_of, claim.slot)
@@ -134,7 +134,7 @@ def remake_issue(connection: Connection, site: Site, row: IssueRow, now: datetim
     """
     about = json.loads(issues.issue_file(connection, row.id, "issue.json"))
     digest = site.digests[row.digest].digest(row.digest)
-    seqs = issues.discard(connection, row)
+    seqs = issues.discard_issue(connection, row)
     said = preparations.load_next_issue_note(connection, row.digest)
     if seqs and said == preparations.NextIssueNote():
         # The lead is the first article, whether or not an editor had chosen it.
@@ -144,9 +144,9 @@ def remake_issue(connection: Connection, site: Site, row: IssueRow, now: datetim
     if isinstance(made, WaitingDigest):
         return False
     if row.is_paused:
-        again = issues.find(connection, row.digest, row.name)
+        again = issues.get_issue(connection, row.digest, row.name)
         assert again is not None
-        issues.pause(connection, again.id, is_paused=True)
+        issues.set_paused(connection, again.id, is_paused=True)
     _note(made, site, report)
     return True
 
@@ -156,7 +156,7 @@ def begin_digests(connection: Connection, digest: Digest, site: Site, now: datet
 
     Articles that are dated later are new whenever their time comes.
     """
-    issues.begin_digest(connection, digest.slug, since_seq=store.last_seq(connection))
+    issues.start_digest(connection, digest.slug, since_seq=store.last_seq(connection))
     seconds = int(now.timestamp())
     found: list[int] = store.newest(connection, seconds, digest.at_most)
     if digest.query.wanted:
@@ -181,10 +181,10 @@ def _forget_old(connection: Connection, digest: Digest, waiting: Iterable[Articl
 
     They arrived before it: the next issues are for news.
     """
-    added = set(pending.added_by_name(connection, digest.slug))
+    added = set(pending.requested_articles(connection, digest.slug))
     known = store.articles_by_id(connection, [article.seq for article in waiting if article.seq not in added])
     old = [seq for seq, one in known.items() if not is_news(digest.news_days, one.asked_at, one.first_read_at)]
-    pending.drop_pending(connection, digest.slug, old)
+    pending.remove_pending(connection, digest.slug, old)
 
 
 def _make_issue(
@@ -208,7 +208,7 @@ def _make_issue(
         only: arrival numbers of the articles that it may carry; all that wait by default.
     """
     # A run with nothing to do imports neither templates nor the preflight.
-    from publisher.digests.compose import compose_issue, notices
+    from publisher.digests.compose import compose_issue, correction_notices
 
     candidates = _candidates(connection, digest, site, now, only)
     said = preparations.load_next_issue_note(connection, digest.slug)
@@ -222,9 +222,9 @@ def _make_issue(
         digest,
         slot=slot,
         name=issue_name(slot, site),
-        number=number or issues.last_number(connection, digest.slug) + 1,
+        number=number or issues.last_issue_number(connection, digest.slug) + 1,
         note=said.note,
-        notices=notices(connection, site, digest, choice.articles, now),
+        notices=correction_notices(connection, site, digest, choice.articles, now),
         selections=readers.selections,
     )
     composed, failing = render_with_fallback(rendered, choice.articles)
@@ -258,12 +258,12 @@ def _candidates(
     connection: Connection, digest: Digest, site: Site, now: datetime, only: Collection[int] | None
 ) -> list[Candidate]:
     """Begin the digest if need be, and return the articles that wait for it at NOW; of those in ONLY, if given."""
-    if not issues.has_begun(connection, digest.slug):
+    if not issues.has_started(connection, digest.slug):
         begin_digests(connection, digest, site, now)
     waiting = issues.pending_articles(connection, digest.slug, int(now.timestamp()))
     wanted = {seq: carried for seq, carried in waiting.items() if only is None or seq in only}
     articles = store.articles_by_seq(connection, list(wanted), site.base_url, site.tz)
-    added = set(pending.added_by_name(connection, digest.slug))
+    added = set(pending.requested_articles(connection, digest.slug))
     return [
         Candidate(article=articles[seq], carried_over=carried, is_added=seq in added) for seq, carried in wanted.items()
     ]
@@ -301,7 +301,7 @@ def _issue_note(composed: ComposedIssue, digest: Digest, site: Site, readers: in
 def _free_slot(connection: Connection, digest: Digest, now: datetime) -> datetime:
     """Return the minute of ``now``, or the next one that has no issue of the digest yet."""
     slot = now.astimezone(UTC).replace(second=0, microsecond=0)
-    taken = issues.slots_taken(connection, digest.slug, slot)
+    taken = issues.slots_with_issues(connection, digest.slug, slot)
     while slot in taken:
         slot += timedelta(minutes=1)
     return slot
@@ -315,9 +315,9 @@ def stage_issues(db: Database, site: Site, report: PublishReport, *, dry_run: bo
             lost = {
                 int(one.owner.partition(":")[2])
                 for one in table.staged_files(connection, "issue", below=True)
-                if not stage.is_intact(one.path.removeprefix("outbox/"), one.size, one.mtime_ns)
+                if not stage.is_unchanged(one.path.removeprefix("outbox/"), one.size, one.mtime_ns)
             }
-            rows = issues.issues(connection, only={*unstaged, *lost}) if unstaged or lost else []
+            rows = issues.list_issues(connection, only={*unstaged, *lost}) if unstaged or lost else []
         for row in sorted(rows, key=lambda one: one.id):
             with db.write() as connection:
                 files = []
@@ -335,7 +335,7 @@ def stage_issues(db: Database, site: Site, report: PublishReport, *, dry_run: bo
                         )
                     )
                 stage.sync()
-                table.save_staged(connection, files)
+                table.save_staged_files(connection, files)
                 issues.mark_staged(connection, row.id)
             if row.id in lost and changed:
                 report.restaged.append(f"{site.paths.outbox}/{row.digest}/{row.name}")

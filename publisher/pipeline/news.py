@@ -32,7 +32,7 @@ class NewsFilter:
         self._connection = connection
         self._asked = asked
         self._read = read
-        self._begun = issues.digests_begun(connection)
+        self._begun = issues.started_digests(connection)
         self._with_issues = issues.digests_with_issues(connection)
         self._digests = [digest for digest in site.all_digests() if digest.slug in self._begun]
 
@@ -68,7 +68,7 @@ class NewsFilter:
             if seq > self._begun[digest.slug] and matches(digest.query, record) and self._is_news(digest, seq)
         ]
         if late:
-            waiting.extend(issues.not_yet_carried(self._connection, late))
+            waiting.extend(issues.without_carried(self._connection, late))
         issues.add_pending(self._connection, waiting)
         return len(old)
 

@@ -121,7 +121,7 @@ def _require_renderable(text: str) -> None:
 def _prepared(site: Site, digest: str) -> NoteResult:
     with Database.open(site.database_url, dry_run=True) as db, db.read() as connection:
         said = preparations.load_next_issue_note(connection, digest)
-        added = pending.added_by_name(connection, digest)
+        added = pending.requested_articles(connection, digest)
         seqs = [*added, *([said.lead_seq] if said.lead_seq is not None else [])]
         known = store.articles_by_seq(connection, seqs, site.base_url, site.tz)
         stored = store.articles_by_id(connection, added)
@@ -136,25 +136,25 @@ def _prepared(site: Site, digest: str) -> NoteResult:
 def _add(connection: Connection, site: Site, digest: str, name: str, now: datetime) -> None:
     """Let an article wait for the digest's next issue, whatever its age."""
     seq = _sendable(connection, site, digest, name)
-    if not issues.has_begun(connection, digest):
+    if not issues.has_started(connection, digest):
         begin_digests(connection, site.digests[digest].digest(digest), site, now)
-    pending.add_by_name(connection, digest, seq)
+    pending.add_requested_article(connection, digest, seq)
 
 
 def _cleared(connection: Connection, site: Site, digest: str) -> NextIssueNote:
     """Forget which articles were added, and return an empty preparation. Added articles that are news wait on."""
     days = site.digests[digest].news_days
-    known = store.articles_by_id(connection, pending.added_by_name(connection, digest))
+    known = store.articles_by_id(connection, pending.requested_articles(connection, digest))
     old = [seq for seq, one in known.items() if not is_news(days, one.asked_at, one.first_read_at)]
-    pending.drop_pending(connection, digest, old)
-    pending.clear_added(connection, digest)
+    pending.remove_pending(connection, digest, old)
+    pending.clear_requested_articles(connection, digest)
     return NextIssueNote()
 
 
 def _lead(connection: Connection, site: Site, digest: str, name: str) -> int:
     """Return the arrival number of the article that is to lead, which waits for the digest from now on."""
     seq = _sendable(connection, site, digest, name)
-    if digest in issues.digests_begun(connection):
+    if digest in issues.started_digests(connection):
         issues.add_pending(connection, [(digest, seq)])
     return seq
 
@@ -165,7 +165,7 @@ def _sendable(connection: Connection, site: Site, digest: str, name: str) -> int
     require_no_draft(one, article)
     if one.retracted_at is not None:
         raise SettingsError(f"{article.title!r} was withdrawn; 'publish retract --undo' takes that back")
-    if not issues.not_yet_carried(connection, [(digest, one.seq)]):
+    if not issues.without_carried(connection, [(digest, one.seq)]):
         raise SettingsError(f"{article.title!r} was in an issue of {digest} before: subscribers get it once")
     definition = site.digests[digest].digest(digest)
     if not matches(definition.query, article):

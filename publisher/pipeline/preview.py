@@ -17,8 +17,8 @@ from publisher.chromium import Browser, View
 from publisher.digests import notes_store as preparations
 from publisher.digests import pending_store as pending
 from publisher.digests import store as issues
-from publisher.digests.compose import ComposedIssue, compose_issue, notices
-from publisher.digests.local_media import local_media
+from publisher.digests.compose import ComposedIssue, compose_issue, correction_notices
+from publisher.digests.local_media import local_media_loader
 from publisher.errors import BrowserMissing, SettingsError, StageError
 from publisher.feeds.definitions import sync_custom_feeds
 from publisher.findings import Finding
@@ -148,7 +148,7 @@ def _composed(
     said = preparations.load_next_issue_note(connection, digest.slug)
     if said.lead_seq is not None and said.lead_seq not in {one.seq for one in articles}:
         articles += store.articles_by_seq(connection, [said.lead_seq], site.base_url, site.tz).values()
-    added = set(pending.added_by_name(connection, digest.slug))
+    added = set(pending.requested_articles(connection, digest.slug))
     candidates = [Candidate(article=one, carried_over=False, is_added=one.seq in added) for one in articles]
     choice = choose_articles(digest, candidates, now, lead=said.lead_seq)
     rendered = partial(
@@ -157,9 +157,9 @@ def _composed(
         digest,
         slot=now.astimezone(UTC).replace(second=0, microsecond=0),
         name=f"{now.astimezone(site.tz):%Y-%m-%dT%H%M}",
-        number=issues.last_number(connection, digest.slug) + 1,
+        number=issues.last_issue_number(connection, digest.slug) + 1,
         note=said.note,
-        notices=notices(connection, site, digest, choice.articles, now),
+        notices=correction_notices(connection, site, digest, choice.articles, now),
     )
     composed, failing = render_with_fallback(rendered, choice.articles or tuple(articles[: digest.at_most]))
     known = store.articles_by_id(connection, [article.seq for article, _ in failing])
@@ -170,7 +170,7 @@ def _composed(
 
 
 def _waiting(connection: Connection, site: Site, digest: Digest, now: datetime) -> list[Article]:
-    if digest.slug not in issues.digests_begun(connection):
+    if digest.slug not in issues.started_digests(connection):
         return _newest(connection, site, digest, now)
     waiting = issues.pending_articles(connection, digest.slug, int(now.timestamp()))
     if all(waiting.values()):
@@ -186,7 +186,7 @@ def _newest(connection: Connection, site: Site, digest: Digest, now: datetime) -
 
 def _pictures(html: str, site: Site, progress: Progress) -> dict[str, bytes]:
     made: dict[str, bytes] = {}
-    with Browser(local_media(site)) as browser:
+    with Browser(local_media_loader(site)) as browser:
         for number, view in enumerate(VIEWS, 1):
             made[f"{view.label}.png"] = browser.picture(html, view)
             progress("taking pictures", number, len(VIEWS))

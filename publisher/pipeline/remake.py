@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from publisher.articles.failing import report_failure
 from publisher.digests import store as issues
-from publisher.digests.readiness import issue_blockers, setting_blockers, stores_sample
+from publisher.digests.readiness import contains_sample_article, issue_blockers, setting_blockers
 from publisher.digests.store import IssueRow
 from publisher.errors import SettingsError, StoreError
 from publisher.model.problems import Problem
@@ -34,7 +34,7 @@ def remake_issues(db: Database, site: Site, now: datetime, report: PublishReport
     if setting_blockers(site):
         return
     with db.read() as connection:
-        rows = issues.issues(connection, since=now - timedelta(days=site.delivery.retry_days))
+        rows = issues.list_issues(connection, since=now - timedelta(days=site.delivery.retry_days))
         wanted = [row for row in rows if row.digest in site.digests and _is_curable(connection, site, row)]
     for row in sorted(wanted, key=lambda one: one.slot):
         name = f"{row.digest}/{row.name}"
@@ -59,5 +59,5 @@ def _is_curable(connection: Connection, site: Site, row: IssueRow) -> bool:
     return (
         not recipients.has_attempts(connection, row.id)
         and bool(issue_blockers(connection, site, row))
-        and not stores_sample(connection, site, row)
+        and not contains_sample_article(connection, site, row)
     )

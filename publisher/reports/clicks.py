@@ -20,14 +20,14 @@ def count_click(
 
     The URL is the article's own, so no link can be made that leads elsewhere.
     """
-    from publisher.digests.render import utm_of
+    from publisher.digests.render import tracking_parameters
     from publisher.digests.story import with_tracking
 
-    row = issues.find(connection, digest, name)
-    if row is None or digest not in site.digests or seq not in issues.articles_of(connection, row.id):
+    row = issues.get_issue(connection, digest, name)
+    if row is None or digest not in site.digests or seq not in issues.issue_article_seqs(connection, row.id):
         return None
     found = store.articles_by_seq(connection, [seq], site.base_url, site.tz)
     # Clicks of editors on a draft are not counted.
     if is_counted and public_issues(connection, site, digest, name=name, limit=1):
         listening.add_click(connection, row.id, seq, is_program=is_program)
-    return with_tracking(found[seq].link, utm_of(site.digests[digest].digest(digest), row.number))
+    return with_tracking(found[seq].link, tracking_parameters(site.digests[digest].digest(digest), row.number))

@@ -111,7 +111,7 @@ def list_issues(site: Site, digest: str | None = None) -> list[OutboxIssue]:
         counts = deliveries.state_counts(connection)
         stopped = brakes.brakes(connection)
         found = []
-        for row in issues.issues(connection):
+        for row in issues.list_issues(connection):
             if digest is not None and row.digest != digest:
                 continue
             states = counts.get(row.id, {})

@@ -112,7 +112,7 @@ def load_stats(site: Site, now: datetime, *, days: int) -> Stats:
     first = (now.astimezone(site.tz) - timedelta(days=days - 1)).date()
     with Database.open(site.database_url, dry_run=True) as db, db.read() as connection:
         heard = listening.feed_requests_since(connection, first.isoformat())
-        rows = issues.issues(connection, since=now - timedelta(days=days))
+        rows = issues.list_issues(connection, since=now - timedelta(days=days))
         opened = listening.clicks(connection) if site.web.clicks else {}
         made = tuple(
             IssueStats(
@@ -126,7 +126,7 @@ def load_stats(site: Site, now: datetime, *, days: int) -> Stats:
             for row in rows
         )
         readers = subscribers.counts(connection)
-        told = sum(hub.subscriptions(connection, int(now.timestamp())).values())
+        told = sum(hub.subscriptions_by_topic(connection, int(now.timestamp())).values())
     return Stats(
         days=days,
         feeds=_feeds(heard, now.astimezone(site.tz).date().isoformat()),

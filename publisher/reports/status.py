@@ -18,7 +18,7 @@ from publisher.cadence import next_slot
 from publisher.delivery import brakes_store as brakes
 from publisher.delivery import store as deliveries
 from publisher.digests import store as issues
-from publisher.digests.readiness import shown_blockers
+from publisher.digests.readiness import visible_blockers
 from publisher.digests.store import IssueRow
 from publisher.feeds import store as table
 from publisher.model.delivery import DeliveryState
@@ -158,7 +158,7 @@ def load_status(site: Site, now: datetime) -> Status:
     # Before the database is open: that makes files beside it, which go with the process.
     wide = tuple(wide_paths(site))
     with Database.open(site.database_url, dry_run=True) as db, db.read() as connection:
-        rows = issues.issues(connection)
+        rows = issues.list_issues(connection)
         coming = {
             one.name: slot.astimezone(site.tz) if (slot := next_slot(one.timetable, now)) else None
             for one in site.schedules
@@ -183,9 +183,9 @@ def load_status(site: Site, now: datetime) -> Status:
             published_drafts=tuple(published_drafts(connection, site, now)),
             files=sources.source_count(connection),
             feeds=len(table.feed_rows(connection)),
-            feed_files=table.count_staged(connection, "feeds"),
+            feed_files=table.count_staged_files(connection, "feeds"),
             feeds_due=len(table.dirty_facets(connection)),
-            announcements=announcements.waiting(connection),
+            announcements=announcements.count_notifications(connection),
             digests=tuple(digests),
             issues=tuple(rows),
             refused=tuple(sources.problems(connection, refused=True)),
@@ -195,7 +195,7 @@ def load_status(site: Site, now: datetime) -> Status:
             feeds_next=coming.get("feeds"),
             runners=tuple(living_runners(site.root)),
             wide=wide,
-            blockers=tuple(str(one) for one in shown_blockers(connection, site)),
+            blockers=tuple(str(one) for one in visible_blockers(connection, site)),
             copies=deliveries.state_counts(connection),
             stopped=tuple(_stopped(connection, rows)),
         )

@@ -117,7 +117,7 @@ def delivery_history(site: Site, target: str, address: str) -> DeliveryHistory:
             return story
         story.address, story.status = reader.address, reader.status.value
         story.history = subscriptions.history(connection, reader.id)
-        story.message_id = f"<{ring.copy_pass(row.id, reader.id)}@{_domain(site)}>"
+        story.message_id = f"<{ring.delivery_token(row.id, reader.id)}@{_domain(site)}>"
         _tell(connection, site, story, row.id, reader.id)
         if story.state is None:
             story.reason = _no_copy(site, row.digest, reader, row.slot)
@@ -151,11 +151,11 @@ def _tell(connection: Connection, site: Site, story: DeliveryHistory, issue_id: 
     if copy is None:
         return
     story.state = copy.state
-    edition = issues.variants(connection, issue_id)[copy.edition - 1]
+    edition = issues.load_variants(connection, issue_id)[copy.edition - 1]
     story.subject = edition.subject or story.subject
     known = article_store.articles_by_seq(connection, list(edition.articles), site.base_url, site.tz)
     story.articles = [known[seq].title for seq in edition.articles if seq in known]
-    row = issues.issues(connection, only=[issue_id])[0]
+    row = issues.list_issues(connection, only=[issue_id])[0]
     told: list[tuple[int, str]] = [(int(row.slot.timestamp()), "queued with the issue")]
     tried = deliveries.attempts_of(connection, issue_id, reader)
     told += [(one.at, f"attempt {one.number}: {one.outcome}: {one.answer}") for one in tried]

@@ -283,7 +283,7 @@ class Jobs:
         for words in result.failed:
             self._log.warning("not announced", reason=words)
         with db.read() as connection:
-            due = announcements.next_due(connection)
+            due = announcements.next_notification_time(connection)
         if due is not None:
             self._wake_at("hubs", "announce", max(datetime.fromtimestamp(due, UTC), self._clock.now() + _BREATH))
 
@@ -291,12 +291,12 @@ class Jobs:
         """Ask callbacks whether they meant to subscribe, and hand over feeds that changed."""
         site, db = self.current
         with db.read() as connection:
-            due = hub.next_due(connection)
+            due = hub.next_task_time(connection)
         if due is None or not site.web.hub:
             return
-        from publisher.websub.hub import work_hub
+        from publisher.websub.hub import run_hub_tasks
 
-        done = work_hub(site, db, self._clock.now, is_stopping=self._is_stopping.is_set)
+        done = run_hub_tasks(site, db, self._clock.now, is_stopping=self._is_stopping.is_set)
         if done.told or done.subscribed or done.unsubscribed or done.dropped:
             self._log.info(
                 "hub", told=done.told, subscribed=done.subscribed, unsubscribed=done.unsubscribed, dropped=done.dropped
@@ -304,7 +304,7 @@ class Jobs:
         for words in done.failed[:_LISTED]:
             self._log.warning("hub failed", reason=words)
         with db.read() as connection:
-            due = hub.next_due(connection)
+            due = hub.next_task_time(connection)
         if due is not None:
             self._wake_at("hub", "hub", max(datetime.fromtimestamp(due, UTC), self._clock.now() + _BREATH))
 

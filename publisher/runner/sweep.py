@@ -73,7 +73,7 @@ def sweep(db: Database, now: datetime) -> SweepResult:
         return SweepResult(
             runs=slots.forget_old(connection, now - _RUNS_KEPT),
             confirmation_emails=letters.sweep(connection, int((now - _CONFIRMATION_EMAILS_KEPT).timestamp())),
-            hub_subscriptions=hub.sweep(connection, int(now.timestamp())),
+            hub_subscriptions=hub.delete_expired_subscriptions(connection, int(now.timestamp())),
             figures=listening.forget_feed_requests_before(connection, (now - _FIGURES_KEPT).date().isoformat()),
             repaired=repaired,
         )

@@ -31,12 +31,12 @@ class SignedLinks:
             signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256},
         )
 
-    def seal(self, purpose: str, value: str | int, until: datetime) -> str:
+    def sign(self, purpose: str, value: str | int, until: datetime) -> str:
         """Return a text for an address that stands for the value, until then."""
         made = self._serializer.dumps([value, int(until.timestamp())], salt=purpose)
         return made if isinstance(made, str) else made.decode()
 
-    def read(self, purpose: str, text: str, now: datetime) -> tuple[Any, bool] | None:
+    def verify(self, purpose: str, text: str, now: datetime) -> tuple[Any, bool] | None:
         """Return the value, and whether its time is not over; None where we have not made it for this."""
         try:
             value, until = self._serializer.loads(text, salt=purpose)

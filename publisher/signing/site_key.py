@@ -30,7 +30,7 @@ def keyring(site: Site, connection: Connection) -> Keyring:
     known = get_fact(connection, _FACT)
     where = "secret" if site.secret is not None else KEY_FILE
     try:
-        ring = Keyring(key=_read(site, may_make=known is None).encode())
+        ring = Keyring(key=_read_key(site, may_make=known is None).encode())
     except ValueError as error:
         raise SettingsError(f"{where}: {error}") from error
     if known is None:
@@ -43,7 +43,7 @@ def keyring(site: Site, connection: Connection) -> Keyring:
     return ring
 
 
-def _read(site: Site, *, may_make: bool) -> str:
+def _read_key(site: Site, *, may_make: bool) -> str:
     if site.secret is not None:
         return site.secret.reveal(site.root)
     path = site.root / KEY_FILE
@@ -52,11 +52,11 @@ def _read(site: Site, *, may_make: bool) -> str:
             raise SettingsError(
                 f"{path} is missing, and this store was begun with it; put it back from a back-up, or set secret"
             )
-        _make(path)
+        _create_key_file(path)
     return Secret(file=KEY_FILE).reveal(site.root)
 
 
-def _make(path: Path) -> None:
+def _create_key_file(path: Path) -> None:
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:

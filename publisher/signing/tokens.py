@@ -17,13 +17,13 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
-__all__ = ["TOKEN", "Keyring"]
+__all__ = ["TOKEN_PATTERN", "Keyring"]
 
 #: The form of a delivery's tokens.
-TOKEN: Final = re.compile(r"(?<![a-z2-7])[a-z2-7]{32}(?![a-z2-7])")
-_READER_BYTES: Final = 5
+TOKEN_PATTERN: Final = re.compile(r"(?<![a-z2-7])[a-z2-7]{32}(?![a-z2-7])")
+_SUBSCRIBER_BYTES: Final = 5
 _ISSUE_BYTES: Final = 4
-_INSTANT_BYTES: Final = 4
+_TIME_BYTES: Final = 4
 _MAC_BYTES: Final = 11
 
 
@@ -57,50 +57,50 @@ class Keyring:
 
     def feed_pass(self, subscriber: int, since: int) -> str:
         """Return what stands for a reader's own feed, of those that she has had the one made then."""
-        payload = subscriber.to_bytes(_READER_BYTES) + since.to_bytes(_INSTANT_BYTES)
+        payload = subscriber.to_bytes(_SUBSCRIBER_BYTES) + since.to_bytes(_TIME_BYTES)
         mac = self._mac(b"feed", payload, _MAC_BYTES)
         return base64.b32encode(mac + self._masked(mac, payload)).decode().lower()
 
-    def feed_of(self, text: str) -> tuple[int, int] | None:
+    def subscriber_of_feed_token(self, text: str) -> tuple[int, int] | None:
         """Return (reader, since) of a feed's pass; None where we have not made it."""
-        payload = self._payload(b"feed", text, _READER_BYTES + _INSTANT_BYTES)
+        payload = self._verify(b"feed", text, _SUBSCRIBER_BYTES + _TIME_BYTES)
         if payload is None:
             return None
-        return int.from_bytes(payload[:_READER_BYTES]), int.from_bytes(payload[_READER_BYTES:])
+        return int.from_bytes(payload[:_SUBSCRIBER_BYTES]), int.from_bytes(payload[_SUBSCRIBER_BYTES:])
 
     def address_hash(self, key: str) -> str:
         """Return the hash of an address, in the form in which two spellings are equal."""
         return self._mac(b"address", key.encode(), 20).hex()
 
-    def copy_pass(self, issue: int, subscriber: int) -> str:
+    def delivery_token(self, issue: int, subscriber: int) -> str:
         """Return a delivery's token for its Message-ID and its links."""
-        return self._delivery_token(b"copy", issue, subscriber)
+        return self._sign_delivery(b"copy", issue, subscriber)
 
-    def copy_of(self, text: str) -> tuple[int, int] | None:
+    def delivery_of_token(self, text: str) -> tuple[int, int] | None:
         """Return (issue, subscriber) of a token of links and Message-IDs; None if it is not one of this site."""
-        return self._delivery_of(b"copy", text)
+        return self._verify_delivery(b"copy", text)
 
     def return_path_token(self, issue: int, subscriber: int) -> str:
         """Return a delivery's token for its return path, the only one that makes a bounce count."""
-        return self._delivery_token(b"return path", issue, subscriber)
+        return self._sign_delivery(b"return path", issue, subscriber)
 
     def delivery_of_return_path(self, text: str) -> tuple[int, int] | None:
         """Return (issue, subscriber) of a return path's token; None if it is not one of this site."""
-        return self._delivery_of(b"return path", text)
+        return self._verify_delivery(b"return path", text)
 
-    def _delivery_token(self, purpose: bytes, issue: int, subscriber: int) -> str:
-        payload = issue.to_bytes(_ISSUE_BYTES) + subscriber.to_bytes(_READER_BYTES)
+    def _sign_delivery(self, purpose: bytes, issue: int, subscriber: int) -> str:
+        payload = issue.to_bytes(_ISSUE_BYTES) + subscriber.to_bytes(_SUBSCRIBER_BYTES)
         # The numbers are not secret, but nobody needs to read them: they are masked.
         mac = self._mac(purpose, payload, _MAC_BYTES)
         return base64.b32encode(mac + self._masked(mac, payload)).decode().lower()
 
-    def _delivery_of(self, purpose: bytes, text: str) -> tuple[int, int] | None:
-        payload = self._payload(purpose, text, _ISSUE_BYTES + _READER_BYTES)
+    def _verify_delivery(self, purpose: bytes, text: str) -> tuple[int, int] | None:
+        payload = self._verify(purpose, text, _ISSUE_BYTES + _SUBSCRIBER_BYTES)
         if payload is None:
             return None
         return int.from_bytes(payload[:_ISSUE_BYTES]), int.from_bytes(payload[_ISSUE_BYTES:])
 
-    def _payload(self, purpose: bytes, text: str, length: int) -> bytes | None:
+    def _verify(self, purpose: bytes, text: str, length: int) -> bytes | None:
         try:
             data = base64.b32decode(text.strip().upper())
         except ValueError:

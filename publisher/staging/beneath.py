@@ -26,7 +26,7 @@ _OPENAT2: Final = 437 if platform.system() == "Linux" and platform.machine() in 
 _RESOLVE_NO_MAGICLINKS: Final = 0x02
 _RESOLVE_BENEATH: Final = 0x08
 #: The call is not there, or not allowed; a link is absolute, or a folder was moved meanwhile: the walk decides.
-_WALK_AFTER: Final = frozenset([errno.ENOSYS, errno.EPERM, errno.EXDEV, errno.EAGAIN, errno.EINVAL, errno.E2BIG])
+_FALLBACK_ERRORS: Final = frozenset([errno.ENOSYS, errno.EPERM, errno.EXDEV, errno.EAGAIN, errno.EINVAL, errno.E2BIG])
 
 
 class OutsideError(OSError):
@@ -100,7 +100,7 @@ def _openat2(number: int, folder: int, name: str) -> int | None:
     if handle >= 0:
         return int(handle)
     code = ctypes.get_errno()
-    if code in _WALK_AFTER:
+    if code in _FALLBACK_ERRORS:
         return None
     raise OSError(code, os.strerror(code), name)
 
@@ -115,7 +115,7 @@ def _walk(folder: int, root: str | os.PathLike[str], name: str) -> int:
         while todo:
             part = todo.popleft()
             if part == "..":
-                _leave(folders, name)
+                _leave_folder(folders, name)
             if part in ("", ".", ".."):
                 continue
             found = _open_or_read_link(part, folders[-1], must_be_folder=bool(todo))
@@ -129,9 +129,9 @@ def _walk(folder: int, root: str | os.PathLike[str], name: str) -> int:
                 raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), name)
             if found.startswith("/"):
                 # An absolute link may also lead to a place inside.
-                found = _inside(real, found, name)
+                found = _path_inside(real, found, name)
                 while len(folders) > 1:
-                    _leave(folders, name)
+                    _leave_folder(folders, name)
             todo.extendleft(reversed(found.split("/")))
         return os.dup(folders[-1])
     finally:
@@ -139,7 +139,7 @@ def _walk(folder: int, root: str | os.PathLike[str], name: str) -> int:
             os.close(one)
 
 
-def _leave(folders: list[int], name: str) -> None:
+def _leave_folder(folders: list[int], name: str) -> None:
     if len(folders) == 1:
         raise OutsideError(errno.EXDEV, "leads out of the folder", name)
     os.close(folders.pop())
@@ -159,7 +159,7 @@ def _open_or_read_link(part: str, folder: int, *, must_be_folder: bool) -> int |
     return handle
 
 
-def _inside(real: Path, target: str, name: str) -> str:
+def _path_inside(real: Path, target: str, name: str) -> str:
     path = Path(os.path.normpath(target))
     if not path.is_relative_to(real):
         raise OutsideError(errno.EXDEV, "leads out of the folder", name)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["TWINS", "is_current", "write_precompressed"]
+__all__ = ["COMPRESSORS", "is_current", "write_precompressed"]
 
 
 def _gzip(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -30,7 +30,7 @@ def _brotli(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 #: Suffix → what makes the bytes.
-TWINS: Final[dict[str, Callable[[Iterable[bytes]], Iterator[bytes]]]] = {".gz": _gzip, ".br": _brotli}
+COMPRESSORS: Final[dict[str, Callable[[Iterable[bytes]], Iterator[bytes]]]] = {".gz": _gzip, ".br": _brotli}
 
 
 def is_current(path: str, mtime_ns: int, suffixes: Collection[str]) -> bool:
@@ -39,7 +39,7 @@ def is_current(path: str, mtime_ns: int, suffixes: Collection[str]) -> bool:
     Twins carry the time of their file: web servers then say one Last-Modified for all encodings,
     and what was made of older bytes is found out by a look.
     """
-    for suffix in TWINS:
+    for suffix in COMPRESSORS:
         try:
             found = os.stat(f"{path}{suffix}").st_mtime_ns
         except OSError:
@@ -60,7 +60,7 @@ def write_precompressed(path: Path, suffix: str, chunks: Iterable[bytes], draft:
         mtime_ns: the file's time.
     """
     with draft.open("wb") as stream:
-        for chunk in TWINS[suffix](chunks):
+        for chunk in COMPRESSORS[suffix](chunks):
             stream.write(chunk)
         stream.flush()
         os.fsync(stream.fileno())

@@ -59,7 +59,7 @@ class ConfirmationResult:
 
 def open_confirmation(site: Site, connection: Connection, seal: str, now: datetime) -> OpenedConfirmation | None:
     """Return the letter that a link is of; None where it is none of ours, or forgotten. Nothing is changed."""
-    found = signed_links(site, connection).read("letter", seal, now)
+    found = signed_links(site, connection).verify("letter", seal, now)
     letter = letters.find(connection, int(found[0])) if found is not None else None
     return OpenedConfirmation(letter=letter, is_good=found[1]) if letter is not None and found is not None else None
 
@@ -154,7 +154,7 @@ def _data(site: Site, connection: Connection, letter: ConfirmationEmail) -> str:
     if reader is None:
         return ""
     copies: list[dict[str, Any]] = []
-    for row in issues.issues(connection):
+    for row in issues.list_issues(connection):
         copy = deliveries.delivery_of(connection, row.id, reader.id)
         if copy is not None:
             said = {

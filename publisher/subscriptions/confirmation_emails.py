@@ -96,13 +96,13 @@ class _Words:
 
 def link_of(site: Site, connection: Connection, letter: ConfirmationEmail, now: datetime) -> str:
     """Return the address at which a letter is answered."""
-    seal = signed_links(site, connection).seal("letter", letter.id, now + VALID[letter.kind])
+    seal = signed_links(site, connection).sign("letter", letter.id, now + VALID[letter.kind])
     return f"{site.newsletters_url}/confirm?t={seal}"
 
 
 def preferences_link(site: Site, connection: Connection, reader: int, now: datetime) -> str:
     """Return the address at which a reader chooses what comes, for a while."""
-    seal = signed_links(site, connection).seal("preferences", reader, now + _PREFERENCES)
+    seal = signed_links(site, connection).sign("preferences", reader, now + _PREFERENCES)
     # A pass of a copy may stand in the path: there is none here.
     return with_query(site.preferences_url.replace("{copy}", "link"), "t", seal)
 
@@ -342,7 +342,7 @@ class _Round:
         row = newest_public(connection, self.site, slug)
         if row is None or row.slot < self.now.astimezone(UTC) - _OLDEST_WELCOME:
             return None
-        editions = issues.variants(connection, row.id)
+        editions = issues.load_variants(connection, row.id)
         edition = self._edition(connection, reader, editions)
         if edition is None or deliveries.delivery_of(connection, row.id, reader.id) is not None:
             return None

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from publisher.articles import store
 from publisher.articles.namespace import site_namespace
 from publisher.feeds import store as table
-from publisher.feeds.entries import EntryRenderer, entries_fingerprint, site_info
+from publisher.feeds.entries import EntryRenderer, entries_fingerprint, make_site_info
 from publisher.model.feeds import FeedDefinition, FeedFormat
 from publisher.model.query import matches
 from publisher.model.report import PublishReport
@@ -47,16 +47,18 @@ def personal_feed(site: Site, db: Database, text: str, form: FeedFormat, now: da
         is_stale = bool(table.stale_entries(connection, seqs, fingerprint))
     if is_stale:
         with db.write() as connection, Workers(1) as workers:
-            house = site_info(site, site_namespace(connection, site))
+            site_info = make_site_info(site, site_namespace(connection, site))
             report = PublishReport(at=now.isoformat(), dry_run=False)
-            entries = EntryRenderer(site=site, house=house, fingerprint=fingerprint, workers=workers, report=report)
-            entries.freshen(connection, seqs)
+            entries = EntryRenderer(
+                site=site, site_info=site_info, fingerprint=fingerprint, workers=workers, report=report
+            )
+            entries.update_entries(connection, seqs)
     with db.read() as connection:
         address = feed_address(site, connection, reader)
         assert address is not None
         # Nobody tells a hub of an address that is a secret.
-        house = replace(site_info(site, site_namespace(connection, site)), hubs=(), cloud=None)
-        changed = table.newest_change(connection, seqs)
+        site_info = replace(make_site_info(site, site_namespace(connection, site)), hubs=(), cloud=None)
+        changed = table.last_change_time(connection, seqs)
         channel = FeedDefinition(
             kind=FacetKind.CHANNEL,
             slug="mine",
@@ -67,8 +69,8 @@ def personal_feed(site: Site, db: Database, text: str, form: FeedFormat, now: da
             address=address,
         )
         moment = None if changed is None else datetime.fromtimestamp(changed, site.tz)
-        around = render_frame(channel, form, house, moment)
-        return b"".join(join_feed(form, around, table.entries(connection, seqs, form.value)))
+        around = render_frame(channel, form, site_info, moment)
+        return b"".join(join_feed(form, around, table.load_entries(connection, seqs, form.value)))
 
 
 def personal_state(site: Site, db: Database, text: str) -> str | None:
@@ -80,11 +82,11 @@ def personal_state(site: Site, db: Database, text: str) -> str | None:
         reader = _reader(site, connection, text)
         if reader is None:
             return None
-        return repr((table.generation(connection), reader.digests, sorted(reader.follows.items())))
+        return repr((table.feeds_generation(connection), reader.digests, sorted(reader.follows.items())))
 
 
 def _reader(site: Site, connection: Connection, text: str) -> Subscriber | None:
-    found = keyring(site, connection).feed_of(text)
+    found = keyring(site, connection).subscriber_of_feed_token(text)
     reader = subscribers.find(connection, found[0]) if found is not None else None
     if reader is None or found is None or reader.is_suppressed or reader.feed_since != found[1]:
         return None

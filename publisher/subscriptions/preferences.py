@@ -87,10 +87,10 @@ class PreferencesResult:
 
 def subscriber_of(site: Site, connection: Connection, *, copy: str, seal: str, now: datetime) -> Access | None:
     """Return whom a delivery's token or a sealed link stands for; None for nobody."""
-    found = signed_links(site, connection).read("preferences", seal, now) if seal else None
+    found = signed_links(site, connection).verify("preferences", seal, now) if seal else None
     if found is not None:
         return Access(int(found[0]), is_sealed=True) if found[1] else None
-    numbers = keyring(site, connection).copy_of(copy) if copy else None
+    numbers = keyring(site, connection).delivery_of_token(copy) if copy else None
     return Access(numbers[1], is_sealed=False) if numbers is not None else None
 
 

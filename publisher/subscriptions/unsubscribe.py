@@ -46,10 +46,10 @@ class LinkStatus:
 
 def _found(connection: Connection, site: Site, copy: str) -> tuple[str, int] | None:
     """Return (digest, subscriber) of a delivery's token; None where it is not one of this site."""
-    numbers = keyring(site, connection).copy_of(copy)
+    numbers = keyring(site, connection).delivery_of_token(copy)
     if numbers is None:
         return None
-    rows = issues.issues(connection, only=[numbers[0]])
+    rows = issues.list_issues(connection, only=[numbers[0]])
     return (rows[0].digest, numbers[1]) if rows else None
 
 

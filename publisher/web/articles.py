@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from publisher.delivery.public_issues import article_at, issue_page, newest_articles, public_issues
 from publisher.digests.store import IssueRow
-from publisher.feeds.article_page import article_values, story_line
+from publisher.feeds.article_page import article_page_values, article_summary
 from publisher.html.dates import long_date
 from publisher.model.feeds import FeedFormat
 from publisher.model.media_types import TYPES
@@ -76,7 +76,7 @@ class ArticlePages:
         context, site = self._context, self._context.site
         found = newest_articles(site, context.db, context.now(), _FRONT)
         values: dict[str, Any] = {
-            "latest": [story_line(one, site.language) for one in found],
+            "latest": [article_summary(one, site.language) for one in found],
             "digests": list(site.digests.items()),
         }
         return context.page("front.html.j2", values, age=_AGE)
@@ -100,7 +100,7 @@ class ArticlePages:
         found = article_at(site, context.db, path, context.now()) if site.web.articles else None
         if found is None:
             return None
-        values = article_values(found, site_title=site.title, base_url=site.base_url, language=site.language)
+        values = article_page_values(found, site_title=site.title, base_url=site.base_url, language=site.language)
         return context.page("article.html.j2", values, age=_AGE, pictures=True)
 
     def _newsletters(self, request: Request) -> Response:
@@ -166,7 +166,7 @@ class ArticlePages:
                 "heading": f"{values['title']}, No. {found.issue.number}",
                 "day": self._listed(found.issue)["day"],
                 "address": self._address(found.issue),
-                "left": [story_line(one, site.language) for one in found.left],
+                "left": [article_summary(one, site.language) for one in found.left],
             }
             return context.page("issue.html.j2", {**values, **shown}, age=_AGE)
         strip = render(site.templates_dir, "web/strip.html.j2", values)

@@ -18,6 +18,6 @@ class DeliveryLink:
         self.path = parts.path
         self._field = next((key for key, value in parse_qsl(parts.query) if value == "{copy}"), "copy")
 
-    def copy_of(self, request: Request) -> str:
+    def token_of(self, request: Request) -> str:
         """Return the pass that a request names; empty where it names none."""
         return str(request.path_params.get("copy", "")) or request.query_params.get(self._field, "")

@@ -100,15 +100,21 @@ class Metrics:
             copies = GaugeMetricFamily(
                 "publisher_copies", "Copies of the newest issues.", labels=["digest", "issue", "state"]
             )
-            for row in issues.issues(connection)[:_NEWEST]:
+            for row in issues.list_issues(connection)[:_NEWEST]:
                 for state, count in deliveries.state_counts(connection, row.id).get(row.id, {}).items():
                     copies.add_metric([row.digest, row.name, DeliveryState(state).value], count)
             yield copies
             yield _gauge(
                 "publisher_letters_late_seconds", *_late("The oldest letter", letters.next_due(connection), now)
             )
-            yield _gauge("publisher_hub_late_seconds", *_late("The hub's oldest task", hub.next_due(connection), now))
-            yield _gauge("publisher_announcements_waiting", "Hubs still to be told.", announcements.waiting(connection))
+            yield _gauge(
+                "publisher_hub_late_seconds", *_late("The hub's oldest task", hub.next_task_time(connection), now)
+            )
+            yield _gauge(
+                "publisher_announcements_waiting",
+                "Hubs still to be told.",
+                announcements.count_notifications(connection),
+            )
 
 
 def _late(what: str, due: int | None, now: int) -> tuple[str, float]:

@@ -51,7 +51,7 @@ class PreferencesPage:
             access = actions.subscriber_of(
                 context.site,
                 connection,
-                copy=self._link.copy_of(request),
+                copy=self._link.token_of(request),
                 seal=request.query_params.get("t", ""),
                 now=context.now(),
             )

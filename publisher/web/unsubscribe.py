@@ -41,12 +41,12 @@ class UnsubscribePages:
 
     def _look(self, request: Request) -> Response:
         context = self._context
-        found = link_status(context.site, context.db, self._link.copy_of(request), context.now())
+        found = link_status(context.site, context.db, self._link.token_of(request), context.now())
         return self._page(found, is_post=False)
 
     def _post(self, request: Request, form: Form) -> Response:
         context = self._context
-        site, db, copy, now = context.site, context.db, self._link.copy_of(request), context.now()
+        site, db, copy, now = context.site, context.db, self._link.token_of(request), context.now()
         if "back" in form:
             found, state = resubscribe_by_link(site, db, copy, now), SubscriptionState.ACTIVE
         else:

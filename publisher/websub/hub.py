@@ -27,22 +27,22 @@ from publisher.model.media_types import TYPES
 from publisher.settings import Site
 from publisher.storage.engine import Database
 from publisher.websub import hub_store as hub
-from publisher.websub.hub_store import Task
+from publisher.websub.hub_store import HubTask
 from publisher.websub.link_header import link_header
 
-__all__ = ["HubReport", "RequestRejected", "distribute", "request_subscription", "topic_of", "work_hub"]
+__all__ = ["HubReport", "RequestRejected", "queue_content", "request_subscription", "run_hub_tasks", "topic_path"]
 
 #: Seconds of a lease: where none is asked for, at least, and at most (§5.1: the hub decides).
-_LEASE, _SHORTEST, _LONGEST = 10 * 86_400, 300, 30 * 86_400
+_DEFAULT_LEASE_SECONDS, _MIN_LEASE_SECONDS, _MAX_LEASE_SECONDS = 10 * 86_400, 300, 30 * 86_400
 #: A secret has fewer bytes than this (§5.1).
-_SECRET: Final = 200
+_MAX_SECRET_BYTES: Final = 200
 #: Subscriptions and tasks that the hub has at most: it is this site's, and no service.
-_MOST: Final = 100_000
+_MAX_SUBSCRIPTIONS: Final = 100_000
 #: Tasks at a time, requests at a time, and seconds that a taken task is ours: longer than all of them can take.
-_AT_ONCE, _REQUESTS, _TAKEN = 32, 16, 300
+_BATCH_SIZE, _CONCURRENT_REQUESTS, _CLAIM_SECONDS = 32, 16, 300
 #: A question is asked so often, a change told so often: 1, 2, 4 … minutes apart, six hours at most.
-_QUESTIONS, _TELLINGS = 4, 12
-_LONGEST_WAIT: Final = 6 * 3600
+_VERIFICATION_ATTEMPTS, _CONTENT_ATTEMPTS = 4, 12
+_MAX_BACKOFF_SECONDS: Final = 6 * 3600
 
 
 class RequestRejected(ValueError):
@@ -62,7 +62,7 @@ class HubReport:
     failed: list[str] = field(default_factory=list)
 
 
-def topic_of(site: Site, url: str) -> str | None:
+def topic_path(site: Site, url: str) -> str | None:
     """Return the file, relative to feeds/, of a feed that can be subscribed to; None for anything else."""
     if not url.startswith(f"{site.feeds_url}/"):
         return None
@@ -84,20 +84,22 @@ def request_subscription(
     """
     if mode not in ("subscribe", "unsubscribe"):
         raise RequestRejected("hub.mode must be subscribe or unsubscribe")
-    path = topic_of(site, topic)
+    path = topic_path(site, topic)
     if path is None:
         raise RequestRejected("hub.topic is no feed of this site")
     if not _is_callback(callback):
         raise RequestRejected("hub.callback must be an http or https address")
     if len(callback) > 2000 or not re.fullmatch(r"[\x21-\x7e]+", callback):
         raise RequestRejected("hub.callback is too long, or has other than visible ASCII characters")
-    if len(secret.encode()) >= _SECRET:
-        raise RequestRejected(f"hub.secret must have fewer than {_SECRET} bytes")
+    if len(secret.encode()) >= _MAX_SECRET_BYTES:
+        raise RequestRejected(f"hub.secret must have fewer than {_MAX_SECRET_BYTES} bytes")
     if lease and not re.fullmatch(r"[0-9]{1,12}", lease):
         raise RequestRejected("hub.lease_seconds must be a whole number")
-    seconds = min(max(int(lease or _LEASE) or _LEASE, _SHORTEST), _LONGEST)
+    seconds = min(
+        max(int(lease or _DEFAULT_LEASE_SECONDS) or _DEFAULT_LEASE_SECONDS, _MIN_LEASE_SECONDS), _MAX_LEASE_SECONDS
+    )
     with db.write() as connection:
-        if hub.count(connection) >= _MOST:
+        if hub.count_rows(connection) >= _MAX_SUBSCRIPTIONS:
             raise RequestRejected("the hub is full")
         hub.add_task(connection, path, callback, mode, int(now.timestamp()), secret=secret, lease=seconds)
 
@@ -116,13 +118,13 @@ def _is_callback(text: str) -> bool:
         return False
 
 
-def distribute(connection: Connection, paths: Iterable[str], now: int) -> int:
+def queue_content(connection: Connection, paths: Iterable[str], now: int) -> int:
     """Have changed feeds handed over to everybody who has subscribed to them; return how many tellings that are."""
-    return sum(hub.distribute(connection, path, now) for path in paths)
+    return sum(hub.queue_content(connection, path, now) for path in paths)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Result:
+class _TaskResult:
     """What became of a task: done, gone (the callback is no more), or neither."""
 
     is_done: bool = False
@@ -132,7 +134,7 @@ class _Result:
     said: str = ""
 
 
-def work_hub(
+def run_hub_tasks(
     site: Site,
     db: Database,
     clock: Callable[[], datetime],
@@ -154,33 +156,36 @@ def work_hub(
     deadline = time.monotonic() + seconds
     # Servers that do not answer: whoever has many callbacks there keeps nobody else waiting.
     silent: set[str] = set()
-    with CallbackClient(site.web.hub_networks, longest=longest) as remote, ThreadPoolExecutor(_REQUESTS) as pool:
+    with (
+        CallbackClient(site.web.hub_networks, longest=longest) as remote,
+        ThreadPoolExecutor(_CONCURRENT_REQUESTS) as pool,
+    ):
         while time.monotonic() < deadline and not is_stopping():
             now = int(clock().timestamp())
             with db.write() as connection:
-                taken = hub.claim(connection, now, lease=_TAKEN, limit=_AT_ONCE)
+                taken = hub.claim_tasks(connection, now, lease=_CLAIM_SECONDS, limit=_BATCH_SIZE)
             if not taken:
                 break
-            results = list(pool.map(lambda one: _do(site, remote, one, silent), taken))
+            results = list(pool.map(lambda one: _run_task(site, remote, one, silent), taken))
             with db.write() as connection:
                 for one, result in zip(taken, results, strict=True):
-                    _record(connection, one, result, int(clock().timestamp()), report)
+                    _record_result(connection, one, result, int(clock().timestamp()), report)
     return report
 
 
-def _do(site: Site, remote: CallbackClient, one: Task, silent: set[str]) -> _Result:
+def _run_task(site: Site, remote: CallbackClient, one: HubTask, silent: set[str]) -> _TaskResult:
     server = urlsplit(one.callback).netloc
     if server in silent:
-        return _Result(said="its server did not answer a moment ago")
+        return _TaskResult(said="its server did not answer a moment ago")
     try:
-        return _tell(site, remote, one) if one.kind == "content" else _ask(site, remote, one)
+        return _deliver_content(site, remote, one) if one.kind == "content" else _verify_intent(site, remote, one)
     except RemoteError as error:
         if not error.is_final:
             silent.add(server)
-        return _Result(said=str(error), is_final=error.is_final)
+        return _TaskResult(said=str(error), is_final=error.is_final)
 
 
-def _ask(site: Site, remote: CallbackClient, one: Task) -> _Result:
+def _verify_intent(site: Site, remote: CallbackClient, one: HubTask) -> _TaskResult:
     """Ask a callback whether it meant to (un)subscribe (§5.3)."""
     challenge = secrets.token_urlsafe(32)
     asked = {
@@ -193,18 +198,18 @@ def _ask(site: Site, remote: CallbackClient, one: Task) -> _Result:
     answer = remote.request("GET", f"{one.callback}{joint}{urlencode(asked)}")
     if not 200 <= answer.status < 300:
         # 404 is a no (§5.3.1); what else is wrong may pass.
-        return _Result(said=f"answers {answer.status}", is_final=answer.status < 500)
+        return _TaskResult(said=f"answers {answer.status}", is_final=answer.status < 500)
     if not hmac.compare_digest(answer.body.strip(), challenge.encode()):
-        return _Result(said="did not return the challenge", is_final=True)
-    return _Result(is_done=True)
+        return _TaskResult(said="did not return the challenge", is_final=True)
+    return _TaskResult(is_done=True)
 
 
-def _tell(site: Site, remote: CallbackClient, one: Task) -> _Result:
+def _deliver_content(site: Site, remote: CallbackClient, one: HubTask) -> _TaskResult:
     """Hand a feed over (§7)."""
     try:
         body = (site.feeds_dir / one.topic).read_bytes()
     except OSError:
-        return _Result(said="the feed is gone", is_final=True)
+        return _TaskResult(said="the feed is gone", is_final=True)
     address = f"{site.feeds_url}/{url_path(one.topic)}"
     headers = {
         "Content-Type": TYPES[one.topic.rpartition(".")[2]],
@@ -215,34 +220,34 @@ def _tell(site: Site, remote: CallbackClient, one: Task) -> _Result:
         headers["X-Hub-Signature"] = f"sha256={hmac.new(one.secret.encode(), body, hashlib.sha256).hexdigest()}"
     answer = remote.request("POST", one.callback, headers=headers, body=body)
     if answer.status == 410:
-        return _Result(is_gone=True)
-    return _Result(is_done=200 <= answer.status < 300, said=f"answers {answer.status}")
+        return _TaskResult(is_gone=True)
+    return _TaskResult(is_done=200 <= answer.status < 300, said=f"answers {answer.status}")
 
 
-def _record(connection: Connection, one: Task, result: _Result, now: int, report: HubReport) -> None:
+def _record_result(connection: Connection, one: HubTask, result: _TaskResult, now: int, report: HubReport) -> None:
     if result.is_gone:
         report.dropped += 1
-        hub.drop(connection, one.topic, one.callback)
+        hub.delete_callback(connection, one.topic, one.callback)
     elif result.is_done:
-        hub.finish(connection, one)
+        hub.finish_task(connection, one)
         if one.kind == "content":
             report.told += 1
         elif one.kind == "subscribe":
             report.subscribed += 1
-            hub.subscribe(connection, one, now + one.lease)
+            hub.save_subscription(connection, one, now + one.lease)
         else:
             report.unsubscribed += 1
-            hub.unsubscribe(connection, one.topic, one.callback)
+            hub.delete_subscription(connection, one.topic, one.callback)
     else:
-        report.failed.append(f"{_shown(one.callback)} ({one.kind}, {one.topic}): {result.said}")
-        most = _TELLINGS if one.kind == "content" else _QUESTIONS
+        report.failed.append(f"{_origin_of(one.callback)} ({one.kind}, {one.topic}): {result.said}")
+        most = _CONTENT_ATTEMPTS if one.kind == "content" else _VERIFICATION_ATTEMPTS
         if result.is_final or one.attempts + 1 >= most:
-            hub.finish(connection, one)
+            hub.finish_task(connection, one)
         else:
-            hub.defer(connection, one, now + min(60 << one.attempts, _LONGEST_WAIT), result.said)
+            hub.reschedule_task(connection, one, now + min(60 << one.attempts, _MAX_BACKOFF_SECONDS), result.said)
 
 
-def _shown(callback: str) -> str:
+def _origin_of(callback: str) -> str:
     """Return a callback without what may be a secret in it."""
     parts = urlsplit(callback)
     return f"{parts.scheme}://{parts.hostname}"

@@ -12,15 +12,15 @@ from publisher.storage.tables.websub import notification
 
 __all__ = [
     "Notification",
-    "defer",
-    "due",
-    "follow",
-    "forget",
-    "forget_feed",
-    "forget_others",
-    "next_due",
+    "count_notifications",
+    "delete_feed_notifications",
+    "delete_notification",
+    "delete_other_recipients",
+    "due_notifications",
+    "next_notification_time",
     "queue_notifications",
-    "waiting",
+    "reschedule_notification",
+    "update_hash",
 ]
 
 
@@ -54,12 +54,12 @@ def queue_notifications(connection: Connection, recipients: Iterable[str], path:
     )
 
 
-def follow(connection: Connection, path: str, sha256: str) -> None:
+def update_hash(connection: Connection, path: str, sha256: str) -> None:
     """Let announcements of a feed that are still to be made wait for these bytes, which replaced the announced ones."""
     connection.execute(update(notification).where(notification.c.path == path).values(sha256=sha256))
 
 
-def due(connection: Connection, now: int | None) -> list[Notification]:
+def due_notifications(connection: Connection, now: int | None) -> list[Notification]:
     """Return what is to be told at ``now``, or everything, by recipient and path."""
     query = select(notification).order_by(notification.c.recipient, notification.c.path)
     if now is not None:
@@ -67,17 +67,17 @@ def due(connection: Connection, now: int | None) -> list[Notification]:
     return [Notification(**row) for row in connection.execute(query).mappings()]
 
 
-def next_due(connection: Connection) -> int | None:
+def next_notification_time(connection: Connection) -> int | None:
     """Return when the next announcement is to be made, 0 for at once; None for none."""
     return connection.execute(select(func.min(notification.c.due_at))).scalar()
 
 
-def waiting(connection: Connection) -> int:
+def count_notifications(connection: Connection) -> int:
     """Return how many announcements are still to be made."""
     return int(connection.execute(select(func.count()).select_from(notification)).scalar_one())
 
 
-def forget(connection: Connection, one: Notification) -> None:
+def delete_notification(connection: Connection, one: Notification) -> None:
     """Note that an announcement was made, or given up; a newer one of the same feed stays."""
     connection.execute(
         delete(notification).where(
@@ -88,7 +88,7 @@ def forget(connection: Connection, one: Notification) -> None:
     )
 
 
-def defer(connection: Connection, one: Notification, attempts: int, due_at: int, said: str) -> None:
+def reschedule_notification(connection: Connection, one: Notification, attempts: int, due_at: int, said: str) -> None:
     """Note that an announcement is to be made later, and why."""
     query = update(notification).where(
         notification.c.path == one.path,
@@ -98,11 +98,11 @@ def defer(connection: Connection, one: Notification, attempts: int, due_at: int,
     connection.execute(query.values(due_at=due_at, said=said, attempts=attempts))
 
 
-def forget_feed(connection: Connection, path: str) -> None:
+def delete_feed_notifications(connection: Connection, path: str) -> None:
     """Note that nobody is to be told of a feed that is gone."""
     connection.execute(delete(notification).where(notification.c.path == path))
 
 
-def forget_others(connection: Connection, recipients: Iterable[str]) -> None:
+def delete_other_recipients(connection: Connection, recipients: Iterable[str]) -> None:
     """Forget what was to be told to anybody that the settings no longer name."""
     connection.execute(delete(notification).where(notification.c.recipient.not_in(list(recipients))))

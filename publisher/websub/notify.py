@@ -22,24 +22,24 @@ from publisher.model.report import NotificationResult, Progress, no_progress
 from publisher.settings import Site
 from publisher.storage.engine import Database
 from publisher.websub import notifications_store as announcements
-from publisher.websub.hub import distribute, work_hub
+from publisher.websub.hub import queue_content, run_hub_tasks
 from publisher.websub.notifications_store import Notification
 from publisher.websub.recipients import recipients
 
 __all__ = ["next_attempt", "send_notifications"]
 
 #: After so many attempts a recipient is given up: 1, 2, 4 … minutes apart, more than a day in all.
-_ATTEMPTS: Final = 14
-_LONGEST_WAIT: Final = 6 * 3600
+_MAX_ATTEMPTS: Final = 14
+_MAX_BACKOFF_SECONDS: Final = 6 * 3600
 #: Bytes that are not live yet are looked for again as rarely as after so many failures, and never given up.
-_MOST_LOOKS: Final = 9
+_MAX_LOOK_ATTEMPTS: Final = 9
 #: Seconds for strangers' callbacks, and for each of them: mail waits meanwhile. Who is slower is told by the runner.
-_OWN: Final = 5
+_OWN_HUB_SECONDS: Final = 5
 #: Requests at a time.
-_AT_ONCE: Final = 8
+_CONCURRENT_REQUESTS: Final = 8
 
 
-class _Fate(Enum):
+class _Status(Enum):
     """What became of an announcement, or of the look whether its feed is live."""
 
     DONE = "done"
@@ -51,7 +51,7 @@ class _Fate(Enum):
 class _Outcome:
     """How one announcement went."""
 
-    fate: _Fate
+    fate: _Status
     said: str = ""
     #: False where nobody was asked: the new bytes are not live yet.
     counts: bool = True
@@ -59,9 +59,9 @@ class _Outcome:
 
 def next_attempt(attempts: int, now: int) -> int | None:
     """Return when to try again after so many failures, seconds since 1970; None to give up."""
-    if attempts >= _ATTEMPTS:
+    if attempts >= _MAX_ATTEMPTS:
         return None
-    return now + min(60 << (attempts - 1), _LONGEST_WAIT)
+    return now + min(60 << (attempts - 1), _MAX_BACKOFF_SECONDS)
 
 
 def send_notifications(
@@ -89,58 +89,62 @@ def send_notifications(
     """
     named = {name for form in FeedFormat for name in recipients(site, form)}
     with db.write() as connection:
-        announcements.forget_others(connection, named)
-        due = announcements.due(connection, None if at_once else int(now.timestamp()))
+        announcements.delete_other_recipients(connection, named)
+        due = announcements.due_notifications(connection, None if at_once else int(now.timestamp()))
         own = [one for one in due if one.recipient == f"websub {site.hub_url}"]
-        _to_subscribers(connection, own, now)
+        _queue_own_hub(connection, own, now)
     due = [one for one in due if one not in own]
     result = NotificationResult()
     if site.web.hub:
-        patience = {"seconds": seconds} if at_once else {"seconds": _OWN, "longest": _OWN}
-        told = work_hub(site, db, lambda: now, **patience)
+        patience = {"seconds": seconds} if at_once else {"seconds": _OWN_HUB_SECONDS, "longest": _OWN_HUB_SECONDS}
+        told = run_hub_tasks(site, db, lambda: now, **patience)
         result.told += told.told
         result.failed += told.failed
     if due:
         deadline = clock() + seconds
         with HttpClient(site.announce.timeout) as remote:
-            outcomes = _Round(site=site, remote=remote, is_over=lambda: clock() > deadline, progress=progress).run(due)
+            outcomes = _NotificationRun(
+                site=site, remote=remote, is_over=lambda: clock() > deadline, progress=progress
+            ).run(due)
         with db.write() as connection:
             for one, outcome in outcomes:
-                _record(connection, one, outcome, int(now.timestamp()), result)
+                _record_outcome(connection, one, outcome, int(now.timestamp()), result)
     with db.read() as connection:
-        result.waiting = announcements.waiting(connection)
+        result.waiting = announcements.count_notifications(connection)
     return result
 
 
-def _to_subscribers(connection: Connection, own: Sequence[Notification], now: datetime) -> None:
+def _queue_own_hub(connection: Connection, own: Sequence[Notification], now: datetime) -> None:
     """Have those told who have subscribed at the site's own hub: nobody else has to be asked to."""
-    distribute(connection, dict.fromkeys(one.path for one in own), int(now.timestamp()))
+    queue_content(connection, dict.fromkeys(one.path for one in own), int(now.timestamp()))
     for one in own:
-        announcements.forget(connection, one)
+        announcements.delete_notification(connection, one)
 
 
-def _record(connection: Connection, one: Notification, outcome: _Outcome, now: int, result: NotificationResult) -> None:
+def _record_outcome(
+    connection: Connection, one: Notification, outcome: _Outcome, now: int, result: NotificationResult
+) -> None:
     """Keep how an announcement went."""
     name = one.recipient.partition(" ")[2]
-    if outcome.fate is _Fate.DONE:
+    if outcome.fate is _Status.DONE:
         result.told += 1
-        announcements.forget(connection, one)
+        announcements.delete_notification(connection, one)
         return
     attempts = one.attempts + 1
     if not outcome.counts:
-        attempts = min(attempts, _MOST_LOOKS)
+        attempts = min(attempts, _MAX_LOOK_ATTEMPTS)
     again = next_attempt(attempts, now)
-    if outcome.fate is _Fate.NEVER or again is None:
+    if outcome.fate is _Status.NEVER or again is None:
         result.failed.append(f"{name} was not told of {one.path}, and will not be: {outcome.said}")
-        announcements.forget(connection, one)
+        announcements.delete_notification(connection, one)
         return
     if outcome.counts:
         result.failed.append(f"{name} was not told of {one.path}: {outcome.said}; it will be tried again")
-    announcements.defer(connection, one, attempts, again, outcome.said)
+    announcements.reschedule_notification(connection, one, attempts, again, outcome.said)
 
 
 @dataclass(slots=True, kw_only=True)
-class _Round:
+class _NotificationRun:
     """One go at everything that is due."""
 
     site: Site
@@ -154,13 +158,13 @@ class _Round:
         """Return what became of each announcement; those that there was no time for are left out."""
         dead: dict[str, str] = {}
         wanted = list(dict.fromkeys((one.path, one.sha256) for one in due))
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
+        with ThreadPoolExecutor(_CONCURRENT_REQUESTS) as pool:
             lookout = self._counted("looking whether feeds are live", pool.map(lambda pair: self._look(*pair), wanted))
             looks = dict(zip(wanted, lookout, strict=True))
             ready, found = [], []
             for one in due:
                 look = looks[one.path, one.sha256]
-                if look is not None and look.fate is _Fate.DONE:
+                if look is not None and look.fate is _Status.DONE:
                     ready.append(one)
                 else:
                     found.append((one, look))
@@ -179,18 +183,18 @@ class _Round:
             return None
         if self.silence:
             # The server that hands feeds out is one for all: the others need not wait for it too.
-            return _Outcome(fate=_Fate.LATER, said=self.silence, counts=False)
+            return _Outcome(fate=_Status.LATER, said=self.silence, counts=False)
         try:
             # A cache on the way is asked to look for itself.
             answer = self.remote.get(self._address(path), {"Cache-Control": "no-cache", "Accept-Encoding": "identity"})
         except RemoteError as error:
             self.silence = str(error)
-            return _Outcome(fate=_Fate.LATER, said=str(error), counts=False)
+            return _Outcome(fate=_Status.LATER, said=str(error), counts=False)
         if answer.status != 200:
-            return _Outcome(fate=_Fate.LATER, said=f"{answer.url} answers {answer.status}", counts=False)
+            return _Outcome(fate=_Status.LATER, said=f"{answer.url} answers {answer.status}", counts=False)
         if hashlib.sha256(answer.body).hexdigest() != sha256:
-            return _Outcome(fate=_Fate.LATER, said="the new bytes are not live yet", counts=False)
-        return _Outcome(fate=_Fate.DONE)
+            return _Outcome(fate=_Status.LATER, said="the new bytes are not live yet", counts=False)
+        return _Outcome(fate=_Status.DONE)
 
     def _tell(self, one: Notification, dead: dict[str, str]) -> _Outcome | None:
         """Tell one recipient of one feed; None where there was no time to."""
@@ -198,7 +202,7 @@ class _Round:
         if self.is_over():
             return None
         if address in dead:
-            return _Outcome(fate=_Fate.LATER, said=dead[address])
+            return _Outcome(fate=_Status.LATER, said=dead[address])
         url = self._address(one.path)
         # https://www.w3.org/TR/websub/#publishing leaves the form to the hub; this one all of them take.
         fields = {"hub.mode": "publish", "hub.url": url, "hub.topic": url} if kind == "websub" else {"url": url}
@@ -207,14 +211,14 @@ class _Round:
         except RemoteError as error:
             # The others need not wait for the same silence.
             dead[address] = str(error)
-            return _Outcome(fate=_Fate.LATER, said=str(error))
+            return _Outcome(fate=_Status.LATER, said=str(error))
         if 200 <= answer.status < 300:
-            return _Outcome(fate=_Fate.DONE)
+            return _Outcome(fate=_Status.DONE)
         words = one_line(clean_characters(answer.body[:120].decode("utf-8", "replace"))[0])
         # 408 and 429 ask for patience; what else is 4xx will not change by waiting.
         is_final = 400 <= answer.status < 500 and answer.status not in (408, 429)
         return _Outcome(
-            fate=_Fate.NEVER if is_final else _Fate.LATER, said=f"it answers {answer.status} {words}".strip()
+            fate=_Status.NEVER if is_final else _Status.LATER, said=f"it answers {answer.status} {words}".strip()
         )
 
     def _address(self, path: str) -> str:

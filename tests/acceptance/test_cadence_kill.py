@@ -112,7 +112,7 @@ def test_three_runners_through_kills_stalls_and_an_outage(any_kit: SiteKit) -> N
 def is_done(kit: SiteKit, settled: datetime) -> bool:
     """Tell whether every slot before ``settled`` is done."""
     with kit.open() as db, db.read() as connection:
-        newest = max((row.slot for row in store.issues(connection) if row.digest == "daily"), default=settled.min)
+        newest = max((row.slot for row in store.list_issues(connection) if row.digest == "daily"), default=settled.min)
         runs = slots.recent(connection, "digest:daily", 100_000)
     if newest.replace(tzinfo=UTC) <= settled - timedelta(minutes=2):
         return False
@@ -123,7 +123,7 @@ def holds(kit: SiteKit, down: datetime, up: datetime, settled: datetime) -> None
     """Hold the promise against the store: what was due before ``settled`` is done by now."""
     minute = timedelta(minutes=1)
     with kit.open() as db, db.read() as connection:
-        rows = store.issues(connection)
+        rows = store.list_issues(connection)
         runs = {name: slots.recent(connection, f"digest:{name}", 100_000) for name in ("daily", "newest")}
         carried = {row.id: row.articles for row in rows}
     daily = sorted(row.slot for row in rows if row.digest == "daily")

@@ -18,7 +18,7 @@ import pytest
 
 from publisher.chromium import Browser, View
 from publisher.digests import render as module
-from publisher.digests.preflight.clients import DEGRADES
+from publisher.digests.preflight.clients import FALLBACKS
 from publisher.errors import BrowserMissing
 from publisher.templating.environment import render
 from tests.mail import samples
@@ -123,7 +123,7 @@ def test_caniemail_finds_nothing_that_is_not_listed(theme: str) -> None:
         "css-selector-descendant", "css-selector-grouping", "css-selector-class", "css-selector-type",
     }  # fmt: skip
     found = {slugs.get(title, title) for title in look("caniemail", page(theme, full=True).encode())}
-    assert found - set(DEGRADES) - in_style_sheets == set()
+    assert found - set(FALLBACKS) - in_style_sheets == set()
 
 
 @with_node

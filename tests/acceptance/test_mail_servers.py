@@ -251,7 +251,7 @@ def holds(kit: MailKit, data: bytes) -> None:
     assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     with kit.open() as db, db.write() as connection:
         ring = keyring(kit.site, connection)
-    delivery = ring.copy_of(copy)
+    delivery = ring.delivery_of_token(copy)
     assert delivery is not None
     assert message["Return-Path"] == f"<bounces+{ring.return_path_token(*delivery)}@review.example>"
     if shutil.which("node") and (NODE / "node_modules").is_dir():

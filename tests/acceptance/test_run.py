@@ -189,7 +189,7 @@ def test_issues_are_made_on_their_slots_sent_and_resumed(mail_kit: MailKit, star
         )
         assert again.end() == 0
     with kit.open() as db, db.read() as connection:
-        rows = store.issues(connection)
+        rows = store.list_issues(connection)
     slots = sorted(row.slot for row in rows)
     minute = timedelta(minutes=1)
     assert {other - one for one, other in zip(slots, slots[1:], strict=False)} == {minute}
@@ -248,8 +248,8 @@ def test_an_approved_issue_leaves_and_one_in_trouble_holds_up_no_other(
         move_near(kit)
         approve(kit.site, "daily", NOW)
         with kit.open() as db, db.write() as connection:
-            row = next(one for one in store.issues(connection) if one.digest == "daily")
-            store.approve(connection, row.id, "something else was approved", 1)
+            row = next(one for one in store.list_issues(connection) if one.digest == "daily")
+            store.set_approval(connection, row.id, "something else was approved", 1)
         runner = start(*real(kit))
         (held,) = runner.wait_for("not sent")
         assert "has changed since it was approved" in held["reason"]

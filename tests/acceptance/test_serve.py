@@ -137,8 +137,8 @@ def test_a_person_leaves_and_comes_back(
     kit.readers(1, digests=("daily", "other"))
     kit.issue("one")
     with kit.open() as db, db.write() as connection:
-        row = next(row for row in issues.issues(connection) if row.digest == "daily")
-        copy = keyring(kit.site, connection).copy_pass(row.id, 1)
+        row = next(row for row in issues.list_issues(connection) if row.digest == "daily")
+        copy = keyring(kit.site, connection).delivery_token(row.id, 1)
     serving = Serving(kit, "--no-run")
     try:
         until(lambda: get(f"{serving.url}/healthz")[0] == 200)

@@ -48,7 +48,7 @@ def test_one_click_keeps_a_subscriber_out_of_lists_and_of_the_issue(serving: tup
     with kit.open() as db, db.write() as connection:
         person = subscribers.by_key(connection, ANN)
         assert person is not None
-        token = keyring(kit.site, connection).copy_pass(issues.issues(connection)[0].id, person.id)
+        token = keyring(kit.site, connection).delivery_token(issues.list_issues(connection)[0].id, person.id)
     body = b"List-Unsubscribe=One-Click"
     with urllib.request.urlopen(f"{web.url}/leave?copy={token}", data=body, timeout=30) as answer:
         assert answer.status == 200

@@ -89,8 +89,8 @@ def html(data: bytes) -> None:
 
 def tokens(data: bytes) -> None:
     text = data.decode("latin-1")
-    assert KEYS.copy_of(text) is None
-    assert KEYS.feed_of(text) is None
+    assert KEYS.delivery_of_token(text) is None
+    assert KEYS.subscriber_of_feed_token(text) is None
     assert SEALS.read("confirm", text, NOW) is None
 
 

@@ -116,8 +116,8 @@ def issue(theme: str = "magazine", some: list[Article] | None = None, **fields: 
 
 def public(made: RenderedVariant) -> tuple[str, str]:
     """Return the HTML and the plain text with what holds for everybody."""
-    return fill_placeholders(made.html, made.tokens, PUBLIC, escape=True), fill_placeholders(
-        made.text, made.tokens, PUBLIC, escape=False
+    return fill_placeholders(made.html, made.placeholders, PUBLIC, escape=True), fill_placeholders(
+        made.text, made.placeholders, PUBLIC, escape=False
     )
 
 

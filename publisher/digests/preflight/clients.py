@@ -12,10 +12,10 @@ from publisher.digests.preflight.rules import finding
 from publisher.digests.preflight.style import declarations
 from publisher.findings import Finding
 
-__all__ = ["DEGRADES", "check_clients"]
+__all__ = ["FALLBACKS", "check_clients"]
 
 #: Feature → why an issue is whole where a program does not know it. docs/checks.md shows the same table.
-DEGRADES: Final = {
+FALLBACKS: Final = {
     "css-border-radius": "corners are square",
     "css-max-height": "the preheader is hidden by display:none and mso-hide as well",
     "css-overflow": "the preheader is hidden by display:none and mso-hide as well",
@@ -41,7 +41,7 @@ DEGRADES: Final = {
 
 
 @lru_cache(1)
-def _data() -> dict[str, Any]:
+def _support_data() -> dict[str, Any]:
     """Return what is unknown to whom: made by ``python -m tests.mail.clients`` of the data of caniemail.com."""
     text = resources.files("publisher.digests.preflight").joinpath("clients.json").read_text("utf-8")
     found: dict[str, Any] = json.loads(text)
@@ -50,7 +50,7 @@ def _data() -> dict[str, Any]:
 
 def _features(element: Any) -> set[str]:
     """Return the features that an element needs, by their names at caniemail.com."""
-    data = _data()
+    data = _support_data()
     tag: str = element.tag
     found = {data["elements"][tag]} if tag in data["elements"] else set()
     found |= {data["attributes"][name] for name in element.attrib if name in data["attributes"]}
@@ -70,13 +70,13 @@ def _features(element: Any) -> set[str]:
 
 def check_clients(root: Any) -> list[Finding]:
     """Return what a named program does not know, and nothing stands in for: each feature once."""
-    unknown_to = _data()["unknown"]
+    unknown_to = _support_data()["unknown"]
     found: dict[str, Finding] = {}
     for element in root.iter():
         if not isinstance(element.tag, str):
             continue
         for feature in sorted(_features(element)):
-            if feature in DEGRADES or feature in found or feature not in unknown_to:
+            if feature in FALLBACKS or feature in found or feature not in unknown_to:
                 continue
             found[feature] = finding(
                 "client-support",

@@ -10,52 +10,61 @@ from email.message import EmailMessage
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-from publisher.digests.preflight.page import check_page, headings, link_targets, parse_page
+from publisher.digests.preflight.page import check_html, headings, link_targets, parse_html
 from publisher.digests.preflight.rules import finding
 from publisher.findings import Finding
 from publisher.html.text import display_width
 from publisher.mail.placeholders import NAMES, placeholders_in
 
-__all__ = ["check_mail", "html_of"]
+__all__ = ["check_message", "html_of"]
 
-_NEEDED: Final = ("From", "To", "Subject", "Date", "Message-ID", "List-Id", "List-Unsubscribe", "MIME-Version")
-_LONGEST_LINE: Final = 998
-_LONGEST_SUBJECT: Final = 78
-_WIDEST_TEXT: Final = 78
+_REQUIRED_HEADERS: Final = (
+    "From",
+    "To",
+    "Subject",
+    "Date",
+    "Message-ID",
+    "List-Id",
+    "List-Unsubscribe",
+    "MIME-Version",
+)
+_MAX_LINE_BYTES: Final = 998
+_MAX_SUBJECT_LENGTH: Final = 78
+_MAX_TEXT_COLUMNS: Final = 78
 #: Clocks differ a little.
-_AHEAD: Final = timedelta(minutes=10)
-_ONE_TOKEN: Final = re.compile(rf"@@(?:{'|'.join(NAMES)})\.[0-9a-f]{{12}}@@")
-_HALF_TOKEN: Final = re.compile(rf"@@(?:{'|'.join(NAMES)})\b|\.[0-9a-f]{{1,12}}@@")
-_LITERAL: Final = re.compile(r"<(?:https?://|mailto:)[^<>\s]+>(?:,\s*<(?:https?://|mailto:)[^<>\s]+>)*")
+_MAX_CLOCK_SKEW: Final = timedelta(minutes=10)
+_WHOLE_PLACEHOLDER: Final = re.compile(rf"@@(?:{'|'.join(NAMES)})\.[0-9a-f]{{12}}@@")
+_PARTIAL_PLACEHOLDER: Final = re.compile(rf"@@(?:{'|'.join(NAMES)})\b|\.[0-9a-f]{{1,12}}@@")
+_UNSUBSCRIBE_URLS: Final = re.compile(r"<(?:https?://|mailto:)[^<>\s]+>(?:,\s*<(?:https?://|mailto:)[^<>\s]+>)*")
 
 
-def check_mail(
-    data: bytes, *, now: datetime | None = None, renderings: Sequence[tuple[str, str]] = ()
+def check_message(
+    data: bytes, *, now: datetime | None = None, variants: Sequence[tuple[str, str]] = ()
 ) -> list[Finding]:
     """Return what is wrong with a message, by rules that need no browser.
 
     Args:
         data: the message (RFC 5322).
         now: what time it is: no Date may be later; None where nobody asks.
-        renderings: HTML and plain text with tokens of which readers' copies are made, if there are.
+        variants: HTML and plain text with tokens of which readers' copies are made, if there are.
     """
     message = message_from_bytes(data, policy=policy.default)
     assert isinstance(message, EmailMessage)
-    found = [*_headers(message, data, now), *_lines(data)]
+    found = [*_header_findings(message, data, now), *_line_findings(data)]
     text, source = text_of(message), html_of(message)
     kinds = [part.get_content_type() for part in message.walk() if not part.is_multipart()]
     if text is None or source is None or kinds.index("text/plain") > kinds.index("text/html"):
         found.append(finding("text-part", f"the parts are {', '.join(kinds) or 'none'}"))
     if source is not None:
-        found += check_page(source)
-        found += _left(source, "HTML")
+        found += check_html(source)
+        found += _unfilled_findings(source, "HTML")
     if text is not None:
-        found += _left(text, "plain text")
-        found += _text(text)
+        found += _unfilled_findings(text, "plain text")
+        found += _width_findings(text)
     if text is not None and source is not None:
-        found += _complete(text, source)
-    for html, plain in renderings:
-        found += _fillable(html, plain)
+        found += _completeness_findings(text, source)
+    for html, plain in variants:
+        found += _variant_findings(html, plain)
     return found
 
 
@@ -76,7 +85,7 @@ def text_of(message: EmailMessage) -> str | None:
     return _part(message, "text/plain")
 
 
-def _raw(data: bytes, name: str) -> list[str]:
+def _raw_values(data: bytes, name: str) -> list[str]:
     """Return the values of a header as they stand there, unfolded and not decoded."""
     head = re.split(rb"\r?\n\r?\n", data, maxsplit=1)[0]
     unfolded = re.sub(rb"\r?\n[ \t]+", b" ", head).decode("latin-1")
@@ -87,24 +96,24 @@ def _raw(data: bytes, name: str) -> list[str]:
     ]
 
 
-def _headers(message: EmailMessage, data: bytes, now: datetime | None) -> Iterator[Finding]:
-    for name in _NEEDED:
-        count = len(_raw(data, name))
+def _header_findings(message: EmailMessage, data: bytes, now: datetime | None) -> Iterator[Finding]:
+    for name in _REQUIRED_HEADERS:
+        count = len(_raw_values(data, name))
         if count != 1:
             yield finding("header-missing", f"{count} of {name}", entry=name)
     subject = str(message["Subject"] or "").strip()
     if not subject:
         yield finding("subject-empty", "it is empty", entry="Subject")
-    elif len(subject) > _LONGEST_SUBJECT:
+    elif len(subject) > _MAX_SUBJECT_LENGTH:
         yield finding("subject-length", f"{len(subject)} characters: {subject}", entry="Subject")
-    yield from _leaving(data)
+    yield from _unsubscribe_findings(data)
     sender = _sender_domain(message)
     id_domain = str(message["Message-ID"] or "").strip("<> ").rpartition("@")[2].lower()
     if sender != id_domain:
         yield finding("message-id", f"{id_domain or 'none'}, and the sender is at {sender}", entry="Message-ID")
     if str(message["Precedence"] or "") != "bulk" or not message["Auto-Submitted"]:
         yield finding("bulk", f"Precedence is {message['Precedence']}", entry="Precedence")
-    yield from _date(_raw(data, "Date"), now)
+    yield from _date_findings(_raw_values(data, "Date"), now)
 
 
 def _sender_domain(message: EmailMessage) -> str:
@@ -113,17 +122,17 @@ def _sender_domain(message: EmailMessage) -> str:
     return addresses[0].domain.lower() if addresses else ""
 
 
-def _leaving(data: bytes) -> Iterator[Finding]:
-    values = _raw(data, "List-Unsubscribe")
+def _unsubscribe_findings(data: bytes) -> Iterator[Finding]:
+    values = _raw_values(data, "List-Unsubscribe")
     value = values[0] if values else ""
-    if values and not _LITERAL.fullmatch(value):
+    if values and not _UNSUBSCRIBE_URLS.fullmatch(value):
         yield finding("unsubscribe-header", value[:100] or "it is empty", entry="List-Unsubscribe")
-    post = _raw(data, "List-Unsubscribe-Post")
+    post = _raw_values(data, "List-Unsubscribe-Post")
     if post != ["List-Unsubscribe=One-Click"] or "<https://" not in value:
         yield finding("one-click", post[0] if post else "it is missing", entry="List-Unsubscribe-Post")
 
 
-def _date(values: list[str], now: datetime | None) -> Iterator[Finding]:
+def _date_findings(values: list[str], now: datetime | None) -> Iterator[Finding]:
     if not values or now is None:
         return
     try:
@@ -131,57 +140,57 @@ def _date(values: list[str], now: datetime | None) -> Iterator[Finding]:
     except ValueError:
         yield finding("header-missing", f"{values[0]!r} is no date", entry="Date")
         return
-    if moment.tzinfo is not None and moment > now + _AHEAD:
+    if moment.tzinfo is not None and moment > now + _MAX_CLOCK_SKEW:
         yield finding("future-mail", values[0], entry="Date")
 
 
-def _lines(data: bytes) -> Iterator[Finding]:
+def _line_findings(data: bytes) -> Iterator[Finding]:
     for number, line in enumerate(data.split(b"\n"), 1):
-        if len(line.rstrip(b"\r")) > _LONGEST_LINE or not line.isascii():
+        if len(line.rstrip(b"\r")) > _MAX_LINE_BYTES or not line.isascii():
             what = f"line {number} of the message has {len(line):,} bytes"
             yield finding("header-line", what if line.isascii() else f"line {number} is not ASCII")
             return
 
 
-def _left(text: str, part: str) -> Iterator[Finding]:
+def _unfilled_findings(text: str, part: str) -> Iterator[Finding]:
     left = placeholders_in(text)
     if left:
         yield finding("token-left", f"{', '.join(dict.fromkeys(left))} in the {part}")
-    yield from _split(text, part)
+    yield from _partial_findings(text, part)
 
 
-def _split(text: str, part: str) -> Iterator[Finding]:
-    half = _HALF_TOKEN.search(_ONE_TOKEN.sub("", text))
+def _partial_findings(text: str, part: str) -> Iterator[Finding]:
+    half = _PARTIAL_PLACEHOLDER.search(_WHOLE_PLACEHOLDER.sub("", text))
     if half is not None:
         yield finding("token-split", f"{half[0]!r} in the {part}")
 
 
-def _fillable(html: str, plain: str) -> Iterator[Finding]:
+def _variant_findings(html: str, plain: str) -> Iterator[Finding]:
     """Yield what is wrong with the text that readers' copies are made of."""
     for text, part, least in ((html, "HTML", 2), (plain, "plain text", 1)):
-        yield from _split(text, f"{part} with tokens")
+        yield from _partial_findings(text, f"{part} with tokens")
         if placeholders_in(text).count("unsubscribe") < least:
             yield finding("unsubscribe-link", f"no token for it in the {part}, or too few")
 
 
-def _text(text: str) -> Iterator[Finding]:
+def _width_findings(text: str) -> Iterator[Finding]:
     for number, line in enumerate(text.splitlines(), 1):
         width = display_width(line)
-        if width > _WIDEST_TEXT and not re.search(r"\S{40}", line):
+        if width > _MAX_TEXT_COLUMNS and not re.search(r"\S{40}", line):
             yield finding("text-width", f"line {number} takes {width} columns")
             return
 
 
-def _squeezed(text: str) -> str:
+def _without_spaces(text: str) -> str:
     return re.sub(r"\s+", "", text).casefold()
 
 
-def _complete(text: str, source: str) -> Iterator[Finding]:
-    root = parse_page(source)
-    squeezed = _squeezed(text)
+def _completeness_findings(text: str, source: str) -> Iterator[Finding]:
+    root = parse_html(source)
+    squeezed = _without_spaces(text)
     for words in headings(root):
-        if _squeezed(words) not in squeezed:
+        if _without_spaces(words) not in squeezed:
             yield finding("text-complete", f"the headline {words[:60]!r} is missing")
     for address in link_targets(root):
-        if _squeezed(address) not in squeezed:
+        if _without_spaces(address) not in squeezed:
             yield finding("text-complete", f"{address} is missing")

@@ -12,29 +12,31 @@ from lxml import etree
 from lxml import html as lxml_html
 
 from publisher.digests.preflight.clients import check_clients
-from publisher.digests.preflight.rules import LARGEST_HTML, LARGEST_STYLE, finding
-from publisher.digests.preflight.style import Colours, declarations, style_text, text_elements
+from publisher.digests.preflight.rules import MAX_HTML_BYTES, MAX_STYLE_BYTES, finding
+from publisher.digests.preflight.style import Colours, declarations, style_sheets, text_elements
 from publisher.findings import Finding
 from publisher.html.text import display_width, one_line
 
-__all__ = ["check_page", "headings", "link_targets", "parse_page"]
+__all__ = ["check_html", "headings", "link_targets", "parse_html"]
 
-_WIDEST: Final = 600
+_MAX_WIDTH_PIXELS: Final = 600
 #: Columns of a word that a phone cannot show on one line.
-_LONGEST_WORD: Final = 30
-_LEAST_WORDS: Final = 30
-_VAGUE: Final = frozenset(["here", "click here", "read more", "more", "link", "this", "this link", "learn more"])
-_SCRIPTED: Final = ("script", "form", "iframe", "frame", "object", "embed", "link", "base", "input", "button")
+_MAX_WORD_COLUMNS: Final = 30
+_MIN_WORDS_PER_IMAGE: Final = 30
+_VAGUE_LINK_TEXTS: Final = frozenset(
+    ["here", "click here", "read more", "more", "link", "this", "this link", "learn more"]
+)
+_FORBIDDEN_ELEMENTS: Final = ("script", "form", "iframe", "frame", "object", "embed", "link", "base", "input", "button")
 _PLACEHOLDER: Final = re.compile(
     r"lorem ipsum|\bTK ?TK\b|\bFIXME\b|\[(?:insert|headline|title|name|dek|your)\b[^\]]{0,40}\]|\bplaceholder text\b",
     re.IGNORECASE,
 )
-_CODE: Final = re.compile(r"\{\{.{0,80}?\}\}|\{%.{0,80}?%\}")
-_ADDRESS: Final = re.compile(r"(?:https?://[^\s/]+|mailto:[^\s@]+@|tel:\+?\d)")
-_LEAVE: Final = re.compile(r"unsubscribe|leave this list|opt out", re.IGNORECASE)
+_TEMPLATE_CODE: Final = re.compile(r"\{\{.{0,80}?\}\}|\{%.{0,80}?%\}")
+_LINK_URL: Final = re.compile(r"(?:https?://[^\s/]+|mailto:[^\s@]+@|tel:\+?\d)")
+_UNSUBSCRIBE_WORDS: Final = re.compile(r"unsubscribe|leave this list|opt out", re.IGNORECASE)
 
 
-def parse_page(source: str) -> Any:
+def parse_html(source: str) -> Any:
     """Return the document's root; the parser forgives as mail programs do."""
     parser = lxml_html.HTMLParser(encoding="utf-8", huge_tree=True)
     try:
@@ -43,11 +45,11 @@ def parse_page(source: str) -> Any:
         return lxml_html.document_fromstring(b"<html></html>", parser=parser)
 
 
-def check_page(source: str) -> list[Finding]:
+def check_html(source: str) -> list[Finding]:
     """Return what is wrong with an issue's HTML, rule by rule."""
-    root = parse_page(source)
-    found = list(_sizes(source, root))
-    for rule in _RULES:
+    root = parse_html(source)
+    found = list(_size_findings(source, root))
+    for rule in _CHECKS:
         found.extend(rule(root))
     found.extend(check_clients(root))
     if not source.startswith("<!DOCTYPE html"):
@@ -62,27 +64,27 @@ def link_targets(root: Any) -> list[str]:
 
 def headings(root: Any) -> list[str]:
     """Return the words of every heading."""
-    return [_words(one) for one in root.iter("h1", "h2", "h3", "h4", "h5", "h6") if _words(one)]
+    return [_spoken_text(one) for one in root.iter("h1", "h2", "h3", "h4", "h5", "h6") if _spoken_text(one)]
 
 
-def _words(element: Any) -> str:
+def _spoken_text(element: Any) -> str:
     """Return what an element says to somebody who does not see it: its text, and its pictures' alts."""
     parts = [element.text_content(), *(image.get("alt", "") for image in element.iter("img"))]
     return one_line(" ".join(parts))
 
 
-def _finding(rule: str, element: Any, what: str) -> Finding:
+def _element_finding(rule: str, element: Any, what: str) -> Finding:
     return finding(rule, what, entry=f"<{element.tag}>", line=element.sourceline)
 
 
-def _sizes(source: str, root: Any) -> Iterator[Finding]:
+def _size_findings(source: str, root: Any) -> Iterator[Finding]:
     size = len(source.encode())
-    if size > LARGEST_HTML:
-        yield finding("html-size", f"{size:,} bytes, {LARGEST_HTML:,} may be")
-    sheets = style_text(root)
+    if size > MAX_HTML_BYTES:
+        yield finding("html-size", f"{size:,} bytes, {MAX_HTML_BYTES:,} may be")
+    sheets = style_sheets(root)
     style = sum(len(sheet.encode()) for sheet in sheets)
-    if style > LARGEST_STYLE:
-        yield finding("style-size", f"{style:,} bytes, {LARGEST_STYLE:,} may be")
+    if style > MAX_STYLE_BYTES:
+        yield finding("style-size", f"{style:,} bytes, {MAX_STYLE_BYTES:,} may be")
     for sheet in sheets:
         for rule in tinycss2.parse_stylesheet(sheet, skip_comments=True):
             if rule.type == "at-rule" and any(
@@ -91,14 +93,14 @@ def _sizes(source: str, root: Any) -> Iterator[Finding]:
                 yield finding("style-nesting", f"@{rule.at_keyword} holds another @ rule", entry="<style>")
 
 
-def _document(root: Any) -> Iterator[Finding]:
+def _document_findings(root: Any) -> Iterator[Finding]:
     body = root.find("body")
     both = [root, *([body] if body is not None else [])]
     for element in both:
         if not (element.get("lang") or "").strip():
-            yield _finding("mail-language", element, "no lang")
+            yield _element_finding("mail-language", element, "no lang")
         if element.get("dir") not in ("ltr", "rtl"):
-            yield _finding("mail-direction", element, f"dir is {element.get('dir')!r}")
+            yield _element_finding("mail-direction", element, f"dir is {element.get('dir')!r}")
     title = root.find(".//title")
     if title is None or not one_line(title.text_content()):
         yield finding("mail-title", "no title")
@@ -109,50 +111,50 @@ def _document(root: Any) -> Iterator[Finding]:
         yield finding("preheader", "the first element of the body is no hidden text")
 
 
-def _headings(root: Any) -> Iterator[Finding]:
+def _heading_findings(root: Any) -> Iterator[Finding]:
     level = 0
     for heading in root.iter("h1", "h2", "h3", "h4", "h5", "h6"):
         own = int(heading.tag[1])
         if own > level + 1:
-            yield _finding("mail-heading", heading, f"h{own} after {f'h{level}' if level else 'none'}")
+            yield _element_finding("mail-heading", heading, f"h{own} after {f'h{level}' if level else 'none'}")
             return
         level = own
     if not level:
         yield finding("mail-heading", "no heading")
 
 
-def _tables(root: Any) -> Iterator[Finding]:
+def _table_findings(root: Any) -> Iterator[Finding]:
     for table in root.iter("table"):
         if table.get("role") not in ("presentation", "none", "table") and not table.xpath(".//th"):
-            yield _finding("layout-role", table, f"role is {table.get('role')!r}")
+            yield _element_finding("layout-role", table, f"role is {table.get('role')!r}")
 
 
-def _scripted(root: Any) -> Iterator[Finding]:
-    for element in root.iter(*_SCRIPTED):
-        yield _finding("scripted", element, f"<{element.tag}>")
+def _script_findings(root: Any) -> Iterator[Finding]:
+    for element in root.iter(*_FORBIDDEN_ELEMENTS):
+        yield _element_finding("scripted", element, f"<{element.tag}>")
     for element in root.xpath("//*[@*[starts-with(name(), 'on')]]"):
-        yield _finding("scripted", element, "an event handler")
-    if any("@import" in sheet for sheet in style_text(root)):
+        yield _element_finding("scripted", element, "an event handler")
+    if any("@import" in sheet for sheet in style_sheets(root)):
         yield finding("scripted", "@import", entry="<style>")
 
 
-def _images(root: Any) -> Iterator[Finding]:
+def _image_findings(root: Any) -> Iterator[Finding]:
     images = list(root.iter("img"))
     for image in images:
         source = image.get("src") or ""
         if image.get("alt") is None:
-            yield _finding("image-alt", image, f"no alt: {source}")
+            yield _element_finding("image-alt", image, f"no alt: {source}")
         if not (image.get("width") or "").isdigit():
-            yield _finding("image-width", image, f"width is {image.get('width')!r}: {source}")
+            yield _element_finding("image-width", image, f"width is {image.get('width')!r}: {source}")
         if not re.match(r"https?://", source):
-            yield _finding("image-address", image, source[:80] or "no src")
+            yield _element_finding("image-address", image, source[:80] or "no src")
     body = root.find("body")
     words = len(body.text_content().split()) if body is not None else 0
-    if images and words < _LEAST_WORDS * len(images):
+    if images and words < _MIN_WORDS_PER_IMAGE * len(images):
         yield finding("words-per-image", f"{words} words, {len(images)} pictures")
 
 
-def _contrast(root: Any) -> Iterator[Finding]:
+def _contrast_findings(root: Any) -> Iterator[Finding]:
     for rule, dark in (("contrast", False), ("contrast-dark", True)):
         colours = Colours(root, dark=dark)
         if dark and not colours.is_dark:
@@ -164,7 +166,7 @@ def _contrast(root: Any) -> Iterator[Finding]:
                 seen.add(faint[:2])
                 text, ground, ratio = faint
                 words = one_line(element.text_content())[:40]
-                yield _finding(rule, element, f"{text} on {ground} is {ratio:.2f}: {words!r}")
+                yield _element_finding(rule, element, f"{text} on {ground} is {ratio:.2f}: {words!r}")
 
 
 def _pixels(value: str | None) -> float:
@@ -172,22 +174,22 @@ def _pixels(value: str | None) -> float:
     return float(found[1]) if found else 0.0
 
 
-def _overflow(root: Any) -> Iterator[Finding]:
+def _overflow_findings(root: Any) -> Iterator[Finding]:
     for element in root.iter("table", "td", "img", "div", "p", "pre"):
         style = dict(declarations(element.get("style") or ""))
         for name, value, most in (
-            ("width", element.get("width"), _WIDEST),
-            ("width", style.get("width"), _WIDEST),
+            ("width", element.get("width"), _MAX_WIDTH_PIXELS),
+            ("width", style.get("width"), _MAX_WIDTH_PIXELS),
             ("min-width", style.get("min-width"), 320),
         ):
             if _pixels(value) > most:
-                yield _finding("overflow", element, f"{name} {value}")
+                yield _element_finding("overflow", element, f"{name} {value}")
         if style.get("white-space") in ("nowrap", "pre"):
-            yield _finding("overflow", element, f"white-space: {style['white-space']}")
+            yield _element_finding("overflow", element, f"white-space: {style['white-space']}")
     for element in text_elements(root):
-        long = next((word for word in (element.text or "").split() if display_width(word) > _LONGEST_WORD), None)
+        long = next((word for word in (element.text or "").split() if display_width(word) > _MAX_WORD_COLUMNS), None)
         if long is not None and not _is_breakable(element):
-            yield _finding("overflow", element, f"nothing breaks {long[:50]!r}")
+            yield _element_finding("overflow", element, f"nothing breaks {long[:50]!r}")
 
 
 def _is_breakable(element: Any) -> bool:
@@ -201,32 +203,32 @@ def _is_breakable(element: Any) -> bool:
     return False
 
 
-def _links(root: Any) -> Iterator[Finding]:
+def _link_findings(root: Any) -> Iterator[Finding]:
     places: dict[str, set[str]] = defaultdict(set)
     pairs: set[tuple[str, str]] = set()
     for link in root.iter("a"):
         href = (link.get("href") or "").strip()
         hidden = link.get("aria-hidden") == "true"
-        words = one_line(link.get("aria-label") or "") or _words(link)
+        words = one_line(link.get("aria-label") or "") or _spoken_text(link)
         if not href or href == "#" or not (words or hidden):
-            yield _finding("link-empty", link, f"{words!r} leads to {href!r}")
+            yield _element_finding("link-empty", link, f"{words!r} leads to {href!r}")
             continue
-        if not _ADDRESS.match(href) and not href.startswith("@@"):
-            yield _finding("link-address", link, href[:80])
+        if not _LINK_URL.match(href) and not href.startswith("@@"):
+            yield _element_finding("link-address", link, href[:80])
         if hidden:
             continue
-        if words.casefold() in _VAGUE:
-            yield _finding("link-text", link, f"{words!r} leads to {href}")
+        if words.casefold() in _VAGUE_LINK_TEXTS:
+            yield _element_finding("link-text", link, f"{words!r} leads to {href}")
         elif (words, href) in pairs:
-            yield _finding("link-duplicate", link, f"{words!r} leads to {href} twice")
+            yield _element_finding("link-duplicate", link, f"{words!r} leads to {href} twice")
         elif places[words] and href not in places[words]:
-            yield _finding("link-duplicate", link, f"{words!r} leads to {href} and to {min(places[words])}")
+            yield _element_finding("link-duplicate", link, f"{words!r} leads to {href} and to {min(places[words])}")
         places[words].add(href)
         pairs.add((words, href))
 
 
-def _foot(root: Any) -> Iterator[Finding]:
-    links = [place for place, link in enumerate(root.iter("a")) if _LEAVE.search(_words(link))]
+def _footer_findings(root: Any) -> Iterator[Finding]:
+    links = [place for place, link in enumerate(root.iter("a")) if _UNSUBSCRIBE_WORDS.search(_spoken_text(link))]
     total = sum(1 for _ in root.iter("a"))
     if not links:
         yield finding("unsubscribe-link", "there is none")
@@ -238,24 +240,24 @@ def _foot(root: Any) -> Iterator[Finding]:
         yield finding("postal-address", "no <address>")
 
 
-def _text(root: Any) -> Iterator[Finding]:
+def _text_findings(root: Any) -> Iterator[Finding]:
     for element in text_elements(root):
         said = one_line(" ".join(part for part in (element.text, *(child.tail for child in element)) if part))
-        for rule, pattern in (("placeholder", _PLACEHOLDER), ("template-code", _CODE)):
+        for rule, pattern in (("placeholder", _PLACEHOLDER), ("template-code", _TEMPLATE_CODE)):
             match = pattern.search(said)
             if match:
-                yield _finding(rule, element, repr(match[0]))
+                yield _element_finding(rule, element, repr(match[0]))
 
 
-_RULES: Final[tuple[Callable[[Any], Iterator[Finding]], ...]] = (
-    _document,
-    _headings,
-    _tables,
-    _scripted,
-    _images,
-    _contrast,
-    _overflow,
-    _links,
-    _foot,
-    _text,
+_CHECKS: Final[tuple[Callable[[Any], Iterator[Finding]], ...]] = (
+    _document_findings,
+    _heading_findings,
+    _table_findings,
+    _script_findings,
+    _image_findings,
+    _contrast_findings,
+    _overflow_findings,
+    _link_findings,
+    _footer_findings,
+    _text_findings,
 )

@@ -6,12 +6,12 @@ from typing import Final
 
 from publisher.findings import Finding, Rule, Severity, rules_by_id
 
-__all__ = ["LARGEST_HTML", "LARGEST_STYLE", "MAIL_RULES", "finding"]
+__all__ = ["MAIL_RULES", "MAX_HTML_BYTES", "MAX_STYLE_BYTES", "finding"]
 
 #: Bytes. Gmail cuts off at 102 KB, and hides what stands below, the way off the list included.
-LARGEST_HTML: Final = 90 * 1024
+MAX_HTML_BYTES: Final = 90 * 1024
 #: Bytes. Gmail drops a <style> that is larger.
-LARGEST_STYLE: Final = 16 * 1024
+MAX_STYLE_BYTES: Final = 16 * 1024
 
 _WARNING: Final = Severity.WARNING
 _WCAG: Final = "https://www.w3.org/TR/WCAG22/"

@@ -14,12 +14,12 @@ from tinycss2.color3 import parse_color
 
 from publisher.html.colour import contrast
 
-__all__ = ["Colours", "declarations", "style_text", "text_elements"]
+__all__ = ["Colours", "declarations", "style_sheets", "text_elements"]
 
 _HIDDEN: Final = re.compile(r"(?:^|;)\s*(?:display\s*:\s*none|mso-hide\s*:\s*all)", re.IGNORECASE)
-_UNSEEN: Final = frozenset(["script", "style", "title", "head"])
-_LARGE: Final = 24.0
-_LARGE_BOLD: Final = 18.66
+_INVISIBLE_ELEMENTS: Final = frozenset(["script", "style", "title", "head"])
+_LARGE_PIXELS: Final = 24.0
+_LARGE_BOLD_PIXELS: Final = 18.66
 
 
 @lru_cache(4096)
@@ -33,7 +33,7 @@ def declarations(text: str) -> tuple[tuple[str, str], ...]:
     return tuple(found.items())
 
 
-def style_text(root: Any) -> list[str]:
+def style_sheets(root: Any) -> list[str]:
     """Return the text of every <style>."""
     return [element.text_content() for element in root.iter("style")]
 
@@ -68,9 +68,9 @@ class Colours:
         self.is_dark = False
         self._cache: dict[tuple[Any, str], str | None] = {}
         if dark:
-            for selector, found in _dark_rules(style_text(root)):
+            for selector, found in _dark_rules(style_sheets(root)):
                 self.is_dark = True
-                for element in _matching(root, selector):
+                for element in _matching_elements(root, selector):
                     self._dark.setdefault(element, {}).update(found)
 
     def _own(self, element: Any, name: str) -> str | None:
@@ -98,9 +98,9 @@ class Colours:
         return (text, ground, ratio) if ratio < (3.0 if _is_large(element) else 4.5) else None
 
 
-def _matching(root: Any, selector: str) -> list[Any]:
+def _matching_elements(root: Any, selector: str) -> list[Any]:
     try:
-        found: Any = _selector(selector)(root)
+        found: Any = _compile_selector(selector)(root)
     except SelectorError:
         # What the browser on this side does not know, no mail program does.
         return []
@@ -108,7 +108,7 @@ def _matching(root: Any, selector: str) -> list[Any]:
 
 
 @lru_cache(512)
-def _selector(text: str) -> CSSSelector:
+def _compile_selector(text: str) -> CSSSelector:
     return CSSSelector(text, translator="html")
 
 
@@ -122,7 +122,9 @@ def _is_large(element: Any) -> bool:
         element = element.getparent()
     found = re.fullmatch(r"([\d.]+)px", size or "")
     pixels = float(found[1]) if found else 16.0
-    return pixels >= _LARGE or (pixels >= _LARGE_BOLD and bold in ("bold", "bolder", "600", "700", "800", "900"))
+    return pixels >= _LARGE_PIXELS or (
+        pixels >= _LARGE_BOLD_PIXELS and bold in ("bold", "bolder", "600", "700", "800", "900")
+    )
 
 
 def text_elements(root: Any) -> Iterator[Any]:
@@ -131,7 +133,11 @@ def text_elements(root: Any) -> Iterator[Any]:
     stack = [body] if body is not None else []
     while stack:
         element = stack.pop()
-        if not isinstance(element.tag, str) or element.tag in _UNSEEN or _HIDDEN.search(element.get("style") or ""):
+        if (
+            not isinstance(element.tag, str)
+            or element.tag in _INVISIBLE_ELEMENTS
+            or _HIDDEN.search(element.get("style") or "")
+        ):
             continue
         own = [element.text, *(child.tail for child in element)]
         if any(text and text.strip("\u200c\u00a0\u034f \t\r\n") for text in own):

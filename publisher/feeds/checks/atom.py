@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Final
 
-from publisher.feeds.checks.content import LANGUAGE, RELATIONS, is_absolute, rfc3339_moment, text_findings
+from publisher.feeds.checks.content import LANGUAGE, RELATIONS, html_findings, is_absolute_url, parse_rfc3339_date
 from publisher.feeds.checks.media_rss import media_findings
 from publisher.feeds.checks.rules import finding
 from publisher.findings import Finding
@@ -19,7 +19,7 @@ __all__ = ["ATOM", "LANG", "entry_findings", "entry_name", "feed_findings"]
 ATOM: Final = "http://www.w3.org/2005/Atom"
 LANG: Final = "{http://www.w3.org/XML/1998/namespace}lang"
 
-_FEED: Final = frozenset(
+_FEED_ELEMENTS: Final = frozenset(
     [
         "author",
         "category",
@@ -36,7 +36,7 @@ _FEED: Final = frozenset(
         "updated",
     ]
 )
-_ENTRY: Final = frozenset(
+_ENTRY_ELEMENTS: Final = frozenset(
     [
         "author",
         "category",
@@ -52,15 +52,15 @@ _ENTRY: Final = frozenset(
         "updated",
     ]
 )
-_MANY: Final = frozenset(["author", "category", "contributor", "entry", "link"])
+_REPEATABLE: Final = frozenset(["author", "category", "contributor", "entry", "link"])
 
 
-def _name(tag: str) -> str:
+def _qualified(tag: str) -> str:
     return f"{{{ATOM}}}{tag}"
 
 
 def _text(parent: Any, tag: str) -> str:
-    return (parent.findtext(_name(tag)) or "").strip()
+    return (parent.findtext(_qualified(tag)) or "").strip()
 
 
 def feed_findings(feed: Any, address: str | None, now: datetime | None) -> Iterator[Finding]:
@@ -71,8 +71,8 @@ def feed_findings(feed: Any, address: str | None, now: datetime | None) -> Itera
         address: where the feed was fetched from or will be; None where nobody knows.
         now: what time it is; None to let dates be.
     """
-    yield from _common(feed, _FEED, "", now)
-    own = [one for one in feed.findall(_name("link")) if one.get("rel") == "self"]
+    yield from _common_findings(feed, _FEED_ELEMENTS, "", now)
+    own = [one for one in feed.findall(_qualified("link")) if one.get("rel") == "self"]
     if len(own) != 1:
         yield finding("self-link", f"{len(own)} links of rel=self", line=feed.sourceline)
     elif own[0].get("type") != FEED_TYPES[FeedFormat.ATOM]:
@@ -85,35 +85,35 @@ def feed_findings(feed: Any, address: str | None, now: datetime | None) -> Itera
         yield finding("language", f"xml:lang={language!r}", line=feed.sourceline)
     for name in ("icon", "logo"):
         text = _text(feed, name)
-        if text and not is_absolute(text):
+        if text and not is_absolute_url(text):
             yield finding("absolute-address", f"{name} {text[:80]}", line=feed.sourceline)
 
 
 def entry_findings(entry: Any, now: datetime | None, *, feed_has_author: bool) -> Iterator[Finding]:
     """Yield what is wrong with an entry."""
     name = entry_name(entry)
-    yield from _common(entry, _ENTRY, name, now)
+    yield from _common_findings(entry, _ENTRY_ELEMENTS, name, now)
     language = entry.get(LANG)
     if language is not None and not LANGUAGE.fullmatch(language):
         yield finding("language", f"xml:lang={language!r}", entry=name, line=entry.sourceline)
-    if not feed_has_author and entry.find(_name("author")) is None:
+    if not feed_has_author and entry.find(_qualified("author")) is None:
         yield finding("atom-author", "no author", entry=name, line=entry.sourceline)
-    published, updated = rfc3339_moment(_text(entry, "published")), rfc3339_moment(_text(entry, "updated"))
+    published, updated = parse_rfc3339_date(_text(entry, "published")), parse_rfc3339_date(_text(entry, "updated"))
     if published is not None and updated is not None and published > updated:
         yield finding("date", "published after it was updated", entry=name, line=entry.sourceline)
-    has_alternate = any(one.get("rel", "alternate") == "alternate" for one in entry.findall(_name("link")))
-    content = entry.find(_name("content"))
+    has_alternate = any(one.get("rel", "alternate") == "alternate" for one in entry.findall(_qualified("link")))
+    content = entry.find(_qualified("content"))
     if content is None and not has_alternate:
         what = "neither content nor an alternate link"
         yield finding("required", what, entry=name, line=entry.sourceline)
-    for element in (content, entry.find(_name("summary")), entry.find(_name("title"))):
+    for element in (content, entry.find(_qualified("summary")), entry.find(_qualified("title"))):
         if element is None:
             continue
         kind = element.get("type", "text")
-        if kind not in ("text", "html", "xhtml") and (element.tag != _name("content") or "/" not in kind):
+        if kind not in ("text", "html", "xhtml") and (element.tag != _qualified("content") or "/" not in kind):
             yield finding("atom-content-type", f"type={kind!r}", entry=name, line=element.sourceline)
         if kind == "html":
-            yield from text_findings(element.text or "", name, element.sourceline)
+            yield from html_findings(element.text or "", name, element.sourceline)
     yield from media_findings(entry, name)
 
 
@@ -122,25 +122,25 @@ def entry_name(entry: Any) -> str:
     return (_text(entry, "title") or _text(entry, "id"))[:120] or "an entry without a title"
 
 
-def _common(parent: Any, known: frozenset[str], name: str, now: datetime | None) -> Iterator[Finding]:
+def _common_findings(parent: Any, known: frozenset[str], name: str, now: datetime | None) -> Iterator[Finding]:
     for tag in ("id", "title", "updated"):
         if not _text(parent, tag):
             yield finding("required", f"no {tag}", entry=name, line=parent.sourceline)
-    yield from _children(parent, known, name)
+    yield from _child_findings(parent, known, name)
     own = _text(parent, "id")
-    if own and not is_absolute(own):
+    if own and not is_absolute_url(own):
         yield finding("atom-id", f"id {own[:80]}", entry=name, line=parent.sourceline)
     for tag in ("updated", "published"):
         text = _text(parent, tag)
-        moment = rfc3339_moment(text)
+        moment = parse_rfc3339_date(text)
         if text and moment is None:
             yield finding("date", f"{tag} {text}", entry=name, line=parent.sourceline)
         elif now is not None and moment is not None and moment > now:
             yield finding("future-date", f"{tag} {text}", entry=name, line=parent.sourceline)
-    yield from _links(parent, name)
+    yield from _link_findings(parent, name)
 
 
-def _children(parent: Any, known: frozenset[str], name: str) -> Iterator[Finding]:
+def _child_findings(parent: Any, known: frozenset[str], name: str) -> Iterator[Finding]:
     counts = Counter(child.tag for child in parent.iterchildren(tag="*"))
     for tag, count in counts.items():
         if not tag.startswith(f"{{{ATOM}}}"):
@@ -148,20 +148,20 @@ def _children(parent: Any, known: frozenset[str], name: str) -> Iterator[Finding
         short = tag.rpartition("}")[2]
         if short not in known:
             yield finding("unknown-element", f"<{short}>", entry=name, line=parent.sourceline)
-        elif count > 1 and short not in _MANY:
+        elif count > 1 and short not in _REPEATABLE:
             yield finding("repeated", f"<{short}>", entry=name, line=parent.sourceline)
-    for author in parent.findall(_name("author")):
+    for author in parent.findall(_qualified("author")):
         if not _text(author, "name"):
             yield finding("required", "an author without a name", entry=name, line=author.sourceline)
 
 
-def _links(parent: Any, name: str) -> Iterator[Finding]:
+def _link_findings(parent: Any, name: str) -> Iterator[Finding]:
     alternates: Counter[tuple[str | None, str | None]] = Counter()
-    for link in parent.findall(_name("link")):
+    for link in parent.findall(_qualified("link")):
         rel, href = link.get("rel", "alternate"), link.get("href", "")
         if rel not in RELATIONS:
             yield finding("link-relation", f"rel={rel!r}", entry=name, line=link.sourceline)
-        if not is_absolute(href):
+        if not is_absolute_url(href):
             yield finding("absolute-address", f"link {href[:80]}", entry=name, line=link.sourceline)
         if rel == "alternate":
             alternates[link.get("type"), link.get("hreflang")] += 1

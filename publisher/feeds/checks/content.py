@@ -16,13 +16,13 @@ from publisher.findings import Finding
 __all__ = [
     "LANGUAGE",
     "RELATIONS",
-    "is_absolute",
-    "is_http",
-    "markup_in",
-    "numeric",
-    "rfc822_moment",
-    "rfc3339_moment",
-    "text_findings",
+    "find_markup",
+    "html_findings",
+    "is_absolute_url",
+    "is_http_url",
+    "is_integer_or_missing",
+    "parse_rfc822_date",
+    "parse_rfc3339_date",
 ]
 
 #: https://www.rfc-editor.org/rfc/rfc5646#section-2.1, as far as feeds need it.
@@ -106,7 +106,7 @@ _UNSAFE: Final = frozenset(
         "xmp",
     ]
 )
-_ADDRESSES: Final = frozenset(
+_URL_ATTRIBUTES: Final = frozenset(
     ["action", "background", "cite", "data", "formaction", "href", "longdesc", "poster", "src"]
 )
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
@@ -119,7 +119,7 @@ _RFC822 = re.compile(
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
 
 
-class _Text(HTMLParser):
+class _MarkupChecker(HTMLParser):
     """Walks through an article's text and notes what is wrong with it."""
 
     def __init__(self) -> None:
@@ -153,7 +153,7 @@ class _Text(HTMLParser):
     def _attribute(self, tag: str, name: str, value: str) -> None:
         if name.startswith("on") or name in ("style", "srcdoc"):
             self.found.append(("html-safe", f"<{tag} {name}>"))
-        if name not in _ADDRESSES:
+        if name not in _URL_ATTRIBUTES:
             return
         scheme = _SCHEME.match(value.strip())
         if scheme is None:
@@ -163,44 +163,44 @@ class _Text(HTMLParser):
 
 
 @lru_cache(maxsize=4)
-def _walked(source: str) -> tuple[tuple[str, str], ...]:
+def _markup_problems(source: str) -> tuple[tuple[str, str], ...]:
     # The same text comes three times in a row, once a format.
     if "<" not in source:
         return ()
-    walk = _Text()
+    walk = _MarkupChecker()
     walk.feed(source)
     walk.close()
     return (*walk.found, *(("html-closed", f"<{tag}> is never closed") for tag in walk.open))
 
 
-def text_findings(source: str, entry: str, line: int | None = None) -> Iterator[Finding]:
+def html_findings(source: str, entry: str, line: int | None = None) -> Iterator[Finding]:
     """Yield what is wrong with text that carries markup."""
-    for rule, what in _walked(source):
+    for rule, what in _markup_problems(source):
         yield finding(rule, what, entry=entry, line=line)
 
 
-def markup_in(title: str) -> str | None:
+def find_markup(title: str) -> str | None:
     """Return what looks like markup in a headline, or None."""
     found = _LOOKS_LIKE_MARKUP.search(title)
     return title[found.start() : found.start() + 20] if found else None
 
 
-def is_absolute(address: str) -> bool:
+def is_absolute_url(address: str) -> bool:
     """Tell whether an address is absolute."""
     return _SCHEME.match(address) is not None
 
 
-def is_http(address: str) -> bool:
+def is_http_url(address: str) -> bool:
     """Tell whether an address is one that can be fetched, without spaces."""
     return re.fullmatch(r"https?://[^\s<>\"]+", address, re.IGNORECASE) is not None
 
 
-def numeric(text: str | None) -> bool:
+def is_integer_or_missing(text: str | None) -> bool:
     """Tell whether a text is a whole number, or not there."""
     return text is None or re.fullmatch(r"[0-9]+", text) is not None
 
 
-def rfc822_moment(text: str) -> datetime | None:
+def parse_rfc822_date(text: str) -> datetime | None:
     """Return the instant of an RFC 822 date with a numeric zone, or None where it is none."""
     if not _RFC822.fullmatch(text):
         return None
@@ -212,7 +212,7 @@ def rfc822_moment(text: str) -> datetime | None:
     return moment if moment.tzinfo is not None else None
 
 
-def rfc3339_moment(text: str) -> datetime | None:
+def parse_rfc3339_date(text: str) -> datetime | None:
     """Return the instant of an RFC 3339 date, or None where it is none."""
     try:
         return datetime.fromisoformat(text) if _RFC3339.fullmatch(text) else None

@@ -23,7 +23,7 @@ from publisher.findings import Finding
 from publisher.model.feeds import FeedFormat
 from publisher.model.media_types import FEED_TYPES
 
-__all__ = ["MEDIA_TYPES", "Finding", "check_entry", "check_feed", "form_of", "previous_page"]
+__all__ = ["MEDIA_TYPES", "Finding", "check_entry", "check_feed", "detect_format", "previous_page_url"]
 
 #: Format → the media types that it may be served under.
 MEDIA_TYPES: Final = {
@@ -33,7 +33,7 @@ MEDIA_TYPES: Final = {
 _HISTORY: Final = "http://purl.org/syndication/history/1.0"
 _TOMBSTONES: Final = "http://purl.org/atompub/tombstones/1.0"
 #: Namespaces that reader programs and validators know.
-_KNOWN: Final = frozenset(
+_KNOWN_NAMESPACES: Final = frozenset(
     [
         atom.ATOM,
         rss.CONTENT,
@@ -65,7 +65,7 @@ def check_feed(data: bytes, *, address: str | None = None, now: datetime | None 
     """
     if data.lstrip()[:1] in (b"{", b"["):
         return list(_json_findings(data, address, now))
-    root = _parsed(data)
+    root = _parse(data)
     if isinstance(root, Finding):
         return [root]
     return [*_xml_findings(data, root), *_root_findings(data, root, address, now)]
@@ -85,7 +85,7 @@ def check_entry(form: FeedFormat, entry: bytes, now: datetime | None = None) -> 
         except ValueError as error:
             return [finding("well-formed", str(error))]
         return list(jsonfeed.item_findings(item, now))
-    root = _parsed(_ENTRY_HEADS[form] + entry + b"</x>")
+    root = _parse(_ENTRY_WRAPPERS[form] + entry + b"</x>")
     if isinstance(root, Finding):
         return [root]
     if form is FeedFormat.RSS:
@@ -93,28 +93,28 @@ def check_entry(form: FeedFormat, entry: bytes, now: datetime | None = None) -> 
     return list(atom.entry_findings(root[0], now, feed_has_author=True))
 
 
-_ENTRY_HEADS: Final = {
+_ENTRY_WRAPPERS: Final = {
     FeedFormat.RSS: f'<x xmlns:content="{rss.CONTENT}" xmlns:dc="{rss.DC}" xmlns:media="{MEDIA}">'.encode(),
     FeedFormat.ATOM: f'<x xmlns="{atom.ATOM}" xmlns:media="{MEDIA}">'.encode(),
 }
 
 
-def form_of(data: bytes) -> FeedFormat | None:
+def detect_format(data: bytes) -> FeedFormat | None:
     """Return the format of a document, or None where it is no feed."""
     if data.lstrip()[:1] == b"{":
         return FeedFormat.JSON
-    root = _parsed(data)
+    root = _parse(data)
     if isinstance(root, Finding):
         return None
     return {"rss": FeedFormat.RSS, f"{{{atom.ATOM}}}feed": FeedFormat.ATOM}.get(root.tag)
 
 
-def previous_page(data: bytes) -> str | None:
+def previous_page_url(data: bytes) -> str | None:
     """Return the address that a feed's ``prev-archive`` leads to (``next_url`` in JSON), or None."""
     if data.lstrip()[:1] == b"{":
         found: str | None = json.loads(data).get("next_url")
         return found
-    root = _parsed(data)
+    root = _parse(data)
     if isinstance(root, Finding):
         return None
     links = root.iter(f"{{{atom.ATOM}}}link")
@@ -127,7 +127,7 @@ def _parser() -> etree.XMLParser:
     return etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=True)
 
 
-def _parsed(data: bytes) -> Any:
+def _parse(data: bytes) -> Any:
     """Return the root element, or why there is none. Nothing outside the document is looked at."""
     try:
         return etree.fromstring(data, _parser())
@@ -139,7 +139,7 @@ def _xml_findings(data: bytes, root: Any) -> Iterator[Finding]:
     declared = re.match(rb"\s*<\?xml[^>]*encoding=[\"']([^\"']*)[\"']", data)
     if declared is not None and declared[1].lower() != b"utf-8":
         yield finding("encoding", f"encoding {declared[1].decode('ascii', 'replace')}", line=1)
-    for address in sorted({uri for uri in root.nsmap.values() if uri and uri not in _KNOWN}):
+    for address in sorted({uri for uri in root.nsmap.values() if uri and uri not in _KNOWN_NAMESPACES}):
         yield finding("namespace", address, line=root.sourceline)
 
 
@@ -156,8 +156,8 @@ def _root_findings(data: bytes, root: Any, address: str | None, now: datetime | 
         for item in items:
             yield from rss.item_findings(item, now)
         yield from rss.raw_title_findings(data)
-        yield from _repeated("unique-id", ((one.findtext("guid") or "", rss.item_name(one)) for one in items))
-        yield from _history(channel)
+        yield from _repeated_values("unique-id", ((one.findtext("guid") or "", rss.item_name(one)) for one in items))
+        yield from _history_findings(channel)
     elif root.tag == f"{{{atom.ATOM}}}feed":
         yield from atom.feed_findings(root, address, now)
         entries = root.findall(f"{{{atom.ATOM}}}entry")
@@ -166,15 +166,15 @@ def _root_findings(data: bytes, root: Any, address: str | None, now: datetime | 
             yield from atom.entry_findings(one, now, feed_has_author=signed)
         for rule, tag in (("unique-id", "id"), ("atom-same-updated", "updated")):
             name = f"{{{atom.ATOM}}}{tag}"
-            yield from _repeated(rule, ((one.findtext(name) or "", atom.entry_name(one)) for one in entries))
-        yield from _history(root)
+            yield from _repeated_values(rule, ((one.findtext(name) or "", atom.entry_name(one)) for one in entries))
+        yield from _history_findings(root)
         if entries and root.find(f"{{{_TOMBSTONES}}}deleted-entry") is not None:
             yield finding("tombstone", "a deleted-entry among entries", line=root.sourceline)
     else:
         yield finding("kind", f"<{root.tag}>", line=root.sourceline)
 
 
-def _repeated(rule: str, values: Iterable[tuple[str, str]]) -> Iterator[Finding]:
+def _repeated_values(rule: str, values: Iterable[tuple[str, str]]) -> Iterator[Finding]:
     every = [(value, name) for value, name in values if value]
     counts = Counter(value for value, _ in every)
     seen: set[str] = set()
@@ -184,7 +184,7 @@ def _repeated(rule: str, values: Iterable[tuple[str, str]]) -> Iterator[Finding]
         seen.add(value)
 
 
-def _history(parent: Any) -> Iterator[Finding]:
+def _history_findings(parent: Any) -> Iterator[Finding]:
     rels = {link.get("rel") for link in parent.findall(f"{{{atom.ATOM}}}link")}
     is_archive = parent.find(f"{{{_HISTORY}}}archive") is not None
     if is_archive and "current" not in rels:
@@ -209,4 +209,6 @@ def _json_findings(data: bytes, address: str | None, now: datetime | None) -> It
     for item in items or ():
         yield from jsonfeed.item_findings(item, now)
     objects = [item for item in items or () if isinstance(item, dict)]
-    yield from _repeated("unique-id", ((str(item.get("id") or ""), jsonfeed.item_name(item)) for item in objects))
+    yield from _repeated_values(
+        "unique-id", ((str(item.get("id") or ""), jsonfeed.item_name(item)) for item in objects)
+    )

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from publisher.feeds.checks.content import LANGUAGE, is_http, rfc3339_moment, text_findings
+from publisher.feeds.checks.content import LANGUAGE, html_findings, is_http_url, parse_rfc3339_date
 from publisher.feeds.checks.rules import finding
 from publisher.findings import Finding
 
@@ -14,18 +14,18 @@ __all__ = ["VERSION", "feed_findings", "item_findings", "item_name"]
 
 VERSION: Final = "https://jsonfeed.org/version/1.1"
 
-_FEED: Final[Mapping[str, type[Any]]] = {
+_FEED_TYPES: Final[Mapping[str, type[Any]]] = {
     **dict.fromkeys(["version", "title", "description", "user_comment", "language"], str),
     **dict.fromkeys(["home_page_url", "feed_url", "next_url", "icon", "favicon"], str),
     **dict.fromkeys(["authors", "hubs", "items"], list),
     "expired": bool,
 }
-_ITEM: Final[Mapping[str, type[Any]]] = {
+_ITEM_TYPES: Final[Mapping[str, type[Any]]] = {
     **dict.fromkeys(["id", "title", "content_html", "content_text", "summary", "language"], str),
     **dict.fromkeys(["url", "external_url", "image", "banner_image", "date_published", "date_modified"], str),
     **dict.fromkeys(["authors", "tags", "attachments"], list),
 }
-_ADDRESSES: Final = frozenset(
+_URL_FIELDS: Final = frozenset(
     ["home_page_url", "feed_url", "next_url", "icon", "favicon", "url", "external_url", "image", "banner_image"]
 )
 
@@ -42,7 +42,7 @@ def feed_findings(feed: dict[str, Any], address: str | None) -> Iterator[Finding
     for name in ("title", "items"):
         if name not in feed or feed[name] == "":
             yield finding("required", f"no {name}")
-    yield from _values(feed, _FEED, "")
+    yield from _value_findings(feed, _FEED_TYPES, "")
     own = feed.get("feed_url")
     if own is None or (address is not None and own != address):
         yield finding("self-link", f"feed_url says {own}, is at {address}")
@@ -50,7 +50,7 @@ def feed_findings(feed: dict[str, Any], address: str | None) -> Iterator[Finding
     if not isinstance(language, str) or not LANGUAGE.fullmatch(language):
         yield finding("language", f"language {language!r}")
     for hub in feed.get("hubs") or ():
-        if not isinstance(hub, dict) or not hub.get("type") or not is_http(str(hub.get("url"))):
+        if not isinstance(hub, dict) or not hub.get("type") or not is_http_url(str(hub.get("url"))):
             yield finding("json-type", f"hub {hub!r}")
 
 
@@ -64,22 +64,22 @@ def item_findings(item: Any, now: datetime | None) -> Iterator[Finding]:
         yield finding("required", "no id", entry=entry)
     if "content_html" not in item and "content_text" not in item:
         yield finding("required", "neither content_html nor content_text", entry=entry)
-    yield from _values(item, _ITEM, entry)
-    yield from _dates(item, now, entry)
+    yield from _value_findings(item, _ITEM_TYPES, entry)
+    yield from _date_findings(item, now, entry)
     for one in item.get("attachments") or ():
-        if not isinstance(one, dict) or not is_http(str(one.get("url"))) or "/" not in str(one.get("mime_type")):
+        if not isinstance(one, dict) or not is_http_url(str(one.get("url"))) or "/" not in str(one.get("mime_type")):
             yield finding("json-type", "an attachment without url and mime_type", entry=entry)
         elif not isinstance(one.get("size_in_bytes", 1), int):
             yield finding("json-type", f"size_in_bytes {one['size_in_bytes']!r}", entry=entry)
     content = item.get("content_html")
     if isinstance(content, str):
-        yield from text_findings(content, entry)
+        yield from html_findings(content, entry)
 
 
-def _dates(item: dict[str, Any], now: datetime | None, entry: str) -> Iterator[Finding]:
+def _date_findings(item: dict[str, Any], now: datetime | None, entry: str) -> Iterator[Finding]:
     for name in ("date_published", "date_modified"):
         text = item.get(name)
-        moment = rfc3339_moment(text) if isinstance(text, str) else None
+        moment = parse_rfc3339_date(text) if isinstance(text, str) else None
         if text is not None and moment is None:
             yield finding("date", f"{name} {text}", entry=entry)
         elif now is not None and moment is not None and moment > now:
@@ -91,7 +91,7 @@ def item_name(item: dict[str, Any]) -> str:
     return str(item.get("title") or item.get("id") or "an item without a title")[:120]
 
 
-def _values(parent: dict[str, Any], kinds: Mapping[str, type[Any]], entry: str) -> Iterator[Finding]:
+def _value_findings(parent: dict[str, Any], kinds: Mapping[str, type[Any]], entry: str) -> Iterator[Finding]:
     for name, value in parent.items():
         kind = kinds.get(name)
         if kind is None:
@@ -99,7 +99,7 @@ def _values(parent: dict[str, Any], kinds: Mapping[str, type[Any]], entry: str) 
                 yield finding("json-name", name, entry=entry)
         elif not isinstance(value, kind):
             yield finding("json-type", f"{name} is no {kind.__name__}", entry=entry)
-        elif name in _ADDRESSES and not is_http(value):
+        elif name in _URL_FIELDS and not is_http_url(value):
             yield finding("absolute-address", f"{name} {value[:80]}", entry=entry)
     for one in parent.get("authors") or ():
         if not isinstance(one, dict) or not (one.get("name") or one.get("url") or one.get("avatar")):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from publisher.feeds.checks.content import is_http, numeric
+from publisher.feeds.checks.content import is_http_url, is_integer_or_missing
 from publisher.feeds.checks.rules import finding
 from publisher.findings import Finding
 
@@ -20,11 +20,11 @@ def media_findings(parent: Any, entry: str) -> Iterator[Finding]:
         if len(group.findall(f"{{{MEDIA}}}content")) < 2:
             yield finding("media-group", "a group of one", entry=entry, line=group.sourceline)
     for content in parent.iter(f"{{{MEDIA}}}content"):
-        if not is_http(content.get("url", "")):
+        if not is_http_url(content.get("url", "")):
             what = f"media:content url={content.get('url')!r}"
             yield finding("absolute-address", what, entry=entry, line=content.sourceline)
         for name in ("width", "height", "fileSize"):
-            if not numeric(content.get(name)):
+            if not is_integer_or_missing(content.get(name)):
                 what = f"{name}={content.get(name)!r}"
                 yield finding("media-number", what, entry=entry, line=content.sourceline)
     for credit in parent.iter(f"{{{MEDIA}}}credit"):

@@ -10,12 +10,12 @@ from typing import Any, Final
 from publisher.feeds.checks.content import (
     LANGUAGE,
     RELATIONS,
-    is_absolute,
-    is_http,
-    markup_in,
-    numeric,
-    rfc822_moment,
-    text_findings,
+    find_markup,
+    html_findings,
+    is_absolute_url,
+    is_http_url,
+    is_integer_or_missing,
+    parse_rfc822_date,
 )
 from publisher.feeds.checks.media_rss import media_findings
 from publisher.feeds.checks.rules import finding
@@ -29,7 +29,7 @@ ATOM: Final = "http://www.w3.org/2005/Atom"
 CONTENT: Final = "http://purl.org/rss/1.0/modules/content/"
 DC: Final = "http://purl.org/dc/elements/1.1/"
 
-_CHANNEL: Final = frozenset(
+_CHANNEL_ELEMENTS: Final = frozenset(
     [
         "title",
         "link",
@@ -53,12 +53,12 @@ _CHANNEL: Final = frozenset(
         "item",
     ]
 )
-_ITEM: Final = frozenset(
+_ITEM_ELEMENTS: Final = frozenset(
     ["title", "link", "description", "author", "category", "comments", "enclosure", "guid", "pubDate", "source"]
 )
-_MANY: Final = frozenset(["category", "item"])
+_REPEATABLE: Final = frozenset(["category", "item"])
 #: Reader programs keep only the first or the last of these where there are several.
-_ONCE_OF_OTHERS: Final = frozenset([f"{{{DC}}}creator", f"{{{DC}}}language", f"{{{CONTENT}}}encoded"])
+_SINGLE_EXTENSIONS: Final = frozenset([f"{{{DC}}}creator", f"{{{DC}}}language", f"{{{CONTENT}}}encoded"])
 _EMAIL = re.compile(r"[^\s@]+@[^\s@.]+(?:\.[^\s@.]+)+(?: \(.+\))?")
 
 
@@ -73,9 +73,9 @@ def channel_findings(channel: Any, address: str | None, now: datetime | None) ->
     for name in ("title", "link", "description"):
         if not (channel.findtext(name) or "").strip():
             yield finding("required", f"the channel has no {name}", line=channel.sourceline)
-    yield from _children(channel, _CHANNEL, "")
+    yield from _child_findings(channel, _CHANNEL_ELEMENTS, "")
     link = (channel.findtext("link") or "").strip()
-    if link and not is_http(link):
+    if link and not is_http_url(link):
         yield finding("absolute-address", f"link {link[:80]}", line=channel.sourceline)
     language = channel.findtext("language")
     if language is None or not LANGUAGE.fullmatch(language.strip()):
@@ -84,35 +84,35 @@ def channel_findings(channel: Any, address: str | None, now: datetime | None) ->
     for child in channel.iterchildren(tag="*"):
         seen_item = seen_item or child.tag == "item"
         if seen_item and child.tag != "item":
-            yield finding("rss-order", f"<{_short(child.tag)}> after the first item", line=child.sourceline)
+            yield finding("rss-order", f"<{_local_name(child.tag)}> after the first item", line=child.sourceline)
     if channel.find("textInput") is not None:
         yield finding("rss-text-input", "<textInput>", line=channel.sourceline)
-    yield from _own_links(channel, address)
-    yield from _image(channel)
+    yield from _self_link_findings(channel, address)
+    yield from _image_findings(channel)
     for name in ("pubDate", "lastBuildDate"):
-        yield from _date(channel, name, "", now)
+        yield from _date_findings(channel, name, "", now)
 
 
 def item_findings(item: Any, now: datetime | None) -> Iterator[Finding]:
     """Yield what is wrong with an item."""
     entry = item_name(item)
-    yield from _children(item, _ITEM, entry)
+    yield from _child_findings(item, _ITEM_ELEMENTS, entry)
     title, description = item.findtext("title"), item.findtext("description")
     if not (title or "").strip() and not (description or "").strip():
         yield finding("required", "neither title nor description", entry=entry, line=item.sourceline)
-    yield from _guid(item, entry)
+    yield from _guid_findings(item, entry)
     link = item.findtext("link")
-    if link is not None and not is_http(link.strip()):
+    if link is not None and not is_http_url(link.strip()):
         yield finding("absolute-address", f"link {link[:80]}", entry=entry, line=item.sourceline)
-    yield from _date(item, "pubDate", entry, now)
-    yield from _enclosure(item, entry)
-    yield from _author(item, entry)
+    yield from _date_findings(item, "pubDate", entry, now)
+    yield from _enclosure_findings(item, entry)
+    yield from _author_findings(item, entry)
     tags = [child.tag for child in item.iterchildren(tag="*")]
     encoded = f"{{{CONTENT}}}encoded"
     if encoded in tags and "description" in tags and tags.index(encoded) < tags.index("description"):
         yield finding("rss-description-first", "content:encoded comes first", entry=entry, line=item.sourceline)
     for text in (description, item.findtext(encoded)):
-        yield from text_findings(text or "", entry, item.sourceline)
+        yield from html_findings(text or "", entry, item.sourceline)
     yield from media_findings(item, entry)
 
 
@@ -122,25 +122,25 @@ def item_name(item: Any) -> str:
     return title[:120] or "an item without a title"
 
 
-def _short(tag: str) -> str:
+def _local_name(tag: str) -> str:
     return tag.rpartition("}")[2]
 
 
-def _children(parent: Any, known: frozenset[str], entry: str) -> Iterator[Finding]:
+def _child_findings(parent: Any, known: frozenset[str], entry: str) -> Iterator[Finding]:
     seen: set[str] = set()
     for child in parent.iterchildren(tag="*"):
         tag = child.tag
         if not tag.startswith("{") and tag not in known:
             yield finding("unknown-element", f"<{tag}>", entry=entry, line=child.sourceline)
-        once = tag in _ONCE_OF_OTHERS or (not tag.startswith("{") and tag not in _MANY)
+        once = tag in _SINGLE_EXTENSIONS or (not tag.startswith("{") and tag not in _REPEATABLE)
         if once and tag in seen:
-            yield finding("repeated", f"<{_short(tag)}>", entry=entry, line=child.sourceline)
+            yield finding("repeated", f"<{_local_name(tag)}>", entry=entry, line=child.sourceline)
         seen.add(tag)
         if tag == f"{{{ATOM}}}link" and child.get("rel", "alternate") not in RELATIONS:
             yield finding("link-relation", f"rel={child.get('rel')!r}", entry=entry, line=child.sourceline)
 
 
-def _own_links(channel: Any, address: str | None) -> Iterator[Finding]:
+def _self_link_findings(channel: Any, address: str | None) -> Iterator[Finding]:
     own = [one for one in channel.findall(f"{{{ATOM}}}link") if one.get("rel") == "self"]
     if len(own) != 1:
         yield finding("self-link", f"{len(own)} links of rel=self", line=channel.sourceline)
@@ -148,57 +148,57 @@ def _own_links(channel: Any, address: str | None) -> Iterator[Finding]:
     href = own[0].get("href", "")
     if own[0].get("type") != FEED_TYPES[FeedFormat.RSS]:
         yield finding("self-link", f"its type is {own[0].get('type')!r}", line=own[0].sourceline)
-    if not is_absolute(href) or (address is not None and href != address):
+    if not is_absolute_url(href) or (address is not None and href != address):
         yield finding("self-link", f"says {href}, is at {address}", line=own[0].sourceline)
 
 
-def _image(channel: Any) -> Iterator[Finding]:
+def _image_findings(channel: Any) -> Iterator[Finding]:
     image = channel.find("image")
     if image is None:
         return
     for name in ("title", "link"):
         if (image.findtext(name) or "") != (channel.findtext(name) or ""):
             yield finding("rss-image", f"its {name} is not the channel's", line=image.sourceline)
-    if not is_http(image.findtext("url") or ""):
+    if not is_http_url(image.findtext("url") or ""):
         yield finding("rss-image", "it has no address", line=image.sourceline)
     for name, most in (("width", 144), ("height", 400)):
         text = image.findtext(name)
-        if text is not None and (not numeric(text) or not 1 <= int(text) <= most):
+        if text is not None and (not is_integer_or_missing(text) or not 1 <= int(text) <= most):
             yield finding("rss-image", f"{name} {text}", line=image.sourceline)
 
 
-def _date(parent: Any, name: str, entry: str, now: datetime | None) -> Iterator[Finding]:
+def _date_findings(parent: Any, name: str, entry: str, now: datetime | None) -> Iterator[Finding]:
     text = parent.findtext(name)
     if text is None:
         return
-    moment = rfc822_moment(text.strip())
+    moment = parse_rfc822_date(text.strip())
     if moment is None:
         yield finding("date", f"{name} {text}", entry=entry, line=parent.sourceline)
     elif now is not None and moment > now:
         yield finding("future-date", f"{name} {text}", entry=entry, line=parent.sourceline)
 
 
-def _guid(item: Any, entry: str) -> Iterator[Finding]:
+def _guid_findings(item: Any, entry: str) -> Iterator[Finding]:
     guid = item.find("guid")
     text = "" if guid is None else (guid.text or "").strip()
     if not text:
         yield finding("rss-guid", "no guid", entry=entry, line=item.sourceline)
-    elif guid.get("isPermaLink", "true") != "false" and not is_http(text):
+    elif guid.get("isPermaLink", "true") != "false" and not is_http_url(text):
         yield finding("rss-guid", f"{text[:80]} is no permalink", entry=entry, line=guid.sourceline)
 
 
-def _enclosure(item: Any, entry: str) -> Iterator[Finding]:
+def _enclosure_findings(item: Any, entry: str) -> Iterator[Finding]:
     for one in item.findall("enclosure"):
         length = one.get("length")
-        if not is_http(one.get("url", "")):
+        if not is_http_url(one.get("url", "")):
             yield finding("rss-enclosure", f"url {one.get('url')!r}", entry=entry, line=one.sourceline)
-        if length is None or not numeric(length) or int(length) == 0:
+        if length is None or not is_integer_or_missing(length) or int(length) == 0:
             yield finding("rss-enclosure", f"length {length!r}", entry=entry, line=one.sourceline)
         if "/" not in one.get("type", ""):
             yield finding("rss-enclosure", f"type {one.get('type')!r}", entry=entry, line=one.sourceline)
 
 
-def _author(item: Any, entry: str) -> Iterator[Finding]:
+def _author_findings(item: Any, entry: str) -> Iterator[Finding]:
     author = item.find("author")
     if author is None:
         return
@@ -216,7 +216,7 @@ def raw_title_findings(data: bytes) -> Iterator[Finding]:
     line, counted = 1, 0
     for start, raw in _raw_titles(data):
         text = raw.decode("utf-8", "replace").replace("&lt;", "<")
-        markup = markup_in(text)
+        markup = find_markup(text)
         if markup is not None:
             line, counted = line + data.count(b"\n", counted, start), start
             yield finding("plain-title", markup, entry=text[:120], line=line)

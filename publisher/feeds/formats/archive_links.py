@@ -7,7 +7,7 @@ from typing import Final
 
 from publisher.model.feeds import FeedDefinition
 
-__all__ = ["SUBSCRIPTION", "ArchiveLinks"]
+__all__ = ["NO_ARCHIVE", "ArchiveLinks"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,10 +25,10 @@ class ArchiveLinks:
             return f"{channel.address}.{suffix}"
         return f"{channel.archive}/{self.page}.{suffix}"
 
-    def previous_address(self, channel: FeedDefinition, suffix: str) -> str | None:
+    def previous_url(self, channel: FeedDefinition, suffix: str) -> str | None:
         """Return the address of the next older page, or None where there is none."""
         return None if self.previous is None else f"{channel.archive}/{self.previous}.{suffix}"
 
 
 #: A feed without a history.
-SUBSCRIPTION: Final = ArchiveLinks()
+NO_ARCHIVE: Final = ArchiveLinks()

@@ -18,10 +18,17 @@ from feedgen.ext.base import BaseEntryExtension, BaseExtension
 from feedgen.feed import FeedGenerator
 from lxml import etree
 
-__all__ = ["HOLE", "EntryStructure", "attribute", "declare_namespaces", "entry_templates", "text"]
+__all__ = [
+    "BODY_PLACEHOLDER",
+    "EntryStructure",
+    "declare_namespaces",
+    "entry_templates",
+    "escape_attribute",
+    "escape_text",
+]
 
 #: Where an entry's body goes. XML cannot carry NUL, so nothing else in an entry is one.
-HOLE: Final = b"\x00"
+BODY_PLACEHOLDER: Final = b"\x00"
 
 _DC: Final = "http://purl.org/dc/elements/1.1/"
 _MEDIA: Final = "http://search.yahoo.com/mrss/"
@@ -30,7 +37,7 @@ _XML_LANG: Final = "{http://www.w3.org/XML/1998/namespace}lang"
 #: Instants that stand in a drawn shape where an entry's own go.
 _PUBLISHED: Final = datetime(2001, 1, 1, 1, 1, 1, tzinfo=UTC)
 _CHANGED: Final = datetime(2002, 2, 2, 2, 2, 2, tzinfo=UTC)
-_STAND_INS: Final = (
+_DATE_PLACEHOLDERS: Final = (
     (b"2001-01-01T01:01:01+00:00", b"{{published}}"),
     (b"Mon, 01 Jan 2001 01:01:01 +0000", b"{{published_rfc822}}"),
     (b"2002-02-02T02:02:02+00:00", b"{{changed}}"),
@@ -70,7 +77,7 @@ class _AtomNamespaces(BaseExtension):  # type: ignore[misc]
         return {"media": _MEDIA}
 
 
-class _HouseEntryExtension(BaseEntryExtension):  # type: ignore[misc]
+class _EntryExtension(BaseEntryExtension):  # type: ignore[misc]
     """What feedgen leaves out of an entry.
 
     - A name-only RSS author vanishes: all authors stand joined in one ``dc:creator``, because
@@ -80,20 +87,20 @@ class _HouseEntryExtension(BaseEntryExtension):  # type: ignore[misc]
     """
 
     def __init__(self) -> None:
-        self.shape = EntryStructure()
+        self.structure = EntryStructure()
 
     def extend_rss(self, entry: Any) -> Any:
-        if self.shape.authors:
+        if self.structure.authors:
             creator = etree.Element(f"{{{_DC}}}creator")
             creator.text = "{{creators}}"
-            entry.insert(_position(entry, "guid"), creator)
-        for number, (has_length, _) in enumerate(self.shape.enclosures):
+            entry.insert(_index_of(entry, "guid"), creator)
+        for number, (has_length, _) in enumerate(self.structure.enclosures):
             if has_length:
                 # One at most, and none without its length (https://www.rssboard.org/rss-profile#element-channel-item-enclosure).
                 enclosure = etree.Element("enclosure", url=f"{{{{enclosure_url{number}}}}}")
                 enclosure.attrib["length"] = f"{{{{enclosure_length{number}}}}}"
                 enclosure.attrib["type"] = f"{{{{enclosure_type{number}}}}}"
-                entry.insert(_position(entry, "pubDate"), enclosure)
+                entry.insert(_index_of(entry, "pubDate"), enclosure)
                 break
         self._media(entry)
         return entry
@@ -102,9 +109,9 @@ class _HouseEntryExtension(BaseEntryExtension):  # type: ignore[misc]
         for link in entry.iterchildren("link"):
             link.attrib["rel"] = "alternate"
             link.attrib["type"] = "text/html"
-        if self.shape.has_language:
+        if self.structure.has_language:
             entry.attrib[_XML_LANG] = "{{language}}"
-        for number, (has_length, has_title) in enumerate(self.shape.enclosures):
+        for number, (has_length, has_title) in enumerate(self.structure.enclosures):
             link = etree.SubElement(entry, "link", href=f"{{{{enclosure_url{number}}}}}", rel="enclosure")
             link.attrib["type"] = f"{{{{enclosure_type{number}}}}}"
             if has_length:
@@ -115,7 +122,7 @@ class _HouseEntryExtension(BaseEntryExtension):  # type: ignore[misc]
         return entry
 
     def _media(self, entry: Any) -> None:
-        known = self.shape.image
+        known = self.structure.image
         if "url" not in known:
             return
         content = etree.SubElement(entry, f"{{{_MEDIA}}}content", url="{{image_url}}", medium="image")
@@ -137,7 +144,7 @@ def declare_namespaces(feed: FeedGenerator) -> None:
     feed.register_extension("atom_namespaces", _AtomNamespaces, None, atom=True, rss=False)
 
 
-def _position(entry: Any, tag: str) -> int:
+def _index_of(entry: Any, tag: str) -> int:
     for number, child in enumerate(entry):
         if child.tag == tag:
             return number
@@ -145,7 +152,7 @@ def _position(entry: Any, tag: str) -> int:
 
 
 @lru_cache(maxsize=1024)
-def entry_templates(shape: EntryStructure) -> tuple[bytes, bytes]:
+def entry_templates(structure: EntryStructure) -> tuple[bytes, bytes]:
     """Return the RSS item and the Atom entry of a shape, as ``%``-templates of bytes."""
     feed = FeedGenerator()
     declare_namespaces(feed)
@@ -160,26 +167,26 @@ def entry_templates(shape: EntryStructure) -> tuple[bytes, bytes]:
     entry.link(href="{{link}}")
     entry.published(_PUBLISHED)
     entry.updated(_CHANGED)
-    if shape.authors:
+    if structure.authors:
         entry.author(
             [
                 {"name": f"{{{{author{n}}}}}", **({"uri": f"{{{{author_url{n}}}}}"} if has_url else {})}
-                for n, has_url in enumerate(shape.authors)
+                for n, has_url in enumerate(structure.authors)
             ]
         )
-    if shape.has_summary:
+    if structure.has_summary:
         # Not description(): without a body that would become Atom's content too.
         entry.summary("{{summary}}", type="text")
-    if shape.has_body:
+    if structure.has_body:
         entry.content("{{body}}", type="html")
     entry.category(
         [
             {"term": f"{{{{category{n}}}}}", "scheme": f"{{{{scheme{scheme}}}}}"}
-            for n, scheme in enumerate(shape.categories)
+            for n, scheme in enumerate(structure.categories)
         ]
     )
-    entry.register_extension("house", _HouseEntryExtension)
-    entry.house.shape = shape
+    entry.register_extension("site_info", _EntryExtension)
+    entry.site_info.structure = structure
     feed.entry([entry], replace=True)
     rss, atom = feed.rss_str(), feed.atom_str()
     return (
@@ -189,19 +196,19 @@ def entry_templates(shape: EntryStructure) -> tuple[bytes, bytes]:
 
 
 def _template(data: bytes) -> bytes:
-    for stand_in, token in _STAND_INS:
+    for stand_in, token in _DATE_PLACEHOLDERS:
         data = data.replace(stand_in, token)
     return data.replace(b"%", b"%%").replace(b"{{", b"%(").replace(b"}}", b")b")
 
 
-def text(value: str) -> bytes:
+def escape_text(value: str) -> bytes:
     """Return text as it stands between two tags, escaped as lxml does."""
     return value.encode().replace(b"&", b"&amp;").replace(b"<", b"&lt;").replace(b">", b"&gt;")
 
 
-def attribute(value: str) -> bytes:
+def escape_attribute(value: str) -> bytes:
     """Return text as it stands in an attribute, escaped as lxml does."""
-    return text(value).replace(b'"', b"&quot;")
+    return escape_text(value).replace(b'"', b"&quot;")
 
 
 def fill_template(template: bytes, values: Mapping[bytes, bytes]) -> bytes:

@@ -16,8 +16,8 @@ from feedgen.feed import FeedGenerator
 from lxml import etree
 
 from publisher.feeds.formats import jsonfeed
-from publisher.feeds.formats.archive_links import SUBSCRIPTION, ArchiveLinks
-from publisher.feeds.formats.entry_templates import HOLE, declare_namespaces, text
+from publisher.feeds.formats.archive_links import NO_ARCHIVE, ArchiveLinks
+from publisher.feeds.formats.entry_templates import BODY_PLACEHOLDER, declare_namespaces, escape_text
 from publisher.feeds.site_info import SiteInfo
 from publisher.model.feeds import FeedDefinition, FeedFormat
 from publisher.model.media_types import FEED_TYPES
@@ -33,9 +33,9 @@ _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 def render_frame(
     channel: FeedDefinition,
     form: FeedFormat,
-    house: SiteInfo,
+    site_info: SiteInfo,
     changed: datetime | None,
-    place: ArchiveLinks = SUBSCRIPTION,
+    archive_links: ArchiveLinks = NO_ARCHIVE,
 ) -> tuple[bytes, bytes]:
     """Return what stands before and behind a feed's entries; together they are a feed without any.
 
@@ -44,9 +44,9 @@ def render_frame(
         form: which format.
         house: what all feeds of the site share.
         changed: the newest change of an entry; None in an empty feed.
-        place: where the document stands in the feed's history.
+        archive_links: where the document stands in the feed's history.
     """
-    return _FRAMES[form](channel, house, changed or _EPOCH, place)
+    return _FRAMES[form](channel, site_info, changed or _EPOCH, archive_links)
 
 
 def join_feed(form: FeedFormat, around: tuple[bytes, bytes], entries: Iterable[tuple[str, bytes]]) -> Iterator[bytes]:
@@ -69,11 +69,11 @@ def join_feed(form: FeedFormat, around: tuple[bytes, bytes], entries: Iterable[t
 
 def complete_entry(form: FeedFormat, body: str, entry: bytes) -> bytes:
     """Return an entry with its article's text in the hole."""
-    escape: Callable[[str], bytes] = jsonfeed.escape if form is FeedFormat.JSON else text
-    return entry.replace(HOLE, escape(body), 1)
+    escape: Callable[[str], bytes] = jsonfeed.escape_body if form is FeedFormat.JSON else escape_text
+    return entry.replace(BODY_PLACEHOLDER, escape(body), 1)
 
 
-class _History(BaseExtension):  # type: ignore[misc]
+class _HeadExtension(BaseExtension):  # type: ignore[misc]
     """What feedgen leaves out of a head: hubs and the history in RSS, ``fh:archive`` in both.
 
     The namespace is declared where it is used alone: validators ask what an unused one is for.
@@ -112,44 +112,46 @@ class _History(BaseExtension):  # type: ignore[misc]
             etree.SubElement(parent, f"{{{_HISTORY}}}archive")
 
 
-def _generator(
-    channel: FeedDefinition, form: FeedFormat, house: SiteInfo, changed: datetime, place: ArchiveLinks
+def _feed_generator(
+    channel: FeedDefinition, form: FeedFormat, site_info: SiteInfo, changed: datetime, archive_links: ArchiveLinks
 ) -> FeedGenerator:
     kind = FEED_TYPES[form]
     feed = FeedGenerator()
-    feed.id(uuid.uuid5(house.namespace, f"feed:{channel.kind.value}/{channel.slug}").urn)
+    feed.id(uuid.uuid5(site_info.namespace, f"feed:{channel.kind.value}/{channel.slug}").urn)
     feed.title(channel.title)
     feed.description(channel.description or channel.title)
-    feed.link(href=place.address(channel, form.value), rel="self", type=kind)
+    feed.link(href=archive_links.address(channel, form.value), rel="self", type=kind)
     # RSS takes the last link for the channel's own, so the home page comes last.
     feed.link(href=channel.home, rel="alternate", type="text/html")
     feed.language(channel.language)
-    feed.author({"name": house.author})
+    feed.author({"name": site_info.author})
     feed.updated(changed)
     feed.lastBuildDate(changed)
     feed.generator("Publisher")
     declare_namespaces(feed)
-    feed.register_extension("history", _History, None, atom=True, rss=True)
-    feed.history.is_archive = place.page is not None
-    if place.page is None:
-        feed.history.links += [("hub", hub, None) for hub in house.hubs]
+    feed.register_extension("history", _HeadExtension, None, atom=True, rss=True)
+    feed.history.is_archive = archive_links.page is not None
+    if archive_links.page is None:
+        feed.history.links += [("hub", hub, None) for hub in site_info.hubs]
     else:
         feed.history.links.append(("current", f"{channel.address}.{form.value}", kind))
-    previous = place.previous_address(channel, form.value)
+    previous = archive_links.previous_url(channel, form.value)
     if previous is not None:
         feed.history.links.append(("prev-archive", previous, kind))
-    if house.rights:
-        feed.rights(house.rights)
+    if site_info.rights:
+        feed.rights(site_info.rights)
     return feed
 
 
-def _rss_frame(channel: FeedDefinition, house: SiteInfo, changed: datetime, place: ArchiveLinks) -> tuple[bytes, bytes]:
-    feed = _generator(channel, FeedFormat.RSS, house, changed, place)
-    if house.logo is not None:
+def _rss_frame(
+    channel: FeedDefinition, site_info: SiteInfo, changed: datetime, archive_links: ArchiveLinks
+) -> tuple[bytes, bytes]:
+    feed = _feed_generator(channel, FeedFormat.RSS, site_info, changed, archive_links)
+    if site_info.logo is not None:
         # Title and link are the channel's own: a validator asks for that.
-        feed.image(url=house.logo.url, width=str(house.logo.width), height=str(house.logo.height))
-    if house.cloud is not None and place.page is None:
-        cloud = house.cloud
+        feed.image(url=site_info.logo.url, width=str(site_info.logo.width), height=str(site_info.logo.height))
+    if site_info.cloud is not None and archive_links.page is None:
+        cloud = site_info.cloud
         # registerProcedure is for XML-RPC alone, and has to be there all the same.
         feed.cloud(cloud.host, str(cloud.port), cloud.path, "", cloud.protocol)
     data: bytes = feed.rss_str()
@@ -162,20 +164,22 @@ def _rss_frame(channel: FeedDefinition, house: SiteInfo, changed: datetime, plac
 
 
 def _atom_frame(
-    channel: FeedDefinition, house: SiteInfo, changed: datetime, place: ArchiveLinks
+    channel: FeedDefinition, site_info: SiteInfo, changed: datetime, archive_links: ArchiveLinks
 ) -> tuple[bytes, bytes]:
-    feed = _generator(channel, FeedFormat.ATOM, house, changed, place)
-    if house.icon is not None:
-        feed.icon(house.icon)
-    if house.logo is not None:
-        feed.logo(house.logo.url)
+    feed = _feed_generator(channel, FeedFormat.ATOM, site_info, changed, archive_links)
+    if site_info.icon is not None:
+        feed.icon(site_info.icon)
+    if site_info.logo is not None:
+        feed.logo(site_info.logo.url)
     data: bytes = feed.atom_str()
     at = data.rindex(b"</feed>")
     return data[:at] + b"\n", b"\n" + data[at:] + b"\n"
 
 
-def _json_frame(channel: FeedDefinition, house: SiteInfo, _: datetime, place: ArchiveLinks) -> tuple[bytes, bytes]:
-    return jsonfeed.head(channel, house, place)
+def _json_frame(
+    channel: FeedDefinition, site_info: SiteInfo, _: datetime, archive_links: ArchiveLinks
+) -> tuple[bytes, bytes]:
+    return jsonfeed.render_head_and_tail(channel, site_info, archive_links)
 
 
 _FRAMES: Final[

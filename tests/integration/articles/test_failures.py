@@ -62,7 +62,7 @@ def reasons(report: Any) -> dict[str, str]:
         ("publisher.feeds.formats.entry.render_entry", "'Bad': its feed entry was not made: KeyError"),
         ("publisher.feeds.checks.feed.check_entry", "'Bad': its feed entry was not made: KeyError"),
         ("publisher.digests.render.make_story", "'Bad' was left out of an issue of daily: KeyError"),
-        ("publisher.feeds.sitemap.render_news", "'Bad' was left out of the news sitemap: KeyError"),
+        ("publisher.feeds.sitemap.render_news_sitemap", "'Bad' was left out of the news sitemap: KeyError"),
     ],
 )
 def test_a_renderer_that_fails_on_one_article_leaves_it_out(
@@ -123,7 +123,7 @@ def test_a_parser_that_fails_on_one_file_stops_no_other(
         ("publisher.feeds.formats.xml.render_frame", "bad", "feeds/topic/bad.rss"),
         ("publisher.feeds.opml.render_opml", "bad", "feeds/index.opml"),
         ("publisher.feeds.headers_file.render_headers", "bad", "feeds/_headers"),
-        ("publisher.feeds.directory.render_index", "bad", "feeds/index.html"),
+        ("publisher.feeds.directory.render_feed_directory", "bad", "feeds/index.html"),
     ],
 )
 def test_a_file_that_cannot_be_rendered_is_named_and_the_others_are_staged(

@@ -15,7 +15,7 @@ from tests.conftest import NOW, MailKit
 
 def approved(kit: MailKit) -> bool:
     with kit.open() as db, db.read() as connection:
-        (row,) = issues.issues(connection)
+        (row,) = issues.list_issues(connection)
     return row.approved is not None
 
 

@@ -41,10 +41,10 @@ def received(kit: MailKit) -> dict[str, list[tuple[str, int]]]:
     """Return reader → (digest, article) of every copy that she gets."""
     found: dict[str, list[tuple[str, int]]] = {}
     with kit.open() as db, db.read() as connection:
-        rows: list[IssueRow] = issues.issues(connection)
+        rows: list[IssueRow] = issues.list_issues(connection)
         names = {one.id: one.address for one in action.list_subscribers(kit.site)}
         for row in sorted(rows, key=lambda one: one.id):
-            editions = issues.variants(connection, row.id)
+            editions = issues.load_variants(connection, row.id)
             for number, edition in audience.frozen_audience(connection, row.id):
                 found.setdefault(names[number], []).extend((row.digest, seq) for seq in editions[edition - 1].articles)
     return found
@@ -172,7 +172,7 @@ class _Newsroom:
     def publish(self, hours: int, nothing: None) -> None:
         self.now += timedelta(hours=hours)
         with self.kit.open() as db, db.read() as connection:
-            before = {row.id for row in issues.issues(connection)}
+            before = {row.id for row in issues.list_issues(connection)}
         self.kit.publish(self.now)
         self._note(before)
 
@@ -186,10 +186,10 @@ class _Newsroom:
             questions = {
                 one.id: one for one in subscribers.every_subscriber(connection, status=SubscriptionState.ACTIVE)
             }
-            for row in issues.issues(connection):
+            for row in issues.list_issues(connection):
                 if row.id in before:
                     continue
-                whole = issues.variants(connection, row.id)[0].articles
+                whole = issues.load_variants(connection, row.id)[0].articles
                 known = articles.articles_by_seq(connection, list(whole), site.base_url, site.tz)
                 for one in questions.values():
                     if row.digest in one.digests:

@@ -57,7 +57,7 @@ def test_a_real_recipient_who_is_done_blocks_nothing(any_mail_kit: MailKit) -> N
     kit.readers(1, domain="posteo.de")
     kit.issue("one")
     with kit.open() as db, db.write() as connection:
-        (row,) = issues.issues(connection)
+        (row,) = issues.list_issues(connection)
         for number in (1, 2, 3):
             found = deliveries.delivery_of(connection, row.id, number)
             assert found is not None and found.state is DeliveryState.QUEUED
@@ -96,8 +96,8 @@ def test_drafts_are_sent_only_for_issues_that_wait(mail_kit: MailKit) -> None:
     for number, days in enumerate((9, 2, 1, 0)):
         kit.issue(f"article{number}", now=NOW - timedelta(days=days), date=f"2026-11-{10 + number}")
     with kit.open() as db, db.write() as connection:
-        rows = sorted(issues.issues(connection), key=lambda row: row.slot)
-        issues.approve(connection, rows[1].id, "hash", 1)
+        rows = sorted(issues.list_issues(connection), key=lambda row: row.slot)
+        issues.set_approval(connection, rows[1].id, "hash", 1)
         connection.exec_driver_sql(f"UPDATE delivery SET state = 'accepted' WHERE issue_id = {rows[2].id}")
     with Server() as server:
         kit.mail(server.port, send="review")
@@ -174,19 +174,19 @@ def test_approval_names_placeholders_before_anything_is_asked(mail_kit: MailKit)
 @pytest.mark.parametrize("text", ["excerpt", "full"])
 def test_the_sample_article_is_found_in_every_theme(mail_kit: MailKit, template: str, text: str) -> None:
     """Also if it was edited after the issue was made, and if only one paragraph of it is left."""
-    from publisher.digests.readiness import _KIT
+    from publisher.digests.readiness import _SITE_TEMPLATE
 
     kit = mail_kit
     path = kit.root / "publisher.toml"
     options = f'title = "The Daily"\ntemplate = "{template}"\ntext = "{text}"'
     path.write_text(path.read_text().replace('title = "The Daily"', options))
-    kit.write("welcome.md", (_KIT / "welcome.md").read_bytes())
+    kit.write("welcome.md", (_SITE_TEMPLATE / "welcome.md").read_bytes())
     kit.issue("one")
     kit.article("welcome.md", "Mine")
     kit.publish()
     ready(kit)
     with kit.open() as db, db.read() as connection:
-        (row,) = issues.issues(connection)
+        (row,) = issues.list_issues(connection)
         assert any("sample article" in one.problem for one in issue_blockers(connection, kit.site, row))
 
 
@@ -206,13 +206,13 @@ def test_an_article_may_link_to_reserved_names(mail_kit: MailKit) -> None:
 
 def test_a_forced_issue_may_carry_the_sample_article(mail_kit: MailKit) -> None:
     """Somebody gave a reason for this issue; the settings are still looked at."""
-    from publisher.digests.readiness import _KIT
+    from publisher.digests.readiness import _SITE_TEMPLATE
     from publisher.digests.run_preflight import force_issue
 
     kit = mail_kit
     ready(kit)
     kit.readers(1, domain="posteo.de")
-    kit.write("welcome.md", (_KIT / "welcome.md").read_bytes())
+    kit.write("welcome.md", (_SITE_TEMPLATE / "welcome.md").read_bytes())
     kit.publish()
     with Server() as server:
         kit.mail(server.port)

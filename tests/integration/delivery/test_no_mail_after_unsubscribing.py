@@ -55,9 +55,9 @@ class Newsroom:
         self.send("zero")
         self.old_export = {True: self.export(as_json=True), False: self.export(as_json=False)}
         with kit.open() as db, db.write() as connection:
-            issue, ring = issues.issues(connection)[0], keyring(kit.site, connection)
+            issue, ring = issues.list_issues(connection)[0], keyring(kit.site, connection)
             self.numbers = {one.address: one.id for one in subscribers.every_subscriber(connection)}
-            self.tokens = {name: ring.copy_pass(issue.id, self.numbers[address(name)]) for name in EVERYBODY}
+            self.tokens = {name: ring.delivery_token(issue.id, self.numbers[address(name)]) for name in EVERYBODY}
         server.accepted.clear()
 
     def write(
@@ -129,7 +129,9 @@ class Newsroom:
         """Compare what was mailed and what is stored; each delivery that was stopped says why."""
         assert self.delivered() == [address("stays")]
         with self.kit.open() as db, db.read() as connection:
-            row = max((one for one in issues.issues(connection) if one.digest == "daily"), key=lambda one: one.slot)
+            row = max(
+                (one for one in issues.list_issues(connection) if one.digest == "daily"), key=lambda one: one.slot
+            )
             stopped = deliveries.deliveries_in_state(connection, row.id, DeliveryState.SUPPRESSED)
             assert all("unsubscribed for daily since" in (one.answer or "") for one in stopped)
             people = {name: subscribers.find(connection, self.numbers[address(name)]) for name in EVERYBODY}

@@ -164,8 +164,8 @@ def test_the_token_of_an_older_version_counts_at_its_return_path_for_ten_days(
     kit.issue("one")
     accept_all(kit)
     with kit.open() as db, db.write() as connection:
-        row = issues.issues(connection)[0]
-        token = keyring(kit.site, connection).copy_pass(row.id, 1)
+        row = issues.list_issues(connection)[0]
+        token = keyring(kit.site, connection).delivery_token(row.id, 1)
         if until is not None:
             set_fact(connection, "old_return_paths_until", str(int(NOW.timestamp()) + until))
     to = f"bounces+{token}@review.example" if to_path else "news@review.example"
@@ -200,9 +200,14 @@ def test_a_return_path_opens_no_page(mail_kit: MailKit, by: str) -> None:
 @given(st.integers(0, 2**32 - 1), st.integers(0, 2**40 - 1))
 def test_a_token_of_one_kind_is_none_of_another(issue: int, subscriber: int) -> None:
     """Each kind is read by its own function, in any case of letters, and by no other."""
-    link, path = RING.copy_pass(issue, subscriber), RING.return_path_token(issue, subscriber)
-    assert RING.copy_of(link.upper()) == RING.delivery_of_return_path(path.upper()) == (issue, subscriber)
-    assert RING.copy_of(path) is RING.delivery_of_return_path(link) is RING.feed_of(path) is None
+    link, path = RING.delivery_token(issue, subscriber), RING.return_path_token(issue, subscriber)
+    assert RING.delivery_of_token(link.upper()) == RING.delivery_of_return_path(path.upper()) == (issue, subscriber)
+    assert (
+        RING.delivery_of_token(path)
+        is RING.delivery_of_return_path(link)
+        is RING.subscriber_of_feed_token(path)
+        is None
+    )
     assert Keyring(key=b"another key, 16 bytes or more").delivery_of_return_path(path) is None
 
 

@@ -195,7 +195,7 @@ def test_an_article_cannot_forge_a_token(kit: SiteKit) -> None:
     kit.article("1.md", title="@@address.0123456789ab@@", body="@@unsubscribe.0123456789ab@@")
     kit.publish()
     with kit.open() as db, db.read() as connection:
-        (edition,) = issues.variants(connection, 1)
+        (edition,) = issues.load_variants(connection, 1)
     assert edition.mark != "0123456789ab"
     assert "@@address.0123456789ab@@" in page(kit, name="message.txt")
 
@@ -208,13 +208,13 @@ def test_errors_hold_an_issue_back_until_it_is_forced_with_a_reason(any_kit: Sit
     report = check_site(kit.site, ["daily"], LATER, with_browser=False)
     assert [one.name for one in report.held_back] == [made.path.removeprefix("outbox/")]
     with kit.open() as db, db.read() as connection:
-        (row,) = issues.issues(connection)
+        (row,) = issues.list_issues(connection)
         assert (row.errors, row.may_be_sent) == (1, False)
     with pytest.raises(SettingsError, match="say why"):
         force_issue(kit.site, "daily", " ")
     force_issue(kit.site, "daily", "It is about\nlorem ipsum")
     with kit.open() as db, db.read() as connection:
-        (row,) = issues.issues(connection)
+        (row,) = issues.list_issues(connection)
         assert (row.forced, row.may_be_sent) == ("It is about lorem ipsum", True)
     again = check_site(kit.site, [row.digest + "/" + row.name], LATER, with_browser=False)
     assert again.held_back == [] and again.issues[0].forced == "It is about lorem ipsum"

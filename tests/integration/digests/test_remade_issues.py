@@ -9,7 +9,7 @@ from publisher.delivery import store as deliveries
 from publisher.delivery.deliver import deliver
 from publisher.digests import store as issues
 from publisher.digests.notes_store import NextIssueNote, save_next_issue_note
-from publisher.digests.readiness import _KIT
+from publisher.digests.readiness import _SITE_TEMPLATE
 from publisher.runner.tick import tick
 from tests.conftest import NOW, MailKit
 from tests.conftest import issues as staged_issues
@@ -22,7 +22,7 @@ def made(kit: MailKit) -> list[tuple[str, int, int]]:
     """Return (name, number, deliveries) of each issue, oldest first."""
     with kit.open() as db, db.read() as connection:
         counts = deliveries.state_counts(connection)
-        rows = sorted(issues.issues(connection), key=lambda row: row.slot)
+        rows = sorted(issues.list_issues(connection), key=lambda row: row.slot)
         return [(row.name, row.number, sum(counts.get(row.id, {}).values())) for row in rows]
 
 
@@ -33,7 +33,7 @@ def test_an_issue_keeps_its_articles_note_lead_slot_and_number(any_mail_kit: Mai
     kit.article("one.md", "One", date="2026-11-20")
     kit.article("two.md", "Two", date="2026-11-21")
     with kit.open() as db, db.write() as connection:
-        issues.begin_digest(connection, "daily", since_seq=0)
+        issues.start_digest(connection, "daily", since_seq=0)
     kit.publish(with_issues=False)
     with kit.open() as db, db.write() as connection:
         save_next_issue_note(connection, "daily", NextIssueNote(note="Good *morning*.", lead_seq=1))
@@ -64,7 +64,7 @@ def test_an_edited_sample_article_is_made_again_by_a_tick(any_mail_kit: MailKit)
     kit = any_mail_kit
     ready(kit)
     kit.readers(1, domain="posteo.de")
-    kit.write("welcome.md", (_KIT / "welcome.md").read_bytes())
+    kit.write("welcome.md", (_SITE_TEMPLATE / "welcome.md").read_bytes())
     kit.publish()
     with Server() as server:
         kit.mail(server.port)
@@ -83,7 +83,7 @@ def test_an_issue_with_nothing_but_a_withdrawn_sample_stays(mail_kit: MailKit) -
     kit = mail_kit
     ready(kit)
     kit.readers(1, domain="posteo.de")
-    kit.write("welcome.md", (_KIT / "welcome.md").read_bytes())
+    kit.write("welcome.md", (_SITE_TEMPLATE / "welcome.md").read_bytes())
     kit.publish()
     before = made(kit)
     retract(kit.site, NOW, "welcome.md", "a sample")
@@ -98,7 +98,7 @@ def test_an_issue_is_made_again_without_a_withdrawn_sample(mail_kit: MailKit) ->
     kit = mail_kit
     ready(kit)
     kit.readers(1, domain="posteo.de")
-    kit.write("welcome.md", (_KIT / "welcome.md").read_bytes())
+    kit.write("welcome.md", (_SITE_TEMPLATE / "welcome.md").read_bytes())
     kit.issue("one")
     retract(kit.site, NOW, "welcome.md", "a sample")
     assert [one.articles for one in kit.publish().issues] == [1]
@@ -143,5 +143,5 @@ def test_a_paused_issue_stays_paused(mail_kit: MailKit) -> None:
     ready(kit)
     kit.publish()
     with kit.open() as db, db.read() as connection:
-        (row,) = issues.issues(connection)
+        (row,) = issues.list_issues(connection)
     assert row.is_paused

@@ -12,7 +12,7 @@ import pytest
 from lxml import etree
 from sqlalchemy import select
 
-from publisher.feeds.checks.feed import previous_page
+from publisher.feeds.checks.feed import previous_page_url
 from publisher.pipeline.check import check_site
 from publisher.storage.tables.articles import article as article_table
 from tests.conftest import NOW, SiteKit, ids
@@ -30,7 +30,7 @@ def crawl(kit: SiteKit, name: str = "all", form: str = "atom") -> list[list[str]
             found.append([one["id"] for one in json.loads(data)["items"]])
         else:
             found.append([one.id for one in feedparser.parse(data).entries])
-        link = previous_page(data)
+        link = previous_page_url(data)
         path = kit.root / "feeds" / unquote(link.removeprefix("https://review.example/feeds/")) if link else None
     return found
 
@@ -251,16 +251,16 @@ def test_a_run_that_is_stopped_among_the_pages_is_gone_on_with(kit: SiteKit, mon
 
     kit.add_settings(LIMIT)
     write(kit, *range(30))
-    real, count = feeds._Work.stage_page, [0]
+    real, count = feeds._FeedStager.stage_page, [0]
 
-    def stop(self: feeds._Work, facet: object, page: int) -> bool:
+    def stop(self: feeds._FeedStager, facet: object, page: int) -> bool:
         count[0] += 1
         if count[0] == 3:
             raise KeyboardInterrupt
         return real(self, facet, page)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
-        patch.setattr(feeds._Work, "stage_page", stop)
+        patch.setattr(feeds._FeedStager, "stage_page", stop)
         with pytest.raises(KeyboardInterrupt):
             kit.publish()
     kit.publish()

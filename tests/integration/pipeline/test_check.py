@@ -111,8 +111,8 @@ def test_a_good_entry_is_never_replaced_by_one_that_breaks_a_rule(
 ) -> None:
     """The old entry stays, the article is named, everything else goes out."""
 
-    def faulty(article: Article, house: SiteInfo) -> Entry:
-        made = real_entry(article, house)
+    def faulty(article: Article, site_info: SiteInfo) -> Entry:
+        made = real_entry(article, site_info)
         if "Bad" not in article.title:
             return made
         return Entry(body=made.body, rss=made.rss.replace(b"guid", b"nonsense"), atom=made.atom, json=made.json)

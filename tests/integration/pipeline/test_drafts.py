@@ -180,20 +180,20 @@ def test_an_unsent_issue_with_a_draft_is_held(any_mail_kit: MailKit) -> None:
     kit.readers(2)
     kit.issue("one", "two")
     with kit.open() as db, db.write() as connection:
-        (row,) = issue_store.issues(connection)
-        issue_store.force(connection, row.id, "The link is right.")
+        (row,) = issue_store.list_issues(connection)
+        issue_store.save_forced_reason(connection, row.id, "The link is right.")
     kit.article("one.md", "One", draft="true")
     kit.publish(LATER)
     with pytest.raises(SettingsError, match="became drafts"):
         approve(kit.site, "daily", LATER)
     with kit.open() as db, db.write() as connection:
-        assert issue_store.issues(connection)[0].forced is None
-        issue_store.force(connection, row.id, "The draft is right, too.")
+        assert issue_store.list_issues(connection)[0].forced is None
+        issue_store.save_forced_reason(connection, row.id, "The draft is right, too.")
     assert approve(kit.site, "daily", LATER).hash
     kit.article("one.md", "One")
     kit.publish(LATER + timedelta(hours=1))
     with kit.open() as db, db.read() as connection:
-        assert issue_store.withdrawn_from(connection, row.id) == []
+        assert issue_store.withdrawn_article_ids(connection, row.id) == []
 
 
 def test_a_draft_leads_no_issue(kit: SiteKit) -> None:

@@ -31,7 +31,7 @@ def daily(kit: SiteKit, text: str) -> None:
 
 def announced(kit: SiteKit) -> set[str]:
     with kit.open() as db, db.read() as connection:
-        return {one.path for one in announcements.due(connection, None)}
+        return {one.path for one in announcements.due_notifications(connection, None)}
 
 
 def test_an_archive_that_is_dropped_in_later_makes_no_issue(any_kit: SiteKit) -> None:
@@ -141,8 +141,8 @@ def test_hubs_are_not_notified_of_old_articles(any_kit: SiteKit) -> None:
     kit.publish()
     assert "all.atom" in announced(kit) and "tag/old.atom" in announced(kit)
     with kit.open() as db, db.write() as connection:
-        for one in announcements.due(connection, None):
-            announcements.forget(connection, one)
+        for one in announcements.due_notifications(connection, None):
+            announcements.delete_notification(connection, one)
     archive(kit)
     kit.publish(LATER)
     assert announced(kit) == set() and b"Of 2011" in (kit.root / "feeds/all.atom").read_bytes()
@@ -156,7 +156,7 @@ def test_hubs_are_not_notified_of_old_articles(any_kit: SiteKit) -> None:
     with kit.open() as db, db.read() as connection:
         import hashlib
 
-        for one in announcements.due(connection, None):
+        for one in announcements.due_notifications(connection, None):
             assert hashlib.sha256((kit.root / "feeds" / one.path).read_bytes()).hexdigest() == one.sha256
     kit.article("more.md", title="More", date="2026-11-25", tags="[Old]")
     archive(kit, 2003, 2003)
@@ -171,8 +171,8 @@ def test_hubs_are_notified_of_an_archive_before_any_issue(kit: SiteKit) -> None:
     kit.publish(with_issues=False)
     archive(kit, 2001, 2002)
     with kit.open() as db, db.write() as connection:
-        for one in announcements.due(connection, None):
-            announcements.forget(connection, one)
+        for one in announcements.due_notifications(connection, None):
+            announcements.delete_notification(connection, one)
     kit.publish(LATER, with_issues=False)
     assert "all.atom" in announced(kit)
 

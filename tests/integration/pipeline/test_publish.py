@@ -274,10 +274,10 @@ def test_an_article_that_no_entry_can_be_made_of_stops_nothing(kit: SiteKit, mon
 
     real = entry.render_entry
 
-    def fussy(article: Any, house: Any) -> Any:
+    def fussy(article: Any, site_info: Any) -> Any:
         if article.title == "Bad":
             raise ValueError("no")
-        return real(article, house)
+        return real(article, site_info)
 
     kit.article("a.md", title="Good")
     kit.article("b.md", title="Bad")
@@ -421,7 +421,7 @@ def test_a_failure_at_any_step_is_mended_by_the_next_run(
     kits[0].publish()
     owner: Any = {
         "_store_incoming": article_batch.ArticleBatch,
-        "stage_feed": feeds_action._Work,
+        "stage_feed": feeds_action._FeedStager,
         "_make_issue": digests,
         "put": StagedFolder,
     }[step]

@@ -245,7 +245,7 @@ def test_a_request_by_mail_is_logged_without_the_address(mail_kit: MailKit, desk
         (kit.root / "back" / name).mkdir(parents=True)
     one = desk(kit)
     with one.db.write() as connection:
-        token = keyring(kit.site, connection).copy_pass(issues.issues(connection)[0].id, 1)
+        token = keyring(kit.site, connection).delivery_token(issues.list_issues(connection)[0].id, 1)
     mail = f"From: reader0@mail.example.org\r\nSubject: unsubscribe {token}\r\n\r\n\r\n"
     for number in range(2):
         (kit.root / "back" / "new" / str(number)).write_bytes(

@@ -48,7 +48,7 @@ def fill(db: Database) -> None:
             made_at = int((NOW - timedelta(days=days)).timestamp())
             letters.add(connection, ConfirmationKind.JOIN, f"hash of {address}", address, made_at)
         for seconds, callback in ((0, "https://old.example/"), (60, "https://new.example/")):
-            task = hub.Task(
+            task = hub.HubTask(
                 topic="all.atom",
                 callback=callback,
                 kind="subscribe",
@@ -58,7 +58,7 @@ def fill(db: Database) -> None:
                 due_at=0,
                 said="",
             )
-            hub.subscribe(connection, task, int(NOW.timestamp()) + seconds)
+            hub.save_subscription(connection, task, int(NOW.timestamp()) + seconds)
         listening.add_feed_requests(connection, [heard(401), heard(399)])
 
 
@@ -75,7 +75,7 @@ def assert_swept(db: Database) -> None:
         since = int((NOW - timedelta(days=30)).timestamp())
         assert letters.latest(connection, "hash of old@mail.example.org", [ConfirmationKind.JOIN], since) is None
         assert letters.latest(connection, "hash of new@mail.example.org", [ConfirmationKind.JOIN], since) is not None
-        assert hub.count(connection) == 1
+        assert hub.count_rows(connection) == 1
         assert listening.feed_requests_since(connection, "2000-01-01") == [heard(399)]
 
 

@@ -106,17 +106,17 @@ def test_a_feed_carries_what_changed_last_and_is_out(db: Database) -> None:
         number = facets.add_facets(connection, [ALL])[ALL]
         rows = [{"facet_id": number, "changed_at": NOW + at, "article_seq": seq} for seq, at in offsets]
         facets.replace_memberships(connection, [], rows)
-        assert feeds.newest_members(connection, number, NOW, None) == [4, 3, 1]
-        assert feeds.newest_members(connection, number, NOW, 2) == [4, 3]
-        assert feeds.last_changed_first(connection, [1, 3, 4]) == [4, 3, 1]
+        assert feeds.newest_articles(connection, number, NOW, None) == [4, 3, 1]
+        assert feeds.newest_articles(connection, number, NOW, 2) == [4, 3]
+        assert feeds.sort_by_change_time(connection, [1, 3, 4]) == [4, 3, 1]
         assert store.newest(connection, NOW, None) == [4, 3, 1] and store.newest(connection, NOW, 1) == [4]
         assert store.newest_of(connection, [1, 3, 4], 2) == [4, 3]
         assert store.published_since(connection, NOW - 25, NOW, 9) == [(4, "hash4"), (3, "hash3")]
-        assert feeds.count_members(connection, number, NOW) == 3
+        assert feeds.count_articles(connection, number, NOW) == 3
         assert store.seqs_changed_between(connection, NOW, NOW + 10) == [2]
         assert facets.memberships(connection, [1]) == {number}
         facets.empty_facet(connection, number)
-        assert feeds.newest_members(connection, number, NOW, None) == []
+        assert feeds.newest_articles(connection, number, NOW, None) == []
 
 
 def test_entries_are_of_one_revision_and_come_in_the_order_asked_for(db: Database) -> None:
@@ -128,11 +128,11 @@ def test_entries_are_of_one_revision_and_come_in_the_order_asked_for(db: Databas
         assert feeds.stale_entries(connection, [3, 4], "f") == []
         assert feeds.stale_entries(connection, [3, 4], "g") == [3, 4]
         feeds.save_entries(connection, [{"article_seq": 4, "revision": "x", **made, "body": "own"}])
-        assert list(feeds.entries(connection, [4, 3], "rss")) == [("own", b"r"), ("<p>b</p>", b"r")]
-        assert feeds.newest_change(connection, [3, 4]) == 4
-        assert feeds.newest_change(connection, []) is None
-        feeds.drop_entries(connection, [4])
-        assert list(feeds.entries(connection, [4, 3], "rss")) == [("<p>b</p>", b"r")]
+        assert list(feeds.load_entries(connection, [4, 3], "rss")) == [("own", b"r"), ("<p>b</p>", b"r")]
+        assert feeds.last_change_time(connection, [3, 4]) == 4
+        assert feeds.last_change_time(connection, []) is None
+        feeds.delete_entries(connection, [4])
+        assert list(feeds.load_entries(connection, [4, 3], "rss")) == [("<p>b</p>", b"r")]
 
 
 def test_changes_are_free_instants_that_do_not_lie_in_the_future(db: Database) -> None:
@@ -148,26 +148,26 @@ def test_an_article_stands_on_its_archive_page_for_ever(db: Database) -> None:
     with db.write() as connection:
         number = facets.add_facets(connection, [ALL])[ALL]
         feeds.mark_dirty(connection, [number])
-        archives.add_archived(connection, [(number, seq) for seq in (1, 2, 3)], [])
-        archives.add_archived(connection, [(number, 3), (number, 4)], [3, 4])
-        assert archives.open_articles(connection, number, 3) == [1, 2, 3]
-        assert archives.last_page(connection, number) == 0
-        archives.close_page(connection, number, 1, [1, 2])
-        assert archives.open_articles(connection, number, 9) == [3, 4]
+        archives.add_to_archives(connection, [(number, seq) for seq in (1, 2, 3)], [])
+        archives.add_to_archives(connection, [(number, 3), (number, 4)], [3, 4])
+        assert archives.unpaged_articles(connection, number, 3) == [1, 2, 3]
+        assert archives.last_page_number(connection, number) == 0
+        archives.fill_page(connection, number, 1, [1, 2])
+        assert archives.unpaged_articles(connection, number, 9) == [3, 4]
         assert archives.page_articles(connection, number, 1, 9) == [2, 1]
         assert archives.dirty_pages(connection, number) == [1]
-        archives.clean_pages(connection, number, [1])
-        archives.mark_pages_of(connection, [3, 4])
+        archives.clear_dirty_pages(connection, number, [1])
+        archives.mark_pages_dirty(connection, [3, 4])
         assert archives.dirty_pages(connection, number) == []
-        archives.mark_pages_of(connection, [1, 3])
-        archives.mark_all_pages(connection)
+        archives.mark_pages_dirty(connection, [1, 3])
+        archives.mark_all_pages_dirty(connection)
         assert archives.dirty_pages(connection, number) == [1]
-        archives.drop_archived(connection, [1, 3], {(number, 3)})
+        archives.remove_from_archives(connection, [1, 3], {(number, 3)})
         assert archives.page_articles(connection, number, 1, 9) == [2]
-        archives.replace_members(connection, number, [3, 4])
-        assert archives.last_page(connection, number) == 0
-        archives.end_archives(connection, FacetKind.ALL)
-        assert archives.open_articles(connection, number, 9) == archives.dirty_pages(connection, number) == []
+        archives.replace_archived_articles(connection, number, [3, 4])
+        assert archives.last_page_number(connection, number) == 0
+        archives.delete_archives(connection, FacetKind.ALL)
+        assert archives.unpaged_articles(connection, number, 9) == archives.dirty_pages(connection, number) == []
 
 
 def test_dirty_feeds_are_marked_once_and_cleaned(db: Database) -> None:
@@ -188,10 +188,10 @@ def test_staged_files_are_kept_by_owner(db: Database) -> None:
         return StagedFile(path=path, owner=owner, sha256="s", size=size, mtime_ns=1)
 
     with db.write() as connection:
-        feeds.save_staged(connection, [file("feeds/a", "feed:1"), file("feeds/b", "feed:2")])
-        feeds.save_staged(connection, [file("feeds/a", "feed:1", 2)])
+        feeds.save_staged_files(connection, [file("feeds/a", "feed:1"), file("feeds/b", "feed:2")])
+        feeds.save_staged_files(connection, [file("feeds/a", "feed:1", 2)])
         assert [one.size for one in feeds.staged_files(connection, "feed:1")] == [2]
-        feeds.drop_staged(connection, ["feeds/a"])
+        feeds.delete_staged_files(connection, ["feeds/a"])
         assert [one.path for one in feeds.staged_files(connection)] == ["feeds/b"]
 
 
@@ -213,13 +213,13 @@ def test_an_issue_takes_its_articles_from_the_waiting(db: Database) -> None:
     slot = datetime(2026, 11, 23, 7, tzinfo=UTC)
     add(db, *(row(seq) for seq in (1, 2, 3)))
     with db.write() as connection:
-        issues.begin_digest(connection, "daily", since_seq=0)
+        issues.start_digest(connection, "daily", since_seq=0)
         issues.add_pending(connection, [("daily", 1), ("daily", 2), ("daily", 3)])
         issues.add_pending(connection, [("daily", 1)])
         number = issues.add_issue(connection, issue(1, slot, "urn:1"), [1], [2])
         assert issues.pending_articles(connection, "daily", NOW) == {2: True, 3: False}
         assert issues.pending_articles(connection, "daily", 2) == {2: True}
-        assert issues.not_yet_carried(connection, [("daily", 1), ("daily", 2), ("other", 1)]) == [
+        assert issues.without_carried(connection, [("daily", 1), ("daily", 2), ("other", 1)]) == [
             ("daily", 2),
             ("other", 1),
         ]
@@ -227,12 +227,12 @@ def test_an_issue_takes_its_articles_from_the_waiting(db: Database) -> None:
         assert dict(issues.issue_files(connection, number)) == {"a.txt": b"\x00\xff"}
         issues.mark_staged(connection, number)
         assert issues.issues_to_stage(connection) == []
-        (found,) = issues.issues(connection)
+        (found,) = issues.list_issues(connection)
         assert (found.slot, found.articles, found.is_staged) == (slot, 1, True)
-        assert issues.last_number(connection, "daily") == 1
-        assert issues.slots_taken(connection, "daily", slot) == {slot}
-        assert issues.slots_taken(connection, "daily", slot + timedelta(minutes=1)) == set()
-        assert issues.digests_begun(connection) == {"daily": 0}
+        assert issues.last_issue_number(connection, "daily") == 1
+        assert issues.slots_with_issues(connection, "daily", slot) == {slot}
+        assert issues.slots_with_issues(connection, "daily", slot + timedelta(minutes=1)) == set()
+        assert issues.started_digests(connection) == {"daily": 0}
 
 
 @pytest.mark.parametrize("again", ["article", "slot"])
@@ -240,7 +240,7 @@ def test_no_digest_carries_an_article_twice_and_no_slot_has_two_issues(db: Datab
     slot = datetime(2026, 11, 23, 7, tzinfo=UTC)
     add(db, row(1), row(2))
     with db.write() as connection:
-        issues.begin_digest(connection, "daily", since_seq=0)
+        issues.start_digest(connection, "daily", since_seq=0)
         issues.add_issue(connection, issue(1, slot, "urn:1"), [1], [])
     with pytest.raises(StoreError, match="(?i)unique"), db.write() as connection:
         if again == "article":

@@ -133,7 +133,7 @@ def queued(kit: MailKit, people: int = 1, **options: Any) -> tuple[int, list[int
     kit.readers(people, digests=("daily",))
     kit.issue("one", **options)
     with kit.open() as db, db.read() as connection:
-        return issues.issues(connection)[0].id, list(range(1, people + 1))
+        return issues.list_issues(connection)[0].id, list(range(1, people + 1))
 
 
 def act_of(name: str, db: Database, number: int) -> None:

@@ -41,7 +41,7 @@ def claimed(kit: MailKit) -> list[str]:
     """Return whose deliveries a sender could claim; none is claimed afterwards."""
     claims: list[deliveries.Claim] = []
     with kit.open() as db, contextlib.suppress(RollBack), db.write() as connection:
-        [issue] = issues.issues(connection)
+        [issue] = issues.list_issues(connection)
         claims, _, _ = deliveries.claim(
             connection, issue.id, 1, after=0, limit=1000, now=int(NOW.timestamp()) + 10, without=()
         )

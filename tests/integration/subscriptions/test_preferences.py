@@ -59,10 +59,10 @@ def test_the_link_in_a_copy_leads_to_her_preferences(town: Town) -> None:
     add(town.kit.site, ANN, NOW, digests=["daily"])
     town.kit.issue("three")
     with town.kit.open() as db, db.write() as connection:
-        row = next(one for one in issues.issues(connection) if one.digest == "daily")
+        row = next(one for one in issues.list_issues(connection) if one.digest == "daily")
         reader = subscribers.by_key(connection, ANN)
         assert reader is not None
-        copy = keyring(town.kit.site, connection).copy_pass(row.id, reader.id)
+        copy = keyring(town.kit.site, connection).delivery_token(row.id, reader.id)
     assert town.ann.get(f"{BASE}/preferences?copy={copy}").heading == "Your newsletters"
 
 
@@ -86,7 +86,7 @@ def test_who_pauses_gets_nothing_until_then(town: Town) -> None:
     with town.kit.open() as db, db.read() as connection:
         from publisher.delivery import store as deliveries
 
-        row = next(one for one in issues.issues(connection) if one.digest == "daily" and "Three" in one.subject)
+        row = next(one for one in issues.list_issues(connection) if one.digest == "daily" and "Three" in one.subject)
         copy = deliveries.delivery_of(connection, row.id, 1)
         assert copy is not None and (copy.state.value, copy.answer) == (
             "suppressed",

@@ -47,8 +47,8 @@ class Subscribed:
         town.pass_time(days=2)
         town.kit.issue("three", now=NOW + timedelta(days=2))
         with town.kit.open() as db, db.write() as connection:
-            issue = next(one for one in issues.issues(connection) if one.digest == "daily")
-            self.token = keyring(town.kit.site, connection).copy_pass(issue.id, 1)
+            issue = next(one for one in issues.list_issues(connection) if one.digest == "daily")
+            self.token = keyring(town.kit.site, connection).delivery_token(issue.id, 1)
         town.post_office()
         self.log.lines.clear()
 
@@ -172,8 +172,8 @@ def test_a_newsletter_never_left_is_added_by_a_token_unless_everything_was_left(
     reader = town.reader(other)
     assert reader is not None
     with town.kit.open() as db, db.write() as connection:
-        issue = issues.issues(connection)[0]
-        token = keyring(town.kit.site, connection).copy_pass(issue.id, reader.id)
+        issue = issues.list_issues(connection)[0]
+        token = keyring(town.kit.site, connection).delivery_token(issue.id, reader.id)
     town.ann.post(f"{BASE}/leave?copy={token}", {"all": "yes"})
     town.ann.post(f"{BASE}/preferences?copy={token}", {"do": "save", "digest": ["weekly"]})
     after = town.reader(other)

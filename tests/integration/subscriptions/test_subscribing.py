@@ -201,7 +201,7 @@ def test_the_newest_issue_welcomes_who_wants_it_so(town: Town) -> None:
     assert town.post_office() == []
     # She has it: it is in the ledger as every other copy is.
     with town.kit.open() as db, db.read() as connection:
-        row = next(one for one in issues.issues(connection) if one.digest == "daily")
+        row = next(one for one in issues.list_issues(connection) if one.digest == "daily")
         reader = subscribers.by_key(connection, ANN)
         assert reader is not None
         from publisher.delivery import audience_store as audience

@@ -168,7 +168,7 @@ class Real:
         self.kit, self.now = kit, NOW
         self.db = kit.open()
         with self.db.read() as connection:
-            self.issues = {row.digest: row.id for row in issues.issues(connection)}
+            self.issues = {row.digest: row.id for row in issues.list_issues(connection)}
 
     def reset(self) -> None:
         self.now = NOW
@@ -195,7 +195,7 @@ class Real:
     def token(self, digest: str) -> str:
         person = self.person()
         with self.db.read() as connection:
-            return keyring(self.kit.site, connection).copy_pass(self.issues[digest], person.id if person else 999)
+            return keyring(self.kit.site, connection).delivery_token(self.issues[digest], person.id if person else 999)
 
     def link(self, digest: str) -> None:
         unsubscribe_by_link(self.kit.site, self.db, self.token(digest), self.now)

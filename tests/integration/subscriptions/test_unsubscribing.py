@@ -33,9 +33,9 @@ class Leaving:
         kit.issue("one")
         self.reader = 1
         with kit.open() as db, db.write() as connection:
-            rows = {row.digest: row.id for row in store.issues(connection)}
+            rows = {row.digest: row.id for row in store.list_issues(connection)}
             ring = keyring(kit.site, connection)
-            self.passes = {digest: ring.copy_pass(number, self.reader) for digest, number in rows.items()}
+            self.passes = {digest: ring.delivery_token(number, self.reader) for digest, number in rows.items()}
         self.copy = self.passes["daily"]
         self.web = Web(kit.site)
 

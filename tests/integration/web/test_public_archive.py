@@ -151,7 +151,7 @@ def test_what_was_withdrawn_is_not_read_in_an_issue_either(library: Library) -> 
 
 def test_an_archive_of_many_issues_is_read_a_page_at_a_time(library: Library) -> None:
     with library.kit.open() as db, db.write() as connection:
-        (first,) = issues.issues(connection)
+        (first,) = issues.list_issues(connection)
         for number in range(2, 124):
             slot = first.slot + timedelta(days=number)
             values = {"id": number, "number": number, "name": f"{slot:%Y-%m-%dT%H%M}", "slot": int(slot.timestamp())}

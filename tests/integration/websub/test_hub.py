@@ -23,7 +23,7 @@ from publisher.errors import RemoteError
 from publisher.http_client import CallbackClient
 from publisher.web import Web
 from publisher.websub import hub_store as hub
-from publisher.websub.hub import HubReport, work_hub
+from publisher.websub.hub import HubReport, run_hub_tasks
 from publisher.websub.notify import send_notifications
 from tests.conftest import NOW, SiteKit
 from tests.support.clocks import SetClock
@@ -94,7 +94,7 @@ def furnish_hub(kit: SiteKit) -> None:
     kit.article("one.md", "One", topic="Water")
     kit.publish()
     with kit.open() as db:
-        work_hub(kit.site, db, SetClock(NOW).now)
+        run_hub_tasks(kit.site, db, SetClock(NOW).now)
 
 
 class Hub:
@@ -114,7 +114,7 @@ class Hub:
 
     def work(self) -> HubReport:
         with self.kit.open() as db:
-            return work_hub(self.kit.site, db, self.clock.now)
+            return run_hub_tasks(self.kit.site, db, self.clock.now)
 
     def change(self, name: str, *, work: bool = True) -> None:
         self.clock.pass_by(minutes=1)
@@ -126,7 +126,7 @@ class Hub:
     @property
     def subscriptions(self) -> dict[str, int]:
         with self.kit.open() as db, db.read() as connection:
-            return hub.subscriptions(connection, int(self.clock.now().timestamp()))
+            return hub.subscriptions_by_topic(connection, int(self.clock.now().timestamp()))
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -456,9 +456,9 @@ def test_two_runners_tell_once(there: Hub) -> None:
         there.work()
         with there.kit.open() as db, db.write() as connection:
             now = int(there.clock.now().timestamp())
-            assert hub.distribute(connection, "all.atom", now) == 1
-            assert len(hub.claim(connection, now, lease=120, limit=10)) == 1
-            assert hub.claim(connection, now, lease=120, limit=10) == []
+            assert hub.queue_content(connection, "all.atom", now) == 1
+            assert len(hub.claim_tasks(connection, now, lease=120, limit=10)) == 1
+            assert hub.claim_tasks(connection, now, lease=120, limit=10) == []
         assert there.work().told == 0
         # The one that took it died.
         there.clock.pass_by(seconds=timedelta(minutes=3).total_seconds())

@@ -156,13 +156,13 @@ def test_when_there_is_no_time_left_the_rest_waits(kit: SiteKit, web: Web) -> No
 
 def test_attempts_are_further_and_further_apart_and_come_to_an_end() -> None:
     waits = []
-    for attempts in range(1, action._ATTEMPTS):
+    for attempts in range(1, action._MAX_ATTEMPTS):
         at = next_attempt(attempts, 0)
         assert at is not None
         waits.append(at)
     assert waits[:5] == [60, 120, 240, 480, 960] and max(waits) == 6 * 3600
     assert sum(waits) > 24 * 3600
-    assert next_attempt(action._ATTEMPTS, 0) is None
+    assert next_attempt(action._MAX_ATTEMPTS, 0) is None
 
 
 def test_a_change_that_a_killed_run_staged_is_told_by_the_next(

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from publisher.digests.branding import Branding
 from publisher.digests.render import RenderedVariant, render_digest
 from publisher.errors import TemplateError
-from publisher.feeds.directory import FeedListing, Headline, dump_headlines, load_headlines, render_index
+from publisher.feeds.directory import FeedListing, Headline, dump_headlines, load_headlines, render_feed_directory
 from publisher.feeds.opml import render_opml
 from publisher.html.dates import long_date
 from publisher.html.sanitize import paragraphs_to_html, sanitize_html
@@ -67,9 +67,9 @@ def article(number: int, **fields: object) -> Article:
 
 
 def issue(
-    *articles: Article, digest: Digest = DIGEST, templates: Path = Path("/nowhere"), letterhead: Branding = LETTERHEAD
+    *articles: Article, digest: Digest = DIGEST, templates: Path = Path("/nowhere"), branding: Branding = LETTERHEAD
 ) -> RenderedVariant:
-    return render_digest(digest, articles, letterhead, number=3, moment=NOW, templates=templates)
+    return render_digest(digest, articles, branding, number=3, moment=NOW, templates=templates)
 
 
 def test_every_headline_byline_and_address_is_in_both_parts() -> None:
@@ -83,8 +83,8 @@ def test_every_headline_byline_and_address_is_in_both_parts() -> None:
         assert f"[{number}] https://review.example/{number}?a=1&b=2" in made.text
     for part in (made.html, made.text):
         assert "1 Quay, Bristol" in part and "Monday, 23 November 2026" in part
-    assert made.tokens["unsubscribe"] in made.text
-    assert made.html.count(made.tokens["unsubscribe"]) == 2
+    assert made.placeholders["unsubscribe"] in made.text
+    assert made.html.count(made.placeholders["unsubscribe"]) == 2
 
 
 def test_plain_text_is_72_columns_wide() -> None:
@@ -235,7 +235,7 @@ def listed(kind: FacetKind, title: str) -> FeedListing:
 
 def test_the_page_of_feeds_names_every_feed_and_can_be_discovered() -> None:
     feeds = [listed(FacetKind.ALL, "All"), listed(FacetKind.TAG, "R&D"), listed(FacetKind.TAG, "B")]
-    page = render_index(
+    page = render_feed_directory(
         feeds,
         title="The <Review>",
         description="",

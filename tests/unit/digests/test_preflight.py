@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher.digests.preflight.clients import DEGRADES, _data
-from publisher.digests.preflight.message import check_mail
+from publisher.digests.preflight.clients import FALLBACKS, _support_data
+from publisher.digests.preflight.message import check_message
 from publisher.digests.preflight.rules import MAIL_RULES, finding
 from publisher.findings import Finding
 from tests.mail import samples
@@ -29,7 +29,7 @@ def parts() -> tuple[str, str]:
 
 def found(html: str | None = None, text: str | None = None, **fields: Any) -> list[Finding]:
     whole, plain = parts()
-    return check_mail(message(html or whole, text or plain, **fields), now=NOW)
+    return check_message(message(html or whole, text or plain, **fields), now=NOW)
 
 
 def rules(*arguments: Any, **fields: Any) -> set[str]:
@@ -41,7 +41,7 @@ def rules(*arguments: Any, **fields: Any) -> set[str]:
 def test_an_issue_of_a_shipped_theme_breaks_no_rule(theme: str, full: bool) -> None:
     made = issue(theme, full_text=full)
     html, text = public(made)
-    assert check_mail(message(html, text), now=NOW, renderings=[(made.html, made.text)]) == []
+    assert check_message(message(html, text), now=NOW, variants=[(made.html, made.text)]) == []
 
 
 def put(before: str, after: str) -> Callable[[str], str]:
@@ -124,7 +124,7 @@ def test_a_seeded_fault_is_found_by_its_name(rule: str, fault: Callable[[str], s
 def header(before: bytes, after: bytes) -> set[str]:
     data = message(*parts())
     assert before in data, before
-    return {one.id for one in check_mail(data.replace(before, after, 1), now=NOW)}
+    return {one.id for one in check_message(data.replace(before, after, 1), now=NOW)}
 
 
 HEADERS: list[tuple[str, bytes, bytes]] = [
@@ -151,8 +151,8 @@ def test_a_fault_in_the_headers_is_found(rule: str, before: bytes, after: bytes)
 
 def test_a_date_ahead_of_the_clock_is_found() -> None:
     data = message(*parts(), date=NOW + timedelta(hours=1))
-    assert {one.id for one in check_mail(data, now=NOW)} == {"future-mail"}
-    assert check_mail(data) == []
+    assert {one.id for one in check_message(data, now=NOW)} == {"future-mail"}
+    assert check_message(data) == []
 
 
 def test_lines_too_wide_for_a_terminal_are_found_and_addresses_are_not() -> None:
@@ -165,12 +165,12 @@ def test_renderings_must_be_fillable() -> None:
     made = issue()
     html, text = public(made)
     for broken in (
-        (made.html.replace(made.tokens["unsubscribe"], "x", 1), made.text),
-        (made.html, made.text.replace(made.tokens["unsubscribe"], "")),
+        (made.html.replace(made.placeholders["unsubscribe"], "x", 1), made.text),
+        (made.html, made.text.replace(made.placeholders["unsubscribe"], "")),
     ):
-        assert [one.id for one in check_mail(message(html, text), renderings=[broken])] == ["unsubscribe-link"]
+        assert [one.id for one in check_message(message(html, text), variants=[broken])] == ["unsubscribe-link"]
     split = made.text.replace("@@unsubscribe.", "@@unsub\nscribe.")
-    assert "token-split" in {one.id for one in check_mail(message(html, text), renderings=[(made.html, split)])}
+    assert "token-split" in {one.id for one in check_message(message(html, text), variants=[(made.html, split)])}
 
 
 def test_every_rule_is_broken_by_a_test() -> None:
@@ -186,7 +186,7 @@ def test_every_rule_is_documented_with_its_cure_and_source() -> None:
         cells = [rule.requirement, rule.fix]
         row = " | ".join(cell.replace("|", "\\|") for cell in cells)
         assert f"| `{name}` | {rule.severity} | {row} | [source]({source}) |" in page
-    for name, why in DEGRADES.items():
+    for name, why in FALLBACKS.items():
         assert f"| `{name}` | {why} |" in page
 
 
@@ -198,18 +198,18 @@ def test_a_finding_says_where_and_how_bad() -> None:
 
 
 def test_what_degrades_well_is_what_somebody_does_not_know() -> None:
-    assert set(DEGRADES) <= set(_data()["unknown"])
+    assert set(FALLBACKS) <= set(_support_data()["unknown"])
 
 
 @given(st.text(alphabet=st.sampled_from("<>/ap\"'= \x00é@.{}:;style"), max_size=200))
 def test_no_html_breaks_the_check(text: str) -> None:
-    check_mail(message(text or " ", "x"), now=NOW)
+    check_message(message(text or " ", "x"), now=NOW)
 
 
 @given(st.binary(max_size=400))
 def test_no_bytes_break_the_check(data: bytes) -> None:
-    check_mail(data, now=NOW)
-    check_mail(b"Content-Type: text/html\r\n\r\n" + data, now=NOW)
+    check_message(data, now=NOW)
+    check_message(b"Content-Type: text/html\r\n\r\n" + data, now=NOW)
 
 
 def test_colours_in_dark_follow_the_dark_rules_of_the_page() -> None:

@@ -9,9 +9,9 @@ import pytest
 from lxml import etree, html
 
 from publisher.errors import TemplateError
-from publisher.feeds.directory import render_autodiscovery, render_gone
+from publisher.feeds.directory import render_autodiscovery, render_withdrawn_page
 from publisher.feeds.headers_file import render_headers
-from publisher.feeds.sitemap import render_news
+from publisher.feeds.sitemap import render_news_sitemap
 from publisher.feeds.tombstones import Tombstone, render_tombstones
 from publisher.model.feeds import FeedFormat
 from publisher.model.media_types import MEDIA_TYPES, media_type
@@ -42,21 +42,21 @@ def test_headers_name_each_feed_its_type_and_its_hubs() -> None:
 
 
 def test_a_news_sitemap_names_publication_time_and_headline() -> None:
-    root = etree.fromstring(render_news([article(title="A <b> & c", language="pt-BR")], "The Review", "en"))
+    root = etree.fromstring(render_news_sitemap([article(title="A <b> & c", language="pt-BR")], "The Review", "en"))
     (url,) = root.findall("s:url", NS)
     assert url.findtext("s:loc", namespaces=NS) == article().link
     assert url.findtext("n:news/n:publication/n:name", namespaces=NS) == "The Review"
     assert url.findtext("n:news/n:publication/n:language", namespaces=NS) == "pt"
     assert url.findtext("n:news/n:publication_date", namespaces=NS) == "2026-11-20T06:30:00+01:00"
     assert url.findtext("n:news/n:title", namespaces=NS) == "A <b> & c"
-    assert len(etree.fromstring(render_news([], "The Review", "en"))) == 0
+    assert len(etree.fromstring(render_news_sitemap([], "The Review", "en"))) == 0
 
 
 @pytest.mark.parametrize(
     ("tag", "shown"), [("en-GB", "en"), ("zh-Hant-TW", "zh-tw"), ("zh-HK", "zh-tw"), ("zh", "zh-cn"), ("fil", "fil")]
 )
 def test_a_sitemaps_language_is_as_search_engines_know_it(tag: str, shown: str) -> None:
-    root = etree.fromstring(render_news([article(language=tag)], "R", "en"))
+    root = etree.fromstring(render_news_sitemap([article(language=tag)], "R", "en"))
     assert root.findtext("s:url/n:news/n:publication/n:language", namespaces=NS) == shown
 
 
@@ -93,7 +93,7 @@ def test_links_for_other_pages_are_html_and_lead_to_each_format() -> None:
 
 
 def gone(templates: Path = Path("/nowhere"), title: str = "A <b>") -> str:
-    return render_gone(
+    return render_withdrawn_page(
         title=title,
         reason="B & <c>",
         when=MOMENT,

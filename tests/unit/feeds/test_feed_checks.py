@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher.feeds.checks.feed import check_entry, check_feed, form_of, previous_page
+from publisher.feeds.checks.feed import check_entry, check_feed, detect_format, previous_page_url
 from publisher.feeds.checks.rules import FEED_RULES
 from publisher.html.sanitize import sanitize_html
 from publisher.html.text import clean_characters, one_line
@@ -61,7 +61,7 @@ def rules(source: str | bytes, address: str | None = None) -> set[str]:
 @pytest.mark.parametrize(("source", "suffix"), [(RSS, "rss"), (ATOM, "atom"), (JSON, "json")])
 def test_a_good_feed_has_no_findings(source: str, suffix: str) -> None:
     assert check_feed(source.encode(), address=f"{AT}.{suffix}", now=NOW) == []
-    assert form_of(source.encode()) == FeedFormat(suffix)
+    assert detect_format(source.encode()) == FeedFormat(suffix)
 
 
 BROKEN = [
@@ -243,11 +243,11 @@ def test_nothing_outside_the_document_is_looked_at(tmp_path: Path) -> None:
 
 def test_the_older_page_is_found_in_every_format() -> None:
     link = '<atom:link rel="prev-archive" href="https://r.example/1.rss"/>'
-    assert previous_page(RSS.replace("<language>", link + "<language>").encode()) == "https://r.example/1.rss"
-    assert previous_page(JSON.replace('"items"', '"next_url": "https://r.example/1.json", "items"').encode()) == (
+    assert previous_page_url(RSS.replace("<language>", link + "<language>").encode()) == "https://r.example/1.rss"
+    assert previous_page_url(JSON.replace('"items"', '"next_url": "https://r.example/1.json", "items"').encode()) == (
         "https://r.example/1.json"
     )
-    assert previous_page(ATOM.encode()) is previous_page(b"<broken") is form_of(b"<broken") is None
+    assert previous_page_url(ATOM.encode()) is previous_page_url(b"<broken") is detect_format(b"<broken") is None
 
 
 @given(

@@ -15,20 +15,20 @@ from publisher.feeds.formats.xml import join_feed, render_frame
 from publisher.feeds.site_info import Cloud, Logo, SiteInfo
 from publisher.model.articles import Article, Correction, Enclosure, Image
 from publisher.model.feeds import FeedFormat
-from tests.unit.feeds.test_feed_rendering import CHANNEL, HOUSE, MOMENT, NS, article, atom, feed, rss
+from tests.unit.feeds.test_feed_rendering import CHANNEL, MOMENT, NS, SITE_INFO, article, atom, feed, rss
 
 TALK = Enclosure(url="/a/talk.mp3?x=1&y=2", type="audio/mpeg", length=5, title='The "Talk"', duration=61)
 PAPER = Enclosure(url="https://docs.example/p.pdf", type="application/pdf")
 LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 
 
-def document(form: FeedFormat, house: SiteInfo, place: ArchiveLinks, *articles: Article) -> bytes:
+def document(form: FeedFormat, site_info: SiteInfo, place: ArchiveLinks, *articles: Article) -> bytes:
     channel = replace(CHANNEL, archive="https://review.example/feeds/archive/topic/water")
     entries = []
     for one in articles:
-        made = render_entry(one, house)
+        made = render_entry(one, site_info)
         entries.append((one.body if made.body is None else made.body, getattr(made, form.value)))
-    return b"".join(join_feed(form, render_frame(channel, form, house, MOMENT, place), entries))
+    return b"".join(join_feed(form, render_frame(channel, form, site_info, MOMENT, place), entries))
 
 
 def test_rss_names_the_first_file_whose_length_is_known() -> None:
@@ -119,7 +119,7 @@ def test_an_rss_description_is_html_and_an_atom_summary_is_text() -> None:
 
 
 HUBBED = replace(
-    HOUSE,
+    SITE_INFO,
     icon="https://review.example/icon.png",
     logo=Logo(url="https://review.example/logo.png", width=88, height=31),
     hubs=("https://hub.example/", "https://other.example/"),
@@ -169,6 +169,6 @@ def test_an_archive_page_declares_what_it_uses_and_a_feed_does_not(form: FeedFor
 
 
 def test_the_oldest_page_leads_nowhere() -> None:
-    page = etree.fromstring(document(FeedFormat.ATOM, HOUSE, ArchiveLinks(page=1)))
+    page = etree.fromstring(document(FeedFormat.ATOM, SITE_INFO, ArchiveLinks(page=1)))
     assert {link.get("rel") for link in page.findall("atom:link", NS)} == {"self", "current", "alternate"}
-    assert "next_url" not in json.loads(document(FeedFormat.JSON, HOUSE, ArchiveLinks(page=1)))
+    assert "next_url" not in json.loads(document(FeedFormat.JSON, SITE_INFO, ArchiveLinks(page=1)))

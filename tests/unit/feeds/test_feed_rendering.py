@@ -26,7 +26,7 @@ from publisher.model.feeds import FeedDefinition, FeedFormat
 from publisher.model.media_types import FEED_TYPES
 from publisher.model.taxonomy import FacetKind
 
-HOUSE = SiteInfo(
+SITE_INFO = SiteInfo(
     title="The Review",
     base_url="https://review.example",
     feeds_url="https://review.example/feeds",
@@ -73,9 +73,9 @@ def article(**fields: object) -> Article:
 def feed(form: FeedFormat, *articles: Article, channel: FeedDefinition = CHANNEL) -> bytes:
     entries = []
     for one in articles:
-        entry = render_entry(one, HOUSE)
+        entry = render_entry(one, SITE_INFO)
         entries.append((one.body if entry.body is None else entry.body, getattr(entry, form.value)))
-    around = render_frame(channel, form, HOUSE, max((one.changed for one in articles), default=None))
+    around = render_frame(channel, form, SITE_INFO, max((one.changed for one in articles), default=None))
     return b"".join(join_feed(form, around, entries))
 
 
@@ -113,7 +113,7 @@ def test_a_filled_entry_is_what_feedgen_draws(
         body=text,
         authors=tuple(Author(name=name, url="https://a.example/?a=1&b=2" if url else None) for name, url in names),
     )
-    entry = render_entry(one, HOUSE)
+    entry = render_entry(one, SITE_INFO)
     full = text if entry.body is None else entry.body
     direct = FeedEntry()
     direct.id(one.id)
@@ -122,7 +122,7 @@ def test_a_filled_entry_is_what_feedgen_draws(
     direct.published(one.published)
     direct.updated(one.changed)
     authors = [{"name": who.name, **({"uri": who.url} if who.url else {})} for who in one.authors]
-    direct.author(authors or [{"name": HOUSE.author}])
+    direct.author(authors or [{"name": SITE_INFO.author}])
     rendered = etree.fromstring(feed(FeedFormat.ATOM, one)).find("atom:entry", NS)
     assert rendered is not None
     summary = rendered.findtext("atom:summary", namespaces=NS)
@@ -131,7 +131,7 @@ def test_a_filled_entry_is_what_feedgen_draws(
     content = rendered.findtext("atom:content", namespaces=NS)
     if content is not None:
         direct.content(content, type="html")
-    scheme = HOUSE.feeds_url + "/"
+    scheme = SITE_INFO.feeds_url + "/"
     direct.category(
         [
             {"term": label, "scheme": f"{scheme}{kind.value}/"}
@@ -270,7 +270,7 @@ def test_dates_do_not_follow_the_clock_or_the_locale(monkeypatch: pytest.MonkeyP
     assert root.findtext("channel/lastBuildDate") == "Fri, 20 Nov 2026 06:30:00 +0100"
     assert root.findtext("channel/item/pubDate") == "Fri, 20 Nov 2026 06:30:00 +0100"
     monkeypatch.setattr(locale, "setlocale", refuse)
-    assert render_entry(article(), HOUSE).rss
+    assert render_entry(article(), SITE_INFO).rss
 
 
 def test_atom_is_updated_when_its_newest_entry_was() -> None:
@@ -307,9 +307,9 @@ def test_an_article_with_a_title_only_is_an_entry() -> None:
 
 
 def test_relative_addresses_are_absolute_in_feeds() -> None:
-    entry = render_entry(article(body='<p><a href="#fn1">1</a></p>'), HOUSE)
+    entry = render_entry(article(body='<p><a href="#fn1">1</a></p>'), SITE_INFO)
     assert entry.body == '<p><a href="https://review.example/2026/11/a-title#fn1">1</a></p>'
-    assert render_entry(article(), HOUSE).body is None
+    assert render_entry(article(), SITE_INFO).body is None
 
 
 def test_language_and_direction_are_kept() -> None:

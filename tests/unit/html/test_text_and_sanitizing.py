@@ -191,8 +191,8 @@ def test_wide_characters_count_twice_and_marks_not_at_all() -> None:
 
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=200))
 def test_json_text_is_escaped_as_the_standard_library_does(text: str) -> None:
-    from publisher.feeds.formats.jsonfeed import escape
+    from publisher.feeds.formats.jsonfeed import escape_body
 
     cleaned, _, _ = text_.clean_characters(text)
-    assert json.loads(b'"' + escape(cleaned) + b'"') == cleaned
-    assert escape(cleaned) == json.dumps(cleaned, ensure_ascii=False)[1:-1].encode()
+    assert json.loads(b'"' + escape_body(cleaned) + b'"') == cleaned
+    assert escape_body(cleaned) == json.dumps(cleaned, ensure_ascii=False)[1:-1].encode()

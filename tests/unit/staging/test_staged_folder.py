@@ -14,7 +14,7 @@ import pytest
 from publisher.errors import StageError
 from publisher.staging import folder as module
 from publisher.staging.folder import StagedFolder, StagedWrite
-from publisher.staging.precompress import TWINS
+from publisher.staging.precompress import COMPRESSORS
 
 
 def test_a_file_is_written_once_and_then_left_alone(tmp_path: Path) -> None:
@@ -31,7 +31,7 @@ def test_a_file_is_written_once_and_then_left_alone(tmp_path: Path) -> None:
         before.st_mtime_ns,
         before.st_ctime_ns,
     )
-    assert stage.is_intact("topic/a.rss", first.size, first.mtime_ns)
+    assert stage.is_unchanged("topic/a.rss", first.size, first.mtime_ns)
     assert [path.name for path in (tmp_path / "feeds").iterdir()] == ["topic"]
 
 
@@ -40,12 +40,12 @@ def test_each_version_of_a_file_is_dated_a_whole_second_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes
 ) -> None:
     """HTTP dates count seconds: of two versions of one second a client may keep the first one."""
-    monkeypatch.setattr(module, "_IN_MEMORY", 50)
+    monkeypatch.setattr(module, "_MAX_MEMORY_BYTES", 50)
 
     def put(data: bytes) -> StagedWrite:
-        with StagedFolder(tmp_path, twins=list(TWINS)) as stage:
+        with StagedFolder(tmp_path, compress=list(COMPRESSORS)) as stage:
             written = stage.put("all.rss", [data])
-            stage.settle()
+            stage.wait_for_compression()
         return written
 
     first = put(b"one")
@@ -55,11 +55,11 @@ def test_each_version_of_a_file_is_dated_a_whole_second_later(
     seconds = [one.mtime_ns // 1_000_000_000 for one in (first, second, third)]
     assert seconds[0] + 5 < seconds[1] < seconds[2]
     assert third.mtime_ns == os.stat(tmp_path / "all.rss").st_mtime_ns
-    assert {os.stat(tmp_path / f"all.rss{suffix}").st_mtime_ns for suffix in TWINS} == {third.mtime_ns}
+    assert {os.stat(tmp_path / f"all.rss{suffix}").st_mtime_ns for suffix in COMPRESSORS} == {third.mtime_ns}
 
 
 def test_large_files_are_streamed_and_compared_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_IN_MEMORY", 10)
+    monkeypatch.setattr(module, "_MAX_MEMORY_BYTES", 10)
     with StagedFolder(tmp_path) as stage:
         first = stage.put("a", (b"x" * 7 for _ in range(5)))
         second = stage.put("a", (b"x" * 7 for _ in range(5)))
@@ -156,26 +156,26 @@ def test_a_link_in_place_of_a_file_is_replaced_and_not_followed(tmp_path: Path) 
 def test_a_file_that_was_touched_is_not_intact(tmp_path: Path) -> None:
     with StagedFolder(tmp_path) as stage:
         written = stage.put("a", [b"x"])
-    assert not stage.is_intact("b", 1, 1)
+    assert not stage.is_unchanged("b", 1, 1)
     (tmp_path / "a").write_bytes(b"y")
     os.utime(tmp_path / "a", ns=(1, 1))
-    assert not stage.is_intact("a", written.size, written.mtime_ns)
+    assert not stage.is_unchanged("a", written.size, written.mtime_ns)
 
 
 def twins(root: Path, name: str) -> dict[str, bytes]:
     return {
         suffix: Path(f"{root / name}{suffix}").read_bytes()
-        for suffix in TWINS
+        for suffix in COMPRESSORS
         if Path(f"{root / name}{suffix}").exists()
     }
 
 
 def test_a_file_gets_its_twins_of_its_own_time(tmp_path: Path) -> None:
     data = b"text " * 1000
-    with StagedFolder(tmp_path, twins=list(TWINS)) as stage:
+    with StagedFolder(tmp_path, compress=list(COMPRESSORS)) as stage:
         written = stage.put("a/b.rss", [data])
-        stage.settle()
-        assert stage.is_intact("a/b.rss", written.size, written.mtime_ns)
+        stage.wait_for_compression()
+        assert stage.is_unchanged("a/b.rss", written.size, written.mtime_ns)
     found = twins(tmp_path, "a/b.rss")
     assert gzip.decompress(found[".gz"]) == brotli.decompress(found[".br"]) == data
     assert {path.stat().st_mtime_ns for path in (tmp_path / "a").iterdir()} == {written.mtime_ns}
@@ -184,41 +184,41 @@ def test_a_file_gets_its_twins_of_its_own_time(tmp_path: Path) -> None:
 
 def test_the_same_bytes_give_the_same_twins(tmp_path: Path) -> None:
     for name in ("one", "two"):
-        with StagedFolder(tmp_path / name, twins=list(TWINS)) as stage:
+        with StagedFolder(tmp_path / name, compress=list(COMPRESSORS)) as stage:
             stage.put("x", [b"text " * 1000])
     assert twins(tmp_path / "one", "x") == twins(tmp_path / "two", "x")
 
 
 @pytest.mark.parametrize("harm", ["lost", "older", "both"])
 def test_twins_that_are_lost_or_of_older_bytes_are_made_again(tmp_path: Path, harm: str) -> None:
-    with StagedFolder(tmp_path, twins=list(TWINS)) as stage:
+    with StagedFolder(tmp_path, compress=list(COMPRESSORS)) as stage:
         written = stage.put("x", [b"text"])
     before = twins(tmp_path, "x")
     if harm in ("lost", "both"):
         (tmp_path / "x.gz").unlink()
     if harm in ("older", "both"):
         (tmp_path / "x.br").write_bytes(b"older")
-    with StagedFolder(tmp_path, twins=list(TWINS)) as stage:
-        assert not stage.is_intact("x", written.size, written.mtime_ns)
+    with StagedFolder(tmp_path, compress=list(COMPRESSORS)) as stage:
+        assert not stage.is_unchanged("x", written.size, written.mtime_ns)
         assert not stage.put("x", [b"text"]).changed
     assert twins(tmp_path, "x") == before
 
 
 def test_twins_that_are_no_longer_wanted_go_and_those_of_a_removed_file_too(tmp_path: Path) -> None:
-    with StagedFolder(tmp_path, twins=list(TWINS)) as stage:
+    with StagedFolder(tmp_path, compress=list(COMPRESSORS)) as stage:
         stage.put("x", [b"text"])
-    with StagedFolder(tmp_path, twins=[".gz"]) as stage:
+    with StagedFolder(tmp_path, compress=[".gz"]) as stage:
         stage.put("x", [b"text"])
     assert set(twins(tmp_path, "x")) == {".gz"}
-    with StagedFolder(tmp_path, twins=[]) as stage:
+    with StagedFolder(tmp_path, compress=[]) as stage:
         stage.remove("x")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_large_file_gets_its_twins_from_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_IN_MEMORY", 1000)
-    monkeypatch.setattr(module, "_QUEUED", 10)
-    with StagedFolder(tmp_path, twins=list(TWINS)) as stage:
+    monkeypatch.setattr(module, "_MAX_MEMORY_BYTES", 1000)
+    monkeypatch.setattr(module, "_MAX_QUEUED_BYTES", 10)
+    with StagedFolder(tmp_path, compress=list(COMPRESSORS)) as stage:
         for number in range(5):
             stage.put(f"{number}", iter([b"text "] * 1000))
             stage.put(f"small{number}", [b"small"])
@@ -230,7 +230,7 @@ def test_a_twin_that_cannot_be_written_is_said(tmp_path: Path, monkeypatch: pyte
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(module, "write_precompressed", full)
-    with StagedFolder(tmp_path, twins=list(TWINS)) as stage:
+    with StagedFolder(tmp_path, compress=list(COMPRESSORS)) as stage:
         stage.put("x", [b"text"])
         with pytest.raises(StageError, match=r"cannot stage x\.(gz|br): the disk is full"):
-            stage.settle()
+            stage.wait_for_compression()

@@ -88,22 +88,22 @@ def test_two_spellings_are_one_address(one: str, other: str) -> None:
 
 @given(issue=st.integers(0, 2**32 - 1), reader=st.integers(0, 2**40 - 1))
 def test_a_pass_leads_back_to_its_copy_in_any_case(issue: int, reader: int) -> None:
-    text = RING.copy_pass(issue, reader)
+    text = RING.delivery_token(issue, reader)
     assert len(text) == 32
-    assert RING.copy_of(text) == RING.copy_of(text.upper()) == (issue, reader)
-    assert Keyring(key=b"another key, 16 bytes or more").copy_of(text) is None
+    assert RING.delivery_of_token(text) == RING.delivery_of_token(text.upper()) == (issue, reader)
+    assert Keyring(key=b"another key, 16 bytes or more").delivery_of_token(text) is None
 
 
 @given(st.text(max_size=40))
 def test_what_we_have_not_made_is_no_pass(text: str) -> None:
-    assert RING.copy_of(text) is None
+    assert RING.delivery_of_token(text) is None
 
 
 def test_one_changed_letter_makes_a_pass_nobodys() -> None:
-    text = RING.copy_pass(1, 2)
+    text = RING.delivery_token(1, 2)
     for place in range(32):
         changed = text[:place] + ("b" if text[place] != "b" else "c") + text[place + 1 :]
-        assert RING.copy_of(changed) is None
+        assert RING.delivery_of_token(changed) is None
 
 
 def test_a_key_that_can_be_guessed_is_refused_and_none_is_shown() -> None:
