@@ -7,7 +7,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["Address", "is_invisible", "mailbox_key", "read_address", "read_mailbox", "strip_invisible"]
+__all__ = ["Address", "is_invisible", "mailbox_key", "read_address", "read_named_address", "strip_invisible"]
 
 #: What nearly every address looks like: email-validator would change nothing but its case.
 _ORDINARY: Final = re.compile(
@@ -64,7 +64,7 @@ def mailbox_key(address: Address) -> str:
     return f"{''.join(char for char in local if char not in ignored) or local}@{domain}"
 
 
-def read_mailbox(text: str) -> Address:
+def read_named_address(text: str) -> Address:
     """Return the address of ``Ann Example <ann@example.org>``, or of a bare address.
 
     Raises:

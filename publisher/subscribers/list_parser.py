@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from publisher.errors import SettingsError
 from publisher.model.subscriptions import SubscriptionState
-from publisher.subscribers.addresses import Address, read_mailbox, strip_invisible
+from publisher.subscribers.addresses import Address, read_named_address, strip_invisible
 from publisher.subscribers.consent import ACTIVE, Consent, is_consent_column, printable, read_consent
 from publisher.subscribers.consent_words import fold, sells_subscriptions
 
@@ -270,7 +270,7 @@ def _row(
             others.append((header, value))
     consent = read_consent(others)
     try:
-        address = read_mailbox(_text(values, "address"))
+        address = read_named_address(_text(values, "address"))
         try:
             return _full_row(number, address, consent, values, known)
         except ValueError:

@@ -23,10 +23,10 @@ from publisher.html.text import plain_text
 from publisher.html.urls import absolute_urls, safe_url
 from publisher.mail.bounces import read_report
 from publisher.mail.mime import UnreadableMessage
-from publisher.model.mailbox import read_mailbox as read_sender
+from publisher.model.mailbox import read_mailbox
 from publisher.signing.links import SignedLinks
 from publisher.signing.tokens import Keyring
-from publisher.subscribers.addresses import read_address, read_mailbox
+from publisher.subscribers.addresses import read_address, read_named_address
 from publisher.subscribers.list_parser import read_csv, read_json_lines
 from publisher.web.forms import _read
 from publisher.web.user_agents import is_program, parse_user_agent
@@ -96,7 +96,7 @@ def tokens(data: bytes) -> None:
 
 def addresses(data: bytes) -> None:
     text = data.decode("utf-8", "replace")
-    for parse in (read_address, read_mailbox, read_sender):
+    for parse in (read_address, read_named_address, read_mailbox):
         try:
             parse(text)  # type: ignore[operator]
         except ValueError:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from publisher.delivery.throttle import Limit, Throttle, warm_up_limit
 from publisher.mail.outcome import Reply, message_outcome, recipient_outcome, retry_at
 from publisher.signing.tokens import Keyring
-from publisher.subscribers.addresses import read_address, read_mailbox
+from publisher.subscribers.addresses import read_address, read_named_address
 
 RING = Keyring(key=b"0123456789abcdef")
 
@@ -204,7 +204,7 @@ def test_invisible_characters_around_an_address_are_dropped(char: str) -> None:
     """Spreadsheets and web pages leave them when an address is copied."""
     for text in (f"{char}anna@example.org", f"anna@example.org{char}", f" {char} Anna@example.org {char} "):
         assert read_address(text).key == "anna@example.org"
-    assert read_mailbox(f"Anna <{char}anna@example.org{char}>{char}").text == "anna@example.org"
+    assert read_named_address(f"Anna <{char}anna@example.org{char}>{char}").text == "anna@example.org"
 
 
 @pytest.mark.parametrize("char", [char for char in INVISIBLE if char > "\x7f"])
@@ -238,7 +238,7 @@ def test_an_address_is_the_same_in_any_padding(before: str, after: str) -> None:
 )
 def test_a_mailbox_has_the_address_in_its_brackets(text: str) -> None:
     """Lists that are exported from mail programs write names before addresses."""
-    assert read_mailbox(text).text == "named@example.com"
+    assert read_named_address(text).text == "named@example.com"
 
 
 @pytest.mark.parametrize(
@@ -256,4 +256,4 @@ def test_a_mailbox_has_the_address_in_its_brackets(text: str) -> None:
 def test_a_mailbox_that_could_be_two_people_is_refused(text: str) -> None:
     """Nobody is subscribed by a guess."""
     with pytest.raises(ValueError):
-        read_mailbox(text)
+        read_named_address(text)
