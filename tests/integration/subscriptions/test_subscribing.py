@@ -157,6 +157,8 @@ def test_who_has_erased_herself_may_come_back_and_who_complained_may_not(town: T
     assert town.post_office() == []
 
 
+# Refused before the database is asked.
+@pytest.mark.parametrize("town", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(
     "address",
     [

@@ -6,6 +6,8 @@ import asyncio
 import base64
 import hashlib
 import re
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,21 +18,27 @@ from publisher.subscribers import store as subscribers
 from publisher.subscriptions.manage import forget, suppress
 from publisher.web import Web, forms
 from tests.conftest import NOW, MailKit, SiteKit
+from tests.support.copies import Copies
 from tests.unit.web.test_web import Answer, ask
 
 PAGE = "https://review.example/newsletters/leave"
 
 
+def furnish_leaving(kit: MailKit, page: str = PAGE) -> None:
+    """Give a new site a page to leave by, and a subscriber of two newsletters with an issue of each."""
+    text = (kit.root / "publisher.toml").read_text()
+    kit.settings(text.replace("[mail]\n", f'[mail]\nunsubscribe = "{page}"\none_click = true\n'))
+    kit.add_settings('\n[digests.other]\ntitle = "The <b>Other</b> & Co"\n')
+    kit.readers(1, digests=("daily", "other"))
+    kit.issue("one")
+
+
 class Leaving:
     """A site with a page to leave by, and a reader with a copy."""
 
-    def __init__(self, kit: MailKit, page: str = PAGE) -> None:
+    def __init__(self, kit: MailKit) -> None:
+        """Take a site of ``furnish_leaving``."""
         self.kit = kit
-        text = (kit.root / "publisher.toml").read_text()
-        kit.settings(text.replace("[mail]\n", f'[mail]\nunsubscribe = "{page}"\none_click = true\n'))
-        kit.add_settings('\n[digests.other]\ntitle = "The <b>Other</b> & Co"\n')
-        kit.readers(1, digests=("daily", "other"))
-        kit.issue("one")
         self.reader = 1
         with kit.open() as db, db.write() as connection:
             rows = {row.digest: row.id for row in store.list_issues(connection)}
@@ -70,11 +78,13 @@ class Leaving:
             return set(found.digests) if found else set()
 
 
-@pytest.fixture
-def leaving(any_mail_kit: MailKit) -> Any:
-    made = Leaving(any_mail_kit)
-    yield made
-    made.web.close()
+@pytest.fixture(params=["sqlite", "postgresql"])
+def leaving(request: pytest.FixtureRequest, tmp_path: Path, copies: Copies) -> Iterator[Leaving]:
+    """A site with a page to leave by, whose store is SQLite once and PostgreSQL once."""
+    with copies.copy(request.param, furnish_leaving, tmp_path / "site") as kit:
+        made = Leaving(kit)
+        yield made
+        made.web.close()
 
 
 def test_a_look_changes_nothing(leaving: Leaving) -> None:
@@ -190,7 +200,8 @@ def test_a_form_has_an_end(leaving: Leaving, monkeypatch: pytest.MonkeyPatch) ->
     ],
 )
 def test_the_address_is_the_settings(mail_kit: MailKit, page: str, path: str, query: dict[str, str]) -> None:
-    leaving = Leaving(mail_kit, page)
+    furnish_leaving(mail_kit, page)
+    leaving = Leaving(mail_kit)
     filled = {key: value.replace("COPY", leaving.copy) for key, value in query.items()} or {"x": "y"}
     answer = leaving.ask("POST", path=path.replace("COPY", leaving.copy), **filled)
     leaving.web.close()
@@ -212,6 +223,7 @@ def test_the_link_in_a_copy_that_was_sent_leads_here(mail_kit: MailKit) -> None:
     from publisher.delivery.deliver import deliver
     from tests.support.smtp import Server
 
+    furnish_leaving(mail_kit)
     leaving = Leaving(mail_kit)
     with Server() as server:
         mail_kit.mail(server.port)

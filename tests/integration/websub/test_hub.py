@@ -323,6 +323,8 @@ def test_an_unchanged_feed_tells_nobody(there: Hub) -> None:
         assert one.told == []
 
 
+# Refused before the database is asked.
+@pytest.mark.parametrize("there", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(
     ("fields", "word"),
     [
