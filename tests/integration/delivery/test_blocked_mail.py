@@ -18,16 +18,10 @@ from publisher.model.subscriptions import ConfirmationKind
 from publisher.subscriptions import confirmation_store as letters
 from publisher.subscriptions.confirmation_emails import send_confirmation_emails
 from tests.conftest import NOW, MailKit
+from tests.support.sample_site import delivered, furnish_with_sample, replace_placeholders, write_sample
 from tests.support.smtp import Server
 
 REAL = "anna@posteo.de"
-
-
-def ready(kit: MailKit) -> None:
-    """Replace the placeholder values of a test's site."""
-    path = kit.root / "publisher.toml"
-    text = path.read_text("utf-8").replace("review.example", "review.co.uk")
-    path.write_text(text.replace("[mail]\n", '[mail]\npostal_address = "The Review, London"\n'), "utf-8")
 
 
 def states(kit: MailKit) -> dict[str, int]:
@@ -62,9 +56,7 @@ def test_a_real_recipient_who_is_done_blocks_nothing(any_mail_kit: MailKit) -> N
             found = deliveries.delivery_of(connection, row.id, number)
             assert found is not None and found.state is DeliveryState.QUEUED
         connection.exec_driver_sql("UPDATE delivery SET state = 'accepted' WHERE subscriber_id = 3")
-    with Server() as server:
-        kit.mail(server.port)
-        assert deliver(kit.site, "daily").tally.accepted == 2
+    assert delivered(kit) == 2
 
 
 def test_a_test_message_and_a_draft_are_blocked_by_their_recipients(mail_kit: MailKit) -> None:
@@ -125,7 +117,7 @@ def test_a_confirmation_email_waits_until_the_settings_are_right(any_mail_kit: M
             assert posted.trouble.startswith("some were not sent, because of placeholder values. base_url: ")
             at += timedelta(minutes=10)
         assert server.recipients == ["bert@mail.example.org"]
-        ready(kit)
+        replace_placeholders(kit)
         with kit.open() as db:
             assert send_confirmation_emails(kit.site, db, lambda: at).sent == 1
         assert server.recipients == [REAL, "bert@mail.example.org"]
@@ -141,7 +133,7 @@ def test_a_welcome_issue_made_with_placeholders_is_held_back(mail_kit: MailKit) 
         kit.mail(server.port)
         deliver(kit.site, "daily")
         kit.readers(1, domain="posteo.de")
-        ready(kit)
+        replace_placeholders(kit)
         with kit.open() as db, db.write() as connection:
             letters.add(
                 connection,
@@ -174,17 +166,15 @@ def test_approval_names_placeholders_before_anything_is_asked(mail_kit: MailKit)
 @pytest.mark.parametrize("text", ["excerpt", "full"])
 def test_the_sample_article_is_found_in_every_theme(mail_kit: MailKit, template: str, text: str) -> None:
     """Also if it was edited after the issue was made, and if only one paragraph of it is left."""
-    from publisher.digests.readiness import _SITE_TEMPLATE
-
     kit = mail_kit
     path = kit.root / "publisher.toml"
     options = f'title = "The Daily"\ntemplate = "{template}"\ntext = "{text}"'
     path.write_text(path.read_text().replace('title = "The Daily"', options))
-    kit.write("welcome.md", (_SITE_TEMPLATE / "welcome.md").read_bytes())
+    write_sample(kit)
     kit.issue("one")
     kit.article("welcome.md", "Mine")
     kit.publish()
-    ready(kit)
+    replace_placeholders(kit)
     with kit.open() as db, db.read() as connection:
         (row,) = issues.list_issues(connection)
         assert any("sample article" in one.problem for one in issue_blockers(connection, kit.site, row))
@@ -193,26 +183,21 @@ def test_the_sample_article_is_found_in_every_theme(mail_kit: MailKit, template:
 def test_an_article_may_link_to_reserved_names(mail_kit: MailKit) -> None:
     """An article's own links and text are its author's."""
     kit = mail_kit
-    ready(kit)
+    replace_placeholders(kit)
     kit.readers(1, domain="posteo.de")
     kit.article(
         "one.md", "One", body="See [it](https://example.com/x), example.org and a@b.test.", url="https://a.example/1"
     )
     kit.publish()
-    with Server() as server:
-        kit.mail(server.port)
-        assert deliver(kit.site, "daily").tally.accepted == 1
+    assert delivered(kit) == 1
 
 
 def test_a_forced_issue_may_carry_the_sample_article(mail_kit: MailKit) -> None:
     """Somebody gave a reason for this issue; the settings are still looked at."""
-    from publisher.digests.readiness import _SITE_TEMPLATE
     from publisher.digests.run_preflight import force_issue
 
     kit = mail_kit
-    ready(kit)
-    kit.readers(1, domain="posteo.de")
-    kit.write("welcome.md", (_SITE_TEMPLATE / "welcome.md").read_bytes())
+    furnish_with_sample(kit)
     kit.publish()
     with Server() as server:
         kit.mail(server.port)

@@ -9,12 +9,11 @@ from publisher.delivery import store as deliveries
 from publisher.delivery.deliver import deliver
 from publisher.digests import store as issues
 from publisher.digests.notes_store import NextIssueNote, save_next_issue_note
-from publisher.digests.readiness import _SITE_TEMPLATE
 from publisher.runner.tick import tick
 from tests.conftest import NOW, MailKit
 from tests.conftest import issues as staged_issues
-from tests.integration.delivery.test_blocked_mail import ready
 from tests.support.clocks import SetClock
+from tests.support.sample_site import delivered, furnish_with_sample, replace_placeholders
 from tests.support.smtp import Server
 
 
@@ -43,7 +42,7 @@ def test_an_issue_keeps_its_articles_note_lead_slot_and_number(any_mail_kit: Mai
     before = made(kit)
     assert staged_issues(kit) == [["One", "Two"], ["Three"]]
     kit.readers(3, domain="posteo.de")
-    ready(kit)
+    replace_placeholders(kit)
     report = kit.publish(NOW + timedelta(days=2))
     assert [one.number for one in report.issues] == [1, 2]
     assert made(kit) == [(name, number, 3) for name, number, _ in before]
@@ -54,17 +53,13 @@ def test_an_issue_keeps_its_articles_note_lead_slot_and_number(any_mail_kit: Mai
     html = (first / "index.html").read_text()
     assert "Good <em" in html and "review.example" not in html and "The Review, London" in html
     assert kit.publish(NOW + timedelta(days=2)).issues == []
-    with Server() as server:
-        kit.mail(server.port)
-        assert deliver(kit.site, "daily").tally.accepted == 3
+    assert delivered(kit) == 3
 
 
 def test_an_edited_sample_article_is_made_again_by_a_tick(any_mail_kit: MailKit) -> None:
     """What was an issue with the sample is one with the edited article, and leaves."""
     kit = any_mail_kit
-    ready(kit)
-    kit.readers(1, domain="posteo.de")
-    kit.write("welcome.md", (_SITE_TEMPLATE / "welcome.md").read_bytes())
+    furnish_with_sample(kit)
     kit.publish()
     with Server() as server:
         kit.mail(server.port)
@@ -81,9 +76,7 @@ def test_an_issue_with_nothing_but_a_withdrawn_sample_stays(mail_kit: MailKit) -
     from publisher.pipeline.correct import retract
 
     kit = mail_kit
-    ready(kit)
-    kit.readers(1, domain="posteo.de")
-    kit.write("welcome.md", (_SITE_TEMPLATE / "welcome.md").read_bytes())
+    furnish_with_sample(kit)
     kit.publish()
     before = made(kit)
     retract(kit.site, NOW, "welcome.md", "a sample")
@@ -96,16 +89,12 @@ def test_an_issue_is_made_again_without_a_withdrawn_sample(mail_kit: MailKit) ->
     from publisher.pipeline.correct import retract
 
     kit = mail_kit
-    ready(kit)
-    kit.readers(1, domain="posteo.de")
-    kit.write("welcome.md", (_SITE_TEMPLATE / "welcome.md").read_bytes())
+    furnish_with_sample(kit)
     kit.issue("one")
     retract(kit.site, NOW, "welcome.md", "a sample")
     assert [one.articles for one in kit.publish().issues] == [1]
     assert staged_issues(kit) == [["One"]]
-    with Server() as server:
-        kit.mail(server.port)
-        assert deliver(kit.site, "daily").tally.accepted == 1
+    assert delivered(kit) == 1
 
 
 def test_what_was_attempted_is_never_made_again(mail_kit: MailKit) -> None:
@@ -116,7 +105,7 @@ def test_what_was_attempted_is_never_made_again(mail_kit: MailKit) -> None:
     with Server() as server:
         kit.mail(server.port)
         deliver(kit.site, "daily")
-    ready(kit)
+    replace_placeholders(kit)
     assert kit.publish().issues == []
 
 
@@ -125,7 +114,7 @@ def test_a_dry_run_makes_nothing_again(mail_kit: MailKit) -> None:
     kit = mail_kit
     kit.readers(1, domain="posteo.de")
     kit.issue("one")
-    ready(kit)
+    replace_placeholders(kit)
     before = kit.staged()
     assert [one.number for one in kit.publish(dry_run=True).issues] == [1]
     assert kit.staged() == before
@@ -140,7 +129,7 @@ def test_a_paused_issue_stays_paused(mail_kit: MailKit) -> None:
     kit.readers(1, domain="posteo.de")
     kit.issue("one")
     pause(kit.site, "daily", is_paused=True)
-    ready(kit)
+    replace_placeholders(kit)
     kit.publish()
     with kit.open() as db, db.read() as connection:
         (row,) = issues.list_issues(connection)

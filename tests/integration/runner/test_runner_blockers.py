@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from publisher.runner.jobs import Jobs
 from tests.conftest import MailKit
-from tests.integration.delivery.test_blocked_mail import ready
 from tests.integration.runner.test_jobs import Desk
+from tests.support.sample_site import replace_placeholders
 from tests.support.smtp import Server
 
 
@@ -29,7 +29,7 @@ def test_a_blocked_issue_is_tried_again_at_once_when_the_settings_change(mail_ki
         fixes = [line["fix"].partition(":")[0] for line in desk.said("placeholder value")]
         assert fixes == ["base_url", "mail.sender", "mail.postal_address"]
         assert server.accepted == []
-        ready(kit)
+        replace_placeholders(kit)
         desk.jobs.current = (kit.site, desk.db)
         publish_and_mail(desk.jobs)
         desk.db.close()
