@@ -142,7 +142,7 @@ def lateness(folder: Path, minutes: float, cadence: Callable[[int], str], name: 
     site(folder, _SCHEDULES, cadence)
     with runner(folder):
         time.sleep(minutes * 60)
-    for event in ("slot begun", "slot done"):
+    for event in ("slot started", "slot done"):
         late = sorted(
             (datetime.fromisoformat(one["at"]) - datetime.fromisoformat(one["slot"])).total_seconds()
             for one in lines(folder, event)

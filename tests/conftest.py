@@ -15,7 +15,7 @@ import feedparser
 import pytest
 from hypothesis import settings
 
-from publisher.model.report import PublishReport
+from publisher.model.report import PublishResult
 from publisher.pipeline.publish import publish
 from publisher.settings import Site, read_site
 from publisher.storage.engine import Database
@@ -119,7 +119,7 @@ class SiteKit:
         if "[database]" not in (self.root / "publisher.toml").read_text("utf-8"):
             prepare_sqlite(self.root / "publisher.db")
 
-    def publish(self, now: datetime = NOW, **options: Any) -> PublishReport:
+    def publish(self, now: datetime = NOW, **options: Any) -> PublishResult:
         if not options.get("dry_run"):
             self.prepare_store()
         options.setdefault("warm", parsers.shared_parser())
@@ -245,7 +245,7 @@ class MailKit(SiteKit):
         assert not found.rejected, found.rejections
         return names
 
-    def issue(self, *names: str, now: datetime = NOW, **options: Any) -> PublishReport:
+    def issue(self, *names: str, now: datetime = NOW, **options: Any) -> PublishResult:
         """Write articles and make issues of them: before ``mail`` names a server, nothing is sent."""
         for name in names:
             self.article(f"{name}.md", name.title(), **options)

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, Programmin
 from publisher.errors import PublisherError, SettingsError, StageError, StoreError, TemplateError
 from publisher.failures import Failure, describe_failure, log_failure
 from publisher.model.problems import Problem
-from publisher.model.report import PublishReport
+from publisher.model.report import PublishResult
 from publisher.settings import Site
 
 __all__ = ["is_about_data", "render_with_fallback", "report_failure", "split_in_half"]
@@ -57,7 +57,7 @@ def _error_of(render: Callable[[Sequence[_Item]], object], item: _Item) -> Excep
     return None
 
 
-def report_failure(report: PublishReport, site: Site, where: str, doing: str, error: Exception | Failure) -> None:
+def report_failure(report: PublishResult, site: Site, where: str, doing: str, error: Exception | Failure) -> None:
     """Add a problem to the report, and the traceback of an unexpected error to the log.
 
     Args:

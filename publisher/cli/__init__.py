@@ -29,7 +29,7 @@ COMMANDS: Final = {
     "send": "Send an issue to its subscribers.",
     "pause": "Pause the delivery of an issue.",
     "resume": "Resume a paused issue.",
-    "who": "Show the delivery history of an issue for one subscriber.",
+    "trace": "Show the delivery history of an issue for one subscriber.",
     "bounces": "Process bounces and complaints, and suppress dead addresses.",
     "subscribers": "Import, export, add, list, suppress and erase subscribers.",
     "dkim-key": "Create a DKIM key and print its DNS record.",
@@ -41,9 +41,22 @@ COMMANDS: Final = {
     "status": "Show what is stored, staged, skipped and running.",
 }
 
+#: Old name of a subcommand → its name. Old names still work, with a note on standard error.
+DEPRECATED_COMMANDS: Final = {"who": "trace"}
+
 
 class _LazyGroup(click.Group):
     """A command group that imports a subcommand only when it is called."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = DEPRECATED_COMMANDS.get(args[0])
+        if name is None:
+            return super().resolve_command(ctx, args)
+        if not ctx.resilient_parsing:
+            click.echo(f"publish: 'publish {args[0]}' is deprecated. Use 'publish {name}'.", err=True)
+        return super().resolve_command(ctx, [name, *args[1:]])
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)

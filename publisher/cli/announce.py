@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from publisher.cli.common import ProgressLine, announced_lines, parse_at, site_option
+from publisher.cli.common import ProgressLine, notification_lines, parse_at, site_option
 from publisher.settings import read_site
 from publisher.storage.engine import Database
 from publisher.websub.notify import send_notifications
@@ -26,7 +26,7 @@ def command(folder: Path, as_json: bool) -> None:
     copy: nobody is told of bytes that cannot be fetched yet. What failed before is tried again at
     once.
 
-    Exit status: 0 all well, and also where a hub does not answer: it is told later; 2 usage or
+    Exit status: 0 success, and also where a hub does not answer: it is told later; 2 usage or
     settings; 3 failed.
     """
     site = read_site(folder)
@@ -38,5 +38,5 @@ def command(folder: Path, as_json: bool) -> None:
     if not site.hubs and not site.announce.cloud:
         click.echo("Nobody is to be told: [announce] in publisher.toml names no hub.")
         return
-    for line in announced_lines(result) or ["Nothing to announce."]:
+    for line in notification_lines(result) or ["Nothing to announce."]:
         click.echo(line)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from publisher.cli.common import in_words, parse_at, site_option, waiting_for
+from publisher.cli.common import count_phrase, parse_at, report_wait, site_option
 from publisher.delivery.approval import ApprovalPlan, ApprovalResult, approve, plan_approval
 from publisher.settings import Site, read_site
 
@@ -47,12 +47,12 @@ def command(ctx: click.Context, issue: str, folder: Path, is_confirmed: bool, re
         if not click.confirm("Approve it?", err=as_json):
             click.echo("Nothing was changed.", err=as_json)
             ctx.exit(2)
-    found = approve(site, name, now, expect=plan.hash, on_wait=waiting_for)
+    found = approve(site, name, now, expect=plan.hash, on_wait=report_wait)
     if as_json:
         click.echo(json.dumps(_as_dict(found), ensure_ascii=False))
         return
     click.echo(f"Approved {name}, No. {found.number}: {found.subject}")
-    click.echo(f"  for {in_words(found.readers, 'subscriber')}, content {plan.hash[:16]}")
+    click.echo(f"  for {count_phrase(found.readers, 'subscriber')}, content {plan.hash[:16]}")
     click.echo(f"  It is sent {plan.leaves()}.")
     if plan.recipients:
         click.echo(f"  To stop it: publish pause {name}")
@@ -63,13 +63,13 @@ def plan_lines(plan: ApprovalPlan) -> list[str]:
     return [
         f"{plan.digest}/{plan.name}, No. {plan.number}",
         f"  subject  {plan.subject}",
-        f"  goes to  {in_words(plan.recipients, 'subscriber')}",
+        f"  goes to  {count_phrase(plan.recipients, 'subscriber')}",
         f"  sent     {plan.leaves()}",
     ]
 
 
 def _revoke(site: Site, issue: str, as_json: bool) -> None:
-    found = approve(site, issue, parse_at(None, site.tz), revoke=True, on_wait=waiting_for)
+    found = approve(site, issue, parse_at(None, site.tz), revoke=True, on_wait=report_wait)
     if as_json:
         click.echo(json.dumps(_as_dict(found), ensure_ascii=False))
     else:
@@ -82,6 +82,6 @@ def _as_dict(found: ApprovalResult) -> dict[str, object]:
         "name": found.name,
         "number": found.number,
         "subject": found.subject,
-        "readers": found.readers,
+        "subscribers": found.readers,
         "approved": found.hash,
     }

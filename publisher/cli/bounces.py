@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from publisher.cli.common import ProgressLine, in_words, parse_at, site_option
+from publisher.cli.common import ProgressLine, count_phrase, parse_at, site_option
 from publisher.delivery.bounces import UNREADABLE_FOLDER, BounceResult, process_mailbox, process_messages
 from publisher.mail.mime import MAX_MESSAGE_BYTES
 from publisher.settings import read_site
@@ -52,7 +52,7 @@ def command(ctx: click.Context, mailbox: Path | None, folder: Path, keep: bool, 
 
 def lines(found: BounceResult, *, is_stdin: bool = False) -> list[str]:
     """Return the result as lines of text."""
-    shown = [f"{in_words(found.messages, 'message')} read"]
+    shown = [f"{count_phrase(found.messages, 'message')} read"]
     shown += [
         f"  {count:,} {what}"
         for count, what in (
@@ -71,7 +71,7 @@ def lines(found: BounceResult, *, is_stdin: bool = False) -> list[str]:
         if len(found.suppressed) > _SHOWN:
             shown.append(f"  … and {len(found.suppressed) - _SHOWN:,} more; --json lists them all")
     if found.skipped:
-        shown.append(f"Skipped {in_words(found.skipped, 'message')}:")
+        shown.append(f"Skipped {count_phrase(found.skipped, 'message')}:")
         shown += [f"  {problem}" for problem in found.problems]
         if found.skipped > len(found.problems):
             shown.append(f"  … and {found.skipped - len(found.problems):,} more")

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import click
 
-from publisher.cli.common import ProgressLine, in_words, site_option, waiting_for
+from publisher.cli.common import ProgressLine, count_phrase, report_wait, site_option
 from publisher.digests.run_preflight import force_issue
 from publisher.findings import Finding
 from publisher.html.text import clean_characters, one_line
-from publisher.pipeline.check import CheckReport, check_site
+from publisher.pipeline.check import CheckResult, check_site
 from publisher.settings import SETTINGS_FILE, Site, read_site
 
 __all__ = ["command"]
@@ -47,7 +47,7 @@ def command(
     if reason is not None:
         if site is None or len(targets) != 1:
             raise click.UsageError("--force is for one issue of a site: name it, as in 'publish check morning'")
-        force_issue(site, targets[0], reason, on_wait=waiting_for)
+        force_issue(site, targets[0], reason, on_wait=report_wait)
     with ProgressLine() as progress:
         report = check_site(site, targets, datetime.now(UTC), with_browser=browser, progress=progress)
     if as_json:
@@ -58,7 +58,7 @@ def command(
     ctx.exit(1 if report.findings or any(one.is_blocked for one in report.issues) else 0)
 
 
-def lines(report: CheckReport) -> list[str]:
+def lines(report: CheckResult) -> list[str]:
     """Return the lines that a person reads: rule by rule, because one cause shows in many feeds."""
     found = report.all_findings
     shown: list[str] = []
@@ -70,7 +70,7 @@ def lines(report: CheckReport) -> list[str]:
             shown.append(f"  … and {len(places) - _SHOWN:,} more; --json lists them all")
         shown += [f"  fix: {rule.fix}", f"  source: {rule.source}", ""]
     counts = " and ".join(
-        in_words(count, noun) for count, noun in ((len(report.issues), "issue"), (report.feeds, "feed")) if count
+        count_phrase(count, noun) for count, noun in ((len(report.issues), "issue"), (report.feeds, "feed")) if count
     )
     counts = f"{counts or 'No feed'} checked"
     last = [f"No browser looked at {one.name}: {one.no_browser}" for one in report.issues[:1] if one.no_browser]
@@ -87,7 +87,7 @@ def lines(report: CheckReport) -> list[str]:
     if not found:
         return [f"{counts}, nothing found.", *last]
     of_them = len({name for name, _ in found})
-    return [*shown, f"{counts}, {in_words(len(found), 'finding')} in {of_them:,} of them.", *last]
+    return [*shown, f"{counts}, {count_phrase(len(found), 'finding')} in {of_them:,} of them.", *last]
 
 
 def _place(name: str, finding: Finding) -> str:

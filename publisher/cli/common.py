@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ProgressLine",
-    "announced_lines",
-    "edited_dict",
-    "edited_lines",
+    "correction_dict",
+    "correction_lines",
+    "count_phrase",
     "forked_parser",
-    "in_words",
+    "notification_lines",
     "parse_at",
     "raise_descriptor_limit",
+    "report_wait",
     "site_option",
-    "waiting_for",
 ]
 
 #: Seconds after which a run says how far it is.
@@ -96,38 +96,38 @@ def parse_at(text: str | None, zone: ZoneInfo) -> datetime:
     return moment.astimezone(zone).replace(microsecond=0)
 
 
-def in_words(count: int, noun: str) -> str:
+def count_phrase(count: int, noun: str) -> str:
     """Return ``1 file``, ``12,000 files``, ``2 deliveries``."""
     many = noun[:-1] + "ies" if noun.endswith(("py", "ry")) else noun + "s"
     return f"{count:,} {noun if count == 1 else many}"
 
 
-def waiting_for(holder: str) -> None:
+def report_wait(holder: str) -> None:
     """Say on standard error that the command waits for another run."""
     click.echo(f"{holder} is publishing this site; waiting for it", err=True)
 
 
-def announced_lines(announced: NotificationResult) -> list[str]:
+def notification_lines(announced: NotificationResult) -> list[str]:
     """Return lines about the notification of hubs."""
     lines = []
-    if announced.told:
-        lines.append(f"  announced {in_words(announced.told, 'changed feed')}")
+    if announced.sent:
+        lines.append(f"  announced {count_phrase(announced.sent, 'changed feed')}")
     if announced.waiting:
-        waiting = in_words(announced.waiting, "announcement")
+        waiting = count_phrase(announced.waiting, "announcement")
         lines.append(f"  {waiting} waiting: the changed feeds are not live yet, or a hub did not answer.")
         lines.append("  The next 'publish now' tries again, or run 'publish announce' once they are live.")
     return lines + [f"  {line}" for line in announced.failed[:5]]
 
 
-def edited_lines(done: str, edited: CorrectionResult, folder: Path) -> list[str]:
+def correction_lines(done: str, edited: CorrectionResult, folder: Path) -> list[str]:
     """Return what a person reads of an article that was corrected or withdrawn."""
     lines = [f"{done}: {edited.title}", f"  {edited.link}", f"  {edited.id}"]
     report = edited.report
     if report is not None:
-        counts = f"{in_words(len(report.feeds_changed), 'file')} written"
+        counts = f"{count_phrase(len(report.feeds_changed), 'file')} written"
         removed = f", {len(report.feeds_removed):,} removed" if report.feeds_removed else ""
         lines.append(f"  {counts}{removed}")
-        lines += announced_lines(report.announced)
+        lines += notification_lines(report.announced)
         lines += [f"  skipped: {one.where}: {one.reason}" for one in report.refused]
     if edited.gone is not None:
         lines.append(f"  its address answers 410 with {folder / edited.gone}")
@@ -137,7 +137,7 @@ def edited_lines(done: str, edited: CorrectionResult, folder: Path) -> list[str]
     return lines
 
 
-def edited_dict(edited: CorrectionResult) -> dict[str, Any]:
+def correction_dict(edited: CorrectionResult) -> dict[str, Any]:
     """Return what was done to an article, for a program."""
     return {
         "id": edited.id,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from publisher.cli.common import ProgressLine, edited_dict, edited_lines, parse_at, site_option, waiting_for
+from publisher.cli.common import ProgressLine, correction_dict, correction_lines, parse_at, report_wait, site_option
 from publisher.pipeline.correct import correct
 from publisher.settings import read_site
 
@@ -28,16 +28,16 @@ def command(ctx: click.Context, article: str, folder: Path, note: str, at: str |
     edit the file: what is new or changed in articles/ is read before. The note stands below the
     text, the article counts as updated now, and so stands at the top of its feeds again.
 
-    Exit status: 0 all well; 1 done, but something lies set aside by name; 2 usage or settings, or
+    Exit status: 0 success; 1 done, but some input was skipped; 2 usage or settings, or
     no such article; 3 failed.
     """
     site = read_site(folder)
     now = parse_at(at, site.tz)
     with ProgressLine() as progress:
-        edited = correct(site, now, article, note, progress=progress, on_wait=waiting_for)
+        edited = correct(site, now, article, note, progress=progress, on_wait=report_wait)
     if as_json:
-        click.echo(json.dumps(edited_dict(edited), ensure_ascii=False, indent=2))
+        click.echo(json.dumps(correction_dict(edited), ensure_ascii=False, indent=2))
     else:
-        for line in edited_lines("Corrected", edited, folder):
+        for line in correction_lines("Corrected", edited, folder):
             click.echo(line)
     ctx.exit(edited.report.exit_status if edited.report else 0)

@@ -36,7 +36,7 @@ def command(selector: str, folder: Path, algorithm: str, path: Path | None) -> N
     its owner can read; printed are the record to publish and the settings to add. A key of
     Ed25519 goes beside one of RSA, not in its place: many receivers know only RSA.
 
-    Exit status: 0 all well; 2 usage or settings; 3 failed.
+    Exit status: 0 success; 2 usage or settings; 3 failed.
     """
     from publisher.digests.envelope import bare_address
     from publisher.mail.dkim import Signer, dns_record, new_key

@@ -23,7 +23,7 @@ def command(server: str, folder: Path) -> None:
     for articles that were withdrawn, feeds that were renamed. Print them again when feeds.url,
     feeds.moved or [announce] changes. Where feeds and articles have hosts of their own, a line says which part belongs to which.
 
-    Exit status: 0 all well; 2 usage or settings; 3 failed.
+    Exit status: 0 success; 2 usage or settings; 3 failed.
     """
     site = read_site(folder)
     text = render_hosting(

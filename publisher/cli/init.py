@@ -21,7 +21,7 @@ def command(folder: Path, title: str, base_url: str) -> None:
 
     The settings are commented; every key is there. Nothing that exists is overwritten.
 
-    Exit status: 0 all well; 2 the folder is a site already, or the title or address cannot be
+    Exit status: 0 success; 2 the folder is a site already, or the title or address cannot be
     used; 3 failed.
     """
     for path in create_site(folder, title=title, base_url=base_url):

@@ -27,7 +27,7 @@ def command(name: str | None, folder: Path, count: int, at: str | None, as_json:
     Each cadence in words, then the coming slots, on the newsroom's clock and in UTC. With DIGEST
     only its own; 'feeds' names the feeds.
 
-    Exit status: 0 all well; 2 usage or settings.
+    Exit status: 0 success; 2 usage or settings.
     """
     site = read_site(folder)
     now = parse_at(at, site.tz)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from publisher.cli.common import ProgressLine, parse_at, site_option, waiting_for
+from publisher.cli.common import ProgressLine, parse_at, report_wait, site_option
 from publisher.errors import SettingsError
 from publisher.pipeline.note import NoteResult, set_note
 from publisher.settings import read_site
@@ -40,7 +40,7 @@ def command(
     id, an address, a file in articles/ or the last part of an article's path; what is new in
     articles/ is read before, and no issue is made. Without TEXT and options: show what is prepared.
 
-    Exit status: 0 all well; 2 usage or settings, no such digest or article; 3 failed.
+    Exit status: 0 success; 2 usage or settings, no such digest or article; 3 failed.
     """
     if text is not None and path is not None:
         raise click.UsageError("give TEXT or --file, not both")
@@ -62,7 +62,7 @@ def command(
             add=add,
             clear=clear,
             progress=progress,
-            on_wait=waiting_for,
+            on_wait=report_wait,
         )
     if as_json:
         found = {"digest": said.digest, "note": said.note, "lead": said.lead, "added": list(said.added)}

@@ -10,15 +10,15 @@ import click
 
 from publisher.cli.common import (
     ProgressLine,
-    announced_lines,
+    count_phrase,
     forked_parser,
-    in_words,
+    notification_lines,
     parse_at,
+    report_wait,
     site_option,
-    waiting_for,
 )
 from publisher.model.problems import Problem
-from publisher.model.report import IssueSummary, PublishReport
+from publisher.model.report import IssueSummary, PublishResult
 from publisher.pipeline.publish import publish
 from publisher.settings import Site, read_site
 
@@ -53,7 +53,7 @@ def command(ctx: click.Context, folder: Path, at: str | None, dry_run: bool, fee
             dry_run=dry_run,
             with_issues=not feeds_only,
             progress=progress,
-            on_wait=waiting_for,
+            on_wait=report_wait,
             warm=parser,
         )
     if as_json:
@@ -64,13 +64,13 @@ def command(ctx: click.Context, folder: Path, at: str | None, dry_run: bool, fee
     ctx.exit(report.exit_status)
 
 
-def summary(site: Site, report: PublishReport, folder: Path) -> list[str]:
+def summary(site: Site, report: PublishResult, folder: Path) -> list[str]:
     """Return the summary as lines of text."""
     would = "Would publish" if report.dry_run else "Published"
     lines = [f"{would} {site.title}, {report.at[:16].replace('T', ' ')} ({site.zone})", ""]
     lines += _articles(site, report)
     lines += _feeds(site, report, folder)
-    lines += announced_lines(report.announced)
+    lines += notification_lines(report.announced)
     lines += _issues(site, report, folder)
     lines += _sent(report)
     lines += _below(problem_lines("Warnings", report.warnings))
@@ -85,47 +85,47 @@ def summary(site: Site, report: PublishReport, folder: Path) -> list[str]:
     return lines
 
 
-def _articles(site: Site, report: PublishReport) -> list[str]:
-    drafts = f", {in_words(report.drafts, 'draft')}" if report.drafts else ""
+def _articles(site: Site, report: PublishResult) -> list[str]:
+    drafts = f", {count_phrase(report.drafts, 'draft')}" if report.drafts else ""
     if not report.files_read:
         return [f"  {site.paths.articles}/  nothing new to read{drafts}"]
     counts = f"{report.new:,} new, {report.edited:,} edited{drafts}"
-    lines = [f"  {site.paths.articles}/  {in_words(report.files_read, 'file')} read: {counts}"]
+    lines = [f"  {site.paths.articles}/  {count_phrase(report.files_read, 'file')} read: {counts}"]
     if report.withdrawn:
-        lines.append(f"             {in_words(report.withdrawn, 'article')} withdrawn: a draft now")
+        lines.append(f"             {count_phrase(report.withdrawn, 'article')} withdrawn: a draft now")
     if report.old:
-        lines.append(f"             {in_words(report.old, 'old article')}: in feeds and archives, in no issue")
+        lines.append(f"             {count_phrase(report.old, 'old article')}: in feeds and archives, in no issue")
         lines.append("             ('publish note DIGEST --add ARTICLE' sends one; see digests.NAME.news_days)")
     return lines
 
 
-def _feeds(site: Site, report: PublishReport, folder: Path) -> list[str]:
+def _feeds(site: Site, report: PublishResult, folder: Path) -> list[str]:
     changed, removed = len(report.feeds_changed), len(report.feeds_removed)
     if not changed and not removed:
-        return [f"  {site.paths.feeds}/     {in_words(report.feed_files, 'file')}, unchanged"]
+        return [f"  {site.paths.feeds}/     {count_phrase(report.feed_files, 'file')}, unchanged"]
     counts = f"{changed:,} written" + (f", {removed:,} removed" if removed else "")
-    lines = [f"  {site.paths.feeds}/     {in_words(report.feed_files, 'file')}, {counts}"]
+    lines = [f"  {site.paths.feeds}/     {count_phrase(report.feed_files, 'file')}, {counts}"]
     return [*lines, f"             see {folder / site.paths.feeds / 'index.html'}"]
 
 
-def _issues(site: Site, report: PublishReport, folder: Path) -> list[str]:
+def _issues(site: Site, report: PublishResult, folder: Path) -> list[str]:
     lines: list[str] = []
     for one in report.issues:
         lines.append(
-            f"  {site.paths.outbox}/    {one.digest} No. {one.number}, {in_words(one.articles, 'article')}{_subscribers(one)}: {one.subject}"
+            f"  {site.paths.outbox}/    {one.digest} No. {one.number}, {count_phrase(one.articles, 'article')}{_subscribers(one)}: {one.subject}"
         )
         lines.append(f"             see {folder / one.path / 'index.html'}")
         if one.shortened:
-            lines.append(f"             {in_words(one.shortened, 'story')} shortened to fit")
+            lines.append(f"             {count_phrase(one.shortened, 'story')} shortened to fit")
         if one.errors:
-            held = in_words(len(one.errors), "error")
+            held = count_phrase(len(one.errors), "error")
             lines.append(f"             blocked by {held}: {one.errors[0]}")
         if one.errors or one.warnings:
-            said = in_words(one.warnings, "warning") + "; " if one.warnings else ""
+            said = count_phrase(one.warnings, "warning") + "; " if one.warnings else ""
             lines.append(f"             {said}'publish check {one.digest}' shows how to fix them")
     lines.extend(f"  {site.paths.outbox}/    restored missing files of {folder / path}" for path in report.restaged)
     for note in report.waiting:
-        waits = f" ({in_words(note.articles, 'article')} waiting)" if note.articles else ""
+        waits = f" ({count_phrase(note.articles, 'article')} waiting)" if note.articles else ""
         lines.append(f"  {site.paths.outbox}/    {note.digest}: no issue, {note.reason}{waits}")
     return lines
 
@@ -146,13 +146,13 @@ def _below(lines: list[str]) -> list[str]:
 
 
 def _subscribers(one: IssueSummary) -> str:
-    return f" for {in_words(one.readers, 'subscriber')}" if one.readers else ""
+    return f" for {count_phrase(one.subscribers, 'subscriber')}" if one.subscribers else ""
 
 
-def _sent(report: PublishReport) -> list[str]:
+def _sent(report: PublishResult) -> list[str]:
     lines = []
     for one in report.mailed:
-        counts = [f"{in_words(one.accepted, 'message')} accepted"]
+        counts = [f"{count_phrase(one.accepted, 'message')} accepted"]
         counts += [f"{count:,} {word}" for count, word in ((one.deferred, "deferred"), (one.failed, "failed")) if count]
         lines.append(f"  mail       {one.issue}: {', '.join(counts)}")
         if one.blockers:
@@ -163,10 +163,10 @@ def _sent(report: PublishReport) -> list[str]:
             lines.append(f"             {one.uncertain:,} uncertain: 'publish outbox' lists them")
         if one.waiting:
             lines.append(f"             {one.waiting:,} waiting: the next 'publish now' sends them")
-    return lines + [f"  mail       {line}" for line in report.undrafted]
+    return lines + [f"  mail       {line}" for line in report.draft_errors]
 
 
-def _mailed(site: Site, report: PublishReport) -> str:
+def _mailed(site: Site, report: PublishResult) -> str:
     if report.dry_run:
         return "Nothing was written and nothing was mailed."
     if not site.can_send:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from publisher.cli.common import in_words, site_option
+from publisher.cli.common import count_phrase, site_option
 from publisher.model.delivery import DeliveryState
 from publisher.reports.outbox import OutboxIssue, list_issues
 from publisher.settings import read_site
@@ -52,7 +52,8 @@ def lines(boxes: list[OutboxIssue]) -> list[str]:
         shown.append(f"{row.digest}/{row.name}  No. {row.number}  {row.subject}")
         counts = [f"{box.states[state]:,} {state.value}" for state in DeliveryState if box.states.get(state)]
         shown.append(
-            f"  {box.standing}" + (f": {in_words(box.readers, 'subscriber')} ({', '.join(counts)})" if counts else "")
+            f"  {box.status}"
+            + (f": {count_phrase(box.subscribers, 'subscriber')} ({', '.join(counts)})" if counts else "")
         )
         if box.due is not None:
             shown.append(f"  next attempt at {box.due:%Y-%m-%d %H:%M}")

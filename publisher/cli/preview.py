@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from publisher.cli.common import ProgressLine, in_words, parse_at, site_option
+from publisher.cli.common import ProgressLine, count_phrase, parse_at, site_option
 from publisher.pipeline.preview import preview
 from publisher.settings import read_site
 
@@ -27,7 +27,7 @@ def command(digest: str, folder: Path, target: Path | None, at: str | None, as_j
     desktop, light and dark, with pictures and without. Where nothing waits for the digest, its newest
     articles stand in. They lie in outbox/_preview/DIGEST, or where --to says.
 
-    Exit status: 0 all well; 2 usage or settings, no such digest; 3 failed.
+    Exit status: 0 success; 2 usage or settings, no such digest; 3 failed.
     """
     site = read_site(folder)
     with ProgressLine() as progress:
@@ -36,12 +36,12 @@ def command(digest: str, folder: Path, target: Path | None, at: str | None, as_j
         click.echo(json.dumps(made.as_dict(), ensure_ascii=False, indent=2))
         return
     click.echo(f"{made.subject}")
-    stands_in = ": no new articles, shown with the newest ones" if made.stands_in else ""
-    click.echo(f"  {in_words(made.articles, 'article')}{stands_in}")
+    uses_newest_articles = ": no new articles, shown with the newest ones" if made.uses_newest_articles else ""
+    click.echo(f"  {count_phrase(made.articles, 'article')}{uses_newest_articles}")
     for name in made.files:
         click.echo(f"  {made.folder / name}")
-    if made.no_pictures:
-        click.echo(f"  no pictures: {made.no_pictures}")
+    if made.screenshot_error:
+        click.echo(f"  no pictures: {made.screenshot_error}")
     for problem in made.refused:
         click.echo(f"  skipped: {problem}")
     for one in made.findings:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from publisher.cli.common import in_words, parse_at, site_option
+from publisher.cli.common import count_phrase, parse_at, site_option
 from publisher.delivery.approval import resume
 from publisher.delivery.suppression_brake import accept_refusals, retry_refusals
 from publisher.settings import read_site
@@ -37,7 +37,7 @@ def command(issue: str, folder: Path, accept: bool, retry: bool) -> None:
         click.echo(f"Suppressed {count:,} address{'' if count == 1 else 'es'}.")
     elif retry:
         row, count = retry_refusals(site, issue)
-        click.echo(f"Queued {in_words(count, 'refused delivery')} again; nobody is suppressed.")
+        click.echo(f"Queued {count_phrase(count, 'refused delivery')} again; nobody is suppressed.")
     else:
         row = resume(site, issue)
     name = f"{row.digest}/{row.name}"

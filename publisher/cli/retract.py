@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from publisher.cli.common import ProgressLine, edited_dict, edited_lines, parse_at, site_option, waiting_for
+from publisher.cli.common import ProgressLine, correction_dict, correction_lines, parse_at, report_wait, site_option
 from publisher.pipeline.correct import reinstate, retract
 from publisher.settings import read_site
 
@@ -31,7 +31,7 @@ def command(
     address answers 410 with the reason (see 'publish hosting'), and feeds/tombstones.atom tells
     programs that keep copies. It stays withdrawn, whatever happens to its file.
 
-    Exit status: 0 all well; 1 done, but something lies set aside by name; 2 usage or settings, or
+    Exit status: 0 success; 1 done, but some input was skipped; 2 usage or settings, or
     no such article; 3 failed.
     """
     if undo == (reason is not None):
@@ -40,13 +40,13 @@ def command(
     now = parse_at(at, site.tz)
     with ProgressLine() as progress:
         if reason is None:
-            edited = reinstate(site, now, article, progress=progress, on_wait=waiting_for)
+            edited = reinstate(site, now, article, progress=progress, on_wait=report_wait)
         else:
-            edited = retract(site, now, article, reason, progress=progress, on_wait=waiting_for)
+            edited = retract(site, now, article, reason, progress=progress, on_wait=report_wait)
     if as_json:
-        click.echo(json.dumps(edited_dict(edited), ensure_ascii=False, indent=2))
+        click.echo(json.dumps(correction_dict(edited), ensure_ascii=False, indent=2))
     else:
-        for line in edited_lines("Reinstated" if undo else "Withdrawn", edited, folder):
+        for line in correction_lines("Reinstated" if undo else "Withdrawn", edited, folder):
             click.echo(line)
         if not undo and edited.gone is None:
             click.echo("  Its address is not below this site's: let whoever serves it answer 410.")

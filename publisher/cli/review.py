@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from publisher.cli.common import in_words, parse_at, site_option
+from publisher.cli.common import count_phrase, parse_at, site_option
 from publisher.errors import SettingsError
 from publisher.settings import read_site
 from publisher.subscriptions.review import (
@@ -59,20 +59,20 @@ def command(folder: Path, lift: bool, yes: bool, as_json: bool) -> None:
         }
         click.echo(json.dumps(said, ensure_ascii=False, indent=2))
     elif lifted:
-        click.echo(f"Lifted {in_words(len(lifted), 'suppression')}.")
+        click.echo(f"Lifted {count_phrase(len(lifted), 'suppression')}.")
 
 
 def _confirms(doubtful: list[DoubtfulSuppression]) -> bool:
     if not sys.stdin.isatty():
         return False
-    return click.confirm(f"Lift {in_words(len(doubtful), 'suppression')}?", err=True)
+    return click.confirm(f"Lift {count_phrase(len(doubtful), 'suppression')}?", err=True)
 
 
 def review_lines(doubtful: list[DoubtfulSuppression], *, is_lifting: bool) -> list[str]:
     """Return the lines for a person."""
     if not doubtful:
         return ["Every suppression by a bounce speaks of the address: nothing to review."]
-    lines = [f"{in_words(len(doubtful), 'suppression')} to review:"]
+    lines = [f"{count_phrase(len(doubtful), 'suppression')} to review:"]
     lines += [f"  {one.address}  {one.suppressed_at:%Y-%m-%d}  {one.reason}: {one.words}" for one in doubtful]
     if not is_lifting:
         lines.append("'publish subscribers review --lift' lifts these suppressions.")
@@ -84,7 +84,7 @@ def unclear_lines(unclear: list[UnclearState]) -> list[str]:
     if not unclear:
         return []
     return [
-        f"{in_words(len(unclear), 'unclear state')}: these people count as unsubscribed",
+        f"{count_phrase(len(unclear), 'unclear state')}: these people count as unsubscribed",
         *(f"  {one.address}  {one.digest or 'everything'} since {one.since:%Y-%m-%d}  {one.reason}" for one in unclear),
         "Where you know that they want it: 'publish subscribers add ADDRESS --resubscribe REASON'.",
     ]

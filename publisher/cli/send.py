@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import click
 
-from publisher.cli.common import in_words, parse_at, site_option
+from publisher.cli.common import count_phrase, parse_at, site_option
 from publisher.delivery.deliver import SendResult, deliver
 from publisher.delivery.dispatch import DeliveryCounts
 from publisher.delivery.single_messages import send_test
@@ -94,7 +94,7 @@ def as_dict(sent: SendResult) -> dict[str, Any]:
             "suppressed": tally.suppressed,
             "seconds": round(sent.seconds, 3),
         },
-        "copies": {state.value: sent.states.get(state, 0) for state in DeliveryState},
+        "deliveries": {state.value: sent.states.get(state, 0) for state in DeliveryState},
         "uncertain": sent.uncertain,
         "trouble": sent.trouble,
         "resting": sent.resting,
@@ -106,7 +106,7 @@ def sent_lines(site: Site, sent: SendResult) -> list[str]:
     """Return the result as lines of text."""
     tally, name = sent.tally, f"{sent.digest}/{sent.name}"
     rate = f", {tally.done / sent.seconds:,.0f} a second" if sent.seconds >= 1 and tally.done > 1 else ""
-    lines = [f"Sent {name}: {in_words(tally.accepted, 'message')} accepted{rate}"]
+    lines = [f"Sent {name}: {count_phrase(tally.accepted, 'message')} accepted{rate}"]
     if not sent.states:
         reason = f"{sent.digest} had no subscribers when the issue was made, or they already had all of its articles"
         lines = [f"{name} has no recipients: {reason}."]
@@ -127,10 +127,10 @@ def sent_lines(site: Site, sent: SendResult) -> list[str]:
         lines.append(f"  Paused domains: {', '.join(sent.resting)}")
     if sent.waiting:
         comes = f", the next at {sent.next_due.astimezone(site.tz):%Y-%m-%d %H:%M}" if sent.next_due else ""
-        lines.append(f"  {in_words(sent.waiting, 'delivery')} waiting{comes}: run 'publish send {name}' again")
+        lines.append(f"  {count_phrase(sent.waiting, 'delivery')} waiting{comes}: run 'publish send {name}' again")
     if sent.uncertain:
         lines.append(
-            f"  {in_words(len(sent.uncertain), 'delivery')} uncertain; use --uncertain resend or --uncertain skip:"
+            f"  {count_phrase(len(sent.uncertain), 'delivery')} uncertain; use --uncertain resend or --uncertain skip:"
         )
         lines += [f"    {address}" for address in sent.uncertain]
     return lines
@@ -167,7 +167,7 @@ class SendProgress:
             counts = (tally.accepted, tally.deferred, tally.failed, tally.uncertain, total)
             if counts != self._counts:
                 self._counts = counts
-                click.echo(said(tally, total, now - self._began), err=True)
+                click.echo(progress_text(tally, total, now - self._began), err=True)
 
     def _draw(self, tally: DeliveryCounts, total: int) -> None:
         from rich.console import Console
@@ -179,11 +179,13 @@ class SendProgress:
             self._bar.start()
             self._task = self._bar.add_task("", total=total)
         self._bar.update(
-            self._task, completed=tally.done, description=said(tally, total, self._clock() - self._began, left=False)
+            self._task,
+            completed=tally.done,
+            description=progress_text(tally, total, self._clock() - self._began, left=False),
         )
 
 
-def said(tally: DeliveryCounts, total: int, seconds: float, *, left: bool = True) -> str:
+def progress_text(tally: DeliveryCounts, total: int, seconds: float, *, left: bool = True) -> str:
     """Return ``1,200 of 50,000, 4,100 a second: 1,190 accepted, 8 deferred, 2 failed; 12 s left``."""
     rate = tally.done / seconds if seconds else 0.0
     parts = [f"{tally.accepted:,} accepted", f"{tally.deferred:,} deferred", f"{tally.failed:,} failed"]

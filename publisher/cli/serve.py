@@ -58,7 +58,7 @@ def command(folder: Path, host: str, port: int, no_run: bool, metrics: str | Non
 
     Exit status: 0 stopped; 2 usage or settings; 3 failed.
     """
-    from publisher.reports.permissions import warn_of_wide_paths
+    from publisher.reports.permissions import log_exposed_paths
     from publisher.runner import Runner, make_log
     from publisher.web import Web
     from publisher.web.metrics import Metrics
@@ -68,11 +68,11 @@ def command(folder: Path, host: str, port: int, no_run: bool, metrics: str | Non
         raise click.BadParameter("write it as HOST:PORT, as in 127.0.0.1:9100", param_hint="--metrics")
     sock = _listen(host, port)
     log = make_log(sys.stdout, as_json=form == "json")
-    beside = None if no_run else _Beside(Runner(site, log), log)
-    trouble = beside.trouble if beside else lambda: ""
-    figures = Metrics(site, trouble)
+    beside = None if no_run else _RunnerThread(Runner(site, log), log)
+    unready_reason = beside.unready_reason if beside else lambda: ""
+    figures = Metrics(site, unready_reason)
     wake = beside.wake if beside else lambda name: None
-    web = Web(site, trouble=trouble, wake=wake, metrics=figures, log=log, keep=_KEEP)
+    web = Web(site, unready_reason=unready_reason, wake=wake, metrics=figures, log=log, keep=_KEEP)
     server = _server(web, site)
     # The server has handlers of its own while it runs, and afterwards raises again what it has caught.
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -82,7 +82,7 @@ def command(folder: Path, host: str, port: int, no_run: bool, metrics: str | Non
         signal.signal(signal.SIGHUP, lambda *_: beside.reload())
         beside.start(server)
     else:
-        warn_of_wide_paths(site, log)
+        log_exposed_paths(site, log)
     # What is there now stays: looking through it again and again for what is no more holds answers up.
     gc.collect()
     gc.freeze()
@@ -105,7 +105,7 @@ def _split(address: str) -> tuple[str, int]:
 def _server(web: Any, site: Site) -> Any:
     import uvicorn
 
-    from publisher.web.listener import BoundedServer, most_connections
+    from publisher.web.bounded_server import BoundedServer, most_connections
     from publisher.web.protocol import DeadlineProtocol
 
     most = most_connections(raise_descriptor_limit(), deliveries=site.delivery.connections)
@@ -140,7 +140,7 @@ def _listen(host: str, port: int) -> socket.socket:
         ) from error
 
 
-class _Beside:
+class _RunnerThread:
     """The runner, in a thread beside the server. When one ends, both do."""
 
     def __init__(self, runner: Runner, log: Log) -> None:
@@ -171,11 +171,11 @@ class _Beside:
         """Let a job of the runner look for work at once."""
         self._runner.wake(name)
 
-    def trouble(self) -> str:
+    def unready_reason(self) -> str:
         """Return why the process is not ready; empty where it is."""
         if self._thread is None or not self._thread.is_alive():
             return "the runner does not run"
-        return self._runner.trouble()
+        return self._runner.late_reason()
 
     def end(self) -> PublisherError | None:
         """End the runner, and return what ended it before."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from publisher.cli.common import in_words, parse_at, site_option
+from publisher.cli.common import count_phrase, parse_at, site_option
 from publisher.model.delivery import DeliveryState
 from publisher.reports.stats import Stats, load_stats
 from publisher.settings import Site, read_site
@@ -29,7 +29,7 @@ def command(folder: Path, days: int, as_json: bool) -> None:
     serve'. Issues: what became of their copies, and how often articles were opened from them where
     clicks are counted. No address is kept, and nobody is followed.
 
-    Exit status: 0 all well; 2 usage or settings; 3 failed.
+    Exit status: 0 success; 2 usage or settings; 3 failed.
     """
     site = read_site(folder)
     found = load_stats(site, parse_at(None, site.tz), days=days)
@@ -42,7 +42,7 @@ def command(folder: Path, days: int, as_json: bool) -> None:
 
 def lines(site: Site, found: Stats) -> list[str]:
     """Return the lines that a person reads."""
-    shown = [f"{site.title}, {in_words(found.days, 'day')}", ""]
+    shown = [f"{site.title}, {count_phrase(found.days, 'day')}", ""]
     if not found.feeds:
         shown.append("  feeds    nobody has asked for one yet: 'publish serve' counts who does")
     for one in found.feeds[:_LISTED]:
@@ -50,17 +50,19 @@ def lines(site: Site, found: Stats) -> list[str]:
             f"{name} {count:,}" for name, count in sorted(one.programs.items(), key=lambda pair: (-pair[1], pair[0]))
         )
         saved = f", {one.unchanged / one.requests:.0%} unchanged" if one.requests else ""
-        shown.append(f"  feeds/{one.feed}: {in_words(one.subscribers, 'reader')} on {one.day} ({programs})")
-        shown.append(f"    {in_words(one.requests, 'request')}{saved}")
+        shown.append(f"  feeds/{one.feed}: {count_phrase(one.subscribers, 'reader')} on {one.day} ({programs})")
+        shown.append(f"    {count_phrase(one.requests, 'request')}{saved}")
     if len(found.feeds) > _LISTED:
         shown.append(f"  … and {len(found.feeds) - _LISTED:,} more; --json lists them all")
     if found.hub:
-        shown.append(f"  hub      {in_words(found.hub, 'subscription')}")
-    if found.readers:
-        shown.append(f"  readers  {found.readers.get('active', 0):,} by mail")
+        shown.append(f"  hub      {count_phrase(found.hub, 'subscription')}")
+    if found.subscribers:
+        shown.append(f"  readers  {found.subscribers.get('active', 0):,} by mail")
     for issue in found.issues[:_LISTED]:
-        counts = ", ".join(f"{issue.copies[state]:,} {state.value}" for state in _SHOWN if issue.copies.get(state))
-        waits = sum(count for state, count in issue.copies.items() if state not in _SHOWN)
+        counts = ", ".join(
+            f"{issue.deliveries[state]:,} {state.value}" for state in _SHOWN if issue.deliveries.get(state)
+        )
+        waits = sum(count for state, count in issue.deliveries.items() if state not in _SHOWN)
         said = ", ".join(part for part in (counts, f"{waits:,} waiting" if waits else "") if part)
         clicks = f"; opened {issue.clicks[0]:,} times" if issue.clicks else ""
         shown.append(f"  {issue.digest}/{issue.name}  No. {issue.number}  {issue.subject}")

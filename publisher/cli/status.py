@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from publisher.cli.common import in_words, parse_at, site_option
+from publisher.cli.common import count_phrase, parse_at, site_option
 from publisher.model.delivery import DeliveryState
 from publisher.reports.outbox import issue_status
 from publisher.reports.status import Status, load_status
@@ -47,31 +47,31 @@ def lines(site: Site, found: Status) -> list[str]:
     shown = [
         site.title,
         "",
-        f"  store    {in_words(found.articles, 'article')} from {in_words(found.files, 'file')}"
+        f"  store    {count_phrase(found.articles, 'article')} from {count_phrase(found.files, 'file')}"
         + (f", {found.withdrawn:,} more withdrawn" if found.withdrawn else "")
-        + (f", {in_words(len(found.drafts), 'draft')}" if found.drafts else ""),
-        f"  feeds/   {in_words(found.feeds, 'feed')} in {in_words(found.feed_files, 'file')}",
+        + (f", {count_phrase(len(found.drafts), 'draft')}" if found.drafts else ""),
+        f"  feeds/   {count_phrase(found.feeds, 'feed')} in {count_phrase(found.feed_files, 'file')}",
     ]
     if found.feeds_due:
-        shown.append(f"           {in_words(found.feeds_due, 'feed')} still to be staged: run 'publish now'")
+        shown.append(f"           {count_phrase(found.feeds_due, 'feed')} still to be staged: run 'publish now'")
     if found.announcements:
-        shown.append(f"           {in_words(found.announcements, 'announcement')} to hubs waiting")
+        shown.append(f"           {count_phrase(found.announcements, 'announcement')} to hubs waiting")
     shown += _slot(site, found.feeds_last)
     for one in found.digests:
         comes = f", next slot {one.next:%a %Y-%m-%d %H:%M}" if one.next else ""
-        waits = f", {in_words(one.waiting, 'article')} waiting" if one.waiting else ""
-        shown.append(f"  digest   {one.slug}: {in_words(one.issues, 'issue')}{waits}{comes}")
+        waits = f", {count_phrase(one.waiting, 'article')} waiting" if one.waiting else ""
+        shown.append(f"  digest   {one.slug}: {count_phrase(one.issues, 'issue')}{waits}{comes}")
         shown += _slot(site, one.last)
-    if found.readers:
-        others = [f"{count:,} {state}" for state, count in sorted(found.readers.items()) if state != "active"]
-        active = f"{found.readers.get('active', 0):,} active"
+    if found.subscribers:
+        others = [f"{count:,} {state}" for state, count in sorted(found.subscribers.items()) if state != "active"]
+        active = f"{found.subscribers.get('active', 0):,} active"
         shown.append(f"  list     {', '.join([active, *others])}")
     if found.blockers:
         shown.append("  mail     blocked for real people by placeholder values:")
         shown += [f"           {text}" for text in found.blockers]
-    if found.wide:
+    if found.exposed:
         shown.append("  private  these files can be read by other users of this machine:")
-        shown += [f"           {one.path} (mode {one.mode:04o}): {one.fix}" for one in found.wide]
+        shown += [f"           {one.path} (mode {one.mode:04o}): {one.fix}" for one in found.exposed]
     if found.stopped:
         shown.append("  mail     held back by refusals:")
         shown += [f"           {text}" for text in found.stopped]
@@ -92,7 +92,7 @@ def _drafts(found: Status) -> list[str]:
         words = "says that it is a draft" if count == 1 else "say that they are drafts"
         shown += [
             "",
-            f"{in_words(count, 'published article')} {words}; the next run withdraws {'it' if count == 1 else 'them'}:",
+            f"{count_phrase(count, 'published article')} {words}; the next run withdraws {'it' if count == 1 else 'them'}:",
         ]
         shown += [f"  {one.where}: {one.statement} ({one.title})" for one in published]
     if found.drafts:
@@ -128,8 +128,8 @@ def _runners(site: Site, found: Status) -> list[str]:
     for one in found.runners:
         since = datetime.fromisoformat(one["started_at"]).astimezone(site.tz)
         shown.append(f"  runner   {one['runner']}, since {since:%a %Y-%m-%d %H:%M}")
-        if one["settings_refused"]:
-            shown.append(f"           settings rejected, the old ones stay in force: {one['settings_refused']}")
+        if one["settings_error"]:
+            shown.append(f"           settings rejected, the old ones stay in force: {one['settings_error']}")
         shown += [
             f"           {job['name']} failed {job['failures']} time(s) in a row: {job['said']}"
             for job in one["jobs"]
@@ -145,9 +145,9 @@ def _newest(site: Site, found: Status) -> list[str]:
     for row in found.issues[:_NEWEST]:
         state = "" if row.is_staged else "  (not staged yet)"
         if row.errors and row.forced is None:
-            state += f"  (blocked by {in_words(row.errors, 'error')}: see 'publish check {row.digest}/{row.name}')"
+            state += f"  (blocked by {count_phrase(row.errors, 'error')}: see 'publish check {row.digest}/{row.name}')"
         shown.append(f"  {site.paths.outbox}/{row.digest}/{row.name}  No. {row.number}  {row.subject}{state}")
-        if copies := found.copies.get(row.id):
+        if copies := found.deliveries.get(row.id):
             counts = ", ".join(f"{copies[one]:,} {one.value}" for one in DeliveryState if copies.get(one))
             shown.append(f"    {issue_status(site, row, copies)}: {counts}")
     return shown

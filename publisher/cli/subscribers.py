@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from publisher.cli import review
-from publisher.cli.common import ProgressLine, in_words, parse_at, site_option
+from publisher.cli.common import ProgressLine, count_phrase, parse_at, site_option
 from publisher.errors import SettingsError
 from publisher.model.subscriptions import SubscriptionState
 from publisher.private_files import private_opener
@@ -115,7 +115,7 @@ def import_(
 
 def import_lines(result: ImportResult, rejected: Path | None) -> list[str]:
     """Return the summary of an import as lines of text."""
-    rows = in_words(result.rows, "row")
+    rows = count_phrase(result.rows, "row")
     lines = [f"{rows} read: {result.added:,} added, {result.changed:,} changed, {result.unchanged:,} unchanged"]
     for state, count in sorted(result.inactive.items()):
         lines.append(f"  {count:,} {state} ({', '.join(result.deciding[state])}): not mailed")
@@ -124,7 +124,7 @@ def import_lines(result: ImportResult, rejected: Path | None) -> list[str]:
     if result.unclear:
         lines.append("Not understood, and therefore not active:")
         for (column, value), count in sorted(result.unclear.items()):
-            lines.append(f"  {column}: {value!r} in {in_words(count, 'row')}")
+            lines.append(f"  {column}: {value!r} in {count_phrase(count, 'row')}")
     lines += [f"  {note}" for note in result.notes]
     where = str(rejected) if rejected else "--rejected FILE writes them all"
     for verb, count, rows_kept in (
@@ -132,7 +132,7 @@ def import_lines(result: ImportResult, rejected: Path | None) -> list[str]:
         ("Rejected", result.rejected, result.rejections),
     ):
         if count:
-            lines.append(f"{verb} {in_words(count, 'row')}:")
+            lines.append(f"{verb} {count_phrase(count, 'row')}:")
             lines += [f"  row {row.number}: {row.reason}" for row in rows_kept]
         if count > len(rows_kept):
             lines.append(f"  … and {count - len(rows_kept):,} more; {where}")
@@ -161,7 +161,7 @@ def export(path: Path, folder: Path, digest: str | None) -> None:
             site, file, as_json=path.suffix in (".jsonl", ".ndjson"), digest=digest, progress=progress
         )
     if str(path) != "-":
-        click.echo(f"{in_words(count, 'subscriber')} written to {path}")
+        click.echo(f"{count_phrase(count, 'subscriber')} written to {path}")
 
 
 @command.command("add")
@@ -221,7 +221,7 @@ def list_(folder: Path, digest: str | None, status: str | None, as_json: bool) -
         said = action.as_dict(one)
         click.echo(json.dumps(said, ensure_ascii=False) if as_json else _line(said))
     if not as_json:
-        click.echo(in_words(count, "subscriber"))
+        click.echo(count_phrase(count, "subscriber"))
 
 
 def _line(said: dict[str, Any]) -> str:

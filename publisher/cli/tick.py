@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from publisher.cli.common import ProgressLine, site_option, waiting_for
+from publisher.cli.common import ProgressLine, report_wait, site_option
 from publisher.cli.now import problem_lines, summary
-from publisher.model.report import PublishReport
+from publisher.model.report import PublishResult
 from publisher.runner.tick import tick
 from publisher.settings import Site, read_site
 
@@ -33,7 +33,7 @@ def command(ctx: click.Context, folder: Path, as_json: bool) -> None:
     """
     site = read_site(folder)
     with ProgressLine() as progress:
-        report = tick(site, progress=progress, on_wait=waiting_for)
+        report = tick(site, progress=progress, on_wait=report_wait)
     if as_json:
         click.echo(json.dumps(report.as_dict(), ensure_ascii=False, indent=2))
     elif _is_news(report):
@@ -46,13 +46,13 @@ def command(ctx: click.Context, folder: Path, as_json: bool) -> None:
     ctx.exit(report.exit_status)
 
 
-def _is_news(report: PublishReport) -> bool:
-    done = report.changed or report.mailed or report.undrafted or report.all_blockers or report.announced.failed
-    return bool(done or report.feeds_failed or any(one.is_failed for one in report.ran) or report.files_read)
+def _is_news(report: PublishResult) -> bool:
+    done = report.changed or report.mailed or report.draft_errors or report.all_blockers or report.announced.failed
+    return bool(done or report.feeds_failed or any(one.is_failed for one in report.scheduled_runs) or report.files_read)
 
 
-def _ran(site: Site, report: PublishReport) -> list[str]:
-    issues = [one for one in report.ran if one.schedule != "feeds" or one.is_failed]
+def _ran(site: Site, report: PublishResult) -> list[str]:
+    issues = [one for one in report.scheduled_runs if one.schedule != "feeds" or one.is_failed]
     if not issues:
         return []
     lines = ["", "Slots:"]

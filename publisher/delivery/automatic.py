@@ -15,7 +15,7 @@ from publisher.digests.store import IssueRow
 from publisher.errors import PublisherError, SendingBlocked, SettingsError
 from publisher.model.delivery import DeliveryState
 from publisher.model.digests import SendPolicy
-from publisher.model.report import IssueSendResult, Progress, PublishReport
+from publisher.model.report import IssueSendResult, Progress, PublishResult
 from publisher.settings import Site
 from publisher.storage.engine import Database
 
@@ -26,7 +26,7 @@ def send_due_issues(
     site: Site,
     db: Database,
     now: datetime,
-    report: PublishReport,
+    report: PublishResult,
     progress: Progress,
     *,
     approved: bool = False,
@@ -50,7 +50,7 @@ def send_due_issues(
     """
     if "drafts" not in without:
         drafts = send_drafts(site, now)
-        report.undrafted, report.blockers = drafts.trouble, (*report.blockers, *drafts.blockers)
+        report.draft_errors, report.blockers = drafts.trouble, (*report.blockers, *drafts.blockers)
     for row in may_be_sent_now(site, db, now, approved=approved):
         name = f"{row.digest}/{row.name}"
         if name in without or not _is_due(db, row, now):

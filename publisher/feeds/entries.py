@@ -17,7 +17,7 @@ from publisher.feeds import store as table
 from publisher.feeds.make_entries import make_entries
 from publisher.model.articles import Article
 from publisher.model.problems import Problem
-from publisher.model.report import PublishReport
+from publisher.model.report import PublishResult
 from publisher.settings import Site
 from publisher.workers.pool import Workers
 
@@ -75,7 +75,7 @@ class EntryRenderer:
     #: What the settings and the code add to an entry's revision.
     fingerprint: str
     workers: Workers
-    report: PublishReport
+    report: PublishResult
     #: Articles whose entry could not be made.
     broken: set[int] = field(default_factory=set)
 

@@ -11,7 +11,7 @@ from publisher.feeds import store as table
 from publisher.feeds.definitions import is_configured
 from publisher.feeds.store import Facet
 from publisher.model.problems import Problem
-from publisher.model.report import PublishReport
+from publisher.model.report import PublishResult
 from publisher.model.taxonomy import FacetKind
 from publisher.settings import Site
 
@@ -23,7 +23,7 @@ _MAX_NAMED: Final = 5
 
 
 def within_feed_limit(
-    connection: Connection, site: Site, touched: Sequence[Facet], report: PublishReport
+    connection: Connection, site: Site, touched: Sequence[Facet], report: PublishResult
 ) -> Sequence[Facet]:
     """Return the touched feeds without new ones beyond ``feeds.max_feeds``, which are named in the report.
 

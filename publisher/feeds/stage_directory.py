@@ -23,7 +23,7 @@ from publisher.feeds.store import FeedRow, StagedFile
 from publisher.html.urls import url_path
 from publisher.model.articles import Article
 from publisher.model.feeds import FeedFormat
-from publisher.model.report import PublishReport
+from publisher.model.report import PublishResult
 from publisher.model.taxonomy import FacetKind
 from publisher.settings import Site
 from publisher.staging.folder import StagedFolder, StagedWrite
@@ -57,7 +57,7 @@ def staged_feed_file(written: StagedWrite, owner: str) -> StagedFile:
 
 
 def drop_files(
-    connection: Connection, site: Site, stage: StagedFolder, report: PublishReport, files: Iterable[StagedFile]
+    connection: Connection, site: Site, stage: StagedFolder, report: PublishResult, files: Iterable[StagedFile]
 ) -> None:
     """Take files out of feeds/, and note it in the report."""
     for one in files:
@@ -91,7 +91,7 @@ def stage_directory(
     site: Site,
     now: datetime,
     stage: StagedFolder,
-    report: PublishReport,
+    report: PublishResult,
     fingerprint: str,
     *,
     changed: bool,
@@ -135,7 +135,7 @@ def stage_directory(
 
 
 def _render_files(
-    wanted: list[tuple[str, Callable[[], bytes]]], site: Site, report: PublishReport
+    wanted: list[tuple[str, Callable[[], bytes]]], site: Site, report: PublishResult
 ) -> list[tuple[str, bytes]]:
     """Return the files that can be rendered, and name the others in the report; the same error once."""
     made, told = [], set()
@@ -155,7 +155,7 @@ def _configured_feeds(connection: Connection, site: Site) -> list[FeedRow]:
 
 
 def _machine_readable_files(
-    connection: Connection, site: Site, news: list[int], report: PublishReport, *, has_withdrawn: bool
+    connection: Connection, site: Site, news: list[int], report: PublishResult, *, has_withdrawn: bool
 ) -> list[tuple[str, Callable[[], bytes]]]:
     """Return the files for programs: name → how it is rendered."""
     from publisher.feeds.directory import render_autodiscovery

@@ -22,7 +22,7 @@ from publisher.feeds.formats.archive_links import ArchiveLinks
 from publisher.feeds.stage_directory import drop_files, stage_directory, staged_feed_file
 from publisher.feeds.store import Facet, StagedFile
 from publisher.model.problems import Problem
-from publisher.model.report import Progress, PublishReport
+from publisher.model.report import Progress, PublishResult
 from publisher.model.taxonomy import FacetKind
 from publisher.settings import Site
 from publisher.staging.folder import StagedFolder
@@ -46,7 +46,7 @@ def stage_feeds(
     db: Database,
     site: Site,
     now: datetime,
-    report: PublishReport,
+    report: PublishResult,
     progress: Progress,
     workers: Workers,
     *,

@@ -14,7 +14,7 @@ __all__ = [
     "IssueSummary",
     "NotificationResult",
     "Progress",
-    "PublishReport",
+    "PublishResult",
     "ScheduledRunResult",
     "WaitingDigest",
     "no_progress",
@@ -37,13 +37,13 @@ class IssueSummary:
     subject: str
     articles: int
     #: How many readers get a copy.
-    readers: int
+    subscribers: int
     #: Its folder, relative to the site.
     path: str
     #: ``review`` or ``auto``.
     send: str
     #: How often it was rendered: once per distinct set of articles that readers get.
-    renderings: int
+    variants: int
     #: How many stories are shorter than the digest asks for, to keep below the size limit.
     shortened: int
     #: Bytes of its HTML.
@@ -68,7 +68,7 @@ class NotificationResult:
     """How it went to tell hubs of changed feeds."""
 
     #: How many announcements were made.
-    told: int = 0
+    sent: int = 0
     #: How many are still to be made.
     waiting: int = 0
     #: What could not be told, whom, and why.
@@ -108,7 +108,7 @@ class ScheduledRunResult:
 
 
 @dataclass(slots=True, kw_only=True)
-class PublishReport:
+class PublishResult:
     """The summary of ``publish now``."""
 
     at: str
@@ -140,11 +140,11 @@ class PublishReport:
     announced: NotificationResult = field(default_factory=NotificationResult)
     mailed: list[IssueSendResult] = field(default_factory=list)
     #: What kept drafts from editors.
-    undrafted: list[str] = field(default_factory=list)
+    draft_errors: list[str] = field(default_factory=list)
     #: Placeholder values because of which drafts or confirmation emails were not sent, each with its fix.
     blockers: tuple[str, ...] = ()
     #: Slots that were due in this run.
-    ran: list[ScheduledRunResult] = field(default_factory=list)
+    scheduled_runs: list[ScheduledRunResult] = field(default_factory=list)
 
     @property
     def changed(self) -> bool:
@@ -169,8 +169,10 @@ class PublishReport:
         """0 success; 1 done, but some input was skipped; 2 mail is blocked by placeholder values."""
         if self.all_blockers:
             return 2
-        failed = any(one.trouble or one.uncertain for one in self.mailed) or any(one.is_failed for one in self.ran)
-        return 1 if self.refused or self.undrafted or failed else 0
+        failed = any(one.trouble or one.uncertain for one in self.mailed) or any(
+            one.is_failed for one in self.scheduled_runs
+        )
+        return 1 if self.refused or self.draft_errors or failed else 0
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as ``publish now --json`` prints it."""
@@ -195,9 +197,9 @@ class PublishReport:
             "announced": asdict(self.announced),
             "mailed": sum(one.accepted for one in self.mailed),
             "sent": [asdict(one) for one in self.mailed],
-            "undrafted": self.undrafted,
+            "draft_errors": self.draft_errors,
             "blockers": list(self.all_blockers),
-            "ran": [
+            "scheduled_runs": [
                 {
                     "schedule": one.schedule,
                     "slot": one.slot.isoformat(),
@@ -205,6 +207,6 @@ class PublishReport:
                     "outcome": one.outcome,
                     "failed": one.is_failed,
                 }
-                for one in self.ran
+                for one in self.scheduled_runs
             ],
         }

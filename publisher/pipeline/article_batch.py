@@ -96,7 +96,7 @@ class ArticleBatch:
     withdrawn: int = 0
     #: How many new articles are too old for a digest that asks for them.
     old: int = 0
-    said: dict[str, list[Problem]] = field(default_factory=dict)
+    problems: dict[str, list[Problem]] = field(default_factory=dict)
     #: The drafts of each file.
     drafts: dict[str, list[DraftRow]] = field(default_factory=dict)
 
@@ -160,7 +160,7 @@ class ArticleBatch:
 
     def reject(self, results: Mapping[str, Sequence[Parsed]], error: Exception) -> None:
         """Note that the records cannot be stored; nothing of what was noted before holds."""
-        self.said, self.drafts = {}, {}
+        self.problems, self.drafts = {}, {}
         self.new = self.edited = self.withdrawn = self.old = 0
         failure = describe_failure(error)
         for name, items in results.items():
@@ -174,7 +174,7 @@ class ArticleBatch:
             log_failure(self.site.root, self.now.isoformat(), refusal.where, refusal.failure)
 
     def _say(self, name: str, where: str, reason: str, *, refused: bool = False) -> None:
-        self.said.setdefault(name, []).append(Problem(where=where, refused=refused, reason=reason))
+        self.problems.setdefault(name, []).append(Problem(where=where, refused=refused, reason=reason))
 
     def _store_incoming(self, incoming: list[_Incoming]) -> None:
         connection = self.connection

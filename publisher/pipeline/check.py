@@ -21,7 +21,7 @@ from publisher.model.report import Progress, no_progress
 from publisher.settings import Site
 from publisher.workers.pool import Workers
 
-__all__ = ["CheckReport", "CheckedFile", "check_site"]
+__all__ = ["CheckResult", "CheckedFile", "check_site"]
 
 _SUFFIXES: Final = tuple(f".{form.value}" for form in FeedFormat)
 #: Files that one worker looks at in a row.
@@ -38,7 +38,7 @@ class CheckedFile:
 
 
 @dataclass(slots=True, kw_only=True)
-class CheckReport:
+class CheckResult:
     """What was looked at, and what was found."""
 
     feeds: int = 0
@@ -100,7 +100,7 @@ def check_site(
     *,
     with_browser: bool = True,
     progress: Progress = no_progress,
-) -> CheckReport:
+) -> CheckResult:
     """Return what is wrong with feeds and issues.
 
     Args:
@@ -115,7 +115,7 @@ def check_site(
         SettingsError: an issue, file or folder is not there, or there is no site to check.
         RemoteError: an address does not answer.
     """
-    report = CheckReport()
+    report = CheckResult()
     names = list(targets)
     if not names:
         if site is None:
@@ -144,7 +144,7 @@ def check_site(
     return report
 
 
-def _note(report: CheckReport, one: CheckedFile) -> None:
+def _note(report: CheckResult, one: CheckedFile) -> None:
     report.feeds += 1
     if one.findings:
         report.faulty.append(one)

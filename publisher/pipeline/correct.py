@@ -18,7 +18,7 @@ from publisher.feeds.membership import FeedPlacement, add_to_feeds, remove_from_
 from publisher.feeds.stage_directory import withdrawn_page_path
 from publisher.html.text import clean_characters, one_line
 from publisher.model.articles import Article
-from publisher.model.report import Progress, PublishReport, no_progress
+from publisher.model.report import Progress, PublishResult, no_progress
 from publisher.pipeline.publish import publish
 from publisher.settings import Site
 
@@ -36,7 +36,7 @@ class CorrectionResult:
     issues: list[str] = field(default_factory=list)
     #: The page that says why it is gone, relative to the site; None where its address is not the site's.
     gone: str | None = None
-    report: PublishReport | None = None
+    report: PublishResult | None = None
 
 
 def correct(

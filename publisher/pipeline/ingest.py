@@ -19,7 +19,7 @@ from publisher.articles.namespace import site_namespace
 from publisher.articles.parsers import ASIDE, Parsed, RejectedRecord, suffix_of
 from publisher.articles.scan import BUCKETS, bucket_of, scan_folder
 from publisher.model.problems import Problem
-from publisher.model.report import Progress, PublishReport
+from publisher.model.report import Progress, PublishResult
 from publisher.pipeline.article_batch import ArticleBatch
 from publisher.pipeline.parsing import parse_files, parser_fingerprint
 from publisher.settings import Site
@@ -31,7 +31,7 @@ __all__ = ["ingest", "site_namespace"]
 
 
 def ingest(
-    db: Database, site: Site, now: datetime, report: PublishReport, progress: Progress, workers: Workers
+    db: Database, site: Site, now: datetime, report: PublishResult, progress: Progress, workers: Workers
 ) -> None:
     """Read what is new or changed in articles/ and note it in the report.
 
@@ -83,8 +83,8 @@ def ingest(
         report.drafts = drafts.count_drafts(connection)
 
 
-def _add_to_report(report: PublishReport, batch: ArticleBatch) -> None:
-    report.warnings.extend(one for some in batch.said.values() for one in some if not one.refused)
+def _add_to_report(report: PublishResult, batch: ArticleBatch) -> None:
+    report.warnings.extend(one for some in batch.problems.values() for one in some if not one.refused)
     report.new += batch.new
     report.edited += batch.edited
     report.withdrawn += batch.withdrawn
@@ -105,7 +105,7 @@ def _forget_files(connection: Connection, names: Sequence[str]) -> None:
 class _Unfinished:
     """What was noted of files that are not read to their end: name → problems, name → drafts."""
 
-    said: dict[str, list[Problem]] = field(default_factory=dict)
+    problems: dict[str, list[Problem]] = field(default_factory=dict)
     drafts: dict[str, list[DraftRow]] = field(default_factory=dict)
 
 
@@ -117,15 +117,17 @@ class _Finish:
     unfinished: _Unfinished
 
     def __call__(self, connection: Connection, batches: Iterable[ArticleBatch]) -> None:
-        said, held = self.unfinished.said, self.unfinished.drafts
+        problems_of, drafts_of = self.unfinished.problems, self.unfinished.drafts
         for batch in batches:
-            for name, problems in batch.said.items():
-                said.setdefault(name, []).extend(problems)
+            for name, problems in batch.problems.items():
+                problems_of.setdefault(name, []).extend(problems)
             for name, own in batch.drafts.items():
-                held.setdefault(name, []).extend(own)
+                drafts_of.setdefault(name, []).extend(own)
         names = [name for name, _, _ in self.files]
-        sources.save_sources(connection, self.files, {name: said.pop(name) for name in names if name in said})
-        drafts.save_drafts(connection, {name: held.pop(name) for name in names if name in held})
+        sources.save_sources(
+            connection, self.files, {name: problems_of.pop(name) for name in names if name in problems_of}
+        )
+        drafts.save_drafts(connection, {name: drafts_of.pop(name) for name in names if name in drafts_of})
 
 
 def _store_results(

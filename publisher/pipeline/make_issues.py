@@ -26,7 +26,7 @@ from publisher.model.articles import Article
 from publisher.model.digests import Digest
 from publisher.model.problems import Problem
 from publisher.model.query import Candidate, Choice, choose_articles, is_news, matches
-from publisher.model.report import IssueSummary, PublishReport, WaitingDigest
+from publisher.model.report import IssueSummary, PublishResult, WaitingDigest
 from publisher.schedule import store as slots
 from publisher.schedule.store import ClaimedSlot
 from publisher.settings import Site
@@ -36,7 +36,7 @@ from publisher.storage.engine import Database
 if TYPE_CHECKING:
     from publisher.digests.compose import ComposedIssue
 
-__all__ = ["begin_digests", "issue_name", "make_issue_of", "make_issues", "remake_issue", "stage_issues"]
+__all__ = ["begin_digest_queue", "issue_name", "make_issues", "make_scheduled_issue", "remake_issue", "stage_issues"]
 
 _PAGE: Final = 200
 
@@ -51,7 +51,7 @@ def issue_name(slot: datetime, site: Site) -> str:
     return f"{local:%Y-%m-%dT%H%M%z}" if local.fold else f"{local:%Y-%m-%dT%H%M}"
 
 
-def make_issues(db: Database, site: Site, now: datetime, report: PublishReport) -> None:
+def make_issues(db: Database, site: Site, now: datetime, report: PublishResult) -> None:
     """Make the next issue of every digest that has something new, and note it in the report.
 
     An issue, the articles it carries and its bytes are kept in one transaction. A digest that cannot be
@@ -76,8 +76,8 @@ def make_issues(db: Database, site: Site, now: datetime, report: PublishReport) 
             _note(made, site, report)
 
 
-def make_issue_of(
-    db: Database, site: Site, claim: ClaimedSlot, *, as_of: datetime, now: datetime, report: PublishReport
+def make_scheduled_issue(
+    db: Database, site: Site, claim: ClaimedSlot, *, as_of: datetime, now: datetime, report: PublishResult
 ) -> str:
     """Make the issue of a slot that was claimed, finish the slot in the same transaction, and return what came of it.
 
@@ -117,7 +117,7 @@ class _Made:
     left_out: tuple[tuple[str, str, Exception], ...] = ()
 
 
-def _note(made: _Made | WaitingDigest, site: Site, report: PublishReport) -> None:
+def _note(made: _Made | WaitingDigest, site: Site, report: PublishResult) -> None:
     if isinstance(made, WaitingDigest):
         report.waiting.append(made)
         return
@@ -127,7 +127,7 @@ def _note(made: _Made | WaitingDigest, site: Site, report: PublishReport) -> Non
         report_failure(report, site, where, f"{title!r} was left out of an issue of {made.note.digest}", error)
 
 
-def remake_issue(connection: Connection, site: Site, row: IssueRow, now: datetime, report: PublishReport) -> bool:
+def remake_issue(connection: Connection, site: Site, row: IssueRow, now: datetime, report: PublishResult) -> bool:
     """Make an issue again that nobody was sent: its articles, note, slot and number, with the settings as they are now.
 
     The caller's transaction has to be rolled back where this returns False: no article is left to carry.
@@ -151,7 +151,7 @@ def remake_issue(connection: Connection, site: Site, row: IssueRow, now: datetim
     return True
 
 
-def begin_digests(connection: Connection, digest: Digest, site: Site, now: datetime) -> None:
+def begin_digest_queue(connection: Connection, digest: Digest, site: Site, now: datetime) -> None:
     """Begin a digest with the newest articles that it asks for, whatever their age; the older ones count as read.
 
     Articles that are dated later are new whenever their time comes.
@@ -259,7 +259,7 @@ def _candidates(
 ) -> list[Candidate]:
     """Begin the digest if need be, and return the articles that wait for it at NOW; of those in ONLY, if given."""
     if not issues.has_started(connection, digest.slug):
-        begin_digests(connection, digest, site, now)
+        begin_digest_queue(connection, digest, site, now)
     waiting = issues.pending_articles(connection, digest.slug, int(now.timestamp()))
     wanted = {seq: carried for seq, carried in waiting.items() if only is None or seq in only}
     articles = store.articles_by_seq(connection, list(wanted), site.base_url, site.tz)
@@ -280,17 +280,17 @@ def _zone_warnings(where: str, site: Site, unknown_zones: Mapping[str, int]) -> 
     )
 
 
-def _issue_note(composed: ComposedIssue, digest: Digest, site: Site, readers: int) -> IssueSummary:
+def _issue_note(composed: ComposedIssue, digest: Digest, site: Site, subscribers: int) -> IssueSummary:
     made = composed.issue
     return IssueSummary(
         digest=digest.slug,
         number=made.number,
         subject=made.subject,
         articles=len(composed.articles),
-        readers=readers,
+        subscribers=subscribers,
         path=f"{site.paths.outbox}/{digest.slug}/{made.name}",
         send=digest.send.value,
-        renderings=len(made.editions),
+        variants=len(made.editions),
         shortened=composed.shortened,
         html_size=len(made.files["index.html"]),
         errors=tuple(f"{one.id}: {one.message}" for one in composed.findings if one.is_error),
@@ -307,7 +307,7 @@ def _free_slot(connection: Connection, digest: Digest, now: datetime) -> datetim
     return slot
 
 
-def stage_issues(db: Database, site: Site, report: PublishReport, *, dry_run: bool) -> None:
+def stage_issues(db: Database, site: Site, report: PublishResult, *, dry_run: bool) -> None:
     """Write into outbox/ every issue that is not there yet, and put back what went missing."""
     with StagedFolder(site.outbox_dir, dry_run=dry_run, is_private=True) as stage:
         with db.read() as connection:

@@ -18,7 +18,7 @@ from publisher.errors import SettingsError
 from publisher.html.text import clean_characters
 from publisher.model.query import is_news, matches
 from publisher.model.report import Progress, no_progress
-from publisher.pipeline.make_issues import begin_digests
+from publisher.pipeline.make_issues import begin_digest_queue
 from publisher.pipeline.publish import publish
 from publisher.settings import Site
 from publisher.storage.engine import Database
@@ -137,7 +137,7 @@ def _add(connection: Connection, site: Site, digest: str, name: str, now: dateti
     """Let an article wait for the digest's next issue, whatever its age."""
     seq = _sendable(connection, site, digest, name)
     if not issues.has_started(connection, digest):
-        begin_digests(connection, site.digests[digest].digest(digest), site, now)
+        begin_digest_queue(connection, site.digests[digest].digest(digest), site, now)
     pending.add_requested_article(connection, digest, seq)
 
 

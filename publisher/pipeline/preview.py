@@ -25,7 +25,7 @@ from publisher.findings import Finding
 from publisher.model.articles import Article
 from publisher.model.digests import Digest
 from publisher.model.query import Candidate, choose_articles, matches
-from publisher.model.report import Progress, PublishReport, no_progress
+from publisher.model.report import Progress, PublishResult, no_progress
 from publisher.pipeline.ingest import ingest
 from publisher.private_files import make_private_folder, private_opener
 from publisher.settings import Site
@@ -55,10 +55,10 @@ class Preview:
     subject: str
     articles: int
     #: True where nothing waits, and the newest articles stand in.
-    stands_in: bool
+    uses_newest_articles: bool
     findings: tuple[Finding, ...]
     #: Why there are no pictures; empty where there are.
-    no_pictures: str = ""
+    screenshot_error: str = ""
     #: Records that were set aside, and why.
     refused: tuple[str, ...] = ()
 
@@ -69,9 +69,9 @@ class Preview:
             "files": list(self.files),
             "subject": self.subject,
             "articles": self.articles,
-            "stands_in": self.stands_in,
+            "uses_newest_articles": self.uses_newest_articles,
             "findings": [one.as_dict() for one in self.findings],
-            "no_pictures": self.no_pictures,
+            "screenshot_error": self.screenshot_error,
             "refused": list(self.refused),
         }
 
@@ -99,8 +99,8 @@ def preview(
     digest = next((one for one in site.all_digests() if one.slug == slug), None)
     if digest is None:
         raise SettingsError(f"there is no digest {slug!r}; publisher.toml has: {', '.join(site.digests) or 'none'}")
-    report = PublishReport(at=now.isoformat(), dry_run=True)
-    composed, stands_in = _read_and_compose(site, digest, now, report, progress)
+    report = PublishResult(at=now.isoformat(), dry_run=True)
+    composed, uses_newest_articles = _read_and_compose(site, digest, now, report, progress)
     target = folder or site.outbox_dir / "_preview" / slug
     html = composed.issue.files["index.html"]
     files = {"index.html": html, "message.txt": composed.issue.files["message.txt"]}
@@ -115,15 +115,15 @@ def preview(
         files=tuple(files),
         subject=composed.issue.subject,
         articles=len(composed.articles),
-        stands_in=stands_in,
+        uses_newest_articles=uses_newest_articles,
         findings=composed.findings,
-        no_pictures=missing,
+        screenshot_error=missing,
         refused=tuple(f"{one.where}: {one.reason}" for one in report.refused),
     )
 
 
 def _read_and_compose(
-    site: Site, digest: Digest, now: datetime, report: PublishReport, progress: Progress
+    site: Site, digest: Digest, now: datetime, report: PublishResult, progress: Progress
 ) -> tuple[ComposedIssue, bool]:
     with Database.open(site.database_url, dry_run=True) as db:
         with Workers() as workers:
@@ -131,17 +131,17 @@ def _read_and_compose(
                 sync_custom_feeds(connection, site)
             ingest(db, site, now, report, progress, workers)
         with db.write() as connection:
-            composed, stands_in = _composed(connection, site, digest, now, report)
+            composed, uses_newest_articles = _composed(connection, site, digest, now, report)
             report.refused = [*sources.problems(connection, refused=True), *report.refused]
-    return composed, stands_in
+    return composed, uses_newest_articles
 
 
 def _composed(
-    connection: Connection, site: Site, digest: Digest, now: datetime, report: PublishReport
+    connection: Connection, site: Site, digest: Digest, now: datetime, report: PublishResult
 ) -> tuple[ComposedIssue, bool]:
     articles = _waiting(connection, site, digest, now)
-    stands_in = not articles
-    if stands_in:
+    uses_newest_articles = not articles
+    if uses_newest_articles:
         articles = _newest(connection, site, digest, now)
     if not articles:
         raise SettingsError(f"there is no article that {digest.slug} asks for: put one into {site.paths.articles}/")
@@ -166,7 +166,7 @@ def _composed(
     for article, error in failing:
         where, doing = known[article.seq].source, f"{article.title!r} was left out"
         report_failure(report, site, where, doing, error)
-    return composed, stands_in
+    return composed, uses_newest_articles
 
 
 def _waiting(connection: Connection, site: Site, digest: Digest, now: datetime) -> list[Article]:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from publisher.articles import sources_store as sources
 from publisher.feeds.definitions import sync_custom_feeds
 from publisher.feeds.stage_feeds import stage_feeds
-from publisher.model.report import Progress, PublishReport, no_progress
+from publisher.model.report import Progress, PublishResult, no_progress
 from publisher.pipeline.ingest import ingest
 from publisher.pipeline.make_issues import make_issues, stage_issues
 from publisher.pipeline.remake import remake_issues
@@ -34,7 +34,7 @@ def publish(
     on_wait: Callable[[str], None] = lambda holder: None,
     edit: Callable[[Connection], None] | None = None,
     warm: TimedWorker | None = None,
-) -> PublishReport:
+) -> PublishResult:
     """Bring feeds/ and outbox/ up to date with articles/, and say what was done.
 
     Run again with nothing changed, it changes nothing. Killed at any moment, the next run goes
@@ -54,7 +54,7 @@ def publish(
     Raises:
         PublisherError: see ``publisher.errors``.
     """
-    report = PublishReport(at=now.isoformat(), dry_run=dry_run)
+    report = PublishResult(at=now.isoformat(), dry_run=dry_run)
     with Database.open(site.database_url, dry_run=dry_run) as db:
         lock = nullcontext() if dry_run else db.exclusive(site.root, on_wait=on_wait)
         with lock, Workers(warm=warm) as workers:
@@ -77,7 +77,7 @@ def regenerate(
     db: Database,
     site: Site,
     now: datetime,
-    report: PublishReport,
+    report: PublishResult,
     progress: Progress,
     workers: Workers,
     *,
@@ -94,7 +94,7 @@ def regenerate(
     stage_feeds(db, site, now, report, progress, workers, dry_run=dry_run)
 
 
-def _mail(site: Site, db: Database, now: datetime, report: PublishReport, progress: Progress) -> None:
+def _mail(site: Site, db: Database, now: datetime, report: PublishResult, progress: Progress) -> None:
     # Outside the lock too: a list of 50,000 readers takes its time. Loaded where there is somebody to send to.
     from publisher.delivery.automatic import send_due_issues
 

@@ -12,7 +12,7 @@ from publisher.digests.readiness import contains_sample_article, issue_blockers,
 from publisher.digests.store import IssueRow
 from publisher.errors import SettingsError, StoreError
 from publisher.model.problems import Problem
-from publisher.model.report import PublishReport
+from publisher.model.report import PublishResult
 from publisher.pipeline.make_issues import remake_issue
 from publisher.settings import Site
 from publisher.storage.engine import Database
@@ -25,7 +25,7 @@ class _NothingLeft(Exception):
     """Roll the transaction back: an issue would have no articles."""
 
 
-def remake_issues(db: Database, site: Site, now: datetime, report: PublishReport) -> None:
+def remake_issues(db: Database, site: Site, now: datetime, report: PublishResult) -> None:
     """Make each issue again that was made with placeholder values and that nobody was sent.
 
     It keeps its articles, note, slot and number. Its audience is new, and an approval is void. Issues that are too

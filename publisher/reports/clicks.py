@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from publisher.articles import store
 from publisher.delivery.public_issues import public_issues
 from publisher.digests import store as issues
-from publisher.reports import listening_store as listening
+from publisher.reports import statistics_store as listening
 from publisher.settings import Site
 
 __all__ = ["count_click"]

@@ -18,7 +18,7 @@ from publisher.settings import Site
 from publisher.storage.engine import Database
 from publisher.subscribers import store as subscribers
 
-__all__ = ["OutboxIssue", "issue_status", "list_issues", "row_dict"]
+__all__ = ["OutboxIssue", "issue_dict", "issue_status", "list_issues"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,7 @@ class OutboxIssue:
     row: IssueRow
     states: dict[DeliveryState, int]
     #: The issue's state in words.
-    standing: str
+    status: str
     #: Addresses of uncertain deliveries.
     uncertain: tuple[str, ...]
     #: When the next deferred delivery is due.
@@ -44,24 +44,24 @@ class OutboxIssue:
         return (*(brake.as_words() for brake in self.brakes), advice(f"{self.row.digest}/{self.row.name}"))
 
     @property
-    def readers(self) -> int:
+    def subscribers(self) -> int:
         """The number of deliveries."""
         return sum(self.states.values())
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as a dict for JSON."""
         return {
-            **row_dict(self.row),
-            "standing": self.standing,
-            "readers": self.readers,
-            "copies": {state.value: self.states.get(state, 0) for state in DeliveryState},
+            **issue_dict(self.row),
+            "status": self.status,
+            "subscribers": self.subscribers,
+            "deliveries": {state.value: self.states.get(state, 0) for state in DeliveryState},
             "uncertain": list(self.uncertain),
             "due": self.due.isoformat() if self.due else None,
             "stopped": [brake.as_dict() for brake in self.brakes],
         }
 
 
-def row_dict(row: IssueRow) -> dict[str, Any]:
+def issue_dict(row: IssueRow) -> dict[str, Any]:
     """Return an issue as a dict for JSON."""
     approved_at = datetime.fromtimestamp(row.approved_at, UTC).isoformat() if row.approved_at else None
     return {
@@ -125,7 +125,7 @@ def list_issues(site: Site, digest: str | None = None) -> list[OutboxIssue]:
                 OutboxIssue(
                     row=row,
                     states=states,
-                    standing=issue_status(site, row, states),
+                    status=issue_status(site, row, states),
                     uncertain=tuple(doubtful),
                     due=datetime.fromtimestamp(due, UTC).astimezone(site.tz) if due else None,
                     brakes=tuple(brake for brake in stopped if brake.issue_id == row.id),

@@ -17,11 +17,11 @@ from publisher.settings import Site
 from publisher.signing.site_key import KEY_FILE
 from publisher.storage.engine import LOCK_FILE, database_path
 
-__all__ = ["WidePath", "warn_of_wide_paths", "wide_paths"]
+__all__ = ["ExposedPath", "find_exposed_paths", "log_exposed_paths"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WidePath:
+class ExposedPath:
     """A file or folder that other users may read."""
 
     path: Path
@@ -37,7 +37,7 @@ class WidePath:
         return f"{self.path} can be read by other users of this machine (mode {self.mode:04o}). Run: {self.fix}"
 
 
-def wide_paths(site: Site) -> list[WidePath]:
+def find_exposed_paths(site: Site) -> list[ExposedPath]:
     """Return the private files and folders that users other than owner and group may read.
 
     Group permissions are not reported: a service often shares its group with a backup. Nothing is reported below a
@@ -51,13 +51,13 @@ def wide_paths(site: Site) -> list[WidePath]:
         except OSError:
             continue
         if mode & 0o007 and not is_hidden:
-            found.append(WidePath(path=path, mode=mode))
+            found.append(ExposedPath(path=path, mode=mode))
     return found
 
 
-def warn_of_wide_paths(site: Site, log: Any) -> None:
+def log_exposed_paths(site: Site, log: Any) -> None:
     """Log each private file that other users may read, with the command that changes that."""
-    for wide in wide_paths(site):
+    for wide in find_exposed_paths(site):
         log.warning("private file is readable", path=str(wide.path), mode=f"{wide.mode:04o}", fix=wide.fix)
 
 

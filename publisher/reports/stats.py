@@ -10,8 +10,8 @@ from typing import Any
 from publisher.delivery import store as deliveries
 from publisher.digests import store as issues
 from publisher.model.delivery import DeliveryState
-from publisher.reports import listening_store as listening
-from publisher.reports.listening_store import FeedRequestRow
+from publisher.reports import statistics_store as listening
+from publisher.reports.statistics_store import FeedRequestRow
 from publisher.settings import Site
 from publisher.storage.engine import Database
 from publisher.subscribers import store as subscribers
@@ -51,7 +51,7 @@ class IssueStats:
     number: int
     subject: str
     #: State → how many copies.
-    copies: dict[DeliveryState, int]
+    deliveries: dict[DeliveryState, int]
     #: How often its articles were opened, by people and by programs; None where nobody counts.
     clicks: tuple[int, int] | None
 
@@ -64,7 +64,7 @@ class Stats:
     feeds: tuple[FeedStats, ...]
     issues: tuple[IssueStats, ...]
     #: Readers of newsletters by status.
-    readers: dict[str, int]
+    subscribers: dict[str, int]
     #: Programs that are told by the site's own hub.
     hub: int
 
@@ -90,12 +90,12 @@ class Stats:
                     "name": one.name,
                     "number": one.number,
                     "subject": one.subject,
-                    "copies": {state.value: count for state, count in one.copies.items()},
+                    "deliveries": {state.value: count for state, count in one.deliveries.items()},
                     **({"clicks": one.clicks[0], "clicks_of_programs": one.clicks[1]} if one.clicks else {}),
                 }
                 for one in self.issues
             ],
-            "readers": self.readers,
+            "subscribers": self.subscribers,
             "hub_subscriptions": self.hub,
         }
 
@@ -120,18 +120,18 @@ def load_stats(site: Site, now: datetime, *, days: int) -> Stats:
                 name=row.name,
                 number=row.number,
                 subject=row.subject,
-                copies=deliveries.state_counts(connection, row.id).get(row.id, {}),
+                deliveries=deliveries.state_counts(connection, row.id).get(row.id, {}),
                 clicks=opened.get(row.id, (0, 0)) if site.web.clicks else None,
             )
             for row in rows
         )
-        readers = subscribers.counts(connection)
+        by_status = subscribers.counts(connection)
         told = sum(hub.subscriptions_by_topic(connection, int(now.timestamp())).values())
     return Stats(
         days=days,
         feeds=_feeds(heard, now.astimezone(site.tz).date().isoformat()),
         issues=made,
-        readers=readers,
+        subscribers=by_status,
         hub=told,
     )
 

@@ -23,9 +23,9 @@ from publisher.digests.store import IssueRow
 from publisher.feeds import store as table
 from publisher.model.delivery import DeliveryState
 from publisher.model.problems import Problem
-from publisher.pipeline.upgrade import PublishedDraft, published_drafts
-from publisher.reports.outbox import row_dict
-from publisher.reports.permissions import WidePath, wide_paths
+from publisher.pipeline.published_drafts import PublishedDraft, published_drafts
+from publisher.reports.outbox import issue_dict
+from publisher.reports.permissions import ExposedPath, find_exposed_paths
 from publisher.schedule import store as slots
 from publisher.schedule.processes import living_runners
 from publisher.schedule.store import SlotRun
@@ -76,7 +76,7 @@ class Status:
     refused: tuple[Problem, ...]
     warnings: tuple[Problem, ...]
     #: ``active`` and ``suppressed`` → how many readers.
-    readers: dict[str, int]
+    subscribers: dict[str, int]
     #: The newest slot of the feeds, and the next one, on the newsroom's clock.
     feeds_last: SlotRun | None
     feeds_next: datetime | None
@@ -85,9 +85,9 @@ class Status:
     #: Placeholder values that block mail to real people, each with its fix; none where mail is not set up.
     blockers: tuple[str, ...]
     #: Private files that other users of the machine may read.
-    wide: tuple[WidePath, ...]
+    exposed: tuple[ExposedPath, ...]
     #: Issue → state → how many copies.
-    copies: dict[int, dict[DeliveryState, int]]
+    deliveries: dict[int, dict[DeliveryState, int]]
     #: Relays and domains that are not used until an operator decides about their refusals, by issue.
     stopped: tuple[str, ...] = ()
 
@@ -119,14 +119,16 @@ class Status:
                 }
                 for one in self.digests
             ],
-            "readers": self.readers,
+            "subscribers": self.subscribers,
             "blockers": list(self.blockers),
             "stopped": list(self.stopped),
-            "permissions": [{"path": str(one.path), "mode": f"{one.mode:04o}", "fix": one.fix} for one in self.wide],
+            "permissions": [{"path": str(one.path), "mode": f"{one.mode:04o}", "fix": one.fix} for one in self.exposed],
             "issues": [
                 {
-                    **row_dict(one),
-                    "copies": {state.value: self.copies.get(one.id, {}).get(state, 0) for state in DeliveryState},
+                    **issue_dict(one),
+                    "deliveries": {
+                        state.value: self.deliveries.get(one.id, {}).get(state, 0) for state in DeliveryState
+                    },
                 }
                 for one in self.issues
             ],
@@ -145,7 +147,7 @@ def _run_dict(run: SlotRun | None) -> dict[str, Any] | None:
         "failures": run.failures,
         "outcome": run.outcome,
         "runner": run.runner,
-        "again_at": run.leased_until.isoformat() if run.state == "due" else None,
+        "retry_at": run.leased_until.isoformat() if run.state == "due" else None,
     }
 
 
@@ -156,7 +158,7 @@ def load_status(site: Site, now: datetime) -> Status:
         StoreError: the database cannot be read, or there is none yet.
     """
     # Before the database is open: that makes files beside it, which go with the process.
-    wide = tuple(wide_paths(site))
+    exposed = tuple(find_exposed_paths(site))
     with Database.open(site.database_url, dry_run=True) as db, db.read() as connection:
         rows = issues.list_issues(connection)
         coming = {
@@ -190,13 +192,13 @@ def load_status(site: Site, now: datetime) -> Status:
             issues=tuple(rows),
             refused=tuple(sources.problems(connection, refused=True)),
             warnings=tuple(sources.problems(connection, refused=False)),
-            readers=subscribers.counts(connection),
+            subscribers=subscribers.counts(connection),
             feeds_last=_newest(connection, "feeds"),
             feeds_next=coming.get("feeds"),
             runners=tuple(living_runners(site.root)),
-            wide=wide,
+            exposed=exposed,
             blockers=tuple(str(one) for one in visible_blockers(connection, site)),
-            copies=deliveries.state_counts(connection),
+            deliveries=deliveries.state_counts(connection),
             stopped=tuple(_stopped(connection, rows)),
         )
 

@@ -1,4 +1,4 @@
-"""``publish who ISSUE ADDRESS``: the history of a delivery, and of its subscriber's state."""
+"""``publish trace ISSUE ADDRESS``: the history of a delivery, and of its subscriber's state."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ __all__ = ["DeliveryHistory", "delivery_history"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class DeliveryEvent:
     """A step of a delivery."""
 
     at: datetime
-    what: str
+    text: str
 
 
 @dataclass(slots=True, kw_only=True)
@@ -58,7 +58,7 @@ class DeliveryHistory:
     message_id: str = ""
     #: Headlines of the articles in it.
     articles: list[str] = field(default_factory=list)
-    events: list[Event] = field(default_factory=list)
+    events: list[DeliveryEvent] = field(default_factory=list)
     #: Changes of the subscriber's state, oldest first.
     history: list[SubscriptionEvent] = field(default_factory=list)
     #: The next attempt; None for none.
@@ -78,7 +78,7 @@ class DeliveryHistory:
             "reason": self.reason,
             "message_id": self.message_id,
             "articles": self.articles,
-            "events": [{"at": one.at.isoformat(), "what": one.what} for one in self.events],
+            "events": [{"at": one.at.isoformat(), "text": one.text} for one in self.events],
             "history": [one.as_dict() for one in self.history],
             "due": self.due.isoformat() if self.due else None,
         }
@@ -171,7 +171,8 @@ def _tell(connection: Connection, site: Site, story: DeliveryHistory, issue_id: 
         for one in bounces.bounces_of(connection, issue_id, reader)
     ]
     story.events = [
-        Event(at=_time(site, at), what=" ".join(what.split())) for at, what in sorted(told, key=lambda one: one[0])
+        DeliveryEvent(at=_time(site, at), text=" ".join(what.split()))
+        for at, what in sorted(told, key=lambda one: one[0])
     ]
     if copy.state is DeliveryState.DEFERRED:
         story.due = _time(site, copy.due_at)

@@ -35,9 +35,9 @@ def backoff_seconds(failures: int) -> timedelta:
 
 def report_progress() -> None:
     """Tell that the job of the calling thread makes progress. Does nothing in other threads."""
-    lane: BackgroundJob | None = getattr(_current, "lane", None)
-    if lane is not None:
-        lane.record_progress()
+    job: BackgroundJob | None = getattr(_current, "job", None)
+    if job is not None:
+        job.record_progress()
 
 
 @dataclass(slots=True)
@@ -50,7 +50,7 @@ class JobHealth:
     #: In a row.
     failures: int = 0
     #: The message of the last failure; empty after a success.
-    said: str = ""
+    last_error: str = ""
 
 
 class BackgroundJob:
@@ -65,13 +65,13 @@ class BackgroundJob:
         self._work = work
         self._log = log
         self._clock = clock
-        self._news = threading.Condition()
+        self._wakeup = threading.Condition()
         self._is_woken = False
         self._is_stopped = False
         self._is_running = False
         #: Monotonic: no earlier start than this after a failure; None for at once.
         self._retry_at: float | None = None
-        self._rests_until: datetime | None = None
+        self._retry_time: datetime | None = None
         #: Monotonic: the last start, end or progress of a run; None before the first.
         self._progress_at: float | None = None
         #: Monotonic: since when the job is due.
@@ -84,17 +84,17 @@ class BackgroundJob:
 
     def wake(self) -> None:
         """Run the function now, or as soon as the current run has ended."""
-        with self._news:
+        with self._wakeup:
             if not self._is_woken:
                 self._is_woken = True
                 self._due_since = self._clock.monotonic()
-            self._news.notify()
+            self._wakeup.notify()
 
     def stop(self) -> None:
         """Start no further run."""
-        with self._news:
+        with self._wakeup:
             self._is_stopped = True
-            self._news.notify()
+            self._wakeup.notify()
 
     def join(self, seconds: float) -> bool:
         """Wait for the end of the current run; return whether it has ended."""
@@ -102,12 +102,12 @@ class BackgroundJob:
         return not self._thread.is_alive()
 
     @property
-    def rests_until(self) -> datetime | None:
+    def retry_at(self) -> datetime | None:
         """The wall-clock time of the next attempt after a failure; None where nothing has failed."""
-        return self._rests_until
+        return self._retry_time
 
     @property
-    def idle(self) -> timedelta | None:
+    def time_since_progress(self) -> timedelta | None:
         """The time since the last start, end or progress of a run; None before the first run."""
         if self._progress_at is None:
             return None
@@ -117,10 +117,10 @@ class BackgroundJob:
         """Note that the current run makes progress."""
         self._progress_at = self._clock.monotonic()
 
-    def trouble(self) -> str:
+    def stuck_reason(self) -> str:
         """Return why the job makes no progress; empty where it does, or has nothing to do."""
         now = self._clock.monotonic()
-        with self._news:
+        with self._wakeup:
             if self._is_stopped or self._thread.ident is None:
                 return ""
             if not self._thread.is_alive():
@@ -137,7 +137,7 @@ class BackgroundJob:
         return ""
 
     def _run(self) -> None:
-        _current.lane = self
+        _current.job = self
         while self._wait():
             self.health.began_at = self._clock.now()
             self.record_progress()
@@ -148,8 +148,8 @@ class BackgroundJob:
             except Exception as error:
                 self._record_failure(error)
             else:
-                self.health.failures, self.health.said = 0, ""
-                self._retry_at = self._rests_until = None
+                self.health.failures, self.health.last_error = 0, ""
+                self._retry_at = self._retry_time = None
             self.health.runs += 1
             self.health.ended_at = self._clock.now()
             self.record_progress()
@@ -157,21 +157,21 @@ class BackgroundJob:
 
     def _record_failure(self, error: Exception) -> None:
         self.health.failures += 1
-        self.health.said = " ".join(str(error).split()) or type(error).__name__
+        self.health.last_error = " ".join(str(error).split()) or type(error).__name__
         pause = backoff_seconds(self.health.failures)
         self._retry_at = self._clock.monotonic() + pause.total_seconds()
-        self._rests_until = self._clock.now() + pause
+        self._retry_time = self._clock.now() + pause
         self._log.error(
             "job failed",
             job=self.name,
             failures=self.health.failures,
-            again_in=int(pause.total_seconds()),
-            reason=f"{type(error).__name__}: {self.health.said}",
+            retry_in=int(pause.total_seconds()),
+            reason=f"{type(error).__name__}: {self.health.last_error}",
         )
 
     def _wait(self) -> bool:
         """Wait for work; return False where there will be none."""
-        with self._news:
+        with self._wakeup:
             while not self._is_stopped:
                 rest = 0.0
                 if self._retry_at is not None:
@@ -183,5 +183,5 @@ class BackgroundJob:
                     self._is_woken, self._is_running = False, True
                     self._due_since = self._clock.monotonic()
                     return True
-                self._news.wait(rest if rest > 0 else None)
+                self._wakeup.wait(rest if rest > 0 else None)
             return False

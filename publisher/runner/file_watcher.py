@@ -51,5 +51,7 @@ class FileWatcher:
                     self._on_change()
             except Exception as error:
                 # Changes are found by the cadence too, only later.
-                self._log.warning("cannot watch", folder=str(self.folder), reason=str(error), again_in=int(_AGAIN))
+                self._log.warning(
+                    "folder not watched", folder=str(self.folder), reason=str(error), retry_in=int(_AGAIN)
+                )
                 self._is_over.wait(_AGAIN)

@@ -11,7 +11,7 @@ from typing import Final
 from publisher.articles import store as articles
 from publisher.clock import Clock
 from publisher.errors import PublisherError
-from publisher.model.report import IssueSendResult, PublishReport
+from publisher.model.report import IssueSendResult, PublishResult
 from publisher.runner.background_job import JobStopped, backoff_seconds, report_progress
 from publisher.runner.logs import Log
 from publisher.runner.scheduled_run import run_due_slots
@@ -20,7 +20,7 @@ from publisher.schedule.claims import LEASE, first_due
 from publisher.schedule.store import ClaimedSlot
 from publisher.settings import Site
 from publisher.storage.engine import Database
-from publisher.subscriptions import confirmation_store as letters
+from publisher.subscriptions import confirmation_store as confirmations
 from publisher.websub import hub_store as hub
 from publisher.websub import notifications_store as announcements
 from publisher.websub.notify import send_notifications
@@ -133,7 +133,9 @@ class Jobs:
             raise PublisherError(f"feeds: {report.feeds_failed}")
 
     def _claimed(self, one: ClaimedSlot, late: float) -> None:
-        self._log.info("slot begun", schedule=one.schedule, slot=_z(one.slot), late=round(late, 3), attempt=one.attempt)
+        self._log.info(
+            "slot started", schedule=one.schedule, slot=_z(one.slot), late=round(late, 3), attempt=one.attempt
+        )
 
     def _look_ahead(self, db: Database) -> None:
         now = self._clock.now()
@@ -141,18 +143,18 @@ class Jobs:
             out = articles.next_publication_time(connection, int(now.timestamp()))
             lapse = first_due(connection, now)
         if out is not None:
-            self._wake_at("article", "articles", datetime.fromtimestamp(out, UTC))
+            self._wake_at("publication", "articles", datetime.fromtimestamp(out, UTC))
         if lapse is not None:
-            self._wake_at("lapse", "publish", lapse)
+            self._wake_at("lease", "publish", lapse)
 
-    def _tell(self, report: PublishReport) -> None:
-        for ran in report.ran:
+    def _tell(self, report: PublishResult) -> None:
+        for ran in report.scheduled_runs:
             tell = self._log.error if ran.is_failed else self._log.info
             tell(
                 "slot failed" if ran.is_failed else "slot done",
                 schedule=ran.schedule,
                 slot=_z(ran.slot),
-                came=ran.outcome,
+                outcome=ran.outcome,
             )
         if report.changed:
             self._log.info(
@@ -170,7 +172,7 @@ class Jobs:
                 issue=note.path.partition("/")[2],
                 number=note.number,
                 articles=note.articles,
-                readers=note.readers,
+                subscribers=note.subscribers,
                 send=note.send,
                 errors=len(note.errors),
             )
@@ -180,9 +182,9 @@ class Jobs:
         fresh = sorted(standing - self._refused)
         self._refused = standing
         for where, reason in fresh[:_LISTED]:
-            self._log.warning("set aside", where=where, reason=reason)
+            self._log.warning("skipped", where=where, reason=reason)
         if len(fresh) > _LISTED:
-            self._log.warning("set aside", more=len(fresh) - _LISTED, see="publish status")
+            self._log.warning("skipped", more=len(fresh) - _LISTED, see="publish status")
 
     # -- mail ----------------------------------------------------------------------------------
 
@@ -194,7 +196,7 @@ class Jobs:
         from publisher.delivery.automatic import next_send_time, send_due_issues
 
         now, mono = self._clock.now(), self._clock.monotonic()
-        report = PublishReport(at=now.isoformat(), dry_run=False)
+        report = PublishResult(at=now.isoformat(), dry_run=False)
         if site is not self._held_under:
             # What was held back because of the settings is tried again at once.
             self._held, self._held_under = {}, site
@@ -215,19 +217,19 @@ class Jobs:
             self._mailed(one)
         for text in report.all_blockers:
             self._log.error("placeholder value", fix=text)
-        self._hold("drafts", "; ".join(report.undrafted))
+        self._hold("drafts", "; ".join(report.draft_errors))
         now, mono = self._clock.now(), self._clock.monotonic()
         due, settled = next_send_time(site, db, now, without=self._held.keys() | self._settled.keys())
         self._settled.update(dict.fromkeys(settled, mono))
         if due is not None:
-            self._wake_at("copies", "mail", max(due, now + _BREATH))
+            self._wake_at("deliveries", "mail", max(due, now + _BREATH))
         if self._held:
             soonest = min(until for _, until in self._held.values())
-            self._wake_at("held", "mail", now + timedelta(seconds=soonest - mono))
+            self._wake_at("retries", "mail", now + timedelta(seconds=soonest - mono))
 
     def _mailed(self, one: IssueSendResult) -> None:
         self._log.info(
-            "mailed",
+            "issue sent",
             issue=one.issue,
             accepted=one.accepted,
             deferred=one.deferred,
@@ -246,29 +248,35 @@ class Jobs:
         failures = self._held.get(name, (0,))[0] + 1
         pause = backoff_seconds(failures)
         self._held[name] = (failures, self._clock.monotonic() + pause.total_seconds())
-        self._log.error("not sent", issue=name, failures=failures, again_in=int(pause.total_seconds()), reason=trouble)
+        self._log.error("not sent", issue=name, failures=failures, retry_in=int(pause.total_seconds()), reason=trouble)
 
-    def letters(self) -> None:
+    def confirmation_emails(self) -> None:
         """Send what asks somebody to confirm something."""
         site, db = self.current
         with db.read() as connection:
-            due = letters.next_due(connection)
+            due = confirmations.next_due(connection)
         if due is None or not site.can_send:
             return
         from publisher.subscriptions.confirmation_emails import send_confirmation_emails
 
         posted = send_confirmation_emails(site, db, self._clock.now, is_stopping=self._is_stopping.is_set)
         if posted.sent or posted.failed:
-            self._log.info("letters", sent=posted.sent, failed=posted.failed)
+            self._log.info("confirmation emails sent", sent=posted.sent, failed=posted.failed)
         if posted.trouble:
-            raise PublisherError(f"letters: {posted.trouble}")
+            raise PublisherError(f"confirmation emails: {posted.trouble}")
         with db.read() as connection:
-            due = letters.next_due(connection)
+            due = confirmations.next_due(connection)
         if posted.paused_until is not None:
-            self._log.warning("letters wait", reason="every relay has lost messages", until=_z(posted.paused_until))
-            self._wake_at("letters", "letters", posted.paused_until)
+            self._log.warning(
+                "confirmation emails paused", reason="every relay has lost messages", until=_z(posted.paused_until)
+            )
+            self._wake_at("confirmation-emails", "confirmation-emails", posted.paused_until)
         elif due is not None:
-            self._wake_at("letters", "letters", max(datetime.fromtimestamp(due, UTC), self._clock.now() + _BREATH))
+            self._wake_at(
+                "confirmation-emails",
+                "confirmation-emails",
+                max(datetime.fromtimestamp(due, UTC), self._clock.now() + _BREATH),
+            )
 
     # -- the others ----------------------------------------------------------------------------
 
@@ -278,10 +286,10 @@ class Jobs:
         if not site.hubs and not site.announce.cloud:
             return
         result = send_notifications(db, site, self._clock.now(), progress=self._progress)
-        if result.told or result.failed:
-            self._log.info("announced", told=result.told, waiting=result.waiting)
+        if result.sent or result.failed:
+            self._log.info("hubs notified", sent=result.sent, waiting=result.waiting)
         for words in result.failed:
-            self._log.warning("not announced", reason=words)
+            self._log.warning("hub not notified", reason=words)
         with db.read() as connection:
             due = announcements.next_notification_time(connection)
         if due is not None:
@@ -299,7 +307,11 @@ class Jobs:
         done = run_hub_tasks(site, db, self._clock.now, is_stopping=self._is_stopping.is_set)
         if done.told or done.subscribed or done.unsubscribed or done.dropped:
             self._log.info(
-                "hub", told=done.told, subscribed=done.subscribed, unsubscribed=done.unsubscribed, dropped=done.dropped
+                "hub notifications sent",
+                sent=done.told,
+                subscribed=done.subscribed,
+                unsubscribed=done.unsubscribed,
+                dropped=done.dropped,
             )
         for words in done.failed[:_LISTED]:
             self._log.warning("hub failed", reason=words)
@@ -329,7 +341,7 @@ class Jobs:
         _, db = self.current
         result = sweep(db, self._clock.now())
         if result.total:
-            self._log.info("swept", **result.deleted())
+            self._log.info("expired rows deleted", **result.deleted())
         if result.repaired:
             self._log.warning("due times repaired", rows=result.repaired, reason="the clock was ahead")
 

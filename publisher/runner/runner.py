@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from publisher.clock import Clock
 from publisher.errors import PublisherError
-from publisher.reports.permissions import warn_of_wide_paths
+from publisher.reports.permissions import log_exposed_paths
 from publisher.runner.background_job import BackgroundJob
 from publisher.runner.file_watcher import FileWatcher
 from publisher.runner.jobs import Jobs
@@ -68,7 +68,7 @@ class Runner:
         self._is_to_reload = False
         self._started_at = self._clock.now()
         self._read_at = self._started_at
-        self._refused = ""
+        self._settings_error = ""
         #: Why the watchdog is not told that all is well; empty where it is.
         self._stuck = ""
         self._signature = _signature(site.root)
@@ -81,13 +81,13 @@ class Runner:
         work = {
             "publish": self.jobs.publish,
             "mail": self.jobs.mail,
-            "letters": self.jobs.letters,
+            "confirmation-emails": self.jobs.confirmation_emails,
             "announce": self.jobs.announce,
             "hub": self.jobs.hub,
             "bounces": self.jobs.bounces,
             "sweep": self.jobs.sweep,
         }
-        self.lanes = {name: BackgroundJob(name, job, log, self._clock) for name, job in work.items()}
+        self.background_jobs = {name: BackgroundJob(name, job, log, self._clock) for name, job in work.items()}
         self._watcher = FileWatcher(site.articles_dir, self.jobs.articles_changed, log)
 
     @property
@@ -102,7 +102,7 @@ class Runner:
 
     def wake(self, name: str) -> None:
         """Let a job look for work at once. May be called from any thread."""
-        self.lanes[name].wake()
+        self.background_jobs[name].wake()
 
     def reload(self) -> None:
         """Read the settings again, changed or not. May be called by a signal's handler."""
@@ -115,7 +115,7 @@ class Runner:
             StoreError: the site's folder cannot be written to.
         """
         with RunnerFile(self._root) as file:
-            warn_of_wide_paths(self._site, self._log)
+            log_exposed_paths(self._site, self._log)
             self._start()
             self._log.info("ready", runner=runner_name(), site=str(self._root), schedules=len(self._site.schedules))
             self._notifier.ready()
@@ -128,22 +128,22 @@ class Runner:
             finally:
                 self._end()
 
-    def trouble(self) -> str:
+    def late_reason(self) -> str:
         """Return why issues may be late; empty where nothing is wrong."""
         if stuck := self._stuck_reason():
             return stuck
-        lane = self.lanes["publish"]
-        if lane.health.failures:
-            return f"publish has failed {lane.health.failures} time(s) in a row"
-        if not lane.health.runs or (idle := lane.idle) is None:
+        job = self.background_jobs["publish"]
+        if job.health.failures:
+            return f"publish has failed {job.health.failures} time(s) in a row"
+        if not job.health.runs or (idle := job.time_since_progress) is None:
             return "articles/ was not read yet"
         return f"publish has not run for {idle.total_seconds() / 60:.0f} minutes" if idle > _LATE else ""
 
     # -- the loop ----------------------------------------------------------------------------------
 
     def _start(self) -> None:
-        for lane in self.lanes.values():
-            lane.start()
+        for job in self.background_jobs.values():
+            job.start()
         self._rebuild()
         self._timers.start()
         self._watcher.start()
@@ -152,7 +152,7 @@ class Runner:
 
     def _wake_all(self) -> None:
         self.jobs.articles_changed()
-        for name in self.lanes:
+        for name in self.background_jobs:
             self._wake(name)
 
     def _look_at_clock(self, wall: datetime, mono: float) -> tuple[datetime, float]:
@@ -176,10 +176,10 @@ class Runner:
             if site.database_url != self._site.database_url:
                 self._databases.append(Database.open(site.database_url))
         except PublisherError as error:
-            self._refused = str(error)
-            self._log.error("settings refused", reason=str(error), still="the old ones")
+            self._settings_error = str(error)
+            self._log.error("settings rejected", reason=str(error), in_use="the previous settings")
         else:
-            self._refused, self._read_at = "", self._clock.now()
+            self._settings_error, self._read_at = "", self._clock.now()
             self._take_up(site)
         self._notifier.ready()
 
@@ -208,13 +208,13 @@ class Runner:
             state = self.status()
             file.write(state)
             failing = [job["name"] for job in state["jobs"] if job["failures"]]
-            self._notifier.status(stuck or (f"failing: {', '.join(failing)}" if failing else "all well"))
+            self._notifier.status(stuck or (f"failing: {', '.join(failing)}" if failing else "all jobs are healthy"))
 
     def _stuck_reason(self) -> str:
         """Return why the runner makes no progress; empty where timers fire and every job moves."""
         if self._timers.is_stalled:
             return f"no timer has fired for {STALL_SECONDS:.0f} seconds"
-        return next((reason for lane in self.lanes.values() if (reason := lane.trouble())), "")
+        return next((reason for job in self.background_jobs.values() if (reason := job.stuck_reason())), "")
 
     def _end(self) -> None:
         self._log.info("stopping")
@@ -224,12 +224,12 @@ class Runner:
         self.jobs.stop()
         # A file that is being parsed is parsed by the next runner.
         self.jobs.close()
-        for lane in self.lanes.values():
-            lane.stop()
+        for job in self.background_jobs.values():
+            job.stop()
         self._watcher.stop()
-        left = [name for name, lane in self.lanes.items() if not lane.join(deadline - time.monotonic())]
+        left = [name for name, job in self.background_jobs.items() if not job.join(deadline - time.monotonic())]
         if left:
-            self._log.warning("left undone", jobs=", ".join(left))
+            self._log.warning("jobs unfinished", jobs=", ".join(left))
         else:
             for db in self._databases:
                 db.close()
@@ -238,7 +238,7 @@ class Runner:
     # -- timers ------------------------------------------------------------------------------------
 
     def _wake(self, name: str) -> None:
-        self.lanes[name].wake()
+        self.background_jobs[name].wake()
 
     def _awaken(self, name: str) -> Callable[[], None]:
         return self.jobs.articles_changed if name == "articles" else lambda: self._wake(name)
@@ -254,7 +254,7 @@ class Runner:
         intervals = {
             "every:publish": ("publish", timedelta(minutes=1)),
             "every:mail": ("mail", timedelta(seconds=30)),
-            "every:letters": ("letters", timedelta(seconds=10)),
+            "every:confirmation-emails": ("confirmation-emails", timedelta(seconds=10)),
             "every:hub": ("hub", timedelta(seconds=10)),
             "every:bounces": ("bounces", timedelta(minutes=site.bounces.every_minutes)),
             "every:sweep": ("sweep", timedelta(days=1)),
@@ -276,18 +276,18 @@ class Runner:
             "started_at": _iso(self._started_at),
             "written_at": _iso(now),
             "settings_read_at": _iso(self._read_at),
-            "settings_refused": self._refused,
+            "settings_error": self._settings_error,
             "jobs": [
                 {
-                    "name": lane.name,
-                    "runs": lane.health.runs,
-                    "began_at": _iso(lane.health.began_at),
-                    "ended_at": _iso(lane.health.ended_at),
-                    "failures": lane.health.failures,
-                    "said": lane.health.said,
-                    "again_at": _iso(lane.rests_until),
+                    "name": job.name,
+                    "runs": job.health.runs,
+                    "began_at": _iso(job.health.began_at),
+                    "ended_at": _iso(job.health.ended_at),
+                    "failures": job.health.failures,
+                    "last_error": job.health.last_error,
+                    "retry_at": _iso(job.retry_at),
                 }
-                for lane in self.lanes.values()
+                for job in self.background_jobs.values()
             ],
         }
 

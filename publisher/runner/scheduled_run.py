@@ -15,8 +15,8 @@ from publisher.articles.failing import report_failure
 from publisher.cadence import next_slot
 from publisher.clock import Clock
 from publisher.errors import PublisherError, SlotLost
-from publisher.model.report import Progress, PublishReport, ScheduledRunResult, no_progress
-from publisher.pipeline.make_issues import make_issue_of, stage_issues
+from publisher.model.report import Progress, PublishResult, ScheduledRunResult, no_progress
+from publisher.pipeline.make_issues import make_scheduled_issue, stage_issues
 from publisher.pipeline.publish import regenerate
 from publisher.pipeline.remake import remake_issues
 from publisher.schedule import store as slots
@@ -49,7 +49,7 @@ def run_due_slots(
     progress: Progress = no_progress,
     on_wait: Callable[[str], None] = lambda holder: None,
     on_claim: Callable[[ClaimedSlot, float], None] = lambda claim, late: None,
-) -> PublishReport | None:
+) -> PublishResult | None:
     """Run every slot that is due and nobody's, and say what came of it; return None where there was nothing to do.
 
     Any number of processes may do so at once, and be killed at any moment.
@@ -123,7 +123,7 @@ class _ScheduledRun:
         self._began = began
         self._left = dict.fromkeys(claims)
         self._timetables = {one.name: one.timetable for one in site.schedules}
-        self.report = PublishReport(at=began.astimezone(site.tz).replace(microsecond=0).isoformat(), dry_run=False)
+        self.report = PublishResult(at=began.astimezone(site.tz).replace(microsecond=0).isoformat(), dry_run=False)
 
     def feeds(self, progress: Progress, workers: Workers) -> None:
         """Bring feeds up to date; where that fails, newsletters go out all the same."""
@@ -155,7 +155,7 @@ class _ScheduledRun:
             # Of several that are made up for, each carries what was out by its own time.
             as_of = self._before_next(one, now) if newest[one.schedule] is one else one.slot
             try:
-                outcome = make_issue_of(self._db, self._site, one, as_of=as_of, now=now, report=self.report)
+                outcome = make_scheduled_issue(self._db, self._site, one, as_of=as_of, now=now, report=self.report)
             except SlotLost as error:
                 self._done(one, str(error))
             except Exception as error:
@@ -184,7 +184,7 @@ class _ScheduledRun:
     def _done(self, one: ClaimedSlot, outcome: str, *, is_failed: bool = False) -> None:
         del self._left[one]
         late = (self._began - one.slot).total_seconds()
-        self.report.ran.append(
+        self.report.scheduled_runs.append(
             ScheduledRunResult(schedule=one.schedule, slot=one.slot, late=late, outcome=outcome, is_failed=is_failed)
         )
 

@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from publisher.delivery import due_times_store as due_times
-from publisher.reports import listening_store as listening
+from publisher.reports import statistics_store as listening
 from publisher.schedule import store as slots
 from publisher.storage.engine import Database
 from publisher.storage.facts import get_fact, set_fact
@@ -74,7 +74,7 @@ def sweep(db: Database, now: datetime) -> SweepResult:
             runs=slots.forget_old(connection, now - _RUNS_KEPT),
             confirmation_emails=letters.sweep(connection, int((now - _CONFIRMATION_EMAILS_KEPT).timestamp())),
             hub_subscriptions=hub.delete_expired_subscriptions(connection, int(now.timestamp())),
-            figures=listening.forget_feed_requests_before(connection, (now - _FIGURES_KEPT).date().isoformat()),
+            figures=listening.delete_feed_requests_before(connection, (now - _FIGURES_KEPT).date().isoformat()),
             repaired=repaired,
         )
 

@@ -8,7 +8,7 @@ from publisher.clock import Clock
 from publisher.delivery.automatic import send_due_issues
 from publisher.errors import PublisherError
 from publisher.model.problems import Problem
-from publisher.model.report import Progress, PublishReport, no_progress
+from publisher.model.report import Progress, PublishResult, no_progress
 from publisher.runner.scheduled_run import run_due_slots
 from publisher.runner.sweep import sweep
 from publisher.schedule.processes import try_process_lock
@@ -26,7 +26,7 @@ def tick(
     clock: Clock | None = None,
     progress: Progress = no_progress,
     on_wait: Callable[[str], None] = lambda holder: None,
-) -> PublishReport:
+) -> PublishResult:
     """Run due schedules, update feeds, send mail, notify hubs, process bounces, delete expired rows.
 
     Calls may overlap: work that one call has claimed is left alone by the others.
@@ -48,7 +48,7 @@ def tick(
     return report
 
 
-def _mail(site: Site, db: Database, clock: Clock, report: PublishReport, progress: Progress) -> None:
+def _mail(site: Site, db: Database, clock: Clock, report: PublishResult, progress: Progress) -> None:
     if site.can_send and site.digests:
         send_due_issues(site, db, clock.now(), report, progress, approved=True, clock=clock.now)
         posted = send_confirmation_emails(site, db, clock.now)
@@ -58,7 +58,7 @@ def _mail(site: Site, db: Database, clock: Clock, report: PublishReport, progres
                 f"every relay has lost messages, and none is used before {posted.paused_until:%Y-%m-%d %H:%M} UTC"
             )
         if posted.trouble:
-            report.refused.append(Problem(where="letters", refused=True, reason=posted.trouble))
+            report.refused.append(Problem(where="confirmation emails", refused=True, reason=posted.trouble))
     if site.bounces.path is None and site.bounces.imap is None:
         return
     from publisher.delivery.bounces import process_mailbox

@@ -15,7 +15,7 @@ from publisher.feeds import store as table
 from publisher.feeds.entries import EntryRenderer, entries_fingerprint, make_site_info
 from publisher.model.feeds import FeedDefinition, FeedFormat
 from publisher.model.query import matches
-from publisher.model.report import PublishReport
+from publisher.model.report import PublishResult
 from publisher.model.taxonomy import FacetKind
 from publisher.settings import Site
 from publisher.signing.site_key import keyring
@@ -48,7 +48,7 @@ def personal_feed(site: Site, db: Database, text: str, form: FeedFormat, now: da
     if is_stale:
         with db.write() as connection, Workers(1) as workers:
             site_info = make_site_info(site, site_namespace(connection, site))
-            report = PublishReport(at=now.isoformat(), dry_run=False)
+            report = PublishResult(at=now.isoformat(), dry_run=False)
             entries = EntryRenderer(
                 site=site, site_info=site_info, fingerprint=fingerprint, workers=workers, report=report
             )

@@ -17,8 +17,8 @@ from publisher.errors import PublisherError, SettingsError
 from publisher.reports.stats import FeedRequestRow, record_feed_requests
 from publisher.settings import SETTINGS_FILE, Site, read_site
 from publisher.web.context import Context, NullLog
-from publisher.web.feeds import Feeds, Message, Receive, Scope, Send, say
-from publisher.web.listeners import FeedRequestCounter
+from publisher.web.feed_request_counter import FeedRequestCounter
+from publisher.web.feeds import Feeds, Message, Receive, Scope, Send, send_response
 from publisher.web.metrics import Metrics
 from publisher.web.page_cache import PageCache
 from publisher.web.pages import make_pages
@@ -40,7 +40,7 @@ class Web:
         self,
         site: Site,
         *,
-        trouble: Callable[[], str] = lambda: "",
+        unready_reason: Callable[[], str] = lambda: "",
         wake: Callable[[str], None] = lambda name: None,
         clock: Clock | None = None,
         metrics: Metrics | None = None,
@@ -51,7 +51,7 @@ class Web:
 
         Args:
             site: the settings.
-            trouble: tells why the process is not ready, for ``/readyz``; empty where it is.
+            unready_reason: tells why the process is not ready, for ``/readyz``; empty where it is.
             wake: told the name of a runner's job that has something to do now.
             clock: what time it is; this machine's by default.
             metrics: where answers are counted.
@@ -59,21 +59,21 @@ class Web:
             keep: seconds for which a page that is the same for everybody is handed out again.
         """
         self._root = site.root
-        self._mark = _mark(site.root)
-        self._trouble = trouble
+        self._signature = _signature(site.root)
+        self._unready_reason = unready_reason
         self._wake = wake
         self._clock = clock or Clock()
         self._metrics = metrics
         self._log = log or NullLog()
-        self._tally = FeedRequestCounter()
+        self._request_counter = FeedRequestCounter()
         self._keep_pages = keep
         self._looking: asyncio.Task[None] | None = None
-        self._take_up(site)
+        self._apply_settings(site)
 
-    def _take_up(self, site: Site) -> None:
+    def _apply_settings(self, site: Site) -> None:
         self._site = site
         self._context = Context(site, clock=self._clock, wake=self._wake, log=self._log)
-        self._feeds = Feeds(site, heard=self._heard)
+        self._feeds = Feeds(site, on_response=self._count_response)
         self._pages = PageCache(make_pages(self._context, self._feeds), self._keep_pages)
         entry: Callable[[Any, Any, Any], Awaitable[None]] = self._logged if site.web.access_log else self._answer
         if site.web.proxies:
@@ -85,7 +85,7 @@ class Web:
         if scope["type"] == "http":
             await self._entry(scope, receive, send)
         elif scope["type"] == "lifespan":
-            await self._live(receive, send)
+            await self._run_lifespan(receive, send)
 
     def _answer(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         # No coroutine of its own: the way to a feed is short.
@@ -94,10 +94,12 @@ class Web:
             return self._feeds(scope, receive, send)
         is_head = scope["method"] == "HEAD"
         if path == "/healthz":
-            return say(send, 200, _PLAIN, b"alive\n", is_head=is_head)
+            return send_response(send, 200, _PLAIN, b"alive\n", is_head=is_head)
         if path == "/readyz":
-            trouble = self._trouble()
-            return say(send, 503 if trouble else 200, _PLAIN, f"{trouble or 'ready'}\n".encode(), is_head=is_head)
+            unready_reason = self._unready_reason()
+            return send_response(
+                send, 503 if unready_reason else 200, _PLAIN, f"{unready_reason or 'ready'}\n".encode(), is_head=is_head
+            )
         return self._page(scope, receive, send)
 
     async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -114,12 +116,12 @@ class Web:
             # Who asked has been told that it is our fault; why, is said here.
             self._log.error("request failed", path=_shown(scope), reason=f"{type(error).__name__}: {error}")
         if self._metrics is not None:
-            self._metrics.answered("page", status, time.monotonic() - began)
+            self._metrics.count_response("page", status, time.monotonic() - began)
 
-    def _heard(self, name: str, scope: Scope, asked: Any, status: int) -> None:
-        self._tally.heard(name, scope, asked, status)
+    def _count_response(self, name: str, scope: Scope, asked: Any, status: int) -> None:
+        self._request_counter.count_request(name, scope, asked, status)
         if self._metrics is not None:
-            self._metrics.answered("feed", status)
+            self._metrics.count_response("feed", status)
 
     async def _logged(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, and say so: of who asked only the network, of the address nothing that is a secret."""
@@ -149,7 +151,7 @@ class Web:
 
     # -- a life beside requests ------------------------------------------------------------------
 
-    async def _live(self, receive: Receive, send: Send) -> None:
+    async def _run_lifespan(self, receive: Receive, send: Send) -> None:
         while (await receive())["type"] != "lifespan.startup":
             pass
         self._looking = asyncio.create_task(self._look())
@@ -170,32 +172,32 @@ class Web:
             try:
                 if time.monotonic() - kept >= _KEEP:
                     kept = time.monotonic()
-                    rows = self._tally.take(self._context.now().astimezone(self._site.tz))
+                    rows = self._request_counter.take_rows(self._context.now().astimezone(self._site.tz))
                     await asyncio.to_thread(self._keep, rows)
                 self._look_at_settings()
             except Exception as error:
                 # Whatever it was this time: who looks no more would never hear of settings again.
-                self._log.error("look failed", reason=f"{type(error).__name__}: {error}")
+                self._log.error("background check failed", reason=f"{type(error).__name__}: {error}")
 
     def _look_at_settings(self) -> None:
-        mark = _mark(self._root)
-        if mark != self._mark:
-            self._mark = mark
+        mark = _signature(self._root)
+        if mark != self._signature:
+            self._signature = mark
             # What is wrong with them the runner says, and every command.
             with contextlib.suppress(SettingsError):
                 site = read_site(self._root)
                 self.close()
-                self._take_up(site)
+                self._apply_settings(site)
 
     def keep(self) -> None:
         """Write down what was counted."""
-        self._keep(self._tally.take(self._context.now().astimezone(self._site.tz)))
+        self._keep(self._request_counter.take_rows(self._context.now().astimezone(self._site.tz)))
 
     def _keep(self, rows: Sequence[FeedRequestRow]) -> None:
         try:
             record_feed_requests(self._context.db, rows)
         except PublisherError as error:
-            self._log.error("not counted", reason=str(error))
+            self._log.error("statistics not saved", reason=str(error))
 
 
 _PLAIN = [(b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store")]
@@ -206,7 +208,7 @@ def _shown(scope: Scope) -> str:
     return _PASS.sub("…", scope["path"])[:200]
 
 
-def _mark(root: Path) -> tuple[int, int]:
+def _signature(root: Path) -> tuple[int, int]:
     try:
         found = (root / SETTINGS_FILE).stat()
     except OSError:

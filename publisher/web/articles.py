@@ -25,9 +25,9 @@ from publisher.reports.clicks import count_click
 from publisher.subscriptions.personal_feed import personal_feed, personal_state
 from publisher.templating.environment import render
 from publisher.web.context import Context
-from publisher.web.feeds import is_among
+from publisher.web.feeds import matches_etag
 from publisher.web.file_cache import etag_of
-from publisher.web.user_agents import TOLD, is_program
+from publisher.web.user_agents import MAX_USER_AGENT_LENGTH, is_automated
 
 __all__ = ["ArticlePages"]
 
@@ -50,7 +50,7 @@ class ArticlePages:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._base = context.below(context.site.base_url)
+        self._base = context.path_of(context.site.base_url)
         #: (pass, suffix) of a reader's own feed → its state when it was last made, and the ETag of that.
         self._own: dict[tuple[str, str], tuple[str, bytes]] = {}
         self._lock = threading.Lock()
@@ -58,7 +58,7 @@ class ArticlePages:
     def routes(self) -> list[Route]:
         """Return where they are."""
         context, site = self._context, self._context.site
-        below = context.below(site.newsletters_url)
+        below = context.path_of(site.newsletters_url)
         found = [Route(f"{self._base}/", self._front), Route("/favicon.ico", self._icon)]
         if site.digests:
             found += [
@@ -66,7 +66,7 @@ class ArticlePages:
                 *(Route(f"{below}/{slug}/", partial(self._newsletter, slug)) for slug in site.digests),
                 Route(f"{below}/feed/{{feed_pass}}.{{suffix}}", self._own_feed),
                 *([Route(f"{below}/go/{{digest}}/{{issue}}/{{seq:int}}", self._go)] if site.web.clicks else []),
-                Route(context.below(site.issue_url), self._issue),
+                Route(context.path_of(site.issue_url), self._issue),
             ]
         return found
 
@@ -79,7 +79,7 @@ class ArticlePages:
             "latest": [article_summary(one, site.language) for one in found],
             "digests": list(site.digests.items()),
         }
-        return context.page("front.html.j2", values, age=_AGE)
+        return context.page("front.html.j2", values, max_age=_AGE)
 
     def _icon(self, request: Request) -> Response:
         site = self._context.site
@@ -101,7 +101,7 @@ class ArticlePages:
         if found is None:
             return None
         values = article_page_values(found, site_title=site.title, base_url=site.base_url, language=site.language)
-        return context.page("article.html.j2", values, age=_AGE, pictures=True)
+        return context.page("article.html.j2", values, max_age=_AGE, pictures=True)
 
     def _newsletters(self, request: Request) -> Response:
         context, site = self._context, self._context.site
@@ -114,7 +114,7 @@ class ArticlePages:
                 )
                 for slug, digest in site.digests.items()
             ]
-        return context.page("newsletters.html.j2", {"shelves": shelves}, age=_AGE)
+        return context.page("newsletters.html.j2", {"shelves": shelves}, max_age=_AGE)
 
     def _newsletter(self, slug: str, request: Request) -> Response:
         context, site = self._context, self._context.site
@@ -133,7 +133,7 @@ class ArticlePages:
             # More than a page holds: the next one begins where this one ends.
             "older": quote(rows[_SHELF - 1].name) if len(rows) > _SHELF else "",
         }
-        return context.page("newsletter.html.j2", values, age=_AGE)
+        return context.page("newsletter.html.j2", values, max_age=_AGE)
 
     def _listed(self, row: IssueRow) -> dict[str, Any]:
         return {
@@ -168,12 +168,12 @@ class ArticlePages:
                 "address": self._address(found.issue),
                 "left": [article_summary(one, site.language) for one in found.left],
             }
-            return context.page("issue.html.j2", {**values, **shown}, age=_AGE)
+            return context.page("issue.html.j2", {**values, **shown}, max_age=_AGE)
         strip = render(site.templates_dir, "web/strip.html.j2", values)
         canonical = f'<link rel="canonical" href="{html.escape(self._address(found.issue))}">'
         text = found.html.replace("</head>", f"{canonical}</head>", 1)
         text = _BODY.sub(lambda match: match[0] + strip, text, count=1)
-        return context.html(text, age=_AGE, pictures=True, inline_style=True)
+        return context.html(text, max_age=_AGE, pictures=True, inline_style=True)
 
     async def _go(self, request: Request) -> Response:
         """Redirect to an article from an issue, and count the click; a click that would have to wait is not counted."""
@@ -188,7 +188,9 @@ class ArticlePages:
 
     def _opened(self, request: Request, *, is_counted: bool) -> str | None:
         context, asked = self._context, request.path_params
-        program = request.method == "HEAD" or is_program(request.headers.get("user-agent", "")[:TOLD])
+        program = request.method == "HEAD" or is_automated(
+            request.headers.get("user-agent", "")[:MAX_USER_AGENT_LENGTH]
+        )
         names = asked["digest"], asked["issue"], asked["seq"]
         with context.db.write() if is_counted else context.db.read() as connection:
             return count_click(context.site, connection, *names, is_program=program, is_counted=is_counted)
@@ -210,7 +212,7 @@ class ArticlePages:
         asked = request.headers.get("if-none-match", "").encode()
         before, tag = self._own.get((feed_pass, suffix), ("", b""))
         body = b""
-        if before != state or not is_among(tag, asked):
+        if before != state or not matches_etag(tag, asked):
             made = personal_feed(site, context.db, feed_pass, form, context.now())
             if made is None:
                 raise HTTPException(404)
@@ -223,7 +225,7 @@ class ArticlePages:
             "referrer-policy": "no-referrer",
             "x-content-type-options": "nosniff",
         }
-        if is_among(tag, asked):
+        if matches_etag(tag, asked):
             return Response(status_code=304, headers=headers)
         return Response(body, headers=headers, media_type=TYPES[suffix])
 

@@ -53,7 +53,7 @@ class Context:
             log: told of changed subscriptions, without addresses.
         """
         self.site = site
-        self.guard = RateLimiter(site)
+        self.rate_limiter = RateLimiter(site)
         self.writers = FormWriters()
         self.wake = wake
         self._log = log or NullLog()
@@ -86,7 +86,7 @@ class Context:
         for digest in digests:
             self._log.info("subscription changed", digest=digest, state=state.value, source=source.value)
 
-    def below(self, url: str) -> str:
+    def path_of(self, url: str) -> str:
         """Return the path of an address of the site."""
         return urlsplit(url).path
 
@@ -96,7 +96,7 @@ class Context:
         values: Mapping[str, Any],
         *,
         status: int = 200,
-        age: int | None = None,
+        max_age: int | None = None,
         pictures: bool = False,
         headers: Mapping[str, str] | None = None,
     ) -> Response:
@@ -124,19 +124,19 @@ class Context:
             "language": site.language,
             "can_be_joined": site.can_be_joined,
             "has_newsletters": bool(site.digests),
-            "is_private": age is None,
+            "is_private": max_age is None,
             "light": site.theme.light_palette,
             "dark": site.theme.dark_palette,
         }
         text = render(site.templates_dir, f"web/{template}", {**shared, **values})
-        return self.html(text, status=status, age=age, pictures=pictures, headers=headers)
+        return self.html(text, status=status, max_age=max_age, pictures=pictures, headers=headers)
 
     def html(
         self,
         text: str,
         *,
         status: int = 200,
-        age: int | None = None,
+        max_age: int | None = None,
         pictures: bool = False,
         inline_style: bool = False,
         headers: Mapping[str, str] | None = None,
@@ -145,16 +145,16 @@ class Context:
         made = {
             "content-security-policy": content_security_policy(text, pictures=pictures, inline_style=inline_style),
             # Forms of ours are to say where they come from; nobody else learns an address with a pass in it.
-            "referrer-policy": "same-origin" if age is None else "strict-origin-when-cross-origin",
-            "cache-control": "no-store" if age is None else f"public, max-age={age}",
+            "referrer-policy": "same-origin" if max_age is None else "strict-origin-when-cross-origin",
+            "cache-control": "no-store" if max_age is None else f"public, max-age={max_age}",
             "x-content-type-options": "nosniff",
             **({"strict-transport-security": hsts} if (hsts := strict_transport(self.site)) else {}),
-            **({"x-robots-tag": "noindex"} if age is None else {}),
+            **({"x-robots-tag": "noindex"} if max_age is None else {}),
             **(headers or {}),
         }
         return Response(text, status, made, "text/html; charset=utf-8")
 
-    def say(
+    def message_page(
         self,
         heading: str,
         *lines: str,

@@ -22,14 +22,14 @@ from publisher.web.deltas import Deltas, asks_for_feed
 from publisher.web.file_cache import CachedFile, FileCache
 from publisher.websub.link_header import link_header
 
-__all__ = ["Feeds", "Heard", "Message", "Receive", "Scope", "Send", "is_among", "say"]
+__all__ = ["Feeds", "Message", "OnResponse", "Receive", "Scope", "Send", "matches_etag", "send_response"]
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 _Headers = list[tuple[bytes, bytes]]
-Heard = Callable[[str, Scope, Mapping[bytes, bytes], int], None]
+OnResponse = Callable[[str, Scope, Mapping[bytes, bytes], int], None]
 
 _OTHER_TYPES: Final = {"html": "text/html; charset=utf-8", "xml": "application/xml"}
 #: Seconds for which an old copy may be shown while a new one is fetched (RFC 5861).
@@ -44,17 +44,20 @@ class Feeds:
     """Answers for everything below the address of feeds/."""
 
     def __init__(
-        self, site: Site, shelf: FileCache | None = None, heard: Heard = lambda name, scope, asked, status: None
+        self,
+        site: Site,
+        cache: FileCache | None = None,
+        on_response: OnResponse = lambda name, scope, asked, status: None,
     ) -> None:
         """Begin.
 
         Args:
             site: the settings.
-            shelf: what is staged.
-            heard: told of each feed that was handed out: its file, the request, its headers, and the answer's status.
+            cache: what is staged.
+            on_response: told of each feed that was handed out: its file, the request, its headers, and the answer's status.
         """
-        self._shelf = shelf or FileCache(site.feeds_dir)
-        self._heard = heard
+        self._cache = cache or FileCache(site.feeds_dir)
+        self._on_response = on_response
         self._site = site
         self._url = site.feeds_url
         #: The path below which feeds are.
@@ -70,42 +73,46 @@ class Feeds:
         method, path = scope["method"], scope["path"]
         if method not in ("GET", "HEAD"):
             allow = [(b"allow", b"GET, HEAD, OPTIONS"), *_CORS]
-            await say(send, 204 if method == "OPTIONS" else 405, allow, b"")
+            await send_response(send, 204 if method == "OPTIONS" else 405, allow, b"")
             return
         name = self._file(path)
-        staged = self._shelf.find(name) if name is not None else None
+        staged = self._cache.find(name) if name is not None else None
         if staged is None or name is None or name.startswith("gone/"):
-            await self._without(send, name, path, is_head=method == "HEAD")
+            await self._send_missing(send, name, path, is_head=method == "HEAD")
             return
         asked = _asked(scope["headers"])
-        if asked.get(b"sec-fetch-dest") == b"document" and _is_for_a_person(scope, name):
-            await self._for_a_person(send, name, is_head=method == "HEAD")
+        if asked.get(b"sec-fetch-dest") == b"document" and _is_browser_navigation(scope, name):
+            await self._send_feed_page(send, name, is_head=method == "HEAD")
         else:
-            await self._hand_out(scope, asked, send, name, staged, is_head=method == "HEAD")
+            await self._send_file(scope, asked, send, name, staged, is_head=method == "HEAD")
 
-    async def _without(self, send: Send, name: str | None, path: str, *, is_head: bool) -> None:
+    async def _send_missing(self, send: Send, name: str | None, path: str, *, is_head: bool) -> None:
         """Answer where nothing is staged: a feed was renamed or is no more, an article was withdrawn, or nothing is."""
         stem, dot, suffix = (name or "").rpartition(".")
         moved = self._moved.get(stem) if dot and suffix in TYPES else None
         if moved == "gone":
-            await say(
-                send, 410, [*_TEXT, *_CORS, (b"cache-control", b"public, max-age=86400")], b"Gone\n", is_head=is_head
+            await send_response(
+                send,
+                410,
+                [*_TEXT, *_CORS, (b"cache-control", b"public, max-age=86400")],
+                b"Gone\n",
+                is_head=is_head,
             )
         elif moved is not None:
             where = f"{self._url}/{url_path(moved)}.{suffix}"
             headers = [(b"location", where.encode()), *_CORS, (b"cache-control", b"public, max-age=86400")]
-            await say(send, 301, headers, b"", is_head=is_head)
-        elif (gone := self.gone(path)) is not None:
+            await send_response(send, 301, headers, b"", is_head=is_head)
+        elif (gone := self.withdrawal_page(path)) is not None:
             headers = [
                 (b"content-type", _OTHER_TYPES["html"].encode()),
                 (b"content-security-policy", content_security_policy(gone.decode()).encode()),
                 (b"cache-control", b"public, max-age=300"),
             ]
-            await say(send, 410, headers, gone, is_head=is_head)
+            await send_response(send, 410, headers, gone, is_head=is_head)
         else:
-            await say(send, 404, _TEXT, b"Not found\n", is_head=is_head)
+            await send_response(send, 404, _TEXT, b"Not found\n", is_head=is_head)
 
-    async def _for_a_person(self, send: Send, name: str, *, is_head: bool) -> None:
+    async def _send_feed_page(self, send: Send, name: str, *, is_head: bool) -> None:
         """Show what a feed is to somebody who has opened it by hand."""
         site, suffix = self._site, name.rpartition(".")[2]
         values = {
@@ -131,7 +138,7 @@ class Feeds:
             (b"cache-control", b"no-store"),
             (b"x-content-type-options", b"nosniff"),
         ]
-        await say(send, 200, headers, page.encode(), is_head=is_head)
+        await send_response(send, 200, headers, page.encode(), is_head=is_head)
 
     def _file(self, path: str) -> str | None:
         """Return the file that a path stands for, relative to feeds/; None where it is none of ours."""
@@ -140,38 +147,38 @@ class Feeds:
         name = path[len(self.prefix) :]
         return name + "index.html" if not name or name.endswith("/") else name
 
-    def gone(self, path: str) -> bytes | None:
+    def withdrawal_page(self, path: str) -> bytes | None:
         """Return the page that tells why an article was withdrawn; None where none was."""
         name = path.removeprefix("/")
-        found = self._shelf.find(f"gone/{name}index.html" if name.endswith("/") else f"gone/{name}.html")
+        found = self._cache.find(f"gone/{name}index.html" if name.endswith("/") else f"gone/{name}.html")
         return found.encodings["identity"].body if found is not None else None
 
     # -- an answer -------------------------------------------------------------------------------
 
-    async def _hand_out(
+    async def _send_file(
         self, scope: Scope, asked: Mapping[bytes, bytes], send: Send, name: str, staged: CachedFile, *, is_head: bool
     ) -> None:
         coding = _choose(asked.get(b"accept-encoding", b"")[:_KEPT], tuple(staged.encodings))
         if coding is None:
-            await say(send, 406, [(b"vary", b"Accept-Encoding")], b"", is_head=is_head)
+            await send_response(send, 406, [(b"vary", b"Accept-Encoding")], b"", is_head=is_head)
             return
         whole, short = self._headers(name, staged)[coding]
         encoded = staged.encodings[coding]
         if self._deltas is not None and name.endswith(_BY_HAND) and not name.startswith("archive/"):
             self._deltas.note(name, staged)
-            if await self._hand_out_new(self._deltas, asked, send, name, staged, is_head=is_head):
-                self._heard(name, scope, asked, 226)
+            if await self._send_delta(self._deltas, asked, send, name, staged, is_head=is_head):
+                self._on_response(name, scope, asked, 226)
                 return
         if _is_known(asked, encoded.etag, staged.seconds):
             await send({"type": "http.response.start", "status": 304, "headers": short})
             await send(_NOTHING)
-            self._heard(name, scope, asked, 304)
+            self._on_response(name, scope, asked, 304)
             return
         await send({"type": "http.response.start", "status": 200, "headers": whole})
         await send({"type": "http.response.body", "body": b"" if is_head else encoded.body})
-        self._heard(name, scope, asked, 200)
+        self._on_response(name, scope, asked, 200)
 
-    async def _hand_out_new(
+    async def _send_delta(
         self, deltas: Deltas, asked: Mapping[bytes, bytes], send: Send, name: str, staged: CachedFile, *, is_head: bool
     ) -> bool:
         """Answer with new entries alone where somebody asks for that (RFC 3229 §10.4.1); return whether that was done."""
@@ -195,13 +202,13 @@ class Feeds:
             *_CORS,
             *([(b"content-encoding", b"gzip")] if coding == "gzip" else []),
         ]
-        await say(send, 226, headers, body, is_head=is_head)
+        await send_response(send, 226, headers, body, is_head=is_head)
         return True
 
     def _headers(self, name: str, staged: CachedFile) -> dict[str, tuple[_Headers, _Headers]]:
         """Return encoding → headers of an answer with the bytes, and of one without; made once a state of a file."""
-        if staged.answers:
-            return staged.answers
+        if staged.headers:
+            return staged.headers
         made: dict[str, tuple[_Headers, _Headers]] = {}
         # Two changes within a second date a file ahead; a server must not send such a date (RFC 9110 §8.8.2.1).
         is_ahead = staged.seconds > time.time()
@@ -239,7 +246,7 @@ class Feeds:
                 whole.append((b"content-encoding", coding.encode()))
             made[coding] = (whole, short)
         if not is_ahead:
-            staged.answers.update(made)
+            staged.headers.update(made)
         return made
 
 
@@ -260,7 +267,7 @@ _BY_HAND: Final = ("rss", "atom", "json")
 _VARY: Final = b"Accept-Encoding, Sec-Fetch-Dest"
 
 
-def _is_for_a_person(scope: Scope, name: str) -> bool:
+def _is_browser_navigation(scope: Scope, name: str) -> bool:
     """Tell whether a browser that asks for a document is to see what a feed is.
 
     Browsers say what a request is for (https://www.w3.org/TR/fetch-metadata/), and no reader program says
@@ -286,7 +293,7 @@ def _type(suffix: str) -> str:
     )
 
 
-async def say(send: Send, status: int, headers: _Headers, body: bytes, *, is_head: bool = False) -> None:
+async def send_response(send: Send, status: int, headers: _Headers, body: bytes, *, is_head: bool = False) -> None:
     """Send a whole answer; to HEAD without its body."""
     length = [] if status == 204 else [(b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": status, "headers": [*headers, *length]})
@@ -326,12 +333,12 @@ def _is_known(asked: Mapping[bytes, bytes], etag: bytes, seconds: int) -> bool:
     """Tell whether who asks has these bytes: by ETag, and where none is named by time (RFC 9110 §13.2.2)."""
     tags = asked.get(b"if-none-match")
     if tags is not None:
-        return tags == etag or is_among(etag, tags)
+        return tags == etag or matches_etag(etag, tags)
     since = asked.get(b"if-modified-since")
     return since is not None and _seconds(since[:_KEPT]) >= seconds
 
 
-def is_among(etag: bytes, tags: bytes) -> bool:
+def matches_etag(etag: bytes, tags: bytes) -> bool:
     """Tell whether an ETag is among those of an If-None-Match header; ``*`` is any.
 
     The comparison is a weak one (RFC 9110 §13.1.2): a cache on the way may have marked ours so.

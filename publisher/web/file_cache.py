@@ -20,7 +20,7 @@ _TWINS: Final = (("br", ".br"), ("gzip", ".gz"))
 
 #: Seconds for which what was looked at counts as seen: at ten thousand requests a second one look does for many.
 _BLINK: Final = 0.002
-#: Bytes of what is kept beside a file's own, about: marks, headers of answers.
+#: Bytes of what is kept beside a file's own, about: marks, headers of headers.
 _BESIDE: Final = 4_096
 
 
@@ -38,7 +38,7 @@ class CachedFile:
     """A file, with the time of its last change."""
 
     #: What tells that it is still the same: inode, size, modification time.
-    mark: tuple[int, int, int]
+    signature: tuple[int, int, int]
     #: ``Last-Modified``, and the same in seconds since 1970.
     modified: bytes
     seconds: int
@@ -47,7 +47,7 @@ class CachedFile:
     #: Bytes in memory, about.
     size: int
     #: What who hands it out has made of it; gone with it.
-    answers: dict[str, Any] = field(default_factory=dict, compare=False)
+    headers: dict[str, Any] = field(default_factory=dict, compare=False)
 
 
 class FileCache:
@@ -86,7 +86,7 @@ class FileCache:
             found = os.stat(name, follow_symlinks=False)
         except (OSError, ValueError):
             return None
-        if known is not None and known.mark == _mark(found):
+        if known is not None and known.signature == _signature(found):
             self._looked[path] = now
             return known
         if not stat.S_ISREG(found.st_mode):
@@ -97,16 +97,16 @@ class FileCache:
         read = _contents(name)
         if read is None:
             return None
-        mark, body = read
+        signature, body = read
         encodings = {"identity": _encoded(body)}
         for coding, suffix in _TWINS:
             twin = _contents(name + suffix)
             # Twins have the time of their file; one that has another is of the bytes before, or of those to come.
-            if twin is not None and twin[0][2] == mark[2]:
+            if twin is not None and twin[0][2] == signature[2]:
                 encodings[coding] = _encoded(twin[1])
-        seconds = mark[2] // 1_000_000_000
+        seconds = signature[2] // 1_000_000_000
         size = _BESIDE + sum(len(one.body) for one in encodings.values())
-        made = CachedFile(mark, formatdate(seconds, usegmt=True).encode(), seconds, encodings, size)
+        made = CachedFile(signature, formatdate(seconds, usegmt=True).encode(), seconds, encodings, size)
         self._keep(path, made)
         return made
 
@@ -129,7 +129,7 @@ def _is_public(path: str) -> bool:
     return all(part and not part.startswith(".") for part in path.split("/"))
 
 
-def _mark(found: os.stat_result) -> tuple[int, int, int]:
+def _signature(found: os.stat_result) -> tuple[int, int, int]:
     return (found.st_ino, found.st_size, found.st_mtime_ns)
 
 
@@ -137,7 +137,7 @@ def _contents(name: str) -> tuple[tuple[int, int, int], bytes] | None:
     """Return a file's marks and bytes, of one and the same file even if another takes its place meanwhile."""
     try:
         with open(name, "rb") as file:  # noqa: PTH123 - a third of the time of pathlib's
-            return _mark(os.fstat(file.fileno())), file.read()
+            return _signature(os.fstat(file.fileno())), file.read()
     except OSError:
         return None
 

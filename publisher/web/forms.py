@@ -31,11 +31,11 @@ class Form:
     def __contains__(self, name: object) -> bool:
         return name in self._fields
 
-    def one(self, name: str, default: str = "") -> str:
+    def text(self, name: str, default: str = "") -> str:
         """Return a field's text without white space around it, cut off where nobody writes so much."""
         return self._fields.get(name, [default])[0].strip()[:4000]
 
-    def many(self, name: str) -> tuple[str, ...]:
+    def choices(self, name: str) -> tuple[str, ...]:
         """Return what was chosen of a field, each once."""
         return tuple(dict.fromkeys(self._fields.get(name, [])))
 
@@ -95,11 +95,11 @@ def form_page(
         if request.method != "POST":
             return await run_in_threadpool(get, request)
         if not is_open:
-            wait = context.guard.wait(request, name)
+            wait = context.rate_limiter.seconds_to_wait(request, name)
             if wait:
                 raise HTTPException(429, headers={"Retry-After": str(wait)})
         form = await _read(request, is_strict=not is_open)
-        if is_open or context.guard.is_ours(request):
+        if is_open or context.rate_limiter.is_same_site(request):
             return await context.writers.run(name, wait_seconds, post, request, form)
         if foreign is None:
             raise HTTPException(403)

@@ -27,11 +27,11 @@ def hub_routes(context: Context) -> list[Route]:
             request_subscription(
                 context.site,
                 context.db,
-                mode=form.one("hub.mode"),
-                topic=form.one("hub.topic"),
-                callback=form.one("hub.callback"),
-                lease=form.one("hub.lease_seconds"),
-                secret=form.one("hub.secret"),
+                mode=form.text("hub.mode"),
+                topic=form.text("hub.topic"),
+                callback=form.text("hub.callback"),
+                lease=form.text("hub.lease_seconds"),
+                secret=form.text("hub.secret"),
                 now=context.now(),
             )
         except RequestRejected as refusal:
@@ -41,4 +41,4 @@ def hub_routes(context: Context) -> list[Route]:
 
     # A form of another page may come here: the callback is asked, and it alone can say yes.
     endpoint = form_page(context, "hub", look, ask, foreign=ask)
-    return [Route(context.below(context.site.hub_url), endpoint, methods=["GET", "POST"])]
+    return [Route(context.path_of(context.site.hub_url), endpoint, methods=["GET", "POST"])]

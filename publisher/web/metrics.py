@@ -30,16 +30,16 @@ _NEWEST: Final = 10
 class Metrics:
     """What is counted while the process runs, and what the store knows when somebody asks."""
 
-    def __init__(self, site: Site, trouble: Callable[[], str], clock: Clock | None = None) -> None:
+    def __init__(self, site: Site, unready_reason: Callable[[], str], clock: Clock | None = None) -> None:
         """Begin.
 
         Args:
             site: the settings.
-            trouble: tells why the process is not ready; empty where it is.
+            unready_reason: tells why the process is not ready; empty where it is.
             clock: what time it is.
         """
         self._site = site
-        self._trouble = trouble
+        self._unready_reason = unready_reason
         self._clock = clock or Clock()
         self.registry = CollectorRegistry()
         self._seconds = Histogram(
@@ -50,7 +50,7 @@ class Metrics:
         )
         self.registry.register(self)
         #: (kind, status) → how many; a counter of the library's costs more than an answer that is known.
-        self._answers: dict[tuple[str, int], int] = {}
+        self._responses: dict[tuple[str, int], int] = {}
 
     def serve(self, host: str, port: int) -> Callable[[], None]:
         """Answer at an address of their own; return what ends that.
@@ -70,9 +70,9 @@ class Metrics:
 
         return end
 
-    def answered(self, kind: str, status: int, seconds: float | None = None) -> None:
+    def count_response(self, kind: str, status: int, seconds: float | None = None) -> None:
         """Count an answer: of ``feed`` or ``page``."""
-        self._answers[kind, status] = self._answers.get((kind, status), 0) + 1
+        self._responses[kind, status] = self._responses.get((kind, status), 0) + 1
         if seconds is not None:
             self._seconds.observe(seconds)
 
@@ -81,16 +81,16 @@ class Metrics:
         answers = CounterMetricFamily(
             "publisher_http_requests", "Requests that were answered.", labels=["kind", "status"]
         )
-        for (kind, code), count in sorted(self._answers.items()):
+        for (kind, code), count in sorted(self._responses.items()):
             answers.add_metric([kind, str(code)], count)
         yield answers
-        yield _gauge("publisher_ready", "1 where issues are made in time.", 0 if self._trouble() else 1)
+        yield _gauge("publisher_ready", "1 where issues are made in time.", 0 if self._unready_reason() else 1)
         yield _counter(
             "publisher_slow_clients",
             "Connections that were closed: slow clients, or a full server.",
-            DeadlineProtocol.dropped,
+            DeadlineProtocol.aborted,
         )
-        yield _counter("publisher_broken_requests", "What came and was no request.", DeadlineProtocol.broken)
+        yield _counter("publisher_broken_requests", "What came and was no request.", DeadlineProtocol.invalid)
         now = int(self._clock.now().timestamp())
         with Database.open(self._site.database_url) as db, db.read() as connection:
             readers = GaugeMetricFamily("publisher_readers", "Readers of newsletters.", labels=["status"])

@@ -8,12 +8,12 @@ from publisher import __version__
 from publisher.settings import Site
 from publisher.web.links import DeliveryLink
 
-__all__ = ["describe"]
+__all__ = ["describe_api"]
 
 _FORM = "application/x-www-form-urlencoded"
 
 
-def describe(site: Site) -> dict[str, Any]:
+def describe_api(site: Site) -> dict[str, Any]:
     """Return the description of a site's public addresses."""
     below = site.newsletters_url.removeprefix(site.base_url)
     feeds = site.feeds_url.removeprefix(site.base_url) if site.feeds_url.startswith(site.base_url) else None

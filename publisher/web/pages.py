@@ -18,7 +18,7 @@ from publisher.web.context import Context
 from publisher.web.feeds import Feeds
 from publisher.web.hub import hub_routes
 from publisher.web.media import MediaFiles
-from publisher.web.openapi import describe
+from publisher.web.openapi import describe_api
 from publisher.web.preferences import PreferencesPage
 from publisher.web.subscribe import SubscribePages
 from publisher.web.unsubscribe import UnsubscribePages
@@ -57,9 +57,9 @@ class _Rest:
             return page
         if self._context.site.web.articles and (file := await self._media(request)) is not None:
             return file
-        gone = self._feeds.gone(request.url.path)
+        gone = self._feeds.withdrawal_page(request.url.path)
         if gone is not None:
-            return self._context.html(gone.decode(), status=410, age=300)
+            return self._context.html(gone.decode(), status=410, max_age=300)
         if request.method in ("GET", "HEAD") and (where := self._beside(request.scope["path"])) is not None:
             # A path of ours and nothing else: whatever the request calls the host, nobody is led away.
             query = request.url.query
@@ -78,7 +78,7 @@ class _Rest:
 
     async def _media(self, request: Request) -> Response | None:
         """Return a picture or a recording of the site's own; None where there is none."""
-        base = self._context.below(self._context.site.base_url)
+        base = self._context.path_of(self._context.site.base_url)
         path = request.scope["path"].removeprefix(base).lstrip("/")
         if "\0" in path or any(part.startswith(".") for part in path.split("/")):
             return None
@@ -101,7 +101,7 @@ def make_pages(context: Context, feeds: Feeds) -> Starlette:
         feeds: knows which articles are gone.
     """
     read = ArticlePages(context)
-    described = describe(context.site)
+    described = describe_api(context.site)
 
     async def openapi(_: Request) -> Response:
         return JSONResponse(described, headers={"cache-control": "public, max-age=3600"})
@@ -115,10 +115,10 @@ def make_pages(context: Context, feeds: Feeds) -> Starlette:
         if isinstance(error, StoreBusy):
             status, headers = 503, {"Retry-After": str(RETRY_AFTER)}
             heading, line = _WORDS[503]
-        return context.say(heading, line, status=status, headers=headers)
+        return context.message_page(heading, line, status=status, headers=headers)
 
     routes: list[BaseRoute] = [
-        Route(f"{context.below(context.site.base_url)}/openapi.json", openapi),
+        Route(f"{context.path_of(context.site.base_url)}/openapi.json", openapi),
         *UnsubscribePages(context).routes(),
         *PreferencesPage(context).routes(),
         *SubscribePages(context).routes(),

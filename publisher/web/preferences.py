@@ -18,7 +18,7 @@ from publisher.subscriptions.subscribe import SubscriptionRequest
 from publisher.web.context import Context
 from publisher.web.forms import Form, form_page
 from publisher.web.links import DeliveryLink
-from publisher.web.subscribe import chosen, fields_of, zones
+from publisher.web.subscribe import interest_fields, requested_subscription, zones_by_area
 
 __all__ = ["PreferencesPage"]
 
@@ -64,7 +64,7 @@ class PreferencesPage:
 
     def _post(self, request: Request, form: Form) -> Response:
         access = self._access(request)
-        job = self._jobs.get(form.one("do"))
+        job = self._jobs.get(form.text("do"))
         if job is None:
             raise HTTPException(400)
         try:
@@ -78,13 +78,15 @@ class PreferencesPage:
             found = actions.preferences_of(context.site, connection, number, context.now())
         if found is None:
             link = ("Subscribe", f"{context.site.newsletters_url}/join") if context.site.can_be_joined else None
-            return context.say("You get no newsletters from us", "You are not subscribed to any newsletter.", link=link)
+            return context.message_page(
+                "You get no newsletters from us", "You are not subscribed to any newsletter.", link=link
+            )
         reader = found.reader
         values = {
             "address": found.address,
             "digests": list(context.site.digests.items()),
-            "fields": fields_of(context.db, reader.follows),
-            "zones": zones(),
+            "fields": interest_fields(context.db, reader.follows),
+            "zones": zones_by_area(),
             "wish": SubscriptionRequest(digests=reader.digests, follows=reader.follows, zone=reader.zone),
             "own_zone": context.site.zone,
             "paused_until": found.paused_until,
@@ -106,7 +108,7 @@ class PreferencesPage:
         context = self._context
         with context.db.read() as connection:
             found = actions.preferences_of(context.site, connection, access.subscriber_id, context.now())
-        wish = chosen(context.site, context.db, form, found.reader.follows if found is not None else {})
+        wish = requested_subscription(context.site, context.db, form, found.reader.follows if found is not None else {})
         with context.db.write() as connection:
             saved = actions.save_preferences(context.site, connection, access, wish, context.now())
         if saved is None:
@@ -114,7 +116,7 @@ class PreferencesPage:
         context.log_change(saved.subscribed, SubscriptionState.ACTIVE, ChangeSource.PREFERENCES)
         context.log_change(saved.unsubscribed, SubscriptionState.UNSUBSCRIBED, ChangeSource.PREFERENCES)
         if saved.awaiting:
-            context.wake("letters")
+            context.wake("confirmation-emails")
             titles = ", ".join(context.site.digests[slug].title for slug in saved.awaiting)
             return (
                 f"Saved. One step is left for {titles}: we are sending you a message with a link, once a day at most. "
@@ -127,9 +129,9 @@ class PreferencesPage:
     def _pause(self, access: actions.Access, form: Form) -> str:
         context = self._context
         day = actions.FOR_EVER
-        if not form.one("for_ever"):
+        if not form.text("for_ever"):
             try:
-                day = date.fromisoformat(form.one("until"))
+                day = date.fromisoformat(form.text("until"))
             except ValueError:
                 raise ValueError("Choose the day on which mail resumes.") from None
             if day.year > context.now().year + 2:
@@ -159,13 +161,13 @@ class PreferencesPage:
         return "Your feed is removed. Its address no longer works."
 
     def _move(self, access: actions.Access, form: Form) -> str:
-        context, address = self._context, form.one("address")
+        context, address = self._context, form.text("address")
         try:
-            if not context.guard.is_too_often(address):
+            if not context.rate_limiter.is_mailbox_over_limit(address):
                 actions.request_address_change(context.site, context.db, access.subscriber_id, address, context.now())
         except ValueError as error:
             raise ValueError(f"That is not a valid address: {error}") from None
-        context.wake("letters")
+        context.wake("confirmation-emails")
         return (
             "We are sending a message to both addresses, once a day at most. The change needs confirmation from both."
         )
@@ -175,7 +177,7 @@ class PreferencesPage:
         self._write(
             lambda connection: actions.request_data(context.site, connection, access.subscriber_id, kind, context.now())
         )
-        context.wake("letters")
+        context.wake("confirmation-emails")
         return "We are sending you a message with a link, once a day at most, to make sure that it is you."
 
     def _download(self, access: actions.Access, form: Form) -> str:

@@ -27,9 +27,9 @@ class DeadlineProtocol(HttpToolsProtocol):
 
     #: Connections that were closed because of a slow client or a full server, and requests that are no HTTP;
     #: numbers for the whole process.
-    dropped: ClassVar[int] = 0
-    broken: ClassVar[int] = 0
-    _is_looking: ClassVar[bool] = False
+    aborted: ClassVar[int] = 0
+    invalid: ClassVar[int] = 0
+    _is_checking: ClassVar[bool] = False
 
     #: Between the first byte of a request and its last.
     _is_in_request = False
@@ -47,9 +47,9 @@ class DeadlineProtocol(HttpToolsProtocol):
         """Begin to wait for a request."""
         super().connection_made(transport)
         self._made_at = self.loop.time()
-        if not DeadlineProtocol._is_looking:
-            DeadlineProtocol._is_looking = True
-            self.loop.call_later(1, self._look_around)
+        if not DeadlineProtocol._is_checking:
+            DeadlineProtocol._is_checking = True
+            self.loop.call_later(1, self._check_connections)
 
     def data_received(self, data: bytes) -> None:
         """Take a piece; nearly all requests come in one."""
@@ -57,7 +57,7 @@ class DeadlineProtocol(HttpToolsProtocol):
         if self._is_in_request:
             self._framing += len(data)
             if self._framing > _FRAMING:
-                self.let_go()
+                self.abort()
 
     def on_message_begin(self) -> None:
         """Note that a request has begun."""
@@ -77,36 +77,36 @@ class DeadlineProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no request."""
-        DeadlineProtocol.broken += 1
+        DeadlineProtocol.invalid += 1
         super().send_400_response(msg)
 
     # -- once a second ---------------------------------------------------------------------------
 
-    def _look_around(self) -> None:
+    def _check_connections(self) -> None:
         try:
             for one in list(self.connections):
-                cast("DeadlineProtocol", one).look()
+                cast("DeadlineProtocol", one).check_deadlines()
         finally:
             # Whatever it was: the next look is a second later.
-            DeadlineProtocol._is_looking = bool(self.connections)
+            DeadlineProtocol._is_checking = bool(self.connections)
             if self.connections:
-                self.loop.call_later(1, self._look_around)
+                self.loop.call_later(1, self._check_connections)
 
     @property
-    def is_clients_turn(self) -> bool:
+    def is_waiting_for_client(self) -> bool:
         """True where the server waits for the client: for a request, or for the rest of one."""
         is_ours = self.cycle is not None and not self.cycle.response_complete
         return not is_ours and not self.transport.is_closing()
 
     @property
-    def age(self) -> tuple[int, float]:
+    def wait_order(self) -> tuple[int, float]:
         """How long the client has kept the server waiting; larger is longer."""
         return self._waited, -self._made_at
 
-    def look(self) -> None:
+    def check_deadlines(self) -> None:
         """Close the connection where its client takes too long."""
         # uvicorn has a timer of its own for clients that have had their answer and send nothing.
-        if not self.is_clients_turn or self.timeout_keep_alive_task is not None:
+        if not self.is_waiting_for_client or self.timeout_keep_alive_task is not None:
             self._waited = 0
         else:
             self._waited += 1
@@ -116,11 +116,11 @@ class DeadlineProtocol(HttpToolsProtocol):
         else:
             self._left, self._stuck = left, 0
         if self._waited > _REQUEST or self._stuck > _ANSWER:
-            self.let_go()
+            self.abort()
 
-    def let_go(self) -> None:
+    def abort(self) -> None:
         """Close the connection at once."""
         # A transport that is closing still waits for its last bytes to be read.
         transport: Any = self.transport
-        DeadlineProtocol.dropped += 1
+        DeadlineProtocol.aborted += 1
         transport.abort()

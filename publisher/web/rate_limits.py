@@ -43,7 +43,7 @@ class RateLimiter:
         self._origin = f"{parts.scheme}://{parts.netloc}".lower()
         self._embedding: Sequence[str] = site.web.embed
 
-    def wait(self, request: Request, form: str) -> int:
+    def seconds_to_wait(self, request: Request, form: str) -> int:
         """Count a posted form; return the seconds to wait before the next where it is one too many, 0 where not."""
         self._follow_clock()
         address = request.client.host if request.client else ""
@@ -59,7 +59,7 @@ class RateLimiter:
                 return self._left(item, form, key)
         return 0
 
-    def is_too_often(self, address: str) -> bool:
+    def is_mailbox_over_limit(self, address: str) -> bool:
         """Count an address; tell whether its mailbox has had enough confirmation emails under other spellings.
 
         ``ann+1@…`` and ``ann+2@…``, ``a.nn@gmail.com``, or an address in full-width letters reach one mailbox, but are
@@ -83,7 +83,7 @@ class RateLimiter:
         until = self._limiter.get_window_stats(item, form, key).reset_time
         return max(1, int(until - time.time()) + 1)
 
-    def is_ours(self, request: Request) -> bool:
+    def is_same_site(self, request: Request) -> bool:
         """Tell whether a form was posted by one of our own pages.
 
         Browsers say so, and no page can make them say otherwise (https://www.w3.org/TR/fetch-metadata/). Who says
@@ -98,7 +98,7 @@ class RateLimiter:
         # Compared as text: what stands there need not be an address.
         return origin.lower() == self._origin or origin.partition("://")[2] == request.headers.get("host")
 
-    def is_embedded(self, request: Request) -> bool:
+    def is_from_embedding_site(self, request: Request) -> bool:
         """Tell whether a form was posted by a page that may embed it."""
         return request.headers.get("origin", "").lower() in self._embedding
 

@@ -27,7 +27,7 @@ from publisher.subscriptions.subscribe import SubscriptionRequest, choices, requ
 from publisher.web.context import Context
 from publisher.web.forms import Form, form_page
 
-__all__ = ["SubscribePages", "chosen", "fields_of", "zones"]
+__all__ = ["SubscribePages", "interest_fields", "requested_subscription", "zones_by_area"]
 
 #: Field → labels.
 Follows = Mapping[str, tuple[str, ...]]
@@ -53,13 +53,13 @@ _SCRIPT: Final = """(function () {
 
 
 @lru_cache(maxsize=1)
-def zones() -> tuple[tuple[str, tuple[str, ...]], ...]:
+def zones_by_area() -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Return the zones of the tz database by area, as a page offers them."""
     every = sorted(available_timezones())
     return tuple((area, tuple(one for one in every if one.startswith(f"{area}/"))) for area in _AREAS)
 
 
-def fields_of(db: Database, has: Follows) -> list[tuple[str, str, list[str]]]:
+def interest_fields(db: Database, has: Follows) -> list[tuple[str, str, list[str]]]:
     """Return (field, name, labels) of what readers can choose of: what there is, and what one has chosen before."""
     return [
         (name, _NAMES[name], labels) for name, labels in _offered(db, has).items() if len(labels) > 1 or has.get(name)
@@ -73,16 +73,18 @@ def _offered(db: Database, has: Follows) -> dict[str, list[str]]:
     }
 
 
-def chosen(site: Site, db: Database, form: Form, has: Follows = MappingProxyType({})) -> SubscriptionRequest:
+def requested_subscription(
+    site: Site, db: Database, form: Form, has: Follows = MappingProxyType({})
+) -> SubscriptionRequest:
     """Return what was chosen, of what there is and what a reader has."""
     offered = _offered(db, has)
     follows = {
-        name: tuple(label for label in form.many(name) if label in set(labels)) for name, labels in offered.items()
+        name: tuple(label for label in form.choices(name) if label in set(labels)) for name, labels in offered.items()
     }
-    zone = form.one("zone")
-    known = any(zone in names for _, names in zones())
+    zone = form.text("zone")
+    known = any(zone in names for _, names in zones_by_area())
     return SubscriptionRequest(
-        digests=tuple(slug for slug in form.many("digest") if slug in site.digests),
+        digests=tuple(slug for slug in form.choices("digest") if slug in site.digests),
         follows={name: labels for name, labels in follows.items() if labels},
         zone=zone if known else None,
     )
@@ -97,7 +99,7 @@ class SubscribePages:
     def routes(self) -> list[Route]:
         """Return where they are."""
         context = self._context
-        base = context.below(context.site.newsletters_url)
+        base = context.path_of(context.site.newsletters_url)
         confirm = form_page(context, "confirm", self._look, self._confirm)
         found = [
             Route(f"{base}/confirm", confirm, methods=["GET", "POST"]),
@@ -124,8 +126,8 @@ class SubscribePages:
         values: dict[str, Any] = {
             "digests": list(context.site.digests.items()),
             "own_zone": context.site.zone,
-            "fields": fields_of(context.db, {}),
-            "zones": zones(),
+            "fields": interest_fields(context.db, {}),
+            "zones": zones_by_area(),
             "wish": wish,
             "address": address,
             "trouble": trouble,
@@ -133,28 +135,28 @@ class SubscribePages:
         return context.page("join.html.j2", values, status=status)
 
     def _embedded(self, request: Request, form: Form) -> Response:
-        if self._context.guard.is_embedded(request):
+        if self._context.rate_limiter.is_from_embedding_site(request):
             return self._join(request, form)
         # Another page may lead here, and fill in; the button is pressed here.
         site = self._context.site
-        return self._form(chosen(site, self._context.db, form), address=form.one("address"))
+        return self._form(requested_subscription(site, self._context.db, form), address=form.text("address"))
 
     def _join(self, request: Request, form: Form) -> Response:
         context = self._context
-        site, address = context.site, form.one("address")
-        wish = chosen(site, context.db, form)
+        site, address = context.site, form.text("address")
+        wish = requested_subscription(site, context.db, form)
         if not wish.digests and len(site.digests) == 1:
             wish = SubscriptionRequest(digests=tuple(site.digests), follows=wish.follows, zone=wish.zone)
         if not wish.digests:
             return self._form(wish, address=address, trouble="Choose at least one newsletter.", status=422)
         # Programs fill in every field; this one people do not see.
-        if not form.one("website") and not context.guard.is_too_often(address):
+        if not form.text("website") and not context.rate_limiter.is_mailbox_over_limit(address):
             try:
                 request_subscription(site, context.db, address, wish, context.now())
             except ValueError as error:
                 return self._form(wish, address=address, trouble=f"That is not a valid address: {error}", status=422)
-            context.wake("letters")
-        return context.say(
+            context.wake("confirmation-emails")
+        return context.message_page(
             "Check your email",
             f"If {address} can receive our mail, a message with a link arrives there within a few minutes.",
             "Open the link and press the button there: you are subscribed only then. We send one such message a day at "
@@ -180,22 +182,22 @@ class SubscribePages:
                 if letter.kind is ConfirmationKind.JOIN
                 else None
             )
-            return context.say("This link has expired", "Please ask for a new one.", status=410, link=link)
+            return context.message_page("This link has expired", "Please ask for a new one.", status=410, link=link)
         if letter.kind is ConfirmationKind.JOIN:
             names = [
                 context.site.digests[one].title for one in request_of(letter).digests if one in context.site.digests
             ]
             lines = [f"{letter.address} will get: {', '.join(names)}."]
-            return context.say("One last step", *lines, buttons=(("yes", "Yes, subscribe me"),))
+            return context.message_page("One last step", *lines, buttons=(("yes", "Yes, subscribe me"),))
         if letter.kind is ConfirmationKind.ERASE:
             lines = [f"We will erase {letter.address} and all data about you. This cannot be undone."]
-            return context.say("Erase your data?", *lines, buttons=(("yes", "Erase my data"),))
+            return context.message_page("Erase your data?", *lines, buttons=(("yes", "Erase my data"),))
         if letter.kind is ConfirmationKind.DOWNLOAD:
-            return context.say(
+            return context.message_page(
                 "Your data", "A JSON file with all data that we store about you.", buttons=(("yes", "Download it"),)
             )
         lines = [f"Your newsletters will go to {letter.wish['to']}."]
-        return context.say("Change your address?", *lines, buttons=(("yes", "Yes, change my address"),))
+        return context.message_page("Change your address?", *lines, buttons=(("yes", "Yes, change my address"),))
 
     def _confirm(self, request: Request, form: Form) -> Response:
         context, opened = self._context, self._open(request)
@@ -206,7 +208,7 @@ class SubscribePages:
         if found is None:
             raise HTTPException(404)
         context.log_change(found.subscribed, SubscriptionState.ACTIVE, ChangeSource.FORM)
-        context.wake("letters")
+        context.wake("confirmation-emails")
         return self._answered(opened.letter.kind, found)
 
     def _answered(self, kind: ConfirmationKind, found: ConfirmationResult) -> Response:
@@ -220,14 +222,14 @@ class SubscribePages:
             }
             return Response(found.data, headers=headers, media_type="application/json")
         if kind is ConfirmationKind.ERASE:
-            return context.say(
+            return context.message_page(
                 "Your data is erased",
                 "We keep only a code made from your address, so that no list adds you again. Thank you for reading.",
             )
         if kind is ConfirmationKind.JOIN:
-            return context.say("Welcome", "You are subscribed. You will get the next issue.", link=link)
+            return context.message_page("Welcome", "You are subscribed. You will get the next issue.", link=link)
         if found.trouble:
-            return context.say("That didn’t work", found.trouble, status=409, link=link)
+            return context.message_page("That didn’t work", found.trouble, status=409, link=link)
         if not found.is_done:
-            return context.say("One more step", "The other address must confirm the change, too.")
-        return context.say("Done", "Your newsletters now go to the new address.", link=link)
+            return context.message_page("One more step", "The other address must confirm the change, too.")
+        return context.message_page("Done", "Your newsletters now go to the new address.", link=link)

@@ -56,12 +56,12 @@ class UnsubscribePages:
         if found is not None:
             context.log_change(found.changed, state, ChangeSource.LINK)
         if found is not None and found.was_asked:
-            context.wake("letters")
+            context.wake("confirmation-emails")
             return self._asked(found)
         return self._page(found, is_post=True)
 
     def _asked(self, found: LinkStatus) -> Response:
-        return self._context.say(
+        return self._context.message_page(
             "Check your email",
             f"We are sending a message with a link to {found.address}. Open the link and press the button there to get "
             f"{found.title} again.",
@@ -69,7 +69,7 @@ class UnsubscribePages:
         )
 
     def _page(self, found: LinkStatus | None, *, is_post: bool) -> Response:
-        say = self._context.say
+        say = self._context.message_page
         if found is None:
             line = "The link may be incomplete. Open it from the email itself, or reply to that email."
             return say("Link not found", line, status=404)

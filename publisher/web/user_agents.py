@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-__all__ = ["DIRECT", "OTHERS", "TOLD", "UserAgent", "is_program", "parse_user_agent"]
+__all__ = ["DIRECT", "MAX_USER_AGENT_LENGTH", "OTHERS", "UserAgent", "is_automated", "parse_user_agent"]
 
 #: What stands for programs that ask for one reader each.
 DIRECT: Final = "direct"
 #: What stands for programs that are too many to be told one by one.
 OTHERS: Final = "others"
 #: Characters of a User-Agent header that are read, and kept: whoever asks is to have no room in memory beyond that.
-TOLD: Final = 500
+MAX_USER_AGENT_LENGTH: Final = 500
 #: As in ``Feedly/1.0 (+http://www.feedly.com/fetcher.html; 45 subscribers)``, ``NewsBlur Feed Fetcher - 12 subscribers``.
 _COUNT: Final = re.compile(
     r"\b(\d{1,3}(?:,\d{3}){1,3}|\d{1,8})\s{1,4}(?:subscribers?|readers?|users?)\b", re.IGNORECASE
@@ -54,6 +54,6 @@ def parse_user_agent(user_agent: bytes) -> UserAgent:
 
 
 @lru_cache(maxsize=4096)
-def is_program(user_agent: str) -> bool:
+def is_automated(user_agent: str) -> bool:
     """Tell whether a link was looked at by a program, not by a person; of a header cut off at :data:`TOLD`."""
     return not user_agent.startswith(("Mozilla/5.0", "Opera/")) or _CRAWLER.search(user_agent) is not None

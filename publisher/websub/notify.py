@@ -98,7 +98,7 @@ def send_notifications(
     if site.web.hub:
         patience = {"seconds": seconds} if at_once else {"seconds": _OWN_HUB_SECONDS, "longest": _OWN_HUB_SECONDS}
         told = run_hub_tasks(site, db, lambda: now, **patience)
-        result.told += told.told
+        result.sent += told.told
         result.failed += told.failed
     if due:
         deadline = clock() + seconds
@@ -127,7 +127,7 @@ def _record_outcome(
     """Keep how an announcement went."""
     name = one.recipient.partition(" ")[2]
     if outcome.fate is _Status.DONE:
-        result.told += 1
+        result.sent += 1
         announcements.delete_notification(connection, one)
         return
     attempts = one.attempts + 1

@@ -72,7 +72,7 @@ def test_without_a_terminal_yes_has_to_be_given(site: MailKit) -> None:
     assert "there is no terminal to ask on: add --yes" in refused.stderr
     assert not is_approved(site)
     done = run("approve", "daily", "--yes", "--json", cwd=site.root)
-    assert done.returncode == 0 and json.loads(done.stdout)["readers"] == 2
+    assert done.returncode == 0 and json.loads(done.stdout)["subscribers"] == 2
     assert is_approved(site)
     assert run("approve", "daily", "--revoke", cwd=site.root).returncode == 0
     assert not is_approved(site)

@@ -58,18 +58,18 @@ def test_the_way_of_an_issue_from_a_list_to_the_story_of_a_copy(site: MailKit) -
         assert server.recipients == ["anna@mail.example.org", "bert@mail.example.org", "ed@review.example"]
     shown = run("outbox", cwd=root).stdout
     assert "  sent: 2 subscribers (2 accepted)" in shown
-    assert json.loads(run("outbox", "--json", cwd=root).stdout)[0]["copies"]["accepted"] == 2
+    assert json.loads(run("outbox", "--json", cwd=root).stdout)[0]["deliveries"]["accepted"] == 2
     status = json.loads(run("status", "--json", cwd=root).stdout)
-    assert status["readers"] == {"active": 2}
-    assert status["issues"][0]["copies"]["accepted"] == 2
+    assert status["subscribers"] == {"active": 2}
+    assert status["issues"][0]["deliveries"]["accepted"] == 2
     assert "sent: 2 accepted" in run("status", cwd=root).stdout
-    story = run("who", "daily", "BERT@mail.example.org", cwd=root)
+    story = run("trace", "daily", "BERT@mail.example.org", cwd=root)
     assert story.returncode == 0
     assert "  state   accepted" in story.stdout and "  article One" in story.stdout and "Two" not in story.stdout
     # The subject names the lead of her own copy.
     assert "The Daily: One" in story.stdout
     assert "accepted: 127.0.0.1: 250 2.0.0 taken" in story.stdout
-    nobody = run("who", "daily", "carl@mail.example.org", cwd=root)
+    nobody = run("trace", "daily", "carl@mail.example.org", cwd=root)
     assert nobody.returncode == 1 and "no delivery: not a subscriber" in nobody.stdout
 
 
@@ -83,8 +83,12 @@ def test_reports_are_read_from_standard_input(site: MailKit) -> None:
     assert done.returncode == 0, done.stderr
     assert b"1 hard: the address does not exist" in done.stdout
     assert b"Suppressed: anna@mail.example.org" in done.stdout
-    told = run("who", "daily", "anna@mail.example.org", cwd=root).stdout
+    told = run("trace", "daily", "anna@mail.example.org", cwd=root).stdout
     assert "suppressed: bounced on" in told and "bounced: hard 5.1.1" in told
+    old = run("who", "daily", "anna@mail.example.org", cwd=root)
+    assert (old.stdout, old.returncode) == (told, 0)
+    assert old.stderr == "publish: 'publish who' is deprecated. Use 'publish trace'.\n"
+    assert " who " not in run("--help").stdout
 
 
 def test_a_paused_issue_is_refused_and_goes_on(site: MailKit) -> None:
@@ -120,7 +124,7 @@ def test_a_stopped_sender_finishes_what_is_in_hand_and_goes_on_later(site: MailK
         _, errors = process.communicate(timeout=20)
         assert process.returncode == 130
         assert errors.strip() == b"publish: interrupted; run the command again to continue"
-        copies = json.loads(run("outbox", "--json", cwd=site.root).stdout)[0]["copies"]
+        copies = json.loads(run("outbox", "--json", cwd=site.root).stdout)[0]["deliveries"]
         assert copies["accepted"] == len(server.accepted) < 100
         assert copies["accepted"] + copies["queued"] == 100
         server.script = Script()

@@ -120,7 +120,7 @@ def test_announce_says_whom_it_told(kit: SiteKit) -> None:
         kit.article(title="Edited")
         result = run("now", "--at", "2026-11-23T08:00", "--json", cwd=kit.root)
         found = json.loads(result.stdout)["announced"]
-        assert (found["told"], found["waiting"], len(found["failed"])) == (0, 3, 3)
+        assert (found["sent"], found["waiting"], len(found["failed"])) == (0, 3, 3)
         assert json.loads(run("announce", "--json", cwd=kit.root).stdout)["waiting"] == 3
 
 

@@ -229,7 +229,7 @@ def test_a_digest_arrives_as_it_was_meant(mail_kit: MailKit, servers: Servers) -
         holds(kit, data)
     story = delivery_history(kit.site, "daily", names[0])
     assert story.state is DeliveryState.ACCEPTED
-    assert "queued as" in story.events[-1].what
+    assert "queued as" in story.events[-1].text
 
 
 def holds(kit: MailKit, data: bytes) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from publisher.web.listener import most_connections
+from publisher.web.bounded_server import most_connections
 from tests.acceptance.test_serve import get, until
 from tests.conftest import SiteKit
 from tests.support.ports import free_port

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from publisher.private_files import make_private_folder
-from publisher.reports.permissions import wide_paths
+from publisher.reports.permissions import find_exposed_paths
 from publisher.staging.folder import StagedFolder
 from tests.acceptance.test_serve import Serving, get, until
 from tests.conftest import MailKit, SiteKit
@@ -139,9 +139,9 @@ def test_nothing_is_told_below_a_folder_that_others_cannot_enter(open_kit: SiteK
     kit = open_kit
     kit.open().close()
     (kit.root / "publisher.db").chmod(0o644)
-    assert wide_paths(kit.site)
+    assert find_exposed_paths(kit.site)
     kit.root.chmod(0o700)
-    assert wide_paths(kit.site) == []
+    assert find_exposed_paths(kit.site) == []
 
 
 def test_an_outbox_that_was_opened_to_others_stays_open(tmp_path: Path) -> None:

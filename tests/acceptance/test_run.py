@@ -128,11 +128,11 @@ def test_an_article_is_live_at_once_and_settings_are_taken_up(
 
         good = (kit.root / "publisher.toml").read_text()
         kit.settings(good + "cadence = '0 7 31 2 *'\n")
-        (refused,) = runner.wait_for("settings refused")
+        (refused,) = runner.wait_for("settings rejected")
         assert "digests.daily.cadence: '0 7 31 2 *' never comes" in refused["reason"]
         kit.article("later.md", "Later", date="2026-11-22")
         until(lambda: "Later" in titles(kit))
-        until(lambda: any("0 7 31 2 *" in one["settings_refused"] for one in living_runners(kit.root)))
+        until(lambda: any("0 7 31 2 *" in one["settings_error"] for one in living_runners(kit.root)))
 
         kit.settings(good.replace("The Test Review", "The New Review") + "cadence = '0 7 * * *'\n")
         assert runner.wait_for("settings read")[-1]["schedules"] == 2
@@ -174,7 +174,7 @@ def test_issues_are_made_on_their_slots_sent_and_resumed(mail_kit: MailKit, star
             text.replace('title = "The Daily"\n', 'title = "The Daily"\ncadence = "* * * * *"\ncatch_up = "all"\n')
         )
         runner = start(*fast(kit))
-        runner.wait_for("mailed", 3)
+        runner.wait_for("issue sent", 3)
         assert runner.end() == 0
         made = [one["issue"] for one in runner.said("issue made")]
         assert made == sorted(made)
@@ -253,7 +253,7 @@ def test_an_approved_issue_leaves_and_one_in_trouble_holds_up_no_other(
         runner = start(*real(kit))
         (held,) = runner.wait_for("not sent")
         assert "has changed since it was approved" in held["reason"]
-        runner.wait_for("mailed", 2)
+        runner.wait_for("issue sent", 2)
         assert server.recipients == ["reader0@other.example.org", "reader1@other.example.org"]
         approve(kit.site, "daily", NOW)
         until(lambda: len(server.accepted) == 5, 60)

@@ -60,7 +60,7 @@ def test_one_click_keeps_a_subscriber_out_of_lists_and_of_the_issue(serving: tup
     assert "unsubscribed" in run("subscribers", "list", "--status", "unsubscribed", cwd=kit.root).stdout
     assert run("resume", "daily", cwd=kit.root).returncode == 0
     until(lambda: server.recipients, 60)
-    shown = run("who", "daily", ANN, cwd=kit.root).stdout
+    shown = run("trace", "daily", ANN, cwd=kit.root).stdout
     assert "unsubscribed for daily since" in shown and "active → unsubscribed (by link)" in shown
     assert server.recipients == [BOB]
     assert web.end() == 0

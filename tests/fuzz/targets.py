@@ -29,7 +29,7 @@ from publisher.signing.tokens import Keyring
 from publisher.subscribers.addresses import read_address, read_named_address
 from publisher.subscribers.list_parser import read_csv, read_json_lines
 from publisher.web.forms import _read
-from publisher.web.user_agents import is_program, parse_user_agent
+from publisher.web.user_agents import is_automated, parse_user_agent
 
 OPTIONS = ParserOptions(zone=ZoneInfo("Europe/London"), max_bytes=200_000, base_url="https://review.example")
 KEYS = Keyring(key=b"k" * 32)
@@ -118,13 +118,13 @@ def forms(data: bytes) -> None:
             form = asyncio.run(_read(Request(scope, receive), is_strict=is_strict))
         except HTTPException:
             continue
-        form.one("address")
-        form.many("digests")
+        form.text("address")
+        form.choices("digests")
 
 
 def agents(data: bytes) -> None:
     parse_user_agent(data[:500])
-    is_program(data[:500].decode("latin-1"))
+    is_automated(data[:500].decode("latin-1"))
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import click
 import pytest
 
-from publisher.cli.common import ProgressLine, in_words, parse_at
+from publisher.cli.common import ProgressLine, count_phrase, parse_at
 from publisher.cli.send import SendProgress
 from publisher.delivery.dispatch import DeliveryCounts
 from publisher.workers.pool import Workers
@@ -105,4 +105,4 @@ def test_times_of_the_command_line() -> None:
 
 
 def test_counts_in_words() -> None:
-    assert [in_words(count, "file") for count in (0, 1, 12000)] == ["0 files", "1 file", "12,000 files"]
+    assert [count_phrase(count, "file") for count in (0, 1, 12000)] == ["0 files", "1 file", "12,000 files"]

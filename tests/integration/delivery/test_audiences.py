@@ -68,7 +68,7 @@ def test_readers_get_what_they_follow_and_share_renderings(any_mail_kit: MailKit
     kit.article("one.md", "One", topic="Water")
     kit.article("two.md", "Two", topic="Trade")
     report = kit.publish()
-    assert [(one.readers, one.renderings) for one in report.issues] == [(4, 2)]
+    assert [(one.subscribers, one.variants) for one in report.issues] == [(4, 2)]
     known = arrivals(kit)
     assert {name: {seq for _, seq in got} for name, got in received(kit).items()} == {
         "all@example.org": {known["one.md"], known["two.md"]},

@@ -136,7 +136,7 @@ def test_a_report_does_to_its_reader_what_it_says(
     assert status(kit) == ["active", states.get(kind or "", "active"), "active"]
     if kind is not None:
         story = delivery_history(kit.site, "daily", "reader1@mail.example.org")
-        assert any(one.what.startswith(f"bounced: {kind}") for one in story.events)
+        assert any(one.text.startswith(f"bounced: {kind}") for one in story.events)
     if kind in ("unsubscribe", "complaint"):
         assert [as_dict(one)["digests"] for one in list_subscribers(kit.site)] == [["daily"], [], ["daily"]]
 

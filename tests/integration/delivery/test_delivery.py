@@ -207,7 +207,7 @@ def test_a_person_decides_what_was_held_and_the_message_id_stays(
         assert len(server.accepted) == copies
     after = delivery_history(kit.site, "daily", doubtful)
     assert after.message_id == before.message_id
-    assert any("uncertain" in one.what for one in after.events)
+    assert any("uncertain" in one.text for one in after.events)
     if policy is UncertainPolicy.RESEND:
         assert before.message_id in {one.message_id for one in server.accepted}
 
@@ -233,7 +233,7 @@ def test_what_is_deferred_is_tried_again_and_given_up_in_the_end(mail_kit: MailK
     assert 3.8 * 24 * 60 < sum(waits) <= 4 * 24 * 60
     story = delivery_history(kit.site, "daily", "reader0@mail.example.org")
     assert len(story.events) == len(waits) + 2
-    assert "given up after 4 days" in story.events[-1].what
+    assert "given up after 4 days" in story.events[-1].text
 
 
 def test_a_domain_that_refuses_stops_and_the_others_do_not(mail_kit: MailKit) -> None:

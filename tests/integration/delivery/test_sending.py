@@ -188,7 +188,7 @@ def test_editors_get_a_draft_with_its_preflight_once(mail_kit: MailKit) -> None:
         (kit.root / "key.pem").write_text(new_key("rsa"))
         kit.add_settings('\n[[dkim]]\nselector = "s"\nkey = { file = "key.pem" }\n')
         report = kit.issue("one")
-        assert report.undrafted == []
+        assert report.draft_errors == []
         assert all(b"DKIM-Signature: v=1; a=rsa-sha256" in one.data for one in server.accepted)
         assert server.recipients == ["al@review.example", "ed@review.example"]
         message = message_from_bytes(server.accepted[0].data, policy=policy.default)
@@ -208,9 +208,9 @@ def test_drafts_that_could_not_leave_are_sent_by_the_next_run(
     with Server(at("connect", "554 no", times=1)) as server:
         kit.mail(server.port, send="review")
         report = kit.issue("one")
-        assert "editors were not sent daily/2026-11-23T0700" in report.undrafted[0]
+        assert "editors were not sent daily/2026-11-23T0700" in report.draft_errors[0]
         assert report.exit_status == 1
-        assert kit.publish(NOW).undrafted == []
+        assert kit.publish(NOW).draft_errors == []
         assert server.recipients == ["ed@review.example"]
 
 

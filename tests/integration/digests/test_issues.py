@@ -238,12 +238,12 @@ def test_a_preview_changes_nothing(kit: SiteKit, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("CHROMIUM", "/nowhere/chromium")
     kit.article("1.md", title="One")
     made = preview(kit.site, "daily", NOW)
-    assert (made.subject, made.articles, made.stands_in) == ("The Daily: One", 1, False)
-    assert made.files == ("index.html", "message.txt") and "does not start" in made.no_pictures
+    assert (made.subject, made.articles, made.uses_newest_articles) == ("The Daily: One", 1, False)
+    assert made.files == ("index.html", "message.txt") and "does not start" in made.screenshot_error
     assert "One" in (kit.root / "outbox/_preview/daily/message.txt").read_text()
     assert kit.publish().issues[0].number == 1
     again = preview(kit.site, "daily", LATER, folder=kit.root / "elsewhere")
-    assert again.stands_in and (kit.root / "elsewhere/index.html").exists()
+    assert again.uses_newest_articles and (kit.root / "elsewhere/index.html").exists()
     with pytest.raises(SettingsError, match="no digest 'dialy'"):
         preview(kit.site, "dialy", NOW)
     with pytest.raises(StageError, match="cannot write the preview"):

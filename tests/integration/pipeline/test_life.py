@@ -101,8 +101,8 @@ class Newsroom(RuleBasedStateMachine):
         found = crawl(self.kit)
         assert {one for page in found for one in page} == stored(self.kit)
         # No article stands on two pages.
-        standing = [one for page in found[1:] for one in page]
-        assert len(standing) == len(set(standing))
+        status = [one for page in found[1:] for one in page]
+        assert len(status) == len(set(status))
         assert len(stored(self.kit)) == len(self.files) - len(self.withdrawn)
         if (self.kit.root / "feeds/mine.atom").exists():
             mine = {one for page in crawl(self.kit, "mine") for one in page}

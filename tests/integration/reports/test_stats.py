@@ -16,7 +16,7 @@ from publisher.cli import publish as command_line
 from publisher.delivery.deliver import deliver
 from publisher.digests import store as issues
 from publisher.model.subscriptions import ConfirmationKind
-from publisher.reports import listening_store as listening
+from publisher.reports import statistics_store as listening
 from publisher.reports.stats import FeedRequestRow, load_stats, record_feed_requests
 from publisher.subscriptions import confirmation_store as letters
 from publisher.web import Web
@@ -69,7 +69,7 @@ def test_figures_are_not_kept_for_ever(any_kit: SiteKit) -> None:
         record_feed_requests(db, rows)
         record_feed_requests(db, [])
         with db.write() as connection:
-            assert listening.forget_feed_requests_before(connection, "2025-10-02") == 1
+            assert listening.delete_feed_requests_before(connection, "2025-10-02") == 1
             assert [one.day for one in listening.feed_requests_since(connection, "")] == ["2026-11-23"]
 
 
@@ -100,7 +100,7 @@ def test_the_command_tells_a_person_and_a_program(mail_kit: MailKit) -> None:
     assert re.search(r"feeds/all: 45 readers on \d{4}-\d\d-\d\d \(Feedly 45\)", result.output)
     assert "3 by mail" in result.output and "3 accepted" in result.output and "opened" not in result.output
     found = json.loads(CliRunner().invoke(command_line, ["stats", "--site", str(mail_kit.root), "--json"]).output)
-    assert found["feeds"][0]["programs"] == {"Feedly": 45} and found["readers"] == {"active": 3}
+    assert found["feeds"][0]["programs"] == {"Feedly": 45} and found["subscribers"] == {"active": 3}
 
 
 # -- clicks, where somebody wants them -------------------------------------------------------------

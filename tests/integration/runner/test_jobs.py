@@ -66,7 +66,7 @@ def test_an_article_comes_out_when_its_time_has_come(kit: SiteKit, desk: Make) -
     one.jobs.articles_changed()
     one.jobs.publish()
     assert titles(kit) == ["Now"]
-    name, moment = one.at["article"]
+    name, moment = one.at["publication"]
     assert (name, moment) == ("articles", datetime(2026, 11, 23, 9, 30, tzinfo=UTC))
     one.clock.at = moment
     one.jobs.articles_changed()
@@ -107,12 +107,12 @@ def test_what_lies_set_aside_is_told_once(kit: SiteKit, desk: Make) -> None:
     for _ in range(2):
         one.jobs.articles_changed()
         one.jobs.publish()
-    told = one.said("set aside")
+    told = one.said("skipped")
     assert len(told) == 21 and told[-1]["more"] == 5
     kit.write("new.txt", "")
     one.jobs.articles_changed()
     one.jobs.publish()
-    assert [line["where"] for line in one.said("set aside")[21:]] == ["new.txt"]
+    assert [line["where"] for line in one.said("skipped")[21:]] == ["new.txt"]
 
 
 def test_feeds_that_fail_are_a_failure_of_the_job_and_done_again(kit: SiteKit, desk: Make) -> None:
@@ -147,19 +147,19 @@ def test_deferred_copies_are_tried_again_when_they_are_due(mail_kit: MailKit, de
         kit.mail(server.port)
         one = desk(kit)
         one.jobs.mail()
-        (first,) = one.said("mailed")
+        (first,) = one.said("issue sent")
         assert (first["accepted"], first["deferred"], first["waiting"]) == (1, 1, 1)
-        name, due = one.at["copies"]
+        name, due = one.at["deliveries"]
         assert name == "mail" and due > one.clock.now() + timedelta(minutes=1)
         one.jobs.mail()
-        assert len(one.said("mailed")) == 1
+        assert len(one.said("issue sent")) == 1
         server.script = Script()
         one.clock.at = due
         one.jobs.mail()
         assert server.recipients == ["reader0@mail.example.org", "reader1@mail.example.org"]
-        del one.at["copies"]
+        del one.at["deliveries"]
         one.jobs.mail()
-        assert "copies" not in one.at
+        assert "deliveries" not in one.at
 
 
 def test_a_relay_that_refuses_us_rests_and_is_tried_again(mail_kit: MailKit, desk: Make) -> None:
@@ -175,7 +175,7 @@ def test_a_relay_that_refuses_us_rests_and_is_tried_again(mail_kit: MailKit, des
         (held,) = one.said("not sent")
         assert (held["issue"], held["failures"]) == ("daily/2026-11-23T0700", 1)
         assert "not you" in held["reason"]
-        assert one.at["held"] == ("mail", NOW + timedelta(seconds=5))
+        assert one.at["retries"] == ("mail", NOW + timedelta(seconds=5))
         one.clock.pass_by(seconds=5)
         one.jobs.mail()
         assert [line["failures"] for line in one.said("not sent")] == [1, 2]
@@ -215,7 +215,7 @@ def test_hubs_are_told_and_told_again_later(kit: SiteKit, desk: Make) -> None:
         web.folder = kit.root / "feeds"
         one.clock.at = due + timedelta(minutes=2)
         one.jobs.announce()
-        assert one.said("announced")[-1]["waiting"] == 0 and web.posts
+        assert one.said("hubs notified")[-1]["waiting"] == 0 and web.posts
 
 
 def test_what_came_back_is_read(mail_kit: MailKit, desk: Make) -> None:

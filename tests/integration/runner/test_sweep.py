@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from publisher.model.subscriptions import ConfirmationKind
-from publisher.reports import listening_store as listening
-from publisher.reports.listening_store import FeedRequestRow
+from publisher.reports import statistics_store as listening
+from publisher.reports.statistics_store import FeedRequestRow
 from publisher.runner import make_log
 from publisher.runner.jobs import Jobs
 from publisher.runner.sweep import SweepResult, sweep
@@ -130,5 +130,5 @@ def test_the_runner_logs_a_sweep_that_deleted_something(kit: SiteKit) -> None:
         jobs.sweep()
         jobs.sweep()
     (line,) = map(json.loads, text.getvalue().splitlines())
-    assert line["event"] == "swept"
+    assert line["event"] == "expired rows deleted"
     assert (line["runs"], line["confirmation_emails"], line["hub_subscriptions"], line["figures"]) == (1, 1, 1, 1)

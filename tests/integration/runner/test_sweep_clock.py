@@ -126,7 +126,7 @@ def test_a_clock_that_is_put_back_sends_nothing_again(any_mail_kit: MailKit) -> 
             clock.pass_by(hours=13)
         clock.jump(today)
         for _ in range(3):
-            assert tick(kit.site, clock=clock).ran == []
+            assert tick(kit.site, clock=clock).scheduled_runs == []
             clock.pass_by(minutes=1)
         assert (len(server.accepted), len(issues(kit))) == (sent, made)
         kit.article("two.md", "Two", date="2026-12-04")

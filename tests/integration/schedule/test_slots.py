@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from publisher.errors import SlotLost
-from publisher.model.report import PublishReport
-from publisher.pipeline.make_issues import make_issue_of
+from publisher.model.report import PublishResult
+from publisher.pipeline.make_issues import make_scheduled_issue
 from publisher.reports.status import load_status
 from publisher.runner.background_job import JobStopped
 from publisher.runner.scheduled_run import run_due_slots
@@ -56,14 +56,14 @@ class Newsroom:
         date = f"{min(self.clock.at, slot(23)) - timedelta(days=5):%Y-%m-%d}"
         self.kit.article(f"a{self.count}.md", title=f"Article {self.count}", date=date, **fields)
 
-    def turn(self, **options: Any) -> PublishReport | None:
+    def turn(self, **options: Any) -> PublishResult | None:
         with self.kit.open() as db:
             return run_due_slots(self.kit.site, db, self.clock, always=True, warm=shared_parser(), **options)
 
     def ran(self, **options: Any) -> list[tuple[str, int, str]]:
         report = self.turn(**options)
         assert report is not None
-        return [(one.schedule, one.slot.day, one.outcome) for one in report.ran if one.schedule != "feeds"]
+        return [(one.schedule, one.slot.day, one.outcome) for one in report.scheduled_runs if one.schedule != "feeds"]
 
     def claim(self, runner: str = "other", lease: timedelta = LEASE) -> list[slots.ClaimedSlot]:
         with self.kit.open() as db:
@@ -156,16 +156,16 @@ def test_who_was_asleep_for_too_long_undoes_what_it_did(newsroom: Newsroom) -> N
     newsroom.clock.pass_by(minutes=2)
     (taken,) = newsroom.claim("another")
     assert taken.attempt == 2
-    now, report = newsroom.clock.now(), PublishReport(at="", dry_run=False)
+    now, report = newsroom.clock.now(), PublishResult(at="", dry_run=False)
     with kit.open() as db:
         with pytest.raises(SlotLost):
-            make_issue_of(db, kit.site, asleep, as_of=now, now=now, report=report)
+            make_scheduled_issue(db, kit.site, asleep, as_of=now, now=now, report=report)
         assert report.issues == [] and load_status(kit.site, now).issues == ()
         with db.write() as connection:
             assert not slots.renew(connection, asleep, now + LEASE)
-        make_issue_of(db, kit.site, taken, as_of=now, now=now, report=report)
+        make_scheduled_issue(db, kit.site, taken, as_of=now, now=now, report=report)
         with pytest.raises(SlotLost):
-            make_issue_of(db, kit.site, taken, as_of=now, now=now, report=report)
+            make_scheduled_issue(db, kit.site, taken, as_of=now, now=now, report=report)
     assert len(load_status(kit.site, now).issues) == 1
 
 
@@ -279,7 +279,7 @@ def test_a_broken_digest_rests_and_the_others_go_out(newsroom: Newsroom) -> None
     newsroom.clock.at = slot(23)
     report = newsroom.turn()
     assert report is not None and report.exit_status == 1
-    failed = {one.schedule: one.is_failed for one in report.ran}
+    failed = {one.schedule: one.is_failed for one in report.scheduled_runs}
     assert failed == {"feeds": False, "digest:daily": True, "digest:other": False}
     assert [one.where for one in report.refused] == ["digests.daily"]
     assert len(issues(newsroom.kit, "other")) == 1
@@ -289,7 +289,7 @@ def test_a_broken_digest_rests_and_the_others_go_out(newsroom: Newsroom) -> None
         newsroom.clock.pass_by(seconds=30)
         again = newsroom.turn()
         assert again is not None
-        tried.append(any(one.schedule == "digest:daily" for one in again.ran))
+        tried.append(any(one.schedule == "digest:daily" for one in again.scheduled_runs))
     assert tried == [False, True, False, False, False, True, False, False]
     digest = load_status(newsroom.kit.site, newsroom.clock.now()).digests[0]
     assert digest.last is not None and digest.last.failures == 3 and "nobody" in digest.last.outcome
@@ -308,13 +308,13 @@ def test_feeds_that_cannot_be_staged_hold_no_issue_back(newsroom: Newsroom) -> N
     newsroom.clock.at = slot(23)
     report = newsroom.turn()
     assert report is not None and report.feeds_failed and report.exit_status == 1
-    assert {one.schedule: one.is_failed for one in report.ran} == {"feeds": True, "digest:daily": False}
+    assert {one.schedule: one.is_failed for one in report.scheduled_runs} == {"feeds": True, "digest:daily": False}
     assert issues(newsroom.kit) == [["Article 1"]]
     (newsroom.kit.root / "feeds").unlink()
     newsroom.clock.pass_by(minutes=1)
     report = newsroom.turn()
     assert report is not None
-    assert not report.feeds_failed and [one.schedule for one in report.ran] == ["feeds"]
+    assert not report.feeds_failed and [one.schedule for one in report.scheduled_runs] == ["feeds"]
     assert (newsroom.kit.root / "feeds" / "all.rss").exists()
 
 

@@ -115,7 +115,7 @@ def test_after_a_day_the_link_sends_a_confirmation_email(town: Town) -> None:
     assert "That was a mistake" not in page.text and "Subscribe again" in page.text
     answer = ann.link(back="yes")
     assert answer.heading == "Check your email" and ANN not in answer.text and ann.digests == ()
-    assert town.woken[-1] == "letters"
+    assert town.woken[-1] == "confirmation-emails"
     assert ann.confirm().heading == "Welcome" and ann.digests == ("daily",)
 
 

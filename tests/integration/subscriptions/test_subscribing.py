@@ -25,7 +25,7 @@ def test_nobody_is_on_a_list_before_she_has_pressed_the_button(town: Town) -> No
     page = town.ann.get(f"{BASE}/join?digest=weekly")
     assert page.status == 200 and 'value="weekly" checked' in page.text and 'value="daily" checked' not in page.text
     answer = town.join(ANN, ("daily", "weekly"), topics="Water", zone="Africa/Lagos")
-    assert (answer.status, answer.heading) == (200, "Check your email") and town.woken == ["letters"]
+    assert (answer.status, answer.heading) == (200, "Check your email") and town.woken == ["confirmation-emails"]
     assert town.reader() is None
     (letter,) = town.post_office()
     assert letter.recipient == ANN and "The Daily and The Weekly" in letter.words

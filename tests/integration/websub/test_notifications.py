@@ -52,7 +52,7 @@ def test_a_hub_is_told_once_of_each_changed_feed(kit: SiteKit, web: Web) -> None
     kit.article("b.md", title="Two", tags="[Other]")
     report = kit.publish(NOW + timedelta(minutes=2))
     assert told(web) == ["/feeds/all.atom", "/feeds/all.rss", "/feeds/tag/other.atom", "/feeds/tag/other.rss"]
-    assert report.announced.told == 4 and report.announced.waiting == 0
+    assert report.announced.sent == 4 and report.announced.waiting == 0
 
 
 def test_nobody_is_told_before_the_new_bytes_are_live(kit: SiteKit, web: Web) -> None:
@@ -63,12 +63,12 @@ def test_nobody_is_told_before_the_new_bytes_are_live(kit: SiteKit, web: Web) ->
     assert report.exit_status == 0
     web.pages["/feeds/all.rss"] = (200, {}, b"yesterday's")
     web.folder = live
-    assert again(kit, NOW + timedelta(seconds=59)).told == 0
+    assert again(kit, NOW + timedelta(seconds=59)).sent == 0
     found = again(kit, NOW + timedelta(seconds=61))
-    assert told(web) == ["/feeds/all.atom"] and (found.told, found.waiting) == (1, 1)
+    assert told(web) == ["/feeds/all.atom"] and (found.sent, found.waiting) == (1, 1)
     web.pages.clear()
     # What is deployed by hand is told at once.
-    assert again(kit, NOW + timedelta(seconds=62), at_once=True) == NotificationResult(told=1)
+    assert again(kit, NOW + timedelta(seconds=62), at_once=True) == NotificationResult(sent=1)
     assert told(web) == ["/feeds/all.atom", "/feeds/all.rss"]
 
 
@@ -81,8 +81,8 @@ def test_a_hub_that_fails_is_told_later_and_holds_nothing_up(kit: SiteKit, web: 
     assert "503 no, because <x>" in report.announced.failed[0] and "tried again" in report.announced.failed[0]
     assert again(kit, NOW + timedelta(seconds=59)).failed == []
     assert len(again(kit, NOW + timedelta(seconds=60)).failed) == 1
-    assert again(kit, NOW + timedelta(seconds=179)).told == 0
-    assert again(kit, NOW + timedelta(seconds=180)) == NotificationResult(told=1)
+    assert again(kit, NOW + timedelta(seconds=179)).sent == 0
+    assert again(kit, NOW + timedelta(seconds=180)) == NotificationResult(sent=1)
     assert len(web.posts) == 3
 
 
@@ -141,7 +141,7 @@ def test_a_newer_change_takes_the_place_of_one_that_nobody_was_told_of(kit: Site
     kit.article(title="Edited")
     kit.publish(NOW + timedelta(minutes=2))
     web.folder = live
-    assert again(kit, NOW + timedelta(hours=1)).told == 2
+    assert again(kit, NOW + timedelta(hours=1)).sent == 2
 
 
 def test_when_there_is_no_time_left_the_rest_waits(kit: SiteKit, web: Web) -> None:
@@ -193,7 +193,7 @@ def test_a_feed_that_is_gone_is_told_to_nobody(kit: SiteKit, web: Web) -> None:
     kit.article()
     assert kit.publish(NOW + timedelta(minutes=2)).announced.waiting == 2
     web.folder = live
-    assert again(kit, NOW + timedelta(hours=1)).told == 2
+    assert again(kit, NOW + timedelta(hours=1)).sent == 2
 
 
 def test_a_web_server_that_is_silent_is_asked_once_a_round(kit: SiteKit, web: Web) -> None:

@@ -1,4 +1,4 @@
-"""The runner's parts: lanes, what systemd is told, logs, the trigger."""
+"""The runner's parts: background_jobs, what systemd is told, logs, the trigger."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def until(condition: Callable[[], bool], seconds: float = 20) -> None:
 
 
 class Workshop:
-    """A lane whose work is told what to do."""
+    """A job whose work is told what to do."""
 
     def __init__(self, clock: Clock | None = None) -> None:
         self.text = io.StringIO()
@@ -46,8 +46,8 @@ class Workshop:
         self.go = threading.Event()
         self.go.set()
         self.raises: list[BaseException] = []
-        self.lane = BackgroundJob("job", self.work, make_log(self.text, as_json=True), clock or Clock())
-        self.lane.start()
+        self.job = BackgroundJob("job", self.work, make_log(self.text, as_json=True), clock or Clock())
+        self.job.start()
 
     def work(self) -> None:
         self.at_once += 1
@@ -68,57 +68,57 @@ def shop() -> Iterator[Workshop]:
     made = Workshop()
     yield made
     made.go.set()
-    made.lane.stop()
-    assert made.lane.join(10)
+    made.job.stop()
+    assert made.job.join(10)
 
 
 def test_a_lane_does_its_work_when_it_is_woken(shop: Workshop) -> None:
     assert shop.began == []
-    shop.lane.wake()
-    until(lambda: shop.lane.health.runs == 1)
-    assert shop.lane.health.began_at is not None and shop.lane.health.ended_at is not None
+    shop.job.wake()
+    until(lambda: shop.job.health.runs == 1)
+    assert shop.job.health.began_at is not None and shop.job.health.ended_at is not None
 
 
 def test_work_never_overlaps_itself_and_no_wish_is_lost(shop: Workshop) -> None:
     shop.go.clear()
-    shop.lane.wake()
+    shop.job.wake()
     until(lambda: len(shop.began) == 1)
     for _ in range(50):
-        shop.lane.wake()
+        shop.job.wake()
     shop.go.set()
-    until(lambda: shop.lane.health.runs == 2)
+    until(lambda: shop.job.health.runs == 2)
     assert (shop.most, len(shop.began)) == (1, 2)
 
 
 def test_what_fails_rests_is_reported_and_tried_again() -> None:
     shop = Workshop(FastClock(NOW, time.time(), 200))
     shop.raises = [PublisherError("no disk"), ValueError("none\nat all")]
-    shop.lane.wake()
-    until(lambda: shop.lane.health.runs == 3)
-    assert (shop.lane.health.failures, shop.lane.health.said, shop.lane.rests_until) == (0, "", None)
-    told = [(one["job"], one["failures"], one["again_in"], one["reason"]) for one in shop.events]
+    shop.job.wake()
+    until(lambda: shop.job.health.runs == 3)
+    assert (shop.job.health.failures, shop.job.health.last_error, shop.job.retry_at) == (0, "", None)
+    told = [(one["job"], one["failures"], one["retry_in"], one["reason"]) for one in shop.events]
     assert told == [("job", 1, 5, "PublisherError: no disk"), ("job", 2, 10, "ValueError: none at all")]
     # 5 and 10 seconds of a clock that goes 200 times as fast.
     assert shop.began[2] - shop.began[1] > shop.began[1] - shop.began[0] > 0.02
-    shop.lane.stop()
+    shop.job.stop()
 
 
 def test_a_wish_does_not_cut_a_rest_short() -> None:
     shop = Workshop(SetClock(NOW))
     shop.raises = [PublisherError("no disk")]
-    shop.lane.wake()
-    until(lambda: shop.lane.health.failures == 1)
-    shop.lane.wake()
+    shop.job.wake()
+    until(lambda: shop.job.health.failures == 1)
+    shop.job.wake()
     time.sleep(0.1)
     assert len(shop.began) == 1
-    shop.lane.stop()
-    assert shop.lane.join(10)
+    shop.job.stop()
+    assert shop.job.join(10)
 
 
 def test_a_lane_that_is_stopped_ends_without_a_failure(shop: Workshop) -> None:
     shop.raises = [JobStopped()]
-    shop.lane.wake()
-    assert shop.lane.join(10)
+    shop.job.wake()
+    assert shop.job.join(10)
     assert shop.events == []
 
 
@@ -167,11 +167,11 @@ def test_without_systemd_nobody_is_told() -> None:
 
 def test_a_log_line_is_one_line_in_either_form() -> None:
     text, as_json = io.StringIO(), io.StringIO()
-    make_log(text).warning("set aside", where="a b.md", reason='no "title"\nat \x1b[2Jall', count=3)
+    make_log(text).warning("skipped", where="a b.md", reason='no "title"\nat \x1b[2Jall', count=3)
     make_log(as_json, as_json=True).info("ready", schedules=2)
     line = text.getvalue()
     assert line.count("\n") == 1
-    assert 'level=warning event="set aside" where="a b.md" reason="no \\"title\\" at [2Jall" count=3' in line
+    assert 'level=warning event=skipped where="a b.md" reason="no \\"title\\" at [2Jall" count=3' in line
     assert line.startswith("at=20")
     said = json.loads(as_json.getvalue())
     assert (said["level"], said["event"], said["schedules"]) == ("info", "ready", 2)
@@ -193,7 +193,7 @@ def test_a_folder_that_is_not_there_is_said_and_waited_for(tmp_path: Path) -> No
     text = io.StringIO()
     watcher = FileWatcher(tmp_path / "none", lambda: None, make_log(text))
     watcher.start()
-    until(lambda: "cannot watch" in text.getvalue())
+    until(lambda: "folder not watched" in text.getvalue())
     watcher.stop()
 
 
@@ -236,20 +236,20 @@ def test_one_at_a_time_is_alone(tmp_path: Path) -> None:
 def test_a_runner_that_is_late_is_not_ready(kit: SiteKit) -> None:
     clock = SetClock(NOW)
     runner = Runner(kit.site, make_log(io.StringIO(), as_json=True), clock=clock)
-    lane = runner.lanes["publish"]
-    assert runner.trouble() == "articles/ was not read yet"
-    lane.health.runs = 1
-    lane.record_progress()
+    job = runner.background_jobs["publish"]
+    assert runner.late_reason() == "articles/ was not read yet"
+    job.health.runs = 1
+    job.record_progress()
     clock.pass_by(minutes=5)
-    assert runner.trouble() == ""
+    assert runner.late_reason() == ""
     clock.pass_by(minutes=2)
-    assert runner.trouble() == "publish has not run for 7 minutes"
+    assert runner.late_reason() == "publish has not run for 7 minutes"
     # A large import takes its time, and reports its progress.
-    lane.record_progress()
-    assert runner.trouble() == ""
+    job.record_progress()
+    assert runner.late_reason() == ""
     clock.jump(NOW + timedelta(days=4_000))
-    assert runner.trouble() == ""
-    lane.health.failures = 2
-    assert "failed 2 time(s)" in runner.trouble()
+    assert runner.late_reason() == ""
+    job.health.failures = 2
+    assert "failed 2 time(s)" in runner.late_reason()
     for db in runner._databases:
         db.close()

@@ -185,7 +185,7 @@ class Held:
         self.clock = SetClock(NOW)
         self.begun, self.go, self.report = threading.Event(), threading.Event(), threading.Event()
         self.reported = threading.Event()
-        self.lane = BackgroundJob("mail", self.work, make_log(io.StringIO()), self.clock)
+        self.job = BackgroundJob("mail", self.work, make_log(io.StringIO()), self.clock)
 
     def work(self) -> None:
         self.begun.set()
@@ -197,35 +197,35 @@ class Held:
     def end(self) -> None:
         self.report.set()
         self.go.set()
-        self.lane.stop()
-        assert self.lane.join(20)
+        self.job.stop()
+        assert self.job.join(20)
 
 
 def test_a_run_without_progress_is_stuck_after_half_an_hour() -> None:
     """A thread that lives and does nothing is trouble; one that reports progress is not."""
     held = Held()
-    assert held.lane.trouble() == ""
-    held.lane.start()
-    held.lane.wake()
+    assert held.job.stuck_reason() == ""
+    held.job.start()
+    held.job.wake()
     assert held.begun.wait(20)
     held.clock.pass_by(minutes=29)
-    assert held.lane.trouble() == ""
+    assert held.job.stuck_reason() == ""
     held.report.set()
     assert held.reported.wait(20)
     held.clock.pass_by(minutes=29)
-    assert held.lane.trouble() == ""
+    assert held.job.stuck_reason() == ""
     held.clock.pass_by(minutes=2)
-    assert held.lane.trouble() == "mail has made no progress for 31 minutes"
+    assert held.job.stuck_reason() == "mail has made no progress for 31 minutes"
     held.end()
-    assert held.lane.trouble() == ""
+    assert held.job.stuck_reason() == ""
 
 
 def test_a_job_that_has_nothing_to_do_is_not_stuck() -> None:
     """Idle time is no trouble."""
     held = Held()
-    held.lane.start()
+    held.job.start()
     held.clock.pass_by(days=3)
-    assert held.lane.trouble() == ""
+    assert held.job.stuck_reason() == ""
     held.end()
 
 
@@ -236,11 +236,11 @@ def test_a_thread_that_has_ended_is_trouble() -> None:
     def work() -> None:
         raise JobStopped
 
-    lane = BackgroundJob("mail", work, make_log(io.StringIO()), clock)
-    lane.start()
-    lane.wake()
-    assert lane.join(20)
-    assert lane.trouble() == "the thread of mail has ended"
+    job = BackgroundJob("mail", work, make_log(io.StringIO()), clock)
+    job.start()
+    job.wake()
+    assert job.join(20)
+    assert job.stuck_reason() == "the thread of mail has ended"
 
 
 def test_a_pause_after_a_failure_outlives_no_jump() -> None:
@@ -253,13 +253,13 @@ def test_a_pause_after_a_failure_outlives_no_jump() -> None:
         if len(runs) == 1:
             raise ValueError
 
-    lane = BackgroundJob("mail", work, make_log(io.StringIO()), clock)
-    lane.start()
-    lane.wake()
-    until(lambda: lane.health.failures == 1)
+    job = BackgroundJob("mail", work, make_log(io.StringIO()), clock)
+    job.start()
+    job.wake()
+    until(lambda: job.health.failures == 1)
     clock.jump(NOW)
     clock.pass_by(seconds=6)
-    lane.wake()
+    job.wake()
     until(lambda: len(runs) == 2)
-    lane.stop()
-    assert lane.join(20)
+    job.stop()
+    assert job.join(20)

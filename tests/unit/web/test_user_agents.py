@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher.web.listeners import FeedRequestCounter
-from publisher.web.user_agents import is_program, parse_user_agent
+from publisher.web.feed_request_counter import FeedRequestCounter
+from publisher.web.user_agents import is_automated, parse_user_agent
 
 DAY = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -55,7 +55,7 @@ def test_nothing_that_is_said_is_too_strange(said: bytes) -> None:
     ],
 )
 def test_programs_that_look_at_links_are_no_people(text: str, expected: bool) -> None:
-    assert is_program(text) is expected
+    assert is_automated(text) is expected
 
 
 class Day:
@@ -69,10 +69,12 @@ class Day:
             b"user-agent": agent.encode(),
             **{key.replace("_", "-").encode(): one.encode() for key, one in asked.items()},
         }
-        self.tally.heard(name, {"client": (client, 1)}, headers, status)
+        self.tally.count_request(name, {"client": (client, 1)}, headers, status)
 
     def counts(self, at: datetime = DAY) -> dict[tuple[str, str], tuple[int, int, int]]:
-        return {(one.feed, one.program): (one.subscribers, one.requests, one.unchanged) for one in self.tally.take(at)}
+        return {
+            (one.feed, one.program): (one.subscribers, one.requests, one.unchanged) for one in self.tally.take_rows(at)
+        }
 
 
 def test_what_a_program_says_last_counts_and_its_feeds_together() -> None:
@@ -119,8 +121,8 @@ def test_a_day_ends() -> None:
     # Nothing new was asked; who asked is not asked about twice.
     assert day.counts() == {}
     day.ask("newsboat/2.32", if_none_match='"x"')
-    (late,) = day.tally.take(DAY.replace(day=25, hour=0))
+    (late,) = day.tally.take_rows(DAY.replace(day=25, hour=0))
     assert (late.day, late.subscribers) == ("2026-11-24", 1)
     day.ask("newsboat/2.32", "192.0.2.2", if_none_match='"x"')
-    (fresh,) = day.tally.take(DAY.replace(day=25, hour=1))
+    (fresh,) = day.tally.take_rows(DAY.replace(day=25, hour=1))
     assert (fresh.day, fresh.subscribers) == ("2026-11-25", 1)

@@ -195,7 +195,7 @@ def test_twins_are_of_the_bytes(tmp_path: Path) -> None:
 
 def test_the_machine_is_told_how_the_process_is(kit: SiteKit, feeds: Feeds) -> None:
     trouble = [""]
-    web = Web(kit.site, trouble=lambda: trouble[0])
+    web = Web(kit.site, unready_reason=lambda: trouble[0])
     assert ask(web, "/healthz").body == b"alive\n"
     assert ask(web, "/readyz").status == 200
     trouble[0] = "publish has failed 3 times in a row"

@@ -1,4 +1,4 @@
-"""``publish who``: show the delivery history of an issue for one subscriber."""
+"""``publish trace``: show the delivery history of an issue for one subscriber."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from publisher.settings import read_site
 __all__ = ["command"]
 
 
-@click.command("who")
+@click.command("trace")
 @click.argument("issue")
 @click.argument("address")
 @site_option
@@ -56,7 +56,7 @@ def lines(story: DeliveryHistory) -> list[str]:
         shown.append(f"  message {story.message_id}")
         shown += [f"  {'article' if not place else ' ' * 7} {title}" for place, title in enumerate(story.articles)]
         shown.append("  delivery")
-        shown += [f"    {one.at:%Y-%m-%d %H:%M:%S}  {one.what}" for one in story.events]
+        shown += [f"    {one.at:%Y-%m-%d %H:%M:%S}  {one.text}" for one in story.events]
     if story.history:
         shown.append("  subscriptions (UTC)")
         shown += [f"    {_utc(one.at):%Y-%m-%d %H:%M:%S}  {one.as_words()}" for one in story.history]

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from publisher.reports.stats import FeedRequestRow
-from publisher.web.user_agents import DIRECT, OTHERS, TOLD, parse_user_agent
+from publisher.web.user_agents import DIRECT, MAX_USER_AGENT_LENGTH, OTHERS, parse_user_agent
 
 __all__ = ["FeedRequestCounter"]
 
@@ -44,7 +44,7 @@ class FeedRequestCounter:
         self._counts: dict[tuple[str, str], _Count] = {}
         self._marks = 0
 
-    def heard(self, name: str, scope: Mapping[str, Any], asked: Mapping[bytes, bytes], status: int) -> None:
+    def count_request(self, name: str, scope: Mapping[str, Any], asked: Mapping[bytes, bytes], status: int) -> None:
         """Count a request that was answered.
 
         Args:
@@ -56,7 +56,7 @@ class FeedRequestCounter:
         stem, _, suffix = name.rpartition(".")
         if suffix not in ("rss", "atom", "json") or name.startswith("archive/"):
             return
-        raw = asked.get(b"user-agent", b"")[:TOLD]
+        raw = asked.get(b"user-agent", b"")[:MAX_USER_AGENT_LENGTH]
         agent = parse_user_agent(raw)
         if not agent.subscribers:
             return
@@ -82,7 +82,7 @@ class FeedRequestCounter:
             count = self._counts.setdefault((feed, program), _Count())
         return count
 
-    def take(self, now: datetime) -> list[FeedRequestRow]:
+    def take_rows(self, now: datetime) -> list[FeedRequestRow]:
         """Return what was counted since the last call, by day; after the day's end nothing of it is left.
 
         Args:

@@ -16,8 +16,8 @@ __all__ = [
     "add_click",
     "add_feed_requests",
     "clicks",
+    "delete_feed_requests_before",
     "feed_requests_since",
-    "forget_feed_requests_before",
 ]
 
 
@@ -74,7 +74,7 @@ def add_feed_requests(connection: Connection, rows: Sequence[FeedRequestRow]) ->
         connection.execute(_MORE, more)
 
 
-def forget_feed_requests_before(connection: Connection, day: str) -> int:
+def delete_feed_requests_before(connection: Connection, day: str) -> int:
     """Take out what was counted before a day; return how many rows that were."""
     return connection.execute(delete(feed_requests).where(feed_requests.c.day < day)).rowcount
 

@@ -124,7 +124,9 @@ class _Listener:
     def _close_slowest(self) -> bool:
         """Close the connections that have waited longest for their client; return whether there were any."""
         connections = cast("list[DeadlineProtocol]", list(self._server.server_state.connections))
-        waiting = sorted((one for one in connections if one.is_clients_turn), key=lambda one: one.age, reverse=True)
+        waiting = sorted(
+            (one for one in connections if one.is_waiting_for_client), key=lambda one: one.wait_order, reverse=True
+        )
         for one in waiting[: max(1, self._most // _CLOSED_SHARE)]:
-            one.let_go()
+            one.abort()
         return bool(waiting)
