@@ -1,4 +1,4 @@
-"""Sites, databases and runs that tests share."""
+"""Fixtures and helpers for sites, databases and runs."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def pytest_unconfigure() -> None:
 
 
 class SiteKit:
-    """A site in a folder of its own, with short ways to fill and publish it."""
+    """A site in a folder of its own, with short methods to fill and publish it."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -86,7 +86,7 @@ class SiteKit:
 
     @classmethod
     def at(cls, root: Path) -> Self:
-        """Return the kit of a site that is there already."""
+        """Return the kit of an existing site."""
         kit = cls.__new__(cls)
         kit.root = root
         return kit
@@ -220,7 +220,7 @@ def any_kit(kit: SiteKit, prepared_database_url: str) -> SiteKit:
 
 
 class MailKit(SiteKit):
-    """A site with readers and an SMTP server that records."""
+    """A site with subscribers that sends its mail to a recording SMTP server."""
 
     def mail(self, port: int, *, delivery: str = "", send: str = "auto") -> None:
         text = (
@@ -233,7 +233,9 @@ class MailKit(SiteKit):
             + f'\n[smtp]\nhost = "127.0.0.1"\nport = {port}\nsecurity = "none"\n\n[delivery]\nconnections = 3\n{delivery}\n'
         )
 
-    def readers(self, count: int, domain: str = "mail.example.org", digests: tuple[str, ...] = ("daily",)) -> list[str]:
+    def add_subscribers(
+        self, count: int, domain: str = "mail.example.org", digests: tuple[str, ...] = ("daily",)
+    ) -> list[str]:
         """Import subscribers, and return their addresses."""
         from publisher.subscriptions.import_list import import_list
 
@@ -275,7 +277,7 @@ def chromium_address() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for ``localhost`` with its key, that nobody trusts unless told to."""
+    """A certificate for ``localhost`` with its key, which no program trusts by default."""
     from datetime import timedelta
 
     from cryptography import x509

@@ -16,7 +16,7 @@ from tests.conftest import MailKit
 
 @pytest.fixture
 def site(mail_kit: MailKit) -> MailKit:
-    mail_kit.readers(2)
+    mail_kit.add_subscribers(2)
     mail_kit.article("one.md", "One")
     mail_kit.mail(1, send="review")
     assert run("now", cwd=mail_kit.root).returncode == 0

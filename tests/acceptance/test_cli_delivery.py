@@ -113,7 +113,7 @@ def slow(step: str, argument: str, number: int) -> str | None:
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_sender_finishes_what_is_in_hand_and_goes_on_later(site: MailKit, how: signal.Signals) -> None:
-    site.readers(100)
+    site.add_subscribers(100)
     site.publish()
     with Server(Script(at=slow)) as server:
         site.mail(server.port)
@@ -133,7 +133,7 @@ def test_a_stopped_sender_finishes_what_is_in_hand_and_goes_on_later(site: MailK
 
 
 def test_a_terminal_shows_a_bar_with_rate_and_counts(site: MailKit) -> None:
-    site.readers(60)
+    site.add_subscribers(60)
     site.publish()
     with Server(Script(at=slow)) as server:
         site.mail(server.port)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.acceptance.test_cli import AT, run
 from tests.conftest import SiteKit
-from tests.support.http_servers import serving
+from tests.support.http_servers import run_web_server
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_retract_tells_of_an_address_that_is_not_the_sites(kit: SiteKit) -> None
 def test_announce_says_whom_it_told(kit: SiteKit) -> None:
     kit.article()
     assert "Nobody is to be told" in run("announce", cwd=kit.root).stdout
-    with serving() as web:
+    with run_web_server() as web:
         kit.add_settings(f'\n[feeds]\nurl = "{web.url}/feeds"\n[announce]\nhubs = ["{web.url}/hub"]\ntimeout = 2\n')
         result = run("now", "--at", AT, cwd=kit.root)
         assert "  3 announcements waiting: the changed feeds are not live yet" in result.stdout
@@ -116,7 +116,7 @@ def test_announce_says_whom_it_told(kit: SiteKit) -> None:
         web.folder = kit.root / "feeds"
         assert run("announce", cwd=kit.root).stdout == "  announced 3 changed feeds\n"
         assert run("announce", cwd=kit.root).stdout == "Nothing to announce.\n"
-        web.answers = [500]
+        web.post_statuses = [500]
         kit.article(title="Edited")
         result = run("now", "--at", "2026-11-23T08:00", "--json", cwd=kit.root)
         found = json.loads(result.stdout)["announced"]

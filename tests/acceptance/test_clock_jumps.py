@@ -119,7 +119,7 @@ def received(server: Server, title: str) -> list[str]:
 def test_a_runner_survives_every_jump_of_the_clock(mail_kit: MailKit, machine: Callable[..., Machine]) -> None:
     """2000 → 2026 → 2037 → 2026: each jump is logged, work goes on at once, and nothing is sent twice."""
     kit = mail_kit
-    names = kit.readers(3)
+    names = kit.add_subscribers(3)
     kit.article("first.md", "First", date="1999-12-01")
     with Server() as server:
         kit.mail(server.port)

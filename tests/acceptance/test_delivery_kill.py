@@ -51,7 +51,7 @@ def holds(kit: MailKit, server: Server, names: list[str], kills: int) -> None:
 @pytest.mark.parametrize("step", STEPS)
 def test_a_sender_killed_at_a_step_loses_and_repeats_nothing(any_mail_kit: MailKit, step: str, when: str) -> None:
     kit = any_mail_kit
-    names = kit.readers(60)
+    names = kit.add_subscribers(60)
     kit.issue("one")
     with Server() as server:
         kit.mail(server.port)
@@ -73,7 +73,7 @@ def test_a_sender_killed_at_a_step_loses_and_repeats_nothing(any_mail_kit: MailK
 def test_senders_killed_at_random_lose_and_repeat_nothing(any_mail_kit: MailKit) -> None:
     """One or two senders at a time, killed when the server has accepted a random number of copies more."""
     kit = any_mail_kit
-    names = kit.readers(SUBSCRIBERS)
+    names = kit.add_subscribers(SUBSCRIBERS)
     kit.issue("one")
     chance = random.Random(len(str(kit.root)))
     with Server() as server:
@@ -92,7 +92,7 @@ def test_senders_killed_at_random_lose_and_repeat_nothing(any_mail_kit: MailKit)
 
 def test_what_a_killed_sender_had_handed_over_is_as_many_as_its_connections(mail_kit: MailKit) -> None:
     kit = mail_kit
-    names = kit.readers(60)
+    names = kit.add_subscribers(60)
     kit.issue("one")
     with Server() as server:
         kit.mail(server.port)
@@ -105,7 +105,7 @@ def test_what_a_killed_sender_had_handed_over_is_as_many_as_its_connections(mail
 
 def test_two_processes_at_once_send_one_copy_each(any_mail_kit: MailKit) -> None:
     kit = any_mail_kit
-    names = kit.readers(300)
+    names = kit.add_subscribers(300)
     kit.issue("one")
     with Server() as server:
         kit.mail(server.port)

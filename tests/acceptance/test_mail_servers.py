@@ -211,8 +211,8 @@ def read_back(servers: Servers, count: int) -> list[bytes]:
 
 def test_a_digest_arrives_as_it_was_meant(mail_kit: MailKit, servers: Servers) -> None:
     kit = mail_kit
-    names = kit.readers(3)
-    kit.readers(0)
+    names = kit.add_subscribers(3)
+    kit.add_subscribers(0)
     (kit.root / "gone.csv").write_text("address\ngone@mail.example.org\n")
     from publisher.subscriptions.import_list import import_list
 
@@ -285,7 +285,7 @@ def test_reports_are_read_over_imap_and_taken_out(mail_kit: MailKit, servers: Se
     from tests.integration.delivery.test_bounces import dsn, plain
 
     kit = mail_kit
-    name = kit.readers(2, "elsewhere.example.org")[0]
+    name = kit.add_subscribers(2, "elsewhere.example.org")[0]
     kit.issue("one")
     accept_all(kit)
     (kit.root / "password").write_text("secret")

@@ -166,7 +166,7 @@ def test_issues_are_made_on_their_slots_sent_and_resumed(mail_kit: MailKit, star
     for number in range(1, 60):
         at = begin + timedelta(seconds=30, minutes=number - 1)
         kit.article(f"n{number:02}.md", f"Number {number}", date=f"{at:%Y-%m-%dT%H:%M:%SZ}")
-    names = kit.readers(8)
+    names = kit.add_subscribers(8)
     with Server() as server:
         kit.mail(server.port)
         text = (kit.root / "publisher.toml").read_text()
@@ -206,7 +206,7 @@ def test_sigterm_finishes_the_message_in_hand_and_the_next_runner_goes_on(
     mail_kit: MailKit, start: Callable[..., Running]
 ) -> None:
     kit = mail_kit
-    names = kit.readers(120)
+    names = kit.add_subscribers(120)
     kit.issue("one")
     slow = Script(at=lambda step, argument, number: time.sleep(0.1) if step == "dot" else None)
     with Server(slow) as server:
@@ -240,8 +240,8 @@ def test_an_approved_issue_leaves_and_one_in_trouble_holds_up_no_other(
 ) -> None:
     kit = mail_kit
     kit.add_settings('\n[digests.other]\ntitle = "Other"\nsend = "auto"\n')
-    kit.readers(3, digests=("daily",))
-    kit.readers(2, domain="other.example.org", digests=("other",))
+    kit.add_subscribers(3, digests=("daily",))
+    kit.add_subscribers(2, domain="other.example.org", digests=("other",))
     kit.issue("one")
     with Server() as server:
         kit.mail(server.port, send="review")
@@ -266,12 +266,12 @@ def test_a_clock_that_jumps_is_noticed(kit: SiteKit) -> None:
     import threading
 
     from publisher.runner import Runner, make_log
-    from tests.support.clocks import JumpingClock
+    from tests.support.clocks import AdjustableClock
 
     text = (kit.root / "publisher.toml").read_text()
     kit.settings(text.replace('title = "The Daily"\n', 'title = "The Daily"\ncadence = "0 7 * * *"\n'))
     kit.article()
-    clock, log = JumpingClock(NOW - timedelta(hours=10)), io.StringIO()
+    clock, log = AdjustableClock(NOW - timedelta(hours=10)), io.StringIO()
     runner = Runner(kit.site, make_log(log, as_json=True), clock=clock)
     thread = threading.Thread(target=runner.run)
     thread.start()
@@ -302,7 +302,7 @@ def test_a_tick_names_what_is_skipped_for_as_long_as_it_is_there(kit: SiteKit) -
 
 def test_a_tick_says_what_it_did_and_nothing_otherwise(mail_kit: MailKit) -> None:
     kit = mail_kit
-    kit.readers(2)
+    kit.add_subscribers(2)
     path = kit.article("one.md", "One")
     # A file that is younger than a tick of the file system's clock is read again by the next run.
     until(lambda: time.time_ns() - path.stat().st_ctime_ns > _COARSE_TICK)

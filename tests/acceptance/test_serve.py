@@ -134,7 +134,7 @@ def test_a_person_leaves_and_comes_back(
     text = (kit.root / "publisher.toml").read_text()
     kit.settings(text.replace("[mail]\n", '[mail]\nunsubscribe = "https://review.example/leave"\n'))
     kit.add_settings('\n[digests.other]\ntitle = "The Other"\n')
-    kit.readers(1, digests=("daily", "other"))
+    kit.add_subscribers(1, digests=("daily", "other"))
     kit.issue("one")
     with kit.open() as db, db.write() as connection:
         row = next(row for row in issues.list_issues(connection) if row.digest == "daily")

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.copies import Copies
 from tests.support.smtp import Server
-from tests.support.subscriber_site import Town, furnish
+from tests.support.subscriber_site import SubscriberSite, publish_subscriber_site
 
 
 @pytest.fixture(scope="session")
@@ -19,9 +19,9 @@ def copies(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def town(request: pytest.FixtureRequest, tmp_path: Path, copies: Copies) -> Iterator[Town]:
+def subscriber_site(request: pytest.FixtureRequest, tmp_path: Path, copies: Copies) -> Iterator[SubscriberSite]:
     """A published site with an SMTP server and a visitor, whose store is SQLite once and PostgreSQL once."""
-    with copies.copy(request.param, furnish, tmp_path / "site") as kit, Server() as server:
-        made = Town(kit, server)
+    with copies.copy(request.param, publish_subscriber_site, tmp_path / "site") as kit, Server() as server:
+        made = SubscriberSite(kit, server)
         yield made
         made.web.close()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.readers.clients import CLIENTS
 from tests.readers.story import FEATURES, features
-from tests.support.http_servers import serving
+from tests.support.http_servers import run_web_server
 
 
 def main() -> None:
@@ -18,7 +18,7 @@ def main() -> None:
             print(f"{client.name:<12}skipped: {reason}")
             continue
         for form in client.formats:
-            with tempfile.TemporaryDirectory() as folder, serving() as web:
+            with tempfile.TemporaryDirectory() as folder, run_web_server() as web:
                 found = features(client, form, Path(folder), web)
             cells = "".join(f"{'yes' if found[name] else '-':<11}" for name in FEATURES)
             print(f"{client.name:<12}{form:<8}{cells}".rstrip())

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.conftest import NOW, SiteKit
 from tests.readers.clients import Client, Seen
-from tests.support.http_servers import Web
+from tests.support.http_servers import WebServer
 
 FEATURES = ("title", "authors", "date", "content", "image", "enclosure", "category", "once", "edited")
 
@@ -30,7 +30,7 @@ updated: {updated}
 """
 
 
-def subscribed(client: Client, form: str, root: Path, web: Web) -> tuple[list[Seen], list[Seen]]:
+def subscribed(client: Client, form: str, root: Path, web: WebServer) -> tuple[list[Seen], list[Seen]]:
     """Return what a program has after its first poll, and after everything about an article has changed."""
     kit = SiteKit(root / "site")
     base = (kit.root / "publisher.toml").read_text().split("[mail]")[0]
@@ -76,7 +76,7 @@ CHECKS: dict[str, Callable[[Seen, list[Seen]], bool]] = {
 }
 
 
-def features(client: Client, form: str, root: Path, web: Web) -> dict[str, bool]:
+def features(client: Client, form: str, root: Path, web: WebServer) -> dict[str, bool]:
     """Return feature → whether the program has it."""
     first, after = subscribed(client, form, root, web)
     lead = next(one for one in first if "Barges" in one.title)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.readers.clients import CLIENTS, Client
 from tests.readers.story import FEATURES, features
-from tests.support.http_servers import serving
+from tests.support.http_servers import run_web_server
 
 #: What a program does not show, whoever publishes: (program, format) → feature → why.
 NO_CATEGORIES = {"category": "it has no categories"}
@@ -34,7 +34,7 @@ def test_a_reader_program_shows_everything_and_nothing_twice(client: Client, for
     reason = client.missing()
     if reason is not None:
         pytest.skip(f"{client.name}: {reason}")
-    with serving() as web:
+    with run_web_server() as web:
         found = features(client, form, tmp_path, web)
     lacks = LACKS.get((client.name, form), {})
     assert {name for name in FEATURES if not found[name]} == set(lacks)

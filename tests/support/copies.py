@@ -27,9 +27,9 @@ class Copies:
         return server
 
     @contextmanager
-    def copy(self, kind: str, furnish: Callable[[MailKit], None], root: Path) -> Iterator[MailKit]:
-        """Yield a copy at ``root`` of the site that ``furnish`` fills and publishes."""
-        folder, template_url = self._template(kind, furnish)
+    def copy(self, kind: str, set_up: Callable[[MailKit], None], root: Path) -> Iterator[MailKit]:
+        """Yield a copy at ``root`` of the site that ``set_up`` fills and publishes."""
+        folder, template_url = self._template(kind, set_up)
         shutil.copytree(folder, root)
         url = self._server.copy(template_url) if kind == "postgresql" else f"sqlite:///{root / 'store.db'}"
         kit = MailKit.at(root)
@@ -38,13 +38,13 @@ class Copies:
         if kind == "postgresql":
             self._server.drop(url)
 
-    def _template(self, kind: str, furnish: Callable[[MailKit], None]) -> tuple[Path, str]:
-        if (kind, furnish) not in self._made:
+    def _template(self, kind: str, set_up: Callable[[MailKit], None]) -> tuple[Path, str]:
+        if (kind, set_up) not in self._made:
             kit = MailKit(self._folders.mktemp("template") / "site")
             url = f"sqlite:///{kit.root / 'store.db'}"
             if kind == "postgresql":
                 url = self._server.create(prepared=True)
             kit.add_settings(f'\n[database]\nurl = "{url}"\n')
-            furnish(kit)
-            self._made[kind, furnish] = kit.root, url
-        return self._made[kind, furnish]
+            set_up(kit)
+            self._made[kind, set_up] = kit.root, url
+        return self._made[kind, set_up]

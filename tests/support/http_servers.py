@@ -1,4 +1,4 @@
-"""A web server and a hub of our own, on this machine, for tests."""
+"""A web server for tests that serves a folder and records requests, as a hub for example."""
 
 from __future__ import annotations
 
@@ -12,24 +12,25 @@ from urllib.parse import parse_qs, unquote, urlsplit
 TYPES = {"rss": "application/rss+xml", "atom": "application/atom+xml", "json": "application/feed+json"}
 
 
-class Web:
-    """Serves a folder, and notes and answers what is posted to it."""
+class WebServer:
+    """An HTTP server on 127.0.0.1 that serves files and pages, and records requests."""
 
     def __init__(self) -> None:
-        #: Served at /feeds/; None answers 503.
+        #: The folder that is served at /feeds/; None for status 503.
         self.folder: Path | None = None
-        #: Status of the answers to POST, in their order; the last one goes on.
-        self.answers: list[int] = [204]
-        #: What was posted: (path, fields).
+        #: Statuses of the next POST requests, in order; the last one is used for all later ones.
+        self.post_statuses: list[int] = [204]
+        #: Posted forms: (path, fields).
         self.posts: list[tuple[str, dict[str, str]]] = []
+        #: Paths of GET requests.
         self.gets: list[str] = []
-        #: Whether If-None-Match is passed over.
+        #: Whether If-None-Match is ignored.
         self.ignores_conditions = False
-        #: What is said to a POST that fails.
-        self.words = b"no, because <x>"
-        #: Path → (status, headers, body), before any file.
+        #: The body of the response to a POST that fails.
+        self.error_body = b"no, because <x>"
+        #: Path → (status, headers, body); pages have priority over files.
         self.pages: dict[str, tuple[int, dict[str, str], bytes]] = {}
-        web = self
+        server = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -47,16 +48,16 @@ class Web:
 
             def do_GET(self) -> None:
                 path = unquote(urlsplit(self.path).path)
-                web.gets.append(path)
-                if path in web.pages:
-                    status, headers, body = web.pages[path]
+                server.gets.append(path)
+                if path in server.pages:
+                    status, headers, body = server.pages[path]
                     tag = headers.get("ETag")
-                    if tag is not None and self.headers.get("If-None-Match") == tag and not web.ignores_conditions:
+                    if tag is not None and self.headers.get("If-None-Match") == tag and not server.ignores_conditions:
                         self.reply(304, {"ETag": tag}, b"")
                     else:
                         self.reply(status, headers, body)
                     return
-                file = web.folder / path.removeprefix("/feeds/") if web.folder is not None else None
+                file = server.folder / path.removeprefix("/feeds/") if server.folder is not None else None
                 if file is None or not file.is_file():
                     self.reply(503 if file is None else 404, {}, b"")
                     return
@@ -64,24 +65,25 @@ class Web:
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-                web.posts.append((self.path, {name: values[0] for name, values in parse_qs(body).items()}))
-                status = web.answers.pop(0) if len(web.answers) > 1 else web.answers[0]
-                self.reply(status, {}, web.words if status >= 400 else b"")
+                server.posts.append((self.path, {name: values[0] for name, values in parse_qs(body).items()}))
+                status = server.post_statuses.pop(0) if len(server.post_statuses) > 1 else server.post_statuses[0]
+                self.reply(status, {}, server.error_body if status >= 400 else b"")
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.port = self.server.server_address[1]
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.http.daemon_threads = True
+        self.port = self.http.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}"
 
 
 @contextmanager
-def serving() -> Iterator[Web]:
-    web = Web()
-    thread = threading.Thread(target=web.server.serve_forever, args=(0.02,), daemon=True)
+def run_web_server() -> Iterator[WebServer]:
+    """Run a web server in a thread."""
+    web = WebServer()
+    thread = threading.Thread(target=web.http.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
         yield web
     finally:
-        web.server.shutdown()
-        web.server.server_close()
+        web.http.shutdown()
+        web.http.server_close()
         thread.join()

@@ -23,7 +23,7 @@ def write_sample(kit: MailKit) -> None:
 def furnish_with_sample(kit: MailKit) -> None:
     """Give a site real settings, a real subscriber and the sample article, which is then its only placeholder."""
     replace_placeholders(kit)
-    kit.readers(1, domain="posteo.de")
+    kit.add_subscribers(1, domain="posteo.de")
     write_sample(kit)
 
 

@@ -1,4 +1,4 @@
-"""A site with readers who join and choose by themselves, their mail server, and somebody who visits."""
+"""A published site whose web pages a visitor uses: they subscribe, change preferences and unsubscribe."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from publisher.subscribers.store import Subscriber
 from publisher.subscriptions.confirmation_emails import send_confirmation_emails
 from publisher.web import Web
 from tests.conftest import NOW, MailKit
-from tests.support.clocks import SetClock
+from tests.support.clocks import ManualClock
 from tests.support.smtp import Server
-from tests.support.web_visitor import Answer, Mail, Visitor, mail_of
+from tests.support.web_visitor import ReceivedEmail, Response, Visitor, received_emails
 
 BASE = "https://review.example/newsletters"
 ANN = "ann@mail.example.org"
 
 
-#: Of the SMTP server, until there is one.
+#: The port of the mail server in the settings, until a test has started one.
 NO_PORT = 1
 
 
-def furnish(kit: MailKit) -> None:
+def publish_subscriber_site(kit: MailKit) -> None:
     """Give a new site two newsletters and two articles, and publish it."""
     kit.mail(NO_PORT)
     kit.add_settings('\n[digests.weekly]\ntitle = "The Weekly"\nsend = "auto"\n')
@@ -34,69 +34,76 @@ def furnish(kit: MailKit) -> None:
     kit.publish()
 
 
-class Town:
-    """A site, its readers' mail server, and somebody who visits."""
+class SubscriberSite:
+    """A site of ``publish_subscriber_site``, its web application, its mail server, and a visitor."""
 
     def __init__(self, kit: MailKit, server: Server) -> None:
-        """Take a site of ``furnish``, and let it send its mail to ``server``."""
+        """Configure the mail server in the settings of the site."""
         self.kit = kit
         self.server = server
         kit.settings(
             (kit.root / "publisher.toml").read_text("utf-8").replace(f"port = {NO_PORT}\n", f"port = {server.port}\n")
         )
-        self.clock = SetClock(NOW)
-        self.woken: list[str] = []
-        self.web = Web(kit.site, clock=self.clock, wake=self.woken.append)
-        self.ann = Visitor(self.web)
+        self.clock = ManualClock(NOW)
+        #: Names of the background jobs that requests have woken.
+        self.wakeups: list[str] = []
+        self.web = Web(kit.site, clock=self.clock, wake=self.wakeups.append)
+        self.visitor = Visitor(self.web)
 
-    def settings(self, old: str, new: str) -> None:
+    def replace_setting(self, old: str, new: str) -> None:
+        """Replace text in ``publisher.toml``, and restart the web application."""
         path = self.kit.root / "publisher.toml"
         assert old in path.read_text()
         path.write_text(path.read_text().replace(old, new))
         self.web.close()
         self.web = Web(self.kit.site, clock=self.clock)
-        self.ann = Visitor(self.web)
+        self.visitor = Visitor(self.web)
 
-    def pass_time(self, **span: float) -> None:
-        self.clock.pass_by(**span)
+    def advance(self, **span: float) -> None:
+        """Advance the clock; keywords are those of ``timedelta``."""
+        self.clock.advance(**span)
 
-    def post_office(self) -> list[Mail]:
-        """Let letters leave, and return those that came since the last call."""
+    def deliver_emails(self) -> list[ReceivedEmail]:
+        """Send the queued confirmation emails, and return those that were received since the last call."""
         before = len(self.server.accepted)
         with self.kit.open() as db:
             send_confirmation_emails(self.kit.site, db, self.clock.now)
-        return mail_of(self.server)[before:]
+        return received_emails(self.server)[before:]
 
-    def reader(self, address: str = ANN) -> Subscriber | None:
+    def subscriber(self, address: str = ANN) -> Subscriber | None:
+        """Return the stored subscriber, or None."""
         with self.kit.open() as db, db.read() as connection:
             return subscribers.by_key(connection, address)
 
-    def join(self, address: str = ANN, digests: tuple[str, ...] = ("daily",), **fields: object) -> Answer:
-        return self.ann.post(f"{BASE}/join", {"address": address, "digest": digests, **fields})
+    def subscribe(self, address: str = ANN, digests: tuple[str, ...] = ("daily",), **fields: object) -> Response:
+        """Submit the subscribe form."""
+        return self.visitor.post(f"{BASE}/join", {"address": address, "digest": digests, **fields})
 
-    def joined(self, address: str = ANN, **fields: object) -> str:
-        """Let somebody join, and return the address of her preferences."""
-        self.join(address, **fields)
-        (letter,) = self.post_office()
-        answer = self.ann.post(letter.link, {"yes": "yes"})
-        assert answer.heading == "Welcome"
-        return answer.text.partition('<a href="')[2] and href_of(answer, "preferences")
+    def subscribe_and_confirm(self, address: str = ANN, **fields: object) -> str:
+        """Subscribe an address and confirm it, and return the URL of its preferences."""
+        self.subscribe(address, **fields)
+        (email,) = self.deliver_emails()
+        response = self.visitor.post(email.link, {"yes": "yes"})
+        assert response.heading == "Welcome"
+        return href_of(response, "preferences")
 
-    def choose(self, link: str, do: str, **fields: object) -> Answer:
-        return self.ann.post(link, {"do": do, **fields})
-
-
-def href_of(answer: Answer, part: str) -> str:
-    return next(html.unescape(one) for one in re.findall(r'href="([^"]+)"', answer.text) if part in one)
+    def submit_preferences(self, link: str, do: str, **fields: object) -> Response:
+        """Press the button ``do`` on a page of preferences."""
+        return self.visitor.post(link, {"do": do, **fields})
 
 
-def together(calls: Sequence[Callable[[], Answer]]) -> list[Answer]:
-    """Do all of it at the same moment, and return what came of each."""
-    gate = threading.Barrier(len(calls))
+def href_of(response: Response, part: str) -> str:
+    """Return the first link of a page that contains a text."""
+    return next(html.unescape(url) for url in re.findall(r'href="([^"]+)"', response.text) if part in url)
 
-    def one(call: Callable[[], Answer]) -> Answer:
-        gate.wait(30)
+
+def call_at_once(calls: Sequence[Callable[[], Response]]) -> list[Response]:
+    """Make all calls at the same time, each in its thread, and return their responses in order."""
+    barrier = threading.Barrier(len(calls))
+
+    def wait_and_call(call: Callable[[], Response]) -> Response:
+        barrier.wait(30)
         return call()
 
     with ThreadPoolExecutor(len(calls)) as pool:
-        return list(pool.map(one, calls))
+        return list(pool.map(wait_and_call, calls))

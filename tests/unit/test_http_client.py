@@ -12,7 +12,7 @@ import pytest
 from publisher import http_client as module
 from publisher.errors import RemoteError
 from publisher.http_client import CallbackClient, HttpClient
-from tests.support.http_servers import serving
+from tests.support.http_servers import run_web_server
 
 
 def refused(url: str, timeout: float = 2) -> str:
@@ -38,7 +38,7 @@ def talking(answer: Callable[[socket.socket], None]) -> tuple[str, threading.Thr
 
 
 def test_an_answer_has_status_names_in_lower_case_and_the_address_that_gave_it() -> None:
-    with serving() as web, HttpClient() as remote:
+    with run_web_server() as web, HttpClient() as remote:
         web.pages = {"/a": (302, {"Location": "b"}, b""), "/b": (404, {"X-Some-Thing": "x"}, b"body")}
         answer = remote.get(web.url + "/a")
         assert (answer.status, answer.url, answer.body) == (404, web.url + "/b", b"body")
@@ -48,14 +48,14 @@ def test_an_answer_has_status_names_in_lower_case_and_the_address_that_gave_it()
 
 
 def test_redirects_come_to_an_end() -> None:
-    with serving() as web, HttpClient() as remote:
+    with run_web_server() as web, HttpClient() as remote:
         web.pages = {"/a": (302, {"Location": "/a"}, b"")}
         assert remote.get(web.url + "/a").status == 302
         assert len(web.gets) <= 5
 
 
 def test_a_server_that_is_not_there_or_has_no_name_is_said() -> None:
-    with serving() as web:
+    with run_web_server() as web:
         pass
     assert refused(web.url) == f"{web.url}: the server does not answer"
     assert refused("http://nobody.invalid/").endswith(": no server of that name")
@@ -78,13 +78,13 @@ def test_a_server_that_hangs_up_is_said() -> None:
 
 def test_an_answer_without_end_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_MOST", 1000)
-    with serving() as web:
+    with run_web_server() as web:
         web.pages = {"/a": (200, {}, b"x" * 5000)}
         assert refused(web.url + "/a").endswith("more than 1,000 bytes")
 
 
 def test_a_server_that_speaks_no_tls_is_said() -> None:
-    with serving() as web:
+    with run_web_server() as web:
         assert "its certificate is not trusted" in refused(web.url.replace("http:", "https:"))
 
 

@@ -22,7 +22,7 @@ from publisher.runner.scheduled_run import run_due_slots
 from tests.conftest import NOW, SiteKit, issues, titles
 
 
-class SetClock(Clock):
+class ManualClock(Clock):
     """A clock that stands where it is set."""
 
     def __init__(self, moment: datetime) -> None:
@@ -179,7 +179,7 @@ def test_a_scheduled_run_goes_on_without_a_failing_article(any_kit: SiteKit, mon
     any_kit.article("bad.md", "Bad")
     any_kit.article("good.md", "Good")
     with any_kit.open() as db:
-        clock = SetClock(NOW - timedelta(hours=1))
+        clock = ManualClock(NOW - timedelta(hours=1))
         run_due_slots(any_kit.site, db, clock, always=True)
         clock.moment = NOW + timedelta(minutes=1)
         break_for(monkeypatch, "publisher.digests.render.make_story", "Bad")

@@ -27,7 +27,7 @@ def running(kit: MailKit) -> RunnerFile:
 def test_a_plan_counts_the_people_and_changes_nothing(any_mail_kit: MailKit) -> None:
     """Who gets it, which subject, when, and whether a runner sends it by itself."""
     kit = any_mail_kit
-    kit.readers(3)
+    kit.add_subscribers(3)
     kit.mail(1, send="review")
     kit.issue("one")
     plan = plan_approval(kit.site, "daily", NOW)
@@ -79,7 +79,7 @@ def test_an_issue_without_subscribers_is_not_approved_where_it_would_leave_now(m
 def test_an_issue_that_changed_after_the_question_is_not_approved(mail_kit: MailKit) -> None:
     """The approval is of what the person was shown."""
     kit = mail_kit
-    kit.readers(1)
+    kit.add_subscribers(1)
     kit.mail(1, send="review")
     kit.issue("one")
     plan = plan_approval(kit.site, "daily", NOW)
@@ -93,7 +93,7 @@ def test_an_issue_that_changed_after_the_question_is_not_approved(mail_kit: Mail
 def test_an_old_issue_says_that_no_run_sends_it(mail_kit: MailKit) -> None:
     """A run sends issues of the last ``retry_days`` only."""
     kit = mail_kit
-    kit.readers(1)
+    kit.add_subscribers(1)
     kit.mail(1, send="review")
     kit.issue("one")
     assert plan_approval(kit.site, "daily", NOW + timedelta(days=5)).is_old

@@ -33,8 +33,8 @@ def states(kit: MailKit) -> dict[str, int]:
 def test_nobody_is_sent_a_part_of_a_blocked_issue(any_mail_kit: MailKit) -> None:
     """The decision is taken before the first message, over all deliveries that are open."""
     kit = any_mail_kit
-    kit.readers(30)
-    kit.readers(1, domain="posteo.de")
+    kit.add_subscribers(30)
+    kit.add_subscribers(1, domain="posteo.de")
     kit.issue("one")
     with Server() as server:
         kit.mail(server.port)
@@ -47,8 +47,8 @@ def test_nobody_is_sent_a_part_of_a_blocked_issue(any_mail_kit: MailKit) -> None
 def test_a_real_recipient_who_is_done_blocks_nothing(any_mail_kit: MailKit) -> None:
     """Only open deliveries count."""
     kit = any_mail_kit
-    kit.readers(2)
-    kit.readers(1, domain="posteo.de")
+    kit.add_subscribers(2)
+    kit.add_subscribers(1, domain="posteo.de")
     kit.issue("one")
     with kit.open() as db, db.write() as connection:
         (row,) = issues.list_issues(connection)
@@ -62,7 +62,7 @@ def test_a_real_recipient_who_is_done_blocks_nothing(any_mail_kit: MailKit) -> N
 def test_a_test_message_and_a_draft_are_blocked_by_their_recipients(mail_kit: MailKit) -> None:
     """The subscribers of the issue do not matter for them."""
     kit = mail_kit
-    kit.readers(1)
+    kit.add_subscribers(1)
     kit.issue("one")
     with Server() as server:
         kit.mail(server.port, send="review")
@@ -84,7 +84,7 @@ def test_a_test_message_and_a_draft_are_blocked_by_their_recipients(mail_kit: Ma
 def test_drafts_are_sent_only_for_issues_that_wait(mail_kit: MailKit) -> None:
     """Not for an issue that is old, approved, or sent, when editors are named for the first time."""
     kit = mail_kit
-    kit.readers(2)
+    kit.add_subscribers(2)
     for number, days in enumerate((9, 2, 1, 0)):
         kit.issue(f"article{number}", now=NOW - timedelta(days=days), date=f"2026-11-{10 + number}")
     with kit.open() as db, db.write() as connection:
@@ -127,12 +127,12 @@ def test_a_confirmation_email_waits_until_the_settings_are_right(any_mail_kit: M
 def test_a_welcome_issue_made_with_placeholders_is_held_back(mail_kit: MailKit) -> None:
     """The settings are right by now, but the bytes of the newest issue are older."""
     kit = mail_kit
-    kit.readers(1)
+    kit.add_subscribers(1)
     kit.issue("one")
     with Server() as server:
         kit.mail(server.port)
         deliver(kit.site, "daily")
-        kit.readers(1, domain="posteo.de")
+        kit.add_subscribers(1, domain="posteo.de")
         replace_placeholders(kit)
         with kit.open() as db, db.write() as connection:
             letters.add(
@@ -154,7 +154,7 @@ def test_a_welcome_issue_made_with_placeholders_is_held_back(mail_kit: MailKit) 
 def test_approval_names_placeholders_before_anything_is_asked(mail_kit: MailKit) -> None:
     """A blocked issue may not be approved."""
     kit = mail_kit
-    kit.readers(1, domain="posteo.de")
+    kit.add_subscribers(1, domain="posteo.de")
     kit.issue("one")
     with Server() as server:
         kit.mail(server.port, send="review")
@@ -184,7 +184,7 @@ def test_an_article_may_link_to_reserved_names(mail_kit: MailKit) -> None:
     """An article's own links and text are its author's."""
     kit = mail_kit
     replace_placeholders(kit)
-    kit.readers(1, domain="posteo.de")
+    kit.add_subscribers(1, domain="posteo.de")
     kit.article(
         "one.md", "One", body="See [it](https://example.com/x), example.org and a@b.test.", url="https://a.example/1"
     )

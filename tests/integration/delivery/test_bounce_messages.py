@@ -92,7 +92,7 @@ Reporting-MTA: dns; gate.example.net
 @pytest.fixture
 def sent(mail_kit: MailKit) -> tuple[MailKit, str]:
     """A site with one subscriber, an issue that was sent to them, and the return path of the delivery."""
-    (name,) = mail_kit.readers(1)
+    (name,) = mail_kit.add_subscribers(1)
     mail_kit.issue("one")
     accept_all(mail_kit)
     return mail_kit, return_path(mail_kit, name)

@@ -69,7 +69,7 @@ class Delivered:
 @pytest.fixture
 def sent(mail_kit: MailKit) -> tuple[MailKit, list[Delivered]]:
     """A site with three subscribers and an issue that was sent to them."""
-    names = mail_kit.readers(3)
+    names = mail_kit.add_subscribers(3)
     mail_kit.issue("one")
     accept_all(mail_kit)
     return mail_kit, [delivered(mail_kit, name) for name in names]
@@ -144,7 +144,7 @@ def test_a_report_does_to_its_reader_what_it_says(
 def test_soft_bounces_of_enough_issues_strike_off_and_one_issue_counts_once(mail_kit: MailKit) -> None:
     kit = mail_kit
     kit.add_settings("\n[delivery]\nsoft_bounces = 3\n")
-    kit.readers(1)
+    kit.add_subscribers(1)
     when = NOW
     for number in range(3):
         kit.issue(f"story{number}", now=when)
@@ -161,7 +161,7 @@ def test_soft_bounces_of_enough_issues_strike_off_and_one_issue_counts_once(mail
 def test_soft_bounces_of_long_ago_do_not_count(mail_kit: MailKit) -> None:
     kit = mail_kit
     kit.add_settings("\n[delivery]\nsoft_bounces = 2\n")
-    kit.readers(1)
+    kit.add_subscribers(1)
     for number in range(3):
         when = NOW + timedelta(days=31 * number)
         kit.issue(f"story{number}", now=when)

@@ -21,7 +21,7 @@ from tests.support.smtp import Drop, Hang, Script, Server
 
 def test_every_reader_gets_one_copy_and_a_second_run_sends_nothing(any_mail_kit: MailKit) -> None:
     kit = any_mail_kit
-    names = kit.readers(40)
+    names = kit.add_subscribers(40)
     kit.issue("one", "two")
     with Server() as server:
         kit.mail(server.port)
@@ -45,7 +45,7 @@ def test_a_copy_is_the_readers_own(mail_kit: MailKit) -> None:
             '\npreferences = "https://review.example/p/{copy}/"',
         )
     )
-    kit.readers(2)
+    kit.add_subscribers(2)
     kit.issue("one")
     with Server() as server:
         kit.mail(server.port)
@@ -131,7 +131,7 @@ def test_each_fault_has_its_outcome(mail_kit: MailKit, fault: str, monkeypatch: 
     monkeypatch.setattr("publisher.delivery.throttle._REST", (0.2, 1.0))
     script, expected, struck_off = FAULTS[fault]
     kit = mail_kit
-    names = kit.readers(3)
+    names = kit.add_subscribers(3)
     kit.issue("one")
     with Server(script) as server:
         kit.mail(server.port, delivery="connections = 1".replace("connections = 1", ""))
@@ -159,7 +159,7 @@ def test_a_server_that_drips_is_given_up(mail_kit: MailKit) -> None:
 
     is_over = threading.Event()
     kit = mail_kit
-    kit.readers(1)
+    kit.add_subscribers(1)
     kit.issue("one")
     with Server(Script(at=drip)) as server:
         kit.mail(server.port)
@@ -181,7 +181,7 @@ def test_what_is_uncertain_follows_the_policy(
     mail_kit: MailKit, policy: UncertainPolicy, expected: dict[str, int], copies: int
 ) -> None:
     kit = mail_kit
-    kit.readers(3)
+    kit.add_subscribers(3)
     kit.issue("one")
     with Server(at("dot", Drop)) as server:
         kit.mail(server.port, delivery=f'uncertain = "{policy}"')
@@ -195,7 +195,7 @@ def test_a_person_decides_what_was_held_and_the_message_id_stays(
     mail_kit: MailKit, policy: UncertainPolicy, copies: int
 ) -> None:
     kit = mail_kit
-    kit.readers(3)
+    kit.add_subscribers(3)
     kit.issue("one")
     with Server(at("dot", Drop)) as server:
         kit.mail(server.port)
@@ -214,7 +214,7 @@ def test_a_person_decides_what_was_held_and_the_message_id_stays(
 
 def test_what_is_deferred_is_tried_again_and_given_up_in_the_end(mail_kit: MailKit) -> None:
     kit = mail_kit
-    kit.readers(1)
+    kit.add_subscribers(1)
     kit.issue("one")
     now = datetime.now(UTC)
     with Server(at("rcpt", "450 4.2.0 greylisted", times=10_000)) as server:
@@ -238,7 +238,7 @@ def test_what_is_deferred_is_tried_again_and_given_up_in_the_end(mail_kit: MailK
 
 def test_a_domain_that_refuses_stops_and_the_others_do_not(mail_kit: MailKit) -> None:
     kit = mail_kit
-    kit.readers(30, "slow.example.org")
+    kit.add_subscribers(30, "slow.example.org")
     path = kit.root / "more.csv"
     path.write_text("address\n" + "".join(f"r{n}@fast.example.org\n" for n in range(30)))
     from publisher.subscriptions.import_list import import_list
@@ -275,7 +275,7 @@ def test_a_domain_that_refuses_stops_and_the_others_do_not(mail_kit: MailKit) ->
 
 def test_a_domain_gets_no_more_at_a_time_and_a_second_than_it_may(mail_kit: MailKit) -> None:
     kit = mail_kit
-    kit.readers(12, "few.example.org")
+    kit.add_subscribers(12, "few.example.org")
     kit.issue("one")
     under_way, most = [0], [0]
     moments: list[float] = []
@@ -301,7 +301,7 @@ def test_a_domain_gets_no_more_at_a_time_and_a_second_than_it_may(mail_kit: Mail
 
 def test_a_relay_that_fails_is_left_for_another_one(mail_kit: MailKit) -> None:
     kit = mail_kit
-    kit.readers(20)
+    kit.add_subscribers(20)
     kit.issue("one")
     with Server(at("connect", "554 5.3.2 closed", times=99)) as broken, Server() as good:
         kit.mail(broken.port)
@@ -313,7 +313,7 @@ def test_a_relay_that_fails_is_left_for_another_one(mail_kit: MailKit) -> None:
 
 def test_relays_share_connections_by_weight(mail_kit: MailKit) -> None:
     kit = mail_kit
-    kit.readers(60)
+    kit.add_subscribers(60)
     kit.issue("one")
 
     def slow(step: str, argument: str, number: int) -> str | None:
@@ -333,7 +333,7 @@ def test_relays_share_connections_by_weight(mail_kit: MailKit) -> None:
 
 def test_login_refused_stops_the_run_and_shows_no_password(mail_kit: MailKit, certificate: object) -> None:
     kit = mail_kit
-    kit.readers(2)
+    kit.add_subscribers(2)
     kit.issue("one")
     script = Script(
         at=at("auth", "535 5.7.8 no", times=9).at, extensions=("PIPELINING", "STARTTLS", "AUTH PLAIN LOGIN")
@@ -358,7 +358,7 @@ def test_login_refused_stops_the_run_and_shows_no_password(mail_kit: MailKit, ce
 
 def test_a_certificate_of_nobody_is_refused(mail_kit: MailKit, certificate: object) -> None:
     kit = mail_kit
-    kit.readers(1)
+    kit.add_subscribers(1)
     kit.issue("one")
     with Server(Script(extensions=("STARTTLS",)), certificate=certificate) as server:
         kit.mail(server.port)
@@ -372,7 +372,7 @@ def test_a_certificate_of_nobody_is_refused(mail_kit: MailKit, certificate: obje
 
 def test_no_starttls_is_no_reason_to_send_in_the_clear(mail_kit: MailKit) -> None:
     kit = mail_kit
-    kit.readers(1)
+    kit.add_subscribers(1)
     kit.issue("one")
     with Server() as server:
         kit.mail(server.port)

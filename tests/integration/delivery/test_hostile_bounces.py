@@ -89,7 +89,7 @@ UNREADABLE: Final[dict[str, tuple[bytes, str]]] = {
 @pytest.fixture
 def sent(mail_kit: MailKit) -> tuple[MailKit, list[str]]:
     """A site with three subscribers, an issue that was sent to them, and its return paths."""
-    names = mail_kit.readers(3)
+    names = mail_kit.add_subscribers(3)
     mail_kit.issue("one")
     accept_all(mail_kit)
     return mail_kit, [return_path(mail_kit, name) for name in names]
@@ -196,7 +196,7 @@ def test_a_database_error_concerns_one_message(
 ) -> None:
     """The report that the database refuses stays in the mailbox; the others are recorded."""
     kit = any_mail_kit
-    names = kit.readers(3)
+    names = kit.add_subscribers(3)
     kit.issue("one")
     accept_all(kit)
     path = kit.root / "box"
@@ -223,7 +223,7 @@ def test_a_database_error_concerns_one_message(
 def test_words_with_nul_and_surrogates_are_stored(any_mail_kit: MailKit) -> None:
     """What a database cannot store is replaced before it is recorded."""
     kit = any_mail_kit
-    (name,) = kit.readers(1)
+    (name,) = kit.add_subscribers(1)
     kit.issue("one")
     accept_all(kit)
     data = bounce(

@@ -31,7 +31,7 @@ def site(mail_kit: MailKit) -> MailKit:
 
 def delivered(site: MailKit) -> bytes:
     """Deliver an issue to one subscriber, and return the message."""
-    site.readers(1)
+    site.add_subscribers(1)
     site.issue("one")
     with Server() as server:
         site.mail(server.port)

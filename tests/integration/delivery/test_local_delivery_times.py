@@ -22,7 +22,7 @@ from publisher.runner.scheduled_run import run_due_slots
 from publisher.subscribers import store
 from publisher.subscriptions.manage import add
 from tests.conftest import MailKit, SiteKit
-from tests.support.clocks import SetClock
+from tests.support.clocks import ManualClock
 from tests.support.examples import examples
 from tests.support.parsers import shared_parser
 
@@ -35,7 +35,7 @@ START = datetime(2026, 10, 24, 12, tzinfo=UTC)
 class Postbox:
     """A way out that takes everything, and remembers when."""
 
-    clock: SetClock
+    clock: ManualClock
     got: list[tuple[str, datetime]] = field(default_factory=list)
     is_idempotent: bool = False
     is_local: bool = True
@@ -57,7 +57,7 @@ class Morning:
         settings = f'send = "auto"\ncadence = "{CADENCE}"\ndeliver_at = "07:00 local"\n{lines}'
         kit.settings(text.replace('title = "The Daily"\n', f'title = "The Daily"\n{settings}'))
         kit.add_settings('\n[delivery]\ntransport = "maildir"\nconnections = 1\n')
-        self.clock = SetClock(start)
+        self.clock = ManualClock(start)
         self.box = Postbox(self.clock)
         self.turn()
 
@@ -126,7 +126,7 @@ def test_a_reader_who_moves_gets_what_waits_by_her_new_clock(any_kit: SiteKit) -
     room.reader("west", "Europe/London")
     room.reader("east", "Europe/London")
     room.issue()
-    room.clock.pass_by(hours=5)
+    room.clock.advance(hours=5)
     room.reader("west", "America/New_York")
     # In Auckland it is late in the morning: her copy comes at once.
     room.reader("east", "Pacific/Auckland")

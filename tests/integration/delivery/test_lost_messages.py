@@ -34,7 +34,7 @@ def dropping(step: str = "dot") -> Script:
 
 
 def prepared(kit: MailKit, server: Server, count: int = 100) -> None:
-    kit.readers(count)
+    kit.add_subscribers(count)
     kit.issue("one")
     kit.mail(server.port)
     text = (kit.root / "publisher.toml").read_text()

@@ -23,9 +23,9 @@ from publisher.subscriptions import manage as action
 from publisher.subscriptions.import_list import ImportResult, import_list
 from publisher.web import Web
 from tests.conftest import NOW, MailKit
-from tests.support.clocks import SetClock
+from tests.support.clocks import ManualClock
 from tests.support.smtp import Script, Server
-from tests.support.web_visitor import Visitor, mail_of
+from tests.support.web_visitor import Visitor, received_emails
 
 BASE = "https://review.example/newsletters"
 LEAVERS = ("link", "all", "preferences", "mail", "listed", "removed")
@@ -50,7 +50,7 @@ class Newsroom:
         )
         # An issue that waits for approval is not sent when it is made.
         kit.mail(server.port, send="review")
-        self.clock = SetClock(NOW)
+        self.clock = ManualClock(NOW)
         self.write("".join(f"{address(name)},daily | weekly\n" for name in EVERYBODY))
         self.send("zero")
         self.old_export = {True: self.export(as_json=True), False: self.export(as_json=False)}
@@ -123,7 +123,7 @@ class Newsroom:
 
     def delivered(self) -> list[str]:
         deliver(self.kit.site, "daily", clock=self.clock.now)
-        return sorted(mail.recipient for mail in mail_of(self.server))
+        return sorted(mail.recipient for mail in received_emails(self.server))
 
     def check(self) -> None:
         """Compare what was mailed and what is stored; each delivery that was stopped says why."""
@@ -148,7 +148,7 @@ class Newsroom:
 def newsroom(any_mail_kit: MailKit) -> Newsroom:
     with Server() as server:
         made = Newsroom(any_mail_kit, server)
-        made.clock.pass_by(days=2)
+        made.clock.advance(days=2)
         yield made
 
 
@@ -176,7 +176,7 @@ def test_deliveries_that_are_deferred(newsroom: Newsroom) -> None:
     newsroom.server.script = Script()
     newsroom.leave()
     newsroom.bring_back()
-    newsroom.clock.pass_by(hours=6)
+    newsroom.clock.advance(hours=6)
     newsroom.check()
 
 
@@ -194,12 +194,12 @@ def test_deliveries_that_wait_for_local_time(newsroom: Newsroom) -> None:
     """A delivery that is due on the next morning is claimed on the next morning."""
     path = newsroom.kit.root / "publisher.toml"
     path.write_text(path.read_text().replace('title = "The Daily"', 'title = "The Daily"\ndeliver_at = "07:00 local"'))
-    newsroom.clock.pass_by(hours=2)
+    newsroom.clock.advance(hours=2)
     newsroom.make("one")
     assert newsroom.delivered() == []
     newsroom.leave()
     newsroom.bring_back()
-    newsroom.clock.pass_by(days=1)
+    newsroom.clock.advance(days=1)
     newsroom.check()
 
 

@@ -38,7 +38,7 @@ REPLIES: Final = {
 @pytest.mark.parametrize("reply", REPLIES)
 def test_a_refusal_has_its_outcome(mail_kit: MailKit, reply: str, step: str) -> None:
     """The same words have the same outcome at RCPT and at the end of the message."""
-    mail_kit.readers(1)
+    mail_kit.add_subscribers(1)
     mail_kit.issue("one")
     with Server(Script(at=lambda at, argument, number: reply if at == step else None)) as server:
         mail_kit.mail(server.port)
@@ -58,7 +58,7 @@ def test_a_relay_without_reverse_dns_suppresses_nobody(any_mail_kit: MailKit) ->
     """
     kit = any_mail_kit
     for number in range(40):
-        kit.readers(1, domain=f"mail{number}.example.org")
+        kit.add_subscribers(1, domain=f"mail{number}.example.org")
     kit.issue("one")
     refusal = "550 Reverse DNS lookup failed"
     with Server(Script(at=lambda at, argument, number: refusal if at == "rcpt" else None)) as server:

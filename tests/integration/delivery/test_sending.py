@@ -22,7 +22,7 @@ from tests.support.smtp import Script, Server
 
 def test_an_unapproved_issue_is_refused_and_an_approved_one_leaves(mail_kit: MailKit) -> None:
     kit = mail_kit
-    kit.readers(2)
+    kit.add_subscribers(2)
     kit.issue("one")
     with Server() as server:
         kit.mail(server.port, send="review")
@@ -37,7 +37,7 @@ def test_a_change_after_approval_makes_it_void(mail_kit: MailKit, change: str) -
     from sqlalchemy import text
 
     kit = mail_kit
-    kit.readers(3)
+    kit.add_subscribers(3)
     kit.issue("one")
     kit.mail(1, send="review")
     approve(kit.site, "daily", NOW)
@@ -59,7 +59,7 @@ def test_an_approval_outlives_readers_who_leave(mail_kit: MailKit) -> None:
     from publisher.subscriptions.manage import forget, suppress
 
     kit = mail_kit
-    names = kit.readers(4)
+    names = kit.add_subscribers(4)
     kit.issue("one")
     with Server() as server:
         kit.mail(server.port, send="review")
@@ -75,7 +75,7 @@ def test_an_issue_with_a_withdrawn_article_does_not_leave(mail_kit: MailKit) -> 
     from publisher.pipeline.correct import retract
 
     kit = mail_kit
-    kit.readers(1)
+    kit.add_subscribers(1)
     kit.issue("one", "two")
     retract(kit.site, NOW, "one.md", "untrue")
     kit.mail(1)
@@ -85,7 +85,7 @@ def test_an_issue_with_a_withdrawn_article_does_not_leave(mail_kit: MailKit) -> 
 
 def test_a_paused_issue_waits_and_a_running_one_stops(mail_kit: MailKit) -> None:
     kit = mail_kit
-    kit.readers(200)
+    kit.add_subscribers(200)
     kit.issue("one")
 
     def slow(step: str, argument: str, number: int) -> str | None:
@@ -110,7 +110,7 @@ def test_a_paused_issue_waits_and_a_running_one_stops(mail_kit: MailKit) -> None
 
 def test_a_limit_is_kept(mail_kit: MailKit) -> None:
     kit = mail_kit
-    kit.readers(20)
+    kit.add_subscribers(20)
     kit.issue("one")
     with Server() as server:
         kit.mail(server.port)
@@ -121,7 +121,7 @@ def test_a_limit_is_kept(mail_kit: MailKit) -> None:
 
 def test_a_warm_up_lets_so_many_leave_a_day(mail_kit: MailKit) -> None:
     kit = mail_kit
-    kit.readers(20)
+    kit.add_subscribers(20)
     kit.issue("one")
     with Server() as server:
         kit.mail(server.port)
@@ -136,7 +136,7 @@ def test_a_warm_up_lets_so_many_leave_a_day(mail_kit: MailKit) -> None:
 
 def test_a_test_goes_to_one_address_and_changes_nothing(mail_kit: MailKit) -> None:
     kit = mail_kit
-    kit.readers(3)
+    kit.add_subscribers(3)
     kit.issue("one")
     with Server() as server:
         kit.mail(server.port, send="review")
@@ -149,7 +149,7 @@ def test_a_test_goes_to_one_address_and_changes_nothing(mail_kit: MailKit) -> No
 
 def test_two_senders_at_once_send_one_copy_each(any_mail_kit: MailKit) -> None:
     kit = any_mail_kit
-    kit.readers(300)
+    kit.add_subscribers(300)
     kit.issue("one")
     with Server() as server:
         kit.mail(server.port)
@@ -166,7 +166,7 @@ def test_two_senders_at_once_send_one_copy_each(any_mail_kit: MailKit) -> None:
 
 def test_auto_issues_leave_with_publish_now_and_once(mail_kit: MailKit) -> None:
     kit = mail_kit
-    kit.readers(5)
+    kit.add_subscribers(5)
     with Server() as server:
         kit.mail(server.port)
         report = kit.issue("one")
@@ -182,7 +182,7 @@ def test_editors_get_a_draft_with_its_preflight_once(mail_kit: MailKit) -> None:
         .read_text()
         .replace("[mail]", '[mail]\neditors = ["Ed <ed@review.example>", "al@review.example"]')
     )
-    kit.readers(2)
+    kit.add_subscribers(2)
     with Server() as server:
         kit.mail(server.port, send="review")
         (kit.root / "key.pem").write_text(new_key("rsa"))
@@ -216,7 +216,7 @@ def test_drafts_that_could_not_leave_are_sent_by_the_next_run(
 
 def test_an_old_issue_is_not_sent_because_a_server_is_named_today(mail_kit: MailKit) -> None:
     kit = mail_kit
-    kit.readers(1)
+    kit.add_subscribers(1)
     kit.issue("one")
     with Server() as server:
         kit.mail(server.port)
@@ -229,7 +229,7 @@ def test_a_lost_ledger_stops_the_run_and_loses_nothing(mail_kit: MailKit, monkey
     from publisher.errors import StoreError
 
     kit = mail_kit
-    kit.readers(30)
+    kit.add_subscribers(30)
     kit.issue("one")
     real, calls = deliveries.hand_over, [0]
 
@@ -256,7 +256,7 @@ def test_a_maildir_takes_each_copy_once(any_mail_kit: MailKit) -> None:
     import mailbox
 
     kit = any_mail_kit
-    kit.readers(10)
+    kit.add_subscribers(10)
     kit.issue("one")
     path = kit.root / "publisher.toml"
     path.write_text(path.read_text().replace('title = "The Daily"', 'title = "The Daily"\nsend = "auto"'))

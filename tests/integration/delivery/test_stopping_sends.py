@@ -80,7 +80,7 @@ def test_an_issue_that_is_being_sent_stops(
 ) -> None:
     """Messages in hand are finished, all others wait."""
     kit = mail_kit
-    kit.readers(PEOPLE)
+    kit.add_subscribers(PEOPLE)
     kit.issue("one", "two")
     interruption = Interruption(lambda: change(kit))
     with Server(Script(at=interruption.answer)) as server:
@@ -97,7 +97,7 @@ def test_an_issue_that_is_being_sent_stops(
 def test_an_issue_that_was_forced_stops_too(mail_kit: MailKit) -> None:
     """The reason to send it was given before the article was withdrawn, even if every delivery is in hand."""
     kit = mail_kit
-    kit.readers(PEOPLE)
+    kit.add_subscribers(PEOPLE)
     kit.issue("one", "two")
     force_issue(kit.site, "daily", "it is only a typing error")
     interruption = Interruption(lambda: withdraw(kit))

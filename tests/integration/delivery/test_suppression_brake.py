@@ -49,7 +49,7 @@ def send(kit: MailKit, server: Server, now: datetime = NOW, digest: str = "daily
 
 
 def prepared(kit: MailKit, server: Server, count: int, domain: str = "mail.example.org") -> list[str]:
-    names = kit.readers(count, domain)
+    names = kit.add_subscribers(count, domain)
     kit.issue("one")
     kit.mail(server.port)
     return names
@@ -137,7 +137,7 @@ def test_a_domain_that_refuses_everybody_rests_and_the_others_get_the_issue(any_
     """The brake of a domain holds for that domain alone."""
     kit = any_mail_kit
     with Server(refusing(lambda address: address.endswith("@broken.example"))) as server:
-        kit.readers(200)
+        kit.add_subscribers(200)
         names = [f"bad{number}@broken.example" for number in range(40)]
         path = kit.root / "more.csv"
         path.write_text("address,digests\n" + "".join(f"{name},daily\n" for name in names))
@@ -172,7 +172,7 @@ def test_a_provisional_address_gets_nothing_and_loses_nothing(any_mail_kit: Mail
     kit.add_settings('\n[digests.weekly]\ntitle = "The Weekly"\nrepeat = true\nsend = "auto"\n')
     is_broken = [True]
     with Server(refusing(lambda address: is_broken[0])) as server:
-        kit.readers(12, digests=("daily", "weekly"))
+        kit.add_subscribers(12, digests=("daily", "weekly"))
         kit.issue("one")
         kit.mail(server.port)
         send(kit, server)

@@ -64,7 +64,7 @@ def received(kit: MailKit) -> str:
     kit.settings(
         (kit.root / "publisher.toml").read_text().replace("[mail]", '[mail]\nbounces = "bounces+{copy}@review.example"')
     )
-    kit.readers(1)
+    kit.add_subscribers(1)
     kit.issue("one")
     with Server() as server:
         kit.mail(server.port)
@@ -137,7 +137,7 @@ class Case:
 def test_a_bounce_counts_for_ten_days_after_a_delivery_that_was_sent(any_mail_kit: MailKit, case: Case) -> None:
     """A return path proves nothing about a message that was not sent, or long ago."""
     kit = any_mail_kit
-    kit.readers(1)
+    kit.add_subscribers(1)
     kit.issue("one")
     accept_all(kit)
     with kit.open() as db, db.write() as connection:
@@ -160,7 +160,7 @@ def test_the_token_of_an_older_version_counts_at_its_return_path_for_ten_days(
 ) -> None:
     """A message of before the upgrade has one token; those of after it have two."""
     kit = mail_kit
-    kit.readers(1)
+    kit.add_subscribers(1)
     kit.issue("one")
     accept_all(kit)
     with kit.open() as db, db.write() as connection:
@@ -185,7 +185,7 @@ def test_the_token_of_an_older_version_counts_at_its_return_path_for_ten_days(
 def test_a_return_path_opens_no_page(mail_kit: MailKit, by: str) -> None:
     """The token of a return path is for bounces: servers on the way log it."""
     kit = mail_kit
-    kit.readers(1)
+    kit.add_subscribers(1)
     kit.issue("one")
     accept_all(kit)
     token = return_path(kit, ANN).partition("+")[2].partition("@")[0]
@@ -216,7 +216,7 @@ def test_the_channel_of_a_bounce_is_kept(mail_kit: MailKit) -> None:
     from publisher.reports.trace import delivery_history
 
     kit = mail_kit
-    kit.readers(1)
+    kit.add_subscribers(1)
     kit.issue("one")
     accept_all(kit)
     process_messages(kit.site, [dsn(return_path(kit, ANN), "<x@y>")], NOW)

@@ -12,7 +12,7 @@ from publisher.digests.notes_store import NextIssueNote, save_next_issue_note
 from publisher.runner.tick import tick
 from tests.conftest import NOW, MailKit
 from tests.conftest import issues as staged_issues
-from tests.support.clocks import SetClock
+from tests.support.clocks import ManualClock
 from tests.support.sample_site import delivered, furnish_with_sample, replace_placeholders
 from tests.support.smtp import Server
 
@@ -28,7 +28,7 @@ def made(kit: MailKit) -> list[tuple[str, int, int]]:
 def test_an_issue_keeps_its_articles_note_lead_slot_and_number(any_mail_kit: MailKit) -> None:
     """Only what the settings say is new, and the audience."""
     kit = any_mail_kit
-    kit.readers(2, domain="posteo.de")
+    kit.add_subscribers(2, domain="posteo.de")
     kit.article("one.md", "One", date="2026-11-20")
     kit.article("two.md", "Two", date="2026-11-21")
     with kit.open() as db, db.write() as connection:
@@ -41,7 +41,7 @@ def test_an_issue_keeps_its_articles_note_lead_slot_and_number(any_mail_kit: Mai
     kit.publish(NOW + timedelta(days=1))
     before = made(kit)
     assert staged_issues(kit) == [["One", "Two"], ["Three"]]
-    kit.readers(3, domain="posteo.de")
+    kit.add_subscribers(3, domain="posteo.de")
     replace_placeholders(kit)
     report = kit.publish(NOW + timedelta(days=2))
     assert [one.number for one in report.issues] == [1, 2]
@@ -63,10 +63,10 @@ def test_an_edited_sample_article_is_made_again_by_a_tick(any_mail_kit: MailKit)
     kit.publish()
     with Server() as server:
         kit.mail(server.port)
-        assert tick(kit.site, clock=SetClock(NOW)).exit_status == 2
+        assert tick(kit.site, clock=ManualClock(NOW)).exit_status == 2
         assert server.accepted == []
         kit.article("welcome.md", "Mine")
-        assert tick(kit.site, clock=SetClock(NOW)).exit_status == 0
+        assert tick(kit.site, clock=ManualClock(NOW)).exit_status == 0
         assert b"Mine" in server.accepted[0].data
         assert len(server.accepted) == 1
 
@@ -100,7 +100,7 @@ def test_an_issue_is_made_again_without_a_withdrawn_sample(mail_kit: MailKit) ->
 def test_what_was_attempted_is_never_made_again(mail_kit: MailKit) -> None:
     """Mailed bytes stay as they are."""
     kit = mail_kit
-    kit.readers(1)
+    kit.add_subscribers(1)
     kit.issue("one")
     with Server() as server:
         kit.mail(server.port)
@@ -112,7 +112,7 @@ def test_what_was_attempted_is_never_made_again(mail_kit: MailKit) -> None:
 def test_a_dry_run_makes_nothing_again(mail_kit: MailKit) -> None:
     """It only says what would be done."""
     kit = mail_kit
-    kit.readers(1, domain="posteo.de")
+    kit.add_subscribers(1, domain="posteo.de")
     kit.issue("one")
     replace_placeholders(kit)
     before = kit.staged()
@@ -126,7 +126,7 @@ def test_a_paused_issue_stays_paused(mail_kit: MailKit) -> None:
     from publisher.delivery.approval import pause
 
     kit = mail_kit
-    kit.readers(1, domain="posteo.de")
+    kit.add_subscribers(1, domain="posteo.de")
     kit.issue("one")
     pause(kit.site, "daily", is_paused=True)
     replace_placeholders(kit)

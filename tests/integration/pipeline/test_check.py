@@ -16,7 +16,7 @@ from publisher.feeds.site_info import SiteInfo
 from publisher.model.articles import Article
 from publisher.pipeline.check import check_site
 from tests.conftest import NOW, SiteKit, titles
-from tests.support.http_servers import serving
+from tests.support.http_servers import run_web_server
 
 GOOD = b"""<?xml version="1.0" encoding="UTF-8"?>
 <feed xmlns="http://www.w3.org/2005/Atom" xml:lang="en"><id>urn:f</id><title>T</title>
@@ -71,7 +71,7 @@ def test_a_folder_that_is_no_site_can_be_checked(tmp_path: Path) -> None:
 
 
 def test_an_address_is_checked_with_its_type_and_where_it_led(kit: SiteKit) -> None:
-    with serving() as web:
+    with run_web_server() as web:
         body = GOOD.replace(b"@", f"{web.url}/a".encode())
         web.pages = {
             "/a": (200, {"Content-Type": "application/atom+xml; charset=utf-8"}, body),

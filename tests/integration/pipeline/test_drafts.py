@@ -177,7 +177,7 @@ def test_an_article_that_waits_for_an_issue_waits_on_as_a_draft(kit: SiteKit) ->
 def test_an_unsent_issue_with_a_draft_is_held(any_mail_kit: MailKit) -> None:
     """A reason that was given for sending it in spite of errors does not send the draft."""
     kit = any_mail_kit
-    kit.readers(2)
+    kit.add_subscribers(2)
     kit.issue("one", "two")
     with kit.open() as db, db.write() as connection:
         (row,) = issue_store.list_issues(connection)

@@ -217,7 +217,7 @@ def test_an_article_is_added_to_a_first_issue(kit: SiteKit) -> None:
 def test_neither_drafts_nor_an_archive_reach_a_mailbox(any_mail_kit: MailKit) -> None:
     """Over SMTP, subscribers get the news alone."""
     kit = any_mail_kit
-    kit.readers(3)
+    kit.add_subscribers(3)
     with Server() as server:
         kit.mail(server.port, send="auto")
         kit.article("now.md", title="Now", date="2026-11-22")

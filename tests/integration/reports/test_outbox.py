@@ -12,7 +12,7 @@ from tests.conftest import MailKit
 def test_the_list_has_the_issues_of_one_digest(any_mail_kit: MailKit) -> None:
     """A digest that was removed from the settings is listed as long as it has issues."""
     kit = any_mail_kit
-    kit.readers(1)
+    kit.add_subscribers(1)
     kit.mail(1, send="review")
     kit.issue("one")
     assert [box.row.digest for box in list_issues(kit.site, "daily")] == ["daily"]
@@ -25,7 +25,7 @@ def test_the_list_has_the_issues_of_one_digest(any_mail_kit: MailKit) -> None:
 def test_an_unknown_digest_is_an_error(any_mail_kit: MailKit) -> None:
     """A misspelt name is no empty list: the error has the names in the settings."""
     kit = any_mail_kit
-    kit.readers(1)
+    kit.add_subscribers(1)
     kit.mail(1, send="review")
     kit.issue("one")
     with pytest.raises(SettingsError, match=r"there is no digest 'dialy'\. publisher\.toml has: daily"):

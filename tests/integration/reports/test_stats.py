@@ -22,7 +22,7 @@ from publisher.subscriptions import confirmation_store as letters
 from publisher.web import Web
 from publisher.web.metrics import Metrics
 from tests.conftest import NOW, MailKit, SiteKit
-from tests.support.clocks import SetClock
+from tests.support.clocks import ManualClock
 from tests.support.ports import free_port
 from tests.support.smtp import Server
 from tests.support.web_visitor import Visitor
@@ -34,7 +34,7 @@ FEED = "https://review.example/feeds/all.rss"
 def test_who_listens_is_kept_by_the_day(any_kit: SiteKit) -> None:
     any_kit.article()
     any_kit.publish()
-    clock = SetClock(NOW)
+    clock = ManualClock(NOW)
     for _ in range(2):
         # A restart forgets who asked, and counts nobody twice.
         web = Web(any_kit.site, clock=clock)
@@ -47,7 +47,7 @@ def test_who_listens_is_kept_by_the_day(any_kit: SiteKit) -> None:
     (feed,) = found.feeds
     assert (feed.feed, feed.subscribers, feed.programs) == ("all", 48, {"direct": 3, "Feedly": 45})
     assert (feed.requests, feed.unchanged) == (8, 0)
-    clock.pass_by(days=1)
+    clock.advance(days=1)
     web = Web(any_kit.site, clock=clock)
     Visitor(web).get(FEED, user_agent="Feedly/1.0 (46 subscribers)")
     web.keep()
@@ -76,7 +76,7 @@ def test_figures_are_not_kept_for_ever(any_kit: SiteKit) -> None:
 def test_no_address_is_written_down(kit: SiteKit) -> None:
     kit.article()
     kit.publish()
-    web = Web(kit.site, clock=SetClock(NOW))
+    web = Web(kit.site, clock=ManualClock(NOW))
     Visitor(web, "203.0.113.77").get(FEED, user_agent="newsboat/2.32 secret-mark", if_none_match='"x"')
     web.keep()
     web.close()
@@ -86,7 +86,7 @@ def test_no_address_is_written_down(kit: SiteKit) -> None:
 
 
 def test_the_command_tells_a_person_and_a_program(mail_kit: MailKit) -> None:
-    mail_kit.readers(3)
+    mail_kit.add_subscribers(3)
     mail_kit.issue("one")
     with Server() as server:
         mail_kit.mail(server.port)
@@ -151,7 +151,7 @@ def test_clicks_are_counted_where_the_settings_say_so(any_mail_kit: MailKit) -> 
             "https://review.example/2026/11/one?utm_source=us&utm_medium=email"
         )
     guest.get(link, user_agent="Barracuda Sentinel")
-    guest.ask("HEAD", link, user_agent=PERSON)
+    guest.request("HEAD", link, user_agent=PERSON)
     # No link can be made that leads elsewhere.
     for other in (
         link + "0",
@@ -169,12 +169,12 @@ def test_clicks_are_counted_where_the_settings_say_so(any_mail_kit: MailKit) -> 
 
 
 def test_figures_have_an_address_of_their_own(mail_kit: MailKit) -> None:
-    mail_kit.readers(2)
+    mail_kit.add_subscribers(2)
     mail_kit.issue("one")
     with mail_kit.open() as db, db.write() as connection:
         letters.add(connection, ConfirmationKind.JOIN, "x", "ann@mail.example.org", int(NOW.timestamp()))
         (row,) = issues.list_issues(connection)
-    metrics = Metrics(mail_kit.site, lambda: "late", SetClock(NOW + timedelta(seconds=90)))
+    metrics = Metrics(mail_kit.site, lambda: "late", ManualClock(NOW + timedelta(seconds=90)))
     web = Web(mail_kit.site, metrics=metrics)
     Visitor(web).get(FEED)
     Visitor(web).get(FEED, if_none_match=Visitor(web).get(FEED).headers["etag"])

@@ -17,8 +17,8 @@ from publisher.runner.jobs import Jobs
 from publisher.runner.tick import tick
 from publisher.schedule import processes as runners
 from tests.conftest import NOW, MailKit, SiteKit, titles
-from tests.support.clocks import SetClock
-from tests.support.http_servers import serving
+from tests.support.clocks import ManualClock
+from tests.support.http_servers import run_web_server
 from tests.support.smtp import Script, Server
 
 
@@ -27,7 +27,7 @@ class Desk:
 
     def __init__(self, kit: SiteKit, now: datetime = NOW) -> None:
         self.kit = kit
-        self.clock = SetClock(now)
+        self.clock = ManualClock(now)
         self.text = io.StringIO()
         self.woken: list[str] = []
         self.at: dict[str, tuple[str, datetime]] = {}
@@ -94,7 +94,7 @@ def test_a_parse_that_is_ended_with_the_runner_is_no_failure(kit: SiteKit, desk:
 def test_a_look_without_reason_reads_nothing(kit: SiteKit, desk: Make) -> None:
     one = desk(kit)
     one.jobs.publish()
-    one.clock.pass_by(minutes=1)
+    one.clock.advance(minutes=1)
     kit.article()
     one.jobs.publish()
     assert one.said("published") == [] and not (kit.root / "feeds" / "all.rss").exists()
@@ -138,7 +138,7 @@ def test_work_is_laid_down_when_the_runner_ends(kit: SiteKit, desk: Make) -> Non
 
 def test_deferred_copies_are_tried_again_when_they_are_due(mail_kit: MailKit, desk: Make) -> None:
     kit = mail_kit
-    kit.readers(2)
+    kit.add_subscribers(2)
     kit.issue("one")
     busy = Script(
         at=lambda step, argument, number: "451 4.7.1 later" if step == "rcpt" and "reader1" in argument else None
@@ -164,7 +164,7 @@ def test_deferred_copies_are_tried_again_when_they_are_due(mail_kit: MailKit, de
 
 def test_a_relay_that_refuses_us_rests_and_is_tried_again(mail_kit: MailKit, desk: Make) -> None:
     kit = mail_kit
-    kit.readers(2)
+    kit.add_subscribers(2)
     kit.issue("one")
     refusing = Script(at=lambda step, argument, number: "550 5.7.1 not you" if step == "mail" else None)
     with Server(refusing) as server:
@@ -176,11 +176,11 @@ def test_a_relay_that_refuses_us_rests_and_is_tried_again(mail_kit: MailKit, des
         assert (held["issue"], held["failures"]) == ("daily/2026-11-23T0700", 1)
         assert "not you" in held["reason"]
         assert one.at["retries"] == ("mail", NOW + timedelta(seconds=5))
-        one.clock.pass_by(seconds=5)
+        one.clock.advance(seconds=5)
         one.jobs.mail()
         assert [line["failures"] for line in one.said("not sent")] == [1, 2]
         server.script = Script()
-        one.clock.pass_by(seconds=10)
+        one.clock.advance(seconds=10)
         one.jobs.mail()
         assert len(server.accepted) == 2
 
@@ -201,7 +201,7 @@ def test_editors_get_drafts_and_a_draft_that_fails_holds_up_nothing(mail_kit: Ma
 
 
 def test_hubs_are_told_and_told_again_later(kit: SiteKit, desk: Make) -> None:
-    with serving() as web:
+    with run_web_server() as web:
         kit.add_settings(f'\n[feeds]\nurl = "{web.url}/feeds"\n[announce]\nhubs = ["{web.url}/hub"]\ntimeout = 2\n')
         kit.article()
         one = desk(kit)
@@ -238,7 +238,7 @@ def test_a_request_by_mail_is_logged_without_the_address(mail_kit: MailKit, desk
     from publisher.signing.site_key import keyring
 
     kit = mail_kit
-    kit.readers(1)
+    kit.add_subscribers(1)
     kit.issue("one")
     kit.add_settings('\n[bounces]\npath = "back"\n')
     for name in ("new", "cur", "tmp"):
@@ -268,17 +268,17 @@ def test_a_mailbox_that_cannot_be_reached_is_a_failure(mail_kit: MailKit, desk: 
     )
     with pytest.raises(RemoteError):
         desk(kit).jobs.bounces()
-    report = tick(kit.site, clock=SetClock(NOW))
+    report = tick(kit.site, clock=ManualClock(NOW))
     assert [problem.where for problem in report.refused] == ["bounces"] and report.exit_status == 1
 
 
 def test_a_tick_beside_one_that_is_sending_sends_nothing(mail_kit: MailKit) -> None:
     kit = mail_kit
-    kit.readers(2)
+    kit.add_subscribers(2)
     kit.issue("one")
     with Server() as server:
         kit.mail(server.port)
         with runners.try_process_lock(kit.root, "mail"):
-            assert tick(kit.site, clock=SetClock(NOW)).mailed == []
-        assert [one.accepted for one in tick(kit.site, clock=SetClock(NOW)).mailed] == [2]
-        assert tick(kit.site, clock=SetClock(NOW)).mailed == []
+            assert tick(kit.site, clock=ManualClock(NOW)).mailed == []
+        assert [one.accepted for one in tick(kit.site, clock=ManualClock(NOW)).mailed] == [2]
+        assert tick(kit.site, clock=ManualClock(NOW)).mailed == []

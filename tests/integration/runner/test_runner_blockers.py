@@ -18,7 +18,7 @@ def publish_and_mail(jobs: Jobs) -> None:
 def test_a_blocked_issue_is_tried_again_at_once_when_the_settings_change(mail_kit: MailKit) -> None:
     """Its back-off ends with the settings that caused it; each placeholder value is logged once an attempt."""
     kit = mail_kit
-    kit.readers(1, domain="posteo.de")
+    kit.add_subscribers(1, domain="posteo.de")
     kit.issue("one")
     with Server() as server:
         kit.mail(server.port)

@@ -22,7 +22,7 @@ from publisher.storage.facts import set_fact
 from publisher.subscriptions import confirmation_store as letters
 from publisher.websub import hub_store as hub
 from tests.conftest import NOW, SiteKit
-from tests.support.clocks import SetClock
+from tests.support.clocks import ManualClock
 
 OLD_RUN, NEW_RUN = NOW - timedelta(days=100), NOW - timedelta(days=80)
 NEWEST_RUN = NOW - timedelta(days=75)
@@ -80,13 +80,13 @@ def assert_swept(db: Database) -> None:
 
 
 def sweep_by_tick(kit: SiteKit, at: datetime) -> None:
-    tick(kit.site, clock=SetClock(at))
+    tick(kit.site, clock=ManualClock(at))
 
 
 def sweep_by_runner(kit: SiteKit, at: datetime) -> None:
     with kit.open() as db:
         log = make_log(io.StringIO(), as_json=True)
-        jobs = Jobs(kit.site, db, SetClock(at), log, wake=lambda name: None, wake_at=lambda *_: None)
+        jobs = Jobs(kit.site, db, ManualClock(at), log, wake=lambda name: None, wake_at=lambda *_: None)
         jobs.sweep()
 
 
@@ -126,7 +126,7 @@ def test_the_runner_logs_a_sweep_that_deleted_something(kit: SiteKit) -> None:
     with kit.open() as db:
         fill(db)
         log = make_log(text, as_json=True)
-        jobs = Jobs(kit.site, db, SetClock(NOW), log, wake=lambda name: None, wake_at=lambda *_: None)
+        jobs = Jobs(kit.site, db, ManualClock(NOW), log, wake=lambda name: None, wake_at=lambda *_: None)
         jobs.sweep()
         jobs.sweep()
     (line,) = map(json.loads, text.getvalue().splitlines())

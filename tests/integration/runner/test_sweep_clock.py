@@ -15,7 +15,7 @@ from publisher.schedule import store as slots
 from publisher.storage.engine import Database
 from publisher.subscriptions import confirmation_store as letters
 from tests.conftest import NOW, MailKit, issues
-from tests.support.clocks import SetClock
+from tests.support.clocks import ManualClock
 from tests.support.smtp import Script, Server
 
 FUTURE = datetime(2037, 5, 1, tzinfo=UTC)
@@ -107,30 +107,30 @@ def daily(kit: MailKit, port: int) -> None:
 def test_a_clock_that_is_put_back_sends_nothing_again(any_mail_kit: MailKit) -> None:
     """2026 → 2037 → 2026: no slot runs twice and no delivery is repeated; the next day goes on as usual."""
     kit = any_mail_kit
-    names = kit.readers(3)
+    names = kit.add_subscribers(3)
     kit.article("one.md", "One", date="2026-11-20")
-    clock = SetClock(NOW - timedelta(hours=1))
+    clock = ManualClock(NOW - timedelta(hours=1))
     with Server() as server:
         daily(kit, server.port)
         tick(kit.site, clock=clock)
         for _ in range(10):
-            clock.pass_by(days=1)
+            clock.advance(days=1)
             tick(kit.site, clock=clock)
-        clock.pass_by(hours=2)
+        clock.advance(hours=2)
         tick(kit.site, clock=clock)
         sent, made, today = len(server.accepted), len(issues(kit)), clock.now()
         assert sent == len(names)
         clock.jump(FUTURE)
         for _ in range(3):
             tick(kit.site, clock=clock)
-            clock.pass_by(hours=13)
+            clock.advance(hours=13)
         clock.jump(today)
         for _ in range(3):
             assert tick(kit.site, clock=clock).scheduled_runs == []
-            clock.pass_by(minutes=1)
+            clock.advance(minutes=1)
         assert (len(server.accepted), len(issues(kit))) == (sent, made)
         kit.article("two.md", "Two", date="2026-12-04")
-        clock.pass_by(days=1)
+        clock.advance(days=1)
         tick(kit.site, clock=clock)
         assert len(server.accepted) == 2 * len(names)
     ids = [(one.recipient, one.message_id) for one in server.accepted]
@@ -140,20 +140,20 @@ def test_a_clock_that_is_put_back_sends_nothing_again(any_mail_kit: MailKit) -> 
 def test_a_delivery_that_was_deferred_in_the_future_is_retried_today(any_mail_kit: MailKit) -> None:
     """A retry time of 2037 holds nobody's mail back when the clock is right again."""
     kit = any_mail_kit
-    kit.readers(1)
+    kit.add_subscribers(1)
     kit.article("one.md", "One", date="2026-11-20")
-    clock: Any = SetClock(FUTURE)
+    clock: Any = ManualClock(FUTURE)
     busy = Script(at=lambda step, argument, number: "451 4.3.0 later" if step == "rcpt" else None)
     with Server(busy) as server:
         daily(kit, server.port)
         tick(kit.site, clock=clock)
-        clock.pass_by(days=1)
+        clock.advance(days=1)
         report = tick(kit.site, clock=clock)
         assert [one.deferred for one in report.mailed] == [1]
         server.script = Script()
         clock.jump(NOW)
         # The first look repairs the times, the second one sends.
         tick(kit.site, clock=clock)
-        clock.pass_by(minutes=1)
+        clock.advance(minutes=1)
         tick(kit.site, clock=clock)
         assert len(server.accepted) == 1

@@ -21,7 +21,7 @@ from publisher.schedule import store as slots
 from publisher.schedule.claims import LEASE, claim_due, first_due
 from publisher.storage.engine import Database
 from tests.conftest import SiteKit, issues
-from tests.support.clocks import SetClock
+from tests.support.clocks import ManualClock
 from tests.support.examples import examples
 from tests.support.parsers import shared_parser
 
@@ -39,7 +39,7 @@ class Newsroom:
 
     def __init__(self, kit: SiteKit, **options: Any) -> None:
         self.kit = kit
-        self.clock = SetClock(SIX)
+        self.clock = ManualClock(SIX)
         self.options = {"cadence": '"0 7 * * *"', "catch_up": '"latest"', **options}
         self.base = (kit.root / "publisher.toml").read_text()
         self.configure()
@@ -132,19 +132,19 @@ def test_a_claim_of_one_who_died_is_taken_over_when_it_has_run_out(newsroom: New
     assert claim.attempt == 1
     with newsroom.kit.open() as db, db.read() as connection:
         assert first_due(connection, newsroom.clock.now()) == slot(23) + LEASE
-    newsroom.clock.pass_by(seconds=89)
+    newsroom.clock.advance(seconds=89)
     assert newsroom.ran() == []
-    newsroom.clock.pass_by(seconds=1)
+    newsroom.clock.advance(seconds=1)
     assert newsroom.ran() == [("digest:daily", 23, "daily/2026-11-23T0700")]
 
 
 def test_a_claim_that_is_renewed_is_not_taken_over(newsroom: Newsroom) -> None:
     newsroom.clock.at = slot(23)
     (claim,) = newsroom.claim()
-    newsroom.clock.pass_by(seconds=60)
+    newsroom.clock.advance(seconds=60)
     with newsroom.kit.open() as db, db.write() as connection:
         assert slots.renew(connection, claim, newsroom.clock.now() + LEASE)
-    newsroom.clock.pass_by(seconds=60)
+    newsroom.clock.advance(seconds=60)
     assert newsroom.ran() == []
 
 
@@ -153,7 +153,7 @@ def test_who_was_asleep_for_too_long_undoes_what_it_did(newsroom: Newsroom) -> N
     newsroom.turn()
     newsroom.clock.at = slot(23)
     (asleep,) = newsroom.claim()
-    newsroom.clock.pass_by(minutes=2)
+    newsroom.clock.advance(minutes=2)
     (taken,) = newsroom.claim("another")
     assert taken.attempt == 2
     now, report = newsroom.clock.now(), PublishResult(at="", dry_run=False)
@@ -255,7 +255,7 @@ def test_a_digest_that_is_gone_has_no_slots_and_comes_back_as_a_new_one(newsroom
     newsroom.clock.at = slot(23)
     newsroom.claim()
     newsroom.configure(cadence=None)
-    newsroom.clock.pass_by(hours=1)
+    newsroom.clock.advance(hours=1)
     assert newsroom.ran() == []
     assert newsroom.runs() == [(23, "skipped", "its timetable is gone")]
     newsroom.configure(cadence='"0 7 * * *"')
@@ -286,7 +286,7 @@ def test_a_broken_digest_rests_and_the_others_go_out(newsroom: Newsroom) -> None
     # It is tried again after a minute, then after two.
     tried = []
     for _ in range(8):
-        newsroom.clock.pass_by(seconds=30)
+        newsroom.clock.advance(seconds=30)
         again = newsroom.turn()
         assert again is not None
         tried.append(any(one.schedule == "digest:daily" for one in again.scheduled_runs))
@@ -294,7 +294,7 @@ def test_a_broken_digest_rests_and_the_others_go_out(newsroom: Newsroom) -> None
     digest = load_status(newsroom.kit.site, newsroom.clock.now()).digests[0]
     assert digest.last is not None and digest.last.failures == 3 and "nobody" in digest.last.outcome
     newsroom.configure(subject='"Mended"')
-    newsroom.clock.pass_by(hours=1)
+    newsroom.clock.advance(hours=1)
     assert newsroom.ran() == [("digest:daily", 23, "daily/2026-11-23T0700")]
 
 
@@ -311,7 +311,7 @@ def test_feeds_that_cannot_be_staged_hold_no_issue_back(newsroom: Newsroom) -> N
     assert {one.schedule: one.is_failed for one in report.scheduled_runs} == {"feeds": True, "digest:daily": False}
     assert issues(newsroom.kit) == [["Article 1"]]
     (newsroom.kit.root / "feeds").unlink()
-    newsroom.clock.pass_by(minutes=1)
+    newsroom.clock.advance(minutes=1)
     report = newsroom.turn()
     assert report is not None
     assert not report.feeds_failed and [one.schedule for one in report.scheduled_runs] == ["feeds"]
@@ -356,7 +356,7 @@ def test_a_newer_slot_waits_for_the_older_one_that_somebody_is_at(newsroom: News
     assert older.slot == slot(23)
     newsroom.clock.at = slot(24)
     assert newsroom.claim("quick") == []
-    newsroom.clock.pass_by(minutes=2)
+    newsroom.clock.advance(minutes=2)
     assert [(one.slot.day, one.attempt) for one in newsroom.claim("quick")] == [(23, 2), (24, 1)]
 
 
@@ -420,7 +420,7 @@ def test_no_slot_twice_and_none_lost_in_any_life(tmp_path_factory: pytest.TempPa
 
         look(dies=False)
         for what, minutes in events:
-            room.clock.pass_by(minutes=minutes)
+            room.clock.advance(minutes=minutes)
             if what in ("turn", "dies"):
                 look(dies=what == "dies")
                 latest = max(latest, room.clock.at)
@@ -428,7 +428,7 @@ def test_no_slot_twice_and_none_lost_in_any_life(tmp_path_factory: pytest.TempPa
         room.clock.at = max(room.clock.at, latest, first) + timedelta(hours=13)
         for _ in range(2):
             look(dies=False)
-            room.clock.pass_by(minutes=2)
+            room.clock.advance(minutes=2)
         assert len(done) == len(set(done))
         # The clock may have been set back to before the timetable was taken up: then that counts from there.
         with db.read() as connection:

@@ -130,7 +130,7 @@ def test_what_an_upgrade_could_not_derive_is_reviewed(kit: SiteKit, database_url
 
 def queued(kit: MailKit, people: int = 1, **options: Any) -> tuple[int, list[int]]:
     """Make an issue that waits for its sending; return its number and the subscribers' numbers."""
-    kit.readers(people, digests=("daily",))
+    kit.add_subscribers(people, digests=("daily",))
     kit.issue("one", **options)
     with kit.open() as db, db.read() as connection:
         return issues.list_issues(connection)[0].id, list(range(1, people + 1))
@@ -231,7 +231,7 @@ def test_a_run_ends_and_counts_people_who_left_during_it(any_mail_kit: MailKit) 
 def test_lifting_a_suppression_restores_the_state_before(any_mail_kit: MailKit) -> None:
     """A person who had left one newsletter still has left it, and only that one."""
     any_mail_kit.add_settings('\n[digests.weekly]\ntitle = "The Weekly"\n')
-    (address,) = any_mail_kit.readers(1, digests=("daily", "weekly"))
+    (address,) = any_mail_kit.add_subscribers(1, digests=("daily", "weekly"))
     with any_mail_kit.open() as db, db.write() as connection:
         subscriptions.unsubscribe(connection, 1, ACT, ["weekly"])
     suppress(any_mail_kit.site, address, NOW, note="asked by phone")

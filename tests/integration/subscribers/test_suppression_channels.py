@@ -19,7 +19,7 @@ from publisher.subscriptions.add import add
 from publisher.subscriptions.import_list import import_list
 from publisher.subscriptions.manage import forget, suppress
 from tests.conftest import NOW, MailKit
-from tests.support.subscriber_site import ANN, Town
+from tests.support.subscriber_site import ANN, SubscriberSite
 
 SMTP, BOUNCE, COMPLAINT = SuppressionChannel.SMTP, SuppressionChannel.BOUNCE, SuppressionChannel.COMPLAINT
 PROVIDER, IMPORT = SuppressionChannel.PROVIDER, SuppressionChannel.IMPORT
@@ -107,10 +107,10 @@ UNDOABLE: Final = {
 }
 
 
-def suppress_ann(town: Town, reason: str, channel: SuppressionChannel) -> None:
-    with town.kit.open() as db, db.write() as connection:
-        ring = keyring(town.kit.site, connection)
-        suppress_address(connection, ring, ANN, reason, channel, "550", int(town.clock.now().timestamp()))
+def suppress_ann(subscriber_site: SubscriberSite, reason: str, channel: SuppressionChannel) -> None:
+    with subscriber_site.kit.open() as db, db.write() as connection:
+        ring = keyring(subscriber_site.kit.site, connection)
+        suppress_address(connection, ring, ANN, reason, channel, "550", int(subscriber_site.clock.now().timestamp()))
 
 
 def suppression_of(kit: MailKit, address: str) -> Suppression | None:
@@ -121,51 +121,51 @@ def suppression_of(kit: MailKit, address: str) -> Suppression | None:
 
 @pytest.mark.parametrize(("reason", "channel"), UNDOABLE)
 def test_the_channel_decides_whether_the_form_brings_somebody_back(
-    town: Town, reason: str, channel: SuppressionChannel
+    subscriber_site: SubscriberSite, reason: str, channel: SuppressionChannel
 ) -> None:
     """A suppression that anybody can cause by mail is undone by a confirmation email, which only its owner gets."""
-    town.joined(digests=("daily", "weekly"))
-    suppress_ann(town, reason, channel)
-    town.pass_time(days=8)
-    assert town.join().heading == "Check your email"
-    letters = town.post_office()
-    person = town.reader()
+    subscriber_site.subscribe_and_confirm(digests=("daily", "weekly"))
+    suppress_ann(subscriber_site, reason, channel)
+    subscriber_site.advance(days=8)
+    assert subscriber_site.subscribe().heading == "Check your email"
+    letters = subscriber_site.deliver_emails()
+    person = subscriber_site.subscriber()
     assert person is not None and person.is_suppressed
     assert len(letters) == UNDOABLE[reason, channel]
     for letter in letters:
-        town.ann.post(letter.link, {"yes": "yes"})
-        person = town.reader()
-        assert person is not None and not person.is_suppressed and suppression_of(town.kit, ANN) is None
+        subscriber_site.visitor.post(letter.link, {"yes": "yes"})
+        person = subscriber_site.subscriber()
+        assert person is not None and not person.is_suppressed and suppression_of(subscriber_site.kit, ANN) is None
         # Somebody who complained left everything: only what they confirm is active again.
         assert set(person.digests) == ({"daily", "weekly"} if reason in ("bounced", "forgotten") else {"daily"})
 
 
 @pytest.mark.parametrize("kind", ["bounce", "complaint"])
-def test_a_doubtful_address_gets_one_confirmation_email_a_week(town: Town, kind: str) -> None:
+def test_a_doubtful_address_gets_one_confirmation_email_a_week(subscriber_site: SubscriberSite, kind: str) -> None:
     """The form cannot be used to mail a dead address, or somebody who complained, every day."""
-    town.joined()
-    person = town.reader()
+    subscriber_site.subscribe_and_confirm()
+    person = subscriber_site.subscriber()
     assert person is not None
-    town.pass_time(days=8)
+    subscriber_site.advance(days=8)
     if kind == "bounce":
-        suppress_ann(town, "bounced", BOUNCE)
+        suppress_ann(subscriber_site, "bounced", BOUNCE)
     else:
-        with town.kit.open() as db, db.write() as connection:
+        with subscriber_site.kit.open() as db, db.write() as connection:
             subscriptions.unsubscribe(
-                connection, person.id, Act(ChangeSource.COMPLAINT, int(town.clock.now().timestamp()))
+                connection, person.id, Act(ChangeSource.COMPLAINT, int(subscriber_site.clock.now().timestamp()))
             )
     sent = []
     for _ in range(16):
-        town.join()
-        sent.append(len(town.post_office()))
-        town.pass_time(days=1)
+        subscriber_site.subscribe()
+        sent.append(len(subscriber_site.deliver_emails()))
+        subscriber_site.advance(days=1)
     assert sent == [1, 0, 0, 0, 0, 0, 0] * 2 + [1, 0]
 
 
 def test_an_operators_word_replaces_a_bounce(mail_kit: MailKit) -> None:
     """An address that an operator, or a list, suppresses stays suppressed although a bounce came first."""
     kit = mail_kit
-    names = kit.readers(3)
+    names = kit.add_subscribers(3)
     with kit.open() as db, db.write() as connection:
         ring = keyring(kit.site, connection)
         for name in names:
@@ -185,7 +185,7 @@ def test_an_operators_word_replaces_a_bounce(mail_kit: MailKit) -> None:
 
 def test_a_bounce_never_weakens_a_suppression(mail_kit: MailKit) -> None:
     """A forged bounce after an operator's act gives nobody a way back."""
-    (name,) = mail_kit.readers(1)
+    (name,) = mail_kit.add_subscribers(1)
     suppress(mail_kit.site, name, NOW)
     with mail_kit.open() as db, db.write() as connection:
         suppress_address(connection, keyring(mail_kit.site, connection), name, "bounced", BOUNCE, "550", 9)
@@ -195,7 +195,7 @@ def test_a_bounce_never_weakens_a_suppression(mail_kit: MailKit) -> None:
 
 def test_erasing_keeps_no_words_and_lets_the_person_return(mail_kit: MailKit) -> None:
     """The words of a bounce hold the address: they go with it."""
-    (name,) = mail_kit.readers(1)
+    (name,) = mail_kit.add_subscribers(1)
     with mail_kit.open() as db, db.write() as connection:
         suppress_address(connection, keyring(mail_kit.site, connection), name, "bounced", BOUNCE, f"550 {name}", 9)
     forget(mail_kit.site, name, NOW)
@@ -206,7 +206,7 @@ def test_erasing_keeps_no_words_and_lets_the_person_return(mail_kit: MailKit) ->
 def test_only_the_subscriber_returns_after_a_complaint(mail_kit: MailKit) -> None:
     """A reason of an operator subscribes nobody who complained, by a command or by a list."""
     kit = mail_kit
-    (name,) = kit.readers(1)
+    (name,) = kit.add_subscribers(1)
     with kit.open() as db, db.write() as connection:
         subscriptions.unsubscribe(connection, 1, Act(ChangeSource.COMPLAINT, int(NOW.timestamp())))
     with pytest.raises(SettingsError, match="No reason lifts a complaint"):

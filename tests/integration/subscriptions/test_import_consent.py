@@ -93,7 +93,7 @@ def test_a_later_list_does_not_bring_back_whoever_left(any_mail_kit: MailKit) ->
 def test_a_departure_in_a_list_stops_deliveries_that_are_queued(any_mail_kit: MailKit) -> None:
     """Queued deliveries of people whom the list calls gone are not claimed."""
     kit = any_mail_kit
-    kit.readers(4)
+    kit.add_subscribers(4)
     kit.issue("one")
     imported(
         kit,
@@ -127,7 +127,7 @@ def test_an_unknown_status_is_reported_and_nobody_is_lost(any_mail_kit: MailKit)
 def test_somebody_unconfirmed_is_not_mailed_and_a_subscriber_stays_one(any_mail_kit: MailKit) -> None:
     """Not having confirmed elsewhere is no departure."""
     kit = any_mail_kit
-    kit.readers(1)
+    kit.add_subscribers(1)
     result = imported(kit, "email,status\nnew@mail.example.org,pending\nreader0@mail.example.org,unconfirmed\n")
     assert result.inactive == {"unconfirmed": 2}
     assert active(kit) == ["reader0@mail.example.org"]
@@ -165,7 +165,7 @@ def test_the_text_formats_of_spreadsheets_are_read(any_mail_kit: MailKit, encodi
 def test_an_inactive_person_of_an_export_stays_inactive_elsewhere(any_mail_kit: MailKit) -> None:
     """What this program exports is understood by its own import."""
     kit = any_mail_kit
-    kit.readers(2)
+    kit.add_subscribers(2)
     action.suppress(kit.site, "reader0@mail.example.org", NOW)
     file = io.StringIO(newline="")
     action.export(kit.site, file, as_json=False)
@@ -216,7 +216,7 @@ def _as_list(address: str, cells: dict[str, str], *, as_json: bool) -> str:
 def test_nobody_whose_row_says_that_they_left_can_be_claimed(any_mail_kit: MailKit) -> None:
     """In any column and spelling: subscribed before or not, with a delivery queued or not."""
     kit = any_mail_kit
-    kit.readers(40)
+    kit.add_subscribers(40)
     kit.issue("one")
     count = 0
 

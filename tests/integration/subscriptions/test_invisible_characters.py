@@ -8,7 +8,7 @@ from publisher.subscriptions import manage as action
 from publisher.subscriptions.import_list import import_list
 from tests.conftest import NOW, MailKit
 from tests.support.smtp import Server
-from tests.support.subscriber_site import ANN, BASE, Town
+from tests.support.subscriber_site import ANN, BASE, SubscriberSite
 
 
 def addresses(kit: MailKit) -> list[str]:
@@ -39,19 +39,19 @@ def test_a_pasted_address_is_the_same_subscriber_in_every_command(any_mail_kit: 
     assert addresses(kit) == ["ann@mail.example.org"]
 
 
-def test_a_pasted_address_gets_its_confirmation_email(town: Town) -> None:
+def test_a_pasted_address_gets_its_confirmation_email(subscriber_site: SubscriberSite) -> None:
     """The form takes what is copied from a web page; the subscriber is the same one afterwards."""
-    answer = town.join(f"\u00a0{ANN}\u200b", ("daily",))
+    answer = subscriber_site.subscribe(f"\u00a0{ANN}\u200b", ("daily",))
     assert (answer.status, answer.heading) == (200, "Check your email")
-    (letter,) = town.post_office()
+    (letter,) = subscriber_site.deliver_emails()
     assert letter.recipient == ANN
-    town.ann.post(letter.link, {"yes": "yes"})
-    assert town.reader() is not None
+    subscriber_site.visitor.post(letter.link, {"yes": "yes"})
+    assert subscriber_site.subscriber() is not None
 
 
-def test_an_invisible_character_inside_is_refused_by_name_in_the_form(town: Town) -> None:
+def test_an_invisible_character_inside_is_refused_by_name_in_the_form(subscriber_site: SubscriberSite) -> None:
     """Nobody is mailed at an address that was guessed."""
-    answer = town.ann.post(f"{BASE}/join", {"address": ANN.replace("@", "\u200b@"), "digest": "daily"})
+    answer = subscriber_site.visitor.post(f"{BASE}/join", {"address": ANN.replace("@", "\u200b@"), "digest": "daily"})
     assert answer.status == 422
     assert "ZERO WIDTH SPACE (U+200B)" in answer.text
-    assert town.post_office() == []
+    assert subscriber_site.deliver_emails() == []

@@ -16,90 +16,97 @@ from publisher.subscriptions import confirmation_store as confirmations
 from publisher.subscriptions.confirmation_emails import send_confirmation_emails
 from tests.conftest import NOW
 from tests.support.smtp import Drop, Script
-from tests.support.subscriber_site import Town
+from tests.support.subscriber_site import SubscriberSite
 
 UNTIL = NOW + timedelta(minutes=15)
 
 
 @pytest.fixture
-def paused(town: Town) -> Town:
+def paused(subscriber_site: SubscriberSite) -> SubscriberSite:
     """A site of which somebody has asked for a confirmation email, and whose only relay is paused for 15 minutes."""
-    town.join()
-    pause(town)
-    return town
+    subscriber_site.subscribe()
+    pause(subscriber_site)
+    return subscriber_site
 
 
-def relay(town: Town) -> str:
-    return f"relay 127.0.0.1:{town.server.port}"
+def relay(subscriber_site: SubscriberSite) -> str:
+    return f"relay 127.0.0.1:{subscriber_site.server.port}"
 
 
-def pause(town: Town) -> None:
-    with town.kit.open() as db, db.write() as connection:
-        facts.set_fact(connection, relay(town), f"1 {int(UNTIL.timestamp())}")
+def pause(subscriber_site: SubscriberSite) -> None:
+    with subscriber_site.kit.open() as db, db.write() as connection:
+        facts.set_fact(connection, relay(subscriber_site), f"1 {int(UNTIL.timestamp())}")
 
 
-def stored_pause(town: Town) -> str | None:
-    with town.kit.open() as db, db.read() as connection:
-        return facts.get_fact(connection, relay(town))
+def stored_pause(subscriber_site: SubscriberSite) -> str | None:
+    with subscriber_site.kit.open() as db, db.read() as connection:
+        return facts.get_fact(connection, relay(subscriber_site))
 
 
-def test_nothing_is_sent_during_the_pause_and_everything_after_it(paused: Town) -> None:
+def test_nothing_is_sent_during_the_pause_and_everything_after_it(paused: SubscriberSite) -> None:
     """No attempt is counted meanwhile, however long it lasts; the first success ends the pause."""
-    town = paused
+    subscriber_site = paused
     for _ in range(10):
-        assert town.post_office() == []
-    assert town.server.heard == []
-    with town.kit.open() as db, db.write() as connection:
+        assert subscriber_site.deliver_emails() == []
+    assert subscriber_site.server.heard == []
+    with subscriber_site.kit.open() as db, db.write() as connection:
         (waiting,) = confirmations.claim(connection, int(NOW.timestamp()), lease=0, limit=10)
         assert waiting.attempts == 0
-    town.pass_time(minutes=16)
-    assert len(town.post_office()) == 1
-    assert stored_pause(town) is None
+    subscriber_site.advance(minutes=16)
+    assert len(subscriber_site.deliver_emails()) == 1
+    assert stored_pause(subscriber_site) is None
 
 
-def test_one_more_loss_makes_the_pause_longer(paused: Town) -> None:
+def test_one_more_loss_makes_the_pause_longer(paused: SubscriberSite) -> None:
     """After a pause a relay is on probation for confirmation emails as well."""
-    town = paused
+    subscriber_site = paused
 
     def drop(step: str, argument: str, number: int) -> str | None:
         if step == "dot":
             raise Drop
         return None
 
-    town.server.script = Script(at=drop)
-    town.pass_time(minutes=16)
-    town.post_office()
+    subscriber_site.server.script = Script(at=drop)
+    subscriber_site.advance(minutes=16)
+    subscriber_site.deliver_emails()
     again = NOW + timedelta(minutes=16 + 30)
-    assert stored_pause(town) == f"2 {int(again.timestamp())}"
-    town.join("bea@mail.example.org")
-    town.server.script = Script()
-    assert town.post_office() == []
+    assert stored_pause(subscriber_site) == f"2 {int(again.timestamp())}"
+    subscriber_site.subscribe("bea@mail.example.org")
+    subscriber_site.server.script = Script()
+    assert subscriber_site.deliver_emails() == []
 
 
-def test_a_second_relay_is_used_during_the_pause(paused: Town) -> None:
+def test_a_second_relay_is_used_during_the_pause(paused: SubscriberSite) -> None:
     """Only where every relay is paused do messages wait."""
-    town = paused
-    town.kit.add_settings(f'\n[[smtp.relays]]\nhost = "localhost"\nport = {town.server.port}\nsecurity = "none"\n')
-    with town.kit.open() as db:
-        result = send_confirmation_emails(town.kit.site, db, town.clock.now)
+    subscriber_site = paused
+    subscriber_site.kit.add_settings(
+        f'\n[[smtp.relays]]\nhost = "localhost"\nport = {subscriber_site.server.port}\nsecurity = "none"\n'
+    )
+    with subscriber_site.kit.open() as db:
+        result = send_confirmation_emails(subscriber_site.kit.site, db, subscriber_site.clock.now)
     assert (result.sent, result.paused_until) == (1, None)
 
 
-def test_the_runner_and_tick_name_the_end_of_the_pause(paused: Town) -> None:
+def test_the_runner_and_tick_name_the_end_of_the_pause(paused: SubscriberSite) -> None:
     """The runner looks again when it is over, without a failure of the job."""
-    town, text = paused, io.StringIO()
+    subscriber_site, text = paused, io.StringIO()
     woken = []
-    with town.kit.open() as db:
+    with subscriber_site.kit.open() as db:
         log = make_log(text, as_json=True)
         jobs = Jobs(
-            town.kit.site, db, town.clock, log, wake=lambda name: None, wake_at=lambda *wanted: woken.append(wanted)
+            subscriber_site.kit.site,
+            db,
+            subscriber_site.clock,
+            log,
+            wake=lambda name: None,
+            wake_at=lambda *wanted: woken.append(wanted),
         )
         jobs.letters()
         jobs.close()
     (line,) = map(json.loads, text.getvalue().splitlines())
     assert (line["level"], line["event"], line["until"]) == ("warning", "letters wait", "2026-11-23T07:15Z")
     assert woken == [("letters", "letters", UNTIL)]
-    report = tick(town.kit.site, clock=town.clock)
+    report = tick(subscriber_site.kit.site, clock=subscriber_site.clock)
     assert [one.reason for one in report.refused if one.where == "letters"] == [
         "every relay has lost messages, and none is used before 2026-11-23 07:15 UTC"
     ]

@@ -53,7 +53,7 @@ def statuses(kit: MailKit) -> dict[str, str]:
 def test_suppressions_by_words_about_us_are_listed_and_lifted(any_mail_kit: MailKit) -> None:
     """Each listed subscriber is active again with their newsletters; the others stay suppressed."""
     kit = any_mail_kit
-    names = kit.readers(len(NOTES) + 1)
+    names = kit.add_subscribers(len(NOTES) + 1)
     suppress_with(kit, dict(zip(names, NOTES, strict=False)))
     wrong = [name for name, is_right in zip(names, NOTES.values(), strict=False) if not is_right]
     doubtful = doubtful_suppressions(kit.site)
@@ -68,14 +68,14 @@ def test_suppressions_by_words_about_us_are_listed_and_lifted(any_mail_kit: Mail
 @pytest.mark.parametrize("reason", ["complained", "asked", "unsubscribed", "forgotten"])
 def test_only_suppressions_by_a_bounce_are_reviewed(mail_kit: MailKit, reason: str) -> None:
     """What a person or a provider asked for is never listed, whatever its note says."""
-    names = mail_kit.readers(1)
+    names = mail_kit.add_subscribers(1)
     suppress_with(mail_kit, {names[0]: "mx.relay.example: 550 Reverse DNS lookup failed"}, reason)
     assert doubtful_suppressions(mail_kit.site) == []
 
 
 def test_a_subscriber_who_complained_later_is_not_lifted(mail_kit: MailKit) -> None:
     """A complaint after the suppression keeps the address suppressed."""
-    names = mail_kit.readers(1)
+    names = mail_kit.add_subscribers(1)
     mail_kit.issue("one")
     suppress_with(mail_kit, {names[0]: "mx.relay.example: 550 Reverse DNS lookup failed"})
     doubtful = doubtful_suppressions(mail_kit.site)
@@ -90,7 +90,7 @@ def test_a_subscriber_who_complained_later_is_not_lifted(mail_kit: MailKit) -> N
 
 def test_a_wish_to_get_no_mail_replaces_a_bounce(any_mail_kit: MailKit) -> None:
     """After ``publish subscribers suppress`` no review lifts the suppression, also if it was listed before."""
-    names = any_mail_kit.readers(1)
+    names = any_mail_kit.add_subscribers(1)
     suppress_with(any_mail_kit, {names[0]: "mx.relay.example: 550 Reverse DNS lookup failed"})
     doubtful = doubtful_suppressions(any_mail_kit.site)
     assert suppress(any_mail_kit.site, names[0], NOW, note="asked by phone") is False
@@ -103,7 +103,7 @@ def test_somebody_who_left_before_the_suppression_stays_away(mail_kit: MailKit) 
     """Lifting restores the state from before: whoever had unsubscribed is unsubscribed again."""
     from publisher.subscribers.subscriptions_store import Act, ChangeSource, unsubscribe
 
-    names = mail_kit.readers(1)
+    names = mail_kit.add_subscribers(1)
     with mail_kit.open() as db, db.write() as connection:
         unsubscribe(connection, 1, Act(ChangeSource.LINK, 1))
     suppress_with(mail_kit, {names[0]: "mx.relay.example: 550 Reverse DNS lookup failed"})
@@ -115,7 +115,7 @@ def test_somebody_who_left_before_the_suppression_stays_away(mail_kit: MailKit) 
 
 def test_a_forgotten_subscriber_is_neither_listed_nor_lifted(mail_kit: MailKit) -> None:
     """Erasure wins over a review that was listed before."""
-    names = mail_kit.readers(1)
+    names = mail_kit.add_subscribers(1)
     suppress_with(mail_kit, {names[0]: "mx.relay.example: 550 Reverse DNS lookup failed"})
     doubtful = doubtful_suppressions(mail_kit.site)
     forget(mail_kit.site, names[0], NOW)
@@ -148,7 +148,7 @@ def test_soft_bounces_that_are_about_us_never_suppress(any_mail_kit: MailKit, sa
     """A relay that refuses us for several issues suppresses nobody; a mailbox that stays full is suppressed."""
     kit = any_mail_kit
     kit.add_settings("\n[delivery]\nsoft_bounces = 3\n")
-    (name,) = kit.readers(1)
+    (name,) = kit.add_subscribers(1)
     for number in range(3):
         when = NOW + timedelta(days=number)
         kit.issue(f"story{number}", now=when)
@@ -160,7 +160,7 @@ def test_soft_bounces_that_are_about_us_never_suppress(any_mail_kit: MailKit, sa
 
 def test_a_suppression_after_soft_bounces_about_us_is_listed(mail_kit: MailKit) -> None:
     """Earlier versions counted refusals that were about us: these suppressions are listed."""
-    (name,) = mail_kit.readers(1)
+    (name,) = mail_kit.add_subscribers(1)
     for number in range(3):
         when = NOW - timedelta(days=3 - number)
         mail_kit.issue(f"story{number}", now=when)
@@ -180,7 +180,7 @@ def test_notes_are_judged_as_they_were_stored() -> None:
 
 def test_the_command_asks_before_it_lifts(mail_kit: MailKit) -> None:
     """Without a terminal and without --yes nothing changes, and the exit status is 2."""
-    names = mail_kit.readers(2)
+    names = mail_kit.add_subscribers(2)
     suppress_with(mail_kit, {names[0]: "mx.relay.example: 550 Reverse DNS lookup failed"})
     site = ["--site", str(mail_kit.root)]
     run = CliRunner().invoke

@@ -157,7 +157,7 @@ def test_no_line_without_an_end_fills_the_memory(mail_kit: MailKit) -> None:
 
 def test_who_may_not_be_written_to_stays_so_whatever_a_list_says(any_mail_kit: MailKit) -> None:
     kit = any_mail_kit
-    kit.readers(3)
+    kit.add_subscribers(3)
     action.suppress(kit.site, "READER0@mail.example.org", NOW)
     action.forget(kit.site, "reader1@mail.example.org", NOW)
     found = imported(kit, "address,status\n" + "".join(f"reader{n}@mail.example.org,active\n" for n in range(3)))
@@ -176,7 +176,7 @@ def test_who_may_not_be_written_to_stays_so_whatever_a_list_says(any_mail_kit: M
 
 def test_a_list_of_those_who_left_strikes_them_off(mail_kit: MailKit) -> None:
     kit = mail_kit
-    kit.readers(1)
+    kit.add_subscribers(1)
     found = imported(kit, "address,status\nreader0@mail.example.org,unsubscribed\nnever@example.org,bounced\n")
     assert found.inactive == {"unsubscribed": 1, "suppressed: bounced": 1}
     assert [one["status"] for one in listed(kit)] == ["unsubscribed"]
@@ -185,7 +185,7 @@ def test_a_list_of_those_who_left_strikes_them_off(mail_kit: MailKit) -> None:
 
 def test_nothing_of_a_forgotten_reader_is_left_in_the_store(mail_kit: MailKit) -> None:
     kit = mail_kit
-    name = kit.readers(2)[0]
+    name = kit.add_subscribers(2)[0]
     kit.issue("one")
 
     def refuse(step: str, argument: str, number: int) -> str | None:
@@ -205,7 +205,7 @@ def test_nothing_of_a_forgotten_reader_is_left_in_the_store(mail_kit: MailKit) -
 
 def test_a_number_of_a_forgotten_reader_is_nobody_elses(mail_kit: MailKit) -> None:
     kit = mail_kit
-    kit.readers(2)
+    kit.add_subscribers(2)
     kit.issue("one")
     action.forget(kit.site, "reader1@mail.example.org", NOW)
     new = action.add(kit.site, "new@example.org", NOW)
@@ -265,7 +265,7 @@ def test_an_export_has_every_column_and_no_formula(mail_kit: MailKit) -> None:
 
 def test_the_key_is_made_once_and_no_other_one_is_taken(mail_kit: MailKit, monkeypatch: pytest.MonkeyPatch) -> None:
     kit = mail_kit
-    kit.readers(1)
+    kit.add_subscribers(1)
     path: Path = kit.root / "publisher.key"
     assert path.stat().st_mode & 0o777 == 0o600
     key = path.read_text()

@@ -15,35 +15,37 @@ from publisher.subscriptions import confirmation_store as letters
 from publisher.subscriptions.manage import add, forget, suppress
 from tests.conftest import NOW
 from tests.support.smtp import Script
-from tests.support.subscriber_site import ANN, BASE, Town, href_of, together
+from tests.support.subscriber_site import ANN, BASE, SubscriberSite, call_at_once, href_of
 from tests.support.web_visitor import Visitor
 
 # -- joining -------------------------------------------------------------------------------------
 
 
-def test_nobody_is_on_a_list_before_she_has_pressed_the_button(town: Town) -> None:
-    page = town.ann.get(f"{BASE}/join?digest=weekly")
+def test_nobody_is_on_a_list_before_she_has_pressed_the_button(subscriber_site: SubscriberSite) -> None:
+    page = subscriber_site.visitor.get(f"{BASE}/join?digest=weekly")
     assert page.status == 200 and 'value="weekly" checked' in page.text and 'value="daily" checked' not in page.text
-    answer = town.join(ANN, ("daily", "weekly"), topics="Water", zone="Africa/Lagos")
-    assert (answer.status, answer.heading) == (200, "Check your email") and town.woken == ["confirmation-emails"]
-    assert town.reader() is None
-    (letter,) = town.post_office()
+    answer = subscriber_site.subscribe(ANN, ("daily", "weekly"), topics="Water", zone="Africa/Lagos")
+    assert (answer.status, answer.heading) == (200, "Check your email") and subscriber_site.wakeups == [
+        "confirmation-emails"
+    ]
+    assert subscriber_site.subscriber() is None
+    (letter,) = subscriber_site.deliver_emails()
     assert letter.recipient == ANN and "The Daily and The Weekly" in letter.words
     for _ in range(3):
         # A scanner looks at every link.
-        looked = town.ann.get(letter.link)
+        looked = subscriber_site.visitor.get(letter.link)
         assert looked.heading == "One last step" and "The Daily, The Weekly" in looked.text
-    assert town.ann.ask("HEAD", letter.link).status == 200
-    assert town.reader() is None
-    assert town.ann.post(letter.link, {"yes": "yes"}).heading == "Welcome"
-    found = town.reader()
+    assert subscriber_site.visitor.request("HEAD", letter.link).status == 200
+    assert subscriber_site.subscriber() is None
+    assert subscriber_site.visitor.post(letter.link, {"yes": "yes"}).heading == "Welcome"
+    found = subscriber_site.subscriber()
     assert found is not None and set(found.digests) == {"daily", "weekly"} and found.zone == "Africa/Lagos"
     assert found.follows["topics"] == ("Water",)
 
 
-def test_the_letter_is_a_letter_and_no_newsletter(town: Town) -> None:
-    town.join()
-    (letter,) = town.post_office()
+def test_the_letter_is_a_letter_and_no_newsletter(subscriber_site: SubscriberSite) -> None:
+    subscriber_site.subscribe()
+    (letter,) = subscriber_site.deliver_emails()
     message = letter.message
     assert {"List-Unsubscribe", "List-Id", "Precedence"}.isdisjoint(message.keys())
     assert message["Auto-Submitted"] == "auto-generated" and message["To"] == ANN
@@ -52,113 +54,117 @@ def test_the_letter_is_a_letter_and_no_newsletter(town: Town) -> None:
     assert "ignore this message" in letter.text and "Monday, 30 November 2026" in letter.words
 
 
-def test_an_answer_tells_nobody_whether_an_address_is_known(town: Town) -> None:
-    add(town.kit.site, "known@mail.example.org", NOW, digests=["daily"])
-    suppress(town.kit.site, "gone@mail.example.org", NOW)
+def test_an_answer_tells_nobody_whether_an_address_is_known(subscriber_site: SubscriberSite) -> None:
+    add(subscriber_site.kit.site, "known@mail.example.org", NOW, digests=["daily"])
+    suppress(subscriber_site.kit.site, "gone@mail.example.org", NOW)
     pages = {
-        town.join(name).text.replace(name, "X") for name in (ANN, "known@mail.example.org", "gone@mail.example.org")
+        subscriber_site.subscribe(name).text.replace(name, "X")
+        for name in (ANN, "known@mail.example.org", "gone@mail.example.org")
     }
     assert len(pages) == 1
-    came = {one.recipient: one for one in town.post_office()}
+    came = {one.recipient: one for one in subscriber_site.deliver_emails()}
     assert set(came) == {ANN, "known@mail.example.org"}
     known = came["known@mail.example.org"]
     assert "You are already subscribed" in known.subject
-    assert town.ann.get(known.link).heading == "Your newsletters"
+    assert subscriber_site.visitor.get(known.link).heading == "Your newsletters"
 
 
-def test_an_address_gets_one_letter_a_day_however_often_it_is_filled_in(town: Town) -> None:
-    town.settings("[smtp]", '[web]\nform_limit = "1000/hour"\nnetwork_limit = "1000/hour"\n\n[smtp]')
+def test_an_address_gets_one_letter_a_day_however_often_it_is_filled_in(subscriber_site: SubscriberSite) -> None:
+    subscriber_site.replace_setting("[smtp]", '[web]\nform_limit = "1000/hour"\nnetwork_limit = "1000/hour"\n\n[smtp]')
     for spelling in (ANN, "Ann@MAIL.example.org", ANN):
-        town.join(spelling)
-    town.pass_time(hours=23)
-    town.join(ANN, ("weekly",))
-    assert len(town.post_office()) == 1
-    town.pass_time(hours=2)
-    town.join()
-    (again,) = town.post_office()
-    town.ann.post(again.link)
-    assert town.reader() is not None
+        subscriber_site.subscribe(spelling)
+    subscriber_site.advance(hours=23)
+    subscriber_site.subscribe(ANN, ("weekly",))
+    assert len(subscriber_site.deliver_emails()) == 1
+    subscriber_site.advance(hours=2)
+    subscriber_site.subscribe()
+    (again,) = subscriber_site.deliver_emails()
+    subscriber_site.visitor.post(again.link)
+    assert subscriber_site.subscriber() is not None
 
 
-def test_what_was_asked_last_is_what_the_letter_is_about(town: Town) -> None:
-    town.join(ANN, ("daily",))
-    (letter,) = town.post_office()
-    town.join(ANN, ("weekly",))
-    town.ann.post(letter.link)
-    found = town.reader()
+def test_what_was_asked_last_is_what_the_letter_is_about(subscriber_site: SubscriberSite) -> None:
+    subscriber_site.subscribe(ANN, ("daily",))
+    (letter,) = subscriber_site.deliver_emails()
+    subscriber_site.subscribe(ANN, ("weekly",))
+    subscriber_site.visitor.post(letter.link)
+    found = subscriber_site.subscriber()
     assert found is not None and found.digests == ("weekly",)
 
 
-def test_a_letter_is_answered_once_and_in_time(town: Town) -> None:
-    town.join()
-    (letter,) = town.post_office()
-    assert town.ann.post(letter.link).heading == "Welcome"
-    forget(town.kit.site, ANN, town.clock.now())
+def test_a_letter_is_answered_once_and_in_time(subscriber_site: SubscriberSite) -> None:
+    subscriber_site.subscribe()
+    (letter,) = subscriber_site.deliver_emails()
+    assert subscriber_site.visitor.post(letter.link).heading == "Welcome"
+    forget(subscriber_site.kit.site, ANN, subscriber_site.clock.now())
     # A replay brings nobody back who has gone since.
-    assert town.ann.post(letter.link).status == 404 and town.reader() is None
-    town.join("late@mail.example.org")
-    (late,) = town.post_office()
-    town.pass_time(days=7, seconds=1)
-    assert town.ann.get(late.link).status == 410
-    assert town.ann.post(late.link).status == 410 and town.reader("late@mail.example.org") is None
+    assert subscriber_site.visitor.post(letter.link).status == 404 and subscriber_site.subscriber() is None
+    subscriber_site.subscribe("late@mail.example.org")
+    (late,) = subscriber_site.deliver_emails()
+    subscriber_site.advance(days=7, seconds=1)
+    assert subscriber_site.visitor.get(late.link).status == 410
+    assert (
+        subscriber_site.visitor.post(late.link).status == 410
+        and subscriber_site.subscriber("late@mail.example.org") is None
+    )
 
 
-def test_an_answer_given_twice_changes_nothing(town: Town) -> None:
-    town.join()
-    (letter,) = town.post_office()
-    town.ann.post(letter.link)
-    found = town.reader()
+def test_an_answer_given_twice_changes_nothing(subscriber_site: SubscriberSite) -> None:
+    subscriber_site.subscribe()
+    (letter,) = subscriber_site.deliver_emails()
+    subscriber_site.visitor.post(letter.link)
+    found = subscriber_site.subscriber()
     assert found is not None
-    with town.kit.open() as db, db.write() as connection:
+    with subscriber_site.kit.open() as db, db.write() as connection:
         subscriptions.unsubscribe(connection, found.id, Act(ChangeSource.OPERATOR, int(NOW.timestamp())))
-    assert town.ann.post(letter.link).heading == "Welcome"
-    after = town.reader()
+    assert subscriber_site.visitor.post(letter.link).heading == "Welcome"
+    after = subscriber_site.subscriber()
     assert after is not None and after.digests == ()
 
 
 @pytest.mark.parametrize("seal", ["", "x", "WzEsMV0.x", "a" * 3000, "%00", "WzEsOTk5OTk5OTk5OV0.AAAA"])
-def test_a_link_that_is_not_ours_does_nothing(town: Town, seal: str) -> None:
-    assert town.ann.get(f"{BASE}/confirm?t={seal}").status == 404
-    assert town.ann.post(f"{BASE}/confirm?t={seal}").status == 404
-    assert town.ann.get(f"{BASE}/preferences?t={seal}").status == 404
+def test_a_link_that_is_not_ours_does_nothing(subscriber_site: SubscriberSite, seal: str) -> None:
+    assert subscriber_site.visitor.get(f"{BASE}/confirm?t={seal}").status == 404
+    assert subscriber_site.visitor.post(f"{BASE}/confirm?t={seal}").status == 404
+    assert subscriber_site.visitor.get(f"{BASE}/preferences?t={seal}").status == 404
 
 
-def test_a_link_of_one_kind_is_none_of_another(town: Town) -> None:
-    town.join()
-    (letter,) = town.post_office()
+def test_a_link_of_one_kind_is_none_of_another(subscriber_site: SubscriberSite) -> None:
+    subscriber_site.subscribe()
+    (letter,) = subscriber_site.deliver_emails()
     seal = letter.link.partition("t=")[2]
-    assert town.ann.get(f"{BASE}/preferences?t={seal}").status == 404
-    link = href_of(town.ann.post(letter.link), "preferences")
-    assert town.ann.get(f"{BASE}/confirm?t={link.partition('t=')[2]}").status == 404
+    assert subscriber_site.visitor.get(f"{BASE}/preferences?t={seal}").status == 404
+    link = href_of(subscriber_site.visitor.post(letter.link), "preferences")
+    assert subscriber_site.visitor.get(f"{BASE}/confirm?t={link.partition('t=')[2]}").status == 404
 
 
-def test_keys_are_changed_without_a_dead_link(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keys_are_changed_without_a_dead_link(subscriber_site: SubscriberSite, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OLD", "o" * 32)
     monkeypatch.setenv("NEW", "n" * 32)
-    town.settings("[smtp]", '[web]\nkeys = [{ env = "OLD" }]\n\n[smtp]')
-    town.join()
-    (letter,) = town.post_office()
-    town.settings('keys = [{ env = "OLD" }]', 'keys = [{ env = "NEW" }, { env = "OLD" }]')
-    assert town.ann.get(letter.link).status == 200
-    town.settings('keys = [{ env = "NEW" }, { env = "OLD" }]', 'keys = [{ env = "NEW" }]')
-    assert town.ann.get(letter.link).status == 404
+    subscriber_site.replace_setting("[smtp]", '[web]\nkeys = [{ env = "OLD" }]\n\n[smtp]')
+    subscriber_site.subscribe()
+    (letter,) = subscriber_site.deliver_emails()
+    subscriber_site.replace_setting('keys = [{ env = "OLD" }]', 'keys = [{ env = "NEW" }, { env = "OLD" }]')
+    assert subscriber_site.visitor.get(letter.link).status == 200
+    subscriber_site.replace_setting('keys = [{ env = "NEW" }, { env = "OLD" }]', 'keys = [{ env = "NEW" }]')
+    assert subscriber_site.visitor.get(letter.link).status == 404
 
 
-def test_who_has_erased_herself_may_come_back_and_who_complained_may_not(town: Town) -> None:
-    link = town.joined()
-    forget(town.kit.site, ANN, NOW)
-    town.pass_time(days=2)
-    assert town.ann.get(link).heading == "You get no newsletters from us"
-    town.joined()
-    assert town.reader() is not None
-    suppress(town.kit.site, ANN, NOW, note="complained")
-    town.pass_time(days=2)
-    town.join()
-    assert town.post_office() == []
+def test_who_has_erased_herself_may_come_back_and_who_complained_may_not(subscriber_site: SubscriberSite) -> None:
+    link = subscriber_site.subscribe_and_confirm()
+    forget(subscriber_site.kit.site, ANN, NOW)
+    subscriber_site.advance(days=2)
+    assert subscriber_site.visitor.get(link).heading == "You get no newsletters from us"
+    subscriber_site.subscribe_and_confirm()
+    assert subscriber_site.subscriber() is not None
+    suppress(subscriber_site.kit.site, ANN, NOW, note="complained")
+    subscriber_site.advance(days=2)
+    subscriber_site.subscribe()
+    assert subscriber_site.deliver_emails() == []
 
 
 # Refused before the database is asked.
-@pytest.mark.parametrize("town", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("subscriber_site", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(
     "address",
     [
@@ -171,38 +177,40 @@ def test_who_has_erased_herself_may_come_back_and_who_complained_may_not(town: T
         "ann@[10.0.0.1]",
     ],
 )
-def test_what_is_no_address_is_said(town: Town, address: str) -> None:
-    answer = town.join(address)
+def test_what_is_no_address_is_said(subscriber_site: SubscriberSite, address: str) -> None:
+    answer = subscriber_site.subscribe(address)
     assert answer.status == 422 and "That is not a valid address" in answer.text
-    assert town.post_office() == []
+    assert subscriber_site.deliver_emails() == []
 
 
-def test_programs_fill_in_what_people_do_not_see(town: Town) -> None:
-    assert town.join(website="https://spam.example").heading == "Check your email"
-    assert town.post_office() == []
+def test_programs_fill_in_what_people_do_not_see(subscriber_site: SubscriberSite) -> None:
+    assert subscriber_site.subscribe(website="https://spam.example").heading == "Check your email"
+    assert subscriber_site.deliver_emails() == []
 
 
-def test_only_what_there_is_can_be_chosen(town: Town) -> None:
-    town.joined(digests=("daily", "nonsense"), topics=["Water", "<script>"], zone="Nowhere/Else")
-    found = town.reader()
+def test_only_what_there_is_can_be_chosen(subscriber_site: SubscriberSite) -> None:
+    subscriber_site.subscribe_and_confirm(
+        digests=("daily", "nonsense"), topics=["Water", "<script>"], zone="Nowhere/Else"
+    )
+    found = subscriber_site.subscriber()
     assert found is not None and found.digests == ("daily",)
     assert found.follows["topics"] == ("Water",) and found.zone is None
-    answer = town.join("other@mail.example.org", ("nonsense",))
+    answer = subscriber_site.subscribe("other@mail.example.org", ("nonsense",))
     assert answer.status == 422 and "Choose at least one" in answer.text
 
 
-def test_the_newest_issue_welcomes_who_wants_it_so(town: Town) -> None:
-    town.settings('title = "The Daily"', 'title = "The Daily"\nwelcome = true')
-    add(town.kit.site, "first@mail.example.org", NOW, digests=["daily"])
-    town.kit.issue("three", now=NOW + timedelta(hours=1))
-    deliver(town.kit.site, "daily")
-    town.pass_time(hours=2)
-    town.joined()
-    (welcome,) = town.post_office()
+def test_the_newest_issue_welcomes_who_wants_it_so(subscriber_site: SubscriberSite) -> None:
+    subscriber_site.replace_setting('title = "The Daily"', 'title = "The Daily"\nwelcome = true')
+    add(subscriber_site.kit.site, "first@mail.example.org", NOW, digests=["daily"])
+    subscriber_site.kit.issue("three", now=NOW + timedelta(hours=1))
+    deliver(subscriber_site.kit.site, "daily")
+    subscriber_site.advance(hours=2)
+    subscriber_site.subscribe_and_confirm()
+    (welcome,) = subscriber_site.deliver_emails()
     assert welcome.recipient == ANN and "Three" in welcome.text and welcome.message["List-Unsubscribe"]
-    assert town.post_office() == []
+    assert subscriber_site.deliver_emails() == []
     # She has it: it is in the ledger as every other copy is.
-    with town.kit.open() as db, db.read() as connection:
+    with subscriber_site.kit.open() as db, db.read() as connection:
         row = next(one for one in issues.list_issues(connection) if one.digest == "daily")
         reader = subscribers.by_key(connection, ANN)
         assert reader is not None
@@ -215,82 +223,89 @@ def test_the_newest_issue_welcomes_who_wants_it_so(town: Town) -> None:
         assert reader.id not in {number for number, _ in audience.frozen_audience(connection, row.id)}
 
 
-def test_letters_wait_for_a_server_and_are_given_up_in_the_end(town: Town) -> None:
+def test_letters_wait_for_a_server_and_are_given_up_in_the_end(subscriber_site: SubscriberSite) -> None:
     refusals = ["451 later", "451 later"]
-    town.server.script = Script(
+    subscriber_site.server.script = Script(
         at=lambda step, argument, number: refusals.pop() if step == "rcpt" and refusals else None
     )
-    town.join()
-    assert town.post_office() == []
-    town.pass_time(minutes=3)
-    assert town.post_office() == []
-    town.pass_time(minutes=6)
-    assert len(town.post_office()) == 1
-    town.server.script = Script(at=lambda step, argument, number: "550 no such user" if step == "rcpt" else None)
-    town.join("nobody@mail.example.org")
-    assert town.post_office() == []
-    with town.kit.open() as db, db.read() as connection:
+    subscriber_site.subscribe()
+    assert subscriber_site.deliver_emails() == []
+    subscriber_site.advance(minutes=3)
+    assert subscriber_site.deliver_emails() == []
+    subscriber_site.advance(minutes=6)
+    assert len(subscriber_site.deliver_emails()) == 1
+    subscriber_site.server.script = Script(
+        at=lambda step, argument, number: "550 no such user" if step == "rcpt" else None
+    )
+    subscriber_site.subscribe("nobody@mail.example.org")
+    assert subscriber_site.deliver_emails() == []
+    with subscriber_site.kit.open() as db, db.read() as connection:
         assert letters.next_due(connection) is None
 
 
-def test_letters_of_two_senders_leave_once(town: Town) -> None:
-    town.join()
-    with town.kit.open() as db, db.write() as connection:
-        now = int(town.clock.now().timestamp())
+def test_letters_of_two_senders_leave_once(subscriber_site: SubscriberSite) -> None:
+    subscriber_site.subscribe()
+    with subscriber_site.kit.open() as db, db.write() as connection:
+        now = int(subscriber_site.clock.now().timestamp())
         assert len(letters.claim(connection, now, lease=300, limit=10)) == 1
         assert letters.claim(connection, now, lease=300, limit=10) == []
-    assert town.post_office() == []
+    assert subscriber_site.deliver_emails() == []
     # Who took them died: after a while they are anybody's.
-    town.pass_time(minutes=6)
-    assert len(town.post_office()) == 1
+    subscriber_site.advance(minutes=6)
+    assert len(subscriber_site.deliver_emails()) == 1
 
 
 # -- at the same moment ----------------------------------------------------------------------------
 
 
-def test_who_fill_in_the_form_at_the_same_moment_all_get_their_letter(town: Town) -> None:
+def test_who_fill_in_the_form_at_the_same_moment_all_get_their_letter(subscriber_site: SubscriberSite) -> None:
     names = [f"reader{number}@mail.example.org" for number in range(8)]
-    visitors = [Visitor(town.web, f"203.0.{number}.9") for number in range(8)]
-    together(
+    visitors = [Visitor(subscriber_site.web, f"203.0.{number}.9") for number in range(8)]
+    call_at_once(
         [
             lambda guest=guest, name=name: guest.post(f"{BASE}/join", {"address": name, "digest": "daily"})
             for guest, name in zip(visitors, names, strict=True)
         ]
     )
-    found = town.post_office()
+    found = subscriber_site.deliver_emails()
     assert sorted(one.recipient for one in found) == names
-    answers = together(
+    answers = call_at_once(
         [
             lambda guest=guest, one=one: guest.post(one.link, {"yes": "yes"})
             for guest, one in zip(visitors, found, strict=True)
         ]
     )
     assert [one.heading for one in answers] == ["Welcome"] * 8
-    assert len({getattr(town.reader(name), "id", None) for name in names} - {None}) == 8
+    assert len({getattr(subscriber_site.subscriber(name), "id", None) for name in names} - {None}) == 8
 
 
-def test_one_address_filled_in_many_times_at_once_gets_one_letter(town: Town) -> None:
-    visitors = [Visitor(town.web, f"203.0.{number}.9") for number in range(8)]
-    answers = together(
+def test_one_address_filled_in_many_times_at_once_gets_one_letter(subscriber_site: SubscriberSite) -> None:
+    visitors = [Visitor(subscriber_site.web, f"203.0.{number}.9") for number in range(8)]
+    answers = call_at_once(
         [lambda guest=guest: guest.post(f"{BASE}/join", {"address": ANN, "digest": "daily"}) for guest in visitors]
     )
     assert [one.status for one in answers] == [200] * 8
-    (letter,) = town.post_office()
-    answers = together([lambda guest=guest: guest.post(letter.link, {"yes": "yes"}) for guest in visitors])
-    assert [one.heading for one in answers] == ["Welcome"] * 8 and town.reader() is not None
+    (letter,) = subscriber_site.deliver_emails()
+    answers = call_at_once([lambda guest=guest: guest.post(letter.link, {"yes": "yes"}) for guest in visitors])
+    assert [one.heading for one in answers] == ["Welcome"] * 8 and subscriber_site.subscriber() is not None
 
 
-def test_a_link_to_what_is_erased_is_none_to_what_comes_after(town: Town) -> None:
+def test_a_link_to_what_is_erased_is_none_to_what_comes_after(subscriber_site: SubscriberSite) -> None:
     """Numbers of letters come once: an old link would open somebody else's letter."""
-    town.join()
-    (first,) = town.post_office()
-    town.choose(href_of(town.ann.post(first.link, {"yes": "yes"}), "preferences"), "erase")
-    (second,) = town.post_office()
-    assert town.ann.post(second.link, {"yes": "yes"}).heading == "Your data is erased"
-    town.join("bob@mail.example.org")
-    town.join("cid@mail.example.org")
-    assert len(town.post_office()) == 2
+    subscriber_site.subscribe()
+    (first,) = subscriber_site.deliver_emails()
+    subscriber_site.submit_preferences(
+        href_of(subscriber_site.visitor.post(first.link, {"yes": "yes"}), "preferences"), "erase"
+    )
+    (second,) = subscriber_site.deliver_emails()
+    assert subscriber_site.visitor.post(second.link, {"yes": "yes"}).heading == "Your data is erased"
+    subscriber_site.subscribe("bob@mail.example.org")
+    subscriber_site.subscribe("cid@mail.example.org")
+    assert len(subscriber_site.deliver_emails()) == 2
     for link in (first.link, second.link):
-        for answer in (town.ann.get(link), town.ann.post(link, {"yes": "yes"})):
+        for answer in (subscriber_site.visitor.get(link), subscriber_site.visitor.post(link, {"yes": "yes"})):
             assert answer.status == 404 and "@mail" not in answer.text
-    assert town.reader("bob@mail.example.org") is None and town.reader("cid@mail.example.org") is None
+    assert (
+        subscriber_site.subscriber("bob@mail.example.org") is None
+        and subscriber_site.subscriber("cid@mail.example.org") is None
+    )

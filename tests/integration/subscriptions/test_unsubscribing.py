@@ -29,7 +29,7 @@ def furnish_leaving(kit: MailKit, page: str = PAGE) -> None:
     text = (kit.root / "publisher.toml").read_text()
     kit.settings(text.replace("[mail]\n", f'[mail]\nunsubscribe = "{page}"\none_click = true\n'))
     kit.add_settings('\n[digests.other]\ntitle = "The <b>Other</b> & Co"\n')
-    kit.readers(1, digests=("daily", "other"))
+    kit.add_subscribers(1, digests=("daily", "other"))
     kit.issue("one")
 
 

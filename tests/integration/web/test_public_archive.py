@@ -16,7 +16,7 @@ from publisher.pipeline.correct import reinstate, retract
 from publisher.storage.tables.digests import issue
 from publisher.web import Web
 from tests.conftest import NOW, MailKit, SiteKit
-from tests.support.clocks import SetClock
+from tests.support.clocks import ManualClock
 from tests.support.web_visitor import Visitor
 
 BASE = "https://review.example"
@@ -25,7 +25,7 @@ BASE = "https://review.example"
 class Library:
     def __init__(self, kit: SiteKit) -> None:
         self.kit = kit
-        self.clock = SetClock(NOW + timedelta(days=1))
+        self.clock = ManualClock(NOW + timedelta(days=1))
         self.web = Web(kit.site, clock=self.clock)
         self.guest = Visitor(self.web)
 

@@ -11,7 +11,7 @@ import pytest
 from publisher.subscriptions import confirmation_store as letters
 from publisher.web import Web
 from tests.conftest import NOW, MailKit
-from tests.support.clocks import SetClock
+from tests.support.clocks import ManualClock
 from tests.support.smtp import Server
 from tests.support.web_visitor import FORM, Visitor
 
@@ -33,7 +33,7 @@ class Fort:
     def __init__(self, kit: MailKit) -> None:
         self.kit = kit
         self.log = Log()
-        self.web = Web(kit.site, clock=SetClock(NOW), log=self.log)
+        self.web = Web(kit.site, clock=ManualClock(NOW), log=self.log)
         self.guest = Visitor(self.web)
 
     @property
@@ -96,7 +96,7 @@ def test_a_page_that_may_embed_the_form_posts_it(fort: Fort) -> None:
     path = fort.kit.root / "publisher.toml"
     path.write_text(path.read_text() + '\n[web]\nembed = ["https://www.shop.example"]\n')
     fort.web.close()
-    fort.web = Web(fort.kit.site, clock=SetClock(NOW))
+    fort.web = Web(fort.kit.site, clock=ManualClock(NOW))
     fort.guest = Visitor(fort.web)
     fort.join(sec_fetch_site="cross-site", origin="https://www.shop.example.evil.example")
     assert fort.letters == 0
@@ -166,7 +166,7 @@ def test_from_everywhere_together_there_is_an_end_too(fort: Fort) -> None:
     path = fort.kit.root / "publisher.toml"
     path.write_text(path.read_text() + '\n[web]\njoin_limit = "5/hour"\n')
     fort.web.close()
-    fort.web = Web(fort.kit.site, clock=SetClock(NOW))
+    fort.web = Web(fort.kit.site, clock=ManualClock(NOW))
     statuses = [
         Visitor(fort.web, f"203.{number}.113.9")
         .post(f"{BASE}/join", {"address": f"reader{number}@mail.example.org", "digest": "daily"})
@@ -207,7 +207,7 @@ def test_a_household_is_one_visitor(fort: Fort, one: str, other: str, are_one: b
     ],
 )
 def test_a_form_is_a_form_of_a_size(fort: Fort, body: bytes, kind: str, status: int) -> None:
-    answer = fort.guest.ask("POST", f"{BASE}/join", body, content_type=kind)
+    answer = fort.guest.request("POST", f"{BASE}/join", body, content_type=kind)
     assert answer.status == status and fort.letters == 0 and fort.log.lines == []
 
 
@@ -282,7 +282,7 @@ def test_what_breaks_is_our_fault_outside_and_exact_in_the_log(fort: Fort, monke
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "PROPFIND"])
 def test_other_methods_are_none_of_ours(fort: Fort, method: str) -> None:
     for path in ("/", "/newsletters/join", "/newsletters/confirm"):
-        assert fort.guest.ask(method, "https://review.example" + path).status == 405
+        assert fort.guest.request(method, "https://review.example" + path).status == 405
 
 
 def test_a_look_changes_nothing(fort: Fort) -> None:
@@ -291,6 +291,6 @@ def test_a_look_changes_nothing(fort: Fort) -> None:
 
 
 def test_who_hangs_up_in_the_middle_of_a_form_is_no_failure_of_ours(fort: Fort) -> None:
-    fort.guest.hangs_up = True
+    fort.guest.disconnects = True
     fort.join()
     assert fort.log.lines == [] and fort.letters == 0

@@ -26,10 +26,10 @@ from publisher.websub import hub_store as hub
 from publisher.websub.hub import HubReport, run_hub_tasks
 from publisher.websub.notify import send_notifications
 from tests.conftest import NOW, SiteKit
-from tests.support.clocks import SetClock
+from tests.support.clocks import ManualClock
 from tests.support.copies import Copies
 from tests.support.ports import free_port
-from tests.support.web_visitor import Answer, Visitor
+from tests.support.web_visitor import Response, Visitor
 
 TOPIC = "https://review.example/feeds/all.atom"
 
@@ -94,19 +94,19 @@ def furnish_hub(kit: SiteKit) -> None:
     kit.article("one.md", "One", topic="Water")
     kit.publish()
     with kit.open() as db:
-        run_hub_tasks(kit.site, db, SetClock(NOW).now)
+        run_hub_tasks(kit.site, db, ManualClock(NOW).now)
 
 
 class Hub:
     def __init__(self, kit: SiteKit) -> None:
         """Take a site of ``furnish_hub``."""
         self.kit = kit
-        self.clock = SetClock(NOW)
+        self.clock = ManualClock(NOW)
         self.woken: list[str] = []
         self.web = Web(kit.site, clock=self.clock, wake=self.woken.append)
         self.program = Visitor(self.web)
 
-    def ask(self, callback: str, mode: str = "subscribe", topic: str = TOPIC, **more: str) -> Answer:
+    def request(self, callback: str, mode: str = "subscribe", topic: str = TOPIC, **more: str) -> Response:
         fields = {"hub.mode": mode, "hub.topic": topic, "hub.callback": callback}
         return self.program.post(
             "https://review.example/hub", fields | {f"hub.{key}": one for key, one in more.items()}
@@ -117,7 +117,7 @@ class Hub:
             return run_hub_tasks(self.kit.site, db, self.clock.now)
 
     def change(self, name: str, *, work: bool = True) -> None:
-        self.clock.pass_by(minutes=1)
+        self.clock.advance(minutes=1)
         self.kit.article(f"{name}.md", name.title(), topic="Water")
         self.kit.publish(self.clock.now())
         with self.kit.open() as db:
@@ -143,7 +143,7 @@ def there(request: pytest.FixtureRequest, tmp_path: Path, copies: Copies) -> Ite
 
 def test_100_a_typical_subscriber(there: Hub) -> None:
     with subscriber() as one:
-        answer = there.ask(one.url)
+        answer = there.request(one.url)
         assert answer.status == 202 and there.woken == ["hub"] and one.asked == []
         there.work()
         (asked,) = one.asked
@@ -159,7 +159,7 @@ def test_100_a_typical_subscriber(there: Hub) -> None:
 
 def test_101_a_subscriber_with_a_secret(there: Hub) -> None:
     with subscriber() as one:
-        there.ask(one.url, secret="geheim & more")
+        there.request(one.url, secret="geheim & more")
         there.work()
         there.change("two")
         (told,) = one.told
@@ -169,16 +169,16 @@ def test_101_a_subscriber_with_a_secret(there: Hub) -> None:
 
 def test_102_a_subscriber_that_says_more(there: Hub) -> None:
     with subscriber() as one:
-        assert there.ask(one.url, foo="bar", verify="async").status == 202
+        assert there.request(one.url, foo="bar", verify="async").status == 202
         there.work()
     assert there.subscriptions == {"all.atom": 1}
 
 
 def test_103_a_subscriber_that_subscribes_again(there: Hub) -> None:
     with subscriber() as one:
-        there.ask(one.url, secret="first")
+        there.request(one.url, secret="first")
         there.work()
-        there.ask(one.url, secret="second", lease_seconds="1000")
+        there.request(one.url, secret="second", lease_seconds="1000")
         there.work()
         assert there.subscriptions == {"all.atom": 1} and one.asked[1]["hub.lease_seconds"] == "1000"
         there.change("two")
@@ -188,9 +188,9 @@ def test_103_a_subscriber_that_subscribes_again(there: Hub) -> None:
 
 def test_104_a_subscriber_that_leaves(there: Hub) -> None:
     with subscriber() as one:
-        there.ask(one.url)
+        there.request(one.url)
         there.work()
-        there.ask(one.url, "unsubscribe")
+        there.request(one.url, "unsubscribe")
         there.work()
         assert one.asked[1]["hub.mode"] == "unsubscribe" and "hub.lease_seconds" not in one.asked[1]
         there.change("two")
@@ -207,7 +207,7 @@ def test_104_a_subscriber_that_leaves(there: Hub) -> None:
 )
 def test_105_106_every_kind_of_content(there: Hub, name: str, kind: str) -> None:
     with subscriber() as one:
-        there.ask(one.url, topic=f"https://review.example/feeds/{name}")
+        there.request(one.url, topic=f"https://review.example/feeds/{name}")
         there.work()
         there.change("two")
         (told,) = one.told
@@ -236,20 +236,20 @@ def test_1_2_3_feeds_name_hub_and_self_in_headers_and_body(there: Hub, suffix: s
 def test_who_did_not_mean_it_is_told_nothing(there: Hub, status: int, echoes: bool) -> None:
     with subscriber() as one:
         one.to_questions, one.echoes = status, echoes
-        there.ask(one.url)
+        there.request(one.url)
         there.work()
         there.change("two")
-        there.clock.pass_by(hours=1)
+        there.clock.advance(hours=1)
         there.work()
         assert there.subscriptions == {} and one.told == [] and len(one.asked) == 1
 
 
 def test_nobody_is_unsubscribed_by_a_stranger(there: Hub) -> None:
     with subscriber() as one:
-        there.ask(one.url)
+        there.request(one.url)
         there.work()
         one.echoes = False
-        there.ask(one.url, "unsubscribe")
+        there.request(one.url, "unsubscribe")
         there.work()
     assert there.subscriptions == {"all.atom": 1}
 
@@ -257,36 +257,36 @@ def test_nobody_is_unsubscribed_by_a_stranger(there: Hub) -> None:
 def test_a_callback_that_is_away_for_a_while_is_asked_and_told_again(there: Hub) -> None:
     with subscriber() as one:
         one.to_questions = 503
-        there.ask(one.url)
+        there.request(one.url)
         assert there.work().failed
         one.to_questions = 200
         assert there.work().subscribed == 0
-        there.clock.pass_by(minutes=1)
+        there.clock.advance(minutes=1)
         assert there.work().subscribed == 1
         one.to_content = [500, 429, 200]
         there.change("two")
-        there.clock.pass_by(minutes=1)
+        there.clock.advance(minutes=1)
         there.work()
-        there.clock.pass_by(minutes=2)
+        there.clock.advance(minutes=2)
         assert there.work().told == 1
         assert len(one.told) == 3 and there.work().told == 0
 
 
 def test_what_was_not_told_yet_is_told_as_it_is_then(there: Hub) -> None:
     with subscriber() as one:
-        there.ask(one.url)
+        there.request(one.url)
         there.work()
         one.to_content = [500, 200]
         there.change("two")
         there.change("three")
-        there.clock.pass_by(hours=1)
+        there.clock.advance(hours=1)
         there.work()
         assert [b"Three" in told.body for told in one.told] == [False, True]
 
 
 def test_a_callback_that_is_gone_is_dropped(there: Hub) -> None:
     with subscriber() as one:
-        there.ask(one.url)
+        there.request(one.url)
         there.work()
         one.to_content = [410]
         there.change("two")
@@ -297,7 +297,7 @@ def test_a_callback_that_is_gone_is_dropped(there: Hub) -> None:
 
 def test_a_redirect_is_not_followed(there: Hub) -> None:
     with subscriber() as one:
-        there.ask(one.url)
+        there.request(one.url)
         there.work()
         one.to_content = [307]
         there.change("two")
@@ -306,16 +306,16 @@ def test_a_redirect_is_not_followed(there: Hub) -> None:
 
 def test_a_lease_ends(there: Hub) -> None:
     with subscriber() as one:
-        there.ask(one.url, lease_seconds="600")
+        there.request(one.url, lease_seconds="600")
         there.work()
-        there.clock.pass_by(seconds=601)
+        there.clock.advance(seconds=601)
         there.change("two")
         assert one.told == [] and there.subscriptions == {}
 
 
 def test_an_unchanged_feed_tells_nobody(there: Hub) -> None:
     with subscriber() as one:
-        there.ask(one.url)
+        there.request(one.url)
         there.work()
         there.kit.publish(there.clock.now())
         with there.kit.open() as db:
@@ -350,7 +350,7 @@ def test_an_unchanged_feed_tells_nobody(there: Hub) -> None:
 )
 def test_what_cannot_be_is_refused_with_the_reason(there: Hub, fields: dict[str, str], word: str) -> None:
     asked: dict[str, Any] = {"callback": "http://example.org/", **fields}
-    answer = there.ask(asked.pop("callback"), **asked)
+    answer = there.request(asked.pop("callback"), **asked)
     assert answer.status == 400 and word in answer.text
 
 
@@ -432,10 +432,10 @@ def test_a_private_callback_is_refused_for_good(any_kit: SiteKit) -> None:
     path = any_kit.root / "publisher.toml"
     path.write_text(path.read_text().replace('hub_networks = ["127.0.0.0/8"]\n', ""))
     with subscriber() as one:
-        there.ask(one.url)
+        there.request(one.url)
         (said,) = there.work().failed
         assert "is not on the internet" in said and "callback?id" not in said
-        there.clock.pass_by(days=1)
+        there.clock.advance(days=1)
         assert there.work().failed == [] and one.asked == []
     there.web.close()
 
@@ -446,7 +446,7 @@ def test_a_server_that_does_not_answer_keeps_nobody_waiting(there: Hub) -> None:
         for number in range(90):
             hub.add_task(connection, "all.atom", f"http://127.0.0.1:{port}/{number}", "subscribe", int(NOW.timestamp()))
     with subscriber() as one:
-        there.ask(one.url)
+        there.request(one.url)
         report = there.work()
     assert report.subscribed == 1 and len(report.failed) == 90
     assert sum("a moment ago" in line for line in report.failed) > 60
@@ -454,7 +454,7 @@ def test_a_server_that_does_not_answer_keeps_nobody_waiting(there: Hub) -> None:
 
 def test_two_runners_tell_once(there: Hub) -> None:
     with subscriber() as one:
-        there.ask(one.url)
+        there.request(one.url)
         there.work()
         with there.kit.open() as db, db.write() as connection:
             now = int(there.clock.now().timestamp())
@@ -463,5 +463,5 @@ def test_two_runners_tell_once(there: Hub) -> None:
             assert hub.claim_tasks(connection, now, lease=120, limit=10) == []
         assert there.work().told == 0
         # The one that took it died.
-        there.clock.pass_by(seconds=timedelta(minutes=3).total_seconds())
+        there.clock.advance(seconds=timedelta(minutes=3).total_seconds())
         assert there.work().told == 1

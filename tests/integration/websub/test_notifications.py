@@ -12,12 +12,12 @@ from publisher.pipeline.correct import retract
 from publisher.websub import notify as action
 from publisher.websub.notify import next_attempt, send_notifications
 from tests.conftest import NOW, SiteKit
-from tests.support.http_servers import Web, serving
+from tests.support.http_servers import WebServer, run_web_server
 
 
 @pytest.fixture
-def web(kit: SiteKit) -> Iterator[Web]:
-    with serving() as found:
+def web(kit: SiteKit) -> Iterator[WebServer]:
+    with run_web_server() as found:
         kit.add_settings(f"""
             [feeds]
             url = "{found.url}/feeds"
@@ -37,11 +37,11 @@ def again(kit: SiteKit, now: datetime, **options: object) -> NotificationResult:
         return send_notifications(db, kit.site, now, **options)  # type: ignore[arg-type]
 
 
-def told(web: Web) -> list[str]:
+def told(web: WebServer) -> list[str]:
     return sorted(fields.get("hub.url", fields.get("url", "")).removeprefix(web.url) for _, fields in web.posts)
 
 
-def test_a_hub_is_told_once_of_each_changed_feed(kit: SiteKit, web: Web) -> None:
+def test_a_hub_is_told_once_of_each_changed_feed(kit: SiteKit, web: WebServer) -> None:
     kit.article("a.md", tags="[T]")
     kit.publish()
     assert told(web) == ["/feeds/all.atom", "/feeds/all.rss", "/feeds/tag/t.atom", "/feeds/tag/t.rss"]
@@ -55,7 +55,7 @@ def test_a_hub_is_told_once_of_each_changed_feed(kit: SiteKit, web: Web) -> None
     assert report.announced.sent == 4 and report.announced.waiting == 0
 
 
-def test_nobody_is_told_before_the_new_bytes_are_live(kit: SiteKit, web: Web) -> None:
+def test_nobody_is_told_before_the_new_bytes_are_live(kit: SiteKit, web: WebServer) -> None:
     live, web.folder = web.folder, None
     kit.article()
     report = kit.publish()
@@ -72,8 +72,8 @@ def test_nobody_is_told_before_the_new_bytes_are_live(kit: SiteKit, web: Web) ->
     assert told(web) == ["/feeds/all.atom", "/feeds/all.rss"]
 
 
-def test_a_hub_that_fails_is_told_later_and_holds_nothing_up(kit: SiteKit, web: Web) -> None:
-    web.answers = [503, 429, 204]
+def test_a_hub_that_fails_is_told_later_and_holds_nothing_up(kit: SiteKit, web: WebServer) -> None:
+    web.post_statuses = [503, 429, 204]
     kit.settings((kit.root / "publisher.toml").read_text().replace('"rss", "atom"', '"rss"'))
     kit.article()
     report = kit.publish()
@@ -86,8 +86,8 @@ def test_a_hub_that_fails_is_told_later_and_holds_nothing_up(kit: SiteKit, web: 
     assert len(web.posts) == 3
 
 
-def test_a_hub_that_refuses_is_not_asked_again(kit: SiteKit, web: Web) -> None:
-    web.answers = [403]
+def test_a_hub_that_refuses_is_not_asked_again(kit: SiteKit, web: WebServer) -> None:
+    web.post_statuses = [403]
     kit.article()
     report = kit.publish()
     assert report.announced.waiting == 0 and len(report.announced.failed) == 2
@@ -95,14 +95,14 @@ def test_a_hub_that_refuses_is_not_asked_again(kit: SiteKit, web: Web) -> None:
     assert again(kit, NOW + timedelta(days=1), at_once=True) == NotificationResult()
 
 
-def test_what_a_hub_says_can_do_a_terminal_no_harm(kit: SiteKit, web: Web) -> None:
-    web.answers, web.words = [500], b"\x1b[2Jno\r\n\x07"
+def test_what_a_hub_says_can_do_a_terminal_no_harm(kit: SiteKit, web: WebServer) -> None:
+    web.post_statuses, web.words = [500], b"\x1b[2Jno\r\n\x07"
     kit.article()
     assert "it answers 500 [2Jno;" in kit.publish().announced.failed[0]
 
 
-def test_a_hub_that_is_not_there_is_asked_once_a_round(kit: SiteKit, web: Web) -> None:
-    with serving() as other:
+def test_a_hub_that_is_not_there_is_asked_once_a_round(kit: SiteKit, web: WebServer) -> None:
+    with run_web_server() as other:
         pass
     text = (kit.root / "publisher.toml").read_text()
     kit.settings(text.replace(f"{web.url}/hub", f"{other.url}/hub"))
@@ -112,7 +112,7 @@ def test_a_hub_that_is_not_there_is_asked_once_a_round(kit: SiteKit, web: Web) -
     assert all("the server does not answer" in one for one in report.announced.failed)
 
 
-def test_a_hub_that_is_no_longer_named_is_forgotten(kit: SiteKit, web: Web) -> None:
+def test_a_hub_that_is_no_longer_named_is_forgotten(kit: SiteKit, web: WebServer) -> None:
     web.folder = None
     kit.article()
     kit.publish()
@@ -123,7 +123,7 @@ def test_a_hub_that_is_no_longer_named_is_forgotten(kit: SiteKit, web: Web) -> N
     assert report.announced.waiting == 2
 
 
-def test_rsscloud_is_told_of_rss_alone(kit: SiteKit, web: Web) -> None:
+def test_rsscloud_is_told_of_rss_alone(kit: SiteKit, web: WebServer) -> None:
     text = (kit.root / "publisher.toml").read_text().replace(f'hubs = ["{web.url}/hub"]', "")
     kit.settings(text + f'\n[announce.cloud]\nhost = "127.0.0.1"\nport = {web.port}\n')
     kit.article()
@@ -134,7 +134,7 @@ def test_rsscloud_is_told_of_rss_alone(kit: SiteKit, web: Web) -> None:
     assert 'protocol="http-post"' in rss and "cloud" not in (kit.root / "feeds/all.atom").read_text()
 
 
-def test_a_newer_change_takes_the_place_of_one_that_nobody_was_told_of(kit: SiteKit, web: Web) -> None:
+def test_a_newer_change_takes_the_place_of_one_that_nobody_was_told_of(kit: SiteKit, web: WebServer) -> None:
     live, web.folder = web.folder, None
     kit.article()
     kit.publish()
@@ -144,10 +144,10 @@ def test_a_newer_change_takes_the_place_of_one_that_nobody_was_told_of(kit: Site
     assert again(kit, NOW + timedelta(hours=1)).sent == 2
 
 
-def test_when_there_is_no_time_left_the_rest_waits(kit: SiteKit, web: Web) -> None:
+def test_when_there_is_no_time_left_the_rest_waits(kit: SiteKit, web: WebServer) -> None:
     kit.article()
     ticks = iter([0.0, *[100.0] * 50])
-    web.answers = [503]
+    web.post_statuses = [503]
     kit.publish()
     web.posts.clear()
     found = again(kit, NOW + timedelta(hours=1), seconds=20, clock=lambda: next(ticks))
@@ -166,7 +166,7 @@ def test_attempts_are_further_and_further_apart_and_come_to_an_end() -> None:
 
 
 def test_a_change_that_a_killed_run_staged_is_told_by_the_next(
-    kit: SiteKit, web: Web, monkeypatch: pytest.MonkeyPatch
+    kit: SiteKit, web: WebServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The files are in place, the transaction that notes them is not: nothing changes, and still somebody is told."""
     kit.article()
@@ -186,7 +186,7 @@ def test_a_change_that_a_killed_run_staged_is_told_by_the_next(
     assert told(web) == ["/feeds/all.atom", "/feeds/all.rss"]
 
 
-def test_a_feed_that_is_gone_is_told_to_nobody(kit: SiteKit, web: Web) -> None:
+def test_a_feed_that_is_gone_is_told_to_nobody(kit: SiteKit, web: WebServer) -> None:
     live, web.folder = web.folder, None
     kit.article(tags="[T]")
     kit.publish()
@@ -196,9 +196,9 @@ def test_a_feed_that_is_gone_is_told_to_nobody(kit: SiteKit, web: Web) -> None:
     assert again(kit, NOW + timedelta(hours=1)).sent == 2
 
 
-def test_a_web_server_that_is_silent_is_asked_once_a_round(kit: SiteKit, web: Web) -> None:
+def test_a_web_server_that_is_silent_is_asked_once_a_round(kit: SiteKit, web: WebServer) -> None:
     text = (kit.root / "publisher.toml").read_text()
-    with serving() as other:
+    with run_web_server() as other:
         pass
     kit.settings(text.replace(f'url = "{web.url}/feeds"', f'url = "{other.url}/feeds"'))
     kit.article(tags="[T]")
@@ -208,7 +208,7 @@ def test_a_web_server_that_is_silent_is_asked_once_a_round(kit: SiteKit, web: We
     assert web.posts == []
 
 
-def test_a_withdrawal_is_told_at_once(kit: SiteKit, web: Web) -> None:
+def test_a_withdrawal_is_told_at_once(kit: SiteKit, web: WebServer) -> None:
     kit.article("a.md", tags="[T]")
     kit.article("b.md", title="B")
     kit.publish()
@@ -220,7 +220,7 @@ def test_a_withdrawal_is_told_at_once(kit: SiteKit, web: Web) -> None:
     assert kit.publish(NOW + timedelta(minutes=2)).announced == NotificationResult()
 
 
-def test_a_dry_run_announces_nothing(kit: SiteKit, web: Web) -> None:
+def test_a_dry_run_announces_nothing(kit: SiteKit, web: WebServer) -> None:
     kit.article()
     kit.publish(dry_run=True)
     assert web.posts == web.gets == []

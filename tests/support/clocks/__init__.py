@@ -1,4 +1,4 @@
-"""Clocks of tests: one that stands until it is set, and one that goes faster."""
+"""Clocks for tests: one that is set by hand, one that runs faster, and one that is adjusted while it runs."""
 
 from __future__ import annotations
 
@@ -8,31 +8,32 @@ from datetime import UTC, datetime, timedelta
 from publisher.clock import Clock
 
 
-class SetClock(Clock):
-    """Shows what it is set to."""
+class ManualClock(Clock):
+    """A clock that stands still until it is advanced or set."""
 
     def __init__(self, at: datetime) -> None:
         self.at = at
-        self.passed = 0.0
+        #: Monotonic time, in seconds.
+        self.elapsed = 0.0
 
     def now(self) -> datetime:
         return self.at
 
     def monotonic(self) -> float:
-        return self.passed
+        return self.elapsed
 
-    def pass_by(self, **span: float) -> None:
-        """Let time pass."""
+    def advance(self, **span: float) -> None:
+        """Advance wall clock and monotonic clock; keywords are those of ``timedelta``."""
         self.at += timedelta(**span)
-        self.passed += timedelta(**span).total_seconds()
+        self.elapsed += timedelta(**span).total_seconds()
 
     def jump(self, at: datetime) -> None:
-        """Set the clock; no time passes."""
+        """Set the wall clock; the monotonic clock stays."""
         self.at = at
 
 
 class FastClock(Clock):
-    """Shows ``start`` at ``epoch`` (seconds since 1970), and goes ``speed`` times as fast as it should."""
+    """A clock that shows ``start`` at ``epoch`` (seconds since 1970) and runs ``speed`` times as fast as real time."""
 
     def __init__(self, start: datetime, epoch: float, speed: float) -> None:
         self._start, self._epoch, self._speed = start, epoch, speed
@@ -47,8 +48,8 @@ class FastClock(Clock):
         return span.total_seconds() / self._speed
 
 
-class JumpingClock(Clock):
-    """Goes on as clocks do, and is set by hand."""
+class AdjustableClock(Clock):
+    """A clock that runs at the speed of real time and can be set."""
 
     def __init__(self, at: datetime) -> None:
         self.jump(at)
@@ -57,5 +58,5 @@ class JumpingClock(Clock):
         return self._at + timedelta(seconds=time.monotonic() - self._since)
 
     def jump(self, at: datetime) -> None:
-        """Set the clock; it goes on from there."""
+        """Set the clock; it runs on from there."""
         self._at, self._since = at, time.monotonic()

@@ -21,11 +21,11 @@ from publisher.model.articles import Record
 OPTIONS = ParserOptions(zone=ZoneInfo("UTC"))
 
 EXPORT = """\
-Canal Town Votes to Keep Its Lock
+Canal SubscriberSite Votes to Keep Its Lock
 
 April 1, 2022 Topic:\u00a0Public-Works Region:\u00a0Europe Blog Brand:\u00a0The Ledger Tags:\u00a0RussiaFranceUpper CanalsDredging
 
-Canal Town Votes to Keep Its Lock
+Canal SubscriberSite Votes to Keep Its Lock
 
 As the boats come back, a village finds that it owns the only gate
 
@@ -53,7 +53,7 @@ def record(text: str | bytes) -> Record:
 def test_every_part_of_an_export_is_found() -> None:
     found = read(EXPORT)
     got = found.record
-    assert got.title == "Canal Town Votes to Keep Its Lock"
+    assert got.title == "Canal SubscriberSite Votes to Keep Its Lock"
     assert got.date == date(2022, 4, 1)
     assert (got.topic, got.region, got.brand) == ("Public-Works", "Europe", "The Ledger")
     assert got.tags == ("Russia", "France", "Upper Canals", "Dredging")
@@ -208,7 +208,13 @@ def test_image_credits(line: str, credit: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["Images of the town are rare.", "Imagery is cheap.", "Image recognition is hard.", "Image: " + "x" * 300]
+    "line",
+    [
+        "Images of the subscriber_site are rare.",
+        "Imagery is cheap.",
+        "Image recognition is hard.",
+        "Image: " + "x" * 300,
+    ],
 )
 def test_paragraphs_that_begin_with_image_are_body(line: str) -> None:
     assert parse_image_line(line) is None

@@ -24,7 +24,7 @@ from publisher.runner.file_watcher import FileWatcher
 from publisher.runner.systemd import SystemdNotifier
 from publisher.schedule.processes import FOLDER, RunnerFile, living_runners, try_process_lock
 from tests.conftest import SiteKit
-from tests.support.clocks import FastClock, SetClock
+from tests.support.clocks import FastClock, ManualClock
 
 NOW = datetime(2026, 11, 23, 6, 59, 30, tzinfo=UTC)
 
@@ -104,7 +104,7 @@ def test_what_fails_rests_is_reported_and_tried_again() -> None:
 
 
 def test_a_wish_does_not_cut_a_rest_short() -> None:
-    shop = Workshop(SetClock(NOW))
+    shop = Workshop(ManualClock(NOW))
     shop.raises = [PublisherError("no disk")]
     shop.job.wake()
     until(lambda: shop.job.health.failures == 1)
@@ -234,15 +234,15 @@ def test_one_at_a_time_is_alone(tmp_path: Path) -> None:
 
 
 def test_a_runner_that_is_late_is_not_ready(kit: SiteKit) -> None:
-    clock = SetClock(NOW)
+    clock = ManualClock(NOW)
     runner = Runner(kit.site, make_log(io.StringIO(), as_json=True), clock=clock)
     job = runner.background_jobs["publish"]
     assert runner.late_reason() == "articles/ was not read yet"
     job.health.runs = 1
     job.record_progress()
-    clock.pass_by(minutes=5)
+    clock.advance(minutes=5)
     assert runner.late_reason() == ""
-    clock.pass_by(minutes=2)
+    clock.advance(minutes=2)
     assert runner.late_reason() == "publish has not run for 7 minutes"
     # A large import takes its time, and reports its progress.
     job.record_progress()

@@ -20,7 +20,7 @@ from publisher.runner import make_log
 from publisher.runner import timers as timers_module
 from publisher.runner.background_job import BackgroundJob, JobStopped, report_progress
 from publisher.runner.timers import Timers
-from tests.support.clocks import FastClock, SetClock
+from tests.support.clocks import FastClock, ManualClock
 
 NOW = datetime(2026, 11, 23, 6, 59, 30, tzinfo=UTC)
 DAILY = Timetable(cadences=(parse_cadence("0 7 * * *"),), zone=ZoneInfo("UTC"))
@@ -108,14 +108,14 @@ def test_a_timer_of_a_timetable_fires_at_the_slot(timers: Timers) -> None:
 def test_a_timetable_that_is_over_has_no_timer() -> None:
     """Without a next slot no job is set."""
     over = Timetable(cadences=DAILY.cadences, zone=DAILY.zone, ends=NOW.date() - timedelta(days=1))
-    timers = Timers(SetClock(NOW))
+    timers = Timers(ManualClock(NOW))
     timers.at_slots("slot", over, lambda: None)
     assert timers._scheduler.get_jobs() == []
 
 
 def test_every_job_of_the_scheduler_has_one_date() -> None:
     """No interval or cron trigger is used: APScheduler 3 lists each of their missed ticks under its lock."""
-    timers = Timers(SetClock(NOW))
+    timers = Timers(ManualClock(NOW))
     timers.every("tick", 10, lambda: None)
     timers.at_slots("slot", DAILY, lambda: None)
     timers.once("mail", 10, lambda: None)
@@ -163,15 +163,15 @@ def test_a_jump_back_delays_no_timer(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_scheduler_that_fires_nothing_is_noticed() -> None:
     """The heartbeat is a timer itself, so it stops when the scheduler hangs."""
-    clock = SetClock(NOW)
+    clock = ManualClock(NOW)
     timers = Timers(clock)
     assert not timers.is_stalled
     timers._record_heartbeat()
-    clock.pass_by(seconds=59)
+    clock.advance(seconds=59)
     assert not timers.is_stalled
     clock.jump(NOW + timedelta(days=9_000))
     assert not timers.is_stalled
-    clock.pass_by(seconds=2)
+    clock.advance(seconds=2)
     assert timers.is_stalled
 
 
@@ -182,7 +182,7 @@ class Held:
     """A job whose run lasts until it is released."""
 
     def __init__(self) -> None:
-        self.clock = SetClock(NOW)
+        self.clock = ManualClock(NOW)
         self.begun, self.go, self.report = threading.Event(), threading.Event(), threading.Event()
         self.reported = threading.Event()
         self.job = BackgroundJob("mail", self.work, make_log(io.StringIO()), self.clock)
@@ -208,13 +208,13 @@ def test_a_run_without_progress_is_stuck_after_half_an_hour() -> None:
     held.job.start()
     held.job.wake()
     assert held.begun.wait(20)
-    held.clock.pass_by(minutes=29)
+    held.clock.advance(minutes=29)
     assert held.job.stuck_reason() == ""
     held.report.set()
     assert held.reported.wait(20)
-    held.clock.pass_by(minutes=29)
+    held.clock.advance(minutes=29)
     assert held.job.stuck_reason() == ""
-    held.clock.pass_by(minutes=2)
+    held.clock.advance(minutes=2)
     assert held.job.stuck_reason() == "mail has made no progress for 31 minutes"
     held.end()
     assert held.job.stuck_reason() == ""
@@ -224,14 +224,14 @@ def test_a_job_that_has_nothing_to_do_is_not_stuck() -> None:
     """Idle time is no trouble."""
     held = Held()
     held.job.start()
-    held.clock.pass_by(days=3)
+    held.clock.advance(days=3)
     assert held.job.stuck_reason() == ""
     held.end()
 
 
 def test_a_thread_that_has_ended_is_trouble() -> None:
     """The watchdog hears of a thread that has ended before the runner was stopped."""
-    clock = SetClock(NOW)
+    clock = ManualClock(NOW)
 
     def work() -> None:
         raise JobStopped
@@ -245,7 +245,7 @@ def test_a_thread_that_has_ended_is_trouble() -> None:
 
 def test_a_pause_after_a_failure_outlives_no_jump() -> None:
     """A pause is real time: a clock that was in 2037 and is put back blocks no job for years."""
-    clock = SetClock(datetime(2037, 1, 1, tzinfo=UTC))
+    clock = ManualClock(datetime(2037, 1, 1, tzinfo=UTC))
     runs: list[int] = []
 
     def work() -> None:
@@ -258,7 +258,7 @@ def test_a_pause_after_a_failure_outlives_no_jump() -> None:
     job.wake()
     until(lambda: job.health.failures == 1)
     clock.jump(NOW)
-    clock.pass_by(seconds=6)
+    clock.advance(seconds=6)
     job.wake()
     until(lambda: len(runs) == 2)
     job.stop()

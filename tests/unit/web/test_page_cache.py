@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from publisher.web.page_cache import PageCache
-from tests.support.web_visitor import Answer, Visitor
+from tests.support.web_visitor import Response, Visitor
 
 PUBLIC = {"cache-control": "public, max-age=60", "content-type": "text/html; charset=utf-8"}
 
@@ -37,7 +37,7 @@ def test_a_page_for_everybody_is_made_once_in_a_while() -> None:
     assert {one.body for one in answers} == {b"1"} and answers[0] == answers[4] and pages.asked == 1
     assert guest.get("https://review.example/a?b=2").body == b"2"
     assert guest.get("https://review.example/").body == b"3"
-    head = guest.ask("HEAD", "https://review.example/a?b=1")
+    head = guest.request("HEAD", "https://review.example/a?b=1")
     assert head.headers == answers[0].headers and head.body == b"" and pages.asked == 3
 
 
@@ -83,7 +83,7 @@ def test_memory_has_an_end() -> None:
     pages = Pages(size=1_000_000)
     guest = Visitor(PageCache(pages, 60))
 
-    def page(number: int) -> Answer:
+    def page(number: int) -> Response:
         return guest.get(f"https://review.example/{number}")
 
     for number in range(20):
