@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from bench.timing import machine
 from publisher.mail.dkim import Signer, new_key
 from publisher.mail.message import Envelope
+from publisher.mail.message_template import ADDRESS_SLOT, DELIVERY_SLOT, MessageTemplate
 from publisher.mail.placeholders import Placeholders
-from publisher.mail.skeleton import ADDRESS, COPY, MessageTemplate
 
 _TIMES = 3_000
 
@@ -30,11 +30,11 @@ def microseconds(work: Callable[[], object]) -> float:
 
 def skeleton(*signers: Signer) -> MessageTemplate:
     """A message of about 40 KB."""
-    tokens = Placeholders(mark="0123456789ab")
+    tokens = Placeholders(hash="0123456789ab")
     body = "A line of text that says nothing at all, over and over again.\n" * 270
     values = {
-        "address": ADDRESS,
-        "unsubscribe": f"https://bench.example/leave?copy={COPY}",
+        "address": ADDRESS_SLOT,
+        "unsubscribe": f"https://bench.example/leave?copy={DELIVERY_SLOT}",
         "web_view": "https://bench.example/web",
     }
     foot = " ".join(tokens[name] for name in values)
@@ -45,12 +45,17 @@ def skeleton(*signers: Signer) -> MessageTemplate:
         list_slug="daily",
         subject="The Daily: a headline",
         date=datetime(2026, 11, 23, 7, tzinfo=UTC),
-        message_key=COPY,
-        unsubscribe=(f"https://bench.example/leave?copy={COPY}",),
+        message_key=DELIVERY_SLOT,
+        unsubscribe=(f"https://bench.example/leave?copy={DELIVERY_SLOT}",),
         one_click=True,
     )
     return MessageTemplate(
-        envelope, text=body + foot, html=f"<p>{body}</p><p>{foot}</p>", tokens=tokens, values=values, signers=signers
+        envelope,
+        text=body + foot,
+        html=f"<p>{body}</p><p>{foot}</p>",
+        placeholders=tokens,
+        values=values,
+        signers=signers,
     )
 
 
@@ -67,7 +72,9 @@ def main() -> None:
     ed25519 = Signer.read(new_key("ed25519"), domain="bench.example", selector="e")
 
     def merge(made: MessageTemplate) -> Callable[[], bytes]:
-        return lambda: made.merge(address="reader@mail.example.org", recipient="reader@mail.example.org", copy="a" * 32)
+        return lambda: made.merge(
+            address="reader@mail.example.org", recipient="reader@mail.example.org", token="a" * 32
+        )
 
     plain = skeleton()
     data = merge(plain)()

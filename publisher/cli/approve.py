@@ -52,8 +52,8 @@ def command(ctx: click.Context, issue: str, folder: Path, is_confirmed: bool, re
         click.echo(json.dumps(_as_dict(found), ensure_ascii=False))
         return
     click.echo(f"Approved {name}, No. {found.number}: {found.subject}")
-    click.echo(f"  for {count_phrase(found.readers, 'subscriber')}, content {plan.hash[:16]}")
-    click.echo(f"  It is sent {plan.leaves()}.")
+    click.echo(f"  for {count_phrase(found.subscribers, 'subscriber')}, content {plan.hash[:16]}")
+    click.echo(f"  It is sent {plan.describe_send_time()}.")
     if plan.recipients:
         click.echo(f"  To stop it: publish pause {name}")
 
@@ -64,7 +64,7 @@ def plan_lines(plan: ApprovalPlan) -> list[str]:
         f"{plan.digest}/{plan.name}, No. {plan.number}",
         f"  subject  {plan.subject}",
         f"  goes to  {count_phrase(plan.recipients, 'subscriber')}",
-        f"  sent     {plan.leaves()}",
+        f"  sent     {plan.describe_send_time()}",
     ]
 
 
@@ -82,6 +82,6 @@ def _as_dict(found: ApprovalResult) -> dict[str, object]:
         "name": found.name,
         "number": found.number,
         "subject": found.subject,
-        "subscribers": found.readers,
+        "subscribers": found.subscribers,
         "approved": found.hash,
     }

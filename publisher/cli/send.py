@@ -82,49 +82,49 @@ def _stop(*_: object) -> None:
 
 def as_dict(sent: SendResult) -> dict[str, Any]:
     """Return the result as a dict for JSON."""
-    tally = sent.tally
+    counts = sent.counts
     return {
         "digest": sent.digest,
         "name": sent.name,
         "run": {
-            "accepted": tally.accepted,
-            "deferred": tally.deferred,
-            "failed": tally.failed,
-            "uncertain": tally.uncertain,
-            "suppressed": tally.suppressed,
+            "accepted": counts.accepted,
+            "deferred": counts.deferred,
+            "failed": counts.failed,
+            "uncertain": counts.uncertain,
+            "suppressed": counts.suppressed,
             "seconds": round(sent.seconds, 3),
         },
         "deliveries": {state.value: sent.states.get(state, 0) for state in DeliveryState},
         "uncertain": sent.uncertain,
         "trouble": sent.trouble,
-        "resting": sent.resting,
+        "resting": sent.paused_domains,
         "next_due": sent.next_due.isoformat() if sent.next_due else None,
     }
 
 
 def sent_lines(site: Site, sent: SendResult) -> list[str]:
     """Return the result as lines of text."""
-    tally, name = sent.tally, f"{sent.digest}/{sent.name}"
-    rate = f", {tally.done / sent.seconds:,.0f} a second" if sent.seconds >= 1 and tally.done > 1 else ""
-    lines = [f"Sent {name}: {count_phrase(tally.accepted, 'message')} accepted{rate}"]
+    counts, name = sent.counts, f"{sent.digest}/{sent.name}"
+    rate = f", {counts.done / sent.seconds:,.0f} a second" if sent.seconds >= 1 and counts.done > 1 else ""
+    lines = [f"Sent {name}: {count_phrase(counts.accepted, 'message')} accepted{rate}"]
     if not sent.states:
         reason = f"{sent.digest} had no subscribers when the issue was made, or they already had all of its articles"
         lines = [f"{name} has no recipients: {reason}."]
-    elif not tally.done and not sent.waiting and not sent.trouble:
+    elif not counts.done and not sent.waiting and not sent.trouble:
         lines = [f"{name} has no deliveries left to make."]
     lines += [
         f"  {count:,} {word}"
         for count, word in (
-            (tally.deferred, "deferred: refused for now, retried later"),
-            (tally.failed, "failed: refused for good"),
-            (tally.suppressed, "not sent: unsubscribed, suppressed or paused"),
+            (counts.deferred, "deferred: refused for now, retried later"),
+            (counts.failed, "failed: refused for good"),
+            (counts.suppressed, "not sent: unsubscribed, suppressed or paused"),
         )
         if count
     ]
     if sent.trouble:
         lines.append(f"  Stopped early: {sent.trouble}")
-    if sent.resting:
-        lines.append(f"  Paused domains: {', '.join(sent.resting)}")
+    if sent.paused_domains:
+        lines.append(f"  Paused domains: {', '.join(sent.paused_domains)}")
     if sent.waiting:
         comes = f", the next at {sent.next_due.astimezone(site.tz):%Y-%m-%d %H:%M}" if sent.next_due else ""
         lines.append(f"  {count_phrase(sent.waiting, 'delivery')} waiting{comes}: run 'publish send {name}' again")
@@ -155,21 +155,21 @@ class SendProgress:
         if self._bar is not None:
             self._bar.stop()
 
-    def __call__(self, tally: DeliveryCounts, total: int) -> None:
+    def __call__(self, counts: DeliveryCounts, total: int) -> None:
         """Show how many of ``total`` deliveries are made."""
         now = self._clock()
         if now - self._began < 1:
             return
         if self._terminal:
-            self._draw(tally, total)
+            self._draw(counts, total)
         elif now - self._spoke >= _INTERVAL:
             self._spoke = now
-            counts = (tally.accepted, tally.deferred, tally.failed, tally.uncertain, total)
-            if counts != self._counts:
-                self._counts = counts
-                click.echo(progress_text(tally, total, now - self._began), err=True)
+            shown = (counts.accepted, counts.deferred, counts.failed, counts.uncertain, total)
+            if shown != self._counts:
+                self._counts = shown
+                click.echo(progress_text(counts, total, now - self._began), err=True)
 
-    def _draw(self, tally: DeliveryCounts, total: int) -> None:
+    def _draw(self, counts: DeliveryCounts, total: int) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -180,16 +180,16 @@ class SendProgress:
             self._task = self._bar.add_task("", total=total)
         self._bar.update(
             self._task,
-            completed=tally.done,
-            description=progress_text(tally, total, self._clock() - self._began, left=False),
+            completed=counts.done,
+            description=progress_text(counts, total, self._clock() - self._began, left=False),
         )
 
 
-def progress_text(tally: DeliveryCounts, total: int, seconds: float, *, left: bool = True) -> str:
+def progress_text(counts: DeliveryCounts, total: int, seconds: float, *, left: bool = True) -> str:
     """Return ``1,200 of 50,000, 4,100 a second: 1,190 accepted, 8 deferred, 2 failed; 12 s left``."""
-    rate = tally.done / seconds if seconds else 0.0
-    parts = [f"{tally.accepted:,} accepted", f"{tally.deferred:,} deferred", f"{tally.failed:,} failed"]
-    if tally.uncertain:
-        parts.append(f"{tally.uncertain:,} uncertain")
-    eta = f"; {(total - tally.done) / rate:,.0f} s left" if left and rate and total > tally.done else ""
-    return f"{tally.done:,} of {total:,}, {rate:,.0f} a second: {', '.join(parts)}{eta}"
+    rate = counts.done / seconds if seconds else 0.0
+    parts = [f"{counts.accepted:,} accepted", f"{counts.deferred:,} deferred", f"{counts.failed:,} failed"]
+    if counts.uncertain:
+        parts.append(f"{counts.uncertain:,} uncertain")
+    eta = f"; {(total - counts.done) / rate:,.0f} s left" if left and rate and total > counts.done else ""
+    return f"{counts.done:,} of {total:,}, {rate:,.0f} a second: {', '.join(parts)}{eta}"

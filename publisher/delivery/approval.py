@@ -48,7 +48,7 @@ class ApprovalResult:
     number: int
     subject: str
     #: How many subscribers it was made for.
-    readers: int
+    subscribers: int
     #: Of its bytes and its audience; None where the approval was taken back.
     hash: str | None
 
@@ -76,7 +76,7 @@ class ApprovalPlan:
     #: Of the issue's bytes and its audience: what is to be approved.
     hash: str
 
-    def leaves(self) -> str:
+    def describe_send_time(self) -> str:
         """Return in words when the issue is sent."""
         name = f"{self.digest}/{self.name}"
         if not self.recipients:
@@ -188,7 +188,7 @@ def approve(
         issues.set_approval(connection, row.id, hashed, int(now.timestamp()) if hashed else None)
         readers = sum(deliveries.state_counts(connection, row.id).get(row.id, {}).values())
     return ApprovalResult(
-        digest=row.digest, name=row.name, number=row.number, subject=row.subject, readers=readers, hash=hashed
+        digest=row.digest, name=row.name, number=row.number, subject=row.subject, subscribers=readers, hash=hashed
     )
 
 
@@ -212,10 +212,10 @@ def resume(site: Site, target: str) -> IssueRow:
     """
     with Database.open(site.database_url) as db, db.write() as connection:
         row = find_issue(connection, target)
-        found = brakes.brakes(connection, row.id)
+        found = brakes.open_brakes(connection, row.id)
         if found and not row.is_paused:
             name = f"{row.digest}/{row.name}"
-            raise SettingsError(f"{name}: {'; '.join(one.as_words() for one in found)}. {brakes.advice(name)}")
+            raise SettingsError(f"{name}: {'; '.join(one.describe() for one in found)}. {brakes.resume_advice(name)}")
         issues.set_paused(connection, row.id, is_paused=False)
         return issues.list_issues(connection, only=[row.id])[0]
 

@@ -19,7 +19,7 @@ from publisher.subscribers import store as subscribers
 __all__ = ["Audience", "FrozenAudience", "freeze_audience", "load_audience"]
 
 #: What readers who get the same of an issue have in common: their question, and copies (issue, edition) they have.
-_Class = tuple[int, tuple[tuple[int, int], ...]]
+_SubscriberGroup = tuple[int, tuple[tuple[int, int], ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,10 +28,10 @@ class Audience:
 
     digest: str
     #: Issues that may have brought somebody an article of this one.
-    overlapping: frozenset[int]
+    overlapping_issues: frozenset[int]
     #: Each kind of reader → its place among the selections.
-    classes: dict[_Class, int]
-    selections: tuple[Interests, ...]
+    classes: dict[_SubscriberGroup, int]
+    interests: tuple[Interests, ...]
     #: What time it is, seconds since 1970: who pauses beyond it is left out.
     now: int
 
@@ -40,8 +40,8 @@ def load_audience(connection: Connection, digest: Digest, articles: Sequence[Art
     """Return who would get an issue with these articles, and what of it."""
     carried = {} if digest.repeat else issues.variants_with_articles(connection, [one.seq for one in articles])
     queries = subscribers.queries(connection)
-    classes: dict[_Class, int] = {}
-    for _, question, _, copies in store.audience(connection, digest.slug, carried.keys(), now):
+    classes: dict[_SubscriberGroup, int] = {}
+    for _, question, _, copies in store.audience_members(connection, digest.slug, carried.keys(), now):
         classes.setdefault((question, copies), len(classes))
     selections = tuple(
         Interests(
@@ -50,14 +50,16 @@ def load_audience(connection: Connection, digest: Digest, articles: Sequence[Art
         )
         for question, copies in classes
     )
-    return Audience(digest=digest.slug, overlapping=frozenset(carried), classes=classes, selections=selections, now=now)
+    return Audience(
+        digest=digest.slug, overlapping_issues=frozenset(carried), classes=classes, interests=selections, now=now
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrozenAudience:
     """The copies that were queued."""
 
-    copies: int
+    deliveries: int
     #: Zone that nobody knows → how many readers have it. Theirs come by the newsroom's clock.
     unknown_zones: dict[str, int]
 
@@ -82,16 +84,18 @@ def freeze_audience(
     """
     numbers = {frozenset(one.articles): number for number, one in enumerate(made.editions, 1)}
     by_place: dict[int, int] = {}
-    for got, places in variants_of(articles, audience.selections).items():
+    for got, places in variants_of(articles, audience.interests).items():
         number = numbers[frozenset(one.seq for one in got)]
         by_place.update((place, number) for place in places)
 
     def copies() -> Iterator[tuple[int, int, int]]:
-        for number, question, zone, had in store.audience(
-            connection, audience.digest, audience.overlapping, audience.now
+        for number, question, zone, had in store.audience_members(
+            connection, audience.digest, audience.overlapping_issues, audience.now
         ):
             edition = by_place.get(audience.classes[question, had])
             if edition is not None:
                 yield number, edition, due(zone)
 
-    return FrozenAudience(copies=store.add_deliveries(connection, issue_id, copies()), unknown_zones=due.unknown)
+    return FrozenAudience(
+        deliveries=store.add_deliveries(connection, issue_id, copies()), unknown_zones=due.unknown_zones
+    )

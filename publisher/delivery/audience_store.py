@@ -13,15 +13,15 @@ from publisher.storage.bulk import execute_rows
 from publisher.storage.tables.delivery import delivery
 from publisher.storage.tables.subscribers import subscriber, subscription
 
-__all__ = ["add_deliveries", "audience", "frozen_audience", "note_welcomed"]
+__all__ = ["add_deliveries", "audience_members", "frozen_audience", "record_welcome_delivery"]
 
 _S: Final = DeliveryState
 _STREAMED: Final = {"stream_results": True, "yield_per": 5000}
 #: Who has such a copy has the articles in it.
-_HAVE_IT: Final = (_S.QUEUED, _S.SENDING, _S.HANDED_OVER, _S.ACCEPTED, _S.DEFERRED, _S.UNCERTAIN)
+_RECEIVED_STATES: Final = (_S.QUEUED, _S.SENDING, _S.HANDED_OVER, _S.ACCEPTED, _S.DEFERRED, _S.UNCERTAIN)
 
 
-def audience(
+def audience_members(
     connection: Connection, digest: str, overlapping: Collection[int], now: int
 ) -> Iterator[tuple[int, int, str | None, tuple[tuple[int, int], ...]]]:
     """Yield (subscriber, interests, zone, deliveries) of every active subscriber of a digest, by number.
@@ -39,7 +39,7 @@ def audience(
         has = and_(
             delivery.c.subscriber_id == subscription.c.subscriber_id,
             delivery.c.issue_id.in_(list(overlapping)),
-            delivery.c.state.in_(_HAVE_IT),
+            delivery.c.state.in_(_RECEIVED_STATES),
         )
         tables = tables.outerjoin(delivery, has)
     query = (
@@ -108,7 +108,9 @@ def frozen_audience(connection: Connection, issue_id: int) -> Iterator[tuple[int
         yield row.subscriber_id, row.edition
 
 
-def note_welcomed(connection: Connection, issue_id: int, subscriber_id: int, edition: int, now: int, said: str) -> None:
+def record_welcome_delivery(
+    connection: Connection, issue_id: int, subscriber_id: int, edition: int, now: int, said: str
+) -> None:
     """Write down that a reader who joined after the issue was frozen has been sent it."""
     connection.execute(
         insert(delivery).values(

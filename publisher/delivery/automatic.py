@@ -19,7 +19,7 @@ from publisher.model.report import IssueSendResult, Progress, PublishResult
 from publisher.settings import Site
 from publisher.storage.engine import Database
 
-__all__ = ["may_be_sent_now", "next_send_time", "send_due_issues"]
+__all__ = ["next_send_time", "send_due_issues", "sendable_issues"]
 
 
 def send_due_issues(
@@ -51,13 +51,13 @@ def send_due_issues(
     if "drafts" not in without:
         drafts = send_drafts(site, now)
         report.draft_errors, report.blockers = drafts.trouble, (*report.blockers, *drafts.blockers)
-    for row in may_be_sent_now(site, db, now, approved=approved):
+    for row in sendable_issues(site, db, now, approved=approved):
         name = f"{row.digest}/{row.name}"
         if name in without or not _is_due(db, row, now):
             continue
 
-        def watch(tally: DeliveryCounts, total: int, name: str = name) -> None:
-            progress(f"sending {name}", tally.done, total)
+        def watch(counts: DeliveryCounts, total: int, name: str = name) -> None:
+            progress(f"sending {name}", counts.done, total)
 
         report.mailed.append(_send(site, name, watch, is_stopping, clock))
         if is_stopping():
@@ -75,27 +75,27 @@ def _send(
     try:
         sent = deliver(site, name, watch=watch, is_stopping=is_stopping, clock=clock, is_attended=False)
     except SendingBlocked as error:
-        return replace(_nothing(name, str(error).partition("\n")[0].rstrip(":")), blockers=error.blockers)
+        return replace(_unsent(name, str(error).partition("\n")[0].rstrip(":")), blockers=error.blockers)
     except SettingsError as error:
-        return _nothing(name, str(error))
+        return _unsent(name, str(error))
     except PublisherError as error:
-        return _nothing(name, f"{error}; deliveries made so far are recorded")
+        return _unsent(name, f"{error}; deliveries made so far are recorded")
     return IssueSendResult(
         issue=name,
-        accepted=sent.tally.accepted,
-        deferred=sent.tally.deferred,
-        failed=sent.tally.failed,
+        accepted=sent.counts.accepted,
+        deferred=sent.counts.deferred,
+        failed=sent.counts.failed,
         uncertain=len(sent.uncertain),
         waiting=sent.waiting,
         trouble=sent.trouble,
     )
 
 
-def _nothing(name: str, trouble: str) -> IssueSendResult:
+def _unsent(name: str, trouble: str) -> IssueSendResult:
     return IssueSendResult(issue=name, accepted=0, deferred=0, failed=0, uncertain=0, waiting=0, trouble=trouble)
 
 
-def may_be_sent_now(site: Site, db: Database, now: datetime, *, approved: bool) -> list[IssueRow]:
+def sendable_issues(site: Site, db: Database, now: datetime, *, approved: bool) -> list[IssueRow]:
     """Return issues that may leave, as far as a glance tells, oldest first."""
     since = now - timedelta(days=site.delivery.retry_days)
     with db.read() as connection:
@@ -127,7 +127,7 @@ def next_send_time(
     """Return when the next copy is due of all that may leave (None: none waits), and issues of which none waits."""
     dues, settled = [], set()
     with db.read() as connection:
-        for row in may_be_sent_now(site, db, now, approved=True):
+        for row in sendable_issues(site, db, now, approved=True):
             name = f"{row.digest}/{row.name}"
             if name in without:
                 continue

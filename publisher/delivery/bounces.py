@@ -148,13 +148,13 @@ def process_mailbox(
         RemoteError: the server cannot be reached.
     """
     result = BounceResult()
-    with _opened(site, path) as mailbox, Database.open(site.database_url) as db:
+    with _open_mailbox(site, path) as mailbox, Database.open(site.database_url) as db:
 
         def finish(page: _Page) -> None:
             _process(site, db, page, now, result)
             if not keep:
                 mailbox.remove(page.recorded)
-                mailbox.set_aside(page.unreadable)
+                mailbox.quarantine(page.unreadable)
             progress("reading reports", result.messages, 0)
 
         page = _Page()
@@ -189,7 +189,7 @@ def _save_unreadable(folder: Path, name: str, data: bytes) -> None:
         file.write(data)
 
 
-def _opened(site: Site, path: Path | None) -> AbstractContextManager[Mailbox]:
+def _open_mailbox(site: Site, path: Path | None) -> AbstractContextManager[Mailbox]:
     settings = site.bounces
     if path is not None:
         return open_folder(path)
@@ -322,12 +322,12 @@ class _Recorder:
             issue_id=issue_id,
             subscriber_id=number,
             status=report.status,
-            said=report.said,
+            answer=report.answer,
             at=self.now,
         )
         if not store.add_bounce(self.connection, mark, bounce):
             return "known", ""
-        words = " ".join(word for word in (report.status, report.said) if word)
+        words = " ".join(word for word in (report.status, report.answer) if word)
         if not is_verified:
             return "unverified", ""
         count, has_bounced = "soft", False
@@ -371,4 +371,4 @@ class _Recorder:
     def _soft_issues(self, number: int) -> int:
         """Return of how many recent issues deliveries bounced, without refusals that are about us."""
         bounces = store.soft_bounces(self.connection, number, self.now - _SOFT_DAYS * 86_400, self.now)
-        return len({one.issue_id for one in bounces if not judge_failure(one.said, one.status).is_about_us})
+        return len({one.issue_id for one in bounces if not judge_failure(one.answer, one.status).is_about_us})

@@ -21,7 +21,7 @@ class BounceRow:
     issue_id: int
     subscriber_id: int
     status: str
-    said: str
+    answer: str
     #: Seconds since 1970.
     at: int
 
@@ -46,7 +46,7 @@ def add_bounce(connection: Connection, report: str, found: BounceRow) -> bool:
             issue_id=found.issue_id,
             subscriber_id=found.subscriber_id,
             status=found.status,
-            said=found.said,
+            said=found.answer,
             reported_at=found.at,
         )
     )
@@ -83,7 +83,7 @@ def _bounces(connection: Connection, query: Select[Any]) -> list[BounceRow]:
             issue_id=row.issue_id,
             subscriber_id=row.subscriber_id,
             status=row.status,
-            said=row.said,
+            answer=row.said,
             at=row.reported_at,
         )
         for row in connection.execute(query.order_by(bounce.c.reported_at, bounce.c.id))

@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-__all__ = ["LEAST_REFUSALS", "WINDOW_ATTEMPTS", "Refusals", "Verdict", "judge_refusals"]
+__all__ = ["MIN_REFUSALS", "WINDOW_ATTEMPTS", "RefusalGroup", "Verdict", "judge_refusals"]
 
 #: Attempts at a relay, or at a recipient domain, after which the refusals among them are judged.
 WINDOW_ATTEMPTS: Final = 50
 #: Fewer equal refusals never stop anything.
-LEAST_REFUSALS: Final = 10
+MIN_REFUSALS: Final = 10
 #: Per cent of the attempts that may end in equal refusals.
-MOST_PERCENT: Final = 20
+MAX_PERCENT: Final = 20
 #: The same where the words name the address.
-MOST_PERCENT_NAMED: Final = 50
+MAX_PERCENT_NAMED: Final = 50
 
 
 class Verdict(StrEnum):
@@ -35,7 +35,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refusals:
+class RefusalGroup:
     """Equal refusals of a relay or a domain."""
 
     #: See `publisher.mail.refusals.refusal_key`.
@@ -45,7 +45,9 @@ class Refusals:
     count: int
 
 
-def judge_refusals(attempts: int, refusals: Iterable[Refusals], *, is_over: bool) -> tuple[Verdict, Refusals | None]:
+def judge_refusals(
+    attempts: int, refusals: Iterable[RefusalGroup], *, is_over: bool
+) -> tuple[Verdict, RefusalGroup | None]:
     """Return what becomes of refusals, and those that stop the relay or the domain.
 
     A stop does not wait for the end of the window once nothing that follows can prevent it.
@@ -57,7 +59,7 @@ def judge_refusals(attempts: int, refusals: Iterable[Refusals], *, is_over: bool
     """
     total = attempts if is_over else max(attempts, WINDOW_ATTEMPTS)
     for one in sorted(refusals, key=lambda one: (-one.count, one.words)):
-        percent = MOST_PERCENT_NAMED if one.names_address else MOST_PERCENT
-        if one.count >= LEAST_REFUSALS and one.count * 100 > percent * total:
+        percent = MAX_PERCENT_NAMED if one.names_address else MAX_PERCENT
+        if one.count >= MIN_REFUSALS and one.count * 100 > percent * total:
             return Verdict.STOP, one
     return (Verdict.APPLY if is_over or attempts >= WINDOW_ATTEMPTS else Verdict.WAIT), None

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, Select, and_, delete, exists, func, insert, or_, select, text, update
 
-from publisher.delivery.brake_rules import Refusals
+from publisher.delivery.brake_rules import RefusalGroup
 from publisher.model.delivery import DeliveryState
 from publisher.storage.tables.delivery import delivery, provisional_suppression, refusal_window, suppression_brake
 
@@ -22,18 +22,18 @@ __all__ = [
     "accepted_words",
     "add_attempts",
     "add_brake",
-    "add_provisional",
-    "advice",
-    "attempts_in",
-    "brakes",
+    "add_provisional_suppressions",
     "close_window",
+    "count_attempts",
     "discard_brakes",
     "has_open_deliveries",
-    "is_provisional",
     "is_provisional_subscriber",
+    "is_provisionally_suppressed",
     "issues_to_settle",
-    "provisional_of",
-    "refusals_in",
+    "open_brakes",
+    "provisional_suppressions",
+    "refusal_groups",
+    "resume_advice",
     "settle_scope",
     "take_settled",
     "unsettled_scopes",
@@ -86,7 +86,7 @@ class Brake:
     #: Seconds since 1970.
     stopped_at: int
 
-    def as_words(self) -> str:
+    def describe(self) -> str:
         """Return the brake for a line of text."""
         where = f"relay {self.scope.name}" if self.scope.kind == RELAY else self.scope.name
         return f"{where} refused {self.refused:,} of {self.attempts:,} deliveries with the same words: {self.note!r}"
@@ -102,7 +102,7 @@ class Brake:
         }
 
 
-def advice(issue: str) -> str:
+def resume_advice(issue: str) -> str:
     """Return what an operator can do about the brakes of an issue (``DIGEST/NAME``)."""
     return (
         f"Nobody is suppressed for it. If these addresses are gone, 'publish resume {issue} --accept' suppresses them; "
@@ -128,7 +128,7 @@ def _window(issue_id: int, scope: Scope) -> Any:
     return and_(table.issue_id == issue_id, table.scope == scope.kind, table.name == scope.name)
 
 
-def attempts_in(connection: Connection, issue_id: int, scope: Scope) -> int:
+def count_attempts(connection: Connection, issue_id: int, scope: Scope) -> int:
     """Return how many attempts of a scope were answered since its refusals were last judged."""
     query = select(refusal_window.c.attempts).where(_window(issue_id, scope))
     return int(connection.execute(query).scalar() or 0)
@@ -151,16 +151,16 @@ _COLUMNS: Final = (
 )
 
 
-def add_provisional(connection: Connection, refused: Iterable[ProvisionalSuppression]) -> None:
+def add_provisional_suppressions(connection: Connection, refused: Iterable[ProvisionalSuppression]) -> None:
     """Store provisional suppressions, each once."""
     for one in refused:
         values = {name: getattr(one, name) for name in _COLUMNS}
-        mine = _of(one.issue_id, provisional_suppression.c.subscriber_id == one.subscriber_id)
+        mine = _of_issue(one.issue_id, provisional_suppression.c.subscriber_id == one.subscriber_id)
         connection.execute(delete(provisional_suppression).where(mine))
         connection.execute(insert(provisional_suppression).values(**values, refused_at=one.at))
 
 
-def _of(issue_id: int, *conditions: Any) -> Any:
+def _of_issue(issue_id: int, *conditions: Any) -> Any:
     return and_(provisional_suppression.c.issue_id == issue_id, *conditions)
 
 
@@ -175,36 +175,38 @@ def _in_scope(scope: Scope) -> tuple[Any, Any]:
 def unsettled_scopes(connection: Connection, issue_id: int) -> set[Scope]:
     """Return the scopes of an issue with refusals that are still to be judged."""
     table = provisional_suppression.c
-    relays = select(table.relay).where(_of(issue_id, table.is_relay_judged.is_(False))).distinct()
-    domains = select(table.domain).where(_of(issue_id, table.is_domain_judged.is_(False))).distinct()
+    relays = select(table.relay).where(_of_issue(issue_id, table.is_relay_judged.is_(False))).distinct()
+    domains = select(table.domain).where(_of_issue(issue_id, table.is_domain_judged.is_(False))).distinct()
     return {
         *(Scope(RELAY, name) for name in connection.execute(relays).scalars()),
         *(Scope(DOMAIN, name) for name in connection.execute(domains).scalars()),
     }
 
 
-def refusals_in(connection: Connection, issue_id: int, scope: Scope) -> list[Refusals]:
+def refusal_groups(connection: Connection, issue_id: int, scope: Scope) -> list[RefusalGroup]:
     """Return the refusals of a scope that are still to be judged, by their words."""
     condition, judged = _in_scope(scope)
     table = provisional_suppression.c
     query = (
         select(table.words, table.names_address, func.count())
-        .where(_of(issue_id, condition, judged.is_(False)))
+        .where(_of_issue(issue_id, condition, judged.is_(False)))
         .group_by(table.words, table.names_address)
     )
-    return [Refusals(words=row[0], names_address=row[1], count=row[2]) for row in connection.execute(query)]
+    return [RefusalGroup(words=row[0], names_address=row[1], count=row[2]) for row in connection.execute(query)]
 
 
 def settle_scope(connection: Connection, issue_id: int, scope: Scope) -> None:
     """Note that a scope's refusals were judged, and may suppress."""
     condition, judged = _in_scope(scope)
-    connection.execute(update(provisional_suppression).where(_of(issue_id, condition)).values({judged.name: True}))
+    connection.execute(
+        update(provisional_suppression).where(_of_issue(issue_id, condition)).values({judged.name: True})
+    )
 
 
 def take_settled(connection: Connection, issue_id: int) -> list[ProvisionalSuppression]:
     """Delete and return the refusals of which relay and domain were judged."""
     table = provisional_suppression.c
-    done = _of(issue_id, table.is_relay_judged.is_(True), table.is_domain_judged.is_(True))
+    done = _of_issue(issue_id, table.is_relay_judged.is_(True), table.is_domain_judged.is_(True))
     found = [_row(row) for row in connection.execute(select(provisional_suppression).where(done))]
     if found:
         connection.execute(delete(provisional_suppression).where(done))
@@ -215,13 +217,13 @@ def _row(row: Any) -> ProvisionalSuppression:
     return ProvisionalSuppression(**{name: getattr(row, name) for name in _COLUMNS}, at=row.refused_at)
 
 
-def provisional_of(connection: Connection, issue_id: int) -> list[ProvisionalSuppression]:
+def provisional_suppressions(connection: Connection, issue_id: int) -> list[ProvisionalSuppression]:
     """Return an issue's provisional suppressions, by subscriber."""
-    query = select(provisional_suppression).where(_of(issue_id))
+    query = select(provisional_suppression).where(_of_issue(issue_id))
     return [_row(row) for row in connection.execute(query.order_by(provisional_suppression.c.subscriber_id))]
 
 
-def is_provisional(connection: Connection, hashed: str) -> bool:
+def is_provisionally_suppressed(connection: Connection, hashed: str) -> bool:
     """Tell whether an address, by its keyed hash, is suppressed for the time being."""
     query = select(provisional_suppression.c.hash).where(provisional_suppression.c.hash == hashed)
     return connection.execute(query.limit(1)).first() is not None
@@ -270,7 +272,7 @@ def add_brake(connection: Connection, brake: Brake) -> None:
     )
 
 
-def _open_brakes(issue_id: int | None) -> Select[Any]:
+def _open_brakes_query(issue_id: int | None) -> Select[Any]:
     table = suppression_brake.c
     query = select(suppression_brake).where(table.accepted_at.is_(None))
     if issue_id is not None:
@@ -278,7 +280,7 @@ def _open_brakes(issue_id: int | None) -> Select[Any]:
     return query.order_by(table.issue_id, table.stopped_at, table.scope, table.name)
 
 
-def brakes(connection: Connection, issue_id: int | None = None) -> list[Brake]:
+def open_brakes(connection: Connection, issue_id: int | None = None) -> list[Brake]:
     """Return what is stopped, of one issue or of all."""
     return [
         Brake(
@@ -290,7 +292,7 @@ def brakes(connection: Connection, issue_id: int | None = None) -> list[Brake]:
             attempts=row.attempts,
             stopped_at=row.stopped_at,
         )
-        for row in connection.execute(_open_brakes(issue_id))
+        for row in connection.execute(_open_brakes_query(issue_id))
     ]
 
 
@@ -306,15 +308,15 @@ def accept_brakes(connection: Connection, found: Sequence[Brake], now: int) -> N
     table = provisional_suppression.c
     for brake in found:
         condition, _ = _in_scope(brake.scope)
-        rows = _of(brake.issue_id, or_(condition, table.words == brake.words))
+        rows = _of_issue(brake.issue_id, or_(condition, table.words == brake.words))
         connection.execute(
             update(provisional_suppression).where(rows).values(is_relay_judged=True, is_domain_judged=True)
         )
-        connection.execute(update(suppression_brake).where(_same(brake)).values(accepted_at=now))
+        connection.execute(update(suppression_brake).where(_is_brake(brake)).values(accepted_at=now))
         close_window(connection, brake.issue_id, brake.scope)
 
 
-def _same(brake: Brake) -> Any:
+def _is_brake(brake: Brake) -> Any:
     table = suppression_brake.c
     return and_(
         table.issue_id == brake.issue_id,
@@ -329,7 +331,7 @@ def discard_brakes(connection: Connection, found: Collection[Brake]) -> int:
     queued = 0
     for brake in found:
         condition, _ = _in_scope(brake.scope)
-        rows = _of(brake.issue_id, condition)
+        rows = _of_issue(brake.issue_id, condition)
         people = select(provisional_suppression.c.subscriber_id).where(rows)
         refused = and_(
             delivery.c.issue_id == brake.issue_id,
@@ -340,6 +342,6 @@ def discard_brakes(connection: Connection, found: Collection[Brake]) -> int:
             update(delivery).where(refused).values(state=DeliveryState.QUEUED.value, due_at=0, sender_id=None)
         ).rowcount
         connection.execute(delete(provisional_suppression).where(rows))
-        connection.execute(delete(suppression_brake).where(_same(brake)))
+        connection.execute(delete(suppression_brake).where(_is_brake(brake)))
         close_window(connection, brake.issue_id, brake.scope)
     return queued

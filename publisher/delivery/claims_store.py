@@ -33,7 +33,7 @@ class Claim:
 
     issue_id: int
     subscriber_id: int
-    edition: int
+    variant: int
     attempts: int
     address: str
     domain: str

@@ -22,11 +22,11 @@ from publisher.delivery.ledger import Ledger, LedgerRules
 from publisher.delivery.messages import DeliveryMessages, read_signers
 from publisher.delivery.relay_pauses import load_pauses, save_pauses
 from publisher.delivery.suppression_brake import SuppressionBrake, settle_finished_issues
-from publisher.delivery.throttle import Limit, Throttle, warm_up_limit
+from publisher.delivery.throttle import RateLimit, Throttle, warm_up_limit
 from publisher.digests import store as issues
 from publisher.digests.lookup import find_issue
 from publisher.errors import PublisherError, SettingsError, StoreError
-from publisher.mail.session import SmtpTransport
+from publisher.mail.smtp_transport import SmtpTransport
 from publisher.mail.transport import Transport
 from publisher.model.delivery import DeliveryState, UncertainPolicy
 from publisher.model.digests import IssueVariant, LatePolicy
@@ -43,9 +43,9 @@ if TYPE_CHECKING:
 __all__ = ["SendResult", "deliver", "make_transport"]
 
 #: Told what a run has done so far, how many copies there were to send, and how many of them are done.
-Watch = Callable[[DeliveryCounts, int], None]
+ProgressCallback = Callable[[DeliveryCounts, int], None]
 #: Seconds between two looks at how far a run is.
-_GLANCE = 0.1
+_POLL_SECONDS = 0.1
 
 
 @dataclass(slots=True, kw_only=True)
@@ -54,7 +54,7 @@ class SendResult:
 
     digest: str
     name: str
-    tally: DeliveryCounts
+    counts: DeliveryCounts
     #: State → how many of the issue's copies are in it by now.
     states: dict[DeliveryState, int] = field(default_factory=dict)
     #: Addresses of the copies of which nobody knows whether they were taken.
@@ -64,7 +64,7 @@ class SendResult:
     #: When the next copy is due that has to wait; None for none.
     next_due: datetime | None = None
     #: Domains that ask for patience.
-    resting: list[str] = field(default_factory=list)
+    paused_domains: list[str] = field(default_factory=list)
     #: Relays and domains that are not used until an operator decides about their refusals.
     brakes: list[Brake] = field(default_factory=list)
     seconds: float = 0.0
@@ -92,7 +92,7 @@ def make_transport(site: Site) -> Transport:
             'no mail server is configured: name one under [smtp], or write copies into a Maildir with transport = "maildir" '
             "under [delivery]"
         )
-    from publisher.mail.smtp import Relay
+    from publisher.mail.smtp_connection import Relay
 
     return SmtpTransport(
         relays=[
@@ -117,7 +117,7 @@ def deliver(
     limit: int | None = None,
     uncertain: UncertainPolicy | None = None,
     transport: Transport | None = None,
-    watch: Watch = lambda tally, total: None,
+    watch: ProgressCallback = lambda counts, total: None,
     is_stopping: Callable[[], bool] = lambda: False,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     is_attended: bool = True,
@@ -150,12 +150,12 @@ def deliver(
             require_sendable_issue(connection, site, row, ring, is_local=transport.is_local)
             due, limit = _prepare(connection, site, row, transport, began, uncertain, limit)
             load_pauses(connection, transport, began, is_attended=is_attended)
-        sent = SendResult(digest=row.digest, name=row.name, tally=DeliveryCounts())
+        sent = SendResult(digest=row.digest, name=row.name, counts=DeliveryCounts())
         if due and limit != 0:
             name = f"{socket.gethostname()} {os.getpid()}"
-            with senders.living_sender(db, site.root, name, int(began.timestamp())) as number:
-                _Run(site, db, row, ring, number, clock, watch, is_stopping).send(transport, due, limit, sent)
-        _sum_up(db, row, sent, ring, int(clock().timestamp()))
+            with senders.active_sender(db, site.root, name, int(began.timestamp())) as number:
+                _SendRun(site, db, row, ring, number, clock, watch, is_stopping).send(transport, due, limit, sent)
+        _complete_result(db, row, sent, ring, int(clock().timestamp()))
         if limit == 0 and not sent.trouble:
             sent.trouble = "the warm-up limit of today is reached"
         sent.seconds = (clock() - began).total_seconds()
@@ -175,7 +175,7 @@ def _prepare(
     now = int(began.timestamp())
     _recover(connection, site, now, transport)
     if uncertain is not None:
-        deliveries.settle_uncertain(connection, row.id, now, uncertain)
+        deliveries.resolve_uncertain(connection, row.id, now, uncertain)
     return deliveries.count_due(connection, row.id, now), _within_warm_up(connection, site, began, limit)
 
 
@@ -183,7 +183,7 @@ def _recover(connection: Connection, site: Site, now: int, transport: Transport)
     """Take over from senders that were killed."""
     for dead in senders.dead_senders(connection, site.root):
         policy = site.delivery.uncertain
-        deliveries.recover(connection, dead, now, policy=policy, is_idempotent=transport.is_idempotent)
+        deliveries.recover_deliveries(connection, dead, now, policy=policy, is_idempotent=transport.is_idempotent)
         senders.forget_sender(connection, dead)
 
 
@@ -194,11 +194,11 @@ def _within_warm_up(connection: Connection, site: Site, now: datetime, limit: in
         return limit
     today = now.astimezone(site.tz).date()
     most = warm_up_limit(today, warm_up.start, warm_up.first, warm_up.growth)
-    left = max(0, most - deliveries.sent_on(connection, today.isoformat()))
+    left = max(0, most - deliveries.count_sent_on(connection, today.isoformat()))
     return left if limit is None else min(limit, left)
 
 
-def _sum_up(db: Database, row: IssueRow, sent: SendResult, ring: Keyring, now: int) -> None:
+def _complete_result(db: Database, row: IssueRow, sent: SendResult, ring: Keyring, now: int) -> None:
     """Judge the refusals of issues that are all sent, and add the state of the issue to the result."""
     from publisher.subscribers.store import find
 
@@ -208,16 +208,16 @@ def _sum_up(db: Database, row: IssueRow, sent: SendResult, ring: Keyring, now: i
         sent.states = deliveries.state_counts(connection, row.id).get(row.id, {})
         due = deliveries.next_due(connection, row.id)
         sent.next_due = datetime.fromtimestamp(due, UTC) if due else None
-        sent.brakes = brakes.brakes(connection, row.id)
+        sent.brakes = brakes.open_brakes(connection, row.id)
         for one in deliveries.deliveries_in_state(connection, row.id, DeliveryState.UNCERTAIN):
             reader = find(connection, one.subscriber_id)
             sent.uncertain.append(reader.address if reader else f"subscriber {one.subscriber_id}, erased")
     if sent.brakes and (not sent.trouble or " is stopped: " in sent.trouble):
-        words = "; ".join(brake.as_words() for brake in sent.brakes)
-        sent.trouble = f"{words}. {brakes.advice(f'{row.digest}/{row.name}')}"
+        words = "; ".join(brake.describe() for brake in sent.brakes)
+        sent.trouble = f"{words}. {brakes.resume_advice(f'{row.digest}/{row.name}')}"
 
 
-class _Run:
+class _SendRun:
     """One go at an issue, by one process."""
 
     def __init__(
@@ -228,7 +228,7 @@ class _Run:
         ring: Keyring,
         sender: int,
         clock: Callable[[], datetime],
-        watch: Watch,
+        watch: ProgressCallback,
         is_stopping: Callable[[], bool],
     ) -> None:
         self._site = site
@@ -259,9 +259,9 @@ class _Run:
             on_stop=lambda found: self._stop(found, dispatcher, transport),
         )
 
-        def limit_of(domain: str) -> Limit:
+        def limit_of(domain: str) -> RateLimit:
             found = settings.domain(domain)
-            return Limit(per_second=found.per_second, at_once=found.at_once)
+            return RateLimit(per_second=found.per_second, at_once=found.at_once)
 
         maker = DeliveryMessages(
             self._site, self._row, lru_cache(maxsize=1)(self._edition), self._ring, read_signers(self._site)
@@ -276,7 +276,11 @@ class _Run:
             with self._running(ledger, dispatcher, transport, lanes) as are_done:
                 self._attend(are_done, dispatcher, transport, due if limit is None else min(due, limit))
         finally:
-            sent.tally, sent.trouble, sent.resting = dispatcher.tally, dispatcher.trouble, dispatcher.resting()
+            sent.counts, sent.trouble, sent.paused_domains = (
+                dispatcher.counts,
+                dispatcher.trouble,
+                dispatcher.paused_domains(),
+            )
             self._put_back(transport, brake)
             save_pauses(self._db, transport, self._clock())
         for error in (ledger.error, dispatcher.error):
@@ -295,7 +299,7 @@ class _Run:
 
         def run(lane: int) -> None:
             try:
-                dispatcher.run_lane(transport, lane)
+                dispatcher.run_connection(transport, lane)
             finally:
                 with lock:
                     left[0] -= 1
@@ -316,15 +320,15 @@ class _Run:
     def _attend(self, are_done: threading.Event, dispatcher: Dispatcher, transport: Transport, total: int) -> None:
         """Wait for the end of the run, report progress, and obey what an operator or another sender has stopped."""
         looked = self._clock()
-        while not are_done.wait(_GLANCE):
-            self._watch(dispatcher.tally, total)
+        while not are_done.wait(_POLL_SECONDS):
+            self._watch(dispatcher.counts, total)
             if self._is_stopping():
                 dispatcher.stop("it was stopped")
             if self._clock() - looked >= timedelta(seconds=1):
                 looked = self._clock()
                 with self._db.read() as connection:
                     reason = stop_reason(connection, self._site, self._row.id)
-                    stopped = brakes.brakes(connection, self._row.id)
+                    stopped = brakes.open_brakes(connection, self._row.id)
                 if reason:
                     dispatcher.stop(reason)
                 for brake in stopped:
@@ -345,14 +349,16 @@ class _Run:
         if brake.scope.kind == DOMAIN:
             dispatcher.stop_domain(brake.scope.name)
         elif not isinstance(transport, SmtpTransport):
-            dispatcher.stop(brake.as_words())
+            dispatcher.stop(brake.describe())
         else:
-            transport.stop_relay(brake.scope.name, f"is stopped: {brake.as_words()}")
+            transport.stop_relay(brake.scope.name, f"is stopped: {brake.describe()}")
 
     def _put_back(self, transport: Transport, brake: SuppressionBrake) -> None:
         """Leave nothing behind that only this sender could know of."""
         now, policy = int(self._clock().timestamp()), self._site.delivery.uncertain
         with self._db.write() as connection:
-            deliveries.recover(connection, self._sender, now, policy=policy, is_idempotent=transport.is_idempotent)
+            deliveries.recover_deliveries(
+                connection, self._sender, now, policy=policy, is_idempotent=transport.is_idempotent
+            )
             brake.finish(connection)
             senders.forget_sender(connection, self._sender)

@@ -20,14 +20,14 @@ from publisher.model.delivery import DeliveryState
 __all__ = ["DeliveryCounts", "Dispatcher"]
 
 #: Copies that are taken from the ledger at a time, and of how many left more are asked for.
-_PAGE: Final = 500
-_LOW: Final = 200
+_CLAIM_BATCH: Final = 500
+_CLAIM_BELOW: Final = 200
 #: Copies that wait for one domain; its others stay in the ledger.
-_PARKED: Final = 200
+_MAX_HELD_PER_DOMAIN: Final = 200
 #: Seconds that a connection waits for a copy before it takes leave of the server.
-_IDLE: Final = 5.0
+_IDLE_SECONDS: Final = 5.0
 #: Seconds that a run waits for domains that rest, when all others are done.
-_PATIENCE: Final = 60.0
+_MAX_WAIT_SECONDS: Final = 60.0
 
 
 @dataclass(slots=True)
@@ -47,7 +47,7 @@ class DeliveryCounts:
 
 
 @dataclass(slots=True)
-class _Stock:
+class _Backlog:
     """Copies that are taken and have not left."""
 
     fresh: deque[Claim] = field(default_factory=deque)
@@ -89,11 +89,11 @@ class Dispatcher:
         self._make = make
         self._left = limit
         self._clock = clock
-        self._stock = _Stock()
+        self._stock = _Backlog()
         self._change = threading.Condition()
         self._under_way = 0
         self._is_stopped = False
-        self.tally = DeliveryCounts()
+        self.counts = DeliveryCounts()
         #: Why the run ended before all was done; empty where it did not.
         self.trouble = ""
         self.error: BaseException | None = None
@@ -102,7 +102,7 @@ class Dispatcher:
 
     def take(self, *, wait: bool) -> OutgoingMessage | None:
         """Return the next copy that may leave."""
-        deadline = self._clock() + _IDLE
+        deadline = self._clock() + _IDLE_SECONDS
         while (one := self._next(deadline if wait else None)) is not None:
             try:
                 return self._make(one)
@@ -113,29 +113,29 @@ class Dispatcher:
 
     def hand_over(self, copy: OutgoingMessage) -> Callable[[], bool]:
         """Note that the copy leaves now."""
-        return self._ledger.hand_over(copy.ticket)
+        return self._ledger.hand_over(copy.reference)
 
-    def settle(self, copy: OutgoingMessage, outcome: Outcome) -> None:
+    def record_outcome(self, copy: OutgoingMessage, outcome: Outcome) -> None:
         """Note what became of a copy."""
-        self._settle(copy.ticket, outcome)
+        self._settle(copy.reference, outcome)
 
     def _settle(self, one: Claim, outcome: Outcome) -> None:
-        self._ledger.settle(one, outcome)
+        self._ledger.record_outcome(one, outcome)
         with self._change:
             self._under_way -= 1
             self._pace.end(one.domain)
             state = outcome.state
             if state is DeliveryState.ACCEPTED:
-                self.tally.accepted += 1
-                self._pace.works(one.domain)
+                self.counts.accepted += 1
+                self._pace.record_success(one.domain)
             elif state is DeliveryState.DEFERRED:
-                self.tally.deferred += 1
+                self.counts.deferred += 1
             elif state is DeliveryState.FAILED:
-                self.tally.failed += 1
+                self.counts.failed += 1
             elif state is DeliveryState.UNCERTAIN:
-                self.tally.uncertain += 1
+                self.counts.uncertain += 1
             elif (one.issue_id, one.subscriber_id) in self._ledger.withdrawn:
-                self.tally.suppressed += 1
+                self.counts.suppressed += 1
                 self._left = self._left + 1 if self._left is not None else None
             elif self._left is not None:
                 self._left += 1
@@ -144,7 +144,7 @@ class Dispatcher:
                 self._stock.is_empty = False
                 self._stock.returned += 1
             if outcome.slow:
-                self._pace.refuses(one.domain, self._clock())
+                self._pace.record_refusal(one.domain, self._clock())
             self._change.notify_all()
 
     def _next(self, deadline: float | None) -> Claim | None:
@@ -182,11 +182,11 @@ class Dispatcher:
 
     def _restock(self, now: float) -> None:
         stock = self._stock
-        if stock.is_asking or stock.is_empty or len(stock.fresh) > _LOW or now < stock.ask_at:
+        if stock.is_asking or stock.is_empty or len(stock.fresh) > _CLAIM_BELOW or now < stock.ask_at:
             return
-        full = {domain for domain, waiting in stock.parked.items() if len(waiting) >= _PARKED}
-        without = frozenset(full | set(self._pace.resting(now)))
-        limit = _PAGE if self._left is None else min(_PAGE, self._left)
+        full = {domain for domain, waiting in stock.parked.items() if len(waiting) >= _MAX_HELD_PER_DOMAIN}
+        without = frozenset(full | set(self._pace.paused_domains(now)))
+        limit = _CLAIM_BATCH if self._left is None else min(_CLAIM_BATCH, self._left)
         stock.is_asking = True
         # An answer says nothing of copies that went back after the question.
         asked = stock.returned
@@ -201,7 +201,7 @@ class Dispatcher:
             stock.is_asking = False
             stock.after = taken.after
             stock.fresh.extend(taken.claims)
-            self.tally.suppressed += taken.suppressed
+            self.counts.suppressed += taken.suppressed
             if not taken.claims and not taken.after:
                 stock.ask_at = self._clock() + 0.2
             stock.is_empty = taken.after == 0 and began_at_start and not taken.claims and is_whole
@@ -214,12 +214,12 @@ class Dispatcher:
         stock = self._stock
         if stock.fresh or stock.is_asking or self._under_way:
             return False
-        resting = self._pace.resting(now)
+        resting = self._pace.paused_domains(now)
         if stock.is_empty and not stock.parked:
             return True
         awake = [domain for domain in stock.parked if domain not in resting]
         # What is left is only for domains that want to be left alone, for longer than a run waits.
-        return bool(resting) and not awake and min(resting.values()) - now > _PATIENCE
+        return bool(resting) and not awake and min(resting.values()) - now > _MAX_WAIT_SECONDS
 
     def stop(self, trouble: str = "") -> None:
         """Let no further copy leave."""
@@ -228,7 +228,7 @@ class Dispatcher:
             self.trouble = self.trouble or trouble
             self._change.notify_all()
 
-    def run_lane(self, transport: Transport, lane: int) -> None:
+    def run_connection(self, transport: Transport, lane: int) -> None:
         """Send over one connection after another, until nothing more is to leave."""
         try:
             while self._wait_for_work():
@@ -262,6 +262,6 @@ class Dispatcher:
             self._pace.stop(domain)
             self._change.notify_all()
 
-    def resting(self) -> list[str]:
+    def paused_domains(self) -> list[str]:
         """Return the domains that asked for a pause."""
-        return sorted(name for name, until in self._pace.resting(self._clock()).items() if until < math.inf)
+        return sorted(name for name, until in self._pace.paused_domains(self._clock()).items() if until < math.inf)

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from publisher.delivery import store as deliveries
-from publisher.delivery.store import Claim, Settlement
+from publisher.delivery.store import Claim, DeliveryUpdate
 from publisher.mail.outcome import Outcome, retry_at
 from publisher.model.delivery import DeliveryState, UncertainPolicy
 
@@ -129,7 +129,7 @@ class Ledger:
 
         return wait
 
-    def settle(self, one: Claim, outcome: Outcome) -> None:
+    def record_outcome(self, one: Claim, outcome: Outcome) -> None:
         """Store the outcome of a delivery.
 
         A refusal that would suppress the address is on the disk when this returns. Otherwise a server that refuses
@@ -205,7 +205,7 @@ class Ledger:
                     self.withdrawn |= withdrawn
                     lost |= withdrawn
                     if self._rules.counts_days:
-                        deliveries.count_sent(connection, f"{moment:%Y-%m-%d}", len(batch.handed) - len(lost))
+                        deliveries.add_sent(connection, f"{moment:%Y-%m-%d}", len(batch.handed) - len(lost))
                 for after, limit, without, _ in batch.claims:
                     found = deliveries.claim(
                         connection,
@@ -242,33 +242,33 @@ class Ledger:
         for one, outcome in batch.settled:
             rows.append(self._settlement(connection, one, outcome, now))
         self._brake.record(connection, batch.settled, now)
-        deliveries.settle(connection, rows, self._sender, now)
+        deliveries.record_outcomes(connection, rows, self._sender, now)
 
-    def _settlement(self, connection: Connection, one: Claim, outcome: Outcome, now: int) -> Settlement:
+    def _settlement(self, connection: Connection, one: Claim, outcome: Outcome, now: int) -> DeliveryUpdate:
         """Return what is written down of an outcome: the settings decide where it leaves a choice."""
         state, answer = outcome.state, outcome.answer
         if state is DeliveryState.ACCEPTED:
-            return Settlement(claim=one, state=state, answer=answer)
+            return DeliveryUpdate(claim=one, state=state, answer=answer)
         if state is DeliveryState.UNCERTAIN:
             return self._uncertain(one, answer)
         # A copy on which connections end again and again is put off, lest it holds up all others.
         if state is DeliveryState.DEFERRED or (state is DeliveryState.QUEUED and answer and one.attempts % 3 == 0):
             return self._put_off(connection, one, outcome, now)
-        return Settlement(claim=one, state=state, answer=answer, note=answer)
+        return DeliveryUpdate(claim=one, state=state, answer=answer, note=answer)
 
-    def _uncertain(self, one: Claim, answer: str) -> Settlement:
+    def _uncertain(self, one: Claim, answer: str) -> DeliveryUpdate:
         if self._rules.uncertain is UncertainPolicy.RESEND:
-            return Settlement(claim=one, state=DeliveryState.QUEUED, answer=answer, note=answer)
+            return DeliveryUpdate(claim=one, state=DeliveryState.QUEUED, answer=answer, note=answer)
         if self._rules.uncertain is UncertainPolicy.SKIP:
             told = f"counted as delivered: {answer}"
-            return Settlement(claim=one, state=DeliveryState.ACCEPTED, answer=told, note=answer)
-        return Settlement(claim=one, state=DeliveryState.UNCERTAIN, answer=answer, note=answer)
+            return DeliveryUpdate(claim=one, state=DeliveryState.ACCEPTED, answer=told, note=answer)
+        return DeliveryUpdate(claim=one, state=DeliveryState.UNCERTAIN, answer=answer, note=answer)
 
-    def _put_off(self, connection: Connection, one: Claim, outcome: Outcome, now: int) -> Settlement:
+    def _put_off(self, connection: Connection, one: Claim, outcome: Outcome, now: int) -> DeliveryUpdate:
         answer = outcome.answer
         first = deliveries.first_attempt(connection, one.issue_id, one.subscriber_id) or now
         due = retry_at(one.attempts, first, now, days=self._rules.retry_days, wait=outcome.wait)
         if due is not None:
-            return Settlement(claim=one, state=DeliveryState.DEFERRED, answer=answer, due_at=due, note=answer)
+            return DeliveryUpdate(claim=one, state=DeliveryState.DEFERRED, answer=answer, due_at=due, note=answer)
         answer = f"given up after {self._rules.retry_days} days: {answer}"
-        return Settlement(claim=one, state=DeliveryState.FAILED, answer=answer, note=answer)
+        return DeliveryUpdate(claim=one, state=DeliveryState.FAILED, answer=answer, note=answer)

@@ -14,10 +14,10 @@ from publisher.delivery import store as deliveries
 from publisher.digests import store as issues
 from publisher.settings import Site
 
-__all__ = ["LocalDeliveryTimes", "is_moving_zone"]
+__all__ = ["LocalDeliveryTimes", "reschedule_on_zone_change"]
 
 #: Every morning after a slot has come within so long.
-_LONGEST: Final = timedelta(days=2)
+_LOCAL_TIME_WINDOW: Final = timedelta(days=2)
 
 
 class LocalDeliveryTimes:
@@ -36,7 +36,7 @@ class LocalDeliveryTimes:
         self._newsroom = newsroom
         self._known: dict[str | None, int] = {}
         #: Zone that nobody knows → how many readers have it.
-        self.unknown: dict[str, int] = {}
+        self.unknown_zones: dict[str, int] = {}
 
     def __call__(self, zone: str | None) -> int:
         """Return when the copy of a reader there is due, seconds since 1970; 0 for at once."""
@@ -44,8 +44,8 @@ class LocalDeliveryTimes:
             return 0
         if zone not in self._known:
             self._known[zone] = int(local_due(self._slot, self._at, self._zone(zone)).timestamp())
-        if zone in self.unknown:
-            self.unknown[zone] += 1
+        if zone in self.unknown_zones:
+            self.unknown_zones[zone] += 1
         return self._known[zone]
 
     def _zone(self, name: str | None) -> ZoneInfo:
@@ -55,16 +55,16 @@ class LocalDeliveryTimes:
             return ZoneInfo(name)
         except (KeyError, ValueError, OSError):
             # It was one when she was let in: the tz database has dropped it since, or is older here.
-            self.unknown[name] = 0
+            self.unknown_zones[name] = 0
             return self._newsroom
 
 
-def is_moving_zone(connection: Connection, site: Site, now: datetime) -> Callable[[int, str], None]:
+def reschedule_on_zone_change(connection: Connection, site: Site, now: datetime) -> Callable[[int, str], None]:
     """Return what is to be told of each reader who has another zone from now on.
 
     What waits for her morning waits for the new one; what would have come by now comes at once.
     """
-    since = now - _LONGEST
+    since = now - _LOCAL_TIME_WINDOW
     waiting = [
         (row, at)
         for row in issues.list_issues(connection, since=since)
@@ -74,6 +74,6 @@ def is_moving_zone(connection: Connection, site: Site, now: datetime) -> Callabl
     def move(reader: int, zone: str) -> None:
         for row, at in waiting:
             due = max(local_due(row.slot, at, ZoneInfo(zone)), now.astimezone(UTC))
-            deliveries.postpone_deliveries(connection, row.id, reader, int(due.timestamp()), int(now.timestamp()))
+            deliveries.reschedule_delivery(connection, row.id, reader, int(due.timestamp()), int(now.timestamp()))
 
     return move

@@ -12,8 +12,8 @@ from publisher.delivery.store import Claim
 from publisher.digests.envelope import bare_address, delivery_envelope, delivery_values, return_path
 from publisher.errors import SettingsError
 from publisher.mail.dkim import Signer
+from publisher.mail.message_template import MessageTemplate
 from publisher.mail.placeholders import Placeholders
-from publisher.mail.skeleton import MessageTemplate
 from publisher.mail.transport import OutgoingMessage
 from publisher.model.digests import Digest, IssueVariant
 from publisher.settings import Site
@@ -86,7 +86,7 @@ class DeliveryMessages:
             envelope,
             text=edition.text.decode(),
             html=edition.html.decode(),
-            tokens=Placeholders(mark=edition.mark),
+            placeholders=Placeholders(hash=edition.mark),
             values=delivery_values(self._site, self._digest, row.name),
             signers=self._signers,
         )
@@ -99,25 +99,25 @@ class DeliveryMessages:
         """
         copy = self._ring.delivery_token(one.issue_id, one.subscriber_id)
         path = return_path(self._site, self._ring.return_path_token(one.issue_id, one.subscriber_id))
-        return self._copy(self.skeleton(one.edition), one.address, one.domain, copy, path, ticket=one)
+        return self._copy(self.skeleton(one.variant), one.address, one.domain, copy, path, reference=one)
 
     def test(self, address: str, domain: str, *, prefix: str, when: datetime) -> OutgoingMessage:
         """Return a test message; its token is no subscriber's."""
         said = f"{prefix}{address}{when.isoformat()}{self._row.id}"
         copy = "0" + hashlib.sha256(said.encode()).hexdigest()[:31]
         path = bare_address(self._site.mail.sender if self._site.mail else "")
-        return self._copy(self.skeleton(1, prefix), address, domain, copy, path, ticket=None)
+        return self._copy(self.skeleton(1, prefix), address, domain, copy, path, reference=None)
 
     def _copy(
-        self, skeleton: MessageTemplate, address: str, domain: str, copy: str, path: str, *, ticket: Claim | None
+        self, skeleton: MessageTemplate, address: str, domain: str, copy: str, path: str, *, reference: Claim | None
     ) -> OutgoingMessage:
         local = address.rpartition("@")[0]
         recipient = f"{local}@{domain}"
         return OutgoingMessage(
-            ticket=ticket,
+            reference=reference,
             recipient=recipient,
             return_path=path,
-            data=skeleton.merge(address=address, recipient=recipient, copy=copy),
+            data=skeleton.merge(address=address, recipient=recipient, token=copy),
             name=f"{int(self._row.slot.timestamp())}.{copy}.{domain}",
             needs_utf8=not local.isascii(),
         )

@@ -18,12 +18,12 @@ from publisher.model.digests import SendPolicy
 from publisher.settings import Site
 from publisher.storage.engine import Database
 
-__all__ = ["IssuePage", "article_at", "issue_page", "newest_articles", "newest_public", "public_issues"]
+__all__ = ["IssuePage", "article_at", "issue_page", "newest_articles", "newest_public_issue", "public_issues"]
 
 #: Issues that are looked at for one of which every copy has left.
-_LOOKED_AT = 5
+_MAX_CANDIDATES = 5
 #: States of copies that are still to leave.
-_LEAVING = (DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.HANDED_OVER)
+_UNSENT_STATES = (DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.HANDED_OVER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,7 @@ class IssuePage:
     #: As it was sent; empty where an article of it was withdrawn since.
     html: str
     #: Its other articles, where one was withdrawn.
-    left: tuple[Article, ...]
+    other_articles: tuple[Article, ...]
     #: The issue of the same newsletter before it, and the one after it.
     previous: IssueRow | None
     next: IssueRow | None
@@ -60,11 +60,11 @@ def public_issues(
     return issues.public_issues(connection, digest, is_auto=is_auto, name=name, before=before, after=after, limit=limit)
 
 
-def newest_public(connection: Connection, site: Site, digest: str) -> IssueRow | None:
+def newest_public_issue(connection: Connection, site: Site, digest: str) -> IssueRow | None:
     """Return the newest issue of which every copy has left; None where there is none."""
-    for row in public_issues(connection, site, digest, limit=_LOOKED_AT):
+    for row in public_issues(connection, site, digest, limit=_MAX_CANDIDATES):
         counts = deliveries.state_counts(connection, row.id).get(row.id, {})
-        if not any(counts.get(state) for state in _LEAVING):
+        if not any(counts.get(state) for state in _UNSENT_STATES):
             return row
     return None
 
@@ -87,7 +87,7 @@ def issue_page(site: Site, db: Database, digest: str, name: str) -> IssuePage | 
     return IssuePage(
         issue=row,
         html="" if gone else html.decode(),
-        left=tuple(every[seq] for seq in seqs if seq in every and every[seq].id not in gone),
+        other_articles=tuple(every[seq] for seq in seqs if seq in every and every[seq].id not in gone),
         previous=older[0] if older else None,
         next=newer[0] if newer else None,
     )

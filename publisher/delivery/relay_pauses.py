@@ -7,7 +7,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from publisher.mail.session import SmtpTransport
+from publisher.mail.smtp_transport import SmtpTransport
 from publisher.mail.transport import Transport
 from publisher.storage.engine import Database
 from publisher.storage.facts import drop_fact, facts, set_fact
@@ -40,7 +40,7 @@ def load_pauses(connection: Connection, transport: Transport, now: datetime, *, 
         text = stored.get(f"{_PREFIX}{relay.name}")
         if text is None:
             continue
-        until = _parse(text)[1]
+        until = _parse_pause(text)[1]
         state = transport.state_of(number)
         state.is_on_probation = True
         # A pause that is longer than any was set by a clock that was ahead.
@@ -69,11 +69,11 @@ def save_pauses(db: Database, transport: Transport, now: datetime) -> None:
             if not state.has_lost:
                 drop_fact(connection, key)
                 continue
-            times = _parse(stored[key])[0] + 1 if key in stored else 1
+            times = _parse_pause(stored[key])[0] + 1 if key in stored else 1
             until = now + min(_SHORTEST * (1 << min(times - 1, 10)), _LONGEST)
             set_fact(connection, key, f"{times} {int(until.timestamp())}")
 
 
-def _parse(text: str) -> tuple[int, datetime]:
+def _parse_pause(text: str) -> tuple[int, datetime]:
     times, _, until = text.partition(" ")
     return int(times), datetime.fromtimestamp(int(until), UTC)

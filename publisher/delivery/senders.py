@@ -17,16 +17,16 @@ from publisher.private_files import FILE_MODE, make_private_folder
 from publisher.storage.engine import Database
 from publisher.storage.tables.delivery import sender
 
-__all__ = ["LOCKS", "dead_senders", "forget_sender", "living_sender"]
+__all__ = ["LOCK_FOLDER", "active_sender", "dead_senders", "forget_sender"]
 
 #: The folder, beside publisher.toml, of the files that senders on this machine hold.
-LOCKS: Final = ".publish.senders"
+LOCK_FOLDER: Final = ".publish.senders"
 #: The first of two numbers of PostgreSQL's advisory locks; the second is the sender's own.
 _ADVISORY: Final = 0x7365_6E64
 
 
 @contextmanager
-def living_sender(db: Database, root: Path, name: str, now: int) -> Iterator[int]:
+def active_sender(db: Database, root: Path, name: str, now: int) -> Iterator[int]:
     """Be a sender, and yield its number: nobody else takes its copies as long as this block or the process lives.
 
     Args:
@@ -57,7 +57,7 @@ def _held(db: Database, root: Path, number: int) -> Iterator[None]:
                 text("SELECT pg_advisory_unlock(:first, :second)"), {"first": _ADVISORY, "second": number}
             )
         return
-    path = root / LOCKS / f"{number}.lock"
+    path = root / LOCK_FOLDER / f"{number}.lock"
     handle = _open(path)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
@@ -89,7 +89,7 @@ def _lives(connection: Connection, root: Path, number: int) -> bool:
         query = text("SELECT pg_try_advisory_xact_lock(:first, :second)")
         return not connection.execute(query, {"first": _ADVISORY, "second": number}).scalar()
     try:
-        handle = os.open(root / LOCKS / f"{number}.lock", os.O_RDWR | os.O_CLOEXEC)
+        handle = os.open(root / LOCK_FOLDER / f"{number}.lock", os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
     try:

@@ -20,9 +20,9 @@ from publisher.digests.preflight.message import check_message
 from publisher.digests.readiness import require_sendable
 from publisher.digests.store import IssueRow
 from publisher.errors import PublisherError, RemoteError, SendingBlocked, SettingsError
+from publisher.mail.message_template import MessageTemplate
 from publisher.mail.outcome import Outcome, RelayFault
 from publisher.mail.placeholders import Placeholders
-from publisher.mail.skeleton import MessageTemplate
 from publisher.mail.transport import OutgoingMessage, Transport
 from publisher.model.delivery import DeliveryState
 from publisher.model.digests import SendPolicy
@@ -31,43 +31,43 @@ from publisher.signing.site_key import keyring
 from publisher.storage.engine import Database
 from publisher.subscribers.addresses import Address, read_named_address
 
-__all__ = ["DraftResult", "send_drafts", "send_test", "send_to_subscribers"]
+__all__ = ["DraftResult", "send_drafts", "send_messages", "send_test"]
 
 #: How often a relay that rests is asked again.
-_TRIES = 5
+_MAX_ATTEMPTS = 5
 
 
 @dataclass(slots=True)
 class _MessageQueue:
     """A few copies, and what became of each."""
 
-    copies: list[OutgoingMessage]
+    messages: list[OutgoingMessage]
     outcomes: dict[str, Outcome] = field(default_factory=dict)
 
     def take(self, *, wait: bool) -> OutgoingMessage | None:
-        return self.copies.pop(0) if self.copies else None
+        return self.messages.pop(0) if self.messages else None
 
     def hand_over(self, copy: OutgoingMessage) -> Callable[[], bool]:
         return lambda: True
 
-    def settle(self, copy: OutgoingMessage, outcome: Outcome) -> None:
+    def record_outcome(self, copy: OutgoingMessage, outcome: Outcome) -> None:
         self.outcomes[copy.recipient] = outcome
 
 
-def send_to_subscribers(transport: Transport, copies: Sequence[OutgoingMessage]) -> dict[str, Outcome]:
+def send_messages(transport: Transport, copies: Sequence[OutgoingMessage]) -> dict[str, Outcome]:
     """Send, and return recipient → what became of the message.
 
     Raises:
         RemoteError: there is nobody to take it.
     """
     feed = _MessageQueue(list(copies))
-    for number in range(_TRIES):
-        if not feed.copies:
+    for number in range(_MAX_ATTEMPTS):
+        if not feed.messages:
             break
         try:
             transport.run(feed, 0)
         except RelayFault as error:
-            if error.is_final or number == _TRIES - 1:
+            if error.is_final or number == _MAX_ATTEMPTS - 1:
                 raise RemoteError(f"no mail server takes the message: {error.words}") from error
             time.sleep(0.5)
     missing = [one.recipient for one in copies if one.recipient not in feed.outcomes]
@@ -95,7 +95,7 @@ def send_test(site: Site, target: str, address: str, now: datetime, *, transport
         ring = keyring(site, connection)
     copies = DeliveryMessages(site, row, lambda number: editions[number - 1], ring, read_signers(site))
     copy = copies.test(found.text, found.domain, prefix="[Test] ", when=now)
-    return send_to_subscribers(transport, [copy])[copy.recipient]
+    return send_messages(transport, [copy])[copy.recipient]
 
 
 def _address(text: str) -> Address:
@@ -126,7 +126,7 @@ def send_drafts(site: Site, now: datetime, *, transport: Transport | None = None
     if site.mail is None or not site.mail.editors or not site.can_send:
         return result
     with Database.open(site.database_url) as db:
-        for row in _issues_that_wait(site, db, now):
+        for row in _issues_without_draft(site, db, now):
             name = f"{row.digest}/{row.name}"
             try:
                 outcomes = _send_draft(site, db, row, now, transport or make_transport(site))
@@ -147,7 +147,7 @@ def send_drafts(site: Site, now: datetime, *, transport: Transport | None = None
     return result
 
 
-def _issues_that_wait(site: Site, db: Database, now: datetime) -> list[IssueRow]:
+def _issues_without_draft(site: Site, db: Database, now: datetime) -> list[IssueRow]:
     """Return the issues that wait for approval and of which editors have no draft, newest first."""
     with db.read() as connection:
         rows = issues.list_issues(connection, since=now - timedelta(days=site.delivery.retry_days))
@@ -168,7 +168,7 @@ def _send_draft(site: Site, db: Database, row: IssueRow, now: datetime, transpor
     domains = Counter(copy.recipient.rpartition("@")[2] for copy in copies)
     with db.read() as connection:
         require_sendable(connection, site, row, is_local=transport.is_local, domains=domains)
-    return send_to_subscribers(transport, copies)
+    return send_messages(transport, copies)
 
 
 def _draft_copies(site: Site, db: Database, row: IssueRow, now: datetime) -> list[OutgoingMessage]:
@@ -179,8 +179,8 @@ def _draft_copies(site: Site, db: Database, row: IssueRow, now: datetime) -> lis
         readers = sum(deliveries.state_counts(connection, row.id).get(row.id, {}).values())
     digest = site.digests[row.digest].digest(row.digest)
     values = public_values(site, digest, row.name)
-    said = _said(row, readers, message, now)
-    tokens, signers = Placeholders(mark=whole.mark), read_signers(site)
+    said = _note_lines(row, readers, message, now)
+    tokens, signers = Placeholders(hash=whole.mark), read_signers(site)
     text = "\n".join(said) + "\n\n" + "=" * 72 + "\n\n" + whole.text.decode()
     page = _with_note(whole.html.decode(), said)
     envelope = public_envelope(site, digest, subject=f"[Draft] {row.subject}", slot=row.slot, number=row.number)
@@ -190,13 +190,13 @@ def _draft_copies(site: Site, db: Database, row: IssueRow, now: datetime) -> lis
         key = f"draft.{row.slot.astimezone(UTC):%Y%m%dT%H%M}.{row.digest}.{len(copies)}"
         recipient = f"{address.text.rpartition('@')[0]}@{address.domain}"
         keyed = replace(envelope, message_key=key)
-        draft = MessageTemplate(keyed, text=text, html=page, tokens=tokens, values=values, signers=signers)
+        draft = MessageTemplate(keyed, text=text, html=page, placeholders=tokens, values=values, signers=signers)
         copies.append(
             OutgoingMessage(
-                ticket=None,
+                reference=None,
                 recipient=recipient,
                 return_path=bare_address(site.mail.sender),
-                data=draft.merge(address=address.text, recipient=recipient, copy=key),
+                data=draft.merge(address=address.text, recipient=recipient, token=key),
                 name=f"{key}.{address.domain}",
                 needs_utf8=not recipient.isascii(),
             )
@@ -204,7 +204,7 @@ def _draft_copies(site: Site, db: Database, row: IssueRow, now: datetime) -> lis
     return copies
 
 
-def _said(row: IssueRow, readers: int, message: bytes, now: datetime) -> list[str]:
+def _note_lines(row: IssueRow, readers: int, message: bytes, now: datetime) -> list[str]:
     """Return the lines that stand before the issue in a draft."""
     findings = check_message(message, now=now)
     name = f"{row.digest}/{row.name}"

@@ -17,22 +17,22 @@ __all__ = [
     "Attempt",
     "Claim",
     "Delivery",
-    "Settlement",
+    "DeliveryUpdate",
+    "add_sent",
     "attempts_of",
     "claim",
     "count_due",
-    "count_sent",
+    "count_sent_on",
     "deliveries_in_state",
     "delivery_of",
     "first_attempt",
     "hand_over",
     "next_due",
-    "postpone_deliveries",
-    "recover",
-    "release",
-    "sent_on",
-    "settle",
-    "settle_uncertain",
+    "record_outcomes",
+    "recover_deliveries",
+    "release_claims",
+    "reschedule_delivery",
+    "resolve_uncertain",
     "state_counts",
 ]
 
@@ -40,7 +40,7 @@ _S: Final = DeliveryState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settlement:
+class DeliveryUpdate:
     """What became of a copy that was taken."""
 
     claim: Claim
@@ -58,7 +58,7 @@ class Delivery:
 
     issue_id: int
     subscriber_id: int
-    edition: int
+    variant: int
     state: DeliveryState
     attempts: int
     due_at: int
@@ -109,7 +109,7 @@ _TELL = insert(attempt).values(
 )
 
 
-def settle(connection: Connection, settlements: Sequence[Settlement], sender: int, now: int) -> None:
+def record_outcomes(connection: Connection, settlements: Sequence[DeliveryUpdate], sender: int, now: int) -> None:
     """Note what became of copies that this sender has taken."""
     names = ("i", "s", "attempt", "sender", "known", "new_state", "said", "due", "now")
     known = (_S.ACCEPTED, _S.FAILED, _S.DEFERRED)
@@ -136,7 +136,7 @@ def settle(connection: Connection, settlements: Sequence[Settlement], sender: in
     execute_rows(connection, _TELL, ("i", "s", "attempt", "now", "new_state", "said"), told)
 
 
-def release(connection: Connection, sender: int) -> None:
+def release_claims(connection: Connection, sender: int) -> None:
     """Put back what a sender has taken and not begun; it does not count as an attempt."""
     mine = and_(delivery.c.sender_id == sender, delivery.c.state == _S.SENDING.value)
     connection.execute(
@@ -144,7 +144,9 @@ def release(connection: Connection, sender: int) -> None:
     )
 
 
-def recover(connection: Connection, sender: int, now: int, *, policy: UncertainPolicy, is_idempotent: bool) -> int:
+def recover_deliveries(
+    connection: Connection, sender: int, now: int, *, policy: UncertainPolicy, is_idempotent: bool
+) -> int:
     """Take over from a sender that is dead; return of how many copies nobody knows what became of them.
 
     Args:
@@ -154,7 +156,7 @@ def recover(connection: Connection, sender: int, now: int, *, policy: UncertainP
         policy: what becomes of what it had handed over.
         is_idempotent: whether that may simply be done again.
     """
-    release(connection, sender)
+    release_claims(connection, sender)
     handed = and_(delivery.c.sender_id == sender, delivery.c.state == _S.HANDED_OVER.value)
     if is_idempotent:
         connection.execute(update(delivery).where(handed).values(state=_S.QUEUED.value, sender_id=None))
@@ -162,11 +164,13 @@ def recover(connection: Connection, sender: int, now: int, *, policy: UncertainP
     words = "the sender ended after the message had left, or was about to, and before the answer was written down"
     rows = connection.execute(select(delivery.c.issue_id, delivery.c.subscriber_id).where(handed)).all()
     for issue_id, number in rows:
-        _doubt(connection, issue_id, number, now, policy, words)
+        _mark_uncertain(connection, issue_id, number, now, policy, words)
     return len(rows)
 
 
-def _doubt(connection: Connection, issue_id: int, number: int, now: int, policy: UncertainPolicy, words: str) -> None:
+def _mark_uncertain(
+    connection: Connection, issue_id: int, number: int, now: int, policy: UncertainPolicy, words: str
+) -> None:
     mine = and_(delivery.c.issue_id == issue_id, delivery.c.subscriber_id == number)
     state, said = {
         UncertainPolicy.HOLD: (_S.UNCERTAIN, words),
@@ -185,11 +189,11 @@ def _doubt(connection: Connection, issue_id: int, number: int, now: int, policy:
     )
 
 
-def settle_uncertain(connection: Connection, issue_id: int, now: int, policy: UncertainPolicy) -> int:
+def resolve_uncertain(connection: Connection, issue_id: int, now: int, policy: UncertainPolicy) -> int:
     """Decide what becomes of an issue's uncertain copies; return how many there were."""
     rows = deliveries_in_state(connection, issue_id, _S.UNCERTAIN)
     for one in rows:
-        _doubt(connection, issue_id, one.subscriber_id, now, policy, one.answer or "")
+        _mark_uncertain(connection, issue_id, one.subscriber_id, now, policy, one.answer or "")
     return len(rows)
 
 
@@ -200,7 +204,7 @@ def _delivery(row: Any) -> Delivery:
     return Delivery(
         issue_id=row.issue_id,
         subscriber_id=row.subscriber_id,
-        edition=row.edition,
+        variant=row.edition,
         state=DeliveryState(row.state),
         attempts=row.attempts,
         due_at=row.due_at,
@@ -268,19 +272,19 @@ def count_due(connection: Connection, issue_id: int, now: int) -> int:
     return int(connection.execute(query).scalar_one())
 
 
-def postpone_deliveries(connection: Connection, issue_id: int, subscriber_id: int, due: int, now: int) -> None:
+def reschedule_delivery(connection: Connection, issue_id: int, subscriber_id: int, due: int, now: int) -> None:
     """Let a copy that has a time of its own, and has not been tried, be due at another one."""
     mine = and_(delivery.c.issue_id == issue_id, delivery.c.subscriber_id == subscriber_id)
     waits = and_(delivery.c.state == literal_column("'queued'"), delivery.c.due_at > now)
     connection.execute(update(delivery).where(mine, waits).values(due_at=due))
 
 
-def sent_on(connection: Connection, day: str) -> int:
+def count_sent_on(connection: Connection, day: str) -> int:
     """Return how many copies left on a day of the newsroom's clock."""
     return int(connection.execute(select(sent_day.c.copies).where(sent_day.c.day == day)).scalar() or 0)
 
 
-def count_sent(connection: Connection, day: str, copies: int) -> None:
+def add_sent(connection: Connection, day: str, copies: int) -> None:
     """Add to the copies that left on a day."""
     # Both databases know this form, and two senders may be the first of a day.
     statement = "INSERT INTO sent_day VALUES (:day, :n) ON CONFLICT (day) DO UPDATE SET copies = sent_day.copies + :n"

@@ -63,7 +63,7 @@ class SuppressionBrake:
 
     def load(self, connection: Connection) -> list[Brake]:
         """Read what earlier runs and other senders have left; return what is stopped."""
-        found = store.brakes(connection, self._issue_id)
+        found = store.open_brakes(connection, self._issue_id)
         self._stopped = {brake.scope for brake in found}
         self._open |= store.unsettled_scopes(connection, self._issue_id)
         return found
@@ -117,7 +117,7 @@ class SuppressionBrake:
         rows = [self._provisional(claim, outcome, now) for claim, outcome in refused]
         apply_suppressions(connection, self._ring, [row for row in rows if row.words in accepted], now)
         held = [row for row in rows if row.words not in accepted]
-        store.add_provisional(connection, held)
+        store.add_provisional_suppressions(connection, held)
         for row in held:
             self._open |= {Scope(RELAY, row.relay), Scope(DOMAIN, row.domain)}
 
@@ -138,7 +138,7 @@ class SuppressionBrake:
     def _judge(self, connection: Connection, scopes: set[Scope], now: int) -> None:
         fresh = {scope: count for scope in scopes if (count := self._counts.pop(scope, 0))}
         store.add_attempts(connection, self._issue_id, fresh)
-        stopped = {brake.scope for brake in store.brakes(connection, self._issue_id)}
+        stopped = {brake.scope for brake in store.open_brakes(connection, self._issue_id)}
         self._stopped |= stopped
         for scope in sorted(scopes - self._stopped):
             verdict, brake = judge_scope(connection, self._issue_id, scope, now, is_over=False)
@@ -154,14 +154,14 @@ def judge_scope(
     connection: Connection, issue_id: int, scope: Scope, now: int, *, is_over: bool
 ) -> tuple[Verdict, Brake | None]:
     """Judge the refusals of a scope, and store the verdict."""
-    attempts = store.attempts_in(connection, issue_id, scope)
-    verdict, reason = judge_refusals(attempts, store.refusals_in(connection, issue_id, scope), is_over=is_over)
+    attempts = store.count_attempts(connection, issue_id, scope)
+    verdict, reason = judge_refusals(attempts, store.refusal_groups(connection, issue_id, scope), is_over=is_over)
     if verdict is Verdict.APPLY:
         store.settle_scope(connection, issue_id, scope)
         store.close_window(connection, issue_id, scope)
     if reason is None:
         return verdict, None
-    refused = (row for row in store.provisional_of(connection, issue_id) if row.words == reason.words)
+    refused = (row for row in store.provisional_suppressions(connection, issue_id) if row.words == reason.words)
     note = next((row.note for row in refused if scope.name in (row.relay, row.domain)), reason.words)
     brake = Brake(
         issue_id=issue_id,
@@ -192,7 +192,7 @@ def settle_finished_issues(connection: Connection, ring: Keyring, now: int) -> l
     found = []
     for issue_id in store.issues_to_settle(connection):
         advisory_lock(connection, _LOCK)
-        stopped = {brake.scope for brake in store.brakes(connection, issue_id)}
+        stopped = {brake.scope for brake in store.open_brakes(connection, issue_id)}
         for scope in sorted(store.unsettled_scopes(connection, issue_id) - stopped):
             _, brake = judge_scope(connection, issue_id, scope, now, is_over=True)
             if brake is not None:
@@ -210,7 +210,7 @@ def accept_refusals(site: Site, target: str, now: datetime) -> tuple[IssueRow, i
     from publisher.signing.site_key import keyring
 
     with Database.open(site.database_url) as db, db.write() as connection:
-        row, found = _stopped(connection, target)
+        row, found = _require_brakes(connection, target)
         seconds = int(now.timestamp())
         store.accept_brakes(connection, found, seconds)
         settled = store.take_settled(connection, row.id)
@@ -227,14 +227,14 @@ def retry_refusals(site: Site, target: str) -> tuple[IssueRow, int]:
         SettingsError: there is no such issue, or nothing of it is stopped.
     """
     with Database.open(site.database_url) as db, db.write() as connection:
-        row, found = _stopped(connection, target)
+        row, found = _require_brakes(connection, target)
         return row, store.discard_brakes(connection, found)
 
 
-def _stopped(connection: Connection, target: str) -> tuple[IssueRow, list[Brake]]:
+def _require_brakes(connection: Connection, target: str) -> tuple[IssueRow, list[Brake]]:
     row = find_issue(connection, target)
     advisory_lock(connection, _LOCK)
-    found = store.brakes(connection, row.id)
+    found = store.open_brakes(connection, row.id)
     if not found:
         raise SettingsError(
             f"{row.digest}/{row.name}: no refusals are held back. 'publish outbox' shows which issues have some; "

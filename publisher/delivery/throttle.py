@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-__all__ = ["Limit", "Throttle", "warm_up_limit"]
+__all__ = ["RateLimit", "Throttle", "warm_up_limit"]
 
 #: Seconds that a domain which asks for patience is left alone: twice as long each time, up to the last.
-_REST: Final = (15.0, 1800.0)
+_BACKOFF_SECONDS: Final = (15.0, 1800.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limit:
+class RateLimit:
     """How fast one domain is written to."""
 
     #: Copies a second; None for as fast as it goes.
@@ -25,8 +25,8 @@ class Limit:
 
 
 @dataclass(slots=True)
-class _Domain:
-    limit: Limit
+class _DomainState:
+    limit: RateLimit
     under_way: int = 0
     #: The next copy may leave at this moment.
     next_at: float = -math.inf
@@ -41,14 +41,14 @@ class _Domain:
 class Throttle:
     """Keeps every domain to its limit; stops one that refuses us, and none of the others."""
 
-    def __init__(self, limit_of: Callable[[str], Limit]) -> None:
+    def __init__(self, limit_of: Callable[[str], RateLimit]) -> None:
         self._limit_of = limit_of
-        self._domains: dict[str, _Domain] = {}
+        self._domains: dict[str, _DomainState] = {}
 
-    def _of(self, domain: str) -> _Domain:
+    def _of(self, domain: str) -> _DomainState:
         found = self._domains.get(domain)
         if found is None:
-            found = self._domains[domain] = _Domain(self._limit_of(domain))
+            found = self._domains[domain] = _DomainState(self._limit_of(domain))
         return found
 
     def ready_at(self, domain: str) -> float:
@@ -79,27 +79,27 @@ class Throttle:
         """Note that a copy is under way no longer."""
         self._of(domain).under_way -= 1
 
-    def works(self, domain: str) -> None:
+    def record_success(self, domain: str) -> None:
         """Note that the domain has taken a copy."""
         one = self._of(domain)
         one.refusals = 0
         one.rests_until = -math.inf
 
-    def refuses(self, domain: str, now: float) -> None:
+    def record_refusal(self, domain: str, now: float) -> None:
         """Note that the domain asks for patience."""
         one = self._of(domain)
         if now < one.rests_until:
             # Copies that were under way when it first said so say nothing new.
             return
         one.refusals += 1
-        first, longest = _REST
+        first, longest = _BACKOFF_SECONDS
         one.rests_until = now + min(first * 2 ** min(one.refusals - 1, 10), longest)
 
     def stop(self, domain: str) -> None:
         """Send nothing more to the domain in this run."""
         self._of(domain).is_stopped = True
 
-    def resting(self, now: float) -> dict[str, float]:
+    def paused_domains(self, now: float) -> dict[str, float]:
         """Return the domains that are left alone, and until when."""
         return {
             name: math.inf if one.is_stopped else one.rests_until

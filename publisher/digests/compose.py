@@ -144,7 +144,7 @@ def _check_issue(
 def _variant_of(made: RenderedVariant) -> IssueVariant:
     return IssueVariant(
         articles=tuple(one.seq for one in made.articles),
-        mark=made.placeholders.mark,
+        mark=made.placeholders.hash,
         html=made.html.encode(),
         text=made.text.encode(),
         subject=made.subject,

@@ -89,9 +89,9 @@ def public_values(site: Site, digest: Digest, name: str) -> dict[str, str]:
 
 def delivery_values(site: Site, digest: Digest, name: str) -> dict[str, str]:
     """Return what stands in place of an issue's tokens in a reader's copy, with the gaps."""
-    from publisher.mail.skeleton import ADDRESS, COPY
+    from publisher.mail.message_template import ADDRESS_SLOT, DELIVERY_SLOT
 
-    return _placeholder_values(site, digest, name, address=ADDRESS, copy=COPY)
+    return _placeholder_values(site, digest, name, address=ADDRESS_SLOT, copy=DELIVERY_SLOT)
 
 
 def public_envelope(site: Site, digest: Digest, *, subject: str, slot: datetime, number: int) -> Envelope:
@@ -118,7 +118,7 @@ def public_envelope(site: Site, digest: Digest, *, subject: str, slot: datetime,
 
 def delivery_envelope(site: Site, digest: Digest, *, subject: str, slot: datetime, number: int) -> Envelope:
     """Return what stands on a reader's copy, with the gaps."""
-    from publisher.mail.skeleton import COPY
+    from publisher.mail.message_template import DELIVERY_SLOT
 
     envelope = public_envelope(site, digest, subject=subject, slot=slot, number=number)
-    return replace(envelope, message_key=COPY, unsubscribe=_unsubscribe_urls(site, digest, COPY))
+    return replace(envelope, message_key=DELIVERY_SLOT, unsubscribe=_unsubscribe_urls(site, digest, DELIVERY_SLOT))

@@ -58,7 +58,7 @@ class Report:
     #: Enhanced status code (RFC 3463) as in ``5.1.1``; empty if there is none.
     status: str
     #: The server's words.
-    said: str
+    answer: str
 
 
 #: Not part of an IP address.
@@ -134,7 +134,7 @@ def _unsubscribe(headers: Headers) -> list[Report]:
     if not texts:
         return []
     tokens = ReportTokens(message=texts)
-    return [Report(kind=ReportKind.UNSUBSCRIBE, tokens=tokens, status="", said="unsubscribed by mail")]
+    return [Report(kind=ReportKind.UNSUBSCRIBE, tokens=tokens, status="", answer="unsubscribed by mail")]
 
 
 def _in_recipients(headers: Headers) -> tuple[str, ...]:
@@ -159,7 +159,7 @@ def _complaints(parts: Iterable[Part], tokens: ReportTokens) -> list[Report]:
         kind = part.inner_headers().text("Feedback-Type").casefold()
         if kind not in ("", "not-spam", "auth-failure"):
             said = f"reported as {_plain(kind)[:40]}"
-            return [Report(kind=ReportKind.COMPLAINT, tokens=tokens, status="", said=said)]
+            return [Report(kind=ReportKind.COMPLAINT, tokens=tokens, status="", answer=said)]
     return []
 
 
@@ -225,7 +225,7 @@ def _judged(words: str, status: str, tokens: ReportTokens) -> Report:
     if match and (not status or status.endswith(".0.0")):
         status = match[0]
     kind = ReportKind.HARD if reason is Reason.ADDRESS else ReportKind.SOFT
-    return Report(kind=kind, tokens=tokens, status=status, said=_plain(words)[:400])
+    return Report(kind=kind, tokens=tokens, status=status, answer=_plain(words)[:400])
 
 
 def _is_plain_bounce(headers: Headers) -> bool:
@@ -256,7 +256,7 @@ def _unstructured(headers: Headers, parts: Iterable[Part], tokens: ReportTokens)
                 status = _STATUS.search(words)
                 return [_judged(words, status[0] if status else "", tokens)]
     said = _plain(headers.text("Subject"))[:200]
-    return [Report(kind=ReportKind.SOFT, tokens=tokens, status="", said=said)]
+    return [Report(kind=ReportKind.SOFT, tokens=tokens, status="", answer=said)]
 
 
 def _reply_in(text: str) -> str:

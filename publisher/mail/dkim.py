@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-__all__ = ["SIGNED", "Signer", "canonical_header", "dns_record", "new_key"]
+__all__ = ["SIGNED_HEADERS", "Signer", "canonical_header", "dns_record", "new_key"]
 
 #: What is signed, and named once more than it occurs: nobody can add a second one (RFC 6376 §8.15).
-SIGNED: Final = (
+SIGNED_HEADERS: Final = (
     "From",
     "To",
     "Subject",
@@ -37,7 +37,7 @@ SIGNED: Final = (
     "List-Unsubscribe-Post",
     "Feedback-ID",
 )
-_LINE: Final = 72
+_MAX_LINE: Final = 72
 
 
 def canonical_header(name: str, value: bytes) -> bytes:
@@ -90,7 +90,9 @@ class Signer:
             present: names of the message's headers.
         """
         lower = {name.lower() for name in present}
-        names = [name.lower() for name in SIGNED if name.lower() in lower] + [name.lower() for name in SIGNED]
+        names = [name.lower() for name in SIGNED_HEADERS if name.lower() in lower] + [
+            name.lower() for name in SIGNED_HEADERS
+        ]
         return (
             f"v=1; a={self.algorithm}; c=relaxed/simple; d={self.domain}; s={self.selector};\r\n"
             f" h={':'.join(names)};\r\n bh="
@@ -107,7 +109,7 @@ class Signer:
         unsigned = f"{tags}{base64.b64encode(body_hash).decode()};\r\n b="
         signed = headers + canonical_header("DKIM-Signature", unsigned.encode())[:-2]
         found = base64.b64encode(self._signature(signed)).decode()
-        lines = "\r\n ".join(found[at : at + _LINE] for at in range(0, len(found), _LINE))
+        lines = "\r\n ".join(found[at : at + _MAX_LINE] for at in range(0, len(found), _MAX_LINE))
         return f"DKIM-Signature: {unsigned}{lines}\r\n".encode()
 
     def _signature(self, data: bytes) -> bytes:

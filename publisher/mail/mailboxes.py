@@ -33,7 +33,7 @@ class Mailbox(Protocol):
     def remove(self, keys: Iterable[str]) -> None:
         """Delete messages."""
 
-    def set_aside(self, keys: Iterable[str]) -> None:
+    def quarantine(self, keys: Iterable[str]) -> None:
         """Keep messages where no later run reads them."""
 
 
@@ -61,7 +61,7 @@ class _Folder:
                 self._box.discard(key)
         self._box.flush()
 
-    def set_aside(self, keys: Iterable[str]) -> None:
+    def quarantine(self, keys: Iterable[str]) -> None:
         wanted = set(keys)
         if not wanted:
             return
@@ -148,7 +148,7 @@ class _Imap:
         if uids:
             self._server.expunge()
 
-    def set_aside(self, keys: Iterable[str]) -> None:
+    def quarantine(self, keys: Iterable[str]) -> None:
         self._flag(list(keys), f"({_UNREADABLE_KEYWORD})")
 
     def _flag(self, uids: list[str], flags: str) -> None:
@@ -164,17 +164,17 @@ def open_imap(account: ImapAccount) -> Iterator[Mailbox]:
         RemoteError: the server cannot be reached, or refuses the login or the folder.
     """
     try:
-        server = _connected(account)
+        server = _log_in(account)
     except (OSError, imaplib.IMAP4.error) as error:
-        raise RemoteError(f"{account.host}:{account.port}: {_words(error)}") from error
+        raise RemoteError(f"{account.host}:{account.port}: {_error_text(error)}") from error
     try:
         status, said = server.select(f'"{account.folder}"')
         if status != "OK":
-            raise RemoteError(f"{account.host} has no folder {account.folder}: {_words(said[0])}")
+            raise RemoteError(f"{account.host} has no folder {account.folder}: {_error_text(said[0])}")
         yield _Imap(server)
         server.close()
     except (OSError, imaplib.IMAP4.error) as error:
-        raise RemoteError(f"{account.host}: {_words(error)}") from error
+        raise RemoteError(f"{account.host}: {_error_text(error)}") from error
     finally:
         try:
             server.logout()
@@ -182,7 +182,7 @@ def open_imap(account: ImapAccount) -> Iterator[Mailbox]:
             server.shutdown()
 
 
-def _connected(account: ImapAccount) -> imaplib.IMAP4:
+def _log_in(account: ImapAccount) -> imaplib.IMAP4:
     context = ssl.create_default_context(cafile=account.ca_file)
     server: imaplib.IMAP4
     if account.security == "tls":
@@ -199,6 +199,6 @@ def _connected(account: ImapAccount) -> imaplib.IMAP4:
     return server
 
 
-def _words(error: object) -> str:
+def _error_text(error: object) -> str:
     text = error.decode("utf-8", "replace") if isinstance(error, bytes) else str(error)
     return " ".join(one for one in text.split() if one.isprintable())[:200]

@@ -37,10 +37,10 @@ class MaildirTransport:
             raise StageError(f"cannot make the Maildir {self.folder}: {error.strerror}") from error
         while (copy := feed.take(wait=True)) is not None:
             if not feed.hand_over(copy)():
-                feed.settle(copy, Outcome(state=DeliveryState.QUEUED, answer=""))
+                feed.record_outcome(copy, Outcome(state=DeliveryState.QUEUED, answer=""))
                 continue
             self._write(copy)
-            feed.settle(
+            feed.record_outcome(
                 copy, Outcome(state=DeliveryState.ACCEPTED, answer=f"written to {self.folder.name}/new/{copy.name}")
             )
 

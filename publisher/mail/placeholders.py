@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["NAMES", "Placeholders", "fill_placeholders", "placeholders_in"]
+__all__ = ["PLACEHOLDER_NAMES", "Placeholders", "fill_placeholders", "placeholders_in"]
 
 #: What a token can stand for.
-NAMES: Final = ("address", "preferences", "unsubscribe", "web_view")
-_TOKEN: Final = re.compile(r"@@([a-z_]+)\.([0-9a-f]{12})@@")
+PLACEHOLDER_NAMES: Final = ("address", "preferences", "unsubscribe", "web_view")
+_PLACEHOLDER: Final = re.compile(r"@@([a-z_]+)\.([0-9a-f]{12})@@")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,23 +24,23 @@ class Placeholders:
     """The tokens of one issue."""
 
     #: Twelve hexadecimal digits out of all that the issue says: no article of it can hold them.
-    mark: str
+    hash: str
 
     @classmethod
     def of(cls, *said: object) -> Placeholders:
         """Return the tokens of an issue that says this; the same for the same."""
-        return cls(mark=hashlib.sha256(repr(said).encode()).hexdigest()[:12])
+        return cls(hash=hashlib.sha256(repr(said).encode()).hexdigest()[:12])
 
     def __getitem__(self, name: str) -> str:
         """Return the token that stands for ``name``, as in ``@@unsubscribe.0f1e2d3c4b5a@@``."""
-        if name not in NAMES:
+        if name not in PLACEHOLDER_NAMES:
             raise KeyError(name)
-        return f"@@{name}.{self.mark}@@"
+        return f"@@{name}.{self.hash}@@"
 
 
 def placeholders_in(text: str) -> list[str]:
     """Return the names of the tokens in a text, of whatever issue, in their order."""
-    return [match[1] for match in _TOKEN.finditer(text)]
+    return [match[1] for match in _PLACEHOLDER.finditer(text)]
 
 
 def fill_placeholders(text: str, tokens: Placeholders, values: Mapping[str, str], *, escape: bool) -> str:
@@ -57,9 +57,9 @@ def fill_placeholders(text: str, tokens: Placeholders, values: Mapping[str, str]
     """
 
     def filled(match: re.Match[str]) -> str:
-        if match[2] != tokens.mark:
+        if match[2] != tokens.hash:
             return match[0]
         value = values[match[1]]
         return html.escape(value) if escape else value
 
-    return _TOKEN.sub(filled, text)
+    return _PLACEHOLDER.sub(filled, text)

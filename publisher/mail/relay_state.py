@@ -7,12 +7,12 @@ from typing import Final
 
 from publisher.mail.outcome import RelayFault
 
-__all__ = ["MOST_LOSSES", "RelayState"]
+__all__ = ["MAX_LOSSES", "RelayState"]
 
 #: Seconds that a relay which failed is not used: twice as long each time, up to the last.
-_PAUSES: Final = (1, 300)
+_PAUSE_SECONDS: Final = (1, 300)
 #: Messages in a row that a relay may lose between DATA and its answer before it is stopped.
-MOST_LOSSES: Final = 3
+MAX_LOSSES: Final = 3
 
 
 @dataclass(slots=True)
@@ -20,7 +20,7 @@ class RelayState:
     """The state of one relay in one run."""
 
     #: Connections that use it.
-    lanes: int = 0
+    connections: int = 0
     failures: int = 0
     #: No use before this time, by the transport's clock.
     not_before: float = 0.0
@@ -40,7 +40,7 @@ class RelayState:
 
     def is_usable(self, now: float) -> bool:
         """Tell whether one more connection may use the relay."""
-        return not self.refused and self.not_before <= now and not (self.is_on_probation and self.lanes)
+        return not self.refused and self.not_before <= now and not (self.is_on_probation and self.connections)
 
     def record_success(self) -> None:
         """Note that the relay has accepted a message."""
@@ -51,7 +51,7 @@ class RelayState:
     def record_loss(self, words: str) -> None:
         """Note that the connection ended, or made no sense, after DATA and before the answer."""
         self.losses += 1
-        if self.losses >= (1 if self.is_on_probation else MOST_LOSSES) and not self.refused:
+        if self.losses >= (1 if self.is_on_probation else MAX_LOSSES) and not self.refused:
             self.has_lost = True
             count = "1 message" if self.losses == 1 else f"{self.losses} messages in a row"
             self.refused = self.words = f"lost {count} before it answered ({words}) and is not used for a while"
@@ -73,5 +73,5 @@ class RelayState:
             # Ten connections that end at once are one failure.
             return
         self.failures += 1
-        first, longest = _PAUSES
+        first, longest = _PAUSE_SECONDS
         self.not_before = now + min(first << min(self.failures - 1, 12), longest)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from publisher.mail.phrases import ADDRESS_PHRASES, FULL_PHRASES, LATER_PHRASES
+from publisher.mail.reply_phrases import ADDRESS_PHRASES, FULL_PHRASES, LATER_PHRASES
 
 __all__ = ["Reason", "classify", "find_reason", "normalise"]
 
@@ -266,7 +266,7 @@ RULES: Final = (
     *(_Rule(pattern, Reason.ADDRESS) for pattern in ADDRESS_PHRASES),
 )
 
-_MOST_CHARACTERS: Final = 2_000
+_MAX_CHARACTERS: Final = 2_000
 _URL: Final = re.compile(r"\bhttps?:\S{0,500}|\bwww\.\S{0,500}")
 _MAIL_ADDRESS: Final = re.compile(r"[^\s<>:@]{0,100}@[^\s<>@:;,]{0,300}")
 #: Host names, IP addresses and status codes: labels joined by dots.
@@ -292,7 +292,7 @@ def normalise(words: str) -> str:
     Addresses, URLs and host names are left out: somebody called ``spam@rate.example`` does not change
     what a server says. At most 2,000 characters are read.
     """
-    text = words[:_MOST_CHARACTERS]
+    text = words[:_MAX_CHARACTERS]
     names_list = _LISTS.search(" ".join(_URL.findall(text)))
     text = _URL.sub(" ", text)
     text = _MAIL_ADDRESS.sub(" ", text)
@@ -300,7 +300,7 @@ def normalise(words: str) -> str:
     text = _DOTTED.sub(" ", _SENTENCE_END.sub(" ", text))
     text = text.replace("\u0131", "i").replace("\u0142", "l")
     # One character can become eighteen.
-    text = unicodedata.normalize("NFKD", text).casefold()[:_MOST_CHARACTERS]
+    text = unicodedata.normalize("NFKD", text).casefold()[:_MAX_CHARACTERS]
     text = unicodedata.normalize("NFKC", _ACCENTS.sub("", _APOSTROPHES.sub("", text)))
     text = " ".join(_STATUS_TEXTS.sub(" ", _NO_WORD.sub(" ", text)).split())
     return f"{text} dnsbl".strip() if names_list else text

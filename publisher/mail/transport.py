@@ -16,7 +16,7 @@ class OutgoingMessage:
     """A message to one reader, ready to leave."""
 
     #: Whose it is, for the one who gave it.
-    ticket: Any
+    reference: Any
     #: Where it goes, as the envelope says it; not ASCII only where ``needs_utf8``.
     recipient: str
     #: Where it comes back to.
@@ -42,7 +42,7 @@ class MessageSource(Protocol):
         it as queued then.
         """
 
-    def settle(self, copy: OutgoingMessage, outcome: Outcome) -> None:
+    def record_outcome(self, copy: OutgoingMessage, outcome: Outcome) -> None:
         """Note what became of a copy: durable at the latest when the next one is handed over."""
 
 

@@ -225,7 +225,7 @@ def _make_issue(
         number=number or issues.last_issue_number(connection, digest.slug) + 1,
         note=said.note,
         notices=correction_notices(connection, site, digest, choice.articles, now),
-        selections=readers.selections,
+        selections=readers.interests,
     )
     composed, failing = render_with_fallback(rendered, choice.articles)
     made = composed.issue
@@ -236,7 +236,7 @@ def _make_issue(
     frozen = audiences.freeze_audience(connection, issue_id, readers, made, composed.articles, times)
     preparations.clear_next_issue_note(connection, digest.slug)
     warnings = _zone_warnings(f"{digest.slug}/{made.name}", site, frozen.unknown_zones)
-    return _Made(_issue_note(composed, digest, site, frozen.copies), warnings, _left_out(connection, failing))
+    return _Made(_issue_note(composed, digest, site, frozen.deliveries), warnings, _left_out(connection, failing))
 
 
 def _store_issue(connection: Connection, composed: ComposedIssue, choice: Choice) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 from publisher.delivery import brakes_store as brakes
 from publisher.delivery import store as deliveries
-from publisher.delivery.brakes_store import Brake, advice
+from publisher.delivery.brakes_store import Brake, resume_advice
 from publisher.digests import store as issues
 from publisher.digests.store import IssueRow
 from publisher.errors import SettingsError
@@ -41,7 +41,7 @@ class OutboxIssue:
         """The brakes in words, with what to do about them."""
         if not self.brakes:
             return ()
-        return (*(brake.as_words() for brake in self.brakes), advice(f"{self.row.digest}/{self.row.name}"))
+        return (*(brake.describe() for brake in self.brakes), resume_advice(f"{self.row.digest}/{self.row.name}"))
 
     @property
     def subscribers(self) -> int:
@@ -109,7 +109,7 @@ def list_issues(site: Site, digest: str | None = None) -> list[OutboxIssue]:
     """
     with Database.open(site.database_url, dry_run=True) as db, db.read() as connection:
         counts = deliveries.state_counts(connection)
-        stopped = brakes.brakes(connection)
+        stopped = brakes.open_brakes(connection)
         found = []
         for row in issues.list_issues(connection):
             if digest is not None and row.digest != digest:

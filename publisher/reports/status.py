@@ -205,9 +205,9 @@ def load_status(site: Site, now: datetime) -> Status:
 
 def _stopped(connection: Connection, rows: Sequence[IssueRow]) -> list[str]:
     names = {row.id: f"{row.digest}/{row.name}" for row in rows}
-    found = brakes.brakes(connection)
-    lines = [f"{names[brake.issue_id]}: {brake.as_words()}" for brake in found]
-    return lines + [brakes.advice(name) for name in dict.fromkeys(names[brake.issue_id] for brake in found)]
+    found = brakes.open_brakes(connection)
+    lines = [f"{names[brake.issue_id]}: {brake.describe()}" for brake in found]
+    return lines + [brakes.resume_advice(name) for name in dict.fromkeys(names[brake.issue_id] for brake in found)]
 
 
 def _newest(connection: Connection, name: str) -> SlotRun | None:

@@ -109,7 +109,7 @@ def delivery_history(site: Site, target: str, address: str) -> DeliveryHistory:
             story.suppressed = f"{why.reason} on {_time(site, why.at):%Y-%m-%d %H:%M} (by {why.channel})" + (
                 f": {why.note}" if why.note else ""
             )
-        if brakes.is_provisional(connection, ring.address_hash(found.key)):
+        if brakes.is_provisionally_suppressed(connection, ring.address_hash(found.key)):
             story.suppressed = "suppressed for the time being, until enough deliveries show that the refusal is true"
         reader = subscribers.by_key(connection, found.key)
         if reader is None:
@@ -151,7 +151,7 @@ def _tell(connection: Connection, site: Site, story: DeliveryHistory, issue_id: 
     if copy is None:
         return
     story.state = copy.state
-    edition = issues.load_variants(connection, issue_id)[copy.edition - 1]
+    edition = issues.load_variants(connection, issue_id)[copy.variant - 1]
     story.subject = edition.subject or story.subject
     known = article_store.articles_by_seq(connection, list(edition.articles), site.base_url, site.tz)
     story.articles = [known[seq].title for seq in edition.articles if seq in known]
@@ -167,7 +167,7 @@ def _tell(connection: Connection, site: Site, story: DeliveryHistory, issue_id: 
         reason = f": {copy.answer}" if copy.answer else ""
         told.append((copy.changed_at or 0, f"{copy.state.value}{reason}"))
     told += [
-        (one.at, f"bounced: {one.kind} {one.status} {one.said}".strip())
+        (one.at, f"bounced: {one.kind} {one.status} {one.answer}".strip())
         for one in bounces.bounces_of(connection, issue_id, reader)
     ]
     story.events = [

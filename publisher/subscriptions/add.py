@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import Connection
 
 from publisher.delivery import bounces_store as bounces
-from publisher.delivery.local_time import is_moving_zone
+from publisher.delivery.local_time import reschedule_on_zone_change
 from publisher.errors import SettingsError
 from publisher.model.subscriptions import SubscriptionState
 from publisher.settings import Site
@@ -213,7 +213,7 @@ def upsert_subscriber(connection: Connection, site: Site, row: SubscriberRow, ac
     if known is None:
         add_rows(connection, [row], (), act, {})
     else:
-        change_subscriber(connection, known, row, act, {}, is_moving_zone(connection, site, now))
+        change_subscriber(connection, known, row, act, {}, reschedule_on_zone_change(connection, site, now))
     subscriber = store.by_key(connection, row.address.key)
     assert subscriber is not None
     return subscriber

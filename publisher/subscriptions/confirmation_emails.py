@@ -15,9 +15,9 @@ from publisher.delivery import brakes_store as brakes
 from publisher.delivery import store as deliveries
 from publisher.delivery.deliver import make_transport
 from publisher.delivery.messages import DeliveryMessages, read_signers
-from publisher.delivery.public_issues import newest_public
+from publisher.delivery.public_issues import newest_public_issue
 from publisher.delivery.relay_pauses import load_pauses, save_pauses
-from publisher.delivery.single_messages import send_to_subscribers
+from publisher.delivery.single_messages import send_messages
 from publisher.delivery.store import Claim
 from publisher.digests import store as issues
 from publisher.digests.envelope import bare_address, with_query
@@ -25,9 +25,9 @@ from publisher.digests.readiness import Blocker, issue_blockers, setting_blocker
 from publisher.errors import PublisherError
 from publisher.html.dates import long_date
 from publisher.mail import Envelope
+from publisher.mail.message_template import DELIVERY_SLOT, MessageTemplate
 from publisher.mail.outcome import Outcome
 from publisher.mail.placeholders import Placeholders
-from publisher.mail.skeleton import COPY, MessageTemplate
 from publisher.mail.transport import OutgoingMessage, Transport
 from publisher.model.delivery import DeliveryState
 from publisher.model.digests import IssueVariant
@@ -175,7 +175,7 @@ class _Round:
                     copies[copy.recipient] = (one, copy)
             letters.settle(connection, nobody)
         try:
-            outcomes = send_to_subscribers(transport, [copy for _, copy in copies.values()]) if copies else {}
+            outcomes = send_messages(transport, [copy for _, copy in copies.values()]) if copies else {}
         except PublisherError as error:
             self.result.trouble = str(error)
             outcomes = {}
@@ -191,13 +191,13 @@ class _Round:
         if state in (DeliveryState.ACCEPTED, DeliveryState.UNCERTAIN):
             self.result.sent += 1
             letters.settle(connection, [one.id])
-            if isinstance(copy.ticket, Claim) and outcome is not None:
-                ticket = copy.ticket
-                audience.note_welcomed(
+            if isinstance(copy.reference, Claim) and outcome is not None:
+                reference = copy.reference
+                audience.record_welcome_delivery(
                     connection,
-                    ticket.issue_id,
-                    ticket.subscriber_id,
-                    ticket.edition,
+                    reference.issue_id,
+                    reference.subscriber_id,
+                    reference.variant,
                     int(self.now.timestamp()),
                     outcome.answer,
                 )
@@ -214,7 +214,7 @@ class _Round:
             return ()
         found = setting_blockers(self.site)
         if one.kind is ConfirmationKind.WELCOME:
-            row = newest_public(connection, self.site, str(one.wish["digest"]))
+            row = newest_public_issue(connection, self.site, str(one.wish["digest"]))
             found += issue_blockers(connection, self.site, row) if row is not None else ()
         return found
 
@@ -250,18 +250,18 @@ class _Round:
             list_slug="letters",
             subject=words.subject,
             date=self.now.astimezone(site.tz),
-            message_key=COPY,
+            message_key=DELIVERY_SLOT,
             unsubscribe=(),
             is_list=False,
         )
         skeleton = MessageTemplate(
-            envelope, text=text, html=page, tokens=Placeholders.of(key), values={}, signers=read_signers(site)
+            envelope, text=text, html=page, placeholders=Placeholders.of(key), values={}, signers=read_signers(site)
         )
         return OutgoingMessage(
-            ticket=None,
+            reference=None,
             recipient=recipient,
             return_path=bare_address(mail.sender),
-            data=skeleton.merge(address=address.text, recipient=recipient, copy=key),
+            data=skeleton.merge(address=address.text, recipient=recipient, token=key),
             name=f"{key}.{address.domain}",
             needs_utf8=not recipient.isascii(),
         )
@@ -337,9 +337,9 @@ class _Round:
         reader = subscribers.find(connection, number) if number is not None else None
         if reader is None or reader.is_suppressed or slug not in reader.digests or slug not in self.site.digests:
             return None
-        if brakes.is_provisional(connection, keyring(self.site, connection).address_hash(reader.key)):
+        if brakes.is_provisionally_suppressed(connection, keyring(self.site, connection).address_hash(reader.key)):
             return None
-        row = newest_public(connection, self.site, slug)
+        row = newest_public_issue(connection, self.site, slug)
         if row is None or row.slot < self.now.astimezone(UTC) - _OLDEST_WELCOME:
             return None
         editions = issues.load_variants(connection, row.id)

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
-from publisher.delivery.local_time import is_moving_zone
+from publisher.delivery.local_time import reschedule_on_zone_change
 from publisher.errors import SettingsError
 from publisher.model.report import Progress, no_progress
 from publisher.model.subscriptions import SubscriptionState
@@ -252,7 +252,7 @@ class _Importer:
         add_rows(connection, page.fresh.values(), self.defaults, self.act, selections)
         self.result.added += sum(row.state is SubscriptionState.ACTIVE for row in page.fresh.values())
         people = store.find_all(connection, [number for number, _ in page.old])
-        on_move = is_moving_zone(connection, self.site, self.now)
+        on_move = reschedule_on_zone_change(connection, self.site, self.now)
         for number, row in page.old:
             if self._change(connection, people[number], row, selections, on_move):
                 # A second row of the same person is compared with what the first has made of them.

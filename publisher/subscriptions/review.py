@@ -168,7 +168,7 @@ def _doubt(connection: Connection, subscriber: Subscriber, why: Suppression) -> 
         return None if reason is Reason.ADDRESS else reason
     since = why.at - _BOUNCE_DAYS * 86_400
     soft = bounces.soft_bounces(connection, subscriber.id, since, why.at)
-    judged = [(one.issue_id, judge_failure(one.said, one.status)) for one in soft]
+    judged = [(one.issue_id, judge_failure(one.answer, one.status)) for one in soft]
     counted = {issue_id for issue_id, reason in judged if not reason.is_about_us}
     if len(counted) >= int(match[1]):
         return None

@@ -123,7 +123,7 @@ def _ask(connection: Connection, site: Site, address: Address, wish: Subscriptio
 
 def may_confirm(connection: Connection, hashed: str) -> bool:
     """Tell whether an address may get a confirmation email: see `Suppression.is_undoable`."""
-    if brakes.is_provisional(connection, hashed):
+    if brakes.is_provisionally_suppressed(connection, hashed):
         return False
     return all(why.is_undoable for why in suppressions(connection, [hashed]).values())
 
@@ -146,7 +146,7 @@ def request_resubscription(
     subscribers.lock_subscribers(connection)
     seconds = int(now.timestamp())
     hashed = keyring(site, connection).address_hash(reader.key)
-    if suppressions(connection, [hashed]) or brakes.is_provisional(connection, hashed):
+    if suppressions(connection, [hashed]) or brakes.is_provisionally_suppressed(connection, hashed):
         return
     before = letters.latest(connection, hashed, INVITING, _cool_down_start(connection, hashed, reader, now))
     if before is None:

@@ -166,7 +166,7 @@ class ArticlePages:
                 "heading": f"{values['title']}, No. {found.issue.number}",
                 "day": self._listed(found.issue)["day"],
                 "address": self._address(found.issue),
-                "left": [article_summary(one, site.language) for one in found.left],
+                "left": [article_summary(one, site.language) for one in found.other_articles],
             }
             return context.page("issue.html.j2", {**values, **shown}, max_age=_AGE)
         strip = render(site.templates_dir, "web/strip.html.j2", values)

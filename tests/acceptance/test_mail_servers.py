@@ -221,7 +221,7 @@ def test_a_digest_arrives_as_it_was_meant(mail_kit: MailKit, servers: Servers) -
     kit.publish()
     mail(kit, servers)
     sent = deliver(kit.site, "daily")
-    assert (sent.tally.accepted, sent.tally.failed, sent.trouble) == (3, 1, "")
+    assert (sent.counts.accepted, sent.counts.failed, sent.trouble) == (3, 1, "")
     assert delivery_history(kit.site, "daily", "gone@mail.example.org").status == "suppressed"
     found = read_back(servers, 3)
     assert sorted(message_from_bytes(one)["Delivered-To"] for one in found) == sorted(names)

@@ -1,4 +1,4 @@
-"""What tests of delivery ask of the ledger, and a transport whose patience is short enough for them."""
+"""What tests of delivery ask of the ledger, and a transport whose pauses are short enough for them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections import Counter
 from datetime import datetime
 
 from publisher.delivery.deliver import make_transport
-from publisher.mail.session import SmtpTransport
-from publisher.mail.smtp import Timeouts
+from publisher.mail.smtp_connection import Timeouts
+from publisher.mail.smtp_transport import SmtpTransport
 from publisher.model.subscriptions import SubscriptionState
 from tests.conftest import NOW, MailKit
 from tests.support.smtp import Script
@@ -18,11 +18,13 @@ from tests.support.smtp import Script
 QUICK = Timeouts(connect=2, greeting=0.6, command=0.6, data=0.6, block=0.6, final=0.6)
 
 
-def transport(kit: MailKit, *, patience: float = 3) -> SmtpTransport:
+def transport(kit: MailKit, *, max_pause_seconds: float = 3) -> SmtpTransport:
     made = make_transport(kit.site)
     assert isinstance(made, SmtpTransport)
     # By this clock the pauses of a relay that failed are over twenty times as soon.
-    return SmtpTransport(relays=made.relays, timeouts=QUICK, patience=patience, clock=lambda: time.monotonic() * 20)
+    return SmtpTransport(
+        relays=made.relays, timeouts=QUICK, max_pause_seconds=max_pause_seconds, clock=lambda: time.monotonic() * 20
+    )
 
 
 def states(kit: MailKit) -> Counter[str]:

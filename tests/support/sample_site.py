@@ -31,4 +31,4 @@ def delivered(kit: MailKit) -> int:
     """Send the newest issue to an SMTP server, and return how many messages it accepted."""
     with Server() as server:
         kit.mail(server.port)
-        return deliver(kit.site, "daily").tally.accepted
+        return deliver(kit.site, "daily").counts.accepted

@@ -65,11 +65,11 @@ def test_long_work_is_told_in_plain_lines_where_there_is_no_terminal(capsys: pyt
 
 def test_a_run_that_makes_no_progress_says_so_once(capsys: pytest.CaptureFixture[str]) -> None:
     """While a server does not answer, the same line is not repeated every few seconds."""
-    clock, tally = Clock(), DeliveryCounts()
+    clock, counts = Clock(), DeliveryCounts()
     with SendProgress(clock, terminal=False) as progress:
         for clock.now in range(0, 60, 2):
-            tally.accepted += clock.now == 40
-            progress(tally, 100)
+            counts.accepted += clock.now == 40
+            progress(counts, 100)
     lines = capsys.readouterr().err.splitlines()
     assert [line.partition(",")[0] for line in lines] == ["0 of 100", "1 of 100"]
 

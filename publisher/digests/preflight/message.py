@@ -14,7 +14,7 @@ from publisher.digests.preflight.page import check_html, headings, link_targets,
 from publisher.digests.preflight.rules import finding
 from publisher.findings import Finding
 from publisher.html.text import display_width
-from publisher.mail.placeholders import NAMES, placeholders_in
+from publisher.mail.placeholders import PLACEHOLDER_NAMES, placeholders_in
 
 __all__ = ["check_message", "html_of"]
 
@@ -33,8 +33,8 @@ _MAX_SUBJECT_LENGTH: Final = 78
 _MAX_TEXT_COLUMNS: Final = 78
 #: Clocks differ a little.
 _MAX_CLOCK_SKEW: Final = timedelta(minutes=10)
-_WHOLE_PLACEHOLDER: Final = re.compile(rf"@@(?:{'|'.join(NAMES)})\.[0-9a-f]{{12}}@@")
-_PARTIAL_PLACEHOLDER: Final = re.compile(rf"@@(?:{'|'.join(NAMES)})\b|\.[0-9a-f]{{1,12}}@@")
+_WHOLE_PLACEHOLDER: Final = re.compile(rf"@@(?:{'|'.join(PLACEHOLDER_NAMES)})\.[0-9a-f]{{12}}@@")
+_PARTIAL_PLACEHOLDER: Final = re.compile(rf"@@(?:{'|'.join(PLACEHOLDER_NAMES)})\b|\.[0-9a-f]{{1,12}}@@")
 _UNSUBSCRIBE_URLS: Final = re.compile(r"<(?:https?://|mailto:)[^<>\s]+>(?:,\s*<(?:https?://|mailto:)[^<>\s]+>)*")
 
 

@@ -204,4 +204,4 @@ def test_a_forced_issue_may_carry_the_sample_article(mail_kit: MailKit) -> None:
         with pytest.raises(SendingBlocked, match="it carries the sample article"):
             deliver(kit.site, "daily")
         force_issue(kit.site, "daily", "A test among ourselves")
-        assert deliver(kit.site, "daily").tally.accepted == 1
+        assert deliver(kit.site, "daily").counts.accepted == 1

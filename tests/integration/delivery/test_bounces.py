@@ -251,7 +251,7 @@ def test_no_damaged_report_is_too_strange(place: int, junk: bytes) -> None:
 
 def test_a_report_has_no_words_that_a_terminal_obeys() -> None:
     data = dsn("n@review.example", f"<{PASS}@review.example>", said="smtp; 550 5.1.1 \x1b[2Jno such\x07 user")
-    assert [one.said for one in read_report(data)] == ["550 5.1.1 [2Jno such user"]
+    assert [one.answer for one in read_report(data)] == ["550 5.1.1 [2Jno such user"]
 
 
 def test_a_folder_that_is_no_mailbox_is_refused(mail_kit: MailKit, tmp_path: Path) -> None:

@@ -27,8 +27,8 @@ def test_every_reader_gets_one_copy_and_a_second_run_sends_nothing(any_mail_kit:
         kit.mail(server.port)
         sent = deliver(kit.site, "daily")
         assert server.recipients == sorted(names)
-        assert (sent.tally.accepted, sent.waiting, sent.trouble, sent.uncertain) == (40, 0, "", [])
-        assert deliver(kit.site, "daily").tally.done == 0
+        assert (sent.counts.accepted, sent.waiting, sent.trouble, sent.uncertain) == (40, 0, "", [])
+        assert deliver(kit.site, "daily").counts.done == 0
         assert len(server.accepted) == 40
     assert len({one.message_id for one in server.accepted}) == 40
     assert states(kit) == {"accepted": 40}
@@ -128,7 +128,7 @@ FAULTS: dict[str, tuple[Script, dict[str, int], int]] = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_each_fault_has_its_outcome(mail_kit: MailKit, fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # A domain that asks for patience gets a little of it.
-    monkeypatch.setattr("publisher.delivery.throttle._REST", (0.2, 1.0))
+    monkeypatch.setattr("publisher.delivery.throttle._BACKOFF_SECONDS", (0.2, 1.0))
     script, expected, struck_off = FAULTS[fault]
     kit = mail_kit
     names = kit.add_subscribers(3)
@@ -137,7 +137,7 @@ def test_each_fault_has_its_outcome(mail_kit: MailKit, fault: str, monkeypatch: 
         kit.mail(server.port, delivery="connections = 1".replace("connections = 1", ""))
         settings = (kit.root / "publisher.toml").read_text()
         kit.settings(settings.replace("connections = 3", "connections = 1"))
-        sent = deliver(kit.site, "daily", transport=transport(kit, patience=1.5))
+        sent = deliver(kit.site, "daily", transport=transport(kit, max_pause_seconds=1.5))
         assert states(kit) == expected
         assert len(suppressed(kit)) == struck_off
         # Nobody has two, and whoever the ledger calls accepted has one.
@@ -224,7 +224,7 @@ def test_what_is_deferred_is_tried_again_and_given_up_in_the_end(mail_kit: MailK
         while sent.next_due is not None:
             waits.append((sent.next_due - now).total_seconds() / 60)
             # Too early nothing happens.
-            assert deliver(kit.site, "daily", transport=transport(kit), clock=lambda: now).tally.done == 0
+            assert deliver(kit.site, "daily", transport=transport(kit), clock=lambda: now).counts.done == 0
             now = sent.next_due + timedelta(seconds=1)
             sent = deliver(kit.site, "daily", transport=transport(kit), clock=lambda: now)
         assert states(kit) == {"failed": 1}
@@ -268,7 +268,7 @@ def test_a_domain_that_refuses_stops_and_the_others_do_not(mail_kit: MailKit) ->
         assert all(one.recipient.endswith("@fast.example.org") for one in server.accepted)
         # As many as were under way when it first said so, and no more.
         assert len(asked) <= 4
-        assert sent.resting == ["slow.example.org"]
+        assert sent.paused_domains == ["slow.example.org"]
     assert states(kit)["accepted"] == 30
     assert states(kit)["queued"] >= 26
 
@@ -307,7 +307,7 @@ def test_a_relay_that_fails_is_left_for_another_one(mail_kit: MailKit) -> None:
         kit.mail(broken.port)
         kit.add_settings(f'\n[[smtp.relays]]\nhost = "127.0.0.1"\nport = {good.port}\nsecurity = "none"\nweight = 2\n')
         sent = deliver(kit.site, "daily", transport=transport(kit))
-        assert (sent.tally.accepted, sent.trouble) == (20, "")
+        assert (sent.counts.accepted, sent.trouble) == (20, "")
         assert len(good.accepted) == 20
 
 
@@ -353,7 +353,7 @@ def test_login_refused_stops_the_run_and_shows_no_password(mail_kit: MailKit, ce
         assert "very-secret" not in repr(sent) + repr(make_transport(kit.site))
         assert states(kit) == {"queued": 2}
         server.script = Script(extensions=("PIPELINING", "STARTTLS", "AUTH PLAIN LOGIN"))
-        assert deliver(kit.site, "daily", transport=transport(kit)).tally.accepted == 2
+        assert deliver(kit.site, "daily", transport=transport(kit)).counts.accepted == 2
 
 
 def test_a_certificate_of_nobody_is_refused(mail_kit: MailKit, certificate: object) -> None:

@@ -203,7 +203,7 @@ def test_a_database_error_concerns_one_message(
     box = mailbox.Maildir(path)
     for name in names:
         box.add(message_from_bytes(bounce(return_path(kit, name))))
-    real = action.suppress_reader
+    real = action.suppress_subscriber
 
     def fails(connection: Connection, ring: Any, number: int, *rest: Any) -> bool:
         if number == 2:

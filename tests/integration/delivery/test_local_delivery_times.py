@@ -44,7 +44,7 @@ class Postbox:
         while (copy := feed.take(wait=True)) is not None:
             if feed.hand_over(copy)():
                 self.got.append((copy.recipient, self.clock.now()))
-                feed.settle(copy, Outcome(state=DeliveryState.ACCEPTED, answer="250 taken"))
+                feed.record_outcome(copy, Outcome(state=DeliveryState.ACCEPTED, answer="250 taken"))
 
 
 class Morning:
@@ -170,7 +170,7 @@ def test_publish_send_says_when_the_rest_is_due(mail_kit: MailKit) -> None:
     room.reader("a", "Asia/Tokyo")
     room.issue()
     sent = deliver(mail_kit.site, "daily", transport=room.box, clock=room.clock.now)
-    assert (sent.waiting, sent.tally.accepted) == (1, 0)
+    assert (sent.waiting, sent.counts.accepted) == (1, 0)
     assert sent.next_due == datetime(2026, 10, 24, 22, tzinfo=UTC)
 
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from publisher.delivery.deliver import SendResult, deliver
 from publisher.mail.outcome import RelayFault
-from publisher.mail.relay_state import MOST_LOSSES, RelayState
-from publisher.mail.session import SmtpTransport
+from publisher.mail.relay_state import MAX_LOSSES, RelayState
+from publisher.mail.smtp_transport import SmtpTransport
 from tests.conftest import NOW, MailKit
 from tests.support.deliveries import states, transport
 from tests.support.smtp import Drop, Script, Server
@@ -57,7 +57,7 @@ def test_a_server_that_resets_every_connection_in_data_stops_the_run(any_mail_ki
     with Server(dropping(step)) as server:
         prepared(kit, server)
         sent = run(kit)
-    assert (1 if step == "dot" else 0) <= len(sent.uncertain) <= CONNECTIONS + MOST_LOSSES - 1
+    assert (1 if step == "dot" else 0) <= len(sent.uncertain) <= CONNECTIONS + MAX_LOSSES - 1
     assert "lost 3 messages in a row before it answered" in sent.trouble
     assert states(kit)["queued"] == 100 - len(sent.uncertain)
 
@@ -68,7 +68,7 @@ def test_an_answer_that_makes_no_sense_counts_as_a_loss(mail_kit: MailKit) -> No
     with Server(Script(at=lambda step, *_: "354 and then?" if step == "dot" else None)) as server:
         prepared(kit, server)
         sent = run(kit)
-    assert 1 <= len(sent.uncertain) <= CONNECTIONS + MOST_LOSSES - 1
+    assert 1 <= len(sent.uncertain) <= CONNECTIONS + MAX_LOSSES - 1
     assert "lost 3 messages" in sent.trouble
 
 
@@ -102,11 +102,11 @@ def test_a_second_relay_takes_over(mail_kit: MailKit) -> None:
         (relay,) = made.relays
         from dataclasses import replace
 
-        way = SmtpTransport(relays=[replace(relay, port=bad.port), relay], timeouts=made.timeouts, patience=3)
+        way = SmtpTransport(relays=[replace(relay, port=bad.port), relay], timeouts=made.timeouts, max_pause_seconds=3)
         sent = run(kit, way=way)
         assert sent.trouble == ""
         assert len(good.accepted) == 100 - len(sent.uncertain)
-    assert len(sent.uncertain) <= CONNECTIONS + MOST_LOSSES - 1
+    assert len(sent.uncertain) <= CONNECTIONS + MAX_LOSSES - 1
 
 
 def test_later_runs_leave_the_relay_alone_and_then_lose_one_message_each(any_mail_kit: MailKit) -> None:
@@ -182,7 +182,7 @@ def test_a_relay_on_probation_has_one_connection() -> None:
     """A second connection has to wait until the relay has accepted a message."""
     state = RelayState(is_on_probation=True)
     assert state.is_usable(0.0)
-    state.lanes = 1
+    state.connections = 1
     assert not state.is_usable(0.0)
     state.record_success()
     assert state.is_usable(0.0)

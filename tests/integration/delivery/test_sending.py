@@ -28,8 +28,8 @@ def test_an_unapproved_issue_is_refused_and_an_approved_one_leaves(mail_kit: Mai
         kit.mail(server.port, send="review")
         with pytest.raises(SettingsError, match="not approved"):
             deliver(kit.site, "daily")
-        assert approve(kit.site, "daily", NOW).readers == 2
-        assert deliver(kit.site, "daily").tally.accepted == 2
+        assert approve(kit.site, "daily", NOW).subscribers == 2
+        assert deliver(kit.site, "daily").counts.accepted == 2
 
 
 @pytest.mark.parametrize("change", ["subject of the sender", "readers", "bytes"])
@@ -98,8 +98,8 @@ def test_a_paused_issue_waits_and_a_running_one_stops(mail_kit: MailKit) -> None
         threading.Timer(0.5, lambda: pause(kit.site, "daily", is_paused=True)).start()
         sent = deliver(kit.site, "daily")
         assert sent.trouble == "it was paused"
-        assert 0 < sent.tally.accepted < 200
-        assert states(kit) == {"accepted": sent.tally.accepted, "queued": 200 - sent.tally.accepted}
+        assert 0 < sent.counts.accepted < 200
+        assert states(kit) == {"accepted": sent.counts.accepted, "queued": 200 - sent.counts.accepted}
         with pytest.raises(SettingsError, match="is paused"):
             deliver(kit.site, "daily")
         pause(kit.site, "daily", is_paused=False)
@@ -114,7 +114,7 @@ def test_a_limit_is_kept(mail_kit: MailKit) -> None:
     kit.issue("one")
     with Server() as server:
         kit.mail(server.port)
-        assert deliver(kit.site, "daily", limit=7).tally.accepted == 7
+        assert deliver(kit.site, "daily", limit=7).counts.accepted == 7
         assert len(server.accepted) == 7
         assert states(kit) == {"accepted": 7, "queued": 13}
 
@@ -127,11 +127,11 @@ def test_a_warm_up_lets_so_many_leave_a_day(mail_kit: MailKit) -> None:
         kit.mail(server.port)
         kit.add_settings("\n[delivery.warm_up]\nstart = 2026-11-23\nfirst = 5\ngrowth = 2.0\n")
         days = [datetime(2026, 11, 23 + day, 9, tzinfo=UTC) for day in range(3)]
-        assert deliver(kit.site, "daily", clock=lambda: days[0]).tally.accepted == 5
+        assert deliver(kit.site, "daily", clock=lambda: days[0]).counts.accepted == 5
         again = deliver(kit.site, "daily", clock=lambda: days[0])
-        assert (again.tally.accepted, again.trouble) == (0, "the warm-up limit of today is reached")
-        assert deliver(kit.site, "daily", clock=lambda: days[1]).tally.accepted == 10
-        assert deliver(kit.site, "daily", clock=lambda: days[2]).tally.accepted == 5
+        assert (again.counts.accepted, again.trouble) == (0, "the warm-up limit of today is reached")
+        assert deliver(kit.site, "daily", clock=lambda: days[1]).counts.accepted == 10
+        assert deliver(kit.site, "daily", clock=lambda: days[2]).counts.accepted == 5
 
 
 def test_a_test_goes_to_one_address_and_changes_nothing(mail_kit: MailKit) -> None:
@@ -161,7 +161,7 @@ def test_two_senders_at_once_send_one_copy_each(any_mail_kit: MailKit) -> None:
             one.join()
         assert len(server.recipients) == len(set(server.recipients)) == 300
     assert states(kit) == {"accepted": 300}
-    assert sum(one.tally.accepted for one in found) == 300
+    assert sum(one.counts.accepted for one in found) == 300
 
 
 def test_auto_issues_leave_with_publish_now_and_once(mail_kit: MailKit) -> None:
@@ -261,7 +261,7 @@ def test_a_maildir_takes_each_copy_once(any_mail_kit: MailKit) -> None:
     path = kit.root / "publisher.toml"
     path.write_text(path.read_text().replace('title = "The Daily"', 'title = "The Daily"\nsend = "auto"'))
     kit.add_settings('\n[delivery]\ntransport = "maildir"\nmaildir = "outbox/letters"\n')
-    assert deliver(kit.site, "daily").tally.accepted == 10
+    assert deliver(kit.site, "daily").counts.accepted == 10
     box = mailbox.Maildir(kit.root / "outbox" / "letters", create=False)
     assert sorted(one["Delivered-To"] for one in box) == sorted(f"reader{n}@mail.example.org" for n in range(10))
     message = next(iter(box))

@@ -51,7 +51,7 @@ class Interruption:
             assert self._may_go_on.wait(60)
         return None
 
-    def watch(self, tally: DeliveryCounts, total: int) -> None:
+    def watch(self, counts: DeliveryCounts, total: int) -> None:
         """Change the site at the first look; let the server go on at the third, when the second has read the change."""
         self._now += timedelta(seconds=2)
         if not self._has_begun.is_set():
@@ -88,8 +88,8 @@ def test_an_issue_that_is_being_sent_stops(
         approve(kit.site, "daily", BEGIN)
         sent = deliver(kit.site, "daily", clock=interruption.clock, watch=interruption.watch)
         assert sent.trouble == trouble
-        assert 0 < sent.tally.accepted < PEOPLE
-        assert states(kit) == {"accepted": sent.tally.accepted, "queued": PEOPLE - sent.tally.accepted}
+        assert 0 < sent.counts.accepted < PEOPLE
+        assert states(kit) == {"accepted": sent.counts.accepted, "queued": PEOPLE - sent.counts.accepted}
         with pytest.raises(SettingsError, match=refusal):
             deliver(kit.site, "daily")
 

@@ -149,9 +149,9 @@ def test_a_domain_that_refuses_everybody_rests_and_the_others_get_the_issue(any_
         sent = send(kit, server)
         assert suppressed(kit) == []
         assert states(kit)["accepted"] == 200 and 11 <= states(kit)["failed"] <= 20
-        assert "broken.example refused" in sent.trouble and sent.resting == []
+        assert "broken.example refused" in sent.trouble and sent.paused_domains == []
         again = send(kit, server)
-        assert again.tally.done == 0 and "broken.example" in again.trouble
+        assert again.counts.done == 0 and "broken.example" in again.trouble
         accept_refusals(kit.site, "daily", NOW)
         send(kit, server)
     assert states(kit) == {"accepted": 200, "failed": 40} and len(suppressed(kit)) == 40
@@ -230,7 +230,7 @@ def test_several_senders_share_the_verdict(any_mail_kit: MailKit) -> None:
         send(kit, server)
     assert suppressed(kit) == [] and states(kit)["failed"] <= 60
     with kit.open() as db, db.read() as connection:
-        assert {brake.scope.kind for brake in brakes.brakes(connection)} == {"relay", "domain"}
+        assert {brake.scope.kind for brake in brakes.open_brakes(connection)} == {"relay", "domain"}
 
 
 def test_several_senders_suppress_what_is_gone(any_mail_kit: MailKit) -> None:
@@ -256,7 +256,7 @@ def test_erasing_somebody_deletes_their_refusal(mail_kit: MailKit) -> None:
         send(kit, server)
     count = provisional(kit)
     with kit.open() as db, db.read() as connection:
-        row = brakes.provisional_of(connection, 1)[0]
+        row = brakes.provisional_suppressions(connection, 1)[0]
         person = subscribers.find(connection, row.subscriber_id)
         assert person is not None
     assert "suppressed for the time being" in delivery_history(kit.site, "daily", person.address).suppressed
@@ -271,7 +271,7 @@ def test_a_new_address_is_not_suppressed_for_the_old_one(mail_kit: MailKit) -> N
         prepared(kit, server, 20)
         send(kit, server)
     with kit.open() as db, db.write() as connection:
-        row = brakes.provisional_of(connection, 1)[0]
+        row = brakes.provisional_suppressions(connection, 1)[0]
         values = {"address": "new@mail.example.org", "key": "new@mail.example.org"}
         subscribers.update_subscribers(connection, [(row.subscriber_id, values)])
     accept_refusals(kit.site, "daily", NOW)

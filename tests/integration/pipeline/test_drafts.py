@@ -129,7 +129,7 @@ def test_an_article_that_becomes_a_draft_leaves_and_comes_back(any_kit: SiteKit)
         assert article_at(kit.site, db, "/2026/11/headlinen", LATER) is None
         assert "HeadlineN" not in {one.title for one in newest_articles(kit.site, db, LATER, 10)}
         page = issue_page(kit.site, db, "daily", "2026-11-23T0700")
-    assert page is None or ("HeadlineN" not in page.html and len(page.left) == 4)
+    assert page is None or ("HeadlineN" not in page.html and len(page.other_articles) == 4)
     found = load_status(kit.site, LATER)
     assert (found.articles, found.withdrawn, len(found.drafts)) == (4, 0, 2)
     kit.publish(LATER + timedelta(days=1))

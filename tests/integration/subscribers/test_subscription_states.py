@@ -207,9 +207,9 @@ class Leaver:
             self.leave(copy)
             if feed.hand_over(copy)():
                 self.sent.append(copy.recipient)
-                feed.settle(copy, Outcome(state=DeliveryState.ACCEPTED, answer="250 ok"))
+                feed.record_outcome(copy, Outcome(state=DeliveryState.ACCEPTED, answer="250 ok"))
             else:
-                feed.settle(copy, Outcome(state=DeliveryState.QUEUED, answer=""))
+                feed.record_outcome(copy, Outcome(state=DeliveryState.QUEUED, answer=""))
 
     def leave(self, copy: OutgoingMessage) -> None:
         if copy.recipient.startswith("reader0@"):
@@ -224,7 +224,7 @@ def test_a_run_ends_and_counts_people_who_left_during_it(any_mail_kit: MailKit) 
     any_mail_kit.mail(1)
     sent = deliver(any_mail_kit.site, "daily", transport=leaver, clock=lambda: NOW + timedelta(minutes=1))
     assert sorted(leaver.sent) == ["reader1@mail.example.org", "reader2@mail.example.org"]
-    assert (sent.tally.accepted, sent.tally.suppressed) == (2, 1)
+    assert (sent.counts.accepted, sent.counts.suppressed) == (2, 1)
     assert sent.states == {DeliveryState.ACCEPTED: 2, DeliveryState.SUPPRESSED: 1}
 
 

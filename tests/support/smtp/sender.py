@@ -17,18 +17,18 @@ from typing import Any
 from publisher.delivery import senders
 from publisher.delivery import store as deliveries
 from publisher.delivery.deliver import deliver
-from publisher.mail import smtp
+from publisher.mail import smtp_connection
 from publisher.settings import read_site
 
 #: Every transition of a copy: the module and the function that makes it.
 STEPS: dict[str, tuple[Any, str]] = {
     "claim": (deliveries, "claim"),
     "hand over": (deliveries, "hand_over"),
-    "settle": (deliveries, "settle"),
-    "recover": (deliveries, "recover"),
+    "settle": (deliveries, "record_outcomes"),
+    "recover": (deliveries, "recover_deliveries"),
     "forget": (senders, "forget_sender"),
-    "write": (smtp.Connection, "write"),
-    "read": (smtp.Connection, "read"),
+    "write": (smtp_connection.Connection, "write"),
+    "read": (smtp_connection.Connection, "read"),
 }
 
 
@@ -60,4 +60,4 @@ if __name__ == "__main__":
     if len(sys.argv) > 3:
         killer(sys.argv[3], int(sys.argv[4]))
     sent = deliver(read_site(Path(sys.argv[1])), sys.argv[2])
-    print(sent.tally, sent.trouble)
+    print(sent.counts, sent.trouble)

@@ -55,4 +55,4 @@ EVENING = datetime(2026, 11, 24, 19, 30, tzinfo=UTC)
 )
 def test_the_plan_says_when_the_issue_leaves(changes: dict[str, object], expected: str) -> None:
     """The first thing that stands in the way decides."""
-    assert replace(PLAN, **changes).leaves() == expected  # type: ignore[arg-type]
+    assert replace(PLAN, **changes).describe_send_time() == expected  # type: ignore[arg-type]

@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher.delivery.brake_rules import LEAST_REFUSALS, WINDOW_ATTEMPTS, Refusals, Verdict, judge_refusals
+from publisher.delivery.brake_rules import MIN_REFUSALS, WINDOW_ATTEMPTS, RefusalGroup, Verdict, judge_refusals
 from publisher.mail.refusals import names_address, refusal_key
 
 WAIT, APPLY, STOP = Verdict
 
 
-def equal(count: int, *, named: bool = False, words: str = "no such user") -> Refusals:
-    return Refusals(words=words, names_address=named, count=count)
+def equal(count: int, *, named: bool = False, words: str = "no such user") -> RefusalGroup:
+    return RefusalGroup(words=words, names_address=named, count=count)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def equal(count: int, *, named: bool = False, words: str = "no such user") -> Re
     ],
 )
 def test_refusals_are_judged_by_their_share(
-    attempts: int, refusals: list[Refusals], is_over: bool, verdict: Verdict
+    attempts: int, refusals: list[RefusalGroup], is_over: bool, verdict: Verdict
 ) -> None:
     """More than a fifth of at least ten equal refusals stops; everything else waits or suppresses."""
     found, reason = judge_refusals(attempts, refusals, is_over=is_over)
@@ -62,14 +62,14 @@ def test_refusals_are_judged_by_their_share(
 @given(
     st.integers(0, 200), st.lists(st.builds(equal, st.integers(0, 120), named=st.booleans()), max_size=4), st.booleans()
 )
-def test_a_verdict_is_final_where_it_says_so(attempts: int, refusals: list[Refusals], is_over: bool) -> None:
+def test_a_verdict_is_final_where_it_says_so(attempts: int, refusals: list[RefusalGroup], is_over: bool) -> None:
     """A stop before the window is full would also be one after it, whatever follows; few refusals never stop."""
     verdict, reason = judge_refusals(attempts, refusals, is_over=is_over)
     if reason is not None:
-        assert reason.count >= LEAST_REFUSALS and reason in refusals
+        assert reason.count >= MIN_REFUSALS and reason in refusals
         if not is_over:
             assert judge_refusals(max(attempts, WINDOW_ATTEMPTS), refusals, is_over=True)[0] is STOP
-    if max((one.count for one in refusals), default=0) < LEAST_REFUSALS:
+    if max((one.count for one in refusals), default=0) < MIN_REFUSALS:
         assert verdict is (APPLY if is_over or attempts >= WINDOW_ATTEMPTS else WAIT)
     assert not (is_over and verdict is WAIT)
 

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from publisher.errors import SettingsError
-from publisher.mail.dkim import SIGNED, Signer, dns_record, new_key
+from publisher.mail.dkim import SIGNED_HEADERS, Signer, dns_record, new_key
 from publisher.mail.message import Envelope, build_message
+from publisher.mail.message_template import ADDRESS_SLOT, DELIVERY_SLOT, MessageTemplate
 from publisher.mail.placeholders import Placeholders
-from publisher.mail.skeleton import ADDRESS, COPY, MessageTemplate
 
-TOKENS = Placeholders(mark="0123456789ab")
+TOKENS = Placeholders(hash="0123456789ab")
 KEYS = {kind: new_key(kind) for kind in ("rsa", "ed25519")}
 
 
@@ -48,10 +48,10 @@ def envelope(**changes: object) -> Envelope:
             "list_slug": "daily",
             "subject": "Über Wasser: ein sehr langer Betreff, der gefaltet werden muss, weil er nicht in eine Zeile passt",
             "date": datetime(2026, 11, 23, 7, tzinfo=UTC),
-            "message_key": COPY,
+            "message_key": DELIVERY_SLOT,
             "unsubscribe": (
-                f"https://review.example/leave?copy={COPY}",
-                f"mailto:news@review.example?subject=unsubscribe%20{COPY}",
+                f"https://review.example/leave?copy={DELIVERY_SLOT}",
+                f"mailto:news@review.example?subject=unsubscribe%20{DELIVERY_SLOT}",
             ),
             "one_click": True,
             "feedback_id": "1:daily:newsletter",
@@ -62,9 +62,9 @@ def envelope(**changes: object) -> Envelope:
 
 def skeleton(*signers: Signer, text: str = "Hello.", page: str = "<p>Hello.</p>") -> MessageTemplate:
     values = {
-        "address": ADDRESS,
-        "unsubscribe": f"https://review.example/leave?copy={COPY}",
-        "preferences": f"https://review.example/p/{COPY}/",
+        "address": ADDRESS_SLOT,
+        "unsubscribe": f"https://review.example/leave?copy={DELIVERY_SLOT}",
+        "preferences": f"https://review.example/p/{DELIVERY_SLOT}/",
         "web_view": "https://review.example/web?a=1&b=2",
     }
     footer = " ".join(TOKENS[name] for name in ("address", "unsubscribe", "preferences", "web_view"))
@@ -72,14 +72,14 @@ def skeleton(*signers: Signer, text: str = "Hello.", page: str = "<p>Hello.</p>"
         envelope(),
         text=f"{text}\n{footer}\n",
         html=f"{page}<p>{footer}</p>",
-        tokens=TOKENS,
+        placeholders=TOKENS,
         values=values,
         signers=signers,
     )
 
 
 def merged(made: MessageTemplate, address: str = "anna@example.org") -> bytes:
-    return made.merge(address=address, recipient=address, copy="a" * 32)
+    return made.merge(address=address, recipient=address, token="a" * 32)
 
 
 @pytest.mark.parametrize("kinds", [["rsa"], ["rsa", "ed25519"]])
@@ -111,7 +111,7 @@ def test_every_header_that_matters_is_signed_and_no_part_of_the_body_is_left_out
     header = re.search(r"DKIM-Signature:(.*?)\r\n[A-Z]", data, re.DOTALL)[1]
     assert " l=" not in header
     names = re.search(r"h=([^;]*);", header)[1].split(":")
-    for name in SIGNED:
+    for name in SIGNED_HEADERS:
         present = re.search(rf"(?m)^{name}:", data.split("\r\n\r\n")[0]) is not None
         assert names.count(name.lower()) == 1 + present
 
@@ -122,7 +122,7 @@ def test_the_same_key_and_copy_give_the_same_bytes() -> None:
 
 def test_a_copy_without_gaps_is_what_build_message_makes() -> None:
     plain = envelope(message_key="key", unsubscribe=("https://review.example/leave",))
-    made = MessageTemplate(plain, text="Text.\n", html="<p>é</p>", tokens=TOKENS, values={}, signers=())
+    made = MessageTemplate(plain, text="Text.\n", html="<p>é</p>", placeholders=TOKENS, values={}, signers=())
     from dataclasses import replace
 
     expected = build_message(replace(plain, recipient="anna@example.org"), text="Text.\n", html="<p>é</p>")

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher.mail.placeholders import NAMES, Placeholders, fill_placeholders, placeholders_in
+from publisher.mail.placeholders import PLACEHOLDER_NAMES, Placeholders, fill_placeholders, placeholders_in
 
-VALUES = {name: f"<{name}> & co" for name in NAMES}
+VALUES = {name: f"<{name}> & co" for name in PLACEHOLDER_NAMES}
 
 
 def test_a_token_is_filled_and_escaped_in_html_only() -> None:

@@ -10,7 +10,7 @@ from email_validator import EmailNotValidError, validate_email
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from publisher.delivery.throttle import Limit, Throttle, warm_up_limit
+from publisher.delivery.throttle import RateLimit, Throttle, warm_up_limit
 from publisher.mail.outcome import Reply, message_outcome, recipient_outcome, retry_at
 from publisher.signing.tokens import Keyring
 from publisher.subscribers.addresses import read_address, read_named_address
@@ -113,7 +113,7 @@ def test_a_key_that_can_be_guessed_is_refused_and_none_is_shown() -> None:
 
 
 def test_a_domain_gets_so_many_a_second_and_at_a_time() -> None:
-    pace = Throttle(lambda domain: Limit(per_second=10, at_once=2) if domain == "a" else Limit())
+    pace = Throttle(lambda domain: RateLimit(per_second=10, at_once=2) if domain == "a" else RateLimit())
     pace.begin("a", 0)
     assert pace.ready_at("a") == pytest.approx(0.1)
     pace.begin("a", 0.1)
@@ -125,7 +125,7 @@ def test_a_domain_gets_so_many_a_second_and_at_a_time() -> None:
 
 def test_a_sender_waits_until_the_first_domain_is_ready_and_no_longer() -> None:
     """A rate limit of twenty a second is kept to, and not undercut by waits of a fixed length."""
-    pace = Throttle(lambda domain: Limit(per_second=20 if domain == "fast" else 0.5, at_once=1))
+    pace = Throttle(lambda domain: RateLimit(per_second=20 if domain == "fast" else 0.5, at_once=1))
     for domain in ("fast", "slow"):
         pace.begin(domain, 100)
     assert pace.seconds_until_ready(["fast", "slow"], 100, 0.25) == 0.25
@@ -138,19 +138,19 @@ def test_a_sender_waits_until_the_first_domain_is_ready_and_no_longer() -> None:
 
 
 def test_a_domain_that_refuses_rests_longer_each_time_and_one_copy_tries() -> None:
-    pace = Throttle(lambda domain: Limit())
+    pace = Throttle(lambda domain: RateLimit())
     now, rests = 0.0, []
     for _ in range(10):
         pace.begin("a", now)
-        pace.refuses("a", now)
-        pace.refuses("a", now)
+        pace.record_refusal("a", now)
+        pace.record_refusal("a", now)
         pace.end("a")
         rests.append(pace.ready_at("a") - now)
         now = pace.ready_at("a")
     assert rests == [15, 30, 60, 120, 240, 480, 960, 1800, 1800, 1800]
     pace.begin("a", now)
     assert pace.ready_at("a") == math.inf
-    pace.works("a")
+    pace.record_success("a")
     pace.end("a")
     assert pace.ready_at("a") <= now
 

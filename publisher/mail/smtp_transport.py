@@ -10,7 +10,7 @@ from typing import Final
 
 from publisher.mail.outcome import Outcome, RelayFault, Reply, lost_outcome, message_outcome, recipient_outcome
 from publisher.mail.relay_state import RelayState
-from publisher.mail.smtp import Connection, ConnectionLost, Relay, Timeouts
+from publisher.mail.smtp_connection import Connection, ConnectionLost, Relay, Timeouts
 from publisher.mail.transport import MessageSource, OutgoingMessage
 from publisher.model.delivery import DeliveryState
 
@@ -26,7 +26,7 @@ class SmtpTransport:
     relays: Sequence[Relay]
     timeouts: Timeouts = field(default_factory=Timeouts)
     #: Seconds after which a run gives up on relays that are all paused.
-    patience: float = 60.0
+    max_pause_seconds: float = 60.0
     clock: Callable[[], float] = monotonic
     is_idempotent: bool = False
     is_local: bool = False
@@ -65,7 +65,7 @@ class SmtpTransport:
                 state.record_fault(error, began, self.clock())
         finally:
             with self._lock:
-                state.lanes -= 1
+                state.connections -= 1
 
     def _choose(self) -> int:
         """Return the relay for a connection that needs one.
@@ -77,15 +77,17 @@ class SmtpTransport:
             now = self.clock()
             usable = [number for number, state in self._states.items() if state.is_usable(now)]
             if usable:
-                best = min(usable, key=lambda number: (self._states[number].lanes + 1) / self.relays[number].weight)
-                self._states[best].lanes += 1
+                best = min(
+                    usable, key=lambda number: (self._states[number].connections + 1) / self.relays[number].weight
+                )
+                self._states[best].connections += 1
                 return best
             pauses = [state.not_before - now for state in self._states.values() if not state.refused]
             said = "; ".join(f"{relay.name} {self._states[number].words}" for number, relay in enumerate(self.relays))
-            raise RelayFault(said, is_final=not pauses or min(pauses) > self.patience)
+            raise RelayFault(said, is_final=not pauses or min(pauses) > self.max_pause_seconds)
 
 
-class _Closed(Exception):
+class _ConnectionClosed(Exception):
     """The server takes leave; there is nothing wrong with it."""
 
 
@@ -124,7 +126,7 @@ class _Session:
                 ready = self._envelope(copy)
                 while ready:
                     copy, ready = self._message(copy)
-        except _Closed:
+        except _ConnectionClosed:
             return
         self._connection.quit()
 
@@ -201,14 +203,14 @@ class _Session:
         if refused is not None:
             self._settle(copy, refused)
             if recipient.code == 421:
-                raise _Closed
+                raise _ConnectionClosed
             return False
         if data.code != 354:
             self._settle(
                 copy, message_outcome(data) if data.code >= 400 else lost_outcome("no 354 to DATA", all_sent=False)
             )
             if data.code == 421:
-                raise _Closed
+                raise _ConnectionClosed
             if data.code < 400:
                 raise RelayFault(f"answers {data.text} to DATA")
             return False
@@ -232,7 +234,7 @@ class _Session:
                 if one is not None:
                     self._settle(one, Outcome(state=DeliveryState.QUEUED, answer=""))
             # The server waits for a message that may not leave any more: only closing the connection helps.
-            raise _Closed
+            raise _ConnectionClosed
         envelope = "".join(self._commands(following)).encode() if following else b""
         self._send(copy, following, envelope)
         if following is None:
@@ -265,13 +267,13 @@ class _Session:
             reply = self._connection.read(self._timeouts.final)
         except ConnectionLost as error:
             all_sent = left is None or left.sent >= end
-            outcome = lost_outcome(error.what, all_sent=all_sent)
+            outcome = lost_outcome(error.reason, all_sent=all_sent)
             with self._lock:
-                self._state.record_loss(error.what)
+                self._state.record_loss(error.reason)
             self._settle(copy, replace(outcome, answer=self._said(outcome.answer)))
             if following is not None:
                 self._settle(following, Outcome(state=DeliveryState.QUEUED, answer=""))
-            raise RelayFault(error.what) from error
+            raise RelayFault(error.reason) from error
         outcome = message_outcome(reply)
         with self._lock:
             if outcome.state is DeliveryState.ACCEPTED:
@@ -282,19 +284,19 @@ class _Session:
         if reply.code == 421 or left is not None or outcome.state is DeliveryState.UNCERTAIN:
             if following is not None:
                 self._settle(following, Outcome(state=DeliveryState.QUEUED, answer=""))
-            raise _Closed
+            raise _ConnectionClosed
 
     def _given_back(self, copy: OutgoingMessage, error: ConnectionLost) -> RelayFault:
         """Give back a copy of which nothing has left, and return the relay's fault."""
-        self._settle(copy, Outcome(state=DeliveryState.QUEUED, answer=self._said(error.what)))
-        return RelayFault(error.what)
+        self._settle(copy, Outcome(state=DeliveryState.QUEUED, answer=self._said(error.reason)))
+        return RelayFault(error.reason)
 
     def _settle(self, copy: OutgoingMessage, outcome: Outcome) -> None:
         if outcome.state is not DeliveryState.QUEUED:
             is_named = outcome.answer.startswith(self._relay.host)
             answer = outcome.answer if is_named else self._said(outcome.answer)
             outcome = replace(outcome, answer=answer, relay=self._relay.name)
-        self._feed.settle(copy, outcome)
+        self._feed.record_outcome(copy, outcome)
 
     def _said(self, words: str) -> str:
         return f"{self._relay.host}: {words}"

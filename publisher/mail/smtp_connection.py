@@ -20,10 +20,10 @@ from publisher.mail.outcome import RelayFault, Reply
 
 __all__ = ["Connection", "ConnectionLost", "ProtocolError", "Relay", "Timeouts"]
 
-_LINE: Final = re.compile(rb"([2-5]\d\d)([ -]?)(.*)")
+_REPLY_LINE: Final = re.compile(rb"([2-5]\d\d)([ -]?)(.*)")
 #: Bytes that an answer may have: nobody needs more to say yes or no.
-_LONGEST_REPLY: Final = 64 * 1024
-_READ: Final = 16 * 1024
+_MAX_REPLY_BYTES: Final = 64 * 1024
+_READ_BYTES: Final = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +59,9 @@ class Relay:
 class ConnectionLost(Exception):
     """The connection is gone. ``sent`` bytes of the last write had left."""
 
-    def __init__(self, what: str, sent: int = 0) -> None:
-        super().__init__(what)
-        self.what = what
+    def __init__(self, reason: str, sent: int = 0) -> None:
+        super().__init__(reason)
+        self.reason = reason
         self.sent = sent
 
 
@@ -100,7 +100,7 @@ class Connection:
         except BaseException as error:
             connection.close()
             if isinstance(error, ConnectionLost):
-                raise RelayFault(error.what) from error
+                raise RelayFault(error.reason) from error
             raise
         return connection
 
@@ -139,9 +139,9 @@ class Connection:
         self._timeouts_set = {}
 
     def _hello(self) -> None:
-        reply = self.ask(f"EHLO {_own_name(self._socket)}")
+        reply = self.ask(f"EHLO {_client_name(self._socket)}")
         if reply.code >= 400:
-            self._expect(self.ask(f"HELO {_own_name(self._socket)}"), "answers HELO with")
+            self._expect(self.ask(f"HELO {_client_name(self._socket)}"), "answers HELO with")
             self.extensions = {}
             return
         pairs = (line.partition(" ") for line in reply.lines[1:])
@@ -208,7 +208,7 @@ class Connection:
         while True:
             end = self._buffer.find(b"\n")
             if end < 0:
-                if len(self._buffer) > _LONGEST_REPLY:
+                if len(self._buffer) > _MAX_REPLY_BYTES:
                     raise ProtocolError("its answer has no end")
                 # The clock is asked only for answers that come in pieces.
                 now = time.monotonic() if self._buffer or lines or deadline is not None else 0.0
@@ -216,10 +216,10 @@ class Connection:
                 self._fill(seconds if not now else deadline - now)
                 continue
             line, self._buffer = self._buffer[:end].rstrip(b"\r"), self._buffer[end + 1 :]
-            match = _LINE.fullmatch(line)
+            match = _REPLY_LINE.fullmatch(line)
             if match is None or len(lines) > 200:
                 raise ProtocolError(f"it says what is no answer: {line[:80]!r}")
-            lines.append(_shown(match[3]))
+            lines.append(_printable(match[3]))
             if match[2] != b"-":
                 return Reply(code=int(match[1]), lines=tuple(lines))
 
@@ -228,7 +228,7 @@ class Connection:
             raise ConnectionLost("silence")
         self._wait_at_most(socket.SO_RCVTIMEO, seconds)
         try:
-            data = self._socket.recv(_READ)
+            data = self._socket.recv(_READ_BYTES)
         except OSError as error:
             raise ConnectionLost(_reason(error)) from error
         if not data:
@@ -267,7 +267,7 @@ class Connection:
             self._socket.close()
 
 
-def _own_name(sock: socket.socket) -> str:
+def _client_name(sock: socket.socket) -> str:
     name = socket.gethostname()
     if re.fullmatch(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", name):
         return name
@@ -281,6 +281,6 @@ def _reason(error: OSError) -> str:
     return f"connection lost ({error.strerror or error})"
 
 
-def _shown(line: bytes) -> str:
+def _printable(line: bytes) -> str:
     """Return a server's words without what a terminal would obey."""
     return "".join(one if one.isprintable() else " " for one in line.decode("utf-8", "replace"))

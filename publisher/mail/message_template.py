@@ -13,25 +13,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from publisher.mail.dkim import SIGNED, Signer, canonical_header
+from publisher.mail.dkim import SIGNED_HEADERS, Signer, canonical_header
 from publisher.mail.message import Envelope, assemble, message_headers, quoted_printable
 from publisher.mail.placeholders import Placeholders, fill_placeholders
 
-__all__ = ["ADDRESS", "COPY", "MessageTemplate"]
+__all__ = ["ADDRESS_SLOT", "DELIVERY_SLOT", "MessageTemplate"]
 
 #: Marks of what differs: they stand in texts and in headers until they are filled. No article can hold a control
 #: character, and no setting.
-COPY: Final = "\x0ec\x0f"
-ADDRESS: Final = "\x0ea\x0f"
+DELIVERY_SLOT: Final = "\x0ec\x0f"
+ADDRESS_SLOT: Final = "\x0ea\x0f"
 #: In HTML an address is escaped; in a header it is as servers know it.
-_HTML_ADDRESS: Final = "\x0eh\x0f"
-_RECIPIENT: Final = "\x0et\x0f"
-_MARK: Final = re.compile("(\x0e[caht]\x0f)")
-_BYTES_MARK: Final = re.compile(b"\x0e([caht])\x0f")
+_HTML_ADDRESS_SLOT: Final = "\x0eh\x0f"
+_RECIPIENT_SLOT: Final = "\x0et\x0f"
+_SLOT: Final = re.compile("(\x0e[caht]\x0f)")
+_BYTES_SLOT: Final = re.compile(b"\x0e([caht])\x0f")
 #: Stands for the mark of a copy while headers are made: they are looked at for control characters.
-_WORD: Final = "0copy0pass0"
+_DELIVERY_STAND_IN: Final = "0copy0pass0"
 #: With the = of a soft line break a line has 76 characters (RFC 2045 §6.7).
-_LINE: Final = 75
+_MAX_LINE: Final = 75
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class _TemplateSlots:
 
     @classmethod
     def of(cls, data: bytes) -> _TemplateSlots:
-        parts = _BYTES_MARK.split(data)
+        parts = _BYTES_SLOT.split(data)
         return cls(tuple(parts[0::2]), tuple(part.decode() for part in parts[1::2]))
 
     def filled(self, values: dict[str, bytes]) -> list[bytes]:
@@ -64,7 +64,7 @@ class MessageTemplate:
         *,
         text: str,
         html: str,
-        tokens: Placeholders,
+        placeholders: Placeholders,
         values: dict[str, str],
         signers: Sequence[Signer],
     ) -> None:
@@ -77,12 +77,14 @@ class MessageTemplate:
             values: what tokens stand for; COPY and ADDRESS mark gaps in them.
             signers: who signs, the first one first.
         """
-        if _MARK.search(text) or _MARK.search(html):
+        if _SLOT.search(text) or _SLOT.search(html):
             raise ValueError("the issue's text has control characters that stand for gaps")
         headers, body = assemble(
             _headers(envelope),
-            text=_with_gaps(fill_placeholders(text, tokens, values, escape=False)),
-            html=_with_gaps(fill_placeholders(html, tokens, values, escape=True).replace(ADDRESS, _HTML_ADDRESS)),
+            text=_with_slots(fill_placeholders(text, placeholders, values, escape=False)),
+            html=_with_slots(
+                fill_placeholders(html, placeholders, values, escape=True).replace(ADDRESS_SLOT, _HTML_ADDRESS_SLOT)
+            ),
         )
         self._headers = _TemplateSlots.of(
             b"".join(f"{name}: {value}\r\n".encode() for name, value in headers) + b"\r\n"
@@ -91,7 +93,7 @@ class MessageTemplate:
         self._signers = [(signer, signer.tags([name for name, _ in headers])) for signer in signers]
         by_name = dict(headers)
         self._signed = _TemplateSlots.of(
-            b"".join(canonical_header(name, by_name[name].encode()) for name in SIGNED if name in by_name)
+            b"".join(canonical_header(name, by_name[name].encode()) for name in SIGNED_HEADERS if name in by_name)
         )
 
     @property
@@ -105,7 +107,7 @@ class MessageTemplate:
         parts = b"\0".join((*self._headers.pieces, *self._body.pieces))
         return hashlib.sha256(parts).digest()
 
-    def merge(self, *, address: str, recipient: str, copy: str) -> bytes:
+    def merge(self, *, address: str, recipient: str, token: str) -> bytes:
         """Return a reader's copy: signatures, headers, body.
 
         Args:
@@ -119,13 +121,13 @@ class MessageTemplate:
         if not address.isprintable():
             raise ValueError("an address is one line without control characters")
         values = {
-            "c": copy.encode(),
+            "c": token.encode(),
             "t": recipient.encode(),
         }
         headers = self._headers.filled(values)
         signed = b"".join(self._signed.filled(values)) if self._signers else b""
         # quopri takes 5 µs; of an address of plain letters it changes nothing.
-        plain = len(address) <= _LINE and address.isascii() and "=" not in address and address[0] != "."
+        plain = len(address) <= _MAX_LINE and address.isascii() and "=" not in address and address[0] != "."
         values["a"] = address.encode() if plain else _encoded(address)
         is_same = plain and "&" not in address and "'" not in address
         values["h"] = values["a"] if is_same else _encoded(markup.escape(address))
@@ -143,12 +145,19 @@ def _headers(envelope: Envelope) -> list[tuple[str, str]]:
     plain = replace(
         envelope,
         recipient=None,
-        message_key=envelope.message_key.replace(COPY, _WORD),
-        unsubscribe=tuple(one.replace(COPY, _WORD) for one in envelope.unsubscribe),
+        message_key=envelope.message_key.replace(DELIVERY_SLOT, _DELIVERY_STAND_IN),
+        unsubscribe=tuple(one.replace(DELIVERY_SLOT, _DELIVERY_STAND_IN) for one in envelope.unsubscribe),
     )
     marked = ("Message-ID", "List-Unsubscribe")
     return [
-        (name, _RECIPIENT if name == "To" else value.replace(_WORD, COPY) if name in marked else value)
+        (
+            name,
+            _RECIPIENT_SLOT
+            if name == "To"
+            else value.replace(_DELIVERY_STAND_IN, DELIVERY_SLOT)
+            if name in marked
+            else value,
+        )
         for name, value in message_headers(plain)
     ]
 
@@ -161,17 +170,17 @@ def _open_ended(data: bytes) -> bytes:
     """Return quoted-printable text whose last line has room for a soft line break."""
     start = data.rfind(b"\n") + 1
     last = data[start:]
-    if len(last) <= _LINE:
+    if len(last) <= _MAX_LINE:
         return data
-    cut = _LINE
+    cut = _MAX_LINE
     # An escape is not parted: =C3 stays whole.
     while b"=" in last[cut - 2 : cut]:
         cut -= 1
     return data[:start] + last[:cut] + b"=\r\n" + last[cut:]
 
 
-def _with_gaps(text: str) -> bytes:
+def _with_slots(text: str) -> bytes:
     """Return text as quoted-printable, each gap on a line of its own between soft line breaks."""
-    parts = _MARK.split(text)
+    parts = _SLOT.split(text)
     encoded = [one.encode() if place % 2 else _encoded(one) for place, one in enumerate(parts)]
     return b"=\r\n".join(encoded)
