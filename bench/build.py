@@ -23,7 +23,7 @@ from feedgen.feed import FeedGenerator
 
 from bench.corpus import HUGO_ALL, SETTINGS, make_hugo_site, make_site
 from bench.timing import PUBLISH, hugo, machine, median, need_hugo, row, seconds
-from publisher.articles.parsers import ParsedRecord, ParserOptions, read_file
+from publisher.articles.parsers import ParsedRecord, ParserOptions, parse_file
 from publisher.model.articles import Record
 
 TIMES = 3
@@ -69,7 +69,7 @@ def plain_feedgen(articles: Path, out: Path, limit: int | None) -> float:
     options = ParserOptions(zone=ZoneInfo("UTC"))
     records = []
     for name in sorted(path.name for path in articles.iterdir()):
-        records += [one.record for one in read_file(articles, name, options) if isinstance(one, ParsedRecord)]
+        records += [one.record for one in parse_file(articles, name, options) if isinstance(one, ParsedRecord)]
     records.sort(key=lambda one: one.date, reverse=True)
     facets: dict[str, list[Record]] = {"all": records}
     for record in records:

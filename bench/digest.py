@@ -121,12 +121,12 @@ def juice(page: str) -> tuple[float, float]:
 def compare(theme: str) -> None:
     """Print what one theme's page takes, ours and the peers'."""
     from publisher.digests.inline import OPTIONS
-    from publisher.templating.environment import render
+    from publisher.templating.environment import render_template
 
     pages: list[str] = []
 
     def spy(folder: Path, name: str, values: object) -> str:
-        page: str = render(folder, name, values)  # type: ignore[arg-type]
+        page: str = render_template(folder, name, values)  # type: ignore[arg-type]
         pages.append(page)
         return page
 
@@ -137,7 +137,7 @@ def compare(theme: str) -> None:
     chosen = articles()
     module.render = spy  # type: ignore[attr-defined]
     whole()
-    module.render = render  # type: ignore[attr-defined]
+    module.render = render_template  # type: ignore[attr-defined]
     page = next(one for one in pages if "<!DOCTYPE" in one)
     cold, warm, made = program(OURS, page)
     default_cold, default_warm, _ = program(DEFAULTS, page)

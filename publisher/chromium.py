@@ -17,7 +17,7 @@ from typing import Any, Final, Self
 
 from publisher.errors import BrowserMissing
 
-__all__ = ["Browser", "Fault", "View"]
+__all__ = ["AccessibilityViolation", "Browser", "Viewport"]
 
 _NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _ARGUMENTS: Final = (
@@ -37,7 +37,7 @@ _PATIENCE: Final = 30_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class View:
+class Viewport:
     """A width of the window, a colour scheme, pictures on or off."""
 
     #: ``phone`` or ``desktop``.
@@ -56,14 +56,14 @@ class View:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class AccessibilityViolation:
     """Something serious or critical that axe-core finds."""
 
     #: axe-core's own name of the rule.
     rule: str
-    what: str
+    message: str
     #: The elements, as selectors.
-    places: tuple[str, ...]
+    selectors: tuple[str, ...]
 
 
 def _program() -> str | None:
@@ -107,7 +107,7 @@ class Browser:
         self._chromium.close()
         self._playwright.stop()
 
-    def _page(self, html: str, view: View) -> Any:
+    def _page(self, html: str, view: Viewport) -> Any:
         page = self._chromium.new_page(
             viewport={"width": view.width, "height": 800},
             color_scheme="dark" if view.dark else "light",
@@ -126,7 +126,7 @@ class Browser:
         body, kind = found if found is not None else (_GREY.encode(), "image/svg+xml")
         route.fulfill(body=body, content_type=kind)
 
-    def picture(self, html: str, view: View) -> bytes:
+    def screenshot(self, html: str, view: Viewport) -> bytes:
         """Return the whole page as a PNG."""
         page = self._page(html, view)
         try:
@@ -135,7 +135,7 @@ class Browser:
         finally:
             page.close()
 
-    def overflow(self, html: str, view: View) -> int:
+    def horizontal_overflow(self, html: str, view: Viewport) -> int:
         """Return by how many pixels the page is wider than its window."""
         page = self._page(html, view)
         try:
@@ -143,7 +143,7 @@ class Browser:
         finally:
             page.close()
 
-    def faults(self, html: str, view: View) -> list[Fault]:
+    def accessibility_violations(self, html: str, view: Viewport) -> list[AccessibilityViolation]:
         """Return what axe-core finds serious or critical."""
         page = self._page(html, view)
         try:
@@ -153,10 +153,10 @@ class Browser:
         finally:
             page.close()
         return [
-            Fault(
+            AccessibilityViolation(
                 rule=one["id"],
-                what=one["help"],
-                places=tuple(escape(str(node["target"][0]), quote=False) for node in one["nodes"]),
+                message=one["help"],
+                selectors=tuple(escape(str(node["target"][0]), quote=False) for node in one["nodes"]),
             )
             for one in found["violations"]
             if one["impact"] in ("serious", "critical")

@@ -13,7 +13,7 @@
     ├── TemplateError              a template is missing or broken
     ├── BrowserMissing             there is no Chromium to look with, or nothing to drive it
     ├── RemoteError                another server does not answer, or not as it should
-    └── RecordRefused              one record is set aside by name; the others go on
+    └── InvalidRecord              one record is set aside by name; the others go on
 
 Libraries' errors are translated into these where they enter. A message says what, where
 and what to do about it, in one sentence that a person can act on.
@@ -23,8 +23,8 @@ from collections.abc import Sequence
 
 __all__ = [
     "BrowserMissing",
+    "InvalidRecord",
     "PublisherError",
-    "RecordRefused",
     "RemoteError",
     "SchemaTooNew",
     "SendingBlocked",
@@ -93,7 +93,7 @@ class RemoteError(PublisherError):
         self.is_final = is_final
 
 
-class RecordRefused(PublisherError):
+class InvalidRecord(PublisherError):
     """One record cannot become an article. ``where`` is its file (and line), ``reason`` why."""
 
     def __init__(self, where: str, reason: str) -> None:

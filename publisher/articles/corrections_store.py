@@ -21,13 +21,13 @@ __all__ = [
     "Retraction",
     "add_correction",
     "clear_retraction",
+    "clear_send_overrides",
     "drop_retraction_reason",
     "find_articles",
-    "hold_issues",
-    "issues_carrying",
-    "last_corrections",
+    "issue_folders_with",
+    "last_correction_times",
+    "list_retractions",
     "mark_retracted",
-    "retractions",
 ]
 
 
@@ -89,7 +89,7 @@ def add_correction(connection: Connection, seq: int, at: int, note: str) -> None
     connection.execute(update(article).where(article.c.seq == seq).values(changed_at=at))
 
 
-def last_corrections(connection: Connection, seqs: Collection[int]) -> dict[int, int]:
+def last_correction_times(connection: Connection, seqs: Collection[int]) -> dict[int, int]:
     """Return arrival number → the instant of the last correction, for those that have one."""
     found: dict[int, int] = {}
     for some in pages(seqs):
@@ -109,14 +109,14 @@ def mark_retracted(connection: Connection, seq: int, at: int, reason: str) -> No
     """
     connection.execute(update(article).where(article.c.seq == seq).values(retracted_at=at, retraction=reason))
     connection.execute(update(next_issue_note).where(next_issue_note.c.lead_seq == seq).values(lead_seq=None))
-    hold_issues(connection, [seq])
+    clear_send_overrides(connection, [seq])
 
 
 #: States of deliveries that are sent no more.
 _CLOSED: Final = (DeliveryState.ACCEPTED.value, DeliveryState.FAILED.value, DeliveryState.SUPPRESSED.value)
 
 
-def hold_issues(connection: Connection, seqs: Iterable[int]) -> None:
+def clear_send_overrides(connection: Connection, seqs: Iterable[int]) -> None:
     """Hold back issues that carry the articles and are still to be sent to somebody.
 
     A reason that an editor gave before, for sending an issue in spite of errors, was not given for this.
@@ -141,7 +141,7 @@ def drop_retraction_reason(connection: Connection, seq: int) -> None:
     connection.execute(update(article).where(article.c.seq == seq).values(retraction=None))
 
 
-def retractions(connection: Connection) -> list[Retraction]:
+def list_retractions(connection: Connection) -> list[Retraction]:
     """Return the articles that were withdrawn, the last one first.
 
     An article that became a draft after it was published is among them, without a reason.
@@ -164,7 +164,7 @@ def retractions(connection: Connection) -> list[Retraction]:
     return [Retraction(**row) for row in connection.execute(query).mappings()]
 
 
-def issues_carrying(connection: Connection, seq: int) -> list[str]:
+def issue_folders_with(connection: Connection, seq: int) -> list[str]:
     """Return the folders under outbox/ of the issues that carry an article, newest first."""
     query = (
         select(issue.c.digest, issue.c.name)

@@ -16,14 +16,14 @@ __all__ = [
     "DraftRow",
     "add_draft_keys",
     "count_drafts",
-    "drafts",
-    "drop_draft_keys",
-    "first_reads",
+    "delete_draft_keys",
+    "draft_first_read_times",
+    "draft_locations_by_key",
     "has_draft_keys",
-    "identified_drafts",
+    "list_drafts",
     "mark_drafts",
-    "publish_drafts",
     "save_drafts",
+    "unmark_drafts",
 ]
 
 
@@ -58,13 +58,13 @@ def save_drafts(connection: Connection, records: Mapping[str, Sequence[DraftRow]
     )
 
 
-def drafts(connection: Connection) -> list[DraftRow]:
+def list_drafts(connection: Connection) -> list[DraftRow]:
     """Return every draft of articles/, by file."""
     query = select(draft.c.location, draft.c.statement).order_by(draft.c.name, draft.c.number)
     return [DraftRow(where=where, statement=statement) for where, statement in connection.execute(query)]
 
 
-def identified_drafts(connection: Connection, leave_out: Collection[str]) -> dict[str, str]:
+def draft_locations_by_key(connection: Connection, leave_out: Collection[str]) -> dict[str, str]:
     """Return key → location of the drafts whose records name an id or an address, but those of some files."""
     query = select(draft.c.name, draft.c.location, draft.c.identity).where(draft.c.identity != "[]")
     return {
@@ -85,7 +85,7 @@ def has_draft_keys(connection: Connection) -> bool:
     return connection.execute(select(draft_key.c.key).limit(1)).first() is not None
 
 
-def first_reads(connection: Connection, keys: Iterable[str]) -> dict[str, int]:
+def draft_first_read_times(connection: Connection, keys: Iterable[str]) -> dict[str, int]:
     """Return key → when a draft with it was first read, for the keys of drafts that were never published."""
     found: dict[str, int] = {}
     for page in pages(keys):
@@ -96,12 +96,12 @@ def first_reads(connection: Connection, keys: Iterable[str]) -> dict[str, int]:
 
 def add_draft_keys(connection: Connection, keys: Mapping[str, int]) -> None:
     """Store when drafts were first read (key → instant); a key that is known keeps its instant."""
-    known = first_reads(connection, keys)
+    known = draft_first_read_times(connection, keys)
     rows = [{"key": key, "first_read_at": at} for key, at in keys.items() if key not in known]
     insert_rows(connection, draft_key, rows)
 
 
-def drop_draft_keys(connection: Connection, keys: Iterable[str]) -> None:
+def delete_draft_keys(connection: Connection, keys: Iterable[str]) -> None:
     """Forget the keys of drafts that are published now, or whose file is gone."""
     for page in pages(keys):
         connection.execute(delete(draft_key).where(draft_key.c.key.in_(page)))
@@ -125,7 +125,7 @@ def mark_drafts(connection: Connection, statements: Mapping[int, str], at: int) 
         connection.execute(update(next_issue_note).where(next_issue_note.c.lead_seq.in_(page)).values(lead_seq=None))
 
 
-def publish_drafts(connection: Connection, seqs: Collection[int]) -> None:
+def unmark_drafts(connection: Connection, seqs: Collection[int]) -> None:
     """Note that the records of articles are no drafts any more; what an editor withdrew stays withdrawn."""
     for page in pages(seqs):
         mine = article.c.seq.in_(page)

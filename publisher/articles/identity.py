@@ -20,13 +20,13 @@ from publisher.cadence import to_local
 from publisher.html.urls import slugify
 from publisher.model.articles import Record
 
-__all__ = ["content_hash", "keys_of", "new_article_id", "new_article_path", "requested_time", "same_article"]
+__all__ = ["content_hash", "match_article", "new_article_id", "new_article_path", "record_keys", "requested_time"]
 
 #: Ids that are ids already: they are taken over as they are.
 _URI_ID = re.compile(r"(?:urn:uuid:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|tag:[^\s\"<>]{3,200})", re.IGNORECASE)
 
 
-def keys_of(found: ParsedRecord | DraftRecord, name: str) -> tuple[str, ...]:
+def record_keys(found: ParsedRecord | DraftRecord, name: str) -> tuple[str, ...]:
     """Return the keys that a record is known by, the most trusted first.
 
     Args:
@@ -39,7 +39,7 @@ def keys_of(found: ParsedRecord | DraftRecord, name: str) -> tuple[str, ...]:
         for key in (
             f"id:{record.external_id}" if record.external_id else "",
             f"url:{record.url}" if record.url else "",
-            f"file:{name}" if not found.one_of_many else "",
+            f"file:{name}" if not found.shares_file else "",
         )
         if key
     )
@@ -50,7 +50,7 @@ def content_hash(record_json: str, body: str) -> str:
     return hashlib.sha256(f"{record_json}\0{body}".encode()).hexdigest()[:32]
 
 
-def same_article(
+def match_article(
     keys: Iterable[str],
     known: Mapping[str, int],
     has_id: Callable[[int], bool],

@@ -33,7 +33,7 @@ def find_article(connection: Connection, site: Site, name: str) -> tuple[Article
         raise SettingsError(f"{name!r} may be any of {len(found)} articles; name one by its id:\n" + _choices(found))
     seq = found[0].seq
     article = store.articles_by_seq(connection, [seq], site.base_url, site.tz)[seq]
-    return store.articles_by_id(connection, [seq])[seq], article
+    return store.rows_by_seq(connection, [seq])[seq], article
 
 
 def require_no_draft(one: ArticleRow, article: Article) -> None:
@@ -48,7 +48,7 @@ def require_no_draft(one: ArticleRow, article: Article) -> None:
 
 def _refuse_draft(connection: Connection, site: Site, name: str) -> None:
     file = name.removeprefix("./").removeprefix(f"{site.paths.articles}/")
-    for one in drafts.drafts(connection):
+    for one in drafts.list_drafts(connection):
         if one.where == file or one.where.rpartition(".")[0] == file:
             raise SettingsError(f"{one.where} is a draft: {one.statement}. Publish it there first.")
 

@@ -13,7 +13,7 @@ from sqlalchemy import RowMapping
 from publisher.html.urls import url_path
 from publisher.model.articles import Article, Author, Correction, Enclosure, Image, Record
 
-__all__ = ["load_record", "record_json", "to_article"]
+__all__ = ["record_fields", "record_json", "to_article"]
 
 
 def record_json(record: Record) -> str:
@@ -54,7 +54,7 @@ def _set(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value not in (None, "", [])}
 
 
-def load_record(text: str, body: str) -> dict[str, Any]:
+def record_fields(text: str, body: str) -> dict[str, Any]:
     """Return the fields of the record that :func:`record_json` wrote, as :class:`Record` takes them."""
     fields: dict[str, Any] = json.loads(text)
     day = fields["date"]
@@ -75,7 +75,7 @@ def load_record(text: str, body: str) -> dict[str, Any]:
 
 def to_article(row: RowMapping, base_url: str, zone: ZoneInfo, corrections: Sequence[tuple[int, str]] = ()) -> Article:
     """Return the article that a full row of the table holds, with its corrections (instant, note)."""
-    fields = load_record(row["record"], row["body"])
+    fields = record_fields(row["record"], row["body"])
     return Article(
         **fields,
         id=row["id"],

@@ -12,12 +12,12 @@ from publisher.storage.tables.articles import bucket, problem, source
 
 __all__ = [
     "bucket_fingerprints",
-    "forget_sources",
-    "problems",
+    "count_sources",
+    "delete_sources",
+    "list_problems",
     "save_buckets",
     "save_sources",
-    "source_count",
-    "sources_in",
+    "sources_in_buckets",
 ]
 
 
@@ -35,7 +35,7 @@ def save_buckets(connection: Connection, fingerprints: Mapping[int, str]) -> Non
         )
 
 
-def sources_in(connection: Connection, buckets: Collection[int]) -> dict[str, str]:
+def sources_in_buckets(connection: Connection, buckets: Collection[int]) -> dict[str, str]:
     """Return name → signature of the files known in these buckets."""
     query = select(source.c.name, source.c.signature).where(source.c.bucket.in_(list(buckets)))
     return dict(iter(connection.execute(query)))
@@ -48,14 +48,14 @@ def save_sources(
     if not files:
         return
     names = [name for name, _, _ in files]
-    forget_sources(connection, names)
+    delete_sources(connection, names)
     insert_rows(
         connection,
         source,
         [{"name": name, "bucket": number, "signature": signature} for name, number, signature in files],
     )
     rows = [
-        {"name": name, "number": number, "location": one.where, "refused": one.refused, "reason": one.reason}
+        {"name": name, "number": number, "location": one.where, "refused": one.is_rejected, "reason": one.reason}
         for name in names
         for number, one in enumerate(said.get(name, ()))
     ]
@@ -63,7 +63,7 @@ def save_sources(
         insert_rows(connection, problem, rows)
 
 
-def forget_sources(connection: Connection, names: Iterable[str]) -> None:
+def delete_sources(connection: Connection, names: Iterable[str]) -> None:
     """Drop files that went away, and what was said about them. Their articles stay."""
     listed = list(names)
     for at in range(0, len(listed), 5_000):
@@ -72,17 +72,17 @@ def forget_sources(connection: Connection, names: Iterable[str]) -> None:
         connection.execute(delete(source).where(source.c.name.in_(page)))
 
 
-def problems(connection: Connection, *, refused: bool | None = None) -> list[Problem]:
+def list_problems(connection: Connection, *, rejected: bool | None = None) -> list[Problem]:
     """Return what is being complained of, by file; only refusals or only warnings if asked."""
     query = select(problem.c.location, problem.c.refused, problem.c.reason).order_by(problem.c.name, problem.c.number)
-    if refused is not None:
-        query = query.where(problem.c.refused == refused)
+    if rejected is not None:
+        query = query.where(problem.c.refused == rejected)
     return [
-        Problem(where=where, refused=is_refused, reason=reason)
-        for where, is_refused, reason in connection.execute(query)
+        Problem(where=where, is_rejected=is_rejected, reason=reason)
+        for where, is_rejected, reason in connection.execute(query)
     ]
 
 
-def source_count(connection: Connection) -> int:
+def count_sources(connection: Connection) -> int:
     """Return how many files have been read."""
     return int(connection.execute(select(func.count()).select_from(source)).scalar_one())

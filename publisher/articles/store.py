@@ -9,39 +9,39 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, bindparam, delete, func, select, update
 
-from publisher.articles.records import load_record, to_article
+from publisher.articles.records import record_fields, to_article
 from publisher.model.articles import Article, Record
 from publisher.storage.bulk import insert_rows, pages
 from publisher.storage.tables.articles import article, article_key, correction
 
 __all__ = [
     "ArticleRow",
-    "articles_by_hash",
-    "articles_by_id",
-    "articles_by_key",
     "articles_by_seq",
-    "at_path",
-    "count",
-    "drop_keys",
-    "every_article",
+    "count_articles",
+    "delete_keys",
     "free_change_times",
     "free_publication_times",
     "has_id_key",
-    "hashes",
-    "ids_of",
+    "hashes_by_seq",
     "insert_articles",
+    "iterate_articles",
     "last_free_change_time",
     "last_seq",
-    "newest",
-    "newest_of",
+    "newest_among",
+    "newest_seqs",
     "next_publication_time",
-    "paths_taken",
     "published_since",
     "recent_free_change_times",
-    "records_of",
+    "records_by_seq",
+    "rows_by_hash",
+    "rows_by_seq",
+    "seq_at_path",
+    "seqs_by_id",
+    "seqs_by_key",
     "seqs_changed_between",
     "set_keys",
     "set_sources",
+    "taken_paths",
     "update_articles",
 ]
 
@@ -96,13 +96,13 @@ def last_seq(connection: Connection) -> int:
     return int(connection.execute(select(func.coalesce(func.max(article.c.seq), 0))).scalar_one())
 
 
-def count(connection: Connection) -> int:
+def count_articles(connection: Connection) -> int:
     """Return how many articles are published: without those that were withdrawn or became drafts."""
     query = select(func.count()).select_from(article).where(article.c.retracted_at.is_(None))
     return int(connection.execute(query).scalar_one())
 
 
-def articles_by_key(connection: Connection, keys: Iterable[str]) -> dict[str, int]:
+def seqs_by_key(connection: Connection, keys: Iterable[str]) -> dict[str, int]:
     """Return key → arrival number, for those of the keys that are known."""
     found: dict[str, int] = {}
     for page in pages(keys):
@@ -123,7 +123,7 @@ def set_sources(connection: Connection, names: Mapping[int, str]) -> None:
         connection.execute(update(article).where(article.c.seq == seq).values(source=name))
 
 
-def drop_keys(connection: Connection, keys: Iterable[str]) -> None:
+def delete_keys(connection: Connection, keys: Iterable[str]) -> None:
     """Make keys lead nowhere, so that they are free for another article."""
     for page in pages(keys):
         connection.execute(delete(article_key).where(article_key.c.key.in_(page)))
@@ -131,7 +131,7 @@ def drop_keys(connection: Connection, keys: Iterable[str]) -> None:
 
 def set_keys(connection: Connection, keys: Mapping[str, int]) -> None:
     """Make each key lead to its article from now on."""
-    before = articles_by_key(connection, keys)
+    before = seqs_by_key(connection, keys)
     stale = [key for key, seq in before.items() if seq != keys[key]]
     for page in pages(stale):
         connection.execute(delete(article_key).where(article_key.c.key.in_(page)))
@@ -157,7 +157,7 @@ _STORED: Final = (
 )
 
 
-def articles_by_id(connection: Connection, seqs: Iterable[int]) -> dict[int, ArticleRow]:
+def rows_by_seq(connection: Connection, seqs: Iterable[int]) -> dict[int, ArticleRow]:
     """Return what the store knows of these articles."""
     found: dict[int, ArticleRow] = {}
     for page in pages(seqs):
@@ -166,7 +166,7 @@ def articles_by_id(connection: Connection, seqs: Iterable[int]) -> dict[int, Art
     return found
 
 
-def articles_by_hash(connection: Connection, hashes: Iterable[str]) -> dict[str, list[ArticleRow]]:
+def rows_by_hash(connection: Connection, hashes: Iterable[str]) -> dict[str, list[ArticleRow]]:
     """Return hash → the articles whose record is that, byte for byte."""
     found: dict[str, list[ArticleRow]] = {}
     for page in pages(hashes):
@@ -176,7 +176,7 @@ def articles_by_hash(connection: Connection, hashes: Iterable[str]) -> dict[str,
     return found
 
 
-def ids_of(connection: Connection, ids: Iterable[str]) -> dict[str, int]:
+def seqs_by_id(connection: Connection, ids: Iterable[str]) -> dict[str, int]:
     """Return id → arrival number, for those of the ids that are taken."""
     found: dict[str, int] = {}
     for page in pages(ids):
@@ -185,7 +185,7 @@ def ids_of(connection: Connection, ids: Iterable[str]) -> dict[str, int]:
     return found
 
 
-def paths_taken(connection: Connection, paths: Iterable[str]) -> set[str]:
+def taken_paths(connection: Connection, paths: Iterable[str]) -> set[str]:
     """Return those of the paths that articles already have."""
     taken: set[str] = set()
     for page in pages(paths):
@@ -305,7 +305,7 @@ def update_articles(connection: Connection, rows: Sequence[Mapping[str, Any]]) -
         connection.execute(statement, values)
 
 
-def newest(connection: Connection, now: int, limit: int | None) -> list[int]:
+def newest_seqs(connection: Connection, now: int, limit: int | None) -> list[int]:
     """Return the arrival numbers of the articles that are out at ``now``, newest first."""
     query = (
         select(article.c.seq)
@@ -326,16 +326,16 @@ def published_since(connection: Connection, after: int, now: int, limit: int) ->
     return [(seq, text) for seq, text in connection.execute(query)]
 
 
-def records_of(connection: Connection, seqs: Iterable[int]) -> dict[int, Record]:
+def records_by_seq(connection: Connection, seqs: Iterable[int]) -> dict[int, Record]:
     """Return the records of articles without their texts: enough to know what they are about."""
     found: dict[int, Record] = {}
     for page in pages(seqs):
         query = select(article.c.seq, article.c.record).where(article.c.seq.in_(page))
-        found.update((seq, Record(**load_record(text, ""))) for seq, text in connection.execute(query))
+        found.update((seq, Record(**record_fields(text, ""))) for seq, text in connection.execute(query))
     return found
 
 
-def at_path(connection: Connection, path: str, now: int) -> int | None:
+def seq_at_path(connection: Connection, path: str, now: int) -> int | None:
     """Return the published article whose address has this path, or None."""
     query = select(article.c.seq).where(
         article.c.path == path, article.c.published_at <= now, article.c.retracted_at.is_(None)
@@ -351,7 +351,7 @@ def next_publication_time(connection: Connection, now: int) -> int | None:
     return connection.execute(query).scalar()
 
 
-def newest_of(connection: Connection, seqs: Sequence[int], limit: int) -> list[int]:
+def newest_among(connection: Connection, seqs: Sequence[int], limit: int) -> list[int]:
     """Return the arrival numbers of those that were published last, newest first."""
     found: list[tuple[int, int]] = []
     for some in pages(seqs):
@@ -362,7 +362,7 @@ def newest_of(connection: Connection, seqs: Sequence[int], limit: int) -> list[i
     return [seq for _, seq in sorted(found, reverse=True)[:limit]]
 
 
-def hashes(connection: Connection, seqs: Iterable[int]) -> dict[int, str]:
+def hashes_by_seq(connection: Connection, seqs: Iterable[int]) -> dict[int, str]:
     """Return arrival number → hash of the record."""
     found: dict[int, str] = {}
     for page in pages(seqs):
@@ -371,7 +371,7 @@ def hashes(connection: Connection, seqs: Iterable[int]) -> dict[int, str]:
     return found
 
 
-def every_article(connection: Connection, base_url: str, zone: ZoneInfo) -> Iterator[list[Article]]:
+def iterate_articles(connection: Connection, base_url: str, zone: ZoneInfo) -> Iterator[list[Article]]:
     """Yield all articles that have not been withdrawn in pages, in order of arrival."""
     last = 0
     while True:

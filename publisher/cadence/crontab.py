@@ -18,7 +18,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Any, Final
 
-__all__ = ["DAYS", "MONTHS", "Cadence", "describe_times", "next_day", "parse_cadence"]
+__all__ = ["DAYS", "MONTHS", "Cadence", "next_day", "parse_cadence", "times_of_day"]
 
 _ALIASES: Final = {
     "@yearly": "0 0 1 1 *",
@@ -207,7 +207,7 @@ def _csv(numbers: tuple[int, ...]) -> str:
 
 
 @lru_cache(maxsize=2048)
-def describe_times(cadence: Cadence) -> tuple[time, ...]:
+def times_of_day(cadence: Cadence) -> tuple[time, ...]:
     """Return the times of a day that it asks for, in their order."""
     trigger = _trigger(minute=_csv(cadence.minutes), hour=_csv(cadence.hours))
     moment, found = datetime(2001, 1, 1, tzinfo=UTC), []

@@ -15,13 +15,13 @@ from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from publisher.cadence.crontab import Cadence, describe_times, next_day
+from publisher.cadence.crontab import Cadence, next_day, times_of_day
 from publisher.model.digests import CatchUp
 
-__all__ = ["ON_TIME", "Timetable", "due_slots", "next_slot", "previous_slot", "slots_between", "to_local"]
+__all__ = ["ON_TIME_TOLERANCE", "Timetable", "due_slots", "next_slot", "previous_slot", "slots_between", "to_local"]
 
 #: A slot that is found within this time is not a missed one: a cron job may look only so often.
-ON_TIME: Final = timedelta(minutes=15)
+ON_TIME_TOLERANCE: Final = timedelta(minutes=15)
 _DAY: Final = timedelta(days=1)
 #: How far ahead the next slot is looked for at first, and how far back the previous one, step by step: the rarest
 #: day comes within forty years.
@@ -90,14 +90,14 @@ def _slots_of(cadence: Cadence, zone: ZoneInfo, day: date, after: datetime, unti
         wall = (after + offset).replace(tzinfo=None)
         if wall.date() > day:
             return []
-        wanted = describe_times(cadence)
+        wanted = times_of_day(cadence)
         first = bisect_right(wanted, wall.time()) if wall.date() == day else 0
         end = (until + offset).replace(tzinfo=None) if until is not None else None
         last = bisect_right(wanted, end.time()) if end is not None and end.date() == day else len(wanted)
         if end is not None and end.date() < day:
             return []
         return [(datetime.combine(day, one, UTC) - offset) for one in wanted[first:last]]
-    walls = [datetime.combine(day, one) for one in describe_times(cadence)]
+    walls = [datetime.combine(day, one) for one in times_of_day(cadence)]
     if cadence.is_hourly:
         found = {one for wall in walls for one in _as_it_runs(wall, zone)}
     else:
@@ -193,7 +193,7 @@ def due_slots(
     """
     if catch_up is CatchUp.ALL:
         return list(slots_between(timetable, max(since, now - at_most_late), now))
-    late = min(ON_TIME, at_most_late) if catch_up is CatchUp.NONE else at_most_late
+    late = min(ON_TIME_TOLERANCE, at_most_late) if catch_up is CatchUp.NONE else at_most_late
     # A slot that is exactly as late as allowed still counts: ``previous_slot`` leaves its lower bound out.
     slot = previous_slot(timetable, now, at_most=late + timedelta(seconds=1))
     if slot is None or slot <= since or now - slot > late:

@@ -127,8 +127,8 @@ def correction_lines(done: str, edited: CorrectionResult, folder: Path) -> list[
         counts = f"{count_phrase(len(report.feeds_changed), 'file')} written"
         removed = f", {len(report.feeds_removed):,} removed" if report.feeds_removed else ""
         lines.append(f"  {counts}{removed}")
-        lines += notification_lines(report.announced)
-        lines += [f"  skipped: {one.where}: {one.reason}" for one in report.refused]
+        lines += notification_lines(report.notifications)
+        lines += [f"  skipped: {one.where}: {one.reason}" for one in report.rejected]
     if edited.gone is not None:
         lines.append(f"  its address answers 410 with {folder / edited.gone}")
     if edited.issues:

@@ -70,15 +70,15 @@ def summary(site: Site, report: PublishResult, folder: Path) -> list[str]:
     lines = [f"{would} {site.title}, {report.at[:16].replace('T', ' ')} ({site.zone})", ""]
     lines += _articles(site, report)
     lines += _feeds(site, report, folder)
-    lines += notification_lines(report.announced)
+    lines += notification_lines(report.notifications)
     lines += _issues(site, report, folder)
     lines += _sent(report)
     lines += _below(problem_lines("Warnings", report.warnings))
-    lines += _below(problem_lines("Skipped", report.refused))
+    lines += _below(problem_lines("Skipped", report.rejected))
     if report.all_blockers:
         lines += ["", "Mail to real people is blocked by placeholder values:"]
         lines += [f"  {text}" for text in report.all_blockers]
-    if not report.changed and not report.mailed:
+    if not report.changed and not report.sends:
         lines += ["", "Nothing changed."]
     if report.issues and (said := _mailed(site, report)):
         lines += ["", said]
@@ -151,14 +151,14 @@ def _subscribers(one: IssueSummary) -> str:
 
 def _sent(report: PublishResult) -> list[str]:
     lines = []
-    for one in report.mailed:
+    for one in report.sends:
         counts = [f"{count_phrase(one.accepted, 'message')} accepted"]
         counts += [f"{count:,} {word}" for count, word in ((one.deferred, "deferred"), (one.failed, "failed")) if count]
         lines.append(f"  mail       {one.issue}: {', '.join(counts)}")
         if one.blockers:
             lines[-1] = f"  mail       {one.issue}: nothing was sent: blocked by placeholder values"
-        elif one.trouble:
-            lines.append(f"             stopped early: {one.trouble}")
+        elif one.stop_reason:
+            lines.append(f"             stopped early: {one.stop_reason}")
         if one.uncertain:
             lines.append(f"             {one.uncertain:,} uncertain: 'publish outbox' lists them")
         if one.waiting:

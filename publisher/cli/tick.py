@@ -41,13 +41,13 @@ def command(ctx: click.Context, folder: Path, as_json: bool) -> None:
             click.echo(line)
     else:
         # The exit status is 1 for as long as a file is skipped: its name says why.
-        for line in problem_lines("Skipped", report.refused):
+        for line in problem_lines("Skipped", report.rejected):
             click.echo(line)
     ctx.exit(report.exit_status)
 
 
 def _is_news(report: PublishResult) -> bool:
-    done = report.changed or report.mailed or report.draft_errors or report.all_blockers or report.announced.failed
+    done = report.changed or report.sends or report.draft_errors or report.all_blockers or report.notifications.failed
     return bool(done or report.feeds_failed or any(one.is_failed for one in report.scheduled_runs) or report.files_read)
 
 

@@ -12,7 +12,7 @@ from publisher.delivery.local_time import LocalDeliveryTimes
 from publisher.digests import store as issues
 from publisher.model.articles import Article
 from publisher.model.digests import Digest, Issue
-from publisher.model.query import Interests, variants_of
+from publisher.model.query import Interests, group_by_variant
 from publisher.model.taxonomy import Query
 from publisher.subscribers import store as subscribers
 
@@ -82,9 +82,9 @@ def freeze_audience(
         articles: what it carries, in the order in which it is shown.
         due: when a copy is due.
     """
-    numbers = {frozenset(one.articles): number for number, one in enumerate(made.editions, 1)}
+    numbers = {frozenset(one.articles): number for number, one in enumerate(made.variants, 1)}
     by_place: dict[int, int] = {}
-    for got, places in variants_of(articles, audience.interests).items():
+    for got, places in group_by_variant(articles, audience.interests).items():
         number = numbers[frozenset(one.seq for one in got)]
         by_place.update((place, number) for place in places)
 

@@ -59,7 +59,7 @@ def send_due_issues(
         def watch(counts: DeliveryCounts, total: int, name: str = name) -> None:
             progress(f"sending {name}", counts.done, total)
 
-        report.mailed.append(_send(site, name, watch, is_stopping, clock))
+        report.sends.append(_send(site, name, watch, is_stopping, clock))
         if is_stopping():
             return
 
@@ -87,12 +87,12 @@ def _send(
         failed=sent.counts.failed,
         uncertain=len(sent.uncertain),
         waiting=sent.waiting,
-        trouble=sent.trouble,
+        stop_reason=sent.trouble,
     )
 
 
-def _unsent(name: str, trouble: str) -> IssueSendResult:
-    return IssueSendResult(issue=name, accepted=0, deferred=0, failed=0, uncertain=0, waiting=0, trouble=trouble)
+def _unsent(name: str, reason: str) -> IssueSendResult:
+    return IssueSendResult(issue=name, accepted=0, deferred=0, failed=0, uncertain=0, waiting=0, stop_reason=reason)
 
 
 def sendable_issues(site: Site, db: Database, now: datetime, *, approved: bool) -> list[IssueRow]:

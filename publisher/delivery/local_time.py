@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from publisher.cadence import local_due
+from publisher.cadence import next_local_time
 from publisher.delivery import store as deliveries
 from publisher.digests import store as issues
 from publisher.settings import Site
@@ -43,7 +43,7 @@ class LocalDeliveryTimes:
         if self._at is None:
             return 0
         if zone not in self._known:
-            self._known[zone] = int(local_due(self._slot, self._at, self._zone(zone)).timestamp())
+            self._known[zone] = int(next_local_time(self._slot, self._at, self._zone(zone)).timestamp())
         if zone in self.unknown_zones:
             self.unknown_zones[zone] += 1
         return self._known[zone]
@@ -73,7 +73,7 @@ def reschedule_on_zone_change(connection: Connection, site: Site, now: datetime)
 
     def move(reader: int, zone: str) -> None:
         for row, at in waiting:
-            due = max(local_due(row.slot, at, ZoneInfo(zone)), now.astimezone(UTC))
+            due = max(next_local_time(row.slot, at, ZoneInfo(zone)), now.astimezone(UTC))
             deliveries.reschedule_delivery(connection, row.id, reader, int(due.timestamp()), int(now.timestamp()))
 
     return move

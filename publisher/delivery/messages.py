@@ -86,7 +86,7 @@ class DeliveryMessages:
             envelope,
             text=edition.text.decode(),
             html=edition.html.decode(),
-            placeholders=Placeholders(hash=edition.mark),
+            placeholders=Placeholders(hash=edition.placeholder_hash),
             values=delivery_values(self._site, self._digest, row.name),
             signers=self._signers,
         )

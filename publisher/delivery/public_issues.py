@@ -96,7 +96,7 @@ def issue_page(site: Site, db: Database, digest: str, name: str) -> IssuePage | 
 def newest_articles(site: Site, db: Database, now: datetime, most: int) -> Sequence[Article]:
     """Return the articles that came out last, newest first."""
     with db.read() as connection:
-        seqs = store.newest(connection, int(now.timestamp()), most)
+        seqs = store.newest_seqs(connection, int(now.timestamp()), most)
         found = store.articles_by_seq(connection, seqs, site.base_url, site.tz)
     return [found[seq] for seq in seqs]
 
@@ -104,7 +104,7 @@ def newest_articles(site: Site, db: Database, now: datetime, most: int) -> Seque
 def article_at(site: Site, db: Database, path: str, now: datetime) -> Article | None:
     """Return the article at a path below base_url; None where there is none, or it is not out or was withdrawn."""
     with db.read() as connection:
-        seq = store.at_path(connection, path, int(now.timestamp()))
+        seq = store.seq_at_path(connection, path, int(now.timestamp()))
         if seq is None:
             return None
         return store.articles_by_seq(connection, [seq], site.base_url, site.tz)[seq]

@@ -180,7 +180,7 @@ def _draft_copies(site: Site, db: Database, row: IssueRow, now: datetime) -> lis
     digest = site.digests[row.digest].digest(row.digest)
     values = public_values(site, digest, row.name)
     said = _note_lines(row, readers, message, now)
-    tokens, signers = Placeholders(hash=whole.mark), read_signers(site)
+    tokens, signers = Placeholders(hash=whole.placeholder_hash), read_signers(site)
     text = "\n".join(said) + "\n\n" + "=" * 72 + "\n\n" + whole.text.decode()
     page = _with_note(whole.html.decode(), said)
     envelope = public_envelope(site, digest, subject=f"[Draft] {row.subject}", slot=row.slot, number=row.number)

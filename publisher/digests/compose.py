@@ -17,13 +17,13 @@ from publisher.digests.envelope import public_envelope, public_values
 from publisher.digests.mail_html import mail_html
 from publisher.digests.readiness import placeholder_values
 from publisher.errors import SettingsError
-from publisher.html.direction import direction
+from publisher.html.direction import text_direction
 from publisher.html.sanitize import sanitize_html
 from publisher.html.text import clean_characters
 from publisher.mail.placeholders import fill_placeholders
 from publisher.model.articles import Article
 from publisher.model.digests import Digest, Issue, IssueVariant
-from publisher.model.query import Interests, variants_of
+from publisher.model.query import Interests, group_by_variant
 from publisher.settings import Site
 
 if TYPE_CHECKING:
@@ -97,7 +97,10 @@ def compose_issue(
         )
 
     whole = rendered(articles)
-    distinct = [whole, *(rendered(one) for one in variants_of(whole.articles, selections) if one != whole.articles)]
+    distinct = [
+        whole,
+        *(rendered(one) for one in group_by_variant(whole.articles, selections) if one != whole.articles),
+    ]
     return _check_issue(site, digest, distinct, slot=slot, name=name, number=number, note=note)
 
 
@@ -135,7 +138,7 @@ def _check_issue(
             "message.txt": text.encode(),
             "issue.json": _issue_metadata(site, digest, whole, slot=slot, name=name, number=number, note=note),
         },
-        editions=tuple(_variant_of(made) for made in distinct),
+        variants=tuple(_variant_of(made) for made in distinct),
         errors=sum(one.is_error for one in findings),
     )
     return ComposedIssue(issue=issue, articles=whole.articles, shortened=whole.shortened, findings=tuple(findings))
@@ -144,7 +147,7 @@ def _check_issue(
 def _variant_of(made: RenderedVariant) -> IssueVariant:
     return IssueVariant(
         articles=tuple(one.seq for one in made.articles),
-        mark=made.placeholders.hash,
+        placeholder_hash=made.placeholders.hash,
         html=made.html.encode(),
         text=made.text.encode(),
         subject=made.subject,
@@ -200,7 +203,7 @@ def correction_notices(
             link=None if one.withdrawn else known[one.seq].link,
             date=short_date(datetime.fromtimestamp(one.at, site.tz), site.language),
             note=one.note,
-            direction=direction(known[one.seq].title),
+            direction=text_direction(known[one.seq].title),
         )
         for one in found
     ]

@@ -18,7 +18,7 @@ from publisher.articles import store as articles
 from publisher.digests import store as issues
 from publisher.errors import SendingBlocked
 from publisher.model.hosts import host_of, is_reserved_host
-from publisher.model.mailbox import read_mailbox
+from publisher.model.mailbox import parse_mailbox
 from publisher.settings import Site
 from publisher.subscribers import recipients_store as recipients
 
@@ -115,7 +115,7 @@ def _address_blockers(name: str, text: str | None, fix: str) -> Iterator[Blocker
     if not text:
         return
     # A token in place of {copy} has no influence on the domain.
-    found = read_mailbox(text.replace("{copy}", "x"))
+    found = parse_mailbox(text.replace("{copy}", "x"))
     if is_reserved_host(found.domain):
         yield _reserved_name(name, text, found.domain, fix)
 

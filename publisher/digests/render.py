@@ -22,7 +22,7 @@ from publisher.mail.placeholders import Placeholders, placeholders_in
 from publisher.model.articles import Article
 from publisher.model.digests import Digest
 from publisher.model.taxonomy import FacetKind
-from publisher.templating.environment import render, render_line
+from publisher.templating.environment import render_template, render_template_string
 
 __all__ = ["FONTS", "RenderedVariant", "Section", "render_digest", "tracking_parameters"]
 
@@ -212,8 +212,8 @@ def _render_variant(job: _RenderJob, extents: Sequence[Extent]) -> RenderedVaria
     return RenderedVariant(
         subject=subject,
         preheader=preheader,
-        html=inline_css(render(job.templates, f"{folder}/message.html.j2", values)),
-        text=render(job.templates, f"{folder}/message.txt.j2", values),
+        html=inline_css(render_template(job.templates, f"{folder}/message.html.j2", values)),
+        text=render_template(job.templates, f"{folder}/message.txt.j2", values),
         placeholders=placeholders,
         articles=tuple(carried),
         shortened=sum(one < most for one, most in zip(extents, asked, strict=True)),
@@ -221,7 +221,7 @@ def _render_variant(job: _RenderJob, extents: Sequence[Extent]) -> RenderedVaria
 
 
 def _render_line(template: str, values: dict[str, Any], setting: str, longest: int) -> str:
-    line = one_line(render_line(template, values, setting))
+    line = one_line(render_template_string(template, values, setting))
     return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
 
 
@@ -254,7 +254,7 @@ def tracking_parameters(digest: Digest, number: int) -> list[tuple[str, str]]:
     if digest.utm is None:
         return []
     base = {"digest": digest, "number": number}
-    campaign = one_line(render_line(digest.utm.campaign, base, f"digests.{digest.slug}.utm.campaign"))
+    campaign = one_line(render_template_string(digest.utm.campaign, base, f"digests.{digest.slug}.utm.campaign"))
     return [("utm_source", digest.utm.source), ("utm_medium", digest.utm.medium), ("utm_campaign", campaign)]
 
 

@@ -11,7 +11,7 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Final
 
-from publisher.chromium import Browser, View
+from publisher.chromium import Browser, Viewport
 from publisher.digests import store as issues
 from publisher.digests.local_media import local_media_loader
 from publisher.digests.lookup import find_issue
@@ -26,8 +26,8 @@ from publisher.storage.engine import Database
 
 __all__ = ["IssueCheck", "check_issues", "force_issue", "is_issue_target"]
 
-_PHONE_VIEWS: Final = (View(name="phone", width=375), View(name="phone", width=375, dark=True))
-_DESKTOP_VIEWS: Final = (View(name="desktop", width=1280), View(name="desktop", width=1280, dark=True))
+_PHONE_VIEWS: Final = (Viewport(name="phone", width=375), Viewport(name="phone", width=375, dark=True))
+_DESKTOP_VIEWS: Final = (Viewport(name="desktop", width=1280), Viewport(name="desktop", width=1280, dark=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,13 +130,13 @@ def _all_findings(
 def _browser_findings(browser: Browser, html: str) -> Iterator[Finding]:
     """Yield what shows in a browser only."""
     for view in _PHONE_VIEWS[:1]:
-        wider = browser.overflow(html, view)
+        wider = browser.horizontal_overflow(html, view)
         if wider:
             yield finding("overflow-measured", f"{wider} pixels have to be scrolled to", entry=view.label)
     for view in (*_PHONE_VIEWS, *_DESKTOP_VIEWS):
-        for fault in browser.faults(html, view):
-            places = ", ".join(fault.places[:3])
-            yield finding("accessibility", f"{fault.rule}: {fault.what}: {places}", entry=view.label)
+        for fault in browser.accessibility_violations(html, view):
+            places = ", ".join(fault.selectors[:3])
+            yield finding("accessibility", f"{fault.rule}: {fault.message}: {places}", entry=view.label)
 
 
 def force_issue(

@@ -212,11 +212,11 @@ def _variant_rows(issue_id: int, made: Issue) -> list[dict[str, object]]:
             "number": place,
             "articles": json.dumps(one.articles),
             "subject": one.subject,
-            "mark": one.mark,
+            "mark": one.placeholder_hash,
             "html": one.html,
             "text": one.text,
         }
-        for place, one in enumerate(made.editions, 1)
+        for place, one in enumerate(made.variants, 1)
     ]
 
 
@@ -300,7 +300,11 @@ def load_variants(connection: Connection, issue_id: int) -> list[IssueVariant]:
     query = select(issue_variant).where(issue_variant.c.issue_id == issue_id).order_by(issue_variant.c.number)
     return [
         IssueVariant(
-            articles=tuple(json.loads(row.articles)), mark=row.mark, html=row.html, text=row.text, subject=row.subject
+            articles=tuple(json.loads(row.articles)),
+            placeholder_hash=row.mark,
+            html=row.html,
+            text=row.text,
+            subject=row.subject,
         )
         for row in connection.execute(query)
     ]

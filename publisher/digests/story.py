@@ -13,7 +13,7 @@ from markupsafe import Markup
 from publisher.digests.branding import Branding
 from publisher.digests.mail_html import linked_text, mail_html
 from publisher.html.dates import short_date
-from publisher.html.direction import direction
+from publisher.html.direction import text_direction
 from publisher.html.elements import replace_elements
 from publisher.html.text import excerpt, plain_text
 from publisher.html.urls import safe_url
@@ -178,7 +178,7 @@ def make_story(
         image_width=width,
         image_height=max(1, round(width * image.height / image.width)) if image.width and image.height else None,
         language=article.language or branding.language,
-        direction=direction(article.title),
+        direction=text_direction(article.title),
         is_brief=is_brief,
         corrections=tuple(_corrections(article, branding)),
     )

@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from publisher.html.dates import long_date, short_date
-from publisher.html.direction import direction
+from publisher.html.direction import text_direction
 from publisher.html.text import excerpt, plain_text
 from publisher.html.urls import absolute_urls, safe_url
 from publisher.model.articles import Article
@@ -28,7 +28,7 @@ def article_summary(article: Article, language: str) -> dict[str, Any]:
         "kicker": " · ".join(label for label in (article.topic, article.region) if label),
         "byline": ", ".join(author.name for author in article.authors),
         "day": short_date(article.published, language),
-        "direction": direction(article.title),
+        "direction": text_direction(article.title),
         "language": article.language or language,
     }
 

@@ -13,7 +13,7 @@ from publisher.feeds import store as table
 from publisher.feeds.store import Facet
 from publisher.html.urls import url_path
 from publisher.model.feeds import FeedDefinition, FeedFormat
-from publisher.model.query import matches
+from publisher.model.query import matches_query
 from publisher.model.taxonomy import ALL, FacetKind
 from publisher.settings import Site
 from publisher.storage import facts
@@ -88,11 +88,11 @@ def sync_custom_feeds(connection: Connection, site: Site) -> None:
         number = facets.add_facets(connection, [(FacetKind.CHANNEL, slug)])[FacetKind.CHANNEL, slug]
         found: list[int] = []
         facets.empty_facet(connection, number)
-        for page in store.every_article(connection, site.base_url, site.tz):
+        for page in store.iterate_articles(connection, site.base_url, site.tz):
             rows = [
                 {"facet_id": number, "changed_at": int(one.changed.timestamp()), "article_seq": one.seq}
                 for one in page
-                if matches(channel.query, one)
+                if matches_query(channel.query, one)
             ]
             found += [row["article_seq"] for row in rows]
             facets.add_memberships(connection, rows)

@@ -13,10 +13,10 @@ from pathlib import Path
 from publisher.feeds.opml import HEADINGS
 from publisher.html.colour import Palette
 from publisher.html.dates import long_date
-from publisher.html.direction import direction
+from publisher.html.direction import text_direction
 from publisher.model.feeds import FeedDefinition, FeedFormat
 from publisher.model.media_types import FEED_TYPES
-from publisher.templating.environment import render
+from publisher.templating.environment import render_template
 
 __all__ = [
     "FeedListing",
@@ -41,7 +41,7 @@ class Headline:
     @property
     def direction(self) -> str:
         """``ltr`` or ``rtl``."""
-        return direction(self.title)
+        return text_direction(self.title)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +114,7 @@ def render_feed_directory(
         "groups": groups,
         "formats": [(one.value, _FORMAT_NAMES[one], FEED_TYPES[one]) for one in formats],
     }
-    return render(templates, "feeds/index.html.j2", values).encode()
+    return render_template(templates, "feeds/index.html.j2", values).encode()
 
 
 def render_autodiscovery(channels: Sequence[FeedDefinition], formats: Sequence[FeedFormat]) -> bytes:
@@ -158,9 +158,9 @@ def render_withdrawn_page(
     """
     values = {
         "title": title,
-        "direction": direction(title),
+        "direction": text_direction(title),
         "reason": reason,
-        "reason_direction": direction(reason),
+        "reason_direction": text_direction(reason),
         "when": when.isoformat(),
         "day": long_date(when, language),
         "site_title": site_title,
@@ -169,4 +169,4 @@ def render_withdrawn_page(
         "light": light,
         "dark": dark,
     }
-    return render(templates, "feeds/gone.html.j2", values).encode()
+    return render_template(templates, "feeds/gone.html.j2", values).encode()

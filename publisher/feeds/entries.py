@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from publisher import __version__
 from publisher.articles import store
-from publisher.articles.failing import report_failure
+from publisher.articles.failure_isolation import report_failure
 from publisher.feeds import store as table
 from publisher.feeds.make_entries import make_entries
 from publisher.model.articles import Article
@@ -97,18 +97,18 @@ class EntryRenderer:
         results = self.workers.map(make_entries, jobs, worth_it=len(pages) > 2)
         for page, (entries, broken) in zip(pages, results, strict=True):
             self._save(connection, page, entries)
-            known = store.articles_by_id(connection, [article.seq for article, _ in broken])
+            known = store.rows_by_seq(connection, [article.seq for article, _ in broken])
             for article, reason in broken:
                 self.broken.add(article.seq)
                 where, doing = known[article.seq].source, f"{article.title!r}: its feed entry was not made"
                 if isinstance(reason, str):
-                    self.report.refused.append(Problem(where=where, refused=True, reason=f"{doing}: {reason}"))
+                    self.report.rejected.append(Problem(where=where, is_rejected=True, reason=f"{doing}: {reason}"))
                 else:
                     report_failure(self.report, self.site, where, doing, reason)
         return self.broken.isdisjoint(wanted)
 
     def _save(self, connection: Connection, page: Sequence[int], entries: Sequence[tuple[int, Entry]]) -> None:
-        hashes = store.hashes(connection, page)
+        hashes = store.hashes_by_seq(connection, page)
         rows = [
             {
                 "article_seq": seq,

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from sqlalchemy import Connection, delete, func, select
 
 from publisher.html.urls import slugify
-from publisher.model.query import folded
+from publisher.model.query import fold_label
 from publisher.model.taxonomy import FacetKind
 from publisher.storage.bulk import insert_rows, pages
 from publisher.storage.tables.feeds import facet, feed, membership
@@ -26,7 +26,7 @@ def add_facets(
     connection: Connection, facet_labels: Iterable[tuple[FacetKind, str]]
 ) -> dict[tuple[FacetKind, str], int]:
     """Return (kind, folded label) → facet id; those not known yet get one, and a slug of their own."""
-    wanted = {(kind, folded(label)): label for kind, label in reversed(list(facet_labels))}
+    wanted = {(kind, fold_label(label)): label for kind, label in reversed(list(facet_labels))}
     found: dict[tuple[FacetKind, str], int] = {}
     for page in pages(wanted):
         query = select(facet.c.id, facet.c.kind, facet.c.folded).where(facet.c.folded.in_({name for _, name in page}))

@@ -44,6 +44,6 @@ def within_feed_limit(
         f"{len(waiting):,} new feeds wait, of labels that few articles have: {names}{' …' if waiting[_MAX_NAMED:] else ''}. "
         f"Set feeds.max_feeds to more than {site.feeds.max_feeds:,} to have them, or give fewer tags."
     )
-    report.refused.append(Problem(where="feeds", refused=True, reason=reason))
+    report.rejected.append(Problem(where="feeds", is_rejected=True, reason=reason))
     left = {facet.id for facet in waiting}
     return [facet for facet in touched if facet.id not in left]

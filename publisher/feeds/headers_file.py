@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from publisher.html.urls import url_path
-from publisher.model.media_types import TYPES
+from publisher.model.media_types import TYPES_BY_SUFFIX
 from publisher.websub.link_header import link_header
 
 __all__ = ["ARCHIVE_AGE", "FEED_AGE", "render_headers"]
@@ -31,7 +31,7 @@ def render_headers(paths: Sequence[str], feeds_url: str, hubs: Sequence[str]) ->
         quoted = url_path(path)
         lines += [
             f"{prefix}/{quoted}",
-            f"  Content-Type: {TYPES[path.rpartition('.')[2]]}",
+            f"  Content-Type: {TYPES_BY_SUFFIX[path.rpartition('.')[2]]}",
             f"  Cache-Control: public, max-age={FEED_AGE}",
             f"  Link: {link_header(f'{feeds_url}/{quoted}', hubs)}",
         ]

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 from publisher.feeds.headers_file import ARCHIVE_AGE, FEED_AGE
 from publisher.html.urls import url_path
 from publisher.model.feeds import FeedFormat
-from publisher.model.media_types import TYPES
-from publisher.templating.environment import render
+from publisher.model.media_types import TYPES_BY_SUFFIX
+from publisher.templating.environment import render_template
 
 __all__ = ["SERVERS", "render_hosting"]
 
@@ -59,11 +59,11 @@ def render_hosting(
         "folder": json.dumps(str(folder), ensure_ascii=False)[1:-1],
         "hubs": list(hubs),
         "moved": _moved_paths(parts.path, feeds_url, moved, formats),
-        "types": list(TYPES.items()),
+        "types": list(TYPES_BY_SUFFIX.items()),
         "feed_age": FEED_AGE,
         "archive_age": ARCHIVE_AGE,
     }
-    return render(templates, f"hosting/{server}.conf.j2", values)
+    return render_template(templates, f"hosting/{server}.conf.j2", values)
 
 
 def _moved_paths(

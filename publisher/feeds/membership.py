@@ -11,7 +11,7 @@ from publisher.feeds import archives_store as archives
 from publisher.feeds import facets_store as facets
 from publisher.feeds import store as feeds
 from publisher.model.articles import Record
-from publisher.model.query import folded, matches
+from publisher.model.query import fold_label, matches_query
 from publisher.model.taxonomy import ALL, FacetKind
 from publisher.settings import Site
 
@@ -45,7 +45,7 @@ def add_to_feeds(connection: Connection, site: Site, articles: Sequence[FeedPlac
     numbers = facets.add_facets(connection, [label for own in labels.values() for label in own])
     rows, waiting = [], []
     for one in articles:
-        own = dict.fromkeys((numbers[kind, folded(label)], kind) for kind, label in labels[one.seq])
+        own = dict.fromkeys((numbers[kind, fold_label(label)], kind) for kind, label in labels[one.seq])
         rows += [{"facet_id": number, "changed_at": one.changed_at, "article_seq": one.seq} for number, _ in own]
         waiting += [(number, one.seq) for number, kind in own if kind in site.feeds.archive]
     # Pages that an article leaves are staged again too, so they are marked before it does.
@@ -68,5 +68,5 @@ def remove_from_feeds(connection: Connection, seqs: Collection[int]) -> None:
 
 
 def _facets_of(site: Site, record: Record) -> list[tuple[FacetKind, str]]:
-    channels = [(FacetKind.CHANNEL, slug) for slug, query in site.channel_queries if matches(query, record)]
+    channels = [(FacetKind.CHANNEL, slug) for slug, query in site.channel_queries if matches_query(query, record)]
     return [ALL, *record.facets(), *channels]

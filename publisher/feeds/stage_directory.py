@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from publisher.articles import corrections_store as corrections
 from publisher.articles import store
 from publisher.articles.corrections_store import Retraction
-from publisher.articles.failing import render_with_fallback, report_failure
+from publisher.articles.failure_isolation import render_with_fallback, report_failure
 from publisher.articles.namespace import site_namespace
 from publisher.feeds import store as table
 from publisher.feeds.definitions import definition_of, feed_path, is_configured
@@ -102,7 +102,7 @@ def stage_directory(
     seconds = int(now.timestamp())
     news = store.published_since(connection, seconds - int(_NEWS_MAX_AGE.total_seconds()), seconds, _NEWS_MAX_ARTICLES)
     templates = [source_hash(site.templates_dir, f"feeds/{name}") for name in ("index.html.j2", "gone.html.j2")]
-    withdrawn = corrections.retractions(connection)
+    withdrawn = corrections.list_retractions(connection)
     seen = (
         f"{fingerprint} {' '.join(templates)} {news} {[(one.seq, one.retracted_at, one.reason) for one in withdrawn]}"
     )
@@ -179,7 +179,7 @@ def _machine_readable_files(
             return render_news_sitemap(some, site.title, site.language)
 
         data, failing = render_with_fallback(render, recent, may_be_empty=True)
-        known = store.articles_by_id(connection, [article.seq for article, _ in failing])
+        known = store.rows_by_seq(connection, [article.seq for article, _ in failing])
         for article, error in failing:
             doing = f"{article.title!r} was left out of the news sitemap"
             report_failure(report, site, known[article.seq].source, doing, error)

@@ -10,7 +10,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from publisher.articles import store
-from publisher.articles.failing import report_failure
+from publisher.articles.failure_isolation import report_failure
 from publisher.articles.namespace import site_namespace
 from publisher.feeds import archives_store as archives
 from publisher.feeds import facets_store as facets
@@ -251,7 +251,7 @@ class _FeedStager:
                 continue
             if faults:
                 reason = f"was left as it was: {faults[0].id}: {faults[0].message}; {faults[0].rule.fix}"
-                report.refused.append(Problem(where=f"{site.paths.feeds}/{path}", refused=True, reason=reason))
+                report.rejected.append(Problem(where=f"{site.paths.feeds}/{path}", is_rejected=True, reason=reason))
                 is_whole = False
                 continue
             written = self.stage.put(path, join_feed(form, around, table.load_entries(connection, seqs, form.value)))
@@ -281,6 +281,6 @@ class _FeedStager:
     def _headlines(self, seqs: Sequence[int]) -> str:
         from publisher.feeds.directory import Headline, dump_headlines
 
-        newest = store.newest_of(self.connection, seqs, _HEADLINES_PER_FEED)
+        newest = store.newest_among(self.connection, seqs, _HEADLINES_PER_FEED)
         found = store.articles_by_seq(self.connection, newest, self.site.base_url, self.site.tz)
         return dump_headlines([Headline(title=found[seq].title, link=found[seq].link) for seq in newest])

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["LEAST_CONTRAST", "Palette", "contrast", "mix_colours", "readable_colour", "text_colour_on"]
+__all__ = ["MIN_CONTRAST", "Palette", "contrast", "mix_colours", "readable_colour", "text_colour_on"]
 
 #: What text needs against its ground, whatever its size (WCAG 2.2, 1.4.3).
-LEAST_CONTRAST: Final = 4.5
+MIN_CONTRAST: Final = 4.5
 _WHITE: Final = "#ffffff"
 _BLACK: Final = "#000000"
 
@@ -55,7 +55,7 @@ def readable_colour(colour: str, *grounds: str) -> str:
     towards = text_colour_on(grounds[0])
     for step in range(101):
         found = mix_colours(colour, towards, step / 100)
-        if all(contrast(found, ground) >= LEAST_CONTRAST for ground in grounds):
+        if all(contrast(found, ground) >= MIN_CONTRAST for ground in grounds):
             return found
     return towards
 
@@ -90,6 +90,6 @@ class Palette:
         for text in ("ink", "soft", "muted", "accent"):
             colour = getattr(self, text)
             ratio, ground = min((contrast(colour, getattr(self, name)), name) for name in ("card", "page"))
-            if ratio < LEAST_CONTRAST:
+            if ratio < MIN_CONTRAST:
                 found.append((text, ground, ratio, readable_colour(colour, self.card, self.page)))
         return found

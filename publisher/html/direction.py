@@ -5,13 +5,13 @@ from __future__ import annotations
 import unicodedata
 from typing import Final
 
-__all__ = ["direction", "language_direction"]
+__all__ = ["language_direction", "text_direction"]
 _RTL_LANGUAGES: Final = frozenset(
     ["ar", "ckb", "dv", "fa", "he", "iw", "ks", "nqo", "ps", "sd", "syr", "ug", "ur", "yi"]
 )
 
 
-def direction(text: str) -> str:
+def text_direction(text: str) -> str:
     """Return ``rtl`` or ``ltr`` by the first strong character (Unicode UAX #9, rules P2 and P3)."""
     if text.isascii():
         return "ltr"

@@ -12,7 +12,7 @@ from publisher.html.elements import limit_attributes, limit_depth
 
 if TYPE_CHECKING:
     import nh3
-from publisher.html.direction import direction
+from publisher.html.direction import text_direction
 from publisher.html.urls import safe_url
 
 __all__ = ["MAX_DEPTH", "paragraphs_to_html", "sanitize_html"]
@@ -156,7 +156,7 @@ def paragraphs_to_html(paragraphs: Iterable[str]) -> str:
     """Return plain paragraphs as HTML. Text is text: ``<b>`` is shown, not obeyed."""
     return "\n".join(
         f'<p dir="rtl">{html.escape(text, quote=False)}</p>'
-        if not text.isascii() and direction(text) == "rtl"
+        if not text.isascii() and text_direction(text) == "rtl"
         else f"<p>{html.escape(text, quote=False)}</p>"
         for text in paragraphs
     )

@@ -16,7 +16,7 @@ from email.charset import QP, Charset
 from email.header import Header
 from email.utils import format_datetime
 
-from publisher.model.mailbox import read_mailbox
+from publisher.model.mailbox import parse_mailbox
 
 __all__ = ["Envelope", "assemble", "build_message", "message_headers", "quoted_printable"]
 
@@ -75,7 +75,7 @@ def _phrase(name: str) -> str:
 
 def _mailbox(value: str) -> tuple[str, str]:
     """Return (header text, address alone) of an address with or without a name."""
-    found = read_mailbox(value)
+    found = parse_mailbox(value)
     return (f"{_phrase(found.name)} <{found.address}>" if found.name else found.address), found.address
 
 

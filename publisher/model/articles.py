@@ -7,10 +7,10 @@ from datetime import date, datetime
 
 from publisher.model.taxonomy import FacetKind
 
-__all__ = ["Article", "Author", "Correction", "Enclosure", "Image", "Record", "aware"]
+__all__ = ["Article", "Author", "Correction", "Enclosure", "Image", "Record", "require_aware"]
 
 
-def aware(moment: datetime) -> datetime:
+def require_aware(moment: datetime) -> datetime:
     """Return ``moment`` as it is; a naive one is refused at the door.
 
     Raises:
@@ -115,7 +115,7 @@ class Record:
         """Refuse instants without a zone."""
         for moment in (self.date, self.updated):
             if isinstance(moment, datetime):
-                aware(moment)
+                require_aware(moment)
 
     def facets(self) -> tuple[tuple[FacetKind, str], ...]:
         """Every (kind, label) that the record belongs to, each once, in a fixed order."""
@@ -153,5 +153,5 @@ class Article(Record):
         """Refuse instants without a zone."""
         # Not super(): a dataclass with slots is another class than the one that is written here.
         Record.__post_init__(self)
-        aware(self.published)
-        aware(self.changed)
+        require_aware(self.published)
+        require_aware(self.changed)

@@ -90,7 +90,7 @@ class IssueVariant:
     #: Arrival numbers, in their order.
     articles: tuple[int, ...]
     #: What makes its tokens its own.
-    mark: str
+    placeholder_hash: str
     html: bytes
     text: bytes
     #: Its own: it may name its lead. None where it was made before editions had one.
@@ -114,6 +114,6 @@ class Issue:
     #: What is staged: file name → bytes.
     files: dict[str, bytes]
     #: Its text with tokens, once per distinct set of articles that readers get.
-    editions: tuple[IssueVariant, ...]
+    variants: tuple[IssueVariant, ...]
     #: How many errors the preflight found.
     errors: int

@@ -8,7 +8,7 @@ from typing import Final
 
 from publisher.model.hosts import ascii_host
 
-__all__ = ["Mailbox", "read_mailbox"]
+__all__ = ["Mailbox", "parse_mailbox"]
 
 _ADDRESS: Final = re.compile(r"[^\s@<>,;:\"()\[\]\\]+@[^\s@<>,;:\"()\[\]\\.]+(?:\.[^\s@<>,;:\"()\[\]\\.]+)+")
 _QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*)"')
@@ -36,7 +36,7 @@ class Mailbox:
         return f'"{escaped}" <{self.address}>'
 
 
-def read_mailbox(text: str) -> Mailbox:
+def parse_mailbox(text: str) -> Mailbox:
     """Return the mailbox that TEXT describes, as in ``The Review: News, daily <news@example.org>``.
 
     A name that RFC 5322 would want in quotes (because of a colon or a comma, for example) may stand without them.

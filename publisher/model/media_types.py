@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from publisher.model.feeds import FeedFormat
 
-__all__ = ["FEED_TYPES", "MEDIA_TYPES", "TYPES", "media_type"]
+__all__ = ["FEED_TYPES", "MEDIA_TYPES", "TYPES_BY_SUFFIX", "media_type"]
 
 #: Format → the media type that a feed of it is served under and calls itself by.
 FEED_TYPES: Final[Mapping[FeedFormat, str]] = {
@@ -52,4 +52,4 @@ def media_type(url: str) -> str | None:
 
 
 #: Suffix → media type.
-TYPES: Final = {**{form.value: kind for form, kind in FEED_TYPES.items()}, "opml": "text/x-opml"}
+TYPES_BY_SUFFIX: Final = {**{form.value: kind for form, kind in FEED_TYPES.items()}, "opml": "text/x-opml"}

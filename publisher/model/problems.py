@@ -14,5 +14,5 @@ class Problem:
     #: The file, relative to articles/, with ``:line`` or ``[number]`` where it holds several records.
     where: str
     #: True where the record was set aside, False for a warning.
-    refused: bool
+    is_rejected: bool
     reason: str

@@ -12,15 +12,15 @@ from publisher.model.digests import Digest
 from publisher.model.taxonomy import FacetKind, Query
 
 __all__ = [
+    "ArticleChoice",
     "Candidate",
-    "Choice",
     "Interests",
     "choose_articles",
-    "folded",
+    "fold_label",
+    "group_by_variant",
     "is_news",
-    "matches",
+    "matches_query",
     "newest_first",
-    "variants_of",
 ]
 
 
@@ -40,7 +40,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class ArticleChoice:
     """What a digest's next issue carries, and what stays for a later one."""
 
     #: Newest first; empty where no issue is due.
@@ -60,18 +60,18 @@ class Interests:
     had: frozenset[int] = frozenset()
 
 
-def folded(label: str) -> str:
+def fold_label(label: str) -> str:
     """Return the form in which two spellings of one label are equal: ``The BUZZ`` = ``the buzz``."""
     return label.casefold()
 
 
-def matches(query: Query, record: Record) -> bool:
+def matches_query(query: Query, record: Record) -> bool:
     """Tell whether the record is asked for: one label of each kind that the query names."""
     if not query.wanted:
         return True
     has: dict[FacetKind, set[str]] = {}
     for kind, label in record.facets():
-        has.setdefault(kind, set()).add(folded(label))
+        has.setdefault(kind, set()).add(fold_label(label))
     return all(has.get(kind, set()) & labels for kind, labels in query.wanted)
 
 
@@ -82,7 +82,7 @@ def newest_first(articles: Iterable[Article]) -> list[Article]:
 
 def choose_articles(
     digest: Digest, candidates: Sequence[Candidate], now: datetime, *, lead: int | None = None
-) -> Choice:
+) -> ArticleChoice:
     """Decide what the digest's next issue carries.
 
     An issue is made when at least one article is new since the last one and the minimum is
@@ -93,17 +93,17 @@ def choose_articles(
     comes first, if it is due, whatever its age. So that articles which an editor added fit in, the oldest of
     the others are left for the next issue.
     """
-    due = [one for one in candidates if one.article.published <= now and matches(digest.query, one.article)]
+    due = [one for one in candidates if one.article.published <= now and matches_query(digest.query, one.article)]
     ordered = newest_first(one.article for one in due)
     ordered.sort(key=lambda article: article.seq != lead)
     if all(one.carried_over for one in due):
-        return Choice(articles=(), waiting=tuple(ordered), reason="nothing new")
+        return ArticleChoice(articles=(), waiting=tuple(ordered), reason="nothing new")
     if len(ordered) < digest.at_least:
         reason = f"{len(ordered)} new, an issue needs at least {digest.at_least}"
-        return Choice(articles=(), waiting=tuple(ordered), reason=reason)
+        return ArticleChoice(articles=(), waiting=tuple(ordered), reason=reason)
     named = {one.article.seq for one in due if one.is_added} | {lead}
     fitting = {article.seq for article in sorted(ordered, key=lambda one: one.seq not in named)[: digest.at_most]}
-    return Choice(
+    return ArticleChoice(
         articles=tuple(article for article in ordered if article.seq in fitting),
         waiting=tuple(article for article in ordered if article.seq not in fitting),
         reason="",
@@ -123,7 +123,9 @@ def is_news(days: int, asked_at: int, first_read_at: int | None) -> bool:
     return first_read_at is None or asked_at >= first_read_at - days * _DAY
 
 
-def variants_of(articles: Sequence[Article], selections: Sequence[Interests]) -> dict[tuple[Article, ...], list[int]]:
+def group_by_variant(
+    articles: Sequence[Article], selections: Sequence[Interests]
+) -> dict[tuple[Article, ...], list[int]]:
     """Return what readers get of an issue's articles, by what they asked for and what they have.
 
     Readers who ask for different things may get the same articles: they share an edition, which
@@ -142,7 +144,7 @@ def variants_of(articles: Sequence[Article], selections: Sequence[Interests]) ->
         got = tuple(
             index
             for index, article in enumerate(articles)
-            if article.seq not in selection.had and matches(selection.query, article)
+            if article.seq not in selection.had and matches_query(selection.query, article)
         )
         if got:
             found.setdefault(got, []).append(place)

@@ -1,4 +1,4 @@
-"""What a run did, for a person or a program to read."""
+"""Results of a run, for printing and for JSON output."""
 
 from __future__ import annotations
 
@@ -20,64 +20,64 @@ __all__ = [
     "no_progress",
 ]
 
-#: Told (what is being done, how many are done, how many there are: 0 where nobody knows) from time to time.
+#: Called from time to time with (label, items done, items in total); the total is 0 if it is not known.
 Progress = Callable[[str, int, int], None]
 
 
 def no_progress(label: str, done: int, total: int) -> None:
-    """Tell nobody."""
+    """Ignore progress."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssueSummary:
-    """An issue that was made."""
+    """An issue that a run made."""
 
     digest: str
     number: int
     subject: str
     articles: int
-    #: How many readers get a copy.
+    #: How many subscribers the issue is delivered to.
     subscribers: int
-    #: Its folder, relative to the site.
+    #: The issue's folder, relative to the site.
     path: str
     #: ``review`` or ``auto``.
     send: str
-    #: How often it was rendered: once per distinct set of articles that readers get.
+    #: How many variants were rendered: one per distinct set of articles.
     variants: int
-    #: How many stories are shorter than the digest asks for, to keep below the size limit.
+    #: How many stories were shortened to keep the HTML below the size limit.
     shortened: int
-    #: Bytes of its HTML.
+    #: Size of the HTML in bytes.
     html_size: int
-    #: What the preflight found: rule and what. Errors keep it from being sent.
+    #: Preflight errors, as in ``RULE: MESSAGE``. An error blocks sending.
     errors: tuple[str, ...]
     warnings: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitingDigest:
-    """A digest of which no issue was made, and why."""
+    """A digest without a new issue, and the reason."""
 
     digest: str
     reason: str
-    #: Articles that wait for its next issue.
+    #: Number of articles that are pending for the next issue.
     articles: int
 
 
 @dataclass(slots=True, kw_only=True)
 class NotificationResult:
-    """How it went to tell hubs of changed feeds."""
+    """Result of notifying WebSub hubs and rssCloud servers of changed feeds."""
 
-    #: How many announcements were made.
+    #: Number of notifications that were sent.
     sent: int = 0
-    #: How many are still to be made.
+    #: Number of notifications that are still to be sent.
     waiting: int = 0
-    #: What could not be told, whom, and why.
+    #: Failed notifications: recipient, feed and reason.
     failed: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssueSendResult:
-    """What became of an issue that leaves by itself, in this run."""
+    """Result of sending one issue without an editor's command."""
 
     #: ``DIGEST/NAME``.
     issue: str
@@ -85,70 +85,94 @@ class IssueSendResult:
     deferred: int
     failed: int
     uncertain: int
-    #: Copies that are still to leave.
+    #: Number of deliveries that are still to be sent.
     waiting: int
-    #: Why it ended before all was done; empty where it did not.
-    trouble: str
-    #: Placeholder values because of which nothing was sent, each with its fix.
+    #: Why sending stopped early; empty if it did not.
+    stop_reason: str
+    #: Placeholder values that blocked sending, each with its fix.
     blockers: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the result as ``publish now --json`` prints it."""
+        return {
+            "issue": self.issue,
+            "accepted": self.accepted,
+            "deferred": self.deferred,
+            "failed": self.failed,
+            "uncertain": self.uncertain,
+            "waiting": self.waiting,
+            "trouble": self.stop_reason,
+            "blockers": list(self.blockers),
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduledRunResult:
-    """A slot that was due, and what came of it."""
+    """Result of one due slot."""
 
     #: ``feeds``, or ``digest:SLUG``.
     schedule: str
     slot: datetime
-    #: Seconds after the slot at which it was begun.
+    #: Seconds between the slot and the start of the run.
     late: float
     outcome: str
-    #: True where it could not be run, and is to be tried again.
+    #: True if the run failed and will be retried.
     is_failed: bool = False
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the run as ``publish tick --json`` prints it."""
+        return {
+            "schedule": self.schedule,
+            "slot": self.slot.isoformat(),
+            "late": round(self.late, 3),
+            "outcome": self.outcome,
+            "failed": self.is_failed,
+        }
 
 
 @dataclass(slots=True, kw_only=True)
 class PublishResult:
-    """The summary of ``publish now``."""
+    """Result of ``publish now`` and of a scheduled run."""
 
     at: str
     dry_run: bool
-    #: Files that were read, because they are new or changed.
+    #: Number of new or changed files that were parsed.
     files_read: int = 0
     new: int = 0
     edited: int = 0
-    #: How many published articles became drafts in this run.
+    #: Number of published articles that became drafts in this run.
     withdrawn: int = 0
-    #: How many new articles are in feeds and in no issue, because they are too old to be news.
+    #: Number of new articles that are in feeds but too old for an issue.
     old: int = 0
-    #: How many drafts articles/ holds.
+    #: Number of drafts in articles/.
     drafts: int = 0
-    #: Everything that lies set aside, from this run and from earlier ones.
-    refused: list[Problem] = field(default_factory=list)
-    #: What was mended or guessed in this run.
+    #: Rejected records and failed steps, of this run and of earlier ones that are not fixed yet.
+    rejected: list[Problem] = field(default_factory=list)
+    #: Values that were repaired or guessed in this run.
     warnings: list[Problem] = field(default_factory=list)
-    #: How many feed files there are.
+    #: Number of staged feed files.
     feed_files: int = 0
     feeds_changed: list[str] = field(default_factory=list)
     feeds_removed: list[str] = field(default_factory=list)
-    #: Why feeds could not be brought up to date, where newsletters went out all the same; empty where they were.
+    #: Why the feeds could not be staged although newsletters were sent; empty if they were staged.
     feeds_failed: str = ""
     issues: list[IssueSummary] = field(default_factory=list)
-    #: Issues of which files were missing and have been put back.
+    #: Issues whose missing files were staged again.
     restaged: list[str] = field(default_factory=list)
     waiting: list[WaitingDigest] = field(default_factory=list)
-    announced: NotificationResult = field(default_factory=NotificationResult)
-    mailed: list[IssueSendResult] = field(default_factory=list)
-    #: What kept drafts from editors.
+    notifications: NotificationResult = field(default_factory=NotificationResult)
+    #: Issues that were sent, or tried, in this run.
+    sends: list[IssueSendResult] = field(default_factory=list)
+    #: Why drafts of issues were not sent to editors.
     draft_errors: list[str] = field(default_factory=list)
-    #: Placeholder values because of which drafts or confirmation emails were not sent, each with its fix.
+    #: Placeholder values that blocked drafts or confirmation emails, each with its fix.
     blockers: tuple[str, ...] = ()
     #: Slots that were due in this run.
     scheduled_runs: list[ScheduledRunResult] = field(default_factory=list)
 
     @property
     def changed(self) -> bool:
-        """Tell whether anything that readers or editors can see is different now."""
+        """Return whether the run changed anything that subscribers or editors can see."""
         return bool(
             self.new
             or self.edited
@@ -161,18 +185,17 @@ class PublishResult:
 
     @property
     def all_blockers(self) -> tuple[str, ...]:
-        """Placeholder values because of which something was not sent, each once."""
-        return tuple(dict.fromkeys([*(text for one in self.mailed for text in one.blockers), *self.blockers]))
+        """Return the placeholder values that blocked any mail, each once."""
+        return tuple(dict.fromkeys([*(text for sent in self.sends for text in sent.blockers), *self.blockers]))
 
     @property
     def exit_status(self) -> int:
         """0 success; 1 done, but some input was skipped; 2 mail is blocked by placeholder values."""
         if self.all_blockers:
             return 2
-        failed = any(one.trouble or one.uncertain for one in self.mailed) or any(
-            one.is_failed for one in self.scheduled_runs
-        )
-        return 1 if self.refused or self.draft_errors or failed else 0
+        has_failed_send = any(sent.stop_reason or sent.uncertain for sent in self.sends)
+        has_failed_run = any(run.is_failed for run in self.scheduled_runs)
+        return 1 if self.rejected or self.draft_errors or has_failed_send or has_failed_run else 0
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as ``publish now --json`` prints it."""
@@ -188,25 +211,16 @@ class PublishResult:
                 "old": self.old,
                 "drafts": self.drafts,
             },
-            "refused": [{"where": one.where, "reason": one.reason} for one in self.refused],
-            "warnings": [{"where": one.where, "reason": one.reason} for one in self.warnings],
+            "refused": [{"where": problem.where, "reason": problem.reason} for problem in self.rejected],
+            "warnings": [{"where": problem.where, "reason": problem.reason} for problem in self.warnings],
             "feeds": {"files": self.feed_files, "changed": self.feeds_changed, "removed": self.feeds_removed},
-            "issues": [{**asdict(one), "errors": list(one.errors)} for one in self.issues],
+            "issues": [{**asdict(issue), "errors": list(issue.errors)} for issue in self.issues],
             "restaged": self.restaged,
-            "waiting": [asdict(one) for one in self.waiting],
-            "announced": asdict(self.announced),
-            "mailed": sum(one.accepted for one in self.mailed),
-            "sent": [asdict(one) for one in self.mailed],
+            "waiting": [asdict(digest) for digest in self.waiting],
+            "announced": asdict(self.notifications),
+            "mailed": sum(sent.accepted for sent in self.sends),
+            "sent": [sent.as_dict() for sent in self.sends],
             "draft_errors": self.draft_errors,
             "blockers": list(self.all_blockers),
-            "scheduled_runs": [
-                {
-                    "schedule": one.schedule,
-                    "slot": one.slot.isoformat(),
-                    "late": round(one.late, 3),
-                    "outcome": one.outcome,
-                    "failed": one.is_failed,
-                }
-                for one in self.scheduled_runs
-            ],
+            "scheduled_runs": [run.as_dict() for run in self.scheduled_runs],
         }

@@ -15,15 +15,15 @@ from publisher.articles import store
 from publisher.articles.drafts_store import DraftRow
 from publisher.articles.identity import (
     content_hash,
-    keys_of,
+    match_article,
     new_article_id,
     new_article_path,
+    record_keys,
     requested_time,
-    same_article,
 )
 from publisher.articles.moves import FileMoves
 from publisher.articles.namespace import site_namespace
-from publisher.articles.parsers import DraftRecord, Parsed, ParsedRecord, RejectedRecord
+from publisher.articles.parsers import DraftRecord, ParsedRecord, ParseResult, RejectedRecord
 from publisher.articles.records import record_json
 from publisher.articles.scan import FolderListing
 from publisher.articles.store import ArticleRow
@@ -100,7 +100,7 @@ class ArticleBatch:
     #: The drafts of each file.
     drafts: dict[str, list[DraftRow]] = field(default_factory=dict)
 
-    def store(self, results: Mapping[str, Sequence[Parsed]]) -> None:
+    def store(self, results: Mapping[str, Sequence[ParseResult]]) -> None:
         """Store the records, and note what there is to say about each file, and its drafts."""
         incoming: list[_Incoming] = []
         drafts: list[IncomingDraft] = []
@@ -111,7 +111,7 @@ class ArticleBatch:
                     continue
                 for warning in item.warnings:
                     self._say(name, item.where, warning)
-                keys = keys_of(item, name)
+                keys = record_keys(item, name)
                 if isinstance(item, DraftRecord):
                     drafts.append(IncomingDraft(name=name, draft=item, keys=keys))
                     identity = tuple(key for key in keys if not key.startswith("file:"))
@@ -129,7 +129,7 @@ class ArticleBatch:
             is_there = self.listing.__contains__
             self.withdrawn = hold_drafts(self.connection, drafts, self.now, self.moves, is_there)
 
-    def _decisive(self, results: Mapping[str, Sequence[Parsed]]) -> Iterator[tuple[str, list[Parsed]]]:
+    def _decisive(self, results: Mapping[str, Sequence[ParseResult]]) -> Iterator[tuple[str, list[ParseResult]]]:
         """Yield name → records, without the published ones of articles that another record calls a draft.
 
         Where two records of one article disagree, the draft wins for as long as its file is there: nothing that may
@@ -139,14 +139,14 @@ class ArticleBatch:
         for name, items in results.items():
             for item in items:
                 if isinstance(item, DraftRecord):
-                    drafts.update(dict.fromkeys(keys_of(item, name), item.where))
+                    drafts.update(dict.fromkeys(record_keys(item, name), item.where))
         if not drafts:
             yield from ((name, list(items)) for name, items in results.items())
             return
         for name, items in results.items():
-            kept: list[Parsed] = []
+            kept: list[ParseResult] = []
             for item in items:
-                keys = keys_of(item, name) if isinstance(item, ParsedRecord) else ()
+                keys = record_keys(item, name) if isinstance(item, ParsedRecord) else ()
                 draft = next((drafts[key] for key in keys if key in drafts), None)
                 if draft is None:
                     kept.append(item)
@@ -158,7 +158,7 @@ class ArticleBatch:
         reason = f"not published, because {draft} calls the same article a draft. Remove one of the two"
         self._say(name, where, reason)
 
-    def reject(self, results: Mapping[str, Sequence[Parsed]], error: Exception) -> None:
+    def reject(self, results: Mapping[str, Sequence[ParseResult]], error: Exception) -> None:
         """Note that the records cannot be stored; nothing of what was noted before holds."""
         self.problems, self.drafts = {}, {}
         self.new = self.edited = self.withdrawn = self.old = 0
@@ -174,16 +174,16 @@ class ArticleBatch:
             log_failure(self.site.root, self.now.isoformat(), refusal.where, refusal.failure)
 
     def _say(self, name: str, where: str, reason: str, *, refused: bool = False) -> None:
-        self.problems.setdefault(name, []).append(Problem(where=where, refused=refused, reason=reason))
+        self.problems.setdefault(name, []).append(Problem(where=where, is_rejected=refused, reason=reason))
 
     def _store_incoming(self, incoming: list[_Incoming]) -> None:
         connection = self.connection
         earlier = {id(item): [f"file:{name}" for name in self.moves.before(item.name)] for item in incoming}
-        keys = store.articles_by_key(connection, {key for item in incoming for key in (*item.keys, *earlier[id(item)])})
-        known_before = store.articles_by_id(connection, set(keys.values()))
+        keys = store.seqs_by_key(connection, {key for item in incoming for key in (*item.keys, *earlier[id(item)])})
+        known_before = store.rows_by_seq(connection, set(keys.values()))
         for key in [key for key, seq in keys.items() if self._is_left(key, known_before[seq])]:
             del keys[key]
-        by_hash = store.articles_by_hash(connection, {item.hash for item in incoming})
+        by_hash = store.rows_by_hash(connection, {item.hash for item in incoming})
         first_new = store.last_seq(connection) + 1
         last: dict[int, _Incoming] = {}
         for item in incoming:
@@ -195,7 +195,7 @@ class ArticleBatch:
             last[item.seq] = item
             keys.update(dict.fromkeys(item.keys, item.seq))
         known_before.update(
-            store.articles_by_id(connection, [seq for seq in last if seq < first_new and seq not in known_before])
+            store.rows_by_seq(connection, [seq for seq in last if seq < first_new and seq not in known_before])
         )
         last = {seq: item for seq, item in last.items() if not self._is_held(item, known_before.get(seq))}
         fresh = [item for seq, item in last.items() if seq >= first_new]
@@ -241,7 +241,7 @@ class ArticleBatch:
                 return batch[seq].record.external_id is not None
             return bool(store.has_id_key(self.connection, seq))
 
-        seq = same_article(item.keys, keys, has_id, by_hash.get(item.hash, ()), self.listing.__contains__)
+        seq = match_article(item.keys, keys, has_id, by_hash.get(item.hash, ()), self.listing.__contains__)
         moved = {keys[key] for key in earlier if key in keys} if seq is None else set()
         if len(moved) == 1:
             seq = moved.pop()
@@ -265,11 +265,11 @@ class ArticleBatch:
         news = NewsFilter(connection, self.site, asked, read)
         store.insert_articles(connection, self._new_rows(fresh, asked, published, changed, read))
         store.update_articles(connection, [self._row(item, asked, published, changed) for item in edited])
-        draft_store.publish_drafts(connection, [item.seq for item in edited if known[item.seq].draft is not None])
+        draft_store.unmark_drafts(connection, [item.seq for item in edited if known[item.seq].draft is not None])
         store.set_sources(connection, {item.seq: item.name for item in moved})
         # The name that an article had before is free for another one.
         left = [(known[item.seq].source, item) for item in (*edited, *moved)]
-        store.drop_keys(
+        store.delete_keys(
             connection, [f"file:{old}" for old, item in left if old != item.name and old not in self.listing]
         )
         published_again = [item for item in edited if known[item.seq].retraction is None]
@@ -300,7 +300,7 @@ class ArticleBatch:
         when it is published again, so that feed readers that removed it show it again.
         """
         now = int(self.now.timestamp())
-        corrected = corrections.last_corrections(self.connection, known)
+        corrected = corrections.last_correction_times(self.connection, known)
         returned = [item.seq for item in incoming if item.seq in known and self._is_returned(known[item.seq])]
         changed: dict[int, int] = {}
         unplaced = []
@@ -367,13 +367,13 @@ class ArticleBatch:
         def id_of(item: _Incoming, taken: Callable[[str], bool]) -> str:
             return new_article_id(item.record, item.keys, namespace, taken)
 
-        ids = _distinct(fresh, id_of, lambda names: set(store.ids_of(connection, names)))
+        ids = _distinct(fresh, id_of, lambda names: set(store.seqs_by_id(connection, names)))
         named = list(zip(fresh, ids, strict=True))
 
         def path_of(one: tuple[_Incoming, str], taken: Callable[[str], bool]) -> str:
             return new_article_path(site.article_url, one[0].record, one[1], site.tz, taken)
 
-        paths = _distinct(named, path_of, lambda names: store.paths_taken(connection, names))
+        paths = _distinct(named, path_of, lambda names: store.taken_paths(connection, names))
         return [
             {
                 **self._row(item, asked, published, changed),

@@ -160,7 +160,7 @@ def _named(connection: Connection, site: Site, name: str, edited: CorrectionResu
     """Return the one article that a name means, noted in the report."""
     one, article = find_article(connection, site, name)
     edited.title, edited.id, edited.link = article.title, article.id, article.link
-    edited.issues = [f"{site.paths.outbox}/{path}" for path in corrections.issues_carrying(connection, one.seq)]
+    edited.issues = [f"{site.paths.outbox}/{path}" for path in corrections.issue_folders_with(connection, one.seq)]
     return one, article
 
 

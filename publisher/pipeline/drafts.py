@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from publisher.articles import corrections_store as corrections
 from publisher.articles import drafts_store as table
 from publisher.articles import store
-from publisher.articles.identity import content_hash, same_article
+from publisher.articles.identity import content_hash, match_article
 from publisher.articles.moves import FileMoves
 from publisher.articles.parsers import DraftRecord
 from publisher.articles.records import record_json
@@ -52,17 +52,17 @@ def identify_drafts(
     """
     hashes = [one.hash for one in drafts]
     earlier = [[f"file:{name}" for name in moves.before(one.name) if not is_there(name)] for one in drafts]
-    keys = store.articles_by_key(
+    keys = store.seqs_by_key(
         connection, {key for one, old in zip(drafts, earlier, strict=True) for key in (*one.keys, *old)}
     )
-    by_hash = store.articles_by_hash(connection, {one for one in hashes if one is not None})
+    by_hash = store.rows_by_hash(connection, {one for one in hashes if one is not None})
 
     def has_id(seq: int) -> bool:
         return store.has_id_key(connection, seq)
 
     found: dict[int, list[int]] = {}
     for place, (one, text, old) in enumerate(zip(drafts, hashes, earlier, strict=True)):
-        seq = same_article(one.keys, keys, has_id, by_hash.get(text or "", ()), is_there)
+        seq = match_article(one.keys, keys, has_id, by_hash.get(text or "", ()), is_there)
         if seq is not None:
             found[place] = [seq]
         elif moved := sorted({keys[key] for key in old if key in keys}):
@@ -84,10 +84,10 @@ def hold_drafts(
     seconds = int(now.timestamp())
     which = identify_drafts(connection, drafts, moves, is_there)
     statements = {seq: drafts[place].draft.statement for place, seqs in which.items() for seq in seqs}
-    known = store.articles_by_id(connection, statements)
+    known = store.rows_by_seq(connection, statements)
     published = [seq for seq, one in known.items() if one.retracted_at is None]
     table.mark_drafts(connection, statements, seconds)
-    corrections.hold_issues(connection, published)
+    corrections.clear_send_overrides(connection, published)
     feeds.delete_entries(connection, published)
     remove_from_feeds(connection, published)
     certain = {place: seqs[0] for place, seqs in which.items() if len(seqs) == 1}
@@ -126,6 +126,6 @@ def first_reads(
     if not table.has_draft_keys(connection):
         return dict.fromkeys(keys, seconds)
     every = {seq: {*own, *(f"file:{old}" for old in moves.before(names[seq]))} for seq, own in keys.items()}
-    known = table.first_reads(connection, {key for own in every.values() for key in own})
-    table.drop_draft_keys(connection, known)
+    known = table.draft_first_read_times(connection, {key for own in every.values() for key in own})
+    table.delete_draft_keys(connection, known)
     return {seq: min([seconds, *(known[key] for key in own if key in known)]) for seq, own in every.items()}

@@ -13,10 +13,10 @@ from sqlalchemy import Connection
 from publisher.articles import drafts_store as drafts
 from publisher.articles import sources_store as sources
 from publisher.articles.drafts_store import DraftRow
-from publisher.articles.failing import is_about_data, split_in_half
+from publisher.articles.failure_isolation import is_data_error, split_in_half
 from publisher.articles.moves import FileMoves
 from publisher.articles.namespace import site_namespace
-from publisher.articles.parsers import ASIDE, Parsed, RejectedRecord, suffix_of
+from publisher.articles.parsers import IGNORED_SUFFIXES, ParseResult, RejectedRecord, suffix_of
 from publisher.articles.scan import BUCKETS, bucket_of, scan_folder
 from publisher.model.problems import Problem
 from publisher.model.report import Progress, PublishResult
@@ -46,19 +46,19 @@ def ingest(
         kept = sources.bucket_fingerprints(connection) if same_rules else {}
         fingerprints = {number: listing.fingerprint(number) for number in range(BUCKETS)}
         changed = {number for number, text in fingerprints.items() if not text or kept.get(number) != text}
-        known = sources.sources_in(connection, changed) if changed else {}
+        known = sources.sources_in_buckets(connection, changed) if changed else {}
     there = {name: signature for number in changed for name, signature in listing.files(number).items()}
     # An empty signature means "may have changed within the clock's tick": read again.
     to_read = sorted(
         name
         for name, signature in there.items()
-        if suffix_of(name) not in ASIDE and (not same_rules or not signature or known.get(name) != signature)
+        if suffix_of(name) not in IGNORED_SUFFIXES and (not same_rules or not signature or known.get(name) != signature)
     )
     gone = [name for name in known if name not in there and name not in listing]
     transient: set[str] = set()
     unfinished, done, read = _Unfinished(), 0, 0
     with db.read() as connection:
-        known_drafts = drafts.identified_drafts(connection, {*to_read, *gone}) if to_read else {}
+        known_drafts = drafts.draft_locations_by_key(connection, {*to_read, *gone}) if to_read else {}
     begin = partial(ArticleBatch, site=site, now=now, listing=listing, moves=FileMoves(gone), known_drafts=known_drafts)
     for names, results in parse_files(site, to_read, workers):
         transient.update(name for name, parsed in results.items() if any(map(_is_transient, parsed)))
@@ -84,21 +84,21 @@ def ingest(
 
 
 def _add_to_report(report: PublishResult, batch: ArticleBatch) -> None:
-    report.warnings.extend(one for some in batch.problems.values() for one in some if not one.refused)
+    report.warnings.extend(one for some in batch.problems.values() for one in some if not one.is_rejected)
     report.new += batch.new
     report.edited += batch.edited
     report.withdrawn += batch.withdrawn
     report.old += batch.old
 
 
-def _is_transient(parsed: Parsed) -> bool:
+def _is_transient(parsed: ParseResult) -> bool:
     return isinstance(parsed, RejectedRecord) and parsed.is_transient
 
 
 def _forget_files(connection: Connection, names: Sequence[str]) -> None:
     """Forget files that went away; their articles stay."""
-    sources.forget_sources(connection, names)
-    drafts.drop_draft_keys(connection, [f"file:{name}" for name in names])
+    sources.delete_sources(connection, names)
+    drafts.delete_draft_keys(connection, [f"file:{name}" for name in names])
 
 
 @dataclass(slots=True)
@@ -133,7 +133,7 @@ class _Finish:
 def _store_results(
     db: Database,
     begin: Callable[..., ArticleBatch],
-    results: Mapping[str, Sequence[Parsed]],
+    results: Mapping[str, Sequence[ParseResult]],
     finish: Callable[[Connection, Iterable[ArticleBatch]], None] | None,
 ) -> list[ArticleBatch]:
     """Store records in one transaction; if the database rejects one of them, each of the others all the same."""
@@ -144,7 +144,7 @@ def _store_results(
             if finish is not None:
                 finish(connection, [batch])
     except Exception as error:
-        if not is_about_data(error):
+        if not is_data_error(error):
             raise
         problem = error
     else:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import Connection
 
 from publisher.articles import store
-from publisher.articles.failing import render_with_fallback, report_failure
+from publisher.articles.failure_isolation import render_with_fallback, report_failure
 from publisher.delivery import audience as audiences
 from publisher.delivery.local_time import LocalDeliveryTimes
 from publisher.digests import notes_store as preparations
@@ -25,7 +25,7 @@ from publisher.feeds.store import StagedFile
 from publisher.model.articles import Article
 from publisher.model.digests import Digest
 from publisher.model.problems import Problem
-from publisher.model.query import Candidate, Choice, choose_articles, is_news, matches
+from publisher.model.query import ArticleChoice, Candidate, choose_articles, is_news, matches_query
 from publisher.model.report import IssueSummary, PublishResult, WaitingDigest
 from publisher.schedule import store as slots
 from publisher.schedule.store import ClaimedSlot
@@ -158,19 +158,19 @@ def begin_digest_queue(connection: Connection, digest: Digest, site: Site, now: 
     """
     issues.start_digest(connection, digest.slug, since_seq=store.last_seq(connection))
     seconds = int(now.timestamp())
-    found: list[int] = store.newest(connection, seconds, digest.at_most)
+    found: list[int] = store.newest_seqs(connection, seconds, digest.at_most)
     if digest.query.wanted:
         found = []
-        every = store.newest(connection, seconds, None)
+        every = store.newest_seqs(connection, seconds, None)
         for at in range(0, len(every), _PAGE):
             page = store.articles_by_seq(connection, every[at : at + _PAGE], site.base_url, site.tz)
-            found.extend(seq for seq in every[at : at + _PAGE] if matches(digest.query, page[seq]))
+            found.extend(seq for seq in every[at : at + _PAGE] if matches_query(digest.query, page[seq]))
             if len(found) >= digest.at_most:
                 break
     later = store.seqs_changed_between(connection, seconds, 1 << 62)
     articles = store.articles_by_seq(connection, later, site.base_url, site.tz)
     found = found[: digest.at_most] + [
-        seq for seq in later if articles[seq].published > now and matches(digest.query, articles[seq])
+        seq for seq in later if articles[seq].published > now and matches_query(digest.query, articles[seq])
     ]
     lead = preparations.load_next_issue_note(connection, digest.slug).lead_seq
     issues.add_pending(connection, [(digest.slug, seq) for seq in [*found, *([lead] if lead is not None else [])]])
@@ -182,7 +182,7 @@ def _forget_old(connection: Connection, digest: Digest, waiting: Iterable[Articl
     They arrived before it: the next issues are for news.
     """
     added = set(pending.requested_articles(connection, digest.slug))
-    known = store.articles_by_id(connection, [article.seq for article in waiting if article.seq not in added])
+    known = store.rows_by_seq(connection, [article.seq for article in waiting if article.seq not in added])
     old = [seq for seq, one in known.items() if not is_news(digest.news_days, one.asked_at, one.first_read_at)]
     pending.remove_pending(connection, digest.slug, old)
 
@@ -239,7 +239,7 @@ def _make_issue(
     return _Made(_issue_note(composed, digest, site, frozen.deliveries), warnings, _left_out(connection, failing))
 
 
-def _store_issue(connection: Connection, composed: ComposedIssue, choice: Choice) -> int:
+def _store_issue(connection: Connection, composed: ComposedIssue, choice: ArticleChoice) -> int:
     """Store an issue and what it had no room for, and return its id."""
     carried = [one.seq for one in composed.articles]
     left = [one.seq for one in (*choice.articles, *choice.waiting) if one.seq not in carried]
@@ -250,7 +250,7 @@ def _left_out(
     connection: Connection, failing: Sequence[tuple[Article, Exception]]
 ) -> tuple[tuple[str, str, Exception], ...]:
     """Return file, headline and error of each article that cannot be rendered."""
-    known = store.articles_by_id(connection, [article.seq for article, _ in failing])
+    known = store.rows_by_seq(connection, [article.seq for article, _ in failing])
     return tuple((known[article.seq].source, article.title, error) for article, error in failing)
 
 
@@ -273,7 +273,7 @@ def _zone_warnings(where: str, site: Site, unknown_zones: Mapping[str, int]) -> 
     return tuple(
         Problem(
             where=where,
-            refused=False,
+            is_rejected=False,
             reason=f"nobody knows the zone {zone!r} of {count:,} reader(s); their copies come by {site.zone}",
         )
         for zone, count in sorted(unknown_zones.items())
@@ -290,7 +290,7 @@ def _issue_note(composed: ComposedIssue, digest: Digest, site: Site, subscribers
         subscribers=subscribers,
         path=f"{site.paths.outbox}/{digest.slug}/{made.name}",
         send=digest.send.value,
-        variants=len(made.editions),
+        variants=len(made.variants),
         shortened=composed.shortened,
         html_size=len(made.files["index.html"]),
         errors=tuple(f"{one.id}: {one.message}" for one in composed.findings if one.is_error),

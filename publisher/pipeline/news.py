@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from publisher.digests import store as issues
 from publisher.model.articles import Record
 from publisher.model.digests import Digest
-from publisher.model.query import is_news, matches
+from publisher.model.query import is_news, matches_query
 from publisher.settings import Site
 
 __all__ = ["NewsFilter"]
@@ -55,7 +55,7 @@ class NewsFilter:
         old: set[int] = set()
         for seq, record in fresh.items():
             for digest in self._digests:
-                if not matches(digest.query, record):
+                if not matches_query(digest.query, record):
                     continue
                 if self._is_news(digest, seq):
                     waiting.append((digest.slug, seq))
@@ -65,7 +65,7 @@ class NewsFilter:
             (digest.slug, seq)
             for seq, record in edited.items()
             for digest in self._digests
-            if seq > self._begun[digest.slug] and matches(digest.query, record) and self._is_news(digest, seq)
+            if seq > self._begun[digest.slug] and matches_query(digest.query, record) and self._is_news(digest, seq)
         ]
         if late:
             waiting.extend(issues.without_carried(self._connection, late))

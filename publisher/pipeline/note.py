@@ -16,7 +16,7 @@ from publisher.digests import store as issues
 from publisher.digests.notes_store import NextIssueNote
 from publisher.errors import SettingsError
 from publisher.html.text import clean_characters
-from publisher.model.query import is_news, matches
+from publisher.model.query import is_news, matches_query
 from publisher.model.report import Progress, no_progress
 from publisher.pipeline.make_issues import begin_digest_queue
 from publisher.pipeline.publish import publish
@@ -124,7 +124,7 @@ def _prepared(site: Site, digest: str) -> NoteResult:
         added = pending.requested_articles(connection, digest)
         seqs = [*added, *([said.lead_seq] if said.lead_seq is not None else [])]
         known = store.articles_by_seq(connection, seqs, site.base_url, site.tz)
-        stored = store.articles_by_id(connection, added)
+        stored = store.rows_by_seq(connection, added)
     return NoteResult(
         digest=digest,
         note=said.note,
@@ -144,7 +144,7 @@ def _add(connection: Connection, site: Site, digest: str, name: str, now: dateti
 def _cleared(connection: Connection, site: Site, digest: str) -> NextIssueNote:
     """Forget which articles were added, and return an empty preparation. Added articles that are news wait on."""
     days = site.digests[digest].news_days
-    known = store.articles_by_id(connection, pending.requested_articles(connection, digest))
+    known = store.rows_by_seq(connection, pending.requested_articles(connection, digest))
     old = [seq for seq, one in known.items() if not is_news(days, one.asked_at, one.first_read_at)]
     pending.remove_pending(connection, digest, old)
     pending.clear_requested_articles(connection, digest)
@@ -168,6 +168,6 @@ def _sendable(connection: Connection, site: Site, digest: str, name: str) -> int
     if not issues.without_carried(connection, [(digest, one.seq)]):
         raise SettingsError(f"{article.title!r} was in an issue of {digest} before: subscribers get it once")
     definition = site.digests[digest].digest(digest)
-    if not matches(definition.query, article):
+    if not matches_query(definition.query, article):
         raise SettingsError(f"{article.title!r} is not what {digest} asks for: change its topic, or the digest's query")
     return one.seq

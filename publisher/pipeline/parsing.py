@@ -10,7 +10,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final
 
-from publisher.articles.parsers import STREAMS, Parsed, ParserOptions, RejectedRecord, suffix_of
+from publisher.articles.parsers import MULTI_RECORD_SUFFIXES, ParseResult, ParserOptions, RejectedRecord, suffix_of
 from publisher.articles.parsers.rejected import with_drafts
 from publisher.settings import Site
 from publisher.workers.pool import Workers
@@ -29,7 +29,7 @@ _BATCH: Final = 500
 
 def parse_files(
     site: Site, names: Sequence[str], workers: Workers
-) -> Iterator[tuple[Sequence[str], dict[str, list[Parsed]]]]:
+) -> Iterator[tuple[Sequence[str], dict[str, list[ParseResult]]]]:
     """Yield (files that are thereby read, name → records), a batch at a time.
 
     Files of one record come many to a batch; a file of many records comes in several, and is read
@@ -45,19 +45,19 @@ def parse_files(
     if names:
         workers.timed().start()
         _import_renderers()
-    whole = [name for name in names if suffix_of(name) not in STREAMS]
+    whole = [name for name in names if suffix_of(name) not in MULTI_RECORD_SUFFIXES]
     pages = [whole[at : at + _BATCH] for at in range(0, len(whole), _BATCH)]
     for results in _parse_pages(site.articles_dir, pages, options, workers):
         yield list(results), {name: _with_drafts(parsed) for name, parsed in results.items()}
     for name in names:
-        if suffix_of(name) in STREAMS:
+        if suffix_of(name) in MULTI_RECORD_SUFFIXES:
             records = _parse_stream(site.articles_dir, name, options, workers.timed())
             while len(chunk := list(islice(records, _BATCH))) == _BATCH:
                 yield [], {name: _with_drafts(chunk)}
             yield [name], {name: _with_drafts(chunk)}
 
 
-def _with_drafts(results: Sequence[Parsed]) -> list[Parsed]:
+def _with_drafts(results: Sequence[ParseResult]) -> list[ParseResult]:
     """Return the records, and after each rejected one the drafts that it speaks of."""
     return [item for one in results for item in (one, *(one.drafts if isinstance(one, RejectedRecord) else ()))]
 
@@ -71,7 +71,7 @@ def _import_renderers() -> None:
 
 def _parse_pages(
     root: Path, pages: Sequence[Sequence[str]], options: ParserOptions, workers: Workers
-) -> Iterator[dict[str, list[Parsed]]]:
+) -> Iterator[dict[str, list[ParseResult]]]:
     """Yield what each page of files holds, in order; on all cores where there are many."""
     if len(pages) <= 2 or workers.count < 2:
         yield from (_parse_page(root, page, options, workers.timed()) for page in pages)
@@ -82,7 +82,7 @@ def _parse_pages(
     for number in range(workers.count):
         idle.put(workers.timed(number))
 
-    def parse(page: Sequence[str]) -> dict[str, list[Parsed]]:
+    def parse(page: Sequence[str]) -> dict[str, list[ParseResult]]:
         worker = idle.get()
         try:
             return _parse_page(root, page, options, worker)
@@ -91,7 +91,7 @@ def _parse_pages(
 
     # The threads only wait for the processes.
     with ThreadPoolExecutor(workers.count, thread_name_prefix="parsers") as threads:
-        waiting: deque[Future[dict[str, list[Parsed]]]] = deque()
+        waiting: deque[Future[dict[str, list[ParseResult]]]] = deque()
         try:
             for page in pages:
                 waiting.append(threads.submit(parse, page))
@@ -106,14 +106,16 @@ def _parse_pages(
 
 def _parse_page(
     root: Path, names: Sequence[str], options: ParserOptions, worker: TimedWorker
-) -> dict[str, list[Parsed]]:
+) -> dict[str, list[ParseResult]]:
     """Return name → what the file holds; a file that stops the process is rejected by name."""
-    found: dict[str, list[Parsed]] = {}
+    found: dict[str, list[ParseResult]] = {}
     left = list(names)
     while left:
         try:
             # One after the other, so that what came back before a stop is kept.
-            for name, results in worker.iterate("publisher.articles.parsers.registry:read_each", root, left, options):
+            for name, results in worker.iterate(
+                "publisher.articles.parsers.registry:parse_each_file", root, left, options
+            ):
                 found.update({name: results})
         except WorkerStopped as stopped:
             name = next((name for name in left if name not in found), None)
@@ -124,12 +126,12 @@ def _parse_page(
     return found
 
 
-def _parse_stream(root: Path, name: str, options: ParserOptions, worker: TimedWorker) -> Iterator[Parsed]:
+def _parse_stream(root: Path, name: str, options: ParserOptions, worker: TimedWorker) -> Iterator[ParseResult]:
     """Yield the records of a file of many; one that stops the process is rejected, and the next ones are read."""
     done, is_transient = 0, False
     while True:
         try:
-            for result in worker.iterate("publisher.articles.parsers.registry:iterate_file", root, name, options):
+            for result in worker.iterate("publisher.articles.parsers.registry:iterate_records", root, name, options):
                 done += 1
                 if is_transient and done == options.skip_records and isinstance(result, RejectedRecord):
                     yield replace(result, is_transient=True)

@@ -12,8 +12,8 @@ from sqlalchemy import Connection
 
 from publisher.articles import sources_store as sources
 from publisher.articles import store
-from publisher.articles.failing import render_with_fallback, report_failure
-from publisher.chromium import Browser, View
+from publisher.articles.failure_isolation import render_with_fallback, report_failure
+from publisher.chromium import Browser, Viewport
 from publisher.digests import notes_store as preparations
 from publisher.digests import pending_store as pending
 from publisher.digests import store as issues
@@ -24,7 +24,7 @@ from publisher.feeds.definitions import sync_custom_feeds
 from publisher.findings import Finding
 from publisher.model.articles import Article
 from publisher.model.digests import Digest
-from publisher.model.query import Candidate, choose_articles, matches
+from publisher.model.query import Candidate, choose_articles, matches_query
 from publisher.model.report import Progress, PublishResult, no_progress
 from publisher.pipeline.ingest import ingest
 from publisher.private_files import make_private_folder, private_opener
@@ -36,7 +36,7 @@ __all__ = ["VIEWS", "Preview", "preview"]
 
 #: What pictures are taken of.
 VIEWS: Final = tuple(
-    View(name=name, width=width, dark=dark, pictures=pictures)
+    Viewport(name=name, width=width, dark=dark, pictures=pictures)
     for name, width in (("phone", 375), ("desktop", 1280))
     for dark in (False, True)
     for pictures in (True, False)
@@ -118,7 +118,7 @@ def preview(
         uses_newest_articles=uses_newest_articles,
         findings=composed.findings,
         screenshot_error=missing,
-        refused=tuple(f"{one.where}: {one.reason}" for one in report.refused),
+        refused=tuple(f"{one.where}: {one.reason}" for one in report.rejected),
     )
 
 
@@ -132,7 +132,7 @@ def _read_and_compose(
             ingest(db, site, now, report, progress, workers)
         with db.write() as connection:
             composed, uses_newest_articles = _composed(connection, site, digest, now, report)
-            report.refused = [*sources.problems(connection, refused=True), *report.refused]
+            report.rejected = [*sources.list_problems(connection, rejected=True), *report.rejected]
     return composed, uses_newest_articles
 
 
@@ -162,7 +162,7 @@ def _composed(
         notices=correction_notices(connection, site, digest, choice.articles, now),
     )
     composed, failing = render_with_fallback(rendered, choice.articles or tuple(articles[: digest.at_most]))
-    known = store.articles_by_id(connection, [article.seq for article, _ in failing])
+    known = store.rows_by_seq(connection, [article.seq for article, _ in failing])
     for article, error in failing:
         where, doing = known[article.seq].source, f"{article.title!r} was left out"
         report_failure(report, site, where, doing, error)
@@ -179,16 +179,16 @@ def _waiting(connection: Connection, site: Site, digest: Digest, now: datetime) 
 
 
 def _newest(connection: Connection, site: Site, digest: Digest, now: datetime) -> list[Article]:
-    seqs = store.newest(connection, int(now.timestamp()), _LOOKED_AT)
+    seqs = store.newest_seqs(connection, int(now.timestamp()), _LOOKED_AT)
     found = store.articles_by_seq(connection, seqs, site.base_url, site.tz)
-    return [found[seq] for seq in seqs if matches(digest.query, found[seq])][: digest.at_most]
+    return [found[seq] for seq in seqs if matches_query(digest.query, found[seq])][: digest.at_most]
 
 
 def _pictures(html: str, site: Site, progress: Progress) -> dict[str, bytes]:
     made: dict[str, bytes] = {}
     with Browser(local_media_loader(site)) as browser:
         for number, view in enumerate(VIEWS, 1):
-            made[f"{view.label}.png"] = browser.picture(html, view)
+            made[f"{view.label}.png"] = browser.screenshot(html, view)
             progress("taking pictures", number, len(VIEWS))
     return made
 

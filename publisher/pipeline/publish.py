@@ -65,11 +65,11 @@ def publish(
                 stage_issues(db, site, report, dry_run=dry_run)
         if not dry_run and (site.hubs or site.announce.cloud):
             # Outside the lock: a slow hub holds nobody up.
-            report.announced = send_notifications(db, site, now, progress=progress)
+            report.notifications = send_notifications(db, site, now, progress=progress)
         if not dry_run and edit is None and with_issues and site.can_send and site.digests:
             _mail(site, db, now, report, progress)
         with db.read() as connection:
-            report.refused = [*sources.problems(connection, refused=True), *report.refused]
+            report.rejected = [*sources.list_problems(connection, rejected=True), *report.rejected]
     return report
 
 

@@ -9,9 +9,9 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from publisher.articles import store
-from publisher.articles.identity import keys_of
+from publisher.articles.identity import record_keys
 from publisher.articles.moves import FileMoves
-from publisher.articles.parsers import ASIDE, DraftRecord, suffix_of
+from publisher.articles.parsers import IGNORED_SUFFIXES, DraftRecord, suffix_of
 from publisher.articles.scan import BUCKETS, scan_folder
 from publisher.pipeline.drafts import IncomingDraft, identify_drafts
 from publisher.pipeline.parsing import PARSERS_REVISION, parse_files
@@ -43,11 +43,13 @@ def published_drafts(connection: Connection, site: Site, now: datetime) -> list[
     if rules is None or rules.partition(" ")[0] == str(PARSERS_REVISION):
         return []
     listing = scan_folder(site.articles_dir, time.time_ns())
-    names = sorted(name for number in range(BUCKETS) for name in listing.files(number) if suffix_of(name) not in ASIDE)
+    names = sorted(
+        name for number in range(BUCKETS) for name in listing.files(number) if suffix_of(name) not in IGNORED_SUFFIXES
+    )
     drafts = _drafts(site, names)
     which = identify_drafts(connection, drafts, FileMoves(()), listing.__contains__)
     found = {seq: drafts[place].draft for place, seqs in which.items() for seq in seqs}
-    known = store.articles_by_id(connection, found)
+    known = store.rows_by_seq(connection, found)
     published = [
         seq for seq, one in known.items() if one.retracted_at is None and one.published_at <= int(now.timestamp())
     ]
@@ -65,7 +67,7 @@ def _drafts(site: Site, names: list[str]) -> list[IncomingDraft]:
     """Return the drafts among these files."""
     with Workers() as workers:
         return [
-            IncomingDraft(name=name, draft=item, keys=keys_of(item, name))
+            IncomingDraft(name=name, draft=item, keys=record_keys(item, name))
             for _, results in parse_files(site, names, workers)
             for name, items in results.items()
             for item in items

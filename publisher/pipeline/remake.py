@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from publisher.articles.failing import report_failure
+from publisher.articles.failure_isolation import report_failure
 from publisher.digests import store as issues
 from publisher.digests.readiness import contains_sample_article, issue_blockers, setting_blockers
 from publisher.digests.store import IssueRow
@@ -50,7 +50,7 @@ def remake_issues(db: Database, site: Site, now: datetime, report: PublishResult
             report_failure(report, site, name, "the issue was not made again", error)
             continue
         reason = "made again, because it held placeholder values; an approval has to be given again"
-        report.warnings.append(Problem(where=name, refused=False, reason=reason))
+        report.warnings.append(Problem(where=name, is_rejected=False, reason=reason))
 
 
 def _is_curable(connection: Connection, site: Site, row: IssueRow) -> bool:

@@ -178,7 +178,7 @@ class Jobs:
             )
         for problem in report.warnings[:_LISTED]:
             self._log.warning("warning", where=problem.where, reason=problem.reason)
-        standing = {(problem.where, problem.reason) for problem in report.refused}
+        standing = {(problem.where, problem.reason) for problem in report.rejected}
         fresh = sorted(standing - self._refused)
         self._refused = standing
         for where, reason in fresh[:_LISTED]:
@@ -213,7 +213,7 @@ class Jobs:
             is_stopping=self._is_stopping.is_set,
             clock=self._clock.now,
         )
-        for one in report.mailed:
+        for one in report.sends:
             self._mailed(one)
         for text in report.all_blockers:
             self._log.error("placeholder value", fix=text)
@@ -238,7 +238,7 @@ class Jobs:
             waiting=one.waiting,
         )
         if not self._is_stopping.is_set():
-            self._hold(one.issue, one.trouble)
+            self._hold(one.issue, one.stop_reason)
 
     def _hold(self, name: str, trouble: str) -> None:
         """Retry an issue later where it could not be sent; the other issues go on."""

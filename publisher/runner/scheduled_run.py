@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from publisher.articles import sources_store as sources
-from publisher.articles.failing import report_failure
+from publisher.articles.failure_isolation import report_failure
 from publisher.cadence import next_slot
 from publisher.clock import Clock
 from publisher.errors import PublisherError, SlotLost
@@ -85,7 +85,7 @@ def run_due_slots(
             turn.give_back(error)
             raise
     with db.read() as connection:
-        turn.report.refused = [*sources.problems(connection, refused=True), *turn.report.refused]
+        turn.report.rejected = [*sources.list_problems(connection, rejected=True), *turn.report.rejected]
     return turn.report
 
 
@@ -135,7 +135,7 @@ class _ScheduledRun:
             raise
         except Exception as error:
             report_failure(self.report, self._site, "feeds", "they could not be brought up to date", error)
-            self.report.feeds_failed = self.report.refused[-1].reason
+            self.report.feeds_failed = self.report.rejected[-1].reason
             for one in mine:
                 self._fail(one, error)
             return

@@ -39,7 +39,7 @@ def tick(
         report = run_due_slots(site, db, clock, always=True, progress=progress, on_wait=on_wait)
         assert report is not None
         if site.hubs or site.announce.cloud:
-            report.announced = send_notifications(db, site, clock.now(), progress=progress)
+            report.notifications = send_notifications(db, site, clock.now(), progress=progress)
         # Sending to a long list takes longer than the time between two calls.
         with try_process_lock(site.root, "mail") as is_alone:
             if is_alone:
@@ -58,7 +58,7 @@ def _mail(site: Site, db: Database, clock: Clock, report: PublishResult, progres
                 f"every relay has lost messages, and none is used before {posted.paused_until:%Y-%m-%d %H:%M} UTC"
             )
         if posted.trouble:
-            report.refused.append(Problem(where="confirmation emails", refused=True, reason=posted.trouble))
+            report.rejected.append(Problem(where="confirmation emails", is_rejected=True, reason=posted.trouble))
     if site.bounces.path is None and site.bounces.imap is None:
         return
     from publisher.delivery.bounces import process_mailbox
@@ -66,4 +66,4 @@ def _mail(site: Site, db: Database, clock: Clock, report: PublishResult, progres
     try:
         process_mailbox(site, clock.now(), progress=progress)
     except PublisherError as error:
-        report.refused.append(Problem(where="bounces", refused=True, reason=str(error)))
+        report.rejected.append(Problem(where="bounces", is_rejected=True, reason=str(error)))

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from publisher.model.hosts import ascii_host, ascii_url
-from publisher.model.mailbox import read_mailbox
+from publisher.model.mailbox import parse_mailbox
 
 __all__ = [
     "address",
@@ -34,12 +34,12 @@ def one_line(value: str) -> str:
 
 def address(value: str) -> str:
     """Accept an address with or without a name; return it as RFC 5322 text, its domain in ASCII."""
-    return str(read_mailbox(one_line(value)))
+    return str(parse_mailbox(one_line(value)))
 
 
 def sender(value: str) -> str:
     """Accept an address that mail is sent from. Its local part must be ASCII: few servers take others (RFC 6531)."""
-    found = read_mailbox(one_line(value))
+    found = parse_mailbox(one_line(value))
     if not found.address.isascii():
         raise ValueError("must have only ASCII characters before the @, as in news@example.org")
     return str(found)

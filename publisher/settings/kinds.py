@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints
 
-from publisher.model.query import folded
+from publisher.model.query import fold_label
 from publisher.model.taxonomy import FacetKind, Query
 from publisher.settings import checks
 
@@ -33,7 +33,7 @@ def query_of(*labels: tuple[str, ...]) -> Query:
     kinds = (FacetKind.TOPIC, FacetKind.REGION, FacetKind.BRAND, FacetKind.TAG, FacetKind.AUTHOR)
     return Query(
         wanted=tuple(
-            (kind, frozenset(folded(name) for name in names))
+            (kind, frozenset(fold_label(name) for name in names))
             for kind, names in zip(kinds, labels, strict=True)
             if names
         )

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, field_validator
 
-from publisher.cadence import describe_cadence, parse_local
+from publisher.cadence import describe_cadence, parse_local_time
 from publisher.model.digests import Digest, LatePolicy, SendPolicy, Utm
 from publisher.model.taxonomy import FacetKind
 from publisher.settings import checks
@@ -20,7 +20,7 @@ __all__ = ["DigestSettings", "MailSettings", "UtmSettings"]
 
 
 def _local_time(value: object) -> object:
-    return parse_local(str(value))
+    return parse_local_time(str(value))
 
 
 #: The zone is not among the words.

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from publisher.html.colour import LEAST_CONTRAST, Palette, readable_colour
+from publisher.html.colour import MIN_CONTRAST, Palette, readable_colour
 from publisher.settings import checks
 from publisher.settings.kinds import SettingsTable, Text, Url
 
@@ -90,7 +90,7 @@ class ThemeSettings(SettingsTable):
         """Refuse text that cannot be read on its ground, and say what could."""
         lines = [
             f"{prefix}{text} cannot be read: its contrast with {prefix}{ground} is {ratio:.2f}, text needs "
-            f"{LEAST_CONTRAST} (WCAG 2.2, 1.4.3); {better} would do"
+            f"{MIN_CONTRAST} (WCAG 2.2, 1.4.3); {better} would do"
             for prefix, palette in (("", self.light_palette), ("dark.", self.dark_palette))
             for text, ground, ratio, better in palette.unreadable()
         ]

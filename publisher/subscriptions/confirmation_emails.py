@@ -32,7 +32,7 @@ from publisher.mail.transport import OutgoingMessage, Transport
 from publisher.model.delivery import DeliveryState
 from publisher.model.digests import IssueVariant
 from publisher.model.hosts import is_reserved_host
-from publisher.model.query import matches
+from publisher.model.query import matches_query
 from publisher.model.subscriptions import ConfirmationKind
 from publisher.settings import Site
 from publisher.signing.links import signed_links
@@ -43,7 +43,7 @@ from publisher.subscribers.addresses import read_address
 from publisher.subscriptions import confirmation_store as letters
 from publisher.subscriptions.confirmation_store import ConfirmationEmail
 from publisher.subscriptions.subscribe import may_confirm, request_of
-from publisher.templating.environment import render
+from publisher.templating.environment import render_template
 
 __all__ = ["VALID", "ConfirmationEmailResult", "link_of", "preferences_link", "send_confirmation_emails"]
 
@@ -239,8 +239,8 @@ class _Round:
             "language": site.language,
             "light": site.theme.light_palette,
         }
-        text = render(site.templates_dir, "web/letter.txt.j2", values)
-        page = render(site.templates_dir, "web/letter.html.j2", values)
+        text = render_template(site.templates_dir, "web/letter.txt.j2", values)
+        page = render_template(site.templates_dir, "web/letter.html.j2", values)
         recipient = f"{address.text.rpartition('@')[0]}@{address.domain}"
         key = f"letter.{one.id}.{one.made_at}.{one.attempts}"
         envelope = Envelope(
@@ -357,7 +357,7 @@ class _Round:
         query = subscribers.query_of(reader)
         whole = editions[0].articles
         found = articles.articles_by_seq(connection, whole, self.site.base_url, self.site.tz)
-        wanted = tuple(seq for seq in whole if seq in found and matches(query, found[seq]))
+        wanted = tuple(seq for seq in whole if seq in found and matches_query(query, found[seq]))
         numbers = (place for place, one in enumerate(editions, 1) if one.articles == wanted)
         return next(numbers, None)
 

@@ -14,7 +14,7 @@ from publisher.articles.namespace import site_namespace
 from publisher.feeds import store as table
 from publisher.feeds.entries import EntryRenderer, entries_fingerprint, make_site_info
 from publisher.model.feeds import FeedDefinition, FeedFormat
-from publisher.model.query import matches
+from publisher.model.query import matches_query
 from publisher.model.report import PublishResult
 from publisher.model.taxonomy import FacetKind
 from publisher.settings import Site
@@ -98,15 +98,15 @@ def _wanted(site: Site, connection: Connection, reader: Subscriber, now: datetim
     limit = site.feeds.limit if isinstance(site.feeds.limit, int) else _LIMIT
     digests = [one.query for one in site.all_digests() if one.slug in reader.digests]
     interests = subscribers.query_of(reader)
-    newest = store.newest(connection, int(now.timestamp()), _MOST) if digests else []
+    newest = store.newest_seqs(connection, int(now.timestamp()), _MOST) if digests else []
     found: list[int] = []
     for at in range(0, len(newest), _PAGE):
         some = newest[at : at + _PAGE]
-        known = store.records_of(connection, some)
+        known = store.records_by_seq(connection, some)
         found += [
             seq
             for seq in some
-            if matches(interests, known[seq]) and any(matches(query, known[seq]) for query in digests)
+            if matches_query(interests, known[seq]) and any(matches_query(query, known[seq]) for query in digests)
         ]
         if len(found) >= limit:
             break

@@ -32,7 +32,7 @@ from publisher.errors import TemplateError
 from publisher.html.text import wrap
 from publisher.templating.sources import shipped_templates
 
-__all__ = ["render", "render_line"]
+__all__ = ["render_template", "render_template_string"]
 
 
 #: Compiled templates that a process keeps: more than there are, with those of a site or two.
@@ -94,7 +94,7 @@ def _environment(folder: Path) -> Environment:
     return environment
 
 
-def render(folder: Path, name: str, values: Mapping[str, Any]) -> str:
+def render_template(folder: Path, name: str, values: Mapping[str, Any]) -> str:
     """Return the template ``name`` filled with ``values``.
 
     Args:
@@ -109,7 +109,7 @@ def render(folder: Path, name: str, values: Mapping[str, Any]) -> str:
         return _environment(folder).get_template(name).render(values)
 
 
-def render_line(text: str, values: Mapping[str, Any], setting: str) -> str:
+def render_template_string(text: str, values: Mapping[str, Any], setting: str) -> str:
     """Return the one-line template ``text``, which stands in the settings under ``setting``.
 
     Raises:

@@ -20,10 +20,10 @@ from publisher.digests.store import IssueRow
 from publisher.feeds.article_page import article_page_values, article_summary
 from publisher.html.dates import long_date
 from publisher.model.feeds import FeedFormat
-from publisher.model.media_types import TYPES
+from publisher.model.media_types import TYPES_BY_SUFFIX
 from publisher.reports.clicks import count_click
 from publisher.subscriptions.personal_feed import personal_feed, personal_state
-from publisher.templating.environment import render
+from publisher.templating.environment import render_template
 from publisher.web.context import Context
 from publisher.web.feeds import matches_etag
 from publisher.web.file_cache import etag_of
@@ -169,7 +169,7 @@ class ArticlePages:
                 "left": [article_summary(one, site.language) for one in found.other_articles],
             }
             return context.page("issue.html.j2", {**values, **shown}, max_age=_AGE)
-        strip = render(site.templates_dir, "web/strip.html.j2", values)
+        strip = render_template(site.templates_dir, "web/strip.html.j2", values)
         canonical = f'<link rel="canonical" href="{html.escape(self._address(found.issue))}">'
         text = found.html.replace("</head>", f"{canonical}</head>", 1)
         text = _BODY.sub(lambda match: match[0] + strip, text, count=1)
@@ -227,7 +227,7 @@ class ArticlePages:
         }
         if matches_etag(tag, asked):
             return Response(status_code=304, headers=headers)
-        return Response(body, headers=headers, media_type=TYPES[suffix])
+        return Response(body, headers=headers, media_type=TYPES_BY_SUFFIX[suffix])
 
     def _note(self, feed_pass: str, suffix: str, state: str, tag: bytes) -> None:
         with self._lock:

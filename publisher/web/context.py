@@ -11,12 +11,12 @@ from urllib.parse import urlsplit
 from starlette.responses import Response
 
 from publisher.clock import Clock
-from publisher.model.media_types import TYPES
+from publisher.model.media_types import TYPES_BY_SUFFIX
 from publisher.model.subscriptions import SubscriptionState
 from publisher.settings import Site
 from publisher.storage.engine import Database
 from publisher.subscribers.subscriptions_store import ChangeSource
-from publisher.templating.environment import render
+from publisher.templating.environment import render_template
 from publisher.web.csp import content_security_policy, strict_transport
 from publisher.web.rate_limits import RateLimiter
 from publisher.web.writers import DATABASE_SECONDS, FormWriters
@@ -120,7 +120,7 @@ class Context:
             "newsletters_url": site.newsletters_url,
             "feeds_url": site.feeds_url,
             "feed_url": f"{site.feeds_url}/all.{form.value}",
-            "feed_type": TYPES[form.value],
+            "feed_type": TYPES_BY_SUFFIX[form.value],
             "language": site.language,
             "can_be_joined": site.can_be_joined,
             "has_newsletters": bool(site.digests),
@@ -128,7 +128,7 @@ class Context:
             "light": site.theme.light_palette,
             "dark": site.theme.dark_palette,
         }
-        text = render(site.templates_dir, f"web/{template}", {**shared, **values})
+        text = render_template(site.templates_dir, f"web/{template}", {**shared, **values})
         return self.html(text, status=status, max_age=max_age, pictures=pictures, headers=headers)
 
     def html(

@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 
 from publisher.feeds.headers_file import ARCHIVE_AGE, FEED_AGE
 from publisher.html.urls import url_path
-from publisher.model.media_types import TYPES
+from publisher.model.media_types import TYPES_BY_SUFFIX
 from publisher.settings import Site
-from publisher.templating.environment import render
+from publisher.templating.environment import render_template
 from publisher.web.csp import content_security_policy, strict_transport
 from publisher.web.deltas import Deltas, asks_for_feed
 from publisher.web.file_cache import CachedFile, FileCache
@@ -89,7 +89,7 @@ class Feeds:
     async def _send_missing(self, send: Send, name: str | None, path: str, *, is_head: bool) -> None:
         """Answer where nothing is staged: a feed was renamed or is no more, an article was withdrawn, or nothing is."""
         stem, dot, suffix = (name or "").rpartition(".")
-        moved = self._moved.get(stem) if dot and suffix in TYPES else None
+        moved = self._moved.get(stem) if dot and suffix in TYPES_BY_SUFFIX else None
         if moved == "gone":
             await send_response(
                 send,
@@ -119,7 +119,7 @@ class Feeds:
             "heading": "This is a feed",
             "address": f"{self._url}/{url_path(name)}",
             "kind": {"rss": "RSS", "atom": "Atom", "json": "JSON"}[suffix],
-            "media_type": TYPES[suffix],
+            "media_type": TYPES_BY_SUFFIX[suffix],
             "site_title": site.title,
             "base_url": site.base_url,
             "feeds_url": site.feeds_url,
@@ -130,7 +130,7 @@ class Feeds:
             "light": site.theme.light_palette,
             "dark": site.theme.dark_palette,
         }
-        page = render(site.templates_dir, "web/feed.html.j2", values)
+        page = render_template(site.templates_dir, "web/feed.html.j2", values)
         headers = [
             (b"content-type", _OTHER_TYPES["html"].encode()),
             (b"content-security-policy", content_security_policy(page).encode()),
@@ -229,7 +229,7 @@ class Feeds:
                     content_security_policy(staged.encodings["identity"].body.decode()).encode(),
                 )
             )
-        if suffix in TYPES and suffix != "opml":
+        if suffix in TYPES_BY_SUFFIX and suffix != "opml":
             hubs = () if is_archive else self._hubs
             common.append((b"link", link_header(f"{self._url}/{url_path(name)}", hubs).encode()))
         kind = _type(suffix).encode()
@@ -287,7 +287,7 @@ def _asked(headers: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
 
 
 def _type(suffix: str) -> str:
-    kind = TYPES.get(suffix) or _OTHER_TYPES.get(suffix, "application/octet-stream")
+    kind = TYPES_BY_SUFFIX.get(suffix) or _OTHER_TYPES.get(suffix, "application/octet-stream")
     return (
         kind if "charset" in kind or "json" in kind or not kind.endswith(("xml", "opml")) else f"{kind}; charset=utf-8"
     )

@@ -23,7 +23,7 @@ from sqlalchemy import Connection
 from publisher.errors import RemoteError
 from publisher.html.urls import url_path
 from publisher.http_client import CallbackClient
-from publisher.model.media_types import TYPES
+from publisher.model.media_types import TYPES_BY_SUFFIX
 from publisher.settings import Site
 from publisher.storage.engine import Database
 from publisher.websub import hub_store as hub
@@ -212,7 +212,7 @@ def _deliver_content(site: Site, remote: CallbackClient, one: HubTask) -> _TaskR
         return _TaskResult(said="the feed is gone", is_final=True)
     address = f"{site.feeds_url}/{url_path(one.topic)}"
     headers = {
-        "Content-Type": TYPES[one.topic.rpartition(".")[2]],
+        "Content-Type": TYPES_BY_SUFFIX[one.topic.rpartition(".")[2]],
         "Link": link_header(address, site.hubs),
     }
     if one.secret:

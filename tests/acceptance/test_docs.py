@@ -11,7 +11,7 @@ import pytest
 from pydantic import BaseModel
 
 import publisher
-from publisher.articles.parsers import READERS
+from publisher.articles.parsers import PARSERS
 from publisher.articles.parsers.fields import _NAMES
 from publisher.cli import COMMANDS
 from publisher.cli import publish as group
@@ -59,7 +59,7 @@ def test_every_setting_is_documented() -> None:
 
 def test_every_reader_and_every_field_is_documented() -> None:
     page = (DOCS / "articles.md").read_text("utf-8")
-    for suffix in READERS:
+    for suffix in PARSERS:
         assert f"`{suffix}`" in page, suffix
     for names in _NAMES.values():
         for name in names:

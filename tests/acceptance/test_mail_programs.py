@@ -16,11 +16,11 @@ from typing import Any
 import css_inline
 import pytest
 
-from publisher.chromium import Browser, View
+from publisher.chromium import Browser, Viewport
 from publisher.digests import render as module
 from publisher.digests.preflight.clients import FALLBACKS
 from publisher.errors import BrowserMissing
-from publisher.templating.environment import render
+from publisher.templating.environment import render_template
 from tests.mail import samples
 from tests.mail.samples import ENVELOPE, NOW, THEMES, articles, issue, message, public
 
@@ -31,7 +31,7 @@ with_node = pytest.mark.skipif(
     reason="not there: npm install --prefix tests/mail/node",
 )
 VIEWS = [
-    View(name=name, width=width, dark=dark)
+    Viewport(name=name, width=width, dark=dark)
     for name, width in (("phone", 375), ("desktop", 1280))
     for dark in (False, True)
 ]
@@ -73,37 +73,39 @@ def browser() -> Iterator[Browser]:
 
 @pytest.mark.parametrize(("full", "view"), CASES)
 @pytest.mark.parametrize("theme", THEMES)
-def test_axe_finds_nothing_and_nothing_overflows(browser: Browser, theme: str, full: bool, view: View) -> None:
-    assert browser.faults(page(theme, full), view) == []
-    assert browser.overflow(page(theme, full), view) == 0
+def test_axe_finds_nothing_and_nothing_overflows(browser: Browser, theme: str, full: bool, view: Viewport) -> None:
+    assert browser.accessibility_violations(page(theme, full), view) == []
+    assert browser.horizontal_overflow(page(theme, full), view) == 0
 
 
 def test_the_browser_finds_what_it_is_for(browser: Browser) -> None:
     bad = '<!DOCTYPE html><html lang="en"><title>x</title><body><img src="https://a.example/x.png"><p style="width:900px">wide</p>'
-    assert [fault.rule for fault in browser.faults(bad, VIEWS[0])] == ["image-alt"]
-    assert browser.overflow(bad, VIEWS[0]) > 500
+    assert [fault.rule for fault in browser.accessibility_violations(bad, VIEWS[0])] == ["image-alt"]
+    assert browser.horizontal_overflow(bad, VIEWS[0]) > 500
     # A missing picture is a box of its size, with pictures and without: the same page otherwise.
-    assert browser.picture(bad, VIEWS[0]) != browser.picture(bad, View(name="phone", width=375, pictures=False))
+    assert browser.screenshot(bad, VIEWS[0]) != browser.screenshot(
+        bad, Viewport(name="phone", width=375, pictures=False)
+    )
 
 
 @pytest.mark.parametrize(("full", "view"), CASES)
 @pytest.mark.parametrize("theme", THEMES)
 def test_inlined_issues_look_like_those_that_css_inline_makes(
-    browser: Browser, theme: str, full: bool, view: View, monkeypatch: pytest.MonkeyPatch
+    browser: Browser, theme: str, full: bool, view: Viewport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same page inlined by premailer and by css-inline is the same picture, dot by dot."""
     sources: list[str] = []
 
     def spy(folder: Path, name: str, values: Any) -> str:
-        made = render(folder, name, values)
+        made = render_template(folder, name, values)
         sources.append(made)
         return made
 
-    monkeypatch.setattr(module, "render", spy)
+    monkeypatch.setattr(module, "render_template", spy)
     ours = issue(theme, full_text=full).html
     source = next(one for one in sources if "<!DOCTYPE" in one)
     other = css_inline.CSSInliner(keep_style_tags=True, load_remote_stylesheets=False).inline(source)
-    assert browser.picture(ours, view) == browser.picture(other, view)
+    assert browser.screenshot(ours, view) == browser.screenshot(other, view)
 
 
 @with_node

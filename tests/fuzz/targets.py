@@ -12,18 +12,18 @@ from zoneinfo import ZoneInfo
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from publisher.articles.identity import keys_of, requested_time
-from publisher.articles.parsers import READERS, ParsedRecord, ParserOptions
-from publisher.articles.parsers.limits import limit_article
+from publisher.articles.identity import record_keys, requested_time
+from publisher.articles.parsers import PARSERS, ParsedRecord, ParserOptions
+from publisher.articles.parsers.limits import apply_limits
 from publisher.digests.mail_html import linked_text, mail_html
-from publisher.errors import RecordRefused, SettingsError
+from publisher.errors import InvalidRecord, SettingsError
 from publisher.feeds.checks.feed import check_feed
 from publisher.html.sanitize import sanitize_html
 from publisher.html.text import plain_text
 from publisher.html.urls import absolute_urls, safe_url
 from publisher.mail.bounces import read_report
 from publisher.mail.mime import UnreadableMessage
-from publisher.model.mailbox import read_mailbox
+from publisher.model.mailbox import parse_mailbox
 from publisher.signing.links import SignedLinks
 from publisher.signing.tokens import Keyring
 from publisher.subscribers.addresses import read_address, read_named_address
@@ -42,13 +42,13 @@ def article(suffix: str) -> Callable[[bytes], None]:
 
     def target(data: bytes) -> None:
         try:
-            parsed = list(READERS[suffix](io.BytesIO(data), "x" + suffix, OPTIONS))
-        except RecordRefused:
+            parsed = list(PARSERS[suffix](io.BytesIO(data), "x" + suffix, OPTIONS))
+        except InvalidRecord:
             return
         for one in parsed:
             if isinstance(one, ParsedRecord):
-                limited = limit_article(one)
-                keys_of(limited, "x" + suffix)
+                limited = apply_limits(one)
+                record_keys(limited, "x" + suffix)
                 requested_time(limited.record, OPTIONS.zone)
             failure = getattr(one, "failure", None)
             assert failure is None, failure.traceback
@@ -96,7 +96,7 @@ def tokens(data: bytes) -> None:
 
 def addresses(data: bytes) -> None:
     text = data.decode("utf-8", "replace")
-    for parse in (read_address, read_named_address, read_mailbox):
+    for parse in (read_address, read_named_address, parse_mailbox):
         try:
             parse(text)  # type: ignore[operator]
         except ValueError:

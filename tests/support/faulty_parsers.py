@@ -8,11 +8,11 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
-from publisher.articles.parsers import Parsed, ParserOptions
-from publisher.articles.parsers.registry import iterate_file, read_file
+from publisher.articles.parsers import ParseResult, ParserOptions
+from publisher.articles.parsers.registry import iterate_records, parse_file
 
 
-def slow_each(root: Path, names: list[str], options: ParserOptions) -> Iterator[tuple[str, list[Parsed]]]:
+def slow_each(root: Path, names: list[str], options: ParserOptions) -> Iterator[tuple[str, list[ParseResult]]]:
     """Parse files; one of them never comes to an end, one kills the process."""
     for name in names:
         if "endless" in name:
@@ -20,12 +20,12 @@ def slow_each(root: Path, names: list[str], options: ParserOptions) -> Iterator[
                 pass
         if "deadly" in name:
             os.kill(os.getpid(), signal.SIGSEGV)
-        yield name, read_file(root, name, options)
+        yield name, parse_file(root, name, options)
 
 
-def slow_stream(root: Path, name: str, options: ParserOptions) -> Iterator[Parsed]:
+def slow_stream(root: Path, name: str, options: ParserOptions) -> Iterator[ParseResult]:
     """Parse a file of many records, of which one never comes to an end."""
-    for parsed in iterate_file(root, name, options):
+    for parsed in iterate_records(root, name, options):
         if "Endless" in str(parsed) and "stopped" not in str(parsed):
             while True:
                 pass
@@ -39,27 +39,29 @@ def is_first_time(root: Path, name: str) -> bool:
     return is_first
 
 
-def read_each_killed_once(root: Path, names: list[str], options: ParserOptions) -> Iterator[tuple[str, list[Parsed]]]:
+def parse_each_file_killed_once(
+    root: Path, names: list[str], options: ParserOptions
+) -> Iterator[tuple[str, list[ParseResult]]]:
     """Parse files; the process is killed from outside at the first attempt of one, and after the last one."""
     for name in names:
         if "killed" in name and is_first_time(root, name):
             os.kill(os.getpid(), signal.SIGKILL)
-        yield name, read_file(root, name, options)
+        yield name, parse_file(root, name, options)
     if is_first_time(root, "after-the-last-file"):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def iterate_file_killed_once(root: Path, name: str, options: ParserOptions) -> Iterator[Parsed]:
+def iterate_records_killed_once(root: Path, name: str, options: ParserOptions) -> Iterator[ParseResult]:
     """Parse records; the process is killed from outside after the first one."""
-    for number, parsed in enumerate(iterate_file(root, name, options)):
+    for number, parsed in enumerate(iterate_records(root, name, options)):
         if number == 1 and is_first_time(root, name):
             os.kill(os.getpid(), signal.SIGKILL)
         yield parsed
 
 
-def read_each_with_failing_disk(
+def parse_each_file_with_failing_disk(
     root: Path, names: list[str], options: ParserOptions
-) -> Iterator[tuple[str, list[Parsed]]]:
+) -> Iterator[tuple[str, list[ParseResult]]]:
     """Parse files while the disk fails, at the first attempt."""
     from publisher.articles.parsers import registry as readers
 
@@ -70,6 +72,6 @@ def read_each_with_failing_disk(
     for name in names:
         if "disk" in name and is_first_time(root, name):
             readers.open_file_beneath = failing  # type: ignore[assignment]
-        parsed = read_file(root, name, options)
+        parsed = parse_file(root, name, options)
         readers.open_file_beneath = real
         yield name, parsed

@@ -7,7 +7,15 @@ from datetime import date, datetime, time, timedelta, timezone
 from typing import Final, TypeVar
 from zoneinfo import ZoneInfo
 
-__all__ = ["DATE", "in_range", "in_zone", "names_date", "parse_date", "parse_instant", "written_date"]
+__all__ = [
+    "DATE_PATTERN",
+    "date_from_match",
+    "is_date",
+    "localize",
+    "parse_date",
+    "require_supported_year",
+    "to_instant",
+]
 
 _MONTHS: Final = [
     "january",
@@ -29,7 +37,7 @@ _LAST_YEAR: Final = 2999
 _MONTH: Final = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}"
 
 #: ``April 1, 2022``, ``Jan. 9, 2026``, ``Sept. 3rd 2024``, ``1 April 2022``, ``2022-04-01``.
-DATE: Final = re.compile(
+DATE_PATTERN: Final = re.compile(
     r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*\.?,?\s+)?"
     rf"(?:(?P<month>{_MONTH})\.?\s+(?P<day>\d{{1,2}})(?:st|nd|rd|th)?,?\s+(?P<year>\d{{4}})"
     rf"|(?P<day2>\d{{1,2}})\s+(?P<month2>{_MONTH})\.?,?\s+(?P<year2>\d{{4}})"
@@ -68,7 +76,7 @@ def _timestamp(match: re.Match[str]) -> datetime:
 _Day = TypeVar("_Day", bound=date)
 
 
-def in_range(day: _Day) -> _Day:
+def require_supported_year(day: _Day) -> _Day:
     """Return the day as it is.
 
     Raises:
@@ -79,18 +87,18 @@ def in_range(day: _Day) -> _Day:
     return day
 
 
-def written_date(match: re.Match[str]) -> date:
+def date_from_match(match: re.Match[str]) -> date:
     """Return the day that a match of :data:`DATE` names.
 
     Raises:
         ValueError: there is no such month or day.
     """
     if match["iso"]:
-        return in_range(date.fromisoformat(match["iso"]))
+        return require_supported_year(date.fromisoformat(match["iso"]))
     month = match["month"] or match["month2"]
     day = match["day"] or match["day2"]
     year = match["year"] or match["year2"]
-    return in_range(date(int(year), _month(month), int(day)))
+    return require_supported_year(date(int(year), _month(month), int(day)))
 
 
 def parse_date(text: str, zone: ZoneInfo) -> date | datetime:
@@ -103,29 +111,29 @@ def parse_date(text: str, zone: ZoneInfo) -> date | datetime:
     """
     text = text.strip()
     if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
-        return in_range(date.fromisoformat(text))
+        return require_supported_year(date.fromisoformat(text))
     if timestamp := _TIMESTAMP.fullmatch(text):
-        return in_zone(_timestamp(timestamp), zone)
+        return localize(_timestamp(timestamp), zone)
     if re.match(r"\d{4}-?\d{2}-?\d{2}[T ]", text):
-        return in_zone(datetime.fromisoformat(text), zone)
-    match = DATE.fullmatch(text)
+        return localize(datetime.fromisoformat(text), zone)
+    match = DATE_PATTERN.fullmatch(text)
     if match:
-        return written_date(match)
+        return date_from_match(match)
     try:
         from email.utils import parsedate_to_datetime
 
-        return in_zone(parsedate_to_datetime(text), zone)
+        return localize(parsedate_to_datetime(text), zone)
     except (TypeError, ValueError, IndexError):
         raise ValueError(f"{text[:60]!r} is not a date") from None
 
 
-def in_zone(moment: date | datetime, zone: ZoneInfo) -> date | datetime:
+def localize(moment: date | datetime, zone: ZoneInfo) -> date | datetime:
     """Return a date as it is, a datetime without its fractions, and in ``zone`` if it names none.
 
     Raises:
         ValueError: the year is out of range.
     """
-    in_range(moment)
+    require_supported_year(moment)
     if not isinstance(moment, datetime):
         return moment
     moment = moment.replace(microsecond=0)
@@ -134,7 +142,7 @@ def in_zone(moment: date | datetime, zone: ZoneInfo) -> date | datetime:
     return moment
 
 
-def names_date(text: str, zone: ZoneInfo) -> bool:
+def is_date(text: str, zone: ZoneInfo) -> bool:
     """Return whether :func:`parse_date` understands a text."""
     try:
         parse_date(text, zone)
@@ -143,6 +151,6 @@ def names_date(text: str, zone: ZoneInfo) -> bool:
     return True
 
 
-def parse_instant(moment: date | datetime, zone: ZoneInfo) -> datetime:
+def to_instant(moment: date | datetime, zone: ZoneInfo) -> datetime:
     """Return a moment, or the beginning of a day in ``zone``."""
     return moment if isinstance(moment, datetime) else datetime(moment.year, moment.month, moment.day, tzinfo=zone)

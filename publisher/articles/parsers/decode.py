@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import BinaryIO, Final
 
-from publisher.errors import RecordRefused
+from publisher.errors import InvalidRecord
 from publisher.html.text import clean_characters
 
 __all__ = ["decode_text", "read_text"]
@@ -35,20 +35,20 @@ def decode_text(data: bytes, where: str) -> tuple[str, list[str]]:
     a warning each.
 
     Raises:
-        RecordRefused: the file is empty, or no text at all.
+        InvalidRecord: the file is empty, or no text at all.
     """
     if not data.strip(b"\x00 \t\r\n"):
-        raise RecordRefused(where, "the file is empty")
+        raise InvalidRecord(where, "the file is empty")
     for magic, kind in _MAGIC.items():
         if data.startswith(magic):
-            raise RecordRefused(where, f"the file is {kind}, not text")
+            raise InvalidRecord(where, f"the file is {kind}, not text")
     warnings: list[str] = []
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         text = data.decode("utf-16", "replace")
     else:
         head = data[:8192]
         if len(head) - len(head.translate(None, _CONTROLS)) > max(8, len(head) * _BINARY_SHARE):
-            raise RecordRefused(where, "the file is binary, not text")
+            raise InvalidRecord(where, "the file is binary, not text")
         try:
             text = data.decode("utf-8-sig")
         except UnicodeDecodeError:
@@ -80,9 +80,9 @@ def read_text(stream: BinaryIO, where: str, max_bytes: int) -> tuple[str, list[s
     """Return the text of a whole file and the warnings.
 
     Raises:
-        RecordRefused: larger than ``max_bytes``, empty, or no text.
+        InvalidRecord: larger than ``max_bytes``, empty, or no text.
     """
     data = stream.read(max_bytes + 1)
     if len(data) > max_bytes:
-        raise RecordRefused(where, f"the file is larger than ingest.max_bytes ({max_bytes:,} bytes)")
+        raise InvalidRecord(where, f"the file is larger than ingest.max_bytes ({max_bytes:,} bytes)")
     return decode_text(data, where)

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Final
 
-from publisher.articles.parsers.dates import in_zone, names_date, parse_date, parse_instant
-from publisher.articles.parsers.media_files import with_file_size
-from publisher.articles.parsers.publication import parse_publication, release_fields, without_states
+from publisher.articles.parsers.dates import is_date, localize, parse_date, to_instant
+from publisher.articles.parsers.media_files import local_file_size
+from publisher.articles.parsers.publication import drop_publication_states, parse_publication, release_fields
 from publisher.articles.parsers.result import DraftRecord, ParsedRecord, ParserOptions, PlainScalar, whole_number
-from publisher.errors import RecordRefused
+from publisher.errors import InvalidRecord
 from publisher.html.sanitize import paragraphs_to_html, sanitize_html
 from publisher.html.text import clean_characters, one_line
 from publisher.html.urls import safe_url
@@ -64,12 +64,12 @@ class _Fields:
 
     def __init__(self, raw: Mapping[str, Any], where: str) -> None:
         self.where = where
-        self.raw = without_states(raw)
+        self.raw = drop_publication_states(raw)
         self.dropped = 0
         self.replaced = 0
 
-    def refuse(self, reason: str) -> RecordRefused:
-        return RecordRefused(self.where, reason)
+    def refuse(self, reason: str) -> InvalidRecord:
+        return InvalidRecord(self.where, reason)
 
     def get(self, field: str) -> Any:
         return next((self.raw[name] for name in _NAMES[field] if self.raw.get(name) is not None), None)
@@ -129,7 +129,7 @@ def parse_record(
     body: str | None = None,
     body_format: str = "html",
     warnings: Sequence[str] = (),
-    one_of_many: bool = False,
+    shares_file: bool = False,
 ) -> ParsedRecord | DraftRecord:
     """Return the record of these fields, or the draft that they say it is.
 
@@ -138,12 +138,12 @@ def parse_record(
     Args:
         raw: as for :func:`build_record`, and ``where``, ``options``, ``body`` and ``body_format`` too.
         warnings: what was said of the file before its fields were known.
-        one_of_many: whether the file may hold several records.
+        shares_file: whether the file may hold several records.
 
     Raises:
-        RecordRefused: see :func:`build_record`.
+        InvalidRecord: see :func:`build_record`.
     """
-    publication = parse_publication(raw, lambda text: names_date(text, options.zone))
+    publication = parse_publication(raw, lambda text: is_date(text, options.zone))
     if publication.draft:
         try:
             record, _ = build_record(raw, where, options, body=body, body_format=body_format)
@@ -155,20 +155,20 @@ def parse_record(
             where=where,
             statement=publication.draft,
             warnings=(*warnings, *publication.warnings),
-            one_of_many=one_of_many,
+            shares_file=shares_file,
             external_id=record.external_id if record else _usable(lambda: _identifier(fields)),
             url=record.url if record else _usable(lambda: _url(fields, "url", fields.get("url"), [])),
             record=record,
         )
     record, mended = build_record(raw, where, options, body=body, body_format=body_format)
-    return ParsedRecord(record=record, where=where, warnings=(*warnings, *mended), one_of_many=one_of_many)
+    return ParsedRecord(record=record, where=where, warnings=(*warnings, *mended), shares_file=shares_file)
 
 
 def _usable(read: Callable[[], str | None]) -> str | None:
     """Return what a draft names, or None where it is of a wrong type."""
     try:
         return read()
-    except RecordRefused:
+    except InvalidRecord:
         return None
 
 
@@ -185,7 +185,7 @@ def build_record(
         body_format: what it is written in; a ``format`` field overrides it.
 
     Raises:
-        RecordRefused: no title, no date, an impossible date, a value of a wrong type.
+        InvalidRecord: no title, no date, an impossible date, a value of a wrong type.
     """
     fields = _Fields(raw, where)
     warnings: list[str] = []
@@ -195,7 +195,7 @@ def build_record(
     published = _published(fields, options, warnings)
     updated = _moment(fields, "updated", options)
     if updated is not None and not isinstance(updated, datetime):
-        updated = parse_instant(updated, options.zone)
+        updated = to_instant(updated, options.zone)
     url = _url(fields, "url", fields.get("url"), warnings)
     record = Record(
         title=title,
@@ -239,7 +239,7 @@ def _published(fields: _Fields, options: ParserOptions, warnings: list[str]) -> 
             raise fields.refuse(f"impossible {name[:40]}: {error}") from None
         if published is None:
             published = release
-        elif parse_instant(release, options.zone) > parse_instant(published, options.zone):
+        elif to_instant(release, options.zone) > to_instant(published, options.zone):
             warnings.append(f"{name[:40]} {release} is later than date {published}, so it is published then")
             published = release
     if published is None:
@@ -249,7 +249,7 @@ def _published(fields: _Fields, options: ParserOptions, warnings: list[str]) -> 
 
 def _parsed_moment(fields: _Fields, value: Any, name: str, options: ParserOptions) -> date | datetime:
     if isinstance(value, date):
-        return in_zone(value, options.zone)
+        return localize(value, options.zone)
     return parse_date(fields.text(value, name) or "", options.zone)
 
 
@@ -331,7 +331,7 @@ def _image(fields: _Fields, options: ParserOptions, warnings: list[str]) -> Imag
         caption=fields.text(entry.get("caption"), "image caption"),
         width=fields.number(entry.get("width"), "image width", "pixels"),
         height=fields.number(entry.get("height"), "image height", "pixels"),
-        length=with_file_size(url, options) if url else None,
+        length=local_file_size(url, options) if url else None,
     )
 
 
@@ -347,7 +347,7 @@ def _enclosures(fields: _Fields, options: ParserOptions, warnings: list[str]) ->
             warnings.append(f"enclosure {url[:80]!r} was left out: say its type, as in audio/mpeg")
             continue
         said = fields.number(_first(entry, "length", "size_in_bytes"), "enclosure length", "bytes", 1 << 50)
-        true = with_file_size(url, options)
+        true = local_file_size(url, options)
         if said is not None and true is not None and said != true:
             warnings.append(f"enclosure {url[:80]!r} has {true} bytes, not {said}; its true length is shown")
         if said is None and true is None:

@@ -16,7 +16,7 @@ from typing import Any, Final
 import yaml
 
 from publisher.articles.parsers.result import PlainScalar
-from publisher.errors import RecordRefused
+from publisher.errors import InvalidRecord
 
 __all__ = ["MAX_DEPTH", "MAX_NODES", "parse_front_matter", "split_front_matter"]
 
@@ -60,14 +60,14 @@ def split_front_matter(text: str, where: str) -> tuple[str, str]:
     """Return (front matter, body) of a text; the front matter keeps the line numbers of the file.
 
     Raises:
-        RecordRefused: the text does not begin with ``---``, or no second line of dashes follows.
+        InvalidRecord: the text does not begin with ``---``, or no second line of dashes follows.
     """
     begin = _FENCE.match(text)
     if begin is None:
-        raise RecordRefused(where, "no front matter: the file must begin with --- and name title and date")
+        raise InvalidRecord(where, "no front matter: the file must begin with --- and name title and date")
     end = _FENCE.search(text, begin.end())
     if end is None:
-        raise RecordRefused(where, "the front matter has no end. Put --- on a line of its own below the fields.")
+        raise InvalidRecord(where, "the front matter has no end. Put --- on a line of its own below the fields.")
     return text[begin.end() : end.start()], text[end.end() :]
 
 
@@ -79,14 +79,14 @@ def parse_front_matter(head: str, where: str) -> dict[str, Any]:
         where: the file, for messages.
 
     Raises:
-        RecordRefused: not YAML, not a mapping, a duplicate key, a tag, or more than the limits allow.
+        InvalidRecord: not YAML, not a mapping, a duplicate key, a tag, or more than the limits allow.
     """
     try:
         value = _Builder(where).build(yaml.parse(head, Loader=_LOADER))
     except yaml.YAMLError as error:
-        raise RecordRefused(where, _syntax_error(error)) from None
+        raise InvalidRecord(where, _syntax_error(error)) from None
     if not isinstance(value, dict):
-        raise RecordRefused(where, "the front matter names no fields; it needs title: and date:")
+        raise InvalidRecord(where, "the front matter names no fields; it needs title: and date:")
     return value
 
 
@@ -134,8 +134,8 @@ class _Builder:
                     self._add(_Node(done.value, done.size, done.depth), done.line, done.anchor, counted=True)
         return self._result
 
-    def _reject(self, line: int, problem: str) -> RecordRefused:
-        return RecordRefused(self._where, f"line {line}: {problem}")
+    def _reject(self, line: int, problem: str) -> InvalidRecord:
+        return InvalidRecord(self._where, f"line {line}: {problem}")
 
     def _reject_tag(self, event: Any, line: int) -> None:
         # The tag "!" only says that a quoted scalar is a text.

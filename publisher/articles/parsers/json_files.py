@@ -12,15 +12,15 @@ from publisher.articles.parsers.fields import parse_record
 from publisher.articles.parsers.rejected import with_field_drafts, with_json_drafts
 from publisher.articles.parsers.result import (
     DraftRecord,
-    Parsed,
     ParsedRecord,
+    ParseResult,
     ParserOptions,
     RejectedRecord,
     failed_record,
 )
-from publisher.errors import RecordRefused
+from publisher.errors import InvalidRecord
 
-__all__ = ["MAX_DEPTH", "MAX_FILE_VALUES", "MAX_VALUES", "read_json", "read_json_lines"]
+__all__ = ["MAX_DEPTH", "MAX_FILE_VALUES", "MAX_VALUES", "parse_json", "parse_json_lines"]
 
 
 #: Objects and arrays inside each other.
@@ -52,24 +52,24 @@ def _parse(text: str, where: str) -> Any:
     """Return the value of a JSON text.
 
     Raises:
-        RecordRefused: not JSON, a duplicate key, or more than the limits allow.
+        InvalidRecord: not JSON, a duplicate key, or more than the limits allow.
     """
     if sum(map(text.count, _SEPARATORS)) > MAX_FILE_VALUES:
         # What stands in strings is no structure; they are only looked for where there may be too much of it.
         structure = "".join(text.replace("\\\\", "").replace('\\"', "").split('"')[::2])
         if sum(map(structure.count, _SEPARATORS)) > MAX_FILE_VALUES:
-            raise RecordRefused(where, f"the JSON has more than {MAX_FILE_VALUES:,} values; use JSON Lines")
+            raise InvalidRecord(where, f"the JSON has more than {MAX_FILE_VALUES:,} values; use JSON Lines")
     try:
         return json.loads(text, object_pairs_hook=_object)
     except json.JSONDecodeError as error:
-        raise RecordRefused(where, f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
+        raise InvalidRecord(where, f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
     except _DuplicateKeyError as error:
-        raise RecordRefused(where, f"not usable JSON: {error}") from None
+        raise InvalidRecord(where, f"not usable JSON: {error}") from None
     except RecursionError:
-        raise RecordRefused(where, "not usable JSON: nested too deep") from None
+        raise InvalidRecord(where, "not usable JSON: nested too deep") from None
     except ValueError as error:
         # Python refuses whole numbers of more than 4,300 digits.
-        raise RecordRefused(where, f"not usable JSON: {error}") from None
+        raise InvalidRecord(where, f"not usable JSON: {error}") from None
 
 
 def _check_size(record: Mapping[str, Any], where: str) -> None:
@@ -82,48 +82,48 @@ def _check_size(record: Mapping[str, Any], where: str) -> None:
             count += len(values)
             below += [value for value in values if isinstance(value, dict | list)]
         if count > MAX_VALUES:
-            raise RecordRefused(where, f"the record has more than {MAX_VALUES:,} values")
+            raise InvalidRecord(where, f"the record has more than {MAX_VALUES:,} values")
         if not below:
             return
         level = below
-    raise RecordRefused(where, f"not usable JSON: nested too deep, more than {MAX_DEPTH} levels")
+    raise InvalidRecord(where, f"not usable JSON: nested too deep, more than {MAX_DEPTH} levels")
 
 
 def _record(
-    value: Any, where: str, options: ParserOptions, warnings: list[str], *, one_of_many: bool
+    value: Any, where: str, options: ParserOptions, warnings: list[str], *, shares_file: bool
 ) -> ParsedRecord | DraftRecord:
     if not isinstance(value, Mapping):
-        raise RecordRefused(where, "a record must be a JSON object")
+        raise InvalidRecord(where, "a record must be a JSON object")
     _check_size(value, where)
-    parsed = parse_record(value, where, options, warnings=warnings, one_of_many=one_of_many)
-    if isinstance(parsed, ParsedRecord) and one_of_many and not (parsed.record.external_id or parsed.record.url):
-        raise RecordRefused(
+    parsed = parse_record(value, where, options, warnings=warnings, shares_file=shares_file)
+    if isinstance(parsed, ParsedRecord) and shares_file and not (parsed.record.external_id or parsed.record.url):
+        raise InvalidRecord(
             where, "needs an id or a url: in a file of several records nothing else tells an edit from a new article"
         )
     return parsed
 
 
-def read_json(stream: BinaryIO, where: str, options: ParserOptions) -> Iterator[Parsed]:
+def parse_json(stream: BinaryIO, where: str, options: ParserOptions) -> Iterator[ParseResult]:
     """Yield the record of a JSON object, or the records of a list.
 
     Raises:
-        RecordRefused: the file is not JSON, or its one record cannot be used.
+        InvalidRecord: the file is not JSON, or its one record cannot be used.
     """
     text, warnings = read_text(stream, where, options.max_bytes)
     value = _parse(text, where)
     if not isinstance(value, list):
-        yield _record(value, where, options, warnings, one_of_many=False)
+        yield _record(value, where, options, warnings, shares_file=False)
         return
     for number, item in enumerate(value, 1):
         try:
-            yield _record(item, f"{where}[{number}]", options, warnings, one_of_many=True)
-        except RecordRefused as refusal:
+            yield _record(item, f"{where}[{number}]", options, warnings, shares_file=True)
+        except InvalidRecord as refusal:
             yield with_field_drafts(RejectedRecord(where=refusal.where, reason=refusal.reason), item, options)
         except Exception as error:
             yield with_field_drafts(failed_record(f"{where}[{number}]", error), item, options)
 
 
-def read_json_lines(stream: BinaryIO, where: str, options: ParserOptions) -> Iterator[Parsed]:
+def parse_json_lines(stream: BinaryIO, where: str, options: ParserOptions) -> Iterator[ParseResult]:
     """Yield the records of a JSON Lines file, one line in memory at a time."""
     number = records = 0
     while line := stream.readline(options.max_bytes + 1):
@@ -149,11 +149,11 @@ def read_json_lines(stream: BinaryIO, where: str, options: ParserOptions) -> Ite
         yield RejectedRecord(where=where, reason="the file is empty")
 
 
-def _line(line: bytes, here: str, options: ParserOptions) -> Parsed:
+def _line(line: bytes, here: str, options: ParserOptions) -> ParseResult:
     try:
         text, warnings = decode_text(line, here)
-        return _record(_parse(text, here), here, options, warnings, one_of_many=True)
-    except RecordRefused as refusal:
+        return _record(_parse(text, here), here, options, warnings, shares_file=True)
+    except InvalidRecord as refusal:
         return _rejected_line(RejectedRecord(where=refusal.where, reason=refusal.reason), line, options)
     except Exception as error:
         return _rejected_line(failed_record(here, error), line, options)
@@ -163,6 +163,6 @@ def _rejected_line(refusal: RejectedRecord, line: bytes, options: ParserOptions)
     """Return the rejection of a line with the draft that its beginning may say it is."""
     try:
         text, _ = decode_text(line[:_HEAD_BYTES], refusal.where)
-    except RecordRefused:
+    except InvalidRecord:
         return refusal
-    return with_json_drafts(refusal, text, options, one_of_many=True)
+    return with_json_drafts(refusal, text, options, shares_file=True)

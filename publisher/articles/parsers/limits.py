@@ -13,7 +13,7 @@ from typing import Any, Final
 from publisher.articles.parsers.result import ParsedRecord
 from publisher.model.articles import Record
 
-__all__ = ["MAX_AUTHORS", "MAX_ENCLOSURES", "MAX_LABEL", "MAX_LINKS", "MAX_TAGS", "limit_article"]
+__all__ = ["MAX_AUTHORS", "MAX_ENCLOSURES", "MAX_LABEL", "MAX_LINKS", "MAX_TAGS", "apply_limits"]
 
 MAX_TAGS: Final = 100
 MAX_AUTHORS: Final = 50
@@ -28,7 +28,7 @@ _MAX_ID: Final = 500
 _LINK: Final = re.compile(r"</?a\b[^<>]*>")
 
 
-def limit_article(found: ParsedRecord) -> ParsedRecord:
+def apply_limits(found: ParsedRecord) -> ParsedRecord:
     """Return a parsed article within the limits, with a warning for each that it was beyond."""
     changes, warnings = _limited(found.record)
     if not changes:

@@ -10,7 +10,7 @@ from publisher.articles.parsers.decode import read_text
 from publisher.articles.parsers.fields import parse_record
 from publisher.articles.parsers.result import DraftRecord, ParsedRecord, ParserOptions
 
-__all__ = ["markdown_to_html", "read_markdown"]
+__all__ = ["markdown_to_html", "parse_markdown"]
 
 
 @lru_cache(maxsize=1)
@@ -26,11 +26,11 @@ def markdown_to_html(text: str) -> str:
     return html
 
 
-def read_markdown(stream: BinaryIO, where: str, options: ParserOptions) -> Iterator[ParsedRecord | DraftRecord]:
+def parse_markdown(stream: BinaryIO, where: str, options: ParserOptions) -> Iterator[ParsedRecord | DraftRecord]:
     """Yield the one record of a Markdown file. A first ``# Heading`` stands in for a missing title.
 
     Raises:
-        RecordRefused: no front matter, front matter that is not YAML or not a mapping, or fields
+        InvalidRecord: no front matter, front matter that is not YAML or not a mapping, or fields
             that make no record.
     """
     from publisher.articles.parsers.front_matter import parse_front_matter, split_front_matter

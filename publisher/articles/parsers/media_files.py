@@ -8,10 +8,10 @@ from urllib.parse import unquote, urljoin, urlsplit
 from publisher.articles.parsers.result import ParserOptions
 from publisher.staging.beneath import open_file_beneath
 
-__all__ = ["with_file_size"]
+__all__ = ["local_file_size"]
 
 
-def with_file_size(url: str, options: ParserOptions) -> int | None:
+def local_file_size(url: str, options: ParserOptions) -> int | None:
     """Return the length in bytes of the file at an address, or None where it is not on the site's disk.
 
     Args:

@@ -32,10 +32,10 @@ from publisher.html.text import clean_characters, one_line
 __all__ = [
     "DRAFTS_FOLDER",
     "Publication",
+    "drop_publication_states",
     "is_in_drafts_folder",
     "parse_publication",
     "release_fields",
-    "without_states",
 ]
 
 #: What a record in a drafts folder is listed with.
@@ -123,7 +123,7 @@ def release_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def without_states(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+def drop_publication_states(fields: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the fields without ``published`` and ``publish`` where their value is a state and not a date."""
     states = [
         name

@@ -7,57 +7,57 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from publisher.articles.parsers.json_files import read_json, read_json_lines
-from publisher.articles.parsers.limits import limit_article
-from publisher.articles.parsers.markdown import read_markdown
+from publisher.articles.parsers.json_files import parse_json, parse_json_lines
+from publisher.articles.parsers.limits import apply_limits
+from publisher.articles.parsers.markdown import parse_markdown
 from publisher.articles.parsers.publication import DRAFTS_FOLDER, is_in_drafts_folder
 from publisher.articles.parsers.rejected import drafts_in_file, with_drafts
 from publisher.articles.parsers.result import (
     DraftRecord,
-    Parsed,
     ParsedRecord,
+    ParseResult,
     ParserOptions,
     RejectedRecord,
     failed_record,
 )
-from publisher.articles.parsers.text_export import read_text_export
-from publisher.errors import RecordRefused
+from publisher.articles.parsers.text_export import parse_text_export
+from publisher.errors import InvalidRecord
 from publisher.staging.beneath import NotRegularError, OutsideError, open_file_beneath
 
 __all__ = [
-    "ASIDE",
-    "READERS",
-    "STREAMS",
+    "IGNORED_SUFFIXES",
+    "MULTI_RECORD_SUFFIXES",
+    "PARSERS",
     "DraftRecord",
-    "Parsed",
+    "ParseResult",
     "ParsedRecord",
+    "Parser",
     "ParserOptions",
-    "Reader",
     "RejectedRecord",
-    "iterate_file",
-    "read_each",
-    "read_file",
-    "read_files",
+    "iterate_records",
+    "parse_each_file",
+    "parse_file",
+    "parse_files",
     "suffix_of",
 ]
 
-Reader = Callable[[BinaryIO, str, ParserOptions], Iterator[Parsed]]
+Parser = Callable[[BinaryIO, str, ParserOptions], Iterator[ParseResult]]
 
 #: Suffix → the function that reads it.
-READERS: Final[Mapping[str, Reader]] = {
-    ".txt": read_text_export,
-    ".md": read_markdown,
-    ".markdown": read_markdown,
-    ".json": read_json,
-    ".jsonl": read_json_lines,
-    ".ndjson": read_json_lines,
+PARSERS: Final[Mapping[str, Parser]] = {
+    ".txt": parse_text_export,
+    ".md": parse_markdown,
+    ".markdown": parse_markdown,
+    ".json": parse_json,
+    ".jsonl": parse_json_lines,
+    ".ndjson": parse_json_lines,
 }
 
 #: What may hold more records than memory does: read a few records at a time.
-STREAMS: Final = frozenset((".jsonl", ".ndjson"))
+MULTI_RECORD_SUFFIXES: Final = frozenset((".jsonl", ".ndjson"))
 
 #: Files that lie beside articles and are none: passed over without a word.
-ASIDE: Final = frozenset(
+IGNORED_SUFFIXES: Final = frozenset(
     [
         ".jpg",
         ".jpeg",
@@ -83,24 +83,26 @@ ASIDE: Final = frozenset(
 )
 
 
-def read_files(job: tuple[Path, Sequence[str], ParserOptions]) -> dict[str, list[Parsed]]:
+def parse_files(job: tuple[Path, Sequence[str], ParserOptions]) -> dict[str, list[ParseResult]]:
     """Return name → what the file holds, for (root, names, options)."""
     root, names, options = job
-    return {name: read_file(root, name, options) for name in names}
+    return {name: parse_file(root, name, options) for name in names}
 
 
-def read_each(root: Path, names: Sequence[str], options: ParserOptions) -> Iterator[tuple[str, list[Parsed]]]:
+def parse_each_file(
+    root: Path, names: Sequence[str], options: ParserOptions
+) -> Iterator[tuple[str, list[ParseResult]]]:
     """Yield (name, what the file holds) for each file, one file after the other."""
     for name in names:
-        yield name, read_file(root, name, options)
+        yield name, parse_file(root, name, options)
 
 
-def read_file(root: Path, name: str, options: ParserOptions) -> list[Parsed]:
+def parse_file(root: Path, name: str, options: ParserOptions) -> list[ParseResult]:
     """Return what the file ``name``, relative to ``root``, holds. Never raises for bad input."""
-    return list(iterate_file(root, name, options))
+    return list(iterate_records(root, name, options))
 
 
-def iterate_file(root: Path, name: str, options: ParserOptions) -> Iterator[Parsed]:
+def iterate_records(root: Path, name: str, options: ParserOptions) -> Iterator[ParseResult]:
     """Yield what the file ``name``, relative to ``root``, holds. Never raises for bad input.
 
     A link that leads out of ``root``, and anything that is no regular file, is refused: an
@@ -114,16 +116,16 @@ def iterate_file(root: Path, name: str, options: ParserOptions) -> Iterator[Pars
         return
     is_draft = is_in_drafts_folder(name) or is_in_drafts_folder(_target(root, path))
     try:
-        reader = READERS.get(suffix_of(name))
+        reader = PARSERS.get(suffix_of(name))
         if reader is None:
-            known = ", ".join(sorted(READERS))
-            raise RecordRefused(name, f"unknown file type. Use one of {known}")
+            known = ", ".join(sorted(PARSERS))
+            raise InvalidRecord(name, f"unknown file type. Use one of {known}")
         if "\\x" in name and not os.path.lexists(path):
-            raise RecordRefused(name, "the file's name is not UTF-8; rename it")
+            raise InvalidRecord(name, "the file's name is not UTF-8; rename it")
         with open_file_beneath(root, name) as stream:
             records = (_limit(parsed, options) for parsed in reader(stream, name, options))
             yield from map(_as_draft, records) if is_draft else records
-    except RecordRefused as refusal:
+    except InvalidRecord as refusal:
         refused = RejectedRecord(where=refusal.where, reason=refusal.reason)
         yield _as_draft(refused) if is_draft else with_drafts(refused, drafts_in_file(root, name, options))
     except NotRegularError:
@@ -138,7 +140,7 @@ def iterate_file(root: Path, name: str, options: ParserOptions) -> Iterator[Pars
         yield _as_draft(failed) if is_draft else with_drafts(failed, drafts_in_file(root, name, options))
 
 
-def _limit(parsed: Parsed, options: ParserOptions) -> Parsed:
+def _limit(parsed: ParseResult, options: ParserOptions) -> ParseResult:
     """Return a record within the limits; a body that grew beyond twice ``ingest.max_bytes`` is rejected."""
     if not isinstance(parsed, ParsedRecord):
         return parsed
@@ -147,7 +149,7 @@ def _limit(parsed: Parsed, options: ParserOptions) -> Parsed:
         # Link references of Markdown repeat a long URL for each use.
         reason = f"the body has more than {most:,} characters as HTML, twice ingest.max_bytes. Shorten it."
         return RejectedRecord(where=parsed.where, reason=reason)
-    return limit_article(parsed)
+    return apply_limits(parsed)
 
 
 def _listing_error(path: str) -> str:
@@ -163,7 +165,7 @@ def _target(root: Path, path: str) -> str:
     return os.path.relpath(os.path.realpath(path), os.path.realpath(root)) if os.path.islink(path) else ""
 
 
-def _as_draft(parsed: Parsed) -> DraftRecord:
+def _as_draft(parsed: ParseResult) -> DraftRecord:
     """Return a record of a drafts folder as a draft, whatever it says itself, or whatever it lacks."""
     if isinstance(parsed, DraftRecord):
         return parsed
@@ -173,7 +175,7 @@ def _as_draft(parsed: Parsed) -> DraftRecord:
     return DraftRecord(
         where=parsed.where,
         statement=DRAFTS_FOLDER,
-        one_of_many=parsed.one_of_many,
+        shares_file=parsed.shares_file,
         external_id=record.external_id,
         url=record.url,
         record=record,

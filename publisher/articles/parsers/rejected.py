@@ -12,13 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from publisher.articles.parsers.dates import names_date
+from publisher.articles.parsers.dates import is_date
 from publisher.articles.parsers.decode import decode_text
 from publisher.articles.parsers.fields import IDENTITY_NAMES, parse_record
 from publisher.articles.parsers.publication import parse_publication
 from publisher.articles.parsers.result import DraftRecord, ParserOptions, RejectedRecord
-from publisher.articles.parsers.text_export import draft_line
-from publisher.errors import RecordRefused
+from publisher.articles.parsers.text_export import find_draft_statement
+from publisher.errors import InvalidRecord
 from publisher.staging.beneath import open_file_beneath
 
 __all__ = ["drafts_in_file", "with_drafts", "with_field_drafts", "with_json_drafts"]
@@ -44,10 +44,10 @@ def with_drafts(refusal: RejectedRecord, drafts: Iterable[DraftRecord]) -> Rejec
 
 
 def with_json_drafts(
-    refusal: RejectedRecord, text: str, options: ParserOptions, *, one_of_many: bool
+    refusal: RejectedRecord, text: str, options: ParserOptions, *, shares_file: bool
 ) -> RejectedRecord:
     """Return the rejection of a JSON text, one record or a list, with the drafts in it."""
-    return with_drafts(refusal, _drafts(_json_records(text), refusal.where, options, one_of_many=one_of_many))
+    return with_drafts(refusal, _drafts(_json_records(text), refusal.where, options, shares_file=shares_file))
 
 
 def with_field_drafts(refusal: RejectedRecord, value: Any, options: ParserOptions) -> RejectedRecord:
@@ -55,7 +55,7 @@ def with_field_drafts(refusal: RejectedRecord, value: Any, options: ParserOption
     if not isinstance(value, Mapping):
         return refusal
     fields = [("", name, item) for name, item in value.items() if not isinstance(item, dict | list)]
-    return with_drafts(refusal, _drafts([fields], refusal.where, options, one_of_many=True))
+    return with_drafts(refusal, _drafts([fields], refusal.where, options, shares_file=True))
 
 
 def drafts_in_file(root: Path, name: str, options: ParserOptions) -> tuple[DraftRecord, ...]:
@@ -63,37 +63,37 @@ def drafts_in_file(root: Path, name: str, options: ParserOptions) -> tuple[Draft
     try:
         with open_file_beneath(root, name) as stream:
             text, _ = decode_text(stream.read(_HEAD_BYTES), name)
-    except (OSError, RecordRefused):
+    except (OSError, InvalidRecord):
         return ()
     suffix = name.rpartition(".")[2].lower()
     if suffix == "txt":
-        statement = draft_line(text)
+        statement = find_draft_statement(text)
         return (DraftRecord(where=name, statement=statement),) if statement else ()
     if suffix == "json":
-        return tuple(_drafts(_json_records(text), name, options, one_of_many=text.lstrip().startswith("[")))
+        return tuple(_drafts(_json_records(text), name, options, shares_file=text.lstrip().startswith("[")))
     if suffix in ("md", "markdown"):
-        return tuple(_drafts([_front_matter(text)], name, options, one_of_many=False))
+        return tuple(_drafts([_front_matter(text)], name, options, shares_file=False))
     return ()
 
 
 def _drafts(
-    records: Iterable[Iterable[_Field]], where: str, options: ParserOptions, *, one_of_many: bool
+    records: Iterable[Iterable[_Field]], where: str, options: ParserOptions, *, shares_file: bool
 ) -> Iterator[DraftRecord]:
     """Yield the drafts among records, each with the fields that identify it and that make it a draft."""
 
-    def is_date(text: str) -> bool:
-        return names_date(text, options.zone)
+    def is_site_date(text: str) -> bool:
+        return is_date(text, options.zone)
 
     for fields in records:
         relevant: dict[str, Any] = {}
         statements = 0
         for table, name, value in fields:
-            publication = parse_publication({table: {name: value}} if table else {name: value}, is_date)
+            publication = parse_publication({table: {name: value}} if table else {name: value}, is_site_date)
             is_draft = bool(publication.draft) and not publication.warnings
             statements += is_draft
             if is_draft or (not table and name in IDENTITY_NAMES):
                 relevant.setdefault(name, value)
-        parsed = parse_record(relevant, where, options, one_of_many=one_of_many) if statements else None
+        parsed = parse_record(relevant, where, options, shares_file=shares_file) if statements else None
         if isinstance(parsed, DraftRecord):
             yield replace(parsed, record=None, warnings=())
 

@@ -13,7 +13,7 @@ from publisher.model.articles import Record
 
 __all__ = [
     "DraftRecord",
-    "Parsed",
+    "ParseResult",
     "ParsedRecord",
     "ParserOptions",
     "PlainScalar",
@@ -72,7 +72,7 @@ class ParsedRecord:
     where: str
     warnings: tuple[str, ...] = ()
     #: True where the file may hold several records, so that its name identifies none of them.
-    one_of_many: bool = False
+    shares_file: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +85,7 @@ class DraftRecord:
     statement: str
     warnings: tuple[str, ...] = ()
     #: True where the file may hold several records, so that its name identifies none of them.
-    one_of_many: bool = False
+    shares_file: bool = False
     #: The identifiers that the record names, as in ``Record``.
     external_id: str | None = None
     url: str | None = None
@@ -108,7 +108,7 @@ class RejectedRecord:
 
 
 #: What a parser yields for each record.
-Parsed: TypeAlias = ParsedRecord | DraftRecord | RejectedRecord
+ParseResult: TypeAlias = ParsedRecord | DraftRecord | RejectedRecord
 
 
 def failed_record(where: str, error: Exception) -> RejectedRecord:

@@ -13,17 +13,17 @@ from datetime import date
 from typing import BinaryIO, Final
 
 from publisher.articles.parsers.byline import parse_author_line, parse_image_line
-from publisher.articles.parsers.dates import DATE, names_date, parse_date, parse_instant, written_date
+from publisher.articles.parsers.dates import DATE_PATTERN, date_from_match, is_date, parse_date, to_instant
 from publisher.articles.parsers.decode import read_text
 from publisher.articles.parsers.publication import Publication, parse_publication, release_fields
 from publisher.articles.parsers.result import DraftRecord, ParsedRecord, ParserOptions
 from publisher.articles.parsers.tags import split_tags
-from publisher.errors import RecordRefused
+from publisher.errors import InvalidRecord
 from publisher.html.sanitize import paragraphs_to_html
 from publisher.html.text import one_line
 from publisher.model.articles import Author, Image, Record
 
-__all__ = ["draft_line", "read_text_export"]
+__all__ = ["find_draft_statement", "parse_text_export"]
 
 _LABEL: Final = re.compile(
     r"\b(Topics?|Regions?|Blog Brands?|Brands?|Tags?|Status|Draft|Published|Publish|Visibility|Embargo(?: until)?)\s*:\s*",
@@ -38,18 +38,18 @@ _LONGEST_DEK = 250
 _HEAD_LINES = 12
 
 
-def read_text_export(stream: BinaryIO, where: str, options: ParserOptions) -> Iterator[ParsedRecord | DraftRecord]:
+def parse_text_export(stream: BinaryIO, where: str, options: ParserOptions) -> Iterator[ParsedRecord | DraftRecord]:
     """Yield the one record of a text export, or the draft that its labels say it is.
 
     Raises:
-        RecordRefused: empty, binary, too large, without a title, without a date, or with an
+        InvalidRecord: empty, binary, too large, without a title, without a date, or with an
             impossible one.
     """
     text, warnings = read_text(stream, where, options.max_bytes)
-    statement = draft_line(text)
+    statement = find_draft_statement(text)
     try:
         title, day, labels_text, rest = _head(text, where)
-    except RecordRefused:
+    except InvalidRecord:
         if not statement:
             raise
         yield DraftRecord(where=where, statement=statement, warnings=tuple(warnings))
@@ -76,7 +76,7 @@ def read_text_export(stream: BinaryIO, where: str, options: ParserOptions) -> It
         tags=tags,
         image=image,
     )
-    publication = parse_publication(labels, lambda value: names_date(value, options.zone))
+    publication = parse_publication(labels, lambda value: is_date(value, options.zone))
     warnings.extend(publication.warnings)
     statement = publication.draft or statement
     if statement:
@@ -90,18 +90,18 @@ def _release(day: date, labels: Mapping[str, str], where: str, options: ParserOp
     """Return the latest of the day and of the dates that labels such as "Embargo until" name.
 
     Raises:
-        RecordRefused: a label names an impossible date.
+        InvalidRecord: a label names an impossible date.
     """
     for name, value in release_fields(labels).items():
         try:
             release = parse_date(value, options.zone)
         except ValueError as error:
-            raise RecordRefused(where, f"impossible {name}: {error}") from None
-        day = max(day, release, key=lambda one: parse_instant(one, options.zone))
+            raise InvalidRecord(where, f"impossible {name}: {error}") from None
+        day = max(day, release, key=lambda one: to_instant(one, options.zone))
     return day
 
 
-def draft_line(text: str) -> str:
+def find_draft_statement(text: str) -> str:
     """Return the line near the top or at the end that plainly says that the text is a draft; empty for none."""
     lines = [line.strip() for line in text.split("\n") if line.strip()]
     for line in (*lines[:_HEAD_LINES], *lines[_HEAD_LINES:][-2:]):
@@ -117,15 +117,15 @@ def _head(text: str, where: str) -> tuple[str, date, str, str]:
     title: list[str] = []
     at = 0
     for number, line in enumerate(text.split("\n")):
-        match = DATE.match(line.strip())
+        match = DATE_PATTERN.match(line.strip())
         # A headline may begin with a date, but not be followed by labels or be nothing else.
         if match and (title or _LABEL.search(line.strip(), match.end())):
             try:
-                day = written_date(match)
+                day = date_from_match(match)
             except ValueError as error:
-                raise RecordRefused(where, f"impossible date {match[0]!r}: {error}") from None
+                raise InvalidRecord(where, f"impossible date {match[0]!r}: {error}") from None
             if not title:
-                raise RecordRefused(where, "no title above the date line. Add one as the first line")
+                raise InvalidRecord(where, "no title above the date line. Add one as the first line")
             gap = _GAP.search(text, at)
             end = gap.start() if gap else len(text)
             labels = one_line(text[at:end])[len(one_line(match[0])) :]
@@ -135,7 +135,7 @@ def _head(text: str, where: str) -> tuple[str, date, str, str]:
         if line.strip():
             title.append(line.strip())
         at += len(line) + 1
-    raise RecordRefused(where, "no date line, as in 'April 1, 2022 Topic: …', below the title")
+    raise InvalidRecord(where, "no date line, as in 'April 1, 2022 Topic: …', below the title")
 
 
 def _labels(text: str) -> tuple[dict[str, str], str]:

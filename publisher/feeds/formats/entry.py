@@ -23,7 +23,7 @@ from publisher.feeds.formats.entry_templates import (
 )
 from publisher.feeds.site_info import SiteInfo
 from publisher.html.dates import long_date
-from publisher.html.direction import direction
+from publisher.html.direction import text_direction
 from publisher.html.text import excerpt, plain_text
 from publisher.html.urls import absolute_urls, safe_url
 from publisher.model.articles import Article, Correction, Enclosure
@@ -51,7 +51,7 @@ def html_around_body(article: Article, site_info: SiteInfo) -> tuple[str, str]:
     """Return what a feed reader shows before and after an article's text: its picture, who wrote it."""
     before: list[str] = []
     after: list[str] = []
-    turned = direction(article.title) == "rtl"
+    turned = text_direction(article.title) == "rtl"
     foreign = article.language is not None and article.language != site_info.language
     if turned or foreign:
         attributes = (f' lang="{article.language}"' if foreign else "") + (' dir="rtl"' if turned else "")

@@ -13,8 +13,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from publisher.articles.failing import render_with_fallback, split_in_half
-from publisher.articles.parsers import ParsedRecord, ParserOptions, RejectedRecord, read_files
+from publisher.articles.failure_isolation import render_with_fallback, split_in_half
+from publisher.articles.parsers import ParsedRecord, ParserOptions, RejectedRecord, parse_files
 from publisher.clock import Clock
 from publisher.failures import LOG_FILE, describe_failure, log_failure
 from publisher.pipeline.preview import preview
@@ -53,7 +53,7 @@ def break_for(monkeypatch: pytest.MonkeyPatch, target: str, title: str) -> None:
 
 
 def reasons(report: Any) -> dict[str, str]:
-    return {problem.where: problem.reason for problem in report.refused}
+    return {problem.where: problem.reason for problem in report.rejected}
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_a_parser_that_fails_on_one_file_stops_no_other(
         (tmp_path / (file if file == name else file + suffix)).write_text(content)
     for target in ("fields.build_record", "text_export.paragraphs_to_html", "text_export.one_line"):
         break_for(monkeypatch, f"publisher.articles.parsers.{target}", "Bad")
-    found = read_files((tmp_path, sorted(os.listdir(tmp_path)), ParserOptions(zone=ZoneInfo("UTC"))))
+    found = parse_files((tmp_path, sorted(os.listdir(tmp_path)), ParserOptions(zone=ZoneInfo("UTC"))))
     for file, (parsed,) in found.items():
         if file != name:
             assert isinstance(parsed, ParsedRecord)

@@ -31,8 +31,8 @@ def limited(monkeypatch: pytest.MonkeyPatch) -> None:
     # Imported before the limit applies.
     monkeypatch.setattr(Workers, "_PARSERS", (*Workers._PARSERS, FAULTY))
     own = {
-        "publisher.articles.parsers.registry:read_each": f"{FAULTY}:slow_each",
-        "publisher.articles.parsers.registry:iterate_file": f"{FAULTY}:slow_stream",
+        "publisher.articles.parsers.registry:parse_each_file": f"{FAULTY}:slow_each",
+        "publisher.articles.parsers.registry:iterate_records": f"{FAULTY}:slow_stream",
     }
     real = TimedWorker.iterate
     monkeypatch.setattr(
@@ -41,7 +41,7 @@ def limited(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def reasons(report: Any) -> dict[str, str]:
-    return {problem.where: problem.reason for problem in report.refused}
+    return {problem.where: problem.reason for problem in report.rejected}
 
 
 def test_a_file_that_takes_too_long_is_named_and_the_rest_is_published(any_kit: SiteKit, limited: None) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from publisher.articles import drafts_store as drafts
 from publisher.articles.parsers import DraftRecord, ParserOptions, RejectedRecord
-from publisher.articles.parsers.registry import read_file
+from publisher.articles.parsers.registry import parse_file
 from tests.conftest import NOW, SiteKit, ids, titles
 
 LATER = NOW + timedelta(hours=1)
@@ -23,7 +23,7 @@ def drafts_of(folder: Path, name: str, text: str | bytes) -> list[DraftRecord]:
     """Return the drafts of a file of which every record is rejected."""
     path = folder / name
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    results = read_file(folder, name, OPTIONS)
+    results = parse_file(folder, name, OPTIONS)
     assert results and all(isinstance(one, RejectedRecord) for one in results)
     return [draft for one in results if isinstance(one, RejectedRecord) for draft in one.drafts]
 
@@ -115,11 +115,11 @@ def test_the_article_of_a_rejected_draft_is_withdrawn_and_named(any_kit: SiteKit
     kit.write("a.md", f"---\n{BROKEN}\ndate: 2026-11-20\ndraft: true\n---\nText.\n")
     report = kit.publish(LATER)
     assert (report.exit_status, report.withdrawn, report.drafts) == (1, 1, 1)
-    (problem,) = report.refused
+    (problem,) = report.rejected
     assert problem.where == "a.md" and problem.reason.endswith("It says draft: true, so its article counts as a draft.")
     assert titles(kit) == ["Two"]
     with kit.open() as db, db.read() as connection:
-        assert [one.where for one in drafts.drafts(connection)] == ["a.md"]
+        assert [one.where for one in drafts.list_drafts(connection)] == ["a.md"]
     again = kit.publish(LATER + timedelta(hours=1))
     assert (again.exit_status, again.withdrawn) == (1, 0)
     kit.article("a.md", "One")
@@ -146,5 +146,5 @@ def test_a_rejected_record_of_many_withdraws_its_own_article_only(any_kit: SiteK
     lines = [json.dumps(one) for one in records]
     kit.write("many.jsonl", "\n".join([lines[0], lines[1][:-1] + ', "draft": true', lines[2]]))
     report = kit.publish(LATER)
-    assert (report.withdrawn, [one.where for one in report.refused]) == (1, ["many.jsonl:2"])
+    assert (report.withdrawn, [one.where for one in report.rejected]) == (1, ["many.jsonl:2"])
     assert sorted(titles(kit)) == ["No. 0", "No. 2"]

@@ -62,4 +62,4 @@ def test_a_release_in_figures_that_is_no_date_is_rejected(kit: SiteKit) -> None:
     kit.write("one.md", "---\ntitle: One\ndate: 2026-11-20\npublished: 32/13/2026\n---\nText.\n")
     report = kit.publish(NOW)
     assert not titles(kit) and report.exit_status == 1
-    assert "impossible published" in report.refused[0].reason
+    assert "impossible published" in report.rejected[0].reason

@@ -26,7 +26,7 @@ def replace_parsers(monkeypatch: pytest.MonkeyPatch, own: dict[str, str]) -> Non
 
 
 def reasons(report: Any) -> dict[str, str]:
-    return {problem.where: problem.reason for problem in report.refused}
+    return {problem.where: problem.reason for problem in report.rejected}
 
 
 def settle(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,7 +44,7 @@ def test_a_file_whose_parser_was_killed_is_read_by_the_next_run(
     for name in ("a.md", "b-killed.md", "c.md"):
         any_kit.article(name, name)
     settle(monkeypatch)
-    replace_parsers(monkeypatch, {"read_each": "read_each_killed_once"})
+    replace_parsers(monkeypatch, {"parse_each_file": "parse_each_file_killed_once"})
     report = any_kit.publish()
     assert list(reasons(report)) == ["b-killed.md"]
     assert "The next run parses it again." in reasons(report)["b-killed.md"]
@@ -61,7 +61,7 @@ def test_a_record_whose_parser_was_killed_is_read_by_the_next_run(
     lines = [f'{{"id": "{name}", "title": "{name}", "date": "2026-11-20"}}' for name in "ABC"]
     any_kit.write("many.jsonl", "\n".join(lines))
     settle(monkeypatch)
-    replace_parsers(monkeypatch, {"iterate_file": "iterate_file_killed_once"})
+    replace_parsers(monkeypatch, {"iterate_records": "iterate_records_killed_once"})
     report = any_kit.publish()
     assert list(reasons(report)) == ["many.jsonl:2"]
     assert sorted(titles(any_kit)) == ["A", "C"]
@@ -76,7 +76,7 @@ def test_a_file_that_the_disk_failed_on_is_read_by_the_next_run(
     any_kit.article("a-disk.md", "A")
     any_kit.article("b.md", "B")
     settle(monkeypatch)
-    replace_parsers(monkeypatch, {"read_each": "read_each_with_failing_disk"})
+    replace_parsers(monkeypatch, {"parse_each_file": "parse_each_file_with_failing_disk"})
     report = any_kit.publish()
     assert reasons(report) == {"a-disk.md": "cannot be read: Input/output error"}
     assert reasons(any_kit.publish()) == {}

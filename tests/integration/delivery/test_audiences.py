@@ -178,7 +178,7 @@ class _Newsroom:
 
     def _note(self, before: set[int]) -> None:
         from publisher.articles import store as articles
-        from publisher.model.query import matches
+        from publisher.model.query import matches_query
         from publisher.subscribers import store as subscribers
 
         site = self.kit.site
@@ -194,7 +194,7 @@ class _Newsroom:
                 for one in questions.values():
                     if row.digest in one.digests:
                         query = subscribers._query(one.follows)
-                        self.due |= {(one.address, seq) for seq in whole if matches(query, known[seq])}
+                        self.due |= {(one.address, seq) for seq in whole if matches_query(query, known[seq])}
 
 
 @settings(

@@ -170,8 +170,8 @@ def test_auto_issues_leave_with_publish_now_and_once(mail_kit: MailKit) -> None:
     with Server() as server:
         kit.mail(server.port)
         report = kit.issue("one")
-        assert [(one.accepted, one.trouble) for one in report.mailed] == [(5, "")]
-        assert kit.publish(NOW).mailed == []
+        assert [(one.accepted, one.stop_reason) for one in report.sends] == [(5, "")]
+        assert kit.publish(NOW).sends == []
         assert len(server.accepted) == 5
 
 
@@ -220,7 +220,7 @@ def test_an_old_issue_is_not_sent_because_a_server_is_named_today(mail_kit: Mail
     kit.issue("one")
     with Server() as server:
         kit.mail(server.port)
-        assert kit.publish(NOW + timedelta(days=20)).mailed == []
+        assert kit.publish(NOW + timedelta(days=20)).sends == []
         assert not server.accepted
 
 

@@ -87,7 +87,7 @@ def test_a_broken_digest_is_set_aside_and_the_others_go_out(kit: SiteKit) -> Non
     kit.article()
     report = kit.publish()
     assert report.exit_status == 1
-    assert report.refused[0].where == "digests.broken"
+    assert report.rejected[0].where == "digests.broken"
     assert [one.digest for one in report.issues] == ["daily"]
     kit.settings((kit.root / "publisher.toml").read_text().replace("nothing", "lead.title"))
     assert [one.digest for one in kit.publish().issues] == ["broken"]

@@ -149,7 +149,7 @@ def test_five_hundred_articles_fit_and_what_does_not_goes_into_the_next_issue(ki
     ]
     kit.write("many.jsonl", "\n".join(json.dumps(one) for one in records))
     report = kit.publish()
-    assert report.refused == []
+    assert report.rejected == []
     (made,) = report.issues
     assert made.html_size <= 30 * 1024 and 10 < made.articles < 100 and made.errors == ()
     with kit.open() as db, db.read() as connection:
@@ -196,7 +196,7 @@ def test_an_article_cannot_forge_a_token(kit: SiteKit) -> None:
     kit.publish()
     with kit.open() as db, db.read() as connection:
         (edition,) = issues.load_variants(connection, 1)
-    assert edition.mark != "0123456789ab"
+    assert edition.placeholder_hash != "0123456789ab"
     assert "@@address.0123456789ab@@" in page(kit, name="message.txt")
 
 
@@ -263,7 +263,7 @@ def test_a_template_that_asks_for_what_is_not_there_names_file_and_line(kit: Sit
         '{% extends "default/digest/magazine/message.html.j2" %}\n{% block foot %}\n{{ tokens.nothing }}{% endblock %}'
     )
     kit.article("1.md", title="One")
-    (refused,) = kit.publish().refused
+    (refused,) = kit.publish().rejected
     assert "magazine/message.html.j2:3" in refused.reason
 
 
@@ -283,6 +283,6 @@ def test_an_issue_is_rendered_once_per_distinct_selection(kit: SiteKit) -> None:
         number=1,
         selections=[Interests(query=one) for one in (Query(), *topics)],
     )
-    assert [one.articles for one in made.issue.editions] == [(1, 2, 3), (1, 3), (2,)]
-    assert len({one.mark for one in made.issue.editions}) == 3
-    assert b"Story 1" not in made.issue.editions[1].html and b"Story 2" in made.issue.editions[1].text
+    assert [one.articles for one in made.issue.variants] == [(1, 2, 3), (1, 3), (2,)]
+    assert len({one.placeholder_hash for one in made.issue.variants}) == 3
+    assert b"Story 1" not in made.issue.variants[1].html and b"Story 2" in made.issue.variants[1].text

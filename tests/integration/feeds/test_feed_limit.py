@@ -12,7 +12,7 @@ def test_labels_of_few_articles_wait_until_the_setting_allows_them(any_kit: Site
     any_kit.article("b.md", "B", tags="[common]", topic="Water")
     report = any_kit.publish()
     assert report.exit_status == 1
-    (problem,) = report.refused
+    (problem,) = report.rejected
     assert problem.where == "feeds"
     assert problem.reason.startswith("2 new feeds wait, of labels that few articles have: 'rare2', 'rare3'.")
     assert "feeds.max_feeds" in problem.reason
@@ -20,7 +20,7 @@ def test_labels_of_few_articles_wait_until_the_setting_allows_them(any_kit: Site
     assert there == {"common", "rare1"}
     assert sorted(titles(any_kit)) == ["A", "B"]
     again = any_kit.publish()
-    assert [one.reason for one in again.refused] == [problem.reason]
+    assert [one.reason for one in again.rejected] == [problem.reason]
     assert not again.feeds_changed
     any_kit.article("c.md", "C", tags="[common]")
     assert sorted(titles(any_kit, "tag/common")) == ["A", "B"]

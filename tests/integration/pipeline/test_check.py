@@ -126,9 +126,9 @@ def test_a_good_entry_is_never_replaced_by_one_that_breaks_a_rule(
         patch.setattr("publisher.feeds.formats.entry.render_entry", faulty)
         report = kit.publish()
         assert sorted(titles(kit)) == ["Other", "Was good"]
-        assert report.exit_status == 1 and report.refused[0].where == "a.md"
-        assert "'Bad edit': its feed entry was not made: unknown-element: <nonsense>" in report.refused[0].reason
-        assert [one.where for one in kit.publish().refused] == [report.refused[0].where]
+        assert report.exit_status == 1 and report.rejected[0].where == "a.md"
+        assert "'Bad edit': its feed entry was not made: unknown-element: <nonsense>" in report.rejected[0].reason
+        assert [one.where for one in kit.publish().rejected] == [report.rejected[0].where]
     assert before is None
     report = kit.publish()
     assert sorted(titles(kit)) == ["Bad edit", "Other"] and report.exit_status == 0
@@ -156,7 +156,7 @@ def test_a_feed_of_which_the_head_breaks_a_rule_is_left_as_it_was(
     after = kit.staged()
     assert after["feeds/tag/t.rss"] == before["feeds/tag/t.rss"]
     assert after["feeds/tag/t.atom"] != before["feeds/tag/t.atom"]
-    assert [(one.where, one.reason.split(";")[0]) for one in report.refused] == [
+    assert [(one.where, one.reason.split(";")[0]) for one in report.rejected] == [
         ("feeds/tag/t.rss", "was left as it was: language: language None")
     ]
     assert kit.publish().exit_status == 0 and len(titles(kit, "tag/t")) == 2

@@ -265,7 +265,7 @@ def test_an_own_template_of_the_page_shows_when_it_is_edited(kit: SiteKit) -> No
     assert "OURS" in (kit.root / "feeds/index.html").read_text()
     own.write_text("{{ nothing }}")
     report = kit.publish()
-    assert report.exit_status == 1 and "'nothing' is undefined" in report.refused[0].reason
+    assert report.exit_status == 1 and "'nothing' is undefined" in report.rejected[0].reason
     assert "OURS" in (kit.root / "feeds/index.html").read_text()
 
 
@@ -286,8 +286,8 @@ def test_an_article_that_no_entry_can_be_made_of_stops_nothing(kit: SiteKit, mon
         report = kit.publish()
         assert titles(kit) == ["Good"]
         again = kit.publish()
-    assert report.exit_status == 1 and "was not made: ValueError: no (reference " in report.refused[0].reason
-    assert again.refused == report.refused
+    assert report.exit_status == 1 and "was not made: ValueError: no (reference " in report.rejected[0].reason
+    assert again.rejected == report.rejected
     assert kit.publish().exit_status == 0
     assert sorted(titles(kit)) == ["Bad", "Good"]
 
@@ -297,10 +297,10 @@ def test_a_refused_edit_leaves_the_article_as_it_was(kit: SiteKit) -> None:
     kit.publish()
     kit.write("one.md", "---\ntitle: One\n---\n")
     report = kit.publish()
-    assert report.exit_status == 1 and report.refused[0].reason.startswith("no date")
+    assert report.exit_status == 1 and report.rejected[0].reason.startswith("no date")
     assert titles(kit) == ["One"]
     again = kit.publish()
-    assert again.exit_status == 1 and again.refused == report.refused
+    assert again.exit_status == 1 and again.rejected == report.rejected
     kit.article(title="Mended")
     assert kit.publish().exit_status == 0
     assert titles(kit) == ["Mended"]
@@ -349,9 +349,9 @@ def test_a_file_of_many_records_is_read_a_few_at_a_time(kit: SiteKit, monkeypatc
     report = kit.publish(progress=lambda *arguments: told.append(arguments))
     assert (report.files_read, report.new) == (1, 38)
     assert ("reading records", 10, 0) in told and ("reading articles", 1, 1) in told
-    assert [one.where for one in report.refused] == ["many.jsonl:4", "many.jsonl:38"]
+    assert [one.where for one in report.rejected] == ["many.jsonl:4", "many.jsonl:38"]
     assert len(titles(kit)) == 38
-    assert kit.publish().refused == report.refused
+    assert kit.publish().rejected == report.rejected
 
     real, calls = article_batch.ArticleBatch.store, 0
 
@@ -368,7 +368,7 @@ def test_a_file_of_many_records_is_read_a_few_at_a_time(kit: SiteKit, monkeypatc
         with pytest.raises(KeyboardInterrupt):
             kit.publish()
     report = kit.publish()
-    assert (report.new, report.edited, report.refused) == (1, 19, [])
+    assert (report.new, report.edited, report.rejected) == (1, 19, [])
     assert set(titles(kit)) == {"Edited"} and len(titles(kit)) == 40
 
 
@@ -473,7 +473,7 @@ def test_links_out_of_the_site_and_folders_in_it(kit: SiteKit, tmp_path: Path) -
     kit.write("picture.jpg", b"\xff\xd8\xff")
     report = kit.publish()
     assert titles(kit) == ["Deep"]
-    assert [one.where for one in report.refused] == ["link.md"]
+    assert [one.where for one in report.rejected] == ["link.md"]
 
 
 def test_a_file_name_that_is_not_utf_8_is_set_aside(kit: SiteKit) -> None:
@@ -484,8 +484,8 @@ def test_a_file_name_that_is_not_utf_8_is_set_aside(kit: SiteKit) -> None:
         with open(folder + b"/" + name, "w") as file:
             file.write("---\ntitle: T\ndate: 2026-11-01\n---\n")
     report = kit.publish()
-    assert [one.where for one in report.refused] == ["bad-\\xff-folder/deep.md", "bad-\\xff.md"]
-    assert all("not UTF-8; rename it" in one.reason for one in report.refused)
+    assert [one.where for one in report.rejected] == ["bad-\\xff-folder/deep.md", "bad-\\xff.md"]
+    assert all("not UTF-8; rename it" in one.reason for one in report.rejected)
     assert titles(kit) == ["Good"]
 
 

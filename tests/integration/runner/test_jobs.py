@@ -269,7 +269,7 @@ def test_a_mailbox_that_cannot_be_reached_is_a_failure(mail_kit: MailKit, desk: 
     with pytest.raises(RemoteError):
         desk(kit).jobs.bounces()
     report = tick(kit.site, clock=ManualClock(NOW))
-    assert [problem.where for problem in report.refused] == ["bounces"] and report.exit_status == 1
+    assert [problem.where for problem in report.rejected] == ["bounces"] and report.exit_status == 1
 
 
 def test_a_tick_beside_one_that_is_sending_sends_nothing(mail_kit: MailKit) -> None:
@@ -279,6 +279,6 @@ def test_a_tick_beside_one_that_is_sending_sends_nothing(mail_kit: MailKit) -> N
     with Server() as server:
         kit.mail(server.port)
         with runners.try_process_lock(kit.root, "mail"):
-            assert tick(kit.site, clock=ManualClock(NOW)).mailed == []
-        assert [one.accepted for one in tick(kit.site, clock=ManualClock(NOW)).mailed] == [2]
-        assert tick(kit.site, clock=ManualClock(NOW)).mailed == []
+            assert tick(kit.site, clock=ManualClock(NOW)).sends == []
+        assert [one.accepted for one in tick(kit.site, clock=ManualClock(NOW)).sends] == [2]
+        assert tick(kit.site, clock=ManualClock(NOW)).sends == []

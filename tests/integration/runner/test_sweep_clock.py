@@ -149,7 +149,7 @@ def test_a_delivery_that_was_deferred_in_the_future_is_retried_today(any_mail_ki
         tick(kit.site, clock=clock)
         clock.advance(days=1)
         report = tick(kit.site, clock=clock)
-        assert [one.deferred for one in report.mailed] == [1]
+        assert [one.deferred for one in report.sends] == [1]
         server.script = Script()
         clock.jump(NOW)
         # The first look repairs the times, the second one sends.

@@ -281,7 +281,7 @@ def test_a_broken_digest_rests_and_the_others_go_out(newsroom: Newsroom) -> None
     assert report is not None and report.exit_status == 1
     failed = {one.schedule: one.is_failed for one in report.scheduled_runs}
     assert failed == {"feeds": False, "digest:daily": True, "digest:other": False}
-    assert [one.where for one in report.refused] == ["digests.daily"]
+    assert [one.where for one in report.rejected] == ["digests.daily"]
     assert len(issues(newsroom.kit, "other")) == 1
     # It is tried again after a minute, then after two.
     tried = []

@@ -30,7 +30,7 @@ def test_the_schema_is_the_sum_of_its_migrations(database_url: str) -> None:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
     engine.dispose()
     with Database.open(database_url) as db, db.read() as connection:
-        assert store.count(connection) == 0
+        assert store.count_articles(connection) == 0
 
 
 def test_indexes_of_open_rows_leave_out_the_others_in_a_new_database(database_url: str) -> None:
@@ -81,7 +81,7 @@ def test_an_old_database_is_upgraded(database_url: str) -> None:
         connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
     engine.dispose()
     with Database.open(database_url) as db, db.read() as connection:
-        assert store.count(connection) == 0
+        assert store.count_articles(connection) == 0
 
 
 def test_a_dry_run_upgrades_an_old_database_for_itself_alone(database_url: str) -> None:
@@ -91,7 +91,7 @@ def test_a_dry_run_upgrades_an_old_database_for_itself_alone(database_url: str) 
         upgrade(connection, "0001")
     for _ in range(2):
         with Database.open(database_url, dry_run=True) as db, db.read() as connection:
-            assert store.count(connection) == 0
+            assert store.count_articles(connection) == 0
             assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == REVISION
     with engine.connect() as connection:
         assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == "0001"
@@ -124,7 +124,7 @@ def test_an_empty_database_cannot_be_looked_at(database_url: str) -> None:
 
 def test_a_dry_run_without_a_database_makes_none(tmp_path: Path) -> None:
     with Database.open(f"sqlite:///{tmp_path / 'x.db'}", dry_run=True) as db, db.read() as connection:
-        assert store.count(connection) == 0
+        assert store.count_articles(connection) == 0
     assert list(tmp_path.iterdir()) == []
 
 

@@ -56,9 +56,9 @@ def test_keys_lead_to_articles_and_can_be_given_to_another(db: Database) -> None
         store.set_keys(connection, {"file:a": 1, "id:x": 1})
         store.set_keys(connection, {"file:a": 2})
     with db.read() as connection:
-        assert store.articles_by_key(connection, ["file:a", "id:x", "nothing"]) == {"file:a": 2, "id:x": 1}
+        assert store.seqs_by_key(connection, ["file:a", "id:x", "nothing"]) == {"file:a": 2, "id:x": 1}
         assert store.has_id_key(connection, 1) and not store.has_id_key(connection, 2)
-        assert store.last_seq(connection) == 2 and store.count(connection) == 2
+        assert store.last_seq(connection) == 2 and store.count_articles(connection) == 2
 
 
 def test_a_transaction_happens_as_a_whole_or_not_at_all(db: Database) -> None:
@@ -109,8 +109,8 @@ def test_a_feed_carries_what_changed_last_and_is_out(db: Database) -> None:
         assert feeds.newest_articles(connection, number, NOW, None) == [4, 3, 1]
         assert feeds.newest_articles(connection, number, NOW, 2) == [4, 3]
         assert feeds.sort_by_change_time(connection, [1, 3, 4]) == [4, 3, 1]
-        assert store.newest(connection, NOW, None) == [4, 3, 1] and store.newest(connection, NOW, 1) == [4]
-        assert store.newest_of(connection, [1, 3, 4], 2) == [4, 3]
+        assert store.newest_seqs(connection, NOW, None) == [4, 3, 1] and store.newest_seqs(connection, NOW, 1) == [4]
+        assert store.newest_among(connection, [1, 3, 4], 2) == [4, 3]
         assert store.published_since(connection, NOW - 25, NOW, 9) == [(4, "hash4"), (3, "hash3")]
         assert feeds.count_articles(connection, number, NOW) == 3
         assert store.seqs_changed_between(connection, NOW, NOW + 10) == [2]
@@ -204,7 +204,7 @@ def issue(number: int, slot: datetime, *articles: str) -> Issue:
         subject="S",
         articles=articles,
         files={"a.txt": b"\x00\xff"},
-        editions=(IssueVariant(articles=(1, 2), mark="0" * 12, html=b"<p>", text=b"t"),),
+        variants=(IssueVariant(articles=(1, 2), placeholder_hash="0" * 12, html=b"<p>", text=b"t"),),
         errors=0,
     )
 
@@ -250,17 +250,17 @@ def test_no_digest_carries_an_article_twice_and_no_slot_has_two_issues(db: Datab
 
 
 def test_files_and_what_was_said_about_them(db: Database) -> None:
-    problem = Problem(where="a.md:3", refused=True, reason="R")
+    problem = Problem(where="a.md:3", is_rejected=True, reason="R")
     with db.write() as connection:
         sources.save_sources(connection, [("a.md", 1, "s"), ("b.md", 2, "s")], {"a.md": [problem]})
         sources.save_sources(
-            connection, [("a.md", 1, "t")], {"a.md": [problem, Problem(where="a.md", refused=False, reason="W")]}
+            connection, [("a.md", 1, "t")], {"a.md": [problem, Problem(where="a.md", is_rejected=False, reason="W")]}
         )
-        assert sources.sources_in(connection, [1]) == {"a.md": "t"}
-        assert sources.problems(connection, refused=True) == [problem]
-        assert len(sources.problems(connection)) == 2
-        sources.forget_sources(connection, ["a.md"])
-        assert sources.problems(connection) == [] and sources.source_count(connection) == 1
+        assert sources.sources_in_buckets(connection, [1]) == {"a.md": "t"}
+        assert sources.list_problems(connection, rejected=True) == [problem]
+        assert len(sources.list_problems(connection)) == 2
+        sources.delete_sources(connection, ["a.md"])
+        assert sources.list_problems(connection) == [] and sources.count_sources(connection) == 1
         sources.save_buckets(connection, {1: "x"})
         sources.save_buckets(connection, {1: "y", 2: "z"})
         assert sources.bucket_fingerprints(connection) == {1: "y", 2: "z"}
@@ -290,7 +290,7 @@ def test_articles_come_back_as_they_went(db: Database) -> None:
     add(db, row(1, record=record_json(record), body=record.body))
     with db.read() as connection:
         article = store.articles_by_seq(connection, [1], "https://base.example", ZONE)[1]
-        (page,) = store.every_article(connection, "https://base.example", ZONE)
+        (page,) = store.iterate_articles(connection, "https://base.example", ZONE)
     assert isinstance(article, Article) and page == [article]
     assert article.link == "https://base.example/1"
     for name in record.__dataclass_fields__:
@@ -303,6 +303,6 @@ def test_a_dry_run_leaves_no_trace(database_url: str) -> None:
     with Database.open(database_url, dry_run=True) as db:
         add(db, row(2))
         with db.read() as connection:
-            assert store.count(connection) == 2
+            assert store.count_articles(connection) == 2
     with Database.open(database_url) as db, db.read() as connection:
-        assert store.count(connection) == 1
+        assert store.count_articles(connection) == 1

@@ -107,6 +107,6 @@ def test_the_runner_and_tick_name_the_end_of_the_pause(paused: SubscriberSite) -
     assert (line["level"], line["event"], line["until"]) == ("warning", "letters wait", "2026-11-23T07:15Z")
     assert woken == [("letters", "letters", UNTIL)]
     report = tick(subscriber_site.kit.site, clock=subscriber_site.clock)
-    assert [one.reason for one in report.refused if one.where == "letters"] == [
+    assert [one.reason for one in report.rejected if one.where == "letters"] == [
         "every relay has lost messages, and none is used before 2026-11-23 07:15 UTC"
     ]

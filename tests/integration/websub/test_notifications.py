@@ -48,18 +48,18 @@ def test_a_hub_is_told_once_of_each_changed_feed(kit: SiteKit, web: WebServer) -
     topic = f"{web.url}/feeds/all.rss"
     assert ("/hub", {"hub.mode": "publish", "hub.url": topic, "hub.topic": topic}) in web.posts
     web.posts.clear()
-    assert kit.publish(NOW + timedelta(minutes=1)).announced == NotificationResult()
+    assert kit.publish(NOW + timedelta(minutes=1)).notifications == NotificationResult()
     kit.article("b.md", title="Two", tags="[Other]")
     report = kit.publish(NOW + timedelta(minutes=2))
     assert told(web) == ["/feeds/all.atom", "/feeds/all.rss", "/feeds/tag/other.atom", "/feeds/tag/other.rss"]
-    assert report.announced.sent == 4 and report.announced.waiting == 0
+    assert report.notifications.sent == 4 and report.notifications.waiting == 0
 
 
 def test_nobody_is_told_before_the_new_bytes_are_live(kit: SiteKit, web: WebServer) -> None:
     live, web.folder = web.folder, None
     kit.article()
     report = kit.publish()
-    assert web.posts == [] and report.announced == NotificationResult(waiting=2)
+    assert web.posts == [] and report.notifications == NotificationResult(waiting=2)
     assert report.exit_status == 0
     web.pages["/feeds/all.rss"] = (200, {}, b"yesterday's")
     web.folder = live
@@ -77,8 +77,8 @@ def test_a_hub_that_fails_is_told_later_and_holds_nothing_up(kit: SiteKit, web: 
     kit.settings((kit.root / "publisher.toml").read_text().replace('"rss", "atom"', '"rss"'))
     kit.article()
     report = kit.publish()
-    assert report.exit_status == 0 and report.announced.waiting == 1
-    assert "503 no, because <x>" in report.announced.failed[0] and "tried again" in report.announced.failed[0]
+    assert report.exit_status == 0 and report.notifications.waiting == 1
+    assert "503 no, because <x>" in report.notifications.failed[0] and "tried again" in report.notifications.failed[0]
     assert again(kit, NOW + timedelta(seconds=59)).failed == []
     assert len(again(kit, NOW + timedelta(seconds=60)).failed) == 1
     assert again(kit, NOW + timedelta(seconds=179)).sent == 0
@@ -90,15 +90,15 @@ def test_a_hub_that_refuses_is_not_asked_again(kit: SiteKit, web: WebServer) -> 
     web.post_statuses = [403]
     kit.article()
     report = kit.publish()
-    assert report.announced.waiting == 0 and len(report.announced.failed) == 2
-    assert "will not be" in report.announced.failed[0]
+    assert report.notifications.waiting == 0 and len(report.notifications.failed) == 2
+    assert "will not be" in report.notifications.failed[0]
     assert again(kit, NOW + timedelta(days=1), at_once=True) == NotificationResult()
 
 
 def test_what_a_hub_says_can_do_a_terminal_no_harm(kit: SiteKit, web: WebServer) -> None:
     web.post_statuses, web.words = [500], b"\x1b[2Jno\r\n\x07"
     kit.article()
-    assert "it answers 500 [2Jno;" in kit.publish().announced.failed[0]
+    assert "it answers 500 [2Jno;" in kit.publish().notifications.failed[0]
 
 
 def test_a_hub_that_is_not_there_is_asked_once_a_round(kit: SiteKit, web: WebServer) -> None:
@@ -108,8 +108,8 @@ def test_a_hub_that_is_not_there_is_asked_once_a_round(kit: SiteKit, web: WebSer
     kit.settings(text.replace(f"{web.url}/hub", f"{other.url}/hub"))
     kit.article(tags="[T]")
     report = kit.publish()
-    assert report.announced.waiting == 4
-    assert all("the server does not answer" in one for one in report.announced.failed)
+    assert report.notifications.waiting == 4
+    assert all("the server does not answer" in one for one in report.notifications.failed)
 
 
 def test_a_hub_that_is_no_longer_named_is_forgotten(kit: SiteKit, web: WebServer) -> None:
@@ -120,7 +120,7 @@ def test_a_hub_that_is_no_longer_named_is_forgotten(kit: SiteKit, web: WebServer
     kit.settings(text.replace(f"{web.url}/hub", f"{web.url}/other"))
     report = kit.publish(NOW + timedelta(minutes=5))
     # Hubs stand in the feeds, so these have changed and are told to the new one.
-    assert report.announced.waiting == 2
+    assert report.notifications.waiting == 2
 
 
 def test_rsscloud_is_told_of_rss_alone(kit: SiteKit, web: WebServer) -> None:
@@ -191,7 +191,7 @@ def test_a_feed_that_is_gone_is_told_to_nobody(kit: SiteKit, web: WebServer) -> 
     kit.article(tags="[T]")
     kit.publish()
     kit.article()
-    assert kit.publish(NOW + timedelta(minutes=2)).announced.waiting == 2
+    assert kit.publish(NOW + timedelta(minutes=2)).notifications.waiting == 2
     web.folder = live
     assert again(kit, NOW + timedelta(hours=1)).sent == 2
 
@@ -202,7 +202,7 @@ def test_a_web_server_that_is_silent_is_asked_once_a_round(kit: SiteKit, web: We
         pass
     kit.settings(text.replace(f'url = "{web.url}/feeds"', f'url = "{other.url}/feeds"'))
     kit.article(tags="[T]")
-    assert kit.publish().announced == NotificationResult(waiting=4)
+    assert kit.publish().notifications == NotificationResult(waiting=4)
     for hours in range(1, 40):
         assert again(kit, NOW + timedelta(hours=7 * hours)).waiting == 4
     assert web.posts == []
@@ -217,7 +217,7 @@ def test_a_withdrawal_is_told_at_once(kit: SiteKit, web: WebServer) -> None:
     assert told(web) == ["/feeds/all.atom", "/feeds/all.rss", "/feeds/tombstones.atom"]
     assert "/feeds/tombstones.atom" in (kit.root / "feeds/_headers").read_text()
     web.posts.clear()
-    assert kit.publish(NOW + timedelta(minutes=2)).announced == NotificationResult()
+    assert kit.publish(NOW + timedelta(minutes=2)).notifications == NotificationResult()
 
 
 def test_a_dry_run_announces_nothing(kit: SiteKit, web: WebServer) -> None:

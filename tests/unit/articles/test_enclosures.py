@@ -11,8 +11,8 @@ import pytest
 
 from publisher.articles.parsers import ParserOptions
 from publisher.articles.parsers.fields import build_record
-from publisher.articles.parsers.media_files import with_file_size
-from publisher.errors import RecordRefused
+from publisher.articles.parsers.media_files import local_file_size
+from publisher.errors import InvalidRecord
 from publisher.model.articles import Enclosure, Record
 
 BASE = "https://review.example/magazine"
@@ -50,8 +50,8 @@ def built(options: ParserOptions, **fields: Any) -> tuple[Record, list[str]]:
 def test_a_file_is_measured_where_it_lies_on_the_sites_disk(
     options: ParserOptions, url: str, length: int | None
 ) -> None:
-    assert with_file_size(url, options) == length
-    assert with_file_size(url, ParserOptions(zone=options.zone)) is None
+    assert local_file_size(url, options) == length
+    assert local_file_size(url, ParserOptions(zone=options.zone)) is None
 
 
 def test_an_enclosure_may_be_an_address_or_a_table(options: ParserOptions) -> None:
@@ -88,7 +88,7 @@ def test_what_is_not_known_of_an_enclosure_is_said(options: ParserOptions) -> No
 
 @pytest.mark.parametrize("length", [0, -1, "five", 1.5, True, 1 << 60])
 def test_an_impossible_length_is_refused(options: ParserOptions, length: object) -> None:
-    with pytest.raises(RecordRefused, match="enclosure length must be a whole number of bytes"):
+    with pytest.raises(InvalidRecord, match="enclosure length must be a whole number of bytes"):
         built(options, enclosures=[{"url": "https://cdn.example/a.mp3", "length": length}])
 
 

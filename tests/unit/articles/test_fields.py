@@ -12,11 +12,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from publisher.articles.parsers import READERS, ParsedRecord, ParserOptions, RejectedRecord, read_file, read_files
+from publisher.articles.parsers import PARSERS, ParsedRecord, ParserOptions, RejectedRecord, parse_file, parse_files
 from publisher.articles.parsers.dates import parse_date
-from publisher.articles.parsers.json_files import read_json, read_json_lines
-from publisher.articles.parsers.markdown import read_markdown
-from publisher.errors import RecordRefused
+from publisher.articles.parsers.json_files import parse_json, parse_json_lines
+from publisher.articles.parsers.markdown import parse_markdown
+from publisher.errors import InvalidRecord
 from publisher.model.articles import Author, Image
 
 OPTIONS = ParserOptions(zone=ZoneInfo("Europe/London"), max_bytes=20_000)
@@ -24,14 +24,14 @@ LEAST: dict[str, Any] = {"title": "T", "date": "2026-11-20"}
 
 
 def markdown(text: str) -> ParsedRecord:
-    (found,) = read_markdown(io.BytesIO(text.encode()), "x.md", OPTIONS)
+    (found,) = parse_markdown(io.BytesIO(text.encode()), "x.md", OPTIONS)
     assert isinstance(found, ParsedRecord)
     return found
 
 
 def from_json(**fields: Any) -> ParsedRecord:
     data = json.dumps({**LEAST, **fields}).encode()
-    (found,) = read_json(io.BytesIO(data), "x.json", OPTIONS)
+    (found,) = parse_json(io.BytesIO(data), "x.json", OPTIONS)
     assert isinstance(found, ParsedRecord)
     return found
 
@@ -66,7 +66,7 @@ def test_every_field_of_a_record() -> None:
 
 def test_the_same_record_in_three_formats_is_the_same_article() -> None:
     text = b"T\n\nNovember 20, 2026 Topic: Water\n\nT\n\nBody & soul."
-    from_text = READERS[".txt"](io.BytesIO(text), "x", OPTIONS)
+    from_text = PARSERS[".txt"](io.BytesIO(text), "x", OPTIONS)
     records = [
         next(iter(from_text)).record,  # type: ignore[union-attr]
         markdown("---\ntitle: T\ndate: 2026-11-20\ntopic: Water\n---\nBody & soul.").record,
@@ -117,7 +117,7 @@ def test_yaml_times_without_a_zone_are_the_newsrooms() -> None:
     ],
 )
 def test_front_matter_that_makes_no_record_is_refused(text: str, reason: str) -> None:
-    with pytest.raises(RecordRefused, match=reason):
+    with pytest.raises(InvalidRecord, match=reason):
         markdown(text)
 
 
@@ -141,7 +141,7 @@ def test_front_matter_that_makes_no_record_is_refused(text: str, reason: str) ->
     ],
 )
 def test_wrong_types_are_refused_by_name(fields: dict[str, Any], reason: str) -> None:
-    with pytest.raises(RecordRefused, match=reason):
+    with pytest.raises(InvalidRecord, match=reason):
         from_json(**fields)
 
 
@@ -170,15 +170,15 @@ def test_an_image_may_be_just_an_address() -> None:
     ],
 )
 def test_what_is_not_json_is_refused(data: bytes, reason: str) -> None:
-    with pytest.raises(RecordRefused, match=reason):
-        list(read_json(io.BytesIO(data), "x.json", OPTIONS))
+    with pytest.raises(InvalidRecord, match=reason):
+        list(parse_json(io.BytesIO(data), "x.json", OPTIONS))
 
 
 def test_a_list_of_records_sets_bad_ones_aside_by_number() -> None:
     data = json.dumps(
         [{**LEAST, "id": "a"}, {"title": "no date", "id": "b"}, LEAST, {**LEAST, "url": "https://x.example/"}]
     )
-    results = list(read_json(io.BytesIO(data.encode()), "x.json", OPTIONS))
+    results = list(parse_json(io.BytesIO(data.encode()), "x.json", OPTIONS))
     assert [type(one) for one in results] == [ParsedRecord, RejectedRecord, RejectedRecord, ParsedRecord]
     assert results[1] == RejectedRecord(where="x.json[2]", reason="no date. Add one, such as date: 2026-11-19")
     assert "needs an id or a url" in results[2].reason  # type: ignore[union-attr]
@@ -192,11 +192,11 @@ def test_json_lines_set_bad_lines_aside_by_number() -> None:
         json.dumps({**LEAST, "id": "b", "dek": "x" * 30_000}),
         json.dumps({**LEAST, "id": "c"}),
     ]
-    results = list(read_json_lines(io.BytesIO("\n".join(lines).encode()), "x.jsonl", OPTIONS))
+    results = list(parse_json_lines(io.BytesIO("\n".join(lines).encode()), "x.jsonl", OPTIONS))
     assert [one.where for one in results] == ["x.jsonl:1", "x.jsonl:3", "x.jsonl:4", "x.jsonl:5"]
-    assert isinstance(results[0], ParsedRecord) and results[0].one_of_many
+    assert isinstance(results[0], ParsedRecord) and results[0].shares_file
     assert isinstance(results[2], RejectedRecord) and "longer than" in results[2].reason
-    assert list(read_json_lines(io.BytesIO(b""), "x.jsonl", OPTIONS)) == [
+    assert list(parse_json_lines(io.BytesIO(b""), "x.jsonl", OPTIONS)) == [
         RejectedRecord(where="x.jsonl", reason="the file is empty")
     ]
 
@@ -224,7 +224,7 @@ def test_magic_numbers_and_binaries_are_named(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)))
     (tmp_path / "b.txt").write_bytes(os.urandom(1) + bytes(range(32)) * 20)
     (tmp_path / "c.md").write_bytes("---\ntitle: T\ndate: 2026-11-20\n---\n".encode("utf-16"))
-    results = read_files((tmp_path, ["a.txt", "b.txt", "c.md"], OPTIONS))
+    results = parse_files((tmp_path, ["a.txt", "b.txt", "c.md"], OPTIONS))
     assert results["a.txt"] == [RejectedRecord(where="a.txt", reason="the file is a PNG picture, not text")]
     assert results["b.txt"] == [RejectedRecord(where="b.txt", reason="the file is binary, not text")]
     assert isinstance(results["c.md"][0], ParsedRecord)
@@ -241,11 +241,11 @@ def test_what_is_no_regular_file_inside_the_folder_is_refused(tmp_path: Path) ->
     os.mkfifo(root / "pipe.txt")
     (root / "big.txt").write_bytes(b"x" * 30_000)
     reasons = {
-        name: read_file(root, name, OPTIONS)[0] for name in ("out.txt", "lost.txt", "pipe.txt", "big.txt", "x.docx")
+        name: parse_file(root, name, OPTIONS)[0] for name in ("out.txt", "lost.txt", "pipe.txt", "big.txt", "x.docx")
     }
     assert "link that leads out" in reasons["out.txt"].reason  # type: ignore[union-attr]
     assert "cannot be read" in reasons["lost.txt"].reason  # type: ignore[union-attr]
     assert "not a regular file" in reasons["pipe.txt"].reason  # type: ignore[union-attr]
     assert "larger than" in reasons["big.txt"].reason  # type: ignore[union-attr]
     assert "unknown file type" in reasons["x.docx"].reason  # type: ignore[union-attr]
-    assert isinstance(read_file(root, "in.txt", OPTIONS)[0], ParsedRecord)
+    assert isinstance(parse_file(root, "in.txt", OPTIONS)[0], ParsedRecord)

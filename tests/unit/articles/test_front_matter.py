@@ -14,22 +14,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from publisher.articles.parsers.front_matter import MAX_DEPTH, MAX_NODES, parse_front_matter, split_front_matter
-from publisher.articles.parsers.json_files import MAX_FILE_VALUES, MAX_VALUES, read_json
-from publisher.articles.parsers.markdown import read_markdown
+from publisher.articles.parsers.json_files import MAX_FILE_VALUES, MAX_VALUES, parse_json
+from publisher.articles.parsers.markdown import parse_markdown
 from publisher.articles.parsers.result import ParserOptions, whole_number
-from publisher.errors import RecordRefused
+from publisher.errors import InvalidRecord
 from publisher.model.articles import Record
 
 OPTIONS = ParserOptions(zone=ZoneInfo("Europe/London"))
 
 
 def record(head: str, body: str = "Text.") -> Record:
-    (parsed,) = read_markdown(io.BytesIO(f"---\n{head}\n---\n{body}\n".encode()), "x.md", OPTIONS)
+    (parsed,) = parse_markdown(io.BytesIO(f"---\n{head}\n---\n{body}\n".encode()), "x.md", OPTIONS)
     return parsed.record
 
 
 def rejection(head: str) -> str:
-    with pytest.raises(RecordRefused) as caught:
+    with pytest.raises(InvalidRecord) as caught:
         record(head)
     return caught.value.reason
 
@@ -188,7 +188,7 @@ def test_no_text_raises_anything_but_a_rejection(head: str) -> None:
     """Whatever stands between the fences is fields or a rejection by name."""
     try:
         fields = parse_front_matter(head, "x.md")
-    except RecordRefused as refusal:
+    except InvalidRecord as refusal:
         assert refusal.where == "x.md"
     else:
         assert isinstance(fields, dict)
@@ -200,7 +200,7 @@ def test_the_front_matter_ends_at_the_second_line_of_dashes() -> None:
         "\na: b --- c\n",
         "\nbody\n---\nmore",
     )
-    with pytest.raises(RecordRefused, match="no front matter"):
+    with pytest.raises(InvalidRecord, match="no front matter"):
         split_front_matter("text\n---\n---\n", "x")
 
 
@@ -221,13 +221,13 @@ def test_a_first_heading_is_the_title(body: str, title: str, rest: str) -> None:
 @pytest.mark.parametrize("body", ["#Nothing", "## Second", "#", "# #", "Text # a"])
 def test_what_is_no_heading_is_no_title(body: str) -> None:
     """Only a heading of the first level is a title."""
-    with pytest.raises(RecordRefused, match="no title"):
+    with pytest.raises(InvalidRecord, match="no title"):
         record("date: 2026-03-05", body)
 
 
 def json_reason(text: str) -> str:
-    with pytest.raises(RecordRefused) as caught:
-        list(read_json(io.BytesIO(text.encode()), "x.json", OPTIONS))
+    with pytest.raises(InvalidRecord) as caught:
+        list(parse_json(io.BytesIO(text.encode()), "x.json", OPTIONS))
     return caught.value.reason
 
 
@@ -242,7 +242,7 @@ def test_json_is_bounded_too() -> None:
     assert f"more than {MAX_VALUES:,} values" in json_reason(json.dumps({**least, "x": [0] * MAX_VALUES}))
     assert f"more than {MAX_FILE_VALUES:,} values" in json_reason("[" + "{}," * MAX_FILE_VALUES + "{}]")
     body = "," * (MAX_FILE_VALUES + 1) + '\\"'
-    (parsed,) = read_json(
+    (parsed,) = parse_json(
         io.BytesIO(('{"title": "T", "date": "2026-03-05", "body": "' + body + '"}').encode()), "x", OPTIONS
     )
     assert len(parsed.record.body) == MAX_FILE_VALUES + 2  # type: ignore[union-attr]

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from publisher.articles.identity import keys_of, new_article_id, new_article_path, requested_time, same_article
+from publisher.articles.identity import match_article, new_article_id, new_article_path, record_keys, requested_time
 from publisher.articles.parsers import ParsedRecord
 from publisher.articles.store import ArticleRow
 from publisher.model.articles import Record
@@ -33,17 +33,17 @@ def record(**fields: object) -> Record:
     return Record(**{"title": "T", "date": date(2026, 11, 20), **fields})  # type: ignore[arg-type]
 
 
-def found(one_of_many: bool = False, **fields: object) -> ParsedRecord:
-    return ParsedRecord(record=record(**fields), where="f", one_of_many=one_of_many)
+def found(shares_file: bool = False, **fields: object) -> ParsedRecord:
+    return ParsedRecord(record=record(**fields), where="f", shares_file=shares_file)
 
 
 def test_keys_are_id_then_address_then_file() -> None:
-    assert keys_of(found(external_id="1", url="https://a.example/"), "f.md") == (
+    assert record_keys(found(external_id="1", url="https://a.example/"), "f.md") == (
         "id:1",
         "url:https://a.example/",
         "file:f.md",
     )
-    assert keys_of(found(one_of_many=True, external_id="1"), "f.jsonl") == ("id:1",)
+    assert record_keys(found(shares_file=True, external_id="1"), "f.jsonl") == ("id:1",)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_a_record_is_the_article_of_its_most_trusted_key(
     there: bool,
     expected: int | None,
 ) -> None:
-    assert same_article(keys, known, lambda _: has_id, moved, lambda _: there) == expected
+    assert match_article(keys, known, lambda _: has_id, moved, lambda _: there) == expected
 
 
 def test_ids_are_the_same_in_two_clones_and_differ_between_sites() -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher.articles.parsers import ParsedRecord, ParserOptions, RejectedRecord, read_file
+from publisher.articles.parsers import ParsedRecord, ParserOptions, RejectedRecord, parse_file
 from publisher.html.elements import limit_attributes, limit_depth
 from publisher.html.sanitize import MAX_DEPTH, sanitize_html
 from publisher.html.text import plain_text
@@ -21,7 +21,7 @@ OPTIONS = ParserOptions(zone=ZoneInfo("UTC"))
 
 def parse(tmp_path: Path, **fields: Any) -> ParsedRecord:
     (tmp_path / "a.json").write_text(json.dumps({"title": "T", "date": "2026-03-05", **fields}))
-    (found,) = read_file(tmp_path, "a.json", OPTIONS)
+    (found,) = parse_file(tmp_path, "a.json", OPTIONS)
     assert isinstance(found, ParsedRecord)
     return found
 
@@ -135,7 +135,7 @@ def test_a_tag_with_too_many_attributes_loses_them() -> None:
 def test_tags_of_any_length_are_parted(tmp_path: Path, run: str) -> None:
     """A label line without an end gives at most the tags that an article may have."""
     (tmp_path / "a.txt").write_text(f"T\n\nApril 1, 2022 Tags: {run}\n\nT\n\nA body.\n")
-    (found,) = read_file(tmp_path, "a.txt", OPTIONS)
+    (found,) = parse_file(tmp_path, "a.txt", OPTIONS)
     assert isinstance(found, ParsedRecord)
     assert len(found.record.tags) <= 100
 
@@ -144,10 +144,10 @@ def test_a_body_that_grows_out_of_a_small_file_is_rejected(tmp_path: Path) -> No
     """Link references repeat a URL for each use: 200 KB would become 20 MB in every feed."""
     head = "---\ntitle: T\ndate: 2026-03-05\n---\n"
     (tmp_path / "a.md").write_text(head + "[a]: https://a.example/" + "x" * 200_000 + "\n\n" + "[a] " * 100)
-    (rejected,) = read_file(tmp_path, "a.md", OPTIONS)
+    (rejected,) = parse_file(tmp_path, "a.md", OPTIONS)
     assert isinstance(rejected, RejectedRecord)
     assert rejected.reason == (
         "the body has more than 10,000,000 characters as HTML, twice ingest.max_bytes. Shorten it."
     )
     (tmp_path / "a.md").write_text(head + "[a]: https://a.example/" + "x" * 200_000 + "\n\n" + "[a] " * 10)
-    assert isinstance(read_file(tmp_path, "a.md", OPTIONS)[0], ParsedRecord)
+    assert isinstance(parse_file(tmp_path, "a.md", OPTIONS)[0], ParsedRecord)

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher.articles.parsers import READERS, DraftRecord, ParsedRecord, ParserOptions, is_in_drafts_folder
+from publisher.articles.parsers import PARSERS, DraftRecord, ParsedRecord, ParserOptions, is_in_drafts_folder
 from publisher.articles.parsers.publication import parse_publication
 
 OPTIONS = ParserOptions(zone=ZoneInfo("UTC"))
@@ -21,7 +21,7 @@ LEAST: dict[str, Any] = {"title": "T", "date": "2026-11-20"}
 
 
 def parsed(suffix: str, text: str) -> ParsedRecord | DraftRecord:
-    (item,) = READERS[suffix](io.BytesIO(text.encode()), f"x{suffix}", OPTIONS)
+    (item,) = PARSERS[suffix](io.BytesIO(text.encode()), f"x{suffix}", OPTIONS)
     assert isinstance(item, ParsedRecord | DraftRecord)
     return item
 
@@ -217,7 +217,7 @@ def test_a_draft_needs_no_other_field() -> None:
         item = parsed(".json", text)
         assert isinstance(item, DraftRecord) and item.record is None
     item = parsed(".jsonl", '{"draft": true}')
-    assert isinstance(item, DraftRecord) and item.one_of_many
+    assert isinstance(item, DraftRecord) and item.shares_file
     item = from_json(draft=True, id=17, url="https://cms.example/a")
     assert isinstance(item, DraftRecord) and (item.external_id, item.url) == ("17", "https://cms.example/a")
 

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher.articles.parsers import READERS, DraftRecord, ParsedRecord, ParserOptions
-from publisher.articles.parsers.registry import read_file
-from publisher.articles.parsers.text_export import read_text_export
+from publisher.articles.parsers import PARSERS, DraftRecord, ParsedRecord, ParserOptions
+from publisher.articles.parsers.registry import parse_file
+from publisher.articles.parsers.text_export import parse_text_export
 from tests.unit.articles.test_publication import DRAFTS
 
 OPTIONS = ParserOptions(zone=ZoneInfo("Europe/Zurich"))
@@ -23,13 +23,13 @@ OPTIONS = ParserOptions(zone=ZoneInfo("Europe/Zurich"))
 
 def from_json(fields: dict[str, Any]) -> ParsedRecord | DraftRecord:
     text = json.dumps({"title": "T", "date": "2026-11-20", **fields})
-    (item,) = READERS[".json"](io.BytesIO(text.encode()), "x.json", OPTIONS)
+    (item,) = PARSERS[".json"](io.BytesIO(text.encode()), "x.json", OPTIONS)
     assert isinstance(item, ParsedRecord | DraftRecord)
     return item
 
 
 def from_text(text: str) -> ParsedRecord | DraftRecord:
-    (item,) = read_text_export(io.BytesIO(text.encode()), "x.txt", OPTIONS)
+    (item,) = parse_text_export(io.BytesIO(text.encode()), "x.txt", OPTIONS)
     return item
 
 
@@ -191,7 +191,7 @@ def test_a_link_to_a_file_in_a_drafts_folder_is_a_draft(tmp_path: Path) -> None:
     (tmp_path / "_drafts" / "a.md").write_text("---\ntitle: A\ndate: 2026-11-20\n---\nText.\n")
     (tmp_path / "a.md").symlink_to("_drafts/a.md")
     (tmp_path / "b.md").symlink_to(tmp_path / "_drafts" / "a.md")
-    (item,) = read_file(tmp_path, "a.md", OPTIONS)
+    (item,) = parse_file(tmp_path, "a.md", OPTIONS)
     assert isinstance(item, DraftRecord) and item.statement == "in a _drafts folder"
-    (item,) = read_file(tmp_path, "b.md", OPTIONS)
+    (item,) = parse_file(tmp_path, "b.md", OPTIONS)
     assert not isinstance(item, ParsedRecord)

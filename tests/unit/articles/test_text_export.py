@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from publisher.articles.parsers import ParsedRecord, ParserOptions
 from publisher.articles.parsers.byline import parse_author_line, parse_image_line
 from publisher.articles.parsers.tags import split_tags
-from publisher.articles.parsers.text_export import read_text_export
-from publisher.errors import RecordRefused
+from publisher.articles.parsers.text_export import parse_text_export
+from publisher.errors import InvalidRecord
 from publisher.html.text import plain_text
 from publisher.model.articles import Record
 
@@ -42,7 +42,7 @@ ImageWikipedia"""
 
 def read(text: str | bytes, options: ParserOptions = OPTIONS) -> ParsedRecord:
     data = text.encode() if isinstance(text, str) else text
-    (found,) = read_text_export(io.BytesIO(data), "x.txt", options)
+    (found,) = parse_text_export(io.BytesIO(data), "x.txt", options)
     return found
 
 
@@ -137,7 +137,7 @@ def test_what_is_not_understood_on_the_date_line_is_said() -> None:
     ],
 )
 def test_what_cannot_be_an_article_is_refused_with_the_reason(text: str, reason: str) -> None:
-    with pytest.raises(RecordRefused, match=reason):
+    with pytest.raises(InvalidRecord, match=reason):
         read(text)
 
 

@@ -14,8 +14,8 @@ from croniter import croniter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from publisher.cadence import Timetable, local_due, next_slot, parse_cadence, previous_slot, slots_between
-from publisher.cadence.crontab import describe_times, next_day
+from publisher.cadence import Timetable, next_local_time, next_slot, parse_cadence, previous_slot, slots_between
+from publisher.cadence.crontab import next_day, times_of_day
 from tests.support.examples import examples
 
 START, END = datetime(2026, 1, 1, tzinfo=UTC), datetime(2028, 1, 1, tzinfo=UTC)
@@ -107,7 +107,7 @@ def test_two_years_in_every_zone_no_slot_twice_and_none_missed(text: str, names:
         wanted: set[datetime] = set()
         day = next_day(cadence, START.date() - timedelta(days=3))
         while day is not None and day < END.date() + timedelta(days=3):
-            for one in describe_times(cadence):
+            for one in times_of_day(cadence):
                 wanted |= expected(datetime.combine(day, one), changes, zone, hourly=False)
             day = next_day(cadence, day + timedelta(days=1))
         assert found == sorted(slot for slot in wanted if START < slot <= END), zone
@@ -136,7 +136,7 @@ def test_hourly_cadences_follow_real_time_in_every_zone(text: str, names: tuple[
             found = list(slots_between(table, start, end))
             wanted: set[datetime] = set()
             for back in range(-4, 5):
-                for one in describe_times(cadence):
+                for one in times_of_day(cadence):
                     wall = datetime.combine((when + timedelta(days=back)).date(), one)
                     wanted |= expected(wall, changes, zone, hourly=True)
             assert found == sorted(slot for slot in wanted if start < slot <= end), zone
@@ -243,7 +243,7 @@ def test_croniter_has_the_same_last_and_nth_days(ours: str, theirs: str) -> None
 )
 def test_a_morning_is_the_first_one_after_the_slot(zone: str, at: time, slot: datetime) -> None:
     where = ZoneInfo(zone)
-    due = local_due(slot, at, where)
+    due = next_local_time(slot, at, where)
     assert slot <= due <= slot + timedelta(hours=26)
     # It is the slot of a daily cadence on her clock: through both clock changes.
     daily = Timetable(cadences=(parse_cadence(f"{at.minute} {at.hour} * * *"),), zone=where)
@@ -252,5 +252,5 @@ def test_a_morning_is_the_first_one_after_the_slot(zone: str, at: time, slot: da
 
 def test_local_times_are_localised_once_a_day() -> None:
     london = ZoneInfo("Europe/London")
-    dues = [local_due(datetime(2027, 3, day, 18, tzinfo=UTC), time(1, 30), london) for day in (26, 27, 28)]
+    dues = [next_local_time(datetime(2027, 3, day, 18, tzinfo=UTC), time(1, 30), london) for day in (26, 27, 28)]
     assert [f"{due:%d %H:%M}" for due in dues] == ["27 01:30", "28 01:00", "29 00:30"]

@@ -24,7 +24,7 @@ from publisher.model.digests import Digest
 from publisher.model.feeds import FeedDefinition, FeedFormat
 from publisher.model.taxonomy import FacetKind
 from publisher.settings.theme import ThemeSettings
-from publisher.templating.environment import render, render_line
+from publisher.templating.environment import render_template, render_template_string
 from publisher.templating.sources import source_hash
 from tests.support.examples import examples
 
@@ -197,9 +197,9 @@ def test_a_theme_that_is_not_there_is_named() -> None:
 def test_text_templates_do_not_escape_and_html_ones_do(tmp_path: Path) -> None:
     (tmp_path / "a.html.j2").write_text("{{ x }}")
     (tmp_path / "a.txt.j2").write_text("{{ x }}")
-    assert render(tmp_path, "a.html.j2", {"x": "<&"}) == "&lt;&amp;"
-    assert render(tmp_path, "a.txt.j2", {"x": "<&"}) == "<&"
-    assert render_line("{{ x }}", {"x": "<&"}, "setting") == "<&"
+    assert render_template(tmp_path, "a.html.j2", {"x": "<&"}) == "&lt;&amp;"
+    assert render_template(tmp_path, "a.txt.j2", {"x": "<&"}) == "<&"
+    assert render_template_string("{{ x }}", {"x": "<&"}, "setting") == "<&"
 
 
 def test_a_template_edit_shows_in_its_hash(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from publisher.errors import SettingsError
-from publisher.html.colour import LEAST_CONTRAST, contrast, mix_colours, readable_colour, text_colour_on
+from publisher.html.colour import MIN_CONTRAST, contrast, mix_colours, readable_colour, text_colour_on
 from publisher.settings import read_site
 from publisher.settings.theme import ThemeSettings
 
@@ -26,9 +26,9 @@ def test_contrast_is_that_of_wcag(one: str, other: str, ratio: float) -> None:
 
 @given(COLOUR, COLOUR)
 def test_what_is_made_readable_can_be_read(colour: str, ground: str) -> None:
-    assert contrast(readable_colour(colour, ground), ground) >= LEAST_CONTRAST
-    assert contrast(text_colour_on(ground), ground) >= LEAST_CONTRAST
-    if contrast(colour, ground) >= LEAST_CONTRAST:
+    assert contrast(readable_colour(colour, ground), ground) >= MIN_CONTRAST
+    assert contrast(text_colour_on(ground), ground) >= MIN_CONTRAST
+    if contrast(colour, ground) >= MIN_CONTRAST:
         assert readable_colour(colour, ground) == colour
 
 

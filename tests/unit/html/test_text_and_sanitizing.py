@@ -126,7 +126,7 @@ def test_an_excerpt_ends_at_a_word() -> None:
     [("hello", "ltr"), ("שלום world", "rtl"), ("123 مرحبا", "rtl"), ("— 中文", "ltr"), ("😀!", "ltr"), ("", "ltr")],
 )
 def test_direction_is_that_of_the_first_strong_character(text: str, expected: str) -> None:
-    assert direction.direction(text) == expected
+    assert direction.text_direction(text) == expected
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from publisher.model.articles import Article, Author, Record, aware
+from publisher.model.articles import Article, Author, Record, require_aware
 from publisher.model.digests import Digest
-from publisher.model.query import Candidate, Interests, choose_articles, is_news, matches, variants_of
+from publisher.model.query import Candidate, Interests, choose_articles, group_by_variant, is_news, matches_query
 from publisher.model.taxonomy import FacetKind, Query
 
 NOW = datetime(2026, 11, 23, 7, tzinfo=UTC)
@@ -96,14 +96,14 @@ def test_any_label_of_a_kind_in_every_kind_named(
         tags=("A", "B"),
         authors=(Author(name="Ada Lovelace"),),
     )
-    assert matches(Query(wanted=wanted), record) is expected
+    assert matches_query(Query(wanted=wanted), record) is expected
 
 
 def test_naive_datetimes_are_refused_at_the_door() -> None:
-    assert aware(NOW) is NOW
+    assert require_aware(NOW) is NOW
     naive = datetime(2026, 1, 1)
     with pytest.raises(ValueError, match="no time zone"):
-        aware(naive)
+        require_aware(naive)
     for fields in ({"date": naive}, {"date": NOW, "updated": naive}):
         with pytest.raises(ValueError, match="no time zone"):
             Record(title="T", **fields)
@@ -116,7 +116,7 @@ def test_readers_who_get_the_same_share_an_edition() -> None:
     water = Query(wanted=((FacetKind.TOPIC, frozenset({"water"})),))
     wet = Query(wanted=((FacetKind.TOPIC, frozenset({"water", "rain"})),))
     arts = Query(wanted=((FacetKind.TOPIC, frozenset({"arts"})),))
-    found = variants_of(some, [Interests(query=one) for one in (Query(), water, wet, arts, Query())])
+    found = group_by_variant(some, [Interests(query=one) for one in (Query(), water, wet, arts, Query())])
     assert [([one.seq for one in got], places) for got, places in found.items()] == [
         ([1, 2, 3], [0, 4]),
         ([1, 3], [1, 2]),
@@ -125,7 +125,7 @@ def test_readers_who_get_the_same_share_an_edition() -> None:
 
 def test_what_a_reader_has_is_not_in_her_edition() -> None:
     some = [article(number) for number in (1, 2, 3)]
-    found = variants_of(
+    found = group_by_variant(
         some, [Interests(), Interests(had=frozenset({some[0].seq})), Interests(had=frozenset({1, 2, 3}))]
     )
     assert {tuple(one.seq for one in got): places for got, places in found.items()} == {(1, 2, 3): [0], (2, 3): [1]}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher.model.mailbox import Mailbox, read_mailbox
+from publisher.model.mailbox import Mailbox, parse_mailbox
 
 NAME = st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), max_size=60).map(str.strip)
 
@@ -37,7 +37,7 @@ NAME = st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), max_s
 )
 def test_a_name_may_hold_any_character_without_quotes(typed: str, name: str) -> None:
     """RFC 5322 wants quotes around such names; a person who fills in settings need not know that."""
-    assert read_mailbox(typed) == Mailbox(name=name, address="news@example.org")
+    assert parse_mailbox(typed) == Mailbox(name=name, address="news@example.org")
 
 
 @pytest.mark.parametrize(
@@ -63,12 +63,12 @@ def test_a_name_may_hold_any_character_without_quotes(typed: str, name: str) -> 
 def test_what_is_not_one_address_is_refused_with_an_example(typed: str) -> None:
     """The message shows the two forms that are accepted."""
     with pytest.raises(ValueError, match="must be one e-mail address, as in .* or The Review <news@example.org>"):
-        read_mailbox(typed)
+        parse_mailbox(typed)
 
 
 def test_an_international_domain_becomes_punycode() -> None:
     """The local part stays as it is."""
-    found = read_mailbox("Zürich <post@zürich.example>")
+    found = parse_mailbox("Zürich <post@zürich.example>")
     assert (found.address, found.domain) == ("post@xn--zrich-kva.example", "xn--zrich-kva.example")
 
 
@@ -76,7 +76,7 @@ def test_an_international_domain_becomes_punycode() -> None:
 def test_the_rfc_5322_text_of_a_mailbox_is_read_back_as_the_same(name: str) -> None:
     """Quoting loses nothing, whatever the name is."""
     found = Mailbox(name=name, address="news@example.org")
-    assert read_mailbox(str(found)) == found
+    assert parse_mailbox(str(found)) == found
 
 
 @given(st.text('abc ,:;<>@()."\\[]', max_size=20).map(str.strip))

@@ -13,7 +13,7 @@ from publisher.model.problems import Problem
 from publisher.model.report import PublishResult
 from publisher.settings import Site
 
-__all__ = ["is_about_data", "render_with_fallback", "report_failure", "split_in_half"]
+__all__ = ["is_data_error", "render_with_fallback", "report_failure", "split_in_half"]
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -73,10 +73,10 @@ def report_failure(report: PublishResult, site: Site, where: str, doing: str, er
         failure = error if isinstance(error, Failure) else describe_failure(error)
         reason = str(error) if isinstance(error, TemplateError) else str(failure)
         log_failure(site.root, report.at, where, failure)
-    report.refused.append(Problem(where=where, refused=True, reason=f"{doing}: {reason}"))
+    report.rejected.append(Problem(where=where, is_rejected=True, reason=f"{doing}: {reason}"))
 
 
-def is_about_data(error: Exception) -> bool:
+def is_data_error(error: Exception) -> bool:
     """Tell whether an error of a transaction is about what was written, not about the database.
 
     PostgreSQL and SQLite report a value that they cannot take in these classes; a database that is away, locked

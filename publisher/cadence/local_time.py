@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 
 from publisher.cadence.slots import to_local
 
-__all__ = ["local_due", "parse_local"]
+__all__ = ["next_local_time", "parse_local_time"]
 
 
-def parse_local(text: str) -> time:
+def parse_local_time(text: str) -> time:
     """Return the time of ``07:00 local``.
 
     Raises:
@@ -23,7 +23,7 @@ def parse_local(text: str) -> time:
     return time(int(found[1]), int(found[2]))
 
 
-def local_due(slot: datetime, at: time, zone: ZoneInfo) -> datetime:
+def next_local_time(slot: datetime, at: time, zone: ZoneInfo) -> datetime:
     """Return the first instant from ``slot`` on at which clocks in ``zone`` come to ``at``, in UTC.
 
     A time that a clock change skips is at the first instant after the gap; of one that occurs twice only
