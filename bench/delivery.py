@@ -97,7 +97,7 @@ def site(folder: Path, readers: int) -> Site:
                         "state": "active",
                         "zone": None,
                         "language": None,
-                        "selection_id": everything,
+                        "interests_id": everything,
                         "added_at": 0,
                     }
                     for number in range(count)

@@ -55,7 +55,7 @@ def save_sources(
         [{"name": name, "bucket": number, "signature": signature} for name, number, signature in files],
     )
     rows = [
-        {"name": name, "number": number, "location": one.where, "refused": one.is_rejected, "reason": one.reason}
+        {"name": name, "number": number, "location": one.where, "is_rejected": one.is_rejected, "reason": one.reason}
         for name in names
         for number, one in enumerate(said.get(name, ()))
     ]
@@ -74,9 +74,11 @@ def delete_sources(connection: Connection, names: Iterable[str]) -> None:
 
 def list_problems(connection: Connection, *, rejected: bool | None = None) -> list[Problem]:
     """Return what is being complained of, by file; only refusals or only warnings if asked."""
-    query = select(problem.c.location, problem.c.refused, problem.c.reason).order_by(problem.c.name, problem.c.number)
+    query = select(problem.c.location, problem.c.is_rejected, problem.c.reason).order_by(
+        problem.c.name, problem.c.number
+    )
     if rejected is not None:
-        query = query.where(problem.c.refused == rejected)
+        query = query.where(problem.c.is_rejected == rejected)
     return [
         Problem(where=where, is_rejected=is_rejected, reason=reason)
         for where, is_rejected, reason in connection.execute(query)

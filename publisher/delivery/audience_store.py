@@ -32,10 +32,10 @@ def audience_members(
         overlapping: issues whose deliveries, as (issue, edition), are told.
         now: people who pause beyond this instant are left out.
     """
-    columns: list[Any] = [subscriber.c.id, subscriber.c.selection_id, subscriber.c.zone]
+    columns: list[Any] = [subscriber.c.id, subscriber.c.interests_id, subscriber.c.zone]
     tables: Any = subscription.join(subscriber, subscriber.c.id == subscription.c.subscriber_id)
     if overlapping:
-        columns += [delivery.c.issue_id, delivery.c.edition]
+        columns += [delivery.c.issue_id, delivery.c.variant]
         has = and_(
             delivery.c.subscriber_id == subscription.c.subscriber_id,
             delivery.c.issue_id.in_(list(overlapping)),
@@ -72,13 +72,13 @@ def audience_members(
         yield (*last, tuple(sorted(copies)))
 
 
-#: In place of the time that a copy is due: it was sent to somebody who joined after the issue was frozen.
-_WELCOMED: Final = -1
+#: The origin of an issue that is sent to somebody who subscribed after its audience was fixed.
+_WELCOME: Final = "welcome"
 
 _NEW = insert(delivery).values(
     issue_id=bindparam("issue_id"),
     subscriber_id=bindparam("subscriber_id"),
-    edition=bindparam("edition"),
+    variant=bindparam("variant"),
     state=literal_column("'queued'"),
     due_at=bindparam("due_at"),
 )
@@ -88,7 +88,7 @@ def add_deliveries(connection: Connection, issue_id: int, rows: Iterable[tuple[i
     """Queue copies of an issue: (reader, edition, due, 0 for at once) each; return how many."""
     total = 0
     page: list[tuple[int, int, int, int]] = []
-    names = ("issue_id", "subscriber_id", "edition", "due_at")
+    names = ("issue_id", "subscriber_id", "variant", "due_at")
     for number, edition, due in rows:
         page.append((issue_id, number, edition, due))
         if len(page) == 20_000:
@@ -101,11 +101,11 @@ def add_deliveries(connection: Connection, issue_id: int, rows: Iterable[tuple[i
 
 def frozen_audience(connection: Connection, issue_id: int) -> Iterator[tuple[int, int]]:
     """Yield (reader, edition) of every copy of an issue, by reader."""
-    query = select(delivery.c.subscriber_id, delivery.c.edition).where(
-        delivery.c.issue_id == issue_id, delivery.c.due_at != _WELCOMED
+    query = select(delivery.c.subscriber_id, delivery.c.variant).where(
+        delivery.c.issue_id == issue_id, delivery.c.origin != _WELCOME
     )
     for row in connection.execute(query.order_by(delivery.c.subscriber_id), execution_options=_STREAMED):
-        yield row.subscriber_id, row.edition
+        yield row.subscriber_id, row.variant
 
 
 def record_welcome_delivery(
@@ -116,10 +116,10 @@ def record_welcome_delivery(
         insert(delivery).values(
             issue_id=issue_id,
             subscriber_id=subscriber_id,
-            edition=edition,
+            variant=edition,
             state=_S.ACCEPTED.value,
             attempts=1,
-            due_at=_WELCOMED,
+            origin=_WELCOME,
             handed_at=now,
             changed_at=now,
             answer=said,

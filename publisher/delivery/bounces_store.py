@@ -34,19 +34,19 @@ def add_bounce(connection: Connection, report: str, found: BounceRow) -> bool:
         report: hash of the message that holds the report.
         found: the report.
     """
-    same = (bounce.c.report == report) & (bounce.c.subscriber_id == found.subscriber_id)
+    same = (bounce.c.report_hash == report) & (bounce.c.subscriber_id == found.subscriber_id)
     if connection.execute(select(bounce.c.id).where(same)).first():
         return False
     number = int(connection.execute(select(func.coalesce(func.max(bounce.c.id), 0))).scalar_one()) + 1
     connection.execute(
         insert(bounce).values(
             id=number,
-            report=report,
+            report_hash=report,
             kind=found.kind,
             issue_id=found.issue_id,
             subscriber_id=found.subscriber_id,
             status=found.status,
-            said=found.answer,
+            answer=found.answer,
             reported_at=found.at,
         )
     )
@@ -83,7 +83,7 @@ def _bounces(connection: Connection, query: Select[Any]) -> list[BounceRow]:
             issue_id=row.issue_id,
             subscriber_id=row.subscriber_id,
             status=row.status,
-            answer=row.said,
+            answer=row.answer,
             at=row.reported_at,
         )
         for row in connection.execute(query.order_by(bounce.c.reported_at, bounce.c.id))

@@ -101,7 +101,7 @@ def _with_states() -> Select[Any]:
     return select(
         delivery.c.issue_id,
         delivery.c.subscriber_id,
-        delivery.c.edition,
+        delivery.c.variant,
         delivery.c.attempts,
         delivery.c.state,
         delivery.c.due_at,
@@ -217,7 +217,7 @@ def claim(
     to_take = [(issue_id, row.subscriber_id, sender, now) for row in taken]
     execute_rows(connection, _TAKE, ("i", "s", "sender", "now"), to_take)
     claims = [
-        Claim(issue_id, row.subscriber_id, row.edition, row.attempts + 1, row.address, row.domain) for row in taken
+        Claim(issue_id, row.subscriber_id, row.variant, row.attempts + 1, row.address, row.domain) for row in taken
     ]
     return claims, rows[-1].subscriber_id if len(rows) == limit else 0, len(refused)
 

@@ -204,7 +204,7 @@ def _delivery(row: Any) -> Delivery:
     return Delivery(
         issue_id=row.issue_id,
         subscriber_id=row.subscriber_id,
-        variant=row.edition,
+        variant=row.variant,
         state=DeliveryState(row.state),
         attempts=row.attempts,
         due_at=row.due_at,
@@ -281,11 +281,13 @@ def reschedule_delivery(connection: Connection, issue_id: int, subscriber_id: in
 
 def count_sent_on(connection: Connection, day: str) -> int:
     """Return how many copies left on a day of the newsroom's clock."""
-    return int(connection.execute(select(sent_day.c.copies).where(sent_day.c.day == day)).scalar() or 0)
+    return int(connection.execute(select(sent_day.c.messages).where(sent_day.c.day == day)).scalar() or 0)
 
 
 def add_sent(connection: Connection, day: str, copies: int) -> None:
     """Add to the copies that left on a day."""
     # Both databases know this form, and two senders may be the first of a day.
-    statement = "INSERT INTO sent_day VALUES (:day, :n) ON CONFLICT (day) DO UPDATE SET copies = sent_day.copies + :n"
+    statement = (
+        "INSERT INTO sent_day VALUES (:day, :n) ON CONFLICT (day) DO UPDATE SET messages = sent_day.messages + :n"
+    )
     connection.execute(text(statement), {"day": day, "n": copies})

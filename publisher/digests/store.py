@@ -212,7 +212,7 @@ def _variant_rows(issue_id: int, made: Issue) -> list[dict[str, object]]:
             "number": place,
             "articles": json.dumps(one.articles),
             "subject": one.subject,
-            "mark": one.placeholder_hash,
+            "placeholder_hash": one.placeholder_hash,
             "html": one.html,
             "text": one.text,
         }
@@ -301,7 +301,7 @@ def load_variants(connection: Connection, issue_id: int) -> list[IssueVariant]:
     return [
         IssueVariant(
             articles=tuple(json.loads(row.articles)),
-            placeholder_hash=row.mark,
+            placeholder_hash=row.placeholder_hash,
             html=row.html,
             text=row.text,
             subject=row.subject,

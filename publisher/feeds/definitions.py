@@ -23,7 +23,7 @@ __all__ = ["archive_path", "definition_of", "feed_path", "is_configured", "sync_
 
 def _stem(facet: Facet) -> str:
     """Return where a feed's files lie, relative to feeds/, without their suffix."""
-    if facet.kind in (FacetKind.ALL, FacetKind.CHANNEL):
+    if facet.kind in (FacetKind.ALL, FacetKind.CUSTOM):
         return facet.slug
     return f"{facet.kind.value}/{facet.slug}"
 
@@ -43,7 +43,7 @@ def definition_of(facet: Facet, site: Site) -> FeedDefinition:
     title, description = f"{site.title}: {facet.label}", f"Articles on {facet.label}"
     if facet.kind is FacetKind.ALL:
         title, description = site.title, site.description
-    elif facet.kind is FacetKind.CHANNEL:
+    elif facet.kind is FacetKind.CUSTOM:
         own = site.feeds.channels[facet.slug]
         title, description = own.title, own.description
     elif facet.kind is FacetKind.AUTHOR:
@@ -59,7 +59,7 @@ def definition_of(facet: Facet, site: Site) -> FeedDefinition:
         language=site.language,
         home=f"{site.base_url}/",
         address=f"{site.feeds_url}/{path}",
-        archive=f"{site.feeds_url}/archive/{path}" if facet.kind in site.feeds.archive else None,
+        archive=f"{site.feeds_url}/archive/{path}" if facet.kind in site.feeds.archived_kinds else None,
     )
 
 
@@ -67,7 +67,7 @@ def is_configured(facet: Facet, site: Site) -> bool:
     """Tell whether the settings ask for a feed about a facet."""
     if facet.kind is FacetKind.ALL:
         return True
-    if facet.kind is FacetKind.CHANNEL:
+    if facet.kind is FacetKind.CUSTOM:
         return facet.slug in site.feeds.channels
     return facet.kind.value in site.feeds.by
 
@@ -75,17 +75,17 @@ def is_configured(facet: Facet, site: Site) -> bool:
 def sync_custom_feeds(connection: Connection, site: Site) -> None:
     """File every article under the site's own channels, and on archive pages, where the settings were changed."""
     facets.add_facets(connection, [ALL])
-    for key in facts.facts(connection, "channel:"):
-        if key.removeprefix("channel:") not in site.feeds.channels:
+    for key in facts.facts(connection, "custom_feed:"):
+        if key.removeprefix("custom_feed:") not in site.feeds.channels:
             # What comes while it is gone is not filed under it: should it come back, it is filed anew.
             facts.drop_fact(connection, key)
     for slug, channel in site.feeds.channels.items():
         definition = hashlib.sha256(
             channel.model_dump_json(exclude={"title", "description", "limit"}).encode()
         ).hexdigest()
-        if facts.get_fact(connection, f"channel:{slug}") == definition:
+        if facts.get_fact(connection, f"custom_feed:{slug}") == definition:
             continue
-        number = facets.add_facets(connection, [(FacetKind.CHANNEL, slug)])[FacetKind.CHANNEL, slug]
+        number = facets.add_facets(connection, [(FacetKind.CUSTOM, slug)])[FacetKind.CUSTOM, slug]
         found: list[int] = []
         facets.empty_facet(connection, number)
         for page in store.iterate_articles(connection, site.base_url, site.tz):
@@ -96,23 +96,23 @@ def sync_custom_feeds(connection: Connection, site: Site) -> None:
             ]
             found += [row["article_seq"] for row in rows]
             facets.add_memberships(connection, rows)
-        if FacetKind.CHANNEL in site.feeds.archive:
+        if FacetKind.CUSTOM in site.feeds.archived_kinds:
             archives.replace_archived_articles(connection, number, found)
         table.mark_dirty(connection, [number])
-        facts.set_fact(connection, f"channel:{slug}", definition)
+        facts.set_fact(connection, f"custom_feed:{slug}", definition)
     _sync_archives(connection, site)
 
 
 def _sync_archives(connection: Connection, site: Site) -> None:
     """Begin the archives of kinds that have come to be asked for, and end those that no longer are."""
-    wanted = " ".join(sorted(site.feeds.archive))
+    wanted = " ".join(sorted(site.feeds.archived_kinds))
     kept = facts.get_fact(connection, "archive_kinds")
     if kept == wanted:
         return
     before = set((kept or "").split())
-    for kind in sorted(before - set(site.feeds.archive)):
+    for kind in sorted(before - site.feeds.archived_kinds):
         archives.delete_archives(connection, FacetKind(kind))
-    for kind in sorted(set(site.feeds.archive) - before):
+    for kind in sorted(site.feeds.archived_kinds - before):
         archives.start_archives(connection, FacetKind(kind))
     table.mark_all_dirty(connection)
     facts.set_fact(connection, "archive_kinds", wanted)

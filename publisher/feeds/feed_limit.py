@@ -17,7 +17,7 @@ from publisher.settings import Site
 
 __all__ = ["within_feed_limit"]
 
-_LIMITED_KINDS: Final = frozenset(FacetKind) - {FacetKind.ALL, FacetKind.CHANNEL}
+_LIMITED_KINDS: Final = frozenset(FacetKind) - {FacetKind.ALL, FacetKind.CUSTOM}
 #: Labels that are named; the others are counted.
 _MAX_NAMED: Final = 5
 

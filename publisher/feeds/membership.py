@@ -47,7 +47,7 @@ def add_to_feeds(connection: Connection, site: Site, articles: Sequence[FeedPlac
     for one in articles:
         own = dict.fromkeys((numbers[kind, fold_label(label)], kind) for kind, label in labels[one.seq])
         rows += [{"facet_id": number, "changed_at": one.changed_at, "article_seq": one.seq} for number, _ in own]
-        waiting += [(number, one.seq) for number, kind in own if kind in site.feeds.archive]
+        waiting += [(number, one.seq) for number, kind in own if kind in site.feeds.archived_kinds]
     # Pages that an article leaves are staged again too, so they are marked before it does.
     archives.mark_pages_dirty(connection, known)
     facets.replace_memberships(connection, known, rows)
@@ -68,5 +68,5 @@ def remove_from_feeds(connection: Connection, seqs: Collection[int]) -> None:
 
 
 def _facets_of(site: Site, record: Record) -> list[tuple[FacetKind, str]]:
-    channels = [(FacetKind.CHANNEL, slug) for slug, query in site.channel_queries if matches_query(query, record)]
+    channels = [(FacetKind.CUSTOM, slug) for slug, query in site.channel_queries if matches_query(query, record)]
     return [ALL, *record.facets(), *channels]

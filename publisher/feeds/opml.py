@@ -15,7 +15,7 @@ __all__ = ["HEADINGS", "render_opml"]
 #: Facet kind → what people call the group, in the order in which groups are shown.
 HEADINGS = {
     FacetKind.ALL: "Everything",
-    FacetKind.CHANNEL: "Selections",
+    FacetKind.CUSTOM: "Selections",
     FacetKind.TOPIC: "Topics",
     FacetKind.REGION: "Regions",
     FacetKind.BRAND: "Blogs",

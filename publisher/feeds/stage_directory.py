@@ -166,7 +166,7 @@ def _machine_readable_files(
     rows, formats = _configured_feeds(connection, site), site.feeds.formats
     channels = [definition_of(row.facet, site) for row in rows]
     opml_form = next((one for one in formats if one is not FeedFormat.JSON), formats[0])
-    main = [one for one in channels if one.kind in (FacetKind.ALL, FacetKind.CHANNEL)]
+    main = [one for one in channels if one.kind in (FacetKind.ALL, FacetKind.CUSTOM)]
     found = store.articles_by_seq(connection, news, site.base_url, site.tz)
     # A sitemap lists addresses of its own host (https://www.sitemaps.org/protocol.html#location).
     recent = [found[seq] for seq in news if urlsplit(found[seq].link).netloc == urlsplit(site.base_url).netloc]
@@ -271,7 +271,7 @@ def _feed_listing(row: FeedRow, site: Site) -> FeedListing:
 
     channel = definition_of(row.facet, site)
     # Under its heading a label needs neither the site's name before it nor a word about it.
-    own = row.facet.kind in (FacetKind.ALL, FacetKind.CHANNEL)
+    own = row.facet.kind in (FacetKind.ALL, FacetKind.CUSTOM)
     return FeedListing(
         channel=channel,
         name=channel.title if own else row.facet.label,

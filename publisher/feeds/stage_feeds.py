@@ -71,7 +71,7 @@ def stage_feeds(
             return _FeedStager(connection=connection, site=site, now=seconds, stage=stage, entries=entries, quiet=quiet)
 
         for facet in touched:
-            if facet.kind.value in site.feeds.archive and is_configured(facet, site):
+            if facet.kind in site.feeds.archived_kinds and is_configured(facet, site):
                 _stage_archive(db, facet, work, site, progress)
         for at in range(0, len(touched), _FEEDS_PER_TRANSACTION):
             with db.write() as connection:
@@ -154,7 +154,7 @@ class _FeedStager:
         """
         connection, site = self.connection, self.site
         count = table.count_articles(connection, facet.id, self.now)
-        always = facet.kind in (FacetKind.ALL, FacetKind.CHANNEL)
+        always = facet.kind in (FacetKind.ALL, FacetKind.CUSTOM)
         if not is_configured(facet, site) or (count == 0 and not always and not self._has_pages(facet)):
             self._drop(table.staged_files(connection, f"feed:{facet.id}"))
             self._drop_pages(facet)
@@ -217,7 +217,7 @@ class _FeedStager:
         return table.newest_articles(self.connection, facet.id, self.now, limit)
 
     def _has_archive(self, facet: Facet) -> bool:
-        return facet.kind.value in self.site.feeds.archive and is_configured(facet, self.site)
+        return facet.kind in self.site.feeds.archived_kinds and is_configured(facet, self.site)
 
     def _has_pages(self, facet: Facet) -> bool:
         return self._has_archive(facet) and archives.last_page_number(self.connection, facet.id) > 0

@@ -24,13 +24,13 @@ class ConfirmationKind(StrEnum):
     """What a mail to one person is about that is no newsletter."""
 
     #: Somebody, perhaps she, wants newsletters to be sent to her.
-    JOIN = "join"
+    SUBSCRIBE = "subscribe"
     #: The same of somebody who has them already.
-    KNOWN = "known"
+    ALREADY_SUBSCRIBED = "already subscribed"
     #: The newest issue, for who has just joined.
     WELCOME = "welcome"
     #: Her mail is to go to another address: to the old one, and to the new one.
-    LEAVING_ADDRESS = "leaving address"
+    OLD_ADDRESS = "old address"
     NEW_ADDRESS = "new address"
     #: All that is known of her is to be shown to her.
     DOWNLOAD = "download"

@@ -12,7 +12,7 @@ class FacetKind(StrEnum):
     """What a feed can be about. The value is the folder under ``feeds/``."""
 
     ALL = "all"
-    CHANNEL = "channel"
+    CUSTOM = "custom"
     TOPIC = "topic"
     REGION = "region"
     BRAND = "brand"

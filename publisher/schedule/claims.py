@@ -65,7 +65,7 @@ def _is_stale(connection: Connection, schedules: Sequence[Schedule], now: dateti
     if {one.name: one.text for one in schedules} != {name: one.timetable for name, one in known.items()}:
         return True
     late = {one.name: one.at_most_late for one in schedules}
-    return any(one.taken_up_at > now for one in known.values()) or any(
+    return any(one.effective_from > now for one in known.values()) or any(
         _is_over(row, late, now) for row in slots.open_runs(connection)
     )
 
@@ -73,7 +73,7 @@ def _is_stale(connection: Connection, schedules: Sequence[Schedule], now: dateti
 def _wanted(connection: Connection, schedules: Sequence[Schedule], now: datetime) -> list[tuple[str, datetime]]:
     """Return slots to claim. Their order is the same everywhere: no two runners wait for each other."""
     kept = slots.load_schedules(connection)
-    due = {(one.name, slot) for one in schedules for slot in _due(one, kept[one.name].taken_up_at, now)}
+    due = {(one.name, slot) for one in schedules for slot in _due(one, kept[one.name].effective_from, now)}
     free = {(row.schedule, row.slot) for row in slots.open_runs(connection) if row.leased_until <= now}
     return sorted(free | (due - slots.known(connection, due)))
 
@@ -110,7 +110,7 @@ def _take_up(connection: Connection, schedules: Sequence[Schedule], now: datetim
             if before is not None:
                 slots.enqueue_slots(connection, one.name, _of_both(one, before, now))
             slots.save_schedule(connection, one.name, one.text, now)
-        elif before.taken_up_at > now:
+        elif before.effective_from > now:
             # The clock was ahead when that was written, and has been put right.
             slots.save_schedule(connection, one.name, one.text, now)
     late = {one.name: one.at_most_late for one in schedules}
@@ -124,8 +124,8 @@ def _of_both(one: Schedule, before: StoredSchedule, now: datetime) -> list[datet
     old = timetable_from(before.timetable)
     if old is None:
         return []
-    meant = due_slots(old, before.taken_up_at, now, catch_up=one.catch_up, at_most_late=one.at_most_late)
-    return [slot for slot in _due(one, before.taken_up_at, now) if slot in meant]
+    meant = due_slots(old, before.effective_from, now, catch_up=one.catch_up, at_most_late=one.at_most_late)
+    return [slot for slot in _due(one, before.effective_from, now) if slot in meant]
 
 
 def first_due(connection: Connection, now: datetime) -> datetime | None:

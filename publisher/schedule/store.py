@@ -46,7 +46,7 @@ class StoredSchedule:
     """A timetable as it was last taken up."""
 
     timetable: str
-    taken_up_at: datetime
+    effective_from: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ def _run(row: Any) -> SlotRun:
 def load_schedules(connection: Connection) -> dict[str, StoredSchedule]:
     """Return name → the timetable that is in force."""
     return {
-        row.name: StoredSchedule(timetable=row.timetable, taken_up_at=_moment(row.taken_up_at))
+        row.name: StoredSchedule(timetable=row.timetable, effective_from=_moment(row.effective_from))
         for row in connection.execute(select(schedule))
     }
 
@@ -118,7 +118,7 @@ def save_schedule(connection: Connection, name: str, timetable: str, now: dateti
     connection.execute(
         text(
             "INSERT INTO schedule VALUES (:name, :timetable, :now) "
-            "ON CONFLICT (name) DO UPDATE SET timetable = :timetable, taken_up_at = :now"
+            "ON CONFLICT (name) DO UPDATE SET timetable = :timetable, effective_from = :now"
         ),
         {"name": name, "timetable": timetable, "now": _seconds(now)},
     )

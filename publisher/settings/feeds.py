@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, field_validator
 
 from publisher.model.feeds import FeedFormat
-from publisher.model.taxonomy import Query
+from publisher.model.taxonomy import FacetKind, Query
 from publisher.settings import checks
 from publisher.settings.kinds import Limit, SettingsTable, Slug, Text, Url, query_of
 from publisher.settings.schedules import Cadences, Zone
@@ -106,6 +107,11 @@ class FeedSettings(SettingsTable):
     moved: dict[str, str] = Field(default_factory=dict)
     #: The site's own feeds: the name of the file → what is in it.
     channels: dict[Slug, ChannelSettings] = Field(default_factory=dict)
+
+    @cached_property
+    def archived_kinds(self) -> frozenset[FacetKind]:
+        """The kinds of feeds that have archive pages; the settings call custom feeds channels."""
+        return frozenset(FacetKind.CUSTOM if name == "channel" else FacetKind(name) for name in self.archive)
 
     @field_validator("formats")
     @classmethod

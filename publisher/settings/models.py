@@ -246,7 +246,7 @@ class Site(SettingsTable):
     def limit(self, kind: FacetKind, slug: str) -> int | None:
         """How many articles the feed carries; None for every one."""
         limit: int | str | None = None
-        if kind is FacetKind.CHANNEL and slug in self.feeds.channels:
+        if kind is FacetKind.CUSTOM and slug in self.feeds.channels:
             limit = self.feeds.channels[slug].limit
         limit = limit if limit is not None else self.feeds.limit
         return None if isinstance(limit, str) else limit

@@ -184,7 +184,7 @@ def erase(connection: Connection, subscriber_id: int) -> None:
         # The words of servers hold the address.
         mine = (table.c.issue_id.in_(issues)) & (table.c.subscriber_id == subscriber_id)
         connection.execute(update(table).where(mine, table.c.answer.is_not(None)).values(answer=""))
-    connection.execute(update(bounce).where(bounce.c.subscriber_id == subscriber_id).values(said=""))
+    connection.execute(update(bounce).where(bounce.c.subscriber_id == subscriber_id).values(answer=""))
     for table in (subscription_event, subscription, provisional_suppression):
         connection.execute(delete(table).where(table.c.subscriber_id == subscriber_id))
     connection.execute(delete(subscriber).where(subscriber.c.id == subscriber_id))
@@ -215,7 +215,7 @@ _COLUMNS: Final = (subscriber, interests.c.query)
 
 
 def _all() -> Select[Any]:
-    return select(*_COLUMNS).join(interests, interests.c.id == subscriber.c.selection_id)
+    return select(*_COLUMNS).join(interests, interests.c.id == subscriber.c.interests_id)
 
 
 def by_key(connection: Connection, key: str) -> Subscriber | None:

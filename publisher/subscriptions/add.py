@@ -131,7 +131,7 @@ def add_rows(
                 "opted_out_at": act.at if EVERYTHING in row.unsubscribed else None,
                 "zone": row.zone,
                 "language": row.language,
-                "selection_id": _selection(connection, store.query_text(row.follows or {}), selections),
+                "interests_id": _selection(connection, store.query_text(row.follows or {}), selections),
                 "added_at": act.at,
             }
         )
@@ -185,7 +185,7 @@ def change_subscriber(
     if row.follows is not None:
         text = store.query_text({**before.follows, **row.follows})
         if text != store.query_text(before.follows):
-            values["selection_id"] = _selection(connection, text, selections)
+            values["interests_id"] = _selection(connection, text, selections)
     store.update_subscribers(connection, [(number, values)])
     changed = bool(values)
     if row.digests is not None and set(row.digests) != set(before.digests):

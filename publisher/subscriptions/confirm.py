@@ -84,7 +84,7 @@ def answer_confirmation(site: Site, connection: Connection, seal: str, now: date
         return ConfirmationResult()
     if is_first:
         letters.mark_used(connection, letter.id, int(now.timestamp()))
-    if letter.kind is ConfirmationKind.JOIN:
+    if letter.kind is ConfirmationKind.SUBSCRIBE:
         return _join(site, connection, letter, now, is_first=is_first)
     return _move(site, connection, letter, now)
 
@@ -115,13 +115,13 @@ def _reader(connection: Connection, letter: ConfirmationEmail) -> int | None:
 
 def _move(site: Site, connection: Connection, letter: ConfirmationEmail, now: datetime) -> ConfirmationResult:
     """Change a subscriber's address once both addresses have confirmed it."""
-    other = letters.find(connection, int(letter.wish["other"]))
+    other = letters.find(connection, int(letter.request["other"]))
     reader = subscribers.find(connection, letter.subscriber_id) if letter.subscriber_id is not None else None
     if other is None or reader is None:
         return ConfirmationResult(is_done=False, trouble="This request has expired. Please ask for the change again.")
     if other.used_at is None:
         return ConfirmationResult(is_done=False)
-    address = read_address(str(letter.wish["to"]))
+    address = read_address(str(letter.request["to"]))
     link = preferences_link(site, connection, reader.id, now)
     if reader.key == address.key:
         return ConfirmationResult(preferences=link)

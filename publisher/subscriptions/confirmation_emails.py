@@ -49,8 +49,8 @@ __all__ = ["VALID", "ConfirmationEmailResult", "link_of", "preferences_link", "s
 
 #: How long a letter's link is good for.
 VALID: Final = {
-    ConfirmationKind.JOIN: timedelta(days=7),
-    ConfirmationKind.LEAVING_ADDRESS: timedelta(days=2),
+    ConfirmationKind.SUBSCRIBE: timedelta(days=7),
+    ConfirmationKind.OLD_ADDRESS: timedelta(days=2),
     ConfirmationKind.NEW_ADDRESS: timedelta(days=2),
     ConfirmationKind.DOWNLOAD: timedelta(days=1),
     ConfirmationKind.ERASE: timedelta(days=1),
@@ -214,7 +214,7 @@ class _Round:
             return ()
         found = setting_blockers(self.site)
         if one.kind is ConfirmationKind.WELCOME:
-            row = newest_public_issue(connection, self.site, str(one.wish["digest"]))
+            row = newest_public_issue(connection, self.site, str(one.request["digest"]))
             found += issue_blockers(connection, self.site, row) if row is not None else ()
         return found
 
@@ -267,12 +267,12 @@ class _Round:
         )
 
     def _words(self, connection: Connection, one: ConfirmationEmail) -> _Words | None:
-        if one.kind is ConfirmationKind.KNOWN:
+        if one.kind is ConfirmationKind.ALREADY_SUBSCRIBED:
             return self._known(connection, one)
         link, until = link_of(self.site, connection, one, self.now), self.now + VALID[one.kind]
         good = f"The link works until {long_date(until.astimezone(self.site.tz), self.site.language)}."
         title = self.site.title
-        if one.kind is ConfirmationKind.JOIN:
+        if one.kind is ConfirmationKind.SUBSCRIBE:
             names = [self.site.digests[slug].title for slug in request_of(one).digests if slug in self.site.digests]
             return _Words(
                 subject=f"Please confirm: {title}",
@@ -287,11 +287,11 @@ class _Round:
                 button=("Yes, send them here", link),
                 after=(good, "If that was not you, ignore this message: nothing will be sent here."),
             )
-        if one.kind is ConfirmationKind.LEAVING_ADDRESS:
+        if one.kind is ConfirmationKind.OLD_ADDRESS:
             return _Words(
                 subject=f"Please confirm your change of address: {title}",
                 lines=(
-                    f"You, or somebody to whom you forwarded an issue, asked to have {title} sent to {one.wish['to']}.",
+                    f"You, or somebody to whom you forwarded an issue, asked to have {title} sent to {one.request['to']}.",
                 ),
                 button=("Yes, change my address", link),
                 after=(
@@ -333,7 +333,7 @@ class _Round:
 
     def _welcome(self, connection: Connection, one: ConfirmationEmail) -> OutgoingMessage | None:
         """Return her copy of the newest issue; None where there is none that is all out, or that she has."""
-        slug, number = str(one.wish["digest"]), one.subscriber_id
+        slug, number = str(one.request["digest"]), one.subscriber_id
         reader = subscribers.find(connection, number) if number is not None else None
         if reader is None or reader.is_suppressed or slug not in reader.digests or slug not in self.site.digests:
             return None

@@ -43,7 +43,7 @@ class ConfirmationEmail:
     #: The reader whom it concerns; None for somebody who is none yet.
     subscriber_id: int | None
     #: What is to be done when she confirms.
-    wish: Mapping[str, Any]
+    request: Mapping[str, Any]
     #: Seconds since 1970, as all instants here.
     made_at: int
     due_at: int | None
@@ -52,7 +52,7 @@ class ConfirmationEmail:
 
 
 def _confirmation(row: Any) -> ConfirmationEmail:
-    return ConfirmationEmail(**{**row, "kind": ConfirmationKind(row["kind"]), "wish": json.loads(row["wish"])})
+    return ConfirmationEmail(**{**row, "kind": ConfirmationKind(row["kind"]), "request": json.loads(row["request"])})
 
 
 def add(
@@ -63,14 +63,14 @@ def add(
     now: int,
     *,
     subscriber_id: int | None = None,
-    wish: Mapping[str, Any] | None = None,
+    request: Mapping[str, Any] | None = None,
 ) -> int:
     """Have a letter sent as soon as may be; return its number.
 
     No number comes twice: a link is of a number, and outlives the letter whose reader was erased.
     """
     last = int(connection.execute(select(func.coalesce(func.max(confirmation_email.c.id), 0))).scalar_one())
-    number = count_up(connection, "letters", 1, at_least=last) + 1
+    number = count_up(connection, "confirmation_emails", 1, at_least=last) + 1
     connection.execute(
         insert(confirmation_email).values(
             id=number,
@@ -78,7 +78,7 @@ def add(
             hash=hashed,
             address=address,
             subscriber_id=subscriber_id,
-            wish=json.dumps(wish or {}, sort_keys=True),
+            request=json.dumps(request or {}, sort_keys=True),
             made_at=now,
             due_at=now,
             attempts=0,
@@ -106,12 +106,12 @@ def latest(
     return _confirmation(row) if row else None
 
 
-def change_request(connection: Connection, number: int, wish: Mapping[str, Any]) -> None:
+def change_request(connection: Connection, number: int, request: Mapping[str, Any]) -> None:
     """Let a letter that nobody has answered be about this instead."""
     connection.execute(
         update(confirmation_email)
         .where(confirmation_email.c.id == number)
-        .values(wish=json.dumps(wish, sort_keys=True))
+        .values(request=json.dumps(request, sort_keys=True))
     )
 
 

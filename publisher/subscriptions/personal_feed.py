@@ -60,7 +60,7 @@ def personal_feed(site: Site, db: Database, text: str, form: FeedFormat, now: da
         site_info = replace(make_site_info(site, site_namespace(connection, site)), hubs=(), cloud=None)
         changed = table.last_change_time(connection, seqs)
         channel = FeedDefinition(
-            kind=FacetKind.CHANNEL,
+            kind=FacetKind.CUSTOM,
             slug="mine",
             title=f"{site.title}: my own",
             description="What my newsletters would bring",

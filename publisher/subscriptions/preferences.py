@@ -199,7 +199,7 @@ def _ask(
     hashed = keyring(site, connection).address_hash(reader.key)
     if letters.latest(connection, hashed, [kind], seconds - int(COOL_DOWN.total_seconds())) is not None:
         return None
-    return letters.add(connection, kind, hashed, reader.address, seconds, subscriber_id=number, wish=wish)
+    return letters.add(connection, kind, hashed, reader.address, seconds, subscriber_id=number, request=wish)
 
 
 def request_address_change(site: Site, db: Database, number: int, address: str, now: datetime) -> None:
@@ -218,10 +218,16 @@ def request_address_change(site: Site, db: Database, number: int, address: str, 
         if reader is None or reader.key == found.key or is_asked or not may_confirm(connection, hashed):
             # The page says the same: nobody learns who reads what.
             return
-        old = _ask(site, connection, number, ConfirmationKind.LEAVING_ADDRESS, {"to": found.text}, now)
+        old = _ask(site, connection, number, ConfirmationKind.OLD_ADDRESS, {"to": found.text}, now)
         if old is not None:
             wish = {"to": found.text, "other": old}
             new = letters.add(
-                connection, ConfirmationKind.NEW_ADDRESS, hashed, found.text, seconds, subscriber_id=number, wish=wish
+                connection,
+                ConfirmationKind.NEW_ADDRESS,
+                hashed,
+                found.text,
+                seconds,
+                subscriber_id=number,
+                request=wish,
             )
             letters.change_request(connection, old, {"to": found.text, "other": new})

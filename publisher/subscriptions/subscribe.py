@@ -45,7 +45,7 @@ COOL_DOWN: Final = timedelta(days=1)
 #: The same for an address that a bounce suppressed, or that complained.
 _LONG_COOL_DOWN: Final = timedelta(days=7)
 #: Letters that anybody can have sent to anybody.
-INVITING: Final = (ConfirmationKind.JOIN, ConfirmationKind.KNOWN, ConfirmationKind.NEW_ADDRESS)
+INVITING: Final = (ConfirmationKind.SUBSCRIBE, ConfirmationKind.ALREADY_SUBSCRIBED, ConfirmationKind.NEW_ADDRESS)
 #: Labels of a kind that are offered, those with most articles first.
 _MOST_LABELS: Final = 40
 
@@ -70,7 +70,7 @@ class SubscriptionRequest:
 
 def request_of(letter: ConfirmationEmail) -> SubscriptionRequest:
     """Return what a confirmation email is about."""
-    said = letter.wish
+    said = letter.request
     return SubscriptionRequest(
         digests=tuple(said.get("digests", ())),
         follows={name: tuple(labels) for name, labels in said.get("follows", {}).items()},
@@ -104,7 +104,7 @@ def _ask(connection: Connection, site: Site, address: Address, wish: Subscriptio
     reader = subscribers.by_key(connection, address.key)
     before = letters.latest(connection, hashed, INVITING, _cool_down_start(connection, hashed, reader, now))
     if before is not None:
-        if before.kind is ConfirmationKind.JOIN and before.used_at is None:
+        if before.kind is ConfirmationKind.SUBSCRIBE and before.used_at is None:
             # The email was sent or is about to be: it confirms what was asked for last.
             letters.change_request(connection, before.id, wish.as_dict())
         return
@@ -112,12 +112,12 @@ def _ask(connection: Connection, site: Site, address: Address, wish: Subscriptio
     is_known = reader is not None and is_active and set(wish.digests) <= set(reader.digests)
     letters.add(
         connection,
-        ConfirmationKind.KNOWN if is_known else ConfirmationKind.JOIN,
+        ConfirmationKind.ALREADY_SUBSCRIBED if is_known else ConfirmationKind.SUBSCRIBE,
         hashed,
         address.text,
         seconds,
         subscriber_id=reader.id if reader is not None else None,
-        wish=wish.as_dict(),
+        request=wish.as_dict(),
     )
 
 
@@ -152,9 +152,15 @@ def request_resubscription(
     if before is None:
         wish = SubscriptionRequest(digests=tuple(digests)).as_dict()
         letters.add(
-            connection, ConfirmationKind.JOIN, hashed, reader.address, seconds, subscriber_id=reader.id, wish=wish
+            connection,
+            ConfirmationKind.SUBSCRIBE,
+            hashed,
+            reader.address,
+            seconds,
+            subscriber_id=reader.id,
+            request=wish,
         )
-    elif before.kind is ConfirmationKind.JOIN and before.used_at is None:
+    elif before.kind is ConfirmationKind.SUBSCRIBE and before.used_at is None:
         known = request_of(before)
         both = replace(known, digests=tuple(dict.fromkeys((*known.digests, *digests))))
         letters.change_request(connection, before.id, both.as_dict())
@@ -207,5 +213,5 @@ def _welcome(
                 letter.address,
                 int(now.timestamp()),
                 subscriber_id=reader,
-                wish={"digest": slug},
+                request={"digest": slug},
             )

@@ -179,11 +179,11 @@ class SubscribePages:
         if not opened.is_good:
             link = (
                 ("Subscribe again", f"{context.site.newsletters_url}/join")
-                if letter.kind is ConfirmationKind.JOIN
+                if letter.kind is ConfirmationKind.SUBSCRIBE
                 else None
             )
             return context.message_page("This link has expired", "Please ask for a new one.", status=410, link=link)
-        if letter.kind is ConfirmationKind.JOIN:
+        if letter.kind is ConfirmationKind.SUBSCRIBE:
             names = [
                 context.site.digests[one].title for one in request_of(letter).digests if one in context.site.digests
             ]
@@ -196,7 +196,7 @@ class SubscribePages:
             return context.message_page(
                 "Your data", "A JSON file with all data that we store about you.", buttons=(("yes", "Download it"),)
             )
-        lines = [f"Your newsletters will go to {letter.wish['to']}."]
+        lines = [f"Your newsletters will go to {letter.request['to']}."]
         return context.message_page("Change your address?", *lines, buttons=(("yes", "Yes, change my address"),))
 
     def _confirm(self, request: Request, form: Form) -> Response:
@@ -226,7 +226,7 @@ class SubscribePages:
                 "Your data is erased",
                 "We keep only a code made from your address, so that no list adds you again. Thank you for reading.",
             )
-        if kind is ConfirmationKind.JOIN:
+        if kind is ConfirmationKind.SUBSCRIBE:
             return context.message_page("Welcome", "You are subscribed. You will get the next issue.", link=link)
         if found.trouble:
             return context.message_page("That didn’t work", found.trouble, status=409, link=link)

@@ -40,7 +40,7 @@ class HubTask:
     lease: int
     attempts: int
     due_at: int
-    said: str
+    answer: str
 
 
 def _is_subscription(table: Any, topic: str, callback: str) -> Any:
@@ -65,7 +65,7 @@ def add_task(
     )
     connection.execute(
         insert(hub_task).values(
-            topic=topic, callback=callback, kind=kind, secret=secret, lease=lease, attempts=0, due_at=now, said=""
+            topic=topic, callback=callback, kind=kind, secret=secret, lease=lease, attempts=0, due_at=now, answer=""
         )
     )
 
@@ -90,7 +90,7 @@ def queue_content(connection: Connection, topic: str, now: int) -> int:
                 "lease": 0,
                 "attempts": 0,
                 "due_at": now,
-                "said": "",
+                "answer": "",
             }
             for row in rows
         ],
@@ -114,10 +114,10 @@ def finish_task(connection: Connection, one: HubTask) -> None:
     connection.execute(delete(hub_task).where(_is_task(one)))
 
 
-def reschedule_task(connection: Connection, one: HubTask, due_at: int, said: str) -> None:
+def reschedule_task(connection: Connection, one: HubTask, due_at: int, answer: str) -> None:
     """Note that a task is to be tried again."""
     connection.execute(
-        update(hub_task).where(_is_task(one)).values(due_at=due_at, attempts=one.attempts + 1, said=said[:200])
+        update(hub_task).where(_is_task(one)).values(due_at=due_at, attempts=one.attempts + 1, answer=answer[:200])
     )
 
 

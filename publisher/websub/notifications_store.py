@@ -37,7 +37,7 @@ class Notification:
     attempts: int
     due_at: int
     #: What the last attempt met with; empty before the first.
-    said: str
+    answer: str
 
 
 def queue_notifications(connection: Connection, recipients: Iterable[str], path: str, sha256: str) -> None:
@@ -50,7 +50,10 @@ def queue_notifications(connection: Connection, recipients: Iterable[str], path:
     insert_rows(
         connection,
         notification,
-        [{"path": path, "recipient": name, "sha256": sha256, "attempts": 0, "due_at": 0, "said": ""} for name in names],
+        [
+            {"path": path, "recipient": name, "sha256": sha256, "attempts": 0, "due_at": 0, "answer": ""}
+            for name in names
+        ],
     )
 
 
@@ -88,14 +91,14 @@ def delete_notification(connection: Connection, one: Notification) -> None:
     )
 
 
-def reschedule_notification(connection: Connection, one: Notification, attempts: int, due_at: int, said: str) -> None:
+def reschedule_notification(connection: Connection, one: Notification, attempts: int, due_at: int, answer: str) -> None:
     """Note that an announcement is to be made later, and why."""
     query = update(notification).where(
         notification.c.path == one.path,
         notification.c.recipient == one.recipient,
         notification.c.sha256 == one.sha256,
     )
-    connection.execute(query.values(due_at=due_at, said=said, attempts=attempts))
+    connection.execute(query.values(due_at=due_at, answer=answer, attempts=attempts))
 
 
 def delete_feed_notifications(connection: Connection, path: str) -> None:

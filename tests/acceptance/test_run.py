@@ -319,7 +319,7 @@ def test_a_tick_says_what_it_did_and_nothing_otherwise(mail_kit: MailKit) -> Non
         with kit.open() as db, db.write() as connection:
             from sqlalchemy import text as sql
 
-            connection.execute(sql("UPDATE schedule SET taken_up_at = taken_up_at - 600"))
+            connection.execute(sql("UPDATE schedule SET effective_from = effective_from - 600"))
         second = publish(kit, "tick")
         assert "daily No. 1, 1 article" in second
         assert "Slots:" in second and "started" in second

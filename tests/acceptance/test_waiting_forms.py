@@ -36,7 +36,7 @@ def held(kit: MailKit) -> Iterator[None]:
     import psycopg
 
     with psycopg.connect(url.replace("+psycopg", "")) as connection:
-        connection.execute("LOCK TABLE letter IN ACCESS EXCLUSIVE MODE")
+        connection.execute("LOCK TABLE confirmation_email IN ACCESS EXCLUSIVE MODE")
         yield
         connection.rollback()
 

@@ -21,6 +21,7 @@ from publisher.feeds.formats.entry_templates import BODY_PLACEHOLDER, declare_na
 from publisher.feeds.site_info import SiteInfo
 from publisher.model.feeds import FeedDefinition, FeedFormat
 from publisher.model.media_types import FEED_TYPES
+from publisher.model.taxonomy import FacetKind
 
 __all__ = ["complete_entry", "join_feed", "render_frame"]
 
@@ -117,7 +118,9 @@ def _feed_generator(
 ) -> FeedGenerator:
     kind = FEED_TYPES[form]
     feed = FeedGenerator()
-    feed.id(uuid.uuid5(site_info.namespace, f"feed:{channel.kind.value}/{channel.slug}").urn)
+    # The ID of a feed never changes: those of custom feeds were made when their kind was called "channel".
+    name = "channel" if channel.kind is FacetKind.CUSTOM else channel.kind.value
+    feed.id(uuid.uuid5(site_info.namespace, f"feed:{name}/{channel.slug}").urn)
     feed.title(channel.title)
     feed.description(channel.description or channel.title)
     feed.link(href=archive_links.address(channel, form.value), rel="self", type=kind)

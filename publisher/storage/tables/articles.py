@@ -40,7 +40,7 @@ problem = Table(
     Column("name", Text, ForeignKey("source.name", ondelete="CASCADE"), primary_key=True),
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("location", Text, nullable=False),
-    Column("refused", Boolean, nullable=False),
+    Column("is_rejected", Boolean, nullable=False),
     Column("reason", Text, nullable=False),
 )
 

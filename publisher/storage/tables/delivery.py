@@ -36,10 +36,12 @@ delivery = Table(
     Column("issue_id", Integer, ForeignKey("issue.id"), primary_key=True),
     Column("subscriber_id", Integer, primary_key=True, autoincrement=False),
     #: The number of the rendering in it.
-    Column("edition", Integer, nullable=False),
+    Column("variant", Integer, nullable=False),
     Column("state", Text, nullable=False),
     #: How often a sender has taken it.
     Column("attempts", Integer, nullable=False, server_default="0"),
+    #: ``audience``, or ``welcome`` for the newest issue, sent to somebody who subscribed after it.
+    Column("origin", Text, nullable=False, server_default="audience"),
     #: Not before this instant; 0 for at once.
     Column("due_at", BigInteger, nullable=False, server_default="0"),
     #: When the message last left, and when the state last changed; NULL for not yet.
@@ -86,7 +88,7 @@ sent_day = Table(
     "sent_day",
     metadata,
     Column("day", Text, primary_key=True),
-    Column("copies", Integer, nullable=False),
+    Column("messages", Integer, nullable=False),
 )
 
 #: A report that came back, kept before it is taken out of the mailbox.
@@ -95,16 +97,16 @@ bounce = Table(
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
     #: A hash of the report, so that none counts twice.
-    Column("report", Text, nullable=False),
+    Column("report_hash", Text, nullable=False),
     #: ``hard``, ``soft``, ``unverified``, ``complaint`` or ``unsubscribe``.
     Column("kind", Text, nullable=False),
     Column("issue_id", Integer),
     Column("subscriber_id", Integer, nullable=False, index=True),
     #: RFC 3463, as in ``5.1.1``; empty where none was given.
     Column("status", Text, nullable=False),
-    Column("said", Text, nullable=False),
+    Column("answer", Text, nullable=False),
     Column("reported_at", BigInteger, nullable=False),
-    UniqueConstraint("report", "subscriber_id"),
+    UniqueConstraint("report_hash", "subscriber_id"),
 )
 
 #: Refusals of an issue that suppress their address unless too many are refused with the same words.

@@ -85,7 +85,7 @@ issue_file = Table(
 
 #: An issue's text with tokens, once per distinct set of articles that readers get.
 issue_variant = Table(
-    "rendering",
+    "issue_variant",
     metadata,
     Column("issue_id", Integer, ForeignKey("issue.id"), primary_key=True),
     Column("number", Integer, primary_key=True, autoincrement=False),
@@ -94,14 +94,14 @@ issue_variant = Table(
     #: NULL where it was made before editions had one of their own.
     Column("subject", Text),
     #: What makes the tokens this issue's own.
-    Column("mark", Text, nullable=False),
+    Column("placeholder_hash", Text, nullable=False),
     Column("html", LargeBinary, nullable=False),
     Column("text", LargeBinary, nullable=False),
 )
 
 #: What an editor has said of a digest's next issue.
 next_issue_note = Table(
-    "preparation",
+    "next_issue_note",
     metadata,
     Column("digest", Text, primary_key=True),
     Column("note", Text, nullable=False),

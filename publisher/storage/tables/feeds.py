@@ -71,7 +71,7 @@ feed = Table(
 
 #: Feeds that are to be staged again. Written with the change itself, deleted after staging.
 dirty_feed = Table(
-    "dirty",
+    "dirty_feed",
     metadata,
     Column("facet_id", Integer, ForeignKey("facet.id"), primary_key=True, autoincrement=False),
     #: True where only old articles were added, of which hubs are not notified.

@@ -10,7 +10,7 @@ __all__ = ["click", "feed_requests"]
 
 #: Who asked for a feed on a day: no address, only how many.
 feed_requests = Table(
-    "listening",
+    "feed_requests",
     metadata,
     Column("day", Text, primary_key=True),
     #: The feed's file without its suffix, relative to feeds/.

@@ -30,7 +30,7 @@ schedule = Table(
     #: JSON.
     Column("timetable", Text, nullable=False),
     #: Slots up to this instant are none of its: they were another timetable's.
-    Column("taken_up_at", BigInteger, nullable=False),
+    Column("effective_from", BigInteger, nullable=False),
 )
 
 #: A slot that was due, and what became of it. None runs twice: the key forbids it.

@@ -20,7 +20,7 @@ __all__ = ["interests", "subscriber", "subscription", "subscription_event", "sup
 
 #: What subscribers want of a digest: each distinct set of interests once.
 interests = Table(
-    "selection",
+    "interests",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
     #: Kind → folded labels, JSON in a fixed order; ``{}`` is everything.
@@ -50,7 +50,7 @@ subscriber = Table(
     #: NULL for the site's time zone.
     Column("zone", Text),
     Column("language", Text),
-    Column("selection_id", Integer, ForeignKey("selection.id"), nullable=False),
+    Column("interests_id", Integer, ForeignKey("interests.id"), nullable=False),
     Column("added_at", BigInteger, nullable=False),
     #: End of a pause without mail; NULL for none.
     Column("paused_until", BigInteger),

@@ -10,7 +10,7 @@ __all__ = ["confirmation_email"]
 
 #: A mail to one person that is no newsletter. Most ask her to confirm something, and wait for that.
 confirmation_email = Table(
-    "letter",
+    "confirmation_email",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
     #: What it is about: see ``model.LetterKind``.
@@ -21,7 +21,7 @@ confirmation_email = Table(
     #: The reader whom it concerns; NULL for somebody who is none yet.
     Column("subscriber_id", Integer),
     #: What is to be done when she confirms, JSON.
-    Column("wish", Text, nullable=False),
+    Column("request", Text, nullable=False),
     Column("made_at", BigInteger, nullable=False),
     #: When it is to be sent; NULL where it was, or will not be.
     Column("due_at", BigInteger, index=True),

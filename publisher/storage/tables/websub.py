@@ -16,7 +16,7 @@ __all__ = ["hub_subscription", "hub_task", "notification"]
 
 #: Changed feeds that somebody is still to be told of: a WebSub hub, an rssCloud server.
 notification = Table(
-    "announcement",
+    "notification",
     metadata,
     #: The feed's file, relative to feeds/.
     Column("path", Text, primary_key=True),
@@ -27,7 +27,7 @@ notification = Table(
     Column("attempts", Integer, nullable=False),
     Column("due_at", BigInteger, nullable=False),
     #: What the last attempt met with; empty before the first.
-    Column("said", Text, nullable=False),
+    Column("answer", Text, nullable=False),
 )
 
 
@@ -58,6 +58,6 @@ hub_task = Table(
     Column("lease", Integer, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("due_at", BigInteger, nullable=False, index=True),
-    Column("said", Text, nullable=False),
+    Column("answer", Text, nullable=False),
     sqlite_with_rowid=False,
 )

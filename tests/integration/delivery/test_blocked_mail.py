@@ -142,7 +142,7 @@ def test_a_welcome_issue_made_with_placeholders_is_held_back(mail_kit: MailKit) 
                 "reader0@posteo.de",
                 int(NOW.timestamp()),
                 subscriber_id=2,
-                wish={"digest": "daily"},
+                request={"digest": "daily"},
             )
         with kit.open() as db:
             posted = send_confirmation_emails(kit.site, db, lambda: NOW)

@@ -47,7 +47,7 @@ def test_a_change_after_approval_makes_it_void(mail_kit: MailKit, change: str) -
     else:
         statement = {
             "readers": "DELETE FROM delivery WHERE subscriber_id = 1",
-            "bytes": "UPDATE rendering SET text = CAST(text || ' ' AS BLOB)",
+            "bytes": "UPDATE issue_variant SET text = CAST(text || ' ' AS BLOB)",
         }[change]
         with kit.open() as db, db.write() as connection:
             connection.execute(text(statement))

@@ -172,7 +172,7 @@ def test_figures_have_an_address_of_their_own(mail_kit: MailKit) -> None:
     mail_kit.add_subscribers(2)
     mail_kit.issue("one")
     with mail_kit.open() as db, db.write() as connection:
-        letters.add(connection, ConfirmationKind.JOIN, "x", "ann@mail.example.org", int(NOW.timestamp()))
+        letters.add(connection, ConfirmationKind.SUBSCRIBE, "x", "ann@mail.example.org", int(NOW.timestamp()))
         (row,) = issues.list_issues(connection)
     metrics = Metrics(mail_kit.site, lambda: "late", ManualClock(NOW + timedelta(seconds=90)))
     web = Web(mail_kit.site, metrics=metrics)

@@ -46,7 +46,7 @@ def fill(db: Database) -> None:
             slots.finish(connection, claim, slot)
         for days, address in ((9, "old@mail.example.org"), (7, "new@mail.example.org")):
             made_at = int((NOW - timedelta(days=days)).timestamp())
-            letters.add(connection, ConfirmationKind.JOIN, f"hash of {address}", address, made_at)
+            letters.add(connection, ConfirmationKind.SUBSCRIBE, f"hash of {address}", address, made_at)
         for seconds, callback in ((0, "https://old.example/"), (60, "https://new.example/")):
             task = hub.HubTask(
                 topic="all.atom",
@@ -56,7 +56,7 @@ def fill(db: Database) -> None:
                 lease=60,
                 attempts=0,
                 due_at=0,
-                said="",
+                answer="",
             )
             hub.save_subscription(connection, task, int(NOW.timestamp()) + seconds)
         listening.add_feed_requests(connection, [heard(401), heard(399)])
@@ -73,8 +73,10 @@ def assert_swept(db: Database) -> None:
     with db.read() as connection:
         assert [run.slot for run in slots.recent(connection, "digest:weekly", 10)] == [NEWEST_RUN, NEW_RUN]
         since = int((NOW - timedelta(days=30)).timestamp())
-        assert letters.latest(connection, "hash of old@mail.example.org", [ConfirmationKind.JOIN], since) is None
-        assert letters.latest(connection, "hash of new@mail.example.org", [ConfirmationKind.JOIN], since) is not None
+        assert letters.latest(connection, "hash of old@mail.example.org", [ConfirmationKind.SUBSCRIBE], since) is None
+        assert (
+            letters.latest(connection, "hash of new@mail.example.org", [ConfirmationKind.SUBSCRIBE], since) is not None
+        )
         assert hub.count_rows(connection) == 1
         assert listening.feed_requests_since(connection, "2000-01-01") == [heard(399)]
 

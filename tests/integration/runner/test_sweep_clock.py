@@ -23,12 +23,12 @@ FUTURE = datetime(2037, 5, 1, tzinfo=UTC)
 
 def letter_ids(db: Database) -> list[int]:
     with db.read() as connection:
-        return [row.id for row in connection.execute(text("SELECT id FROM letter ORDER BY id"))]
+        return [row.id for row in connection.execute(text("SELECT id FROM confirmation_email ORDER BY id"))]
 
 
 def add_letter(db: Database, moment: datetime) -> int:
     with db.write() as connection:
-        return letters.add(connection, ConfirmationKind.JOIN, "hash", "a@b.example", int(moment.timestamp()))
+        return letters.add(connection, ConfirmationKind.SUBSCRIBE, "hash", "a@b.example", int(moment.timestamp()))
 
 
 def steady(db: Database, start: datetime, days: int) -> datetime:

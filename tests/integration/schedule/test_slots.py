@@ -432,7 +432,7 @@ def test_no_slot_twice_and_none_lost_in_any_life(tmp_path_factory: pytest.TempPa
         assert len(done) == len(set(done))
         # The clock may have been set back to before the timetable was taken up: then that counts from there.
         with db.read() as connection:
-            since = min(first, slots.load_schedules(connection)["digest:daily"].taken_up_at)
+            since = min(first, slots.load_schedules(connection)["digest:daily"].effective_from)
         day, wanted = since.replace(hour=7, minute=0), set()
         while day <= room.clock.at:
             wanted |= {

@@ -151,7 +151,7 @@ def test_data_are_shown_and_erased_by_a_letter_alone(subscriber_site: Subscriber
     with subscriber_site.kit.open() as db, db.read() as connection:
         from sqlalchemy import text
 
-        left = [tuple(row) for row in connection.execute(text("SELECT address FROM letter"))]
+        left = [tuple(row) for row in connection.execute(text("SELECT address FROM confirmation_email"))]
     assert left == []
     assert subscriber_site.visitor.post(letter.link).status == 404
 
@@ -165,7 +165,7 @@ def test_nothing_is_left_of_who_has_moved_and_is_erased(subscriber_site: Subscri
     with subscriber_site.kit.open() as db, db.read() as connection:
         from sqlalchemy import text
 
-        left = [row for (row,) in connection.execute(text("SELECT address || wish FROM letter"))]
+        left = [row for (row,) in connection.execute(text("SELECT address || request FROM confirmation_email"))]
     assert not [row for row in left if "ann@" in row], left
 
 

@@ -178,7 +178,7 @@ class Real:
                 "subscription_event",
                 "subscriber",
                 "suppression",
-                "letter",
+                "confirmation_email",
                 "delivery",
                 "attempt",
             ):
@@ -250,11 +250,11 @@ class Real:
             hashed = keyring(self.kit.site, connection).address_hash(ADDRESS)
             number = letters.add(
                 connection,
-                ConfirmationKind.JOIN,
+                ConfirmationKind.SUBSCRIBE,
                 hashed,
                 ADDRESS,
                 self.seconds,
-                wish=SubscriptionRequest(digests=digests).as_dict(),
+                request=SubscriptionRequest(digests=digests).as_dict(),
             )
             letter = letters.find(connection, number)
             assert letter is not None
@@ -281,7 +281,7 @@ class Real:
                 values = {"i": issue, "n": person.id}
                 connection.execute(text("DELETE FROM delivery"))
                 connection.execute(
-                    text("INSERT INTO delivery (issue_id, subscriber_id, edition, state) VALUES (:i, :n, 1, 'queued')"),
+                    text("INSERT INTO delivery (issue_id, subscriber_id, variant, state) VALUES (:i, :n, 1, 'queued')"),
                     values,
                 )
                 claims, _, _ = deliveries.claim(connection, issue, 1, after=0, limit=9, now=self.seconds, without=())

@@ -51,7 +51,7 @@ def test_digests_and_channels_become_definitions(tmp_path: Path) -> None:
     (digest,) = got.all_digests()
     assert (digest.slug, digest.send, digest.at_most, digest.at_least) == ("a-b", SendPolicy.AUTO, 3, 2)
     assert digest.query.wanted == ((FacetKind.TOPIC, frozenset({"water"})),)
-    assert got.limit(FacetKind.CHANNEL, "c") is None
+    assert got.limit(FacetKind.CUSTOM, "c") is None
     assert got.feeds.channels["c"].query.wanted == ((FacetKind.REGION, frozenset({"asia"})),)
 
 
