@@ -138,8 +138,10 @@ class SuppressionBrake:
     def _judge(self, connection: Connection, scopes: set[Scope], now: int) -> None:
         fresh = {scope: count for scope in scopes if (count := self._counts.pop(scope, 0))}
         store.add_attempts(connection, self._issue_id, fresh)
-        stopped = {brake.scope for brake in store.open_brakes(connection, self._issue_id)}
-        self._stopped |= stopped
+        # Another sender may have stopped a scope since the last refusal.
+        found = store.open_brakes(connection, self._issue_id)
+        self._new += [brake for brake in found if brake.scope not in self._stopped]
+        self._stopped |= {brake.scope for brake in self._new}
         for scope in sorted(scopes - self._stopped):
             verdict, brake = judge_scope(connection, self._issue_id, scope, now, is_over=False)
             if verdict is Verdict.APPLY:

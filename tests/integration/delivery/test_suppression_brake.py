@@ -217,6 +217,44 @@ def test_refusals_of_an_earlier_run_count(any_mail_kit: MailKit) -> None:
         assert 11 <= states(kit)["failed"] <= 16 and suppressed(kit) == []
 
 
+def test_a_sender_stops_with_its_next_refusal_after_another_has_stopped_the_relay(any_mail_kit: MailKit) -> None:
+    """The brake of another process counts at once, not at the next look of a clock."""
+    kit = any_mail_kit
+    count, lock = [0], threading.Lock()
+
+    def at(step: str, argument: str, number: int) -> str | None:
+        if step != "rcpt":
+            return None
+        with lock:
+            count[0] += 1
+            if count[0] == 3:
+                stop_relay(kit, server.port)
+        return GONE
+
+    with Server(Script(at=at)) as server:
+        prepared(kit, server, 100)
+        sent = send(kit, server)
+        assert suppressed(kit) == []
+        assert "no such user" in sent.trouble
+        # One for each of three connections may have been in hand.
+        assert 3 <= states(kit)["failed"] <= 6
+
+
+def stop_relay(kit: MailKit, port: int) -> None:
+    """Store the brake of another sender."""
+    brake = brakes.Brake(
+        issue_id=1,
+        scope=brakes.Scope(brakes.RELAY, f"127.0.0.1:{port}"),
+        words="no such user",
+        note=GONE,
+        refused=11,
+        attempts=11,
+        stopped_at=int(NOW.timestamp()),
+    )
+    with kit.open() as db, db.write() as connection:
+        brakes.add_brake(connection, brake)
+
+
 def test_several_senders_share_the_verdict(any_mail_kit: MailKit) -> None:
     """Two processes that send at a time stop together, and suppress nobody."""
     kit = any_mail_kit
