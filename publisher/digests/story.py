@@ -157,6 +157,7 @@ def make_story(
     body_text, references = linked_text(body, number + 1)
     is_bare = extent is Extent.HEADLINE or body or (article.dek and not is_lead)
     words = 0 if is_bare else _LEAD_WORDS if is_lead else _BRIEF_WORDS if is_brief else _STORY_WORDS
+    dek_words = _BRIEF_WORDS if is_brief else _MAX_DEK_WORDS
     return Story(
         title=_truncate(article.title, _MAX_TITLE_LENGTH),
         link=f"{click_base_url}/{article.seq}" if click_base_url else with_tracking(article.link, utm),
@@ -164,9 +165,7 @@ def make_story(
         kicker=" · ".join(label for label in (article.topic, article.region) if label),
         byline=_byline(article.authors),
         date=short_date(article.published, branding.language),
-        dek=""
-        if extent is Extent.HEADLINE
-        else excerpt(article.dek or "", _BRIEF_WORDS if is_brief else _MAX_DEK_WORDS),
+        dek="" if extent is Extent.HEADLINE else excerpt(article.dek or "", dek_words),
         excerpt=_first_words(article.body, words) if words else "",
         body=Markup(body),  # noqa: S704 - made of sanitised HTML, and cleaned once more
         body_text=body_text,

@@ -48,12 +48,7 @@ def ingest(
         changed = {number for number, text in fingerprints.items() if not text or kept.get(number) != text}
         known = sources.sources_in_buckets(connection, changed) if changed else {}
     there = {name: signature for number in changed for name, signature in listing.files(number).items()}
-    # An empty signature means "may have changed within the clock's tick": read again.
-    to_read = sorted(
-        name
-        for name, signature in there.items()
-        if suffix_of(name) not in IGNORED_SUFFIXES and (not same_rules or not signature or known.get(name) != signature)
-    )
+    to_read = _files_to_read(there, known if same_rules else {})
     gone = [name for name in known if name not in there and name not in listing]
     transient: set[str] = set()
     unfinished, done, read = _Unfinished(), 0, 0
@@ -81,6 +76,18 @@ def ingest(
             _forget_files(connection, gone)
     with db.read() as connection:
         report.drafts = drafts.count_drafts(connection)
+
+
+def _files_to_read(there: Mapping[str, str], known: Mapping[str, str]) -> list[str]:
+    """Return the files that are new or changed, by their signatures.
+
+    An empty signature means "may have changed within the clock's tick": such a file is read again.
+    """
+    return sorted(
+        name
+        for name, signature in there.items()
+        if suffix_of(name) not in IGNORED_SUFFIXES and (not signature or known.get(name) != signature)
+    )
 
 
 def _add_to_report(report: PublishResult, batch: ArticleBatch) -> None:
