@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import sqlite3
 import time
@@ -17,8 +16,9 @@ from typing import Any, Final, Self
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
 
 from publisher.errors import SchemaTooNew, StoreBusy, StoreError
-from publisher.private_files import FILE_MODE, create_private
+from publisher.private_files import create_private
 from publisher.storage.failures import quiet_psycopg, translate_errors
+from publisher.storage.process_lock import open_lock, try_lock
 from publisher.storage.tables import REVISION, metadata
 
 __all__ = ["LOCK_FILE", "Database", "database_path", "has_open_database"]
@@ -197,26 +197,14 @@ class Database:
 
 @contextmanager
 def _file_lock(path: Path, deadline: float, on_wait: Callable[[str], None]) -> Iterator[None]:
-    try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
-    except OSError as error:
-        raise StoreError(
-            f"cannot open the lock {path}: {error.strerror}; the site's folder must be writable"
-        ) from error
-
-    def taken() -> bool:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
+    handle = open_lock(path)
 
     def holder() -> str:
         number = os.pread(handle, 20, 0).decode("ascii", "replace").strip()
         return f"process {number}" if number else "another process"
 
     try:
-        _wait(taken, deadline, lambda: on_wait(holder()), "another process")
+        _wait(lambda: try_lock(handle), deadline, lambda: on_wait(holder()), "another process")
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
         yield

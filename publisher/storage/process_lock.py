@@ -1,0 +1,92 @@
+"""File locks that the operating system releases when their process ends, however it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from publisher.errors import StoreError
+from publisher.private_files import FILE_MODE, make_private_folder
+
+__all__ = ["hold_lock", "is_locked", "open_lock", "try_hold_lock", "try_lock"]
+
+
+def open_lock(path: Path, *, make_folder: bool = False) -> int:
+    """Open a lock file, create it if it is missing, and return its descriptor.
+
+    Args:
+        path: the lock file.
+        make_folder: also create its folder, for its owner only.
+
+    Raises:
+        StoreError: the file cannot be opened.
+    """
+    try:
+        if make_folder:
+            make_private_folder(path.parent)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+    except OSError as error:
+        raise StoreError(
+            f"cannot open the lock {path}: {error.strerror}; the site's folder must be writable"
+        ) from error
+
+
+def try_lock(handle: int) -> bool:
+    """Lock an open file, and return False if another process or descriptor has locked it."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@contextmanager
+def hold_lock(path: Path) -> Iterator[None]:
+    """Hold a lock of this process alone, and delete its file at the end.
+
+    Raises:
+        StoreError: the file cannot be opened.
+    """
+    handle = open_lock(path, make_folder=True)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        # Deleted before it is released: a process that opens the file now creates a new one.
+        with contextlib.suppress(OSError):
+            path.unlink()
+        os.close(handle)
+
+
+@contextmanager
+def try_hold_lock(path: Path) -> Iterator[bool]:
+    """Yield whether the lock is held by this block; its file stays.
+
+    Raises:
+        StoreError: the file cannot be opened.
+    """
+    handle = open_lock(path, make_folder=True)
+    try:
+        yield try_lock(handle)
+    finally:
+        os.close(handle)
+
+
+def is_locked(path: Path) -> bool:
+    """Return whether a process holds the lock; False if there is no such file.
+
+    Raises:
+        OSError: the file cannot be opened.
+    """
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        return not try_lock(handle)
+    finally:
+        os.close(handle)
