@@ -29,7 +29,7 @@ from publisher.model.digests import Digest
 from publisher.settings.theme import ThemeSettings
 
 MOMENT = datetime(2026, 11, 23, 7, tzinfo=UTC)
-LETTERHEAD = Branding(
+BRANDING = Branding(
     site="The Bench",
     base_url="https://bench.example",
     description="Measured",
@@ -132,7 +132,7 @@ def compare(theme: str) -> None:
 
     def whole() -> RenderedVariant:
         digest = Digest(slug="d", title="The Daily", template=theme, at_most=25, briefs_after=25)
-        return render_digest(digest, chosen, LETTERHEAD, number=1, moment=MOMENT, templates=Path("/nowhere"))
+        return render_digest(digest, chosen, BRANDING, number=1, moment=MOMENT, templates=Path("/nowhere"))
 
     chosen = articles()
     module.render = spy  # type: ignore[attr-defined]

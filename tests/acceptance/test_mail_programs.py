@@ -178,4 +178,4 @@ def test_every_headline_byline_and_address_is_in_the_plain_text(theme: str, full
             assert "".join(author.name.split()) in text
     for address in re.findall(r'<a [^>]*href="([^"]*)"', made.html):
         assert "".join(unescape(address).split()) in text
-    assert samples.LETTERHEAD.postal_address in made.text
+    assert samples.BRANDING.postal_address in made.text

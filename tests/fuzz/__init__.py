@@ -1,1 +1,1 @@
-"""Fuzz every parser that takes bytes from outside: ``python -m tests.fuzz [--seconds N] [TARGET …]``."""
+"""Fuzz every parser of untrusted bytes: ``python -m tests.fuzz [--seconds N] [TARGET …]``."""

@@ -1,6 +1,6 @@
 """Run the fuzzer over every target, each in a process of its own with bounded memory and time.
 
-A text that a parser fails on is written to the folder that is named at the end; put it into tests/fuzz/corpus.
+Inputs on which a parser fails are written to the folder that the last line names. Copy them into tests/fuzz/corpus.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import tempfile
 from pathlib import Path
 
 CORPUS = Path(__file__).parent / "corpus"
-#: A parser may take so many megabytes, its libraries included, and so many seconds for one text.
+#: Limits of a parser: memory, its libraries included, and time for one input.
 MEGABYTES = 1_500
-SECONDS_FOR_ONE = 10
+SECONDS_PER_INPUT = 10
 
 
 def fuzz(name: str, folder: Path, seconds: int) -> None:
-    """Fuzz one target; ends the process."""
+    """Fuzz one target in this process, and end the process."""
     import atheris
 
     with atheris.instrument_imports(include=["publisher", "yaml", "frontmatter"], enable_loader_override=False):
@@ -26,7 +26,7 @@ def fuzz(name: str, folder: Path, seconds: int) -> None:
         sys.argv[0],
         f"-max_total_time={seconds}",
         f"-rss_limit_mb={MEGABYTES}",
-        f"-timeout={SECONDS_FOR_ONE}",
+        f"-timeout={SECONDS_PER_INPUT}",
         "-max_len=4096",
         f"-artifact_prefix={folder}/{name}-",
         "-print_final_stats=1",
@@ -39,7 +39,7 @@ def fuzz(name: str, folder: Path, seconds: int) -> None:
 
 
 def main() -> int:
-    """Fuzz the targets that are named, or all of them, for about so many seconds in total."""
+    """Fuzz the targets of the command line, or all of them, for about ``--seconds`` in total."""
     arguments = sys.argv[1:]
     if arguments[:1] == ["--one"]:
         fuzz(arguments[1], Path(arguments[2]), int(arguments[3]))
@@ -63,7 +63,7 @@ def main() -> int:
             failed.append(name)
             print("\n".join((done.stdout + done.stderr).splitlines()[-40:]))
     if failed:
-        print(f"failed: {', '.join(failed)}; the texts are in {root}")
+        print(f"failed: {', '.join(failed)}; the inputs are in {root}")
     return 1 if failed else 0
 
 

@@ -1,4 +1,4 @@
-"""The parsers that take bytes from outside. A target raises nothing: what a parser documents is caught here."""
+"""Fuzz targets: the parsers of untrusted bytes. A target catches the documented errors of its parser only."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from publisher.web.user_agents import is_automated, parse_user_agent
 
 OPTIONS = ParserOptions(zone=ZoneInfo("Europe/London"), max_bytes=200_000, base_url="https://review.example")
 KEYS = Keyring(key=b"k" * 32)
-SEALS = SignedLinks(["k" * 32])
+LINKS = SignedLinks(["k" * 32])
 NOW = datetime(2026, 11, 23, 7, 0, tzinfo=UTC)
 
 
@@ -45,18 +45,19 @@ def article(suffix: str) -> Callable[[bytes], None]:
             parsed = list(PARSERS[suffix](io.BytesIO(data), "x" + suffix, OPTIONS))
         except InvalidRecord:
             return
-        for one in parsed:
-            if isinstance(one, ParsedRecord):
-                limited = apply_limits(one)
+        for result in parsed:
+            if isinstance(result, ParsedRecord):
+                limited = apply_limits(result)
                 record_keys(limited, "x" + suffix)
                 requested_time(limited.record, OPTIONS.zone)
-            failure = getattr(one, "failure", None)
+            failure = getattr(result, "failure", None)
             assert failure is None, failure.traceback
 
     return target
 
 
 def subscribers_csv(data: bytes) -> None:
+    """Parse a subscriber list as CSV."""
     try:
         list(read_csv(io.StringIO(data.decode("utf-8", "replace"), newline=""), ["daily"], on_note=len))
     except SettingsError:
@@ -64,6 +65,7 @@ def subscribers_csv(data: bytes) -> None:
 
 
 def subscribers_jsonl(data: bytes) -> None:
+    """Parse a subscriber list as JSON Lines."""
     try:
         list(read_json_lines(io.StringIO(data.decode("utf-8", "replace")), ["daily"], on_note=len))
     except SettingsError:
@@ -71,6 +73,7 @@ def subscribers_jsonl(data: bytes) -> None:
 
 
 def bounce(data: bytes) -> None:
+    """Parse a bounce message."""
     try:
         read_report(data)
     except UnreadableMessage:
@@ -78,23 +81,27 @@ def bounce(data: bytes) -> None:
 
 
 def feed(data: bytes) -> None:
+    """Check a feed."""
     check_feed(data, address="https://review.example/feeds/all.rss", now=NOW)
 
 
 def html(data: bytes) -> None:
+    """Sanitise HTML for pages and for mail, and make plain text of it."""
     cleaned = absolute_urls(sanitize_html(data.decode("utf-8", "replace")), "https://review.example/")
     plain_text(cleaned)
     linked_text(mail_html(cleaned, "https://review.example/", 544), 1)
 
 
 def tokens(data: bytes) -> None:
+    """Read delivery tokens, feed tokens and signed links; none is valid."""
     text = data.decode("latin-1")
     assert KEYS.delivery_of_token(text) is None
     assert KEYS.subscriber_of_feed_token(text) is None
-    assert SEALS.read("confirm", text, NOW) is None
+    assert LINKS.read("confirm", text, NOW) is None
 
 
 def addresses(data: bytes) -> None:
+    """Parse email addresses and a URL."""
     text = data.decode("utf-8", "replace")
     for parse in (read_address, read_named_address, parse_mailbox):
         try:
@@ -105,6 +112,7 @@ def addresses(data: bytes) -> None:
 
 
 def forms(data: bytes) -> None:
+    """Parse a submitted form; the first line is its content type."""
     kind, _, body = data.partition(b"\n")
     sent = [{"type": "http.request", "body": body, "more_body": False}]
 
@@ -123,6 +131,7 @@ def forms(data: bytes) -> None:
 
 
 def agents(data: bytes) -> None:
+    """Parse a User-Agent header."""
     parse_user_agent(data[:500])
     is_automated(data[:500].decode("latin-1"))
 

@@ -1,4 +1,4 @@
-"""Make publisher/digests/preflight/clients.json of the data that the npm package caniemail carries (MIT).
+"""Generate publisher/digests/preflight/clients.json from the data of the npm package caniemail (MIT licence).
 
 npm install --prefix tests/mail/node --no-audit --no-fund --no-package-lock
 python -m tests.mail.clients
@@ -13,10 +13,10 @@ from typing import Any
 NODE = Path(__file__).parent / "node" / "node_modules"
 DATA = NODE / "caniemail" / "data" / "caniemail.json"
 TARGET = Path(__file__).parents[2] / "publisher" / "digests" / "preflight" / "clients.json"
-#: Programs that an issue is made for; the others follow one of them.
+#: Mail clients that an issue must support; other clients render like one of them.
 CLIENTS = ("gmail", "outlook", "apple-mail", "yahoo", "thunderbird")
 
-#: Features whose name does not say which property they are about.
+#: Feature → its properties, for features that are not named after their property.
 PROPERTIES = {
     "css-left-right-top-bottom": ["left", "right", "top", "bottom"],
     "css-sytem-ui": [],
@@ -55,20 +55,20 @@ UNITS = {"percent": "%"}
 NOT_PROPERTIES = ("at-", "pseudo-", "selector-", "function-", "unit-")
 
 
-def unknown(stats: dict[str, Any]) -> list[str]:
-    """Return the programs of which the newest version tested does not know the feature."""
-    found = []
+def unsupported_clients(stats: dict[str, Any]) -> list[str]:
+    """Return the mail clients whose newest tested version does not support the feature."""
+    unsupported = []
     for client in CLIENTS:
         for platform, versions in stats.get(client, {}).items():
             newest = list(versions.values())[-1] if versions else ""
             if newest.startswith("n"):
-                found.append(f"{client} ({platform})")
-    return found
+                unsupported.append(f"{client} ({platform})")
+    return unsupported
 
 
-def table(data: dict[str, Any]) -> dict[str, Any]:
-    """Return the data as the check asks for it."""
-    made: dict[str, Any] = {
+def client_tables(data: dict[str, Any]) -> dict[str, Any]:
+    """Return the tables that the preflight reads."""
+    tables: dict[str, Any] = {
         "source": "https://www.caniemail.com/ (MIT)",
         "updated": data["last_update_date"],
         "unknown": {},
@@ -82,24 +82,25 @@ def table(data: dict[str, Any]) -> dict[str, Any]:
     for feature in data["data"]:
         name = feature["slug"]
         kind, _, rest = name.partition("-")
-        clients = unknown(feature["stats"])
+        clients = unsupported_clients(feature["stats"])
         if clients:
-            made["unknown"][name] = clients
+            tables["unknown"][name] = clients
         if name in PROPERTIES:
-            made["properties"].update(dict.fromkeys(PROPERTIES[name], name))
+            tables["properties"].update(dict.fromkeys(PROPERTIES[name], name))
         elif rest.startswith("unit-") and name not in FUNCTIONS:
-            made["units"][UNITS.get(rest[5:], rest[5:])] = name
+            tables["units"][UNITS.get(rest[5:], rest[5:])] = name
         elif kind == "css" and name not in VALUES and name not in FUNCTIONS and not rest.startswith(NOT_PROPERTIES):
-            made["properties"][rest] = name
+            tables["properties"][rest] = name
         elif kind == "html" and rest in ATTRIBUTES:
-            made["attributes"][rest] = name
+            tables["attributes"][rest] = name
         elif kind == "html":
-            made["elements"].update(dict.fromkeys(ELEMENTS.get(name, [rest]), name))
-    return made
+            tables["elements"].update(dict.fromkeys(ELEMENTS.get(name, [rest]), name))
+    return tables
 
 
 def main() -> None:
-    TARGET.write_text(json.dumps(table(json.loads(DATA.read_text())), indent=1, sort_keys=True) + "\n")
+    """Write the file."""
+    TARGET.write_text(json.dumps(client_tables(json.loads(DATA.read_text())), indent=1, sort_keys=True) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Issues of every theme, for tests to look at."""
+"""Sample issues of every theme."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from publisher.model.digests import Digest
 from publisher.model.taxonomy import FacetKind
 from publisher.settings.theme import ThemeSettings
 
-__all__ = ["DIGEST", "ENVELOPE", "LETTERHEAD", "NOW", "THEMES", "article", "articles", "issue", "message", "public"]
+__all__ = ["DIGEST", "ENVELOPE", "BRANDING", "NOW", "THEMES", "article", "articles", "issue", "message", "public"]
 
 NOW = datetime(2026, 11, 23, 7, tzinfo=UTC)
 THEMES = ("magazine", "brief", "letter")
-LETTERHEAD = Branding(
+BRANDING = Branding(
     site="The Review",
     base_url="https://review.example",
     description="All about it",
@@ -61,8 +61,8 @@ _BODY = """<p>The river carries <a href="/map/%s">less water at gauge %s</a> tha
 
 
 def article(number: int, **fields: Any) -> Article:
-    """Return an article; every third has a picture."""
-    picture = Image(url=f"/{number}.jpg", alt=f"Boats {number}", credit="Ana Lima", width=1200, height=675)
+    """Return an article; every third one has an image."""
+    image = Image(url=f"/{number}.jpg", alt=f"Boats {number}", credit="Ana Lima", width=1200, height=675)
     return Article(
         **{
             "title": f"The river gauge that nobody reads, part {number}",
@@ -73,7 +73,7 @@ def article(number: int, **fields: Any) -> Article:
             "topic": ("Water", "Trade", "Security")[number % 3],
             "region": "Asia",
             "authors": (Author(name=f"Ann Lee{number}"), Author(name="Bo Chen")),
-            "image": picture if number % 3 == 1 else None,
+            "image": image if number % 3 == 1 else None,
             "id": f"urn:{number}",
             "seq": number,
             "link": f"https://review.example/{number}?a=1&b=2",
@@ -92,11 +92,11 @@ def articles(count: int = 8) -> list[Article]:
 
 
 def issue(theme: str = "magazine", some: list[Article] | None = None, **fields: Any) -> RenderedVariant:
-    """Return an issue with tokens; ``fields`` are the digest's."""
+    """Return an issue with placeholders; ``fields`` are fields of the digest."""
     return render_digest(
         replace(DIGEST, template=theme, **fields),
         articles() if some is None else some,
-        LETTERHEAD,
+        BRANDING,
         number=3,
         moment=NOW,
         templates=Path("/nowhere"),
@@ -114,13 +114,13 @@ def issue(theme: str = "magazine", some: list[Article] | None = None, **fields: 
     )
 
 
-def public(made: RenderedVariant) -> tuple[str, str]:
-    """Return the HTML and the plain text with what holds for everybody."""
-    return fill_placeholders(made.html, made.placeholders, PUBLIC, escape=True), fill_placeholders(
-        made.text, made.placeholders, PUBLIC, escape=False
+def public(variant: RenderedVariant) -> tuple[str, str]:
+    """Return the HTML and the plain text with the public values of the placeholders."""
+    return fill_placeholders(variant.html, variant.placeholders, PUBLIC, escape=True), fill_placeholders(
+        variant.text, variant.placeholders, PUBLIC, escape=False
     )
 
 
 def message(html: str, text: str, **fields: Any) -> bytes:
-    """Return the message; ``fields`` are the envelope's."""
+    """Return the message; ``fields`` are fields of the envelope."""
     return build_message(replace(ENVELOPE, **fields), text=text, html=html)

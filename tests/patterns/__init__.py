@@ -1,1 +1,1 @@
-"""A static checker of regular expressions: none may backtrack more than linearly over outside text."""
+"""A static checker of regular expressions: none may backtrack super-linearly on untrusted text."""

@@ -1,9 +1,9 @@
-"""A regular expression as an automaton, and the question whether it backtracks more than linearly.
+"""Turn a regular expression into an automaton, and decide whether it backtracks super-linearly.
 
-The automaton has a state for each place of the pattern that consumes a character. A search that fails at one start
-begins again at the next: it is an automaton with a loop over everything in front. A pattern backtracks more than
-linearly when two loops of it, one behind the other, consume the same text (Weber & Seidl 1991; Weideman et al.
-2016), and what follows can fail; and exponentially when one loop can consume a text in two ways.
+The automaton has a state for each position of the pattern that consumes a character. A search that fails at one start
+begins again at the next, so its automaton has a loop over all characters in front. A pattern backtracks
+super-linearly if two successive loops consume the same text (Weber & Seidl 1991; Weideman et al. 2016) and the rest
+can fail, and exponentially if one loop can consume a text in two ways.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from re import _constants as sre
 from re import _parser
 from typing import Any
 
-#: A repeat of more than so many times counts as one without an end.
+#: A repeat with a larger upper bound counts as unbounded.
 BOUNDED = 100
-#: Copies of what is repeated a bounded number of times: more of them are no other kind of loop.
+#: Copies of the body of a bounded repeat in the automaton: more copies add no other kind of loop.
 COPIES = 6
 Edges = dict[int, dict[int, tuple[int, int]]]
 _SAMPLES = " \t\n\r\x0b\x0c\x1c\x85\xa0\u2028\ufeff_-.,:;!?'\"()[]{}<>/\\|@#$%&*+=~^`aAzZgG059éßж中\u0661\u200b\ud800\U0001f600\x00\x7f"
@@ -26,31 +26,31 @@ _SAMPLES = " \t\n\r\x0b\x0c\x1c\x85\xa0\u2028\ufeff_-.,:;!?'\"()[]{}<>/\\|@#$%&*
 
 @dataclass(slots=True)
 class Part:
-    """A part of the pattern: which states begin it, which end it, and what may stand between two of them."""
+    """A part of the pattern: its first states and its last states, each with the conditions of its edges."""
 
     first: list[tuple[int, tuple[Any, ...]]]
     last: list[tuple[int, tuple[Any, ...]]]
-    #: The conditions under which it consumes nothing; None where it always consumes something.
+    #: The conditions under which it matches the empty text; None if it always consumes a character.
     empty: tuple[Any, ...] | None
 
 
 @dataclass(slots=True)
 class Automaton:
-    """States with their characters (bits of an alphabet), and the edges between them, each with how often it is there."""
+    """States with their characters (bits of an alphabet), and the edges between them, with their multiplicity."""
 
     chars: list[int] = field(default_factory=list)
-    #: state → next state → (how often the edge is there, the characters that it may be taken with).
+    #: state → next state → (multiplicity of the edge, characters that it accepts).
     edges: Edges = field(default_factory=dict)
     #: States at which the whole pattern has matched, whatever comes next.
     accepting: set[int] = field(default_factory=set)
 
 
 class Unsupported(Exception):
-    """The checker does not know this construct."""
+    """The checker does not support this construct."""
 
 
 def is_linear(pattern: str | bytes, flags: int, uses: Iterable[str]) -> str:
-    """Return why a pattern is not linear; empty where it is."""
+    """Return the reason why a pattern is not linear, or an empty text."""
     if isinstance(pattern, bytes):
         pattern = pattern.decode("latin-1")
         flags |= re.ASCII
@@ -69,7 +69,7 @@ class _Check:
         tree = _parser.parse(pattern, flags)
         self.flags = tree.state.flags
         self.mode = mode
-        #: Each set of characters of the pattern once, by its text, and later its bits.
+        #: Distinct sets of characters of the pattern, by their text, and their bits.
         self.sets: dict[str, Any] = {}
         self.bits_of: dict[str, int] = {}
         self.groups: dict[int | None, list[Any]] = {}
@@ -223,7 +223,7 @@ class _Check:
             self.groups[value[0]] = list(value[3])
             return self._sequence(list(value[3]))
         if op is sre.GROUPREF:
-            # More than what the group has matched: whatever it can match.
+            # An over-approximation: every text that the group can match.
             return self._sequence(self.groups[value])
         if op is sre.ATOMIC_GROUP:
             return self._sequence(list(value))
@@ -263,9 +263,9 @@ class _Check:
             chars = chars if op is sre.ASSERT else self.every & ~chars
             return Part([], [], (("before" if direction < 0 else "after", chars),))
         if direction < 0:
-            # Of a fixed width: it costs the same wherever it stands.
+            # A lookbehind has a fixed width, so its cost is constant.
             return Part([], [], (("may fail", 0),))
-        # What is looked for ahead is read, and then given up.
+        # A lookahead consumes text and then gives it back.
         part = self._sequence(items)
         return Part(part.first, [], (("may fail", 0),))
 
@@ -285,7 +285,7 @@ class _Check:
             and len(loop.first) == 1
             and len(self.automaton.edges.get(loop.first[0][0], {})) == 1
         ):
-            # It is left only where it cannot go on.
+            # A possessive loop ends only where it cannot continue.
             chars = self.automaton.chars[loop.first[0][0]]
             loop = Part(
                 loop.first,
@@ -297,7 +297,7 @@ class _Check:
         return self._joined(whole, loop)
 
     def _chain(self, low: int, high: int, items: list[Any]) -> Part:
-        """Return a part that may be left after each of several copies: one way only through each number of them."""
+        """Return copies of a part, each of which may be the last: one path for each number of repetitions."""
         if not high:
             return Part([], [], ())
         whole = self._sequence(items)
@@ -312,7 +312,7 @@ class _Check:
         return Part(whole.first, last, () if low == 0 else whole.empty)
 
     def _close(self, whole: Part) -> None:
-        """Put the loop of a search in front, and note where the pattern has matched."""
+        """Add the loop of a search in front, and mark the accepting states."""
         self.prefix: list[int] = []
         if self.mode == "search":
             self.prefix = [self._state(1 << at) for at in range(len(self.alphabet))]
@@ -324,22 +324,22 @@ class _Check:
         if self.mode != "fullmatch":
             self.automaton.accepting = {state for state, leaving in whole.last if not leaving}
 
-    # -- the question ----------------------------------------------------------------------------
+    # -- the decision ----------------------------------------------------------------------------
 
     def reason(self) -> str:
-        """Return why the pattern is not linear; empty where it is."""
+        """Return the reason why the pattern is not linear, or an empty text."""
         edges = self.automaton.edges
         loops = self._loops(edges)
         for state, row in edges.items():
             for to, (count, chars) in row.items():
                 is_loop = loops.get(state) is not None and loops.get(state) == loops.get(to)
-                # Where the pattern has matched nothing is tried again.
+                # Nothing is tried again after the pattern has matched.
                 if count > 1 and is_loop and to not in self.automaton.accepting:
                     return f"two ways through one loop over {self._shown(chars)}"
         for end, own in loops.items():
             if own is None or end in self.prefix or end in self.automaton.accepting:
                 continue
-            if self.prefix and self._begins_again(end, edges, loops):
+            if self.prefix and self._restarts(end, edges, loops):
                 return f"a search begins again within {self._shown(self.automaton.chars[end])}"
             for start, other in loops.items():
                 if (
@@ -351,10 +351,10 @@ class _Check:
                     return f"two loops over {self._shown(self.automaton.chars[end])}"
         return ""
 
-    def _begins_again(self, end: int, edges: Edges, loops: dict[int, int | None]) -> bool:
-        """Tell whether a search that begins anywhere in a text that the loop of ``end`` consumes comes into that loop.
+    def _restarts(self, end: int, edges: Edges, loops: dict[int, int | None]) -> bool:
+        """Return whether a search that starts inside a text that the loop of ``end`` consumes enters that loop.
 
-        The first run stays in the loop in front, and is told by the last character alone.
+        The first run stays in the loop in front, so its state is the last character.
         """
         chars = self.automaton.chars[end]
         enters = {
@@ -383,19 +383,20 @@ class _Check:
                             following.append((to, -1, after))
                     if second < 0:
                         following += [(-1, at, after) for at in range(len(self.alphabet)) if mask >> at & 1]
-                    for one in following:
-                        if one not in seen:
-                            seen.add(one)
-                            waiting.append(one)
+                    for states in following:
+                        if states not in seen:
+                            seen.add(states)
+                            waiting.append(states)
         return False
 
     def _loops(self, edges: Edges) -> dict[int, int | None]:
         """Return state → the loop (strongly connected component) that it is in, or None."""
         reach = {state: self._reach(state, edges) for state in range(len(self.automaton.chars))}
-        found: dict[int, int | None] = {}
-        for state, there in reach.items():
-            found[state] = min(one for one in there if state in reach[one]) if state in there else None
-        return found
+        loops: dict[int, int | None] = {}
+        for state, reached in reach.items():
+            is_in_loop = state in reached
+            loops[state] = min(other for other in reached if state in reach[other]) if is_in_loop else None
+        return loops
 
     @staticmethod
     def _reach(state: int, edges: Edges) -> set[int]:
@@ -409,7 +410,7 @@ class _Check:
         return seen
 
     def _is_ambiguous(self, start: int, end: int, edges: Edges, loops: dict[int, int | None]) -> bool:
-        """Tell whether a word leads from ``start`` to itself and to ``end``, and from ``end`` to itself."""
+        """Return whether one text leads from ``start`` to itself and to ``end``, and from ``end`` to itself."""
         begin = (start, start, end)
         seen = {begin}
         waiting = deque([begin])
@@ -426,7 +427,7 @@ class _Check:
     def _steps(
         state: tuple[int, int, int], edges: Any, loops: Any, within: tuple[Any, Any]
     ) -> Iterable[tuple[int, int, int]]:
-        """Yield what three runs over one text come to; the first and the third stay in their loops."""
+        """Yield the next states of three runs over one text; the first and the third stay in their loops."""
         one, two, three = state
         for first, (_, chars) in edges.get(one, {}).items():
             if loops[first] != within[0]:

@@ -10,18 +10,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 FUNCTIONS = frozenset(["compile", "search", "match", "fullmatch", "split", "findall", "finditer", "sub", "subn"])
-#: Functions of ``re`` that take no pattern, or only make one harmless.
+#: Functions of ``re`` that take no pattern, or only escape one.
 WITHOUT_PATTERN = frozenset(["escape", "purge"])
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A call of ``re`` with the pattern that it gets."""
+class PatternUse:
+    """A call of a function of ``re``, with its pattern."""
 
     where: str
     pattern: str | bytes
     flags: int
-    #: The functions that it is used with: search, match, fullmatch …
+    #: The functions that the pattern is used with: search, match, fullmatch …
     uses: frozenset[str] = field(default=frozenset())
 
 
@@ -45,23 +45,25 @@ def other_imports(tree: ast.AST) -> list[str]:
             found.append(f"from {node.module} import …")
         if isinstance(node, ast.Import):
             found += [
-                f"import {one.name}" for one in node.names if one.name == "regex" or (one.name == "re" and one.asname)
+                f"import {name.name}"
+                for name in node.names
+                if name.name == "regex" or (name.name == "re" and name.asname)
             ]
     return found
 
 
-def collect(folder: Path, package: str) -> tuple[list[Found], int, list[str]]:
-    """Return the patterns of a package, the number of calls of ``re``, and what cannot be checked."""
+def collect(folder: Path, package: str) -> tuple[list[PatternUse], int, list[str]]:
+    """Return the patterns of a package, the number of calls of ``re``, and the problems of calls that cannot be checked."""
     trees = {path: ast.parse(path.read_text("utf-8")) for path in sorted(folder.rglob("*.py"))}
     uses = _uses(trees.values())
     own = {path: _uses([tree]) for path, tree in trees.items()}
-    patterns: list[Found] = []
+    patterns: list[PatternUse] = []
     problems: list[str] = []
     calls = 0
     for path, tree in trees.items():
         parts = path.relative_to(folder).with_suffix("").parts
         module = ".".join([package, *(parts[:-1] if parts[-1] == "__init__" else parts)])
-        problems += [f"{module}: {what}" for what in other_imports(tree)]
+        problems += [f"{module}: {statement}" for statement in other_imports(tree)]
         found = calls_of_re(tree)
         calls += len(found)
         if not found:
@@ -71,20 +73,20 @@ def collect(folder: Path, package: str) -> tuple[list[Found], int, list[str]]:
         for call in found:
             where = f"{module}:{call.lineno}"
             try:
-                patterns.append(_found(call, where, namespace, own[path], uses, names))
+                patterns.append(_pattern_use(call, where, namespace, own[path], uses, names))
             except Exception as error:  # noqa: BLE001
                 problems.append(f"{where}: the pattern is not a constant of the module ({error}); make it one")
     return patterns, calls, problems
 
 
-def _found(
+def _pattern_use(
     call: ast.Call,
     where: str,
     namespace: dict[str, object],
     own: dict[str, set[str]],
     uses: dict[str, set[str]],
     names: dict[int, str],
-) -> Found:
+) -> PatternUse:
     assert isinstance(call.func, ast.Attribute)
     function = call.func.attr
     arguments = {"pattern": call.args[0] if call.args else None, "flags": None}
@@ -110,15 +112,15 @@ def _found(
     }
     pattern = values["pattern"]
     if isinstance(pattern, re.Pattern):
-        return Found(where, pattern.pattern, pattern.flags, frozenset([function]))
+        return PatternUse(where, pattern.pattern, pattern.flags, frozenset([function]))
     name = names.get(id(call), "")
-    # A private name is a module's own.
+    # A private name is only used in its own module.
     used = (own if name.startswith("_") else uses).get(name, set()) if function == "compile" else {function}
-    return Found(where, pattern, int(values["flags"]), frozenset(used))
+    return PatternUse(where, pattern, int(values["flags"]), frozenset(used))
 
 
 def _names(tree: ast.AST) -> dict[int, str]:
-    """Return id of a call → the name that its result is given."""
+    """Return ID of a call → the name that its result is assigned to."""
     found = {}
     for node in ast.walk(tree):
         targets = (
@@ -130,7 +132,7 @@ def _names(tree: ast.AST) -> dict[int, str]:
 
 
 def _uses(trees: object) -> dict[str, set[str]]:
-    """Return name → the functions of a pattern that are asked of what has the name, anywhere in the package."""
+    """Return name → the methods of a pattern that are called on this name, in the given modules."""
     found: dict[str, set[str]] = {}
     for tree in trees:  # type: ignore[attr-defined]
         for node in _attributes(tree):

@@ -1,4 +1,4 @@
-"""Prints a table of reader programs and what they show of a feed: python -m tests.readers"""
+"""Print a table of feed readers and the features of a feed that they show: ``python -m tests.readers``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from tests.readers.clients import CLIENTS
-from tests.readers.story import FEATURES, features
+from tests.readers.features import FEATURES, supported_features
 from tests.support.http_servers import run_web_server
 
 
@@ -19,8 +19,8 @@ def main() -> None:
             continue
         for form in client.formats:
             with tempfile.TemporaryDirectory() as folder, run_web_server() as web:
-                found = features(client, form, Path(folder), web)
-            cells = "".join(f"{'yes' if found[name] else '-':<11}" for name in FEATURES)
+                shown = supported_features(client, form, Path(folder), web)
+            cells = "".join(f"{'yes' if shown[name] else '-':<11}" for name in FEATURES)
             print(f"{client.name:<12}{form:<8}{cells}".rstrip())
 
 

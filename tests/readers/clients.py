@@ -1,4 +1,4 @@
-"""Reader programs that people use, each asked in its own way what it makes of a feed."""
+"""Feed readers: how each of them is run, and how its entries are read."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ NODE = Path(__file__).parent / "node"
 
 
 @dataclass(frozen=True)
-class Seen:
-    """An entry, as a reader program has it."""
+class ShownEntry:
+    """An entry as a feed reader stores it."""
 
     id: str
     title: str
@@ -32,15 +32,18 @@ class Seen:
     categories: list[str] = field(default_factory=list)
 
 
-Poll = Callable[[str, Path], list[Seen]]
+#: Polls a feed at a URL, with a folder for the program's files, and returns all entries that it stores.
+Poll = Callable[[str, Path], list[ShownEntry]]
 
 
-def fetched(url: str) -> bytes:
+def fetch(url: str) -> bytes:
+    """Fetch a URL."""
     with urllib.request.urlopen(url, timeout=10) as response:
         return bytes(response.read())
 
 
-def done(command: list[str], **environment: str) -> str:
+def run_command(command: list[str], **environment: str) -> str:
+    """Run a command with additions to its environment, and return its output."""
     result = subprocess.run(
         command,
         capture_output=True,
@@ -53,106 +56,112 @@ def done(command: list[str], **environment: str) -> str:
     return result.stdout
 
 
-def kept(folder: Path, now: list[Seen]) -> list[Seen]:
-    """What a program has that keeps entries by id, as those do that build on a parser."""
-    path = folder / "kept.json"
+def merge_entries(folder: Path, polled: list[ShownEntry]) -> list[ShownEntry]:
+    """Add the entries of a poll to those of earlier polls by ID, as programs that use a parser do; return all."""
+    path = folder / "entries.json"
     known = json.loads(path.read_text()) if path.exists() else {}
-    known.update({one.id: one.__dict__ for one in now})
+    known.update({entry.id: entry.__dict__ for entry in polled})
     path.write_text(json.dumps(known))
-    return [Seen(**one) for one in known.values()]
+    return [ShownEntry(**entry) for entry in known.values()]
 
 
-def feedparser(url: str, folder: Path) -> list[Seen]:
+def feedparser(url: str, folder: Path) -> list[ShownEntry]:
+    """Poll a feed with feedparser."""
     import feedparser as library
 
-    found = library.parse(fetched(url))
-    assert found.bozo == 0
-    return kept(
+    feed = library.parse(fetch(url))
+    assert feed.bozo == 0
+    return merge_entries(
         folder,
         [
-            Seen(
-                id=one.id,
-                title=one.title,
-                authors=", ".join(who.get("name", "") for who in one.get("authors", [])),
-                date=one.published,
-                content=one.content[0].value,
-                image=one.get("media_content", [{}])[0].get("url", ""),
-                enclosure=one.enclosures[0].href if one.enclosures else "",
-                categories=[tag.term for tag in one.get("tags", [])],
+            ShownEntry(
+                id=entry.id,
+                title=entry.title,
+                authors=", ".join(author.get("name", "") for author in entry.get("authors", [])),
+                date=entry.published,
+                content=entry.content[0].value,
+                image=entry.get("media_content", [{}])[0].get("url", ""),
+                enclosure=entry.enclosures[0].href if entry.enclosures else "",
+                categories=[tag.term for tag in entry.get("tags", [])],
             )
-            for one in found.entries
+            for entry in feed.entries
         ],
     )
 
 
-def reader(url: str, folder: Path) -> list[Seen]:
+def reader(url: str, folder: Path) -> list[ShownEntry]:
+    """Poll a feed with reader."""
     from reader import make_reader
 
     with make_reader(str(folder / "reader.sqlite")) as library:
         library.add_feed(url, exist_ok=True)
-        # Not update_feeds(): that waits for an hour between two looks.
+        # update_feeds() would skip a feed that was updated less than an hour ago.
         library.update_feed(url)
         feed = library.get_feed(url)
         assert feed.last_exception is None, feed.last_exception
         return [
-            Seen(
-                id=one.id,
-                title=one.title or "",
-                authors=one.authors_str or "",
-                date=str(one.published),
-                content=one.content[0].value if one.content else "",
-                enclosure=one.enclosures[0].href if one.enclosures else "",
+            ShownEntry(
+                id=entry.id,
+                title=entry.title or "",
+                authors=entry.authors_str or "",
+                date=str(entry.published),
+                content=entry.content[0].value if entry.content else "",
+                enclosure=entry.enclosures[0].href if entry.enclosures else "",
             )
-            for one in library.get_entries()
+            for entry in library.get_entries()
         ]
 
 
-def newsboat(url: str, folder: Path) -> list[Seen]:
+def newsboat(url: str, folder: Path) -> list[ShownEntry]:
+    """Poll a feed with newsboat."""
     (folder / "urls").write_text(f"{url}\n")
     (folder / "config").write_text("reload-time 1\n")
-    # No HOME of a person's is looked into.
+    # A HOME of its own, so that it does not read the settings of a user.
     command = ["newsboat", "-u", str(folder / "urls"), "-c", str(folder / "cache.db"), "-C", str(folder / "config")]
-    done([*command, "-x", "reload"], HOME=str(folder))
+    run_command([*command, "-x", "reload"], HOME=str(folder))
     with sqlite3.connect(folder / "cache.db") as connection:
         rows = connection.execute(
             "SELECT guid, title, author, pubDate, content, enclosure_url FROM rss_item"
         ).fetchall()
     connection.close()
     return [
-        Seen(id=guid, title=title, authors=author, date=str(date or ""), content=content, enclosure=enclosure or "")
+        ShownEntry(
+            id=guid, title=title, authors=author, date=str(date or ""), content=content, enclosure=enclosure or ""
+        )
         for guid, title, author, date, content, enclosure in rows
     ]
 
 
-def sfeed(url: str, folder: Path) -> list[Seen]:
-    # Its own merge takes an entry for another one when its title or link changes; by the id alone,
-    # as the format means it, is a function in the settings.
+def sfeed(url: str, folder: Path) -> list[ShownEntry]:
+    """Poll a feed with sfeed."""
+    # By default sfeed treats an entry with a new title or link as a new entry; this merge compares IDs only.
     (folder / "sfeedrc").write_text(
         f'sfeedpath={folder}/feeds\nfeeds() {{ feed ours {url}; }}\nmerge() {{ sort -t \'\t\' -u -k6,6 "$3" "$2"; }}\n'
     )
-    done(["sfeed_update", str(folder / "sfeedrc")])
-    found = []
+    run_command(["sfeed_update", str(folder / "sfeedrc")])
+    entries = []
     for line in (folder / "feeds/ours").read_text("utf-8").splitlines():
-        date, title, _, content, _, own, author, enclosure, categories = line.split("\t")[:9]
+        date, title, _, content, _, entry_id, author, enclosure, categories = line.split("\t")[:9]
         text = content.replace("\\n", "\n").replace("\\t", "\t").replace("\\\\", "\\")
-        found.append(
-            Seen(
-                id=own,
+        entries.append(
+            ShownEntry(
+                id=entry_id,
                 title=title,
                 authors=author,
                 date=date,
                 content=text,
                 enclosure=enclosure,
-                categories=[one for one in categories.split("|") if one],
+                categories=[name for name in categories.split("|") if name],
             )
         )
-    return found
+    return entries
 
 
-def rss2email(url: str, folder: Path) -> list[Seen]:
+def rss2email(url: str, folder: Path) -> list[ShownEntry]:
+    """Poll a feed with rss2email."""
     base = ["r2e", "-c", str(folder / "r2e.cfg"), "-d", str(folder / "r2e.json")]
     if not (folder / "r2e.cfg").exists():
-        done([*base, "new", "reader@example.org"])
+        run_command([*base, "new", "reader@example.org"])
         text = (folder / "r2e.cfg").read_text()
         for name, value in (
             ("email-protocol", "maildir"),
@@ -164,47 +173,49 @@ def rss2email(url: str, folder: Path) -> list[Seen]:
         (folder / "r2e.cfg").write_text(text)
         for part in ("cur", "new", "tmp"):
             (folder / "Maildir" / "INBOX" / part).mkdir(parents=True, exist_ok=True)
-        done([*base, "add", "ours", url])
-    done([*base, "run"])
-    found = []
+        run_command([*base, "add", "ours", url])
+    run_command([*base, "run"])
+    entries = []
     for path in sorted((folder / "Maildir").rglob("*")):
         if not path.is_file() or path.parent.name not in ("new", "cur"):
             continue
         message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
         body = message.get_body()
         text = body.get_content() if body is not None else ""
-        found.append(
-            Seen(
+        entries.append(
+            ShownEntry(
                 id=str(message["X-RSS-ID"]),
                 title=str(message["Subject"]),
                 authors=str(message["From"]),
                 date=str(message["Date"]),
                 content=text,
                 enclosure=next(iter(re.findall(r"https?://[^\"\s<>]+\.mp3", text)), ""),
-                categories=[one.strip() for one in str(message["X-RSS-TAGS"] or "").split(",")],
+                categories=[name.strip() for name in str(message["X-RSS-TAGS"] or "").split(",")],
             )
         )
-    return found
+    return entries
 
 
-def javascript(name: str) -> Poll:
-    def poll(url: str, folder: Path) -> list[Seen]:
-        (folder / "feed").write_bytes(fetched(url))
-        entries = json.loads(done(["node", str(NODE / "read.mjs"), name, str(folder / "feed")]))
-        return kept(
+def node_parser(name: str) -> Poll:
+    """Return the poll of a JavaScript parser."""
+
+    def poll(url: str, folder: Path) -> list[ShownEntry]:
+        (folder / "feed").write_bytes(fetch(url))
+        entries = json.loads(run_command(["node", str(NODE / "read.mjs"), name, str(folder / "feed")]))
+        return merge_entries(
             folder,
             [
-                Seen(
-                    id=one["id"],
-                    title=one["title"],
-                    authors=", ".join(one["authors"]),
-                    date=one["date"],
-                    content=one["content"] or "",
-                    image=one.get("image") or "",
-                    enclosure=one.get("enclosure") or "",
-                    categories=one["categories"],
+                ShownEntry(
+                    id=entry["id"],
+                    title=entry["title"],
+                    authors=", ".join(entry["authors"]),
+                    date=entry["date"],
+                    content=entry["content"] or "",
+                    image=entry.get("image") or "",
+                    enclosure=entry.get("enclosure") or "",
+                    categories=entry["categories"],
                 )
-                for one in entries
+                for entry in entries
             ],
         )
 
@@ -213,21 +224,21 @@ def javascript(name: str) -> Poll:
 
 @dataclass(frozen=True)
 class Client:
-    """A reader program: how it is asked, and which formats it reads."""
+    """A feed reader: how to poll a feed with it, and which formats it supports."""
 
     name: str
     poll: Poll
     formats: tuple[str, ...]
-    #: What has to be there: a command, a folder of npm's or a module of Python's.
+    #: The command, or ``npm:PACKAGE``, that must be installed; empty for a Python package of the dev extra.
     needs: str
 
     def missing(self) -> str | None:
-        """Say why it cannot be asked here, or None."""
+        """Return why it cannot be run here, or None."""
         if self.needs.startswith("npm:"):
             if not shutil.which("node"):
                 return "node is not installed"
-            there = (NODE / "node_modules" / self.needs.removeprefix("npm:")).is_dir()
-            return None if there else f"run 'npm install' in {NODE.relative_to(NODE.parent.parent.parent)}"
+            is_installed = (NODE / "node_modules" / self.needs.removeprefix("npm:")).is_dir()
+            return None if is_installed else f"run 'npm install' in {NODE.relative_to(NODE.parent.parent.parent)}"
         return None if not self.needs or shutil.which(self.needs) else f"{self.needs} is not installed"
 
 
@@ -237,6 +248,6 @@ CLIENTS = (
     Client("newsboat", newsboat, ("rss", "atom"), "newsboat"),
     Client("sfeed", sfeed, ("rss", "atom"), "sfeed_update"),
     Client("rss2email", rss2email, ("rss", "atom"), "r2e"),
-    Client("feedsmith", javascript("feedsmith"), ("rss", "atom", "json"), "npm:feedsmith"),
-    Client("rss-parser", javascript("rss-parser"), ("rss", "atom"), "npm:rss-parser"),
+    Client("feedsmith", node_parser("feedsmith"), ("rss", "atom", "json"), "npm:feedsmith"),
+    Client("rss-parser", node_parser("rss-parser"), ("rss", "atom"), "npm:rss-parser"),
 )

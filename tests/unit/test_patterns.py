@@ -14,13 +14,13 @@ import pytest
 
 import publisher
 from tests.patterns.automaton import is_linear
-from tests.patterns.collect import Found, calls_of_re, collect, other_imports
+from tests.patterns.collect import PatternUse, calls_of_re, collect, other_imports
 
 FOLDER = Path(publisher.__file__).parent
 
 
 @functools.cache
-def patterns() -> tuple[list[Found], int, list[str]]:
+def patterns() -> tuple[list[PatternUse], int, list[str]]:
     return collect(FOLDER, "publisher")
 
 

@@ -1,10 +1,10 @@
-// node juice.mjs < page: the median of milliseconds that juice takes for the page, cold first.
+// node juice.mjs < page: print the milliseconds that juice takes for the first time, and their median afterwards.
 import { readFileSync } from 'node:fs';
 import juice from 'juice';
 
 const page = readFileSync(0).toString();
 const times = [];
-for (let turn = 0; turn < 40; turn += 1) {
+for (let run = 0; run < 40; run += 1) {
   const began = performance.now();
   juice(page);
   times.push(performance.now() - began);

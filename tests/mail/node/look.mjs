@@ -1,4 +1,4 @@
-// What other people's programs make of an issue: node look.mjs PROGRAM < file > json
+// Check an issue with external validators: node look.mjs PROGRAM < file > json
 import { readFileSync } from 'node:fs';
 
 const input = readFileSync(0);
@@ -6,7 +6,7 @@ const programs = {
   async caniemail() {
     const { caniemail } = await import('caniemail');
     const clients = ['gmail.*', 'outlook.*', 'apple-mail.*', 'yahoo.*'];
-    // The program throws where its data have nothing on a program: of word-wrap in Gmail for iOS.
+    // The program throws if its data lacks an entry, such as word-wrap in Gmail for iOS.
     const html = input.toString().replaceAll(/word-wrap: ?break-word;? ?/g, '').replaceAll('overflow-;', '');
     const { issues } = caniemail({ clients, html });
     const titles = new Set();
@@ -18,7 +18,7 @@ const programs = {
     const checker = new HtmlValidate({
       extends: ['html-validate:recommended', 'html-validate:a11y'],
       rules: {
-        // A mail is styled inline, laid out by tables, and says some things twice, for one program and another.
+        // An email has inline styles, table layouts, and duplicate markup for different mail clients.
         'no-inline-style': 'off',
         'no-deprecated-attr': 'off',
         'attr-quotes': 'off',

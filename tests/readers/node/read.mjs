@@ -1,4 +1,4 @@
-// Prints what a JavaScript reader makes of a feed: node read.mjs feedsmith|rss-parser FILE
+// Prints the entries of a feed as a JavaScript parser reads them: node read.mjs feedsmith|rss-parser FILE
 import { readFileSync } from 'node:fs'
 
 const [name, file] = process.argv.slice(2)

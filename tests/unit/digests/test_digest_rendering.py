@@ -29,7 +29,7 @@ from publisher.templating.sources import source_hash
 from tests.support.examples import examples
 
 NOW = datetime(2026, 11, 23, 7, tzinfo=UTC)
-LETTERHEAD = Branding(
+BRANDING = Branding(
     site="The Review",
     base_url="https://review.example",
     description="All about it",
@@ -67,7 +67,7 @@ def article(number: int, **fields: object) -> Article:
 
 
 def issue(
-    *articles: Article, digest: Digest = DIGEST, templates: Path = Path("/nowhere"), branding: Branding = LETTERHEAD
+    *articles: Article, digest: Digest = DIGEST, templates: Path = Path("/nowhere"), branding: Branding = BRANDING
 ) -> RenderedVariant:
     return render_digest(digest, articles, branding, number=3, moment=NOW, templates=templates)
 
@@ -117,7 +117,7 @@ def test_styles_are_inlined_and_dark_mode_is_kept() -> None:
     assert "prefers-color-scheme: dark" in made.html
     assert "[data-ogsc]" in made.html
     assert re.search(r"<h2 class=.lead-title display. style='[^']*font-size:32px", made.html)
-    assert LETTERHEAD.dark.accent in made.html
+    assert BRANDING.dark.accent in made.html
 
 
 def test_layout_tables_are_announced_to_nobody() -> None:

@@ -214,6 +214,6 @@ def test_no_bytes_break_the_check(data: bytes) -> None:
 
 def test_colours_in_dark_follow_the_dark_rules_of_the_page() -> None:
     samples_page = parts()[0]
-    dark = replace(samples.LETTERHEAD.dark, ink="#222222")
-    page = samples_page.replace(samples.LETTERHEAD.dark.ink, dark.ink)
+    dark = replace(samples.BRANDING.dark, ink="#222222")
+    page = samples_page.replace(samples.BRANDING.dark.ink, dark.ink)
     assert rules(page) == {"contrast-dark"}

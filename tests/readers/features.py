@@ -1,4 +1,4 @@
-"""What every reader program is put through: it subscribes, everything changes, it polls again."""
+"""Let a feed reader subscribe, change an article in every way, let it poll again, and compare its entries."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from tests.conftest import NOW, SiteKit
-from tests.readers.clients import Client, Seen
+from tests.readers.clients import Client, ShownEntry
 from tests.support.http_servers import WebServer
 
 FEATURES = ("title", "authors", "date", "content", "image", "enclosure", "category", "once", "edited")
@@ -30,8 +30,8 @@ updated: {updated}
 """
 
 
-def subscribed(client: Client, form: str, root: Path, web: WebServer) -> tuple[list[Seen], list[Seen]]:
-    """Return what a program has after its first poll, and after everything about an article has changed."""
+def poll_twice(client: Client, form: str, root: Path, web: WebServer) -> tuple[list[ShownEntry], list[ShownEntry]]:
+    """Return the entries after the first poll, and after a poll once everything about an article has changed."""
     kit = SiteKit(root / "site")
     base = (kit.root / "publisher.toml").read_text().split("[mail]")[0]
     feeds = f'[feeds]\nurl = "{web.url}/feeds"\n'
@@ -63,7 +63,8 @@ def subscribed(client: Client, form: str, root: Path, web: WebServer) -> tuple[l
     return first, client.poll(url, folder)
 
 
-CHECKS: dict[str, Callable[[Seen, list[Seen]], bool]] = {
+#: Feature → a check of the first entry after the first poll, and of all entries after the second entry.
+CHECKS: dict[str, Callable[[ShownEntry, list[ShownEntry]], bool]] = {
     "title": lambda lead, _: lead.title == "Barges & Boats",
     "authors": lambda lead, _: "Ann Lee" in lead.authors and "Bob Ray" in lead.authors,
     "date": lambda lead, _: bool(lead.date),
@@ -71,13 +72,13 @@ CHECKS: dict[str, Callable[[Seen, list[Seen]], bool]] = {
     "image": lambda lead, _: "/i/port.jpg" in lead.image or "/i/port.jpg" in lead.content,
     "enclosure": lambda lead, _: lead.enclosure.endswith("/audio/port.mp3"),
     "category": lambda lead, _: {"Trade", "Ports", "R&D"} <= set(lead.categories),
-    "once": lambda _, after: len(after) == 2 and len({one.id for one in after}) == 2,
-    "edited": lambda _, after: "Ferries & Ships" in {one.title for one in after},
+    "once": lambda _, after: len(after) == 2 and len({entry.id for entry in after}) == 2,
+    "edited": lambda _, after: "Ferries & Ships" in {entry.title for entry in after},
 }
 
 
-def features(client: Client, form: str, root: Path, web: WebServer) -> dict[str, bool]:
-    """Return feature → whether the program has it."""
-    first, after = subscribed(client, form, root, web)
-    lead = next(one for one in first if "Barges" in one.title)
+def supported_features(client: Client, form: str, root: Path, web: WebServer) -> dict[str, bool]:
+    """Return feature → whether the program shows it."""
+    first, after = poll_twice(client, form, root, web)
+    lead = next(entry for entry in first if "Barges" in entry.title)
     return {name: CHECKS[name](lead, after) for name in FEATURES}
