@@ -66,7 +66,6 @@ def compose_issue(
     What is staged is the edition with everything, its tokens filled with what holds for everybody.
 
     Args:
-        site, digest: the settings, and the newsletter.
         articles: what the issue is to carry, the lead first.
         slot, name, number: the instant it stands for, its folder, its own number.
         note: the editor's, Markdown.
@@ -97,10 +96,8 @@ def compose_issue(
         )
 
     whole = rendered(articles)
-    distinct = [
-        whole,
-        *(rendered(one) for one in group_by_variant(whole.articles, selections) if one != whole.articles),
-    ]
+    variants = group_by_variant(whole.articles, selections)
+    distinct = [whole, *(rendered(one) for one in variants if one != whole.articles)]
     return _check_issue(site, digest, distinct, slot=slot, name=name, number=number, note=note)
 
 

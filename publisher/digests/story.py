@@ -150,7 +150,6 @@ def make_story(
         letterhead: what stands on every issue.
         utm, click_base_url: parameters for its link, and where clicks are click_base_url; empty where nobody counts.
     """
-    text = plain_text(article.body)
     image = article.image or Image()
     width = _LEAD_IMAGE_PIXELS if is_lead else _SIDE_IMAGE_PIXELS
     body = mail_html(article.body, article.link, TEXT_WIDTH_PIXELS) if extent is Extent.FULL and not is_brief else ""
@@ -170,7 +169,7 @@ def make_story(
         body=Markup(body),  # noqa: S704 - made of sanitised HTML, and cleaned once more
         body_text=body_text,
         references=tuple(enumerate(references, number + 1)),
-        minutes=max(1, round(len(text.split()) / _WORDS_PER_MINUTE)),
+        minutes=max(1, round(len(plain_text(article.body).split()) / _WORDS_PER_MINUTE)),
         image=safe_url(image.url, branding.base_url + "/") if image.url else None,
         image_alt=image.alt or "",
         image_credit=image.credit or "",

@@ -267,9 +267,8 @@ def add(
         if known is not None and known.has_complained:
             _require_no_complaint(known, chosen)
         before = known.digests if known is not None else ()
-        return upsert_subscriber(
-            connection, site, replace(row, digests=tuple(dict.fromkeys((*before, *chosen)))), act, now
-        )
+        subscribed = replace(row, digests=tuple(dict.fromkeys((*before, *chosen))))
+        return upsert_subscriber(connection, site, subscribed, act, now)
 
 
 def _require_not_suppressed(connection: Connection, ring: Keyring, address: Address, act: Act) -> None:
