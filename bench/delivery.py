@@ -29,7 +29,7 @@ from publisher.settings import Site, read_site
 from publisher.storage.engine import Database
 from publisher.subscribers import store as subscribers
 from publisher.subscribers import subscriptions_store as subscriptions
-from publisher.subscribers.subscriptions_store import Act, ChangeSource
+from publisher.subscribers.subscriptions_store import ChangeSource, StateChange
 
 _SIZE = 40_000
 _NOW = datetime(2026, 11, 23, 7, tzinfo=UTC)
@@ -86,7 +86,7 @@ def site(folder: Path, readers: int) -> Site:
         for at in range(0, readers, 50_000):
             with db.write() as connection:
                 count = min(50_000, readers - at)
-                first = subscribers.take_ids(connection, count)
+                first = subscribers.reserve_ids(connection, count)
                 everything = subscribers.interests_id(connection, "{}")
                 people = [
                     {
@@ -104,7 +104,9 @@ def site(folder: Path, readers: int) -> Site:
                 ]
                 subscribers.insert_subscribers(connection, people)
                 rows = [("daily", first + number) for number in range(count)]
-                subscriptions.save_new_states(connection, rows, SubscriptionState.ACTIVE, Act(ChangeSource.IMPORT, 0))
+                subscriptions.insert_subscriptions(
+                    connection, rows, SubscriptionState.ACTIVE, StateChange(ChangeSource.IMPORT, 0)
+                )
     return read_site(folder)
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from publisher.html.urls import url_path
 from publisher.model.delivery import DeliveryState
-from publisher.storage.bulk import pages
+from publisher.storage.bulk import batches
 from publisher.storage.tables.articles import article, article_key, correction
 from publisher.storage.tables.delivery import delivery
 from publisher.storage.tables.digests import issue, issue_article, next_issue_note
@@ -92,7 +92,7 @@ def add_correction(connection: Connection, seq: int, at: int, note: str) -> None
 def last_correction_times(connection: Connection, seqs: Collection[int]) -> dict[int, int]:
     """Return arrival number → the instant of the last correction, for those that have one."""
     found: dict[int, int] = {}
-    for some in pages(seqs):
+    for some in batches(seqs):
         query = (
             select(correction.c.article_seq, func.max(correction.c.corrected_at))
             .where(correction.c.article_seq.in_(some))
@@ -121,7 +121,7 @@ def clear_send_overrides(connection: Connection, seqs: Iterable[int]) -> None:
 
     A reason that an editor gave before, for sending an issue in spite of errors, was not given for this.
     """
-    for some in pages(seqs):
+    for some in batches(seqs):
         carrying = select(issue_article.c.issue_id).where(issue_article.c.article_seq.in_(some))
         waiting = select(delivery.c.issue_id).where(
             delivery.c.issue_id.in_(carrying),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, delete, func, select, update
 
-from publisher.storage.bulk import insert_rows, pages
+from publisher.storage.bulk import batches, insert_rows
 from publisher.storage.tables.articles import article, draft, draft_key
 from publisher.storage.tables.digests import next_issue_note
 
@@ -88,7 +88,7 @@ def has_draft_keys(connection: Connection) -> bool:
 def draft_first_read_times(connection: Connection, keys: Iterable[str]) -> dict[str, int]:
     """Return key → when a draft with it was first read, for the keys of drafts that were never published."""
     found: dict[str, int] = {}
-    for page in pages(keys):
+    for page in batches(keys):
         query = select(draft_key.c.key, draft_key.c.first_read_at).where(draft_key.c.key.in_(page))
         found.update((key, at) for key, at in connection.execute(query))
     return found
@@ -103,7 +103,7 @@ def add_draft_keys(connection: Connection, keys: Mapping[str, int]) -> None:
 
 def delete_draft_keys(connection: Connection, keys: Iterable[str]) -> None:
     """Forget the keys of drafts that are published now, or whose file is gone."""
-    for page in pages(keys):
+    for page in batches(keys):
         connection.execute(delete(draft_key).where(draft_key.c.key.in_(page)))
 
 
@@ -121,13 +121,13 @@ def mark_drafts(connection: Connection, statements: Mapping[int, str], at: int) 
         .values(draft=bindparam("words"), retracted_at=func.coalesce(article.c.retracted_at, at))
     )
     connection.execute(statement, [{"which": seq, "words": words} for seq, words in statements.items()])
-    for page in pages(statements):
+    for page in batches(statements):
         connection.execute(update(next_issue_note).where(next_issue_note.c.lead_seq.in_(page)).values(lead_seq=None))
 
 
 def unmark_drafts(connection: Connection, seqs: Collection[int]) -> None:
     """Note that the records of articles are no drafts any more; what an editor withdrew stays withdrawn."""
-    for page in pages(seqs):
+    for page in batches(seqs):
         mine = article.c.seq.in_(page)
         connection.execute(update(article).where(mine, article.c.retraction.is_(None)).values(retracted_at=None))
         connection.execute(update(article).where(mine).values(draft=None))

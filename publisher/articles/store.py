@@ -11,7 +11,7 @@ from sqlalchemy import Connection, bindparam, delete, func, select, update
 
 from publisher.articles.records import record_fields, to_article
 from publisher.model.articles import Article, Record
-from publisher.storage.bulk import insert_rows, pages
+from publisher.storage.bulk import batches, insert_rows
 from publisher.storage.tables.articles import article, article_key, correction
 
 __all__ = [
@@ -75,7 +75,7 @@ class ArticleRow:
 def articles_by_seq(connection: Connection, seqs: Collection[int], base_url: str, zone: ZoneInfo) -> dict[int, Article]:
     """Return the articles of these arrival numbers."""
     found: dict[int, Article] = {}
-    for page in pages(seqs):
+    for page in batches(seqs):
         notes = _corrections(connection, page)
         for row in connection.execute(select(article).where(article.c.seq.in_(page))).mappings():
             found[row["seq"]] = to_article(row, base_url, zone, notes.get(row["seq"], ()))
@@ -105,7 +105,7 @@ def count_articles(connection: Connection) -> int:
 def seqs_by_key(connection: Connection, keys: Iterable[str]) -> dict[str, int]:
     """Return key → arrival number, for those of the keys that are known."""
     found: dict[str, int] = {}
-    for page in pages(keys):
+    for page in batches(keys):
         query = select(article_key.c.key, article_key.c.article_seq).where(article_key.c.key.in_(page))
         found.update((key, seq) for key, seq in connection.execute(query))
     return found
@@ -125,7 +125,7 @@ def set_sources(connection: Connection, names: Mapping[int, str]) -> None:
 
 def delete_keys(connection: Connection, keys: Iterable[str]) -> None:
     """Make keys lead nowhere, so that they are free for another article."""
-    for page in pages(keys):
+    for page in batches(keys):
         connection.execute(delete(article_key).where(article_key.c.key.in_(page)))
 
 
@@ -133,7 +133,7 @@ def set_keys(connection: Connection, keys: Mapping[str, int]) -> None:
     """Make each key lead to its article from now on."""
     before = seqs_by_key(connection, keys)
     stale = [key for key, seq in before.items() if seq != keys[key]]
-    for page in pages(stale):
+    for page in batches(stale):
         connection.execute(delete(article_key).where(article_key.c.key.in_(page)))
     rows = [{"key": key, "article_seq": seq} for key, seq in keys.items() if before.get(key) != seq]
     if rows:
@@ -160,7 +160,7 @@ _STORED: Final = (
 def rows_by_seq(connection: Connection, seqs: Iterable[int]) -> dict[int, ArticleRow]:
     """Return what the store knows of these articles."""
     found: dict[int, ArticleRow] = {}
-    for page in pages(seqs):
+    for page in batches(seqs):
         for row in connection.execute(select(*_STORED).where(article.c.seq.in_(page))).mappings():
             found[row["seq"]] = ArticleRow(**row)
     return found
@@ -169,7 +169,7 @@ def rows_by_seq(connection: Connection, seqs: Iterable[int]) -> dict[int, Articl
 def rows_by_hash(connection: Connection, hashes: Iterable[str]) -> dict[str, list[ArticleRow]]:
     """Return hash → the articles whose record is that, byte for byte."""
     found: dict[str, list[ArticleRow]] = {}
-    for page in pages(hashes):
+    for page in batches(hashes):
         query = select(*_STORED).where(article.c.hash.in_(page)).order_by(article.c.seq)
         for row in connection.execute(query).mappings():
             found.setdefault(row["hash"], []).append(ArticleRow(**row))
@@ -179,7 +179,7 @@ def rows_by_hash(connection: Connection, hashes: Iterable[str]) -> dict[str, lis
 def seqs_by_id(connection: Connection, ids: Iterable[str]) -> dict[str, int]:
     """Return id → arrival number, for those of the ids that are taken."""
     found: dict[str, int] = {}
-    for page in pages(ids):
+    for page in batches(ids):
         query = select(article.c.id, article.c.seq).where(article.c.id.in_(page))
         found.update((one, seq) for one, seq in connection.execute(query))
     return found
@@ -188,7 +188,7 @@ def seqs_by_id(connection: Connection, ids: Iterable[str]) -> dict[str, int]:
 def taken_paths(connection: Connection, paths: Iterable[str]) -> set[str]:
     """Return those of the paths that articles already have."""
     taken: set[str] = set()
-    for page in pages(paths):
+    for page in batches(paths):
         taken.update(connection.execute(select(article.c.path).where(article.c.path.in_(page))).scalars())
     return taken
 
@@ -200,7 +200,7 @@ def free_publication_times(connection: Connection, asked: Sequence[int]) -> list
     no time would all have it, so articles of one day stand seconds apart, in order of arrival.
     """
     offsets: dict[int, int] = {}
-    for page in pages(set(asked)):
+    for page in batches(set(asked)):
         query = (
             select(article.c.asked_at, func.max(article.c.published_at))
             .where(article.c.asked_at.in_(page))
@@ -280,7 +280,7 @@ def recent_free_change_times(connection: Connection, count: int, now: int) -> li
 
 def _instants_taken(connection: Connection, instants: Iterable[int]) -> set[int]:
     taken: set[int] = set()
-    for page in pages(instants):
+    for page in batches(instants):
         for column in (article.c.published_at, article.c.changed_at):
             taken.update(connection.execute(select(column).where(column.in_(page))).scalars())
     return taken
@@ -329,7 +329,7 @@ def published_since(connection: Connection, after: int, now: int, limit: int) ->
 def records_by_seq(connection: Connection, seqs: Iterable[int]) -> dict[int, Record]:
     """Return the records of articles without their texts: enough to know what they are about."""
     found: dict[int, Record] = {}
-    for page in pages(seqs):
+    for page in batches(seqs):
         query = select(article.c.seq, article.c.record).where(article.c.seq.in_(page))
         found.update((seq, Record(**record_fields(text, ""))) for seq, text in connection.execute(query))
     return found
@@ -354,7 +354,7 @@ def next_publication_time(connection: Connection, now: int) -> int | None:
 def newest_among(connection: Connection, seqs: Sequence[int], limit: int) -> list[int]:
     """Return the arrival numbers of those that were published last, newest first."""
     found: list[tuple[int, int]] = []
-    for some in pages(seqs):
+    for some in batches(seqs):
         query = select(article.c.published_at, article.c.seq).where(article.c.seq.in_(some))
         found += [
             (at, seq) for at, seq in connection.execute(query.order_by(article.c.published_at.desc()).limit(limit))
@@ -365,7 +365,7 @@ def newest_among(connection: Connection, seqs: Sequence[int], limit: int) -> lis
 def hashes_by_seq(connection: Connection, seqs: Iterable[int]) -> dict[int, str]:
     """Return arrival number → hash of the record."""
     found: dict[int, str] = {}
-    for page in pages(seqs):
+    for page in batches(seqs):
         query = select(article.c.seq, article.c.hash).where(article.c.seq.in_(page))
         found.update((seq, text) for seq, text in connection.execute(query))
     return found

@@ -18,7 +18,7 @@ from publisher.errors import SettingsError
 from publisher.model.subscriptions import SubscriptionState
 from publisher.private_files import private_opener
 from publisher.settings import read_site
-from publisher.subscribers.list_parser import RejectedRow, safe_cell
+from publisher.subscribers.list_parser import RejectedRow, escape_formula
 from publisher.subscriptions import manage as action
 from publisher.subscriptions.import_list import ImportResult, import_list
 
@@ -99,7 +99,7 @@ def import_(
             except OSError as error:
                 raise SettingsError(f"cannot write {rejected}: {error.strerror}") from error
             writer.writerow(["row", "reason"])
-            write = lambda row: writer.writerow([row.number, safe_cell(row.reason)])  # noqa: E731
+            write = lambda row: writer.writerow([row.number, escape_formula(row.reason)])  # noqa: E731
         progress = stack.enter_context(ProgressLine())
         now = parse_at(None, site.tz)
         result = import_list(
@@ -157,7 +157,7 @@ def export(path: Path, folder: Path, digest: str | None) -> None:
             except OSError as error:
                 raise SettingsError(f"cannot write {path}: {error.strerror}") from error
         progress = stack.enter_context(ProgressLine())
-        count = action.export(
+        count = action.export_subscribers(
             site, file, as_json=path.suffix in (".jsonl", ".ndjson"), digest=digest, progress=progress
         )
     if str(path) != "-":
@@ -192,7 +192,7 @@ def add(
     """
     site = read_site(folder)
     now = parse_at(None, site.tz)
-    one = action.add(
+    one = action.add_subscriber(
         site,
         address,
         now,
@@ -202,7 +202,7 @@ def add(
         language=language,
         resubscribe=resubscribe,
     )
-    click.echo(_line(action.as_dict(one)))
+    click.echo(_line(action.subscriber_as_dict(one)))
 
 
 @command.command("list")
@@ -218,7 +218,7 @@ def list_(folder: Path, digest: str | None, status: str | None, as_json: bool) -
     state = SubscriptionState(status) if status else SubscriptionState.ACTIVE if digest else None
     for one in action.list_subscribers(read_site(folder), digest=digest, status=state):
         count += 1
-        said = action.as_dict(one)
+        said = action.subscriber_as_dict(one)
         click.echo(json.dumps(said, ensure_ascii=False) if as_json else _line(said))
     if not as_json:
         click.echo(count_phrase(count, "subscriber"))
@@ -239,7 +239,7 @@ def _line(said: dict[str, Any]) -> str:
 def suppress(address: str, folder: Path, note: str) -> None:
     """Stop all mail to ADDRESS, whatever list names it later."""
     site = read_site(folder)
-    is_new = action.suppress(site, address, parse_at(None, site.tz), note=note)
+    is_new = action.suppress_by_operator(site, address, parse_at(None, site.tz), note=note)
     click.echo(f"{address} is suppressed." if is_new else f"{address} was suppressed before.")
 
 
@@ -249,5 +249,5 @@ def suppress(address: str, folder: Path, note: str) -> None:
 def forget(address: str, folder: Path) -> None:
     """Erase a person with their history. A keyed hash stays, so that no list adds them again."""
     site = read_site(folder)
-    was_there = action.forget(site, address, parse_at(None, site.tz))
+    was_there = action.erase_subscriber(site, address, parse_at(None, site.tz))
     click.echo(f"{address} is erased." if was_there else f"{address} was not a subscriber. No list will add it.")

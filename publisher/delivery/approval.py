@@ -19,7 +19,7 @@ from publisher.digests.readiness import require_sendable
 from publisher.digests.store import IssueRow
 from publisher.errors import SettingsError
 from publisher.model.digests import SendPolicy
-from publisher.schedule.processes import living_runners
+from publisher.schedule.processes import list_runners
 from publisher.settings import Site
 from publisher.signing.site_key import keyring
 from publisher.signing.tokens import Keyring
@@ -138,7 +138,7 @@ def _plan(connection: Connection, site: Site, row: IssueRow, now: datetime) -> A
         recipients=sum(recipients.open_domains(connection, row.id).values()),
         first_due=datetime.fromtimestamp(max(later[0], now.timestamp()), site.tz) if later else None,
         last_due=datetime.fromtimestamp(later[1], site.tz) if later else None,
-        has_runner=bool(living_runners(site.root)),
+        has_runner=bool(list_runners(site.root)),
         is_old=row.slot < now - timedelta(days=site.delivery.retry_days),
         is_paused=row.is_paused,
         can_send=site.can_send,

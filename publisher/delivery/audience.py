@@ -39,7 +39,7 @@ class Audience:
 def load_audience(connection: Connection, digest: Digest, articles: Sequence[Article], now: int) -> Audience:
     """Return who would get an issue with these articles, and what of it."""
     carried = {} if digest.repeat else issues.variants_with_articles(connection, [one.seq for one in articles])
-    queries = subscribers.queries(connection)
+    queries = subscribers.load_interest_queries(connection)
     classes: dict[_SubscriberGroup, int] = {}
     for _, question, _, copies in store.audience_members(connection, digest.slug, carried.keys(), now):
         classes.setdefault((question, copies), len(classes))

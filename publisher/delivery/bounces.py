@@ -35,7 +35,7 @@ from publisher.storage.engine import Database
 from publisher.storage.facts import get_fact
 from publisher.subscribers import store as subscribers
 from publisher.subscribers import subscriptions_store as subscriptions
-from publisher.subscribers.subscriptions_store import Act, ChangeSource
+from publisher.subscribers.subscriptions_store import ChangeSource, StateChange
 from publisher.subscribers.suppression import suppress_subscriber
 from publisher.subscribers.suppression_store import SuppressionChannel
 
@@ -311,7 +311,7 @@ class _Recorder:
     def _record(self, mark: str, report: Report, match: _Match) -> tuple[str, str]:
         """Return the name of the count that the report adds to, and the address that it suppressed, if any."""
         issue_id, number = match.issue_id, match.subscriber_id
-        subscriber = subscribers.find(self.connection, number)
+        subscriber = subscribers.find_subscriber(self.connection, number)
         if subscriber is None:
             # The subscriber was erased: nothing about them is stored again.
             return "known", ""
@@ -334,13 +334,13 @@ class _Recorder:
         if report.kind is ReportKind.UNSUBSCRIBE:
             count = "unsubscribed"
             row = issues.list_issues(self.connection, only=[issue_id])
-            act = Act(ChangeSource.MAIL, self.now)
+            act = StateChange(ChangeSource.MAIL, self.now)
             digests = [row[0].digest] if row else None
             self.result.unsubscribed_from += subscriptions.unsubscribe(self.connection, number, act, digests)
         elif report.kind is ReportKind.COMPLAINT:
             # Anybody can forge a complaint with the token of a forwarded message: the subscriber can return.
             count = "complaints"
-            act = Act(ChangeSource.COMPLAINT, self.now, words)
+            act = StateChange(ChangeSource.COMPLAINT, self.now, words)
             self.result.unsubscribed_from += subscriptions.unsubscribe(self.connection, number, act)
         elif report.kind is ReportKind.HARD:
             count, has_bounced = "hard", True
@@ -363,7 +363,7 @@ class _Recorder:
             until = get_fact(self.connection, _OLD_RETURN_PATHS)
             if until is None or delivery.handed_at > int(until):
                 return False
-        if subscriptions.has_moved_since(self.connection, match.subscriber_id, delivery.handed_at):
+        if subscriptions.has_changed_address_since(self.connection, match.subscriber_id, delivery.handed_at):
             # It is about the address from before, which is not mailed any more.
             return False
         return abs(self.now - delivery.handed_at) <= _BOUNCE_DAYS * 86_400

@@ -200,7 +200,7 @@ def _within_warm_up(connection: Connection, site: Site, now: datetime, limit: in
 
 def _complete_result(db: Database, row: IssueRow, sent: SendResult, ring: Keyring, now: int) -> None:
     """Judge the refusals of issues that are all sent, and add the state of the issue to the result."""
-    from publisher.subscribers.store import find
+    from publisher.subscribers.store import find_subscriber
 
     with db.write() as connection:
         settle_finished_issues(connection, ring, now)
@@ -210,7 +210,7 @@ def _complete_result(db: Database, row: IssueRow, sent: SendResult, ring: Keyrin
         sent.next_due = datetime.fromtimestamp(due, UTC) if due else None
         sent.brakes = brakes.open_brakes(connection, row.id)
         for one in deliveries.deliveries_in_state(connection, row.id, DeliveryState.UNCERTAIN):
-            reader = find(connection, one.subscriber_id)
+            reader = find_subscriber(connection, one.subscriber_id)
             sent.uncertain.append(reader.address if reader else f"subscriber {one.subscriber_id}, erased")
     if sent.brakes and (not sent.trouble or " is stopped: " in sent.trouble):
         words = "; ".join(brake.describe() for brake in sent.brakes)

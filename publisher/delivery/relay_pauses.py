@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from publisher.mail.smtp_transport import SmtpTransport
 from publisher.mail.transport import Transport
 from publisher.storage.engine import Database
-from publisher.storage.facts import drop_fact, facts, set_fact
+from publisher.storage.facts import delete_fact, facts_with_prefix, set_fact
 from publisher.storage.locks import advisory_lock
 
 __all__ = ["load_pauses", "save_pauses"]
@@ -34,7 +34,7 @@ def load_pauses(connection: Connection, transport: Transport, now: datetime, *, 
     """
     if not isinstance(transport, SmtpTransport):
         return None
-    stored = facts(connection, _PREFIX)
+    stored = facts_with_prefix(connection, _PREFIX)
     ends = []
     for number, relay in enumerate(transport.relays):
         text = stored.get(f"{_PREFIX}{relay.name}")
@@ -58,16 +58,16 @@ def save_pauses(db: Database, transport: Transport, now: datetime) -> None:
     states = [(relay.name, transport.state_of(number)) for number, relay in enumerate(transport.relays)]
     changed = [(name, state) for name, state in states if state.has_lost or state.has_accepted]
     with db.read() as connection:
-        stored = facts(connection, _PREFIX)
+        stored = facts_with_prefix(connection, _PREFIX)
     if not any(state.has_lost or f"{_PREFIX}{name}" in stored for name, state in changed):
         return
     with db.write() as connection:
         advisory_lock(connection, _PREFIX)
-        stored = facts(connection, _PREFIX)
+        stored = facts_with_prefix(connection, _PREFIX)
         for name, state in changed:
             key = f"{_PREFIX}{name}"
             if not state.has_lost:
-                drop_fact(connection, key)
+                delete_fact(connection, key)
                 continue
             times = _parse_pause(stored[key])[0] + 1 if key in stored else 1
             until = now + min(_SHORTEST * (1 << min(times - 1, 10)), _LONGEST)

@@ -29,7 +29,7 @@ from publisher.model.digests import SendPolicy
 from publisher.settings import Site
 from publisher.signing.site_key import keyring
 from publisher.storage.engine import Database
-from publisher.subscribers.addresses import Address, read_named_address
+from publisher.subscribers.addresses import Address, parse_named_address
 
 __all__ = ["DraftResult", "send_drafts", "send_messages", "send_test"]
 
@@ -100,7 +100,7 @@ def send_test(site: Site, target: str, address: str, now: datetime, *, transport
 
 def _address(text: str) -> Address:
     try:
-        return read_named_address(text)
+        return parse_named_address(text)
     except ValueError as error:
         raise SettingsError(f"{text!r} is not an email address: {error}") from error
 

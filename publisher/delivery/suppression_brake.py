@@ -26,7 +26,7 @@ from publisher.storage.engine import Database
 from publisher.storage.locks import advisory_lock
 from publisher.subscribers import store as subscribers
 from publisher.subscribers import suppression_store as suppression
-from publisher.subscribers.addresses import read_address
+from publisher.subscribers.addresses import parse_address
 from publisher.subscribers.suppression_store import SuppressionChannel
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ class SuppressionBrake:
         return ProvisionalSuppression(
             issue_id=claim.issue_id,
             subscriber_id=claim.subscriber_id,
-            hash=self._ring.address_hash(read_address(claim.address).key),
+            hash=self._ring.address_hash(parse_address(claim.address).key),
             relay=outcome.relay,
             domain=claim.domain,
             words=refusal_key(outcome.answer, address),
@@ -182,11 +182,11 @@ def apply_suppressions(
     connection: Connection, ring: Keyring, settled: Sequence[ProvisionalSuppression], now: int
 ) -> None:
     """Suppress the addresses of refusals. Somebody who has another address since keeps it."""
-    people = subscribers.find_all(connection, [row.subscriber_id for row in settled])
+    people = subscribers.find_subscribers(connection, [row.subscriber_id for row in settled])
     for row in settled:
         person = people.get(row.subscriber_id)
         key = person.key if person is not None and ring.address_hash(person.key) == row.hash else None
-        suppression.suppress(connection, row.hash, key, "bounced", SuppressionChannel.SMTP, row.note, now)
+        suppression.add_suppression(connection, row.hash, key, "bounced", SuppressionChannel.SMTP, row.note, now)
 
 
 def settle_finished_issues(connection: Connection, ring: Keyring, now: int) -> list[Brake]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from sqlalchemy import Connection, delete, select, update
 
 from publisher.digests.store import add_pending
-from publisher.storage.bulk import pages
+from publisher.storage.bulk import batches
 from publisher.storage.tables.digests import pending
 
 __all__ = ["add_requested_article", "clear_requested_articles", "remove_pending", "requested_articles"]
@@ -34,5 +34,5 @@ def clear_requested_articles(connection: Connection, slug: str) -> None:
 
 def remove_pending(connection: Connection, slug: str, seqs: Iterable[int]) -> None:
     """Let articles wait for the digest no more."""
-    for page in pages(seqs):
+    for page in batches(seqs):
         connection.execute(delete(pending).where(pending.c.digest == slug, pending.c.article_seq.in_(page)))

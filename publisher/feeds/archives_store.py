@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from sqlalchemy import Connection, delete, exists, func, insert, select, update
 
 from publisher.model.taxonomy import FacetKind
-from publisher.storage.bulk import insert_rows, pages
+from publisher.storage.bulk import batches, insert_rows
 from publisher.storage.tables.articles import article
 from publisher.storage.tables.feeds import archived, dirty_feed, dirty_page, facet, membership
 
@@ -36,7 +36,7 @@ def add_to_archives(connection: Connection, rows: Iterable[tuple[int, int]], kno
     """
     wanted = list(dict.fromkeys(rows))
     there: set[tuple[int, int]] = set()
-    for page in pages(known):
+    for page in batches(known):
         query = select(archived.c.facet_id, archived.c.article_seq).where(archived.c.article_seq.in_(page))
         there.update((facet_id, seq) for facet_id, seq in connection.execute(query))
     insert_rows(
@@ -49,7 +49,7 @@ def add_to_archives(connection: Connection, rows: Iterable[tuple[int, int]], kno
 def remove_from_archives(connection: Connection, seqs: Collection[int], kept: Collection[tuple[int, int]] = ()) -> None:
     """Take articles off every archive page, but those of (facet, arrival number) that are kept."""
     gone: list[tuple[int, int]] = []
-    for page in pages(seqs):
+    for page in batches(seqs):
         query = select(archived.c.facet_id, archived.c.article_seq).where(archived.c.article_seq.in_(page))
         gone += [(facet_id, seq) for facet_id, seq in connection.execute(query) if (facet_id, seq) not in kept]
     for facet_id, seq in gone:
@@ -63,7 +63,7 @@ def replace_archived_articles(connection: Connection, facet_id: int, seqs: Colle
     wanted = set(seqs)
     for page in sorted({page for seq, page in before.items() if seq not in wanted and page is not None}):
         mark_page_dirty(connection, facet_id, page)
-    for some in pages(set(before) - wanted):
+    for some in batches(set(before) - wanted):
         connection.execute(delete(archived).where(archived.c.facet_id == facet_id, archived.c.article_seq.in_(some)))
     fresh = [{"facet_id": facet_id, "article_seq": seq} for seq in seqs if seq not in before]
     insert_rows(connection, archived, fresh)
@@ -109,7 +109,7 @@ def last_page_number(connection: Connection, facet_id: int) -> int:
 
 def fill_page(connection: Connection, facet_id: int, page: int, seqs: Sequence[int]) -> None:
     """Put articles on an archive page, for ever, and note that it is to be staged."""
-    for some in pages(seqs):
+    for some in batches(seqs):
         query = update(archived).where(archived.c.facet_id == facet_id, archived.c.article_seq.in_(some))
         connection.execute(query.values(page=page))
     mark_page_dirty(connection, facet_id, page)
@@ -136,7 +136,7 @@ def mark_page_dirty(connection: Connection, facet_id: int, page: int) -> None:
 def mark_pages_dirty(connection: Connection, seqs: Collection[int]) -> None:
     """Note that every archive page on which one of the articles stands is to be staged again."""
     found: set[tuple[int, int]] = set()
-    for some in pages(seqs):
+    for some in batches(seqs):
         query = select(archived.c.facet_id, archived.c.page).where(
             archived.c.article_seq.in_(some), archived.c.page.is_not(None)
         )
@@ -165,5 +165,5 @@ def dirty_pages(connection: Connection, facet_id: int) -> list[int]:
 
 def clear_dirty_pages(connection: Connection, facet_id: int, numbers: Collection[int]) -> None:
     """Note that archive pages of a facet have been staged."""
-    for some in pages(numbers):
+    for some in batches(numbers):
         connection.execute(delete(dirty_page).where(dirty_page.c.facet_id == facet_id, dirty_page.c.page.in_(some)))

@@ -75,10 +75,10 @@ def is_configured(facet: Facet, site: Site) -> bool:
 def sync_custom_feeds(connection: Connection, site: Site) -> None:
     """File every article under the site's own channels, and on archive pages, where the settings were changed."""
     facets.add_facets(connection, [ALL])
-    for key in facts.facts(connection, "custom_feed:"):
+    for key in facts.facts_with_prefix(connection, "custom_feed:"):
         if key.removeprefix("custom_feed:") not in site.feeds.channels:
             # What comes while it is gone is not filed under it: should it come back, it is filed anew.
-            facts.drop_fact(connection, key)
+            facts.delete_fact(connection, key)
     for slug, channel in site.feeds.channels.items():
         definition = hashlib.sha256(
             channel.model_dump_json(exclude={"title", "description", "limit"}).encode()

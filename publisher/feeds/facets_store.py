@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, func, select
 from publisher.html.urls import slugify
 from publisher.model.query import fold_label
 from publisher.model.taxonomy import FacetKind
-from publisher.storage.bulk import insert_rows, pages
+from publisher.storage.bulk import batches, insert_rows
 from publisher.storage.tables.feeds import facet, feed, membership
 
 __all__ = [
@@ -28,7 +28,7 @@ def add_facets(
     """Return (kind, folded label) → facet id; those not known yet get one, and a slug of their own."""
     wanted = {(kind, fold_label(label)): label for kind, label in reversed(list(facet_labels))}
     found: dict[tuple[FacetKind, str], int] = {}
-    for page in pages(wanted):
+    for page in batches(wanted):
         query = select(facet.c.id, facet.c.kind, facet.c.folded).where(facet.c.folded.in_({name for _, name in page}))
         for number, kind, name in connection.execute(query):
             found[FacetKind(kind), name] = number
@@ -54,7 +54,7 @@ def add_facets(
 
 def _slugs_taken(connection: Connection, bases: set[str]) -> set[tuple[FacetKind, str]]:
     taken: set[tuple[FacetKind, str]] = set()
-    for page in pages(bases):
+    for page in batches(bases):
         # "c", "c-2", "c-3" … are all of them copies of one base.
         for base in page:
             query = select(facet.c.kind, facet.c.slug).where(
@@ -74,7 +74,7 @@ def facet_labels(connection: Connection, kind: FacetKind, most: int) -> list[str
 def memberships(connection: Connection, seqs: Iterable[int]) -> set[int]:
     """Return the ids of every facet that one of the articles belongs to."""
     found: set[int] = set()
-    for page in pages(seqs):
+    for page in batches(seqs):
         query = select(membership.c.facet_id).where(membership.c.article_seq.in_(page)).distinct()
         found.update(connection.execute(query).scalars())
     return found
@@ -82,7 +82,7 @@ def memberships(connection: Connection, seqs: Iterable[int]) -> set[int]:
 
 def replace_memberships(connection: Connection, seqs: Collection[int], rows: Sequence[Mapping[str, int]]) -> None:
     """Give the articles ``seqs`` these memberships (facet_id, changed_at, article_seq) and no other."""
-    for page in pages(seqs):
+    for page in batches(seqs):
         connection.execute(delete(membership).where(membership.c.article_seq.in_(page)))
     add_memberships(connection, rows)
 

@@ -68,5 +68,5 @@ def remove_from_feeds(connection: Connection, seqs: Collection[int]) -> None:
 
 
 def _facets_of(site: Site, record: Record) -> list[tuple[FacetKind, str]]:
-    channels = [(FacetKind.CUSTOM, slug) for slug, query in site.channel_queries if matches_query(query, record)]
+    channels = [(FacetKind.CUSTOM, slug) for slug, query in site.custom_feed_queries if matches_query(query, record)]
     return [ALL, *record.facets(), *channels]

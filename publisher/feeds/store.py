@@ -9,8 +9,8 @@ from typing import Any, Final
 from sqlalchemy import Connection, delete, func, insert, literal, select, update
 
 from publisher.model.taxonomy import FacetKind
-from publisher.storage.bulk import insert_rows, pages
-from publisher.storage.facts import count_up, get_fact
+from publisher.storage.bulk import batches, insert_rows
+from publisher.storage.facts import get_fact, increment_fact
 from publisher.storage.tables.articles import article
 from publisher.storage.tables.feeds import dirty_feed, entry, facet, feed, membership, staged
 
@@ -105,10 +105,10 @@ def mark_dirty(connection: Connection, ids: Iterable[int], *, is_quiet: bool = F
     wanted = set(ids)
     if not wanted:
         return
-    count_up(connection, _GENERATION, 1)
+    increment_fact(connection, _GENERATION, 1)
     known = set(connection.execute(select(dirty_feed.c.facet_id)).scalars())
     if not is_quiet:
-        for some in pages(wanted & known):
+        for some in batches(wanted & known):
             connection.execute(update(dirty_feed).where(dirty_feed.c.facet_id.in_(some)).values(is_quiet=False))
     insert_rows(
         connection, dirty_feed, [{"facet_id": number, "is_quiet": is_quiet} for number in sorted(wanted - known)]
@@ -122,7 +122,7 @@ def quiet_facets(connection: Connection) -> set[int]:
 
 def mark_all_dirty(connection: Connection) -> None:
     """Note that every feed is to be staged again."""
-    count_up(connection, _GENERATION, 1)
+    increment_fact(connection, _GENERATION, 1)
     connection.execute(delete(dirty_feed))
     connection.execute(insert(dirty_feed).from_select(["facet_id"], select(facet.c.id)))
 
@@ -190,7 +190,7 @@ def newest_articles(connection: Connection, facet_id: int, now: int, limit: int 
 def sort_by_change_time(connection: Connection, seqs: Collection[int]) -> list[int]:
     """Return the arrival numbers in the order of a feed."""
     found: list[tuple[int, int]] = []
-    for some in pages(seqs):
+    for some in batches(seqs):
         query = select(article.c.changed_at, article.c.seq).where(article.c.seq.in_(some))
         found += [(at, seq) for at, seq in connection.execute(query)]
     return [seq for _, seq in sorted(found, reverse=True)]
@@ -200,7 +200,7 @@ def stale_entries(connection: Connection, seqs: Collection[int], fingerprint: st
     """Return those of the articles that have no entry made from what they and the settings are now."""
     is_stale = func.coalesce(entry.c.revision, "") != article.c.hash + literal(":" + fingerprint)
     stale: list[int] = []
-    for some in pages(seqs):
+    for some in batches(seqs):
         query = (
             select(article.c.seq)
             .outerjoin(entry, entry.c.article_seq == article.c.seq)
@@ -214,7 +214,7 @@ def last_change_time(connection: Connection, seqs: Collection[int]) -> int | Non
     """Return the latest change among the articles, seconds since 1970; None of no articles."""
     found = [
         connection.execute(select(func.max(article.c.changed_at)).where(article.c.seq.in_(some))).scalar()
-        for some in pages(seqs)
+        for some in batches(seqs)
     ]
     return max((at for at in found if at is not None), default=None)
 
@@ -237,7 +237,7 @@ def load_entries(connection: Connection, seqs: Sequence[int], form: str) -> Iter
 
 def delete_entries(connection: Connection, seqs: Collection[int]) -> None:
     """Forget entries, so that they are made anew where they are wanted."""
-    for some in pages(seqs):
+    for some in batches(seqs):
         connection.execute(delete(entry).where(entry.c.article_seq.in_(some)))
 
 
@@ -310,5 +310,5 @@ def save_staged_files(connection: Connection, files: Sequence[StagedFile]) -> No
 
 def delete_staged_files(connection: Connection, paths: Sequence[str]) -> None:
     """Forget files that are no longer staged."""
-    for some in pages(paths):
+    for some in batches(paths):
         connection.execute(delete(staged).where(staged.c.path.in_(some)))

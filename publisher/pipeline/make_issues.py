@@ -96,13 +96,13 @@ def make_scheduled_issue(
     slug = claim.schedule.partition(":")[2]
     digest = site.digests[slug].digest(slug)
     with db.write() as connection:
-        slots.finish(connection, claim, now)
+        slots.finish_slot(connection, claim, now)
         if claim.slot in issues.slots_with_issues(connection, slug, claim.slot):
-            slots.note_outcome(connection, claim, outcome := "it has an issue already")
+            slots.record_outcome(connection, claim, outcome := "it has an issue already")
             return outcome
         made = _make_issue(connection, digest, site, as_of, claim.slot)
         outcome = f"{slug}/{issue_name(claim.slot, site)}" if isinstance(made, _Made) else made.reason
-        slots.note_outcome(connection, claim, outcome)
+        slots.record_outcome(connection, claim, outcome)
     _note(made, site, report)
     return outcome
 

@@ -118,7 +118,7 @@ def list_issues(site: Site, digest: str | None = None) -> list[OutboxIssue]:
             doubtful = []
             if states.get(DeliveryState.UNCERTAIN):
                 for one in deliveries.deliveries_in_state(connection, row.id, DeliveryState.UNCERTAIN):
-                    reader = subscribers.find(connection, one.subscriber_id)
+                    reader = subscribers.find_subscriber(connection, one.subscriber_id)
                     doubtful.append(reader.address if reader else f"subscriber {one.subscriber_id}, erased")
             due = deliveries.next_due(connection, row.id)
             found.append(

@@ -12,7 +12,7 @@ from typing import Any
 from publisher.delivery.bounces import UNREADABLE_FOLDER
 from publisher.delivery.senders import LOCK_FOLDER
 from publisher.failures import LOG_FILE
-from publisher.schedule.processes import FOLDER
+from publisher.schedule.processes import RUNNERS_FOLDER
 from publisher.settings import Site
 from publisher.signing.site_key import KEY_FILE
 from publisher.storage.engine import LOCK_FILE, database_path
@@ -65,7 +65,7 @@ def _private(site: Site) -> Iterator[Path]:
     database = database_path(site.database_url)
     if database is not None:
         yield from (database.with_name(f"{database.name}{suffix}") for suffix in ("", "-wal", "-shm"))
-    names = (KEY_FILE, LOCK_FILE, LOG_FILE, f"{LOG_FILE}.1", FOLDER, LOCK_FOLDER, UNREADABLE_FOLDER)
+    names = (KEY_FILE, LOCK_FILE, LOG_FILE, f"{LOG_FILE}.1", RUNNERS_FOLDER, LOCK_FOLDER, UNREADABLE_FOLDER)
     yield from (site.root / name for name in names)
     yield site.outbox_dir
     if not site.maildir.is_relative_to(site.outbox_dir):

@@ -125,7 +125,7 @@ def load_stats(site: Site, now: datetime, *, days: int) -> Stats:
             )
             for row in rows
         )
-        by_status = subscribers.counts(connection)
+        by_status = subscribers.count_by_status(connection)
         told = sum(hub.subscriptions_by_topic(connection, int(now.timestamp())).values())
     return Stats(
         days=days,

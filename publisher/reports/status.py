@@ -27,7 +27,7 @@ from publisher.pipeline.published_drafts import PublishedDraft, published_drafts
 from publisher.reports.outbox import issue_dict
 from publisher.reports.permissions import ExposedPath, find_exposed_paths
 from publisher.schedule import store as slots
-from publisher.schedule.processes import living_runners
+from publisher.schedule.processes import list_runners
 from publisher.schedule.store import SlotRun
 from publisher.settings import Site
 from publisher.storage.engine import Database
@@ -192,10 +192,10 @@ def load_status(site: Site, now: datetime) -> Status:
             issues=tuple(rows),
             refused=tuple(sources.list_problems(connection, rejected=True)),
             warnings=tuple(sources.list_problems(connection, rejected=False)),
-            subscribers=subscribers.counts(connection),
+            subscribers=subscribers.count_by_status(connection),
             feeds_last=_newest(connection, "feeds"),
             feeds_next=coming.get("feeds"),
-            runners=tuple(living_runners(site.root)),
+            runners=tuple(list_runners(site.root)),
             exposed=exposed,
             blockers=tuple(str(one) for one in visible_blockers(connection, site)),
             deliveries=deliveries.state_counts(connection),
@@ -211,4 +211,4 @@ def _stopped(connection: Connection, rows: Sequence[IssueRow]) -> list[str]:
 
 
 def _newest(connection: Connection, name: str) -> SlotRun | None:
-    return next(iter(slots.recent(connection, name)), None)
+    return next(iter(slots.recent_runs(connection, name)), None)

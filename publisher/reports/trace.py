@@ -24,7 +24,7 @@ from publisher.storage.engine import Database
 from publisher.subscribers import store as subscribers
 from publisher.subscribers import subscriptions_store as subscriptions
 from publisher.subscribers import suppression_store as suppression
-from publisher.subscribers.addresses import read_address
+from publisher.subscribers.addresses import parse_address
 from publisher.subscribers.subscriptions_store import SubscriptionEvent
 
 __all__ = ["DeliveryHistory", "delivery_history"]
@@ -91,7 +91,7 @@ def delivery_history(site: Site, target: str, address: str) -> DeliveryHistory:
         SettingsError: there is no such issue, or that is no address.
     """
     try:
-        found = read_address(address)
+        found = parse_address(address)
     except ValueError as error:
         raise SettingsError(f"{address!r} is not an email address: {error}") from error
     with Database.open(site.database_url, dry_run=True) as db, db.write() as connection:
@@ -105,18 +105,18 @@ def delivery_history(site: Site, target: str, address: str) -> DeliveryHistory:
             status="unknown",
         )
         ring = keyring(site, connection)
-        for why in suppression.suppressions(connection, [ring.address_hash(found.key)]).values():
+        for why in suppression.load_suppressions(connection, [ring.address_hash(found.key)]).values():
             story.suppressed = f"{why.reason} on {_time(site, why.at):%Y-%m-%d %H:%M} (by {why.channel})" + (
                 f": {why.note}" if why.note else ""
             )
         if brakes.is_provisionally_suppressed(connection, ring.address_hash(found.key)):
             story.suppressed = "suppressed for the time being, until enough deliveries show that the refusal is true"
-        reader = subscribers.by_key(connection, found.key)
+        reader = subscribers.find_by_key(connection, found.key)
         if reader is None:
             story.reason = "not a subscriber" + (" any more" if story.suppressed else "")
             return story
         story.address, story.status = reader.address, reader.status.value
-        story.history = subscriptions.history(connection, reader.id)
+        story.history = subscriptions.load_history(connection, reader.id)
         story.message_id = f"<{ring.delivery_token(row.id, reader.id)}@{_domain(site)}>"
         _tell(connection, site, story, row.id, reader.id)
         if story.state is None:

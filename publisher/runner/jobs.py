@@ -16,7 +16,7 @@ from publisher.runner.background_job import JobStopped, backoff_seconds, report_
 from publisher.runner.logs import Log
 from publisher.runner.scheduled_run import run_due_slots
 from publisher.runner.sweep import sweep
-from publisher.schedule.claims import LEASE, first_due
+from publisher.schedule.claims import LEASE, next_lease_end
 from publisher.schedule.store import ClaimedSlot
 from publisher.settings import Site
 from publisher.storage.engine import Database
@@ -141,7 +141,7 @@ class Jobs:
         now = self._clock.now()
         with db.read() as connection:
             out = articles.next_publication_time(connection, int(now.timestamp()))
-            lapse = first_due(connection, now)
+            lapse = next_lease_end(connection, now)
         if out is not None:
             self._wake_at("publication", "articles", datetime.fromtimestamp(out, UTC))
         if lapse is not None:
@@ -254,7 +254,7 @@ class Jobs:
         """Send what asks somebody to confirm something."""
         site, db = self.current
         with db.read() as connection:
-            due = confirmations.next_due(connection)
+            due = confirmations.next_due_time(connection)
         if due is None or not site.can_send:
             return
         from publisher.subscriptions.confirmation_emails import send_confirmation_emails
@@ -265,7 +265,7 @@ class Jobs:
         if posted.trouble:
             raise PublisherError(f"confirmation emails: {posted.trouble}")
         with db.read() as connection:
-            due = confirmations.next_due(connection)
+            due = confirmations.next_due_time(connection)
         if posted.paused_until is not None:
             self._log.warning(
                 "confirmation emails paused", reason="every relay has lost messages", until=_z(posted.paused_until)

@@ -20,7 +20,7 @@ from publisher.pipeline.make_issues import make_scheduled_issue, stage_issues
 from publisher.pipeline.publish import regenerate
 from publisher.pipeline.remake import remake_issues
 from publisher.schedule import store as slots
-from publisher.schedule.claims import LEASE, claim_due, retry_time
+from publisher.schedule.claims import LEASE, claim_due_slots, retry_time
 from publisher.schedule.store import ClaimedSlot
 from publisher.settings import Site
 from publisher.storage.engine import Database
@@ -69,7 +69,7 @@ def run_due_slots(
         PublisherError: see ``publisher.errors``. Slots that were claimed are tried again.
     """
     began = clock.now()
-    claims = claim_due(db, site.schedules, began, runner=runner_name(), lease=lease)
+    claims = claim_due_slots(db, site.schedules, began, runner=runner_name(), lease=lease)
     for one in claims:
         on_claim(one, (began - one.slot).total_seconds())
     if not claims and not always:
@@ -102,7 +102,7 @@ def _renewed(db: Database, clock: Clock, claims: Sequence[ClaimedSlot], lease: t
             # What cannot be renewed runs out, and is found to be another's at the end.
             with contextlib.suppress(PublisherError), db.write() as connection:
                 for one in claims:
-                    slots.renew(connection, one, clock.now() + lease)
+                    slots.renew_lease(connection, one, clock.now() + lease)
 
     thread = threading.Thread(target=renew, name="lease", daemon=True)
     thread.start()
@@ -142,8 +142,8 @@ class _ScheduledRun:
         changed = len(self.report.feeds_changed)
         for one in mine:
             with contextlib.suppress(SlotLost), self._db.write() as connection:
-                slots.finish(connection, one, self._now())
-                slots.note_outcome(connection, one, outcome := f"{changed} files written" if changed else "no change")
+                slots.finish_slot(connection, one, self._now())
+                slots.record_outcome(connection, one, outcome := f"{changed} files written" if changed else "no change")
                 self._done(one, outcome)
 
     def issues(self, progress: Progress) -> None:
@@ -195,5 +195,5 @@ class _ScheduledRun:
         until = now if is_stopped else retry_time(one.attempt, now)
         outcome = " ".join(str(error).split()) or "it was stopped"
         with self._db.write() as connection:
-            slots.defer_issue(connection, one, until, outcome)
+            slots.release_slot(connection, one, until, outcome)
         self._done(one, outcome, is_failed=True)

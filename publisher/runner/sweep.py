@@ -71,8 +71,8 @@ def sweep(db: Database, now: datetime) -> SweepResult:
         if not is_trusted:
             return SweepResult(repaired=repaired)
         return SweepResult(
-            runs=slots.forget_old(connection, now - _RUNS_KEPT),
-            confirmation_emails=letters.sweep(connection, int((now - _CONFIRMATION_EMAILS_KEPT).timestamp())),
+            runs=slots.delete_old_runs(connection, now - _RUNS_KEPT),
+            confirmation_emails=letters.delete_older(connection, int((now - _CONFIRMATION_EMAILS_KEPT).timestamp())),
             hub_subscriptions=hub.delete_expired_subscriptions(connection, int(now.timestamp())),
             figures=listening.delete_feed_requests_before(connection, (now - _FIGURES_KEPT).date().isoformat()),
             repaired=repaired,

@@ -12,10 +12,10 @@ from publisher.cadence import due_slots
 from publisher.model.digests import CatchUp
 from publisher.schedule import store as slots
 from publisher.schedule.store import ClaimedSlot, SlotRun, StoredSchedule
-from publisher.settings.schedules import Schedule, timetable_from
+from publisher.settings.schedules import Schedule, parse_timetable
 from publisher.storage.engine import Database
 
-__all__ = ["LEASE", "claim_due", "first_due", "retry_time"]
+__all__ = ["LEASE", "claim_due_slots", "next_lease_end", "retry_time"]
 
 #: A runner that has not been heard of for so long is taken for dead.
 LEASE: Final = timedelta(seconds=90)
@@ -26,7 +26,7 @@ def retry_time(attempt: int, now: datetime) -> datetime:
     return now + timedelta(minutes=min(1 << min(attempt - 1, 6), 60))
 
 
-def claim_due(
+def claim_due_slots(
     db: Database, schedules: Sequence[Schedule], now: datetime, *, runner: str, lease: timedelta = LEASE
 ) -> list[ClaimedSlot]:
     """Take every slot that is due and nobody's, and return them, oldest first.
@@ -53,7 +53,7 @@ def claim_due(
             wanted = _wanted(connection, schedules, now)
         claims = []
         for name, slot in _without_older(connection, schedules, wanted, now):
-            found = slots.claim(connection, name, slot, runner=runner, now=now, until=now + lease)
+            found = slots.claim_slot(connection, name, slot, runner=runner, now=now, until=now + lease)
             if found is not None:
                 claims.append(found)
     return sorted(claims, key=lambda one: (one.slot, one.schedule))
@@ -75,7 +75,7 @@ def _wanted(connection: Connection, schedules: Sequence[Schedule], now: datetime
     kept = slots.load_schedules(connection)
     due = {(one.name, slot) for one in schedules for slot in _due(one, kept[one.name].effective_from, now)}
     free = {(row.schedule, row.slot) for row in slots.open_runs(connection) if row.leased_until <= now}
-    return sorted(free | (due - slots.known(connection, due)))
+    return sorted(free | (due - slots.existing_slots(connection, due)))
 
 
 def _without_older(
@@ -88,7 +88,7 @@ def _without_older(
     for row in slots.open_runs(connection):
         is_free = row.state == "due" or row.leased_until <= now
         if row.schedule in newest and row.slot < newest[row.schedule] and is_free:
-            slots.skip(connection, row, now, "a newer one stands for it")
+            slots.skip_slot(connection, row, now, "a newer one stands for it")
     return [(name, slot) for name, slot in wanted if slot >= newest.get(name, slot)]
 
 
@@ -103,7 +103,7 @@ def _is_over(row: SlotRun, late: Mapping[str, timedelta], now: datetime) -> bool
 def _take_up(connection: Connection, schedules: Sequence[Schedule], now: datetime) -> None:
     """Bring what the store knows of timetables up to date with the settings."""
     known = slots.load_schedules(connection)
-    slots.forget_other_schedules(connection, {one.name for one in schedules})
+    slots.delete_other_schedules(connection, {one.name for one in schedules})
     for one in schedules:
         before = known.get(one.name)
         if before is None or before.timetable != one.text:
@@ -116,18 +116,20 @@ def _take_up(connection: Connection, schedules: Sequence[Schedule], now: datetim
     late = {one.name: one.at_most_late for one in schedules}
     for row in slots.open_runs(connection):
         if _is_over(row, late, now):
-            slots.skip(connection, row, now, "it came too late" if row.schedule in late else "its timetable is gone")
+            slots.skip_slot(
+                connection, row, now, "it came too late" if row.schedule in late else "its timetable is gone"
+            )
 
 
 def _of_both(one: Schedule, before: StoredSchedule, now: datetime) -> list[datetime]:
     """Return slots that are due by the old timetable and by the new one; those that were run are so for good."""
-    old = timetable_from(before.timetable)
+    old = parse_timetable(before.timetable)
     if old is None:
         return []
     meant = due_slots(old, before.effective_from, now, catch_up=one.catch_up, at_most_late=one.at_most_late)
     return [slot for slot in _due(one, before.effective_from, now) if slot in meant]
 
 
-def first_due(connection: Connection, now: datetime) -> datetime | None:
+def next_lease_end(connection: Connection, now: datetime) -> datetime | None:
     """Return when the first of the claims that somebody holds runs out; None where nobody holds any."""
     return min((row.leased_until for row in slots.open_runs(connection) if row.leased_until > now), default=None)

@@ -15,17 +15,17 @@ from publisher.errors import StoreError
 from publisher.private_files import make_private_folder, private_opener
 from publisher.storage.process_lock import hold_lock, is_locked, try_hold_lock
 
-__all__ = ["FOLDER", "RunnerFile", "living_runners", "try_process_lock"]
+__all__ = ["RUNNERS_FOLDER", "RunnerFile", "list_runners", "try_process_lock"]
 
 #: Folder beside publisher.toml.
-FOLDER: Final = ".publish.runners"
+RUNNERS_FOLDER: Final = ".publish.runners"
 
 
 class RunnerFile:
     """Status file of this runner, valid for as long as its process lives. A context manager."""
 
     def __init__(self, root: Path) -> None:
-        self._folder = root / FOLDER
+        self._folder = root / RUNNERS_FOLDER
         self._name = f"{socket.gethostname()}-{os.getpid()}"
         self._lock = ExitStack()
 
@@ -73,10 +73,10 @@ def _delete_stale(folder: Path) -> None:
             path.with_suffix(".json").unlink(missing_ok=True)
 
 
-def living_runners(root: Path) -> list[dict[str, Any]]:
+def list_runners(root: Path) -> list[dict[str, Any]]:
     """Return the status of each active runner on this machine, by name."""
     statuses = []
-    for path in sorted((root / FOLDER).glob("*.json")):
+    for path in sorted((root / RUNNERS_FOLDER).glob("*.json")):
         if _is_active(path.with_suffix(".lock")):
             with contextlib.suppress(OSError, ValueError):
                 statuses.append(json.loads(path.read_text("utf-8")))
@@ -90,5 +90,5 @@ def try_process_lock(root: Path, name: str) -> Iterator[bool]:
     Raises:
         StoreError: the site's folder is not writable.
     """
-    with try_hold_lock(root / FOLDER / f"{name}.alone") as is_alone:
+    with try_hold_lock(root / RUNNERS_FOLDER / f"{name}.alone") as is_alone:
         yield is_alone

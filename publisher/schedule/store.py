@@ -15,27 +15,27 @@ from typing import Any, Final
 from sqlalchemy import Connection, and_, delete, func, literal_column, or_, select, text, update
 
 from publisher.errors import SlotLost
-from publisher.storage.bulk import pages
+from publisher.storage.bulk import batches
 from publisher.storage.tables.schedule import schedule, slot_run
 
 __all__ = [
     "ClaimedSlot",
     "SlotRun",
     "StoredSchedule",
-    "claim",
-    "defer_issue",
+    "claim_slot",
+    "delete_old_runs",
+    "delete_other_schedules",
     "enqueue_slots",
-    "finish",
-    "forget_old",
-    "forget_other_schedules",
-    "known",
+    "existing_slots",
+    "finish_slot",
     "load_schedules",
-    "note_outcome",
     "open_runs",
-    "recent",
-    "renew",
+    "recent_runs",
+    "record_outcome",
+    "release_slot",
+    "renew_lease",
     "save_schedule",
-    "skip",
+    "skip_slot",
 ]
 
 _OPEN: Final[Any] = literal_column("'due'"), literal_column("'running'")
@@ -124,7 +124,7 @@ def save_schedule(connection: Connection, name: str, timetable: str, now: dateti
     )
 
 
-def forget_other_schedules(connection: Connection, names: Collection[str]) -> None:
+def delete_other_schedules(connection: Connection, names: Collection[str]) -> None:
     """Forget what runs no more by any timetable; what of it is under way is left to those who have it."""
     gone = set(connection.execute(select(schedule.c.name)).scalars()) - set(names)
     if gone:
@@ -149,7 +149,7 @@ _CLAIM: Final = text(
 )
 
 
-def claim(
+def claim_slot(
     connection: Connection, name: str, slot: datetime, *, runner: str, now: datetime, until: datetime
 ) -> ClaimedSlot | None:
     """Take a slot, for a while; return None where somebody else has it or an older one, or it is done."""
@@ -188,12 +188,12 @@ def _mine(one: ClaimedSlot) -> Any:
     )
 
 
-def renew(connection: Connection, one: ClaimedSlot, until: datetime) -> bool:
+def renew_lease(connection: Connection, one: ClaimedSlot, until: datetime) -> bool:
     """Keep a slot for longer; return False where it is another's by now."""
     return connection.execute(update(slot_run).where(_mine(one)).values(leased_until=_seconds(until))).rowcount == 1
 
 
-def finish(connection: Connection, one: ClaimedSlot, now: datetime) -> None:
+def finish_slot(connection: Connection, one: ClaimedSlot, now: datetime) -> None:
     """Note that a slot is done, in the transaction that does it.
 
     Raises:
@@ -204,19 +204,19 @@ def finish(connection: Connection, one: ClaimedSlot, now: datetime) -> None:
         raise SlotLost(f"{one.schedule} at {one.slot:%Y-%m-%dT%H:%MZ} was taken over by another runner")
 
 
-def note_outcome(connection: Connection, one: ClaimedSlot, outcome: str) -> None:
+def record_outcome(connection: Connection, one: ClaimedSlot, outcome: str) -> None:
     """Keep what came of a slot."""
     row = and_(slot_run.c.schedule == one.schedule, slot_run.c.slot == _seconds(one.slot))
     connection.execute(update(slot_run).where(row).values(outcome=outcome))
 
 
-def defer_issue(connection: Connection, one: ClaimedSlot, until: datetime, outcome: str) -> None:
+def release_slot(connection: Connection, one: ClaimedSlot, until: datetime, outcome: str) -> None:
     """Give a slot back that could not be run; nobody takes it before ``until``."""
     values = {"state": "due", "leased_until": _seconds(until), "outcome": outcome}
     connection.execute(update(slot_run).where(_mine(one)).values(**values))
 
 
-def skip(connection: Connection, one: SlotRun, now: datetime, outcome: str) -> None:
+def skip_slot(connection: Connection, one: SlotRun, now: datetime, outcome: str) -> None:
     """Let a slot be that nobody has, or that rests after a failure."""
     mine = and_(
         slot_run.c.schedule == one.schedule,
@@ -230,10 +230,10 @@ def skip(connection: Connection, one: SlotRun, now: datetime, outcome: str) -> N
 # -- questions -------------------------------------------------------------------------------------
 
 
-def known(connection: Connection, wanted: Collection[tuple[str, datetime]]) -> set[tuple[str, datetime]]:
+def existing_slots(connection: Connection, wanted: Collection[tuple[str, datetime]]) -> set[tuple[str, datetime]]:
     """Return those of (schedule, slot) that have a row, of whatever state."""
     found: set[tuple[str, datetime]] = set()
-    for some in pages({_seconds(slot) for _, slot in wanted}):
+    for some in batches({_seconds(slot) for _, slot in wanted}):
         query = select(slot_run.c.schedule, slot_run.c.slot).where(slot_run.c.slot.in_(some))
         found.update((name, _moment(slot)) for name, slot in connection.execute(query))
     return found.intersection(wanted)
@@ -245,13 +245,13 @@ def open_runs(connection: Connection) -> list[SlotRun]:
     return [_run(row) for row in connection.execute(query.order_by(slot_run.c.slot, slot_run.c.schedule))]
 
 
-def recent(connection: Connection, name: str, limit: int = 1) -> list[SlotRun]:
+def recent_runs(connection: Connection, name: str, limit: int = 1) -> list[SlotRun]:
     """Return the newest slots of a schedule, newest first."""
     query = select(slot_run).where(slot_run.c.schedule == name).order_by(slot_run.c.slot.desc()).limit(limit)
     return [_run(row) for row in connection.execute(query)]
 
 
-def forget_old(connection: Connection, before: datetime) -> int:
+def delete_old_runs(connection: Connection, before: datetime) -> int:
     """Forget slots from before ``before`` that are done, but for the newest of each schedule; return how many."""
     names = connection.execute(select(slot_run.c.schedule, func.max(slot_run.c.slot)).group_by(slot_run.c.schedule))
     removed = 0

@@ -11,10 +11,10 @@ from pydantic import AfterValidator, Field, StringConstraints, field_validator
 from publisher.model.feeds import FeedFormat
 from publisher.model.taxonomy import FacetKind, Query
 from publisher.settings import checks
-from publisher.settings.kinds import Limit, SettingsTable, Slug, Text, Url, query_of
+from publisher.settings.kinds import Limit, SettingsTable, Slug, Text, Url, make_query
 from publisher.settings.schedules import Cadences, Zone
 
-__all__ = ["AnnounceSettings", "ChannelSettings", "CloudSettings", "FeedSettings", "LogoSettings"]
+__all__ = ["AnnounceSettings", "CloudSettings", "CustomFeedSettings", "FeedSettings", "LogoSettings"]
 
 
 class LogoSettings(SettingsTable):
@@ -55,7 +55,7 @@ class AnnounceSettings(SettingsTable):
     timeout: Annotated[int, Field(ge=1, le=60)] = 10
 
 
-class ChannelSettings(SettingsTable):
+class CustomFeedSettings(SettingsTable):
     """A feed of the site's own: any article that carries one label of each kind named."""
 
     title: Text
@@ -71,7 +71,7 @@ class ChannelSettings(SettingsTable):
     @property
     def query(self) -> Query:
         """What the channel or digest asks for."""
-        return query_of(self.topic, self.region, self.brand, self.tag, self.author)
+        return make_query(self.topic, self.region, self.brand, self.tag, self.author)
 
 
 class FeedSettings(SettingsTable):
@@ -106,7 +106,7 @@ class FeedSettings(SettingsTable):
     #: Feeds that were renamed: path without suffix → its new one, or "gone" for a feed that is no more.
     moved: dict[str, str] = Field(default_factory=dict)
     #: The site's own feeds: the name of the file → what is in it.
-    channels: dict[Slug, ChannelSettings] = Field(default_factory=dict)
+    channels: dict[Slug, CustomFeedSettings] = Field(default_factory=dict)
 
     @cached_property
     def archived_kinds(self) -> frozenset[FacetKind]:
@@ -133,7 +133,7 @@ class FeedSettings(SettingsTable):
 
     @field_validator("channels")
     @classmethod
-    def _not_ours(cls, value: dict[str, ChannelSettings]) -> dict[str, ChannelSettings]:
+    def _not_ours(cls, value: dict[str, CustomFeedSettings]) -> dict[str, CustomFeedSettings]:
         ours = {
             "all",
             "archive",

@@ -10,7 +10,7 @@ from publisher.model.query import fold_label
 from publisher.model.taxonomy import FacetKind, Query
 from publisher.settings import checks
 
-__all__ = ["Address", "Host", "Language", "Limit", "Sender", "SettingsTable", "Slug", "Text", "Url", "query_of"]
+__all__ = ["Address", "Host", "Language", "Limit", "Sender", "SettingsTable", "Slug", "Text", "Url", "make_query"]
 
 Slug = Annotated[str, AfterValidator(checks.slug)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(checks.one_line)]
@@ -28,7 +28,7 @@ class SettingsTable(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
-def query_of(*labels: tuple[str, ...]) -> Query:
+def make_query(*labels: tuple[str, ...]) -> Query:
     """Return the question for articles that carry one of the topics, regions, brands, tags and authors named."""
     kinds = (FacetKind.TOPIC, FacetKind.REGION, FacetKind.BRAND, FacetKind.TAG, FacetKind.AUTHOR)
     return Query(

@@ -13,7 +13,7 @@ from publisher.cadence import describe_cadence, parse_local_time
 from publisher.model.digests import Digest, LatePolicy, SendPolicy, Utm
 from publisher.model.taxonomy import FacetKind
 from publisher.settings import checks
-from publisher.settings.kinds import Address, Sender, SettingsTable, Text, query_of
+from publisher.settings.kinds import Address, Sender, SettingsTable, Text, make_query
 from publisher.settings.schedules import ScheduleSettings
 
 __all__ = ["DigestSettings", "MailSettings", "UtmSettings"]
@@ -108,7 +108,7 @@ class DigestSettings(ScheduleSettings):
         return Digest(
             slug=slug,
             title=self.title,
-            query=query_of(self.topic, self.region, self.brand, self.tag, self.author),
+            query=make_query(self.topic, self.region, self.brand, self.tag, self.author),
             at_most=self.at_most,
             at_least=self.at_least,
             news_days=self.news_days,

@@ -21,7 +21,7 @@ from publisher.settings.delivery import BounceSettings, DeliverySettings, DkimSe
 from publisher.settings.feeds import AnnounceSettings, FeedSettings
 from publisher.settings.kinds import Language, SettingsTable, Slug, Text
 from publisher.settings.mail import DigestSettings, MailSettings
-from publisher.settings.schedules import Schedule, ScheduleSettings, Zone, timetable_text
+from publisher.settings.schedules import Schedule, ScheduleSettings, Zone, format_timetable
 from publisher.settings.secrets import Secret
 from publisher.settings.theme import ThemeSettings
 from publisher.settings.web import WebSettings
@@ -239,7 +239,7 @@ class Site(SettingsTable):
         return text.replace("postgresql://", "postgresql+psycopg://", 1)
 
     @cached_property
-    def channel_queries(self) -> tuple[tuple[str, Query], ...]:
+    def custom_feed_queries(self) -> tuple[tuple[str, Query], ...]:
         """The site's own feeds: slug, and what is in them."""
         return tuple((slug, one.query) for slug, one in self.feeds.channels.items())
 
@@ -264,7 +264,7 @@ class Site(SettingsTable):
             Schedule(
                 name=name,
                 timetable=table,
-                text=timetable_text(table),
+                text=format_timetable(table),
                 catch_up=one.catch_up,
                 at_most_late=timedelta(hours=one.catch_up_hours),
             )

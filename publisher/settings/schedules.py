@@ -16,7 +16,7 @@ from publisher.model.digests import CatchUp
 from publisher.settings import checks
 from publisher.settings.kinds import SettingsTable
 
-__all__ = ["Cadences", "Days", "Schedule", "ScheduleSettings", "Zone", "timetable_from", "timetable_text"]
+__all__ = ["Cadences", "Days", "Schedule", "ScheduleSettings", "Zone", "format_timetable", "parse_timetable"]
 
 #: From when on a slot is looked for where no start is said.
 _LONG_AGO: Final = date(2000, 1, 1)
@@ -118,7 +118,7 @@ class ScheduleSettings(SettingsTable):
         )
 
 
-def timetable_text(table: Timetable) -> str:
+def format_timetable(table: Timetable) -> str:
     """Return a timetable as it is kept in the store."""
     said: Mapping[str, Any] = {
         "cadence": [one.text for one in table.cadences],
@@ -130,7 +130,7 @@ def timetable_text(table: Timetable) -> str:
     return json.dumps({key: value for key, value in said.items() if value}, sort_keys=True)
 
 
-def timetable_from(text: str) -> Timetable | None:
+def parse_timetable(text: str) -> Timetable | None:
     """Return a timetable that was kept; None where this publisher cannot make sense of it any more."""
     try:
         return ScheduleSettings.model_validate(json.loads(text)).timetable(_UTC)

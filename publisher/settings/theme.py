@@ -10,14 +10,14 @@ from publisher.html.colour import MIN_CONTRAST, Palette, readable_colour
 from publisher.settings import checks
 from publisher.settings.kinds import SettingsTable, Text, Url
 
-__all__ = ["DarkSettings", "LogoPicture", "ThemeSettings", "Type"]
+__all__ = ["DarkSettings", "FontStack", "LogoImage", "ThemeSettings"]
 
 Colour = Annotated[str, AfterValidator(checks.colour)]
 #: Type that is on every machine; no font is loaded.
-Type = Literal["serif", "book", "sans", "grotesque", "mono"]
+FontStack = Literal["serif", "book", "sans", "grotesque", "mono"]
 
 
-class LogoPicture(SettingsTable):
+class LogoImage(SettingsTable):
     """The picture in an issue's masthead, in place of the site's name."""
 
     url: Url
@@ -67,10 +67,10 @@ class ThemeSettings(SettingsTable):
     rule: Colour = "#ddd6ca"
     dark: DarkSettings = DarkSettings()
     #: The type of headlines; the template's own by default.
-    headings: Type | None = None
+    headings: FontStack | None = None
     #: The type of everything else; the template's own by default.
-    text: Type | None = None
-    logo: LogoPicture | None = None
+    text: FontStack | None = None
+    logo: LogoImage | None = None
     #: Lines at the foot of every issue.
     footer: tuple[Text, ...] = ()
 

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import Connection, Dialect, Table, insert
 from sqlalchemy.sql.base import Executable
 
-__all__ = ["execute_rows", "insert_rows", "pages"]
+__all__ = ["batches", "execute_rows", "insert_rows"]
 
 #: SQLite takes 32,766 parameters a statement, PostgreSQL 65,535; short of both.
 _PAGE: Final = 5_000
@@ -19,7 +19,7 @@ _PAGE: Final = 5_000
 _Item = TypeVar("_Item")
 
 
-def pages(items: Iterable[_Item]) -> Iterator[list[_Item]]:
+def batches(items: Iterable[_Item]) -> Iterator[list[_Item]]:
     """Yield the items in lists that fit into one statement's parameters."""
     every = list(items)
     return (every[at : at + _PAGE] for at in range(0, len(every), _PAGE))

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, delete, insert, select
 from publisher.storage.locks import advisory_lock
 from publisher.storage.tables.meta import meta
 
-__all__ = ["count_up", "drop_fact", "facts", "get_fact", "set_fact"]
+__all__ = ["delete_fact", "facts_with_prefix", "get_fact", "increment_fact", "set_fact"]
 
 
 def get_fact(connection: Connection, key: str) -> str | None:
@@ -22,7 +22,7 @@ def set_fact(connection: Connection, key: str, value: str) -> None:
     connection.execute(insert(meta).values(key=key, value=value))
 
 
-def count_up(connection: Connection, key: str, by: int, at_least: int = 0) -> int:
+def increment_fact(connection: Connection, key: str, by: int, at_least: int = 0) -> int:
     """Return what a single fact, a number, was before it was raised; 0 where it was never set.
 
     Nobody else raises it before the caller's transaction is over.
@@ -40,12 +40,12 @@ def count_up(connection: Connection, key: str, by: int, at_least: int = 0) -> in
     return before
 
 
-def facts(connection: Connection, prefix: str) -> dict[str, str]:
+def facts_with_prefix(connection: Connection, prefix: str) -> dict[str, str]:
     """Return the single facts whose keys begin with ``prefix``."""
     query = select(meta.c.key, meta.c.value).where(meta.c.key.startswith(prefix, autoescape=True))
     return dict(iter(connection.execute(query)))
 
 
-def drop_fact(connection: Connection, key: str) -> None:
+def delete_fact(connection: Connection, key: str) -> None:
     """Forget a single fact."""
     connection.execute(delete(meta).where(meta.c.key == key))

@@ -7,7 +7,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["Address", "is_invisible", "mailbox_key", "read_address", "read_named_address", "strip_invisible"]
+__all__ = ["Address", "is_invisible", "mailbox_key", "parse_address", "parse_named_address", "strip_invisible"]
 
 #: What nearly every address looks like: email-validator would change nothing but its case.
 _ORDINARY: Final = re.compile(
@@ -38,7 +38,7 @@ class Address:
     domain: str
 
 
-def read_address(text: str) -> Address:
+def parse_address(text: str) -> Address:
     """Return the address that a text holds, without invisible characters around it.
 
     Quoted local parts, address literals and comments are refused: people who type them do it by mistake.
@@ -64,7 +64,7 @@ def mailbox_key(address: Address) -> str:
     return f"{''.join(char for char in local if char not in ignored) or local}@{domain}"
 
 
-def read_named_address(text: str) -> Address:
+def parse_named_address(text: str) -> Address:
     """Return the address of ``Ann Example <ann@example.org>``, or of a bare address.
 
     Raises:
@@ -73,10 +73,10 @@ def read_named_address(text: str) -> Address:
     text = strip_invisible(text)
     match = _MAILBOX.fullmatch(text) if len(text) <= _LONGEST_MAILBOX else None
     if match is None:
-        return read_address(text)
+        return parse_address(text)
     name = strip_invisible(match[1])
     _require_one_line(name)
-    address = read_address(match[2])
+    address = parse_address(match[2])
     name = strip_invisible(name.strip("\"'"))
     if "@" in name and name.casefold() != address.text.casefold():
         raise ValueError("the name before the address is a different address: write one address")

@@ -18,18 +18,18 @@ from publisher.subscribers.addresses import strip_invisible
 from publisher.subscribers.consent_words import (
     REASONS,
     ColumnKind,
-    Departure,
+    InactiveState,
     column_kind,
-    departure,
-    fold,
+    fold_words,
+    has_payment_columns,
     is_active_type,
     is_active_word,
-    may_be_departure,
-    plain_departure,
-    sells_subscriptions,
+    match_inactive_state,
+    match_plain_inactive_state,
+    may_be_inactive_state,
 )
 
-__all__ = ["ACTIVE", "Consent", "is_consent_column", "printable", "read_consent"]
+__all__ = ["ACTIVE", "Consent", "is_consent_column", "printable_text", "read_consent"]
 
 _NO: Final = re.compile(
     "false|no|n|f|0|off|none|null|nil|nan|na|n a|not set|no data|never|unchecked|nein|non|niet|nao|falsch|faux|falso"
@@ -56,9 +56,9 @@ _LIST_SEPARATOR: Final = re.compile("[,;|]")
 #: Words of a reason that name a state.
 _LONGEST_REASON: Final = 3
 
-_UNSUBSCRIBED: Final[Departure] = (SubscriptionState.UNSUBSCRIBED, None)
-_UNCONFIRMED: Final[Departure] = (SubscriptionState.UNCONFIRMED, None)
-_ACTIVE: Final[Departure] = (SubscriptionState.ACTIVE, None)
+_UNSUBSCRIBED: Final[InactiveState] = (SubscriptionState.UNSUBSCRIBED, None)
+_UNCONFIRMED: Final[InactiveState] = (SubscriptionState.UNCONFIRMED, None)
+_ACTIVE: Final[InactiveState] = (SubscriptionState.ACTIVE, None)
 _ORDER: Final = list(SubscriptionState)
 _UNRELATED: Final = (ColumnKind.OTHER, ColumnKind.PAYMENT)
 #: Kinds of columns in which a list or an object is nothing strange.
@@ -82,15 +82,15 @@ class Consent:
 ACTIVE: Final = Consent()
 
 
-def _safety(departure: Departure) -> tuple[int, int]:
-    state, reason = departure
+def _safety(match_inactive_state: InactiveState) -> tuple[int, int]:
+    state, reason = match_inactive_state
     return _ORDER.index(state), -REASONS.index(reason) if reason else 0
 
 
 @dataclass(frozen=True, slots=True)
 class _Verdict:
     column: str
-    departure: Departure
+    departure: InactiveState
     #: The value, where it was not understood.
     unclear: str | None = None
 
@@ -105,7 +105,7 @@ def is_consent_column(name: str, *, is_paid_list: bool) -> bool:
     return kind not in (*_UNRELATED, ColumnKind.OTHER_CHANNEL, ColumnKind.CIRCUMSTANCE)
 
 
-def printable(text: str) -> str:
+def printable_text(text: str) -> str:
     """Return a text of a list as it may be shown: on one line, without control characters."""
     return "".join(char if char.isprintable() else " " for char in text[:_LONGEST])
 
@@ -135,27 +135,27 @@ def read_consent(cells: Iterable[tuple[str, object]]) -> Consent:
     return Consent(
         state=state,
         reason=reason,
-        columns=tuple(dict.fromkeys(printable(verdict.column) for verdict in deciding)),
+        columns=tuple(dict.fromkeys(printable_text(verdict.column) for verdict in deciding)),
         unclear=tuple(
-            (printable(verdict.column), printable(verdict.unclear))
+            (printable_text(verdict.column), printable_text(verdict.unclear))
             for verdict in deciding
             if verdict.unclear is not None
         ),
     )
 
 
-_Column = tuple[str, ColumnKind, Departure | None]
+_Column = tuple[str, ColumnKind, InactiveState | None]
 
 
 @lru_cache(maxsize=64)
 def _columns(names: tuple[str, ...]) -> tuple[bool, tuple[_Column, ...]]:
     """Return whether a list sells subscriptions, and each name with what :func:`column_kind` says of it."""
-    is_paid_list = sells_subscriptions(name[:_LONGEST] for name in names)
+    is_paid_list = has_payment_columns(name[:_LONGEST] for name in names)
     return is_paid_list, tuple((name, *column_kind(name[:_LONGEST], is_paid_list=is_paid_list)) for name in names)
 
 
 def _verdicts(
-    name: str, kind: ColumnKind, left: Departure | None, value: object, is_paid_list: bool, depth: int
+    name: str, kind: ColumnKind, left: InactiveState | None, value: object, is_paid_list: bool, depth: int
 ) -> Iterator[_Verdict]:
     """Yield what a cell says that keeps its subscriber from being active."""
     if kind is ColumnKind.OTHER_CHANNEL:
@@ -203,49 +203,51 @@ def _is_blank(text: str) -> bool:
 
 
 def _is_no(text: str) -> bool:
-    words = fold(text)
+    words = fold_words(text)
     return _is_blank(text) or bool(_NO.fullmatch(words)) or bool(_ZERO.fullmatch(words))
 
 
-def _plain_departure(text: str) -> Departure | None:
+def _plain_departure(text: str) -> InactiveState | None:
     """Return what a value, or one of the values in a list such as "vip, unsubscribed", plainly says."""
-    if not text or not may_be_departure(text):
+    if not text or not may_be_inactive_state(text):
         return None
     parts = (part.strip() for part in _LIST_SEPARATOR.split(text))
-    said = [meaning for part in parts if 0 < len(part) <= _LONGEST_PLAIN and (meaning := plain_departure(part))]
+    said = [
+        meaning for part in parts if 0 < len(part) <= _LONGEST_PLAIN and (meaning := match_plain_inactive_state(part))
+    ]
     return max(said, key=_safety) if said else None
 
 
-def _short_departure(text: str) -> Departure | None:
+def _short_departure(text: str) -> InactiveState | None:
     """Return what a value of two words at most says: "Baja California" is a place, "baja" a departure."""
-    words = fold(text)
-    return (departure(words) if words.count(" ") == 0 else None) or _plain_departure(text)
+    words = fold_words(text)
+    return (match_inactive_state(words) if words.count(" ") == 0 else None) or _plain_departure(text)
 
 
-def _meaning(kind: ColumnKind, left: Departure | None, text: str) -> Departure | None:
+def _meaning(kind: ColumnKind, left: InactiveState | None, text: str) -> InactiveState | None:
     """Return the state that a value in a kind of column means; None where it is not understood."""
     if left is not None:
         return _left(text, left, is_status=kind is ColumnKind.DEPARTURE_STATUS)
     return _MEANINGS[kind](text)
 
 
-def _left(text: str, left: Departure, *, is_status: bool) -> Departure:
-    words = fold(text)
+def _left(text: str, left: InactiveState, *, is_status: bool) -> InactiveState:
+    words = fold_words(text)
     if _is_no(text) or (is_status and is_active_word(words)):
         return _ACTIVE
     # "Unsubscribe reason: complaint" is a complaint; a sentence with the word spam is an opinion.
-    said = departure(words) if words.count(" ") < _LONGEST_REASON else None
+    said = match_inactive_state(words) if words.count(" ") < _LONGEST_REASON else None
     return said if said is not None and said[0] is SubscriptionState.SUPPRESSED else left
 
 
-def _status(text: str) -> Departure | None:
-    words = fold(text)
-    return _ACTIVE if not text or is_active_word(words) else departure(words)
+def _status(text: str) -> InactiveState | None:
+    words = fold_words(text)
+    return _ACTIVE if not text or is_active_word(words) else match_inactive_state(words)
 
 
-def _subscribed(text: str) -> Departure | None:
-    words = fold(text)
-    said = departure(words)
+def _subscribed(text: str) -> InactiveState | None:
+    words = fold_words(text)
+    said = match_inactive_state(words)
     if said is not None or _is_blank(text):
         return said
     if _is_no(text):
@@ -254,32 +256,32 @@ def _subscribed(text: str) -> Departure | None:
     return _ACTIVE if is_yes else None
 
 
-def _confirmed(text: str) -> Departure | None:
+def _confirmed(text: str) -> InactiveState | None:
     if _is_no(text):
         return _UNCONFIRMED
     return _subscribed(text)
 
 
-def _type(text: str) -> Departure | None:
-    words = fold(text)
-    return _ACTIVE if not text or is_active_type(words) else departure(words)
+def _type(text: str) -> InactiveState | None:
+    words = fold_words(text)
+    return _ACTIVE if not text or is_active_type(words) else match_inactive_state(words)
 
 
-def _state(text: str) -> Departure | None:
+def _state(text: str) -> InactiveState | None:
     return _short_departure(text) or _ACTIVE
 
 
-def _wants_mail(text: str) -> Departure | None:
-    is_no = text and (_is_no(text) or _NO_FIRST.match(fold(text)))
+def _wants_mail(text: str) -> InactiveState | None:
+    is_no = text and (_is_no(text) or _NO_FIRST.match(fold_words(text)))
     return _UNSUBSCRIBED if is_no else _short_departure(text) or _ACTIVE
 
 
-def _unrelated(text: str) -> Departure | None:
+def _unrelated(text: str) -> InactiveState | None:
     return _plain_departure(text) or _ACTIVE
 
 
-def _circumstance(text: str) -> Departure | None:
-    is_no = fold(text) in ("false", "no", "non", "nein")
+def _circumstance(text: str) -> InactiveState | None:
+    is_no = fold_words(text) in ("false", "no", "non", "nein")
     return _UNSUBSCRIBED if is_no else _plain_departure(text) or _ACTIVE
 
 

@@ -14,27 +14,27 @@ from publisher.model.subscriptions import SubscriptionState
 __all__ = [
     "REASONS",
     "ColumnKind",
-    "Departure",
+    "InactiveState",
     "column_kind",
-    "departure",
-    "fold",
+    "fold_words",
+    "has_payment_columns",
     "is_active_type",
     "is_active_word",
-    "may_be_departure",
-    "plain_departure",
-    "sells_subscriptions",
+    "match_inactive_state",
+    "match_plain_inactive_state",
+    "may_be_inactive_state",
 ]
 
 #: A state that is not active, and the reason of a suppression.
-Departure = tuple[SubscriptionState, str | None]
+InactiveState = tuple[SubscriptionState, str | None]
 
-_UNSUBSCRIBED: Final[Departure] = (SubscriptionState.UNSUBSCRIBED, None)
-_UNCONFIRMED: Final[Departure] = (SubscriptionState.UNCONFIRMED, None)
+_UNSUBSCRIBED: Final[InactiveState] = (SubscriptionState.UNSUBSCRIBED, None)
+_UNCONFIRMED: Final[InactiveState] = (SubscriptionState.UNCONFIRMED, None)
 #: Reasons of a suppression, the strongest first.
 REASONS: Final = ("complained", "asked", "bounced")
 
 #: Words of people who left, in the order of safety: the first that matches decides. All of them are folded.
-_DEPARTURES: Final[tuple[tuple[re.Pattern[str], Departure], ...]] = (
+_DEPARTURES: Final[tuple[tuple[re.Pattern[str], InactiveState], ...]] = (
     (
         re.compile(r"complain|\bspam\b|isspam|spam (?:report|complaint)|\babuse|\bjunk\b|beschwerde|\bplainte|\bqueja"),
         (SubscriptionState.SUPPRESSED, "complained"),
@@ -197,7 +197,7 @@ class ColumnKind(Enum):
 
 
 @lru_cache(maxsize=8192)
-def fold(text: str) -> str:
+def fold_words(text: str) -> str:
     """Return the words of a text: lower case, without accents and punctuation, one space between them."""
     if not text.isascii():
         text = "".join(char for char in text if unicodedata.category(char) != "Cf")
@@ -206,21 +206,21 @@ def fold(text: str) -> str:
     return " ".join(re.sub(r"[\W_]+", " ", text).split())
 
 
-def departure(words: str) -> Departure | None:
+def match_inactive_state(words: str) -> InactiveState | None:
     """Return the state that folded words speak of; None where they do not say that somebody left."""
     return next((state for pattern, state in _DEPARTURES if pattern.search(words)), None)
 
 
-def may_be_departure(value: str) -> bool:
+def may_be_inactive_state(value: str) -> bool:
     """Return False where :func:`plain_departure` would return None, and do so quickly."""
     return not value.isascii() or _HINT.search(value) is not None
 
 
 @lru_cache(maxsize=8192)
-def plain_departure(value: str) -> Departure | None:
+def match_plain_inactive_state(value: str) -> InactiveState | None:
     """Return the state that a value plainly says, in a column that has nothing to do with subscriptions."""
-    words = fold(value)
-    return departure(words) if _PLAIN_ANYWHERE.fullmatch(words) else None
+    words = fold_words(value)
+    return match_inactive_state(words) if _PLAIN_ANYWHERE.fullmatch(words) else None
 
 
 def is_active_word(words: str) -> bool:
@@ -233,26 +233,26 @@ def is_active_type(words: str) -> bool:
     return is_active_word(words) or bool(_ACTIVE_TYPE.fullmatch(words))
 
 
-def sells_subscriptions(names: Iterable[str]) -> bool:
+def has_payment_columns(names: Iterable[str]) -> bool:
     """Return whether columns are those of a list of paid subscriptions, with a column of its own for mail or none."""
     return any(_is_payment(name) for name in names)
 
 
 @lru_cache(maxsize=4096)
 def _is_payment(name: str) -> bool:
-    words = fold(name)
+    words = fold_words(name)
     return bool(_PAYMENT.search(words)) or words == "email disabled"
 
 
 @lru_cache(maxsize=4096)
-def column_kind(name: str, *, is_paid_list: bool) -> tuple[ColumnKind, Departure | None]:
+def column_kind(name: str, *, is_paid_list: bool) -> tuple[ColumnKind, InactiveState | None]:
     """Return what a column promises, and for a departure the state of those who left.
 
     Args:
         name: as the list has it.
         is_paid_list: what :func:`sells_subscriptions` says of the list.
     """
-    words = fold(name)
+    words = fold_words(name)
     if _OTHER_CHANNEL.search(words) and not _EMAIL.search(words):
         return ColumnKind.OTHER_CHANNEL, None
     left = _named_departure(words)
@@ -268,11 +268,11 @@ def column_kind(name: str, *, is_paid_list: bool) -> tuple[ColumnKind, Departure
     return _kind(words), None
 
 
-def _named_departure(words: str) -> Departure | None:
+def _named_departure(words: str) -> InactiveState | None:
     """Return the state of those whom a column names, by the words of its name."""
     rest = _WEAK.sub("", words)
     is_about_mail = any(pattern.search(rest) for pattern in (_POSITIVE, _CONFIRMED, _WANTS_MAIL, _EMAIL))
-    left = departure(words) if is_about_mail or _WEAK_NAME.fullmatch(words) else departure(rest)
+    left = match_inactive_state(words) if is_about_mail or _WEAK_NAME.fullmatch(words) else match_inactive_state(rest)
     if left is None:
         return _UNSUBSCRIBED if _END.search(words) else None
     return _UNSUBSCRIBED if _MEASURE.search(words) else left

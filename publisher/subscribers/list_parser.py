@@ -13,31 +13,31 @@ from zoneinfo import ZoneInfo
 
 from publisher.errors import SettingsError
 from publisher.model.subscriptions import SubscriptionState
-from publisher.subscribers.addresses import Address, read_named_address, strip_invisible
-from publisher.subscribers.consent import ACTIVE, Consent, is_consent_column, printable, read_consent
-from publisher.subscribers.consent_words import fold, sells_subscriptions
+from publisher.subscribers.addresses import Address, parse_named_address, strip_invisible
+from publisher.subscribers.consent import ACTIVE, Consent, is_consent_column, printable_text, read_consent
+from publisher.subscribers.consent_words import fold_words, has_payment_columns
 
 __all__ = [
+    "ALL_DIGESTS",
     "COLUMNS",
-    "DIGESTS",
-    "EVERYTHING",
+    "DIGESTS_COLUMN",
     "RejectedRow",
     "SubscriberRow",
-    "list_encoding",
-    "read_csv",
-    "read_json_lines",
-    "safe_cell",
+    "detect_encoding",
+    "escape_formula",
+    "parse_csv",
+    "parse_json_lines",
 ]
 
 #: The column that names what a person is subscribed to.
-DIGESTS: Final = "digests"
-_MANY: Final = (DIGESTS, "topics", "regions", "brands", "tags", "authors")
+DIGESTS_COLUMN: Final = "digests"
+_MANY: Final = (DIGESTS_COLUMN, "topics", "regions", "brands", "tags", "authors")
 #: Columns with the digests for which a person has another state than active.
 _STATES: Final = ("digests_unsubscribed", "digests_unconfirmed")
 #: Columns, in the order in which they are exported.
 COLUMNS: Final = ("address", "status", "zone", "language", "digests", *_STATES, *_MANY[1:])
 #: In place of a digest: all others, also those that begin later.
-EVERYTHING: Final = "*"
+ALL_DIGESTS: Final = "*"
 _OTHER_NAMES: Final = {
     "email": "address",
     "e mail": "address",
@@ -94,7 +94,7 @@ class RejectedRow:
     reason: str
 
 
-def safe_cell(text: str) -> str:
+def escape_formula(text: str) -> str:
     """Return a cell that a spreadsheet does not run; :func:`read_csv` removes the added apostrophe."""
     return f"'{text}" if text.startswith(_FORMULA) else text
 
@@ -103,12 +103,12 @@ def _unsafe_cell(text: str) -> str:
     return text[1:] if text[:1] == "'" and text[1:2] in _FORMULA and len(text) > 1 else text
 
 
-def list_encoding(head: bytes) -> str:
+def detect_encoding(head: bytes) -> str:
     """Return the encoding of a list by its first bytes: UTF-16 with a byte order mark, or UTF-8."""
     return "utf-16" if head.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
 
 
-def read_csv(
+def parse_csv(
     file: TextIO, digests: Iterable[str], *, on_note: Callable[[str], None]
 ) -> Iterator[SubscriberRow | RejectedRow]:
     """Yield the rows of a CSV file with a header; comma, semicolon or tab.
@@ -199,7 +199,7 @@ class _BoundedLines:
         return was_cut
 
 
-def read_json_lines(
+def parse_json_lines(
     file: TextIO, digests: Iterable[str], *, on_note: Callable[[str], None]
 ) -> Iterator[SubscriberRow | RejectedRow]:
     """Yield the rows of a file with one JSON object a line; arguments as for :func:`read_csv`."""
@@ -237,7 +237,7 @@ def _json_object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 def _own_name(cell: str) -> str | None:
     """Return which of our columns a header cell names; None where it is none of them."""
-    words = fold(cell[:_LONGEST_LABEL])
+    words = fold_words(cell[:_LONGEST_LABEL])
     name = _OTHER_NAMES.get(words, words)
     return name if name in COLUMNS else None
 
@@ -245,12 +245,12 @@ def _own_name(cell: str) -> str | None:
 def _notes(header: Iterable[str], noun: str) -> Iterator[str]:
     """Yield what the user should know of columns that are not ours."""
     cells = [cell[:_LONGEST_LABEL] for cell in header]
-    is_paid_list = sells_subscriptions(cells)
+    is_paid_list = has_payment_columns(cells)
     deciding: set[str] = set()
     ignored: set[str] = set()
     for cell in cells:
         if cell and _own_name(cell) is None:
-            (deciding if is_consent_column(cell, is_paid_list=is_paid_list) else ignored).add(printable(cell))
+            (deciding if is_consent_column(cell, is_paid_list=is_paid_list) else ignored).add(printable_text(cell))
     if deciding:
         yield f"Subscription state read from {noun}: {', '.join(sorted(deciding))}"
     if ignored:
@@ -270,7 +270,7 @@ def _row(
             others.append((header, value))
     consent = read_consent(others)
     try:
-        address = read_named_address(_text(values, "address"))
+        address = parse_named_address(_text(values, "address"))
         try:
             return _full_row(number, address, consent, values, known)
         except ValueError:
@@ -291,7 +291,7 @@ def _full_row(
         raise ValueError(f"there is no digest {unknown[0]!r}")
     if digests == () and consent.state is SubscriptionState.ACTIVE:
         # An export of an older version says so of people who have left everything.
-        consent = Consent(state=SubscriptionState.UNSUBSCRIBED, columns=(DIGESTS,))
+        consent = Consent(state=SubscriptionState.UNSUBSCRIBED, columns=(DIGESTS_COLUMN,))
     follows = {name: labels for name in _MANY[1:] if (labels := _many(values, name)) is not None}
     return SubscriberRow(
         number=number,

@@ -11,36 +11,36 @@ from sqlalchemy import Connection, Select, delete, func, insert, select, update
 
 from publisher.model.subscriptions import SubscriptionState
 from publisher.model.taxonomy import FacetKind, Query
-from publisher.storage.bulk import insert_rows, pages
-from publisher.storage.facts import count_up
+from publisher.storage.bulk import batches, insert_rows
+from publisher.storage.facts import increment_fact
 from publisher.storage.locks import advisory_lock
 from publisher.storage.tables.delivery import attempt, bounce, delivery, provisional_suppression
 from publisher.storage.tables.digests import issue
 from publisher.storage.tables.subscribers import interests, subscriber, subscription, subscription_event
-from publisher.subscribers.subscriptions_store import ChangeSource, Subscription, states_of
+from publisher.subscribers.subscriptions_store import ChangeSource, Subscription, load_subscriptions
 
 __all__ = [
-    "Follow",
+    "INTEREST_KINDS",
     "Subscriber",
-    "by_key",
-    "counts",
-    "erase",
-    "every_subscriber",
-    "find",
-    "find_all",
+    "count_by_status",
+    "delete_subscriber",
+    "find_by_key",
+    "find_subscriber",
+    "find_subscribers",
     "ids_by_key",
     "insert_subscribers",
+    "interest_query",
     "interests_id",
+    "interests_text",
+    "iter_subscribers",
+    "load_interest_queries",
     "lock_subscribers",
-    "queries",
-    "query_of",
-    "query_text",
-    "take_ids",
+    "reserve_ids",
     "update_subscribers",
 ]
 
 #: The kinds of labels that a reader can follow, by the name of their field.
-Follow: Final = {
+INTEREST_KINDS: Final = {
     "topics": FacetKind.TOPIC,
     "regions": FacetKind.REGION,
     "brands": FacetKind.BRAND,
@@ -99,16 +99,16 @@ class Subscriber:
         left = (one for one in self.subscriptions.values() if one.state is SubscriptionState.UNSUBSCRIBED)
         return any(one.source is ChangeSource.COMPLAINT for one in left)
 
-    def has_left(self, digest: str) -> bool:
+    def has_unsubscribed(self, digest: str) -> bool:
         """Tell whether only their own act, or an operator with a reason, may subscribe them to a digest."""
         if digest in self.subscriptions:
             return self.subscriptions[digest].state is not SubscriptionState.ACTIVE
         return self.opted_out_at is not None or self.state is not SubscriptionState.ACTIVE
 
 
-def query_text(follows: Mapping[str, Collection[str]]) -> str:
+def interests_text(follows: Mapping[str, Collection[str]]) -> str:
     """Return what is followed as it is kept: the same text for the same question."""
-    wanted = {name: sorted(follows[name]) for name in Follow if follows.get(name)}
+    wanted = {name: sorted(follows[name]) for name in INTEREST_KINDS if follows.get(name)}
     return json.dumps(wanted, ensure_ascii=False, sort_keys=True)
 
 
@@ -124,12 +124,12 @@ def interests_id(connection: Connection, text: str) -> int:
     return number
 
 
-def queries(connection: Connection) -> dict[int, Query]:
+def load_interest_queries(connection: Connection) -> dict[int, Query]:
     """Return every question that readers ask, by its number."""
     return {number: _query(json.loads(text)) for number, text in connection.execute(select(interests))}
 
 
-def query_of(reader: Subscriber) -> Query:
+def interest_query(reader: Subscriber) -> Query:
     """Return what a reader asks for."""
     return _query({name: labels for name, labels in reader.follows.items() if labels})
 
@@ -137,7 +137,9 @@ def query_of(reader: Subscriber) -> Query:
 def _query(wanted: Mapping[str, Sequence[str]]) -> Query:
     return Query(
         wanted=tuple(
-            (kind, frozenset(one.casefold() for one in wanted[name])) for name, kind in Follow.items() if name in wanted
+            (kind, frozenset(one.casefold() for one in wanted[name]))
+            for name, kind in INTEREST_KINDS.items()
+            if name in wanted
         )
     )
 
@@ -150,15 +152,15 @@ def lock_subscribers(connection: Connection) -> None:
     advisory_lock(connection, "readers")
 
 
-def take_ids(connection: Connection, count: int) -> int:
+def reserve_ids(connection: Connection, count: int) -> int:
     """Return the first of so many numbers for new readers. Those of readers who were forgotten are not used again."""
-    return count_up(connection, "subscribers", count) + 1
+    return increment_fact(connection, "subscribers", count) + 1
 
 
 def ids_by_key(connection: Connection, keys: Iterable[str]) -> dict[str, int]:
     """Return key → reader, of those that there are."""
     found: dict[str, int] = {}
-    for some in pages(keys):
+    for some in batches(keys):
         found.update(
             iter(connection.execute(select(subscriber.c.key, subscriber.c.id).where(subscriber.c.key.in_(some))))
         )
@@ -177,7 +179,7 @@ def update_subscribers(connection: Connection, rows: Iterable[tuple[int, Mapping
             connection.execute(update(subscriber).where(subscriber.c.id == number).values(**values))
 
 
-def erase(connection: Connection, subscriber_id: int) -> None:
+def delete_subscriber(connection: Connection, subscriber_id: int) -> None:
     """Delete everything that tells who a subscriber is, with the history: their deliveries keep a number."""
     issues = select(issue.c.id)
     for table in (delivery, attempt):
@@ -218,28 +220,28 @@ def _all() -> Select[Any]:
     return select(*_COLUMNS).join(interests, interests.c.id == subscriber.c.interests_id)
 
 
-def by_key(connection: Connection, key: str) -> Subscriber | None:
+def find_by_key(connection: Connection, key: str) -> Subscriber | None:
     """Return the subscriber with an address, in the form in which two spellings are equal."""
     row = connection.execute(_all().where(subscriber.c.key == key)).first()
-    return _row(row, states_of(connection, [row.id]).get(row.id, {})) if row else None
+    return _row(row, load_subscriptions(connection, [row.id]).get(row.id, {})) if row else None
 
 
-def find(connection: Connection, subscriber_id: int) -> Subscriber | None:
+def find_subscriber(connection: Connection, subscriber_id: int) -> Subscriber | None:
     """Return a subscriber by number."""
-    return find_all(connection, [subscriber_id]).get(subscriber_id)
+    return find_subscribers(connection, [subscriber_id]).get(subscriber_id)
 
 
-def find_all(connection: Connection, ids: Iterable[int]) -> dict[int, Subscriber]:
+def find_subscribers(connection: Connection, ids: Iterable[int]) -> dict[int, Subscriber]:
     """Return number → subscriber, of those that exist."""
     found: dict[int, Subscriber] = {}
-    for some in pages(ids):
+    for some in batches(ids):
         rows = connection.execute(_all().where(subscriber.c.id.in_(some))).all()
-        states = states_of(connection, [row.id for row in rows])
+        states = load_subscriptions(connection, [row.id for row in rows])
         found.update((row.id, _row(row, states.get(row.id, {}))) for row in rows)
     return found
 
 
-def every_subscriber(
+def iter_subscribers(
     connection: Connection, *, digest: str | None = None, status: SubscriptionState | None = None
 ) -> Iterator[Subscriber]:
     """Yield subscribers in the order in which they were added, a page at a time.
@@ -254,7 +256,7 @@ def every_subscriber(
         rows = connection.execute(_page(last, digest, status)).all()
         if not rows:
             return
-        states = states_of(connection, [row.id for row in rows])
+        states = load_subscriptions(connection, [row.id for row in rows])
         for row in rows:
             yield _row(row, states.get(row.id, {}))
         last = rows[-1].id
@@ -273,7 +275,7 @@ def _page(last: int, digest: str | None, status: SubscriptionState | None) -> Se
     return query
 
 
-def counts(connection: Connection) -> dict[str, int]:
+def count_by_status(connection: Connection) -> dict[str, int]:
     """Return status → how many subscribers."""
     query = select(subscriber.c.is_suppressed, subscriber.c.state, func.count())
     found: dict[str, int] = {}

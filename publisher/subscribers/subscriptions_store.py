@@ -11,29 +11,29 @@ from typing import Any, Final
 from sqlalchemy import Connection, and_, bindparam, or_, select, update
 
 from publisher.model.subscriptions import SubscriptionState
-from publisher.storage.bulk import execute_rows, insert_rows, pages
+from publisher.storage.bulk import batches, execute_rows, insert_rows
 from publisher.storage.tables.subscribers import subscriber, subscription, subscription_event
 
 __all__ = [
-    "OWN_ACTS",
-    "Act",
+    "SUBSCRIBER_SOURCES",
     "ChangeSource",
+    "StateChange",
     "Subscription",
     "SubscriptionEvent",
-    "add_address_change",
-    "add_event",
-    "close_to_others",
-    "has_moved_since",
-    "history",
-    "is_undoable",
+    "can_undo",
+    "has_changed_address_since",
+    "insert_subscriptions",
+    "load_history",
+    "load_subscriptions",
+    "load_unclear_events",
+    "mark_opted_out",
     "opt_out",
     "overall_state",
-    "restore",
-    "save_new_states",
+    "record_address_change",
+    "record_event",
+    "restore_subscriptions",
     "set_states",
-    "states_of",
     "subscribe",
-    "unclear_events",
     "unsubscribe",
 ]
 
@@ -60,11 +60,13 @@ class ChangeSource(StrEnum):
 
 
 #: Acts of the subscribers themselves.
-OWN_ACTS: Final = frozenset([ChangeSource.LINK, ChangeSource.FORM, ChangeSource.PREFERENCES, ChangeSource.MAIL])
+SUBSCRIBER_SOURCES: Final = frozenset(
+    [ChangeSource.LINK, ChangeSource.FORM, ChangeSource.PREFERENCES, ChangeSource.MAIL]
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
+class StateChange:
     """Why a state changes."""
 
     source: ChangeSource
@@ -124,10 +126,10 @@ _CHANGE: Final = (
 )
 
 
-def states_of(connection: Connection, subscriber_ids: Iterable[int]) -> dict[int, dict[str, Subscription]]:
+def load_subscriptions(connection: Connection, subscriber_ids: Iterable[int]) -> dict[int, dict[str, Subscription]]:
     """Return subscriber → digest → state, by the digest's name."""
     states: dict[int, dict[str, Subscription]] = {}
-    for page in pages(subscriber_ids):
+    for page in batches(subscriber_ids):
         query = select(subscription).where(subscription.c.subscriber_id.in_(page)).order_by(subscription.c.digest)
         for row in connection.execute(query):
             states.setdefault(row.subscriber_id, {})[row.digest] = Subscription(
@@ -136,8 +138,8 @@ def states_of(connection: Connection, subscriber_ids: Iterable[int]) -> dict[int
     return states
 
 
-def save_new_states(
-    connection: Connection, rows: Iterable[tuple[str, int]], state: SubscriptionState, act: Act
+def insert_subscriptions(
+    connection: Connection, rows: Iterable[tuple[str, int]], state: SubscriptionState, act: StateChange
 ) -> None:
     """Store the first state of new subscribers: (digest, subscriber) each."""
     unique = list(dict.fromkeys(rows))
@@ -149,14 +151,14 @@ def save_new_states(
 
 
 def set_states(
-    connection: Connection, rows: Iterable[tuple[str, int]], state: SubscriptionState, act: Act
+    connection: Connection, rows: Iterable[tuple[str, int]], state: SubscriptionState, act: StateChange
 ) -> list[tuple[str, int]]:
     """Set the state of (digest, subscriber) pairs; return those that had another one or none.
 
     The state of the subscribers themselves follows: see :func:`_update_people`.
     """
     wanted = list(dict.fromkeys(rows))
-    known = states_of(connection, {who for _, who in wanted})
+    known = load_subscriptions(connection, {who for _, who in wanted})
     changed: list[tuple[str, int]] = []
     fresh: list[tuple[str, int]] = []
     for digest, who in wanted:
@@ -172,24 +174,24 @@ def set_states(
         [(digest, who, state.value, act.at, act.source.value) for digest, who in changed],
     )
     _record(connection, [(who, digest, known[who][digest].state.value) for digest, who in changed], state, act)
-    save_new_states(connection, fresh, state, act)
+    insert_subscriptions(connection, fresh, state, act)
     _update_people(connection, {who for _, who in (*changed, *fresh)}, act)
     return changed + fresh
 
 
-def subscribe(connection: Connection, rows: Iterable[tuple[str, int]], act: Act) -> int:
+def subscribe(connection: Connection, rows: Iterable[tuple[str, int]], act: StateChange) -> int:
     """Make (digest, subscriber) pairs active; return how many were not. The caller has checked consent."""
     return len(set_states(connection, rows, _State.ACTIVE, act))
 
 
 def unsubscribe(
-    connection: Connection, subscriber_id: int, act: Act, digests: Collection[str] | None = None
+    connection: Connection, subscriber_id: int, act: StateChange, digests: Collection[str] | None = None
 ) -> list[str]:
     """Unsubscribe a person from these digests, or from everything; return the digests that were active.
 
     Without an active subscription left, or with ``digests`` None, the person has left everything.
     """
-    known = states_of(connection, [subscriber_id]).get(subscriber_id, {})
+    known = load_subscriptions(connection, [subscriber_id]).get(subscriber_id, {})
     named = list(known) if digests is None else list(digests)
     was_active = [name for name in named if name in known and known[name].state is _State.ACTIVE]
     set_states(connection, [(name, subscriber_id) for name in named], _State.UNSUBSCRIBED, act)
@@ -198,7 +200,9 @@ def unsubscribe(
     return was_active
 
 
-def restore(connection: Connection, subscriber_id: int, digest: str, act: Act, *, since: int) -> list[str]:
+def restore_subscriptions(
+    connection: Connection, subscriber_id: int, digest: str, act: StateChange, *, since: int
+) -> list[str]:
     """Undo the act by which a person unsubscribed from a digest by the link; return the digests that are active again.
 
     Args:
@@ -207,9 +211,9 @@ def restore(connection: Connection, subscriber_id: int, digest: str, act: Act, *
         act: the undoing.
         since: an act before this instant (seconds since 1970) stands.
     """
-    known = states_of(connection, [subscriber_id]).get(subscriber_id, {})
+    known = load_subscriptions(connection, [subscriber_id]).get(subscriber_id, {})
     left = known.get(digest)
-    if left is None or not is_undoable(left, since, act.at):
+    if left is None or not can_undo(left, since, act.at):
         return []
     # One act may have ended several subscriptions.
     undone = [name for name, one in known.items() if one == left]
@@ -220,7 +224,7 @@ def restore(connection: Connection, subscriber_id: int, digest: str, act: Act, *
     return [name for name, _ in set_states(connection, [(name, subscriber_id) for name in undone], _State.ACTIVE, act)]
 
 
-def is_undoable(subscribed: Subscription, since: int, now: int) -> bool:
+def can_undo(subscribed: Subscription, since: int, now: int) -> bool:
     """Tell whether a person unsubscribed by the link between these instants.
 
     An act in the future was stored by a clock that was ahead: it does not stay undoable until then.
@@ -229,17 +233,17 @@ def is_undoable(subscribed: Subscription, since: int, now: int) -> bool:
     return subscribed.state is _State.UNSUBSCRIBED and by_link and since <= subscribed.changed_at <= now
 
 
-def _update_people(connection: Connection, subscriber_ids: Collection[int], act: Act) -> None:
+def _update_people(connection: Connection, subscriber_ids: Collection[int], act: StateChange) -> None:
     """Derive subscribers' own states from their subscriptions.
 
     Active with an active subscription; unsubscribed where they unsubscribed from all they had; otherwise unconfirmed.
     """
     before: dict[int, str] = {}
-    for page in pages(subscriber_ids):
+    for page in batches(subscriber_ids):
         query = select(subscriber.c.id, subscriber.c.state).where(subscriber.c.id.in_(page))
         before.update(iter(connection.execute(query)))
     new: dict[SubscriptionState, list[int]] = {}
-    for who, subscriptions in states_of(connection, before).items():
+    for who, subscriptions in load_subscriptions(connection, before).items():
         state = overall_state(one.state for one in subscriptions.values())
         if before[who] != state.value:
             new.setdefault(state, []).append(who)
@@ -259,8 +263,8 @@ def overall_state(states: Iterable[SubscriptionState]) -> SubscriptionState:
     return _State.UNCONFIRMED
 
 
-def _set_people(connection: Connection, people: Iterable[int], state: SubscriptionState, act: Act) -> None:
-    for page in pages(people):
+def _set_people(connection: Connection, people: Iterable[int], state: SubscriptionState, act: StateChange) -> None:
+    for page in batches(people):
         connection.execute(
             update(subscriber)
             .where(subscriber.c.id.in_(page))
@@ -268,9 +272,9 @@ def _set_people(connection: Connection, people: Iterable[int], state: Subscripti
         )
 
 
-def opt_out(connection: Connection, people: Collection[int], act: Act) -> None:
+def opt_out(connection: Connection, people: Collection[int], act: StateChange) -> None:
     """Store that people have left everything, also digests that begin later."""
-    for page in pages(people):
+    for page in batches(people):
         query = select(subscriber.c.id, subscriber.c.state).where(
             subscriber.c.id.in_(page),
             (subscriber.c.state != _State.UNSUBSCRIBED.value) | subscriber.c.opted_out_at.is_(None),
@@ -283,7 +287,7 @@ def opt_out(connection: Connection, people: Collection[int], act: Act) -> None:
         connection.execute(update(subscriber).where(is_first).values(opted_out_at=act.at))
 
 
-def close_to_others(connection: Connection, subscriber_id: int, act: Act) -> None:
+def mark_opted_out(connection: Connection, subscriber_id: int, act: StateChange) -> None:
     """Store that a person with active subscriptions has left all other digests, also those that begin later."""
     connection.execute(update(subscriber).where(subscriber.c.id == subscriber_id).values(opted_out_at=act.at))
 
@@ -292,7 +296,10 @@ def close_to_others(connection: Connection, subscriber_id: int, act: Act) -> Non
 
 
 def _record(
-    connection: Connection, changes: Iterable[tuple[int, str | None, str | None]], state: SubscriptionState, act: Act
+    connection: Connection,
+    changes: Iterable[tuple[int, str | None, str | None]],
+    state: SubscriptionState,
+    act: StateChange,
 ) -> None:
     """Add (subscriber, digest, old state) changes to the history."""
     rows = [
@@ -310,8 +317,8 @@ def _record(
     insert_rows(connection, subscription_event, rows)
 
 
-def add_event(
-    connection: Connection, subscriber_id: int, old: SubscriptionState, new: SubscriptionState, act: Act
+def record_event(
+    connection: Connection, subscriber_id: int, old: SubscriptionState, new: SubscriptionState, act: StateChange
 ) -> None:
     """Add a change of everything, such as a suppression, to a subscriber's history."""
     _record(connection, [(subscriber_id, None, old.value)], new, act)
@@ -320,12 +327,12 @@ def add_event(
 _ADDRESS_CHANGED: Final = "another address"
 
 
-def add_address_change(connection: Connection, subscriber_id: int, state: SubscriptionState, at: int) -> None:
+def record_address_change(connection: Connection, subscriber_id: int, state: SubscriptionState, at: int) -> None:
     """Add a change of address, which changes no state, to a subscriber's history; AT in seconds since 1970."""
-    add_event(connection, subscriber_id, state, state, Act(ChangeSource.PREFERENCES, at, _ADDRESS_CHANGED))
+    record_event(connection, subscriber_id, state, state, StateChange(ChangeSource.PREFERENCES, at, _ADDRESS_CHANGED))
 
 
-def has_moved_since(connection: Connection, subscriber_id: int, at: int) -> bool:
+def has_changed_address_since(connection: Connection, subscriber_id: int, at: int) -> bool:
     """Return whether a subscriber has changed their address at AT (seconds since 1970) or later."""
     query = select(subscription_event.c.id).where(
         subscription_event.c.subscriber_id == subscriber_id,
@@ -336,13 +343,13 @@ def has_moved_since(connection: Connection, subscriber_id: int, at: int) -> bool
     return connection.execute(query.limit(1)).first() is not None
 
 
-def history(connection: Connection, subscriber_id: int) -> list[SubscriptionEvent]:
+def load_history(connection: Connection, subscriber_id: int) -> list[SubscriptionEvent]:
     """Return a subscriber's changes of state, oldest first."""
     query = select(subscription_event).where(subscription_event.c.subscriber_id == subscriber_id)
     return [_event(row) for row in connection.execute(query.order_by(subscription_event.c.id))]
 
 
-def unclear_events(connection: Connection) -> list[tuple[str, SubscriptionEvent]]:
+def load_unclear_events(connection: Connection) -> list[tuple[str, SubscriptionEvent]]:
     """Return (address, event) of people whose state could not be derived with certainty, and stands as it was derived."""
     theirs = and_(
         subscription.c.subscriber_id == subscription_event.c.subscriber_id,

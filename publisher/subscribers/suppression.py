@@ -6,10 +6,10 @@ from sqlalchemy import Connection
 
 from publisher.model.subscriptions import SubscriptionState
 from publisher.signing.tokens import Keyring
-from publisher.storage.facts import drop_fact, get_fact
+from publisher.storage.facts import delete_fact, get_fact
 from publisher.subscribers import store as subscribers
 from publisher.subscribers import suppression_store as suppression
-from publisher.subscribers.subscriptions_store import Act, ChangeSource
+from publisher.subscribers.subscriptions_store import ChangeSource, StateChange
 from publisher.subscribers.suppression_store import SuppressionChannel
 
 __all__ = ["convert_unsubscribed", "suppress_address", "suppress_subscriber"]
@@ -26,12 +26,12 @@ def convert_unsubscribed(connection: Connection, ring: Keyring) -> None:
     """
     if get_fact(connection, _TO_CONVERT) is None:
         return
-    for reader in list(subscribers.every_subscriber(connection, status=SubscriptionState.SUPPRESSED)):
+    for reader in list(subscribers.iter_subscribers(connection, status=SubscriptionState.SUPPRESSED)):
         hashed = ring.address_hash(reader.key)
-        found = suppression.suppressions(connection, [hashed]).get(hashed)
+        found = suppression.load_suppressions(connection, [hashed]).get(hashed)
         if found is not None and found.reason == "unsubscribed":
-            suppression.lift(connection, hashed, reader.key, Act(ChangeSource.MIGRATION, found.at))
-    drop_fact(connection, _TO_CONVERT)
+            suppression.lift_suppression(connection, hashed, reader.key, StateChange(ChangeSource.MIGRATION, found.at))
+    delete_fact(connection, _TO_CONVERT)
 
 
 def suppress_subscriber(
@@ -44,7 +44,7 @@ def suppress_subscriber(
     now: int,
 ) -> bool:
     """Suppress a subscriber's address; return False where it was suppressed before, or they were erased."""
-    reader = subscribers.find(connection, subscriber_id)
+    reader = subscribers.find_subscriber(connection, subscriber_id)
     return reader is not None and suppress_address(connection, ring, reader.key, reason, channel, note, now)
 
 
@@ -62,4 +62,4 @@ def suppress_address(
         note: the words of a server or an operator, kept as long as the suppression.
         now: seconds since 1970.
     """
-    return suppression.suppress(connection, ring.address_hash(key), key, reason, channel, note[:400], now)
+    return suppression.add_suppression(connection, ring.address_hash(key), key, reason, channel, note[:400], now)

@@ -10,11 +10,18 @@ from typing import Any, Final
 from sqlalchemy import Connection, delete, insert, select, update
 
 from publisher.model.subscriptions import SubscriptionState
-from publisher.storage.bulk import pages
+from publisher.storage.bulk import batches
 from publisher.storage.tables.subscribers import subscriber, suppression
-from publisher.subscribers.subscriptions_store import Act, ChangeSource, add_event, unsubscribe
+from publisher.subscribers.subscriptions_store import ChangeSource, StateChange, record_event, unsubscribe
 
-__all__ = ["Suppression", "SuppressionChannel", "lift", "replace_bounce", "suppress", "suppressions"]
+__all__ = [
+    "Suppression",
+    "SuppressionChannel",
+    "add_suppression",
+    "lift_suppression",
+    "load_suppressions",
+    "replace_bounce_suppression",
+]
 
 
 class SuppressionChannel(StrEnum):
@@ -78,10 +85,10 @@ _FINAL: Final = ("complained", "forgotten")
 _DEPARTURES: Final = {"unsubscribed": ChangeSource.IMPORT, "complained": ChangeSource.COMPLAINT}
 
 
-def suppressions(connection: Connection, hashes: Iterable[str]) -> dict[str, Suppression]:
+def load_suppressions(connection: Connection, hashes: Iterable[str]) -> dict[str, Suppression]:
     """Return hash → why, of the addresses among these that are on the suppression list."""
     found: dict[str, Suppression] = {}
-    for page in pages(hashes):
+    for page in batches(hashes):
         for row in connection.execute(select(suppression).where(suppression.c.hash.in_(page))):
             found[row.hash] = Suppression(
                 reason=row.reason, channel=SuppressionChannel(row.channel), note=row.note, at=row.suppressed_at
@@ -89,7 +96,7 @@ def suppressions(connection: Connection, hashes: Iterable[str]) -> dict[str, Sup
     return found
 
 
-def suppress(
+def add_suppression(
     connection: Connection, hashed: str, key: str | None, reason: str, channel: SuppressionChannel, note: str, now: int
 ) -> bool:
     """Put an address on the suppression list; return False if it was there already.
@@ -107,15 +114,15 @@ def suppress(
         note: the words of a server or an operator.
         now: seconds since 1970.
     """
-    before = suppressions(connection, [hashed]).get(hashed)
+    before = load_suppressions(connection, [hashed]).get(hashed)
     if key is not None:
         row = connection.execute(
             select(subscriber.c.id, subscriber.c.state, subscriber.c.is_suppressed).where(subscriber.c.key == key)
         ).first()
         if row is not None and not row.is_suppressed:
             connection.execute(update(subscriber).where(subscriber.c.id == row.id).values(is_suppressed=True))
-            act = Act(_SUPPRESSED_BY.get(reason, ChangeSource.OPERATOR), now, note)
-            add_event(connection, row.id, SubscriptionState(row.state), SubscriptionState.SUPPRESSED, act)
+            act = StateChange(_SUPPRESSED_BY.get(reason, ChangeSource.OPERATOR), now, note)
+            record_event(connection, row.id, SubscriptionState(row.state), SubscriptionState.SUPPRESSED, act)
     values: dict[str, Any] = {"reason": reason, "channel": channel.value, "note": note, "suppressed_at": now}
     if before is None:
         connection.execute(insert(suppression).values(hash=hashed, **values))
@@ -128,7 +135,7 @@ def suppress(
     return False
 
 
-def replace_bounce(
+def replace_bounce_suppression(
     connection: Connection, hashed: str, reason: str, channel: SuppressionChannel, note: str, now: int
 ) -> None:
     """Give a suppression by a bounce another reason, such as a person's wish, which no review of bounces lifts."""
@@ -137,19 +144,19 @@ def replace_bounce(
     connection.execute(update(suppression).where(is_bounce).values(**values))
 
 
-def lift(connection: Connection, hashed: str, key: str, act: Act) -> None:
+def lift_suppression(connection: Connection, hashed: str, key: str, act: StateChange) -> None:
     """Take an address off the suppression list: its subscriber has the state from before again.
 
     Somebody whom an older version suppressed as unsubscribed, or after a complaint, is then unsubscribed from everything.
     """
-    before = suppressions(connection, [hashed]).get(hashed)
+    before = load_suppressions(connection, [hashed]).get(hashed)
     connection.execute(delete(suppression).where(suppression.c.hash == hashed))
     who = connection.execute(select(subscriber.c.id).where(subscriber.c.key == key)).scalar()
     if who is None:
         return
     if before is not None and before.reason in _DEPARTURES:
-        unsubscribe(connection, who, Act(_DEPARTURES[before.reason], before.at, before.note))
+        unsubscribe(connection, who, StateChange(_DEPARTURES[before.reason], before.at, before.note))
     row = connection.execute(select(subscriber.c.state, subscriber.c.is_suppressed).where(subscriber.c.id == who)).one()
     if row.is_suppressed:
         connection.execute(update(subscriber).where(subscriber.c.id == who).values(is_suppressed=False))
-        add_event(connection, who, SubscriptionState.SUPPRESSED, SubscriptionState(row.state), act)
+        record_event(connection, who, SubscriptionState.SUPPRESSED, SubscriptionState(row.state), act)

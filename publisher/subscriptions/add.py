@@ -20,14 +20,14 @@ from publisher.signing.site_key import keyring
 from publisher.storage.engine import Database
 from publisher.subscribers import store
 from publisher.subscribers import suppression_store as suppression
-from publisher.subscribers.addresses import Address, read_address
-from publisher.subscribers.list_parser import EVERYTHING, RejectedRow, SubscriberRow, read_json_lines
+from publisher.subscribers.addresses import Address, parse_address
+from publisher.subscribers.list_parser import ALL_DIGESTS, RejectedRow, SubscriberRow, parse_json_lines
 from publisher.subscribers.subscriptions_store import (
-    Act,
     ChangeSource,
+    StateChange,
+    insert_subscriptions,
     opt_out,
     overall_state,
-    save_new_states,
     subscribe,
     unsubscribe,
 )
@@ -38,11 +38,11 @@ if TYPE_CHECKING:
     from publisher.subscribers.store import Subscriber
 
 __all__ = [
-    "add",
-    "add_rows",
+    "add_subscriber",
     "change_subscriber",
-    "describe_departure",
-    "parse_address",
+    "describe_inactive_state",
+    "insert_subscriber_rows",
+    "require_address",
     "require_digests",
     "require_reason",
     "upsert_subscriber",
@@ -82,23 +82,23 @@ def require_reason(text: str | None) -> str:
     return reason
 
 
-def parse_address(text: str) -> Address:
+def require_address(text: str) -> Address:
     """Return an address.
 
     Raises:
         SettingsError: the text is not an address.
     """
     try:
-        return read_address(text)
+        return parse_address(text)
     except ValueError as error:
         raise SettingsError(f"{text!r} is not an email address: {error}") from error
 
 
-def add_rows(
+def insert_subscriber_rows(
     connection: Connection,
     rows: Iterable[SubscriberRow],
     defaults: tuple[str, ...],
-    act: Act,
+    act: StateChange,
     selections: dict[str, int],
 ) -> None:
     """Add the subscribers of rows, none of whom exists, with the state that their row gives them.
@@ -111,7 +111,7 @@ def add_rows(
         selections: a cache of question → its number, filled as it goes.
     """
     every = list(rows)
-    number = store.take_ids(connection, len(every)) if every else 0
+    number = store.reserve_ids(connection, len(every)) if every else 0
     values: list[dict[str, Any]] = []
     opted_out: list[int] = []
     by_state: dict[SubscriptionState, list[tuple[str, int]]] = {}
@@ -128,10 +128,10 @@ def add_rows(
                 "state": (_State.ACTIVE if overall is _State.UNSUBSCRIBED else overall).value,
                 "state_at": act.at,
                 "state_source": act.source.value,
-                "opted_out_at": act.at if EVERYTHING in row.unsubscribed else None,
+                "opted_out_at": act.at if ALL_DIGESTS in row.unsubscribed else None,
                 "zone": row.zone,
                 "language": row.language,
-                "interests_id": _selection(connection, store.query_text(row.follows or {}), selections),
+                "interests_id": _selection(connection, store.interests_text(row.follows or {}), selections),
                 "added_at": act.at,
             }
         )
@@ -142,7 +142,7 @@ def add_rows(
         number += 1
     store.insert_subscribers(connection, values)
     for state, subscriptions in by_state.items():
-        save_new_states(connection, subscriptions, state, act)
+        insert_subscriptions(connection, subscriptions, state, act)
     opt_out(connection, opted_out, act)
 
 
@@ -151,7 +151,7 @@ def _states_of_row(row: SubscriberRow, defaults: tuple[str, ...]) -> dict[str, S
     states = dict.fromkeys(row.digests if row.digests is not None else defaults, row.state)
     states.update(dict.fromkeys(row.unconfirmed, max(row.state, _State.UNCONFIRMED, key=list(_State).index)))
     states.update(dict.fromkeys(row.unsubscribed, _State.UNSUBSCRIBED))
-    states.pop(EVERYTHING, None)
+    states.pop(ALL_DIGESTS, None)
     return states
 
 
@@ -159,7 +159,7 @@ def change_subscriber(
     connection: Connection,
     before: Subscriber,
     row: SubscriberRow,
-    act: Act,
+    act: StateChange,
     selections: dict[str, int],
     on_move: Callable[[int, str], None],
 ) -> bool:
@@ -183,8 +183,8 @@ def change_subscriber(
     if row.language and row.language != before.language:
         values["language"] = row.language
     if row.follows is not None:
-        text = store.query_text({**before.follows, **row.follows})
-        if text != store.query_text(before.follows):
+        text = store.interests_text({**before.follows, **row.follows})
+        if text != store.interests_text(before.follows):
             values["interests_id"] = _selection(connection, text, selections)
     store.update_subscribers(connection, [(number, values)])
     changed = bool(values)
@@ -203,23 +203,25 @@ def _selection(connection: Connection, text: str, known: dict[str, int]) -> int:
     return known[text]
 
 
-def upsert_subscriber(connection: Connection, site: Site, row: SubscriberRow, act: Act, now: datetime) -> Subscriber:
+def upsert_subscriber(
+    connection: Connection, site: Site, row: SubscriberRow, act: StateChange, now: datetime
+) -> Subscriber:
     """Add a subscriber, or give one who exists what the row says, in the caller's transaction; return them.
 
     The caller has checked consent: by the person's own act, or by an operator's reason.
     """
     store.lock_subscribers(connection)
-    known = store.by_key(connection, row.address.key)
+    known = store.find_by_key(connection, row.address.key)
     if known is None:
-        add_rows(connection, [row], (), act, {})
+        insert_subscriber_rows(connection, [row], (), act, {})
     else:
         change_subscriber(connection, known, row, act, {}, reschedule_on_zone_change(connection, site, now))
-    subscriber = store.by_key(connection, row.address.key)
+    subscriber = store.find_by_key(connection, row.address.key)
     assert subscriber is not None
     return subscriber
 
 
-def add(
+def add_subscriber(
     site: Site,
     address: str,
     now: datetime,
@@ -244,22 +246,22 @@ def add(
     Raises:
         SettingsError: the address or a digest is wrong, or they have left and there is no reason to bring them back.
     """
-    found, reason = parse_address(address), require_reason(resubscribe)
+    found, reason = require_address(address), require_reason(resubscribe)
     chosen = require_digests(site, digests)
     if not chosen and len(site.digests) == 1:
         chosen = tuple(site.digests)
     raw: dict[str, Any] = {"address": found.text, "zone": zone, "language": language}
     raw.update({name: list(labels) for name, labels in (follows or {}).items() if labels})
-    row = next(read_json_lines(io.StringIO(json.dumps(raw)), site.digests, on_note=lambda note: None))
+    row = next(parse_json_lines(io.StringIO(json.dumps(raw)), site.digests, on_note=lambda note: None))
     if isinstance(row, RejectedRow):
         raise SettingsError(row.reason)
-    act = Act(ChangeSource.OPERATOR, int(now.timestamp()), reason)
+    act = StateChange(ChangeSource.OPERATOR, int(now.timestamp()), reason)
     with Database.open(site.database_url) as db, db.write() as connection:
         store.lock_subscribers(connection)
         ring = keyring(site, connection)
         convert_unsubscribed(connection, ring)
         _require_not_suppressed(connection, ring, found, act)
-        known = store.by_key(connection, found.key)
+        known = store.find_by_key(connection, found.key)
         if not chosen and (known is None or reason):
             raise SettingsError(f"which digest? Name one with --digest: {', '.join(site.digests) or 'there is none'}")
         if known is not None and not reason:
@@ -271,17 +273,17 @@ def add(
         return upsert_subscriber(connection, site, subscribed, act, now)
 
 
-def _require_not_suppressed(connection: Connection, ring: Keyring, address: Address, act: Act) -> None:
+def _require_not_suppressed(connection: Connection, ring: Keyring, address: Address, act: StateChange) -> None:
     """Lift a suppression where the act has a reason and may.
 
     Raises:
         SettingsError: the address stays suppressed.
     """
     hashed = ring.address_hash(address.key)
-    why = suppression.suppressions(connection, [hashed]).get(hashed)
+    why = suppression.load_suppressions(connection, [hashed]).get(hashed)
     if why is None:
         return
-    known = store.by_key(connection, address.key)
+    known = store.find_by_key(connection, address.key)
     has_complained = known is not None and bounces.has_complained(connection, known.id)
     if why.reason not in _LIFTABLE or has_complained:
         raise SettingsError(
@@ -292,7 +294,7 @@ def _require_not_suppressed(connection: Connection, ring: Keyring, address: Addr
         raise SettingsError(
             f"{address.text} may not be mailed ({why.reason}). If they have asked to come back, use --resubscribe REASON."
         )
-    suppression.lift(connection, hashed, address.key, act)
+    suppression.lift_suppression(connection, hashed, address.key, act)
 
 
 def _require_no_complaint(known: Subscriber, digests: Iterable[str]) -> None:
@@ -301,23 +303,23 @@ def _require_no_complaint(known: Subscriber, digests: Iterable[str]) -> None:
     Raises:
         SettingsError: they left one of these digests by a complaint.
     """
-    left = [digest for digest in digests if known.has_left(digest)]
+    left = [digest for digest in digests if known.has_unsubscribed(digest)]
     if left:
         raise SettingsError(
-            f"{known.address} is {describe_departure(known, left)} after a complaint. No reason lifts a complaint: they "
+            f"{known.address} is {describe_inactive_state(known, left)} after a complaint. No reason lifts a complaint: they "
             "can subscribe by the form, with a confirmation email"
         )
 
 
 def _require_not_left(known: Subscriber, digests: Iterable[str]) -> None:
-    left = [digest for digest in digests if known.has_left(digest)]
+    left = [digest for digest in digests if known.has_unsubscribed(digest)]
     if left:
         raise SettingsError(
-            f"{known.address} is {describe_departure(known, left)}. If they have asked to come back, use --resubscribe REASON."
+            f"{known.address} is {describe_inactive_state(known, left)}. If they have asked to come back, use --resubscribe REASON."
         )
 
 
-def describe_departure(known: Subscriber, digests: Sequence[str]) -> str:
+def describe_inactive_state(known: Subscriber, digests: Sequence[str]) -> str:
     """Return since when and by which act a subscriber has left these digests, or everything where none is named."""
     words: list[str] = []
     for digest in digests:

@@ -18,16 +18,16 @@ from publisher.signing.site_key import keyring
 from publisher.subscribers import store as subscribers
 from publisher.subscribers import subscriptions_store as subscriptions
 from publisher.subscribers import suppression_store as suppression
-from publisher.subscribers.addresses import Address, read_address
+from publisher.subscribers.addresses import Address, parse_address
 from publisher.subscribers.store import Subscriber
-from publisher.subscribers.subscriptions_store import Act, ChangeSource
+from publisher.subscribers.subscriptions_store import ChangeSource, StateChange
 from publisher.subscribers.suppression import suppress_address
 from publisher.subscribers.suppression_store import SuppressionChannel
 from publisher.subscriptions import confirmation_store as letters
 from publisher.subscriptions.confirmation_emails import preferences_link
 from publisher.subscriptions.confirmation_store import ConfirmationEmail
-from publisher.subscriptions.manage import as_dict, forget_address
-from publisher.subscriptions.subscribe import finish_subscribing, may_confirm
+from publisher.subscriptions.manage import erase_address, subscriber_as_dict
+from publisher.subscriptions.subscribe import confirm_subscription, may_confirm
 
 __all__ = ["ConfirmationResult", "OpenedConfirmation", "answer_confirmation", "open_confirmation"]
 
@@ -91,16 +91,16 @@ def answer_confirmation(site: Site, connection: Connection, seal: str, now: date
 
 def _erase(site: Site, connection: Connection, letter: ConfirmationEmail, now: datetime) -> None:
     """Erase the person whom the email was sent to, at that address and at the one that they have now."""
-    reader = subscribers.find(connection, letter.subscriber_id) if letter.subscriber_id is not None else None
+    reader = subscribers.find_subscriber(connection, letter.subscriber_id) if letter.subscriber_id is not None else None
     for text in dict.fromkeys([letter.address, *([reader.address] if reader is not None else [])]):
-        forget_address(connection, site, read_address(text), now)
+        erase_address(connection, site, parse_address(text), now)
 
 
 def _join(
     site: Site, connection: Connection, letter: ConfirmationEmail, now: datetime, *, is_first: bool
 ) -> ConfirmationResult:
     """Subscribe the owner of a confirmed address; a second press only shows the link to preferences."""
-    joined = finish_subscribing(connection, site, letter, now) if is_first else None
+    joined = confirm_subscription(connection, site, letter, now) if is_first else None
     number = joined.subscriber_id if joined is not None else _reader(connection, letter)
     return ConfirmationResult(
         preferences=preferences_link(site, connection, number, now) if number is not None else "",
@@ -109,23 +109,23 @@ def _join(
 
 
 def _reader(connection: Connection, letter: ConfirmationEmail) -> int | None:
-    found = subscribers.by_key(connection, read_address(letter.address).key)
+    found = subscribers.find_by_key(connection, parse_address(letter.address).key)
     return found.id if found is not None else None
 
 
 def _move(site: Site, connection: Connection, letter: ConfirmationEmail, now: datetime) -> ConfirmationResult:
     """Change a subscriber's address once both addresses have confirmed it."""
     other = letters.find(connection, int(letter.request["other"]))
-    reader = subscribers.find(connection, letter.subscriber_id) if letter.subscriber_id is not None else None
+    reader = subscribers.find_subscriber(connection, letter.subscriber_id) if letter.subscriber_id is not None else None
     if other is None or reader is None:
         return ConfirmationResult(is_done=False, trouble="This request has expired. Please ask for the change again.")
     if other.used_at is None:
         return ConfirmationResult(is_done=False)
-    address = read_address(str(letter.request["to"]))
+    address = parse_address(str(letter.request["to"]))
     link = preferences_link(site, connection, reader.id, now)
     if reader.key == address.key:
         return ConfirmationResult(preferences=link)
-    if subscribers.by_key(connection, address.key) is not None:
+    if subscribers.find_by_key(connection, address.key) is not None:
         trouble = "The new address is subscribed already. Unsubscribe it first, then ask again."
         return ConfirmationResult(is_done=False, trouble=trouble, preferences=link)
     if not _change_address(site, connection, reader, address, now):
@@ -139,10 +139,10 @@ def _change_address(site: Site, connection: Connection, reader: Subscriber, addr
     hashed = ring.address_hash(address.key)
     if reader.is_suppressed or not may_confirm(connection, hashed):
         return False
-    suppression.lift(connection, hashed, address.key, Act(ChangeSource.PREFERENCES, seconds))
+    suppression.lift_suppression(connection, hashed, address.key, StateChange(ChangeSource.PREFERENCES, seconds))
     values = {"address": address.text, "key": address.key, "domain": address.domain}
     subscribers.update_subscribers(connection, [(reader.id, values)])
-    subscriptions.add_address_change(connection, reader.id, reader.state, seconds)
+    subscriptions.record_address_change(connection, reader.id, reader.state, seconds)
     # A list that still has the old address must not add its owner a second time.
     suppress_address(connection, ring, reader.key, "moved", SuppressionChannel.PREFERENCES, "", seconds)
     return True
@@ -150,7 +150,7 @@ def _change_address(site: Site, connection: Connection, reader: Subscriber, addr
 
 def _data(site: Site, connection: Connection, letter: ConfirmationEmail) -> str:
     """Return everything that is stored about a subscriber, as JSON."""
-    reader = subscribers.find(connection, letter.subscriber_id) if letter.subscriber_id is not None else None
+    reader = subscribers.find_subscriber(connection, letter.subscriber_id) if letter.subscriber_id is not None else None
     if reader is None:
         return ""
     copies: list[dict[str, Any]] = []
@@ -166,12 +166,12 @@ def _data(site: Site, connection: Connection, letter: ConfirmationEmail) -> str:
             }
             copies.append({key: value for key, value in said.items() if value})
     known = {
-        **as_dict(reader),
+        **subscriber_as_dict(reader),
         "added_at": _iso(reader.added_at),
         "paused_until": _iso(reader.paused_until),
         "has_own_feed": reader.feed_since is not None,
         "address_hash": keyring(site, connection).address_hash(reader.key),
-        "history": [event.as_dict() for event in subscriptions.history(connection, reader.id)],
+        "history": [event.as_dict() for event in subscriptions.load_history(connection, reader.id)],
         "copies": copies,
     }
     return json.dumps(known, ensure_ascii=False, indent=2) + "\n"

@@ -39,16 +39,16 @@ from publisher.signing.links import signed_links
 from publisher.signing.site_key import keyring
 from publisher.storage.engine import Database
 from publisher.subscribers import store as subscribers
-from publisher.subscribers.addresses import read_address
+from publisher.subscribers.addresses import parse_address
 from publisher.subscriptions import confirmation_store as letters
 from publisher.subscriptions.confirmation_store import ConfirmationEmail
-from publisher.subscriptions.subscribe import may_confirm, request_of
+from publisher.subscriptions.subscribe import may_confirm, request_from
 from publisher.templating.environment import render_template
 
-__all__ = ["VALID", "ConfirmationEmailResult", "link_of", "preferences_link", "send_confirmation_emails"]
+__all__ = ["VALID_FOR", "ConfirmationEmailResult", "confirmation_link", "preferences_link", "send_confirmation_emails"]
 
 #: How long a letter's link is good for.
-VALID: Final = {
+VALID_FOR: Final = {
     ConfirmationKind.SUBSCRIBE: timedelta(days=7),
     ConfirmationKind.OLD_ADDRESS: timedelta(days=2),
     ConfirmationKind.NEW_ADDRESS: timedelta(days=2),
@@ -94,9 +94,9 @@ class _Words:
     after: tuple[str, ...] = ()
 
 
-def link_of(site: Site, connection: Connection, letter: ConfirmationEmail, now: datetime) -> str:
+def confirmation_link(site: Site, connection: Connection, letter: ConfirmationEmail, now: datetime) -> str:
     """Return the address at which a letter is answered."""
-    seal = signed_links(site, connection).sign("letter", letter.id, now + VALID[letter.kind])
+    seal = signed_links(site, connection).sign("letter", letter.id, now + VALID_FOR[letter.kind])
     return f"{site.newsletters_url}/confirm?t={seal}"
 
 
@@ -162,7 +162,7 @@ class _Round:
             for one in taken:
                 if not transport.is_local and (found := self._blockers(connection, one)):
                     self.result.blockers = tuple(dict.fromkeys([*self.result.blockers, *map(str, found)]))
-                    letters.reschedule(connection, one.id, int(self.now.timestamp()) + _HELD_SECONDS)
+                    letters.release(connection, one.id, int(self.now.timestamp()) + _HELD_SECONDS)
                     continue
                 copy = (
                     self._welcome(connection, one)
@@ -173,7 +173,7 @@ class _Round:
                     nobody.append(one.id)
                 else:
                     copies[copy.recipient] = (one, copy)
-            letters.settle(connection, nobody)
+            letters.mark_sent(connection, nobody)
         try:
             outcomes = send_messages(transport, [copy for _, copy in copies.values()]) if copies else {}
         except PublisherError as error:
@@ -190,7 +190,7 @@ class _Round:
         # Nobody knows of an uncertain one whether it came; who did not get it asks again.
         if state in (DeliveryState.ACCEPTED, DeliveryState.UNCERTAIN):
             self.result.sent += 1
-            letters.settle(connection, [one.id])
+            letters.mark_sent(connection, [one.id])
             if isinstance(copy.reference, Claim) and outcome is not None:
                 reference = copy.reference
                 audience.record_welcome_delivery(
@@ -204,13 +204,13 @@ class _Round:
             return
         self.result.failed += 1
         if state is DeliveryState.FAILED or one.attempts + 1 >= _ATTEMPTS:
-            letters.settle(connection, [one.id])
+            letters.mark_sent(connection, [one.id])
         else:
-            letters.defer(connection, one.id, int(self.now.timestamp()) + (60 << one.attempts))
+            letters.retry_later(connection, one.id, int(self.now.timestamp()) + (60 << one.attempts))
 
     def _blockers(self, connection: Connection, one: ConfirmationEmail) -> tuple[Blocker, ...]:
         """Return the placeholder values that a letter would take to a real person."""
-        if is_reserved_host(read_address(one.address).domain):
+        if is_reserved_host(parse_address(one.address).domain):
             return ()
         found = setting_blockers(self.site)
         if one.kind is ConfirmationKind.WELCOME:
@@ -227,7 +227,7 @@ class _Round:
         words = self._words(connection, one)
         if words is None or self.site.mail is None:
             return None
-        site, mail, address = self.site, self.site.mail, read_address(one.address)
+        site, mail, address = self.site, self.site.mail, parse_address(one.address)
         values = {
             "subject": words.subject,
             "lines": words.lines,
@@ -269,11 +269,11 @@ class _Round:
     def _words(self, connection: Connection, one: ConfirmationEmail) -> _Words | None:
         if one.kind is ConfirmationKind.ALREADY_SUBSCRIBED:
             return self._known(connection, one)
-        link, until = link_of(self.site, connection, one, self.now), self.now + VALID[one.kind]
+        link, until = confirmation_link(self.site, connection, one, self.now), self.now + VALID_FOR[one.kind]
         good = f"The link works until {long_date(until.astimezone(self.site.tz), self.site.language)}."
         title = self.site.title
         if one.kind is ConfirmationKind.SUBSCRIBE:
-            names = [self.site.digests[slug].title for slug in request_of(one).digests if slug in self.site.digests]
+            names = [self.site.digests[slug].title for slug in request_from(one).digests if slug in self.site.digests]
             return _Words(
                 subject=f"Please confirm: {title}",
                 lines=(f"You, or somebody else, asked to subscribe this address to {_listed(names)} from {title}.",),
@@ -316,7 +316,7 @@ class _Round:
         )
 
     def _known(self, connection: Connection, one: ConfirmationEmail) -> _Words | None:
-        if one.subscriber_id is None or subscribers.find(connection, one.subscriber_id) is None:
+        if one.subscriber_id is None or subscribers.find_subscriber(connection, one.subscriber_id) is None:
             return None
         link = preferences_link(self.site, connection, one.subscriber_id, self.now)
         return _Words(
@@ -334,7 +334,7 @@ class _Round:
     def _welcome(self, connection: Connection, one: ConfirmationEmail) -> OutgoingMessage | None:
         """Return her copy of the newest issue; None where there is none that is all out, or that she has."""
         slug, number = str(one.request["digest"]), one.subscriber_id
-        reader = subscribers.find(connection, number) if number is not None else None
+        reader = subscribers.find_subscriber(connection, number) if number is not None else None
         if reader is None or reader.is_suppressed or slug not in reader.digests or slug not in self.site.digests:
             return None
         if brakes.is_provisionally_suppressed(connection, keyring(self.site, connection).address_hash(reader.key)):
@@ -354,7 +354,7 @@ class _Round:
         self, connection: Connection, reader: subscribers.Subscriber, editions: Sequence[IssueVariant]
     ) -> int | None:
         """Return the number of the edition that has what she asks for, and nothing else."""
-        query = subscribers.query_of(reader)
+        query = subscribers.interest_query(reader)
         whole = editions[0].articles
         found = articles.articles_by_seq(connection, whole, self.site.base_url, self.site.tz)
         wanted = tuple(seq for seq in whole if seq in found and matches_query(query, found[seq]))

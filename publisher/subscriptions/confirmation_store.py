@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from publisher.model.subscriptions import ConfirmationKind
-from publisher.storage.facts import count_up
+from publisher.storage.facts import increment_fact
 from publisher.storage.tables.subscriptions import confirmation_email
 
 __all__ = [
@@ -18,16 +18,16 @@ __all__ = [
     "add",
     "change_request",
     "claim",
-    "defer",
+    "delete_for_address",
+    "delete_older",
     "find",
-    "forget",
     "latest",
-    "mark_confirmed",
+    "mark_sent",
     "mark_used",
-    "next_due",
-    "reschedule",
-    "settle",
-    "sweep",
+    "next_due_time",
+    "release",
+    "retry_later",
+    "set_subscriber",
 ]
 
 
@@ -70,7 +70,7 @@ def add(
     No number comes twice: a link is of a number, and outlives the letter whose reader was erased.
     """
     last = int(connection.execute(select(func.coalesce(func.max(confirmation_email.c.id), 0))).scalar_one())
-    number = count_up(connection, "confirmation_emails", 1, at_least=last) + 1
+    number = increment_fact(connection, "confirmation_emails", 1, at_least=last) + 1
     connection.execute(
         insert(confirmation_email).values(
             id=number,
@@ -120,7 +120,7 @@ def mark_used(connection: Connection, number: int, now: int) -> None:
     connection.execute(update(confirmation_email).where(confirmation_email.c.id == number).values(used_at=now))
 
 
-def mark_confirmed(connection: Connection, number: int, subscriber_id: int) -> None:
+def set_subscriber(connection: Connection, number: int, subscriber_id: int) -> None:
     """Note which reader a letter has made: it goes when she does."""
     connection.execute(
         update(confirmation_email).where(confirmation_email.c.id == number).values(subscriber_id=subscriber_id)
@@ -147,17 +147,17 @@ def claim(connection: Connection, now: int, *, lease: int, limit: int) -> list[C
     return list(found.values())
 
 
-def settle(connection: Connection, numbers: Iterable[int]) -> None:
+def mark_sent(connection: Connection, numbers: Iterable[int]) -> None:
     """Note that letters were sent, or never will be."""
     connection.execute(update(confirmation_email).where(confirmation_email.c.id.in_(list(numbers))).values(due_at=None))
 
 
-def defer(connection: Connection, number: int, due_at: int) -> None:
+def retry_later(connection: Connection, number: int, due_at: int) -> None:
     """Note that a letter is to be tried again."""
     connection.execute(update(confirmation_email).where(confirmation_email.c.id == number).values(due_at=due_at))
 
 
-def reschedule(connection: Connection, number: int, due_at: int) -> None:
+def release(connection: Connection, number: int, due_at: int) -> None:
     """Put a claimed letter back until DUE_AT; the claim does not count as an attempt."""
     connection.execute(
         update(confirmation_email)
@@ -166,19 +166,19 @@ def reschedule(connection: Connection, number: int, due_at: int) -> None:
     )
 
 
-def next_due(connection: Connection) -> int | None:
+def next_due_time(connection: Connection) -> int | None:
     """Return when the next letter is to be sent; None where none waits."""
     found = connection.execute(select(func.min(confirmation_email.c.due_at))).scalar()
     return None if found is None else int(found)
 
 
-def forget(connection: Connection, hashed: str, subscriber_id: int | None = None) -> None:
+def delete_for_address(connection: Connection, hashed: str, subscriber_id: int | None = None) -> None:
     """Take out everything that was written to an address, and about a reader."""
     connection.execute(delete(confirmation_email).where(confirmation_email.c.hash == hashed))
     if subscriber_id is not None:
         connection.execute(delete(confirmation_email).where(confirmation_email.c.subscriber_id == subscriber_id))
 
 
-def sweep(connection: Connection, before: int) -> int:
+def delete_older(connection: Connection, before: int) -> int:
     """Take out letters that were made before; return how many."""
     return connection.execute(delete(confirmation_email).where(confirmation_email.c.made_at < before)).rowcount

@@ -20,18 +20,24 @@ from publisher.subscribers import store
 from publisher.subscribers import suppression_store as suppression
 from publisher.subscribers.consent import Consent
 from publisher.subscribers.list_parser import (
-    DIGESTS,
-    EVERYTHING,
+    ALL_DIGESTS,
+    DIGESTS_COLUMN,
     RejectedRow,
     SubscriberRow,
-    list_encoding,
-    read_csv,
-    read_json_lines,
+    detect_encoding,
+    parse_csv,
+    parse_json_lines,
 )
-from publisher.subscribers.subscriptions_store import Act, ChangeSource, close_to_others, unsubscribe
+from publisher.subscribers.subscriptions_store import ChangeSource, StateChange, mark_opted_out, unsubscribe
 from publisher.subscribers.suppression import convert_unsubscribed, suppress_address
 from publisher.subscribers.suppression_store import SuppressionChannel
-from publisher.subscriptions.add import add_rows, change_subscriber, describe_departure, require_digests, require_reason
+from publisher.subscriptions.add import (
+    change_subscriber,
+    describe_inactive_state,
+    insert_subscriber_rows,
+    require_digests,
+    require_reason,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -152,9 +158,9 @@ def import_list(
         SettingsError: the file cannot be read, there is no such digest, or the reason is empty.
     """
     defaults = require_digests(site, digests) or (tuple(site.digests) if len(site.digests) == 1 else ())
-    act = Act(ChangeSource.IMPORT, int(now.timestamp()), require_reason(resubscribe))
+    act = StateChange(ChangeSource.IMPORT, int(now.timestamp()), require_reason(resubscribe))
     result = ImportResult()
-    parse = read_json_lines if path.suffix in (".jsonl", ".ndjson") else read_csv
+    parse = parse_json_lines if path.suffix in (".jsonl", ".ndjson") else parse_csv
     try:
         with _open(path) as file, Database.open(site.database_url) as db:
             with db.write() as connection:
@@ -171,7 +177,7 @@ def import_list(
 
 def _open(path: Path) -> TextIO:
     with path.open("rb") as file:
-        encoding = list_encoding(file.read(2))
+        encoding = detect_encoding(file.read(2))
     return path.open(encoding=encoding, errors="replace", newline="")
 
 
@@ -196,7 +202,7 @@ class _Importer:
     site: Site
     ring: Keyring
     defaults: tuple[str, ...]
-    act: Act
+    act: StateChange
     now: datetime
     result: ImportResult
     on_rejected: Callable[[RejectedRow], None]
@@ -211,7 +217,7 @@ class _Importer:
                 self.reject(row)
                 continue
             names_digest = names_digest or bool(row.digests)
-            without_digest += row.digests == () and row.consent.columns == (DIGESTS,)
+            without_digest += row.digests == () and row.consent.columns == (DIGESTS_COLUMN,)
             page.append(row)
             if len(page) == _PAGE:
                 with db.write() as connection:
@@ -243,20 +249,20 @@ class _Importer:
         store.lock_subscribers(connection)
         hashes = {row.address.key: self.ring.address_hash(row.address.key) for row in rows}
         suppressed = {
-            hashed: why.reason for hashed, why in suppression.suppressions(connection, hashes.values()).items()
+            hashed: why.reason for hashed, why in suppression.load_suppressions(connection, hashes.values()).items()
         }
         page = _Page(suppressed, store.ids_by_key(connection, hashes))
         for row in rows:
             self._sort(connection, page, row, hashes[row.address.key])
         selections: dict[str, int] = {}
-        add_rows(connection, page.fresh.values(), self.defaults, self.act, selections)
+        insert_subscriber_rows(connection, page.fresh.values(), self.defaults, self.act, selections)
         self.result.added += sum(row.state is SubscriptionState.ACTIVE for row in page.fresh.values())
-        people = store.find_all(connection, [number for number, _ in page.old])
+        people = store.find_subscribers(connection, [number for number, _ in page.old])
         on_move = reschedule_on_zone_change(connection, self.site, self.now)
         for number, row in page.old:
             if self._change(connection, people[number], row, selections, on_move):
                 # A second row of the same person is compared with what the first has made of them.
-                people.update(store.find_all(connection, [number]))
+                people.update(store.find_subscribers(connection, [number]))
 
     def _sort(self, connection: Connection, page: _Page, row: SubscriberRow, hashed: str) -> None:
         """Decide whether a row is of somebody new, of a subscriber who exists, or of a suppressed address."""
@@ -273,7 +279,7 @@ class _Importer:
             page.suppressed.get(hashed) == "unsubscribed" and self.act.reason and row.state is SubscriptionState.ACTIVE
         ):
             # An older version stored an unsubscribed address that it did not know in this way.
-            suppression.lift(connection, hashed, key, self.act)
+            suppression.lift_suppression(connection, hashed, key, self.act)
             del page.suppressed[hashed]
             self._sort(connection, page, row, hashed)
         elif key in page.known:
@@ -317,7 +323,7 @@ class _Importer:
             return False
         if person.is_suppressed:
             hashed = self.ring.address_hash(person.key)
-            found = suppression.suppressions(connection, [hashed]).get(hashed)
+            found = suppression.load_suppressions(connection, [hashed]).get(hashed)
             self._skip(row, f"not mailed: {_SUPPRESSED_WORDS[found.reason if found is not None else 'asked']}")
             # Lifting the suppression must not bring back what the person has left by this list.
             gone, is_closed = self._store_departures(connection, person, row)
@@ -345,9 +351,9 @@ class _Importer:
         gone = [digest for digest in row.unsubscribed if self._is_new_departure(person, digest)]
         if gone:
             unsubscribe(connection, person.id, self.act, gone)
-        is_closed = EVERYTHING in row.unsubscribed and person.opted_out_at is None
+        is_closed = ALL_DIGESTS in row.unsubscribed and person.opted_out_at is None
         if is_closed:
-            close_to_others(connection, person.id, self.act)
+            mark_opted_out(connection, person.id, self.act)
         return gone, is_closed
 
     def _wanted(self, person: Subscriber, row: SubscriberRow) -> SubscriberRow | None:
@@ -360,9 +366,9 @@ class _Importer:
             digests = tuple(dict.fromkeys((*person.digests, *self.defaults))) if digests is None else digests
         else:
             named = digests if digests is not None else self.defaults
-            left = [digest for digest in named if person.has_left(digest)]
+            left = [digest for digest in named if person.has_unsubscribed(digest)]
             if left or person.state is not SubscriptionState.ACTIVE:
-                self._skip(row, describe_departure(person, left))
+                self._skip(row, describe_inactive_state(person, left))
             if person.state is not SubscriptionState.ACTIVE:
                 return None
             if left and digests is not None:
@@ -375,7 +381,7 @@ class _Importer:
     @staticmethod
     def _is_new_departure(person: Subscriber, digest: str) -> bool:
         state = person.subscriptions.get(digest)
-        return digest != EVERYTHING and (state is None or state.state is not SubscriptionState.UNSUBSCRIBED)
+        return digest != ALL_DIGESTS and (state is None or state.state is not SubscriptionState.UNSUBSCRIBED)
 
 
 def _with_states_of(row: SubscriberRow, earlier: SubscriberRow) -> SubscriberRow:

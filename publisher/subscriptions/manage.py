@@ -19,41 +19,51 @@ from publisher.storage.engine import Database
 from publisher.subscribers import store
 from publisher.subscribers import suppression_store as suppression
 from publisher.subscribers.addresses import Address
-from publisher.subscribers.list_parser import COLUMNS, EVERYTHING, safe_cell
-from publisher.subscribers.subscriptions_store import Act, ChangeSource
+from publisher.subscribers.list_parser import ALL_DIGESTS, COLUMNS, escape_formula
+from publisher.subscribers.subscriptions_store import ChangeSource, StateChange
 from publisher.subscribers.suppression import suppress_address
 from publisher.subscribers.suppression_store import SuppressionChannel
 from publisher.subscriptions import confirmation_store as letters
-from publisher.subscriptions.add import add, parse_address, require_digests
+from publisher.subscriptions.add import add_subscriber, require_address, require_digests
 
 if TYPE_CHECKING:
     from publisher.signing.tokens import Keyring
     from publisher.subscribers.store import Subscriber
 
-__all__ = ["add", "as_dict", "export", "forget", "forget_address", "list_subscribers", "suppress"]
+__all__ = [
+    "add_subscriber",
+    "erase_address",
+    "erase_subscriber",
+    "export_subscribers",
+    "list_subscribers",
+    "subscriber_as_dict",
+    "suppress_by_operator",
+]
 
 _PAGE: Final = 2_000
 #: Reason of a suppression → how a list says it.
 _STATUS_WORDS: Final = {"bounced": "bounced", "complained": "complained", "unsubscribed": "unsubscribed"}
 
 
-def suppress(site: Site, address: str, now: datetime, *, note: str = "") -> bool:
+def suppress_by_operator(site: Site, address: str, now: datetime, *, note: str = "") -> bool:
     """Put an address on the suppression list; return False where it was there already.
 
     Raises:
         SettingsError: that is no address.
     """
-    found = parse_address(address)
+    found = require_address(address)
     with Database.open(site.database_url) as db, db.write() as connection:
         ring = keyring(site, connection)
         seconds, channel = int(now.timestamp()), SuppressionChannel.OPERATOR
         is_new = suppress_address(connection, ring, found.key, "asked", channel, note, seconds)
         if not is_new:
-            suppression.replace_bounce(connection, ring.address_hash(found.key), "asked", channel, note[:400], seconds)
+            suppression.replace_bounce_suppression(
+                connection, ring.address_hash(found.key), "asked", channel, note[:400], seconds
+            )
         return is_new
 
 
-def forget(site: Site, address: str, now: datetime) -> bool:
+def erase_subscriber(site: Site, address: str, now: datetime) -> bool:
     """Erase a person with their history; return False where there was none.
 
     A keyed hash stays on the suppression list, so that no import brings them back.
@@ -61,24 +71,24 @@ def forget(site: Site, address: str, now: datetime) -> bool:
     Raises:
         SettingsError: that is no address.
     """
-    found = parse_address(address)
+    found = require_address(address)
     with Database.open(site.database_url) as db, db.write() as connection:
-        return forget_address(connection, site, found, now)
+        return erase_address(connection, site, found, now)
 
 
-def forget_address(connection: Connection, site: Site, address: Address, now: datetime) -> bool:
+def erase_address(connection: Connection, site: Site, address: Address, now: datetime) -> bool:
     """Erase a person in the caller's transaction; return False where there was none."""
     store.lock_subscribers(connection)
     ring = keyring(site, connection)
-    reader = store.by_key(connection, address.key)
+    reader = store.find_by_key(connection, address.key)
     hashed = ring.address_hash(address.key)
     # The words of a server that stand with an earlier suppression hold the address.
     seconds = int(now.timestamp())
-    suppression.lift(connection, hashed, address.key, Act(ChangeSource.ERASURE, seconds))
+    suppression.lift_suppression(connection, hashed, address.key, StateChange(ChangeSource.ERASURE, seconds))
     suppress_address(connection, ring, address.key, "forgotten", SuppressionChannel.ERASURE, "", seconds)
-    letters.forget(connection, hashed, reader.id if reader is not None else None)
+    letters.delete_for_address(connection, hashed, reader.id if reader is not None else None)
     if reader is not None:
-        store.erase(connection, reader.id)
+        store.delete_subscriber(connection, reader.id)
     return reader is not None
 
 
@@ -97,10 +107,10 @@ def list_subscribers(site: Site, *, digest: str | None = None, status: str | Non
         require_digests(site, [digest])
     with Database.open(site.database_url, dry_run=True) as db, db.read() as connection:
         state = SubscriptionState(status) if status is not None else None
-        yield from store.every_subscriber(connection, digest=digest, status=state)
+        yield from store.iter_subscribers(connection, digest=digest, status=state)
 
 
-def export(
+def export_subscribers(
     site: Site, file: TextIO, *, as_json: bool, digest: str | None = None, progress: Progress = no_progress
 ) -> int:
     """Write subscribers with their states as CSV without formulas, or as JSON Lines; return how many.
@@ -118,15 +128,15 @@ def export(
     count = 0
     with Database.open(site.database_url, dry_run=True) as db, db.read() as connection:
         ring = keyring(site, connection)
-        every = store.every_subscriber(connection, digest=digest)
+        every = store.iter_subscribers(connection, digest=digest)
         while page := list(islice(every, _PAGE)):
             reasons = _suppression_words(connection, ring, page)
             for one in page:
-                values = {**as_dict(one), "status": reasons.get(one.id, one.status)}
+                values = {**subscriber_as_dict(one), "status": reasons.get(one.id, one.status)}
                 if as_json:
                     file.write(json.dumps(values, ensure_ascii=False) + "\n")
                 else:
-                    writer.writerow([safe_cell(_cell(values.get(name, ""))) for name in COLUMNS])
+                    writer.writerow([escape_formula(_cell(values.get(name, ""))) for name in COLUMNS])
             count += len(page)
             progress("writing subscribers", count, 0)
     return count
@@ -135,7 +145,7 @@ def export(
 def _suppression_words(connection: Connection, ring: Keyring, page: Sequence[Subscriber]) -> dict[int, str]:
     """Return subscriber → why they are suppressed, in a word that ``import`` understands."""
     hashes = {ring.address_hash(one.key): one.id for one in page if one.is_suppressed}
-    found = suppression.suppressions(connection, hashes)
+    found = suppression.load_suppressions(connection, hashes)
     return {hashes[hashed]: _STATUS_WORDS[why.reason] for hashed, why in found.items() if why.reason in _STATUS_WORDS}
 
 
@@ -143,11 +153,11 @@ def _cell(value: str | Sequence[str]) -> str:
     return value if isinstance(value, str) else " | ".join(value)
 
 
-def as_dict(one: Subscriber) -> dict[str, Any]:
+def subscriber_as_dict(one: Subscriber) -> dict[str, Any]:
     """Return a subscriber for JSON output."""
     left = one.digests_in(SubscriptionState.UNSUBSCRIBED)
     if one.opted_out_at is not None and one.state is SubscriptionState.ACTIVE:
-        left = (*left, EVERYTHING)
+        left = (*left, ALL_DIGESTS)
     optional: dict[str, Any] = {"zone": one.zone, "language": one.language}
     states: dict[str, Any] = {
         "digests_unsubscribed": list(left),

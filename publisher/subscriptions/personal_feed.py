@@ -22,10 +22,10 @@ from publisher.signing.site_key import keyring
 from publisher.storage.engine import Database
 from publisher.subscribers import store as subscribers
 from publisher.subscribers.store import Subscriber
-from publisher.subscriptions.preferences import feed_address
+from publisher.subscriptions.preferences import personal_feed_url
 from publisher.workers.pool import Workers
 
-__all__ = ["personal_feed", "personal_state"]
+__all__ = ["personal_feed_state", "render_personal_feed"]
 
 #: Articles that are looked at for a feed at most, and at a time.
 _MOST: Final = 2_000
@@ -34,7 +34,7 @@ _PAGE: Final = 100
 _LIMIT: Final = 50
 
 
-def personal_feed(site: Site, db: Database, text: str, form: FeedFormat, now: datetime) -> bytes | None:
+def render_personal_feed(site: Site, db: Database, text: str, form: FeedFormat, now: datetime) -> bytes | None:
     """Return the feed that a pass stands for, as it is now; None where there is none, or it was taken back."""
     from publisher.feeds.formats.xml import join_feed, render_frame
 
@@ -54,7 +54,7 @@ def personal_feed(site: Site, db: Database, text: str, form: FeedFormat, now: da
             )
             entries.update_entries(connection, seqs)
     with db.read() as connection:
-        address = feed_address(site, connection, reader)
+        address = personal_feed_url(site, connection, reader)
         assert address is not None
         # Nobody tells a hub of an address that is a secret.
         site_info = replace(make_site_info(site, site_namespace(connection, site)), hubs=(), cloud=None)
@@ -73,7 +73,7 @@ def personal_feed(site: Site, db: Database, text: str, form: FeedFormat, now: da
         return b"".join(join_feed(form, around, table.load_entries(connection, seqs, form.value)))
 
 
-def personal_state(site: Site, db: Database, text: str) -> str | None:
+def personal_feed_state(site: Site, db: Database, text: str) -> str | None:
     """Return what tells whether the feed that a pass stands for is as it was; None where there is none.
 
     It costs the same whatever the archive: most who ask have the feed already.
@@ -87,7 +87,7 @@ def personal_state(site: Site, db: Database, text: str) -> str | None:
 
 def _reader(site: Site, connection: Connection, text: str) -> Subscriber | None:
     found = keyring(site, connection).subscriber_of_feed_token(text)
-    reader = subscribers.find(connection, found[0]) if found is not None else None
+    reader = subscribers.find_subscriber(connection, found[0]) if found is not None else None
     if reader is None or found is None or reader.is_suppressed or reader.feed_since != found[1]:
         return None
     return reader
@@ -97,7 +97,7 @@ def _wanted(site: Site, connection: Connection, reader: Subscriber, now: datetim
     """Return the arrival numbers of what is in the feed, newest first."""
     limit = site.feeds.limit if isinstance(site.feeds.limit, int) else _LIMIT
     digests = [one.query for one in site.all_digests() if one.slug in reader.digests]
-    interests = subscribers.query_of(reader)
+    interests = subscribers.interest_query(reader)
     newest = store.newest_seqs(connection, int(now.timestamp()), _MOST) if digests else []
     found: list[int] = []
     for at in range(0, len(newest), _PAGE):

@@ -16,38 +16,38 @@ from publisher.signing.links import signed_links
 from publisher.signing.site_key import keyring
 from publisher.storage.engine import Database
 from publisher.subscribers import store as subscribers
-from publisher.subscribers.addresses import read_address
+from publisher.subscribers.addresses import parse_address
 from publisher.subscribers.list_parser import SubscriberRow
 from publisher.subscribers.store import Subscriber
-from publisher.subscribers.subscriptions_store import Act, ChangeSource
+from publisher.subscribers.subscriptions_store import ChangeSource, StateChange
 from publisher.subscriptions import confirmation_store as letters
 from publisher.subscriptions.add import upsert_subscriber
 from publisher.subscriptions.subscribe import (
     COOL_DOWN,
-    INVITING,
+    SUBSCRIBE_KINDS,
     SubscriptionRequest,
     may_confirm,
     request_resubscription,
 )
-from publisher.subscriptions.unsubscribe import masked
+from publisher.subscriptions.unsubscribe import mask_address
 
 __all__ = [
-    "FOR_EVER",
+    "NO_END",
     "Access",
     "Preferences",
     "PreferencesResult",
-    "feed_address",
+    "load_preferences",
     "pause_until",
-    "preferences_of",
+    "personal_feed_url",
     "request_address_change",
     "request_data",
+    "resolve_access",
     "save_preferences",
-    "set_feed",
-    "subscriber_of",
+    "set_personal_feed",
 ]
 
 #: In place of the day on which a pause ends, for people who read their feed and want no mail.
-FOR_EVER: Final = date(9999, 1, 1)
+NO_END: Final = date(9999, 1, 1)
 #: A pause that ends on a day is no longer than this.
 _LONGEST_PAUSE: Final = timedelta(days=366)
 
@@ -85,7 +85,7 @@ class PreferencesResult:
     awaiting: tuple[str, ...] = ()
 
 
-def subscriber_of(site: Site, connection: Connection, *, copy: str, seal: str, now: datetime) -> Access | None:
+def resolve_access(site: Site, connection: Connection, *, copy: str, seal: str, now: datetime) -> Access | None:
     """Return whom a delivery's token or a sealed link stands for; None for nobody."""
     found = signed_links(site, connection).verify("preferences", seal, now) if seal else None
     if found is not None:
@@ -94,21 +94,21 @@ def subscriber_of(site: Site, connection: Connection, *, copy: str, seal: str, n
     return Access(numbers[1], is_sealed=False) if numbers is not None else None
 
 
-def preferences_of(site: Site, connection: Connection, number: int, now: datetime) -> Preferences | None:
+def load_preferences(site: Site, connection: Connection, number: int, now: datetime) -> Preferences | None:
     """Return what a subscriber has chosen; None for an erased or suppressed one."""
-    reader = subscribers.find(connection, number)
+    reader = subscribers.find_subscriber(connection, number)
     if reader is None or reader.is_suppressed:
         return None
     until = reader.paused_until if reader.paused_until is not None and reader.paused_until > now.timestamp() else None
     return Preferences(
         reader=reader,
-        address=masked(reader.address),
+        address=mask_address(reader.address),
         paused_until=datetime.fromtimestamp(until, site.tz) if until is not None else None,
-        feed=feed_address(site, connection, reader),
+        feed=personal_feed_url(site, connection, reader),
     )
 
 
-def feed_address(site: Site, connection: Connection, reader: Subscriber) -> str | None:
+def personal_feed_url(site: Site, connection: Connection, reader: Subscriber) -> str | None:
     """Return the address of a personal feed without suffix; None where there is none."""
     if reader.feed_since is None:
         return None
@@ -123,20 +123,20 @@ def save_preferences(
     Newsletters that they had unsubscribed from are active again at once by a sealed link. Opened by a delivery's token
     they wait for a confirmation email.
     """
-    reader = subscribers.find(connection, access.subscriber_id)
+    reader = subscribers.find_subscriber(connection, access.subscriber_id)
     if reader is None or reader.is_suppressed:
         return None
     fresh = [slug for slug in wish.digests if slug not in reader.digests]
-    awaiting = () if access.is_sealed else tuple(slug for slug in fresh if reader.has_left(slug))
+    awaiting = () if access.is_sealed else tuple(slug for slug in fresh if reader.has_unsubscribed(slug))
     unknown = tuple(slug for slug in reader.digests if slug not in site.digests)
     row = SubscriberRow(
         number=0,
-        address=read_address(reader.address),
+        address=parse_address(reader.address),
         digests=(*unknown, *(slug for slug in wish.digests if slug not in awaiting)),
-        follows={name: wish.follows.get(name, ()) for name in subscribers.Follow},
+        follows={name: wish.follows.get(name, ()) for name in subscribers.INTEREST_KINDS},
         zone=wish.zone,
     )
-    upsert_subscriber(connection, site, row, Act(ChangeSource.PREFERENCES, int(now.timestamp())), now)
+    upsert_subscriber(connection, site, row, StateChange(ChangeSource.PREFERENCES, int(now.timestamp())), now)
     if wish.zone is None and reader.zone is not None:
         subscribers.update_subscribers(connection, [(reader.id, {"zone": None})])
     if awaiting:
@@ -154,13 +154,13 @@ def pause_until(site: Site, connection: Connection, number: int, day: date | Non
     Raises:
         ValueError: the day is past, or too far.
     """
-    reader = subscribers.find(connection, number)
+    reader = subscribers.find_subscriber(connection, number)
     if reader is None:
         return False
     seconds = None
     if day is not None:
         today = now.astimezone(site.tz).date()
-        if day != FOR_EVER and not today < day <= today + _LONGEST_PAUSE:
+        if day != NO_END and not today < day <= today + _LONGEST_PAUSE:
             raise ValueError("A pause ends on a day between tomorrow and a year from now.")
         seconds = int(datetime.combine(day, time(), _zone(reader.zone, site)).astimezone(UTC).timestamp())
     subscribers.update_subscribers(connection, [(number, {"paused_until": seconds})])
@@ -174,9 +174,9 @@ def _zone(name: str | None, site: Site) -> ZoneInfo:
         return site.tz
 
 
-def set_feed(connection: Connection, number: int, now: datetime, *, is_on: bool) -> None:
+def set_personal_feed(connection: Connection, number: int, now: datetime, *, is_on: bool) -> None:
     """Give a subscriber a personal feed, at a new address each time, or remove it."""
-    reader = subscribers.find(connection, number)
+    reader = subscribers.find_subscriber(connection, number)
     if reader is not None:
         # Another address than the one before, also within one second.
         since = max(int(now.timestamp()), (reader.feed_since or 0) + 1) if is_on else None
@@ -192,7 +192,7 @@ def _ask(
     site: Site, connection: Connection, number: int, kind: ConfirmationKind, wish: Mapping[str, Any], now: datetime
 ) -> int | None:
     subscribers.lock_subscribers(connection)
-    reader = subscribers.find(connection, number)
+    reader = subscribers.find_subscriber(connection, number)
     if reader is None or reader.is_suppressed:
         return None
     seconds = int(now.timestamp())
@@ -208,13 +208,15 @@ def request_address_change(site: Site, db: Database, number: int, address: str, 
     Raises:
         ValueError: that is no address, with the reason.
     """
-    found = read_address(address)
+    found = parse_address(address)
     with db.write() as connection:
         subscribers.lock_subscribers(connection)
         ring = keyring(site, connection)
         hashed, seconds = ring.address_hash(found.key), int(now.timestamp())
-        is_asked = letters.latest(connection, hashed, INVITING, seconds - int(COOL_DOWN.total_seconds())) is not None
-        reader = subscribers.find(connection, number)
+        is_asked = (
+            letters.latest(connection, hashed, SUBSCRIBE_KINDS, seconds - int(COOL_DOWN.total_seconds())) is not None
+        )
+        reader = subscribers.find_subscriber(connection, number)
         if reader is None or reader.key == found.key or is_asked or not may_confirm(connection, hashed):
             # The page says the same: nobody learns who reads what.
             return

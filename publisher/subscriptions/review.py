@@ -21,7 +21,7 @@ from publisher.subscribers import store as subscribers
 from publisher.subscribers import subscriptions_store as subscriptions
 from publisher.subscribers import suppression_store as suppression
 from publisher.subscribers.store import Subscriber
-from publisher.subscribers.subscriptions_store import Act, ChangeSource
+from publisher.subscribers.subscriptions_store import ChangeSource, StateChange
 from publisher.subscribers.suppression import convert_unsubscribed
 from publisher.subscribers.suppression_store import Suppression
 
@@ -100,7 +100,7 @@ def unclear_states(site: Site) -> list[UnclearState]:
                 reason=event.reason,
                 since=datetime.fromtimestamp(event.at, UTC).astimezone(site.tz),
             )
-            for address, event in subscriptions.unclear_events(connection)
+            for address, event in subscriptions.load_unclear_events(connection)
         ]
 
 
@@ -129,22 +129,22 @@ def lift_suppressions(site: Site, doubtful: Sequence[DoubtfulSuppression], now: 
         doubtful: what `doubtful_suppressions` returned.
         now: the time of the lifting, for the subscribers' history.
     """
-    act = Act(ChangeSource.OPERATOR, int(now.timestamp()), "the server's words did not speak of the address")
+    act = StateChange(ChangeSource.OPERATOR, int(now.timestamp()), "the server's words did not speak of the address")
     wanted = {one.key for one in doubtful}
     with Database.open(site.database_url) as db, db.write() as connection:
         subscribers.lock_subscribers(connection)
         ring = keyring(site, connection)
         lifted = [one for one in _doubtful(connection, site, ring) if one.key in wanted]
         for one in lifted:
-            suppression.lift(connection, ring.address_hash(one.key), one.key, act)
+            suppression.lift_suppression(connection, ring.address_hash(one.key), one.key, act)
     return [one.address for one in lifted]
 
 
 def _doubtful(connection: Connection, site: Site, ring: Keyring) -> Iterator[DoubtfulSuppression]:
-    every = subscribers.every_subscriber(connection)
+    every = subscribers.iter_subscribers(connection)
     while page := list(islice(every, _PAGE)):
         hashes = {ring.address_hash(one.key): one for one in page}
-        suppressions = suppression.suppressions(connection, hashes)
+        suppressions = suppression.load_suppressions(connection, hashes)
         for hashed, subscriber in hashes.items():
             why = suppressions.get(hashed)
             reason = _doubt(connection, subscriber, why) if why else None

@@ -19,23 +19,23 @@ from publisher.settings import Site
 from publisher.signing.site_key import keyring
 from publisher.storage.engine import Database
 from publisher.subscribers import store as subscribers
-from publisher.subscribers.addresses import Address, read_address
+from publisher.subscribers.addresses import Address, parse_address
 from publisher.subscribers.list_parser import SubscriberRow
-from publisher.subscribers.subscriptions_store import Act, ChangeSource
-from publisher.subscribers.suppression_store import lift, suppressions
+from publisher.subscribers.subscriptions_store import ChangeSource, StateChange
+from publisher.subscribers.suppression_store import lift_suppression, load_suppressions
 from publisher.subscriptions import confirmation_store as letters
 from publisher.subscriptions.add import upsert_subscriber
 from publisher.subscriptions.confirmation_store import ConfirmationEmail
 
 __all__ = [
     "COOL_DOWN",
-    "INVITING",
+    "SUBSCRIBE_KINDS",
     "SubscribeResult",
     "SubscriptionRequest",
-    "choices",
-    "finish_subscribing",
+    "confirm_subscription",
+    "interest_choices",
     "may_confirm",
-    "request_of",
+    "request_from",
     "request_resubscription",
     "request_subscription",
 ]
@@ -45,7 +45,7 @@ COOL_DOWN: Final = timedelta(days=1)
 #: The same for an address that a bounce suppressed, or that complained.
 _LONG_COOL_DOWN: Final = timedelta(days=7)
 #: Letters that anybody can have sent to anybody.
-INVITING: Final = (ConfirmationKind.SUBSCRIBE, ConfirmationKind.ALREADY_SUBSCRIBED, ConfirmationKind.NEW_ADDRESS)
+SUBSCRIBE_KINDS: Final = (ConfirmationKind.SUBSCRIBE, ConfirmationKind.ALREADY_SUBSCRIBED, ConfirmationKind.NEW_ADDRESS)
 #: Labels of a kind that are offered, those with most articles first.
 _MOST_LABELS: Final = 40
 
@@ -68,7 +68,7 @@ class SubscriptionRequest:
         }
 
 
-def request_of(letter: ConfirmationEmail) -> SubscriptionRequest:
+def request_from(letter: ConfirmationEmail) -> SubscriptionRequest:
     """Return what a confirmation email is about."""
     said = letter.request
     return SubscriptionRequest(
@@ -78,10 +78,13 @@ def request_of(letter: ConfirmationEmail) -> SubscriptionRequest:
     )
 
 
-def choices(db: Database) -> dict[str, list[str]]:
+def interest_choices(db: Database) -> dict[str, list[str]]:
     """Return field → labels to choose from, by name."""
     with db.read() as connection:
-        return {name: facets.facet_labels(connection, kind, _MOST_LABELS) for name, kind in subscribers.Follow.items()}
+        return {
+            name: facets.facet_labels(connection, kind, _MOST_LABELS)
+            for name, kind in subscribers.INTEREST_KINDS.items()
+        }
 
 
 def request_subscription(site: Site, db: Database, address: str, wish: SubscriptionRequest, now: datetime) -> None:
@@ -90,7 +93,7 @@ def request_subscription(site: Site, db: Database, address: str, wish: Subscript
     Raises:
         ValueError: that is no address, with the reason.
     """
-    found = read_address(address)
+    found = parse_address(address)
     with db.write() as connection:
         _ask(connection, site, found, wish, now)
 
@@ -101,8 +104,8 @@ def _ask(connection: Connection, site: Site, address: Address, wish: Subscriptio
     hashed = keyring(site, connection).address_hash(address.key)
     if not may_confirm(connection, hashed):
         return
-    reader = subscribers.by_key(connection, address.key)
-    before = letters.latest(connection, hashed, INVITING, _cool_down_start(connection, hashed, reader, now))
+    reader = subscribers.find_by_key(connection, address.key)
+    before = letters.latest(connection, hashed, SUBSCRIBE_KINDS, _cool_down_start(connection, hashed, reader, now))
     if before is not None:
         if before.kind is ConfirmationKind.SUBSCRIBE and before.used_at is None:
             # The email was sent or is about to be: it confirms what was asked for last.
@@ -125,12 +128,12 @@ def may_confirm(connection: Connection, hashed: str) -> bool:
     """Tell whether an address may get a confirmation email: see `Suppression.is_undoable`."""
     if brakes.is_provisionally_suppressed(connection, hashed):
         return False
-    return all(why.is_undoable for why in suppressions(connection, [hashed]).values())
+    return all(why.is_undoable for why in load_suppressions(connection, [hashed]).values())
 
 
 def _cool_down_start(connection: Connection, hashed: str, reader: subscribers.Subscriber | None, now: datetime) -> int:
     """Return the time (seconds since 1970) after which an address may have had no confirmation email."""
-    is_doubtful = any(why.channel.is_mail for why in suppressions(connection, [hashed]).values())
+    is_doubtful = any(why.channel.is_mail for why in load_suppressions(connection, [hashed]).values())
     if reader is not None:
         is_doubtful = is_doubtful or reader.has_complained
     return int((now - (_LONG_COOL_DOWN if is_doubtful else COOL_DOWN)).timestamp())
@@ -146,9 +149,9 @@ def request_resubscription(
     subscribers.lock_subscribers(connection)
     seconds = int(now.timestamp())
     hashed = keyring(site, connection).address_hash(reader.key)
-    if suppressions(connection, [hashed]) or brakes.is_provisionally_suppressed(connection, hashed):
+    if load_suppressions(connection, [hashed]) or brakes.is_provisionally_suppressed(connection, hashed):
         return
-    before = letters.latest(connection, hashed, INVITING, _cool_down_start(connection, hashed, reader, now))
+    before = letters.latest(connection, hashed, SUBSCRIBE_KINDS, _cool_down_start(connection, hashed, reader, now))
     if before is None:
         wish = SubscriptionRequest(digests=tuple(digests)).as_dict()
         letters.add(
@@ -161,7 +164,7 @@ def request_resubscription(
             request=wish,
         )
     elif before.kind is ConfirmationKind.SUBSCRIBE and before.used_at is None:
-        known = request_of(before)
+        known = request_from(before)
         both = replace(known, digests=tuple(dict.fromkeys((*known.digests, *digests))))
         letters.change_request(connection, before.id, both.as_dict())
 
@@ -175,14 +178,16 @@ class SubscribeResult:
     digests: tuple[str, ...]
 
 
-def finish_subscribing(connection: Connection, site: Site, letter: ConfirmationEmail, now: datetime) -> SubscribeResult:
+def confirm_subscription(
+    connection: Connection, site: Site, letter: ConfirmationEmail, now: datetime
+) -> SubscribeResult:
     """Subscribe a person who has answered a confirmation email: to the digests that it names, and no others."""
-    wish, address = request_of(letter), read_address(letter.address)
+    wish, address = request_from(letter), parse_address(letter.address)
     hashed = keyring(site, connection).address_hash(address.key)
-    act = Act(ChangeSource.FORM, int(now.timestamp()))
-    if any(why.is_undoable for why in suppressions(connection, [hashed]).values()):
-        lift(connection, hashed, address.key, act)
-    known = subscribers.by_key(connection, address.key)
+    act = StateChange(ChangeSource.FORM, int(now.timestamp()))
+    if any(why.is_undoable for why in load_suppressions(connection, [hashed]).values()):
+        lift_suppression(connection, hashed, address.key, act)
+    known = subscribers.find_by_key(connection, address.key)
     before = known.digests if known is not None else ()
     asked = tuple(slug for slug in wish.digests if slug in site.digests)
     row = SubscriberRow(
@@ -194,7 +199,7 @@ def finish_subscribing(connection: Connection, site: Site, letter: ConfirmationE
         language=None,
     )
     reader = upsert_subscriber(connection, site, row, act, now)
-    letters.mark_confirmed(connection, letter.id, reader.id)
+    letters.set_subscriber(connection, letter.id, reader.id)
     fresh = tuple(slug for slug in asked if slug not in before)
     if reader.status is SubscriptionState.ACTIVE:
         _welcome(connection, site, letter, reader.id, fresh, now)

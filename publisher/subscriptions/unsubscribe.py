@@ -14,13 +14,13 @@ from publisher.signing.site_key import keyring
 from publisher.storage.engine import Database
 from publisher.subscribers import store as subscribers
 from publisher.subscribers import subscriptions_store as subscriptions
-from publisher.subscribers.subscriptions_store import Act, ChangeSource
+from publisher.subscribers.subscriptions_store import ChangeSource, StateChange
 from publisher.subscriptions.subscribe import request_resubscription
 
-__all__ = ["UNDO", "LinkStatus", "link_status", "masked", "resubscribe_by_link", "unsubscribe_by_link"]
+__all__ = ["UNDO_PERIOD", "LinkStatus", "link_status", "mask_address", "resubscribe_by_link", "unsubscribe_by_link"]
 
 #: How long an act of unsubscribing by the link can be undone by the same link.
-UNDO: Final = timedelta(hours=24)
+UNDO_PERIOD: Final = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,28 +61,28 @@ def _owner(site: Site, db: Database, copy: str) -> tuple[str, int] | None:
 
 def _status(connection: Connection, site: Site, digest: str, number: int, now: datetime) -> LinkStatus:
     title = site.digests[digest].title if digest in site.digests else digest
-    reader = subscribers.find(connection, number)
+    reader = subscribers.find_subscriber(connection, number)
     if reader is None or reader.is_suppressed:
         return LinkStatus(title=title, address="", is_subscribed=False, others=0, can_undo=False, is_offered=False)
     state = reader.subscriptions.get(digest)
     is_offered = digest in site.digests
     return LinkStatus(
         title=title,
-        address=masked(reader.address),
+        address=mask_address(reader.address),
         is_subscribed=digest in reader.digests,
         others=len(set(reader.digests) - {digest}),
         can_undo=is_offered
         and state is not None
-        and subscriptions.is_undoable(state, _undo_since(now), int(now.timestamp())),
+        and subscriptions.can_undo(state, _undo_since(now), int(now.timestamp())),
         is_offered=is_offered,
     )
 
 
 def _undo_since(now: datetime) -> int:
-    return int((now - UNDO).timestamp())
+    return int((now - UNDO_PERIOD).timestamp())
 
 
-def masked(address: str) -> str:
+def mask_address(address: str) -> str:
     """Return an address so that its owner recognises it and nobody else learns it."""
     local, _, domain = address.rpartition("@")
     # One word, for a line to end before or after it.
@@ -106,8 +106,8 @@ def unsubscribe_by_link(
     digest, number = found
     with db.write() as connection:
         changed: list[str] = []
-        if subscribers.find(connection, number) is not None:
-            act = Act(ChangeSource.LINK, int(now.timestamp()))
+        if subscribers.find_subscriber(connection, number) is not None:
+            act = StateChange(ChangeSource.LINK, int(now.timestamp()))
             changed = subscriptions.unsubscribe(connection, number, act, None if everything else [digest])
         return replace(_status(connection, site, digest, number, now), changed=tuple(changed))
 
@@ -124,10 +124,10 @@ def resubscribe_by_link(site: Site, db: Database, copy: str, now: datetime) -> L
     with db.write() as connection:
         before = _status(connection, site, digest, number, now)
         if before.can_undo:
-            act = Act(ChangeSource.LINK, int(now.timestamp()))
-            changed = subscriptions.restore(connection, number, digest, act, since=_undo_since(now))
+            act = StateChange(ChangeSource.LINK, int(now.timestamp()))
+            changed = subscriptions.restore_subscriptions(connection, number, digest, act, since=_undo_since(now))
             return replace(_status(connection, site, digest, number, now), changed=tuple(changed))
-        reader = subscribers.find(connection, number)
+        reader = subscribers.find_subscriber(connection, number)
         if reader is None or not before.is_offered or before.is_subscribed:
             return before
         request_resubscription(connection, site, reader, [digest], now)

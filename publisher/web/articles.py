@@ -22,7 +22,7 @@ from publisher.html.dates import long_date
 from publisher.model.feeds import FeedFormat
 from publisher.model.media_types import TYPES_BY_SUFFIX
 from publisher.reports.clicks import count_click
-from publisher.subscriptions.personal_feed import personal_feed, personal_state
+from publisher.subscriptions.personal_feed import personal_feed_state, render_personal_feed
 from publisher.templating.environment import render_template
 from publisher.web.context import Context
 from publisher.web.feeds import matches_etag
@@ -206,14 +206,14 @@ class ArticlePages:
         feed_pass, suffix = request.path_params["feed_pass"], request.path_params["suffix"]
         forms = {one.value: one for one in site.feeds.formats}
         form: FeedFormat | None = forms.get(suffix)
-        state = personal_state(site, context.db, feed_pass) if form is not None else None
+        state = personal_feed_state(site, context.db, feed_pass) if form is not None else None
         if form is None or state is None:
             raise HTTPException(404)
         asked = request.headers.get("if-none-match", "").encode()
         before, tag = self._own.get((feed_pass, suffix), ("", b""))
         body = b""
         if before != state or not matches_etag(tag, asked):
-            made = personal_feed(site, context.db, feed_pass, form, context.now())
+            made = render_personal_feed(site, context.db, feed_pass, form, context.now())
             if made is None:
                 raise HTTPException(404)
             body, tag = made, etag_of(made)

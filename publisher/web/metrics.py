@@ -94,7 +94,7 @@ class Metrics:
         now = int(self._clock.now().timestamp())
         with Database.open(self._site.database_url) as db, db.read() as connection:
             readers = GaugeMetricFamily("publisher_readers", "Readers of newsletters.", labels=["status"])
-            for status, count in sorted(subscribers.counts(connection).items()):
+            for status, count in sorted(subscribers.count_by_status(connection).items()):
                 readers.add_metric([status], count)
             yield readers
             copies = GaugeMetricFamily(
@@ -105,7 +105,7 @@ class Metrics:
                     copies.add_metric([row.digest, row.name, DeliveryState(state).value], count)
             yield copies
             yield _gauge(
-                "publisher_letters_late_seconds", *_late("The oldest letter", letters.next_due(connection), now)
+                "publisher_letters_late_seconds", *_late("The oldest letter", letters.next_due_time(connection), now)
             )
             yield _gauge(
                 "publisher_hub_late_seconds", *_late("The hub's oldest task", hub.next_task_time(connection), now)

@@ -48,7 +48,7 @@ class PreferencesPage:
     def _access(self, request: Request) -> actions.Access:
         context = self._context
         with context.db.read() as connection:
-            access = actions.subscriber_of(
+            access = actions.resolve_access(
                 context.site,
                 connection,
                 copy=self._link.token_of(request),
@@ -75,7 +75,7 @@ class PreferencesPage:
     def _page(self, number: int, *, said: str = "", trouble: str = "", status: int = 200) -> Response:
         context = self._context
         with context.db.read() as connection:
-            found = actions.preferences_of(context.site, connection, number, context.now())
+            found = actions.load_preferences(context.site, connection, number, context.now())
         if found is None:
             link = ("Subscribe", f"{context.site.newsletters_url}/join") if context.site.can_be_joined else None
             return context.message_page(
@@ -90,7 +90,7 @@ class PreferencesPage:
             "wish": SubscriptionRequest(digests=reader.digests, follows=reader.follows, zone=reader.zone),
             "own_zone": context.site.zone,
             "paused_until": found.paused_until,
-            "is_for_ever": found.paused_until is not None and found.paused_until.year >= actions.FOR_EVER.year - 1,
+            "is_for_ever": found.paused_until is not None and found.paused_until.year >= actions.NO_END.year - 1,
             "feed": found.feed,
             "formats": [one.value for one in context.site.feeds.formats],
             "said": said,
@@ -107,7 +107,7 @@ class PreferencesPage:
     def _save(self, access: actions.Access, form: Form) -> str:
         context = self._context
         with context.db.read() as connection:
-            found = actions.preferences_of(context.site, connection, access.subscriber_id, context.now())
+            found = actions.load_preferences(context.site, connection, access.subscriber_id, context.now())
         wish = requested_subscription(context.site, context.db, form, found.reader.follows if found is not None else {})
         with context.db.write() as connection:
             saved = actions.save_preferences(context.site, connection, access, wish, context.now())
@@ -128,7 +128,7 @@ class PreferencesPage:
 
     def _pause(self, access: actions.Access, form: Form) -> str:
         context = self._context
-        day = actions.FOR_EVER
+        day = actions.NO_END
         if not form.text("for_ever"):
             try:
                 day = date.fromisoformat(form.text("until"))
@@ -150,13 +150,17 @@ class PreferencesPage:
 
     def _feed(self, access: actions.Access, form: Form) -> str:
         self._write(
-            lambda connection: actions.set_feed(connection, access.subscriber_id, self._context.now(), is_on=True)
+            lambda connection: actions.set_personal_feed(
+                connection, access.subscriber_id, self._context.now(), is_on=True
+            )
         )
         return "Your feed is ready. Keep its address secret: anyone who has it can read your feed."
 
     def _unfeed(self, access: actions.Access, form: Form) -> str:
         self._write(
-            lambda connection: actions.set_feed(connection, access.subscriber_id, self._context.now(), is_on=False)
+            lambda connection: actions.set_personal_feed(
+                connection, access.subscriber_id, self._context.now(), is_on=False
+            )
         )
         return "Your feed is removed. Its address no longer works."
 

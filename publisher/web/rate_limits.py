@@ -14,7 +14,7 @@ from limits.strategies import MovingWindowRateLimiter
 from starlette.requests import Request
 
 from publisher.settings import Site
-from publisher.subscribers.addresses import mailbox_key, read_address
+from publisher.subscribers.addresses import mailbox_key, parse_address
 
 __all__ = ["RateLimiter", "network_of"]
 
@@ -66,7 +66,7 @@ class RateLimiter:
         addresses of their own in the database, which limits the usual spelling to one email a day.
         """
         try:
-            parsed = read_address(address)
+            parsed = parse_address(address)
         except ValueError:
             return False
         mailbox = mailbox_key(parsed)

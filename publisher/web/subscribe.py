@@ -23,7 +23,7 @@ from publisher.subscriptions.confirm import (
     answer_confirmation,
     open_confirmation,
 )
-from publisher.subscriptions.subscribe import SubscriptionRequest, choices, request_of, request_subscription
+from publisher.subscriptions.subscribe import SubscriptionRequest, interest_choices, request_from, request_subscription
 from publisher.web.context import Context
 from publisher.web.forms import Form, form_page
 
@@ -69,7 +69,7 @@ def interest_fields(db: Database, has: Follows) -> list[tuple[str, str, list[str
 def _offered(db: Database, has: Follows) -> dict[str, list[str]]:
     return {
         name: sorted({*labels, *has.get(name, ())}, key=str.casefold) if has.get(name) else labels
-        for name, labels in choices(db).items()
+        for name, labels in interest_choices(db).items()
     }
 
 
@@ -185,7 +185,7 @@ class SubscribePages:
             return context.message_page("This link has expired", "Please ask for a new one.", status=410, link=link)
         if letter.kind is ConfirmationKind.SUBSCRIBE:
             names = [
-                context.site.digests[one].title for one in request_of(letter).digests if one in context.site.digests
+                context.site.digests[one].title for one in request_from(letter).digests if one in context.site.digests
             ]
             lines = [f"{letter.address} will get: {', '.join(names)}."]
             return context.message_page("One last step", *lines, buttons=(("yes", "Yes, subscribe me"),))

@@ -113,7 +113,7 @@ def is_done(kit: SiteKit, settled: datetime) -> bool:
     """Tell whether every slot before ``settled`` is done."""
     with kit.open() as db, db.read() as connection:
         newest = max((row.slot for row in store.list_issues(connection) if row.digest == "daily"), default=settled.min)
-        runs = slots.recent(connection, "digest:daily", 100_000)
+        runs = slots.recent_runs(connection, "digest:daily", 100_000)
     if newest.replace(tzinfo=UTC) <= settled - timedelta(minutes=2):
         return False
     return all(one.state == "done" for one in runs if one.slot < settled)
@@ -124,7 +124,7 @@ def holds(kit: SiteKit, down: datetime, up: datetime, settled: datetime) -> None
     minute = timedelta(minutes=1)
     with kit.open() as db, db.read() as connection:
         rows = store.list_issues(connection)
-        runs = {name: slots.recent(connection, f"digest:{name}", 100_000) for name in ("daily", "newest")}
+        runs = {name: slots.recent_runs(connection, f"digest:{name}", 100_000) for name in ("daily", "newest")}
         carried = {row.id: row.articles for row in rows}
     daily = sorted(row.slot for row in rows if row.digest == "daily")
     newest = sorted(row.slot for row in rows if row.digest == "newest")

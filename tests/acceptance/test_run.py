@@ -21,7 +21,7 @@ from publisher.articles.scan import _COARSE_TICK
 from publisher.delivery.approval import approve
 from publisher.digests import store
 from publisher.reports.outbox import list_issues
-from publisher.schedule.processes import living_runners
+from publisher.schedule.processes import list_runners
 from tests.conftest import NOW, MailKit, SiteKit, titles
 from tests.support.processes import Process, run_publish
 from tests.support.smtp import Script, Server
@@ -132,7 +132,7 @@ def test_an_article_is_live_at_once_and_settings_are_taken_up(
         assert "digests.daily.cadence: '0 7 31 2 *' never comes" in refused["reason"]
         kit.article("later.md", "Later", date="2026-11-22")
         until(lambda: "Later" in titles(kit))
-        until(lambda: any("0 7 31 2 *" in one["settings_error"] for one in living_runners(kit.root)))
+        until(lambda: any("0 7 31 2 *" in one["settings_error"] for one in list_runners(kit.root)))
 
         kit.settings(good.replace("The Test Review", "The New Review") + "cadence = '0 7 * * *'\n")
         assert runner.wait_for("settings read")[-1]["schedules"] == 2

@@ -46,7 +46,7 @@ def test_one_click_keeps_a_subscriber_out_of_lists_and_of_the_issue(serving: tup
     """Their delivery was queued before; no command brings them back without a reason."""
     kit, server, web = serving
     with kit.open() as db, db.write() as connection:
-        person = subscribers.by_key(connection, ANN)
+        person = subscribers.find_by_key(connection, ANN)
         assert person is not None
         token = keyring(kit.site, connection).delivery_token(issues.list_issues(connection)[0].id, person.id)
     body = b"List-Unsubscribe=One-Click"

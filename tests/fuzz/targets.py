@@ -26,8 +26,8 @@ from publisher.mail.mime import UnreadableMessage
 from publisher.model.mailbox import parse_mailbox
 from publisher.signing.links import SignedLinks
 from publisher.signing.tokens import Keyring
-from publisher.subscribers.addresses import read_address, read_named_address
-from publisher.subscribers.list_parser import read_csv, read_json_lines
+from publisher.subscribers.addresses import parse_address, parse_named_address
+from publisher.subscribers.list_parser import parse_csv, parse_json_lines
 from publisher.web.forms import _read
 from publisher.web.user_agents import is_automated, parse_user_agent
 
@@ -59,7 +59,7 @@ def article(suffix: str) -> Callable[[bytes], None]:
 def subscribers_csv(data: bytes) -> None:
     """Parse a subscriber list as CSV."""
     try:
-        list(read_csv(io.StringIO(data.decode("utf-8", "replace"), newline=""), ["daily"], on_note=len))
+        list(parse_csv(io.StringIO(data.decode("utf-8", "replace"), newline=""), ["daily"], on_note=len))
     except SettingsError:
         return
 
@@ -67,7 +67,7 @@ def subscribers_csv(data: bytes) -> None:
 def subscribers_jsonl(data: bytes) -> None:
     """Parse a subscriber list as JSON Lines."""
     try:
-        list(read_json_lines(io.StringIO(data.decode("utf-8", "replace")), ["daily"], on_note=len))
+        list(parse_json_lines(io.StringIO(data.decode("utf-8", "replace")), ["daily"], on_note=len))
     except SettingsError:
         return
 
@@ -103,7 +103,7 @@ def tokens(data: bytes) -> None:
 def addresses(data: bytes) -> None:
     """Parse email addresses and a URL."""
     text = data.decode("utf-8", "replace")
-    for parse in (read_address, read_named_address, parse_mailbox):
+    for parse in (parse_address, parse_named_address, parse_mailbox):
         try:
             parse(text)  # type: ignore[operator]
         except ValueError:

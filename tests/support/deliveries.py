@@ -55,7 +55,7 @@ def return_path(kit: MailKit, address: str, digest: str = "daily") -> str:
     from publisher.subscribers import store as subscribers
 
     with kit.open() as db, db.write() as connection:
-        person = subscribers.by_key(connection, address)
+        person = subscribers.find_by_key(connection, address)
         assert person is not None
         issue = find_issue(connection, digest)
         return f"bounces+{keyring(kit.site, connection).return_path_token(issue.id, person.id)}@review.example"

@@ -73,7 +73,7 @@ class SubscriberSite:
     def subscriber(self, address: str = ANN) -> Subscriber | None:
         """Return the stored subscriber, or None."""
         with self.kit.open() as db, db.read() as connection:
-            return subscribers.by_key(connection, address)
+            return subscribers.find_by_key(connection, address)
 
     def subscribe(self, address: str = ANN, digests: tuple[str, ...] = ("daily",), **fields: object) -> Response:
         """Submit the subscribe form."""

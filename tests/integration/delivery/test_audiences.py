@@ -60,11 +60,11 @@ def arrivals(kit: MailKit) -> dict[str, int]:
 
 def test_readers_get_what_they_follow_and_share_renderings(any_mail_kit: MailKit) -> None:
     kit = any_mail_kit
-    action.add(kit.site, "all@example.org", NOW)
-    action.add(kit.site, "too@example.org", NOW)
-    action.add(kit.site, "wet@example.org", NOW, follows={"topics": ["WATER"]})
-    action.add(kit.site, "also-wet@example.org", NOW, follows={"topics": ["water", "Rain"]})
-    action.add(kit.site, "dry@example.org", NOW, follows={"topics": ["Desert"]})
+    action.add_subscriber(kit.site, "all@example.org", NOW)
+    action.add_subscriber(kit.site, "too@example.org", NOW)
+    action.add_subscriber(kit.site, "wet@example.org", NOW, follows={"topics": ["WATER"]})
+    action.add_subscriber(kit.site, "also-wet@example.org", NOW, follows={"topics": ["water", "Rain"]})
+    action.add_subscriber(kit.site, "dry@example.org", NOW, follows={"topics": ["Desert"]})
     kit.article("one.md", "One", topic="Water")
     kit.article("two.md", "Two", topic="Trade")
     report = kit.publish()
@@ -82,8 +82,8 @@ def test_no_article_comes_again_in_another_digest_unless_it_says_repeat(any_mail
     kit = any_mail_kit
     url = [line for line in (kit.root / "publisher.toml").read_text().splitlines() if line.startswith("url")]
     kit.settings(DIGESTS + (f"\n[database]\n{url[0]}\n" if url else ""))
-    action.add(kit.site, "both@example.org", NOW, digests=["daily", "water", "roundup"])
-    action.add(kit.site, "one@example.org", NOW, digests=["water"])
+    action.add_subscriber(kit.site, "both@example.org", NOW, digests=["daily", "water", "roundup"])
+    action.add_subscriber(kit.site, "one@example.org", NOW, digests=["water"])
     kit.article("one.md", "One", topic="Water")
     kit.article("two.md", "Two", topic="Trade")
     report = kit.publish()
@@ -98,7 +98,7 @@ def test_what_never_reached_a_reader_may_come_in_another_digest(mail_kit: MailKi
 
     kit = mail_kit
     kit.settings(DIGESTS)
-    action.add(kit.site, "both@example.org", NOW, digests=["daily", "water"])
+    action.add_subscriber(kit.site, "both@example.org", NOW, digests=["daily", "water"])
     kit.article("one.md", "One", topic="Trade")
     kit.publish()
     with kit.open() as db, db.write() as connection:
@@ -154,10 +154,10 @@ class _Newsroom:
             self._file(number)
 
     def join(self, number: int, digests: list[str]) -> None:
-        action.add(self.kit.site, f"r{number}@example.org", self.now, digests=digests, resubscribe="asked")
+        action.add_subscriber(self.kit.site, f"r{number}@example.org", self.now, digests=digests, resubscribe="asked")
 
     def follow(self, number: int, topics: list[str]) -> None:
-        action.add(
+        action.add_subscriber(
             self.kit.site,
             f"r{number}@example.org",
             self.now,
@@ -167,7 +167,7 @@ class _Newsroom:
         )
 
     def leave(self, number: int, nothing: None) -> None:
-        action.suppress(self.kit.site, f"r{number}@example.org", self.now)
+        action.suppress_by_operator(self.kit.site, f"r{number}@example.org", self.now)
 
     def publish(self, hours: int, nothing: None) -> None:
         self.now += timedelta(hours=hours)
@@ -184,7 +184,7 @@ class _Newsroom:
         site = self.kit.site
         with self.kit.open() as db, db.read() as connection:
             questions = {
-                one.id: one for one in subscribers.every_subscriber(connection, status=SubscriptionState.ACTIVE)
+                one.id: one for one in subscribers.iter_subscribers(connection, status=SubscriptionState.ACTIVE)
             }
             for row in issues.list_issues(connection):
                 if row.id in before:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from publisher.delivery.bounces import process_mailbox, process_messages
 from publisher.mail.bounces import ReportKind, read_report
 from publisher.reports.trace import delivery_history
-from publisher.subscriptions.manage import as_dict, list_subscribers
+from publisher.subscriptions.manage import list_subscribers, subscriber_as_dict
 from tests.conftest import NOW, MailKit
 from tests.support.deliveries import accept_all, return_path
 
@@ -138,7 +138,7 @@ def test_a_report_does_to_its_reader_what_it_says(
         story = delivery_history(kit.site, "daily", "reader1@mail.example.org")
         assert any(one.text.startswith(f"bounced: {kind}") for one in story.events)
     if kind in ("unsubscribe", "complaint"):
-        assert [as_dict(one)["digests"] for one in list_subscribers(kit.site)] == [["daily"], [], ["daily"]]
+        assert [subscriber_as_dict(one)["digests"] for one in list_subscribers(kit.site)] == [["daily"], [], ["daily"]]
 
 
 def test_soft_bounces_of_enough_issues_strike_off_and_one_issue_counts_once(mail_kit: MailKit) -> None:
@@ -214,10 +214,10 @@ def test_a_report_is_written_down_before_it_leaves_the_mailbox(
 
 
 def test_a_forgotten_reader_is_not_written_down_again(sent: tuple[MailKit, list[Delivered]]) -> None:
-    from publisher.subscriptions.manage import forget
+    from publisher.subscriptions.manage import erase_subscriber
 
     kit, ids = sent
-    forget(kit.site, "reader0@mail.example.org", NOW)
+    erase_subscriber(kit.site, "reader0@mail.example.org", NOW)
     found = process_messages(kit.site, [dsn(ids[0].path, "<x@y>")], NOW)
     assert (found.hard, found.known, found.suppressed) == (0, 1, [])
 

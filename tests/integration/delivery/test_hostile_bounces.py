@@ -18,7 +18,7 @@ from publisher.delivery import bounces as action
 from publisher.delivery.bounces import process_mailbox, process_messages
 from publisher.mail.bounces import ReportKind, read_report
 from publisher.mail.mime import MAX_DEPTH, MAX_HEADER_BYTES, MAX_MESSAGE_BYTES, MAX_PARTS, UnreadableMessage, walk_parts
-from publisher.subscriptions.manage import as_dict, list_subscribers
+from publisher.subscriptions.manage import list_subscribers, subscriber_as_dict
 from tests.conftest import NOW, MailKit
 from tests.support.deliveries import accept_all, return_path
 
@@ -96,7 +96,7 @@ def sent(mail_kit: MailKit) -> tuple[MailKit, list[str]]:
 
 
 def statuses(kit: MailKit) -> list[str]:
-    return [as_dict(one)["status"] for one in list_subscribers(kit.site)]
+    return [subscriber_as_dict(one)["status"] for one in list_subscribers(kit.site)]
 
 
 @pytest.mark.parametrize("name", STRANGE)

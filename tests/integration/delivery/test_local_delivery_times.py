@@ -20,7 +20,7 @@ from publisher.model.delivery import DeliveryState
 from publisher.reports.outbox import list_issues
 from publisher.runner.scheduled_run import run_due_slots
 from publisher.subscribers import store
-from publisher.subscriptions.manage import add
+from publisher.subscriptions.manage import add_subscriber
 from tests.conftest import MailKit, SiteKit
 from tests.support.clocks import ManualClock
 from tests.support.examples import examples
@@ -62,7 +62,7 @@ class Morning:
         self.turn()
 
     def reader(self, name: str, zone: str | None) -> None:
-        add(self.kit.site, f"{name}@mail.example", self.clock.now(), digests=["daily"], zone=zone)
+        add_subscriber(self.kit.site, f"{name}@mail.example", self.clock.now(), digests=["daily"], zone=zone)
 
     def turn(self) -> list[str]:
         with self.kit.open() as db:
@@ -138,7 +138,7 @@ def test_a_zone_that_nobody_knows_is_the_newsrooms_with_a_warning(any_kit: SiteK
     room = Morning(any_kit)
     room.reader("a", "Europe/Paris")
     with any_kit.open() as db, db.write() as connection:
-        reader = store.by_key(connection, "a@mail.example")
+        reader = store.find_by_key(connection, "a@mail.example")
         assert reader is not None
         store.update_subscribers(connection, [(reader.id, {"zone": "Europe/Atlantis"})])
     warnings = room.issue()

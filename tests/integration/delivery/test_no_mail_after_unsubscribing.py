@@ -56,7 +56,7 @@ class Newsroom:
         self.old_export = {True: self.export(as_json=True), False: self.export(as_json=False)}
         with kit.open() as db, db.write() as connection:
             issue, ring = issues.list_issues(connection)[0], keyring(kit.site, connection)
-            self.numbers = {one.address: one.id for one in subscribers.every_subscriber(connection)}
+            self.numbers = {one.address: one.id for one in subscribers.iter_subscribers(connection)}
             self.tokens = {name: ring.delivery_token(issue.id, self.numbers[address(name)]) for name in EVERYBODY}
         server.accepted.clear()
 
@@ -69,7 +69,7 @@ class Newsroom:
 
     def export(self, *, as_json: bool) -> str:
         file = io.StringIO(newline="")
-        action.export(self.kit.site, file, as_json=as_json)
+        action.export_subscribers(self.kit.site, file, as_json=as_json)
         return file.getvalue()
 
     def make(self, name: str) -> None:
@@ -97,10 +97,10 @@ class Newsroom:
         """Add and import them in every way that does not name a reason, and fill in the form for them."""
         for name in LEAVERS:
             with pytest.raises(SettingsError, match="unsubscribed.*--resubscribe REASON"):
-                action.add(self.kit.site, address(name), self.clock.now(), digests=["daily"])
+                action.add_subscriber(self.kit.site, address(name), self.clock.now(), digests=["daily"])
         for name in LEFT_ALL:
             with pytest.raises(SettingsError, match="unsubscribed"):
-                action.add(self.kit.site, address(name), self.clock.now(), digests=["weekly"])
+                action.add_subscriber(self.kit.site, address(name), self.clock.now(), digests=["weekly"])
         lists = [
             self.write("".join(f"{address(name).upper()},daily\n" for name in LEAVERS)),
             self.write("".join(f"{address(name)},daily | weekly\n" for name in EVERYBODY)),
@@ -134,14 +134,16 @@ class Newsroom:
             )
             stopped = deliveries.deliveries_in_state(connection, row.id, DeliveryState.SUPPRESSED)
             assert all("unsubscribed for daily since" in (one.answer or "") for one in stopped)
-            people = {name: subscribers.find(connection, self.numbers[address(name)]) for name in EVERYBODY}
+            people = {name: subscribers.find_subscriber(connection, self.numbers[address(name)]) for name in EVERYBODY}
         kept = {name: one.digests for name, one in people.items() if one is not None}
         assert kept == {
             **dict.fromkeys(("link", "preferences", "mail", "removed"), ("weekly",)),
             **dict.fromkeys(LEFT_ALL, ()),
             "stays": ("daily", "weekly"),
         }
-        assert all(one is not None and one.has_left("one that begins later") for one in map(people.get, LEFT_ALL))
+        assert all(
+            one is not None and one.has_unsubscribed("one that begins later") for one in map(people.get, LEFT_ALL)
+        )
 
 
 @pytest.fixture
@@ -223,13 +225,13 @@ def test_a_reason_brings_people_back_and_stands_in_their_history(newsroom: Newsr
     kit, now = newsroom.kit, newsroom.clock.now() + timedelta(hours=1)
     for reason in ("", "  ", "--digest"):
         with pytest.raises(SettingsError, match="--resubscribe needs a reason"):
-            action.add(kit.site, address("link"), now, digests=["daily"], resubscribe=reason)
-    action.add(kit.site, address("link"), now, digests=["daily"], resubscribe="asked by phone")
+            action.add_subscriber(kit.site, address("link"), now, digests=["daily"], resubscribe=reason)
+    action.add_subscriber(kit.site, address("link"), now, digests=["daily"], resubscribe="asked by phone")
     again = newsroom.write(f"{address('all')},daily\n", resubscribe="signed up at the fair")
     assert (again.changed, again.skipped) == (1, 0)
     with kit.open() as db, db.read() as connection:
-        people = [subscribers.find(connection, newsroom.numbers[address(name)]) for name in ("link", "all")]
-        events = [subscriptions.history(connection, one.id)[-1] for one in people if one is not None]
+        people = [subscribers.find_subscriber(connection, newsroom.numbers[address(name)]) for name in ("link", "all")]
+        events = [subscriptions.load_history(connection, one.id)[-1] for one in people if one is not None]
     assert [one.digests for one in people if one is not None] == [("daily", "weekly"), ("daily",)]
     assert [(one.new_state, one.source, one.reason) for one in events] == [
         ("active", "operator", "asked by phone"),
@@ -246,11 +248,13 @@ def test_an_export_carries_every_state_to_another_site(
     """Read into an empty site, CSV and JSON Lines give everybody the same states; read again, they change nothing."""
     newsroom.leave()
     newsroom.write("new@mail.example.org,daily,unconfirmed\n", "address,digests,status")
-    action.suppress(newsroom.kit.site, address("preferences"), newsroom.clock.now())
-    action.add(newsroom.kit.site, address("all"), newsroom.clock.now(), digests=["weekly"], resubscribe="asked")
+    action.suppress_by_operator(newsroom.kit.site, address("preferences"), newsroom.clock.now())
+    action.add_subscriber(
+        newsroom.kit.site, address("all"), newsroom.clock.now(), digests=["weekly"], resubscribe="asked"
+    )
 
     def people(kit: MailKit) -> list[dict[str, object]]:
-        every = [action.as_dict(one) for one in action.list_subscribers(kit.site)]
+        every = [action.subscriber_as_dict(one) for one in action.list_subscribers(kit.site)]
         return sorted((one for one in every if one["status"] != "suppressed"), key=lambda one: str(one["address"]))
 
     before = people(newsroom.kit)

@@ -56,7 +56,7 @@ def test_a_change_after_approval_makes_it_void(mail_kit: MailKit, change: str) -
 
 
 def test_an_approval_outlives_readers_who_leave(mail_kit: MailKit) -> None:
-    from publisher.subscriptions.manage import forget, suppress
+    from publisher.subscriptions.manage import erase_subscriber, suppress_by_operator
 
     kit = mail_kit
     names = kit.add_subscribers(4)
@@ -64,8 +64,8 @@ def test_an_approval_outlives_readers_who_leave(mail_kit: MailKit) -> None:
     with Server() as server:
         kit.mail(server.port, send="review")
         approve(kit.site, "daily", NOW)
-        suppress(kit.site, names[0], NOW)
-        forget(kit.site, names[1], NOW)
+        suppress_by_operator(kit.site, names[0], NOW)
+        erase_subscriber(kit.site, names[1], NOW)
         deliver(kit.site, "daily")
         assert server.recipients == sorted(names[2:])
     assert states(kit) == {"accepted": 2, "suppressed": 2}

@@ -23,7 +23,7 @@ from publisher.reports.status import load_status
 from publisher.reports.trace import delivery_history
 from publisher.storage.tables.delivery import provisional_suppression
 from publisher.subscribers import store as subscribers
-from publisher.subscriptions.manage import forget
+from publisher.subscriptions.manage import erase_subscriber
 from tests.conftest import NOW, MailKit
 from tests.support.deliveries import states, suppressed, transport
 from tests.support.smtp import Script, Server
@@ -295,10 +295,10 @@ def test_erasing_somebody_deletes_their_refusal(mail_kit: MailKit) -> None:
     count = provisional(kit)
     with kit.open() as db, db.read() as connection:
         row = brakes.provisional_suppressions(connection, 1)[0]
-        person = subscribers.find(connection, row.subscriber_id)
+        person = subscribers.find_subscriber(connection, row.subscriber_id)
         assert person is not None
     assert "suppressed for the time being" in delivery_history(kit.site, "daily", person.address).suppressed
-    forget(kit.site, person.address, NOW)
+    erase_subscriber(kit.site, person.address, NOW)
     assert provisional(kit) == count - 1
 
 

@@ -23,7 +23,7 @@ from publisher.storage.facts import set_fact
 from publisher.storage.tables.delivery import delivery
 from publisher.subscribers import store as subscribers
 from publisher.subscribers import suppression_store as suppression
-from publisher.subscriptions.manage import as_dict, list_subscribers
+from publisher.subscriptions.manage import list_subscribers, subscriber_as_dict
 from publisher.subscriptions.unsubscribe import link_status, unsubscribe_by_link
 from tests.conftest import NOW, MailKit
 from tests.integration.delivery.test_bounces import arf, dsn, plain
@@ -104,10 +104,12 @@ def test_a_forwarded_message_suppresses_nobody(
     for data in forgeries(message_id):
         found = way(kit, data)
         assert (found.hard, found.soft, found.suppressed) == (0, 0, [])
-    assert [as_dict(one)["status"] for one in list_subscribers(kit.site)] == ["active"]
+    assert [subscriber_as_dict(one)["status"] for one in list_subscribers(kit.site)] == ["active"]
     found = way(kit, arf(message_id))
     assert (found.complaints, found.suppressed) == (1, [])
-    assert suppressed(kit) == [] and [as_dict(one)["status"] for one in list_subscribers(kit.site)] == ["unsubscribed"]
+    assert suppressed(kit) == [] and [subscriber_as_dict(one)["status"] for one in list_subscribers(kit.site)] == [
+        "unsubscribed"
+    ]
 
 
 @dataclass(frozen=True)
@@ -177,7 +179,7 @@ def test_the_token_of_an_older_version_counts_at_its_return_path_for_ten_days(
         assert status is not None and status.is_subscribed != counts
         unsubscribe_by_link(kit.site, db, token, later)
         with db.read() as connection:
-            person = subscribers.find(connection, 1)
+            person = subscribers.find_subscriber(connection, 1)
             assert person is not None and person.digests == ()
 
 
@@ -221,6 +223,8 @@ def test_the_channel_of_a_bounce_is_kept(mail_kit: MailKit) -> None:
     accept_all(kit)
     process_messages(kit.site, [dsn(return_path(kit, ANN), "<x@y>")], NOW)
     with kit.open() as db, db.write() as connection:
-        found: dict[str, Any] = suppression.suppressions(connection, [keyring(kit.site, connection).address_hash(ANN)])
+        found: dict[str, Any] = suppression.load_suppressions(
+            connection, [keyring(kit.site, connection).address_hash(ANN)]
+        )
     assert [(one.reason, one.channel.value, one.is_undoable) for one in found.values()] == [("bounced", "bounce", True)]
     assert "bounced on 2026-11-23 07:00 (by bounce): 5.1.1" in delivery_history(kit.site, "daily", ANN).suppressed

@@ -41,9 +41,9 @@ def fill(db: Database) -> None:
     with db.write() as connection:
         for slot in (OLD_RUN, NEW_RUN, NEWEST_RUN):
             until = slot + timedelta(minutes=2)
-            claim = slots.claim(connection, "digest:weekly", slot, runner="test", now=slot, until=until)
+            claim = slots.claim_slot(connection, "digest:weekly", slot, runner="test", now=slot, until=until)
             assert claim is not None
-            slots.finish(connection, claim, slot)
+            slots.finish_slot(connection, claim, slot)
         for days, address in ((9, "old@mail.example.org"), (7, "new@mail.example.org")):
             made_at = int((NOW - timedelta(days=days)).timestamp())
             letters.add(connection, ConfirmationKind.SUBSCRIBE, f"hash of {address}", address, made_at)
@@ -71,7 +71,7 @@ def heard(days: int) -> FeedRequestRow:
 def assert_swept(db: Database) -> None:
     """Assert that only what has expired is gone."""
     with db.read() as connection:
-        assert [run.slot for run in slots.recent(connection, "digest:weekly", 10)] == [NEWEST_RUN, NEW_RUN]
+        assert [run.slot for run in slots.recent_runs(connection, "digest:weekly", 10)] == [NEWEST_RUN, NEW_RUN]
         since = int((NOW - timedelta(days=30)).timestamp())
         assert letters.latest(connection, "hash of old@mail.example.org", [ConfirmationKind.SUBSCRIBE], since) is None
         assert (
@@ -111,7 +111,7 @@ def test_the_newest_run_of_a_schedule_is_kept_however_old_it_is(any_kit: SiteKit
         trust_clock(db, NOW + timedelta(days=1000))
         sweep(db, NOW + timedelta(days=1000))
         with db.read() as connection:
-            assert [run.slot for run in slots.recent(connection, "digest:weekly", 10)] == [NEWEST_RUN]
+            assert [run.slot for run in slots.recent_runs(connection, "digest:weekly", 10)] == [NEWEST_RUN]
 
 
 def test_a_sweep_says_how_much_it_deleted_and_then_finds_nothing(any_kit: SiteKit) -> None:

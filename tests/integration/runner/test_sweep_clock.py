@@ -73,16 +73,16 @@ def test_times_of_a_clock_that_was_ahead_are_repaired(db: Database) -> None:
     sweep(db, FUTURE)
     number = add_letter(db, FUTURE)
     with db.write() as connection:
-        letters.defer(connection, number, int((FUTURE + timedelta(hours=1)).timestamp()))
+        letters.retry_later(connection, number, int((FUTURE + timedelta(hours=1)).timestamp()))
         slots.save_schedule(connection, "digest:daily", "x", NOW)
-        claim = slots.claim(
+        claim = slots.claim_slot(
             connection, "digest:daily", NOW, runner="gone 1", now=FUTURE, until=FUTURE + timedelta(seconds=90)
         )
         assert claim is not None
     result = sweep(db, NOW)
     assert result.repaired == 2
     with db.read() as connection:
-        assert letters.next_due(connection) == int(NOW.timestamp())
+        assert letters.next_due_time(connection) == int(NOW.timestamp())
         (run,) = slots.open_runs(connection)
     assert run.leased_until == NOW
     assert sweep(db, NOW + timedelta(minutes=1)).repaired == 0

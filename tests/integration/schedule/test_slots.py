@@ -18,7 +18,7 @@ from publisher.reports.status import load_status
 from publisher.runner.background_job import JobStopped
 from publisher.runner.scheduled_run import run_due_slots
 from publisher.schedule import store as slots
-from publisher.schedule.claims import LEASE, claim_due, first_due
+from publisher.schedule.claims import LEASE, claim_due_slots, next_lease_end
 from publisher.storage.engine import Database
 from tests.conftest import SiteKit, issues
 from tests.support.clocks import ManualClock
@@ -67,12 +67,12 @@ class Newsroom:
 
     def claim(self, runner: str = "other", lease: timedelta = LEASE) -> list[slots.ClaimedSlot]:
         with self.kit.open() as db:
-            found = claim_due(db, self.kit.site.schedules, self.clock.now(), runner=runner, lease=lease)
+            found = claim_due_slots(db, self.kit.site.schedules, self.clock.now(), runner=runner, lease=lease)
         return [one for one in found if one.schedule != "feeds"]
 
     def runs(self, name: str = "digest:daily") -> list[tuple[int, str, str]]:
         with self.kit.open() as db, db.read() as connection:
-            return [(one.slot.day, one.state, one.outcome) for one in slots.recent(connection, name, 50)][::-1]
+            return [(one.slot.day, one.state, one.outcome) for one in slots.recent_runs(connection, name, 50)][::-1]
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def test_of_many_who_try_one_gets_the_slot(newsroom: Newsroom) -> None:
     def attempt(number: int) -> None:
         with newsroom.kit.open() as db:
             ready.wait()
-            found.append(claim_due(db, newsroom.kit.site.schedules, newsroom.clock.now(), runner=str(number)))
+            found.append(claim_due_slots(db, newsroom.kit.site.schedules, newsroom.clock.now(), runner=str(number)))
 
     threads = [threading.Thread(target=attempt, args=(number,)) for number in range(12)]
     for one in threads:
@@ -131,7 +131,7 @@ def test_a_claim_of_one_who_died_is_taken_over_when_it_has_run_out(newsroom: New
     (claim,) = newsroom.claim()
     assert claim.attempt == 1
     with newsroom.kit.open() as db, db.read() as connection:
-        assert first_due(connection, newsroom.clock.now()) == slot(23) + LEASE
+        assert next_lease_end(connection, newsroom.clock.now()) == slot(23) + LEASE
     newsroom.clock.advance(seconds=89)
     assert newsroom.ran() == []
     newsroom.clock.advance(seconds=1)
@@ -143,7 +143,7 @@ def test_a_claim_that_is_renewed_is_not_taken_over(newsroom: Newsroom) -> None:
     (claim,) = newsroom.claim()
     newsroom.clock.advance(seconds=60)
     with newsroom.kit.open() as db, db.write() as connection:
-        assert slots.renew(connection, claim, newsroom.clock.now() + LEASE)
+        assert slots.renew_lease(connection, claim, newsroom.clock.now() + LEASE)
     newsroom.clock.advance(seconds=60)
     assert newsroom.ran() == []
 
@@ -162,7 +162,7 @@ def test_who_was_asleep_for_too_long_undoes_what_it_did(newsroom: Newsroom) -> N
             make_scheduled_issue(db, kit.site, asleep, as_of=now, now=now, report=report)
         assert report.issues == [] and load_status(kit.site, now).issues == ()
         with db.write() as connection:
-            assert not slots.renew(connection, asleep, now + LEASE)
+            assert not slots.renew_lease(connection, asleep, now + LEASE)
         make_scheduled_issue(db, kit.site, taken, as_of=now, now=now, report=report)
         with pytest.raises(SlotLost):
             make_scheduled_issue(db, kit.site, taken, as_of=now, now=now, report=report)
@@ -332,14 +332,14 @@ def test_who_is_stopped_gives_its_slots_back_at_once(newsroom: Newsroom) -> None
 def test_a_claim_is_renewed_while_the_work_takes_its_time(newsroom: Newsroom, monkeypatch: pytest.MonkeyPatch) -> None:
     newsroom.clock.at = slot(23)
     renewed = threading.Event()
-    real = slots.renew
+    real = slots.renew_lease
 
     def renew(*arguments: Any) -> bool:
         found = real(*arguments)
         renewed.set()
         return found
 
-    monkeypatch.setattr(slots, "renew", renew)
+    monkeypatch.setattr(slots, "renew_lease", renew)
 
     def wait(label: str, done: int, total: int) -> None:
         assert renewed.wait(20)
@@ -384,8 +384,8 @@ def test_old_slots_are_forgotten_but_for_the_newest(newsroom: Newsroom) -> None:
         newsroom.clock.at = slot(day)
         newsroom.turn()
     with newsroom.kit.open() as db, db.write() as connection:
-        assert slots.forget_old(connection, slot(25)) == 4
-        assert slots.forget_old(connection, slot(30)) == 0
+        assert slots.delete_old_runs(connection, slot(25)) == 4
+        assert slots.delete_old_runs(connection, slot(30)) == 0
     assert newsroom.runs() == [(25, "done", "nothing new")]
 
 
@@ -412,10 +412,10 @@ def test_no_slot_twice_and_none_lost_in_any_life(tmp_path_factory: pytest.TempPa
         schedules = [one for one in room.kit.site.schedules if one.digest]
 
         def look(*, dies: bool) -> None:
-            for claim in claim_due(db, schedules, room.clock.now(), runner="x"):
+            for claim in claim_due_slots(db, schedules, room.clock.now(), runner="x"):
                 if not dies:
                     with db.write() as connection:
-                        slots.finish(connection, claim, room.clock.now())
+                        slots.finish_slot(connection, claim, room.clock.now())
                     done.append(claim.slot)
 
         look(dies=False)

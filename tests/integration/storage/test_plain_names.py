@@ -116,7 +116,7 @@ def test_an_upgrade_to_plain_names_keeps_all_rows(database_url: str) -> None:
         assert scalar(connection, "SELECT placeholder_hash FROM issue_variant") == "0123456789ab"
         note = notes_store.load_next_issue_note(connection, "daily")
         assert (note.note, note.lead_seq) == ("A note", 1)
-        person = subscribers.find(connection, 1)
+        person = subscribers.find_subscriber(connection, 1)
         assert person is not None and "water" in repr(person.follows)
         assert scalar(connection, "SELECT interests_id FROM subscriber") == 7
         copy = deliveries.delivery_of(connection, 1, 2)

@@ -21,13 +21,13 @@ from publisher.storage.migrate import upgrade
 from publisher.subscribers import store as subscribers
 from publisher.subscribers import subscriptions_store as subscriptions
 from publisher.subscribers import suppression_store as suppression
-from publisher.subscribers.subscriptions_store import Act, ChangeSource
+from publisher.subscribers.subscriptions_store import ChangeSource, StateChange
 from publisher.subscribers.suppression_store import SuppressionChannel
-from publisher.subscriptions.manage import suppress
+from publisher.subscriptions.manage import suppress_by_operator
 from publisher.subscriptions.review import unclear_states
 from tests.conftest import NOW, MailKit, SiteKit
 
-ACT = Act(ChangeSource.LINK, int(NOW.timestamp()))
+ACT = StateChange(ChangeSource.LINK, int(NOW.timestamp()))
 
 
 def old_site(url: str, hashed: str = "h9") -> None:
@@ -81,12 +81,12 @@ def test_states_of_an_older_site_are_derived_from_what_it_knows(database_url: st
     """Deliveries without a subscription, and requests by mail, say that people left; nobody is subscribed anew."""
     old_site(database_url)
     with Database.open(database_url) as db, db.read() as connection:
-        people = subscribers.find_all(connection, range(1, 10))
+        people = subscribers.find_subscribers(connection, range(1, 10))
         found = {
             number: (one.status.value, {name: (s.state.value, s.source.value) for name, s in one.subscriptions.items()})
             for number, one in people.items()
         }
-        history = {number: subscriptions.history(connection, number) for number in people}
+        history = {number: subscriptions.load_history(connection, number) for number in people}
         assert connection.execute(text("SELECT count(*) FROM subscription WHERE subscriber_id = 77")).scalar() == 0
     assert found == {
         1: ("active", {"daily": ("active", "migration")}),
@@ -120,10 +120,10 @@ def test_what_an_upgrade_could_not_derive_is_reviewed(kit: SiteKit, database_url
             ("p9@example.org", ""),
         ]
     with kit.open() as db, db.write() as connection:
-        person = subscribers.find(connection, 9)
+        person = subscribers.find_subscriber(connection, 9)
         assert person is not None and person.status is SubscriptionState.UNSUBSCRIBED
-        assert suppression.suppressions(connection, [Keyring(key=b"k" * 32).address_hash(person.key)]) == {}
-        subscriptions.subscribe(connection, [("daily", 6)], Act(ChangeSource.FORM, ACT.at))
+        assert suppression.load_suppressions(connection, [Keyring(key=b"k" * 32).address_hash(person.key)]) == {}
+        subscriptions.subscribe(connection, [("daily", 6)], StateChange(ChangeSource.FORM, ACT.at))
     assert [one.address for one in unclear_states(kit.site)] == ["p4@example.org", "p9@example.org"]
     assert all(one.reason for one in unclear_states(kit.site))
 
@@ -143,11 +143,13 @@ def act_of(name: str, db: Database, number: int) -> None:
         elif name == "everything":
             subscriptions.unsubscribe(connection, number, ACT)
         elif name == "suppressed":
-            reader = subscribers.find(connection, number)
+            reader = subscribers.find_subscriber(connection, number)
             assert reader is not None
-            suppression.suppress(connection, "h", reader.key, "complained", SuppressionChannel.PROVIDER, "", ACT.at)
+            suppression.add_suppression(
+                connection, "h", reader.key, "complained", SuppressionChannel.PROVIDER, "", ACT.at
+            )
         else:
-            subscribers.erase(connection, number)
+            subscribers.delete_subscriber(connection, number)
 
 
 ACTS = {
@@ -234,15 +236,17 @@ def test_lifting_a_suppression_restores_the_state_before(any_mail_kit: MailKit) 
     (address,) = any_mail_kit.add_subscribers(1, digests=("daily", "weekly"))
     with any_mail_kit.open() as db, db.write() as connection:
         subscriptions.unsubscribe(connection, 1, ACT, ["weekly"])
-    suppress(any_mail_kit.site, address, NOW, note="asked by phone")
+    suppress_by_operator(any_mail_kit.site, address, NOW, note="asked by phone")
     with any_mail_kit.open() as db, db.write() as connection:
         from publisher.signing.site_key import keyring
 
-        before = subscribers.find(connection, 1)
+        before = subscribers.find_subscriber(connection, 1)
         hashed = keyring(any_mail_kit.site, connection).address_hash(address)
-        suppression.lift(connection, hashed, address, Act(ChangeSource.OPERATOR, ACT.at, "a mistake"))
-        after = subscribers.find(connection, 1)
-        events = subscriptions.history(connection, 1)
+        suppression.lift_suppression(
+            connection, hashed, address, StateChange(ChangeSource.OPERATOR, ACT.at, "a mistake")
+        )
+        after = subscribers.find_subscriber(connection, 1)
+        events = subscriptions.load_history(connection, 1)
     assert before is not None and before.status is SubscriptionState.SUPPRESSED and before.digests == ("daily",)
     assert after is not None and after.status is SubscriptionState.ACTIVE and after.digests == ("daily",)
     assert [(one.old_state, one.new_state, one.reason) for one in events[-2:]] == [
@@ -254,7 +258,9 @@ def test_lifting_a_suppression_restores_the_state_before(any_mail_kit: MailKit) 
 def test_a_complaint_is_remembered_though_the_address_was_suppressed_before(any_mail_kit: MailKit) -> None:
     """A complaint after a bounce counts as the complaint that it is."""
     with any_mail_kit.open() as db, db.write() as connection:
-        assert suppression.suppress(connection, "h", None, "bounced", SuppressionChannel.SMTP, "550", 1)
-        assert not suppression.suppress(connection, "h", None, "complained", SuppressionChannel.PROVIDER, "abuse", 2)
-        assert not suppression.suppress(connection, "h", None, "bounced", SuppressionChannel.SMTP, "551", 3)
-        assert suppression.suppressions(connection, ["h"])["h"].reason == "complained"
+        assert suppression.add_suppression(connection, "h", None, "bounced", SuppressionChannel.SMTP, "550", 1)
+        assert not suppression.add_suppression(
+            connection, "h", None, "complained", SuppressionChannel.PROVIDER, "abuse", 2
+        )
+        assert not suppression.add_suppression(connection, "h", None, "bounced", SuppressionChannel.SMTP, "551", 3)
+        assert suppression.load_suppressions(connection, ["h"])["h"].reason == "complained"

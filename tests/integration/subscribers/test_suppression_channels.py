@@ -12,12 +12,12 @@ from publisher.signing.site_key import keyring
 from publisher.storage.engine import Database
 from publisher.storage.migrate import upgrade
 from publisher.subscribers import subscriptions_store as subscriptions
-from publisher.subscribers.subscriptions_store import Act, ChangeSource
+from publisher.subscribers.subscriptions_store import ChangeSource, StateChange
 from publisher.subscribers.suppression import suppress_address
-from publisher.subscribers.suppression_store import Suppression, SuppressionChannel, suppressions
-from publisher.subscriptions.add import add
+from publisher.subscribers.suppression_store import Suppression, SuppressionChannel, load_suppressions
+from publisher.subscriptions.add import add_subscriber
 from publisher.subscriptions.import_list import import_list
-from publisher.subscriptions.manage import forget, suppress
+from publisher.subscriptions.manage import erase_subscriber, suppress_by_operator
 from tests.conftest import NOW, MailKit
 from tests.support.subscriber_site import ANN, SubscriberSite
 
@@ -67,7 +67,7 @@ def test_channels_of_an_older_site_are_derived(database_url: str) -> None:
     """Each suppression gets its channel, and the last delivery with one token for everything is noted."""
     old_suppressions(database_url)
     with Database.open(database_url) as db, db.read() as connection:
-        found = suppressions(connection, [f"h{number}" for number in range(1, 9)])
+        found = load_suppressions(connection, [f"h{number}" for number in range(1, 9)])
         until = connection.execute(text("SELECT value FROM meta WHERE key = 'old_return_paths_until'")).scalar()
     assert {hashed: one.channel for hashed, one in found.items()} == {
         "h1": BOUNCE,
@@ -116,7 +116,7 @@ def suppress_ann(subscriber_site: SubscriberSite, reason: str, channel: Suppress
 def suppression_of(kit: MailKit, address: str) -> Suppression | None:
     with kit.open() as db, db.write() as connection:
         hashed = keyring(kit.site, connection).address_hash(address)
-        return suppressions(connection, [hashed]).get(hashed)
+        return load_suppressions(connection, [hashed]).get(hashed)
 
 
 @pytest.mark.parametrize(("reason", "channel"), UNDOABLE)
@@ -152,7 +152,7 @@ def test_a_doubtful_address_gets_one_confirmation_email_a_week(subscriber_site: 
     else:
         with subscriber_site.kit.open() as db, db.write() as connection:
             subscriptions.unsubscribe(
-                connection, person.id, Act(ChangeSource.COMPLAINT, int(subscriber_site.clock.now().timestamp()))
+                connection, person.id, StateChange(ChangeSource.COMPLAINT, int(subscriber_site.clock.now().timestamp()))
             )
     sent = []
     for _ in range(16):
@@ -171,10 +171,10 @@ def test_an_operators_word_replaces_a_bounce(mail_kit: MailKit) -> None:
         for name in names:
             suppress_address(connection, ring, name, "bounced", BOUNCE, "550", 1)
         suppress_address(connection, ring, names[2], "complained", COMPLAINT, "abuse", 2)
-    suppress(kit.site, names[0], NOW)
+    suppress_by_operator(kit.site, names[0], NOW)
     (kit.root / "gone.csv").write_text(f"address,status\n{names[1]},bounced\n")
     import_list(kit.site, kit.root / "gone.csv", NOW)
-    suppress(kit.site, names[2], NOW)
+    suppress_by_operator(kit.site, names[2], NOW)
     found = [suppression_of(kit, name) for name in names]
     assert [(one.reason, one.channel) for one in found if one] == [
         ("asked", OPERATOR),
@@ -186,7 +186,7 @@ def test_an_operators_word_replaces_a_bounce(mail_kit: MailKit) -> None:
 def test_a_bounce_never_weakens_a_suppression(mail_kit: MailKit) -> None:
     """A forged bounce after an operator's act gives nobody a way back."""
     (name,) = mail_kit.add_subscribers(1)
-    suppress(mail_kit.site, name, NOW)
+    suppress_by_operator(mail_kit.site, name, NOW)
     with mail_kit.open() as db, db.write() as connection:
         suppress_address(connection, keyring(mail_kit.site, connection), name, "bounced", BOUNCE, "550", 9)
     found = suppression_of(mail_kit, name)
@@ -198,7 +198,7 @@ def test_erasing_keeps_no_words_and_lets_the_person_return(mail_kit: MailKit) ->
     (name,) = mail_kit.add_subscribers(1)
     with mail_kit.open() as db, db.write() as connection:
         suppress_address(connection, keyring(mail_kit.site, connection), name, "bounced", BOUNCE, f"550 {name}", 9)
-    forget(mail_kit.site, name, NOW)
+    erase_subscriber(mail_kit.site, name, NOW)
     found = suppression_of(mail_kit, name)
     assert found is not None and (found.reason, found.channel, found.note) == ("forgotten", ERASURE, "")
 
@@ -208,9 +208,9 @@ def test_only_the_subscriber_returns_after_a_complaint(mail_kit: MailKit) -> Non
     kit = mail_kit
     (name,) = kit.add_subscribers(1)
     with kit.open() as db, db.write() as connection:
-        subscriptions.unsubscribe(connection, 1, Act(ChangeSource.COMPLAINT, int(NOW.timestamp())))
+        subscriptions.unsubscribe(connection, 1, StateChange(ChangeSource.COMPLAINT, int(NOW.timestamp())))
     with pytest.raises(SettingsError, match="No reason lifts a complaint"):
-        add(kit.site, name, NOW, digests=["daily"], resubscribe="asked by phone")
+        add_subscriber(kit.site, name, NOW, digests=["daily"], resubscribe="asked by phone")
     (kit.root / "again.csv").write_text(f"address,digests\n{name},daily\n")
     found = import_list(kit.site, kit.root / "again.csv", NOW, resubscribe="asked by phone")
     assert (found.changed, found.skipped) == (0, 1)

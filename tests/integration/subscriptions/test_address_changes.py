@@ -18,7 +18,7 @@ from publisher.subscribers import store as subscribers
 from publisher.subscribers import subscriptions_store as subscriptions
 from publisher.subscribers import suppression_store as suppression
 from publisher.subscriptions import manage as action
-from publisher.subscriptions.add import add
+from publisher.subscriptions.add import add_subscriber
 from publisher.subscriptions.import_list import ImportResult, import_list
 from tests.conftest import NOW
 from tests.integration.delivery.test_bounces import dsn
@@ -53,7 +53,7 @@ def test_an_old_list_does_not_add_somebody_who_has_moved(subscriber_site: Subscr
     assert (result.added, result.skipped) == (0, 1)
     assert "the subscriber has another address now" in result.skips[0].reason
     with pytest.raises(SettingsError, match=r"\(moved\).*--resubscribe REASON"):
-        add(subscriber_site.kit.site, ANN, NOW, digests=["daily"])
+        add_subscriber(subscriber_site.kit.site, ANN, NOW, digests=["daily"])
     assert subscriber_site.subscriber() is None
 
 
@@ -87,7 +87,7 @@ def test_nobody_moves_to_an_address_that_was_suppressed_meanwhile(subscriber_sit
     subscriber_site.submit_preferences(subscriber_site.subscribe_and_confirm(), "move", address=NEW)
     letters = subscriber_site.deliver_emails()
     subscriber_site.visitor.post(letters[0].link)
-    action.suppress(subscriber_site.kit.site, NEW, NOW, note="asked by phone")
+    action.suppress_by_operator(subscriber_site.kit.site, NEW, NOW, note="asked by phone")
     assert subscriber_site.visitor.post(letters[1].link).heading == "That didn’t work"
     assert subscriber_site.subscriber() is not None and subscriber_site.subscriber(NEW) is None
 
@@ -97,7 +97,7 @@ def test_nobody_moves_away_from_an_address_that_was_suppressed_meanwhile(subscri
     subscriber_site.submit_preferences(subscriber_site.subscribe_and_confirm(), "move", address=NEW)
     letters = subscriber_site.deliver_emails()
     subscriber_site.visitor.post(letters[0].link)
-    action.suppress(subscriber_site.kit.site, ANN, NOW, note="asked by phone")
+    action.suppress_by_operator(subscriber_site.kit.site, ANN, NOW, note="asked by phone")
     assert subscriber_site.visitor.post(letters[1].link).heading == "That didn’t work"
     assert subscriber_site.subscriber() is not None and subscriber_site.subscriber(NEW) is None
 
@@ -107,8 +107,8 @@ def test_no_message_goes_to_an_address_that_was_suppressed_meanwhile(subscriber_
     link = subscriber_site.subscribe_and_confirm()
     subscriber_site.submit_preferences(link, "move", address=NEW)
     subscriber_site.submit_preferences(link, "download")
-    action.suppress(subscriber_site.kit.site, ANN, NOW, note="asked by phone")
-    action.suppress(subscriber_site.kit.site, NEW, NOW, note="asked by phone")
+    action.suppress_by_operator(subscriber_site.kit.site, ANN, NOW, note="asked by phone")
+    action.suppress_by_operator(subscriber_site.kit.site, NEW, NOW, note="asked by phone")
     assert subscriber_site.deliver_emails() == []
 
 
@@ -119,7 +119,7 @@ def test_a_suppression_replaces_the_change_of_address(subscriber_site: Subscribe
     imported(subscriber_site, old_list)
     with subscriber_site.kit.open() as db, db.write() as connection:
         hashed = keyring(subscriber_site.kit.site, connection).address_hash(ANN)
-        found = suppression.suppressions(connection, [hashed])[hashed]
+        found = suppression.load_suppressions(connection, [hashed])[hashed]
     assert (found.reason, found.is_undoable) == ("bounced", False)
 
 
@@ -129,7 +129,7 @@ def test_a_bounce_of_the_old_address_does_not_suppress_the_new_one(subscriber_si
     subscriber_site.kit.issue("three")
     path = return_path(subscriber_site.kit, ANN)
     with subscriber_site.kit.open() as db, db.read() as connection:
-        person = subscribers.by_key(connection, ANN)
+        person = subscribers.find_by_key(connection, ANN)
         assert person is not None
         sent = deliveries.delivery_of(connection, find_issue(connection, "daily").id, person.id)
     assert sent is not None and sent.handed_at is not None
@@ -142,7 +142,7 @@ def test_a_bounce_of_the_old_address_does_not_suppress_the_new_one(subscriber_si
     moved = subscriber_site.subscriber(NEW)
     assert moved is not None and not moved.is_suppressed
     with subscriber_site.kit.open() as db, db.write() as connection:
-        events = subscriptions.history(connection, moved.id)
+        events = subscriptions.load_history(connection, moved.id)
         assert events[-1].as_words() == "everything: active → active (by preferences): another address"
         later = int((at + timedelta(hours=1)).timestamp())
         connection.execute(update(delivery).where(delivery.c.subscriber_id == moved.id).values(handed_at=later))

@@ -16,7 +16,7 @@ from publisher.delivery import store as deliveries
 from publisher.delivery.deliver import deliver
 from publisher.digests import store as issues
 from publisher.errors import SettingsError
-from publisher.subscribers.addresses import read_address
+from publisher.subscribers.addresses import parse_address
 from publisher.subscriptions import manage as action
 from publisher.subscriptions.import_list import ImportResult, import_list
 from tests.conftest import NOW, MailKit
@@ -86,7 +86,7 @@ def test_a_later_list_does_not_bring_back_whoever_left(any_mail_kit: MailKit) ->
     assert "Skipped 2 rows:" in lines
     assert "  row 3: left@mail.example.org is unsubscribed for daily since 2026-11-23 (by import)" in lines
     with pytest.raises(SettingsError, match="unsubscribed"):
-        action.add(kit.site, "left@mail.example.org", NOW)
+        action.add_subscriber(kit.site, "left@mail.example.org", NOW)
     assert active(kit) == ["stays@mail.example.org"]
 
 
@@ -121,7 +121,7 @@ def test_an_unknown_status_is_reported_and_nobody_is_lost(any_mail_kit: MailKit)
     assert lines[lines.index("Not understood, and therefore not active:") + 1] == "  Status: 'Gold' in 2 rows"
     assert result.as_dict()["not_understood"] == [{"column": "Status", "value": "Gold", "rows": 2}]
     with pytest.raises(SettingsError, match="unsubscribed"):
-        action.add(kit.site, "ann@example.org", NOW)
+        action.add_subscriber(kit.site, "ann@example.org", NOW)
 
 
 def test_somebody_unconfirmed_is_not_mailed_and_a_subscriber_stays_one(any_mail_kit: MailKit) -> None:
@@ -166,9 +166,9 @@ def test_an_inactive_person_of_an_export_stays_inactive_elsewhere(any_mail_kit: 
     """What this program exports is understood by its own import."""
     kit = any_mail_kit
     kit.add_subscribers(2)
-    action.suppress(kit.site, "reader0@mail.example.org", NOW)
+    action.suppress_by_operator(kit.site, "reader0@mail.example.org", NOW)
     file = io.StringIO(newline="")
-    action.export(kit.site, file, as_json=False)
+    action.export_subscribers(kit.site, file, as_json=False)
     assert imported(kit, file.getvalue()).inactive == {"suppressed: asked": 1}
     assert active(kit) == ["reader1@mail.example.org"]
 
@@ -235,7 +235,7 @@ def test_nobody_whose_row_says_that_they_left_can_be_claimed(any_mail_kit: MailK
         count += 1
         result = imported(kit, _as_list(address, cells, as_json=as_json), "left.jsonl" if as_json else "left.csv")
         assert (result.added, result.rejected, sum(result.inactive.values())) == (0, 0, 1), cells
-        key = read_address(address).key
+        key = parse_address(address).key
         assert key not in active(kit), cells
         could = claimed(kit)
         assert "reader39@mail.example.org" in could

@@ -27,15 +27,15 @@ def test_a_pasted_address_is_the_same_subscriber_in_every_command(any_mail_kit: 
     )
     assert import_list(kit.site, path, NOW).added == 3
     assert addresses(kit) == ["ann@mail.example.org", "bo@mail.example.org", "cy@mail.example.org"]
-    assert action.add(kit.site, "\ufeffann@mail.example.org\u2060", NOW).address == "ann@mail.example.org"
+    assert action.add_subscriber(kit.site, "\ufeffann@mail.example.org\u2060", NOW).address == "ann@mail.example.org"
     kit.issue("one")
     assert delivery_history(kit.site, "daily", "\u200eann@mail.example.org\u3000").address == "ann@mail.example.org"
     with Server() as server:
         kit.settings((kit.root / "publisher.toml").read_text("utf-8").replace("port = 1\n", f"port = {server.port}\n"))
         send_test(kit.site, "daily", "Ed <\u00a0ed@mail.example.org\u200b>", NOW)
         assert server.recipients == ["ed@mail.example.org"]
-    assert action.suppress(kit.site, "\u200bbo@mail.example.org ", NOW)
-    assert action.forget(kit.site, "cy@mail.example.org\u2003", NOW)
+    assert action.suppress_by_operator(kit.site, "\u200bbo@mail.example.org ", NOW)
+    assert action.erase_subscriber(kit.site, "cy@mail.example.org\u2003", NOW)
     assert addresses(kit) == ["ann@mail.example.org"]
 
 

@@ -14,7 +14,7 @@ from publisher.digests import store as issues
 from publisher.pipeline.correct import retract
 from publisher.signing.site_key import keyring
 from publisher.subscribers import store as subscribers
-from publisher.subscriptions.manage import add, forget
+from publisher.subscriptions.manage import add_subscriber, erase_subscriber
 from tests.conftest import NOW
 from tests.support.subscriber_site import ANN, BASE, SubscriberSite
 from tests.support.web_visitor import Response
@@ -41,7 +41,9 @@ def test_a_reader_chooses(subscriber_site: SubscriberSite) -> None:
 
 def test_what_a_reader_has_and_no_page_offers_stays_hers(subscriber_site: SubscriberSite) -> None:
     link = subscriber_site.subscribe_and_confirm()
-    add(subscriber_site.kit.site, ANN, NOW, follows={"tags": ["Rare"], "topics": ["Water"]}, zone="Asia/Tokyo")
+    add_subscriber(
+        subscriber_site.kit.site, ANN, NOW, follows={"tags": ["Rare"], "topics": ["Water"]}, zone="Asia/Tokyo"
+    )
     page = subscriber_site.visitor.get(link).text
     assert 'value="Rare" checked' in page and "<option selected>Asia/Tokyo" in page
     subscriber_site.submit_preferences(link, "save", digest=["daily"], tags=["Rare"], topics=["Water", "Trade"])
@@ -58,11 +60,11 @@ def test_what_a_reader_has_and_no_page_offers_stays_hers(subscriber_site: Subscr
 
 def test_the_link_in_a_copy_leads_to_her_preferences(subscriber_site: SubscriberSite) -> None:
     subscriber_site.replace_setting("[mail]\n", f'[mail]\npreferences = "{BASE}/preferences"\n')
-    add(subscriber_site.kit.site, ANN, NOW, digests=["daily"])
+    add_subscriber(subscriber_site.kit.site, ANN, NOW, digests=["daily"])
     subscriber_site.kit.issue("three")
     with subscriber_site.kit.open() as db, db.write() as connection:
         row = next(one for one in issues.list_issues(connection) if one.digest == "daily")
-        reader = subscribers.by_key(connection, ANN)
+        reader = subscribers.find_by_key(connection, ANN)
         assert reader is not None
         copy = keyring(subscriber_site.kit.site, connection).delivery_token(row.id, reader.id)
     assert subscriber_site.visitor.get(f"{BASE}/preferences?copy={copy}").heading == "Your newsletters"
@@ -124,7 +126,7 @@ def test_a_reader_moves_when_both_addresses_have_confirmed(subscriber_site: Subs
 
 def test_nobody_moves_to_an_address_that_is_taken(subscriber_site: SubscriberSite) -> None:
     link = subscriber_site.subscribe_and_confirm()
-    add(subscriber_site.kit.site, "bob@mail.example.org", NOW, digests=["daily"])
+    add_subscriber(subscriber_site.kit.site, "bob@mail.example.org", NOW, digests=["daily"])
     said = subscriber_site.submit_preferences(link, "move", address="bob@mail.example.org").text
     assert "a message to both addresses" in said
     for letter in subscriber_site.deliver_emails():
@@ -161,7 +163,7 @@ def test_nothing_is_left_of_who_has_moved_and_is_erased(subscriber_site: Subscri
     subscriber_site.submit_preferences(link, "move", address="ann@new.example.org")
     for letter in subscriber_site.deliver_emails():
         subscriber_site.visitor.post(letter.link)
-    forget(subscriber_site.kit.site, "ann@new.example.org", NOW)
+    erase_subscriber(subscriber_site.kit.site, "ann@new.example.org", NOW)
     with subscriber_site.kit.open() as db, db.read() as connection:
         from sqlalchemy import text
 

@@ -13,7 +13,7 @@ from publisher.signing.site_key import keyring
 from publisher.subscribers import subscriptions_store as subscriptions
 from publisher.subscribers.subscriptions_store import SubscriptionEvent
 from publisher.subscriptions.confirmation_emails import preferences_link
-from publisher.subscriptions.manage import suppress
+from publisher.subscriptions.manage import suppress_by_operator
 from publisher.web import Web
 from tests.conftest import NOW
 from tests.support.subscriber_site import ANN, BASE, SubscriberSite
@@ -71,7 +71,7 @@ class Subscribed:
     @property
     def history(self) -> list[SubscriptionEvent]:
         with self.subscriber_site.kit.open() as db, db.read() as connection:
-            return subscriptions.history(connection, 1)
+            return subscriptions.load_history(connection, 1)
 
     def confirm(self) -> Response:
         (mail,) = self.subscriber_site.deliver_emails()
@@ -197,14 +197,14 @@ def test_confirming_one_newsletter_revives_only_that_one(subscriber_site: Subscr
     ann.confirm()
     reader = subscriber_site.subscriber()
     assert reader is not None and reader.digests == ("daily",) and reader.status == "active"
-    assert reader.has_left("weekly") and reader.has_left("a newsletter that begins later")
+    assert reader.has_unsubscribed("weekly") and reader.has_unsubscribed("a newsletter that begins later")
 
 
 def test_suppressed_people_get_no_confirmation_email(subscriber_site: SubscriberSite) -> None:
     """A complaint is final: neither link nor preferences send anything."""
     ann = Subscribed(subscriber_site)
     ann.link(leave="yes")
-    suppress(subscriber_site.kit.site, ANN, NOW)
+    suppress_by_operator(subscriber_site.kit.site, ANN, NOW)
     subscriber_site.advance(days=2)
     ann.link(back="yes")
     ann.choose("daily")

@@ -17,7 +17,7 @@ from publisher.mail.replies import Reason
 from publisher.signing.site_key import keyring
 from publisher.subscribers.suppression import suppress_address
 from publisher.subscribers.suppression_store import SuppressionChannel
-from publisher.subscriptions.manage import as_dict, forget, list_subscribers, suppress
+from publisher.subscriptions.manage import erase_subscriber, list_subscribers, subscriber_as_dict, suppress_by_operator
 from publisher.subscriptions.review import doubtful_suppressions, lift_suppressions, stored_reason
 from tests.conftest import NOW, MailKit
 from tests.support.deliveries import accept_all, return_path
@@ -47,7 +47,7 @@ def suppress_with(kit: MailKit, notes: dict[str, str], reason: str = "bounced") 
 
 
 def statuses(kit: MailKit) -> dict[str, str]:
-    return {one["address"]: one["status"] for one in map(as_dict, list_subscribers(kit.site))}
+    return {one["address"]: one["status"] for one in map(subscriber_as_dict, list_subscribers(kit.site))}
 
 
 def test_suppressions_by_words_about_us_are_listed_and_lifted(any_mail_kit: MailKit) -> None:
@@ -61,7 +61,7 @@ def test_suppressions_by_words_about_us_are_listed_and_lifted(any_mail_kit: Mail
     assert [one.words for one in doubtful] == [note for note, is_right in NOTES.items() if not is_right]
     assert sorted(lift_suppressions(kit.site, doubtful, NOW)) == sorted(wrong)
     assert [name for name, status in statuses(kit).items() if status == "active"] == [*wrong, names[-1]]
-    assert {tuple(as_dict(one)["digests"]) for one in list_subscribers(kit.site)} == {("daily",)}
+    assert {tuple(subscriber_as_dict(one)["digests"]) for one in list_subscribers(kit.site)} == {("daily",)}
     assert doubtful_suppressions(kit.site) == []
 
 
@@ -82,7 +82,7 @@ def test_a_subscriber_who_complained_later_is_not_lifted(mail_kit: MailKit) -> N
     assert [one.address for one in doubtful] == names
     with mail_kit.open() as db, db.write() as connection:
         at = int(NOW.timestamp()) + 1
-        complaint = BounceRow(kind="complaint", issue_id=1, subscriber_id=1, status="", said="abuse", at=at)
+        complaint = BounceRow(kind="complaint", issue_id=1, subscriber_id=1, status="", answer="abuse", at=at)
         assert bounces.add_bounce(connection, "b" * 32, complaint)
     assert lift_suppressions(mail_kit.site, doubtful, NOW) == []
     assert statuses(mail_kit) == {names[0]: "suppressed"}
@@ -93,7 +93,7 @@ def test_a_wish_to_get_no_mail_replaces_a_bounce(any_mail_kit: MailKit) -> None:
     names = any_mail_kit.add_subscribers(1)
     suppress_with(any_mail_kit, {names[0]: "mx.relay.example: 550 Reverse DNS lookup failed"})
     doubtful = doubtful_suppressions(any_mail_kit.site)
-    assert suppress(any_mail_kit.site, names[0], NOW, note="asked by phone") is False
+    assert suppress_by_operator(any_mail_kit.site, names[0], NOW, note="asked by phone") is False
     assert doubtful_suppressions(any_mail_kit.site) == []
     assert lift_suppressions(any_mail_kit.site, doubtful, NOW) == []
     assert statuses(any_mail_kit) == {names[0]: "suppressed"}
@@ -101,14 +101,14 @@ def test_a_wish_to_get_no_mail_replaces_a_bounce(any_mail_kit: MailKit) -> None:
 
 def test_somebody_who_left_before_the_suppression_stays_away(mail_kit: MailKit) -> None:
     """Lifting restores the state from before: whoever had unsubscribed is unsubscribed again."""
-    from publisher.subscribers.subscriptions_store import Act, ChangeSource, unsubscribe
+    from publisher.subscribers.subscriptions_store import ChangeSource, StateChange, unsubscribe
 
     names = mail_kit.add_subscribers(1)
     with mail_kit.open() as db, db.write() as connection:
-        unsubscribe(connection, 1, Act(ChangeSource.LINK, 1))
+        unsubscribe(connection, 1, StateChange(ChangeSource.LINK, 1))
     suppress_with(mail_kit, {names[0]: "mx.relay.example: 550 Reverse DNS lookup failed"})
     lift_suppressions(mail_kit.site, doubtful_suppressions(mail_kit.site), NOW)
-    assert [(one["digests"], one["status"]) for one in map(as_dict, list_subscribers(mail_kit.site))] == [
+    assert [(one["digests"], one["status"]) for one in map(subscriber_as_dict, list_subscribers(mail_kit.site))] == [
         ([], "unsubscribed")
     ]
 
@@ -118,10 +118,10 @@ def test_a_forgotten_subscriber_is_neither_listed_nor_lifted(mail_kit: MailKit) 
     names = mail_kit.add_subscribers(1)
     suppress_with(mail_kit, {names[0]: "mx.relay.example: 550 Reverse DNS lookup failed"})
     doubtful = doubtful_suppressions(mail_kit.site)
-    forget(mail_kit.site, names[0], NOW)
+    erase_subscriber(mail_kit.site, names[0], NOW)
     assert doubtful_suppressions(mail_kit.site) == []
     assert lift_suppressions(mail_kit.site, doubtful, NOW) == []
-    assert suppress(mail_kit.site, names[0], NOW) is False
+    assert suppress_by_operator(mail_kit.site, names[0], NOW) is False
 
 
 def dsn(to: str, said: str) -> bytes:

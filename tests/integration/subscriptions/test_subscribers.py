@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from publisher.delivery.deliver import deliver
 from publisher.errors import SettingsError
 from publisher.reports.trace import delivery_history
-from publisher.subscribers.list_parser import COLUMNS, RejectedRow, read_csv, safe_cell
+from publisher.subscribers.list_parser import COLUMNS, RejectedRow, escape_formula, parse_csv
 from publisher.subscriptions import manage as action
 from publisher.subscriptions.import_list import ImportResult, import_list
 from tests.conftest import NOW, MailKit, SiteKit
@@ -30,7 +30,7 @@ def imported(kit: SiteKit, text: str | bytes, name: str = "list.csv", **options:
 
 
 def listed(kit: SiteKit) -> list[dict[str, object]]:
-    return [action.as_dict(one) for one in action.list_subscribers(kit.site)]
+    return [action.subscriber_as_dict(one) for one in action.list_subscribers(kit.site)]
 
 
 def test_a_list_is_read_with_all_that_it_says(any_mail_kit: MailKit) -> None:
@@ -158,8 +158,8 @@ def test_no_line_without_an_end_fills_the_memory(mail_kit: MailKit) -> None:
 def test_who_may_not_be_written_to_stays_so_whatever_a_list_says(any_mail_kit: MailKit) -> None:
     kit = any_mail_kit
     kit.add_subscribers(3)
-    action.suppress(kit.site, "READER0@mail.example.org", NOW)
-    action.forget(kit.site, "reader1@mail.example.org", NOW)
+    action.suppress_by_operator(kit.site, "READER0@mail.example.org", NOW)
+    action.erase_subscriber(kit.site, "reader1@mail.example.org", NOW)
     found = imported(kit, "address,status\n" + "".join(f"reader{n}@mail.example.org,active\n" for n in range(3)))
     assert (found.skipped, found.unchanged, found.added) == (2, 1, 0)
     assert {one["address"]: one["status"] for one in listed(kit)} == {
@@ -168,10 +168,13 @@ def test_who_may_not_be_written_to_stays_so_whatever_a_list_says(any_mail_kit: M
     }
     for reason in (None, "asked by phone"):
         with pytest.raises(SettingsError, match=r"may not be mailed \(forgotten\)"):
-            action.add(kit.site, "reader1@mail.example.org", NOW, resubscribe=reason)
+            action.add_subscriber(kit.site, "reader1@mail.example.org", NOW, resubscribe=reason)
     with pytest.raises(SettingsError, match="--resubscribe REASON"):
-        action.add(kit.site, "reader0@mail.example.org", NOW)
-    assert action.add(kit.site, "reader0@mail.example.org", NOW, resubscribe="asked by phone").status == "active"
+        action.add_subscriber(kit.site, "reader0@mail.example.org", NOW)
+    assert (
+        action.add_subscriber(kit.site, "reader0@mail.example.org", NOW, resubscribe="asked by phone").status
+        == "active"
+    )
 
 
 def test_a_list_of_those_who_left_strikes_them_off(mail_kit: MailKit) -> None:
@@ -194,8 +197,8 @@ def test_nothing_of_a_forgotten_reader_is_left_in_the_store(mail_kit: MailKit) -
     with Server(Script(at=refuse)) as server:
         kit.mail(server.port)
         deliver(kit.site, "daily")
-    action.suppress(kit.site, name, NOW, note=f"{name} wrote to us")
-    action.forget(kit.site, name, NOW)
+    action.suppress_by_operator(kit.site, name, NOW, note=f"{name} wrote to us")
+    action.erase_subscriber(kit.site, name, NOW)
     with kit.open() as db, db.write() as connection:
         dump = "\n".join(connection.connection.driver_connection.iterdump())
     assert name not in dump
@@ -207,8 +210,8 @@ def test_a_number_of_a_forgotten_reader_is_nobody_elses(mail_kit: MailKit) -> No
     kit = mail_kit
     kit.add_subscribers(2)
     kit.issue("one")
-    action.forget(kit.site, "reader1@mail.example.org", NOW)
-    new = action.add(kit.site, "new@example.org", NOW)
+    action.erase_subscriber(kit.site, "reader1@mail.example.org", NOW)
+    new = action.add_subscriber(kit.site, "new@example.org", NOW)
     assert new.id == 3
     with Server() as server:
         kit.mail(server.port)
@@ -233,20 +236,20 @@ def test_what_is_exported_is_read_again_as_it_was(
     assert imported(kits[0], json.dumps(data), "list.jsonl").added == 1
     for name in ("out.csv", "out.jsonl"):
         file = io.StringIO(newline="")
-        assert action.export(kits[0].site, file, as_json=name.endswith("l")) == 1
+        assert action.export_subscribers(kits[0].site, file, as_json=name.endswith("l")) == 1
         imported(kits[1], file.getvalue(), name)
         assert listed(kits[1]) == listed(kits[0])
 
 
 @given(st.text(max_size=30))
 def test_no_cell_is_a_formula(text: str) -> None:
-    assert safe_cell(text)[:1] not in ("=", "+", "-", "@", "\t", "\r")
+    assert escape_formula(text)[:1] not in ("=", "+", "-", "@", "\t", "\r")
 
 
 @given(st.text(max_size=300))
 def test_any_text_is_read_or_refused(text: str) -> None:
     body = "address,digests,zone\n" + text
-    for one in read_csv(io.StringIO(body, newline=""), ["daily"], on_note=lambda note: None):
+    for one in parse_csv(io.StringIO(body, newline=""), ["daily"], on_note=lambda note: None):
         if isinstance(one, RejectedRow):
             assert one.reason
         else:
@@ -256,7 +259,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 def test_an_export_has_every_column_and_no_formula(mail_kit: MailKit) -> None:
     imported(mail_kit, json.dumps({"address": "=1+1@example.org", "topics": ["=HYPERLINK(1)", "@x"]}), "l.jsonl")
     file = io.StringIO(newline="")
-    action.export(mail_kit.site, file, as_json=False)
+    action.export_subscribers(mail_kit.site, file, as_json=False)
     rows = list(csv.reader(io.StringIO(file.getvalue())))
     assert rows[0] == list(COLUMNS)
     assert rows[1][0] == "'=1+1@example.org"
@@ -271,9 +274,9 @@ def test_the_key_is_made_once_and_no_other_one_is_taken(mail_kit: MailKit, monke
     key = path.read_text()
     path.unlink()
     with pytest.raises(SettingsError, match="missing"):
-        action.suppress(kit.site, "reader0@mail.example.org", NOW)
+        action.suppress_by_operator(kit.site, "reader0@mail.example.org", NOW)
     path.write_text("x" * 64)
     with pytest.raises(SettingsError, match="not the secret that this store was begun with"):
-        action.suppress(kit.site, "reader0@mail.example.org", NOW)
+        action.suppress_by_operator(kit.site, "reader0@mail.example.org", NOW)
     path.write_text(key)
-    assert action.suppress(kit.site, "reader0@mail.example.org", NOW)
+    assert action.suppress_by_operator(kit.site, "reader0@mail.example.org", NOW)

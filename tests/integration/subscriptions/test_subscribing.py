@@ -10,9 +10,9 @@ from publisher.delivery.deliver import deliver
 from publisher.digests import store as issues
 from publisher.subscribers import store as subscribers
 from publisher.subscribers import subscriptions_store as subscriptions
-from publisher.subscribers.subscriptions_store import Act, ChangeSource
+from publisher.subscribers.subscriptions_store import ChangeSource, StateChange
 from publisher.subscriptions import confirmation_store as letters
-from publisher.subscriptions.manage import add, forget, suppress
+from publisher.subscriptions.manage import add_subscriber, erase_subscriber, suppress_by_operator
 from tests.conftest import NOW
 from tests.support.smtp import Script
 from tests.support.subscriber_site import ANN, BASE, SubscriberSite, call_at_once, href_of
@@ -55,8 +55,8 @@ def test_the_letter_is_a_letter_and_no_newsletter(subscriber_site: SubscriberSit
 
 
 def test_an_answer_tells_nobody_whether_an_address_is_known(subscriber_site: SubscriberSite) -> None:
-    add(subscriber_site.kit.site, "known@mail.example.org", NOW, digests=["daily"])
-    suppress(subscriber_site.kit.site, "gone@mail.example.org", NOW)
+    add_subscriber(subscriber_site.kit.site, "known@mail.example.org", NOW, digests=["daily"])
+    suppress_by_operator(subscriber_site.kit.site, "gone@mail.example.org", NOW)
     pages = {
         subscriber_site.subscribe(name).text.replace(name, "X")
         for name in (ANN, "known@mail.example.org", "gone@mail.example.org")
@@ -96,7 +96,7 @@ def test_a_letter_is_answered_once_and_in_time(subscriber_site: SubscriberSite) 
     subscriber_site.subscribe()
     (letter,) = subscriber_site.deliver_emails()
     assert subscriber_site.visitor.post(letter.link).heading == "Welcome"
-    forget(subscriber_site.kit.site, ANN, subscriber_site.clock.now())
+    erase_subscriber(subscriber_site.kit.site, ANN, subscriber_site.clock.now())
     # A replay brings nobody back who has gone since.
     assert subscriber_site.visitor.post(letter.link).status == 404 and subscriber_site.subscriber() is None
     subscriber_site.subscribe("late@mail.example.org")
@@ -116,7 +116,7 @@ def test_an_answer_given_twice_changes_nothing(subscriber_site: SubscriberSite) 
     found = subscriber_site.subscriber()
     assert found is not None
     with subscriber_site.kit.open() as db, db.write() as connection:
-        subscriptions.unsubscribe(connection, found.id, Act(ChangeSource.OPERATOR, int(NOW.timestamp())))
+        subscriptions.unsubscribe(connection, found.id, StateChange(ChangeSource.OPERATOR, int(NOW.timestamp())))
     assert subscriber_site.visitor.post(letter.link).heading == "Welcome"
     after = subscriber_site.subscriber()
     assert after is not None and after.digests == ()
@@ -152,12 +152,12 @@ def test_keys_are_changed_without_a_dead_link(subscriber_site: SubscriberSite, m
 
 def test_who_has_erased_herself_may_come_back_and_who_complained_may_not(subscriber_site: SubscriberSite) -> None:
     link = subscriber_site.subscribe_and_confirm()
-    forget(subscriber_site.kit.site, ANN, NOW)
+    erase_subscriber(subscriber_site.kit.site, ANN, NOW)
     subscriber_site.advance(days=2)
     assert subscriber_site.visitor.get(link).heading == "You get no newsletters from us"
     subscriber_site.subscribe_and_confirm()
     assert subscriber_site.subscriber() is not None
-    suppress(subscriber_site.kit.site, ANN, NOW, note="complained")
+    suppress_by_operator(subscriber_site.kit.site, ANN, NOW, note="complained")
     subscriber_site.advance(days=2)
     subscriber_site.subscribe()
     assert subscriber_site.deliver_emails() == []
@@ -201,7 +201,7 @@ def test_only_what_there_is_can_be_chosen(subscriber_site: SubscriberSite) -> No
 
 def test_the_newest_issue_welcomes_who_wants_it_so(subscriber_site: SubscriberSite) -> None:
     subscriber_site.replace_setting('title = "The Daily"', 'title = "The Daily"\nwelcome = true')
-    add(subscriber_site.kit.site, "first@mail.example.org", NOW, digests=["daily"])
+    add_subscriber(subscriber_site.kit.site, "first@mail.example.org", NOW, digests=["daily"])
     subscriber_site.kit.issue("three", now=NOW + timedelta(hours=1))
     deliver(subscriber_site.kit.site, "daily")
     subscriber_site.advance(hours=2)
@@ -212,7 +212,7 @@ def test_the_newest_issue_welcomes_who_wants_it_so(subscriber_site: SubscriberSi
     # She has it: it is in the ledger as every other copy is.
     with subscriber_site.kit.open() as db, db.read() as connection:
         row = next(one for one in issues.list_issues(connection) if one.digest == "daily")
-        reader = subscribers.by_key(connection, ANN)
+        reader = subscribers.find_by_key(connection, ANN)
         assert reader is not None
         from publisher.delivery import audience_store as audience
         from publisher.delivery import store as deliveries
@@ -240,7 +240,7 @@ def test_letters_wait_for_a_server_and_are_given_up_in_the_end(subscriber_site: 
     subscriber_site.subscribe("nobody@mail.example.org")
     assert subscriber_site.deliver_emails() == []
     with subscriber_site.kit.open() as db, db.read() as connection:
-        assert letters.next_due(connection) is None
+        assert letters.next_due_time(connection) is None
 
 
 def test_letters_of_two_senders_leave_once(subscriber_site: SubscriberSite) -> None:

@@ -20,14 +20,14 @@ from publisher.model.subscriptions import ConfirmationKind
 from publisher.signing.site_key import keyring
 from publisher.subscribers import store as subscribers
 from publisher.subscribers import subscriptions_store as subscriptions
-from publisher.subscribers.subscriptions_store import Act, ChangeSource
+from publisher.subscribers.subscriptions_store import ChangeSource, StateChange
 from publisher.subscribers.suppression import suppress_address
 from publisher.subscribers.suppression_store import SuppressionChannel
 from publisher.subscriptions import confirmation_store as letters
 from publisher.subscriptions import manage as action
 from publisher.subscriptions.import_list import import_list
 from publisher.subscriptions.preferences import Access, save_preferences
-from publisher.subscriptions.subscribe import SubscriptionRequest, finish_subscribing
+from publisher.subscriptions.subscribe import SubscriptionRequest, confirm_subscription
 from publisher.subscriptions.unsubscribe import resubscribe_by_link, unsubscribe_by_link
 from tests.conftest import NOW, MailKit
 from tests.support.examples import examples
@@ -68,7 +68,7 @@ class Model:
     left: dict[str, tuple[int, bool]] = field(default_factory=dict)
     opted_out: int | None = None
 
-    def has_left(self, digest: str) -> bool:
+    def has_unsubscribed(self, digest: str) -> bool:
         return digest in self.left or (digest not in self.active and (self.opted_out is not None or not self.active))
 
     def start(self, digests: Any) -> None:
@@ -98,7 +98,7 @@ class Model:
             self.opted_out = None if self.opted_out == act[0] else self.opted_out
 
     def by_token(self, digests: tuple[str, ...], at: int) -> None:
-        self.by_seal(tuple(name for name in digests if name in self.active or not self.has_left(name)), at)
+        self.by_seal(tuple(name for name in digests if name in self.active or not self.has_unsubscribed(name)), at)
 
     def by_seal(self, digests: tuple[str, ...], at: int) -> None:
         if self.exists and not self.suppressed:
@@ -114,7 +114,7 @@ class Model:
         if not self.exists:
             self.add(digests, at)
         elif not self.suppressed and self.active:
-            rest = tuple(name for name in digests if not self.has_left(name))
+            rest = tuple(name for name in digests if not self.has_unsubscribed(name))
             if rest:
                 self.by_seal(rest, at)
 
@@ -130,7 +130,7 @@ class Model:
             self.leave(set(self.active), at, everything=True)
 
     def add(self, digests: tuple[str, ...], at: int) -> None:
-        if not self.suppressed and not (self.exists and any(map(self.has_left, digests))):
+        if not self.suppressed and not (self.exists and any(map(self.has_unsubscribed, digests))):
             self.exists = True
             self.start(digests)
 
@@ -190,7 +190,7 @@ class Real:
 
     def person(self) -> subscribers.Subscriber | None:
         with self.db.read() as connection:
-            return subscribers.by_key(connection, ADDRESS)
+            return subscribers.find_by_key(connection, ADDRESS)
 
     def token(self, digest: str) -> str:
         person = self.person()
@@ -223,7 +223,7 @@ class Real:
     def mail(self, digest: str) -> None:
         if (person := self.person()) is not None:
             with self.db.write() as connection:
-                subscriptions.unsubscribe(connection, person.id, Act(ChangeSource.MAIL, self.seconds), [digest])
+                subscriptions.unsubscribe(connection, person.id, StateChange(ChangeSource.MAIL, self.seconds), [digest])
 
     def import_list(self, digests: tuple[str, ...], reason: str | None = None) -> None:
         path = self.kit.root / "list.jsonl"
@@ -240,7 +240,7 @@ class Real:
 
     def add(self, digests: tuple[str, ...], reason: str | None = None) -> None:
         with contextlib.suppress(SettingsError):
-            action.add(self.kit.site, ADDRESS, self.now, digests=digests, resubscribe=reason)
+            action.add_subscriber(self.kit.site, ADDRESS, self.now, digests=digests, resubscribe=reason)
 
     def add_with_reason(self, digests: tuple[str, ...]) -> None:
         self.add(digests, "asked by phone")
@@ -258,7 +258,7 @@ class Real:
             )
             letter = letters.find(connection, number)
             assert letter is not None
-            finish_subscribing(connection, self.kit.site, letter, self.now)
+            confirm_subscription(connection, self.kit.site, letter, self.now)
 
     def suppress(self, reason: str) -> None:
         with self.db.write() as connection:
@@ -266,7 +266,7 @@ class Real:
             suppress_address(connection, keyring(self.kit.site, connection), ADDRESS, reason, channel, "", self.seconds)
 
     def erase(self, nothing: tuple[()]) -> None:
-        action.forget(self.kit.site, ADDRESS, self.now)
+        action.erase_subscriber(self.kit.site, ADDRESS, self.now)
 
     def wait(self, hours: int) -> None:
         self.now += timedelta(hours=hours)
@@ -327,9 +327,11 @@ def test_after_any_acts_exactly_the_subscribed_newsletters_are_mailed(real: Real
             assert (person.status == "suppressed") == bool(model.suppressed), name
             if not model.suppressed:
                 assert (person.status == "active") == bool(model.active), name
-            assert {one: person.has_left(one) for one in DIGESTS} == {one: model.has_left(one) for one in DIGESTS}, name
+            assert {one: person.has_unsubscribed(one) for one in DIGESTS} == {
+                one: model.has_unsubscribed(one) for one in DIGESTS
+            }, name
             with real.db.read() as connection:
-                events = len(subscriptions.history(connection, person.id))
+                events = len(subscriptions.load_history(connection, person.id))
             assert events >= known or name == "confirm"
             known = events
         assert real.mailed() == model.mailed, name

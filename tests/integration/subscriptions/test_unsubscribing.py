@@ -15,7 +15,7 @@ import pytest
 from publisher.digests import store
 from publisher.signing.site_key import keyring
 from publisher.subscribers import store as subscribers
-from publisher.subscriptions.manage import forget, suppress
+from publisher.subscriptions.manage import erase_subscriber, suppress_by_operator
 from publisher.web import Web, forms
 from tests.conftest import NOW, MailKit, SiteKit
 from tests.support.copies import Copies
@@ -74,7 +74,7 @@ class Leaving:
     @property
     def follows(self) -> set[str]:
         with self.kit.open() as db, db.read() as connection:
-            found = subscribers.find(connection, self.reader)
+            found = subscribers.find_subscriber(connection, self.reader)
             return set(found.digests) if found else set()
 
 
@@ -149,14 +149,14 @@ def test_servers_on_the_way_may_change_the_case_of_a_pass(leaving: Leaving) -> N
 
 
 def test_who_was_forgotten_has_left_and_cannot_come_back(leaving: Leaving) -> None:
-    forget(leaving.kit.site, "reader0@mail.example.org", NOW)
+    erase_subscriber(leaving.kit.site, "reader0@mail.example.org", NOW)
     answer = leaving.ask("POST", b"back=yes")
     assert answer.status == 200 and b"You have unsubscribed from The Daily" in answer.body
     assert b"<button" not in answer.body and leaving.follows == set()
 
 
 def test_who_may_not_be_written_to_cannot_come_back(leaving: Leaving) -> None:
-    suppress(leaving.kit.site, "reader0@mail.example.org", NOW)
+    suppress_by_operator(leaving.kit.site, "reader0@mail.example.org", NOW)
     answer = leaving.ask("POST", b"back=yes")
     assert b"You have unsubscribed from The Daily" in answer.body and b"<button" not in answer.body
 

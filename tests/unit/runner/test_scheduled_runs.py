@@ -22,7 +22,7 @@ from publisher.runner import Runner, make_log
 from publisher.runner.background_job import BackgroundJob, JobStopped, backoff_seconds
 from publisher.runner.file_watcher import FileWatcher
 from publisher.runner.systemd import SystemdNotifier
-from publisher.schedule.processes import FOLDER, RunnerFile, living_runners, try_process_lock
+from publisher.schedule.processes import RUNNERS_FOLDER, RunnerFile, list_runners, try_process_lock
 from tests.conftest import SiteKit
 from tests.support.clocks import FastClock, ManualClock
 
@@ -206,22 +206,22 @@ def test_a_change_is_told_once_it_is_there(tmp_path: Path) -> None:
 
 
 def test_runners_that_were_killed_are_not_listed_and_cleared_away(tmp_path: Path) -> None:
-    folder = tmp_path / FOLDER
+    folder = tmp_path / RUNNERS_FOLDER
     folder.mkdir()
     (folder / "dead-1.lock").touch()
     (folder / "dead-1.json").write_text('{"runner": "dead 1"}')
-    assert living_runners(tmp_path) == []
+    assert list_runners(tmp_path) == []
     with RunnerFile(tmp_path) as file:
         assert not (folder / "dead-1.json").exists()
-        assert living_runners(tmp_path) == []
+        assert list_runners(tmp_path) == []
         file.write({"runner": "me"})
-        assert living_runners(tmp_path) == [{"runner": "me"}]
-    assert living_runners(tmp_path) == []
+        assert list_runners(tmp_path) == [{"runner": "me"}]
+    assert list_runners(tmp_path) == []
     assert list(folder.iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_written_to_is_said(tmp_path: Path) -> None:
-    (tmp_path / FOLDER).write_text("in the way")
+    (tmp_path / RUNNERS_FOLDER).write_text("in the way")
     with pytest.raises(StoreError, match="must be writable"), RunnerFile(tmp_path):
         pass
 

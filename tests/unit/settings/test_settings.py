@@ -11,7 +11,7 @@ from publisher.errors import SettingsError
 from publisher.model.digests import SendPolicy
 from publisher.model.taxonomy import FacetKind
 from publisher.settings import Secret, Site, read_site
-from publisher.settings.schedules import timetable_from, timetable_text
+from publisher.settings.schedules import format_timetable, parse_timetable
 
 LEAST = 'title = "T"\nbase_url = "https://t.example/"\n'
 MAIL = '[mail]\nsender = "T <news@t.example>"\n'
@@ -193,9 +193,9 @@ def test_a_timetable_survives_the_store(tmp_path: Path) -> None:
         'starts = 2026-12-01\nends = 2027-12-01\nblackout = [2026-12-25, "2026-12-31/2027-01-02"]\n',
     )
     timetable = got.schedules[1].timetable
-    assert timetable_from(timetable_text(timetable)) == timetable
-    assert timetable_from('{"cadence": ["0 7 31 2 *"], "zone": "UTC"}') is None
-    assert timetable_from("{}") is None
+    assert parse_timetable(format_timetable(timetable)) == timetable
+    assert parse_timetable('{"cadence": ["0 7 31 2 *"], "zone": "UTC"}') is None
+    assert parse_timetable("{}") is None
 
 
 def test_when_feeds_are_made_shows_in_no_feed(tmp_path: Path) -> None:

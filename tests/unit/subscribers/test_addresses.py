@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from publisher.delivery.throttle import RateLimit, Throttle, warm_up_limit
 from publisher.mail.outcome import Reply, message_outcome, recipient_outcome, retry_at
 from publisher.signing.tokens import Keyring
-from publisher.subscribers.addresses import read_address, read_named_address
+from publisher.subscribers.addresses import parse_address, parse_named_address
 
 RING = Keyring(key=b"0123456789abcdef")
 
@@ -34,9 +34,9 @@ def test_the_short_way_says_what_email_validator_says(local: str, domain: str) -
         expected = validate_email(text, check_deliverability=False)
     except EmailNotValidError:
         with pytest.raises(ValueError):
-            read_address(text)
+            parse_address(text)
         return
-    found = read_address(text)
+    found = parse_address(text)
     assert (found.text, found.domain) == (expected.normalized, expected.ascii_domain)
     assert found.key == f"{expected.local_part.lower()}@{expected.ascii_domain}"
 
@@ -70,7 +70,7 @@ def test_the_short_way_says_what_email_validator_says(local: str, domain: str) -
 )
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(ValueError):
-        read_address(text)
+        parse_address(text)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_what_is_no_address_is_refused(text: str) -> None:
     ],
 )
 def test_two_spellings_are_one_address(one: str, other: str) -> None:
-    assert read_address(one).key == read_address(other).key
+    assert parse_address(one).key == parse_address(other).key
 
 
 @given(issue=st.integers(0, 2**32 - 1), reader=st.integers(0, 2**40 - 1))
@@ -203,8 +203,8 @@ INVISIBLE = [
 def test_invisible_characters_around_an_address_are_dropped(char: str) -> None:
     """Spreadsheets and web pages leave them when an address is copied."""
     for text in (f"{char}anna@example.org", f"anna@example.org{char}", f" {char} Anna@example.org {char} "):
-        assert read_address(text).key == "anna@example.org"
-    assert read_named_address(f"Anna <{char}anna@example.org{char}>{char}").text == "anna@example.org"
+        assert parse_address(text).key == "anna@example.org"
+    assert parse_named_address(f"Anna <{char}anna@example.org{char}>{char}").text == "anna@example.org"
 
 
 @pytest.mark.parametrize("char", [char for char in INVISIBLE if char > "\x7f"])
@@ -212,7 +212,7 @@ def test_an_invisible_character_inside_an_address_is_refused_by_name(char: str) 
     """The address may be a different one, so it is not repaired."""
     for text in (f"an{char}na@example.org", f"anna@exam{char}ple.org"):
         with pytest.raises(ValueError, match=rf"U\+{ord(char):04X}.*delete it"):
-            read_address(text)
+            parse_address(text)
 
 
 _padding = st.lists(st.sampled_from(INVISIBLE), max_size=5).map("".join)
@@ -221,7 +221,7 @@ _padding = st.lists(st.sampled_from(INVISIBLE), max_size=5).map("".join)
 @given(_padding, _padding)
 def test_an_address_is_the_same_in_any_padding(before: str, after: str) -> None:
     """Any run of invisible characters goes."""
-    assert read_address(f"{before}anna@example.org{after}") == read_address("anna@example.org")
+    assert parse_address(f"{before}anna@example.org{after}") == parse_address("anna@example.org")
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,7 @@ def test_an_address_is_the_same_in_any_padding(before: str, after: str) -> None:
 )
 def test_a_mailbox_has_the_address_in_its_brackets(text: str) -> None:
     """Lists that are exported from mail programs write names before addresses."""
-    assert read_named_address(text).text == "named@example.com"
+    assert parse_named_address(text).text == "named@example.com"
 
 
 @pytest.mark.parametrize(
@@ -256,4 +256,4 @@ def test_a_mailbox_has_the_address_in_its_brackets(text: str) -> None:
 def test_a_mailbox_that_could_be_two_people_is_refused(text: str) -> None:
     """Nobody is subscribed by a guess."""
     with pytest.raises(ValueError):
-        read_named_address(text)
+        parse_named_address(text)

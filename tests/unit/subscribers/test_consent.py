@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from publisher.model.subscriptions import SubscriptionState as State
 from publisher.subscribers import consent_words
 from publisher.subscribers.consent import Consent, read_consent
-from publisher.subscribers.list_parser import RejectedRow, SubscriberRow, read_csv, read_json_lines
+from publisher.subscribers.list_parser import RejectedRow, SubscriberRow, parse_csv, parse_json_lines
 
 
 def state_of(**cells: object) -> State:
@@ -305,12 +305,12 @@ def test_any_cells_have_a_state(cells: list[tuple[str, object]]) -> None:
 @given(st.from_regex(consent_words._PLAIN_ANYWHERE, fullmatch=True), st.sampled_from([str, str.upper, str.title]))
 def test_the_quick_look_for_a_departure_misses_none(words: str, style: Callable[[str], str]) -> None:
     """Most cells are passed over without being read in full; none that says that somebody left may be."""
-    assert consent_words.may_be_departure(style(words))
+    assert consent_words.may_be_inactive_state(style(words))
     assert read_consent([("note", style(words))]).state is not State.ACTIVE
 
 
 def rows(text: str, *, as_json: bool = False) -> list[SubscriberRow | RejectedRow]:
-    parse = read_json_lines if as_json else read_csv
+    parse = parse_json_lines if as_json else parse_csv
     return list(parse(io.StringIO(text, newline=""), ["daily"], on_note=lambda note: None))
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from publisher.model.subscriptions import SubscriptionState
 from publisher.subscribers.consent import read_consent
-from publisher.subscribers.list_parser import SubscriberRow, read_csv, read_json_lines
+from publisher.subscribers.list_parser import SubscriberRow, parse_csv, parse_json_lines
 
 
 @pytest.mark.parametrize(
@@ -69,9 +69,9 @@ def test_other_values_are_no_departure(column: str, value: str) -> None:
 def test_a_tag_that_says_that_somebody_left_counts() -> None:
     """Tags are a column of ours, and their words are read as those of any other column."""
     text = "address,tags\na@mail.example.org,Water | Unsubscribed\nb@mail.example.org,Water | Trade\n"
-    rows = list(read_csv(io.StringIO(text), ["daily"], on_note=lambda note: None))
+    rows = list(parse_csv(io.StringIO(text), ["daily"], on_note=lambda note: None))
     line = json.dumps({"address": "c@mail.example.org", "tags": ["Water", "do not email"]})
-    rows += read_json_lines(io.StringIO(line), ["daily"], on_note=lambda note: None)
+    rows += parse_json_lines(io.StringIO(line), ["daily"], on_note=lambda note: None)
     states = [row.state for row in rows if isinstance(row, SubscriberRow)]
     assert states == [SubscriptionState.UNSUBSCRIBED, SubscriptionState.ACTIVE, SubscriptionState.UNSUBSCRIBED]
 

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher.subscribers.addresses import mailbox_key, read_address
+from publisher.subscribers.addresses import mailbox_key, parse_address
 
 LOCAL = st.text("abcdefgh0123", min_size=1, max_size=12)
 
 
 def key(text: str) -> str:
-    return mailbox_key(read_address(text))
+    return mailbox_key(parse_address(text))
 
 
 @pytest.mark.parametrize(
