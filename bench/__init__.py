@@ -1,1 +1,1 @@
-"""Benchmarks: ``python -m bench.NAME`` measures one thing against a named peer and prints ratios."""
+"""Benchmarks: ``python -m bench.NAME`` measures one subject against a named peer and prints ratios."""

@@ -1,6 +1,6 @@
-"""Many readers: taking in a list, queuing their copies, and the memory that sending to them takes.
+"""Many subscribers: import of a list, queuing of deliveries, and the memory that sending takes.
 
-python -m bench.audience [READERS]: the sink is smtp-sink (Debian: postfix, which is not started).
+python -m bench.audience [SUBSCRIBERS]: the sink is smtp-sink (Debian: postfix, which is not started).
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ _MEASURED = (
 )
 _IMPORT = (
     "from publisher.subscriptions.import_list import import_list;"
-    "found = import_list(site, Path(sys.argv[1]) / 'readers.csv', datetime.now(UTC)); assert not found.rejected"
+    "result = import_list(site, Path(sys.argv[1]) / 'subscribers.csv', datetime.now(UTC)); assert not result.rejected"
 )
 _PUBLISH = "from publisher.pipeline.publish import publish; publish(site, datetime(2026, 11, 23, 7, tzinfo=UTC))"
 _SEND = "from publisher.delivery.deliver import deliver; deliver(site, 'daily', limit=10_000)"
 
 
-def measured(folder: Path, work: str) -> tuple[float, float]:
-    """Return seconds and megabytes of a piece of work, in a process of its own."""
+def measure(folder: Path, work: str) -> tuple[float, float]:
+    """Run Python code in a process of its own; return its seconds and its megabytes."""
     command = [sys.executable, "-c", _MEASURED.replace("{work}", work), str(folder)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    seconds, megabytes = (float(word) for word in done.stdout.split())
+    process = subprocess.run(command, check=True, capture_output=True, text=True)
+    seconds, megabytes = (float(word) for word in process.stdout.split())
     return seconds, megabytes
 
 
 def main() -> None:
     """Measure and print."""
-    readers = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
     if shutil.which("smtp-sink") is None:
         sys.exit("this benchmark sends to smtp-sink: apt-get install postfix (it need not be started)")
     print(machine())
@@ -53,31 +53,31 @@ def main() -> None:
             (folder / "articles" / f"{number}.md").write_text(
                 f'---\ntitle: "Story {number}"\ndate: 2026-11-20\n---\n{text}\n'
             )
-        with (folder / "readers.csv").open("w") as file:
+        with (folder / "subscribers.csv").open("w") as file:
             file.write("address,zone,digests\n")
             file.writelines(
-                f"reader{number}@mail{number % 50}.example.org,Europe/London,daily\n" for number in range(readers)
+                f"subscriber{number}@mail{number % 50}.example.org,Europe/London,daily\n" for number in range(count)
             )
-        seconds, megabytes = measured(folder, _IMPORT)
+        seconds, megabytes = measure(folder, _IMPORT)
         print(
-            f"{readers:,} readers taken in: {seconds:.1f} s, {readers / seconds:,.0f} a second, {megabytes:.0f} MB",
+            f"{count:,} subscribers imported: {seconds:.1f} s, {count / seconds:,.0f} per second, {megabytes:.0f} MB",
             flush=True,
         )
         before = size(folder)
-        seconds, megabytes = measured(folder, _PUBLISH)
-        each = (size(folder) - before) / readers
+        seconds, megabytes = measure(folder, _PUBLISH)
+        each = (size(folder) - before) / count
         print(
-            f"an issue made, {readers:,} copies queued: {seconds:.1f} s, {each:.0f} bytes each, {megabytes:.0f} MB",
+            f"issue made, {count:,} deliveries queued: {seconds:.1f} s, {each:.0f} bytes each, {megabytes:.0f} MB",
             flush=True,
         )
         write_settings(folder, port=port, connections=10, keys=())
         began = time.perf_counter()
-        _, megabytes = measured(folder, _SEND)
+        _, megabytes = measure(folder, _SEND)
         print(f"10,000 of them sent: {time.perf_counter() - began:.1f} s, {megabytes:.0f} MB", flush=True)
 
 
 def size(folder: Path) -> int:
-    """Return the bytes of the store, with nothing left in its log."""
+    """Return the bytes of the database after a checkpoint of its log."""
     with sqlite3.connect(folder / "publisher.db") as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return (folder / "publisher.db").stat().st_size

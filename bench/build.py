@@ -2,11 +2,11 @@
 
     python -m bench.build [COUNT …]
 
-Ours reads text exports into an empty store and stages feeds, an issue, the page and the list of feeds. Three
-set-ups: RSS alone; RSS, Atom and JSON; RSS and Atom without any limit. The first two carry everything (full text, no
-limit) and every facet (newest 50). Hugo builds the RSS of all posts on its home page, and nothing else. Plain
-feedgen reads the same files with our readers and draws the same feeds, entry by entry for each feed, into files: as
-one would without the store, the shapes and the cache of entries. It keeps no ids and knows no second run.
+Publisher reads text exports into an empty database and stages feeds, an issue, the page and the list of feeds. Three
+configurations: RSS only; RSS, Atom and JSON; RSS and Atom without any limit. The first two have a feed of everything
+(full text, no limit) and of every facet (newest 50). Hugo builds the RSS of all posts on its home page, and nothing
+else. Plain feedgen reads the same files with Publisher's parsers and renders the same feeds into files, entry by entry
+for each feed, without a database, entry templates or a cache of entries. It stores no IDs and has no second run.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ TIMES = 3
 
 
 def cold(site: Path) -> float:
-    """Return how long a build from nothing takes."""
+    """Return the seconds of a build from an empty database."""
     for name in ("feeds", "outbox"):
         shutil.rmtree(site / name, ignore_errors=True)
     for path in site.glob("publisher.db*"):
@@ -39,7 +39,7 @@ def cold(site: Path) -> float:
 
 
 def feedgen_feed(path: Path, chosen: list[Record]) -> None:
-    """Write RSS and Atom by feedgen alone."""
+    """Write RSS and Atom with feedgen only."""
     feed = FeedGenerator()
     feed.id(f"urn:{path.name}")
     feed.title(path.name)
@@ -62,7 +62,7 @@ def feedgen_feed(path: Path, chosen: list[Record]) -> None:
 
 
 def plain_feedgen(articles: Path, out: Path, limit: int | None) -> float:
-    """Return how long reading, and feedgen for everything and for every facet, take."""
+    """Return the seconds of parsing, and of feedgen for the feed of everything and for every facet."""
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir()
     began = time.perf_counter()
@@ -84,7 +84,7 @@ def plain_feedgen(articles: Path, out: Path, limit: int | None) -> float:
 def main() -> None:
     need_hugo()
     print(f"(a) cold full build; {machine()}")
-    for count in [int(one) for one in sys.argv[1:]] or [1_000, 10_000]:
+    for count in [int(argument) for argument in sys.argv[1:]] or [1_000, 10_000]:
         with tempfile.TemporaryDirectory() as folder:
             site = make_site(Path(folder) / "ours", count)
             hugo_site = make_hugo_site(Path(folder) / "hugo", count)
@@ -98,7 +98,7 @@ def main() -> None:
             def plain(limit: int | None, site: Path = site, out: Path = out) -> float:
                 return median(lambda: plain_feedgen(site / "articles", out, limit), TIMES)
 
-            # What the peers do not do is off: archive pages, compressed twins.
+            # Features that the peers lack are off: archive pages and precompressed files.
             bare = "[feeds]\narchive = []\ncompress = []\n"
             rss = ours(f'{bare}formats = ["rss"]\nlimit = 50')
             row(f"{count:,} articles, RSS", rss, peer, "Hugo, all in RSS")
@@ -108,7 +108,7 @@ def main() -> None:
             unlimited = ours(f'{bare}formats = ["rss", "atom"]\nlimit = "all"')
             row(f"{count:,} articles, no limits, RSS, Atom", unlimited, plain(None), "plain feedgen, RSS, Atom")
             whole = ours("[feeds]\nlimit = 50")
-            row(f"{count:,} articles, with archives and twins", whole, peer, "Hugo, all in RSS")
+            row(f"{count:,} articles, with archives and precompression", whole, peer, "Hugo, all in RSS")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""The cadence: what a slot costs to find, how late 1,000 of them begin, what a runner costs that has nothing to do.
+"""Cadences: the time to compute a slot, the delay of 1,000 slots, and the cost of an idle runner.
 
 python -m bench.cadence [MINUTES]: against croniter and APScheduler, in the same run. Takes about three times MINUTES (2)
-and two more; leave the machine alone meanwhile.
+and two more. Run nothing else on the machine at the same time.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ url = "sqlite:///publisher.db"
 [mail]
 sender = "news@bench.example"
 """
-#: The same number of jobs, as APScheduler's documentation shows it: each writes down when it was begun.
+#: The same number of jobs, written as in the documentation of APScheduler: each records its time of start.
 _PEER = """
 import sys, time
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -61,14 +61,14 @@ for _ in watch(sys.argv[1]):
 
 
 def note(path: str) -> None:
-    """Write down what time it is: the peer's job."""
+    """Append the current time to a file: the job of the peer."""
     with Path(path).open("a") as file:
         file.write(f"{time.time()}\n")
 
 
-def finding() -> None:
-    """Print what it costs to find the next slot."""
-    print("\nThe next slot, microseconds (ours / croniter / APScheduler's CronTrigger):")
+def next_slots() -> None:
+    """Print the time to compute the next slot."""
+    print("\nThe next slot, microseconds (Publisher / croniter / APScheduler's CronTrigger):")
     zone, start = ZoneInfo("Europe/London"), datetime(2026, 11, 23, 6, 30, tzinfo=UTC)
     for text in ("0 7 * * *", "0 7 * * mon-fri", "*/15 * * * *", "0 7 1 * *", "0 9 * * fri#2"):
         table = Timetable(cadences=(parse_cadence(text),), zone=zone)
@@ -85,7 +85,7 @@ def finding() -> None:
 
 
 def each(step: Callable[[datetime], datetime | None], start: datetime) -> float:
-    """Return microseconds a step, over a year of a daily cadence."""
+    """Return the microseconds of a step, over a year of a daily cadence."""
     moment, count = start, 400
     began = time.perf_counter()
     for _ in range(count):
@@ -97,7 +97,7 @@ def each(step: Callable[[datetime], datetime | None], start: datetime) -> float:
 
 @contextmanager
 def running(*command: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a process for as long as the block takes."""
+    """Run a process until the end of the block."""
     process = subprocess.Popen([sys.executable, *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         yield process
@@ -120,7 +120,7 @@ def runner(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def site(folder: Path, digests: int, cadence: Callable[[int], str]) -> None:
-    """Make a site with so many newsletters."""
+    """Write a site with a number of newsletters."""
     (folder / "articles").mkdir(parents=True)
     tables = "".join(f'[digests.d{n}]\ntitle = "D{n}"\ncadence = "{cadence(n)}"\n' for n in range(digests))
     (folder / "publisher.toml").write_text(_HEAD + tables)
@@ -132,13 +132,13 @@ def site(folder: Path, digests: int, cadence: Callable[[int], str]) -> None:
 
 
 def lines(folder: Path, event: str) -> list[dict[str, str]]:
-    """Return the log's lines of an event."""
+    """Return the log entries of an event."""
     found = (json.loads(line) for line in (folder / "log").read_text().splitlines())
     return [one for one in found if one["event"] == event]
 
 
 def lateness(folder: Path, minutes: float, cadence: Callable[[int], str], name: str) -> None:
-    """Print how late slots begin and are done."""
+    """Print the delay of the start and of the end of slots."""
     site(folder, _SCHEDULES, cadence)
     with runner(folder):
         time.sleep(minutes * 60)
@@ -148,11 +148,11 @@ def lateness(folder: Path, minutes: float, cadence: Callable[[int], str], name: 
             for one in lines(folder, event)
             if one["schedule"] != "feeds"
         )
-        show(f"ours, {name}, {event.partition(' ')[2]}", late)
+        show(f"Publisher, {name}, {event.partition(' ')[2]}", late)
 
 
 def show(name: str, late: list[float]) -> None:
-    """Print percentiles of seconds."""
+    """Print percentiles of delays in seconds."""
     if len(late) < 2:
         print(f"  {name:<44} none")
         return
@@ -161,7 +161,7 @@ def show(name: str, late: list[float]) -> None:
 
 
 def peer(folder: Path, minutes: float, store: str, name: str) -> None:
-    """Print how late as many of APScheduler's own jobs begin."""
+    """Print the delay of the same number of jobs of APScheduler."""
     path = folder / f"{name}.times"
     with running("-c", _PEER, str(_SCHEDULES), store, str(path)):
         time.sleep(minutes * 60)
@@ -170,39 +170,39 @@ def peer(folder: Path, minutes: float, store: str, name: str) -> None:
 
 
 def processor(pid: int) -> float:
-    """Return how many seconds of processor time a process has taken."""
+    """Return the processor time of a process in seconds."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def memory(pid: int) -> float:
-    """Return megabytes that a process and its children share out among themselves (PSS)."""
+    """Return the proportional memory (PSS) of a process and its children in megabytes."""
     own = Path(f"/proc/{pid}/smaps_rollup").read_text().partition("\nPss:")[2].split()[0]
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return int(own) / 1024 + sum(memory(int(child)) for child in children)
 
 
 def idle(folder: Path, seconds: float) -> None:
-    """Print what it costs to wait."""
+    """Print processor time and memory of an idle runner."""
     site(folder, 10, lambda number: "0 3 * * *")
     with runner(folder) as ours, running("-c", _IDLE_PEER, str(folder / "articles")) as theirs:
         time.sleep(10)
         before = {one.pid: processor(one.pid) for one in (ours, theirs)}
         time.sleep(seconds)
-        print("\nNothing to do (processor seconds an hour, megabytes):")
+        print("\nIdle (processor seconds per hour, megabytes):")
         for name, one in (("publish run, 10 digests", ours), ("APScheduler and watchfiles alone", theirs)):
             spent = (processor(one.pid) - before[one.pid]) / seconds * 3600
             print(f"  {name:<34} {spent:6.1f} s   {memory(one.pid):5.0f} MB")
 
 
 def live(folder: Path) -> None:
-    """Print how long an article takes from articles/ into the feed."""
+    """Print the time from a new article file to the staged feed."""
     site(folder, 1, lambda number: "0 3 * * *")
     feed = folder / "feeds" / "all.rss"
     with runner(folder):
         time.sleep(4)
         ours = [drop(folder / "articles", feed, number) for number in range(30)]
-    print("\nFrom articles/ into the feed:")
+    print("\nFrom an article file to the staged feed:")
     show("publish run", sorted(ours))
     command = ["-m", "watchfiles", f"{sys.executable} -m publisher now --feeds-only --site {folder}"]
     with running(*command, str(folder / "articles")):
@@ -212,7 +212,7 @@ def live(folder: Path) -> None:
 
 
 def drop(articles: Path, feed: Path, number: int) -> float:
-    """Write an article and return seconds until the feed has it."""
+    """Write an article, and return the seconds until the feed contains it."""
     time.sleep(1.2)
     began = time.monotonic()
     text = f'---\ntitle: "Fresh {number}"\ndate: 2026-11-21\n---\nText.\n'
@@ -220,7 +220,7 @@ def drop(articles: Path, feed: Path, number: int) -> float:
     while f"Fresh {number}<" not in feed.read_text():
         time.sleep(0.002)
         if time.monotonic() - began > 20:
-            sys.exit(f"{feed} never had it")
+            sys.exit(f"{feed} does not contain the article after 20 seconds")
     return time.monotonic() - began
 
 
@@ -228,7 +228,7 @@ def main() -> None:
     """Measure and print."""
     minutes = float(sys.argv[1]) if len(sys.argv) > 1 else 2
     print(machine())
-    finding()
+    next_slots()
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         live(root / "live")

@@ -2,8 +2,8 @@
 
     python -m bench.change [COUNT …]
 
-Ours reads the one file, stages the feeds it is in and makes an issue of it. Hugo builds its RSS again: this compares
-an incremental design with a full rebuild, which is all that Hugo has.
+Publisher reads the one file, stages its feeds and makes an issue. Hugo builds all of its RSS again: this compares an
+incremental design with a full rebuild, because Hugo has no other.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ def main() -> None:
     need_hugo()
     print(f"(b) one new article; {machine()}")
     measured: dict[int, float] = {}
-    for count in [int(one) for one in sys.argv[1:]] or [10_000, 100_000]:
+    for count in [int(argument) for argument in sys.argv[1:]] or [10_000, 100_000]:
         with tempfile.TemporaryDirectory() as folder:
             site = make_site(Path(folder) / "ours", count)
-            # Every feed has a limit here: a feed of everything grows with the archive by its nature.
+            # All feeds have a limit: a feed without one grows with the archive.
             (site / "publisher.toml").write_text(SETTINGS.replace('limit = "all"', "limit = 50"))
             command = [*PUBLISH, "now", "--site", str(site), "--at", "2026-11-23T07:00"]
             seconds(command)

@@ -1,4 +1,4 @@
-"""Articles for the benchmarks: the same posts for us and for the peers, the same on every machine."""
+"""Articles for the benchmarks: the same ones for Publisher and its peers, on every machine."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class Post:
 
 
 def posts(count: int, words: int = 700) -> Iterator[Post]:
-    """Yield ``count`` posts of ``words`` words, the same ones each time."""
+    """Yield ``count`` posts of ``words`` words; the same ones in each run."""
     for number in range(count):
         dice = random.Random(number)  # noqa: S311
         text = dice.choices(WORDS, k=words)
@@ -128,7 +128,7 @@ def posts(count: int, words: int = 700) -> Iterator[Post]:
 
 
 def text_export(post: Post) -> str:
-    """Return the post as the newsroom exports it."""
+    """Return the post as a text export."""
     labels = f"Topic: {post.topic} Region: {post.region} Blog Brand: {post.brand} Tags: {''.join(post.tags)}"
     head = f"{post.title}\n\n{post.day:%B} {post.day.day}, {post.day.year} {labels}\n\n{post.title}\n\n{post.dek}\n\n"
     foot = f"\n\n{post.author} is a writer for The Bench.\n\nImageArchive\n"
@@ -136,7 +136,7 @@ def text_export(post: Post) -> str:
 
 
 def hugo_post(post: Post) -> str:
-    """Return the post for Hugo."""
+    """Return the post as a Hugo page."""
     tags = ", ".join(f'"{tag}"' for tag in post.tags)
     return (
         f'---\ntitle: "{post.title}"\ndate: {post.day.isoformat()}\nsummary: "{post.dek}"\ntopics: ["{post.topic}"]\n'
@@ -199,7 +199,7 @@ HUGO_TEMPLATE = """\
 
 
 def make_site(folder: Path, count: int) -> Path:
-    """Write a site of ours with ``count`` articles."""
+    """Write a site of Publisher with ``count`` articles."""
     articles = folder / "articles"
     articles.mkdir(parents=True)
     (folder / "publisher.toml").write_text(SETTINGS)
@@ -209,7 +209,7 @@ def make_site(folder: Path, count: int) -> Path:
 
 
 def make_hugo_site(folder: Path, count: int) -> Path:
-    """Write a Hugo site with the same articles; the settings are still to come."""
+    """Write a Hugo site with the same articles, without settings."""
     content = folder / "content"
     content.mkdir(parents=True)
     (folder / "layouts" / "_default").mkdir(parents=True)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from bench.corpus import posts
 from bench.timing import machine, median, row
-from publisher.digests import render as module
+from publisher.digests import render as render_module
 from publisher.digests.branding import Branding
 from publisher.digests.preflight.message import check_message
 from publisher.digests.render import RenderedVariant, render_digest
@@ -48,7 +48,7 @@ ENVELOPE = Envelope(
     message_key="daily.1",
     unsubscribe=("https://bench.example/leave",),
 )
-#: One way of inlining, in a process of its own: cold and warm seconds, then what it makes of the page.
+#: One inliner in a process of its own: prints cold and warm seconds, then the resulting page.
 PROGRAM = """
 import statistics, sys, time
 {imports}
@@ -63,7 +63,7 @@ print(cold, warm)
 sys.stdout.write(result)
 """
 DEFAULTS = PROGRAM.format(imports="from premailer import Premailer", call="Premailer(page).transform()")
-OURS = PROGRAM.format(imports="from publisher.digests.inline import inline", call="inline(page)")
+OURS = PROGRAM.format(imports="from publisher.digests.inline import inline_css", call="inline_css(page)")
 PLAIN = PROGRAM.format(
     imports="from premailer import Premailer\noptions = eval(sys.argv[1])",
     call="Premailer(page, **options).transform(pretty_print=False)",
@@ -93,14 +93,14 @@ def articles() -> list[Article]:
 
 
 def timed(function: Callable[[], object]) -> float:
-    """Return how long one call takes."""
+    """Return the seconds of one call."""
     began = time.perf_counter()
     function()
     return time.perf_counter() - began
 
 
 def program(source: str, page: str, *arguments: str) -> tuple[float, float, str]:
-    """Return what a program takes for the page, cold and warm, and what it makes of it."""
+    """Return the cold and warm seconds of a program for the page, and its result."""
     shown = subprocess.run(
         [sys.executable, "-c", source, *arguments], input=page, capture_output=True, text=True, check=True
     ).stdout
@@ -110,35 +110,35 @@ def program(source: str, page: str, *arguments: str) -> tuple[float, float, str]
 
 
 def juice(page: str) -> tuple[float, float]:
-    """Return what juice takes for the page, cold and warm."""
+    """Return the cold and warm seconds of juice for the page."""
     if not (NODE / "node_modules").exists():
         sys.exit("this benchmark compares with juice: npm install --prefix tests/mail/node")
     shown = subprocess.run(["node", "juice.mjs"], cwd=NODE, input=page, capture_output=True, text=True, check=True)
-    found = json.loads(shown.stdout)
-    return found["cold"] / 1000, found["warm"] / 1000
+    times = json.loads(shown.stdout)
+    return times["cold"] / 1000, times["warm"] / 1000
 
 
 def compare(theme: str) -> None:
-    """Print what one theme's page takes, ours and the peers'."""
+    """Print the times for the page of one theme, of Publisher and its peers."""
     from publisher.digests.inline import OPTIONS
     from publisher.templating.environment import render_template
 
     pages: list[str] = []
 
-    def spy(folder: Path, name: str, values: object) -> str:
+    def record_page(folder: Path, name: str, values: object) -> str:
         page: str = render_template(folder, name, values)  # type: ignore[arg-type]
         pages.append(page)
         return page
 
-    def whole() -> RenderedVariant:
+    def render_issue() -> RenderedVariant:
         digest = Digest(slug="d", title="The Daily", template=theme, at_most=25, briefs_after=25)
         return render_digest(digest, chosen, BRANDING, number=1, moment=MOMENT, templates=Path("/nowhere"))
 
     chosen = articles()
-    module.render = spy  # type: ignore[attr-defined]
-    whole()
-    module.render = render_template  # type: ignore[attr-defined]
-    page = next(one for one in pages if "<!DOCTYPE" in one)
+    render_module.render_template = record_page  # type: ignore[attr-defined]
+    render_issue()
+    render_module.render_template = render_template  # type: ignore[attr-defined]
+    page = next(page for page in pages if "<!DOCTYPE" in page)
     cold, warm, made = program(OURS, page)
     default_cold, default_warm, _ = program(DEFAULTS, page)
     juice_cold, juice_warm = juice(page)
@@ -148,9 +148,9 @@ def compare(theme: str) -> None:
     row("", warm, juice_warm, "juice")
     row("  inlining, cold", cold, default_cold, "premailer")
     row("", cold, juice_cold, "juice")
-    row("  templates, inlining and plain text, warm", median(lambda: timed(whole), 30))
-    rendering = whole()
-    message = build_message(ENVELOPE, text=rendering.text, html=rendering.html)
+    row("  templates, inlining and plain text, warm", median(lambda: timed(render_issue), 30))
+    variant = render_issue()
+    message = build_message(ENVELOPE, text=variant.text, html=variant.html)
     row("  preflight, warm", median(lambda: timed(lambda: check_message(message)), 10))
 
 

@@ -1,4 +1,4 @@
-"""Making a reader's copy: joining it against copying as many bytes, signing it against openssl's own rate.
+"""One message: filling placeholders against copying as many bytes, and signing against the rate of openssl.
 
 python -m bench.message
 """
@@ -21,23 +21,23 @@ _TIMES = 3_000
 
 
 def microseconds(work: Callable[[], object]) -> float:
-    """Return how long a piece of work takes."""
+    """Return the microseconds of one call."""
     began = time.perf_counter()
     for _ in range(_TIMES):
         work()
     return (time.perf_counter() - began) / _TIMES * 1e6
 
 
-def skeleton(*signers: Signer) -> MessageTemplate:
-    """A message of about 40 KB."""
-    tokens = Placeholders(hash="0123456789ab")
-    body = "A line of text that says nothing at all, over and over again.\n" * 270
+def message_template(*signers: Signer) -> MessageTemplate:
+    """Return a template of a message of about 40 KB."""
+    placeholders = Placeholders(hash="0123456789ab")
+    body = "A line of sample text that is repeated to fill up the message.\n" * 270
     values = {
         "address": ADDRESS_SLOT,
         "unsubscribe": f"https://bench.example/leave?copy={DELIVERY_SLOT}",
         "web_view": "https://bench.example/web",
     }
-    foot = " ".join(tokens[name] for name in values)
+    foot = " ".join(placeholders[name] for name in values)
     envelope = Envelope(
         sender="The Bench Review <news@bench.example>",
         reply_to=None,
@@ -53,14 +53,14 @@ def skeleton(*signers: Signer) -> MessageTemplate:
         envelope,
         text=body + foot,
         html=f"<p>{body}</p><p>{foot}</p>",
-        placeholders=tokens,
+        placeholders=placeholders,
         values=values,
         signers=signers,
     )
 
 
 def openssl_rate() -> float:
-    """Return how many RSA-2048 signatures a second openssl makes on one core."""
+    """Return the RSA-2048 signatures per second of openssl on one core."""
     done = subprocess.run(["openssl", "speed", "-seconds", "2", "rsa2048"], capture_output=True, text=True, check=True)
     return float(re.findall(r"^rsa\s+2048 bits\s+\S+\s+\S+\s+([\d.]+)", done.stdout, re.MULTILINE)[0])
 
@@ -71,23 +71,23 @@ def main() -> None:
     rsa = Signer.read(new_key("rsa"), domain="bench.example", selector="r")
     ed25519 = Signer.read(new_key("ed25519"), domain="bench.example", selector="e")
 
-    def merge(made: MessageTemplate) -> Callable[[], bytes]:
-        return lambda: made.merge(
+    def merge(template: MessageTemplate) -> Callable[[], bytes]:
+        return lambda: template.merge(
             address="reader@mail.example.org", recipient="reader@mail.example.org", token="a" * 32
         )
 
-    plain = skeleton()
+    plain = message_template()
     data = merge(plain)()
-    # What a join has to do at least: as many bytes into a new object.
+    # The lower bound: as many bytes copied into a new object.
     pieces = [data[: len(data) // 2], data[len(data) // 2 :]]
     copying, joining = microseconds(lambda: b"".join(pieces)), microseconds(merge(plain))
-    print(f"{len(data):,} bytes copied {copying:.1f} µs, a copy joined {joining:.1f} µs: {joining / copying:.1f}×")
+    print(f"{len(data):,} bytes copied: {copying:.1f} µs, a message filled: {joining:.1f} µs: {joining / copying:.1f}×")
     for name, signers in (("RSA", (rsa,)), ("Ed25519", (ed25519,)), ("RSA + Ed25519", (rsa, ed25519))):
-        print(f"joined and signed, {name}: {microseconds(merge(skeleton(*signers))):.0f} µs")
+        print(f"filled and signed, {name}: {microseconds(merge(message_template(*signers))):.0f} µs")
     data = b"x" * 2_000
-    sign = rsa._signature  # noqa: SLF001 - the arithmetic alone is what openssl measures
+    sign = rsa._signature  # noqa: SLF001 - openssl measures the arithmetic only
     ours, theirs = 1e6 / microseconds(lambda: sign(data)), openssl_rate()
-    print(f"RSA-2048 signatures a second: ours {ours:,.0f}, openssl {theirs:,.0f}: {ours / theirs:.2f}×")
+    print(f"RSA-2048 signatures per second: Publisher {ours:,.0f}, openssl {theirs:,.0f}: {ours / theirs:.2f}×")
 
 
 if __name__ == "__main__":

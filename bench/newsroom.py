@@ -2,10 +2,10 @@
 
     python -m bench.newsroom [COUNT]
 
-For each change: how long it takes, how many files and bytes are written, how many feeds the article is in, against
-our own full build and against Hugo's, which builds the newest 50 of every facet in RSS from the same posts in the
-same run. Everything is on: three formats, archive pages, compressed twins, checks. With COUNT 100,000 it also shows
-that peak memory does not follow the archive.
+For each change: its time, the files and bytes that are written, and the number of the article's feeds, compared with a
+full build, and with Hugo, which builds the newest 50 of every facet in RSS from the same posts in the same run.
+Everything is on: three formats, archive pages, precompressed files, checks. With COUNT 100,000 it also shows that peak
+memory does not depend on the size of the archive.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from bench.change import NEW
 from bench.corpus import HUGO_FACETS, SETTINGS, make_hugo_site, make_site
 from bench.timing import PUBLISH, hugo, machine, median, need_hugo
 
-#: The most bytes that a run of ours held.
+#: Peak memory of a run, in bytes.
 PEAK = [0]
 CHANNEL = """[feeds.channels.water]
 title = "Water"
@@ -33,38 +33,38 @@ limit = 50
 
 
 def files(site: Path) -> dict[str, tuple[int, int]]:
-    """Return what is staged: path → (time of change, bytes)."""
-    found = {}
+    """Return the staged files: path → (time of change, bytes)."""
+    staged = {}
     for path in (site / "feeds").rglob("*"):
         if path.is_file():
             info = path.stat()
-            found[str(path.relative_to(site))] = (info.st_ctime_ns, info.st_size)
-    return found
+            staged[str(path.relative_to(site))] = (info.st_ctime_ns, info.st_size)
+    return staged
 
 
-def family(pid: int) -> Iterator[int]:
-    """Yield a process and those that it started, and those that they did."""
+def process_tree(pid: int) -> Iterator[int]:
+    """Yield the IDs of a process and of all its descendants."""
     yield pid
     try:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     except OSError:
         return
     for child in children:
-        yield from family(int(child))
+        yield from process_tree(int(child))
 
 
 def memory(pid: int) -> int:
-    """Return the bytes that a process and all that it started hold, what they share counted once."""
+    """Return the bytes that a process and its descendants use; shared memory is counted once."""
     total = 0
-    for one in family(pid):
+    for process in process_tree(pid):
         with contextlib.suppress(OSError):
-            found = re.search(r"^Pss:\s+(\d+)", Path(f"/proc/{one}/smaps_rollup").read_text(), re.MULTILINE)
-            total += int(found[1]) * 1024 if found else 0
+            match = re.search(r"^Pss:\s+(\d+)", Path(f"/proc/{process}/smaps_rollup").read_text(), re.MULTILINE)
+            total += int(match[1]) * 1024 if match else 0
     return total
 
 
 def measured(site: Path, change: Callable[[], list[str]]) -> tuple[float, dict[str, int]]:
-    """Return how long a change takes, and the files that it wrote: path → bytes."""
+    """Return the seconds of a change, and the files that it wrote: path → bytes."""
     before = files(site)
     command = change()
     began = time.perf_counter()
@@ -80,12 +80,12 @@ def measured(site: Path, change: Callable[[], list[str]]) -> tuple[float, dict[s
 
 
 def report(name: str, took: float, written: dict[str, int], full: tuple[float, int], peer: float) -> None:
-    """Print a line."""
+    """Print a row."""
     plain = [path for path in written if not path.endswith((".gz", ".br"))]
     feeds = {path.rpartition(".")[0] for path in plain if re.search(r"[.](rss|atom|json)$", path)}
     size = sum(written.values())
     print(
-        f"{name:<34}{took:7.2f} s  {len(feeds):4} feeds  {len(plain):5} files + {len(written) - len(plain):5} twins  "
+        f"{name:<34}{took:7.2f} s  {len(feeds):4} feeds  {len(plain):5} files + {len(written) - len(plain):5} precompressed  "
         f"{size / 1e6:8.1f} MB   full build {full[0] / took:6.1f}× the time, {full[1] / max(size, 1):7.1f}× the bytes"
         f"   Hugo {peer / took:5.1f}×",
         flush=True,
@@ -107,7 +107,7 @@ def main() -> None:
         full = (took, sum(written.values()))
         report("full build", took, written, full, peer)
         print(
-            f"{'':34}peak memory, workers and all: {PEAK[0] / 1e6:.0f} MB; Hugo, newest 50 of every facet in RSS: {peer:.2f} s"
+            f"{'':34}peak memory, workers included: {PEAK[0] / 1e6:.0f} MB; Hugo, newest 50 of every facet in RSS: {peer:.2f} s"
         )
 
         def new() -> list[str]:

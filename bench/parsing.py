@@ -1,6 +1,6 @@
 """(k) One new article: parsing in a forked process, in a new program, and in the process of `publish now` itself.
 
-python -m bench.parsing [RUNS]: the three take turns, so that a busy machine slows all of them down.
+python -m bench.parsing [RUNS]: the three alternate, so that other load affects all of them.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def run(way: str, site: Path) -> tuple[float, float]:
 def main() -> None:
     """Measure and print."""
     runs = int(sys.argv[1]) if len(sys.argv) > 1 else 25
-    print(f"(k) one new article; {machine()}; the least of {runs} runs")
+    print(f"(k) one new article; {machine()}; minimum of {runs} runs")
     # Modules are compiled once, as in an installed package.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     with tempfile.TemporaryDirectory() as name:

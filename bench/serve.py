@@ -1,6 +1,6 @@
-"""A feed of 200 KB over HTTP: ours against nginx with the same staged files, one core each, wrk on the other.
+"""A feed of 200 KB over HTTP: Publisher against nginx with the same files, each on one core, with wrk on the other.
 
-python -m bench.serve [SECONDS]: needs nginx and wrk (Debian). Leave the machine alone meanwhile.
+python -m bench.serve [SECONDS]: needs nginx and wrk (Debian). Run nothing else on the machine at the same time.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ http {{
         location /feeds/ {{ alias {feeds}/; add_header Cache-Control "public, max-age=300"; }} }}
 }}
 """
-#: The least that an answer of this server can cost: nothing is looked at, everything is there.
+#: The lower bound for a response by this server: a constant response without any checks.
 _BARE = """
 import sys, uvicorn
 body = open(sys.argv[2], "rb").read()
@@ -59,14 +59,14 @@ async def app(scope, receive, send):
     await send({"type": "http.response.body", "body": b"" if known else body})
 uvicorn.run(app, port=int(sys.argv[1]), access_log=False, log_level="error", lifespan="off", ws="none")
 """
-#: Measured so often, by turns: what comes between hits all alike.
+#: Rounds in which the servers alternate, so that other load affects all of them.
 _ROUNDS = 3
 _CONNECTIONS = 64
 _NOW = datetime(2026, 11, 23, 7, tzinfo=UTC)
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -90,32 +90,32 @@ def serving(command: list[str], port: int) -> Iterator[int]:
 
 
 def measure(url: str, seconds: int, *headers: str) -> tuple[float, str]:
-    """Return answers a second, and how long one took at the 99th percentile."""
+    """Return the responses per second, and their 99th percentile as wrk prints it."""
     asked = [part for header in headers for part in ("-H", header)]
     command = ["taskset", "-c", "1", "wrk", "-t1", f"-c{_CONNECTIONS}", f"-d{seconds}s", "--latency", *asked, url]
-    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    rate = re.search(r"Requests/sec:\s+([\d.]+)", said)
-    late = re.search(r"^\s+99%\s+(\S+)", said, re.MULTILINE)
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", output)
+    late = re.search(r"^\s+99%\s+(\S+)", output, re.MULTILINE)
     if rate is None or late is None:
-        sys.exit(said)
+        sys.exit(output)
     return float(rate[1]), late[1]
 
 
 def etag(url: str, *headers: str) -> str:
     """Return a feed's ETag."""
     asked = [part for header in headers for part in ("-H", header)]
-    said = subprocess.run(["curl", "-sI", *asked, url], check=True, capture_output=True, text=True).stdout
-    found = re.search(r"(?im)^etag: (\S+)", said)
-    return found[1] if found else sys.exit(said)
+    output = subprocess.run(["curl", "-sI", *asked, url], check=True, capture_output=True, text=True).stdout
+    match = re.search(r"(?im)^etag: (\S+)", output)
+    return match[1] if match else sys.exit(output)
 
 
 def memory(pid: int) -> int:
-    """Return megabytes that a process has in memory."""
+    """Return the resident memory of a process in megabytes."""
     return int(Path(f"/proc/{pid}/status").read_text().partition("VmRSS:")[2].split()[0]) // 1024
 
 
-def busy(seconds: int) -> None:
-    """Measure while 50,000 copies leave from the same process."""
+def measure_while_sending(seconds: int) -> None:
+    """Measure while the same process sends 50,000 deliveries."""
     with tempfile.TemporaryDirectory() as name, sink() as port:
         folder = Path(name) / "site"
         site(folder, 50_000)
@@ -132,24 +132,24 @@ def busy(seconds: int) -> None:
             process.terminate()
             process.communicate()
         print(
-            f"  200 while a digest leaves: {rate:,.0f} answers a second, p99 {late}; {sent / seconds:,.0f} copies a second"
+            f"  200 while an issue is sent: {rate:,.0f} responses per second, p99 {late}; {sent / seconds:,.0f} deliveries per second"
         )
 
 
 def accepted(folder: Path) -> int:
-    """Return how many copies have left."""
+    """Return the number of accepted deliveries."""
     with Database.open(read_site(folder).database_url) as db, db.read() as connection:
         counts = deliveries.state_counts(connection)
     return sum(states.get(DeliveryState.ACCEPTED, 0) for states in counts.values())
 
 
-def heard(times: int) -> None:
-    """Measure how long it takes from the end of an article's writing to a WebSub subscriber's callback."""
-    told: list[float] = []
+def measure_websub(times: int) -> None:
+    """Measure the time from writing an article file to the callback of a WebSub subscriber."""
+    notified_at: list[float] = []
 
     class Callback(BaseHTTPRequestHandler):
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Do not log."""
 
         def do_GET(self) -> None:
             self.send_response(200)
@@ -158,7 +158,7 @@ def heard(times: int) -> None:
 
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"]))
-            told.append(time.monotonic())
+            notified_at.append(time.monotonic())
             self.send_response(204)
             self.end_headers()
 
@@ -183,7 +183,9 @@ def heard(times: int) -> None:
             with urlopen(f"http://127.0.0.1:{ours}/hub", urlencode(fields).encode()):
                 time.sleep(1)
             for number in range(1, times + 1):
-                waits["articles/"].append(waited(told, lambda number=number: write(folder, number)))
+                waits["articles/"].append(
+                    seconds_until_notified(notified_at, lambda number=number: write(folder, number))
+                )
             process.send_signal(signal.SIGTERM)
             process.wait()
         command = [sys.executable, "-m", "publisher", "serve", "--no-run", "--port", str(ours), "--site", name]
@@ -193,12 +195,14 @@ def heard(times: int) -> None:
             for number in range(times + 1, 2 * times + 1):
                 write(folder, number)
                 waits["publish now"].append(
-                    waited(told, lambda: subprocess.run(now, check=True, stdout=subprocess.DEVNULL))
+                    seconds_until_notified(
+                        notified_at, lambda: subprocess.run(now, check=True, stdout=subprocess.DEVNULL)
+                    )
                 )
             process.terminate()
         server.shutdown()
-    for what, found in waits.items():
-        print(f"  from {what} to a subscriber's callback: {sorted(found)[len(found) // 2] * 1000:.0f} ms")
+    for source, seconds in waits.items():
+        print(f"  from {source} to a subscriber's callback: {sorted(seconds)[len(seconds) // 2] * 1000:.0f} ms")
 
 
 def write(folder: Path, number: int) -> None:
@@ -206,17 +210,17 @@ def write(folder: Path, number: int) -> None:
     (folder / "articles" / f"{number}.md").write_text(f'---\ntitle: "S{number}"\ndate: 2026-11-20\n---\nText.\n')
 
 
-def waited(told: list[float], work: Callable[[], object]) -> float:
-    """Return the seconds from the beginning of some work until somebody was told."""
-    before, began = len(told), time.monotonic()
+def seconds_until_notified(notified_at: list[float], work: Callable[[], object]) -> float:
+    """Return the seconds from the start of some work until the next notification."""
+    before, began = len(notified_at), time.monotonic()
     work()
-    while len(told) == before:
+    while len(notified_at) == before:
         time.sleep(0.005)
-    return told[before] - began
+    return notified_at[before] - began
 
 
-def many(feeds: int) -> None:
-    """Measure the memory when every one of so many feeds was asked for, in three formats and two encodings."""
+def measure_memory(feeds: int) -> None:
+    """Measure the memory after a number of feeds was requested, in two formats and two encodings."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         ours = free_port()
@@ -238,18 +242,18 @@ def many(feeds: int) -> None:
                     request = Request(f"http://127.0.0.1:{ours}/{path}", headers={"Accept-Encoding": coding})
                     with urlopen(request) as answer:  # noqa: S310
                         answer.read()
-            print(f"  memory with {len(files):,} feeds asked for, the runner beside: {memory(pid)} MB")
+            print(f"  memory with {len(files):,} requested feeds, with the runner: {memory(pid)} MB")
 
 
 def compare(label: str, headers: tuple[str, ...] | None, ports: dict[str, int], seconds: int) -> None:
-    """Measure one kind of request at every server by turns, and print medians; None for the headers of one that is known."""
-    found: dict[str, list[tuple[float, str]]] = {name: [] for name in ports}
+    """Measure one kind of request at all servers alternately, and print medians; no headers mean a conditional request."""
+    results: dict[str, list[tuple[float, str]]] = {name: [] for name in ports}
     for _ in range(_ROUNDS):
         for name, port in ports.items():
             url = f"http://127.0.0.1:{port}/feeds/all.rss"
             asked = (f"If-None-Match: {etag(url)}",) if headers is None else headers
-            found[name].append(measure(url, seconds, *asked))
-    middle = {name: sorted(rows)[_ROUNDS // 2] for name, rows in found.items()}
+            results[name].append(measure(url, seconds, *asked))
+    middle = {name: sorted(rows)[_ROUNDS // 2] for name, rows in results.items()}
     shown = "   ".join(f"{name} {rate:9,.0f} {late:>9}" for name, (rate, late) in middle.items())
     ours = middle["publish serve"][0]
     print(f"  {label:<10} {shown}   {ours / middle['nginx'][0]:.2f}x, {ours / middle['uvicorn'][0]:.2f}x")
@@ -279,7 +283,7 @@ def main() -> None:
         settings = folder / "nginx.conf"
         settings.write_text(_NGINX.format(folder=folder, port=theirs, feeds=folder / "feeds"))
         size = (folder / "feeds" / "all.rss").stat().st_size
-        print(f"\nall.rss, {size / 1000:.0f} KB, {_CONNECTIONS} connections (answers a second, p99):")
+        print(f"\nall.rss, {size / 1000:.0f} KB, {_CONNECTIONS} connections (responses per second, p99):")
         nginx = ["nginx", "-c", str(settings), "-g", "daemon off;"]
         publish = [sys.executable, "-m", "publisher", "serve", "--no-run", "--port", str(ours), "--site", name]
         bare = {
@@ -292,9 +296,9 @@ def main() -> None:
                 with serving(least, int(least[3])):
                     compare(label, headers, {"nginx": theirs, "publish serve": ours, "uvicorn": int(least[3])}, seconds)
             print(f"  memory of publish serve: {memory(pid)} MB")
-    busy(seconds)
-    heard(5)
-    many(1000)
+    measure_while_sending(seconds)
+    measure_websub(5)
+    measure_memory(1000)
 
 
 if __name__ == "__main__":

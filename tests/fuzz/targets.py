@@ -97,7 +97,7 @@ def tokens(data: bytes) -> None:
     text = data.decode("latin-1")
     assert KEYS.delivery_of_token(text) is None
     assert KEYS.subscriber_of_feed_token(text) is None
-    assert LINKS.read("confirm", text, NOW) is None
+    assert LINKS.verify("confirm", text, NOW) is None
 
 
 def addresses(data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""A server that is far away: what is said arrives half of so many seconds later, in each direction."""
+"""A proxy with latency: it forwards each direction of a TCP connection with half of the round-trip time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import asyncio
 import sys
 
 
-async def pour(source: asyncio.StreamReader, target: asyncio.StreamWriter, seconds: float) -> None:
+async def forward(source: asyncio.StreamReader, target: asyncio.StreamWriter, seconds: float) -> None:
+    """Copy a stream with a delay."""
     loop = asyncio.get_running_loop()
     queue: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
 
@@ -27,14 +28,16 @@ async def pour(source: asyncio.StreamReader, target: asyncio.StreamWriter, secon
     await task
 
 
-async def main(mine: int, port: int, seconds: float) -> None:
+async def main(listen_port: int, port: int, seconds: float) -> None:
+    """Forward connections to a port with a round-trip time in seconds."""
+
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", port)
         await asyncio.gather(
-            pour(reader, far_writer, seconds / 2), pour(far_reader, writer, seconds / 2), return_exceptions=True
+            forward(reader, far_writer, seconds / 2), forward(far_reader, writer, seconds / 2), return_exceptions=True
         )
 
-    server = await asyncio.start_server(serve, "127.0.0.1", mine)
+    server = await asyncio.start_server(serve, "127.0.0.1", listen_port)
     await server.serve_forever()
 
 
