@@ -1,4 +1,4 @@
-"""A Maildir as the way out: each reader's copy is a file that mutt or Thunderbird opens."""
+"""Write messages to a Maildir instead of sending them. Mail programs such as mutt and Thunderbird open it."""
 
 from __future__ import annotations
 
@@ -17,42 +17,41 @@ __all__ = ["MaildirTransport"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MaildirTransport:
-    """Writes copies below a folder: ``tmp``, then ``new``, as https://cr.yp.to/proto/maildir.html asks.
+    """Write messages to ``tmp``, then move them to ``new`` (https://cr.yp.to/proto/maildir.html).
 
-    A copy has the same file name each time: to write it twice is to write it once, also where a
-    mail program has moved it to ``cur`` meanwhile.
+    A message has the same file name at each attempt. It is not written again if the file exists, also after a mail
+    program has moved it to ``cur``.
     """
 
     folder: Path
     is_idempotent: bool = True
     is_local: bool = True
 
-    def run(self, feed: MessageSource, lane: int) -> None:
-        """Write what the feed gives."""
+    def run(self, source: MessageSource, connection_number: int) -> None:
+        """Write the messages of a source until it has none for now."""
         try:
             make_private_folder(self.folder)
             for name in ("tmp", "new", "cur"):
                 make_private_folder(self.folder / name)
         except OSError as error:
             raise StageError(f"cannot make the Maildir {self.folder}: {error.strerror}") from error
-        while (copy := feed.take(wait=True)) is not None:
-            if not feed.hand_over(copy)():
-                feed.record_outcome(copy, Outcome(state=DeliveryState.QUEUED, answer=""))
+        while (message := source.take(wait=True)) is not None:
+            if not source.hand_over(message)():
+                source.record_outcome(message, Outcome(state=DeliveryState.QUEUED, answer=""))
                 continue
-            self._write(copy)
-            feed.record_outcome(
-                copy, Outcome(state=DeliveryState.ACCEPTED, answer=f"written to {self.folder.name}/new/{copy.name}")
-            )
+            self._write(message)
+            answer = f"written to {self.folder.name}/new/{message.name}"
+            source.record_outcome(message, Outcome(state=DeliveryState.ACCEPTED, answer=answer))
 
-    def _write(self, copy: OutgoingMessage) -> None:
-        new = self.folder / "new" / copy.name
-        if new.exists() or any((self.folder / "cur").glob(f"{copy.name}:*")):
+    def _write(self, message: OutgoingMessage) -> None:
+        new = self.folder / "new" / message.name
+        if new.exists() or any((self.folder / "cur").glob(f"{message.name}:*")):
             return
-        temporary = self.folder / "tmp" / copy.name
+        temporary = self.folder / "tmp" / message.name
         try:
             with open(temporary, "wb", opener=private_opener) as file:
-                file.write(f"Return-Path: <{copy.return_path}>\nDelivered-To: {copy.recipient}\n".encode())
-                file.write(copy.data.replace(b"\r\n", b"\n"))
+                file.write(f"Return-Path: <{message.return_path}>\nDelivered-To: {message.recipient}\n".encode())
+                file.write(message.data.replace(b"\r\n", b"\n"))
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, new)

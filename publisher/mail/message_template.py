@@ -1,7 +1,6 @@
-"""One message for many readers: encoded and canonicalised once, then joined for each of them.
+"""Build the messages of one issue: encode and canonicalise once, then merge each subscriber's values.
 
-What differs from copy to copy is short and stands on lines of its own, closed by soft line breaks, so
-that nothing has to be encoded or wrapped again.
+The values are short. Each stands on a line of its own between soft line breaks, so nothing is encoded or wrapped again.
 """
 
 from __future__ import annotations
@@ -19,27 +18,27 @@ from publisher.mail.placeholders import Placeholders, fill_placeholders
 
 __all__ = ["ADDRESS_SLOT", "DELIVERY_SLOT", "MessageTemplate"]
 
-#: Marks of what differs: they stand in texts and in headers until they are filled. No article can hold a control
-#: character, and no setting.
+#: Slots for the delivery's token and the subscriber's address, in texts and headers. Control characters occur in no
+#: article and no setting.
 DELIVERY_SLOT: Final = "\x0ec\x0f"
 ADDRESS_SLOT: Final = "\x0ea\x0f"
-#: In HTML an address is escaped; in a header it is as servers know it.
+#: The address with HTML escapes, and the address as mail servers use it.
 _HTML_ADDRESS_SLOT: Final = "\x0eh\x0f"
 _RECIPIENT_SLOT: Final = "\x0et\x0f"
 _SLOT: Final = re.compile("(\x0e[caht]\x0f)")
 _BYTES_SLOT: Final = re.compile(b"\x0e([caht])\x0f")
-#: Stands for the mark of a copy while headers are made: they are looked at for control characters.
+#: Replaces DELIVERY_SLOT while headers are built, because headers with control characters are rejected.
 _DELIVERY_STAND_IN: Final = "0copy0pass0"
-#: With the = of a soft line break a line has 76 characters (RFC 2045 §6.7).
+#: With the = of a soft line break, a line has 76 characters (RFC 2045 §6.7).
 _MAX_LINE: Final = 75
 
 
 @dataclass(frozen=True, slots=True)
 class _TemplateSlots:
-    """Bytes with gaps."""
+    """Bytes, split at their slots."""
 
     pieces: tuple[bytes, ...]
-    #: What goes between them.
+    #: Names of the slots between the pieces.
     names: tuple[str, ...]
 
     @classmethod
@@ -48,15 +47,15 @@ class _TemplateSlots:
         return cls(tuple(parts[0::2]), tuple(part.decode() for part in parts[1::2]))
 
     def filled(self, values: dict[str, bytes]) -> list[bytes]:
-        found = [self.pieces[0]]
+        parts = [self.pieces[0]]
         for name, piece in zip(self.names, self.pieces[1:], strict=True):
-            found.append(values[name])
-            found.append(piece)
-        return found
+            parts.append(values[name])
+            parts.append(piece)
+        return parts
 
 
 class MessageTemplate:
-    """A message whose gaps are still to be filled."""
+    """An encoded message with slots for the values of a subscriber."""
 
     def __init__(
         self,
@@ -71,14 +70,17 @@ class MessageTemplate:
         """Encode a message.
 
         Args:
-            envelope: what stands in its headers; COPY marks gaps in them. Its recipient is one.
-            text, html: of the issue, with tokens.
-            tokens: the issue's own.
-            values: what tokens stand for; COPY and ADDRESS mark gaps in them.
-            signers: who signs, the first one first.
+            envelope: the headers. They may contain DELIVERY_SLOT; the recipient is always a slot.
+            text, html: the issue, with placeholders.
+            placeholders: the issue's placeholders.
+            values: placeholder → replacement, which may contain DELIVERY_SLOT and ADDRESS_SLOT.
+            signers: DKIM signers, in the order of their signatures.
+
+        Raises:
+            ValueError: the issue contains the control characters of a slot.
         """
         if _SLOT.search(text) or _SLOT.search(html):
-            raise ValueError("the issue's text has control characters that stand for gaps")
+            raise ValueError("the issue's text contains control characters that are reserved for slots")
         headers, body = assemble(
             _headers(envelope),
             text=_with_slots(fill_placeholders(text, placeholders, values, escape=False)),
@@ -98,25 +100,25 @@ class MessageTemplate:
 
     @property
     def size(self) -> int:
-        """Bytes of the message without what fills its gaps and without signatures."""
+        """Size of the message in bytes, without values and signatures."""
         return sum(map(len, (*self._headers.pieces, *self._body.pieces)))
 
     @property
     def fingerprint(self) -> bytes:
-        """A hash of all that the copies have in common."""
+        """Hash of everything but values and signatures."""
         parts = b"\0".join((*self._headers.pieces, *self._body.pieces))
         return hashlib.sha256(parts).digest()
 
     def merge(self, *, address: str, recipient: str, token: str) -> bytes:
-        """Return a reader's copy: signatures, headers, body.
+        """Return the message to one subscriber: signatures, headers, body.
 
         Args:
-            address: hers, as she writes it.
-            recipient: hers, as servers know it.
-            copy: the copy's pass.
+            address: the address as the subscriber writes it.
+            recipient: the address as mail servers use it.
+            token: the delivery's token.
 
         Raises:
-            ValueError: the address would break a line.
+            ValueError: the address contains a line end or a control character.
         """
         if not address.isprintable():
             raise ValueError("an address is one line without control characters")
@@ -126,7 +128,7 @@ class MessageTemplate:
         }
         headers = self._headers.filled(values)
         signed = b"".join(self._signed.filled(values)) if self._signers else b""
-        # quopri takes 5 µs; of an address of plain letters it changes nothing.
+        # quopri takes 5 µs, and does not change a plain ASCII address.
         plain = len(address) <= _MAX_LINE and address.isascii() and "=" not in address and address[0] != "."
         values["a"] = address.encode() if plain else _encoded(address)
         is_same = plain and "&" not in address and "'" not in address
@@ -141,21 +143,21 @@ class MessageTemplate:
 
 
 def _headers(envelope: Envelope) -> list[tuple[str, str]]:
-    """Return the headers with marks in them; what comes from settings was looked at for line ends before."""
+    """Return the headers with slots. Values from settings were checked for line ends before."""
     plain = replace(
         envelope,
         recipient=None,
         message_key=envelope.message_key.replace(DELIVERY_SLOT, _DELIVERY_STAND_IN),
-        unsubscribe=tuple(one.replace(DELIVERY_SLOT, _DELIVERY_STAND_IN) for one in envelope.unsubscribe),
+        unsubscribe=tuple(url.replace(DELIVERY_SLOT, _DELIVERY_STAND_IN) for url in envelope.unsubscribe),
     )
-    marked = ("Message-ID", "List-Unsubscribe")
+    with_slots = ("Message-ID", "List-Unsubscribe")
     return [
         (
             name,
             _RECIPIENT_SLOT
             if name == "To"
             else value.replace(_DELIVERY_STAND_IN, DELIVERY_SLOT)
-            if name in marked
+            if name in with_slots
             else value,
         )
         for name, value in message_headers(plain)
@@ -173,14 +175,14 @@ def _open_ended(data: bytes) -> bytes:
     if len(last) <= _MAX_LINE:
         return data
     cut = _MAX_LINE
-    # An escape is not parted: =C3 stays whole.
+    # An escape such as =C3 must not be split.
     while b"=" in last[cut - 2 : cut]:
         cut -= 1
     return data[:start] + last[:cut] + b"=\r\n" + last[cut:]
 
 
 def _with_slots(text: str) -> bytes:
-    """Return text as quoted-printable, each gap on a line of its own between soft line breaks."""
+    """Return text as quoted-printable, with each slot on a line of its own between soft line breaks."""
     parts = _SLOT.split(text)
-    encoded = [one.encode() if place % 2 else _encoded(one) for place, one in enumerate(parts)]
+    encoded = [part.encode() if index % 2 else _encoded(part) for index, part in enumerate(parts)]
     return b"=\r\n".join(encoded)

@@ -1,6 +1,6 @@
-"""What differs from reader to reader in an issue: opaque tokens, and filling them. Pure.
+"""Placeholders (merge tags) for text that differs between the subscribers of an issue. Pure.
 
-An issue is rendered once; in each reader's copy the tokens give way to her own addresses.
+An issue is rendered once, with placeholders. Each message gets the subscriber's own values in their place.
 """
 
 from __future__ import annotations
@@ -14,50 +14,49 @@ from typing import Final
 
 __all__ = ["PLACEHOLDER_NAMES", "Placeholders", "fill_placeholders", "placeholders_in"]
 
-#: What a token can stand for.
 PLACEHOLDER_NAMES: Final = ("address", "preferences", "unsubscribe", "web_view")
 _PLACEHOLDER: Final = re.compile(r"@@([a-z_]+)\.([0-9a-f]{12})@@")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placeholders:
-    """The tokens of one issue."""
+    """The placeholders of one issue, by name: ``placeholders["unsubscribe"]``."""
 
-    #: Twelve hexadecimal digits out of all that the issue says: no article of it can hold them.
+    #: Twelve hexadecimal digits, a hash of the issue's content. No article can contain them.
     hash: str
 
     @classmethod
-    def of(cls, *said: object) -> Placeholders:
-        """Return the tokens of an issue that says this; the same for the same."""
-        return cls(hash=hashlib.sha256(repr(said).encode()).hexdigest()[:12])
+    def of(cls, *content: object) -> Placeholders:
+        """Return the placeholders of an issue with this content; equal content gives equal placeholders."""
+        return cls(hash=hashlib.sha256(repr(content).encode()).hexdigest()[:12])
 
     def __getitem__(self, name: str) -> str:
-        """Return the token that stands for ``name``, as in ``@@unsubscribe.0f1e2d3c4b5a@@``."""
+        """Return the placeholder for a name, as in ``@@unsubscribe.0f1e2d3c4b5a@@``."""
         if name not in PLACEHOLDER_NAMES:
             raise KeyError(name)
         return f"@@{name}.{self.hash}@@"
 
 
 def placeholders_in(text: str) -> list[str]:
-    """Return the names of the tokens in a text, of whatever issue, in their order."""
+    """Return the names of the placeholders in a text, of any issue, in order."""
     return [match[1] for match in _PLACEHOLDER.finditer(text)]
 
 
-def fill_placeholders(text: str, tokens: Placeholders, values: Mapping[str, str], *, escape: bool) -> str:
-    """Return the text with the issue's tokens replaced.
+def fill_placeholders(text: str, placeholders: Placeholders, values: Mapping[str, str], *, escape: bool) -> str:
+    """Return the text with the issue's placeholders replaced.
 
     Args:
         text: HTML or plain text.
-        tokens: the issue's; those of another one are text.
-        values: name → what stands in its place.
+        placeholders: the issue's. Those of another issue stay as they are.
+        values: name → replacement.
         escape: True for HTML.
 
     Raises:
-        KeyError: the text has a token that there is no value for.
+        KeyError: the text has a placeholder without a value.
     """
 
     def filled(match: re.Match[str]) -> str:
-        if match[2] != tokens.hash:
+        if match[2] != placeholders.hash:
             return match[0]
         value = values[match[1]]
         return html.escape(value) if escape else value

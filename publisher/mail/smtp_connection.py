@@ -1,7 +1,6 @@
-"""A conversation with an SMTP server (RFC 5321): pipelined (RFC 2920), over TLS, one socket, no thread of its own.
+"""SMTP client connection (RFC 5321) with TLS, authentication and pipelining (RFC 2920).
 
-Neither smtplib nor aiosmtplib pipelines; at a round trip of 20 ms that is the difference between one
-message in 80 ms and one in 20.
+smtplib and aiosmtplib do not pipeline. At a round trip of 20 ms, pipelining sends a message in 20 ms instead of 80 ms.
 """
 
 from __future__ import annotations
@@ -21,26 +20,29 @@ from publisher.mail.outcome import RelayFault, Reply
 __all__ = ["Connection", "ConnectionLost", "ProtocolError", "Relay", "Timeouts"]
 
 _REPLY_LINE: Final = re.compile(rb"([2-5]\d\d)([ -]?)(.*)")
-#: Bytes that an answer may have: nobody needs more to say yes or no.
+#: Longer replies are a protocol error.
 _MAX_REPLY_BYTES: Final = 64 * 1024
 _READ_BYTES: Final = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
-    """Seconds (RFC 5321 §4.5.3.2). A shorter time after the dot makes duplicates."""
+    """Timeouts in seconds (RFC 5321 §4.5.3.2). A shorter final timeout causes duplicate messages."""
 
     connect: float = 60
     greeting: float = 300
     command: float = 300
+    #: Reply to DATA.
     data: float = 120
+    #: Each write.
     block: float = 180
+    #: Reply to the end of the message.
     final: float = 600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relay:
-    """A server that takes mail, and how to come to it."""
+    """A mail server that accepts our mail, and how to connect to it."""
 
     host: str
     port: int
@@ -52,12 +54,12 @@ class Relay:
 
     @property
     def name(self) -> str:
-        """What it is called in reports."""
+        """Host and port, as in reports and in the database."""
         return f"{self.host}:{self.port}"
 
 
 class ConnectionLost(Exception):
-    """The connection is gone. ``sent`` bytes of the last write had left."""
+    """The connection ended, after ``sent`` bytes of the last write were sent."""
 
     def __init__(self, reason: str, sent: int = 0) -> None:
         super().__init__(reason)
@@ -66,11 +68,11 @@ class ConnectionLost(Exception):
 
 
 class ProtocolError(ConnectionLost):
-    """The server says what is no answer."""
+    """The server sent an invalid reply."""
 
 
 class Connection:
-    """One connection, from greeting to QUIT."""
+    """One SMTP connection, from the greeting to QUIT."""
 
     def __init__(self, sock: socket.socket, relay: Relay, timeouts: Timeouts) -> None:
         self._socket = sock
@@ -78,15 +80,15 @@ class Connection:
         self._timeouts = timeouts
         self._timeouts_set: dict[int, float] = {}
         self._buffer = b""
-        #: Name of an extension → its parameters, as EHLO told them.
+        #: Name of an extension in the reply to EHLO → its parameters.
         self.extensions: dict[str, str] = {}
 
     @classmethod
     def open(cls, relay: Relay, timeouts: Timeouts | None = None) -> Self:
-        """Connect, secure, authenticate.
+        """Connect, start TLS and authenticate.
 
         Raises:
-            RelayFault: that is not to be had, with the reason.
+            RelayFault: one of these failed.
         """
         timeouts = timeouts or Timeouts()
         try:
@@ -107,17 +109,17 @@ class Connection:
     def _begin(self) -> None:
         if self._relay.security == "tls":
             self._secure()
-        self._expect(self.read(self._timeouts.greeting), "greets us with")
+        self._expect(self.read(self._timeouts.greeting), "rejected the connection:")
         self._hello()
         if self._relay.security == "starttls":
             if "STARTTLS" not in self.extensions:
                 raise RelayFault(
-                    'offers no STARTTLS; set its security to "tls" or, on this machine, "none"', is_final=True
+                    'does not support STARTTLS; set its security to "tls" or, on this machine, "none"', is_final=True
                 )
-            self._expect(self.ask("STARTTLS"), "answers STARTTLS with")
+            self._expect(self.ask("STARTTLS"), "rejected STARTTLS:")
             if self._buffer:
-                # Somebody between us and the server has slipped in commands (CVE-2011-0411).
-                raise RelayFault("has said more than it may before TLS", is_final=True)
+                # An attacker between here and the server can inject replies (CVE-2011-0411).
+                raise RelayFault("sent data between STARTTLS and TLS, which is a sign of an attack", is_final=True)
             self._secure()
             self._hello()
         if self._relay.username is not None:
@@ -131,17 +133,17 @@ class Connection:
             self._socket = context.wrap_socket(self._socket, server_hostname=self._relay.host)
         except ssl.SSLCertVerificationError as error:
             raise RelayFault(
-                f"its certificate is not to be trusted: {error.verify_message}; name the right host, or its ca_file",
+                f"has an untrusted certificate: {error.verify_message}; set the right host, or its ca_file",
                 is_final=True,
             ) from error
         except (OSError, ValueError) as error:
-            raise RelayFault(f"TLS cannot be begun: {error}") from error
+            raise RelayFault(f"failed to start TLS: {error}") from error
         self._timeouts_set = {}
 
     def _hello(self) -> None:
         reply = self.ask(f"EHLO {_client_name(self._socket)}")
         if reply.code >= 400:
-            self._expect(self.ask(f"HELO {_client_name(self._socket)}"), "answers HELO with")
+            self._expect(self.ask(f"HELO {_client_name(self._socket)}"), "rejected HELO:")
             self.extensions = {}
             return
         pairs = (line.partition(" ") for line in reply.lines[1:])
@@ -158,26 +160,26 @@ class Connection:
                 if reply.code == 334:
                     reply = self.ask(base64.b64encode(word.encode()).decode())
         else:
-            raise RelayFault("offers no way to log in that we know (PLAIN, LOGIN)", is_final=True)
+            raise RelayFault("supports neither AUTH PLAIN nor AUTH LOGIN", is_final=True)
         if reply.code != 235:
-            raise RelayFault(f"refuses our login: {reply.text}", is_final=reply.code >= 500)
+            raise RelayFault(f"rejected the login: {reply.text}", is_final=reply.code >= 500)
 
     @staticmethod
-    def _expect(reply: Reply, what: str) -> None:
+    def _expect(reply: Reply, fault: str) -> None:
         if not 200 <= reply.code < 300:
-            raise RelayFault(f"{what} {reply.text}", is_final=reply.code >= 500)
+            raise RelayFault(f"{fault} {reply.text}", is_final=reply.code >= 500)
 
     @property
     def size_limit(self) -> int | None:
-        """Bytes that a message may have (RFC 1870); None where the server names no limit."""
+        """Largest message in bytes (RFC 1870); None if the server announces no limit."""
         limit = self.extensions.get("SIZE", "")
         return int(limit) if limit.isdigit() and int(limit) else None
 
     def ask(self, line: str) -> Reply:
-        """Send a command and return the answer.
+        """Send a command and return the reply.
 
         Raises:
-            Lost: the connection ended.
+            ConnectionLost: the connection ended or timed out.
         """
         self.write(f"{line}\r\n".encode())
         return self.read(self._timeouts.command)
@@ -186,9 +188,9 @@ class Connection:
         """Send bytes.
 
         Raises:
-            Lost: not all of them left; it says how many did.
+            ConnectionLost: not all bytes were sent.
         """
-        self._wait_at_most(socket.SO_SNDTIMEO, self._timeouts.block)
+        self._set_timeout(socket.SO_SNDTIMEO, self._timeouts.block)
         view, sent = memoryview(data), 0
         try:
             while sent < len(data):
@@ -197,11 +199,14 @@ class Connection:
             raise ConnectionLost(_reason(error), sent) from error
 
     def read(self, seconds: float) -> Reply:
-        """Return the next answer, which has to be there within so many seconds.
+        """Return the next reply.
+
+        Args:
+            seconds: timeout for the whole reply.
 
         Raises:
-            Lost: it was not.
-            Garbled: it is no answer.
+            ConnectionLost: the connection ended or timed out.
+            ProtocolError: the reply is invalid.
         """
         lines: list[str] = []
         deadline = None
@@ -209,8 +214,8 @@ class Connection:
             end = self._buffer.find(b"\n")
             if end < 0:
                 if len(self._buffer) > _MAX_REPLY_BYTES:
-                    raise ProtocolError("its answer has no end")
-                # The clock is asked only for answers that come in pieces.
+                    raise ProtocolError("reply too long")
+                # Most replies arrive whole and need no clock.
                 now = time.monotonic() if self._buffer or lines or deadline is not None else 0.0
                 deadline = deadline if deadline is not None else (time.monotonic() + seconds)
                 self._fill(seconds if not now else deadline - now)
@@ -218,15 +223,15 @@ class Connection:
             line, self._buffer = self._buffer[:end].rstrip(b"\r"), self._buffer[end + 1 :]
             match = _REPLY_LINE.fullmatch(line)
             if match is None or len(lines) > 200:
-                raise ProtocolError(f"it says what is no answer: {line[:80]!r}")
+                raise ProtocolError(f"invalid reply: {line[:80]!r}")
             lines.append(_printable(match[3]))
             if match[2] != b"-":
                 return Reply(code=int(match[1]), lines=tuple(lines))
 
     def _fill(self, seconds: float) -> None:
         if seconds <= 0:
-            raise ConnectionLost("silence")
-        self._wait_at_most(socket.SO_RCVTIMEO, seconds)
+            raise ConnectionLost("timeout")
+        self._set_timeout(socket.SO_RCVTIMEO, seconds)
         try:
             data = self._socket.recv(_READ_BYTES)
         except OSError as error:
@@ -235,34 +240,34 @@ class Connection:
             raise ConnectionLost("connection closed by the server")
         self._buffer += data
 
-    def _wait_at_most(self, which: int, seconds: float) -> None:
-        """Bound how long the next read or write may take.
+    def _set_timeout(self, option: int, seconds: float) -> None:
+        """Set the timeout of the next read or write.
 
-        Without TLS the system keeps the time: Python's own way asks it twice for every read and write, and
-        lets go of the interpreter each time.
+        Without TLS the timeout is a socket option: a timeout of Python's own costs two system calls for each read and
+        write, and releases the interpreter lock each time.
         """
         if isinstance(self._socket, ssl.SSLSocket):
             self._socket.settimeout(seconds)
             return
-        if self._timeouts_set.get(which) == seconds:
+        if self._timeouts_set.get(option) == seconds:
             return
         if not self._timeouts_set:
             self._socket.settimeout(None)
         whole = int(seconds)
         self._socket.setsockopt(
-            socket.SOL_SOCKET, which, struct.pack("ll", whole, max(int((seconds - whole) * 1e6), 0 if whole else 1000))
+            socket.SOL_SOCKET, option, struct.pack("ll", whole, max(int((seconds - whole) * 1e6), 0 if whole else 1000))
         )
-        self._timeouts_set[which] = seconds
+        self._timeouts_set[option] = seconds
 
     def quit(self) -> None:
-        """Take leave, and close."""
+        """Send QUIT, wait for the reply, and close."""
         with contextlib.suppress(ConnectionLost):
             self.write(b"QUIT\r\n")
             self.read(5)
         self.close()
 
     def close(self) -> None:
-        """Close at once."""
+        """Close without QUIT."""
         with contextlib.suppress(OSError):
             self._socket.close()
 
@@ -277,10 +282,10 @@ def _client_name(sock: socket.socket) -> str:
 
 def _reason(error: OSError) -> str:
     if isinstance(error, TimeoutError | BlockingIOError):
-        return "silence"
+        return "timeout"
     return f"connection lost ({error.strerror or error})"
 
 
 def _printable(line: bytes) -> str:
-    """Return a server's words without what a terminal would obey."""
-    return "".join(one if one.isprintable() else " " for one in line.decode("utf-8", "replace"))
+    """Return a line as text without control characters, which a terminal would execute."""
+    return "".join(char if char.isprintable() else " " for char in line.decode("utf-8", "replace"))

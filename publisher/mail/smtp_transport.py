@@ -1,4 +1,4 @@
-"""Send deliveries over SMTP, with several relays and one connection a lane."""
+"""Send messages over SMTP, through several relays, with pipelining."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ from publisher.model.delivery import DeliveryState
 __all__ = ["SmtpTransport"]
 
 _DOT: Final = b".\r\n"
+_NOT_SENT: Final = Outcome(state=DeliveryState.QUEUED, answer="")
 
 
 @dataclass(slots=True, kw_only=True)
 class SmtpTransport:
-    """Several relays, used by their weights; one that fails is not used for a while."""
+    """Share connections between relays by their weights. A relay that fails is paused."""
 
     relays: Sequence[Relay]
     timeouts: Timeouts = field(default_factory=Timeouts)
-    #: Seconds after which a run gives up on relays that are all paused.
+    #: A run ends if all relays are paused for longer than this.
     max_pause_seconds: float = 60.0
     clock: Callable[[], float] = monotonic
     is_idempotent: bool = False
@@ -34,7 +35,7 @@ class SmtpTransport:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        """Begin with every relay usable."""
+        """Start with every relay usable."""
         self._states = {number: RelayState() for number in range(len(self.relays))}
 
     def state_of(self, number: int) -> RelayState:
@@ -49,15 +50,15 @@ class SmtpTransport:
                 self._states[number].stop(words)
         return bool(numbers)
 
-    def run(self, feed: MessageSource, lane: int) -> None:
-        """Send what the feed gives, over the relay that has most room."""
+    def run(self, source: MessageSource, connection_number: int) -> None:
+        """Send the messages of a source over one connection, to the relay with the most free capacity."""
         number = self._choose()
         began = self.clock()
         relay, state = self.relays[number], self._states[number]
         try:
             connection = Connection.open(relay, self.timeouts)
             try:
-                _Session(connection, relay, feed, self.timeouts, state, self._lock).run()
+                _Session(connection, relay, source, self.timeouts, state, self._lock).run()
             finally:
                 connection.close()
         except RelayFault as error:
@@ -68,10 +69,10 @@ class SmtpTransport:
                 state.connections -= 1
 
     def _choose(self) -> int:
-        """Return the relay for a connection that needs one.
+        """Return the number of the relay for a new connection.
 
         Raises:
-            RelayFault: no relay can be used; final where none will be usable soon.
+            RelayFault: no relay can be used; final if none will be usable soon.
         """
         with self._lock:
             now = self.clock()
@@ -83,196 +84,198 @@ class SmtpTransport:
                 self._states[best].connections += 1
                 return best
             pauses = [state.not_before - now for state in self._states.values() if not state.refused]
-            said = "; ".join(f"{relay.name} {self._states[number].words}" for number, relay in enumerate(self.relays))
-            raise RelayFault(said, is_final=not pauses or min(pauses) > self.max_pause_seconds)
+            words = "; ".join(f"{relay.name} {self._states[number].words}" for number, relay in enumerate(self.relays))
+            raise RelayFault(words, is_final=not pauses or min(pauses) > self.max_pause_seconds)
 
 
 class _ConnectionClosed(Exception):
-    """The server takes leave; there is nothing wrong with it."""
+    """The connection must not be used again, without a fault of the relay."""
 
 
 class _Session:
-    """The dialogue on one connection."""
+    """The exchange of commands, messages and replies on one connection."""
 
     def __init__(
         self,
         connection: Connection,
         relay: Relay,
-        feed: MessageSource,
+        source: MessageSource,
         timeouts: Timeouts,
         state: RelayState,
         lock: threading.Lock,
     ) -> None:
         self._connection = connection
         self._relay = relay
-        self._feed = feed
+        self._source = source
         self._timeouts = timeouts
         self._state = state
         self._lock = lock
         extensions = connection.extensions
-        self._pipelines = "PIPELINING" in extensions
-        self._takes_utf8 = "SMTPUTF8" in extensions
-        self._takes_8bit = "8BITMIME" in extensions
-        self._names_size = "SIZE" in extensions
+        self._has_pipelining = "PIPELINING" in extensions
+        self._has_utf8 = "SMTPUTF8" in extensions
+        self._has_8bit = "8BITMIME" in extensions
+        self._has_size = "SIZE" in extensions
 
     def run(self) -> None:
-        """Send until the feed gives nothing, or the connection ends.
+        """Send messages until the source has none, or the connection ends.
 
         Raises:
-            RelayFault: the relay is of no use for now, or at all.
+            RelayFault: the relay cannot be used, for now or in this run.
         """
         try:
-            while not self._state.refused and (copy := self._next(wait=True)) is not None:
-                ready = self._envelope(copy)
-                while ready:
-                    copy, ready = self._message(copy)
+            while not self._state.refused and (message := self._next(wait=True)) is not None:
+                is_ready = self._envelope(message)
+                while is_ready:
+                    message, is_ready = self._message(message)
         except _ConnectionClosed:
             return
         self._connection.quit()
 
     def _next(self, *, wait: bool) -> OutgoingMessage | None:
-        """Return the next copy that this server can take at all."""
-        while (copy := self._feed.take(wait=wait)) is not None:
+        """Return the next message that this server can accept by its size and its address."""
+        while (message := self._source.take(wait=wait)) is not None:
             limit = self._connection.size_limit
-            if limit is not None and len(copy.data) > limit:
-                self._settle(copy, Outcome(state=DeliveryState.QUEUED, answer=""))
+            if limit is not None and len(message.data) > limit:
+                self._record(message, _NOT_SENT)
                 raise RelayFault(
-                    f"takes no more than {limit:,} bytes, this message has {len(copy.data):,}", is_final=True
+                    f"accepts messages of at most {limit:,} bytes; this one has {len(message.data):,}", is_final=True
                 )
-            if not copy.needs_utf8 or self._takes_utf8:
-                return copy
-            words = "the server takes no addresses with letters beyond ASCII (SMTPUTF8, RFC 6531)"
-            self._settle(copy, Outcome(state=DeliveryState.FAILED, answer=words))
+            if not message.needs_utf8 or self._has_utf8:
+                return message
+            words = "the server does not support non-ASCII addresses (SMTPUTF8, RFC 6531)"
+            self._record(message, Outcome(state=DeliveryState.FAILED, answer=words))
         return None
 
-    def _commands(self, copy: OutgoingMessage) -> tuple[str, str, str]:
-        options = f" SIZE={len(copy.data)}" if self._names_size else ""
-        if copy.needs_utf8:
-            options += (" BODY=8BITMIME" if self._takes_8bit else "") + " SMTPUTF8"
-        return f"MAIL FROM:<{copy.return_path}>{options}\r\n", f"RCPT TO:<{copy.recipient}>\r\n", "DATA\r\n"
+    def _commands(self, message: OutgoingMessage) -> tuple[str, str, str]:
+        options = f" SIZE={len(message.data)}" if self._has_size else ""
+        if message.needs_utf8:
+            options += (" BODY=8BITMIME" if self._has_8bit else "") + " SMTPUTF8"
+        return f"MAIL FROM:<{message.return_path}>{options}\r\n", f"RCPT TO:<{message.recipient}>\r\n", "DATA\r\n"
 
-    def _envelope(self, copy: OutgoingMessage) -> bool:
+    def _envelope(self, message: OutgoingMessage) -> bool:
         try:
-            if self._pipelines:
-                self._connection.write("".join(self._commands(copy)).encode())
-            return self._read_envelope(copy)
+            if self._has_pipelining:
+                self._connection.write("".join(self._commands(message)).encode())
+            return self._read_envelope(message)
         except ConnectionLost as error:
-            raise self._given_back(copy, error) from error
+            raise self._requeue(message, error) from error
 
-    def _read_envelope(self, copy: OutgoingMessage) -> bool:
-        """Return whether the server waits for the message; if not, what became of the copy is settled."""
-        if not self._pipelines:
-            return self._ask_envelope(copy)
+    def _read_envelope(self, message: OutgoingMessage) -> bool:
+        """Return whether the server waits for the message. If it does not, the outcome is recorded."""
+        if not self._has_pipelining:
+            return self._ask_envelope(message)
         seconds = self._timeouts.command
         mail = self._connection.read(seconds)
         recipient = mail if mail.code == 421 else self._connection.read(seconds)
-        # After 421 nothing more is said.
+        # No reply follows a 421.
         data = recipient if recipient.code == 421 else self._connection.read(max(seconds, self._timeouts.data))
         if data.code == 354 and not (200 <= mail.code < 300 and 200 <= recipient.code < 300):
-            # It waits for a message to nobody (RFC 2920 §3.1): it gets an empty one, which it has to refuse.
+            # The server waits for a message without recipients (RFC 2920 §3.1). It has to refuse an empty one.
             self._connection.write(_DOT)
             self._connection.read(self._timeouts.final)
-        return self._judge(copy, mail, recipient, data)
+        return self._is_accepted(message, mail, recipient, data)
 
-    def _ask_envelope(self, copy: OutgoingMessage) -> bool:
-        commands = self._commands(copy)
+    def _ask_envelope(self, message: OutgoingMessage) -> bool:
         replies: list[Reply] = []
-        for command in commands:
+        for command in self._commands(message):
             self._connection.write(command.encode())
             replies.append(self._connection.read(self._timeouts.command))
             if replies[-1].code >= 400:
                 break
         if len(replies) < 3:
-            # What was not asked was not refused.
+            # Commands that were not sent count as accepted.
             if replies[-1].code != 421:
                 self._connection.ask("RSET")
             replies += [Reply(code=250, lines=())] * (3 - len(replies))
-        return self._judge(copy, *replies)
+        return self._is_accepted(message, *replies)
 
-    def _judge(self, copy: OutgoingMessage, mail: Reply, recipient: Reply, data: Reply) -> bool:
-        """Return whether the message may follow; settle the copy and tell the relay's fault if not."""
+    def _is_accepted(self, message: OutgoingMessage, mail: Reply, recipient: Reply, data: Reply) -> bool:
+        """Return whether the message may be sent. If it may not, record the outcome.
+
+        Raises:
+            RelayFault: the refusal concerns all messages.
+        """
         if mail.code >= 400:
-            # Of us, not of the reader: everybody would be refused.
-            self._settle(copy, Outcome(state=DeliveryState.QUEUED, answer=self._said(mail.text)))
-            raise RelayFault(f"answers {mail.text} to our sender address", is_final=mail.code >= 500)
+            # A refusal of the sender address says nothing about the subscriber.
+            self._record(message, Outcome(state=DeliveryState.QUEUED, answer=self._with_host(mail.text)))
+            raise RelayFault(f"rejected the sender address: {mail.text}", is_final=mail.code >= 500)
         try:
             refused = recipient_outcome(recipient)
         except RelayFault as error:
-            self._settle(copy, Outcome(state=DeliveryState.QUEUED, answer=self._said(recipient.text)))
+            self._record(message, Outcome(state=DeliveryState.QUEUED, answer=self._with_host(recipient.text)))
             raise error from None
         if refused is not None:
-            self._settle(copy, refused)
+            self._record(message, refused)
             if recipient.code == 421:
                 raise _ConnectionClosed
             return False
         if data.code != 354:
-            self._settle(
-                copy, message_outcome(data) if data.code >= 400 else lost_outcome("no 354 to DATA", all_sent=False)
+            self._record(
+                message, message_outcome(data) if data.code >= 400 else lost_outcome("no 354 to DATA", all_sent=False)
             )
             if data.code == 421:
                 raise _ConnectionClosed
             if data.code < 400:
-                raise RelayFault(f"answers {data.text} to DATA")
+                raise RelayFault(f"sent an unexpected reply to DATA: {data.text}")
             return False
         return True
 
-    def _message(self, copy: OutgoingMessage) -> tuple[OutgoingMessage, bool]:
-        """Send a message that the server waits for, and the next one's envelope behind it.
+    def _message(self, message: OutgoingMessage) -> tuple[OutgoingMessage, bool]:
+        """Send a message that the server waits for, and the envelope of the next one after it.
 
         Returns:
-            The next copy and whether the server waits for its message; the same copy and False
-            where there is none.
+            The next message and whether the server waits for it; the same message and False if there is no next one.
         """
         if self._state.refused:
-            # Other connections have lost messages meanwhile. The server has none of this one yet.
-            self._settle(copy, Outcome(state=DeliveryState.QUEUED, answer=""))
+            # Other connections lost messages meanwhile. The server has nothing of this one yet.
+            self._record(message, _NOT_SENT)
             raise RelayFault(self._state.words)
-        is_ours = self._feed.hand_over(copy)
-        following = self._next_while_waiting(copy, is_ours) if self._pipelines else None
+        is_ours = self._source.hand_over(message)
+        following = self._next_while_waiting(message, is_ours) if self._has_pipelining else None
         if not is_ours():
-            for one in (copy, following):
-                if one is not None:
-                    self._settle(one, Outcome(state=DeliveryState.QUEUED, answer=""))
-            # The server waits for a message that may not leave any more: only closing the connection helps.
+            for unsent in (message, following):
+                if unsent is not None:
+                    self._record(unsent, _NOT_SENT)
+            # SMTP has no command to cancel a message after DATA; the connection has to be closed.
             raise _ConnectionClosed
         envelope = "".join(self._commands(following)).encode() if following else b""
-        self._send(copy, following, envelope)
+        self._send(message, following, envelope)
         if following is None:
-            return copy, False
+            return message, False
         try:
             return following, self._read_envelope(following)
         except ConnectionLost as error:
-            raise self._given_back(following, error) from error
+            raise self._requeue(following, error) from error
 
-    def _next_while_waiting(self, copy: OutgoingMessage, is_ours: Callable[[], bool]) -> OutgoingMessage | None:
-        """Return the next copy, made while the hand-over is written down."""
+    def _next_while_waiting(self, message: OutgoingMessage, is_ours: Callable[[], bool]) -> OutgoingMessage | None:
+        """Return the next message, built while the hand-over of this one is stored."""
         try:
             return self._next(wait=False)
         except RelayFault:
-            # The server is left with the message that it waits for not begun.
+            # Nothing of the message is sent: the connection is closed.
             is_ours()
-            self._settle(copy, Outcome(state=DeliveryState.QUEUED, answer=""))
+            self._record(message, _NOT_SENT)
             raise
 
-    def _send(self, copy: OutgoingMessage, following: OutgoingMessage | None, envelope: bytes) -> None:
-        end = len(copy.data) + len(_DOT)
-        left: ConnectionLost | None = None
+    def _send(self, message: OutgoingMessage, following: OutgoingMessage | None, envelope: bytes) -> None:
+        end = len(message.data) + len(_DOT)
+        write_error: ConnectionLost | None = None
         try:
-            self._connection.write(b"".join((copy.data, _DOT, envelope)))
+            self._connection.write(b"".join((message.data, _DOT, envelope)))
         except ConnectionLost as error:
-            left = error
+            write_error = error
         try:
-            if left is not None and left.sent < end:
-                raise left
+            if write_error is not None and write_error.sent < end:
+                raise write_error
             reply = self._connection.read(self._timeouts.final)
         except ConnectionLost as error:
-            all_sent = left is None or left.sent >= end
+            all_sent = write_error is None or write_error.sent >= end
             outcome = lost_outcome(error.reason, all_sent=all_sent)
             with self._lock:
                 self._state.record_loss(error.reason)
-            self._settle(copy, replace(outcome, answer=self._said(outcome.answer)))
+            self._record(message, replace(outcome, answer=self._with_host(outcome.answer)))
             if following is not None:
-                self._settle(following, Outcome(state=DeliveryState.QUEUED, answer=""))
+                self._record(following, _NOT_SENT)
             raise RelayFault(error.reason) from error
         outcome = message_outcome(reply)
         with self._lock:
@@ -280,23 +283,23 @@ class _Session:
                 self._state.record_success()
             elif outcome.state is DeliveryState.UNCERTAIN:
                 self._state.record_loss(outcome.answer)
-        self._settle(copy, outcome)
-        if reply.code == 421 or left is not None or outcome.state is DeliveryState.UNCERTAIN:
+        self._record(message, outcome)
+        if reply.code == 421 or write_error is not None or outcome.state is DeliveryState.UNCERTAIN:
             if following is not None:
-                self._settle(following, Outcome(state=DeliveryState.QUEUED, answer=""))
+                self._record(following, _NOT_SENT)
             raise _ConnectionClosed
 
-    def _given_back(self, copy: OutgoingMessage, error: ConnectionLost) -> RelayFault:
-        """Give back a copy of which nothing has left, and return the relay's fault."""
-        self._settle(copy, Outcome(state=DeliveryState.QUEUED, answer=self._said(error.reason)))
+    def _requeue(self, message: OutgoingMessage, error: ConnectionLost) -> RelayFault:
+        """Requeue a message of which nothing was sent, and return the relay's fault."""
+        self._record(message, Outcome(state=DeliveryState.QUEUED, answer=self._with_host(error.reason)))
         return RelayFault(error.reason)
 
-    def _settle(self, copy: OutgoingMessage, outcome: Outcome) -> None:
+    def _record(self, message: OutgoingMessage, outcome: Outcome) -> None:
         if outcome.state is not DeliveryState.QUEUED:
-            is_named = outcome.answer.startswith(self._relay.host)
-            answer = outcome.answer if is_named else self._said(outcome.answer)
+            has_host = outcome.answer.startswith(self._relay.host)
+            answer = outcome.answer if has_host else self._with_host(outcome.answer)
             outcome = replace(outcome, answer=answer, relay=self._relay.name)
-        self._feed.record_outcome(copy, outcome)
+        self._source.record_outcome(message, outcome)
 
-    def _said(self, words: str) -> str:
+    def _with_host(self, words: str) -> str:
         return f"{self._relay.host}: {words}"

@@ -1,4 +1,4 @@
-"""The seam between those who have copies to send and those who know how: SMTP, a Maildir, a test's own."""
+"""The interface between the delivery engine and a transport: SMTP, a Maildir, or a test's own."""
 
 from __future__ import annotations
 
@@ -13,57 +13,57 @@ __all__ = ["MessageSource", "OutgoingMessage", "Transport"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutgoingMessage:
-    """A message to one reader, ready to leave."""
+    """A finished message to one recipient."""
 
-    #: Whose it is, for the one who gave it.
+    #: An object of the source that identifies the message. Transports do not read it.
     reference: Any
-    #: Where it goes, as the envelope says it; not ASCII only where ``needs_utf8``.
+    #: Address for RCPT; non-ASCII only if ``needs_utf8``.
     recipient: str
-    #: Where it comes back to.
+    #: Address for MAIL FROM, to which bounces return.
     return_path: str
-    #: The message: headers, empty line, body; CRLF, no line that begins with a dot.
+    #: Headers, empty line and body, with CRLF line ends and no line that begins with a dot.
     data: bytes
-    #: A name for it that is the same each time: a file transport's file.
+    #: A name that is the same at each attempt; the file name in a Maildir.
     name: str
-    #: True where a header or the envelope is not ASCII (RFC 6531).
+    #: True if a header or the envelope is not ASCII (RFC 6531).
     needs_utf8: bool = False
 
 
 class MessageSource(Protocol):
-    """Gives copies, and writes down what becomes of them."""
+    """Supplies messages to a transport, and stores their outcomes."""
 
     def take(self, *, wait: bool) -> OutgoingMessage | None:
-        """Return the next copy; None where there is none now (``wait`` waits a little for one)."""
+        """Return the next message; None if there is none now. With ``wait``, wait a few seconds for one."""
 
-    def hand_over(self, copy: OutgoingMessage) -> Callable[[], bool]:
-        """Begin to write down that the copy leaves now; the function returned waits until that is durable.
+    def hand_over(self, message: OutgoingMessage) -> Callable[[], bool]:
+        """Start to record that a message is sent now; return a function that waits until that is durable.
 
-        It returns False where the copy must not leave: another sender has it, or its subscriber has unsubscribed. Settle
-        it as queued then.
+        It returns False if the message must not be sent: another sender has it, or the subscriber unsubscribed. The
+        transport then records the outcome "queued".
         """
 
-    def record_outcome(self, copy: OutgoingMessage, outcome: Outcome) -> None:
-        """Note what became of a copy: durable at the latest when the next one is handed over."""
+    def record_outcome(self, message: OutgoingMessage, outcome: Outcome) -> None:
+        """Record an outcome. It is durable, at the latest, when the next message is handed over."""
 
 
 class Transport(Protocol):
-    """A way for copies to leave."""
+    """A way to send messages."""
 
     @property
     def is_idempotent(self) -> bool:
-        """True where to do it twice is to do it once: what was handed over may simply be done again."""
+        """True if sending a message twice has the effect of sending it once."""
 
     @property
     def is_local(self) -> bool:
-        """True if messages stay on this machine, so that they reach nobody."""
+        """True if messages stay on this machine and reach no subscriber."""
 
-    def run(self, feed: MessageSource, lane: int) -> None:
-        """Send what the feed gives, until it gives nothing for now.
+    def run(self, source: MessageSource, connection_number: int) -> None:
+        """Send the messages of a source until it has none for now.
 
         Args:
-            feed: the copies.
-            lane: which of the connections this is, from 0.
+            source: supplies the messages.
+            connection_number: number of this connection among those in use, from 0.
 
         Raises:
-            RelayFault: there is nobody to take copies.
+            RelayFault: no relay can be used.
         """

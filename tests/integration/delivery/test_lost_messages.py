@@ -58,7 +58,7 @@ def test_a_server_that_resets_every_connection_in_data_stops_the_run(any_mail_ki
         prepared(kit, server)
         sent = run(kit)
     assert (1 if step == "dot" else 0) <= len(sent.uncertain) <= CONNECTIONS + MAX_LOSSES - 1
-    assert "lost 3 messages in a row before it answered" in sent.trouble
+    assert "lost 3 messages in a row before its reply" in sent.trouble
     assert states(kit)["queued"] == 100 - len(sent.uncertain)
 
 
@@ -125,7 +125,7 @@ def test_later_runs_leave_the_relay_alone_and_then_lose_one_message_each(any_mai
             found = run(kit, now)
             lost += 1
             assert len(found.uncertain) == lost
-            assert "lost 1 message before it answered" in found.trouble
+            assert "lost 1 message before its reply" in found.trouble
         server.script = Script()
         done = run(kit, now + LONGEST + timedelta(minutes=1))
     assert (done.trouble, states(kit)) == ("", {"accepted": 100 - lost, "uncertain": lost})
