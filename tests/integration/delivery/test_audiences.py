@@ -87,7 +87,7 @@ def test_no_article_comes_again_in_another_digest_unless_it_says_repeat(any_mail
     kit.article("one.md", "One", topic="Water")
     kit.article("two.md", "Two", topic="Trade")
     report = kit.publish()
-    assert {one.digest: one.readers for one in report.issues} == {"daily": 1, "water": 1, "roundup": 1}
+    assert {one.digest: one.subscribers for one in report.issues} == {"daily": 1, "water": 1, "roundup": 1}
     got = received(kit)
     assert sorted(digest for digest, _ in got["both@example.org"]) == ["daily", "daily", "roundup", "roundup"]
     assert [digest for digest, _ in got["one@example.org"]] == ["water"]

@@ -101,10 +101,14 @@ def test_the_runner_and_tick_name_the_end_of_the_pause(paused: SubscriberSite) -
             wake=lambda name: None,
             wake_at=lambda *wanted: woken.append(wanted),
         )
-        jobs.letters()
+        jobs.confirmation_emails()
         jobs.close()
     (line,) = map(json.loads, text.getvalue().splitlines())
-    assert (line["level"], line["event"], line["until"]) == ("warning", "letters wait", "2026-11-23T07:15Z")
+    assert (line["level"], line["event"], line["until"]) == (
+        "warning",
+        "confirmation emails paused",
+        "2026-11-23T07:15Z",
+    )
     assert woken == [("letters", "letters", UNTIL)]
     report = tick(subscriber_site.kit.site, clock=subscriber_site.clock)
     assert [one.reason for one in report.rejected if one.where == "letters"] == [

@@ -60,7 +60,7 @@ def test_programs_that_look_at_links_are_no_people(text: str, expected: bool) ->
 
 class Day:
     def __init__(self) -> None:
-        self.counts = FeedRequestCounter()
+        self.counter = FeedRequestCounter()
 
     def ask(
         self, agent: str, client: str = "192.0.2.1", name: str = "all.rss", status: int = 200, **asked: str
@@ -69,11 +69,12 @@ class Day:
             b"user-agent": agent.encode(),
             **{key.replace("_", "-").encode(): one.encode() for key, one in asked.items()},
         }
-        self.counts.count_request(name, {"client": (client, 1)}, headers, status)
+        self.counter.count_request(name, {"client": (client, 1)}, headers, status)
 
     def counts(self, at: datetime = DAY) -> dict[tuple[str, str], tuple[int, int, int]]:
         return {
-            (one.feed, one.program): (one.subscribers, one.requests, one.unchanged) for one in self.counts.take_rows(at)
+            (one.feed, one.program): (one.subscribers, one.requests, one.unchanged)
+            for one in self.counter.take_rows(at)
         }
 
 
@@ -121,8 +122,8 @@ def test_a_day_ends() -> None:
     # Nothing new was asked; who asked is not asked about twice.
     assert day.counts() == {}
     day.ask("newsboat/2.32", if_none_match='"x"')
-    (late,) = day.counts.take_rows(DAY.replace(day=25, hour=0))
+    (late,) = day.counter.take_rows(DAY.replace(day=25, hour=0))
     assert (late.day, late.subscribers) == ("2026-11-24", 1)
     day.ask("newsboat/2.32", "192.0.2.2", if_none_match='"x"')
-    (fresh,) = day.counts.take_rows(DAY.replace(day=25, hour=1))
+    (fresh,) = day.counter.take_rows(DAY.replace(day=25, hour=1))
     assert (fresh.day, fresh.subscribers) == ("2026-11-25", 1)
