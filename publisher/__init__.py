@@ -1,4 +1,7 @@
-"""A self-hosted publisher: article records in, feeds and newsletter digests out."""
+"""A self-hosted publisher of RSS, Atom and JSON feeds and of e-mail newsletters.
+
+Its command line is ``publish``. The package never changes the files in a site's articles folder.
+"""
 
 __all__ = ["__version__"]
 

@@ -1,4 +1,4 @@
-"""``python -m publisher`` is ``publish``."""
+"""Run the command line: ``python -m publisher`` is the same as ``publish``."""
 
 from publisher.cli import main
 

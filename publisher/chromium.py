@@ -1,7 +1,7 @@
-"""What a page looks like in Chromium: pictures of it, its width, what axe-core finds.
+"""Screenshots, overflow and accessibility of pages in headless Chromium.
 
-The only user of Playwright. No request leaves the machine: pictures come from the site's own media
-folder, or are a grey box of the same size.
+The only module that uses Playwright. No request leaves the machine: images come from the site's media
+folder, or are replaced by a grey placeholder.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from publisher.errors import BrowserMissing
 
 __all__ = ["AccessibilityViolation", "Browser", "Viewport"]
 
-_NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+_PROGRAMS: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _ARGUMENTS: Final = (
     "--no-sandbox",
     "--disable-gpu",
@@ -28,64 +28,63 @@ _ARGUMENTS: Final = (
     "--disable-sync",
     "--hide-scrollbars",
 )
-_GREY: Final = (
+_PLACEHOLDER_IMAGE: Final = (
     '<svg xmlns="http://www.w3.org/2000/svg" width="1200" height="675"><rect width="100%" height="100%" fill="#8d99a6"/>'
     '<path d="M0 675 L420 260 L700 520 L860 400 L1200 675 Z" fill="#77838f"/><circle cx="930" cy="190" r="80" fill="#a5b0bb"/></svg>'
 )
-#: Milliseconds that a page may take.
-_PATIENCE: Final = 30_000
+_TIMEOUT_MILLISECONDS: Final = 30_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Viewport:
-    """A width of the window, a colour scheme, pictures on or off."""
+    """A window width, a colour scheme, and whether images are loaded."""
 
     #: ``phone`` or ``desktop``.
     name: str
     #: Pixels.
     width: int
-    dark: bool = False
-    pictures: bool = True
+    is_dark: bool = False
+    loads_images: bool = True
 
     @property
     def label(self) -> str:
-        """As in ``phone-dark-no-pictures``."""
+        """Return a name for files and messages, as in ``phone-dark-no-pictures``."""
         return "-".join(
-            [self.name, "dark" if self.dark else "light", *([] if self.pictures else ["no-pictures"])],
+            [self.name, "dark" if self.is_dark else "light", *([] if self.loads_images else ["no-pictures"])],
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessibilityViolation:
-    """Something serious or critical that axe-core finds."""
+    """A serious or critical violation that axe-core reports."""
 
-    #: axe-core's own name of the rule.
+    #: ID of the rule in axe-core.
     rule: str
     message: str
-    #: The elements, as selectors.
+    #: CSS selectors of the elements.
     selectors: tuple[str, ...]
 
 
 def _program() -> str | None:
-    return os.environ.get("CHROMIUM") or next((path for name in _NAMES if (path := shutil.which(name))), None)
+    return os.environ.get("CHROMIUM") or next((path for name in _PROGRAMS if (path := shutil.which(name))), None)
 
 
 class Browser:
-    """A running Chromium. ``with Browser(…) as browser: browser.look(html, view)``.
+    """A running Chromium: ``with Browser(…) as browser: browser.screenshot(html, view)``.
 
     Args:
-        media: address of a picture → its bytes and media type, None where they are not at hand.
+        media: returns the bytes and the media type of an image URL, or None if the image is not available.
 
     Raises:
-        BrowserMissing: there is no Chromium, or no Playwright to drive it.
+        BrowserMissing: Chromium or Playwright is not installed.
     """
 
     def __init__(self, media: Callable[[str], tuple[bytes, str] | None] = lambda url: None) -> None:
         program = _program()
         if program is None:
-            raise BrowserMissing("there is no Chromium: install it, or name it in the environment variable CHROMIUM")
+            raise BrowserMissing("Chromium was not found. Install it, or set the environment variable CHROMIUM")
         if util.find_spec("playwright") is None:
-            raise BrowserMissing("there is no Playwright: pip install 'publisher[preview]'")
+            raise BrowserMissing("Playwright is not installed. Run: pip install 'publisher[preview]'")
         self._media = media
         self._program = program
 
@@ -110,33 +109,33 @@ class Browser:
     def _page(self, html: str, view: Viewport) -> Any:
         page = self._chromium.new_page(
             viewport={"width": view.width, "height": 800},
-            color_scheme="dark" if view.dark else "light",
+            color_scheme="dark" if view.is_dark else "light",
             java_script_enabled=True,
         )
-        page.set_default_timeout(_PATIENCE)
-        page.route("**/*", lambda route: self._answer(route, view.pictures))
+        page.set_default_timeout(_TIMEOUT_MILLISECONDS)
+        page.route("**/*", lambda route: self._serve_image(route, view.loads_images))
         page.set_content(html, wait_until="load")
         return page
 
-    def _answer(self, route: Any, pictures: bool) -> None:
-        if route.request.resource_type != "image" or not pictures:
+    def _serve_image(self, route: Any, loads_images: bool) -> None:
+        if route.request.resource_type != "image" or not loads_images:
             route.abort()
             return
-        found = self._media(route.request.url)
-        body, kind = found if found is not None else (_GREY.encode(), "image/svg+xml")
+        image = self._media(route.request.url)
+        body, kind = image if image is not None else (_PLACEHOLDER_IMAGE.encode(), "image/svg+xml")
         route.fulfill(body=body, content_type=kind)
 
     def screenshot(self, html: str, view: Viewport) -> bytes:
         """Return the whole page as a PNG."""
         page = self._page(html, view)
         try:
-            shot: bytes = page.screenshot(full_page=True)
-            return shot
+            png: bytes = page.screenshot(full_page=True)
+            return png
         finally:
             page.close()
 
     def horizontal_overflow(self, html: str, view: Viewport) -> int:
-        """Return by how many pixels the page is wider than its window."""
+        """Return by how many pixels the page is wider than the window."""
         page = self._page(html, view)
         try:
             return max(0, int(page.evaluate("document.documentElement.scrollWidth")) - view.width)
@@ -144,20 +143,20 @@ class Browser:
             page.close()
 
     def accessibility_violations(self, html: str, view: Viewport) -> list[AccessibilityViolation]:
-        """Return what axe-core finds serious or critical."""
+        """Return the serious and critical violations that axe-core reports."""
         page = self._page(html, view)
         try:
             axe = resources.files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")
             page.evaluate(axe)
-            found: Mapping[str, Any] = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+            report: Mapping[str, Any] = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
         finally:
             page.close()
         return [
             AccessibilityViolation(
-                rule=one["id"],
-                message=one["help"],
-                selectors=tuple(escape(str(node["target"][0]), quote=False) for node in one["nodes"]),
+                rule=violation["id"],
+                message=violation["help"],
+                selectors=tuple(escape(str(node["target"][0]), quote=False) for node in violation["nodes"]),
             )
-            for one in found["violations"]
-            if one["impact"] in ("serious", "critical")
+            for violation in report["violations"]
+            if violation["impact"] in ("serious", "critical")
         ]

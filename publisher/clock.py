@@ -1,4 +1,4 @@
-"""The time, for code that runs by itself. Tests pass a clock that is set, or that runs faster."""
+"""The clock of background code. Tests pass a fixed clock, or one that runs faster."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ __all__ = ["Clock"]
 
 
 class Clock:
-    """The clock of this machine."""
+    """The system clock."""
 
     def now(self) -> datetime:
-        """Return the time in UTC. It may jump in both directions."""
+        """Return the time in UTC. It can jump in both directions when the clock is set."""
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        """Return seconds that have passed since some moment, whatever the clock is set to."""
+        """Return seconds since an unspecified start. Setting the clock does not change it."""
         return time.monotonic()
 
     def seconds(self, span: timedelta) -> float:
-        """Return how many seconds of real time ``span`` takes on this clock."""
+        """Return how many seconds of real time SPAN takes on this clock."""
         return span.total_seconds()

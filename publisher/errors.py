@@ -1,22 +1,22 @@
-"""Every error that the publisher raises on purpose.
+"""Exceptions that the publisher raises.
 
 ::
 
     PublisherError                 exit status 3: the run failed
-    ├── SettingsError              exit status 2: publisher.toml or the command line is wrong
+    ├── SettingsError              exit status 2: publisher.toml or the command line is invalid
     │   └── SendingBlocked         placeholder values would reach real people
-    ├── StoreError                 the database cannot be used
-    │   ├── SchemaTooNew           a newer publisher has been at this database
-    │   ├── StoreBusy              others hold the site or the database, and did not finish in time
-    │   └── SlotLost               another runner has taken a slot over
-    ├── StageError                 a file cannot be written into feeds/ or outbox/
-    ├── TemplateError              a template is missing or broken
-    ├── BrowserMissing             there is no Chromium to look with, or nothing to drive it
-    ├── RemoteError                another server does not answer, or not as it should
-    └── InvalidRecord              one record is set aside by name; the others go on
+    ├── StoreError                 the database cannot be opened, read or written
+    │   ├── SchemaTooNew           the database was upgraded by a newer publisher
+    │   ├── StoreBusy              another run or process held a lock until the timeout
+    │   └── SlotLost               another runner took over a claimed slot
+    ├── StageError                 a file cannot be written to feeds/ or outbox/
+    ├── TemplateError              a template is missing or invalid
+    ├── BrowserMissing             Chromium or Playwright is not installed
+    ├── RemoteError                another server did not answer, or sent an invalid answer
+    └── InvalidRecord              one record is rejected; the run continues
 
-Libraries' errors are translated into these where they enter. A message says what, where
-and what to do about it, in one sentence that a person can act on.
+Modules that use a library translate its exceptions into these. A message names the thing,
+the problem and the fix.
 """
 
 from collections.abc import Sequence
@@ -38,23 +38,23 @@ __all__ = [
 
 
 class PublisherError(Exception):
-    """The root of the tree. ``exit_status`` is what the command line ends with."""
+    """Base class. ``exit_status`` is the exit status of the command line."""
 
     exit_status = 3
 
 
 class SettingsError(PublisherError):
-    """The settings or the command line cannot be used; nothing was done."""
+    """The settings or the command line are invalid; nothing was changed."""
 
     exit_status = 2
 
 
 class SendingBlocked(SettingsError):
-    """Placeholder values would reach real people. ``blockers`` names each one with its fix; nothing was sent."""
+    """Placeholder values would reach real people; nothing was sent. ``blockers`` has each with its fix."""
 
     def __init__(self, summary: str, blockers: Sequence[object]) -> None:
-        super().__init__(f"{summary}:\n" + "\n".join(f"  {one}" for one in blockers))
-        self.blockers = tuple(str(one) for one in blockers)
+        super().__init__(f"{summary}:\n" + "\n".join(f"  {blocker}" for blocker in blockers))
+        self.blockers = tuple(str(blocker) for blocker in blockers)
 
 
 class StoreError(PublisherError):
@@ -62,39 +62,39 @@ class StoreError(PublisherError):
 
 
 class SchemaTooNew(StoreError):
-    """The database was upgraded by a newer publisher than this one."""
+    """The database was upgraded by a newer version of the publisher."""
 
 
 class StoreBusy(StoreError):
-    """Another run holds the site, or another process the database, and did not finish within the time allowed."""
+    """Another run locked the site, or another process the database, until the timeout."""
 
 
 class SlotLost(StoreError):
-    """A slot that was begun is another runner's: this one was asleep for too long. Nothing of its work is kept."""
+    """The lease of a claimed slot expired and another runner took the slot over; the work was rolled back."""
 
 
 class StageError(PublisherError):
-    """A file cannot be staged. What was staged before is still there, whole."""
+    """A file cannot be staged. The files that were staged before are unchanged."""
 
 
 class TemplateError(PublisherError):
-    """A template is missing, does not parse, or asks for a name that is not there."""
+    """A template is missing, has a syntax error, or uses an undefined name."""
 
 
 class BrowserMissing(PublisherError):
-    """There is no Chromium, or no Playwright to drive it."""
+    """Chromium or Playwright is not installed, or does not start."""
 
 
 class RemoteError(PublisherError):
-    """Another server does not answer, or answers without an end; ``is_final`` where it is no use to ask again."""
+    """Another server did not answer in time, or its answer is too long; ``is_final`` if a retry cannot help."""
 
-    def __init__(self, words: str, *, is_final: bool = False) -> None:
-        super().__init__(words)
+    def __init__(self, message: str, *, is_final: bool = False) -> None:
+        super().__init__(message)
         self.is_final = is_final
 
 
 class InvalidRecord(PublisherError):
-    """One record cannot become an article. ``where`` is its file (and line), ``reason`` why."""
+    """One record cannot become an article. ``where`` is its file (and line), ``reason`` the problem."""
 
     def __init__(self, where: str, reason: str) -> None:
         super().__init__(f"{where}: {reason}")

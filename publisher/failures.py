@@ -1,4 +1,4 @@
-"""Unexpected errors: a short reference for the person, the traceback for the log."""
+"""Unexpected errors: a short reference to print, and the traceback for the log."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Final
 
 __all__ = ["LOG_FILE", "Failure", "describe_failure", "log_failure"]
 
-#: Beside publisher.toml; readable by its owner only, because a traceback may quote an article.
+#: In the folder of publisher.toml, with mode 0600, because a traceback may quote an article.
 LOG_FILE: Final = ".publish.errors.log"
 #: A log larger than this becomes ``.publish.errors.log.1``.
 _MAX_LOG_BYTES: Final = 1_000_000
@@ -26,16 +26,16 @@ logging.getLogger("publisher").addHandler(logging.NullHandler())
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """An error that nobody expected."""
+    """An unexpected error."""
 
-    #: Equal for errors that were raised at the same place.
+    #: The same for errors that were raised at the same place in the code.
     reference: str
-    #: The error in a few words, on one line.
+    #: The type and message of the error, on one line.
     summary: str
     traceback: str
 
     def __str__(self) -> str:
-        """Return what a person reads of it."""
+        """Return the summary, the reference and the name of the log file."""
         return f"{self.summary} (reference {self.reference} in {LOG_FILE})"
 
 
@@ -53,18 +53,18 @@ def describe_failure(error: BaseException) -> Failure:
 
 
 def log_failure(root: Path, at: str, where: str, failure: Failure) -> None:
-    """Write a failure to the log of the process and to the site's own log.
+    """Write a failure to the log of the process and to the log file of the site.
 
     Args:
         root: the site's folder.
         at: the time of the run, ISO 8601.
-        where: the file, article or digest that it happened to.
-        failure: what is logged.
+        where: the file, article or digest that failed.
+        failure: the failure.
     """
     _log.error("%s: %s\n%s", where, failure, failure.traceback)
     text = f"{at} {failure.reference} {where}\n{failure.traceback}\n"
     path = root / LOG_FILE
-    # A log that cannot be written must not stop what is being done.
+    # A log that cannot be written must not stop the run.
     with contextlib.suppress(OSError):
         if path.exists() and path.stat().st_size > _MAX_LOG_BYTES:
             path.replace(path.with_name(LOG_FILE + ".1"))

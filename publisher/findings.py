@@ -1,4 +1,4 @@
-"""What a check reports: the rule that is broken, where, and how to fix it."""
+"""Rules of checks, and findings: violations of a rule, with place and fix."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ class Rule:
     """A requirement for feeds or messages. IDs are stable."""
 
     id: str
-    #: What is required, in one sentence.
+    #: The requirement, in one sentence.
     requirement: str
     #: How to fix a violation.
     fix: str
-    #: The URL of the specification or documentation that the rule is from.
+    #: URL of the specification or documentation behind the rule.
     source: str
     severity: Severity = Severity.ERROR
 
 
 def rules_by_id(rules: Iterable[Rule]) -> dict[str, Rule]:
-    """Return ID → rule, in the given order."""
+    """Return the rules by ID, in the given order."""
     return {rule.id: rule for rule in rules}
 
 
@@ -41,16 +41,16 @@ class Finding:
     """A violation of a rule in a feed or a message."""
 
     rule: Rule
-    #: What was found, with the offending value.
+    #: The violation, with the offending value.
     message: str
-    #: A feed entry, by its title or number, or an element of a message; empty for the document as a whole.
+    #: The title or number of a feed entry, or an element of a message; empty for the whole document.
     entry: str = ""
-    #: The line in the file or in the message's HTML, if known.
+    #: Line number in the file, or in the HTML of the message, if known.
     line: int | None = None
 
     @property
     def id(self) -> str:
-        """The ID of the rule."""
+        """Return the ID of the rule."""
         return self.rule.id
 
     @property

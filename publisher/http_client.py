@@ -1,4 +1,4 @@
-"""Requests to other servers: of hubs, of feeds that are to be checked, and to addresses that strangers gave us."""
+"""HTTP requests to other servers: hubs, feeds to check, and callback URLs of WebSub subscribers."""
 
 from __future__ import annotations
 
@@ -17,49 +17,48 @@ from publisher.errors import RemoteError
 
 __all__ = ["CallbackClient", "HttpClient", "HttpResponse"]
 
-#: No answer is read beyond this many bytes.
-_MOST: Final = 50_000_000
+_MAX_BODY_BYTES: Final = 50_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpResponse:
-    """What a server said."""
+    """The response of a server."""
 
     status: int
-    #: The address that answered: another one than was asked where there were redirects.
+    #: The URL of the response, after redirects.
     url: str
-    #: Names in lower case.
+    #: By name in lower case.
     headers: Mapping[str, str]
     body: bytes
 
 
 class _Deadline:
-    """The end of a request, whatever the other side does: another thread cuts its connection.
+    """Time limit of a whole request: a timer thread shuts its connection down.
 
-    A socket's own timeout begins anew with each byte, so a server that sends a byte a second is never late.
+    The timeout of a socket restarts with each byte, so it does not limit a server that sends one byte a second.
     """
 
     def __init__(self, seconds: float) -> None:
         self.has_passed = False
         self._lock = threading.Lock()
-        #: The connection, as a descriptor of its own: the other one may be closed, and its number used again.
+        #: A duplicate of the connection: the original may be closed and its descriptor number used again.
         self._socket: socket.socket | None = None
-        self._timer = threading.Timer(seconds, self._cut)
+        self._timer = threading.Timer(seconds, self._shut_down)
         self._timer.daemon = True
 
-    def watch(self, made: socket.socket) -> None:
-        """Cut this connection at the deadline, in place of the one before."""
+    def watch(self, connection: socket.socket) -> None:
+        """Shut this connection down at the deadline, instead of the previous one."""
         # An SSL socket has no dup().
-        copy = socket.socket(fileno=os.dup(made.fileno()))
+        duplicate = socket.socket(fileno=os.dup(connection.fileno()))
         with self._lock:
             if self._socket is not None:
                 self._socket.close()
-            self._socket = copy
+            self._socket = duplicate
             if self.has_passed:
                 with contextlib.suppress(OSError):
-                    copy.shutdown(socket.SHUT_RDWR)
+                    duplicate.shutdown(socket.SHUT_RDWR)
 
-    def _cut(self) -> None:
+    def _shut_down(self) -> None:
         with self._lock:
             self.has_passed = True
             if self._socket is not None:
@@ -78,38 +77,38 @@ class _Deadline:
                 self._socket = None
 
 
-def _watched(connection: Any, deadline: Callable[[], _Deadline | None]) -> Any:
-    """Return a class of connections that the deadline of the calling thread cuts."""
+def _with_deadline(connection: Any, deadline: Callable[[], _Deadline | None]) -> Any:
+    """Return a subclass of a connection class that obeys the deadline of the calling thread."""
 
-    class Watched(connection):  # type: ignore[misc]
+    class ConnectionWithDeadline(connection):  # type: ignore[misc]
         def _new_conn(self) -> socket.socket:
-            made: socket.socket = super()._new_conn()
+            opened: socket.socket = super()._new_conn()
             if (current := deadline()) is not None:
-                current.watch(made)
-            return made
+                current.watch(opened)
+            return opened
 
         def request(self, *arguments: Any, **options: Any) -> None:
-            # A connection that was kept from an earlier request.
+            # The connection is reused from an earlier request.
             if self.sock is not None and (current := deadline()) is not None:
                 current.watch(self.sock)
             super().request(*arguments, **options)
 
-    return Watched
+    return ConnectionWithDeadline
 
 
 class HttpClient:
-    """A client that keeps its connections, follows a few redirects and ends every request in time."""
+    """HTTP client with connection reuse, at most three redirects, and a time limit per request."""
 
-    def __init__(self, timeout: float = 10, longest: float = 60) -> None:
+    def __init__(self, timeout: float = 10, max_seconds: float = 60) -> None:
         """Create the client; it connects at the first request.
 
         Args:
             timeout: seconds without a byte.
-            longest: seconds for a whole request, with its redirects and its answer.
+            max_seconds: time limit of a whole request in seconds, with redirects and body.
         """
         import urllib3
 
-        self._longest = longest
+        self._max_seconds = max_seconds
         self._current = threading.local()
         self._pool = urllib3.PoolManager(
             timeout=urllib3.Timeout(connect=min(timeout, 5), read=timeout),
@@ -119,7 +118,7 @@ class HttpClient:
         )
         classes: dict[str, Any] = self._pool.pool_classes_by_scheme
         self._pool.pool_classes_by_scheme = {
-            scheme: type("Pool", (pool,), {"ConnectionCls": _watched(pool.ConnectionCls, self._deadline)})
+            scheme: type("Pool", (pool,), {"ConnectionCls": _with_deadline(pool.ConnectionCls, self._deadline)})
             for scheme, pool in classes.items()
         }
 
@@ -133,91 +132,90 @@ class HttpClient:
         self._pool.clear()
 
     def get(self, url: str, headers: Mapping[str, str] | None = None) -> HttpResponse:
-        """Return what lies at an address.
+        """Return the response to a GET request.
 
         Raises:
-            RemoteError: there was no answer, or one without an end.
+            RemoteError: there was no response in time, or it is too long.
         """
         return self._request("GET", url, headers={"User-Agent": f"publisher/{__version__}", **(headers or {})})
 
     def post(self, url: str, fields: Mapping[str, str]) -> HttpResponse:
-        """Return the answer to a form.
+        """Return the response to a POST request with form fields.
 
         Raises:
-            RemoteError: there was no answer.
+            RemoteError: there was no response in time, or it is too long.
         """
         return self._request("POST", url, fields=dict(fields), encode_multipart=False)
 
     def _request(self, method: str, url: str, **options: Any) -> HttpResponse:
         import urllib3
 
-        deadline = _Deadline(self._longest)
+        deadline = _Deadline(self._max_seconds)
         self._current.deadline = deadline
         try:
             with deadline:
                 response = self._pool.request(method, url, preload_content=False, **options)
                 try:
-                    body = response.read(_MOST + 1, decode_content=True)
+                    body = response.read(_MAX_BODY_BYTES + 1, decode_content=True)
                 finally:
                     response.release_conn()
             if deadline.has_passed:
                 raise TimeoutError
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            late = f"no whole answer within {self._longest:g} seconds"
-            raise RemoteError(f"{url}: {late if deadline.has_passed else _reason(error)}") from error
+            timeout = f"no complete answer within {self._max_seconds:g} seconds"
+            raise RemoteError(f"{url}: {timeout if deadline.has_passed else _reason(error)}") from error
         finally:
             self._current.deadline = None
-        if len(body) > _MOST:
-            raise RemoteError(f"{url}: more than {_MOST:,} bytes")
+        if len(body) > _MAX_BODY_BYTES:
+            raise RemoteError(f"{url}: more than {_MAX_BODY_BYTES:,} bytes")
         return HttpResponse(
             status=response.status,
-            url=_arrived(url, response.retries),
+            url=_final_url(url, response.retries),
             headers={name.lower(): value for name, value in response.headers.items()},
             body=body,
         )
 
 
-#: What is read of a stranger's answer: a challenge is shorter.
-_MOST_OF_STRANGERS: Final = 10_000
-#: Addresses of the other internet, as this one has them (RFC 6052 §2.1).
+#: Bytes of a callback's response that are read: longer than any WebSub challenge.
+_MAX_CALLBACK_BYTES: Final = 10_000
+#: IPv4 addresses inside IPv6 (RFC 6052 section 2.1).
 _NAT64: Final = ip_network("64:ff9b::/96")
-#: Ports below 1024 where a web server may be: on others are services that a request could hurt.
+#: The allowed ports below 1024: on others are services that an HTTP request could harm.
 _WEB_PORTS: Final = (80, 443)
 
 
 class CallbackClient:
-    """Requests to addresses that strangers gave us: none reaches what is not on the internet.
+    """Client for URLs that outsiders supply. It reaches public addresses only (SSRF protection).
 
-    A name is looked up once, its addresses are judged, and the connection goes to the one that was judged: a name
-    that leads elsewhere a moment later leads nowhere. Redirects are not followed. Who answers drop by drop is not
-    listened to for longer than who does not answer at all.
+    A host name is resolved once, and the connection is made to the address that was checked, so DNS rebinding
+    has no effect. Redirects are not followed. A slow response is subject to the same time limit as none.
     """
 
-    def __init__(self, networks: Sequence[str] = (), timeout: float = 10, longest: float = 30) -> None:
-        """Begin.
+    def __init__(self, networks: Sequence[str] = (), timeout: float = 10, max_seconds: float = 30) -> None:
+        """Create the client.
 
         Args:
-            networks: networks of this house that may be reached all the same.
+            networks: private networks that are allowed nevertheless, in CIDR notation.
             timeout: seconds without a byte.
-            longest: seconds for a whole request, its answer read.
+            max_seconds: time limit of a whole request in seconds, with its body.
         """
-        self._networks = [ip_network(one) for one in networks]
+        self._networks = [ip_network(network) for network in networks]
         self._timeout = timeout
-        self._longest = longest
+        self._max_seconds = max_seconds
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """No connection is kept."""
+        """Do nothing: no connection is reused."""
 
     def request(
         self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes | None = None
     ) -> HttpResponse:
-        """Return the answer to a request.
+        """Return the response to a request.
 
         Raises:
-            RemoteError: there was no answer, or the address may not be asked; that is final.
+            RemoteError: there was no response, or the address is not allowed (final).
         """
         import urllib3
 
@@ -227,7 +225,7 @@ class CallbackClient:
             port = parts.port or (443 if is_tls else 80)
         except ValueError as error:
             raise RemoteError(f"{host}: {error}", is_final=True) from error
-        address = self._judged(host, port)
+        address = self._resolve(host, port)
         options: dict[str, Any] = {"timeout": urllib3.Timeout(total=self._timeout), "retries": False}
         pool: urllib3.HTTPConnectionPool
         if is_tls:
@@ -235,15 +233,21 @@ class CallbackClient:
         else:
             pool = urllib3.HTTPConnectionPool(address, port, **options)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        deadline = _Deadline(self._longest)
-        pool.ConnectionCls = _watched(pool.ConnectionCls, lambda: deadline)
-        sent = {"Host": parts.netloc, "User-Agent": f"publisher/{__version__}", **(headers or {})}
+        deadline = _Deadline(self._max_seconds)
+        pool.ConnectionCls = _with_deadline(pool.ConnectionCls, lambda: deadline)
+        sent_headers = {"Host": parts.netloc, "User-Agent": f"publisher/{__version__}", **(headers or {})}
         try:
             with deadline:
                 response = pool.request(
-                    method, target, headers=sent, body=body, redirect=False, preload_content=False, decode_content=False
+                    method,
+                    target,
+                    headers=sent_headers,
+                    body=body,
+                    redirect=False,
+                    preload_content=False,
+                    decode_content=False,
                 )
-                answer = response.read(_MOST_OF_STRANGERS)
+                answer = response.read(_MAX_CALLBACK_BYTES)
             if deadline.has_passed:
                 raise TimeoutError
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
@@ -258,35 +262,35 @@ class CallbackClient:
             body=answer,
         )
 
-    def _judged(self, host: str, port: int) -> str:
-        """Return an address of a host that may be asked."""
+    def _resolve(self, host: str, port: int) -> str:
+        """Return an address of a host if all of its addresses are allowed."""
         if port < 1024 and port not in _WEB_PORTS:
-            raise RemoteError(f"{host}: port {port} is none of the web", is_final=True)
+            raise RemoteError(f"{host}: port {port} is not allowed. Use 80, 443 or one from 1024", is_final=True)
         try:
             rows = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
             raise RemoteError(f"{host}: no server of that name") from error
-        found = [ip_address(str(row[4][0]).partition("%")[0]) for row in rows]
-        refused = next((one for one in found if not self._may_be_asked(one)), None)
-        if refused is not None or not found:
-            raise RemoteError(f"{host}: {refused} is not on the internet", is_final=True)
-        return str(found[0])
+        addresses = [ip_address(str(row[4][0]).partition("%")[0]) for row in rows]
+        forbidden = next((address for address in addresses if not self._is_allowed(address)), None)
+        if forbidden is not None or not addresses:
+            raise RemoteError(f"{host}: {forbidden} is not a public address", is_final=True)
+        return str(addresses[0])
 
-    def _may_be_asked(self, address: IPv4Address | IPv6Address) -> bool:
+    def _is_allowed(self, address: IPv4Address | IPv6Address) -> bool:
         if isinstance(address, IPv6Address):
-            # Addresses that carry another one are judged by that.
+            # For an IPv6 address that embeds an IPv4 address, the IPv4 address decides.
             inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
             if address in _NAT64:
                 inner = IPv4Address(int(address) & 0xFFFF_FFFF)
             if inner is not None:
-                return self._may_be_asked(inner)
+                return self._is_allowed(inner)
         if any(address in network for network in self._networks):
             return True
         return address.is_global and not address.is_multicast and not address.is_reserved
 
 
-def _arrived(url: str, retries: Any) -> str:
-    """Return the address that answered in the end."""
+def _final_url(url: str, retries: Any) -> str:
+    """Return the URL after all redirects."""
     from urllib.parse import urljoin
 
     for step in retries.history if retries is not None else ():
@@ -296,7 +300,7 @@ def _arrived(url: str, retries: Any) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    """Return what went wrong, without the library's names of things."""
+    """Return the reason of a failed request, without the names of urllib3's classes."""
     import urllib3
 
     if isinstance(error, urllib3.exceptions.MaxRetryError) and error.reason is not None:

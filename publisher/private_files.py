@@ -1,4 +1,4 @@
-"""Create files and folders that only their owner may read."""
+"""Create files and folders that only their owner can read."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ FOLDER_MODE = 0o700
 
 
 def private_opener(path: str, flags: int) -> int:
-    """Open a file for ``open(..., opener=private_opener)``; a new one is its owner's only, under any umask."""
+    """Open a file for ``open(..., opener=private_opener)``; a new file has mode 0600 under any umask."""
     return os.open(path, flags | os.O_CLOEXEC, FILE_MODE)
 
 
 def create_private(path: Path) -> None:
-    """Create an empty file that only its owner may read; a file that exists stays as it is.
+    """Create an empty file with mode 0600. An existing file is not changed.
 
     Raises:
-        OSError: it cannot be created.
+        OSError: the file cannot be created.
     """
     try:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE))
@@ -29,10 +29,10 @@ def create_private(path: Path) -> None:
 
 
 def make_private_folder(path: Path) -> None:
-    """Create a folder, and those above it, that only their owner may enter; a folder that exists stays as it is.
+    """Create a folder and its parents with mode 0700. Existing folders are not changed.
 
     Raises:
-        OSError: it cannot be created.
+        OSError: the folder cannot be created.
     """
     if not path.parent.exists():
         make_private_folder(path.parent)
@@ -40,7 +40,7 @@ def make_private_folder(path: Path) -> None:
 
 
 def is_private_folder(path: Path) -> bool:
-    """Tell whether nobody but its owner may enter a folder; True also where there is none."""
+    """Return whether only its owner can enter a folder; True if it does not exist."""
     try:
         return path.stat().st_mode & 0o077 == 0
     except FileNotFoundError:

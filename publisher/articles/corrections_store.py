@@ -33,36 +33,38 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArticleMatch:
-    """An article that a person has named."""
+    """An article that matches a name from the command line or a form."""
 
     seq: int
     id: str
-    #: Its address: the record's own, or the path below the site's.
+    #: The path of its URL below ``base_url``, percent-encoded.
     path: str
+    #: The file, relative to articles/.
     source: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retraction:
-    """An article that was withdrawn."""
+    """A withdrawn article."""
 
     seq: int
     id: str
+    #: Seconds since 1970.
     retracted_at: int
-    #: The editor's; None where the record became a draft.
+    #: The editor's reason; None if the record became a draft.
     reason: str | None
-    #: The record without its body, JSON.
+    #: The record without its body, as JSON.
     record: str
     path: str
 
 
 def find_articles(connection: Connection, name: str, base_url: str) -> list[ArticleMatch]:
-    """Return the articles that a name may mean, at most ten: those of the first kind of name that fits.
+    """Return up to ten articles that a name matches.
 
-    A name is an id, an address, the id of the export, a file in articles/, with its suffix or
-    without, a path, or the last part of one.
+    A name can be an ID, a URL, the export's own ID, a file in articles/ with or without its suffix,
+    a path, or the last part of a path. Only matches of the first of these kinds are returned.
     """
-    # Addresses are percent-encoded, paths in the store are not.
+    # URLs are percent-encoded, stored paths are not.
     path = unquote(name.removeprefix(base_url)) if name.startswith(base_url + "/") else name
     file = name.removeprefix("./").removeprefix("articles/")
     keys = [f"id:{name}", f"url:{name}", f"file:{file}"]
@@ -77,74 +79,74 @@ def find_articles(connection: Connection, name: str, base_url: str) -> list[Arti
         tail,
         article.c.source.startswith(f"{file}.", autoescape=True),
     ):
-        found = connection.execute(select(*columns).where(condition).order_by(article.c.seq).limit(10)).all()
-        if found:
-            return [ArticleMatch(seq=row.seq, id=row.id, path=url_path(row.path), source=row.source) for row in found]
+        rows = connection.execute(select(*columns).where(condition).order_by(article.c.seq).limit(10)).all()
+        if rows:
+            return [ArticleMatch(seq=row.seq, id=row.id, path=url_path(row.path), source=row.source) for row in rows]
     return []
 
 
 def add_correction(connection: Connection, seq: int, at: int, note: str) -> None:
-    """Keep what was put right in an article; its last change is now that."""
+    """Store a correction of an article and set its change time to AT (seconds since 1970)."""
     connection.execute(insert(correction).values(article_seq=seq, corrected_at=at, note=note))
     connection.execute(update(article).where(article.c.seq == seq).values(changed_at=at))
 
 
 def last_correction_times(connection: Connection, seqs: Collection[int]) -> dict[int, int]:
-    """Return arrival number → the instant of the last correction, for those that have one."""
-    found: dict[int, int] = {}
-    for some in batches(seqs):
+    """Return the time of the last correction by arrival number, for articles that have one."""
+    times: dict[int, int] = {}
+    for page in batches(seqs):
         query = (
             select(correction.c.article_seq, func.max(correction.c.corrected_at))
-            .where(correction.c.article_seq.in_(some))
+            .where(correction.c.article_seq.in_(page))
             .group_by(correction.c.article_seq)
         )
-        found.update((seq, at) for seq, at in connection.execute(query))
-    return found
+        times.update((seq, at) for seq, at in connection.execute(query))
+    return times
 
 
 def mark_retracted(connection: Connection, seq: int, at: int, reason: str) -> None:
-    """Withdraw an article with a reason for everybody to read. It leads no issue.
+    """Withdraw an article with a public reason, and remove it as the lead of next issues.
 
-    No issue carries it while it is withdrawn; digests that it waits for carry it when the withdrawal is taken back.
+    It stays pending: digests carry it after the withdrawal is undone.
     """
     connection.execute(update(article).where(article.c.seq == seq).values(retracted_at=at, retraction=reason))
     connection.execute(update(next_issue_note).where(next_issue_note.c.lead_seq == seq).values(lead_seq=None))
     clear_send_overrides(connection, [seq])
 
 
-#: States of deliveries that are sent no more.
-_CLOSED: Final = (DeliveryState.ACCEPTED.value, DeliveryState.FAILED.value, DeliveryState.SUPPRESSED.value)
+#: Final states of deliveries.
+_FINAL_STATES: Final = (DeliveryState.ACCEPTED.value, DeliveryState.FAILED.value, DeliveryState.SUPPRESSED.value)
 
 
 def clear_send_overrides(connection: Connection, seqs: Iterable[int]) -> None:
-    """Hold back issues that carry the articles and are still to be sent to somebody.
+    """Clear the override of blocking errors for issues that carry the articles and are not fully sent.
 
-    A reason that an editor gave before, for sending an issue in spite of errors, was not given for this.
+    An editor who allowed an issue to be sent despite errors did not know about this change.
     """
-    for some in batches(seqs):
-        carrying = select(issue_article.c.issue_id).where(issue_article.c.article_seq.in_(some))
+    for page in batches(seqs):
+        carrying = select(issue_article.c.issue_id).where(issue_article.c.article_seq.in_(page))
         waiting = select(delivery.c.issue_id).where(
             delivery.c.issue_id.in_(carrying),
-            delivery.c.state.not_in(_CLOSED),
+            delivery.c.state.not_in(_FINAL_STATES),
         )
         connection.execute(update(issue).where(issue.c.id.in_(waiting)).values(forced=None))
 
 
 def clear_retraction(connection: Connection, seq: int, at: int) -> None:
-    """Take a withdrawal back; the article's last change is now that."""
+    """Undo a withdrawal and set the change time of the article to AT (seconds since 1970)."""
     values = {"retracted_at": None, "retraction": None, "changed_at": at}
     connection.execute(update(article).where(article.c.seq == seq).values(values))
 
 
 def drop_retraction_reason(connection: Connection, seq: int) -> None:
-    """Take an editor's withdrawal back from an article that is a draft: it stays withdrawn, without a reason."""
+    """Remove the editor's reason from a withdrawn article whose record is a draft. It stays withdrawn."""
     connection.execute(update(article).where(article.c.seq == seq).values(retraction=None))
 
 
 def list_retractions(connection: Connection) -> list[Retraction]:
-    """Return the articles that were withdrawn, the last one first.
+    """Return the withdrawn articles, most recent first.
 
-    An article that became a draft after it was published is among them, without a reason.
+    They include articles that became drafts after publication; these have no reason.
     """
     query = (
         select(
@@ -165,7 +167,7 @@ def list_retractions(connection: Connection) -> list[Retraction]:
 
 
 def issue_folders_with(connection: Connection, seq: int) -> list[str]:
-    """Return the folders under outbox/ of the issues that carry an article, newest first."""
+    """Return the folders under outbox/ of the issues that carry an article, newest issue first."""
     query = (
         select(issue.c.digest, issue.c.name)
         .join(issue_article, issue_article.c.issue_id == issue.c.id)

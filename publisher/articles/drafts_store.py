@@ -1,4 +1,4 @@
-"""Drafts: records that are not published, and articles that were and became drafts."""
+"""Queries for drafts: unpublished records, and published articles that became drafts."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DraftRow:
-    """A record of articles/ that is not published."""
+    """An unpublished record in articles/."""
 
-    #: The file, relative to articles/, with ``:line`` or ``[number]`` where it holds several records.
+    #: The file, relative to articles/, with ``:line`` or ``[number]`` if it holds several records.
     where: str
-    #: What says so, as in ``draft: true``.
+    #: The field that makes it a draft, as in ``draft: true``.
     statement: str
-    #: The keys of its record that name an id or an address.
+    #: The ID and URL keys of the record.
     identity: tuple[str, ...] = ()
 
 
 def save_drafts(connection: Connection, records: Mapping[str, Sequence[DraftRow]]) -> None:
-    """Store the drafts of files that were read: name → drafts. Those of an earlier reading are gone with it."""
+    """Store the drafts of parsed files, by file name. Their earlier drafts were deleted with the file's row."""
     insert_rows(
         connection,
         draft,
@@ -48,24 +48,24 @@ def save_drafts(connection: Connection, records: Mapping[str, Sequence[DraftRow]
             {
                 "name": name,
                 "number": number,
-                "location": one.where,
-                "statement": one.statement,
-                "identity": json.dumps(one.identity),
+                "location": row.where,
+                "statement": row.statement,
+                "identity": json.dumps(row.identity),
             }
-            for name, own in records.items()
-            for number, one in enumerate(own)
+            for name, rows in records.items()
+            for number, row in enumerate(rows)
         ],
     )
 
 
 def list_drafts(connection: Connection) -> list[DraftRow]:
-    """Return every draft of articles/, by file."""
+    """Return all drafts, ordered by file."""
     query = select(draft.c.location, draft.c.statement).order_by(draft.c.name, draft.c.number)
     return [DraftRow(where=where, statement=statement) for where, statement in connection.execute(query)]
 
 
 def draft_locations_by_key(connection: Connection, leave_out: Collection[str]) -> dict[str, str]:
-    """Return key → location of the drafts whose records name an id or an address, but those of some files."""
+    """Return the locations of drafts by their ID and URL keys, without the drafts of the files LEAVE_OUT."""
     query = select(draft.c.name, draft.c.location, draft.c.identity).where(draft.c.identity != "[]")
     return {
         key: where
@@ -76,58 +76,62 @@ def draft_locations_by_key(connection: Connection, leave_out: Collection[str]) -
 
 
 def count_drafts(connection: Connection) -> int:
-    """Return how many drafts articles/ holds."""
+    """Return the number of drafts in articles/."""
     return int(connection.execute(select(func.count()).select_from(draft)).scalar_one())
 
 
 def has_draft_keys(connection: Connection) -> bool:
-    """Return whether any draft is known that was never published."""
+    """Return whether any draft that was never published is stored."""
     return connection.execute(select(draft_key.c.key).limit(1)).first() is not None
 
 
 def draft_first_read_times(connection: Connection, keys: Iterable[str]) -> dict[str, int]:
-    """Return key → when a draft with it was first read, for the keys of drafts that were never published."""
-    found: dict[str, int] = {}
+    """Return when drafts that were never published were first read, by key."""
+    times: dict[str, int] = {}
     for page in batches(keys):
         query = select(draft_key.c.key, draft_key.c.first_read_at).where(draft_key.c.key.in_(page))
-        found.update((key, at) for key, at in connection.execute(query))
-    return found
+        times.update((key, at) for key, at in connection.execute(query))
+    return times
 
 
 def add_draft_keys(connection: Connection, keys: Mapping[str, int]) -> None:
-    """Store when drafts were first read (key → instant); a key that is known keeps its instant."""
+    """Store when drafts were first read, by key. A known key keeps its time."""
     known = draft_first_read_times(connection, keys)
     rows = [{"key": key, "first_read_at": at} for key, at in keys.items() if key not in known]
     insert_rows(connection, draft_key, rows)
 
 
 def delete_draft_keys(connection: Connection, keys: Iterable[str]) -> None:
-    """Forget the keys of drafts that are published now, or whose file is gone."""
+    """Delete the keys of drafts that were published or whose file was removed."""
     for page in batches(keys):
         connection.execute(delete(draft_key).where(draft_key.c.key.in_(page)))
 
 
 def mark_drafts(connection: Connection, statements: Mapping[int, str], at: int) -> None:
-    """Note that the records of articles (arrival number → what says so) are drafts, and withdraw the articles.
+    """Withdraw articles whose records became drafts.
 
-    They lead no issue, and wait for digests until they are published again. What an editor withdrew with a
-    reason stays withdrawn with it.
+    They stay pending for digests, but no longer lead an issue. An editor's withdrawal keeps its time and reason.
+
+    Args:
+        connection: a write transaction.
+        statements: arrival number → the field that makes the record a draft.
+        at: seconds since 1970.
     """
     if not statements:
         return
     statement = (
         update(article)
-        .where(article.c.seq == bindparam("which"))
-        .values(draft=bindparam("words"), retracted_at=func.coalesce(article.c.retracted_at, at))
+        .where(article.c.seq == bindparam("article_seq"))
+        .values(draft=bindparam("draft_statement"), retracted_at=func.coalesce(article.c.retracted_at, at))
     )
-    connection.execute(statement, [{"which": seq, "words": words} for seq, words in statements.items()])
+    connection.execute(statement, [{"article_seq": seq, "draft_statement": text} for seq, text in statements.items()])
     for page in batches(statements):
         connection.execute(update(next_issue_note).where(next_issue_note.c.lead_seq.in_(page)).values(lead_seq=None))
 
 
 def unmark_drafts(connection: Connection, seqs: Collection[int]) -> None:
-    """Note that the records of articles are no drafts any more; what an editor withdrew stays withdrawn."""
+    """Publish articles whose records are no longer drafts. An editor's withdrawal stays."""
     for page in batches(seqs):
-        mine = article.c.seq.in_(page)
-        connection.execute(update(article).where(mine, article.c.retraction.is_(None)).values(retracted_at=None))
-        connection.execute(update(article).where(mine).values(draft=None))
+        selected = article.c.seq.in_(page)
+        connection.execute(update(article).where(selected, article.c.retraction.is_(None)).values(retracted_at=None))
+        connection.execute(update(article).where(selected).values(draft=None))

@@ -1,4 +1,4 @@
-"""Go on without the items that fail: articles that cannot be rendered, records that cannot be stored."""
+"""Continue without failing items: articles that cannot be rendered, records that cannot be stored."""
 
 from __future__ import annotations
 
@@ -18,38 +18,38 @@ __all__ = ["is_data_error", "render_with_fallback", "report_failure", "split_in_
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
-#: Errors that have another cause than one item: they end the run, or the job, as before.
+#: Errors that no single item causes: they end the run or the job.
 _NOT_ABOUT_ITEMS = (SettingsError, StoreError, StageError, OSError)
 
 
 def render_with_fallback(
     render: Callable[[Sequence[_Item]], _Result], items: Sequence[_Item], *, may_be_empty: bool = False
 ) -> tuple[_Result, list[tuple[_Item, Exception]]]:
-    """Return what is rendered of the items, and those that were left out because they fail, with the error.
+    """Render items together, without those that fail; return the result and the failing items with their errors.
 
-    An item fails if it cannot be rendered alone. Rendering is only repeated where it failed.
+    An item fails if it cannot be rendered alone. Items are rendered alone only after an error.
 
     Args:
-        render: the renderer; without side effects.
-        items: what it renders together.
-        may_be_empty: whether it can render no item at all.
+        render: a function without side effects.
+        items: the items to render together.
+        may_be_empty: whether RENDER accepts an empty list.
 
     Raises:
-        Exception: the renderer's own, where no item or every item fails.
+        Exception: the error of RENDER, if no item or every item fails.
     """
     try:
         return render(items), []
     except _NOT_ABOUT_ITEMS:
         raise
     except Exception:
-        failing = [(item, error) for item in items if (error := _error_of(render, item)) is not None]
+        failing = [(item, error) for item in items if (error := _render_error(render, item)) is not None]
         if not failing or (len(failing) == len(items) and not may_be_empty):
             raise
     bad = [item for item, _ in failing]
     return render([item for item in items if item not in bad]), failing
 
 
-def _error_of(render: Callable[[Sequence[_Item]], object], item: _Item) -> Exception | None:
+def _render_error(render: Callable[[Sequence[_Item]], object], item: _Item) -> Exception | None:
     try:
         render([item])
     except Exception as error:
@@ -61,11 +61,11 @@ def report_failure(report: PublishResult, site: Site, where: str, doing: str, er
     """Add a problem to the report, and the traceback of an unexpected error to the log.
 
     Args:
-        report: the run's.
+        report: the result of the run.
         site: the settings.
         where: the file, article or digest.
-        doing: what was not done, as in "it is left out of the sitemap".
-        error: why.
+        doing: the step that was not done, as in "it is left out of the sitemap".
+        error: the reason.
     """
     if isinstance(error, PublisherError) and not isinstance(error, TemplateError):
         reason = str(error)
@@ -77,28 +77,28 @@ def report_failure(report: PublishResult, site: Site, where: str, doing: str, er
 
 
 def is_data_error(error: Exception) -> bool:
-    """Tell whether an error of a transaction is about what was written, not about the database.
+    """Return whether the values written caused the error of a transaction, rather than the database.
 
-    PostgreSQL and SQLite report a value that they cannot take in these classes; a database that is away, locked
-    or full is an ``OperationalError``.
+    PostgreSQL and SQLite raise these classes for a value that they reject. An unreachable, locked or full
+    database raises ``OperationalError``.
     """
     if isinstance(error, PublisherError):
         return isinstance(error.__cause__, DataError | IntegrityError | InterfaceError | ProgrammingError) or (
-            # An index row has a greatest size.
+            # PostgreSQL limits the size of an index row.
             "index row" in str(error)
         )
     return not isinstance(error, OSError)
 
 
 def split_in_half(results: Mapping[str, Sequence[_Item]]) -> list[dict[str, list[_Item]]] | None:
-    """Return file → records in two parts of about the same size, or None where there is only one record."""
+    """Split records, grouped by file, into two halves; return None if there is only one record."""
     every = [(name, item) for name, items in results.items() for item in items]
     if len(every) < 2:
         return None
     parts = []
     for part in (every[: len(every) // 2], every[len(every) // 2 :]):
-        found: dict[str, list[_Item]] = {}
+        half: dict[str, list[_Item]] = {}
         for name, item in part:
-            found.setdefault(name, []).append(item)
-        parts.append(found)
+            half.setdefault(name, []).append(item)
+        parts.append(half)
     return parts

@@ -1,8 +1,8 @@
-"""Which article a record is, and what a new one is called for ever. Pure.
+"""Match a record to a stored article, or assign a permanent ID and path. Pure.
 
-A record is the article of the same id; failing that, of the same address; failing that, of the
-same file name; failing that, of a file that went away and held exactly this record (a rename).
-A record with an id of its own is never an article that is known under another id.
+A record matches the article with the same ID, else the same URL, else the same file name, else the
+same content if the article's file was removed (a renamed file). A record with its own ID never
+matches an article that is known by a different ID.
 """
 
 from __future__ import annotations
@@ -22,31 +22,31 @@ from publisher.model.articles import Record
 
 __all__ = ["content_hash", "match_article", "new_article_id", "new_article_path", "record_keys", "requested_time"]
 
-#: Ids that are ids already: they are taken over as they are.
+#: External IDs that are used unchanged as article IDs.
 _URI_ID = re.compile(r"(?:urn:uuid:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|tag:[^\s\"<>]{3,200})", re.IGNORECASE)
 
 
-def record_keys(found: ParsedRecord | DraftRecord, name: str) -> tuple[str, ...]:
-    """Return the keys that a record is known by, the most trusted first.
+def record_keys(parsed: ParsedRecord | DraftRecord, name: str) -> tuple[str, ...]:
+    """Return the keys that identify a record, most reliable first.
 
     Args:
-        found: the record.
+        parsed: the record or draft.
         name: its file, relative to articles/.
     """
-    record = found.record if isinstance(found, ParsedRecord) else found
+    record = parsed.record if isinstance(parsed, ParsedRecord) else parsed
     return tuple(
         key
         for key in (
             f"id:{record.external_id}" if record.external_id else "",
             f"url:{record.url}" if record.url else "",
-            f"file:{name}" if not found.shares_file else "",
+            f"file:{name}" if not parsed.shares_file else "",
         )
         if key
     )
 
 
 def content_hash(record_json: str, body: str) -> str:
-    """Return a hash that is equal for records that say the same."""
+    """Return a hash of a record's JSON and body."""
     return hashlib.sha256(f"{record_json}\0{body}".encode()).hexdigest()[:32]
 
 
@@ -57,14 +57,14 @@ def match_article(
     moved: Iterable[ArticleRow],
     is_there: Callable[[str], bool],
 ) -> int | None:
-    """Return the arrival number of the article that a record is, or None for a new one.
+    """Return the arrival number of the article that a record matches, or None for a new article.
 
     Args:
-        keys: the record's, the most trusted first.
-        known: key → arrival number, of the keys that the store knows.
-        has_id: whether an article is known under an id.
-        moved: articles whose record was byte for byte this one.
-        is_there: whether a file still lies in articles/.
+        keys: the keys of the record, most reliable first.
+        known: stored key → arrival number.
+        has_id: whether an article has an external ID.
+        moved: articles with the same content hash.
+        is_there: whether a file is still in articles/.
     """
     own_id = False
     for key in keys:
@@ -75,39 +75,39 @@ def match_article(
             continue
         if seq is not None:
             return seq
-    for one in moved:
-        if not is_there(one.source) and not (own_id and has_id(one.seq)):
-            return one.seq
+    for row in moved:
+        if not is_there(row.source) and not (own_id and has_id(row.seq)):
+            return row.seq
     return None
 
 
 def new_article_id(record: Record, keys: tuple[str, ...], namespace: uuid.UUID, taken: Callable[[str], bool]) -> str:
-    """Return an article's id, for ever: the record's own if it is one, else a UUID of its first key.
+    """Return the permanent ID of a new article: the record's own URN or tag URI, else a UUID of its first key.
 
-    A UUIDv5 (RFC 9562 §5.5) and not a random one, so that two clones of a site agree, and a
-    database that was lost comes back with the same ids.
+    The UUID is version 5 (RFC 9562 section 5.5), not random, so that two clones of a site assign the same
+    IDs, and a lost database is rebuilt with the same IDs.
     """
     if record.external_id and _URI_ID.fullmatch(record.external_id) and not taken(record.external_id):
         return record.external_id
-    seed, copy = keys[0], 1
-    while taken(minted := uuid.uuid5(namespace, seed).urn):
-        # A file name that an article left behind by moving has been given to another one.
-        copy += 1
-        seed = f"{keys[0]}#{copy}"
-    return minted
+    seed, suffix = keys[0], 1
+    while taken(article_id := uuid.uuid5(namespace, seed).urn):
+        # An article was renamed, and a new article now uses its old file name.
+        suffix += 1
+        seed = f"{keys[0]}#{suffix}"
+    return article_id
 
 
 def new_article_path(
     pattern: str, record: Record, article_id: str, zone: ZoneInfo, taken: Callable[[str], bool]
 ) -> str:
-    """Return the path of an article's address below the site's, for ever.
+    """Return the permanent URL path of a new article, below ``base_url``.
 
     Args:
-        pattern: ``article_url`` of the settings.
-        record: the article.
-        article_id: its id.
-        zone: the newsroom's clock, for year, month and day.
-        taken: whether another article has the path.
+        pattern: the setting ``article_url``.
+        record: the record.
+        article_id: the ID of the article.
+        zone: the site's time zone, for year, month and day.
+        taken: whether another article has a path.
     """
     day = record.date.astimezone(zone) if isinstance(record.date, datetime) else record.date
     slug = slugify(record.slug or record.title)
@@ -118,21 +118,21 @@ def new_article_path(
         "topic": slugify(record.topic) if record.topic else "news",
         "id": article_id.rpartition(":")[2],
     }
-    copy = 1
+    suffix = 1
     while True:
-        path = pattern.format(**values, slug=slug if copy == 1 else f"{slug}-{copy}")
+        path = pattern.format(**values, slug=slug if suffix == 1 else f"{slug}-{suffix}")
         if not taken(path):
             return path
-        copy += 1
+        suffix += 1
         if "{slug}" not in pattern:
             pattern += "-{slug}"
 
 
 def requested_time(record: Record, zone: ZoneInfo) -> int:
-    """Return the instant that a record asks to be published at, seconds since 1970.
+    """Return the publication time that a record names, in seconds since 1970.
 
-    A day without a time is its midnight in ``zone``, or the first instant after it where a clock
-    change skips midnight.
+    A date without a time means midnight in ZONE, or the first instant after it if a clock change
+    skips midnight.
     """
     if isinstance(record.date, datetime):
         return int(record.date.timestamp())

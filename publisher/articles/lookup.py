@@ -1,4 +1,4 @@
-"""Which article, and which issue, a person means."""
+"""Find the article that a name on the command line or in a form refers to."""
 
 from __future__ import annotations
 
@@ -17,41 +17,43 @@ __all__ = ["find_article", "require_no_draft"]
 
 
 def find_article(connection: Connection, site: Site, name: str) -> tuple[ArticleRow, Article]:
-    """Return the one article that a name means.
+    """Return the one article that a name matches.
 
     Raises:
-        SettingsError: the name means no article, or several.
+        SettingsError: the name matches no article, several, or a draft.
     """
-    found = corrections.find_articles(connection, name.strip(), site.base_url)
-    if not found:
+    matches = corrections.find_articles(connection, name.strip(), site.base_url)
+    if not matches:
         _refuse_draft(connection, site, name.strip())
         raise SettingsError(
             f"no article is called {name!r}; name it by its id, its address, its file in "
             f"{site.paths.articles}/ or the last part of its path"
         )
-    if len(found) > 1:
-        raise SettingsError(f"{name!r} may be any of {len(found)} articles; name one by its id:\n" + _choices(found))
-    seq = found[0].seq
+    if len(matches) > 1:
+        raise SettingsError(
+            f"{name!r} may be any of {len(matches)} articles; name one by its id:\n" + _choices(matches)
+        )
+    seq = matches[0].seq
     article = store.articles_by_seq(connection, [seq], site.base_url, site.tz)[seq]
     return store.rows_by_seq(connection, [seq])[seq], article
 
 
-def require_no_draft(one: ArticleRow, article: Article) -> None:
-    """Let an article pass whose record is no draft.
+def require_no_draft(row: ArticleRow, article: Article) -> None:
+    """Raise an error if the record of an article is a draft.
 
     Raises:
-        SettingsError: it is one; the message names the file and what says so.
+        SettingsError: it is a draft; the message names the file and the field.
     """
-    if one.draft is not None:
-        raise SettingsError(f"{article.title!r} is a draft: {one.source}: {one.draft}. Publish it there first.")
+    if row.draft is not None:
+        raise SettingsError(f"{article.title!r} is a draft: {row.source}: {row.draft}. Publish it there first.")
 
 
 def _refuse_draft(connection: Connection, site: Site, name: str) -> None:
     file = name.removeprefix("./").removeprefix(f"{site.paths.articles}/")
-    for one in drafts.list_drafts(connection):
-        if one.where == file or one.where.rpartition(".")[0] == file:
-            raise SettingsError(f"{one.where} is a draft: {one.statement}. Publish it there first.")
+    for draft in drafts.list_drafts(connection):
+        if draft.where == file or draft.where.rpartition(".")[0] == file:
+            raise SettingsError(f"{draft.where} is a draft: {draft.statement}. Publish it there first.")
 
 
-def _choices(found: list[ArticleMatch]) -> str:
-    return "\n".join(f"  {one.id}  {one.path}  ({one.source})" for one in found)
+def _choices(matches: list[ArticleMatch]) -> str:
+    return "\n".join(f"  {match.id}  {match.path}  ({match.source})" for match in matches)

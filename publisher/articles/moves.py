@@ -1,4 +1,4 @@
-"""Find the file that a file was before it moved into a drafts folder, or out of one. Pure."""
+"""Find the former name of a file that was moved into or out of a drafts folder. Pure."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from publisher.articles.parsers import is_in_drafts_folder
 
 __all__ = ["FileMoves"]
 
-#: Jekyll's posts carry their date in the file name, its drafts do not.
+#: Jekyll posts have their date in the file name, drafts do not.
 _DATE_PREFIX: Final = re.compile(r"\d{4}-\d{1,2}-\d{1,2}-")
-#: Files that are named by their folder.
+#: File names that are the same in many folders, so that the folder identifies the file.
 _FOLDER_FILES: Final = frozenset(["index", "_index"])
 _STATE_FOLDERS: Final = frozenset(["_drafts", "_posts"])
 
 
 class FileMoves:
-    """The files that went away since the last run, by what identifies a file in whatever folder it lies."""
+    """The files that were removed since the last run, indexed by name without folder, date and suffix."""
 
     def __init__(self, gone: Iterable[str]) -> None:
         self._gone: dict[str, list[str]] = {}
@@ -26,25 +26,28 @@ class FileMoves:
             self._gone.setdefault(_stem(name)[-1], []).append(name)
 
     def before(self, name: str) -> list[str]:
-        """Return the names that a file may have had, relative to articles/.
+        """Return the possible former names of a file, relative to articles/.
 
-        Several only where none of them is likelier than another. A draft whose former file went away in an
-        earlier run is looked for where it would be without the drafts folder; the caller has to make sure
-        that no file of that name is there.
+        Several names are returned only if they match equally well. For a draft whose former file was removed
+        in an earlier run, the names without the drafts folder are returned; the caller must check that no
+        file has such a name.
         """
         is_draft = is_in_drafts_folder(name)
         if not self._gone and not is_draft:
             return []
         stem = _stem(name)
-        gone = [one for one in self._gone.get(stem[-1], ()) if is_draft or is_in_drafts_folder(one)]
-        if gone:
-            common = [_common_end(stem, _stem(one)) for one in gone]
-            return [one for one, length in zip(gone, common, strict=True) if length == max(common)]
+        removed = [other for other in self._gone.get(stem[-1], ()) if is_draft or is_in_drafts_folder(other)]
+        if removed:
+            common = [_common_suffix_length(stem, _stem(other)) for other in removed]
+            return [other for other, length in zip(removed, common, strict=True) if length == max(common)]
         return _without_drafts_folder(name) if is_draft else []
 
 
 def _stem(name: str) -> list[str]:
-    """Return a file's folders and its name without folders of states, date and suffix: ``a/_drafts/b.md`` → a, b."""
+    """Return the folders and the name of a file, without state folders, date and suffix.
+
+    ``a/_drafts/b.md`` becomes ``["a", "b"]``.
+    """
     *folders, last = name.casefold().split("/")
     folders = [folder for folder in folders if folder not in _STATE_FOLDERS]
     plain = _DATE_PREFIX.sub("", last, count=1).rpartition(".")[0]
@@ -53,9 +56,9 @@ def _stem(name: str) -> list[str]:
     return [*folders, plain]
 
 
-def _common_end(one: list[str], other: list[str]) -> int:
+def _common_suffix_length(stem: list[str], other: list[str]) -> int:
     length = 0
-    for first, second in zip(reversed(one), reversed(other), strict=False):
+    for first, second in zip(reversed(stem), reversed(other), strict=False):
         if first != second:
             break
         length += 1

@@ -13,9 +13,9 @@ __all__ = ["site_namespace"]
 
 
 def site_namespace(connection: Connection, site: Site) -> uuid.UUID:
-    """Return the seed of the site's ids, decided on the first run and kept for ever."""
-    kept = facts.get_fact(connection, "namespace")
-    if kept is None:
-        kept = str(uuid.uuid5(uuid.NAMESPACE_URL, site.id or f"https://{site.host}/"))
-        facts.set_fact(connection, "namespace", kept)
-    return uuid.UUID(kept)
+    """Return the site's UUID namespace; it is set on the first run and never changes."""
+    stored = facts.get_fact(connection, "namespace")
+    if stored is None:
+        stored = str(uuid.uuid5(uuid.NAMESPACE_URL, site.id or f"https://{site.host}/"))
+        facts.set_fact(connection, "namespace", stored)
+    return uuid.UUID(stored)

@@ -1,4 +1,4 @@
-"""Records and articles, as the store keeps them."""
+"""Convert records to JSON for the database, and table rows to articles."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ __all__ = ["record_fields", "record_json", "to_article"]
 
 
 def record_json(record: Record) -> str:
-    """Return the record without its body as canonical JSON: only what is set, keys in order."""
+    """Return the record without its body as canonical JSON: only set fields, keys sorted."""
     fields: dict[str, Any] = {
         "title": record.title,
         "date": record.date.isoformat(),
         "dek": record.dek,
-        "authors": [_set(name=one.name, bio=one.bio, url=one.url) for one in record.authors],
+        "authors": [_non_empty(name=author.name, bio=author.bio, url=author.url) for author in record.authors],
         "topic": record.topic,
         "region": record.region,
         "brand": record.brand,
@@ -34,7 +34,7 @@ def record_json(record: Record) -> str:
         "language": record.language,
     }
     if (image := record.image) is not None:
-        fields["image"] = _set(
+        fields["image"] = _non_empty(
             url=image.url,
             credit=image.credit,
             alt=image.alt,
@@ -44,37 +44,37 @@ def record_json(record: Record) -> str:
             length=image.length,
         )
     fields["enclosures"] = [
-        _set(url=one.url, type=one.type, length=one.length, title=one.title, duration=one.duration)
-        for one in record.enclosures
+        _non_empty(url=file.url, type=file.type, length=file.length, title=file.title, duration=file.duration)
+        for file in record.enclosures
     ]
-    return json.dumps(_set(**fields), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return json.dumps(_non_empty(**fields), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
-def _set(**fields: Any) -> dict[str, Any]:
+def _non_empty(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value not in (None, "", [])}
 
 
 def record_fields(text: str, body: str) -> dict[str, Any]:
-    """Return the fields of the record that :func:`record_json` wrote, as :class:`Record` takes them."""
+    """Parse the JSON of :func:`record_json` and return keyword arguments for :class:`Record`."""
     fields: dict[str, Any] = json.loads(text)
     day = fields["date"]
     fields["date"] = date.fromisoformat(day) if len(day) == 10 else datetime.fromisoformat(day)
     if "updated" in fields:
         fields["updated"] = datetime.fromisoformat(fields["updated"])
     if "authors" in fields:
-        fields["authors"] = tuple(Author(**one) for one in fields["authors"])
+        fields["authors"] = tuple(Author(**author) for author in fields["authors"])
     if "tags" in fields:
         fields["tags"] = tuple(fields["tags"])
     if "image" in fields:
         fields["image"] = Image(**fields["image"])
     if "enclosures" in fields:
-        fields["enclosures"] = tuple(Enclosure(**one) for one in fields["enclosures"])
+        fields["enclosures"] = tuple(Enclosure(**file) for file in fields["enclosures"])
     fields["body"] = body
     return fields
 
 
 def to_article(row: RowMapping, base_url: str, zone: ZoneInfo, corrections: Sequence[tuple[int, str]] = ()) -> Article:
-    """Return the article that a full row of the table holds, with its corrections (instant, note)."""
+    """Return the article of a full table row, with its corrections as (time, note) pairs."""
     fields = record_fields(row["record"], row["body"])
     return Article(
         **fields,

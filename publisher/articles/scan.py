@@ -1,7 +1,7 @@
-"""List the articles folder, with a signature of each file that changes when the file does.
+"""List the articles folder, with a signature of each file that changes when the file changes.
 
-A folder of 100,000 files is listed on every run, so this must be cheap: names and ``stat`` only, in buckets
-whose fingerprints show at once where nothing has changed.
+A folder of 100,000 files is listed on every run, so only names and ``stat`` results are read. Files are grouped in
+buckets; a bucket with an unchanged fingerprint is skipped.
 """
 
 from __future__ import annotations
@@ -17,46 +17,46 @@ from publisher.errors import SettingsError
 
 __all__ = ["BUCKETS", "FolderListing", "bucket_of", "scan_folder"]
 
-#: So many groups of files, by a hash of their name.
+#: Number of groups of files, by a hash of their name.
 BUCKETS: Final = 256
-#: A file changed less than this long before the scan (nanoseconds) may change again within the
-#: same tick of the file system's clock, unseen: it is read again next time.
-_TICK = 100_000_000
-#: … and some file systems count whole seconds, or every other one.
-_COARSE_TICK = 2_000_000_000
+#: A file that changed less than this before the scan may change again without a new time stamp, because the
+#: clock of the file system has not ticked. It is parsed again in the next run.
+_TICK_NANOSECONDS = 100_000_000
+#: The same for file systems that store whole seconds, or every other second.
+_COARSE_TICK_NANOSECONDS = 2_000_000_000
 
 
 class FolderListing:
     """The files of the articles folder: for each bucket, one line per file with its name and signature."""
 
-    def __init__(self, lines: list[list[str]], restless: set[str], unlisted: Sequence[str] = ()) -> None:
+    def __init__(self, lines: list[list[str]], recent: set[str], unlisted: Sequence[str] = ()) -> None:
         self._lines = lines
         #: Folders that cannot be listed, with a slash at the end. Their files count as present.
         self._unlisted = tuple(unlisted)
-        #: Files that may have changed unseen since they were looked at.
-        self._restless = restless
-        self._restless_buckets = {bucket_of(name) for name in restless}
+        #: Files that changed so recently that a further change may not show in their signature.
+        self._recent = recent
+        self._recent_buckets = {bucket_of(name) for name in recent}
 
     def fingerprint(self, bucket: int) -> str:
-        """A hash that differs whenever a file of the bucket comes, goes or changes.
+        """Return a hash that changes when a file of the bucket is added, removed or changed.
 
-        Empty while a file may still change unseen: no two such are equal.
+        It is empty while a file may change without a new signature. An empty fingerprint never counts as unchanged.
         """
-        if bucket in self._restless_buckets:
+        if bucket in self._recent_buckets:
             return ""
         text = "\n".join(sorted(self._lines[bucket]))
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
     def files(self, bucket: int) -> dict[str, str]:
-        """Return name → signature of the bucket's files; an empty one where a file may change unseen.
+        """Return the signatures of the bucket's files by name; empty if a file may change without a new one.
 
         Names are relative to the folder, with ``/`` on every system.
         """
-        found = {}
+        signatures = {}
         for line in self._lines[bucket]:
             name, _, signature = line.rpartition("\0")
-            found[name] = "" if name in self._restless else signature
-        return found
+            signatures[name] = "" if name in self._recent else signature
+        return signatures
 
     def __contains__(self, name: str) -> bool:
         start = name + "\0"
@@ -67,53 +67,53 @@ class FolderListing:
 
 
 def bucket_of(name: str) -> int:
-    """Return the bucket that a file's name falls into."""
+    """Return the bucket number of a file name."""
     return zlib.crc32(name.encode()) % BUCKETS
 
 
 def scan_folder(root: Path, now_ns: int) -> FolderListing:
-    """Return the files below ``root``, without hidden files and editors' backups.
+    """Return the files below ROOT, without hidden files and backup files of editors.
 
-    A folder that cannot be listed stands in the listing under its own name with a slash at the end, and the parser
-    rejects it by that name.
+    A folder that cannot be listed is in the listing under its name with a slash at the end, so that the parser
+    rejects it by name.
 
     Args:
         root: the articles folder.
-        now_ns: the wall clock, nanoseconds since 1970.
+        now_ns: the current time, nanoseconds since 1970.
 
     Raises:
         SettingsError: the folder does not exist or cannot be listed.
     """
     lines: list[list[str]] = [[] for _ in range(BUCKETS)]
-    restless: set[str] = set()
+    recent: set[str] = set()
     unlisted: list[str] = []
-    recent, rather_recent = now_ns - _TICK, now_ns - _COARSE_TICK
+    tick_start, coarse_tick_start = now_ns - _TICK_NANOSECONDS, now_ns - _COARSE_TICK_NANOSECONDS
     try:
         for name, info in _walk(str(root), ""):
-            # The change time moves with every write, rename and chmod, even if an editor restores mtime.
+            # ctime changes with every write, rename and chmod, even if an editor restores mtime.
             changed = info.st_ctime_ns
             lines[bucket_of(name)].append(f"{name}\0{info.st_size}:{info.st_mtime_ns}:{changed}")
-            if changed >= recent or (changed >= rather_recent and changed % 1_000_000_000 == 0):
-                restless.add(name)
+            if changed >= tick_start or (changed >= coarse_tick_start and changed % 1_000_000_000 == 0):
+                recent.add(name)
             if name.endswith("/"):
                 unlisted.append(name)
     except FileNotFoundError:
-        raise SettingsError(f"no folder {root}; make it, or set paths.articles to where article records are") from None
+        raise SettingsError(f"no folder {root}. Create it, or set paths.articles to the folder of articles") from None
     except OSError as error:
         raise SettingsError(f"cannot list {root}: {error.strerror} ({error.filename})") from error
-    return FolderListing(lines, restless, unlisted)
+    return FolderListing(lines, recent, unlisted)
 
 
 def _walk(folder: str, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
-    """Yield (name, status) of each file, and of each folder that cannot be listed; ``prefix`` stands before names.
+    """Yield (name, status) of each file, and of each folder that cannot be listed; names begin with PREFIX.
 
     Raises:
         OSError: the first folder cannot be listed.
     """
-    # A stack, not recursion: folders may be nested deeper than Python calls, or than descriptors are allowed.
-    todo: list[tuple[str, str, os.stat_result | None]] = [(folder, prefix, None)]
-    while todo:
-        path, prefix, info = todo.pop()
+    # A stack, not recursion: folders may be nested deeper than the recursion limit or the limit of descriptors.
+    stack: list[tuple[str, str, os.stat_result | None]] = [(folder, prefix, None)]
+    while stack:
+        path, prefix, info = stack.pop()
         try:
             with os.scandir(path) as entries:
                 for entry in entries:
@@ -124,24 +124,23 @@ def _walk(folder: str, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
                     if status is None:
                         continue
                     if entry.is_dir(follow_symlinks=False):
-                        todo.append((entry.path, f"{prefix}{name}/", status))
+                        stack.append((entry.path, f"{prefix}{name}/", status))
                     else:
-                        yield _written(prefix + name), status
+                        yield _printable(prefix + name), status
         except (FileNotFoundError, NotADirectoryError):
-            # A folder that was removed after its parent was listed.
+            # The folder was removed after its parent was listed.
             if info is None:
                 raise
         except OSError:
             if info is None:
                 raise
-            yield _written(prefix), info
+            yield _printable(prefix), info
 
 
 def _status(entry: os.DirEntry[str]) -> os.stat_result | None:
-    """Return the status of an entry, or None where it was removed meanwhile.
+    """Return the status of an entry, or None if it was removed in the meantime.
 
-    A link that cannot be followed (broken, a loop, a target that may not be seen) has its own status: the parser
-    rejects it by name.
+    A link that cannot be followed (broken, a loop, no permission) has its own status, and the parser rejects it.
     """
     try:
         return entry.stat(follow_symlinks=not entry.is_dir(follow_symlinks=False))
@@ -152,8 +151,8 @@ def _status(entry: os.DirEntry[str]) -> os.stat_result | None:
             return None
 
 
-def _written(name: str) -> str:
-    """Return a name that can be written down, bytes of it that are not UTF-8 as a backslash and hexadecimal."""
+def _printable(name: str) -> str:
+    r"""Return a name as valid Unicode; bytes that are not UTF-8 become ``\xNN``."""
     if name.isascii():
         return name
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -1,4 +1,4 @@
-"""The files that articles came from, what their readers complained of, and single facts."""
+"""Queries for parsed files, their signatures, and the problems that parsers reported."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ __all__ = [
 
 
 def bucket_fingerprints(connection: Connection) -> dict[int, str]:
-    """Return bucket → the fingerprint it had when all of its files were last read."""
+    """Return the fingerprint of each bucket when its files were last parsed."""
     return dict(iter(connection.execute(select(bucket))))
 
 
 def save_buckets(connection: Connection, fingerprints: Mapping[int, str]) -> None:
-    """Keep the fingerprints of buckets whose files have been read."""
+    """Store the fingerprints of buckets whose files were parsed."""
     if fingerprints:
         connection.execute(delete(bucket).where(bucket.c.number.in_(list(fingerprints))))
         insert_rows(
@@ -36,15 +36,15 @@ def save_buckets(connection: Connection, fingerprints: Mapping[int, str]) -> Non
 
 
 def sources_in_buckets(connection: Connection, buckets: Collection[int]) -> dict[str, str]:
-    """Return name → signature of the files known in these buckets."""
+    """Return the stored signatures of the files in these buckets, by file name."""
     query = select(source.c.name, source.c.signature).where(source.c.bucket.in_(list(buckets)))
     return dict(iter(connection.execute(query)))
 
 
 def save_sources(
-    connection: Connection, files: Sequence[tuple[str, int, str]], said: Mapping[str, Sequence[Problem]]
+    connection: Connection, files: Sequence[tuple[str, int, str]], found_problems: Mapping[str, Sequence[Problem]]
 ) -> None:
-    """Keep (name, bucket, signature) of files that were read, and what was said about each."""
+    """Store (name, bucket, signature) of parsed files, and their problems by file name."""
     if not files:
         return
     names = [name for name, _, _ in files]
@@ -55,16 +55,22 @@ def save_sources(
         [{"name": name, "bucket": number, "signature": signature} for name, number, signature in files],
     )
     rows = [
-        {"name": name, "number": number, "location": one.where, "is_rejected": one.is_rejected, "reason": one.reason}
+        {
+            "name": name,
+            "number": number,
+            "location": found.where,
+            "is_rejected": found.is_rejected,
+            "reason": found.reason,
+        }
         for name in names
-        for number, one in enumerate(said.get(name, ()))
+        for number, found in enumerate(found_problems.get(name, ()))
     ]
     if rows:
         insert_rows(connection, problem, rows)
 
 
 def delete_sources(connection: Connection, names: Iterable[str]) -> None:
-    """Drop files that went away, and what was said about them. Their articles stay."""
+    """Delete the rows of removed files and their problems. Their articles stay."""
     listed = list(names)
     for at in range(0, len(listed), 5_000):
         page = listed[at : at + 5_000]
@@ -73,10 +79,8 @@ def delete_sources(connection: Connection, names: Iterable[str]) -> None:
 
 
 def list_problems(connection: Connection, *, rejected: bool | None = None) -> list[Problem]:
-    """Return what is being complained of, by file; only refusals or only warnings if asked."""
-    query = select(problem.c.location, problem.c.is_rejected, problem.c.reason).order_by(
-        problem.c.name, problem.c.number
-    )
+    """Return the problems ordered by file: all, only rejections (True) or only warnings (False)."""
+    query = select(problem.c.location, problem.c.refused, problem.c.reason).order_by(problem.c.name, problem.c.number)
     if rejected is not None:
         query = query.where(problem.c.is_rejected == rejected)
     return [
@@ -86,5 +90,5 @@ def list_problems(connection: Connection, *, rejected: bool | None = None) -> li
 
 
 def count_sources(connection: Connection) -> int:
-    """Return how many files have been read."""
+    """Return the number of parsed files."""
     return int(connection.execute(select(func.count()).select_from(source)).scalar_one())

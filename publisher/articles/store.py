@@ -1,4 +1,4 @@
-"""Articles: their keys, their rows, their instants."""
+"""Queries for articles: rows, keys, hashes, and publication and change times."""
 
 from __future__ import annotations
 
@@ -48,89 +48,91 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArticleRow:
-    """What the store knows of an article, short of its text."""
+    """A stored article without its record and body. Times are seconds since 1970."""
 
+    #: Arrival number: 1 for the first article.
     seq: int
     id: str
     path: str
-    #: The instant the record asked for, seconds since 1970.
+    #: The publication time that the record names.
     asked_at: int
     published_at: int
     changed_at: int
-    #: The change that the record asked for by its own ``updated``.
+    #: The change time that the record names (``updated``).
     updated_at: int | None
-    #: When it was withdrawn.
+    #: When the article was withdrawn.
     retracted_at: int | None
+    #: Content hash of the record.
     hash: str
-    #: The file it was last read from.
+    #: The file that it was last parsed from, relative to articles/.
     source: str
-    #: The editor's reason for withdrawing it.
+    #: The editor's reason for the withdrawal.
     retraction: str | None = None
-    #: What in its record says that it is a draft.
+    #: The field that makes its record a draft.
     draft: str | None = None
-    #: When its record was first read, as a draft too; None where that was not stored.
+    #: When its record was first read, also as a draft; None if that is unknown.
     first_read_at: int | None = None
 
 
 def articles_by_seq(connection: Connection, seqs: Collection[int], base_url: str, zone: ZoneInfo) -> dict[int, Article]:
-    """Return the articles of these arrival numbers."""
-    found: dict[int, Article] = {}
+    """Return the articles with these arrival numbers, by arrival number."""
+    articles: dict[int, Article] = {}
     for page in batches(seqs):
         notes = _corrections(connection, page)
         for row in connection.execute(select(article).where(article.c.seq.in_(page))).mappings():
-            found[row["seq"]] = to_article(row, base_url, zone, notes.get(row["seq"], ()))
-    return found
+            articles[row["seq"]] = to_article(row, base_url, zone, notes.get(row["seq"], ()))
+    return articles
 
 
 def _corrections(connection: Connection, seqs: Sequence[int]) -> dict[int, list[tuple[int, str]]]:
-    """Return arrival number → (instant, note) of what was put right, oldest first."""
+    """Return the corrections as (time, note) pairs by arrival number, oldest first."""
     query = select(correction).where(correction.c.article_seq.in_(seqs)).order_by(correction.c.corrected_at)
-    found: dict[int, list[tuple[int, str]]] = {}
+    corrections: dict[int, list[tuple[int, str]]] = {}
     for seq, at, note in connection.execute(query):
-        found.setdefault(seq, []).append((at, note))
-    return found
+        corrections.setdefault(seq, []).append((at, note))
+    return corrections
 
 
 def last_seq(connection: Connection) -> int:
-    """Return the arrival number of the newest article, 0 in an empty store."""
+    """Return the highest arrival number, 0 in an empty database."""
     return int(connection.execute(select(func.coalesce(func.max(article.c.seq), 0))).scalar_one())
 
 
 def count_articles(connection: Connection) -> int:
-    """Return how many articles are published: without those that were withdrawn or became drafts."""
+    """Return the number of articles, without those that were withdrawn or became drafts."""
     query = select(func.count()).select_from(article).where(article.c.retracted_at.is_(None))
     return int(connection.execute(query).scalar_one())
 
 
 def seqs_by_key(connection: Connection, keys: Iterable[str]) -> dict[str, int]:
-    """Return key → arrival number, for those of the keys that are known."""
-    found: dict[str, int] = {}
+    """Return the arrival numbers of the known keys, by key."""
+    seqs: dict[str, int] = {}
     for page in batches(keys):
         query = select(article_key.c.key, article_key.c.article_seq).where(article_key.c.key.in_(page))
-        found.update((key, seq) for key, seq in connection.execute(query))
-    return found
+        seqs.update((key, seq) for key, seq in connection.execute(query))
+    return seqs
 
 
 def has_id_key(connection: Connection, seq: int) -> bool:
-    """Tell whether an article is known under an id of its export."""
+    """Return whether an article has an external ID."""
     query = select(article_key.c.key).where(article_key.c.article_seq == seq, article_key.c.key.startswith("id:"))
     return connection.execute(query.limit(1)).first() is not None
 
 
 def set_sources(connection: Connection, names: Mapping[int, str]) -> None:
-    """Note the files that articles are now read from (arrival number → name)."""
+    """Store the files that articles are parsed from now (arrival number → name)."""
     for seq, name in names.items():
         connection.execute(update(article).where(article.c.seq == seq).values(source=name))
 
 
 def delete_keys(connection: Connection, keys: Iterable[str]) -> None:
-    """Make keys lead nowhere, so that they are free for another article."""
+    """Delete keys, so that another article can have them."""
     for page in batches(keys):
         connection.execute(delete(article_key).where(article_key.c.key.in_(page)))
 
 
 def set_keys(connection: Connection, keys: Mapping[str, int]) -> None:
-    """Make each key lead to its article from now on."""
+    """Assign each key to its article, also if another article has it."""
     before = seqs_by_key(connection, keys)
     stale = [key for key, seq in before.items() if seq != keys[key]]
     for page in batches(stale):
@@ -140,7 +142,7 @@ def set_keys(connection: Connection, keys: Mapping[str, int]) -> None:
         insert_rows(connection, article_key, rows)
 
 
-_STORED: Final = (
+_ROW_COLUMNS: Final = (
     article.c.seq,
     article.c.id,
     article.c.path,
@@ -158,35 +160,35 @@ _STORED: Final = (
 
 
 def rows_by_seq(connection: Connection, seqs: Iterable[int]) -> dict[int, ArticleRow]:
-    """Return what the store knows of these articles."""
-    found: dict[int, ArticleRow] = {}
+    """Return the rows of articles by arrival number."""
+    rows: dict[int, ArticleRow] = {}
     for page in batches(seqs):
-        for row in connection.execute(select(*_STORED).where(article.c.seq.in_(page))).mappings():
-            found[row["seq"]] = ArticleRow(**row)
-    return found
+        for row in connection.execute(select(*_ROW_COLUMNS).where(article.c.seq.in_(page))).mappings():
+            rows[row["seq"]] = ArticleRow(**row)
+    return rows
 
 
 def rows_by_hash(connection: Connection, hashes: Iterable[str]) -> dict[str, list[ArticleRow]]:
-    """Return hash → the articles whose record is that, byte for byte."""
-    found: dict[str, list[ArticleRow]] = {}
+    """Return the rows of articles by content hash."""
+    rows: dict[str, list[ArticleRow]] = {}
     for page in batches(hashes):
-        query = select(*_STORED).where(article.c.hash.in_(page)).order_by(article.c.seq)
+        query = select(*_ROW_COLUMNS).where(article.c.hash.in_(page)).order_by(article.c.seq)
         for row in connection.execute(query).mappings():
-            found.setdefault(row["hash"], []).append(ArticleRow(**row))
-    return found
+            rows.setdefault(row["hash"], []).append(ArticleRow(**row))
+    return rows
 
 
 def seqs_by_id(connection: Connection, ids: Iterable[str]) -> dict[str, int]:
-    """Return id → arrival number, for those of the ids that are taken."""
-    found: dict[str, int] = {}
+    """Return the arrival numbers of the existing IDs, by ID."""
+    seqs: dict[str, int] = {}
     for page in batches(ids):
         query = select(article.c.id, article.c.seq).where(article.c.id.in_(page))
-        found.update((one, seq) for one, seq in connection.execute(query))
-    return found
+        seqs.update((article_id, seq) for article_id, seq in connection.execute(query))
+    return seqs
 
 
 def taken_paths(connection: Connection, paths: Iterable[str]) -> set[str]:
-    """Return those of the paths that articles already have."""
+    """Return the subset of the paths that articles already have."""
     taken: set[str] = set()
     for page in batches(paths):
         taken.update(connection.execute(select(article.c.path).where(article.c.path.in_(page))).scalars())
@@ -194,10 +196,10 @@ def taken_paths(connection: Connection, paths: Iterable[str]) -> set[str]:
 
 
 def free_publication_times(connection: Connection, asked: Sequence[int]) -> list[int]:
-    """Return, for each instant asked for, the first free one at or after it, none given twice.
+    """Return, for each requested time, the first free second at or after it, each only once.
 
-    Two Atom entries with the same ``updated`` draw a warning, and records of one day that carry
-    no time would all have it, so articles of one day stand seconds apart, in order of arrival.
+    Feed validators warn about two Atom entries with the same ``updated``. Records with a date and no time
+    would all have the same, so articles of one day are published seconds apart, in order of arrival.
     """
     offsets: dict[int, int] = {}
     for page in batches(set(asked)):
@@ -207,58 +209,58 @@ def free_publication_times(connection: Connection, asked: Sequence[int]) -> list
             .group_by(article.c.asked_at)
         )
         offsets.update((base, latest + 1) for base, latest in connection.execute(query))
-    granted: list[int] = []
-    mine: set[int] = set()
+    assigned: list[int] = []
+    used: set[int] = set()
     for base in asked:
         instant = offsets.get(base, base)
-        while instant in mine:
+        while instant in used:
             instant += 1
-        mine.add(instant)
+        used.add(instant)
         offsets[base] = instant + 1
-        granted.append(instant)
-    taken = _instants_taken(connection, granted)
-    for number, first in enumerate(granted):
+        assigned.append(instant)
+    taken = _instants_taken(connection, assigned)
+    for number, first in enumerate(assigned):
         instant = first
-        # Rare: the second after midnight that a dateless record moved to is another one's exact time.
+        # Rare: an article with an exact time has the second after midnight that a record without a time was moved to.
         while instant in taken:
             instant += 1
-            while instant in mine:
+            while instant in used:
                 instant += 1
             taken |= _instants_taken(connection, [instant])
-        mine.add(instant)
-        granted[number] = instant
-    return granted
+        used.add(instant)
+        assigned[number] = instant
+    return assigned
 
 
 def free_change_times(connection: Connection, asked: Sequence[int], now: int, granted: Collection[int]) -> list[int]:
-    """Return, for each change asked for, the first free instant at or after it, none given twice.
+    """Return, for each requested change time, the first free second at or after it, each only once.
 
-    Where that would lie in the future, it is the last free one before: a feed shows no later time
-    than that at which it was made.
+    If that is in the future, the last free second before the requested time is returned: a feed must not show
+    a later time than its own. All times are seconds since 1970.
 
     Args:
-        connection: the store.
-        asked: instants of changes, none after ``now``.
-        now: what time it is.
-        granted: instants that are given to others at the same time.
+        connection: a transaction.
+        asked: the requested change times, none after NOW.
+        now: the current time.
+        granted: times that are assigned to other articles in the same transaction.
     """
-    mine = set(granted)
+    used = set(granted)
     taken = _instants_taken(connection, asked)
-    found = []
-    for wanted in asked:
-        instant, step = wanted, 1
-        while instant in mine or instant in taken:
+    assigned = []
+    for requested in asked:
+        instant, step = requested, 1
+        while instant in used or instant in taken:
             if instant >= now:
-                instant, step = wanted, -1
+                instant, step = requested, -1
             instant += step
             taken |= _instants_taken(connection, [instant])
-        mine.add(instant)
-        found.append(instant)
-    return found
+        used.add(instant)
+        assigned.append(instant)
+    return assigned
 
 
 def last_free_change_time(connection: Connection, after: int, now: int) -> int | None:
-    """Return the last free instant up to ``now`` that is later than ``after``, or None where there is none."""
+    """Return the last free second after AFTER and up to NOW, or None if there is none."""
     for instant in range(now, after, -1):
         if not _instants_taken(connection, [instant]):
             return instant
@@ -266,16 +268,16 @@ def last_free_change_time(connection: Connection, after: int, now: int) -> int |
 
 
 def recent_free_change_times(connection: Connection, count: int, now: int) -> list[int]:
-    """Return the last ``count`` free instants up to ``now``, the latest first."""
-    found: list[int] = []
+    """Return the last COUNT free seconds up to NOW, latest first."""
+    free: list[int] = []
     end, window = now, count + 100
-    while len(found) < count:
+    while len(free) < count:
         taken = set[int]()
         for column in (article.c.published_at, article.c.changed_at):
             taken.update(connection.execute(select(column).where(column <= end, column > end - window)).scalars())
-        found += [instant for instant in range(end, end - window, -1) if instant not in taken]
+        free += [instant for instant in range(end, end - window, -1) if instant not in taken]
         end -= window
-    return found[:count]
+    return free[:count]
 
 
 def _instants_taken(connection: Connection, instants: Iterable[int]) -> set[int]:
@@ -293,20 +295,20 @@ def insert_articles(connection: Connection, rows: Sequence[Mapping[str, Any]]) -
 
 
 def update_articles(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Overwrite everything but seq, id and path of the rows that these name by ``seq``."""
+    """Update all columns but seq, id and path of the rows with these ``seq``."""
     names = ("asked_at", "published_at", "changed_at", "updated_at", "hash", "record", "body", "source")
     if rows:
         statement = (
             update(article)
-            .where(article.c.seq == bindparam("which"))
+            .where(article.c.seq == bindparam("article_seq"))
             .values({name: bindparam(f"new_{name}") for name in names})
         )
-        values = [{"which": row["seq"], **{f"new_{name}": row[name] for name in names}} for row in rows]
+        values = [{"article_seq": row["seq"], **{f"new_{name}": row[name] for name in names}} for row in rows]
         connection.execute(statement, values)
 
 
 def newest_seqs(connection: Connection, now: int, limit: int | None) -> list[int]:
-    """Return the arrival numbers of the articles that are out at ``now``, newest first."""
+    """Return the arrival numbers of the articles that are published at NOW, newest first."""
     query = (
         select(article.c.seq)
         .where(article.c.published_at <= now, article.c.retracted_at.is_(None))
@@ -316,7 +318,7 @@ def newest_seqs(connection: Connection, now: int, limit: int | None) -> list[int
 
 
 def published_since(connection: Connection, after: int, now: int, limit: int) -> list[tuple[int, str]]:
-    """Return (arrival number, hash) of the articles that came out later than ``after``, newest first."""
+    """Return (arrival number, hash) of the articles published after AFTER, newest first."""
     query = (
         select(article.c.seq, article.c.hash)
         .where(article.c.published_at > after, article.c.published_at <= now, article.c.retracted_at.is_(None))
@@ -327,16 +329,16 @@ def published_since(connection: Connection, after: int, now: int, limit: int) ->
 
 
 def records_by_seq(connection: Connection, seqs: Iterable[int]) -> dict[int, Record]:
-    """Return the records of articles without their texts: enough to know what they are about."""
-    found: dict[int, Record] = {}
+    """Return the records of articles by arrival number, without their bodies."""
+    records: dict[int, Record] = {}
     for page in batches(seqs):
         query = select(article.c.seq, article.c.record).where(article.c.seq.in_(page))
-        found.update((seq, Record(**record_fields(text, ""))) for seq, text in connection.execute(query))
-    return found
+        records.update((seq, Record(**record_fields(text, ""))) for seq, text in connection.execute(query))
+    return records
 
 
 def seq_at_path(connection: Connection, path: str, now: int) -> int | None:
-    """Return the published article whose address has this path, or None."""
+    """Return the arrival number of the published article with this URL path, or None."""
     query = select(article.c.seq).where(
         article.c.path == path, article.c.published_at <= now, article.c.retracted_at.is_(None)
     )
@@ -344,7 +346,7 @@ def seq_at_path(connection: Connection, path: str, now: int) -> int | None:
 
 
 def next_publication_time(connection: Connection, now: int) -> int | None:
-    """Return when the next article is out whose time has not come; None where none waits."""
+    """Return the earliest publication time after NOW, or None if no article is scheduled."""
     query = select(func.min(article.c.published_at)).where(
         article.c.published_at > now, article.c.retracted_at.is_(None)
     )
@@ -352,40 +354,40 @@ def next_publication_time(connection: Connection, now: int) -> int | None:
 
 
 def newest_among(connection: Connection, seqs: Sequence[int], limit: int) -> list[int]:
-    """Return the arrival numbers of those that were published last, newest first."""
-    found: list[tuple[int, int]] = []
-    for some in batches(seqs):
-        query = select(article.c.published_at, article.c.seq).where(article.c.seq.in_(some))
-        found += [
+    """Return the arrival numbers of the LIMIT most recently published articles among SEQS, newest first."""
+    newest: list[tuple[int, int]] = []
+    for page in batches(seqs):
+        query = select(article.c.published_at, article.c.seq).where(article.c.seq.in_(page))
+        newest += [
             (at, seq) for at, seq in connection.execute(query.order_by(article.c.published_at.desc()).limit(limit))
         ]
-    return [seq for _, seq in sorted(found, reverse=True)[:limit]]
+    return [seq for _, seq in sorted(newest, reverse=True)[:limit]]
 
 
 def hashes_by_seq(connection: Connection, seqs: Iterable[int]) -> dict[int, str]:
-    """Return arrival number → hash of the record."""
-    found: dict[int, str] = {}
+    """Return the content hashes of articles by arrival number."""
+    hashes: dict[int, str] = {}
     for page in batches(seqs):
         query = select(article.c.seq, article.c.hash).where(article.c.seq.in_(page))
-        found.update((seq, text) for seq, text in connection.execute(query))
-    return found
+        hashes.update((seq, text) for seq, text in connection.execute(query))
+    return hashes
 
 
 def iterate_articles(connection: Connection, base_url: str, zone: ZoneInfo) -> Iterator[list[Article]]:
-    """Yield all articles that have not been withdrawn in pages, in order of arrival."""
+    """Yield all articles that are not withdrawn, in pages of 500, in order of arrival."""
     last = 0
     while True:
         query = select(article.c.seq).where(article.c.seq > last, article.c.retracted_at.is_(None))
         seqs = list(connection.execute(query.order_by(article.c.seq).limit(500)).scalars())
         if not seqs:
             return
-        found = articles_by_seq(connection, seqs, base_url, zone)
-        yield [found[seq] for seq in seqs]
+        articles = articles_by_seq(connection, seqs, base_url, zone)
+        yield [articles[seq] for seq in seqs]
         last = seqs[-1]
 
 
 def seqs_changed_between(connection: Connection, after: int, until: int) -> list[int]:
-    """Return the arrival numbers of articles whose last change came later than ``after``, up to ``until``."""
+    """Return the arrival numbers of articles whose last change is after AFTER and up to UNTIL."""
     query = select(article.c.seq).where(
         article.c.changed_at > after, article.c.changed_at <= until, article.c.retracted_at.is_(None)
     )

@@ -26,8 +26,8 @@ from publisher.storage.engine import Database
 
 __all__ = ["IssueCheck", "check_issues", "force_issue", "is_issue_target"]
 
-_PHONE_VIEWS: Final = (Viewport(name="phone", width=375), Viewport(name="phone", width=375, dark=True))
-_DESKTOP_VIEWS: Final = (Viewport(name="desktop", width=1280), Viewport(name="desktop", width=1280, dark=True))
+_PHONE_VIEWS: Final = (Viewport(name="phone", width=375), Viewport(name="phone", width=375, is_dark=True))
+_DESKTOP_VIEWS: Final = (Viewport(name="desktop", width=1280), Viewport(name="desktop", width=1280, is_dark=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

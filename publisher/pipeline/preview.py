@@ -36,7 +36,7 @@ __all__ = ["VIEWS", "Preview", "preview"]
 
 #: What pictures are taken of.
 VIEWS: Final = tuple(
-    Viewport(name=name, width=width, dark=dark, pictures=pictures)
+    Viewport(name=name, width=width, is_dark=dark, loads_images=pictures)
     for name, width in (("phone", 375), ("desktop", 1280))
     for dark in (False, True)
     for pictures in (True, False)

@@ -157,7 +157,7 @@ def run_hub_tasks(
     # Servers that do not answer: whoever has many callbacks there keeps nobody else waiting.
     silent: set[str] = set()
     with (
-        CallbackClient(site.web.hub_networks, longest=longest) as remote,
+        CallbackClient(site.web.hub_networks, max_seconds=longest) as remote,
         ThreadPoolExecutor(_CONCURRENT_REQUESTS) as pool,
     ):
         while time.monotonic() < deadline and not is_stopping():

@@ -1,4 +1,4 @@
-"""Worker processes: many for much work of one kind, and warm ones with limits for outside text."""
+"""Start worker processes when there is enough work: a pool, and processes with limits for parsers."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _Result = TypeVar("_Result")
 
 
 class Workers:
-    """Processes that are started when there is enough work for them, and not before.
+    """Worker processes, started on first use.
 
-    If a worker of ``map`` dies (out of memory, killed), its job is done in this process.
+    If a worker of ``map`` dies (out of memory, killed), its job runs in this process.
     """
 
-    #: Modules that every worker needs; loaded once, by the process that the workers are forked from.
-    _NEEDED = (
+    #: Modules that the fork server imports once for all workers.
+    _PRELOAD = (
         "publisher.articles.parsers",
         "publisher.feeds.make_entries",
         "publisher.feeds.formats.entry",
@@ -33,15 +33,20 @@ class Workers:
         "publisher.feeds.checks",
     )
 
-    #: Modules that every parser needs.
-    _PARSERS = ("publisher.articles.parsers.registry", "publisher.articles.parsers.front_matter", "markdown_it", "nh3")
+    #: Modules that parser processes import when they start.
+    _PARSER_PRELOAD = (
+        "publisher.articles.parsers.registry",
+        "publisher.articles.parsers.front_matter",
+        "markdown_it",
+        "nh3",
+    )
 
     def __init__(self, count: int | None = None, *, warm: TimedWorker | None = None) -> None:
-        """Prepare for work; no process is started yet.
+        """Create the pool; no process is started yet.
 
         Args:
-            count: how many processes at a time; one for each core by default.
-            warm: a process for outside text that is kept for the next run.
+            count: number of processes; one for each core by default.
+            warm: a parser process that outlives this pool, so that the next run starts faster.
         """
         self.count = (os.cpu_count() or 1) if count is None else count
         self._pool: ProcessPoolExecutor | None = None
@@ -52,7 +57,7 @@ class Workers:
         return self
 
     def timed(self, number: int = 0) -> TimedWorker:
-        """Return a process with limits for outside text: the warm one, or another one of a number."""
+        """Return the parser process with this number; number 0 is the warm one, if there is one."""
         if self._warm is not None and number == 0:
             return self._warm
         while len(self._timed) <= number:
@@ -61,8 +66,8 @@ class Workers:
 
     @classmethod
     def new_parser(cls) -> TimedWorker:
-        """Return a process for parsers that the caller closes; it is not started yet."""
-        return TimedWorker(preload=cls._PARSERS)
+        """Return a parser process that is not started yet. The caller closes it."""
+        return TimedWorker(preload=cls._PARSER_PRELOAD)
 
     def __exit__(self, *_: object) -> None:
         for worker in self._timed:
@@ -74,9 +79,9 @@ class Workers:
         """Yield ``function(job)`` for each job, in order.
 
         Args:
-            function: of a module's top level; called in another process.
-            jobs: taken a few at a time, so that they need not all be in memory.
-            worth_it: False for little work, which is done here and at once.
+            function: a module-level function; called in a worker process.
+            jobs: consumed a few at a time, so that they need not all be in memory.
+            worth_it: False to run little work in this process.
         """
         if not worth_it or self.count < 2:
             yield from map(function, jobs)
@@ -84,7 +89,7 @@ class Workers:
         from concurrent.futures.process import BrokenProcessPool
 
         waiting: deque[tuple[_Job, Future[_Result] | None]] = deque()
-        # While the first workers start, their first jobs are done here.
+        # While the first workers start, this process runs as many jobs itself.
         here = self.count if self._pool is None else 0
         for number, job in enumerate(jobs):
             waiting.append((job, self._submit(function, job) if number >= here else None))
@@ -107,9 +112,9 @@ class Workers:
             import multiprocessing
             from concurrent.futures import ProcessPoolExecutor
 
-            # Not a plain fork: a copy of an open SQLite connection may write its last page again.
+            # Not a plain fork: a forked copy of an open SQLite connection may write its last page again.
             context = multiprocessing.get_context("forkserver")
-            context.set_forkserver_preload(list(self._NEEDED))
+            context.set_forkserver_preload(list(self._PRELOAD))
             self._pool = ProcessPoolExecutor(self.count, mp_context=context)
         return self._pool
 

@@ -1,9 +1,9 @@
-"""A process for work on outside text, with limits on processor time and memory.
+"""A process that parses untrusted input, with limits on processor time and memory.
 
-A parser that does not end, or takes all memory, takes only this process with it. The process is a new program, because
-a copy of an open SQLite connection may write its last page again, and threads may hold locks. A command that has neither
-yet can fork it instead, which is faster. The kernel enforces the limit on processor time, so it also ends C code that
-never returns to the interpreter.
+If a parser never returns or uses up the memory, only this process ends. It is a new program, because a forked copy of an
+open SQLite connection may write its last page again, and other threads may hold locks. A command that has neither yet can
+fork it instead, which is faster. The kernel enforces the limit on processor time, so it also ends C code that never
+returns to the interpreter.
 """
 
 from __future__ import annotations
@@ -28,37 +28,37 @@ from publisher.workers.forked_process import ForkedProcess, has_one_thread
 
 __all__ = ["CPU_SECONDS", "MEMORY_BYTES", "TimedWorker", "WorkerClosed", "WorkerStopped"]
 
-#: Processor time for one item: one file, or one record of a file of many.
+#: Processor time for one item: one file, or one record of a file with several.
 CPU_SECONDS: Final = 10.0
-#: The same in wall-clock time, for a disk that does not answer.
+#: Wall-clock time for one item, for a disk that hangs.
 WALL_SECONDS: Final = 120.0
 #: Address space of the process.
 MEMORY_BYTES: Final = 2 << 30
 _START_SECONDS: Final = 60.0
 _PROGRAM: Final = "import sys; from publisher.workers.timed_worker import _serve; _serve(int(sys.argv[1]))"
-#: What others send to end a process; parsers do not cause them.
+#: Signals that end a process from outside; parsers do not cause them.
 _OUTSIDE_SIGNALS: Final = frozenset([signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 _READY: Final = "ready"
 
 
 class WorkerClosed(PublisherError):
-    """The worker was closed because its run ends: nothing is wrong with the work."""
+    """The worker was closed because its run ends. The input is not at fault."""
 
     def __init__(self) -> None:
         super().__init__("parsing was ended with the run; the next run parses these files")
 
 
 class WorkerStopped(Exception):
-    """The process ended before its work was done; the message says why."""
+    """The process ended before the work was complete; the message is the reason."""
 
     def __init__(self, reason: str, *, is_transient: bool = False) -> None:
         super().__init__(reason)
-        #: True where something outside ended it, so that the same work may succeed another time.
+        #: True if the cause was outside the process, so that a retry may succeed.
         self.is_transient = is_transient
 
 
 class TimedWorker:
-    """One process, started when it is first needed, and again after it was ended."""
+    """One worker process, started on first use and restarted after it ended."""
 
     def __init__(
         self,
@@ -68,12 +68,12 @@ class TimedWorker:
         memory_bytes: int = MEMORY_BYTES,
         preload: Sequence[str] = (),
     ) -> None:
-        """Prepare for work; no process is started yet.
+        """Create the worker; no process is started yet.
 
         Args:
-            cpu_seconds: processor time for one item; CPU_SECONDS by default.
-            wall_seconds: the same in wall-clock time.
-            memory_bytes: address space of the process.
+            cpu_seconds: processor time for one item, in seconds; CPU_SECONDS by default.
+            wall_seconds: wall-clock time for one item, in seconds.
+            memory_bytes: limit of the address space, in bytes.
             preload: modules that the process imports when it starts.
         """
         self._cpu_seconds = CPU_SECONDS if cpu_seconds is None else cpu_seconds
@@ -93,16 +93,16 @@ class TimedWorker:
         self.close()
 
     def __del__(self) -> None:
-        """End the process of a worker that nobody closed."""
+        """End the process of a worker that was not closed."""
         self._end()
 
     @property
     def pid(self) -> int | None:
-        """The process, or None where none is running."""
+        """Return the process ID, or None if no process is running."""
         return self._process.pid if self._process is not None else None
 
     def start(self) -> None:
-        """Start the process if none is running, and do not wait for it.
+        """Start the process if none is running, without waiting until it is ready.
 
         Raises:
             PublisherError: the process cannot be started, or the worker was closed.
@@ -115,10 +115,10 @@ class TimedWorker:
             self._send_limits()
 
     def fork(self) -> bool:
-        """Fork the process from this one, and return whether that was possible. The caller has no open database.
+        """Fork the process from this one if possible, and return whether it was forked.
 
-        The process waits: ``start`` lets it import what it needs. Where this process has several threads, nothing is
-        done; ``start`` then starts a program. It also does so after the forked process was ended.
+        The caller must have no open database. The forked process waits until ``start`` sends its limits and imports.
+        If this process has several threads, nothing is done, and ``start`` starts a new program instead.
 
         Raises:
             PublisherError: the process cannot be started, or the worker was closed.
@@ -130,14 +130,14 @@ class TimedWorker:
         return True
 
     def iterate(self, function: str, *arguments: Any) -> Iterator[Any]:
-        """Yield what a function yields in the process. Each item has the whole time limit.
+        """Call a function in the process and yield its items. The time limit applies to each item.
 
         Args:
             function: ``module:name``; returns an iterable.
-            arguments: what can be pickled.
+            arguments: values that can be pickled.
 
         Raises:
-            WorkerStopped: the process used up its time or its memory, or crashed.
+            WorkerStopped: the process exceeded a limit, crashed or was killed.
             PublisherError: the process cannot be started, the worker was closed, or the function raised an error.
         """
         is_over = False
@@ -151,18 +151,18 @@ class TimedWorker:
                 yield value
         finally:
             if not is_over:
-                # What is left of its answers belongs to nobody.
+                # Unread items would be taken for items of the next call.
                 self._end()
         if isinstance(value, Failure):
             raise PublisherError(f"{function} failed in its process: {value}")
 
     def call(self, function: str, *arguments: Any) -> Any:
-        """Return what a function returns in the process; arguments and errors as for ``iterate``."""
+        """Call a function in the process and return its value; arguments and errors as for ``iterate``."""
         (value,) = self.iterate("publisher.workers.timed_worker:_once", function, arguments)
         return value
 
     def close(self) -> None:
-        """End the process. Nothing can be asked of it any more."""
+        """End the process. The worker cannot be used any more."""
         self._is_closed = True
         self._end()
 
@@ -191,7 +191,7 @@ class TimedWorker:
 
     def _start(self, run: Callable[[int], subprocess.Popen[bytes] | ForkedProcess]) -> None:
         ours, theirs = socket.socketpair()
-        # Above the standard streams, which the process connects to the null device.
+        # Above 2, because the process connects its standard streams to the null device.
         descriptor = fcntl.fcntl(theirs, fcntl.F_DUPFD_CLOEXEC, 3)
         theirs.close()
         try:
@@ -205,7 +205,7 @@ class TimedWorker:
         self._has_limits = self._is_ready = False
 
     def _run_program(self, descriptor: int) -> subprocess.Popen[bytes]:
-        # Not the current folder: a module of that name in a site must not be imported.
+        # Without the current folder: a module in a site's folder must not be imported.
         paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
         return subprocess.Popen(  # noqa: S603 - this interpreter, with a program of our own
             [sys.executable, "-P", "-c", _PROGRAM, str(descriptor)],
@@ -236,7 +236,7 @@ class TimedWorker:
             raise _cannot_start(error) from error
 
     def _stopped(self, error: BaseException) -> Exception:
-        """Return why the process stopped. A worker that was closed says nothing about what it worked on."""
+        """Return the exception for a process that ended."""
         process = self._process
         if self._is_closed or process is None:
             return WorkerClosed()
@@ -264,10 +264,10 @@ class TimedWorker:
             with contextlib.suppress(OSError):
                 process.kill()
             process.wait()
-        for one in (reader, connection):
-            if one is not None:
+        for stream in (reader, connection):
+            if stream is not None:
                 with contextlib.suppress(OSError):
-                    one.close()
+                    stream.close()
 
 
 def _cannot_start(reason: object) -> PublisherError:
@@ -284,11 +284,11 @@ def _resolve(function: str) -> Any:
 
 
 def _serve(number: int) -> None:
-    """Answer requests until the other end is closed. Runs in the process."""
-    # A terminal and systemd send these to all processes of a run; the parent decides when to end this one.
+    """Serve requests until the other end of the socket is closed. Runs in the worker process."""
+    # Terminals and systemd signal all processes of a run; the parent decides when to end this one.
     for number_to_ignore in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number_to_ignore, signal.SIG_IGN)
-    # The default action ends the process at once, also within a C function that holds the interpreter lock.
+    # The default action ends the process even in a C function that holds the interpreter lock.
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     # The parent may end at any time.
@@ -310,7 +310,7 @@ def _serve(number: int) -> None:
 
 
 def _answer_request(stream: Any, function: str, arguments: tuple[Any, ...], cpu_seconds: float) -> Failure | None:
-    """Send what the function yields; return the error that it raised."""
+    """Send the items of a function, and return its error, if any."""
     failure = None
     try:
         signal.setitimer(signal.ITIMER_PROF, cpu_seconds)

@@ -31,7 +31,7 @@ with_node = pytest.mark.skipif(
     reason="not there: npm install --prefix tests/mail/node",
 )
 VIEWS = [
-    Viewport(name=name, width=width, dark=dark)
+    Viewport(name=name, width=width, is_dark=dark)
     for name, width in (("phone", 375), ("desktop", 1280))
     for dark in (False, True)
 ]
@@ -42,7 +42,7 @@ CASES = [
         view,
         id=f"{'full' if full else 'excerpts'}-{view.label}",
         marks=()
-        if (full, view.name, view.dark) in ((False, "phone", True), (True, "desktop", False))
+        if (full, view.name, view.is_dark) in ((False, "phone", True), (True, "desktop", False))
         else pytest.mark.slow(reason="three quarters of the time of a browser"),
     )
     for full in (False, True)
@@ -84,7 +84,7 @@ def test_the_browser_finds_what_it_is_for(browser: Browser) -> None:
     assert browser.horizontal_overflow(bad, VIEWS[0]) > 500
     # A missing picture is a box of its size, with pictures and without: the same page otherwise.
     assert browser.screenshot(bad, VIEWS[0]) != browser.screenshot(
-        bad, Viewport(name="phone", width=375, pictures=False)
+        bad, Viewport(name="phone", width=375, loads_images=False)
     )
 
 

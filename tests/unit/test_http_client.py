@@ -77,7 +77,7 @@ def test_a_server_that_hangs_up_is_said() -> None:
 
 
 def test_an_answer_without_end_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_MOST", 1000)
+    monkeypatch.setattr(module, "_MAX_BODY_BYTES", 1000)
     with run_web_server() as web:
         web.pages = {"/a": (200, {}, b"x" * 5000)}
         assert refused(web.url + "/a").endswith("more than 1,000 bytes")
@@ -121,9 +121,9 @@ def test_a_feed_that_comes_drop_by_drop_ends_at_the_deadline(first: bytes, drop:
     """A timeout that begins anew with each byte is no limit: the whole request has one."""
     over = threading.Event()
     url, thread = dripping(first, drop, over)
-    with HttpClient(timeout=30, longest=0.6) as remote, pytest.raises(RemoteError) as error:
+    with HttpClient(timeout=30, max_seconds=0.6) as remote, pytest.raises(RemoteError) as error:
         remote.get(url)
-    assert str(error.value) == f"{url}: no whole answer within 0.6 seconds"
+    assert str(error.value) == f"{url}: no complete answer within 0.6 seconds"
     if not drop:
         over.set()
     thread.join(10)
@@ -148,9 +148,9 @@ def test_a_connection_that_is_kept_has_a_deadline_for_each_request() -> None:
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
     url = f"http://127.0.0.1:{server.getsockname()[1]}/"
-    with HttpClient(timeout=30, longest=0.6) as remote:
+    with HttpClient(timeout=30, max_seconds=0.6) as remote:
         assert remote.get(url).body == b"ok"
-        with pytest.raises(RemoteError, match="no whole answer within"):
+        with pytest.raises(RemoteError, match="no complete answer within"):
             remote.get(url)
     thread.join(10)
     assert not thread.is_alive()
@@ -161,7 +161,7 @@ def test_who_answers_drop_by_drop_is_not_listened_to_for_ever(first: bytes, drop
     over = threading.Event()
     url, thread = dripping(first, drop, over)
     with (
-        CallbackClient(["127.0.0.0/8"], timeout=30, longest=0.6) as remote,
+        CallbackClient(["127.0.0.0/8"], timeout=30, max_seconds=0.6) as remote,
         pytest.raises(RemoteError, match="in time"),
     ):
         remote.request("GET", url)

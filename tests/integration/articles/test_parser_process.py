@@ -29,7 +29,7 @@ def limited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.support.parsers.shared_parser", lambda: None)
     monkeypatch.setattr(timed_worker, "CPU_SECONDS", 0.5)
     # Imported before the limit applies.
-    monkeypatch.setattr(Workers, "_PARSERS", (*Workers._PARSERS, FAULTY))
+    monkeypatch.setattr(Workers, "_PARSER_PRELOAD", (*Workers._PARSER_PRELOAD, FAULTY))
     own = {
         "publisher.articles.parsers.registry:parse_each_file": f"{FAULTY}:slow_each",
         "publisher.articles.parsers.registry:iterate_records": f"{FAULTY}:slow_stream",
