@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, bindparam, delete, func, select, update
 
 from publisher.storage.bulk import batches, insert_rows
-from publisher.storage.tables.articles import article, draft, draft_key
+from publisher.storage.tables.articles import article, draft, draft_key, source
 from publisher.storage.tables.digests import next_issue_note
 
 __all__ = [
     "DraftRow",
     "add_draft_keys",
+    "add_drafts",
     "count_drafts",
     "delete_draft_keys",
     "draft_first_read_times",
@@ -56,6 +57,19 @@ def save_drafts(connection: Connection, records: Mapping[str, Sequence[DraftRow]
             for number, row in enumerate(rows)
         ],
     )
+
+
+def add_drafts(connection: Connection, statements: Mapping[str, Sequence[str]]) -> None:
+    """Add drafts to those of files: name → what says so. Files that are not in articles/ any more are left out."""
+    query = select(source.c.name, func.count(draft.c.number)).outerjoin(draft, draft.c.name == source.c.name)
+    for page in batches(statements):
+        counts = connection.execute(query.where(source.c.name.in_(page)).group_by(source.c.name)).all()
+        rows = [
+            {"name": name, "number": count + place, "location": name, "statement": text}
+            for name, count in counts
+            for place, text in enumerate(statements[name])
+        ]
+        insert_rows(connection, draft, rows)
 
 
 def list_drafts(connection: Connection) -> list[DraftRow]:

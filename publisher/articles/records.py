@@ -32,6 +32,7 @@ def record_json(record: Record) -> str:
         "slug": record.slug,
         "updated": record.updated.isoformat() if record.updated else None,
         "language": record.language,
+        "expires": record.expires.isoformat() if record.expires else None,
     }
     if (image := record.image) is not None:
         fields["image"] = _non_empty(
@@ -59,8 +60,9 @@ def record_fields(text: str, body: str) -> dict[str, Any]:
     fields: dict[str, Any] = json.loads(text)
     day = fields["date"]
     fields["date"] = date.fromisoformat(day) if len(day) == 10 else datetime.fromisoformat(day)
-    if "updated" in fields:
-        fields["updated"] = datetime.fromisoformat(fields["updated"])
+    for name in ("updated", "expires"):
+        if name in fields:
+            fields[name] = datetime.fromisoformat(fields[name])
     if "authors" in fields:
         fields["authors"] = tuple(Author(**author) for author in fields["authors"])
     if "tags" in fields:

@@ -110,10 +110,12 @@ class Record:
     updated: datetime | None = None
     #: BCP 47 language of the article, where it is not the site's.
     language: str | None = None
+    #: From when on it is no longer published.
+    expires: datetime | None = None
 
     def __post_init__(self) -> None:
         """Refuse instants without a zone."""
-        for moment in (self.date, self.updated):
+        for moment in (self.date, self.updated, self.expires):
             if isinstance(moment, datetime):
                 require_aware(moment)
 

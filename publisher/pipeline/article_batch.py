@@ -13,6 +13,7 @@ from publisher.articles import corrections_store as corrections
 from publisher.articles import drafts_store as draft_store
 from publisher.articles import store
 from publisher.articles.drafts_store import DraftRow
+from publisher.articles.expiry_store import save_expiries
 from publisher.articles.identity import (
     content_hash,
     match_article,
@@ -52,6 +53,10 @@ class _Incoming:
     @property
     def record(self) -> Record:
         return self.found.record
+
+    @property
+    def expires_at(self) -> int | None:
+        return None if self.record.expires is None else int(self.record.expires.timestamp())
 
 
 _Item = TypeVar("_Item")
@@ -265,6 +270,7 @@ class ArticleBatch:
         news = NewsFilter(connection, self.site, asked, read)
         store.insert_articles(connection, self._new_rows(fresh, asked, published, changed, read))
         store.update_articles(connection, [self._row(item, asked, published, changed) for item in edited])
+        save_expiries(connection, {item.seq: item.expires_at for item in (*fresh, *edited)})
         draft_store.unmark_drafts(connection, [item.seq for item in edited if known[item.seq].draft is not None])
         store.set_sources(connection, {item.seq: item.name for item in moved})
         # The name that an article had before is free for another one.

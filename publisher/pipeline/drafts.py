@@ -81,15 +81,10 @@ def hold_drafts(
 
     Arguments: as for :func:`identify_drafts`, in the transaction that stores the files.
     """
-    seconds = int(now.timestamp())
     which = identify_drafts(connection, drafts, moves, is_there)
     statements = {seq: drafts[place].draft.statement for place, seqs in which.items() for seq in seqs}
     known = store.rows_by_seq(connection, statements)
-    published = [seq for seq, one in known.items() if one.retracted_at is None]
-    table.mark_drafts(connection, statements, seconds)
-    corrections.clear_send_overrides(connection, published)
-    feeds.delete_entries(connection, published)
-    remove_from_feeds(connection, published)
+    published = withdraw_articles(connection, statements, now)
     certain = {place: seqs[0] for place, seqs in which.items() if len(seqs) == 1}
     store.set_keys(connection, {key: seq for place, seq in certain.items() for key in drafts[place].keys})
     sources = {seq: drafts[place].name for place, seq in certain.items()}
@@ -104,6 +99,17 @@ def hold_drafts(
     )
     table.add_draft_keys(connection, {key: read[place] for place, one in unknown.items() for key in one.keys})
     return len(published)
+
+
+def withdraw_articles(connection: Connection, statements: Mapping[int, str], now: datetime) -> list[int]:
+    """Withdraw articles (arrival number → what says that it is a draft); return those that were published until now."""
+    known = store.rows_by_seq(connection, statements)
+    published = [seq for seq, one in known.items() if one.retracted_at is None]
+    table.mark_drafts(connection, statements, int(now.timestamp()))
+    corrections.clear_send_overrides(connection, published)
+    feeds.delete_entries(connection, published)
+    remove_from_feeds(connection, published)
+    return published
 
 
 def first_reads(

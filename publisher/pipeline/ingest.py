@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from publisher.articles import drafts_store as drafts
 from publisher.articles import sources_store as sources
 from publisher.articles.drafts_store import DraftRow
+from publisher.articles.expiry_store import expired_articles
 from publisher.articles.failure_isolation import is_data_error, split_in_half
 from publisher.articles.moves import FileMoves
 from publisher.articles.namespace import site_namespace
@@ -21,6 +22,7 @@ from publisher.articles.scan import BUCKETS, bucket_of, scan_folder
 from publisher.model.problems import Problem
 from publisher.model.report import Progress, PublishResult
 from publisher.pipeline.article_batch import ArticleBatch
+from publisher.pipeline.expiry import draft_if_expired, expire_articles
 from publisher.pipeline.parsing import parse_files, parser_fingerprint
 from publisher.settings import Site
 from publisher.storage import facts
@@ -55,7 +57,8 @@ def ingest(
     with db.read() as connection:
         known_drafts = drafts.draft_locations_by_key(connection, {*to_read, *gone}) if to_read else {}
     begin = partial(ArticleBatch, site=site, now=now, listing=listing, moves=FileMoves(gone), known_drafts=known_drafts)
-    for names, results in parse_files(site, to_read, workers):
+    for names, parsed_files in parse_files(site, to_read, workers):
+        results = {name: [draft_if_expired(one, site, now) for one in parsed] for name, parsed in parsed_files.items()}
         transient.update(name for name, parsed in results.items() if any(map(_is_transient, parsed)))
         # A file without a signature is read again by the next run.
         files = [(name, bucket_of(name), "" if name in transient else there[name]) for name in names]
@@ -74,6 +77,11 @@ def ingest(
             facts.set_fact(connection, "ingest_rules", rules)
             sources.save_buckets(connection, {number: fingerprints[number] for number in changed})
             _forget_files(connection, gone)
+    with db.read() as connection:
+        has_expired = bool(expired_articles(connection, int(now.timestamp())))
+    if has_expired:
+        with db.write() as connection:
+            report.withdrawn += expire_articles(connection, site, now)
     with db.read() as connection:
         report.drafts = drafts.count_drafts(connection)
 

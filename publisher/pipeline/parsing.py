@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["PARSERS_REVISION", "parse_files", "parser_fingerprint"]
 
 #: Raise it when a parser reads the same file differently: every file is read again.
-PARSERS_REVISION: Final = 6
+PARSERS_REVISION: Final = 7
 #: Files, or records of one file, read and stored in one transaction.
 _BATCH: Final = 500
 

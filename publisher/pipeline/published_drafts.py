@@ -14,6 +14,7 @@ from publisher.articles.moves import FileMoves
 from publisher.articles.parsers import IGNORED_SUFFIXES, DraftRecord, suffix_of
 from publisher.articles.scan import BUCKETS, scan_folder
 from publisher.pipeline.drafts import IncomingDraft, identify_drafts
+from publisher.pipeline.expiry import draft_if_expired
 from publisher.pipeline.parsing import PARSERS_REVISION, parse_files
 from publisher.settings import Site
 from publisher.storage import facts
@@ -46,7 +47,7 @@ def published_drafts(connection: Connection, site: Site, now: datetime) -> list[
     names = sorted(
         name for number in range(BUCKETS) for name in listing.files(number) if suffix_of(name) not in IGNORED_SUFFIXES
     )
-    drafts = _drafts(site, names)
+    drafts = _drafts(site, names, now)
     which = identify_drafts(connection, drafts, FileMoves(()), listing.__contains__)
     found = {seq: drafts[place].draft for place, seqs in which.items() for seq in seqs}
     known = store.rows_by_seq(connection, found)
@@ -63,13 +64,13 @@ def published_drafts(connection: Connection, site: Site, now: datetime) -> list[
     return sorted(listed, key=lambda one: one.where)
 
 
-def _drafts(site: Site, names: list[str]) -> list[IncomingDraft]:
+def _drafts(site: Site, names: list[str], now: datetime) -> list[IncomingDraft]:
     """Return the drafts among these files."""
     with Workers() as workers:
         return [
             IncomingDraft(name=name, draft=item, keys=record_keys(item, name))
             for _, results in parse_files(site, names, workers)
             for name, items in results.items()
-            for item in items
+            for item in (draft_if_expired(item, site, now) for item in items)
             if isinstance(item, DraftRecord)
         ]

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from publisher.articles import store as articles
+from publisher.articles.expiry_store import next_expiry_time
 from publisher.clock import Clock
 from publisher.errors import PublisherError
 from publisher.model.report import IssueSendResult, PublishResult
@@ -141,9 +142,12 @@ class Jobs:
         now = self._clock.now()
         with db.read() as connection:
             out = articles.next_publication_time(connection, int(now.timestamp()))
+            expires = next_expiry_time(connection, int(now.timestamp()))
             lapse = next_lease_end(connection, now)
         if out is not None:
             self._wake_at("publication", "articles", datetime.fromtimestamp(out, UTC))
+        if expires is not None:
+            self._wake_at("expiry", "articles", datetime.fromtimestamp(expires, UTC))
         if lapse is not None:
             self._wake_at("lease", "publish", lapse)
 

@@ -9,7 +9,12 @@ from typing import Any, Final
 
 from publisher.articles.parsers.dates import is_date, localize, parse_date, to_instant
 from publisher.articles.parsers.media_files import local_file_size
-from publisher.articles.parsers.publication import drop_publication_states, parse_publication, release_fields
+from publisher.articles.parsers.publication import (
+    drop_publication_states,
+    expiry_fields,
+    parse_publication,
+    release_fields,
+)
 from publisher.articles.parsers.result import DraftRecord, ParsedRecord, ParserOptions, PlainScalar, whole_number
 from publisher.errors import InvalidRecord
 from publisher.html.sanitize import paragraphs_to_html, sanitize_html
@@ -214,6 +219,7 @@ def build_record(
         url=url,
         slug=fields.text(fields.get("slug"), "slug"),
         language=_language(fields, warnings),
+        expires=_expires(fields, options, warnings),
     )
     return record, [*fields.warnings(), *warnings]
 
@@ -245,6 +251,17 @@ def _published(fields: _Fields, options: ParserOptions, warnings: list[str]) -> 
     if published is None:
         raise fields.refuse("no date. Add one, such as date: 2026-11-19")
     return published
+
+
+def _expires(fields: _Fields, options: ParserOptions, warnings: list[str]) -> datetime | None:
+    """Return the earliest time at which a record expires; a day is its first instant, as in Hugo."""
+    times = []
+    for name, value in expiry_fields(fields.raw).items():
+        try:
+            times.append(to_instant(_parsed_moment(fields, value, name, options), options.zone))
+        except (ValueError, InvalidRecord):
+            warnings.append(f"{name[:40]} is not understood, so the article does not expire. Write it as 2026-01-05.")
+    return min(times, default=None)
 
 
 def _parsed_moment(fields: _Fields, value: Any, name: str, options: ParserOptions) -> date | datetime:

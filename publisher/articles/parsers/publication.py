@@ -17,6 +17,7 @@ from typing import Any, Final, Literal
 from publisher.articles.parsers.publication_words import (
     CONTAINERS,
     EMPTY,
+    EXPIRY,
     FALSE,
     KINDS,
     LIMITS,
@@ -33,6 +34,7 @@ __all__ = [
     "DRAFTS_FOLDER",
     "Publication",
     "drop_publication_states",
+    "expiry_fields",
     "is_in_drafts_folder",
     "parse_publication",
     "release_fields",
@@ -121,6 +123,18 @@ def release_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
         if kind in ("published", "release")
         and _folded_value(value) not in TRUE | FALSE | EMPTY | PUBLISHED | UNPUBLISHED
     }
+
+
+def expiry_fields(fields: Mapping[str, Any], depth: int = 0) -> dict[str, Any]:
+    """Return the fields, those in tables of the record included, that may name the time when a record expires."""
+    found: dict[str, Any] = {}
+    for name, value in fields.items():
+        folded = _folded_name(name) if isinstance(name, str) else ""
+        if isinstance(value, Mapping) and folded in CONTAINERS and depth < _MAX_NESTING:
+            found.update(expiry_fields(value, depth + 1))
+        elif folded in EXPIRY and _folded_value(value) not in FALSE | EMPTY | {"never"} and not _is_zero_date(value):
+            found[name] = value
+    return found
 
 
 def drop_publication_states(fields: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -8,6 +8,7 @@ from typing import Final, Literal
 __all__ = [
     "CONTAINERS",
     "EMPTY",
+    "EXPIRY",
     "FALSE",
     "KINDS",
     "LIMITS",
@@ -35,7 +36,7 @@ _NAMES: Final[Mapping[Kind, str]] = {
     "published": "published ispublished publish",
     "status": "status articlestatus contentstatus poststatus publicationstatus publishingstatus publishstatus "
     "publishedstatus wpstatus visibility postvisibility",
-    "flag": "archived borrador bozza brouillon deleted deletedat entwurf hidden isarchived isdeleted ishidden "
+    "flag": "archived borrador bozza brouillon deleted deletedat entwurf expired hidden isarchived isdeleted ishidden "
     "istrashed iswip kladde rascunho retracted trashed unpublishedat wip withdrawn",
     "visible": "active approved enabled isactive isapproved isenabled islive isonline ispublic isready isvisible live "
     "online public ready readytopublish visible",
@@ -48,6 +49,23 @@ _NAMES: Final[Mapping[Kind, str]] = {
 }
 #: Field → what its value decides.
 KINDS: Final[Mapping[str, Kind]] = {name: kind for kind, names in _NAMES.items() for name in names.split()}
+#: Fields that name the time from which a record is not published any more.
+EXPIRY: Final = frozenset(
+    [
+        "dateexpires",
+        "expiration",
+        "expirationdate",
+        "expires",
+        "expiresat",
+        "expireson",
+        "expiry",
+        "expirydate",
+        "unpublishat",
+        "unpublishdate",
+        "unpublishon",
+        "validuntil",
+    ]
+)
 #: Tables in which generators and content management systems keep fields of the record.
 CONTAINERS: Final = frozenset(
     [

@@ -14,7 +14,7 @@ from sqlalchemy import (
 
 from publisher.storage.tables.base import metadata
 
-__all__ = ["article", "article_key", "bucket", "correction", "draft", "draft_key", "problem", "source"]
+__all__ = ["article", "article_key", "bucket", "correction", "draft", "draft_key", "expiry", "problem", "source"]
 
 #: A group of files in articles/, with a fingerprint that tells whether any of them changed.
 bucket = Table(
@@ -73,6 +73,15 @@ article = Table(
     Column("draft", Text),
     #: When its record was first read, as a draft too; NULL where it was read before this was stored.
     Column("first_read_at", BigInteger),
+)
+
+#: Articles that are published for a limited time.
+expiry = Table(
+    "expiry",
+    metadata,
+    Column("article_seq", Integer, ForeignKey("article.seq"), primary_key=True, autoincrement=False),
+    #: Seconds since 1970.
+    Column("expires_at", BigInteger, nullable=False, index=True),
 )
 
 #: Records of articles/ that are drafts, by file.

@@ -11,6 +11,6 @@ from sqlalchemy import (
 __all__ = ["REVISION", "metadata"]
 
 #: The newest migration. A database that says otherwise is upgraded, or refused if it is newer.
-REVISION: Final = "0012"
+REVISION: Final = "0013"
 
 metadata = MetaData()

@@ -74,6 +74,21 @@ def test_an_article_comes_out_when_its_time_has_come(kit: SiteKit, desk: Make) -
     assert titles(kit) == ["Later", "Now"]
 
 
+def test_an_article_is_withdrawn_at_the_time_of_its_expiry(kit: SiteKit, desk: Make) -> None:
+    """The runner sets a timer for the next article that expires."""
+    kit.article("a.md", "One", expires="2026-11-23T09:30:00Z")
+    one = desk(kit)
+    one.jobs.articles_changed()
+    one.jobs.publish()
+    assert titles(kit) == ["One"]
+    name, moment = one.at["expiry"]
+    assert (name, moment) == ("articles", datetime(2026, 11, 23, 9, 30, tzinfo=UTC))
+    one.clock.at = moment
+    one.jobs.articles_changed()
+    one.jobs.publish()
+    assert titles(kit) == []
+
+
 def test_a_parse_that_is_ended_with_the_runner_is_no_failure(kit: SiteKit, desk: Make) -> None:
     """The log has one line of information, the slot is free at once, and the next run publishes the file."""
     one = desk(kit)

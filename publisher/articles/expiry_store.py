@@ -1,0 +1,35 @@
+"""When published articles expire."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlalchemy import Connection, delete, func, select
+
+from publisher.storage.bulk import batches, insert_rows
+from publisher.storage.tables.articles import article, expiry
+
+__all__ = ["expired_articles", "next_expiry_time", "save_expiries"]
+
+
+def save_expiries(connection: Connection, expiries: Mapping[int, int | None]) -> None:
+    """Store when articles expire: arrival number → seconds since 1970, None for never."""
+    for page in batches(expiries):
+        connection.execute(delete(expiry).where(expiry.c.article_seq.in_(page)))
+    rows = [{"article_seq": seq, "expires_at": at} for seq, at in expiries.items() if at is not None]
+    insert_rows(connection, expiry, rows)
+
+
+def expired_articles(connection: Connection, now: int) -> dict[int, int]:
+    """Return arrival number → when it expired, of articles that have expired and are not drafts yet."""
+    query = (
+        select(expiry.c.article_seq, expiry.c.expires_at)
+        .join(article, article.c.seq == expiry.c.article_seq)
+        .where(expiry.c.expires_at <= now, article.c.draft.is_(None))
+    )
+    return dict(iter(connection.execute(query)))
+
+
+def next_expiry_time(connection: Connection, now: int) -> int | None:
+    """Return when the next article expires; None where none does."""
+    return connection.execute(select(func.min(expiry.c.expires_at)).where(expiry.c.expires_at > now)).scalar()
