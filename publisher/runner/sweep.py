@@ -14,7 +14,7 @@ from publisher.schedule import store as slots
 from publisher.storage.engine import Database
 from publisher.storage.facts import get_fact, set_fact
 from publisher.storage.locks import advisory_lock
-from publisher.subscriptions import confirmation_store as letters
+from publisher.subscriptions import confirmation_store as confirmations
 from publisher.websub import hub_store as hub
 
 __all__ = ["SweepResult", "sweep"]
@@ -72,7 +72,9 @@ def sweep(db: Database, now: datetime) -> SweepResult:
             return SweepResult(repaired=repaired)
         return SweepResult(
             runs=slots.delete_old_runs(connection, now - _RUNS_KEPT),
-            confirmation_emails=letters.delete_older(connection, int((now - _CONFIRMATION_EMAILS_KEPT).timestamp())),
+            confirmation_emails=confirmations.delete_older(
+                connection, int((now - _CONFIRMATION_EMAILS_KEPT).timestamp())
+            ),
             hub_subscriptions=hub.delete_expired_subscriptions(connection, int(now.timestamp())),
             figures=listening.delete_feed_requests_before(connection, (now - _FIGURES_KEPT).date().isoformat()),
             repaired=repaired,

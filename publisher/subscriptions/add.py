@@ -1,4 +1,4 @@
-"""Store subscribers: by a command, an import, a confirmation or preferences. People who left stay unsubscribed."""
+"""Store subscribers of a command, an import, a confirmation or preferences."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ __all__ = [
 ]
 
 _State: Final = SubscriptionState
-#: Suppressions that an operator may lift with a reason. A complaint or an erasure is none of them.
+#: Suppressions that an operator may lift with a reason: never a complaint or an erasure.
 _LIFTABLE: Final = ("asked", "bounced", "moved", "unsubscribed")
 
 
@@ -67,7 +67,7 @@ def require_digests(site: Site, names: Iterable[str]) -> tuple[str, ...]:
 
 
 def require_reason(text: str | None) -> str:
-    """Return the reason of ``--resubscribe``; empty where the option was not given.
+    """Return the reason of ``--resubscribe``; empty if the option was not given.
 
     Raises:
         SettingsError: the reason is empty, or is another option.
@@ -98,24 +98,24 @@ def insert_subscriber_rows(
     connection: Connection,
     rows: Iterable[SubscriberRow],
     defaults: tuple[str, ...],
-    act: StateChange,
-    selections: dict[str, int],
+    change: StateChange,
+    interests_ids: dict[str, int],
 ) -> None:
-    """Add the subscribers of rows, none of whom exists, with the state that their row gives them.
+    """Add the subscribers of rows, who must not exist yet, with the state of their row.
 
     Args:
         connection: to the store, in a transaction.
         rows: of subscribers who are not suppressed.
-        defaults: the digests of those whose row names none.
-        act: whose act adds them.
-        selections: a cache of question → its number, filled as it goes.
+        defaults: the digests of rows that name none.
+        change: the source, time and reason of the new states.
+        interests_ids: a cache of interests → their ID, filled on the way.
     """
-    every = list(rows)
-    number = store.reserve_ids(connection, len(every)) if every else 0
+    new_rows = list(rows)
+    number = store.reserve_ids(connection, len(new_rows)) if new_rows else 0
     values: list[dict[str, Any]] = []
     opted_out: list[int] = []
     by_state: dict[SubscriptionState, list[tuple[str, int]]] = {}
-    for row in every:
+    for row in new_rows:
         states = _states_of_row(row, defaults)
         overall = overall_state(states.values()) if states else row.state
         values.append(
@@ -124,15 +124,15 @@ def insert_subscriber_rows(
                 "address": row.address.text,
                 "key": row.address.key,
                 "domain": row.address.domain,
-                # Leaving everything is stored below, with its history.
+                # opt_out() below stores that they unsubscribed from everything, with its history.
                 "state": (_State.ACTIVE if overall is _State.UNSUBSCRIBED else overall).value,
-                "state_at": act.at,
-                "state_source": act.source.value,
-                "opted_out_at": act.at if ALL_DIGESTS in row.unsubscribed else None,
+                "state_at": change.at,
+                "state_source": change.source.value,
+                "opted_out_at": change.at if ALL_DIGESTS in row.unsubscribed else None,
                 "zone": row.zone,
                 "language": row.language,
-                "interests_id": _selection(connection, store.interests_text(row.follows or {}), selections),
-                "added_at": act.at,
+                "interests_id": _interests_id(connection, store.interests_text(row.follows or {}), interests_ids),
+                "added_at": change.at,
             }
         )
         for digest, state in states.items():
@@ -142,12 +142,12 @@ def insert_subscriber_rows(
         number += 1
     store.insert_subscribers(connection, values)
     for state, subscriptions in by_state.items():
-        insert_subscriptions(connection, subscriptions, state, act)
-    opt_out(connection, opted_out, act)
+        insert_subscriptions(connection, subscriptions, state, change)
+    opt_out(connection, opted_out, change)
 
 
 def _states_of_row(row: SubscriberRow, defaults: tuple[str, ...]) -> dict[str, SubscriptionState]:
-    """Return digest → state as a row gives it to somebody new; the safest state of a digest counts."""
+    """Return digest → state of a new subscriber; the safest state of a digest counts."""
     states = dict.fromkeys(row.digests if row.digests is not None else defaults, row.state)
     states.update(dict.fromkeys(row.unconfirmed, max(row.state, _State.UNCONFIRMED, key=list(_State).index)))
     states.update(dict.fromkeys(row.unsubscribed, _State.UNSUBSCRIBED))
@@ -159,63 +159,63 @@ def change_subscriber(
     connection: Connection,
     before: Subscriber,
     row: SubscriberRow,
-    act: StateChange,
-    selections: dict[str, int],
-    on_move: Callable[[int, str], None],
+    change: StateChange,
+    interests_ids: dict[str, int],
+    on_zone_change: Callable[[int, str], None],
 ) -> bool:
-    """Give a subscriber what their row says, and return whether that changes anything.
+    """Update a subscriber by their row, and return whether that changes anything.
 
-    The caller has checked that they have not left the row's digests.
+    The caller has checked that they have not unsubscribed from the row's digests.
 
     Args:
         connection: to the store, in a transaction.
-        before: the subscriber as they are.
-        row: theirs; what it does not say stays.
-        act: whose act changes them.
-        selections: a cache of question → its number, filled as it goes.
-        on_move: called with the subscriber's number and zone where the zone changes.
+        before: the subscriber as stored.
+        row: their row; what it does not name stays.
+        change: the source, time and reason of the new states.
+        interests_ids: a cache of interests → their ID, filled on the way.
+        on_zone_change: called with the subscriber's ID and zone if the zone changes.
     """
     number = before.id
     values: dict[str, Any] = {}
     if row.zone and row.zone != before.zone:
         values["zone"] = row.zone
-        on_move(number, row.zone)
+        on_zone_change(number, row.zone)
     if row.language and row.language != before.language:
         values["language"] = row.language
     if row.follows is not None:
         text = store.interests_text({**before.follows, **row.follows})
         if text != store.interests_text(before.follows):
-            values["interests_id"] = _selection(connection, text, selections)
+            values["interests_id"] = _interests_id(connection, text, interests_ids)
     store.update_subscribers(connection, [(number, values)])
     changed = bool(values)
     if row.digests is not None and set(row.digests) != set(before.digests):
-        subscribe(connection, [(digest, number) for digest in row.digests], act)
-        left = set(before.digests) - set(row.digests)
-        if left:
-            unsubscribe(connection, number, act, sorted(left))
+        subscribe(connection, [(digest, number) for digest in row.digests], change)
+        removed = set(before.digests) - set(row.digests)
+        if removed:
+            unsubscribe(connection, number, change, sorted(removed))
         changed = True
     return changed
 
 
-def _selection(connection: Connection, text: str, known: dict[str, int]) -> int:
+def _interests_id(connection: Connection, text: str, known: dict[str, int]) -> int:
     if text not in known:
         known[text] = store.interests_id(connection, text)
     return known[text]
 
 
 def upsert_subscriber(
-    connection: Connection, site: Site, row: SubscriberRow, act: StateChange, now: datetime
+    connection: Connection, site: Site, row: SubscriberRow, change: StateChange, now: datetime
 ) -> Subscriber:
-    """Add a subscriber, or give one who exists what the row says, in the caller's transaction; return them.
+    """Add or update a subscriber in the caller's transaction; return them.
 
     The caller has checked consent: by the person's own act, or by an operator's reason.
     """
     store.lock_subscribers(connection)
     known = store.find_by_key(connection, row.address.key)
     if known is None:
-        insert_subscriber_rows(connection, [row], (), act, {})
+        insert_subscriber_rows(connection, [row], (), change, {})
     else:
-        change_subscriber(connection, known, row, act, {}, reschedule_on_zone_change(connection, site, now))
+        change_subscriber(connection, known, row, change, {}, reschedule_on_zone_change(connection, site, now))
     subscriber = store.find_by_key(connection, row.address.key)
     assert subscriber is not None
     return subscriber
@@ -232,19 +232,19 @@ def add_subscriber(
     language: str | None = None,
     resubscribe: str | None = None,
 ) -> Subscriber:
-    """Add a subscriber, or change one who exists, and return them.
+    """Add or update a subscriber by an operator's command, and return them.
 
     Args:
         site: the settings.
         address: theirs.
         now: the current time.
         digests: what to subscribe them to; the site's only digest by default.
-        follows: field → labels that they want; everything by default.
+        follows: field → labels of their interests; everything by default.
         zone, language: theirs; the site's by default.
-        resubscribe: why they are subscribed although they had left; None for somebody who has not.
+        resubscribe: why to subscribe them although they had unsubscribed; None for people who have not.
 
     Raises:
-        SettingsError: the address or a digest is wrong, or they have left and there is no reason to bring them back.
+        SettingsError: the address or a digest is wrong, or they have unsubscribed and no reason is given.
     """
     found, reason = require_address(address), require_reason(resubscribe)
     chosen = require_digests(site, digests)
@@ -255,26 +255,26 @@ def add_subscriber(
     row = next(parse_json_lines(io.StringIO(json.dumps(raw)), site.digests, on_note=lambda note: None))
     if isinstance(row, RejectedRow):
         raise SettingsError(row.reason)
-    act = StateChange(ChangeSource.OPERATOR, int(now.timestamp()), reason)
+    change = StateChange(ChangeSource.OPERATOR, int(now.timestamp()), reason)
     with Database.open(site.database_url) as db, db.write() as connection:
         store.lock_subscribers(connection)
         ring = keyring(site, connection)
         convert_unsubscribed(connection, ring)
-        _require_not_suppressed(connection, ring, found, act)
+        _require_not_suppressed(connection, ring, found, change)
         known = store.find_by_key(connection, found.key)
         if not chosen and (known is None or reason):
             raise SettingsError(f"which digest? Name one with --digest: {', '.join(site.digests) or 'there is none'}")
         if known is not None and not reason:
-            _require_not_left(known, chosen)
+            _require_not_unsubscribed(known, chosen)
         if known is not None and known.has_complained:
             _require_no_complaint(known, chosen)
         before = known.digests if known is not None else ()
         subscribed = replace(row, digests=tuple(dict.fromkeys((*before, *chosen))))
-        return upsert_subscriber(connection, site, subscribed, act, now)
+        return upsert_subscriber(connection, site, subscribed, change, now)
 
 
-def _require_not_suppressed(connection: Connection, ring: Keyring, address: Address, act: StateChange) -> None:
-    """Lift a suppression where the act has a reason and may.
+def _require_not_suppressed(connection: Connection, ring: Keyring, address: Address, change: StateChange) -> None:
+    """Lift a suppression if the change has a reason and may lift it.
 
     Raises:
         SettingsError: the address stays suppressed.
@@ -290,37 +290,40 @@ def _require_not_suppressed(connection: Connection, ring: Keyring, address: Addr
             f"{address.text} may not be mailed ({'complained' if has_complained else why.reason}). "
             "No command lifts a complaint or an erasure."
         )
-    if not act.reason:
+    if not change.reason:
         raise SettingsError(
             f"{address.text} may not be mailed ({why.reason}). If they have asked to come back, use --resubscribe REASON."
         )
-    suppression.lift_suppression(connection, hashed, address.key, act)
+    suppression.lift_suppression(connection, hashed, address.key, change)
 
 
 def _require_no_complaint(known: Subscriber, digests: Iterable[str]) -> None:
-    """Leave the return of somebody who complained to themselves.
+    """Reject a resubscription after a complaint: only the person can subscribe again.
 
     Raises:
-        SettingsError: they left one of these digests by a complaint.
+        SettingsError: they unsubscribed from one of these digests by a complaint.
     """
-    left = [digest for digest in digests if known.has_unsubscribed(digest)]
-    if left:
+    unsubscribed = [digest for digest in digests if known.has_unsubscribed(digest)]
+    if unsubscribed:
         raise SettingsError(
-            f"{known.address} is {describe_inactive_state(known, left)} after a complaint. No reason lifts a complaint: they "
+            f"{known.address} is {describe_inactive_state(known, unsubscribed)} after a complaint. No reason lifts a complaint: they "
             "can subscribe by the form, with a confirmation email"
         )
 
 
-def _require_not_left(known: Subscriber, digests: Iterable[str]) -> None:
-    left = [digest for digest in digests if known.has_unsubscribed(digest)]
-    if left:
+def _require_not_unsubscribed(known: Subscriber, digests: Iterable[str]) -> None:
+    unsubscribed = [digest for digest in digests if known.has_unsubscribed(digest)]
+    if unsubscribed:
         raise SettingsError(
-            f"{known.address} is {describe_inactive_state(known, left)}. If they have asked to come back, use --resubscribe REASON."
+            f"{known.address} is {describe_inactive_state(known, unsubscribed)}. If they have asked to come back, use --resubscribe REASON."
         )
 
 
 def describe_inactive_state(known: Subscriber, digests: Sequence[str]) -> str:
-    """Return since when and by which act a subscriber has left these digests, or everything where none is named."""
+    """Return since when and by which change a subscriber is not active for these digests.
+
+    With no digests named: for everything.
+    """
     words: list[str] = []
     for digest in digests:
         state = known.subscriptions.get(digest)

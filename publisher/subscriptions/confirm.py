@@ -1,4 +1,4 @@
-"""What happens when a letter is answered: once, by a button, and never by a look."""
+"""Carry out what a confirmation email asks for, once, after a POST."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from publisher.subscribers.store import Subscriber
 from publisher.subscribers.subscriptions_store import ChangeSource, StateChange
 from publisher.subscribers.suppression import suppress_address
 from publisher.subscribers.suppression_store import SuppressionChannel
-from publisher.subscriptions import confirmation_store as letters
+from publisher.subscriptions import confirmation_store as confirmations
 from publisher.subscriptions.confirmation_emails import preferences_link
 from publisher.subscriptions.confirmation_store import ConfirmationEmail
 from publisher.subscriptions.manage import erase_address, subscriber_as_dict
@@ -34,22 +34,22 @@ __all__ = ["ConfirmationResult", "OpenedConfirmation", "answer_confirmation", "o
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenedConfirmation:
-    """A letter whose link was opened."""
+    """A confirmation email whose link was opened."""
 
-    letter: ConfirmationEmail
-    #: False where its time is over.
-    is_good: bool
+    confirmation: ConfirmationEmail
+    #: False if the link has expired.
+    is_valid: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfirmationResult:
-    """What came of an answer."""
+    """The result of a confirmation."""
 
-    #: False where the other address has still to confirm, or has somebody else's newsletters.
+    #: False if the other address has not confirmed yet, or the new one is already subscribed.
     is_done: bool = True
-    #: Why it cannot be done; empty where it was, or only waits.
+    #: Why it cannot be done; empty if it was done or waits for the other address.
     trouble: str = ""
-    #: The link to preferences; empty for somebody who is not a subscriber.
+    #: The link to preferences; empty for an address without a subscriber.
     preferences: str = ""
     #: The data of a subscriber, JSON; empty for another request.
     data: str = ""
@@ -57,124 +57,149 @@ class ConfirmationResult:
     subscribed: tuple[str, ...] = ()
 
 
-def open_confirmation(site: Site, connection: Connection, seal: str, now: datetime) -> OpenedConfirmation | None:
-    """Return the letter that a link is of; None where it is none of ours, or forgotten. Nothing is changed."""
-    found = signed_links(site, connection).verify("letter", seal, now)
-    letter = letters.find(connection, int(found[0])) if found is not None else None
-    return OpenedConfirmation(letter=letter, is_good=found[1]) if letter is not None and found is not None else None
+def open_confirmation(site: Site, connection: Connection, link_token: str, now: datetime) -> OpenedConfirmation | None:
+    """Return the confirmation email of a link token without changing anything.
 
-
-def answer_confirmation(site: Site, connection: Connection, seal: str, now: datetime) -> ConfirmationResult | None:
-    """Do what a letter asked, in the caller's transaction; done again it changes nothing.
-
-    None where the link is none of ours, or too old.
+    None if the token is not one of this site, or the email was deleted.
     """
-    # Who presses twice at the same moment has pressed once: what the link is of is read with nobody beside.
-    subscribers.lock_subscribers(connection)
-    opened = open_confirmation(site, connection, seal, now)
-    if opened is None or not opened.is_good:
-        return None
-    letter = opened.letter
-    is_first = letter.used_at is None
-    if letter.kind is ConfirmationKind.DOWNLOAD:
-        letters.mark_used(connection, letter.id, int(now.timestamp()))
-        return ConfirmationResult(data=_data(site, connection, letter))
-    if letter.kind is ConfirmationKind.ERASE:
-        _erase(site, connection, letter, now)
-        return ConfirmationResult()
-    if is_first:
-        letters.mark_used(connection, letter.id, int(now.timestamp()))
-    if letter.kind is ConfirmationKind.SUBSCRIBE:
-        return _join(site, connection, letter, now, is_first=is_first)
-    return _move(site, connection, letter, now)
-
-
-def _erase(site: Site, connection: Connection, letter: ConfirmationEmail, now: datetime) -> None:
-    """Erase the person whom the email was sent to, at that address and at the one that they have now."""
-    reader = subscribers.find_subscriber(connection, letter.subscriber_id) if letter.subscriber_id is not None else None
-    for text in dict.fromkeys([letter.address, *([reader.address] if reader is not None else [])]):
-        erase_address(connection, site, parse_address(text), now)
-
-
-def _join(
-    site: Site, connection: Connection, letter: ConfirmationEmail, now: datetime, *, is_first: bool
-) -> ConfirmationResult:
-    """Subscribe the owner of a confirmed address; a second press only shows the link to preferences."""
-    joined = confirm_subscription(connection, site, letter, now) if is_first else None
-    number = joined.subscriber_id if joined is not None else _reader(connection, letter)
-    return ConfirmationResult(
-        preferences=preferences_link(site, connection, number, now) if number is not None else "",
-        subscribed=joined.digests if joined is not None else (),
+    found = signed_links(site, connection).verify("letter", link_token, now)
+    confirmation = confirmations.find(connection, int(found[0])) if found is not None else None
+    return (
+        OpenedConfirmation(confirmation=confirmation, is_valid=found[1])
+        if confirmation is not None and found is not None
+        else None
     )
 
 
-def _reader(connection: Connection, letter: ConfirmationEmail) -> int | None:
-    found = subscribers.find_by_key(connection, parse_address(letter.address).key)
-    return found.id if found is not None else None
+def answer_confirmation(
+    site: Site, connection: Connection, link_token: str, now: datetime
+) -> ConfirmationResult | None:
+    """Carry out a confirmation in the caller's transaction; repeating it changes nothing.
+
+    None if the token is not one of this site, or has expired.
+    """
+    # Two requests at once must not both be the first: the lock is taken before the email is read.
+    subscribers.lock_subscribers(connection)
+    opened = open_confirmation(site, connection, link_token, now)
+    if opened is None or not opened.is_valid:
+        return None
+    confirmation = opened.confirmation
+    is_first = confirmation.used_at is None
+    if confirmation.kind is ConfirmationKind.DOWNLOAD:
+        confirmations.mark_used(connection, confirmation.id, int(now.timestamp()))
+        return ConfirmationResult(data=_data(site, connection, confirmation))
+    if confirmation.kind is ConfirmationKind.ERASE:
+        _erase(site, connection, confirmation, now)
+        return ConfirmationResult()
+    if is_first:
+        confirmations.mark_used(connection, confirmation.id, int(now.timestamp()))
+    if confirmation.kind is ConfirmationKind.SUBSCRIBE:
+        return _subscribe(site, connection, confirmation, now, is_first=is_first)
+    return _confirm_address_change(site, connection, confirmation, now)
 
 
-def _move(site: Site, connection: Connection, letter: ConfirmationEmail, now: datetime) -> ConfirmationResult:
-    """Change a subscriber's address once both addresses have confirmed it."""
-    other = letters.find(connection, int(letter.request["other"]))
-    reader = subscribers.find_subscriber(connection, letter.subscriber_id) if letter.subscriber_id is not None else None
-    if other is None or reader is None:
+def _erase(site: Site, connection: Connection, confirmation: ConfirmationEmail, now: datetime) -> None:
+    """Erase the recipient of the email, at that address and at their current one."""
+    subscriber = (
+        subscribers.find_subscriber(connection, confirmation.subscriber_id)
+        if confirmation.subscriber_id is not None
+        else None
+    )
+    for text in dict.fromkeys([confirmation.address, *([subscriber.address] if subscriber is not None else [])]):
+        erase_address(connection, site, parse_address(text), now)
+
+
+def _subscribe(
+    site: Site, connection: Connection, confirmation: ConfirmationEmail, now: datetime, *, is_first: bool
+) -> ConfirmationResult:
+    """Subscribe the owner of a confirmed address; repeated, return the preferences link only."""
+    result = confirm_subscription(connection, site, confirmation, now) if is_first else None
+    number = result.subscriber_id if result is not None else _subscriber_id(connection, confirmation)
+    return ConfirmationResult(
+        preferences=preferences_link(site, connection, number, now) if number is not None else "",
+        subscribed=result.digests if result is not None else (),
+    )
+
+
+def _subscriber_id(connection: Connection, confirmation: ConfirmationEmail) -> int | None:
+    subscriber = subscribers.find_by_key(connection, parse_address(confirmation.address).key)
+    return subscriber.id if subscriber is not None else None
+
+
+def _confirm_address_change(
+    site: Site, connection: Connection, confirmation: ConfirmationEmail, now: datetime
+) -> ConfirmationResult:
+    """Change a subscriber's address once both addresses have confirmed."""
+    other = confirmations.find(connection, int(confirmation.request["other"]))
+    subscriber = (
+        subscribers.find_subscriber(connection, confirmation.subscriber_id)
+        if confirmation.subscriber_id is not None
+        else None
+    )
+    if other is None or subscriber is None:
         return ConfirmationResult(is_done=False, trouble="This request has expired. Please ask for the change again.")
     if other.used_at is None:
         return ConfirmationResult(is_done=False)
-    address = parse_address(str(letter.request["to"]))
-    link = preferences_link(site, connection, reader.id, now)
-    if reader.key == address.key:
+    address = parse_address(str(confirmation.request["to"]))
+    link = preferences_link(site, connection, subscriber.id, now)
+    if subscriber.key == address.key:
         return ConfirmationResult(preferences=link)
     if subscribers.find_by_key(connection, address.key) is not None:
         trouble = "The new address is subscribed already. Unsubscribe it first, then ask again."
         return ConfirmationResult(is_done=False, trouble=trouble, preferences=link)
-    if not _change_address(site, connection, reader, address, now):
+    if not _change_address(site, connection, subscriber, address, now):
         return ConfirmationResult(is_done=False, trouble="One of the two addresses gets no mail from us any more.")
     return ConfirmationResult(preferences=link)
 
 
-def _change_address(site: Site, connection: Connection, reader: Subscriber, address: Address, now: datetime) -> bool:
-    """Give a subscriber another address; return False if one of the two is suppressed."""
+def _change_address(
+    site: Site, connection: Connection, subscriber: Subscriber, address: Address, now: datetime
+) -> bool:
+    """Change a subscriber's address; return False if either address is suppressed."""
     ring, seconds = keyring(site, connection), int(now.timestamp())
     hashed = ring.address_hash(address.key)
-    if reader.is_suppressed or not may_confirm(connection, hashed):
+    if subscriber.is_suppressed or not may_confirm(connection, hashed):
         return False
     suppression.lift_suppression(connection, hashed, address.key, StateChange(ChangeSource.PREFERENCES, seconds))
     values = {"address": address.text, "key": address.key, "domain": address.domain}
-    subscribers.update_subscribers(connection, [(reader.id, values)])
-    subscriptions.record_address_change(connection, reader.id, reader.state, seconds)
-    # A list that still has the old address must not add its owner a second time.
-    suppress_address(connection, ring, reader.key, "moved", SuppressionChannel.PREFERENCES, "", seconds)
+    subscribers.update_subscribers(connection, [(subscriber.id, values)])
+    subscriptions.record_address_change(connection, subscriber.id, subscriber.state, seconds)
+    # An import with the old address must not add the person a second time.
+    suppress_address(connection, ring, subscriber.key, "moved", SuppressionChannel.PREFERENCES, "", seconds)
     return True
 
 
-def _data(site: Site, connection: Connection, letter: ConfirmationEmail) -> str:
-    """Return everything that is stored about a subscriber, as JSON."""
-    reader = subscribers.find_subscriber(connection, letter.subscriber_id) if letter.subscriber_id is not None else None
-    if reader is None:
+def _data(site: Site, connection: Connection, confirmation: ConfirmationEmail) -> str:
+    """Return all stored data about a subscriber as JSON."""
+    subscriber = (
+        subscribers.find_subscriber(connection, confirmation.subscriber_id)
+        if confirmation.subscriber_id is not None
+        else None
+    )
+    if subscriber is None:
         return ""
-    copies: list[dict[str, Any]] = []
+    messages: list[dict[str, Any]] = []
     for row in issues.list_issues(connection):
-        copy = deliveries.delivery_of(connection, row.id, reader.id)
-        if copy is not None:
-            said = {
+        delivery = deliveries.delivery_of(connection, row.id, subscriber.id)
+        if delivery is not None:
+            values = {
                 "digest": row.digest,
                 "issue": row.name,
-                "state": copy.state.value,
-                "sent_at": _iso(copy.handed_at),
-                "answer": copy.answer,
+                "state": delivery.state.value,
+                "sent_at": _iso(delivery.handed_at),
+                "answer": delivery.answer,
             }
-            copies.append({key: value for key, value in said.items() if value})
-    known = {
-        **subscriber_as_dict(reader),
-        "added_at": _iso(reader.added_at),
-        "paused_until": _iso(reader.paused_until),
-        "has_own_feed": reader.feed_since is not None,
-        "address_hash": keyring(site, connection).address_hash(reader.key),
-        "history": [event.as_dict() for event in subscriptions.load_history(connection, reader.id)],
-        "copies": copies,
+            messages.append({key: value for key, value in values.items() if value})
+    data = {
+        **subscriber_as_dict(subscriber),
+        "added_at": _iso(subscriber.added_at),
+        "paused_until": _iso(subscriber.paused_until),
+        "has_own_feed": subscriber.feed_since is not None,
+        "address_hash": keyring(site, connection).address_hash(subscriber.key),
+        "history": [event.as_dict() for event in subscriptions.load_history(connection, subscriber.id)],
+        "copies": messages,
     }
-    return json.dumps(known, ensure_ascii=False, indent=2) + "\n"
+    return json.dumps(data, ensure_ascii=False, indent=2) + "\n"
 
 
 def _iso(seconds: int | None) -> str | None:

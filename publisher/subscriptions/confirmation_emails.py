@@ -1,4 +1,7 @@
-"""Letters leave: what is asked of somebody, with a link that only she has."""
+"""Send confirmation emails and welcome issues.
+
+Double opt-in, change of address, export and erasure of data ask for a confirmation.
+"""
 
 from __future__ import annotations
 
@@ -40,14 +43,14 @@ from publisher.signing.site_key import keyring
 from publisher.storage.engine import Database
 from publisher.subscribers import store as subscribers
 from publisher.subscribers.addresses import parse_address
-from publisher.subscriptions import confirmation_store as letters
+from publisher.subscriptions import confirmation_store as confirmations
 from publisher.subscriptions.confirmation_store import ConfirmationEmail
 from publisher.subscriptions.subscribe import may_confirm, request_from
 from publisher.templating.environment import render_template
 
 __all__ = ["VALID_FOR", "ConfirmationEmailResult", "confirmation_link", "preferences_link", "send_confirmation_emails"]
 
-#: How long a letter's link is good for.
+#: Validity of the link, by kind.
 VALID_FOR: Final = {
     ConfirmationKind.SUBSCRIBE: timedelta(days=7),
     ConfirmationKind.OLD_ADDRESS: timedelta(days=2),
@@ -55,56 +58,57 @@ VALID_FOR: Final = {
     ConfirmationKind.DOWNLOAD: timedelta(days=1),
     ConfirmationKind.ERASE: timedelta(days=1),
 }
-#: How long a link to preferences is good for that stands in a letter or on a page.
-_PREFERENCES: Final = timedelta(days=30)
-#: Letters taken at a time, and the seconds that they are ours: who takes them and dies keeps them no longer.
-_AT_ONCE: Final = 50
-_LEASE: Final = 300
-#: After so many attempts a letter is given up: whoever waited for it has asked again.
-_ATTEMPTS: Final = 8
-#: Seconds after which a letter is looked at again that placeholder values have held back.
-_HELD_SECONDS: Final = 300
-#: An issue that is older than this welcomes nobody.
-_OLDEST_WELCOME: Final = timedelta(days=31)
+#: Validity of a link to preferences in an email or on a page.
+_PREFERENCES_VALID_FOR: Final = timedelta(days=30)
+#: Emails per claim, and the seconds after which a claim expires.
+_BATCH_SIZE: Final = 50
+_LEASE_SECONDS: Final = 300
+#: After so many attempts an email is not sent any more; people can ask again.
+_MAX_ATTEMPTS: Final = 8
+#: Seconds until the next look at an email that placeholder values block.
+_BLOCKED_SECONDS: Final = 300
+#: Older issues are not sent as a welcome.
+_MAX_WELCOME_AGE: Final = timedelta(days=31)
 
 
 @dataclass(slots=True, kw_only=True)
 class ConfirmationEmailResult:
-    """What became of letters."""
+    """The result of sending confirmation emails."""
 
     sent: int = 0
     failed: int = 0
-    #: Why no letter leaves now; empty where they do.
+    #: Why no email can be sent now; empty if they can.
     trouble: str = ""
-    #: When the first relay may be used again, where all of them are paused because they lost messages.
+    #: When the first relay can be used again, if all are paused because they lost messages.
     paused_until: datetime | None = None
-    #: Placeholder values because of which some were not sent, each with its fix.
+    #: Placeholder values that blocked some emails, each with its fix.
     blockers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Words:
-    """What a letter says."""
+class _Content:
+    """The subject and text of an email."""
 
     subject: str
     lines: tuple[str, ...]
-    #: The link's name and address; None for a letter without.
+    #: The label and URL of the button; None for no button.
     button: tuple[str, str] | None = None
-    #: What stands below it.
+    #: The lines below the button.
     after: tuple[str, ...] = ()
 
 
-def confirmation_link(site: Site, connection: Connection, letter: ConfirmationEmail, now: datetime) -> str:
-    """Return the address at which a letter is answered."""
-    seal = signed_links(site, connection).sign("letter", letter.id, now + VALID_FOR[letter.kind])
-    return f"{site.newsletters_url}/confirm?t={seal}"
+def confirmation_link(site: Site, connection: Connection, confirmation: ConfirmationEmail, now: datetime) -> str:
+    """Return the URL that answers a confirmation email."""
+    # The purpose is part of links in emails that were already sent.
+    link_token = signed_links(site, connection).sign("letter", confirmation.id, now + VALID_FOR[confirmation.kind])
+    return f"{site.newsletters_url}/confirm?t={link_token}"
 
 
-def preferences_link(site: Site, connection: Connection, reader: int, now: datetime) -> str:
-    """Return the address at which a reader chooses what comes, for a while."""
-    seal = signed_links(site, connection).sign("preferences", reader, now + _PREFERENCES)
-    # A pass of a copy may stand in the path: there is none here.
-    return with_query(site.preferences_url.replace("{copy}", "link"), "t", seal)
+def preferences_link(site: Site, connection: Connection, subscriber: int, now: datetime) -> str:
+    """Return a link to a subscriber's preferences, which expires."""
+    link_token = signed_links(site, connection).sign("preferences", subscriber, now + _PREFERENCES_VALID_FOR)
+    # The path may have a place for a delivery token; this link has none.
+    return with_query(site.preferences_url.replace("{copy}", "link"), "t", link_token)
 
 
 def send_confirmation_emails(
@@ -115,15 +119,15 @@ def send_confirmation_emails(
     transport: Transport | None = None,
     is_stopping: Callable[[], bool] = lambda: False,
 ) -> ConfirmationEmailResult:
-    """Send what is due, and return what became of it.
+    """Send the emails that are due.
 
-    While every relay is paused because it lost messages, nothing is taken, so no attempt is counted.
+    While every relay is paused because it lost messages, nothing is claimed, so no attempt is counted.
 
     Args:
         site, db: the settings and their store.
-        clock: tells what time it is.
-        transport: how letters leave; as the settings say by default.
-        is_stopping: asked now and then whether to leave the rest for another time.
+        clock: returns the current time.
+        transport: how emails are sent; as the settings say by default.
+        is_stopping: asked between batches whether to stop.
     """
     result = ConfirmationEmailResult()
     if site.mail is None or not site.can_send:
@@ -134,11 +138,11 @@ def send_confirmation_emails(
     while not is_stopping() and not result.trouble and result.paused_until is None:
         now = clock()
         with db.write() as connection:
-            taken = letters.claim(connection, int(now.timestamp()), lease=_LEASE, limit=_AT_ONCE)
+            taken = confirmations.claim(connection, int(now.timestamp()), lease=_LEASE_SECONDS, limit=_BATCH_SIZE)
         if not taken:
             break
         try:
-            _Round(site=site, db=db, now=now, result=result).run(taken, transport)
+            _Batch(site=site, db=db, now=now, result=result).run(taken, transport)
         finally:
             save_pauses(db, transport, clock())
     if result.blockers and not result.trouble:
@@ -147,8 +151,8 @@ def send_confirmation_emails(
 
 
 @dataclass(slots=True, kw_only=True)
-class _Round:
-    """Letters that were taken together."""
+class _Batch:
+    """Confirmation emails that were claimed together."""
 
     site: Site
     db: Database
@@ -156,43 +160,43 @@ class _Round:
     result: ConfirmationEmailResult
 
     def run(self, taken: Sequence[ConfirmationEmail], transport: Transport) -> None:
-        copies: dict[str, tuple[ConfirmationEmail, OutgoingMessage]] = {}
+        messages: dict[str, tuple[ConfirmationEmail, OutgoingMessage]] = {}
         with self.db.write() as connection:
-            nobody = []
+            undeliverable = []
             for one in taken:
                 if not transport.is_local and (found := self._blockers(connection, one)):
                     self.result.blockers = tuple(dict.fromkeys([*self.result.blockers, *map(str, found)]))
-                    letters.release(connection, one.id, int(self.now.timestamp()) + _HELD_SECONDS)
+                    confirmations.release(connection, one.id, int(self.now.timestamp()) + _BLOCKED_SECONDS)
                     continue
-                copy = (
+                message = (
                     self._welcome(connection, one)
                     if one.kind is ConfirmationKind.WELCOME
-                    else self._copy(connection, one)
+                    else self._message(connection, one)
                 )
-                if copy is None:
-                    nobody.append(one.id)
+                if message is None:
+                    undeliverable.append(one.id)
                 else:
-                    copies[copy.recipient] = (one, copy)
-            letters.mark_sent(connection, nobody)
+                    messages[message.recipient] = (one, message)
+            confirmations.mark_sent(connection, undeliverable)
         try:
-            outcomes = send_messages(transport, [copy for _, copy in copies.values()]) if copies else {}
+            outcomes = send_messages(transport, [message for _, message in messages.values()]) if messages else {}
         except PublisherError as error:
             self.result.trouble = str(error)
             outcomes = {}
         with self.db.write() as connection:
-            for recipient, (one, copy) in copies.items():
-                self._settle(connection, one, copy, outcomes.get(recipient))
+            for recipient, (one, message) in messages.items():
+                self._record_outcome(connection, one, message, outcomes.get(recipient))
 
-    def _settle(
-        self, connection: Connection, one: ConfirmationEmail, copy: OutgoingMessage, outcome: Outcome | None
+    def _record_outcome(
+        self, connection: Connection, one: ConfirmationEmail, message: OutgoingMessage, outcome: Outcome | None
     ) -> None:
         state = outcome.state if outcome is not None else DeliveryState.DEFERRED
-        # Nobody knows of an uncertain one whether it came; who did not get it asks again.
+        # A second email could be a duplicate; people who did not get the first can ask again.
         if state in (DeliveryState.ACCEPTED, DeliveryState.UNCERTAIN):
             self.result.sent += 1
-            letters.mark_sent(connection, [one.id])
-            if isinstance(copy.reference, Claim) and outcome is not None:
-                reference = copy.reference
+            confirmations.mark_sent(connection, [one.id])
+            if isinstance(message.reference, Claim) and outcome is not None:
+                reference = message.reference
                 audience.record_welcome_delivery(
                     connection,
                     reference.issue_id,
@@ -203,13 +207,13 @@ class _Round:
                 )
             return
         self.result.failed += 1
-        if state is DeliveryState.FAILED or one.attempts + 1 >= _ATTEMPTS:
-            letters.mark_sent(connection, [one.id])
+        if state is DeliveryState.FAILED or one.attempts + 1 >= _MAX_ATTEMPTS:
+            confirmations.mark_sent(connection, [one.id])
         else:
-            letters.retry_later(connection, one.id, int(self.now.timestamp()) + (60 << one.attempts))
+            confirmations.retry_later(connection, one.id, int(self.now.timestamp()) + (60 << one.attempts))
 
     def _blockers(self, connection: Connection, one: ConfirmationEmail) -> tuple[Blocker, ...]:
-        """Return the placeholder values that a letter would take to a real person."""
+        """Return the placeholder values that an email would send to a real person."""
         if is_reserved_host(parse_address(one.address).domain):
             return ()
         found = setting_blockers(self.site)
@@ -218,21 +222,21 @@ class _Round:
             found += issue_blockers(connection, self.site, row) if row is not None else ()
         return found
 
-    # -- what a letter says ----------------------------------------------------------------------
+    # # -- content -------------------------------------------------------------------------------------
 
-    def _copy(self, connection: Connection, one: ConfirmationEmail) -> OutgoingMessage | None:
+    def _message(self, connection: Connection, one: ConfirmationEmail) -> OutgoingMessage | None:
         # The address may have been suppressed after the message was asked for.
         if not may_confirm(connection, one.hash):
             return None
-        words = self._words(connection, one)
-        if words is None or self.site.mail is None:
+        content = self._content(connection, one)
+        if content is None or self.site.mail is None:
             return None
         site, mail, address = self.site, self.site.mail, parse_address(one.address)
         values = {
-            "subject": words.subject,
-            "lines": words.lines,
-            "button": words.button,
-            "after": words.after,
+            "subject": content.subject,
+            "lines": content.lines,
+            "button": content.button,
+            "after": content.after,
             "site_title": site.title,
             "base_url": site.base_url,
             "postal_address": mail.postal_address,
@@ -248,7 +252,7 @@ class _Round:
             reply_to=mail.reply_to,
             list_name=site.title,
             list_slug="letters",
-            subject=words.subject,
+            subject=content.subject,
             date=self.now.astimezone(site.tz),
             message_key=DELIVERY_SLOT,
             unsubscribe=(),
@@ -266,60 +270,62 @@ class _Round:
             needs_utf8=not recipient.isascii(),
         )
 
-    def _words(self, connection: Connection, one: ConfirmationEmail) -> _Words | None:
+    def _content(self, connection: Connection, one: ConfirmationEmail) -> _Content | None:
         if one.kind is ConfirmationKind.ALREADY_SUBSCRIBED:
-            return self._known(connection, one)
+            return self._already_subscribed(connection, one)
         link, until = confirmation_link(self.site, connection, one, self.now), self.now + VALID_FOR[one.kind]
-        good = f"The link works until {long_date(until.astimezone(self.site.tz), self.site.language)}."
+        validity = f"The link works until {long_date(until.astimezone(self.site.tz), self.site.language)}."
         title = self.site.title
         if one.kind is ConfirmationKind.SUBSCRIBE:
             names = [self.site.digests[slug].title for slug in request_from(one).digests if slug in self.site.digests]
-            return _Words(
+            return _Content(
                 subject=f"Please confirm: {title}",
-                lines=(f"You, or somebody else, asked to subscribe this address to {_listed(names)} from {title}.",),
+                lines=(
+                    f"You, or somebody else, asked to subscribe this address to {_join_names(names)} from {title}.",
+                ),
                 button=("Yes, subscribe me", link),
-                after=(good, "If that was not you, ignore this message: you will not be subscribed."),
+                after=(validity, "If that was not you, ignore this message: you will not be subscribed."),
             )
         if one.kind is ConfirmationKind.NEW_ADDRESS:
-            return _Words(
+            return _Content(
                 subject=f"Please confirm your new address: {title}",
                 lines=(f"A subscriber of {title} asked to have their newsletters sent to this address.",),
                 button=("Yes, send them here", link),
-                after=(good, "If that was not you, ignore this message: nothing will be sent here."),
+                after=(validity, "If that was not you, ignore this message: nothing will be sent here."),
             )
         if one.kind is ConfirmationKind.OLD_ADDRESS:
-            return _Words(
+            return _Content(
                 subject=f"Please confirm your change of address: {title}",
                 lines=(
                     f"You, or somebody to whom you forwarded an issue, asked to have {title} sent to {one.request['to']}.",
                 ),
                 button=("Yes, change my address", link),
                 after=(
-                    good,
+                    validity,
                     "The change needs confirmation from both addresses. If it was not you, ignore this message.",
                 ),
             )
         if one.kind is ConfirmationKind.DOWNLOAD:
-            return _Words(
+            return _Content(
                 subject=f"Your data: {title}",
                 lines=(
                     "You, or somebody to whom you forwarded an issue, asked for a file with all data that we store about you.",
                 ),
                 button=("Download my data", link),
-                after=(good, "If it was not you, ignore this message."),
+                after=(validity, "If it was not you, ignore this message."),
             )
-        return _Words(
+        return _Content(
             subject=f"Please confirm that we erase your data: {title}",
             lines=(f"You, or somebody to whom you forwarded an issue, asked {title} to erase all data about you.",),
             button=("Erase my data", link),
-            after=(good, "Nothing is erased before you confirm. If it was not you, ignore this message."),
+            after=(validity, "Nothing is erased before you confirm. If it was not you, ignore this message."),
         )
 
-    def _known(self, connection: Connection, one: ConfirmationEmail) -> _Words | None:
+    def _already_subscribed(self, connection: Connection, one: ConfirmationEmail) -> _Content | None:
         if one.subscriber_id is None or subscribers.find_subscriber(connection, one.subscriber_id) is None:
             return None
         link = preferences_link(self.site, connection, one.subscriber_id, self.now)
-        return _Words(
+        return _Content(
             subject=f"You are already subscribed: {self.site.title}",
             lines=(
                 f"You, or somebody else, asked to subscribe this address to newsletters from {self.site.title}.",
@@ -329,40 +335,48 @@ class _Round:
             after=("If that was not you, ignore this message: nothing has changed.",),
         )
 
-    # -- the newest issue, for who has just joined ------------------------------------------------
+    # # -- welcome issues --------------------------------------------------------------------------------
 
     def _welcome(self, connection: Connection, one: ConfirmationEmail) -> OutgoingMessage | None:
-        """Return her copy of the newest issue; None where there is none that is all out, or that she has."""
+        """Return the newest issue for a new subscriber.
+
+        None if there is no recent public issue in their interests, or they have it already.
+        """
         slug, number = str(one.request["digest"]), one.subscriber_id
-        reader = subscribers.find_subscriber(connection, number) if number is not None else None
-        if reader is None or reader.is_suppressed or slug not in reader.digests or slug not in self.site.digests:
+        subscriber = subscribers.find_subscriber(connection, number) if number is not None else None
+        if (
+            subscriber is None
+            or subscriber.is_suppressed
+            or slug not in subscriber.digests
+            or slug not in self.site.digests
+        ):
             return None
-        if brakes.is_provisionally_suppressed(connection, keyring(self.site, connection).address_hash(reader.key)):
+        if brakes.is_provisionally_suppressed(connection, keyring(self.site, connection).address_hash(subscriber.key)):
             return None
         row = newest_public_issue(connection, self.site, slug)
-        if row is None or row.slot < self.now.astimezone(UTC) - _OLDEST_WELCOME:
+        if row is None or row.slot < self.now.astimezone(UTC) - _MAX_WELCOME_AGE:
             return None
-        editions = issues.load_variants(connection, row.id)
-        edition = self._edition(connection, reader, editions)
-        if edition is None or deliveries.delivery_of(connection, row.id, reader.id) is not None:
+        variants = issues.load_variants(connection, row.id)
+        variant = self._variant(connection, subscriber, variants)
+        if variant is None or deliveries.delivery_of(connection, row.id, subscriber.id) is not None:
             return None
         ring = keyring(self.site, connection)
-        copies = DeliveryMessages(self.site, row, lambda place: editions[place - 1], ring, read_signers(self.site))
-        return copies.make(Claim(row.id, reader.id, edition, 1, reader.address, reader.domain))
+        messages = DeliveryMessages(self.site, row, lambda number: variants[number - 1], ring, read_signers(self.site))
+        return messages.make(Claim(row.id, subscriber.id, variant, 1, subscriber.address, subscriber.domain))
 
-    def _edition(
-        self, connection: Connection, reader: subscribers.Subscriber, editions: Sequence[IssueVariant]
+    def _variant(
+        self, connection: Connection, subscriber: subscribers.Subscriber, variants: Sequence[IssueVariant]
     ) -> int | None:
-        """Return the number of the edition that has what she asks for, and nothing else."""
-        query = subscribers.interest_query(reader)
-        whole = editions[0].articles
-        found = articles.articles_by_seq(connection, whole, self.site.base_url, self.site.tz)
-        wanted = tuple(seq for seq in whole if seq in found and matches_query(query, found[seq]))
-        numbers = (place for place, one in enumerate(editions, 1) if one.articles == wanted)
+        """Return the number of the variant with exactly the articles that a subscriber wants."""
+        query = subscribers.interest_query(subscriber)
+        whole = variants[0].articles
+        records = articles.articles_by_seq(connection, whole, self.site.base_url, self.site.tz)
+        wanted = tuple(seq for seq in whole if seq in records and matches_query(query, records[seq]))
+        numbers = (number for number, one in enumerate(variants, 1) if one.articles == wanted)
         return next(numbers, None)
 
 
-def _listed(names: Sequence[str]) -> str:
+def _join_names(names: Sequence[str]) -> str:
     if not names:
         return "newsletters"
     return names[0] if len(names) == 1 else ", ".join(names[:-1]) + f" and {names[-1]}"

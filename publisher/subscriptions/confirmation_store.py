@@ -1,4 +1,4 @@
-"""Letters: mails to one person that are no newsletter, and what they wait for."""
+"""Queries of confirmation emails, and of the requests that wait for an answer."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfirmationEmail:
-    """A letter, sent or still to be sent."""
+    """A confirmation email, sent or queued."""
 
     id: int
     kind: ConfirmationKind
     #: The address's keyed hash, and the address itself.
     hash: str
     address: str
-    #: The reader whom it concerns; None for somebody who is none yet.
+    #: None if the address has no subscriber yet.
     subscriber_id: int | None
-    #: What is to be done when she confirms.
+    #: What to do once it is confirmed.
     request: Mapping[str, Any]
-    #: Seconds since 1970, as all instants here.
+    #: Seconds since 1970, as all times here.
     made_at: int
     due_at: int | None
     attempts: int
@@ -65,9 +65,9 @@ def add(
     subscriber_id: int | None = None,
     request: Mapping[str, Any] | None = None,
 ) -> int:
-    """Have a letter sent as soon as may be; return its number.
+    """Queue a confirmation email and return its number.
 
-    No number comes twice: a link is of a number, and outlives the letter whose reader was erased.
+    Numbers are never reused: a signed link names one, and may outlive an email that was deleted.
     """
     last = int(connection.execute(select(func.coalesce(func.max(confirmation_email.c.id), 0))).scalar_one())
     number = increment_fact(connection, "confirmation_emails", 1, at_least=last) + 1
@@ -88,7 +88,7 @@ def add(
 
 
 def find(connection: Connection, number: int) -> ConfirmationEmail | None:
-    """Return a letter by its number."""
+    """Return a confirmation email by number."""
     row = connection.execute(select(confirmation_email).where(confirmation_email.c.id == number)).mappings().first()
     return _confirmation(row) if row else None
 
@@ -96,7 +96,7 @@ def find(connection: Connection, number: int) -> ConfirmationEmail | None:
 def latest(
     connection: Connection, hashed: str, kinds: Collection[ConfirmationKind], since: int
 ) -> ConfirmationEmail | None:
-    """Return the newest letter of these kinds to an address that was made after ``since``."""
+    """Return the newest email of these kinds to an address that was queued after SINCE."""
     query = select(confirmation_email).where(
         confirmation_email.c.hash == hashed,
         confirmation_email.c.kind.in_([one.value for one in kinds]),
@@ -107,7 +107,7 @@ def latest(
 
 
 def change_request(connection: Connection, number: int, request: Mapping[str, Any]) -> None:
-    """Let a letter that nobody has answered be about this instead."""
+    """Replace what an unanswered confirmation email is about."""
     connection.execute(
         update(confirmation_email)
         .where(confirmation_email.c.id == number)
@@ -116,49 +116,49 @@ def change_request(connection: Connection, number: int, request: Mapping[str, An
 
 
 def mark_used(connection: Connection, number: int, now: int) -> None:
-    """Note that a letter was answered."""
+    """Record that a link was used."""
     connection.execute(update(confirmation_email).where(confirmation_email.c.id == number).values(used_at=now))
 
 
 def set_subscriber(connection: Connection, number: int, subscriber_id: int) -> None:
-    """Note which reader a letter has made: it goes when she does."""
+    """Record which subscriber was added by a confirmation; erasing them deletes the email."""
     connection.execute(
         update(confirmation_email).where(confirmation_email.c.id == number).values(subscriber_id=subscriber_id)
     )
 
 
 def claim(connection: Connection, now: int, *, lease: int, limit: int) -> list[ConfirmationEmail]:
-    """Take letters that are due, no two to one address; they are the caller's for so many seconds."""
+    """Claim due emails for LEASE seconds, at most one per address."""
     query = (
         select(confirmation_email)
         .where(confirmation_email.c.due_at <= now)
         .order_by(confirmation_email.c.due_at, confirmation_email.c.id)
         .limit(limit)
     )
-    found: dict[str, ConfirmationEmail] = {}
+    claimed: dict[str, ConfirmationEmail] = {}
     for row in connection.execute(query.with_for_update(skip_locked=True)).mappings():
-        found.setdefault(row["hash"], _confirmation(row))
-    numbers = [one.id for one in found.values()]
+        claimed.setdefault(row["hash"], _confirmation(row))
+    numbers = [one.id for one in claimed.values()]
     connection.execute(
         update(confirmation_email)
         .where(confirmation_email.c.id.in_(numbers))
         .values(due_at=now + lease, attempts=confirmation_email.c.attempts + 1)
     )
-    return list(found.values())
+    return list(claimed.values())
 
 
 def mark_sent(connection: Connection, numbers: Iterable[int]) -> None:
-    """Note that letters were sent, or never will be."""
+    """Record that emails were sent, or never will be."""
     connection.execute(update(confirmation_email).where(confirmation_email.c.id.in_(list(numbers))).values(due_at=None))
 
 
 def retry_later(connection: Connection, number: int, due_at: int) -> None:
-    """Note that a letter is to be tried again."""
+    """Schedule another attempt at DUE_AT."""
     connection.execute(update(confirmation_email).where(confirmation_email.c.id == number).values(due_at=due_at))
 
 
 def release(connection: Connection, number: int, due_at: int) -> None:
-    """Put a claimed letter back until DUE_AT; the claim does not count as an attempt."""
+    """Release a claimed email until DUE_AT; the claim does not count as an attempt."""
     connection.execute(
         update(confirmation_email)
         .where(confirmation_email.c.id == number)
@@ -167,18 +167,18 @@ def release(connection: Connection, number: int, due_at: int) -> None:
 
 
 def next_due_time(connection: Connection) -> int | None:
-    """Return when the next letter is to be sent; None where none waits."""
-    found = connection.execute(select(func.min(confirmation_email.c.due_at))).scalar()
-    return None if found is None else int(found)
+    """Return when the next email is due; None if none is queued."""
+    due_at = connection.execute(select(func.min(confirmation_email.c.due_at))).scalar()
+    return None if due_at is None else int(due_at)
 
 
 def delete_for_address(connection: Connection, hashed: str, subscriber_id: int | None = None) -> None:
-    """Take out everything that was written to an address, and about a reader."""
+    """Delete the emails to an address, and those about a subscriber."""
     connection.execute(delete(confirmation_email).where(confirmation_email.c.hash == hashed))
     if subscriber_id is not None:
         connection.execute(delete(confirmation_email).where(confirmation_email.c.subscriber_id == subscriber_id))
 
 
 def delete_older(connection: Connection, before: int) -> int:
-    """Take out letters that were made before; return how many."""
+    """Delete emails that were queued before BEFORE; return how many."""
     return connection.execute(delete(confirmation_email).where(confirmation_email.c.made_at < before)).rowcount

@@ -1,4 +1,4 @@
-"""``publish subscribers import``: store the subscribers of a list, and keep out those who left."""
+"""Import subscriber lists; people who unsubscribed stay unsubscribed."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ if TYPE_CHECKING:
 __all__ = ["ImportResult", "import_list"]
 
 _PAGE: Final = 2_000
-#: So many rejected and skipped rows are kept for the summary; ``on_rejected`` is called with all of them.
-_KEPT: Final = 20
-#: So many values that were not understood are kept for the summary.
-_MOST_UNCLEAR: Final = 50
+#: Rejected and skipped rows in the summary; ``on_rejected`` is called with all of them.
+_MAX_LISTED: Final = 20
+#: Values in the summary that were not understood.
+_MAX_UNCLEAR: Final = 50
 #: The later a state, the safer it is.
 _SAFETY: Final = list(SubscriptionState)
-#: Reason of a suppression → how a summary says it.
+#: Reason of a suppression → its words in a summary.
 _SUPPRESSED_WORDS: Final = {
     "asked": "suppressed",
     "bounced": "suppressed after a bounce",
@@ -72,14 +72,14 @@ _NO_DIGEST_NAMED: Final = (
 
 @dataclass(slots=True, kw_only=True)
 class ImportResult:
-    """What an import did."""
+    """The result of an import."""
 
     rows: int = 0
     added: int = 0
     changed: int = 0
     #: Rows that change nothing.
     unchanged: int = 0
-    #: Rows of people who have left or are suppressed, whom the list calls active: they stay so.
+    #: Rows that the list calls active, of people who have unsubscribed or are suppressed: they stay so.
     skipped: int = 0
     #: The first of them, with the address and since when.
     skips: list[RejectedRow] = field(default_factory=list)
@@ -90,14 +90,14 @@ class ImportResult:
     inactive: Counter[str] = field(default_factory=Counter)
     #: The same → the columns that decided.
     deciding: dict[str, list[str]] = field(default_factory=dict)
-    #: Digest → subscribers who are unsubscribed from it, because their row does not name it.
+    #: Digest → number of subscribers who are unsubscribed because their row does not name it.
     unnamed: Counter[str] = field(default_factory=Counter)
     #: (column, value) that was not understood → rows that are not active because of it.
     unclear: Counter[tuple[str, str]] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the summary for a program."""
+        """Return the result for JSON output."""
         return {
             "rows": self.rows,
             "added": self.added,
@@ -120,13 +120,13 @@ class ImportResult:
         }
 
     def count_inactive(self, consent: Consent) -> None:
-        """Count a row of somebody who may not be mailed."""
+        """Count a row whose subscriber must not be mailed."""
         label = f"{consent.state}: {consent.reason}" if consent.reason else str(consent.state)
         self.inactive[label] += 1
         columns = self.deciding.setdefault(label, [])
         columns += [column for column in consent.columns if column not in columns]
         for cause in consent.unclear:
-            if cause in self.unclear or len(self.unclear) < _MOST_UNCLEAR:
+            if cause in self.unclear or len(self.unclear) < _MAX_UNCLEAR:
                 self.unclear[cause] += 1
 
 
@@ -140,25 +140,26 @@ def import_list(
     on_rejected: Callable[[RejectedRow], None] = lambda row: None,
     progress: Progress = no_progress,
 ) -> ImportResult:
-    """Import a list of subscribers, a page at a time; pages before an interruption are kept.
+    """Import a list of subscribers, in pages; pages before an interruption are kept.
 
-    A subscriber who exists gets what the list says of them. People who left, here or by the list, stay unsubscribed: their
-    rows are skipped, unless there is a reason to bring them back. Suppressed addresses stay suppressed in any case.
+    A subscriber who exists is updated by their row. People who have unsubscribed, here or by the list, stay
+    unsubscribed: their rows are skipped unless a reason to resubscribe is given. Suppressed addresses stay
+    suppressed in any case.
 
     Args:
         site: the settings.
-        path: CSV, or JSON Lines where the name ends with ``.jsonl`` or ``.ndjson``.
+        path: CSV, or JSON Lines if the name ends with ``.jsonl`` or ``.ndjson``.
         now: the current time.
-        digests: what people are subscribed to where the list does not say it; the site's only one by default.
-        resubscribe: why the list's active people are subscribed although they had left; None skips them.
-        on_rejected: called with every row that cannot be used, or is skipped.
+        digests: the digests of rows that name none; the site's only digest by default.
+        resubscribe: why to subscribe active rows of people who had unsubscribed; None skips them.
+        on_rejected: called with every rejected or skipped row.
         progress: called now and then with how far the work is.
 
     Raises:
         SettingsError: the file cannot be read, there is no such digest, or the reason is empty.
     """
     defaults = require_digests(site, digests) or (tuple(site.digests) if len(site.digests) == 1 else ())
-    act = StateChange(ChangeSource.IMPORT, int(now.timestamp()), require_reason(resubscribe))
+    change = StateChange(ChangeSource.IMPORT, int(now.timestamp()), require_reason(resubscribe))
     result = ImportResult()
     parse = parse_json_lines if path.suffix in (".jsonl", ".ndjson") else parse_csv
     try:
@@ -166,7 +167,7 @@ def import_list(
             with db.write() as connection:
                 ring = keyring(site, connection)
                 convert_unsubscribed(connection, ring)
-            importer = _Importer(site, ring, defaults, act, now, result, on_rejected)
+            importer = _Importer(site, ring, defaults, change, now, result, on_rejected)
             importer.run(db, parse(file, site.digests, on_note=result.notes.append), progress)
     except OSError as error:
         raise SettingsError(f"cannot read {path}: {error.strerror}") from error
@@ -183,15 +184,15 @@ def _open(path: Path) -> TextIO:
 
 @dataclass(slots=True)
 class _Page:
-    """Rows that are stored in one transaction, and what the store knows of their addresses."""
+    """Rows that are stored in one transaction, and what is stored about their addresses."""
 
-    #: Hash → why the address is suppressed.
+    #: Hash → reason of its suppression.
     suppressed: dict[str, str]
-    #: Address → number of a subscriber who exists.
+    #: Address → ID of an existing subscriber.
     known: dict[str, int]
-    #: Address → row of somebody new.
+    #: Address → row of a new subscriber.
     fresh: dict[str, SubscriberRow] = field(default_factory=dict)
-    #: Rows of subscribers who exist, in the order of the list.
+    #: Rows of existing subscribers, in the order of the list.
     old: list[tuple[int, SubscriberRow]] = field(default_factory=list)
 
 
@@ -202,7 +203,7 @@ class _Importer:
     site: Site
     ring: Keyring
     defaults: tuple[str, ...]
-    act: StateChange
+    change: StateChange
     now: datetime
     result: ImportResult
     on_rejected: Callable[[RejectedRow], None]
@@ -230,17 +231,17 @@ class _Importer:
             self.result.notes.append(_NO_DIGEST_NAMED)
 
     def reject(self, row: RejectedRow) -> None:
-        """Count a row that cannot be used."""
+        """Count a rejected row."""
         self.result.rejected += 1
-        if len(self.result.rejections) < _KEPT:
+        if len(self.result.rejections) < _MAX_LISTED:
             self.result.rejections.append(row)
         self.on_rejected(row)
 
     def _skip(self, row: SubscriberRow, reason: str) -> None:
-        """Count a row of somebody who stays unsubscribed or suppressed, although the list calls them active."""
+        """Count an active row of a person who stays unsubscribed or suppressed."""
         skipped = RejectedRow(number=row.number, reason=f"{row.address.text} is {reason}")
         self.result.skipped += 1
-        if len(self.result.skips) < _KEPT:
+        if len(self.result.skips) < _MAX_LISTED:
             self.result.skips.append(skipped)
         self.on_rejected(skipped)
 
@@ -253,44 +254,46 @@ class _Importer:
         }
         page = _Page(suppressed, store.ids_by_key(connection, hashes))
         for row in rows:
-            self._sort(connection, page, row, hashes[row.address.key])
-        selections: dict[str, int] = {}
-        insert_subscriber_rows(connection, page.fresh.values(), self.defaults, self.act, selections)
+            self._add_to_page(connection, page, row, hashes[row.address.key])
+        interests_ids: dict[str, int] = {}
+        insert_subscriber_rows(connection, page.fresh.values(), self.defaults, self.change, interests_ids)
         self.result.added += sum(row.state is SubscriptionState.ACTIVE for row in page.fresh.values())
         people = store.find_subscribers(connection, [number for number, _ in page.old])
-        on_move = reschedule_on_zone_change(connection, self.site, self.now)
+        on_zone_change = reschedule_on_zone_change(connection, self.site, self.now)
         for number, row in page.old:
-            if self._change(connection, people[number], row, selections, on_move):
-                # A second row of the same person is compared with what the first has made of them.
+            if self._change(connection, people[number], row, interests_ids, on_zone_change):
+                # A second row of the same person must see what the first has changed.
                 people.update(store.find_subscribers(connection, [number]))
 
-    def _sort(self, connection: Connection, page: _Page, row: SubscriberRow, hashed: str) -> None:
-        """Decide whether a row is of somebody new, of a subscriber who exists, or of a suppressed address."""
+    def _add_to_page(self, connection: Connection, page: _Page, row: SubscriberRow, hashed: str) -> None:
+        """Sort a row by new subscriber, existing subscriber or suppressed address."""
         key = row.address.key
         if row.state is not SubscriptionState.ACTIVE:
             self.result.count_inactive(row.consent)
         if row.state is SubscriptionState.SUPPRESSED:
             note = f"imported list: {', '.join(row.consent.columns)}"
             reason = row.consent.reason or "asked"
-            suppress_address(connection, self.ring, key, reason, SuppressionChannel.IMPORT, note, self.act.at)
+            suppress_address(connection, self.ring, key, reason, SuppressionChannel.IMPORT, note, self.change.at)
             page.suppressed.setdefault(hashed, reason)
             page.fresh.pop(key, None)
         elif (
-            page.suppressed.get(hashed) == "unsubscribed" and self.act.reason and row.state is SubscriptionState.ACTIVE
+            page.suppressed.get(hashed) == "unsubscribed"
+            and self.change.reason
+            and row.state is SubscriptionState.ACTIVE
         ):
-            # An older version stored an unsubscribed address that it did not know in this way.
-            suppression.lift_suppression(connection, hashed, key, self.act)
+            # Older versions stored unsubscribed addresses without a subscriber in this way.
+            suppression.lift_suppression(connection, hashed, key, self.change)
             del page.suppressed[hashed]
-            self._sort(connection, page, row, hashed)
+            self._add_to_page(connection, page, row, hashed)
         elif key in page.known:
             page.old.append((page.known[key], row))
         elif hashed in page.suppressed:
             if row.state is SubscriptionState.ACTIVE:
                 self._skip(row, f"not mailed: {_SUPPRESSED_WORDS[page.suppressed[hashed]]}")
         else:
-            self._sort_new(page, row)
+            self._add_new_row(page, row)
 
-    def _sort_new(self, page: _Page, row: SubscriberRow) -> None:
+    def _add_new_row(self, page: _Page, row: SubscriberRow) -> None:
         key = row.address.key
         before = page.fresh.get(key)
         if before is not None and _SAFETY.index(before.state) > _SAFETY.index(row.state):
@@ -307,79 +310,82 @@ class _Importer:
         connection: Connection,
         person: Subscriber,
         row: SubscriberRow,
-        selections: dict[str, int],
-        on_move: Callable[[int, str], None],
+        interests_ids: dict[str, int],
+        on_zone_change: Callable[[int, str], None],
     ) -> bool:
-        """Give a subscriber who exists what their row says; return whether that changes anything."""
+        """Update an existing subscriber by their row; return whether that changes anything."""
         if row.state is SubscriptionState.UNSUBSCRIBED:
             states = {one.state for one in person.subscriptions.values()}
             if person.opted_out_at is not None and states <= {SubscriptionState.UNSUBSCRIBED}:
                 return False
             reason = f"imported list: {', '.join(row.consent.columns)}"
-            unsubscribe(connection, person.id, replace(self.act, reason=reason))
+            unsubscribe(connection, person.id, replace(self.change, reason=reason))
             return True
         if row.state is not SubscriptionState.ACTIVE:
-            # Somebody who is subscribed here and unconfirmed elsewhere has not left: they stay.
+            # Subscribed here, unconfirmed elsewhere: they have not unsubscribed, so they stay.
             return False
         if person.is_suppressed:
             hashed = self.ring.address_hash(person.key)
             found = suppression.load_suppressions(connection, [hashed]).get(hashed)
             self._skip(row, f"not mailed: {_SUPPRESSED_WORDS[found.reason if found is not None else 'asked']}")
-            # Lifting the suppression must not bring back what the person has left by this list.
-            gone, is_closed = self._store_departures(connection, person, row)
-            return is_closed or bool(gone)
-        wanted = self._wanted(person, row)
-        if wanted is None:
+            # Lifting the suppression later must not resubscribe them to digests that the list names as
+            # unsubscribed.
+            digests, is_opted_out = self._unsubscribe_named(connection, person, row)
+            return is_opted_out or bool(digests)
+        new_row = self._without_unsubscribed(person, row)
+        if new_row is None:
             return False
-        gone, is_closed = self._store_departures(connection, person, row)
-        if wanted.digests is not None:
-            self.result.unnamed.update(digest for digest in person.digests if digest not in (*wanted.digests, *gone))
-        is_changed = change_subscriber(connection, person, wanted, self.act, selections, on_move)
-        is_changed = is_changed or is_closed or bool(gone)
+        digests, is_opted_out = self._unsubscribe_named(connection, person, row)
+        if new_row.digests is not None:
+            self.result.unnamed.update(
+                digest for digest in person.digests if digest not in (*new_row.digests, *digests)
+            )
+        is_changed = change_subscriber(connection, person, new_row, self.change, interests_ids, on_zone_change)
+        is_changed = is_changed or is_opted_out or bool(digests)
         self.result.changed += is_changed
         self.result.unchanged += not is_changed
         return is_changed
 
-    def _store_departures(
+    def _unsubscribe_named(
         self, connection: Connection, person: Subscriber, row: SubscriberRow
     ) -> tuple[list[str], bool]:
-        """Unsubscribe a person from digests that their row names as left.
+        """Unsubscribe a person from the digests that their row names as unsubscribed.
 
         Returns:
-            These digests; whether the person has left all others too, those that begin later included.
+            These digests; whether they are now unsubscribed from all others too, including later ones.
         """
-        gone = [digest for digest in row.unsubscribed if self._is_new_departure(person, digest)]
-        if gone:
-            unsubscribe(connection, person.id, self.act, gone)
-        is_closed = ALL_DIGESTS in row.unsubscribed and person.opted_out_at is None
-        if is_closed:
-            mark_opted_out(connection, person.id, self.act)
-        return gone, is_closed
+        digests = [digest for digest in row.unsubscribed if self._is_newly_unsubscribed(person, digest)]
+        if digests:
+            unsubscribe(connection, person.id, self.change, digests)
+        is_opted_out = ALL_DIGESTS in row.unsubscribed and person.opted_out_at is None
+        if is_opted_out:
+            mark_opted_out(connection, person.id, self.change)
+        return digests, is_opted_out
 
-    def _wanted(self, person: Subscriber, row: SubscriberRow) -> SubscriberRow | None:
-        """Return the row without digests that the person has left; None where nothing is left of it.
+    def _without_unsubscribed(self, person: Subscriber, row: SubscriberRow) -> SubscriberRow | None:
+        """Return the row without digests that the person has unsubscribed from.
 
-        With a reason to resubscribe they are kept, except after a complaint.
+        None to skip the row. With a reason to resubscribe the digests are kept, except after a complaint.
         """
         digests = row.digests
-        if self.act.reason and not person.has_complained:
+        if self.change.reason and not person.has_complained:
             digests = tuple(dict.fromkeys((*person.digests, *self.defaults))) if digests is None else digests
         else:
             named = digests if digests is not None else self.defaults
-            left = [digest for digest in named if person.has_unsubscribed(digest)]
-            if left or person.state is not SubscriptionState.ACTIVE:
-                self._skip(row, describe_inactive_state(person, left))
+            unsubscribed = [digest for digest in named if person.has_unsubscribed(digest)]
+            if unsubscribed or person.state is not SubscriptionState.ACTIVE:
+                self._skip(row, describe_inactive_state(person, unsubscribed))
             if person.state is not SubscriptionState.ACTIVE:
                 return None
-            if left and digests is not None:
-                # Without one that they have not left, the list says nothing of the others.
-                digests = tuple(digest for digest in digests if digest not in left) or None
+            if unsubscribed and digests is not None:
+                # If no other digest remains, the row says nothing about the subscriptions.
+                digests = tuple(digest for digest in digests if digest not in unsubscribed) or None
         if digests is not None:
             digests = tuple(digest for digest in digests if digest not in row.unsubscribed)
         return replace(row, digests=digests)
 
     @staticmethod
-    def _is_new_departure(person: Subscriber, digest: str) -> bool:
+    def _is_newly_unsubscribed(person: Subscriber, digest: str) -> bool:
         state = person.subscriptions.get(digest)
         return digest != ALL_DIGESTS and (state is None or state.state is not SubscriptionState.UNSUBSCRIBED)
 

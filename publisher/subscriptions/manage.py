@@ -1,4 +1,4 @@
-"""``publish subscribers``: import, export, add, list, suppress and forget subscribers."""
+"""Operator's commands: list, export, suppress and erase subscribers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from publisher.subscribers.list_parser import ALL_DIGESTS, COLUMNS, escape_formu
 from publisher.subscribers.subscriptions_store import ChangeSource, StateChange
 from publisher.subscribers.suppression import suppress_address
 from publisher.subscribers.suppression_store import SuppressionChannel
-from publisher.subscriptions import confirmation_store as letters
+from publisher.subscriptions import confirmation_store as confirmations
 from publisher.subscriptions.add import add_subscriber, require_address, require_digests
 
 if TYPE_CHECKING:
@@ -41,15 +41,15 @@ __all__ = [
 ]
 
 _PAGE: Final = 2_000
-#: Reason of a suppression → how a list says it.
+#: Reason of a suppression → its word in an exported list.
 _STATUS_WORDS: Final = {"bounced": "bounced", "complained": "complained", "unsubscribed": "unsubscribed"}
 
 
 def suppress_by_operator(site: Site, address: str, now: datetime, *, note: str = "") -> bool:
-    """Put an address on the suppression list; return False where it was there already.
+    """Put an address on the suppression list; return False if it was already there.
 
     Raises:
-        SettingsError: that is no address.
+        SettingsError: the text is not an address.
     """
     found = require_address(address)
     with Database.open(site.database_url) as db, db.write() as connection:
@@ -64,12 +64,12 @@ def suppress_by_operator(site: Site, address: str, now: datetime, *, note: str =
 
 
 def erase_subscriber(site: Site, address: str, now: datetime) -> bool:
-    """Erase a person with their history; return False where there was none.
+    """Erase a person and their history; return False if there is no such person.
 
     A keyed hash stays on the suppression list, so that no import brings them back.
 
     Raises:
-        SettingsError: that is no address.
+        SettingsError: the text is not an address.
     """
     found = require_address(address)
     with Database.open(site.database_url) as db, db.write() as connection:
@@ -77,19 +77,19 @@ def erase_subscriber(site: Site, address: str, now: datetime) -> bool:
 
 
 def erase_address(connection: Connection, site: Site, address: Address, now: datetime) -> bool:
-    """Erase a person in the caller's transaction; return False where there was none."""
+    """Erase a person in the caller's transaction; return False if there is no such person."""
     store.lock_subscribers(connection)
     ring = keyring(site, connection)
-    reader = store.find_by_key(connection, address.key)
+    subscriber = store.find_by_key(connection, address.key)
     hashed = ring.address_hash(address.key)
-    # The words of a server that stand with an earlier suppression hold the address.
+    # The note of an earlier suppression may contain the address.
     seconds = int(now.timestamp())
     suppression.lift_suppression(connection, hashed, address.key, StateChange(ChangeSource.ERASURE, seconds))
     suppress_address(connection, ring, address.key, "forgotten", SuppressionChannel.ERASURE, "", seconds)
-    letters.delete_for_address(connection, hashed, reader.id if reader is not None else None)
-    if reader is not None:
-        store.delete_subscriber(connection, reader.id)
-    return reader is not None
+    confirmations.delete_for_address(connection, hashed, subscriber.id if subscriber is not None else None)
+    if subscriber is not None:
+        store.delete_subscriber(connection, subscriber.id)
+    return subscriber is not None
 
 
 def list_subscribers(site: Site, *, digest: str | None = None, status: str | None = None) -> Iterator[Subscriber]:
@@ -98,7 +98,7 @@ def list_subscribers(site: Site, *, digest: str | None = None, status: str | Non
     Args:
         site: the settings.
         digest: only people with a state for this digest.
-        status: only people with this :class:`SubscriptionState`, for the digest where one is named.
+        status: only people with this :class:`SubscriptionState`, for the digest if one is named.
 
     Raises:
         SettingsError: there is no such digest.
@@ -113,9 +113,9 @@ def list_subscribers(site: Site, *, digest: str | None = None, status: str | Non
 def export_subscribers(
     site: Site, file: TextIO, *, as_json: bool, digest: str | None = None, progress: Progress = no_progress
 ) -> int:
-    """Write subscribers with their states as CSV without formulas, or as JSON Lines; return how many.
+    """Write subscribers with their states as CSV without formulas, or as JSON Lines.
 
-    ``import`` reads both, and gives everybody the same states.
+    ``import`` reads both, and gives everybody the same states. Return the number of subscribers.
 
     Raises:
         SettingsError: there is no such digest.
@@ -128,8 +128,8 @@ def export_subscribers(
     count = 0
     with Database.open(site.database_url, dry_run=True) as db, db.read() as connection:
         ring = keyring(site, connection)
-        every = store.iter_subscribers(connection, digest=digest)
-        while page := list(islice(every, _PAGE)):
+        subscribers = store.iter_subscribers(connection, digest=digest)
+        while page := list(islice(subscribers, _PAGE)):
             reasons = _suppression_words(connection, ring, page)
             for one in page:
                 values = {**subscriber_as_dict(one), "status": reasons.get(one.id, one.status)}
@@ -143,7 +143,7 @@ def export_subscribers(
 
 
 def _suppression_words(connection: Connection, ring: Keyring, page: Sequence[Subscriber]) -> dict[int, str]:
-    """Return subscriber → why they are suppressed, in a word that ``import`` understands."""
+    """Return subscriber ID → reason of their suppression, as ``import`` reads it."""
     hashes = {ring.address_hash(one.key): one.id for one in page if one.is_suppressed}
     found = suppression.load_suppressions(connection, hashes)
     return {hashes[hashed]: _STATUS_WORDS[why.reason] for hashed, why in found.items() if why.reason in _STATUS_WORDS}
@@ -155,12 +155,12 @@ def _cell(value: str | Sequence[str]) -> str:
 
 def subscriber_as_dict(one: Subscriber) -> dict[str, Any]:
     """Return a subscriber for JSON output."""
-    left = one.digests_in(SubscriptionState.UNSUBSCRIBED)
+    unsubscribed = one.digests_in(SubscriptionState.UNSUBSCRIBED)
     if one.opted_out_at is not None and one.state is SubscriptionState.ACTIVE:
-        left = (*left, ALL_DIGESTS)
+        unsubscribed = (*unsubscribed, ALL_DIGESTS)
     optional: dict[str, Any] = {"zone": one.zone, "language": one.language}
     states: dict[str, Any] = {
-        "digests_unsubscribed": list(left),
+        "digests_unsubscribed": list(unsubscribed),
         "digests_unconfirmed": list(one.digests_in(SubscriptionState.UNCONFIRMED)),
     }
     return {

@@ -1,4 +1,4 @@
-"""Personal feeds: what a subscriber's newsletters would bring, at an address that is a secret."""
+"""Personal feeds: the articles of a subscriber's newsletters, at a secret URL."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ from publisher.workers.pool import Workers
 
 __all__ = ["personal_feed_state", "render_personal_feed"]
 
-#: Articles that are looked at for a feed at most, and at a time.
-_MOST: Final = 2_000
+#: Articles that are searched for a feed at most, and articles per query.
+_MAX_SEARCHED: Final = 2_000
 _PAGE: Final = 100
-#: Articles in it, where feeds carry every one.
-_LIMIT: Final = 50
+#: Articles in a personal feed if the site's feeds have no limit.
+_DEFAULT_LIMIT: Final = 50
 
 
 def render_personal_feed(site: Site, db: Database, text: str, form: FeedFormat, now: datetime) -> bytes | None:
-    """Return the feed that a pass stands for, as it is now; None where there is none, or it was taken back."""
+    """Return the feed of a token; None if the token is not valid any more."""
     from publisher.feeds.formats.xml import join_feed, render_frame
 
     with db.read() as connection:
-        reader = _reader(site, connection, text)
-        if reader is None:
+        subscriber = _subscriber(site, connection, text)
+        if subscriber is None:
             return None
-        seqs = _wanted(site, connection, reader, now)
+        seqs = _article_seqs(site, connection, subscriber, now)
         fingerprint = entries_fingerprint(site)
         is_stale = bool(table.stale_entries(connection, seqs, fingerprint))
     if is_stale:
@@ -54,9 +54,9 @@ def render_personal_feed(site: Site, db: Database, text: str, form: FeedFormat, 
             )
             entries.update_entries(connection, seqs)
     with db.read() as connection:
-        address = personal_feed_url(site, connection, reader)
+        address = personal_feed_url(site, connection, subscriber)
         assert address is not None
-        # Nobody tells a hub of an address that is a secret.
+        # Hubs must not learn a secret URL.
         site_info = replace(make_site_info(site, site_namespace(connection, site)), hubs=(), cloud=None)
         changed = table.last_change_time(connection, seqs)
         channel = FeedDefinition(
@@ -74,31 +74,31 @@ def render_personal_feed(site: Site, db: Database, text: str, form: FeedFormat, 
 
 
 def personal_feed_state(site: Site, db: Database, text: str) -> str | None:
-    """Return what tells whether the feed that a pass stands for is as it was; None where there is none.
+    """Return a text that changes with the feed of a token; None for no feed.
 
-    It costs the same whatever the archive: most who ask have the feed already.
+    The cost does not depend on the archive: most feed readers that ask have the feed already.
     """
     with db.read() as connection:
-        reader = _reader(site, connection, text)
-        if reader is None:
+        subscriber = _subscriber(site, connection, text)
+        if subscriber is None:
             return None
-        return repr((table.feeds_generation(connection), reader.digests, sorted(reader.follows.items())))
+        return repr((table.feeds_generation(connection), subscriber.digests, sorted(subscriber.follows.items())))
 
 
-def _reader(site: Site, connection: Connection, text: str) -> Subscriber | None:
+def _subscriber(site: Site, connection: Connection, text: str) -> Subscriber | None:
     found = keyring(site, connection).subscriber_of_feed_token(text)
-    reader = subscribers.find_subscriber(connection, found[0]) if found is not None else None
-    if reader is None or found is None or reader.is_suppressed or reader.feed_since != found[1]:
+    subscriber = subscribers.find_subscriber(connection, found[0]) if found is not None else None
+    if subscriber is None or found is None or subscriber.is_suppressed or subscriber.feed_since != found[1]:
         return None
-    return reader
+    return subscriber
 
 
-def _wanted(site: Site, connection: Connection, reader: Subscriber, now: datetime) -> Sequence[int]:
-    """Return the arrival numbers of what is in the feed, newest first."""
-    limit = site.feeds.limit if isinstance(site.feeds.limit, int) else _LIMIT
-    digests = [one.query for one in site.all_digests() if one.slug in reader.digests]
-    interests = subscribers.interest_query(reader)
-    newest = store.newest_seqs(connection, int(now.timestamp()), _MOST) if digests else []
+def _article_seqs(site: Site, connection: Connection, subscriber: Subscriber, now: datetime) -> Sequence[int]:
+    """Return the arrival numbers of the articles in the feed, newest first."""
+    limit = site.feeds.limit if isinstance(site.feeds.limit, int) else _DEFAULT_LIMIT
+    digests = [one.query for one in site.all_digests() if one.slug in subscriber.digests]
+    interests = subscribers.interest_query(subscriber)
+    newest = store.newest_seqs(connection, int(now.timestamp()), _MAX_SEARCHED) if digests else []
     found: list[int] = []
     for at in range(0, len(newest), _PAGE):
         some = newest[at : at + _PAGE]

@@ -20,7 +20,7 @@ from publisher.subscribers.addresses import parse_address
 from publisher.subscribers.list_parser import SubscriberRow
 from publisher.subscribers.store import Subscriber
 from publisher.subscribers.subscriptions_store import ChangeSource, StateChange
-from publisher.subscriptions import confirmation_store as letters
+from publisher.subscriptions import confirmation_store as confirmations
 from publisher.subscriptions.add import upsert_subscriber
 from publisher.subscriptions.subscribe import (
     COOL_DOWN,
@@ -46,123 +46,129 @@ __all__ = [
     "set_personal_feed",
 ]
 
-#: In place of the day on which a pause ends, for people who read their feed and want no mail.
+#: The end of a pause without an end: people who only read their personal feed.
 NO_END: Final = date(9999, 1, 1)
-#: A pause that ends on a day is no longer than this.
-_LONGEST_PAUSE: Final = timedelta(days=366)
+#: The longest pause with an end.
+_MAX_PAUSE: Final = timedelta(days=366)
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who opened the page, and by which link."""
+    """The subscriber of an opened page, and the kind of link that opened it."""
 
     subscriber_id: int
-    #: True for a sealed link, which only the mailbox gets. A delivery's token gets forwarded with the delivery.
-    is_sealed: bool
+    #: True for a signed link, which only the mailbox gets. A delivery token is forwarded with its delivery.
+    is_signed_link: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preferences:
-    """What a subscriber has chosen."""
+    """A subscriber's preferences."""
 
-    reader: Subscriber
+    subscriber: Subscriber
     #: The masked address.
     address: str
-    #: The end of a pause, on the site's clock; None for none.
+    #: The end of a pause in the site's time zone; None for no pause.
     paused_until: datetime | None
-    #: The personal feed's address without suffix; None for none.
+    #: The URL of the personal feed without suffix; None for no feed.
     feed: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreferencesResult:
-    """What became of saved preferences."""
+    """The result of saving preferences."""
 
-    #: Digests that were subscribed to and unsubscribed from.
+    #: Digests that were subscribed to, and unsubscribed from.
     subscribed: tuple[str, ...] = ()
     unsubscribed: tuple[str, ...] = ()
-    #: Digests that wait for a confirmation email.
+    #: Digests that need a confirmation email.
     awaiting: tuple[str, ...] = ()
 
 
-def resolve_access(site: Site, connection: Connection, *, copy: str, seal: str, now: datetime) -> Access | None:
-    """Return whom a delivery's token or a sealed link stands for; None for nobody."""
-    found = signed_links(site, connection).verify("preferences", seal, now) if seal else None
+def resolve_access(
+    site: Site, connection: Connection, *, delivery_token: str, link_token: str, now: datetime
+) -> Access | None:
+    """Return the subscriber of a delivery token or a signed link; None if neither is valid."""
+    found = signed_links(site, connection).verify("preferences", link_token, now) if link_token else None
     if found is not None:
-        return Access(int(found[0]), is_sealed=True) if found[1] else None
-    numbers = keyring(site, connection).delivery_of_token(copy) if copy else None
-    return Access(numbers[1], is_sealed=False) if numbers is not None else None
+        return Access(int(found[0]), is_signed_link=True) if found[1] else None
+    numbers = keyring(site, connection).delivery_of_token(delivery_token) if delivery_token else None
+    return Access(numbers[1], is_signed_link=False) if numbers is not None else None
 
 
 def load_preferences(site: Site, connection: Connection, number: int, now: datetime) -> Preferences | None:
-    """Return what a subscriber has chosen; None for an erased or suppressed one."""
-    reader = subscribers.find_subscriber(connection, number)
-    if reader is None or reader.is_suppressed:
+    """Return a subscriber's preferences; None if they were erased or suppressed."""
+    subscriber = subscribers.find_subscriber(connection, number)
+    if subscriber is None or subscriber.is_suppressed:
         return None
-    until = reader.paused_until if reader.paused_until is not None and reader.paused_until > now.timestamp() else None
+    until = (
+        subscriber.paused_until
+        if subscriber.paused_until is not None and subscriber.paused_until > now.timestamp()
+        else None
+    )
     return Preferences(
-        reader=reader,
-        address=mask_address(reader.address),
+        subscriber=subscriber,
+        address=mask_address(subscriber.address),
         paused_until=datetime.fromtimestamp(until, site.tz) if until is not None else None,
-        feed=personal_feed_url(site, connection, reader),
+        feed=personal_feed_url(site, connection, subscriber),
     )
 
 
-def personal_feed_url(site: Site, connection: Connection, reader: Subscriber) -> str | None:
-    """Return the address of a personal feed without suffix; None where there is none."""
-    if reader.feed_since is None:
+def personal_feed_url(site: Site, connection: Connection, subscriber: Subscriber) -> str | None:
+    """Return the URL of a personal feed without suffix; None if they have none."""
+    if subscriber.feed_since is None:
         return None
-    return f"{site.newsletters_url}/feed/{keyring(site, connection).feed_pass(reader.id, reader.feed_since)}"
+    return f"{site.newsletters_url}/feed/{keyring(site, connection).feed_pass(subscriber.id, subscriber.feed_since)}"
 
 
 def save_preferences(
-    site: Site, connection: Connection, access: Access, wish: SubscriptionRequest, now: datetime
+    site: Site, connection: Connection, access: Access, request: SubscriptionRequest, now: datetime
 ) -> PreferencesResult | None:
-    """Store what a subscriber has chosen; None for an erased or suppressed one.
+    """Store a subscriber's preferences; return None if they were erased or suppressed.
 
-    Newsletters that they had unsubscribed from are active again at once by a sealed link. Opened by a delivery's token
-    they wait for a confirmation email.
+    A signed link makes newsletters that they had unsubscribed from active at once. A delivery token does not:
+    these newsletters need a confirmation email.
     """
-    reader = subscribers.find_subscriber(connection, access.subscriber_id)
-    if reader is None or reader.is_suppressed:
+    subscriber = subscribers.find_subscriber(connection, access.subscriber_id)
+    if subscriber is None or subscriber.is_suppressed:
         return None
-    fresh = [slug for slug in wish.digests if slug not in reader.digests]
-    awaiting = () if access.is_sealed else tuple(slug for slug in fresh if reader.has_unsubscribed(slug))
-    unknown = tuple(slug for slug in reader.digests if slug not in site.digests)
+    new_digests = [slug for slug in request.digests if slug not in subscriber.digests]
+    awaiting = () if access.is_signed_link else tuple(slug for slug in new_digests if subscriber.has_unsubscribed(slug))
+    unknown = tuple(slug for slug in subscriber.digests if slug not in site.digests)
     row = SubscriberRow(
         number=0,
-        address=parse_address(reader.address),
-        digests=(*unknown, *(slug for slug in wish.digests if slug not in awaiting)),
-        follows={name: wish.follows.get(name, ()) for name in subscribers.INTEREST_KINDS},
-        zone=wish.zone,
+        address=parse_address(subscriber.address),
+        digests=(*unknown, *(slug for slug in request.digests if slug not in awaiting)),
+        follows={name: request.follows.get(name, ()) for name in subscribers.INTEREST_KINDS},
+        zone=request.zone,
     )
     upsert_subscriber(connection, site, row, StateChange(ChangeSource.PREFERENCES, int(now.timestamp())), now)
-    if wish.zone is None and reader.zone is not None:
-        subscribers.update_subscribers(connection, [(reader.id, {"zone": None})])
+    if request.zone is None and subscriber.zone is not None:
+        subscribers.update_subscribers(connection, [(subscriber.id, {"zone": None})])
     if awaiting:
-        request_resubscription(connection, site, reader, awaiting, now)
+        request_resubscription(connection, site, subscriber, awaiting, now)
     return PreferencesResult(
-        subscribed=tuple(slug for slug in fresh if slug not in awaiting),
-        unsubscribed=tuple(slug for slug in reader.digests if slug in site.digests and slug not in wish.digests),
+        subscribed=tuple(slug for slug in new_digests if slug not in awaiting),
+        unsubscribed=tuple(slug for slug in subscriber.digests if slug in site.digests and slug not in request.digests),
         awaiting=awaiting,
     )
 
 
 def pause_until(site: Site, connection: Connection, number: int, day: date | None, now: datetime) -> bool:
-    """Pause mail until a day on the subscriber's own clock; None ends a pause.
+    """Pause mail until a day in the subscriber's own time zone; None ends a pause.
 
     Raises:
-        ValueError: the day is past, or too far.
+        ValueError: the day is not between tomorrow and a year from now.
     """
-    reader = subscribers.find_subscriber(connection, number)
-    if reader is None:
+    subscriber = subscribers.find_subscriber(connection, number)
+    if subscriber is None:
         return False
     seconds = None
     if day is not None:
         today = now.astimezone(site.tz).date()
-        if day != NO_END and not today < day <= today + _LONGEST_PAUSE:
+        if day != NO_END and not today < day <= today + _MAX_PAUSE:
             raise ValueError("A pause ends on a day between tomorrow and a year from now.")
-        seconds = int(datetime.combine(day, time(), _zone(reader.zone, site)).astimezone(UTC).timestamp())
+        seconds = int(datetime.combine(day, time(), _zone(subscriber.zone, site)).astimezone(UTC).timestamp())
     subscribers.update_subscribers(connection, [(number, {"paused_until": seconds})])
     return True
 
@@ -175,61 +181,65 @@ def _zone(name: str | None, site: Site) -> ZoneInfo:
 
 
 def set_personal_feed(connection: Connection, number: int, now: datetime, *, is_on: bool) -> None:
-    """Give a subscriber a personal feed, at a new address each time, or remove it."""
-    reader = subscribers.find_subscriber(connection, number)
-    if reader is not None:
-        # Another address than the one before, also within one second.
-        since = max(int(now.timestamp()), (reader.feed_since or 0) + 1) if is_on else None
+    """Create a subscriber's personal feed at a new URL, or remove it."""
+    subscriber = subscribers.find_subscriber(connection, number)
+    if subscriber is not None:
+        # The URL differs from the previous one even within one second.
+        since = max(int(now.timestamp()), (subscriber.feed_since or 0) + 1) if is_on else None
         subscribers.update_subscribers(connection, [(number, {"feed_since": since})])
 
 
 def request_data(site: Site, connection: Connection, number: int, kind: ConfirmationKind, now: datetime) -> None:
-    """Send a subscriber a link that shows or erases their data: a delivery may be forwarded, their mailbox not."""
-    _ask(site, connection, number, kind, {}, now)
+    """Send a link that shows or erases a subscriber's data, to their mailbox only."""
+    _queue(site, connection, number, kind, {}, now)
 
 
-def _ask(
-    site: Site, connection: Connection, number: int, kind: ConfirmationKind, wish: Mapping[str, Any], now: datetime
+def _queue(
+    site: Site, connection: Connection, number: int, kind: ConfirmationKind, request: Mapping[str, Any], now: datetime
 ) -> int | None:
     subscribers.lock_subscribers(connection)
-    reader = subscribers.find_subscriber(connection, number)
-    if reader is None or reader.is_suppressed:
+    subscriber = subscribers.find_subscriber(connection, number)
+    if subscriber is None or subscriber.is_suppressed:
         return None
     seconds = int(now.timestamp())
-    hashed = keyring(site, connection).address_hash(reader.key)
-    if letters.latest(connection, hashed, [kind], seconds - int(COOL_DOWN.total_seconds())) is not None:
+    hashed = keyring(site, connection).address_hash(subscriber.key)
+    if confirmations.latest(connection, hashed, [kind], seconds - int(COOL_DOWN.total_seconds())) is not None:
         return None
-    return letters.add(connection, kind, hashed, reader.address, seconds, subscriber_id=number, request=wish)
+    return confirmations.add(
+        connection, kind, hashed, subscriber.address, seconds, subscriber_id=number, request=request
+    )
 
 
 def request_address_change(site: Site, db: Database, number: int, address: str, now: datetime) -> None:
-    """Send confirmation emails for a new address to both addresses.
+    """Send confirmation emails about a new address to both addresses.
 
     Raises:
-        ValueError: that is no address, with the reason.
+        ValueError: the text is not an address; the message says why.
     """
     found = parse_address(address)
     with db.write() as connection:
         subscribers.lock_subscribers(connection)
         ring = keyring(site, connection)
         hashed, seconds = ring.address_hash(found.key), int(now.timestamp())
-        is_asked = (
-            letters.latest(connection, hashed, SUBSCRIBE_KINDS, seconds - int(COOL_DOWN.total_seconds())) is not None
+        is_recent = (
+            confirmations.latest(connection, hashed, SUBSCRIBE_KINDS, seconds - int(COOL_DOWN.total_seconds()))
+            is not None
         )
-        reader = subscribers.find_subscriber(connection, number)
-        if reader is None or reader.key == found.key or is_asked or not may_confirm(connection, hashed):
-            # The page says the same: nobody learns who reads what.
+        subscriber = subscribers.find_subscriber(connection, number)
+        if subscriber is None or subscriber.key == found.key or is_recent or not may_confirm(connection, hashed):
+            # The page shows the same text in every case, so that nobody learns which addresses are
+            # subscribed.
             return
-        old = _ask(site, connection, number, ConfirmationKind.OLD_ADDRESS, {"to": found.text}, now)
+        old = _queue(site, connection, number, ConfirmationKind.OLD_ADDRESS, {"to": found.text}, now)
         if old is not None:
-            wish = {"to": found.text, "other": old}
-            new = letters.add(
+            request = {"to": found.text, "other": old}
+            new = confirmations.add(
                 connection,
                 ConfirmationKind.NEW_ADDRESS,
                 hashed,
                 found.text,
                 seconds,
                 subscriber_id=number,
-                request=wish,
+                request=request,
             )
-            letters.change_request(connection, old, {"to": found.text, "other": new})
+            confirmations.change_request(connection, old, {"to": found.text, "other": new})

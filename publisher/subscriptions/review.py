@@ -1,4 +1,4 @@
-"""Review states that may be wrong: suppressions by words that do not speak of the address, states that were guessed."""
+"""Review doubtful suppressions, and states that an upgrade had to guess."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ __all__ = [
 
 _PAGE: Final = 2_000
 _BOUNCE_DAYS: Final = 30
-#: A reply code or an enhanced status code: only a server's own words are reviewed.
+#: A reply code or an enhanced status code: only replies of servers are reviewed.
 _SERVER_WORDS: Final = re.compile(r"(?<![\w.-])[45][0-9]{2}\b|(?<![0-9.])[45]\.[0-9]{1,3}\.[0-9]{1,3}(?![0-9]|\.[0-9])")
 #: The note of a suppression after several soft bounces, now and in older versions.
 _SOFT_NOTE: Final = re.compile(r"(?:copies of )?([0-9]{1,4}) issues (?:came back|bounced) within [0-9]{1,4} days; ")
@@ -48,14 +48,14 @@ _STATUS_FIRST: Final = re.compile(r"([245]\.[0-9]{1,3}\.[0-9]{1,3})(?:$| )")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DoubtfulSuppression:
-    """A suppression whose words would not suppress the address today."""
+    """A suppression that today's rules would not make."""
 
     address: str
     #: The form in which two spellings of the address are equal.
     key: str
-    #: What the server said, as it was stored with the suppression.
+    #: The reply of the server, as stored with the suppression.
     words: str
-    #: What these words mean today.
+    #: The meaning of the reply by today's rules.
     reason: Reason
     suppressed_at: datetime
 
@@ -71,7 +71,7 @@ class DoubtfulSuppression:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnclearState:
-    """A person who counts as unsubscribed because an older version did not store whether they left."""
+    """A person who counts as unsubscribed because an older version did not store their state."""
 
     address: str
     #: The digest; empty for everything.
@@ -90,7 +90,7 @@ class UnclearState:
 
 
 def unclear_states(site: Site) -> list[UnclearState]:
-    """Return the states that an upgrade could not derive with certainty, and that nobody has changed since."""
+    """Return states that an upgrade had to guess, and that nobody has changed since."""
     with Database.open(site.database_url) as db, db.write() as connection:
         convert_unsubscribed(connection, keyring(site, connection))
         return [
@@ -105,7 +105,7 @@ def unclear_states(site: Site) -> list[UnclearState]:
 
 
 def stored_reason(note: str) -> Reason | None:
-    """Return what the note of a suppression means today; None if it holds no words of a server."""
+    """Return the meaning of a suppression's note today; None if it holds no reply of a server."""
     if not _SERVER_WORDS.search(note):
         return None
     match = _STATUS_FIRST.match(note)
@@ -113,7 +113,7 @@ def stored_reason(note: str) -> Reason | None:
 
 
 def doubtful_suppressions(site: Site) -> list[DoubtfulSuppression]:
-    """Return the suppressions that today's rules would not make, in the order of subscription."""
+    """Return the suppressions that today's rules would not make, by order of subscription."""
     with Database.open(site.database_url, dry_run=True) as db, db.read() as connection:
         return list(_doubtful(connection, site, keyring(site, connection)))
 
@@ -126,23 +126,23 @@ def lift_suppressions(site: Site, doubtful: Sequence[DoubtfulSuppression], now: 
 
     Args:
         site: the settings.
-        doubtful: what `doubtful_suppressions` returned.
-        now: the time of the lifting, for the subscribers' history.
+        doubtful: the result of `doubtful_suppressions`.
+        now: the current time, for the history.
     """
-    act = StateChange(ChangeSource.OPERATOR, int(now.timestamp()), "the server's words did not speak of the address")
+    change = StateChange(ChangeSource.OPERATOR, int(now.timestamp()), "the server's words did not speak of the address")
     wanted = {one.key for one in doubtful}
     with Database.open(site.database_url) as db, db.write() as connection:
         subscribers.lock_subscribers(connection)
         ring = keyring(site, connection)
         lifted = [one for one in _doubtful(connection, site, ring) if one.key in wanted]
         for one in lifted:
-            suppression.lift_suppression(connection, ring.address_hash(one.key), one.key, act)
+            suppression.lift_suppression(connection, ring.address_hash(one.key), one.key, change)
     return [one.address for one in lifted]
 
 
 def _doubtful(connection: Connection, site: Site, ring: Keyring) -> Iterator[DoubtfulSuppression]:
-    every = subscribers.iter_subscribers(connection)
-    while page := list(islice(every, _PAGE)):
+    rows = subscribers.iter_subscribers(connection)
+    while page := list(islice(rows, _PAGE)):
         hashes = {ring.address_hash(one.key): one for one in page}
         suppressions = suppression.load_suppressions(connection, hashes)
         for hashed, subscriber in hashes.items():
@@ -159,7 +159,7 @@ def _doubtful(connection: Connection, site: Site, ring: Keyring) -> Iterator[Dou
 
 
 def _doubt(connection: Connection, subscriber: Subscriber, why: Suppression) -> Reason | None:
-    """Return what the words of a suppression mean; None if it is justified, or cannot be judged."""
+    """Return the meaning of a suppression's words; None if it is justified or unclear."""
     if why.reason != "bounced" or bounces.has_complained(connection, subscriber.id):
         return None
     match = _SOFT_NOTE.match(why.note)

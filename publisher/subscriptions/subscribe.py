@@ -1,7 +1,4 @@
-"""Sign up by double opt-in: an address is subscribed once its owner has answered a confirmation email.
-
-Answers do not tell whether an address is known: only the mail that its owner gets differs.
-"""
+"""Subscribe by the form: request, confirmation email, confirmation (double opt-in)."""
 
 from __future__ import annotations
 
@@ -23,7 +20,7 @@ from publisher.subscribers.addresses import Address, parse_address
 from publisher.subscribers.list_parser import SubscriberRow
 from publisher.subscribers.subscriptions_store import ChangeSource, StateChange
 from publisher.subscribers.suppression_store import lift_suppression, load_suppressions
-from publisher.subscriptions import confirmation_store as letters
+from publisher.subscriptions import confirmation_store as confirmations
 from publisher.subscriptions.add import upsert_subscriber
 from publisher.subscriptions.confirmation_store import ConfirmationEmail
 
@@ -40,19 +37,19 @@ __all__ = [
     "request_subscription",
 ]
 
-#: An address that nobody has confirmed gets one mail in this time, however often it is filled in.
+#: An address gets at most one confirmation email in this period.
 COOL_DOWN: Final = timedelta(days=1)
-#: The same for an address that a bounce suppressed, or that complained.
+#: The same for an address that bounced or complained.
 _LONG_COOL_DOWN: Final = timedelta(days=7)
-#: Letters that anybody can have sent to anybody.
+#: Emails that anybody can cause to be sent to any address.
 SUBSCRIBE_KINDS: Final = (ConfirmationKind.SUBSCRIBE, ConfirmationKind.ALREADY_SUBSCRIBED, ConfirmationKind.NEW_ADDRESS)
-#: Labels of a kind that are offered, those with most articles first.
-_MOST_LABELS: Final = 40
+#: Number of labels of a kind to choose from, those with most articles first.
+_MAX_LABELS: Final = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubscriptionRequest:
-    """What somebody wants to be sent."""
+    """A request to subscribe."""
 
     digests: tuple[str, ...]
     #: Field → labels that they want; everything by default.
@@ -60,7 +57,7 @@ class SubscriptionRequest:
     zone: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the wish as a letter keeps it."""
+        """Return the request as it is stored with a confirmation email."""
         return {
             "digests": list(self.digests),
             "follows": {name: list(labels) for name, labels in self.follows.items()},
@@ -68,13 +65,13 @@ class SubscriptionRequest:
         }
 
 
-def request_from(letter: ConfirmationEmail) -> SubscriptionRequest:
-    """Return what a confirmation email is about."""
-    said = letter.request
+def request_from(confirmation: ConfirmationEmail) -> SubscriptionRequest:
+    """Return the request of a confirmation email."""
+    stored = confirmation.request
     return SubscriptionRequest(
-        digests=tuple(said.get("digests", ())),
-        follows={name: tuple(labels) for name, labels in said.get("follows", {}).items()},
-        zone=said.get("zone"),
+        digests=tuple(stored.get("digests", ())),
+        follows={name: tuple(labels) for name, labels in stored.get("follows", {}).items()},
+        zone=stored.get("zone"),
     )
 
 
@@ -82,65 +79,69 @@ def interest_choices(db: Database) -> dict[str, list[str]]:
     """Return field → labels to choose from, by name."""
     with db.read() as connection:
         return {
-            name: facets.facet_labels(connection, kind, _MOST_LABELS)
+            name: facets.facet_labels(connection, kind, _MAX_LABELS)
             for name, kind in subscribers.INTEREST_KINDS.items()
         }
 
 
-def request_subscription(site: Site, db: Database, address: str, wish: SubscriptionRequest, now: datetime) -> None:
-    """Send a confirmation email for what was filled in.
+def request_subscription(site: Site, db: Database, address: str, request: SubscriptionRequest, now: datetime) -> None:
+    """Send a confirmation email for a submitted form.
 
     Raises:
         ValueError: that is no address, with the reason.
     """
     found = parse_address(address)
     with db.write() as connection:
-        _ask(connection, site, found, wish, now)
+        _request(connection, site, found, request, now)
 
 
-def _ask(connection: Connection, site: Site, address: Address, wish: SubscriptionRequest, now: datetime) -> None:
+def _request(connection: Connection, site: Site, address: Address, request: SubscriptionRequest, now: datetime) -> None:
     subscribers.lock_subscribers(connection)
     seconds = int(now.timestamp())
     hashed = keyring(site, connection).address_hash(address.key)
     if not may_confirm(connection, hashed):
         return
-    reader = subscribers.find_by_key(connection, address.key)
-    before = letters.latest(connection, hashed, SUBSCRIBE_KINDS, _cool_down_start(connection, hashed, reader, now))
+    subscriber = subscribers.find_by_key(connection, address.key)
+    before = confirmations.latest(
+        connection, hashed, SUBSCRIBE_KINDS, _cool_down_start(connection, hashed, subscriber, now)
+    )
     if before is not None:
         if before.kind is ConfirmationKind.SUBSCRIBE and before.used_at is None:
-            # The email was sent or is about to be: it confirms what was asked for last.
-            letters.change_request(connection, before.id, wish.as_dict())
+            # The email was sent or is queued: it confirms the latest request.
+            confirmations.change_request(connection, before.id, request.as_dict())
         return
-    is_active = reader is not None and reader.status is SubscriptionState.ACTIVE
-    is_known = reader is not None and is_active and set(wish.digests) <= set(reader.digests)
-    letters.add(
+    is_active = subscriber is not None and subscriber.status is SubscriptionState.ACTIVE
+    is_known = subscriber is not None and is_active and set(request.digests) <= set(subscriber.digests)
+    confirmations.add(
         connection,
         ConfirmationKind.ALREADY_SUBSCRIBED if is_known else ConfirmationKind.SUBSCRIBE,
         hashed,
         address.text,
         seconds,
-        subscriber_id=reader.id if reader is not None else None,
-        request=wish.as_dict(),
+        subscriber_id=subscriber.id if subscriber is not None else None,
+        request=request.as_dict(),
     )
 
 
 def may_confirm(connection: Connection, hashed: str) -> bool:
-    """Tell whether an address may get a confirmation email: see `Suppression.is_undoable`."""
+    """Return whether an address may get a confirmation email: see `Suppression.is_undoable`."""
     if brakes.is_provisionally_suppressed(connection, hashed):
         return False
     return all(why.is_undoable for why in load_suppressions(connection, [hashed]).values())
 
 
-def _cool_down_start(connection: Connection, hashed: str, reader: subscribers.Subscriber | None, now: datetime) -> int:
+def _cool_down_start(
+    connection: Connection, hashed: str, subscriber: subscribers.Subscriber | None, now: datetime
+) -> int:
     """Return the time (seconds since 1970) after which an address may have had no confirmation email."""
     is_doubtful = any(why.channel.is_mail for why in load_suppressions(connection, [hashed]).values())
-    if reader is not None:
-        is_doubtful = is_doubtful or reader.has_complained
+    if subscriber is not None:
+        is_doubtful = is_doubtful or subscriber.has_complained
     return int((now - (_LONG_COOL_DOWN if is_doubtful else COOL_DOWN)).timestamp())
 
 
 def request_resubscription(
-    connection: Connection, site: Site, reader: subscribers.Subscriber, digests: Sequence[str], now: datetime
+    connection: Connection, site: Site, subscriber: subscribers.Subscriber, digests: Sequence[str], now: datetime
 ) -> None:
     """Send a subscriber a confirmation email for these digests, in the caller's transaction.
 
@@ -148,30 +149,32 @@ def request_resubscription(
     """
     subscribers.lock_subscribers(connection)
     seconds = int(now.timestamp())
-    hashed = keyring(site, connection).address_hash(reader.key)
+    hashed = keyring(site, connection).address_hash(subscriber.key)
     if load_suppressions(connection, [hashed]) or brakes.is_provisionally_suppressed(connection, hashed):
         return
-    before = letters.latest(connection, hashed, SUBSCRIBE_KINDS, _cool_down_start(connection, hashed, reader, now))
+    before = confirmations.latest(
+        connection, hashed, SUBSCRIBE_KINDS, _cool_down_start(connection, hashed, subscriber, now)
+    )
     if before is None:
-        wish = SubscriptionRequest(digests=tuple(digests)).as_dict()
-        letters.add(
+        request = SubscriptionRequest(digests=tuple(digests)).as_dict()
+        confirmations.add(
             connection,
             ConfirmationKind.SUBSCRIBE,
             hashed,
-            reader.address,
+            subscriber.address,
             seconds,
-            subscriber_id=reader.id,
-            request=wish,
+            subscriber_id=subscriber.id,
+            request=request,
         )
     elif before.kind is ConfirmationKind.SUBSCRIBE and before.used_at is None:
         known = request_from(before)
         both = replace(known, digests=tuple(dict.fromkeys((*known.digests, *digests))))
-        letters.change_request(connection, before.id, both.as_dict())
+        confirmations.change_request(connection, before.id, both.as_dict())
 
 
 @dataclass(frozen=True, slots=True)
 class SubscribeResult:
-    """A confirmed sign-up."""
+    """A confirmed subscription."""
 
     subscriber_id: int
     #: Digests that were not active before.
@@ -179,44 +182,49 @@ class SubscribeResult:
 
 
 def confirm_subscription(
-    connection: Connection, site: Site, letter: ConfirmationEmail, now: datetime
+    connection: Connection, site: Site, confirmation: ConfirmationEmail, now: datetime
 ) -> SubscribeResult:
-    """Subscribe a person who has answered a confirmation email: to the digests that it names, and no others."""
-    wish, address = request_from(letter), parse_address(letter.address)
+    """Subscribe a person who has confirmed, to the digests of the email and no others."""
+    request, address = request_from(confirmation), parse_address(confirmation.address)
     hashed = keyring(site, connection).address_hash(address.key)
     act = StateChange(ChangeSource.FORM, int(now.timestamp()))
     if any(why.is_undoable for why in load_suppressions(connection, [hashed]).values()):
         lift_suppression(connection, hashed, address.key, act)
     known = subscribers.find_by_key(connection, address.key)
     before = known.digests if known is not None else ()
-    asked = tuple(slug for slug in wish.digests if slug in site.digests)
+    requested = tuple(slug for slug in request.digests if slug in site.digests)
     row = SubscriberRow(
         number=0,
         address=address,
-        digests=tuple(dict.fromkeys((*before, *asked))),
-        follows=dict(wish.follows) or None,
-        zone=wish.zone,
+        digests=tuple(dict.fromkeys((*before, *requested))),
+        follows=dict(request.follows) or None,
+        zone=request.zone,
         language=None,
     )
-    reader = upsert_subscriber(connection, site, row, act, now)
-    letters.set_subscriber(connection, letter.id, reader.id)
-    fresh = tuple(slug for slug in asked if slug not in before)
-    if reader.status is SubscriptionState.ACTIVE:
-        _welcome(connection, site, letter, reader.id, fresh, now)
-    return SubscribeResult(reader.id, fresh)
+    subscriber = upsert_subscriber(connection, site, row, act, now)
+    confirmations.set_subscriber(connection, confirmation.id, subscriber.id)
+    new_digests = tuple(slug for slug in requested if slug not in before)
+    if subscriber.status is SubscriptionState.ACTIVE:
+        _welcome(connection, site, confirmation, subscriber.id, new_digests, now)
+    return SubscribeResult(subscriber.id, new_digests)
 
 
 def _welcome(
-    connection: Connection, site: Site, letter: ConfirmationEmail, reader: int, digests: Sequence[str], now: datetime
+    connection: Connection,
+    site: Site,
+    confirmation: ConfirmationEmail,
+    subscriber: int,
+    digests: Sequence[str],
+    now: datetime,
 ) -> None:
     for slug in sorted(digests):
         if site.digests[slug].welcome:
-            letters.add(
+            confirmations.add(
                 connection,
                 ConfirmationKind.WELCOME,
-                letter.hash,
-                letter.address,
+                confirmation.hash,
+                confirmation.address,
                 int(now.timestamp()),
-                subscriber_id=reader,
+                subscriber_id=subscriber,
                 request={"digest": slug},
             )

@@ -1,4 +1,4 @@
-"""Unsubscribe by the link in a delivery, undo it within a day, or ask for a confirmation email later."""
+"""Unsubscribe by the link in a delivery, undo it within a day, or ask for confirmation."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from publisher.subscriptions.subscribe import request_resubscription
 
 __all__ = ["UNDO_PERIOD", "LinkStatus", "link_status", "mask_address", "resubscribe_by_link", "unsubscribe_by_link"]
 
-#: How long an act of unsubscribing by the link can be undone by the same link.
+#: How long the same link can undo an unsubscription.
 UNDO_PERIOD: Final = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkStatus:
-    """The state of the subscription that an unsubscribe link belongs to."""
+    """The state of the subscription of an unsubscribe link."""
 
     #: The newsletter's name.
     title: str
-    #: The masked address; empty where the subscriber was erased or suppressed.
+    #: The masked address; empty if the subscriber was erased or suppressed.
     address: str
     is_subscribed: bool
-    #: How many other newsletters they are subscribed to.
+    #: Number of other newsletters that they are subscribed to.
     others: int
-    #: Whether the link undoes the unsubscribing. Later it takes a confirmation email, since deliveries get forwarded.
+    #: Whether the link can undo it. Later a confirmation email is needed: deliveries get forwarded.
     can_undo: bool
     #: Whether the newsletter can be subscribed to.
     is_offered: bool
@@ -44,33 +44,33 @@ class LinkStatus:
     was_asked: bool = False
 
 
-def _found(connection: Connection, site: Site, copy: str) -> tuple[str, int] | None:
-    """Return (digest, subscriber) of a delivery's token; None where it is not one of this site."""
-    numbers = keyring(site, connection).delivery_of_token(copy)
+def _owner_of_token(connection: Connection, site: Site, token: str) -> tuple[str, int] | None:
+    """Return (digest, subscriber ID) of a delivery token; None if it is not one of this site."""
+    numbers = keyring(site, connection).delivery_of_token(token)
     if numbers is None:
         return None
     rows = issues.list_issues(connection, only=[numbers[0]])
     return (rows[0].digest, numbers[1]) if rows else None
 
 
-def _owner(site: Site, db: Database, copy: str) -> tuple[str, int] | None:
-    # Anybody may post: requests without a valid token must not wait for the write lock.
+def _owner(site: Site, db: Database, token: str) -> tuple[str, int] | None:
+    # Anybody can post: a request without a valid token must not wait for the write lock.
     with db.read() as connection:
-        return _found(connection, site, copy)
+        return _owner_of_token(connection, site, token)
 
 
 def _status(connection: Connection, site: Site, digest: str, number: int, now: datetime) -> LinkStatus:
     title = site.digests[digest].title if digest in site.digests else digest
-    reader = subscribers.find_subscriber(connection, number)
-    if reader is None or reader.is_suppressed:
+    subscriber = subscribers.find_subscriber(connection, number)
+    if subscriber is None or subscriber.is_suppressed:
         return LinkStatus(title=title, address="", is_subscribed=False, others=0, can_undo=False, is_offered=False)
-    state = reader.subscriptions.get(digest)
+    state = subscriber.subscriptions.get(digest)
     is_offered = digest in site.digests
     return LinkStatus(
         title=title,
-        address=mask_address(reader.address),
-        is_subscribed=digest in reader.digests,
-        others=len(set(reader.digests) - {digest}),
+        address=mask_address(subscriber.address),
+        is_subscribed=digest in subscriber.digests,
+        others=len(set(subscriber.digests) - {digest}),
         can_undo=is_offered
         and state is not None
         and subscriptions.can_undo(state, _undo_since(now), int(now.timestamp())),
@@ -83,52 +83,55 @@ def _undo_since(now: datetime) -> int:
 
 
 def mask_address(address: str) -> str:
-    """Return an address so that its owner recognises it and nobody else learns it."""
+    """Return an address that only its owner recognises."""
     local, _, domain = address.rpartition("@")
-    # One word, for a line to end before or after it.
+    # The word joiner keeps the address on one line.
     return f"{local[:1]}…\u2060@{domain}"
 
 
-def link_status(site: Site, db: Database, copy: str, now: datetime) -> LinkStatus | None:
-    """Return the state of a link's subscription; None where the token is not one of this site. Nothing is changed."""
+def link_status(site: Site, db: Database, token: str, now: datetime) -> LinkStatus | None:
+    """Return the state of a link's subscription without changing it.
+
+    None if the token is not one of this site.
+    """
     with db.read() as connection:
-        found = _found(connection, site, copy)
-        return _status(connection, site, *found, now) if found is not None else None
+        owner = _owner_of_token(connection, site, token)
+        return _status(connection, site, *owner, now) if owner is not None else None
 
 
 def unsubscribe_by_link(
-    site: Site, db: Database, copy: str, now: datetime, *, everything: bool = False
+    site: Site, db: Database, token: str, now: datetime, *, everything: bool = False
 ) -> LinkStatus | None:
-    """Unsubscribe a link's owner from its newsletter, or from everything; the token works for ever."""
-    found = _owner(site, db, copy)
-    if found is None:
+    """Unsubscribe the owner of a link from its newsletter, or all. Tokens never expire."""
+    owner = _owner(site, db, token)
+    if owner is None:
         return None
-    digest, number = found
+    digest, number = owner
     with db.write() as connection:
         changed: list[str] = []
         if subscribers.find_subscriber(connection, number) is not None:
-            act = StateChange(ChangeSource.LINK, int(now.timestamp()))
-            changed = subscriptions.unsubscribe(connection, number, act, None if everything else [digest])
+            change = StateChange(ChangeSource.LINK, int(now.timestamp()))
+            changed = subscriptions.unsubscribe(connection, number, change, None if everything else [digest])
         return replace(_status(connection, site, digest, number, now), changed=tuple(changed))
 
 
-def resubscribe_by_link(site: Site, db: Database, copy: str, now: datetime) -> LinkStatus | None:
+def resubscribe_by_link(site: Site, db: Database, token: str, now: datetime) -> LinkStatus | None:
     """Undo the unsubscribing of the last 24 hours, or send a confirmation email for an older one.
 
     Erased and suppressed people stay unsubscribed.
     """
-    found = _owner(site, db, copy)
-    if found is None:
+    owner = _owner(site, db, token)
+    if owner is None:
         return None
-    digest, number = found
+    digest, number = owner
     with db.write() as connection:
         before = _status(connection, site, digest, number, now)
         if before.can_undo:
-            act = StateChange(ChangeSource.LINK, int(now.timestamp()))
-            changed = subscriptions.restore_subscriptions(connection, number, digest, act, since=_undo_since(now))
+            change = StateChange(ChangeSource.LINK, int(now.timestamp()))
+            changed = subscriptions.restore_subscriptions(connection, number, digest, change, since=_undo_since(now))
             return replace(_status(connection, site, digest, number, now), changed=tuple(changed))
-        reader = subscribers.find_subscriber(connection, number)
-        if reader is None or not before.is_offered or before.is_subscribed:
+        subscriber = subscribers.find_subscriber(connection, number)
+        if subscriber is None or not before.is_offered or before.is_subscribed:
             return before
-        request_resubscription(connection, site, reader, [digest], now)
+        request_resubscription(connection, site, subscriber, [digest], now)
         return replace(before, was_asked=True)

@@ -16,7 +16,7 @@ from publisher.model.delivery import DeliveryState
 from publisher.settings import Site
 from publisher.storage.engine import Database
 from publisher.subscribers import store as subscribers
-from publisher.subscriptions import confirmation_store as letters
+from publisher.subscriptions import confirmation_store as confirmations
 from publisher.web.protocol import DeadlineProtocol
 from publisher.websub import hub_store as hub
 from publisher.websub import notifications_store as announcements
@@ -105,7 +105,8 @@ class Metrics:
                     copies.add_metric([row.digest, row.name, DeliveryState(state).value], count)
             yield copies
             yield _gauge(
-                "publisher_letters_late_seconds", *_late("The oldest letter", letters.next_due_time(connection), now)
+                "publisher_letters_late_seconds",
+                *_late("The oldest letter", confirmations.next_due_time(connection), now),
             )
             yield _gauge(
                 "publisher_hub_late_seconds", *_late("The hub's oldest task", hub.next_task_time(connection), now)

@@ -51,8 +51,8 @@ class PreferencesPage:
             access = actions.resolve_access(
                 context.site,
                 connection,
-                copy=self._link.token_of(request),
-                seal=request.query_params.get("t", ""),
+                delivery_token=self._link.token_of(request),
+                link_token=request.query_params.get("t", ""),
                 now=context.now(),
             )
         if access is None:
@@ -81,7 +81,7 @@ class PreferencesPage:
             return context.message_page(
                 "You get no newsletters from us", "You are not subscribed to any newsletter.", link=link
             )
-        reader = found.reader
+        reader = found.subscriber
         values = {
             "address": found.address,
             "digests": list(context.site.digests.items()),
@@ -108,7 +108,9 @@ class PreferencesPage:
         context = self._context
         with context.db.read() as connection:
             found = actions.load_preferences(context.site, connection, access.subscriber_id, context.now())
-        wish = requested_subscription(context.site, context.db, form, found.reader.follows if found is not None else {})
+        wish = requested_subscription(
+            context.site, context.db, form, found.subscriber.follows if found is not None else {}
+        )
         with context.db.write() as connection:
             saved = actions.save_preferences(context.site, connection, access, wish, context.now())
         if saved is None:

@@ -175,33 +175,35 @@ class SubscribePages:
 
     def _look(self, request: Request) -> Response:
         context, opened = self._context, self._open(request)
-        letter = opened.letter
-        if not opened.is_good:
+        confirmation = opened.confirmation
+        if not opened.is_valid:
             link = (
                 ("Subscribe again", f"{context.site.newsletters_url}/join")
-                if letter.kind is ConfirmationKind.SUBSCRIBE
+                if confirmation.kind is ConfirmationKind.SUBSCRIBE
                 else None
             )
             return context.message_page("This link has expired", "Please ask for a new one.", status=410, link=link)
-        if letter.kind is ConfirmationKind.SUBSCRIBE:
+        if confirmation.kind is ConfirmationKind.SUBSCRIBE:
             names = [
-                context.site.digests[one].title for one in request_from(letter).digests if one in context.site.digests
+                context.site.digests[one].title
+                for one in request_from(confirmation).digests
+                if one in context.site.digests
             ]
-            lines = [f"{letter.address} will get: {', '.join(names)}."]
+            lines = [f"{confirmation.address} will get: {', '.join(names)}."]
             return context.message_page("One last step", *lines, buttons=(("yes", "Yes, subscribe me"),))
-        if letter.kind is ConfirmationKind.ERASE:
-            lines = [f"We will erase {letter.address} and all data about you. This cannot be undone."]
+        if confirmation.kind is ConfirmationKind.ERASE:
+            lines = [f"We will erase {confirmation.address} and all data about you. This cannot be undone."]
             return context.message_page("Erase your data?", *lines, buttons=(("yes", "Erase my data"),))
-        if letter.kind is ConfirmationKind.DOWNLOAD:
+        if confirmation.kind is ConfirmationKind.DOWNLOAD:
             return context.message_page(
                 "Your data", "A JSON file with all data that we store about you.", buttons=(("yes", "Download it"),)
             )
-        lines = [f"Your newsletters will go to {letter.request['to']}."]
+        lines = [f"Your newsletters will go to {confirmation.request['to']}."]
         return context.message_page("Change your address?", *lines, buttons=(("yes", "Yes, change my address"),))
 
     def _confirm(self, request: Request, form: Form) -> Response:
         context, opened = self._context, self._open(request)
-        if not opened.is_good:
+        if not opened.is_valid:
             return self._look(request)
         with context.db.write() as connection:
             found = answer_confirmation(context.site, connection, request.query_params.get("t", ""), context.now())
@@ -209,7 +211,7 @@ class SubscribePages:
             raise HTTPException(404)
         context.log_change(found.subscribed, SubscriptionState.ACTIVE, ChangeSource.FORM)
         context.wake("confirmation-emails")
-        return self._answered(opened.letter.kind, found)
+        return self._answered(opened.confirmation.kind, found)
 
     def _answered(self, kind: ConfirmationKind, found: ConfirmationResult) -> Response:
         context = self._context

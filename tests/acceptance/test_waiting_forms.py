@@ -16,7 +16,7 @@ import pytest
 
 from publisher.errors import StoreBusy
 from publisher.storage.engine import Database
-from publisher.subscriptions import confirmation_store as letters
+from publisher.subscriptions import confirmation_store as confirmations
 from tests.acceptance.test_serve import Serving, get, until
 from tests.conftest import MailKit
 
@@ -84,7 +84,7 @@ def test_pages_are_answered_while_forms_wait_for_the_database(any_mail_kit: Mail
     assert set(answers) == {(503, "10")}
     until(lambda: join(serving.url, 1)[0] == 200)
     with kit.open() as db, db.read() as connection:
-        assert letters.next_due_time(connection) is not None
+        assert confirmations.next_due_time(connection) is not None
     assert "request failed" not in serving.log.read_text()
 
 
@@ -123,7 +123,7 @@ def test_a_wait_for_the_database_ends(any_mail_kit: MailKit) -> None:
     """A write that another process holds up is an error of its own kind after the time that was asked for."""
     kit = any_mail_kit
     kit.open().close()
-    add: Callable[..., Any] = letters.next_due_time
+    add: Callable[..., Any] = confirmations.next_due_time
     with held(kit), Database.open(kit.site.database_url, wait_seconds=1) as db:
         with pytest.raises(StoreBusy, match="another process holds it"), db.write() as connection:
             add(connection)

@@ -15,7 +15,7 @@ from publisher.digests.readiness import issue_blockers
 from publisher.errors import SendingBlocked
 from publisher.model.delivery import DeliveryState
 from publisher.model.subscriptions import ConfirmationKind
-from publisher.subscriptions import confirmation_store as letters
+from publisher.subscriptions import confirmation_store as confirmations
 from publisher.subscriptions.confirmation_emails import send_confirmation_emails
 from tests.conftest import NOW, MailKit
 from tests.support.sample_site import delivered, furnish_with_sample, replace_placeholders, write_sample
@@ -107,7 +107,7 @@ def test_a_confirmation_email_waits_until_the_settings_are_right(any_mail_kit: M
     kit = any_mail_kit
     with kit.open() as db, db.write() as connection:
         for address in (REAL, "bert@mail.example.org"):
-            letters.add(connection, ConfirmationKind.DOWNLOAD, address, address, int(NOW.timestamp()))
+            confirmations.add(connection, ConfirmationKind.DOWNLOAD, address, address, int(NOW.timestamp()))
     with Server() as server:
         kit.mail(server.port)
         at = NOW
@@ -135,7 +135,7 @@ def test_a_welcome_issue_made_with_placeholders_is_held_back(mail_kit: MailKit) 
         kit.add_subscribers(1, domain="posteo.de")
         replace_placeholders(kit)
         with kit.open() as db, db.write() as connection:
-            letters.add(
+            confirmations.add(
                 connection,
                 ConfirmationKind.WELCOME,
                 "x",

@@ -18,7 +18,7 @@ from publisher.digests import store as issues
 from publisher.model.subscriptions import ConfirmationKind
 from publisher.reports import statistics_store as listening
 from publisher.reports.stats import FeedRequestRow, load_stats, record_feed_requests
-from publisher.subscriptions import confirmation_store as letters
+from publisher.subscriptions import confirmation_store as confirmations
 from publisher.web import Web
 from publisher.web.metrics import Metrics
 from tests.conftest import NOW, MailKit, SiteKit
@@ -172,7 +172,7 @@ def test_figures_have_an_address_of_their_own(mail_kit: MailKit) -> None:
     mail_kit.add_subscribers(2)
     mail_kit.issue("one")
     with mail_kit.open() as db, db.write() as connection:
-        letters.add(connection, ConfirmationKind.SUBSCRIBE, "x", "ann@mail.example.org", int(NOW.timestamp()))
+        confirmations.add(connection, ConfirmationKind.SUBSCRIBE, "x", "ann@mail.example.org", int(NOW.timestamp()))
         (row,) = issues.list_issues(connection)
     metrics = Metrics(mail_kit.site, lambda: "late", ManualClock(NOW + timedelta(seconds=90)))
     web = Web(mail_kit.site, metrics=metrics)

@@ -19,7 +19,7 @@ from publisher.runner.tick import tick
 from publisher.schedule import store as slots
 from publisher.storage.engine import Database
 from publisher.storage.facts import set_fact
-from publisher.subscriptions import confirmation_store as letters
+from publisher.subscriptions import confirmation_store as confirmations
 from publisher.websub import hub_store as hub
 from tests.conftest import NOW, SiteKit
 from tests.support.clocks import ManualClock
@@ -46,7 +46,7 @@ def fill(db: Database) -> None:
             slots.finish_slot(connection, claim, slot)
         for days, address in ((9, "old@mail.example.org"), (7, "new@mail.example.org")):
             made_at = int((NOW - timedelta(days=days)).timestamp())
-            letters.add(connection, ConfirmationKind.SUBSCRIBE, f"hash of {address}", address, made_at)
+            confirmations.add(connection, ConfirmationKind.SUBSCRIBE, f"hash of {address}", address, made_at)
         for seconds, callback in ((0, "https://old.example/"), (60, "https://new.example/")):
             task = hub.HubTask(
                 topic="all.atom",
@@ -73,9 +73,13 @@ def assert_swept(db: Database) -> None:
     with db.read() as connection:
         assert [run.slot for run in slots.recent_runs(connection, "digest:weekly", 10)] == [NEWEST_RUN, NEW_RUN]
         since = int((NOW - timedelta(days=30)).timestamp())
-        assert letters.latest(connection, "hash of old@mail.example.org", [ConfirmationKind.SUBSCRIBE], since) is None
         assert (
-            letters.latest(connection, "hash of new@mail.example.org", [ConfirmationKind.SUBSCRIBE], since) is not None
+            confirmations.latest(connection, "hash of old@mail.example.org", [ConfirmationKind.SUBSCRIBE], since)
+            is None
+        )
+        assert (
+            confirmations.latest(connection, "hash of new@mail.example.org", [ConfirmationKind.SUBSCRIBE], since)
+            is not None
         )
         assert hub.count_rows(connection) == 1
         assert listening.feed_requests_since(connection, "2000-01-01") == [heard(399)]

@@ -13,7 +13,7 @@ from publisher.runner.sweep import sweep
 from publisher.runner.tick import tick
 from publisher.schedule import store as slots
 from publisher.storage.engine import Database
-from publisher.subscriptions import confirmation_store as letters
+from publisher.subscriptions import confirmation_store as confirmations
 from tests.conftest import NOW, MailKit, issues
 from tests.support.clocks import ManualClock
 from tests.support.smtp import Script, Server
@@ -28,7 +28,7 @@ def letter_ids(db: Database) -> list[int]:
 
 def add_letter(db: Database, moment: datetime) -> int:
     with db.write() as connection:
-        return letters.add(connection, ConfirmationKind.SUBSCRIBE, "hash", "a@b.example", int(moment.timestamp()))
+        return confirmations.add(connection, ConfirmationKind.SUBSCRIBE, "hash", "a@b.example", int(moment.timestamp()))
 
 
 def steady(db: Database, start: datetime, days: int) -> datetime:
@@ -73,7 +73,7 @@ def test_times_of_a_clock_that_was_ahead_are_repaired(db: Database) -> None:
     sweep(db, FUTURE)
     number = add_letter(db, FUTURE)
     with db.write() as connection:
-        letters.retry_later(connection, number, int((FUTURE + timedelta(hours=1)).timestamp()))
+        confirmations.retry_later(connection, number, int((FUTURE + timedelta(hours=1)).timestamp()))
         slots.save_schedule(connection, "digest:daily", "x", NOW)
         claim = slots.claim_slot(
             connection, "digest:daily", NOW, runner="gone 1", now=FUTURE, until=FUTURE + timedelta(seconds=90)
@@ -82,7 +82,7 @@ def test_times_of_a_clock_that_was_ahead_are_repaired(db: Database) -> None:
     result = sweep(db, NOW)
     assert result.repaired == 2
     with db.read() as connection:
-        assert letters.next_due_time(connection) == int(NOW.timestamp())
+        assert confirmations.next_due_time(connection) == int(NOW.timestamp())
         (run,) = slots.open_runs(connection)
     assert run.leased_until == NOW
     assert sweep(db, NOW + timedelta(minutes=1)).repaired == 0

@@ -11,7 +11,7 @@ from publisher.digests import store as issues
 from publisher.subscribers import store as subscribers
 from publisher.subscribers import subscriptions_store as subscriptions
 from publisher.subscribers.subscriptions_store import ChangeSource, StateChange
-from publisher.subscriptions import confirmation_store as letters
+from publisher.subscriptions import confirmation_store as confirmations
 from publisher.subscriptions.manage import add_subscriber, erase_subscriber, suppress_by_operator
 from tests.conftest import NOW
 from tests.support.smtp import Script
@@ -240,15 +240,15 @@ def test_letters_wait_for_a_server_and_are_given_up_in_the_end(subscriber_site: 
     subscriber_site.subscribe("nobody@mail.example.org")
     assert subscriber_site.deliver_emails() == []
     with subscriber_site.kit.open() as db, db.read() as connection:
-        assert letters.next_due_time(connection) is None
+        assert confirmations.next_due_time(connection) is None
 
 
 def test_letters_of_two_senders_leave_once(subscriber_site: SubscriberSite) -> None:
     subscriber_site.subscribe()
     with subscriber_site.kit.open() as db, db.write() as connection:
         now = int(subscriber_site.clock.now().timestamp())
-        assert len(letters.claim(connection, now, lease=300, limit=10)) == 1
-        assert letters.claim(connection, now, lease=300, limit=10) == []
+        assert len(confirmations.claim(connection, now, lease=300, limit=10)) == 1
+        assert confirmations.claim(connection, now, lease=300, limit=10) == []
     assert subscriber_site.deliver_emails() == []
     # Who took them died: after a while they are anybody's.
     subscriber_site.advance(minutes=6)

@@ -23,7 +23,7 @@ from publisher.subscribers import subscriptions_store as subscriptions
 from publisher.subscribers.subscriptions_store import ChangeSource, StateChange
 from publisher.subscribers.suppression import suppress_address
 from publisher.subscribers.suppression_store import SuppressionChannel
-from publisher.subscriptions import confirmation_store as letters
+from publisher.subscriptions import confirmation_store as confirmations
 from publisher.subscriptions import manage as action
 from publisher.subscriptions.import_list import import_list
 from publisher.subscriptions.preferences import Access, save_preferences
@@ -206,19 +206,19 @@ class Real:
     def undo(self, digest: str) -> None:
         resubscribe_by_link(self.kit.site, self.db, self.token(digest), self.now)
 
-    def by_token(self, digests: tuple[str, ...], *, is_sealed: bool = False) -> None:
+    def by_token(self, digests: tuple[str, ...], *, is_signed_link: bool = False) -> None:
         if (person := self.person()) is not None:
             with self.db.write() as connection:
                 save_preferences(
                     self.kit.site,
                     connection,
-                    Access(person.id, is_sealed),
+                    Access(person.id, is_signed_link),
                     SubscriptionRequest(digests=digests),
                     self.now,
                 )
 
     def by_seal(self, digests: tuple[str, ...]) -> None:
-        self.by_token(digests, is_sealed=True)
+        self.by_token(digests, is_signed_link=True)
 
     def mail(self, digest: str) -> None:
         if (person := self.person()) is not None:
@@ -248,7 +248,7 @@ class Real:
     def confirm(self, digests: tuple[str, ...]) -> None:
         with self.db.write() as connection:
             hashed = keyring(self.kit.site, connection).address_hash(ADDRESS)
-            number = letters.add(
+            number = confirmations.add(
                 connection,
                 ConfirmationKind.SUBSCRIBE,
                 hashed,
@@ -256,7 +256,7 @@ class Real:
                 self.seconds,
                 request=SubscriptionRequest(digests=digests).as_dict(),
             )
-            letter = letters.find(connection, number)
+            letter = confirmations.find(connection, number)
             assert letter is not None
             confirm_subscription(connection, self.kit.site, letter, self.now)
 

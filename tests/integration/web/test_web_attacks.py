@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from publisher.subscriptions import confirmation_store as letters
+from publisher.subscriptions import confirmation_store as confirmations
 from publisher.web import Web
 from tests.conftest import NOW, MailKit
 from tests.support.clocks import ManualClock
@@ -37,9 +37,9 @@ class Fort:
         self.guest = Visitor(self.web)
 
     @property
-    def letters(self) -> int:
+    def confirmations(self) -> int:
         with self.kit.open() as db, db.read() as connection:
-            return sum(letters.find(connection, number) is not None for number in range(1, 500))
+            return sum(confirmations.find(connection, number) is not None for number in range(1, 500))
 
     def join(self, address: str = "ann@mail.example.org", **headers: str) -> Any:
         return self.guest.post(f"{BASE}/join", {"address": address, "digest": "daily"}, **headers)
@@ -73,7 +73,7 @@ def test_another_page_posts_nothing_in_a_readers_name(fort: Fort, headers: dict[
     answer = fort.join(**headers)
     # It may lead here with a form filled in; the button is pressed here.
     assert answer.heading == "Subscribe by email" and "ann@mail.example.org" in answer.text
-    assert fort.letters == 0
+    assert fort.confirmations == 0
     for page in ("confirm?t=x", "preferences?t=x"):
         assert fort.guest.post(f"{BASE}/{page}", {"do": "erase"}, **headers).status == 403
 
@@ -89,7 +89,7 @@ def test_another_page_posts_nothing_in_a_readers_name(fort: Fort, headers: dict[
     ],
 )
 def test_our_own_page_may(fort: Fort, headers: dict[str, str]) -> None:
-    assert fort.join(**headers).heading == "Check your email" and fort.letters == 1
+    assert fort.join(**headers).heading == "Check your email" and fort.confirmations == 1
 
 
 def test_a_page_that_may_embed_the_form_posts_it(fort: Fort) -> None:
@@ -99,14 +99,14 @@ def test_a_page_that_may_embed_the_form_posts_it(fort: Fort) -> None:
     fort.web = Web(fort.kit.site, clock=ManualClock(NOW))
     fort.guest = Visitor(fort.web)
     fort.join(sec_fetch_site="cross-site", origin="https://www.shop.example.evil.example")
-    assert fort.letters == 0
+    assert fort.confirmations == 0
     fort.join(sec_fetch_site="cross-site", origin="https://www.shop.example")
-    assert fort.letters == 1
+    assert fort.confirmations == 1
 
 
 def test_ten_thousand_posts_of_one_address_are_one_letter(fort: Fort) -> None:
     statuses = [fort.join().status for _ in range(40)]
-    assert statuses[:20] == [200] * 20 and set(statuses[20:]) == {429} and fort.letters == 1
+    assert statuses[:20] == [200] * 20 and set(statuses[20:]) == {429} and fort.confirmations == 1
     refused = fort.join()
     assert 0 < int(refused.headers["retry-after"]) <= 3601 and refused.heading == "Too many requests"
     # A neighbour is another one, until the whole street is at it.
@@ -129,8 +129,8 @@ def test_one_mailbox_under_many_names_gets_three_letters_a_day(fort: Fort) -> No
     ]
     # Who asks learns nothing of it.
     assert {one.heading for one in answers} == {"Check your email"}
-    assert fort.letters == 4
-    assert fort.join("ann@mail.example.org").status == 200 and fort.letters == 5
+    assert fort.confirmations == 4
+    assert fort.join("ann@mail.example.org").status == 200 and fort.confirmations == 5
 
 
 def test_other_spellings_of_one_mailbox_share_its_limit(fort: Fort) -> None:
@@ -147,8 +147,8 @@ def test_other_spellings_of_one_mailbox_share_its_limit(fort: Fort) -> None:
         visitor = Visitor(fort.web, f"203.{number}.113.9")
         answer = visitor.post(f"{BASE}/join", {"address": name, "digest": "daily"})
         assert answer.heading == "Check your email"
-    assert fort.letters == 3
-    assert fort.join("ann@gmail.com").status == 200 and fort.letters == 4
+    assert fort.confirmations == 3
+    assert fort.join("ann@gmail.com").status == 200 and fort.confirmations == 4
 
 
 def test_a_clock_that_is_put_back_refuses_nobody_for_years(fort: Fort, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,7 +173,7 @@ def test_from_everywhere_together_there_is_an_end_too(fort: Fort) -> None:
         .status
         for number in range(8)
     ]
-    assert statuses == [200] * 5 + [429] * 3 and fort.letters == 5
+    assert statuses == [200] * 5 + [429] * 3 and fort.confirmations == 5
     # Who has had her letter can answer it.
     assert Visitor(fort.web, "203.9.113.9").post(f"{BASE}/confirm?t=x").status == 404
 
@@ -208,7 +208,7 @@ def test_a_household_is_one_visitor(fort: Fort, one: str, other: str, are_one: b
 )
 def test_a_form_is_a_form_of_a_size(fort: Fort, body: bytes, kind: str, status: int) -> None:
     answer = fort.guest.request("POST", f"{BASE}/join", body, content_type=kind)
-    assert answer.status == status and fort.letters == 0 and fort.log.lines == []
+    assert answer.status == status and fort.confirmations == 0 and fort.log.lines == []
 
 
 @pytest.mark.parametrize("name", ["address", "digest", "topics", "zone", "website", "unknown"])
@@ -263,7 +263,7 @@ def test_the_name_that_a_request_calls_us_is_nowhere(fort: Fort) -> None:
 def test_no_header_is_smuggled_into_a_letter(fort: Fort) -> None:
     for address in ("ann@mail.example.org\r\nBcc: x@evil.example", "ann@mail.example.org%0aBcc:x@evil.example"):
         assert fort.join(address).status == 422
-    assert fort.letters == 0
+    assert fort.confirmations == 0
 
 
 def test_what_breaks_is_our_fault_outside_and_exact_in_the_log(fort: Fort, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -287,10 +287,10 @@ def test_other_methods_are_none_of_ours(fort: Fort, method: str) -> None:
 
 def test_a_look_changes_nothing(fort: Fort) -> None:
     fort.guest.get(f"{BASE}/join?address=ann@mail.example.org&digest=daily")
-    assert fort.letters == 0
+    assert fort.confirmations == 0
 
 
 def test_who_hangs_up_in_the_middle_of_a_form_is_no_failure_of_ours(fort: Fort) -> None:
     fort.guest.disconnects = True
     fort.join()
-    assert fort.log.lines == [] and fort.letters == 0
+    assert fort.log.lines == [] and fort.confirmations == 0
