@@ -79,7 +79,7 @@ def settings(kit: SiteKit) -> None:
 
 
 @pytest.mark.slow(reason="three runners for half a minute, on a clock that goes 60 times as fast")
-def test_three_runners_through_kills_stalls_and_an_outage(any_kit: SiteKit) -> None:
+def test_three_runners_make_each_slot_once_through_kills_stalls_and_an_outage(any_kit: SiteKit) -> None:
     """Each slot before the last round has one issue, and of the outage the newest slot alone where it says so."""
     kit = any_kit
     settings(kit)

@@ -1,4 +1,4 @@
-"""The command line as a person uses it."""
+"""The command line: output, exit statuses and imports."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["run"]
 AT = "2026-11-23T07:00"
 
 
-def test_help_tells_a_stranger_what_to_do() -> None:
+def test_help_explains_the_first_steps() -> None:
     result = run("--help")
     assert result.returncode == 0
     for word in ("init", "now", "status", "publisher.toml", "Exit status", "publish init my-site"):
@@ -31,7 +31,7 @@ def test_help_tells_a_stranger_what_to_do() -> None:
     assert run("--version").stdout.startswith("publish, version ")
 
 
-def test_the_summary_names_what_was_done_and_where(kit: SiteKit) -> None:
+def test_the_summary_lists_results_and_their_folders(kit: SiteKit) -> None:
     kit.article(topic="Water")
     result = run("now", "--at", AT, cwd=kit.root)
     assert result.returncode == 0, result.stderr
@@ -52,7 +52,7 @@ def test_the_summary_names_what_was_done_and_where(kit: SiteKit) -> None:
     assert "Nothing changed." in again.stdout and again.returncode == 0
 
 
-def test_the_summary_for_a_program(kit: SiteKit) -> None:
+def test_the_summary_as_json(kit: SiteKit) -> None:
     kit.article()
     kit.write("bad.txt", "no date")
     result = run("now", "--json", "--at", AT, "--site", str(kit.root))
@@ -64,14 +64,14 @@ def test_the_summary_for_a_program(kit: SiteKit) -> None:
     assert summary["mailed"] == 0 and summary["changed"] is True
 
 
-def test_a_dry_run_says_so(kit: SiteKit) -> None:
+def test_a_dry_run_is_named_in_the_summary(kit: SiteKit) -> None:
     kit.article()
     result = run("now", "--dry-run", "--at", AT, "--site", str(kit.root))
     assert "Would publish" in result.stdout and "Nothing was written" in result.stdout
     assert not (kit.root / "feeds").exists()
 
 
-def test_feeds_only_leaves_issues_to_their_cadence(kit: SiteKit) -> None:
+def test_feeds_only_makes_no_issues(kit: SiteKit) -> None:
     kit.article()
     result = run("now", "--at", AT, "--feeds-only", cwd=kit.root)
     assert result.returncode == 0, result.stderr
@@ -86,7 +86,7 @@ def test_a_configured_mail_server_is_not_used_silently(kit: SiteKit) -> None:
     assert "Waiting for approval: daily/" in run("now", "--site", str(kit.root)).stdout
 
 
-def test_what_was_set_aside_is_named_and_long_lists_are_cut(kit: SiteKit) -> None:
+def test_skipped_records_are_listed_and_long_lists_are_shortened(kit: SiteKit) -> None:
     for number in range(25):
         kit.write(f"bad{number:02}.txt", "")
     kit.write("mended.txt", "T\n\nApril 1, 2022\n\nT\n\nA\x07b.")
@@ -108,7 +108,9 @@ def test_what_was_set_aside_is_named_and_long_lists_are_cut(kit: SiteKit) -> Non
         (("init", "--url", "nonsense"), "base_url: must be an absolute URL"),
     ],
 )
-def test_usage_and_settings_end_with_2(kit: SiteKit, tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
+def test_usage_and_settings_errors_exit_with_2(
+    kit: SiteKit, tmp_path: Path, arguments: tuple[str, ...], words: str
+) -> None:
     where = kit.root if arguments[0] != "init" else tmp_path
     result = run(*arguments, cwd=where)
     assert (result.returncode, result.stdout) == (2, "")
@@ -116,7 +118,7 @@ def test_usage_and_settings_end_with_2(kit: SiteKit, tmp_path: Path, arguments: 
     assert "Traceback" not in result.stderr
 
 
-def test_a_failure_ends_with_3(kit: SiteKit) -> None:
+def test_a_failure_exits_with_3(kit: SiteKit) -> None:
     kit.article()
     (kit.root / "feeds").write_text("in the way")
     result = run("now", "--site", str(kit.root))
@@ -125,7 +127,7 @@ def test_a_failure_ends_with_3(kit: SiteKit) -> None:
     assert "Traceback" not in result.stderr
 
 
-def test_init_makes_a_site_that_works_at_once(tmp_path: Path) -> None:
+def test_init_creates_a_site_that_can_be_published(tmp_path: Path) -> None:
     result = run("init", "my site", "--title", 'The "Quoted" Review', "--url", "https://q.example", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert "Now run: publish now --site 'my site'" in result.stdout
@@ -140,7 +142,7 @@ def test_init_makes_a_site_that_works_at_once(tmp_path: Path) -> None:
     assert blocked.returncode in (2, 3) and "Traceback" not in blocked.stderr
 
 
-def test_init_names_every_setting(tmp_path: Path) -> None:
+def test_init_writes_every_setting(tmp_path: Path) -> None:
     from pydantic import BaseModel
 
     from publisher.settings import Site
@@ -170,7 +172,7 @@ def test_ids_of_two_new_sites_differ(tmp_path: Path) -> None:
     assert (tmp_path / "a/publisher.toml").read_text() != (tmp_path / "b/publisher.toml").read_text()
 
 
-def test_status_shows_the_state(kit: SiteKit) -> None:
+def test_status_shows_articles_feeds_and_issues(kit: SiteKit) -> None:
     kit.add_settings('cadence = "0 7 * * *"\n')
     assert "run publish now" not in run("status", "--site", str(kit.root)).stderr
     kit.article()
@@ -200,7 +202,7 @@ def test_two_runs_at_the_same_moment_wait_for_each_other(any_kit: SiteKit) -> No
     assert len(list((kit.root / "outbox/daily").iterdir())) == 1
 
 
-def test_help_does_not_import_what_it_does_not_need() -> None:
+def test_help_imports_no_heavy_modules() -> None:
     code = "import sys; from publisher.cli import publish; publish.main(['--help'], standalone_mode=False); print(sorted(sys.modules), file=sys.stderr)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = result.stderr
@@ -219,7 +221,7 @@ def test_help_does_not_import_what_it_does_not_need() -> None:
         assert f"'{module}'" not in loaded, module
 
 
-def test_a_run_with_nothing_new_does_not_import_what_it_does_not_need(kit: SiteKit) -> None:
+def test_a_run_without_changes_imports_no_heavy_modules(kit: SiteKit) -> None:
     kit.article()
     run("now", "--site", str(kit.root))
     # The second run is past the tick within which a file may change unseen; the third reads nothing.
@@ -236,7 +238,7 @@ def test_a_run_with_nothing_new_does_not_import_what_it_does_not_need(kit: SiteK
         assert f"'{module}'" not in result.stderr, module
 
 
-def test_long_work_shows_a_bar_on_a_terminal(kit: SiteKit) -> None:
+def test_long_work_shows_a_progress_bar_on_a_terminal(kit: SiteKit) -> None:
     for number in range(60):
         kit.article(f"{number}.md", title=str(number), tags=f"[t{number}]")
     parent, child = pty.openpty()
@@ -261,7 +263,7 @@ def test_long_work_shows_a_bar_on_a_terminal(kit: SiteKit) -> None:
     assert b"staging feeds" in shown and b"%" in shown
 
 
-def test_ctrl_c_says_how_to_go_on(
+def test_ctrl_c_explains_how_to_continue(
     kit: SiteKit, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from publisher.cli import main

@@ -1,4 +1,4 @@
-"""``publish approve`` says before and after what it does, and asks."""
+"""``publish approve``: question, answers and output."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def on_a_terminal(kit: MailKit, answer: str, *options: str) -> tuple[int, str]:
     return process.wait(60), shown.decode().replace("\r\n", "\n")
 
 
-def test_it_shows_the_issue_asks_and_says_what_stops_it(site: MailKit) -> None:
+def test_approve_shows_the_issue_asks_and_explains_how_to_stop_it(site: MailKit) -> None:
     """How many people, which subject, when; after that when it leaves and how to stop it."""
     status, shown = on_a_terminal(site, "y\n")
     assert status == 0, shown
@@ -58,14 +58,14 @@ def test_it_shows_the_issue_asks_and_says_what_stops_it(site: MailKit) -> None:
 
 
 @pytest.mark.parametrize("answer", ["n\n", "\n"])
-def test_no_changes_nothing(site: MailKit, answer: str) -> None:
+def test_approve_with_no_changes_nothing(site: MailKit, answer: str) -> None:
     """The answer that is given by Return alone is no."""
     status, shown = on_a_terminal(site, answer)
     assert (status, "Nothing was changed." in shown) == (2, True)
     assert not is_approved(site)
 
 
-def test_without_a_terminal_yes_has_to_be_given(site: MailKit) -> None:
+def test_approve_without_a_terminal_requires_yes(site: MailKit) -> None:
     """A script that was written before does not approve by accident."""
     refused = run("approve", "daily", cwd=site.root)
     assert refused.returncode == 2

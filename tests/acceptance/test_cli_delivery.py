@@ -1,4 +1,4 @@
-"""Sending an issue, as a person does it."""
+"""The commands that import subscribers, send issues and process bounces."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def site(mail_kit: MailKit) -> MailKit:
     return mail_kit
 
 
-def test_the_way_of_an_issue_from_a_list_to_the_story_of_a_copy(site: MailKit) -> None:
+def test_an_issue_from_import_to_delivery_history(site: MailKit) -> None:
     root = site.root
     result = run("subscribers", "import", "readers.csv", "--rejected", "rejected.csv", cwd=root)
     assert result.returncode == 1
@@ -91,7 +91,7 @@ def test_reports_are_read_from_standard_input(site: MailKit) -> None:
     assert " who " not in run("--help").stdout
 
 
-def test_a_paused_issue_is_refused_and_goes_on(site: MailKit) -> None:
+def test_a_paused_issue_is_not_sent_until_it_is_resumed(site: MailKit) -> None:
     root = site.root
     run("subscribers", "import", "readers.csv", cwd=root)
     run("now", cwd=root)
@@ -112,7 +112,7 @@ def slow(step: str, argument: str, number: int) -> str | None:
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_a_stopped_sender_finishes_what_is_in_hand_and_goes_on_later(site: MailKit, how: signal.Signals) -> None:
+def test_a_stopped_sender_finishes_open_messages_and_the_next_one_continues(site: MailKit, how: signal.Signals) -> None:
     site.add_subscribers(100)
     site.publish()
     with Server(Script(at=slow)) as server:
@@ -132,7 +132,7 @@ def test_a_stopped_sender_finishes_what_is_in_hand_and_goes_on_later(site: MailK
         assert len(server.recipients) == len(set(server.recipients)) == 100
 
 
-def test_a_terminal_shows_a_bar_with_rate_and_counts(site: MailKit) -> None:
+def test_send_shows_a_progress_bar_with_rate_and_counts(site: MailKit) -> None:
     site.add_subscribers(60)
     site.publish()
     with Server(Script(at=slow)) as server:
@@ -154,7 +154,7 @@ def test_a_terminal_shows_a_bar_with_rate_and_counts(site: MailKit) -> None:
     assert re.search(rb"\d+ of 60, \d+ a second: \d+ accepted, 0 deferred, 0 failed", shown)
 
 
-def test_a_key_is_made_once_with_its_record_and_signs(site: MailKit) -> None:
+def test_dkim_key_creates_a_key_once_prints_its_record_and_messages_are_signed(site: MailKit) -> None:
     import dkim
 
     root = site.root
@@ -175,7 +175,7 @@ def test_a_key_is_made_once_with_its_record_and_signs(site: MailKit) -> None:
         assert dkim.verify(server.accepted[0].data, dnsfunc=lambda name, timeout=5: record.encode())
 
 
-def test_readers_are_added_suppressed_forgotten_and_exported(site: MailKit) -> None:
+def test_subscribers_are_added_suppressed_erased_and_exported(site: MailKit) -> None:
     root = site.root
     added = run("subscribers", "add", "dora@example.org", "--topic", "Water", "--zone", "Europe/London", cwd=root)
     assert added.stdout == "dora@example.org  active  daily  only Water  Europe/London\n"

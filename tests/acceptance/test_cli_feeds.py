@@ -1,4 +1,4 @@
-"""check, correct, retract, announce and hosting, as a person uses them."""
+"""The commands check, correct, retract, announce and hosting."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def site(kit: SiteKit) -> SiteKit:
     return kit
 
 
-def test_check_says_that_all_is_well(site: SiteKit) -> None:
+def test_check_reports_no_findings(site: SiteKit) -> None:
     result = run("check", cwd=site.root)
     assert (result.returncode, result.stdout) == (0, "6 feeds checked, nothing found.\n")
     assert run("check", "feeds/", cwd=site.root).stdout == result.stdout
     assert json.loads(run("check", "--json", cwd=site.root).stdout) == {"feeds": 6, "issues": [], "findings": []}
 
 
-def test_check_names_feed_entry_rule_and_cure(site: SiteKit) -> None:
+def test_check_names_feed_entry_rule_and_fix(site: SiteKit) -> None:
     path = site.root / "feeds/all.rss"
     path.write_text(path.read_text().replace("<guid", '<category domain="x"/><nonsense/><guid'))
     result = run("check", "feeds/all.rss", cwd=site.root)
@@ -40,14 +40,14 @@ def test_check_names_feed_entry_rule_and_cure(site: SiteKit) -> None:
     )
 
 
-def test_many_findings_of_a_rule_are_counted(site: SiteKit) -> None:
+def test_check_counts_many_findings_of_a_rule(site: SiteKit) -> None:
     path = site.root / "feeds/all.rss"
     path.write_text(path.read_text().replace("<guid", "<nonsense/>" * 14 + "<guid"))
     result = run("check", "feeds/all.rss", cwd=site.root)
     assert "… and 4 more; --json lists them all" in result.stdout
 
 
-def test_what_a_feed_says_can_do_a_terminal_no_harm(site: SiteKit) -> None:
+def test_check_escapes_control_characters_of_a_feed(site: SiteKit) -> None:
     path = site.root / "feeds/all.json"
     path.write_text(path.read_text().replace('"title":"One"', '"title":"One \\u001b[2J \\u0007","x":"y"'))
     result = run("check", "feeds/all.json", cwd=site.root)
@@ -66,7 +66,7 @@ def test_check_outside_of_a_site_needs_a_target(tmp_path_factory: pytest.TempPat
     assert result.returncode == 3 and "does not answer" in result.stderr
 
 
-def test_correct_says_what_was_done(site: SiteKit) -> None:
+def test_correct_lists_its_changes(site: SiteKit) -> None:
     result = run("correct", "one.md", "--note", "It was 14.", "--at", "2026-11-23T08:00", cwd=site.root)
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
@@ -85,7 +85,7 @@ def test_correct_says_what_was_done(site: SiteKit) -> None:
     assert run("correct", "one.md", cwd=site.root).returncode == 2
 
 
-def test_retract_and_undo_say_what_was_done(site: SiteKit) -> None:
+def test_retract_and_undo_list_their_changes(site: SiteKit) -> None:
     result = run("retract", "one.md", "--reason", "Made up.", "--at", "2026-11-23T08:00", cwd=site.root)
     assert result.returncode == 0, result.stderr
     assert result.stdout.startswith("Withdrawn: One\n")
@@ -98,14 +98,14 @@ def test_retract_and_undo_say_what_was_done(site: SiteKit) -> None:
         assert result.returncode == 2 and "say --reason, or --undo" in result.stderr
 
 
-def test_retract_tells_of_an_address_that_is_not_the_sites(kit: SiteKit) -> None:
+def test_retract_names_a_url_on_another_host(kit: SiteKit) -> None:
     kit.article(url="https://other.example/x")
     run("now", "--at", AT, cwd=kit.root)
     result = run("retract", "one.md", "--reason", "x", "--at", AT, cwd=kit.root)
     assert "let whoever serves it answer 410" in result.stdout
 
 
-def test_announce_says_whom_it_told(kit: SiteKit) -> None:
+def test_announce_lists_the_notified_hubs(kit: SiteKit) -> None:
     kit.article()
     assert "Nobody is to be told" in run("announce", cwd=kit.root).stdout
     with run_web_server() as web:

@@ -1,4 +1,4 @@
-"""publish note, publish preview and publish check ISSUE, as a person uses them."""
+"""The commands note and preview, and check for issues."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def site(kit: SiteKit) -> SiteKit:
     return kit
 
 
-def test_a_note_is_set_shown_and_read_from_a_file(site: SiteKit) -> None:
+def test_note_stores_shows_and_reads_a_file(site: SiteKit) -> None:
     assert (
         run("note", "daily", cwd=site.root).stdout
         == "Nothing is prepared for the next issue of daily: its newest article leads.\n"
@@ -43,7 +43,7 @@ def test_a_note_is_set_shown_and_read_from_a_file(site: SiteKit) -> None:
     assert run("now", cwd=site.root).stdout.count("daily No. 1, 2 articles: The Daily: Two") == 1
 
 
-def test_an_issue_with_an_error_is_told_of_checked_and_forced(site: SiteKit) -> None:
+def test_an_issue_with_an_error_is_reported_blocked_and_forced(site: SiteKit) -> None:
     shown = run("now", cwd=site.root).stdout
     assert "blocked by 1 error: placeholder: 'Lorem ipsum'" in shown
     assert "'publish check daily' shows how to fix them" in shown
@@ -62,12 +62,12 @@ def test_an_issue_with_an_error_is_told_of_checked_and_forced(site: SiteKit) -> 
     assert found["findings"][0]["severity"] in ("error", "warning")
 
 
-def test_forcing_is_for_one_issue(site: SiteKit, tmp_path: Path) -> None:
+def test_force_applies_to_one_issue(site: SiteKit, tmp_path: Path) -> None:
     assert run("check", "--force", "x", cwd=site.root).returncode == 2
     assert run("check", "daily", "--force", "x", cwd=site.root).returncode == 2
 
 
-def test_a_preview_tells_where_it_lies(site: SiteKit) -> None:
+def test_preview_prints_its_folder(site: SiteKit) -> None:
     result = run("preview", "daily", "--to", "seen", cwd=site.root, CHROMIUM="/nowhere/chromium")
     assert result.returncode == 0, result.stderr
     assert "The Daily: One\n  2 articles\n  seen/index.html\n  seen/message.txt\n  no pictures: " in result.stdout
@@ -77,7 +77,7 @@ def test_a_preview_tells_where_it_lies(site: SiteKit) -> None:
 
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="no Chromium: apt-get install chromium")
-def test_a_preview_has_eight_pictures_where_there_is_a_browser(site: SiteKit) -> None:
+def test_preview_makes_eight_screenshots_with_a_browser(site: SiteKit) -> None:
     made = json.loads(run("preview", "daily", "--json", cwd=site.root).stdout)
     pictures = [name for name in made["files"] if name.endswith(".png")]
     assert len(pictures) == 8 and not made["screenshot_error"]

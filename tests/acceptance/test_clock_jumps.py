@@ -116,7 +116,7 @@ def received(server: Server, title: str) -> list[str]:
 
 
 @pytest.mark.slow(reason="waits for the next minute of a real clock")
-def test_a_runner_survives_every_jump_of_the_clock(mail_kit: MailKit, machine: Callable[..., Machine]) -> None:
+def test_a_runner_continues_after_every_jump_of_the_clock(mail_kit: MailKit, machine: Callable[..., Machine]) -> None:
     """2000 → 2026 → 2037 → 2026: each jump is logged, work goes on at once, and nothing is sent twice."""
     kit = mail_kit
     names = kit.add_subscribers(3)

@@ -1,4 +1,4 @@
-"""Kill senders at every step: each subscriber gets one copy, except those that the outbox lists as uncertain.
+"""Kill senders at every step: each subscriber gets one message, except those that the outbox lists as uncertain.
 
 ``PUBLISHER_TEST_KILLS=500 python -m pytest tests/acceptance/test_delivery_kill.py`` runs long.
 """
@@ -49,7 +49,7 @@ def holds(kit: MailKit, server: Server, names: list[str], kills: int) -> None:
 
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("step", STEPS)
-def test_a_sender_killed_at_a_step_loses_and_repeats_nothing(any_mail_kit: MailKit, step: str, when: str) -> None:
+def test_a_sender_killed_at_any_step_loses_and_repeats_no_delivery(any_mail_kit: MailKit, step: str, when: str) -> None:
     kit = any_mail_kit
     names = kit.add_subscribers(60)
     kit.issue("one")
@@ -70,7 +70,7 @@ def test_a_sender_killed_at_a_step_loses_and_repeats_nothing(any_mail_kit: MailK
         holds(kit, server, names, kills)
 
 
-def test_senders_killed_at_random_lose_and_repeat_nothing(any_mail_kit: MailKit) -> None:
+def test_senders_killed_at_random_lose_and_repeat_no_delivery(any_mail_kit: MailKit) -> None:
     """One or two senders at a time, killed when the server has accepted a random number of copies more."""
     kit = any_mail_kit
     names = kit.add_subscribers(SUBSCRIBERS)
@@ -90,7 +90,7 @@ def test_senders_killed_at_random_lose_and_repeat_nothing(any_mail_kit: MailKit)
         holds(kit, server, names, max(kills, 1))
 
 
-def test_what_a_killed_sender_had_handed_over_is_as_many_as_its_connections(mail_kit: MailKit) -> None:
+def test_a_killed_sender_leaves_at_most_one_uncertain_delivery_per_connection(mail_kit: MailKit) -> None:
     kit = mail_kit
     names = kit.add_subscribers(60)
     kit.issue("one")
@@ -103,7 +103,7 @@ def test_what_a_killed_sender_had_handed_over_is_as_many_as_its_connections(mail
         assert 0 < len(uncertain(kit)) <= CONNECTIONS
 
 
-def test_two_processes_at_once_send_one_copy_each(any_mail_kit: MailKit) -> None:
+def test_two_concurrent_processes_send_each_delivery_once(any_mail_kit: MailKit) -> None:
     kit = any_mail_kit
     names = kit.add_subscribers(300)
     kit.issue("one")

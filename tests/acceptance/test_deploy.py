@@ -1,4 +1,4 @@
-"""The files of docs/deploy are taken by the programs that they are for, as far as those are here."""
+"""The files of docs/deploy are accepted by their programs, if these are installed."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def run(*command: str) -> str:
     return done.stdout + done.stderr
 
 
-def test_caddy_takes_its_file() -> None:
+def test_caddy_accepts_the_caddyfile() -> None:
     run("caddy", "validate", "--adapter", "caddyfile", "--config", str(DEPLOY / "Caddyfile"))
     run("caddy", "fmt", "--diff", str(DEPLOY / "Caddyfile"))
 
 
-def test_nginx_takes_its_file(tmp_path: Path, certificate: Path) -> None:
+def test_nginx_accepts_its_configuration(tmp_path: Path, certificate: Path) -> None:
     text = (DEPLOY / "nginx.conf").read_text()
     text = (
         re.sub(r"/etc/letsencrypt/\S+\.pem", str(certificate), text)
@@ -43,7 +43,7 @@ def test_nginx_takes_its_file(tmp_path: Path, certificate: Path) -> None:
     run("nginx", "-t", "-c", str(tmp_path / "nginx.conf"))
 
 
-def test_systemd_takes_the_unit(tmp_path: Path) -> None:
+def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
     # What it starts is not installed here.
     unit = tmp_path / "publisher.service"
     unit.write_text((DEPLOY / "publisher.service").read_text().replace("/opt/publisher/bin/publish", "/bin/true"))
@@ -51,7 +51,7 @@ def test_systemd_takes_the_unit(tmp_path: Path) -> None:
     assert "Unknown" not in said and "ignoring" not in said, said
 
 
-def test_the_container_is_put_together_of_what_there_is() -> None:
+def test_the_dockerfile_copies_files_that_exist() -> None:
     lines = [line for line in (DEPLOY / "Dockerfile").read_text().splitlines() if line and not line.startswith("#")]
     known = {"FROM", "RUN", "WORKDIR", "COPY", "USER", "VOLUME", "EXPOSE", "STOPSIGNAL", "HEALTHCHECK", "CMD"}
     assert {line.split()[0] for line in lines} <= known and lines[0].startswith("FROM ") and ":latest" not in lines[0]

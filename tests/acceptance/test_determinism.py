@@ -53,7 +53,7 @@ def test_two_clones_stage_the_same_bytes(tmp_path: Path) -> None:
         assert differences(one / folder, other / folder) == []
 
 
-def test_a_site_that_grew_in_steps_has_the_same_feeds(tmp_path: Path) -> None:
+def test_a_site_published_in_steps_has_the_same_feeds(tmp_path: Path) -> None:
     """One run over everything, or one run a file in their order: the feeds are the same."""
     one, other = clone(tmp_path / "one"), clone(tmp_path / "other")
     at = "2026-11-23T07:00:00+00:00"

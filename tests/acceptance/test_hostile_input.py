@@ -1,4 +1,4 @@
-"""A folder of poison: the good goes out, the bad is named, what can be saved is saved."""
+"""A folder of hostile input: valid records are published, invalid ones are named, repairable ones are repaired."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.conftest import SiteKit
 GOOD = "Good News\n\nNovember 20, 2026 Topic: Water Tags: MaliNiger\n\nGood News\n\nThe dek.\n\nThe body.\n"
 
 
-def test_ten_poisoned_records_and_a_good_one(kit: SiteKit, tmp_path: Path) -> None:
+def test_ten_invalid_records_do_not_stop_a_valid_one(kit: SiteKit, tmp_path: Path) -> None:
     secret = tmp_path / "secret.txt"
     secret.write_text(GOOD)
     kit.write("good.txt", GOOD)
@@ -54,7 +54,7 @@ def test_ten_poisoned_records_and_a_good_one(kit: SiteKit, tmp_path: Path) -> No
     assert [one["title"] for one in json.loads((issue / "issue.json").read_text())["articles"]] == ["Good News"]
 
 
-def test_what_can_be_saved_is_saved(kit: SiteKit) -> None:
+def test_records_with_repairable_faults_are_published(kit: SiteKit) -> None:
     kit.write("controls.txt", GOOD.replace("Good", "Co\x00nt\x07rol").encode())
     kit.write("surrogate.json", '{"title": "Lone \\ud800 surrogate", "date": "2026-11-20"}')
     kit.write("latin.txt", GOOD.replace("Good", "Café").encode("latin-1"))

@@ -1,4 +1,4 @@
-"""feeds/ behind real web servers, set up by what publish hosting prints."""
+"""feeds/ behind real web servers, configured by ``publish hosting``."""
 
 from __future__ import annotations
 
@@ -211,7 +211,7 @@ def served(request: pytest.FixtureRequest, open_folder: Callable[[], Path]) -> I
     process.wait(20)
 
 
-def test_feeds_have_their_types_and_may_be_kept_for_a_while(served: Served) -> None:
+def test_feeds_have_media_types_and_cache_control(served: Served) -> None:
     for path, kind in (
         ("/feeds/all.rss", "application/rss+xml"),
         ("/feeds/all.atom", "application/atom+xml"),
@@ -232,7 +232,7 @@ def test_feeds_have_their_types_and_may_be_kept_for_a_while(served: Served) -> N
             assert "accept-encoding" in answer.headers["vary"].lower(), path
 
 
-def test_every_feed_names_itself_and_its_hub_in_its_headers(served: Served) -> None:
+def test_every_feed_has_link_headers_for_itself_and_its_hub(served: Served) -> None:
     for path in ("/feeds/all.rss", "/feeds/tag/رغيف.atom"):
         for encoding in ("identity", "gzip"):
             link = served.get(path, Accept_Encoding=encoding).headers["link"]
@@ -250,7 +250,7 @@ def plain(answer: Answer) -> bytes:
     return gzip.decompress(answer.body) if coding == "gzip" else answer.body
 
 
-def test_the_compressed_files_are_handed_out(served: Served) -> None:
+def test_precompressed_files_are_served(served: Served) -> None:
     data = (served.root / "feeds/all.rss").read_bytes()
     tags = set()
     for accepted, coding in (("identity", None), ("gzip", "gzip"), ("gzip, br", "br"), ("br;q=1.0, gzip;q=0.8", "br")):
@@ -276,7 +276,7 @@ def matrix() -> list[tuple[str, str, str]]:
 
 
 @pytest.mark.parametrize(("match", "since", "accepted"), matrix())
-def test_304_is_answered_where_rfc_9110_says_so(served: Served, match: str, since: str, accepted: str) -> None:
+def test_conditional_requests_follow_rfc_9110(served: Served, match: str, since: str, accepted: str) -> None:
     """If-None-Match goes before If-Modified-Since (RFC 9110 §13.2.2); both mean the encoding that was asked for."""
     first = served.get("/feeds/all.atom", Accept_Encoding=accepted)
     headers = {"Accept_Encoding": accepted}
@@ -310,13 +310,13 @@ def test_304_is_answered_where_rfc_9110_says_so(served: Served, match: str, sinc
             assert answer.body == b"" and answer.headers.get("content-length", length) == length
 
 
-def test_an_etag_of_one_encoding_is_none_of_another(served: Served) -> None:
+def test_each_encoding_has_its_own_etag(served: Served) -> None:
     tag = served.get("/feeds/all.rss", Accept_Encoding="gzip").headers["etag"]
     assert served.get("/feeds/all.rss", Accept_Encoding="identity", If_None_Match=tag).status == 200
 
 
 @pytest.mark.parametrize("path", ["/2026/11/gone-one", "/news/slash/"])
-def test_what_was_withdrawn_is_gone_with_the_reason(served: Served, path: str) -> None:
+def test_a_withdrawn_article_answers_410_with_the_reason(served: Served, path: str) -> None:
     answer = served.get(path)
     assert answer.status == 410
     assert b"We were wrong &amp; say so." in plain(answer)
@@ -325,7 +325,7 @@ def test_what_was_withdrawn_is_gone_with_the_reason(served: Served, path: str) -
     assert served.get(path + "x").status == 404
 
 
-def test_a_feed_that_was_renamed_leads_to_where_it_is_and_one_that_is_no_more_says_so(served: Served) -> None:
+def test_a_renamed_feed_redirects_and_a_removed_feed_answers_410(served: Served) -> None:
     for suffix in ("rss", "atom", "json"):
         connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=10)
         connection.request("GET", f"/feeds/tag/bread.{suffix}")
@@ -336,14 +336,14 @@ def test_a_feed_that_was_renamed_leads_to_where_it_is_and_one_that_is_no_more_sa
         assert served.get(f"/feeds/topic/old.{suffix}").status == 410
 
 
-def test_a_withdrawal_needs_no_reload(served: Served) -> None:
+def test_a_withdrawal_needs_no_reload_of_the_web_server(served: Served) -> None:
     if not (served.root / "feeds/gone/2026/11/t0.html").exists():
         assert served.get("/2026/11/t0").status == 404
         retract(read_site(served.root), NOW, "0.md", "Gone too.")
     assert served.get("/2026/11/t0").status == 410
 
 
-def test_what_is_being_written_and_what_is_outside_is_not_to_be_had(served: Served) -> None:
+def test_unfinished_files_and_files_outside_the_folder_are_not_served(served: Served) -> None:
     drafts = served.root / "feeds/.staging"
     drafts.mkdir(exist_ok=True)
     (drafts / "half").write_text("half")
@@ -356,7 +356,7 @@ def test_what_is_being_written_and_what_is_outside_is_not_to_be_had(served: Serv
         assert served.get(path).status in (400, 403, 404), path
 
 
-def test_the_staged_feeds_are_clean_at_their_address(served: Served) -> None:
+def test_served_feeds_pass_publish_check(served: Served) -> None:
     base = f"http://127.0.0.1:{served.port}/feeds"
     result = run("check", f"{base}/all.rss", f"{base}/all.atom", f"{base}/all.json", f"{base}/archive/all/1.rss")
     # The articles of this site are dated later than today on no clock but this test's.
@@ -365,7 +365,7 @@ def test_the_staged_feeds_are_clean_at_their_address(served: Served) -> None:
 
 
 @pytest.mark.parametrize("server", ["nginx", "caddy", "apache"])
-def test_feeds_may_have_a_host_of_their_own(server: str, open_folder: Callable[[], Path]) -> None:
+def test_feeds_on_a_host_of_their_own(server: str, open_folder: Callable[[], Path]) -> None:
     """Both parts in one block here: a test has one host. The line between them is a comment."""
     if not installed(server):
         pytest.skip(f"{server} is not installed")
@@ -396,7 +396,7 @@ def test_feeds_may_have_a_host_of_their_own(server: str, open_folder: Callable[[
         process.wait(20)
 
 
-def test_a_folder_with_a_quote_ends_no_text() -> None:
+def test_a_folder_name_with_a_quote_is_escaped() -> None:
     from publisher.feeds.hosting import render_hosting
 
     def rendered(server: str) -> str:

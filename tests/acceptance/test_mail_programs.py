@@ -1,4 +1,4 @@
-"""Issues of every theme, as a browser, validators, mail libraries and a spam filter see them."""
+"""Issues of every theme in a browser, validators, mail libraries and a spam filter."""
 
 from __future__ import annotations
 
@@ -73,12 +73,12 @@ def browser() -> Iterator[Browser]:
 
 @pytest.mark.parametrize(("full", "view"), CASES)
 @pytest.mark.parametrize("theme", THEMES)
-def test_axe_finds_nothing_and_nothing_overflows(browser: Browser, theme: str, full: bool, view: Viewport) -> None:
+def test_issues_pass_axe_and_fit_the_screen(browser: Browser, theme: str, full: bool, view: Viewport) -> None:
     assert browser.accessibility_violations(page(theme, full), view) == []
     assert browser.horizontal_overflow(page(theme, full), view) == 0
 
 
-def test_the_browser_finds_what_it_is_for(browser: Browser) -> None:
+def test_the_browser_checks_can_fail(browser: Browser) -> None:
     bad = '<!DOCTYPE html><html lang="en"><title>x</title><body><img src="https://a.example/x.png"><p style="width:900px">wide</p>'
     assert [fault.rule for fault in browser.accessibility_violations(bad, VIEWS[0])] == ["image-alt"]
     assert browser.horizontal_overflow(bad, VIEWS[0]) > 500
@@ -90,7 +90,7 @@ def test_the_browser_finds_what_it_is_for(browser: Browser) -> None:
 
 @pytest.mark.parametrize(("full", "view"), CASES)
 @pytest.mark.parametrize("theme", THEMES)
-def test_inlined_issues_look_like_those_that_css_inline_makes(
+def test_inlined_issues_look_like_those_of_css_inline(
     browser: Browser, theme: str, full: bool, view: Viewport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same page inlined by premailer and by css-inline is the same picture, dot by dot."""
@@ -110,13 +110,13 @@ def test_inlined_issues_look_like_those_that_css_inline_makes(
 
 @with_node
 @pytest.mark.parametrize("theme", THEMES)
-def test_html_validate_finds_nothing(theme: str) -> None:
+def test_issues_pass_html_validate(theme: str) -> None:
     assert look("htmlvalidate", page(theme, full=True).encode()) == []
 
 
 @with_node
 @pytest.mark.parametrize("theme", THEMES)
-def test_caniemail_finds_nothing_that_is_not_listed(theme: str) -> None:
+def test_caniemail_reports_listed_features_only(theme: str) -> None:
     """What the program finds is what our own table lets pass, or stands in style sheets, with its fallback inline."""
     listed = json.loads((NODE / "node_modules/caniemail/data/caniemail.json").read_text())["data"]
     slugs = {one["title"]: one["slug"] for one in listed}
@@ -130,7 +130,7 @@ def test_caniemail_finds_nothing_that_is_not_listed(theme: str) -> None:
 
 @with_node
 @pytest.mark.parametrize("theme", THEMES)
-def test_mailparser_and_python_agree(theme: str) -> None:
+def test_mailparser_and_python_parse_the_same_message(theme: str) -> None:
     html, text = public(issue(theme))
     data = message(html, text, subject="Grüße: fourteen cables, and nobody's, at some length, so that it is folded")
     mail = message_from_bytes(data, policy=policy.default)
@@ -149,7 +149,7 @@ def test_mailparser_and_python_agree(theme: str) -> None:
 
 @pytest.mark.skipif(shutil.which("spamassassin") is None, reason="no SpamAssassin: apt-get install spamassassin")
 @pytest.mark.parametrize("theme", THEMES)
-def test_a_spam_filter_lets_it_pass(theme: str) -> None:
+def test_a_spam_filter_accepts_an_issue(theme: str) -> None:
     data = message(*public(issue(theme)))
     shown = subprocess.run(
         ["spamassassin", "--local", "--test-mode"], input=data, capture_output=True, check=True, timeout=120
@@ -160,7 +160,7 @@ def test_a_spam_filter_lets_it_pass(theme: str) -> None:
 
 
 @pytest.mark.parametrize("theme", THEMES)
-def test_twenty_five_articles_fit(theme: str) -> None:
+def test_an_issue_of_25_articles_stays_below_the_size_limit(theme: str) -> None:
     made = issue(theme, articles(25), briefs_after=25)
     assert len(made.html.encode()) <= 90 * 1024 and made.shortened == 0
     sheets = re.findall(r"<style>(.*?)</style>", made.html, re.DOTALL)

@@ -1,4 +1,4 @@
-"""A digest goes through Postfix into a mailbox that Dovecot shows, and comes out as it was meant."""
+"""A digest through Postfix into a mailbox of Dovecot, and bounces back over IMAP."""
 
 from __future__ import annotations
 
@@ -209,7 +209,7 @@ def read_back(servers: Servers, count: int) -> list[bytes]:
     pytest.fail("nothing arrives")
 
 
-def test_a_digest_arrives_as_it_was_meant(mail_kit: MailKit, servers: Servers) -> None:
+def test_a_digest_arrives_unchanged(mail_kit: MailKit, servers: Servers) -> None:
     kit = mail_kit
     names = kit.add_subscribers(3)
     kit.add_subscribers(0)
@@ -281,7 +281,7 @@ console.log(JSON.stringify({
 """
 
 
-def test_reports_are_read_over_imap_and_taken_out(mail_kit: MailKit, servers: Servers) -> None:
+def test_bounces_are_processed_over_imap_and_deleted(mail_kit: MailKit, servers: Servers) -> None:
     from tests.integration.delivery.test_bounces import dsn, plain
 
     kit = mail_kit
@@ -324,7 +324,7 @@ def test_reports_are_read_over_imap_and_taken_out(mail_kit: MailKit, servers: Se
     assert (again.messages, again.unreadable) == (1, 0)
 
 
-def test_a_wrong_password_is_told_and_not_shown(mail_kit: MailKit, servers: Servers) -> None:
+def test_a_wrong_password_is_reported_and_not_printed(mail_kit: MailKit, servers: Servers) -> None:
     from publisher.errors import RemoteError
 
     account = ImapAccount(

@@ -1,4 +1,4 @@
-"""More slow connections than descriptors: ``publish serve`` goes on publishing and answering."""
+"""More slow connections than file descriptors: ``publish serve`` goes on publishing and answering."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def limited(kit: SiteKit) -> Iterator[Callable[[int], Limited]]:
             one.process.wait()
 
 
-def test_two_thousand_slow_connections_stop_neither_publishing_nor_answers(
+def test_two_thousand_slow_connections_stop_neither_publishing_nor_responses(
     kit: SiteKit, limited: Callable[[int], Limited]
 ) -> None:
     """A reserve of descriptors stays free for publishing, and the slowest clients make room for others."""
@@ -93,7 +93,7 @@ def test_two_thousand_slow_connections_stop_neither_publishing_nor_answers(
     assert serving.process.wait(60) == 0
 
 
-def test_a_new_client_is_answered_by_a_full_server(kit: SiteKit, limited: Callable[[int], Limited]) -> None:
+def test_a_full_server_answers_a_new_client(kit: SiteKit, limited: Callable[[int], Limited]) -> None:
     """Clients that have sent nothing for longest are closed for it, and the bound holds."""
     serving = limited(256)
     until(lambda: get(f"{serving.url}/healthz")[0] == 200)
@@ -108,7 +108,7 @@ def test_a_new_client_is_answered_by_a_full_server(kit: SiteKit, limited: Callab
         client.close()
 
 
-def test_the_bound_leaves_a_reserve() -> None:
+def test_the_limit_of_connections_leaves_a_reserve() -> None:
     """The bound follows from the limit of descriptors and the connections to mail servers."""
     assert most_connections(20_000, deliveries=10) == 19_690
     assert most_connections(1_024, deliveries=10) == 714
@@ -116,7 +116,7 @@ def test_the_bound_leaves_a_reserve() -> None:
     assert most_connections(256, deliveries=200) == 128
 
 
-def test_the_limit_of_descriptors_is_raised_where_that_is_allowed() -> None:
+def test_the_limit_of_file_descriptors_is_raised_if_allowed() -> None:
     """A process asks for 20,000 descriptors and gets what the hard limit allows."""
     code = (
         "import resource, sys; from publisher.cli.common import raise_descriptor_limit; "

@@ -67,7 +67,9 @@ CONTRAST = """() => {
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [375, 1280])
 @pytest.mark.parametrize("name", ["issue", "feeds", "gone"])
-def test_a_page_fits_and_can_be_read(browser: Any, pages: dict[str, Path], name: str, width: int, scheme: str) -> None:
+def test_a_page_fits_the_screen_and_has_enough_contrast(
+    browser: Any, pages: dict[str, Path], name: str, width: int, scheme: str
+) -> None:
     page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -81,7 +83,7 @@ def test_a_page_fits_and_can_be_read(browser: Any, pages: dict[str, Path], name:
     page.close()
 
 
-def test_a_click_marks_the_whole_address_and_a_link_opens_a_reader(browser: Any, pages: dict[str, Path]) -> None:
+def test_a_click_selects_the_whole_url_and_a_link_opens_a_feed_reader(browser: Any, pages: dict[str, Path]) -> None:
     page = browser.new_page(viewport={"width": 1280, "height": 900}, java_script_enabled=True)
     page.goto(pages["feeds"].as_uri())
     page.locator("code.address").first.click()

@@ -51,7 +51,7 @@ def open_kit() -> Iterator[SiteKit]:
 
 
 @pytest.mark.parametrize("umask", ["000", "022", "077"])
-def test_everything_private_is_created_so(mail_kit: MailKit, umask: str) -> None:
+def test_private_files_are_created_private(mail_kit: MailKit, umask: str) -> None:
     """Database, key, locks, drafts, deliveries, exports, previews and rejected rows; feeds follow the umask."""
     kit = mail_kit
     kit.add_settings('\n[delivery]\ntransport = "maildir"\n[web]\njoin = false\n')
@@ -79,7 +79,7 @@ def test_everything_private_is_created_so(mail_kit: MailKit, umask: str) -> None
     assert "can be read by other users" not in run(kit, umask, "status")
 
 
-def test_the_files_beside_the_database_are_private_while_it_is_open(kit: SiteKit) -> None:
+def test_the_files_of_an_open_database_are_private(kit: SiteKit) -> None:
     """SQLite gives -wal and -shm the mode of the database."""
     code = """
 import json, os, pathlib, sys
@@ -101,7 +101,7 @@ with Database.open(f"sqlite:///{root}/publisher.db") as db, db.write() as connec
     assert {name: oct(found[name]) for name in names if found[name] & 0o077} == {}
 
 
-def test_an_old_file_that_is_wider_is_told_with_the_command_to_run(open_kit: SiteKit) -> None:
+def test_an_old_readable_file_is_reported_with_the_command_to_run(open_kit: SiteKit) -> None:
     """Files of an older version keep their mode until a person changes it; the command that is shown does."""
     kit = open_kit
     kit.article()
@@ -119,7 +119,7 @@ def test_an_old_file_that_is_wider_is_told_with_the_command_to_run(open_kit: Sit
 
 
 @pytest.mark.parametrize("option", ["", "--no-run"])
-def test_a_wide_file_is_logged_when_the_server_starts(open_kit: SiteKit, option: str) -> None:
+def test_a_readable_file_is_logged_when_the_server_starts(open_kit: SiteKit, option: str) -> None:
     """The log names the file and the command."""
     kit = open_kit
     kit.open().close()
@@ -134,7 +134,7 @@ def test_a_wide_file_is_logged_when_the_server_starts(open_kit: SiteKit, option:
         serving.end()
 
 
-def test_nothing_is_told_below_a_folder_that_others_cannot_enter(open_kit: SiteKit) -> None:
+def test_files_below_a_private_folder_are_not_reported(open_kit: SiteKit) -> None:
     """What others cannot reach is private whatever its own mode."""
     kit = open_kit
     kit.open().close()
@@ -144,7 +144,7 @@ def test_nothing_is_told_below_a_folder_that_others_cannot_enter(open_kit: SiteK
     assert find_exposed_paths(kit.site) == []
 
 
-def test_an_outbox_that_was_opened_to_others_stays_open(tmp_path: Path) -> None:
+def test_an_outbox_that_was_opened_to_others_stays_readable(tmp_path: Path) -> None:
     """A web server may be meant to read it: what is staged there follows the folder."""
     before = os.umask(0o022)
     try:

@@ -1,4 +1,4 @@
-"""A fresh site cannot mail real people before it is set up, and says what to set."""
+"""A new site cannot mail real people before it is configured, and names the missing settings."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def names_every_setting(text: str) -> bool:
     return all(f"{name}: " in text for name in SETTINGS) and "sample article" in text
 
 
-def test_publish_now_mails_nobody_and_says_what_to_set(fresh: Fresh) -> None:
+def test_publish_now_sends_no_mail_and_names_the_settings(fresh: Fresh) -> None:
     """Exit status 2, every setting named, feeds and issue staged as usual."""
     done = run("now", cwd=fresh.root)
     assert done.returncode == 2, done.stdout + done.stderr
@@ -76,7 +76,7 @@ def test_publish_now_mails_nobody_and_says_what_to_set(fresh: Fresh) -> None:
     assert fresh.server.accepted == []
 
 
-def test_every_other_command_that_sends_refuses_too(fresh: Fresh) -> None:
+def test_every_other_sending_command_is_blocked(fresh: Fresh) -> None:
     """``tick``, ``send``, a test message, and ``approve``."""
     run("now", cwd=fresh.root)
     for command in (
@@ -101,7 +101,7 @@ def test_status_and_check_name_the_settings_before_anything_is_sent(fresh: Fresh
     assert "may not be sent to its recipients before these placeholder values are replaced:" in checked.stdout
 
 
-def test_the_runner_mails_nobody_and_logs_what_to_set(fresh: Fresh) -> None:
+def test_the_runner_sends_no_mail_and_logs_the_settings(fresh: Fresh) -> None:
     """It goes on with everything else."""
     run("now", cwd=fresh.root)
     log = fresh.root / "log"
@@ -145,7 +145,7 @@ def test_one_real_recipient_among_many_blocks_the_whole_issue(fresh: Fresh) -> N
     assert fresh.server.accepted == []
 
 
-def test_a_site_that_was_set_up_sends_the_issue_made_again(fresh: Fresh) -> None:
+def test_a_configured_site_makes_the_issue_again_and_sends_it(fresh: Fresh) -> None:
     """The same issue, with the links, the sender and the postal address of the settings, and no sample article."""
     run("now", cwd=fresh.root)
     fresh.set_up()

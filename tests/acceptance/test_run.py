@@ -1,4 +1,4 @@
-"""``publish run`` and ``publish tick`` as processes: on time, live at once, no loss at the end."""
+"""``publish run`` and ``publish tick`` as processes: slots, updates, signals and clock jumps."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def fast(kit: SiteKit, clock: str = "2026-11-23T06:59:30+00:00", speed: float = 
     return ("tests.support.clocks.runner", str(kit.root), clock, repr(time.time()), str(speed))
 
 
-def test_an_article_is_live_at_once_and_settings_are_taken_up(
+def test_an_article_is_staged_at_once_and_settings_are_reloaded(
     kit: SiteKit, start: Callable[..., Running], tmp_path: Path
 ) -> None:
     with service_manager(tmp_path / "notify") as told:
@@ -159,7 +159,7 @@ def publish(kit: SiteKit, *command: str) -> str:
     return done.stdout
 
 
-def test_issues_are_made_on_their_slots_sent_and_resumed(mail_kit: MailKit, start: Callable[..., Running]) -> None:
+def test_issues_are_made_at_their_slots_and_sent(mail_kit: MailKit, start: Callable[..., Running]) -> None:
     """A minute is a second here: an issue a minute, each with the article of that minute."""
     kit = mail_kit
     begin = datetime(2026, 11, 23, 6, 59, 30, tzinfo=UTC)
@@ -202,7 +202,7 @@ def test_issues_are_made_on_their_slots_sent_and_resumed(mail_kit: MailKit, star
     assert len(server.accepted) + queued == len(rows) * len(names)
 
 
-def test_sigterm_finishes_the_message_in_hand_and_the_next_runner_goes_on(
+def test_sigterm_finishes_open_messages_and_the_next_runner_continues(
     mail_kit: MailKit, start: Callable[..., Running]
 ) -> None:
     kit = mail_kit
@@ -235,9 +235,7 @@ def move_near(kit: SiteKit) -> None:
         connection.execute(text("UPDATE issue SET slot = :now"), {"now": int(time.time()) - 60})
 
 
-def test_an_approved_issue_leaves_and_one_in_trouble_holds_up_no_other(
-    mail_kit: MailKit, start: Callable[..., Running]
-) -> None:
+def test_an_approved_issue_is_sent_while_another_one_fails(mail_kit: MailKit, start: Callable[..., Running]) -> None:
     kit = mail_kit
     kit.add_settings('\n[digests.other]\ntitle = "Other"\nsend = "auto"\n')
     kit.add_subscribers(3, digests=("daily",))
@@ -260,7 +258,7 @@ def test_an_approved_issue_leaves_and_one_in_trouble_holds_up_no_other(
         assert runner.end() == 0
 
 
-def test_a_clock_that_jumps_is_noticed(kit: SiteKit) -> None:
+def test_a_clock_jump_is_logged(kit: SiteKit) -> None:
     """A jump ahead past a slot makes its issue at once, and a jump back makes no second one."""
     import io
     import threading
@@ -288,7 +286,7 @@ def test_a_clock_that_jumps_is_noticed(kit: SiteKit) -> None:
     assert log.getvalue().count('"issue made"') == 1
 
 
-def test_a_tick_names_what_is_skipped_for_as_long_as_it_is_there(kit: SiteKit) -> None:
+def test_every_tick_lists_skipped_records(kit: SiteKit) -> None:
     """The exit status of 1 is explained by every call."""
     kit.article("one.md", "One")
     path = kit.write("broken.md", "No front matter.")
@@ -300,7 +298,7 @@ def test_a_tick_names_what_is_skipped_for_as_long_as_it_is_there(kit: SiteKit) -
     assert publish(kit, "tick") == ""
 
 
-def test_a_tick_says_what_it_did_and_nothing_otherwise(mail_kit: MailKit) -> None:
+def test_a_tick_prints_its_work_and_nothing_if_there_was_none(mail_kit: MailKit) -> None:
     kit = mail_kit
     kit.add_subscribers(2)
     path = kit.article("one.md", "One")
@@ -328,7 +326,7 @@ def test_a_tick_says_what_it_did_and_nothing_otherwise(mail_kit: MailKit) -> Non
         assert "last slot" in shown and "daily/" in shown
 
 
-def test_next_reads_back_what_the_settings_say(kit: SiteKit) -> None:
+def test_next_describes_the_cadence_and_lists_slots(kit: SiteKit) -> None:
     kit.settings(
         """
         title = "The Test Review"
@@ -373,7 +371,7 @@ def test_next_reads_back_what_the_settings_say(kit: SiteKit) -> None:
     assert over[-1] == "Nothing is to come any more."
 
 
-def test_next_names_what_has_a_cadence(kit: SiteKit) -> None:
+def test_next_names_the_digests_with_a_cadence(kit: SiteKit) -> None:
     done = run_publish("next", "daily", "--site", str(kit.root))
     assert done.returncode == 2
     assert "'daily' has no cadence in publisher.toml; these have one: feeds" in done.stderr

@@ -1,4 +1,4 @@
-"""``publish serve`` as a process: feeds and runner together, one end for both."""
+"""``publish serve`` as a process: web server and runner together, with one end."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def serve(kit: SiteKit) -> Iterator[Callable[..., Serving]]:
             one.process.wait()
 
 
-def test_an_article_is_on_the_web_at_once_and_the_end_is_clean(kit: SiteKit, serve: Callable[..., Serving]) -> None:
+def test_serve_serves_a_new_article_at_once_and_stops_cleanly(kit: SiteKit, serve: Callable[..., Serving]) -> None:
     kit.article("one.md", "One")
     serving = serve()
     until(lambda: get(f"{serving.url}/readyz") == (200, b"ready\n"))
@@ -87,13 +87,13 @@ def test_an_article_is_on_the_web_at_once_and_the_end_is_clean(kit: SiteKit, ser
     assert "event=serving" in log and "event=stopped" in log and "Traceback" not in log
 
 
-def test_ctrl_c_ends_it_too(kit: SiteKit, serve: Callable[..., Serving]) -> None:
+def test_ctrl_c_stops_serve(kit: SiteKit, serve: Callable[..., Serving]) -> None:
     serving = serve("--log", "json")
     until(lambda: get(f"{serving.url}/readyz")[0] == 200)
     assert serving.end(signal.SIGINT) == 0
 
 
-def test_the_web_alone_reads_no_articles(kit: SiteKit, serve: Callable[..., Serving]) -> None:
+def test_serve_without_the_runner_reads_no_articles(kit: SiteKit, serve: Callable[..., Serving]) -> None:
     kit.article()
     kit.publish()
     serving = serve("--no-run")
@@ -107,7 +107,7 @@ def test_the_web_alone_reads_no_articles(kit: SiteKit, serve: Callable[..., Serv
     assert serving.end() == 0
 
 
-def test_publishing_that_fails_is_not_ready(kit: SiteKit, serve: Callable[..., Serving]) -> None:
+def test_readyz_fails_while_publishing_fails(kit: SiteKit, serve: Callable[..., Serving]) -> None:
     kit.article()
     (kit.root / "feeds").write_text("in the way")
     serving = serve()
@@ -125,7 +125,7 @@ def test_publishing_that_fails_is_not_ready(kit: SiteKit, serve: Callable[..., S
         pytest.param(1280, "dark", False, marks=pytest.mark.slow(reason="each of the three is in another case")),
     ],
 )
-def test_a_person_leaves_and_comes_back(
+def test_a_person_unsubscribes_and_resubscribes(
     mail_kit: MailKit, chromium_address: str, width: int, scheme: str, scripts: bool
 ) -> None:
     from axe_playwright_python.sync_playwright import Axe
@@ -178,14 +178,14 @@ def test_a_person_leaves_and_comes_back(
             serving.process.wait()
 
 
-def test_a_port_that_is_taken_is_said(kit: SiteKit, serve: Callable[..., Serving]) -> None:
+def test_a_port_in_use_is_reported(kit: SiteKit, serve: Callable[..., Serving]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         serving = serve("--no-run", port=taken.getsockname()[1])
         assert serving.process.wait(30) == 3
     assert "another server" in serving.log.read_text()
 
 
-def test_a_runner_that_cannot_begin_ends_the_server(kit: SiteKit, serve: Callable[..., Serving]) -> None:
+def test_a_runner_that_cannot_start_ends_the_server(kit: SiteKit, serve: Callable[..., Serving]) -> None:
     (kit.root / ".publish.runners").write_text("in the way")
     serving = serve()
     assert serving.process.wait(30) == 3

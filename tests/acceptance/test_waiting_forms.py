@@ -1,4 +1,4 @@
-"""Forms that wait for the database: bounded, refused with Retry-After, and in nobody's way."""
+"""Forms that wait for the database: bounded, rejected with Retry-After, without delaying pages."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def serving(any_mail_kit: MailKit) -> Iterator[Serving]:
 
 
 @pytest.mark.slow(reason="45 forms wait for a locked database for as long as they may")
-def test_pages_are_answered_while_forms_wait_for_the_database(any_mail_kit: MailKit, serving: Serving) -> None:
+def test_pages_are_served_while_forms_wait_for_the_database(any_mail_kit: MailKit, serving: Serving) -> None:
     """45 joins wait or are refused with 503; every page is there meanwhile; and afterwards joins work."""
     kit = any_mail_kit
     until(lambda: get(f"{serving.url}/newsletters/join")[0] == 200)
@@ -119,7 +119,7 @@ def test_a_database_that_is_up_to_date_is_opened_without_a_write(any_mail_kit: M
         assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
 
 
-def test_a_wait_for_the_database_ends(any_mail_kit: MailKit) -> None:
+def test_a_wait_for_the_database_has_a_timeout(any_mail_kit: MailKit) -> None:
     """A write that another process holds up is an error of its own kind after the time that was asked for."""
     kit = any_mail_kit
     kit.open().close()

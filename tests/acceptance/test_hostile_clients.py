@@ -1,4 +1,4 @@
-"""Strangers at the real server: who never ends, who sends and takes drop by drop, and whatever a fuzzer thinks of."""
+"""Hostile clients at a real server: slow, endless and fuzzed requests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.test_serve import Serving, get, until
-from tests.acceptance.test_web_life import at_home, command, ended
+from tests.acceptance.test_subscriber_life import at_home, command, ended
 from tests.conftest import MailKit, SiteKit
 from tests.support.ports import free_port
 
@@ -137,7 +137,7 @@ def held_by(serving: Serving) -> list[str]:
 
 @on_linux
 @pytest.mark.parametrize("name", ENDLESS)
-def test_who_never_ends_takes_no_memory(serving: Serving, name: str) -> None:
+def test_an_endless_request_takes_no_memory(serving: Serving, name: str) -> None:
     before = memory(serving)
     first, more = ENDLESS[name]
     sent = 0
@@ -164,7 +164,7 @@ def test_who_never_ends_takes_no_memory(serving: Serving, name: str) -> None:
         b"GET / HTTP/1.1\r\n folded: header",
     ],
 )
-def test_what_is_no_request_is_refused_and_fills_no_log(serving: Serving, request_line: bytes) -> None:
+def test_data_that_is_not_http_is_rejected_without_filling_the_log(serving: Serving, request_line: bytes) -> None:
     with connect(serving) as one:
         one.sendall(request_line + b"\r\n" + HOST + b"\r\n")
         assert one.recv(65_536).startswith(b"HTTP/1.1 400 ")
@@ -172,7 +172,7 @@ def test_what_is_no_request_is_refused_and_fills_no_log(serving: Serving, reques
     assert "nvalid" not in serving.log.read_text()
 
 
-def test_a_request_for_another_protocol_is_answered_in_ours(serving: Serving) -> None:
+def test_an_upgrade_request_is_answered_in_http(serving: Serving) -> None:
     with connect(serving) as one:
         one.sendall(WHOLE.replace(b"\r\n\r\n", b"\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"))
         assert one.recv(65_536).startswith(b"HTTP/1.1 200 ")

@@ -1,4 +1,4 @@
-"""A reader's life on the web, with a real browser and a real mailbox; feeds in real reader programs; strangers."""
+"""A subscriber from the form to erasure in a real browser and a real mailbox; feeds in real feed readers; WebSub."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def text_of(data: bytes) -> tuple[str, str]:
         pytest.param(True, 1280, "light", marks=pytest.mark.slow(reason="the same with scripts, on a desktop")),
     ],
 )
-def test_from_the_form_to_the_end(
+def test_a_subscriber_from_the_form_to_erasure(
     mail_kit: MailKit,
     servers: Servers,
     ended: list[Serving],
@@ -209,9 +209,7 @@ class Guest:
 @pytest.mark.parametrize(
     "client", [one for one in CLIENTS if one.name in ("newsboat", "rss2email")], ids=lambda one: one.name
 )
-def test_a_reader_program_hears_of_new_articles_and_of_nothing_else(
-    kit: SiteKit, ended: list[Serving], tmp_path: Path, client: Any
-) -> None:
+def test_a_feed_reader_shows_new_articles_once(kit: SiteKit, ended: list[Serving], tmp_path: Path, client: Any) -> None:
     if client.missing():
         pytest.skip(client.missing())
     port = at_home(kit, "\n[web]\naccess_log = true\n")
@@ -244,7 +242,7 @@ def test_a_reader_program_hears_of_new_articles_and_of_nothing_else(
     assert moved.end() == 0
 
 
-def test_a_subscriber_hears_of_publish_now_at_once(kit: SiteKit, ended: list[Serving]) -> None:
+def test_a_websub_subscriber_is_notified_after_publish_now(kit: SiteKit, ended: list[Serving]) -> None:
     port = at_home(kit, '\n[web]\nhub = true\nhub_networks = ["127.0.0.0/8"]\n')
     kit.article("one.md", "One")
     command(kit, "now", "--feeds-only")
