@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 #: Seconds for which a page that is the same for everybody is handed out again without a look into the store.
-_KEEP = 1.0
+_CACHE_SECONDS = 1.0
 
 
 @click.command("serve")
@@ -72,7 +72,7 @@ def command(folder: Path, host: str, port: int, no_run: bool, metrics: str | Non
     unready_reason = beside.unready_reason if beside else lambda: ""
     figures = Metrics(site, unready_reason)
     wake = beside.wake if beside else lambda name: None
-    web = Web(site, unready_reason=unready_reason, wake=wake, metrics=figures, log=log, keep=_KEEP)
+    web = Web(site, unready_reason=unready_reason, wake=wake, metrics=figures, log=log, cache_seconds=_CACHE_SECONDS)
     server = _server(web, site)
     # The server has handlers of its own while it runs, and afterwards raises again what it has caught.
     for number in (signal.SIGTERM, signal.SIGINT):

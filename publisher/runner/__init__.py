@@ -1,4 +1,7 @@
-"""``publish run``: everything that happens by itself, in one process that stays."""
+"""The long-running process of ``publish run``: timers and background jobs for schedules, mail, hubs and cleanup.
+
+It decides when work runs, never how: the work itself belongs to the packages below.
+"""
 
 from publisher.runner.logs import make_log
 from publisher.runner.runner import Runner

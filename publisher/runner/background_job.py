@@ -13,28 +13,28 @@ from publisher.runner.logs import Log
 
 __all__ = ["BackgroundJob", "JobHealth", "JobStopped", "backoff_seconds", "report_progress"]
 
-#: The first pause after a failure, and the longest.
-_SHORTEST, _LONGEST = timedelta(seconds=5), timedelta(minutes=10)
-#: A run without any progress counts as stuck after this. SMTP waits for ten minutes at most
+#: The pause after the first failure, and the longest one.
+_FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=10)
+#: A run without progress counts as stuck after this. SMTP waits for ten minutes at most
 #: (RFC 5321 §4.5.3.2.6), and a run waits for another run for ten minutes at most.
-_STUCK: Final = timedelta(minutes=30)
+_STUCK_AFTER: Final = timedelta(minutes=30)
 #: A job that is due and does not start counts as stuck after this.
-_LATE: Final = timedelta(minutes=2)
-#: The job that runs in this thread.
+_LATE_AFTER: Final = timedelta(minutes=2)
+#: The job of the current thread.
 _current = threading.local()
 
 
 class JobStopped(BaseException):
-    """The runner is about to end and the job stops here. Not an ``Exception``: nothing may catch it."""
+    """Ends a job during shutdown. No subclass of ``Exception``, so that error handlers do not catch it."""
 
 
 def backoff_seconds(failures: int) -> timedelta:
     """Return the pause after ``failures`` in a row: 5, 10, 20 … seconds, ten minutes at most."""
-    return min(_SHORTEST * (1 << min(failures - 1, 10)), _LONGEST)
+    return min(_FIRST_PAUSE * (1 << min(failures - 1, 10)), _LONGEST_PAUSE)
 
 
 def report_progress() -> None:
-    """Tell that the job of the calling thread makes progress. Does nothing in other threads."""
+    """Record progress of the current thread's job; does nothing in other threads."""
     job: BackgroundJob | None = getattr(_current, "job", None)
     if job is not None:
         job.record_progress()
@@ -42,21 +42,21 @@ def report_progress() -> None:
 
 @dataclass(slots=True)
 class JobHealth:
-    """The state of a job. Times are of the wall clock, for people."""
+    """The state of a job for people; times are of the wall clock."""
 
     runs: int = 0
     began_at: datetime | None = None
     ended_at: datetime | None = None
-    #: In a row.
+    #: Consecutive failures.
     failures: int = 0
     #: The message of the last failure; empty after a success.
     last_error: str = ""
 
 
 class BackgroundJob:
-    """Runs its function once for any number of wake-ups in the meantime, and retries it after a failure.
+    """Runs its function once for any number of wake-ups, and retries it after a failure.
 
-    All waiting is by the monotonic clock, so a wall clock that is set delays nothing.
+    Waiting uses the monotonic clock, so that a changed wall clock delays nothing.
     """
 
     def __init__(self, name: str, work: Callable[[], None], log: Log, clock: Clock) -> None:
@@ -69,21 +69,21 @@ class BackgroundJob:
         self._is_woken = False
         self._is_stopped = False
         self._is_running = False
-        #: Monotonic: no earlier start than this after a failure; None for at once.
+        #: Monotonic: the earliest start after a failure; None without a failure.
         self._retry_at: float | None = None
         self._retry_time: datetime | None = None
         #: Monotonic: the last start, end or progress of a run; None before the first.
         self._progress_at: float | None = None
-        #: Monotonic: since when the job is due.
+        #: Monotonic: when the job became due.
         self._due_since = clock.monotonic()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
-        """Start the thread, which waits for work."""
+        """Start the thread."""
         self._thread.start()
 
     def wake(self) -> None:
-        """Run the function now, or as soon as the current run has ended."""
+        """Run the function now, or after the current run."""
         with self._wakeup:
             if not self._is_woken:
                 self._is_woken = True
@@ -97,13 +97,13 @@ class BackgroundJob:
             self._wakeup.notify()
 
     def join(self, seconds: float) -> bool:
-        """Wait for the end of the current run; return whether it has ended."""
+        """Wait at most ``seconds`` for the end of the current run; return whether it has ended."""
         self._thread.join(max(0.0, seconds))
         return not self._thread.is_alive()
 
     @property
     def retry_at(self) -> datetime | None:
-        """The wall-clock time of the next attempt after a failure; None where nothing has failed."""
+        """The wall-clock time of the next attempt after a failure; None without a failure."""
         return self._retry_time
 
     @property
@@ -114,11 +114,11 @@ class BackgroundJob:
         return timedelta(seconds=self._clock.monotonic() - self._progress_at)
 
     def record_progress(self) -> None:
-        """Note that the current run makes progress."""
+        """Record that the current run makes progress."""
         self._progress_at = self._clock.monotonic()
 
     def stuck_reason(self) -> str:
-        """Return why the job makes no progress; empty where it does, or has nothing to do."""
+        """Return why the job makes no progress; empty if it does or has nothing to do."""
         now = self._clock.monotonic()
         with self._wakeup:
             if self._is_stopped or self._thread.ident is None:
@@ -127,12 +127,12 @@ class BackgroundJob:
                 return f"the thread of {self.name} has ended"
             if self._is_running:
                 waited = timedelta(seconds=now - (self._progress_at if self._progress_at is not None else now))
-                if waited > _STUCK:
+                if waited > _STUCK_AFTER:
                     return f"{self.name} has made no progress for {waited.total_seconds() / 60:.0f} minutes"
                 return ""
             if self._is_woken:
                 waited = timedelta(seconds=now - max(self._due_since, self._retry_at or self._due_since))
-                if waited > _LATE:
+                if waited > _LATE_AFTER:
                     return f"{self.name} is due for {waited.total_seconds() / 60:.0f} minutes and does not start"
         return ""
 
@@ -170,7 +170,7 @@ class BackgroundJob:
         )
 
     def _wait(self) -> bool:
-        """Wait for work; return False where there will be none."""
+        """Wait for work; return False when the job is stopped."""
         with self._wakeup:
             while not self._is_stopped:
                 rest = 0.0

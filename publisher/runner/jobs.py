@@ -23,24 +23,24 @@ from publisher.settings import Site
 from publisher.storage.engine import Database
 from publisher.subscriptions import confirmation_store as confirmations
 from publisher.websub import hub_store as hub
-from publisher.websub import notifications_store as announcements
+from publisher.websub import notifications_store as notifications
 from publisher.websub.notify import send_notifications
 from publisher.workers.timed_worker import TimedWorker, WorkerClosed
 
 __all__ = ["Jobs"]
 
-#: No job is begun again sooner than this for what it left undone without a failure.
-_BREATH: Final = timedelta(seconds=15)
-#: An issue of which no copy waits is looked at again after this: somebody may have put copies back.
-_SURE: Final = timedelta(minutes=10)
-#: So many records that were set aside are told of one by one.
-_LISTED: Final = 20
-#: Seconds between two lines that tell how far long work is.
-_INTERVAL: Final = 5.0
+#: The shortest pause before a job continues work that it left for later.
+_MIN_PAUSE: Final = timedelta(seconds=15)
+#: An issue without waiting deliveries is checked again after this; an operator may have queued some again.
+_RECHECK_AFTER: Final = timedelta(minutes=10)
+#: Skipped records that are logged one by one.
+_MAX_LOGGED: Final = 20
+#: The shortest interval of progress lines.
+_PROGRESS_SECONDS: Final = 5.0
 
 
 class Jobs:
-    """The work itself. Each method is one lane's and never runs twice at a time."""
+    """The functions of the background jobs. None runs concurrently with itself."""
 
     def __init__(
         self,
@@ -53,54 +53,54 @@ class Jobs:
         wake_at: Callable[[str, str, datetime], None],
         lease: timedelta = LEASE,
     ) -> None:
-        """Begin.
+        """Create the jobs.
 
         Args:
-            site, db: the settings and their store.
-            clock: what time it is.
-            log: what is told of everything.
-            wake: told the name of a job that has something to do now.
-            wake_at: told a name for the reason, a job's, and when that has something to do.
-            lease: how long a slot is this runner's without its being heard of.
+            site, db: the settings and their database.
+            clock: the time.
+            log: receives every event.
+            wake: called with the name of a job that has work now.
+            wake_at: called with the name of a timer, the name of a job, and when that has work.
+            lease: how long a claimed slot stays claimed without a renewal.
         """
-        #: Settings and store, taken together at the beginning of each job: they are replaced at any moment.
+        #: Settings and database. Each job reads the pair once, because changed settings replace it at any moment.
         self.current = (site, db)
         self._clock = clock
         self._log = log
         self._wake = wake
         self._wake_at = wake_at
         self._lease = lease
-        #: Article files are parsed in a process of their own, kept from one run to the next.
+        #: The process that parses article files; it stays alive between runs.
         self._parsers = TimedWorker()
         self._is_stopping = threading.Event()
-        #: Set where articles/ has changed, or an article's time has come.
+        #: Set when articles/ has changed or an article's publication time has come.
         self._is_changed = threading.Event()
-        #: Issue → its failures in a row, and when it is tried again, by the monotonic clock.
-        self._held: dict[str, tuple[int, float]] = {}
-        self._held_under = site
-        #: Issue without a waiting delivery → since when that is known, by the monotonic clock.
+        #: Issue → consecutive failures, and the monotonic time of the next attempt.
+        self._retries: dict[str, tuple[int, float]] = {}
+        self._retries_of = site
+        #: Issue without waiting deliveries → the monotonic time of that finding.
         self._settled: dict[str, float] = {}
-        #: What lay set aside after the last turn: it is told of once.
-        self._refused: set[tuple[str, str]] = set()
-        self._told = 0.0
+        #: Skipped records after the last run; each is logged once.
+        self._skipped: set[tuple[str, str]] = set()
+        self._progress_logged_at = 0.0
 
     def close(self) -> None:
-        """End the process for parsers."""
+        """Stop the parser process."""
         self._parsers.close()
 
     def stop(self) -> None:
-        """Lay work down where that loses nothing; messages in hand are finished."""
+        """Stop running jobs at the next safe point; messages in transmission are finished."""
         self._is_stopping.set()
 
     def articles_changed(self) -> None:
-        """Look into articles/ at once."""
+        """Read articles/ at once."""
         self._is_changed.set()
         self._wake("publish")
 
     # -- publish -------------------------------------------------------------------------------
 
     def publish(self) -> None:
-        """Run the slots that are due, and bring feeds up to date where articles have changed."""
+        """Run due slots, and update feeds if articles have changed."""
         site, db = self.current
         always = self._is_changed.is_set()
         self._is_changed.clear()
@@ -112,9 +112,9 @@ class Jobs:
                 always=always,
                 lease=self._lease,
                 warm=self._parsers,
-                progress=self._progress,
+                progress=self._progress_or_stop,
                 on_wait=lambda holder: self._log.info("waiting", job="publish", holder=holder),
-                on_claim=self._claimed,
+                on_claim=self._log_claim,
             )
         except WorkerClosed as error:
             self._log.info("stopped early", job="publish", reason=str(error))
@@ -123,42 +123,46 @@ class Jobs:
             self._is_changed.set()
             raise
         if report is not None:
-            self._tell(report)
+            self._log_report(report)
             if report.feeds_changed and (site.hubs or site.announce.cloud):
                 self._wake("announce")
             if report.issues:
                 self._wake("mail")
-        self._look_ahead(db)
+        self._schedule_next(db)
         if report is not None and report.feeds_failed:
             self._is_changed.set()
             raise PublisherError(f"feeds: {report.feeds_failed}")
 
-    def _claimed(self, one: ClaimedSlot, late: float) -> None:
+    def _log_claim(self, claim: ClaimedSlot, late: float) -> None:
         self._log.info(
-            "slot started", schedule=one.schedule, slot=_z(one.slot), late=round(late, 3), attempt=one.attempt
+            "slot started",
+            schedule=claim.schedule,
+            slot=_utc_text(claim.slot),
+            late=round(late, 3),
+            attempt=claim.attempt,
         )
 
-    def _look_ahead(self, db: Database) -> None:
+    def _schedule_next(self, db: Database) -> None:
         now = self._clock.now()
         with db.read() as connection:
-            out = articles.next_publication_time(connection, int(now.timestamp()))
-            expires = next_expiry_time(connection, int(now.timestamp()))
-            lapse = next_lease_end(connection, now)
-        if out is not None:
-            self._wake_at("publication", "articles", datetime.fromtimestamp(out, UTC))
-        if expires is not None:
-            self._wake_at("expiry", "articles", datetime.fromtimestamp(expires, UTC))
-        if lapse is not None:
-            self._wake_at("lease", "publish", lapse)
+            next_publication = articles.next_publication_time(connection, int(now.timestamp()))
+            next_expiry = next_expiry_time(connection, int(now.timestamp()))
+            lease_end = next_lease_end(connection, now)
+        if next_publication is not None:
+            self._wake_at("publication", "articles", datetime.fromtimestamp(next_publication, UTC))
+        if next_expiry is not None:
+            self._wake_at("expiry", "articles", datetime.fromtimestamp(next_expiry, UTC))
+        if lease_end is not None:
+            self._wake_at("lease", "publish", lease_end)
 
-    def _tell(self, report: PublishResult) -> None:
-        for ran in report.scheduled_runs:
-            tell = self._log.error if ran.is_failed else self._log.info
-            tell(
-                "slot failed" if ran.is_failed else "slot done",
-                schedule=ran.schedule,
-                slot=_z(ran.slot),
-                outcome=ran.outcome,
+    def _log_report(self, report: PublishResult) -> None:
+        for run in report.scheduled_runs:
+            write = self._log.error if run.is_failed else self._log.info
+            write(
+                "slot failed" if run.is_failed else "slot done",
+                schedule=run.schedule,
+                slot=_utc_text(run.slot),
+                outcome=run.outcome,
             )
         if report.changed:
             self._log.info(
@@ -170,30 +174,30 @@ class Jobs:
                 removed=len(report.feeds_removed),
                 issues=len(report.issues),
             )
-        for note in report.issues:
+        for issue in report.issues:
             self._log.info(
                 "issue made",
-                issue=note.path.partition("/")[2],
-                number=note.number,
-                articles=note.articles,
-                subscribers=note.subscribers,
-                send=note.send,
-                errors=len(note.errors),
+                issue=issue.path.partition("/")[2],
+                number=issue.number,
+                articles=issue.articles,
+                subscribers=issue.subscribers,
+                send=issue.send,
+                errors=len(issue.errors),
             )
-        for problem in report.warnings[:_LISTED]:
+        for problem in report.warnings[:_MAX_LOGGED]:
             self._log.warning("warning", where=problem.where, reason=problem.reason)
-        standing = {(problem.where, problem.reason) for problem in report.rejected}
-        fresh = sorted(standing - self._refused)
-        self._refused = standing
-        for where, reason in fresh[:_LISTED]:
+        skipped = {(problem.where, problem.reason) for problem in report.rejected}
+        new = sorted(skipped - self._skipped)
+        self._skipped = skipped
+        for where, reason in new[:_MAX_LOGGED]:
             self._log.warning("skipped", where=where, reason=reason)
-        if len(fresh) > _LISTED:
-            self._log.warning("skipped", more=len(fresh) - _LISTED, see="publish status")
+        if len(new) > _MAX_LOGGED:
+            self._log.warning("skipped", more=len(new) - _MAX_LOGGED, see="publish status")
 
     # -- mail ----------------------------------------------------------------------------------
 
     def mail(self) -> None:
-        """Send what may leave: issues that need no approval or have it, deferred copies, readers' mornings."""
+        """Send issues that are approved or need no approval, and deliveries that are due."""
         site, db = self.current
         if not site.can_send or not site.digests:
             return
@@ -201,61 +205,63 @@ class Jobs:
 
         now, mono = self._clock.now(), self._clock.monotonic()
         report = PublishResult(at=now.isoformat(), dry_run=False)
-        if site is not self._held_under:
-            # What was held back because of the settings is tried again at once.
-            self._held, self._held_under = {}, site
-        resting = {name for name, (_, until) in self._held.items() if until > mono}
-        self._settled = {name: since for name, since in self._settled.items() if mono - since < _SURE.total_seconds()}
+        if site is not self._retries_of:
+            # Changed settings may fix a failed issue, so it is retried at once.
+            self._retries, self._retries_of = {}, site
+        waiting = {name for name, (_, until) in self._retries.items() if until > mono}
+        self._settled = {
+            name: since for name, since in self._settled.items() if mono - since < _RECHECK_AFTER.total_seconds()
+        }
         send_due_issues(
             site,
             db,
             now,
             report,
-            self._progress_of_mail,
+            self._report_progress,
             approved=True,
-            without=resting | self._settled.keys(),
+            without=waiting | self._settled.keys(),
             is_stopping=self._is_stopping.is_set,
             clock=self._clock.now,
         )
-        for one in report.sends:
-            self._mailed(one)
+        for result in report.sends:
+            self._log_sent(result)
         for text in report.all_blockers:
             self._log.error("placeholder value", fix=text)
-        self._hold("drafts", "; ".join(report.draft_errors))
+        self._retry_later("drafts", "; ".join(report.draft_errors))
         now, mono = self._clock.now(), self._clock.monotonic()
-        due, settled = next_send_time(site, db, now, without=self._held.keys() | self._settled.keys())
+        due, settled = next_send_time(site, db, now, without=self._retries.keys() | self._settled.keys())
         self._settled.update(dict.fromkeys(settled, mono))
         if due is not None:
-            self._wake_at("deliveries", "mail", max(due, now + _BREATH))
-        if self._held:
-            soonest = min(until for _, until in self._held.values())
+            self._wake_at("deliveries", "mail", max(due, now + _MIN_PAUSE))
+        if self._retries:
+            soonest = min(until for _, until in self._retries.values())
             self._wake_at("retries", "mail", now + timedelta(seconds=soonest - mono))
 
-    def _mailed(self, one: IssueSendResult) -> None:
+    def _log_sent(self, result: IssueSendResult) -> None:
         self._log.info(
             "issue sent",
-            issue=one.issue,
-            accepted=one.accepted,
-            deferred=one.deferred,
-            failed=one.failed,
-            uncertain=one.uncertain,
-            waiting=one.waiting,
+            issue=result.issue,
+            accepted=result.accepted,
+            deferred=result.deferred,
+            failed=result.failed,
+            uncertain=result.uncertain,
+            waiting=result.waiting,
         )
         if not self._is_stopping.is_set():
-            self._hold(one.issue, one.stop_reason)
+            self._retry_later(result.issue, result.stop_reason)
 
-    def _hold(self, name: str, trouble: str) -> None:
-        """Retry an issue later where it could not be sent; the other issues go on."""
+    def _retry_later(self, name: str, trouble: str) -> None:
+        """Schedule a retry of an issue that failed; without trouble, forget earlier failures."""
         if not trouble:
-            self._held.pop(name, None)
+            self._retries.pop(name, None)
             return
-        failures = self._held.get(name, (0,))[0] + 1
+        failures = self._retries.get(name, (0,))[0] + 1
         pause = backoff_seconds(failures)
-        self._held[name] = (failures, self._clock.monotonic() + pause.total_seconds())
+        self._retries[name] = (failures, self._clock.monotonic() + pause.total_seconds())
         self._log.error("not sent", issue=name, failures=failures, retry_in=int(pause.total_seconds()), reason=trouble)
 
     def confirmation_emails(self) -> None:
-        """Send what asks somebody to confirm something."""
+        """Send confirmation emails."""
         site, db = self.current
         with db.read() as connection:
             due = confirmations.next_due_time(connection)
@@ -263,44 +269,46 @@ class Jobs:
             return
         from publisher.subscriptions.confirmation_emails import send_confirmation_emails
 
-        posted = send_confirmation_emails(site, db, self._clock.now, is_stopping=self._is_stopping.is_set)
-        if posted.sent or posted.failed:
-            self._log.info("confirmation emails sent", sent=posted.sent, failed=posted.failed)
-        if posted.trouble:
-            raise PublisherError(f"confirmation emails: {posted.trouble}")
+        result = send_confirmation_emails(site, db, self._clock.now, is_stopping=self._is_stopping.is_set)
+        if result.sent or result.failed:
+            self._log.info("confirmation emails sent", sent=result.sent, failed=result.failed)
+        if result.trouble:
+            raise PublisherError(f"confirmation emails: {result.trouble}")
         with db.read() as connection:
             due = confirmations.next_due_time(connection)
-        if posted.paused_until is not None:
+        if result.paused_until is not None:
             self._log.warning(
-                "confirmation emails paused", reason="every relay has lost messages", until=_z(posted.paused_until)
+                "confirmation emails paused",
+                reason="every relay has lost messages",
+                until=_utc_text(result.paused_until),
             )
-            self._wake_at("confirmation-emails", "confirmation-emails", posted.paused_until)
+            self._wake_at("confirmation-emails", "confirmation-emails", result.paused_until)
         elif due is not None:
             self._wake_at(
                 "confirmation-emails",
                 "confirmation-emails",
-                max(datetime.fromtimestamp(due, UTC), self._clock.now() + _BREATH),
+                max(datetime.fromtimestamp(due, UTC), self._clock.now() + _MIN_PAUSE),
             )
 
-    # -- the others ----------------------------------------------------------------------------
+    # -- other jobs ------------------------------------------------------------------------------
 
     def announce(self) -> None:
-        """Tell hubs of feeds that changed, and of those that they could not be told of before."""
+        """Notify hubs of changed feeds, and retry failed notifications."""
         site, db = self.current
         if not site.hubs and not site.announce.cloud:
             return
-        result = send_notifications(db, site, self._clock.now(), progress=self._progress)
+        result = send_notifications(db, site, self._clock.now(), progress=self._progress_or_stop)
         if result.sent or result.failed:
             self._log.info("hubs notified", sent=result.sent, waiting=result.waiting)
-        for words in result.failed:
-            self._log.warning("hub not notified", reason=words)
+        for reason in result.failed:
+            self._log.warning("hub not notified", reason=reason)
         with db.read() as connection:
-            due = announcements.next_notification_time(connection)
+            due = notifications.next_notification_time(connection)
         if due is not None:
-            self._wake_at("hubs", "announce", max(datetime.fromtimestamp(due, UTC), self._clock.now() + _BREATH))
+            self._wake_at("hubs", "announce", max(datetime.fromtimestamp(due, UTC), self._clock.now() + _MIN_PAUSE))
 
     def hub(self) -> None:
-        """Ask callbacks whether they meant to subscribe, and hand over feeds that changed."""
+        """Verify subscriptions to the site's own hub, and send changed feeds to its subscribers."""
         site, db = self.current
         with db.read() as connection:
             due = hub.next_task_time(connection)
@@ -308,21 +316,21 @@ class Jobs:
             return
         from publisher.websub.hub import run_hub_tasks
 
-        done = run_hub_tasks(site, db, self._clock.now, is_stopping=self._is_stopping.is_set)
-        if done.told or done.subscribed or done.unsubscribed or done.dropped:
+        result = run_hub_tasks(site, db, self._clock.now, is_stopping=self._is_stopping.is_set)
+        if result.told or result.subscribed or result.unsubscribed or result.dropped:
             self._log.info(
                 "hub notifications sent",
-                sent=done.told,
-                subscribed=done.subscribed,
-                unsubscribed=done.unsubscribed,
-                dropped=done.dropped,
+                sent=result.told,
+                subscribed=result.subscribed,
+                unsubscribed=result.unsubscribed,
+                dropped=result.dropped,
             )
-        for words in done.failed[:_LISTED]:
-            self._log.warning("hub failed", reason=words)
+        for reason in result.failed[:_MAX_LOGGED]:
+            self._log.warning("hub failed", reason=reason)
         with db.read() as connection:
             due = hub.next_task_time(connection)
         if due is not None:
-            self._wake_at("hub", "hub", max(datetime.fromtimestamp(due, UTC), self._clock.now() + _BREATH))
+            self._wake_at("hub", "hub", max(datetime.fromtimestamp(due, UTC), self._clock.now() + _MIN_PAUSE))
 
     def bounces(self) -> None:
         """Process bounces and complaints."""
@@ -331,13 +339,13 @@ class Jobs:
             return
         from publisher.delivery.bounces import process_mailbox
 
-        found = process_mailbox(site, self._clock.now(), progress=self._progress)
-        if found.messages:
-            counts = {key: value for key, value in found.as_dict().items() if key not in ("suppressed", "problems")}
-            self._log.info("bounces read", **counts, suppressed=len(found.suppressed))
-        for digest in found.unsubscribed_from:
+        result = process_mailbox(site, self._clock.now(), progress=self._progress_or_stop)
+        if result.messages:
+            counts = {key: value for key, value in result.as_dict().items() if key not in ("suppressed", "problems")}
+            self._log.info("bounces read", **counts, suppressed=len(result.suppressed))
+        for digest in result.unsubscribed_from:
             self._log.info("subscription changed", digest=digest, state="unsubscribed", source="mail")
-        for problem in found.problems:
+        for problem in result.problems:
             self._log.warning("message skipped", reason=problem)
 
     def sweep(self) -> None:
@@ -349,20 +357,20 @@ class Jobs:
         if result.repaired:
             self._log.warning("due times repaired", rows=result.repaired, reason="the clock was ahead")
 
-    # -- how far ---------------------------------------------------------------------------------
+    # -- progress --------------------------------------------------------------------------------
 
-    def _progress(self, label: str, done: int, total: int) -> None:
+    def _progress_or_stop(self, label: str, done: int, total: int) -> None:
         if self._is_stopping.is_set():
             raise JobStopped
-        self._progress_of_mail(label, done, total)
+        self._report_progress(label, done, total)
 
-    def _progress_of_mail(self, label: str, done: int, total: int) -> None:
+    def _report_progress(self, label: str, done: int, total: int) -> None:
         report_progress()
         now = time.monotonic()
-        if now - self._told >= _INTERVAL and done != total:
-            self._told = now
+        if now - self._progress_logged_at >= _PROGRESS_SECONDS and done != total:
+            self._progress_logged_at = now
             self._log.info("progress", doing=label, done=done, of=total)
 
 
-def _z(moment: datetime) -> str:
+def _utc_text(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%MZ}"

@@ -1,4 +1,4 @@
-"""The runner's log: one line an event, ``key=value`` or JSON."""
+"""The log of the runner and the web server: one line per event, ``key=value`` or JSON."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import structlog
 
 __all__ = ["Log", "make_log"]
 
-#: What is written to: ``log.info("event", key=value)``.
+#: Usage: ``log.info("event", key=value)``.
 Log = structlog.typing.FilteringBoundLogger
 
 
 def _one_line(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Keep what others have said on one line, without anything that a terminal obeys."""
+    """Remove line breaks and control characters from text of other parties."""
     return {key: _plain(value) if isinstance(value, str) else value for key, value in event.items()}
 
 
 def _plain(text: str) -> str:
-    return " ".join("".join(one if one.isprintable() else " " for one in text).split())
+    return " ".join("".join(character if character.isprintable() else " " for character in text).split())
 
 
 def make_log(stream: TextIO, *, as_json: bool = False) -> Log:
-    """Return a log that writes to ``stream``; libraries' warnings go there too."""
+    """Return a log that writes to ``stream``, together with warnings of libraries."""
     first = ["at", "level", "event"]
     renderer: Any = (
         structlog.processors.JSONRenderer(ensure_ascii=False)
@@ -44,9 +44,9 @@ def make_log(stream: TextIO, *, as_json: bool = False) -> Log:
     )
     handler.setLevel(logging.WARNING)
     for name in ("publisher", "apscheduler", "watchfiles", "uvicorn"):
-        theirs = logging.getLogger(name)
-        theirs.handlers = [handler]
-        theirs.propagate = False
+        library_log = logging.getLogger(name)
+        library_log.handlers = [handler]
+        library_log.propagate = False
     log: Log = structlog.wrap_logger(
         structlog.PrintLogger(stream),
         processors=[*shared, renderer],

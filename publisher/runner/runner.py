@@ -27,16 +27,16 @@ from publisher.storage.engine import Database
 
 __all__ = ["Runner"]
 
-#: Seconds between two looks at the clock, the settings file and the jobs.
-_LOOK: Final = 1.0
-#: Seconds after which the runner writes its state again, changed or not.
-_TELL: Final = 15.0
-#: A larger difference between wall clock and monotonic clock, in seconds, means that the clock was set or the machine slept.
-_JUMP: Final = 2.0
-#: The publish job is woken every minute; without a run for this long, issues may be late.
-_LATE: Final = timedelta(minutes=5)
-#: Seconds that shutdown takes at most; the next runner takes over what is not done by then.
-_PATIENCE: Final = 20.0
+#: Interval at which clock, settings file and jobs are checked.
+_CHECK_SECONDS: Final = 1.0
+#: Interval at which the runner writes its state.
+_STATE_SECONDS: Final = 15.0
+#: A larger change of wall clock minus monotonic clock means that the clock was set or the machine slept.
+_JUMP_SECONDS: Final = 2.0
+#: The publish job runs every minute. Without a run for this long, issues may be late.
+_LATE_AFTER: Final = timedelta(minutes=5)
+#: The longest shutdown. The next runner continues unfinished work.
+_SHUTDOWN_SECONDS: Final = 20.0
 
 
 class Runner:
@@ -58,21 +58,21 @@ class Runner:
             log: receives every event.
             clock: the time; this machine's clock by default.
             lease: how long a claimed slot stays claimed without a renewal.
-            notifier: the way to the service manager.
+            notifier: notifies the service manager.
         """
         self._root = site.root
         self._log = log
         self._clock = clock or Clock()
         self._notifier = notifier or SystemdNotifier()
-        self._is_over = threading.Event()
-        self._is_to_reload = False
+        self._is_stopped = threading.Event()
+        self._reload_requested = False
         self._started_at = self._clock.now()
         self._read_at = self._started_at
         self._settings_error = ""
-        #: Why the watchdog is not told that all is well; empty where it is.
+        #: Why the watchdog gets no keep-alive; empty if it does.
         self._stuck = ""
         self._signature = _signature(site.root)
-        self._told = 0.0
+        self._state_written_at = 0.0
         self._databases = [Database.open(site.database_url)]
         self._timers = Timers(self._clock)
         self.jobs = Jobs(
@@ -94,25 +94,25 @@ class Runner:
     def _site(self) -> Site:
         return self.jobs.current[0]
 
-    # -- from outside ----------------------------------------------------------------------------
+    # -- public ----------------------------------------------------------------------------------
 
     def stop(self) -> None:
-        """End, as soon as what is in hand is done. May be called by a signal's handler."""
-        self._is_over.set()
+        """Stop after the work in progress. Safe in a signal handler."""
+        self._is_stopped.set()
 
     def wake(self, name: str) -> None:
-        """Let a job look for work at once. May be called from any thread."""
+        """Run a job at once. Safe from any thread."""
         self.background_jobs[name].wake()
 
     def reload(self) -> None:
-        """Read the settings again, changed or not. May be called by a signal's handler."""
-        self._is_to_reload = True
+        """Read the settings again, changed or not. Safe in a signal handler."""
+        self._reload_requested = True
 
     def run(self) -> None:
         """Run until ``stop`` is called.
 
         Raises:
-            StoreError: the site's folder cannot be written to.
+            StoreError: the site's folder is not writable.
         """
         with RunnerFile(self._root) as file:
             log_exposed_paths(self._site, self._log)
@@ -121,15 +121,15 @@ class Runner:
             self._notifier.ready()
             wall, mono = self._clock.now(), self._clock.monotonic()
             try:
-                while not self._is_over.wait(_LOOK):
-                    wall, mono = self._look_at_clock(wall, mono)
-                    self._look_at_settings()
-                    self._give_signs(file)
+                while not self._is_stopped.wait(_CHECK_SECONDS):
+                    wall, mono = self._check_clock(wall, mono)
+                    self._check_settings()
+                    self._report_state(file)
             finally:
                 self._end()
 
     def late_reason(self) -> str:
-        """Return why issues may be late; empty where nothing is wrong."""
+        """Return why issues may be late; empty if they are not."""
         if stuck := self._stuck_reason():
             return stuck
         job = self.background_jobs["publish"]
@@ -137,17 +137,17 @@ class Runner:
             return f"publish has failed {job.health.failures} time(s) in a row"
         if not job.health.runs or (idle := job.time_since_progress) is None:
             return "articles/ was not read yet"
-        return f"publish has not run for {idle.total_seconds() / 60:.0f} minutes" if idle > _LATE else ""
+        return f"publish has not run for {idle.total_seconds() / 60:.0f} minutes" if idle > _LATE_AFTER else ""
 
     # -- the loop ----------------------------------------------------------------------------------
 
     def _start(self) -> None:
         for job in self.background_jobs.values():
             job.start()
-        self._rebuild()
+        self._set_timers()
         self._timers.start()
         self._watcher.start()
-        # Changes and slots of the time without a runner.
+        # Articles and slots from the time without a runner.
         self._wake_all()
 
     def _wake_all(self) -> None:
@@ -155,21 +155,21 @@ class Runner:
         for name in self.background_jobs:
             self._wake(name)
 
-    def _look_at_clock(self, wall: datetime, mono: float) -> tuple[datetime, float]:
-        """Notice that the clock was set or the machine slept, and make every job look at the new time."""
+    def _check_clock(self, wall: datetime, mono: float) -> tuple[datetime, float]:
+        """Detect a changed clock or a suspended machine, and run every job with the new time."""
         now, now_mono = self._clock.now(), self._clock.monotonic()
         jump = (now - wall) - timedelta(seconds=now_mono - mono)
-        if abs(self._clock.seconds(jump)) > _JUMP:
+        if abs(self._clock.seconds(jump)) > _JUMP_SECONDS:
             self._log.warning("clock jumped", seconds=round(jump.total_seconds(), 1))
             self._timers.reset()
             self._wake_all()
         return now, now_mono
 
-    def _look_at_settings(self) -> None:
+    def _check_settings(self) -> None:
         signature = _signature(self._root)
-        if signature == self._signature and not self._is_to_reload:
+        if signature == self._signature and not self._reload_requested:
             return
-        self._signature, self._is_to_reload, self._told = signature, False, 0.0
+        self._signature, self._reload_requested, self._state_written_at = signature, False, 0.0
         self._notifier.reloading()
         try:
             site = read_site(self._root)
@@ -180,38 +180,38 @@ class Runner:
             self._log.error("settings rejected", reason=str(error), in_use="the previous settings")
         else:
             self._settings_error, self._read_at = "", self._clock.now()
-            self._take_up(site)
+            self._apply_settings(site)
         self._notifier.ready()
 
-    def _take_up(self, site: Site) -> None:
+    def _apply_settings(self, site: Site) -> None:
         self.jobs.current = (site, self._databases[-1])
         if site.articles_dir != self._watcher.folder:
             self._watcher.stop()
             self._watcher = FileWatcher(site.articles_dir, self.jobs.articles_changed, self._log)
             self._watcher.start()
-        self._rebuild()
+        self._set_timers()
         self._log.info("settings read", schedules=len(site.schedules))
         self.jobs.articles_changed()
         self._wake("mail")
 
-    def _give_signs(self, file: RunnerFile) -> None:
-        """Tell the service manager and ``publish status`` how the runner is."""
+    def _report_state(self, file: RunnerFile) -> None:
+        """Report the state to the service manager and ``publish status``."""
         stuck = self._stuck_reason()
         if stuck and stuck != self._stuck:
             self._log.error("stuck", reason=stuck)
         self._stuck = stuck
         if self._notifier.watchdog is not None and not stuck:
-            self._notifier.alive()
+            self._notifier.keep_alive()
         now = time.monotonic()
-        if now - self._told >= _TELL:
-            self._told = now
+        if now - self._state_written_at >= _STATE_SECONDS:
+            self._state_written_at = now
             state = self.status()
             file.write(state)
             failing = [job["name"] for job in state["jobs"] if job["failures"]]
             self._notifier.status(stuck or (f"failing: {', '.join(failing)}" if failing else "all jobs are healthy"))
 
     def _stuck_reason(self) -> str:
-        """Return why the runner makes no progress; empty where timers fire and every job moves."""
+        """Return why timers or a job make no progress; empty if all do."""
         if self._timers.is_stalled:
             return f"no timer has fired for {STALL_SECONDS:.0f} seconds"
         return next((reason for job in self.background_jobs.values() if (reason := job.stuck_reason())), "")
@@ -219,17 +219,17 @@ class Runner:
     def _end(self) -> None:
         self._log.info("stopping")
         self._notifier.stopping()
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + _SHUTDOWN_SECONDS
         self._timers.stop()
         self.jobs.stop()
-        # A file that is being parsed is parsed by the next runner.
+        # The next runner parses the file that is being parsed.
         self.jobs.close()
         for job in self.background_jobs.values():
             job.stop()
         self._watcher.stop()
-        left = [name for name, job in self.background_jobs.items() if not job.join(deadline - time.monotonic())]
-        if left:
-            self._log.warning("jobs unfinished", jobs=", ".join(left))
+        unfinished = [name for name, job in self.background_jobs.items() if not job.join(deadline - time.monotonic())]
+        if unfinished:
+            self._log.warning("jobs unfinished", jobs=", ".join(unfinished))
         else:
             for db in self._databases:
                 db.close()
@@ -240,17 +240,17 @@ class Runner:
     def _wake(self, name: str) -> None:
         self.background_jobs[name].wake()
 
-    def _awaken(self, name: str) -> Callable[[], None]:
+    def _wake_action(self, name: str) -> Callable[[], None]:
         return self.jobs.articles_changed if name == "articles" else lambda: self._wake(name)
 
     def _wake_at(self, reason: str, name: str, moment: datetime) -> None:
-        self._timers.once(f"at:{reason}", self._clock.seconds(moment - self._clock.now()), self._awaken(name))
+        self._timers.once(f"at:{reason}", self._clock.seconds(moment - self._clock.now()), self._wake_action(name))
 
-    def _rebuild(self) -> None:
-        """Set the timers that the settings ask for, and cancel the others."""
+    def _set_timers(self) -> None:
+        """Set the timers of the current settings, and cancel all others."""
         site = self._site
         slots = {f"slot:{schedule.name}": schedule.timetable for schedule in site.schedules}
-        # Each job also looks for work regularly: another process may have approved, subscribed or died.
+        # Other processes approve issues, subscribe people, or die, so each job also checks for work regularly.
         intervals = {
             "every:publish": ("publish", timedelta(minutes=1)),
             "every:mail": ("mail", timedelta(seconds=30)),
@@ -261,11 +261,11 @@ class Runner:
         }
         self._timers.keep(slots.keys() | intervals.keys())
         for timer, timetable in slots.items():
-            self._timers.at_slots(timer, timetable, self._awaken("publish"))
+            self._timers.at_slots(timer, timetable, self._wake_action("publish"))
         for timer, (name, interval) in intervals.items():
-            self._timers.every(timer, max(1.0, self._clock.seconds(interval)), self._awaken(name))
+            self._timers.every(timer, max(1.0, self._clock.seconds(interval)), self._wake_action(name))
 
-    # -- how it is ---------------------------------------------------------------------------------
+    # -- state -------------------------------------------------------------------------------------
 
     def status(self) -> dict[str, Any]:
         """Return the state of the runner as JSON values; times are ISO 8601 in UTC."""
@@ -298,7 +298,7 @@ def _iso(moment: datetime | None) -> str | None:
 
 def _signature(root: Path) -> tuple[int, ...]:
     try:
-        found = (root / SETTINGS_FILE).stat()
+        status = (root / SETTINGS_FILE).stat()
     except OSError:
         return ()
-    return (found.st_mtime_ns, found.st_size, found.st_ino)
+    return (status.st_mtime_ns, status.st_size, status.st_ino)

@@ -1,4 +1,4 @@
-"""One turn of the runner: claim what is due, read articles/, stage feeds, make the issues that were claimed."""
+"""A scheduled run: claim due slots, read articles/, stage feeds, make the claimed issues."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from publisher.workers.timed_worker import TimedWorker, WorkerClosed
 
 __all__ = ["run_due_slots", "runner_name"]
 
-#: So many times within its lease a claim is renewed.
-_RENEWALS = 3
+#: Renewals of a claim within its lease.
+_RENEWALS_PER_LEASE = 3
 
 
 def runner_name() -> str:
-    """Return what this process is called where somebody asks who has a slot."""
+    """Return this process's name as the holder of claims: host name and process ID."""
     return f"{socket.gethostname()} {os.getpid()}"
 
 
@@ -50,59 +50,59 @@ def run_due_slots(
     on_wait: Callable[[str], None] = lambda holder: None,
     on_claim: Callable[[ClaimedSlot, float], None] = lambda claim, late: None,
 ) -> PublishResult | None:
-    """Run every slot that is due and nobody's, and say what came of it; return None where there was nothing to do.
+    """Run every due slot that no other process has claimed; return None if there was nothing to do.
 
-    Any number of processes may do so at once, and be killed at any moment.
+    Any number of processes may call this at once, and may be killed at any moment.
 
     Args:
         site: the settings.
-        db: its store.
-        clock: what time it is.
-        always: bring feeds up to date also where no slot is due.
-        lease: how long a slot is this process's without its being heard of.
-        warm: a process for parsers that is kept for the next run; None for one that ends with this run.
-        progress: told now and then how far the work is; may raise to stop it.
-        on_wait: told once if another run has to be waited for.
-        on_claim: told of each slot that is begun, and how many seconds after its time.
+        db: the database.
+        clock: the time.
+        always: update feeds even if no slot is due.
+        lease: how long a claim lasts without a renewal.
+        warm: a parser process to use and keep; None for one that ends with this run.
+        progress: called from time to time; may raise to stop the run.
+        on_wait: called with the holder's name if another run has to be waited for.
+        on_claim: called with each claim and its delay in seconds.
 
     Raises:
-        PublisherError: see ``publisher.errors``. Slots that were claimed are tried again.
+        PublisherError: see ``publisher.errors``. Claimed slots are retried.
     """
     began = clock.now()
     claims = claim_due_slots(db, site.schedules, began, runner=runner_name(), lease=lease)
-    for one in claims:
-        on_claim(one, (began - one.slot).total_seconds())
+    for claim in claims:
+        on_claim(claim, (began - claim.slot).total_seconds())
     if not claims and not always:
         return None
-    turn = _ScheduledRun(site, db, clock, claims, began)
+    run = _ScheduledRun(site, db, clock, claims, began)
     with _renewed(db, clock, claims, lease):
         try:
             with db.exclusive(site.root, on_wait=on_wait), Workers(warm=warm) as workers:
-                turn.feeds(progress, workers)
-                remake_issues(db, site, clock.now(), turn.report)
-                turn.issues(progress)
+                run.feeds(progress, workers)
+                remake_issues(db, site, clock.now(), run.report)
+                run.issues(progress)
         except BaseException as error:
-            turn.give_back(error)
+            run.release(error)
             raise
     with db.read() as connection:
-        turn.report.rejected = [*sources.list_problems(connection, rejected=True), *turn.report.rejected]
-    return turn.report
+        run.report.rejected = [*sources.list_problems(connection, rejected=True), *run.report.rejected]
+    return run.report
 
 
 @contextmanager
 def _renewed(db: Database, clock: Clock, claims: Sequence[ClaimedSlot], lease: timedelta) -> Iterator[None]:
-    """Keep the claims for as long as the block runs. A process that stands still keeps none."""
+    """Renew the claims while the block runs. A suspended process renews none, so others take its slots over."""
     if not claims:
         yield
         return
     is_over = threading.Event()
 
     def renew() -> None:
-        while not is_over.wait(clock.seconds(lease) / _RENEWALS):
-            # What cannot be renewed runs out, and is found to be another's at the end.
+        while not is_over.wait(clock.seconds(lease) / _RENEWALS_PER_LEASE):
+            # A claim that cannot be renewed expires, and finishing its slot raises SlotLost.
             with contextlib.suppress(PublisherError), db.write() as connection:
-                for one in claims:
-                    slots.renew_lease(connection, one, clock.now() + lease)
+                for claim in claims:
+                    slots.renew_lease(connection, claim, clock.now() + lease)
 
     thread = threading.Thread(target=renew, name="lease", daemon=True)
     thread.start()
@@ -114,7 +114,7 @@ def _renewed(db: Database, clock: Clock, claims: Sequence[ClaimedSlot], lease: t
 
 
 class _ScheduledRun:
-    """What was claimed, and what is left of it."""
+    """The claims of one run, and their results."""
 
     def __init__(self, site: Site, db: Database, clock: Clock, claims: Sequence[ClaimedSlot], began: datetime) -> None:
         self._site = site
@@ -122,12 +122,12 @@ class _ScheduledRun:
         self._clock = clock
         self._began = began
         self._left = dict.fromkeys(claims)
-        self._timetables = {one.name: one.timetable for one in site.schedules}
+        self._timetables = {schedule.name: schedule.timetable for schedule in site.schedules}
         self.report = PublishResult(at=began.astimezone(site.tz).replace(microsecond=0).isoformat(), dry_run=False)
 
     def feeds(self, progress: Progress, workers: Workers) -> None:
-        """Bring feeds up to date; where that fails, newsletters go out all the same."""
-        mine = [one for one in self._left if one.schedule == "feeds"]
+        """Update feeds. If that fails, issues are still made."""
+        claims = [claim for claim in self._left if claim.schedule == "feeds"]
         try:
             regenerate(self._db, self._site, self._now(), self.report, progress, workers)
         except WorkerClosed:
@@ -136,64 +136,69 @@ class _ScheduledRun:
         except Exception as error:
             report_failure(self.report, self._site, "feeds", "they could not be brought up to date", error)
             self.report.feeds_failed = self.report.rejected[-1].reason
-            for one in mine:
-                self._fail(one, error)
+            for claim in claims:
+                self._fail(claim, error)
             return
         changed = len(self.report.feeds_changed)
-        for one in mine:
+        for claim in claims:
             with contextlib.suppress(SlotLost), self._db.write() as connection:
-                slots.finish_slot(connection, one, self._now())
-                slots.record_outcome(connection, one, outcome := f"{changed} files written" if changed else "no change")
-                self._done(one, outcome)
+                slots.finish_slot(connection, claim, self._now())
+                slots.record_outcome(
+                    connection, claim, outcome := f"{changed} files written" if changed else "no change"
+                )
+                self._done(claim, outcome)
 
     def issues(self, progress: Progress) -> None:
-        """Make the issues that were claimed, and stage them."""
-        mine = [one for one in self._left if one.schedule != "feeds"]
-        newest = {one.schedule: one for one in mine}
-        for number, one in enumerate(mine, 1):
+        """Make and stage the claimed issues."""
+        claims = [claim for claim in self._left if claim.schedule != "feeds"]
+        newest = {claim.schedule: claim for claim in claims}
+        for number, claim in enumerate(claims, 1):
             now = self._now()
-            # Of several that are made up for, each carries what was out by its own time.
-            as_of = self._before_next(one, now) if newest[one.schedule] is one else one.slot
+            # An issue of a missed slot has the articles that were published by its slot.
+            as_of = self._before_next(claim, now) if newest[claim.schedule] is claim else claim.slot
             try:
-                outcome = make_scheduled_issue(self._db, self._site, one, as_of=as_of, now=now, report=self.report)
+                outcome = make_scheduled_issue(self._db, self._site, claim, as_of=as_of, now=now, report=self.report)
             except SlotLost as error:
-                self._done(one, str(error))
+                self._done(claim, str(error))
             except Exception as error:
-                where = f"digests.{one.schedule.partition(':')[2]}"
+                where = f"digests.{claim.schedule.partition(':')[2]}"
                 report_failure(self.report, self._site, where, "no issue was made", error)
-                self._fail(one, error)
+                self._fail(claim, error)
             else:
-                self._done(one, outcome)
-            progress("making issues", number, len(mine))
+                self._done(claim, outcome)
+            progress("making issues", number, len(claims))
         stage_issues(self._db, self._site, self.report, dry_run=False)
 
-    def _before_next(self, one: ClaimedSlot, now: datetime) -> datetime:
-        """Return ``now``, or the last second before the slot after this one: what is out then is that one's."""
-        coming = next_slot(self._timetables[one.schedule], one.slot) if one.schedule in self._timetables else None
-        return now if coming is None or now < coming else coming - timedelta(seconds=1)
+    def _before_next(self, claim: ClaimedSlot, now: datetime) -> datetime:
+        """Return ``now``, or the last second before the next slot: later articles belong to that one."""
+        timetable = self._timetables.get(claim.schedule)
+        following = next_slot(timetable, claim.slot) if timetable is not None else None
+        return now if following is None or now < following else following - timedelta(seconds=1)
 
-    def give_back(self, error: BaseException) -> None:
-        """Let go of what was claimed and not begun."""
-        for one in list(self._left):
+    def release(self, error: BaseException) -> None:
+        """Release the claims that are not finished."""
+        for claim in list(self._left):
             with contextlib.suppress(PublisherError):
-                self._fail(one, error)
+                self._fail(claim, error)
 
     def _now(self) -> datetime:
         return self._clock.now().astimezone(self._site.tz).replace(microsecond=0)
 
-    def _done(self, one: ClaimedSlot, outcome: str, *, is_failed: bool = False) -> None:
-        del self._left[one]
-        late = (self._began - one.slot).total_seconds()
+    def _done(self, claim: ClaimedSlot, outcome: str, *, is_failed: bool = False) -> None:
+        del self._left[claim]
+        late = (self._began - claim.slot).total_seconds()
         self.report.scheduled_runs.append(
-            ScheduledRunResult(schedule=one.schedule, slot=one.slot, late=late, outcome=outcome, is_failed=is_failed)
+            ScheduledRunResult(
+                schedule=claim.schedule, slot=claim.slot, late=late, outcome=outcome, is_failed=is_failed
+            )
         )
 
-    def _fail(self, one: ClaimedSlot, error: BaseException) -> None:
+    def _fail(self, claim: ClaimedSlot, error: BaseException) -> None:
         now = self._clock.now()
         # A run that is stopped has not failed: the next one may continue at once.
         is_stopped = isinstance(error, WorkerClosed) or not isinstance(error, Exception)
-        until = now if is_stopped else retry_time(one.attempt, now)
+        until = now if is_stopped else retry_time(claim.attempt, now)
         outcome = " ".join(str(error).split()) or "it was stopped"
         with self._db.write() as connection:
-            slots.release_slot(connection, one, until, outcome)
-        self._done(one, outcome, is_failed=True)
+            slots.release_slot(connection, claim, until, outcome)
+        self._done(claim, outcome, is_failed=True)

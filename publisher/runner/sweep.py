@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from publisher.delivery import due_times_store as due_times
-from publisher.reports import statistics_store as listening
+from publisher.reports import statistics_store as statistics
 from publisher.schedule import store as slots
 from publisher.storage.engine import Database
 from publisher.storage.facts import get_fact, set_fact
@@ -19,9 +19,9 @@ from publisher.websub import hub_store as hub
 
 __all__ = ["SweepResult", "sweep"]
 
-#: How long finished runs are kept. The newest run of each schedule is always kept.
+#: Age at which finished runs are deleted. The newest run of each schedule stays.
 _RUNS_KEPT: Final = timedelta(days=90)
-#: A link in a confirmation email works for 7 days at most.
+#: Age at which confirmation emails are deleted; their links work for 7 days at most.
 _CONFIRMATION_EMAILS_KEPT: Final = timedelta(days=8)
 #: Thirteen months, so that a month can be compared with the same month a year before.
 _FIGURES_KEPT: Final = timedelta(days=400)
@@ -59,11 +59,11 @@ class SweepResult:
 
 
 def sweep(db: Database, now: datetime) -> SweepResult:
-    """Delete what has expired at NOW, in one transaction, and return how much that was.
+    """Delete rows that have expired at ``now``, in one transaction, and return how many.
 
-    Nothing is deleted until the clock has run for eight days without a jump: a clock that jumps ahead
-    makes everything look expired, and a deleted slot would run again when the clock is put back. When it
-    has been put back, retries that it had scheduled years ahead become due.
+    Nothing is deleted until the clock has run for eight days without a jump. A clock that jumps ahead makes all rows
+    look expired, and a deleted slot would run again after the clock is corrected. After the correction, retries that
+    were scheduled years ahead become due.
     """
     with db.write() as connection:
         is_trusted, is_back = _observe(connection, now)
@@ -76,13 +76,13 @@ def sweep(db: Database, now: datetime) -> SweepResult:
                 connection, int((now - _CONFIRMATION_EMAILS_KEPT).timestamp())
             ),
             hub_subscriptions=hub.delete_expired_subscriptions(connection, int(now.timestamp())),
-            figures=listening.delete_feed_requests_before(connection, (now - _FIGURES_KEPT).date().isoformat()),
+            figures=statistics.delete_feed_requests_before(connection, (now - _FIGURES_KEPT).date().isoformat()),
             repaired=repaired,
         )
 
 
 def _observe(connection: Connection, now: datetime) -> tuple[bool, bool]:
-    """Record the time; return whether the clock is trusted, and whether it was put back."""
+    """Record the time; return whether the clock is trusted, and whether it was set back."""
     advisory_lock(connection, _CLOCK)
     seconds = int(now.timestamp())
     steady_since, _, last = (get_fact(connection, _CLOCK) or f"{seconds} {seconds}").partition(" ")

@@ -1,4 +1,4 @@
-"""What systemd is told of a service of ``Type=notify`` (sd_notify(3)); nothing where nobody listens."""
+"""Notify systemd about the state of a ``Type=notify`` service (sd_notify(3))."""
 
 from __future__ import annotations
 
@@ -12,45 +12,45 @@ __all__ = ["SystemdNotifier"]
 
 
 class SystemdNotifier:
-    """Tells the service manager how the process is."""
+    """Sends the state of the process to the service manager; does nothing without one."""
 
     def __init__(self, environ: Mapping[str, str] | None = None) -> None:
-        said = os.environ if environ is None else environ
-        self._address = said.get("NOTIFY_SOCKET", "")
-        mine = said.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
-        period = said.get("WATCHDOG_USEC", "") if mine else ""
-        #: Seconds between two signs of life: half of what is asked for. None where nobody asks.
+        environment = os.environ if environ is None else environ
+        self._address = environment.get("NOTIFY_SOCKET", "")
+        is_own_watchdog = environment.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
+        period = environment.get("WATCHDOG_USEC", "") if is_own_watchdog else ""
+        #: Seconds between keep-alive messages: half of the watchdog's timeout. None without a watchdog.
         self.watchdog = int(period) / 2_000_000 if period.isdigit() and int(period) else None
 
     def ready(self) -> None:
-        """Tell that the process has begun its work."""
-        self._tell("READY=1")
+        """Report that the process is ready."""
+        self._notify("READY=1")
 
     def reloading(self) -> None:
-        """Tell that settings are read again; ``ready`` tells when they are."""
-        self._tell(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        """Report that settings are being read; call ``ready`` afterwards."""
+        self._notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def stopping(self) -> None:
-        """Tell that the process is about to end."""
-        self._tell("STOPPING=1")
+        """Report that the process is stopping."""
+        self._notify("STOPPING=1")
 
-    def alive(self) -> None:
-        """Give a sign of life."""
-        self._tell("WATCHDOG=1")
+    def keep_alive(self) -> None:
+        """Reset the watchdog's timeout."""
+        self._notify("WATCHDOG=1")
 
-    def status(self, words: str) -> None:
-        """Tell what ``systemctl status`` shows."""
-        self._tell(f"STATUS={words}")
+    def status(self, text: str) -> None:
+        """Set the text that ``systemctl status`` shows."""
+        self._notify(f"STATUS={text}")
 
-    def _tell(self, state: str) -> None:
+    def _notify(self, state: str) -> None:
         if not self._address:
             return
-        # A name that begins with @ is one of Linux's abstract ones.
+        # A leading @ means an abstract socket address of Linux.
         address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
         with (
             contextlib.suppress(OSError),
             socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock,
         ):
-            # Who does not listen keeps nobody from work.
+            # A full or missing socket must not block the runner.
             sock.setblocking(False)
             sock.sendto(state.encode(), address)

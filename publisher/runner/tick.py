@@ -29,10 +29,10 @@ def tick(
 ) -> PublishResult:
     """Run due schedules, update feeds, send mail, notify hubs, process bounces, delete expired rows.
 
-    Calls may overlap: work that one call has claimed is left alone by the others.
+    Calls may overlap: each claims its work.
 
     Raises:
-        PublisherError: articles/ could not be read, or issues could not be staged. Other failures are in the report.
+        PublisherError: articles/ is not readable, or issues could not be staged. Other failures are in the result.
     """
     clock = clock or Clock()
     with Database.open(site.database_url) as db:
@@ -40,9 +40,9 @@ def tick(
         assert report is not None
         if site.hubs or site.announce.cloud:
             report.notifications = send_notifications(db, site, clock.now(), progress=progress)
-        # Sending to a long list takes longer than the time between two calls.
-        with try_process_lock(site.root, "mail") as is_alone:
-            if is_alone:
+        # Sending to a long list takes longer than the interval between calls.
+        with try_process_lock(site.root, "mail") as is_locked:
+            if is_locked:
                 _mail(site, db, clock, report, progress)
         sweep(db, clock.now())
     return report
@@ -51,14 +51,14 @@ def tick(
 def _mail(site: Site, db: Database, clock: Clock, report: PublishResult, progress: Progress) -> None:
     if site.can_send and site.digests:
         send_due_issues(site, db, clock.now(), report, progress, approved=True, clock=clock.now)
-        posted = send_confirmation_emails(site, db, clock.now)
-        report.blockers = (*report.blockers, *posted.blockers)
-        if posted.paused_until is not None:
-            posted.trouble = (
-                f"every relay has lost messages, and none is used before {posted.paused_until:%Y-%m-%d %H:%M} UTC"
+        sent = send_confirmation_emails(site, db, clock.now)
+        report.blockers = (*report.blockers, *sent.blockers)
+        if sent.paused_until is not None:
+            sent.trouble = (
+                f"every relay has lost messages, and none is used before {sent.paused_until:%Y-%m-%d %H:%M} UTC"
             )
-        if posted.trouble:
-            report.rejected.append(Problem(where="confirmation emails", is_rejected=True, reason=posted.trouble))
+        if sent.trouble:
+            report.rejected.append(Problem(where="confirmation emails", is_rejected=True, reason=sent.trouble))
     if site.bounces.path is None and site.bounces.imap is None:
         return
     from publisher.delivery.bounces import process_mailbox

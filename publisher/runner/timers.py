@@ -22,7 +22,7 @@ __all__ = ["STALL_SECONDS", "Timers"]
 #: The scheduler's own heartbeat, and the age from which it counts as stalled. Seconds of real time.
 _HEARTBEAT_SECONDS: Final = 10.0
 STALL_SECONDS: Final = 60.0
-#: A longer wait is cut into pieces: APScheduler sleeps by the wall clock, which may be set meanwhile.
+#: A longer wait is split, because APScheduler waits by the wall clock, which may be set meanwhile.
 _LONGEST_SECONDS: Final = 86_400.0
 
 #: Returns the seconds until a timer fires; None for never.
@@ -30,7 +30,7 @@ _Delay = Callable[[], float | None]
 
 
 class Timers:
-    """Named timers. Each is a job with one date, and is set anew after it has fired.
+    """Named timers. Each is an APScheduler job with one date, and is set again after it has fired.
 
     Interval jobs are not used: APScheduler 3 lists every missed tick while it holds its lock, so a
     clock that jumps from 2000 to 2026 costs minutes and gigabytes. A date is missed once.
@@ -40,7 +40,7 @@ class Timers:
         """Create the timers; none fires before ``start``.
 
         Args:
-            clock: tells slots apart from the time; waiting itself is real time.
+            clock: the time for slots; waiting itself uses real time.
         """
         self._clock = clock
         # Actions only wake threads, so they run in the scheduler's own thread.
@@ -49,12 +49,12 @@ class Timers:
             executors={"default": DebugExecutor()},
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
         )
-        #: Guards the two dictionaries, never a call of the scheduler: that has a lock of its own.
+        #: Guards the two dictionaries. Never held during a call of the scheduler, which has a lock of its own.
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
-        #: Name → the number of the job that is valid; a job with another number does nothing.
+        #: Name → number of the valid job; a job with another number does nothing.
         self._valid: dict[str, int] = {}
-        #: Name → how a repeated timer is set anew.
+        #: Name → delay and action of a repeated timer.
         self._repeated: dict[str, tuple[_Delay, Callable[[], None]]] = {}
         #: Monotonic: the last heartbeat; None before ``start``.
         self._beat: float | None = None
@@ -67,24 +67,24 @@ class Timers:
 
     def stop(self) -> None:
         """Stop the scheduler. No timer fires afterwards."""
-        # APScheduler 3 raises JobLookupError where it is shut down while it fires a job: let it finish.
-        # Listing the jobs takes the lock that it holds meanwhile.
+        # APScheduler 3 raises JobLookupError if it is shut down while it fires a job. Listing the jobs takes its lock
+        # and so waits for that.
         self._scheduler.pause()
         self._scheduler.get_jobs()
         self._scheduler.shutdown(wait=False)
 
     def once(self, name: str, seconds: float, action: Callable[[], None]) -> None:
-        """Call ``action`` once in ``seconds`` of real time, in place of an earlier timer of this name."""
+        """Call ``action`` once in ``seconds`` of real time; replaces an earlier timer of this name."""
         with self._lock:
             self._repeated.pop(name, None)
         self._set(name, seconds, action)
 
     def every(self, name: str, seconds: float, action: Callable[[], None]) -> None:
-        """Call ``action`` every ``seconds`` of real time, counted from the end of the call before."""
+        """Call ``action`` every ``seconds`` of real time, counted from the end of the previous call."""
         self._repeat(name, lambda: seconds, action)
 
     def at_slots(self, name: str, timetable: Timetable, action: Callable[[], None]) -> None:
-        """Call ``action`` at each slot of a timetable; at least once a day where a slot is far away."""
+        """Call ``action`` at each slot of a timetable; at least once a day if the next slot is further away."""
 
         def delay() -> float | None:
             now = self._clock.now()
@@ -101,9 +101,9 @@ class Timers:
                 self._valid.pop(name, None)
 
     def reset(self) -> None:
-        """Set every repeated timer anew, and drop the others: the clock has been set.
+        """Set every repeated timer again after the clock was set, and drop all others.
 
-        Whoever set a dropped timer has to set it again.
+        The caller has to set dropped timers again.
         """
         with self._lock:
             for name in self._valid.keys() - self._repeated.keys():
@@ -115,7 +115,7 @@ class Timers:
 
     @property
     def is_stalled(self) -> bool:
-        """True where the scheduler's thread has fired nothing for ``STALL_SECONDS``."""
+        """True if the scheduler's thread has fired nothing for ``STALL_SECONDS``."""
         if self._beat is None:
             return False
         return self._clock.seconds(timedelta(seconds=self._clock.monotonic() - self._beat)) > STALL_SECONDS
@@ -152,6 +152,6 @@ class Timers:
         when = datetime.now(UTC) + timedelta(seconds=min(max(seconds, 0.0), _LONGEST_SECONDS))
         self._scheduler.add_job(fire, DateTrigger(when), id=f"{name}#{number}")
         if before is not None:
-            # The scheduler removes the job that it is just firing itself.
+            # The scheduler itself removes a job that it is firing.
             with contextlib.suppress(JobLookupError):
                 self._scheduler.remove_job(f"{name}#{before}")

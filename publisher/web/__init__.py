@@ -1,4 +1,7 @@
-"""What readers touch over the web."""
+"""The HTTP server: feeds, pages for subscribers, the hub, metrics.
+
+It never renders issues or sends mail; it reads staged files and calls the use cases of other packages.
+"""
 
 from publisher.web.app import Web
 

@@ -1,4 +1,4 @@
-"""The whole of the web: feeds first, pages behind them, the machine's own questions."""
+"""The ASGI application: feeds, pages, health checks, changed settings."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from publisher.web.rate_limits import network_of
 
 __all__ = ["Web"]
 
-#: Seconds between two looks at the settings' file, and between two times that what was counted is kept.
-_LOOK: Final = 1.0
-_KEEP: Final = 60.0
-#: What stands for somebody in an address: whoever reads the log is not to have it.
-_PASS: Final = re.compile(r"[A-Za-z2-7]{26,}")
+#: Intervals at which the settings file is checked, and at which counted requests are stored.
+_SETTINGS_CHECK_SECONDS: Final = 1.0
+_STORE_COUNTS_SECONDS: Final = 60.0
+#: A token in a path. The log hides it, because it gives access to a subscription.
+_TOKEN: Final = re.compile(r"[A-Za-z2-7]{26,}")
 
 
 class Web:
-    """An ASGI application. It takes up changed settings by itself; bad ones it leaves alone."""
+    """The ASGI application of a site. Changed settings take effect by themselves; invalid ones are ignored."""
 
     def __init__(
         self,
@@ -45,18 +45,18 @@ class Web:
         clock: Clock | None = None,
         metrics: Metrics | None = None,
         log: Any = None,
-        keep: float = 0.0,
+        cache_seconds: float = 0.0,
     ) -> None:
-        """Begin.
+        """Create the application; the database is opened by the first request that needs it.
 
         Args:
             site: the settings.
-            unready_reason: tells why the process is not ready, for ``/readyz``; empty where it is.
-            wake: told the name of a runner's job that has something to do now.
-            clock: what time it is; this machine's by default.
-            metrics: where answers are counted.
-            log: is told of requests that failed, and of every one where the settings say so.
-            keep: seconds for which a page that is the same for everybody is handed out again.
+            unready_reason: returns why ``/readyz`` reports 503; empty for 200.
+            wake: called with the name of a background job that has new work.
+            clock: the time; this machine's clock by default.
+            metrics: counts responses.
+            log: receives failed requests, and every request if the settings enable the access log.
+            cache_seconds: how long public pages are cached.
         """
         self._root = site.root
         self._signature = _signature(site.root)
@@ -66,29 +66,29 @@ class Web:
         self._metrics = metrics
         self._log = log or NullLog()
         self._request_counter = FeedRequestCounter()
-        self._keep_pages = keep
-        self._looking: asyncio.Task[None] | None = None
+        self._cache_seconds = cache_seconds
+        self._background: asyncio.Task[None] | None = None
         self._apply_settings(site)
 
     def _apply_settings(self, site: Site) -> None:
         self._site = site
         self._context = Context(site, clock=self._clock, wake=self._wake, log=self._log)
         self._feeds = Feeds(site, on_response=self._count_response)
-        self._pages = PageCache(make_pages(self._context, self._feeds), self._keep_pages)
+        self._pages = PageCache(make_pages(self._context, self._feeds), self._cache_seconds)
         entry: Callable[[Any, Any, Any], Awaitable[None]] = self._logged if site.web.access_log else self._answer
         if site.web.proxies:
             entry = ProxyHeadersMiddleware(entry, trusted_hosts=list(site.web.proxies))
         self._entry = entry
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, or begin and end with the server."""
+        """Respond to one request, or to the server's start and shutdown."""
         if scope["type"] == "http":
             await self._entry(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._run_lifespan(receive, send)
 
     def _answer(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        # No coroutine of its own: the way to a feed is short.
+        # Returns the feed's coroutine instead of awaiting it: one coroutine less for each request of a feed.
         path = scope["path"]
         if path.startswith(self._feeds.prefix):
             return self._feeds(scope, receive, send)
@@ -113,7 +113,7 @@ class Web:
         try:
             await self._pages(scope, receive, watched)
         except Exception as error:
-            # Who asked has been told that it is our fault; why, is said here.
+            # The client has got a page with status 500 already.
             self._log.error("request failed", path=_shown(scope), reason=f"{type(error).__name__}: {error}")
         if self._metrics is not None:
             self._metrics.count_response("page", status, time.monotonic() - began)
@@ -124,7 +124,7 @@ class Web:
             self._metrics.count_response("feed", status)
 
     async def _logged(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, and say so: of who asked only the network, of the address nothing that is a secret."""
+        """Respond, and log the request: the client's network instead of its address, the path without tokens."""
         began, status, size = time.monotonic(), 500, 0
 
         async def watched(message: Message) -> None:
@@ -146,54 +146,54 @@ class Web:
         )
 
     def close(self) -> None:
-        """Let go of the store."""
+        """Close the database."""
         self._context.close()
 
-    # -- a life beside requests ------------------------------------------------------------------
+    # -- in the background -------------------------------------------------------------------------
 
     async def _run_lifespan(self, receive: Receive, send: Send) -> None:
         while (await receive())["type"] != "lifespan.startup":
             pass
-        self._looking = asyncio.create_task(self._look())
+        self._background = asyncio.create_task(self._run_background())
         await send({"type": "lifespan.startup.complete"})
         while (await receive())["type"] != "lifespan.shutdown":
             pass
-        self._looking.cancel()
+        self._background.cancel()
         with contextlib.suppress(asyncio.CancelledError):
-            await self._looking
-        self.keep()
+            await self._background
+        self.store_counts()
         self.close()
         await send({"type": "lifespan.shutdown.complete"})
 
-    async def _look(self) -> None:
-        kept = time.monotonic()
+    async def _run_background(self) -> None:
+        stored_at = time.monotonic()
         while True:
-            await asyncio.sleep(_LOOK)
+            await asyncio.sleep(_SETTINGS_CHECK_SECONDS)
             try:
-                if time.monotonic() - kept >= _KEEP:
-                    kept = time.monotonic()
+                if time.monotonic() - stored_at >= _STORE_COUNTS_SECONDS:
+                    stored_at = time.monotonic()
                     rows = self._request_counter.take_rows(self._context.now().astimezone(self._site.tz))
-                    await asyncio.to_thread(self._keep, rows)
-                self._look_at_settings()
+                    await asyncio.to_thread(self._store, rows)
+                self._check_settings()
             except Exception as error:
-                # Whatever it was this time: who looks no more would never hear of settings again.
+                # Without this loop, changed settings would never take effect.
                 self._log.error("background check failed", reason=f"{type(error).__name__}: {error}")
 
-    def _look_at_settings(self) -> None:
-        mark = _signature(self._root)
-        if mark != self._signature:
-            self._signature = mark
-            # What is wrong with them the runner says, and every command.
+    def _check_settings(self) -> None:
+        signature = _signature(self._root)
+        if signature != self._signature:
+            self._signature = signature
+            # The runner and every command report invalid settings.
             with contextlib.suppress(SettingsError):
                 site = read_site(self._root)
                 self.close()
                 self._apply_settings(site)
 
-    def keep(self) -> None:
-        """Write down what was counted."""
-        self._keep(self._request_counter.take_rows(self._context.now().astimezone(self._site.tz)))
+    def store_counts(self) -> None:
+        """Store the counted requests."""
+        self._store(self._request_counter.take_rows(self._context.now().astimezone(self._site.tz)))
 
-    def _keep(self, rows: Sequence[FeedRequestRow]) -> None:
+    def _store(self, rows: Sequence[FeedRequestRow]) -> None:
         try:
             record_feed_requests(self._context.db, rows)
         except PublisherError as error:
@@ -204,13 +204,13 @@ _PLAIN = [(b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"
 
 
 def _shown(scope: Scope) -> str:
-    """Return a request's path without what stands for somebody; what follows ``?`` is left out altogether."""
-    return _PASS.sub("…", scope["path"])[:200]
+    """Return a request's path without tokens and without the query string."""
+    return _TOKEN.sub("…", scope["path"])[:200]
 
 
 def _signature(root: Path) -> tuple[int, int]:
     try:
-        found = (root / SETTINGS_FILE).stat()
+        status = (root / SETTINGS_FILE).stat()
     except OSError:
         return (0, 0)
-    return (found.st_mtime_ns, found.st_ino)
+    return (status.st_mtime_ns, status.st_ino)

@@ -14,32 +14,32 @@ from publisher.web.protocol import DeadlineProtocol
 
 __all__ = ["BoundedServer", "most_connections"]
 
-#: Descriptors that publishing, mail and the database use beside connections of visitors.
-_RESERVE: Final = 300
-#: Connections that are accepted in one go, so that requests are answered between two of them.
-_BURST: Final = 64
-#: Seconds until a full server looks again for room.
-_LOOK_AGAIN: Final = 0.2
-#: The share of connections that is closed at a time where the server is full.
+#: File descriptors that publishing, mail and the database use.
+_RESERVED_DESCRIPTORS: Final = 300
+#: Connections accepted at once, before requests are handled again.
+_ACCEPTS_PER_ROUND: Final = 64
+#: How long a full server accepts no connection.
+_PAUSE_SECONDS: Final = 0.2
+#: A full server closes one connection in this many, the slowest first.
 _CLOSED_SHARE: Final = 20
 
 
 def most_connections(descriptors: int, *, deliveries: int) -> int:
-    """Return how many connections of visitors there may be.
+    """Return the maximum number of connections of clients.
 
     Args:
         descriptors: the limit of file descriptors of this process.
-        deliveries: connections to mail servers that the process opens beside.
+        deliveries: connections to mail servers that this process may open.
     """
-    # With a very low limit half of it: a server that accepts nobody helps nobody.
-    return max(descriptors - _RESERVE - deliveries, descriptors // 2)
+    # With a very low limit, half of it: a server that accepts no connection is useless.
+    return max(descriptors - _RESERVED_DESCRIPTORS - deliveries, descriptors // 2)
 
 
 class BoundedServer(Server):
-    """A uvicorn server with an upper bound of open connections.
+    """A uvicorn server with a maximum number of open connections.
 
-    uvicorn's own ``limit_concurrency`` is asked for each request. A connection that sends no request is
-    accepted without a bound, until the process has no descriptor left for a file or a database.
+    uvicorn's own ``limit_concurrency`` counts requests. It accepts any number of connections without a request, until
+    the process has no descriptor left for a file or a database.
     """
 
     def __init__(self, config: Any, most: int) -> None:
@@ -48,9 +48,9 @@ class BoundedServer(Server):
         self._most = most
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to listen on the given sockets."""
+        """Listen on the given sockets."""
         await super().startup(sockets=[])
-        listeners = [_Listener(self, one, self._most) for one in sockets or []]
+        listeners = [_Listener(self, sock, self._most) for sock in sockets or []]
         self.servers = cast("list[asyncio.Server]", listeners)
 
 
@@ -62,26 +62,26 @@ class _Listener:
         self._socket = sock
         self._most = most
         self._loop = asyncio.get_running_loop()
-        #: Accepted sockets that have no protocol yet.
+        #: Accepted sockets that do not have a protocol yet.
         self._begun: set[asyncio.Task[Any]] = set()
         self._is_closed = False
         sock.setblocking(False)
         self._loop.add_reader(sock, self._accept)
 
     def close(self) -> None:
-        """Accept nothing more."""
+        """Accept no further connection."""
         if not self._is_closed:
             self._is_closed = True
             self._loop.remove_reader(self._socket)
 
     async def wait_closed(self) -> None:
-        """Wait for connections that have just been accepted."""
+        """Wait until accepted sockets have their protocol."""
         await asyncio.gather(*self._begun, return_exceptions=True)
 
     def _accept(self) -> None:
-        for _ in range(_BURST):
+        for _ in range(_ACCEPTS_PER_ROUND):
             if len(self._server.server_state.connections) + len(self._begun) >= self._most:
-                # Further clients wait in the system's queue until there is room, in the next round of the loop.
+                # Further clients wait in the kernel's queue until the next round of the event loop.
                 if not self._close_slowest():
                     self._pause()
                 return
@@ -90,7 +90,7 @@ class _Listener:
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError:
-                # The whole system has no descriptor left: the reserve cannot help.
+                # The whole system has no descriptor left.
                 self._pause()
                 return
             sock.setblocking(False)
@@ -103,7 +103,7 @@ class _Listener:
         try:
             await self._loop.connect_accepted_socket(make, sock)
         except OSError:
-            # The client is gone already.
+            # The client has closed the connection.
             sock.close()
 
     def _protocol(self) -> DeadlineProtocol:
@@ -114,7 +114,7 @@ class _Listener:
 
     def _pause(self) -> None:
         self._loop.remove_reader(self._socket)
-        self._loop.call_later(_LOOK_AGAIN, self._resume)
+        self._loop.call_later(_PAUSE_SECONDS, self._resume)
 
     def _resume(self) -> None:
         if not self._is_closed:
@@ -122,11 +122,13 @@ class _Listener:
                 self._loop.add_reader(self._socket, self._accept)
 
     def _close_slowest(self) -> bool:
-        """Close the connections that have waited longest for their client; return whether there were any."""
+        """Close the connections that have waited longest for their client; return whether any did."""
         connections = cast("list[DeadlineProtocol]", list(self._server.server_state.connections))
         waiting = sorted(
-            (one for one in connections if one.is_waiting_for_client), key=lambda one: one.wait_order, reverse=True
+            (connection for connection in connections if connection.is_waiting_for_client),
+            key=lambda connection: connection.wait_order,
+            reverse=True,
         )
-        for one in waiting[: max(1, self._most // _CLOSED_SHARE)]:
-            one.abort()
+        for connection in waiting[: max(1, self._most // _CLOSED_SHARE)]:
+            connection.abort()
         return bool(waiting)

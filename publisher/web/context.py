@@ -1,4 +1,4 @@
-"""What all pages share: settings, store, clock, log, templates, rate limits."""
+"""What all pages share: settings, database, clock, log, templates, rate limits."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["Context", "NullLog"]
 
 
 class NullLog:
-    """A log that nobody reads."""
+    """A log that discards every event."""
 
     def error(self, event: str, **details: Any) -> None:
         """Do nothing."""
@@ -34,7 +34,7 @@ class NullLog:
 
 
 class Context:
-    """One for the whole of the web; another one when the settings change."""
+    """The context of all pages. Changed settings need a new one."""
 
     def __init__(
         self,
@@ -44,13 +44,13 @@ class Context:
         wake: Callable[[str], None] = lambda name: None,
         log: Any = None,
     ) -> None:
-        """Begin.
+        """Create the context; the database is opened when it is first used.
 
         Args:
             site: the settings.
-            clock: what time it is.
-            wake: told the name of a runner's job that has something to do now.
-            log: told of changed subscriptions, without addresses.
+            clock: the time; this machine's clock by default.
+            wake: called with the name of a background job that has new work.
+            log: receives changed subscriptions, without addresses.
         """
         self.site = site
         self.rate_limiter = RateLimiter(site)
@@ -63,18 +63,18 @@ class Context:
 
     @property
     def db(self) -> Database:
-        """The store, opened when it is first asked for."""
+        """The database, opened on first use."""
         with self._lock:
             if self._db is None:
                 self._db = Database.open(self.site.database_url, wait_seconds=DATABASE_SECONDS)
             return self._db
 
     def now(self) -> datetime:
-        """Return what time it is."""
+        """Return the current time."""
         return self._clock.now()
 
     def close(self) -> None:
-        """Close the database, and end the threads that write."""
+        """Close the database and stop the writer threads."""
         self.writers.close()
         with self._lock:
             if self._db is not None:
@@ -82,12 +82,12 @@ class Context:
                 self._db = None
 
     def log_change(self, digests: Iterable[str], state: SubscriptionState, source: ChangeSource) -> None:
-        """Log changed subscriptions; never whose."""
+        """Log changed subscriptions without addresses."""
         for digest in digests:
             self._log.info("subscription changed", digest=digest, state=state.value, source=source.value)
 
     def path_of(self, url: str) -> str:
-        """Return the path of an address of the site."""
+        """Return the path of a URL of the site."""
         return urlsplit(url).path
 
     def page(
@@ -100,16 +100,15 @@ class Context:
         pictures: bool = False,
         headers: Mapping[str, str] | None = None,
     ) -> Response:
-        """Return a page.
+        """Render a template and return it as a response.
 
         Args:
             template: its name below web/.
-            values: what the template asks for beside what all have.
-            status: of the answer.
-            age: seconds for which anybody may keep it, and search engines list it; None for a page that is one
-                person's.
+            values: its variables besides the shared ones.
+            status: the response's status.
+            max_age: seconds for which caches may store it; search engines may list it. None for a private page.
             pictures: whether it shows pictures and recordings of other servers.
-            headers: others that it has.
+            headers: further headers.
         """
         site = self.site
         form = site.feeds.formats[0]
@@ -141,10 +140,10 @@ class Context:
         inline_style: bool = False,
         headers: Mapping[str, str] | None = None,
     ) -> Response:
-        """Return a page that is made already; ``inline_style`` for one with style attributes."""
-        made = {
+        """Return rendered HTML as a response; ``inline_style`` allows style attributes."""
+        all_headers = {
             "content-security-policy": content_security_policy(text, pictures=pictures, inline_style=inline_style),
-            # Forms of ours are to say where they come from; nobody else learns an address with a pass in it.
+            # Our own forms need the referrer; other sites must not get a URL that contains a token.
             "referrer-policy": "same-origin" if max_age is None else "strict-origin-when-cross-origin",
             "cache-control": "no-store" if max_age is None else f"public, max-age={max_age}",
             "x-content-type-options": "nosniff",
@@ -152,7 +151,7 @@ class Context:
             **({"x-robots-tag": "noindex"} if max_age is None else {}),
             **(headers or {}),
         }
-        return Response(text, status, made, "text/html; charset=utf-8")
+        return Response(text, status, all_headers, "text/html; charset=utf-8")
 
     def message_page(
         self,
@@ -163,6 +162,6 @@ class Context:
         link: tuple[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Response:
-        """Return a short page: what was done, or is asked, with buttons (name, label) and a link (label, address)."""
+        """Return a page with a short message, buttons (name, label) and a link (label, URL)."""
         values = {"heading": heading, "lines": lines, "buttons": buttons, "link": link}
         return self.page("say.html.j2", values, status=status, headers=headers)

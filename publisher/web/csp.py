@@ -1,4 +1,4 @@
-"""What a page may load and run (https://www.w3.org/TR/CSP3/)."""
+"""Content-Security-Policy (https://www.w3.org/TR/CSP3/) and Strict-Transport-Security (RFC 6797)."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ __all__ = ["content_security_policy", "strict_transport"]
 
 
 def content_security_policy(text: str, *, pictures: bool = False, inline_style: bool = False) -> str:
-    """Return a page's Content-Security-Policy: nothing but its own style and a script of ours, if it has one.
+    """Return a page's Content-Security-Policy: its own styles and, if it has one, the site's script.
 
     Args:
-        text: the page.
+        text: the page's HTML.
         pictures: whether it shows pictures and recordings of other servers.
         inline_style: whether it has style attributes.
     """
-    marks = [base64.b64encode(hashlib.sha256(style.encode()).digest()).decode() for style in _styles(text)]
-    styles = "'unsafe-inline'" if inline_style else " ".join(f"'sha256-{mark}'" for mark in marks) or "'none'"
+    hashes = [base64.b64encode(hashlib.sha256(style.encode()).digest()).decode() for style in _styles(text)]
+    styles = "'unsafe-inline'" if inline_style else " ".join(f"'sha256-{digest}'" for digest in hashes) or "'none'"
     media = "img-src 'self' http: https: data:; media-src 'self' http: https:" if pictures else "img-src 'self'"
     script = "; script-src 'self'" if "<script src=" in text else ""
     return (
@@ -34,9 +34,9 @@ def _styles(text: str) -> list[str]:
 
 
 def strict_transport(site: Site) -> str:
-    """Return what browsers are told about https (RFC 6797); empty where the site is not there.
+    """Return the Strict-Transport-Security header; empty for a site without https.
 
-    Browsers pass it over where it comes by http, as behind a server that speaks TLS for us.
+    Browsers ignore it in a response over http, for example behind a proxy that terminates TLS.
     """
     days = site.web.hsts_days
     return f"max-age={days * 86_400}" if days and site.base_url.startswith("https://") else ""

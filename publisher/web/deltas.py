@@ -1,4 +1,4 @@
-"""Only what is new of a feed, for programs that ask for that (RFC 3229, with the instance manipulation ``feed``)."""
+"""Responses with only the new entries of a feed (RFC 3229, instance manipulation ``feed``)."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from publisher.web.file_cache import CachedFile
 
 __all__ = ["Deltas", "asks_for_feed"]
 
-#: Feeds whose states are known, and states of one: who has an older one gets the whole feed.
-_FEEDS: Final = 2_000
-_STATES: Final = 64
-#: Suffix → what begins an entry, what ends it.
+#: Feeds whose versions are stored, and versions of each; a client with an older version gets the whole feed.
+_MAX_FEEDS: Final = 2_000
+_MAX_VERSIONS: Final = 64
+#: Suffix → start and end of an entry.
 _ENTRIES: Final = {"rss": (b"<item", b"</item>"), "atom": (b"<entry", b"</entry>")}
 _ITEMS: Final = b'"items":[\n'
 
 
 def asks_for_feed(accepted: bytes) -> bool:
-    """Tell whether an A-IM header names ``feed``, and does not refuse it."""
+    """Return whether an A-IM header accepts ``feed``."""
     for part in accepted.lower().split(b","):
         name, _, parameters = part.partition(b";")
         if name.strip() == b"feed":
@@ -32,84 +32,85 @@ def asks_for_feed(accepted: bytes) -> bool:
 
 @dataclass(slots=True)
 class _History:
-    """The states of one feed, as far as somebody was given them."""
+    """The served versions of one feed."""
 
+    #: The number of the newest version.
     number: int = 0
-    #: Each entry's hash → the state that it came with; of those that are in the feed now.
-    born: dict[int, int] = field(default_factory=dict)
-    #: ETag, in whatever encoding → its state.
-    states: OrderedDict[bytes, int] = field(default_factory=OrderedDict)
-    #: State that somebody has, encoding → the answer.
-    made: dict[tuple[int, str], bytes] = field(default_factory=dict)
+    #: Hash of each entry in the feed → the version that added it.
+    added: dict[int, int] = field(default_factory=dict)
+    #: ETag, in any encoding → its version.
+    versions: OrderedDict[bytes, int] = field(default_factory=OrderedDict)
+    #: (version of the client, encoding) → the response body.
+    bodies: dict[tuple[int, str], bytes] = field(default_factory=dict)
 
 
 class Deltas:
-    """What was handed out of each feed, in memory: a restart forgets, and the next answer is the whole feed."""
+    """The served versions of each feed, in memory; after a restart clients get the whole feed once."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[str, _History] = OrderedDict()
 
     def note(self, name: str, staged: CachedFile) -> None:
-        """Note a state of a feed before it is handed out.
+        """Record a version of a feed before it is served.
 
         Args:
             name: its file, relative to feeds/.
-            staged: its bytes.
+            staged: its content.
         """
         history = self._known.setdefault(name, _History())
         self._known.move_to_end(name)
-        if len(self._known) > _FEEDS:
+        if len(self._known) > _MAX_FEEDS:
             self._known.popitem(last=False)
         etag = staged.encodings["identity"].etag
-        # One that it was in before, as after a withdrawal that was taken back, is a new one all the same.
-        if history.states.get(etag) == history.number > 0:
+        # A version whose bytes were served before, for example after an undone withdrawal, gets a new number.
+        if history.versions.get(etag) == history.number > 0:
             return
         history.number += 1
         _, entries, _, _ = _parts(name, staged.encodings["identity"].body)
-        history.born = {one: history.born.get(one, history.number) for one in map(hash, entries)}
-        for one in staged.encodings.values():
-            history.states[one.etag] = history.number
-            history.states.move_to_end(one.etag)
-        while len(history.states) > _STATES:
-            history.states.popitem(last=False)
-        history.made.clear()
+        history.added = {key: history.added.get(key, history.number) for key in map(hash, entries)}
+        for encoded in staged.encodings.values():
+            history.versions[encoded.etag] = history.number
+            history.versions.move_to_end(encoded.etag)
+        while len(history.versions) > _MAX_VERSIONS:
+            history.versions.popitem(last=False)
+        history.bodies.clear()
 
     def since(self, name: str, staged: CachedFile, tags: Iterable[bytes], coding: str) -> bytes | None:
-        """Return the feed with the entries alone that are newer than what somebody has; None where that is not known.
+        """Return the feed with only the entries that the client does not have; None if its version is unknown.
 
         Args:
             name: its file, relative to feeds/.
-            staged: its bytes now, which were noted.
-            tags: ETags of what somebody has.
-            coding: ``gzip``, or else as it is.
+            staged: its current content, which ``note`` has recorded.
+            tags: ETags of the versions that the client has.
+            coding: ``gzip`` or ``identity``.
         """
         history = self._known.get(name)
         if history is None:
             return None
-        state = max((history.states.get(tag, 0) for tag in tags), default=0)
-        if not state:
+        version = max((history.versions.get(tag, 0) for tag in tags), default=0)
+        if not version:
             return None
-        if (state, coding) not in history.made:
+        if (version, coding) not in history.bodies:
             head, entries, tail, between = _parts(name, staged.encodings["identity"].body)
-            # What is there no more is in no answer; what was edited is another entry, and has its id.
-            body = head + between.join(one for one in entries if history.born.get(hash(one), 0) > state) + tail
-            history.made[state, coding] = gzip.compress(body, 6, mtime=0) if coding == "gzip" else body
-        return history.made[state, coding]
+            # An edited entry has a new hash and its old id, so the client replaces it.
+            body = head + between.join(entry for entry in entries if history.added.get(hash(entry), 0) > version) + tail
+            history.bodies[version, coding] = gzip.compress(body, 6, mtime=0) if coding == "gzip" else body
+        return history.bodies[version, coding]
 
 
 def _parts(name: str, body: bytes) -> tuple[bytes, Sequence[bytes], bytes, bytes]:
-    """Return (head, entries, tail, what stands between entries) of a feed that was staged by us."""
-    marks = _ENTRIES.get(name.rpartition(".")[2])
-    if marks is None:
+    """Return (head, entries, tail, separator of entries) of a feed that this project has rendered."""
+    limits = _ENTRIES.get(name.rpartition(".")[2])
+    if limits is None:
         first, last = body.index(_ITEMS) + len(_ITEMS), body.rindex(b"\n]")
-        # JSON has no line ends but ours.
+        # Line ends inside JSON strings are escaped, so this separator occurs only between entries.
         return body[:first], _split(body[first:last], b",\n"), body[last:], b",\n"
-    begin, end = marks
+    begin, end = limits
     first = body.find(b"\n" + begin) + 1
     if not first:
         return body, (), b"", b"\n"
     last = body.rindex(end) + len(end)
-    # Text is escaped: only an entry begins so.
+    # Text is escaped, so this separator occurs only between entries.
     parts = body[first:last].split(end + b"\n" + begin)
     entries = [
         (begin if number else b"") + part + (end if number < len(parts) - 1 else b"")

@@ -1,4 +1,4 @@
-"""Who listens: requests for feeds, counted in memory and kept by the day. No address is written down."""
+"""Count requests of feeds in memory, by day. No address of a client is stored."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from publisher.web.user_agents import DIRECT, MAX_USER_AGENT_LENGTH, OTHERS, par
 
 __all__ = ["FeedRequestCounter"]
 
-#: So many readers who ask by themselves are told apart on a day, those of each feed by themselves; more are not counted.
-_MARKS: Final = 250_000
-#: So many pairs of a feed and a program that names itself are told apart on a day, and numbers of a program for a feed.
-_PAIRS: Final = 5_000
-_NUMBERS: Final = 100
+#: Feed readers without a count of subscribers that are counted separately on a day, for each feed.
+_MAX_CLIENTS: Final = 250_000
+#: Pairs of a feed and a named program that are counted separately on a day, and feed ids of one program for one feed.
+_MAX_PAIRS: Final = 5_000
+_MAX_FEED_IDS: Final = 100
 
 
 @dataclass(slots=True)
@@ -26,37 +26,37 @@ class _Count:
 
     requests: int = 0
     unchanged: int = 0
-    #: (suffix, the program's number for the feed) → how many readers it said last.
-    said: dict[tuple[str, str], int] = field(default_factory=dict)
-    #: Marks of readers who ask by themselves, and do so again and again.
-    seen: set[int] = field(default_factory=set)
+    #: (suffix, the program's id of the feed) → the subscribers that it reported last.
+    reported: dict[tuple[str, str], int] = field(default_factory=dict)
+    #: Salted hashes of clients that have headers for the feed more than once.
+    clients: set[int] = field(default_factory=set)
 
 
 class FeedRequestCounter:
-    """Counts, in one thread. Marks are made with a salt that no disk has seen, and are gone with the day.
+    """Counts requests; used by one thread. Hashes of clients have a salt that is never stored and changes daily.
 
-    Whatever strangers call themselves, what is kept of them has an end.
+    Memory is bounded whatever User-Agent headers clients send.
     """
 
     def __init__(self) -> None:
         self._salt = secrets.token_bytes(16)
         self._day = ""
         self._counts: dict[tuple[str, str], _Count] = {}
-        self._marks = 0
+        self._client_count = 0
 
-    def count_request(self, name: str, scope: Mapping[str, Any], asked: Mapping[bytes, bytes], status: int) -> None:
-        """Count a request that was answered.
+    def count_request(self, name: str, scope: Mapping[str, Any], headers: Mapping[bytes, bytes], status: int) -> None:
+        """Count a request.
 
         Args:
             name: the feed's file, relative to feeds/.
-            scope: the request.
-            asked: its headers.
-            status: of the answer.
+            scope: the request's ASGI scope.
+            headers: its headers.
+            status: the response's status.
         """
         stem, _, suffix = name.rpartition(".")
         if suffix not in ("rss", "atom", "json") or name.startswith("archive/"):
             return
-        raw = asked.get(b"user-agent", b"")[:MAX_USER_AGENT_LENGTH]
+        raw = headers.get(b"user-agent", b"")[:MAX_USER_AGENT_LENGTH]
         agent = parse_user_agent(raw)
         if not agent.subscribers:
             return
@@ -64,29 +64,29 @@ class FeedRequestCounter:
         count.requests += 1
         count.unchanged += status == 304
         if agent.name != DIRECT:
-            number = (suffix, agent.feed_id)
-            if number in count.said or len(count.said) < _NUMBERS:
-                count.said[number] = agent.subscribers
-        elif (b"if-none-match" in asked or b"if-modified-since" in asked) and self._marks < _MARKS:
-            # Who has the feed already is a reader; who asks once may be anybody.
+            feed_id = (suffix, agent.feed_id)
+            if feed_id in count.reported or len(count.reported) < _MAX_FEED_IDS:
+                count.reported[feed_id] = agent.subscribers
+        elif (b"if-none-match" in headers or b"if-modified-since" in headers) and self._client_count < _MAX_CLIENTS:
+            # A conditional request shows that the client reads the feed regularly.
             client = scope.get("client")
-            before = len(count.seen)
-            count.seen.add(hash((self._salt, client[0] if client else "", raw)))
-            self._marks += len(count.seen) - before
+            before = len(count.clients)
+            count.clients.add(hash((self._salt, client[0] if client else "", raw)))
+            self._client_count += len(count.clients) - before
 
     def _count(self, feed: str, program: str) -> _Count:
         count = self._counts.get((feed, program))
         if count is None:
-            if program != DIRECT and len(self._counts) >= _PAIRS:
+            if program != DIRECT and len(self._counts) >= _MAX_PAIRS:
                 program = OTHERS
             count = self._counts.setdefault((feed, program), _Count())
         return count
 
     def take_rows(self, now: datetime) -> list[FeedRequestRow]:
-        """Return what was counted since the last call, by day; after the day's end nothing of it is left.
+        """Return the counts since the last call; a new day starts from zero.
 
         Args:
-            now: on the newsroom's clock.
+            now: the time in the site's zone.
         """
         today = now.date().isoformat()
         day = self._day or today
@@ -95,7 +95,7 @@ class FeedRequestCounter:
                 day=day,
                 feed=feed,
                 program=program,
-                subscribers=len(count.seen) if program == DIRECT else sum(count.said.values()),
+                subscribers=len(count.clients) if program == DIRECT else sum(count.reported.values()),
                 requests=count.requests,
                 unchanged=count.unchanged,
             )
@@ -106,7 +106,7 @@ class FeedRequestCounter:
             count.requests = count.unchanged = 0
         if day != today:
             self._counts.clear()
-            self._marks = 0
+            self._client_count = 0
             self._salt = secrets.token_bytes(16)
         self._day = today
         return rows

@@ -1,6 +1,6 @@
-"""feeds/ over HTTP, by a bare ASGI application: what is asked for again and again is to cost next to nothing.
+"""Serve feeds/ over HTTP. A bare ASGI application, because feeds are most of the requests.
 
-The same bytes, types and headers as any web server hands out with the settings of ``publish hosting``.
+Bytes, types and headers are the same as those of a web server configured by ``publish hosting``.
 """
 
 from __future__ import annotations
@@ -32,42 +32,42 @@ _Headers = list[tuple[bytes, bytes]]
 OnResponse = Callable[[str, Scope, Mapping[bytes, bytes], int], None]
 
 _OTHER_TYPES: Final = {"html": "text/html; charset=utf-8", "xml": "application/xml"}
-#: Seconds for which an old copy may be shown while a new one is fetched (RFC 5861).
-_STALE: Final = 600
-#: Bytes of a header that are looked at, where what they say is kept in memory.
-_KEPT: Final = 200
-#: Of what is preferred equally, the smallest.
-_ORDER: Final = ("br", "gzip", "identity")
+#: stale-while-revalidate: how long caches may serve an old response while they fetch the new one (RFC 5861).
+_STALE_SECONDS: Final = 600
+#: Bytes of a header that are parsed, because parsed values are cached.
+_MAX_HEADER_BYTES: Final = 200
+#: Encodings from the smallest to the largest; the first of equally preferred ones is used.
+_ENCODING_ORDER: Final = ("br", "gzip", "identity")
 
 
 class Feeds:
-    """Answers for everything below the address of feeds/."""
+    """The ASGI application for all paths below ``feeds.url``."""
 
     def __init__(
         self,
         site: Site,
         cache: FileCache | None = None,
-        on_response: OnResponse = lambda name, scope, asked, status: None,
+        on_response: OnResponse = lambda name, scope, request_headers, status: None,
     ) -> None:
-        """Begin.
+        """Create the application.
 
         Args:
             site: the settings.
-            cache: what is staged.
-            on_response: told of each feed that was handed out: its file, the request, its headers, and the answer's status.
+            cache: the staged files; a new cache of feeds/ by default.
+            on_response: called with the file, the request, its headers and the status of each served feed.
         """
         self._cache = cache or FileCache(site.feeds_dir)
         self._on_response = on_response
         self._site = site
         self._url = site.feeds_url
-        #: The path below which feeds are.
+        #: The path of all feeds.
         self.prefix = urlsplit(site.feeds_url).path.rstrip("/") + "/"
         self._hubs: Sequence[str] = site.hubs
         self._moved = site.feeds.moved
         self._deltas = Deltas() if site.web.deltas else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Respond to one request."""
         if scope["type"] != "http":
             return
         method, path = scope["method"], scope["path"]
@@ -80,14 +80,14 @@ class Feeds:
         if staged is None or name is None or name.startswith("gone/"):
             await self._send_missing(send, name, path, is_head=method == "HEAD")
             return
-        asked = _asked(scope["headers"])
-        if asked.get(b"sec-fetch-dest") == b"document" and _is_browser_navigation(scope, name):
+        request_headers = _request_headers(scope["headers"])
+        if request_headers.get(b"sec-fetch-dest") == b"document" and _is_browser_navigation(scope, name):
             await self._send_feed_page(send, name, is_head=method == "HEAD")
         else:
-            await self._send_file(scope, asked, send, name, staged, is_head=method == "HEAD")
+            await self._send_file(scope, request_headers, send, name, staged, is_head=method == "HEAD")
 
     async def _send_missing(self, send: Send, name: str | None, path: str, *, is_head: bool) -> None:
-        """Answer where nothing is staged: a feed was renamed or is no more, an article was withdrawn, or nothing is."""
+        """Respond to a path without a staged file: a renamed feed, a removed feed, a withdrawn article, or none."""
         stem, dot, suffix = (name or "").rpartition(".")
         moved = self._moved.get(stem) if dot and suffix in TYPES_BY_SUFFIX else None
         if moved == "gone":
@@ -113,7 +113,7 @@ class Feeds:
             await send_response(send, 404, _TEXT, b"Not found\n", is_head=is_head)
 
     async def _send_feed_page(self, send: Send, name: str, *, is_head: bool) -> None:
-        """Show what a feed is to somebody who has opened it by hand."""
+        """Send a page that explains feeds to a person who has opened one in a browser."""
         site, suffix = self._site, name.rpartition(".")[2]
         values = {
             "heading": "This is a feed",
@@ -141,62 +141,78 @@ class Feeds:
         await send_response(send, 200, headers, page.encode(), is_head=is_head)
 
     def _file(self, path: str) -> str | None:
-        """Return the file that a path stands for, relative to feeds/; None where it is none of ours."""
+        """Return the file of a path, relative to feeds/; None for a path outside."""
         if not path.startswith(self.prefix):
             return None
         name = path[len(self.prefix) :]
         return name + "index.html" if not name or name.endswith("/") else name
 
     def withdrawal_page(self, path: str) -> bytes | None:
-        """Return the page that tells why an article was withdrawn; None where none was."""
+        """Return the page that explains the withdrawal of the article at a path; None if none was withdrawn."""
         name = path.removeprefix("/")
-        found = self._cache.find(f"gone/{name}index.html" if name.endswith("/") else f"gone/{name}.html")
-        return found.encodings["identity"].body if found is not None else None
+        page = self._cache.find(f"gone/{name}index.html" if name.endswith("/") else f"gone/{name}.html")
+        return page.encodings["identity"].body if page is not None else None
 
-    # -- an answer -------------------------------------------------------------------------------
+    # -- responses ---------------------------------------------------------------------------------
 
     async def _send_file(
-        self, scope: Scope, asked: Mapping[bytes, bytes], send: Send, name: str, staged: CachedFile, *, is_head: bool
+        self,
+        scope: Scope,
+        request_headers: Mapping[bytes, bytes],
+        send: Send,
+        name: str,
+        staged: CachedFile,
+        *,
+        is_head: bool,
     ) -> None:
-        coding = _choose(asked.get(b"accept-encoding", b"")[:_KEPT], tuple(staged.encodings))
+        coding = _choose_encoding(
+            request_headers.get(b"accept-encoding", b"")[:_MAX_HEADER_BYTES], tuple(staged.encodings)
+        )
         if coding is None:
             await send_response(send, 406, [(b"vary", b"Accept-Encoding")], b"", is_head=is_head)
             return
-        whole, short = self._headers(name, staged)[coding]
+        full_headers, short_headers = self._headers(name, staged)[coding]
         encoded = staged.encodings[coding]
-        if self._deltas is not None and name.endswith(_BY_HAND) and not name.startswith("archive/"):
+        if self._deltas is not None and name.endswith(_FEED_SUFFIXES) and not name.startswith("archive/"):
             self._deltas.note(name, staged)
-            if await self._send_delta(self._deltas, asked, send, name, staged, is_head=is_head):
-                self._on_response(name, scope, asked, 226)
+            if await self._send_delta(self._deltas, request_headers, send, name, staged, is_head=is_head):
+                self._on_response(name, scope, request_headers, 226)
                 return
-        if _is_known(asked, encoded.etag, staged.seconds):
-            await send({"type": "http.response.start", "status": 304, "headers": short})
-            await send(_NOTHING)
-            self._on_response(name, scope, asked, 304)
+        if _is_not_modified(request_headers, encoded.etag, staged.seconds):
+            await send({"type": "http.response.start", "status": 304, "headers": short_headers})
+            await send(_EMPTY_BODY)
+            self._on_response(name, scope, request_headers, 304)
             return
-        await send({"type": "http.response.start", "status": 200, "headers": whole})
+        await send({"type": "http.response.start", "status": 200, "headers": full_headers})
         await send({"type": "http.response.body", "body": b"" if is_head else encoded.body})
-        self._on_response(name, scope, asked, 200)
+        self._on_response(name, scope, request_headers, 200)
 
     async def _send_delta(
-        self, deltas: Deltas, asked: Mapping[bytes, bytes], send: Send, name: str, staged: CachedFile, *, is_head: bool
+        self,
+        deltas: Deltas,
+        request_headers: Mapping[bytes, bytes],
+        send: Send,
+        name: str,
+        staged: CachedFile,
+        *,
+        is_head: bool,
     ) -> bool:
-        """Answer with new entries alone where somebody asks for that (RFC 3229 §10.4.1); return whether that was done."""
-        tags = [tag.strip().removeprefix(b"W/") for tag in asked.get(b"if-none-match", b"").split(b",")]
-        now = {one.etag for one in staged.encodings.values()}
-        if not asks_for_feed(asked.get(b"a-im", b"")) or b"*" in tags or now & set(tags):
+        """Send only the new entries if the client asks for that (RFC 3229 §10.4.1); return whether it was sent."""
+        tags = [tag.strip().removeprefix(b"W/") for tag in request_headers.get(b"if-none-match", b"").split(b",")]
+        current = {encoded.etag for encoded in staged.encodings.values()}
+        if not asks_for_feed(request_headers.get(b"a-im", b"")) or b"*" in tags or current & set(tags):
             return False
-        offered = tuple(one for one in staged.encodings if one != "br")
-        coding = _choose(asked.get(b"accept-encoding", b"")[:_KEPT], offered)
+        offered = tuple(name for name in staged.encodings if name != "br")
+        coding = _choose_encoding(request_headers.get(b"accept-encoding", b"")[:_MAX_HEADER_BYTES], offered)
         body = deltas.since(name, staged, tags, coding) if coding is not None else None
         if body is None or coding is None:
             return False
         headers = [
             (b"content-type", _type(name.rpartition(".")[2]).encode()),
-            # Of the whole feed as it is now: it is what she has when she has put both together.
+            # The ETag of the whole current feed: the client has that after it has merged the new entries.
             (b"etag", staged.encodings[coding].etag),
             (b"im", b"feed"),
-            # A cache that does not know of this is to keep nothing (RFC 3229 §10.8.1).
+            # Caches that do not implement RFC 3229 must not store this (§10.8.1).
             (b"cache-control", b"no-store, im"),
             (b"vary", b"A-IM, If-None-Match, Accept-Encoding"),
             *_CORS,
@@ -206,20 +222,20 @@ class Feeds:
         return True
 
     def _headers(self, name: str, staged: CachedFile) -> dict[str, tuple[_Headers, _Headers]]:
-        """Return encoding → headers of an answer with the bytes, and of one without; made once a state of a file."""
+        """Return encoding → headers of a response with a body, and of a 304; cached for each version of a file."""
         if staged.headers:
             return staged.headers
-        made: dict[str, tuple[_Headers, _Headers]] = {}
-        # Two changes within a second date a file ahead; a server must not send such a date (RFC 9110 §8.8.2.1).
+        by_encoding: dict[str, tuple[_Headers, _Headers]] = {}
+        # Two changes within a second date a file in the future; a server must not send that (RFC 9110 §8.8.2.1).
         is_ahead = staged.seconds > time.time()
         suffix = name.rpartition(".")[2]
         is_archive = name.startswith("archive/")
         age = ARCHIVE_AGE if is_archive else FEED_AGE
         common: _Headers = [
-            (b"cache-control", f"public, max-age={age}, stale-while-revalidate={_STALE}".encode()),
+            (b"cache-control", f"public, max-age={age}, stale-while-revalidate={_STALE_SECONDS}".encode()),
             *([] if is_ahead else [(b"last-modified", staged.modified)]),
             *([(b"strict-transport-security", hsts.encode())] if (hsts := strict_transport(self._site)) else []),
-            (b"vary", _VARY if suffix in _BY_HAND else b"Accept-Encoding"),
+            (b"vary", _VARY if suffix in _FEED_SUFFIXES else b"Accept-Encoding"),
             *_CORS,
         ]
         if suffix == "html":
@@ -233,26 +249,29 @@ class Feeds:
             hubs = () if is_archive else self._hubs
             common.append((b"link", link_header(f"{self._url}/{url_path(name)}", hubs).encode()))
         kind = _type(suffix).encode()
-        for coding, one in staged.encodings.items():
-            whole = [
+        for coding, encoded in staged.encodings.items():
+            full_headers = [
                 (b"content-type", kind),
-                (b"content-length", b"%d" % len(one.body)),
-                (b"etag", one.etag),
+                (b"content-length", b"%d" % len(encoded.body)),
+                (b"etag", encoded.etag),
                 *common,
             ]
-            # What who asks has already is not said again (RFC 9110 §15.4.5).
-            short = [(b"etag", one.etag), *(header for header in common if header[0] in _SAID_AGAIN)]
+            # A 304 repeats only some headers (RFC 9110 §15.4.5).
+            short_headers = [
+                (b"etag", encoded.etag),
+                *(header for header in common if header[0] in _NOT_MODIFIED_HEADERS),
+            ]
             if coding != "identity":
-                whole.append((b"content-encoding", coding.encode()))
-            made[coding] = (whole, short)
+                full_headers.append((b"content-encoding", coding.encode()))
+            by_encoding[coding] = (full_headers, short_headers)
         if not is_ahead:
-            staged.headers.update(made)
-        return made
+            staged.headers.update(by_encoding)
+        return by_encoding
 
 
-#: What stands on an answer without the bytes.
-_SAID_AGAIN: Final = (b"cache-control", b"vary", b"access-control-allow-origin")
-#: Feeds are for programs on pages of any origin.
+#: Headers of a 304 besides its ETag.
+_NOT_MODIFIED_HEADERS: Final = (b"cache-control", b"vary", b"access-control-allow-origin")
+#: Scripts of any origin may read feeds.
 _CORS: Final[_Headers] = [
     (b"access-control-allow-origin", b"*"),
     (b"access-control-expose-headers", b"ETag, Link"),
@@ -261,29 +280,29 @@ _CORS: Final[_Headers] = [
 
 
 _TEXT: Final[_Headers] = [(b"content-type", b"text/plain; charset=utf-8")]
-_NOTHING: Final = {"type": "http.response.body", "body": b""}
-#: Feeds that somebody may open by hand.
-_BY_HAND: Final = ("rss", "atom", "json")
+_EMPTY_BODY: Final = {"type": "http.response.body", "body": b""}
+#: Formats that people may open in a browser.
+_FEED_SUFFIXES: Final = ("rss", "atom", "json")
 _VARY: Final = b"Accept-Encoding, Sec-Fetch-Dest"
 
 
 def _is_browser_navigation(scope: Scope, name: str) -> bool:
-    """Tell whether a browser that asks for a document is to see what a feed is.
+    """Return whether a browser opens the feed as a document; ``?raw`` gets the feed itself.
 
-    Browsers say what a request is for (https://www.w3.org/TR/fetch-metadata/), and no reader program says
-    that: what Accept has is no sign, programs send a browser's. ``?raw`` has the feed itself.
+    Browsers send Sec-Fetch-Dest (https://www.w3.org/TR/fetch-metadata/) and feed readers do not. The Accept header
+    is no help, because feed readers send a browser's.
     """
-    return name.endswith(_BY_HAND) and scope.get("query_string") != b"raw"
+    return name.endswith(_FEED_SUFFIXES) and scope.get("query_string") != b"raw"
 
 
-def _asked(headers: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
-    """Return a request's headers; lists may stand in several lines (RFC 9110 §5.3)."""
-    found = dict(headers)
-    if len(found) != len(headers):
-        found.clear()
+def _request_headers(headers: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Return a request's headers with repeated ones joined (RFC 9110 §5.3)."""
+    joined = dict(headers)
+    if len(joined) != len(headers):
+        joined.clear()
         for key, value in headers:
-            found[key] = found[key] + b", " + value if key in found else value
-    return found
+            joined[key] = joined[key] + b", " + value if key in joined else value
+    return joined
 
 
 def _type(suffix: str) -> str:
@@ -294,54 +313,54 @@ def _type(suffix: str) -> str:
 
 
 async def send_response(send: Send, status: int, headers: _Headers, body: bytes, *, is_head: bool = False) -> None:
-    """Send a whole answer; to HEAD without its body."""
+    """Send a response; without its body for a HEAD request."""
     length = [] if status == 204 else [(b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": status, "headers": [*headers, *length]})
     await send({"type": "http.response.body", "body": b"" if is_head else body})
 
 
-# -- what was asked --------------------------------------------------------------------------------
+# -- request headers -------------------------------------------------------------------------------
 
 
 @lru_cache(maxsize=1024)
-def _choose(accepted: bytes, there: tuple[str, ...]) -> str | None:
-    """Return the encoding to answer in (RFC 9110 §12.5.3); None where none is wanted."""
+def _choose_encoding(accepted: bytes, available: tuple[str, ...]) -> str | None:
+    """Return the encoding of the response (RFC 9110 §12.5.3); None if the client accepts none."""
     weights: dict[str, float] = {}
     for part in accepted.decode("latin-1").lower().split(","):
         name, *parameters = (word.strip() for word in part.split(";"))
         if name:
             weights["gzip" if name == "x-gzip" else name] = _weight(parameters)
     rest = weights.get("*", 0.0)
-    # Not to name it is no refusal.
+    # An encoding that the header does not name is still acceptable.
     plain = weights.get("identity", weights["*"] if weights.get("*") == 0 else 0.0001)
-    offers = {name: weights.get(name, rest) for name in there if name != "identity"} | {"identity": plain}
-    wanted = [name for name in _ORDER if offers.get(name, 0) > 0]
-    return max(wanted, key=lambda name: (offers[name], -_ORDER.index(name)), default=None)
+    offers = {name: weights.get(name, rest) for name in available if name != "identity"} | {"identity": plain}
+    wanted = [name for name in _ENCODING_ORDER if offers.get(name, 0) > 0]
+    return max(wanted, key=lambda name: (offers[name], -_ENCODING_ORDER.index(name)), default=None)
 
 
 def _weight(parameters: Sequence[str]) -> float:
-    for one in parameters:
-        if one.startswith("q="):
+    for parameter in parameters:
+        if parameter.startswith("q="):
             try:
-                return min(max(float(one[2:]), 0.0), 1.0)
+                return min(max(float(parameter[2:]), 0.0), 1.0)
             except ValueError:
                 return 0.0
     return 1.0
 
 
-def _is_known(asked: Mapping[bytes, bytes], etag: bytes, seconds: int) -> bool:
-    """Tell whether who asks has these bytes: by ETag, and where none is named by time (RFC 9110 §13.2.2)."""
-    tags = asked.get(b"if-none-match")
+def _is_not_modified(request_headers: Mapping[bytes, bytes], etag: bytes, seconds: int) -> bool:
+    """Return whether the client has this version, by ETag or else by date (RFC 9110 §13.2.2)."""
+    tags = request_headers.get(b"if-none-match")
     if tags is not None:
         return tags == etag or matches_etag(etag, tags)
-    since = asked.get(b"if-modified-since")
-    return since is not None and _seconds(since[:_KEPT]) >= seconds
+    since = request_headers.get(b"if-modified-since")
+    return since is not None and _seconds(since[:_MAX_HEADER_BYTES]) >= seconds
 
 
 def matches_etag(etag: bytes, tags: bytes) -> bool:
-    """Tell whether an ETag is among those of an If-None-Match header; ``*`` is any.
+    """Return whether an If-None-Match header names an ETag; ``*`` matches any.
 
-    The comparison is a weak one (RFC 9110 §13.1.2): a cache on the way may have marked ours so.
+    The comparison is weak (RFC 9110 §13.1.2), because a proxy may have made the ETag weak.
     """
     return any(tag.strip().removeprefix(b"W/") in (etag, b"*") for tag in tags.split(b","))
 

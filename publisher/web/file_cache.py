@@ -1,4 +1,4 @@
-"""Staged files as they are handed out: in memory, with an ETag for each encoding, fresh at every request."""
+"""In-memory cache of staged files, with one ETag per content encoding."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from typing import Any, Final
 
 __all__ = ["CachedFile", "EncodedBody", "FileCache", "etag_of"]
 
-#: Content-Encoding → the suffix of the compressed twin. What is smaller first.
-_TWINS: Final = (("br", ".br"), ("gzip", ".gz"))
+#: Content-Encoding → suffix of the precompressed file; smaller encodings first.
+_PRECOMPRESSED: Final = (("br", ".br"), ("gzip", ".gz"))
 
-#: Seconds for which what was looked at counts as seen: at ten thousand requests a second one look does for many.
-_BLINK: Final = 0.002
-#: Bytes of what is kept beside a file's own, about: marks, headers of headers.
-_BESIDE: Final = 4_096
+#: A file is checked again after this time; without it, 10,000 requests a second would check it 10,000 times.
+_FRESH_SECONDS: Final = 0.002
+#: Approximate bytes of memory for each file besides its content.
+_OVERHEAD_BYTES: Final = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,67 +29,67 @@ class EncodedBody:
     """A file in one encoding."""
 
     body: bytes
-    #: Strong (RFC 9110 §8.8.3): of these very bytes, and none of another encoding's.
+    #: A strong ETag (RFC 9110 §8.8.3): each encoding has its own.
     etag: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class CachedFile:
-    """A file, with the time of its last change."""
+    """A staged file in all its encodings."""
 
-    #: What tells that it is still the same: inode, size, modification time.
+    #: Inode, size and modification time in nanoseconds.
     signature: tuple[int, int, int]
-    #: ``Last-Modified``, and the same in seconds since 1970.
+    #: The Last-Modified header, and the same time in seconds since 1970.
     modified: bytes
     seconds: int
-    #: Content-Encoding → bytes; ``identity`` is always one.
+    #: Content-Encoding → content; always has ``identity``.
     encodings: dict[str, EncodedBody]
-    #: Bytes in memory, about.
+    #: Approximate bytes of memory.
     size: int
-    #: What who hands it out has made of it; gone with it.
+    #: Response headers that the server has computed for this version.
     headers: dict[str, Any] = field(default_factory=dict, compare=False)
 
 
 class FileCache:
-    """The files below one folder. Those that are asked for most stay in memory."""
+    """The files of a folder. The ones read last stay in memory."""
 
-    def __init__(self, folder: Path, *, most: int = 48 * 1024 * 1024) -> None:
-        """Begin with nothing in memory.
+    def __init__(self, folder: Path, *, max_bytes: int = 48 * 1024 * 1024) -> None:
+        """Create an empty cache.
 
         Args:
-            folder: what is handed out.
-            most: bytes that are kept in memory, all encodings and a little beside each file counted.
+            folder: the folder with the files.
+            max_bytes: memory for all files in all encodings, with an overhead for each file.
         """
         self._folder = str(folder)
-        self._most = most
-        self._held = 0
+        self._max_bytes = max_bytes
+        self._used_bytes = 0
         self._files: OrderedDict[str, CachedFile] = OrderedDict()
-        #: File in memory → when its marks were looked at last.
-        self._looked: dict[str, float] = {}
+        #: Cached file → when it was last compared with the file system, by the monotonic clock.
+        self._checked_at: dict[str, float] = {}
         self._lock = threading.Lock()
 
     def find(self, path: str) -> CachedFile | None:
-        """Return the file at a path below the folder; None where there is none, or it is nobody's business.
+        """Return the file at a path below the folder; None if there is none or it is not public.
 
-        Staging replaces a file by renaming another one to its place; so a look at its marks, which costs a few
-        microseconds, tells whether what is in memory is what is there.
+        Staging replaces files by renaming, so a changed file always has another inode, size or modification time.
+        Comparing these costs a few microseconds.
         """
         known = self._files.get(path)
         now = time.monotonic()
         if known is None:
             if not _is_public(path):
                 return None
-        elif now - self._looked.get(path, 0.0) < _BLINK:
+        elif now - self._checked_at.get(path, 0.0) < _FRESH_SECONDS:
             return known
         name = f"{self._folder}/{path}"
         try:
-            found = os.stat(name, follow_symlinks=False)
+            status = os.stat(name, follow_symlinks=False)
         except (OSError, ValueError):
             return None
-        if known is not None and known.signature == _signature(found):
-            self._looked[path] = now
+        if known is not None and known.signature == _signature(status):
+            self._checked_at[path] = now
             return known
-        if not stat.S_ISREG(found.st_mode):
+        if not stat.S_ISREG(status.st_mode):
             return None
         return self._read(path, name)
 
@@ -99,42 +99,42 @@ class FileCache:
             return None
         signature, body = read
         encodings = {"identity": _encoded(body)}
-        for coding, suffix in _TWINS:
-            twin = _contents(name + suffix)
-            # Twins have the time of their file; one that has another is of the bytes before, or of those to come.
-            if twin is not None and twin[0][2] == signature[2]:
-                encodings[coding] = _encoded(twin[1])
+        for coding, suffix in _PRECOMPRESSED:
+            compressed = _contents(name + suffix)
+            # A precompressed file has the time of its file. With another time it belongs to another version.
+            if compressed is not None and compressed[0][2] == signature[2]:
+                encodings[coding] = _encoded(compressed[1])
         seconds = signature[2] // 1_000_000_000
-        size = _BESIDE + sum(len(one.body) for one in encodings.values())
-        made = CachedFile(signature, formatdate(seconds, usegmt=True).encode(), seconds, encodings, size)
-        self._keep(path, made)
-        return made
+        size = _OVERHEAD_BYTES + sum(len(encoded.body) for encoded in encodings.values())
+        file = CachedFile(signature, formatdate(seconds, usegmt=True).encode(), seconds, encodings, size)
+        self._add(path, file)
+        return file
 
-    def _keep(self, path: str, made: CachedFile) -> None:
+    def _add(self, path: str, file: CachedFile) -> None:
         with self._lock:
             before = self._files.pop(path, None)
-            self._held += made.size - (before.size if before is not None else 0)
-            self._files[path] = made
-            while self._held > self._most and len(self._files) > 1:
-                # The one that was read longest ago; what is asked for all the time is soon back.
+            self._used_bytes += file.size - (before.size if before is not None else 0)
+            self._files[path] = file
+            while self._used_bytes > self._max_bytes and len(self._files) > 1:
+                # The file that was read longest ago.
                 name, dropped = self._files.popitem(last=False)
-                self._looked.pop(name, None)
-                self._held -= dropped.size
+                self._checked_at.pop(name, None)
+                self._used_bytes -= dropped.size
 
 
 def _is_public(path: str) -> bool:
-    """Tell whether a path may be asked for: no way out, nothing hidden, no twin by its own name."""
+    """Return whether a path may be served: no way out of the folder, no hidden or precompressed file."""
     if "\0" in path or "\\" in path or path.startswith("_") or path.endswith((".gz", ".br")):
         return False
     return all(part and not part.startswith(".") for part in path.split("/"))
 
 
-def _signature(found: os.stat_result) -> tuple[int, int, int]:
-    return (found.st_ino, found.st_size, found.st_mtime_ns)
+def _signature(status: os.stat_result) -> tuple[int, int, int]:
+    return (status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 def _contents(name: str) -> tuple[tuple[int, int, int], bytes] | None:
-    """Return a file's marks and bytes, of one and the same file even if another takes its place meanwhile."""
+    """Return the signature and content of one file, even if it is replaced meanwhile."""
     try:
         with open(name, "rb") as file:  # noqa: PTH123 - a third of the time of pathlib's
             return _signature(os.fstat(file.fileno())), file.read()
@@ -143,7 +143,7 @@ def _contents(name: str) -> tuple[tuple[int, int, int], bytes] | None:
 
 
 def etag_of(body: bytes) -> bytes:
-    """Return a strong ETag of these very bytes (RFC 9110 §8.8.3)."""
+    """Return a strong ETag of the content (RFC 9110 §8.8.3)."""
     return b'"%s"' % hashlib.blake2b(body, digest_size=12).hexdigest().encode()
 
 

@@ -1,4 +1,4 @@
-"""Forms: GET shows the page, POST does the work; the body is bounded in size and time."""
+"""Forms: GET shows the page, POST runs the action. The body is limited in size and time."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ from publisher.web.context import Context
 
 __all__ = ["Form", "form_page"]
 
-#: Bytes and fields that a form may have, and seconds that it may take.
-_MOST: Final = 20_000
-_FIELDS: Final = 400
-_PATIENCE: Final = 10.0
+#: Limits of a posted form.
+_MAX_BYTES: Final = 20_000
+_MAX_FIELDS: Final = 400
+_READ_TIMEOUT_SECONDS: Final = 10.0
+#: Characters of a text field that are used.
+_MAX_TEXT: Final = 4_000
 
 
 class Form:
-    """The fields of a form."""
+    """The fields of a posted form."""
 
     def __init__(self, fields: Mapping[str, Sequence[str]]) -> None:
         self._fields = fields
@@ -32,37 +34,37 @@ class Form:
         return name in self._fields
 
     def text(self, name: str, default: str = "") -> str:
-        """Return a field's text without white space around it, cut off where nobody writes so much."""
-        return self._fields.get(name, [default])[0].strip()[:4000]
+        """Return the stripped text of a field, at most 4,000 characters."""
+        return self._fields.get(name, [default])[0].strip()[:_MAX_TEXT]
 
     def choices(self, name: str) -> tuple[str, ...]:
-        """Return what was chosen of a field, each once."""
+        """Return the distinct values of a field."""
         return tuple(dict.fromkeys(self._fields.get(name, [])))
 
 
 async def _read(request: Request, *, is_strict: bool) -> Form:
-    """Return what was posted.
+    """Return the posted form.
 
     Raises:
-        HTTPException: it is too long, too slow, no form, or not all there.
+        HTTPException: the body is too long, too slow, incomplete or no form.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if is_strict and kind != "application/x-www-form-urlencoded":
         raise HTTPException(415)
     body = b""
     try:
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(_READ_TIMEOUT_SECONDS):
             async for part in request.stream():
                 body += part
-                if len(body) > _MOST:
+                if len(body) > _MAX_BYTES:
                     raise HTTPException(413)
     except TimeoutError:
         raise HTTPException(408) from None
     except ClientDisconnect:
-        # Nobody is there to be answered, and nothing of ours has failed.
+        # The client is gone: this is no failure of the server.
         raise HTTPException(400) from None
     try:
-        return Form(parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=_FIELDS))
+        return Form(parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=_MAX_FIELDS))
     except ValueError:
         if is_strict:
             raise HTTPException(413) from None
@@ -79,16 +81,16 @@ def form_page(
     is_open: bool = False,
     wait_seconds: float = 0,
 ) -> Callable[[Request], Awaitable[Response]]:
-    """Return an endpoint.
+    """Return an endpoint for a form.
 
     Args:
-        context: what every page has.
-        name: what it is called where posts are counted.
+        context: the context of all pages.
+        name: the form's name for rate limits and writer threads.
         get: shows the page.
-        post: does what was asked.
-        foreign: answers what a page of somebody else's has posted; it is refused by default.
-        is_open: whether programs may post from anywhere, anything, and as often as they like (RFC 8058).
-        wait_seconds: how long a post waits for those before it; 0 for the usual time.
+        post: runs the action.
+        foreign: handles a form that another site has posted; 403 by default.
+        is_open: accepts any body from any site without a rate limit, as one-click unsubscription needs (RFC 8058).
+        wait_seconds: how long a request waits for a writer thread; 0 for the default.
     """
 
     async def endpoint(request: Request) -> Response:

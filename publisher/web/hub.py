@@ -1,4 +1,4 @@
-"""Where programs ask to be told of changes (https://www.w3.org/TR/websub/#subscriber-sends-subscription-request)."""
+"""The endpoint of the WebSub hub (https://www.w3.org/TR/websub/#subscriber-sends-subscription-request)."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ __all__ = ["hub_routes"]
 
 
 def hub_routes(context: Context) -> list[Route]:
-    """Return where the hub is; nowhere where the site has none."""
+    """Return the route of the hub; none if the site has no hub."""
     if context.site.hub_url is None:
         return []
 
-    def look(_: Request) -> Response:
+    def show(_: Request) -> Response:
         raise HTTPException(405, headers={"Allow": "POST"})
 
-    def ask(_: Request, form: Form) -> Response:
+    def subscribe(_: Request, form: Form) -> Response:
         try:
             request_subscription(
                 context.site,
@@ -34,11 +34,11 @@ def hub_routes(context: Context) -> list[Route]:
                 secret=form.text("hub.secret"),
                 now=context.now(),
             )
-        except RequestRejected as refusal:
-            return PlainTextResponse(f"{refusal}\n", 400)
+        except RequestRejected as error:
+            return PlainTextResponse(f"{error}\n", 400)
         context.wake("hub")
-        return PlainTextResponse("The callback is asked whether it was meant.\n", 202)
+        return PlainTextResponse("The request is verified with the callback.\n", 202)
 
-    # A form of another page may come here: the callback is asked, and it alone can say yes.
-    endpoint = form_page(context, "hub", look, ask, foreign=ask)
+    # Requests from other sites are allowed, because the callback has to confirm each subscription.
+    endpoint = form_page(context, "hub", show, subscribe, foreign=subscribe)
     return [Route(context.path_of(context.site.hub_url), endpoint, methods=["GET", "POST"])]

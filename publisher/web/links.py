@@ -1,4 +1,4 @@
-"""Addresses of the settings with a reader's pass in them, the other way round: a request → the pass."""
+"""Find the delivery token in a request for a URL that the settings define."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ __all__ = ["DeliveryLink"]
 
 
 class DeliveryLink:
-    """An address as ``mail.unsubscribe`` and ``mail.preferences`` have it: {copy} in its path, in a field, or added."""
+    """A URL of ``mail.unsubscribe`` or ``mail.preferences``: {copy} in the path, in a query field, or added."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url if url.startswith("http") else "")
-        #: The path as a route has it; empty where the address is none of the web.
+        #: The path for a route; empty if the URL is not http or https.
         self.path = parts.path
         self._field = next((key for key, value in parse_qsl(parts.query) if value == "{copy}"), "copy")
 
     def token_of(self, request: Request) -> str:
-        """Return the pass that a request names; empty where it names none."""
+        """Return the delivery token of a request; empty if it has none."""
         return str(request.path_params.get("copy", "")) or request.query_params.get(self._field, "")

@@ -1,4 +1,4 @@
-"""Serve the site's own pictures and recordings, from descriptors that cannot lead out of their folder."""
+"""Serve files of the media folder from descriptors that cannot lead out of the folder."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from publisher.staging.beneath import open_file_beneath
 
 __all__ = ["MediaFiles"]
 
-#: Opens what is open already: the file that was looked at, whatever stands at its path by now.
+#: Reopens an open descriptor, so that the checked file is served even if its path now leads elsewhere.
 _DESCRIPTORS: Final = "/dev/fd"
 
 
 class _OpenFile(FileResponse):
-    """A file that is open, until it was sent."""
+    """A response that sends an open file and closes it."""
 
     def __init__(self, file: BinaryIO, name: str, status: os.stat_result) -> None:
         media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
@@ -35,13 +35,13 @@ class _OpenFile(FileResponse):
 
 
 class MediaFiles(StaticFiles):
-    """Files of a folder; links inside it are followed, and nothing outside is served."""
+    """The files of a folder. Symbolic links may lead to files inside it, never outside."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         """Return the file at a path.
 
         Raises:
-            HTTPException: there is none, or it cannot be read.
+            HTTPException: there is no such file, or the method is not allowed.
         """
         if scope["method"] not in ("GET", "HEAD"):
             raise HTTPException(405, headers={"Allow": "GET, HEAD"})

@@ -1,4 +1,4 @@
-"""Figures for a program that watches (https://prometheus.io/docs/instrumenting/exposition_formats/)."""
+"""Prometheus metrics (https://prometheus.io/docs/instrumenting/exposition_formats/)."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from publisher.subscribers import store as subscribers
 from publisher.subscriptions import confirmation_store as confirmations
 from publisher.web.protocol import DeadlineProtocol
 from publisher.websub import hub_store as hub
-from publisher.websub import notifications_store as announcements
+from publisher.websub import notifications_store as notifications
 
 __all__ = ["Metrics"]
 
-#: Issues whose copies are told of.
-_NEWEST: Final = 10
+#: Issues whose deliveries are reported.
+_NEWEST_ISSUES: Final = 10
 
 
 class Metrics:
-    """What is counted while the process runs, and what the store knows when somebody asks."""
+    """Counters of this process, and figures read from the database at each scrape."""
 
     def __init__(self, site: Site, unready_reason: Callable[[], str], clock: Clock | None = None) -> None:
-        """Begin.
+        """Create the registry.
 
         Args:
             site: the settings.
-            unready_reason: tells why the process is not ready; empty where it is.
-            clock: what time it is.
+            unready_reason: returns why the process is not ready; empty if it is.
+            clock: the time; this machine's clock by default.
         """
         self._site = site
         self._unready_reason = unready_reason
@@ -49,14 +49,14 @@ class Metrics:
             registry=self.registry,
         )
         self.registry.register(self)
-        #: (kind, status) → how many; a counter of the library's costs more than an answer that is known.
+        #: (kind, status) → responses. A counter of prometheus_client costs more than a 304 of a feed.
         self._responses: dict[tuple[str, int], int] = {}
 
     def serve(self, host: str, port: int) -> Callable[[], None]:
-        """Answer at an address of their own; return what ends that.
+        """Serve the metrics at an address of their own; return a function that stops it.
 
         Raises:
-            PublisherError: somebody else is there.
+            PublisherError: the address is in use or not permitted.
         """
         try:
             server, thread = start_http_server(port, host, registry=self.registry)
@@ -71,60 +71,66 @@ class Metrics:
         return end
 
     def count_response(self, kind: str, status: int, seconds: float | None = None) -> None:
-        """Count an answer: of ``feed`` or ``page``."""
+        """Count a response.
+
+        Args:
+            kind: ``feed`` or ``page``.
+            status: its status.
+            seconds: how long it took; None to leave the histogram alone.
+        """
         self._responses[kind, status] = self._responses.get((kind, status), 0) + 1
         if seconds is not None:
             self._seconds.observe(seconds)
 
     def collect(self) -> Iterator[Metric]:
-        """Yield what was counted, and what the store knows."""
-        answers = CounterMetricFamily(
-            "publisher_http_requests", "Requests that were answered.", labels=["kind", "status"]
+        """Yield all metrics except the histogram."""
+        responses = CounterMetricFamily(
+            "publisher_http_requests", "Responses by kind and status.", labels=["kind", "status"]
         )
         for (kind, code), count in sorted(self._responses.items()):
-            answers.add_metric([kind, str(code)], count)
-        yield answers
-        yield _gauge("publisher_ready", "1 where issues are made in time.", 0 if self._unready_reason() else 1)
+            responses.add_metric([kind, str(code)], count)
+        yield responses
+        yield _gauge("publisher_ready", "1 if issues are made in time.", 0 if self._unready_reason() else 1)
         yield _counter(
             "publisher_slow_clients",
-            "Connections that were closed: slow clients, or a full server.",
+            "Connections closed because of a slow client or a full server.",
             DeadlineProtocol.aborted,
         )
-        yield _counter("publisher_broken_requests", "What came and was no request.", DeadlineProtocol.invalid)
+        yield _counter("publisher_broken_requests", "Requests that were not valid HTTP.", DeadlineProtocol.invalid)
         now = int(self._clock.now().timestamp())
         with Database.open(self._site.database_url) as db, db.read() as connection:
-            readers = GaugeMetricFamily("publisher_readers", "Readers of newsletters.", labels=["status"])
+            by_status = GaugeMetricFamily("publisher_subscribers", "Subscribers.", labels=["status"])
             for status, count in sorted(subscribers.count_by_status(connection).items()):
-                readers.add_metric([status], count)
-            yield readers
-            copies = GaugeMetricFamily(
-                "publisher_copies", "Copies of the newest issues.", labels=["digest", "issue", "state"]
+                by_status.add_metric([status], count)
+            yield by_status
+            by_state = GaugeMetricFamily(
+                "publisher_deliveries", "Deliveries of the newest issues.", labels=["digest", "issue", "state"]
             )
-            for row in issues.list_issues(connection)[:_NEWEST]:
+            for row in issues.list_issues(connection)[:_NEWEST_ISSUES]:
                 for state, count in deliveries.state_counts(connection, row.id).get(row.id, {}).items():
-                    copies.add_metric([row.digest, row.name, DeliveryState(state).value], count)
-            yield copies
+                    by_state.add_metric([row.digest, row.name, DeliveryState(state).value], count)
+            yield by_state
             yield _gauge(
-                "publisher_letters_late_seconds",
-                *_late("The oldest letter", confirmations.next_due_time(connection), now),
+                "publisher_confirmation_emails_late_seconds",
+                *_late("the oldest confirmation email", confirmations.next_due_time(connection), now),
             )
             yield _gauge(
-                "publisher_hub_late_seconds", *_late("The hub's oldest task", hub.next_task_time(connection), now)
+                "publisher_hub_late_seconds", *_late("the oldest task of the hub", hub.next_task_time(connection), now)
             )
             yield _gauge(
-                "publisher_announcements_waiting",
-                "Hubs still to be told.",
-                announcements.count_notifications(connection),
+                "publisher_notifications_waiting",
+                "Notifications of hubs that are not sent yet.",
+                notifications.count_notifications(connection),
             )
 
 
-def _late(what: str, due: int | None, now: int) -> tuple[str, float]:
-    return f"{what} waits for so long beyond its time.", max(0, now - due) if due is not None else 0
+def _late(subject: str, due: int | None, now: int) -> tuple[str, float]:
+    return f"How long {subject} is overdue.", max(0, now - due) if due is not None else 0
 
 
-def _counter(name: str, about: str, value: float) -> CounterMetricFamily:
-    return CounterMetricFamily(name, about, value=value)
+def _counter(name: str, text: str, value: float) -> CounterMetricFamily:
+    return CounterMetricFamily(name, text, value=value)
 
 
-def _gauge(name: str, about: str, value: float) -> GaugeMetricFamily:
-    return GaugeMetricFamily(name, about, value=value)
+def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, text, value=value)

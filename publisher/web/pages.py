@@ -1,4 +1,4 @@
-"""Pages for people, by Starlette: routes, and what is said where something goes wrong."""
+"""Route requests for pages, and render error pages."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from publisher.web.openapi import describe_api
 from publisher.web.preferences import PreferencesPage
 from publisher.web.subscribe import SubscribePages
 from publisher.web.unsubscribe import UnsubscribePages
-from publisher.web.writers import RETRY_AFTER
+from publisher.web.writers import RETRY_AFTER_SECONDS
 
 __all__ = ["make_pages"]
 
 #: HTTP status → heading and text of the error page.
-_WORDS: Final = {
+_ERROR_TEXTS: Final = {
     400: ("Invalid request", "Please go back and try again."),
     403: ("Request refused", "It came from another site. Please open our page and press the button there."),
     404: ("Page not found", "The link may be out of date or incomplete."),
@@ -40,19 +40,23 @@ _WORDS: Final = {
 }
 
 
-class _Rest:
-    """What stands at no address of its own: articles, their pictures, what was withdrawn, a slash too many or too few."""
+class _Fallback:
+    """Handles paths without a route: articles, media files, withdrawn articles, a wrong trailing slash."""
 
-    def __init__(self, context: Context, feeds: Feeds, read: ArticlePages, routes: Sequence[BaseRoute]) -> None:
+    def __init__(self, context: Context, feeds: Feeds, articles: ArticlePages, routes: Sequence[BaseRoute]) -> None:
         self._context = context
         self._feeds = feeds
-        self._read = read
+        self._articles = articles
         self._routes = routes
         self._files = MediaFiles(directory=context.site.media_dir, check_dir=False)
 
     async def answer(self, request: Request) -> Response:
-        """Answer, or say that nothing is there."""
-        page = await run_in_threadpool(self._read.article, request)
+        """Respond to a request.
+
+        Raises:
+            HTTPException: there is no such page.
+        """
+        page = await run_in_threadpool(self._articles.article, request)
         if page is not None:
             return page
         if self._context.site.web.articles and (file := await self._media(request)) is not None:
@@ -60,61 +64,61 @@ class _Rest:
         gone = self._feeds.withdrawal_page(request.url.path)
         if gone is not None:
             return self._context.html(gone.decode(), status=410, max_age=300)
-        if request.method in ("GET", "HEAD") and (where := self._beside(request.scope["path"])) is not None:
-            # A path of ours and nothing else: whatever the request calls the host, nobody is led away.
+        if request.method in ("GET", "HEAD") and (target := self._other_slash(request.scope["path"])) is not None:
+            # Only a path: a forged Host header cannot redirect the client to another site.
             query = request.url.query
-            return RedirectResponse(where + (f"?{query}" if query else ""), 301, {"cache-control": "no-store"})
+            return RedirectResponse(target + (f"?{query}" if query else ""), 301, {"cache-control": "no-store"})
         raise HTTPException(404)
 
-    def _beside(self, path: str) -> str | None:
-        """Return the page that is meant where there is a slash too many or too few; None where none is."""
+    def _other_slash(self, path: str) -> str | None:
+        """Return the path with or without its trailing slash if that one has a route, else None."""
         if "//" in path or "/." in path or "\\" in path:
             return None
         other = path[:-1] if path.endswith("/") else path + "/"
         if other == self._feeds.prefix:
             return other
-        asked = {"type": "http", "method": "GET", "path": other, "root_path": ""}
-        return other if any(one.matches(asked)[0] is Match.FULL for one in self._routes) else None
+        scope = {"type": "http", "method": "GET", "path": other, "root_path": ""}
+        return other if any(route.matches(scope)[0] is Match.FULL for route in self._routes) else None
 
     async def _media(self, request: Request) -> Response | None:
-        """Return a picture or a recording of the site's own; None where there is none."""
+        """Return a file of the media folder, or None."""
         base = self._context.path_of(self._context.site.base_url)
         path = request.scope["path"].removeprefix(base).lstrip("/")
         if "\0" in path or any(part.startswith(".") for part in path.split("/")):
             return None
         try:
-            found = await self._files.get_response(path, request.scope)
+            response = await self._files.get_response(path, request.scope)
         except HTTPException:
             return None
-        found.headers["cache-control"] = "public, max-age=3600"
-        found.headers["x-content-type-options"] = "nosniff"
-        # What is drawn by a script is none.
-        found.headers["content-security-policy"] = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
-        return found
+        response.headers["cache-control"] = "public, max-age=3600"
+        response.headers["x-content-type-options"] = "nosniff"
+        # An SVG file may contain scripts.
+        response.headers["content-security-policy"] = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+        return response
 
 
 def make_pages(context: Context, feeds: Feeds) -> Starlette:
-    """Return everything that is no feed.
+    """Return the application for all pages.
 
     Args:
-        context: what every page has.
-        feeds: knows which articles are gone.
+        context: the context of all pages.
+        feeds: has the pages of withdrawn articles.
     """
-    read = ArticlePages(context)
-    described = describe_api(context.site)
+    articles = ArticlePages(context)
+    description = describe_api(context.site)
 
     async def openapi(_: Request) -> Response:
-        return JSONResponse(described, headers={"cache-control": "public, max-age=3600"})
+        return JSONResponse(description, headers={"cache-control": "public, max-age=3600"})
 
-    async def failed(_: Request, error: Exception) -> Response:
+    async def error_page(_: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
-        heading, line = _WORDS.get(
+        heading, line = _ERROR_TEXTS.get(
             status, ("That didn’t work", "An error occurred on our side. Please try again later.")
         )
         headers = getattr(error, "headers", None)
         if isinstance(error, StoreBusy):
-            status, headers = 503, {"Retry-After": str(RETRY_AFTER)}
-            heading, line = _WORDS[503]
+            status, headers = 503, {"Retry-After": str(RETRY_AFTER_SECONDS)}
+            heading, line = _ERROR_TEXTS[503]
         return context.message_page(heading, line, status=status, headers=headers)
 
     routes: list[BaseRoute] = [
@@ -123,11 +127,12 @@ def make_pages(context: Context, feeds: Feeds) -> Starlette:
         *PreferencesPage(context).routes(),
         *SubscribePages(context).routes(),
         *hub_routes(context),
-        *read.routes(),
+        *articles.routes(),
     ]
-    rest = Route("/{path:path}", _Rest(context, feeds, read, routes).answer)
+    fallback = Route("/{path:path}", _Fallback(context, feeds, articles, routes).answer)
     app = Starlette(
-        routes=[*routes, rest], exception_handlers={HTTPException: failed, StoreBusy: failed, Exception: failed}
+        routes=[*routes, fallback],
+        exception_handlers={HTTPException: error_page, StoreBusy: error_page, Exception: error_page},
     )
     app.router.redirect_slashes = False
     return app

@@ -1,4 +1,4 @@
-"""The preferences page, opened by the link in a delivery or by a sealed link."""
+"""The preferences page, opened by the link in a delivery or by a signed link."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ __all__ = ["PreferencesPage"]
 
 
 class PreferencesPage:
-    """Answers at the address that ``mail.preferences`` names."""
+    """The page at the URL of ``mail.preferences``."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self._link = DeliveryLink(context.site.preferences_url)
-        self._jobs: dict[str, Callable[[actions.Access, Form], str]] = {
+        self._actions: dict[str, Callable[[actions.Access, Form], str]] = {
             "save": self._save,
             "pause": self._pause,
             "resume": self._resume,
@@ -41,8 +41,8 @@ class PreferencesPage:
         }
 
     def routes(self) -> list[Route]:
-        """Return where it is."""
-        page = form_page(self._context, "preferences", self._look, self._post)
+        """Return the route."""
+        page = form_page(self._context, "preferences", self._show, self._post)
         return [Route(self._link.path, page, methods=["GET", "POST"])]
 
     def _access(self, request: Request) -> actions.Access:
@@ -59,46 +59,47 @@ class PreferencesPage:
             raise HTTPException(404)
         return access
 
-    def _look(self, request: Request) -> Response:
+    def _show(self, request: Request) -> Response:
         return self._page(self._access(request).subscriber_id)
 
     def _post(self, request: Request, form: Form) -> Response:
         access = self._access(request)
-        job = self._jobs.get(form.text("do"))
-        if job is None:
+        action = self._actions.get(form.text("do"))
+        if action is None:
             raise HTTPException(400)
         try:
-            return self._page(access.subscriber_id, said=job(access, form))
+            return self._page(access.subscriber_id, message=action(access, form))
         except ValueError as error:
             return self._page(access.subscriber_id, trouble=str(error), status=422)
 
-    def _page(self, number: int, *, said: str = "", trouble: str = "", status: int = 200) -> Response:
+    def _page(self, subscriber_id: int, *, message: str = "", trouble: str = "", status: int = 200) -> Response:
         context = self._context
         with context.db.read() as connection:
-            found = actions.load_preferences(context.site, connection, number, context.now())
-        if found is None:
+            preferences = actions.load_preferences(context.site, connection, subscriber_id, context.now())
+        if preferences is None:
             link = ("Subscribe", f"{context.site.newsletters_url}/join") if context.site.can_be_joined else None
             return context.message_page(
                 "You get no newsletters from us", "You are not subscribed to any newsletter.", link=link
             )
-        reader = found.subscriber
+        subscriber = preferences.subscriber
         values = {
-            "address": found.address,
+            "address": preferences.address,
             "digests": list(context.site.digests.items()),
-            "fields": interest_fields(context.db, reader.follows),
+            "fields": interest_fields(context.db, subscriber.follows),
             "zones": zones_by_area(),
-            "wish": SubscriptionRequest(digests=reader.digests, follows=reader.follows, zone=reader.zone),
+            "wish": SubscriptionRequest(digests=subscriber.digests, follows=subscriber.follows, zone=subscriber.zone),
             "own_zone": context.site.zone,
-            "paused_until": found.paused_until,
-            "is_for_ever": found.paused_until is not None and found.paused_until.year >= actions.NO_END.year - 1,
-            "feed": found.feed,
+            "paused_until": preferences.paused_until,
+            "is_for_ever": preferences.paused_until is not None
+            and preferences.paused_until.year >= actions.NO_END.year - 1,
+            "feed": preferences.feed,
             "formats": [one.value for one in context.site.feeds.formats],
-            "said": said,
+            "said": message,
             "trouble": trouble,
         }
         return context.page("preferences.html.j2", values, status=status)
 
-    # -- what can be asked -----------------------------------------------------------------------
+    # -- actions ---------------------------------------------------------------------------------
 
     def _write(self, work: Callable[[Any], object]) -> None:
         with self._context.db.write() as connection:
@@ -107,12 +108,12 @@ class PreferencesPage:
     def _save(self, access: actions.Access, form: Form) -> str:
         context = self._context
         with context.db.read() as connection:
-            found = actions.load_preferences(context.site, connection, access.subscriber_id, context.now())
-        wish = requested_subscription(
-            context.site, context.db, form, found.subscriber.follows if found is not None else {}
+            preferences = actions.load_preferences(context.site, connection, access.subscriber_id, context.now())
+        request = requested_subscription(
+            context.site, context.db, form, preferences.subscriber.follows if preferences is not None else {}
         )
         with context.db.write() as connection:
-            saved = actions.save_preferences(context.site, connection, access, wish, context.now())
+            saved = actions.save_preferences(context.site, connection, access, request, context.now())
         if saved is None:
             return ""
         context.log_change(saved.subscribed, SubscriptionState.ACTIVE, ChangeSource.PREFERENCES)
@@ -124,7 +125,7 @@ class PreferencesPage:
                 f"Saved. One step is left for {titles}: we are sending you a message with a link, once a day at most. "
                 "Open the link and press the button there."
             )
-        if not wish.digests:
+        if not request.digests:
             return "Saved. You get no more newsletters."
         return "Saved."
 

@@ -1,4 +1,4 @@
-"""HTTP by uvicorn, with timeouts for slow clients and limits for headers, trailers and framing."""
+"""uvicorn's HTTP protocol with timeouts for slow clients and a limit for headers, trailers and framing."""
 
 from __future__ import annotations
 
@@ -9,42 +9,39 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 __all__ = ["DeadlineProtocol"]
 
-#: Seconds that a client may take: for a request, for the rest of its headers, for the rest of a request that is
-#: answered already.
-_REQUEST: Final = 10
-#: A client reads this many bytes of an answer within this many seconds, or all that is left.
-_ANSWER: Final = 30
-_TAKEN: Final = 32_768
-#: Bytes of a request beside its body: headers, the framing of chunks, trailers. nginx takes 32 KiB by default.
-_FRAMING: Final = 65_536
+#: How long a client may take to send a request, also the rest of one that has a response already.
+_REQUEST_SECONDS: Final = 10
+#: A client has to read this many bytes of a response within this time, or the rest of it.
+_READ_SECONDS: Final = 30
+_READ_BYTES: Final = 32_768
+#: Bytes of a request besides its body: headers, chunk framing, trailers. nginx allows 32 KiB by default.
+_MAX_FRAMING_BYTES: Final = 65_536
 
 
 class DeadlineProtocol(HttpToolsProtocol):
-    """One connection. uvicorn itself has no timeout, and keeps headers and trailers of any size.
+    """One connection. uvicorn itself has no timeouts and accepts headers and trailers of any size.
 
-    All connections are checked once a second; a timer for each request would cost more than its answer.
+    All connections are checked once a second, because a timer for each request costs more than a response of a feed.
     """
 
-    #: Connections that were closed because of a slow client or a full server, and requests that are no HTTP;
-    #: numbers for the whole process.
+    #: Counters of this process: connections aborted because of a slow client or a full server, and invalid requests.
     aborted: ClassVar[int] = 0
     invalid: ClassVar[int] = 0
     _is_checking: ClassVar[bool] = False
 
-    #: Between the first byte of a request and its last.
     _is_in_request = False
-    #: Bytes of the request beside its body, as far as it did not come in one piece.
+    #: Bytes of the current request besides its body; not counted for a request in one piece.
     _framing = 0
-    #: Seconds that the client has taken.
+    #: Seconds for which the server has waited for the client.
     _waited = 0
-    #: When the connection was made, by the loop's clock.
+    #: By the loop's clock.
     _made_at = 0.0
-    #: Bytes of an answer that were left when it last took some, and the seconds since then.
+    #: Unread bytes of the response when the client last read some, and the seconds since then.
     _left = 0
     _stuck = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to wait for a request."""
+        """Start the timeouts of a connection."""
         super().connection_made(transport)
         self._made_at = self.loop.time()
         if not DeadlineProtocol._is_checking:
@@ -52,31 +49,31 @@ class DeadlineProtocol(HttpToolsProtocol):
             self.loop.call_later(1, self._check_connections)
 
     def data_received(self, data: bytes) -> None:
-        """Take a piece; nearly all requests come in one."""
+        """Parse received bytes and enforce the limit of headers, framing and trailers."""
         super().data_received(data)
         if self._is_in_request:
             self._framing += len(data)
-            if self._framing > _FRAMING:
+            if self._framing > _MAX_FRAMING_BYTES:
                 self.abort()
 
     def on_message_begin(self) -> None:
-        """Note that a request has begun."""
+        """Start the limits of a request."""
         self._is_in_request = True
         self._framing = self._waited = 0
         super().on_message_begin()
 
     def on_body(self, body: bytes) -> None:
-        """Take a piece of a body: who reads it has limits of his own."""
+        """Exclude the body from the limit: endpoints limit it themselves."""
         self._framing -= len(body)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """Note that a request is all there."""
+        """End the limits of a request."""
         self._is_in_request = False
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no request."""
+        """Count an invalid request and respond with status 400."""
         DeadlineProtocol.invalid += 1
         super().send_400_response(msg)
 
@@ -84,43 +81,43 @@ class DeadlineProtocol(HttpToolsProtocol):
 
     def _check_connections(self) -> None:
         try:
-            for one in list(self.connections):
-                cast("DeadlineProtocol", one).check_deadlines()
+            for connection in list(self.connections):
+                cast("DeadlineProtocol", connection).check_deadlines()
         finally:
-            # Whatever it was: the next look is a second later.
+            # An error must not end the checks.
             DeadlineProtocol._is_checking = bool(self.connections)
             if self.connections:
                 self.loop.call_later(1, self._check_connections)
 
     @property
     def is_waiting_for_client(self) -> bool:
-        """True where the server waits for the client: for a request, or for the rest of one."""
-        is_ours = self.cycle is not None and not self.cycle.response_complete
-        return not is_ours and not self.transport.is_closing()
+        """True while the server waits for a request or for the rest of one."""
+        is_responding = self.cycle is not None and not self.cycle.response_complete
+        return not is_responding and not self.transport.is_closing()
 
     @property
     def wait_order(self) -> tuple[int, float]:
-        """How long the client has kept the server waiting; larger is longer."""
+        """A sort key: larger for clients that the server has waited for longer."""
         return self._waited, -self._made_at
 
     def check_deadlines(self) -> None:
-        """Close the connection where its client takes too long."""
-        # uvicorn has a timer of its own for clients that have had their answer and send nothing.
+        """Close the connection if its client is too slow. Called once a second."""
+        # uvicorn closes idle keep-alive connections itself.
         if not self.is_waiting_for_client or self.timeout_keep_alive_task is not None:
             self._waited = 0
         else:
             self._waited += 1
         left = self.transport.get_write_buffer_size()
-        if left and self._left - _TAKEN < left <= self._left:
+        if left and self._left - _READ_BYTES < left <= self._left:
             self._stuck += 1
         else:
             self._left, self._stuck = left, 0
-        if self._waited > _REQUEST or self._stuck > _ANSWER:
+        if self._waited > _REQUEST_SECONDS or self._stuck > _READ_SECONDS:
             self.abort()
 
     def abort(self) -> None:
         """Close the connection at once."""
-        # A transport that is closing still waits for its last bytes to be read.
+        # close() would wait until the client has read everything.
         transport: Any = self.transport
         DeadlineProtocol.aborted += 1
         transport.abort()

@@ -1,4 +1,4 @@
-"""Who may post a form, how often, and from which page."""
+"""Rate limits of posted forms, and the check of their origin."""
 
 from __future__ import annotations
 
@@ -18,49 +18,49 @@ from publisher.subscribers.addresses import mailbox_key, parse_address
 
 __all__ = ["RateLimiter", "network_of"]
 
-#: How often one program, and all of a network, may ask the hub: one that reads many feeds asks for each of them.
-_PROGRAMS: Final = (parse("2000/hour"), parse("10000/hour"))
-#: Seconds that the clock may be put back without a restart of all counts.
-_CLOCK_SKEW: Final = 60
+#: Hub requests of one address and of one network; a program that reads many feeds subscribes to each.
+_HUB_LIMITS: Final = (parse("2000/hour"), parse("10000/hour"))
+#: The clock may go back by this without a reset of all counts.
+_CLOCK_SKEW_SECONDS: Final = 60
 #: How often one mailbox gets a confirmation email under spellings other than its usual one.
 _OTHER_SPELLINGS: Final = parse("3/day")
-#: Bits of a network that is one neighbour: what a household has (RFC 6177), and what a provider's street has.
-_OWN: Final = {4: 32, 6: 64}
-_NETWORK: Final = {4: 24, 6: 48}
+#: Prefix lengths by IP version: of one household (RFC 6177), and of a network of many households.
+_HOUSEHOLD_PREFIX: Final = {4: 32, 6: 64}
+_NETWORK_PREFIX: Final = {4: 24, 6: 48}
 
 
 class RateLimiter:
-    """Counts what is posted, in memory: a restart forgives."""
+    """Counts posted forms in memory; a restart resets the counts."""
 
     def __init__(self, site: Site) -> None:
         self._own: RateLimitItem = parse(site.web.form_limit)
         self._network: RateLimitItem = parse(site.web.network_limit)
         self._all: RateLimitItem = parse(site.web.join_limit)
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
-        #: How far the wall clock, which the limiter goes by, is ahead of the monotonic one.
+        #: Wall clock minus monotonic clock, in seconds. The limiter uses the wall clock.
         self._offset = time.time() - time.monotonic()
         parts = urlsplit(site.base_url)
         self._origin = f"{parts.scheme}://{parts.netloc}".lower()
         self._embedding: Sequence[str] = site.web.embed
 
     def seconds_to_wait(self, request: Request, form: str) -> int:
-        """Count a posted form; return the seconds to wait before the next where it is one too many, 0 where not."""
+        """Count a posted form; return the seconds until the next one is allowed, 0 if this one is."""
         self._follow_clock()
         address = request.client.host if request.client else ""
-        own, network = _neighbours(address)
-        rates = [*_PROGRAMS] if form == "hub" else [self._own, self._network]
+        own, network = _networks(address)
+        rates = [*_HUB_LIMITS] if form == "hub" else [self._own, self._network]
         if form == "join":
             rates.append(self._all)
-        # A network that has had its share is not counted by the household any more: it has more of them than memory.
+        # Households of a blocked network are not counted: an IPv6 network has more of them than memory.
         if not self._limiter.test(rates[1], form, network):
-            return self._left(rates[1], form, network)
+            return self._seconds_left(rates[1], form, network)
         for item, key in zip(rates, (own, network, "everybody"), strict=False):
             if not self._limiter.hit(item, form, key):
-                return self._left(item, form, key)
+                return self._seconds_left(item, form, key)
         return 0
 
     def is_mailbox_over_limit(self, address: str) -> bool:
-        """Count an address; tell whether its mailbox has had enough confirmation emails under other spellings.
+        """Count an address; return whether its mailbox has had too many confirmation emails under other spellings.
 
         ``ann+1@…`` and ``ann+2@…``, ``a.nn@gmail.com``, or an address in full-width letters reach one mailbox, but are
         addresses of their own in the database, which limits the usual spelling to one email a day.
@@ -73,21 +73,21 @@ class RateLimiter:
         return mailbox != parsed.key and not self._limiter.hit(_OTHER_SPELLINGS, "mailbox", mailbox)
 
     def _follow_clock(self) -> None:
-        """Begin anew where the clock was put back: what was counted in the future would count for years."""
+        """Reset all counts if the clock was set back; counts from the future would block for years."""
         offset = time.time() - time.monotonic()
-        if offset < self._offset - _CLOCK_SKEW:
+        if offset < self._offset - _CLOCK_SKEW_SECONDS:
             self._limiter = MovingWindowRateLimiter(MemoryStorage())
         self._offset = offset
 
-    def _left(self, item: RateLimitItem, form: str, key: str) -> int:
+    def _seconds_left(self, item: RateLimitItem, form: str, key: str) -> int:
         until = self._limiter.get_window_stats(item, form, key).reset_time
         return max(1, int(until - time.time()) + 1)
 
     def is_same_site(self, request: Request) -> bool:
-        """Tell whether a form was posted by one of our own pages.
+        """Return whether a form was posted by one of the site's own pages.
 
-        Browsers say so, and no page can make them say otherwise (https://www.w3.org/TR/fetch-metadata/). Who says
-        nothing is no browser of today: nothing that a foreign page could use goes along with such a request.
+        Browsers send Sec-Fetch-Site and pages cannot change it (https://www.w3.org/TR/fetch-metadata/). A request with
+        neither that nor Origin does not come from a current browser, so no other site can have caused it.
         """
         site = request.headers.get("sec-fetch-site")
         if site is not None:
@@ -95,26 +95,29 @@ class RateLimiter:
         origin = request.headers.get("origin")
         if origin is None:
             return True
-        # Compared as text: what stands there need not be an address.
+        # Compared as text, because the header may be malformed.
         return origin.lower() == self._origin or origin.partition("://")[2] == request.headers.get("host")
 
     def is_from_embedding_site(self, request: Request) -> bool:
-        """Tell whether a form was posted by a page that may embed it."""
+        """Return whether a form was posted by a site of ``web.embed``."""
         return request.headers.get("origin", "").lower() in self._embedding
 
 
-def _neighbours(address: str) -> tuple[str, str]:
-    """Return the household and the network of an address, as texts."""
+def _networks(address: str) -> tuple[str, str]:
+    """Return the household and the network of an IP address as text."""
     try:
-        found = ip_address(address.partition("%")[0])
+        parsed = ip_address(address.partition("%")[0])
     except ValueError:
         return address, address
-    if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
-        found = found.ipv4_mapped
-    own, network = (str(ip_network(f"{found}/{bits[found.version]}", strict=False)) for bits in (_OWN, _NETWORK))
+    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
+        parsed = parsed.ipv4_mapped
+    own, network = (
+        str(ip_network(f"{parsed}/{bits[parsed.version]}", strict=False))
+        for bits in (_HOUSEHOLD_PREFIX, _NETWORK_PREFIX)
+    )
     return own, network
 
 
 def network_of(address: str) -> str:
-    """Return the network of an address, as in ``198.51.100.0/24``: enough to see where trouble comes from."""
-    return _neighbours(address)[1]
+    """Return the network of an IP address, such as ``198.51.100.0/24``."""
+    return _networks(address)[1]

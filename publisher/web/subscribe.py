@@ -1,4 +1,4 @@
-"""Where readers join, and answer letters."""
+"""The subscribe form, and the page that answers confirmation emails."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ from publisher.web.forms import Form, form_page
 
 __all__ = ["SubscribePages", "interest_fields", "requested_subscription", "zones_by_area"]
 
-#: Field → labels.
+#: Field of an article → chosen labels.
 Follows = Mapping[str, tuple[str, ...]]
 _AREAS: Final = ("Africa", "America", "Antarctica", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
-#: What a page calls the kinds of labels.
-_NAMES: Final = {
+#: Field → its heading on pages.
+_HEADINGS: Final = {
     "topics": "Topics",
     "regions": "Regions",
     "brands": "Series",
     "tags": "Tags",
     "authors": "Authors",
 }
-#: Sets the zone to the browser's where nothing is chosen: nobody needs it, and a page without it works as well.
+#: Preselects the browser's time zone; the form works without it.
 _SCRIPT: Final = """(function () {
   var list = document.querySelector("select[data-guess]");
   if (!list || list.value) return;
@@ -54,15 +54,17 @@ _SCRIPT: Final = """(function () {
 
 @lru_cache(maxsize=1)
 def zones_by_area() -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Return the zones of the tz database by area, as a page offers them."""
+    """Return (area, zone names) of the tz database, for a form."""
     every = sorted(available_timezones())
-    return tuple((area, tuple(one for one in every if one.startswith(f"{area}/"))) for area in _AREAS)
+    return tuple((area, tuple(zone for zone in every if zone.startswith(f"{area}/"))) for area in _AREAS)
 
 
 def interest_fields(db: Database, has: Follows) -> list[tuple[str, str, list[str]]]:
-    """Return (field, name, labels) of what readers can choose of: what there is, and what one has chosen before."""
+    """Return (field, heading, labels) that subscribers can choose from, with their earlier choices."""
     return [
-        (name, _NAMES[name], labels) for name, labels in _offered(db, has).items() if len(labels) > 1 or has.get(name)
+        (name, _HEADINGS[name], labels)
+        for name, labels in _offered(db, has).items()
+        if len(labels) > 1 or has.get(name)
     ]
 
 
@@ -76,7 +78,14 @@ def _offered(db: Database, has: Follows) -> dict[str, list[str]]:
 def requested_subscription(
     site: Site, db: Database, form: Form, has: Follows = MappingProxyType({})
 ) -> SubscriptionRequest:
-    """Return what was chosen, of what there is and what a reader has."""
+    """Return the valid choices of a posted form.
+
+    Args:
+        site: the settings.
+        db: the database.
+        form: the posted form.
+        has: the subscriber's saved interests, which stay valid even if no article has them any more.
+    """
     offered = _offered(db, has)
     follows = {
         name: tuple(label for label in form.choices(name) if label in set(labels)) for name, labels in offered.items()
@@ -91,44 +100,46 @@ def requested_subscription(
 
 
 class SubscribePages:
-    """The page to join by, and the one that answers letters."""
+    """The subscribe form and the confirmation page."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
 
     def routes(self) -> list[Route]:
-        """Return where they are."""
+        """Return the routes."""
         context = self._context
         base = context.path_of(context.site.newsletters_url)
-        confirm = form_page(context, "confirm", self._look, self._confirm)
-        found = [
+        confirm = form_page(context, "confirm", self._show_confirmation, self._confirm)
+        routes = [
             Route(f"{base}/confirm", confirm, methods=["GET", "POST"]),
             Route(f"{base}/zone.js", self._script),
         ]
         if context.site.can_be_joined:
-            join = form_page(context, "join", self._show, self._join, foreign=self._embedded)
-            found.append(Route(f"{base}/join", join, methods=["GET", "POST"]))
-        return found
+            subscribe = form_page(context, "join", self._show, self._subscribe, foreign=self._embedded)
+            routes.append(Route(f"{base}/join", subscribe, methods=["GET", "POST"]))
+        return routes
 
     async def _script(self, request: Request) -> Response:
         headers = {"cache-control": "public, max-age=86400", "x-content-type-options": "nosniff"}
         return Response(_SCRIPT, headers=headers, media_type="text/javascript; charset=utf-8")
 
-    # -- joining ---------------------------------------------------------------------------------
+    # -- subscribe -------------------------------------------------------------------------------
 
     def _show(self, request: Request) -> Response:
         site = self._context.site
-        asked = tuple(slug for slug in request.query_params.getlist("digest") if slug in site.digests)
-        return self._form(SubscriptionRequest(digests=asked or tuple(site.digests)[:1]))
+        chosen = tuple(slug for slug in request.query_params.getlist("digest") if slug in site.digests)
+        return self._form(SubscriptionRequest(digests=chosen or tuple(site.digests)[:1]))
 
-    def _form(self, wish: SubscriptionRequest, *, address: str = "", trouble: str = "", status: int = 200) -> Response:
+    def _form(
+        self, choices: SubscriptionRequest, *, address: str = "", trouble: str = "", status: int = 200
+    ) -> Response:
         context = self._context
         values: dict[str, Any] = {
             "digests": list(context.site.digests.items()),
             "own_zone": context.site.zone,
             "fields": interest_fields(context.db, {}),
             "zones": zones_by_area(),
-            "wish": wish,
+            "wish": choices,
             "address": address,
             "trouble": trouble,
         }
@@ -136,25 +147,25 @@ class SubscribePages:
 
     def _embedded(self, request: Request, form: Form) -> Response:
         if self._context.rate_limiter.is_from_embedding_site(request):
-            return self._join(request, form)
-        # Another page may lead here, and fill in; the button is pressed here.
+            return self._subscribe(request, form)
+        # A form of another site only fills in ours: people press the button here.
         site = self._context.site
         return self._form(requested_subscription(site, self._context.db, form), address=form.text("address"))
 
-    def _join(self, request: Request, form: Form) -> Response:
+    def _subscribe(self, request: Request, form: Form) -> Response:
         context = self._context
         site, address = context.site, form.text("address")
-        wish = requested_subscription(site, context.db, form)
-        if not wish.digests and len(site.digests) == 1:
-            wish = SubscriptionRequest(digests=tuple(site.digests), follows=wish.follows, zone=wish.zone)
-        if not wish.digests:
-            return self._form(wish, address=address, trouble="Choose at least one newsletter.", status=422)
-        # Programs fill in every field; this one people do not see.
+        choices = requested_subscription(site, context.db, form)
+        if not choices.digests and len(site.digests) == 1:
+            choices = SubscriptionRequest(digests=tuple(site.digests), follows=choices.follows, zone=choices.zone)
+        if not choices.digests:
+            return self._form(choices, address=address, trouble="Choose at least one newsletter.", status=422)
+        # A honeypot: people do not see this field, and bots fill it in.
         if not form.text("website") and not context.rate_limiter.is_mailbox_over_limit(address):
             try:
-                request_subscription(site, context.db, address, wish, context.now())
+                request_subscription(site, context.db, address, choices, context.now())
             except ValueError as error:
-                return self._form(wish, address=address, trouble=f"That is not a valid address: {error}", status=422)
+                return self._form(choices, address=address, trouble=f"That is not a valid address: {error}", status=422)
             context.wake("confirmation-emails")
         return context.message_page(
             "Check your email",
@@ -163,66 +174,64 @@ class SubscribePages:
             "most. If none arrives, look in your spam folder, or try again tomorrow.",
         )
 
-    # -- letters -----------------------------------------------------------------------------------
+    # -- confirm -----------------------------------------------------------------------------------
 
     def _open(self, request: Request) -> OpenedConfirmation:
         context = self._context
         with context.db.read() as connection:
-            found = open_confirmation(context.site, connection, request.query_params.get("t", ""), context.now())
-        if found is None:
+            confirmation = open_confirmation(context.site, connection, request.query_params.get("t", ""), context.now())
+        if confirmation is None:
             raise HTTPException(404)
-        return found
+        return confirmation
 
-    def _look(self, request: Request) -> Response:
+    def _show_confirmation(self, request: Request) -> Response:
         context, opened = self._context, self._open(request)
-        confirmation = opened.confirmation
+        email = opened.confirmation
         if not opened.is_valid:
             link = (
                 ("Subscribe again", f"{context.site.newsletters_url}/join")
-                if confirmation.kind is ConfirmationKind.SUBSCRIBE
+                if email.kind is ConfirmationKind.SUBSCRIBE
                 else None
             )
             return context.message_page("This link has expired", "Please ask for a new one.", status=410, link=link)
-        if confirmation.kind is ConfirmationKind.SUBSCRIBE:
+        if email.kind is ConfirmationKind.SUBSCRIBE:
             names = [
-                context.site.digests[one].title
-                for one in request_from(confirmation).digests
-                if one in context.site.digests
+                context.site.digests[slug].title for slug in request_from(email).digests if slug in context.site.digests
             ]
-            lines = [f"{confirmation.address} will get: {', '.join(names)}."]
+            lines = [f"{email.address} will get: {', '.join(names)}."]
             return context.message_page("One last step", *lines, buttons=(("yes", "Yes, subscribe me"),))
-        if confirmation.kind is ConfirmationKind.ERASE:
-            lines = [f"We will erase {confirmation.address} and all data about you. This cannot be undone."]
+        if email.kind is ConfirmationKind.ERASE:
+            lines = [f"We will erase {email.address} and all data about you. This cannot be undone."]
             return context.message_page("Erase your data?", *lines, buttons=(("yes", "Erase my data"),))
-        if confirmation.kind is ConfirmationKind.DOWNLOAD:
+        if email.kind is ConfirmationKind.DOWNLOAD:
             return context.message_page(
                 "Your data", "A JSON file with all data that we store about you.", buttons=(("yes", "Download it"),)
             )
-        lines = [f"Your newsletters will go to {confirmation.request['to']}."]
+        lines = [f"Your newsletters will go to {email.request['to']}."]
         return context.message_page("Change your address?", *lines, buttons=(("yes", "Yes, change my address"),))
 
     def _confirm(self, request: Request, form: Form) -> Response:
         context, opened = self._context, self._open(request)
         if not opened.is_valid:
-            return self._look(request)
+            return self._show_confirmation(request)
         with context.db.write() as connection:
-            found = answer_confirmation(context.site, connection, request.query_params.get("t", ""), context.now())
-        if found is None:
+            result = answer_confirmation(context.site, connection, request.query_params.get("t", ""), context.now())
+        if result is None:
             raise HTTPException(404)
-        context.log_change(found.subscribed, SubscriptionState.ACTIVE, ChangeSource.FORM)
+        context.log_change(result.subscribed, SubscriptionState.ACTIVE, ChangeSource.FORM)
         context.wake("confirmation-emails")
-        return self._answered(opened.confirmation.kind, found)
+        return self._result_page(opened.confirmation.kind, result)
 
-    def _answered(self, kind: ConfirmationKind, found: ConfirmationResult) -> Response:
+    def _result_page(self, kind: ConfirmationKind, result: ConfirmationResult) -> Response:
         context = self._context
-        link = ("Change what you get and when", found.preferences) if found.preferences else None
+        link = ("Change what you get and when", result.preferences) if result.preferences else None
         if kind is ConfirmationKind.DOWNLOAD:
             headers = {
                 "content-disposition": 'attachment; filename="my-data.json"',
                 "cache-control": "no-store",
                 "x-content-type-options": "nosniff",
             }
-            return Response(found.data, headers=headers, media_type="application/json")
+            return Response(result.data, headers=headers, media_type="application/json")
         if kind is ConfirmationKind.ERASE:
             return context.message_page(
                 "Your data is erased",
@@ -230,8 +239,8 @@ class SubscribePages:
             )
         if kind is ConfirmationKind.SUBSCRIBE:
             return context.message_page("Welcome", "You are subscribed. You will get the next issue.", link=link)
-        if found.trouble:
-            return context.message_page("That didn’t work", found.trouble, status=409, link=link)
-        if not found.is_done:
+        if result.trouble:
+            return context.message_page("That didn’t work", result.trouble, status=409, link=link)
+        if not result.is_done:
             return context.message_page("One more step", "The other address must confirm the change, too.")
         return context.message_page("Done", "Your newsletters now go to the new address.", link=link)

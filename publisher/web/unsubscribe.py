@@ -1,6 +1,6 @@
-"""The page of the unsubscribe link, and the one-click POST of mail programs (RFC 8058).
+"""The unsubscribe page, and one-click unsubscription by mail programs (RFC 8058).
 
-A GET changes nothing: mail scanners and previews follow links.
+A GET request changes nothing, because mail scanners and link previews follow links.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from publisher.web.links import DeliveryLink
 
 __all__ = ["UnsubscribePages"]
 
-#: Mail providers post once (RFC 8058) and do not try again, so an unsubscription waits for longer than other forms.
+#: Mail providers do not retry a one-click request (RFC 8058), so it waits longer for a writer thread than other forms.
 _WAIT_SECONDS: Final = 30.0
 
 
 class UnsubscribePages:
-    """Answers at the address that ``mail.unsubscribe`` names."""
+    """The page at the URL of ``mail.unsubscribe``."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -33,64 +33,64 @@ class UnsubscribePages:
         self._link = DeliveryLink((mail.unsubscribe if mail is not None else None) or "")
 
     def routes(self) -> list[Route]:
-        """Return the route; none where people unsubscribe by mail."""
+        """Return the route; none if the site unsubscribes by mail only."""
         if not self._link.path:
             return []
-        page = form_page(self._context, "leave", self._look, self._post, is_open=True, wait_seconds=_WAIT_SECONDS)
+        page = form_page(self._context, "leave", self._show, self._post, is_open=True, wait_seconds=_WAIT_SECONDS)
         return [Route(self._link.path, page, methods=["GET", "POST"])]
 
-    def _look(self, request: Request) -> Response:
+    def _show(self, request: Request) -> Response:
         context = self._context
-        found = link_status(context.site, context.db, self._link.token_of(request), context.now())
-        return self._page(found, is_post=False)
+        status = link_status(context.site, context.db, self._link.token_of(request), context.now())
+        return self._page(status, is_post=False)
 
     def _post(self, request: Request, form: Form) -> Response:
         context = self._context
-        site, db, copy, now = context.site, context.db, self._link.token_of(request), context.now()
+        site, db, token, now = context.site, context.db, self._link.token_of(request), context.now()
         if "back" in form:
-            found, state = resubscribe_by_link(site, db, copy, now), SubscriptionState.ACTIVE
+            status, state = resubscribe_by_link(site, db, token, now), SubscriptionState.ACTIVE
         else:
-            # Mail programs post all kinds of bodies: each of them means unsubscribe.
-            found = unsubscribe_by_link(site, db, copy, now, everything="all" in form)
+            # Mail programs post various bodies; each of them means unsubscribe.
+            status = unsubscribe_by_link(site, db, token, now, everything="all" in form)
             state = SubscriptionState.UNSUBSCRIBED
-        if found is not None:
-            context.log_change(found.changed, state, ChangeSource.LINK)
-        if found is not None and found.was_asked:
+        if status is not None:
+            context.log_change(status.changed, state, ChangeSource.LINK)
+        if status is not None and status.was_asked:
             context.wake("confirmation-emails")
-            return self._asked(found)
-        return self._page(found, is_post=True)
+            return self._confirmation_sent(status)
+        return self._page(status, is_post=True)
 
-    def _asked(self, found: LinkStatus) -> Response:
+    def _confirmation_sent(self, status: LinkStatus) -> Response:
         return self._context.message_page(
             "Check your email",
-            f"We are sending a message with a link to {found.address}. Open the link and press the button there to get "
-            f"{found.title} again.",
+            f"We are sending a message with a link to {status.address}. Open the link and press the button there to get "
+            f"{status.title} again.",
             "We send one such message a day at most.",
         )
 
-    def _page(self, found: LinkStatus | None, *, is_post: bool) -> Response:
+    def _page(self, status: LinkStatus | None, *, is_post: bool) -> Response:
         say = self._context.message_page
-        if found is None:
+        if status is None:
             line = "The link may be incomplete. Open it from the email itself, or reply to that email."
             return say("Link not found", line, status=404)
-        whose = f" ({found.address})" if found.address else ""
-        others = "one other newsletter" if found.others == 1 else f"{found.others} other newsletters"
-        if found.is_subscribed:
-            heading = "Welcome back" if is_post else f"Unsubscribe from {found.title}?"
-            lines = [f"You get {found.title}{whose}."]
-            buttons = [("leave", f"Unsubscribe from {found.title}")]
-            if found.others:
+        address = f" ({status.address})" if status.address else ""
+        others = "one other newsletter" if status.others == 1 else f"{status.others} other newsletters"
+        if status.is_subscribed:
+            heading = "Welcome back" if is_post else f"Unsubscribe from {status.title}?"
+            lines = [f"You get {status.title}{address}."]
+            buttons = [("leave", f"Unsubscribe from {status.title}")]
+            if status.others:
                 lines.append(f"You also get {others} of ours.")
                 buttons.append(("all", "Unsubscribe from all"))
             return say(heading, *lines, buttons=tuple(buttons))
-        lines = [f"You no longer get {found.title}{whose}."]
-        if found.others:
+        lines = [f"You no longer get {status.title}{address}."]
+        if status.others:
             lines.append(f"You still get {others} of ours.")
         buttons = []
-        if found.can_undo:
+        if status.can_undo:
             buttons = [("back", "That was a mistake: subscribe me again")]
-        elif found.is_offered:
+        elif status.is_offered:
             buttons = [("back", "Subscribe again: send me a confirmation email")]
-        if found.others:
+        if status.others:
             buttons.append(("all", "Unsubscribe from the others too"))
-        return say(f"You have unsubscribed from {found.title}", *lines, buttons=tuple(buttons))
+        return say(f"You have unsubscribed from {status.title}", *lines, buttons=tuple(buttons))

@@ -1,4 +1,4 @@
-"""Reader programs by what they say of themselves: which one, and for how many readers it asks. Pure."""
+"""Parse User-Agent headers: the name of a feed reader and its number of subscribers. Pure."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Final
 
 __all__ = ["DIRECT", "MAX_USER_AGENT_LENGTH", "OTHERS", "UserAgent", "is_automated", "parse_user_agent"]
 
-#: What stands for programs that ask for one reader each.
+#: The name of all programs that fetch for one subscriber.
 DIRECT: Final = "direct"
-#: What stands for programs that are too many to be told one by one.
+#: The name of all programs beyond the limit of named ones.
 OTHERS: Final = "others"
-#: Characters of a User-Agent header that are read, and kept: whoever asks is to have no room in memory beyond that.
+#: Characters of a User-Agent header that are used; parsed headers are cached.
 MAX_USER_AGENT_LENGTH: Final = 500
-#: As in ``Feedly/1.0 (+http://www.feedly.com/fetcher.html; 45 subscribers)``, ``NewsBlur Feed Fetcher - 12 subscribers``.
+#: For example ``Feedly/1.0 (+http://www.feedly.com/fetcher.html; 45 subscribers)``, ``NewsBlur Feed Fetcher - 12 subscribers``.
 _COUNT: Final = re.compile(
     r"\b(\d{1,3}(?:,\d{3}){1,3}|\d{1,8})\s{1,4}(?:subscribers?|readers?|users?)\b", re.IGNORECASE
 )
-#: One and the same feed has several numbers with some programs; each number has readers of its own.
+#: Some programs have several ids for one feed, each with subscribers of its own.
 _FEED_ID: Final = re.compile(r"\bfeed-?id[:=]\s*([\w-]{1,64})", re.IGNORECASE)
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9.!_-]*(?: (?:Feed |RSS )?[A-Z][A-Za-z]+)?")
-#: Programs that look, and read nothing to anybody.
+#: Programs without subscribers.
 _CRAWLER: Final = re.compile(
     r"bot\b|bot/|crawl|spider|slurp|scan|monitor|uptime|validator|preview|curl|wget|python-|go-http|java/|headless",
     re.IGNORECASE,
@@ -31,19 +31,19 @@ _CRAWLER: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class UserAgent:
-    """A program that asks for a feed."""
+    """A parsed User-Agent header."""
 
-    #: ``Feedly``; ``direct`` for one that asks for one reader.
+    #: For example ``Feedly``; ``direct`` for a program that fetches for one subscriber.
     name: str
-    #: For how many readers it asks; 0 for a crawler.
+    #: How many subscribers it fetches for; 0 for a crawler.
     subscribers: int
-    #: What it calls the feed; empty where it has no such thing.
+    #: Its id of the feed; empty if it has none.
     feed_id: str
 
 
 @lru_cache(maxsize=4096)
 def parse_user_agent(user_agent: bytes) -> UserAgent:
-    """Return what a User-Agent header tells, cut off at :data:`TOLD`."""
+    """Parse a User-Agent header of at most :data:`MAX_USER_AGENT_LENGTH` characters."""
     text = user_agent.decode("latin-1")
     count = _COUNT.search(text)
     if count is not None:
@@ -55,5 +55,9 @@ def parse_user_agent(user_agent: bytes) -> UserAgent:
 
 @lru_cache(maxsize=4096)
 def is_automated(user_agent: str) -> bool:
-    """Tell whether a link was looked at by a program, not by a person; of a header cut off at :data:`TOLD`."""
+    """Return whether a request comes from a program instead of a browser.
+
+    Args:
+        user_agent: the header, at most :data:`MAX_USER_AGENT_LENGTH` characters.
+    """
     return not user_agent.startswith(("Mozilla/5.0", "Opera/")) or _CRAWLER.search(user_agent) is not None

@@ -1,4 +1,4 @@
-"""Threads for requests that write to the database, apart from those of all other pages."""
+"""Threads for requests that write to the database, separate from the threads of other pages."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from starlette.exceptions import HTTPException
 
 from publisher.errors import StoreBusy
 
-__all__ = ["DATABASE_SECONDS", "RETRY_AFTER", "FormWriters"]
+__all__ = ["DATABASE_SECONDS", "RETRY_AFTER_SECONDS", "FormWriters"]
 
-#: Requests of one kind that write at a time. All kinds together stay below the connections of the database
-#: pool (15), so that a page that reads always gets one.
-_AT_ONCE: Final = 2
-#: Seconds that a request waits for its turn, and that it then waits for the database.
+#: Threads of each kind. All kinds together stay below the database pool of 15 connections, so that pages that only
+#: read always get one.
+_THREADS_PER_KIND: Final = 2
+#: How long a request waits for a thread, and then for the database.
 _WAIT_SECONDS: Final = 5.0
 DATABASE_SECONDS: Final = 10
-#: Seconds after which a client that was refused may try again.
-RETRY_AFTER: Final = 10
+#: Retry-After of a response with status 503.
+RETRY_AFTER_SECONDS: Final = 10
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
 
 
 class FormWriters:
-    """Runs functions that write, a few of each kind at a time.
+    """Runs functions that write to the database, a few of each kind at once.
 
-    Where another process holds the database, requests that write wait for it. In the threads of the other pages
-    they would keep everybody waiting: 40 of them are all threads that there are.
+    While another process holds the database, these requests wait. In Starlette's pool of 40 threads they would block
+    all other pages.
     """
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class FormWriters:
         self._lock = threading.Lock()
 
     def close(self) -> None:
-        """Let the threads end once their work is done."""
+        """Stop the threads after their current call."""
         with self._lock:
             for threads in self._threads.values():
                 threads.shutdown(wait=False)
@@ -52,26 +52,26 @@ class FormWriters:
         *arguments: _Arguments.args,
         **options: _Arguments.kwargs,
     ) -> _Result:
-        """Call a function in a thread, and return its result.
+        """Call a function in a thread and return its result.
 
         Args:
-            kind: what it writes; kinds do not wait for each other.
-            wait: seconds to wait for a turn; 0 for the usual time.
-            function: what to call.
+            kind: a name; kinds do not wait for each other.
+            wait: seconds to wait for a thread; 0 for the default.
+            function: the function.
             arguments: its arguments.
             options: its keyword arguments.
 
         Raises:
-            HTTPException: 503 with Retry-After, because others of the kind are waiting, or the database is busy.
+            HTTPException: 503 with Retry-After if no thread is free in time or the database is busy.
         """
         with self._lock:
             threads = self._threads.get(kind)
             if threads is None:
-                threads = self._threads[kind] = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix=kind)
+                threads = self._threads[kind] = ThreadPoolExecutor(_THREADS_PER_KIND, thread_name_prefix=kind)
             call = threads.submit(function, *arguments, **options)
         result = asyncio.wrap_future(call)
         await asyncio.wait([result], timeout=wait or _WAIT_SECONDS)
-        # A call that has begun is not taken back: it ends by itself, with the database's own time limit.
+        # A call that has started is not cancelled: the timeout of the database ends it.
         if not result.done() and call.cancel():
             raise _busy()
         try:
@@ -81,4 +81,4 @@ class FormWriters:
 
 
 def _busy() -> HTTPException:
-    return HTTPException(503, headers={"Retry-After": str(RETRY_AFTER)})
+    return HTTPException(503, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})

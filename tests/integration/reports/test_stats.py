@@ -41,7 +41,7 @@ def test_who_listens_is_kept_by_the_day(any_kit: SiteKit) -> None:
         for number in range(3):
             Visitor(web, f"192.0.2.{number}").get(FEED, user_agent="newsboat/2.32", if_none_match='"x"')
         Visitor(web).get(FEED, user_agent="Feedly/1.0 (45 subscribers)")
-        web.keep()
+        web.store_counts()
         web.close()
     found = load_stats(any_kit.site, NOW, days=2)
     (feed,) = found.feeds
@@ -50,7 +50,7 @@ def test_who_listens_is_kept_by_the_day(any_kit: SiteKit) -> None:
     clock.advance(days=1)
     web = Web(any_kit.site, clock=clock)
     Visitor(web).get(FEED, user_agent="Feedly/1.0 (46 subscribers)")
-    web.keep()
+    web.store_counts()
     web.close()
     (feed,) = load_stats(any_kit.site, clock.now(), days=2).feeds
     # Of a day that is not over not everybody has been heard.
@@ -78,7 +78,7 @@ def test_no_address_is_written_down(kit: SiteKit) -> None:
     kit.publish()
     web = Web(kit.site, clock=ManualClock(NOW))
     Visitor(web, "203.0.113.77").get(FEED, user_agent="newsboat/2.32 secret-mark", if_none_match='"x"')
-    web.keep()
+    web.store_counts()
     web.close()
     for path in kit.root.rglob("*"):
         if path.is_file():
@@ -93,7 +93,7 @@ def test_the_command_tells_a_person_and_a_program(mail_kit: MailKit) -> None:
         deliver(mail_kit.site, "daily")
     web = Web(mail_kit.site)
     Visitor(web).get(FEED, user_agent="Feedly/1.0 (45 subscribers)")
-    web.keep()
+    web.store_counts()
     web.close()
     result = CliRunner().invoke(command_line, ["stats", "--site", str(mail_kit.root), "--days", "3000"])
     assert result.exit_code == 0, result.output
@@ -191,9 +191,9 @@ def test_figures_have_an_address_of_their_own(mail_kit: MailKit) -> None:
         'publisher_http_requests_total{kind="feed",status="304"} 1.0',
         'publisher_http_requests_total{kind="page",status="404"} 2.0',
         "publisher_ready 0.0",
-        'publisher_readers{status="active"} 2.0',
-        f'publisher_copies{{digest="daily",issue="{row.name}",state="queued"}} 2.0',
-        "publisher_letters_late_seconds 90.0",
+        'publisher_subscribers{status="active"} 2.0',
+        f'publisher_deliveries{{digest="daily",issue="{row.name}",state="queued"}} 2.0',
+        "publisher_confirmation_emails_late_seconds 90.0",
     ):
         assert line in text, text
 

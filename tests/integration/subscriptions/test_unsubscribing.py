@@ -175,7 +175,7 @@ def test_nothing_is_loaded_run_framed_kept_or_found(leaving: Leaving) -> None:
 def test_a_form_has_an_end(leaving: Leaving, monkeypatch: pytest.MonkeyPatch) -> None:
     assert leaving.ask("POST", b"x" * 10_000_000).status == 413
     assert leaving.ask("PUT").status == 405
-    monkeypatch.setattr(forms, "_PATIENCE", 0.05)
+    monkeypatch.setattr(forms, "_READ_TIMEOUT_SECONDS", 0.05)
     sent: list[Any] = []
 
     async def send(message: Any) -> None:

@@ -137,14 +137,14 @@ def test_systemd_is_told(tmp_path: Path) -> None:
         assert told.watchdog == 15
         told.ready()
         told.status("all well")
-        told.alive()
+        told.keep_alive()
         told.reloading()
         told.stopping()
         said = [sock.recv(200).decode() for _ in range(5)]
     assert said[:3] == ["READY=1", "STATUS=all well", "WATCHDOG=1"]
     assert said[3].startswith("RELOADING=1\nMONOTONIC_USEC=")
     assert said[4] == "STOPPING=1"
-    told.alive()
+    told.keep_alive()
 
 
 def test_an_abstract_socket_is_one_too() -> None:

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from publisher.web import Web
-from publisher.web.feeds import Feeds, _choose
+from publisher.web.feeds import Feeds, _choose_encoding
 from publisher.web.file_cache import FileCache
 from tests.conftest import SiteKit
 
@@ -130,12 +130,12 @@ def test_a_link_leads_nowhere(kit: SiteKit, feeds: Feeds) -> None:
 
 @given(path=st.text(max_size=60))
 def test_no_path_leads_out(tmp_path_factory: pytest.TempPathFactory, path: str) -> None:
-    folder = tmp_path_factory.getbasetemp() / "shelf"
+    folder = tmp_path_factory.getbasetemp() / "cache"
     (folder / "feeds").mkdir(parents=True, exist_ok=True)
     (folder / "outside").write_text("secret")
-    shelf = FileCache(folder / "feeds")
+    cache = FileCache(folder / "feeds")
     for one in (path, f"../{path}", f"{path}/../../outside", f"{path}\0"):
-        assert shelf.find(one) is None
+        assert cache.find(one) is None
 
 
 @pytest.mark.parametrize(
@@ -159,12 +159,12 @@ def test_no_path_leads_out(tmp_path_factory: pytest.TempPathFactory, path: str) 
     ],
 )
 def test_the_encoding_is_the_one_that_is_wanted_most(accepted: bytes, coding: str | None) -> None:
-    assert _choose(accepted, ("identity", "br", "gzip")) == coding
+    assert _choose_encoding(accepted, ("identity", "br", "gzip")) == coding
 
 
 @given(accepted=st.binary(max_size=60))
 def test_no_accept_encoding_is_too_strange(accepted: bytes) -> None:
-    assert _choose(accepted, ("identity", "br", "gzip")) in ("identity", "br", "gzip", None)
+    assert _choose_encoding(accepted, ("identity", "br", "gzip")) in ("identity", "br", "gzip", None)
 
 
 def test_what_is_not_acceptable_is_said(feeds: Feeds) -> None:
@@ -174,13 +174,13 @@ def test_what_is_not_acceptable_is_said(feeds: Feeds) -> None:
 def test_memory_holds_what_was_asked_for_last(tmp_path: Path) -> None:
     for name in "abc":
         (tmp_path / name).write_bytes(b"x" * 100)
-    shelf = FileCache(tmp_path, most=2 * 4_096 + 250)
-    first = shelf.find("a")
-    assert shelf.find("a") is first
-    shelf.find("b")
-    assert shelf.find("a") is first
-    shelf.find("c")
-    assert shelf.find("a") is not first
+    cache = FileCache(tmp_path, max_bytes=2 * 4_096 + 250)
+    first = cache.find("a")
+    assert cache.find("a") is first
+    cache.find("b")
+    assert cache.find("a") is first
+    cache.find("c")
+    assert cache.find("a") is not first
 
 
 def test_twins_are_of_the_bytes(tmp_path: Path) -> None:
