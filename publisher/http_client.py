@@ -178,6 +178,8 @@ class HttpClient:
 
 #: Bytes of a callback's response that are read: longer than any WebSub challenge.
 _MAX_CALLBACK_BYTES: Final = 10_000
+#: Read the response as it was sent.
+_UNCHANGED: Final[Mapping[str, Any]] = {"redirect": False, "preload_content": False, "decode_content": False}
 #: IPv4 addresses inside IPv6 (RFC 6052 section 2.1).
 _NAT64: Final = ip_network("64:ff9b::/96")
 #: The allowed ports below 1024: on others are services that an HTTP request could harm.
@@ -238,15 +240,7 @@ class CallbackClient:
         sent_headers = {"Host": parts.netloc, "User-Agent": f"publisher/{__version__}", **(headers or {})}
         try:
             with deadline:
-                response = pool.request(
-                    method,
-                    target,
-                    headers=sent_headers,
-                    body=body,
-                    redirect=False,
-                    preload_content=False,
-                    decode_content=False,
-                )
+                response = pool.request(method, target, headers=sent_headers, body=body, **_UNCHANGED)
                 answer = response.read(_MAX_CALLBACK_BYTES)
             if deadline.has_passed:
                 raise TimeoutError
