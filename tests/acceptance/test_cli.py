@@ -21,6 +21,7 @@ AT = "2026-11-23T07:00"
 
 
 def test_help_explains_the_first_steps() -> None:
+    """The help of the program and of each command names the settings file, the commands and the exit statuses."""
     result = run("--help")
     assert result.returncode == 0
     for word in ("init", "now", "status", "publisher.toml", "Exit status", "publish init my-site"):
@@ -32,6 +33,7 @@ def test_help_explains_the_first_steps() -> None:
 
 
 def test_the_summary_lists_results_and_their_folders(kit: SiteKit) -> None:
+    """The summary has the site, the counts of records and files, each issue, and where to look."""
     kit.article(topic="Water")
     result = run("now", "--at", AT, cwd=kit.root)
     assert result.returncode == 0, result.stderr
@@ -53,6 +55,7 @@ def test_the_summary_lists_results_and_their_folders(kit: SiteKit) -> None:
 
 
 def test_the_summary_as_json(kit: SiteKit) -> None:
+    """``--json`` has the same results, and skipped records with their reasons."""
     kit.article()
     kit.write("bad.txt", "no date")
     result = run("now", "--json", "--at", AT, "--site", str(kit.root))
@@ -65,6 +68,7 @@ def test_the_summary_as_json(kit: SiteKit) -> None:
 
 
 def test_a_dry_run_is_named_in_the_summary(kit: SiteKit) -> None:
+    """The summary says that nothing was written, and nothing is."""
     kit.article()
     result = run("now", "--dry-run", "--at", AT, "--site", str(kit.root))
     assert "Would publish" in result.stdout and "Nothing was written" in result.stdout
@@ -72,6 +76,7 @@ def test_a_dry_run_is_named_in_the_summary(kit: SiteKit) -> None:
 
 
 def test_feeds_only_makes_no_issues(kit: SiteKit) -> None:
+    """``--feeds-only`` stages feeds; the next full run makes the issue."""
     kit.article()
     result = run("now", "--at", AT, "--feeds-only", cwd=kit.root)
     assert result.returncode == 0, result.stderr
@@ -81,12 +86,14 @@ def test_feeds_only_makes_no_issues(kit: SiteKit) -> None:
 
 
 def test_a_configured_mail_server_is_not_used_silently(kit: SiteKit) -> None:
+    """An issue waits for approval, although a mail server is set."""
     kit.add_settings('\n[smtp]\nhost = "127.0.0.1"\nport = 9\n')
     kit.article()
     assert "Waiting for approval: daily/" in run("now", "--site", str(kit.root)).stdout
 
 
 def test_skipped_records_are_listed_and_long_lists_are_shortened(kit: SiteKit) -> None:
+    """The summary shows the first 20 skipped records with their reasons; ``publish status`` shows all."""
     for number in range(25):
         kit.write(f"bad{number:02}.txt", "")
     kit.write("mended.txt", "T\n\nApril 1, 2022\n\nT\n\nA\x07b.")
@@ -111,6 +118,7 @@ def test_skipped_records_are_listed_and_long_lists_are_shortened(kit: SiteKit) -
 def test_usage_and_settings_errors_exit_with_2(
     kit: SiteKit, tmp_path: Path, arguments: tuple[str, ...], words: str
 ) -> None:
+    """The error is on standard error without a traceback, and nothing is printed on standard output."""
     where = kit.root if arguments[0] != "init" else tmp_path
     result = run(*arguments, cwd=where)
     assert (result.returncode, result.stdout) == (2, "")
@@ -119,6 +127,7 @@ def test_usage_and_settings_errors_exit_with_2(
 
 
 def test_a_failure_exits_with_3(kit: SiteKit) -> None:
+    """A folder that cannot be staged ends the run with one message."""
     kit.article()
     (kit.root / "feeds").write_text("in the way")
     result = run("now", "--site", str(kit.root))
@@ -128,6 +137,7 @@ def test_a_failure_exits_with_3(kit: SiteKit) -> None:
 
 
 def test_init_creates_a_site_that_can_be_published(tmp_path: Path) -> None:
+    """A title with quotes is escaped, and a second ``init`` in the same folder changes nothing."""
     result = run("init", "my site", "--title", 'The "Quoted" Review', "--url", "https://q.example", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert "Now run: publish now --site 'my site'" in result.stdout
@@ -143,6 +153,7 @@ def test_init_creates_a_site_that_can_be_published(tmp_path: Path) -> None:
 
 
 def test_init_writes_every_setting(tmp_path: Path) -> None:
+    """The settings file of a new site names every key of every table."""
     from pydantic import BaseModel
 
     from publisher.settings import Site
@@ -167,12 +178,14 @@ def test_init_writes_every_setting(tmp_path: Path) -> None:
 
 
 def test_ids_of_two_new_sites_differ(tmp_path: Path) -> None:
+    """Each new site has a random seed of its article IDs."""
     run("init", str(tmp_path / "a"))
     run("init", str(tmp_path / "b"))
     assert (tmp_path / "a/publisher.toml").read_text() != (tmp_path / "b/publisher.toml").read_text()
 
 
 def test_status_shows_articles_feeds_and_issues(kit: SiteKit) -> None:
+    """The status has counts of articles and feeds, the next slot, and the newest issues."""
     kit.add_settings('cadence = "0 7 * * *"\n')
     assert "run publish now" not in run("status", "--site", str(kit.root)).stderr
     kit.article()
@@ -190,6 +203,7 @@ def test_status_shows_articles_feeds_and_issues(kit: SiteKit) -> None:
 
 
 def test_two_runs_at_the_same_moment_wait_for_each_other(any_kit: SiteKit) -> None:
+    """Of three concurrent runs one publishes, and the others find nothing to do."""
     kit = any_kit
     for number in range(300):
         kit.article(f"{number}.md", title=str(number), tags=f"[t{number % 9}]")
@@ -203,6 +217,7 @@ def test_two_runs_at_the_same_moment_wait_for_each_other(any_kit: SiteKit) -> No
 
 
 def test_help_imports_no_heavy_modules() -> None:
+    """The help does not load the database, the settings or the renderers."""
     code = "import sys; from publisher.cli import publish; publish.main(['--help'], standalone_mode=False); print(sorted(sys.modules), file=sys.stderr)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = result.stderr
@@ -222,6 +237,7 @@ def test_help_imports_no_heavy_modules() -> None:
 
 
 def test_a_run_without_changes_imports_no_heavy_modules(kit: SiteKit) -> None:
+    """A run with nothing to do does not load parsers or renderers."""
     kit.article()
     run("now", "--site", str(kit.root))
     # The second run is past the tick within which a file may change unseen; the third reads nothing.
@@ -239,6 +255,7 @@ def test_a_run_without_changes_imports_no_heavy_modules(kit: SiteKit) -> None:
 
 
 def test_long_work_shows_a_progress_bar_on_a_terminal(kit: SiteKit) -> None:
+    """Work that takes longer than two seconds draws a bar on standard error."""
     for number in range(60):
         kit.article(f"{number}.md", title=str(number), tags=f"[t{number}]")
     parent, child = pty.openpty()
@@ -266,6 +283,7 @@ def test_long_work_shows_a_progress_bar_on_a_terminal(kit: SiteKit) -> None:
 def test_ctrl_c_explains_how_to_continue(
     kit: SiteKit, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """Ctrl-C ends with exit status 130 and says that another run continues the work."""
     from publisher.cli import main
 
     def stop(*_: object, **__: object) -> None:

@@ -32,6 +32,7 @@ def site(mail_kit: MailKit) -> MailKit:
 
 
 def test_an_issue_from_import_to_delivery_history(site: MailKit) -> None:
+    """Import, publish, send a test, approve, send, and show the delivery history of one subscriber."""
     root = site.root
     result = run("subscribers", "import", "readers.csv", "--rejected", "rejected.csv", cwd=root)
     assert result.returncode == 1
@@ -74,6 +75,7 @@ def test_an_issue_from_import_to_delivery_history(site: MailKit) -> None:
 
 
 def test_reports_are_read_from_standard_input(site: MailKit) -> None:
+    """``publish bounces -`` processes one message, as a mail server pipes it."""
     root = site.root
     run("subscribers", "import", "readers.csv", cwd=root)
     run("now", cwd=root)
@@ -92,6 +94,7 @@ def test_reports_are_read_from_standard_input(site: MailKit) -> None:
 
 
 def test_a_paused_issue_is_not_sent_until_it_is_resumed(site: MailKit) -> None:
+    """``publish send`` refuses a paused issue, and sends it after ``publish resume``."""
     root = site.root
     run("subscribers", "import", "readers.csv", cwd=root)
     run("now", cwd=root)
@@ -113,6 +116,7 @@ def slow(step: str, argument: str, number: int) -> str | None:
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_sender_finishes_open_messages_and_the_next_one_continues(site: MailKit, how: signal.Signals) -> None:
+    """SIGINT and SIGTERM lose no message, and the next run sends the remaining deliveries."""
     site.add_subscribers(100)
     site.publish()
     with Server(Script(at=slow)) as server:
@@ -133,6 +137,7 @@ def test_a_stopped_sender_finishes_open_messages_and_the_next_one_continues(site
 
 
 def test_send_shows_a_progress_bar_with_rate_and_counts(site: MailKit) -> None:
+    """The bar on a terminal shows the rate and the number of deliveries by state."""
     site.add_subscribers(60)
     site.publish()
     with Server(Script(at=slow)) as server:
@@ -155,6 +160,7 @@ def test_send_shows_a_progress_bar_with_rate_and_counts(site: MailKit) -> None:
 
 
 def test_dkim_key_creates_a_key_once_prints_its_record_and_messages_are_signed(site: MailKit) -> None:
+    """dkimpy verifies a message against the printed DNS record."""
     import dkim
 
     root = site.root
@@ -176,6 +182,7 @@ def test_dkim_key_creates_a_key_once_prints_its_record_and_messages_are_signed(s
 
 
 def test_subscribers_are_added_suppressed_erased_and_exported(site: MailKit) -> None:
+    """Each subcommand prints its result; a cell that looks like a formula is escaped in the export."""
     root = site.root
     added = run("subscribers", "add", "dora@example.org", "--topic", "Water", "--zone", "Europe/London", cwd=root)
     assert added.stdout == "dora@example.org  active  daily  only Water  Europe/London\n"

@@ -19,6 +19,7 @@ def site(kit: SiteKit) -> SiteKit:
 
 
 def test_check_reports_no_findings(site: SiteKit) -> None:
+    """The feeds of a new site break no rule."""
     result = run("check", cwd=site.root)
     assert (result.returncode, result.stdout) == (0, "6 feeds checked, nothing found.\n")
     assert run("check", "feeds/", cwd=site.root).stdout == result.stdout
@@ -26,6 +27,7 @@ def test_check_reports_no_findings(site: SiteKit) -> None:
 
 
 def test_check_names_feed_entry_rule_and_fix(site: SiteKit) -> None:
+    """A finding has the feed, line, entry and value, and the fix and source of its rule."""
     path = site.root / "feeds/all.rss"
     path.write_text(path.read_text().replace("<guid", '<category domain="x"/><nonsense/><guid'))
     result = run("check", "feeds/all.rss", cwd=site.root)
@@ -41,6 +43,7 @@ def test_check_names_feed_entry_rule_and_fix(site: SiteKit) -> None:
 
 
 def test_check_counts_many_findings_of_a_rule(site: SiteKit) -> None:
+    """The first ten findings of a rule are listed, the others are counted."""
     path = site.root / "feeds/all.rss"
     path.write_text(path.read_text().replace("<guid", "<nonsense/>" * 14 + "<guid"))
     result = run("check", "feeds/all.rss", cwd=site.root)
@@ -48,6 +51,7 @@ def test_check_counts_many_findings_of_a_rule(site: SiteKit) -> None:
 
 
 def test_check_escapes_control_characters_of_a_feed(site: SiteKit) -> None:
+    """Escape sequences in a feed do not reach the terminal."""
     path = site.root / "feeds/all.json"
     path.write_text(path.read_text().replace('"title":"One"', '"title":"One \\u001b[2J \\u0007","x":"y"'))
     result = run("check", "feeds/all.json", cwd=site.root)
@@ -55,6 +59,7 @@ def test_check_escapes_control_characters_of_a_feed(site: SiteKit) -> None:
 
 
 def test_check_outside_of_a_site_needs_a_target(tmp_path_factory: pytest.TempPathFactory, site: SiteKit) -> None:
+    """Outside of a site a file or a URL must be named, and a server that does not answer is a failure."""
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     result = run("check", cwd=elsewhere)
     assert result.returncode == 2 and "publisher.toml" in result.stderr
@@ -67,6 +72,7 @@ def test_check_outside_of_a_site_needs_a_target(tmp_path_factory: pytest.TempPat
 
 
 def test_correct_lists_its_changes(site: SiteKit) -> None:
+    """The output names the article, the written files, and the issues with the old text."""
     result = run("correct", "one.md", "--note", "It was 14.", "--at", "2026-11-23T08:00", cwd=site.root)
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
@@ -86,6 +92,7 @@ def test_correct_lists_its_changes(site: SiteKit) -> None:
 
 
 def test_retract_and_undo_list_their_changes(site: SiteKit) -> None:
+    """The output names the page of the withdrawn article; a withdrawal can be undone once."""
     result = run("retract", "one.md", "--reason", "Made up.", "--at", "2026-11-23T08:00", cwd=site.root)
     assert result.returncode == 0, result.stderr
     assert result.stdout.startswith("Withdrawn: One\n")
@@ -99,6 +106,7 @@ def test_retract_and_undo_list_their_changes(site: SiteKit) -> None:
 
 
 def test_retract_names_a_url_on_another_host(kit: SiteKit) -> None:
+    """The output says that the other host must answer 410."""
     kit.article(url="https://other.example/x")
     run("now", "--at", AT, cwd=kit.root)
     result = run("retract", "one.md", "--reason", "x", "--at", AT, cwd=kit.root)
@@ -106,6 +114,7 @@ def test_retract_names_a_url_on_another_host(kit: SiteKit) -> None:
 
 
 def test_announce_lists_the_notified_hubs(kit: SiteKit) -> None:
+    """Notified and waiting feeds are counted, and failures have their reasons."""
     kit.article()
     assert "Nobody is to be told" in run("announce", cwd=kit.root).stdout
     with run_web_server() as web:
@@ -126,6 +135,7 @@ def test_announce_lists_the_notified_hubs(kit: SiteKit) -> None:
 
 @pytest.mark.parametrize("server", ["nginx", "caddy", "apache"])
 def test_hosting_prints_settings(site: SiteKit, server: str) -> None:
+    """Settings are printed for each of the three web servers."""
     result = run("hosting", server, cwd=site.root)
     assert result.returncode == 0 and result.stdout.startswith("# Feeds of The Test Review for ")
     assert str(site.root / "feeds") in result.stdout

@@ -20,6 +20,7 @@ def site(kit: SiteKit) -> SiteKit:
 
 
 def test_note_stores_shows_and_reads_a_file(site: SiteKit) -> None:
+    """A note comes from the command line or from a file, and is shown with the lead."""
     assert (
         run("note", "daily", cwd=site.root).stdout
         == "Nothing is prepared for the next issue of daily: its newest article leads.\n"
@@ -44,6 +45,7 @@ def test_note_stores_shows_and_reads_a_file(site: SiteKit) -> None:
 
 
 def test_an_issue_with_an_error_is_reported_blocked_and_forced(site: SiteKit) -> None:
+    """``publish now`` names the error, ``publish send`` is blocked, ``publish check --force`` allows the issue."""
     shown = run("now", cwd=site.root).stdout
     assert "blocked by 1 error: placeholder: 'Lorem ipsum'" in shown
     assert "'publish check daily' shows how to fix them" in shown
@@ -63,11 +65,13 @@ def test_an_issue_with_an_error_is_reported_blocked_and_forced(site: SiteKit) ->
 
 
 def test_force_applies_to_one_issue(site: SiteKit, tmp_path: Path) -> None:
+    """``--force`` without one existing issue is a usage error."""
     assert run("check", "--force", "x", cwd=site.root).returncode == 2
     assert run("check", "daily", "--force", "x", cwd=site.root).returncode == 2
 
 
 def test_preview_prints_its_folder(site: SiteKit) -> None:
+    """The preview is written into the folder that the output names."""
     result = run("preview", "daily", "--to", "seen", cwd=site.root, CHROMIUM="/nowhere/chromium")
     assert result.returncode == 0, result.stderr
     assert "The Daily: One\n  2 articles\n  seen/index.html\n  seen/message.txt\n  no pictures: " in result.stdout
@@ -78,6 +82,7 @@ def test_preview_prints_its_folder(site: SiteKit) -> None:
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="no Chromium: apt-get install chromium")
 def test_preview_makes_eight_screenshots_with_a_browser(site: SiteKit) -> None:
+    """Phone and desktop, light and dark, with and without images."""
     made = json.loads(run("preview", "daily", "--json", cwd=site.root).stdout)
     pictures = [name for name in made["files"] if name.endswith(".png")]
     assert len(pictures) == 8 and not made["screenshot_error"]

@@ -50,6 +50,7 @@ def holds(kit: MailKit, server: Server, names: list[str], kills: int) -> None:
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("step", STEPS)
 def test_a_sender_killed_at_any_step_loses_and_repeats_no_delivery(any_mail_kit: MailKit, step: str, when: str) -> None:
+    """The next sender takes over; only the message that was handed over may be uncertain."""
     kit = any_mail_kit
     names = kit.add_subscribers(60)
     kit.issue("one")
@@ -91,6 +92,7 @@ def test_senders_killed_at_random_lose_and_repeat_no_delivery(any_mail_kit: Mail
 
 
 def test_a_killed_sender_leaves_at_most_one_uncertain_delivery_per_connection(mail_kit: MailKit) -> None:
+    """A sender that is killed after handing over leaves no more uncertain deliveries than connections."""
     kit = mail_kit
     names = kit.add_subscribers(60)
     kit.issue("one")
@@ -104,6 +106,7 @@ def test_a_killed_sender_leaves_at_most_one_uncertain_delivery_per_connection(ma
 
 
 def test_two_concurrent_processes_send_each_delivery_once(any_mail_kit: MailKit) -> None:
+    """Two senders of one issue share its deliveries."""
     kit = any_mail_kit
     names = kit.add_subscribers(300)
     kit.issue("one")

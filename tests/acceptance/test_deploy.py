@@ -24,11 +24,13 @@ def run(*command: str) -> str:
 
 
 def test_caddy_accepts_the_caddyfile() -> None:
+    """``caddy validate`` accepts the file."""
     run("caddy", "validate", "--adapter", "caddyfile", "--config", str(DEPLOY / "Caddyfile"))
     run("caddy", "fmt", "--diff", str(DEPLOY / "Caddyfile"))
 
 
 def test_nginx_accepts_its_configuration(tmp_path: Path, certificate: Path) -> None:
+    """``nginx -t`` accepts the file."""
     text = (DEPLOY / "nginx.conf").read_text()
     text = (
         re.sub(r"/etc/letsencrypt/\S+\.pem", str(certificate), text)
@@ -44,6 +46,7 @@ def test_nginx_accepts_its_configuration(tmp_path: Path, certificate: Path) -> N
 
 
 def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
+    """``systemd-analyze verify`` accepts the unit."""
     # What it starts is not installed here.
     unit = tmp_path / "publisher.service"
     unit.write_text((DEPLOY / "publisher.service").read_text().replace("/opt/publisher/bin/publish", "/bin/true"))
@@ -52,6 +55,7 @@ def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
 
 
 def test_the_dockerfile_copies_files_that_exist() -> None:
+    """The container runs as an unprivileged user and holds nothing but the files of the package."""
     lines = [line for line in (DEPLOY / "Dockerfile").read_text().splitlines() if line and not line.startswith("#")]
     known = {"FROM", "RUN", "WORKDIR", "COPY", "USER", "VOLUME", "EXPOSE", "STOPSIGNAL", "HEALTHCHECK", "CMD"}
     assert {line.split()[0] for line in lines} <= known and lines[0].startswith("FROM ") and ":latest" not in lines[0]

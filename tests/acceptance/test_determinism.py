@@ -32,6 +32,7 @@ def differences(one: Path, other: Path) -> list[str]:
 
 
 def test_two_clones_stage_the_same_bytes(tmp_path: Path) -> None:
+    """Another folder, time zone, locale and hash seed do not change a byte."""
     one, other = clone(tmp_path / "one"), clone(tmp_path / "other")
     at = "2026-11-23T07:00:00+00:00"
     for name in sorted((other / "articles").iterdir(), reverse=True):

@@ -23,6 +23,7 @@ DOCS = ROOT / "docs"
 
 @pytest.mark.parametrize("name", list(COMMANDS))
 def test_every_command_has_a_page_with_every_option(name: str) -> None:
+    """docs/publish-COMMAND.md has the standard headings and names each option."""
     page = (DOCS / f"publish-{name}.md").read_text("utf-8")
     command = group.get_command(click.Context(group), name)
     assert command is not None
@@ -49,6 +50,7 @@ def tables(model: type[BaseModel], path: str = "") -> list[tuple[str, str]]:
 
 
 def test_every_setting_is_documented() -> None:
+    """docs/settings.md names each key under the heading of its table."""
     page = (DOCS / "settings.md").read_text("utf-8")
     sections = re.split(r"^## ", page, flags=re.MULTILINE)
     text = {re.sub(r"[`\[\]]", "", section.split("\n")[0]).split(".")[0]: section for section in sections}
@@ -58,6 +60,7 @@ def test_every_setting_is_documented() -> None:
 
 
 def test_every_parser_and_every_field_is_documented() -> None:
+    """docs/articles.md names each suffix and each name of a field."""
     page = (DOCS / "articles.md").read_text("utf-8")
     for suffix in PARSERS:
         assert f"`{suffix}`" in page, suffix
@@ -67,6 +70,7 @@ def test_every_parser_and_every_field_is_documented() -> None:
 
 
 def test_every_name_that_templates_may_use_is_documented() -> None:
+    """docs/templates.md names each variable and each block."""
     from publisher.digests.branding import Branding
     from publisher.digests.story import Story
 
@@ -119,6 +123,7 @@ def test_every_test_that_the_documentation_names_exists() -> None:
 
 
 def test_every_name_in_all_exists() -> None:
+    """``__all__`` of each module has no duplicates and no missing names."""
     import importlib
 
     for path in (ROOT / "publisher").rglob("*.py"):
@@ -133,10 +138,12 @@ def test_every_name_in_all_exists() -> None:
 
 
 def test_the_package_knows_its_version() -> None:
+    """The version has three numbers."""
     assert re.fullmatch(r"\d+\.\d+\.\d+", publisher.__version__)
 
 
 def test_nothing_of_this_machine_is_in_the_tree() -> None:
+    """No file contains the path of this checkout."""
     result = subprocess.run(
         ["git", "grep", "-nI", "-e", str(ROOT), "--", "."], cwd=ROOT, capture_output=True, text=True, check=False
     )

@@ -138,6 +138,7 @@ def held_by(serving: Serving) -> list[str]:
 @on_linux
 @pytest.mark.parametrize("name", ENDLESS)
 def test_an_endless_request_takes_no_memory(serving: Serving, name: str) -> None:
+    """Headers, trailers or framing without end close the connection after a limit."""
     before = memory(serving)
     first, more = ENDLESS[name]
     sent = 0
@@ -165,6 +166,7 @@ def test_an_endless_request_takes_no_memory(serving: Serving, name: str) -> None
     ],
 )
 def test_data_that_is_not_http_is_rejected_without_filling_the_log(serving: Serving, request_line: bytes) -> None:
+    """It is answered with 400 and counted."""
     with connect(serving) as one:
         one.sendall(request_line + b"\r\n" + HOST + b"\r\n")
         assert one.recv(65_536).startswith(b"HTTP/1.1 400 ")
@@ -173,6 +175,7 @@ def test_data_that_is_not_http_is_rejected_without_filling_the_log(serving: Serv
 
 
 def test_an_upgrade_request_is_answered_in_http(serving: Serving) -> None:
+    """A request for another protocol gets the page."""
     with connect(serving) as one:
         one.sendall(WHOLE.replace(b"\r\n\r\n", b"\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"))
         assert one.recv(65_536).startswith(b"HTTP/1.1 200 ")

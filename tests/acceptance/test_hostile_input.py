@@ -15,6 +15,7 @@ GOOD = "Good News\n\nNovember 20, 2026 Topic: Water Tags: MaliNiger\n\nGood News
 
 
 def test_ten_invalid_records_do_not_stop_a_valid_one(kit: SiteKit, tmp_path: Path) -> None:
+    """Each invalid record is named with its reason, and the valid one is in every feed."""
     secret = tmp_path / "secret.txt"
     secret.write_text(GOOD)
     kit.write("good.txt", GOOD)
@@ -55,6 +56,7 @@ def test_ten_invalid_records_do_not_stop_a_valid_one(kit: SiteKit, tmp_path: Pat
 
 
 def test_records_with_repairable_faults_are_published(kit: SiteKit) -> None:
+    """Byte order marks, other encodings, control characters and lone surrogates are corrected."""
     kit.write("controls.txt", GOOD.replace("Good", "Co\x00nt\x07rol").encode())
     kit.write("surrogate.json", '{"title": "Lone \\ud800 surrogate", "date": "2026-11-20"}')
     kit.write("latin.txt", GOOD.replace("Good", "Café").encode("latin-1"))

@@ -212,6 +212,7 @@ def served(request: pytest.FixtureRequest, open_folder: Callable[[], Path]) -> I
 
 
 def test_feeds_have_media_types_and_cache_control(served: Served) -> None:
+    """Each format has its media type; archive pages are cached longer than feeds."""
     for path, kind in (
         ("/feeds/all.rss", "application/rss+xml"),
         ("/feeds/all.atom", "application/atom+xml"),
@@ -233,6 +234,7 @@ def test_feeds_have_media_types_and_cache_control(served: Served) -> None:
 
 
 def test_every_feed_has_link_headers_for_itself_and_its_hub(served: Served) -> None:
+    """``rel="self"`` is the URL of the feed, also with characters that URLs encode."""
     for path in ("/feeds/all.rss", "/feeds/tag/رغيف.atom"):
         for encoding in ("identity", "gzip"):
             link = served.get(path, Accept_Encoding=encoding).headers["link"]
@@ -251,6 +253,7 @@ def plain(answer: Answer) -> bytes:
 
 
 def test_precompressed_files_are_served(served: Served) -> None:
+    """Each encoding is the staged file, with ``Vary`` and an ``ETag`` of its own."""
     data = (served.root / "feeds/all.rss").read_bytes()
     tags = set()
     for accepted, coding in (("identity", None), ("gzip", "gzip"), ("gzip, br", "br"), ("br;q=1.0, gzip;q=0.8", "br")):
@@ -311,12 +314,14 @@ def test_conditional_requests_follow_rfc_9110(served: Served, match: str, since:
 
 
 def test_each_encoding_has_its_own_etag(served: Served) -> None:
+    """The ``ETag`` of gzip does not match the uncompressed feed."""
     tag = served.get("/feeds/all.rss", Accept_Encoding="gzip").headers["etag"]
     assert served.get("/feeds/all.rss", Accept_Encoding="identity", If_None_Match=tag).status == 200
 
 
 @pytest.mark.parametrize("path", ["/2026/11/gone-one", "/news/slash/"])
 def test_a_withdrawn_article_answers_410_with_the_reason(served: Served, path: str) -> None:
+    """The page is served at the article's path only."""
     answer = served.get(path)
     assert answer.status == 410
     assert b"We were wrong &amp; say so." in plain(answer)
@@ -326,6 +331,7 @@ def test_a_withdrawn_article_answers_410_with_the_reason(served: Served, path: s
 
 
 def test_a_renamed_feed_redirects_and_a_removed_feed_answers_410(served: Served) -> None:
+    """In every format, also for names that URLs encode."""
     for suffix in ("rss", "atom", "json"):
         connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=10)
         connection.request("GET", f"/feeds/tag/bread.{suffix}")
@@ -337,6 +343,7 @@ def test_a_renamed_feed_redirects_and_a_removed_feed_answers_410(served: Served)
 
 
 def test_a_withdrawal_needs_no_reload_of_the_web_server(served: Served) -> None:
+    """A running web server answers 410 as soon as the page is staged."""
     if not (served.root / "feeds/gone/2026/11/t0.html").exists():
         assert served.get("/2026/11/t0").status == 404
         retract(read_site(served.root), NOW, "0.md", "Gone too.")
@@ -344,6 +351,7 @@ def test_a_withdrawal_needs_no_reload_of_the_web_server(served: Served) -> None:
 
 
 def test_unfinished_files_and_files_outside_the_folder_are_not_served(served: Served) -> None:
+    """Neither the staging folder nor a path with ``..`` is served."""
     drafts = served.root / "feeds/.staging"
     drafts.mkdir(exist_ok=True)
     (drafts / "half").write_text("half")
@@ -357,6 +365,7 @@ def test_unfinished_files_and_files_outside_the_folder_are_not_served(served: Se
 
 
 def test_served_feeds_pass_publish_check(served: Served) -> None:
+    """``publish check URL`` finds nothing in feeds and archive pages behind the web server."""
     base = f"http://127.0.0.1:{served.port}/feeds"
     result = run("check", f"{base}/all.rss", f"{base}/all.atom", f"{base}/all.json", f"{base}/archive/all/1.rss")
     # The articles of this site are dated later than today on no clock but this test's.
@@ -397,6 +406,7 @@ def test_feeds_on_a_host_of_their_own(server: str, open_folder: Callable[[], Pat
 
 
 def test_a_folder_name_with_a_quote_is_escaped() -> None:
+    """A quotation mark in a path does not end the string in the configuration."""
     from publisher.feeds.hosting import render_hosting
 
     def rendered(server: str) -> str:

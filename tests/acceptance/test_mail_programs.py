@@ -74,11 +74,13 @@ def browser() -> Iterator[Browser]:
 @pytest.mark.parametrize(("full", "view"), CASES)
 @pytest.mark.parametrize("theme", THEMES)
 def test_issues_pass_axe_and_fit_the_screen(browser: Browser, theme: str, full: bool, view: Viewport) -> None:
+    """axe-core finds nothing serious, and nothing is wider than the screen."""
     assert browser.accessibility_violations(page(theme, full), view) == []
     assert browser.horizontal_overflow(page(theme, full), view) == 0
 
 
 def test_the_browser_checks_can_fail(browser: Browser) -> None:
+    """A page without alternative text and with a wide element is reported."""
     bad = '<!DOCTYPE html><html lang="en"><title>x</title><body><img src="https://a.example/x.png"><p style="width:900px">wide</p>'
     assert [fault.rule for fault in browser.accessibility_violations(bad, VIEWS[0])] == ["image-alt"]
     assert browser.horizontal_overflow(bad, VIEWS[0]) > 500
@@ -111,6 +113,7 @@ def test_inlined_issues_look_like_those_of_css_inline(
 @with_node
 @pytest.mark.parametrize("theme", THEMES)
 def test_issues_pass_html_validate(theme: str) -> None:
+    """html-validate reports nothing for any theme."""
     assert look("htmlvalidate", page(theme, full=True).encode()) == []
 
 
@@ -131,6 +134,7 @@ def test_caniemail_reports_listed_features_only(theme: str) -> None:
 @with_node
 @pytest.mark.parametrize("theme", THEMES)
 def test_mailparser_and_python_parse_the_same_message(theme: str) -> None:
+    """Two independent libraries agree on the headers and the parts."""
     html, text = public(issue(theme))
     data = message(html, text, subject="Grüße: fourteen cables, and nobody's, at some length, so that it is folded")
     mail = message_from_bytes(data, policy=policy.default)
@@ -150,6 +154,7 @@ def test_mailparser_and_python_parse_the_same_message(theme: str) -> None:
 @pytest.mark.skipif(shutil.which("spamassassin") is None, reason="no SpamAssassin: apt-get install spamassassin")
 @pytest.mark.parametrize("theme", THEMES)
 def test_a_spam_filter_accepts_an_issue(theme: str) -> None:
+    """SpamAssassin gives an issue of each theme a score below 2."""
     data = message(*public(issue(theme)))
     shown = subprocess.run(
         ["spamassassin", "--local", "--test-mode"], input=data, capture_output=True, check=True, timeout=120
@@ -161,6 +166,7 @@ def test_a_spam_filter_accepts_an_issue(theme: str) -> None:
 
 @pytest.mark.parametrize("theme", THEMES)
 def test_an_issue_of_25_articles_stays_below_the_size_limit(theme: str) -> None:
+    """No story is shortened, and the style sheets stay below the limit of Gmail."""
     made = issue(theme, articles(25), briefs_after=25)
     assert len(made.html.encode()) <= 90 * 1024 and made.shortened == 0
     sheets = re.findall(r"<style>(.*?)</style>", made.html, re.DOTALL)
@@ -170,6 +176,7 @@ def test_an_issue_of_25_articles_stays_below_the_size_limit(theme: str) -> None:
 @pytest.mark.parametrize("full", [False, True], ids=["excerpts", "full"])
 @pytest.mark.parametrize("theme", THEMES)
 def test_every_headline_byline_and_address_is_in_the_plain_text(theme: str, full: bool) -> None:
+    """The plain text has every headline, author and URL of the HTML."""
     made = issue(theme, full_text=full)
     text = "".join(made.text.split())
     for one in articles():

@@ -210,6 +210,7 @@ def read_back(servers: Servers, count: int) -> list[bytes]:
 
 
 def test_a_digest_arrives_unchanged(mail_kit: MailKit, servers: Servers) -> None:
+    """Postfix and Dovecot deliver the bytes, the DKIM signature verifies, and rejected addresses are suppressed."""
     kit = mail_kit
     names = kit.add_subscribers(3)
     kit.add_subscribers(0)
@@ -282,6 +283,7 @@ console.log(JSON.stringify({
 
 
 def test_bounces_are_processed_over_imap_and_deleted(mail_kit: MailKit, servers: Servers) -> None:
+    """A bounce suppresses its address; other messages stay in the mailbox."""
     from tests.integration.delivery.test_bounces import dsn, plain
 
     kit = mail_kit
@@ -325,6 +327,7 @@ def test_bounces_are_processed_over_imap_and_deleted(mail_kit: MailKit, servers:
 
 
 def test_a_wrong_password_is_reported_and_not_printed(mail_kit: MailKit, servers: Servers) -> None:
+    """The error of a failed login does not contain the password."""
     from publisher.errors import RemoteError
 
     account = ImapAccount(

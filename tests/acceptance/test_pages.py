@@ -70,6 +70,7 @@ CONTRAST = """() => {
 def test_a_page_fits_the_screen_and_has_enough_contrast(
     browser: Any, pages: dict[str, Path], name: str, width: int, scheme: str
 ) -> None:
+    """On a phone and a desktop, light and dark, without requests to other hosts."""
     page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -84,6 +85,7 @@ def test_a_page_fits_the_screen_and_has_enough_contrast(
 
 
 def test_a_click_selects_the_whole_url_and_a_link_opens_a_feed_reader(browser: Any, pages: dict[str, Path]) -> None:
+    """The page of feeds works without scripts."""
     page = browser.new_page(viewport={"width": 1280, "height": 900}, java_script_enabled=True)
     page.goto(pages["feeds"].as_uri())
     page.locator("code.address").first.click()

@@ -114,6 +114,7 @@ def fast(kit: SiteKit, clock: str = "2026-11-23T06:59:30+00:00", speed: float = 
 def test_an_article_is_staged_at_once_and_settings_are_reloaded(
     kit: SiteKit, start: Callable[..., Running], tmp_path: Path
 ) -> None:
+    """The runner stages a new article at once, notifies systemd, and reads changed settings."""
     with service_manager(tmp_path / "notify") as told:
         kit.article("one.md", "One")
         runner = start(*real(kit), NOTIFY_SOCKET=str(tmp_path / "notify"), WATCHDOG_USEC="1000000")
@@ -205,6 +206,7 @@ def test_issues_are_made_at_their_slots_and_sent(mail_kit: MailKit, start: Calla
 def test_sigterm_finishes_open_messages_and_the_next_runner_continues(
     mail_kit: MailKit, start: Callable[..., Running]
 ) -> None:
+    """No subscriber gets two messages or none."""
     kit = mail_kit
     names = kit.add_subscribers(120)
     kit.issue("one")
@@ -236,6 +238,7 @@ def move_near(kit: SiteKit) -> None:
 
 
 def test_an_approved_issue_is_sent_while_another_one_fails(mail_kit: MailKit, start: Callable[..., Running]) -> None:
+    """An issue that cannot be sent does not delay another one."""
     kit = mail_kit
     kit.add_settings('\n[digests.other]\ntitle = "Other"\nsend = "auto"\n')
     kit.add_subscribers(3, digests=("daily",))
@@ -299,6 +302,7 @@ def test_every_tick_lists_skipped_records(kit: SiteKit) -> None:
 
 
 def test_a_tick_prints_its_work_and_nothing_if_there_was_none(mail_kit: MailKit) -> None:
+    """A call without work prints nothing, so that cron sends no mail."""
     kit = mail_kit
     kit.add_subscribers(2)
     path = kit.article("one.md", "One")
@@ -327,6 +331,7 @@ def test_a_tick_prints_its_work_and_nothing_if_there_was_none(mail_kit: MailKit)
 
 
 def test_next_describes_the_cadence_and_lists_slots(kit: SiteKit) -> None:
+    """The output has the cadence in words, and the next slots without blackout days."""
     kit.settings(
         """
         title = "The Test Review"
@@ -372,6 +377,7 @@ def test_next_describes_the_cadence_and_lists_slots(kit: SiteKit) -> None:
 
 
 def test_next_names_the_digests_with_a_cadence(kit: SiteKit) -> None:
+    """A digest without a cadence is an error that names the schedules that have one."""
     done = run_publish("next", "daily", "--site", str(kit.root))
     assert done.returncode == 2
     assert "'daily' has no cadence in publisher.toml; these have one: feeds" in done.stderr

@@ -72,6 +72,7 @@ def serve(kit: SiteKit) -> Iterator[Callable[..., Serving]]:
 
 
 def test_serve_serves_a_new_article_at_once_and_stops_cleanly(kit: SiteKit, serve: Callable[..., Serving]) -> None:
+    """Feeds are served at their configured path, and SIGTERM ends the process with exit status 0."""
     kit.article("one.md", "One")
     serving = serve()
     until(lambda: get(f"{serving.url}/readyz") == (200, b"ready\n"))
@@ -88,12 +89,14 @@ def test_serve_serves_a_new_article_at_once_and_stops_cleanly(kit: SiteKit, serv
 
 
 def test_ctrl_c_stops_serve(kit: SiteKit, serve: Callable[..., Serving]) -> None:
+    """SIGINT ends the process with exit status 0."""
     serving = serve("--log", "json")
     until(lambda: get(f"{serving.url}/readyz")[0] == 200)
     assert serving.end(signal.SIGINT) == 0
 
 
 def test_serve_without_the_runner_reads_no_articles(kit: SiteKit, serve: Callable[..., Serving]) -> None:
+    """With ``--no-run`` a new article is served after ``publish now`` only."""
     kit.article()
     kit.publish()
     serving = serve("--no-run")
@@ -108,6 +111,7 @@ def test_serve_without_the_runner_reads_no_articles(kit: SiteKit, serve: Callabl
 
 
 def test_readyz_fails_while_publishing_fails(kit: SiteKit, serve: Callable[..., Serving]) -> None:
+    """``/readyz`` answers 503 with the reason, ``/healthz`` 200."""
     kit.article()
     (kit.root / "feeds").write_text("in the way")
     serving = serve()
@@ -128,6 +132,7 @@ def test_readyz_fails_while_publishing_fails(kit: SiteKit, serve: Callable[..., 
 def test_a_person_unsubscribes_and_resubscribes(
     mail_kit: MailKit, chromium_address: str, width: int, scheme: str, scripts: bool
 ) -> None:
+    """In a browser, by the link of a delivery, with axe-core on each page."""
     from axe_playwright_python.sync_playwright import Axe
 
     kit = mail_kit
@@ -179,6 +184,7 @@ def test_a_person_unsubscribes_and_resubscribes(
 
 
 def test_a_port_in_use_is_reported(kit: SiteKit, serve: Callable[..., Serving]) -> None:
+    """The process ends with exit status 3 and says that another server uses the port."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         serving = serve("--no-run", port=taken.getsockname()[1])
         assert serving.process.wait(30) == 3
@@ -186,6 +192,7 @@ def test_a_port_in_use_is_reported(kit: SiteKit, serve: Callable[..., Serving]) 
 
 
 def test_a_runner_that_cannot_start_ends_the_server(kit: SiteKit, serve: Callable[..., Serving]) -> None:
+    """The server does not serve without its runner."""
     (kit.root / ".publish.runners").write_text("in the way")
     serving = serve()
     assert serving.process.wait(30) == 3

@@ -78,6 +78,7 @@ def test_a_subscriber_from_the_form_to_erasure(
     width: int,
     scheme: str,
 ) -> None:
+    """Subscribe, confirm, read, change preferences, unsubscribe, resubscribe and erase, with a real mailbox."""
 
     kit = mail_kit
     mail(kit, servers)
@@ -210,6 +211,7 @@ class Guest:
     "client", [one for one in CLIENTS if one.name in ("newsboat", "rss2email")], ids=lambda one: one.name
 )
 def test_a_feed_reader_shows_new_articles_once(kit: SiteKit, ended: list[Serving], tmp_path: Path, client: Any) -> None:
+    """A real feed reader polls the server, and an unchanged feed is answered with 304."""
     if client.missing():
         pytest.skip(client.missing())
     port = at_home(kit, "\n[web]\naccess_log = true\n")
@@ -243,6 +245,7 @@ def test_a_feed_reader_shows_new_articles_once(kit: SiteKit, ended: list[Serving
 
 
 def test_a_websub_subscriber_is_notified_after_publish_now(kit: SiteKit, ended: list[Serving]) -> None:
+    """The hub sends the changed feed to the callback."""
     port = at_home(kit, '\n[web]\nhub = true\nhub_networks = ["127.0.0.0/8"]\n')
     kit.article("one.md", "One")
     command(kit, "now", "--feeds-only")
