@@ -77,13 +77,18 @@ def ingest(
             facts.set_fact(connection, "ingest_rules", rules)
             sources.save_buckets(connection, {number: fingerprints[number] for number in changed})
             _forget_files(connection, gone)
-    with db.read() as connection:
-        has_expired = bool(expired_articles(connection, int(now.timestamp())))
-    if has_expired:
-        with db.write() as connection:
-            report.withdrawn += expire_articles(connection, site, now)
+    report.withdrawn += _withdraw_expired(db, site, now)
     with db.read() as connection:
         report.drafts = drafts.count_drafts(connection)
+
+
+def _withdraw_expired(db: Database, site: Site, now: datetime) -> int:
+    """Withdraw articles that have expired, and return how many. Without one the database is not written."""
+    with db.read() as connection:
+        if not expired_articles(connection, int(now.timestamp())):
+            return 0
+    with db.write() as connection:
+        return expire_articles(connection, site, now)
 
 
 def _files_to_read(there: Mapping[str, str], known: Mapping[str, str]) -> list[str]:
