@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-__all__ = ["Finding", "Rule", "Severity", "rules_by_id"]
+__all__ = ["Finding", "Rule", "Severity", "make_finding", "rules_by_id"]
 
 
 class Severity(StrEnum):
@@ -29,6 +29,13 @@ class Rule:
     #: URL of the specification or documentation behind the rule.
     source: str
     severity: Severity = Severity.ERROR
+
+
+def make_finding(
+    rules: Mapping[str, Rule], rule_id: str, message: str, *, entry: str = "", line: int | None = None
+) -> Finding:
+    """Return a violation of the rule with this ID."""
+    return Finding(rule=rules[rule_id], message=message, entry=entry, line=line)
 
 
 def rules_by_id(rules: Iterable[Rule]) -> dict[str, Rule]:

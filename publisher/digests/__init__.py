@@ -1,1 +1,4 @@
-"""Digests."""
+"""Compose, render, check and store the issues of newsletters.
+
+It never chooses recipients and never sends mail.
+"""

@@ -1,4 +1,4 @@
-"""What stands on every issue of a site's digests."""
+"""The branding of a site's issues."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Branding", "Logo"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Logo:
-    """The picture in the masthead."""
+    """The logo in the masthead."""
 
     url: str
     width: int
@@ -22,7 +22,7 @@ class Logo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Branding:
-    """What stands on every issue of a site's digests."""
+    """The site's names, colours, fonts and texts that all issues share."""
 
     site: str
     base_url: str
@@ -30,15 +30,15 @@ class Branding:
     language: str
     light: Palette
     dark: Palette
-    #: Names of ``publisher.digests.render.FONTS``; None for the template's own.
+    #: Keys of ``publisher.digests.render.FONTS``; None for the template's default.
     headings: str | None = None
     text: str | None = None
     logo: Logo | None = None
     footer: tuple[str, ...] = ()
     postal_address: str = ""
-    #: Whether there is a page where a reader chooses what comes.
+    #: Whether there is a preferences page.
     has_preferences: bool = False
-    #: Whether issues can be read on the web.
+    #: Whether there is a web page of each issue.
     has_web_view: bool = False
-    #: The newsroom's clock.
+    #: The site's time zone.
     zone: tzinfo = UTC

@@ -1,4 +1,4 @@
-"""What stands on an issue's envelope and foot: for everybody, and with the gaps of a reader's copy."""
+"""Envelope and placeholder values of an issue: for the public version, and with slots for deliveries."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ __all__ = [
 
 
 def bare_address(sender: str) -> str:
-    """Return the address of ``The Review <news@example.org>``."""
+    """Return the email address of a sender: ``The Review <news@example.org>``."""
     return sender.rpartition("<")[2].rstrip("> ")
 
 
 def _mail_settings(site: Site) -> MailSettings:
     if site.mail is None:
-        raise SettingsError("mail.sender: is needed to make issues, and missing")
+        raise SettingsError("mail.sender is missing, and required for issues. Set it in publisher.toml")
     return site.mail
 
 
@@ -43,28 +43,28 @@ def return_path(site: Site, token: str) -> str:
     return mail.bounces.replace("{copy}", token) if mail.bounces else bare_address(mail.sender)
 
 
-def _personal_url(url: str, copy: str) -> str:
-    """Return an address of the settings with a copy's pass in it; without one where that is empty."""
+def _personal_url(url: str, token: str) -> str:
+    """Return a URL of the settings with the token of a delivery, or without one if TOKEN is empty."""
     if "{copy}" in url:
-        return url.replace("{copy}", copy)
-    if not copy or not url.startswith("http"):
+        return url.replace("{copy}", token)
+    if not token or not url.startswith("http"):
         return url
-    return with_query(url, "copy", copy)
+    return with_query(url, "copy", token)
 
 
 def with_query(url: str, name: str, value: str) -> str:
-    """Return an address with one more field; the value stands in it as it is."""
+    """Return a URL with one more query parameter; VALUE is not escaped."""
     page, hash_mark, fragment = url.partition("#")
     return f"{page}{'&' if '?' in page else '?'}{name}={value}{hash_mark}{fragment}"
 
 
-def _unsubscribe_urls(site: Site, digest: Digest, copy: str) -> tuple[str, ...]:
-    """Return where a reader leaves the list: the site's page, if it has one, and a mail."""
+def _unsubscribe_urls(site: Site, digest: Digest, token: str) -> tuple[str, ...]:
+    """Return the unsubscribe URLs: the site's page, if there is one, and a mailto: URL."""
     mail = _mail_settings(site)
-    words = f"unsubscribe {copy or digest.slug}"
-    # A mark of a gap stays as it is.
-    by_mail = f"mailto:{bare_address(mail.sender)}?subject={quote(words, safe=copy)}"
-    own = _personal_url(mail.unsubscribe, copy) if mail.unsubscribe else None
+    words = f"unsubscribe {token or digest.slug}"
+    # Do not escape the slot of a token.
+    by_mail = f"mailto:{bare_address(mail.sender)}?subject={quote(words, safe=token)}"
+    own = _personal_url(mail.unsubscribe, token) if mail.unsubscribe else None
     return (own, by_mail) if own and own.startswith("http") else (own or by_mail,)
 
 
@@ -73,29 +73,29 @@ def _web_view_url(site: Site, digest: Digest, name: str) -> str | None:
     return pattern.replace("{digest}", digest.slug).replace("{issue}", quote(name)) if pattern else None
 
 
-def _placeholder_values(site: Site, digest: Digest, name: str, *, address: str, copy: str) -> dict[str, str]:
+def _placeholder_values(site: Site, digest: Digest, name: str, *, address: str, token: str) -> dict[str, str]:
     return {
         "address": address,
-        "unsubscribe": _unsubscribe_urls(site, digest, copy)[0],
-        "preferences": _personal_url(_mail_settings(site).preferences or "", copy),
+        "unsubscribe": _unsubscribe_urls(site, digest, token)[0],
+        "preferences": _personal_url(_mail_settings(site).preferences or "", token),
         "web_view": _web_view_url(site, digest, name) or "",
     }
 
 
 def public_values(site: Site, digest: Digest, name: str) -> dict[str, str]:
-    """Return what stands in place of an issue's tokens for everybody."""
-    return _placeholder_values(site, digest, name, address=f"the readers of {digest.title}", copy="")
+    """Return the values of an issue's placeholders in its public version."""
+    return _placeholder_values(site, digest, name, address=f"the readers of {digest.title}", token="")
 
 
 def delivery_values(site: Site, digest: Digest, name: str) -> dict[str, str]:
-    """Return what stands in place of an issue's tokens in a reader's copy, with the gaps."""
+    """Return the values of an issue's placeholders in deliveries, with slots."""
     from publisher.mail.message_template import ADDRESS_SLOT, DELIVERY_SLOT
 
-    return _placeholder_values(site, digest, name, address=ADDRESS_SLOT, copy=DELIVERY_SLOT)
+    return _placeholder_values(site, digest, name, address=ADDRESS_SLOT, token=DELIVERY_SLOT)
 
 
 def public_envelope(site: Site, digest: Digest, *, subject: str, slot: datetime, number: int) -> Envelope:
-    """Return what stands on the copy that is for everybody to look at."""
+    """Return the envelope of the public version."""
     from publisher.mail import Envelope
 
     mail = _mail_settings(site)
@@ -117,7 +117,7 @@ def public_envelope(site: Site, digest: Digest, *, subject: str, slot: datetime,
 
 
 def delivery_envelope(site: Site, digest: Digest, *, subject: str, slot: datetime, number: int) -> Envelope:
-    """Return what stands on a reader's copy, with the gaps."""
+    """Return the envelope of deliveries, with slots."""
     from publisher.mail.message_template import DELIVERY_SLOT
 
     envelope = public_envelope(site, digest, subject=subject, slot=slot, number=number)

@@ -1,4 +1,4 @@
-"""Read a site's own pictures for rendering without network."""
+"""Load a site's own images for rendering without network access."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from publisher.settings import Site
 from publisher.staging.beneath import read_beneath
 
 __all__ = ["local_media_loader"]
-#: Bytes of a picture that is shown in a preview.
+#: Larger images are not shown in previews.
 _MAX_IMAGE_BYTES: Final = 50_000_000
 
 
 def local_media_loader(site: Site) -> Callable[[str], tuple[bytes, str] | None]:
-    """Return how to find a picture of the site's own in its media folder."""
+    """Return a function that loads an image of the site by its URL: (bytes, media type), or None."""
 
-    def found(url: str) -> tuple[bytes, str] | None:
+    def load(url: str) -> tuple[bytes, str] | None:
         if not url.startswith(site.base_url + "/"):
             return None
         name = unquote(urlsplit(url).path).lstrip("/")
         data = read_beneath(site.media_dir, name, _MAX_IMAGE_BYTES)
         return (data, mimetypes.guess_type(name)[0] or "application/octet-stream") if data is not None else None
 
-    return found
+    return load

@@ -1,4 +1,4 @@
-"""Find the issue that a name refers to."""
+"""Find an issue by its name."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ __all__ = ["find_issue"]
 
 
 def find_issue(connection: Connection, target: str) -> IssueRow:
-    """Return the issue that ``DIGEST/NAME`` means; the newest one for ``DIGEST``.
+    """Return the issue ``DIGEST/NAME``, or the newest issue of ``DIGEST``.
 
     Raises:
-        SettingsError: there is none.
+        SettingsError: there is no such issue.
     """
     digest, _, name = target.strip("/").partition("/")
     rows = issues.list_issues(connection)
-    row = next((one for one in rows if one.digest == digest and name in ("", one.name)), None)
+    row = next((issue for issue in rows if issue.digest == digest and name in ("", issue.name)), None)
     if row is None:
-        raise SettingsError(f"there is no issue {target}: 'publish outbox' lists them")
+        raise SettingsError(f"there is no issue {target}: 'publish outbox' lists the issues")
     return row

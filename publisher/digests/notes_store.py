@@ -1,4 +1,4 @@
-"""What editors say of a digest's next issue: a note, and which article leads it."""
+"""Queries of editors' notes and lead articles for next issues, and of amended articles."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NextIssueNote:
-    """What is said of the next issue."""
+    """The editor's note and lead article of the next issue."""
 
-    #: Markdown; empty where nothing is said.
+    #: Markdown; empty without a note.
     note: str = ""
-    #: The arrival number of the article that leads it; None for the newest.
+    #: The arrival number of the lead article; None for the newest article.
     lead_seq: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AmendedArticle:
-    """An article of an earlier issue that was put right or taken back since."""
+    """An article of an earlier issue that was corrected or withdrawn since then."""
 
     seq: int
     at: int
@@ -41,31 +41,31 @@ class AmendedArticle:
 
 
 def load_next_issue_note(connection: Connection, digest: str) -> NextIssueNote:
-    """Return what is said of the digest's next issue."""
+    """Return the note of the digest's next issue."""
     query = select(next_issue_note.c.note, next_issue_note.c.lead_seq).where(next_issue_note.c.digest == digest)
     row = connection.execute(query).first()
     return NextIssueNote(note=row.note, lead_seq=row.lead_seq) if row else NextIssueNote()
 
 
-def save_next_issue_note(connection: Connection, digest: str, said: NextIssueNote) -> None:
-    """Keep what is said of the digest's next issue, in place of what was said before."""
+def save_next_issue_note(connection: Connection, digest: str, note: NextIssueNote) -> None:
+    """Save the note of the digest's next issue, in place of an earlier one."""
     clear_next_issue_note(connection, digest)
-    connection.execute(insert(next_issue_note).values(digest=digest, note=said.note, lead_seq=said.lead_seq))
+    connection.execute(insert(next_issue_note).values(digest=digest, note=note.note, lead_seq=note.lead_seq))
 
 
 def clear_next_issue_note(connection: Connection, digest: str) -> None:
-    """Forget what was said of the digest's next issue."""
+    """Delete the note of the digest's next issue."""
     connection.execute(delete(next_issue_note).where(next_issue_note.c.digest == digest))
 
 
 def amended_articles(connection: Connection, digest: str, now: int, without: Collection[int]) -> list[AmendedArticle]:
-    """Return what became of articles that the digest has carried, since its last issue, oldest first.
+    """Return the articles of earlier issues that were corrected or withdrawn since the last one, oldest first.
 
     Args:
-        connection: to the store.
-        digest: its slug.
-        now: what happened later is left for the next issue.
-        without: arrival numbers that are not asked for.
+        connection: the database connection.
+        digest: the slug of the digest.
+        now: the current time (Unix time); later changes are left for the next issue.
+        without: arrival numbers of articles to omit.
     """
     last = select(issue.c.slot).where(issue.c.digest == digest).order_by(issue.c.slot.desc()).limit(1)
     since = connection.execute(last).scalar()
@@ -85,10 +85,10 @@ def amended_articles(connection: Connection, digest: str, now: int, without: Col
         # An article that became a draft is withdrawn without a notice.
         article.c.retraction.is_not(None),
     )
-    found = [
+    amended = [
         AmendedArticle(seq=seq, at=at, note=note, withdrawn=is_withdrawn)
         for query, is_withdrawn in ((corrected, False), (withdrawn, True))
         for seq, at, note in connection.execute(query)
         if seq not in without
     ]
-    return sorted(found, key=lambda one: (one.at, one.seq))
+    return sorted(amended, key=lambda article: (article.at, article.seq))

@@ -1,4 +1,4 @@
-"""An article as its page on the web has it: text, and what search engines and other sites read of it."""
+"""Template values of an article's web page, with metadata for search engines and other sites."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from publisher.model.articles import Article
 
 __all__ = ["article_page_values", "article_summary"]
 
-#: Words of a text that stand for it where there is no dek.
+#: Words of the body that replace a missing dek.
 _SUMMARY_WORDS = 32
 
 
 def article_summary(article: Article, language: str) -> dict[str, Any]:
-    """Return an article as a list of articles has it: plain text."""
+    """Return the template values of an article in a list of articles: plain text."""
     return {
         "title": article.title,
         "link": article.link,
@@ -34,34 +34,34 @@ def article_summary(article: Article, language: str) -> dict[str, Any]:
 
 
 def article_page_values(article: Article, *, site_title: str, base_url: str, language: str) -> dict[str, Any]:
-    """Return what the page's template asks for.
+    """Return the template values of an article's page.
 
     Args:
-        article: it.
-        site_title, base_url, language: the site's.
+        article: the article.
+        site_title, base_url, language: of the site.
     """
     image = article.image
     picture = safe_url(image.url, base_url + "/") if image is not None and image.url else None
-    line = article_summary(article, language)
+    summary = article_summary(article, language)
     return {
-        **line,
+        **summary,
         "heading": article.title,
-        # What stands for a missing dek in lists would stand above the text that it is the beginning of.
+        # Not the excerpt that replaces a missing dek: the body below begins with the same words.
         "standfirst": article.dek or "",
         "published": article.published.isoformat(),
         "changed": article.changed.isoformat() if article.changed != article.published else "",
         "authors": [
-            {"name": one.name, "bio": one.bio or "", "url": safe_url(one.url) if one.url else None}
-            for one in article.authors
+            {"name": author.name, "bio": author.bio or "", "url": safe_url(author.url) if author.url else None}
+            for author in article.authors
         ],
-        "body": Markup(absolute_urls(article.body, article.link)),  # noqa: S704 - sanitised when it came in
+        "body": Markup(absolute_urls(article.body, article.link)),  # noqa: S704 - sanitized by the parser
         "picture": picture,
         "picture_alt": (image.alt if image else None) or "",
-        "picture_caption": " ".join(one for one in (image.caption, image.credit) if one) if image else "",
+        "picture_caption": " ".join(text for text in (image.caption, image.credit) if text) if image else "",
         "picture_size": (image.width, image.height) if image and image.width and image.height else None,
         "corrections": [
-            {"day": long_date(one.at.astimezone(article.published.tzinfo), language), "note": one.note}
-            for one in article.corrections
+            {"day": long_date(correction.at.astimezone(article.published.tzinfo), language), "note": correction.note}
+            for correction in article.corrections
         ],
         "tags": article.tags,
         "linked_data": _linked_data(article, picture, site_title=site_title, base_url=base_url, language=language),
@@ -69,8 +69,8 @@ def article_page_values(article: Article, *, site_title: str, base_url: str, lan
 
 
 def _linked_data(article: Article, picture: str | None, *, site_title: str, base_url: str, language: str) -> Markup:
-    """Return the article as https://schema.org/NewsArticle, for a script element of data."""
-    said = {
+    """Return the article as https://schema.org/NewsArticle, for a JSON-LD script element."""
+    data = {
         "@context": "https://schema.org",
         "@type": "NewsArticle",
         "headline": article.title[:110],
@@ -84,14 +84,15 @@ def _linked_data(article: Article, picture: str | None, *, site_title: str, base
         "keywords": list(article.tags) or None,
         "image": [picture] if picture else None,
         "author": [
-            {"@type": "Person", "name": one.name, **({"url": one.url} if one.url else {})} for one in article.authors
+            {"@type": "Person", "name": author.name, **({"url": author.url} if author.url else {})}
+            for author in article.authors
         ]
         or [{"@type": "Organization", "name": site_title}],
         "publisher": {"@type": "Organization", "name": site_title, "url": f"{base_url}/"},
-        "correction": [one.note for one in article.corrections] or None,
+        "correction": [correction.note for correction in article.corrections] or None,
     }
-    text = json.dumps({key: value for key, value in said.items() if value}, ensure_ascii=False)
-    # Nothing in it can end the element that it stands in.
+    text = json.dumps({key: value for key, value in data.items() if value}, ensure_ascii=False)
+    # No text can end the script element.
     for character, escape in (("&", "\\u0026"), ("<", "\\u003c"), (">", "\\u003e")):
         text = text.replace(character, escape)
     return Markup(text)  # noqa: S704 - escaped above

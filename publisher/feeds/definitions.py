@@ -1,4 +1,4 @@
-"""Which feeds a site has, what each is called, and where it and its archive pages lie."""
+"""The feeds of a site: their titles, URLs and file paths, and those that the settings define."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ __all__ = ["archive_path", "definition_of", "feed_path", "is_configured", "sync_
 
 
 def _stem(facet: Facet) -> str:
-    """Return where a feed's files lie, relative to feeds/, without their suffix."""
+    """Return the path of a feed relative to feeds/, without suffix."""
     if facet.kind in (FacetKind.ALL, FacetKind.CUSTOM):
         return facet.slug
     return f"{facet.kind.value}/{facet.slug}"
 
 
 def feed_path(facet: Facet, form: FeedFormat) -> str:
-    """Return a feed's file, relative to feeds/."""
+    """Return the path of a feed's file, relative to feeds/."""
     return f"{_stem(facet)}.{form.value}"
 
 
 def archive_path(facet: Facet, page: int, form: FeedFormat) -> str:
-    """Return an archive page's file, relative to feeds/."""
+    """Return the path of an archive page's file, relative to feeds/."""
     return f"archive/{_stem(facet)}/{page}.{form.value}"
 
 
 def definition_of(facet: Facet, site: Site) -> FeedDefinition:
-    """Return the definition of the feed about a facet."""
+    """Return the definition of a facet's feed."""
     title, description = f"{site.title}: {facet.label}", f"Articles on {facet.label}"
     if facet.kind is FacetKind.ALL:
         title, description = site.title, site.description
@@ -64,7 +64,7 @@ def definition_of(facet: Facet, site: Site) -> FeedDefinition:
 
 
 def is_configured(facet: Facet, site: Site) -> bool:
-    """Tell whether the settings ask for a feed about a facet."""
+    """Return whether the settings configure a feed for a facet."""
     if facet.kind is FacetKind.ALL:
         return True
     if facet.kind is FacetKind.CUSTOM:
@@ -73,11 +73,11 @@ def is_configured(facet: Facet, site: Site) -> bool:
 
 
 def sync_custom_feeds(connection: Connection, site: Site) -> None:
-    """File every article under the site's own channels, and on archive pages, where the settings were changed."""
+    """Update the custom feeds and the archives whose settings changed."""
     facets.add_facets(connection, [ALL])
     for key in facts.facts_with_prefix(connection, "custom_feed:"):
         if key.removeprefix("custom_feed:") not in site.feeds.channels:
-            # What comes while it is gone is not filed under it: should it come back, it is filed anew.
+            # Articles that arrive until the feed is configured again are not added to it, so it has to be rebuilt then.
             facts.delete_fact(connection, key)
     for slug, channel in site.feeds.channels.items():
         definition = hashlib.sha256(
@@ -86,30 +86,30 @@ def sync_custom_feeds(connection: Connection, site: Site) -> None:
         if facts.get_fact(connection, f"custom_feed:{slug}") == definition:
             continue
         number = facets.add_facets(connection, [(FacetKind.CUSTOM, slug)])[FacetKind.CUSTOM, slug]
-        found: list[int] = []
+        members: list[int] = []
         facets.empty_facet(connection, number)
         for page in store.iterate_articles(connection, site.base_url, site.tz):
             rows = [
-                {"facet_id": number, "changed_at": int(one.changed.timestamp()), "article_seq": one.seq}
-                for one in page
-                if matches_query(channel.query, one)
+                {"facet_id": number, "changed_at": int(article.changed.timestamp()), "article_seq": article.seq}
+                for article in page
+                if matches_query(channel.query, article)
             ]
-            found += [row["article_seq"] for row in rows]
+            members += [row["article_seq"] for row in rows]
             facets.add_memberships(connection, rows)
         if FacetKind.CUSTOM in site.feeds.archived_kinds:
-            archives.replace_archived_articles(connection, number, found)
+            archives.replace_archived_articles(connection, number, members)
         table.mark_dirty(connection, [number])
         facts.set_fact(connection, f"custom_feed:{slug}", definition)
     _sync_archives(connection, site)
 
 
 def _sync_archives(connection: Connection, site: Site) -> None:
-    """Begin the archives of kinds that have come to be asked for, and end those that no longer are."""
+    """Create the archives of newly configured kinds, and delete those of removed kinds."""
     wanted = " ".join(sorted(site.feeds.archived_kinds))
-    kept = facts.get_fact(connection, "archive_kinds")
-    if kept == wanted:
+    current = facts.get_fact(connection, "archive_kinds")
+    if current == wanted:
         return
-    before = set((kept or "").split())
+    before = set((current or "").split())
     for kind in sorted(before - site.feeds.archived_kinds):
         archives.delete_archives(connection, FacetKind(kind))
     for kind in sorted(site.feeds.archived_kinds - before):

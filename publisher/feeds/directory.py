@@ -1,4 +1,4 @@
-"""feeds/index.html, every feed, for a person; the links to feeds for other pages; pages of what is gone."""
+"""The feed directory (feeds/index.html), feed autodiscovery links, and pages of withdrawn articles."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _FORMAT_NAMES = {FeedFormat.RSS: "RSS", FeedFormat.ATOM: "Atom", FeedFormat.JSON
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Headline:
-    """An article's title and address, as the page shows it."""
+    """The title and URL of an article in the feed directory."""
 
     title: str
     link: str
@@ -46,26 +46,26 @@ class Headline:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedListing:
-    """A feed, as the page shows it."""
+    """A feed in the feed directory."""
 
     channel: FeedDefinition
-    #: What the page calls it: ``Water``, under the heading of topics.
+    #: The short name: ``Water``, under the heading of topics.
     name: str
-    #: A line about it; empty where the name says it all.
+    #: The description; empty if the name is sufficient.
     about: str
-    #: How many articles it has, in the feed and beyond its limit.
+    #: Number of articles, including those beyond the limit of the feed.
     articles: int
-    #: Its newest headlines.
+    #: The newest headlines.
     latest: tuple[Headline, ...]
 
 
 def dump_headlines(headlines: Sequence[Headline]) -> str:
-    """Return headlines as the store keeps them."""
-    return json.dumps([[one.title, one.link] for one in headlines], ensure_ascii=False)
+    """Return headlines as JSON for the database."""
+    return json.dumps([[headline.title, headline.link] for headline in headlines], ensure_ascii=False)
 
 
 def load_headlines(text: str) -> tuple[Headline, ...]:
-    """Return what :func:`dump_headlines` wrote."""
+    """Return the headlines of a JSON text of :func:`dump_headlines`."""
     return tuple(Headline(title=title, link=link) for title, link in json.loads(text))
 
 
@@ -83,25 +83,25 @@ def render_feed_directory(
     has_withdrawn: bool,
     templates: Path,
 ) -> bytes:
-    """Return the page.
+    """Return the HTML of the feed directory.
 
     Args:
         feeds: in the order of their groups.
-        title: the site's.
-        description: the site's; may be empty.
-        language: the site's.
-        base_url: the site's.
-        feeds_url: where feeds/ can be reached.
+        title: of the site.
+        description: of the site; may be empty.
+        language: of the site.
+        base_url: of the site.
+        feeds_url: the URL of feeds/.
         light: the theme's colours.
-        dark: those on a dark screen.
-        formats: those that are staged, the one to be recommended first.
+        dark: the theme's colours in dark mode.
+        formats: the staged formats, the recommended one first.
         has_withdrawn: whether there is a feed of tombstones.
-        templates: the site's own templates.
+        templates: the folder of the site's own templates.
 
     Raises:
-        TemplateError: the template is missing or broken.
+        TemplateError: the template is missing or invalid.
     """
-    groups = [(HEADINGS[kind], list(group)) for kind, group in groupby(feeds, key=lambda one: one.channel.kind)]
+    groups = [(HEADINGS[kind], list(group)) for kind, group in groupby(feeds, key=lambda listing: listing.channel.kind)]
     values = {
         "title": title,
         "description": description,
@@ -112,17 +112,17 @@ def render_feed_directory(
         "light": light,
         "dark": dark,
         "groups": groups,
-        "formats": [(one.value, _FORMAT_NAMES[one], FEED_TYPES[one]) for one in formats],
+        "formats": [(form.value, _FORMAT_NAMES[form], FEED_TYPES[form]) for form in formats],
     }
     return render_template(templates, "feeds/index.html.j2", values).encode()
 
 
 def render_autodiscovery(channels: Sequence[FeedDefinition], formats: Sequence[FeedFormat]) -> bytes:
-    """Return the links by which browsers and reader programs find feeds, for the head of a site's own pages."""
+    """Return the autodiscovery links of feeds as HTML, for the head of the site's own pages."""
     lines = [
-        f'<link rel="alternate" type="{FEED_TYPES[form]}" title="{html.escape(f"{one.title} ({_FORMAT_NAMES[form]})")}" '
-        f'href="{html.escape(f"{one.address}.{form.value}")}">\n'
-        for one in channels
+        f'<link rel="alternate" type="{FEED_TYPES[form]}" title="{html.escape(f"{channel.title} ({_FORMAT_NAMES[form]})")}" '
+        f'href="{html.escape(f"{channel.address}.{form.value}")}">\n'
+        for channel in channels
         for form in formats
     ]
     return "".join(lines).encode()
@@ -140,21 +140,21 @@ def render_withdrawn_page(
     dark: Palette,
     templates: Path,
 ) -> bytes:
-    """Return the page that stands at the address of an article that was withdrawn.
+    """Return the page that is served at the URL of a withdrawn article.
 
     Args:
-        title: the article's; empty to name neither it nor a reason.
+        title: of the article; empty to show neither title nor reason.
         reason: why it was withdrawn, plain text.
-        when: on the newsroom's clock.
+        when: the time of the withdrawal, in the site's time zone.
         site_title: the site's title.
-        base_url: the site's.
-        language: the site's.
+        base_url: of the site.
+        language: of the site.
         light: the theme's colours.
-        dark: those on a dark screen.
-        templates: the site's own templates.
+        dark: the theme's colours in dark mode.
+        templates: the folder of the site's own templates.
 
     Raises:
-        TemplateError: the template is missing or broken.
+        TemplateError: the template is missing or invalid.
     """
     values = {
         "title": title,

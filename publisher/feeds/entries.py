@@ -1,4 +1,4 @@
-"""Entries: made once per revision of an article, checked, and set aside by name where they break a rule."""
+"""Render the entries of articles once per revision, check them, and skip articles whose entry is invalid."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ if TYPE_CHECKING:
 
 __all__ = ["EntryRenderer", "entries_fingerprint", "make_site_info"]
 
-#: Entries made at a time.
+#: Entries rendered in one job of a worker.
 _BATCH_SIZE: Final = 500
 
 
 def entries_fingerprint(site: Site) -> str:
-    """Return what the settings and the code add to an entry's revision."""
+    """Return the hash of the settings and the code that entries depend on."""
     from publisher.feeds.site_info import REVISION
 
     return hashlib.sha256(f"{site.fingerprint()} {REVISION} {__version__}".encode()).hexdigest()[:16]
 
 
 def make_site_info(site: Site, namespace: uuid.UUID) -> SiteInfo:
-    """Return what every entry and feed of a site shares.
+    """Return the site information that all entries and feeds contain.
 
     Args:
         site: the settings.
-        namespace: the seed of the site's ids.
+        namespace: the seed of the site's IDs.
     """
     from publisher.feeds.site_info import Cloud, Logo, SiteInfo
 
@@ -68,31 +68,31 @@ def make_site_info(site: Site, namespace: uuid.UUID) -> SiteInfo:
 
 @dataclass(slots=True, kw_only=True)
 class EntryRenderer:
-    """What a run knows of the entries that it needs."""
+    """Renders missing and outdated entries during a run."""
 
     site: Site
     site_info: SiteInfo
-    #: What the settings and the code add to an entry's revision.
+    #: See :func:`entries_fingerprint`.
     fingerprint: str
     workers: Workers
     report: PublishResult
-    #: Articles whose entry could not be made.
+    #: Articles whose entry could not be rendered in this run.
     broken: set[int] = field(default_factory=set)
 
     def update_entries(self, connection: Connection, seqs: Sequence[int]) -> bool:
-        """Make the entries that are missing or older than their article or the settings.
+        """Render the entries that are missing, or older than their article or the settings.
 
-        An article whose entry cannot be made, or would break a rule, is set aside by name; an
-        entry that was made of it before stays in its feeds.
+        An article whose entry fails or violates a rule is skipped and reported; its earlier entry stays in
+        the feeds.
 
         Returns:
-            Whether all could be made.
+            Whether all entries are up to date.
         """
-        wanted = table.stale_entries(connection, seqs, self.fingerprint)
-        stale = [seq for seq in wanted if seq not in self.broken]
+        outdated = table.stale_entries(connection, seqs, self.fingerprint)
+        stale = [seq for seq in outdated if seq not in self.broken]
         pages = [stale[at : at + _BATCH_SIZE] for at in range(0, len(stale), _BATCH_SIZE)]
         if not pages:
-            return not wanted
+            return not outdated
         jobs = ((self._articles(connection, page), self.site_info) for page in pages)
         results = self.workers.map(make_entries, jobs, worth_it=len(pages) > 2)
         for page, (entries, broken) in zip(pages, results, strict=True):
@@ -100,12 +100,12 @@ class EntryRenderer:
             known = store.rows_by_seq(connection, [article.seq for article, _ in broken])
             for article, reason in broken:
                 self.broken.add(article.seq)
-                where, doing = known[article.seq].source, f"{article.title!r}: its feed entry was not made"
+                source, problem = known[article.seq].source, f"{article.title!r}: its feed entry was not made"
                 if isinstance(reason, str):
-                    self.report.rejected.append(Problem(where=where, is_rejected=True, reason=f"{doing}: {reason}"))
+                    self.report.rejected.append(Problem(where=source, is_rejected=True, reason=f"{problem}: {reason}"))
                 else:
-                    report_failure(self.report, self.site, where, doing, reason)
-        return self.broken.isdisjoint(wanted)
+                    report_failure(self.report, self.site, source, problem, reason)
+        return self.broken.isdisjoint(outdated)
 
     def _save(self, connection: Connection, page: Sequence[int], entries: Sequence[tuple[int, Entry]]) -> None:
         hashes = store.hashes_by_seq(connection, page)
@@ -123,5 +123,5 @@ class EntryRenderer:
         table.save_entries(connection, rows)
 
     def _articles(self, connection: Connection, seqs: Sequence[int]) -> list[Article]:
-        found = store.articles_by_seq(connection, seqs, self.site.base_url, self.site.tz)
-        return [found[seq] for seq in seqs]
+        articles = store.articles_by_seq(connection, seqs, self.site.base_url, self.site.tz)
+        return [articles[seq] for seq in seqs]

@@ -1,4 +1,4 @@
-"""What feeds can be about, and which articles belong to what."""
+"""Facets (topics, regions, tags …), and the articles that belong to them."""
 
 from __future__ import annotations
 
@@ -25,37 +25,37 @@ __all__ = [
 def add_facets(
     connection: Connection, facet_labels: Iterable[tuple[FacetKind, str]]
 ) -> dict[tuple[FacetKind, str], int]:
-    """Return (kind, folded label) → facet id; those not known yet get one, and a slug of their own."""
+    """Add the facets that do not exist, with unique slugs, and return (kind, folded label) → facet ID."""
     wanted = {(kind, fold_label(label)): label for kind, label in reversed(list(facet_labels))}
-    found: dict[tuple[FacetKind, str], int] = {}
+    facets: dict[tuple[FacetKind, str], int] = {}
     for page in batches(wanted):
         query = select(facet.c.id, facet.c.kind, facet.c.folded).where(facet.c.folded.in_({name for _, name in page}))
         for number, kind, name in connection.execute(query):
-            found[FacetKind(kind), name] = number
-    missing = sorted((kind, name) for kind, name in wanted if (kind, name) not in found)
+            facets[FacetKind(kind), name] = number
+    missing = sorted((kind, name) for kind, name in wanted if (kind, name) not in facets)
     if not missing:
-        return found
+        return facets
     number = int(connection.execute(select(func.coalesce(func.max(facet.c.id), 0))).scalar_one())
     slugs = _slugs_taken(connection, {slugify(wanted[key]) for key in missing})
     rows = []
     for kind, name in missing:
         base = slugify(wanted[kind, name])
-        slug, copy = base, 1
+        slug, number_of_slug = base, 1
         while (kind, slug) in slugs:
-            copy += 1
-            slug = f"{base}-{copy}"
+            number_of_slug += 1
+            slug = f"{base}-{number_of_slug}"
         slugs.add((kind, slug))
         number += 1
-        found[kind, name] = number
+        facets[kind, name] = number
         rows.append({"id": number, "kind": kind.value, "label": wanted[kind, name], "folded": name, "slug": slug})
     insert_rows(connection, facet, rows)
-    return found
+    return facets
 
 
 def _slugs_taken(connection: Connection, bases: set[str]) -> set[tuple[FacetKind, str]]:
     taken: set[tuple[FacetKind, str]] = set()
     for page in batches(bases):
-        # "c", "c-2", "c-3" … are all of them copies of one base.
+        # "c", "c-2", "c-3" … share the base "c".
         for base in page:
             query = select(facet.c.kind, facet.c.slug).where(
                 (facet.c.slug == base) | facet.c.slug.startswith(f"{base}-", autoescape=True)
@@ -64,35 +64,35 @@ def _slugs_taken(connection: Connection, bases: set[str]) -> set[tuple[FacetKind
     return taken
 
 
-def facet_labels(connection: Connection, kind: FacetKind, most: int) -> list[str]:
-    """Return the labels of a kind that are on most articles, by name."""
+def facet_labels(connection: Connection, kind: FacetKind, limit: int) -> list[str]:
+    """Return the LIMIT labels of a kind that have the most articles, by name."""
     query = select(facet.c.label).join(feed, feed.c.facet_id == facet.c.id).where(facet.c.kind == kind.value)
-    found = connection.execute(query.order_by(feed.c.articles.desc(), facet.c.id).limit(most)).scalars()
-    return sorted(found, key=str.casefold)
+    facets = connection.execute(query.order_by(feed.c.articles.desc(), facet.c.id).limit(limit)).scalars()
+    return sorted(facets, key=str.casefold)
 
 
 def memberships(connection: Connection, seqs: Iterable[int]) -> set[int]:
-    """Return the ids of every facet that one of the articles belongs to."""
-    found: set[int] = set()
+    """Return the IDs of the facets that contain one of the articles."""
+    facets: set[int] = set()
     for page in batches(seqs):
         query = select(membership.c.facet_id).where(membership.c.article_seq.in_(page)).distinct()
-        found.update(connection.execute(query).scalars())
-    return found
+        facets.update(connection.execute(query).scalars())
+    return facets
 
 
 def replace_memberships(connection: Connection, seqs: Collection[int], rows: Sequence[Mapping[str, int]]) -> None:
-    """Give the articles ``seqs`` these memberships (facet_id, changed_at, article_seq) and no other."""
+    """Replace the memberships of the articles SEQS by ROWS (facet_id, changed_at, article_seq)."""
     for page in batches(seqs):
         connection.execute(delete(membership).where(membership.c.article_seq.in_(page)))
     add_memberships(connection, rows)
 
 
 def empty_facet(connection: Connection, facet_id: int) -> None:
-    """Take every article out of a facet."""
+    """Remove all articles from a facet."""
     connection.execute(delete(membership).where(membership.c.facet_id == facet_id))
 
 
 def add_memberships(connection: Connection, rows: Sequence[Mapping[str, int]]) -> None:
-    """Put articles into facets (facet_id, changed_at, article_seq)."""
+    """Add articles to facets (facet_id, changed_at, article_seq)."""
     if rows:
         insert_rows(connection, membership, rows)

@@ -1,4 +1,4 @@
-"""How many feeds of labels a site has: beyond the limit, the labels of fewest articles wait until it is raised."""
+"""Limit the number of feeds: labels with the fewest articles get no feed beyond ``feeds.max_feeds``."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ from publisher.settings import Site
 __all__ = ["within_feed_limit"]
 
 _LIMITED_KINDS: Final = frozenset(FacetKind) - {FacetKind.ALL, FacetKind.CUSTOM}
-#: Labels that are named; the others are counted.
+#: Labels that the report names; the others are counted.
 _MAX_NAMED: Final = 5
 
 
 def within_feed_limit(
-    connection: Connection, site: Site, touched: Sequence[Facet], report: PublishResult
+    connection: Connection, site: Site, changed: Sequence[Facet], report: PublishResult
 ) -> Sequence[Facet]:
-    """Return the touched feeds without new ones beyond ``feeds.max_feeds``, which are named in the report.
+    """Return the changed feeds without new ones beyond ``feeds.max_feeds``, and report those.
 
-    What waits stays marked, so that it is staged as soon as the setting allows it.
+    Their marks stay, so that they are staged as soon as the setting allows it.
     """
     if (
-        sum(facet.kind in _LIMITED_KINDS for facet in touched) + table.count_feeds(connection, _LIMITED_KINDS)
+        sum(facet.kind in _LIMITED_KINDS for facet in changed) + table.count_feeds(connection, _LIMITED_KINDS)
         <= site.feeds.max_feeds
     ):
-        return touched
+        return changed
     new = [facet for facet in table.new_facets(connection, _LIMITED_KINDS) if is_configured(facet, site)]
-    room = max(0, site.feeds.max_feeds - table.count_feeds(connection, _LIMITED_KINDS))
-    waiting = new[room:]
+    free = max(0, site.feeds.max_feeds - table.count_feeds(connection, _LIMITED_KINDS))
+    waiting = new[free:]
     if not waiting:
-        return touched
+        return changed
     names = ", ".join(repr(facet.label[:40]) for facet in waiting[:_MAX_NAMED])
     reason = (
-        f"{len(waiting):,} new feeds wait, of labels that few articles have: {names}{' …' if waiting[_MAX_NAMED:] else ''}. "
-        f"Set feeds.max_feeds to more than {site.feeds.max_feeds:,} to have them, or give fewer tags."
+        f"{len(waiting):,} new feeds of labels with few articles are not staged: {names}{' …' if waiting[_MAX_NAMED:] else ''}. "
+        f"Set feeds.max_feeds to more than {site.feeds.max_feeds:,}, or use fewer tags."
     )
     report.rejected.append(Problem(where="feeds", is_rejected=True, reason=reason))
-    left = {facet.id for facet in waiting}
-    return [facet for facet in touched if facet.id not in left]
+    waiting_ids = {facet.id for facet in waiting}
+    return [facet for facet in changed if facet.id not in waiting_ids]

@@ -1,4 +1,4 @@
-"""``_headers``: what a static host is to say of each feed (Netlify, Cloudflare Pages and others read it)."""
+"""The file ``_headers`` with the HTTP headers of feeds, for Netlify, Cloudflare Pages and other static hosts."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from publisher.model.media_types import TYPES_BY_SUFFIX
 from publisher.websub.link_header import link_header
 
 __all__ = ["ARCHIVE_AGE", "FEED_AGE", "render_headers"]
-#: Seconds for which a feed may be shown without asking again.
+#: Cache lifetime of a feed, in seconds.
 FEED_AGE: Final = 300
-#: The same for an archive page, which changes only when an article on it is corrected or withdrawn.
+#: Cache lifetime of an archive page, which only changes when one of its articles is corrected or withdrawn.
 ARCHIVE_AGE: Final = 3600
 
 
 def render_headers(paths: Sequence[str], feeds_url: str, hubs: Sequence[str]) -> bytes:
-    """Return the file.
+    """Return the content of ``_headers``.
 
     Args:
-        paths: every feed's file, relative to feeds/.
-        feeds_url: where feeds/ can be reached, without a slash at the end.
+        paths: the files of all feeds, relative to feeds/.
+        feeds_url: the URL of feeds/, without a slash at the end.
         hubs: WebSub hubs.
     """
     prefix = urlsplit(feeds_url).path

@@ -1,4 +1,4 @@
-"""Settings for web servers that hand feeds/ out: types, caching, compressed files, what is gone."""
+"""Web server configuration for feeds/: media types, caching, precompressed files, withdrawn articles."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ def render_hosting(
     formats: Sequence[FeedFormat],
     templates: Path,
 ) -> str:
-    """Return the settings for a web server.
+    """Return the configuration for a web server.
 
     Args:
         server: one of :data:`SERVERS`.
-        title: the site's.
-        base_url: where the articles are.
-        feeds_url: where feeds/ can be reached, without a slash at the end.
-        folder: feeds/ on the server's disk.
+        title: of the site.
+        base_url: the URL of the articles.
+        feeds_url: the URL of feeds/, without a slash at the end.
+        folder: the path of feeds/ on the server.
         hubs: WebSub hubs.
-        moved: feeds that were renamed: path without suffix → the new one, or ``gone``.
-        formats: those that are staged.
-        templates: the site's own templates.
+        moved: renamed feeds: path without suffix → new path, or ``gone``.
+        formats: the staged formats.
+        templates: the folder of the site's own templates.
 
     Raises:
-        TemplateError: a template of the site's own is broken.
+        TemplateError: the site's own template is invalid.
     """
     parts = urlsplit(feeds_url)
     values = {
@@ -55,7 +55,7 @@ def render_hosting(
         "origin": f"{parts.scheme}://{parts.netloc}",
         "prefix": parts.path,
         "feeds_url": feeds_url,
-        # A quote in a folder's name would end the text that it stands in.
+        # Escape quotes in the folder's name.
         "folder": json.dumps(str(folder), ensure_ascii=False)[1:-1],
         "hubs": list(hubs),
         "moved": _moved_paths(parts.path, feeds_url, moved, formats),
@@ -69,7 +69,7 @@ def render_hosting(
 def _moved_paths(
     prefix: str, feeds_url: str, moved: Mapping[str, str], formats: Sequence[FeedFormat]
 ) -> list[tuple[str, str | None]]:
-    """Return the path of each file that is no more, and where it is now; None where it is nowhere."""
+    """Return (path, new URL) of each renamed file; None for a file that no longer exists."""
     return [
         (
             f"{prefix}/{url_path(old)}.{form.value}",

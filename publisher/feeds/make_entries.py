@@ -1,4 +1,4 @@
-"""Render and check the feed entry of an article. A module of its own, so that worker processes load no more."""
+"""Render and check the feed entries of articles. A separate module, so that worker processes import little."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ __all__ = ["make_entries"]
 def make_entries(
     job: tuple[Sequence[Article], SiteInfo],
 ) -> tuple[list[tuple[int, Entry]], list[tuple[Article, str | Failure]]]:
-    """Return (arrival number, entry) of articles, and the articles that have none, with the reason.
+    """Return (arrival number, entry) of articles, and (article, reason) of those that have no valid entry.
 
-    Whatever is wrong with one article, the others get their entries.
+    An error in one article does not affect the others.
     """
     from publisher.feeds.formats.entry import render_entry
 
@@ -31,24 +31,24 @@ def make_entries(
     for article in articles:
         try:
             entry = render_entry(article, site_info)
-            fault = _first_violation(article, entry, site_info.formats)
+            violation = _first_violation(article, entry, site_info.formats)
         except Exception as error:
             broken.append((article, describe_failure(error)))
             continue
-        if fault is None:
+        if violation is None:
             entries.append((article.seq, entry))
         else:
-            broken.append((article, fault))
+            broken.append((article, violation))
     return entries, broken
 
 
 def _first_violation(article: Article, entry: Entry, formats: Sequence[FeedFormat]) -> str | None:
-    """Return the first rule that an entry breaks, for a person, or None."""
+    """Return a message about the first rule that an entry violates, or None."""
     from publisher.feeds.checks.feed import check_entry
     from publisher.feeds.formats.xml import complete_entry
 
     body = article.body if entry.body is None else entry.body
     for form in formats:
-        for found in check_entry(form, complete_entry(form, body, getattr(entry, form.value))):
-            return f"{found.id}: {found.message}; {found.rule.fix}"
+        for finding in check_entry(form, complete_entry(form, body, getattr(entry, form.value))):
+            return f"{finding.id}: {finding.message}; {finding.rule.fix}"
     return None

@@ -1,4 +1,4 @@
-"""An article → the facets it belongs to, the feeds that are thereby to be staged again."""
+"""Assign articles to facets, and mark the changed feeds for staging."""
 
 from __future__ import annotations
 
@@ -20,46 +20,48 @@ __all__ = ["FeedPlacement", "add_to_feeds", "remove_from_feeds"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedPlacement:
-    """An article that is to stand in feeds."""
+    """An article to add to feeds."""
 
     seq: int
     record: Record
     changed_at: int
-    #: True for an old article that was added: nobody is notified of it.
+    #: True for an old article, about which hubs are not notified.
     is_quiet: bool = False
 
 
 def add_to_feeds(connection: Connection, site: Site, articles: Sequence[FeedPlacement], known: Collection[int]) -> None:
-    """Put articles into their facets and no other, and mark the feeds of the old and the new ones.
+    """Set the facets of articles, and mark the feeds of the old and the new facets.
 
     Args:
         connection: a transaction.
         site: the settings.
-        articles: what is to be filed.
-        known: arrival numbers of those that may have been filed before.
+        articles: the articles to add.
+        known: arrival numbers of the articles that may be in feeds already.
     """
     if not articles:
         return
     before = facets.memberships(connection, known)
-    labels = {one.seq: _facets_of(site, one.record) for one in articles}
+    labels = {placement.seq: _facets_of(site, placement.record) for placement in articles}
     numbers = facets.add_facets(connection, [label for own in labels.values() for label in own])
     rows, waiting = [], []
-    for one in articles:
-        own = dict.fromkeys((numbers[kind, fold_label(label)], kind) for kind, label in labels[one.seq])
-        rows += [{"facet_id": number, "changed_at": one.changed_at, "article_seq": one.seq} for number, _ in own]
-        waiting += [(number, one.seq) for number, kind in own if kind in site.feeds.archived_kinds]
-    # Pages that an article leaves are staged again too, so they are marked before it does.
+    for placement in articles:
+        own = dict.fromkeys((numbers[kind, fold_label(label)], kind) for kind, label in labels[placement.seq])
+        rows += [
+            {"facet_id": number, "changed_at": placement.changed_at, "article_seq": placement.seq} for number, _ in own
+        ]
+        waiting += [(number, placement.seq) for number, kind in own if kind in site.feeds.archived_kinds]
+    # Mark the pages first: the pages that lose an article must be staged, too.
     archives.mark_pages_dirty(connection, known)
     facets.replace_memberships(connection, known, rows)
     archives.remove_from_archives(connection, known, set(waiting))
     archives.add_to_archives(connection, waiting, known)
-    quiet = {one.seq for one in articles if one.is_quiet}
+    quiet = {placement.seq for placement in articles if placement.is_quiet}
     feeds.mark_dirty(connection, before | {row["facet_id"] for row in rows if row["article_seq"] not in quiet})
     feeds.mark_dirty(connection, {row["facet_id"] for row in rows if row["article_seq"] in quiet}, is_quiet=True)
 
 
 def remove_from_feeds(connection: Connection, seqs: Collection[int]) -> None:
-    """Take articles out of every feed and archive page, and mark those."""
+    """Remove articles from all feeds and archive pages, and mark those for staging."""
     before = facets.memberships(connection, seqs)
     archives.mark_pages_dirty(connection, seqs)
     facets.replace_memberships(connection, seqs, [])

@@ -1,4 +1,4 @@
-"""OPML 2.0 (http://opml.org/spec2.opml): every feed, for a reader program to take at once."""
+"""OPML 2.0 (http://opml.org/spec2.opml): a list of all feeds for import into a feed reader."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from publisher.model.taxonomy import FacetKind
 
 __all__ = ["HEADINGS", "render_opml"]
 
-#: Facet kind → what people call the group, in the order in which groups are shown.
+#: Facet kind → heading, in the order of display.
 HEADINGS = {
     FacetKind.ALL: "Everything",
     FacetKind.CUSTOM: "Selections",
@@ -25,11 +25,11 @@ HEADINGS = {
 
 
 def render_opml(title: str, channels: Sequence[FeedDefinition], suffix: str) -> bytes:
-    """Return the list of the channels' feeds in one format.
+    """Return the OPML document with the feeds in one format.
 
     Args:
-        title: the list's own title.
-        channels: in the order of their groups.
+        title: of the list.
+        channels: the feeds, in the order of their groups.
         suffix: the format to subscribe to, ``rss`` or ``atom``.
     """
     root = etree.Element("opml", version="2.0")

@@ -1,4 +1,4 @@
-"""What every entry and feed of a site shares. Light: a run with nothing to do imports no more."""
+"""The site information that all entries and feeds contain. Imports little, for runs that have nothing to do."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from publisher.model.feeds import FeedFormat
 
 __all__ = ["REVISION", "Cloud", "Logo", "SiteInfo"]
 
-#: Raise it when the same article is to give other bytes than before: every entry is made anew.
+#: Increase it when the rendering of entries changes: all entries are rendered again.
 REVISION: Final = "2"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Logo:
-    """The picture of a feed."""
+    """The image of a feed."""
 
     url: str
     #: Pixels.
@@ -27,7 +27,7 @@ class Logo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cloud:
-    """Where a reader program asks to be told of changes (https://www.rssboard.org/rsscloud-interface)."""
+    """The rssCloud server that feed readers register with (https://www.rssboard.org/rsscloud-interface)."""
 
     host: str
     port: int
@@ -37,23 +37,23 @@ class Cloud:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SiteInfo:
-    """What every entry and feed of a site shares."""
+    """The site information that all entries and feeds contain."""
 
     title: str
     base_url: str
-    #: Where feeds/ can be reached, without a slash at the end.
+    #: The URL of feeds/, without a slash at the end.
     feeds_url: str
     language: str
-    #: Who signs an article that names nobody.
+    #: The author of articles without authors.
     author: str
     rights: str | None
-    #: The seed of the feeds' own ids.
+    #: The seed of the feeds' IDs.
     namespace: uuid.UUID
-    #: A square picture that stands for the site.
+    #: The URL of a square image.
     icon: str | None = None
     logo: Logo | None = None
-    #: WebSub hubs that are told of changes.
+    #: WebSub hubs that are notified of changes.
     hubs: tuple[str, ...] = ()
     cloud: Cloud | None = None
-    #: Those that are staged: entries of the others are made, and not looked at.
+    #: The staged formats. Entries of the others are rendered, but not checked.
     formats: tuple[FeedFormat, ...] = tuple(FeedFormat)

@@ -1,4 +1,4 @@
-"""The news sitemap: what search engines for news are to fetch (https://www.sitemaps.org/protocol.html)."""
+"""The news sitemap for search engines (https://www.sitemaps.org/protocol.html)."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _PREFIXES: Final[Any] = {None: _SITEMAP, "news": _NEWS}
 
 
 def render_news_sitemap(articles: Sequence[Article], title: str, language: str) -> bytes:
-    """Return the sitemap of these articles.
+    """Return the news sitemap.
 
     Args:
         articles: of the last two days, at most 1,000, newest first.
         title: the publication's name.
-        language: the site's; an article's own goes before it.
+        language: of the site, for articles without a language.
     """
     root = etree.Element(f"{{{_SITEMAP}}}urlset", nsmap=_PREFIXES)
     for article in articles:
@@ -40,7 +40,7 @@ def render_news_sitemap(articles: Sequence[Article], title: str, language: str) 
 
 
 def _news_language(language: str) -> str:
-    """Return the language as news sitemaps know it: two or three letters, but for Chinese."""
+    """Return the language code of news sitemaps: two or three letters, except for Chinese."""
     lowered = language.lower()
     if lowered.startswith("zh"):
         return "zh-tw" if "hant" in lowered or lowered.endswith(("tw", "hk")) else "zh-cn"

@@ -1,4 +1,4 @@
-"""What stands beside the feeds: page and list of all feeds, sitemap, headers, what was withdrawn."""
+"""Stage the files besides feeds: feed directory, OPML, news sitemap, headers, pages of withdrawn articles."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from publisher.model.taxonomy import FacetKind
 from publisher.settings import Site
 from publisher.staging.folder import StagedFolder, StagedWrite
 from publisher.storage import facts
-from publisher.websub import notifications_store as announcements
+from publisher.websub import notifications_store as notifications
 from publisher.websub.recipients import recipients
 
 if TYPE_CHECKING:
@@ -37,16 +37,16 @@ if TYPE_CHECKING:
 __all__ = ["drop_files", "stage_directory", "staged_feed_file", "withdrawn_page_path"]
 
 _KIND_ORDER: Final = tuple(FacetKind)
-#: The owner of everything here among the staged files.
+#: The owner of these files in the table of staged files.
 _OWNER: Final = "index"
 _TOMBSTONES: Final = "tombstones.atom"
-#: What a news sitemap lists (https://developers.google.com/search/docs/crawling-indexing/sitemaps/news-sitemap).
+#: Limits of a news sitemap (https://developers.google.com/search/docs/crawling-indexing/sitemaps/news-sitemap).
 _NEWS_MAX_AGE: Final = timedelta(days=2)
 _NEWS_MAX_ARTICLES: Final = 1_000
 
 
 def staged_feed_file(written: StagedWrite, owner: str) -> StagedFile:
-    """Return a file of feeds/ as the store keeps it."""
+    """Return the database row of a file that was written into feeds/."""
     return StagedFile(
         path=f"feeds/{written.path}",
         owner=owner,
@@ -59,20 +59,20 @@ def staged_feed_file(written: StagedWrite, owner: str) -> StagedFile:
 def drop_files(
     connection: Connection, site: Site, stage: StagedFolder, report: PublishResult, files: Iterable[StagedFile]
 ) -> None:
-    """Take files out of feeds/, and note it in the report."""
-    for one in files:
-        path = one.path.removeprefix("feeds/")
+    """Delete files from feeds/, and add them to the report."""
+    for file in files:
+        path = file.path.removeprefix("feeds/")
         if stage.remove(path):
             report.feeds_removed.append(f"{site.paths.feeds}/{path}")
-        announcements.delete_feed_notifications(connection, path)
-        table.delete_staged_files(connection, [one.path])
+        notifications.delete_feed_notifications(connection, path)
+        table.delete_staged_files(connection, [file.path])
 
 
 def withdrawn_page_path(link: str, site: Site) -> str | None:
-    """Return where the page lies that says why an article is gone, or None where its address is not ours.
+    """Return the path of the page of a withdrawn article, or None if its URL is not one of the site.
 
-    The folder ``gone/`` mirrors the paths of the site, so that a web server finds the page of an
-    address by looking, and needs no list that would have to be loaded again.
+    The folder ``gone/`` mirrors the paths of the site, so that a web server finds the page by the path of
+    the URL, without a list that has to be reloaded.
     """
     parts, own = urlsplit(link), urlsplit(site.base_url)
     if parts.netloc != own.netloc or parts.query:
@@ -81,7 +81,7 @@ def withdrawn_page_path(link: str, site: Site) -> str | None:
     if not path or any(part in ("", ".", "..") or len(part.encode()) > 240 for part in path.split("/")):
         return None
     if not parts.path.endswith("/") and path.rpartition("/")[2] == "index":
-        # The page would stand where that of the folder is looked for: of the home page, even.
+        # The page would be served for the folder: even for the home page.
         return None
     return f"gone/{path}/index.html" if parts.path.endswith("/") else f"gone/{path}.html"
 
@@ -96,40 +96,39 @@ def stage_directory(
     *,
     changed: bool,
 ) -> None:
-    """Stage what stands beside the feeds, where a feed, a template or the news changed or a file is missing."""
+    """Stage the files besides feeds if a feed, a template or the news changed, or a file is missing."""
     from publisher.templating.sources import source_hash
 
     seconds = int(now.timestamp())
     news = store.published_since(connection, seconds - int(_NEWS_MAX_AGE.total_seconds()), seconds, _NEWS_MAX_ARTICLES)
     templates = [source_hash(site.templates_dir, f"feeds/{name}") for name in ("index.html.j2", "gone.html.j2")]
     withdrawn = corrections.list_retractions(connection)
-    seen = (
-        f"{fingerprint} {' '.join(templates)} {news} {[(one.seq, one.retracted_at, one.reason) for one in withdrawn]}"
+    retractions = [(article.seq, article.retracted_at, article.reason) for article in withdrawn]
+    inputs = f"{fingerprint} {' '.join(templates)} {news} {retractions}"
+    revision = hashlib.sha256(inputs.encode()).hexdigest()
+    staged = table.staged_files(connection, _OWNER)
+    is_complete = bool(staged) and all(
+        stage.is_unchanged(file.path.removeprefix("feeds/"), file.size, file.mtime_ns) for file in staged
     )
-    revision = hashlib.sha256(seen.encode()).hexdigest()
-    kept = table.staged_files(connection, _OWNER)
-    intact = bool(kept) and all(
-        stage.is_unchanged(one.path.removeprefix("feeds/"), one.size, one.mtime_ns) for one in kept
-    )
-    if intact and not changed and facts.get_fact(connection, "index_revision") == revision:
+    if is_complete and not changed and facts.get_fact(connection, "index_revision") == revision:
         return
-    before = {one.path: one.sha256 for one in kept}
+    before = {file.path: file.sha256 for file in staged}
     files: list[StagedFile] = []
     wanted = _machine_readable_files(connection, site, [seq for seq, _ in news], report, has_withdrawn=bool(withdrawn))
     wanted += _html_pages(connection, site, withdrawn)
-    made = _render_files(wanted, site, report)
-    if len(made) < len(wanted):
-        # What was staged before stays, and the next run tries again.
-        kept, revision = [], ""
-    for name, data in made:
+    rendered = _render_files(wanted, site, report)
+    if len(rendered) < len(wanted):
+        # Keep the old files, and try again in the next run.
+        staged, revision = [], ""
+    for name, data in rendered:
         written = stage.put(name, [data])
         files.append(staged_feed_file(written, _OWNER))
         if written.changed:
             report.feeds_changed.append(f"{site.paths.feeds}/{name}")
         if name == _TOMBSTONES and before.get(f"feeds/{name}") != written.sha256:
-            announcements.queue_notifications(connection, recipients(site, FeedFormat.ATOM), name, written.sha256)
-    there = {one.path for one in files}
-    drop_files(connection, site, stage, report, [one for one in kept if one.path not in there])
+            notifications.queue_notifications(connection, recipients(site, FeedFormat.ATOM), name, written.sha256)
+    current = {file.path for file in files}
+    drop_files(connection, site, stage, report, [file for file in staged if file.path not in current])
     table.save_staged_files(connection, files)
     facts.set_fact(connection, "index_revision", revision)
 
@@ -137,16 +136,16 @@ def stage_directory(
 def _render_files(
     wanted: list[tuple[str, Callable[[], bytes]]], site: Site, report: PublishResult
 ) -> list[tuple[str, bytes]]:
-    """Return the files that can be rendered, and name the others in the report; the same error once."""
-    made, told = [], set()
+    """Render files. Errors are added to the report, each text once."""
+    rendered, reported = [], set()
     for name, render in wanted:
         try:
-            made.append((name, render()))
+            rendered.append((name, render()))
         except Exception as error:
-            if str(error) not in told:
-                told.add(str(error))
-                report_failure(report, site, f"{site.paths.feeds}/{name}", "was left as it was", error)
-    return made
+            if str(error) not in reported:
+                reported.add(str(error))
+                report_failure(report, site, f"{site.paths.feeds}/{name}", "was not updated", error)
+    return rendered
 
 
 def _configured_feeds(connection: Connection, site: Site) -> list[FeedRow]:
@@ -157,7 +156,7 @@ def _configured_feeds(connection: Connection, site: Site) -> list[FeedRow]:
 def _machine_readable_files(
     connection: Connection, site: Site, news: list[int], report: PublishResult, *, has_withdrawn: bool
 ) -> list[tuple[str, Callable[[], bytes]]]:
-    """Return the files for programs: name → how it is rendered."""
+    """Return (name, render function) of the machine-readable files."""
     from publisher.feeds.directory import render_autodiscovery
     from publisher.feeds.headers_file import render_headers
     from publisher.feeds.opml import render_opml
@@ -165,24 +164,24 @@ def _machine_readable_files(
 
     rows, formats = _configured_feeds(connection, site), site.feeds.formats
     channels = [definition_of(row.facet, site) for row in rows]
-    opml_form = next((one for one in formats if one is not FeedFormat.JSON), formats[0])
-    main = [one for one in channels if one.kind in (FacetKind.ALL, FacetKind.CUSTOM)]
-    found = store.articles_by_seq(connection, news, site.base_url, site.tz)
-    # A sitemap lists addresses of its own host (https://www.sitemaps.org/protocol.html#location).
-    recent = [found[seq] for seq in news if urlsplit(found[seq].link).netloc == urlsplit(site.base_url).netloc]
+    opml_form = next((form for form in formats if form is not FeedFormat.JSON), formats[0])
+    main = [channel for channel in channels if channel.kind in (FacetKind.ALL, FacetKind.CUSTOM)]
+    by_seq = store.articles_by_seq(connection, news, site.base_url, site.tz)
+    # A sitemap lists URLs of its own host only (https://www.sitemaps.org/protocol.html#location).
+    recent = [by_seq[seq] for seq in news if urlsplit(by_seq[seq].link).netloc == urlsplit(site.base_url).netloc]
     paths = [feed_path(row.facet, form) for row in rows for form in formats]
     if has_withdrawn:
         paths.append(_TOMBSTONES)
 
     def news_sitemap() -> bytes:
-        def render(some: Sequence[Article]) -> bytes:
-            return render_news_sitemap(some, site.title, site.language)
+        def render(articles: Sequence[Article]) -> bytes:
+            return render_news_sitemap(articles, site.title, site.language)
 
         data, failing = render_with_fallback(render, recent, may_be_empty=True)
         known = store.rows_by_seq(connection, [article.seq for article, _ in failing])
         for article, error in failing:
-            doing = f"{article.title!r} was left out of the news sitemap"
-            report_failure(report, site, known[article.seq].source, doing, error)
+            problem = f"{article.title!r} was left out of the news sitemap"
+            report_failure(report, site, known[article.seq].source, problem, error)
         return data
 
     return [
@@ -196,7 +195,7 @@ def _machine_readable_files(
 def _html_pages(
     connection: Connection, site: Site, withdrawn: list[Retraction]
 ) -> list[tuple[str, Callable[[], bytes]]]:
-    """Return the pages for people, and the feed of tombstones: name → how it is rendered."""
+    """Return (name, render function) of the HTML pages, and of the feed of tombstones."""
     from publisher.feeds.directory import render_feed_directory
 
     page = partial(
@@ -219,22 +218,26 @@ def _html_pages(
 def _withdrawn_files(
     connection: Connection, site: Site, withdrawn: list[Retraction]
 ) -> list[tuple[str, Callable[[], bytes]]]:
-    """Return the feed of tombstones, and a page for each address that is gone: name → how it is rendered."""
+    """Return (name, render function) of the feed of tombstones, and of the page of each withdrawn article."""
     from publisher.feeds.directory import render_withdrawn_page
     from publisher.feeds.tombstones import Tombstone, render_tombstones
 
     if not withdrawn:
         return []
-    stones = [
-        Tombstone(ref=one.id, when=datetime.fromtimestamp(one.retracted_at, UTC).astimezone(site.tz), reason=one.reason)
-        for one in withdrawn
+    tombstones = [
+        Tombstone(
+            ref=article.id,
+            when=datetime.fromtimestamp(article.retracted_at, UTC).astimezone(site.tz),
+            reason=article.reason,
+        )
+        for article in withdrawn
     ]
     files: list[tuple[str, Callable[[], bytes]]] = [
         (
             _TOMBSTONES,
             partial(
                 render_tombstones,
-                stones,
+                tombstones,
                 title=f"{site.title}: withdrawn articles",
                 address=f"{site.feeds_url}/{_TOMBSTONES}",
                 home=f"{site.base_url}/",
@@ -245,16 +248,16 @@ def _withdrawn_files(
             ),
         )
     ]
-    for one, stone in zip(withdrawn, stones, strict=True):
-        record = json.loads(one.record)
-        path = withdrawn_page_path(record.get("url") or site.base_url + url_path(one.path), site)
+    for article, tombstone in zip(withdrawn, tombstones, strict=True):
+        record = json.loads(article.record)
+        path = withdrawn_page_path(record.get("url") or site.base_url + url_path(article.path), site)
         if path is not None:
             page = partial(
                 render_withdrawn_page,
-                # A draft is not published, and neither is its title.
-                title=record["title"] if one.reason is not None else "",
-                reason=one.reason or "",
-                when=stone.when,
+                # The title of an article that became a draft is not public.
+                title=record["title"] if article.reason is not None else "",
+                reason=article.reason or "",
+                when=tombstone.when,
                 site_title=site.title,
                 base_url=site.base_url,
                 language=site.language,
@@ -270,7 +273,7 @@ def _feed_listing(row: FeedRow, site: Site) -> FeedListing:
     from publisher.feeds.directory import FeedListing, load_headlines
 
     channel = definition_of(row.facet, site)
-    # Under its heading a label needs neither the site's name before it nor a word about it.
+    # Below a heading, a label needs no site name and no description.
     own = row.facet.kind in (FacetKind.ALL, FacetKind.CUSTOM)
     return FeedListing(
         channel=channel,

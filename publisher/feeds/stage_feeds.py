@@ -1,4 +1,4 @@
-"""The store → feeds/: what a change touches is staged again, the rest is left alone."""
+"""Stage the changed feeds and archive pages into feeds/."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from publisher.settings import Site
 from publisher.staging.folder import StagedFolder
 from publisher.storage import facts
 from publisher.storage.engine import Database
-from publisher.websub import notifications_store as announcements
+from publisher.websub import notifications_store as notifications
 from publisher.websub.recipients import recipients
 from publisher.workers.pool import Workers
 
@@ -38,7 +38,7 @@ __all__ = ["stage_feeds"]
 _FEEDS_PER_TRANSACTION: Final = 50
 #: Archive pages staged in one transaction.
 _PAGES_PER_TRANSACTION: Final = 50
-#: Headlines of a feed on the page of feeds.
+#: Headlines of a feed in the feed directory.
 _HEADLINES_PER_FEED: Final = 3
 
 
@@ -52,61 +52,61 @@ def stage_feeds(
     *,
     dry_run: bool,
 ) -> None:
-    """Stage every feed that a change has touched, and note it in the report.
+    """Stage every changed feed, and add it to the report.
 
-    Touched is a feed when an article of it came, changed or reached its time, when a setting
-    that shows in it was changed, or when its files are missing or not as they were written.
+    A feed is staged again when one of its articles was added, changed or reached its time of publication,
+    when a setting that it depends on changed, or when a file is missing or was modified.
     """
     with StagedFolder(site.feeds_dir, dry_run=dry_run, compress=[f".{one}" for one in site.feeds.compress]) as stage:
         with db.write() as connection:
             fingerprint = entries_fingerprint(site)
             _mark_changes(connection, now, fingerprint, stage)
-            touched = within_feed_limit(connection, site, table.dirty_facets(connection), report)
+            changed = within_feed_limit(connection, site, table.dirty_facets(connection), report)
             quiet = table.quiet_facets(connection)
             site_info = make_site_info(site, site_namespace(connection, site))
         entries = EntryRenderer(site=site, site_info=site_info, fingerprint=fingerprint, workers=workers, report=report)
 
-        def work(connection: Connection) -> _FeedStager:
+        def stager_for(connection: Connection) -> _FeedStager:
             seconds = int(now.timestamp())
             return _FeedStager(connection=connection, site=site, now=seconds, stage=stage, entries=entries, quiet=quiet)
 
-        for facet in touched:
+        for facet in changed:
             if facet.kind in site.feeds.archived_kinds and is_configured(facet, site):
-                _stage_archive(db, facet, work, site, progress)
-        for at in range(0, len(touched), _FEEDS_PER_TRANSACTION):
+                _stage_archive(db, facet, stager_for, site, progress)
+        for at in range(0, len(changed), _FEEDS_PER_TRANSACTION):
             with db.write() as connection:
-                one = work(connection)
-                one.update_feed_entries(touched[at : at + _FEEDS_PER_TRANSACTION])
-                whole = [facet.id for facet in touched[at : at + _FEEDS_PER_TRANSACTION] if one.stage_feed(facet)]
+                stager = stager_for(connection)
+                stager.update_feed_entries(changed[at : at + _FEEDS_PER_TRANSACTION])
+                complete = [facet.id for facet in changed[at : at + _FEEDS_PER_TRANSACTION] if stager.stage_feed(facet)]
                 stage.wait_for_compression()
-                table.clear_dirty(connection, whole)
-            progress("staging feeds", min(at + _FEEDS_PER_TRANSACTION, len(touched)), len(touched))
+                table.clear_dirty(connection, complete)
+            progress("staging feeds", min(at + _FEEDS_PER_TRANSACTION, len(changed)), len(changed))
         with db.write() as connection:
-            stage_directory(connection, site, now, stage, report, fingerprint, changed=bool(touched))
+            stage_directory(connection, site, now, stage, report, fingerprint, changed=bool(changed))
             stage.wait_for_compression()
             report.feed_files = table.count_staged_files(connection, "feeds")
 
 
 def _mark_changes(connection: Connection, now: datetime, fingerprint: str, stage: StagedFolder) -> None:
-    """Mark as dirty what other things than articles have touched."""
+    """Mark feeds and archive pages that changed because of settings, time or modified files."""
     if facts.get_fact(connection, "feeds_fingerprint") != fingerprint:
         table.mark_all_dirty(connection)
         archives.mark_all_pages_dirty(connection)
         facts.set_fact(connection, "feeds_fingerprint", fingerprint)
     seconds = int(now.timestamp())
-    kept = facts.get_fact(connection, "now")
-    before = seconds if kept is None else int(kept)
-    if kept is None or before != seconds:
-        # Articles that carry a later date come out when it is reached; back in time, they go.
+    current = facts.get_fact(connection, "now")
+    before = seconds if current is None else int(current)
+    if current is None or before != seconds:
+        # Articles with a later date are published when it is reached, and leave when the clock is set back.
         crossed = store.seqs_changed_between(connection, min(before, seconds), max(before, seconds))
         table.mark_dirty(connection, facets.memberships(connection, crossed))
         archives.mark_pages_dirty(connection, crossed)
         facts.set_fact(connection, "now", str(seconds))
-    for one in table.staged_files(connection):
-        kind, _, rest = one.owner.partition(":")
+    for file in table.staged_files(connection):
+        kind, _, rest = file.owner.partition(":")
         if kind not in ("feed", "archive"):
             continue
-        if stage.is_unchanged(one.path.removeprefix("feeds/"), one.size, one.mtime_ns):
+        if stage.is_unchanged(file.path.removeprefix("feeds/"), file.size, file.mtime_ns):
             continue
         number, _, page = rest.partition(":")
         table.mark_dirty(connection, [int(number)])
@@ -115,42 +115,42 @@ def _mark_changes(connection: Connection, now: datetime, fingerprint: str, stage
 
 
 def _stage_archive(
-    db: Database, facet: Facet, work: Callable[[Connection], _FeedStager], site: Site, progress: Progress
+    db: Database, facet: Facet, stager_for: Callable[[Connection], _FeedStager], site: Site, progress: Progress
 ) -> None:
-    """Close the pages of a feed's history that have become full, and stage those that changed."""
+    """Fill new archive pages of a feed, and stage the pages that changed."""
     with db.write() as connection:
-        one = work(connection)
-        one.fill_pages(facet)
+        stager = stager_for(connection)
+        stager.fill_pages(facet)
         numbers = archives.dirty_pages(connection, facet.id)
     for at in range(0, len(numbers), _PAGES_PER_TRANSACTION):
         with db.write() as connection:
-            one = work(connection)
-            some = numbers[at : at + _PAGES_PER_TRANSACTION]
-            one.update_page_entries(facet, some)
-            whole = [page for page in some if one.stage_page(facet, page)]
-            one.stage.wait_for_compression()
-            archives.clear_dirty_pages(connection, facet.id, whole)
-        progress(f"staging the archive of {definition_of(facet, site).title}", at + len(some), len(numbers))
+            stager = stager_for(connection)
+            batch = numbers[at : at + _PAGES_PER_TRANSACTION]
+            stager.update_page_entries(facet, batch)
+            complete = [page for page in batch if stager.stage_page(facet, page)]
+            stager.stage.wait_for_compression()
+            archives.clear_dirty_pages(connection, facet.id, complete)
+        progress(f"staging the archive of {definition_of(facet, site).title}", at + len(batch), len(numbers))
 
 
 @dataclass(slots=True, kw_only=True)
 class _FeedStager:
-    """One transaction's worth of feeds."""
+    """Stages feeds and archive pages in one transaction."""
 
     connection: Connection
     site: Site
     now: int
     stage: StagedFolder
     entries: EntryRenderer
-    #: Feeds in which nothing but old articles is new: nobody is notified of them.
+    #: Facet IDs of feeds in which only old articles are new: hubs are not notified of them.
     quiet: Collection[int]
 
     def stage_feed(self, facet: Facet) -> bool:
-        """Stage one feed in every format, or take it away where nothing is left of it.
+        """Stage one feed in every format, or delete it if it has no articles left.
 
         Returns:
-            False where an article is missing from it, or a rule is broken: the feed stays dirty,
-            so that the next run tries again, and says so again.
+            False if an article is missing, or a rule is violated. The feed stays marked, so that the
+            next run tries again and reports it again.
         """
         connection, site = self.connection, self.site
         count = table.count_articles(connection, facet.id, self.now)
@@ -164,44 +164,43 @@ class _FeedStager:
         archive_links = ArchiveLinks()
         if self._has_archive(facet):
             archive_links = ArchiveLinks(previous=archives.last_page_number(connection, facet.id) or None)
-            # What is on no page yet stands here, whatever its date: pages and feed are the whole.
+            # The feed contains every article that has no page yet, so that feed and pages are complete.
             waiting = archives.unpaged_articles(connection, facet.id, self.now)
             if not set(waiting) <= set(seqs):
                 seqs = table.sort_by_change_time(connection, {*seqs, *waiting})
         else:
             self._drop_pages(facet)
-        is_whole = self.entries.update_entries(connection, seqs)
-        is_whole = self._stage(facet, f"feed:{facet.id}", seqs, archive_links) and is_whole
+        is_complete = self.entries.update_entries(connection, seqs)
+        is_complete = self._stage(facet, f"feed:{facet.id}", seqs, archive_links) and is_complete
         changed = table.last_change_time(connection, seqs) or 0
         table.save_feed(connection, facet.id, articles=count, changed_at=changed, latest=self._headlines(seqs))
-        return is_whole
+        return is_complete
 
-    def update_feed_entries(self, some: Sequence[Facet]) -> None:
-        """Make the entries of several feeds together: workers are worth their start for many."""
-        wanted = {seq for facet in some if is_configured(facet, self.site) for seq in self._newest(facet)}
+    def update_feed_entries(self, facets_to_stage: Sequence[Facet]) -> None:
+        """Render the entries of several feeds together: workers pay off for many entries."""
+        wanted = {seq for facet in facets_to_stage if is_configured(facet, self.site) for seq in self._newest(facet)}
         self.entries.update_entries(self.connection, sorted(wanted))
 
     def update_page_entries(self, facet: Facet, pages: Sequence[int]) -> None:
-        """The same for several pages of one archive."""
+        """Render the entries of several pages of one archive together."""
         if self._has_archive(facet):
             seqs = [seq for page in pages for seq in archives.page_articles(self.connection, facet.id, page, self.now)]
             self.entries.update_entries(self.connection, seqs)
 
     def stage_page(self, facet: Facet, page: int) -> bool:
-        """Stage an archive page in every format; tell whether nothing is missing from it."""
+        """Stage an archive page in every format, and return whether it is complete."""
         if not is_configured(facet, self.site) or not self._has_archive(facet):
             return True
         seqs = archives.page_articles(self.connection, facet.id, page, self.now)
-        is_whole = self.entries.update_entries(self.connection, seqs)
+        is_complete = self.entries.update_entries(self.connection, seqs)
         archive_links = ArchiveLinks(page=page, previous=page - 1 if page > 1 else None)
-        return self._stage(facet, f"archive:{facet.id}:{page}", seqs, archive_links) and is_whole
+        return self._stage(facet, f"archive:{facet.id}:{page}", seqs, archive_links) and is_complete
 
     def fill_pages(self, facet: Facet) -> None:
-        """Put the oldest articles on pages of their own, as many to a page as the feed has.
+        """Assign the oldest articles to new pages, as many to a page as the feed has.
 
-        A page is closed by count and not by month: a page has about the size of the feed itself,
-        in a year of ten articles and in one of ten thousand, and an article that comes late, with
-        an old date, changes no page that is closed.
+        Pages are filled by count and not by month. So a page has the size of the feed whatever the number
+        of articles a year, and a late article with an old date changes no earlier page.
         """
         limit = self.site.limit(facet.kind, facet.slug)
         if not self._has_archive(facet) or limit is None:
@@ -223,9 +222,9 @@ class _FeedStager:
         return self._has_archive(facet) and archives.last_page_number(self.connection, facet.id) > 0
 
     def _stage(self, facet: Facet, owner: str, seqs: Sequence[int], archive_links: ArchiveLinks) -> bool:
-        """Stage one document in every format, and tell whether all of them keep the rules.
+        """Stage one document in every format, and return whether all of them comply with the rules.
 
-        Entries were checked when they were made; what stands around them is checked here.
+        Entries were checked when they were rendered. This checks the elements around them.
         """
         from publisher.feeds.checks.feed import check_feed
         from publisher.feeds.formats.xml import join_feed, render_frame
@@ -233,45 +232,45 @@ class _FeedStager:
         connection, site, report = self.connection, self.site, self.entries.report
         channel = definition_of(facet, site)
         changed = table.last_change_time(connection, seqs)
-        moment = None if changed is None else datetime.fromtimestamp(changed, UTC).astimezone(site.tz)
-        files, kept = [], set[str]()
-        before = {one.path: one.sha256 for one in table.staged_files(connection, owner)}
-        is_whole = True
+        changed_at = None if changed is None else datetime.fromtimestamp(changed, UTC).astimezone(site.tz)
+        files, current = [], set[str]()
+        before = {file.path: file.sha256 for file in table.staged_files(connection, owner)}
+        is_complete = True
         for form in site.feeds.formats:
             path = (
                 feed_path(facet, form) if archive_links.page is None else archive_path(facet, archive_links.page, form)
             )
-            kept.add(f"feeds/{path}")
+            current.add(f"feeds/{path}")
             try:
-                around = render_frame(channel, form, self.entries.site_info, moment, archive_links)
-                faults = check_feed(b"".join(around), address=archive_links.address(channel, form.value))
+                frame = render_frame(channel, form, self.entries.site_info, changed_at, archive_links)
+                violations = check_feed(b"".join(frame), address=archive_links.address(channel, form.value))
             except Exception as error:
-                report_failure(report, site, f"{site.paths.feeds}/{path}", "was left as it was", error)
-                is_whole = False
+                report_failure(report, site, f"{site.paths.feeds}/{path}", "was not updated", error)
+                is_complete = False
                 continue
-            if faults:
-                reason = f"was left as it was: {faults[0].id}: {faults[0].message}; {faults[0].rule.fix}"
+            if violations:
+                reason = f"was not updated: {violations[0].id}: {violations[0].message}; {violations[0].rule.fix}"
                 report.rejected.append(Problem(where=f"{site.paths.feeds}/{path}", is_rejected=True, reason=reason))
-                is_whole = False
+                is_complete = False
                 continue
-            written = self.stage.put(path, join_feed(form, around, table.load_entries(connection, seqs, form.value)))
+            written = self.stage.put(path, join_feed(form, frame, table.load_entries(connection, seqs, form.value)))
             files.append(staged_feed_file(written, owner))
             if written.changed:
                 report.feeds_changed.append(f"{site.paths.feeds}/{path}")
-            # Not what was written just now: a run that was killed may have written it, and told nobody.
+            # Compare with the database, not with the file: a killed run may have written it and notified no hub.
             if archive_links.page is None and before.get(f"feeds/{path}") != written.sha256:
                 if facet.id in self.quiet:
-                    announcements.update_hash(connection, path, written.sha256)
+                    notifications.update_hash(connection, path, written.sha256)
                 else:
-                    announcements.queue_notifications(connection, recipients(site, form), path, written.sha256)
-        self._drop([one for one in table.staged_files(connection, owner) if one.path not in kept])
+                    notifications.queue_notifications(connection, recipients(site, form), path, written.sha256)
+        self._drop([file for file in table.staged_files(connection, owner) if file.path not in current])
         table.save_staged_files(connection, files)
-        return is_whole
+        return is_complete
 
     def _drop_pages(self, facet: Facet) -> None:
-        """Take away the archive of a feed that has none any more."""
+        """Delete the archive pages of a feed that has no archive any more."""
         owner = f"archive:{facet.id}"
-        # Where there are pages, the first one is among them: a look by the index.
+        # Look for page 1 only, which is an index look-up.
         if table.staged_files(self.connection, f"{owner}:1"):
             self._drop(table.staged_files(self.connection, owner, below=True))
 
@@ -282,5 +281,5 @@ class _FeedStager:
         from publisher.feeds.directory import Headline, dump_headlines
 
         newest = store.newest_among(self.connection, seqs, _HEADLINES_PER_FEED)
-        found = store.articles_by_seq(self.connection, newest, self.site.base_url, self.site.tz)
-        return dump_headlines([Headline(title=found[seq].title, link=found[seq].link) for seq in newest])
+        by_seq = store.articles_by_seq(self.connection, newest, self.site.base_url, self.site.tz)
+        return dump_headlines([Headline(title=by_seq[seq].title, link=by_seq[seq].link) for seq in newest])

@@ -1,4 +1,4 @@
-"""Feeds: what is dirty, entries made once per revision, what is staged."""
+"""Queries of feeds: those to stage again, rendered entries, and staged files."""
 
 from __future__ import annotations
 
@@ -42,15 +42,15 @@ __all__ = [
     "stale_entries",
 ]
 
-#: The fact that counts changes of what feeds are made of.
+#: The fact that counts the changes of feeds.
 _GENERATION: Final = "generation"
-#: Entries in memory at a time.
+#: Entries that are in memory together.
 _ENTRIES_IN_MEMORY: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facet:
-    """Something that a feed can be about."""
+    """A topic, region, brand, tag, author or custom feed; all articles with the same value share a feed."""
 
     id: int
     kind: FacetKind
@@ -60,21 +60,21 @@ class Facet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedRow:
-    """A feed as it was last staged."""
+    """A staged feed."""
 
     facet: Facet
-    #: How many articles it has, in the feed and beyond its limit.
+    #: Number of articles, including those beyond the limit of the feed.
     articles: int
     changed_at: int
-    #: Its newest headlines, JSON.
+    #: The newest headlines, as JSON.
     latest: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StagedFile:
-    """A file as it was written."""
+    """A staged file."""
 
-    #: Relative to the site's folder of its kind: ``feeds/all.rss``, ``outbox/…``.
+    #: With the folder: ``feeds/all.rss``, ``outbox/…``.
     path: str
     owner: str
     sha256: str
@@ -87,7 +87,7 @@ def _facet(row: Any) -> Facet:
 
 
 def facets(connection: Connection, kinds: Collection[FacetKind] | None = None) -> list[Facet]:
-    """Return the facets of these kinds (of all), by kind and slug."""
+    """Return the facets of KINDS (all if None), by kind and slug."""
     query = select(facet).order_by(facet.c.kind, facet.c.slug)
     if kinds is not None:
         query = query.where(facet.c.kind.in_([kind.value for kind in kinds]))
@@ -95,57 +95,57 @@ def facets(connection: Connection, kinds: Collection[FacetKind] | None = None) -
 
 
 def mark_dirty(connection: Connection, ids: Iterable[int], *, is_quiet: bool = False) -> None:
-    """Note that these feeds are to be staged again.
+    """Mark feeds for staging.
 
     Args:
-        connection: to the store.
-        ids: of the facets.
-        is_quiet: notify nobody of the change, if nothing else changes the feed.
+        connection: a transaction.
+        ids: IDs of the facets.
+        is_quiet: do not notify hubs, unless another change marks the feed.
     """
     wanted = set(ids)
     if not wanted:
         return
     increment_fact(connection, _GENERATION, 1)
-    known = set(connection.execute(select(dirty_feed.c.facet_id)).scalars())
+    marked = set(connection.execute(select(dirty_feed.c.facet_id)).scalars())
     if not is_quiet:
-        for some in batches(wanted & known):
-            connection.execute(update(dirty_feed).where(dirty_feed.c.facet_id.in_(some)).values(is_quiet=False))
+        for batch in batches(wanted & marked):
+            connection.execute(update(dirty_feed).where(dirty_feed.c.facet_id.in_(batch)).values(is_quiet=False))
     insert_rows(
-        connection, dirty_feed, [{"facet_id": number, "is_quiet": is_quiet} for number in sorted(wanted - known)]
+        connection, dirty_feed, [{"facet_id": number, "is_quiet": is_quiet} for number in sorted(wanted - marked)]
     )
 
 
 def quiet_facets(connection: Connection) -> set[int]:
-    """Return the ids of feeds that are to be staged again only because old articles were added."""
+    """Return the facet IDs of feeds that are marked only because old articles were added."""
     return set(connection.execute(select(dirty_feed.c.facet_id).where(dirty_feed.c.is_quiet)).scalars())
 
 
 def mark_all_dirty(connection: Connection) -> None:
-    """Note that every feed is to be staged again."""
+    """Mark all feeds for staging."""
     increment_fact(connection, _GENERATION, 1)
     connection.execute(delete(dirty_feed))
     connection.execute(insert(dirty_feed).from_select(["facet_id"], select(facet.c.id)))
 
 
 def feeds_generation(connection: Connection) -> int:
-    """Return a number that is another one as soon as a feed is to be staged again: whatever is made of articles."""
+    """Return a number that changes with every marked feed, as a cache key for pages that show articles."""
     return int(get_fact(connection, _GENERATION) or 0)
 
 
 def dirty_facets(connection: Connection) -> list[Facet]:
-    """Return the feeds that are to be staged again, by kind and slug."""
+    """Return the facets of feeds that are marked for staging, by kind and slug."""
     query = select(facet).join(dirty_feed, dirty_feed.c.facet_id == facet.c.id).order_by(facet.c.kind, facet.c.slug)
     return [_facet(row) for row in connection.execute(query)]
 
 
 def count_feeds(connection: Connection, kinds: Collection[FacetKind]) -> int:
-    """Return how many feeds of these kinds are staged."""
+    """Return the number of staged feeds of these kinds."""
     query = select(func.count()).select_from(feed.join(facet, feed.c.facet_id == facet.c.id))
     return int(connection.execute(query.where(facet.c.kind.in_([kind.value for kind in kinds]))).scalar_one())
 
 
 def new_facets(connection: Connection, kinds: Collection[FacetKind]) -> list[Facet]:
-    """Return the facets of these kinds that are to be staged for the first time, those of most articles first."""
+    """Return the marked facets of these kinds that have no staged feed yet, those with the most articles first."""
     articles = func.count(membership.c.article_seq)
     query = (
         select(facet)
@@ -160,12 +160,12 @@ def new_facets(connection: Connection, kinds: Collection[FacetKind]) -> list[Fac
 
 
 def clear_dirty(connection: Connection, ids: Collection[int]) -> None:
-    """Note that these feeds have been staged."""
+    """Clear the marks of feeds that were staged."""
     connection.execute(delete(dirty_feed).where(dirty_feed.c.facet_id.in_(list(ids))))
 
 
 def count_articles(connection: Connection, facet_id: int, now: int) -> int:
-    """Return how many of a facet's articles are out at ``now``."""
+    """Return the number of a facet's articles that are published at NOW."""
     query = (
         select(func.count())
         .select_from(membership)
@@ -175,9 +175,9 @@ def count_articles(connection: Connection, facet_id: int, now: int) -> int:
 
 
 def newest_articles(connection: Connection, facet_id: int, now: int, limit: int | None) -> list[int]:
-    """Return the arrival numbers of a facet's articles that are out at ``now``, the last changed first.
+    """Return the arrival numbers of a facet's articles that are published at NOW, the last changed first.
 
-    The order is that of the table's own key, so nothing is sorted, and nothing is looked at twice.
+    The order is that of the primary key, so the database does not sort.
     """
     query = (
         select(membership.c.article_seq)
@@ -188,79 +188,79 @@ def newest_articles(connection: Connection, facet_id: int, now: int, limit: int 
 
 
 def sort_by_change_time(connection: Connection, seqs: Collection[int]) -> list[int]:
-    """Return the arrival numbers in the order of a feed."""
-    found: list[tuple[int, int]] = []
-    for some in batches(seqs):
-        query = select(article.c.changed_at, article.c.seq).where(article.c.seq.in_(some))
-        found += [(at, seq) for at, seq in connection.execute(query)]
-    return [seq for _, seq in sorted(found, reverse=True)]
+    """Return the arrival numbers in the order of a feed: the last changed first."""
+    changes: list[tuple[int, int]] = []
+    for batch in batches(seqs):
+        query = select(article.c.changed_at, article.c.seq).where(article.c.seq.in_(batch))
+        changes += [(at, seq) for at, seq in connection.execute(query)]
+    return [seq for _, seq in sorted(changes, reverse=True)]
 
 
 def stale_entries(connection: Connection, seqs: Collection[int], fingerprint: str) -> list[int]:
-    """Return those of the articles that have no entry made from what they and the settings are now."""
+    """Return the articles without an entry of their current revision and of the settings' FINGERPRINT."""
     is_stale = func.coalesce(entry.c.revision, "") != article.c.hash + literal(":" + fingerprint)
     stale: list[int] = []
-    for some in batches(seqs):
+    for batch in batches(seqs):
         query = (
             select(article.c.seq)
             .outerjoin(entry, entry.c.article_seq == article.c.seq)
-            .where(article.c.seq.in_(some), is_stale)
+            .where(article.c.seq.in_(batch), is_stale)
         )
         stale += connection.execute(query).scalars()
     return sorted(stale)
 
 
 def last_change_time(connection: Connection, seqs: Collection[int]) -> int | None:
-    """Return the latest change among the articles, seconds since 1970; None of no articles."""
-    found = [
-        connection.execute(select(func.max(article.c.changed_at)).where(article.c.seq.in_(some))).scalar()
-        for some in batches(seqs)
+    """Return the time of the last change of the articles (Unix time); None if there are none."""
+    latest = [
+        connection.execute(select(func.max(article.c.changed_at)).where(article.c.seq.in_(batch))).scalar()
+        for batch in batches(seqs)
     ]
-    return max((at for at in found if at is not None), default=None)
+    return max((at for at in latest if at is not None), default=None)
 
 
 def load_entries(connection: Connection, seqs: Sequence[int], form: str) -> Iterator[tuple[str, bytes]]:
-    """Yield (text, entry in the format ``form``) of the articles, in their order, a few in memory at a time.
+    """Yield (body, entry in the format FORM) of the articles, in their order, a few in memory at a time.
 
-    An article that has no entry is left out.
+    Articles without an entry are omitted.
     """
     for at in range(0, len(seqs), _ENTRIES_IN_MEMORY):
-        some = seqs[at : at + _ENTRIES_IN_MEMORY]
+        batch = seqs[at : at + _ENTRIES_IN_MEMORY]
         query = (
             select(entry.c.article_seq, func.coalesce(entry.c.body, article.c.body), entry.c[form])
             .join(article, article.c.seq == entry.c.article_seq)
-            .where(entry.c.article_seq.in_(some))
+            .where(entry.c.article_seq.in_(batch))
         )
-        found = {seq: (body, made) for seq, body, made in connection.execute(query)}
-        yield from (found[seq] for seq in some if seq in found)
+        rows = {seq: (body, text) for seq, body, text in connection.execute(query)}
+        yield from (rows[seq] for seq in batch if seq in rows)
 
 
 def delete_entries(connection: Connection, seqs: Collection[int]) -> None:
-    """Forget entries, so that they are made anew where they are wanted."""
-    for some in batches(seqs):
-        connection.execute(delete(entry).where(entry.c.article_seq.in_(some)))
+    """Delete entries, so that they are rendered again when they are needed."""
+    for batch in batches(seqs):
+        connection.execute(delete(entry).where(entry.c.article_seq.in_(batch)))
 
 
 def save_entries(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Keep entries (article_seq, revision, body, rss, atom, json) over older ones."""
+    """Save entries (article_seq, revision, body, rss, atom, json) in place of older ones."""
     if rows:
         connection.execute(delete(entry).where(entry.c.article_seq.in_([row["article_seq"] for row in rows])))
         insert_rows(connection, entry, rows)
 
 
 def save_feed(connection: Connection, facet_id: int, *, articles: int, changed_at: int, latest: str) -> None:
-    """Keep what the page of feeds says about one of them."""
+    """Save the properties of a feed for the feed directory."""
     connection.execute(delete(feed).where(feed.c.facet_id == facet_id))
     connection.execute(insert(feed).values(facet_id=facet_id, articles=articles, changed_at=changed_at, latest=latest))
 
 
 def delete_feed(connection: Connection, facet_id: int) -> None:
-    """Forget a feed that is no longer staged."""
+    """Delete a feed that is no longer staged."""
     connection.execute(delete(feed).where(feed.c.facet_id == facet_id))
 
 
 def feed_rows(connection: Connection) -> list[FeedRow]:
-    """Return every staged feed, by kind and label."""
+    """Return all staged feeds, by kind and label."""
     query = (
         select(facet, feed.c.articles, feed.c.changed_at, feed.c.latest)
         .join(feed, feed.c.facet_id == facet.c.id)
@@ -273,7 +273,7 @@ def feed_rows(connection: Connection) -> list[FeedRow]:
 
 
 def staged_files(connection: Connection, owner: str | None = None, *, below: bool = False) -> list[StagedFile]:
-    """Return what was staged, by path; only one owner's if asked, or those of all that it is over."""
+    """Return staged files by path: of all owners, of OWNER, or (with BELOW) of the owners that begin with OWNER."""
     query = select(staged).order_by(staged.c.path)
     if owner is not None and below:
         query = query.where(staged.c.owner.startswith(f"{owner}:", autoescape=True))
@@ -283,32 +283,32 @@ def staged_files(connection: Connection, owner: str | None = None, *, below: boo
 
 
 def count_staged_files(connection: Connection, folder: str) -> int:
-    """Return how many files are staged below a folder: ``feeds`` or ``outbox``."""
+    """Return the number of staged files in a folder: ``feeds`` or ``outbox``."""
     query = select(func.count()).select_from(staged).where(staged.c.path.startswith(f"{folder}/"))
     return int(connection.execute(query).scalar_one())
 
 
 def save_staged_files(connection: Connection, files: Sequence[StagedFile]) -> None:
-    """Keep files as they were written."""
+    """Save staged files in place of those of the same path."""
     if files:
-        delete_staged_files(connection, [one.path for one in files])
+        delete_staged_files(connection, [file.path for file in files])
         insert_rows(
             connection,
             staged,
             [
                 {
-                    "path": one.path,
-                    "owner": one.owner,
-                    "sha256": one.sha256,
-                    "size": one.size,
-                    "mtime_ns": one.mtime_ns,
+                    "path": file.path,
+                    "owner": file.owner,
+                    "sha256": file.sha256,
+                    "size": file.size,
+                    "mtime_ns": file.mtime_ns,
                 }
-                for one in files
+                for file in files
             ],
         )
 
 
 def delete_staged_files(connection: Connection, paths: Sequence[str]) -> None:
-    """Forget files that are no longer staged."""
-    for some in batches(paths):
-        connection.execute(delete(staged).where(staged.c.path.in_(some)))
+    """Delete the rows of files that are no longer staged."""
+    for batch in batches(paths):
+        connection.execute(delete(staged).where(staged.c.path.in_(batch)))

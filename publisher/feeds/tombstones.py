@@ -1,4 +1,4 @@
-"""The feed of tombstones: which articles were withdrawn, when and why (RFC 6721)."""
+"""The feed of tombstones: the withdrawn articles, with time and reason (RFC 6721)."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ _LANG: Final = "{http://www.w3.org/XML/1998/namespace}lang"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tombstone:
-    """An entry that is no more."""
+    """A withdrawn entry."""
 
-    #: The entry's id.
+    #: The entry's ID.
     ref: str
     when: datetime
-    #: For everybody to read; None where none is given.
+    #: Public; None if there is none.
     reason: str | None
 
 
 def render_tombstones(
-    stones: Sequence[Tombstone],
+    tombstones: Sequence[Tombstone],
     *,
     title: str,
     address: str,
@@ -40,27 +40,27 @@ def render_tombstones(
     namespace: uuid.UUID,
     hubs: Sequence[str],
 ) -> bytes:
-    """Return the feed: no entries, a tombstone for each article that was withdrawn.
+    """Return the Atom feed, with a tombstone for each withdrawn article and no entries.
 
-    It stands apart from the other feeds, because validators know no tombstones and warn of them
-    even where the namespace is merely declared.
+    Tombstones have a feed of their own, because validators warn about every feed that declares the
+    namespace.
 
     Args:
-        stones: at least one, the newest first.
-        title: the feed's.
-        address: where it can be reached.
-        home: the page that it belongs to.
-        author: who signs it.
+        tombstones: at least one, the newest first.
+        title: of the feed.
+        address: the URL of the feed.
+        home: the URL of the site's home page.
+        author: the author of the feed.
         language: BCP 47.
-        namespace: the seed of the feeds' ids.
-        hubs: WebSub hubs that are told of changes.
+        namespace: the seed of the feeds' IDs.
+        hubs: WebSub hubs that are notified of changes.
     """
     feed = etree.Element(f"{{{_ATOM}}}feed", nsmap=_PREFIXES)
     feed.set(_LANG, language)
     for name, text in (
         ("id", uuid.uuid5(namespace, "feed:tombstones").urn),
         ("title", title),
-        ("updated", stones[0].when.isoformat()),
+        ("updated", tombstones[0].when.isoformat()),
     ):
         etree.SubElement(feed, f"{{{_ATOM}}}{name}").text = text
     etree.SubElement(etree.SubElement(feed, f"{{{_ATOM}}}author"), f"{{{_ATOM}}}name").text = author
@@ -68,9 +68,11 @@ def render_tombstones(
     etree.SubElement(feed, f"{{{_ATOM}}}link", rel="alternate", type="text/html", href=home)
     for hub in hubs:
         etree.SubElement(feed, f"{{{_ATOM}}}link", rel="hub", href=hub)
-    for stone in stones:
-        deleted = etree.SubElement(feed, f"{{{_TOMBSTONES}}}deleted-entry", ref=stone.ref, when=stone.when.isoformat())
-        if stone.reason is not None:
-            etree.SubElement(deleted, f"{{{_TOMBSTONES}}}comment").text = stone.reason
+    for tombstone in tombstones:
+        deleted = etree.SubElement(
+            feed, f"{{{_TOMBSTONES}}}deleted-entry", ref=tombstone.ref, when=tombstone.when.isoformat()
+        )
+        if tombstone.reason is not None:
+            etree.SubElement(deleted, f"{{{_TOMBSTONES}}}comment").text = tombstone.reason
     data: bytes = etree.tostring(feed, xml_declaration=True, encoding="UTF-8", pretty_print=True)
     return data

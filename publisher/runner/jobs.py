@@ -317,10 +317,10 @@ class Jobs:
         from publisher.websub.hub import run_hub_tasks
 
         result = run_hub_tasks(site, db, self._clock.now, is_stopping=self._is_stopping.is_set)
-        if result.told or result.subscribed or result.unsubscribed or result.dropped:
+        if result.delivered or result.subscribed or result.unsubscribed or result.dropped:
             self._log.info(
                 "hub notifications sent",
-                sent=result.told,
+                sent=result.delivered,
                 subscribed=result.subscribed,
                 unsubscribed=result.unsubscribed,
                 dropped=result.dropped,

@@ -1,4 +1,4 @@
-"""Links that only this site can make: signed, and good for a while."""
+"""Signed links that expire."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ __all__ = ["SignedLinks", "signed_links"]
 
 
 class SignedLinks:
-    """Signs small values, and knows its signatures again."""
+    """Signs values for URLs, and verifies the signatures."""
 
     def __init__(self, keys: Sequence[str]) -> None:
-        """Begin.
+        """Create a signer.
 
         Args:
-            keys: the newest first: it signs; the others are only known again.
+            keys: the newest first. The first key signs; all of them verify.
         """
         self._serializer = URLSafeSerializer(
-            # The library wants the newest last.
+            # itsdangerous expects the newest key last.
             [key.encode() for key in reversed(keys)],
             signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256},
         )
 
     def sign(self, purpose: str, value: str | int, until: datetime) -> str:
-        """Return a text for an address that stands for the value, until then."""
-        made = self._serializer.dumps([value, int(until.timestamp())], salt=purpose)
-        return made if isinstance(made, str) else made.decode()
+        """Return a URL-safe text that carries a signed VALUE and its time of expiry."""
+        signed = self._serializer.dumps([value, int(until.timestamp())], salt=purpose)
+        return signed if isinstance(signed, str) else signed.decode()
 
     def verify(self, purpose: str, text: str, now: datetime) -> tuple[Any, bool] | None:
-        """Return the value, and whether its time is not over; None where we have not made it for this."""
+        """Return the value and whether it has not expired; None if the signature or the purpose is wrong."""
         try:
             value, until = self._serializer.loads(text, salt=purpose)
         except (BadData, ValueError, TypeError):
@@ -46,7 +46,7 @@ class SignedLinks:
 
 
 def signed_links(site: Site, connection: Connection) -> SignedLinks:
-    """Return what the site signs its links with.
+    """Return the signer of the site's links.
 
     Raises:
         SettingsError: a key cannot be read.

@@ -1,4 +1,4 @@
-"""The site's secret: read from where the settings say, or made at first use; never another one by accident."""
+"""The site key: read from the settings or a file, created at first use, and checked against the database."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from publisher.storage.facts import get_fact, set_fact
 
 __all__ = ["KEY_FILE", "keyring"]
 
-#: Beside publisher.toml, where the settings name no other place.
+#: In the folder of publisher.toml, if ``secret`` is not set.
 KEY_FILE: Final = "publisher.key"
 _FACT: Final = "key"
 
 
 def keyring(site: Site, connection: Connection) -> Keyring:
-    """Return the site's secret. The first one that is used with a store is the one that it is used with for ever.
+    """Return the site's keyring. The first key that is used with a database stays the only one for it.
 
     Raises:
-        SettingsError: it cannot be read, or is another one than this store knows.
+        SettingsError: the key cannot be read, or differs from the one that the database was created with.
     """
     known = get_fact(connection, _FACT)
     where = "secret" if site.secret is not None else KEY_FILE
@@ -37,8 +37,8 @@ def keyring(site: Site, connection: Connection) -> Keyring:
         set_fact(connection, _FACT, ring.fingerprint)
     elif known != ring.fingerprint:
         raise SettingsError(
-            f"{where} is not the secret that this store was begun with: links in mails that have left would be dead, "
-            "and readers who left would be written to again; put the old one back"
+            f"{where} is not the secret that this database was created with: links in sent messages would stop working, "
+            "and erased subscribers could get mail again. Restore the old one"
         )
     return ring
 
@@ -50,7 +50,7 @@ def _read_key(site: Site, *, may_make: bool) -> str:
     if not path.exists():
         if not may_make:
             raise SettingsError(
-                f"{path} is missing, and this store was begun with it; put it back from a back-up, or set secret"
+                f"{path} is missing, and this database was created with it. Restore it from a backup, or set secret"
             )
         _create_key_file(path)
     return Secret(file=KEY_FILE).reveal(site.root)
@@ -63,7 +63,7 @@ def _create_key_file(path: Path) -> None:
         return
     except OSError as error:
         raise SettingsError(
-            f"cannot write {path}: {error.strerror}; set secret, or make the folder writable"
+            f"cannot write {path}: {error.strerror}. Set secret, or make the folder writable"
         ) from error
     with os.fdopen(handle, "w") as file:
         file.write(secrets.token_hex(32) + "\n")

@@ -1,11 +1,11 @@
-"""Keyed hashes of addresses, and signed tokens of deliveries, one kind for each purpose. Pure.
+"""Keyed hashes of email addresses, and signed tokens of deliveries, one kind for each purpose. Pure.
 
-A token stands in addresses of web pages and of mail. Servers change the case of both, so it is written
-in the letters and digits of base 32, lower case.
+Tokens are part of URLs and of email addresses. Servers change the case of both, so a token is lower-case
+base 32.
 
-The token of links and Message-IDs travels with every forwarded message, so it only opens pages and
-unsubscribes. The token of a return path stands in the envelope alone: it proves that a bounce is about a
-delivery. Neither can be derived from the other.
+Forwarded messages contain the token of links and Message-IDs, so it only opens pages and unsubscribes.
+Only the envelope contains the token of a return path, so it proves that a bounce is about a delivery.
+Neither can be derived from the other.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Final
 
 __all__ = ["TOKEN_PATTERN", "Keyring"]
 
-#: The form of a delivery's tokens.
+#: Matches the token of a delivery in a text.
 TOKEN_PATTERN: Final = re.compile(r"(?<![a-z2-7])[a-z2-7]{32}(?![a-z2-7])")
 _SUBSCRIBER_BYTES: Final = 5
 _ISSUE_BYTES: Final = 4
@@ -29,47 +29,47 @@ _MAC_BYTES: Final = 11
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keyring:
-    """A site's secret, and what is made with it."""
+    """The site key, and the tokens and hashes that are made with it."""
 
     #: At least 16 bytes.
     key: bytes = field(repr=False)
     _key: bytes = field(init=False, repr=False, default=b"")
 
     def __post_init__(self) -> None:
-        """Refuse a key that can be guessed."""
+        """Reject a key that is too short."""
         if len(self.key) < 16:
             raise ValueError("a secret needs at least 16 characters; 'openssl rand -hex 32' makes one")
         object.__setattr__(self, "_key", hashlib.sha512(self.key).digest())
 
     def _mac(self, purpose: bytes, payload: bytes, length: int) -> bytes:
-        # A keyed hash by itself (RFC 7693 §2.9), and three times as fast as HMAC-SHA-256 for so little.
+        # BLAKE2 has a keyed mode (RFC 7693 §2.9), three times as fast as HMAC-SHA-256 for inputs of this size.
         return hashlib.blake2b(payload, key=self._key, person=purpose.ljust(16, b"\0"), digest_size=length).digest()
 
     @property
     def fingerprint(self) -> str:
-        """What tells this key from another one, and nothing else of it."""
+        """A hash that identifies the key and reveals nothing of it."""
         return self._mac(b"fingerprint", b"", 8).hex()
 
     @property
     def link_key(self) -> str:
-        """The key for links that are good for a while."""
+        """The key of signed links."""
         return self._mac(b"links", b"", 32).hex()
 
     def feed_pass(self, subscriber: int, since: int) -> str:
-        """Return what stands for a reader's own feed, of those that she has had the one made then."""
+        """Return the token of a subscriber's personal feed that was created at SINCE (Unix time)."""
         payload = subscriber.to_bytes(_SUBSCRIBER_BYTES) + since.to_bytes(_TIME_BYTES)
         mac = self._mac(b"feed", payload, _MAC_BYTES)
         return base64.b32encode(mac + self._masked(mac, payload)).decode().lower()
 
     def subscriber_of_feed_token(self, text: str) -> tuple[int, int] | None:
-        """Return (reader, since) of a feed's pass; None where we have not made it."""
+        """Return (subscriber, since) of a personal feed's token; None if the site did not sign it."""
         payload = self._verify(b"feed", text, _SUBSCRIBER_BYTES + _TIME_BYTES)
         if payload is None:
             return None
         return int.from_bytes(payload[:_SUBSCRIBER_BYTES]), int.from_bytes(payload[_SUBSCRIBER_BYTES:])
 
     def address_hash(self, key: str) -> str:
-        """Return the hash of an address, in the form in which two spellings are equal."""
+        """Return the hash of an email address, given as its normalized KEY."""
         return self._mac(b"address", key.encode(), 20).hex()
 
     def delivery_token(self, issue: int, subscriber: int) -> str:
@@ -77,20 +77,20 @@ class Keyring:
         return self._sign_delivery(b"copy", issue, subscriber)
 
     def delivery_of_token(self, text: str) -> tuple[int, int] | None:
-        """Return (issue, subscriber) of a token of links and Message-IDs; None if it is not one of this site."""
+        """Return (issue, subscriber) of a token of links and Message-IDs; None if the site did not sign it."""
         return self._verify_delivery(b"copy", text)
 
     def return_path_token(self, issue: int, subscriber: int) -> str:
-        """Return a delivery's token for its return path, the only one that makes a bounce count."""
+        """Return a delivery's token for its return path, the only one that a bounce is accepted with."""
         return self._sign_delivery(b"return path", issue, subscriber)
 
     def delivery_of_return_path(self, text: str) -> tuple[int, int] | None:
-        """Return (issue, subscriber) of a return path's token; None if it is not one of this site."""
+        """Return (issue, subscriber) of a return path's token; None if the site did not sign it."""
         return self._verify_delivery(b"return path", text)
 
     def _sign_delivery(self, purpose: bytes, issue: int, subscriber: int) -> str:
         payload = issue.to_bytes(_ISSUE_BYTES) + subscriber.to_bytes(_SUBSCRIBER_BYTES)
-        # The numbers are not secret, but nobody needs to read them: they are masked.
+        # Masking hides how many subscribers and issues there are.
         mac = self._mac(purpose, payload, _MAC_BYTES)
         return base64.b32encode(mac + self._masked(mac, payload)).decode().lower()
 

@@ -1,8 +1,8 @@
-"""Open a file below a folder, following links inside the folder only.
+"""Open a file below a folder, following symbolic links inside the folder only.
 
-A check of a path before it is opened can be raced: a link is put in place in between. Here the path is resolved
-step by step from descriptors, by the kernel (``openat2`` with ``RESOLVE_BENEATH``, Linux 5.6) or in this module.
-Links that stay inside are followed: Kubernetes ConfigMaps and git-sync publish folders by them.
+A check before the file is opened has a race condition: the path can become a link in between. So the kernel
+(``openat2`` with ``RESOLVE_BENEATH``, Linux 5.6) or this module resolves the path step by step from descriptors.
+Links that stay inside are followed, because Kubernetes ConfigMaps and git-sync publish folders with them.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from typing import BinaryIO, Final
 
 __all__ = ["NotRegularError", "OutsideError", "open_beneath", "open_file_beneath", "read_beneath"]
 
-#: Links in one path, as in Linux.
+#: Symbolic links in one path, as in Linux.
 _MAX_LINKS: Final = 40
 _FLAGS: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
-#: The number of openat2 where the kernel has one table of calls for all; elsewhere the walk is used.
+#: The system call number of openat2 on the platforms that share it; others resolve the path in this module.
 _OPENAT2: Final = 437 if platform.system() == "Linux" and platform.machine() in ("x86_64", "aarch64") else None
 _RESOLVE_NO_MAGICLINKS: Final = 0x02
 _RESOLVE_BENEATH: Final = 0x08
-#: The call is not there, or not allowed; a link is absolute, or a folder was moved meanwhile: the walk decides.
+#: Errors after which this module resolves the path: no such call, a seccomp filter, an absolute link, a race.
 _FALLBACK_ERRORS: Final = frozenset([errno.ENOSYS, errno.EPERM, errno.EXDEV, errno.EAGAIN, errno.EINVAL, errno.E2BIG])
 
 
@@ -42,17 +42,17 @@ class _OpenHow(ctypes.Structure):
 
 
 def open_beneath(root: str | os.PathLike[str], name: str, *, with_openat2: bool = True) -> int:
-    """Return a descriptor for reading of the file NAME below ROOT, which may itself be a link.
+    """Open the file NAME below ROOT for reading, and return its descriptor.
 
-    The descriptor does not block, so that a named pipe does not either.
+    The descriptor is non-blocking, so that opening a named pipe returns at once.
 
     Args:
-        root: the folder.
-        name: relative to it.
-        with_openat2: False to resolve the path without that call.
+        root: the folder, or a link to it.
+        name: the path relative to ROOT.
+        with_openat2: False to resolve the path without that system call.
 
     Raises:
-        OutsideError: a link, or a ``..``, leads out of the folder.
+        OutsideError: a link or ``..`` leads out of the folder.
         OSError: the file cannot be opened.
     """
     folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -67,7 +67,7 @@ def open_beneath(root: str | os.PathLike[str], name: str, *, with_openat2: bool 
 
 
 def open_file_beneath(root: str | os.PathLike[str], name: str) -> BinaryIO:
-    """Return the regular file NAME below ROOT, open for reading; arguments and errors as for ``open_beneath``.
+    """Open the regular file NAME below ROOT for reading; arguments and errors as for ``open_beneath``.
 
     Raises:
         NotRegularError: it is a folder, a named pipe or a device.
@@ -80,7 +80,7 @@ def open_file_beneath(root: str | os.PathLike[str], name: str) -> BinaryIO:
 
 
 def read_beneath(root: str | os.PathLike[str], name: str, max_bytes: int) -> bytes | None:
-    """Return the bytes of a regular file below ROOT; None where there is none, or it is larger."""
+    """Return the bytes of a regular file below ROOT; None if it does not exist or is larger than MAX_BYTES."""
     try:
         file = open_file_beneath(root, name)
     except (OSError, ValueError):
@@ -90,7 +90,7 @@ def read_beneath(root: str | os.PathLike[str], name: str, max_bytes: int) -> byt
 
 
 def _openat2(number: int, folder: int, name: str) -> int | None:
-    """Return a descriptor, or None where the walk has to decide."""
+    """Return a descriptor, or None if :func:`_walk` has to resolve the path."""
     how = _OpenHow(_FLAGS, 0, _RESOLVE_BENEATH | _RESOLVE_NO_MAGICLINKS)
     path = os.fsencode(name)
     if b"\0" in path:
@@ -106,7 +106,7 @@ def _openat2(number: int, folder: int, name: str) -> int | None:
 
 
 def _walk(folder: int, root: str | os.PathLike[str], name: str) -> int:
-    """Resolve a path one part at a time; no part is opened through a link that was not looked at."""
+    """Resolve a path one part at a time, and return a descriptor; links are read, never followed by the kernel."""
     real = Path(os.path.realpath(root))
     todo = deque(name.split("/"))
     folders = [os.dup(folder)]
@@ -118,25 +118,25 @@ def _walk(folder: int, root: str | os.PathLike[str], name: str) -> int:
                 _leave_folder(folders, name)
             if part in ("", ".", ".."):
                 continue
-            found = _open_or_read_link(part, folders[-1], must_be_folder=bool(todo))
-            if isinstance(found, int):
+            opened = _open_or_read_link(part, folders[-1], must_be_folder=bool(todo))
+            if isinstance(opened, int):
                 if not todo:
-                    return found
-                folders.append(found)
+                    return opened
+                folders.append(opened)
                 continue
             links += 1
             if links > _MAX_LINKS:
                 raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), name)
-            if found.startswith("/"):
-                # An absolute link may also lead to a place inside.
-                found = _path_inside(real, found, name)
+            if opened.startswith("/"):
+                # The target of an absolute link may be inside the folder.
+                opened = _path_inside(real, opened, name)
                 while len(folders) > 1:
                     _leave_folder(folders, name)
-            todo.extendleft(reversed(found.split("/")))
+            todo.extendleft(reversed(opened.split("/")))
         return os.dup(folders[-1])
     finally:
-        for one in folders:
-            os.close(one)
+        for handle in folders:
+            os.close(handle)
 
 
 def _leave_folder(folders: list[int], name: str) -> None:
@@ -146,7 +146,7 @@ def _leave_folder(folders: list[int], name: str) -> None:
 
 
 def _open_or_read_link(part: str, folder: int, *, must_be_folder: bool) -> int | str:
-    """Return a descriptor of the part, or where it leads if it is a link."""
+    """Return a descriptor of the part, or the target if it is a link."""
     try:
         handle = os.open(part, _FLAGS | os.O_NOFOLLOW, dir_fd=folder)
     except OSError as error:

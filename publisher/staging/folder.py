@@ -1,7 +1,7 @@
 """Atomic write-if-changed into feeds/ and outbox/.
 
-A file is written whole under a name of its own, fsynced, and renamed over the old one: a crash
-at any point leaves the old file or the new one, never half of one.
+A file is written to a temporary file, synced to disk, and renamed over the old one. A crash at any point
+leaves the old or the new file, both complete.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from publisher.staging.precompress import COMPRESSORS, is_current, write_precomp
 
 __all__ = ["StagedFolder", "StagedWrite"]
 
-#: New files are written here, inside the folder that they are staged in, so that a rename does.
+#: The folder of temporary files, inside the staged folder, so that a rename stays on one file system.
 _TEMPORARY_FOLDER: Final = ".staging"
-#: Files up to this size are compared in memory before anything is written.
+#: Files up to this size are compared with the staged file before anything is written.
 _MAX_MEMORY_BYTES: Final = 8 * 1024 * 1024
 _CHUNK_BYTES: Final = 1024 * 1024
-#: Bytes of files that may be in memory until their twins are made.
+#: Bytes of files that may wait in memory for compression.
 _MAX_QUEUED_BYTES: Final = 32 * 1024 * 1024
 _NS_PER_SECOND: Final = 1_000_000_000
-#: Twins that may wait, however small.
+#: Files that may wait for compression, whatever their size.
 _MAX_QUEUED_FILES: Final = 64
 
 
@@ -40,22 +40,22 @@ _MAX_QUEUED_FILES: Final = 64
 class StagedWrite:
     """A staged file."""
 
-    #: Relative to the stage's folder.
+    #: Relative to the staged folder.
     path: str
     sha256: str
     size: int
     mtime_ns: int
-    #: False where the file was there already, byte for byte.
+    #: False if the file already had these bytes.
     changed: bool
 
 
 class StagedFolder:
-    """A folder that is staged into. With ``dry_run`` it only tells what would change.
+    """A folder of staged files. With ``dry_run`` it only reports what would change.
 
-    With ``is_private`` a new folder, and what is staged into it, may be read by its owner only.
+    With ``is_private``, only the owner can read a new folder and the files that are staged in it.
 
-    With ``twins``, suffixes of :data:`publisher.staging.precompress.COMPRESSORS`, every file gets its pre-compressed
-    ones, made by threads while the next files are staged: :meth:`wait_for_compression` waits for them.
+    With ``compress``, suffixes of :data:`publisher.staging.precompress.COMPRESSORS`, threads write the precompressed
+    files while the next files are staged. :meth:`wait_for_compression` waits for them.
     """
 
     def __init__(
@@ -64,28 +64,28 @@ class StagedFolder:
         self.root = root
         self._prefix = f"{root}/"
         self.dry_run = dry_run
-        # Whoever opens the folder to others opens what is staged there: a web server may be meant to read it.
+        # A folder that others may read stays so, with its files: a web server may need it.
         self._is_private = is_private and is_private_folder(root)
         self.compress = compress
         self._threads: ThreadPoolExecutor | None = None
         self._waiting: deque[tuple[Future[None], int]] = deque()
-        self._queued = 0
+        self._queued_bytes = 0
         self._touched: set[Path] = set()
         self._folders: set[Path] = set()
 
     def __enter__(self) -> Self:
-        self._sweep()
+        self._delete_temporary()
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._threads is not None:
             self._threads.shutdown(wait=True)
         self.sync()
-        self._sweep()
+        self._delete_temporary()
 
     def is_unchanged(self, path: str, size: int, mtime_ns: int) -> bool:
-        """Tell whether a staged file is still as it was written, by size and time, and its twins with it."""
-        # Text, not a Path: it is asked of every staged file in every run.
+        """Return whether a staged file and its precompressed files have the size and time that were written."""
+        # A string is faster than a Path, and every run checks every staged file.
         name = f"{self._prefix}{path}"
         try:
             info = os.stat(name, follow_symlinks=False)
@@ -96,14 +96,14 @@ class StagedFolder:
         return self.compress is None or is_current(name, mtime_ns, self.compress)
 
     def put(self, path: str, chunks: Iterable[bytes]) -> StagedWrite:
-        """Stage a file, and leave it alone where it holds these bytes already.
+        """Stage a file, unless it already has these bytes.
 
         Raises:
-            StageError: it cannot be written; what was staged before is untouched.
+            StageError: the file cannot be written; the old file is unchanged.
         """
         target = self.root / path
         try:
-            written, data = self._put(target, path, iter(chunks))
+            written, data = self._write(target, path, iter(chunks))
         except OSError as error:
             raise StageError(_error_message(path, error)) from error
         if (
@@ -115,33 +115,36 @@ class StagedFolder:
         return written
 
     def wait_for_compression(self) -> None:
-        """Wait until every file that was staged has its twins.
+        """Wait until the precompressed files of all staged files are written.
 
         Raises:
-            StageError: one of them cannot be written.
+            StageError: a precompressed file cannot be written.
         """
         while self._waiting:
             self._wait_for_oldest()
 
     def _wait_for_oldest(self) -> None:
         future, size = self._waiting.popleft()
-        self._queued -= size
+        self._queued_bytes -= size
         future.result()
 
     def _precompress(self, path: str, mtime_ns: int, data: bytes | None, suffixes: Sequence[str]) -> None:
-        """Let the twins of a file be made, of a large one from the disk; those that are not wanted go."""
+        """Queue the precompressed files of a file, and delete those that are not configured.
+
+        DATA is None for a large file, which is read from disk.
+        """
         if self._threads is None:
-            # Half of them wait for the disk while the others compress.
+            # Two threads a core: one waits for the disk while the other compresses.
             self._threads = ThreadPoolExecutor(2 * (os.cpu_count() or 1))
-        self._make(self.root / _TEMPORARY_FOLDER)
+        self._make_folder(self.root / _TEMPORARY_FOLDER)
         target = self.root / path
         self._touched.add(target.parent)
 
         def make(suffix: str) -> None:
-            draft = self.root / _TEMPORARY_FOLDER / hashlib.sha256(f"{path}{suffix}".encode()).hexdigest()[:32]
+            temporary = self.root / _TEMPORARY_FOLDER / hashlib.sha256(f"{path}{suffix}".encode()).hexdigest()[:32]
             try:
                 write_precompressed(
-                    target, suffix, [data] if data is not None else _read_chunks(target), draft, mtime_ns
+                    target, suffix, [data] if data is not None else _read_chunks(target), temporary, mtime_ns
                 )
             except OSError as error:
                 raise StageError(_error_message(f"{path}{suffix}", error)) from error
@@ -152,12 +155,12 @@ class StagedFolder:
                 continue
             size = len(data or b"")
             self._waiting.append((self._threads.submit(make, suffix), size))
-            self._queued += size
-        while self._queued > _MAX_QUEUED_BYTES or len(self._waiting) > _MAX_QUEUED_FILES:
+            self._queued_bytes += size
+        while self._queued_bytes > _MAX_QUEUED_BYTES or len(self._waiting) > _MAX_QUEUED_FILES:
             self._wait_for_oldest()
 
     def remove(self, path: str) -> bool:
-        """Take a staged file away, and the folder that it leaves empty; tell whether it was there."""
+        """Delete a staged file and the folders that become empty, and return whether it existed."""
         target = self.root / path
         try:
             if self.dry_run:
@@ -180,7 +183,7 @@ class StagedFolder:
         return True
 
     def sync(self) -> None:
-        """Make renames and removals durable. Until then a power cut may bring old files back."""
+        """Make renames and deletions durable. Before, a power failure may bring old files back."""
         for folder in sorted(self._touched):
             try:
                 handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -192,8 +195,8 @@ class StagedFolder:
                 os.close(handle)
         self._touched.clear()
 
-    def _put(self, target: Path, path: str, chunks: Iterator[bytes]) -> tuple[StagedWrite, bytes | None]:
-        """Return the file, and its bytes where they are in memory."""
+    def _write(self, target: Path, path: str, chunks: Iterator[bytes]) -> tuple[StagedWrite, bytes | None]:
+        """Write the file if it changed. Return it, and its bytes unless it is too large for memory."""
         head, size = [], 0
         for chunk in chunks:
             head.append(chunk)
@@ -203,23 +206,23 @@ class StagedFolder:
         else:
             data = b"".join(head)
             digest = hashlib.sha256(data).hexdigest()
-            known = self._same(target, path, size, digest)
+            known = self._unchanged(target, path, size, digest)
             if known or self.dry_run:
                 return known or StagedWrite(path=path, sha256=digest, size=size, mtime_ns=0, changed=True), data
-            return self._replace(target, path, self._draft(path, [data])[0], digest, size), data
+            return self._replace(target, path, self._write_temporary(path, [data])[0], digest, size), data
         if self.dry_run:
             digest, size = _hash_chunks(head, chunks)
-            known = self._same(target, path, size, digest)
+            known = self._unchanged(target, path, size, digest)
             return known or StagedWrite(path=path, sha256=digest, size=size, mtime_ns=0, changed=True), None
-        draft, digest, size = self._draft(path, _join_chunks(head, chunks))
-        known = self._same(target, path, size, digest)
+        temporary, digest, size = self._write_temporary(path, _join_chunks(head, chunks))
+        known = self._unchanged(target, path, size, digest)
         if known:
-            draft.unlink()
+            temporary.unlink()
             return known, None
-        return self._replace(target, path, draft, digest, size), None
+        return self._replace(target, path, temporary, digest, size), None
 
-    def _same(self, target: Path, path: str, size: int, digest: str) -> StagedWrite | None:
-        """Return the file as it is, if it holds the bytes with this hash."""
+    def _unchanged(self, target: Path, path: str, size: int, digest: str) -> StagedWrite | None:
+        """Return the staged file if it has these bytes, given by size and hash; None otherwise."""
         try:
             info = os.stat(target, follow_symlinks=False)
         except (FileNotFoundError, NotADirectoryError):
@@ -227,35 +230,35 @@ class StagedFolder:
         if info.st_size != size or target.is_symlink() or not target.is_file():
             return None
         with target.open("rb") as stream:
-            found = hashlib.file_digest(stream, "sha256").hexdigest()
-        if found != digest:
+            current = hashlib.file_digest(stream, "sha256").hexdigest()
+        if current != digest:
             return None
         return StagedWrite(path=path, sha256=digest, size=size, mtime_ns=info.st_mtime_ns, changed=False)
 
-    def _draft(self, path: str, chunks: Iterable[bytes]) -> tuple[Path, str, int]:
-        drafts = self.root / _TEMPORARY_FOLDER
-        self._make(drafts)
-        draft = drafts / hashlib.sha256(path.encode()).hexdigest()[:32]
-        hashing, size = hashlib.sha256(), 0
+    def _write_temporary(self, path: str, chunks: Iterable[bytes]) -> tuple[Path, str, int]:
+        temporary_folder = self.root / _TEMPORARY_FOLDER
+        self._make_folder(temporary_folder)
+        temporary = temporary_folder / hashlib.sha256(path.encode()).hexdigest()[:32]
+        hasher, size = hashlib.sha256(), 0
         opener = private_opener if self._is_private else None
-        with open(draft, "wb", buffering=_CHUNK_BYTES, opener=opener) as stream:
+        with open(temporary, "wb", buffering=_CHUNK_BYTES, opener=opener) as stream:
             for chunk in chunks:
                 stream.write(chunk)
-                hashing.update(chunk)
+                hasher.update(chunk)
                 size += len(chunk)
             stream.flush()
             os.fsync(stream.fileno())
-        return draft, hashing.hexdigest(), size
+        return temporary, hasher.hexdigest(), size
 
-    def _replace(self, target: Path, path: str, draft: Path, digest: str, size: int) -> StagedWrite:
-        self._make(target.parent)
-        _set_later_mtime(draft, target)
-        os.replace(draft, target)
+    def _replace(self, target: Path, path: str, temporary: Path, digest: str, size: int) -> StagedWrite:
+        self._make_folder(target.parent)
+        _set_later_mtime(temporary, target)
+        os.replace(temporary, target)
         self._touched.add(target.parent)
         info = os.stat(target)
         return StagedWrite(path=path, sha256=digest, size=size, mtime_ns=info.st_mtime_ns, changed=True)
 
-    def _make(self, folder: Path) -> None:
+    def _make_folder(self, folder: Path) -> None:
         if folder not in self._folders:
             if self._is_private:
                 make_private_folder(folder)
@@ -264,25 +267,25 @@ class StagedFolder:
             self._folders.add(folder)
             self._touched.add(folder.parent)
 
-    def _sweep(self) -> None:
-        """Take away what a run that was killed left unfinished."""
-        drafts = self.root / _TEMPORARY_FOLDER
-        if not self.dry_run and drafts.is_dir():
-            shutil.rmtree(drafts, ignore_errors=True)
-            self._folders.discard(drafts)
+    def _delete_temporary(self) -> None:
+        """Delete the temporary files of a killed run."""
+        temporary_folder = self.root / _TEMPORARY_FOLDER
+        if not self.dry_run and temporary_folder.is_dir():
+            shutil.rmtree(temporary_folder, ignore_errors=True)
+            self._folders.discard(temporary_folder)
 
 
-def _set_later_mtime(draft: Path, target: Path) -> None:
-    """Date a draft at least one whole second after the file that it replaces.
+def _set_later_mtime(temporary: Path, target: Path) -> None:
+    """Set the time of a new file at least one whole second after that of the file that it replaces.
 
-    HTTP dates count seconds. libcurl drops a new version with the ``Last-Modified`` of the old one
-    (CURLOPT_TIMECONDITION), and the ETag of nginx consists of time and size.
+    HTTP dates have a resolution of one second. libcurl ignores a new version with the ``Last-Modified`` of
+    the old one (CURLOPT_TIMECONDITION), and the ETag of nginx consists of time and size.
     """
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         second = os.stat(target, follow_symlinks=False).st_mtime_ns // _NS_PER_SECOND
-        if os.stat(draft).st_mtime_ns // _NS_PER_SECOND <= second:
+        if os.stat(temporary).st_mtime_ns // _NS_PER_SECOND <= second:
             time_ns = (second + 1) * _NS_PER_SECOND
-            os.utime(draft, ns=(time_ns, time_ns))
+            os.utime(temporary, ns=(time_ns, time_ns))
 
 
 def _read_chunks(path: Path) -> Iterator[bytes]:
@@ -298,19 +301,19 @@ def _join_chunks(head: list[bytes], rest: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _hash_chunks(head: list[bytes], rest: Iterator[bytes]) -> tuple[str, int]:
-    hashing, size = hashlib.sha256(), 0
+    hasher, size = hashlib.sha256(), 0
     for chunk in _join_chunks(head, rest):
-        hashing.update(chunk)
+        hasher.update(chunk)
         size += len(chunk)
-    return hashing.hexdigest(), size
+    return hasher.hexdigest(), size
 
 
 def _error_message(path: str, error: OSError) -> str:
     reason, where = error.strerror or str(error), error.filename or path
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"cannot stage {path}: the disk is full; free space and run publish now again"
+        return f"cannot stage {path}: the disk is full. Free space and run publish now again"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return f"cannot stage {path}: {where} may not be written ({reason}); make the folder writable, then run publish now again"
+        return f"cannot stage {path}: no permission to write {where} ({reason}). Make the folder writable, then run publish now again"
     if error.errno in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
-        return f"cannot stage {path}: a file stands where a folder is needed, or the other way round ({where}); move it away"
+        return f"cannot stage {path}: there is a file in place of a folder, or a folder in place of a file ({where}). Move it away"
     return f"cannot stage {path}: {reason} ({where})"

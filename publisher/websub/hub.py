@@ -1,4 +1,4 @@
-"""The site's own WebSub hub: who subscribes is asked whether it was meant, and told of every change.
+"""The site's own WebSub hub: verify subscriptions and deliver changed feeds to them.
 
 https://www.w3.org/TR/websub/
 """
@@ -32,38 +32,38 @@ from publisher.websub.link_header import link_header
 
 __all__ = ["HubReport", "RequestRejected", "queue_content", "request_subscription", "run_hub_tasks", "topic_path"]
 
-#: Seconds of a lease: where none is asked for, at least, and at most (§5.1: the hub decides).
+#: Lease by default, at least and at most (§5.1: the hub decides).
 _DEFAULT_LEASE_SECONDS, _MIN_LEASE_SECONDS, _MAX_LEASE_SECONDS = 10 * 86_400, 300, 30 * 86_400
-#: A secret has fewer bytes than this (§5.1).
+#: A secret must be shorter (§5.1).
 _MAX_SECRET_BYTES: Final = 200
-#: Subscriptions and tasks that the hub has at most: it is this site's, and no service.
+#: Subscriptions and tasks together: the hub serves this site only.
 _MAX_SUBSCRIPTIONS: Final = 100_000
-#: Tasks at a time, requests at a time, and seconds that a taken task is ours: longer than all of them can take.
+#: Tasks per claim, requests in parallel, and the time of a claim, which is longer than a batch can take.
 _BATCH_SIZE, _CONCURRENT_REQUESTS, _CLAIM_SECONDS = 32, 16, 300
-#: A question is asked so often, a change told so often: 1, 2, 4 … minutes apart, six hours at most.
+#: Attempts to verify and to deliver, with a backoff of 1, 2, 4 … minutes, at most six hours.
 _VERIFICATION_ATTEMPTS, _CONTENT_ATTEMPTS = 4, 12
 _MAX_BACKOFF_SECONDS: Final = 6 * 3600
 
 
 class RequestRejected(ValueError):
-    """Why the hub does not take a subscription."""
+    """A subscription request that the hub rejects, with the reason."""
 
 
 @dataclass(slots=True, kw_only=True)
 class HubReport:
-    """What became of the hub's tasks."""
+    """The result of a run of the hub's tasks."""
 
-    told: int = 0
+    delivered: int = 0
     subscribed: int = 0
     unsubscribed: int = 0
-    #: Callbacks that are gone, and were dropped.
+    #: Callbacks that no longer exist (410) and were deleted.
     dropped: int = 0
-    #: What did not work, a line each.
+    #: One line for each failed task.
     failed: list[str] = field(default_factory=list)
 
 
 def topic_path(site: Site, url: str) -> str | None:
-    """Return the file, relative to feeds/, of a feed that can be subscribed to; None for anything else."""
+    """Return the path of a feed that can be subscribed to, relative to feeds/; None for other URLs."""
     if not url.startswith(f"{site.feeds_url}/"):
         return None
     path = unquote(url.removeprefix(f"{site.feeds_url}/"))
@@ -77,20 +77,25 @@ def topic_path(site: Site, url: str) -> str | None:
 def request_subscription(
     site: Site, db: Database, *, mode: str, topic: str, callback: str, lease: str, secret: str, now: datetime
 ) -> None:
-    """Note that somebody wants to be told of a feed, or no more; the callback is asked whether it was meant.
+    """Validate a request to subscribe or unsubscribe, and queue its verification at the callback.
+
+    Args:
+        site, db: the settings and the database.
+        mode, topic, callback, lease, secret: the fields of the request; LEASE in seconds, or empty.
+        now: the current time.
 
     Raises:
-        Refusal: it cannot be, with the reason.
+        RequestRejected: the request is invalid, or the hub is full.
     """
     if mode not in ("subscribe", "unsubscribe"):
         raise RequestRejected("hub.mode must be subscribe or unsubscribe")
     path = topic_path(site, topic)
     if path is None:
-        raise RequestRejected("hub.topic is no feed of this site")
+        raise RequestRejected("hub.topic is not a feed of this site")
     if not _is_callback(callback):
-        raise RequestRejected("hub.callback must be an http or https address")
+        raise RequestRejected("hub.callback must be an http or https URL")
     if len(callback) > 2000 or not re.fullmatch(r"[\x21-\x7e]+", callback):
-        raise RequestRejected("hub.callback is too long, or has other than visible ASCII characters")
+        raise RequestRejected("hub.callback must have at most 2,000 characters, all of them visible ASCII")
     if len(secret.encode()) >= _MAX_SECRET_BYTES:
         raise RequestRejected(f"hub.secret must have fewer than {_MAX_SECRET_BYTES} bytes")
     if lease and not re.fullmatch(r"[0-9]{1,12}", lease):
@@ -107,7 +112,7 @@ def request_subscription(
 def _is_callback(text: str) -> bool:
     try:
         parts = urlsplit(text)
-        # A port that is none raises when it is asked for.
+        # An invalid port raises when it is read.
         return (
             parts.scheme in ("http", "https")
             and bool(parts.hostname)
@@ -119,19 +124,19 @@ def _is_callback(text: str) -> bool:
 
 
 def queue_content(connection: Connection, paths: Iterable[str], now: int) -> int:
-    """Have changed feeds handed over to everybody who has subscribed to them; return how many tellings that are."""
+    """Queue the delivery of changed feeds to their subscriptions, and return the number of deliveries."""
     return sum(hub.queue_content(connection, path, now) for path in paths)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _TaskResult:
-    """What became of a task: done, gone (the callback is no more), or neither."""
+    """The result of a task: done, callback gone, or failed."""
 
     is_done: bool = False
     is_gone: bool = False
-    #: True where it is no use to try again.
+    #: True if a retry cannot succeed.
     is_final: bool = False
-    said: str = ""
+    error: str = ""
 
 
 def run_hub_tasks(
@@ -143,111 +148,111 @@ def run_hub_tasks(
     longest: float = 30,
     is_stopping: Callable[[], bool] = lambda: False,
 ) -> HubReport:
-    """Do what is due at callbacks, and return what became of it.
+    """Run due tasks, and return their results.
 
     Args:
-        site, db: the settings and their store.
-        clock: tells what time it is.
-        seconds: after this time nothing more is taken.
-        longest: seconds for one request, its answer read.
-        is_stopping: asked now and then whether to leave the rest for another time.
+        site, db: the settings and the database.
+        clock: returns the current time.
+        seconds: no task is claimed after this time.
+        longest: seconds for one request and its response.
+        is_stopping: checked between batches; True leaves the remaining tasks for the next run.
     """
     report = HubReport()
     deadline = time.monotonic() + seconds
-    # Servers that do not answer: whoever has many callbacks there keeps nobody else waiting.
-    silent: set[str] = set()
+    # Servers that do not respond. Their other callbacks are skipped in this run, so that they delay no others.
+    unresponsive: set[str] = set()
     with (
-        CallbackClient(site.web.hub_networks, max_seconds=longest) as remote,
+        CallbackClient(site.web.hub_networks, max_seconds=longest) as client,
         ThreadPoolExecutor(_CONCURRENT_REQUESTS) as pool,
     ):
         while time.monotonic() < deadline and not is_stopping():
             now = int(clock().timestamp())
             with db.write() as connection:
-                taken = hub.claim_tasks(connection, now, lease=_CLAIM_SECONDS, limit=_BATCH_SIZE)
-            if not taken:
+                tasks = hub.claim_tasks(connection, now, lease=_CLAIM_SECONDS, limit=_BATCH_SIZE)
+            if not tasks:
                 break
-            results = list(pool.map(lambda one: _run_task(site, remote, one, silent), taken))
+            results = list(pool.map(lambda task: _run_task(site, client, task, unresponsive), tasks))
             with db.write() as connection:
-                for one, result in zip(taken, results, strict=True):
-                    _record_result(connection, one, result, int(clock().timestamp()), report)
+                for task, result in zip(tasks, results, strict=True):
+                    _record_result(connection, task, result, int(clock().timestamp()), report)
     return report
 
 
-def _run_task(site: Site, remote: CallbackClient, one: HubTask, silent: set[str]) -> _TaskResult:
-    server = urlsplit(one.callback).netloc
-    if server in silent:
-        return _TaskResult(said="its server did not answer a moment ago")
+def _run_task(site: Site, client: CallbackClient, task: HubTask, unresponsive: set[str]) -> _TaskResult:
+    server = urlsplit(task.callback).netloc
+    if server in unresponsive:
+        return _TaskResult(error="its server did not respond a moment ago")
     try:
-        return _deliver_content(site, remote, one) if one.kind == "content" else _verify_intent(site, remote, one)
+        return _deliver_content(site, client, task) if task.kind == "content" else _verify_intent(site, client, task)
     except RemoteError as error:
         if not error.is_final:
-            silent.add(server)
-        return _TaskResult(said=str(error), is_final=error.is_final)
+            unresponsive.add(server)
+        return _TaskResult(error=str(error), is_final=error.is_final)
 
 
-def _verify_intent(site: Site, remote: CallbackClient, one: HubTask) -> _TaskResult:
-    """Ask a callback whether it meant to (un)subscribe (§5.3)."""
+def _verify_intent(site: Site, client: CallbackClient, task: HubTask) -> _TaskResult:
+    """Verify with the callback that its owner wants to subscribe or unsubscribe (§5.3)."""
     challenge = secrets.token_urlsafe(32)
-    asked = {
-        "hub.mode": one.kind,
-        "hub.topic": f"{site.feeds_url}/{url_path(one.topic)}",
+    query = {
+        "hub.mode": task.kind,
+        "hub.topic": f"{site.feeds_url}/{url_path(task.topic)}",
         "hub.challenge": challenge,
-        **({"hub.lease_seconds": str(one.lease)} if one.kind == "subscribe" else {}),
+        **({"hub.lease_seconds": str(task.lease)} if task.kind == "subscribe" else {}),
     }
-    joint = "&" if "?" in one.callback else "?"
-    answer = remote.request("GET", f"{one.callback}{joint}{urlencode(asked)}")
-    if not 200 <= answer.status < 300:
-        # 404 is a no (§5.3.1); what else is wrong may pass.
-        return _TaskResult(said=f"answers {answer.status}", is_final=answer.status < 500)
-    if not hmac.compare_digest(answer.body.strip(), challenge.encode()):
-        return _TaskResult(said="did not return the challenge", is_final=True)
+    separator = "&" if "?" in task.callback else "?"
+    response = client.request("GET", f"{task.callback}{separator}{urlencode(query)}")
+    if not 200 <= response.status < 300:
+        # 404 is a refusal (§5.3.1); server errors may be temporary.
+        return _TaskResult(error=f"responds with {response.status}", is_final=response.status < 500)
+    if not hmac.compare_digest(response.body.strip(), challenge.encode()):
+        return _TaskResult(error="did not return the challenge", is_final=True)
     return _TaskResult(is_done=True)
 
 
-def _deliver_content(site: Site, remote: CallbackClient, one: HubTask) -> _TaskResult:
-    """Hand a feed over (§7)."""
+def _deliver_content(site: Site, client: CallbackClient, task: HubTask) -> _TaskResult:
+    """Deliver a feed to the callback (§7)."""
     try:
-        body = (site.feeds_dir / one.topic).read_bytes()
+        body = (site.feeds_dir / task.topic).read_bytes()
     except OSError:
-        return _TaskResult(said="the feed is gone", is_final=True)
-    address = f"{site.feeds_url}/{url_path(one.topic)}"
+        return _TaskResult(error="the feed was removed", is_final=True)
+    address = f"{site.feeds_url}/{url_path(task.topic)}"
     headers = {
-        "Content-Type": TYPES_BY_SUFFIX[one.topic.rpartition(".")[2]],
+        "Content-Type": TYPES_BY_SUFFIX[task.topic.rpartition(".")[2]],
         "Link": link_header(address, site.hubs),
     }
-    if one.secret:
-        # §7.1: of the body, with the secret that the subscriber gave.
-        headers["X-Hub-Signature"] = f"sha256={hmac.new(one.secret.encode(), body, hashlib.sha256).hexdigest()}"
-    answer = remote.request("POST", one.callback, headers=headers, body=body)
-    if answer.status == 410:
+    if task.secret:
+        # §7.1: the HMAC of the body, with the secret of the subscription.
+        headers["X-Hub-Signature"] = f"sha256={hmac.new(task.secret.encode(), body, hashlib.sha256).hexdigest()}"
+    response = client.request("POST", task.callback, headers=headers, body=body)
+    if response.status == 410:
         return _TaskResult(is_gone=True)
-    return _TaskResult(is_done=200 <= answer.status < 300, said=f"answers {answer.status}")
+    return _TaskResult(is_done=200 <= response.status < 300, error=f"responds with {response.status}")
 
 
-def _record_result(connection: Connection, one: HubTask, result: _TaskResult, now: int, report: HubReport) -> None:
+def _record_result(connection: Connection, task: HubTask, result: _TaskResult, now: int, report: HubReport) -> None:
     if result.is_gone:
         report.dropped += 1
-        hub.delete_callback(connection, one.topic, one.callback)
+        hub.delete_callback(connection, task.topic, task.callback)
     elif result.is_done:
-        hub.finish_task(connection, one)
-        if one.kind == "content":
-            report.told += 1
-        elif one.kind == "subscribe":
+        hub.finish_task(connection, task)
+        if task.kind == "content":
+            report.delivered += 1
+        elif task.kind == "subscribe":
             report.subscribed += 1
-            hub.save_subscription(connection, one, now + one.lease)
+            hub.save_subscription(connection, task, now + task.lease)
         else:
             report.unsubscribed += 1
-            hub.delete_subscription(connection, one.topic, one.callback)
+            hub.delete_subscription(connection, task.topic, task.callback)
     else:
-        report.failed.append(f"{_origin_of(one.callback)} ({one.kind}, {one.topic}): {result.said}")
-        most = _CONTENT_ATTEMPTS if one.kind == "content" else _VERIFICATION_ATTEMPTS
-        if result.is_final or one.attempts + 1 >= most:
-            hub.finish_task(connection, one)
+        report.failed.append(f"{_origin_of(task.callback)} ({task.kind}, {task.topic}): {result.error}")
+        attempts = _CONTENT_ATTEMPTS if task.kind == "content" else _VERIFICATION_ATTEMPTS
+        if result.is_final or task.attempts + 1 >= attempts:
+            hub.finish_task(connection, task)
         else:
-            hub.reschedule_task(connection, one, now + min(60 << one.attempts, _MAX_BACKOFF_SECONDS), result.said)
+            hub.reschedule_task(connection, task, now + min(60 << task.attempts, _MAX_BACKOFF_SECONDS), result.error)
 
 
 def _origin_of(callback: str) -> str:
-    """Return a callback without what may be a secret in it."""
+    """Return the origin of a callback, without its path and query, which may hold secrets."""
     parts = urlsplit(callback)
     return f"{parts.scheme}://{parts.hostname}"

@@ -1,4 +1,4 @@
-"""The hub's subscriptions, and what it has still to do at callbacks."""
+"""Subscriptions of the site's hub, and its queued requests to callback URLs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HubTask:
-    """Something that is to be done at a callback."""
+    """A queued request to a callback URL."""
 
     topic: str
     callback: str
@@ -47,19 +47,19 @@ def _is_subscription(table: Any, topic: str, callback: str) -> Any:
     return (table.c.topic == topic) & (table.c.callback == callback)
 
 
-def _is_task(one: HubTask) -> Any:
-    # One that was asked for anew meanwhile is due at another time.
+def _is_task(task: HubTask) -> Any:
+    # A task that was queued again meanwhile has another due time, and must not be changed.
     return (
-        _is_subscription(hub_task, one.topic, one.callback)
-        & (hub_task.c.kind == one.kind)
-        & (hub_task.c.due_at == one.due_at)
+        _is_subscription(hub_task, task.topic, task.callback)
+        & (hub_task.c.kind == task.kind)
+        & (hub_task.c.due_at == task.due_at)
     )
 
 
 def add_task(
     connection: Connection, topic: str, callback: str, kind: str, now: int, *, secret: str = "", lease: int = 0
 ) -> None:
-    """Have a callback asked whether it meant to subscribe or unsubscribe; what it asked for last is what counts."""
+    """Queue the verification of a subscription or unsubscription; it replaces an earlier one of the callback."""
     connection.execute(
         delete(hub_task).where(_is_subscription(hub_task, topic, callback), hub_task.c.kind != "content")
     )
@@ -71,12 +71,12 @@ def add_task(
 
 
 def queue_content(connection: Connection, topic: str, now: int) -> int:
-    """Have a feed handed over to everybody who has subscribed to it; return how many that are."""
+    """Queue the delivery of a feed to all its subscriptions, and return their number."""
     query = select(hub_subscription.c.callback, hub_subscription.c.secret).where(
         hub_subscription.c.topic == topic, hub_subscription.c.leased_until > now
     )
     rows = connection.execute(query).all()
-    # What was not handed over of an older state is one with this.
+    # These deliveries replace the open ones of an older version.
     connection.execute(delete(hub_task).where(hub_task.c.topic == topic, hub_task.c.kind == "content"))
     insert_rows(
         connection,
@@ -99,49 +99,51 @@ def queue_content(connection: Connection, topic: str, now: int) -> int:
 
 
 def claim_tasks(connection: Connection, now: int, *, lease: int, limit: int) -> list[HubTask]:
-    """Take tasks that are due; they are the caller's for so many seconds."""
+    """Claim at most LIMIT due tasks for LEASE seconds."""
     query = select(hub_task).where(hub_task.c.due_at <= now).order_by(hub_task.c.due_at, hub_task.c.callback)
     rows = connection.execute(query.limit(limit).with_for_update(skip_locked=True)).mappings()
-    found = [HubTask(**{**row, "due_at": now + lease}) for row in rows]
-    for one in found:
-        mine = _is_subscription(hub_task, one.topic, one.callback) & (hub_task.c.kind == one.kind)
-        connection.execute(update(hub_task).where(mine).values(due_at=one.due_at))
-    return found
+    claimed = [HubTask(**{**row, "due_at": now + lease}) for row in rows]
+    for task in claimed:
+        mine = _is_subscription(hub_task, task.topic, task.callback) & (hub_task.c.kind == task.kind)
+        connection.execute(update(hub_task).where(mine).values(due_at=task.due_at))
+    return claimed
 
 
-def finish_task(connection: Connection, one: HubTask) -> None:
-    """Note that a task is done, or given up; what was asked for meanwhile stays."""
-    connection.execute(delete(hub_task).where(_is_task(one)))
+def finish_task(connection: Connection, task: HubTask) -> None:
+    """Delete a task that succeeded or was given up; a task that was queued again meanwhile stays."""
+    connection.execute(delete(hub_task).where(_is_task(task)))
 
 
-def reschedule_task(connection: Connection, one: HubTask, due_at: int, answer: str) -> None:
-    """Note that a task is to be tried again."""
+def reschedule_task(connection: Connection, task: HubTask, due_at: int, answer: str) -> None:
+    """Reschedule a task, with the error of the last attempt."""
     connection.execute(
-        update(hub_task).where(_is_task(one)).values(due_at=due_at, attempts=one.attempts + 1, answer=answer[:200])
+        update(hub_task).where(_is_task(task)).values(due_at=due_at, attempts=task.attempts + 1, answer=answer[:200])
     )
 
 
-def save_subscription(connection: Connection, one: HubTask, until: int) -> None:
-    """Tell a callback of changes of a feed, until then."""
-    delete_subscription(connection, one.topic, one.callback)
+def save_subscription(connection: Connection, task: HubTask, until: int) -> None:
+    """Save a verified subscription that expires at UNTIL (Unix time)."""
+    delete_subscription(connection, task.topic, task.callback)
     connection.execute(
-        insert(hub_subscription).values(topic=one.topic, callback=one.callback, secret=one.secret, leased_until=until)
+        insert(hub_subscription).values(
+            topic=task.topic, callback=task.callback, secret=task.secret, leased_until=until
+        )
     )
 
 
 def delete_subscription(connection: Connection, topic: str, callback: str) -> None:
-    """Tell a callback of a feed no more."""
+    """Delete the subscription of a callback to a feed."""
     connection.execute(delete(hub_subscription).where(_is_subscription(hub_subscription, topic, callback)))
 
 
 def delete_callback(connection: Connection, topic: str, callback: str) -> None:
-    """Forget a callback that has gone, with everything that was to be done there."""
+    """Delete the subscription and the tasks of a callback that no longer exists."""
     delete_subscription(connection, topic, callback)
     connection.execute(delete(hub_task).where(_is_subscription(hub_task, topic, callback)))
 
 
 def subscriptions_by_topic(connection: Connection, now: int) -> dict[str, int]:
-    """Return feed → how many callbacks are told of it."""
+    """Return topic → number of subscriptions."""
     query = select(hub_subscription.c.topic, func.count()).where(hub_subscription.c.leased_until > now)
     return dict(iter(connection.execute(query.group_by(hub_subscription.c.topic).order_by(hub_subscription.c.topic))))
 
@@ -159,5 +161,5 @@ def next_task_time(connection: Connection) -> int | None:
 
 
 def delete_expired_subscriptions(connection: Connection, now: int) -> int:
-    """Forget subscriptions whose lease is over; return how many."""
+    """Delete expired subscriptions and return their number."""
     return connection.execute(delete(hub_subscription).where(hub_subscription.c.leased_until <= now)).rowcount

@@ -1,4 +1,4 @@
-"""Changed feeds that somebody is still to be told of."""
+"""Queued notifications about changed feeds."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notification:
-    """A changed feed, and one that is to be told of it."""
+    """A queued notification of one recipient about one changed feed."""
 
     #: The feed's file, relative to feeds/.
     path: str
     #: ``websub ADDRESS`` or ``rsscloud ADDRESS``.
     recipient: str
-    #: The bytes that are to be live before anybody is told.
+    #: The hash of the bytes that the server must serve before the notification is sent.
     sha256: str
     attempts: int
     due_at: int
-    #: What the last attempt met with; empty before the first.
+    #: The error of the last attempt; empty before the first.
     answer: str
 
 
 def queue_notifications(connection: Connection, recipients: Iterable[str], path: str, sha256: str) -> None:
-    """Note that a feed has changed; an older change that nobody was told of yet is one with it."""
+    """Queue notifications about a changed feed; they replace older ones about the same feed."""
     names = list(recipients)
     if not names:
         return
@@ -58,12 +58,12 @@ def queue_notifications(connection: Connection, recipients: Iterable[str], path:
 
 
 def update_hash(connection: Connection, path: str, sha256: str) -> None:
-    """Let announcements of a feed that are still to be made wait for these bytes, which replaced the announced ones."""
+    """Let the queued notifications about a feed wait for these newer bytes, without queueing others."""
     connection.execute(update(notification).where(notification.c.path == path).values(sha256=sha256))
 
 
 def due_notifications(connection: Connection, now: int | None) -> list[Notification]:
-    """Return what is to be told at ``now``, or everything, by recipient and path."""
+    """Return the notifications that are due at NOW (all if None), by recipient and path."""
     query = select(notification).order_by(notification.c.recipient, notification.c.path)
     if now is not None:
         query = query.where(notification.c.due_at <= now)
@@ -71,41 +71,43 @@ def due_notifications(connection: Connection, now: int | None) -> list[Notificat
 
 
 def next_notification_time(connection: Connection) -> int | None:
-    """Return when the next announcement is to be made, 0 for at once; None for none."""
+    """Return when the next notification is due (Unix time, 0 for at once); None if there is none."""
     return connection.execute(select(func.min(notification.c.due_at))).scalar()
 
 
 def count_notifications(connection: Connection) -> int:
-    """Return how many announcements are still to be made."""
+    """Return the number of queued notifications."""
     return int(connection.execute(select(func.count()).select_from(notification)).scalar_one())
 
 
-def delete_notification(connection: Connection, one: Notification) -> None:
-    """Note that an announcement was made, or given up; a newer one of the same feed stays."""
+def delete_notification(connection: Connection, queued: Notification) -> None:
+    """Delete a notification that was sent or given up; a newer one about the same feed stays."""
     connection.execute(
         delete(notification).where(
-            notification.c.path == one.path,
-            notification.c.recipient == one.recipient,
-            notification.c.sha256 == one.sha256,
+            notification.c.path == queued.path,
+            notification.c.recipient == queued.recipient,
+            notification.c.sha256 == queued.sha256,
         )
     )
 
 
-def reschedule_notification(connection: Connection, one: Notification, attempts: int, due_at: int, answer: str) -> None:
-    """Note that an announcement is to be made later, and why."""
+def reschedule_notification(
+    connection: Connection, queued: Notification, attempts: int, due_at: int, answer: str
+) -> None:
+    """Reschedule a notification, with the error of the last attempt."""
     query = update(notification).where(
-        notification.c.path == one.path,
-        notification.c.recipient == one.recipient,
-        notification.c.sha256 == one.sha256,
+        notification.c.path == queued.path,
+        notification.c.recipient == queued.recipient,
+        notification.c.sha256 == queued.sha256,
     )
     connection.execute(query.values(due_at=due_at, answer=answer, attempts=attempts))
 
 
 def delete_feed_notifications(connection: Connection, path: str) -> None:
-    """Note that nobody is to be told of a feed that is gone."""
+    """Delete the notifications about a feed that was removed."""
     connection.execute(delete(notification).where(notification.c.path == path))
 
 
 def delete_other_recipients(connection: Connection, recipients: Iterable[str]) -> None:
-    """Forget what was to be told to anybody that the settings no longer name."""
+    """Delete the notifications of recipients that are no longer in the settings."""
     connection.execute(delete(notification).where(notification.c.recipient.not_in(list(recipients))))

@@ -1,4 +1,4 @@
-"""Hubs are told of changed feeds: after the new bytes are live, once each, again where it failed."""
+"""Notify hubs and rssCloud servers of changed feeds: once the new bytes are served, with retries."""
 
 from __future__ import annotations
 
@@ -21,26 +21,27 @@ from publisher.model.feeds import FeedFormat
 from publisher.model.report import NotificationResult, Progress, no_progress
 from publisher.settings import Site
 from publisher.storage.engine import Database
-from publisher.websub import notifications_store as announcements
+from publisher.websub import notifications_store as notifications
 from publisher.websub.hub import queue_content, run_hub_tasks
 from publisher.websub.notifications_store import Notification
 from publisher.websub.recipients import recipients
 
 __all__ = ["next_attempt", "send_notifications"]
 
-#: After so many attempts a recipient is given up: 1, 2, 4 … minutes apart, more than a day in all.
+#: Attempts before a notification is given up: with a backoff of 1, 2, 4 … minutes, more than a day.
 _MAX_ATTEMPTS: Final = 14
 _MAX_BACKOFF_SECONDS: Final = 6 * 3600
-#: Bytes that are not live yet are looked for again as rarely as after so many failures, and never given up.
+#: The backoff for bytes that are not served yet grows until this attempt; they are never given up.
 _MAX_LOOK_ATTEMPTS: Final = 9
-#: Seconds for strangers' callbacks, and for each of them: mail waits meanwhile. Who is slower is told by the runner.
+#: Seconds for the callbacks of the site's own hub, and for each of them, because mail waits meanwhile. The runner
+#: delivers to slower ones.
 _OWN_HUB_SECONDS: Final = 5
-#: Requests at a time.
+#: Requests in parallel.
 _CONCURRENT_REQUESTS: Final = 8
 
 
 class _Status(Enum):
-    """What became of an announcement, or of the look whether its feed is live."""
+    """The status of a notification, or of the check that its feed is served."""
 
     DONE = "done"
     LATER = "later"
@@ -49,16 +50,16 @@ class _Status(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Outcome:
-    """How one announcement went."""
+    """The result of queued attempt."""
 
-    fate: _Status
-    said: str = ""
-    #: False where nobody was asked: the new bytes are not live yet.
+    status: _Status
+    error: str = ""
+    #: False if no request was sent, because the server does not serve the new bytes yet.
     counts: bool = True
 
 
 def next_attempt(attempts: int, now: int) -> int | None:
-    """Return when to try again after so many failures, seconds since 1970; None to give up."""
+    """Return the time of the next attempt after so many failures (Unix time); None to give up."""
     if attempts >= _MAX_ATTEMPTS:
         return None
     return now + min(60 << (attempts - 1), _MAX_BACKOFF_SECONDS)
@@ -74,151 +75,158 @@ def send_notifications(
     progress: Progress = no_progress,
     clock: Callable[[], float] = time.monotonic,
 ) -> NotificationResult:
-    """Tell the hubs of the settings about the feeds that changed, and return how that went.
+    """Send the due notifications, and return the result.
 
-    Nothing here raises for what a server does or does not do: what failed is kept for later.
+    Errors of servers raise nothing: a failed notification is queued again.
 
     Args:
-        db: the store.
+        db: the database.
         site: the settings.
-        now: what time it is.
-        at_once: also what is only due later.
-        seconds: after this time no further request is made.
-        progress: told now and then how far the work is.
-        clock: a clock that only goes forward.
+        now: the current time.
+        at_once: also send notifications that are due later.
+        seconds: no request is started after this time.
+        progress: called with the progress.
+        clock: a monotonic clock, in seconds.
     """
     named = {name for form in FeedFormat for name in recipients(site, form)}
     with db.write() as connection:
-        announcements.delete_other_recipients(connection, named)
-        due = announcements.due_notifications(connection, None if at_once else int(now.timestamp()))
-        own = [one for one in due if one.recipient == f"websub {site.hub_url}"]
+        notifications.delete_other_recipients(connection, named)
+        due = notifications.due_notifications(connection, None if at_once else int(now.timestamp()))
+        own = [queued for queued in due if queued.recipient == f"websub {site.hub_url}"]
         _queue_own_hub(connection, own, now)
-    due = [one for one in due if one not in own]
+    due = [queued for queued in due if queued not in own]
     result = NotificationResult()
     if site.web.hub:
-        patience = {"seconds": seconds} if at_once else {"seconds": _OWN_HUB_SECONDS, "longest": _OWN_HUB_SECONDS}
-        told = run_hub_tasks(site, db, lambda: now, **patience)
-        result.sent += told.told
-        result.failed += told.failed
+        limits = {"seconds": seconds} if at_once else {"seconds": _OWN_HUB_SECONDS, "longest": _OWN_HUB_SECONDS}
+        hub_report = run_hub_tasks(site, db, lambda: now, **limits)
+        result.sent += hub_report.delivered
+        result.failed += hub_report.failed
     if due:
         deadline = clock() + seconds
-        with HttpClient(site.announce.timeout) as remote:
+        with HttpClient(site.announce.timeout) as client:
             outcomes = _NotificationRun(
-                site=site, remote=remote, is_over=lambda: clock() > deadline, progress=progress
+                site=site, client=client, is_over=lambda: clock() > deadline, progress=progress
             ).run(due)
         with db.write() as connection:
-            for one, outcome in outcomes:
-                _record_outcome(connection, one, outcome, int(now.timestamp()), result)
+            for queued, outcome in outcomes:
+                _record_outcome(connection, queued, outcome, int(now.timestamp()), result)
     with db.read() as connection:
-        result.waiting = announcements.count_notifications(connection)
+        result.waiting = notifications.count_notifications(connection)
     return result
 
 
 def _queue_own_hub(connection: Connection, own: Sequence[Notification], now: datetime) -> None:
-    """Have those told who have subscribed at the site's own hub: nobody else has to be asked to."""
-    queue_content(connection, dict.fromkeys(one.path for one in own), int(now.timestamp()))
-    for one in own:
-        announcements.delete_notification(connection, one)
+    """Queue the deliveries of the site's own hub, which needs no notification over HTTP."""
+    queue_content(connection, dict.fromkeys(queued.path for queued in own), int(now.timestamp()))
+    for queued in own:
+        notifications.delete_notification(connection, queued)
 
 
 def _record_outcome(
-    connection: Connection, one: Notification, outcome: _Outcome, now: int, result: NotificationResult
+    connection: Connection, queued: Notification, outcome: _Outcome, now: int, result: NotificationResult
 ) -> None:
-    """Keep how an announcement went."""
-    name = one.recipient.partition(" ")[2]
-    if outcome.fate is _Status.DONE:
+    """Store the result of an attempt."""
+    name = queued.recipient.partition(" ")[2]
+    if outcome.status is _Status.DONE:
         result.sent += 1
-        announcements.delete_notification(connection, one)
+        notifications.delete_notification(connection, queued)
         return
-    attempts = one.attempts + 1
+    attempts = queued.attempts + 1
     if not outcome.counts:
         attempts = min(attempts, _MAX_LOOK_ATTEMPTS)
     again = next_attempt(attempts, now)
-    if outcome.fate is _Status.NEVER or again is None:
-        result.failed.append(f"{name} was not told of {one.path}, and will not be: {outcome.said}")
-        announcements.delete_notification(connection, one)
+    if outcome.status is _Status.NEVER or again is None:
+        result.failed.append(f"{name} was not notified of {queued.path}: {outcome.error}. It was the last attempt")
+        notifications.delete_notification(connection, queued)
         return
     if outcome.counts:
-        result.failed.append(f"{name} was not told of {one.path}: {outcome.said}; it will be tried again")
-    announcements.reschedule_notification(connection, one, attempts, again, outcome.said)
+        result.failed.append(f"{name} was not notified of {queued.path}: {outcome.error}. It will be retried")
+    notifications.reschedule_notification(connection, queued, attempts, again, outcome.error)
 
 
 @dataclass(slots=True, kw_only=True)
 class _NotificationRun:
-    """One go at everything that is due."""
+    """One run over all due notifications."""
 
     site: Site
-    remote: HttpClient
+    client: HttpClient
     is_over: Callable[[], bool]
     progress: Progress
-    #: Why no feed can be looked at; empty as long as they can.
-    silence: str = ""
+    #: Why the server of the feeds does not respond; empty while it does.
+    server_error: str = ""
 
     def run(self, due: Sequence[Notification]) -> list[tuple[Notification, _Outcome]]:
-        """Return what became of each announcement; those that there was no time for are left out."""
-        dead: dict[str, str] = {}
-        wanted = list(dict.fromkeys((one.path, one.sha256) for one in due))
+        """Return the result of each notification; those that there was no time for are omitted."""
+        failed_servers: dict[str, str] = {}
+        wanted = list(dict.fromkeys((queued.path, queued.sha256) for queued in due))
         with ThreadPoolExecutor(_CONCURRENT_REQUESTS) as pool:
-            lookout = self._counted("looking whether feeds are live", pool.map(lambda pair: self._look(*pair), wanted))
-            looks = dict(zip(wanted, lookout, strict=True))
-            ready, found = [], []
-            for one in due:
-                look = looks[one.path, one.sha256]
-                if look is not None and look.fate is _Status.DONE:
-                    ready.append(one)
+            checks = self._report_progress(
+                "checking that feeds are served", pool.map(lambda pair: self._check_served(*pair), wanted)
+            )
+            checked = dict(zip(wanted, checks, strict=True))
+            ready, results = [], []
+            for queued in due:
+                check = checked[queued.path, queued.sha256]
+                if check is not None and check.status is _Status.DONE:
+                    ready.append(queued)
                 else:
-                    found.append((one, look))
-            telling = self._counted("telling hubs", pool.map(lambda one: self._tell(one, dead), ready))
-            found += zip(ready, telling, strict=True)
-        return [(one, outcome) for one, outcome in found if outcome is not None]
+                    results.append((queued, check))
+            outcomes = self._report_progress(
+                "notifying hubs", pool.map(lambda queued: self._notify(queued, failed_servers), ready)
+            )
+            results += zip(ready, outcomes, strict=True)
+        return [(queued, outcome) for queued, outcome in results if outcome is not None]
 
-    def _counted(self, label: str, results: Iterator[_Outcome | None]) -> Iterator[_Outcome | None]:
-        for number, one in enumerate(results, 1):
+    def _report_progress(self, label: str, results: Iterator[_Outcome | None]) -> Iterator[_Outcome | None]:
+        for number, queued in enumerate(results, 1):
             self.progress(label, number, 0)
-            yield one
+            yield queued
 
-    def _look(self, path: str, sha256: str) -> _Outcome | None:
-        """Return whether the new bytes are live (done), or why not; None where there was no time to look."""
+    def _check_served(self, path: str, sha256: str) -> _Outcome | None:
+        """Return whether the server serves the new bytes (done), or why not; None if there was no time to check."""
         if self.is_over():
             return None
-        if self.silence:
-            # The server that hands feeds out is one for all: the others need not wait for it too.
-            return _Outcome(fate=_Status.LATER, said=self.silence, counts=False)
+        if self.server_error:
+            # One server serves all feeds: the other checks would fail in the same way.
+            return _Outcome(status=_Status.LATER, error=self.server_error, counts=False)
         try:
-            # A cache on the way is asked to look for itself.
-            answer = self.remote.get(self._address(path), {"Cache-Control": "no-cache", "Accept-Encoding": "identity"})
+            # A cache in between must not answer with older bytes.
+            response = self.client.get(
+                self._address(path), {"Cache-Control": "no-cache", "Accept-Encoding": "identity"}
+            )
         except RemoteError as error:
-            self.silence = str(error)
-            return _Outcome(fate=_Status.LATER, said=str(error), counts=False)
-        if answer.status != 200:
-            return _Outcome(fate=_Status.LATER, said=f"{answer.url} answers {answer.status}", counts=False)
-        if hashlib.sha256(answer.body).hexdigest() != sha256:
-            return _Outcome(fate=_Status.LATER, said="the new bytes are not live yet", counts=False)
-        return _Outcome(fate=_Status.DONE)
+            self.server_error = str(error)
+            return _Outcome(status=_Status.LATER, error=str(error), counts=False)
+        if response.status != 200:
+            return _Outcome(status=_Status.LATER, error=f"{response.url} responds with {response.status}", counts=False)
+        if hashlib.sha256(response.body).hexdigest() != sha256:
+            return _Outcome(status=_Status.LATER, error="the server does not serve the new bytes yet", counts=False)
+        return _Outcome(status=_Status.DONE)
 
-    def _tell(self, one: Notification, dead: dict[str, str]) -> _Outcome | None:
-        """Tell one recipient of one feed; None where there was no time to."""
-        kind, _, address = one.recipient.partition(" ")
+    def _notify(self, queued: Notification, failed_servers: dict[str, str]) -> _Outcome | None:
+        """Notify one recipient of one feed; None if there was no time."""
+        kind, _, address = queued.recipient.partition(" ")
         if self.is_over():
             return None
-        if address in dead:
-            return _Outcome(fate=_Status.LATER, said=dead[address])
-        url = self._address(one.path)
-        # https://www.w3.org/TR/websub/#publishing leaves the form to the hub; this one all of them take.
+        if address in failed_servers:
+            return _Outcome(status=_Status.LATER, error=failed_servers[address])
+        url = self._address(queued.path)
+        # https://www.w3.org/TR/websub/#publishing leaves the fields to the hub; all known hubs accept these.
         fields = {"hub.mode": "publish", "hub.url": url, "hub.topic": url} if kind == "websub" else {"url": url}
         try:
-            answer = self.remote.post(address, fields)
+            response = self.client.post(address, fields)
         except RemoteError as error:
-            # The others need not wait for the same silence.
-            dead[address] = str(error)
-            return _Outcome(fate=_Status.LATER, said=str(error))
-        if 200 <= answer.status < 300:
-            return _Outcome(fate=_Status.DONE)
-        words = one_line(clean_characters(answer.body[:120].decode("utf-8", "replace"))[0])
-        # 408 and 429 ask for patience; what else is 4xx will not change by waiting.
-        is_final = 400 <= answer.status < 500 and answer.status not in (408, 429)
+            # Its other notifications are not sent in this run.
+            failed_servers[address] = str(error)
+            return _Outcome(status=_Status.LATER, error=str(error))
+        if 200 <= response.status < 300:
+            return _Outcome(status=_Status.DONE)
+        excerpt = one_line(clean_characters(response.body[:120].decode("utf-8", "replace"))[0])
+        # 408 and 429 are temporary; a retry does not help with other 4xx.
+        is_final = 400 <= response.status < 500 and response.status not in (408, 429)
         return _Outcome(
-            fate=_Status.NEVER if is_final else _Status.LATER, said=f"it answers {answer.status} {words}".strip()
+            status=_Status.NEVER if is_final else _Status.LATER,
+            error=f"it responds with {response.status} {excerpt}".strip(),
         )
 
     def _address(self, path: str) -> str:

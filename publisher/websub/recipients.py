@@ -1,4 +1,4 @@
-"""Which hubs and clouds are notified of a changed feed."""
+"""The hubs and rssCloud servers that are notified of a changed feed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["recipients"]
 
 
 def recipients(site: Site, form: FeedFormat) -> tuple[str, ...]:
-    """Return who is told of changed feeds of a format: rssCloud is for RSS alone."""
+    """Return the recipients of notifications about a format; rssCloud supports RSS only."""
     found = [f"websub {hub}" for hub in site.hubs]
     if site.announce.cloud is not None and form is FeedFormat.RSS:
         found.append(f"rsscloud {site.announce.cloud.ping_url}")

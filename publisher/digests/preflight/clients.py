@@ -1,4 +1,4 @@
-"""What mail programs do not know, and whether an issue gets by without it."""
+"""Check for HTML and CSS features that mail clients do not support."""
 
 from __future__ import annotations
 
@@ -14,74 +14,74 @@ from publisher.findings import Finding
 
 __all__ = ["FALLBACKS", "check_clients"]
 
-#: Feature → why an issue is whole where a program does not know it. docs/checks.md shows the same table.
+#: Feature → its fallback in clients that do not support it. docs/checks.md shows the same table.
 FALLBACKS: Final = {
     "css-border-radius": "corners are square",
     "css-max-height": "the preheader is hidden by display:none and mso-hide as well",
     "css-overflow": "the preheader is hidden by display:none and mso-hide as well",
-    "css-overflow-wrap": "word-wrap says the same",
-    "css-word-wrap": "overflow-wrap says the same",
-    "css-display-none": "the preheader is shown, in the page's own colours",
-    "css-border-spacing": "cellspacing says the same",
-    "css-height": "width and height are said as attributes too",
-    "css-white-space": "code is wrapped as text is",
-    "css-table-layout": "long words are broken all the same",
-    "html-aria-hidden": "something decorative is read out",
-    "html-aria-label": "the link's own words are read out",
+    "css-overflow-wrap": "word-wrap has the same effect",
+    "css-word-wrap": "overflow-wrap has the same effect",
+    "css-display-none": "the preheader is visible, in the colours of the page",
+    "css-border-spacing": "cellspacing has the same effect",
+    "css-height": "width and height are also attributes",
+    "css-white-space": "code is wrapped like text",
+    "css-table-layout": "long words are still broken",
+    "html-aria-hidden": "decoration is read out",
+    "html-aria-label": "the text of the link is read out",
     "html-role": "a layout table is announced",
-    "html-bdi": "a name stands in the direction of its line",
-    "html-semantics": "shown as boxes",
+    "html-bdi": "a name has the direction of its line",
+    "html-semantics": "shown as generic blocks",
     "html-abbr": "shown without its title",
-    "html-body": "the colours and the language are said on the outermost table too",
-    "html-doctype": "the program has its own",
-    "html-style": "what is in style sheets is said inline as well, but for dark mode and phones",
-    "html-meta-color-scheme": "the program colours as it likes",
+    "html-body": "the outermost table has the colours and the language too",
+    "html-doctype": "the mail client uses its own",
+    "html-style": "all rules are inlined too, except for dark mode and phones",
+    "html-meta-color-scheme": "the mail client chooses the colours",
     "html-wbr": "the word is not broken there",
 }
 
 
 @lru_cache(1)
 def _support_data() -> dict[str, Any]:
-    """Return what is unknown to whom: made by ``python -m tests.mail.clients`` of the data of caniemail.com."""
+    """Return the support data of caniemail.com; ``python -m tests.mail.clients`` creates the file."""
     text = resources.files("publisher.digests.preflight").joinpath("clients.json").read_text("utf-8")
-    found: dict[str, Any] = json.loads(text)
-    return found
+    data: dict[str, Any] = json.loads(text)
+    return data
 
 
 def _features(element: Any) -> set[str]:
-    """Return the features that an element needs, by their names at caniemail.com."""
+    """Return the features that an element uses, by their names at caniemail.com."""
     data = _support_data()
     tag: str = element.tag
-    found = {data["elements"][tag]} if tag in data["elements"] else set()
-    found |= {data["attributes"][name] for name in element.attrib if name in data["attributes"]}
+    features = {data["elements"][tag]} if tag in data["elements"] else set()
+    features |= {data["attributes"][name] for name in element.attrib if name in data["attributes"]}
     for name, value in declarations(element.get("style") or ""):
         if name in data["properties"]:
-            found.add(data["properties"][name])
+            features.add(data["properties"][name])
         lowered = value.lower()
-        found |= {
+        features |= {
             feature
             for key, feature in data["values"].items()
             if key.startswith(name + ":") and lowered.startswith(key.partition(":")[2])
         }
-        found |= {feature for call, feature in data["functions"].items() if f"{call}(" in lowered}
-        found |= {data["units"][unit] for unit in re.findall(r"\d(%|[a-z]+)\b", lowered) if unit in data["units"]}
-    return found
+        features |= {feature for call, feature in data["functions"].items() if f"{call}(" in lowered}
+        features |= {data["units"][unit] for unit in re.findall(r"\d(%|[a-z]+)\b", lowered) if unit in data["units"]}
+    return features
 
 
 def check_clients(root: Any) -> list[Finding]:
-    """Return what a named program does not know, and nothing stands in for: each feature once."""
-    unknown_to = _support_data()["unknown"]
-    found: dict[str, Finding] = {}
+    """Return a finding for each unsupported feature without a fallback, once per feature."""
+    unsupported = _support_data()["unknown"]
+    findings: dict[str, Finding] = {}
     for element in root.iter():
         if not isinstance(element.tag, str):
             continue
         for feature in sorted(_features(element)):
-            if feature in FALLBACKS or feature in found or feature not in unknown_to:
+            if feature in FALLBACKS or feature in findings or feature not in unsupported:
                 continue
-            found[feature] = finding(
+            findings[feature] = finding(
                 "client-support",
-                f"{feature} is unknown to {', '.join(unknown_to[feature])}",
+                f"{feature} is not supported by {', '.join(unsupported[feature])}",
                 entry=f"<{element.tag}>",
                 line=element.sourceline,
             )
-    return list(found.values())
+    return list(findings.values())

@@ -1,4 +1,4 @@
-"""Rules for a message: headers, parts, tokens; the HTML's are in ``page``."""
+"""Check a message: headers, MIME parts, placeholders, plain text. ``page.py`` checks the HTML."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _REQUIRED_HEADERS: Final = (
 _MAX_LINE_BYTES: Final = 998
 _MAX_SUBJECT_LENGTH: Final = 78
 _MAX_TEXT_COLUMNS: Final = 78
-#: Clocks differ a little.
+#: Tolerance for the Date header.
 _MAX_CLOCK_SKEW: Final = timedelta(minutes=10)
 _WHOLE_PLACEHOLDER: Final = re.compile(rf"@@(?:{'|'.join(PLACEHOLDER_NAMES)})\.[0-9a-f]{{12}}@@")
 _PARTIAL_PLACEHOLDER: Final = re.compile(rf"@@(?:{'|'.join(PLACEHOLDER_NAMES)})\b|\.[0-9a-f]{{1,12}}@@")
@@ -41,31 +41,31 @@ _UNSUBSCRIBE_URLS: Final = re.compile(r"<(?:https?://|mailto:)[^<>\s]+>(?:,\s*<(
 def check_message(
     data: bytes, *, now: datetime | None = None, variants: Sequence[tuple[str, str]] = ()
 ) -> list[Finding]:
-    """Return what is wrong with a message, by rules that need no browser.
+    """Return the violations of a message, by the rules that need no browser.
 
     Args:
         data: the message (RFC 5322).
-        now: what time it is: no Date may be later; None where nobody asks.
-        variants: HTML and plain text with tokens of which readers' copies are made, if there are.
+        now: the current time; None to skip the check of the Date.
+        variants: HTML and plain text of each variant, with placeholders.
     """
     message = message_from_bytes(data, policy=policy.default)
     assert isinstance(message, EmailMessage)
-    found = [*_header_findings(message, data, now), *_line_findings(data)]
+    findings = [*_header_findings(message, data, now), *_line_findings(data)]
     text, source = text_of(message), html_of(message)
     kinds = [part.get_content_type() for part in message.walk() if not part.is_multipart()]
     if text is None or source is None or kinds.index("text/plain") > kinds.index("text/html"):
-        found.append(finding("text-part", f"the parts are {', '.join(kinds) or 'none'}"))
+        findings.append(finding("text-part", f"the parts are {', '.join(kinds) or 'none'}"))
     if source is not None:
-        found += check_html(source)
-        found += _unfilled_findings(source, "HTML")
+        findings += check_html(source)
+        findings += _unfilled_findings(source, "HTML")
     if text is not None:
-        found += _unfilled_findings(text, "plain text")
-        found += _width_findings(text)
+        findings += _unfilled_findings(text, "plain text")
+        findings += _width_findings(text)
     if text is not None and source is not None:
-        found += _completeness_findings(text, source)
+        findings += _completeness_findings(text, source)
     for html, plain in variants:
-        found += _variant_findings(html, plain)
-    return found
+        findings += _variant_findings(html, plain)
+    return findings
 
 
 def _part(message: EmailMessage, kind: str) -> str | None:
@@ -76,17 +76,17 @@ def _part(message: EmailMessage, kind: str) -> str | None:
 
 
 def html_of(message: EmailMessage) -> str | None:
-    """Return the message's HTML, None where it has none."""
+    """Return the HTML of the message, or None."""
     return _part(message, "text/html")
 
 
 def text_of(message: EmailMessage) -> str | None:
-    """Return the message's plain text, None where it has none."""
+    """Return the plain text of the message, or None."""
     return _part(message, "text/plain")
 
 
 def _raw_values(data: bytes, name: str) -> list[str]:
-    """Return the values of a header as they stand there, unfolded and not decoded."""
+    """Return the raw values of a header, unfolded and not decoded."""
     head = re.split(rb"\r?\n\r?\n", data, maxsplit=1)[0]
     unfolded = re.sub(rb"\r?\n[ \t]+", b" ", head).decode("latin-1")
     return [
@@ -110,14 +110,16 @@ def _header_findings(message: EmailMessage, data: bytes, now: datetime | None) -
     sender = _sender_domain(message)
     id_domain = str(message["Message-ID"] or "").strip("<> ").rpartition("@")[2].lower()
     if sender != id_domain:
-        yield finding("message-id", f"{id_domain or 'none'}, and the sender is at {sender}", entry="Message-ID")
+        yield finding(
+            "message-id", f"its domain is {id_domain or 'missing'}, the sender's is {sender}", entry="Message-ID"
+        )
     if str(message["Precedence"] or "") != "bulk" or not message["Auto-Submitted"]:
         yield finding("bulk", f"Precedence is {message['Precedence']}", entry="Precedence")
     yield from _date_findings(_raw_values(data, "Date"), now)
 
 
 def _sender_domain(message: EmailMessage) -> str:
-    """Return the domain of the From header; empty where it names no address."""
+    """Return the domain of the From header; empty if it has no address."""
     addresses = getattr(message["From"], "addresses", ())
     return addresses[0].domain.lower() if addresses else ""
 
@@ -136,41 +138,41 @@ def _date_findings(values: list[str], now: datetime | None) -> Iterator[Finding]
     if not values or now is None:
         return
     try:
-        moment = parsedate_to_datetime(values[0])
+        date = parsedate_to_datetime(values[0])
     except ValueError:
-        yield finding("header-missing", f"{values[0]!r} is no date", entry="Date")
+        yield finding("header-missing", f"{values[0]!r} is not a date", entry="Date")
         return
-    if moment.tzinfo is not None and moment > now + _MAX_CLOCK_SKEW:
+    if date.tzinfo is not None and date > now + _MAX_CLOCK_SKEW:
         yield finding("future-mail", values[0], entry="Date")
 
 
 def _line_findings(data: bytes) -> Iterator[Finding]:
     for number, line in enumerate(data.split(b"\n"), 1):
         if len(line.rstrip(b"\r")) > _MAX_LINE_BYTES or not line.isascii():
-            what = f"line {number} of the message has {len(line):,} bytes"
-            yield finding("header-line", what if line.isascii() else f"line {number} is not ASCII")
+            message = f"line {number} of the message has {len(line):,} bytes"
+            yield finding("header-line", message if line.isascii() else f"line {number} is not ASCII")
             return
 
 
 def _unfilled_findings(text: str, part: str) -> Iterator[Finding]:
-    left = placeholders_in(text)
-    if left:
-        yield finding("token-left", f"{', '.join(dict.fromkeys(left))} in the {part}")
+    unfilled = placeholders_in(text)
+    if unfilled:
+        yield finding("token-left", f"{', '.join(dict.fromkeys(unfilled))} in the {part}")
     yield from _partial_findings(text, part)
 
 
 def _partial_findings(text: str, part: str) -> Iterator[Finding]:
-    half = _PARTIAL_PLACEHOLDER.search(_WHOLE_PLACEHOLDER.sub("", text))
-    if half is not None:
-        yield finding("token-split", f"{half[0]!r} in the {part}")
+    partial = _PARTIAL_PLACEHOLDER.search(_WHOLE_PLACEHOLDER.sub("", text))
+    if partial is not None:
+        yield finding("token-split", f"{partial[0]!r} in the {part}")
 
 
 def _variant_findings(html: str, plain: str) -> Iterator[Finding]:
-    """Yield what is wrong with the text that readers' copies are made of."""
+    """Yield the violations of a variant with placeholders."""
     for text, part, least in ((html, "HTML", 2), (plain, "plain text", 1)):
-        yield from _partial_findings(text, f"{part} with tokens")
+        yield from _partial_findings(text, f"{part} with placeholders")
         if placeholders_in(text).count("unsubscribe") < least:
-            yield finding("unsubscribe-link", f"no token for it in the {part}, or too few")
+            yield finding("unsubscribe-link", f"too few placeholders for it in the {part}")
 
 
 def _width_findings(text: str) -> Iterator[Finding]:
@@ -187,10 +189,10 @@ def _without_spaces(text: str) -> str:
 
 def _completeness_findings(text: str, source: str) -> Iterator[Finding]:
     root = parse_html(source)
-    squeezed = _without_spaces(text)
+    compact = _without_spaces(text)
     for words in headings(root):
-        if _without_spaces(words) not in squeezed:
-            yield finding("text-complete", f"the headline {words[:60]!r} is missing")
+        if _without_spaces(words) not in compact:
+            yield finding("text-complete", f"the heading {words[:60]!r} is missing")
     for address in link_targets(root):
-        if _without_spaces(address) not in squeezed:
+        if _without_spaces(address) not in compact:
             yield finding("text-complete", f"{address} is missing")

@@ -1,4 +1,4 @@
-"""Rules for an issue's HTML."""
+"""Check the HTML of an issue."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from publisher.html.text import display_width, one_line
 __all__ = ["check_html", "headings", "link_targets", "parse_html"]
 
 _MAX_WIDTH_PIXELS: Final = 600
-#: Columns of a word that a phone cannot show on one line.
+#: The longest word that a phone shows on one line, in columns.
 _MAX_WORD_COLUMNS: Final = 30
 _MIN_WORDS_PER_IMAGE: Final = 30
 _VAGUE_LINK_TEXTS: Final = frozenset(
@@ -37,7 +37,7 @@ _UNSUBSCRIBE_WORDS: Final = re.compile(r"unsubscribe|leave this list|opt out", r
 
 
 def parse_html(source: str) -> Any:
-    """Return the document's root; the parser forgives as mail programs do."""
+    """Return the root of the document; like mail clients, the parser accepts invalid HTML."""
     parser = lxml_html.HTMLParser(encoding="utf-8", huge_tree=True)
     try:
         return lxml_html.document_fromstring(source.encode(), parser=parser)
@@ -46,57 +46,57 @@ def parse_html(source: str) -> Any:
 
 
 def check_html(source: str) -> list[Finding]:
-    """Return what is wrong with an issue's HTML, rule by rule."""
+    """Return the violations in the HTML of an issue."""
     root = parse_html(source)
-    found = list(_size_findings(source, root))
+    findings = list(_size_findings(source, root))
     for rule in _CHECKS:
-        found.extend(rule(root))
-    found.extend(check_clients(root))
+        findings.extend(rule(root))
+    findings.extend(check_clients(root))
     if not source.startswith("<!DOCTYPE html"):
-        found.append(finding("mail-doctype", f"it begins with {source[:20]!r}"))
-    return found
+        findings.append(finding("mail-doctype", f"it begins with {source[:20]!r}"))
+    return findings
 
 
 def link_targets(root: Any) -> list[str]:
-    """Return the address of every link, each once, in their order."""
+    """Return the URLs of all links in order, without duplicates."""
     return list(dict.fromkeys(link.get("href", "").strip() for link in root.iter("a") if link.get("href")))
 
 
 def headings(root: Any) -> list[str]:
-    """Return the words of every heading."""
-    return [_spoken_text(one) for one in root.iter("h1", "h2", "h3", "h4", "h5", "h6") if _spoken_text(one)]
+    """Return the texts of all headings."""
+    return [_spoken_text(heading) for heading in root.iter("h1", "h2", "h3", "h4", "h5", "h6") if _spoken_text(heading)]
 
 
 def _spoken_text(element: Any) -> str:
-    """Return what an element says to somebody who does not see it: its text, and its pictures' alts."""
+    """Return the text of an element for a screen reader: its text and the alt texts of its images."""
     parts = [element.text_content(), *(image.get("alt", "") for image in element.iter("img"))]
     return one_line(" ".join(parts))
 
 
-def _element_finding(rule: str, element: Any, what: str) -> Finding:
-    return finding(rule, what, entry=f"<{element.tag}>", line=element.sourceline)
+def _element_finding(rule: str, element: Any, message: str) -> Finding:
+    return finding(rule, message, entry=f"<{element.tag}>", line=element.sourceline)
 
 
 def _size_findings(source: str, root: Any) -> Iterator[Finding]:
     size = len(source.encode())
     if size > MAX_HTML_BYTES:
-        yield finding("html-size", f"{size:,} bytes, {MAX_HTML_BYTES:,} may be")
+        yield finding("html-size", f"{size:,} bytes; the maximum is {MAX_HTML_BYTES:,}")
     sheets = style_sheets(root)
     style = sum(len(sheet.encode()) for sheet in sheets)
     if style > MAX_STYLE_BYTES:
-        yield finding("style-size", f"{style:,} bytes, {MAX_STYLE_BYTES:,} may be")
+        yield finding("style-size", f"{style:,} bytes; the maximum is {MAX_STYLE_BYTES:,}")
     for sheet in sheets:
         for rule in tinycss2.parse_stylesheet(sheet, skip_comments=True):
             if rule.type == "at-rule" and any(
                 token.type == "at-keyword" for token in rule.content or () if rule.lower_at_keyword == "media"
             ):
-                yield finding("style-nesting", f"@{rule.at_keyword} holds another @ rule", entry="<style>")
+                yield finding("style-nesting", f"@{rule.at_keyword} contains another @ rule", entry="<style>")
 
 
 def _document_findings(root: Any) -> Iterator[Finding]:
     body = root.find("body")
-    both = [root, *([body] if body is not None else [])]
-    for element in both:
+    elements = [root, *([body] if body is not None else [])]
+    for element in elements:
         if not (element.get("lang") or "").strip():
             yield _element_finding("mail-language", element, "no lang")
         if element.get("dir") not in ("ltr", "rtl"):
@@ -108,7 +108,7 @@ def _document_findings(root: Any) -> Iterator[Finding]:
         yield finding("color-scheme", "no meta color-scheme")
     first = next(iter(body), None) if body is not None else None
     if first is None or "none" not in dict(declarations(first.get("style") or "")).get("display", ""):
-        yield finding("preheader", "the first element of the body is no hidden text")
+        yield finding("preheader", "the first element of the body is not a hidden text")
 
 
 def _heading_findings(root: Any) -> Iterator[Finding]:
@@ -151,7 +151,7 @@ def _image_findings(root: Any) -> Iterator[Finding]:
     body = root.find("body")
     words = len(body.text_content().split()) if body is not None else 0
     if images and words < _MIN_WORDS_PER_IMAGE * len(images):
-        yield finding("words-per-image", f"{words} words, {len(images)} pictures")
+        yield finding("words-per-image", f"{words} words, {len(images)} images")
 
 
 def _contrast_findings(root: Any) -> Iterator[Finding]:
@@ -161,17 +161,17 @@ def _contrast_findings(root: Any) -> Iterator[Finding]:
             continue
         seen: set[tuple[str, str]] = set()
         for element in text_elements(root):
-            faint = colours.too_faint(element)
-            if faint is not None and faint[:2] not in seen:
-                seen.add(faint[:2])
-                text, ground, ratio = faint
+            low_contrast = colours.low_contrast(element)
+            if low_contrast is not None and low_contrast[:2] not in seen:
+                seen.add(low_contrast[:2])
+                text, background, ratio = low_contrast
                 words = one_line(element.text_content())[:40]
-                yield _element_finding(rule, element, f"{text} on {ground} is {ratio:.2f}: {words!r}")
+                yield _element_finding(rule, element, f"{text} on {background} is {ratio:.2f}: {words!r}")
 
 
 def _pixels(value: str | None) -> float:
-    found = re.fullmatch(r"\s*([\d.]+)(?:px)?\s*", value or "")
-    return float(found[1]) if found else 0.0
+    match = re.fullmatch(r"\s*([\d.]+)(?:px)?\s*", value or "")
+    return float(match[1]) if match else 0.0
 
 
 def _overflow_findings(root: Any) -> Iterator[Finding]:
@@ -189,7 +189,7 @@ def _overflow_findings(root: Any) -> Iterator[Finding]:
     for element in text_elements(root):
         long = next((word for word in (element.text or "").split() if display_width(word) > _MAX_WORD_COLUMNS), None)
         if long is not None and not _is_breakable(element):
-            yield _element_finding("overflow", element, f"nothing breaks {long[:50]!r}")
+            yield _element_finding("overflow", element, f"{long[:50]!r} cannot be broken")
 
 
 def _is_breakable(element: Any) -> bool:
@@ -204,7 +204,7 @@ def _is_breakable(element: Any) -> bool:
 
 
 def _link_findings(root: Any) -> Iterator[Finding]:
-    places: dict[str, set[str]] = defaultdict(set)
+    targets: dict[str, set[str]] = defaultdict(set)
     pairs: set[tuple[str, str]] = set()
     for link in root.iter("a"):
         href = (link.get("href") or "").strip()
@@ -221,20 +221,20 @@ def _link_findings(root: Any) -> Iterator[Finding]:
             yield _element_finding("link-text", link, f"{words!r} leads to {href}")
         elif (words, href) in pairs:
             yield _element_finding("link-duplicate", link, f"{words!r} leads to {href} twice")
-        elif places[words] and href not in places[words]:
-            yield _element_finding("link-duplicate", link, f"{words!r} leads to {href} and to {min(places[words])}")
-        places[words].add(href)
+        elif targets[words] and href not in targets[words]:
+            yield _element_finding("link-duplicate", link, f"{words!r} leads to {href} and to {min(targets[words])}")
+        targets[words].add(href)
         pairs.add((words, href))
 
 
 def _footer_findings(root: Any) -> Iterator[Finding]:
-    links = [place for place, link in enumerate(root.iter("a")) if _UNSUBSCRIBE_WORDS.search(_spoken_text(link))]
+    links = [position for position, link in enumerate(root.iter("a")) if _UNSUBSCRIBE_WORDS.search(_spoken_text(link))]
     total = sum(1 for _ in root.iter("a"))
     if not links:
-        yield finding("unsubscribe-link", "there is none")
+        yield finding("unsubscribe-link", "there is no unsubscribe link")
     elif total > 6 and (links[0] > 3 or links[-1] < total // 2):
-        where = "near the top" if links[0] > 3 else "at the foot"
-        yield finding("unsubscribe-link", f"there is none {where}")
+        where = "near the top" if links[0] > 3 else "in the footer"
+        yield finding("unsubscribe-link", f"there is no unsubscribe link {where}")
     address = root.find(".//address")
     if address is None or not one_line(address.text_content()):
         yield finding("postal-address", "no <address>")
@@ -242,9 +242,9 @@ def _footer_findings(root: Any) -> Iterator[Finding]:
 
 def _text_findings(root: Any) -> Iterator[Finding]:
     for element in text_elements(root):
-        said = one_line(" ".join(part for part in (element.text, *(child.tail for child in element)) if part))
+        text = one_line(" ".join(part for part in (element.text, *(child.tail for child in element)) if part))
         for rule, pattern in (("placeholder", _PLACEHOLDER), ("template-code", _TEMPLATE_CODE)):
-            match = pattern.search(said)
+            match = pattern.search(text)
             if match:
                 yield _element_finding(rule, element, repr(match[0]))
 

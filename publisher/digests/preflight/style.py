@@ -1,4 +1,4 @@
-"""Which colours an element has, in light and in dark: inline styles, and the dark rules of style sheets."""
+"""Compute the colours of elements in light and dark mode, from inline styles and dark mode rules."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ _LARGE_BOLD_PIXELS: Final = 18.66
 
 @lru_cache(4096)
 def declarations(text: str) -> tuple[tuple[str, str], ...]:
-    """Return (property, value) of a ``style``, lower-case names, without ``!important``; the last of a name wins."""
-    found = {
-        one.lower_name: tinycss2.serialize(one.value).strip()
-        for one in tinycss2.parse_blocks_contents(text, skip_comments=True, skip_whitespace=True)
-        if one.type == "declaration"
+    """Return (property, value) of a ``style`` without ``!important``; the last of several wins."""
+    properties = {
+        declaration.lower_name: tinycss2.serialize(declaration.value).strip()
+        for declaration in tinycss2.parse_blocks_contents(text, skip_comments=True, skip_whitespace=True)
+        if declaration.type == "declaration"
     }
-    return tuple(found.items())
+    return tuple(properties.items())
 
 
 def style_sheets(root: Any) -> list[str]:
-    """Return the text of every <style>."""
+    """Return the text of every <style> element."""
     return [element.text_content() for element in root.iter("style")]
 
 
 def _dark_rules(sheets: list[str]) -> Iterator[tuple[str, tuple[tuple[str, str], ...]]]:
-    """Yield (selector, declarations) of the rules for dark screens, in their order."""
+    """Yield (selector, declarations) of the dark mode rules, in order."""
     for sheet in sheets:
         for rule in tinycss2.parse_stylesheet(sheet, skip_comments=True, skip_whitespace=True):
             if rule.type != "at-rule" or rule.lower_at_keyword != "media" or rule.content is None:
@@ -52,7 +52,7 @@ def _dark_rules(sheets: list[str]) -> Iterator[tuple[str, tuple[tuple[str, str],
 
 
 def _hex(value: str) -> str | None:
-    """Return ``#rrggbb`` of an opaque colour, None for anything else."""
+    """Return an opaque colour as ``#rrggbb``, or None."""
     colour = parse_color(value)
     if colour is None or isinstance(colour, str) or colour.alpha < 1:
         return None
@@ -61,17 +61,17 @@ def _hex(value: str) -> str | None:
 
 
 class Colours:
-    """The colours of a document's elements."""
+    """The colours of the elements of a document."""
 
     def __init__(self, root: Any, *, dark: bool) -> None:
         self._dark: dict[Any, dict[str, str]] = {}
         self.is_dark = False
         self._cache: dict[tuple[Any, str], str | None] = {}
         if dark:
-            for selector, found in _dark_rules(style_sheets(root)):
+            for selector, properties in _dark_rules(style_sheets(root)):
                 self.is_dark = True
                 for element in _matching_elements(root, selector):
-                    self._dark.setdefault(element, {}).update(found)
+                    self._dark.setdefault(element, {}).update(properties)
 
     def _own(self, element: Any, name: str) -> str | None:
         value = self._dark.get(element, {}).get(name)
@@ -89,22 +89,22 @@ class Colours:
             self._cache[key] = own or (self._inherited(parent, name) if parent is not None else None)
         return self._cache[key]
 
-    def too_faint(self, element: Any) -> tuple[str, str, float] | None:
-        """Return (text, ground, contrast) where the element's text cannot be read, None where it can."""
-        # A program's own colours where nobody says any: black on white.
+    def low_contrast(self, element: Any) -> tuple[str, str, float] | None:
+        """Return (text colour, background, contrast) if the contrast is too low, or None."""
+        # The default of mail clients is black on white.
         text = self._inherited(element, "color") or "#000000"
-        ground = self._inherited(element, "background-color") or "#ffffff"
-        ratio = contrast(text, ground)
-        return (text, ground, ratio) if ratio < (3.0 if _is_large(element) else 4.5) else None
+        background = self._inherited(element, "background-color") or "#ffffff"
+        ratio = contrast(text, background)
+        return (text, background, ratio) if ratio < (3.0 if _is_large(element) else 4.5) else None
 
 
 def _matching_elements(root: Any, selector: str) -> list[Any]:
     try:
-        found: Any = _compile_selector(selector)(root)
+        elements: Any = _compile_selector(selector)(root)
     except SelectorError:
-        # What the browser on this side does not know, no mail program does.
+        # Mail clients support no selector that cssselect does not support.
         return []
-    return list(found)
+    return list(elements)
 
 
 @lru_cache(512)
@@ -113,22 +113,22 @@ def _compile_selector(text: str) -> CSSSelector:
 
 
 def _is_large(element: Any) -> bool:
-    """Tell whether text is large (WCAG 2.2: 18 points, or 14 and bold)."""
+    """Return whether text is large (WCAG 2.2: 18 points, or 14 points and bold)."""
     size, bold = None, None
     while element is not None and (size is None or bold is None):
         own = dict(declarations(element.get("style") or ""))
         size = size or own.get("font-size")
         bold = bold or own.get("font-weight") or ("bold" if element.tag in ("strong", "b", "th") else None)
         element = element.getparent()
-    found = re.fullmatch(r"([\d.]+)px", size or "")
-    pixels = float(found[1]) if found else 16.0
+    match = re.fullmatch(r"([\d.]+)px", size or "")
+    pixels = float(match[1]) if match else 16.0
     return pixels >= _LARGE_PIXELS or (
         pixels >= _LARGE_BOLD_PIXELS and bold in ("bold", "bolder", "600", "700", "800", "900")
     )
 
 
 def text_elements(root: Any) -> Iterator[Any]:
-    """Yield the elements of the body that have text of their own and are shown."""
+    """Yield the visible elements of the body that contain text directly."""
     body = root.find("body")
     stack = [body] if body is not None else []
     while stack:

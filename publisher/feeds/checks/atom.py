@@ -1,4 +1,4 @@
-"""Rules of Atom 1.0 (RFC 4287)."""
+"""Check Atom 1.0 feeds (RFC 4287)."""
 
 from __future__ import annotations
 
@@ -64,22 +64,22 @@ def _text(parent: Any, tag: str) -> str:
 
 
 def feed_findings(feed: Any, address: str | None, now: datetime | None) -> Iterator[Finding]:
-    """Yield what is wrong with a feed, without its entries.
+    """Yield the violations of a feed, without its entries.
 
     Args:
-        feed: the element.
-        address: where the feed was fetched from or will be; None where nobody knows.
-        now: what time it is; None to let dates be.
+        feed: the feed element.
+        address: the URL of the feed; None if unknown.
+        now: the current time; None to skip the check for future dates.
     """
     yield from _common_findings(feed, _FEED_ELEMENTS, "", now)
-    own = [one for one in feed.findall(_qualified("link")) if one.get("rel") == "self"]
+    own = [link for link in feed.findall(_qualified("link")) if link.get("rel") == "self"]
     if len(own) != 1:
         yield finding("self-link", f"{len(own)} links of rel=self", line=feed.sourceline)
     elif own[0].get("type") != FEED_TYPES[FeedFormat.ATOM]:
         yield finding("self-link", f"its type is {own[0].get('type')!r}", line=own[0].sourceline)
     elif address is not None and own[0].get("href") != address:
-        what = f"says {own[0].get('href')}, is at {address}"
-        yield finding("self-link", what, line=own[0].sourceline)
+        message = f"href is {own[0].get('href')}, the feed is at {address}"
+        yield finding("self-link", message, line=own[0].sourceline)
     language = feed.get(LANG)
     if language is None or not LANGUAGE.fullmatch(language):
         yield finding("language", f"xml:lang={language!r}", line=feed.sourceline)
@@ -90,7 +90,7 @@ def feed_findings(feed: Any, address: str | None, now: datetime | None) -> Itera
 
 
 def entry_findings(entry: Any, now: datetime | None, *, feed_has_author: bool) -> Iterator[Finding]:
-    """Yield what is wrong with an entry."""
+    """Yield the violations of an entry."""
     name = entry_name(entry)
     yield from _common_findings(entry, _ENTRY_ELEMENTS, name, now)
     language = entry.get(LANG)
@@ -101,11 +101,11 @@ def entry_findings(entry: Any, now: datetime | None, *, feed_has_author: bool) -
     published, updated = parse_rfc3339_date(_text(entry, "published")), parse_rfc3339_date(_text(entry, "updated"))
     if published is not None and updated is not None and published > updated:
         yield finding("date", "published after it was updated", entry=name, line=entry.sourceline)
-    has_alternate = any(one.get("rel", "alternate") == "alternate" for one in entry.findall(_qualified("link")))
+    has_alternate = any(link.get("rel", "alternate") == "alternate" for link in entry.findall(_qualified("link")))
     content = entry.find(_qualified("content"))
     if content is None and not has_alternate:
-        what = "neither content nor an alternate link"
-        yield finding("required", what, entry=name, line=entry.sourceline)
+        message = "neither content nor an alternate link"
+        yield finding("required", message, entry=name, line=entry.sourceline)
     for element in (content, entry.find(_qualified("summary")), entry.find(_qualified("title"))):
         if element is None:
             continue
@@ -118,7 +118,7 @@ def entry_findings(entry: Any, now: datetime | None, *, feed_has_author: bool) -
 
 
 def entry_name(entry: Any) -> str:
-    """Return what an entry is called in a message."""
+    """Return the name of an entry in messages."""
     return (_text(entry, "title") or _text(entry, "id"))[:120] or "an entry without a title"
 
 
@@ -132,10 +132,10 @@ def _common_findings(parent: Any, known: frozenset[str], name: str, now: datetim
         yield finding("atom-id", f"id {own[:80]}", entry=name, line=parent.sourceline)
     for tag in ("updated", "published"):
         text = _text(parent, tag)
-        moment = parse_rfc3339_date(text)
-        if text and moment is None:
+        date = parse_rfc3339_date(text)
+        if text and date is None:
             yield finding("date", f"{tag} {text}", entry=name, line=parent.sourceline)
-        elif now is not None and moment is not None and moment > now:
+        elif now is not None and date is not None and date > now:
             yield finding("future-date", f"{tag} {text}", entry=name, line=parent.sourceline)
     yield from _link_findings(parent, name)
 
@@ -167,5 +167,5 @@ def _link_findings(parent: Any, name: str) -> Iterator[Finding]:
             alternates[link.get("type"), link.get("hreflang")] += 1
     for (kind, _), count in alternates.items():
         if count > 1:
-            what = f"{count} alternate links of type {kind}"
-            yield finding("atom-alternate", what, entry=name, line=parent.sourceline)
+            message = f"{count} alternate links of type {kind}"
+            yield finding("atom-alternate", message, entry=name, line=parent.sourceline)

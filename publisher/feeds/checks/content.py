@@ -1,4 +1,4 @@
-"""Rules of what feeds of all formats carry: text with markup, dates, addresses, headlines, relations."""
+"""Checks that all feed formats share: HTML, dates, URLs, titles, link relations."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ __all__ = [
     "parse_rfc3339_date",
 ]
 
-#: https://www.rfc-editor.org/rfc/rfc5646#section-2.1, as far as feeds need it.
+#: A simplified language tag (https://www.rfc-editor.org/rfc/rfc5646#section-2.1).
 LANGUAGE: Final = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*")
-#: What feeds may use of https://www.iana.org/assignments/link-relations.
+#: The link relations of https://www.iana.org/assignments/link-relations that feeds may use.
 RELATIONS: Final = frozenset(
     [
         "about",
@@ -120,16 +120,16 @@ _RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d
 
 
 class _MarkupChecker(HTMLParser):
-    """Walks through an article's text and notes what is wrong with it."""
+    """Collects the problems of an article's HTML."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.open: list[str] = []
-        self.found: list[tuple[str, str]] = []
+        self.problems: list[tuple[str, str]] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag in _UNSAFE:
-            self.found.append(("html-safe", f"<{tag}>"))
+            self.problems.append(("html-safe", f"<{tag}>"))
         for name, value in attrs:
             self._attribute(tag, name, value or "")
         if tag not in _VOID:
@@ -144,76 +144,76 @@ class _MarkupChecker(HTMLParser):
         if self.open and self.open[-1] == tag:
             self.open.pop()
         elif tag in self.open:
-            self.found.append(("html-closed", f"</{tag}> before </{self.open[-1]}>"))
+            self.problems.append(("html-closed", f"</{tag}> before </{self.open[-1]}>"))
             while self.open.pop() != tag:
                 pass
         else:
-            self.found.append(("html-closed", f"</{tag}> without <{tag}>"))
+            self.problems.append(("html-closed", f"</{tag}> without <{tag}>"))
 
     def _attribute(self, tag: str, name: str, value: str) -> None:
         if name.startswith("on") or name in ("style", "srcdoc"):
-            self.found.append(("html-safe", f"<{tag} {name}>"))
+            self.problems.append(("html-safe", f"<{tag} {name}>"))
         if name not in _URL_ATTRIBUTES:
             return
         scheme = _SCHEME.match(value.strip())
         if scheme is None:
-            self.found.append(("absolute-address", f'<{tag} {name}="{value[:80]}">'))
+            self.problems.append(("absolute-address", f'<{tag} {name}="{value[:80]}">'))
         elif scheme[1].lower() not in _SAFE_SCHEMES:
-            self.found.append(("html-safe", f'<{tag} {name}="{scheme[1].lower()}:">'))
+            self.problems.append(("html-safe", f'<{tag} {name}="{scheme[1].lower()}:">'))
 
 
 @lru_cache(maxsize=4)
 def _markup_problems(source: str) -> tuple[tuple[str, str], ...]:
-    # The same text comes three times in a row, once a format.
+    # The cache helps because each text is checked three times in a row, once for each format.
     if "<" not in source:
         return ()
-    walk = _MarkupChecker()
-    walk.feed(source)
-    walk.close()
-    return (*walk.found, *(("html-closed", f"<{tag}> is never closed") for tag in walk.open))
+    checker = _MarkupChecker()
+    checker.feed(source)
+    checker.close()
+    return (*checker.problems, *(("html-closed", f"<{tag}> is never closed") for tag in checker.open))
 
 
 def html_findings(source: str, entry: str, line: int | None = None) -> Iterator[Finding]:
-    """Yield what is wrong with text that carries markup."""
-    for rule, what in _markup_problems(source):
-        yield finding(rule, what, entry=entry, line=line)
+    """Yield the violations of an article's HTML."""
+    for rule, message in _markup_problems(source):
+        yield finding(rule, message, entry=entry, line=line)
 
 
 def find_markup(title: str) -> str | None:
-    """Return what looks like markup in a headline, or None."""
-    found = _LOOKS_LIKE_MARKUP.search(title)
-    return title[found.start() : found.start() + 20] if found else None
+    """Return the text in a title that looks like markup, or None."""
+    match = _LOOKS_LIKE_MARKUP.search(title)
+    return title[match.start() : match.start() + 20] if match else None
 
 
 def is_absolute_url(address: str) -> bool:
-    """Tell whether an address is absolute."""
+    """Return whether a URL is absolute."""
     return _SCHEME.match(address) is not None
 
 
 def is_http_url(address: str) -> bool:
-    """Tell whether an address is one that can be fetched, without spaces."""
+    """Return whether a text is an http or https URL without spaces."""
     return re.fullmatch(r"https?://[^\s<>\"]+", address, re.IGNORECASE) is not None
 
 
 def is_integer_or_missing(text: str | None) -> bool:
-    """Tell whether a text is a whole number, or not there."""
+    """Return whether a text is a non-negative integer, or None."""
     return text is None or re.fullmatch(r"[0-9]+", text) is not None
 
 
 def parse_rfc822_date(text: str) -> datetime | None:
-    """Return the instant of an RFC 822 date with a numeric zone, or None where it is none."""
+    """Return the time of an RFC 822 date with a numeric zone, or None if the text is not one."""
     if not _RFC822.fullmatch(text):
         return None
     try:
-        moment = parsedate_to_datetime(text)
+        date = parsedate_to_datetime(text)
     except ValueError:
         return None
-    # "-0000" says that the zone is not known.
-    return moment if moment.tzinfo is not None else None
+    # "-0000" means that the zone is unknown.
+    return date if date.tzinfo is not None else None
 
 
 def parse_rfc3339_date(text: str) -> datetime | None:
-    """Return the instant of an RFC 3339 date, or None where it is none."""
+    """Return the time of an RFC 3339 date, or None if the text is not one."""
     try:
         return datetime.fromisoformat(text) if _RFC3339.fullmatch(text) else None
     except ValueError:

@@ -1,7 +1,7 @@
-"""Rules for feeds: what W3C's validator and reader programs ask, as readable checks with their sources.
+"""Check feeds against the rules of the W3C feed validator and of feed readers. Pure.
 
-The rules are listed in :data:`publisher.feeds.checks.rules.FEED_RULES`; each format's are in the module of
-its name. Nothing here reads a file, a socket or a clock.
+:data:`publisher.feeds.checks.rules.FEED_RULES` lists the rules with their sources; each format has a module
+with its checks.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from publisher.model.media_types import FEED_TYPES
 
 __all__ = ["MEDIA_TYPES", "Finding", "check_entry", "check_feed", "detect_format", "previous_page_url"]
 
-#: Format → the media types that it may be served under.
+#: Format → allowed media types.
 MEDIA_TYPES: Final = {
     **{form: (kind,) for form, kind in FEED_TYPES.items()},
     FeedFormat.JSON: (FEED_TYPES[FeedFormat.JSON], "application/json"),
 }
 _HISTORY: Final = "http://purl.org/syndication/history/1.0"
 _TOMBSTONES: Final = "http://purl.org/atompub/tombstones/1.0"
-#: Namespaces that reader programs and validators know.
+#: Namespaces that feed readers and validators support.
 _KNOWN_NAMESPACES: Final = frozenset(
     [
         atom.ATOM,
@@ -56,12 +56,12 @@ _KNOWN_NAMESPACES: Final = frozenset(
 
 
 def check_feed(data: bytes, *, address: str | None = None, now: datetime | None = None) -> list[Finding]:
-    """Return what is wrong with a feed of any format.
+    """Return the violations of a feed of any format.
 
     Args:
         data: the document.
-        address: where it was fetched from or will be; None where nobody knows.
-        now: what time it is, for dates that lie in the future; None to let them be.
+        address: the URL of the feed; None if unknown.
+        now: the current time; None to skip the check for future dates.
     """
     if data.lstrip()[:1] in (b"{", b"["):
         return list(_json_findings(data, address, now))
@@ -72,12 +72,12 @@ def check_feed(data: bytes, *, address: str | None = None, now: datetime | None 
 
 
 def check_entry(form: FeedFormat, entry: bytes, now: datetime | None = None) -> list[Finding]:
-    """Return what is wrong with one entry, as it is to stand in a feed of ours.
+    """Return the violations of one rendered entry.
 
     Args:
-        form: its format.
-        entry: ``<item>…</item>``, ``<entry>…</entry>`` or an object, with its text in it.
-        now: what time it is; None to let dates be.
+        form: the format.
+        entry: ``<item>…</item>``, ``<entry>…</entry>`` or a JSON object, with its body.
+        now: the current time; None to skip the check for future dates.
     """
     if form is FeedFormat.JSON:
         try:
@@ -100,7 +100,7 @@ _ENTRY_WRAPPERS: Final = {
 
 
 def detect_format(data: bytes) -> FeedFormat | None:
-    """Return the format of a document, or None where it is no feed."""
+    """Return the format of a document, or None if it is not a feed."""
     if data.lstrip()[:1] == b"{":
         return FeedFormat.JSON
     root = _parse(data)
@@ -110,10 +110,10 @@ def detect_format(data: bytes) -> FeedFormat | None:
 
 
 def previous_page_url(data: bytes) -> str | None:
-    """Return the address that a feed's ``prev-archive`` leads to (``next_url`` in JSON), or None."""
+    """Return the URL of a feed's ``prev-archive`` link (``next_url`` in JSON Feed), or None."""
     if data.lstrip()[:1] == b"{":
-        found: str | None = json.loads(data).get("next_url")
-        return found
+        next_url: str | None = json.loads(data).get("next_url")
+        return next_url
     root = _parse(data)
     if isinstance(root, Finding):
         return None
@@ -123,12 +123,12 @@ def previous_page_url(data: bytes) -> str | None:
 
 @cache
 def _parser() -> etree.XMLParser:
-    """Return the parser; making one takes as long as parsing an entry."""
+    """Return the XML parser; creating one takes as long as parsing an entry."""
     return etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=True)
 
 
 def _parse(data: bytes) -> Any:
-    """Return the root element, or why there is none. Nothing outside the document is looked at."""
+    """Return the root element, or a finding if the XML is invalid. External entities are not loaded."""
     try:
         return etree.fromstring(data, _parser())
     except etree.XMLSyntaxError as error:
@@ -156,17 +156,19 @@ def _root_findings(data: bytes, root: Any, address: str | None, now: datetime | 
         for item in items:
             yield from rss.item_findings(item, now)
         yield from rss.raw_title_findings(data)
-        yield from _repeated_values("unique-id", ((one.findtext("guid") or "", rss.item_name(one)) for one in items))
+        yield from _repeated_values("unique-id", ((item.findtext("guid") or "", rss.item_name(item)) for item in items))
         yield from _history_findings(channel)
     elif root.tag == f"{{{atom.ATOM}}}feed":
         yield from atom.feed_findings(root, address, now)
         entries = root.findall(f"{{{atom.ATOM}}}entry")
-        signed = root.find(f"{{{atom.ATOM}}}author") is not None
-        for one in entries:
-            yield from atom.entry_findings(one, now, feed_has_author=signed)
+        has_author = root.find(f"{{{atom.ATOM}}}author") is not None
+        for entry in entries:
+            yield from atom.entry_findings(entry, now, feed_has_author=has_author)
         for rule, tag in (("unique-id", "id"), ("atom-same-updated", "updated")):
             name = f"{{{atom.ATOM}}}{tag}"
-            yield from _repeated_values(rule, ((one.findtext(name) or "", atom.entry_name(one)) for one in entries))
+            yield from _repeated_values(
+                rule, ((entry.findtext(name) or "", atom.entry_name(entry)) for entry in entries)
+            )
         yield from _history_findings(root)
         if entries and root.find(f"{{{_TOMBSTONES}}}deleted-entry") is not None:
             yield finding("tombstone", "a deleted-entry among entries", line=root.sourceline)
@@ -175,10 +177,10 @@ def _root_findings(data: bytes, root: Any, address: str | None, now: datetime | 
 
 
 def _repeated_values(rule: str, values: Iterable[tuple[str, str]]) -> Iterator[Finding]:
-    every = [(value, name) for value, name in values if value]
-    counts = Counter(value for value, _ in every)
+    present = [(value, name) for value, name in values if value]
+    counts = Counter(value for value, _ in present)
     seen: set[str] = set()
-    for value, name in every:
+    for value, name in present:
         if counts[value] > 1 and value in seen:
             yield finding(rule, value[:120], entry=name)
         seen.add(value)
@@ -202,7 +204,7 @@ def _json_findings(data: bytes, address: str | None, now: datetime | None) -> It
         yield finding("well-formed", str(error))
         return
     if not isinstance(feed, dict):
-        yield finding("kind", "no object")
+        yield finding("kind", "not an object")
         return
     yield from jsonfeed.feed_findings(feed, address)
     items = feed.get("items") if isinstance(feed.get("items"), list) else []

@@ -1,4 +1,4 @@
-"""Rules of JSON Feed 1.1 (https://www.jsonfeed.org/version/1.1/)."""
+"""Check JSON Feed 1.1 (https://www.jsonfeed.org/version/1.1/)."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ _URL_FIELDS: Final = frozenset(
 
 
 def feed_findings(feed: dict[str, Any], address: str | None) -> Iterator[Finding]:
-    """Yield what is wrong with a feed, without its items.
+    """Yield the violations of a feed, without its items.
 
     Args:
         feed: the document.
-        address: where the feed was fetched from or will be; None where nobody knows.
+        address: the URL of the feed; None if unknown.
     """
     if feed.get("version") != VERSION:
         yield finding("json-version", f"version {feed.get('version')!r}")
@@ -45,7 +45,7 @@ def feed_findings(feed: dict[str, Any], address: str | None) -> Iterator[Finding
     yield from _value_findings(feed, _FEED_TYPES, "")
     own = feed.get("feed_url")
     if own is None or (address is not None and own != address):
-        yield finding("self-link", f"feed_url says {own}, is at {address}")
+        yield finding("self-link", f"feed_url is {own}, the feed is at {address}")
     language = feed.get("language")
     if not isinstance(language, str) or not LANGUAGE.fullmatch(language):
         yield finding("language", f"language {language!r}")
@@ -55,9 +55,9 @@ def feed_findings(feed: dict[str, Any], address: str | None) -> Iterator[Finding
 
 
 def item_findings(item: Any, now: datetime | None) -> Iterator[Finding]:
-    """Yield what is wrong with an item."""
+    """Yield the violations of an item."""
     if not isinstance(item, dict):
-        yield finding("json-type", "an item that is no object")
+        yield finding("json-type", "an item that is not an object")
         return
     entry = item_name(item)
     if not item.get("id"):
@@ -66,11 +66,15 @@ def item_findings(item: Any, now: datetime | None) -> Iterator[Finding]:
         yield finding("required", "neither content_html nor content_text", entry=entry)
     yield from _value_findings(item, _ITEM_TYPES, entry)
     yield from _date_findings(item, now, entry)
-    for one in item.get("attachments") or ():
-        if not isinstance(one, dict) or not is_http_url(str(one.get("url"))) or "/" not in str(one.get("mime_type")):
+    for attachment in item.get("attachments") or ():
+        if (
+            not isinstance(attachment, dict)
+            or not is_http_url(str(attachment.get("url")))
+            or "/" not in str(attachment.get("mime_type"))
+        ):
             yield finding("json-type", "an attachment without url and mime_type", entry=entry)
-        elif not isinstance(one.get("size_in_bytes", 1), int):
-            yield finding("json-type", f"size_in_bytes {one['size_in_bytes']!r}", entry=entry)
+        elif not isinstance(attachment.get("size_in_bytes", 1), int):
+            yield finding("json-type", f"size_in_bytes {attachment['size_in_bytes']!r}", entry=entry)
     content = item.get("content_html")
     if isinstance(content, str):
         yield from html_findings(content, entry)
@@ -79,15 +83,15 @@ def item_findings(item: Any, now: datetime | None) -> Iterator[Finding]:
 def _date_findings(item: dict[str, Any], now: datetime | None, entry: str) -> Iterator[Finding]:
     for name in ("date_published", "date_modified"):
         text = item.get(name)
-        moment = parse_rfc3339_date(text) if isinstance(text, str) else None
-        if text is not None and moment is None:
+        date = parse_rfc3339_date(text) if isinstance(text, str) else None
+        if text is not None and date is None:
             yield finding("date", f"{name} {text}", entry=entry)
-        elif now is not None and moment is not None and moment > now:
+        elif now is not None and date is not None and date > now:
             yield finding("future-date", f"{name} {text}", entry=entry)
 
 
 def item_name(item: dict[str, Any]) -> str:
-    """Return what an item is called in a message."""
+    """Return the name of an item in messages."""
     return str(item.get("title") or item.get("id") or "an item without a title")[:120]
 
 
@@ -98,12 +102,12 @@ def _value_findings(parent: dict[str, Any], kinds: Mapping[str, type[Any]], entr
             if not name.startswith("_"):
                 yield finding("json-name", name, entry=entry)
         elif not isinstance(value, kind):
-            yield finding("json-type", f"{name} is no {kind.__name__}", entry=entry)
+            yield finding("json-type", f"{name} is not of type {kind.__name__}", entry=entry)
         elif name in _URL_FIELDS and not is_http_url(value):
             yield finding("absolute-address", f"{name} {value[:80]}", entry=entry)
-    for one in parent.get("authors") or ():
-        if not isinstance(one, dict) or not (one.get("name") or one.get("url") or one.get("avatar")):
-            yield finding("json-type", f"author {one!r}", entry=entry)
+    for author in parent.get("authors") or ():
+        if not isinstance(author, dict) or not (author.get("name") or author.get("url") or author.get("avatar")):
+            yield finding("json-type", f"author {author!r}", entry=entry)
     for tag in parent.get("tags") or ():
         if not isinstance(tag, str):
             yield finding("json-type", f"tag {tag!r}", entry=entry)

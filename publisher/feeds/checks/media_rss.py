@@ -1,4 +1,4 @@
-"""Rules of Media RSS (https://www.rssboard.org/media-rss), which stands in RSS and in Atom."""
+"""Check Media RSS elements in RSS and Atom (https://www.rssboard.org/media-rss)."""
 
 from __future__ import annotations
 
@@ -15,18 +15,20 @@ MEDIA: Final = "http://search.yahoo.com/mrss/"
 
 
 def media_findings(parent: Any, entry: str) -> Iterator[Finding]:
-    """Yield what is wrong with the media of an item or entry."""
+    """Yield the violations in the media elements of an item or entry."""
     for group in parent.iterchildren(f"{{{MEDIA}}}group"):
         if len(group.findall(f"{{{MEDIA}}}content")) < 2:
-            yield finding("media-group", "a group of one", entry=entry, line=group.sourceline)
+            yield finding(
+                "media-group", "a group with fewer than two media:content", entry=entry, line=group.sourceline
+            )
     for content in parent.iter(f"{{{MEDIA}}}content"):
         if not is_http_url(content.get("url", "")):
-            what = f"media:content url={content.get('url')!r}"
-            yield finding("absolute-address", what, entry=entry, line=content.sourceline)
+            message = f"media:content url={content.get('url')!r}"
+            yield finding("absolute-address", message, entry=entry, line=content.sourceline)
         for name in ("width", "height", "fileSize"):
             if not is_integer_or_missing(content.get(name)):
-                what = f"{name}={content.get(name)!r}"
-                yield finding("media-number", what, entry=entry, line=content.sourceline)
+                message = f"{name}={content.get(name)!r}"
+                yield finding("media-number", message, entry=entry, line=content.sourceline)
     for credit in parent.iter(f"{{{MEDIA}}}credit"):
         role = credit.get("role", "")
         if role != role.lower():

@@ -1,4 +1,4 @@
-"""Rules of RSS 2.0 (https://www.rssboard.org/rss-specification, https://www.rssboard.org/rss-profile)."""
+"""Check RSS 2.0 feeds (https://www.rssboard.org/rss-specification, https://www.rssboard.org/rss-profile)."""
 
 from __future__ import annotations
 
@@ -57,18 +57,18 @@ _ITEM_ELEMENTS: Final = frozenset(
     ["title", "link", "description", "author", "category", "comments", "enclosure", "guid", "pubDate", "source"]
 )
 _REPEATABLE: Final = frozenset(["category", "item"])
-#: Reader programs keep only the first or the last of these where there are several.
+#: Feed readers use only the first or the last of several.
 _SINGLE_EXTENSIONS: Final = frozenset([f"{{{DC}}}creator", f"{{{DC}}}language", f"{{{CONTENT}}}encoded"])
 _EMAIL = re.compile(r"[^\s@]+@[^\s@.]+(?:\.[^\s@.]+)+(?: \(.+\))?")
 
 
 def channel_findings(channel: Any, address: str | None, now: datetime | None) -> Iterator[Finding]:
-    """Yield what is wrong with a channel, without its items.
+    """Yield the violations of a channel, without its items.
 
     Args:
-        channel: the element.
-        address: where the feed was fetched from or will be; None where nobody knows.
-        now: what time it is; None to let dates be.
+        channel: the channel element.
+        address: the URL of the feed; None if unknown.
+        now: the current time; None to skip the check for future dates.
     """
     for name in ("title", "link", "description"):
         if not (channel.findtext(name) or "").strip():
@@ -94,7 +94,7 @@ def channel_findings(channel: Any, address: str | None, now: datetime | None) ->
 
 
 def item_findings(item: Any, now: datetime | None) -> Iterator[Finding]:
-    """Yield what is wrong with an item."""
+    """Yield the violations of an item."""
     entry = item_name(item)
     yield from _child_findings(item, _ITEM_ELEMENTS, entry)
     title, description = item.findtext("title"), item.findtext("description")
@@ -117,7 +117,7 @@ def item_findings(item: Any, now: datetime | None) -> Iterator[Finding]:
 
 
 def item_name(item: Any) -> str:
-    """Return what an item is called in a message."""
+    """Return the name of an item in messages."""
     title: str = (item.findtext("title") or item.findtext("guid") or item.findtext("link") or "").strip()
     return title[:120] or "an item without a title"
 
@@ -141,7 +141,7 @@ def _child_findings(parent: Any, known: frozenset[str], entry: str) -> Iterator[
 
 
 def _self_link_findings(channel: Any, address: str | None) -> Iterator[Finding]:
-    own = [one for one in channel.findall(f"{{{ATOM}}}link") if one.get("rel") == "self"]
+    own = [link for link in channel.findall(f"{{{ATOM}}}link") if link.get("rel") == "self"]
     if len(own) != 1:
         yield finding("self-link", f"{len(own)} links of rel=self", line=channel.sourceline)
         return
@@ -149,7 +149,7 @@ def _self_link_findings(channel: Any, address: str | None) -> Iterator[Finding]:
     if own[0].get("type") != FEED_TYPES[FeedFormat.RSS]:
         yield finding("self-link", f"its type is {own[0].get('type')!r}", line=own[0].sourceline)
     if not is_absolute_url(href) or (address is not None and href != address):
-        yield finding("self-link", f"says {href}, is at {address}", line=own[0].sourceline)
+        yield finding("self-link", f"href is {href}, the feed is at {address}", line=own[0].sourceline)
 
 
 def _image_findings(channel: Any) -> Iterator[Finding]:
@@ -158,9 +158,9 @@ def _image_findings(channel: Any) -> Iterator[Finding]:
         return
     for name in ("title", "link"):
         if (image.findtext(name) or "") != (channel.findtext(name) or ""):
-            yield finding("rss-image", f"its {name} is not the channel's", line=image.sourceline)
+            yield finding("rss-image", f"its {name} differs from the channel's", line=image.sourceline)
     if not is_http_url(image.findtext("url") or ""):
-        yield finding("rss-image", "it has no address", line=image.sourceline)
+        yield finding("rss-image", "it has no URL", line=image.sourceline)
     for name, most in (("width", 144), ("height", 400)):
         text = image.findtext(name)
         if text is not None and (not is_integer_or_missing(text) or not 1 <= int(text) <= most):
@@ -171,10 +171,10 @@ def _date_findings(parent: Any, name: str, entry: str, now: datetime | None) -> 
     text = parent.findtext(name)
     if text is None:
         return
-    moment = parse_rfc822_date(text.strip())
-    if moment is None:
+    date = parse_rfc822_date(text.strip())
+    if date is None:
         yield finding("date", f"{name} {text}", entry=entry, line=parent.sourceline)
-    elif now is not None and moment > now:
+    elif now is not None and date > now:
         yield finding("future-date", f"{name} {text}", entry=entry, line=parent.sourceline)
 
 
@@ -184,18 +184,18 @@ def _guid_findings(item: Any, entry: str) -> Iterator[Finding]:
     if not text:
         yield finding("rss-guid", "no guid", entry=entry, line=item.sourceline)
     elif guid.get("isPermaLink", "true") != "false" and not is_http_url(text):
-        yield finding("rss-guid", f"{text[:80]} is no permalink", entry=entry, line=guid.sourceline)
+        yield finding("rss-guid", f"{text[:80]} is not a permalink", entry=entry, line=guid.sourceline)
 
 
 def _enclosure_findings(item: Any, entry: str) -> Iterator[Finding]:
-    for one in item.findall("enclosure"):
-        length = one.get("length")
-        if not is_http_url(one.get("url", "")):
-            yield finding("rss-enclosure", f"url {one.get('url')!r}", entry=entry, line=one.sourceline)
+    for enclosure in item.findall("enclosure"):
+        length = enclosure.get("length")
+        if not is_http_url(enclosure.get("url", "")):
+            yield finding("rss-enclosure", f"url {enclosure.get('url')!r}", entry=entry, line=enclosure.sourceline)
         if length is None or not is_integer_or_missing(length) or int(length) == 0:
-            yield finding("rss-enclosure", f"length {length!r}", entry=entry, line=one.sourceline)
-        if "/" not in one.get("type", ""):
-            yield finding("rss-enclosure", f"type {one.get('type')!r}", entry=entry, line=one.sourceline)
+            yield finding("rss-enclosure", f"length {length!r}", entry=entry, line=enclosure.sourceline)
+        if "/" not in enclosure.get("type", ""):
+            yield finding("rss-enclosure", f"type {enclosure.get('type')!r}", entry=entry, line=enclosure.sourceline)
 
 
 def _author_findings(item: Any, entry: str) -> Iterator[Finding]:
@@ -209,21 +209,21 @@ def _author_findings(item: Any, entry: str) -> Iterator[Finding]:
 
 
 def raw_title_findings(data: bytes) -> Iterator[Finding]:
-    """Yield headlines that look like markup to a program that decodes them once more.
+    """Yield titles that look like markup to a program that decodes them twice.
 
-    What a parser gives back is the same for ``&lt;`` and ``&#x3C;``, so the bytes are looked at.
+    This checks the bytes, because a parser returns the same text for ``&lt;`` and ``&#x3C;``.
     """
-    line, counted = 1, 0
+    line, counted_to = 1, 0
     for start, raw in _raw_titles(data):
         text = raw.decode("utf-8", "replace").replace("&lt;", "<")
         markup = find_markup(text)
         if markup is not None:
-            line, counted = line + data.count(b"\n", counted, start), start
+            line, counted_to = line + data.count(b"\n", counted_to, start), start
             yield finding("plain-title", markup, entry=text[:120], line=line)
 
 
 def _raw_titles(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield the position and the bytes of titles with an escaped ``<``, or in a CDATA section."""
+    """Yield (position, bytes) of titles with an escaped ``<`` or a CDATA section."""
     at = 0
     while (start := data.find(b"<title>", at)) >= 0:
         begin = at = start + len(b"<title>")

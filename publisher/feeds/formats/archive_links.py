@@ -1,4 +1,4 @@
-"""Where a document stands in its feed's history (RFC 5005 §4)."""
+"""Links between a feed and its archive pages (RFC 5005 §4)."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ __all__ = ["NO_ARCHIVE", "ArchiveLinks"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArchiveLinks:
-    """The subscription document, or an archive page: each leads to the next older page."""
+    """The position of a document in the archive of its feed. Each document links to the next older page."""
 
-    #: The archive page's number, 1 for the oldest; None for the subscription document.
+    #: The number of the archive page, 1 for the oldest; None for the current feed.
     page: int | None = None
-    #: The number of the next older page; None where there is none.
+    #: The number of the next older page, if there is one.
     previous: int | None = None
 
     def address(self, channel: FeedDefinition, suffix: str) -> str:
-        """Return the document's own address."""
+        """Return the document's own URL."""
         if self.page is None:
             return f"{channel.address}.{suffix}"
         return f"{channel.archive}/{self.page}.{suffix}"
 
     def previous_url(self, channel: FeedDefinition, suffix: str) -> str | None:
-        """Return the address of the next older page, or None where there is none."""
+        """Return the URL of the next older page, or None if there is none."""
         return None if self.previous is None else f"{channel.archive}/{self.previous}.{suffix}"
 
 
-#: A feed without a history.
+#: A feed without archive pages.
 NO_ARCHIVE: Final = ArchiveLinks()

@@ -1,7 +1,7 @@
-"""An article → its entry in every feed format, made once per revision.
+"""Render the entry of an article in every feed format, once per revision.
 
-What stands around the text is in the entry; the text itself is put in when a feed is joined, so
-that it is kept once and not once a format.
+An entry contains everything but the body, which is inserted when a feed is assembled. So the database
+stores the body once, and not once for each format.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ _CATEGORY_KINDS: Final = (FacetKind.TOPIC, FacetKind.REGION, FacetKind.BRAND, Fa
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """An article in every format, with :data:`~publisher.feeds.formats.entry_templates.BODY_PLACEHOLDER` where the body goes."""
+    """The entry of an article in every format, each with a BODY_PLACEHOLDER in place of the body."""
 
-    #: The article's HTML with absolute addresses; None where the article's own is that already.
+    #: The article's HTML with absolute URLs; None if the article's own HTML has no others.
     body: str | None
     rss: bytes
     atom: bytes
@@ -48,13 +48,13 @@ class Entry:
 
 
 def html_around_body(article: Article, site_info: SiteInfo) -> tuple[str, str]:
-    """Return what a feed reader shows before and after an article's text: its picture, who wrote it."""
+    """Return the HTML before and after the body of an article: image, corrections, authors' bios."""
     before: list[str] = []
     after: list[str] = []
-    turned = text_direction(article.title) == "rtl"
-    foreign = article.language is not None and article.language != site_info.language
-    if turned or foreign:
-        attributes = (f' lang="{article.language}"' if foreign else "") + (' dir="rtl"' if turned else "")
+    is_rtl = text_direction(article.title) == "rtl"
+    is_other_language = article.language is not None and article.language != site_info.language
+    if is_rtl or is_other_language:
+        attributes = (f' lang="{article.language}"' if is_other_language else "") + (' dir="rtl"' if is_rtl else "")
         before.append(f"<div{attributes}>")
     image = article.image
     if image is not None and (source := absolute_image_url(article, site_info)):
@@ -68,16 +68,16 @@ def html_around_body(article: Article, site_info: SiteInfo) -> tuple[str, str]:
             + (f"<figcaption>{html.escape(caption, quote=False)}</figcaption>" if caption else "")
             + "</figure>"
         )
-    after.extend(_correction(one, article.language or site_info.language) for one in article.corrections)
+    after.extend(_correction(correction, article.language or site_info.language) for correction in article.corrections)
     bios = dict.fromkeys(author.bio for author in article.authors if author.bio)
     after.extend(f"<p><em>{html.escape(bio, quote=False)}</em></p>" for bio in bios)
-    if turned or foreign:
+    if is_rtl or is_other_language:
         after.append("</div>")
     return "".join(f"{part}\n" for part in before), "".join(f"\n{part}" for part in after)
 
 
 def _correction(correction: Correction, language: str) -> str:
-    """Return what readers are told of a correction."""
+    """Return the HTML of a correction."""
     day = long_date(correction.at, language).rpartition(", ")[2]
     return (
         f'<p><strong>Correction, <time datetime="{correction.at.isoformat()}">{day}</time>:</strong> '
@@ -86,19 +86,19 @@ def _correction(correction: Correction, language: str) -> str:
 
 
 def absolute_image_url(article: Article, site_info: SiteInfo) -> str | None:
-    """Return the absolute address of an article's picture, or None where it has none to show."""
+    """Return the absolute URL of an article's image, or None if it has none."""
     if article.image is None or article.image.url is None:
         return None
     return safe_url(article.image.url, site_info.base_url + "/")
 
 
 def entry_summary(article: Article) -> str:
-    """Return the dek, or where there is none the first words of the body."""
+    """Return the dek, or the first words of the body if there is none."""
     return article.dek or excerpt(plain_text(article.body), _SUMMARY_WORDS)
 
 
 def render_entry(article: Article, site_info: SiteInfo) -> Entry:
-    """Return an article's entry in every format."""
+    """Return the entry of an article in every format."""
     before, after = html_around_body(article, site_info)
     absolute = absolute_urls(article.body, article.link)
     brief = entry_summary(article)
@@ -117,8 +117,8 @@ def render_entry(article: Article, site_info: SiteInfo) -> Entry:
         has_language=article.language not in (None, site_info.language),
     )
     rss, atom = entry_templates(structure)
-    # An RSS description is HTML, Atom's summary says that it is text. The same label stands in an
-    # attribute in Atom and between tags in RSS; the link too.
+    # An RSS description is HTML, an Atom summary of type text is not. RSS has labels and links as text,
+    # Atom has them in attributes.
     rss_values = {
         **values,
         b"link": escape_text(article.link),
@@ -133,13 +133,13 @@ def render_entry(article: Article, site_info: SiteInfo) -> Entry:
         rss=fill_template(rss, rss_values),
         atom=fill_template(atom, atom_values),
         json=jsonfeed.render_item(
-            article, site_info, image=source, attachments=attachments, brief=brief, around=(before, after)
+            article, site_info, image=source, attachments=attachments, brief=brief, html_around=(before, after)
         ),
     )
 
 
 def _plain_text(line: str) -> bytes:
-    """Return plain text that does not read as markup: ``<b`` as &lt; does to validators, as &#x3C; it does not.
+    """Return escaped text with &#x3C; for ``<``: validators take &lt; in RSS titles for markup.
 
     See https://www.rssboard.org/rss-profile#data-types-characterdata.
     """
@@ -147,7 +147,7 @@ def _plain_text(line: str) -> bytes:
 
 
 def _values(article: Article, site_info: SiteInfo) -> dict[bytes, bytes]:
-    """Return what is the same in RSS and Atom: name in a drawn shape → text."""
+    """Return the values that RSS and Atom share: name in the entry template → escaped text."""
     names = [author.name for author in article.authors] or [site_info.author]
     values: dict[bytes, bytes] = {
         b"id": escape_text(article.id),
@@ -169,12 +169,12 @@ def _values(article: Article, site_info: SiteInfo) -> dict[bytes, bytes]:
 
 
 def _image_values(article: Article, source: str | None, values: dict[bytes, bytes]) -> tuple[str, ...]:
-    """Put what is known of the picture among the values, and return what that is."""
+    """Add the properties of the image to VALUES, and return their names."""
     image = article.image
     if source is None or image is None:
         return ()
     kind = media_type(source)
-    found = {
+    properties = {
         "url": source,
         "type": kind if kind and kind.startswith("image/") else None,
         "width": str(image.width) if image.width else None,
@@ -183,7 +183,7 @@ def _image_values(article: Article, source: str | None, values: dict[bytes, byte
         "alt": image.alt,
         "credit": image.credit,
     }
-    known = {name: value for name, value in found.items() if value}
+    known = {name: value for name, value in properties.items() if value}
     for name, value in known.items():
         escape = escape_text if name in ("alt", "credit") else escape_attribute
         values[b"image_" + name.encode()] = escape(value)
@@ -191,20 +191,20 @@ def _image_values(article: Article, source: str | None, values: dict[bytes, byte
 
 
 def _attachments(article: Article, site_info: SiteInfo) -> list[Enclosure]:
-    """Return the files that come with an article, at absolute addresses."""
-    found = []
-    for one in article.enclosures:
-        url = safe_url(one.url, site_info.base_url + "/")
+    """Return the enclosures of an article, with absolute URLs."""
+    attachments = []
+    for enclosure in article.enclosures:
+        url = safe_url(enclosure.url, site_info.base_url + "/")
         if url is not None:
-            found.append(replace(one, url=url))
-    return found
+            attachments.append(replace(enclosure, url=url))
+    return attachments
 
 
 def _enclosure_values(attachments: Sequence[Enclosure], values: dict[bytes, bytes]) -> tuple[tuple[bool, bool], ...]:
-    """Put what is known of the files among the values, and return what that is."""
-    for number, one in enumerate(attachments):
-        values[b"enclosure_url%d" % number] = escape_attribute(one.url)
-        values[b"enclosure_type%d" % number] = escape_attribute(one.type)
-        values[b"enclosure_length%d" % number] = b"%d" % (one.length or 0)
-        values[b"enclosure_title%d" % number] = escape_attribute(one.title or "")
-    return tuple((one.length is not None, one.title is not None) for one in attachments)
+    """Add the properties of the enclosures to VALUES, and return whether each has a length and a title."""
+    for number, enclosure in enumerate(attachments):
+        values[b"enclosure_url%d" % number] = escape_attribute(enclosure.url)
+        values[b"enclosure_type%d" % number] = escape_attribute(enclosure.type)
+        values[b"enclosure_length%d" % number] = b"%d" % (enclosure.length or 0)
+        values[b"enclosure_title%d" % number] = escape_attribute(enclosure.title or "")
+    return tuple((enclosure.length is not None, enclosure.title is not None) for enclosure in attachments)

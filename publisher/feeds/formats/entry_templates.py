@@ -1,8 +1,8 @@
-"""feedgen's XML for one entry, drawn once for each shape of entry and then filled.
+"""Templates of RSS and Atom entries, made by feedgen once for each structure of entries.
 
-The only user of feedgen, with ``render/feed.py``. Feedgen takes 100 times longer to draw an entry
-than it takes to fill a drawn one, and all entries with as many authors, categories and so on are
-drawn alike. A test holds that a filled shape is byte for byte what feedgen writes.
+feedgen takes 100 times longer than filling a template, and entries with the same number of authors,
+categories and so on have the same structure. A test verifies that a filled template has the bytes that
+feedgen writes. Only this module and ``xml.py`` use feedgen.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ __all__ = [
     "escape_text",
 ]
 
-#: Where an entry's body goes. XML cannot carry NUL, so nothing else in an entry is one.
+#: The position of the body in an entry. XML cannot contain NUL, so it is unique.
 BODY_PLACEHOLDER: Final = b"\x00"
 
 _DC: Final = "http://purl.org/dc/elements/1.1/"
 _MEDIA: Final = "http://search.yahoo.com/mrss/"
 _XML_LANG: Final = "{http://www.w3.org/XML/1998/namespace}lang"
 
-#: Instants that stand in a drawn shape where an entry's own go.
+#: Times in a template, replaced by those of the article.
 _PUBLISHED: Final = datetime(2001, 1, 1, 1, 1, 1, tzinfo=UTC)
 _CHANGED: Final = datetime(2002, 2, 2, 2, 2, 2, tzinfo=UTC)
 _DATE_PLACEHOLDERS: Final = (
@@ -46,24 +46,24 @@ _DATE_PLACEHOLDERS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryStructure:
-    """What decides how an entry is drawn, apart from its text."""
+    """The structure of an entry: which elements it has, without their text."""
 
-    #: For each author, whether an address is known.
+    #: For each author, whether there is a URL.
     authors: tuple[bool, ...] = ()
-    #: How many categories carry each scheme's number.
+    #: For each category, the number of its scheme.
     categories: tuple[int, ...] = ()
     has_summary: bool = False
     has_body: bool = False
-    #: Which of url, type, width, height, length, credit, alt are known of the picture; empty for none.
+    #: The known properties of the image: url, type, width, height, length, alt, credit; empty without an image.
     image: tuple[str, ...] = ()
-    #: For each file that comes with it, which of length and title are known.
+    #: For each enclosure, whether the length and the title are known.
     enclosures: tuple[tuple[bool, bool], ...] = ()
-    #: Whether it is in another language than the site.
+    #: Whether the language is not that of the site.
     has_language: bool = False
 
 
 class _RssNamespaces(BaseExtension):  # type: ignore[misc]
-    """The namespaces at the root: what feedgen's own extensions declare is either too much or wrong."""
+    """The namespaces of RSS: feedgen's own extensions declare unused or wrong ones."""
 
     def extend_ns(self) -> dict[str, str]:
         """Return prefix → namespace."""
@@ -71,19 +71,19 @@ class _RssNamespaces(BaseExtension):  # type: ignore[misc]
 
 
 class _AtomNamespaces(BaseExtension):  # type: ignore[misc]
-    """Atom has authors of its own; an unused namespace would only draw questions."""
+    """The namespaces of Atom, which has author elements: validators warn about an unused dc namespace."""
 
     def extend_ns(self) -> dict[str, str]:
         return {"media": _MEDIA}
 
 
 class _EntryExtension(BaseEntryExtension):  # type: ignore[misc]
-    """What feedgen leaves out of an entry.
+    """The elements that feedgen omits from entries.
 
-    - A name-only RSS author vanishes: all authors stand joined in one ``dc:creator``, because
-      reader programs keep only the first or the last of several.
-    - An Atom link loses rel and type: the alternate link gets them back.
-    - feedgen's media extension wraps one image in a group, an error, and knows no credit.
+    - feedgen drops RSS authors without an email address. One ``dc:creator`` has all names, because feed
+      readers keep only the first or the last of several.
+    - feedgen drops rel and type of Atom links.
+    - feedgen's media extension puts a single image into a group, which is an error, and has no credit.
     """
 
     def __init__(self) -> None:
@@ -96,7 +96,7 @@ class _EntryExtension(BaseEntryExtension):  # type: ignore[misc]
             entry.insert(_index_of(entry, "guid"), creator)
         for number, (has_length, _) in enumerate(self.structure.enclosures):
             if has_length:
-                # One at most, and none without its length (https://www.rssboard.org/rss-profile#element-channel-item-enclosure).
+                # One enclosure at most, with a length (https://www.rssboard.org/rss-profile#element-channel-item-enclosure).
                 enclosure = etree.Element("enclosure", url=f"{{{{enclosure_url{number}}}}}")
                 enclosure.attrib["length"] = f"{{{{enclosure_length{number}}}}}"
                 enclosure.attrib["type"] = f"{{{{enclosure_type{number}}}}}"
@@ -139,7 +139,7 @@ class _EntryExtension(BaseEntryExtension):  # type: ignore[misc]
 
 
 def declare_namespaces(feed: FeedGenerator) -> None:
-    """Declare at a feed's root what its entries use: only the feed's own extensions reach it."""
+    """Declare the namespaces of entries at the root of a feed; feedgen ignores those of entry extensions."""
     feed.register_extension("rss_namespaces", _RssNamespaces, None, atom=False, rss=True)
     feed.register_extension("atom_namespaces", _AtomNamespaces, None, atom=True, rss=False)
 
@@ -153,7 +153,7 @@ def _index_of(entry: Any, tag: str) -> int:
 
 @lru_cache(maxsize=1024)
 def entry_templates(structure: EntryStructure) -> tuple[bytes, bytes]:
-    """Return the RSS item and the Atom entry of a shape, as ``%``-templates of bytes."""
+    """Return the RSS item and the Atom entry of a structure, as ``%``-templates of bytes."""
     feed = FeedGenerator()
     declare_namespaces(feed)
     feed.id("urn:x")
@@ -175,7 +175,7 @@ def entry_templates(structure: EntryStructure) -> tuple[bytes, bytes]:
             ]
         )
     if structure.has_summary:
-        # Not description(): without a body that would become Atom's content too.
+        # Not description(): without a body, feedgen would also write it as the content of Atom.
         entry.summary("{{summary}}", type="text")
     if structure.has_body:
         entry.content("{{body}}", type="html")
@@ -185,8 +185,8 @@ def entry_templates(structure: EntryStructure) -> tuple[bytes, bytes]:
             for n, scheme in enumerate(structure.categories)
         ]
     )
-    entry.register_extension("site_info", _EntryExtension)
-    entry.site_info.structure = structure
+    entry.register_extension("publisher", _EntryExtension)
+    entry.publisher.structure = structure
     feed.entry([entry], replace=True)
     rss, atom = feed.rss_str(), feed.atom_str()
     return (
@@ -196,21 +196,21 @@ def entry_templates(structure: EntryStructure) -> tuple[bytes, bytes]:
 
 
 def _template(data: bytes) -> bytes:
-    for stand_in, token in _DATE_PLACEHOLDERS:
-        data = data.replace(stand_in, token)
+    for date, placeholder in _DATE_PLACEHOLDERS:
+        data = data.replace(date, placeholder)
     return data.replace(b"%", b"%%").replace(b"{{", b"%(").replace(b"}}", b")b")
 
 
 def escape_text(value: str) -> bytes:
-    """Return text as it stands between two tags, escaped as lxml does."""
+    """Return text escaped for element content, as lxml does."""
     return value.encode().replace(b"&", b"&amp;").replace(b"<", b"&lt;").replace(b">", b"&gt;")
 
 
 def escape_attribute(value: str) -> bytes:
-    """Return text as it stands in an attribute, escaped as lxml does."""
+    """Return text escaped for an attribute, as lxml does."""
     return escape_text(value).replace(b'"', b"&quot;")
 
 
 def fill_template(template: bytes, values: Mapping[bytes, bytes]) -> bytes:
-    """Return a drawn shape with an entry's own text in it."""
+    """Return the template with the values of an entry."""
     return template % values

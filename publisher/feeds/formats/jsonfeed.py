@@ -1,4 +1,4 @@
-"""JSON Feed 1.1 (https://www.jsonfeed.org/version/1.1/)."""
+"""Render JSON Feed 1.1 (https://www.jsonfeed.org/version/1.1/)."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def _dumps(value: Any) -> str:
 
 
 def escape_body(body: str) -> bytes:
-    """Return text as it stands between the quotes of a JSON string, as ``json.dumps`` writes it.
+    """Return text escaped for a JSON string, as ``json.dumps`` does.
 
-    Cleaned text carries no other control characters than tab and line feed (RFC 8259 §7).
+    Sanitized text has no control characters except tab and line feed (RFC 8259 §7).
     """
     data = body.encode().replace(b"\\", b"\\\\").replace(b'"', b'\\"')
     return data.replace(b"\n", b"\\n").replace(b"\t", b"\\t")
@@ -34,19 +34,19 @@ def render_item(
     image: str | None,
     attachments: Sequence[Enclosure],
     brief: str,
-    around: tuple[str, str],
+    html_around: tuple[str, str],
 ) -> bytes:
-    """Return an item, with a hole in ``content_html`` where the article's text goes.
+    """Return an item, with a placeholder for the body in ``content_html``.
 
     Args:
-        article: what the item is about.
-        house: what all feeds of the site share; its language is named only where the article's is another.
-        image: the absolute address of its picture.
-        attachments: the files that come with it, at absolute addresses.
-        brief: its summary, plain text.
-        around: HTML before and after the text.
+        article: the article.
+        site_info: shared by all feeds of the site. Its language is omitted from items.
+        image: the absolute URL of the image.
+        attachments: the enclosures, with absolute URLs.
+        brief: the summary, plain text.
+        html_around: HTML before and after the body.
     """
-    before, after = around
+    before, after = html_around
     item: dict[str, Any] = {
         "id": article.id,
         "url": article.link,
@@ -56,15 +56,15 @@ def render_item(
         "image": image,
         "date_published": article.published.isoformat(),
         "date_modified": article.changed.isoformat(),
-        "authors": [{"name": one.name, **({"url": one.url} if one.url else {})} for one in article.authors]
+        "authors": [{"name": author.name, **({"url": author.url} if author.url else {})} for author in article.authors]
         or [{"name": site_info.author}],
         "tags": [label for kind, label in article.facets() if kind.value != "author"],
         "language": article.language if article.language != site_info.language else None,
-        "attachments": [_attachment(one) for one in attachments],
+        "attachments": [_attachment(enclosure) for enclosure in attachments],
         "_publisher": _publisher_extension(article),
     }
     shown = {name: value for name, value in item.items() if name == "content_html" or value}
-    # The first empty content_html is the key itself: in a title its quotes would be escaped.
+    # The first match is the key: in a title, the quotes would be escaped.
     render_head_and_tail, _, tail = _dumps(shown).partition('"content_html":""')
     return b"".join(
         (
@@ -83,18 +83,18 @@ def _without_empty(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value not in (None, "", [], {})}
 
 
-def _attachment(one: Enclosure) -> dict[str, Any]:
+def _attachment(enclosure: Enclosure) -> dict[str, Any]:
     return _without_empty(
-        url=one.url,
-        mime_type=one.type,
-        title=one.title,
-        size_in_bytes=one.length,
-        duration_in_seconds=one.duration,
+        url=enclosure.url,
+        mime_type=enclosure.type,
+        title=enclosure.title,
+        size_in_bytes=enclosure.length,
+        duration_in_seconds=enclosure.duration,
     )
 
 
 def _publisher_extension(article: Article) -> dict[str, Any]:
-    """Return what JSON Feed has no field for, as its extensions are named: with an underscore."""
+    """Return the properties that JSON Feed has no field for, as an extension."""
     image = article.image
     return _without_empty(
         topic=article.topic,
@@ -105,14 +105,16 @@ def _publisher_extension(article: Article) -> dict[str, Any]:
         )
         if image
         else None,
-        corrections=[{"date": one.at.isoformat(), "note": one.note} for one in article.corrections],
+        corrections=[
+            {"date": correction.at.isoformat(), "note": correction.note} for correction in article.corrections
+        ],
     )
 
 
 def render_head_and_tail(
     channel: FeedDefinition, site_info: SiteInfo, archive_links: ArchiveLinks
 ) -> tuple[bytes, bytes]:
-    """Return what stands before and behind the items."""
+    """Return the bytes before and after the items."""
     hubs = [{"type": "WebSub", "url": hub} for hub in site_info.hubs]
     feed = {
         "version": "https://jsonfeed.org/version/1.1",

@@ -1,6 +1,6 @@
-"""Entries under a feed's head → the bytes of a feed.
+"""Assemble feeds from their heads and rendered entries.
 
-feedgen draws the heads here and the entries in ``render/shapes.py``, and nothing anywhere else.
+Only this module, which renders the heads, and ``entry_templates.py`` use feedgen.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = ["complete_entry", "join_feed", "render_frame"]
 
 _ATOM: Final = "http://www.w3.org/2005/Atom"
 _HISTORY: Final = "http://purl.org/syndication/history/1.0"
-#: What an empty feed says it was changed at: a feed must say something, and no clock may.
+#: The time of change of an empty feed: feeds must have one, and bytes must not depend on the clock.
 _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -38,28 +38,28 @@ def render_frame(
     changed: datetime | None,
     archive_links: ArchiveLinks = NO_ARCHIVE,
 ) -> tuple[bytes, bytes]:
-    """Return what stands before and behind a feed's entries; together they are a feed without any.
+    """Return the bytes before and after the entries of a feed; joined, they are a feed without entries.
 
     Args:
-        channel: what the feed is.
-        form: which format.
-        house: what all feeds of the site share.
+        channel: the definition of the feed.
+        form: the format.
+        site_info: shared by all feeds of the site.
         changed: the newest change of an entry; None in an empty feed.
-        archive_links: where the document stands in the feed's history.
+        archive_links: the position of the document in the feed's archive.
     """
     return _FRAMES[form](channel, site_info, changed or _EPOCH, archive_links)
 
 
-def join_feed(form: FeedFormat, around: tuple[bytes, bytes], entries: Iterable[tuple[str, bytes]]) -> Iterator[bytes]:
-    """Yield a feed's bytes: head, entries with their bodies, tail.
+def join_feed(form: FeedFormat, frame: tuple[bytes, bytes], entries: Iterable[tuple[str, bytes]]) -> Iterator[bytes]:
+    """Yield the bytes of a feed: head, entries with their bodies, tail.
 
     Args:
-        form: which format.
-        around: its :func:`frame`.
-        entries: (body, entry with a hole) in order.
+        form: the format.
+        frame: the result of :func:`render_frame`.
+        entries: (body, entry with the placeholder of the body), in order.
     """
     between = b",\n" if form is FeedFormat.JSON else b"\n"
-    head, tail = around
+    head, tail = frame
     yield head
     first = True
     for body, entry in entries:
@@ -69,15 +69,15 @@ def join_feed(form: FeedFormat, around: tuple[bytes, bytes], entries: Iterable[t
 
 
 def complete_entry(form: FeedFormat, body: str, entry: bytes) -> bytes:
-    """Return an entry with its article's text in the hole."""
+    """Return an entry with the body of its article."""
     escape: Callable[[str], bytes] = jsonfeed.escape_body if form is FeedFormat.JSON else escape_text
     return entry.replace(BODY_PLACEHOLDER, escape(body), 1)
 
 
 class _HeadExtension(BaseExtension):  # type: ignore[misc]
-    """What feedgen leaves out of a head: hubs and the history in RSS, ``fh:archive`` in both.
+    """The elements that feedgen omits from heads: hubs and archive links in RSS, ``fh:archive`` in both.
 
-    The namespace is declared where it is used alone: validators ask what an unused one is for.
+    The namespace is declared only if it is used, because validators warn about unused ones.
     """
 
     def __init__(self) -> None:
@@ -95,7 +95,7 @@ class _HeadExtension(BaseExtension):  # type: ignore[misc]
             if kind is not None:
                 link.attrib["type"] = kind
             channel.insert(at, link)
-        self._mark(channel)
+        self._add_archive_element(channel)
         return rss
 
     def extend_atom(self, feed: Any) -> Any:
@@ -105,10 +105,10 @@ class _HeadExtension(BaseExtension):  # type: ignore[misc]
             if kind is not None:
                 link.attrib["type"] = kind
             own.addnext(link)
-        self._mark(feed)
+        self._add_archive_element(feed)
         return feed
 
-    def _mark(self, parent: Any) -> None:
+    def _add_archive_element(self, parent: Any) -> None:
         if self.is_archive:
             etree.SubElement(parent, f"{{{_HISTORY}}}archive")
 
@@ -124,7 +124,7 @@ def _feed_generator(
     feed.title(channel.title)
     feed.description(channel.description or channel.title)
     feed.link(href=archive_links.address(channel, form.value), rel="self", type=kind)
-    # RSS takes the last link for the channel's own, so the home page comes last.
+    # feedgen writes the last link as the channel's, so the home page comes last.
     feed.link(href=channel.home, rel="alternate", type="text/html")
     feed.language(channel.language)
     feed.author({"name": site_info.author})
@@ -132,15 +132,15 @@ def _feed_generator(
     feed.lastBuildDate(changed)
     feed.generator("Publisher")
     declare_namespaces(feed)
-    feed.register_extension("history", _HeadExtension, None, atom=True, rss=True)
-    feed.history.is_archive = archive_links.page is not None
+    feed.register_extension("publisher", _HeadExtension, None, atom=True, rss=True)
+    feed.publisher.is_archive = archive_links.page is not None
     if archive_links.page is None:
-        feed.history.links += [("hub", hub, None) for hub in site_info.hubs]
+        feed.publisher.links += [("hub", hub, None) for hub in site_info.hubs]
     else:
-        feed.history.links.append(("current", f"{channel.address}.{form.value}", kind))
+        feed.publisher.links.append(("current", f"{channel.address}.{form.value}", kind))
     previous = archive_links.previous_url(channel, form.value)
     if previous is not None:
-        feed.history.links.append(("prev-archive", previous, kind))
+        feed.publisher.links.append(("prev-archive", previous, kind))
     if site_info.rights:
         feed.rights(site_info.rights)
     return feed
@@ -151,14 +151,14 @@ def _rss_frame(
 ) -> tuple[bytes, bytes]:
     feed = _feed_generator(channel, FeedFormat.RSS, site_info, changed, archive_links)
     if site_info.logo is not None:
-        # Title and link are the channel's own: a validator asks for that.
+        # feedgen uses the title and link of the channel, which validators require.
         feed.image(url=site_info.logo.url, width=str(site_info.logo.width), height=str(site_info.logo.height))
     if site_info.cloud is not None and archive_links.page is None:
         cloud = site_info.cloud
-        # registerProcedure is for XML-RPC alone, and has to be there all the same.
+        # registerProcedure is only for XML-RPC, but required.
         feed.cloud(cloud.host, str(cloud.port), cloud.path, "", cloud.protocol)
     data: bytes = feed.rss_str()
-    # feedgen asks the C library for the date, and with it for the process's locale: ours instead.
+    # feedgen formats the date in the locale of the process; replace it.
     start = data.index(b"<lastBuildDate>") + len(b"<lastBuildDate>")
     end = data.index(b"</lastBuildDate>")
     data = data[:start] + format_datetime(changed).encode() + data[end:]

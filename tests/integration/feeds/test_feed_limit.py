@@ -14,7 +14,7 @@ def test_labels_of_few_articles_wait_until_the_setting_allows_them(any_kit: Site
     assert report.exit_status == 1
     (problem,) = report.rejected
     assert problem.where == "feeds"
-    assert problem.reason.startswith("2 new feeds wait, of labels that few articles have: 'rare2', 'rare3'.")
+    assert problem.reason.startswith("2 new feeds of labels with few articles are not staged: 'rare2', 'rare3'.")
     assert "feeds.max_feeds" in problem.reason
     there = {path.stem for path in (any_kit.root / "feeds" / "tag").glob("*.rss")}
     assert there == {"common", "rare1"}

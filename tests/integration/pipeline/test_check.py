@@ -157,6 +157,6 @@ def test_a_feed_of_which_the_head_breaks_a_rule_is_left_as_it_was(
     assert after["feeds/tag/t.rss"] == before["feeds/tag/t.rss"]
     assert after["feeds/tag/t.atom"] != before["feeds/tag/t.atom"]
     assert [(one.where, one.reason.split(";")[0]) for one in report.rejected] == [
-        ("feeds/tag/t.rss", "was left as it was: language: language None")
+        ("feeds/tag/t.rss", "was not updated: language: language None")
     ]
     assert kit.publish().exit_status == 0 and len(titles(kit, "tag/t")) == 2

@@ -395,7 +395,7 @@ def test_a_dry_run_of_a_new_site_makes_nothing(kit: SiteKit) -> None:
 def test_a_disk_that_is_full_loses_nothing(kit: SiteKit, folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
     kit.article()
     (kit.root / folder).write_text("a file where a folder should be")
-    with pytest.raises(StageError, match="a file stands where a folder is needed"):
+    with pytest.raises(StageError, match="a file in place of a folder"):
         kit.publish()
     (kit.root / folder).unlink()
     kit.publish(NOW + timedelta(hours=1))

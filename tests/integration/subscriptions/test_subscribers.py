@@ -276,7 +276,7 @@ def test_the_key_is_made_once_and_no_other_one_is_taken(mail_kit: MailKit, monke
     with pytest.raises(SettingsError, match="missing"):
         action.suppress_by_operator(kit.site, "reader0@mail.example.org", NOW)
     path.write_text("x" * 64)
-    with pytest.raises(SettingsError, match="not the secret that this store was begun with"):
+    with pytest.raises(SettingsError, match="not the secret that this database was created with"):
         action.suppress_by_operator(kit.site, "reader0@mail.example.org", NOW)
     path.write_text(key)
     assert action.suppress_by_operator(kit.site, "reader0@mail.example.org", NOW)

@@ -268,8 +268,8 @@ def test_a_callback_that_is_away_for_a_while_is_asked_and_told_again(there: Hub)
         there.clock.advance(minutes=1)
         there.work()
         there.clock.advance(minutes=2)
-        assert there.work().told == 1
-        assert len(one.told) == 3 and there.work().told == 0
+        assert there.work().delivered == 1
+        assert len(one.told) == 3 and there.work().delivered == 0
 
 
 def test_what_was_not_told_yet_is_told_as_it_is_then(there: Hub) -> None:
@@ -461,7 +461,7 @@ def test_two_runners_tell_once(there: Hub) -> None:
             assert hub.queue_content(connection, "all.atom", now) == 1
             assert len(hub.claim_tasks(connection, now, lease=120, limit=10)) == 1
             assert hub.claim_tasks(connection, now, lease=120, limit=10) == []
-        assert there.work().told == 0
+        assert there.work().delivered == 0
         # The one that took it died.
         there.clock.advance(seconds=timedelta(minutes=3).total_seconds())
-        assert there.work().told == 1
+        assert there.work().delivered == 1

@@ -78,7 +78,9 @@ def test_a_hub_that_fails_is_told_later_and_holds_nothing_up(kit: SiteKit, web: 
     kit.article()
     report = kit.publish()
     assert report.exit_status == 0 and report.notifications.waiting == 1
-    assert "503 no, because <x>" in report.notifications.failed[0] and "tried again" in report.notifications.failed[0]
+    assert (
+        "503 no, because <x>" in report.notifications.failed[0] and "will be retried" in report.notifications.failed[0]
+    )
     assert again(kit, NOW + timedelta(seconds=59)).failed == []
     assert len(again(kit, NOW + timedelta(seconds=60)).failed) == 1
     assert again(kit, NOW + timedelta(seconds=179)).sent == 0
@@ -91,14 +93,14 @@ def test_a_hub_that_refuses_is_not_asked_again(kit: SiteKit, web: WebServer) -> 
     kit.article()
     report = kit.publish()
     assert report.notifications.waiting == 0 and len(report.notifications.failed) == 2
-    assert "will not be" in report.notifications.failed[0]
+    assert "It was the last attempt" in report.notifications.failed[0]
     assert again(kit, NOW + timedelta(days=1), at_once=True) == NotificationResult()
 
 
 def test_what_a_hub_says_can_do_a_terminal_no_harm(kit: SiteKit, web: WebServer) -> None:
     web.post_statuses, web.error_body = [500], b"\x1b[2Jno\r\n\x07"
     kit.article()
-    assert "it answers 500 [2Jno;" in kit.publish().notifications.failed[0]
+    assert "it responds with 500 [2Jno;" in kit.publish().notifications.failed[0]
 
 
 def test_a_hub_that_is_not_there_is_asked_once_a_round(kit: SiteKit, web: WebServer) -> None:

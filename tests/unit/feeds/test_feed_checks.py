@@ -186,8 +186,8 @@ def test_rules_of_several_elements() -> None:
     image = "<image><url>https://r.example/i.png</url><title>X</title><link>/</link><width>200</width></image>"
     found = check_feed(RSS.replace("<language>", image + "<language>").encode())
     assert [one.message for one in found if one.id == "rss-image"] == [
-        "its title is not the channel's",
-        "its link is not the channel's",
+        "its title differs from the channel's",
+        "its link differs from the channel's",
         "width 200",
     ]
     assert "rss-image" in rules(RSS.replace("<language>", "<image><title>T</title></image><language>"))

@@ -130,13 +130,13 @@ def test_a_failure_at_any_step_leaves_the_old_file(
 def test_a_file_where_a_folder_is_needed_and_the_other_way_round(tmp_path: Path) -> None:
     (tmp_path / "feeds").write_bytes(b"")
     with (
-        pytest.raises(StageError, match="a file stands where a folder is needed"),
+        pytest.raises(StageError, match="a file in place of a folder"),
         StagedFolder(tmp_path / "feeds") as stage,
     ):
         stage.put("a.rss", [b"x"])
     with StagedFolder(tmp_path / "other") as stage:
         stage.put("a.rss/b", [b"x"])
-        with pytest.raises(StageError, match="the other way round"):
+        with pytest.raises(StageError, match="a folder in place of a file"):
             stage.put("a.rss", [b"x"])
         with pytest.raises(StageError):
             stage.remove("a.rss")
