@@ -1,4 +1,4 @@
-"""Articles → an issue: rendered once per distinct selection, put into a message, checked."""
+"""Compose an issue: render each variant once, build the public message, and check it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from urllib.parse import quote
 from sqlalchemy import Connection
 
 from publisher.articles import store
-from publisher.digests import notes_store as preparations
+from publisher.digests import notes_store as notes
 from publisher.digests.envelope import public_envelope, public_values
 from publisher.digests.mail_html import mail_html
 from publisher.digests.readiness import placeholder_values
@@ -34,16 +34,16 @@ if TYPE_CHECKING:
 
 __all__ = ["ComposedIssue", "compose_issue", "correction_notices"]
 
-#: A reader who chooses nothing gets everything.
+#: Subscribers without interests get the whole issue.
 _NO_INTERESTS = (Interests(),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComposedIssue:
-    """An issue, and what is to be said of it."""
+    """A composed issue with the result of its checks."""
 
     issue: Issue
-    #: What it carries, in the order in which it is shown.
+    #: The articles of the whole issue, in the order of display.
     articles: tuple[Article, ...]
     shortened: int
     findings: tuple[Finding, ...]
@@ -63,41 +63,44 @@ def compose_issue(
 ) -> ComposedIssue:
     """Return the issue, rendered and checked.
 
-    What is staged is the edition with everything, its tokens filled with what holds for everybody.
+    The staged files contain the variant with all articles, with public values for its placeholders.
 
     Args:
-        articles: what the issue is to carry, the lead first.
-        slot, name, number: the instant it stands for, its folder, its own number.
-        note: the editor's, Markdown.
-        notices: what was put right in articles of earlier issues.
-        selections: what readers ask for, beside everything.
+        articles: the articles to include, the lead first.
+        slot, name, number: the slot, the name of the folder, and the number of the issue.
+        note: the editor's note, Markdown.
+        notices: corrections and withdrawals of articles in earlier issues.
+        selections: the interests of subscribers, each of which may need a variant.
 
     Raises:
-        SettingsError: there is no sender.
-        TemplateError: a template is missing or broken.
+        SettingsError: mail.sender is not set.
+        TemplateError: a template is missing or invalid.
     """
     from publisher.digests.render import render_digest
 
     if site.mail is None:
-        raise SettingsError("mail.sender: is needed to make issues, and missing")
-    head, shown_note = branding_of(site), render_note(note, site)
+        raise SettingsError("mail.sender is missing, and required for issues. Set it in publisher.toml")
+    branding, rendered_note = branding_of(site), render_note(note, site)
 
-    def rendered(some: Sequence[Article]) -> RenderedVariant:
+    def rendered(variant_articles: Sequence[Article]) -> RenderedVariant:
         return render_digest(
             digest,
-            some,
-            head,
+            variant_articles,
+            branding,
             number=number,
             moment=slot.astimezone(site.tz),
             templates=site.templates_dir,
-            note=shown_note,
+            note=rendered_note,
             notices=notices,
             click_base_url=f"{site.newsletters_url}/go/{digest.slug}/{quote(name)}" if site.web.clicks else "",
         )
 
     whole = rendered(articles)
     variants = group_by_variant(whole.articles, selections)
-    distinct = [whole, *(rendered(one) for one in variants if one != whole.articles)]
+    distinct = [
+        whole,
+        *(rendered(subset) for subset in variants if subset != whole.articles),
+    ]
     return _check_issue(site, digest, distinct, slot=slot, name=name, number=number, note=note)
 
 
@@ -111,7 +114,7 @@ def _check_issue(
     number: int,
     note: str,
 ) -> ComposedIssue:
-    """Return the issue of which the first rendering has everything."""
+    """Build and check the message, and return the issue; the first of DISTINCT has all articles."""
     from publisher.digests.preflight.message import check_message
     from publisher.mail import build_message
 
@@ -121,38 +124,38 @@ def _check_issue(
     text = fill_placeholders(whole.text, whole.placeholders, values, escape=False)
     envelope = public_envelope(site, digest, subject=whole.subject, slot=slot, number=number)
     message = build_message(envelope, text=text, html=html)
-    findings = check_message(message, now=slot, variants=[(one.html, one.text) for one in distinct])
+    findings = check_message(message, now=slot, variants=[(variant.html, variant.text) for variant in distinct])
     issue = Issue(
         digest=digest.slug,
         slot=slot,
         name=name,
         number=number,
         subject=whole.subject,
-        articles=tuple(one.id for one in whole.articles),
+        articles=tuple(article.id for article in whole.articles),
         files={
             "message.eml": message,
             "index.html": html.encode(),
             "message.txt": text.encode(),
             "issue.json": _issue_metadata(site, digest, whole, slot=slot, name=name, number=number, note=note),
         },
-        variants=tuple(_variant_of(made) for made in distinct),
-        errors=sum(one.is_error for one in findings),
+        variants=tuple(_variant_of(variant) for variant in distinct),
+        errors=sum(finding.is_error for finding in findings),
     )
     return ComposedIssue(issue=issue, articles=whole.articles, shortened=whole.shortened, findings=tuple(findings))
 
 
-def _variant_of(made: RenderedVariant) -> IssueVariant:
+def _variant_of(rendered: RenderedVariant) -> IssueVariant:
     return IssueVariant(
-        articles=tuple(one.seq for one in made.articles),
-        placeholder_hash=made.placeholders.hash,
-        html=made.html.encode(),
-        text=made.text.encode(),
-        subject=made.subject,
+        articles=tuple(article.seq for article in rendered.articles),
+        placeholder_hash=rendered.placeholders.hash,
+        html=rendered.html.encode(),
+        text=rendered.text.encode(),
+        subject=rendered.subject,
     )
 
 
 def branding_of(site: Site) -> Branding:
-    """Return what stands on every issue of the site."""
+    """Return the branding of the site's issues."""
     from publisher.digests.branding import Branding, Logo
 
     theme, mail = site.theme, site.mail
@@ -176,7 +179,7 @@ def branding_of(site: Site) -> Branding:
 
 
 def render_note(note: str, site: Site) -> str:
-    """Return an editor's note, Markdown, as HTML that is fit for mail."""
+    """Return an editor's note in Markdown as HTML for mail."""
     from publisher.articles.parsers.markdown import markdown_to_html
     from publisher.digests.story import TEXT_WIDTH_PIXELS
 
@@ -188,39 +191,41 @@ def render_note(note: str, site: Site) -> str:
 def correction_notices(
     connection: Connection, site: Site, digest: Digest, articles: Sequence[Article], now: datetime
 ) -> list[Notice]:
-    """Return what was put right or taken back in articles of earlier issues, since the last one."""
+    """Return the corrections and withdrawals of articles in earlier issues since the last issue."""
     from publisher.digests.story import Notice
     from publisher.html.dates import short_date
 
-    found = preparations.amended_articles(connection, digest.slug, int(now.timestamp()), {one.seq for one in articles})
-    known = store.articles_by_seq(connection, [one.seq for one in found], site.base_url, site.tz)
+    amended = notes.amended_articles(
+        connection, digest.slug, int(now.timestamp()), {article.seq for article in articles}
+    )
+    known = store.articles_by_seq(connection, [change.seq for change in amended], site.base_url, site.tz)
     return [
         Notice(
-            title=known[one.seq].title,
-            link=None if one.withdrawn else known[one.seq].link,
-            date=short_date(datetime.fromtimestamp(one.at, site.tz), site.language),
-            note=one.note,
-            direction=text_direction(known[one.seq].title),
+            title=known[change.seq].title,
+            link=None if change.withdrawn else known[change.seq].link,
+            date=short_date(datetime.fromtimestamp(change.at, site.tz), site.language),
+            note=change.note,
+            direction=text_direction(known[change.seq].title),
         )
-        for one in found
+        for change in amended
     ]
 
 
 def _issue_metadata(
-    site: Site, digest: Digest, made: RenderedVariant, *, slot: datetime, name: str, number: int, note: str
+    site: Site, digest: Digest, rendered: RenderedVariant, *, slot: datetime, name: str, number: int, note: str
 ) -> bytes:
-    """Return issue.json: the metadata of an issue, and what it takes to make it again."""
-    about = {
+    """Return issue.json: the metadata of an issue, and the inputs to make it again."""
+    metadata = {
         "digest": digest.slug,
         "title": digest.title,
         "number": number,
         "slot": slot.isoformat(),
         "name": name,
-        "subject": made.subject,
-        "preheader": made.preheader,
+        "subject": rendered.subject,
+        "preheader": rendered.preheader,
         "send": digest.send.value,
-        "articles": [{"id": one.id, "title": one.title, "url": one.link} for one in made.articles],
+        "articles": [{"id": article.id, "title": article.title, "url": article.link} for article in rendered.articles],
         "note": note,
         "made_with": placeholder_values(site),
     }
-    return (json.dumps(about, ensure_ascii=False, indent=2) + "\n").encode()
+    return (json.dumps(metadata, ensure_ascii=False, indent=2) + "\n").encode()

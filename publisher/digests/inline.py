@@ -1,6 +1,6 @@
-"""``<style>`` → ``style=``, by premailer, with its faults fenced.
+"""Inline style sheets into ``style`` attributes with premailer, and work around its faults.
 
-The only user of premailer and cssutils. Each fence has a test that shows the fault behind it.
+Only this module uses premailer and cssutils. Each workaround has a test that shows the fault.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from publisher.html.text import one_line
 
 __all__ = ["OPTIONS", "inline_css"]
 
-#: How premailer is asked. The tests inline with plain premailer and these options, and compare.
+#: Options of premailer. The tests compare with the result of premailer itself.
 OPTIONS: Final[dict[str, Any]] = {
     # <link rel=stylesheet> is fetched by default.
     "allow_network": False,
-    # Otherwise !important is stripped from media queries too, where dark mode needs it.
+    # Otherwise premailer also removes !important from media queries, which breaks dark mode.
     "strip_important": False,
-    # "height:auto" would overwrite <img height="320">, and "calc(…)" be written as a width.
+    # Otherwise "height:auto" overwrites <img height="320">, and "calc(…)" becomes a width.
     "disable_basic_attributes": ["width", "height"],
     "keep_style_tags": False,
-    # It changes no byte: values that cssutils does not know pass all the same. It compiles patterns for half of the
-    # time that the first page of a process takes.
+    # Validation changes no byte, because unknown values pass anyway. Its regular expressions take half of the time
+    # of the first page in a process.
     "disable_validation": True,
     "cssutils_logging_level": logging.CRITICAL,
 }
@@ -43,7 +43,7 @@ OPTIONS: Final[dict[str, Any]] = {
 _CACHE_SIZE: Final = 4096
 _LOCK: Final = threading.RLock()
 _DOCTYPE: Final = re.compile(r"\A\s*<!doctype html>", re.IGNORECASE)
-#: lxml writes an attribute that holds a double quote in single ones.
+#: lxml writes attributes that contain a double quote in single quotes.
 _TAG: Final = re.compile(r"""<[!/a-z](?:[^<>"']|"[^"]*"|'[^']*')*>""", re.IGNORECASE)
 
 
@@ -55,15 +55,14 @@ def _compile_selector(selector: str) -> Any:
 @lru_cache(_CACHE_SIZE)
 def _parse_declarations(text: str, validate: bool = True) -> list[tuple[str, str]]:
     style = cssutils.parseStyle(text, validate=validate)
-    return [(one.name.strip(), premailer.merge_style.format_value(one)) for one in style]
+    return [(declaration.name.strip(), premailer.merge_style.format_value(declaration)) for declaration in style]
 
 
 def _separate_caches() -> None:
-    """Give each of premailer's cached functions a cache of its own.
+    """Give each of premailer's cached functions a separate cache.
 
-    premailer keeps selectors and declarations in one process-wide cache under the same keys:
-    ``<p style="h3">`` in one article breaks ``h3`` in every later digest until a restart. Its
-    128 places also thrash on any theme of a usual size.
+    premailer stores selectors and declarations in one cache of the process with the same keys: ``<p style="h3">`` in
+    one article breaks ``h3`` in every later digest. The cache has 128 entries, too few for most themes.
     """
     premailer.premailer._create_cssselector = _compile_selector  # noqa: SLF001
     premailer.premailer.csstext_to_pairs = _parse_declarations
@@ -74,14 +73,14 @@ _separate_caches()
 
 
 def _fetch_nothing(_: str) -> None:
-    """Refuse what ``@import`` names. cssutils' own fetcher opens sockets and files whatever premailer is told."""
+    """Ignore ``@import``. The default fetcher of cssutils opens URLs and files whatever premailer's options."""
     return
 
 
 class _Inliner(Premailer):  # type: ignore[misc]
-    """premailer with the rules of a style sheet taken apart once a process, not once a digest."""
+    """premailer that parses each style sheet once per process, not once per digest."""
 
-    #: Style sheet and its number in the document → what premailer made of it.
+    #: (Style sheet, its number in the document) → premailer's rules, leftover rules and their text.
     _parsed: ClassVar[dict[tuple[str, int], tuple[list[Any], list[Any], str]]] = {}
 
     def _parse_css_string(self, css_body: str, validate: bool = True) -> Any:
@@ -109,24 +108,24 @@ class _Inliner(Premailer):  # type: ignore[misc]
         return str(super()._css_rules_to_string(rules))
 
 
-#: ``td``, ``.card``, ``p.lead.wide``: what such a selector matches is said by the element's own start tag.
+#: ``td``, ``.card``, ``p.lead.wide``: selectors that match by the element's own start tag.
 _SIMPLE_SELECTOR: Final = re.compile(r"(?P<tag>[a-z][a-z0-9]*)?(?P<classes>(?:\.[A-Za-z_][\w-]*)*)")
-#: Start tags that are remembered for a style sheet; our templates have a hundred.
+#: Cached start tags for a style sheet; the shipped templates have about a hundred.
 _MAX_CACHED_TAGS: Final = 4096
-#: What an element gets: its ``style``, and attributes that say the same; None where no rule matches it.
+#: The ``style`` of an element and equivalent attributes; None if no rule matches.
 _ElementStyle = tuple[str, tuple[tuple[str, str], ...]] | None
 
 
 class _FastInliner(_Inliner):
-    """premailer for style sheets of simple selectors, with the same bytes in a third of the time.
+    """premailer for style sheets with simple selectors: the same bytes in a third of the time.
 
-    premailer asks the whole document for every rule. Where all selectors are simple, what an
-    element gets is a function of its tag, class and ``style``: it is worked out once for each, by
-    premailer's own merging, and looked up from then on.
+    premailer searches the whole document for every rule. If all selectors are simple, the style of an element
+    only depends on its tag, class and ``style``. So premailer merges it once for each combination, and a cache
+    has it afterwards.
     """
 
-    #: The rules of a document → (tag, class, style) → what such an element gets.
-    _known: ClassVar[dict[tuple[Any, ...], dict[tuple[str, str, str], _ElementStyle]]] = {}
+    #: The rules of a document → (tag, class, style) → the style of such an element.
+    _styles: ClassVar[dict[tuple[Any, ...], dict[tuple[str, str, str], _ElementStyle]]] = {}
 
     def __init__(self, source: str) -> None:
         self._source = source.strip()
@@ -140,24 +139,24 @@ class _FastInliner(_Inliner):
         return [], leftover
 
     def inline(self) -> str | None:
-        """Return the inlined document, or None where a selector is not simple."""
+        """Return the inlined document, or None if a selector is not simple."""
         self.transform()
         rules = sorted(self._rules, key=operator.itemgetter(0))
         if not all(_SIMPLE_SELECTOR.fullmatch(selector) for _, selector, _ in rules):
             return None
         key = tuple((selector, style) for _, selector, style in rules)
-        if key not in self._known and len(self._known) >= 64:
-            self._known.clear()
-        known = self._known.setdefault(key, {})
-        if len(known) > _MAX_CACHED_TAGS:
-            known.clear()
+        if key not in self._styles and len(self._styles) >= 64:
+            self._styles.clear()
+        styles = self._styles.setdefault(key, {})
+        if len(styles) > _MAX_CACHED_TAGS:
+            styles.clear()
         for element in self._tree.iter("*"):
             start = (element.tag, element.get("class", ""), element.get("style", ""))
-            if start not in known:
-                known[start] = self._given(rules, *start)
-            given = known[start]
-            if given is not None:
-                style, attributes = given
+            if start not in styles:
+                styles[start] = self._style_of(rules, *start)
+            cached = styles[start]
+            if cached is not None:
+                style, attributes = cached
                 if style:
                     element.set("style", style)
                 for name, value in attributes:
@@ -166,38 +165,37 @@ class _FastInliner(_Inliner):
         root = self._tree if self._source.startswith(doctype) else self._tree.getroot()
         return str(etree.tostring(root, method=self.method, pretty_print=False, encoding="utf-8").decode())
 
-    def _given(self, rules: list[Any], tag: str, classes: str, style: str) -> _ElementStyle:
+    def _style_of(self, rules: list[Any], tag: str, classes: str, style: str) -> _ElementStyle:
         has = set(classes.split())
-        found = []
+        matching = []
         for _, selector, text in rules:
             match = _SIMPLE_SELECTOR.fullmatch(selector)
             assert match is not None
             if match["tag"] in (None, tag) and has.issuperset(match["classes"].split(".")[1:]):
-                found.append(_parse_declarations(text, validate=not self.disable_validation))
-        if not found:
+                matching.append(_parse_declarations(text, validate=not self.disable_validation))
+        if not matching:
             return None
         merged: str = premailer.merge_style.merge_styles(
-            style, found, [""] * len(found), remove_unset_properties=self.remove_unset_properties
+            style, matching, [""] * len(matching), remove_unset_properties=self.remove_unset_properties
         )
-        stand_in = etree.Element(tag)
-        self._style_to_basic_html_attributes(stand_in, merged, force=True)
-        return merged, tuple((str(name), str(value)) for name, value in stand_in.attrib.items())
+        element = etree.Element(tag)
+        self._style_to_basic_html_attributes(element, merged, force=True)
+        return merged, tuple((str(name), str(value)) for name, value in element.attrib.items())
 
 
 def inline_css(source: str) -> str:
-    """Return the document with its style sheets moved into ``style`` attributes.
+    """Return the document with its style sheets inlined into ``style`` attributes.
 
-    ``<style data-premailer="ignore">`` stays as it is, for dark mode and phones. The result
-    opens no socket and no file, and says the same words as the source.
+    ``<style data-premailer="ignore">`` stays unchanged, for dark mode and phones. Nothing is fetched, and the
+    text of the document stays the same.
 
     Args:
-        source: a whole HTML document of our own templates. Foreign ``style`` must not be in it.
+        source: an HTML document rendered from a template. Articles in it must have no ``style`` attributes.
 
     Raises:
-        TemplateError: a style sheet cannot be understood, or text was lost on the way (libxml2
-            drops what stands 256 elements deep).
+        TemplateError: a style sheet is invalid, or text was lost (libxml2 drops text 256 elements deep).
     """
-    # A lower-case doctype is dropped, and Outlook falls into quirks mode.
+    # premailer drops a lower-case doctype, and Outlook uses quirks mode without one.
     source = _DOCTYPE.sub("<!DOCTYPE html>", source)
     with _LOCK:
         try:
@@ -205,17 +203,17 @@ def inline_css(source: str) -> str:
         except Exception as error:
             raise TemplateError(f"the style sheet of the template cannot be inlined: {error}") from error
     if source.startswith("<!DOCTYPE") and not result.startswith("<!DOCTYPE"):
-        raise TemplateError("the inliner dropped the doctype; begin the template with <!DOCTYPE html>")
+        raise TemplateError("the inliner dropped the doctype. Begin the template with <!DOCTYPE html>")
     if _visible_text(result) != _visible_text(source):
-        raise TemplateError("the inliner lost text; the template nests elements too deep, or does not close them")
+        raise TemplateError("the inliner lost text. The template nests elements too deep, or does not close them")
     return result
 
 
 def _visible_text(source: str) -> str:
     visible, *rest = source.split("<!--")
-    # A comment without an end is none.
+    # Text after an unclosed <!-- is visible.
     visible += "".join(
-        " " + (after if end else f"<!--{text}") for text, end, after in (one.partition("-->") for one in rest)
+        " " + (after if end else f"<!--{text}") for text, end, after in (part.partition("-->") for part in rest)
     )
     visible = replace_elements(visible, ("style", "script", "title"), lambda _, __: " ")
     return one_line(html.unescape(_TAG.sub(" ", visible)))

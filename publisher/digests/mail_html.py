@@ -1,4 +1,4 @@
-"""Sanitised HTML → what every mail program shows of it, and its plain text with numbered links. Pure."""
+"""Reduce sanitized HTML to what all mail clients support, and convert it to plain text with numbered links. Pure."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ _CLASSES: Final = {
     "a": "link accent",
     "img": "picture muted",
 }
-#: What has no place in a mail and is a paragraph there.
+#: Elements that become paragraphs in mail.
 _TO_PARAGRAPH: Final = re.compile(
     r"<(/?)(?:address|article|aside|caption|dd|details|div|dl|dt|figcaption|figure|footer|header|section|summary)\b[^<>]*>"
 )
@@ -79,10 +79,10 @@ _COLUMN_HEADER: Final = '<th scope="col" class="cell ink">'
 _BETWEEN_CELLS: Final = re.compile(r"</t[dh]>\s*<t[dh]\b[^<>]*>")
 _ITEM: Final = re.compile(r"<li\b[^<>]*>(?:\s*<p\b[^<>]*>)?")
 _ROW: Final = re.compile(r"<tr\b[^<>]*>\s*(?:<t[dh]\b[^<>]*>)?")
-#: Mark lines that belong to the one before. No article holds them: control characters are taken out.
+#: Mark the lines of a list or table. Articles contain no control characters.
 _ITEM_MARK: Final = "\x02"
 _ROW_MARK: Final = "\x03"
-#: libxml2 loses text 256 elements deep; nobody reads what is quoted thirty times.
+#: libxml2 drops text 256 elements deep.
 _MAX_DEPTH: Final = 30
 _VOID: Final = frozenset(["br", "hr", "img"])
 
@@ -101,7 +101,7 @@ def _cleaner() -> nh3.Cleaner:
             "td": {"colspan", "rowspan"},
             "th": {"colspan", "rowspan", "scope"},
         },
-        # One for each tag: several would come in an order that differs from process to process.
+        # One attribute a tag: the order of several differs between processes.
         set_tag_attribute_values={tag: {"class": name} for tag, name in _CLASSES.items()},
         url_schemes={"http", "https", "mailto"},
         link_rel=None,
@@ -109,14 +109,14 @@ def _cleaner() -> nh3.Cleaner:
 
 
 def mail_html(source: str, base: str, width: int) -> str:
-    """Return an article's HTML with what mail programs show: no id, no player, no box but paragraphs and tables.
+    """Return an article's HTML for mail: without IDs and players, with paragraphs and tables as only blocks.
 
-    Headings become those below a story's own, players become links, pictures fit the column.
+    Headings become lower than the article's title, players become links, images fit the column.
 
     Args:
-        source: sanitised HTML.
-        base: what its addresses are relative to.
-        width: the column's, in pixels.
+        source: sanitized HTML.
+        base: the base URL of relative URLs.
+        width: the width of the column, in pixels.
     """
     source = replace_elements(source, ("video", "audio"), _player_link)
     source = _TO_PARAGRAPH.sub(lambda match: f"<{match[1]}p>", source)
@@ -124,8 +124,8 @@ def mail_html(source: str, base: str, width: int) -> str:
     cleaned = _cleaner().clean(absolute_urls(source, base))
     cleaned = cleaned.replace(_TABLE, _MAIL_TABLE).replace(_HEADER, _COLUMN_HEADER)
     cleaned = _IMAGE.sub(lambda match: _image(match[0], width), cleaned)
-    while (fewer := _EMPTY.sub("", cleaned)) != cleaned:
-        cleaned = fewer
+    while (without_empty := _EMPTY.sub("", cleaned)) != cleaned:
+        cleaned = without_empty
     if _depth(cleaned) > _MAX_DEPTH:
         plain = paragraphs_to_html(plain_text(cleaned).split("\n"))
         return _cleaner().clean(plain)
@@ -133,26 +133,26 @@ def mail_html(source: str, base: str, width: int) -> str:
 
 
 def _player_link(name: str, element: str) -> str:
-    found = _SOURCE.search(element)
-    address = html.unescape(found[1]) if found else ""
+    match = _SOURCE.search(element)
+    address = html.unescape(match[1]) if match else ""
     shown = address.rpartition("/")[2].partition("?")[0] or address
     verb = "Watch" if name == "video" else "Listen"
     return f'<p><a href="{html.escape(address)}">{verb}: {html.escape(shown)}</a></p>' if address else ""
 
 
 def _image(tag: str, width: int) -> str:
-    """Return the picture no wider than the column, or nothing where it cannot be fetched from a mail."""
-    found = {name: html.unescape(value) for name, value in _ATTRIBUTE.findall(tag)}
-    source = safe_url(found.get("src", ""))
+    """Return the image at most as wide as the column, or its alt text if mail clients cannot fetch it."""
+    attributes = {name: html.unescape(value) for name, value in _ATTRIBUTE.findall(tag)}
+    source = safe_url(attributes.get("src", ""))
     if source is None:
-        return html.escape(found.get("alt", ""))
+        return html.escape(attributes.get("alt", ""))
     size = ""
-    if found.get("width", "").isdigit() and int(found["width"]):
-        shown = min(width, int(found["width"]))
+    if attributes.get("width", "").isdigit() and int(attributes["width"]):
+        shown = min(width, int(attributes["width"]))
         size = f' width="{shown}"'
-        if found.get("height", "").isdigit() and int(found["height"]):
-            size += f' height="{max(1, round(shown * int(found["height"]) / int(found["width"])))}"'
-    alt = html.escape(one_line(found.get("alt", "")))
+        if attributes.get("height", "").isdigit() and int(attributes["height"]):
+            size += f' height="{max(1, round(shown * int(attributes["height"]) / int(attributes["width"])))}"'
+    alt = html.escape(one_line(attributes.get("alt", "")))
     return f'<img class="{_CLASSES["img"]}" src="{html.escape(source)}" alt="{alt}"{size}>'
 
 
@@ -167,22 +167,22 @@ def _depth(source: str) -> int:
 
 
 def linked_text(source: str, first: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the paragraphs of HTML as plain text, links marked ``[3]``, and the links' addresses.
+    """Return the paragraphs of HTML as plain text with numbers of links (``[3]``), and the URLs of the links.
 
-    A list is one paragraph with a line for each item, a table one with a line for each row.
+    A list is one paragraph with a line for each item, a table has a line for each row.
 
     Args:
-        source: HTML of :func:`mailable`.
+        source: HTML of :func:`mail_html`.
         first: the number of the first link.
     """
-    found: dict[str, int] = {}
+    numbers: dict[str, int] = {}
 
-    def marked(_: str, element: str) -> str:
+    def with_number(_: str, element: str) -> str:
         tag, _, text = element.partition(">")
         link = _LINK.search(tag)
         if link is None:
             return element
-        number = found.setdefault(html.unescape(link[1]), first + len(found))
+        number = numbers.setdefault(html.unescape(link[1]), first + len(numbers))
         return f"{text.rpartition('<')[0]} [{number}]"
 
     source = replace_elements(source, ("pre",), lambda _, element: element.replace("\n", "<br>"))
@@ -191,7 +191,7 @@ def linked_text(source: str, first: int) -> tuple[tuple[str, ...], tuple[str, ..
     source = _ROW.sub(f"<tr>{_ROW_MARK}", source)
     paragraphs: list[str] = []
     before = ""
-    for line in plain_text(replace_elements(source, ("a",), marked)).split("\n"):
+    for line in plain_text(replace_elements(source, ("a",), with_number)).split("\n"):
         mark = line[:1] if line[:1] in (_ITEM_MARK, _ROW_MARK) else ""
         text = line.removeprefix(mark).strip()
         if mark and mark == before:
@@ -199,4 +199,4 @@ def linked_text(source: str, first: int) -> tuple[tuple[str, ...], tuple[str, ..
         elif text:
             paragraphs.append(text)
             before = mark
-    return tuple(paragraphs), tuple(found)
+    return tuple(paragraphs), tuple(numbers)

@@ -1,4 +1,4 @@
-"""Find placeholder values that must not reach real people: reserved names, sample texts, a missing postal address.
+"""Find placeholder values that must not be sent to real people: reserved names, sample texts, no postal address.
 
 Real people are recipients whose domain is not reserved for tests and documentation (RFC 2606, RFC 6761).
 """
@@ -48,13 +48,13 @@ _SAMPLE_POSTAL_ADDRESSES: Final = frozenset(
         "the meridian review, 12 quay street, bristol bs1 4db, united kingdom",
     ]
 )
-#: Characters of a paragraph of the sample article by which it is recognised, also where an issue shortens it.
+#: Length of the text that identifies a paragraph of the sample article, also if an issue shortens it.
 _MARKER_LENGTH: Final = 35
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blocker:
-    """One reason why mail may not go to real people."""
+    """A reason why mail must not be sent to real people."""
 
     #: The setting, or the issue.
     name: str
@@ -75,7 +75,7 @@ def setting_blockers(site: Site) -> tuple[Blocker, ...]:
 
 
 def blockers_for(site: Site, domain: str) -> tuple[Blocker, ...]:
-    """Return why the settings do not allow mail to a recipient at DOMAIN; nothing where they do."""
+    """Return why the settings do not allow mail to a recipient at DOMAIN; empty if they do."""
     if is_reserved_host(domain) or site.delivers_locally:
         return ()
     return setting_blockers(site)
@@ -114,10 +114,10 @@ def _url_blockers(name: str, url: str | None, fix: str) -> Iterator[Blocker]:
 def _address_blockers(name: str, text: str | None, fix: str) -> Iterator[Blocker]:
     if not text:
         return
-    # A token in place of {copy} has no influence on the domain.
-    found = parse_mailbox(text.replace("{copy}", "x"))
-    if is_reserved_host(found.domain):
-        yield _reserved_name(name, text, found.domain, fix)
+    # The token in place of {copy} is in the local part.
+    mailbox = parse_mailbox(text.replace("{copy}", "x"))
+    if is_reserved_host(mailbox.domain):
+        yield _reserved_name(name, text, mailbox.domain, fix)
 
 
 def _postal_address_blockers(text: str) -> Iterator[Blocker]:
@@ -133,7 +133,7 @@ def _postal_address_blockers(text: str) -> Iterator[Blocker]:
 
 
 def placeholder_values(site: Site) -> dict[str, str]:
-    """Return the settings that stand in an issue's bytes, for its ``issue.json``."""
+    """Return the settings that an issue contains, for its ``issue.json``."""
     return {
         "base_url": site.base_url,
         "postal_address": site.mail.postal_address if site.mail else "",
@@ -142,42 +142,42 @@ def placeholder_values(site: Site) -> dict[str, str]:
 
 
 def issue_blockers(connection: Connection, site: Site, row: IssueRow) -> tuple[Blocker, ...]:
-    """Return why the bytes of an issue may not reach real people: what it was made with, and the sample article."""
+    """Return why an issue must not be sent to real people: old placeholder values, or the sample article."""
     name = f"{row.digest}/{row.name}"
-    found = list(_outdated_value_blockers(connection, site, row, name))
+    blockers = list(_outdated_value_blockers(connection, site, row, name))
     if row.forced is None and _shows_sample_article(connection, site, row):
         fix = "Edit or withdraw it, then run 'publish now' to make the issue again"
-        found.append(Blocker(name=name, problem="it carries the sample article of 'publish init'", fix=fix))
-    return tuple(found)
+        blockers.append(Blocker(name=name, problem="it contains the sample article of 'publish init'", fix=fix))
+    return tuple(blockers)
 
 
 def _outdated_value_blockers(connection: Connection, site: Site, row: IssueRow, name: str) -> Iterator[Blocker]:
-    """Yield placeholders in an issue's bytes that are no longer in the settings."""
+    """Yield placeholder values in an issue that are no longer in the settings."""
     values: Mapping[str, Any] = json.loads(issues.issue_file(connection, row.id, "issue.json")).get("made_with", {})
-    now = {one.name for one in setting_blockers(site)}
+    now = {blocker.name for blocker in setting_blockers(site)}
     before = [
         *_url_blockers("base_url", values.get("base_url"), ""),
         *_url_blockers("theme.logo.url", values.get("logo"), ""),
         *(_postal_address_blockers(values["postal_address"]) if "postal_address" in values else ()),
     ]
     fix = "Run 'publish now' to make the issue again"
-    for one in before:
-        if one.name not in now:
-            yield Blocker(name=name, problem=f"it was made before {one.name} was set", fix=fix)
+    for blocker in before:
+        if blocker.name not in now:
+            yield Blocker(name=name, problem=f"it was made before {blocker.name} was set", fix=fix)
 
 
 @cache
 def _sample_markers() -> frozenset[str]:
-    """Return the beginning of each paragraph of the sample article."""
+    """Return the first characters of each paragraph of the sample article."""
     _, head, body = (_SITE_TEMPLATE / "welcome.md").read_text("utf-8").split("---\n", 2)
     summary = re.search(r"^dek: (.*)$", head, re.MULTILINE)
     paragraphs = [summary[1] if summary else "", *re.split(r"\n\n|\n- |^- ", body)]
-    markers = (_plain(one)[:_MARKER_LENGTH] for one in paragraphs)
-    return frozenset(one for one in markers if len(one) == _MARKER_LENGTH)
+    markers = (_plain(paragraph)[:_MARKER_LENGTH] for paragraph in paragraphs)
+    return frozenset(marker for marker in markers if len(marker) == _MARKER_LENGTH)
 
 
 def _plain(text: str) -> str:
-    """Return text without Markdown marks, line breaks and differences between quotation marks."""
+    """Return text without Markdown syntax and line breaks, and with uniform apostrophes."""
     return " ".join(re.sub(r"[*`_]", "", text).replace("’", "'").split())
 
 
@@ -187,12 +187,12 @@ def _shows_sample_article(connection: Connection, site: Site, row: IssueRow) -> 
 
 
 def contains_sample_article(connection: Connection, site: Site, row: IssueRow) -> bool:
-    """Tell whether an article of an issue is the sample article now, as it is stored, and is not withdrawn."""
+    """Return whether the stored articles of an issue include the sample article, not withdrawn."""
     seqs, withdrawn = issues.issue_article_seqs(connection, row.id), issues.withdrawn_article_ids(connection, row.id)
-    for one in articles.articles_by_seq(connection, seqs, site.base_url, site.tz).values():
-        if one.id in withdrawn:
+    for article in articles.articles_by_seq(connection, seqs, site.base_url, site.tz).values():
+        if article.id in withdrawn:
             continue
-        text = _plain(f"{one.dek or ''} {unescape(re.sub('<[^<>]*>', '', one.body))}")
+        text = _plain(f"{article.dek or ''} {unescape(re.sub('<[^<>]*>', '', article.body))}")
         if any(marker in text for marker in _sample_markers()):
             return True
     return False
@@ -202,14 +202,14 @@ def contains_sample_article(connection: Connection, site: Site, row: IssueRow) -
 
 
 def visible_blockers(connection: Connection, site: Site, row: IssueRow | None = None) -> tuple[Blocker, ...]:
-    """Return the blockers to name before anything is sent: none where mail is not set up, or stays on this machine."""
+    """Return the blockers to show before sending; none if mail is not configured or stays on this machine."""
     if site.smtp is None or site.delivers_locally:
         return ()
     return (*setting_blockers(site), *(issue_blockers(connection, site, row) if row is not None else ()))
 
 
 def is_blocked(connection: Connection, site: Site, row: IssueRow) -> bool:
-    """Tell whether an issue would be refused by ``require_sendable``."""
+    """Return whether ``require_sendable`` rejects an issue."""
     try:
         require_sendable(connection, site, row, is_local=site.delivers_locally)
     except SendingBlocked:
@@ -225,38 +225,43 @@ def require_sendable(
     is_local: bool,
     domains: Mapping[str, int] | None = None,
 ) -> None:
-    """Refuse to send an issue that would take placeholder values to real people.
+    """Reject an issue that would be sent to real people with placeholder values.
 
     Args:
-        connection: to the store.
+        connection: the database connection.
         site: the settings.
         row: the issue.
         is_local: whether the transport keeps messages on this machine.
         domains: domain → number of recipients; those of its open deliveries by default.
 
     Raises:
-        SendingBlocked: a recipient is outside the reserved names, and the settings or the issue hold placeholders.
+        SendingBlocked: a recipient is not at a reserved name, and the settings or the issue have placeholder values.
     """
     if is_local:
         return
-    found = (*setting_blockers(site), *issue_blockers(connection, site, row))
-    if not found:
+    blockers = (*setting_blockers(site), *issue_blockers(connection, site, row))
+    if not blockers:
         return
-    every = recipients.open_domains(connection, row.id) if domains is None else domains
-    require_reserved(f"{row.digest}/{row.name}", every, found)
+    recipients_by_domain = recipients.open_domains(connection, row.id) if domains is None else domains
+    require_reserved(f"{row.digest}/{row.name}", recipients_by_domain, blockers)
 
 
-def require_reserved(what: str, domains: Mapping[str, int], blockers: Collection[Blocker]) -> None:
-    """Refuse to send something that holds placeholders, unless every recipient is at a reserved name.
+def require_reserved(name: str, domains: Mapping[str, int], blockers: Collection[Blocker]) -> None:
+    """Reject a message with placeholder values unless every recipient is at a reserved name.
+
+    Args:
+        name: the issue or message, for the error.
+        domains: domain → number of recipients.
+        blockers: the placeholder values.
 
     Raises:
-        SendingBlocked: a recipient is not.
+        SendingBlocked: a recipient is not at a reserved name.
     """
     real = sum(count for domain, count in domains.items() if not is_reserved_host(domain))
     if real and blockers:
         people = "1 recipient" if real == 1 else f"{real:,} recipients"
         raise SendingBlocked(
-            f"{what}: nothing was sent. {people} would get placeholder values (only example.org and other names of "
+            f"{name}: nothing was sent. {people} would get placeholder values (only example.org and other names of "
             "RFC 2606 and RFC 6761 may)",
             list(blockers),
         )

@@ -1,4 +1,4 @@
-"""Articles → a newsletter's HTML, plain text and subject line, no larger than a mail may be."""
+"""Render an issue's HTML, plain text and subject, within the size limit of the digest."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from publisher.templating.environment import render_template, render_template_st
 
 __all__ = ["FONTS", "RenderedVariant", "Section", "render_digest", "tracking_parameters"]
 
-#: Longer subject lines are cut: RFC 5322 folds them, and mail programs show much less.
+#: Longer subjects are truncated: RFC 5322 folds them, and mail clients show much less.
 _MAX_SUBJECT_LENGTH: Final = 200
 _MAX_PREHEADER_LENGTH: Final = 140
-#: Bytes by which what stands in the place of a token may be longer than it: a signed address.
+#: Bytes by which a value, a signed URL, may be longer than its placeholder.
 _PLACEHOLDER_GROWTH_BYTES: Final = 200
-#: Name of a type → fonts that are on every machine.
+#: Name in the theme → fonts that are available everywhere.
 FONTS: Final = {
     "serif": Markup("Georgia, 'Times New Roman', serif"),
     "book": Markup("'Palatino Linotype', Palatino, 'Book Antiqua', Georgia, serif"),
@@ -45,31 +45,31 @@ FONTS: Final = {
 class Section:
     """Stories under one heading."""
 
-    #: A topic, region or brand; empty where stories are not grouped.
+    #: A topic, region or brand; empty if stories are not grouped.
     title: str
     stories: tuple[Story, ...]
-    #: Shown after the others, as a headline and a line.
+    #: Shown after the others, as a title and one sentence.
     briefs: tuple[Story, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderedVariant:
-    """An issue's texts, with tokens for what differs from reader to reader."""
+    """The rendered texts of an issue, with placeholders for the values of each subscriber."""
 
     subject: str
     preheader: str
     html: str
     text: str
     placeholders: Placeholders
-    #: What it carries, in the order in which it is shown; those that did not fit are not among them.
+    #: The articles in the order of display, without those that did not fit.
     articles: tuple[Article, ...]
-    #: How many of those are shorter than the digest asks for, to fit.
+    #: Number of articles that are shorter than the digest's settings, to fit.
     shortened: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _RenderJob:
-    """What an issue is made from."""
+    """The inputs of rendering an issue."""
 
     digest: Digest
     articles: Sequence[Article]
@@ -94,28 +94,28 @@ def render_digest(
     notices: Sequence[Notice] = (),
     click_base_url: str = "",
 ) -> RenderedVariant:
-    """Return an issue's subject, inlined HTML and plain text, with tokens in them.
+    """Return an issue's subject, inlined HTML and plain text, with placeholders.
 
-    Where it is too large, stories are shortened from the last one on: whole texts to their
-    beginnings, then to headlines. If that is not enough, the last stories are left out.
+    If the issue is too large, stories are shortened from the last to the first: full texts to excerpts,
+    then to titles. If that is not sufficient, the last stories are omitted.
 
     Args:
         digest: the newsletter.
-        articles: what the issue is to carry, the lead first; at least one.
-        letterhead: what stands on every issue.
-        number: the issue's own.
-        moment: the issue's instant, on the newsroom's clock.
-        templates: the site's own templates.
-        note: the editor's, HTML that is fit for mail; may be empty.
-        notices: what was put right or taken back in articles of earlier issues.
-        click_base_url: where clicks on its articles are click_base_url; empty where nobody counts.
+        articles: the articles to include, the lead first; at least one.
+        branding: shared by all issues of the site.
+        number: of the issue.
+        moment: the slot, in the site's time zone.
+        templates: the folder of the site's own templates.
+        note: the editor's note, HTML for mail; may be empty.
+        notices: corrections and withdrawals of articles in earlier issues.
+        click_base_url: the URL that counts clicks, to which article numbers are added; empty to link directly.
 
     Raises:
-        TemplateError: a template is missing or broken, or not even one story fits.
+        TemplateError: a template is missing or invalid, or not even one story fits.
     """
     job = _RenderJob(
         digest=digest,
-        articles=[articles[place] for place in _display_order(digest, articles)],
+        articles=[articles[index] for index in _display_order(digest, articles)],
         branding=branding,
         number=number,
         moment=moment,
@@ -128,60 +128,60 @@ def render_digest(
 
 
 def _fit_to_size(job: _RenderJob) -> RenderedVariant:
-    """Return the issue with as much of each story as fits."""
+    """Render the issue with as much of each story as fits."""
     digest = job.digest
-    asked = [_requested_extent(digest, article, place) for place, article in enumerate(job.articles)]
-    # No book of a text is tried.
+    requested = [_requested_extent(digest, article, index) for index, article in enumerate(job.articles)]
+    # Do not try the full text of an article that is larger than the limit by itself.
     extents = [
-        Extent.EXCERPT if one is Extent.FULL and len(article.body) > digest.size_limit else one
-        for one, article in zip(asked, job.articles, strict=True)
+        Extent.EXCERPT if extent is Extent.FULL and len(article.body) > digest.size_limit else extent
+        for extent, article in zip(requested, job.articles, strict=True)
     ]
 
     @lru_cache(maxsize=2)
     def attempt(cuts: int) -> tuple[RenderedVariant, bool]:
-        made = _render_variant(job, _shorten(extents, cuts))
-        return made, _delivery_size(made) <= digest.size_limit
+        rendered = _render_variant(job, _shorten(extents, cuts))
+        return rendered, _delivery_size(rendered) <= digest.size_limit
 
-    made, fits = attempt(0)
+    rendered, fits = attempt(0)
     if fits:
-        return made
+        return rendered
     cuts = _smallest(lambda count: attempt(count)[1], sum(extents))
     if cuts is not None:
         return attempt(cuts)[0]
     headlines = [Extent.HEADLINE] * len(extents)
-    # Not one story more than fits: the number that is left out is the least that will do.
+    # Omit the smallest number of stories that makes the issue fit.
     left_out = _smallest(
         lambda count: _delivery_size(_render_variant(job, headlines[: len(headlines) - count])) <= digest.size_limit,
         len(headlines) - 1,
     )
     if left_out is None:
-        raise TemplateError(f"not even one story fits into {digest.size_limit:,} bytes of HTML: shorten the template")
+        raise TemplateError(f"not even one story fits into {digest.size_limit:,} bytes of HTML. Shorten the template")
     return _render_variant(job, headlines[: len(headlines) - left_out])
 
 
-def _delivery_size(made: RenderedVariant) -> int:
-    """Return how many bytes the HTML of a reader's copy may take."""
-    return len(made.html.encode()) + _PLACEHOLDER_GROWTH_BYTES * len(placeholders_in(made.html))
+def _delivery_size(rendered: RenderedVariant) -> int:
+    """Return the maximum size of a delivery's HTML, in bytes."""
+    return len(rendered.html.encode()) + _PLACEHOLDER_GROWTH_BYTES * len(placeholders_in(rendered.html))
 
 
-def _requested_extent(digest: Digest, article: Article, place: int) -> Extent:
-    """Return how much of an article the digest asks for."""
-    return Extent.FULL if digest.full_text and place < digest.briefs_after and article.body else Extent.EXCERPT
+def _requested_extent(digest: Digest, article: Article, index: int) -> Extent:
+    """Return how much of an article the settings of the digest request."""
+    return Extent.FULL if digest.full_text and index < digest.briefs_after and article.body else Extent.EXCERPT
 
 
 def _shorten(extents: Sequence[Extent], cuts: int) -> list[Extent]:
-    """Return the extents with ``cuts`` steps taken: all texts to excerpts, last first, then to headlines."""
-    found = list(extents)
+    """Shorten by CUTS steps: first all full texts to excerpts, the last first, then all to titles."""
+    shortened = list(extents)
     for least in (Extent.EXCERPT, Extent.HEADLINE):
-        for place in reversed(range(len(found))):
-            if cuts and found[place] > least:
-                found[place] = Extent(found[place] - 1)
+        for index in reversed(range(len(shortened))):
+            if cuts and shortened[index] > least:
+                shortened[index] = Extent(shortened[index] - 1)
                 cuts -= 1
-    return found
+    return shortened
 
 
 def _smallest(holds: Callable[[int], bool], most: int) -> int | None:
-    """Return the least number from 1 to ``most`` that ``holds``, None if none does; what holds goes on holding."""
+    """Return the smallest number from 1 to MOST for which the monotonic function HOLDS is true, or None."""
     if most < 1 or not holds(most):
         return None
     low, high = 1, most
@@ -195,7 +195,7 @@ def _smallest(holds: Callable[[int], bool], most: int) -> int | None:
 
 
 def _render_variant(job: _RenderJob, extents: Sequence[Extent]) -> RenderedVariant:
-    """Return the issue with so much of each of the first articles."""
+    """Render the first articles, each to its extent."""
     from publisher.digests.inline import inline_css
 
     values, stories = _template_values(job, extents)
@@ -207,16 +207,16 @@ def _render_variant(job: _RenderJob, extents: Sequence[Extent]) -> RenderedVaria
     # "tokens" is the name in templates of sites that were written for earlier releases.
     values |= {"subject": subject, "preheader": preheader, "placeholders": names, "tokens": names}
     folder = f"digest/{digest.template}"
-    carried = job.articles[: len(extents)]
-    asked = [_requested_extent(digest, article, place) for place, article in enumerate(carried)]
+    included = job.articles[: len(extents)]
+    requested = [_requested_extent(digest, article, index) for index, article in enumerate(included)]
     return RenderedVariant(
         subject=subject,
         preheader=preheader,
         html=inline_css(render_template(job.templates, f"{folder}/message.html.j2", values)),
         text=render_template(job.templates, f"{folder}/message.txt.j2", values),
         placeholders=placeholders,
-        articles=tuple(carried),
-        shortened=sum(one < most for one, most in zip(extents, asked, strict=True)),
+        articles=tuple(included),
+        shortened=sum(extent < maximum for extent, maximum in zip(extents, requested, strict=True)),
     )
 
 
@@ -227,7 +227,7 @@ def _render_line(template: str, values: dict[str, Any], setting: str, longest: i
 
 @dataclass(frozen=True, slots=True)
 class _TemplatePlaceholders:
-    """The tokens as a template asks for them; None where the site has no such page."""
+    """The placeholders for templates; None if the site has no such page."""
 
     _placeholders: Placeholders
     _branding: Branding
@@ -250,7 +250,7 @@ class _TemplatePlaceholders:
 
 
 def tracking_parameters(digest: Digest, number: int) -> list[tuple[str, str]]:
-    """Return what is added to links to articles in an issue."""
+    """Return the query parameters that an issue adds to links to articles."""
     if digest.utm is None:
         return []
     base = {"digest": digest, "number": number}
@@ -259,20 +259,20 @@ def tracking_parameters(digest: Digest, number: int) -> list[tuple[str, str]]:
 
 
 def _template_values(job: _RenderJob, extents: Sequence[Extent]) -> tuple[dict[str, Any], tuple[Story, ...]]:
-    """Return what the templates may ask for, and the stories in the order in which they are shown."""
+    """Return the variables of the templates, and the stories in the order of display."""
     digest, branding = job.digest, job.branding
     base = {"digest": digest, "number": job.number}
     utm = tracking_parameters(digest, job.number)
     number = 1
     stories: list[Story] = []
     shown = job.articles[: len(extents)]
-    for place, article in enumerate(shown):
+    for index, article in enumerate(shown):
         story = make_story(
             article,
             number=number,
-            is_lead=place == 0,
-            is_brief=place >= digest.briefs_after,
-            extent=extents[place],
+            is_lead=index == 0,
+            is_brief=index >= digest.briefs_after,
+            extent=extents[index],
             branding=branding,
             utm=utm,
             click_base_url=job.click_base_url,
@@ -286,7 +286,7 @@ def _template_values(job: _RenderJob, extents: Sequence[Extent]) -> tuple[dict[s
         "lead": stories[0],
         "stories": stories[1:],
         "sections": _group_sections(stories[1:], labels[1:]),
-        "note": Markup(job.note),  # noqa: S704 - cleaned when it was taken up
+        "note": Markup(job.note),  # noqa: S704 - sanitized by render_note
         "note_text": note_text,
         "note_references": list(enumerate(note_links, number)),
         "notices": list(job.notices),
@@ -309,14 +309,14 @@ def _group_label(kind: FacetKind | None, article: Article) -> str:
 
 
 def _display_order(digest: Digest, articles: Sequence[Article]) -> list[int]:
-    """Return the places of the articles in the order in which they are shown: the lead, then group by group.
+    """Return the indexes of the articles in the order of display: the lead, then group by group.
 
-    Groups stand as the digest names them, then by their newest story; what belongs to none is last.
+    The order of groups is that of the settings, then that of their newest story. Stories without a group are last.
     """
     rest = list(range(1, len(articles)))
     if digest.group_by is None:
         return [0, *rest]
-    named = {label.casefold(): place for place, label in enumerate(digest.sections)}
+    named = {label.casefold(): position for position, label in enumerate(digest.sections)}
     labels = {index: _group_label(digest.group_by, articles[index]).casefold() for index in rest}
     first: dict[str, int] = {}
     for index in rest:
@@ -330,16 +330,16 @@ def _display_order(digest: Digest, articles: Sequence[Article]) -> list[int]:
 
 
 def _group_sections(stories: Sequence[Story], labels: Sequence[str]) -> list[Section]:
-    found: list[tuple[str, list[Story]]] = []
+    groups: list[tuple[str, list[Story]]] = []
     for story, label in zip(stories, labels, strict=True):
-        if not found or found[-1][0].casefold() != label.casefold():
-            found.append((label, []))
-        found[-1][1].append(story)
+        if not groups or groups[-1][0].casefold() != label.casefold():
+            groups.append((label, []))
+        groups[-1][1].append(story)
     return [
         Section(
-            title=label if len(found) > 1 or label else "",
-            stories=tuple(one for one in some if not one.is_brief),
-            briefs=tuple(one for one in some if one.is_brief),
+            title=label if len(groups) > 1 or label else "",
+            stories=tuple(story for story in members if not story.is_brief),
+            briefs=tuple(story for story in members if story.is_brief),
         )
-        for label, some in found
+        for label, members in groups
     ]

@@ -1,4 +1,4 @@
-"""``publish check ISSUE``: whether an issue may leave, and letting it leave all the same."""
+"""``publish check ISSUE``: check an issue, also in a browser, or force it in spite of errors."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ _DESKTOP_VIEWS: Final = (Viewport(name="desktop", width=1280), Viewport(name="de
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssueCheck:
-    """An issue that was looked at."""
+    """The result of checking an issue."""
 
-    #: Its folder, or its file.
+    #: The name, folder or file of the issue.
     name: str
     findings: tuple[Finding, ...]
-    #: Why it may be sent in spite of errors; None where nobody said so.
+    #: Why it may be sent in spite of errors; None if it was not forced.
     forced: str | None = None
-    #: Why no browser looked at it; empty where one did.
+    #: Why it was not checked in a browser; empty if it was.
     no_browser: str = field(default="")
-    #: Placeholder values that block mail to real people, each with its fix; none where mail is not set up.
+    #: Placeholder values that block mail to real people, each with its fix; empty if mail is not configured.
     blockers: tuple[str, ...] = ()
     #: True if the issue has real people among its recipients.
     is_blocked: bool = False
 
 
 def is_issue_target(target: str, site: Site | None) -> bool:
-    """Tell whether a name on the command line means an issue, not a feed."""
+    """Return whether an argument of the command line is an issue, not a feed."""
     path = Path(target)
     if path.exists():
         return path.suffix == ".eml" or (path / "message.eml").is_file()
@@ -58,15 +58,15 @@ def is_issue_target(target: str, site: Site | None) -> bool:
 def check_issues(
     site: Site | None, targets: list[str], now: datetime, *, with_browser: bool = True
 ) -> Iterator[IssueCheck]:
-    """Yield what is wrong with each issue: by rules, and by looking at it where there is a browser.
+    """Yield the result of checking each issue, in a browser too if there is one.
 
-    How many errors an issue of the site's own has is kept: they hold it back.
+    The number of errors of a stored issue is saved: errors block sending.
 
     Args:
         site: the settings; None outside of a site.
-        targets: ``DIGEST`` for its newest issue, ``DIGEST/NAME``, a folder, or a file of a message.
-        now: what time it is.
-        with_browser: False where none is to be asked.
+        targets: ``DIGEST`` for its newest issue, ``DIGEST/NAME``, a folder, or a message file.
+        now: the current time.
+        with_browser: False to skip the checks in a browser.
 
     Raises:
         SettingsError: there is no such issue.
@@ -85,7 +85,7 @@ def check_issues(
 
 
 def _no_media(url: str) -> None:
-    """Have no picture."""
+    """Return no image."""
 
 
 def _check_issue(site: Site | None, target: str, now: datetime, browser: Browser | None, missing: str) -> IssueCheck:
@@ -101,15 +101,17 @@ def _check_issue(site: Site | None, target: str, now: datetime, browser: Browser
         with db.read() as connection:
             row = find_issue(connection, target)
             data = issues.issue_files(connection, row.id)["message.eml"]
-            made = [(one.html.decode(), one.text.decode()) for one in issues.load_variants(connection, row.id)]
-            blockers = tuple(str(one) for one in visible_blockers(connection, site, row))
+            variants = [
+                (variant.html.decode(), variant.text.decode()) for variant in issues.load_variants(connection, row.id)
+            ]
+            blockers = tuple(str(blocker) for blocker in visible_blockers(connection, site, row))
             blocked = bool(blockers) and is_blocked(connection, site, row)
-        found = tuple(_all_findings(data, now, made, browser))
+        findings = tuple(_all_findings(data, now, variants, browser))
         with db.write() as connection:
-            issues.save_error_count(connection, row.id, sum(one.is_error for one in found))
+            issues.save_error_count(connection, row.id, sum(result.is_error for result in findings))
     return IssueCheck(
         name=f"{row.digest}/{row.name}",
-        findings=found,
+        findings=findings,
         forced=row.forced,
         no_browser=missing,
         blockers=blockers,
@@ -118,9 +120,9 @@ def _check_issue(site: Site | None, target: str, now: datetime, browser: Browser
 
 
 def _all_findings(
-    data: bytes, now: datetime, made: list[tuple[str, str]] | tuple[()], browser: Browser | None
+    data: bytes, now: datetime, variants: list[tuple[str, str]] | tuple[()], browser: Browser | None
 ) -> Iterator[Finding]:
-    yield from check_message(data, now=now, variants=made)
+    yield from check_message(data, now=now, variants=variants)
     message = message_from_bytes(data, policy=policy.default)
     html = html_of(message) if isinstance(message, EmailMessage) else None
     if browser is not None and html is not None:
@@ -128,29 +130,29 @@ def _all_findings(
 
 
 def _browser_findings(browser: Browser, html: str) -> Iterator[Finding]:
-    """Yield what shows in a browser only."""
+    """Yield the violations that only a browser can find."""
     for view in _PHONE_VIEWS[:1]:
         wider = browser.horizontal_overflow(html, view)
         if wider:
-            yield finding("overflow-measured", f"{wider} pixels have to be scrolled to", entry=view.label)
+            yield finding("overflow-measured", f"the page is {wider} pixels wider than the screen", entry=view.label)
     for view in (*_PHONE_VIEWS, *_DESKTOP_VIEWS):
         for fault in browser.accessibility_violations(html, view):
-            places = ", ".join(fault.selectors[:3])
-            yield finding("accessibility", f"{fault.rule}: {fault.message}: {places}", entry=view.label)
+            elements = ", ".join(fault.selectors[:3])
+            yield finding("accessibility", f"{fault.rule}: {fault.message}: {elements}", entry=view.label)
 
 
 def force_issue(
     site: Site, target: str, reason: str, *, on_wait: Callable[[str], None] = lambda holder: None
 ) -> IssueCheck:
-    """Let an issue be sent in spite of its errors, and keep the reason.
+    """Allow an issue to be sent in spite of errors, and save the reason.
 
     Raises:
-        SettingsError: there is no such issue, or no reason.
+        SettingsError: there is no such issue, or the reason is empty.
     """
-    said = one_line(clean_characters(reason)[0])
-    if not said:
-        raise SettingsError("--force is empty: say why the issue may be sent all the same")
+    cleaned_reason = one_line(clean_characters(reason)[0])
+    if not cleaned_reason:
+        raise SettingsError("--force is empty: give the reason why the issue may be sent in spite of errors")
     with Database.open(site.database_url) as db, db.exclusive(site.root, on_wait=on_wait), db.write() as connection:
         row = find_issue(connection, target)
-        issues.save_forced_reason(connection, row.id, said)
-    return IssueCheck(name=f"{row.digest}/{row.name}", findings=(), forced=said)
+        issues.save_forced_reason(connection, row.id, cleaned_reason)
+    return IssueCheck(name=f"{row.digest}/{row.name}", findings=(), forced=cleaned_reason)

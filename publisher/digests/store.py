@@ -1,4 +1,4 @@
-"""Digests, the articles that wait for them, and their issues."""
+"""Queries of digests, the articles that are pending for them, and their issues."""
 
 from __future__ import annotations
 
@@ -62,26 +62,26 @@ class IssueRow:
     subject: str
     articles: int
     is_staged: bool
-    #: How many errors the preflight found when it was made; None where it was never asked.
+    #: Number of errors in the last check; None if the issue was never checked.
     errors: int | None
-    #: Why it may be sent all the same; None where nobody said so.
+    #: Why it may be sent in spite of errors; None if it was not forced.
     forced: str | None
-    #: True where a person has stopped it for a while.
+    #: True if an editor paused sending.
     is_paused: bool
-    #: What was approved, and when (seconds since 1970); None where nobody has.
+    #: The hash of the approved bytes, and the time (Unix time); None if not approved.
     approved: str | None
     approved_at: int | None
-    #: When editors were sent the draft; None where they were not.
+    #: When the draft was sent to editors (Unix time); None if it was not.
     draft_at: int | None
 
     @property
     def may_be_sent(self) -> bool:
-        """Tell whether nothing that the preflight found keeps the issue back."""
+        """Return whether the issue has no errors, or was forced."""
         return self.errors == 0 or self.forced is not None
 
 
 def started_digests(connection: Connection) -> dict[str, int]:
-    """Return digest → the arrival number up to which articles count as read."""
+    """Return digest → the arrival number up to which articles are not pending."""
     return dict(iter(connection.execute(select(digest.c.slug, digest.c.since_seq))))
 
 
@@ -91,17 +91,17 @@ def digests_with_issues(connection: Connection) -> set[str]:
 
 
 def has_started(connection: Connection, slug: str) -> bool:
-    """Tell whether a digest has begun."""
+    """Return whether a digest was started."""
     return connection.execute(select(digest.c.slug).where(digest.c.slug == slug)).first() is not None
 
 
 def start_digest(connection: Connection, slug: str, *, since_seq: int) -> None:
-    """Begin a digest: what has arrived so far counts as read, unless it is made pending."""
+    """Start a digest: articles up to SINCE_SEQ are not pending, unless they are added."""
     connection.execute(insert(digest).values(slug=slug, since_seq=since_seq))
 
 
 def add_pending(connection: Connection, rows: Iterable[tuple[str, int]]) -> None:
-    """Let articles (digest, arrival number) wait for their digest's next issue; no harm done twice."""
+    """Add articles (digest, arrival number) to the pending ones of their digest; idempotent."""
     wanted = list(dict.fromkeys(rows))
     if not wanted:
         return
@@ -118,16 +118,16 @@ def add_pending(connection: Connection, rows: Iterable[tuple[str, int]]) -> None
 
 
 def without_carried(connection: Connection, rows: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
-    """Return those of (digest, arrival number) that no issue of the digest has carried."""
+    """Return the (digest, arrival number) of ROWS that no issue of the digest contains."""
     wanted = list(dict.fromkeys(rows))
     seqs = {seq for _, seq in wanted}
     query = select(issue_article.c.digest, issue_article.c.article_seq).where(issue_article.c.article_seq.in_(seqs))
     carried = {(slug, seq) for slug, seq in connection.execute(query)}
-    return [one for one in wanted if one not in carried]
+    return [pair for pair in wanted if pair not in carried]
 
 
 def pending_articles(connection: Connection, slug: str, now: int) -> dict[int, bool]:
-    """Return arrival number → carried over, of the articles out at ``now`` that wait for the digest."""
+    """Return arrival number → carried over, for the published articles that are pending for the digest."""
     query = (
         select(pending.c.article_seq, pending.c.carried_over)
         .join(article, article.c.seq == pending.c.article_seq)
@@ -137,24 +137,25 @@ def pending_articles(connection: Connection, slug: str, now: int) -> dict[int, b
 
 
 def last_issue_number(connection: Connection, slug: str) -> int:
-    """Return the number of the digest's newest issue, 0 before the first."""
+    """Return the number of the digest's newest issue; 0 if there is none."""
     query = select(func.coalesce(func.max(issue.c.number), 0)).where(issue.c.digest == slug)
     return int(connection.execute(query).scalar_one())
 
 
 def slots_with_issues(connection: Connection, slug: str, since: datetime) -> set[datetime]:
-    """Return the slots from ``since`` on that have an issue of the digest."""
+    """Return the slots since SINCE that have an issue of the digest."""
     query = select(issue.c.slot).where(issue.c.digest == slug, issue.c.slot >= int(since.timestamp()))
     return {datetime.fromtimestamp(slot, UTC) for slot in connection.execute(query).scalars()}
 
 
 def add_issue(connection: Connection, made: Issue, carried: Sequence[int], passed_over: Sequence[int]) -> int:
-    """Keep an issue and its files, and return its id, in the caller's transaction.
+    """Save an issue and its files in the transaction of CONNECTION, and return its ID.
 
     Args:
+        connection: a transaction.
         made: the issue.
-        carried: arrival numbers of its articles, in their order; they wait no longer.
-        passed_over: those that were due and did not fit.
+        carried: arrival numbers of its articles, in order; they are no longer pending.
+        passed_over: arrival numbers of articles that were due and did not fit.
     """
     number = int(connection.execute(select(func.coalesce(func.max(issue.c.id), 0))).scalar_one()) + 1
     connection.execute(
@@ -181,19 +182,19 @@ def add_issue(connection: Connection, made: Issue, carried: Sequence[int], passe
     insert_rows(
         connection, file_table, [{"issue_id": number, "name": name, "data": data} for name, data in made.files.items()]
     )
-    mine = pending.c.digest == made.digest
-    connection.execute(delete(pending).where(mine, pending.c.article_seq.in_(list(carried))))
+    of_digest = pending.c.digest == made.digest
+    connection.execute(delete(pending).where(of_digest, pending.c.article_seq.in_(list(carried))))
     if passed_over:
         connection.execute(
-            update(pending).where(mine, pending.c.article_seq.in_(list(passed_over))).values(carried_over=True)
+            update(pending).where(of_digest, pending.c.article_seq.in_(list(passed_over))).values(carried_over=True)
         )
     return number
 
 
 def discard_issue(connection: Connection, row: IssueRow) -> list[int]:
-    """Delete an issue that nobody was sent, and let its articles wait again; return those that are published.
+    """Delete an unsent issue, make its articles pending again, and return those that are published.
 
-    Articles that became drafts wait until they are published again, withdrawn ones do not.
+    Articles that became drafts are pending until they are published again. Withdrawn articles are not.
     """
     seqs = issue_article_seqs(connection, row.id)
     for table in (click, delivery, issue_variant, issue_article, file_table):
@@ -209,14 +210,14 @@ def _variant_rows(issue_id: int, made: Issue) -> list[dict[str, object]]:
     return [
         {
             "issue_id": issue_id,
-            "number": place,
-            "articles": json.dumps(one.articles),
-            "subject": one.subject,
-            "placeholder_hash": one.placeholder_hash,
-            "html": one.html,
-            "text": one.text,
+            "number": number,
+            "articles": json.dumps(variant.articles),
+            "subject": variant.subject,
+            "placeholder_hash": variant.placeholder_hash,
+            "html": variant.html,
+            "text": variant.text,
         }
-        for place, one in enumerate(made.variants, 1)
+        for number, variant in enumerate(made.variants, 1)
     ]
 
 
@@ -232,7 +233,7 @@ _ARTICLES = (
 def list_issues(
     connection: Connection, *, only: Iterable[int] | None = None, since: datetime | None = None
 ) -> list[IssueRow]:
-    """Return issues, newest first; only those of the ids given, and of slots from ``since`` on."""
+    """Return issues, newest first: with the IDs ONLY, and with slots since SINCE, if given."""
     query = select(issue, _ARTICLES).order_by(issue.c.slot.desc(), issue.c.id.desc())
     if since is not None:
         query = query.where(issue.c.slot >= int(since.timestamp()))
@@ -246,10 +247,10 @@ def _issue_row(row: RowMapping) -> IssueRow:
 
 
 def get_issue(connection: Connection, digest: str, name: str) -> IssueRow | None:
-    """Return the issue of a digest that has this name."""
+    """Return the issue of a digest with this name, or None."""
     row = connection.execute(select(issue, _ARTICLES).where(issue.c.digest == digest, issue.c.name == name))
-    found = row.mappings().first()
-    return _issue_row(found) if found is not None else None
+    columns = row.mappings().first()
+    return _issue_row(columns) if columns is not None else None
 
 
 def public_issues(
@@ -262,16 +263,16 @@ def public_issues(
     after: datetime | None = None,
     limit: int | None = None,
 ) -> list[IssueRow]:
-    """Return issues of a digest that are out: staged, in order, and let go by an editor where one has to.
+    """Return the public issues of a digest: staged, without errors or forced, and approved if that is required.
 
     Args:
-        connection: to the store.
-        digest: its slug.
-        is_auto: whether its issues leave without an editor.
-        name: only the issue of that name.
-        before: only issues of earlier slots, newest first (as without it).
+        connection: the database connection.
+        digest: the slug of the digest.
+        is_auto: whether its issues are sent without approval.
+        name: only the issue with this name.
+        before: only issues of earlier slots, newest first (the default order).
         after: only issues of later slots, oldest first.
-        limit: so many at most.
+        limit: the maximum number of issues.
     """
     query = select(issue, _ARTICLES).where(
         issue.c.digest == digest, issue.c.is_staged, (issue.c.errors == 0) | issue.c.forced.is_not(None)
@@ -290,13 +291,13 @@ def public_issues(
 
 
 def issue_article_seqs(connection: Connection, issue_id: int) -> list[int]:
-    """Return the arrival numbers of the articles that an issue carries, in their order."""
+    """Return the arrival numbers of the articles of an issue, in order."""
     query = select(issue_article.c.article_seq).where(issue_article.c.issue_id == issue_id)
     return list(connection.execute(query.order_by(issue_article.c.position)).scalars())
 
 
 def load_variants(connection: Connection, issue_id: int) -> list[IssueVariant]:
-    """Return what readers get of an issue, selection by selection."""
+    """Return the variants of an issue, by number."""
     query = select(issue_variant).where(issue_variant.c.issue_id == issue_id).order_by(issue_variant.c.number)
     return [
         IssueVariant(
@@ -311,46 +312,46 @@ def load_variants(connection: Connection, issue_id: int) -> list[IssueVariant]:
 
 
 def variants_with_articles(connection: Connection, seqs: Iterable[int]) -> dict[int, dict[int, frozenset[int]]]:
-    """Return issue → edition → which of these articles it has, of every edition that has one."""
+    """Return issue ID → variant number → the articles of SEQS in it, for all variants with at least one."""
     wanted = set(seqs)
     having = select(issue_article.c.issue_id).where(issue_article.c.article_seq.in_(wanted))
     query = select(issue_variant.c.issue_id, issue_variant.c.number, issue_variant.c.articles).where(
         issue_variant.c.issue_id.in_(having)
     )
-    found: dict[int, dict[int, frozenset[int]]] = {}
+    result: dict[int, dict[int, frozenset[int]]] = {}
     for issue_id, number, articles in connection.execute(query):
         if common := wanted.intersection(json.loads(articles)):
-            found.setdefault(issue_id, {})[number] = frozenset(common)
-    return found
+            result.setdefault(issue_id, {})[number] = frozenset(common)
+    return result
 
 
 def save_error_count(connection: Connection, issue_id: int, errors: int) -> None:
-    """Note how many errors the preflight finds in an issue by now."""
+    """Save the number of errors of the last check of an issue."""
     connection.execute(update(issue).where(issue.c.id == issue_id).values(errors=errors))
 
 
 def save_forced_reason(connection: Connection, issue_id: int, reason: str) -> None:
-    """Let an issue be sent in spite of its errors, and keep the reason."""
+    """Save the reason why an issue may be sent in spite of errors."""
     connection.execute(update(issue).where(issue.c.id == issue_id).values(forced=reason))
 
 
 def set_paused(connection: Connection, issue_id: int, *, is_paused: bool) -> None:
-    """Stop an issue for a while, or let it go on."""
+    """Pause or resume sending an issue."""
     connection.execute(update(issue).where(issue.c.id == issue_id).values(is_paused=is_paused))
 
 
 def set_approval(connection: Connection, issue_id: int, hashed: str | None, now: int | None) -> None:
-    """Note what of an issue was approved; nothing any more for None."""
+    """Save the hash and the time (Unix time) of an approval; None to revoke it."""
     connection.execute(update(issue).where(issue.c.id == issue_id).values(approved=hashed, approved_at=now))
 
 
 def mark_draft_sent(connection: Connection, issue_id: int, now: int) -> None:
-    """Note that editors were sent the draft."""
+    """Save when the draft was sent to editors (Unix time)."""
     connection.execute(update(issue).where(issue.c.id == issue_id).values(draft_at=now))
 
 
 def withdrawn_article_ids(connection: Connection, issue_id: int) -> list[str]:
-    """Return the ids of the issue's articles that were withdrawn."""
+    """Return the IDs of the withdrawn articles of an issue."""
     query = (
         select(article.c.id)
         .join(issue_article, issue_article.c.article_seq == article.c.seq)
@@ -360,29 +361,29 @@ def withdrawn_article_ids(connection: Connection, issue_id: int) -> list[str]:
 
 
 def issues_to_stage(connection: Connection) -> list[int]:
-    """Return the ids of issues of which not every file has been staged, oldest first."""
+    """Return the IDs of issues with files that are not staged yet, oldest first."""
     query = select(issue.c.id).where(~issue.c.is_staged, exists().where(file_table.c.issue_id == issue.c.id))
     return list(connection.execute(query.order_by(issue.c.id)).scalars())
 
 
 def issue_files(connection: Connection, issue_id: int) -> Mapping[str, bytes]:
-    """Return an issue's files: name → bytes."""
+    """Return the files of an issue: name → bytes."""
     query = select(file_table.c.name, file_table.c.data).where(file_table.c.issue_id == issue_id)
     return dict(iter(connection.execute(query.order_by(file_table.c.name))))
 
 
 def issue_file(connection: Connection, issue_id: int, name: str) -> bytes:
-    """Return one of an issue's files."""
+    """Return one file of an issue."""
     query = select(file_table.c.data).where(file_table.c.issue_id == issue_id, file_table.c.name == name)
     return bytes(connection.execute(query).scalar_one())
 
 
 def full_text(connection: Connection, issue_id: int) -> str:
-    """Return the plain text of an issue with everything that it carries, with its placeholders."""
+    """Return the plain text of the variant with all articles, with placeholders."""
     query = select(issue_variant.c.text).where(issue_variant.c.issue_id == issue_id, issue_variant.c.number == 1)
     return bytes(connection.execute(query).scalar_one()).decode()
 
 
 def mark_staged(connection: Connection, issue_id: int) -> None:
-    """Note that every file of the issue lies in outbox/."""
+    """Save that all files of the issue are in outbox/."""
     connection.execute(update(issue).where(issue.c.id == issue_id).values(is_staged=True))

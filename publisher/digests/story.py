@@ -1,4 +1,4 @@
-"""An article as a digest's template sees it."""
+"""The values of an article for the templates of digests."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from publisher.model.articles import Article, Author, Image
 
 __all__ = ["TEXT_WIDTH_PIXELS", "Extent", "Notice", "Story", "make_story", "with_tracking"]
 
-#: Words that a reader takes in a minute (Brysbaert 2019, doi:10.1016/j.jml.2019.104047).
+#: Reading speed in words a minute (Brysbaert 2019, doi:10.1016/j.jml.2019.104047).
 _WORDS_PER_MINUTE: Final = 238
 _LEAD_IMAGE_PIXELS: Final = 600
-#: A story's picture, beside its text.
+#: The image beside a story.
 _SIDE_IMAGE_PIXELS: Final = 160
-#: The column of a text, within its card.
+#: The width of the text column.
 TEXT_WIDTH_PIXELS: Final = 544
 _LEAD_WORDS: Final = 70
 _STORY_WORDS: Final = 32
 _BRIEF_WORDS: Final = 24
 _NOT_PROSE: Final = ("h1", "h2", "h3", "h4", "h5", "h6", "table", "figure", "pre", "aside")
-#: Headlines longer than this are cut, with an ellipsis: they are a text by themselves.
+#: Longer titles are truncated.
 _MAX_TITLE_LENGTH: Final = 200
 _MAX_DEK_WORDS: Final = 90
 
@@ -47,10 +47,10 @@ class Extent(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """Something that was put right or taken back in an article that is out."""
+    """A correction or withdrawal of an article in an earlier issue."""
 
     title: str
-    #: Where the article is; None where it was withdrawn.
+    #: The URL of the article; None if it was withdrawn.
     link: str | None
     #: ``21 November 2026``
     date: str
@@ -60,7 +60,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """An article as a digest's template sees it: plain text, but for ``body``."""
+    """The values of an article for a template: plain text, except ``body``."""
 
     title: str
     link: str
@@ -68,43 +68,43 @@ class Story:
     number: int
     #: ``Security · Africa``
     kicker: str
-    #: ``By Amara Okafor and Jonas Lindqvist``; empty where nobody signed.
+    #: ``By Amara Okafor and Jonas Lindqvist``; empty without authors.
     byline: str
     #: ``20 November 2026``
     date: str
     dek: str
-    #: The beginning of the text; empty where the story carries the whole, or the headline only.
+    #: The first words of the text; empty if the issue has the full text, or only the title.
     excerpt: str
-    #: The whole text as HTML; empty where the story carries less.
+    #: The full text as HTML; empty if the issue has less.
     body: Markup
-    #: The whole text, paragraph by paragraph, links marked by their numbers.
+    #: The paragraphs of the full text, with the numbers of links.
     body_text: tuple[str, ...]
-    #: The links in ``body_text``: number and address.
+    #: The links in ``body_text``: number and URL.
     references: tuple[tuple[int, str], ...]
-    #: Reading time, at least 1.
+    #: Reading time in minutes, at least 1.
     minutes: int
     image: str | None
     image_alt: str
     image_credit: str
-    #: Pixels, as it is shown.
+    #: Display size in pixels.
     image_width: int
     image_height: int | None
     language: str
     #: ``ltr`` or ``rtl``.
     direction: str
     is_brief: bool
-    #: What was put right in it, oldest first: date and note.
+    #: Corrections, oldest first: date and note.
     corrections: tuple[tuple[str, str], ...]
 
 
 def _first_words(body: str, words: int) -> str:
-    """Return the first words of the text: of its prose, if it has some, without headings, tables and captions."""
+    """Return the first words of the prose, without headings, tables and captions if there is other text."""
     prose = plain_text(replace_elements(body, _NOT_PROSE, lambda _, __: "")) or plain_text(body)
     return excerpt(prose, words)
 
 
 def _byline(authors: Sequence[Author]) -> str:
-    """Return ``By Ann Lee and Bo Chen``; empty where nobody signed."""
+    """Return ``By Ann Lee and Bo Chen``; empty without authors."""
     names = [author.name for author in authors]
     if len(names) > 1:
         names = [", ".join(names[:-1]) + " and " + names[-1]]
@@ -112,7 +112,7 @@ def _byline(authors: Sequence[Author]) -> str:
 
 
 def with_tracking(link: str, utm: Sequence[tuple[str, str]]) -> str:
-    """Return the link with the parameters added, in place of those of the same name."""
+    """Return the link with the parameters added; they replace parameters of the same name."""
     if not utm:
         return link
     parts = urlsplit(link)
@@ -122,8 +122,8 @@ def with_tracking(link: str, utm: Sequence[tuple[str, str]]) -> str:
 
 
 def _corrections(article: Article, branding: Branding) -> Iterator[tuple[str, str]]:
-    for one in article.corrections:
-        yield short_date(one.at.astimezone(branding.zone), branding.language), one.note
+    for correction in article.corrections:
+        yield short_date(correction.at.astimezone(branding.zone), branding.language), correction.note
 
 
 def _truncate(text: str, longest: int) -> str:
@@ -141,14 +141,17 @@ def make_story(
     utm: Sequence[tuple[str, str]],
     click_base_url: str = "",
 ) -> Story:
-    """Return the article as a template sees it.
+    """Return the values of an article for a template.
 
     Args:
-        number: of its link in the plain text; links in its text follow.
-        is_lead, is_brief: whether it is the first of the issue, or a headline and a line.
+        article: the article.
+        number: of its link in the plain text; the links in its text follow.
+        is_lead: whether it is the first of the issue.
+        is_brief: whether it is shown as a title and one sentence.
         extent: how much of it is shown at most.
-        letterhead: what stands on every issue.
-        utm, click_base_url: parameters for its link, and where clicks are click_base_url; empty where nobody counts.
+        branding: shared by all issues of the site.
+        utm: query parameters for its link.
+        click_base_url: the URL that counts clicks, to which the article number is added; empty to link directly.
     """
     image = article.image or Image()
     width = _LEAD_IMAGE_PIXELS if is_lead else _SIDE_IMAGE_PIXELS
@@ -166,7 +169,7 @@ def make_story(
         date=short_date(article.published, branding.language),
         dek="" if extent is Extent.HEADLINE else excerpt(article.dek or "", dek_words),
         excerpt=_first_words(article.body, words) if words else "",
-        body=Markup(body),  # noqa: S704 - made of sanitised HTML, and cleaned once more
+        body=Markup(body),  # noqa: S704 - sanitized twice
         body_text=body_text,
         references=tuple(enumerate(references, number + 1)),
         minutes=max(1, round(len(plain_text(article.body).split()) / _WORDS_PER_MINUTE)),

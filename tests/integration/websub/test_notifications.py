@@ -100,7 +100,7 @@ def test_a_hub_that_refuses_is_not_asked_again(kit: SiteKit, web: WebServer) -> 
 def test_what_a_hub_says_can_do_a_terminal_no_harm(kit: SiteKit, web: WebServer) -> None:
     web.post_statuses, web.error_body = [500], b"\x1b[2Jno\r\n\x07"
     kit.article()
-    assert "it responds with 500 [2Jno;" in kit.publish().notifications.failed[0]
+    assert "it responds with 500 [2Jno." in kit.publish().notifications.failed[0]
 
 
 def test_a_hub_that_is_not_there_is_asked_once_a_round(kit: SiteKit, web: WebServer) -> None:
