@@ -97,10 +97,7 @@ def compose_issue(
 
     whole = rendered(articles)
     variants = group_by_variant(whole.articles, selections)
-    distinct = [
-        whole,
-        *(rendered(subset) for subset in variants if subset != whole.articles),
-    ]
+    distinct = [whole, *(rendered(subset) for subset in variants if subset != whole.articles)]
     return _check_issue(site, digest, distinct, slot=slot, name=name, number=number, note=note)
 
 

@@ -144,14 +144,11 @@ def make_story(
     """Return the values of an article for a template.
 
     Args:
-        article: the article.
         number: of its link in the plain text; the links in its text follow.
-        is_lead: whether it is the first of the issue.
-        is_brief: whether it is shown as a title and one sentence.
+        is_lead, is_brief: whether it is the first of the issue, or shown as a title and one sentence.
         extent: how much of it is shown at most.
         branding: shared by all issues of the site.
-        utm: query parameters for its link.
-        click_base_url: the URL that counts clicks, to which the article number is added; empty to link directly.
+        utm, click_base_url: query parameters for its link, and the URL that counts clicks, empty to link directly.
     """
     image = article.image or Image()
     width = _LEAD_IMAGE_PIXELS if is_lead else _SIDE_IMAGE_PIXELS

@@ -33,6 +33,7 @@ from publisher.websub.recipients import recipients
 
 if TYPE_CHECKING:
     from publisher.feeds.directory import FeedListing
+    from publisher.feeds.tombstones import Tombstone
 
 __all__ = ["drop_files", "stage_directory", "staged_feed_file", "withdrawn_page_path"]
 
@@ -220,18 +221,11 @@ def _withdrawn_files(
 ) -> list[tuple[str, Callable[[], bytes]]]:
     """Return (name, render function) of the feed of tombstones, and of the page of each withdrawn article."""
     from publisher.feeds.directory import render_withdrawn_page
-    from publisher.feeds.tombstones import Tombstone, render_tombstones
+    from publisher.feeds.tombstones import render_tombstones
 
     if not withdrawn:
         return []
-    tombstones = [
-        Tombstone(
-            ref=article.id,
-            when=datetime.fromtimestamp(article.retracted_at, UTC).astimezone(site.tz),
-            reason=article.reason,
-        )
-        for article in withdrawn
-    ]
+    tombstones = [_tombstone(article, site) for article in withdrawn]
     files: list[tuple[str, Callable[[], bytes]]] = [
         (
             _TOMBSTONES,
@@ -267,6 +261,13 @@ def _withdrawn_files(
             )
             files.append((path, page))
     return files
+
+
+def _tombstone(article: Retraction, site: Site) -> Tombstone:
+    from publisher.feeds.tombstones import Tombstone
+
+    when = datetime.fromtimestamp(article.retracted_at, UTC).astimezone(site.tz)
+    return Tombstone(ref=article.id, when=when, reason=article.reason)
 
 
 def _feed_listing(row: FeedRow, site: Site) -> FeedListing:

@@ -52,7 +52,7 @@ def test_an_issue_with_an_error_is_reported_blocked_and_forced(site: SiteKit) ->
     assert "(blocked by 1 error" in run("status", cwd=site.root).stdout
     result = run("check", "daily", "--no-browser", cwd=site.root)
     assert result.returncode == 1
-    assert "error placeholder: no placeholder is left" in result.stdout
+    assert "error placeholder: no dummy text is left" in result.stdout
     assert "fix: finish the article" in result.stdout
     assert "may not be sent before its errors are mended; --force REASON lets it." in result.stdout
     assert "No browser looked at daily/" in result.stdout

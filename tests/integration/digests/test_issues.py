@@ -210,7 +210,7 @@ def test_errors_hold_an_issue_back_until_it_is_forced_with_a_reason(any_kit: Sit
     with kit.open() as db, db.read() as connection:
         (row,) = issues.list_issues(connection)
         assert (row.errors, row.may_be_sent) == (1, False)
-    with pytest.raises(SettingsError, match="say why"):
+    with pytest.raises(SettingsError, match="give the reason"):
         force_issue(kit.site, "daily", " ")
     force_issue(kit.site, "daily", "It is about\nlorem ipsum")
     with kit.open() as db, db.read() as connection:
