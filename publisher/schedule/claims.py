@@ -1,4 +1,4 @@
-"""What is due now: timetables of the settings, slots of the store → claims."""
+"""Find due slots by the schedules of the settings, and claim them."""
 
 from __future__ import annotations
 
@@ -17,50 +17,50 @@ from publisher.storage.engine import Database
 
 __all__ = ["LEASE", "claim_due_slots", "next_lease_end", "retry_time"]
 
-#: A runner that has not been heard of for so long is taken for dead.
+#: Duration of a claim. A runner that does not renew it counts as dead.
 LEASE: Final = timedelta(seconds=90)
 
 
 def retry_time(attempt: int, now: datetime) -> datetime:
-    """Return when a slot that could not be run is tried again: a minute, two, four … an hour later."""
+    """Return when a failed slot is tried again: after 1, 2, 4, … and at most 60 minutes."""
     return now + timedelta(minutes=min(1 << min(attempt - 1, 6), 60))
 
 
 def claim_due_slots(
     db: Database, schedules: Sequence[Schedule], now: datetime, *, runner: str, lease: timedelta = LEASE
 ) -> list[ClaimedSlot]:
-    """Take every slot that is due and nobody's, and return them, oldest first.
+    """Claim every due slot that no other runner has, and return them, oldest first.
 
-    Timetables that are new or have changed are taken up: they count from now on. A slot that the old and
-    the new one both have is not lost for that.
+    New and changed timetables are saved; they count from NOW. A slot that the old and the new timetable share
+    is not lost.
 
     Args:
         db: the store.
-        schedules: what the settings say.
-        now: what time it is.
-        runner: who takes them.
-        lease: for how long, unless that is renewed.
+        schedules: those of the settings.
+        now: the current time.
+        runner: the name of the claiming process.
+        lease: how long the claim lasts unless it is renewed.
     """
     with db.read() as connection:
-        # Most looks find nothing, and write nothing.
+        # Most calls find nothing, and do not take the write lock.
         is_stale = _is_stale(connection, schedules, now)
-        wanted = [] if is_stale else _wanted(connection, schedules, now)
+        wanted = [] if is_stale else _claimable_slots(connection, schedules, now)
     if not is_stale and not wanted:
         return []
     with db.write() as connection:
         if is_stale:
-            _take_up(connection, schedules, now)
-            wanted = _wanted(connection, schedules, now)
+            _save_schedules(connection, schedules, now)
+            wanted = _claimable_slots(connection, schedules, now)
         claims = []
-        for name, slot in _without_older(connection, schedules, wanted, now):
-            found = slots.claim_slot(connection, name, slot, runner=runner, now=now, until=now + lease)
-            if found is not None:
-                claims.append(found)
+        for name, slot in _newest_only(connection, schedules, wanted, now):
+            claim = slots.claim_slot(connection, name, slot, runner=runner, now=now, until=now + lease)
+            if claim is not None:
+                claims.append(claim)
     return sorted(claims, key=lambda one: (one.slot, one.schedule))
 
 
 def _is_stale(connection: Connection, schedules: Sequence[Schedule], now: datetime) -> bool:
-    """Tell whether what the store knows of timetables is not what the settings say."""
+    """Return whether the stored schedules differ from those of the settings."""
     known = slots.load_schedules(connection)
     if {one.name: one.text for one in schedules} != {name: one.timetable for name, one in known.items()}:
         return True
@@ -70,20 +70,22 @@ def _is_stale(connection: Connection, schedules: Sequence[Schedule], now: dateti
     )
 
 
-def _wanted(connection: Connection, schedules: Sequence[Schedule], now: datetime) -> list[tuple[str, datetime]]:
-    """Return slots to claim. Their order is the same everywhere: no two runners wait for each other."""
-    kept = slots.load_schedules(connection)
-    due = {(one.name, slot) for one in schedules for slot in _due(one, kept[one.name].effective_from, now)}
+def _claimable_slots(
+    connection: Connection, schedules: Sequence[Schedule], now: datetime
+) -> list[tuple[str, datetime]]:
+    """Return slots to claim, in one order everywhere, so that two runners do not deadlock."""
+    stored = slots.load_schedules(connection)
+    due = {(one.name, slot) for one in schedules for slot in _due(one, stored[one.name].effective_from, now)}
     free = {(row.schedule, row.slot) for row in slots.open_runs(connection) if row.leased_until <= now}
     return sorted(free | (due - slots.existing_slots(connection, due)))
 
 
-def _without_older(
+def _newest_only(
     connection: Connection, schedules: Sequence[Schedule], wanted: Sequence[tuple[str, datetime]], now: datetime
 ) -> list[tuple[str, datetime]]:
-    """Let slots be that nobody has and a newer one stands for; return the others."""
+    """Skip free slots that a newer one replaces; return the others."""
     all_count = {one.name for one in schedules if one.catch_up is CatchUp.ALL}
-    # In their order, so the last of a schedule is its newest.
+    # Sorted, so the last of a schedule is its newest.
     newest = {name: slot for name, slot in wanted if name not in all_count}
     for row in slots.open_runs(connection):
         is_free = row.state == "due" or row.leased_until <= now
@@ -100,18 +102,18 @@ def _is_over(row: SlotRun, late: Mapping[str, timedelta], now: datetime) -> bool
     return row.leased_until <= now and (row.schedule not in late or now - row.slot > late[row.schedule])
 
 
-def _take_up(connection: Connection, schedules: Sequence[Schedule], now: datetime) -> None:
-    """Bring what the store knows of timetables up to date with the settings."""
+def _save_schedules(connection: Connection, schedules: Sequence[Schedule], now: datetime) -> None:
+    """Update the stored schedules from the settings."""
     known = slots.load_schedules(connection)
     slots.delete_other_schedules(connection, {one.name for one in schedules})
     for one in schedules:
         before = known.get(one.name)
         if before is None or before.timetable != one.text:
             if before is not None:
-                slots.enqueue_slots(connection, one.name, _of_both(one, before, now))
+                slots.enqueue_slots(connection, one.name, _slots_of_both(one, before, now))
             slots.save_schedule(connection, one.name, one.text, now)
         elif before.effective_from > now:
-            # The clock was ahead when that was written, and has been put right.
+            # The clock was ahead when that was saved, and has been corrected since.
             slots.save_schedule(connection, one.name, one.text, now)
     late = {one.name: one.at_most_late for one in schedules}
     for row in slots.open_runs(connection):
@@ -121,15 +123,15 @@ def _take_up(connection: Connection, schedules: Sequence[Schedule], now: datetim
             )
 
 
-def _of_both(one: Schedule, before: StoredSchedule, now: datetime) -> list[datetime]:
-    """Return slots that are due by the old timetable and by the new one; those that were run are so for good."""
+def _slots_of_both(one: Schedule, before: StoredSchedule, now: datetime) -> list[datetime]:
+    """Return the due slots that the old and the new timetable share."""
     old = parse_timetable(before.timetable)
     if old is None:
         return []
-    meant = due_slots(old, before.effective_from, now, catch_up=one.catch_up, at_most_late=one.at_most_late)
-    return [slot for slot in _due(one, before.effective_from, now) if slot in meant]
+    old_slots = due_slots(old, before.effective_from, now, catch_up=one.catch_up, at_most_late=one.at_most_late)
+    return [slot for slot in _due(one, before.effective_from, now) if slot in old_slots]
 
 
 def next_lease_end(connection: Connection, now: datetime) -> datetime | None:
-    """Return when the first of the claims that somebody holds runs out; None where nobody holds any."""
+    """Return when the first active claim expires; None if there is none."""
     return min((row.leased_until for row in slots.open_runs(connection) if row.leased_until > now), default=None)

@@ -1,8 +1,8 @@
-"""Slots that were run: claimed for a while, finished by whom they are claimed for, each once.
+"""Queries of schedules and slot runs: a slot is claimed for a while, and finished once.
 
-A slot is a row under (schedule, slot). It is claimed by one statement, which any number of processes may try; the
-claim runs out, and its number with it: who was asleep for too long finds at the end that it is another's now, and
-what it did in that transaction is undone.
+A slot is a row under (schedule, slot). One statement claims it, which any number of processes may run at once.
+A claim expires, and each new claim has a new attempt number: a process that was suspended for too long finds
+that its number is outdated when it finishes, and its transaction is rolled back.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _OPEN: Final[Any] = literal_column("'due'"), literal_column("'running'")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredSchedule:
-    """A timetable as it was last taken up."""
+    """A timetable as last saved."""
 
     timetable: str
     effective_from: datetime
@@ -51,7 +51,7 @@ class StoredSchedule:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedSlot:
-    """A slot that is somebody's for a while."""
+    """A slot that this process has claimed for a while."""
 
     schedule: str
     slot: datetime
@@ -60,7 +60,7 @@ class ClaimedSlot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlotRun:
-    """A slot and what became of it."""
+    """A slot and the state of its run."""
 
     schedule: str
     slot: datetime
@@ -69,14 +69,14 @@ class SlotRun:
     attempt: int
     runner: str
     leased_until: datetime
-    #: Seconds after the slot at which it was begun first; None for not yet.
+    #: Seconds between the slot and its first start; None if it was not started.
     late: float | None
     finished_at: datetime | None
     outcome: str
 
     @property
     def failures(self) -> int:
-        """How many attempts in a row have failed."""
+        """The number of failed attempts in a row."""
         return self.attempt if self.state == "due" else 0
 
 
@@ -106,7 +106,7 @@ def _run(row: Any) -> SlotRun:
 
 
 def load_schedules(connection: Connection) -> dict[str, StoredSchedule]:
-    """Return name → the timetable that is in force."""
+    """Return name → current timetable."""
     return {
         row.name: StoredSchedule(timetable=row.timetable, effective_from=_moment(row.effective_from))
         for row in connection.execute(select(schedule))
@@ -114,7 +114,7 @@ def load_schedules(connection: Connection) -> dict[str, StoredSchedule]:
 
 
 def save_schedule(connection: Connection, name: str, timetable: str, now: datetime) -> None:
-    """Let a timetable be in force from now on."""
+    """Save a timetable that applies from NOW on."""
     connection.execute(
         text(
             "INSERT INTO schedule VALUES (:name, :timetable, :now) "
@@ -125,18 +125,19 @@ def save_schedule(connection: Connection, name: str, timetable: str, now: dateti
 
 
 def delete_other_schedules(connection: Connection, names: Collection[str]) -> None:
-    """Forget what runs no more by any timetable; what of it is under way is left to those who have it."""
-    gone = set(connection.execute(select(schedule.c.name)).scalars()) - set(names)
-    if gone:
-        connection.execute(delete(schedule).where(schedule.c.name.in_(gone)))
-        mine = and_(slot_run.c.schedule.in_(gone), slot_run.c.state == literal_column("'due'"))
-        connection.execute(update(slot_run).where(mine).values(state="skipped", outcome="its timetable is gone"))
+    """Delete all other schedules and skip their due slots; running ones finish."""
+    names_to_delete = set(connection.execute(select(schedule.c.name)).scalars()) - set(names)
+    if names_to_delete:
+        connection.execute(delete(schedule).where(schedule.c.name.in_(names_to_delete)))
+        is_due = and_(slot_run.c.schedule.in_(names_to_delete), slot_run.c.state == literal_column("'due'"))
+        connection.execute(update(slot_run).where(is_due).values(state="skipped", outcome="its timetable is gone"))
 
 
 # -- slots -----------------------------------------------------------------------------------------
 
-#: A row that is there is taken only where nobody has it, or the claim has run out. Slots of a schedule come one after
-#: the other: while somebody else is at an older one, a newer one has to wait, or it would carry what is the older one's.
+#: An existing row is claimed only if it is free or its lease has expired. Slots of a schedule run in order:
+#: while another process runs an older one, a newer one waits, or its issue would carry the older one's
+#: articles.
 _CLAIM: Final = text(
     "INSERT INTO slot_run (schedule, slot, state, attempt, runner, leased_until, late_ms, outcome) "
     "SELECT CAST(:schedule AS TEXT), CAST(:slot AS BIGINT), 'running', 1, CAST(:runner AS TEXT), CAST(:until AS BIGINT), CAST(:late AS BIGINT), '' "
@@ -152,7 +153,7 @@ _CLAIM: Final = text(
 def claim_slot(
     connection: Connection, name: str, slot: datetime, *, runner: str, now: datetime, until: datetime
 ) -> ClaimedSlot | None:
-    """Take a slot, for a while; return None where somebody else has it or an older one, or it is done."""
+    """Claim a slot; return None if it, or an older one, is claimed by others, or it is done."""
     attempt = connection.execute(
         _CLAIM,
         {
@@ -168,7 +169,7 @@ def claim_slot(
 
 
 def enqueue_slots(connection: Connection, name: str, slots: Iterable[datetime]) -> None:
-    """Write down that slots are to be run, whatever their timetable says later on."""
+    """Store slots to run, even if a later timetable does not have them."""
     for slot in slots:
         connection.execute(
             text(
@@ -179,7 +180,7 @@ def enqueue_slots(connection: Connection, name: str, slots: Iterable[datetime]) 
         )
 
 
-def _mine(one: ClaimedSlot) -> Any:
+def _is_claim(one: ClaimedSlot) -> Any:
     return and_(
         slot_run.c.schedule == one.schedule,
         slot_run.c.slot == _seconds(one.slot),
@@ -189,58 +190,58 @@ def _mine(one: ClaimedSlot) -> Any:
 
 
 def renew_lease(connection: Connection, one: ClaimedSlot, until: datetime) -> bool:
-    """Keep a slot for longer; return False where it is another's by now."""
-    return connection.execute(update(slot_run).where(_mine(one)).values(leased_until=_seconds(until))).rowcount == 1
+    """Extend a claim; return False if another process has claimed the slot meanwhile."""
+    return connection.execute(update(slot_run).where(_is_claim(one)).values(leased_until=_seconds(until))).rowcount == 1
 
 
 def finish_slot(connection: Connection, one: ClaimedSlot, now: datetime) -> None:
-    """Note that a slot is done, in the transaction that does it.
+    """Record that a slot is done, in the transaction that does it.
 
     Raises:
-        SlotLost: it is another's by now; what the transaction did is to be undone.
+        SlotLost: another process has claimed the slot meanwhile; the transaction must be rolled back.
     """
-    done = update(slot_run).where(_mine(one)).values(state="done", finished_at=_seconds(now))
+    done = update(slot_run).where(_is_claim(one)).values(state="done", finished_at=_seconds(now))
     if connection.execute(done).rowcount != 1:
         raise SlotLost(f"{one.schedule} at {one.slot:%Y-%m-%dT%H:%MZ} was taken over by another runner")
 
 
 def record_outcome(connection: Connection, one: ClaimedSlot, outcome: str) -> None:
-    """Keep what came of a slot."""
+    """Record the outcome of a slot."""
     row = and_(slot_run.c.schedule == one.schedule, slot_run.c.slot == _seconds(one.slot))
     connection.execute(update(slot_run).where(row).values(outcome=outcome))
 
 
 def release_slot(connection: Connection, one: ClaimedSlot, until: datetime, outcome: str) -> None:
-    """Give a slot back that could not be run; nobody takes it before ``until``."""
+    """Release a failed slot; nobody claims it before UNTIL."""
     values = {"state": "due", "leased_until": _seconds(until), "outcome": outcome}
-    connection.execute(update(slot_run).where(_mine(one)).values(**values))
+    connection.execute(update(slot_run).where(_is_claim(one)).values(**values))
 
 
 def skip_slot(connection: Connection, one: SlotRun, now: datetime, outcome: str) -> None:
-    """Let a slot be that nobody has, or that rests after a failure."""
-    mine = and_(
+    """Skip a slot that nobody has claimed, or that waits after a failure."""
+    is_free = and_(
         slot_run.c.schedule == one.schedule,
         slot_run.c.slot == _seconds(one.slot),
         slot_run.c.attempt == one.attempt,
         or_(slot_run.c.state == literal_column("'due'"), slot_run.c.leased_until <= _seconds(now)),
     )
-    connection.execute(update(slot_run).where(mine).values(state="skipped", outcome=outcome))
+    connection.execute(update(slot_run).where(is_free).values(state="skipped", outcome=outcome))
 
 
-# -- questions -------------------------------------------------------------------------------------
+# # -- queries ---------------------------------------------------------------------------------------
 
 
 def existing_slots(connection: Connection, wanted: Collection[tuple[str, datetime]]) -> set[tuple[str, datetime]]:
-    """Return those of (schedule, slot) that have a row, of whatever state."""
-    found: set[tuple[str, datetime]] = set()
-    for some in batches({_seconds(slot) for _, slot in wanted}):
-        query = select(slot_run.c.schedule, slot_run.c.slot).where(slot_run.c.slot.in_(some))
-        found.update((name, _moment(slot)) for name, slot in connection.execute(query))
-    return found.intersection(wanted)
+    """Return those of the (schedule, slot) pairs that have a row, in any state."""
+    existing: set[tuple[str, datetime]] = set()
+    for batch in batches({_seconds(slot) for _, slot in wanted}):
+        query = select(slot_run.c.schedule, slot_run.c.slot).where(slot_run.c.slot.in_(batch))
+        existing.update((name, _moment(slot)) for name, slot in connection.execute(query))
+    return existing.intersection(wanted)
 
 
 def open_runs(connection: Connection) -> list[SlotRun]:
-    """Return slots that are due or under way, oldest first."""
+    """Return slots that are due or running, oldest first."""
     query = select(slot_run).where(slot_run.c.state.in_(_OPEN))
     return [_run(row) for row in connection.execute(query.order_by(slot_run.c.slot, slot_run.c.schedule))]
 
@@ -252,7 +253,7 @@ def recent_runs(connection: Connection, name: str, limit: int = 1) -> list[SlotR
 
 
 def delete_old_runs(connection: Connection, before: datetime) -> int:
-    """Forget slots from before ``before`` that are done, but for the newest of each schedule; return how many."""
+    """Delete finished slots before BEFORE, except each schedule's newest; return how many."""
     names = connection.execute(select(slot_run.c.schedule, func.max(slot_run.c.slot)).group_by(slot_run.c.schedule))
     removed = 0
     for name, last in names.all():

@@ -1,4 +1,4 @@
-"""Many rows at once."""
+"""Insert or update many rows with one statement."""
 
 from __future__ import annotations
 
@@ -13,24 +13,23 @@ from sqlalchemy.sql.base import Executable
 
 __all__ = ["batches", "execute_rows", "insert_rows"]
 
-#: SQLite takes 32,766 parameters a statement, PostgreSQL 65,535; short of both.
-_PAGE: Final = 5_000
+#: Below the parameters per statement of SQLite (32,766) and PostgreSQL (65,535).
+_BATCH: Final = 5_000
 
 _Item = TypeVar("_Item")
 
 
 def batches(items: Iterable[_Item]) -> Iterator[list[_Item]]:
     """Yield the items in lists that fit into one statement's parameters."""
-    every = list(items)
-    return (every[at : at + _PAGE] for at in range(0, len(every), _PAGE))
+    listed = list(items)
+    return (listed[at : at + _BATCH] for at in range(0, len(listed), _BATCH))
 
 
 def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows that all name the same columns; nothing for no rows.
+    """Insert rows that all have the same columns; nothing for no rows.
 
-    The statement is compiled once and the rows go to the driver as they are: all our columns
-    hold what both drivers take natively, and SQLAlchemy's own handling of each row takes three
-    times as long as the insert.
+    The statement is compiled once, and the rows go to the driver unchanged: all columns hold native types of both
+    drivers, and SQLAlchemy's handling of each row takes three times as long as the insert.
     """
     if not rows:
         return
@@ -45,12 +44,12 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str
 
 @dataclass(frozen=True, slots=True)
 class _Compiled:
-    """A statement as a driver takes it."""
+    """A statement in the form of a driver."""
 
     text: str
-    #: (row + constants) → the values in the driver's order; None where parameters have names.
+    #: (row + constants) → values in the driver's order; None for named parameters.
     values: Callable[[tuple[Any, ...]], tuple[Any, ...]] | None
-    #: Parameters that are the same in every row.
+    #: Parameters with the same value in every row.
     fixed: Mapping[str, Any]
 
 
@@ -60,27 +59,26 @@ def _compiled(statement: Any, dialect: Dialect, names: tuple[str, ...]) -> _Comp
     fixed = {name: value for name, value in compiled.params.items() if name not in names}
     if not compiled.positional:
         return _Compiled(str(compiled), None, fixed)
-    every = (*names, *fixed)
-    return _Compiled(str(compiled), itemgetter(*map(every.index, compiled.positiontup)), fixed)
+    all_names = (*names, *fixed)
+    return _Compiled(str(compiled), itemgetter(*map(all_names.index, compiled.positiontup)), fixed)
 
 
 def execute_rows(
     connection: Connection, statement: Executable, names: tuple[str, ...], rows: Sequence[tuple[Any, ...]]
 ) -> int:
-    """Run a statement of a module for each row, and return how many rows of the table it met in all.
+    """Run a statement for each row, and return the number of rows that it changed.
 
     Args:
         connection: to the store.
-        statement: compiled once for each kind of database, so it has to live as long as the program; it
-            has two parameters at least.
-        names: of its parameters, in the order of the values in a row.
-        rows: nothing is done for none.
+        statement: a module-level constant with at least two parameters: it is compiled once per kind of database.
+        names: the names of the parameters, in the order of the values in a row.
+        rows: the values.
     """
     if not rows:
         return 0
-    found = _compiled(statement, connection.dialect, names)
-    if found.values is None:
-        named = [{**found.fixed, **dict(zip(names, row, strict=True))} for row in rows]
-        return connection.exec_driver_sql(found.text, named).rowcount
-    constants = tuple(found.fixed.values())
-    return connection.exec_driver_sql(found.text, [found.values(row + constants) for row in rows]).rowcount
+    compiled = _compiled(statement, connection.dialect, names)
+    if compiled.values is None:
+        named = [{**compiled.fixed, **dict(zip(names, row, strict=True))} for row in rows]
+        return connection.exec_driver_sql(compiled.text, named).rowcount
+    constants = tuple(compiled.fixed.values())
+    return connection.exec_driver_sql(compiled.text, [compiled.values(row + constants) for row in rows]).rowcount

@@ -1,4 +1,4 @@
-"""Opening the database, its transactions, its schema and the lock that one run at a time holds."""
+"""The database: opening, transactions, schema, and the lock of a publishing run."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ from publisher.storage.tables import REVISION, metadata
 
 __all__ = ["LOCK_FILE", "Database", "database_path", "has_open_database"]
 
-#: Stands beside publisher.toml; the run that holds it writes its process number into it.
+#: Beside publisher.toml; the run that holds it writes its process ID into it.
 LOCK_FILE: Final = ".publish.lock"
-#: An arbitrary number that PostgreSQL's advisory locks of this program share.
+#: An arbitrary number for the advisory lock on PostgreSQL.
 _ADVISORY_LOCK: Final = 0x7075_626C
 _NETWORK_FILE_SYSTEMS: Final = frozenset(["nfs", "nfs4", "cifs", "smb2", "smb3", "smbfs", "ncpfs", "afs", "fuse.sshfs"])
-#: Seconds that one statement waits for another connection's write.
+#: Seconds that a statement waits for another connection's write.
 _BUSY_SECONDS = 30
-#: Databases of this process that were opened and not closed.
+#: Open databases of this process.
 _open: weakref.WeakSet[Database] = weakref.WeakSet()
 
 
 def has_open_database() -> bool:
-    """Return whether this process has an open database: it must not be forked then."""
+    """Return whether this process has an open database: it must not fork then."""
     return bool(_open)
 
 
 class Database:
-    """The store. ``write()`` gives a transaction that commits as a whole, ``read()`` a connection.
+    """The database. ``write()`` gives a transaction, ``read()`` a connection.
 
-    With ``dry_run`` everything happens inside one transaction that is rolled back on ``close()``. An older
-    schema is upgraded inside it too, so that ``publish status`` tells what the next run is going to change.
+    With ``dry_run`` everything happens in one transaction that ``close()`` rolls back. An older schema is upgraded
+    in it too, so that ``publish status`` can show what the next run will change.
     """
 
     def __init__(self, engine: Engine, *, dry_run: bool = False, is_old: bool = False) -> None:
@@ -66,14 +66,14 @@ class Database:
         mounts: str = "/proc/self/mounts",
         wait_seconds: int = _BUSY_SECONDS,
     ) -> Database:
-        """Open the database at an SQLAlchemy URL; create or upgrade it where that is needed.
+        """Open the database at an SQLAlchemy URL; create or upgrade it if needed.
 
         Args:
             url: the database.
             dry_run: roll everything back on ``close``.
             mounts: the system's list of mounted file systems.
             wait_seconds: how long a statement waits for another connection's write. PostgreSQL waits without a
-                bound unless this differs from the default.
+                limit unless this differs from the default.
 
         Raises:
             StoreError: it cannot be reached, is on a network file system, or belongs to another program.
@@ -83,7 +83,7 @@ class Database:
             address = make_url(url)
             path = Path(address.database) if address.drivername == "sqlite" and address.database else None
             if path is not None:
-                _refuse_network_file_system(path, Path(mounts))
+                _reject_network_file_system(path, Path(mounts))
                 if dry_run and not path.exists():
                     url = "sqlite://"
             if path is not None and not dry_run:
@@ -91,7 +91,7 @@ class Database:
                 _create(path)
             engine = _engine(url, wait_seconds)
             try:
-                # A database that is up to date is opened without a write: another process may hold the lock.
+                # An up-to-date database is opened without a write: another process may hold the lock.
                 is_old = False
                 if not _is_current(engine):
                     with engine.connect().execution_options(write=not dry_run) as connection, connection.begin():
@@ -103,7 +103,7 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction that takes the write lock at once, and commits or rolls back as a whole."""
+        """Return a transaction with the write lock; it commits or rolls back as a whole."""
         with translate_errors(self._url):
             if self._dry is not None:
                 with self._dry.begin_nested():
@@ -114,7 +114,7 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A connection that sees one state of the database."""
+        """Return a connection that sees one state of the database."""
         with translate_errors(self._url):
             if self._dry is not None:
                 yield self._dry
@@ -124,9 +124,9 @@ class Database:
 
     @contextmanager
     def durable(self) -> Iterator[Connection]:
-        """A connection for many transactions, each of which is on the disk when it is committed.
+        """Return a connection for many transactions, each on the disk when it is committed.
 
-        Everything else that is written can be made again; what is known of a message that has left cannot.
+        Everything else can be regenerated after a power failure; the record of a sent message cannot.
         """
         with translate_errors(self._url), self.engine.connect() as connection:
             if self.engine.dialect.name != "sqlite":
@@ -141,7 +141,7 @@ class Database:
                 driver.execute("PRAGMA synchronous = NORMAL")
 
     def close(self) -> None:
-        """Let go of the connections; after a dry run, of everything that it wrote."""
+        """Close the connections, and roll back a dry run."""
         if self._dry is not None:
             self._dry.rollback()
             self._dry.close()
@@ -158,14 +158,14 @@ class Database:
     def exclusive(
         self, root: Path, *, wait_seconds: float = 600, on_wait: Callable[[str], None] = lambda holder: None
     ) -> Iterator[None]:
-        """Hold the site: no other run works on it meanwhile, here or on another machine.
+        """Lock the site: no other publishing run works on it meanwhile, on any machine.
 
-        The lock goes with the process, so one that was killed leaves none behind.
+        The operating system releases the lock if the process is killed.
 
         Args:
             root: the site's folder.
-            wait_seconds: how long another run is waited for.
-            on_wait: told once, with a name for the holder, when there is one to wait for.
+            wait_seconds: how long to wait for another run.
+            on_wait: called once with a name for the holder, if there is one to wait for.
 
         Raises:
             StoreBusy: the other run did not finish in time.
@@ -183,7 +183,7 @@ class Database:
             connection = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         with connection:
             query = text("SELECT pg_try_advisory_lock(:number)")
-            _wait(
+            _wait_for(
                 lambda: bool(connection.execute(query, {"number": _ADVISORY_LOCK}).scalar()),
                 deadline,
                 lambda: on_wait("another machine"),
@@ -204,7 +204,7 @@ def _file_lock(path: Path, deadline: float, on_wait: Callable[[str], None]) -> I
         return f"process {number}" if number else "another process"
 
     try:
-        _wait(lambda: try_lock(handle), deadline, lambda: on_wait(holder()), "another process")
+        _wait_for(lambda: try_lock(handle), deadline, lambda: on_wait(holder()), "another process")
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
         yield
@@ -212,12 +212,12 @@ def _file_lock(path: Path, deadline: float, on_wait: Callable[[str], None]) -> I
         os.close(handle)
 
 
-def _wait(taken: Callable[[], bool], deadline: float, on_wait: Callable[[], None], holder: str) -> None:
-    told = False
-    while not taken():
-        if not told:
+def _wait_for(try_take: Callable[[], bool], deadline: float, on_wait: Callable[[], None], holder: str) -> None:
+    has_reported = False
+    while not try_take():
+        if not has_reported:
             on_wait()
-            told = True
+            has_reported = True
         if time.monotonic() >= deadline:
             raise StoreBusy(f"{holder} is publishing this site and did not finish in time; try again later")
         time.sleep(0.05)
@@ -242,8 +242,8 @@ def _on_postgresql_connect(wait_seconds: int, connection: Any, _: Any) -> None:
 
 
 def _on_sqlite_connect(wait_seconds: int, connection: Any, _: Any) -> None:
-    # The driver's own transaction handling begins deferred ones: of 2,000 writes by four
-    # processes 542 then fail with "database is locked". BEGIN is ours (see _on_sqlite_begin).
+    # The driver begins deferred transactions: of 2,000 writes by four processes 542 then fail with "database
+    # is locked". _on_sqlite_begin begins them instead.
     connection.isolation_level = None
     for pragma in (
         f"busy_timeout = {wait_seconds * 1000}",
@@ -257,7 +257,10 @@ def _on_sqlite_connect(wait_seconds: int, connection: Any, _: Any) -> None:
 
 
 def _use_wal(connection: Any) -> None:
-    """Switch to WAL. Where several processes open a new database at once, SQLite refuses some without waiting."""
+    """Switch to WAL, with retries.
+
+    SQLite does not wait here if several processes open a new file at once.
+    """
     deadline = time.monotonic() + _BUSY_SECONDS
     while True:
         try:
@@ -276,7 +279,7 @@ def _on_sqlite_begin(connection: Connection) -> None:
 
 
 def _is_current(engine: Engine) -> bool:
-    """Tell whether the database has the schema of this version; False also where that cannot be read."""
+    """Return whether the database has this version's schema; False if that cannot be read."""
     with engine.connect() as connection:
         if not inspect(connection).has_table("alembic_version"):
             return False
@@ -284,9 +287,9 @@ def _is_current(engine: Engine) -> bool:
 
 
 def _migrate(connection: Connection, *, may_write: bool) -> bool:
-    """Bring the schema to :data:`REVISION`, and return whether it is still an older one: it may not be written."""
+    """Upgrade the schema to :data:`REVISION` if MAY_WRITE; return whether it is still old."""
     if may_write and connection.dialect.name == "postgresql":
-        # Two first runs at the same moment would both make the tables. (SQLite: BEGIN IMMEDIATE.)
+        # Two first runs at once would both create the tables. (On SQLite: BEGIN IMMEDIATE.)
         connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _ADVISORY_LOCK + 1})
     tables = set(inspect(connection).get_table_names())
     if "alembic_version" not in tables:
@@ -300,12 +303,12 @@ def _migrate(connection: Connection, *, may_write: bool) -> bool:
         connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
         connection.execute(text("INSERT INTO alembic_version VALUES (:revision)"), {"revision": REVISION})
         return False
-    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-    if found == REVISION:
+    version = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    if version == REVISION:
         return False
-    if found is not None and str(found) > REVISION:
+    if version is not None and str(version) > REVISION:
         raise SchemaTooNew(
-            f"the database is of a newer publisher (schema {found}, this one knows {REVISION}); upgrade it"
+            f"the database is of a newer publisher (schema {version}, this one knows {REVISION}); upgrade it"
         )
     if may_write:
         _upgrade(connection)
@@ -315,7 +318,7 @@ def _migrate(connection: Connection, *, may_write: bool) -> bool:
 def _set_index_conditions() -> None:
     """Copy the conditions of partial indexes from SQLite's option to PostgreSQL's.
 
-    ``postgresql_where`` in the schema would import that dialect, 25 ms of each command on SQLite.
+    ``postgresql_where`` in the schema would import that dialect: 25 ms for each command on SQLite.
     """
     for index in (index for table in metadata.tables.values() for index in table.indexes):
         if (condition := index.dialect_options["sqlite"]["where"]) is not None:
@@ -323,26 +326,29 @@ def _set_index_conditions() -> None:
 
 
 def _upgrade(connection: Connection) -> None:
-    # Alembic takes 0.4 s to import.
+    # Importing Alembic takes 0.4 s.
     from publisher.storage.migrate import upgrade
 
     upgrade(connection)
 
 
 def database_path(url: str) -> Path | None:
-    """Return the file of an SQLite database; None for other databases, and for one in memory."""
+    """Return the file of an SQLite database; None for other databases and in-memory ones."""
     address = make_url(url)
     return Path(address.database) if address.get_backend_name() == "sqlite" and address.database else None
 
 
 def _create(path: Path) -> None:
     with contextlib.suppress(OSError):
-        # SQLite says itself why the file cannot be opened.
+        # SQLite reports why the file cannot be opened.
         create_private(path)
 
 
-def _refuse_network_file_system(path: Path, mounts: Path) -> None:
-    """SQLite's locks do not hold across machines; a shared folder corrupts the store."""
+def _reject_network_file_system(path: Path, mounts: Path) -> None:
+    """Reject SQLite on a network file system.
+
+    Its locks do not hold across machines, which would corrupt the database.
+    """
     try:
         lines = mounts.read_text().splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""Single facts: named values in the ``meta`` table."""
+"""Named values in the ``meta`` table."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ __all__ = ["delete_fact", "facts_with_prefix", "get_fact", "increment_fact", "se
 
 
 def get_fact(connection: Connection, key: str) -> str | None:
-    """Return a single fact, or None where it was never set."""
-    found: str | None = connection.execute(select(meta.c.value).where(meta.c.key == key)).scalar()
-    return found
+    """Return a value; None if it was never set."""
+    value: str | None = connection.execute(select(meta.c.value).where(meta.c.key == key)).scalar()
+    return value
 
 
 def set_fact(connection: Connection, key: str, value: str) -> None:
-    """Keep a single fact."""
+    """Store a value."""
     connection.execute(delete(meta).where(meta.c.key == key))
     connection.execute(insert(meta).values(key=key, value=value))
 
 
 def increment_fact(connection: Connection, key: str, by: int, at_least: int = 0) -> int:
-    """Return what a single fact, a number, was before it was raised; 0 where it was never set.
+    """Increase a number and return its previous value; 0 if it was never set.
 
-    Nobody else raises it before the caller's transaction is over.
+    No other transaction increases it before this one ends.
 
     Args:
-        connection: to the store.
-        key: the fact's.
-        by: how much it is raised.
-        at_least: what it was, if it is less than that.
+        connection: to the store, in a transaction.
+        key: the name of the number.
+        by: the amount.
+        at_least: the lowest previous value to assume.
     """
-    # Taken by name and not by row: a row that is not there yet locks nobody out.
+    # By name: a row that does not exist yet cannot be locked.
     advisory_lock(connection, key)
     before = max(int(get_fact(connection, key) or 0), at_least)
     set_fact(connection, key, str(before + by))
@@ -41,11 +41,11 @@ def increment_fact(connection: Connection, key: str, by: int, at_least: int = 0)
 
 
 def facts_with_prefix(connection: Connection, prefix: str) -> dict[str, str]:
-    """Return the single facts whose keys begin with ``prefix``."""
+    """Return the values whose keys begin with PREFIX."""
     query = select(meta.c.key, meta.c.value).where(meta.c.key.startswith(prefix, autoescape=True))
     return dict(iter(connection.execute(query)))
 
 
 def delete_fact(connection: Connection, key: str) -> None:
-    """Forget a single fact."""
+    """Delete a value."""
     connection.execute(delete(meta).where(meta.c.key == key))

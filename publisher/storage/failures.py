@@ -1,4 +1,4 @@
-"""Errors of the database as messages that name the cause and the fix."""
+"""Turn errors of SQLAlchemy and the drivers into messages with cause and fix."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def translate_errors(url: str) -> Iterator[None]:
     except PublisherError:
         raise
     except DBAPIError as error:
-        raise _explained(name, _path_of(url), error) from error
+        raise _translate(name, _path_of(url), error) from error
     except PoolTimeout as error:
         raise StoreBusy(f"{name}: all connections of this process are in use; try again") from error
     except ModuleNotFoundError as error:
@@ -58,7 +58,7 @@ def _path_of(url: str) -> Path | None:
     return Path(address.database) if address.get_backend_name() == "sqlite" and address.database else None
 
 
-def _explained(name: str, path: Path | None, error: DBAPIError) -> StoreError:
+def _translate(name: str, path: Path | None, error: DBAPIError) -> StoreError:
     reason = " ".join(str(error.orig).split())
     code = str(getattr(error.orig, "sqlite_errorname", ""))
     if "locked" in reason or "lock timeout" in reason:
@@ -82,10 +82,10 @@ def _disk_error(code: str) -> str:
 
 
 def _why_unreadable(path: Path, reason: str) -> str:
-    """Return why SQLite calls a database damaged: it says so too where only a read has failed.
+    """Return why SQLite calls a database damaged: it does so also if only a read has failed.
 
-    The file is read by SQLite alone. A file that this process opens and closes itself would lose the locks that
-    SQLite holds on it (https://www.sqlite.org/howtocorrupt.html, section 2.2).
+    The file is read by SQLite alone. If this process opened and closed the file itself, it would lose the locks
+    that SQLite holds on it (https://www.sqlite.org/howtocorrupt.html, section 2.2).
     """
     deadline = time.monotonic() + _CHECK_SECONDS
     try:
@@ -113,15 +113,15 @@ def _why_unreadable(path: Path, reason: str) -> str:
     )
 
 
-class _IsRepeated(logging.Filter):
-    """Drops psycopg's notes of errors that follow from the one that is raised."""
+class _FollowUpFilter(logging.Filter):
+    """Drops psycopg's messages about errors that follow from the raised one."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         return not str(record.msg).startswith("error ignored")
 
 
 def quiet_psycopg() -> None:
-    """Keep psycopg from printing, beside the error that is raised, that its clean-up has failed too."""
+    """Keep psycopg from printing follow-up errors of its clean-up."""
     logger = logging.getLogger("psycopg")
-    if not any(isinstance(one, _IsRepeated) for one in logger.filters):
-        logger.addFilter(_IsRepeated())
+    if not any(isinstance(existing, _FollowUpFilter) for existing in logger.filters):
+        logger.addFilter(_FollowUpFilter())

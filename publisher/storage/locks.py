@@ -8,16 +8,16 @@ from sqlalchemy import Connection, text
 
 __all__ = ["advisory_lock"]
 
-#: The first of two numbers of PostgreSQL's advisory locks; the second is of what is done.
-_HOLD: Final = 0x686F_6C64
+#: The first number of PostgreSQL's two-number advisory locks; the second is a hash of the name.
+_LOCK_CLASS: Final = 0x686F_6C64
 
 
-def advisory_lock(connection: Connection, what: str) -> None:
-    """Let nobody else do this before the caller's transaction is over: who looks first and acts then is alone with it.
+def advisory_lock(connection: Connection, name: str) -> None:
+    """Serialise transactions that read and then act on what they read, until this one ends.
 
-    SQLite has one transaction at a time that writes, and needs nothing more.
+    SQLite has only one write transaction at a time, and needs no lock.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(
-            text("SELECT pg_advisory_xact_lock(:first, hashtext(:what))"), {"first": _HOLD, "what": what}
+            text("SELECT pg_advisory_xact_lock(:first, hashtext(:name))"), {"first": _LOCK_CLASS, "name": name}
         )

@@ -1,4 +1,4 @@
-"""Old schema → new, by Alembic. Imported only when there is something to migrate."""
+"""Upgrade an old schema with Alembic. Imported only if there is something to upgrade."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["upgrade"]
 
 
 def upgrade(connection: Connection, revision: str = "head") -> None:
-    """Run the migrations up to ``revision`` inside the caller's transaction."""
+    """Run the migrations up to REVISION in the caller's transaction."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["connection"] = connection

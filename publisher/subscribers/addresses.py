@@ -1,4 +1,4 @@
-"""Check and normalise email addresses. Pure."""
+"""Parse and normalise email addresses. Pure."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from typing import Final
 
 __all__ = ["Address", "is_invisible", "mailbox_key", "parse_address", "parse_named_address", "strip_invisible"]
 
-#: What nearly every address looks like: email-validator would change nothing but its case.
+#: The form of nearly all addresses: email-validator would change nothing but the case.
 _ORDINARY: Final = re.compile(
     r"([A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*)@((?:[A-Za-z0-9](?:[A-Za-z0-9]|-(?=[A-Za-z0-9])){0,61}\.)+([A-Za-z]{2,24}))"
 )
-#: Special-use names (RFC 6761 and similar) that email-validator refuses with a reason of its own.
+#: Special-use names (RFC 6761 and similar), which email-validator rejects with its own reason.
 _SPECIAL: Final = frozenset(["arpa", "invalid", "local", "localhost", "onion", "test"])
-#: Characters that look like nothing and are in none of the categories of spaces and format characters:
-#: combining grapheme joiner, Hangul fillers, variation selectors, braille blank.
+#: Invisible characters outside the categories of spaces and format characters: combining grapheme joiner,
+#: Hangul fillers, variation selectors, braille blank.
 _BLANK: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0") | {chr(n) for n in range(0xFE00, 0xFE10)}
-#: Domain → characters of a local part that the provider ignores, as its documentation says.
+#: Domain → characters of a local part that the provider documents as ignored.
 _IGNORED: Final = {"gmail.com": ".", "proton.me": ".-_"}
 #: Domains that have the same mailboxes as another one.
 _SAME_DOMAIN: Final = {"googlemail.com": "gmail.com", "protonmail.com": "proton.me", "pm.me": "proton.me"}
 _MAILBOX: Final = re.compile(r"([^<>]*)<([^<>]*)>")
-_LONGEST_MAILBOX: Final = 1_000
+_MAX_MAILBOX_LENGTH: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,16 +32,16 @@ class Address:
 
     #: As written, in Unicode form C, with the domain in Unicode.
     text: str
-    #: The form in which two spellings are equal: no provider tells ``Anna@`` from ``anna@``.
+    #: Normalised: two spellings are equal, because no provider tells ``Anna@`` from ``anna@``.
     key: str
-    #: The domain as DNS has it: lower case, ASCII.
+    #: The domain in lower-case ASCII.
     domain: str
 
 
 def parse_address(text: str) -> Address:
-    """Return the address that a text holds, without invisible characters around it.
+    """Return the address in a text, without invisible characters around it.
 
-    Quoted local parts, address literals and comments are refused: people who type them do it by mistake.
+    Quoted local parts, address literals and comments are rejected: people who type them do so by mistake.
 
     Raises:
         ValueError: the text is not an address; the message says why.
@@ -51,11 +51,11 @@ def parse_address(text: str) -> Address:
 
 
 def mailbox_key(address: Address) -> str:
-    """Return a key that is the same for the spellings of an address that reach one mailbox.
+    """Return a key that is equal for spellings of an address that reach one mailbox.
 
-    Only for limits: a part after a plus sign (RFC 5233), compatibility forms such as full-width letters (Unicode
-    form KC), and characters that a provider ignores are left out. Two people may share a key at a provider that
-    treats these differently.
+    For rate limits only: it leaves out a part after a plus sign (RFC 5233), compatibility forms such as full-width
+    letters (Unicode form KC), and characters that a provider ignores. At a provider that treats these differently
+    two people may share a key.
     """
     local = unicodedata.normalize("NFKC", address.key.rpartition("@")[0]).casefold()
     domain = _SAME_DOMAIN.get(address.domain, address.domain)
@@ -71,7 +71,7 @@ def parse_named_address(text: str) -> Address:
         ValueError: there is no address, or the name is a different address.
     """
     text = strip_invisible(text)
-    match = _MAILBOX.fullmatch(text) if len(text) <= _LONGEST_MAILBOX else None
+    match = _MAILBOX.fullmatch(text) if len(text) <= _MAX_MAILBOX_LENGTH else None
     if match is None:
         return parse_address(text)
     name = strip_invisible(match[1])
@@ -84,12 +84,12 @@ def parse_named_address(text: str) -> Address:
 
 
 def is_invisible(char: str) -> bool:
-    """Return whether a character shows as nothing or as empty space."""
+    """Return whether a character is invisible or empty space."""
     return char.isspace() or unicodedata.category(char) == "Cf" or char in _BLANK
 
 
 def strip_invisible(text: str) -> str:
-    """Return a text without the invisible characters at its start and end."""
+    """Return a text without invisible characters at its start and end."""
     text = text.strip()
     if not text or (text[0].isascii() and text[-1].isascii()):
         return text

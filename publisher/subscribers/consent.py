@@ -1,8 +1,8 @@
-"""Read from the columns of an imported list who may be mailed. Pure.
+"""Derive from the columns of an imported list whether a subscriber may be mailed. Pure.
 
-A list comes from another program, and most of them export people who left along with the others. Every
-column whose name speaks of a status, a subscription, a departure, a bounce or a complaint is read, and the
-safest of them decides. A value that is not understood means not active.
+Most programs export people who unsubscribed along with the others. Every column whose name is about a status, a
+subscription, an unsubscription, a bounce or a complaint is read, and the safest of them decides. A value that is
+not understood means not active.
 """
 
 from __future__ import annotations
@@ -34,51 +34,51 @@ __all__ = ["ACTIVE", "Consent", "is_consent_column", "printable_text", "read_con
 _NO: Final = re.compile(
     "false|no|n|f|0|off|none|null|nil|nan|na|n a|not set|no data|never|unchecked|nein|non|niet|nao|falsch|faux|falso"
 )
-#: Letters such as S and X are missing: they are yes in one program and something else in another.
+#: S and X are missing: they mean yes in one program and something else in another.
 _YES: Final = re.compile("true|yes|y|t|1|1 0|on|checked|ja|j|oui|si|sim|wahr|vrai|verdadero|vero")
 _YES_MARKS: Final = frozenset("✓✔☑✅")
-#: Dashes and empty brackets stand for nothing.
+#: Dashes and empty brackets mean no value.
 _BLANK: Final = re.compile(r"[-–—.\s]*|\[\s*\]|\{\s*\}|\(\s*\)|\((?:none|null|empty|not set)\)|<null>", re.IGNORECASE)
-#: Numbers that are zero, and the dates that databases write for none: 0000-00-00 and 0001-01-01.
+#: Zero, and the dates that databases write for no date: 0000-00-00 and 0001-01-01.
 _ZERO: Final = re.compile(r"0+(?: 0+)*|0001 01 01(?: .*|t.*)?")
 _DATE: Final = re.compile(
     r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*|(?:\d{8}|\d{10}|\d{13})(?:\.0)?|\d{8}T\d.*|"
     r"[A-Za-z]{3,9}\.? \d{1,2},? \d{4}.*|\d{1,2}\.? [A-Za-z]{3,9}\.? \d{4}.*"
 )
-_DEEPEST: Final = 4
-#: So much of a value is read: what is longer is no word for a state.
-_LONGEST: Final = 200
-_LONGEST_SHOWN: Final = 60
-_LONGEST_PLAIN: Final = 40
+_MAX_DEPTH: Final = 4
+#: Characters of a value that are read: longer text is not a word for a state.
+_MAX_VALUE: Final = 200
+_MAX_SHOWN: Final = 60
+_MAX_PLAIN: Final = 40
 #: "No thanks", in a column such as "newsletter".
 _NO_FIRST: Final = re.compile(r"(?:no|non|nein|never)\b")
 _LIST_SEPARATOR: Final = re.compile("[,;|]")
-#: Words of a reason that name a state.
-_LONGEST_REASON: Final = 3
+#: Words of a reason that can name a state, at most.
+_MAX_REASON_WORDS: Final = 3
 
 _UNSUBSCRIBED: Final[InactiveState] = (SubscriptionState.UNSUBSCRIBED, None)
 _UNCONFIRMED: Final[InactiveState] = (SubscriptionState.UNCONFIRMED, None)
 _ACTIVE: Final[InactiveState] = (SubscriptionState.ACTIVE, None)
 _ORDER: Final = list(SubscriptionState)
 _UNRELATED: Final = (ColumnKind.OTHER, ColumnKind.PAYMENT)
-#: Kinds of columns in which a list or an object is nothing strange.
+#: Kinds of columns in which a list or an object is not unusual.
 _LOOSE: Final = (*_UNRELATED, ColumnKind.STATE, ColumnKind.WANTS_MAIL, ColumnKind.CIRCUMSTANCE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consent:
-    """What a row of a list says about whether its subscriber may be mailed."""
+    """Whether the subscriber of a row may be mailed."""
 
     state: SubscriptionState = SubscriptionState.ACTIVE
     #: Why the address is suppressed: ``complained``, ``asked`` or ``bounced``; None in any other state.
     reason: str | None = None
-    #: The columns that decided, as the list names them; empty for an active subscriber.
+    #: The columns that decided, by their names in the list; empty for an active subscriber.
     columns: tuple[str, ...] = ()
-    #: (column, value) of what was not understood and therefore counts as not active.
+    #: (column, value) of values that were not understood and count as not active.
     unclear: tuple[tuple[str, str], ...] = ()
 
 
-#: Of a row that has nothing against it.
+#: The consent of a row without any objection.
 ACTIVE: Final = Consent()
 
 
@@ -90,32 +90,32 @@ def _safety(match_inactive_state: InactiveState) -> tuple[int, int]:
 @dataclass(frozen=True, slots=True)
 class _Verdict:
     column: str
-    departure: InactiveState
+    state: InactiveState
     #: The value, where it was not understood.
     unclear: str | None = None
 
     @property
     def safety(self) -> tuple[int, int]:
-        return _safety(self.departure)
+        return _safety(self.state)
 
 
 def is_consent_column(name: str, *, is_paid_list: bool) -> bool:
-    """Return whether the values of a column decide; ``is_paid_list`` as for :func:`column_kind`."""
-    kind, _ = column_kind(name[:_LONGEST], is_paid_list=is_paid_list)
+    """Return whether a column decides; ``is_paid_list`` as for :func:`column_kind`."""
+    kind, _ = column_kind(name[:_MAX_VALUE], is_paid_list=is_paid_list)
     return kind not in (*_UNRELATED, ColumnKind.OTHER_CHANNEL, ColumnKind.CIRCUMSTANCE)
 
 
 def printable_text(text: str) -> str:
-    """Return a text of a list as it may be shown: on one line, without control characters."""
-    return "".join(char if char.isprintable() else " " for char in text[:_LONGEST])
+    """Return a text of a list on one line, without control characters."""
+    return "".join(char if char.isprintable() else " " for char in text[:_MAX_VALUE])
 
 
 def read_consent(cells: Iterable[tuple[str, object]]) -> Consent:
-    """Return what a row says about consent; the safest statement wins.
+    """Return the consent of a row; the safest statement wins.
 
     Args:
         cells: (column, value) of the row, in the order of the list; a name may occur more than once. Values
-            are text, or what JSON has.
+            are text, or any JSON value.
     """
     names, values = [], []
     for name, value in cells:
@@ -130,8 +130,8 @@ def read_consent(cells: Iterable[tuple[str, object]]) -> Consent:
     if not verdicts:
         return ACTIVE
     safest = max(verdicts, key=lambda verdict: verdict.safety)
-    deciding = [verdict for verdict in verdicts if verdict.departure == safest.departure]
-    state, reason = safest.departure
+    deciding = [verdict for verdict in verdicts if verdict.state == safest.state]
+    state, reason = safest.state
     return Consent(
         state=state,
         reason=reason,
@@ -149,42 +149,42 @@ _Column = tuple[str, ColumnKind, InactiveState | None]
 
 @lru_cache(maxsize=64)
 def _columns(names: tuple[str, ...]) -> tuple[bool, tuple[_Column, ...]]:
-    """Return whether a list sells subscriptions, and each name with what :func:`column_kind` says of it."""
-    is_paid_list = has_payment_columns(name[:_LONGEST] for name in names)
-    return is_paid_list, tuple((name, *column_kind(name[:_LONGEST], is_paid_list=is_paid_list)) for name in names)
+    """Return whether a list sells subscriptions, and (name, kind, state) of each column."""
+    is_paid_list = has_payment_columns(name[:_MAX_VALUE] for name in names)
+    return is_paid_list, tuple((name, *column_kind(name[:_MAX_VALUE], is_paid_list=is_paid_list)) for name in names)
 
 
 def _verdicts(
     name: str, kind: ColumnKind, left: InactiveState | None, value: object, is_paid_list: bool, depth: int
 ) -> Iterator[_Verdict]:
-    """Yield what a cell says that keeps its subscriber from being active."""
+    """Yield the reasons in a cell for which its subscriber is not active."""
     if kind is ColumnKind.OTHER_CHANNEL:
         return
     if isinstance(value, Mapping | list | tuple):
         if kind in _LOOSE:
             yield from _nested(name, value, is_paid_list, depth)
         elif value or left is None:
-            yield _Verdict(name, _UNSUBSCRIBED, unclear=str(value)[:_LONGEST_SHOWN])
+            yield _Verdict(name, _UNSUBSCRIBED, unclear=str(value)[:_MAX_SHOWN])
         return
     text = _text(value)
-    # A missing status in JSON is written out: it is not a cell that somebody left empty.
+    # A missing status in JSON was written as null: the cell is not merely empty.
     meaning = None if value is None and kind is ColumnKind.STATUS else _meaning(kind, left, text)
     if meaning is None:
-        # An empty cell is no yes, and no departure.
+        # An empty cell is not a yes, and not an unsubscription.
         safe = _UNCONFIRMED if kind is ColumnKind.CONFIRMED or _is_blank(text) else _UNSUBSCRIBED
-        yield _Verdict(name, safe, unclear=text[:_LONGEST_SHOWN])
+        yield _Verdict(name, safe, unclear=text[:_MAX_SHOWN])
     elif meaning != _ACTIVE:
         yield _Verdict(name, meaning)
 
 
 def _nested(name: str, value: object, is_paid_list: bool, depth: int) -> Iterator[_Verdict]:
-    if depth >= _DEEPEST:
+    if depth >= _MAX_DEPTH:
         return
     if isinstance(value, Mapping):
         for key, inner in value.items():
-            kind, left = column_kind(str(key)[:_LONGEST], is_paid_list=is_paid_list)
+            kind, left = column_kind(str(key)[:_MAX_VALUE], is_paid_list=is_paid_list)
             for verdict in _verdicts(str(key), kind, left, inner, is_paid_list, depth + 1):
-                yield _Verdict(f"{name}.{verdict.column}", verdict.departure, verdict.unclear)
+                yield _Verdict(f"{name}.{verdict.column}", verdict.state, verdict.unclear)
     elif isinstance(value, list | tuple):
         for inner in value:
             yield from _verdicts(name, ColumnKind.OTHER, None, inner, is_paid_list, depth + 1)
@@ -195,7 +195,7 @@ def _text(value: object) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return strip_invisible(str(value))[:_LONGEST]
+    return strip_invisible(str(value))[:_MAX_VALUE]
 
 
 def _is_blank(text: str) -> bool:
@@ -207,27 +207,28 @@ def _is_no(text: str) -> bool:
     return _is_blank(text) or bool(_NO.fullmatch(words)) or bool(_ZERO.fullmatch(words))
 
 
-def _plain_departure(text: str) -> InactiveState | None:
-    """Return what a value, or one of the values in a list such as "vip, unsubscribed", plainly says."""
+def _plain_inactive_state(text: str) -> InactiveState | None:
+    """Return the state that a value, or a value of a list such as "vip, unsubscribed", names."""
     if not text or not may_be_inactive_state(text):
         return None
     parts = (part.strip() for part in _LIST_SEPARATOR.split(text))
-    said = [
-        meaning for part in parts if 0 < len(part) <= _LONGEST_PLAIN and (meaning := match_plain_inactive_state(part))
-    ]
-    return max(said, key=_safety) if said else None
+    found = [meaning for part in parts if 0 < len(part) <= _MAX_PLAIN and (meaning := match_plain_inactive_state(part))]
+    return max(found, key=_safety) if found else None
 
 
-def _short_departure(text: str) -> InactiveState | None:
-    """Return what a value of two words at most says: "Baja California" is a place, "baja" a departure."""
+def _short_inactive_state(text: str) -> InactiveState | None:
+    """Return the state of a value of at most two words.
+
+    "Baja California" is a place, "baja" an unsubscription.
+    """
     words = fold_words(text)
-    return (match_inactive_state(words) if words.count(" ") == 0 else None) or _plain_departure(text)
+    return (match_inactive_state(words) if words.count(" ") == 0 else None) or _plain_inactive_state(text)
 
 
 def _meaning(kind: ColumnKind, left: InactiveState | None, text: str) -> InactiveState | None:
-    """Return the state that a value in a kind of column means; None where it is not understood."""
+    """Return the state that a value means in a kind of column; None if it is not understood."""
     if left is not None:
-        return _left(text, left, is_status=kind is ColumnKind.DEPARTURE_STATUS)
+        return _left(text, left, is_status=kind is ColumnKind.INACTIVE_STATUS)
     return _MEANINGS[kind](text)
 
 
@@ -236,8 +237,8 @@ def _left(text: str, left: InactiveState, *, is_status: bool) -> InactiveState:
     if _is_no(text) or (is_status and is_active_word(words)):
         return _ACTIVE
     # "Unsubscribe reason: complaint" is a complaint; a sentence with the word spam is an opinion.
-    said = match_inactive_state(words) if words.count(" ") < _LONGEST_REASON else None
-    return said if said is not None and said[0] is SubscriptionState.SUPPRESSED else left
+    found = match_inactive_state(words) if words.count(" ") < _MAX_REASON_WORDS else None
+    return found if found is not None and found[0] is SubscriptionState.SUPPRESSED else left
 
 
 def _status(text: str) -> InactiveState | None:
@@ -247,9 +248,9 @@ def _status(text: str) -> InactiveState | None:
 
 def _subscribed(text: str) -> InactiveState | None:
     words = fold_words(text)
-    said = match_inactive_state(words)
-    if said is not None or _is_blank(text):
-        return said
+    found = match_inactive_state(words)
+    if found is not None or _is_blank(text):
+        return found
     if _is_no(text):
         return _UNSUBSCRIBED
     is_yes = _YES.fullmatch(words) or text in _YES_MARKS or is_active_word(words) or _DATE.fullmatch(text)
@@ -268,21 +269,21 @@ def _type(text: str) -> InactiveState | None:
 
 
 def _state(text: str) -> InactiveState | None:
-    return _short_departure(text) or _ACTIVE
+    return _short_inactive_state(text) or _ACTIVE
 
 
 def _wants_mail(text: str) -> InactiveState | None:
     is_no = text and (_is_no(text) or _NO_FIRST.match(fold_words(text)))
-    return _UNSUBSCRIBED if is_no else _short_departure(text) or _ACTIVE
+    return _UNSUBSCRIBED if is_no else _short_inactive_state(text) or _ACTIVE
 
 
 def _unrelated(text: str) -> InactiveState | None:
-    return _plain_departure(text) or _ACTIVE
+    return _plain_inactive_state(text) or _ACTIVE
 
 
 def _circumstance(text: str) -> InactiveState | None:
     is_no = fold_words(text) in ("false", "no", "non", "nein")
-    return _UNSUBSCRIBED if is_no else _plain_departure(text) or _ACTIVE
+    return _UNSUBSCRIBED if is_no else _plain_inactive_state(text) or _ACTIVE
 
 
 _MEANINGS: Final = {

@@ -1,4 +1,4 @@
-"""Words that say whether somebody is subscribed, in column names and in values. Pure."""
+"""Words for subscription states, in column names and in values. Pure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = [
     "may_be_inactive_state",
 ]
 
-#: A state that is not active, and the reason of a suppression.
+#: An inactive state, with the reason of a suppression.
 InactiveState = tuple[SubscriptionState, str | None]
 
 _UNSUBSCRIBED: Final[InactiveState] = (SubscriptionState.UNSUBSCRIBED, None)
@@ -33,8 +33,8 @@ _UNCONFIRMED: Final[InactiveState] = (SubscriptionState.UNCONFIRMED, None)
 #: Reasons of a suppression, the strongest first.
 REASONS: Final = ("complained", "asked", "bounced")
 
-#: Words of people who left, in the order of safety: the first that matches decides. All of them are folded.
-_DEPARTURES: Final[tuple[tuple[re.Pattern[str], InactiveState], ...]] = (
+#: Folded words for inactive states, in the order of safety: the first match decides.
+_INACTIVE_WORDS: Final[tuple[tuple[re.Pattern[str], InactiveState], ...]] = (
     (
         re.compile(r"complain|\bspam\b|isspam|spam (?:report|complaint)|\babuse|\bjunk\b|beschwerde|\bplainte|\bqueja"),
         (SubscriptionState.SUPPRESSED, "complained"),
@@ -79,14 +79,14 @@ _DEPARTURES: Final[tuple[tuple[re.Pattern[str], InactiveState], ...]] = (
         _UNCONFIRMED,
     ),
 )
-#: Whole values that mean that somebody left in a column of any name, notes and groups included.
+#: Whole values that mean an inactive state in any column, notes and groups included.
 _PLAIN_ANYWHERE: Final = re.compile(
     r"(?:is |has |email |e mail |hard |soft )?(?:unsub(?:scribed?)?|opted out|opt out|optout|do not e ?mail|un ?confirmed|"
     r"(?:not|never|non) ?(?:subscribed|confirmed)|bounced|hard bounce|complained|spam complaint|black ?listed|"
     r"block ?listed|suppressed|abgemeldet|ausgetragen|abbestellt|desabonnee?|desinscrite?|desuscrit[oa]|dado de baja|"
     r"disiscritt[oa]|uitgeschreven|afgemeld|descadastrad[oa]|opt ?outs|no ?mail)"
 )
-#: A part of each of them: most values of a list have none.
+#: A part of each of these values, to skip most values of a list quickly.
 _HINT: Final = re.compile(
     "unsub|opt|mail|confirm|subscr|bounce|complain|list|suppress|abgem|ausge|abbes|desab|desin|desus|baja|disis|"
     "uitge|afgem|descad",
@@ -99,7 +99,7 @@ _ACTIVE: Final = re.compile(
     "activ[oa]|suscrit[oa]|confirmad[oa]|attiv[oa]|iscritt[oa]|confermato|actief|ingeschreven|aangemeld|bevestigd|"
     "ativo|inscrit[oa]"
 )
-#: Kinds of subscriptions, free or paid, that get mail.
+#: Kinds of subscriptions that get mail, free or paid.
 _ACTIVE_TYPE: Final = re.compile(
     "regular|premium|free|paid|comp(?:ed|limentary)?|gift(?:ed)?|founding|lifetime|trial(?:ed|ing)?"
 )
@@ -108,11 +108,11 @@ _PAYMENT: Final = re.compile(
     r"\b(?:payments?|paid|paying|plans?|stripe|billing|prices?|tiers?|invoices?|orders?|revenue|renewal|interval|"
     r"expir\w*|periods?|trial\w*|mrr|complimentary|purchas\w*|premium|checkout|gift)\b"
 )
-#: The end of a subscription: of what was paid for, or of the mail.
+#: The end of a subscription, paid or by mail.
 _END: Final = re.compile(r"subscri\w{0,12} end(?:s|ed)?\b|\bend of subscri")
-#: Columns that are about payment in a list of paid subscriptions, and about mail in any other.
+#: Columns about payment in a list of paid subscriptions, and about mail in any other.
 _ACTIVE_SUBSCRIPTION: Final = ("active subscription", "subscription active")
-#: Channels other than mail, and consent to something else than mail.
+#: Channels other than mail, and consent to something other than mail.
 _OTHER_CHANNEL: Final = re.compile(
     r"\b(?:sms|phones?|mobile|whats ?app|push|telephone|telefon|telefono|text messag\w*|postal|fax|track\w*|rcs|cookies?)\b"
 )
@@ -124,7 +124,7 @@ _STATUS: Final = re.compile(r"status(?:es)?\b|\bstatut\b|\bzustand\b|\bстат�
 _ABOUT_STATUS: Final = re.compile(
     r"\b(?:date|time|timestamp|datum|fecha|changed|updated|since|seit|depuis|source|method|ip)\b|\b(?:at|on|am)$"
 )
-#: ``state`` is also a part of a country.
+#: ``state`` can also be part of a postal address.
 _STATE: Final = re.compile(r"\b(?:state|estado|stato|etat)\b")
 _STATE_OF_LISTS: Final = re.compile(r"subscri|abonn|\blists?\b|consent|e ?mail|suscri|iscri|newsletter")
 _TYPE: Final = re.compile(r"\b(?:type|typ|tipo|kind)\b")
@@ -138,7 +138,7 @@ _POSITIVE: Final = re.compile(
 _CONFIRMED: Final = re.compile(
     r"confirm|bestat|verif|bevestig|\bconferm|double ?opt ?in|double ?opt\b|\bdoi\b|validated\b|activation\b"
 )
-#: Words of departures that mean something else in longer names, such as "bus stop" or "waiting list".
+#: Words for inactive states that mean something else in longer names: "bus stop", "waiting list".
 _WEAK: Final = re.compile(
     r"\b(?:stop\w*|left|quit|gone|dropped|trash\w*|waiting|pending|held|former|resigned|removal|cleaned?|junk|abuse)\b"
 )
@@ -146,11 +146,11 @@ _WEAK_NAME: Final = re.compile(
     r"(?:(?:is|has|was|list|mail|e ?mail|mailing|subscription|date|reason) )*" + _WEAK.pattern
     + r"(?: (?:at|on|by|date|time|reason|status|campaign (?:id|title)|confirmation|opt ?in))*"
 )  # fmt: skip
-#: Measures of which a part is no departure.
+#: Measures: a part of one is not an inactive state.
 _MEASURE: Final = re.compile(r"\b(?:score|rates?|ratio|probability|percent(?:age)?|risk)\b")
-#: What was done with mails, which is counted.
+#: Actions on mail, which are counted.
 _COUNTED: Final = re.compile(r"\b(?:open\w*|deliver\w*|sent|sends?|click\w*|read|repl\w*|revenue|segment\w*|average)\b")
-#: Yes and no in such a column speak of consent; other values (the name of a newsletter) do not.
+#: Columns in which yes and no mean consent; other values, such as a newsletter's name, do not.
 _WANTS_MAIL: Final = re.compile(
     r"\bnewsletters?\b|\bmailings?\b|\bmarketing\b|\breceives?\b|\bwants?\b|\bemailings?\b|\bnotifications?\b|"
     r"\binfolettre\b|\bboletin\b|\be ?mail (?:frequency|preferences?)\b"
@@ -159,7 +159,7 @@ _DATE: Final = re.compile(
     r"\b(?:date|time|timestamp|fecha|data d[ei]|since|seit|depuis|desde|created|updated|changed|last|when)\b|"
     r"(?:datum|zeit|zeitpunkt)\b|\b(?:at|on|am|le|el)$"
 )
-#: Circumstances of a subscription, which do not say whether it stands.
+#: Circumstances of a subscription, which do not say whether it is active.
 _CIRCUMSTANCE: Final = re.compile(
     r"\b(?:ip|ips|source|method|origin|referr?ers?|referring|country|city|region|location|lat|lng|latitude|longitude|"
     r"language|locale|ids?|uuid|guid|count|number|total|text|version|by|campaign|channel|medium|form|proof|evidence|"
@@ -168,37 +168,37 @@ _CIRCUMSTANCE: Final = re.compile(
 
 
 class ColumnKind(Enum):
-    """What the name of a column promises about its values."""
+    """The meaning of a column's values, by the column's name."""
 
-    #: Nothing: only a value that plainly says that somebody left counts.
+    #: Unrelated: only a value that plainly names an inactive state counts.
     OTHER = auto()
-    #: Nothing about mail: text messages, the telephone, tracking.
+    #: Not about mail: text messages, telephone, tracking.
     OTHER_CHANNEL = auto()
     #: A payment, which does not decide about mail; otherwise as :attr:`OTHER`.
     PAYMENT = auto()
-    #: Any value but no, zero and nothing means that somebody left.
-    LEFT = auto()
-    #: As :attr:`LEFT`, but a word such as "subscribed" means that they stayed.
-    DEPARTURE_STATUS = auto()
+    #: Any value except no, zero and nothing means inactive.
+    INACTIVE = auto()
+    #: As :attr:`INACTIVE`, but a word such as "subscribed" means active.
+    INACTIVE_STATUS = auto()
     #: Yes means subscribed.
     SUBSCRIBED = auto()
     #: Yes, or a date, means confirmed.
     CONFIRMED = auto()
     #: A word for the state.
     STATUS = auto()
-    #: A word for the state, or something else: ``state`` is also a part of a country.
+    #: A word for the state, or part of a postal address.
     STATE = auto()
     #: A word for the state, or the kind of a subscription.
     TYPE = auto()
     #: Yes or no, or the name of a newsletter.
     WANTS_MAIL = auto()
-    #: When, where or how somebody subscribed.
+    #: When, where or how a person subscribed.
     CIRCUMSTANCE = auto()
 
 
 @lru_cache(maxsize=8192)
 def fold_words(text: str) -> str:
-    """Return the words of a text: lower case, without accents and punctuation, one space between them."""
+    """Return the words of a text: lower case, no accents or punctuation, single spaces."""
     if not text.isascii():
         text = "".join(char for char in text if unicodedata.category(char) != "Cf")
         text = "".join(char for char in unicodedata.normalize("NFKD", text) if not unicodedata.combining(char))
@@ -207,24 +207,24 @@ def fold_words(text: str) -> str:
 
 
 def match_inactive_state(words: str) -> InactiveState | None:
-    """Return the state that folded words speak of; None where they do not say that somebody left."""
-    return next((state for pattern, state in _DEPARTURES if pattern.search(words)), None)
+    """Return the inactive state that folded words name; None for none."""
+    return next((state for pattern, state in _INACTIVE_WORDS if pattern.search(words)), None)
 
 
 def may_be_inactive_state(value: str) -> bool:
-    """Return False where :func:`plain_departure` would return None, and do so quickly."""
+    """Return False, quickly, if `match_plain_inactive_state` would return None."""
     return not value.isascii() or _HINT.search(value) is not None
 
 
 @lru_cache(maxsize=8192)
 def match_plain_inactive_state(value: str) -> InactiveState | None:
-    """Return the state that a value plainly says, in a column that has nothing to do with subscriptions."""
+    """Return the inactive state that a value plainly names, in an unrelated column."""
     words = fold_words(value)
     return match_inactive_state(words) if _PLAIN_ANYWHERE.fullmatch(words) else None
 
 
 def is_active_word(words: str) -> bool:
-    """Return whether folded words say that somebody is subscribed."""
+    """Return whether folded words mean active."""
     return bool(_ACTIVE.fullmatch(words))
 
 
@@ -234,7 +234,7 @@ def is_active_type(words: str) -> bool:
 
 
 def has_payment_columns(names: Iterable[str]) -> bool:
-    """Return whether columns are those of a list of paid subscriptions, with a column of its own for mail or none."""
+    """Return whether these are the columns of a list of paid subscriptions."""
     return any(_is_payment(name) for name in names)
 
 
@@ -246,16 +246,16 @@ def _is_payment(name: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def column_kind(name: str, *, is_paid_list: bool) -> tuple[ColumnKind, InactiveState | None]:
-    """Return what a column promises, and for a departure the state of those who left.
+    """Return the kind of a column, and for an inactive kind the state of its people.
 
     Args:
-        name: as the list has it.
-        is_paid_list: what :func:`sells_subscriptions` says of the list.
+        name: the name in the list.
+        is_paid_list: the result of :func:`has_payment_columns` for the list.
     """
     words = fold_words(name)
     if _OTHER_CHANNEL.search(words) and not _EMAIL.search(words):
         return ColumnKind.OTHER_CHANNEL, None
-    left = _named_departure(words)
+    left = _named_inactive_state(words)
     about_payment = bool(_PAYMENT.search(words)) or (
         is_paid_list and (words in _ACTIVE_SUBSCRIPTION or bool(_END.search(words)))
     )
@@ -264,12 +264,12 @@ def column_kind(name: str, *, is_paid_list: bool) -> tuple[ColumnKind, InactiveS
     if left is not None:
         if _LINK.search(words):
             return ColumnKind.OTHER, None
-        return ColumnKind.DEPARTURE_STATUS if _STATUS.search(words) else ColumnKind.LEFT, left
+        return ColumnKind.INACTIVE_STATUS if _STATUS.search(words) else ColumnKind.INACTIVE, left
     return _kind(words), None
 
 
-def _named_departure(words: str) -> InactiveState | None:
-    """Return the state of those whom a column names, by the words of its name."""
+def _named_inactive_state(words: str) -> InactiveState | None:
+    """Return the inactive state that the name of a column means; None for none."""
     rest = _WEAK.sub("", words)
     is_about_mail = any(pattern.search(rest) for pattern in (_POSITIVE, _CONFIRMED, _WANTS_MAIL, _EMAIL))
     left = match_inactive_state(words) if is_about_mail or _WEAK_NAME.fullmatch(words) else match_inactive_state(rest)

@@ -1,4 +1,4 @@
-"""Parse subscriber lists, CSV or JSON Lines. A row that cannot be used is rejected by its number."""
+"""Parse subscriber lists, CSV or JSON Lines. Invalid rows are rejected by number."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ __all__ = [
     "parse_json_lines",
 ]
 
-#: The column that names what a person is subscribed to.
+#: The column of the digests that a person is subscribed to.
 DIGESTS_COLUMN: Final = "digests"
 _MANY: Final = (DIGESTS_COLUMN, "topics", "regions", "brands", "tags", "authors")
-#: Columns with the digests for which a person has another state than active.
+#: Columns of the digests for which a person has another state than active.
 _STATES: Final = ("digests_unsubscribed", "digests_unconfirmed")
 #: Columns, in the order in which they are exported.
 COLUMNS: Final = ("address", "status", "zone", "language", "digests", *_STATES, *_MANY[1:])
-#: In place of a digest: all others, also those that begin later.
+#: Stands for all other digests, later ones included.
 ALL_DIGESTS: Final = "*"
 _OTHER_NAMES: Final = {
     "email": "address",
@@ -52,32 +52,33 @@ _OTHER_NAMES: Final = {
     "digests unsubscribed": "digests_unsubscribed",
     "digests unconfirmed": "digests_unconfirmed",
 }
-#: A spreadsheet takes a cell that begins so for a formula (https://owasp.org/www-community/attacks/CSV_Injection).
+#: Cells that begin so run as a formula in a spreadsheet
+#: (https://owasp.org/www-community/attacks/CSV_Injection).
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "'")
-_LONGEST_LINE: Final = 64 * 1024
-_LONGEST_LABEL: Final = 200
-#: So many fields of JSON Lines are told of: each line may have others.
-_MOST_NAMES: Final = 1_000
-#: What stands for bytes that are not in the encoding of the list.
+_MAX_LINE_LENGTH: Final = 64 * 1024
+_MAX_LABEL_LENGTH: Final = 200
+#: Fields of JSON Lines that are reported: each line may have others.
+_MAX_FIELD_NAMES: Final = 1_000
+#: The replacement character for bytes that are not in the encoding of the list.
 _UNREADABLE: Final = "\ufffd"
 _NOT_UTF_8: Final = "is not UTF-8: save the list as UTF-8"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubscriberRow:
-    """A subscriber as a list has them. None stands for what the list does not say."""
+    """A row of a subscriber list. None means that the list does not say."""
 
     number: int
     address: Address
-    #: Whether they may be mailed, and which columns decided.
+    #: Whether they may be mailed, and the columns that decided.
     consent: Consent = ACTIVE
     zone: str | None = None
     language: str | None = None
     digests: tuple[str, ...] | None = None
-    #: Digests that they have left, of which :data:`EVERYTHING` may be one, or not confirmed.
+    #: Digests that they have unsubscribed from, perhaps with :data:`ALL_DIGESTS`, or not confirmed.
     unsubscribed: tuple[str, ...] = ()
     unconfirmed: tuple[str, ...] = ()
-    #: Field → labels; only fields that the list has.
+    #: Field → labels, of the fields in the list.
     follows: Mapping[str, tuple[str, ...]] | None = None
 
     @property
@@ -95,7 +96,7 @@ class RejectedRow:
 
 
 def escape_formula(text: str) -> str:
-    """Return a cell that a spreadsheet does not run; :func:`read_csv` removes the added apostrophe."""
+    """Return a cell that no spreadsheet runs; :func:`parse_csv` removes the added apostrophe."""
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
@@ -104,19 +105,19 @@ def _unsafe_cell(text: str) -> str:
 
 
 def detect_encoding(head: bytes) -> str:
-    """Return the encoding of a list by its first bytes: UTF-16 with a byte order mark, or UTF-8."""
+    """Return the encoding of a list by its first bytes: UTF-16 with a BOM, or UTF-8."""
     return "utf-16" if head.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
 
 
 def parse_csv(
     file: TextIO, digests: Iterable[str], *, on_note: Callable[[str], None]
 ) -> Iterator[SubscriberRow | RejectedRow]:
-    """Yield the rows of a CSV file with a header; comma, semicolon or tab.
+    """Yield the rows of a CSV file with a header, separated by comma, semicolon or tab.
 
     Args:
         file: opened with ``newline=""``.
         digests: the slugs of the site's digests.
-        on_note: called with what the user should know of the columns.
+        on_note: called with notes on the columns for the user.
 
     Raises:
         SettingsError: the header has no column of addresses, or cannot be read.
@@ -124,7 +125,7 @@ def parse_csv(
     header, delimiter = _read_header(file)
     for note in _notes(header, "columns"):
         on_note(note)
-    columns = [(_own_name(cell), cell) for cell in header]
+    columns = [(_known_column(cell), cell) for cell in header]
     known, lines = frozenset(digests), _BoundedLines(file)
     rows = csv.reader(lines, delimiter=delimiter)
     while True:
@@ -139,21 +140,21 @@ def parse_csv(
             continue
         while len(cells) > len(header) and not cells[-1]:
             cells.pop()
-        fault = _fault(cells, len(header), delimiter, lines.take_cut(), rows.line_num - first_line)
-        if fault is not None:
-            yield RejectedRow(number=1 + rows.line_num, reason=fault)
+        problem = _cell_error(cells, len(header), delimiter, lines.take_cut(), rows.line_num - first_line)
+        if problem is not None:
+            yield RejectedRow(number=1 + rows.line_num, reason=problem)
         elif any(cells):
             cells += [""] * (len(header) - len(cells))
             yield _row(1 + rows.line_num, columns, [_unsafe_cell(cell) if cell else cell for cell in cells], known)
 
 
-def _fault(cells: Sequence[str], width: int, delimiter: str, was_cut: bool, more_lines: int) -> str | None:
-    """Return why the cells of a row cannot be told apart.
+def _cell_error(cells: Sequence[str], width: int, delimiter: str, was_cut: bool, more_lines: int) -> str | None:
+    """Return why the cells of a row cannot be told apart; None if they can.
 
-    Where they cannot, a column that says that the subscriber left may be in another one.
+    Otherwise a column that says that the subscriber unsubscribed could be read as another one.
     """
     if was_cut:
-        return f"is longer than {_LONGEST_LINE // 1024} KiB"
+        return f"is longer than {_MAX_LINE_LENGTH // 1024} KiB"
     if len(cells) > width:
         return f"has {len(cells)} cells, the header has {width}"
     if more_lines and (len(cells) < width or any("@" in cell.partition("\n")[2] for cell in cells)):
@@ -166,14 +167,14 @@ def _fault(cells: Sequence[str], width: int, delimiter: str, was_cut: bool, more
 
 
 def _read_header(file: TextIO) -> tuple[list[str], str]:
-    """Return the cells of the first line, and what separates them."""
-    head = file.readline(_LONGEST_LINE)
+    """Return the cells of the first line, and their delimiter."""
+    head = file.readline(_MAX_LINE_LENGTH)
     delimiter = max(",;\t", key=head.count) if head else ","
     cells = next(csv.reader([head], delimiter=delimiter), [])
-    header = [strip_invisible(cell)[:_LONGEST_LABEL] for cell in cells]
+    header = [strip_invisible(cell)[:_MAX_LABEL_LENGTH] for cell in cells]
     if any(_UNREADABLE in cell for cell in header):
         raise SettingsError(f"the header {_NOT_UTF_8}")
-    if "address" not in (_own_name(cell) for cell in header):
+    if "address" not in (_known_column(cell) for cell in header):
         raise SettingsError("the first line names no column 'address' or 'email': a CSV list begins with column names")
     return header, delimiter
 
@@ -187,8 +188,8 @@ class _BoundedLines:
         self._is_open = False
 
     def __iter__(self) -> Iterator[str]:
-        while line := self._file.readline(_LONGEST_LINE):
-            is_cut = len(line) >= _LONGEST_LINE and not line.endswith(("\n", "\r"))
+        while line := self._file.readline(_MAX_LINE_LENGTH):
+            is_cut = len(line) >= _MAX_LINE_LENGTH and not line.endswith(("\n", "\r"))
             self._was_cut = self._was_cut or is_cut or self._is_open
             self._is_open = is_cut
             yield line
@@ -202,9 +203,9 @@ class _BoundedLines:
 def parse_json_lines(
     file: TextIO, digests: Iterable[str], *, on_note: Callable[[str], None]
 ) -> Iterator[SubscriberRow | RejectedRow]:
-    """Yield the rows of a file with one JSON object a line; arguments as for :func:`read_csv`."""
+    """Yield the rows of a file with one JSON object per line; arguments as for `parse_csv`."""
     known = frozenset(digests)
-    told: set[str] = set()
+    reported: set[str] = set()
     for number, text in enumerate(_BoundedLines(file), 1):
         if not strip_invisible(text):
             continue
@@ -219,37 +220,37 @@ def parse_json_lines(
         if any(_UNREADABLE in key for key in data):
             yield RejectedRow(number=number, reason=_NOT_UTF_8)
             continue
-        fresh = [key for key in data if key[:_LONGEST_LABEL] not in told]
-        if fresh and len(told) < _MOST_NAMES:
-            told.update(key[:_LONGEST_LABEL] for key in fresh)
-            for note in _notes(fresh, "fields"):
+        new_names = [key for key in data if key[:_MAX_LABEL_LENGTH] not in reported]
+        if new_names and len(reported) < _MAX_FIELD_NAMES:
+            reported.update(key[:_MAX_LABEL_LENGTH] for key in new_names)
+            for note in _notes(new_names, "fields"):
                 on_note(note)
-        yield _row(number, [(_own_name(key), key) for key in data], list(data.values()), known)
+        yield _row(number, [(_known_column(key), key) for key in data], list(data.values()), known)
 
 
 def _json_object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object; a name that occurs twice has both values, so that none hides the other."""
-    found: dict[str, Any] = {}
+    """Return an object in which a repeated name has all its values, so that none is hidden."""
+    values: dict[str, Any] = {}
     for name, value in pairs:
-        found[name] = [found[name], value] if name in found else value
-    return found
+        values[name] = [values[name], value] if name in values else value
+    return values
 
 
-def _own_name(cell: str) -> str | None:
-    """Return which of our columns a header cell names; None where it is none of them."""
-    words = fold_words(cell[:_LONGEST_LABEL])
+def _known_column(cell: str) -> str | None:
+    """Return the column that a header cell names; None for an unknown one."""
+    words = fold_words(cell[:_MAX_LABEL_LENGTH])
     name = _OTHER_NAMES.get(words, words)
     return name if name in COLUMNS else None
 
 
 def _notes(header: Iterable[str], noun: str) -> Iterator[str]:
-    """Yield what the user should know of columns that are not ours."""
-    cells = [cell[:_LONGEST_LABEL] for cell in header]
+    """Yield notes for the user on columns that are not known by name."""
+    cells = [cell[:_MAX_LABEL_LENGTH] for cell in header]
     is_paid_list = has_payment_columns(cells)
     deciding: set[str] = set()
     ignored: set[str] = set()
     for cell in cells:
-        if cell and _own_name(cell) is None:
+        if cell and _known_column(cell) is None:
             (deciding if is_consent_column(cell, is_paid_list=is_paid_list) else ignored).add(printable_text(cell))
     if deciding:
         yield f"Subscription state read from {noun}: {', '.join(sorted(deciding))}"
@@ -260,7 +261,14 @@ def _notes(header: Iterable[str], noun: str) -> Iterator[str]:
 def _row(
     number: int, columns: Sequence[tuple[str | None, str]], cells: Sequence[Any], known: frozenset[str]
 ) -> SubscriberRow | RejectedRow:
-    """Return the subscriber of a row; columns are which of ours each is, and its name in the list."""
+    """Return the subscriber of a row.
+
+    Args:
+        number: the row's number.
+        columns: (known column or None, name in the list) of each cell.
+        cells: the values.
+        known: the slugs of the site's digests.
+    """
     values: dict[str, Any] = {}
     others: list[tuple[str, Any]] = []
     for (name, header), value in zip(columns, cells, strict=True):
@@ -276,7 +284,7 @@ def _row(
         except ValueError:
             if consent.state is SubscriptionState.ACTIVE:
                 raise
-            # Whatever else is wrong with the row: it must not hide that the subscriber left.
+            # An error elsewhere in the row must not hide that the subscriber left.
             return SubscriberRow(number=number, address=address, consent=consent)
     except ValueError as error:
         return RejectedRow(number=number, reason=str(error))
@@ -290,7 +298,7 @@ def _full_row(
     if unknown:
         raise ValueError(f"there is no digest {unknown[0]!r}")
     if digests == () and consent.state is SubscriptionState.ACTIVE:
-        # An export of an older version says so of people who have left everything.
+        # Exports of older versions mark people who unsubscribed from everything in this way.
         consent = Consent(state=SubscriptionState.UNSUBSCRIBED, columns=(DIGESTS_COLUMN,))
     follows = {name: labels for name in _MANY[1:] if (labels := _many(values, name)) is not None}
     return SubscriberRow(
@@ -313,7 +321,7 @@ def _text(values: Mapping[str, Any], name: str) -> str:
     if not isinstance(value, str):
         raise ValueError(f"{name} is not text")  # noqa: TRY004 - whatever is wrong, the row is rejected
     if _UNREADABLE in value:
-        # An address with it is somebody else's.
+        # An address with a replaced character would be a different address.
         raise ValueError(_NOT_UTF_8)
     return strip_invisible(value)
 
@@ -328,7 +336,7 @@ def _many(values: Mapping[str, Any], name: str) -> tuple[str, ...] | None:
         raise ValueError(f"{name} is not a list of texts")
     labels = tuple(dict.fromkeys(text for label in value if (text := label.strip())))
     for label in labels:
-        if not label.isprintable() or "|" in label or len(label) > _LONGEST_LABEL:
+        if not label.isprintable() or "|" in label or len(label) > _MAX_LABEL_LENGTH:
             raise ValueError(f"{name} has a value that cannot be a label: {label[:40]!r}")
     return labels
 

@@ -1,4 +1,4 @@
-"""The domains of the people that an issue is still to be delivered to."""
+"""Queries of an issue's open deliveries: domains, due times, attempts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _CLOSED = (DeliveryState.ACCEPTED.value, DeliveryState.FAILED.value, DeliverySta
 
 
 def open_domains(connection: Connection, issue_id: int) -> dict[str, int]:
-    """Return domain → how many deliveries of an issue to it are not finished."""
+    """Return domain → number of deliveries of an issue that are not finished."""
     query = (
         select(subscriber.c.domain, func.count())
         .select_from(delivery.join(subscriber, subscriber.c.id == delivery.c.subscriber_id))
@@ -25,9 +25,9 @@ def open_domains(connection: Connection, issue_id: int) -> dict[str, int]:
 
 
 def due_range(connection: Connection, issue_id: int) -> tuple[int, int] | None:
-    """Return when the first and the last waiting delivery of an issue are due; None where none waits.
+    """Return when the first and the last waiting delivery of an issue are due; None for none.
 
-    Both in seconds since 1970; 0 stands for at once.
+    Both in seconds since 1970; 0 means at once.
     """
     waits = delivery.c.state.in_([DeliveryState.QUEUED.value, DeliveryState.DEFERRED.value])
     query = select(func.min(delivery.c.due_at), func.max(delivery.c.due_at))
@@ -36,7 +36,7 @@ def due_range(connection: Connection, issue_id: int) -> tuple[int, int] | None:
 
 
 def has_attempts(connection: Connection, issue_id: int) -> bool:
-    """Tell whether any delivery of an issue was ever attempted, or is finished."""
+    """Return whether any delivery of an issue was ever attempted, or is finished."""
     tried = (delivery.c.attempts > 0) | (delivery.c.state != DeliveryState.QUEUED.value)
     query = select(delivery.c.subscriber_id).where(delivery.c.issue_id == issue_id, tried).limit(1)
     return connection.execute(query).first() is not None

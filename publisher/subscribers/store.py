@@ -39,7 +39,7 @@ __all__ = [
     "update_subscribers",
 ]
 
-#: The kinds of labels that a reader can follow, by the name of their field.
+#: The kinds of labels that subscribers can be interested in, by the name of their field.
 INTEREST_KINDS: Final = {
     "topics": FacetKind.TOPIC,
     "regions": FacetKind.REGION,
@@ -51,14 +51,14 @@ INTEREST_KINDS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscriber:
-    """A person on the list. Instants are seconds since 1970."""
+    """A person on the list. Times are seconds since 1970."""
 
     id: int
     address: str
-    #: The form in which two spellings of the address are equal.
+    #: The normalised address: two spellings of one address are equal.
     key: str
     domain: str
-    #: The state beneath a suppression.
+    #: The state without a suppression.
     state: SubscriptionState
     state_at: int = 0
     state_source: ChangeSource = ChangeSource.OPERATOR
@@ -69,17 +69,17 @@ class Subscriber:
     subscriptions: Mapping[str, Subscription] = field(default_factory=dict)
     zone: str | None
     language: str | None
-    #: What they want of each digest, by field: the labels as they were given.
+    #: Interests by field, for each digest: labels as they were given.
     follows: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     added_at: int = 0
     #: End of a pause without mail; None for none.
     paused_until: int | None = None
-    #: When their personal feed was made; None for none.
+    #: When their personal feed was created; None for no feed.
     feed_since: int | None = None
 
     @property
     def status(self) -> SubscriptionState:
-        """The state that counts: a suppression comes before all others."""
+        """The effective state: a suppression overrides all others."""
         return SubscriptionState.SUPPRESSED if self.is_suppressed else self.state
 
     @property
@@ -93,29 +93,29 @@ class Subscriber:
 
     @property
     def has_complained(self) -> bool:
-        """Whether a complaint unsubscribed them, from everything or from a digest, and they have not returned."""
+        """Whether they unsubscribed by a complaint, from a digest or all, and have not returned."""
         if self.state is SubscriptionState.UNSUBSCRIBED and self.state_source is ChangeSource.COMPLAINT:
             return True
         left = (one for one in self.subscriptions.values() if one.state is SubscriptionState.UNSUBSCRIBED)
         return any(one.source is ChangeSource.COMPLAINT for one in left)
 
     def has_unsubscribed(self, digest: str) -> bool:
-        """Tell whether only their own act, or an operator with a reason, may subscribe them to a digest."""
+        """Return whether only they, or an operator with a reason, may subscribe them to a digest."""
         if digest in self.subscriptions:
             return self.subscriptions[digest].state is not SubscriptionState.ACTIVE
         return self.opted_out_at is not None or self.state is not SubscriptionState.ACTIVE
 
 
 def interests_text(follows: Mapping[str, Collection[str]]) -> str:
-    """Return what is followed as it is kept: the same text for the same question."""
+    """Return interests as stored: equal interests have equal text."""
     wanted = {name: sorted(follows[name]) for name in INTEREST_KINDS if follows.get(name)}
     return json.dumps(wanted, ensure_ascii=False, sort_keys=True)
 
 
 def interests_id(connection: Connection, text: str) -> int:
-    """Return the number of a question, kept if it is a new one."""
-    # Two readers at once may ask the same thing for the first time.
-    advisory_lock(connection, "selection")
+    """Return the ID of interests, stored if they are new."""
+    # Two transactions may store the same interests for the first time.
+    advisory_lock(connection, "interests")
     found = connection.execute(select(interests.c.id).where(interests.c.query == text)).scalar()
     if found is not None:
         return int(found)
@@ -125,13 +125,13 @@ def interests_id(connection: Connection, text: str) -> int:
 
 
 def load_interest_queries(connection: Connection) -> dict[int, Query]:
-    """Return every question that readers ask, by its number."""
+    """Return all stored interests as queries, by ID."""
     return {number: _query(json.loads(text)) for number, text in connection.execute(select(interests))}
 
 
-def interest_query(reader: Subscriber) -> Query:
-    """Return what a reader asks for."""
-    return _query({name: labels for name, labels in reader.follows.items() if labels})
+def interest_query(person: Subscriber) -> Query:
+    """Return a subscriber's interests as a query."""
+    return _query({name: labels for name, labels in person.follows.items() if labels})
 
 
 def _query(wanted: Mapping[str, Sequence[str]]) -> Query:
@@ -145,47 +145,47 @@ def _query(wanted: Mapping[str, Sequence[str]]) -> Query:
 
 
 def lock_subscribers(connection: Connection) -> None:
-    """Let nobody else add readers, or write letters, before the caller's transaction is over.
+    """Let no other transaction add subscribers or confirmation emails until this one ends.
 
-    For whoever looks whether somebody is there, and acts on that.
+    Take it before reading whether a subscriber exists, if the transaction then acts on the answer.
     """
-    advisory_lock(connection, "readers")
+    advisory_lock(connection, "subscriber list")
 
 
 def reserve_ids(connection: Connection, count: int) -> int:
-    """Return the first of so many numbers for new readers. Those of readers who were forgotten are not used again."""
+    """Reserve COUNT new IDs and return the first. IDs of erased subscribers are not reused."""
     return increment_fact(connection, "subscribers", count) + 1
 
 
 def ids_by_key(connection: Connection, keys: Iterable[str]) -> dict[str, int]:
-    """Return key → reader, of those that there are."""
-    found: dict[str, int] = {}
-    for some in batches(keys):
-        found.update(
-            iter(connection.execute(select(subscriber.c.key, subscriber.c.id).where(subscriber.c.key.in_(some))))
+    """Return key → ID of the subscribers that exist."""
+    ids: dict[str, int] = {}
+    for batch in batches(keys):
+        ids.update(
+            iter(connection.execute(select(subscriber.c.key, subscriber.c.id).where(subscriber.c.key.in_(batch))))
         )
-    return found
+    return ids
 
 
 def insert_subscribers(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Add readers: columns of the table, all of them in each row."""
+    """Add subscribers; each row has all columns of the table."""
     insert_rows(connection, subscriber, rows)
 
 
 def update_subscribers(connection: Connection, rows: Iterable[tuple[int, Mapping[str, Any]]]) -> None:
-    """Change readers: number, and the columns that change."""
+    """Update subscribers: (ID, columns to change) each."""
     for number, values in rows:
         if values:
             connection.execute(update(subscriber).where(subscriber.c.id == number).values(**values))
 
 
 def delete_subscriber(connection: Connection, subscriber_id: int) -> None:
-    """Delete everything that tells who a subscriber is, with the history: their deliveries keep a number."""
+    """Delete a subscriber with all personal data and history; deliveries keep their ID."""
     issues = select(issue.c.id)
     for table in (delivery, attempt):
-        # The words of servers hold the address.
-        mine = (table.c.issue_id.in_(issues)) & (table.c.subscriber_id == subscriber_id)
-        connection.execute(update(table).where(mine, table.c.answer.is_not(None)).values(answer=""))
+        # Replies of servers contain the address.
+        is_theirs = (table.c.issue_id.in_(issues)) & (table.c.subscriber_id == subscriber_id)
+        connection.execute(update(table).where(is_theirs, table.c.answer.is_not(None)).values(answer=""))
     connection.execute(update(bounce).where(bounce.c.subscriber_id == subscriber_id).values(answer=""))
     for table in (subscription_event, subscription, provisional_suppression):
         connection.execute(delete(table).where(table.c.subscriber_id == subscriber_id))
@@ -221,35 +221,35 @@ def _all() -> Select[Any]:
 
 
 def find_by_key(connection: Connection, key: str) -> Subscriber | None:
-    """Return the subscriber with an address, in the form in which two spellings are equal."""
+    """Return the subscriber with a normalised address."""
     row = connection.execute(_all().where(subscriber.c.key == key)).first()
     return _row(row, load_subscriptions(connection, [row.id]).get(row.id, {})) if row else None
 
 
 def find_subscriber(connection: Connection, subscriber_id: int) -> Subscriber | None:
-    """Return a subscriber by number."""
+    """Return a subscriber by ID."""
     return find_subscribers(connection, [subscriber_id]).get(subscriber_id)
 
 
 def find_subscribers(connection: Connection, ids: Iterable[int]) -> dict[int, Subscriber]:
-    """Return number → subscriber, of those that exist."""
-    found: dict[int, Subscriber] = {}
-    for some in batches(ids):
-        rows = connection.execute(_all().where(subscriber.c.id.in_(some))).all()
+    """Return ID → subscriber, of those that exist."""
+    people: dict[int, Subscriber] = {}
+    for batch in batches(ids):
+        rows = connection.execute(_all().where(subscriber.c.id.in_(batch))).all()
         states = load_subscriptions(connection, [row.id for row in rows])
-        found.update((row.id, _row(row, states.get(row.id, {}))) for row in rows)
-    return found
+        people.update((row.id, _row(row, states.get(row.id, {}))) for row in rows)
+    return people
 
 
 def iter_subscribers(
     connection: Connection, *, digest: str | None = None, status: SubscriptionState | None = None
 ) -> Iterator[Subscriber]:
-    """Yield subscribers in the order in which they were added, a page at a time.
+    """Yield subscribers in the order in which they were added, in pages.
 
     Args:
         connection: to the store.
         digest: only people with a state for this digest.
-        status: only people with this state, for the digest where one is named.
+        status: only people with this state, for the digest if one is named.
     """
     last = 0
     while True:
@@ -265,8 +265,8 @@ def iter_subscribers(
 def _page(last: int, digest: str | None, status: SubscriptionState | None) -> Select[Any]:
     query = _all().where(subscriber.c.id > last).order_by(subscriber.c.id).limit(2000)
     if digest is not None:
-        theirs = (subscription.c.subscriber_id == subscriber.c.id) & (subscription.c.digest == digest)
-        query = query.join(subscription, theirs)
+        is_theirs = (subscription.c.subscriber_id == subscriber.c.id) & (subscription.c.digest == digest)
+        query = query.join(subscription, is_theirs)
     if status is SubscriptionState.SUPPRESSED:
         return query.where(subscriber.c.is_suppressed.is_(True))
     if status is not None:
@@ -276,7 +276,7 @@ def _page(last: int, digest: str | None, status: SubscriptionState | None) -> Se
 
 
 def count_by_status(connection: Connection) -> dict[str, int]:
-    """Return status → how many subscribers."""
+    """Return status → number of subscribers."""
     query = select(subscriber.c.is_suppressed, subscriber.c.state, func.count())
     found: dict[str, int] = {}
     for is_suppressed, state, count in connection.execute(

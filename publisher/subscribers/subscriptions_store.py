@@ -1,4 +1,4 @@
-"""Subscription states: who subscribes to which digest, since when, by whose act; and the history."""
+"""Queries of subscription states per subscriber and digest, with their history."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ _State: Final = SubscriptionState
 
 
 class ChangeSource(StrEnum):
-    """Whose act changed a subscription state."""
+    """The source of a change of subscription state."""
 
-    #: The link in a delivery, or a mail program's button (RFC 8058).
+    #: The link in a delivery, or the one-click button of a mail program (RFC 8058).
     LINK = "link"
-    #: A confirmed sign-up form.
+    #: A confirmed subscribe form.
     FORM = "form"
     PREFERENCES = "preferences"
     #: A request to unsubscribe by mail.
@@ -55,11 +55,11 @@ class ChangeSource(StrEnum):
     COMPLAINT = "complaint"
     ERASURE = "erasure"
     BOUNCE = "bounce"
-    #: Derived from what an older version had stored.
+    #: Derived by an upgrade from the data of an older version.
     MIGRATION = "migration"
 
 
-#: Acts of the subscribers themselves.
+#: Sources that are the subscriber's own act.
 SUBSCRIBER_SOURCES: Final = frozenset(
     [ChangeSource.LINK, ChangeSource.FORM, ChangeSource.PREFERENCES, ChangeSource.MAIL]
 )
@@ -67,12 +67,12 @@ SUBSCRIBER_SOURCES: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class StateChange:
-    """Why a state changes."""
+    """The source, time and reason of a change of state."""
 
     source: ChangeSource
     #: Seconds since 1970.
     at: int
-    #: In the words of an operator or a mail server; empty for none.
+    #: In the words of an operator or a mail server; empty for no reason.
     reason: str = ""
 
 
@@ -88,7 +88,7 @@ class Subscription:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubscriptionEvent:
-    """A change of state."""
+    """A change of state in a subscriber's history."""
 
     #: None for everything.
     digest: str | None
@@ -127,7 +127,7 @@ _CHANGE: Final = (
 
 
 def load_subscriptions(connection: Connection, subscriber_ids: Iterable[int]) -> dict[int, dict[str, Subscription]]:
-    """Return subscriber → digest → state, by the digest's name."""
+    """Return subscriber ID → digest → state, by the digest's name."""
     states: dict[int, dict[str, Subscription]] = {}
     for page in batches(subscriber_ids):
         query = select(subscription).where(subscription.c.subscriber_id.in_(page)).order_by(subscription.c.digest)
@@ -139,119 +139,133 @@ def load_subscriptions(connection: Connection, subscriber_ids: Iterable[int]) ->
 
 
 def insert_subscriptions(
-    connection: Connection, rows: Iterable[tuple[str, int]], state: SubscriptionState, act: StateChange
+    connection: Connection, rows: Iterable[tuple[str, int]], state: SubscriptionState, change: StateChange
 ) -> None:
-    """Store the first state of new subscribers: (digest, subscriber) each."""
+    """Store the first state of new subscribers: (digest, subscriber ID) each."""
     unique = list(dict.fromkeys(rows))
-    values = {"state": state.value, "changed_at": act.at, "source": act.source.value}
+    values = {"state": state.value, "changed_at": change.at, "source": change.source.value}
     insert_rows(
-        connection, subscription, [{"digest": digest, "subscriber_id": who, **values} for digest, who in unique]
+        connection,
+        subscription,
+        [{"digest": digest, "subscriber_id": subscriber_id, **values} for digest, subscriber_id in unique],
     )
-    _record(connection, [(who, digest, None) for digest, who in unique], state, act)
+    _record(connection, [(subscriber_id, digest, None) for digest, subscriber_id in unique], state, change)
 
 
 def set_states(
-    connection: Connection, rows: Iterable[tuple[str, int]], state: SubscriptionState, act: StateChange
+    connection: Connection, rows: Iterable[tuple[str, int]], state: SubscriptionState, change: StateChange
 ) -> list[tuple[str, int]]:
-    """Set the state of (digest, subscriber) pairs; return those that had another one or none.
+    """Set the state of (digest, subscriber ID) pairs; return those that were changed.
 
     The state of the subscribers themselves follows: see :func:`_update_people`.
     """
-    wanted = list(dict.fromkeys(rows))
-    known = load_subscriptions(connection, {who for _, who in wanted})
+    pairs = list(dict.fromkeys(rows))
+    known = load_subscriptions(connection, {subscriber_id for _, subscriber_id in pairs})
     changed: list[tuple[str, int]] = []
-    fresh: list[tuple[str, int]] = []
-    for digest, who in wanted:
-        before = known.get(who, {}).get(digest)
+    new: list[tuple[str, int]] = []
+    for digest, subscriber_id in pairs:
+        before = known.get(subscriber_id, {}).get(digest)
         if before is None:
-            fresh.append((digest, who))
+            new.append((digest, subscriber_id))
         elif before.state is not state:
-            changed.append((digest, who))
+            changed.append((digest, subscriber_id))
     execute_rows(
         connection,
         _CHANGE,
         ("d", "s", "new_state", "at", "by"),
-        [(digest, who, state.value, act.at, act.source.value) for digest, who in changed],
+        [(digest, subscriber_id, state.value, change.at, change.source.value) for digest, subscriber_id in changed],
     )
-    _record(connection, [(who, digest, known[who][digest].state.value) for digest, who in changed], state, act)
-    insert_subscriptions(connection, fresh, state, act)
-    _update_people(connection, {who for _, who in (*changed, *fresh)}, act)
-    return changed + fresh
+    _record(
+        connection,
+        [(subscriber_id, digest, known[subscriber_id][digest].state.value) for digest, subscriber_id in changed],
+        state,
+        change,
+    )
+    insert_subscriptions(connection, new, state, change)
+    _update_people(connection, {subscriber_id for _, subscriber_id in (*changed, *new)}, change)
+    return changed + new
 
 
-def subscribe(connection: Connection, rows: Iterable[tuple[str, int]], act: StateChange) -> int:
-    """Make (digest, subscriber) pairs active; return how many were not. The caller has checked consent."""
-    return len(set_states(connection, rows, _State.ACTIVE, act))
+def subscribe(connection: Connection, rows: Iterable[tuple[str, int]], change: StateChange) -> int:
+    """Make (digest, subscriber ID) pairs active; return how many were not.
+
+    The caller has checked consent.
+    """
+    return len(set_states(connection, rows, _State.ACTIVE, change))
 
 
 def unsubscribe(
-    connection: Connection, subscriber_id: int, act: StateChange, digests: Collection[str] | None = None
+    connection: Connection, subscriber_id: int, change: StateChange, digests: Collection[str] | None = None
 ) -> list[str]:
-    """Unsubscribe a person from these digests, or from everything; return the digests that were active.
+    """Unsubscribe a person from these digests, or from everything if None.
 
-    Without an active subscription left, or with ``digests`` None, the person has left everything.
+    Return the digests that were active. A person without an active subscription left has unsubscribed from
+    everything, later digests included.
     """
     known = load_subscriptions(connection, [subscriber_id]).get(subscriber_id, {})
     named = list(known) if digests is None else list(digests)
     was_active = [name for name in named if name in known and known[name].state is _State.ACTIVE]
-    set_states(connection, [(name, subscriber_id) for name in named], _State.UNSUBSCRIBED, act)
+    set_states(connection, [(name, subscriber_id) for name in named], _State.UNSUBSCRIBED, change)
     if digests is None:
-        opt_out(connection, [subscriber_id], act)
+        opt_out(connection, [subscriber_id], change)
     return was_active
 
 
 def restore_subscriptions(
-    connection: Connection, subscriber_id: int, digest: str, act: StateChange, *, since: int
+    connection: Connection, subscriber_id: int, digest: str, change: StateChange, *, since: int
 ) -> list[str]:
-    """Undo the act by which a person unsubscribed from a digest by the link; return the digests that are active again.
+    """Undo an unsubscription by the link; return the digests that are active again.
 
     Args:
         connection: to the store, in a transaction.
-        subscriber_id, digest: who unsubscribed from what.
-        act: the undoing.
-        since: an act before this instant (seconds since 1970) stands.
+        subscriber_id: the person who unsubscribed.
+        digest: what they unsubscribed from.
+        change: the source, time and reason of the undoing.
+        since: an earlier unsubscription (seconds since 1970) is not undone.
     """
     known = load_subscriptions(connection, [subscriber_id]).get(subscriber_id, {})
-    left = known.get(digest)
-    if left is None or not can_undo(left, since, act.at):
+    current = known.get(digest)
+    if current is None or not can_undo(current, since, change.at):
         return []
-    # One act may have ended several subscriptions.
-    undone = [name for name, one in known.items() if one == left]
-    mine = subscriber.c.id == subscriber_id
+    # One request may have ended several subscriptions.
+    names = [name for name, one in known.items() if one == current]
+    is_theirs = subscriber.c.id == subscriber_id
     connection.execute(
-        update(subscriber).where(mine, subscriber.c.opted_out_at == left.changed_at).values(opted_out_at=None)
+        update(subscriber).where(is_theirs, subscriber.c.opted_out_at == current.changed_at).values(opted_out_at=None)
     )
-    return [name for name, _ in set_states(connection, [(name, subscriber_id) for name in undone], _State.ACTIVE, act)]
+    return [
+        name for name, _ in set_states(connection, [(name, subscriber_id) for name in names], _State.ACTIVE, change)
+    ]
 
 
 def can_undo(subscribed: Subscription, since: int, now: int) -> bool:
-    """Tell whether a person unsubscribed by the link between these instants.
+    """Return whether a person unsubscribed by the link between SINCE and NOW.
 
-    An act in the future was stored by a clock that was ahead: it does not stay undoable until then.
+    A time in the future was stored by a clock that was ahead: it does not extend the period.
     """
     by_link = subscribed.source is ChangeSource.LINK
     return subscribed.state is _State.UNSUBSCRIBED and by_link and since <= subscribed.changed_at <= now
 
 
-def _update_people(connection: Connection, subscriber_ids: Collection[int], act: StateChange) -> None:
+def _update_people(connection: Connection, subscriber_ids: Collection[int], change: StateChange) -> None:
     """Derive subscribers' own states from their subscriptions.
 
-    Active with an active subscription; unsubscribed where they unsubscribed from all they had; otherwise unconfirmed.
+    Active with an active subscription; unsubscribed if all are unsubscribed; otherwise unconfirmed.
     """
     before: dict[int, str] = {}
     for page in batches(subscriber_ids):
         query = select(subscriber.c.id, subscriber.c.state).where(subscriber.c.id.in_(page))
         before.update(iter(connection.execute(query)))
     new: dict[SubscriptionState, list[int]] = {}
-    for who, subscriptions in load_subscriptions(connection, before).items():
+    for subscriber_id, subscriptions in load_subscriptions(connection, before).items():
         state = overall_state(one.state for one in subscriptions.values())
-        if before[who] != state.value:
-            new.setdefault(state, []).append(who)
+        if before[subscriber_id] != state.value:
+            new.setdefault(state, []).append(subscriber_id)
     for state, people in new.items():
         if state is _State.UNSUBSCRIBED:
-            opt_out(connection, people, act)
+            opt_out(connection, people, change)
         else:
-            _set_people(connection, people, state, act)
+            _set_people(connection, people, state, change)
 
 
 def overall_state(states: Iterable[SubscriptionState]) -> SubscriptionState:
@@ -263,33 +277,33 @@ def overall_state(states: Iterable[SubscriptionState]) -> SubscriptionState:
     return _State.UNCONFIRMED
 
 
-def _set_people(connection: Connection, people: Iterable[int], state: SubscriptionState, act: StateChange) -> None:
+def _set_people(connection: Connection, people: Iterable[int], state: SubscriptionState, change: StateChange) -> None:
     for page in batches(people):
         connection.execute(
             update(subscriber)
             .where(subscriber.c.id.in_(page))
-            .values(state=state.value, state_at=act.at, state_source=act.source.value)
+            .values(state=state.value, state_at=change.at, state_source=change.source.value)
         )
 
 
-def opt_out(connection: Connection, people: Collection[int], act: StateChange) -> None:
-    """Store that people have left everything, also digests that begin later."""
+def opt_out(connection: Connection, people: Collection[int], change: StateChange) -> None:
+    """Store that people have unsubscribed from everything, later digests included."""
     for page in batches(people):
         query = select(subscriber.c.id, subscriber.c.state).where(
             subscriber.c.id.in_(page),
             (subscriber.c.state != _State.UNSUBSCRIBED.value) | subscriber.c.opted_out_at.is_(None),
         )
-        changed = [(who, None, state) for who, state in connection.execute(query)]
-        _record(connection, changed, _State.UNSUBSCRIBED, act)
-        ids = [who for who, _, _ in changed]
-        _set_people(connection, ids, _State.UNSUBSCRIBED, act)
+        changed = [(subscriber_id, None, state) for subscriber_id, state in connection.execute(query)]
+        _record(connection, changed, _State.UNSUBSCRIBED, change)
+        ids = [subscriber_id for subscriber_id, _, _ in changed]
+        _set_people(connection, ids, _State.UNSUBSCRIBED, change)
         is_first = and_(subscriber.c.id.in_(ids), subscriber.c.opted_out_at.is_(None))
-        connection.execute(update(subscriber).where(is_first).values(opted_out_at=act.at))
+        connection.execute(update(subscriber).where(is_first).values(opted_out_at=change.at))
 
 
-def mark_opted_out(connection: Connection, subscriber_id: int, act: StateChange) -> None:
-    """Store that a person with active subscriptions has left all other digests, also those that begin later."""
-    connection.execute(update(subscriber).where(subscriber.c.id == subscriber_id).values(opted_out_at=act.at))
+def mark_opted_out(connection: Connection, subscriber_id: int, change: StateChange) -> None:
+    """Store that a person with active subscriptions has unsubscribed from all others."""
+    connection.execute(update(subscriber).where(subscriber.c.id == subscriber_id).values(opted_out_at=change.at))
 
 
 # -- history ---------------------------------------------------------------------------------------
@@ -299,41 +313,41 @@ def _record(
     connection: Connection,
     changes: Iterable[tuple[int, str | None, str | None]],
     state: SubscriptionState,
-    act: StateChange,
+    change: StateChange,
 ) -> None:
-    """Add (subscriber, digest, old state) changes to the history."""
+    """Add (subscriber ID, digest, old state) changes to the history."""
     rows = [
         {
-            "subscriber_id": who,
+            "subscriber_id": subscriber_id,
             "digest": digest,
             "old_state": old,
             "new_state": state.value,
-            "source": act.source.value,
-            "changed_at": act.at,
-            "reason": act.reason,
+            "source": change.source.value,
+            "changed_at": change.at,
+            "reason": change.reason,
         }
-        for who, digest, old in changes
+        for subscriber_id, digest, old in changes
     ]
     insert_rows(connection, subscription_event, rows)
 
 
 def record_event(
-    connection: Connection, subscriber_id: int, old: SubscriptionState, new: SubscriptionState, act: StateChange
+    connection: Connection, subscriber_id: int, old: SubscriptionState, new: SubscriptionState, change: StateChange
 ) -> None:
     """Add a change of everything, such as a suppression, to a subscriber's history."""
-    _record(connection, [(subscriber_id, None, old.value)], new, act)
+    _record(connection, [(subscriber_id, None, old.value)], new, change)
 
 
 _ADDRESS_CHANGED: Final = "another address"
 
 
 def record_address_change(connection: Connection, subscriber_id: int, state: SubscriptionState, at: int) -> None:
-    """Add a change of address, which changes no state, to a subscriber's history; AT in seconds since 1970."""
+    """Add a change of address, at AT (seconds since 1970), to a subscriber's history."""
     record_event(connection, subscriber_id, state, state, StateChange(ChangeSource.PREFERENCES, at, _ADDRESS_CHANGED))
 
 
 def has_changed_address_since(connection: Connection, subscriber_id: int, at: int) -> bool:
-    """Return whether a subscriber has changed their address at AT (seconds since 1970) or later."""
+    """Return whether a subscriber changed their address at AT (seconds since 1970) or later."""
     query = select(subscription_event.c.id).where(
         subscription_event.c.subscriber_id == subscriber_id,
         subscription_event.c.source == ChangeSource.PREFERENCES.value,
@@ -350,25 +364,25 @@ def load_history(connection: Connection, subscriber_id: int) -> list[Subscriptio
 
 
 def load_unclear_events(connection: Connection) -> list[tuple[str, SubscriptionEvent]]:
-    """Return (address, event) of people whose state could not be derived with certainty, and stands as it was derived."""
-    theirs = and_(
+    """Return (address, event) of states that an upgrade guessed and that have not changed."""
+    same_subscription = and_(
         subscription.c.subscriber_id == subscription_event.c.subscriber_id,
         subscription.c.digest == subscription_event.c.digest,
     )
-    gone, derived = _State.UNSUBSCRIBED.value, ChangeSource.MIGRATION.value
+    unsubscribed, derived = _State.UNSUBSCRIBED.value, ChangeSource.MIGRATION.value
     query = (
         select(subscription_event, subscriber.c.address)
         .join(subscriber, subscriber.c.id == subscription_event.c.subscriber_id)
-        .outerjoin(subscription, theirs)
+        .outerjoin(subscription, same_subscription)
         .where(
             subscription_event.c.source == derived,
             subscription_event.c.reason != "",
             subscriber.c.is_suppressed.is_(False),
             or_(
-                and_(subscription.c.state == gone, subscription.c.source == derived),
+                and_(subscription.c.state == unsubscribed, subscription.c.source == derived),
                 and_(
                     subscription_event.c.digest.is_(None),
-                    subscriber.c.state == gone,
+                    subscriber.c.state == unsubscribed,
                     subscriber.c.state_source == derived,
                 ),
             ),

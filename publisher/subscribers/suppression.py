@@ -1,4 +1,4 @@
-"""The suppression list: addresses that get no mail, as keyed hashes that outlive their subscribers."""
+"""Suppress addresses: their keyed hashes stay on the list after a subscriber is erased."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from publisher.subscribers.suppression_store import SuppressionChannel
 
 __all__ = ["convert_unsubscribed", "suppress_address", "suppress_subscriber"]
 
-#: Set by a migration where an older version had stored unsubscribed people as suppressed addresses.
+#: Set by a migration if an older version had stored unsubscribed people as suppressed addresses.
 _TO_CONVERT = "unsubscribed_suppressions"
 
 
 def convert_unsubscribed(connection: Connection, ring: Keyring) -> None:
-    """Turn suppressions of older versions with the reason "unsubscribed" into unsubscribed people, once.
+    """Turn suppressions of older versions with the reason "unsubscribed" into states, once.
 
-    Finding the people behind the hashes takes the site's key, so a migration cannot do it. An address without a
+    A migration cannot do it: the people behind the hashes are found with the site's key. An address without a
     subscriber stays on the suppression list.
     """
     if get_fact(connection, _TO_CONVERT) is None:
         return
-    for reader in list(subscribers.iter_subscribers(connection, status=SubscriptionState.SUPPRESSED)):
-        hashed = ring.address_hash(reader.key)
+    for person in list(subscribers.iter_subscribers(connection, status=SubscriptionState.SUPPRESSED)):
+        hashed = ring.address_hash(person.key)
         found = suppression.load_suppressions(connection, [hashed]).get(hashed)
         if found is not None and found.reason == "unsubscribed":
-            suppression.lift_suppression(connection, hashed, reader.key, StateChange(ChangeSource.MIGRATION, found.at))
+            suppression.lift_suppression(connection, hashed, person.key, StateChange(ChangeSource.MIGRATION, found.at))
     delete_fact(connection, _TO_CONVERT)
 
 
@@ -43,23 +43,23 @@ def suppress_subscriber(
     note: str,
     now: int,
 ) -> bool:
-    """Suppress a subscriber's address; return False where it was suppressed before, or they were erased."""
-    reader = subscribers.find_subscriber(connection, subscriber_id)
-    return reader is not None and suppress_address(connection, ring, reader.key, reason, channel, note, now)
+    """Suppress a subscriber's address; return False if it already was, or they were erased."""
+    person = subscribers.find_subscriber(connection, subscriber_id)
+    return person is not None and suppress_address(connection, ring, person.key, reason, channel, note, now)
 
 
 def suppress_address(
     connection: Connection, ring: Keyring, key: str, reason: str, channel: SuppressionChannel, note: str, now: int
 ) -> bool:
-    """Put an address on the suppression list; return False if it was there already.
+    """Put an address on the suppression list; return False if it was already there.
 
     Args:
         connection: to the store, in a transaction.
         ring: the site's key.
-        key: the address, in the form in which two spellings are equal.
+        key: the normalised address.
         reason: ``unsubscribed``, ``bounced``, ``complained``, ``forgotten``, ``asked`` or ``moved``.
         channel: how it became known.
-        note: the words of a server or an operator, kept as long as the suppression.
+        note: the words of a server or an operator, at most 400 characters.
         now: seconds since 1970.
     """
     return suppression.add_suppression(connection, ring.address_hash(key), key, reason, channel, note[:400], now)

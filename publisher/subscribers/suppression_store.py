@@ -1,4 +1,4 @@
-"""The suppression list: addresses that get no mail, why, and by which channel that became known."""
+"""Queries of the suppression list: addresses that get no mail, with reason and channel."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ __all__ = [
 
 
 class SuppressionChannel(StrEnum):
-    """How it became known that an address may not be mailed."""
+    """How it became known that an address must not be mailed."""
 
     #: A mail server's reply during delivery.
     SMTP = "smtp"
     #: A bounce message.
     BOUNCE = "bounce"
-    #: A complaint message, in versions in which it suppressed the address.
+    #: A complaint message; older versions suppressed the address.
     COMPLAINT = "complaint"
-    #: A mail provider's own, authenticated channel.
+    #: A complaint by a mail provider's authenticated channel.
     PROVIDER = "provider"
     IMPORT = "import"
     OPERATOR = "operator"
@@ -43,7 +43,7 @@ class SuppressionChannel(StrEnum):
 
     @property
     def is_mail(self) -> bool:
-        """Whether it is a mailbox, to which anybody can write."""
+        """Whether the channel is a mailbox, to which anybody can write."""
         return self in _MAIL
 
 
@@ -52,7 +52,7 @@ _MAIL: Final = frozenset([SuppressionChannel.BOUNCE, SuppressionChannel.COMPLAIN
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suppression:
-    """Why an address gets no mail."""
+    """Why an address is suppressed."""
 
     #: ``unsubscribed``, ``bounced``, ``complained``, ``forgotten``, ``asked``, or ``moved`` for an address that its
     #: subscriber has exchanged for another one.
@@ -64,11 +64,11 @@ class Suppression:
 
     @property
     def is_undoable(self) -> bool:
-        """Whether the owner of the address can undo it by the subscribe form and a confirmation email."""
+        """Whether the owner of the address can lift it by the subscribe form and a confirmation."""
         return self.reason in _UNDOABLE or self.channel.is_mail
 
 
-#: Reasons that the person's own confirmation ends, whatever the channel.
+#: Reasons that the person's own confirmation lifts, whatever the channel.
 _UNDOABLE: Final = ("unsubscribed", "forgotten", "moved")
 #: Reason of a suppression → the source of the change in the subscriber's history.
 _SUPPRESSED_BY: Final = {
@@ -82,34 +82,34 @@ _SUPPRESSED_BY: Final = {
 #: Reasons that replace the others.
 _FINAL: Final = ("complained", "forgotten")
 #: Reasons that mean that the person left every digest.
-_DEPARTURES: Final = {"unsubscribed": ChangeSource.IMPORT, "complained": ChangeSource.COMPLAINT}
+_UNSUBSCRIBING_REASONS: Final = {"unsubscribed": ChangeSource.IMPORT, "complained": ChangeSource.COMPLAINT}
 
 
 def load_suppressions(connection: Connection, hashes: Iterable[str]) -> dict[str, Suppression]:
-    """Return hash → why, of the addresses among these that are on the suppression list."""
-    found: dict[str, Suppression] = {}
+    """Return hash → suppression, of the addresses among these that are suppressed."""
+    suppressed: dict[str, Suppression] = {}
     for page in batches(hashes):
         for row in connection.execute(select(suppression).where(suppression.c.hash.in_(page))):
-            found[row.hash] = Suppression(
+            suppressed[row.hash] = Suppression(
                 reason=row.reason, channel=SuppressionChannel(row.channel), note=row.note, at=row.suppressed_at
             )
-    return found
+    return suppressed
 
 
 def add_suppression(
     connection: Connection, hashed: str, key: str | None, reason: str, channel: SuppressionChannel, note: str, now: int
 ) -> bool:
-    """Put an address on the suppression list; return False if it was there already.
+    """Put an address on the suppression list; return False if it was already there.
 
-    The subscriber's own state is kept beneath. A complaint or an erasure replaces another reason, every reason replaces
-    a change of address, and any other channel replaces a mailbox: what an operator or a list asked for cannot be undone
-    as a bounce can.
+    The subscriber's own state is kept. A complaint or an erasure replaces another reason, every reason replaces a
+    change of address, and any other channel replaces a mailbox: the request of an operator or a list cannot be
+    undone as a bounce can.
 
     Args:
         connection: to the store, in a transaction.
         hashed: the address's keyed hash.
-        key: the address, in the form in which two spellings are equal; None if it is not known.
-        reason: one of those that ``suppression.reason`` names.
+        key: the normalised address; None if it is not known.
+        reason: see ``Suppression.reason``.
         channel: how it became known.
         note: the words of a server or an operator.
         now: seconds since 1970.
@@ -121,8 +121,8 @@ def add_suppression(
         ).first()
         if row is not None and not row.is_suppressed:
             connection.execute(update(subscriber).where(subscriber.c.id == row.id).values(is_suppressed=True))
-            act = StateChange(_SUPPRESSED_BY.get(reason, ChangeSource.OPERATOR), now, note)
-            record_event(connection, row.id, SubscriptionState(row.state), SubscriptionState.SUPPRESSED, act)
+            change = StateChange(_SUPPRESSED_BY.get(reason, ChangeSource.OPERATOR), now, note)
+            record_event(connection, row.id, SubscriptionState(row.state), SubscriptionState.SUPPRESSED, change)
     values: dict[str, Any] = {"reason": reason, "channel": channel.value, "note": note, "suppressed_at": now}
     if before is None:
         connection.execute(insert(suppression).values(hash=hashed, **values))
@@ -138,25 +138,30 @@ def add_suppression(
 def replace_bounce_suppression(
     connection: Connection, hashed: str, reason: str, channel: SuppressionChannel, note: str, now: int
 ) -> None:
-    """Give a suppression by a bounce another reason, such as a person's wish, which no review of bounces lifts."""
+    """Replace the reason of a suppression by a bounce, so that no review of bounces lifts it."""
     is_bounce = (suppression.c.hash == hashed) & (suppression.c.reason == "bounced")
     values = {"reason": reason, "channel": channel.value, "note": note, "suppressed_at": now}
     connection.execute(update(suppression).where(is_bounce).values(**values))
 
 
-def lift_suppression(connection: Connection, hashed: str, key: str, act: StateChange) -> None:
-    """Take an address off the suppression list: its subscriber has the state from before again.
+def lift_suppression(connection: Connection, hashed: str, key: str, change: StateChange) -> None:
+    """Remove an address from the suppression list: its subscriber has the state from before.
 
-    Somebody whom an older version suppressed as unsubscribed, or after a complaint, is then unsubscribed from everything.
+    People whom an older version suppressed as unsubscribed, or after a complaint, are then unsubscribed from
+    everything.
     """
     before = load_suppressions(connection, [hashed]).get(hashed)
     connection.execute(delete(suppression).where(suppression.c.hash == hashed))
-    who = connection.execute(select(subscriber.c.id).where(subscriber.c.key == key)).scalar()
-    if who is None:
+    subscriber_id = connection.execute(select(subscriber.c.id).where(subscriber.c.key == key)).scalar()
+    if subscriber_id is None:
         return
-    if before is not None and before.reason in _DEPARTURES:
-        unsubscribe(connection, who, StateChange(_DEPARTURES[before.reason], before.at, before.note))
-    row = connection.execute(select(subscriber.c.state, subscriber.c.is_suppressed).where(subscriber.c.id == who)).one()
+    if before is not None and before.reason in _UNSUBSCRIBING_REASONS:
+        unsubscribe(
+            connection, subscriber_id, StateChange(_UNSUBSCRIBING_REASONS[before.reason], before.at, before.note)
+        )
+    row = connection.execute(
+        select(subscriber.c.state, subscriber.c.is_suppressed).where(subscriber.c.id == subscriber_id)
+    ).one()
     if row.is_suppressed:
-        connection.execute(update(subscriber).where(subscriber.c.id == who).values(is_suppressed=False))
-        record_event(connection, who, SubscriptionState.SUPPRESSED, SubscriptionState(row.state), act)
+        connection.execute(update(subscriber).where(subscriber.c.id == subscriber_id).values(is_suppressed=False))
+        record_event(connection, subscriber_id, SubscriptionState.SUPPRESSED, SubscriptionState(row.state), change)

@@ -109,8 +109,8 @@ def test_the_runner_and_tick_name_the_end_of_the_pause(paused: SubscriberSite) -
         "confirmation emails paused",
         "2026-11-23T07:15Z",
     )
-    assert woken == [("letters", "letters", UNTIL)]
+    assert woken == [("confirmation-emails", "confirmation-emails", UNTIL)]
     report = tick(subscriber_site.kit.site, clock=subscriber_site.clock)
-    assert [one.reason for one in report.rejected if one.where == "letters"] == [
+    assert [one.reason for one in report.rejected if one.where == "confirmation emails"] == [
         "every relay has lost messages, and none is used before 2026-11-23 07:15 UTC"
     ]
