@@ -1,4 +1,4 @@
-"""``publish announce``: hubs are told of feeds that have changed, once they are live."""
+"""``publish announce``: notify WebSub and rssCloud hubs of changed feeds."""
 
 from __future__ import annotations
 
@@ -20,14 +20,13 @@ __all__ = ["command"]
 @site_option
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
 def command(folder: Path, as_json: bool) -> None:
-    """Tell the hubs of the settings about feeds that have changed and are live.
+    """Notify WebSub and rssCloud hubs of changed feeds.
 
-    'publish now' does this by itself. Where feeds/ is copied to another machine, run this after the
-    copy: nobody is told of bytes that cannot be fetched yet. What failed before is tried again at
-    once.
+    'publish now' does this by itself. If feeds/ is copied to another machine, run this command after
+    copying: hubs are notified only of feeds that are live. Failed notifications are retried at once.
 
-    Exit status: 0 success, and also where a hub does not answer: it is told later; 2 usage or
-    settings; 3 failed.
+    Exit status: 0 success, also if a hub does not answer and is notified later; 2 usage or settings;
+    3 failed.
     """
     site = read_site(folder)
     with Database.open(site.database_url) as db, ProgressLine() as progress:
@@ -36,7 +35,7 @@ def command(folder: Path, as_json: bool) -> None:
         click.echo(json.dumps(asdict(result), ensure_ascii=False, indent=2))
         return
     if not site.hubs and not site.announce.cloud:
-        click.echo("Nobody is to be told: [announce] in publisher.toml names no hub.")
+        click.echo("No hub to notify: [announce] in publisher.toml names none.")
         return
     for line in notification_lines(result) or ["Nothing to announce."]:
         click.echo(line)

@@ -37,7 +37,7 @@ def command(ctx: click.Context, issue: str, folder: Path, is_confirmed: bool, re
         _revoke(site, issue, as_json)
         return
     if not is_confirmed and not sys.stdin.isatty():
-        raise click.UsageError("there is no terminal to ask on: add --yes to approve without a question")
+        raise click.UsageError("there is no terminal to ask on: add --yes to approve without one")
     now = parse_at(None, site.tz)
     plan = plan_approval(site, issue, now)
     name = f"{plan.digest}/{plan.name}"

@@ -54,8 +54,8 @@ def lines(found: BounceResult, *, is_stdin: bool = False) -> list[str]:
     """Return the result as lines of text."""
     shown = [f"{count_phrase(found.messages, 'message')} read"]
     shown += [
-        f"  {count:,} {what}"
-        for count, what in (
+        f"  {count:,} {text}"
+        for count, text in (
             (found.hard, "hard: the address does not exist"),
             (found.soft, "soft: not delivered this time"),
             (found.complaints, "complaints: unsubscribed from everything"),

@@ -1,4 +1,4 @@
-"""Options, words and progress that several commands share."""
+"""Options, output and progress that several commands share."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ __all__ = [
     "site_option",
 ]
 
-#: Seconds after which a run says how far it is.
-_PATIENCE = 2.0
-#: Seconds between two lines where there is no terminal.
-_INTERVAL = 5.0
-#: File descriptors that a process of this program asks for.
+#: Progress is shown after this time.
+_QUIET_SECONDS = 2.0
+#: Interval of progress lines without a terminal.
+_LINE_SECONDS = 5.0
+#: The limit of file descriptors that a process asks for.
 _DESCRIPTORS = 20_000
 
 
 def site_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command ``--site DIR``, the current folder by default."""
+    """Add the option ``--site DIR`` to a command; the default is the current folder."""
     return click.option(
         "--site",
         "folder",
@@ -65,9 +65,9 @@ def raise_descriptor_limit() -> int:
 
 @contextlib.contextmanager
 def forked_parser() -> Iterator[TimedWorker]:
-    """A process for parsers, forked where that is safe: a new program costs a short run a tenth of a second.
+    """Return a parser process, forked where that is safe: it saves a short run 0.1 seconds.
 
-    Use it before settings are read and the database is opened, so that the process has neither.
+    Call it before the settings are read and the database is opened, so that the process has neither.
     """
     from publisher.storage.engine import has_open_database
     from publisher.workers.pool import Workers
@@ -79,10 +79,10 @@ def forked_parser() -> Iterator[TimedWorker]:
 
 
 def parse_at(text: str | None, zone: ZoneInfo) -> datetime:
-    """Return the instant of ``--at``, or what the clock says.
+    """Return the time of ``--at``, or the current time without one.
 
     Raises:
-        click.BadParameter: the text is no ISO 8601 time.
+        click.BadParameter: the text is not an ISO 8601 time.
     """
     if text is None:
         return datetime.now(UTC).astimezone(zone).replace(microsecond=0)
@@ -103,24 +103,24 @@ def count_phrase(count: int, noun: str) -> str:
 
 
 def report_wait(holder: str) -> None:
-    """Say on standard error that the command waits for another run."""
+    """Report on standard error that the command waits for another run."""
     click.echo(f"{holder} is publishing this site; waiting for it", err=True)
 
 
-def notification_lines(announced: NotificationResult) -> list[str]:
+def notification_lines(result: NotificationResult) -> list[str]:
     """Return lines about the notification of hubs."""
     lines = []
-    if announced.sent:
-        lines.append(f"  announced {count_phrase(announced.sent, 'changed feed')}")
-    if announced.waiting:
-        waiting = count_phrase(announced.waiting, "announcement")
+    if result.sent:
+        lines.append(f"  announced {count_phrase(result.sent, 'changed feed')}")
+    if result.waiting:
+        waiting = count_phrase(result.waiting, "announcement")
         lines.append(f"  {waiting} waiting: the changed feeds are not live yet, or a hub did not answer.")
         lines.append("  The next 'publish now' tries again, or run 'publish announce' once they are live.")
-    return lines + [f"  {line}" for line in announced.failed[:5]]
+    return lines + [f"  {line}" for line in result.failed[:5]]
 
 
 def correction_lines(done: str, edited: CorrectionResult, folder: Path) -> list[str]:
-    """Return what a person reads of an article that was corrected or withdrawn."""
+    """Return lines about a corrected or withdrawn article."""
     lines = [f"{done}: {edited.title}", f"  {edited.link}", f"  {edited.id}"]
     report = edited.report
     if report is not None:
@@ -130,15 +130,15 @@ def correction_lines(done: str, edited: CorrectionResult, folder: Path) -> list[
         lines += notification_lines(report.notifications)
         lines += [f"  skipped: {one.where}: {one.reason}" for one in report.rejected]
     if edited.gone is not None:
-        lines.append(f"  its address answers 410 with {folder / edited.gone}")
+        lines.append(f"  its URL now responds with 410 and {folder / edited.gone}")
     if edited.issues:
-        lines.append("  These issues carry it as it was; what is mailed cannot be called back:")
+        lines.append("  These issues contain the old version; mail that was sent cannot be recalled:")
         lines += [f"    {folder / path}" for path in edited.issues]
     return lines
 
 
 def correction_dict(edited: CorrectionResult) -> dict[str, Any]:
-    """Return what was done to an article, for a program."""
+    """Return the result of a correction or withdrawal for JSON output."""
     return {
         "id": edited.id,
         "title": edited.title,
@@ -152,14 +152,14 @@ def correction_dict(edited: CorrectionResult) -> dict[str, Any]:
 class ProgressLine:
     """Progress of long work on standard error: a bar on a terminal, plain lines otherwise.
 
-    Nothing is shown of what is done within two seconds.
+    Work that is done within two seconds shows nothing.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, *, terminal: bool | None = None) -> None:
         self._clock = clock
         self._terminal = sys.stderr.isatty() if terminal is None else terminal
         self._started = clock()
-        self._spoke = self._started
+        self._printed_at = self._started
         self._bar: Any = None
         self._task: Any = None
         self._label = ""
@@ -172,14 +172,14 @@ class ProgressLine:
             self._bar.stop()
 
     def __call__(self, label: str, done: int, total: int) -> None:
-        """Tell that ``done`` of ``total`` are done; a total of 0 is not known."""
+        """Show that ``done`` of ``total`` items are done; 0 is an unknown total."""
         now = self._clock()
-        if now - self._started < _PATIENCE:
+        if now - self._started < _QUIET_SECONDS:
             return
         if self._terminal:
             self._draw(label, done, total)
-        elif now - self._spoke >= _INTERVAL or (done == total and self._spoke > self._started):
-            self._spoke = now
+        elif now - self._printed_at >= _LINE_SECONDS or (done == total and self._printed_at > self._started):
+            self._printed_at = now
             click.echo(f"{label}: {done:,}" + (f" of {total:,}" if total else ""), err=True)
 
     def _draw(self, label: str, done: int, total: int) -> None:

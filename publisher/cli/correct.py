@@ -1,4 +1,4 @@
-"""``publish correct``: a person puts an article right, and its readers are told what was wrong."""
+"""``publish correct``: publish a correction of an article."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ __all__ = ["command"]
 @click.command("correct")
 @click.argument("article")
 @site_option
-@click.option("--note", required=True, help="What was put right, for readers: plain text.")
-@click.option("--at", metavar="TIME", help="Correct as of this time (ISO 8601), not as of now.")
+@click.option("--note", required=True, help="The correction that the article shows: plain text.")
+@click.option("--at", metavar="TIME", help="Time of the correction (ISO 8601).  [default: now]")
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
 @click.pass_context
 def command(ctx: click.Context, article: str, folder: Path, note: str, at: str | None, as_json: bool) -> None:
-    """Show a correction in ARTICLE, and bring it back into its feeds.
+    """Publish a correction of ARTICLE, and move it to the top of its feeds.
 
-    ARTICLE is an id, an address, a file in articles/, or the last part of an article's path. First
-    edit the file: what is new or changed in articles/ is read before. The note stands below the
-    text, the article counts as updated now, and so stands at the top of its feeds again.
+    ARTICLE is an ID, a URL, a file in articles/, or the last part of an article's path. Edit the file
+    first: the command reads new and changed files. The note is shown below the text, and the article
+    counts as updated now.
 
-    Exit status: 0 success; 1 done, but some input was skipped; 2 usage or settings, or
-    no such article; 3 failed.
+    Exit status: 0 success; 1 done, but some input was skipped; 2 usage or settings, or no such
+    article; 3 failed.
     """
     site = read_site(folder)
     now = parse_at(at, site.tz)

@@ -1,4 +1,4 @@
-"""``publish dkim-key``: a key that signs mail, and what the DNS has to say of it."""
+"""``publish dkim-key``: create a DKIM key and print its DNS record."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _STRING = 255
     "--file",
     "path",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Where to write it.  [default: dkim-SELECTOR.pem beside publisher.toml]",
+    help="The file of the private key.  [default: dkim-SELECTOR.pem beside publisher.toml]",
 )
 def command(selector: str, folder: Path, algorithm: str, path: Path | None) -> None:
-    """Make a key that signs mail (DKIM), or show the DNS record of one that is there.
+    """Create a DKIM key and print its DNS record; print the record only if the key exists.
 
-    SELECTOR names the key in the DNS, as in 2026a. The private key is written to a file that only
-    its owner can read; printed are the record to publish and the settings to add. A key of
-    Ed25519 goes beside one of RSA, not in its place: many receivers know only RSA.
+    SELECTOR names the key in the DNS, for example 2026a. The private key is written to a file that
+    only its owner can read. The output has the record to publish and the settings to add. Use an
+    Ed25519 key in addition to an RSA key: many receivers support only RSA.
 
     Exit status: 0 success; 2 usage or settings; 3 failed.
     """
@@ -48,20 +48,20 @@ def command(selector: str, folder: Path, algorithm: str, path: Path | None) -> N
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="SELECTOR") from None
     if site.mail is None:
-        raise SettingsError("mail.sender: is needed to know which domain signs, and missing")
-    place = path or folder / f"dkim-{selector}.pem"
-    made = _write(place, new_key(algorithm))
+        raise SettingsError("mail.sender is missing in publisher.toml: DKIM signs with its domain. Set it first.")
+    key_path = path or folder / f"dkim-{selector}.pem"
+    made = _write(key_path, new_key(algorithm))
     signer = Signer.read(
-        place.read_text("utf-8"), domain=bare_address(site.mail.sender).rpartition("@")[2], selector=selector
+        key_path.read_text("utf-8"), domain=bare_address(site.mail.sender).rpartition("@")[2], selector=selector
     )
     name, record = dns_record(signer)
-    click.echo(f"{'Made' if made else 'There is already'} {place} ({signer.algorithm}).")
+    click.echo(f"{'Made' if made else 'There is already'} {key_path} ({signer.algorithm}).")
     click.echo("\nPublish this TXT record:\n")
-    # A string of a TXT record holds 255 characters; receivers put several together (RFC 7208 §3.3).
+    # A string of a TXT record holds 255 characters; receivers join several strings (RFC 7208 §3.3).
     strings = " ".join(f'"{record[at : at + _STRING]}"' for at in range(0, len(record), _STRING))
     click.echo(f"  {name}. IN TXT {strings if len(record) <= _STRING else f'( {strings} )'}")
-    click.echo("\nAnd add to publisher.toml, when it can be looked up:\n")
-    inside = os.path.relpath(place.resolve(), site.root)
+    click.echo("\nWhen the record can be looked up, add to publisher.toml:\n")
+    inside = os.path.relpath(key_path.resolve(), site.root)
     click.echo(f'  [[dkim]]\n  selector = "{selector}"\n  key = {{ file = "{inside}" }}')
 
 

@@ -1,4 +1,4 @@
-"""``publish hosting``: a person gets settings for a web server that hands feeds/ out as it should."""
+"""``publish hosting``: print web server configuration for serving feeds/."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ __all__ = ["command"]
 @click.argument("server", type=click.Choice(SERVERS))
 @site_option
 def command(server: str, folder: Path) -> None:
-    """Print settings for a web server that serves feeds/.
+    """Print the configuration of a web server that serves feeds/.
 
-    Media types, caching, the compressed files beside each feed, the Link header of hubs, and 410
-    for articles that were withdrawn, feeds that were renamed. Print them again when feeds.url,
-    feeds.moved or [announce] changes. Where feeds and articles have hosts of their own, a line says which part belongs to which.
+    It has media types, caching, precompressed files, the Link header with hubs, status 410 for withdrawn
+    articles, and redirects of renamed feeds. Print it again when feeds.url, feeds.moved or [announce]
+    changes. If feeds and articles have separate hosts, comments say which part belongs to which.
 
     Exit status: 0 success; 2 usage or settings; 3 failed.
     """

@@ -1,4 +1,4 @@
-"""``publish next``: a person sees whether a cadence says what she meant."""
+"""``publish next``: show when issues and feeds are due next."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ __all__ = ["command"]
 @click.command("next")
 @click.argument("name", metavar="[DIGEST]", required=False)
 @site_option
-@click.option("--count", "-n", type=click.IntRange(1, 1000), default=10, show_default=True, help="How many to show.")
-@click.option("--at", metavar="TIME", help="From this time on (ISO 8601), not from now.")
-@click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
+@click.option("--count", "-n", type=click.IntRange(1, 1000), default=10, show_default=True, help="Number of slots.")
+@click.option("--at", metavar="TIME", help="Start of the list (ISO 8601).  [default: now]")
+@click.option("--json", "as_json", is_flag=True, help="Print cadences and slots as JSON.")
 def command(name: str | None, folder: Path, count: int, at: str | None, as_json: bool) -> None:
     """Show when issues and feeds are due next.
 
-    Each cadence in words, then the coming slots, on the newsroom's clock and in UTC. With DIGEST
-    only its own; 'feeds' names the feeds.
+    The output has each cadence in words, then the next slots in the site's zone and in UTC. DIGEST
+    limits it to one digest; 'feeds' is the name of the feeds.
 
     Exit status: 0 success; 2 usage or settings.
     """
     site = read_site(folder)
     now = parse_at(at, site.tz)
-    said, coming = describe_schedules(site, name), upcoming_runs(site, now, count, name)
+    schedules, runs = describe_schedules(site, name), upcoming_runs(site, now, count, name)
     if as_json:
-        click.echo(json.dumps(_as_dict(said, coming), ensure_ascii=False, indent=2))
+        click.echo(json.dumps(_as_dict(schedules, runs), ensure_ascii=False, indent=2))
         return
-    for line in lines(site, said, coming, now):
+    for line in lines(site, schedules, runs, now):
         click.echo(line)
 
 
-def _as_dict(said: list[ScheduleDescription], coming: list[UpcomingRun]) -> dict[str, object]:
+def _as_dict(schedules: list[ScheduleDescription], runs: list[UpcomingRun]) -> dict[str, object]:
     return {
         "cadences": [
             {
@@ -48,27 +48,27 @@ def _as_dict(said: list[ScheduleDescription], coming: list[UpcomingRun]) -> dict
                 "zone": one.zone,
                 "deliver_at": f"{one.deliver_at:%H:%M}" if one.deliver_at else None,
             }
-            for one in said
+            for one in schedules
         ],
-        "slots": [{"name": one.name, "slot": one.slot.isoformat()} for one in coming],
+        "slots": [{"name": one.name, "slot": one.slot.isoformat()} for one in runs],
     }
 
 
-def lines(site: Site, said: list[ScheduleDescription], coming: list[UpcomingRun], now: datetime) -> list[str]:
-    """Return the lines that a person reads."""
-    if not said:
-        return ['Nothing has a cadence: add one under [digests.NAME], as in cadence = "0 7 * * mon-fri".']
-    width = max(len(one.name) for one in said)
+def lines(site: Site, schedules: list[ScheduleDescription], runs: list[UpcomingRun], now: datetime) -> list[str]:
+    """Return schedules and runs as lines of text."""
+    if not schedules:
+        return ['No digest has a cadence. Add one under [digests.NAME], for example cadence = "0 7 * * mon-fri".']
+    width = max(len(one.name) for one in schedules)
     shown = []
-    for one in said:
-        zone = "" if one.zone == site.zone else f" ({one.zone})"
-        morning = f"; delivered at {one.deliver_at:%H:%M} local time" if one.deliver_at else ""
-        shown.append(f"  {one.name:<{width}}  {one.words}{zone}{morning}")
-    if not coming:
-        return [*shown, "", "Nothing is to come any more."]
+    for schedule in schedules:
+        zone = "" if schedule.zone == site.zone else f" ({schedule.zone})"
+        local_time = f"; delivered at {schedule.deliver_at:%H:%M} local time" if schedule.deliver_at else ""
+        shown.append(f"  {schedule.name:<{width}}  {schedule.words}{zone}{local_time}")
+    if not runs:
+        return [*shown, "", "No more slots."]
     is_utc = site.zone == "UTC"
     shown += ["", f"  {site.zone}" if is_utc else f"  {site.zone:<20}  UTC"]
-    for slot in coming:
+    for slot in runs:
         local = f"{slot.slot.astimezone(site.tz):%a %Y-%m-%d %H:%M}"
         utc = "" if is_utc else f"{slot.slot.astimezone(UTC):%Y-%m-%d %H:%M}  "
         shown.append(

@@ -20,10 +20,10 @@ __all__ = ["command"]
 @click.argument("text", required=False)
 @site_option
 @click.option("--file", "path", type=click.Path(dir_okay=False, path_type=Path), help="Read the note from a file.")
-@click.option("--lead", metavar="ARTICLE", help="Let this article lead the issue.")
-@click.option("--add", metavar="ARTICLE", multiple=True, help="Carry this article, whatever its age; may be repeated.")
-@click.option("--clear", is_flag=True, help="Forget what was said before.")
-@click.option("--json", "as_json", is_flag=True, help="Print what is said by now as JSON.")
+@click.option("--lead", metavar="ARTICLE", help="The article that leads the issue.")
+@click.option("--add", metavar="ARTICLE", multiple=True, help="Add this article, whatever its age; may be repeated.")
+@click.option("--clear", is_flag=True, help="Remove note, lead and added articles first.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(
     digest: str,
     text: str | None,
@@ -36,9 +36,9 @@ def command(
 ) -> None:
     """Set the editor's note, the lead and added articles of DIGEST's next issue.
 
-    TEXT is Markdown; it stands at the top of the next issue, and of that one only. ARTICLE is an
-    id, an address, a file in articles/ or the last part of an article's path; what is new in
-    articles/ is read before, and no issue is made. Without TEXT and options: show what is prepared.
+    TEXT is Markdown for the top of the next issue only. ARTICLE is an ID, a URL, a file in articles/ or
+    the last part of an article's path. If you name an article, new files in articles/ are read first;
+    no issue is made. Without TEXT and options, the command shows the current note.
 
     Exit status: 0 success; 2 usage or settings, no such digest or article; 3 failed.
     """
@@ -53,7 +53,7 @@ def command(
         except UnicodeDecodeError as error:
             raise SettingsError(f"cannot read {path}: {error}") from error
     with ProgressLine() as progress:
-        said = set_note(
+        result = set_note(
             site,
             digest,
             parse_at(None, site.tz),
@@ -65,18 +65,18 @@ def command(
             on_wait=report_wait,
         )
     if as_json:
-        found = {"digest": said.digest, "note": said.note, "lead": said.lead, "added": list(said.added)}
-        click.echo(json.dumps(found, ensure_ascii=False))
+        fields = {"digest": result.digest, "note": result.note, "lead": result.lead, "added": list(result.added)}
+        click.echo(json.dumps(fields, ensure_ascii=False))
         return
-    for line in _lines(said):
+    for line in _lines(result):
         click.echo(line)
 
 
-def _lines(said: NoteResult) -> list[str]:
-    if not said.note and said.lead is None and not said.added:
-        return [f"Nothing is prepared for the next issue of {said.digest}: its newest article leads."]
-    lines = [f"The next issue of {said.digest}", f"  lead: {said.lead or 'the newest article'}"]
-    lines += [f"  added: {title}" for title in said.added]
-    if said.note:
-        lines += ["  note:", *(f"    {line}".rstrip() for line in said.note.splitlines())]
+def _lines(result: NoteResult) -> list[str]:
+    if not result.note and result.lead is None and not result.added:
+        return [f"Nothing is prepared for the next issue of {result.digest}: its newest article leads."]
+    lines = [f"The next issue of {result.digest}", f"  lead: {result.lead or 'the newest article'}"]
+    lines += [f"  added: {title}" for title in result.added]
+    if result.note:
+        lines += ["  note:", *(f"    {line}".rstrip() for line in result.note.splitlines())]
     return lines

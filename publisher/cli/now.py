@@ -24,13 +24,13 @@ from publisher.settings import Site, read_site
 
 __all__ = ["command", "problem_lines", "summary"]
 
-#: Names of one kind that the summary lists; --json has all of them.
+#: Problems that the summary lists; --json has all of them.
 _LISTED = 20
 
 
 @click.command("now")
 @site_option
-@click.option("--at", metavar="TIME", help="Publish as of this time (ISO 8601), not as of now.")
+@click.option("--at", metavar="TIME", help="Time of the run (ISO 8601).  [default: now]")
 @click.option("--dry-run", is_flag=True, help="Show what would be done; write nothing.")
 @click.option("--feeds-only", is_flag=True, help="Update the feeds only; make and send no issues.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
@@ -80,8 +80,8 @@ def summary(site: Site, report: PublishResult, folder: Path) -> list[str]:
         lines += [f"  {text}" for text in report.all_blockers]
     if not report.changed and not report.sends:
         lines += ["", "Nothing changed."]
-    if report.issues and (said := _mailed(site, report)):
-        lines += ["", said]
+    if report.issues and (mail := _mail_state(site, report)):
+        lines += ["", mail]
     return lines
 
 
@@ -121,17 +121,17 @@ def _issues(site: Site, report: PublishResult, folder: Path) -> list[str]:
             held = count_phrase(len(one.errors), "error")
             lines.append(f"             blocked by {held}: {one.errors[0]}")
         if one.errors or one.warnings:
-            said = count_phrase(one.warnings, "warning") + "; " if one.warnings else ""
-            lines.append(f"             {said}'publish check {one.digest}' shows how to fix them")
+            warnings = count_phrase(one.warnings, "warning") + "; " if one.warnings else ""
+            lines.append(f"             {warnings}'publish check {one.digest}' shows how to fix them")
     lines.extend(f"  {site.paths.outbox}/    restored missing files of {folder / path}" for path in report.restaged)
-    for note in report.waiting:
-        waits = f" ({count_phrase(note.articles, 'article')} waiting)" if note.articles else ""
-        lines.append(f"  {site.paths.outbox}/    {note.digest}: no issue, {note.reason}{waits}")
+    for digest in report.waiting:
+        waits = f" ({count_phrase(digest.articles, 'article')} waiting)" if digest.articles else ""
+        lines.append(f"  {site.paths.outbox}/    {digest.digest}: no issue, {digest.reason}{waits}")
     return lines
 
 
 def problem_lines(heading: str, problems: Sequence[Problem]) -> list[str]:
-    """Return a heading with its number of problems, and a line for each of the first; nothing where there are none."""
+    """Return a heading with the number of problems, and one line for each of the first; [] for none."""
     if not problems:
         return []
     lines = [f"{heading} ({len(problems):,}):"]
@@ -166,7 +166,7 @@ def _sent(report: PublishResult) -> list[str]:
     return lines + [f"  mail       {line}" for line in report.draft_errors]
 
 
-def _mailed(site: Site, report: PublishResult) -> str:
+def _mail_state(site: Site, report: PublishResult) -> str:
     if report.dry_run:
         return "Nothing was written and nothing was mailed."
     if not site.can_send:

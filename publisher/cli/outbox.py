@@ -31,34 +31,34 @@ def command(ctx: click.Context, digest: str | None, folder: Path, show_all: bool
 
     Exit status: 0 success; 1 there are uncertain deliveries; 2 usage or settings; 3 failed.
     """
-    boxes = list_issues(read_site(folder), digest)
+    issues = list_issues(read_site(folder), digest)
     if as_json:
-        click.echo(json.dumps([one.as_dict() for one in boxes], ensure_ascii=False, indent=2))
+        click.echo(json.dumps([issue.as_dict() for issue in issues], ensure_ascii=False, indent=2))
     else:
-        for line in lines(boxes if show_all else boxes[:_SHOWN]):
+        for line in lines(issues if show_all else issues[:_SHOWN]):
             click.echo(line)
-        if len(boxes) > _SHOWN and not show_all:
-            click.echo(f"… and {len(boxes) - _SHOWN:,} older issues; --all shows them")
-    ctx.exit(1 if any(one.uncertain for one in boxes) else 0)
+        if len(issues) > _SHOWN and not show_all:
+            click.echo(f"… and {len(issues) - _SHOWN:,} older issues; --all shows them")
+    ctx.exit(1 if any(issue.uncertain for issue in issues) else 0)
 
 
-def lines(boxes: list[OutboxIssue]) -> list[str]:
+def lines(issues: list[OutboxIssue]) -> list[str]:
     """Return the issues as lines of text."""
-    if not boxes:
+    if not issues:
         return ["No issue yet. Run 'publish now' to make one."]
     shown = []
-    for box in boxes:
-        row = box.row
+    for issue in issues:
+        row = issue.row
         shown.append(f"{row.digest}/{row.name}  No. {row.number}  {row.subject}")
-        counts = [f"{box.states[state]:,} {state.value}" for state in DeliveryState if box.states.get(state)]
+        counts = [f"{issue.states[state]:,} {state.value}" for state in DeliveryState if issue.states.get(state)]
         shown.append(
-            f"  {box.status}"
-            + (f": {count_phrase(box.subscribers, 'subscriber')} ({', '.join(counts)})" if counts else "")
+            f"  {issue.status}"
+            + (f": {count_phrase(issue.subscribers, 'subscriber')} ({', '.join(counts)})" if counts else "")
         )
-        if box.due is not None:
-            shown.append(f"  next attempt at {box.due:%Y-%m-%d %H:%M}")
-        shown += [f"  {text}" for text in box.stopped]
-        if box.uncertain:
+        if issue.due is not None:
+            shown.append(f"  next attempt at {issue.due:%Y-%m-%d %H:%M}")
+        shown += [f"  {text}" for text in issue.stopped]
+        if issue.uncertain:
             shown.append("  uncertain deliveries; to settle them, use --uncertain of 'publish send':")
-            shown += [f"    {address}" for address in box.uncertain]
+            shown += [f"    {address}" for address in issue.uncertain]
     return shown

@@ -1,4 +1,4 @@
-"""``publish preview``: a person looks at a digest's next issue before there is one."""
+"""``publish preview``: render a digest's next issue without changing anything."""
 
 from __future__ import annotations
 
@@ -17,32 +17,38 @@ __all__ = ["command"]
 @click.command("preview")
 @click.argument("digest")
 @site_option
-@click.option("--to", "target", metavar="DIR", type=click.Path(file_okay=False, path_type=Path), help="Write there.")
-@click.option("--at", metavar="TIME", help="Preview as of this time (ISO 8601), not as of now.")
+@click.option(
+    "--to",
+    "target",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Output folder.  [default: outbox/_preview/DIGEST]",
+)
+@click.option("--at", metavar="TIME", help="Time of the issue (ISO 8601).  [default: now]")
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
 def command(digest: str, folder: Path, target: Path | None, at: str | None, as_json: bool) -> None:
-    """Write what DIGEST's next issue looks like, and change nothing.
+    """Render DIGEST's next issue without changing anything.
 
-    Always its HTML and plain text; with Chromium and Playwright also eight pictures: phone and
-    desktop, light and dark, with pictures and without. Where nothing waits for the digest, its newest
-    articles stand in. They lie in outbox/_preview/DIGEST, or where --to says.
+    Writes its HTML and plain text; with Chromium and Playwright also eight screenshots: phone and
+    desktop, light and dark, with and without images. If no articles are pending, the newest ones are
+    used. The files are in outbox/_preview/DIGEST, or in the folder of --to.
 
     Exit status: 0 success; 2 usage or settings, no such digest; 3 failed.
     """
     site = read_site(folder)
     with ProgressLine() as progress:
-        made = preview(site, digest, parse_at(at, site.tz), folder=target, progress=progress)
+        result = preview(site, digest, parse_at(at, site.tz), folder=target, progress=progress)
     if as_json:
-        click.echo(json.dumps(made.as_dict(), ensure_ascii=False, indent=2))
+        click.echo(json.dumps(result.as_dict(), ensure_ascii=False, indent=2))
         return
-    click.echo(f"{made.subject}")
-    uses_newest_articles = ": no new articles, shown with the newest ones" if made.uses_newest_articles else ""
-    click.echo(f"  {count_phrase(made.articles, 'article')}{uses_newest_articles}")
-    for name in made.files:
-        click.echo(f"  {made.folder / name}")
-    if made.screenshot_error:
-        click.echo(f"  no pictures: {made.screenshot_error}")
-    for problem in made.refused:
+    click.echo(f"{result.subject}")
+    note = ": no new articles, shown with the newest ones" if result.uses_newest_articles else ""
+    click.echo(f"  {count_phrase(result.articles, 'article')}{note}")
+    for name in result.files:
+        click.echo(f"  {result.folder / name}")
+    if result.screenshot_error:
+        click.echo(f"  no pictures: {result.screenshot_error}")
+    for problem in result.refused:
         click.echo(f"  skipped: {problem}")
-    for one in made.findings:
-        click.echo(f"  {'error' if one.is_error else 'warning'}: {one.id}: {one.message}")
+    for finding in result.findings:
+        click.echo(f"  {'error' if finding.is_error else 'warning'}: {finding.id}: {finding.message}")

@@ -1,4 +1,4 @@
-"""``publish retract``: a person takes an article back, and says why."""
+"""``publish retract``: withdraw an article."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ __all__ = ["command"]
 @click.command("retract")
 @click.argument("article")
 @site_option
-@click.option("--reason", help="Why, for readers: plain text.")
-@click.option("--undo", is_flag=True, help="Take a withdrawal back.")
-@click.option("--at", metavar="TIME", help="Retract as of this time (ISO 8601), not as of now.")
+@click.option("--reason", help="The published reason: plain text.")
+@click.option("--undo", is_flag=True, help="Undo a withdrawal.")
+@click.option("--at", metavar="TIME", help="Time of the withdrawal (ISO 8601).  [default: now]")
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
 @click.pass_context
 def command(
     ctx: click.Context, article: str, folder: Path, reason: str | None, undo: bool, at: str | None, as_json: bool
 ) -> None:
-    """Withdraw ARTICLE from every feed and page, and say why.
+    """Withdraw ARTICLE from all feeds and pages, with a published reason.
 
-    ARTICLE is an id, an address, a file in articles/, or the last part of an article's path. Its
-    address answers 410 with the reason (see 'publish hosting'), and feeds/tombstones.atom tells
-    programs that keep copies. It stays withdrawn, whatever happens to its file.
+    ARTICLE is an ID, a URL, a file in articles/, or the last part of an article's path. Its URL
+    responds with status 410 and the reason (see 'publish hosting'), and feeds/tombstones.atom lists it
+    for programs that store articles. It stays withdrawn even if its file changes.
 
-    Exit status: 0 success; 1 done, but some input was skipped; 2 usage or settings, or
-    no such article; 3 failed.
+    Exit status: 0 success; 1 done, but some input was skipped; 2 usage or settings, or no such
+    article; 3 failed.
     """
     if undo == (reason is not None):
-        raise click.UsageError("say --reason, or --undo")
+        raise click.UsageError("use either --reason REASON or --undo")
     site = read_site(folder)
     now = parse_at(at, site.tz)
     with ProgressLine() as progress:
@@ -49,5 +49,5 @@ def command(
         for line in correction_lines("Reinstated" if undo else "Withdrawn", edited, folder):
             click.echo(line)
         if not undo and edited.gone is None:
-            click.echo("  Its address is not below this site's: let whoever serves it answer 410.")
+            click.echo("  Its URL is on another server: make that server respond with status 410.")
     ctx.exit(edited.report.exit_status if edited.report else 0)

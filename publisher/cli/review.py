@@ -52,12 +52,12 @@ def command(folder: Path, lift: bool, yes: bool, as_json: bool) -> None:
             raise SettingsError("nothing was lifted. Answer the question with yes, or use --yes in a script")
         lifted = lift_suppressions(site, doubtful, parse_at(None, site.tz))
     if as_json:
-        said = {
+        result = {
             "suppressed": [one.as_dict() for one in doubtful],
             "unclear": [one.as_dict() for one in unclear],
             "lifted": lifted,
         }
-        click.echo(json.dumps(said, ensure_ascii=False, indent=2))
+        click.echo(json.dumps(result, ensure_ascii=False, indent=2))
     elif lifted:
         click.echo(f"Lifted {count_phrase(len(lifted), 'suppression')}.")
 
@@ -69,7 +69,7 @@ def _confirms(doubtful: list[DoubtfulSuppression]) -> bool:
 
 
 def review_lines(doubtful: list[DoubtfulSuppression], *, is_lifting: bool) -> list[str]:
-    """Return the lines for a person."""
+    """Return doubtful suppressions as lines of text."""
     if not doubtful:
         return ["Every suppression by a bounce speaks of the address: nothing to review."]
     lines = [f"{count_phrase(len(doubtful), 'suppression')} to review:"]
@@ -80,11 +80,11 @@ def review_lines(doubtful: list[DoubtfulSuppression], *, is_lifting: bool) -> li
 
 
 def unclear_lines(unclear: list[UnclearState]) -> list[str]:
-    """Return the lines for a person; none where every state is known."""
+    """Return unclear states as lines of text; [] for none."""
     if not unclear:
         return []
     return [
         f"{count_phrase(len(unclear), 'unclear state')}: these people count as unsubscribed",
         *(f"  {one.address}  {one.digest or 'everything'} since {one.since:%Y-%m-%d}  {one.reason}" for one in unclear),
-        "Where you know that they want it: 'publish subscribers add ADDRESS --resubscribe REASON'.",
+        "If you know that they want it: 'publish subscribers add ADDRESS --resubscribe REASON'.",
     ]

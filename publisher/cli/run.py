@@ -45,7 +45,7 @@ def command(folder: Path, form: str) -> None:
 
     def stop(*_: object) -> None:
         runner.stop()
-        # Who asks twice does not want to wait.
+        # A second signal ends the process at once.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
 

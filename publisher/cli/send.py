@@ -21,8 +21,8 @@ from publisher.settings import Site, read_site
 
 __all__ = ["command", "sent_lines"]
 
-#: Seconds between two lines of progress without a terminal.
-_INTERVAL = 5.0
+#: Interval of progress lines without a terminal.
+_LINE_SECONDS = 5.0
 
 
 @click.command("send")
@@ -97,7 +97,7 @@ def as_dict(sent: SendResult) -> dict[str, Any]:
         "deliveries": {state.value: sent.states.get(state, 0) for state in DeliveryState},
         "uncertain": sent.uncertain,
         "trouble": sent.trouble,
-        "resting": sent.paused_domains,
+        "paused_domains": sent.paused_domains,
         "next_due": sent.next_due.isoformat() if sent.next_due else None,
     }
 
@@ -142,8 +142,8 @@ class SendProgress:
     def __init__(self, clock: Callable[[], float] = time.monotonic, *, terminal: bool | None = None) -> None:
         self._clock = clock
         self._terminal = sys.stderr.isatty() if terminal is None else terminal
-        self._began = self._spoke = clock()
-        #: What the last line said.
+        self._began = self._printed_at = clock()
+        #: The counts of the last line.
         self._counts: tuple[int, ...] = ()
         self._bar: Any = None
         self._task: Any = None
@@ -162,8 +162,8 @@ class SendProgress:
             return
         if self._terminal:
             self._draw(counts, total)
-        elif now - self._spoke >= _INTERVAL:
-            self._spoke = now
+        elif now - self._printed_at >= _LINE_SECONDS:
+            self._printed_at = now
             shown = (counts.accepted, counts.deferred, counts.failed, counts.uncertain, total)
             if shown != self._counts:
                 self._counts = shown

@@ -164,21 +164,21 @@ class _RunnerThread:
         self._thread.start()
 
     def reload(self) -> None:
-        """Let the runner read the settings again."""
+        """Reload the settings of the runner."""
         self._runner.reload()
 
     def wake(self, name: str) -> None:
-        """Let a job of the runner look for work at once."""
+        """Run a background job at once."""
         self._runner.wake(name)
 
     def unready_reason(self) -> str:
-        """Return why the process is not ready; empty where it is."""
+        """Return why the process is not ready; empty if it is."""
         if self._thread is None or not self._thread.is_alive():
-            return "the runner does not run"
+            return "the runner is not running"
         return self._runner.late_reason()
 
     def end(self) -> PublisherError | None:
-        """End the runner, and return what ended it before."""
+        """Stop the runner, and return the error that had ended it."""
         self._runner.stop()
         if self._thread is not None:
             self._thread.join(30)

@@ -1,4 +1,4 @@
-"""``publish stats``: how many read feeds, and what became of each issue."""
+"""``publish stats``: show statistics of feeds, issues and clicks."""
 
 from __future__ import annotations
 
@@ -20,51 +20,52 @@ _SHOWN = (DeliveryState.ACCEPTED, DeliveryState.FAILED, DeliveryState.UNCERTAIN,
 
 @click.command("stats")
 @site_option
-@click.option("--days", type=click.IntRange(1, 3660), default=30, show_default=True, help="Of so many days.")
+@click.option(
+    "--days", type=click.IntRange(1, 3660), default=30, show_default=True, help="Number of days, including today."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 def command(folder: Path, days: int, as_json: bool) -> None:
-    """Show who reads.
+    """Show statistics of feeds, issues and clicks.
 
-    Feeds: readers as reader programs tell them and as they come by themselves, counted by 'publish
-    serve'. Issues: what became of their copies, and how often articles were opened from them where
-    clicks are counted. No address is kept, and nobody is followed.
+    Feeds: subscribers, as feed readers report them or as 'publish serve' counts them. Issues: the state
+    of their deliveries, and clicks if they are counted. No address is stored and nobody is tracked.
 
     Exit status: 0 success; 2 usage or settings; 3 failed.
     """
     site = read_site(folder)
-    found = load_stats(site, parse_at(None, site.tz), days=days)
+    stats = load_stats(site, parse_at(None, site.tz), days=days)
     if as_json:
-        click.echo(json.dumps(found.as_dict(), ensure_ascii=False, indent=2))
+        click.echo(json.dumps(stats.as_dict(), ensure_ascii=False, indent=2))
     else:
-        for line in lines(site, found):
+        for line in lines(site, stats):
             click.echo(line)
 
 
-def lines(site: Site, found: Stats) -> list[str]:
-    """Return the lines that a person reads."""
-    shown = [f"{site.title}, {count_phrase(found.days, 'day')}", ""]
-    if not found.feeds:
-        shown.append("  feeds    nobody has asked for one yet: 'publish serve' counts who does")
-    for one in found.feeds[:_LISTED]:
+def lines(site: Site, stats: Stats) -> list[str]:
+    """Return the statistics as lines of text."""
+    shown = [f"{site.title}, {count_phrase(stats.days, 'day')}", ""]
+    if not stats.feeds:
+        shown.append("  feeds    no requests yet: 'publish serve' counts them")
+    for feed in stats.feeds[:_LISTED]:
         programs = ", ".join(
-            f"{name} {count:,}" for name, count in sorted(one.programs.items(), key=lambda pair: (-pair[1], pair[0]))
+            f"{name} {count:,}" for name, count in sorted(feed.programs.items(), key=lambda pair: (-pair[1], pair[0]))
         )
-        saved = f", {one.unchanged / one.requests:.0%} unchanged" if one.requests else ""
-        shown.append(f"  feeds/{one.feed}: {count_phrase(one.subscribers, 'reader')} on {one.day} ({programs})")
-        shown.append(f"    {count_phrase(one.requests, 'request')}{saved}")
-    if len(found.feeds) > _LISTED:
-        shown.append(f"  … and {len(found.feeds) - _LISTED:,} more; --json lists them all")
-    if found.hub:
-        shown.append(f"  hub      {count_phrase(found.hub, 'subscription')}")
-    if found.subscribers:
-        shown.append(f"  readers  {found.subscribers.get('active', 0):,} by mail")
-    for issue in found.issues[:_LISTED]:
+        saved = f", {feed.unchanged / feed.requests:.0%} unchanged" if feed.requests else ""
+        shown.append(f"  feeds/{feed.feed}: {count_phrase(feed.subscribers, 'subscriber')} on {feed.day} ({programs})")
+        shown.append(f"    {count_phrase(feed.requests, 'request')}{saved}")
+    if len(stats.feeds) > _LISTED:
+        shown.append(f"  … and {len(stats.feeds) - _LISTED:,} more; --json lists them all")
+    if stats.hub:
+        shown.append(f"  hub      {count_phrase(stats.hub, 'subscription')}")
+    if stats.subscribers:
+        shown.append(f"  mail     {stats.subscribers.get('active', 0):,} active subscribers")
+    for issue in stats.issues[:_LISTED]:
         counts = ", ".join(
             f"{issue.deliveries[state]:,} {state.value}" for state in _SHOWN if issue.deliveries.get(state)
         )
         waits = sum(count for state, count in issue.deliveries.items() if state not in _SHOWN)
-        said = ", ".join(part for part in (counts, f"{waits:,} waiting" if waits else "") if part)
+        states = ", ".join(part for part in (counts, f"{waits:,} waiting" if waits else "") if part)
         clicks = f"; opened {issue.clicks[0]:,} times" if issue.clicks else ""
         shown.append(f"  {issue.digest}/{issue.name}  No. {issue.number}  {issue.subject}")
-        shown.append(f"    {said or 'no deliveries'}{clicks}")
+        shown.append(f"    {states or 'no deliveries'}{clicks}")
     return shown

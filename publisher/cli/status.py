@@ -33,61 +33,61 @@ def command(ctx: click.Context, folder: Path, as_json: bool) -> None:
     Exit status: 0 success; 1 some records were skipped; 2 usage or settings; 3 failed.
     """
     site = read_site(folder)
-    found = load_status(site, parse_at(None, site.tz))
+    status = load_status(site, parse_at(None, site.tz))
     if as_json:
-        click.echo(json.dumps(found.as_dict(), ensure_ascii=False, indent=2))
+        click.echo(json.dumps(status.as_dict(), ensure_ascii=False, indent=2))
     else:
-        for line in lines(site, found):
+        for line in lines(site, status):
             click.echo(line)
-    ctx.exit(1 if found.refused else 0)
+    ctx.exit(1 if status.refused else 0)
 
 
-def lines(site: Site, found: Status) -> list[str]:
+def lines(site: Site, status: Status) -> list[str]:
     """Return the status as lines of text."""
     shown = [
         site.title,
         "",
-        f"  store    {count_phrase(found.articles, 'article')} from {count_phrase(found.files, 'file')}"
-        + (f", {found.withdrawn:,} more withdrawn" if found.withdrawn else "")
-        + (f", {count_phrase(len(found.drafts), 'draft')}" if found.drafts else ""),
-        f"  feeds/   {count_phrase(found.feeds, 'feed')} in {count_phrase(found.feed_files, 'file')}",
+        f"  store    {count_phrase(status.articles, 'article')} from {count_phrase(status.files, 'file')}"
+        + (f", {status.withdrawn:,} more withdrawn" if status.withdrawn else "")
+        + (f", {count_phrase(len(status.drafts), 'draft')}" if status.drafts else ""),
+        f"  feeds/   {count_phrase(status.feeds, 'feed')} in {count_phrase(status.feed_files, 'file')}",
     ]
-    if found.feeds_due:
-        shown.append(f"           {count_phrase(found.feeds_due, 'feed')} still to be staged: run 'publish now'")
-    if found.announcements:
-        shown.append(f"           {count_phrase(found.announcements, 'announcement')} to hubs waiting")
-    shown += _slot(site, found.feeds_last)
-    for one in found.digests:
+    if status.feeds_due:
+        shown.append(f"           {count_phrase(status.feeds_due, 'feed')} still to be staged: run 'publish now'")
+    if status.announcements:
+        shown.append(f"           {count_phrase(status.announcements, 'announcement')} to hubs waiting")
+    shown += _slot(site, status.feeds_last)
+    for one in status.digests:
         comes = f", next slot {one.next:%a %Y-%m-%d %H:%M}" if one.next else ""
         waits = f", {count_phrase(one.waiting, 'article')} waiting" if one.waiting else ""
         shown.append(f"  digest   {one.slug}: {count_phrase(one.issues, 'issue')}{waits}{comes}")
         shown += _slot(site, one.last)
-    if found.subscribers:
-        others = [f"{count:,} {state}" for state, count in sorted(found.subscribers.items()) if state != "active"]
-        active = f"{found.subscribers.get('active', 0):,} active"
+    if status.subscribers:
+        others = [f"{count:,} {state}" for state, count in sorted(status.subscribers.items()) if state != "active"]
+        active = f"{status.subscribers.get('active', 0):,} active"
         shown.append(f"  list     {', '.join([active, *others])}")
-    if found.blockers:
+    if status.blockers:
         shown.append("  mail     blocked for real people by placeholder values:")
-        shown += [f"           {text}" for text in found.blockers]
-    if found.exposed:
+        shown += [f"           {text}" for text in status.blockers]
+    if status.exposed:
         shown.append("  private  these files can be read by other users of this machine:")
-        shown += [f"           {one.path} (mode {one.mode:04o}): {one.fix}" for one in found.exposed]
-    if found.stopped:
+        shown += [f"           {one.path} (mode {one.mode:04o}): {one.fix}" for one in status.exposed]
+    if status.stopped:
         shown.append("  mail     held back by refusals:")
-        shown += [f"           {text}" for text in found.stopped]
-    shown += _runners(site, found)
-    shown += _newest(site, found)
-    shown += _drafts(found)
-    for heading, problems in (("Skipped", found.refused), ("Warnings", found.warnings)):
+        shown += [f"           {text}" for text in status.stopped]
+    shown += _runners(site, status)
+    shown += _newest(site, status)
+    shown += _drafts(status)
+    for heading, problems in (("Skipped", status.refused), ("Warnings", status.warnings)):
         if problems:
             shown += ["", f"{heading} ({len(problems):,}):"]
             shown += [f"  {one.where}: {one.reason}" for one in problems]
     return shown
 
 
-def _drafts(found: Status) -> list[str]:
+def _drafts(status: Status) -> list[str]:
     shown = []
-    if published := found.published_drafts:
+    if published := status.published_drafts:
         count = len(published)
         words = "says that it is a draft" if count == 1 else "say that they are drafts"
         shown += [
@@ -95,9 +95,9 @@ def _drafts(found: Status) -> list[str]:
             f"{count_phrase(count, 'published article')} {words}; the next run withdraws {'it' if count == 1 else 'them'}:",
         ]
         shown += [f"  {one.where}: {one.statement} ({one.title})" for one in published]
-    if found.drafts:
-        shown += ["", f"Drafts ({len(found.drafts):,}):"]
-        shown += [f"  {one.where}: {one.statement}" for one in found.drafts]
+    if status.drafts:
+        shown += ["", f"Drafts ({len(status.drafts):,}):"]
+        shown += [f"  {one.where}: {one.statement}" for one in status.drafts]
     return shown
 
 
@@ -110,13 +110,13 @@ def _slot(site: Site, run: SlotRun | None) -> list[str]:
     if run.state == "due":
         again = f"{run.leased_until.astimezone(site.tz):%H:%M:%S}"
         return [f"           slot {slot} failed {run.failures} time(s), next attempt at {again}: {run.outcome}"]
-    came = run.outcome if run.state in ("done", "skipped") else f"running on {run.runner}"
-    return [f"           last slot {slot}{late}: {came}"]
+    outcome = run.outcome if run.state in ("done", "skipped") else f"running on {run.runner}"
+    return [f"           last slot {slot}{late}: {outcome}"]
 
 
-def _runners(site: Site, found: Status) -> list[str]:
-    if not found.runners:
-        waits = any(one.next for one in found.digests)
+def _runners(site: Site, status: Status) -> list[str]:
+    if not status.runners:
+        waits = any(one.next for one in status.digests)
         return (
             [
                 "  runner   none on this machine: start 'publish run', or call 'publish tick' from cron, to make issues on schedule"
@@ -125,29 +125,29 @@ def _runners(site: Site, found: Status) -> list[str]:
             else []
         )
     shown = []
-    for one in found.runners:
+    for one in status.runners:
         since = datetime.fromisoformat(one["started_at"]).astimezone(site.tz)
         shown.append(f"  runner   {one['runner']}, since {since:%a %Y-%m-%d %H:%M}")
         if one["settings_error"]:
-            shown.append(f"           settings rejected, the old ones stay in force: {one['settings_error']}")
+            shown.append(f"           settings rejected, the previous ones stay in use: {one['settings_error']}")
         shown += [
-            f"           {job['name']} failed {job['failures']} time(s) in a row: {job['said']}"
+            f"           {job['name']} failed {job['failures']} time(s) in a row: {job['last_error']}"
             for job in one["jobs"]
             if job["failures"]
         ]
     return shown
 
 
-def _newest(site: Site, found: Status) -> list[str]:
-    if not found.issues:
+def _newest(site: Site, status: Status) -> list[str]:
+    if not status.issues:
         return []
     shown = ["", "Newest issues:"]
-    for row in found.issues[:_NEWEST]:
-        state = "" if row.is_staged else "  (not staged yet)"
+    for row in status.issues[:_NEWEST]:
+        note = "" if row.is_staged else "  (not staged yet)"
         if row.errors and row.forced is None:
-            state += f"  (blocked by {count_phrase(row.errors, 'error')}: see 'publish check {row.digest}/{row.name}')"
-        shown.append(f"  {site.paths.outbox}/{row.digest}/{row.name}  No. {row.number}  {row.subject}{state}")
-        if copies := found.deliveries.get(row.id):
-            counts = ", ".join(f"{copies[one]:,} {one.value}" for one in DeliveryState if copies.get(one))
-            shown.append(f"    {issue_status(site, row, copies)}: {counts}")
+            note += f"  (blocked by {count_phrase(row.errors, 'error')}: see 'publish check {row.digest}/{row.name}')"
+        shown.append(f"  {site.paths.outbox}/{row.digest}/{row.name}  No. {row.number}  {row.subject}{note}")
+        if states := status.deliveries.get(row.id):
+            counts = ", ".join(f"{states[state]:,} {state.value}" for state in DeliveryState if states.get(state))
+            shown.append(f"    {issue_status(site, row, states)}: {counts}")
     return shown

@@ -51,7 +51,7 @@ _resubscribe_option = click.option(
     "--lift",
     "resubscribe",
     metavar="REASON",
-    help="Subscribe people although they had left, for this reason, such as 'asked by phone'.",
+    help="Subscribe people who have unsubscribed, for this reason, such as 'asked by phone'.",
 )
 
 
@@ -218,17 +218,19 @@ def list_(folder: Path, digest: str | None, status: str | None, as_json: bool) -
     state = SubscriptionState(status) if status else SubscriptionState.ACTIVE if digest else None
     for one in action.list_subscribers(read_site(folder), digest=digest, status=state):
         count += 1
-        said = action.subscriber_as_dict(one)
-        click.echo(json.dumps(said, ensure_ascii=False) if as_json else _line(said))
+        fields = action.subscriber_as_dict(one)
+        click.echo(json.dumps(fields, ensure_ascii=False) if as_json else _line(fields))
     if not as_json:
         click.echo(count_phrase(count, "subscriber"))
 
 
-def _line(said: dict[str, Any]) -> str:
-    wanted = [", ".join(said[name]) for name in ("topics", "regions", "brands", "tags", "authors") if said.get(name)]
-    parts = [said["address"], said["status"], ", ".join(said["digests"]) or "no digest"]
+def _line(fields: dict[str, Any]) -> str:
+    wanted = [
+        ", ".join(fields[name]) for name in ("topics", "regions", "brands", "tags", "authors") if fields.get(name)
+    ]
+    parts = [fields["address"], fields["status"], ", ".join(fields["digests"]) or "no digest"]
     parts += [f"only {' and '.join(wanted)}"] if wanted else []
-    parts += [said[name] for name in ("zone", "language") if said.get(name)]
+    parts += [fields[name] for name in ("zone", "language") if fields.get(name)]
     return "  ".join(parts)
 
 

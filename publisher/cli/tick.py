@@ -36,22 +36,22 @@ def command(ctx: click.Context, folder: Path, as_json: bool) -> None:
         report = tick(site, progress=progress, on_wait=report_wait)
     if as_json:
         click.echo(json.dumps(report.as_dict(), ensure_ascii=False, indent=2))
-    elif _is_news(report):
-        for line in [*summary(site, report, folder), *_ran(site, report)]:
+    elif _has_done_something(report):
+        for line in [*summary(site, report, folder), *_slot_lines(site, report)]:
             click.echo(line)
     else:
-        # The exit status is 1 for as long as a file is skipped: its name says why.
+        # The exit status is 1 while a file is skipped, so the file is named.
         for line in problem_lines("Skipped", report.rejected):
             click.echo(line)
     ctx.exit(report.exit_status)
 
 
-def _is_news(report: PublishResult) -> bool:
+def _has_done_something(report: PublishResult) -> bool:
     done = report.changed or report.sends or report.draft_errors or report.all_blockers or report.notifications.failed
     return bool(done or report.feeds_failed or any(one.is_failed for one in report.scheduled_runs) or report.files_read)
 
 
-def _ran(site: Site, report: PublishResult) -> list[str]:
+def _slot_lines(site: Site, report: PublishResult) -> list[str]:
     issues = [one for one in report.scheduled_runs if one.schedule != "feeds" or one.is_failed]
     if not issues:
         return []

@@ -30,36 +30,36 @@ def command(ctx: click.Context, issue: str, address: str, folder: Path, as_json:
 
     Exit status: 0 there is a delivery; 1 there is none; 2 usage or settings, no such issue; 3 failed.
     """
-    story = delivery_history(read_site(folder), issue, address)
+    history = delivery_history(read_site(folder), issue, address)
     if as_json:
-        click.echo(json.dumps(story.as_dict(), ensure_ascii=False, indent=2))
+        click.echo(json.dumps(history.as_dict(), ensure_ascii=False, indent=2))
     else:
-        for line in lines(story):
+        for line in lines(history):
             click.echo(line)
-    ctx.exit(0 if story.state is not None else 1)
+    ctx.exit(0 if history.state is not None else 1)
 
 
-def lines(story: DeliveryHistory) -> list[str]:
+def lines(history: DeliveryHistory) -> list[str]:
     """Return the history as lines of text."""
     shown = [
-        f"{story.digest}/{story.name}, No. {story.number}: {story.subject}",
-        f"  to      {story.address} ({story.status})",
+        f"{history.digest}/{history.name}, No. {history.number}: {history.subject}",
+        f"  to      {history.address} ({history.status})",
     ]
-    if story.suppressed:
-        shown.append(f"  suppressed: {story.suppressed}")
-    if story.state is None:
-        shown.append(f"  no delivery: {story.reason}")
+    if history.suppressed:
+        shown.append(f"  suppressed: {history.suppressed}")
+    if history.state is None:
+        shown.append(f"  no delivery: {history.reason}")
     else:
-        shown.append(f"  state   {story.state.value}")
-        if story.due is not None:
-            shown.append(f"          next attempt at {story.due:%Y-%m-%d %H:%M:%S}")
-        shown.append(f"  message {story.message_id}")
-        shown += [f"  {'article' if not place else ' ' * 7} {title}" for place, title in enumerate(story.articles)]
+        shown.append(f"  state   {history.state.value}")
+        if history.due is not None:
+            shown.append(f"          next attempt at {history.due:%Y-%m-%d %H:%M:%S}")
+        shown.append(f"  message {history.message_id}")
+        shown += [f"  {'article' if not index else ' ' * 7} {title}" for index, title in enumerate(history.articles)]
         shown.append("  delivery")
-        shown += [f"    {one.at:%Y-%m-%d %H:%M:%S}  {one.text}" for one in story.events]
-    if story.history:
+        shown += [f"    {one.at:%Y-%m-%d %H:%M:%S}  {one.text}" for one in history.events]
+    if history.changes:
         shown.append("  subscriptions (UTC)")
-        shown += [f"    {_utc(one.at):%Y-%m-%d %H:%M:%S}  {one.as_words()}" for one in story.history]
+        shown += [f"    {_utc(one.at):%Y-%m-%d %H:%M:%S}  {one.as_words()}" for one in history.changes]
     return shown
 
 

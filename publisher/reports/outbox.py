@@ -27,13 +27,13 @@ class OutboxIssue:
 
     row: IssueRow
     states: dict[DeliveryState, int]
-    #: The issue's state in words.
+    #: The state of the issue in words.
     status: str
     #: Addresses of uncertain deliveries.
     uncertain: tuple[str, ...]
     #: When the next deferred delivery is due.
     due: datetime | None
-    #: Relays and domains that are not used until an operator decides about their refusals.
+    #: Relays and domains that are stopped until an operator decides about their refusals.
     brakes: tuple[Brake, ...] = ()
 
     @property
@@ -83,7 +83,7 @@ def issue_dict(row: IssueRow) -> dict[str, Any]:
 def issue_status(site: Site, row: IssueRow, states: dict[DeliveryState, int]) -> str:
     """Return the state of an issue in words."""
     open_states = (DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.HANDED_OVER, DeliveryState.DEFERRED)
-    waiting = sum(states.get(one, 0) for one in open_states)
+    waiting = sum(states.get(state, 0) for state in open_states)
     if not states:
         return (
             f"no recipients: {row.digest} had no subscribers when it was made, or they already had all of its articles"
@@ -110,27 +110,27 @@ def list_issues(site: Site, digest: str | None = None) -> list[OutboxIssue]:
     with Database.open(site.database_url, dry_run=True) as db, db.read() as connection:
         counts = deliveries.state_counts(connection)
         stopped = brakes.open_brakes(connection)
-        found = []
+        listed = []
         for row in issues.list_issues(connection):
             if digest is not None and row.digest != digest:
                 continue
             states = counts.get(row.id, {})
-            doubtful = []
+            uncertain = []
             if states.get(DeliveryState.UNCERTAIN):
                 for one in deliveries.deliveries_in_state(connection, row.id, DeliveryState.UNCERTAIN):
-                    reader = subscribers.find_subscriber(connection, one.subscriber_id)
-                    doubtful.append(reader.address if reader else f"subscriber {one.subscriber_id}, erased")
+                    subscriber = subscribers.find_subscriber(connection, one.subscriber_id)
+                    uncertain.append(subscriber.address if subscriber else f"subscriber {one.subscriber_id}, erased")
             due = deliveries.next_due(connection, row.id)
-            found.append(
+            listed.append(
                 OutboxIssue(
                     row=row,
                     states=states,
                     status=issue_status(site, row, states),
-                    uncertain=tuple(doubtful),
+                    uncertain=tuple(uncertain),
                     due=datetime.fromtimestamp(due, UTC).astimezone(site.tz) if due else None,
                     brakes=tuple(brake for brake in stopped if brake.issue_id == row.id),
                 )
             )
-    if not found and digest is not None and digest not in site.digests:
+    if not listed and digest is not None and digest not in site.digests:
         raise SettingsError(f"there is no digest {digest!r}. publisher.toml has: {', '.join(site.digests) or 'none'}")
-    return found
+    return listed

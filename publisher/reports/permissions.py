@@ -29,7 +29,7 @@ class ExposedPath:
 
     @property
     def fix(self) -> str:
-        """The command that takes the permission away."""
+        """The command that removes the permission."""
         option = "-R " if self.path.is_dir() else ""
         return f"chmod {option}o-rwx {shlex.quote(str(self.path))}"
 
@@ -43,7 +43,7 @@ def find_exposed_paths(site: Site) -> list[ExposedPath]:
     Group permissions are not reported: a service often shares its group with a backup. Nothing is reported below a
     folder that other users cannot enter.
     """
-    found = []
+    exposed = []
     for path in _private(site):
         try:
             mode = stat.S_IMODE(path.stat().st_mode)
@@ -51,14 +51,14 @@ def find_exposed_paths(site: Site) -> list[ExposedPath]:
         except OSError:
             continue
         if mode & 0o007 and not is_hidden:
-            found.append(ExposedPath(path=path, mode=mode))
-    return found
+            exposed.append(ExposedPath(path=path, mode=mode))
+    return exposed
 
 
 def log_exposed_paths(site: Site, log: Any) -> None:
-    """Log each private file that other users may read, with the command that changes that."""
-    for wide in find_exposed_paths(site):
-        log.warning("private file is readable", path=str(wide.path), mode=f"{wide.mode:04o}", fix=wide.fix)
+    """Log each private file that other users may read, with the command that fixes it."""
+    for exposed in find_exposed_paths(site):
+        log.warning("private file is readable", path=str(exposed.path), mode=f"{exposed.mode:04o}", fix=exposed.fix)
 
 
 def _private(site: Site) -> Iterator[Path]:

@@ -1,4 +1,4 @@
-"""``publish stats``: how many read feeds, and what became of each issue. Nobody is followed."""
+"""``publish stats``: figures about feeds, issues and clicks. No person is tracked."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from publisher.delivery import store as deliveries
 from publisher.digests import store as issues
 from publisher.model.delivery import DeliveryState
-from publisher.reports import statistics_store as listening
+from publisher.reports import statistics_store as statistics
 from publisher.reports.statistics_store import FeedRequestRow
 from publisher.settings import Site
 from publisher.storage.engine import Database
@@ -22,54 +22,54 @@ __all__ = ["FeedRequestRow", "FeedStats", "IssueStats", "Stats", "load_stats", "
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedStats:
-    """Who reads a feed."""
+    """The subscribers of a feed."""
 
-    #: Its file without suffix, relative to feeds/.
+    #: The feed's file without suffix, relative to feeds/.
     feed: str
-    #: Readers on the newest day that is over, or on the newest there is; program → how many.
+    #: Program → subscribers, of the newest complete day, or of today if there is no other.
     programs: dict[str, int]
-    #: The day that this is of, ISO 8601.
+    #: That day, ISO 8601.
     day: str
-    #: Of all days together.
+    #: Totals of all days.
     requests: int
     unchanged: int
-    #: Day → readers.
+    #: Day → subscribers.
     days: dict[str, int]
 
     @property
     def subscribers(self) -> int:
-        """How many readers it has."""
+        """The number of subscribers."""
         return sum(self.programs.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssueStats:
-    """What became of an issue."""
+    """The deliveries and clicks of an issue."""
 
     digest: str
     name: str
     number: int
     subject: str
-    #: State → how many copies.
+    #: State → number of deliveries.
     deliveries: dict[DeliveryState, int]
-    #: How often its articles were opened, by people and by programs; None where nobody counts.
+    #: Clicks by people, and by programs; None if clicks are not counted.
     clicks: tuple[int, int] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stats:
-    """All of it."""
+    """The figures of a site."""
 
     days: int
     feeds: tuple[FeedStats, ...]
     issues: tuple[IssueStats, ...]
-    #: Readers of newsletters by status.
+    #: Status → number of subscribers.
     subscribers: dict[str, int]
-    #: Programs that are told by the site's own hub.
+    #: Number of subscriptions to the site's own hub.
     hub: int
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the figures for a program."""
+        """Return the figures as ``publish stats --json`` prints them."""
         return {
             "days": self.days,
             "feeds": [
@@ -101,60 +101,60 @@ class Stats:
 
 
 def record_feed_requests(db: Database, rows: Sequence[FeedRequestRow]) -> None:
-    """Keep what was counted."""
+    """Store counted requests."""
     if rows:
         with db.write() as connection:
-            listening.add_feed_requests(connection, rows)
+            statistics.add_feed_requests(connection, rows)
 
 
 def load_stats(site: Site, now: datetime, *, days: int) -> Stats:
-    """Return the figures of so many days, today counted."""
+    """Return the figures of the last ``days`` days, including today."""
     first = (now.astimezone(site.tz) - timedelta(days=days - 1)).date()
     with Database.open(site.database_url, dry_run=True) as db, db.read() as connection:
-        heard = listening.feed_requests_since(connection, first.isoformat())
+        requests = statistics.feed_requests_since(connection, first.isoformat())
         rows = issues.list_issues(connection, since=now - timedelta(days=days))
-        opened = listening.clicks(connection) if site.web.clicks else {}
-        made = tuple(
+        clicks = statistics.clicks(connection) if site.web.clicks else {}
+        issue_stats = tuple(
             IssueStats(
                 digest=row.digest,
                 name=row.name,
                 number=row.number,
                 subject=row.subject,
                 deliveries=deliveries.state_counts(connection, row.id).get(row.id, {}),
-                clicks=opened.get(row.id, (0, 0)) if site.web.clicks else None,
+                clicks=clicks.get(row.id, (0, 0)) if site.web.clicks else None,
             )
             for row in rows
         )
         by_status = subscribers.count_by_status(connection)
-        told = sum(hub.subscriptions_by_topic(connection, int(now.timestamp())).values())
+        hub_subscriptions = sum(hub.subscriptions_by_topic(connection, int(now.timestamp())).values())
     return Stats(
         days=days,
-        feeds=_feeds(heard, now.astimezone(site.tz).date().isoformat()),
-        issues=made,
+        feeds=_feeds(requests, now.astimezone(site.tz).date().isoformat()),
+        issues=issue_stats,
         subscribers=by_status,
-        hub=told,
+        hub=hub_subscriptions,
     )
 
 
-def _feeds(heard: Sequence[FeedRequestRow], today: str) -> tuple[FeedStats, ...]:
+def _feeds(requests: Sequence[FeedRequestRow], today: str) -> tuple[FeedStats, ...]:
     by_feed: dict[str, list[FeedRequestRow]] = {}
-    for one in heard:
-        by_feed.setdefault(one.feed, []).append(one)
-    found = []
+    for row in requests:
+        by_feed.setdefault(row.feed, []).append(row)
+    feeds = []
     for feed, rows in by_feed.items():
         days: dict[str, int] = {}
-        for one in rows:
-            days[one.day] = days.get(one.day, 0) + one.subscribers
-        # A day that is not over has not heard of everybody.
-        day = max((one for one in days if one < today), default=max(days))
-        found.append(
+        for row in rows:
+            days[row.day] = days.get(row.day, 0) + row.subscribers
+        # Today is not complete, so it counts only if there is no other day.
+        day = max((earlier for earlier in days if earlier < today), default=max(days))
+        feeds.append(
             FeedStats(
                 feed=feed,
-                programs={one.program: one.subscribers for one in rows if one.day == day},
+                programs={row.program: row.subscribers for row in rows if row.day == day},
                 day=day,
-                requests=sum(one.requests for one in rows),
-                unchanged=sum(one.unchanged for one in rows),
+                requests=sum(row.requests for row in rows),
+                unchanged=sum(row.unchanged for row in rows),
                 days=days,
             )
         )
-    return tuple(sorted(found, key=lambda one: (-one.subscribers, one.feed)))
+    return tuple(sorted(feeds, key=lambda feed: (-feed.subscribers, feed.feed)))

@@ -1,4 +1,4 @@
-"""``publish status``: what is in the store, what is staged, what comes next."""
+"""``publish status``: the state of a site."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ __all__ = ["DigestStatus", "Status", "load_status"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DigestStatus:
-    """One newsletter."""
+    """The state of a digest."""
 
     slug: str
     title: str
     issues: int
     #: Articles that wait for the next issue.
     waiting: int
-    #: The next slot of its cadence, on the newsroom's clock; None without a cadence.
+    #: The next slot of its cadence in the site's zone; None without a cadence.
     next: datetime | None
-    #: The newest slot that was begun; None before the first.
+    #: The run of the newest slot; None before the first.
     last: SlotRun | None
 
 
@@ -57,38 +57,38 @@ class Status:
     """The state of a site."""
 
     articles: int
-    #: Articles that editors withdrew.
+    #: Withdrawn articles.
     withdrawn: int
-    #: Records of articles/ that are not published, by file.
+    #: Drafts in articles/, by file.
     drafts: tuple[DraftRow, ...]
-    #: Published articles that the next run withdraws, because a newer publisher reads their records as drafts.
+    #: Published articles that the next run withdraws, because a newer release treats their records as drafts.
     published_drafts: tuple[PublishedDraft, ...]
     files: int
     feeds: int
     feed_files: int
-    #: Feeds that a run that was stopped has left to be staged.
+    #: Feeds that a stopped run has not staged.
     feeds_due: int
-    #: Changed feeds that hubs are still to be told of.
+    #: Notifications of hubs that are not sent yet.
     announcements: int
     digests: tuple[DigestStatus, ...]
     #: Newest first.
     issues: tuple[IssueRow, ...]
     refused: tuple[Problem, ...]
     warnings: tuple[Problem, ...]
-    #: ``active`` and ``suppressed`` → how many readers.
+    #: Status → number of subscribers.
     subscribers: dict[str, int]
-    #: The newest slot of the feeds, and the next one, on the newsroom's clock.
+    #: The run of the feeds' newest slot, and their next slot in the site's zone.
     feeds_last: SlotRun | None
     feeds_next: datetime | None
-    #: What runners on this machine say of themselves.
+    #: The states of the runners on this machine.
     runners: tuple[dict[str, Any], ...]
     #: Placeholder values that block mail to real people, each with its fix; none where mail is not set up.
     blockers: tuple[str, ...]
     #: Private files that other users of the machine may read.
     exposed: tuple[ExposedPath, ...]
-    #: Issue → state → how many copies.
+    #: Issue ID → state → number of deliveries.
     deliveries: dict[int, dict[DeliveryState, int]]
-    #: Relays and domains that are not used until an operator decides about their refusals, by issue.
+    #: Relays and domains that are stopped until an operator decides about their refusals, by issue.
     stopped: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
@@ -157,13 +157,13 @@ def load_status(site: Site, now: datetime) -> Status:
     Raises:
         StoreError: the database cannot be read, or there is none yet.
     """
-    # Before the database is open: that makes files beside it, which go with the process.
+    # Before the database is opened, because that creates temporary files beside it.
     exposed = tuple(find_exposed_paths(site))
     with Database.open(site.database_url, dry_run=True) as db, db.read() as connection:
         rows = issues.list_issues(connection)
-        coming = {
-            one.name: slot.astimezone(site.tz) if (slot := next_slot(one.timetable, now)) else None
-            for one in site.schedules
+        upcoming = {
+            schedule.name: slot.astimezone(site.tz) if (slot := next_slot(schedule.timetable, now)) else None
+            for schedule in site.schedules
         }
         digests = []
         for digest in site.all_digests():
@@ -174,7 +174,7 @@ def load_status(site: Site, now: datetime) -> Status:
                     title=digest.title,
                     issues=sum(row.digest == digest.slug for row in rows),
                     waiting=len(issues.pending_articles(connection, digest.slug, int(now.timestamp()))),
-                    next=coming.get(name),
+                    next=upcoming.get(name),
                     last=_newest(connection, name),
                 )
             )
@@ -194,7 +194,7 @@ def load_status(site: Site, now: datetime) -> Status:
             warnings=tuple(sources.list_problems(connection, rejected=False)),
             subscribers=subscribers.count_by_status(connection),
             feeds_last=_newest(connection, "feeds"),
-            feeds_next=coming.get("feeds"),
+            feeds_next=upcoming.get("feeds"),
             runners=tuple(list_runners(site.root)),
             exposed=exposed,
             blockers=tuple(str(one) for one in visible_blockers(connection, site)),
@@ -205,9 +205,9 @@ def load_status(site: Site, now: datetime) -> Status:
 
 def _stopped(connection: Connection, rows: Sequence[IssueRow]) -> list[str]:
     names = {row.id: f"{row.digest}/{row.name}" for row in rows}
-    found = brakes.open_brakes(connection)
-    lines = [f"{names[brake.issue_id]}: {brake.describe()}" for brake in found]
-    return lines + [brakes.resume_advice(name) for name in dict.fromkeys(names[brake.issue_id] for brake in found)]
+    stopped = brakes.open_brakes(connection)
+    lines = [f"{names[brake.issue_id]}: {brake.describe()}" for brake in stopped]
+    return lines + [brakes.resume_advice(name) for name in dict.fromkeys(names[brake.issue_id] for brake in stopped)]
 
 
 def _newest(connection: Connection, name: str) -> SlotRun | None:

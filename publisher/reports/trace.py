@@ -60,7 +60,7 @@ class DeliveryHistory:
     articles: list[str] = field(default_factory=list)
     events: list[DeliveryEvent] = field(default_factory=list)
     #: Changes of the subscriber's state, oldest first.
-    history: list[SubscriptionEvent] = field(default_factory=list)
+    changes: list[SubscriptionEvent] = field(default_factory=list)
     #: The next attempt; None for none.
     due: datetime | None = None
 
@@ -79,7 +79,7 @@ class DeliveryHistory:
             "message_id": self.message_id,
             "articles": self.articles,
             "events": [{"at": one.at.isoformat(), "text": one.text} for one in self.events],
-            "history": [one.as_dict() for one in self.history],
+            "history": [one.as_dict() for one in self.changes],
             "due": self.due.isoformat() if self.due else None,
         }
 
@@ -88,40 +88,40 @@ def delivery_history(site: Site, target: str, address: str) -> DeliveryHistory:
     """Return the history of a delivery and its subscriber. Nothing is changed.
 
     Raises:
-        SettingsError: there is no such issue, or that is no address.
+        SettingsError: there is no such issue, or the address is invalid.
     """
     try:
-        found = parse_address(address)
+        parsed = parse_address(address)
     except ValueError as error:
         raise SettingsError(f"{address!r} is not an email address: {error}") from error
     with Database.open(site.database_url, dry_run=True) as db, db.write() as connection:
         row = find_issue(connection, target)
-        story = DeliveryHistory(
+        history = DeliveryHistory(
             digest=row.digest,
             name=row.name,
             number=row.number,
             subject=row.subject,
-            address=found.text,
+            address=parsed.text,
             status="unknown",
         )
         ring = keyring(site, connection)
-        for why in suppression.load_suppressions(connection, [ring.address_hash(found.key)]).values():
-            story.suppressed = f"{why.reason} on {_time(site, why.at):%Y-%m-%d %H:%M} (by {why.channel})" + (
-                f": {why.note}" if why.note else ""
+        for entry in suppression.load_suppressions(connection, [ring.address_hash(parsed.key)]).values():
+            history.suppressed = f"{entry.reason} on {_time(site, entry.at):%Y-%m-%d %H:%M} (by {entry.channel})" + (
+                f": {entry.note}" if entry.note else ""
             )
-        if brakes.is_provisionally_suppressed(connection, ring.address_hash(found.key)):
-            story.suppressed = "suppressed for the time being, until enough deliveries show that the refusal is true"
-        reader = subscribers.find_by_key(connection, found.key)
-        if reader is None:
-            story.reason = "not a subscriber" + (" any more" if story.suppressed else "")
-            return story
-        story.address, story.status = reader.address, reader.status.value
-        story.history = subscriptions.load_history(connection, reader.id)
-        story.message_id = f"<{ring.delivery_token(row.id, reader.id)}@{_domain(site)}>"
-        _tell(connection, site, story, row.id, reader.id)
-        if story.state is None:
-            story.reason = _no_copy(site, row.digest, reader, row.slot)
-    return story
+        if brakes.is_provisionally_suppressed(connection, ring.address_hash(parsed.key)):
+            history.suppressed = "suppressed for the time being, until enough deliveries show that the refusal is true"
+        subscriber = subscribers.find_by_key(connection, parsed.key)
+        if subscriber is None:
+            history.reason = "not a subscriber" + (" any more" if history.suppressed else "")
+            return history
+        history.address, history.status = subscriber.address, subscriber.status.value
+        history.changes = subscriptions.load_history(connection, subscriber.id)
+        history.message_id = f"<{ring.delivery_token(row.id, subscriber.id)}@{_domain(site)}>"
+        _add_delivery(connection, site, history, row.id, subscriber.id)
+        if history.state is None:
+            history.reason = _missing_reason(site, row.digest, subscriber, row.slot)
+    return history
 
 
 def _domain(site: Site) -> str:
@@ -132,10 +132,10 @@ def _time(site: Site, seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC).astimezone(site.tz)
 
 
-def _no_copy(site: Site, digest: str, reader: subscribers.Subscriber, slot: datetime) -> str:
-    if reader.added_at > slot.timestamp():
-        return f"added on {_time(site, reader.added_at):%Y-%m-%d %H:%M}, after the issue was made"
-    state = reader.subscriptions.get(digest)
+def _missing_reason(site: Site, digest: str, subscriber: subscribers.Subscriber, slot: datetime) -> str:
+    if subscriber.added_at > slot.timestamp():
+        return f"added on {_time(site, subscriber.added_at):%Y-%m-%d %H:%M}, after the issue was made"
+    state = subscriber.subscriptions.get(digest)
     if state is None:
         return f"not subscribed to {digest}"
     if state.state is not SubscriptionState.ACTIVE:
@@ -146,38 +146,40 @@ def _no_copy(site: Site, digest: str, reader: subscribers.Subscriber, slot: date
     )
 
 
-def _tell(connection: Connection, site: Site, story: DeliveryHistory, issue_id: int, reader: int) -> None:
-    copy = deliveries.delivery_of(connection, issue_id, reader)
-    if copy is None:
+def _add_delivery(
+    connection: Connection, site: Site, history: DeliveryHistory, issue_id: int, subscriber_id: int
+) -> None:
+    delivery = deliveries.delivery_of(connection, issue_id, subscriber_id)
+    if delivery is None:
         return
-    story.state = copy.state
-    edition = issues.load_variants(connection, issue_id)[copy.variant - 1]
-    story.subject = edition.subject or story.subject
-    known = article_store.articles_by_seq(connection, list(edition.articles), site.base_url, site.tz)
-    story.articles = [known[seq].title for seq in edition.articles if seq in known]
+    history.state = delivery.state
+    variant = issues.load_variants(connection, issue_id)[delivery.variant - 1]
+    history.subject = variant.subject or history.subject
+    known = article_store.articles_by_seq(connection, list(variant.articles), site.base_url, site.tz)
+    history.articles = [known[seq].title for seq in variant.articles if seq in known]
     row = issues.list_issues(connection, only=[issue_id])[0]
-    told: list[tuple[int, str]] = [(int(row.slot.timestamp()), "queued with the issue")]
-    tried = deliveries.attempts_of(connection, issue_id, reader)
-    told += [(one.at, f"attempt {one.number}: {one.outcome}: {one.answer}") for one in tried]
-    if copy.state is DeliveryState.ACCEPTED:
-        if copy.handed_at is not None:
-            told.append((copy.handed_at, f"attempt {copy.attempts}: handed over"))
-        told.append((copy.changed_at or 0, f"accepted: {copy.answer or ''}"))
-    elif copy.state in (DeliveryState.SENDING, DeliveryState.HANDED_OVER, DeliveryState.SUPPRESSED):
-        reason = f": {copy.answer}" if copy.answer else ""
-        told.append((copy.changed_at or 0, f"{copy.state.value}{reason}"))
-    told += [
+    events: list[tuple[int, str]] = [(int(row.slot.timestamp()), "queued with the issue")]
+    attempts = deliveries.attempts_of(connection, issue_id, subscriber_id)
+    events += [(one.at, f"attempt {one.number}: {one.outcome}: {one.answer}") for one in attempts]
+    if delivery.state is DeliveryState.ACCEPTED:
+        if delivery.handed_at is not None:
+            events.append((delivery.handed_at, f"attempt {delivery.attempts}: handed over"))
+        events.append((delivery.changed_at or 0, f"accepted: {delivery.answer or ''}"))
+    elif delivery.state in (DeliveryState.SENDING, DeliveryState.HANDED_OVER, DeliveryState.SUPPRESSED):
+        reason = f": {delivery.answer}" if delivery.answer else ""
+        events.append((delivery.changed_at or 0, f"{delivery.state.value}{reason}"))
+    events += [
         (one.at, f"bounced: {one.kind} {one.status} {one.answer}".strip())
-        for one in bounces.bounces_of(connection, issue_id, reader)
+        for one in bounces.bounces_of(connection, issue_id, subscriber_id)
     ]
-    story.events = [
-        DeliveryEvent(at=_time(site, at), text=" ".join(what.split()))
-        for at, what in sorted(told, key=lambda one: one[0])
+    history.events = [
+        DeliveryEvent(at=_time(site, at), text=" ".join(text.split()))
+        for at, text in sorted(events, key=lambda one: one[0])
     ]
-    if copy.state is DeliveryState.DEFERRED:
-        story.due = _time(site, copy.due_at)
+    if delivery.state is DeliveryState.DEFERRED:
+        history.due = _time(site, delivery.due_at)
 
 
-def dump_subscriber(story: DeliveryHistory) -> str:
+def dump_subscriber(history: DeliveryHistory) -> str:
     """Return the history as JSON."""
-    return json.dumps(story.as_dict(), ensure_ascii=False, indent=2)
+    return json.dumps(history.as_dict(), ensure_ascii=False, indent=2)

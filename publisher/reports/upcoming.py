@@ -1,4 +1,4 @@
-"""``publish next``: what comes when."""
+"""``publish next``: schedules in words, and the next slots."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from publisher.settings.schedules import Schedule
 
 __all__ = ["ScheduleDescription", "UpcomingRun", "describe_schedules", "upcoming_runs"]
 
-#: Rarer cadences than once in so many years are not looked for.
-_FAR = 41
+#: Slots are searched for this many years ahead.
+_MAX_YEARS = 41
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduleDescription:
-    """What runs by a timetable, in words."""
+    """A schedule in words."""
 
     #: ``feeds``, or the digest's slug.
     name: str
     words: str
-    #: The zone that the words are meant in.
+    #: The zone of its times.
     zone: str
-    #: When copies are due on their readers' clocks; None for at once.
+    #: The local delivery time; None for delivery at the slot.
     deliver_at: time | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpcomingRun:
-    """A slot that is to come."""
+    """A future slot of a schedule."""
 
     name: str
     #: In UTC.
@@ -40,7 +40,7 @@ class UpcomingRun:
 
 
 def _chosen(site: Site, only: str | None) -> list[Schedule]:
-    named = {one.digest or "feeds": one for one in site.schedules}
+    named = {schedule.digest or "feeds": schedule for schedule in site.schedules}
     if only is None:
         return list(named.values())
     if only not in named:
@@ -51,14 +51,14 @@ def _chosen(site: Site, only: str | None) -> list[Schedule]:
 
 
 def describe_schedules(site: Site, only: str | None = None) -> list[ScheduleDescription]:
-    """Return what runs by a timetable, in the order of the settings.
+    """Return all schedules, or one, in the order of the settings.
 
     Raises:
-        SettingsError: ``only`` is no digest that has a cadence.
+        SettingsError: ``only`` has no cadence.
     """
-    found = []
-    for one in _chosen(site, only):
-        table = one.timetable
+    descriptions = []
+    for schedule in _chosen(site, only):
+        table = schedule.timetable
         parts = ["; ".join(describe_cadence(cadence) for cadence in table.cadences)]
         if table.starts:
             parts.append(f"from {table.starts}")
@@ -67,23 +67,27 @@ def describe_schedules(site: Site, only: str | None = None) -> list[ScheduleDesc
         if table.blackout:
             days = [str(first) if first == last else f"{first} to {last}" for first, last in table.blackout]
             parts.append(f"not on {', '.join(days)}")
-        name = one.digest or "feeds"
-        deliver_at = site.digests[name].deliver_at if one.digest else None
-        found.append(ScheduleDescription(name=name, words=", ".join(parts), zone=table.zone.key, deliver_at=deliver_at))
-    return found
+        name = schedule.digest or "feeds"
+        deliver_at = site.digests[name].deliver_at if schedule.digest else None
+        descriptions.append(
+            ScheduleDescription(name=name, words=", ".join(parts), zone=table.zone.key, deliver_at=deliver_at)
+        )
+    return descriptions
 
 
 def upcoming_runs(site: Site, now: datetime, count: int, only: str | None = None) -> list[UpcomingRun]:
-    """Return the next ``count`` slots, earliest first. Of feeds, where there is more, only the next one.
+    """Return the next ``count`` slots, earliest first; of the feeds only one, unless ``only`` names them.
 
     Raises:
-        SettingsError: ``only`` is no digest that has a cadence.
+        SettingsError: ``only`` has no cadence.
     """
-    far = now.replace(year=now.year + _FAR, month=1, day=1)
-    found = []
-    for one in _chosen(site, only):
-        name = one.digest or "feeds"
-        often = count if one.digest or only else 1
-        found += [UpcomingRun(name=name, slot=slot) for slot in islice(slots_between(one.timetable, now, far), often)]
-    found.sort(key=lambda coming: (coming.slot, coming.name))
-    return found[:count]
+    limit = now.replace(year=now.year + _MAX_YEARS, month=1, day=1)
+    runs = []
+    for schedule in _chosen(site, only):
+        name = schedule.digest or "feeds"
+        at_most = count if schedule.digest or only else 1
+        runs += [
+            UpcomingRun(name=name, slot=slot) for slot in islice(slots_between(schedule.timetable, now, limit), at_most)
+        ]
+    runs.sort(key=lambda run: (run.slot, run.name))
+    return runs[:count]

@@ -79,7 +79,7 @@ def test_correct_lists_its_changes(site: SiteKit) -> None:
     assert lines[:2] == ["Corrected: One", "  https://review.example/2026/11/one"]
     assert lines[3] == "  6 files written"
     assert lines[4:] == [
-        "  These issues carry it as it was; what is mailed cannot be called back:",
+        "  These issues contain the old version; mail that was sent cannot be recalled:",
         "    outbox/daily/2026-11-23T0700",
     ]
     as_json = json.loads(
@@ -96,13 +96,13 @@ def test_retract_and_undo_list_their_changes(site: SiteKit) -> None:
     result = run("retract", "one.md", "--reason", "Made up.", "--at", "2026-11-23T08:00", cwd=site.root)
     assert result.returncode == 0, result.stderr
     assert result.stdout.startswith("Withdrawn: One\n")
-    assert "  its address answers 410 with feeds/gone/2026/11/one.html\n" in result.stdout
+    assert "  its URL now responds with 410 and feeds/gone/2026/11/one.html\n" in result.stdout
     assert "1 article" not in run("status", cwd=site.root).stdout
     result = run("retract", "one.md", "--undo", "--at", "2026-11-23T09:00", "--json", cwd=site.root)
     assert json.loads(result.stdout)["gone"] is None
     for wrong in (["one.md"], ["one.md", "--undo", "--reason", "x"]):
         result = run("retract", *wrong, cwd=site.root)
-        assert result.returncode == 2 and "say --reason, or --undo" in result.stderr
+        assert result.returncode == 2 and "use either --reason REASON or --undo" in result.stderr
 
 
 def test_retract_names_a_url_on_another_host(kit: SiteKit) -> None:
@@ -110,13 +110,13 @@ def test_retract_names_a_url_on_another_host(kit: SiteKit) -> None:
     kit.article(url="https://other.example/x")
     run("now", "--at", AT, cwd=kit.root)
     result = run("retract", "one.md", "--reason", "x", "--at", AT, cwd=kit.root)
-    assert "let whoever serves it answer 410" in result.stdout
+    assert "make that server respond with status 410" in result.stdout
 
 
 def test_announce_lists_the_notified_hubs(kit: SiteKit) -> None:
     """Notified and waiting feeds are counted, and failures have their reasons."""
     kit.article()
-    assert "Nobody is to be told" in run("announce", cwd=kit.root).stdout
+    assert "No hub to notify" in run("announce", cwd=kit.root).stdout
     with run_web_server() as web:
         kit.add_settings(f'\n[feeds]\nurl = "{web.url}/feeds"\n[announce]\nhubs = ["{web.url}/hub"]\ntimeout = 2\n')
         result = run("now", "--at", AT, cwd=kit.root)

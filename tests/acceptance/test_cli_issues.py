@@ -54,8 +54,8 @@ def test_an_issue_with_an_error_is_reported_blocked_and_forced(site: SiteKit) ->
     assert result.returncode == 1
     assert "error placeholder: no dummy text is left" in result.stdout
     assert "fix: finish the article" in result.stdout
-    assert "may not be sent before its errors are mended; --force REASON lets it." in result.stdout
-    assert "No browser looked at daily/" in result.stdout
+    assert "is blocked by errors. Fix them, or use --force REASON." in result.stdout
+    assert "was not rendered in a browser" in result.stdout
     forced = run("check", "daily", "--no-browser", "--force", "It is about type.", cwd=site.root)
     assert "may be sent in spite of errors: It is about type." in forced.stdout
     assert "blocked by" not in run("status", cwd=site.root).stdout

@@ -373,7 +373,7 @@ def test_next_describes_the_cadence_and_lists_slots(kit: SiteKit) -> None:
     ]
     assert said["cadences"][0]["deliver_at"] == "07:00"
     over = publish(kit, "next", "daily", "--at", "2027-07-01T00:00").splitlines()
-    assert over[-1] == "Nothing is to come any more."
+    assert over[-1] == "No more slots."
 
 
 def test_next_names_the_digests_with_a_cadence(kit: SiteKit) -> None:
@@ -382,4 +382,4 @@ def test_next_names_the_digests_with_a_cadence(kit: SiteKit) -> None:
     assert done.returncode == 2
     assert "'daily' has no cadence in publisher.toml; these have one: feeds" in done.stderr
     kit.add_settings("\n[feeds]\ncadence = []\n")
-    assert "Nothing has a cadence" in publish(kit, "next")
+    assert "No digest has a cadence" in publish(kit, "next")
