@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -16,6 +18,8 @@ from publisher.articles.parsers.fields import _NAMES
 from publisher.cli import COMMANDS
 from publisher.cli import publish as group
 from publisher.settings import Secret, Site
+from tests.conftest import SiteKit
+from tests.support.processes import run_publish
 
 ROOT = Path(__file__).parent.parent.parent
 DOCS = ROOT / "docs"
@@ -34,6 +38,37 @@ def test_every_command_has_a_page_with_every_option(name: str) -> None:
             for option in parameter.opts:
                 assert f"`{option}" in page, option
     assert command.help is not None and "Exit status" in command.help
+
+
+#: Keys of a command's JSON whose values are counts by a name, not records.
+COUNTS = frozenset(["deliveries", "subscribers", "programs", "by_day"])
+
+
+def keys_of(value: object) -> Iterator[str]:
+    """Yield the keys of all records in a JSON value."""
+    for element in value if isinstance(value, list) else [value]:
+        if isinstance(element, dict):
+            for key, content in element.items():
+                yield key
+                if key not in COUNTS:
+                    yield from keys_of(content)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["now"], ["status"], ["check"], ["preview", "daily"], ["announce"], ["next"], ["note", "daily"]],
+    ids=" ".join,
+)
+def test_every_key_of_the_json_output_is_documented(command: list[str], kit: SiteKit) -> None:
+    """The page of a command names each key that ``--json`` prints."""
+    kit.add_settings('cadence = "0 7 * * *"\n')
+    kit.article()
+    kit.write("empty.txt", "")
+    if command[0] not in ("now", "preview"):
+        kit.publish()
+    page = (DOCS / f"publish-{command[0]}.md").read_text("utf-8")
+    result = run_publish(*command, "--json", cwd=kit.root, CHROMIUM="/nowhere/chromium")
+    assert [key for key in keys_of(json.loads(result.stdout)) if f"`{key}`" not in page] == []
 
 
 def tables(model: type[BaseModel], path: str = "") -> list[tuple[str, str]]:
