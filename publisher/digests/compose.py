@@ -177,8 +177,8 @@ def branding_of(site: Site) -> Branding:
 
 def render_note(note: str, site: Site) -> str:
     """Return an editor's note in Markdown as HTML for mail."""
-    from publisher.articles.parsers.markdown import markdown_to_html
     from publisher.digests.story import TEXT_WIDTH_PIXELS
+    from publisher.html.markdown import markdown_to_html
 
     if not note.strip():
         return ""

@@ -113,7 +113,7 @@ def _require_renderable(text: str) -> None:
     """Raise a ``SettingsError`` where Markdown takes too long: it is rendered in the runner later."""
     with TimedWorker(cpu_seconds=_RENDER_SECONDS) as worker:
         try:
-            worker.call("publisher.articles.parsers.markdown:markdown_to_html", text)
+            worker.call("publisher.html.markdown:markdown_to_html", text)
         except WorkerStopped as stopped:
             raise SettingsError(f"the note cannot be rendered: {stopped}. Simplify its Markdown.") from None
 

@@ -1,4 +1,7 @@
-"""Parse files into records. The table :data:`READERS` maps a suffix to its parser."""
+"""Parse files into published, draft or rejected records; :data:`PARSERS` maps a file suffix to its parser.
+
+A parser never uses the database, and a broken file never stops the other files.
+"""
 
 from publisher.articles.parsers.publication import is_in_drafts_folder
 from publisher.articles.parsers.registry import (

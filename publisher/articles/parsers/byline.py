@@ -1,4 +1,4 @@
-"""The last lines of a text export: who wrote it, and whose picture it is."""
+"""Parse the author line and the image credit at the end of a text export."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from publisher.model.articles import Author, Image
 
 __all__ = ["parse_author_line", "parse_image_line"]
 
-# All of these look at text on one line, with single spaces between words.
+# These patterns match text on one line, with single spaces between words.
 _VERB: Final = re.compile(r",? (?:(?:is|was) (?:an?|the|our)\b|writes\b|are\b|covers\b|reports\b|serves as\b)")
 _PARTICLES: Final = frozenset(
     [
@@ -39,23 +39,23 @@ _PARTICLES: Final = frozenset(
 _SUFFIX: Final = re.compile(r",? (?:Jr|Sr|II|III|IV|PhD|Ph\.D|MD|M\.D|Esq)\.?,?$")
 _BETWEEN_NAMES: Final = re.compile(r", ?(?:and|&) | (?:and|&) |, ")
 _SENTENCE_END: Final = re.compile(
-    # Three letters before the full stop, or "Dr. Jane Doe" would be two sentences.
+    # Three letters before the full stop, so that "Dr. Jane Doe" is one sentence.
     r"(?:(?<=[a-z]{3}[.!?])|(?<=[.!?][)”’\"])|(?<=[)”’\"][.!?])) (?=[^\W\d_a-z])"
 )
-#: What people who write articles are. One of these in the line settles a doubt.
-_TRADE: Final = re.compile(
+#: Occupations and verbs of authors. One of these makes the line an author line also if the name is in the body.
+_OCCUPATION: Final = re.compile(
     r"\b(?:writer|reporter|editor|journalist|correspondent|columnist|contributor|author|fellow|professor|lecturer|"
     r"analyst|scholar|researcher|historian|student|critic|novelist|essayist|poet|photographer|blogger|commentator|"
     r"intern|staff|translator|writes|covers|reports|freelances?)s?\b",
     re.IGNORECASE,
 )
-_LONGEST_LINE = 1500
+_MAX_LINE_LENGTH = 1500
 _IMAGE: Final = re.compile(r"Images?(?:: ?| by | (?=[A-Z©])|(?=[^\sa-z\d:]))(?P<credit>.*)")
-_LONGEST_CREDIT = 200
+_MAX_CREDIT_LENGTH = 200
 
 
 def _names(run: str) -> list[str]:
-    """Return the names in ``A``, ``A and B`` or ``A, B, and C``; nothing where one is no name."""
+    """Return the names in ``A``, ``A and B`` or ``A, B, and C``; an empty list if any is not a name."""
     run = re.sub(r"^About the authors?:?\s+", "", run, flags=re.IGNORECASE)
     run = _SUFFIX.sub("", run)
     names = [name for name in _BETWEEN_NAMES.split(run) if name]
@@ -76,19 +76,19 @@ def _is_name(name: str) -> bool:
 
 
 def parse_author_line(paragraph: str, body: str) -> tuple[Author, ...]:
-    """Return the authors that a last paragraph introduces, or none where it is body.
+    """Return the authors that the last paragraph introduces, or an empty tuple if it is body text.
 
-    A name is the run of capitalised words before ``is a``, ``writes``, ``are`` …; a sentence
-    that begins with another such name introduces another author. ``Emmanuel Macron is the
-    president of France.`` is body: somebody whom the article speaks of, and no trade of writing
-    named.
+    A name is the run of capitalised words before ``is a``, ``writes``, ``are`` and similar. A sentence
+    that begins with another name introduces another author. ``Emmanuel Macron is the president of
+    France.`` is body text, because the article mentions the person and the line names no occupation of
+    authors.
 
     Args:
         paragraph: the last paragraph, plain text.
         body: the paragraphs before it.
     """
     line = one_line(paragraph)
-    if len(line) > _LONGEST_LINE:
+    if len(line) > _MAX_LINE_LENGTH:
         return ()
     groups: list[tuple[list[str], str]] = []
     for sentence in _SENTENCE_END.split(line):
@@ -101,16 +101,16 @@ def parse_author_line(paragraph: str, body: str) -> tuple[Author, ...]:
         else:
             return ()
     for names, text in groups:
-        spoken_of = any(contains_phrase(name.split()[-1], body) for name in names)
-        if spoken_of and not _TRADE.search(text):
+        is_mentioned = any(contains_phrase(name.split()[-1], body) for name in names)
+        if is_mentioned and not _OCCUPATION.search(text):
             return ()
     return tuple(Author(name=name, bio=text) for names, text in groups for name in names)
 
 
 def parse_image_line(paragraph: str) -> Image | None:
-    """Return the picture's credit from ``ImageWikipedia`` or ``Image: Reuters / Name.``; None if body."""
+    """Return the image credit of ``ImageWikipedia`` or ``Image: Reuters / Name.``; None for body text."""
     line = one_line(paragraph)
-    match = _IMAGE.match(line) if len(line) <= _LONGEST_CREDIT and "\n" not in paragraph.strip() else None
+    match = _IMAGE.match(line) if len(line) <= _MAX_CREDIT_LENGTH and "\n" not in paragraph.strip() else None
     if match is None:
         return None
     credit = match["credit"].strip()

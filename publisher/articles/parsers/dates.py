@@ -1,4 +1,4 @@
-"""Dates as newsrooms write them."""
+"""Parse dates and times in the formats that exports and front matter use."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ DATE_PATTERN: Final = re.compile(
 def _month(name: str) -> int:
     lowered = name.lower()
     for number, month in enumerate(_MONTHS, 1):
-        # Three letters or more of the name ("Sept"), never a word that merely begins alike.
+        # At least three letters of the name ("Sept"), and no other letters after them.
         if len(lowered) >= 3 and month.startswith(lowered):
             return number
     raise ValueError(f"{name!r} is not a month")
 
 
-#: A time of day after a date, as ISO 8601, YAML and static site generators write it.
+#: A date and a time of day, as in ISO 8601, YAML and static site generators.
 _TIMESTAMP: Final = re.compile(
     r"(?P<year>\d{4})-(?P<month>\d{1,2})-(?P<day>\d{1,2})(?:[Tt]|[ \t]+)"
     r"(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:\.\d{0,9})?)?"
@@ -64,7 +64,7 @@ _TIMESTAMP: Final = re.compile(
 
 
 def _timestamp(match: re.Match[str]) -> datetime:
-    """Return the time that a match of ``_TIMESTAMP`` names; without a zone where it names none."""
+    """Return the datetime of a ``_TIMESTAMP`` match; naive if it has no zone."""
     zone = None
     if match["zone"]:
         offset = timedelta(hours=int(match["zone_hour"] or 0), minutes=int(match["zone_minute"] or 0))
@@ -77,10 +77,10 @@ _Day = TypeVar("_Day", bound=date)
 
 
 def require_supported_year(day: _Day) -> _Day:
-    """Return the day as it is.
+    """Return DAY unchanged if its year is supported.
 
     Raises:
-        ValueError: a year that no article is of, and that arithmetic with time zones may overflow in.
+        ValueError: the year is out of range. Time zone arithmetic may overflow for such a year.
     """
     if not _FIRST_YEAR <= day.year <= _LAST_YEAR:
         raise ValueError(f"year {day.year} is not between {_FIRST_YEAR} and {_LAST_YEAR}")
@@ -88,10 +88,10 @@ def require_supported_year(day: _Day) -> _Day:
 
 
 def date_from_match(match: re.Match[str]) -> date:
-    """Return the day that a match of :data:`DATE` names.
+    """Return the date of a :data:`DATE_PATTERN` match.
 
     Raises:
-        ValueError: there is no such month or day.
+        ValueError: the month or the day does not exist.
     """
     if match["iso"]:
         return require_supported_year(date.fromisoformat(match["iso"]))
@@ -102,12 +102,12 @@ def date_from_match(match: re.Match[str]) -> date:
 
 
 def parse_date(text: str, zone: ZoneInfo) -> date | datetime:
-    """Return the day or the instant that the text names: ISO 8601, RFC 2822 or a written date.
+    """Parse a date or a time: ISO 8601, RFC 2822 or a written date such as ``April 1, 2022``.
 
-    A time without an offset is a time in ``zone``.
+    A time without an offset is a local time in ZONE.
 
     Raises:
-        ValueError: the text names no date, or an impossible one.
+        ValueError: the text is not a date, or the date does not exist.
     """
     text = text.strip()
     if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
@@ -128,7 +128,7 @@ def parse_date(text: str, zone: ZoneInfo) -> date | datetime:
 
 
 def localize(moment: date | datetime, zone: ZoneInfo) -> date | datetime:
-    """Return a date as it is, a datetime without its fractions, and in ``zone`` if it names none.
+    """Return a date unchanged, a datetime in whole seconds, and in ZONE if it is naive.
 
     Raises:
         ValueError: the year is out of range.
@@ -143,7 +143,7 @@ def localize(moment: date | datetime, zone: ZoneInfo) -> date | datetime:
 
 
 def is_date(text: str, zone: ZoneInfo) -> bool:
-    """Return whether :func:`parse_date` understands a text."""
+    """Return whether :func:`parse_date` can parse a text."""
     try:
         parse_date(text, zone)
     except ValueError:
@@ -152,5 +152,5 @@ def is_date(text: str, zone: ZoneInfo) -> bool:
 
 
 def to_instant(moment: date | datetime, zone: ZoneInfo) -> datetime:
-    """Return a moment, or the beginning of a day in ``zone``."""
+    """Return a datetime unchanged, and midnight in ZONE for a date."""
     return moment if isinstance(moment, datetime) else datetime(moment.year, moment.month, moment.day, tzinfo=zone)

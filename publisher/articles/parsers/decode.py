@@ -1,4 +1,4 @@
-"""Bytes as they lie in a file → clean text, with a word about what had to be mended."""
+"""Decode the bytes of a file to clean text, with a warning for each kind of repair."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from publisher.html.text import clean_characters
 
 __all__ = ["decode_text", "read_text"]
 
-#: Control characters that texts do not use, tab to carriage return and escape left out.
+#: Control characters that do not occur in text: all but tab to carriage return, and escape.
 _CONTROLS: Final = bytes(number for number in range(32) if number not in (9, 10, 11, 12, 13, 27))
-#: Beginnings of files that are no text, whatever they are called.
+#: Signatures of binary formats, at the start of a file.
 _MAGIC: Final = {
     b"\x89PNG": "a PNG picture",
     b"\xff\xd8\xff": "a JPEG picture",
@@ -23,19 +23,18 @@ _MAGIC: Final = {
     b"\x1f\x8b": "a gzip file",
     b"SQLite format 3": "a database",
 }
-#: More control characters than this share of the first bytes, and it is no text.
+#: A larger share of control characters in the first bytes means a binary file.
 _BINARY_SHARE = 0.05
 
 
 def decode_text(data: bytes, where: str) -> tuple[str, list[str]]:
     """Return the text and the warnings.
 
-    UTF-8 with or without BOM, CRLF and UTF-16 with BOM pass without a word. Latin-1 and
-    Windows-1252 are recognised, control characters dropped and lone surrogates replaced, with
-    a warning each.
+    UTF-8 with or without BOM, UTF-16 with BOM and CRLF give no warning. Latin-1 and Windows-1252 are
+    detected, control characters dropped and lone surrogates replaced, each with a warning.
 
     Raises:
-        InvalidRecord: the file is empty, or no text at all.
+        InvalidRecord: the file is empty or binary.
     """
     if not data.strip(b"\x00 \t\r\n"):
         raise InvalidRecord(where, "the file is empty")
@@ -52,13 +51,13 @@ def decode_text(data: bytes, where: str) -> tuple[str, list[str]]:
         try:
             text = data.decode("utf-8-sig")
         except UnicodeDecodeError:
-            text = _eight_bit(data)
+            text = _decode_windows_1252(data)
             warnings.append("not UTF-8: read as Windows-1252")
-    return _cleaned(text, warnings)
+    return _clean(text, warnings)
 
 
-def _eight_bit(data: bytes) -> str:
-    """Decode as Windows-1252, the few bytes that it leaves undefined as Latin-1 (WHATWG Encoding)."""
+def _decode_windows_1252(data: bytes) -> str:
+    """Decode Windows-1252, and its five undefined bytes as Latin-1 (WHATWG Encoding)."""
     try:
         return data.decode("cp1252")
     except UnicodeDecodeError:
@@ -67,7 +66,7 @@ def _eight_bit(data: bytes) -> str:
         )
 
 
-def _cleaned(text: str, warnings: list[str]) -> tuple[str, list[str]]:
+def _clean(text: str, warnings: list[str]) -> tuple[str, list[str]]:
     text, dropped, replaced = clean_characters(text)
     if dropped:
         warnings.append(f"dropped {dropped} control character(s)")
@@ -80,7 +79,7 @@ def read_text(stream: BinaryIO, where: str, max_bytes: int) -> tuple[str, list[s
     """Return the text of a whole file and the warnings.
 
     Raises:
-        InvalidRecord: larger than ``max_bytes``, empty, or no text.
+        InvalidRecord: the file is larger than MAX_BYTES, empty or binary.
     """
     data = stream.read(max_bytes + 1)
     if len(data) > max_bytes:

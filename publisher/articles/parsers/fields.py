@@ -1,4 +1,4 @@
-"""Named fields, as front matter and JSON carry them → a record. Types are checked by name."""
+"""Build a record from the named fields of front matter or JSON, and check their types."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from publisher.articles.parsers.publication import (
 )
 from publisher.articles.parsers.result import DraftRecord, ParsedRecord, ParserOptions, PlainScalar, whole_number
 from publisher.errors import InvalidRecord
+from publisher.html.markdown import markdown_to_html
 from publisher.html.sanitize import paragraphs_to_html, sanitize_html
 from publisher.html.text import clean_characters, one_line
 from publisher.html.urls import safe_url
@@ -25,10 +26,10 @@ from publisher.model.media_types import media_type
 
 __all__ = ["BODY_FORMATS", "IDENTITY_NAMES", "build_record", "parse_record"]
 
-#: How a body may be written.
+#: Allowed values of ``format``, the format of the body.
 BODY_FORMATS: Final = ("html", "markdown", "text")
 
-#: Field → the names under which exports carry it, the first one found wins.
+#: Field → its names in exports; the first one that has a value is used.
 _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "id": ("id", "guid"),
     "url": ("url", "link", "canonical_url"),
@@ -49,9 +50,10 @@ _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "enclosures": ("enclosures", "enclosure", "attachments"),
     "language": ("language", "lang"),
 }
-#: Fields that tell which article a record is.
+#: Names of the fields that identify an article.
 IDENTITY_NAMES: Final = frozenset([*_NAMES["id"], *_NAMES["url"]])
-_KINDS: Final = {
+#: Names of types in messages.
+_TYPE_NAMES: Final = {
     str: "text",
     bool: "true or false",
     int: "a number",
@@ -65,7 +67,7 @@ _KINDS: Final = {
 
 
 class _Fields:
-    """The fields of one record, with a reader for each type that counts what it mended."""
+    """The fields of one record, with a method for each type. Counts the characters that were repaired."""
 
     def __init__(self, raw: Mapping[str, Any], where: str) -> None:
         self.where = where
@@ -73,7 +75,7 @@ class _Fields:
         self.dropped = 0
         self.replaced = 0
 
-    def refuse(self, reason: str) -> InvalidRecord:
+    def invalid(self, reason: str) -> InvalidRecord:
         return InvalidRecord(self.where, reason)
 
     def get(self, field: str) -> Any:
@@ -86,26 +88,26 @@ class _Fields:
         return text
 
     def text(self, value: Any, name: str) -> str | None:
-        """Return cleaned text on one line, or None where the field is not there."""
+        """Return cleaned text on one line, or None if the field is missing or empty."""
         if value is None:
             return None
         if not isinstance(value, str):
-            raise self.refuse(f"{name} must be text, not {_KINDS.get(type(value), 'that')}; put it in quotes")
+            raise self.invalid(f"{name} must be text, not {_TYPE_NAMES.get(type(value), 'that')}; put it in quotes")
         return one_line(self.clean(value)) or None
 
     def number(self, value: Any, name: str, unit: str, below: int = 100_000) -> int | None:
-        """Return a whole number, or None where the field is not there."""
+        """Return a positive whole number below BELOW, or None if the field is missing."""
         if value is None:
             return None
         if isinstance(value, str) and re.fullmatch(r"\s*[0-9]{1,15}\s*", value):
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < below:
-            raise self.refuse(f"{name} must be a whole number of {unit}")
+            raise self.invalid(f"{name} must be a whole number of {unit}")
         return value
 
     def table(self, value: Any, name: str) -> Mapping[str, Any]:
         if not isinstance(value, Mapping):
-            raise self.refuse(f"{name} must be text or a table, not {_KINDS.get(type(value), 'that')}")
+            raise self.invalid(f"{name} must be text or a table, not {_TYPE_NAMES.get(type(value), 'that')}")
         return value
 
     def items(self, value: Any, name: str) -> list[Any]:
@@ -114,16 +116,16 @@ class _Fields:
         if isinstance(value, (str, Mapping)):
             return [value]
         if not isinstance(value, list):
-            raise self.refuse(f"{name} must be a list, not {_KINDS.get(type(value), 'that')}")
+            raise self.invalid(f"{name} must be a list, not {_TYPE_NAMES.get(type(value), 'that')}")
         return value
 
     def warnings(self) -> list[str]:
-        found = []
+        texts = []
         if self.dropped:
-            found.append(f"dropped {self.dropped} control character(s)")
+            texts.append(f"dropped {self.dropped} control character(s)")
         if self.replaced:
-            found.append(f"replaced {self.replaced} lone surrogate(s)")
-        return found
+            texts.append(f"replaced {self.replaced} lone surrogate(s)")
+        return texts
 
 
 def parse_record(
@@ -136,13 +138,12 @@ def parse_record(
     warnings: Sequence[str] = (),
     shares_file: bool = False,
 ) -> ParsedRecord | DraftRecord:
-    """Return the record of these fields, or the draft that they say it is.
+    """Return the record of these fields, or a draft if a field marks it as one.
 
-    A draft needs no title, date or identifier.
+    A draft needs no title, date or identifier. The arguments not listed here are those of :func:`build_record`.
 
     Args:
-        raw: as for :func:`build_record`, and ``where``, ``options``, ``body`` and ``body_format`` too.
-        warnings: what was said of the file before its fields were known.
+        warnings: warnings about the file, to be included in the result.
         shares_file: whether the file may hold several records.
 
     Raises:
@@ -153,7 +154,7 @@ def parse_record(
         try:
             record, _ = build_record(raw, where, options, body=body, body_format=body_format)
         except Exception:
-            # Whatever is wrong with it, it is a draft: one that was published has to be withdrawn.
+            # A draft with errors is still a draft: if the article was published, it must be withdrawn.
             record = None
         fields = _Fields(raw, where)
         return DraftRecord(
@@ -161,18 +162,18 @@ def parse_record(
             statement=publication.draft,
             warnings=(*warnings, *publication.warnings),
             shares_file=shares_file,
-            external_id=record.external_id if record else _usable(lambda: _identifier(fields)),
-            url=record.url if record else _usable(lambda: _url(fields, "url", fields.get("url"), [])),
+            external_id=record.external_id if record else _value_or_none(lambda: _identifier(fields)),
+            url=record.url if record else _value_or_none(lambda: _url(fields, "url", fields.get("url"), [])),
             record=record,
         )
-    record, mended = build_record(raw, where, options, body=body, body_format=body_format)
-    return ParsedRecord(record=record, where=where, warnings=(*warnings, *mended), shares_file=shares_file)
+    record, repairs = build_record(raw, where, options, body=body, body_format=body_format)
+    return ParsedRecord(record=record, where=where, warnings=(*warnings, *repairs), shares_file=shares_file)
 
 
-def _usable(read: Callable[[], str | None]) -> str | None:
-    """Return what a draft names, or None where it is of a wrong type."""
+def _value_or_none(parse: Callable[[], str | None]) -> str | None:
+    """Return the value of a draft's field, or None if its type is wrong."""
     try:
-        return read()
+        return parse()
     except InvalidRecord:
         return None
 
@@ -180,23 +181,23 @@ def _usable(read: Callable[[], str | None]) -> str | None:
 def build_record(
     raw: Mapping[str, Any], where: str, options: ParserOptions, *, body: str | None = None, body_format: str = "html"
 ) -> tuple[Record, list[str]]:
-    """Return the record that the fields make, and what had to be mended.
+    """Return the record of these fields, and warnings about values that were repaired or ignored.
 
     Args:
-        raw: field name → value; names that are not known are passed over.
+        raw: field name → value; unknown names are ignored.
         where: the file (and line) for messages.
-        options: the site's clock and limits.
-        body: the body, where it does not stand among the fields.
-        body_format: what it is written in; a ``format`` field overrides it.
+        options: the site's time zone and limits.
+        body: the body, if it is not one of the fields.
+        body_format: the format of the body; a ``format`` field overrides it.
 
     Raises:
-        InvalidRecord: no title, no date, an impossible date, a value of a wrong type.
+        InvalidRecord: no title, no date, an invalid date, or a value of a wrong type.
     """
     fields = _Fields(raw, where)
     warnings: list[str] = []
     title = fields.text(fields.get("title"), "title")
     if not title:
-        raise fields.refuse("no title. Add one, such as title: Barges Return")
+        raise fields.invalid("no title. Add one, such as title: Barges Return")
     published = _published(fields, options, warnings)
     updated = _moment(fields, "updated", options)
     if updated is not None and not isinstance(updated, datetime):
@@ -231,25 +232,25 @@ def _moment(fields: _Fields, field: str, options: ParserOptions) -> date | datet
     try:
         return _parsed_moment(fields, value, field, options)
     except ValueError as error:
-        raise fields.refuse(f"impossible {field}: {error}") from None
+        raise fields.invalid(f"impossible {field}: {error}") from None
 
 
 def _published(fields: _Fields, options: ParserOptions, warnings: list[str]) -> date | datetime:
-    """Return when a record is published: the latest of its date and of the times before which it is held back."""
+    """Return the publication time: the latest of the date and of embargo and release fields."""
     published = _moment(fields, "date", options)
     for name, value in release_fields(fields.raw).items():
         try:
             release = _parsed_moment(fields, value, name, options)
         except ValueError as error:
-            # It may be in the future: the safe reading is not to publish.
-            raise fields.refuse(f"impossible {name[:40]}: {error}") from None
+            # The time may be in the future, so it is safer not to publish.
+            raise fields.invalid(f"impossible {name[:40]}: {error}") from None
         if published is None:
             published = release
         elif to_instant(release, options.zone) > to_instant(published, options.zone):
             warnings.append(f"{name[:40]} {release} is later than date {published}, so it is published then")
             published = release
     if published is None:
-        raise fields.refuse("no date. Add one, such as date: 2026-11-19")
+        raise fields.invalid("no date. Add one, such as date: 2026-11-19")
     return published
 
 
@@ -273,7 +274,8 @@ def _parsed_moment(fields: _Fields, value: Any, name: str, options: ParserOption
 def _identifier(fields: _Fields) -> str | None:
     value = fields.get("id")
     if isinstance(value, PlainScalar):
-        # A number without quotes is the id that YAML 1.1 reads: another one would publish the article anew.
+        # An unquoted number must give the ID that YAML 1.1 parsers give: with another ID, the article would be
+        # published again.
         value = whole_number(value) if whole_number(value) is not None else value
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
@@ -292,26 +294,22 @@ def _url(fields: _Fields, name: str, value: Any, warnings: list[str], *, relativ
 
 
 def _body(fields: _Fields, body: str | None, body_format: str) -> str:
-    """Return the body as sanitised HTML, whatever it is written in."""
-    written = fields.get("body") if body is None else body
-    if written is not None and not isinstance(written, str):
-        raise fields.refuse(f"body must be text, not {_KINDS.get(type(written), 'that')}")
+    """Return the body as sanitised HTML."""
+    source = fields.get("body") if body is None else body
+    if source is not None and not isinstance(source, str):
+        raise fields.invalid(f"body must be text, not {_TYPE_NAMES.get(type(source), 'that')}")
     body_format = (fields.text(fields.get("format"), "format") or body_format).lower()
     if body_format not in BODY_FORMATS:
-        raise fields.refuse(f"format must be one of {', '.join(BODY_FORMATS)}, not {body_format!r}")
-    text = fields.clean(written or "")
+        raise fields.invalid(f"format must be one of {', '.join(BODY_FORMATS)}, not {body_format!r}")
+    text = fields.clean(source or "")
     if body_format == "text":
         return paragraphs_to_html(block.strip() for block in re.split(r"\n[^\S\n]*\n\s*", text) if block.strip())
-    if body_format == "markdown":
-        from publisher.articles.parsers.markdown import markdown_to_html
-
-        text = markdown_to_html(text)
-    return sanitize_html(text).strip()
+    return sanitize_html(markdown_to_html(text) if body_format == "markdown" else text).strip()
 
 
 def _authors(fields: _Fields, warnings: list[str]) -> tuple[Author, ...]:
     shared_bio = fields.text(fields.get("bio"), "bio")
-    found: list[Author] = []
+    authors: list[Author] = []
     for item in fields.items(fields.get("authors"), "authors"):
         if isinstance(item, str):
             name, bio, url = fields.text(item, "author"), None, None
@@ -321,8 +319,8 @@ def _authors(fields: _Fields, warnings: list[str]) -> tuple[Author, ...]:
             bio = fields.text(entry.get("bio"), "author bio")
             url = _url(fields, "author url", entry.get("url"), warnings)
         if name:
-            found.append(Author(name=name, bio=bio or shared_bio, url=url))
-    return tuple(found)
+            authors.append(Author(name=name, bio=bio or shared_bio, url=url))
+    return tuple(authors)
 
 
 def _tags(fields: _Fields) -> tuple[str, ...]:
@@ -353,7 +351,7 @@ def _image(fields: _Fields, options: ParserOptions, warnings: list[str]) -> Imag
 
 
 def _enclosures(fields: _Fields, options: ParserOptions, warnings: list[str]) -> tuple[Enclosure, ...]:
-    found: dict[str, Enclosure] = {}
+    enclosures: dict[str, Enclosure] = {}
     for item in fields.items(fields.get("enclosures"), "enclosures"):
         entry = {"url": item} if isinstance(item, str) else fields.table(item, "enclosure")
         url = _url(fields, "enclosure url", entry.get("url"), warnings, relative=True)
@@ -363,22 +361,22 @@ def _enclosures(fields: _Fields, options: ParserOptions, warnings: list[str]) ->
         if kind is None or not re.fullmatch(r"[a-z]+/[A-Za-z0-9][A-Za-z0-9.+-]*", kind):
             warnings.append(f"enclosure {url[:80]!r} was left out: say its type, as in audio/mpeg")
             continue
-        said = fields.number(_first(entry, "length", "size_in_bytes"), "enclosure length", "bytes", 1 << 50)
-        true = local_file_size(url, options)
-        if said is not None and true is not None and said != true:
-            warnings.append(f"enclosure {url[:80]!r} has {true} bytes, not {said}; its true length is shown")
-        if said is None and true is None:
+        declared = fields.number(_first(entry, "length", "size_in_bytes"), "enclosure length", "bytes", 1 << 50)
+        actual = local_file_size(url, options)
+        if declared is not None and actual is not None and declared != actual:
+            warnings.append(f"enclosure {url[:80]!r} has {actual} bytes, not {declared}; its true length is shown")
+        if declared is None and actual is None:
             warnings.append(
                 f"enclosure {url[:80]!r} is not in RSS: say its length in bytes, or put it into the media folder"
             )
-        found[url] = Enclosure(
+        enclosures[url] = Enclosure(
             url=url,
             type=kind,
-            length=said if true is None else true,
+            length=declared if actual is None else actual,
             title=fields.text(entry.get("title"), "enclosure title"),
             duration=fields.number(_first(entry, "duration", "duration_in_seconds"), "enclosure duration", "seconds"),
         )
-    return tuple(found.values())
+    return tuple(enclosures.values())
 
 
 def _first(entry: Mapping[str, Any], *names: str) -> Any:

@@ -1,9 +1,8 @@
-"""Front matter: find it in a Markdown file, and parse a safe subset of YAML.
+"""Find the front matter of a Markdown file, and parse a safe subset of YAML.
 
-The subset has mappings, sequences and scalars. A scalar stays text until the field that wants it decides
-whether it is a date, a number or a boolean: ``title: 2024`` is a text, and so is ``author: No``. Tags
-(``!!python/object``) are rejected. Aliases and merges count as what they expand to, so that a few bytes cannot
-stand for a gigabyte.
+The subset has mappings, sequences and scalars. A scalar stays text until the code for its field decides whether it is a
+date, a number or a boolean: ``title: 2024`` is text, and so is ``author: No``. Tags (``!!python/object``) are rejected.
+Aliases and merges count with their expanded size, so that a small file cannot expand to gigabytes.
 """
 
 from __future__ import annotations
@@ -20,21 +19,21 @@ from publisher.errors import InvalidRecord
 
 __all__ = ["MAX_DEPTH", "MAX_NODES", "parse_front_matter", "split_front_matter"]
 
-#: Mappings, sequences and scalars of one front matter, aliases expanded.
+#: Mappings, sequences and scalars of one front matter, with aliases expanded.
 MAX_NODES: Final = 10_000
-#: Mappings and sequences inside each other.
+#: Nesting depth of mappings and sequences.
 MAX_DEPTH: Final = 32
 
 #: Spaces after the dashes are allowed, as Jekyll allows them.
 _FENCE: Final = re.compile(r"^-{3,}[^\S\n]*$", re.MULTILINE)
-#: How YAML writes that there is no value. ``Null`` and ``NULL`` stay texts: people are called that.
-_NOTHING: Final = frozenset(["", "~", "null"])
+#: Scalars that mean no value in YAML. ``Null`` and ``NULL`` stay text, because they are also family names.
+_NULL_SCALARS: Final = frozenset(["", "~", "null"])
 _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(slots=True)
 class _Node:
-    """A value with what it costs when it is repeated by an alias."""
+    """A value with its size and depth, which count again for each alias."""
 
     value: Any
     size: int = 1
@@ -43,24 +42,24 @@ class _Node:
 
 @dataclass(slots=True)
 class _Container:
-    """A mapping or a sequence that is being read."""
+    """A mapping or a sequence that is not complete yet."""
 
     value: dict[str, Any] | list[Any]
     anchor: str | None
     line: int
     size: int = 1
     depth: int = 1
-    #: The key that waits for its value; None where a key comes next.
+    #: The key whose value comes next; None if a key comes next.
     key: str | None = None
-    #: Keys of this mapping itself, each with its line; merged ones are not among them.
+    #: Line of each key of this mapping, without merged keys.
     lines: dict[str, int] = field(default_factory=dict)
 
 
 def split_front_matter(text: str, where: str) -> tuple[str, str]:
-    """Return (front matter, body) of a text; the front matter keeps the line numbers of the file.
+    """Return (front matter, body) of a text. Line numbers in the front matter are those of the file.
 
     Raises:
-        InvalidRecord: the text does not begin with ``---``, or no second line of dashes follows.
+        InvalidRecord: the text does not begin with ``---``, or has no second line of dashes.
     """
     begin = _FENCE.match(text)
     if begin is None:
@@ -72,14 +71,14 @@ def split_front_matter(text: str, where: str) -> tuple[str, str]:
 
 
 def parse_front_matter(head: str, where: str) -> dict[str, Any]:
-    """Return the fields of a front matter; scalars are texts, or None where there is no value.
+    """Return the fields of a front matter; scalars are text, or None without a value.
 
     Args:
         head: the YAML between the fences, from the line of the first fence on.
         where: the file, for messages.
 
     Raises:
-        InvalidRecord: not YAML, not a mapping, a duplicate key, a tag, or more than the limits allow.
+        InvalidRecord: not YAML, not a mapping, a duplicate key, a tag, or beyond a limit.
     """
     try:
         value = _Builder(where).build(yaml.parse(head, Loader=_LOADER))
@@ -100,7 +99,7 @@ def _syntax_error(error: yaml.YAMLError) -> str:
 
 
 class _Builder:
-    """Builds values from the events of a YAML parser, without recursion, within the limits."""
+    """Build values from the events of a YAML parser, without recursion and within the limits."""
 
     def __init__(self, where: str) -> None:
         self._where = where
@@ -138,7 +137,7 @@ class _Builder:
         return InvalidRecord(self._where, f"line {line}: {problem}")
 
     def _reject_tag(self, event: Any, line: int) -> None:
-        # The tag "!" only says that a quoted scalar is a text.
+        # The tag "!" only marks a quoted scalar as text.
         if event.tag not in (None, "!"):
             raise self._reject(line, f"the YAML tag {event.tag[:80]!r} is not supported. Remove it.")
 
@@ -178,12 +177,12 @@ class _Builder:
         if isinstance(parent.value, list):
             parent.value.append(node.value)
         elif parent.key is None:
-            self._take_key(parent, node.value, line)
+            self._set_key(parent, node.value, line)
         else:
             self._set(parent.value, parent.key, node.value, line)
             parent.key = None
 
-    def _take_key(self, parent: _Container, key: Any, line: int) -> None:
+    def _set_key(self, parent: _Container, key: Any, line: int) -> None:
         if key is None:
             key = ""
         if not isinstance(key, str):
@@ -198,13 +197,13 @@ class _Builder:
         if not (key == "<<" and isinstance(key, PlainScalar)):
             fields[str(key)] = value
             return
-        merged = value if isinstance(value, list) else [value]
-        if not all(isinstance(one, dict) for one in merged):
+        mappings = value if isinstance(value, list) else [value]
+        if not all(isinstance(mapping, dict) for mapping in mappings):
             raise self._reject(line, "a merge (<<) needs a mapping, or a list of mappings.")
-        # A mapping's own keys win wherever they stand (https://yaml.org/type/merge.html), then earlier mappings.
-        for one in merged:
-            self._count(len(one), line)
-            for name, item in one.items():
+        # The mapping's own keys have priority, then earlier mappings (https://yaml.org/type/merge.html).
+        for mapping in mappings:
+            self._count(len(mapping), line)
+            for name, item in mapping.items():
                 fields.setdefault(name, item)
 
 
@@ -212,4 +211,4 @@ def _scalar(event: Any) -> str | None:
     is_plain = event.style is None or event.style == ""
     if not is_plain:
         return str(event.value)
-    return None if event.value in _NOTHING else PlainScalar(event.value)
+    return None if event.value in _NULL_SCALARS else PlainScalar(event.value)

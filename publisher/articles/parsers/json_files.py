@@ -1,4 +1,4 @@
-"""Parse JSON (one record or a list) and JSON Lines (one record a line) into records."""
+"""Parse JSON files (one record or a list) and JSON Lines files (one record per line) into records."""
 
 from __future__ import annotations
 
@@ -22,22 +22,21 @@ from publisher.errors import InvalidRecord
 
 __all__ = ["MAX_DEPTH", "MAX_FILE_VALUES", "MAX_VALUES", "parse_json", "parse_json_lines"]
 
-
-#: Objects and arrays inside each other.
+#: Nesting depth of objects and arrays.
 MAX_DEPTH: Final = 32
 #: Values of one record.
 MAX_VALUES: Final = 10_000
-#: Values of one file: what a parsed value takes in memory is bounded with their number.
+#: Values of one file. This limits the memory that the parsed values use.
 MAX_FILE_VALUES: Final = 500_000
 
-#: So much of a rejected line is looked at for what it says of its publication.
+#: Bytes of a rejected line that are searched for a draft field.
 _HEAD_BYTES: Final = 65_536
 
 _SEPARATORS: Final = (",", "[", "{")
 
 
 class _DuplicateKeyError(ValueError):
-    """An object names a key twice."""
+    """A JSON object has a key twice."""
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -52,10 +51,10 @@ def _parse(text: str, where: str) -> Any:
     """Return the value of a JSON text.
 
     Raises:
-        InvalidRecord: not JSON, a duplicate key, or more than the limits allow.
+        InvalidRecord: not JSON, a duplicate key, or beyond a limit.
     """
     if sum(map(text.count, _SEPARATORS)) > MAX_FILE_VALUES:
-        # What stands in strings is no structure; they are only looked for where there may be too much of it.
+        # Separators inside strings do not count. Strings are removed only if the cheap count is over the limit.
         structure = "".join(text.replace("\\\\", "").replace('\\"', "").split('"')[::2])
         if sum(map(structure.count, _SEPARATORS)) > MAX_FILE_VALUES:
             raise InvalidRecord(where, f"the JSON has more than {MAX_FILE_VALUES:,} values; use JSON Lines")
@@ -68,24 +67,24 @@ def _parse(text: str, where: str) -> Any:
     except RecursionError:
         raise InvalidRecord(where, "not usable JSON: nested too deep") from None
     except ValueError as error:
-        # Python refuses whole numbers of more than 4,300 digits.
+        # Python does not convert integers of more than 4,300 digits.
         raise InvalidRecord(where, f"not usable JSON: {error}") from None
 
 
 def _check_size(record: Mapping[str, Any], where: str) -> None:
-    """Reject a record that has more values, or deeper ones, than any article needs."""
+    """Raise InvalidRecord if a record has too many values or is nested too deep."""
     count, level = 0, [record]
     for _ in range(MAX_DEPTH):
-        below: list[Any] = []
+        next_level: list[Any] = []
         for container in level:
             values = container.values() if isinstance(container, Mapping) else container
             count += len(values)
-            below += [value for value in values if isinstance(value, dict | list)]
+            next_level += [value for value in values if isinstance(value, dict | list)]
         if count > MAX_VALUES:
             raise InvalidRecord(where, f"the record has more than {MAX_VALUES:,} values")
-        if not below:
+        if not next_level:
             return
-        level = below
+        level = next_level
     raise InvalidRecord(where, f"not usable JSON: nested too deep, more than {MAX_DEPTH} levels")
 
 
@@ -117,14 +116,14 @@ def parse_json(stream: BinaryIO, where: str, options: ParserOptions) -> Iterator
     for number, item in enumerate(value, 1):
         try:
             yield _record(item, f"{where}[{number}]", options, warnings, shares_file=True)
-        except InvalidRecord as refusal:
-            yield with_field_drafts(RejectedRecord(where=refusal.where, reason=refusal.reason), item, options)
+        except InvalidRecord as error:
+            yield with_field_drafts(RejectedRecord(where=error.where, reason=error.reason), item, options)
         except Exception as error:
             yield with_field_drafts(failed_record(f"{where}[{number}]", error), item, options)
 
 
 def parse_json_lines(stream: BinaryIO, where: str, options: ParserOptions) -> Iterator[ParseResult]:
-    """Yield the records of a JSON Lines file, one line in memory at a time."""
+    """Yield the records of a JSON Lines file, with one line in memory at a time."""
     number = records = 0
     while line := stream.readline(options.max_bytes + 1):
         number += 1
@@ -144,25 +143,25 @@ def parse_json_lines(stream: BinaryIO, where: str, options: ParserOptions) -> It
             reason = f"the line is longer than ingest.max_bytes ({options.max_bytes:,} bytes)"
             yield _rejected_line(RejectedRecord(where=here, reason=reason), line, options)
         else:
-            yield _line(line, here, options)
+            yield _parse_line(line, here, options)
     if number == 0:
         yield RejectedRecord(where=where, reason="the file is empty")
 
 
-def _line(line: bytes, here: str, options: ParserOptions) -> ParseResult:
+def _parse_line(line: bytes, here: str, options: ParserOptions) -> ParseResult:
     try:
         text, warnings = decode_text(line, here)
         return _record(_parse(text, here), here, options, warnings, shares_file=True)
-    except InvalidRecord as refusal:
-        return _rejected_line(RejectedRecord(where=refusal.where, reason=refusal.reason), line, options)
+    except InvalidRecord as error:
+        return _rejected_line(RejectedRecord(where=error.where, reason=error.reason), line, options)
     except Exception as error:
         return _rejected_line(failed_record(here, error), line, options)
 
 
-def _rejected_line(refusal: RejectedRecord, line: bytes, options: ParserOptions) -> RejectedRecord:
-    """Return the rejection of a line with the draft that its beginning may say it is."""
+def _rejected_line(rejected: RejectedRecord, line: bytes, options: ParserOptions) -> RejectedRecord:
+    """Return the rejection of a line, with the draft that the start of the line names, if any."""
     try:
-        text, _ = decode_text(line[:_HEAD_BYTES], refusal.where)
+        text, _ = decode_text(line[:_HEAD_BYTES], rejected.where)
     except InvalidRecord:
-        return refusal
-    return with_json_drafts(refusal, text, options, shares_file=True)
+        return rejected
+    return with_json_drafts(rejected, text, options, shares_file=True)

@@ -1,37 +1,22 @@
-"""Parse Markdown with YAML front matter into a record. The only user of markdown-it."""
+"""Parse Markdown files with YAML front matter into records."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from publisher.articles.parsers.decode import read_text
 from publisher.articles.parsers.fields import parse_record
 from publisher.articles.parsers.result import DraftRecord, ParsedRecord, ParserOptions
 
-__all__ = ["markdown_to_html", "parse_markdown"]
-
-
-@lru_cache(maxsize=1)
-def _parser() -> Any:
-    from markdown_it import MarkdownIt
-
-    return MarkdownIt("commonmark").enable(["table", "strikethrough"])
-
-
-def markdown_to_html(text: str) -> str:
-    """Return CommonMark, with tables and strikethrough, as HTML that is still to be sanitised."""
-    html: str = _parser().render(text)
-    return html
+__all__ = ["parse_markdown"]
 
 
 def parse_markdown(stream: BinaryIO, where: str, options: ParserOptions) -> Iterator[ParsedRecord | DraftRecord]:
-    """Yield the one record of a Markdown file. A first ``# Heading`` stands in for a missing title.
+    """Yield the one record of a Markdown file. Without a title field, a first ``# Heading`` is the title.
 
     Raises:
-        InvalidRecord: no front matter, front matter that is not YAML or not a mapping, or fields
-            that make no record.
+        InvalidRecord: there is no front matter, it is not a YAML mapping, or a field is missing or invalid.
     """
     from publisher.articles.parsers.front_matter import parse_front_matter, split_front_matter
 
@@ -45,13 +30,13 @@ def parse_markdown(stream: BinaryIO, where: str, options: ParserOptions) -> Iter
 
 
 def _first_heading(body: str) -> tuple[str, str] | None:
-    """Return (text, rest of the body) of an ATX heading that a body begins with, or None."""
+    """Return (text, rest of the body) if the body begins with an ATX heading of level 1, else None."""
     line, _, rest = body.lstrip().partition("\n")
     marker, text = line[:1], line[1:]
     if marker != "#" or text[:1] not in (" ", "\t"):
         return None
     title = text.strip()
-    # A closing run of # belongs to the heading's text where no space stands before it (CommonMark 4.2).
+    # A closing run of # is part of the text unless a space precedes it (CommonMark 0.31 section 4.2).
     unclosed = title.rstrip("#")
     if unclosed[-1:] in ("", " ", "\t"):
         title = unclosed.rstrip()

@@ -1,4 +1,4 @@
-"""Measure pictures and recordings in the site's own media folder."""
+"""Measure files in the site's media folder."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ __all__ = ["local_file_size"]
 
 
 def local_file_size(url: str, options: ParserOptions) -> int | None:
-    """Return the length in bytes of the file at an address, or None where it is not on the site's disk.
+    """Return the size in bytes of the file that a URL of the site serves, or None if it is not a local file.
 
     Args:
         url: absolute, or relative to the site.
-        options: where the site is on the web, and on the disk.
+        options: the site's base URL and media folder.
     """
     if options.media is None:
         return None

@@ -1,7 +1,7 @@
-"""Decide whether a record's fields, or its folder, say that it is published. Pure.
+"""Decide from its fields or its folder whether a record is published. Pure.
 
-Static site generators, content management systems and exports say it by a flag (``draft``, ``published``) or
-by a status (``draft``, ``private``, ``scheduled``). A value that is not understood counts as unpublished.
+Static site generators, content management systems and exports use a flag (``draft``, ``published``) or a status
+(``draft``, ``private``, ``scheduled``). An unknown value means unpublished.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ __all__ = [
     "release_fields",
 ]
 
-#: What a record in a drafts folder is listed with.
+#: Statement of a draft that is in a drafts folder.
 DRAFTS_FOLDER: Final = "in a _drafts folder"
 
 _State = Literal["draft", "published", "none"]
-#: A date in figures, whether the date parser understands it or not.
+#: A numeric date, in any format.
 _NUMERIC_DATE: Final = re.compile(r"(?=(?:\D*\d){6})[\d\s./:,+tz年月日時分秒-]{6,40}")
-#: What databases and programs write for a date that is not set.
+#: Zero dates, which databases and programs write for a date that is not set.
 _ZERO_DATE: Final = re.compile(r"0{4}[-/.]?0{2}[-/.]?0{2}.*|0{1,2}[-/.]0{1,2}[-/.]0{4}.*|0001-01-01.*")
-#: Kind → what an empty value says, where a date of zeros says the same. Elsewhere it says nothing.
+#: Kind → meaning of an empty value and of a zero date. For other kinds they have no meaning.
 _EMPTY_STATES: Final[Mapping[Kind, _State | None]] = {
     "draft": None,
     "published": None,
@@ -56,58 +56,58 @@ _EMPTY_STATES: Final[Mapping[Kind, _State | None]] = {
     "flag": "none",
     "release": "none",
 }
-#: Kind → the words that say draft, where all others say nothing.
+#: Kind → words that mean draft. Other words have no meaning.
 _DRAFT_WORDS: Final[Mapping[Kind, frozenset[str]]] = {
     "visible": FALSE,
     "workflow": UNPUBLISHED,
     "state": PLAIN_DRAFTS,
     "moment": FALSE | UNPUBLISHED,
 }
-#: Tables inside each other that are read.
+#: Nesting depth of tables that are searched.
 _MAX_NESTING: Final = 4
-#: Longer values are no words of a status.
-_MAX_WORDS: Final = 60
+#: Characters. Longer values are not a status.
+_MAX_VALUE_LENGTH: Final = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Publication:
-    """What a record says of its own publication."""
+    """Whether a record is published, with warnings."""
 
-    #: The field and value that say that it is not published, as in ``draft: true``; empty where it is.
+    #: The field and value that make it a draft, as in ``draft: true``; empty if it is published.
     draft: str = ""
-    #: Values that were not understood, or that contradict each other.
+    #: Warnings about unknown or contradictory values.
     warnings: tuple[str, ...] = ()
 
 
 def is_in_drafts_folder(name: str) -> bool:
-    """Return whether a file, relative to articles/, lies below a folder ``_drafts``, at any depth."""
+    """Return whether a file (relative to articles/) is below a ``_drafts`` folder, at any depth."""
     return "_drafts/" in name.casefold() and "_drafts" in name.casefold().split("/")[:-1]
 
 
 def parse_publication(fields: Mapping[str, Any], is_date: Callable[[str], bool]) -> Publication:
-    """Return what a record's fields say of its publication.
+    """Return whether the fields of a record make it a draft.
 
-    A field ``draft`` or ``published`` without a value says nothing clear, so it counts as unpublished. A
-    status without a value counts as none.
+    A ``draft`` or ``published`` field without a value is ambiguous and means unpublished. A status without a
+    value is ignored.
 
     Args:
-        fields: field name → value; names count in any case, with or without hyphens and underscores.
-        is_date: whether a text is a date: ``published`` may be the date of publication.
+        fields: field name → value; case, hyphens and underscores of names are ignored.
+        is_date: whether a text is a date, because ``published`` may be the date of publication.
     """
     drafts, contradicting, warnings = [], [], []
     published: list[str] = []
     for path, kind, value in _statements(fields):
-        shown = f"{_shown(path)}: {_shown(value)}"
+        statement = f"{_display(path)}: {_display(value)}"
         name = _folded_name(path.rpartition(".")[2])
         state = _state(kind, value, is_date)
         if state is None:
-            drafts.append(shown)
-            warnings.append(f"{shown} is not understood, so the article counts as a draft. {_fix(kind, path)}")
+            drafts.append(statement)
+            warnings.append(f"{statement} is not understood, so the article counts as a draft. {_fix(kind, path)}")
         elif state == "draft":
-            drafts.append(shown)
-            contradicting += [shown] if name not in LIMITS else []
+            drafts.append(statement)
+            contradicting += [statement] if name not in LIMITS else []
         elif state == "published" and name not in LIMITS:
-            published.append(shown)
+            published.append(statement)
     if contradicting and published and not warnings:
         warnings.append(
             f"{contradicting[0]} contradicts {published[0]}, so the article counts as a draft. Remove one of the two."
@@ -116,7 +116,7 @@ def parse_publication(fields: Mapping[str, Any], is_date: Callable[[str], bool])
 
 
 def release_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields, nested ones too, with a value that may name the time before which a record is not published."""
+    """Return the fields, also nested ones, whose value may be a time before which a record is not published."""
     return {
         path: value
         for path, kind, value in _statements(fields)
@@ -138,7 +138,7 @@ def expiry_fields(fields: Mapping[str, Any], depth: int = 0) -> dict[str, Any]:
 
 
 def drop_publication_states(fields: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the fields without ``published`` and ``publish`` where their value is a state and not a date."""
+    """Return the fields without ``published`` and ``publish`` if their value is a state and not a date."""
     states = [
         name
         for name, value in fields.items()
@@ -150,10 +150,11 @@ def drop_publication_states(fields: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _statements(fields: Mapping[str, Any], prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Kind, Any]]:
-    """Yield (name, kind, value) of each field that speaks of publication; ``params.draft`` for a nested one.
+    """Yield (name, kind, value) of each field about publication; the name of a nested field is ``params.draft``.
 
-    A table that generators and content management systems put fields into counts as the record itself. In any
-    other table only ``draft`` and ``published`` with a clear value count: ``cover.hidden`` is about the cover.
+    Tables in which generators and content management systems keep the record's fields are searched like the record
+    itself. In other tables only ``draft`` and ``published`` with an unambiguous value count: ``cover.hidden`` is
+    about the cover.
     """
     for name, value in fields.items():
         if not isinstance(name, str):
@@ -179,7 +180,7 @@ def _foreign_statements(fields: Mapping[str, Any], prefix: str) -> Iterator[tupl
 
 
 def _state(kind: Kind, value: Any, is_date: Callable[[str], bool]) -> _State | None:
-    """Return what a value says, or None where it is not understood."""
+    """Return the state that a value means, or None if the value is unknown."""
     text = _folded_value(value)
     if text in EMPTY or (kind != "release" and _is_zero_date(value)):
         return _EMPTY_STATES.get(kind, "none" if text in EMPTY else "draft")
@@ -212,7 +213,7 @@ def _explicit_state(kind: Kind, text: str) -> _State | None:
         return "draft" if text in TRUE else "published" if text in FALSE else None
     if text in FALSE:
         return "draft"
-    # Some systems number their states, and 1 is published in some and a draft in others.
+    # Some systems number their states: 1 means published in some of them and draft in others.
     is_true = text in TRUE and (kind == "published" or text != "1")
     return "published" if is_true or text in PUBLISHED else None
 
@@ -223,19 +224,19 @@ def _is_date(text: str, is_date: Callable[[str], bool]) -> bool:
 
 @lru_cache(maxsize=4096)
 def _folded_name(name: str) -> str:
-    """Return a field's name without case, hyphens and underscores: ``Is-Draft`` → ``isdraft``."""
-    return re.sub(r"[\W_]", "", unicodedata.normalize("NFKC", name[:_MAX_WORDS]).casefold())
+    """Return a field name without case, hyphens and underscores: ``Is-Draft`` → ``isdraft``."""
+    return re.sub(r"[\W_]", "", unicodedata.normalize("NFKC", name[:_MAX_VALUE_LENGTH]).casefold())
 
 
 def _folded_value(value: Any) -> str:
-    """Return a value as a word in lower case: ``"In-Review "`` → ``in review``; what is no word stays as it is."""
+    """Return a value as lower-case words, as in ``"In-Review "`` → ``in review``; NUL if it is not a word."""
     if value is None:
         return ""
     if isinstance(value, bool | int):
         return str(value).lower()
     if isinstance(value, float):
         return str(int(value)) if value in (0, 1) else str(value)
-    if not isinstance(value, str) or len(value) > _MAX_WORDS:
+    if not isinstance(value, str) or len(value) > _MAX_VALUE_LENGTH:
         return "\0"
     text = unicodedata.normalize("NFKC", value).casefold()
     text = "".join(character for character in text if unicodedata.category(character) not in ("Cf", "Cc", "Mn"))
@@ -243,15 +244,15 @@ def _folded_value(value: Any) -> str:
     return re.sub(r"(?<=[^\W\d_])[\s_-]+(?=[^\W\d_])", " ", text)
 
 
-def _shown(value: Any) -> str:
-    text = "" if value is None else one_line(clean_characters(str(value)[: 2 * _MAX_WORDS])[0])
+def _display(value: Any) -> str:
+    text = "" if value is None else one_line(clean_characters(str(value)[: 2 * _MAX_VALUE_LENGTH])[0])
     text = text.lower() if isinstance(value, bool) else text
-    return text if len(text) <= _MAX_WORDS else f"{text[:_MAX_WORDS]}…"
+    return text if len(text) <= _MAX_VALUE_LENGTH else f"{text[:_MAX_VALUE_LENGTH]}…"
 
 
 def _fix(kind: Kind, name: str) -> str:
     if kind == "status":
-        return f"Write {_shown(name)}: published to publish it."
+        return f"Write {_display(name)}: published to publish it."
     if kind == "release":
-        return f"Write {_shown(name)} as a date, as in 2026-01-05, or remove it."
-    return f"Write {_shown(name)}: {'false' if kind in ('draft', 'flag') else 'true'} to publish it."
+        return f"Write {_display(name)} as a date, as in 2026-01-05, or remove it."
+    return f"Write {_display(name)}: {'false' if kind in ('draft', 'flag') else 'true'} to publish it."

@@ -1,4 +1,4 @@
-"""Field names and words that speak of publication. Folded: without case; names without hyphens and underscores."""
+"""Field names and values about publication, in lower case; names without hyphens and underscores."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ __all__ = [
     "Kind",
 ]
 
-#: What a field's value decides:
+#: How the value of a field is interpreted:
 #:
-#: - draft, published, status: it is understood, or the record is a draft;
-#: - flag: true, a date or a word says draft; empty says nothing;
-#: - visible: false says draft; everything else says nothing;
-#: - workflow, state: a word for an unpublished state says draft; everything else says nothing;
-#: - moment: when it was published, and empty where it was not;
-#: - release: not before this date.
+#: - draft, published, status: an unknown value means draft;
+#: - flag: true, a date or a word for an unpublished state means draft; an empty value is ignored;
+#: - visible: false means draft; other values are ignored;
+#: - workflow, state: a word for an unpublished state means draft; other values are ignored;
+#: - moment: the time of publication; an empty value means draft;
+#: - release: the record is not published before this date.
 Kind = Literal["draft", "published", "status", "flag", "visible", "workflow", "state", "moment", "release"]
 
 _NAMES: Final[Mapping[Kind, str]] = {
@@ -47,9 +47,9 @@ _NAMES: Final[Mapping[Kind, str]] = {
     "release": "embargo embargodate embargoed embargoeduntil embargountil golive goliveat notbefore publishafter publishat "
     "publishdate publishon releaseat releasedate scheduled scheduledat scheduledfor",
 }
-#: Field → what its value decides.
+#: Field → how its value is interpreted.
 KINDS: Final[Mapping[str, Kind]] = {name: kind for kind, names in _NAMES.items() for name in names.split()}
-#: Fields that name the time from which a record is not published any more.
+#: Fields that name the time at which a published record expires.
 EXPIRY: Final = frozenset(
     [
         "dateexpires",
@@ -66,7 +66,7 @@ EXPIRY: Final = frozenset(
         "validuntil",
     ]
 )
-#: Tables in which generators and content management systems keep fields of the record.
+#: Tables in which generators and content management systems keep the fields of a record.
 CONTAINERS: Final = frozenset(
     [
         "acf",
@@ -95,13 +95,13 @@ CONTAINERS: Final = frozenset(
         "workflow",
     ]
 )
-#: Fields that have tables of their own.
+#: Fields of a record whose own value is a table.
 OWN_FIELDS: Final = frozenset(["attachments", "author", "authors", "body", "enclosure", "enclosures", "image", "tags"])
-#: Fields that limit who may read what is published: no contradiction to the others.
+#: Fields that restrict the access to a published article. They do not contradict ``published: true``.
 LIMITS: Final = frozenset(["private", "isprivate", "unlisted", "visibility", "postvisibility"])
 TRUE: Final = frozenset(["true", "t", "yes", "y", "on", "1"])
 FALSE: Final = frozenset(["false", "f", "no", "n", "off", "0"])
-#: Texts that YAML and exports write where there is no value.
+#: Values that mean "no value" in YAML and exports.
 EMPTY: Final = frozenset(["", "~", "null"])
 PUBLISHED: Final = frozenset(["live", "online", "posted", "public", "publish", "published", "released"])
 UNPUBLISHED: Final = frozenset(
@@ -148,7 +148,7 @@ UNPUBLISHED: Final = frozenset(
         "withdrawn",
     ]
 )
-#: Words that mean nothing but that a record is not published, whatever field they stand in.
+#: Words that mean unpublished in any field.
 PLAIN_DRAFTS: Final = frozenset(
     [
         "auto draft",

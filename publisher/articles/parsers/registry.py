@@ -1,4 +1,4 @@
-"""Which suffix is read by which function, and the door through which a file comes in."""
+"""Parse a file with the parser of its suffix, and reject files that are not allowed."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ __all__ = [
 
 Parser = Callable[[BinaryIO, str, ParserOptions], Iterator[ParseResult]]
 
-#: Suffix → the function that reads it.
+#: Suffix → parser.
 PARSERS: Final[Mapping[str, Parser]] = {
     ".txt": parse_text_export,
     ".md": parse_markdown,
@@ -53,10 +53,10 @@ PARSERS: Final[Mapping[str, Parser]] = {
     ".ndjson": parse_json_lines,
 }
 
-#: What may hold more records than memory does: read a few records at a time.
+#: Suffixes of files that may hold more records than fit in memory; their records are stored in batches.
 MULTI_RECORD_SUFFIXES: Final = frozenset((".jsonl", ".ndjson"))
 
-#: Files that lie beside articles and are none: passed over without a word.
+#: Suffixes of files that are not articles, such as images. They are ignored without a message.
 IGNORED_SUFFIXES: Final = frozenset(
     [
         ".jpg",
@@ -84,7 +84,7 @@ IGNORED_SUFFIXES: Final = frozenset(
 
 
 def parse_files(job: tuple[Path, Sequence[str], ParserOptions]) -> dict[str, list[ParseResult]]:
-    """Return name → what the file holds, for (root, names, options)."""
+    """Parse files and return their results by name. JOB is (root, names, options)."""
     root, names, options = job
     return {name: parse_file(root, name, options) for name in names}
 
@@ -92,21 +92,21 @@ def parse_files(job: tuple[Path, Sequence[str], ParserOptions]) -> dict[str, lis
 def parse_each_file(
     root: Path, names: Sequence[str], options: ParserOptions
 ) -> Iterator[tuple[str, list[ParseResult]]]:
-    """Yield (name, what the file holds) for each file, one file after the other."""
+    """Parse files one after the other and yield (name, results) for each."""
     for name in names:
         yield name, parse_file(root, name, options)
 
 
 def parse_file(root: Path, name: str, options: ParserOptions) -> list[ParseResult]:
-    """Return what the file ``name``, relative to ``root``, holds. Never raises for bad input."""
+    """Parse the file NAME (relative to ROOT). Never raises an error for bad input."""
     return list(iterate_records(root, name, options))
 
 
 def iterate_records(root: Path, name: str, options: ParserOptions) -> Iterator[ParseResult]:
-    """Yield what the file ``name``, relative to ``root``, holds. Never raises for bad input.
+    """Parse the file NAME (relative to ROOT) and yield its results. Never raises an error for bad input.
 
-    A link that leads out of ``root``, and anything that is no regular file, is refused: an
-    article must not be able to publish the server's own files.
+    Links to files outside ROOT and special files are rejected, so that an article cannot publish other files
+    of the server.
     """
     path = f"{root}/{name}"
     if name.endswith("/"):
@@ -114,20 +114,20 @@ def iterate_records(root: Path, name: str, options: ParserOptions) -> Iterator[P
             where=name, reason=f"the folder cannot be listed: {_listing_error(path)}", is_transient=True
         )
         return
-    is_draft = is_in_drafts_folder(name) or is_in_drafts_folder(_target(root, path))
+    is_draft = is_in_drafts_folder(name) or is_in_drafts_folder(_link_target(root, path))
     try:
-        reader = PARSERS.get(suffix_of(name))
-        if reader is None:
+        parser = PARSERS.get(suffix_of(name))
+        if parser is None:
             known = ", ".join(sorted(PARSERS))
             raise InvalidRecord(name, f"unknown file type. Use one of {known}")
         if "\\x" in name and not os.path.lexists(path):
             raise InvalidRecord(name, "the file's name is not UTF-8; rename it")
         with open_file_beneath(root, name) as stream:
-            records = (_limit(parsed, options) for parsed in reader(stream, name, options))
-            yield from map(_as_draft, records) if is_draft else records
-    except InvalidRecord as refusal:
-        refused = RejectedRecord(where=refusal.where, reason=refusal.reason)
-        yield _as_draft(refused) if is_draft else with_drafts(refused, drafts_in_file(root, name, options))
+            results = (_limit(parsed, options) for parsed in parser(stream, name, options))
+            yield from map(_as_draft, results) if is_draft else results
+    except InvalidRecord as error:
+        rejected = RejectedRecord(where=error.where, reason=error.reason)
+        yield _as_draft(rejected) if is_draft else with_drafts(rejected, drafts_in_file(root, name, options))
     except NotRegularError:
         yield RejectedRecord(where=name, reason="not a regular file")
     except OutsideError:
@@ -135,18 +135,18 @@ def iterate_records(root: Path, name: str, options: ParserOptions) -> Iterator[P
     except OSError as error:
         yield RejectedRecord(where=name, reason=f"cannot be read: {error.strerror}", is_transient=True)
     except Exception as error:
-        # A parser's fault is a fault of this file only: the other files are published.
+        # A bug in a parser rejects this file only.
         failed = failed_record(name, error)
         yield _as_draft(failed) if is_draft else with_drafts(failed, drafts_in_file(root, name, options))
 
 
 def _limit(parsed: ParseResult, options: ParserOptions) -> ParseResult:
-    """Return a record within the limits; a body that grew beyond twice ``ingest.max_bytes`` is rejected."""
+    """Apply the limits to a record; reject a body of more than twice ``ingest.max_bytes`` characters."""
     if not isinstance(parsed, ParsedRecord):
         return parsed
     most = 2 * options.max_bytes
     if len(parsed.record.body) > most:
-        # Link references of Markdown repeat a long URL for each use.
+        # A Markdown link reference repeats its URL for each use, so the HTML can be much larger than the file.
         reason = f"the body has more than {most:,} characters as HTML, twice ingest.max_bytes. Shorten it."
         return RejectedRecord(where=parsed.where, reason=reason)
     return apply_limits(parsed)
@@ -160,13 +160,13 @@ def _listing_error(path: str) -> str:
     return "it can be listed now. Run this again."
 
 
-def _target(root: Path, path: str) -> str:
-    """Return the file that a link leads to, relative to ``root``; empty for a file that is no link."""
+def _link_target(root: Path, path: str) -> str:
+    """Return the target of a symbolic link, relative to ROOT; empty if the file is not a link."""
     return os.path.relpath(os.path.realpath(path), os.path.realpath(root)) if os.path.islink(path) else ""
 
 
 def _as_draft(parsed: ParseResult) -> DraftRecord:
-    """Return a record of a drafts folder as a draft, whatever it says itself, or whatever it lacks."""
+    """Return a result from a drafts folder as a draft, whether the record is valid or not."""
     if isinstance(parsed, DraftRecord):
         return parsed
     if isinstance(parsed, RejectedRecord):
@@ -183,5 +183,5 @@ def _as_draft(parsed: ParseResult) -> DraftRecord:
 
 
 def suffix_of(name: str) -> str:
-    """Return the suffix that says how a file is read, in lower case."""
+    """Return the suffix of a file name, in lower case."""
     return "." + name.rpartition(".")[2].lower()

@@ -1,7 +1,7 @@
-"""Find in a file or record that is rejected whether it says that it is a draft, and which article it is.
+"""Find out whether a rejected file or record is a draft, and which article it belongs to.
 
-A file that cannot be parsed keeps the article that it was published as. Where one of its lines plainly says
-``draft: true``, its author wants the article withdrawn, whatever is wrong with another line.
+An article stays published if its file can no longer be parsed. But if a line of the file says ``draft: true``, the
+article must be withdrawn, even if another line has an error.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from publisher.staging.beneath import open_file_beneath
 
 __all__ = ["drafts_in_file", "with_drafts", "with_field_drafts", "with_json_drafts"]
 
-#: A field: the table that it stands in, or an empty text; its name; its value.
+#: (name of the table that contains the field, or empty; field name; value).
 _Field: TypeAlias = tuple[str, str, Any]
 
-#: So much of a file is looked at; front matter is shorter.
+#: Bytes of a file that are searched; front matter is shorter.
 _HEAD_BYTES: Final = 65_536
 _MAX_NAME: Final = 60
 _FENCE: Final = re.compile(r"[-+]{3,}\s*")
@@ -34,32 +34,32 @@ _PAIR: Final = re.compile(r'"([^"\\\n]{1,60})"\s*:\s*(?:(\{)|"([^"\\\n]{0,200})"
 _NEXT_RECORD: Final = re.compile(r"\}\s*,\s*\{")
 
 
-def with_drafts(refusal: RejectedRecord, drafts: Iterable[DraftRecord]) -> RejectedRecord:
-    """Return a rejection with the drafts that it may be, and say so in its reason."""
+def with_drafts(rejected: RejectedRecord, drafts: Iterable[DraftRecord]) -> RejectedRecord:
+    """Return a rejection with its drafts, and mention the first one in the reason."""
     drafts = tuple(drafts)
     if not drafts:
-        return refusal
-    says = f"It says {drafts[0].statement}, so its article counts as a draft."
-    return replace(refusal, reason=f"{refusal.reason.rstrip('.')}. {says}", drafts=drafts)
+        return rejected
+    note = f"It says {drafts[0].statement}, so its article counts as a draft."
+    return replace(rejected, reason=f"{rejected.reason.rstrip('.')}. {note}", drafts=drafts)
 
 
 def with_json_drafts(
-    refusal: RejectedRecord, text: str, options: ParserOptions, *, shares_file: bool
+    rejected: RejectedRecord, text: str, options: ParserOptions, *, shares_file: bool
 ) -> RejectedRecord:
-    """Return the rejection of a JSON text, one record or a list, with the drafts in it."""
-    return with_drafts(refusal, _drafts(_json_records(text), refusal.where, options, shares_file=shares_file))
+    """Return the rejection of a JSON text (one record or a list) with the drafts in the text."""
+    return with_drafts(rejected, _drafts(_json_records(text), rejected.where, options, shares_file=shares_file))
 
 
-def with_field_drafts(refusal: RejectedRecord, value: Any, options: ParserOptions) -> RejectedRecord:
-    """Return the rejection of a record of many, which was parsed, with the draft that it is; tables are left out."""
+def with_field_drafts(rejected: RejectedRecord, value: Any, options: ParserOptions) -> RejectedRecord:
+    """Return the rejection of a decoded record with its draft, if its top-level fields make it one."""
     if not isinstance(value, Mapping):
-        return refusal
+        return rejected
     fields = [("", name, item) for name, item in value.items() if not isinstance(item, dict | list)]
-    return with_drafts(refusal, _drafts([fields], refusal.where, options, shares_file=True))
+    return with_drafts(rejected, _drafts([fields], rejected.where, options, shares_file=True))
 
 
 def drafts_in_file(root: Path, name: str, options: ParserOptions) -> tuple[DraftRecord, ...]:
-    """Return the drafts that the beginning of a rejected file speaks of; none where it cannot be read."""
+    """Return the drafts at the beginning of a rejected file; none if the file cannot be read."""
     try:
         with open_file_beneath(root, name) as stream:
             text, _ = decode_text(stream.read(_HEAD_BYTES), name)
@@ -79,7 +79,7 @@ def drafts_in_file(root: Path, name: str, options: ParserOptions) -> tuple[Draft
 def _drafts(
     records: Iterable[Iterable[_Field]], where: str, options: ParserOptions, *, shares_file: bool
 ) -> Iterator[DraftRecord]:
-    """Yield the drafts among records, each with the fields that identify it and that make it a draft."""
+    """Yield the drafts among records, built from the fields that identify them or make them drafts."""
 
     def is_site_date(text: str) -> bool:
         return is_date(text, options.zone)
@@ -99,15 +99,15 @@ def _drafts(
 
 
 def _front_matter(text: str) -> Iterator[_Field]:
-    """Yield the fields that lines of a front matter name, as far as each line can be understood alone."""
+    """Yield the fields of a front matter, parsed line by line because the YAML is invalid."""
     table = ""
     lines = text.split("\n")
     has_fence = bool(_FENCE.fullmatch(lines[0]))
     for line in lines[has_fence:]:
-        # Without a fence the fields end with the first paragraph.
+        # Without a fence, the fields end at the first empty line.
         if _FENCE.fullmatch(line) or not (has_fence or line.strip()):
             return
-        name, value = _parts(line)
+        name, value = _split_field(line)
         if not name:
             continue
         is_nested = line[0].isspace()
@@ -116,27 +116,27 @@ def _front_matter(text: str) -> Iterator[_Field]:
         elif not is_nested:
             table = "" if value else name
             if value.startswith("{"):
-                yield from ((name, *_parts(part)) for part in value.strip("{} ").split(","))
+                yield from ((name, *_split_field(part)) for part in value.strip("{} ").split(","))
             else:
                 yield "", name, value
 
 
-def _parts(line: str) -> tuple[str, str]:
-    """Return (name, value) of ``name: value`` or ``name = value``; two empty texts where the line is neither."""
-    at = min((place for place in (line.find(":"), line.find("=")) if place > 0), default=0)
+def _split_field(line: str) -> tuple[str, str]:
+    """Return (name, value) of ``name: value`` or ``name = value``; two empty strings for other lines."""
+    at = min((position for position in (line.find(":"), line.find("=")) if position > 0), default=0)
     name = line[:at].strip().strip("\"'").strip()
     value = line[at + 1 :].partition(" #")[0].strip().strip("\"'").strip()
     return (name, value) if at and len(name) <= _MAX_NAME and name[:1] not in ("-", "#") else ("", "")
 
 
 def _json_records(text: str) -> Iterator[Iterator[_Field]]:
-    """Yield the fields of each record of a JSON text, which need not be complete."""
+    """Yield the fields of each record of a JSON text, which may be incomplete."""
     for number, record in enumerate(_NEXT_RECORD.split(text) if text.lstrip().startswith("[") else [text]):
         yield _json_fields("{" + record if number else record)
 
 
 def _json_fields(text: str) -> Iterator[_Field]:
-    """Yield the fields of a JSON object whose value is no list; tables inside it are named by their own field."""
+    """Yield the fields of a JSON object, also those of nested objects, without lists."""
     tables: list[str] = []
     at = 0
     for match in _PAIR.finditer(text):

@@ -1,4 +1,4 @@
-"""Types that parsers share: their options, what they return, and scalars whose type a field decides."""
+"""Types that parsers share: options, results, and YAML scalars whose type depends on the field."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = [
     "whole_number",
 ]
 
-#: A whole number as YAML 1.1 writes it, base 60 left out (https://yaml.org/type/int.html).
+#: A whole number of YAML 1.1, without base 60 (https://yaml.org/type/int.html).
 _WHOLE_NUMBER: Final = re.compile(
     r"(?P<sign>[-+]?)(?:0b(?P<binary>[01_]+)|0x(?P<hexadecimal>[0-9a-fA-F_]+)|(?P<octal>0[0-7_]+)|(?P<decimal>0|[1-9][0-9_]*))"
 )
@@ -30,13 +30,13 @@ _BASES: Final = {"binary": 2, "hexadecimal": 16, "octal": 8, "decimal": 10}
 
 
 class PlainScalar(str):
-    """A scalar of YAML without quotes: a text, unless the field that has it wants a date, a number or a boolean."""
+    """An unquoted YAML scalar: text, unless its field is a date, a number or a boolean."""
 
     __slots__ = ()
 
 
 def whole_number(text: str) -> int | None:
-    """Return the whole number that YAML 1.1 reads in an unquoted scalar, or None."""
+    """Return the whole number that an unquoted scalar means in YAML 1.1, or None."""
     match = _WHOLE_NUMBER.fullmatch(text) if len(text) <= 1_000 else None
     if match is None or match.lastgroup is None:
         return None
@@ -46,64 +46,65 @@ def whole_number(text: str) -> int | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParserOptions:
-    """What readers need to know of the site."""
+    """Settings of the site that parsers need."""
 
-    #: The newsroom's clock, for times without a zone.
+    #: Time zone for times without a zone.
     zone: ZoneInfo
-    #: A record larger than this is refused.
+    #: A larger record is rejected.
     max_bytes: int = 5_000_000
-    #: Known tags, to part run-together ones.
+    #: Known tags, for splitting tags that are joined without a separator.
     tags: frozenset[str] = frozenset()
-    #: The folder that is served at ``base_url``; None to look at no file but the records.
+    #: The folder that is served at ``base_url``; None to read no other files than articles.
     media: Path | None = None
-    #: The site's address, without a slash at the end.
+    #: The site's URL, without a slash at the end.
     base_url: str = ""
-    #: Of a file of many records, so many are not parsed again; the last of them is rejected for the reason.
+    #: Number of records at the start of a file that are not parsed again. The last of them is rejected.
     skip_records: int = 0
+    #: Reason of that rejection.
     skip_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParsedRecord:
-    """A record, and what had to be mended or guessed to read it."""
+    """A published record, with warnings about values that were repaired or guessed."""
 
     record: Record
-    #: The file, relative to articles/, with ``:line`` where it holds several records.
+    #: The file, relative to articles/, with ``:line`` or ``[number]`` if it holds several records.
     where: str
     warnings: tuple[str, ...] = ()
-    #: True where the file may hold several records, so that its name identifies none of them.
+    #: True if the file may hold several records, so that its name does not identify the record.
     shares_file: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DraftRecord:
-    """A record that says that it is not published, or that lies in a drafts folder."""
+    """An unpublished record: one of its fields, or its folder, makes it a draft."""
 
-    #: The file, relative to articles/, with ``:line`` where it holds several records.
+    #: The file, relative to articles/, with ``:line`` or ``[number]`` if it holds several records.
     where: str
-    #: What says so, as in ``draft: true``.
+    #: The field that makes it a draft, as in ``draft: true``.
     statement: str
     warnings: tuple[str, ...] = ()
-    #: True where the file may hold several records, so that its name identifies none of them.
+    #: True if the file may hold several records, so that its name does not identify the record.
     shares_file: bool = False
-    #: The identifiers that the record names, as in ``Record``.
+    #: The identifiers of the record, as in ``Record``.
     external_id: str | None = None
     url: str | None = None
-    #: The record, where its other fields are complete. It only tells which article this is.
+    #: The record, if all required fields are valid. It is used only to match the article.
     record: Record | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RejectedRecord:
-    """Something that cannot become an article."""
+    """A record or file that cannot become an article."""
 
     where: str
     reason: str
-    #: The error, where nobody expected it.
+    #: The unexpected error, if there was one.
     failure: Failure | None = None
-    #: True where the cause may go away without a change of the file: the next run reads it again.
+    #: True if the cause may go away without a change of the file, so that the next run parses it again.
     is_transient: bool = False
-    #: Records in it that say that they are drafts, which tell which articles must not stay published.
+    #: Drafts that were recognised in it. Their articles must be withdrawn.
     drafts: tuple[DraftRecord, ...] = ()
 
 
@@ -112,7 +113,7 @@ ParseResult: TypeAlias = ParsedRecord | DraftRecord | RejectedRecord
 
 
 def failed_record(where: str, error: Exception) -> RejectedRecord:
-    """Return the rejection of a record that a parser failed on without saying why."""
+    """Return the rejection of a record for which a parser raised an unexpected error."""
     if isinstance(error, RecursionError):
         return RejectedRecord(where=where, reason="nested too deep")
     failure = describe_failure(error)

@@ -1,4 +1,4 @@
-"""The text export's tags run together without a separator: ``RussiaFranceMali``. Part them."""
+"""Split the tags of a text export, which are joined without a separator: ``RussiaFranceMali``."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from publisher.html.text import contains_phrase, one_line
 
 __all__ = ["split_tags"]
 
-#: An acronym meets a word (``NATOVladimir``), or a digit meets a capital (``F-16Grain``): no border shows.
 _CLOSING: Final = frozenset(")]}’”'\"")
+#: An acronym before a word (``NATOVladimir``) or a digit before a capital (``F-16Grain``): the border is ambiguous.
 _ACRONYM_THEN_WORD: Final = re.compile(r"[A-Z]{3}[a-z]{2}|\d[A-Z][a-z]|\.[A-Z][a-z]{2}")
 
 
-#: Characters of the tags, and of the text in which phrases are looked up.
-_LONGEST_RUN: Final = 10_000
-_LONGEST_TEXT: Final = 200_000
-#: Phrases that are looked up in the text; the rest counts as not known.
+#: Characters of the joined tags that are split.
+_MAX_RUN_LENGTH: Final = 10_000
+#: Characters of the article in which phrases are looked up.
+_MAX_TEXT_LENGTH: Final = 200_000
+#: Phrases that are looked up in the text; further ones count as unknown.
 _MAX_LOOKUPS: Final = 2_000
 
 
 def split_tags(run: str, text: str, vocabulary: frozenset[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the tags and those of them that stayed ambiguous.
+    """Return the tags, and those of them that could not be split with certainty.
 
-    A border stands where a lower-case letter or a bracket meets a capital, unless the two sides
-    together are a known phrase (``McDonald``). Where an acronym meets a word no border shows:
-    there the phrases of the vocabulary and of the article's own text decide, longest match
-    first. What they do not settle stays whole.
+    A capital after a lower-case letter or a bracket begins a new tag, unless both sides together are a
+    known phrase (``McDonald``). Between an acronym and a word, known tags and phrases of the article's
+    text decide, longest match first. Other joined tags are not split.
 
     Args:
-        run: the tags as exported.
-        text: the article's title, dek and body, to find phrases in.
-        vocabulary: tags that the site knows.
+        run: the joined tags.
+        text: title, dek and body of the article, in which phrases are looked up.
+        vocabulary: known tags of the site.
     """
-    # A label line of any length is looked at up to here; limits of tags apply to what it names.
-    run = one_line(run[:_LONGEST_RUN])
-    text = text[:_LONGEST_TEXT]
+    # Linear time for a line of any length. The limits of an article apply to the resulting tags.
+    run = one_line(run[:_MAX_RUN_LENGTH])
+    text = text[:_MAX_TEXT_LENGTH]
     if not run:
         return (), ()
     lookups = 0
@@ -57,16 +57,16 @@ def split_tags(run: str, text: str, vocabulary: frozenset[str]) -> tuple[tuple[s
     ambiguous: list[str] = []
     separated = [part.strip() for part in re.split(r"[,;|]", run)] if re.search(r"[,;|]", run) else [run]
     for part in separated:
-        for chunk in _rejoined(_chunks(part), known):
-            pieces = _pieces(chunk, known)
+        for chunk in _join_phrases(_split_at_capitals(part), known):
+            pieces = _split_chunk(chunk, known)
             tags.extend(pieces)
             if len(pieces) == 1 and not known(chunk) and _ACRONYM_THEN_WORD.search(chunk):
                 ambiguous.append(chunk)
     return tuple(dict.fromkeys(tag for tag in tags if tag)), tuple(dict.fromkeys(ambiguous))
 
 
-def _chunks(run: str) -> list[str]:
-    """Part the run where a capital follows a lower-case letter, a closing bracket or a quote."""
+def _split_at_capitals(run: str) -> list[str]:
+    """Split before each capital that follows a lower-case letter, a closing bracket or a quote."""
     borders = [
         at
         for at, character in enumerate(run)
@@ -77,8 +77,8 @@ def _chunks(run: str) -> list[str]:
     return [run[start:end].strip() for start, end in pairwise([0, *borders, len(run)])]
 
 
-def _rejoined(chunks: list[str], known: Callable[[str], bool]) -> list[str]:
-    """Undo a border inside a known phrase (``Mc`` + ``Donald``): longest phrase first."""
+def _join_phrases(chunks: list[str], known: Callable[[str], bool]) -> list[str]:
+    """Join neighbouring chunks that form a known phrase (``Mc`` + ``Donald``), longest first."""
     result: list[str] = []
     at = 0
     while at < len(chunks):
@@ -88,8 +88,8 @@ def _rejoined(chunks: list[str], known: Callable[[str], bool]) -> list[str]:
     return result
 
 
-def _pieces(chunk: str, known: Callable[[str], bool]) -> list[str]:
-    """Part a chunk at borders that only known phrases show; whole if they do not settle it."""
+def _split_chunk(chunk: str, known: Callable[[str], bool]) -> list[str]:
+    """Split a chunk into known phrases; return it whole if that is not possible."""
     if known(chunk):
         return [chunk]
     borders = [
@@ -102,15 +102,15 @@ def _pieces(chunk: str, known: Callable[[str], bool]) -> list[str]:
 
     @cache
     def best(start: int) -> tuple[str, ...] | None:
-        """The fewest pieces from ``start`` on, all of them known, or None."""
+        """Return the shortest split of ``chunk[start:]`` into known phrases, or None."""
         if start == len(chunk):
             return ()
-        found: tuple[str, ...] | None = None
+        shortest: tuple[str, ...] | None = None
         for end in [*reversed([border for border in borders if border > start]), len(chunk)]:
             if known(chunk[start:end]):
                 rest = best(end)
-                if rest is not None and (found is None or len(rest) + 1 < len(found)):
-                    found = (chunk[start:end], *rest)
-        return found
+                if rest is not None and (shortest is None or len(rest) + 1 < len(shortest)):
+                    shortest = (chunk[start:end], *rest)
+        return shortest
 
     return list(best(0) or (chunk,))

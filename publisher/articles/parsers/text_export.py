@@ -1,7 +1,7 @@
-"""The newsroom's text export → a record.
+"""Parse the text export of a newsroom into a record.
 
-Title, date line with labels, title again, dek, body, author line, image credit: paragraphs with
-blank lines between. docs/articles.md has the format as a person writes it.
+A file has the title, a date line with labels, the title again, dek, body, author line and image credit, as paragraphs
+separated by blank lines. docs/articles.md describes the format.
 """
 
 from __future__ import annotations
@@ -29,21 +29,20 @@ _LABEL: Final = re.compile(
     r"\b(Topics?|Regions?|Blog Brands?|Brands?|Tags?|Status|Draft|Published|Publish|Visibility|Embargo(?: until)?)\s*:\s*",
     re.IGNORECASE,
 )
-#: A line of its own that may say that the text is a draft.
+#: A line that may make the text a draft.
 _STATEMENT: Final = re.compile(r"(Status|Draft|Published|Publish|Visibility)\s*:\s*(\S.{0,40})", re.IGNORECASE)
 _GAP: Final = re.compile(r"\n[^\S\n]*\n\s*")
 #: A longer first paragraph is body, not a dek.
-_LONGEST_DEK = 250
-#: The date line is looked for in so many lines from the top.
+_MAX_DEK_LENGTH = 250
+#: Lines from the top in which the date line is searched.
 _HEAD_LINES = 12
 
 
 def parse_text_export(stream: BinaryIO, where: str, options: ParserOptions) -> Iterator[ParsedRecord | DraftRecord]:
-    """Yield the one record of a text export, or the draft that its labels say it is.
+    """Yield the one record of a text export, or a draft if a label or line makes it one.
 
     Raises:
-        InvalidRecord: empty, binary, too large, without a title, without a date, or with an
-            impossible one.
+        InvalidRecord: the file is empty, binary or too large, or has no title or no valid date.
     """
     text, warnings = read_text(stream, where, options.max_bytes)
     statement = find_draft_statement(text)
@@ -54,9 +53,9 @@ def parse_text_export(stream: BinaryIO, where: str, options: ParserOptions) -> I
             raise
         yield DraftRecord(where=where, statement=statement, warnings=tuple(warnings))
         return
-    labels, junk = _labels(labels_text)
-    if junk:
-        warnings.append(f"did not understand {junk[:60]!r} on the date line")
+    labels, unknown = _labels(labels_text)
+    if unknown:
+        warnings.append(f"did not understand {unknown[:60]!r} on the date line")
     paragraphs = [block.strip() for block in _GAP.split(rest) if block.strip()]
     if paragraphs and one_line(paragraphs[0]).casefold() == title.casefold():
         del paragraphs[0]
@@ -97,12 +96,12 @@ def _release(day: date, labels: Mapping[str, str], where: str, options: ParserOp
             release = parse_date(value, options.zone)
         except ValueError as error:
             raise InvalidRecord(where, f"impossible {name}: {error}") from None
-        day = max(day, release, key=lambda one: to_instant(one, options.zone))
+        day = max(day, release, key=lambda moment: to_instant(moment, options.zone))
     return day
 
 
 def find_draft_statement(text: str) -> str:
-    """Return the line near the top or at the end that plainly says that the text is a draft; empty for none."""
+    """Return the line near the top or at the end that makes the text a draft; empty if there is none."""
     lines = [line.strip() for line in text.split("\n") if line.strip()]
     for line in (*lines[:_HEAD_LINES], *lines[_HEAD_LINES:][-2:]):
         match = _STATEMENT.fullmatch(line)
@@ -113,12 +112,12 @@ def find_draft_statement(text: str) -> str:
 
 
 def _head(text: str, where: str) -> tuple[str, date, str, str]:
-    """Return title, day, what stands behind the date, and everything after that paragraph."""
+    """Return the title, the date, the labels after the date, and the text after that paragraph."""
     title: list[str] = []
     at = 0
     for number, line in enumerate(text.split("\n")):
         match = DATE_PATTERN.match(line.strip())
-        # A headline may begin with a date, but not be followed by labels or be nothing else.
+        # A title may begin with a date. The first line is a date line only if labels follow the date.
         if match and (title or _LABEL.search(line.strip(), match.end())):
             try:
                 day = date_from_match(match)
@@ -139,7 +138,7 @@ def _head(text: str, where: str) -> tuple[str, date, str, str]:
 
 
 def _labels(text: str) -> tuple[dict[str, str], str]:
-    """Return label → value, and what stood before the first label."""
+    """Return the values by label, and the text before the first label."""
     parts = _LABEL.split(text)
     values: dict[str, str] = {}
     for label, value in zip(parts[1::2], parts[2::2], strict=True):
@@ -150,15 +149,15 @@ def _labels(text: str) -> tuple[dict[str, str], str]:
 
 
 def _tail(paragraphs: list[str]) -> tuple[Image | None, tuple[Author, ...]]:
-    """Take image credit and author line, in either order, off the end of the paragraphs."""
+    """Remove the image credit and the author line, in either order, from the end of the paragraphs."""
     image: Image | None = None
     authors: tuple[Author, ...] = ()
     for _ in range(2):
         if not paragraphs:
             break
-        found = parse_image_line(paragraphs[-1]) if image is None else None
-        if found is not None:
-            image = found
+        parsed = parse_image_line(paragraphs[-1]) if image is None else None
+        if parsed is not None:
+            image = parsed
             paragraphs.pop()
         elif not authors:
             authors = parse_author_line(paragraphs[-1], "\n".join(paragraphs[:-1]))
@@ -169,7 +168,7 @@ def _tail(paragraphs: list[str]) -> tuple[Image | None, tuple[Author, ...]]:
 
 
 def _dek(paragraphs: list[str]) -> str | None:
-    """Take the dek off the front: one short paragraph, with body after it."""
-    if len(paragraphs) < 2 or len(paragraphs[0]) > _LONGEST_DEK:
+    """Remove the dek from the front: one short paragraph that is followed by body text."""
+    if len(paragraphs) < 2 or len(paragraphs[0]) > _MAX_DEK_LENGTH:
         return None
     return one_line(paragraphs.pop(0))
