@@ -1,4 +1,7 @@
-"""Crontab text, a zone and a calendar → slots: when something is to run. Pure: the time is passed in."""
+"""Compute slots, the times at which a schedule runs, from crontab text, a time zone and a calendar.
+
+Pure: it never reads the clock, and never stores or runs anything.
+"""
 
 from publisher.cadence.crontab import Cadence, parse_cadence
 from publisher.cadence.description import describe_cadence

@@ -1,4 +1,4 @@
-"""A cadence in words, so that a person can see whether it says what she meant."""
+"""Describe a cadence in words, so that people can check what they configured."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ _MONTHS: Final = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
     "December",
 )  # fmt: skip
-_PLACES: Final = ("last", "first", "second", "third", "fourth", "fifth")
-#: So many times of day are written out.
-_LISTED: Final = 6
+_POSITIONS: Final = ("last", "first", "second", "third", "fourth", "fifth")
+#: Number of times of day that are listed one by one.
+_MAX_LISTED_TIMES: Final = 6
 
 
 def describe_cadence(cadence: Cadence) -> str:
     """Return ``weekdays at 07:00``, ``every 15 minutes``, ``the second Friday of the month at 09:00``."""
-    days, when = _days(cadence), _times(cadence)
+    days, times = _days(cadence), _times(cadence)
     if len(cadence.months) < 12:
         months = _joined([_MONTHS[month - 1] for month in cadence.months])
         days = f"{days} in {months}" if days else f"every day in {months}"
-    if not when.startswith("at"):
-        return f"{when}, {days}" if days else when
-    return f"{days or 'every day'} {when}"
+    if not times.startswith("at"):
+        return f"{times}, {days}" if days else times
+    return f"{days or 'every day'} {times}"
 
 
 def _joined(names: Sequence[str], last: str = "and") -> str:
@@ -35,7 +35,7 @@ def _joined(names: Sequence[str], last: str = "and") -> str:
 
 
 def _step(numbers: Sequence[int], size: int) -> int | None:
-    """Return n where the numbers are every n-th from 0 on, and come round evenly."""
+    """Return n if the numbers are 0, n, 2n, … up to SIZE and n divides SIZE, else None."""
     step = numbers[1] - numbers[0] if len(numbers) > 1 else size
     return step if size % step == 0 and list(numbers) == list(range(0, size, step)) else None
 
@@ -45,7 +45,7 @@ def _times(cadence: Cadence) -> str:
     past = _joined([f"{minute:02}" for minute in minutes]) + " past"
     if cadence.is_hourly:
         return _every_hour(minutes, past)
-    if len(minutes) * len(hours) <= _LISTED:
+    if len(minutes) * len(hours) <= _MAX_LISTED_TIMES:
         return "at " + _joined([f"{hour:02}:{minute:02}" for hour in hours for minute in minutes])
     if len(minutes) == 1:
         return _many_hours(hours, minutes[0], past)
@@ -70,7 +70,7 @@ def _many_hours(hours: Sequence[int], minute: int, past: str) -> str:
 
 
 def _spanned(numbers: Sequence[int], name: Callable[[int], str]) -> list[str]:
-    """Return names of numbers, three and more in a row as one span."""
+    """Return the names of numbers, with three or more consecutive ones as a range."""
     spans: list[list[int]] = []
     for number in numbers:
         if spans and spans[-1][-1] == number - 1:
@@ -80,12 +80,12 @@ def _spanned(numbers: Sequence[int], name: Callable[[int], str]) -> list[str]:
     return [
         text
         for span in spans
-        for text in ([f"{name(span[0])} to {name(span[-1])}"] if len(span) > 2 else [name(one) for one in span])
+        for text in ([f"{name(span[0])} to {name(span[-1])}"] if len(span) > 2 else [name(number) for number in span])
     ]
 
 
 def _days(cadence: Cadence) -> str:
-    """Return which days; empty for every day."""
+    """Return the days in words; empty for every day."""
     by_month, by_week = _month_days(cadence), _week_days(cadence)
     if by_month and by_week:
         return f"{by_month} if it is {by_week}" if cadence.needs_both else f"{by_month}, and {by_week}"
@@ -111,10 +111,10 @@ def _week_days(cadence: Cadence) -> str:
     elif len(days) == 7:
         parts.append("every day")
     elif days:
-        # Monday first, as a week is read.
+        # Monday first.
         week = sorted(days, key=lambda day: (day - 1) % 7)
         parts.append(f"every {_WEEKDAYS[week[0]]}" if len(week) == 1 else _joined([f"{_WEEKDAYS[d]}s" for d in week]))
-    parts += [f"the {_PLACES[place]} {_WEEKDAYS[day]} of the month" for day, place in cadence.nth]
+    parts += [f"the {_POSITIONS[position]} {_WEEKDAYS[day]} of the month" for day, position in cadence.nth]
     return _joined(parts)
 
 

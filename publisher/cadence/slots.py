@@ -1,8 +1,8 @@
-"""Times of day and a zone → slots: the instants at which something is to run.
+"""Compute slots, the instants at which a schedule runs, from cadences and a time zone.
 
-Every wall time that is asked for has its slot, whatever clocks do that day. One that a change skips is at
-the first instant after the gap; one that a change repeats is at the first of the two. Who asks for every
-hour asks for an interval and gets it: the repeated hour twice, and of the skipped one what real time has.
+Each local time of a cadence has one slot per day, also on days of clock changes: a skipped time runs at the first
+instant after the gap, a repeated time at its first occurrence. A cadence that runs in every hour means an interval:
+it runs in both occurrences of a repeated hour, and not in a skipped one.
 """
 
 from __future__ import annotations
@@ -20,39 +20,39 @@ from publisher.model.digests import CatchUp
 
 __all__ = ["ON_TIME_TOLERANCE", "Timetable", "due_slots", "next_slot", "previous_slot", "slots_between", "to_local"]
 
-#: A slot that is found within this time is not a missed one: a cron job may look only so often.
+#: A slot that is run within this time was not missed: a cron job may call ``publish tick`` that rarely.
 ON_TIME_TOLERANCE: Final = timedelta(minutes=15)
 _DAY: Final = timedelta(days=1)
-#: How far ahead the next slot is looked for at first, and how far back the previous one, step by step: the rarest
-#: day comes within forty years.
+#: The range of the first search for the next slot.
 _SOON: Final = timedelta(minutes=20)
+#: Increasing ranges of the search for the previous slot. The rarest day occurs within forty years.
 _BACK: Final = (_SOON, *(timedelta(days=days) for days in (1, 8, 63, 400, 3_300, 15_000)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timetable:
-    """When something runs: one or more cadences on the clock of a zone, less what the calendar takes out."""
+    """When a schedule runs: one or more cadences in a time zone, without the excluded days."""
 
     cadences: tuple[Cadence, ...]
     zone: ZoneInfo
-    #: First and last day on which anything runs; None for no bound.
+    #: First and last day of the schedule; None for no limit.
     starts: date | None = None
     ends: date | None = None
-    #: (first, last) of days on which nothing runs.
+    #: (first, last) day of each excluded period.
     blackout: tuple[tuple[date, date], ...] = ()
 
     def allows(self, day: date) -> bool:
-        """Tell whether anything may run on a day."""
+        """Return whether the schedule may run on a day."""
         if (self.starts is not None and day < self.starts) or (self.ends is not None and day > self.ends):
             return False
         return not any(first <= day <= last for first, last in self.blackout)
 
 
 def to_local(wall: datetime, zone: ZoneInfo) -> datetime:
-    """Return the instant, in UTC, at which clocks in ``zone`` first show ``wall`` or later.
+    """Return the first instant, in UTC, at which the local time in ZONE is WALL or later.
 
-    A time that a clock change skips becomes the first instant after the gap; of a time that
-    occurs twice the first is taken.
+    A time that a clock change skips means the first instant after the gap; a repeated time means its
+    first occurrence.
     """
     early = wall.replace(tzinfo=zone, fold=0)
     instant = early.astimezone(UTC)
@@ -71,106 +71,108 @@ def to_local(wall: datetime, zone: ZoneInfo) -> datetime:
     return high
 
 
-def _as_it_runs(wall: datetime, zone: ZoneInfo) -> Iterator[datetime]:
-    """Yield each instant at which clocks show ``wall``; in a gap, the one at which they would have."""
+def _all_occurrences(wall: datetime, zone: ZoneInfo) -> Iterator[datetime]:
+    """Yield each instant with local time WALL; in a gap, the instant by the offset before the change."""
     first = wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
     yield first
     second = wall.replace(tzinfo=zone, fold=1).astimezone(UTC)
-    # In a gap (PEP 495) fold=1 is the earlier one, and no clock shows it.
+    # In a gap, fold=1 gives an earlier instant, which has another local time (PEP 495).
     if second > first:
         yield second
 
 
 def _slots_of(cadence: Cadence, zone: ZoneInfo, day: date, after: datetime, until: datetime | None) -> list[datetime]:
-    """Return the slots of one day of the calendar that are later than ``after`` and no later than ``until``."""
+    """Return the slots of one local day that are after AFTER and not after UNTIL."""
     offsets = _offsets(zone, day)
     if len(offsets) == 1:
-        # Most days have no change near them, and of most the better part is over.
+        # A fast path for days without a clock change nearby: select the times of day before converting them.
         (offset,) = offsets
         wall = (after + offset).replace(tzinfo=None)
         if wall.date() > day:
             return []
-        wanted = times_of_day(cadence)
-        first = bisect_right(wanted, wall.time()) if wall.date() == day else 0
+        times = times_of_day(cadence)
+        first = bisect_right(times, wall.time()) if wall.date() == day else 0
         end = (until + offset).replace(tzinfo=None) if until is not None else None
-        last = bisect_right(wanted, end.time()) if end is not None and end.date() == day else len(wanted)
+        last = bisect_right(times, end.time()) if end is not None and end.date() == day else len(times)
         if end is not None and end.date() < day:
             return []
-        return [(datetime.combine(day, one, UTC) - offset) for one in wanted[first:last]]
-    walls = [datetime.combine(day, one) for one in times_of_day(cadence)]
+        return [(datetime.combine(day, at, UTC) - offset) for at in times[first:last]]
+    walls = [datetime.combine(day, at) for at in times_of_day(cadence)]
     if cadence.is_hourly:
-        found = {one for wall in walls for one in _as_it_runs(wall, zone)}
+        slots = {slot for wall in walls for slot in _all_occurrences(wall, zone)}
     else:
-        found = {to_local(wall, zone) for wall in walls}
-    return sorted(slot for slot in found if slot > after and (until is None or slot <= until))
+        slots = {to_local(wall, zone) for wall in walls}
+    return sorted(slot for slot in slots if slot > after and (until is None or slot <= until))
 
 
 @lru_cache(maxsize=4096)
 def _offsets(zone: ZoneInfo, day: date) -> frozenset[timedelta]:
-    """Return how far clocks are from UTC on a day and its neighbours."""
+    """Return the UTC offsets of a zone on a day and its neighbours."""
     start = datetime.combine(day, time(), zone)
     found = ((start + timedelta(days=ahead)).utcoffset() for ahead in (-1, 0, 1, 2))
     return frozenset(offset for offset in found if offset is not None)
 
 
 def _days(timetable: Timetable, first: date) -> Iterator[tuple[date, list[Cadence]]]:
-    """Yield the days on which anything runs, with what asks for it."""
+    """Yield the days on which the schedule runs, with the cadences of each day."""
     day = max(first, timetable.starts) if timetable.starts else first
     while timetable.ends is None or day <= timetable.ends:
-        coming = {cadence: found for cadence in timetable.cadences if (found := next_day(cadence, day)) is not None}
-        if not coming:
+        next_days = {
+            cadence: next_one for cadence in timetable.cadences if (next_one := next_day(cadence, day)) is not None
+        }
+        if not next_days:
             return
-        day = min(coming.values())
+        day = min(next_days.values())
         if timetable.allows(day):
-            yield day, [cadence for cadence, found in coming.items() if found == day]
+            yield day, [cadence for cadence, next_one in next_days.items() if next_one == day]
         day += _DAY
 
 
 def _ascending(timetable: Timetable, after: datetime, until: datetime | None) -> Iterator[datetime]:
-    """Yield every slot later than ``after`` and no later than ``until``, in order, each once."""
-    held: list[datetime] = []
+    """Yield every slot after AFTER and not after UNTIL, in order, each once."""
+    pending: list[datetime] = []
     zone = timetable.zone
-    # Where clocks skip a whole day, its slots are on the next.
+    # The slots of a day that a zone change skips are on the next day.
     for day, cadences in _days(timetable, after.astimezone(zone).date() - _DAY):
         first = datetime.combine(day, time(), UTC) - max(_offsets(zone, day))
-        sure = bisect_left(held, first)
-        yield from held[:sure]
+        complete = bisect_left(pending, first)
+        yield from pending[:complete]
         if until is not None and first > until:
-            held = held[sure:]
+            pending = pending[complete:]
             break
-        found = {slot for one in cadences for slot in _slots_of(one, zone, day, after, until)}
-        held = sorted({*held[sure:], *found})
-    yield from held
+        slots = {slot for cadence in cadences for slot in _slots_of(cadence, zone, day, after, until)}
+        pending = sorted({*pending[complete:], *slots})
+    yield from pending
 
 
 def slots_between(timetable: Timetable, after: datetime, until: datetime) -> Iterator[datetime]:
-    """Yield the slots later than ``after`` and no later than ``until``, in UTC and in order."""
+    """Yield the slots after AFTER and not after UNTIL, in UTC and in order."""
     return _ascending(timetable, after.astimezone(UTC), until.astimezone(UTC))
 
 
 def next_slot(timetable: Timetable, after: datetime) -> datetime | None:
-    """Return the first slot later than ``after``, in UTC; None where there is none."""
+    """Return the first slot after AFTER, in UTC; None if there is none."""
     after = after.astimezone(UTC)
-    # Of a cadence of many times a day only the nearest are worked out.
+    # With an upper limit, only a few slots of a cadence with many times a day are computed.
     soon = next(_ascending(timetable, after, after + _SOON), None)
     return soon if soon is not None else next(_ascending(timetable, after, None), None)
 
 
 def previous_slot(timetable: Timetable, at: datetime, *, at_most: timedelta = _BACK[-1]) -> datetime | None:
-    """Return the last slot that is no later than ``at``, in UTC; None where there is none.
+    """Return the last slot at or before AT, in UTC; None if there is none.
 
     Args:
-        timetable: the cadences.
-        at: the time to look back from.
-        at_most: how far to look back. Without a bound a timetable that has ended is searched for decades.
+        timetable: the schedule.
+        at: the end of the search.
+        at_most: how far to look back. Without a limit, decades of a timetable that has ended are searched.
     """
     for step in _BACK:
         back = min(step, at_most)
-        found = None
-        for found in slots_between(timetable, at - back, at):  # noqa: B007 - the last one is the result
+        slot = None
+        for slot in slots_between(timetable, at - back, at):  # noqa: B007 - the last one is the result
             pass
-        if found is not None or back == at_most:
-            return found
+        if slot is not None or back == at_most:
+            return slot
     return None
 
 
@@ -182,19 +184,19 @@ def due_slots(
     catch_up: CatchUp,
     at_most_late: timedelta,
 ) -> list[datetime]:
-    """Return the slots that are to be run now if they were not yet, oldest first.
+    """Return the slots that are due now, oldest first, whether they were run or not.
 
     Args:
-        timetable: when it should have run.
-        since: when the timetable came into force: what was before does not count.
-        now: what time it is.
-        catch_up: what becomes of slots that were missed.
-        at_most_late: those that are older than this are left out.
+        timetable: the schedule.
+        since: when the schedule came into force; earlier slots do not count.
+        now: the current time.
+        catch_up: which missed slots are run.
+        at_most_late: older slots are left out.
     """
     if catch_up is CatchUp.ALL:
         return list(slots_between(timetable, max(since, now - at_most_late), now))
     late = min(ON_TIME_TOLERANCE, at_most_late) if catch_up is CatchUp.NONE else at_most_late
-    # A slot that is exactly as late as allowed still counts: ``previous_slot`` leaves its lower bound out.
+    # One second more, because ``previous_slot`` excludes its lower limit, and the maximum lateness is included.
     slot = previous_slot(timetable, now, at_most=late + timedelta(seconds=1))
     if slot is None or slot <= since or now - slot > late:
         return []

@@ -1,1 +1,4 @@
-"""Text and HTML as pure functions. Never reads a file, a socket or a clock."""
+"""Sanitise, convert and measure HTML, text, URLs and colours, as pure functions.
+
+It never reads a file, a socket or a clock.
+"""

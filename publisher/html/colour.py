@@ -1,4 +1,4 @@
-"""Colours as ``#rrggbb``, and whether a text can be read on its ground. Pure."""
+"""Colours as ``#rrggbb``, and the contrast of text on its background. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 __all__ = ["MIN_CONTRAST", "Palette", "contrast", "mix_colours", "readable_colour", "text_colour_on"]
 
-#: What text needs against its ground, whatever its size (WCAG 2.2, 1.4.3).
+#: Minimum contrast ratio of text of any size (WCAG 2.2, success criterion 1.4.3).
 MIN_CONTRAST: Final = 4.5
 _WHITE: Final = "#ffffff"
 _BLACK: Final = "#000000"
@@ -26,53 +26,54 @@ def _luminance(colour: str) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-def contrast(one: str, other: str) -> float:
-    """Return the contrast of two colours, 1 to 21 (https://www.w3.org/TR/WCAG22/#dfn-contrast-ratio)."""
-    dark, light = sorted((_luminance(one), _luminance(other)))
+def contrast(colour: str, other: str) -> float:
+    """Return the contrast ratio of two colours, 1 to 21 (https://www.w3.org/TR/WCAG22/#dfn-contrast-ratio)."""
+    dark, light = sorted((_luminance(colour), _luminance(other)))
     return (light + 0.05) / (dark + 0.05)
 
 
 def mix_colours(colour: str, other: str, share: float) -> str:
-    """Return the colour with ``share`` (0 to 1) of another one in it."""
+    """Return a mixture of two colours with a share (0 to 1) of the other one."""
     pairs = zip(_parts(colour), _parts(other), strict=True)
-    return "#" + "".join(f"{round(mine + (its - mine) * share):02x}" for mine, its in pairs)
+    return "#" + "".join(f"{round(first + (second - first) * share):02x}" for first, second in pairs)
 
 
-def text_colour_on(ground: str) -> str:
-    """Return black or white, whichever can be read better on the ground: one of the two always can."""
-    return max(_WHITE, _BLACK, key=lambda colour: contrast(colour, ground))
+def text_colour_on(background: str) -> str:
+    """Return black or white, whichever has more contrast. One of them always meets MIN_CONTRAST."""
+    return max(_WHITE, _BLACK, key=lambda colour: contrast(colour, background))
 
 
-def readable_colour(colour: str, *grounds: str) -> str:
-    """Return the colour itself if text in it can be read on every ground, or the nearest tint or shade that can.
+def readable_colour(colour: str, *backgrounds: str) -> str:
+    """Return the nearest tint or shade of a colour with enough contrast on all backgrounds.
 
-    On light grounds it is made darker, on dark ones lighter.
+    The colour is returned unchanged if it has enough contrast. On light backgrounds it is made darker, on dark ones
+    lighter.
 
     Args:
         colour: ``#rrggbb``.
-        grounds: at least one; all of them light, or all of them dark.
+        backgrounds: at least one; all light, or all dark.
     """
-    towards = text_colour_on(grounds[0])
+    target = text_colour_on(backgrounds[0])
     for step in range(101):
-        found = mix_colours(colour, towards, step / 100)
-        if all(contrast(found, ground) >= MIN_CONTRAST for ground in grounds):
-            return found
-    return towards
+        mixed = mix_colours(colour, target, step / 100)
+        if all(contrast(mixed, background) >= MIN_CONTRAST for background in backgrounds):
+            return mixed
+    return target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Palette:
-    """The colours of a theme, on a light screen or on a dark one."""
+    """The colours of a theme in light or in dark mode."""
 
-    #: Behind everything.
+    #: Background of the page.
     page: str
-    #: Behind the text.
+    #: Background of the text.
     card: str
     #: Headlines and text.
     ink: str
-    #: Summaries: a little quieter.
+    #: Summaries.
     soft: str
-    #: Bylines, dates, the foot.
+    #: Bylines, dates, the footer.
     muted: str
     #: Lines between stories.
     rule: str
@@ -81,15 +82,18 @@ class Palette:
 
     @property
     def on_accent(self) -> str:
-        """The text of a button, on a ground of the accent."""
+        """Return the text colour of buttons, whose background is the accent."""
         return text_colour_on(self.accent)
 
-    def unreadable(self) -> list[tuple[str, str, float, str]]:
-        """Return (text, ground, contrast, a colour that would do) for what cannot be read: the worst ground of each."""
-        found = []
+    def low_contrasts(self) -> list[tuple[str, str, float, str]]:
+        """Return (text, background, contrast, replacement colour) of each text colour with too little contrast.
+
+        The background is the one with the least contrast.
+        """
+        failures = []
         for text in ("ink", "soft", "muted", "accent"):
             colour = getattr(self, text)
-            ratio, ground = min((contrast(colour, getattr(self, name)), name) for name in ("card", "page"))
+            ratio, background = min((contrast(colour, getattr(self, name)), name) for name in ("card", "page"))
             if ratio < MIN_CONTRAST:
-                found.append((text, ground, ratio, readable_colour(colour, self.card, self.page)))
-        return found
+                failures.append((text, background, ratio, readable_colour(colour, self.card, self.page)))
+        return failures

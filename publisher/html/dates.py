@@ -1,4 +1,4 @@
-"""Days, as people read them."""
+"""Format dates for display. Pure."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _MONTHS: Final = [
 
 
 def long_date(moment: datetime, language: str) -> str:
-    """Return ``Monday, 23 November 2026``; in another language than English the ISO date."""
+    """Return ``Monday, 23 November 2026``, or the ISO date if the language is not English."""
     if not language.lower().startswith("en"):
         return f"{moment:%Y-%m-%d}"
     return f"{_DAYS[moment.weekday()]}, {moment.day} {_MONTHS[moment.month - 1]} {moment.year}"
 
 
 def short_date(moment: datetime, language: str) -> str:
-    """Return ``20 November 2026``."""
+    """Return ``20 November 2026``, or the ISO date if the language is not English."""
     return long_date(moment, language).rpartition(", ")[2]

@@ -1,4 +1,4 @@
-"""Elements of HTML text, found in one pass: regular expressions for them take quadratic time on hostile text."""
+"""Find and limit HTML elements in one pass, in linear time for any input. Pure."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from typing import Final
 
 __all__ = ["limit_attributes", "limit_depth", "replace_elements"]
 
-
 _ANY_TAG: Final = re.compile(r"<(/?)([a-z][a-z0-9]*)\b([^<>]*)>", re.IGNORECASE)
 _ATTRIBUTE: Final = re.compile(r"[^\s/>\"'=]+")
-#: Elements without content, and those that the next one of their kind ends.
+#: Elements without content, and elements that a following element of the same name closes.
 _NOT_NESTED: Final = frozenset(
     [
         "area",
@@ -45,20 +44,20 @@ _START: Final = re.compile(r"<([a-z][a-z0-9]{0,15})(?=[\s/>])", re.IGNORECASE)
 
 
 def replace_elements(source: str, names: Collection[str], replace: Callable[[str, str], str]) -> str:
-    """Return the text with each element of these names replaced.
+    """Replace each element with one of these names.
 
-    An element goes from its start tag to the first end tag of its name; one without an end tag stays.
+    An element extends from its start tag to the first end tag of its name. Without an end tag it is not replaced.
 
     Args:
-        source: HTML. In attribute values ``<`` and ``>`` are escaped, as nh3 writes them.
-        names: lower-case names of elements.
-        replace: called with the name and the whole element, tags included.
+        source: HTML with escaped ``<`` and ``>`` in attribute values, as nh3 writes it.
+        names: lower-case element names.
+        replace: called with the name and the whole element, including its tags.
     """
-    made: list[str] = []
+    parts: list[str] = []
     unclosed: set[str] = set()
     lowered = source.lower()
     if len(lowered) != len(source):
-        # A few letters change their length in lower case; tags are ASCII.
+        # Lower case changed the length of a non-ASCII letter, so positions would differ.
         lowered = source
     at = 0
     for match in _START.finditer(source):
@@ -70,64 +69,64 @@ def replace_elements(source: str, names: Collection[str], replace: Callable[[str
         if not end:
             unclosed.add(name)
             continue
-        made += [source[at : match.start()], replace(name, source[match.start() : end])]
+        parts += [source[at : match.start()], replace(name, source[match.start() : end])]
         at = end
-    return "".join([*made, source[at:]])
+    return "".join([*parts, source[at:]])
 
 
-def limit_depth(source: str, deepest: int) -> tuple[str, int]:
-    """Return the HTML without the tags that are nested deeper, and how many start tags that were; text stays.
+def limit_depth(source: str, max_depth: int) -> tuple[str, int]:
+    """Remove the tags of elements nested deeper than MAX_DEPTH, and return the HTML and how many start tags that were.
 
-    Browsers and sanitisers take quadratic time for deep nesting. Where nothing is too deep the text is as it was.
+    Their text stays. Browsers and sanitisers take quadratic time for deep nesting.
 
     Args:
-        source: any HTML, before it is sanitised.
-        deepest: the greatest number of elements inside each other.
+        source: HTML that is not sanitised yet.
+        max_depth: the maximum number of nested elements.
     """
-    if source.count("<") <= deepest:
+    if source.count("<") <= max_depth:
         return source, 0
     stack: list[str] = []
-    inside: Counter[str] = Counter()
-    dropped: Counter[str] = Counter()
-    made: list[str] = []
+    open_elements: Counter[str] = Counter()
+    removed: Counter[str] = Counter()
+    parts: list[str] = []
     at = cut = 0
     for match in _ANY_TAG.finditer(source):
         name = match[2].lower()
         if name in _NOT_NESTED:
             continue
-        if not match[1] and len(stack) < deepest:
+        if not match[1] and len(stack) < max_depth:
             stack.append(name)
-            inside[name] += 1
+            open_elements[name] += 1
             continue
-        if match[1] and not dropped[name]:
-            # An end tag ends what is open inside its element, too.
-            while inside[name]:
+        if match[1] and not removed[name]:
+            # An end tag also closes the elements that are open inside its element.
+            while open_elements[name]:
                 last = stack.pop()
-                inside[last] -= 1
+                open_elements[last] -= 1
                 if last == name:
                     break
             continue
-        dropped[name] += -1 if match[1] else 1
+        removed[name] += -1 if match[1] else 1
         cut += not match[1]
-        made.append(source[at : match.start()])
+        parts.append(source[at : match.start()])
         at = match.end()
-    return "".join([*made, source[at:]]), cut
+    return "".join([*parts, source[at:]]), cut
 
 
-def limit_attributes(source: str, longest: int, most: int) -> tuple[str, int]:
-    """Return the HTML with bare start tags where one has too many attributes, and how many those were.
+def limit_attributes(source: str, min_length: int, max_attributes: int) -> tuple[str, int]:
+    """Remove all attributes of tags that have too many, and return the HTML and how many tags that were.
 
-    Parsers compare each attribute with all before it.
+    Parsers compare each attribute with all earlier ones, which takes quadratic time.
 
     Args:
-        source: any HTML, before it is sanitised.
-        longest: a tag of fewer characters is not looked at.
-        most: the greatest number of attributes.
+        source: HTML that is not sanitised yet.
+        min_length: only longer tags are checked, in characters.
+        max_attributes: the maximum number of attributes.
     """
-    made: list[str] = []
+    parts: list[str] = []
     at = cut = 0
     for match in _ANY_TAG.finditer(source):
-        if match.end() - match.start() > longest and len(_ATTRIBUTE.findall(match[3])) > most:
-            made += [source[at : match.start()], f"<{match[1]}{match[2]}>"]
+        if match.end() - match.start() > min_length and len(_ATTRIBUTE.findall(match[3])) > max_attributes:
+            parts += [source[at : match.start()], f"<{match[1]}{match[2]}>"]
             at, cut = match.end(), cut + 1
-    return "".join([*made, source[at:]]), cut
+    return "".join([*parts, source[at:]]), cut

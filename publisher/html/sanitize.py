@@ -1,4 +1,4 @@
-"""Sanitise HTML for feeds and pages. The only user of nh3 besides ``digests.mail_html``. Pure."""
+"""Sanitise HTML for feeds and web pages. Only this module and ``digests.mail_html`` use nh3. Pure."""
 
 from __future__ import annotations
 
@@ -83,8 +83,7 @@ _TAGS: Final = {
     ],
     *["sup", "table", "tbody", "td", "tfoot", "th", "thead", "time", "tr", "u", "ul", "var", "video", "wbr"],
 }
-#: ``style`` and ``class`` are left out on purpose: foreign style poisons the inliner and
-#: breaks readers' layouts.
+#: Without ``style`` and ``class``: foreign styles break the CSS inliner and the layout of feed readers.
 _ATTRIBUTES: Final = {
     "*": {"dir", "lang", "id", "title"},
     "a": {"href", "hreflang"},
@@ -103,8 +102,9 @@ _ATTRIBUTES: Final = {
     "td": {"colspan", "rowspan", "headers"},
     "th": {"colspan", "rowspan", "headers", "scope"},
 }
-#: Elements inside each other; what is deeper keeps its text and loses its tags.
+#: Nesting depth of elements. Deeper elements lose their tags and keep their text.
 MAX_DEPTH: Final = 100
+#: Characters. Shorter tags cannot have too many attributes.
 _LONG_TAG: Final = 500
 _MAX_ATTRIBUTES: Final = 100
 _SCHEMES: Final = {"http", "https", "mailto", "tel"}
@@ -113,11 +113,11 @@ _FRAME_SOURCE = re.compile(r"""\ssrc\s*=\s*(?:"([^"<>]*)"|'([^'<>]*)'|([^\s<>"']
 
 
 def sanitize_html(source: str) -> str:
-    """Return the HTML that feeds and pages may carry: well-formed, no script, no style.
+    """Return HTML that is safe in feeds and pages: well-formed, without scripts and styles.
 
-    ``dir``, ``lang`` and ``id`` (footnotes) are kept; addresses with a scheme other than
-    http, https, mailto and tel are dropped. Relative addresses stay relative. An embedded frame (a
-    video) becomes a link to it: taken out without a word, the article would lack a part.
+    ``dir``, ``lang`` and ``id`` (for footnotes) are kept. URLs with a scheme other than http, https,
+    mailto and tel are removed. Relative URLs stay relative. An embedded frame, such as a video, becomes a
+    link to its URL.
     """
     source, _ = limit_depth(source, MAX_DEPTH)
     source, _ = limit_attributes(source, _LONG_TAG, _MAX_ATTRIBUTES)
@@ -130,13 +130,13 @@ def _frame_link(match: re.Match[str]) -> str:
     source = _FRAME_SOURCE.search(match[1])
     if source is None:
         return match[0]
-    address = html.unescape(source[1] or source[2] or source[3] or "").strip()
-    if address.startswith("//"):
-        address = "https:" + address
-    if safe_url(address) is None:
+    url = html.unescape(source[1] or source[2] or source[3] or "").strip()
+    if url.startswith("//"):
+        url = "https:" + url
+    if safe_url(url) is None:
         return ""
-    shown = address.partition("://")[2].partition("?")[0]
-    return f'<p><a href="{html.escape(address)}">{html.escape(shown)}</a></p>'
+    label = url.partition("://")[2].partition("?")[0]
+    return f'<p><a href="{html.escape(url)}">{html.escape(label)}</a></p>'
 
 
 @lru_cache(maxsize=1)
@@ -153,7 +153,7 @@ def _cleaner() -> nh3.Cleaner:
 
 
 def paragraphs_to_html(paragraphs: Iterable[str]) -> str:
-    """Return plain paragraphs as HTML. Text is text: ``<b>`` is shown, not obeyed."""
+    """Return plain-text paragraphs as HTML. Markup in the text is escaped."""
     return "\n".join(
         f'<p dir="rtl">{html.escape(text, quote=False)}</p>'
         if not text.isascii() and text_direction(text) == "rtl"

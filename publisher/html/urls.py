@@ -13,13 +13,13 @@ __all__ = ["absolute_urls", "safe_url", "slugify", "url_path"]
 _START_TAG = re.compile(r'<[a-z][^<>"]*(?:"[^"]*"[^<>"]*)*>')
 _URL_ATTRIBUTE = re.compile(r' (href|src|cite|poster)="([^"]*)"')
 _NOT_IN_SLUG = re.compile(r"[^\w]+")
-_LONGEST_SLUG = 80
+_MAX_SLUG_BYTES = 80
 
 
 def safe_url(value: str, base: str = "") -> str | None:
-    """Return the address made absolute against ``base``, or None where it may not be linked to.
+    """Return the URL joined to BASE, or None if it is not an http or https URL.
 
-    Only http and https pass: a headline must not open ``javascript:`` or ``file:``.
+    Links with other schemes, such as ``javascript:`` and ``file:``, are unsafe.
     """
     try:
         joined = urljoin(base, value.strip())
@@ -31,9 +31,9 @@ def safe_url(value: str, base: str = "") -> str | None:
 
 
 def absolute_urls(source: str, base: str) -> str:
-    """Return sanitised HTML with every relative address, ``#fn1`` included, joined to ``base``.
+    """Return sanitised HTML with every relative URL, also ``#fn1``, joined to BASE.
 
-    Readers resolve relative addresses against whatever they please, so feeds carry none.
+    Feed readers do not agree on the base URL of relative URLs, so feeds must not contain any.
     """
 
     def joined(match: re.Match[str]) -> str:
@@ -51,21 +51,21 @@ def absolute_urls(source: str, base: str) -> str:
 
 
 def slugify(label: str) -> str:
-    """Return a file and address name for a label: lower case, words joined by ``-``.
+    """Return a name for files and URLs: the label in lower case, with words joined by ``-``.
 
-    Letters of every script are kept. A label without letters or digits, and what passes 80
-    bytes, gets a short hash of the label instead, so that no two of them collide by accident.
+    Letters of every script are kept. A label without letters or digits becomes a short hash, and a label
+    of more than 80 bytes is cut and gets the hash as its end, so that two labels do not collide.
     """
     text = unicodedata.normalize("NFKC", label).casefold()
     text = re.sub(r"['’ʼ]", "", text)
     slug = _NOT_IN_SLUG.sub("-", text).strip("-_")
-    if slug and len(slug.encode()) <= _LONGEST_SLUG:
+    if slug and len(slug.encode()) <= _MAX_SLUG_BYTES:
         return slug
-    mark = hashlib.sha256(label.encode()).hexdigest()[:8]
-    head = slug.encode()[: _LONGEST_SLUG - 9].decode(errors="ignore").rstrip("-_")
-    return f"{head}-{mark}" if head else mark
+    short_hash = hashlib.sha256(label.encode()).hexdigest()[:8]
+    head = slug.encode()[: _MAX_SLUG_BYTES - 9].decode(errors="ignore").rstrip("-_")
+    return f"{head}-{short_hash}" if head else short_hash
 
 
 def url_path(path: str) -> str:
-    """Return a path percent-encoded for an address (RFC 3986), slashes kept."""
+    """Return a path percent-encoded for a URL (RFC 3986). Slashes are kept."""
     return quote(path, safe="/-._~@")

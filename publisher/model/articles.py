@@ -1,4 +1,4 @@
-"""Article records as parsed and as stored. Frozen, keyword-only; aware datetimes only."""
+"""Article records as parsed, and articles as stored. Datetimes must be aware."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ __all__ = ["Article", "Author", "Correction", "Enclosure", "Image", "Record", "r
 
 
 def require_aware(moment: datetime) -> datetime:
-    """Return ``moment`` as it is; a naive one is refused at the door.
+    """Return MOMENT unchanged if it is an aware datetime.
 
     Raises:
-        ValueError: the datetime has no zone, so it names no instant.
+        ValueError: the datetime has no time zone.
     """
     if moment.tzinfo is None:
         raise ValueError(f"{moment!r} has no time zone")
@@ -23,55 +23,55 @@ def require_aware(moment: datetime) -> datetime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Author:
-    """Somebody who wrote an article."""
+    """An author of an article."""
 
-    #: The name as it is signed: ``Amara Okafor``.
+    #: The name as in the byline: ``Amara Okafor``.
     name: str
     #: One or two sentences about the author, plain text.
     bio: str | None = None
-    #: The author's own page, absolute.
+    #: Absolute URL of the author's own page.
     url: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """An article's picture, or only its credit where the export carries no address."""
+    """An article's image, or only its credit if the record has no URL."""
 
-    #: Absolute address, or relative to the site; None where only the credit is known.
+    #: Absolute URL, or relative to the site; None if only the credit is known.
     url: str | None = None
-    #: Who is to be named: ``Reuters / Ana Lima``.
+    #: Copyright holder or photographer: ``Reuters / Ana Lima``.
     credit: str | None = None
-    #: What a reader who cannot see it is told.
+    #: Text alternative (the ``alt`` attribute).
     alt: str | None = None
-    #: A line under the picture, plain text.
+    #: Caption, plain text.
     caption: str | None = None
     #: Pixels.
     width: int | None = None
     #: Pixels.
     height: int | None = None
-    #: Bytes, where that is known.
+    #: Size of the file in bytes, if known.
     length: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enclosure:
-    """A file that comes with an article: a recording, a document."""
+    """A file that belongs to an article, such as an audio recording or a document."""
 
-    #: Absolute address, or relative to the site.
+    #: Absolute URL, or relative to the site.
     url: str
-    #: Its media type, as in ``audio/mpeg``.
+    #: Media type, as in ``audio/mpeg``.
     type: str
-    #: Bytes. RSS cannot name a file whose length is not known (RSS 2.0, <enclosure>).
+    #: Size in bytes. RSS 2.0 requires it: without it, the enclosure is not in the RSS feed.
     length: int | None = None
-    #: What it is, plain text.
+    #: Plain text.
     title: str | None = None
-    #: Seconds that it plays.
+    #: Playing time in seconds.
     duration: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Correction:
-    """Something that was put right in an article, for its readers to see."""
+    """A public correction of an article."""
 
     at: datetime
     note: str
@@ -79,18 +79,18 @@ class Correction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """One article as a reader of exports found it: everything but an identity.
+    """One article as parsed from a file, without an ID.
 
-    Text fields are plain text, cleaned of what XML cannot carry; ``body`` is sanitised HTML.
+    Text fields are plain text without characters that XML forbids; ``body`` is sanitised HTML.
     """
 
     #: The headline; never empty.
     title: str
-    #: When it was published, as the record says: a day (in the site's zone) or an instant.
+    #: The publication time of the record: a day in the site's time zone, or an aware datetime.
     date: date | datetime
     #: The summary paragraph under the headline.
     dek: str | None = None
-    #: Sanitised HTML; addresses in it may still be relative.
+    #: Sanitised HTML; URLs in it may be relative.
     body: str = ""
     authors: tuple[Author, ...] = ()
     topic: str | None = None
@@ -98,62 +98,62 @@ class Record:
     brand: str | None = None
     tags: tuple[str, ...] = ()
     image: Image | None = None
-    #: Files that come with it; the first one is the one that RSS can name.
+    #: Attached files. RSS allows one, and uses the first.
     enclosures: tuple[Enclosure, ...] = ()
-    #: The export's own identifier, if it has one. Trusted before ``url`` and the file name.
+    #: The ID in the export, if any. It has priority over ``url`` and the file name.
     external_id: str | None = None
-    #: Where the article can be read, absolute, if the record says.
+    #: Absolute URL of the article, if the record has one.
     url: str | None = None
-    #: The last part of the address, if the record says.
+    #: Last part of the URL path, if the record has one.
     slug: str | None = None
-    #: When it was last changed in a way that readers should notice.
+    #: Time of the last significant change.
     updated: datetime | None = None
-    #: BCP 47 language of the article, where it is not the site's.
+    #: BCP 47 language of the article, if it differs from the site's.
     language: str | None = None
     #: From when on it is no longer published.
     expires: datetime | None = None
 
     def __post_init__(self) -> None:
-        """Refuse instants without a zone."""
+        """Require aware datetimes."""
         for moment in (self.date, self.updated, self.expires):
             if isinstance(moment, datetime):
                 require_aware(moment)
 
     def facets(self) -> tuple[tuple[FacetKind, str], ...]:
-        """Every (kind, label) that the record belongs to, each once, in a fixed order."""
-        found: list[tuple[FacetKind, str]] = []
+        """Return the (kind, label) pairs of the record, each once, in a fixed order."""
+        pairs: list[tuple[FacetKind, str]] = []
         for kind, label in (
             (FacetKind.TOPIC, self.topic),
             (FacetKind.REGION, self.region),
             (FacetKind.BRAND, self.brand),
         ):
             if label:
-                found.append((kind, label))
-        found.extend((FacetKind.TAG, tag) for tag in self.tags)
-        found.extend((FacetKind.AUTHOR, author.name) for author in self.authors)
-        return tuple(dict.fromkeys(found))
+                pairs.append((kind, label))
+        pairs.extend((FacetKind.TAG, tag) for tag in self.tags)
+        pairs.extend((FacetKind.AUTHOR, author.name) for author in self.authors)
+        return tuple(dict.fromkeys(pairs))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Article(Record):
-    """A record with an identity. ``id`` never changes, whatever the record does."""
+    """A record with a permanent ID."""
 
-    #: ``urn:uuid:…`` or ``tag:…``; the guid of every feed entry.
+    #: ``urn:uuid:…`` or ``tag:…``; the guid of feed entries. It never changes.
     id: str
-    #: Arrival number in the store: 1 for the first article ever read.
+    #: Arrival number in the database: 1 for the first article.
     seq: int
-    #: Where it can be read, absolute.
+    #: Absolute URL of the article.
     link: str
-    #: The instant of publication: distinct from that of any other article of the same day.
+    #: Publication time, different for each article.
     published: datetime
-    #: The instant of the last significant change; equal to ``published`` if there was none.
+    #: Time of the last significant change; equal to ``published`` if there was none.
     changed: datetime
-    #: What was put right in it, oldest first.
+    #: Oldest first.
     corrections: tuple[Correction, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse instants without a zone."""
-        # Not super(): a dataclass with slots is another class than the one that is written here.
+        """Require aware datetimes."""
+        # Not super(): with slots=True, the dataclass decorator creates a new class.
         Record.__post_init__(self)
         require_aware(self.published)
         require_aware(self.changed)

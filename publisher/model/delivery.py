@@ -8,32 +8,31 @@ __all__ = ["DeliveryState", "UncertainPolicy"]
 
 
 class DeliveryState(StrEnum):
-    """Where a reader's copy of an issue is. Each is written down before the next step is taken."""
+    """State of a delivery. Each state is committed before the next step begins."""
 
-    #: Waits for its turn.
     QUEUED = "queued"
-    #: A sender has taken it; nothing of the message has left.
+    #: Claimed by a sender; no part of the message has been sent.
     SENDING = "sending"
-    #: The message is leaving, and no answer is known.
+    #: The message is being sent, and the server has not answered yet.
     HANDED_OVER = "handed over"
-    #: A server has taken it, and answers for it.
+    #: A mail server accepted the message.
     ACCEPTED = "accepted"
-    #: Refused for now; it is tried again.
+    #: Rejected temporarily; it will be retried.
     DEFERRED = "deferred"
-    #: Refused for good.
+    #: Rejected permanently.
     FAILED = "failed"
-    #: The connection ended between the message and the answer: nobody knows (RFC 1047).
+    #: The connection was lost after the message and before the answer (RFC 1047).
     UNCERTAIN = "uncertain"
-    #: The reader left, or was taken off the list, before her turn came.
+    #: The subscriber unsubscribed or was suppressed before it was sent.
     SUPPRESSED = "suppressed"
 
 
 class UncertainPolicy(StrEnum):
-    """What becomes of a copy of which nobody knows whether it was taken."""
+    """How uncertain deliveries are treated."""
 
-    #: It is listed by name and waits for a person.
+    #: They are listed and wait for a decision.
     HOLD = "hold"
-    #: It is sent again, under the same Message-ID.
+    #: They are sent again with the same Message-ID.
     RESEND = "resend"
-    #: It counts as delivered.
+    #: They count as delivered.
     SKIP = "skip"

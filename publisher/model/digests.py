@@ -12,20 +12,19 @@ __all__ = ["CatchUp", "Digest", "Issue", "IssueVariant", "LatePolicy", "SendPoli
 
 
 class SendPolicy(StrEnum):
-    """Whether an issue waits for a person (``review``) or may leave by itself (``auto``)."""
+    """Whether an issue needs approval (``review``) or is sent automatically (``auto``)."""
 
     REVIEW = "review"
     AUTO = "auto"
 
 
 class CatchUp(StrEnum):
-    """What becomes of slots that were missed, because nothing ran or clocks were put forward."""
+    """Which missed slots are run later."""
 
-    #: The newest of them is made up for; it stands for all.
+    #: Only the newest one.
     LATEST = "latest"
-    #: None is.
     NONE = "none"
-    #: Each is, oldest first.
+    #: All, oldest first.
     ALL = "all"
 
 
@@ -38,7 +37,7 @@ class LatePolicy(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Utm:
-    """What is added to a digest's links to articles (utm_source, utm_medium, utm_campaign)."""
+    """Tracking parameters of a digest's links to articles (utm_source, utm_medium, utm_campaign)."""
 
     source: str
     medium: str = "email"
@@ -53,67 +52,67 @@ class Digest:
     slug: str
     title: str
     query: Query = field(default_factory=Query)
-    #: No issue carries more articles than this.
+    #: Maximum number of articles in an issue.
     at_most: int = 10
-    #: No issue is made of fewer new articles than this.
+    #: Minimum number of new articles; with fewer, no issue is made.
     at_least: int = 1
-    #: An article dated more than so many days before it was first read is no news.
+    #: An article dated more days than this before it was first read is too old for an issue.
     news_days: int = 14
     #: The folder under ``templates/digest/``.
     template: str = "magazine"
     #: A Jinja2 template of the subject line.
     subject: str = "{{ digest.title }}: {{ lead.title }}"
-    #: A Jinja2 template of what mail programs show after the subject.
+    #: A Jinja2 template of the preview text that mail clients show after the subject.
     preheader: str = "{{ lead.dek or lead.excerpt }}"
-    #: Topic, region or brand: what the stories after the lead are grouped by.
+    #: Topic, region or brand, by which the stories after the lead are grouped.
     group_by: FacetKind | None = None
-    #: Labels of the groups in their order; the others follow.
+    #: Labels of the first groups, in order; other groups follow.
     sections: tuple[str, ...] = ()
-    #: True where an issue carries whole articles, False where it carries their beginnings.
+    #: True for whole articles, False for excerpts.
     full_text: bool = False
-    #: Stories after so many, the lead counted, are brief.
+    #: Number of stories, with the lead, after which stories are briefs.
     briefs_after: int = 12
-    #: Bytes that an issue's HTML may take.
+    #: Maximum size of an issue's HTML in bytes.
     size_limit: int = 90 * 1024
     utm: Utm | None = None
     #: When a copy is due on its reader's own clock; None for as soon as the issue may be sent.
     deliver_at: time | None = None
     send: SendPolicy = SendPolicy.REVIEW
-    #: True where readers get articles that they have had in an issue of another digest.
+    #: True if subscribers get articles again that they got in an issue of another digest.
     repeat: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssueVariant:
-    """What readers of one selection get of an issue: rendered once, with tokens for what differs."""
+    """The text of an issue for one set of articles: rendered once, with placeholders for each subscriber's values."""
 
-    #: Arrival numbers, in their order.
+    #: Arrival numbers of the articles, in order.
     articles: tuple[int, ...]
-    #: What makes its tokens its own.
+    #: Part of its placeholders, so that text in an article cannot be a placeholder.
     placeholder_hash: str
     html: bytes
     text: bytes
-    #: Its own: it may name its lead. None where it was made before editions had one.
+    #: Its subject, which may name its lead; None for variants of older versions, which use the issue's subject.
     subject: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issue:
-    """One immutable edition of a digest, unique on (digest, slot)."""
+    """One immutable issue of a digest, unique on (digest, slot)."""
 
     digest: str
-    #: The instant it stands for, to the minute.
+    #: The scheduled time, to the minute.
     slot: datetime
-    #: The folder under ``outbox/DIGEST/``: the slot on the newsroom's clock.
+    #: The folder under ``outbox/DIGEST/``: the slot as local time of the site.
     name: str
-    #: 1 for a digest's first issue.
+    #: 1 for the first issue of a digest.
     number: int
     subject: str
-    #: Ids of its articles, in their order.
+    #: IDs of the articles, in order.
     articles: tuple[str, ...]
-    #: What is staged: file name → bytes.
+    #: Staged files: name → bytes.
     files: dict[str, bytes]
-    #: Its text with tokens, once per distinct set of articles that readers get.
+    #: One variant per distinct set of articles.
     variants: tuple[IssueVariant, ...]
-    #: How many errors the preflight found.
+    #: Number of preflight errors.
     errors: int

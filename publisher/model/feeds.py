@@ -20,18 +20,18 @@ class FeedFormat(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedDefinition:
-    """A feed's definition."""
+    """The definition of a feed."""
 
-    #: The folder under ``feeds/``, and what the feed is about.
+    #: The kind of label; also the folder under ``feeds/``.
     kind: FacetKind
-    #: The file's name without its suffix.
+    #: File name without suffix.
     slug: str
     title: str
     description: str
     language: str
-    #: The absolute address of the page that the feed belongs to.
+    #: Absolute URL of the web page that the feed belongs to.
     home: str
-    #: The absolute address of the feed itself, without its suffix.
+    #: Absolute URL of the feed, without suffix.
     address: str
-    #: Where its archive pages are, without page and suffix; None where it has none.
+    #: Absolute URL of the archive pages, without page number and suffix; None without archive pages.
     archive: str | None = None

@@ -19,7 +19,7 @@ _URL: Final = re.compile(
 
 
 def ascii_host(host: str) -> str:
-    """Return HOST in ASCII: an international name as punycode, any other as it is.
+    """Return HOST in ASCII: an internationalised name as punycode, other names unchanged.
 
     Raises:
         ValueError: the name is not allowed by IDNA 2008 (RFC 5891).
@@ -38,10 +38,10 @@ def ascii_host(host: str) -> str:
 
 
 def ascii_url(url: str) -> str:
-    """Return an http or https URL with its host in ASCII; everything else stays as it is.
+    """Return an http or https URL with its host in ASCII and all other parts unchanged.
 
     Raises:
-        ValueError: the URL has no host, or one that IDNA does not allow.
+        ValueError: the URL has no host, or IDNA does not allow its host.
     """
     match = _URL.fullmatch(url)
     if match is None or not match[3]:
@@ -51,7 +51,7 @@ def ascii_url(url: str) -> str:
 
 
 def host_of(url: str) -> str:
-    """Return the host of an http, https or mailto URL in lower-case ASCII; empty where it has none."""
+    """Return the host of an http, https or mailto URL in lower-case ASCII; empty if it has none."""
     if url[:7].lower() == "mailto:":
         address = url[7:].partition("?")[0]
         host = address.rpartition("@")[2] if "@" in address else ""
@@ -65,9 +65,9 @@ def host_of(url: str) -> str:
 
 
 def is_reserved_host(host: str) -> bool:
-    """Tell whether a host is reserved for tests, documentation or this machine, or below such a name.
+    """Return whether a host is reserved for tests, documentation or the local machine, or a subdomain of one.
 
-    Besides the names of RFC 2606 and RFC 6761 these are the addresses that ``localhost`` stands for.
+    These are the names of RFC 2606 and RFC 6761, and loopback and unspecified addresses.
     """
     name = host.strip("[]").rstrip(".").lower()
     labels = name.split(".")

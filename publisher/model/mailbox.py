@@ -16,20 +16,20 @@ _QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mailbox:
-    """An address and the name that mail programs show for it."""
+    """An e-mail address with its display name."""
 
-    #: Without quotes and escapes; empty for an address alone.
+    #: Without quotes and escapes; empty if there is none.
     name: str
-    #: The domain in ASCII.
+    #: Its domain is in ASCII.
     address: str
 
     @property
     def domain(self) -> str:
-        """The part of the address after the @, in ASCII."""
+        """Return the domain of the address, in ASCII."""
         return self.address.rpartition("@")[2]
 
     def __str__(self) -> str:
-        """Return the mailbox as RFC 5322 text, its name a quoted string."""
+        """Return the mailbox as RFC 5322 text, with the name as a quoted string."""
         if not self.name:
             return self.address
         escaped = self.name.replace("\\", "\\\\").replace('"', '\\"')
@@ -37,9 +37,9 @@ class Mailbox:
 
 
 def parse_mailbox(text: str) -> Mailbox:
-    """Return the mailbox that TEXT describes, as in ``The Review: News, daily <news@example.org>``.
+    """Parse a mailbox, as in ``The Review: News, daily <news@example.org>``.
 
-    A name that RFC 5322 would want in quotes (because of a colon or a comma, for example) may stand without them.
+    Quotes around the name are optional, also for names that need them in RFC 5322 (with a colon or comma, for example).
 
     Raises:
         ValueError: TEXT is not one address.
@@ -51,21 +51,21 @@ def parse_mailbox(text: str) -> Mailbox:
         address = rest.removesuffix(">").strip()
         name = name.strip()
         if not rest.endswith(">") or not _is_one_name(name):
-            raise ValueError(_WANTED)
+            raise ValueError(_MESSAGE)
         quoted = _QUOTED.fullmatch(name)
         if quoted is not None:
             name = re.sub(r"\\(.)", r"\1", quoted[1])
     if not _ADDRESS.fullmatch(address):
-        raise ValueError(_WANTED)
+        raise ValueError(_MESSAGE)
     local, _, domain = address.rpartition("@")
     return Mailbox(name=name.strip(), address=f"{local}@{ascii_host(domain)}")
 
 
-_WANTED: Final = "must be one e-mail address, as in news@example.org or The Review <news@example.org>"
+_MESSAGE: Final = "must be one e-mail address, as in news@example.org or The Review <news@example.org>"
 
 
 def _is_one_name(name: str) -> bool:
-    """Tell whether NAME cannot be an address, or a list of them."""
+    """Return whether NAME is a display name, not an address or a list of addresses."""
     if _QUOTED.fullmatch(name):
         return True
     return "<" not in name and ">" not in name

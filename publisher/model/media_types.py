@@ -1,4 +1,4 @@
-"""What a file is, by the end of its address. Pure: the system's own table differs from machine to machine."""
+"""Media types by file suffix. Pure: unlike ``mimetypes``, it gives the same result on every machine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from publisher.model.feeds import FeedFormat
 
 __all__ = ["FEED_TYPES", "MEDIA_TYPES", "TYPES_BY_SUFFIX", "media_type"]
 
-#: Format → the media type that a feed of it is served under and calls itself by.
+#: Format → the media type of its feeds, in responses and in links.
 FEED_TYPES: Final[Mapping[FeedFormat, str]] = {
     FeedFormat.RSS: "application/rss+xml",
     FeedFormat.ATOM: "application/atom+xml",
@@ -46,10 +46,10 @@ MEDIA_TYPES: Final = {
 
 
 def media_type(url: str) -> str | None:
-    """Return the media type of what lies at an address, or None where its suffix says nothing."""
+    """Return the media type of a URL by its suffix, or None if the suffix is unknown."""
     name = urlsplit(url).path.rpartition("/")[2]
     return MEDIA_TYPES.get(name.rpartition(".")[2].lower()) if "." in name else None
 
 
-#: Suffix → media type.
+#: Suffix of a staged file → media type.
 TYPES_BY_SUFFIX: Final = {**{form.value: kind for form, kind in FEED_TYPES.items()}, "opml": "text/x-opml"}

@@ -9,10 +9,10 @@ __all__ = ["Problem"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """Something a reader of exports had to say about a file."""
+    """A rejection or a warning about a file or a record."""
 
-    #: The file, relative to articles/, with ``:line`` or ``[number]`` where it holds several records.
+    #: The file, relative to articles/, with ``:line`` or ``[number]`` if it holds several records.
     where: str
-    #: True where the record was set aside, False for a warning.
+    #: True if the record was rejected, False for a warning.
     is_rejected: bool
     reason: str

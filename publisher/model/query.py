@@ -1,4 +1,4 @@
-"""Which articles go into a feed or an issue, and in which order. Pure."""
+"""Choose the articles of feeds and issues, and their order. Pure."""
 
 from __future__ import annotations
 
@@ -23,129 +23,130 @@ __all__ = [
     "newest_first",
 ]
 
-
-#: Seconds.
-_DAY: Final = 86_400
+_DAY_SECONDS: Final = 86_400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """An article that a digest's readers have not had yet."""
+    """An article that no issue of a digest has carried yet."""
 
     article: Article
-    #: True where an earlier issue was full and left it for a later one.
+    #: True if an earlier issue was full and left the article for a later one.
     carried_over: bool
-    #: True where an editor added it by name: it comes before others that do not fit.
+    #: True if an editor added it by name: it has priority over other articles.
     is_added: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArticleChoice:
-    """What a digest's next issue carries, and what stays for a later one."""
+    """The articles of a digest's next issue, and the articles that stay for a later one."""
 
-    #: Newest first; empty where no issue is due.
+    #: Newest first; empty if no issue is due.
     articles: tuple[Article, ...]
-    #: What waits: too many for one issue, or too few for any.
+    #: Articles that stay pending, because the issue is full or not due.
     waiting: tuple[Article, ...]
-    #: Why no issue is due, for a person; empty where one is.
+    #: Why no issue is due; empty if one is due.
     reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interests:
-    """What a reader gets of an issue: what she asks for, without what she has."""
+    """The articles of an issue that a subscriber wants and has not received yet."""
 
     query: Query = field(default_factory=Query)
-    #: Arrival numbers of articles that another issue has brought her.
+    #: Arrival numbers of articles that the subscriber received in another issue.
     had: frozenset[int] = frozenset()
 
 
 def fold_label(label: str) -> str:
-    """Return the form in which two spellings of one label are equal: ``The BUZZ`` = ``the buzz``."""
+    """Return a label in the form for comparison, in which ``The BUZZ`` equals ``the buzz``."""
     return label.casefold()
 
 
 def matches_query(query: Query, record: Record) -> bool:
-    """Tell whether the record is asked for: one label of each kind that the query names."""
+    """Return whether a record has at least one label of each kind that the query names."""
     if not query.wanted:
         return True
-    has: dict[FacetKind, set[str]] = {}
+    record_labels: dict[FacetKind, set[str]] = {}
     for kind, label in record.facets():
-        has.setdefault(kind, set()).add(fold_label(label))
-    return all(has.get(kind, set()) & labels for kind, labels in query.wanted)
+        record_labels.setdefault(kind, set()).add(fold_label(label))
+    return all(record_labels.get(kind, set()) & labels for kind, labels in query.wanted)
 
 
 def newest_first(articles: Iterable[Article]) -> list[Article]:
-    """Return the articles by instant of publication, then by arrival, newest first."""
+    """Return the articles by publication time, then by arrival, newest first."""
     return sorted(articles, key=lambda article: (article.published, article.seq), reverse=True)
 
 
 def choose_articles(
     digest: Digest, candidates: Sequence[Candidate], now: datetime, *, lead: int | None = None
 ) -> ArticleChoice:
-    """Decide what the digest's next issue carries.
+    """Choose the articles of a digest's next issue.
 
-    An issue is made when at least one article is new since the last one and the minimum is
-    reached. What was carried over goes along, but does not make an issue by itself: otherwise
-    running twice in a row would send out the archive in slices.
+    An issue is due if at least one article is new since the last issue and the minimum is reached. Articles
+    that were carried over are included, but no issue is made of them alone: otherwise repeated runs would send
+    the archive in parts.
 
-    An article dated after ``now`` waits for its time. The one whose arrival number is ``lead``
-    comes first, if it is due, whatever its age. So that articles which an editor added fit in, the oldest of
-    the others are left for the next issue.
+    Articles dated after NOW stay pending. The article with arrival number LEAD is the first one if it is due.
+    If the issue is full, articles that an editor added have priority over older ones.
     """
-    due = [one for one in candidates if one.article.published <= now and matches_query(digest.query, one.article)]
-    ordered = newest_first(one.article for one in due)
+    due = [
+        candidate
+        for candidate in candidates
+        if candidate.article.published <= now and matches_query(digest.query, candidate.article)
+    ]
+    ordered = newest_first(candidate.article for candidate in due)
     ordered.sort(key=lambda article: article.seq != lead)
-    if all(one.carried_over for one in due):
+    if all(candidate.carried_over for candidate in due):
         return ArticleChoice(articles=(), waiting=tuple(ordered), reason="nothing new")
     if len(ordered) < digest.at_least:
         reason = f"{len(ordered)} new, an issue needs at least {digest.at_least}"
         return ArticleChoice(articles=(), waiting=tuple(ordered), reason=reason)
-    named = {one.article.seq for one in due if one.is_added} | {lead}
-    fitting = {article.seq for article in sorted(ordered, key=lambda one: one.seq not in named)[: digest.at_most]}
+    requested = {candidate.article.seq for candidate in due if candidate.is_added} | {lead}
+    by_priority = sorted(ordered, key=lambda article: article.seq not in requested)
+    chosen = {article.seq for article in by_priority[: digest.at_most]}
     return ArticleChoice(
-        articles=tuple(article for article in ordered if article.seq in fitting),
-        waiting=tuple(article for article in ordered if article.seq not in fitting),
+        articles=tuple(article for article in ordered if article.seq in chosen),
+        waiting=tuple(article for article in ordered if article.seq not in chosen),
         reason="",
     )
 
 
 def is_news(days: int, asked_at: int, first_read_at: int | None) -> bool:
-    """Return whether an article is news to the subscribers of a digest that has an issue.
+    """Return whether an article is recent enough for an issue.
 
-    An archive that is dropped in later is not: its articles were published long before they were read here.
+    The articles of an imported archive are not: their dates are long before they were first read.
 
     Args:
-        days: ``news_days`` of the digest.
-        asked_at: the date that the record names, seconds since 1970.
-        first_read_at: when the record was first read, as a draft too; None where that was not stored.
+        days: the setting ``news_days`` of the digest.
+        asked_at: the date of the record, seconds since 1970.
+        first_read_at: when the record was first read, also as a draft; None if unknown.
     """
-    return first_read_at is None or asked_at >= first_read_at - days * _DAY
+    return first_read_at is None or asked_at >= first_read_at - days * _DAY_SECONDS
 
 
 def group_by_variant(
     articles: Sequence[Article], selections: Sequence[Interests]
 ) -> dict[tuple[Article, ...], list[int]]:
-    """Return what readers get of an issue's articles, by what they asked for and what they have.
+    """Group subscribers' interests by the articles of an issue that they select.
 
-    Readers who ask for different things may get the same articles: they share an edition, which
-    is rendered once.
+    Different interests can select the same articles. They share one variant, which is rendered once.
 
     Args:
-        articles: the issue's, in their order.
-        selections: of readers.
+        articles: the articles of the issue, in order.
+        selections: the distinct interests of the subscribers.
 
     Returns:
-        The articles of each distinct edition → places of the selections that get it. Selections
-        that get nothing are left out.
+        Articles of each variant → indices of the interests that select them. Interests that select no
+        article are left out.
     """
-    found: dict[tuple[int, ...], list[int]] = {}
-    for place, selection in enumerate(selections):
-        got = tuple(
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for number, interests in enumerate(selections):
+        indices = tuple(
             index
             for index, article in enumerate(articles)
-            if article.seq not in selection.had and matches_query(selection.query, article)
+            if article.seq not in interests.had and matches_query(interests.query, article)
         )
-        if got:
-            found.setdefault(got, []).append(place)
-    return {tuple(articles[index] for index in got): places for got, places in found.items()}
+        if indices:
+            groups.setdefault(indices, []).append(number)
+    return {tuple(articles[index] for index in indices): numbers for indices, numbers in groups.items()}

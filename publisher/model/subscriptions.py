@@ -8,31 +8,32 @@ __all__ = ["ConfirmationKind", "SubscriptionState"]
 
 
 class SubscriptionState(StrEnum):
-    """Whether a subscriber may be mailed. Only ``active`` may; the later a state, the safer it is."""
+    """Whether a subscriber may be mailed. Only ``active`` subscribers are; later states are more restrictive."""
 
     #: Subscribed.
     ACTIVE = "active"
-    #: Asked to subscribe, or was added, and has not confirmed.
+    #: Requested a subscription, or was added, and has not confirmed it.
     UNCONFIRMED = "unconfirmed"
-    #: Left, was removed, or never agreed.
+    #: Unsubscribed, was removed, or never agreed.
     UNSUBSCRIBED = "unsubscribed"
-    #: The address must not be mailed: it bounced, complained or was blocked.
+    #: The address must not be mailed, because of a bounce, a complaint or a block.
     SUPPRESSED = "suppressed"
 
 
 class ConfirmationKind(StrEnum):
-    """What a mail to one person is about that is no newsletter."""
+    """Kinds of emails to one person that are not newsletters."""
 
-    #: Somebody, perhaps she, wants newsletters to be sent to her.
+    #: Asks to confirm a subscription (double opt-in).
     SUBSCRIBE = "subscribe"
-    #: The same of somebody who has them already.
+    #: Answers a request of a subscriber who has the newsletters already.
     ALREADY_SUBSCRIBED = "already subscribed"
-    #: The newest issue, for who has just joined.
+    #: The newest issue, after a confirmed subscription.
     WELCOME = "welcome"
-    #: Her mail is to go to another address: to the old one, and to the new one.
+    #: Asks to confirm an address change, at the old address.
     OLD_ADDRESS = "old address"
+    #: Asks to confirm an address change, at the new address.
     NEW_ADDRESS = "new address"
-    #: All that is known of her is to be shown to her.
+    #: Asks to confirm an export of the person's data.
     DOWNLOAD = "download"
-    #: All that is known of her is to be erased.
+    #: Asks to confirm the erasure of the person's data.
     ERASE = "erase"

@@ -1,4 +1,4 @@
-"""Taxonomy: what feeds and digests select articles by. Pure."""
+"""Taxonomy: the kinds of labels that feeds and digests select articles by. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["ALL", "FacetKind", "Query"]
 
 
 class FacetKind(StrEnum):
-    """What a feed can be about. The value is the folder under ``feeds/``."""
+    """Kinds of feeds. The value is the folder under ``feeds/``."""
 
     ALL = "all"
     CUSTOM = "custom"
@@ -22,7 +22,7 @@ class FacetKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """Which articles are asked for: any of the labels of a kind, in all kinds that are named."""
+    """A query for articles: at least one of the labels of each kind that it names."""
 
     wanted: tuple[tuple[FacetKind, frozenset[str]], ...] = ()
 

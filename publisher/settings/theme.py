@@ -92,7 +92,7 @@ class ThemeSettings(SettingsTable):
             f"{prefix}{text} cannot be read: its contrast with {prefix}{ground} is {ratio:.2f}, text needs "
             f"{MIN_CONTRAST} (WCAG 2.2, 1.4.3); {better} would do"
             for prefix, palette in (("", self.light_palette), ("dark.", self.dark_palette))
-            for text, ground, ratio, better in palette.unreadable()
+            for text, ground, ratio, better in palette.low_contrasts()
         ]
         if lines:
             raise ValueError("; ".join(lines))

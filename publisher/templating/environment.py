@@ -1,7 +1,7 @@
 """Load templates, and render them in a sandbox.
 
-A template is looked for in the site's own folder first, then among those that come with the publisher. A site's
-template can build on the shipped one of the same name: ``{% extends "default/…" %}``.
+A template is loaded from the site's own folder, else from the shipped templates. A site's template can extend the
+shipped template of the same name: ``{% extends "default/…" %}``.
 """
 
 from __future__ import annotations
@@ -34,15 +34,14 @@ from publisher.templating.sources import shipped_templates
 
 __all__ = ["render_template", "render_template_string"]
 
-
-#: Compiled templates that a process keeps: more than there are, with those of a site or two.
+#: Compiled templates that a process caches: more than the shipped ones and those of a few sites.
 _MAX_COMPILED: Final = 256
 
 
 class _CompiledTemplates(BytecodeCache):
-    """Compiled templates of this process, so that a process with many sites compiles the shipped ones once.
+    """In-memory cache of compiled templates, so that a process with many sites compiles the shipped ones once.
 
-    Jinja2 finds an entry by name and file, and takes it only for the same source.
+    Jinja2 looks an entry up by template name and file; an entry is valid only for the same source.
     """
 
     def __init__(self) -> None:
@@ -64,8 +63,8 @@ class _CompiledTemplates(BytecodeCache):
 _COMPILED: Final = _CompiledTemplates()
 
 
-class _Shipped(FileSystemLoader):
-    """The templates that come with the publisher, until the site has its own of that name."""
+class _ShippedTemplates(FileSystemLoader):
+    """Loader of the shipped templates. A template is reloaded when the site adds or removes its own one."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(shipped_templates())
@@ -80,7 +79,7 @@ class _Shipped(FileSystemLoader):
 
 @lru_cache(maxsize=8)
 def _environment(folder: Path) -> Environment:
-    shipped = _Shipped(folder)
+    shipped = _ShippedTemplates(folder)
     environment = ImmutableSandboxedEnvironment(
         loader=ChoiceLoader([FileSystemLoader(folder), shipped, PrefixLoader({"default": shipped})]),
         autoescape=lambda name: name is not None and ".html" in name,
@@ -95,32 +94,32 @@ def _environment(folder: Path) -> Environment:
 
 
 def render_template(folder: Path, name: str, values: Mapping[str, Any]) -> str:
-    """Return the template ``name`` filled with ``values``.
+    """Render a template.
 
     Args:
-        folder: the site's own templates.
-        name: as in ``digest/magazine/message.html.j2``. ``.html`` in it turns escaping on.
-        values: what the template may ask for; another name is an error.
+        folder: the folder of the site's own templates.
+        name: as in ``digest/magazine/message.html.j2``. Values are escaped if it contains ``.html``.
+        values: the variables of the template; other names are errors.
 
     Raises:
-        TemplateError: missing, not parsable, or asking for what is not there; says where.
+        TemplateError: the template is missing, has a syntax error or uses an undefined name; names the line.
     """
-    with _translated(name):
+    with _translated_errors(name):
         return _environment(folder).get_template(name).render(values)
 
 
 def render_template_string(text: str, values: Mapping[str, Any], setting: str) -> str:
-    """Return the one-line template ``text``, which stands in the settings under ``setting``.
+    """Render the template TEXT, the value of the setting SETTING.
 
     Raises:
-        TemplateError: not parsable, or asking for what is not there.
+        TemplateError: the template has a syntax error or uses an undefined name; names the setting.
     """
-    with _translated(setting):
+    with _translated_errors(setting):
         return _environment(Path()).from_string(text).render(values)
 
 
 @contextmanager
-def _translated(name: str) -> Iterator[None]:
+def _translated_errors(name: str) -> Iterator[None]:
     try:
         yield
     except TemplateNotFound as error:
@@ -128,16 +127,16 @@ def _translated(name: str) -> Iterator[None]:
     except TemplateSyntaxError as error:
         raise TemplateError(f"{error.filename or name}:{error.lineno}: {error.message}") from error
     except (UndefinedError, SecurityError, JinjaError, TypeError, ValueError, ArithmeticError, LookupError) as error:
-        raise TemplateError(f"{_place(error) or name}: {error}") from error
+        raise TemplateError(f"{_template_line(error) or name}: {error}") from error
 
 
-def _place(error: BaseException) -> str | None:
-    """Return file:line of the innermost template frame; Jinja2 rewrites the traceback so that it shows."""
-    place = None
+def _template_line(error: BaseException) -> str | None:
+    """Return FILE:LINE of the innermost template frame. Jinja2 adds template frames to the traceback."""
+    location = None
     trace = error.__traceback__
     while trace is not None:
         filename = trace.tb_frame.f_code.co_filename
         if filename.endswith(".j2"):
-            place = f"{filename}:{trace.tb_lineno}"
+            location = f"{filename}:{trace.tb_lineno}"
         trace = trace.tb_next
-    return place
+    return location

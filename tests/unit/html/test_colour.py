@@ -43,7 +43,7 @@ def test_the_dark_accent_can_be_read_whatever_the_light_one_is(accent: str) -> N
         theme = ThemeSettings(accent=accent)
     except ValueError:
         return
-    assert theme.dark_palette.unreadable() == theme.light_palette.unreadable() == []
+    assert theme.dark_palette.low_contrasts() == theme.light_palette.low_contrasts() == []
 
 
 def test_a_colour_that_cannot_be_read_is_refused_with_one_that_can(tmp_path: Path) -> None:

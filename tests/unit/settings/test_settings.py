@@ -175,8 +175,8 @@ def test_the_fingerprint_follows_what_shows_in_feeds(tmp_path: Path) -> None:
         ('blackout = ["Christmas"]', 'd.blackout.0: must be a day, as in 2026-12-25, or days, as in "2026-12-24/2027'),
         ('blackout = ["2027-01-02/2026-12-24"]', "d.blackout.0: 2027-01-02/2026-12-24 runs backwards"),
         ('catch_up = "some"', "d.catch_up: input should be 'latest', 'none' or 'all'"),
-        ('deliver_at = "7 o\'clock"', 'd.deliver_at: must be a time on the reader\'s clock, as in "07:00 local"'),
-        ('deliver_at = "25:00 local"', 'd.deliver_at: must be a time on the reader\'s clock, as in "07:00 local"'),
+        ('deliver_at = "7 o\'clock"', 'd.deliver_at: must be a local time of the subscriber, as in "07:00 local"'),
+        ('deliver_at = "25:00 local"', 'd.deliver_at: must be a local time of the subscriber, as in "07:00 local"'),
     ],
 )
 def test_a_cadence_that_cannot_be_kept_is_refused_with_its_key_and_an_example(
