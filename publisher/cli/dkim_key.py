@@ -40,7 +40,7 @@ def command(selector: str, folder: Path, algorithm: str, path: Path | None) -> N
     """
     from publisher.digests.envelope import bare_address
     from publisher.mail.dkim import Signer, dns_record, new_key
-    from publisher.settings.checks import slug
+    from publisher.settings.validators import slug
 
     site = read_site(folder)
     try:

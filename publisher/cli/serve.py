@@ -88,7 +88,7 @@ def command(folder: Path, host: str, port: int, no_run: bool, metrics: str | Non
     gc.freeze()
     try:
         where = {"host": host, "port": sock.getsockname()[1], "feeds": site.feeds_url}
-        log.info("serving", **where, joining=site.can_be_joined)
+        log.info("serving", **where, joining=site.accepts_subscriptions)
         server.run(sockets=[sock])
     finally:
         error = beside.end() if beside is not None else None

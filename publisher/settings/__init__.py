@@ -1,9 +1,9 @@
-"""``publisher.toml`` and the environment → a frozen :class:`Site`.
+"""Read ``publisher.toml`` and the environment into a frozen :class:`Site`.
 
-Unknown keys are refused, and every mistake is reported at once with its key and what is allowed.
+The package says what a site wants. It never reads the database or articles, and never writes anything.
 """
 
-from publisher.settings.models import Secret, Site
 from publisher.settings.read import SETTINGS_FILE, read_site
+from publisher.settings.site import Secret, Site
 
 __all__ = ["SETTINGS_FILE", "Secret", "Site", "read_site"]

@@ -1,4 +1,4 @@
-"""The settings of delivery: through which servers, how fast, what is signed, what becomes of doubtful copies."""
+"""Settings of delivery: relays, speed, DKIM, retries, bounces."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
 
 from publisher.model.delivery import UncertainPolicy
-from publisher.settings import checks
-from publisher.settings.kinds import Host, SettingsTable, Text
+from publisher.settings import validators
+from publisher.settings.field_types import Host, SettingsTable, Text
 from publisher.settings.secrets import Secret
 
 __all__ = [
@@ -25,7 +25,7 @@ __all__ = [
 
 
 class RelaySettings(SettingsTable):
-    """A server that takes mail for the world."""
+    """An SMTP relay."""
 
     host: Text
     port: Annotated[int, Field(ge=1, le=65535)] = 587
@@ -33,101 +33,101 @@ class RelaySettings(SettingsTable):
     security: Literal["starttls", "tls", "none"] = "starttls"
     username: str | None = None
     password: Secret | None = None
-    #: Its share of the connections, against that of the others.
+    #: Its share of the connections, relative to the others.
     weight: Annotated[int, Field(ge=1, le=1000)] = 1
     #: A file with the certificates to trust instead of the system's, relative to the site.
     ca_file: Text | None = None
 
     @model_validator(mode="after")
-    def _both(self) -> RelaySettings:
+    def _check_login(self) -> RelaySettings:
         if (self.username is None) != (self.password is None):
-            raise ValueError("username and password come together, or not at all")
+            raise ValueError("username and password are needed together; add the other one or remove both")
         if self.username is not None and self.security == "none":
-            raise ValueError('security = "none" would show the password to everybody; use starttls or tls')
+            raise ValueError('security = "none" sends the password in plain text; use starttls or tls')
         return self
 
     @property
     def name(self) -> str:
-        """What it is called in reports."""
+        """The name in reports."""
         return f"{self.host}:{self.port}"
 
 
 class SmtpSettings(RelaySettings):
-    """The relay that takes the mail, and others beside it."""
+    """The first relay, and others beside it."""
 
-    #: Further relays. One that fails is left alone for a while, and its share goes to the others.
+    #: Further relays. One that fails is paused, and its share goes to the others.
     relays: tuple[RelaySettings, ...] = ()
 
     @property
     def all_relays(self) -> tuple[RelaySettings, ...]:
-        """Every relay, this one first."""
+        """All relays, this one first."""
         return (self, *self.relays)
 
 
 class DomainSettings(SettingsTable):
-    """How fast readers of one domain get their copies."""
+    """Throttling of one recipient domain."""
 
-    #: Copies a second; None for as fast as it goes.
+    #: Messages per second; None for no limit.
     per_second: Annotated[float, Field(gt=0, le=100_000)] | None = None
-    #: Copies under way at a time; None for as many as there are connections.
+    #: Concurrent messages; None for as many as there are connections.
     at_once: Annotated[int, Field(ge=1, le=1000)] | None = None
 
 
 class WarmUpSettings(SettingsTable):
-    """How many copies leave on each day, while receivers learn to know a new sender."""
+    """Daily limits while the reputation of a new sender builds up."""
 
-    #: The first day, on the newsroom's clock.
+    #: The first day, in the site's time zone.
     start: date
-    #: Copies on that day.
+    #: Messages on that day.
     first: Annotated[int, Field(ge=1)] = 500
-    #: Each day so many times as many as on the one before.
+    #: Growth factor per day.
     growth: Annotated[float, Field(ge=1, le=10)] = 1.5
 
 
 class DkimSettings(SettingsTable):
-    """A key that signs (RFC 6376, RFC 8463)."""
+    """A signing key (RFC 6376, RFC 8463)."""
 
-    #: The name of its record in the DNS: SELECTOR._domainkey.DOMAIN.
-    selector: Annotated[str, AfterValidator(checks.slug)]
+    #: The selector of its DNS record: SELECTOR._domainkey.DOMAIN.
+    selector: Annotated[str, AfterValidator(validators.slug)]
     #: The private key, PEM: RSA or Ed25519.
     key: Secret
-    #: The domain that signs; the sender's by default.
+    #: The signing domain; the sender's by default.
     domain: Host | None = None
 
 
 class DeliverySettings(SettingsTable):
-    """How copies leave."""
+    """How messages are sent."""
 
-    #: ``maildir`` writes each reader's copy into a folder that mail programs open.
+    #: ``maildir`` writes each message into a folder that mail programs open.
     transport: Literal["smtp", "maildir"] = "smtp"
     #: That folder, relative to the site.
     maildir: Text = "outbox/maildir"
     #: Connections at a time, over all relays.
     connections: Annotated[int, Field(ge=1, le=200)] = 10
-    #: What becomes of copies of which nobody knows whether they were taken.
+    #: What to do with messages of which it is unknown whether they were accepted.
     uncertain: UncertainPolicy = UncertainPolicy.HOLD
-    #: Days that a copy which is refused for now is tried again.
+    #: Days of retries after temporary rejections.
     retry_days: Annotated[int, Field(ge=1, le=10)] = 4
-    #: A reader whose copies of so many issues came back within thirty days gets no more.
+    #: An address is suppressed after soft bounces of this many issues within thirty days.
     soft_bounces: Annotated[int, Field(ge=1, le=100)] = 5
-    #: How fast readers of a domain get their copies, where no other limit is said.
+    #: Throttling of domains without settings of their own.
     each_domain: DomainSettings = DomainSettings()
-    #: Domain → how fast.
+    #: Domain → throttling.
     domains: dict[str, DomainSettings] = Field(default_factory=dict)
     warm_up: WarmUpSettings | None = None
 
     @field_validator("domains")
     @classmethod
-    def _as_delivered(cls, value: dict[str, DomainSettings]) -> dict[str, DomainSettings]:
-        return {checks.host(name): one for name, one in value.items()}
+    def _normalise_domains(cls, value: dict[str, DomainSettings]) -> dict[str, DomainSettings]:
+        return {validators.host(name): one for name, one in value.items()}
 
     def domain(self, name: str) -> DomainSettings:
-        """How fast readers of the domain get their copies."""
+        """Return the throttling of a domain."""
         return self.domains.get(name, self.each_domain)
 
 
 class ImapSettings(SettingsTable):
-    """A mailbox on a server."""
+    """An IMAP mailbox."""
 
     host: Text
     port: Annotated[int, Field(ge=1, le=65535)] = 993
@@ -141,16 +141,16 @@ class ImapSettings(SettingsTable):
 
 
 class BounceSettings(SettingsTable):
-    """The mailbox that mail comes back to."""
+    """The mailbox for bounces."""
 
     #: A Maildir or an mbox on this machine, relative to the site.
     path: Text | None = None
     imap: ImapSettings | None = None
-    #: Minutes after which ``publish run`` looks into it again.
+    #: Minutes between the checks of ``publish run``.
     every_minutes: Annotated[int, Field(ge=1, le=1440)] = 10
 
     @model_validator(mode="after")
-    def _one(self) -> BounceSettings:
+    def _check_one_mailbox(self) -> BounceSettings:
         if self.path is not None and self.imap is not None:
             raise ValueError("give path or imap, not both")
         return self

@@ -1,4 +1,4 @@
-"""The settings of newsletters: which there are, what is in them, what stands on their envelopes."""
+"""Settings of newsletters: content, schedule, headers and links of their messages."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, 
 from publisher.cadence import describe_cadence, parse_local_time
 from publisher.model.digests import Digest, LatePolicy, SendPolicy, Utm
 from publisher.model.taxonomy import FacetKind
-from publisher.settings import checks
-from publisher.settings.kinds import Address, Sender, SettingsTable, Text, make_query
+from publisher.settings import validators
+from publisher.settings.field_types import Address, Sender, SettingsTable, Text, make_query
 from publisher.settings.schedules import ScheduleSettings
 
 __all__ = ["DigestSettings", "MailSettings", "UtmSettings"]
@@ -23,13 +23,13 @@ def _local_time(value: object) -> object:
     return parse_local_time(str(value))
 
 
-#: The zone is not among the words.
+#: Any zone: the description does not name it.
 _UTC = ZoneInfo("UTC")
 LocalTime = Annotated[time, BeforeValidator(_local_time)]
 
 
 class UtmSettings(SettingsTable):
-    """What is added to links to articles, for the site's own statistics."""
+    """Parameters added to links to articles, for the site's own statistics."""
 
     source: Text
     medium: Text = "email"
@@ -38,10 +38,10 @@ class UtmSettings(SettingsTable):
 
 
 class DigestSettings(ScheduleSettings):
-    """One newsletter. Without a cadence its issues are made by ``publish now`` alone."""
+    """A newsletter. Without a cadence only ``publish now`` makes its issues."""
 
     title: Text
-    #: What a reader is told of it who may join; nothing by default.
+    #: The description on the subscribe page; empty by default.
     description: str = ""
     topic: tuple[Text, ...] = ()
     region: tuple[Text, ...] = ()
@@ -50,53 +50,53 @@ class DigestSettings(ScheduleSettings):
     author: tuple[Text, ...] = ()
     at_most: Annotated[int, Field(ge=1, le=500)] = 10
     at_least: Annotated[int, Field(ge=1, le=500)] = 1
-    #: Once the digest has an issue, an article dated more than so many days before it was first read is no news.
+    #: After the first issue, an article dated more than this many days before it was first read is not news.
     news_days: Annotated[int, Field(ge=0, le=36_500)] = 14
-    #: A folder under templates/digest/.
+    #: A folder below templates/digest/.
     template: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$")] = "magazine"
     #: A Jinja2 template of one line.
     subject: Text = "{{ digest.title }}: {{ lead.title }}"
     #: A Jinja2 template of the line that mail programs show after the subject.
     preheader: Text = "{{ lead.dek or lead.excerpt }}"
-    #: What the stories after the lead are grouped by.
+    #: The kind of label that groups the stories after the lead.
     group_by: Literal["topic", "region", "brand"] | None = None
-    #: The order of the groups, by label; those that are not named follow by their newest story.
+    #: The order of the groups, by label; others follow by their newest story.
     sections: tuple[Text, ...] = ()
-    #: Of how much of an article an issue carries.
+    #: How much of an article an issue has.
     text: Literal["excerpt", "full"] = "excerpt"
-    #: Stories after so many, the lead counted, are brief: headline and one line.
+    #: Stories after this many, including the lead, are brief: headline and one line.
     briefs_after: Annotated[int, Field(ge=1, le=500)] = 12
-    #: The HTML is kept below so many KB (1,024 bytes); Gmail cuts off at 102.
+    #: Maximum size of the HTML in KB (1,024 bytes); Gmail clips messages at 102.
     size_limit: Annotated[int, Field(ge=20, le=90)] = 90
     utm: UtmSettings | None = None
-    #: When copies are due on their readers' own clocks; as soon as the issue may be sent by default.
+    #: Local time of each subscriber at which deliveries are due; at once by default.
     deliver_at: LocalTime | None = None
-    #: Hours after which a copy comes too late for that, and what becomes of it.
+    #: Hours after which such a delivery is late, and what happens to it.
     late_hours: Annotated[int, Field(ge=1, le=24 * 7)] = 6
     when_late: LatePolicy = LatePolicy.SEND
     send: SendPolicy = SendPolicy.REVIEW
-    #: Whether who joins gets the newest issue at once.
+    #: Whether new subscribers get the newest issue at once.
     welcome: bool = False
-    #: Whether readers get an article again that another digest has brought them.
+    #: Whether subscribers get an article again that another digest has sent them.
     repeat: bool = False
 
     @field_validator("at_least")
     @classmethod
-    def _fits(cls, value: int, info: Any) -> int:
+    def _check_at_least(cls, value: int, info: Any) -> int:
         if value > info.data.get("at_most", value):
             raise ValueError("must not be more than at_most")
         return value
 
     @field_validator("sections")
     @classmethod
-    def _grouped(cls, value: tuple[str, ...], info: Any) -> tuple[str, ...]:
+    def _check_sections(cls, value: tuple[str, ...], info: Any) -> tuple[str, ...]:
         if value and info.data.get("group_by") is None:
-            raise ValueError("names groups, and group_by does not say what they are: topic, region or brand")
+            raise ValueError("names groups without group_by; set group_by to topic, region or brand")
         return value
 
     @property
-    def rhythm(self) -> str:
-        """How often it comes, as a reader is told; empty where it comes only when somebody asks for it."""
+    def cadence_description(self) -> str:
+        """The cadence in words for subscribers; empty without a cadence."""
         table = self.timetable(_UTC)
         words = "; ".join(describe_cadence(one) for one in table.cadences) if table is not None else ""
         if words and self.deliver_at is not None:
@@ -104,7 +104,7 @@ class DigestSettings(ScheduleSettings):
         return words[:1].upper() + words[1:]
 
     def digest(self, slug: str) -> Digest:
-        """Return the newsletter that is called ``slug``."""
+        """Return the newsletter with this slug."""
         return Digest(
             slug=slug,
             title=self.title,
@@ -127,52 +127,54 @@ class DigestSettings(ScheduleSettings):
         )
 
 
-def _for_subscribers(value: str) -> str:
-    """Accept a URL in which {copy} may stand for the delivery's token."""
-    checks.link(value.replace("{copy}", "x"))
-    return checks.link(value)
+def _subscriber_link(value: str) -> str:
+    """Accept a URL in which {copy} may stand for the delivery token."""
+    validators.link(value.replace("{copy}", "x"))
+    return validators.link(value)
 
 
 def _return_path(value: str) -> str:
-    """Accept an address without a name; {copy} may stand for the delivery's token."""
-    found = checks.sender(value.replace("{copy}", "x"))
+    """Accept an address without a name; {copy} may stand for the delivery token."""
+    found = validators.sender(value.replace("{copy}", "x"))
     if "<" in value or '"' in found:
         raise ValueError("must be an address without a name, as in bounces+{copy}@example.org")
     local, _, domain = value.strip().rpartition("@")
-    return value.strip() if "{copy}" in domain else f"{local}@{checks.host(domain)}"
+    return value.strip() if "{copy}" in domain else f"{local}@{validators.host(domain)}"
 
 
-def _pattern(value: str) -> str:
-    checks.http_url(re.sub(r"\{(digest|issue)\}", "x", value))
+def _issue_url(value: str) -> str:
+    validators.http_url(re.sub(r"\{(digest|issue)\}", "x", value))
     if "{issue}" not in value:
         raise ValueError("must name {issue}, and may name {digest}, as in https://example.org/issues/{digest}/{issue}/")
-    return checks.http_url(value)
+    return validators.http_url(value)
 
 
 class MailSettings(SettingsTable):
-    """What stands on every issue's envelope and foot."""
+    """Headers and footer of every issue."""
 
     sender: Sender
     reply_to: Sender | None = None
-    #: The postal address that the law asks for in a newsletter (CAN-SPAM, 15 U.S.C. 7704(a)(5)).
+    #: The postal address that laws require in a newsletter (CAN-SPAM, 15 U.S.C. 7704(a)(5)).
     postal_address: str = ""
-    #: Where a reader leaves the list: an https or mailto address. A mail to ``sender`` by default. The pass of
-    #: a reader's copy stands in the place of {copy}, or is added as ?copy=….
-    unsubscribe: Annotated[str, AfterValidator(_for_subscribers)] | None = None
-    #: Whether ``unsubscribe`` takes the POST of a mail program's own button (RFC 8058).
+    #: The unsubscribe link: an https or mailto address, by default a mail to ``sender``. {copy} in it is
+    #: replaced by the delivery token, which is otherwise added as ?copy=….
+    unsubscribe: Annotated[str, AfterValidator(_subscriber_link)] | None = None
+    #: Whether ``unsubscribe`` supports one-click unsubscription by POST (RFC 8058).
     one_click: bool = False
-    #: Where a reader chooses what comes; no link without it.
-    preferences: Annotated[str, AfterValidator(_for_subscribers)] | None = None
-    #: Where an issue can be read on the web, with {digest} and {issue}; no link without it.
-    web_view: Annotated[str, AfterValidator(_pattern)] | None = None
-    #: Where mail that cannot be delivered comes back to; {copy} in it tells whose (VERP). ``sender`` by default.
+    #: The URL of the preferences page; no link without it.
+    preferences: Annotated[str, AfterValidator(_subscriber_link)] | None = None
+    #: The URL of the web view, with {digest} and {issue}; no link without it.
+    web_view: Annotated[str, AfterValidator(_issue_url)] | None = None
+    #: The return path for bounces, ``sender`` by default; {copy} is replaced by the delivery token (VERP).
     bounces: Annotated[str, AfterValidator(_return_path)] | None = None
-    #: Who gets each issue that waits for approval, with what the preflight found.
+    #: Addresses that get each issue that waits for approval, with its preflight.
     editors: tuple[Address, ...] = ()
 
     @field_validator("one_click")
     @classmethod
-    def _posts(cls, value: bool, info: Any) -> bool:
+    def _check_one_click(cls, value: bool, info: Any) -> bool:
         if value and not str(info.data.get("unsubscribe") or "").startswith("https://"):
-            raise ValueError("needs unsubscribe to be an https address (RFC 8058, section 3.1)")
+            raise ValueError(
+                "needs an https unsubscribe URL (RFC 8058, section 3.1); set mail.unsubscribe or remove one_click"
+            )
         return value

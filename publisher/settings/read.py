@@ -1,4 +1,4 @@
-"""``publisher.toml`` → a :class:`Site`, or every mistake in it at once."""
+"""Read ``publisher.toml`` into a :class:`Site`, or report every error in it at once."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from publisher.errors import SettingsError
-from publisher.settings.models import Site
+from publisher.settings.site import Site
 
 __all__ = ["SETTINGS_FILE", "read_site"]
 
-#: The file that makes a folder a site.
+#: The settings file; its folder is the site.
 SETTINGS_FILE = "publisher.toml"
 
 
 def _allowed(location: tuple[int | str, ...]) -> list[str]:
-    """Return the keys that may stand in the table at ``location``."""
+    """Return the keys that are allowed in the table at LOCATION."""
     model: Any = Site
     for part in location:
         if not (isinstance(model, type) and issubclass(model, BaseModel)):
-            # A dict of tables: its keys are the site's own names.
+            # A dict of tables: the site chooses the keys.
             model = model.__args__[1]
             continue
         info = model.model_fields.get(str(part))
@@ -39,7 +39,7 @@ def _allowed(location: tuple[int | str, ...]) -> list[str]:
     return sorted(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
 
 
-def _complaint(error: Mapping[str, Any]) -> str:
+def _error_line(error: Mapping[str, Any]) -> str:
     location = tuple(part for part in error["loc"] if part not in ("str", "int", "Secret", "[key]"))
     key = ".".join(str(part) for part in location) or "(top)"
     if error["type"] == "extra_forbidden":
@@ -48,19 +48,19 @@ def _complaint(error: Mapping[str, Any]) -> str:
         hint = f"; did you mean {close[0]}?" if close else ""
         return f"{key}: unknown key{hint} (allowed here: {', '.join(allowed)})"
     if error["type"] == "missing":
-        return f"{key}: is needed and missing"
+        return f"{key}: is missing; add it"
     if error["type"] in ("model_type", "dataclass_type") and "Secret" in str(error["msg"]):
-        return f'{key}: must not stand in the settings; write {{ env = "NAME" }} or {{ file = "path" }}'
+        return f'{key}: is a secret, which must not be in the settings; write {{ env = "NAME" }} or {{ file = "path" }}'
     message = str(error["msg"]).removeprefix("Value error, ")
     return f"{key}: {message[:1].lower()}{message[1:]}"
 
 
 def read_site(root: Path) -> Site:
-    """Return the settings of the site in folder ``root``.
+    """Return the settings of the site in folder ROOT.
 
     Raises:
-        SettingsError: there is no readable ``publisher.toml``, or it has mistakes: all of them
-            are listed, a line each.
+        SettingsError: there is no readable ``publisher.toml``, or it has errors: all of them are listed, one per
+            line.
     """
     path = root / SETTINGS_FILE
     try:
@@ -77,7 +77,5 @@ def read_site(root: Path) -> Site:
     try:
         return Site.model_validate(data, context={"root": root.resolve()})
     except ValidationError as error:
-        lines = list(dict.fromkeys(_complaint(one) for one in error.errors(include_url=False, include_input=False)))
-        raise SettingsError(
-            f"{path} has {len(lines)} mistake(s):\n" + "\n".join(f"  {line}" for line in lines)
-        ) from None
+        lines = list(dict.fromkeys(_error_line(one) for one in error.errors(include_url=False, include_input=False)))
+        raise SettingsError(f"{path} has {len(lines)} error(s):\n" + "\n".join(f"  {line}" for line in lines)) from None

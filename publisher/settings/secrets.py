@@ -1,4 +1,4 @@
-"""Secrets: they stand in the environment or in files, never in the settings."""
+"""Secrets: read from the environment or from files, never from the settings."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Any
 from pydantic import field_validator
 
 from publisher.errors import SettingsError
-from publisher.settings.kinds import SettingsTable
+from publisher.settings.field_types import SettingsTable
 
 __all__ = ["Secret"]
 
 
 class Secret(SettingsTable):
-    """A value that never stands in the settings file: ``{ env = "NAME" }`` or ``{ file = "path" }``."""
+    """The place of a secret value: ``{ env = "NAME" }`` or ``{ file = "path" }``."""
 
-    #: The environment variable that holds it.
+    #: The environment variable with the value.
     env: str | None = None
-    #: The file that holds it, relative to the site; its last line end does not count.
+    #: The file with the value, relative to the site; its last line end is removed.
     file: str | None = None
 
     @field_validator("file")
@@ -30,7 +30,7 @@ class Secret(SettingsTable):
         return value
 
     def reveal(self, root: Path) -> str:
-        """Return the secret.
+        """Return the value.
 
         Raises:
             SettingsError: the variable is not set, or the file cannot be read.

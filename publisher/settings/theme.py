@@ -1,4 +1,4 @@
-"""The settings of the look: colours, type, logo, foot. Colours are checked for contrast when they are read."""
+"""Settings of the look: colours, type, logo, footer; colours are checked for contrast."""
 
 from __future__ import annotations
 
@@ -7,30 +7,29 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from publisher.html.colour import MIN_CONTRAST, Palette, readable_colour
-from publisher.settings import checks
-from publisher.settings.kinds import SettingsTable, Text, Url
+from publisher.settings import validators
+from publisher.settings.field_types import SettingsTable, Text, Url
 
 __all__ = ["DarkSettings", "FontStack", "LogoImage", "ThemeSettings"]
 
-Colour = Annotated[str, AfterValidator(checks.colour)]
-#: Type that is on every machine; no font is loaded.
+Colour = Annotated[str, AfterValidator(validators.colour)]
+#: Font families of every system; no font is loaded.
 FontStack = Literal["serif", "book", "sans", "grotesque", "mono"]
 
 
 class LogoImage(SettingsTable):
-    """The picture in an issue's masthead, in place of the site's name."""
+    """The image in an issue's masthead, in place of the site's name."""
 
     url: Url
-    #: Pixels, as it is shown.
+    #: Displayed size in pixels.
     width: Annotated[int, Field(ge=16, le=560)]
-    #: Pixels, as it is shown.
     height: Annotated[int, Field(ge=8, le=400)]
-    #: What is said where it is not shown; the site's title by default.
+    #: Alternative text; the site's title by default.
     alt: Text | None = None
 
 
 class DarkSettings(SettingsTable):
-    """The colours on a dark screen."""
+    """The colours in dark mode."""
 
     page: Colour = "#15130f"
     card: Colour = "#1f1c18"
@@ -38,18 +37,18 @@ class DarkSettings(SettingsTable):
     soft: Colour = "#d8d1c5"
     muted: Colour = "#b3aa9c"
     rule: Colour = "#3a352d"
-    #: A tint of the light one by default.
+    #: A tint of the light accent by default.
     accent: Colour | None = None
 
 
-def _palette(of: DarkSettings | ThemeSettings, accent: str) -> Palette:
+def _palette(colours: DarkSettings | ThemeSettings, accent: str) -> Palette:
     return Palette(
-        page=of.page,
-        card=of.card,
-        ink=of.ink,
-        soft=of.soft,
-        muted=of.muted,
-        rule=of.rule,
+        page=colours.page,
+        card=colours.card,
+        ink=colours.ink,
+        soft=colours.soft,
+        muted=colours.muted,
+        rule=colours.rule,
         accent=accent,
     )
 
@@ -57,7 +56,7 @@ def _palette(of: DarkSettings | ThemeSettings, accent: str) -> Palette:
 class ThemeSettings(SettingsTable):
     """How issues and pages look."""
 
-    #: Kickers, links, buttons, the masthead's rule.
+    #: Kickers, links, buttons and the rule below the masthead.
     accent: Colour = "#9b2335"
     page: Colour = "#f3efe8"
     card: Colour = "#ffffff"
@@ -66,31 +65,31 @@ class ThemeSettings(SettingsTable):
     muted: Colour = "#5f584e"
     rule: Colour = "#ddd6ca"
     dark: DarkSettings = DarkSettings()
-    #: The type of headlines; the template's own by default.
+    #: The font of headlines; the template's own by default.
     headings: FontStack | None = None
-    #: The type of everything else; the template's own by default.
+    #: The font of all other text; the template's own by default.
     text: FontStack | None = None
     logo: LogoImage | None = None
-    #: Lines at the foot of every issue.
+    #: Lines in the footer of every issue.
     footer: tuple[Text, ...] = ()
 
     @property
     def light_palette(self) -> Palette:
-        """The colours on a light screen."""
+        """The colours in light mode."""
         return _palette(self, self.accent)
 
     @property
     def dark_palette(self) -> Palette:
-        """The colours on a dark screen."""
+        """The colours in dark mode."""
         dark = self.dark
         return _palette(dark, dark.accent or readable_colour(self.accent, dark.card, dark.page))
 
     @model_validator(mode="after")
-    def _can_be_read(self) -> ThemeSettings:
-        """Refuse text that cannot be read on its ground, and say what could."""
+    def _check_contrast(self) -> ThemeSettings:
+        """Reject text colours that cannot be read, and name the nearest ones that can."""
         lines = [
             f"{prefix}{text} cannot be read: its contrast with {prefix}{ground} is {ratio:.2f}, text needs "
-            f"{MIN_CONTRAST} (WCAG 2.2, 1.4.3); {better} would do"
+            f"{MIN_CONTRAST} (WCAG 2.2, 1.4.3); use {better}"
             for prefix, palette in (("", self.light_palette), ("dark.", self.dark_palette))
             for text, ground, ratio, better in palette.low_contrasts()
         ]

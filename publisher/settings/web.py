@@ -1,4 +1,4 @@
-"""The settings of the web: what is on it, who is believed, how often who may ask."""
+"""Settings of the web server: pages, proxies, rate limits."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from publisher.settings import checks
-from publisher.settings.kinds import SettingsTable
+from publisher.settings import validators
+from publisher.settings.field_types import SettingsTable
 from publisher.settings.secrets import Secret
 
 __all__ = ["WebSettings"]
@@ -22,7 +22,7 @@ def _network(value: str) -> str:
 
 
 def _origin(value: str) -> str:
-    found = checks.base_url(value)
+    found = validators.base_url(value)
     if found.count("/") != 2:
         raise ValueError("must be an origin, as in https://www.example.org, without a path")
     return found.lower()
@@ -34,32 +34,34 @@ Rate = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,5}/(second|minut
 
 
 class WebSettings(SettingsTable):
-    """What ``publish serve`` shows, and to whom."""
+    """The pages and limits of ``publish serve``."""
 
-    #: Whether readers may join by themselves, where there are digests and a mail server.
+    #: Whether people can subscribe by a form, if there are digests and a mail server.
     join: bool = True
-    #: Whether articles have pages here, at the addresses that article_url says; and pictures of media/.
+    #: Whether to serve articles at the URLs of article_url, and the images of media/.
     articles: bool = False
-    #: Origins whose pages may post the form by which readers join.
+    #: Origins whose pages may post the subscribe form.
     embed: tuple[Annotated[str, AfterValidator(_origin)], ...] = ()
-    #: Whether a WebSub hub is here, at base_url + /hub.
+    #: Whether to run a WebSub hub at base_url + /hub.
     hub: bool = False
-    #: Networks of this house that the hub may reach; others that are not on the internet it refuses.
+    #: Private networks that the hub may send to; others that are not public it rejects.
     hub_networks: tuple[Network, ...] = ()
-    #: Whether clicks on articles in issues are counted.
+    #: Whether to count clicks on articles in issues.
     clicks: bool = False
-    #: Servers in front of this one: what they say of who asks (X-Forwarded-For, X-Forwarded-Proto) is believed.
+    #: Reverse proxies whose X-Forwarded-For and X-Forwarded-Proto headers are trusted.
     proxies: tuple[Network, ...] = ()
-    #: How often one address may post a form, and how often all of its network together.
+    #: Rate limits of forms, for one IP address and for its network.
     form_limit: Rate = "20/hour"
     network_limit: Rate = "200/hour"
-    #: How often everybody together may ask to join: each time may be a letter to somebody who has not asked.
+    #: Rate limit of the subscribe form for all clients: each request may send an unrequested email.
     join_limit: Rate = "2000/hour"
-    #: What links in confirmations are signed with, the newest first; made of the site's secret by default.
+    #: Keys that sign links in confirmation emails, the newest first; derived from the site's secret by
+    #: default.
     keys: tuple[Secret, ...] = ()
-    #: Days for which browsers are told to come by https only, where base_url is https; 0 for not.
+    #: Days of Strict-Transport-Security if base_url is https; 0 for none.
     hsts_days: Annotated[int, Field(ge=0, le=730)] = 180
-    #: Whether programs that ask for it get new entries alone (RFC 3229). rss2email and others ask, and lose the rest.
+    #: Whether to serve deltas to clients that request them (RFC 3229). rss2email and others request them, and
+    #: lose the other entries.
     deltas: bool = False
-    #: Whether each request has a line in the log.
+    #: Whether to log each request.
     access_log: bool = False

@@ -25,7 +25,7 @@ def describe_api(site: Site) -> dict[str, Any]:
     }
     if feeds is not None:
         paths[f"{feeds}/{{path}}"] = {"get": _feed()}
-    if site.can_be_joined:
+    if site.accepts_subscriptions:
         paths[f"{below}/join"] = _form("Subscribe", _subscribe_fields(site), query=[])
     if site.digests:
         paths |= _newsletter_paths(site, below)

@@ -77,7 +77,7 @@ class PreferencesPage:
         with context.db.read() as connection:
             preferences = actions.load_preferences(context.site, connection, subscriber_id, context.now())
         if preferences is None:
-            link = ("Subscribe", f"{context.site.newsletters_url}/join") if context.site.can_be_joined else None
+            link = ("Subscribe", f"{context.site.newsletters_url}/join") if context.site.accepts_subscriptions else None
             return context.message_page(
                 "You get no newsletters from us", "You are not subscribed to any newsletter.", link=link
             )

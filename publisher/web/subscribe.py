@@ -114,7 +114,7 @@ class SubscribePages:
             Route(f"{base}/confirm", confirm, methods=["GET", "POST"]),
             Route(f"{base}/zone.js", self._script),
         ]
-        if context.site.can_be_joined:
+        if context.site.accepts_subscriptions:
             subscribe = form_page(context, "join", self._show, self._subscribe, foreign=self._embedded)
             routes.append(Route(f"{base}/join", subscribe, methods=["GET", "POST"]))
         return routes

@@ -1,4 +1,4 @@
-"""Alembic's entry: runs the migrations on the connection that ``store.migrate`` hands over."""
+"""Run the migrations on the connection of ``storage.migrate``; called by Alembic."""
 
 from alembic import context
 

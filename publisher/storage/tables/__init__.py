@@ -1,6 +1,7 @@
-"""The database schema. Times are whole seconds since 1970 in UTC; ``storage/migrations`` builds the same schema.
+"""The database schema: one module per subject.
 
-One module per subject. All tables are here because foreign keys cross subjects.
+Times are seconds since 1970 in UTC. ``storage/migrations`` builds the same schema. All tables are in one package
+because foreign keys cross subjects.
 """
 
 from publisher.storage.tables import (

@@ -1,4 +1,4 @@
-"""Source files, articles and corrections."""
+"""Tables of source files, articles, drafts and corrections."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from publisher.storage.tables.base import metadata
 
 __all__ = ["article", "article_key", "bucket", "correction", "draft", "draft_key", "expiry", "problem", "source"]
 
-#: A group of files in articles/, with a fingerprint that tells whether any of them changed.
+#: A group of files in articles/, with a fingerprint that changes with any of them.
 bucket = Table(
     "bucket",
     metadata,
@@ -33,7 +33,7 @@ source = Table(
     Column("signature", Text, nullable=False),
 )
 
-#: What a file's reader had to say: refusals and warnings, kept until the file changes.
+#: Rejections and warnings of a file, kept until the file changes.
 problem = Table(
     "problem",
     metadata,
@@ -50,12 +50,12 @@ article = Table(
     #: Order of arrival.
     Column("seq", Integer, primary_key=True, autoincrement=False),
     Column("id", Text, nullable=False, unique=True),
-    #: The path of its address below base_url, minted once.
+    #: The path below base_url, assigned once.
     Column("path", Text, nullable=False, unique=True),
-    #: The instant that the record asks for; ``published_at`` is the free one at or after it.
+    #: The time that the record asks for; ``published_at`` is the first free second from then on.
     Column("asked_at", BigInteger, nullable=False, index=True),
     Column("published_at", BigInteger, nullable=False, unique=True),
-    #: The last significant change: distinct from that of every other article.
+    #: The last significant change, distinct from that of every other article.
     Column("changed_at", BigInteger, nullable=False, index=True),
     Column("hash", Text, nullable=False, index=True),
     #: The record without its body, JSON.
@@ -63,15 +63,15 @@ article = Table(
     Column("body", Text, nullable=False),
     #: The file that it was last read from.
     Column("source", Text, nullable=False),
-    #: The change that the record asks for by its own ``updated``; NULL for none.
+    #: The change time of the record's own ``updated``; NULL for none.
     Column("updated_at", BigInteger),
-    #: When it was withdrawn, by an editor or because its record became a draft; NULL while it is published.
+    #: When an editor withdrew it, or its record became a draft; NULL while it is published.
     Column("retracted_at", BigInteger, index=True),
-    #: The editor's reason, for everybody to read; NULL where only the record says that it is a draft.
+    #: The editor's published reason; NULL for a draft.
     Column("retraction", Text),
-    #: What in its record says that it is a draft, as in ``draft: true``; NULL where nothing does.
+    #: The words of the record that make it a draft, as in ``draft: true``; NULL for none.
     Column("draft", Text),
-    #: When its record was first read, as a draft too; NULL where it was read before this was stored.
+    #: When its record was first read, also as a draft; NULL for articles from older versions.
     Column("first_read_at", BigInteger),
 )
 
@@ -91,13 +91,13 @@ draft = Table(
     Column("name", Text, ForeignKey("source.name", ondelete="CASCADE"), primary_key=True),
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("location", Text, nullable=False),
-    #: What says so, as in ``draft: true``.
+    #: The words that make it a draft, as in ``draft: true``.
     Column("statement", Text, nullable=False),
-    #: Its keys of ``article_key`` that name an id or an address, JSON.
+    #: Its keys of ``article_key`` with an ID or a URL, JSON.
     Column("identity", Text, nullable=False, server_default="[]"),
 )
 
-#: When the record of a draft that was never published was first read, by each key of ``article_key``.
+#: When the record of an unpublished draft was first read, by each key of ``article_key``.
 draft_key = Table(
     "draft_key",
     metadata,
@@ -105,7 +105,7 @@ draft_key = Table(
     Column("first_read_at", BigInteger, nullable=False),
 )
 
-#: What was put right in an article, for its readers to see.
+#: Published corrections of articles.
 correction = Table(
     "correction",
     metadata,
@@ -114,7 +114,7 @@ correction = Table(
     Column("note", Text, nullable=False),
 )
 
-#: ``id:…``, ``url:…`` or ``file:…`` → the article that a re-export under this key belongs to.
+#: ``id:…``, ``url:…`` or ``file:…`` → the article that a record with this key updates.
 article_key = Table(
     "article_key",
     metadata,

@@ -1,4 +1,4 @@
-"""The metadata that all tables share, and the schema revision."""
+"""The metadata of all tables, and the schema revision."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy import (
 
 __all__ = ["REVISION", "metadata"]
 
-#: The newest migration. A database that says otherwise is upgraded, or refused if it is newer.
+#: The newest migration. Older databases are upgraded, newer ones rejected.
 REVISION: Final = "0013"
 
 metadata = MetaData()

@@ -1,4 +1,4 @@
-"""Deliveries, their attempts, senders and bounces."""
+"""Tables of deliveries, attempts, senders, bounces and suppression brakes."""
 
 from __future__ import annotations
 
@@ -29,29 +29,29 @@ __all__ = [
     "suppression_brake",
 ]
 
-#: A copy: an issue on its way to a reader. Made with the issue, and never twice: the key forbids it.
+#: The delivery of an issue to a subscriber. The primary key prevents a second one.
 delivery = Table(
     "delivery",
     metadata,
     Column("issue_id", Integer, ForeignKey("issue.id"), primary_key=True),
     Column("subscriber_id", Integer, primary_key=True, autoincrement=False),
-    #: The number of the rendering in it.
+    #: The number of the issue variant.
     Column("variant", Integer, nullable=False),
     Column("state", Text, nullable=False),
-    #: How often a sender has taken it.
+    #: Number of claims by senders.
     Column("attempts", Integer, nullable=False, server_default="0"),
-    #: ``audience``, or ``welcome`` for the newest issue, sent to somebody who subscribed after it.
+    #: ``audience``, or ``welcome`` for the newest issue, sent to a person who subscribed after it.
     Column("origin", Text, nullable=False, server_default="audience"),
-    #: Not before this instant; 0 for at once.
+    #: Not before this time; 0 for at once.
     Column("due_at", BigInteger, nullable=False, server_default="0"),
-    #: When the message last left, and when the state last changed; NULL for not yet.
+    #: When the message was last handed over, and when the state last changed; NULL for never.
     Column("handed_at", BigInteger),
     Column("changed_at", BigInteger),
-    #: What the server said, and which it was.
+    #: The reply of the server, with its name.
     Column("answer", Text),
-    #: Which sender has it; NULL for none.
+    #: The sender that has claimed it; NULL for none.
     Column("sender_id", Integer),
-    # What nobody waits for any more is most of the table: these stay small.
+    # Most deliveries are finished: the index covers only the open ones, and stays small.
     Index(
         "ix_delivery_open",
         "issue_id",
@@ -61,7 +61,7 @@ delivery = Table(
     sqlite_with_rowid=False,
 )
 
-#: What became of a copy's earlier attempts.
+#: Earlier attempts of a delivery.
 attempt = Table(
     "attempt",
     metadata,
@@ -69,12 +69,12 @@ attempt = Table(
     Column("subscriber_id", Integer, primary_key=True, autoincrement=False),
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("attempted_at", BigInteger, nullable=False),
-    #: The state that it ended in.
+    #: The resulting state.
     Column("outcome", Text, nullable=False),
     Column("answer", Text, nullable=False),
 )
 
-#: A process that sends. It holds a lock as long as it lives: who gets the lock finds it dead.
+#: A sending process. It holds a lock while it lives, so another process can tell that it is dead.
 sender = Table(
     "sender",
     metadata,
@@ -83,7 +83,7 @@ sender = Table(
     Column("started_at", BigInteger, nullable=False),
 )
 
-#: How many copies left on each day of the newsroom's clock.
+#: Number of messages per day, in the site's time zone.
 sent_day = Table(
     "sent_day",
     metadata,
@@ -91,48 +91,48 @@ sent_day = Table(
     Column("messages", Integer, nullable=False),
 )
 
-#: A report that came back, kept before it is taken out of the mailbox.
+#: A report from the mailbox for bounces, stored before the message is deleted there.
 bounce = Table(
     "bounce",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
-    #: A hash of the report, so that none counts twice.
+    #: Hash of the report, so that it counts once.
     Column("report_hash", Text, nullable=False),
     #: ``hard``, ``soft``, ``unverified``, ``complaint`` or ``unsubscribe``.
     Column("kind", Text, nullable=False),
     Column("issue_id", Integer),
     Column("subscriber_id", Integer, nullable=False, index=True),
-    #: RFC 3463, as in ``5.1.1``; empty where none was given.
+    #: Enhanced status code (RFC 3463), as in ``5.1.1``; empty for none.
     Column("status", Text, nullable=False),
     Column("answer", Text, nullable=False),
     Column("reported_at", BigInteger, nullable=False),
     UniqueConstraint("report_hash", "subscriber_id"),
 )
 
-#: Refusals of an issue that suppress their address unless too many are refused with the same words.
+#: Rejections that suppress their address unless too many share the same words.
 provisional_suppression = Table(
     "provisional_suppression",
     metadata,
     Column("issue_id", Integer, ForeignKey("issue.id"), primary_key=True),
     Column("subscriber_id", Integer, primary_key=True, autoincrement=False, index=True),
-    #: The address's keyed hash at the time of the refusal.
+    #: Keyed hash of the address at the time of the rejection.
     Column("hash", Text, nullable=False, index=True),
     #: ``HOST:PORT`` of the relay, and the recipient's domain in ASCII.
     Column("relay", Text, nullable=False),
     Column("domain", Text, nullable=False),
-    #: What equal refusals have in common.
+    #: The words that equal rejections share.
     Column("words", Text, nullable=False),
     Column("names_address", Boolean, nullable=False),
     #: The server's reply.
     Column("note", Text, nullable=False),
     Column("refused_at", BigInteger, nullable=False),
-    #: Whether the attempts at the relay, and at the domain, allow the suppression. With both it is applied.
+    #: Whether the attempts at the relay, and at the domain, allow the suppression. It is applied with both.
     Column("is_relay_judged", Boolean, nullable=False, server_default=false()),
     Column("is_domain_judged", Boolean, nullable=False, server_default=false()),
     sqlite_with_rowid=False,
 )
 
-#: Answered attempts of an issue at a relay or a domain, since its refusals were last judged.
+#: Answered attempts of an issue at a relay or a domain since its rejections were last judged.
 refusal_window = Table(
     "refusal_window",
     metadata,
@@ -144,7 +144,7 @@ refusal_window = Table(
     sqlite_with_rowid=False,
 )
 
-#: Relays and domains that an issue is not sent to, because too many were refused with the same words.
+#: Relays and domains to which an issue is not sent, because too many rejections share the same words.
 suppression_brake = Table(
     "suppression_brake",
     metadata,
@@ -157,7 +157,7 @@ suppression_brake = Table(
     Column("refused", Integer, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("stopped_at", BigInteger, nullable=False),
-    #: When an operator accepted these refusals as true; NULL for not yet.
+    #: When an operator accepted these rejections; NULL for not yet.
     Column("accepted_at", BigInteger),
     sqlite_with_rowid=False,
 )

@@ -1,4 +1,4 @@
-"""Digests, issues and their variants."""
+"""Tables of digests, issues and their variants."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from publisher.storage.tables.base import metadata
 
 __all__ = ["digest", "issue", "issue_article", "issue_file", "issue_variant", "next_issue_note", "pending"]
 
-#: A newsletter that has begun. Articles that arrived up to ``since_seq`` count as read.
+#: A digest that has started. Articles up to ``since_seq`` are not news for it.
 digest = Table(
     "digest",
     metadata,
@@ -27,14 +27,14 @@ digest = Table(
     Column("since_seq", Integer, nullable=False),
 )
 
-#: Articles that a digest's readers have not had.
+#: Articles that are candidates for a digest's next issue.
 pending = Table(
     "pending",
     metadata,
     Column("digest", Text, ForeignKey("digest.slug"), primary_key=True),
     Column("article_seq", Integer, ForeignKey("article.seq"), primary_key=True),
     Column("carried_over", Boolean, nullable=False),
-    #: True where an editor added it to the next issue by name.
+    #: True if an editor added it to the next issue by name.
     Column("is_added", Boolean, nullable=False, server_default=false()),
 )
 
@@ -47,24 +47,24 @@ issue = Table(
     Column("name", Text, nullable=False),
     Column("number", Integer, nullable=False),
     Column("subject", Text, nullable=False),
-    #: False until every file of it lies in outbox/.
+    #: False until all its files are staged in outbox/.
     Column("is_staged", Boolean, nullable=False),
-    #: How many errors the preflight found when it was made; NULL where it was never asked.
+    #: Number of preflight errors; NULL if there was no preflight.
     Column("errors", Integer),
-    #: Why it may be sent all the same, as a person said; NULL where nobody did.
+    #: Reason to send it in spite of errors, given by a person; NULL for none.
     Column("forced", Text),
-    #: True where a person has stopped it for a while.
+    #: True while sending is paused.
     Column("is_paused", Boolean, nullable=False, server_default=false()),
-    #: What was approved: a hash of its bytes and its audience; NULL where nobody has.
+    #: Hash of the approved bytes and audience; NULL if it is not approved.
     Column("approved", Text),
     Column("approved_at", BigInteger),
-    #: When editors were sent the draft; NULL as long as they were not.
+    #: When the draft was sent to the editors; NULL for not yet.
     Column("draft_at", BigInteger),
     UniqueConstraint("digest", "slot"),
     UniqueConstraint("digest", "number"),
 )
 
-#: Which articles an issue carries. No digest carries an article twice: the key forbids it.
+#: Articles of an issue. The primary key keeps a digest from sending an article twice.
 issue_article = Table(
     "issue_article",
     metadata,
@@ -83,23 +83,23 @@ issue_file = Table(
     Column("data", LargeBinary, nullable=False),
 )
 
-#: An issue's text with tokens, once per distinct set of articles that readers get.
+#: The text of an issue with placeholders, once per distinct set of articles.
 issue_variant = Table(
     "issue_variant",
     metadata,
     Column("issue_id", Integer, ForeignKey("issue.id"), primary_key=True),
     Column("number", Integer, primary_key=True, autoincrement=False),
-    #: Arrival numbers in their order, JSON.
+    #: Arrival numbers of the articles in order, JSON.
     Column("articles", Text, nullable=False),
-    #: NULL where it was made before editions had one of their own.
+    #: NULL for variants from older versions, which had no subject of their own.
     Column("subject", Text),
-    #: What makes the tokens this issue's own.
+    #: Part of each placeholder, so that no article can contain one.
     Column("placeholder_hash", Text, nullable=False),
     Column("html", LargeBinary, nullable=False),
     Column("text", LargeBinary, nullable=False),
 )
 
-#: What an editor has said of a digest's next issue.
+#: An editor's note and lead for a digest's next issue.
 next_issue_note = Table(
     "next_issue_note",
     metadata,

@@ -1,4 +1,4 @@
-"""Facets, feeds, entries, archive pages and staged files."""
+"""Tables of facets, feeds, entries, archive pages and staged files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from publisher.storage.tables.base import metadata
 
 __all__ = ["archived", "dirty_feed", "dirty_page", "entry", "facet", "feed", "membership", "staged"]
 
-#: Something that a feed can be about. Label and slug are minted once.
+#: A subject of a feed. Label and slug are assigned once.
 facet = Table(
     "facet",
     metadata,
@@ -33,7 +33,7 @@ facet = Table(
     UniqueConstraint("kind", "slug"),
 )
 
-#: Which article belongs to which facet, in the order of a feed: by the last significant change.
+#: Articles of a facet in the order of its feed: by the last significant change.
 membership = Table(
     "membership",
     metadata,
@@ -44,41 +44,41 @@ membership = Table(
     sqlite_with_rowid=False,
 )
 
-#: An article's entry in each format, made once per revision; the text goes into the hole in each.
+#: An article's entry in each format, rendered once per revision, with a gap for the text.
 entry = Table(
     "entry",
     metadata,
     Column("article_seq", Integer, ForeignKey("article.seq"), primary_key=True, autoincrement=False),
-    #: The article's hash and the settings' fingerprint that it was made from.
+    #: Hash of the article and of the settings that it was rendered from.
     Column("revision", Text, nullable=False),
-    #: The text with absolute addresses; NULL where the article's own has no others.
+    #: The text with absolute URLs; NULL if the article's own has no relative ones.
     Column("body", Text),
     Column("rss", LargeBinary, nullable=False),
     Column("atom", LargeBinary, nullable=False),
     Column("json", LargeBinary, nullable=False),
 )
 
-#: A feed as it was last staged.
+#: A feed as last staged.
 feed = Table(
     "feed",
     metadata,
     Column("facet_id", Integer, ForeignKey("facet.id"), primary_key=True, autoincrement=False),
     Column("articles", Integer, nullable=False),
     Column("changed_at", BigInteger, nullable=False),
-    #: Its newest headlines, JSON, for the page that lists the feeds.
+    #: Its newest headlines, JSON, for the directory page.
     Column("latest", Text, nullable=False),
 )
 
-#: Feeds that are to be staged again. Written with the change itself, deleted after staging.
+#: Feeds to stage again. Written with the change itself, deleted after staging.
 dirty_feed = Table(
     "dirty_feed",
     metadata,
     Column("facet_id", Integer, ForeignKey("facet.id"), primary_key=True, autoincrement=False),
-    #: True where only old articles were added, of which hubs are not notified.
+    #: True if only old articles were added: hubs are not notified of these.
     Column("is_quiet", Boolean, nullable=False, server_default=false()),
 )
 
-#: Which archive page of a facet an article stands on, for ever; NULL until a page is full.
+#: The archive page of an article, assigned once; NULL until a page is full.
 archived = Table(
     "archived",
     metadata,
@@ -89,7 +89,7 @@ archived = Table(
     Index("ix_archived_article", "article_seq"),
 )
 
-#: Archive pages that are to be staged again.
+#: Archive pages to stage again.
 dirty_page = Table(
     "dirty_page",
     metadata,
@@ -97,12 +97,12 @@ dirty_page = Table(
     Column("page", Integer, primary_key=True),
 )
 
-#: A file under feeds/ or outbox/ as it was written.
+#: A file below feeds/ or outbox/ as last written.
 staged = Table(
     "staged",
     metadata,
     Column("path", Text, primary_key=True),
-    #: What it belongs to: ``feed:ID``, ``archive:ID:PAGE``, ``issue:ID`` or ``index``.
+    #: Owner: ``feed:ID``, ``archive:ID:PAGE``, ``issue:ID`` or ``index``.
     Column("owner", Text, nullable=False, index=True),
     Column("sha256", Text, nullable=False),
     Column("size", BigInteger, nullable=False),

@@ -1,4 +1,4 @@
-"""Single facts about the site and its database."""
+"""Named values about the site and its database."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from publisher.storage.tables.base import metadata
 
 __all__ = ["meta"]
 
-#: Single facts: the last run's instant, the settings' fingerprint, the namespace of ids.
+#: Named values, such as the time of the last run, the fingerprint of the settings, the namespace of IDs.
 meta = Table(
     "meta",
     metadata,

@@ -1,4 +1,4 @@
-"""Schedules and their runs."""
+"""Tables of schedules and their slot runs."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from publisher.storage.tables.base import metadata
 
 __all__ = ["schedule", "slot_run"]
 
-#: Slots that somebody has in hand, or is to take.
+#: Slots that are waiting or running.
 _OPEN: Final = "state IN ('due', 'running')"
 
-#: What runs by a timetable, as it was last taken up.
+#: A schedule as last saved.
 schedule = Table(
     "schedule",
     metadata,
@@ -29,11 +29,11 @@ schedule = Table(
     Column("name", Text, primary_key=True),
     #: JSON.
     Column("timetable", Text, nullable=False),
-    #: Slots up to this instant are none of its: they were another timetable's.
+    #: Earlier slots belong to the previous timetable.
     Column("effective_from", BigInteger, nullable=False),
 )
 
-#: A slot that was due, and what became of it. None runs twice: the key forbids it.
+#: A due slot and its run. The primary key prevents a second one.
 slot_run = Table(
     "slot_run",
     metadata,
@@ -41,16 +41,16 @@ slot_run = Table(
     Column("slot", BigInteger, primary_key=True, autoincrement=False),
     #: ``due``, ``running``, ``done`` or ``skipped``.
     Column("state", Text, nullable=False),
-    #: How often it was claimed. Who claimed it last finishes it, and nobody else.
+    #: Number of claims. Only the process with the latest number may finish it.
     Column("attempt", Integer, nullable=False),
-    #: Who has it, or had it last.
+    #: The runner that claimed it last.
     Column("runner", Text, nullable=False),
-    #: Until then it is its runner's; afterwards anybody's.
+    #: Expiry of the claim.
     Column("leased_until", BigInteger, nullable=False),
-    #: When it was begun first, in milliseconds after the slot; NULL for not yet.
+    #: Milliseconds between the slot and its first start; NULL for not started.
     Column("late_ms", BigInteger),
     Column("finished_at", BigInteger),
-    #: What came of it, or what went wrong.
+    #: Result, or error.
     Column("outcome", Text, nullable=False),
     Index("ix_slot_run_slot", "slot"),
     Index("ix_slot_run_open", "schedule", sqlite_where=text(_OPEN)),

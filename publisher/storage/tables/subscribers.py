@@ -1,4 +1,4 @@
-"""Tables of subscribers and their deliveries, in the metadata of ``schema``."""
+"""Tables of subscribers, their subscriptions and the suppression list."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from publisher.storage.tables.base import metadata
 
 __all__ = ["interests", "subscriber", "subscription", "subscription_event", "suppression"]
 
-#: What subscribers want of a digest: each distinct set of interests once.
+#: Interests of subscribers: each distinct set once.
 interests = Table(
     "interests",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
-    #: Kind → folded labels, JSON in a fixed order; ``{}`` is everything.
+    #: Field → labels, JSON in a fixed order; ``{}`` for everything.
     Column("query", Text, nullable=False, unique=True),
 )
 
@@ -31,21 +31,21 @@ subscriber = Table(
     "subscriber",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
-    #: As the subscriber writes it, normalised (Unicode form C, domain in Unicode).
+    #: As the subscriber writes it, in Unicode form C with the domain in Unicode.
     Column("address", Text, nullable=False),
-    #: The form in which two spellings of one address are equal.
+    #: Normalised: equal for two spellings of one address.
     Column("key", Text, nullable=False, unique=True),
-    #: The domain as servers know it (ASCII).
+    #: The domain in ASCII.
     Column("domain", Text, nullable=False),
     #: ``active`` with at least one active subscription, otherwise ``unconfirmed`` or ``unsubscribed``.
     Column("state", Text, nullable=False),
     Column("state_at", BigInteger, nullable=False, server_default="0"),
-    #: Whose act the state comes from: a ``ChangeSource``.
+    #: Source of the state: a ``ChangeSource``.
     Column("state_source", Text, nullable=False, server_default="operator"),
-    #: Whether the address is on the suppression list. The state is kept: lifting the suppression restores it.
+    #: Whether the address is suppressed. The state is kept: lifting the suppression restores it.
     Column("is_suppressed", Boolean, nullable=False, server_default=false()),
-    #: When the subscriber first unsubscribed from everything: digests without a row in ``subscription`` count as
-    #: unsubscribed, also those that begin later. NULL for never.
+    #: When they first unsubscribed from everything: digests without a row in ``subscription`` count as
+    #: unsubscribed, later ones too. NULL for never.
     Column("opted_out_at", BigInteger),
     #: NULL for the site's time zone.
     Column("zone", Text),
@@ -54,11 +54,11 @@ subscriber = Table(
     Column("added_at", BigInteger, nullable=False),
     #: End of a pause without mail; NULL for none.
     Column("paused_until", BigInteger),
-    #: When the personal feed was made: part of its address; NULL for none.
+    #: When the personal feed was created, which is part of its URL; NULL for none.
     Column("feed_since", BigInteger),
 )
 
-#: A subscriber's state for one digest. Unsubscribing keeps the row: it says that the person left.
+#: A subscriber's state for one digest. Unsubscribing keeps the row.
 subscription = Table(
     "subscription",
     metadata,
@@ -81,7 +81,7 @@ subscription_event = Table(
     Column("subscriber_id", Integer, nullable=False, index=True),
     #: NULL for everything.
     Column("digest", Text),
-    #: NULL where there was no state before.
+    #: NULL for the first state.
     Column("old_state", Text),
     Column("new_state", Text, nullable=False),
     Column("source", Text, nullable=False),
@@ -90,7 +90,7 @@ subscription_event = Table(
     Column("reason", Text, nullable=False),
 )
 
-#: Addresses that get nothing any more, whoever imports them again. A keyed hash: it names nobody.
+#: Suppressed addresses, which no import adds again. A keyed hash does not reveal the address.
 suppression = Table(
     "suppression",
     metadata,

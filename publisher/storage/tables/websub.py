@@ -1,4 +1,4 @@
-"""WebSub: notifications, subscriptions to the site's hub and their tasks."""
+"""Tables of WebSub: notifications, subscriptions to the site's hub, and the hub's tasks."""
 
 from __future__ import annotations
 
@@ -14,38 +14,38 @@ from publisher.storage.tables.base import metadata
 
 __all__ = ["hub_subscription", "hub_task", "notification"]
 
-#: Changed feeds that somebody is still to be told of: a WebSub hub, an rssCloud server.
+#: Notifications of changed feeds that are still to be sent to a WebSub hub or an rssCloud server.
 notification = Table(
     "notification",
     metadata,
     #: The feed's file, relative to feeds/.
     Column("path", Text, primary_key=True),
-    #: Whom to tell: ``websub ADDRESS`` or ``rsscloud ADDRESS``.
+    #: ``websub URL`` or ``rsscloud URL``.
     Column("recipient", Text, primary_key=True),
-    #: The bytes that are to be live before anybody is told.
+    #: Hash of the bytes that must be live before the notification.
     Column("sha256", Text, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("due_at", BigInteger, nullable=False),
-    #: What the last attempt met with; empty before the first.
+    #: The result of the last attempt; empty before the first.
     Column("answer", Text, nullable=False),
 )
 
 
-#: A server that is told of changes of a feed (https://www.w3.org/TR/websub/).
+#: A subscription of a server to a feed (https://www.w3.org/TR/websub/).
 hub_subscription = Table(
     "hub_subscription",
     metadata,
     #: The feed's file, relative to feeds/.
     Column("topic", Text, primary_key=True),
-    #: Where the server is told.
+    #: The URL that gets the feed.
     Column("callback", Text, primary_key=True),
-    #: What the server knows us by; empty where it gave nothing.
+    #: The secret for the signature; empty for none.
     Column("secret", Text, nullable=False),
     Column("leased_until", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
 
-#: Something that the hub is to do at a callback: ask whether it was meant, or hand over a feed.
+#: A task of the hub: verify a subscription, or deliver a feed.
 hub_task = Table(
     "hub_task",
     metadata,
@@ -54,7 +54,7 @@ hub_task = Table(
     #: ``subscribe``, ``unsubscribe`` or ``content``.
     Column("kind", Text, primary_key=True),
     Column("secret", Text, nullable=False),
-    #: Seconds, of a subscription.
+    #: Duration of the subscription in seconds.
     Column("lease", Integer, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("due_at", BigInteger, nullable=False, index=True),

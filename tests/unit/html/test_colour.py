@@ -54,7 +54,7 @@ def test_a_colour_that_cannot_be_read_is_refused_with_one_that_can(tmp_path: Pat
         read_site(tmp_path)
     message = str(error.value)
     assert (
-        "theme: accent cannot be read: its contrast with page is 1.32, text needs 4.5 (WCAG 2.2, 1.4.3); #856a00 would do"
+        "theme: accent cannot be read: its contrast with page is 1.32, text needs 4.5 (WCAG 2.2, 1.4.3); use #856a00"
         in message
     )
     assert "dark.muted cannot be read: its contrast with dark.card is 1.07" in message

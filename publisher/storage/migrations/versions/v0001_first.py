@@ -12,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make every table."""
+    """Create the tables."""
     op.create_table(
         "article",
         sa.Column("seq", sa.Integer(), autoincrement=False, nullable=False),

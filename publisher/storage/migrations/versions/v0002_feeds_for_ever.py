@@ -1,4 +1,4 @@
-"""Corrections, withdrawals, archive pages, announcements; feeds in the order of the last significant change."""
+"""Add corrections, withdrawals, archive pages and notifications; order feeds by change."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add columns and tables; feeds are staged anew, because the settings' fingerprint is forgotten."""
+    """Add columns and tables; all feeds are staged again."""
     op.add_column("article", sa.Column("updated_at", sa.BigInteger(), nullable=True))
     op.add_column("article", sa.Column("retracted_at", sa.BigInteger(), nullable=True))
     op.add_column("article", sa.Column("retraction", sa.Text(), nullable=True))
@@ -24,13 +24,13 @@ def upgrade() -> None:
         sa.Column("note", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("article_seq", "corrected_at"),
     )
-    # The articles are in no feed's order until this has been filled again, from what they say.
+    # The membership is filled again, from the articles themselves.
     op.alter_column("membership", "published_at", new_column_name="changed_at")
     op.execute(
         "UPDATE membership SET changed_at = (SELECT article.changed_at FROM article"
         " WHERE article.seq = membership.article_seq)"
     )
-    # Where the record itself asked for a change, that is what it asked for.
+    # If the record has a change time of its own, that is its ``updated``.
     op.execute("UPDATE article SET updated_at = changed_at WHERE changed_at > published_at")
     op.create_table(
         "archived",

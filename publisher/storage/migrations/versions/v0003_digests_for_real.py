@@ -1,4 +1,4 @@
-"""Renderings with tokens, what editors say of the next issue, what the preflight said of one."""
+"""Add issue variants, notes for the next issue, and results of the preflight."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add tables and columns; issues that are there already were never checked."""
+    """Add tables and columns; existing issues count as never checked."""
     op.add_column("issue", sa.Column("errors", sa.Integer(), nullable=True))
     op.add_column("issue", sa.Column("forced", sa.Text(), nullable=True))
     op.create_table(

@@ -1,4 +1,4 @@
-"""Readers, what they ask for, their copies, and who may not be written to."""
+"""Add subscribers, interests, deliveries and the suppression list."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _OPEN = "state IN ('sending', 'handed over', 'deferred', 'uncertain')"
 
 
 def upgrade() -> None:
-    """Add tables and columns; issues that are there already have no readers."""
+    """Add tables and columns; existing issues have no subscribers."""
     op.add_column("issue", sa.Column("is_paused", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.add_column("issue", sa.Column("approved", sa.Text(), nullable=True))
     op.add_column("issue", sa.Column("approved_at", sa.BigInteger(), nullable=True))
     op.add_column("issue", sa.Column("draft_at", sa.BigInteger(), nullable=True))
     op.add_column("rendering", sa.Column("subject", sa.Text(), nullable=True))
-    _readers()
-    _copies()
+    _add_subscribers()
+    _add_deliveries()
 
 
-def _readers() -> None:
+def _add_subscribers() -> None:
     op.create_table(
         "selection",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
@@ -79,7 +79,7 @@ def _readers() -> None:
     op.create_index("ix_bounce_subscriber_id", "bounce", ["subscriber_id"])
 
 
-def _copies() -> None:
+def _add_deliveries() -> None:
     op.create_table(
         "delivery",
         sa.Column("issue_id", sa.Integer(), sa.ForeignKey("issue.id"), nullable=False),

@@ -1,4 +1,4 @@
-"""Timetables as they were taken up, and the slots that were run."""
+"""Add stored schedules and slot runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _OPEN = "state IN ('due', 'running')"
 
 
 def upgrade() -> None:
-    """Add the tables; a slot that was due before has been nobody's."""
+    """Add the tables; earlier slots have no run."""
     op.create_table(
         "schedule",
         sa.Column("name", sa.Text(), nullable=False),

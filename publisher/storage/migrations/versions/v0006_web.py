@@ -1,4 +1,4 @@
-"""The web: letters that ask for a confirmation, pauses, personal feeds, the hub, who listens."""
+"""Add confirmation emails, pauses, personal feeds, the hub, feed requests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the tables; nobody pauses, and nobody has a feed of her own."""
+    """Add the tables; nobody has a pause or a personal feed."""
     op.add_column("subscriber", sa.Column("paused_until", sa.BigInteger(), nullable=True))
     op.add_column("subscriber", sa.Column("feed_since", sa.BigInteger(), nullable=True))
     op.create_table(
@@ -31,11 +31,11 @@ def upgrade() -> None:
     )
     op.create_index("ix_letter_hash", "letter", ["hash"])
     op.create_index("ix_letter_due_at", "letter", ["due_at"])
-    _hub()
-    _who_listens()
+    _add_hub()
+    _add_reports()
 
 
-def _hub() -> None:
+def _add_hub() -> None:
     op.create_table(
         "hub_subscription",
         sa.Column("topic", sa.Text(), nullable=False),
@@ -61,7 +61,7 @@ def _hub() -> None:
     op.create_index("ix_hub_task_due_at", "hub_task", ["due_at"])
 
 
-def _who_listens() -> None:
+def _add_reports() -> None:
     op.create_table(
         "listening",
         sa.Column("day", sa.Text(), nullable=False),

@@ -1,4 +1,4 @@
-"""Drafts, when records were first read, articles that editors add to an issue."""
+"""Add drafts, first reading times, and articles that editors add to an issue."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add columns and tables. Files are read again by the next run, which finds the drafts."""
+    """Add columns and tables. The next run reads all files again and finds the drafts."""
     op.add_column("article", sa.Column("draft", sa.Text(), nullable=True))
     op.add_column("article", sa.Column("first_read_at", sa.BigInteger(), nullable=True))
     op.create_table(

@@ -13,7 +13,7 @@ branch_labels = None
 depends_on = None
 
 #: Digests that a person unsubscribed from by mail, with the time of the last request.
-_LEFT_BY_MAIL: Final = """
+_UNSUBSCRIBED_BY_MAIL: Final = """
     SELECT issue.digest AS digest, bounce.subscriber_id AS subscriber_id, max(bounce.reported_at) AS at
     FROM bounce
     JOIN issue ON issue.id = bounce.issue_id
@@ -21,8 +21,8 @@ _LEFT_BY_MAIL: Final = """
     WHERE bounce.kind = 'unsubscribe'
     GROUP BY issue.digest, bounce.subscriber_id
 """
-#: The same without people who have confirmed a later sign-up to that digest.
-_NOT_BACK: Final = """
+#: The same without people who confirmed a later subscription to that digest.
+_NOT_RESUBSCRIBED: Final = """
     NOT EXISTS (
         SELECT 1 FROM letter
         WHERE letter.subscriber_id = gone.subscriber_id AND letter.kind = 'join' AND letter.used_at > gone.at
@@ -37,7 +37,7 @@ _DELIVERED: Final = """
     JOIN subscriber ON subscriber.id = delivery.subscriber_id
     GROUP BY issue.digest, delivery.subscriber_id
 """
-_STOOD: Final = """
+_WAS_SUBSCRIBED: Final = """
     EXISTS (
         SELECT 1 FROM old_subscription
         WHERE old_subscription.digest = gone.digest AND old_subscription.subscriber_id = gone.subscriber_id
@@ -102,10 +102,11 @@ def _derive_subscriptions() -> None:
         "NOT EXISTS (SELECT 1 FROM subscription WHERE subscription.digest = gone.digest "
         "AND subscription.subscriber_id = gone.subscriber_id)"
     )
-    # Whether somebody who unsubscribed by mail was subscribed again by their own act is not known: they count as gone.
+    # It is unknown whether people who unsubscribed by mail resubscribed themselves: they count as
+    # unsubscribed.
     op.execute(
         f"{into} SELECT digest, subscriber_id, 'unsubscribed', at, "
-        f"CASE WHEN {_STOOD} THEN 'migration' ELSE 'mail' END FROM ({_LEFT_BY_MAIL}) AS gone WHERE {_NOT_BACK}"
+        f"CASE WHEN {_WAS_SUBSCRIBED} THEN 'migration' ELSE 'mail' END FROM ({_UNSUBSCRIBED_BY_MAIL}) AS gone WHERE {_NOT_RESUBSCRIBED}"
     )
     op.execute(
         f"{into} SELECT gone.digest, gone.subscriber_id, 'active', subscriber.added_at, 'migration' "
@@ -118,13 +119,13 @@ def _derive_subscriptions() -> None:
     op.execute(
         "INSERT INTO subscription_event (subscriber_id, digest, old_state, new_state, source, changed_at, reason) "
         "SELECT subscriber_id, digest, CASE WHEN state = 'active' THEN NULL ELSE 'active' END, state, source, "
-        f"changed_at, CASE WHEN state = 'unsubscribed' AND {_STOOD} THEN '{_CONTRADICTION}' ELSE '' END "
+        f"changed_at, CASE WHEN state = 'unsubscribed' AND {_WAS_SUBSCRIBED} THEN '{_CONTRADICTION}' ELSE '' END "
         "FROM subscription AS gone ORDER BY subscriber_id, changed_at, digest"
     )
 
 
 def _derive_people() -> None:
-    """People without a subscription have left everything. A suppression stands beside the state."""
+    """Derive the state of each person: without a subscription, unsubscribed from everything."""
     op.execute("UPDATE subscriber SET is_suppressed = true WHERE state = 'suppressed'")
     op.execute("UPDATE subscriber SET state = 'active', state_at = added_at, state_source = 'migration'")
     last = "coalesce((SELECT max(changed_at) FROM subscription WHERE subscriber_id = subscriber.id), added_at)"

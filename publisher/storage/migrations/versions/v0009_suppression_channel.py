@@ -1,4 +1,4 @@
-"""Suppressions keep the channel that they came by; deliveries so far had one token for everything."""
+"""Add the channel of suppressions; deliveries so far had one token for everything."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ down_revision = "0008"
 branch_labels = None
 depends_on = None
 
-#: Where it is not known whether a reply or a bounce suppressed an address, a bounce of the same second decides.
+#: If it is unknown whether a reply or a bounce suppressed an address, a bounce of the same second decides.
 _CHANNEL: Final = """
     CASE
         WHEN note LIKE 'imported list:%' OR reason = 'unsubscribed' THEN 'import'
@@ -27,7 +27,7 @@ _CHANNEL: Final = """
 
 
 def upgrade() -> None:
-    """Add the channel, and note until when return paths had the token of links and Message-IDs."""
+    """Add the channel, and store until when return paths had the token of links."""
     op.add_column("suppression", sa.Column("channel", sa.Text(), nullable=False, server_default="operator"))
     op.execute(f"UPDATE suppression SET channel = {_CHANNEL}")
     op.execute(

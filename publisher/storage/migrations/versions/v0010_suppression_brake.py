@@ -1,4 +1,4 @@
-"""A brake on suppressions: provisional ones, the attempts that they are judged by, and what they have stopped."""
+"""Add provisional suppressions, the attempts that judge them, and suppression brakes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the tables; suppressions of before stay as they are."""
+    """Add the tables; existing suppressions stay."""
     op.create_table(
         "provisional_suppression",
         sa.Column("issue_id", sa.Integer(), sa.ForeignKey("issue.id"), nullable=False),

@@ -1,4 +1,4 @@
-"""A draft keeps the id and the address that its record names."""
+"""Store the ID and the URL of a draft's record."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the column. Files are read again by the next run, which fills it."""
+    """Add the column. The next run reads all files again and fills it."""
     op.add_column("draft", sa.Column("identity", sa.Text(), server_default="[]", nullable=False))

@@ -1,4 +1,4 @@
-"""Checks of settings that are text. Each returns the text to use, or raises ValueError with what is allowed."""
+"""Validators of text settings: each returns the value to use, or raises ValueError."""
 
 from __future__ import annotations
 
@@ -26,23 +26,26 @@ __all__ = [
 
 
 def one_line(value: str) -> str:
-    """Refuse line ends and control characters."""
+    """Reject line ends and control characters."""
     if re.search(r"[\x00-\x1f\x7f]", value):
         raise ValueError("must be one line without control characters")
     return value
 
 
 def address(value: str) -> str:
-    """Accept an address with or without a name; return it as RFC 5322 text, its domain in ASCII."""
+    """Accept an address with or without a name; return RFC 5322 text with an ASCII domain."""
     return str(parse_mailbox(one_line(value)))
 
 
 def sender(value: str) -> str:
-    """Accept an address that mail is sent from. Its local part must be ASCII: few servers take others (RFC 6531)."""
-    found = parse_mailbox(one_line(value))
-    if not found.address.isascii():
+    """Accept a sender address.
+
+    Its local part must be ASCII: few servers accept others (RFC 6531).
+    """
+    mailbox = parse_mailbox(one_line(value))
+    if not mailbox.address.isascii():
         raise ValueError("must have only ASCII characters before the @, as in news@example.org")
-    return str(found)
+    return str(mailbox)
 
 
 def host(value: str) -> str:
@@ -60,7 +63,7 @@ def zone(value: str) -> str:
 
 
 def base_url(value: str) -> str:
-    """Accept an absolute URL that others are built on; return it with an ASCII host and no slash at the end."""
+    """Accept an absolute URL without query; return it with an ASCII host and no final slash."""
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise ValueError("must be an absolute URL, as in https://example.org, without ? or #")
@@ -84,7 +87,7 @@ def link(value: str) -> str:
 
 
 def slug(value: str) -> str:
-    """Accept a name that can stand in an address and on a disk."""
+    """Accept a name that is safe in a URL and a file name."""
     if len(value) > 80 or not re.fullmatch(r"[a-z0-9]+(?:-[a-z0-9]+)*", value):
         raise ValueError("must be a short name of a-z, 0-9 and single hyphens, as in weekly-review")
     return value
@@ -105,7 +108,7 @@ def colour(value: str) -> str:
 
 
 def limit(value: object) -> object:
-    """Accept how many articles a feed carries."""
+    """Accept the number of articles in a feed."""
     if value != "all" and (isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 100_000):
         raise ValueError('must be a whole number from 1 to 100000, or "all"')
     return value

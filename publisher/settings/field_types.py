@@ -1,4 +1,4 @@
-"""What settings are made of: texts that are checked, and the question of which articles."""
+"""Types of settings: validated text, and the base class of tables."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Str
 
 from publisher.model.query import fold_label
 from publisher.model.taxonomy import FacetKind, Query
-from publisher.settings import checks
+from publisher.settings import validators
 
 __all__ = ["Address", "Host", "Language", "Limit", "Sender", "SettingsTable", "Slug", "Text", "Url", "make_query"]
 
-Slug = Annotated[str, AfterValidator(checks.slug)]
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(checks.one_line)]
-Address = Annotated[str, AfterValidator(checks.address)]
-Sender = Annotated[str, AfterValidator(checks.sender)]
-Host = Annotated[str, AfterValidator(checks.host)]
-Language = Annotated[str, AfterValidator(checks.language)]
-Limit = Annotated[int | Literal["all"], BeforeValidator(checks.limit)]
-Url = Annotated[str, AfterValidator(checks.http_url)]
+Slug = Annotated[str, AfterValidator(validators.slug)]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(validators.one_line)]
+Address = Annotated[str, AfterValidator(validators.address)]
+Sender = Annotated[str, AfterValidator(validators.sender)]
+Host = Annotated[str, AfterValidator(validators.host)]
+Language = Annotated[str, AfterValidator(validators.language)]
+Limit = Annotated[int | Literal["all"], BeforeValidator(validators.limit)]
+Url = Annotated[str, AfterValidator(validators.http_url)]
 
 
 class SettingsTable(BaseModel):
-    """A table of the settings: frozen, unknown keys refused."""
+    """A table of the settings: frozen, unknown keys are rejected."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 def make_query(*labels: tuple[str, ...]) -> Query:
-    """Return the question for articles that carry one of the topics, regions, brands, tags and authors named."""
+    """Return the query for articles with these topics, regions, brands, tags and authors."""
     kinds = (FacetKind.TOPIC, FacetKind.REGION, FacetKind.BRAND, FacetKind.TAG, FacetKind.AUTHOR)
     return Query(
         wanted=tuple(

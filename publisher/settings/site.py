@@ -1,4 +1,4 @@
-"""The settings, key by key: types, defaults, what is allowed."""
+"""The settings of a site: keys, types, defaults, allowed values."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from pydantic import AfterValidator, Field, PrivateAttr, field_validator, model_
 
 from publisher.model.digests import Digest
 from publisher.model.taxonomy import FacetKind, Query
-from publisher.settings import checks
+from publisher.settings import validators
 from publisher.settings.delivery import BounceSettings, DeliverySettings, DkimSettings, SmtpSettings
 from publisher.settings.feeds import AnnounceSettings, FeedSettings
-from publisher.settings.kinds import Language, SettingsTable, Slug, Text
+from publisher.settings.field_types import Language, SettingsTable, Slug, Text
 from publisher.settings.mail import DigestSettings, MailSettings
 from publisher.settings.schedules import Schedule, ScheduleSettings, Zone, format_timetable
 from publisher.settings.secrets import Secret
@@ -36,54 +36,54 @@ __all__ = [
 
 
 class PathSettings(SettingsTable):
-    """Folders, relative to the site's own."""
+    """Folders, relative to the site's folder."""
 
-    #: Where article records are dropped.
+    #: Folder of article records.
     articles: Text = "articles"
-    #: Where feeds are staged.
+    #: Folder of staged feeds.
     feeds: Text = "feeds"
-    #: Where issues are staged.
+    #: Folder of staged issues.
     outbox: Text = "outbox"
-    #: The site's own templates, looked at before the ones that come with the publisher.
+    #: The site's own templates, which override the built-in ones.
     templates: Text = "templates"
-    #: What is served at base_url: pictures and recordings that articles name, to be measured.
+    #: Files that are served at base_url: images and audio of articles, whose size is read here.
     media: Text = "media"
 
 
 class DatabaseSettings(SettingsTable):
-    """Where the store is."""
+    """The database."""
 
-    #: An SQLAlchemy address, or a secret that holds one.
+    #: An SQLAlchemy URL, or a secret with one.
     url: str | Secret = "sqlite:///publisher.db"
 
     @field_validator("url")
     @classmethod
-    def _known(cls, value: str | Secret) -> str | Secret:
+    def _check_url(cls, value: str | Secret) -> str | Secret:
         if isinstance(value, str) and not value.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
             raise ValueError("must begin with sqlite:/// or postgresql://")
         return value
 
 
 class IngestSettings(SettingsTable):
-    """How article records are read."""
+    """Parsing of article records."""
 
-    #: A record larger than this many bytes is set aside.
+    #: Larger records are rejected (bytes).
     max_bytes: Annotated[int, Field(ge=1_000, le=1_000_000_000)] = 5_000_000
-    #: Known tags, to part the run-together tags of a text export.
+    #: Known tags, to split the run-together tags of a text export.
     tags: tuple[Text, ...] = ()
 
 
 class Site(SettingsTable):
-    """A site's settings, checked. ``root`` is the folder that holds ``publisher.toml``."""
+    """The validated settings of a site. ``root`` is the folder of ``publisher.toml``."""
 
     title: Text
-    base_url: Annotated[str, AfterValidator(checks.base_url)]
+    base_url: Annotated[str, AfterValidator(validators.base_url)]
     description: str = ""
-    #: The seed of article ids. Base_url's host by default; set it before you move house.
+    #: The seed of article IDs, base_url's host by default; set it before you change the host.
     id: Text | None = None
     language: Language = "en"
     zone: Zone = "UTC"
-    #: Named where an article has no author; the site's title by default.
+    #: Author of articles that name none; the site's title by default.
     author: Text | None = None
     rights: str | None = None
     article_url: str = "/{year}/{month}/{slug}"
@@ -97,9 +97,9 @@ class Site(SettingsTable):
     smtp: SmtpSettings | None = None
     delivery: DeliverySettings = DeliverySettings()
     bounces: BounceSettings = BounceSettings()
-    #: Keys that sign every copy.
+    #: DKIM keys; each signs every message.
     dkim: tuple[DkimSettings, ...] = ()
-    #: What readers' passes and the list of suppressed addresses are made with; publisher.key by default.
+    #: The secret behind delivery tokens and the hashes of the suppression list; publisher.key by default.
     secret: Secret | None = None
     theme: ThemeSettings = ThemeSettings()
     web: WebSettings = WebSettings()
@@ -107,24 +107,24 @@ class Site(SettingsTable):
     _root: Path = PrivateAttr()
 
     def model_post_init(self, context: Any) -> None:
-        """Keep the folder that the settings were read from."""
+        """Store the folder that the settings were read from."""
         self._root = Path(context["root"])
 
     @model_validator(mode="after")
-    def _mail_for_digests(self) -> Site:
+    def _check_mail(self) -> Site:
         if self.digests and self.mail is None:
-            raise ValueError("[mail] with a sender is needed where there are digests, and missing")
+            raise ValueError("digests need a sender; add [mail] with sender")
         return self
 
     @model_validator(mode="after")
-    def _keys(self) -> Site:
+    def _check_dkim(self) -> Site:
         if len({one.selector for one in self.dkim}) < len(self.dkim):
-            raise ValueError("dkim: each key needs a selector of its own")
+            raise ValueError("dkim: two keys have the same selector; give each its own")
         return self
 
     @field_validator("article_url")
     @classmethod
-    def _pattern(cls, value: str) -> str:
+    def _check_article_url(cls, value: str) -> str:
         allowed = {"year", "month", "day", "slug", "topic", "id"}
         names = set(re.findall(r"\{([^{}]*)\}", value))
         if not value.startswith("/") or names - allowed or re.search(r"[{}]", re.sub(r"\{[^{}]*\}", "", value)):
@@ -140,7 +140,7 @@ class Site(SettingsTable):
 
     @cached_property
     def tz(self) -> ZoneInfo:
-        """The newsroom's clock."""
+        """The site's time zone."""
         return ZoneInfo(self.zone)
 
     @property
@@ -150,88 +150,88 @@ class Site(SettingsTable):
 
     @property
     def feeds_url(self) -> str:
-        """Where ``feeds/`` can be reached, without a slash at the end."""
+        """The URL of ``feeds/`` without a final slash."""
         return self.feeds.url or f"{self.base_url}/feeds"
 
     @property
     def default_author(self) -> str:
-        """Who signs an article that names nobody."""
+        """The author of articles that name none."""
         return self.author or self.title
 
     @property
     def newsletters_url(self) -> str:
-        """Where the pages of newsletters begin, without a slash at the end."""
+        """The URL of the newsletter pages without a final slash."""
         return f"{self.base_url}/newsletters"
 
     @property
     def preferences_url(self) -> str:
-        """Where a reader chooses what comes; a pass may stand in it as {copy}."""
+        """The URL of the preferences page; may contain {copy} for a delivery token."""
         return (self.mail and self.mail.preferences) or f"{self.newsletters_url}/preferences"
 
     @property
     def issue_url(self) -> str:
-        """Where an issue can be read, with {issue} and perhaps {digest} in it."""
+        """The URL of an issue's web view, with {issue} and perhaps {digest}."""
         return (self.mail and self.mail.web_view) or f"{self.newsletters_url}/{{digest}}/{{issue}}/"
 
     @property
     def hub_url(self) -> str | None:
-        """Where the site's own WebSub hub is; None where it has none."""
+        """The URL of the site's own WebSub hub; None for no hub."""
         return f"{self.base_url}/hub" if self.web.hub else None
 
     @property
     def hubs(self) -> tuple[str, ...]:
-        """The WebSub hubs that stand in feeds: the site's own first."""
+        """The WebSub hubs in feeds, the site's own first."""
         own = self.hub_url
         return (*([own] if own else []), *(one for one in self.announce.hubs if one != own))
 
     @property
-    def can_be_joined(self) -> bool:
-        """Tell whether readers may join by themselves."""
+    def accepts_subscriptions(self) -> bool:
+        """Whether people can subscribe by a form."""
         return self.web.join and bool(self.digests) and self.can_send
 
     @property
     def articles_dir(self) -> Path:
-        """Where article records are dropped."""
+        """The folder of article records."""
         return self.root / self.paths.articles
 
     @property
     def feeds_dir(self) -> Path:
-        """Where feeds are staged."""
+        """The folder of staged feeds."""
         return self.root / self.paths.feeds
 
     @property
     def outbox_dir(self) -> Path:
-        """Where issues are staged."""
+        """The folder of staged issues."""
         return self.root / self.paths.outbox
 
     @property
     def templates_dir(self) -> Path:
-        """The site's own templates."""
+        """The folder of the site's own templates."""
         return self.root / self.paths.templates
 
     @property
     def maildir(self) -> Path:
-        """Where copies go that no server takes."""
+        """The Maildir for messages that no server gets."""
         return self.root / self.delivery.maildir
 
     @property
     def can_send(self) -> bool:
-        """Tell whether the settings say how copies leave."""
+        """Whether the settings say how messages are sent."""
         return self.smtp is not None or self.delivery.transport == "maildir"
 
     @property
     def delivers_locally(self) -> bool:
-        """Tell whether mail stays on this machine."""
+        """Whether messages stay on this machine."""
         return self.delivery.transport == "maildir"
 
     @property
     def media_dir(self) -> Path:
-        """Pictures and recordings, as they are served at ``base_url``."""
+        """The folder of images and audio that are served at ``base_url``."""
         return self.root / self.paths.media
 
     @property
     def database_url(self) -> str:
-        """The store's address, with a relative SQLite path joined to the site's folder."""
+        """The SQLAlchemy URL, with a relative SQLite path joined to the site's folder."""
         url = self.database.url
         text = url.reveal(self.root) if isinstance(url, Secret) else url
         if text.startswith("sqlite:///"):
@@ -240,11 +240,11 @@ class Site(SettingsTable):
 
     @cached_property
     def custom_feed_queries(self) -> tuple[tuple[str, Query], ...]:
-        """The site's own feeds: slug, and what is in them."""
+        """(slug, query) of each custom feed."""
         return tuple((slug, one.query) for slug, one in self.feeds.channels.items())
 
     def limit(self, kind: FacetKind, slug: str) -> int | None:
-        """How many articles the feed carries; None for every one."""
+        """Return the number of articles in a feed; None for all."""
         limit: int | str | None = None
         if kind is FacetKind.CUSTOM and slug in self.feeds.channels:
             limit = self.feeds.channels[slug].limit
@@ -252,12 +252,12 @@ class Site(SettingsTable):
         return None if isinstance(limit, str) else limit
 
     def all_digests(self) -> tuple[Digest, ...]:
-        """The newsletters, in the order of the settings."""
+        """Return the newsletters, in the order of the settings."""
         return tuple(one.digest(slug) for slug, one in self.digests.items())
 
     @cached_property
     def schedules(self) -> tuple[Schedule, ...]:
-        """What runs by a timetable: the feeds, then the newsletters in the order of the settings."""
+        """The schedules: the feeds, then the newsletters in the order of the settings."""
         feeds = ScheduleSettings(cadence=self.feeds.cadence, zone=self.feeds.zone)
         named = {"feeds": feeds, **{f"digest:{slug}": one for slug, one in self.digests.items()}}
         return tuple(
@@ -273,7 +273,7 @@ class Site(SettingsTable):
         )
 
     def fingerprint(self) -> str:
-        """A hash of every setting that shows in a feed's bytes."""
+        """Return a hash of every setting that changes a feed's bytes."""
         shown = self.model_dump(
             mode="json",
             include={
@@ -288,7 +288,7 @@ class Site(SettingsTable):
                 "theme",
                 "zone",
             },
-            # When they are made does not show, nor what they were called.
+            # Cadence and former names do not change bytes.
             exclude={"feeds": {"cadence", "zone", "moved", "max_feeds"}},
         )
         shown["hubs"] = self.hubs
