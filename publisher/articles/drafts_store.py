@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, delete, func, select, update
 
-from publisher.storage.bulk import batches, insert_rows
+from publisher.storage.bulk import batches, insert_rows, select_mapping
 from publisher.storage.tables.articles import article, draft, draft_key, source
 from publisher.storage.tables.digests import next_issue_note
 
@@ -60,7 +60,7 @@ def save_drafts(connection: Connection, records: Mapping[str, Sequence[DraftRow]
 
 
 def add_drafts(connection: Connection, statements: Mapping[str, Sequence[str]]) -> None:
-    """Add drafts to those of files: name → what says so. Files that are not in articles/ any more are left out."""
+    """Add drafts of files that are still in articles/ (name → statements)."""
     query = select(source.c.name, func.count(draft.c.number)).outerjoin(draft, draft.c.name == source.c.name)
     for page in batches(statements):
         counts = connection.execute(query.where(source.c.name.in_(page)).group_by(source.c.name)).all()
@@ -101,11 +101,7 @@ def has_draft_keys(connection: Connection) -> bool:
 
 def draft_first_read_times(connection: Connection, keys: Iterable[str]) -> dict[str, int]:
     """Return when drafts that were never published were first read, by key."""
-    times: dict[str, int] = {}
-    for page in batches(keys):
-        query = select(draft_key.c.key, draft_key.c.first_read_at).where(draft_key.c.key.in_(page))
-        times.update((key, at) for key, at in connection.execute(query))
-    return times
+    return select_mapping(connection, draft_key.c.key, draft_key.c.first_read_at, keys)
 
 
 def add_draft_keys(connection: Connection, keys: Mapping[str, int]) -> None:

@@ -1,4 +1,4 @@
-"""When published articles expire."""
+"""Queries for the expiry times of published articles."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def save_expiries(connection: Connection, expiries: Mapping[int, int | None]) ->
 
 
 def expired_articles(connection: Connection, now: int) -> dict[int, int]:
-    """Return arrival number → when it expired, of articles that have expired and are not drafts yet."""
+    """Return the expiry times of expired articles that are not drafts yet, by arrival number."""
     query = (
         select(expiry.c.article_seq, expiry.c.expires_at)
         .join(article, article.c.seq == expiry.c.article_seq)
@@ -31,5 +31,5 @@ def expired_articles(connection: Connection, now: int) -> dict[int, int]:
 
 
 def next_expiry_time(connection: Connection, now: int) -> int | None:
-    """Return when the next article expires; None where none does."""
+    """Return the earliest expiry time after NOW, or None if no article expires."""
     return connection.execute(select(func.min(expiry.c.expires_at)).where(expiry.c.expires_at > now)).scalar()

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, bindparam, delete, func, select, update
 
 from publisher.articles.records import record_fields, to_article
 from publisher.model.articles import Article, Record
-from publisher.storage.bulk import batches, insert_rows
+from publisher.storage.bulk import batches, insert_rows, select_mapping
 from publisher.storage.tables.articles import article, article_key, correction
 
 __all__ = [
@@ -106,11 +106,7 @@ def count_articles(connection: Connection) -> int:
 
 def seqs_by_key(connection: Connection, keys: Iterable[str]) -> dict[str, int]:
     """Return the arrival numbers of the known keys, by key."""
-    seqs: dict[str, int] = {}
-    for page in batches(keys):
-        query = select(article_key.c.key, article_key.c.article_seq).where(article_key.c.key.in_(page))
-        seqs.update((key, seq) for key, seq in connection.execute(query))
-    return seqs
+    return select_mapping(connection, article_key.c.key, article_key.c.article_seq, keys)
 
 
 def has_id_key(connection: Connection, seq: int) -> bool:
@@ -180,11 +176,7 @@ def rows_by_hash(connection: Connection, hashes: Iterable[str]) -> dict[str, lis
 
 def seqs_by_id(connection: Connection, ids: Iterable[str]) -> dict[str, int]:
     """Return the arrival numbers of the existing IDs, by ID."""
-    seqs: dict[str, int] = {}
-    for page in batches(ids):
-        query = select(article.c.id, article.c.seq).where(article.c.id.in_(page))
-        seqs.update((article_id, seq) for article_id, seq in connection.execute(query))
-    return seqs
+    return select_mapping(connection, article.c.id, article.c.seq, ids)
 
 
 def taken_paths(connection: Connection, paths: Iterable[str]) -> set[str]:
@@ -330,11 +322,8 @@ def published_since(connection: Connection, after: int, now: int, limit: int) ->
 
 def records_by_seq(connection: Connection, seqs: Iterable[int]) -> dict[int, Record]:
     """Return the records of articles by arrival number, without their bodies."""
-    records: dict[int, Record] = {}
-    for page in batches(seqs):
-        query = select(article.c.seq, article.c.record).where(article.c.seq.in_(page))
-        records.update((seq, Record(**record_fields(text, ""))) for seq, text in connection.execute(query))
-    return records
+    texts = select_mapping(connection, article.c.seq, article.c.record, seqs)
+    return {seq: Record(**record_fields(text, "")) for seq, text in texts.items()}
 
 
 def seq_at_path(connection: Connection, path: str, now: int) -> int | None:
@@ -366,11 +355,7 @@ def newest_among(connection: Connection, seqs: Sequence[int], limit: int) -> lis
 
 def hashes_by_seq(connection: Connection, seqs: Iterable[int]) -> dict[int, str]:
     """Return the content hashes of articles by arrival number."""
-    hashes: dict[int, str] = {}
-    for page in batches(seqs):
-        query = select(article.c.seq, article.c.hash).where(article.c.seq.in_(page))
-        hashes.update((seq, text) for seq, text in connection.execute(query))
-    return hashes
+    return select_mapping(connection, article.c.seq, article.c.hash, seqs)
 
 
 def iterate_articles(connection: Connection, base_url: str, zone: ZoneInfo) -> Iterator[list[Article]]:

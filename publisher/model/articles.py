@@ -110,7 +110,7 @@ class Record:
     updated: datetime | None = None
     #: BCP 47 language of the article, if it differs from the site's.
     language: str | None = None
-    #: From when on it is no longer published.
+    #: Expiry time, at which the article is withdrawn.
     expires: datetime | None = None
 
     def __post_init__(self) -> None:

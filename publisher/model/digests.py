@@ -29,7 +29,7 @@ class CatchUp(StrEnum):
 
 
 class LatePolicy(StrEnum):
-    """What becomes of a copy that comes too late for the morning that it was made for."""
+    """Whether a delivery is sent or dropped if its local time has passed."""
 
     SEND = "send"
     DROP = "drop"
@@ -75,7 +75,7 @@ class Digest:
     #: Maximum size of an issue's HTML in bytes.
     size_limit: int = 90 * 1024
     utm: Utm | None = None
-    #: When a copy is due on its reader's own clock; None for as soon as the issue may be sent.
+    #: Local time of the subscriber at which a delivery is due; None to deliver as soon as the issue is sent.
     deliver_at: time | None = None
     send: SendPolicy = SendPolicy.REVIEW
     #: True if subscribers get articles again that they got in an issue of another digest.

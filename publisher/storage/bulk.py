@@ -8,21 +8,33 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, Dialect, Table, insert
+from sqlalchemy import Column, Connection, Dialect, Table, insert, select
 from sqlalchemy.sql.base import Executable
 
-__all__ = ["batches", "execute_rows", "insert_rows"]
+__all__ = ["batches", "execute_rows", "insert_rows", "select_mapping"]
 
 #: Below the parameters per statement of SQLite (32,766) and PostgreSQL (65,535).
 _BATCH: Final = 5_000
 
 _Item = TypeVar("_Item")
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
 
 
 def batches(items: Iterable[_Item]) -> Iterator[list[_Item]]:
     """Yield the items in lists that fit into one statement's parameters."""
     listed = list(items)
     return (listed[at : at + _BATCH] for at in range(0, len(listed), _BATCH))
+
+
+def select_mapping(
+    connection: Connection, key: Column[_Key], value: Column[_Value], keys: Iterable[_Key]
+) -> dict[_Key, _Value]:
+    """Return the values of a column by the key column of the same table, for the keys that exist."""
+    values: dict[_Key, _Value] = {}
+    for batch in batches(keys):
+        values.update(iter(connection.execute(select(key, value).where(key.in_(batch)))))
+    return values
 
 
 def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:

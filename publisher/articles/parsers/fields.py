@@ -255,7 +255,7 @@ def _published(fields: _Fields, options: ParserOptions, warnings: list[str]) -> 
 
 
 def _expires(fields: _Fields, options: ParserOptions, warnings: list[str]) -> datetime | None:
-    """Return the earliest time at which a record expires; a day is its first instant, as in Hugo."""
+    """Return the earliest expiry time of a record; a date means the start of the day, as in Hugo."""
     times = []
     for name, value in expiry_fields(fields.raw).items():
         try:

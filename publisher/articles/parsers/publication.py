@@ -126,15 +126,15 @@ def release_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def expiry_fields(fields: Mapping[str, Any], depth: int = 0) -> dict[str, Any]:
-    """Return the fields, those in tables of the record included, that may name the time when a record expires."""
-    found: dict[str, Any] = {}
+    """Return the fields, also nested ones, whose value may be the time at which the record expires."""
+    expiries: dict[str, Any] = {}
     for name, value in fields.items():
         folded = _folded_name(name) if isinstance(name, str) else ""
         if isinstance(value, Mapping) and folded in CONTAINERS and depth < _MAX_NESTING:
-            found.update(expiry_fields(value, depth + 1))
+            expiries.update(expiry_fields(value, depth + 1))
         elif folded in EXPIRY and _folded_value(value) not in FALSE | EMPTY | {"never"} and not _is_zero_date(value):
-            found[name] = value
-    return found
+            expiries[name] = value
+    return expiries
 
 
 def drop_publication_states(fields: Mapping[str, Any]) -> Mapping[str, Any]:
