@@ -73,7 +73,7 @@ def main() -> None:
 
     def merge(template: MessageTemplate) -> Callable[[], bytes]:
         return lambda: template.merge(
-            address="reader@mail.example.org", recipient="reader@mail.example.org", token="a" * 32
+            address="anna@mail.example.org", recipient="anna@mail.example.org", token="a" * 32
         )
 
     plain = message_template()

@@ -48,7 +48,7 @@ def on_a_terminal(kit: MailKit, answer: str, *options: str) -> tuple[int, str]:
 
 
 def test_approve_shows_the_issue_asks_and_explains_how_to_stop_it(site: MailKit) -> None:
-    """How many people, which subject, when; after that when it leaves and how to stop it."""
+    """The question names the audience, the subject and the time; the answer explains how to stop the delivery."""
     status, shown = on_a_terminal(site, "y\n")
     assert status == 0, shown
     before, _, after = shown.partition("Approve it? [y/N]:")

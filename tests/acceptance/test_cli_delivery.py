@@ -23,7 +23,7 @@ from tests.support.smtp import Script, Server
 
 @pytest.fixture
 def site(mail_kit: MailKit) -> MailKit:
-    (mail_kit.root / "readers.csv").write_text(
+    (mail_kit.root / "subscribers.csv").write_text(
         "email,digests,topics\nanna@mail.example.org,daily,\nbert@mail.example.org,daily,Water\nnobody,daily,\n"
     )
     mail_kit.article("one.md", title="One", body="Some text.", topic="Water")
@@ -34,7 +34,7 @@ def site(mail_kit: MailKit) -> MailKit:
 def test_an_issue_from_import_to_delivery_history(site: MailKit) -> None:
     """Import, publish, send a test, approve, send, and show the delivery history of one subscriber."""
     root = site.root
-    result = run("subscribers", "import", "readers.csv", "--rejected", "rejected.csv", cwd=root)
+    result = run("subscribers", "import", "subscribers.csv", "--rejected", "rejected.csv", cwd=root)
     assert result.returncode == 1
     assert "3 rows read: 2 added, 0 changed, 0 unchanged" in result.stdout
     assert "  row 4: " in result.stdout
@@ -67,7 +67,7 @@ def test_an_issue_from_import_to_delivery_history(site: MailKit) -> None:
     story = run("trace", "daily", "BERT@mail.example.org", cwd=root)
     assert story.returncode == 0
     assert "  state   accepted" in story.stdout and "  article One" in story.stdout and "Two" not in story.stdout
-    # The subject names the lead of her own copy.
+    # The subject names the lead of this subscriber's variant.
     assert "The Daily: One" in story.stdout
     assert "accepted: 127.0.0.1: 250 2.0.0 taken" in story.stdout
     nobody = run("trace", "daily", "carl@mail.example.org", cwd=root)
@@ -77,7 +77,7 @@ def test_an_issue_from_import_to_delivery_history(site: MailKit) -> None:
 def test_reports_are_read_from_standard_input(site: MailKit) -> None:
     """``publish bounces -`` processes one message, as a mail server pipes it."""
     root = site.root
-    run("subscribers", "import", "readers.csv", cwd=root)
+    run("subscribers", "import", "subscribers.csv", cwd=root)
     run("now", cwd=root)
     accept_all(site, datetime.now(UTC))
     report = dsn(return_path(site, "anna@mail.example.org"), "<x@y>")
@@ -96,7 +96,7 @@ def test_reports_are_read_from_standard_input(site: MailKit) -> None:
 def test_a_paused_issue_is_not_sent_until_it_is_resumed(site: MailKit) -> None:
     """``publish send`` refuses a paused issue, and sends it after ``publish resume``."""
     root = site.root
-    run("subscribers", "import", "readers.csv", cwd=root)
+    run("subscribers", "import", "subscribers.csv", cwd=root)
     run("now", cwd=root)
     with Server() as server:
         site.mail(server.port)
@@ -172,7 +172,7 @@ def test_dkim_key_creates_a_key_once_prints_its_record_and_messages_are_signed(s
     assert path.stat().st_mode & 0o777 == 0o600
     assert "There is already" in run("dkim-key", "2026a", cwd=root).stdout
     assert run("dkim-key", "No Name", cwd=root).returncode == 2
-    run("subscribers", "import", "readers.csv", cwd=root)
+    run("subscribers", "import", "subscribers.csv", cwd=root)
     run("now", cwd=root)
     with Server() as server:
         site.mail(server.port)

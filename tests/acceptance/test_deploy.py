@@ -50,8 +50,8 @@ def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
     # What it starts is not installed here.
     unit = tmp_path / "publisher.service"
     unit.write_text((DEPLOY / "publisher.service").read_text().replace("/opt/publisher/bin/publish", "/bin/true"))
-    said = run("systemd-analyze", "verify", "--man=no", str(unit))
-    assert "Unknown" not in said and "ignoring" not in said, said
+    output = run("systemd-analyze", "verify", "--man=no", str(unit))
+    assert "Unknown" not in output and "ignoring" not in output, output
 
 
 def test_the_dockerfile_copies_files_that_exist() -> None:

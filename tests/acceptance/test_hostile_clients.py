@@ -51,8 +51,8 @@ ENDLESS = {
 
 @pytest.fixture(scope="module")
 def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    """One server for all strangers: what one of them does is nobody else's trouble."""
-    kit = SiteKit(tmp_path_factory.mktemp("strangers") / "site")
+    """Run one server for all tests: no client may affect another one."""
+    kit = SiteKit(tmp_path_factory.mktemp("clients") / "site")
     kit.article(body="A long story. " * 30_000)
     kit.publish()
     one = Serving(kit, "--no-run", port=free_port())

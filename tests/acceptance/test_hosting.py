@@ -68,7 +68,7 @@ class Served:
     server: str
     port: int
     root: Path
-    #: True where br is handed out and If-None-Match is always the first.
+    #: Whether br is served and If-None-Match always has priority.
     is_full: bool
 
     def get(self, path: str, method: str = "GET", **headers: str) -> Answer:

@@ -120,7 +120,7 @@ def test_issues_pass_html_validate(theme: str) -> None:
 @with_node
 @pytest.mark.parametrize("theme", THEMES)
 def test_caniemail_reports_listed_features_only(theme: str) -> None:
-    """What the program finds is what our own table lets pass, or stands in style sheets, with its fallback inline."""
+    """Other features are in style sheets only, with an inline fallback."""
     listed = json.loads((NODE / "node_modules/caniemail/data/caniemail.json").read_text())["data"]
     slugs = {one["title"]: one["slug"] for one in listed}
     in_style_sheets = {

@@ -48,7 +48,7 @@ class Servers:
 
 @pytest.fixture(scope="module")
 def servers(certificate: Path) -> Iterator[Servers]:
-    """Postfix and Dovecot for this machine only, with a mailbox for whoever is written to at mail.example.org."""
+    """Postfix and Dovecot for this machine only, with one mailbox for all addresses at mail.example.org."""
     # Not below pytest's own folder: both become other users, who may not pass through it.
     folder = Path(tempfile.mkdtemp(prefix="publisher-mail-"))
     folder.chmod(0o755)
@@ -313,7 +313,7 @@ def test_bounces_are_processed_over_imap_and_deleted(mail_kit: MailKit, servers:
         server.login("all", "secret")
         for data in (
             dsn(return_path(kit, name), "<x@y>"),
-            plain("n@x.example", "Hello", "A letter"),
+            plain("n@x.example", "Hello", "A message"),
             b"X: " + b"a" * (MAX_HEADER_BYTES + 1) + b"\r\nSubject: Too large\r\n\r\n",
         ):
             server.append("INBOX", None, None, data)
@@ -321,7 +321,7 @@ def test_bounces_are_processed_over_imap_and_deleted(mail_kit: MailKit, servers:
     assert (found.hard, found.left, found.suppressed) == (1, 1, [name])
     assert (found.unreadable, len(found.problems)) == (1, 1)
     subjects = [message_from_bytes(one)["Subject"] for one in read_back(servers, 2)]
-    assert subjects == ["A letter", "Too large"]
+    assert subjects == ["A message", "Too large"]
     again = process_mailbox(kit.site, NOW)
     assert (again.messages, again.unreadable) == (1, 0)
 

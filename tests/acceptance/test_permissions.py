@@ -22,7 +22,7 @@ from tests.conftest import MailKit, SiteKit
 from tests.support.processes import run_module
 
 ROOT = Path(__file__).parent.parent.parent
-PUBLIC = ("articles", "feeds", "templates", "publisher.toml", "readers.csv")
+PUBLIC = ("articles", "feeds", "templates", "publisher.toml", "subscribers.csv")
 
 
 def run(kit: SiteKit, umask: str, *command: str, **environment: str) -> str:
@@ -58,10 +58,10 @@ def test_private_files_are_created_private(mail_kit: MailKit, umask: str) -> Non
     text = (kit.root / "publisher.toml").read_text()
     kit.settings(text.replace('title = "The Daily"', 'title = "The Daily"\nsend = "auto"'))
     kit.article()
-    (kit.root / "readers.csv").write_text("address,digests\nann@mail.example.org,daily\nnobody,daily\n")
+    (kit.root / "subscribers.csv").write_text("address,digests\nann@mail.example.org,daily\nnobody,daily\n")
     out = kit.root / "out"
     make_private_folder(out)
-    run(kit, umask, "subscribers", "import", str(kit.root / "readers.csv"), "--rejected", str(out / "rejected.csv"))
+    run(kit, umask, "subscribers", "import", str(kit.root / "subscribers.csv"), "--rejected", str(out / "rejected.csv"))
     run(kit, umask, "now")
     run(kit, umask, "tick")
     run(kit, umask, "subscribers", "export", str(out / "all.csv"))
@@ -111,9 +111,9 @@ def test_an_old_readable_file_is_reported_with_the_command_to_run(open_kit: Site
     (kit.root / "outbox").chmod(0o755)
     shown = run(kit, "022", "status")
     assert f"{database} (mode 0644): chmod o-rwx {database}" in shown
-    said = json.loads(run(kit, "022", "status", "--json"))["permissions"]
-    assert {one["path"] for one in said} >= {str(database), str(kit.root / "outbox")}
-    for one in said:
+    reported = json.loads(run(kit, "022", "status", "--json"))["permissions"]
+    assert {one["path"] for one in reported} >= {str(database), str(kit.root / "outbox")}
+    for one in reported:
         subprocess.run(shlex.split(one["fix"]), check=True)
     assert json.loads(run(kit, "022", "status", "--json"))["permissions"] == []
 
@@ -135,7 +135,7 @@ def test_a_readable_file_is_logged_when_the_server_starts(open_kit: SiteKit, opt
 
 
 def test_files_below_a_private_folder_are_not_reported(open_kit: SiteKit) -> None:
-    """What others cannot reach is private whatever its own mode."""
+    """A file that other users cannot reach is private, whatever its own mode."""
     kit = open_kit
     kit.open().close()
     (kit.root / "publisher.db").chmod(0o644)

@@ -28,7 +28,7 @@ def server() -> Iterator[Server]:
 
 
 class Fresh:
-    """What ``publish init`` makes, with a mail server and subscribers."""
+    """A site of ``publish init`` with a mail server and subscribers."""
 
     def __init__(self, root: Path, server: Server, send: str) -> None:
         self.root = root
@@ -52,7 +52,7 @@ class Fresh:
         """Do what the messages say."""
         self.replace('base_url = "https://example.org"', 'base_url = "https://magazine.co.uk"')
         self.replace('sender = "newsletter@example.org"', 'sender = "news@magazine.co.uk"')
-        self.replace("# postal_address = ", 'postal_address = "My Magazine, 5 Long Lane, London"\n# postal_address = ')
+        self.replace("# postal_address = ", 'postal_address = "My Magazine, 5 Long Road, London"\n# postal_address = ')
         (self.root / "articles" / "welcome.md").write_text(
             "---\ntitle: Water prices rise\ndate: 2026-01-05\n---\nThey rise for the third time in a row.\n"
         )
@@ -157,6 +157,6 @@ def test_a_configured_site_makes_the_issue_again_and_sends_it(fresh: Fresh) -> N
         assert one.sender == "news@magazine.co.uk"
         text = one.data.decode().replace("=\r\n", "")
         assert "example.org" not in text and "welcome.md" not in text
-        assert "Water prices rise" in text and "5 Long Lane" in text and "https://magazine.co.uk/2026/01/" in text
+        assert "Water prices rise" in text and "5 Long Road" in text and "https://magazine.co.uk/2026/01/" in text
     assert len(list((fresh.root / "outbox" / "weekly").iterdir())) == 1
     assert json.loads(run("status", "--json", cwd=fresh.root).stdout)["blockers"] == []

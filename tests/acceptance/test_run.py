@@ -49,11 +49,11 @@ class Running:
         assert all(line.startswith("{") for line in lines), lines
         return [json.loads(line) for line in lines]
 
-    def said(self, event: str) -> list[dict[str, Any]]:
+    def entries(self, event: str) -> list[dict[str, Any]]:
         return [one for one in self.lines if one["event"] == event]
 
     def wait_for(self, event: str, count: int = 1, seconds: float = 30) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = until(lambda: len(self.said(event)) >= count and self.said(event), seconds)
+        found: list[dict[str, Any]] = until(lambda: len(self.entries(event)) >= count and self.entries(event), seconds)
         return found
 
     def end(self, number: int = signal.SIGTERM) -> int:
@@ -82,8 +82,8 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
 
 @contextmanager
 def service_manager(path: Path) -> Iterator[list[bytes]]:
-    """Listen as systemd does, and yield what was told."""
-    told: list[bytes] = []
+    """Listen as systemd does, and yield the notifications."""
+    notifications: list[bytes] = []
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         sock.bind(str(path))
         sock.settimeout(0.1)
@@ -92,12 +92,12 @@ def service_manager(path: Path) -> Iterator[list[bytes]]:
         def listen() -> None:
             while not is_over.is_set():
                 with suppress(TimeoutError):
-                    told.append(sock.recv(200))
+                    notifications.append(sock.recv(200))
 
         thread = threading.Thread(target=listen)
         thread.start()
         try:
-            yield told
+            yield notifications
         finally:
             is_over.set()
             thread.join()
@@ -115,13 +115,13 @@ def test_an_article_is_staged_at_once_and_settings_are_reloaded(
     kit: SiteKit, start: Callable[..., Running], tmp_path: Path
 ) -> None:
     """The runner stages a new article at once, notifies systemd, and reads changed settings."""
-    with service_manager(tmp_path / "notify") as told:
+    with service_manager(tmp_path / "notify") as notifications:
         kit.article("one.md", "One")
         runner = start(*real(kit), NOTIFY_SOCKET=str(tmp_path / "notify"), WATCHDOG_USEC="1000000")
         runner.wait_for("published")
         assert titles(kit) == ["One"]
-        until(lambda: b"WATCHDOG=1" in told)
-        assert told[0] == b"READY=1"
+        until(lambda: b"WATCHDOG=1" in notifications)
+        assert notifications[0] == b"READY=1"
 
         # Long before its cadence comes. How long it takes: bench/cadence.py.
         kit.article("new.md", "New", date="2026-11-21")
@@ -144,8 +144,10 @@ def test_an_article_is_staged_at_once_and_settings_are_reloaded(
         shown = publish(kit, "status")
         assert f"  runner   {socket.gethostname()} {runner.process.pid}, since" in shown
         assert runner.end() == 0
-        until(lambda: b"STOPPING=1" in told)
-        assert [one.partition(b"\n")[0] for one in told if b"WATCHDOG" not in one and b"STATUS" not in one] == [
+        until(lambda: b"STOPPING=1" in notifications)
+        assert [
+            one.partition(b"\n")[0] for one in notifications if b"WATCHDOG" not in one and b"STATUS" not in one
+        ] == [
             b"READY=1",
             *[b"RELOADING=1", b"READY=1"] * 3,
             b"STOPPING=1",
@@ -177,7 +179,7 @@ def test_issues_are_made_at_their_slots_and_sent(mail_kit: MailKit, start: Calla
         runner = start(*fast(kit))
         runner.wait_for("issue sent", 3)
         assert runner.end() == 0
-        made = [one["issue"] for one in runner.said("issue made")]
+        made = [one["issue"] for one in runner.entries("issue made")]
         assert made == sorted(made)
         assert not [one for one in runner.lines if one["level"] == "error"]
 
@@ -363,15 +365,15 @@ def test_next_describes_the_cadence_and_lists_slots(kit: SiteKit) -> None:
         "  Thu 2026-12-24 12:00  2026-12-24 12:00    in 28 h  daily",
         "  Sat 2026-12-26 14:00  2026-12-26 14:00     in 3 d  daily",
     ]
-    said = json.loads(publish(kit, "next", "daily", "--at", "2026-12-28T00:00", "-n", "5", "--json"))
-    assert [one["slot"][:16] for one in said["slots"]] == [
+    output = json.loads(publish(kit, "next", "daily", "--at", "2026-12-28T00:00", "-n", "5", "--json"))
+    assert [one["slot"][:16] for one in output["slots"]] == [
         "2026-12-28T12:00",
         "2026-12-29T12:00",
         "2026-12-30T12:00",
         "2027-01-04T12:00",
         "2027-01-05T12:00",
     ]
-    assert said["cadences"][0]["deliver_at"] == "07:00"
+    assert output["cadences"][0]["deliver_at"] == "07:00"
     over = publish(kit, "next", "daily", "--at", "2027-07-01T00:00").splitlines()
     assert over[-1] == "No more slots."
 

@@ -152,8 +152,8 @@ def test_a_person_unsubscribes_and_resubscribes(
                 viewport={"width": width, "height": 800}, color_scheme=scheme, java_script_enabled=scripts
             )
             page = context.new_page()
-            said: list[str] = []
-            page.on("console", lambda message: said.append(message.text))
+            console: list[str] = []
+            page.on("console", lambda message: console.append(message.text))
             page.goto(f"{serving.url}/leave?copy={copy}")
             if scripts:
                 # Axe brings a script of its own, which the page's policy lets nobody else do.
@@ -164,10 +164,10 @@ def test_a_person_unsubscribes_and_resubscribes(
             assert page.get_by_role("heading", level=1).inner_text() == "Welcome back"
             # With the keyboard alone.
             for key in ("Tab", "Enter", "Tab", "Enter"):
-                # Past what stands above the page, by the link that is there for that.
+                # Skip the navigation with its link.
                 page.keyboard.press(key)
             page.get_by_role("heading", name="You have unsubscribed from The Daily").wait_for()
-            assert said == []
+            assert console == []
             if scripts:
                 checked = browser.new_context(
                     viewport={"width": width, "height": 800}, color_scheme=scheme, bypass_csp=True

@@ -114,9 +114,9 @@ def test_a_subscriber_from_the_form_to_erasure(
         page.get_by_role("button", name="Subscribe").click()
         assert guest.heading == "Check your email"
         guest.look("asked")
-        subject, letter = text_of(read_back(servers, before + 1)[-1])
+        subject, email = text_of(read_back(servers, before + 1)[-1])
         assert subject == "Please confirm: The Test Review"
-        page.goto(re.findall(r"http://\S+confirm\S+", letter)[0])
+        page.goto(re.findall(r"http://\S+confirm\S+", email)[0])
         guest.look("confirm")
         page.get_by_role("button", name="Yes, subscribe me").click()
         assert guest.heading == "Welcome"
@@ -141,7 +141,7 @@ def test_a_subscriber_from_the_form_to_erasure(
         page.goto(f"{serving.url}/2026/11/water-rises")
         guest.look("article")
         leave = re.findall(rf"{serving.url}/newsletters/leave\S+", digest)[0]
-        # The button of her mail program.
+        # The one-click button of a mail client.
         request = urllib.request.Request(leave, b"List-Unsubscribe=One-Click", method="POST")
         with urllib.request.urlopen(request) as answer:
             assert answer.status == 200
@@ -151,7 +151,7 @@ def test_a_subscriber_from_the_form_to_erasure(
         command(kit, "now")
         time.sleep(0.5)
         assert len(read_back(servers, 0)) == before + 2
-        assert guest.said == []
+        assert guest.console == []
     assert serving.end() == 0
     assert "Traceback" not in serving.log.read_text()
 
@@ -178,9 +178,9 @@ class Guest:
 
     def __init__(self, browser: Any, context: Any, width: int, scheme: str) -> None:
         self.page = context.new_page()
-        self.said: list[str] = []
-        self.page.on("console", lambda message: self.said.append(message.text))
-        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+        self.console: list[str] = []
+        self.page.on("console", lambda message: self.console.append(message.text))
+        self.page.on("pageerror", lambda error: self.console.append(str(error)))
         self._checked = browser.new_context(
             viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True
         )
@@ -204,7 +204,7 @@ class Guest:
         page.close()
 
 
-# -- reader programs -----------------------------------------------------------------------------------
+# -- feed readers --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ def test_a_feed_reader_shows_new_articles_once(kit: SiteKit, ended: list[Serving
     command(kit, "now", "--feeds-only")
     found = client.poll(url, tmp_path)
     assert sorted({one.title.strip() for one in found}) == ["One", "Two"] and len(found) == 2
-    # The house moves to another address: nobody gets anything again.
+    # The site moves to another URL: no entry is new.
     assert serving.end() == 0
     (kit.root / "publisher.toml").write_text(
         f'id = "http://127.0.0.1:{port}"\n'
@@ -258,7 +258,7 @@ def test_a_websub_subscriber_is_notified_after_publish_now(kit: SiteKit, ended: 
             assert answer.status == 202
         until(lambda: "subscribed=1" in serving.log.read_text())
         kit.article("two.md", "Two", date="2026-11-21")
-        # The runner sees it by itself; whoever is first, the program is told once.
+        # The runner sees the file too; the callback is requested once in any case.
         command(kit, "now", "--feeds-only")
         until(lambda: one.told)
         time.sleep(1)

@@ -43,7 +43,7 @@ def held(kit: MailKit) -> Iterator[None]:
 
 def join(url: str, number: int) -> tuple[int, str]:
     """Fill in the form; return the status and Retry-After."""
-    data = urllib.parse.urlencode({"address": f"reader{number}@mail.example.org", "digest": "daily"}).encode()
+    data = urllib.parse.urlencode({"address": f"subscriber{number}@mail.example.org", "digest": "daily"}).encode()
     try:
         with urllib.request.urlopen(f"{url}/newsletters/join", data, timeout=120) as answer:
             return answer.status, ""

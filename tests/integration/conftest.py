@@ -1,4 +1,4 @@
-"""What tests of the web share."""
+"""Fixtures of published sites and their subscribers."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ ENVELOPE = Envelope(
     reply_to=None,
     list_name="The Daily & Co",
     list_slug="daily",
-    subject="Fourteen cables, and nobody's",
+    subject="Fourteen cables, and no owner",
     date=NOW,
     message_key="daily.20261123T0700Z",
     unsubscribe=("https://review.example/leave", "mailto:news@review.example?subject=unsubscribe"),

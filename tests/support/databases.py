@@ -227,7 +227,7 @@ class _PreparedDatabase:
 
 @dataclass(frozen=True)
 class _Contents:
-    """What is in a database: table → rows in PostgreSQL's binary format; sequence → its last value."""
+    """The contents of a database: table → rows in PostgreSQL's binary format; sequence → its last value."""
 
     rows: dict[str, bytes]
     sequences: dict[str, int]

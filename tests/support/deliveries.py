@@ -1,4 +1,4 @@
-"""What tests of delivery ask of the ledger, and a transport whose pauses are short enough for them."""
+"""Helpers for tests of delivery: states, tokens, and a transport with short timeouts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many examples a property test tries in each Hypothesis profile."""
+"""Scale the number of examples of a property test with the Hypothesis profile."""
 
 from __future__ import annotations
 

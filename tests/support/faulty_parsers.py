@@ -13,7 +13,7 @@ from publisher.articles.parsers.registry import iterate_records, parse_file
 
 
 def slow_each(root: Path, names: list[str], options: ParserOptions) -> Iterator[tuple[str, list[ParseResult]]]:
-    """Parse files; one of them never comes to an end, one kills the process."""
+    """Parse files; one of them never ends, one kills the process."""
     for name in names:
         if "endless" in name:
             while True:
@@ -24,7 +24,7 @@ def slow_each(root: Path, names: list[str], options: ParserOptions) -> Iterator[
 
 
 def slow_stream(root: Path, name: str, options: ParserOptions) -> Iterator[ParseResult]:
-    """Parse a file of many records, of which one never comes to an end."""
+    """Parse a file of many records, one of which never ends."""
     for parsed in iterate_records(root, name, options):
         if "Endless" in str(parsed) and "stopped" not in str(parsed):
             while True:
@@ -63,15 +63,15 @@ def parse_each_file_with_failing_disk(
     root: Path, names: list[str], options: ParserOptions
 ) -> Iterator[tuple[str, list[ParseResult]]]:
     """Parse files while the disk fails, at the first attempt."""
-    from publisher.articles.parsers import registry as readers
+    from publisher.articles.parsers import registry
 
     def failing(*_: object) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    real = readers.open_file_beneath
+    real = registry.open_file_beneath
     for name in names:
         if "disk" in name and is_first_time(root, name):
-            readers.open_file_beneath = failing  # type: ignore[assignment]
+            registry.open_file_beneath = failing  # type: ignore[assignment]
         parsed = parse_file(root, name, options)
-        readers.open_file_beneath = real
+        registry.open_file_beneath = real
         yield name, parsed

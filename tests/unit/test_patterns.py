@@ -1,4 +1,4 @@
-"""No regular expression over outside text backtracks more than linearly."""
+"""No regular expression backtracks super-linearly on untrusted text."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def patterns() -> tuple[list[PatternUse], int, list[str]]:
 
 
 def regexploit(pattern: str | bytes, flags: int) -> str:
-    """Return what regexploit reports of a pattern; empty for nothing."""
+    """Return the reports of regexploit about a pattern."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from regexploit.ast.sre import SreOpParser
@@ -40,13 +40,13 @@ def regexploit(pattern: str | bytes, flags: int) -> str:
 
 
 def test_every_pattern_is_checked() -> None:
-    """Each call of ``re`` in the package has a pattern that the checker sees, made once by its module."""
+    """Each call of ``re`` in the package has a constant pattern that the checker reads."""
     found, calls, problems = patterns()
     assert problems == []
     assert len(found) == calls > 150
 
 
-def test_no_pattern_backtracks_more_than_linearly() -> None:
+def test_no_pattern_backtracks_super_linearly() -> None:
     """Neither the automaton of a pattern nor regexploit finds a text that takes more than linear time."""
     reasons = []
     for one in patterns()[0]:
@@ -58,7 +58,7 @@ def test_no_pattern_backtracks_more_than_linearly() -> None:
 
 @pytest.mark.parametrize("pattern", [r"(a+)+$", r"^(([a-z])+.)+[A-Z]([a-z])+$", r"(.*)*x"])
 def test_exponential_patterns_are_found_by_both_checkers(pattern: str) -> None:
-    """A planted pattern of the textbook fails the check."""
+    """A textbook pattern fails both checks."""
     assert is_linear(pattern, 0, ["search"])
     assert regexploit(pattern, 0)
 
@@ -82,14 +82,16 @@ QUADRATIC = [
 
 @pytest.mark.parametrize(("pattern", "use"), [one[:2] for one in QUADRATIC])
 def test_quadratic_patterns_are_found(pattern: str, use: str) -> None:
-    """What regexploit passes over, a search that begins again at each character, is found too."""
+    """A search that restarts at each character is found, although regexploit does not report it."""
     assert is_linear(pattern, 0, [use])
 
 
 @pytest.mark.slow(reason="measures processor time")
 @pytest.mark.parametrize(("pattern", "use", "text"), QUADRATIC)
-def test_patterns_that_are_called_quadratic_are(pattern: str, use: str, text: Callable[[int], str]) -> None:
-    """For each kind that the checker finds there is a text that takes more than linear time."""
+def test_patterns_that_are_reported_as_quadratic_take_quadratic_time(
+    pattern: str, use: str, text: Callable[[int], str]
+) -> None:
+    """Each kind of pattern that the checker finds takes more than linear time for some text."""
     compiled = re.compile(pattern)
     seconds = []
     for sample in (text(2_000), text(8_000)):
@@ -118,7 +120,7 @@ def test_patterns_that_are_called_quadratic_are(pattern: str, use: str, text: Ca
     ],
 )
 def test_linear_patterns_pass(pattern: str, use: str) -> None:
-    """The checker does not cry wolf, or nobody would listen."""
+    """The checker reports no linear pattern."""
     assert is_linear(pattern, 0, [use]) == ""
 
 

@@ -138,7 +138,7 @@ HEADERS: list[tuple[str, bytes, bytes]] = [
     ("one-click", b"List-Unsubscribe-Post: ", b"X-Post: "),
     ("message-id", b"@review.example>\r\nList-Id", b"@elsewhere.example>\r\nList-Id"),
     ("bulk", b"Precedence: bulk\r\n", b""),
-    ("subject-empty", b"Subject: Fourteen cables, and nobody's", b"Subject: "),
+    ("subject-empty", b"Subject: Fourteen cables, and no owner", b"Subject: "),
     ("subject-length", b"Subject: Fourteen", b"Subject: " + b"Fourteen " * 12),
     ("text-part", b"Content-Type: text/plain", b"Content-Type: text/calendar"),
 ]
