@@ -1,4 +1,4 @@
-"""``publish check``: check feeds and issues against the rules of validators and mail clients."""
+"""``publish check``: check feeds and issues against the rules of validators and clients."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def command(
 
 
 def lines(report: CheckResult) -> list[str]:
-    """Return the findings as lines of text, grouped by rule, because one cause often affects many feeds."""
+    """Return the findings as lines of text, grouped by rule."""
     findings = report.all_findings
     shown: list[str] = []
     for rule in {finding.id: finding.rule for _, finding in findings}.values():

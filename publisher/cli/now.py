@@ -131,7 +131,7 @@ def _issues(site: Site, report: PublishResult, folder: Path) -> list[str]:
 
 
 def problem_lines(heading: str, problems: Sequence[Problem]) -> list[str]:
-    """Return a heading with the number of problems, and one line for each of the first; [] for none."""
+    """Return a heading with the number of problems, and a line for each of the first."""
     if not problems:
         return []
     lines = [f"{heading} ({len(problems):,}):"]

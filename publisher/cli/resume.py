@@ -1,4 +1,4 @@
-"""``publish resume``: resume an issue that is paused, or that too many refusals have stopped."""
+"""``publish resume``: resume an issue that is paused or stopped by refusals."""
 
 from __future__ import annotations
 

@@ -144,7 +144,7 @@ def import_lines(result: ImportResult, rejected: Path | None) -> list[str]:
 @site_option
 @_digest_option(many=False)
 def export(path: Path, folder: Path, digest: str | None) -> None:
-    """Write subscribers with their states to PATH: JSON Lines (.jsonl) or CSV; - is standard output.
+    """Write subscribers with their states to PATH: JSON Lines (.jsonl) or CSV; - is stdout.
 
     A cell that a spreadsheet would run as a formula gets an apostrophe, which 'import' removes.
     """

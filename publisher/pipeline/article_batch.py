@@ -1,4 +1,4 @@
-"""Store a batch of parsed records in one transaction: articles, their keys, their feeds, what waits for digests."""
+"""Store a batch of parsed records in one transaction."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ __all__ = ["ArticleBatch"]
 
 @dataclass(slots=True, kw_only=True)
 class _Incoming:
-    """A record on its way into the store."""
+    """A parsed record that is being stored."""
 
     name: str
-    found: ParsedRecord
+    parsed: ParsedRecord
     keys: tuple[str, ...]
     json: str
     hash: str
@@ -52,7 +52,7 @@ class _Incoming:
 
     @property
     def record(self) -> Record:
-        return self.found.record
+        return self.parsed.record
 
     @property
     def expires_at(self) -> int | None:
@@ -67,9 +67,14 @@ def _distinct(
     mint: Callable[[_Item, Callable[[str], bool]], str],
     taken_in_store: Callable[[Sequence[str]], set[str]],
 ) -> list[str]:
-    """Return what is minted for each item, none of it taken: not in the store, not by one before it.
+    """Return a new unique name for each item.
 
-    The store is asked once for all first choices, and again only for the few that are taken.
+    The database is asked once for all first choices, and again only for the few that are taken.
+
+    Args:
+        items: the items.
+        mint: returns a name for an item that a predicate does not reject.
+        taken_in_store: returns the taken ones of some names.
     """
     first = [mint(item, lambda _: False) for item in items]
     taken = taken_in_store(first)
@@ -77,7 +82,7 @@ def _distinct(
     for item, choice in zip(items, first, strict=True):
         name = choice
         if choice in taken:
-            name = mint(item, lambda one: one in taken or bool(taken_in_store([one])))
+            name = mint(item, lambda candidate: candidate in taken or bool(taken_in_store([candidate])))
         taken.add(name)
         minted.append(name)
     return minted
@@ -85,37 +90,38 @@ def _distinct(
 
 @dataclass(slots=True, kw_only=True)
 class ArticleBatch:
-    """One transaction's worth of files."""
+    """The records of one transaction."""
 
     connection: Connection
     site: Site
     now: datetime
     listing: FolderListing
-    #: The files that went away since the last run.
+    #: The files that were removed since the last run.
     moves: FileMoves
-    #: Key → location of every draft that is known: of other files, and of those that this run has read.
+    #: Key → location of every known draft, of other files and of those that this run has read.
     known_drafts: dict[str, str]
     new: int = 0
     edited: int = 0
-    #: How many published articles became drafts.
+    #: Number of published articles that became drafts.
     withdrawn: int = 0
-    #: How many new articles are too old for a digest that asks for them.
+    #: Number of new articles that match a digest but are too old for it.
     old: int = 0
+    #: File → its problems.
     problems: dict[str, list[Problem]] = field(default_factory=dict)
-    #: The drafts of each file.
+    #: File → its drafts.
     drafts: dict[str, list[DraftRow]] = field(default_factory=dict)
 
     def store(self, results: Mapping[str, Sequence[ParseResult]]) -> None:
-        """Store the records, and note what there is to say about each file, and its drafts."""
+        """Store the records, and collect the problems and drafts of each file."""
         incoming: list[_Incoming] = []
         drafts: list[IncomingDraft] = []
-        for name, items in self._decisive(results):
+        for name, items in self._without_drafted(results):
             for item in items:
                 if isinstance(item, RejectedRecord):
-                    self._refuse(name, item)
+                    self._reject(name, item)
                     continue
                 for warning in item.warnings:
-                    self._say(name, item.where, warning)
+                    self._add_problem(name, item.where, warning)
                 keys = record_keys(item, name)
                 if isinstance(item, DraftRecord):
                     drafts.append(IncomingDraft(name=name, draft=item, keys=keys))
@@ -126,7 +132,7 @@ class ArticleBatch:
                     continue
                 text = record_json(item.record)
                 incoming.append(
-                    _Incoming(name=name, found=item, keys=keys, json=text, hash=content_hash(text, item.record.body))
+                    _Incoming(name=name, parsed=item, keys=keys, json=text, hash=content_hash(text, item.record.body))
                 )
         if incoming:
             self._store_incoming(incoming)
@@ -134,11 +140,11 @@ class ArticleBatch:
             is_there = self.listing.__contains__
             self.withdrawn = hold_drafts(self.connection, drafts, self.now, self.moves, is_there)
 
-    def _decisive(self, results: Mapping[str, Sequence[ParseResult]]) -> Iterator[tuple[str, list[ParseResult]]]:
-        """Yield name → records, without the published ones of articles that another record calls a draft.
+    def _without_drafted(self, results: Mapping[str, Sequence[ParseResult]]) -> Iterator[tuple[str, list[ParseResult]]]:
+        """Yield (file, records), without records of articles that another record calls a draft.
 
-        Where two records of one article disagree, the draft wins for as long as its file is there: nothing that may
-        be unfinished is published.
+        If two records of one article disagree, the draft wins while its file exists, so that nothing unfinished is
+        published.
         """
         drafts = self.known_drafts
         for name, items in results.items():
@@ -156,29 +162,29 @@ class ArticleBatch:
                 if draft is None:
                     kept.append(item)
                 else:
-                    self._say_draft(name, item.where, draft)
+                    self._warn_of_draft(name, item.where, draft)
             yield name, kept
 
-    def _say_draft(self, name: str, where: str, draft: str) -> None:
+    def _warn_of_draft(self, name: str, where: str, draft: str) -> None:
         reason = f"not published, because {draft} calls the same article a draft. Remove one of the two"
-        self._say(name, where, reason)
+        self._add_problem(name, where, reason)
 
     def reject(self, results: Mapping[str, Sequence[ParseResult]], error: Exception) -> None:
-        """Note that the records cannot be stored; nothing of what was noted before holds."""
+        """Reject all records after a failed transaction, and discard what was collected before."""
         self.problems, self.drafts = {}, {}
         self.new = self.edited = self.withdrawn = self.old = 0
         failure = describe_failure(error)
         for name, items in results.items():
             for item in items:
                 reason = f"the record cannot be stored: {failure}"
-                self._refuse(name, RejectedRecord(where=item.where, reason=reason, failure=failure))
+                self._reject(name, RejectedRecord(where=item.where, reason=reason, failure=failure))
 
-    def _refuse(self, name: str, refusal: RejectedRecord) -> None:
-        self._say(name, refusal.where, refusal.reason, refused=True)
-        if refusal.failure is not None:
-            log_failure(self.site.root, self.now.isoformat(), refusal.where, refusal.failure)
+    def _reject(self, name: str, rejected: RejectedRecord) -> None:
+        self._add_problem(name, rejected.where, rejected.reason, refused=True)
+        if rejected.failure is not None:
+            log_failure(self.site.root, self.now.isoformat(), rejected.where, rejected.failure)
 
-    def _say(self, name: str, where: str, reason: str, *, refused: bool = False) -> None:
+    def _add_problem(self, name: str, where: str, reason: str, *, refused: bool = False) -> None:
         self.problems.setdefault(name, []).append(Problem(where=where, is_rejected=refused, reason=reason))
 
     def _store_incoming(self, incoming: list[_Incoming]) -> None:
@@ -186,7 +192,7 @@ class ArticleBatch:
         earlier = {id(item): [f"file:{name}" for name in self.moves.before(item.name)] for item in incoming}
         keys = store.seqs_by_key(connection, {key for item in incoming for key in (*item.keys, *earlier[id(item)])})
         known_before = store.rows_by_seq(connection, set(keys.values()))
-        for key in [key for key, seq in keys.items() if self._is_left(key, known_before[seq])]:
+        for key in [key for key, seq in keys.items() if self._is_released(key, known_before[seq])]:
             del keys[key]
         by_hash = store.rows_by_hash(connection, {item.hash for item in incoming})
         first_new = store.last_seq(connection) + 1
@@ -196,7 +202,7 @@ class ArticleBatch:
             if item.seq >= first_new and item.seq not in last:
                 self.new += 1
             elif item.seq in last:
-                self._say(item.name, item.found.where, f"the same article as in {last[item.seq].found.where}")
+                self._add_problem(item.name, item.parsed.where, f"the same article as in {last[item.seq].parsed.where}")
             last[item.seq] = item
             keys.update(dict.fromkeys(item.keys, item.seq))
         known_before.update(
@@ -216,7 +222,7 @@ class ArticleBatch:
         store.set_keys(connection, {key: item.seq for item in incoming for key in item.keys})
 
     def _is_held(self, item: _Incoming, before: ArticleRow | None) -> bool:
-        """Return whether another file, which is still there, calls the article a draft; name it in a warning."""
+        """Return whether another existing file calls the article a draft; warn if it does."""
         is_held = (
             before is not None
             and before.draft is not None
@@ -224,11 +230,11 @@ class ArticleBatch:
             and before.source in self.listing
         )
         if is_held and before is not None:
-            self._say_draft(item.name, item.found.where, before.source)
+            self._warn_of_draft(item.name, item.parsed.where, before.source)
         return is_held
 
-    def _is_left(self, key: str, known: ArticleRow) -> bool:
-        """Return whether a key is the file name of a draft that moved: another article may have that name now."""
+    def _is_released(self, key: str, known: ArticleRow) -> bool:
+        """Return whether a key is the old file name of a moved draft, free for other articles."""
         is_elsewhere = known.draft is not None and key.startswith("file:") and key != f"file:{known.source}"
         return is_elsewhere and known.source in self.listing
 
@@ -273,10 +279,10 @@ class ArticleBatch:
         save_expiries(connection, {item.seq: item.expires_at for item in (*fresh, *edited)})
         draft_store.unmark_drafts(connection, [item.seq for item in edited if known[item.seq].draft is not None])
         store.set_sources(connection, {item.seq: item.name for item in moved})
-        # The name that an article had before is free for another one.
-        left = [(known[item.seq].source, item) for item in (*edited, *moved)]
+        # Another article may use the old file name.
+        old_sources = [(known[item.seq].source, item) for item in (*edited, *moved)]
         store.delete_keys(
-            connection, [f"file:{old}" for old, item in left if old != item.name and old not in self.listing]
+            connection, [f"file:{old}" for old, item in old_sources if old != item.name and old not in self.listing]
         )
         published_again = [item for item in edited if known[item.seq].retraction is None]
         add_to_feeds(
@@ -300,10 +306,10 @@ class ArticleBatch:
     def _changes(
         self, incoming: list[_Incoming], published: dict[int, int], known: dict[int, ArticleRow]
     ) -> dict[int, int]:
-        """Return arrival number → the instant of the last significant change: the record's or the last correction's.
+        """Return arrival number → time of the last significant change or correction.
 
-        An edit that changes neither date changes no instant. An article that was withdrawn as a draft changes
-        when it is published again, so that feed readers that removed it show it again.
+        An edit that changes neither date keeps the time. An article that was withdrawn as a draft gets a new time when
+        it is published again, so that feed readers that removed it show it again.
         """
         now = int(self.now.timestamp())
         corrected = corrections.last_correction_times(self.connection, known)
@@ -331,12 +337,12 @@ class ArticleBatch:
         return changed
 
     def _is_returned(self, known: ArticleRow) -> bool:
-        """Return whether an article is published again that was published before its record became a draft."""
+        """Return whether an article is published again after it was withdrawn as a draft."""
         was_withdrawn = known.draft is not None and known.retraction is None
         return was_withdrawn and known.retracted_at is not None and known.published_at <= known.retracted_at
 
     def _updated(self, item: _Incoming) -> int | None:
-        """Return the change that a record asks for, or None where it names none that has happened."""
+        """Return the record's ``updated`` time; None if it has none or it lies in the future."""
         moment = item.record.updated
         return int(moment.timestamp()) if moment is not None and moment <= self.now else None
 
@@ -345,7 +351,7 @@ class ArticleBatch:
     ) -> dict[str, Any]:
         updated = self._updated(item)
         if item.record.updated is not None and updated is None:
-            self._say(item.name, item.found.where, "updated lies in the future; the day of publication is shown")
+            self._add_problem(item.name, item.parsed.where, "updated lies in the future; the publication date is shown")
         return {
             "seq": item.seq,
             "asked_at": asked[item.seq],
@@ -366,7 +372,7 @@ class ArticleBatch:
         changed: dict[int, int],
         read: Mapping[int, int | None],
     ) -> list[dict[str, Any]]:
-        """Return the rows of new articles, each with an id and a path of its own."""
+        """Return the rows of new articles with unique IDs and paths."""
         connection, site = self.connection, self.site
         namespace = site_namespace(connection, site)
 
@@ -376,8 +382,8 @@ class ArticleBatch:
         ids = _distinct(fresh, id_of, lambda names: set(store.seqs_by_id(connection, names)))
         named = list(zip(fresh, ids, strict=True))
 
-        def path_of(one: tuple[_Incoming, str], taken: Callable[[str], bool]) -> str:
-            return new_article_path(site.article_url, one[0].record, one[1], site.tz, taken)
+        def path_of(named_item: tuple[_Incoming, str], taken: Callable[[str], bool]) -> str:
+            return new_article_path(site.article_url, named_item[0].record, named_item[1], site.tz, taken)
 
         paths = _distinct(named, path_of, lambda names: store.taken_paths(connection, names))
         return [

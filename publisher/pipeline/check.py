@@ -1,4 +1,4 @@
-"""``publish check``: feeds on the disk and on the web, and issues, against their rules."""
+"""``publish check``: check feeds in files and at URLs, and issues, against their rules."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ from publisher.workers.pool import Workers
 __all__ = ["CheckResult", "CheckedFile", "check_site"]
 
 _SUFFIXES: Final = tuple(f".{form.value}" for form in FeedFormat)
-#: Files that one worker looks at in a row.
-_PAGE: Final = 20
+#: Files that a worker checks at a time.
+_BATCH: Final = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedFile:
-    """A feed that was looked at."""
+    """A checked feed."""
 
-    #: Its file or its address.
+    #: Its file or URL.
     name: str
     findings: tuple[Finding, ...]
 
 
 @dataclass(slots=True, kw_only=True)
 class CheckResult:
-    """What was looked at, and what was found."""
+    """The checked feeds and issues, and their findings."""
 
     feeds: int = 0
     #: Feeds with findings.
@@ -48,19 +48,23 @@ class CheckResult:
 
     @property
     def findings(self) -> int:
-        """How many findings there are."""
+        """The number of findings."""
         return len(self.all_findings)
 
     @property
     def all_findings(self) -> list[tuple[str, Finding]]:
-        """What was found: in which issue or feed, and what."""
-        issues = [(one.name, found) for one in self.issues for found in one.findings]
-        return issues + [(one.name, found) for one in self.faulty for found in one.findings]
+        """All findings, each with the name of its issue or feed."""
+        in_issues = [(issue.name, finding) for issue in self.issues for finding in issue.findings]
+        return in_issues + [(feed.name, finding) for feed in self.faulty for finding in feed.findings]
 
     @property
     def held_back(self) -> list[IssueCheck]:
-        """Issues that may not be sent."""
-        return [one for one in self.issues if one.forced is None and any(found.is_error for found in one.findings)]
+        """Issues that are blocked by errors."""
+        return [
+            issue
+            for issue in self.issues
+            if issue.forced is None and any(finding.is_error for finding in issue.findings)
+        ]
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as ``publish check --json`` prints it."""
@@ -77,18 +81,18 @@ class CheckResult:
                 }
                 for one in self.issues
             ],
-            "findings": [{"file": name, **found.as_dict()} for name, found in self.all_findings],
+            "findings": [{"file": name, **finding.as_dict()} for name, finding in self.all_findings],
         }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _File:
-    """A file that is to be looked at."""
+    """A file to check."""
 
     path: Path
-    #: Where it can be reached; None where nobody knows.
+    #: Its URL; None if that is not known.
     address: str | None
-    #: The folder that its site's feeds lie in, and where that can be reached.
+    #: The site's feeds folder, and its URL.
     folder: Path | None
     feeds_url: str
 
@@ -101,25 +105,24 @@ def check_site(
     with_browser: bool = True,
     progress: Progress = no_progress,
 ) -> CheckResult:
-    """Return what is wrong with feeds and issues.
+    """Check feeds and issues.
 
     Args:
         site: the settings; None outside of a site.
-        targets: feeds by file, folder and address, issues by name, folder and file; the site's
-            feeds/ where there are none.
-        now: what time it is: no date may lie later.
-        with_browser: False where no browser is to look at issues.
-        progress: told now and then how far the work is.
+        targets: feeds by file, folder and URL, issues by name, folder and file; the site's feeds/ by default.
+        now: the time; no date in a feed may be later.
+        with_browser: False to check issues without a browser.
+        progress: called from time to time.
 
     Raises:
-        SettingsError: an issue, file or folder is not there, or there is no site to check.
-        RemoteError: an address does not answer.
+        SettingsError: an issue, file or folder does not exist, or there is no site to check.
+        RemoteError: a URL does not respond.
     """
     report = CheckResult()
     names = list(targets)
     if not names:
         if site is None:
-            raise SettingsError("there is no publisher.toml here: name a folder, a file or an address")
+            raise SettingsError("there is no publisher.toml here: name a folder, a file or a URL")
         names = [os.path.relpath(site.feeds_dir)]
     files: list[_File] = []
     mails = [name for name in names if is_issue_target(name, site)]
@@ -130,29 +133,29 @@ def check_site(
         if name in mails:
             continue
         if name.startswith(("http://", "https://")):
-            _note(report, _check_url(name, now))
+            _add_file(report, _check_url(name, now))
         else:
             files += _files(Path(name), site)
-    pages = [files[at : at + _PAGE] for at in range(0, len(files), _PAGE)]
+    pages = [files[at : at + _BATCH] for at in range(0, len(files), _BATCH)]
     with Workers() as workers:
         done = 0
         for results in workers.map(_check_files, ((page, now) for page in pages), worth_it=len(pages) > 2):
-            for one in results:
-                _note(report, one)
+            for file in results:
+                _add_file(report, file)
             done += len(results)
             progress("checking feeds", done, len(files))
     return report
 
 
-def _note(report: CheckResult, one: CheckedFile) -> None:
+def _add_file(report: CheckResult, file: CheckedFile) -> None:
     report.feeds += 1
-    if one.findings:
-        report.faulty.append(one)
+    if file.findings:
+        report.faulty.append(file)
 
 
 def _files(target: Path, site: Site | None) -> Iterator[_File]:
     if not target.exists():
-        raise SettingsError(f"{target} is not there: name an issue, a folder, a file or an address")
+        raise SettingsError(f"{target} does not exist: name an issue, a folder, a file or a URL")
     paths = [target]
     if target.is_dir():
         paths = sorted(
@@ -176,7 +179,7 @@ def _files(target: Path, site: Site | None) -> Iterator[_File]:
 
 def _check_files(job: tuple[Sequence[_File], datetime]) -> list[CheckedFile]:
     files, now = job
-    return [_check_file(one, now) for one in files]
+    return [_check_file(file, now) for file in files]
 
 
 def _check_file(file: _File, now: datetime) -> CheckedFile:
@@ -185,13 +188,13 @@ def _check_file(file: _File, now: datetime) -> CheckedFile:
     except OSError as error:
         raise SettingsError(f"cannot read {file.path}: {error.strerror}") from error
     findings = check_feed(data, address=file.address, now=now)
-    if file.folder is not None and not any(found.id == "well-formed" for found in findings):
+    if file.folder is not None and not any(item.id == "well-formed" for item in findings):
         findings += _history_findings(data, file.folder, file.feeds_url)
     return CheckedFile(name=str(file.path), findings=tuple(findings))
 
 
 def _history_findings(data: bytes, folder: Path, feeds_url: str) -> list[Finding]:
-    """Return whether the older page is there that a feed leads to."""
+    """Return a finding if the archive page that a feed links to does not exist."""
     from urllib.parse import unquote
 
     link = previous_page_url(data)
@@ -207,9 +210,9 @@ def _check_url(url: str, now: datetime) -> CheckedFile:
     with HttpClient() as remote:
         answer = remote.get(url, {"Accept-Encoding": "gzip"})
         if answer.status != 200:
-            raise RemoteError(f"{url} answers {answer.status}; name a feed that can be fetched")
-        again = _again(remote, answer)
-    findings = [*check_feed(answer.body, address=answer.url, now=now), *again]
+            raise RemoteError(f"{url} responds with status {answer.status}: name a feed that can be fetched")
+        conditional = _conditional_findings(remote, answer)
+    findings = [*check_feed(answer.body, address=answer.url, now=now), *conditional]
     form = detect_format(answer.body)
     kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
     if form is not None and kind not in MEDIA_TYPES[form]:
@@ -217,8 +220,8 @@ def _check_url(url: str, now: datetime) -> CheckedFile:
     return CheckedFile(name=url, findings=tuple(findings))
 
 
-def _again(remote: HttpClient, answer: HttpResponse) -> list[Finding]:
-    """Return whether the server spares a second reading of the same bytes."""
+def _conditional_findings(remote: HttpClient, answer: HttpResponse) -> list[Finding]:
+    """Return a finding if the server ignores a conditional request for the same version."""
     tag = answer.headers.get("etag")
     if tag is None:
         return [finding("not-modified", "no ETag")]

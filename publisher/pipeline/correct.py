@@ -1,4 +1,4 @@
-"""``publish correct`` and ``publish retract``: what is put right or taken back after it was out."""
+"""``publish correct`` and ``publish retract``: correct or withdraw published articles."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ __all__ = ["CorrectionResult", "correct", "reinstate", "retract"]
 
 @dataclass(slots=True, kw_only=True)
 class CorrectionResult:
-    """What was done to an article, and what came of it."""
+    """The corrected or withdrawn article, and the result of the run."""
 
     title: str = ""
     id: str = ""
     link: str = ""
-    #: Issues that carry it as it was, relative to the site, newest first.
+    #: Issues with the old version, relative to the site, newest first.
     issues: list[str] = field(default_factory=list)
-    #: The page that says why it is gone, relative to the site; None where its address is not the site's.
+    #: The page with the reason of the withdrawal, relative to the site; None if its URL is on another site.
     gone: str | None = None
     report: PublishResult | None = None
 
@@ -48,33 +48,32 @@ def correct(
     progress: Progress = no_progress,
     on_wait: Callable[[str], None] = lambda holder: None,
 ) -> CorrectionResult:
-    """Show a correction in an article, and bring it back into the feeds that it has fallen out of.
+    """Publish a correction of an article, and move it to the top of its feeds.
 
     Args:
         site: the settings.
-        now: what time it is: the article's last change from now on.
-        name: the article, by id, address, file or the last part of its path.
-        note: what was put right, plain text.
-        progress: told now and then how far the work is.
-        on_wait: told once if another run has to be waited for.
+        now: the time of the correction.
+        name: the article, by ID, URL, file or the last part of its path.
+        note: the correction as plain text.
+        progress: called from time to time.
+        on_wait: called with the holder's name if another run has to be waited for.
 
     Raises:
-        SettingsError: the note is empty, or the name means no article, or several, or one that is
-            not out or was withdrawn.
+        SettingsError: the note is empty, or the name matches no published article, or several.
         PublisherError: see ``publisher.errors``.
     """
-    text = _said(note, "--note")
-    edited = CorrectionResult()
+    text = _clean_text(note, "--note")
+    result = CorrectionResult()
 
     def edit(connection: Connection) -> None:
-        one, article = _standing(connection, site, name, now, edited)
-        at = _free(connection, one, now)
-        corrections.add_correction(connection, one.seq, at, text)
-        feeds.delete_entries(connection, [one.seq])
-        add_to_feeds(connection, site, [FeedPlacement(seq=one.seq, record=article, changed_at=at)], [one.seq])
+        row, article = _find_published(connection, site, name, now, result)
+        at = _change_time(connection, row, now)
+        corrections.add_correction(connection, row.seq, at, text)
+        feeds.delete_entries(connection, [row.seq])
+        add_to_feeds(connection, site, [FeedPlacement(seq=row.seq, record=article, changed_at=at)], [row.seq])
 
-    edited.report = publish(site, now, progress=progress, on_wait=on_wait, edit=edit)
-    return edited
+    result.report = publish(site, now, progress=progress, on_wait=on_wait, edit=edit)
+    return result
 
 
 def retract(
@@ -86,26 +85,26 @@ def retract(
     progress: Progress = no_progress,
     on_wait: Callable[[str], None] = lambda holder: None,
 ) -> CorrectionResult:
-    """Take an article out of every feed and page, and say why at its address and in the feed of tombstones.
+    """Withdraw an article from all feeds and pages, with a reason and a tombstone.
 
-    Args, errors: as for :func:`correct`, with the reason in place of the note. An article that is
-    not out yet can be withdrawn too: it never comes out.
+    Arguments and errors are those of :func:`correct`, with a reason instead of a note. An article that is not
+    published yet can be withdrawn too.
     """
-    text = _said(reason, "--reason")
-    edited = CorrectionResult()
+    text = _clean_text(reason, "--reason")
+    result = CorrectionResult()
 
     def edit(connection: Connection) -> None:
-        one, article = _named(connection, site, name, edited)
-        if one.retraction is not None:
-            raise SettingsError(f"{article.title!r} was withdrawn before; --undo takes that back")
-        corrections.mark_retracted(connection, one.seq, int(now.timestamp()), text)
-        feeds.delete_entries(connection, [one.seq])
-        remove_from_feeds(connection, [one.seq])
+        row, article = _find_article(connection, site, name, result)
+        if row.retraction is not None:
+            raise SettingsError(f"{article.title!r} was withdrawn before. To undo that, use --undo.")
+        corrections.mark_retracted(connection, row.seq, int(now.timestamp()), text)
+        feeds.delete_entries(connection, [row.seq])
+        remove_from_feeds(connection, [row.seq])
         path = withdrawn_page_path(article.link, site)
-        edited.gone = f"{site.paths.feeds}/{path}" if path else None
+        result.gone = f"{site.paths.feeds}/{path}" if path else None
 
-    edited.report = publish(site, now, progress=progress, on_wait=on_wait, edit=edit)
-    return edited
+    result.report = publish(site, now, progress=progress, on_wait=on_wait, edit=edit)
+    return result
 
 
 def reinstate(
@@ -116,62 +115,64 @@ def reinstate(
     progress: Progress = no_progress,
     on_wait: Callable[[str], None] = lambda holder: None,
 ) -> CorrectionResult:
-    """Take a withdrawal back: the article returns to its feeds, changed now.
+    """Undo a withdrawal: the article returns to its feeds, changed now.
 
-    A feed reader that has seen the tombstone shows the article again, because it was updated after
-    it (RFC 6721 §3). An article whose record is a draft returns when the record says that it is published.
+    Feed readers that have seen the tombstone show the article again, because it was updated later (RFC 6721 §3). An
+    article whose record is a draft returns once the record is no draft any more.
 
-    Args, errors: as for :func:`correct`.
+    Arguments and errors are those of :func:`correct`.
     """
-    edited = CorrectionResult()
+    result = CorrectionResult()
 
     def edit(connection: Connection) -> None:
-        one, article = _named(connection, site, name, edited)
-        if one.retraction is None:
-            require_no_draft(one, article)
-            raise SettingsError(f"{article.title!r} was not withdrawn: there is nothing to take back")
-        if one.draft is not None:
-            corrections.drop_retraction_reason(connection, one.seq)
+        row, article = _find_article(connection, site, name, result)
+        if row.retraction is None:
+            require_no_draft(row, article)
+            raise SettingsError(f"{article.title!r} was not withdrawn: there is nothing to undo")
+        if row.draft is not None:
+            corrections.drop_retraction_reason(connection, row.seq)
             return
-        at = one.published_at if article.published > now else _free(connection, one, now)
-        corrections.clear_retraction(connection, one.seq, at)
-        add_to_feeds(connection, site, [FeedPlacement(seq=one.seq, record=article, changed_at=at)], [one.seq])
+        at = row.published_at if article.published > now else _change_time(connection, row, now)
+        corrections.clear_retraction(connection, row.seq, at)
+        add_to_feeds(connection, site, [FeedPlacement(seq=row.seq, record=article, changed_at=at)], [row.seq])
 
-    edited.report = publish(site, now, progress=progress, on_wait=on_wait, edit=edit)
-    return edited
+    result.report = publish(site, now, progress=progress, on_wait=on_wait, edit=edit)
+    return result
 
 
-def _said(text: str, option: str) -> str:
+def _clean_text(text: str, option: str) -> str:
     cleaned = one_line(clean_characters(text)[0])
     if not cleaned:
-        raise SettingsError(f"{option} is empty: readers are told what it says")
+        raise SettingsError(f"{option} is empty: it is published with the article. Write a text.")
     return cleaned
 
 
-def _free(connection: Connection, one: ArticleRow, now: datetime) -> int:
-    """Return the instant of a change that is made now: later than the last one, and none of another article's."""
-    at = store.last_free_change_time(connection, one.changed_at, int(now.timestamp()))
+def _change_time(connection: Connection, row: ArticleRow, now: datetime) -> int:
+    """Return a free time for a change now, later than the article's last change."""
+    at = store.last_free_change_time(connection, row.changed_at, int(now.timestamp()))
     if at is None:
-        raise SettingsError("the article was changed at this very second, or later: try again, or say a later --at")
+        raise SettingsError("the article was changed in this second or later: try again, or use a later --at")
     return at
 
 
-def _named(connection: Connection, site: Site, name: str, edited: CorrectionResult) -> tuple[ArticleRow, Article]:
-    """Return the one article that a name means, noted in the report."""
-    one, article = find_article(connection, site, name)
-    edited.title, edited.id, edited.link = article.title, article.id, article.link
-    edited.issues = [f"{site.paths.outbox}/{path}" for path in corrections.issue_folders_with(connection, one.seq)]
-    return one, article
-
-
-def _standing(
-    connection: Connection, site: Site, name: str, now: datetime, edited: CorrectionResult
+def _find_article(
+    connection: Connection, site: Site, name: str, result: CorrectionResult
 ) -> tuple[ArticleRow, Article]:
-    """Return an article that is published."""
-    one, article = _named(connection, site, name, edited)
-    require_no_draft(one, article)
-    if one.retracted_at is not None:
-        raise SettingsError(f"{article.title!r} was withdrawn; 'publish retract --undo' takes that back")
+    """Return the article of a name, and set its fields of the result."""
+    row, article = find_article(connection, site, name)
+    result.title, result.id, result.link = article.title, article.id, article.link
+    result.issues = [f"{site.paths.outbox}/{path}" for path in corrections.issue_folders_with(connection, row.seq)]
+    return row, article
+
+
+def _find_published(
+    connection: Connection, site: Site, name: str, now: datetime, result: CorrectionResult
+) -> tuple[ArticleRow, Article]:
+    """Return the published article of a name, and set its fields of the result."""
+    row, article = _find_article(connection, site, name, result)
+    require_no_draft(row, article)
+    if row.retracted_at is not None:
+        raise SettingsError(f"{article.title!r} was withdrawn. To undo that, use 'publish retract --undo'.")
     if article.published > now:
-        raise SettingsError(f"{article.title!r} is not out yet: edit its file, nobody has read it")
-    return one, article
+        raise SettingsError(f"{article.title!r} is not published yet: edit its file")
+    return row, article

@@ -1,4 +1,4 @@
-"""Hold records that are drafts: withdraw an article that became one, and remember when a new one was first read."""
+"""Store drafts, and withdraw articles that became drafts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["IncomingDraft", "first_reads", "hold_drafts", "identify_drafts"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncomingDraft:
-    """A draft that was read, with the keys that it is known by."""
+    """A parsed draft with its keys."""
 
     name: str
     draft: DraftRecord
@@ -31,7 +31,7 @@ class IncomingDraft:
 
     @property
     def hash(self) -> str | None:
-        """The hash of its record, where the record is complete."""
+        """The hash of its record; None if the record is incomplete."""
         record = self.draft.record
         return None if record is None else content_hash(record_json(record), record.body)
 
@@ -39,35 +39,35 @@ class IncomingDraft:
 def identify_drafts(
     connection: Connection, drafts: Sequence[IncomingDraft], moves: FileMoves, is_there: Callable[[str], bool]
 ) -> dict[int, list[int]]:
-    """Return place among the drafts → arrival numbers of the published articles that the draft is.
+    """Return index of a draft → arrival numbers of the published articles that it stands for.
 
-    A draft that is found by its file name alone may be any of several files of that name that went away. All
-    of them are returned then, because no draft may stay published.
+    A draft that matches by file name alone may stand for any of several removed files of that name. All of them are
+    returned, because no draft may stay published.
 
     Args:
-        connection: to the store.
-        drafts: as they were read.
-        moves: the files that went away.
-        is_there: whether a file lies in articles/.
+        connection: a connection to the database.
+        drafts: the parsed drafts.
+        moves: the removed files.
+        is_there: returns whether a file is in articles/.
     """
-    hashes = [one.hash for one in drafts]
-    earlier = [[f"file:{name}" for name in moves.before(one.name) if not is_there(name)] for one in drafts]
+    hashes = [draft.hash for draft in drafts]
+    earlier = [[f"file:{name}" for name in moves.before(draft.name) if not is_there(name)] for draft in drafts]
     keys = store.seqs_by_key(
-        connection, {key for one, old in zip(drafts, earlier, strict=True) for key in (*one.keys, *old)}
+        connection, {key for draft, old in zip(drafts, earlier, strict=True) for key in (*draft.keys, *old)}
     )
-    by_hash = store.rows_by_hash(connection, {one for one in hashes if one is not None})
+    by_hash = store.rows_by_hash(connection, {text for text in hashes if text is not None})
 
     def has_id(seq: int) -> bool:
         return store.has_id_key(connection, seq)
 
-    found: dict[int, list[int]] = {}
-    for place, (one, text, old) in enumerate(zip(drafts, hashes, earlier, strict=True)):
-        seq = match_article(one.keys, keys, has_id, by_hash.get(text or "", ()), is_there)
+    matches: dict[int, list[int]] = {}
+    for index, (draft, text, old) in enumerate(zip(drafts, hashes, earlier, strict=True)):
+        seq = match_article(draft.keys, keys, has_id, by_hash.get(text or "", ()), is_there)
         if seq is not None:
-            found[place] = [seq]
+            matches[index] = [seq]
         elif moved := sorted({keys[key] for key in old if key in keys}):
-            found[place] = moved
-    return found
+            matches[index] = moved
+    return matches
 
 
 def hold_drafts(
@@ -77,34 +77,34 @@ def hold_drafts(
     moves: FileMoves,
     is_there: Callable[[str], bool],
 ) -> int:
-    """Withdraw every article that one of the drafts is, and return how many of them were published until now.
+    """Withdraw all articles that became drafts; return how many were published until now.
 
-    Arguments: as for :func:`identify_drafts`, in the transaction that stores the files.
+    Arguments are those of :func:`identify_drafts`, in the transaction that stores the files.
     """
-    which = identify_drafts(connection, drafts, moves, is_there)
-    statements = {seq: drafts[place].draft.statement for place, seqs in which.items() for seq in seqs}
+    matches = identify_drafts(connection, drafts, moves, is_there)
+    statements = {seq: drafts[index].draft.statement for index, seqs in matches.items() for seq in seqs}
     known = store.rows_by_seq(connection, statements)
     published = withdraw_articles(connection, statements, now)
-    certain = {place: seqs[0] for place, seqs in which.items() if len(seqs) == 1}
-    store.set_keys(connection, {key: seq for place, seq in certain.items() for key in drafts[place].keys})
-    sources = {seq: drafts[place].name for place, seq in certain.items()}
+    certain = {index: seqs[0] for index, seqs in matches.items() if len(seqs) == 1}
+    store.set_keys(connection, {key: seq for index, seq in certain.items() for key in drafts[index].keys})
+    sources = {seq: drafts[index].name for index, seq in certain.items()}
     store.set_sources(connection, {seq: name for seq, name in sources.items() if known[seq].source != name})
-    unknown = {place: one for place, one in enumerate(drafts) if place not in which}
+    unknown = {index: draft for index, draft in enumerate(drafts) if index not in matches}
     read = first_reads(
         connection,
-        {place: one.keys for place, one in unknown.items()},
-        {place: one.name for place, one in unknown.items()},
+        {index: draft.keys for index, draft in unknown.items()},
+        {index: draft.name for index, draft in unknown.items()},
         moves,
         now,
     )
-    table.add_draft_keys(connection, {key: read[place] for place, one in unknown.items() for key in one.keys})
+    table.add_draft_keys(connection, {key: read[index] for index, draft in unknown.items() for key in draft.keys})
     return len(published)
 
 
 def withdraw_articles(connection: Connection, statements: Mapping[int, str], now: datetime) -> list[int]:
-    """Withdraw articles (arrival number → what says that it is a draft); return those that were published until now."""
+    """Withdraw articles; return those that were published until now."""
     known = store.rows_by_seq(connection, statements)
-    published = [seq for seq, one in known.items() if one.retracted_at is None]
+    published = [seq for seq, row in known.items() if row.retracted_at is None]
     table.mark_drafts(connection, statements, int(now.timestamp()))
     corrections.clear_send_overrides(connection, published)
     feeds.delete_entries(connection, published)
@@ -119,14 +119,14 @@ def first_reads(
     moves: FileMoves,
     now: datetime,
 ) -> dict[int, int]:
-    """Return number → when the record was first read, as a draft or now, and forget that it was read as a draft.
+    """Return number → time of the first reading, and delete the stored times of drafts.
 
     Args:
-        connection: to the store.
-        keys: of records, by any number.
-        names: their files.
-        moves: the files that went away.
-        now: what time it is.
+        connection: a connection to the database.
+        keys: number of a record → its keys.
+        names: number of a record → its file.
+        moves: the removed files.
+        now: the time.
     """
     seconds = int(now.timestamp())
     if not table.has_draft_keys(connection):

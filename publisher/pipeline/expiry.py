@@ -1,4 +1,4 @@
-"""Withdraw articles whose expiry date has come. The article is a draft from then on, as if its record said so."""
+"""Withdraw expired articles: they are treated as drafts."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def draft_if_expired(parsed: ParseResult, site: Site, now: datetime) -> ParseRes
 
 
 def expire_articles(connection: Connection, site: Site, now: datetime) -> int:
-    """Withdraw articles that have expired since the last run, and return how many of them were published."""
+    """Withdraw articles that have expired; return how many were published until now."""
     expired = expiry_store.expired_articles(connection, int(now.timestamp()))
     if not expired:
         return 0

@@ -1,4 +1,4 @@
-"""Read articles/ into the store: what is new or changed is parsed, the rest is not touched."""
+"""Read articles/ into the database: parse new and changed files only."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ __all__ = ["ingest", "site_namespace"]
 def ingest(
     db: Database, site: Site, now: datetime, report: PublishResult, progress: Progress, workers: Workers
 ) -> None:
-    """Read what is new or changed in articles/ and note it in the report.
+    """Read new and changed files in articles/ and add the counts to the report.
 
-    What a batch of records changes (articles, the feeds that are dirty for it, the digests that it
-    waits for) is committed as a whole, so that after a kill the next run continues where this one stopped.
+    Each batch of records is one transaction with its articles, dirty feeds and pending articles, so that the next run
+    continues after a kill.
     """
-    # The wall clock, not ``now``: file systems know no other.
+    # The wall clock instead of ``now``, because file times are of the wall clock.
     listing = scan_folder(site.articles_dir, time.time_ns())
     rules = parser_fingerprint(site)
     with db.read() as connection:
@@ -60,7 +60,7 @@ def ingest(
     for names, parsed_files in parse_files(site, to_read, workers):
         results = {name: [draft_if_expired(one, site, now) for one in parsed] for name, parsed in parsed_files.items()}
         transient.update(name for name, parsed in results.items() if any(map(_is_transient, parsed)))
-        # A file without a signature is read again by the next run.
+        # The next run reads a file without a signature again.
         files = [(name, bucket_of(name), "" if name in transient else there[name]) for name in names]
         for batch in _store_results(db, begin, results, _Finish(files, unfinished)):
             _add_to_report(report, batch)
@@ -83,7 +83,7 @@ def ingest(
 
 
 def _withdraw_expired(db: Database, site: Site, now: datetime) -> int:
-    """Withdraw articles that have expired, and return how many. Without one the database is not written."""
+    """Withdraw expired articles and return how many; writes nothing without one."""
     with db.read() as connection:
         if not expired_articles(connection, int(now.timestamp())):
             return 0
@@ -104,7 +104,9 @@ def _files_to_read(there: Mapping[str, str], known: Mapping[str, str]) -> list[s
 
 
 def _add_to_report(report: PublishResult, batch: ArticleBatch) -> None:
-    report.warnings.extend(one for some in batch.problems.values() for one in some if not one.is_rejected)
+    report.warnings.extend(
+        problem for problems in batch.problems.values() for problem in problems if not problem.is_rejected
+    )
     report.new += batch.new
     report.edited += batch.edited
     report.withdrawn += batch.withdrawn
@@ -116,14 +118,14 @@ def _is_transient(parsed: ParseResult) -> bool:
 
 
 def _forget_files(connection: Connection, names: Sequence[str]) -> None:
-    """Forget files that went away; their articles stay."""
+    """Delete the rows of removed files; their articles stay."""
     sources.delete_sources(connection, names)
     drafts.delete_draft_keys(connection, [f"file:{name}" for name in names])
 
 
 @dataclass(slots=True)
 class _Unfinished:
-    """What was noted of files that are not read to their end: name → problems, name → drafts."""
+    """Problems and drafts of files that are not completely read, by file."""
 
     problems: dict[str, list[Problem]] = field(default_factory=dict)
     drafts: dict[str, list[DraftRow]] = field(default_factory=dict)
@@ -131,7 +133,7 @@ class _Unfinished:
 
 @dataclass(frozen=True, slots=True)
 class _Finish:
-    """Store the files that are complete with a batch, and what was noted of them."""
+    """Stores the files that a batch completes, with their problems and drafts."""
 
     files: Sequence[tuple[str, int, str]]
     unfinished: _Unfinished
@@ -156,7 +158,7 @@ def _store_results(
     results: Mapping[str, Sequence[ParseResult]],
     finish: Callable[[Connection, Iterable[ArticleBatch]], None] | None,
 ) -> list[ArticleBatch]:
-    """Store records in one transaction; if the database rejects one of them, each of the others all the same."""
+    """Store records in one transaction; if the database rejects some, store all others."""
     try:
         with db.write() as connection:
             batch = begin(connection=connection)
@@ -174,7 +176,7 @@ def _store_results(
         batch.reject(results, problem)
         batches = [batch]
     else:
-        batches = [one for part in parts for one in _store_results(db, begin, part, None)]
+        batches = [batch for part in parts for batch in _store_results(db, begin, part, None)]
     if finish is not None:
         with db.write() as connection:
             finish(connection, batches)

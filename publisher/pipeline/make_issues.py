@@ -1,4 +1,4 @@
-"""The store → issues: each digest's next one, if it is due, kept in the store and staged in outbox/."""
+"""Make the next issue of each digest, store it, and stage it in outbox/."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from publisher.articles import store
 from publisher.articles.failure_isolation import render_with_fallback, report_failure
 from publisher.delivery import audience as audiences
 from publisher.delivery.local_time import LocalDeliveryTimes
-from publisher.digests import notes_store as preparations
+from publisher.digests import notes_store as notes
 from publisher.digests import pending_store as pending
 from publisher.digests import store as issues
 from publisher.digests.store import IssueRow
@@ -42,26 +42,24 @@ _PAGE: Final = 200
 
 
 def issue_name(slot: datetime, site: Site) -> str:
-    """Return the folder of an issue: its slot on the newsroom's clock, ``2026-11-23T0700``.
+    """Return the name of an issue: its slot in the site's zone, ``2026-11-23T0700``.
 
-    The second time that a clock shows the same hour, in autumn, carries its offset, so that no
-    two slots share a name.
+    In the repeated hour of autumn the second slot has its UTC offset, so that names are unique.
     """
     local = slot.astimezone(site.tz)
     return f"{local:%Y-%m-%dT%H%M%z}" if local.fold else f"{local:%Y-%m-%dT%H%M}"
 
 
 def make_issues(db: Database, site: Site, now: datetime, report: PublishResult) -> None:
-    """Make the next issue of every digest that has something new, and note it in the report.
+    """Make the next issue of every digest with new articles, and add it to the report.
 
-    An issue, the articles it carries and its bytes are kept in one transaction. A digest that cannot be
-    rendered is named in the report; the others go on.
+    Each issue is stored in one transaction. A digest that cannot be rendered is reported; the others are made.
     """
     for digest in site.all_digests():
         with db.read() as connection:
-            begun = issues.has_started(connection, digest.slug)
+            has_started = issues.has_started(connection, digest.slug)
             waiting = issues.pending_articles(connection, digest.slug, int(now.timestamp()))
-        if begun and all(waiting.values()):
+        if has_started and all(waiting.values()):
             report.waiting.append(WaitingDigest(digest=digest.slug, reason="nothing new", articles=len(waiting)))
             continue
         try:
@@ -73,21 +71,21 @@ def make_issues(db: Database, site: Site, now: datetime, report: PublishResult) 
         except Exception as error:
             report_failure(report, site, f"digests.{digest.slug}", "no issue was made", error)
         else:
-            _note(made, site, report)
+            _add_to_report(made, site, report)
 
 
 def make_scheduled_issue(
     db: Database, site: Site, claim: ClaimedSlot, *, as_of: datetime, now: datetime, report: PublishResult
 ) -> str:
-    """Make the issue of a slot that was claimed, finish the slot in the same transaction, and return what came of it.
+    """Make the issue of a claimed slot and finish the slot in one transaction.
 
     Args:
-        db: the store.
+        db: the database.
         site: the settings.
-        claim: the slot; of a digest of the settings.
-        as_of: the issue carries what was out by then.
-        now: what time it is.
-        report: what is told of it.
+        claim: a claimed slot of a digest in the settings.
+        as_of: the issue has the articles that were published by then.
+        now: the time.
+        report: gets the issue, warnings and failures.
 
     Raises:
         SlotLost: another runner has taken the slot over; nothing was made.
@@ -103,43 +101,43 @@ def make_scheduled_issue(
         made = _make_issue(connection, digest, site, as_of, claim.slot)
         outcome = f"{slug}/{issue_name(claim.slot, site)}" if isinstance(made, _Made) else made.reason
         slots.record_outcome(connection, claim, outcome)
-    _note(made, site, report)
+    _add_to_report(made, site, report)
     return outcome
 
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """An issue that was made, and what there is to tell of it."""
+    """A new issue with its warnings and failures."""
 
-    note: IssueSummary
+    summary: IssueSummary
     warnings: tuple[Problem, ...] = ()
-    #: Articles that cannot be rendered: file, headline and error. They wait for the next issue.
+    #: Articles that cannot be rendered: file, headline and error. They stay pending.
     left_out: tuple[tuple[str, str, Exception], ...] = ()
 
 
-def _note(made: _Made | WaitingDigest, site: Site, report: PublishResult) -> None:
+def _add_to_report(made: _Made | WaitingDigest, site: Site, report: PublishResult) -> None:
     if isinstance(made, WaitingDigest):
         report.waiting.append(made)
         return
-    report.issues.append(made.note)
+    report.issues.append(made.summary)
     report.warnings.extend(made.warnings)
     for where, title, error in made.left_out:
-        report_failure(report, site, where, f"{title!r} was left out of an issue of {made.note.digest}", error)
+        report_failure(report, site, where, f"{title!r} was left out of an issue of {made.summary.digest}", error)
 
 
 def remake_issue(connection: Connection, site: Site, row: IssueRow, now: datetime, report: PublishResult) -> bool:
-    """Make an issue again that nobody was sent: its articles, note, slot and number, with the settings as they are now.
+    """Make an unsent issue again with the current settings; its content stays.
 
-    The caller's transaction has to be rolled back where this returns False: no article is left to carry.
+    Returns False if no article is left; the caller then has to roll the transaction back.
     """
-    about = json.loads(issues.issue_file(connection, row.id, "issue.json"))
+    issue_file = json.loads(issues.issue_file(connection, row.id, "issue.json"))
     digest = site.digests[row.digest].digest(row.digest)
     seqs = issues.discard_issue(connection, row)
-    said = preparations.load_next_issue_note(connection, row.digest)
-    if seqs and said == preparations.NextIssueNote():
-        # The lead is the first article, whether or not an editor had chosen it.
-        kept = preparations.NextIssueNote(note=about.get("note", ""), lead_seq=seqs[0])
-        preparations.save_next_issue_note(connection, row.digest, kept)
+    next_issue = notes.load_next_issue_note(connection, row.digest)
+    if seqs and next_issue == notes.NextIssueNote():
+        # Keep the first article as the lead, whether or not an editor chose it.
+        restored = notes.NextIssueNote(note=issue_file.get("note", ""), lead_seq=seqs[0])
+        notes.save_next_issue_note(connection, row.digest, restored)
     made = _make_issue(connection, digest, site, now, row.slot, number=row.number, only=seqs)
     if isinstance(made, WaitingDigest):
         return False
@@ -147,40 +145,39 @@ def remake_issue(connection: Connection, site: Site, row: IssueRow, now: datetim
         again = issues.get_issue(connection, row.digest, row.name)
         assert again is not None
         issues.set_paused(connection, again.id, is_paused=True)
-    _note(made, site, report)
+    _add_to_report(made, site, report)
     return True
 
 
 def begin_digest_queue(connection: Connection, digest: Digest, site: Site, now: datetime) -> None:
-    """Begin a digest with the newest articles that it asks for, whatever their age; the older ones count as read.
+    """Start a digest with its newest matching articles; older ones are never sent.
 
-    Articles that are dated later are new whenever their time comes.
+    Articles with a future date stay pending until that date.
     """
     issues.start_digest(connection, digest.slug, since_seq=store.last_seq(connection))
     seconds = int(now.timestamp())
-    found: list[int] = store.newest_seqs(connection, seconds, digest.at_most)
+    pending_seqs: list[int] = store.newest_seqs(connection, seconds, digest.at_most)
     if digest.query.wanted:
-        found = []
+        pending_seqs = []
         every = store.newest_seqs(connection, seconds, None)
         for at in range(0, len(every), _PAGE):
             page = store.articles_by_seq(connection, every[at : at + _PAGE], site.base_url, site.tz)
-            found.extend(seq for seq in every[at : at + _PAGE] if matches_query(digest.query, page[seq]))
-            if len(found) >= digest.at_most:
+            pending_seqs.extend(seq for seq in every[at : at + _PAGE] if matches_query(digest.query, page[seq]))
+            if len(pending_seqs) >= digest.at_most:
                 break
     later = store.seqs_changed_between(connection, seconds, 1 << 62)
     articles = store.articles_by_seq(connection, later, site.base_url, site.tz)
-    found = found[: digest.at_most] + [
+    pending_seqs = pending_seqs[: digest.at_most] + [
         seq for seq in later if articles[seq].published > now and matches_query(digest.query, articles[seq])
     ]
-    lead = preparations.load_next_issue_note(connection, digest.slug).lead_seq
-    issues.add_pending(connection, [(digest.slug, seq) for seq in [*found, *([lead] if lead is not None else [])]])
+    lead = notes.load_next_issue_note(connection, digest.slug).lead_seq
+    issues.add_pending(
+        connection, [(digest.slug, seq) for seq in [*pending_seqs, *([lead] if lead is not None else [])]]
+    )
 
 
-def _forget_old(connection: Connection, digest: Digest, waiting: Iterable[Article]) -> None:
-    """Let old articles wait no more, of those that a digest's first issue had no room for.
-
-    They arrived before it: the next issues are for news.
-    """
+def _remove_old(connection: Connection, digest: Digest, waiting: Iterable[Article]) -> None:
+    """Remove old articles that had no room in the first issue; later issues have news only."""
     added = set(pending.requested_articles(connection, digest.slug))
     known = store.rows_by_seq(connection, [article.seq for article in waiting if article.seq not in added])
     old = [seq for seq, one in known.items() if not is_news(digest.news_days, one.asked_at, one.first_read_at)]
@@ -197,25 +194,25 @@ def _make_issue(
     number: int | None = None,
     only: Collection[int] | None = None,
 ) -> _Made | WaitingDigest:
-    """Make an issue of what waits for a digest, in the caller's transaction.
+    """Make an issue of a digest's pending articles in the caller's transaction.
 
     Args:
-        connection: to the store.
-        digest, site: the newsletter, and the settings.
-        now: articles that were out by then are carried.
-        slot: the instant that the issue stands for.
+        connection: a connection to the database.
+        digest, site: the digest and the settings.
+        now: the issue may have articles that were published by then.
+        slot: the issue's slot.
         number: its number; the next one of the digest by default.
-        only: arrival numbers of the articles that it may carry; all that wait by default.
+        only: arrival numbers that it may have; all pending articles by default.
     """
-    # A run with nothing to do imports neither templates nor the preflight.
+    # Imported here, because a run without a new issue needs neither templates nor the preflight.
     from publisher.digests.compose import compose_issue, correction_notices
 
     candidates = _candidates(connection, digest, site, now, only)
-    said = preparations.load_next_issue_note(connection, digest.slug)
-    choice = choose_articles(digest, candidates, now, lead=said.lead_seq)
+    next_issue = notes.load_next_issue_note(connection, digest.slug)
+    choice = choose_articles(digest, candidates, now, lead=next_issue.lead_seq)
     if not choice.articles:
         return WaitingDigest(digest=digest.slug, reason=choice.reason, articles=len(choice.waiting))
-    readers = audiences.load_audience(connection, digest, choice.articles, int(now.timestamp()))
+    audience = audiences.load_audience(connection, digest, choice.articles, int(now.timestamp()))
     rendered = partial(
         compose_issue,
         site,
@@ -223,26 +220,26 @@ def _make_issue(
         slot=slot,
         name=issue_name(slot, site),
         number=number or issues.last_issue_number(connection, digest.slug) + 1,
-        note=said.note,
+        note=next_issue.note,
         notices=correction_notices(connection, site, digest, choice.articles, now),
-        selections=readers.interests,
+        selections=audience.interests,
     )
     composed, failing = render_with_fallback(rendered, choice.articles)
     made = composed.issue
     issue_id = _store_issue(connection, composed, choice)
     if made.number == 1 and only is None:
-        _forget_old(connection, digest, choice.waiting)
+        _remove_old(connection, digest, choice.waiting)
     times = LocalDeliveryTimes(slot, digest.deliver_at, site.tz)
-    frozen = audiences.freeze_audience(connection, issue_id, readers, made, composed.articles, times)
-    preparations.clear_next_issue_note(connection, digest.slug)
+    frozen = audiences.freeze_audience(connection, issue_id, audience, made, composed.articles, times)
+    notes.clear_next_issue_note(connection, digest.slug)
     warnings = _zone_warnings(f"{digest.slug}/{made.name}", site, frozen.unknown_zones)
     return _Made(_issue_note(composed, digest, site, frozen.deliveries), warnings, _left_out(connection, failing))
 
 
 def _store_issue(connection: Connection, composed: ComposedIssue, choice: ArticleChoice) -> int:
-    """Store an issue and what it had no room for, and return its id."""
-    carried = [one.seq for one in composed.articles]
-    left = [one.seq for one in (*choice.articles, *choice.waiting) if one.seq not in carried]
+    """Store an issue and the articles that it had no room for; return its ID."""
+    carried = [article.seq for article in composed.articles]
+    left = [article.seq for article in (*choice.articles, *choice.waiting) if article.seq not in carried]
     return issues.add_issue(connection, composed.issue, carried, left)
 
 
@@ -257,7 +254,7 @@ def _left_out(
 def _candidates(
     connection: Connection, digest: Digest, site: Site, now: datetime, only: Collection[int] | None
 ) -> list[Candidate]:
-    """Begin the digest if need be, and return the articles that wait for it at NOW; of those in ONLY, if given."""
+    """Start the digest if needed, and return its pending articles (of ``only``, if given)."""
     if not issues.has_started(connection, digest.slug):
         begin_digest_queue(connection, digest, site, now)
     waiting = issues.pending_articles(connection, digest.slug, int(now.timestamp()))
@@ -274,7 +271,7 @@ def _zone_warnings(where: str, site: Site, unknown_zones: Mapping[str, int]) -> 
         Problem(
             where=where,
             is_rejected=False,
-            reason=f"nobody knows the zone {zone!r} of {count:,} reader(s); their copies come by {site.zone}",
+            reason=f"unknown time zone {zone!r} of {count:,} subscriber(s): they get the issue by {site.zone} time",
         )
         for zone, count in sorted(unknown_zones.items())
     )
@@ -293,8 +290,8 @@ def _issue_note(composed: ComposedIssue, digest: Digest, site: Site, subscribers
         variants=len(made.variants),
         shortened=composed.shortened,
         html_size=len(made.files["index.html"]),
-        errors=tuple(f"{one.id}: {one.message}" for one in composed.findings if one.is_error),
-        warnings=sum(not one.is_error for one in composed.findings),
+        errors=tuple(f"{finding.id}: {finding.message}" for finding in composed.findings if finding.is_error),
+        warnings=sum(not finding.is_error for finding in composed.findings),
     )
 
 
@@ -308,7 +305,7 @@ def _free_slot(connection: Connection, digest: Digest, now: datetime) -> datetim
 
 
 def stage_issues(db: Database, site: Site, report: PublishResult, *, dry_run: bool) -> None:
-    """Write into outbox/ every issue that is not there yet, and put back what went missing."""
+    """Write unstaged issues into outbox/, and restore missing files."""
     with StagedFolder(site.outbox_dir, dry_run=dry_run, is_private=True) as stage:
         with db.read() as connection:
             unstaged = issues.issues_to_stage(connection)

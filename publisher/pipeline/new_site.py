@@ -1,4 +1,4 @@
-"""``publish init``: a folder → a site with commented settings and a first article."""
+"""``publish init``: create a site with commented settings and a first article."""
 
 from __future__ import annotations
 
@@ -12,53 +12,53 @@ from publisher.settings import SETTINGS_FILE, read_site
 
 __all__ = ["create_site"]
 
-_KIT = Path(__file__).parent.parent / "templating" / "site_template"
+_SITE_TEMPLATE = Path(__file__).parent.parent / "templating" / "site_template"
 
 
 def create_site(folder: Path, *, title: str, base_url: str) -> list[Path]:
-    """Make a site in ``folder`` and return the files that were made.
+    """Create a site in ``folder`` and return the new files.
 
     Args:
-        folder: made if it is not there; nothing in it is overwritten.
+        folder: created if it does not exist; existing files are not overwritten.
         title: the site's name.
-        base_url: the site's address.
+        base_url: the site's URL.
 
     Raises:
-        SettingsError: the folder is a site already, or title or address cannot be used.
-        StageError: the folder cannot be written.
+        SettingsError: the folder is already a site, or the title or URL is invalid.
+        StageError: the folder is not writable.
     """
     settings = folder / SETTINGS_FILE
     if settings.exists():
-        raise SettingsError(f"{settings} exists already; this is a site, run publish now")
-    text = (_KIT / "publisher.toml").read_text("utf-8")
+        raise SettingsError(f"{settings} exists already. Run 'publish now' in this site, or choose another folder.")
+    text = (_SITE_TEMPLATE / "publisher.toml").read_text("utf-8")
     for name, value in (
         ("@TITLE@", title),
         ("@BASE_URL@", base_url),
-        # Drawn once: it makes the ids of this site's articles its own, wherever it moves.
+        # A random ID makes the article IDs of this site unique and independent of its URL.
         ("@ID@", uuid.uuid4().urn),
     ):
         # A JSON string is a TOML basic string.
         text = text.replace(name, json.dumps(value, ensure_ascii=False))
     files = {
         settings: text,
-        folder / "articles" / "welcome.md": (_KIT / "welcome.md").read_text("utf-8"),
+        folder / "articles" / "welcome.md": (_SITE_TEMPLATE / "welcome.md").read_text("utf-8"),
         folder
         / ".gitignore": "/publisher.db*\n/publisher.key\n/dkim-*.pem\n/.publish.lock\n/.publish.errors.log*\n/.publish.senders/\n/.publish.runners/\n/feeds/\n/outbox/\n",
     }
-    made = []
+    created = []
     try:
         for path, content in files.items():
             path.parent.mkdir(parents=True, exist_ok=True)
             if not path.exists():
                 path.write_text(content, "utf-8")
-                made.append(path)
+                created.append(path)
         for name in ("feeds", "outbox", "templates"):
             (folder / name).mkdir(mode=FOLDER_MODE if name == "outbox" else 0o777, exist_ok=True)
     except OSError as error:
-        raise StageError(f"cannot make a site in {folder}: {error.strerror} ({error.filename})") from error
+        raise StageError(f"cannot create a site in {folder}: {error.strerror} ({error.filename})") from error
     try:
         read_site(folder)
     except SettingsError:
         settings.unlink()
         raise
-    return made
+    return created

@@ -1,4 +1,4 @@
-"""Decide which new and edited articles wait for which digests, and which are too old to be news."""
+"""Decide which new and edited articles digests send, and which are too old."""
 
 from __future__ import annotations
 
@@ -16,40 +16,43 @@ __all__ = ["NewsFilter"]
 
 
 class NewsFilter:
-    """The digests, and the age of the articles of one batch."""
+    """Filters the articles of one batch by query and age."""
 
     def __init__(
         self, connection: Connection, site: Site, asked: Mapping[int, int], read: Mapping[int, int | None]
     ) -> None:
-        """Take the state of the digests.
+        """Load the state of the digests.
 
         Args:
-            connection: to the store.
+            connection: a connection to the database.
             site: the settings.
-            asked: arrival number → the date that the record names.
-            read: arrival number → when the record was first read; None where that was not stored.
+            asked: arrival number → date of the record.
+            read: arrival number → time at which the record was first read; None if that was not stored.
         """
         self._connection = connection
         self._asked = asked
         self._read = read
-        self._begun = issues.started_digests(connection)
+        self._started = issues.started_digests(connection)
         self._with_issues = issues.digests_with_issues(connection)
-        self._digests = [digest for digest in site.all_digests() if digest.slug in self._begun]
+        self._digests = [digest for digest in site.all_digests() if digest.slug in self._started]
 
     def is_quiet(self, seq: int) -> bool:
-        """Return whether an article is no news to any digest that has an issue, so that nobody is notified of it."""
+        """Return whether an article is too old for all digests, so hubs are not notified."""
         digests = [digest for digest in self._digests if digest.slug in self._with_issues]
         return bool(digests) and not any(self._is_news(digest, seq) for digest in digests)
 
     def offer(self, fresh: Mapping[int, Record], edited: Mapping[int, Record]) -> int:
-        """Add articles (by arrival number) to what waits for the digests that ask for them.
+        """Add articles to the pending ones of the digests that they match.
 
-        An edited article is not sent again. One that an edit brings within a digest's query is sent for the
-        first time, if it arrived after the digest began; so is a draft that is published again. A digest that
-        has an issue gets news only.
+        An edited article is not sent again. It is sent for the first time if the edit makes it match a digest that
+        started before the article arrived, or if it was a draft. A digest with issues gets news only.
+
+        Args:
+            fresh: arrival number → record of new articles.
+            edited: arrival number → record of edited articles.
 
         Returns:
-            How many new articles are asked for by a digest to which they are no news.
+            The number of new articles that match a digest but are too old for it.
         """
         waiting: list[tuple[str, int]] = []
         old: set[int] = set()
@@ -65,7 +68,7 @@ class NewsFilter:
             (digest.slug, seq)
             for seq, record in edited.items()
             for digest in self._digests
-            if seq > self._begun[digest.slug] and matches_query(digest.query, record) and self._is_news(digest, seq)
+            if seq > self._started[digest.slug] and matches_query(digest.query, record) and self._is_news(digest, seq)
         ]
         if late:
             waiting.extend(issues.without_carried(self._connection, late))

@@ -1,4 +1,4 @@
-"""``publish note``: the editor's note, the lead and added articles of a digest's next issue."""
+"""``publish note``: the note, the lead and added articles of a digest's next issue."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from publisher.articles import store
 from publisher.articles.lookup import find_article, require_no_draft
-from publisher.digests import notes_store as preparations
+from publisher.digests import notes_store as notes
 from publisher.digests import pending_store as pending
 from publisher.digests import store as issues
 from publisher.digests.notes_store import NextIssueNote
@@ -26,21 +26,21 @@ from publisher.workers.timed_worker import TimedWorker, WorkerStopped
 
 __all__ = ["NoteResult", "set_note"]
 
-_LONGEST = 20_000
-#: Processor time for a note's Markdown.
+_MAX_NOTE_LENGTH = 20_000
+#: Limit of processor time for a note's Markdown.
 _RENDER_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoteResult:
-    """What an editor has prepared for a digest's next issue."""
+    """The note, lead and added articles of a digest's next issue."""
 
     digest: str
-    #: Markdown; empty where nothing is said.
+    #: Markdown; empty for no note.
     note: str
-    #: The headline of the article that leads it; None for the newest.
+    #: The headline of the lead; None for the newest article.
     lead: str | None
-    #: The headlines of articles that were added to it by name.
+    #: The headlines of added articles.
     added: tuple[str, ...] = ()
 
 
@@ -56,35 +56,35 @@ def set_note(
     progress: Progress = no_progress,
     on_wait: Callable[[str], None] = lambda holder: None,
 ) -> NoteResult:
-    """Store the editor's note, the lead and added articles of the digest's next issue, and return what is stored.
+    """Store the note, the lead and added articles of a digest's next issue.
 
-    Where an article is named, articles/ is read and staged before; no issue is made.
+    If an article is named, articles/ is read and staged first; no issue is made.
 
     Args:
         site: the settings.
         digest: its slug.
-        now: what time it is.
-        text: the editor's note, Markdown, in place of an earlier one; None leaves that.
-        lead: a name of the article that is to lead; None leaves what was stored.
-        add: names of articles that the next issue is to carry, whatever their age.
-        clear: forget all of it first.
-        progress: told now and then how far the work is.
-        on_wait: told once if another run has to be waited for.
+        now: the time.
+        text: a new note in Markdown; None keeps the stored one.
+        lead: the name of a new lead; None keeps the stored one.
+        add: names of articles to add, whatever their age.
+        clear: remove everything that is stored first.
+        progress: called from time to time.
+        on_wait: called with the holder's name if another run has to be waited for.
 
     Raises:
-        SettingsError: no such digest, too long a note, or a name of no article that can be in the issue.
+        SettingsError: no such digest, a note that is too long, or an article that the issue cannot have.
     """
     cleaned = _checked(site, digest, text)
 
     def prepare(connection: Connection) -> None:
-        said = preparations.load_next_issue_note(connection, digest)
+        stored = notes.load_next_issue_note(connection, digest)
         if clear:
-            said = _cleared(connection, site, digest)
+            stored = _cleared(connection, site, digest)
         if cleaned is not None:
-            said = replace(said, note=cleaned)
+            stored = replace(stored, note=cleaned)
         if lead is not None:
-            said = replace(said, lead_seq=_lead(connection, site, digest, lead))
-        preparations.save_next_issue_note(connection, digest, said)
+            stored = replace(stored, lead_seq=_lead(connection, site, digest, lead))
+        notes.save_next_issue_note(connection, digest, stored)
         for name in add:
             _add(connection, site, digest, name, now)
 
@@ -93,24 +93,26 @@ def set_note(
     elif clear or cleaned is not None:
         with Database.open(site.database_url) as db, db.write() as connection:
             prepare(connection)
-    return _prepared(site, digest)
+    return _load_result(site, digest)
 
 
 def _checked(site: Site, digest: str, text: str | None) -> str | None:
-    """Return the note cleaned, or None where there is none."""
+    """Return the cleaned note, or None without one."""
     if digest not in site.digests:
         known = ", ".join(site.digests) or "none"
         raise SettingsError(f"there is no digest {digest!r}; publisher.toml has: {known}")
     cleaned = None if text is None else clean_characters(text)[0].strip()
-    if cleaned is not None and len(cleaned) > _LONGEST:
-        raise SettingsError(f"the note has {len(cleaned):,} characters, {_LONGEST:,} may be: make it an article")
+    if cleaned is not None and len(cleaned) > _MAX_NOTE_LENGTH:
+        raise SettingsError(
+            f"the note has {len(cleaned):,} characters, {_MAX_NOTE_LENGTH:,} are allowed. Make it an article."
+        )
     if cleaned:
         _require_renderable(cleaned)
     return cleaned
 
 
 def _require_renderable(text: str) -> None:
-    """Raise a ``SettingsError`` where Markdown takes too long: it is rendered in the runner later."""
+    """Raise a ``SettingsError`` if the Markdown takes too long to render."""
     with TimedWorker(cpu_seconds=_RENDER_SECONDS) as worker:
         try:
             worker.call("publisher.html.markdown:markdown_to_html", text)
@@ -118,23 +120,23 @@ def _require_renderable(text: str) -> None:
             raise SettingsError(f"the note cannot be rendered: {stopped}. Simplify its Markdown.") from None
 
 
-def _prepared(site: Site, digest: str) -> NoteResult:
+def _load_result(site: Site, digest: str) -> NoteResult:
     with Database.open(site.database_url, dry_run=True) as db, db.read() as connection:
-        said = preparations.load_next_issue_note(connection, digest)
+        stored = notes.load_next_issue_note(connection, digest)
         added = pending.requested_articles(connection, digest)
-        seqs = [*added, *([said.lead_seq] if said.lead_seq is not None else [])]
+        seqs = [*added, *([stored.lead_seq] if stored.lead_seq is not None else [])]
         known = store.articles_by_seq(connection, seqs, site.base_url, site.tz)
-        stored = store.rows_by_seq(connection, added)
+        rows = store.rows_by_seq(connection, added)
     return NoteResult(
         digest=digest,
-        note=said.note,
-        lead=known[said.lead_seq].title if said.lead_seq is not None else None,
-        added=tuple(known[seq].title for seq in added if stored[seq].retracted_at is None),
+        note=stored.note,
+        lead=known[stored.lead_seq].title if stored.lead_seq is not None else None,
+        added=tuple(known[seq].title for seq in added if rows[seq].retracted_at is None),
     )
 
 
 def _add(connection: Connection, site: Site, digest: str, name: str, now: datetime) -> None:
-    """Let an article wait for the digest's next issue, whatever its age."""
+    """Add an article to the digest's next issue, whatever its age."""
     seq = _sendable(connection, site, digest, name)
     if not issues.has_started(connection, digest):
         begin_digest_queue(connection, site.digests[digest].digest(digest), site, now)
@@ -142,17 +144,17 @@ def _add(connection: Connection, site: Site, digest: str, name: str, now: dateti
 
 
 def _cleared(connection: Connection, site: Site, digest: str) -> NextIssueNote:
-    """Forget which articles were added, and return an empty preparation. Added articles that are news wait on."""
+    """Remove added articles, except recent ones, and return an empty note."""
     days = site.digests[digest].news_days
     known = store.rows_by_seq(connection, pending.requested_articles(connection, digest))
-    old = [seq for seq, one in known.items() if not is_news(days, one.asked_at, one.first_read_at)]
+    old = [seq for seq, row in known.items() if not is_news(days, row.asked_at, row.first_read_at)]
     pending.remove_pending(connection, digest, old)
     pending.clear_requested_articles(connection, digest)
     return NextIssueNote()
 
 
 def _lead(connection: Connection, site: Site, digest: str, name: str) -> int:
-    """Return the arrival number of the article that is to lead, which waits for the digest from now on."""
+    """Return the arrival number of the new lead, and make it pending for the digest."""
     seq = _sendable(connection, site, digest, name)
     if digest in issues.started_digests(connection):
         issues.add_pending(connection, [(digest, seq)])
@@ -160,14 +162,14 @@ def _lead(connection: Connection, site: Site, digest: str, name: str) -> int:
 
 
 def _sendable(connection: Connection, site: Site, digest: str, name: str) -> int:
-    """Return the arrival number of an article that the digest may still carry."""
-    one, article = find_article(connection, site, name)
-    require_no_draft(one, article)
-    if one.retracted_at is not None:
-        raise SettingsError(f"{article.title!r} was withdrawn; 'publish retract --undo' takes that back")
-    if not issues.without_carried(connection, [(digest, one.seq)]):
-        raise SettingsError(f"{article.title!r} was in an issue of {digest} before: subscribers get it once")
+    """Return the arrival number of an article that the digest may still send."""
+    row, article = find_article(connection, site, name)
+    require_no_draft(row, article)
+    if row.retracted_at is not None:
+        raise SettingsError(f"{article.title!r} was withdrawn. To undo that, use 'publish retract --undo'.")
+    if not issues.without_carried(connection, [(digest, row.seq)]):
+        raise SettingsError(f"{article.title!r} was in an issue of {digest} before: subscribers get an article once")
     definition = site.digests[digest].digest(digest)
     if not matches_query(definition.query, article):
-        raise SettingsError(f"{article.title!r} is not what {digest} asks for: change its topic, or the digest's query")
-    return one.seq
+        raise SettingsError(f"{article.title!r} does not match the query of {digest}: change its topic or the query")
+    return row.seq

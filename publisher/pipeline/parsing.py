@@ -21,19 +21,18 @@ if TYPE_CHECKING:
 
 __all__ = ["PARSERS_REVISION", "parse_files", "parser_fingerprint"]
 
-#: Raise it when a parser reads the same file differently: every file is read again.
+#: Increase this number when a parser changes its result for the same file; all files are then read again.
 PARSERS_REVISION: Final = 7
-#: Files, or records of one file, read and stored in one transaction.
+#: Files, or records of one file, that are parsed and stored in one transaction.
 _BATCH: Final = 500
 
 
 def parse_files(
     site: Site, names: Sequence[str], workers: Workers
 ) -> Iterator[tuple[Sequence[str], dict[str, list[ParseResult]]]]:
-    """Yield (files that are thereby read, name → records), a batch at a time.
+    """Yield (completed files, file → records), a batch at a time.
 
-    Files of one record come many to a batch; a file of many records comes in several, and is read
-    with the last of them.
+    A batch has many files of one record, or a part of a file of many records. The last part completes the file.
     """
     options = ParserOptions(
         zone=site.tz,
@@ -45,8 +44,8 @@ def parse_files(
     if names:
         workers.timed().start()
         _import_renderers()
-    whole = [name for name in names if suffix_of(name) not in MULTI_RECORD_SUFFIXES]
-    pages = [whole[at : at + _BATCH] for at in range(0, len(whole), _BATCH)]
+    single = [name for name in names if suffix_of(name) not in MULTI_RECORD_SUFFIXES]
+    pages = [single[at : at + _BATCH] for at in range(0, len(single), _BATCH)]
     for results in _parse_pages(site.articles_dir, pages, options, workers):
         yield list(results), {name: _with_drafts(parsed) for name, parsed in results.items()}
     for name in names:
@@ -58,12 +57,14 @@ def parse_files(
 
 
 def _with_drafts(results: Sequence[ParseResult]) -> list[ParseResult]:
-    """Return the records, and after each rejected one the drafts that it speaks of."""
-    return [item for one in results for item in (one, *(one.drafts if isinstance(one, RejectedRecord) else ()))]
+    """Return the records, each rejected one followed by the drafts that it names."""
+    return [
+        item for result in results for item in (result, *(result.drafts if isinstance(result, RejectedRecord) else ()))
+    ]
 
 
 def _import_renderers() -> None:
-    """Import what staging needs after this, while the process for parsers starts."""
+    """Import the modules that staging needs later, while the parser process starts."""
     import publisher.feeds.checks
     import publisher.feeds.formats.entry
     import publisher.feeds.formats.xml  # noqa: F401
@@ -72,7 +73,7 @@ def _import_renderers() -> None:
 def _parse_pages(
     root: Path, pages: Sequence[Sequence[str]], options: ParserOptions, workers: Workers
 ) -> Iterator[dict[str, list[ParseResult]]]:
-    """Yield what each page of files holds, in order; on all cores where there are many."""
+    """Yield the records of each page of files, in order, parsed on all cores."""
     if len(pages) <= 2 or workers.count < 2:
         yield from (_parse_page(root, page, options, workers.timed()) for page in pages)
         return
@@ -89,7 +90,7 @@ def _parse_pages(
         finally:
             idle.put(worker)
 
-    # The threads only wait for the processes.
+    # The threads only wait for the parser processes.
     with ThreadPoolExecutor(workers.count, thread_name_prefix="parsers") as threads:
         waiting: deque[Future[dict[str, list[ParseResult]]]] = deque()
         try:
@@ -100,34 +101,34 @@ def _parse_pages(
             while waiting:
                 yield waiting.popleft().result()
         finally:
-            # If the run ends early, no page is begun any more.
+            # If the run ends early, no further page is started.
             threads.shutdown(wait=False, cancel_futures=True)
 
 
 def _parse_page(
     root: Path, names: Sequence[str], options: ParserOptions, worker: TimedWorker
 ) -> dict[str, list[ParseResult]]:
-    """Return name → what the file holds; a file that stops the process is rejected by name."""
-    found: dict[str, list[ParseResult]] = {}
+    """Return file → records; a file that stops the process is rejected."""
+    parsed: dict[str, list[ParseResult]] = {}
     left = list(names)
     while left:
         try:
-            # One after the other, so that what came back before a stop is kept.
+            # One by one, so that results from before a stop are kept.
             for name, results in worker.iterate(
                 "publisher.articles.parsers.registry:parse_each_file", root, left, options
             ):
-                found.update({name: results})
+                parsed.update({name: results})
         except WorkerStopped as stopped:
-            name = next((name for name in left if name not in found), None)
-            # Without a name the process stopped after the last file.
+            name = next((name for name in left if name not in parsed), None)
+            # Without a name, the process has stopped after the last file.
             if name is not None:
-                found[name] = [_with_drafts_of_file(_rejected(name, stopped), root, options, worker)]
-        left = [name for name in left if name not in found]
-    return found
+                parsed[name] = [_with_drafts_of_file(_rejected(name, stopped), root, options, worker)]
+        left = [name for name in left if name not in parsed]
+    return parsed
 
 
 def _parse_stream(root: Path, name: str, options: ParserOptions, worker: TimedWorker) -> Iterator[ParseResult]:
-    """Yield the records of a file of many; one that stops the process is rejected, and the next ones are read."""
+    """Yield the records of a file; one that stops the process is rejected."""
     done, is_transient = 0, False
     while True:
         try:
@@ -140,7 +141,7 @@ def _parse_stream(root: Path, name: str, options: ParserOptions, worker: TimedWo
         except WorkerStopped as stopped:
             rejected = _rejected(name, stopped)
             if options.skip_records > done:
-                # Not even what was skipped came back.
+                # The process stopped within the records that were to be skipped.
                 yield rejected
                 return
             is_transient = stopped.is_transient
@@ -150,16 +151,16 @@ def _parse_stream(root: Path, name: str, options: ParserOptions, worker: TimedWo
 
 
 def _with_drafts_of_file(
-    refusal: RejectedRecord, root: Path, options: ParserOptions, worker: TimedWorker
+    rejected: RejectedRecord, root: Path, options: ParserOptions, worker: TimedWorker
 ) -> RejectedRecord:
-    """Return a rejection with the drafts that the file speaks of; the process looks, as for everything in a file."""
-    if refusal.is_transient:
-        return refusal
+    """Return a rejection with the drafts that the file names, read by the parser process."""
+    if rejected.is_transient:
+        return rejected
     try:
-        drafts = worker.call("publisher.articles.parsers.rejected:drafts_in_file", root, refusal.where, options)
+        drafts = worker.call("publisher.articles.parsers.rejected:drafts_in_file", root, rejected.where, options)
     except WorkerStopped:
-        return refusal
-    return with_drafts(refusal, drafts)
+        return rejected
+    return with_drafts(rejected, drafts)
 
 
 def _rejected(name: str, stopped: WorkerStopped) -> RejectedRecord:
@@ -175,5 +176,5 @@ def _stopped(stopped: WorkerStopped) -> str:
 
 
 def parser_fingerprint(site: Site) -> str:
-    """Return what decides how a file is read: other rules, and every file is read again."""
+    """Return a fingerprint of the parsers; if it changes, all files are read again."""
     return f"{PARSERS_REVISION} {site.zone} {site.ingest.model_dump_json()}"

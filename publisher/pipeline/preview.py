@@ -1,4 +1,4 @@
-"""``publish preview``: what a digest's next issue looks like, with nothing changed."""
+"""``publish preview``: render a digest's next issue without changing anything."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from publisher.articles import sources_store as sources
 from publisher.articles import store
 from publisher.articles.failure_isolation import render_with_fallback, report_failure
 from publisher.chromium import Browser, Viewport
-from publisher.digests import notes_store as preparations
+from publisher.digests import notes_store as notes
 from publisher.digests import pending_store as pending
 from publisher.digests import store as issues
 from publisher.digests.compose import ComposedIssue, compose_issue, correction_notices
@@ -34,32 +34,32 @@ from publisher.workers.pool import Workers
 
 __all__ = ["VIEWS", "Preview", "preview"]
 
-#: What pictures are taken of.
+#: The views of the screenshots.
 VIEWS: Final = tuple(
     Viewport(name=name, width=width, is_dark=dark, loads_images=pictures)
     for name, width in (("phone", 375), ("desktop", 1280))
     for dark in (False, True)
     for pictures in (True, False)
 )
-#: Articles that are looked at, where nothing waits, to find those that the digest asks for.
-_LOOKED_AT: Final = 2_000
+#: Newest articles that are searched for matching ones if none is pending.
+_MAX_SEARCHED: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """What was written, and where."""
+    """The written files and the findings."""
 
     folder: Path
     #: Names in the folder.
     files: tuple[str, ...]
     subject: str
     articles: int
-    #: True where nothing waits, and the newest articles stand in.
+    #: True if no article is pending and the newest ones are used.
     uses_newest_articles: bool
     findings: tuple[Finding, ...]
-    #: Why there are no pictures; empty where there are.
+    #: Why there are no screenshots; empty if there are.
     screenshot_error: str = ""
-    #: Records that were set aside, and why.
+    #: Skipped records with the reason.
     refused: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
@@ -70,7 +70,7 @@ class Preview:
             "subject": self.subject,
             "articles": self.articles,
             "uses_newest_articles": self.uses_newest_articles,
-            "findings": [one.as_dict() for one in self.findings],
+            "findings": [finding.as_dict() for finding in self.findings],
             "screenshot_error": self.screenshot_error,
             "refused": list(self.refused),
         }
@@ -79,24 +79,23 @@ class Preview:
 def preview(
     site: Site, slug: str, now: datetime, *, folder: Path | None = None, progress: Progress = no_progress
 ) -> Preview:
-    """Write what the digest's next issue would be: HTML, plain text, and pictures where there is a browser.
+    """Write the digest's next issue as HTML, plain text and, with a browser, screenshots.
 
-    articles/ is read as 'publish now' would read it, and nothing is kept. Where nothing waits for
-    the digest, its newest articles stand in.
+    articles/ is read as by 'publish now', and nothing is stored. If no article is pending, the newest ones are used.
 
     Args:
         site: the settings.
-        slug: the digest's.
-        now: what time it is.
-        folder: where to write; ``outbox/_preview/SLUG`` by default.
-        progress: told how many pictures are taken.
+        slug: the digest's slug.
+        now: the time.
+        folder: the output folder; ``outbox/_preview/SLUG`` by default.
+        progress: called after each screenshot.
 
     Raises:
         SettingsError: there is no such digest, or no article for it.
         TemplateError: its template is missing or broken.
-        StageError: the folder cannot be written.
+        StageError: the folder is not writable.
     """
-    digest = next((one for one in site.all_digests() if one.slug == slug), None)
+    digest = next((digest for digest in site.all_digests() if digest.slug == slug), None)
     if digest is None:
         raise SettingsError(f"there is no digest {slug!r}; publisher.toml has: {', '.join(site.digests) or 'none'}")
     report = PublishResult(at=now.isoformat(), dry_run=True)
@@ -106,7 +105,7 @@ def preview(
     files = {"index.html": html, "message.txt": composed.issue.files["message.txt"]}
     missing = ""
     try:
-        files |= _pictures(html.decode(), site, progress)
+        files |= _screenshots(html.decode(), site, progress)
     except BrowserMissing as error:
         missing = str(error)
     _write(target, files)
@@ -144,13 +143,13 @@ def _composed(
     if uses_newest_articles:
         articles = _newest(connection, site, digest, now)
     if not articles:
-        raise SettingsError(f"there is no article that {digest.slug} asks for: put one into {site.paths.articles}/")
-    said = preparations.load_next_issue_note(connection, digest.slug)
-    if said.lead_seq is not None and said.lead_seq not in {one.seq for one in articles}:
-        articles += store.articles_by_seq(connection, [said.lead_seq], site.base_url, site.tz).values()
+        raise SettingsError(f"no article matches the query of {digest.slug}: put one into {site.paths.articles}/")
+    stored = notes.load_next_issue_note(connection, digest.slug)
+    if stored.lead_seq is not None and stored.lead_seq not in {one.seq for one in articles}:
+        articles += store.articles_by_seq(connection, [stored.lead_seq], site.base_url, site.tz).values()
     added = set(pending.requested_articles(connection, digest.slug))
     candidates = [Candidate(article=one, carried_over=False, is_added=one.seq in added) for one in articles]
-    choice = choose_articles(digest, candidates, now, lead=said.lead_seq)
+    choice = choose_articles(digest, candidates, now, lead=stored.lead_seq)
     rendered = partial(
         compose_issue,
         site,
@@ -158,7 +157,7 @@ def _composed(
         slot=now.astimezone(UTC).replace(second=0, microsecond=0),
         name=f"{now.astimezone(site.tz):%Y-%m-%dT%H%M}",
         number=issues.last_issue_number(connection, digest.slug) + 1,
-        note=said.note,
+        note=stored.note,
         notices=correction_notices(connection, site, digest, choice.articles, now),
     )
     composed, failing = render_with_fallback(rendered, choice.articles or tuple(articles[: digest.at_most]))
@@ -179,25 +178,25 @@ def _waiting(connection: Connection, site: Site, digest: Digest, now: datetime) 
 
 
 def _newest(connection: Connection, site: Site, digest: Digest, now: datetime) -> list[Article]:
-    seqs = store.newest_seqs(connection, int(now.timestamp()), _LOOKED_AT)
-    found = store.articles_by_seq(connection, seqs, site.base_url, site.tz)
-    return [found[seq] for seq in seqs if matches_query(digest.query, found[seq])][: digest.at_most]
+    seqs = store.newest_seqs(connection, int(now.timestamp()), _MAX_SEARCHED)
+    articles = store.articles_by_seq(connection, seqs, site.base_url, site.tz)
+    return [articles[seq] for seq in seqs if matches_query(digest.query, articles[seq])][: digest.at_most]
 
 
-def _pictures(html: str, site: Site, progress: Progress) -> dict[str, bytes]:
-    made: dict[str, bytes] = {}
+def _screenshots(html: str, site: Site, progress: Progress) -> dict[str, bytes]:
+    images: dict[str, bytes] = {}
     with Browser(local_media_loader(site)) as browser:
         for number, view in enumerate(VIEWS, 1):
-            made[f"{view.label}.png"] = browser.screenshot(html, view)
+            images[f"{view.label}.png"] = browser.screenshot(html, view)
             progress("taking pictures", number, len(VIEWS))
-    return made
+    return images
 
 
 def _write(folder: Path, files: dict[str, bytes]) -> None:
     try:
         make_private_folder(folder)
         for view in VIEWS:
-            # Pictures of an earlier run would show what is no more.
+            # Screenshots of an earlier preview would be wrong.
             (folder / f"{view.label}.png").unlink(missing_ok=True)
         for name, data in files.items():
             with open(folder / name, "wb", opener=private_opener) as file:

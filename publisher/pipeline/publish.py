@@ -1,4 +1,4 @@
-"""``publish now``: read what changed, regenerate what it touches, stage it."""
+"""``publish now``: read changed articles, regenerate feeds, make issues, stage both."""
 
 from __future__ import annotations
 
@@ -35,21 +35,20 @@ def publish(
     edit: Callable[[Connection], None] | None = None,
     warm: TimedWorker | None = None,
 ) -> PublishResult:
-    """Bring feeds/ and outbox/ up to date with articles/, and say what was done.
+    """Update feeds/ and outbox/ from articles/.
 
-    Run again with nothing changed, it changes nothing. Killed at any moment, the next run goes
-    on where this one stopped.
+    A second run without changes changes nothing. After a kill, the next run continues.
 
     Args:
         site: the settings.
-        now: what time it is; articles dated later wait.
-        dry_run: only tell what would be done. Nothing is written, the database included.
-        with_issues: make issues, and send what needs nobody's approval; without, feeds alone.
-        progress: told now and then how far the work is.
-        on_wait: told once if another run has to be waited for.
-        edit: a change to the store that is made after articles/ was read and before feeds are
-            staged. With one no issues are made: a correction sends no newsletter.
-        warm: a process for parsers that is kept for the next run; None for one that ends with this run.
+        now: the time; articles with a later date are not published yet.
+        dry_run: write nothing, not even to the database.
+        with_issues: make issues, and send those that need no approval; False for feeds only.
+        progress: called from time to time.
+        on_wait: called with the holder's name if another run has to be waited for.
+        edit: a change of the database after articles/ is read and before feeds are staged, such as a correction. No
+            issues are made then.
+        warm: a parser process to use and keep; None for one that ends with this run.
 
     Raises:
         PublisherError: see ``publisher.errors``.
@@ -64,7 +63,7 @@ def publish(
                 make_issues(db, site, now, report)
                 stage_issues(db, site, report, dry_run=dry_run)
         if not dry_run and (site.hubs or site.announce.cloud):
-            # Outside the lock: a slow hub holds nobody up.
+            # Outside the lock, because a hub may be slow.
             report.notifications = send_notifications(db, site, now, progress=progress)
         if not dry_run and edit is None and with_issues and site.can_send and site.digests:
             _mail(site, db, now, report, progress)
@@ -84,7 +83,7 @@ def regenerate(
     dry_run: bool = False,
     edit: Callable[[Connection], None] | None = None,
 ) -> None:
-    """Read what changed in articles/ and stage the feeds that it touches. The caller holds the site."""
+    """Read changed files and stage the affected feeds. The caller holds the site's lock."""
     with db.write() as connection:
         sync_custom_feeds(connection, site)
     ingest(db, site, now, report, progress, workers)
@@ -95,7 +94,7 @@ def regenerate(
 
 
 def _mail(site: Site, db: Database, now: datetime, report: PublishResult, progress: Progress) -> None:
-    # Outside the lock too: a list of 50,000 readers takes its time. Loaded where there is somebody to send to.
+    # Outside the lock, because a long list takes time. Imported here, because most runs send nothing.
     from publisher.delivery.automatic import send_due_issues
 
     send_due_issues(site, db, now, report, progress)

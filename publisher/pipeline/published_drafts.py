@@ -1,4 +1,4 @@
-"""Find what the next run changes because a newer publisher reads files differently."""
+"""Find published articles that a newer release treats as drafts."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ class PublishedDraft:
 
     #: The file, relative to articles/, with ``:line`` or ``[number]`` where it holds several records.
     where: str
-    #: What says so, as in ``draft: true``.
+    #: The statement in the record, for example ``draft: true``.
     statement: str
     title: str
     link: str
 
 
 def published_drafts(connection: Connection, site: Site, now: datetime) -> list[PublishedDraft]:
-    """Return the published articles that the next run withdraws because their records say that they are drafts.
+    """Return the published articles that the next run withdraws as drafts.
 
-    Files are read only where an older publisher read them last. After the next run there are none.
+    Files are read only if an older release read them last. After the next run there are none.
     """
     rules = facts.get_fact(connection, "ingest_rules")
     if rules is None or rules.partition(" ")[0] == str(PARSERS_REVISION):
@@ -48,20 +48,23 @@ def published_drafts(connection: Connection, site: Site, now: datetime) -> list[
         name for number in range(BUCKETS) for name in listing.files(number) if suffix_of(name) not in IGNORED_SUFFIXES
     )
     drafts = _drafts(site, names, now)
-    which = identify_drafts(connection, drafts, FileMoves(()), listing.__contains__)
-    found = {seq: drafts[place].draft for place, seqs in which.items() for seq in seqs}
-    known = store.rows_by_seq(connection, found)
+    matches = identify_drafts(connection, drafts, FileMoves(()), listing.__contains__)
+    found_drafts = {seq: drafts[index].draft for index, seqs in matches.items() for seq in seqs}
+    known = store.rows_by_seq(connection, found_drafts)
     published = [
-        seq for seq, one in known.items() if one.retracted_at is None and one.published_at <= int(now.timestamp())
+        seq for seq, row in known.items() if row.retracted_at is None and row.published_at <= int(now.timestamp())
     ]
     articles = store.articles_by_seq(connection, published, site.base_url, site.tz)
     listed = [
         PublishedDraft(
-            where=found[seq].where, statement=found[seq].statement, title=articles[seq].title, link=articles[seq].link
+            where=found_drafts[seq].where,
+            statement=found_drafts[seq].statement,
+            title=articles[seq].title,
+            link=articles[seq].link,
         )
         for seq in published
     ]
-    return sorted(listed, key=lambda one: one.where)
+    return sorted(listed, key=lambda draft: draft.where)
 
 
 def _drafts(site: Site, names: list[str], now: datetime) -> list[IncomingDraft]:

@@ -1,4 +1,4 @@
-"""Make issues again whose bytes hold placeholder values, once the settings are right."""
+"""Make issues with placeholder values again once the settings are complete."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ __all__ = ["remake_issues"]
 
 
 class _NothingLeft(Exception):
-    """Roll the transaction back: an issue would have no articles."""
+    """Rolls the transaction back because no article is left."""
 
 
 def remake_issues(db: Database, site: Site, now: datetime, report: PublishResult) -> None:
-    """Make each issue again that was made with placeholder values and that nobody was sent.
+    """Make each unsent issue with placeholder values again.
 
-    It keeps its articles, note, slot and number. Its audience is new, and an approval is void. Issues that are too
-    old to be sent by a run are left alone. The caller holds the site.
+    Articles, note, slot and number stay. The audience is computed again, and an approval becomes void. Issues that
+    are too old to be sent stay as they are. The caller holds the site's lock.
     """
     if setting_blockers(site):
         return
     with db.read() as connection:
         rows = issues.list_issues(connection, since=now - timedelta(days=site.delivery.retry_days))
-        wanted = [row for row in rows if row.digest in site.digests and _is_curable(connection, site, row)]
-    for row in sorted(wanted, key=lambda one: one.slot):
+        wanted = [row for row in rows if row.digest in site.digests and _is_fixable(connection, site, row)]
+    for row in sorted(wanted, key=lambda row: row.slot):
         name = f"{row.digest}/{row.name}"
         try:
             with db.write() as connection:
@@ -53,9 +53,9 @@ def remake_issues(db: Database, site: Site, now: datetime, report: PublishResult
         report.warnings.append(Problem(where=name, is_rejected=False, reason=reason))
 
 
-def _is_curable(connection: Connection, site: Site, row: IssueRow) -> bool:
-    """Tell whether an issue holds placeholder values, nobody was sent it, and making it again removes them."""
-    # The cheapest question first: most issues were sent.
+def _is_fixable(connection: Connection, site: Site, row: IssueRow) -> bool:
+    """Return whether an unsent issue has placeholder values that making it again removes."""
+    # The cheapest check first: most issues were sent.
     return (
         not recipients.has_attempts(connection, row.id)
         and bool(issue_blockers(connection, site, row))

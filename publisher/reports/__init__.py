@@ -1,4 +1,4 @@
-"""Reports: status, outbox, delivery history, statistics, clicks, upcoming runs, file permissions.
+"""Reports: status, outbox, delivery history, statistics, upcoming runs, permissions.
 
 They read the database and change nothing, except that requests and clicks are counted here.
 """

@@ -16,7 +16,7 @@ __all__ = ["count_click"]
 def count_click(
     site: Site, connection: Connection, digest: str, name: str, seq: int, *, is_program: bool, is_counted: bool = True
 ) -> str | None:
-    """Return the URL of an article of an issue, and count the click; None if the issue has no such article.
+    """Return the URL of an article of an issue, and count the click; None without one.
 
     The URL comes from the database, so a forged link cannot lead elsewhere.
     """

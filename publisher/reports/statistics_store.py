@@ -50,7 +50,7 @@ _UPDATE: Final = (
 
 
 def add_feed_requests(connection: Connection, rows: Sequence[FeedRequestRow]) -> None:
-    """Add requests to the stored counts. Of several subscriber counts of a day, the greatest is stored."""
+    """Add requests to the stored counts; keep the greatest subscriber count of a day."""
     query = select(feed_requests).where(feed_requests.c.day.in_({row.day for row in rows}))
     known = {(row.day, row.feed, row.program): row for row in connection.execute(query)}
     updated, new = [], []

@@ -1,4 +1,4 @@
-"""``publish trace ISSUE ADDRESS``: the history of a delivery, and of its subscriber's state."""
+"""``publish trace``: the history of a delivery, and of its subscriber's state."""
 
 from __future__ import annotations
 

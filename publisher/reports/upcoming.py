@@ -76,7 +76,7 @@ def describe_schedules(site: Site, only: str | None = None) -> list[ScheduleDesc
 
 
 def upcoming_runs(site: Site, now: datetime, count: int, only: str | None = None) -> list[UpcomingRun]:
-    """Return the next ``count`` slots, earliest first; of the feeds only one, unless ``only`` names them.
+    """Return the next ``count`` slots, earliest first; one of feeds unless ``only`` is given.
 
     Raises:
         SettingsError: ``only`` has no cadence.

@@ -1,4 +1,4 @@
-"""The long-running process of ``publish run``: timers and background jobs for schedules, mail, hubs and cleanup.
+"""The process of ``publish run``: timers and background jobs.
 
 It decides when work runs, never how: the work itself belongs to the packages below.
 """

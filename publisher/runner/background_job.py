@@ -25,7 +25,7 @@ _current = threading.local()
 
 
 class JobStopped(BaseException):
-    """Ends a job during shutdown. No subclass of ``Exception``, so that error handlers do not catch it."""
+    """Ends a job during shutdown. A ``BaseException``, so that error handlers let it pass."""
 
 
 def backoff_seconds(failures: int) -> timedelta:

@@ -1,4 +1,4 @@
-"""The background jobs of the runner: publish, mail, confirmation emails, hubs, bounces, cleaning up."""
+"""The background jobs of the runner: publish, mail, hubs, bounces, cleanup."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The process of ``publish run``: background jobs, timers, changed settings, signals, shutdown."""
+"""The process of ``publish run``: jobs, timers, changed settings, signals, shutdown."""
 
 from __future__ import annotations
 

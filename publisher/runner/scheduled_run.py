@@ -50,7 +50,7 @@ def run_due_slots(
     on_wait: Callable[[str], None] = lambda holder: None,
     on_claim: Callable[[ClaimedSlot, float], None] = lambda claim, late: None,
 ) -> PublishResult | None:
-    """Run every due slot that no other process has claimed; return None if there was nothing to do.
+    """Run every due slot that no other process has claimed; None if nothing was due.
 
     Any number of processes may call this at once, and may be killed at any moment.
 
@@ -91,7 +91,7 @@ def run_due_slots(
 
 @contextmanager
 def _renewed(db: Database, clock: Clock, claims: Sequence[ClaimedSlot], lease: timedelta) -> Iterator[None]:
-    """Renew the claims while the block runs. A suspended process renews none, so others take its slots over."""
+    """Renew the claims while the block runs; a suspended process loses its slots."""
     if not claims:
         yield
         return
@@ -170,7 +170,7 @@ class _ScheduledRun:
         stage_issues(self._db, self._site, self.report, dry_run=False)
 
     def _before_next(self, claim: ClaimedSlot, now: datetime) -> datetime:
-        """Return ``now``, or the last second before the next slot: later articles belong to that one."""
+        """Return ``now``, or the last second before the next slot, if that has passed."""
         timetable = self._timetables.get(claim.schedule)
         following = next_slot(timetable, claim.slot) if timetable is not None else None
         return now if following is None or now < following else following - timedelta(seconds=1)

@@ -1,4 +1,4 @@
-"""Delete rows that have expired: old runs, confirmation emails, hub subscriptions, request figures."""
+"""Delete expired rows: runs, confirmation emails, hub subscriptions, statistics."""
 
 from __future__ import annotations
 

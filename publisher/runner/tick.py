@@ -27,7 +27,7 @@ def tick(
     progress: Progress = no_progress,
     on_wait: Callable[[str], None] = lambda holder: None,
 ) -> PublishResult:
-    """Run due schedules, update feeds, send mail, notify hubs, process bounces, delete expired rows.
+    """Run due schedules, update feeds, send mail, notify hubs, process bounces, clean up.
 
     Calls may overlap: each claims its work.
 

@@ -30,7 +30,7 @@ _Delay = Callable[[], float | None]
 
 
 class Timers:
-    """Named timers. Each is an APScheduler job with one date, and is set again after it has fired.
+    """Named timers. Each is an APScheduler job with one date, set again after it has fired.
 
     Interval jobs are not used: APScheduler 3 lists every missed tick while it holds its lock, so a
     clock that jumps from 2000 to 2026 costs minutes and gigabytes. A date is missed once.
@@ -74,17 +74,17 @@ class Timers:
         self._scheduler.shutdown(wait=False)
 
     def once(self, name: str, seconds: float, action: Callable[[], None]) -> None:
-        """Call ``action`` once in ``seconds`` of real time; replaces an earlier timer of this name."""
+        """Call ``action`` in ``seconds`` of real time; replaces a timer of the same name."""
         with self._lock:
             self._repeated.pop(name, None)
         self._set(name, seconds, action)
 
     def every(self, name: str, seconds: float, action: Callable[[], None]) -> None:
-        """Call ``action`` every ``seconds`` of real time, counted from the end of the previous call."""
+        """Call ``action`` every ``seconds`` of real time, from the end of the previous call."""
         self._repeat(name, lambda: seconds, action)
 
     def at_slots(self, name: str, timetable: Timetable, action: Callable[[], None]) -> None:
-        """Call ``action`` at each slot of a timetable; at least once a day if the next slot is further away."""
+        """Call ``action`` at each slot of a timetable, and at least once a day."""
 
         def delay() -> float | None:
             now = self._clock.now()

@@ -34,7 +34,7 @@ _TOKEN: Final = re.compile(r"[A-Za-z2-7]{26,}")
 
 
 class Web:
-    """The ASGI application of a site. Changed settings take effect by themselves; invalid ones are ignored."""
+    """The ASGI application of a site; changed settings take effect, invalid ones are ignored."""
 
     def __init__(
         self,
@@ -124,7 +124,7 @@ class Web:
             self._metrics.count_response("feed", status)
 
     async def _logged(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Respond, and log the request: the client's network instead of its address, the path without tokens."""
+        """Respond, and log the request without tokens and without the client's address."""
         began, status, size = time.monotonic(), 500, 0
 
         async def watched(message: Message) -> None:

@@ -55,7 +55,7 @@ class BoundedServer(Server):
 
 
 class _Listener:
-    """Accepts connections of one socket; has the two methods that uvicorn calls to close a server."""
+    """Accepts connections of one socket; has uvicorn's two methods for closing a server."""
 
     def __init__(self, server: BoundedServer, sock: socket.socket, most: int) -> None:
         self._server = server

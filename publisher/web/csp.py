@@ -1,4 +1,4 @@
-"""Content-Security-Policy (https://www.w3.org/TR/CSP3/) and Strict-Transport-Security (RFC 6797)."""
+"""Content-Security-Policy (https://www.w3.org/TR/CSP3/) and HSTS (RFC 6797) headers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["content_security_policy", "strict_transport"]
 
 
 def content_security_policy(text: str, *, pictures: bool = False, inline_style: bool = False) -> str:
-    """Return a page's Content-Security-Policy: its own styles and, if it has one, the site's script.
+    """Return a Content-Security-Policy that allows a page's styles and the site's script.
 
     Args:
         text: the page's HTML.

@@ -1,4 +1,4 @@
-"""Responses with only the new entries of a feed (RFC 3229, instance manipulation ``feed``)."""
+"""Responses with only the new entries of a feed (RFC 3229, ``A-IM: feed``)."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class _History:
 
 
 class Deltas:
-    """The served versions of each feed, in memory; after a restart clients get the whole feed once."""
+    """The served versions of each feed, in memory; after a restart clients get whole feeds."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[str, _History] = OrderedDict()
@@ -76,7 +76,7 @@ class Deltas:
         history.bodies.clear()
 
     def since(self, name: str, staged: CachedFile, tags: Iterable[bytes], coding: str) -> bytes | None:
-        """Return the feed with only the entries that the client does not have; None if its version is unknown.
+        """Return the feed with the client's missing entries; None if its version is unknown.
 
         Args:
             name: its file, relative to feeds/.
@@ -99,7 +99,7 @@ class Deltas:
 
 
 def _parts(name: str, body: bytes) -> tuple[bytes, Sequence[bytes], bytes, bytes]:
-    """Return (head, entries, tail, separator of entries) of a feed that this project has rendered."""
+    """Return (head, entries, tail, separator of entries) of a feed of this project."""
     limits = _ENTRIES.get(name.rpartition(".")[2])
     if limits is None:
         first, last = body.index(_ITEMS) + len(_ITEMS), body.rindex(b"\n]")

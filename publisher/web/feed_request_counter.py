@@ -33,7 +33,7 @@ class _Count:
 
 
 class FeedRequestCounter:
-    """Counts requests; used by one thread. Hashes of clients have a salt that is never stored and changes daily.
+    """Counts requests. Hashes of clients have a daily salt that is never stored. One thread.
 
     Memory is bounded whatever User-Agent headers clients send.
     """

@@ -87,7 +87,7 @@ class Feeds:
             await self._send_file(scope, request_headers, send, name, staged, is_head=method == "HEAD")
 
     async def _send_missing(self, send: Send, name: str | None, path: str, *, is_head: bool) -> None:
-        """Respond to a path without a staged file: a renamed feed, a removed feed, a withdrawn article, or none."""
+        """Respond to a path without a staged file: a moved feed, a withdrawn article, or 404."""
         stem, dot, suffix = (name or "").rpartition(".")
         moved = self._moved.get(stem) if dot and suffix in TYPES_BY_SUFFIX else None
         if moved == "gone":
@@ -148,7 +148,7 @@ class Feeds:
         return name + "index.html" if not name or name.endswith("/") else name
 
     def withdrawal_page(self, path: str) -> bytes | None:
-        """Return the page that explains the withdrawal of the article at a path; None if none was withdrawn."""
+        """Return the page of the withdrawn article at a path; None without one."""
         name = path.removeprefix("/")
         page = self._cache.find(f"gone/{name}index.html" if name.endswith("/") else f"gone/{name}.html")
         return page.encodings["identity"].body if page is not None else None
@@ -197,7 +197,7 @@ class Feeds:
         *,
         is_head: bool,
     ) -> bool:
-        """Send only the new entries if the client asks for that (RFC 3229 §10.4.1); return whether it was sent."""
+        """Send only new entries if the client asks for it (RFC 3229 §10.4.1); return whether sent."""
         tags = [tag.strip().removeprefix(b"W/") for tag in request_headers.get(b"if-none-match", b"").split(b",")]
         current = {encoded.etag for encoded in staged.encodings.values()}
         if not asks_for_feed(request_headers.get(b"a-im", b"")) or b"*" in tags or current & set(tags):
@@ -222,7 +222,7 @@ class Feeds:
         return True
 
     def _headers(self, name: str, staged: CachedFile) -> dict[str, tuple[_Headers, _Headers]]:
-        """Return encoding → headers of a response with a body, and of a 304; cached for each version of a file."""
+        """Return encoding → headers of a 200 and of a 304; cached for each version of a file."""
         if staged.headers:
             return staged.headers
         by_encoding: dict[str, tuple[_Headers, _Headers]] = {}

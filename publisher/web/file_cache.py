@@ -123,7 +123,7 @@ class FileCache:
 
 
 def _is_public(path: str) -> bool:
-    """Return whether a path may be served: no way out of the folder, no hidden or precompressed file."""
+    """Return whether a path may be served: inside the folder, not hidden or precompressed."""
     if "\0" in path or "\\" in path or path.startswith("_") or path.endswith((".gz", ".br")):
         return False
     return all(part and not part.startswith(".") for part in path.split("/"))

@@ -1,4 +1,4 @@
-"""The endpoint of the WebSub hub (https://www.w3.org/TR/websub/#subscriber-sends-subscription-request)."""
+"""The endpoint of the site's WebSub hub (https://www.w3.org/TR/websub/)."""
 
 from __future__ import annotations
 

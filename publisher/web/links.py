@@ -10,7 +10,7 @@ __all__ = ["DeliveryLink"]
 
 
 class DeliveryLink:
-    """A URL of ``mail.unsubscribe`` or ``mail.preferences``: {copy} in the path, in a query field, or added."""
+    """A URL setting with {copy} in its path or query, or without: then a field is added."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url if url.startswith("http") else "")

@@ -41,7 +41,7 @@ _ERROR_TEXTS: Final = {
 
 
 class _Fallback:
-    """Handles paths without a route: articles, media files, withdrawn articles, a wrong trailing slash."""
+    """Handles paths without a route: articles, media files, wrong trailing slashes."""
 
     def __init__(self, context: Context, feeds: Feeds, articles: ArticlePages, routes: Sequence[BaseRoute]) -> None:
         self._context = context

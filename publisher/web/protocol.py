@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol with timeouts for slow clients and a limit for headers, trailers and framing."""
+"""uvicorn's HTTP protocol with timeouts for slow clients and limits for headers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MAX_FRAMING_BYTES: Final = 65_536
 
 
 class DeadlineProtocol(HttpToolsProtocol):
-    """One connection. uvicorn itself has no timeouts and accepts headers and trailers of any size.
+    """One connection, with the timeouts and size limits that uvicorn itself does not have.
 
     All connections are checked once a second, because a timer for each request costs more than a response of a feed.
     """

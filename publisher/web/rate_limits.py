@@ -60,7 +60,7 @@ class RateLimiter:
         return 0
 
     def is_mailbox_over_limit(self, address: str) -> bool:
-        """Count an address; return whether its mailbox has had too many confirmation emails under other spellings.
+        """Count an address; return whether its mailbox has had too many emails under aliases.
 
         ``ann+1@…`` and ``ann+2@…``, ``a.nn@gmail.com``, or an address in full-width letters reach one mailbox, but are
         addresses of their own in the database, which limits the usual spelling to one email a day.
@@ -73,7 +73,7 @@ class RateLimiter:
         return mailbox != parsed.key and not self._limiter.hit(_OTHER_SPELLINGS, "mailbox", mailbox)
 
     def _follow_clock(self) -> None:
-        """Reset all counts if the clock was set back; counts from the future would block for years."""
+        """Reset all counts if the clock was set back: counts from the future would block."""
         offset = time.time() - time.monotonic()
         if offset < self._offset - _CLOCK_SKEW_SECONDS:
             self._limiter = MovingWindowRateLimiter(MemoryStorage())

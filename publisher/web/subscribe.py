@@ -60,7 +60,7 @@ def zones_by_area() -> tuple[tuple[str, tuple[str, ...]], ...]:
 
 
 def interest_fields(db: Database, has: Follows) -> list[tuple[str, str, list[str]]]:
-    """Return (field, heading, labels) that subscribers can choose from, with their earlier choices."""
+    """Return (field, heading, labels) for a form, with the subscriber's earlier choices."""
     return [
         (name, _HEADINGS[name], labels)
         for name, labels in _offered(db, has).items()

@@ -1,4 +1,4 @@
-"""Threads for requests that write to the database, separate from the threads of other pages."""
+"""Threads for requests that write to the database, separate from other pages."""
 
 from __future__ import annotations
 

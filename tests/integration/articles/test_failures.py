@@ -196,7 +196,7 @@ def test_a_preview_goes_on_without_a_failing_article(any_kit: SiteKit, monkeypat
     any_kit.write("empty.md", "")
     any_kit.publish(with_issues=False)
     break_for(monkeypatch, "publisher.digests.render.make_story", "Bad")
-    monkeypatch.setattr("publisher.pipeline.preview._pictures", lambda *_: {})
+    monkeypatch.setattr("publisher.pipeline.preview._screenshots", lambda *_: {})
     shown = preview(any_kit.site, "daily", NOW)
     assert shown.articles == 1
     assert [text.partition(":")[0] for text in shown.refused] == ["empty.md", "bad.md"]

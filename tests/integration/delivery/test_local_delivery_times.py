@@ -142,7 +142,9 @@ def test_a_zone_that_nobody_knows_is_the_newsrooms_with_a_warning(any_kit: SiteK
         assert reader is not None
         store.update_subscribers(connection, [(reader.id, {"zone": "Europe/Atlantis"})])
     warnings = room.issue()
-    assert warnings == ["nobody knows the zone 'Europe/Atlantis' of 1 reader(s); their copies come by Europe/London"]
+    assert warnings == [
+        "unknown time zone 'Europe/Atlantis' of 1 subscriber(s): they get the issue by Europe/London time"
+    ]
     room.until(datetime(2026, 10, 25, 20, tzinfo=UTC))
     assert room.got == {"a": ["25 07:00"]}
 

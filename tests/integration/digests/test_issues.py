@@ -58,7 +58,7 @@ def test_a_note_is_replaced_shown_and_cleared(kit: SiteKit) -> None:
     assert set_note(kit.site, "daily", NOW, clear=True).note == ""
     with pytest.raises(SettingsError, match="publisher.toml has: daily"):
         set_note(kit.site, "dialy", NOW, text="x")
-    with pytest.raises(SettingsError, match="make it an article"):
+    with pytest.raises(SettingsError, match="Make it an article"):
         set_note(kit.site, "daily", NOW, text="x" * 30_000)
 
 
@@ -69,7 +69,7 @@ def test_what_cannot_lead_is_refused(kit: SiteKit) -> None:
     kit.publish()
     with pytest.raises(SettingsError, match="was in an issue of daily before"):
         set_note(kit.site, "daily", NOW, lead="1.md")
-    with pytest.raises(SettingsError, match="is not what daily asks for"):
+    with pytest.raises(SettingsError, match="does not match the query of daily"):
         set_note(kit.site, "daily", NOW, lead="2.md")
     kit.article("3.md", title="Three", topic="Water", date="2026-11-21")
     set_note(kit.site, "daily", NOW, lead="3.md")
@@ -251,7 +251,7 @@ def test_a_preview_changes_nothing(kit: SiteKit, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_preview_of_nothing_says_what_is_missing(kit: SiteKit) -> None:
-    with pytest.raises(SettingsError, match="there is no article"):
+    with pytest.raises(SettingsError, match="no article matches the query"):
         preview(kit.site, "daily", NOW)
     assert len(VIEWS) == 8
 

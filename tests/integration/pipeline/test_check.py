@@ -24,7 +24,7 @@ GOOD = b"""<?xml version="1.0" encoding="UTF-8"?>
 <link href="@" rel="self" type="application/atom+xml"/></feed>"""
 
 
-def test_every_staged_feed_is_clean_and_found(kit: SiteKit) -> None:
+def test_every_staged_feed_is_checked_without_findings(kit: SiteKit) -> None:
     kit.add_settings("\n[feeds]\nlimit = 3\n")
     for number in range(40):
         kit.article(f"{number}.md", title=f"T{number}", tags=f"[tag {number % 9}]")
@@ -44,7 +44,7 @@ def test_a_finding_names_the_file_and_the_entry(kit: SiteKit) -> None:
     assert report.as_dict()["findings"][1]["file"] == one.name
 
 
-def test_a_feed_at_another_address_and_a_page_that_is_missing_are_found(kit: SiteKit) -> None:
+def test_a_wrong_self_link_and_a_missing_archive_page_are_findings(kit: SiteKit) -> None:
     kit.add_settings("\n[feeds]\nlimit = 1\n")
     kit.article("a.md")
     kit.article("b.md", title="B")
@@ -55,14 +55,14 @@ def test_a_feed_at_another_address_and_a_page_that_is_missing_are_found(kit: Sit
     assert found == {("moved.rss", "self-link"), ("2.atom", "history-link")}
 
 
-def test_what_is_not_there_is_said(kit: SiteKit) -> None:
-    with pytest.raises(SettingsError, match="is not there"):
+def test_a_missing_target_is_an_error(kit: SiteKit) -> None:
+    with pytest.raises(SettingsError, match="does not exist"):
         check_site(kit.site, ["nowhere"], NOW)
     with pytest.raises(SettingsError, match="name a folder"):
         check_site(None, [], NOW)
 
 
-def test_a_folder_that_is_no_site_can_be_checked(tmp_path: Path) -> None:
+def test_a_folder_outside_a_site_can_be_checked(tmp_path: Path) -> None:
     (tmp_path / "a.atom").write_bytes(GOOD.replace(b"@", b"https://r.example/a"))
     (tmp_path / "b.rss").write_bytes(b"<rss>")
     (tmp_path / "c.txt").write_bytes(b"not looked at")
@@ -70,7 +70,7 @@ def test_a_folder_that_is_no_site_can_be_checked(tmp_path: Path) -> None:
     assert report.feeds == 2 and [found.id for one in report.faulty for found in one.findings] == ["well-formed"]
 
 
-def test_an_address_is_checked_with_its_type_and_where_it_led(kit: SiteKit) -> None:
+def test_a_url_is_checked_with_its_media_type_and_redirects(kit: SiteKit) -> None:
     with run_web_server() as web:
         body = GOOD.replace(b"@", f"{web.url}/a".encode())
         web.pages = {
@@ -99,7 +99,7 @@ def test_an_address_is_checked_with_its_type_and_where_it_led(kit: SiteKit) -> N
         assert found("/a") == ["not-modified"]
         del web.pages["/a"][1]["ETag"]
         assert found("/a") == ["not-modified"]
-        with pytest.raises(RemoteError, match="answers 404"):
+        with pytest.raises(RemoteError, match="responds with status 404"):
             web.folder = Path("/nowhere")
             check_site(None, [web.url + "/gone"], NOW)
     with pytest.raises(RemoteError, match="the server does not answer"):
@@ -135,9 +135,7 @@ def test_a_good_entry_is_never_replaced_by_one_that_breaks_a_rule(
     assert check_site(kit.site, [], NOW).findings == 0
 
 
-def test_a_feed_of_which_the_head_breaks_a_rule_is_left_as_it_was(
-    kit: SiteKit, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_feed_whose_head_breaks_a_rule_stays_as_it_was(kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
     from publisher.feeds.formats import xml as feed
 
     kit.article("a.md", tags="[T]")

@@ -27,7 +27,7 @@ def entry(kit: SiteKit, title: str = "One", feed: str = "all") -> feedparser.Fee
     return next(one for one in entries if one.title == title)
 
 
-def test_a_correction_shows_and_moves_updated(any_kit: SiteKit) -> None:
+def test_a_correction_is_shown_and_changes_updated(any_kit: SiteKit) -> None:
     kit = any_kit
     kit.article(tags="[T]")
     kit.publish()
@@ -58,7 +58,7 @@ def test_a_correction_makes_no_issue_and_sends_nothing_again(kit: SiteKit) -> No
     assert issues(kit) == [["One"], ["Two"]]
 
 
-def test_the_edited_file_is_read_before_the_note_is_put_below_it(kit: SiteKit) -> None:
+def test_the_edited_file_is_read_before_the_correction_is_added(kit: SiteKit) -> None:
     kit.article(body="17 cables.")
     kit.publish()
     kit.article(body="14 cables.")
@@ -66,11 +66,11 @@ def test_the_edited_file_is_read_before_the_note_is_put_below_it(kit: SiteKit) -
     assert "14 cables." in entry(kit).content[0].value and done.report is not None and done.report.edited == 1
 
 
-def test_a_typo_after_a_correction_moves_nothing_and_loses_nothing(kit: SiteKit) -> None:
+def test_an_edit_after_a_correction_keeps_the_correction_and_its_time(kit: SiteKit) -> None:
     kit.article(body="Tpyo.")
     kit.publish()
     correct(kit.site, LATER, "one.md", "First.")
-    with pytest.raises(SettingsError, match="at this very second"):
+    with pytest.raises(SettingsError, match="in this second or later"):
         correct(kit.site, LATER, "one.md", "Second.")
     correct(kit.site, LATER + timedelta(seconds=1), "one.md", "Second.")
     kit.article(body="Typo.")
@@ -80,7 +80,7 @@ def test_a_typo_after_a_correction_moves_nothing_and_loses_nothing(kit: SiteKit)
     assert re.search(r"Typo\..*First\..*Second\.", after.content[0].value, re.DOTALL)
 
 
-def test_two_articles_that_are_corrected_within_a_second_differ(kit: SiteKit) -> None:
+def test_two_corrections_within_a_second_have_different_times(kit: SiteKit) -> None:
     kit.article("a.md", title="A")
     kit.article("b.md", title="B")
     kit.publish()
@@ -90,7 +90,7 @@ def test_two_articles_that_are_corrected_within_a_second_differ(kit: SiteKit) ->
     assert check_site(kit.site, [], LATER).findings == 0
 
 
-def test_an_old_article_that_is_corrected_comes_back(kit: SiteKit) -> None:
+def test_a_corrected_old_article_returns_to_its_feeds(kit: SiteKit) -> None:
     kit.add_settings("\n[feeds]\nlimit = 2\n")
     for number in range(6):
         kit.article(f"{number}.md", title=str(number), date=f"2026-11-1{number}")
@@ -120,7 +120,7 @@ def test_an_article_is_found_by_its_file_without_the_suffix(kit: SiteKit) -> Non
     assert correct(kit.site, LATER, "n3", "Note.").title == "One"
 
 
-def test_what_cannot_be_corrected_is_refused_by_name(kit: SiteKit) -> None:
+def test_an_article_that_cannot_be_corrected_is_an_error(kit: SiteKit) -> None:
     kit.article("a/one.md", title="Same", date="2026-11-20")
     kit.article("b/one.md", title="Same", date="2026-10-20")
     kit.article("later.md", title="Later", date="2026-12-24")
@@ -128,7 +128,7 @@ def test_what_cannot_be_corrected_is_refused_by_name(kit: SiteKit) -> None:
     for name, text, reason in (
         ("nothing", "x", "no article is called 'nothing'"),
         ("same", "x", "may be any of 2 articles"),
-        ("later.md", "x", "is not out yet: edit its file"),
+        ("later.md", "x", "is not published yet: edit its file"),
         ("a/one.md", " \x00 ", "--note is empty"),
     ):
         with pytest.raises(SettingsError, match=reason):
@@ -142,7 +142,7 @@ def test_what_cannot_be_corrected_is_refused_by_name(kit: SiteKit) -> None:
         reinstate(kit.site, LATER, "b/one.md")
 
 
-def test_a_withdrawn_article_leaves_every_feed_and_page(any_kit: SiteKit) -> None:
+def test_a_withdrawn_article_is_removed_from_all_feeds_and_pages(any_kit: SiteKit) -> None:
     kit = any_kit
     kit.add_settings("\n[feeds]\nlimit = 2\n")
     for number in range(5):
@@ -168,7 +168,7 @@ def test_a_withdrawn_article_leaves_every_feed_and_page(any_kit: SiteKit) -> Non
     assert check_site(kit.site, [], LATER).findings == 0
 
 
-def test_a_withdrawn_article_stays_withdrawn_and_waits_for_no_digest(kit: SiteKit) -> None:
+def test_a_withdrawn_article_stays_withdrawn_and_is_pending_for_no_digest(kit: SiteKit) -> None:
     kit.article("a.md", title="A")
     kit.publish()
     kit.article("b.md", title="B")
@@ -185,7 +185,7 @@ def test_a_withdrawn_article_stays_withdrawn_and_waits_for_no_digest(kit: SiteKi
     assert kit.publish(LATER + timedelta(days=4)).new == 0
 
 
-def test_a_withdrawal_can_be_taken_back(any_kit: SiteKit) -> None:
+def test_a_withdrawal_can_be_undone(any_kit: SiteKit) -> None:
     kit = any_kit
     kit.article(tags="[T]")
     kit.publish()
@@ -202,7 +202,7 @@ def test_a_withdrawal_can_be_taken_back(any_kit: SiteKit) -> None:
     assert entry(kit).updated == after.updated
 
 
-def test_an_article_that_was_mailed_to_nobody_waits_again_after_undo(any_kit: SiteKit) -> None:
+def test_an_unsent_article_is_pending_again_after_undo(any_kit: SiteKit) -> None:
     """A withdrawal by mistake costs subscribers no article; one that they have got is not sent again."""
     kit = any_kit
     kit.article("one.md", "One", date="2026-11-20")
@@ -221,7 +221,7 @@ def test_an_article_that_was_mailed_to_nobody_waits_again_after_undo(any_kit: Si
     assert issues(kit) == [["One"], ["Two"]]
 
 
-def test_an_article_that_is_not_out_yet_can_be_withdrawn(kit: SiteKit) -> None:
+def test_a_future_article_can_be_withdrawn(kit: SiteKit) -> None:
     kit.article(date="2026-12-24")
     kit.publish()
     retract(kit.site, LATER, "one.md", "Never mind.")
@@ -264,7 +264,7 @@ def test_the_news_sitemap_lists_the_last_two_days_of_this_host(kit: SiteKit) -> 
         ("https://review.example/%2e%2e/%2e%2e/x", None),
     ],
 )
-def test_a_page_of_what_is_gone_lies_under_the_articles_path(kit: SiteKit, url: str, page: str | None) -> None:
+def test_the_page_of_a_withdrawn_article_is_below_its_path(kit: SiteKit, url: str, page: str | None) -> None:
     kit.article(url=url)
     kit.publish()
     done = retract(kit.site, LATER, "one.md", "Gone.")

@@ -13,7 +13,7 @@ LATER = NOW + timedelta(hours=1)
 
 
 @pytest.mark.parametrize("identity", ["id: 7", "url: https://else.example/seven"])
-def test_a_draft_that_was_never_published_holds_its_other_file_back(any_kit: SiteKit, identity: str) -> None:
+def test_a_draft_that_was_never_published_blocks_other_files_of_its_article(any_kit: SiteKit, identity: str) -> None:
     """The draft wins in every run for as long as its file is there and says the same."""
     kit = any_kit
     text = f"---\n{identity}\ntitle: {{}}\ndate: 2026-11-20\n{{}}---\nText.\n"
@@ -43,7 +43,7 @@ def test_a_draft_that_was_never_published_holds_its_other_file_back(any_kit: Sit
     assert sorted(titles(kit)) == ["Four", "One"]
 
 
-def test_a_draft_that_is_read_in_an_earlier_batch_holds_its_other_file_back(
+def test_a_draft_in_an_earlier_batch_blocks_other_files_of_its_article(
     kit: SiteKit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Files of one article need not be stored in one transaction."""
@@ -54,7 +54,7 @@ def test_a_draft_that_is_read_in_an_earlier_batch_holds_its_other_file_back(
     assert kit.publish().new == 0 and titles(kit) == []
 
 
-def test_a_draft_in_another_file_holds_an_article_back(any_kit: SiteKit) -> None:
+def test_a_draft_in_another_file_blocks_an_article(any_kit: SiteKit) -> None:
     """Of two files of one article the draft wins, whichever is edited last; without the draft it is published."""
     kit = any_kit
     text = "---\nid: 7\ntitle: {}\ndate: 2026-11-20\n{}---\nText.\n"

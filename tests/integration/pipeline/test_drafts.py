@@ -103,7 +103,7 @@ def test_no_draft_is_in_a_staged_byte(kit: SiteKit, spelled: list[tuple[str, Any
     assert b"Marker" not in staged_text(kit) and titles(kit) == ["Out"]
 
 
-def test_an_article_that_becomes_a_draft_leaves_and_comes_back(any_kit: SiteKit) -> None:
+def test_an_article_that_becomes_a_draft_is_withdrawn_and_can_return(any_kit: SiteKit) -> None:
     """It leaves feeds, archive pages, lists and pages without a notice, and returns with its old id."""
     kit = any_kit
     kit.add_settings("\n[feeds]\nlimit = 2\n")
@@ -158,7 +158,7 @@ def test_a_draft_is_new_when_it_is_first_published(any_kit: SiteKit) -> None:
     assert feedparser.parse((kit.root / "feeds/all.atom").read_bytes()).entries[0].link.endswith("/2026/11/two")
 
 
-def test_an_article_that_waits_for_an_issue_waits_on_as_a_draft(kit: SiteKit) -> None:
+def test_a_pending_article_that_becomes_a_draft_stays_pending(kit: SiteKit) -> None:
     """The issue goes without it, and the next one has it when it is published again."""
     kit.add_settings("at_least = 2\n")
     kit.article("one.md")
@@ -238,7 +238,7 @@ def test_a_file_that_moves_into_a_drafts_folder_is_withdrawn(any_kit: SiteKit, o
         assert (ids(kit), report.new) == (before, 0)
 
 
-def test_a_file_that_went_away_before_is_found_as_a_draft(kit: SiteKit) -> None:
+def test_a_removed_file_that_returns_as_a_draft_is_recognised(kit: SiteKit) -> None:
     """The move may be seen in two runs."""
     path = kit.article("blog/one.md")
     kit.publish()
@@ -345,7 +345,7 @@ def test_a_draft_that_was_never_published_is_named_as_one(kit: SiteKit) -> None:
         set_note(kit.site, "daily", NOW, lead="two")
 
 
-def test_many_drafts_that_are_published_again_have_instants_of_their_own(kit: SiteKit) -> None:
+def test_many_drafts_published_again_have_distinct_times(kit: SiteKit) -> None:
     """A folder of articles may become drafts and return in one go."""
     for number in range(150):
         kit.article(f"{number}.md", title=f"T{number}")

@@ -182,7 +182,7 @@ def test_articles_of_one_day_stand_at_distinct_stable_instants(kit: SiteKit) -> 
     }
 
 
-def test_an_article_dated_later_comes_out_in_its_time(any_kit: SiteKit) -> None:
+def test_a_future_article_is_published_at_its_time(any_kit: SiteKit) -> None:
     kit = any_kit
     kit.article("a.md", title="Now")
     kit.article("b.md", title="Later", date="2026-11-24T09:00:00Z", tags="[T]")
@@ -213,7 +213,7 @@ def test_a_feed_carries_the_newest_up_to_its_limit(kit: SiteKit) -> None:
     assert "feeds/all.rss" not in report.feeds_changed
 
 
-def test_a_channel_is_what_its_settings_say_now(kit: SiteKit) -> None:
+def test_a_custom_feed_follows_its_settings(kit: SiteKit) -> None:
     text = (kit.root / "publisher.toml").read_text()
     for name in ("Water", "Trade"):
         kit.article(f"{name}.md", title=name, topic=name)
@@ -229,7 +229,7 @@ def test_a_channel_is_what_its_settings_say_now(kit: SiteKit) -> None:
     assert not (kit.root / "feeds/mine.rss").exists()
 
 
-def test_kinds_and_formats_that_are_no_longer_wanted_go(kit: SiteKit) -> None:
+def test_feeds_of_removed_kinds_and_formats_are_deleted(kit: SiteKit) -> None:
     text = (kit.root / "publisher.toml").read_text()
     kit.article(tags="[T]", topic="Water")
     kit.publish()
@@ -241,7 +241,7 @@ def test_kinds_and_formats_that_are_no_longer_wanted_go(kit: SiteKit) -> None:
     ]
 
 
-def test_what_was_deleted_or_touched_by_hand_is_put_back(kit: SiteKit) -> None:
+def test_deleted_or_changed_staged_files_are_restored(kit: SiteKit) -> None:
     kit.article(tags="[T]")
     kit.publish()
     before = kit.staged()
@@ -255,7 +255,7 @@ def test_what_was_deleted_or_touched_by_hand_is_put_back(kit: SiteKit) -> None:
     assert not kit.publish().changed
 
 
-def test_an_own_template_of_the_page_shows_when_it_is_edited(kit: SiteKit) -> None:
+def test_an_edited_site_template_takes_effect(kit: SiteKit) -> None:
     kit.article()
     kit.publish()
     own = kit.root / "templates/feeds/index.html.j2"
@@ -269,7 +269,7 @@ def test_an_own_template_of_the_page_shows_when_it_is_edited(kit: SiteKit) -> No
     assert "OURS" in (kit.root / "feeds/index.html").read_text()
 
 
-def test_an_article_that_no_entry_can_be_made_of_stops_nothing(kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_article_without_a_valid_entry_stops_nothing(kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
     from publisher.feeds.formats import entry
 
     real = entry.render_entry
@@ -292,7 +292,7 @@ def test_an_article_that_no_entry_can_be_made_of_stops_nothing(kit: SiteKit, mon
     assert sorted(titles(kit)) == ["Bad", "Good"]
 
 
-def test_a_refused_edit_leaves_the_article_as_it_was(kit: SiteKit) -> None:
+def test_a_rejected_edit_keeps_the_article(kit: SiteKit) -> None:
     kit.article()
     kit.publish()
     kit.write("one.md", "---\ntitle: One\n---\n")
@@ -306,7 +306,7 @@ def test_a_refused_edit_leaves_the_article_as_it_was(kit: SiteKit) -> None:
     assert titles(kit) == ["Mended"]
 
 
-def test_the_same_article_in_two_files_is_said(kit: SiteKit) -> None:
+def test_the_same_article_in_two_files_is_a_warning(kit: SiteKit) -> None:
     kit.article("a.md", title="A", id="1")
     kit.article("b.md", title="B", id="1")
     report = kit.publish()
@@ -315,7 +315,7 @@ def test_the_same_article_in_two_files_is_said(kit: SiteKit) -> None:
     assert titles(kit) == ["B"]
 
 
-def test_other_rules_of_reading_read_everything_again(kit: SiteKit) -> None:
+def test_changed_parser_settings_read_all_files_again(kit: SiteKit) -> None:
     kit.write("a.txt", "T\n\nNovember 1, 2026 Tags: NATOWorld\n\nT\n\nText.")
     assert len(kit.publish().warnings) == 1
     kit.add_settings('\n[ingest]\ntags = ["NATO", "World"]\n')
@@ -372,7 +372,7 @@ def test_a_file_of_many_records_is_read_a_few_at_a_time(kit: SiteKit, monkeypatc
     assert set(titles(kit)) == {"Edited"} and len(titles(kit)) == 40
 
 
-def test_a_dry_run_tells_and_writes_nothing(any_kit: SiteKit) -> None:
+def test_a_dry_run_reports_and_writes_nothing(any_kit: SiteKit) -> None:
     kit = any_kit
     kit.article()
     kit.publish()
@@ -385,14 +385,14 @@ def test_a_dry_run_tells_and_writes_nothing(any_kit: SiteKit) -> None:
     assert (real.new, real.feeds_changed) == (report.new, report.feeds_changed)
 
 
-def test_a_dry_run_of_a_new_site_makes_nothing(kit: SiteKit) -> None:
+def test_a_dry_run_of_a_new_site_writes_nothing(kit: SiteKit) -> None:
     kit.article()
     assert kit.publish(dry_run=True).new == 1
     assert sorted(os.listdir(kit.root)) == ["articles", "publisher.toml"]
 
 
 @pytest.mark.parametrize("folder", ["feeds", "outbox"])
-def test_a_disk_that_is_full_loses_nothing(kit: SiteKit, folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_loses_nothing(kit: SiteKit, folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
     kit.article()
     (kit.root / folder).write_text("a file where a folder should be")
     with pytest.raises(StageError, match="a file in place of a folder"):
@@ -407,7 +407,7 @@ STEPS = ["_store_incoming", "stage_feed", "_make_issue", "put"]
 
 @pytest.mark.parametrize("nth", [1, 2, 5])
 @pytest.mark.parametrize("step", STEPS)
-def test_a_failure_at_any_step_is_mended_by_the_next_run(
+def test_the_next_run_recovers_from_a_failure_at_any_step(
     make_kit: Callable[[str], SiteKit], monkeypatch: pytest.MonkeyPatch, step: str, nth: int
 ) -> None:
     from publisher.pipeline import article_batch
@@ -444,7 +444,7 @@ def test_a_failure_at_any_step_is_mended_by_the_next_run(
     assert kits[1].staged() == kits[0].staged()
 
 
-def test_every_staged_feed_is_read_without_complaint(kit: SiteKit) -> None:
+def test_every_staged_feed_is_parsed_without_errors(kit: SiteKit) -> None:
     kit.article(
         "a.md",
         title="R&D <b> ]]> 😀",
@@ -476,7 +476,7 @@ def test_links_out_of_the_site_and_folders_in_it(kit: SiteKit, tmp_path: Path) -
     assert [one.where for one in report.rejected] == ["link.md"]
 
 
-def test_a_file_name_that_is_not_utf_8_is_set_aside(kit: SiteKit) -> None:
+def test_a_file_name_that_is_not_utf_8_is_skipped(kit: SiteKit) -> None:
     kit.article("good.md", title="Good")
     folder = os.fsencode(kit.root / "articles")
     for name in (b"bad-\xff.md", b"bad-\xff-folder/deep.md"):

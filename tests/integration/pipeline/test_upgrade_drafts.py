@@ -80,7 +80,7 @@ def test_one_published_draft_is_listed_in_the_singular(old_site: SiteKit) -> Non
     assert "1 published article says that it is a draft; the next run withdraws it:" in lines(kit.site, found)
 
 
-def test_a_dry_run_tells_what_it_would_withdraw(old_site: SiteKit) -> None:
+def test_a_dry_run_reports_withdrawals(old_site: SiteKit) -> None:
     """``publish now --dry-run`` works on a database of an older publisher, and changes nothing."""
     for _ in range(2):
         report = old_site.publish(dry_run=True)

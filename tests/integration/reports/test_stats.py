@@ -31,7 +31,7 @@ PERSON = "Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0
 FEED = "https://review.example/feeds/all.rss"
 
 
-def test_who_listens_is_kept_by_the_day(any_kit: SiteKit) -> None:
+def test_feed_requests_are_stored_by_day(any_kit: SiteKit) -> None:
     any_kit.article()
     any_kit.publish()
     clock = ManualClock(NOW)
@@ -60,7 +60,7 @@ def test_who_listens_is_kept_by_the_day(any_kit: SiteKit) -> None:
     assert (feed.day, feed.subscribers) == ("2026-11-24", 46)
 
 
-def test_figures_are_not_kept_for_ever(any_kit: SiteKit) -> None:
+def test_old_statistics_are_deleted(any_kit: SiteKit) -> None:
     with any_kit.open() as db:
         rows = [
             FeedRequestRow(day=day, feed="all", program="direct", subscribers=1, requests=2, unchanged=1)
@@ -73,7 +73,7 @@ def test_figures_are_not_kept_for_ever(any_kit: SiteKit) -> None:
             assert [one.day for one in listening.feed_requests_since(connection, "")] == ["2026-11-23"]
 
 
-def test_no_address_is_written_down(kit: SiteKit) -> None:
+def test_no_client_address_is_stored(kit: SiteKit) -> None:
     kit.article()
     kit.publish()
     web = Web(kit.site, clock=ManualClock(NOW))
@@ -85,7 +85,7 @@ def test_no_address_is_written_down(kit: SiteKit) -> None:
             assert b"203.0.113.77" not in path.read_bytes() and b"secret-mark" not in path.read_bytes(), path
 
 
-def test_the_command_tells_a_person_and_a_program(mail_kit: MailKit) -> None:
+def test_stats_prints_text_and_json(mail_kit: MailKit) -> None:
     mail_kit.add_subscribers(3)
     mail_kit.issue("one")
     with Server() as server:
@@ -97,7 +97,7 @@ def test_the_command_tells_a_person_and_a_program(mail_kit: MailKit) -> None:
     web.close()
     result = CliRunner().invoke(command_line, ["stats", "--site", str(mail_kit.root), "--days", "3000"])
     assert result.exit_code == 0, result.output
-    assert re.search(r"feeds/all: 45 readers on \d{4}-\d\d-\d\d \(Feedly 45\)", result.output)
+    assert re.search(r"feeds/all: 45 subscribers on \d{4}-\d\d-\d\d \(Feedly 45\)", result.output)
     assert "3 active subscribers" in result.output and "3 accepted" in result.output and "opened" not in result.output
     found = json.loads(CliRunner().invoke(command_line, ["stats", "--site", str(mail_kit.root), "--json"]).output)
     assert found["feeds"][0]["programs"] == {"Feedly": 45} and found["subscribers"] == {"active": 3}
@@ -111,7 +111,7 @@ def links(kit: MailKit, name: str) -> set[str]:
     return set(re.findall(r"https://review\.example/(?:2026|newsletters/go)[^\s\"<]*", page))
 
 
-def test_nobody_counts_clicks_by_default(mail_kit: MailKit) -> None:
+def test_clicks_are_not_counted_by_default(mail_kit: MailKit) -> None:
     mail_kit.issue("one")
     assert links(mail_kit, "index.html") == {"https://review.example/2026/11/one"}
     web = Web(mail_kit.site)
@@ -120,7 +120,7 @@ def test_nobody_counts_clicks_by_default(mail_kit: MailKit) -> None:
     web.close()
 
 
-def test_an_editor_who_looks_at_a_draft_is_no_reader(mail_kit: MailKit) -> None:
+def test_clicks_in_a_draft_are_not_counted(mail_kit: MailKit) -> None:
     mail_kit.add_settings("\n[web]\nclicks = true\n")
     mail_kit.issue("one")
     (link,) = links(mail_kit, "index.html")
@@ -131,7 +131,7 @@ def test_an_editor_who_looks_at_a_draft_is_no_reader(mail_kit: MailKit) -> None:
     assert issue.clicks == (0, 0)
 
 
-def test_clicks_are_counted_where_the_settings_say_so(any_mail_kit: MailKit) -> None:
+def test_clicks_are_counted_if_the_settings_enable_it(any_mail_kit: MailKit) -> None:
     kit = any_mail_kit
     kit.settings(
         (kit.root / "publisher.toml")
@@ -168,7 +168,7 @@ def test_clicks_are_counted_where_the_settings_say_so(any_mail_kit: MailKit) -> 
 # -- for programs that watch, and for who looks for trouble -------------------------------------------
 
 
-def test_figures_have_an_address_of_their_own(mail_kit: MailKit) -> None:
+def test_metrics_have_an_address_of_their_own(mail_kit: MailKit) -> None:
     mail_kit.add_subscribers(2)
     mail_kit.issue("one")
     with mail_kit.open() as db, db.write() as connection:
@@ -198,7 +198,7 @@ def test_figures_have_an_address_of_their_own(mail_kit: MailKit) -> None:
         assert line in text, text
 
 
-def test_the_log_has_each_request_and_nobodys_secret(kit: SiteKit) -> None:
+def test_the_access_log_has_each_request_without_tokens(kit: SiteKit) -> None:
     kit.add_settings("\n[web]\naccess_log = true\n")
     kit.article()
     kit.publish()
@@ -229,7 +229,7 @@ def test_the_log_has_each_request_and_nobodys_secret(kit: SiteKit) -> None:
     assert "secret" not in str(lines) and "a2b3a2b3" not in str(lines) and "203.0.113.77" not in str(lines)
 
 
-def test_a_proxy_is_believed_where_the_settings_name_it(kit: SiteKit) -> None:
+def test_forwarded_headers_of_configured_proxies_are_used(kit: SiteKit) -> None:
     for proxies, expected in (("[]", "192.0.2.0/24"), ('["192.0.2.0/24"]', "198.51.100.0/24")):
         kit.settings(
             f'title = "T"\nbase_url = "https://review.example"\n\n[web]\naccess_log = true\nproxies = {proxies}\n'
@@ -247,7 +247,7 @@ def test_a_proxy_is_believed_where_the_settings_name_it(kit: SiteKit) -> None:
         assert networks == [expected]
 
 
-def test_browsers_are_told_to_come_by_https_where_the_site_is_there(kit: SiteKit) -> None:
+def test_an_https_site_sends_strict_transport_security(kit: SiteKit) -> None:
     kit.article()
     kit.publish()
     web = Web(kit.site)
@@ -265,5 +265,5 @@ def test_browsers_are_told_to_come_by_https_where_the_site_is_there(kit: SiteKit
 
 
 @pytest.mark.parametrize("days", ["0", "x"])
-def test_days_are_days(kit: SiteKit, days: str) -> None:
+def test_stats_rejects_an_invalid_number_of_days(kit: SiteKit, days: str) -> None:
     assert CliRunner().invoke(command_line, ["stats", "--site", str(kit.root), "--days", days]).exit_code == 2

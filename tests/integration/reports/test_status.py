@@ -13,7 +13,7 @@ from publisher.reports.status import load_status
 from tests.conftest import NOW, SiteKit
 
 
-def test_status_tells_the_state(kit: SiteKit) -> None:
+def test_status_shows_the_state_of_the_site(kit: SiteKit) -> None:
     kit.settings((kit.root / "publisher.toml").read_text() + 'cadence = "0 7 * * mon-fri"\n')
     with pytest.raises(PublisherError):
         (kit.root / "publisher.db").touch()
@@ -30,7 +30,7 @@ def test_status_tells_the_state(kit: SiteKit) -> None:
     assert json.loads(json.dumps(found.as_dict()))["issues"][0]["digest"] == "daily"
 
 
-def test_status_tells_what_was_withdrawn_and_who_is_still_to_be_told(kit: SiteKit) -> None:
+def test_status_shows_withdrawn_articles_and_waiting_notifications(kit: SiteKit) -> None:
     kit.add_settings('\n[feeds]\nurl = "http://127.0.0.1:9/feeds"\n[announce]\nhubs = ["http://127.0.0.1:9/"]\n')
     kit.article("a.md")
     kit.article("b.md", title="B")

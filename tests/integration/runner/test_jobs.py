@@ -59,7 +59,7 @@ def desk(request: pytest.FixtureRequest) -> Any:
 Make = Callable[..., Desk]
 
 
-def test_an_article_comes_out_when_its_time_has_come(kit: SiteKit, desk: Make) -> None:
+def test_an_article_is_published_at_its_time(kit: SiteKit, desk: Make) -> None:
     kit.article("later.md", "Later", date="2026-11-23T09:30:00Z")
     kit.article("now.md", "Now")
     one = desk(kit)
@@ -89,7 +89,7 @@ def test_an_article_is_withdrawn_at_the_time_of_its_expiry(kit: SiteKit, desk: M
     assert titles(kit) == []
 
 
-def test_a_parse_that_is_ended_with_the_runner_is_no_failure(kit: SiteKit, desk: Make) -> None:
+def test_a_parse_that_shutdown_ends_is_no_failure(kit: SiteKit, desk: Make) -> None:
     """The log has one line of information, the slot is free at once, and the next run publishes the file."""
     one = desk(kit)
     kit.article()
@@ -106,7 +106,7 @@ def test_a_parse_that_is_ended_with_the_runner_is_no_failure(kit: SiteKit, desk:
     assert titles(kit) == ["One"]
 
 
-def test_a_look_without_reason_reads_nothing(kit: SiteKit, desk: Make) -> None:
+def test_the_publish_job_without_changes_reads_nothing(kit: SiteKit, desk: Make) -> None:
     one = desk(kit)
     one.jobs.publish()
     one.clock.advance(minutes=1)
@@ -115,7 +115,7 @@ def test_a_look_without_reason_reads_nothing(kit: SiteKit, desk: Make) -> None:
     assert one.said("published") == [] and not (kit.root / "feeds" / "all.rss").exists()
 
 
-def test_what_lies_set_aside_is_told_once(kit: SiteKit, desk: Make) -> None:
+def test_a_skipped_file_is_logged_once(kit: SiteKit, desk: Make) -> None:
     for number in range(25):
         kit.write(f"bad{number}.txt", "")
     one = desk(kit)
@@ -130,7 +130,7 @@ def test_what_lies_set_aside_is_told_once(kit: SiteKit, desk: Make) -> None:
     assert [line["where"] for line in one.said("skipped")[21:]] == ["new.txt"]
 
 
-def test_feeds_that_fail_are_a_failure_of_the_job_and_done_again(kit: SiteKit, desk: Make) -> None:
+def test_failed_feeds_are_a_failure_of_the_job_and_retried(kit: SiteKit, desk: Make) -> None:
     kit.article()
     (kit.root / "feeds").write_text("in the way")
     one = desk(kit)
@@ -142,7 +142,7 @@ def test_feeds_that_fail_are_a_failure_of_the_job_and_done_again(kit: SiteKit, d
     assert titles(kit) == ["One"]
 
 
-def test_work_is_laid_down_when_the_runner_ends(kit: SiteKit, desk: Make) -> None:
+def test_jobs_stop_when_the_runner_stops(kit: SiteKit, desk: Make) -> None:
     kit.article()
     one = desk(kit)
     one.jobs.articles_changed()
@@ -151,7 +151,7 @@ def test_work_is_laid_down_when_the_runner_ends(kit: SiteKit, desk: Make) -> Non
         one.jobs.publish()
 
 
-def test_deferred_copies_are_tried_again_when_they_are_due(mail_kit: MailKit, desk: Make) -> None:
+def test_deferred_deliveries_are_retried_when_they_are_due(mail_kit: MailKit, desk: Make) -> None:
     kit = mail_kit
     kit.add_subscribers(2)
     kit.issue("one")
@@ -177,7 +177,7 @@ def test_deferred_copies_are_tried_again_when_they_are_due(mail_kit: MailKit, de
         assert "deliveries" not in one.at
 
 
-def test_a_relay_that_refuses_us_rests_and_is_tried_again(mail_kit: MailKit, desk: Make) -> None:
+def test_an_issue_that_the_relay_refuses_is_retried_after_a_pause(mail_kit: MailKit, desk: Make) -> None:
     kit = mail_kit
     kit.add_subscribers(2)
     kit.issue("one")
@@ -200,7 +200,7 @@ def test_a_relay_that_refuses_us_rests_and_is_tried_again(mail_kit: MailKit, des
         assert len(server.accepted) == 2
 
 
-def test_editors_get_drafts_and_a_draft_that_fails_holds_up_nothing(mail_kit: MailKit, desk: Make) -> None:
+def test_editors_get_drafts_and_a_failed_draft_delays_nothing(mail_kit: MailKit, desk: Make) -> None:
     kit = mail_kit
     kit.settings(
         (kit.root / "publisher.toml").read_text().replace("[mail]\n", '[mail]\neditors = ["ed@review.example"]\n')
@@ -215,7 +215,7 @@ def test_editors_get_drafts_and_a_draft_that_fails_holds_up_nothing(mail_kit: Ma
         assert held["issue"] == "drafts" and "ed@review.example was not sent" in held["reason"]
 
 
-def test_hubs_are_told_and_told_again_later(kit: SiteKit, desk: Make) -> None:
+def test_hubs_are_notified_and_failed_notifications_are_retried(kit: SiteKit, desk: Make) -> None:
     with run_web_server() as web:
         kit.add_settings(f'\n[feeds]\nurl = "{web.url}/feeds"\n[announce]\nhubs = ["{web.url}/hub"]\ntimeout = 2\n')
         kit.article()
@@ -233,7 +233,7 @@ def test_hubs_are_told_and_told_again_later(kit: SiteKit, desk: Make) -> None:
         assert one.said("hubs notified")[-1]["waiting"] == 0 and web.posts
 
 
-def test_what_came_back_is_read(mail_kit: MailKit, desk: Make) -> None:
+def test_bounces_are_processed(mail_kit: MailKit, desk: Make) -> None:
     kit = mail_kit
     one = desk(kit)
     one.jobs.bounces()
@@ -272,7 +272,7 @@ def test_a_request_by_mail_is_logged_without_the_address(mail_kit: MailKit, desk
     assert "reader0" not in one.text.getvalue() and token not in one.text.getvalue()
 
 
-def test_a_mailbox_that_cannot_be_reached_is_a_failure(mail_kit: MailKit, desk: Make) -> None:
+def test_an_unreachable_mailbox_is_a_failure(mail_kit: MailKit, desk: Make) -> None:
     kit = mail_kit
     with Server() as server:
         port = server.port

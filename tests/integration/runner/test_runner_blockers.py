@@ -15,7 +15,7 @@ def publish_and_mail(jobs: Jobs) -> None:
     jobs.mail()
 
 
-def test_a_blocked_issue_is_tried_again_at_once_when_the_settings_change(mail_kit: MailKit) -> None:
+def test_a_blocked_issue_is_retried_at_once_after_a_settings_change(mail_kit: MailKit) -> None:
     """Its back-off ends with the settings that caused it; each placeholder value is logged once an attempt."""
     kit = mail_kit
     kit.add_subscribers(1, domain="posteo.de")

@@ -104,7 +104,7 @@ def daily(kit: MailKit, port: int) -> None:
     kit.settings(text_.replace('title = "The Daily"\n', 'title = "The Daily"\ncadence = "0 7 * * *"\n'))
 
 
-def test_a_clock_that_is_put_back_sends_nothing_again(any_mail_kit: MailKit) -> None:
+def test_a_clock_set_back_sends_nothing_twice(any_mail_kit: MailKit) -> None:
     """2026 → 2037 → 2026: no slot runs twice and no delivery is repeated; the next day goes on as usual."""
     kit = any_mail_kit
     names = kit.add_subscribers(3)

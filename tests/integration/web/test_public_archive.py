@@ -56,7 +56,7 @@ def library(mail_kit: MailKit) -> Iterator[Library]:
     made.web.close()
 
 
-def test_the_front_page_leads_everywhere(library: Library) -> None:
+def test_the_front_page_links_articles_newsletters_and_feeds(library: Library) -> None:
     page = library.guest.get(f"{BASE}/")
     assert page.status == 200 and page.headers["cache-control"] == "public, max-age=60"
     for address in (f"{BASE}/2026/11/one-b-only-b", f"{BASE}/newsletters/daily/", f"{BASE}/feeds/"):
@@ -64,7 +64,7 @@ def test_the_front_page_leads_everywhere(library: Library) -> None:
     assert "One &amp; &lt;b&gt;Only" in page.text
 
 
-def test_an_article_has_a_page_that_machines_read_too(library: Library) -> None:
+def test_an_article_page_has_structured_data(library: Library) -> None:
     address = re.findall(r'class="u-url p-name" href="([^"]+)"', library.guest.get(f"{BASE}/").text)[0]
     page = library.guest.get(address)
     assert page.status == 200 and "<strong>weight</strong>" in page.text and "alert(1)" not in page.text
@@ -79,7 +79,7 @@ def test_an_article_has_a_page_that_machines_read_too(library: Library) -> None:
     assert library.guest.get(address + "x").status == 404
 
 
-def test_pictures_of_the_sites_own_are_there_and_nothing_else(library: Library) -> None:
+def test_media_files_are_served_and_nothing_else(library: Library) -> None:
     media = library.kit.root / "media"
     (media / "sub").mkdir(parents=True)
     (media / "sub/a.png").write_bytes(b"\x89PNG picture")
@@ -94,14 +94,14 @@ def test_pictures_of_the_sites_own_are_there_and_nothing_else(library: Library) 
         assert library.guest.get(BASE + path).status == 404, path
 
 
-def test_articles_have_pages_only_where_the_site_has_no_other(library: Library) -> None:
+def test_article_pages_can_be_turned_off(library: Library) -> None:
     path = library.kit.root / "publisher.toml"
     path.write_text(path.read_text().replace("articles = true", "articles = false"))
     library.reopen()
     assert library.guest.get(f"{BASE}/2026/11/one-b-only-b").status == 404
 
 
-def test_what_is_not_out_has_no_page_and_what_was_withdrawn_says_so(library: Library) -> None:
+def test_future_articles_have_no_page_and_withdrawn_ones_give_410(library: Library) -> None:
     library.kit.article("later.md", "Later", date="2027-01-01")
     library.kit.publish(NOW + timedelta(hours=1))
     assert library.guest.get(f"{BASE}/2027/01/later").status == 404
@@ -114,7 +114,7 @@ def test_what_is_not_out_has_no_page_and_what_was_withdrawn_says_so(library: Lib
     assert "One &amp;" not in library.guest.get(f"{BASE}/").text
 
 
-def test_issues_that_are_out_can_be_read_one_after_the_other(library: Library) -> None:
+def test_published_issues_link_to_each_other(library: Library) -> None:
     library.kit.article("two.md", "Two")
     library.kit.publish(NOW + timedelta(hours=1))
     shelf = library.guest.get(f"{BASE}/newsletters/").text
@@ -132,7 +132,7 @@ def test_issues_that_are_out_can_be_read_one_after_the_other(library: Library) -
     assert "default-src 'none'" in newest.headers["content-security-policy"]
 
 
-def test_what_was_withdrawn_is_not_read_in_an_issue_either(library: Library) -> None:
+def test_an_issue_with_a_withdrawn_article_is_not_shown(library: Library) -> None:
     library.kit.article("two.md", "Two", body="The second text.")
     library.kit.article("three.md", "Three", body="The third text.")
     library.kit.publish(NOW + timedelta(hours=1))
@@ -149,7 +149,7 @@ def test_what_was_withdrawn_is_not_read_in_an_issue_either(library: Library) -> 
     assert "The second text." in library.guest.get(address).text
 
 
-def test_an_archive_of_many_issues_is_read_a_page_at_a_time(library: Library) -> None:
+def test_an_archive_of_many_issues_has_pages(library: Library) -> None:
     with library.kit.open() as db, db.write() as connection:
         (first,) = issues.list_issues(connection)
         for number in range(2, 124):
@@ -178,7 +178,7 @@ def test_an_archive_of_many_issues_is_read_a_page_at_a_time(library: Library) ->
     assert library.guest.get(f"{BASE}/newsletters/daily/?before=nothing").status == 404
 
 
-def test_readers_are_told_what_a_newsletter_is_and_how_often_it_comes(library: Library) -> None:
+def test_a_newsletter_page_has_its_description_and_schedule(library: Library) -> None:
     with_it = 'title = "The Daily"\ndescription = "What <b>matters</b>"\ncadence = "0 7 * * mon-fri"\ndeliver_at = "06:30 local"'
     path = library.kit.root / "publisher.toml"
     path.write_text(path.read_text().replace('title = "The Daily"', with_it))
@@ -199,7 +199,7 @@ def test_a_date_keeps_its_order_beside_a_name_from_right_to_left(library: Librar
     ("formats", "suffix", "kind"),
     [('"rss"', "rss", "application/rss+xml"), ('"json", "rss"', "json", "application/feed+json")],
 )
-def test_pages_name_a_feed_that_there_is(library: Library, formats: str, suffix: str, kind: str) -> None:
+def test_pages_link_an_existing_feed(library: Library, formats: str, suffix: str, kind: str) -> None:
     library.kit.add_settings(f"\n[feeds]\nformats = [{formats}]\n")
     library.reopen()
     library.kit.publish(NOW + timedelta(hours=1))
@@ -210,7 +210,7 @@ def test_pages_name_a_feed_that_there_is(library: Library, formats: str, suffix:
     assert f'<link rel="alternate" type="{kind}" href="{BASE}/feeds/all.{suffix}">' in opened
 
 
-def test_a_draft_is_nobodys_business(library: Library) -> None:
+def test_draft_issues_have_no_public_page(library: Library) -> None:
     path = library.kit.root / "publisher.toml"
     path.write_text(path.read_text().replace('send = "auto"', 'send = "review"'))
     library.reopen()
@@ -235,7 +235,7 @@ def test_a_draft_is_nobodys_business(library: Library) -> None:
         ("//review.example/newsletters", None),
     ],
 )
-def test_a_slash_too_many_or_too_few_is_no_dead_end(library: Library, path: str, where: str | None) -> None:
+def test_a_wrong_trailing_slash_is_redirected(library: Library, path: str, where: str | None) -> None:
     answer = library.guest.get(BASE + path, host="evil.example")
     assert (answer.status, answer.headers.get("location")) == ((301, where) if where else (404, None))
 
@@ -244,7 +244,7 @@ def test_a_slash_too_many_or_too_few_is_no_dead_end(library: Library, path: str,
     ("pattern", "path"),
     [("/issues/{digest}/{issue}", "/issues/daily/NAME"), ("/i/{issue}.html", "/i/NAME.html")],
 )
-def test_issues_are_where_the_settings_say(library: Library, pattern: str, path: str) -> None:
+def test_issue_urls_follow_the_settings(library: Library, pattern: str, path: str) -> None:
     settings = library.kit.root / "publisher.toml"
     settings.write_text(settings.read_text().replace("[mail]\n", f'[mail]\nweb_view = "{BASE}{pattern}"\n'))
     library.reopen()
@@ -252,7 +252,7 @@ def test_issues_are_where_the_settings_say(library: Library, pattern: str, path:
     assert library.guest.get(BASE + path.replace("NAME", name)).status == 200
 
 
-def test_a_site_below_a_path_is_there(kit: SiteKit) -> None:
+def test_a_site_below_a_path_is_served(kit: SiteKit) -> None:
     text = (kit.root / "publisher.toml").read_text()
     kit.settings(text.replace("https://review.example", "https://example.org/blog"))
     kit.article()
@@ -280,7 +280,7 @@ def moved(kit: SiteKit) -> Iterator[Visitor]:
 
 
 @pytest.mark.parametrize("suffix", ["rss", "atom", "json"])
-def test_a_feed_that_was_renamed_leads_to_where_it_is(moved: Visitor, suffix: str) -> None:
+def test_a_renamed_feed_is_redirected(moved: Visitor, suffix: str) -> None:
     answer = moved.get(f"{BASE}/feeds/topic/watr.{suffix}")
     assert (answer.status, answer.headers["location"]) == (301, f"{BASE}/feeds/topic/water.{suffix}")
     assert moved.get(f"{BASE}/feeds/topic/water.{suffix}").status == 200
@@ -290,7 +290,7 @@ def test_a_feed_that_was_renamed_leads_to_where_it_is(moved: Visitor, suffix: st
 
 
 @pytest.mark.parametrize("suffix", ["rss", "atom", "json"])
-def test_a_person_who_opens_a_feed_sees_what_it_is_and_no_program_does(moved: Visitor, suffix: str) -> None:
+def test_a_browser_gets_an_explanation_and_a_feed_reader_the_feed(moved: Visitor, suffix: str) -> None:
     address = f"{BASE}/feeds/all.{suffix}"
     page = moved.get(address, sec_fetch_dest="document", accept="text/html")
     assert page.headers["content-type"] == "text/html; charset=utf-8" and page.heading == "This is a feed"
@@ -304,7 +304,7 @@ def test_a_person_who_opens_a_feed_sees_what_it_is_and_no_program_does(moved: Vi
     assert index.status == 200 and "This is a feed" not in index.text
 
 
-def test_settings_of_renamed_feeds_are_looked_at(make_kit: Callable[[str], SiteKit]) -> None:
+def test_settings_of_renamed_feeds_are_validated(make_kit: Callable[[str], SiteKit]) -> None:
     from publisher.errors import SettingsError
 
     for number, text in enumerate(

@@ -69,7 +69,7 @@ def fort(mail_kit: MailKit) -> Iterator[Fort]:
         {"origin": "://"},
     ],
 )
-def test_another_page_posts_nothing_in_a_readers_name(fort: Fort, headers: dict[str, str]) -> None:
+def test_posts_from_other_sites_are_refused(fort: Fort, headers: dict[str, str]) -> None:
     answer = fort.join(**headers)
     # It may lead here with a form filled in; the button is pressed here.
     assert answer.heading == "Subscribe by email" and "ann@mail.example.org" in answer.text
@@ -88,11 +88,11 @@ def test_another_page_posts_nothing_in_a_readers_name(fort: Fort, headers: dict[
         {"origin": "http://localhost:8000", "host": "localhost:8000"},
     ],
 )
-def test_our_own_page_may(fort: Fort, headers: dict[str, str]) -> None:
+def test_posts_from_our_own_pages_are_accepted(fort: Fort, headers: dict[str, str]) -> None:
     assert fort.join(**headers).heading == "Check your email" and fort.confirmations == 1
 
 
-def test_a_page_that_may_embed_the_form_posts_it(fort: Fort) -> None:
+def test_an_embedding_site_may_post_the_subscribe_form(fort: Fort) -> None:
     path = fort.kit.root / "publisher.toml"
     path.write_text(path.read_text() + '\n[web]\nembed = ["https://www.shop.example"]\n')
     fort.web.close()
@@ -104,7 +104,7 @@ def test_a_page_that_may_embed_the_form_posts_it(fort: Fort) -> None:
     assert fort.confirmations == 1
 
 
-def test_ten_thousand_posts_of_one_address_are_one_letter(fort: Fort) -> None:
+def test_ten_thousand_posts_of_one_address_send_one_confirmation_email(fort: Fort) -> None:
     statuses = [fort.join().status for _ in range(40)]
     assert statuses[:20] == [200] * 20 and set(statuses[20:]) == {429} and fort.confirmations == 1
     refused = fort.join()
@@ -119,7 +119,7 @@ def test_ten_thousand_posts_of_one_address_are_one_letter(fort: Fort) -> None:
     assert other_form.status == 404
 
 
-def test_one_mailbox_under_many_names_gets_three_letters_a_day(fort: Fort) -> None:
+def test_one_mailbox_with_many_aliases_gets_three_confirmation_emails_a_day(fort: Fort) -> None:
     names = ["ann+1", "Ann+2", "ann+3", "ann+4", "ANN+5", "ann+x+y", "bob+1"]
     answers = [
         Visitor(fort.web, f"203.{number}.113.9").post(
@@ -151,7 +151,7 @@ def test_other_spellings_of_one_mailbox_share_its_limit(fort: Fort) -> None:
     assert fort.join("ann@gmail.com").status == 200 and fort.confirmations == 4
 
 
-def test_a_clock_that_is_put_back_refuses_nobody_for_years(fort: Fort, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_clock_set_back_resets_the_rate_limits(fort: Fort, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was counted in 2037 does not count in 2026."""
     now = time.time()
     monkeypatch.setattr("time.time", lambda: now + 10 * 365 * 86_400)
@@ -162,7 +162,7 @@ def test_a_clock_that_is_put_back_refuses_nobody_for_years(fort: Fort, monkeypat
     assert fort.join("bob@mail.example.org").status == 200
 
 
-def test_from_everywhere_together_there_is_an_end_too(fort: Fort) -> None:
+def test_all_clients_together_have_a_rate_limit(fort: Fort) -> None:
     path = fort.kit.root / "publisher.toml"
     path.write_text(path.read_text() + '\n[web]\njoin_limit = "5/hour"\n')
     fort.web.close()
@@ -187,7 +187,7 @@ def test_from_everywhere_together_there_is_an_end_too(fort: Fort) -> None:
         ("fe80::1%eth0", "fe80::2", True),
     ],
 )
-def test_a_household_is_one_visitor(fort: Fort, one: str, other: str, are_one: bool) -> None:
+def test_a_household_is_one_client_for_rate_limits(fort: Fort, one: str, other: str, are_one: bool) -> None:
     for _ in range(20):
         Visitor(fort.web, one).post(f"{BASE}/confirm?t=x")
     status = Visitor(fort.web, other).post(f"{BASE}/confirm?t=x").status
@@ -206,13 +206,13 @@ def test_a_household_is_one_visitor(fort: Fort, one: str, other: str, are_one: b
         (b"\xff\xfe\x00", FORM, 422),
     ],
 )
-def test_a_form_is_a_form_of_a_size(fort: Fort, body: bytes, kind: str, status: int) -> None:
+def test_form_bodies_are_limited_in_type_and_size(fort: Fort, body: bytes, kind: str, status: int) -> None:
     answer = fort.guest.request("POST", f"{BASE}/join", body, content_type=kind)
     assert answer.status == status and fort.confirmations == 0 and fort.log.lines == []
 
 
 @pytest.mark.parametrize("name", ["address", "digest", "topics", "zone", "website", "unknown"])
-def test_what_is_filled_in_is_text(fort: Fort, name: str) -> None:
+def test_form_values_are_escaped(fort: Fort, name: str) -> None:
     fields = {"address": "ann@mail.example.org", "digest": "daily", name: NASTY}
     for headers in ({}, {"sec_fetch_site": "cross-site", "origin": "https://evil.example"}):
         answer = fort.guest.post(f"{BASE}/join", fields, **headers)
@@ -230,7 +230,7 @@ def test_what_is_filled_in_is_text(fort: Fort, name: str) -> None:
         f"{BASE}/confirm?t={NASTY}",
     ],
 )
-def test_what_stands_in_an_address_is_text(fort: Fort, url: str) -> None:
+def test_values_in_urls_are_escaped(fort: Fort, url: str) -> None:
     assert "<script>alert" not in fort.guest.get(url).text
 
 
@@ -249,24 +249,24 @@ def test_what_stands_in_an_address_is_text(fort: Fort, url: str) -> None:
         "/newsletters/..",
     ],
 )
-def test_no_path_leads_out_and_none_to_another_server(fort: Fort, path: str) -> None:
+def test_no_path_leads_outside_or_redirects_to_another_server(fort: Fort, path: str) -> None:
     answer = fort.guest.get("https://review.example" + path)
     assert answer.status == 404 and "location" not in answer.headers and b"secret" not in answer.body
 
 
-def test_the_name_that_a_request_calls_us_is_nowhere(fort: Fort) -> None:
+def test_a_forged_host_header_is_not_used(fort: Fort) -> None:
     for path in ("/", "/newsletters/", "/newsletters/join", "/feeds/all.rss", "/x"):
         answer = fort.guest.get("https://review.example" + path, host="evil.example", x_forwarded_host="evil.example")
         assert b"evil.example" not in answer.body and "evil.example" not in str(answer.headers)
 
 
-def test_no_header_is_smuggled_into_a_letter(fort: Fort) -> None:
+def test_no_header_can_be_injected_into_a_confirmation_email(fort: Fort) -> None:
     for address in ("ann@mail.example.org\r\nBcc: x@evil.example", "ann@mail.example.org%0aBcc:x@evil.example"):
         assert fort.join(address).status == 422
     assert fort.confirmations == 0
 
 
-def test_what_breaks_is_our_fault_outside_and_exact_in_the_log(fort: Fort, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_internal_error_gives_500_and_is_logged_in_detail(fort: Fort, monkeypatch: pytest.MonkeyPatch) -> None:
     from publisher.web import articles as read
 
     def broken(*_: object) -> None:
@@ -280,17 +280,17 @@ def test_what_breaks_is_our_fault_outside_and_exact_in_the_log(fort: Fort, monke
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "PROPFIND"])
-def test_other_methods_are_none_of_ours(fort: Fort, method: str) -> None:
+def test_other_methods_are_not_allowed(fort: Fort, method: str) -> None:
     for path in ("/", "/newsletters/join", "/newsletters/confirm"):
         assert fort.guest.request(method, "https://review.example" + path).status == 405
 
 
-def test_a_look_changes_nothing(fort: Fort) -> None:
+def test_a_get_request_changes_nothing(fort: Fort) -> None:
     fort.guest.get(f"{BASE}/join?address=ann@mail.example.org&digest=daily")
     assert fort.confirmations == 0
 
 
-def test_who_hangs_up_in_the_middle_of_a_form_is_no_failure_of_ours(fort: Fort) -> None:
+def test_a_client_that_disconnects_during_a_form_is_no_server_error(fort: Fort) -> None:
     fort.guest.disconnects = True
     fort.join()
     assert fort.log.lines == [] and fort.confirmations == 0

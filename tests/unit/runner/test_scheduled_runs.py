@@ -72,14 +72,14 @@ def shop() -> Iterator[Workshop]:
     assert made.job.join(10)
 
 
-def test_a_lane_does_its_work_when_it_is_woken(shop: Workshop) -> None:
+def test_a_job_runs_when_it_is_woken(shop: Workshop) -> None:
     assert shop.began == []
     shop.job.wake()
     until(lambda: shop.job.health.runs == 1)
     assert shop.job.health.began_at is not None and shop.job.health.ended_at is not None
 
 
-def test_work_never_overlaps_itself_and_no_wish_is_lost(shop: Workshop) -> None:
+def test_a_job_never_runs_twice_at_once_and_no_wake_up_is_lost(shop: Workshop) -> None:
     shop.go.clear()
     shop.job.wake()
     until(lambda: len(shop.began) == 1)
@@ -90,7 +90,7 @@ def test_work_never_overlaps_itself_and_no_wish_is_lost(shop: Workshop) -> None:
     assert (shop.most, len(shop.began)) == (1, 2)
 
 
-def test_what_fails_rests_is_reported_and_tried_again() -> None:
+def test_a_failed_job_is_logged_and_retried_after_a_pause() -> None:
     shop = Workshop(FastClock(NOW, time.time(), 200))
     shop.raises = [PublisherError("no disk"), ValueError("none\nat all")]
     shop.job.wake()
@@ -103,7 +103,7 @@ def test_what_fails_rests_is_reported_and_tried_again() -> None:
     shop.job.stop()
 
 
-def test_a_wish_does_not_cut_a_rest_short() -> None:
+def test_a_wake_up_does_not_shorten_the_pause_after_a_failure() -> None:
     shop = Workshop(ManualClock(NOW))
     shop.raises = [PublisherError("no disk")]
     shop.job.wake()
@@ -115,21 +115,21 @@ def test_a_wish_does_not_cut_a_rest_short() -> None:
     assert shop.job.join(10)
 
 
-def test_a_lane_that_is_stopped_ends_without_a_failure(shop: Workshop) -> None:
+def test_a_stopped_job_ends_without_a_failure(shop: Workshop) -> None:
     shop.raises = [JobStopped()]
     shop.job.wake()
     assert shop.job.join(10)
     assert shop.events == []
 
 
-def test_rests_double_up_to_ten_minutes() -> None:
+def test_pauses_double_up_to_ten_minutes() -> None:
     assert [int(backoff_seconds(count).total_seconds()) for count in (1, 2, 3, 8, 50)] == [5, 10, 20, 600, 600]
 
 
 # -- systemd ---------------------------------------------------------------------------------------
 
 
-def test_systemd_is_told(tmp_path: Path) -> None:
+def test_systemd_is_notified(tmp_path: Path) -> None:
     path = str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         sock.bind(path)
@@ -147,7 +147,7 @@ def test_systemd_is_told(tmp_path: Path) -> None:
     told.keep_alive()
 
 
-def test_an_abstract_socket_is_one_too() -> None:
+def test_an_abstract_socket_is_supported() -> None:
     name = f"publisher-test-{os.getpid()}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         sock.bind(f"\0{name}")
@@ -155,7 +155,7 @@ def test_an_abstract_socket_is_one_too() -> None:
         assert sock.recv(100) == b"READY=1"
 
 
-def test_without_systemd_nobody_is_told() -> None:
+def test_without_systemd_nothing_is_sent() -> None:
     quiet = SystemdNotifier({})
     quiet.ready()
     assert quiet.watchdog is None
@@ -189,7 +189,7 @@ def test_warnings_of_libraries_come_in_the_same_form() -> None:
 # -- the rest --------------------------------------------------------------------------------------
 
 
-def test_a_folder_that_is_not_there_is_said_and_waited_for(tmp_path: Path) -> None:
+def test_a_missing_folder_is_logged_and_watched_later(tmp_path: Path) -> None:
     text = io.StringIO()
     watcher = FileWatcher(tmp_path / "none", lambda: None, make_log(text))
     watcher.start()
@@ -197,7 +197,7 @@ def test_a_folder_that_is_not_there_is_said_and_waited_for(tmp_path: Path) -> No
     watcher.stop()
 
 
-def test_a_change_is_told_once_it_is_there(tmp_path: Path) -> None:
+def test_a_changed_file_calls_the_watcher(tmp_path: Path) -> None:
     told = threading.Event()
     watcher = FileWatcher(tmp_path, told.set, make_log(io.StringIO()))
     watcher.start()
@@ -205,7 +205,7 @@ def test_a_change_is_told_once_it_is_there(tmp_path: Path) -> None:
     watcher.stop()
 
 
-def test_runners_that_were_killed_are_not_listed_and_cleared_away(tmp_path: Path) -> None:
+def test_state_files_of_killed_runners_are_removed(tmp_path: Path) -> None:
     folder = tmp_path / RUNNERS_FOLDER
     folder.mkdir()
     (folder / "dead-1.lock").touch()
@@ -220,13 +220,13 @@ def test_runners_that_were_killed_are_not_listed_and_cleared_away(tmp_path: Path
     assert list(folder.iterdir()) == []
 
 
-def test_a_folder_that_cannot_be_written_to_is_said(tmp_path: Path) -> None:
+def test_a_read_only_folder_is_an_error(tmp_path: Path) -> None:
     (tmp_path / RUNNERS_FOLDER).write_text("in the way")
     with pytest.raises(StoreError, match="must be writable"), RunnerFile(tmp_path):
         pass
 
 
-def test_one_at_a_time_is_alone(tmp_path: Path) -> None:
+def test_a_process_lock_is_exclusive(tmp_path: Path) -> None:
     with try_process_lock(tmp_path, "mail") as first, try_process_lock(tmp_path, "mail") as second:
         assert (first, second) == (True, False)
     with try_process_lock(tmp_path, "mail") as third:

@@ -161,7 +161,7 @@ def test_a_jump_back_delays_no_timer(monkeypatch: pytest.MonkeyPatch) -> None:
     assert fired == [1]
 
 
-def test_a_scheduler_that_fires_nothing_is_noticed() -> None:
+def test_a_stalled_scheduler_is_detected() -> None:
     """The heartbeat is a timer itself, so it stops when the scheduler hangs."""
     clock = ManualClock(NOW)
     timers = Timers(clock)
@@ -229,7 +229,7 @@ def test_a_job_that_has_nothing_to_do_is_not_stuck() -> None:
     held.end()
 
 
-def test_a_thread_that_has_ended_is_trouble() -> None:
+def test_a_job_whose_thread_has_ended_is_stuck() -> None:
     """The watchdog hears of a thread that has ended before the runner was stopped."""
     clock = ManualClock(NOW)
 
@@ -243,7 +243,7 @@ def test_a_thread_that_has_ended_is_trouble() -> None:
     assert job.stuck_reason() == "the thread of mail has ended"
 
 
-def test_a_pause_after_a_failure_outlives_no_jump() -> None:
+def test_a_clock_jump_does_not_extend_a_pause() -> None:
     """A pause is real time: a clock that was in 2037 and is put back blocks no job for years."""
     clock = ManualClock(datetime(2037, 1, 1, tzinfo=UTC))
     runs: list[int] = []

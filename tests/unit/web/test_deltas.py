@@ -50,7 +50,7 @@ def titles(suffix: str, body: bytes) -> list[str]:
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_who_asks_for_what_is_new_gets_it_alone(served: Served, suffix: str) -> None:
+def test_a_delta_request_gets_only_new_entries(served: Served, suffix: str) -> None:
     first = served.ask(suffix)
     assert titles(suffix, first.body) == ["Two", "One"]
     served.kit.article("three.md", "Three", date="2026-11-22")
@@ -72,7 +72,7 @@ def test_who_asks_for_what_is_new_gets_it_alone(served: Served, suffix: str) -> 
     assert head.status == 226 and head.body == b""
 
 
-def test_it_is_compressed_where_that_is_wanted(served: Served) -> None:
+def test_a_delta_is_compressed_if_the_client_accepts_gzip(served: Served) -> None:
     first = served.ask(Accept_Encoding="br")
     served.kit.article("three.md", "Three", date="2026-11-22")
     served.kit.publish()
@@ -83,7 +83,7 @@ def test_it_is_compressed_where_that_is_wanted(served: Served) -> None:
         assert answer.headers["etag"] == served.ask(Accept_Encoding="gzip").headers["etag"]
 
 
-def test_a_withdrawal_alone_is_an_answer_without_entries(served: Served) -> None:
+def test_a_withdrawal_gives_a_delta_without_entries(served: Served) -> None:
     from datetime import timedelta
 
     from publisher.pipeline.correct import retract
@@ -106,7 +106,7 @@ def test_a_withdrawal_alone_is_an_answer_without_entries(served: Served) -> None
         {},
     ],
 )
-def test_everybody_else_gets_the_whole_feed(served: Served, headers: dict[str, str]) -> None:
+def test_other_requests_get_the_whole_feed(served: Served, headers: dict[str, str]) -> None:
     first = served.ask()
     served.kit.article("three.md", "Three", date="2026-11-22")
     served.kit.publish()
@@ -116,7 +116,7 @@ def test_everybody_else_gets_the_whole_feed(served: Served, headers: dict[str, s
     assert answer.status == 200 and titles("rss", answer.body) == ["Three", "Two", "One"]
 
 
-def test_it_is_off_by_default(kit: SiteKit) -> None:
+def test_deltas_are_off_by_default(kit: SiteKit) -> None:
     kit.article("one.md", "One")
     kit.publish()
     feeds = Feeds(kit.site)
@@ -141,7 +141,7 @@ def test_it_is_off_by_default(kit: SiteKit) -> None:
         (b";,;=feed", False),
     ],
 )
-def test_how_it_is_asked_for(accepted: bytes, asks: bool) -> None:
+def test_the_a_im_header_is_parsed(accepted: bytes, asks: bool) -> None:
     assert asks_for_feed(accepted) is asks
 
 
@@ -165,7 +165,7 @@ def state(suffix: str, entries: list[str]) -> tuple[CachedFile, list[bytes]]:
 
 
 @given(st.sampled_from(SUFFIXES), st.lists(st.lists(WORDS, unique=True, max_size=5), min_size=2, max_size=8), st.data())
-def test_whoever_puts_both_together_has_all(suffix: str, life: list[list[str]], data: st.DataObject) -> None:
+def test_merged_deltas_have_all_entries(suffix: str, life: list[list[str]], data: st.DataObject) -> None:
     deltas, states = Deltas(), []
     for entries in life:
         staged, made = state(suffix, entries)

@@ -30,7 +30,7 @@ class Pages:
         await send({"type": "http.response.body", "body": b"%d" % number + b"x" * self._size})
 
 
-def test_a_page_for_everybody_is_made_once_in_a_while() -> None:
+def test_a_public_page_is_rendered_once_per_interval() -> None:
     pages = Pages()
     guest = Visitor(PageCache(pages, 60))
     answers = [guest.get("https://review.example/a?b=1") for _ in range(5)]
@@ -52,23 +52,23 @@ def test_a_page_for_everybody_is_made_once_in_a_while() -> None:
         Pages(headers={**PUBLIC, "content-type": "image/png"}),
     ],
 )
-def test_what_is_somebodys_own_or_no_page_is_made_each_time(pages: Pages) -> None:
+def test_private_responses_and_errors_are_not_cached(pages: Pages) -> None:
     guest = Visitor(PageCache(pages, 60))
     assert [guest.get("https://review.example/").body for _ in range(2)] == [b"1", b"2"]
 
 
-def test_a_post_is_never_kept() -> None:
+def test_a_post_is_never_cached() -> None:
     guest = Visitor(PageCache(Pages(), 60))
     bodies = [guest.post("https://review.example/").body, guest.get("https://review.example/").body]
     assert bodies == [b"1", b"2"] and guest.post("https://review.example/").body == b"3"
 
 
-def test_nothing_is_kept_where_nobody_wants_it() -> None:
+def test_zero_seconds_disable_the_cache() -> None:
     guest = Visitor(PageCache(Pages(), 0))
     assert [guest.get("https://review.example/").body for _ in range(2)] == [b"1", b"2"]
 
 
-def test_one_refreshes_and_all_others_get_what_there_was() -> None:
+def test_one_request_refreshes_while_others_get_the_old_page() -> None:
     pages = Pages()
     # For no time at all: whoever comes next makes it anew.
     guest = Visitor(PageCache(pages, 1e-9))
@@ -79,7 +79,7 @@ def test_one_refreshes_and_all_others_get_what_there_was() -> None:
     assert guest.get("https://review.example/").body == b"1" and pages.asked == 2
 
 
-def test_memory_has_an_end() -> None:
+def test_the_page_cache_is_bounded() -> None:
     pages = Pages(size=1_000_000)
     guest = Visitor(PageCache(pages, 60))
 

@@ -32,13 +32,13 @@ DAY = datetime(2026, 11, 24, 12, tzinfo=UTC)
         ("", "direct", 0, ""),
     ],
 )
-def test_a_program_tells_for_how_many_it_asks(text: str, name: str, subscribers: int, feed_id: str) -> None:
+def test_a_user_agent_names_its_number_of_subscribers(text: str, name: str, subscribers: int, feed_id: str) -> None:
     found = parse_user_agent(text.encode())
     assert (found.name, found.subscribers, found.feed_id) == (name, subscribers, feed_id)
 
 
 @given(st.binary(max_size=600))
-def test_nothing_that_is_said_is_too_strange(said: bytes) -> None:
+def test_any_user_agent_can_be_parsed(said: bytes) -> None:
     assert 0 <= parse_user_agent(said).subscribers < 100_000_000
 
 
@@ -54,7 +54,7 @@ def test_nothing_that_is_said_is_too_strange(said: bytes) -> None:
         ("", True),
     ],
 )
-def test_programs_that_look_at_links_are_no_people(text: str, expected: bool) -> None:
+def test_automated_clicks_are_told_from_clicks_of_people(text: str, expected: bool) -> None:
     assert is_automated(text) is expected
 
 
@@ -78,7 +78,7 @@ class Day:
         }
 
 
-def test_what_a_program_says_last_counts_and_its_feeds_together() -> None:
+def test_the_last_reported_number_counts_and_feed_ids_are_added() -> None:
     day = Day()
     day.ask("Feedly/1.0 (45 subscribers)")
     day.ask("Feedly/1.0 (46 subscribers)", status=304, if_none_match='"x"')
@@ -88,7 +88,7 @@ def test_what_a_program_says_last_counts_and_its_feeds_together() -> None:
     assert day.counts() == {("all", "Feedly"): (50, 3, 1), ("all", "Feedbin"): (15, 2, 0)}
 
 
-def test_readers_who_ask_by_themselves_count_when_they_come_again() -> None:
+def test_a_direct_subscriber_counts_from_the_first_conditional_request() -> None:
     day = Day()
     for _ in range(3):
         day.ask("newsboat/2.32", "192.0.2.1", status=304, if_none_match='"x"')
@@ -100,7 +100,7 @@ def test_readers_who_ask_by_themselves_count_when_they_come_again() -> None:
     assert day.counts() == {("all", "direct"): (3, 6, 3)}
 
 
-def test_whatever_strangers_call_themselves_takes_a_few_megabytes() -> None:
+def test_memory_is_bounded_for_any_user_agents() -> None:
     day = Day()
     tracemalloc.start()
     for number in range(1, 20_001):
@@ -114,7 +114,7 @@ def test_whatever_strangers_call_themselves_takes_a_few_megabytes() -> None:
     assert found["all", "others"][1] > 10_000 and found["all", "Feedly"] == (500, 20_000, 0)
 
 
-def test_a_day_ends() -> None:
+def test_counts_are_stored_by_day() -> None:
     day = Day()
     day.counts()
     day.ask("newsboat/2.32", if_none_match='"x"')

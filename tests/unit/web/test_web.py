@@ -52,7 +52,7 @@ def feeds(kit: SiteKit) -> Feeds:
     return Feeds(kit.site)
 
 
-def test_what_is_staged_again_is_handed_out_at_once(kit: SiteKit, feeds: Feeds) -> None:
+def test_a_restaged_file_is_served_at_once(kit: SiteKit, feeds: Feeds) -> None:
     first = ask(feeds, "/feeds/all.rss")
     assert first.body == (kit.root / "feeds/all.rss").read_bytes()
     kit.article("two.md", "Two", date="2026-11-21")
@@ -62,7 +62,7 @@ def test_what_is_staged_again_is_handed_out_at_once(kit: SiteKit, feeds: Feeds) 
     assert ask(feeds, "/feeds/all.rss", If_None_Match=second.headers["etag"]).status == 304
 
 
-def test_a_date_that_lies_ahead_is_not_sent(kit: SiteKit, feeds: Feeds) -> None:
+def test_a_last_modified_date_in_the_future_is_not_sent(kit: SiteKit, feeds: Feeds) -> None:
     """A feed that changed twice within a second is dated ahead: its date is sent once it has come."""
     path = kit.root / "feeds/all.rss"
     now_ns = time.time_ns()
@@ -75,24 +75,24 @@ def test_a_date_that_lies_ahead_is_not_sent(kit: SiteKit, feeds: Feeds) -> None:
     assert dated.headers["last-modified"] == formatdate(now_ns // 10**9 - 1, usegmt=True)
 
 
-def test_a_twin_of_other_bytes_is_not_handed_out(kit: SiteKit, feeds: Feeds) -> None:
+def test_a_stale_precompressed_file_is_not_served(kit: SiteKit, feeds: Feeds) -> None:
     path = kit.root / "feeds/all.rss"
     os.utime(f"{path}.gz", ns=(1, 1))
     answer = ask(feeds, "/feeds/all.rss", Accept_Encoding="gzip")
     assert "content-encoding" not in answer.headers and answer.body == path.read_bytes()
 
 
-def test_a_weak_etag_of_ours_is_ours(feeds: Feeds) -> None:
+def test_a_weak_etag_matches(feeds: Feeds) -> None:
     tag = ask(feeds, "/feeds/all.rss").headers["etag"]
     assert ask(feeds, "/feeds/all.rss", If_None_Match=f'"other", W/{tag}').status == 304
     assert ask(feeds, "/feeds/all.rss", If_None_Match=f'"other", W/{tag[:-2]}"').status == 200
 
 
-def test_a_date_that_is_none_is_passed_over(feeds: Feeds) -> None:
+def test_an_invalid_date_is_ignored(feeds: Feeds) -> None:
     assert ask(feeds, "/feeds/all.rss", If_Modified_Since="yesterday").status == 200
 
 
-def test_only_questions_are_answered(feeds: Feeds) -> None:
+def test_only_get_head_and_options_are_allowed(feeds: Feeds) -> None:
     refused = ask(feeds, "/feeds/all.rss", "POST")
     assert (refused.status, refused.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
     asked = ask(feeds, "/feeds/all.rss", "OPTIONS")
@@ -119,17 +119,17 @@ def test_only_questions_are_answered(feeds: Feeds) -> None:
         "",
     ],
 )
-def test_nothing_else_is_to_be_had(kit: SiteKit, feeds: Feeds, path: str) -> None:
+def test_other_files_are_not_served(kit: SiteKit, feeds: Feeds, path: str) -> None:
     assert ask(feeds, path).status == 404
 
 
-def test_a_link_leads_nowhere(kit: SiteKit, feeds: Feeds) -> None:
+def test_symbolic_links_are_not_followed(kit: SiteKit, feeds: Feeds) -> None:
     (kit.root / "feeds" / "secret.rss").symlink_to(kit.root / "publisher.toml")
     assert ask(feeds, "/feeds/secret.rss").status == 404
 
 
 @given(path=st.text(max_size=60))
-def test_no_path_leads_out(tmp_path_factory: pytest.TempPathFactory, path: str) -> None:
+def test_no_path_leads_out_of_the_folder(tmp_path_factory: pytest.TempPathFactory, path: str) -> None:
     folder = tmp_path_factory.getbasetemp() / "cache"
     (folder / "feeds").mkdir(parents=True, exist_ok=True)
     (folder / "outside").write_text("secret")
@@ -158,20 +158,20 @@ def test_no_path_leads_out(tmp_path_factory: pytest.TempPathFactory, path: str) 
         (b";;,,;q=1", "identity"),
     ],
 )
-def test_the_encoding_is_the_one_that_is_wanted_most(accepted: bytes, coding: str | None) -> None:
+def test_the_preferred_encoding_is_chosen(accepted: bytes, coding: str | None) -> None:
     assert _choose_encoding(accepted, ("identity", "br", "gzip")) == coding
 
 
 @given(accepted=st.binary(max_size=60))
-def test_no_accept_encoding_is_too_strange(accepted: bytes) -> None:
+def test_any_accept_encoding_can_be_parsed(accepted: bytes) -> None:
     assert _choose_encoding(accepted, ("identity", "br", "gzip")) in ("identity", "br", "gzip", None)
 
 
-def test_what_is_not_acceptable_is_said(feeds: Feeds) -> None:
+def test_no_acceptable_encoding_gives_406(feeds: Feeds) -> None:
     assert ask(feeds, "/feeds/all.rss", Accept_Encoding="identity;q=0").status == 406
 
 
-def test_memory_holds_what_was_asked_for_last(tmp_path: Path) -> None:
+def test_the_file_cache_holds_the_files_read_last(tmp_path: Path) -> None:
     for name in "abc":
         (tmp_path / name).write_bytes(b"x" * 100)
     cache = FileCache(tmp_path, max_bytes=2 * 4_096 + 250)
@@ -183,7 +183,7 @@ def test_memory_holds_what_was_asked_for_last(tmp_path: Path) -> None:
     assert cache.find("a") is not first
 
 
-def test_twins_are_of_the_bytes(tmp_path: Path) -> None:
+def test_precompressed_files_have_the_content_of_their_file(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"x" * 1000)
     (tmp_path / "a.gz").write_bytes(gzip.compress(b"x" * 1000))
     found = (tmp_path / "a").stat()
@@ -193,7 +193,7 @@ def test_twins_are_of_the_bytes(tmp_path: Path) -> None:
     assert staged.encodings["gzip"].etag != staged.encodings["identity"].etag
 
 
-def test_the_machine_is_told_how_the_process_is(kit: SiteKit, feeds: Feeds) -> None:
+def test_health_checks_report_the_state_of_the_process(kit: SiteKit, feeds: Feeds) -> None:
     trouble = [""]
     web = Web(kit.site, unready_reason=lambda: trouble[0])
     assert ask(web, "/healthz").body == b"alive\n"
@@ -204,7 +204,7 @@ def test_the_machine_is_told_how_the_process_is(kit: SiteKit, feeds: Feeds) -> N
     assert ask(web, "/feeds/all.rss").status == 200
 
 
-def test_what_is_no_request_is_passed_over(kit: SiteKit) -> None:
+def test_other_asgi_scopes_are_ignored(kit: SiteKit) -> None:
     sent: list[Any] = []
 
     async def send(message: Any) -> None:
@@ -217,7 +217,7 @@ def test_what_is_no_request_is_passed_over(kit: SiteKit) -> None:
     assert sent == []
 
 
-def test_headers_that_nobody_needs_take_no_memory(feeds: Feeds) -> None:
+def test_long_headers_are_not_cached(feeds: Feeds) -> None:
     async def nothing(_: Any = None) -> Any:
         return {"type": "http.request"}
 
@@ -235,7 +235,7 @@ def test_headers_that_nobody_needs_take_no_memory(feeds: Feeds) -> None:
     assert size < 5_000_000
 
 
-def test_pages_among_the_feeds_run_and_load_nothing(kit: SiteKit, feeds: Feeds) -> None:
+def test_pages_below_feeds_have_a_strict_content_security_policy(kit: SiteKit, feeds: Feeds) -> None:
     page = ask(feeds, "/feeds/")
     rules = page.headers["content-security-policy"]
     assert page.status == 200 and "default-src 'none'" in rules and "script-src" not in rules
