@@ -64,7 +64,7 @@ def command(
     signal.signal(signal.SIGTERM, _stop)
     with SendProgress() as progress:
         sent = deliver(
-            site, issue, limit=limit, uncertain=UncertainPolicy(uncertain) if uncertain else None, watch=progress
+            site, issue, limit=limit, uncertain=UncertainPolicy(uncertain) if uncertain else None, on_progress=progress
         )
     if as_json:
         click.echo(json.dumps(as_dict(sent), ensure_ascii=False, indent=2))
@@ -96,7 +96,7 @@ def as_dict(sent: SendResult) -> dict[str, Any]:
         },
         "deliveries": {state.value: sent.states.get(state, 0) for state in DeliveryState},
         "uncertain": sent.uncertain,
-        "trouble": sent.trouble,
+        "trouble": sent.stop_reason,
         "paused_domains": sent.paused_domains,
         "next_due": sent.next_due.isoformat() if sent.next_due else None,
     }
@@ -110,7 +110,7 @@ def sent_lines(site: Site, sent: SendResult) -> list[str]:
     if not sent.states:
         reason = f"{sent.digest} had no subscribers when the issue was made, or they already had all of its articles"
         lines = [f"{name} has no recipients: {reason}."]
-    elif not counts.done and not sent.waiting and not sent.trouble:
+    elif not counts.done and not sent.waiting and not sent.stop_reason:
         lines = [f"{name} has no deliveries left to make."]
     lines += [
         f"  {count:,} {word}"
@@ -121,8 +121,8 @@ def sent_lines(site: Site, sent: SendResult) -> list[str]:
         )
         if count
     ]
-    if sent.trouble:
-        lines.append(f"  Stopped early: {sent.trouble}")
+    if sent.stop_reason:
+        lines.append(f"  Stopped early: {sent.stop_reason}")
     if sent.paused_domains:
         lines.append(f"  Paused domains: {', '.join(sent.paused_domains)}")
     if sent.waiting:

@@ -1,4 +1,4 @@
-"""Approve an issue for sending, take an approval back, pause and resume."""
+"""Approve an issue for sending, revoke an approval, pause and resume."""
 
 from __future__ import annotations
 
@@ -41,43 +41,43 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalResult:
-    """An issue that was approved, or whose approval was taken back."""
+    """An issue that was approved, or whose approval was revoked."""
 
     digest: str
     name: str
     number: int
     subject: str
-    #: How many subscribers it was made for.
+    #: Number of subscribers in its audience.
     subscribers: int
-    #: Of its bytes and its audience; None where the approval was taken back.
+    #: Hash of its content and its audience; None if the approval was revoked.
     hash: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalPlan:
-    """What the approval of an issue would do: who gets it, and when."""
+    """The recipients and the send time of an issue if it is approved now."""
 
     digest: str
     name: str
     number: int
     subject: str
-    #: Subscribers with a delivery that waits.
+    #: Number of subscribers with a queued delivery.
     recipients: int
     #: When the first and the last of these deliveries are due; None for at once.
     first_due: datetime | None
     last_due: datetime | None
-    #: True if a runner is active on this machine: it sends approved issues by itself.
+    #: True if a runner is active on this machine; it sends approved issues.
     has_runner: bool
-    #: True if only ``publish send`` sends it, because it is older than a run still sends.
+    #: True if the issue is too old for a runner, and only ``publish send`` sends it.
     is_old: bool
     is_paused: bool
     #: False if the settings name no transport.
     can_send: bool
-    #: Of the issue's bytes and its audience: what is to be approved.
+    #: Hash of the issue's content and its audience.
     hash: str
 
     def describe_send_time(self) -> str:
-        """Return in words when the issue is sent."""
+        """Return a phrase that tells when the issue is sent."""
         name = f"{self.digest}/{self.name}"
         if not self.recipients:
             return "to nobody: it was sent already, or the digest had no subscribers when it was made"
@@ -98,13 +98,13 @@ class ApprovalPlan:
 
 
 def content_hash(connection: Connection, site: Site, row: IssueRow, ring: Keyring) -> str:
-    """Return a hash of everything that subscribers would get, headers included, and of the audience."""
-    editions = issues.load_variants(connection, row.id)
-    copies = DeliveryMessages(site, row, lambda number: editions[number - 1], ring, ())
-    digest = hashlib.sha256(copies.fingerprint(len(editions)))
+    """Return a hash of the content and headers of all variants, and of the audience."""
+    variants = issues.load_variants(connection, row.id)
+    messages = DeliveryMessages(site, row, lambda number: variants[number - 1], ring, ())
+    digest = hashlib.sha256(messages.fingerprint(len(variants)))
     page: list[str] = []
-    for number, edition in audience.frozen_audience(connection, row.id):
-        page.append(f"{number} {edition}\n")
+    for number, variant in audience.frozen_audience(connection, row.id):
+        page.append(f"{number} {variant}\n")
         if len(page) == 10_000:
             digest.update("".join(page).encode())
             page = []
@@ -116,8 +116,8 @@ def plan_approval(site: Site, target: str, now: datetime) -> ApprovalPlan:
     """Return what the approval of an issue would do. Nothing is changed.
 
     Raises:
-        SettingsError: there is no such issue, it may not be approved, or nobody would get it.
-        SendingBlocked: it would take placeholder values to real people.
+        SettingsError: there is no such issue, it may not be approved, or it has no recipients.
+        SendingBlocked: it has placeholder values, and real recipients.
     """
     with Database.open(site.database_url) as db, db.write() as connection:
         row = find_issue(connection, target)
@@ -126,7 +126,7 @@ def plan_approval(site: Site, target: str, now: datetime) -> ApprovalPlan:
 
 def _plan(connection: Connection, site: Site, row: IssueRow, now: datetime) -> ApprovalPlan:
     """Return the plan for an issue that may be approved."""
-    _refuse_errors(connection, row)
+    _require_no_errors(connection, row)
     require_sendable(connection, site, row, is_local=site.delivers_locally)
     due = recipients.due_range(connection, row.id)
     later = due if due is not None and due[1] > now.timestamp() else None
@@ -162,38 +162,38 @@ def approve(
     expect: str | None = None,
     on_wait: Callable[[str], None] = lambda holder: None,
 ) -> ApprovalResult:
-    """Approve an issue as it is now; or, with ``revoke``, take its approval back.
+    """Approve an issue as it is now; or, with ``revoke``, revoke its approval.
 
     Args:
         site: the settings.
         target: ``DIGEST`` for its newest issue, or ``DIGEST/NAME``.
-        now: what time it is.
-        revoke: take the approval back.
-        expect: the hash of the plan that a person has agreed to; None for whatever the issue is now.
-        on_wait: told once if another run has to be waited for.
+        now: the current time.
+        revoke: revoke the approval.
+        expect: hash of the plan that a person confirmed; None to approve the issue as it is.
+        on_wait: called once, with a name of the other process, if another run has to finish first.
 
     Raises:
-        SettingsError: there is no such issue, it may not be approved, or it is not the one that was agreed to.
-        SendingBlocked: it would take placeholder values to real people.
+        SettingsError: there is no such issue, it may not be approved, or it changed since the plan was confirmed.
+        SendingBlocked: it has placeholder values, and real recipients.
     """
     with Database.open(site.database_url) as db, db.exclusive(site.root, on_wait=on_wait), db.write() as connection:
         row = find_issue(connection, target)
-        hashed = None
+        content = None
         if not revoke:
-            hashed = _plan(connection, site, row, now).hash
-            if expect is not None and hashed != expect:
+            content = _plan(connection, site, row, now).hash
+            if expect is not None and content != expect:
                 raise SettingsError(
                     f"{row.digest}/{row.name} changed while you were asked. Review it again, then approve it."
                 )
-        issues.set_approval(connection, row.id, hashed, int(now.timestamp()) if hashed else None)
-        readers = sum(deliveries.state_counts(connection, row.id).get(row.id, {}).values())
+        issues.set_approval(connection, row.id, content, int(now.timestamp()) if content else None)
+        subscribers = sum(deliveries.state_counts(connection, row.id).get(row.id, {}).values())
     return ApprovalResult(
-        digest=row.digest, name=row.name, number=row.number, subject=row.subject, subscribers=readers, hash=hashed
+        digest=row.digest, name=row.name, number=row.number, subject=row.subject, subscribers=subscribers, hash=content
     )
 
 
 def pause(site: Site, target: str, *, is_paused: bool) -> IssueRow:
-    """Pause the delivery of an issue, also while it is being sent; or resume it.
+    """Pause the delivery of an issue, also while it is being sent; or end the pause.
 
     Raises:
         SettingsError: there is no such issue.
@@ -208,35 +208,37 @@ def resume(site: Site, target: str) -> IssueRow:
     """End the pause of an issue.
 
     Raises:
-        SettingsError: there is no such issue, or it is not paused and an operator has to decide about its refusals.
+        SettingsError: there is no such issue, or it is not paused but stopped because of refusals.
     """
     with Database.open(site.database_url) as db, db.write() as connection:
         row = find_issue(connection, target)
-        found = brakes.open_brakes(connection, row.id)
-        if found and not row.is_paused:
+        stopped = brakes.open_brakes(connection, row.id)
+        if stopped and not row.is_paused:
             name = f"{row.digest}/{row.name}"
-            raise SettingsError(f"{name}: {'; '.join(one.describe() for one in found)}. {brakes.resume_advice(name)}")
+            raise SettingsError(
+                f"{name}: {'; '.join(brake.describe() for brake in stopped)}. {brakes.resume_advice(name)}"
+            )
         issues.set_paused(connection, row.id, is_paused=False)
         return issues.list_issues(connection, only=[row.id])[0]
 
 
 def require_sendable_issue(connection: Connection, site: Site, row: IssueRow, ring: Keyring, *, is_local: bool) -> None:
-    """Refuse to send an issue that is blocked, held back, paused, or not approved as it is now.
+    """Raise an error if an issue is blocked, paused, or not approved as it is now.
 
     Args:
-        connection: to the store.
+        connection: the database.
         site: the settings.
         row: the issue.
-        ring: the site's secret.
-        is_local: whether the transport keeps messages on this machine.
+        ring: the site's keys.
+        is_local: True if the transport keeps messages on this machine.
 
     Raises:
         SettingsError: it may not be sent, with the reason and the fix.
-        SendingBlocked: it would take placeholder values to real people.
+        SendingBlocked: it has placeholder values, and real recipients.
     """
     require_sendable(connection, site, row, is_local=is_local)
     name = f"{row.digest}/{row.name}"
-    _refuse_errors(connection, row)
+    _require_no_errors(connection, row)
     if row.is_paused:
         raise SettingsError(f"{name} is paused. Run 'publish resume {name}' first.")
     if row.digest not in site.digests:
@@ -254,7 +256,7 @@ def require_sendable_issue(connection: Connection, site: Site, row: IssueRow, ri
 
 
 def stop_reason(connection: Connection, site: Site, issue_id: int) -> str:
-    """Return why an issue that is being sent may not be sent any further; empty if it may."""
+    """Return why the sending of an issue has to stop; empty if it may continue."""
     row = issues.list_issues(connection, only=[issue_id])[0]
     if row.is_paused:
         return "it was paused"
@@ -265,19 +267,19 @@ def stop_reason(connection: Connection, site: Site, issue_id: int) -> str:
     return ""
 
 
-def _refuse_errors(connection: Connection, row: IssueRow) -> None:
+def _require_no_errors(connection: Connection, row: IssueRow) -> None:
     name = f"{row.digest}/{row.name}"
     if row.forced is not None:
         return
     if not row.may_be_sent:
-        found = "was never checked" if row.errors is None else f"has {row.errors} error(s)"
+        state = "was never checked" if row.errors is None else f"has {row.errors} error(s)"
         raise SettingsError(
-            f"{name} {found}. Run 'publish check {name}' to see how to fix it; with --force REASON it can be sent anyway."
+            f"{name} {state}. Run 'publish check {name}' to see how to fix it; with --force REASON it can be sent anyway."
         )
-    gone = issues.withdrawn_article_ids(connection, row.id)
-    if gone:
+    withdrawn = issues.withdrawn_article_ids(connection, row.id)
+    if withdrawn:
         raise SettingsError(
-            f"{name} has articles that were withdrawn, or became drafts, after it was made ({', '.join(gone)}). "
+            f"{name} has articles that were withdrawn, or became drafts, after it was made ({', '.join(withdrawn)}). "
             f"Publish them again ('publish retract --undo', or edit the draft), or send it anyway with "
             f"'publish check {name} --force REASON'."
         )

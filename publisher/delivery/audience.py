@@ -1,4 +1,4 @@
-"""Who gets an issue: frozen with it, each reader once, and no article that she has."""
+"""Fix the audience of an issue: each subscriber once, and without the articles that they have already."""
 
 from __future__ import annotations
 
@@ -18,49 +18,49 @@ from publisher.subscribers import store as subscribers
 
 __all__ = ["Audience", "FrozenAudience", "freeze_audience", "load_audience"]
 
-#: What readers who get the same of an issue have in common: their question, and copies (issue, edition) they have.
+#: Subscribers who get the same: number of their interests, and (issue, variant) of earlier deliveries that overlap.
 _SubscriberGroup = tuple[int, tuple[tuple[int, int], ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audience:
-    """The readers of an issue that is being made, by what they get of it."""
+    """The subscribers of an issue that is being made, grouped by what they get."""
 
     digest: str
-    #: Issues that may have brought somebody an article of this one.
+    #: Issues that contain articles of this one.
     overlapping_issues: frozenset[int]
-    #: Each kind of reader → its place among the selections.
-    classes: dict[_SubscriberGroup, int]
+    #: Group → its index in ``interests``.
+    groups: dict[_SubscriberGroup, int]
     interests: tuple[Interests, ...]
-    #: What time it is, seconds since 1970: who pauses beyond it is left out.
+    #: The current time, in seconds since 1970. Subscribers who pause beyond it are left out.
     now: int
 
 
 def load_audience(connection: Connection, digest: Digest, articles: Sequence[Article], now: int) -> Audience:
-    """Return who would get an issue with these articles, and what of it."""
-    carried = {} if digest.repeat else issues.variants_with_articles(connection, [one.seq for one in articles])
+    """Return the audience of an issue with these articles."""
+    carried = {} if digest.repeat else issues.variants_with_articles(connection, [article.seq for article in articles])
     queries = subscribers.load_interest_queries(connection)
-    classes: dict[_SubscriberGroup, int] = {}
-    for _, question, _, copies in store.audience_members(connection, digest.slug, carried.keys(), now):
-        classes.setdefault((question, copies), len(classes))
-    selections = tuple(
+    groups: dict[_SubscriberGroup, int] = {}
+    for _, interests_id, _, received in store.audience_members(connection, digest.slug, carried.keys(), now):
+        groups.setdefault((interests_id, received), len(groups))
+    interests = tuple(
         Interests(
-            query=queries.get(question, Query()),
-            had=frozenset().union(*(carried[issue].get(edition, frozenset()) for issue, edition in copies)),
+            query=queries.get(interests_id, Query()),
+            had=frozenset().union(*(carried[issue].get(variant, frozenset()) for issue, variant in received)),
         )
-        for question, copies in classes
+        for interests_id, received in groups
     )
     return Audience(
-        digest=digest.slug, overlapping_issues=frozenset(carried), classes=classes, interests=selections, now=now
+        digest=digest.slug, overlapping_issues=frozenset(carried), groups=groups, interests=interests, now=now
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrozenAudience:
-    """The copies that were queued."""
+    """The number of queued deliveries, and unknown time zones."""
 
     deliveries: int
-    #: Zone that nobody knows → how many readers have it. Theirs come by the newsroom's clock.
+    #: Unknown time zone → number of its subscribers. Their deliveries are due at the site's local time.
     unknown_zones: dict[str, int]
 
 
@@ -72,30 +72,30 @@ def freeze_audience(
     articles: Sequence[Article],
     due: LocalDeliveryTimes,
 ) -> FrozenAudience:
-    """Queue a copy for every reader who gets something of the issue, in its own transaction.
+    """Queue a delivery for every subscriber with at least one article of the issue.
 
     Args:
-        connection: to the store.
-        issue_id: the issue, as it was just added.
-        audience: of :func:`audience_of`, in the same transaction.
-        made: the issue, with an edition for each thing that readers get.
-        articles: what it carries, in the order in which it is shown.
-        due: when a copy is due.
+        connection: the database, in the transaction that adds the issue.
+        issue_id: the issue.
+        audience: from `load_audience`, in the same transaction.
+        made: the issue, with its variants.
+        articles: its articles, in the order in which they are shown.
+        due: when the deliveries are due.
     """
-    numbers = {frozenset(one.articles): number for number, one in enumerate(made.variants, 1)}
-    by_place: dict[int, int] = {}
-    for got, places in group_by_variant(articles, audience.interests).items():
-        number = numbers[frozenset(one.seq for one in got)]
-        by_place.update((place, number) for place in places)
+    numbers = {frozenset(variant.articles): number for number, variant in enumerate(made.variants, 1)}
+    variant_of: dict[int, int] = {}
+    for chosen, indexes in group_by_variant(articles, audience.interests).items():
+        number = numbers[frozenset(article.seq for article in chosen)]
+        variant_of.update((index, number) for index in indexes)
 
-    def copies() -> Iterator[tuple[int, int, int]]:
-        for number, question, zone, had in store.audience_members(
+    def rows() -> Iterator[tuple[int, int, int]]:
+        for subscriber_id, interests_id, zone, received in store.audience_members(
             connection, audience.digest, audience.overlapping_issues, audience.now
         ):
-            edition = by_place.get(audience.classes[question, had])
-            if edition is not None:
-                yield number, edition, due(zone)
+            variant = variant_of.get(audience.groups[interests_id, received])
+            if variant is not None:
+                yield subscriber_id, variant, due(zone)
 
     return FrozenAudience(
-        deliveries=store.add_deliveries(connection, issue_id, copies()), unknown_zones=due.unknown_zones
+        deliveries=store.add_deliveries(connection, issue_id, rows()), unknown_zones=due.unknown_zones
     )

@@ -1,4 +1,4 @@
-"""The audience of an issue: subscribers when it is made, and the deliveries that are queued with it."""
+"""Queries for the audience of an issue: its subscribers, and the deliveries that are queued for them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["add_deliveries", "audience_members", "frozen_audience", "record_welc
 
 _S: Final = DeliveryState
 _STREAMED: Final = {"stream_results": True, "yield_per": 5000}
-#: Who has such a copy has the articles in it.
+#: States of deliveries whose articles count as received.
 _RECEIVED_STATES: Final = (_S.QUEUED, _S.SENDING, _S.HANDED_OVER, _S.ACCEPTED, _S.DEFERRED, _S.UNCERTAIN)
 
 
@@ -27,10 +27,10 @@ def audience_members(
     """Yield (subscriber, interests, zone, deliveries) of every active subscriber of a digest, by number.
 
     Args:
-        connection: to the store.
-        digest: its slug.
-        overlapping: issues whose deliveries, as (issue, edition), are told.
-        now: people who pause beyond this instant are left out.
+        connection: the database.
+        digest: the digest's slug.
+        overlapping: issues whose deliveries are returned, as (issue, variant).
+        now: the current time, in seconds since 1970. Subscribers who pause beyond it are left out.
     """
     columns: list[Any] = [subscriber.c.id, subscriber.c.interests_id, subscriber.c.zone]
     tables: Any = subscription.join(subscriber, subscriber.c.id == subscription.c.subscriber_id)
@@ -56,23 +56,23 @@ def audience_members(
     query = query.order_by(subscription.c.subscriber_id)
     rows = connection.execute(query, execution_options=_STREAMED)
     if not overlapping:
-        for number, question, zone in rows:
-            yield number, question, zone, ()
+        for number, interests_id, zone in rows:
+            yield number, interests_id, zone, ()
         return
     last: tuple[int, int, str | None] | None = None
-    copies: list[tuple[int, int]] = []
-    for number, question, zone, issue_id, edition in rows:
+    received: list[tuple[int, int]] = []
+    for number, interests_id, zone, issue_id, variant in rows:
         if last is not None and last[0] != number:
-            yield (*last, tuple(sorted(copies)))
-            copies = []
-        last = (number, question, zone)
+            yield (*last, tuple(sorted(received)))
+            received = []
+        last = (number, interests_id, zone)
         if issue_id is not None:
-            copies.append((issue_id, edition))
+            received.append((issue_id, variant))
     if last is not None:
-        yield (*last, tuple(sorted(copies)))
+        yield (*last, tuple(sorted(received)))
 
 
-#: The origin of an issue that is sent to somebody who subscribed after its audience was fixed.
+#: Origin of a delivery to a subscriber who subscribed after the audience was fixed.
 _WELCOME: Final = "welcome"
 
 _NEW = insert(delivery).values(
@@ -85,12 +85,18 @@ _NEW = insert(delivery).values(
 
 
 def add_deliveries(connection: Connection, issue_id: int, rows: Iterable[tuple[int, int, int]]) -> int:
-    """Queue copies of an issue: (reader, edition, due, 0 for at once) each; return how many."""
+    """Queue deliveries of an issue; return their number.
+
+    Args:
+        connection: the database, in a transaction.
+        issue_id: the issue.
+        rows: (subscriber, variant, due) of each; due in seconds since 1970, 0 for at once.
+    """
     total = 0
     page: list[tuple[int, int, int, int]] = []
     names = ("issue_id", "subscriber_id", "variant", "due_at")
-    for number, edition, due in rows:
-        page.append((issue_id, number, edition, due))
+    for number, variant, due in rows:
+        page.append((issue_id, number, variant, due))
         if len(page) == 20_000:
             total += len(page)
             execute_rows(connection, _NEW, names, page)
@@ -100,7 +106,7 @@ def add_deliveries(connection: Connection, issue_id: int, rows: Iterable[tuple[i
 
 
 def frozen_audience(connection: Connection, issue_id: int) -> Iterator[tuple[int, int]]:
-    """Yield (reader, edition) of every copy of an issue, by reader."""
+    """Yield (subscriber, variant) of the deliveries in the fixed audience of an issue, by subscriber."""
     query = select(delivery.c.subscriber_id, delivery.c.variant).where(
         delivery.c.issue_id == issue_id, delivery.c.origin != _WELCOME
     )
@@ -109,19 +115,19 @@ def frozen_audience(connection: Connection, issue_id: int) -> Iterator[tuple[int
 
 
 def record_welcome_delivery(
-    connection: Connection, issue_id: int, subscriber_id: int, edition: int, now: int, said: str
+    connection: Connection, issue_id: int, subscriber_id: int, variant: int, now: int, answer: str
 ) -> None:
-    """Write down that a reader who joined after the issue was frozen has been sent it."""
+    """Store the delivery of an issue to a subscriber who subscribed after its audience was fixed."""
     connection.execute(
         insert(delivery).values(
             issue_id=issue_id,
             subscriber_id=subscriber_id,
-            variant=edition,
+            variant=variant,
             state=_S.ACCEPTED.value,
             attempts=1,
             origin=_WELCOME,
             handed_at=now,
             changed_at=now,
-            answer=said,
+            answer=answer,
         )
     )

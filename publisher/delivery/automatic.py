@@ -1,4 +1,4 @@
-"""What leaves by itself: issues of digests with ``send = "auto"``, and drafts for editors."""
+"""Send issues without a command: those of digests with ``send = "auto"``, approved ones, and drafts for editors."""
 
 from __future__ import annotations
 
@@ -34,32 +34,34 @@ def send_due_issues(
     is_stopping: Callable[[], bool] = lambda: False,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> None:
-    """Send what needs nobody's approval, and note in the report how that went.
+    """Send the issues that are due, and add the results to the report.
 
-    An issue older than copies are tried again is left alone: nobody wants last month's news because a
-    mail server was named today.
+    An issue older than ``delivery.retry_days`` is not sent: a mail server that is configured today must not send the
+    news of last month.
 
     Args:
-        site, db, now: the settings, their store, and what time it is.
-        report: what is told of it.
-        progress: told now and then how far the work is.
-        approved: send also what somebody has approved.
-        without: issues (``DIGEST/NAME``) that are left alone.
-        is_stopping: asked now and then; once it says so, no more copies leave.
-        clock: what time it is later on.
+        site: the settings.
+        db: the database.
+        now: the current time.
+        report: gets the results.
+        progress: called at intervals with the number of deliveries made.
+        approved: also send approved issues of digests with ``send = "review"``.
+        without: issues (``DIGEST/NAME``) to leave out; ``drafts`` leaves out drafts for editors.
+        is_stopping: called at intervals; once it returns True, no more messages are sent.
+        clock: returns the current time.
     """
     if "drafts" not in without:
         drafts = send_drafts(site, now)
-        report.draft_errors, report.blockers = drafts.trouble, (*report.blockers, *drafts.blockers)
+        report.draft_errors, report.blockers = drafts.errors, (*report.blockers, *drafts.blockers)
     for row in sendable_issues(site, db, now, approved=approved):
         name = f"{row.digest}/{row.name}"
         if name in without or not _is_due(db, row, now):
             continue
 
-        def watch(counts: DeliveryCounts, total: int, name: str = name) -> None:
+        def on_progress(counts: DeliveryCounts, total: int, name: str = name) -> None:
             progress(f"sending {name}", counts.done, total)
 
-        report.sends.append(_send(site, name, watch, is_stopping, clock))
+        report.sends.append(_send(site, name, on_progress, is_stopping, clock))
         if is_stopping():
             return
 
@@ -67,13 +69,13 @@ def send_due_issues(
 def _send(
     site: Site,
     name: str,
-    watch: Callable[[DeliveryCounts, int], None],
+    on_progress: Callable[[DeliveryCounts, int], None],
     is_stopping: Callable[[], bool],
     clock: Callable[[], datetime],
 ) -> IssueSendResult:
-    """Send an issue, and return how that went, whatever became of it."""
+    """Send an issue and return the result; errors are part of it."""
     try:
-        sent = deliver(site, name, watch=watch, is_stopping=is_stopping, clock=clock, is_attended=False)
+        sent = deliver(site, name, on_progress=on_progress, is_stopping=is_stopping, clock=clock, is_attended=False)
     except SendingBlocked as error:
         return replace(_unsent(name, str(error).partition("\n")[0].rstrip(":")), blockers=error.blockers)
     except SettingsError as error:
@@ -87,7 +89,7 @@ def _send(
         failed=sent.counts.failed,
         uncertain=len(sent.uncertain),
         waiting=sent.waiting,
-        stop_reason=sent.trouble,
+        stop_reason=sent.stop_reason,
     )
 
 
@@ -96,11 +98,11 @@ def _unsent(name: str, reason: str) -> IssueSendResult:
 
 
 def sendable_issues(site: Site, db: Database, now: datetime, *, approved: bool) -> list[IssueRow]:
-    """Return issues that may leave, as far as a glance tells, oldest first."""
+    """Return the issues that may be sent by their state, oldest first. Placeholder values are checked later."""
     since = now - timedelta(days=site.delivery.retry_days)
     with db.read() as connection:
         rows = issues.list_issues(connection, since=since)
-    found = [
+    sendable = [
         row
         for row in rows
         if row.digest in site.digests
@@ -108,7 +110,7 @@ def sendable_issues(site: Site, db: Database, now: datetime, *, approved: bool) 
         and not row.is_paused
         and row.may_be_sent
     ]
-    return sorted(found, key=lambda row: row.slot)
+    return sorted(sendable, key=lambda row: row.slot)
 
 
 def _is_due(db: Database, row: IssueRow, now: datetime) -> bool:
@@ -116,7 +118,7 @@ def _is_due(db: Database, row: IssueRow, now: datetime) -> bool:
         due = deliveries.next_due(connection, row.id)
         if due is not None and due <= now.timestamp():
             return True
-        # What a sender that was killed had in its hands.
+        # Claims of a sender that was killed.
         states = deliveries.state_counts(connection, row.id).get(row.id, {})
         return bool(states.get(DeliveryState.SENDING) or states.get(DeliveryState.HANDED_OVER))
 
@@ -124,7 +126,7 @@ def _is_due(db: Database, row: IssueRow, now: datetime) -> bool:
 def next_send_time(
     site: Site, db: Database, now: datetime, *, without: Collection[str] = ()
 ) -> tuple[datetime | None, set[str]]:
-    """Return when the next copy is due of all that may leave (None: none waits), and issues of which none waits."""
+    """Return the next due time of all sendable issues (None if nothing is queued), and issues without queued deliveries."""
     dues, settled = [], set()
     with db.read() as connection:
         for row in sendable_issues(site, db, now, approved=True):

@@ -26,28 +26,28 @@ class BounceRow:
     at: int
 
 
-def add_bounce(connection: Connection, report: str, found: BounceRow) -> bool:
+def add_bounce(connection: Connection, report_hash: str, row: BounceRow) -> bool:
     """Store a report; return False if it is stored already.
 
     Args:
-        connection: to the store, in a transaction.
-        report: hash of the message that holds the report.
-        found: the report.
+        connection: the database, in a transaction.
+        report_hash: hash of the message that contains the report.
+        row: the report.
     """
-    same = (bounce.c.report_hash == report) & (bounce.c.subscriber_id == found.subscriber_id)
+    same = (bounce.c.report_hash == report_hash) & (bounce.c.subscriber_id == row.subscriber_id)
     if connection.execute(select(bounce.c.id).where(same)).first():
         return False
     number = int(connection.execute(select(func.coalesce(func.max(bounce.c.id), 0))).scalar_one()) + 1
     connection.execute(
         insert(bounce).values(
             id=number,
-            report_hash=report,
-            kind=found.kind,
-            issue_id=found.issue_id,
-            subscriber_id=found.subscriber_id,
-            status=found.status,
-            answer=found.answer,
-            reported_at=found.at,
+            report_hash=report_hash,
+            kind=row.kind,
+            issue_id=row.issue_id,
+            subscriber_id=row.subscriber_id,
+            status=row.status,
+            answer=row.answer,
+            reported_at=row.at,
         )
     )
     return True

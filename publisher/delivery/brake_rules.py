@@ -1,7 +1,7 @@
-"""Decide whether the refusals of an issue may suppress addresses. Pure: counts in, verdict out.
+"""Decide whether the refusals of an issue may suppress addresses: a circuit breaker. Pure.
 
-A server that refuses many recipients with the same words is more often wrong about itself than right about
-the addresses: a relay that has lost its user database says "no such user" to everybody.
+A server that refuses many recipients with the same words is more often misconfigured than right about the addresses: a
+relay that has lost its user database answers "no such user" to every recipient.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from typing import Final
 
 __all__ = ["MIN_REFUSALS", "WINDOW_ATTEMPTS", "RefusalGroup", "Verdict", "judge_refusals"]
 
-#: Attempts at a relay, or at a recipient domain, after which the refusals among them are judged.
+#: Attempts at a relay or a recipient domain, after which their refusals are judged.
 WINDOW_ATTEMPTS: Final = 50
 #: Fewer equal refusals never stop anything.
 MIN_REFUSALS: Final = 10
-#: Per cent of the attempts that may end in equal refusals.
+#: Percentage of the attempts that may end in equal refusals.
 MAX_PERCENT: Final = 20
-#: The same where the words name the address.
+#: The same if the words name the address.
 MAX_PERCENT_NAMED: Final = 50
 
 
 class Verdict(StrEnum):
-    """What becomes of the refusals."""
+    """The decision about refusals."""
 
     #: The suppressions stay provisional.
     WAIT = "wait"
@@ -36,7 +36,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefusalGroup:
-    """Equal refusals of a relay or a domain."""
+    """Refusals of a relay or a domain with the same words."""
 
     #: See `publisher.mail.refusals.refusal_key`.
     words: str
@@ -48,18 +48,18 @@ class RefusalGroup:
 def judge_refusals(
     attempts: int, refusals: Iterable[RefusalGroup], *, is_over: bool
 ) -> tuple[Verdict, RefusalGroup | None]:
-    """Return what becomes of refusals, and those that stop the relay or the domain.
+    """Return the verdict, and the refusals that stop the relay or the domain, if any.
 
-    A stop does not wait for the end of the window once nothing that follows can prevent it.
+    A stop comes before the end of the window if no further attempt can prevent it.
 
     Args:
-        attempts: how many attempts a server has answered.
-        refusals: the permanent refusals among them that would suppress an address, by their words.
-        is_over: whether no attempts follow.
+        attempts: number of attempts with a reply about the recipient.
+        refusals: the permanent refusals among them that would suppress an address.
+        is_over: True if no attempts follow.
     """
     total = attempts if is_over else max(attempts, WINDOW_ATTEMPTS)
-    for one in sorted(refusals, key=lambda one: (-one.count, one.words)):
-        percent = MAX_PERCENT_NAMED if one.names_address else MAX_PERCENT
-        if one.count >= MIN_REFUSALS and one.count * 100 > percent * total:
-            return Verdict.STOP, one
+    for group in sorted(refusals, key=lambda group: (-group.count, group.words)):
+        percent = MAX_PERCENT_NAMED if group.names_address else MAX_PERCENT
+        if group.count >= MIN_REFUSALS and group.count * 100 > percent * total:
+            return Verdict.STOP, group
     return (Verdict.APPLY if is_over or attempts >= WINDOW_ATTEMPTS else Verdict.WAIT), None

@@ -1,4 +1,4 @@
-"""Provisional suppressions of an issue, the attempts that they are judged by, and what they have stopped."""
+"""Stored provisional suppressions, the attempts by which they are judged, and the relays and domains they stopped."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class ProvisionalSuppression:
     hash: str
     relay: str
     domain: str
-    #: What equal refusals have in common.
+    #: The normalised words of the refusal; see `publisher.mail.refusals.refusal_key`.
     words: str
     names_address: bool
     #: The server's reply.
@@ -118,7 +118,7 @@ _WINDOW: Final = (
 
 def add_attempts(connection: Connection, issue_id: int, counts: Mapping[Scope, int]) -> None:
     """Add to the answered attempts of scopes since their refusals were last judged."""
-    # In one order, lest two senders wait for each other's rows.
+    # Always in the same order: two senders must not wait for each other's rows.
     for scope, count in sorted(counts.items()):
         connection.execute(text(_WINDOW), {"i": issue_id, "k": scope.kind, "n": scope.name, "a": count})
 
@@ -129,13 +129,13 @@ def _window(issue_id: int, scope: Scope) -> Any:
 
 
 def count_attempts(connection: Connection, issue_id: int, scope: Scope) -> int:
-    """Return how many attempts of a scope were answered since its refusals were last judged."""
+    """Return the number of answered attempts of a scope since its refusals were last judged."""
     query = select(refusal_window.c.attempts).where(_window(issue_id, scope))
     return int(connection.execute(query).scalar() or 0)
 
 
 def close_window(connection: Connection, issue_id: int, scope: Scope) -> None:
-    """Begin to count a scope's attempts anew."""
+    """Delete the count of a scope's attempts."""
     connection.execute(delete(refusal_window).where(_window(issue_id, scope)))
 
 
@@ -152,12 +152,12 @@ _COLUMNS: Final = (
 
 
 def add_provisional_suppressions(connection: Connection, refused: Iterable[ProvisionalSuppression]) -> None:
-    """Store provisional suppressions, each once."""
-    for one in refused:
-        values = {name: getattr(one, name) for name in _COLUMNS}
-        mine = _of_issue(one.issue_id, provisional_suppression.c.subscriber_id == one.subscriber_id)
-        connection.execute(delete(provisional_suppression).where(mine))
-        connection.execute(insert(provisional_suppression).values(**values, refused_at=one.at))
+    """Store provisional suppressions, one for each subscriber of an issue."""
+    for row in refused:
+        values = {name: getattr(row, name) for name in _COLUMNS}
+        same = _of_issue(row.issue_id, provisional_suppression.c.subscriber_id == row.subscriber_id)
+        connection.execute(delete(provisional_suppression).where(same))
+        connection.execute(insert(provisional_suppression).values(**values, refused_at=row.at))
 
 
 def _of_issue(issue_id: int, *conditions: Any) -> Any:
@@ -165,7 +165,7 @@ def _of_issue(issue_id: int, *conditions: Any) -> Any:
 
 
 def _in_scope(scope: Scope) -> tuple[Any, Any]:
-    """Return the condition of a scope's rows, and their column that tells whether the scope was judged."""
+    """Return the condition for the rows of a scope, and the column that is true once they are judged."""
     table = provisional_suppression.c
     if scope.kind == RELAY:
         return table.relay == scope.name, table.is_relay_judged
@@ -173,7 +173,7 @@ def _in_scope(scope: Scope) -> tuple[Any, Any]:
 
 
 def unsettled_scopes(connection: Connection, issue_id: int) -> set[Scope]:
-    """Return the scopes of an issue with refusals that are still to be judged."""
+    """Return the scopes of an issue with refusals that are not judged yet."""
     table = provisional_suppression.c
     relays = select(table.relay).where(_of_issue(issue_id, table.is_relay_judged.is_(False))).distinct()
     domains = select(table.domain).where(_of_issue(issue_id, table.is_domain_judged.is_(False))).distinct()
@@ -184,7 +184,7 @@ def unsettled_scopes(connection: Connection, issue_id: int) -> set[Scope]:
 
 
 def refusal_groups(connection: Connection, issue_id: int, scope: Scope) -> list[RefusalGroup]:
-    """Return the refusals of a scope that are still to be judged, by their words."""
+    """Return the refusals of a scope that are not judged yet, grouped by their words."""
     condition, judged = _in_scope(scope)
     table = provisional_suppression.c
     query = (
@@ -196,7 +196,7 @@ def refusal_groups(connection: Connection, issue_id: int, scope: Scope) -> list[
 
 
 def settle_scope(connection: Connection, issue_id: int, scope: Scope) -> None:
-    """Note that a scope's refusals were judged, and may suppress."""
+    """Record that a scope's refusals may suppress."""
     condition, judged = _in_scope(scope)
     connection.execute(
         update(provisional_suppression).where(_of_issue(issue_id, condition)).values({judged.name: True})
@@ -204,13 +204,13 @@ def settle_scope(connection: Connection, issue_id: int, scope: Scope) -> None:
 
 
 def take_settled(connection: Connection, issue_id: int) -> list[ProvisionalSuppression]:
-    """Delete and return the refusals of which relay and domain were judged."""
+    """Delete and return the refusals that are judged for their relay and for their domain."""
     table = provisional_suppression.c
-    done = _of_issue(issue_id, table.is_relay_judged.is_(True), table.is_domain_judged.is_(True))
-    found = [_row(row) for row in connection.execute(select(provisional_suppression).where(done))]
-    if found:
-        connection.execute(delete(provisional_suppression).where(done))
-    return found
+    is_judged = _of_issue(issue_id, table.is_relay_judged.is_(True), table.is_domain_judged.is_(True))
+    settled = [_row(row) for row in connection.execute(select(provisional_suppression).where(is_judged))]
+    if settled:
+        connection.execute(delete(provisional_suppression).where(is_judged))
+    return settled
 
 
 def _row(row: Any) -> ProvisionalSuppression:
@@ -224,30 +224,30 @@ def provisional_suppressions(connection: Connection, issue_id: int) -> list[Prov
 
 
 def is_provisionally_suppressed(connection: Connection, hashed: str) -> bool:
-    """Tell whether an address, by its keyed hash, is suppressed for the time being."""
+    """Return whether an address, by its keyed hash, is suppressed provisionally."""
     query = select(provisional_suppression.c.hash).where(provisional_suppression.c.hash == hashed)
     return connection.execute(query.limit(1)).first() is not None
 
 
 def is_provisional_subscriber(subscriber_id: Any) -> Any:
-    """Return a condition: a subscriber, by number or column, is suppressed for the time being."""
+    """Return an SQL condition: a subscriber, given by number or column, is suppressed provisionally."""
     return exists(
         select(provisional_suppression.c.issue_id).where(provisional_suppression.c.subscriber_id == subscriber_id)
     )
 
 
 def issues_to_settle(connection: Connection) -> list[int]:
-    """Return the issues with provisional suppressions and no delivery that is still to be sent."""
+    """Return the issues with provisional suppressions and without open deliveries."""
     ids = connection.execute(select(provisional_suppression.c.issue_id).distinct()).scalars().all()
     return [number for number in sorted(ids) if not has_open_deliveries(connection, number)]
 
 
 def has_open_deliveries(connection: Connection, issue_id: int) -> bool:
-    """Tell whether an issue has deliveries still to be sent, to people who are not suppressed for the time being."""
+    """Return whether an issue has open deliveries to people who are not suppressed provisionally."""
     query = select(delivery.c.subscriber_id).where(
         delivery.c.issue_id == issue_id,
         delivery.c.state.in_([state.value for state in _OPEN]),
-        # Two issues that wait for each other's end would wait for ever.
+        # Otherwise two issues could wait for each other's end.
         ~is_provisional_subscriber(delivery.c.subscriber_id),
     )
     return connection.execute(query.limit(1)).first() is not None
@@ -257,7 +257,7 @@ def has_open_deliveries(connection: Connection, issue_id: int) -> bool:
 
 
 def add_brake(connection: Connection, brake: Brake) -> None:
-    """Store a brake; one scope has one that is not accepted."""
+    """Store a brake. A scope has at most one that is not accepted."""
     connection.execute(
         insert(suppression_brake).values(
             issue_id=brake.issue_id,
@@ -281,7 +281,7 @@ def _open_brakes_query(issue_id: int | None) -> Select[Any]:
 
 
 def open_brakes(connection: Connection, issue_id: int | None = None) -> list[Brake]:
-    """Return what is stopped, of one issue or of all."""
+    """Return the brakes that no operator has decided about, of one issue or of all."""
     return [
         Brake(
             issue_id=row.issue_id,
@@ -297,16 +297,16 @@ def open_brakes(connection: Connection, issue_id: int | None = None) -> list[Bra
 
 
 def accepted_words(connection: Connection, issue_id: int) -> set[str]:
-    """Return the words of refusals of an issue that an operator has accepted as true."""
+    """Return the words of an issue's refusals that an operator accepted."""
     table = suppression_brake.c
     query = select(table.words).where(table.issue_id == issue_id, table.accepted_at.is_not(None))
     return set(connection.execute(query).scalars())
 
 
-def accept_brakes(connection: Connection, found: Sequence[Brake], now: int) -> None:
-    """Note that the refusals of brakes are true: all of their scopes and of their words may suppress."""
+def accept_brakes(connection: Connection, accepted: Sequence[Brake], now: int) -> None:
+    """Record that an operator accepted brakes: refusals of their scopes and with their words may suppress."""
     table = provisional_suppression.c
-    for brake in found:
+    for brake in accepted:
         condition, _ = _in_scope(brake.scope)
         rows = _of_issue(brake.issue_id, or_(condition, table.words == brake.words))
         connection.execute(
@@ -326,10 +326,10 @@ def _is_brake(brake: Brake) -> Any:
     )
 
 
-def discard_brakes(connection: Connection, found: Collection[Brake]) -> int:
-    """Delete brakes with their refusals, and queue these deliveries again; return how many."""
+def discard_brakes(connection: Connection, discarded: Collection[Brake]) -> int:
+    """Delete brakes with their refusals, and requeue these deliveries; return the number of deliveries."""
     queued = 0
-    for brake in found:
+    for brake in discarded:
         condition, _ = _in_scope(brake.scope)
         rows = _of_issue(brake.issue_id, condition)
         people = select(provisional_suppression.c.subscriber_id).where(rows)

@@ -1,7 +1,7 @@
-"""Claim deliveries and hand them over: only to people who are subscribed at that moment.
+"""Claim deliveries and hand them over, only for people who are subscribed at that moment.
 
-Both steps read the subscription state in the transaction that changes the delivery, so somebody who unsubscribed while
-their delivery was queued, deferred, paused or waiting for its time gets nothing.
+Both steps read the subscription state in the transaction that changes the delivery. Somebody who unsubscribes while
+their delivery is queued, deferred, paused or waiting for its time gets nothing.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _ACTIVE: Final = SubscriptionState.ACTIVE.value
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A delivery that a sender has taken."""
+    """A delivery that a sender has claimed."""
 
     issue_id: int
     subscriber_id: int
@@ -39,10 +39,10 @@ class Claim:
     domain: str
 
 
-_MINE: Final = and_(delivery.c.issue_id == bindparam("i"), delivery.c.subscriber_id == bindparam("s"))
-_TAKE: Final = (
+_IS_CLAIM: Final = and_(delivery.c.issue_id == bindparam("i"), delivery.c.subscriber_id == bindparam("s"))
+_CLAIM: Final = (
     update(delivery)
-    .where(_MINE)
+    .where(_IS_CLAIM)
     .values(
         state=_S.SENDING.value,
         attempts=delivery.c.attempts + 1,
@@ -52,10 +52,10 @@ _TAKE: Final = (
 )
 _SUPPRESS: Final = (
     update(delivery)
-    .where(_MINE)
-    .values(state=_S.SUPPRESSED.value, changed_at=bindparam("now"), answer=bindparam("said"), sender_id=None)
+    .where(_IS_CLAIM)
+    .values(state=_S.SUPPRESSED.value, changed_at=bindparam("now"), answer=bindparam("answer"), sender_id=None)
 )
-#: People who may be mailed the issue now.
+#: True for people who may be mailed the issue now.
 _IS_SUBSCRIBED: Final = exists(
     select(subscriber.c.id)
     .select_from(
@@ -73,30 +73,32 @@ _IS_SUBSCRIBED: Final = exists(
         ~is_provisional_subscriber(subscriber.c.id),
     )
 )
-_HAND: Final = (
+_HAND_OVER: Final = (
     update(delivery)
-    .where(_MINE, delivery.c.state == _S.SENDING.value, delivery.c.sender_id == bindparam("sender"), _IS_SUBSCRIBED)
+    .where(_IS_CLAIM, delivery.c.state == _S.SENDING.value, delivery.c.sender_id == bindparam("sender"), _IS_SUBSCRIBED)
     .values(state=_S.HANDED_OVER.value, handed_at=bindparam("now"), changed_at=bindparam("now"))
 )
-#: The address is suppressed for the time being: the delivery waits for the verdict.
-_WAIT: Final = update(delivery).where(_MINE).values(due_at=bindparam("due"))
-_PUT_BACK: Final = (
+#: The suppression of the address is provisional: the delivery waits for the verdict.
+_WAIT: Final = update(delivery).where(_IS_CLAIM).values(due_at=bindparam("due"))
+_REQUEUE: Final = (
     update(delivery)
-    .where(_MINE)
+    .where(_IS_CLAIM)
     .values(state=_S.QUEUED.value, attempts=delivery.c.attempts - 1, due_at=bindparam("due"), sender_id=None)
 )
-#: Seconds after which a delivery that waits for a verdict is looked at again.
+#: Seconds after which a delivery that waits for a verdict is claimed again.
 _VERDICT_WAIT_SECONDS: Final = 3600
-_TO_SUPPRESS: Final = ("i", "s", "now", "said")
+_TO_SUPPRESS: Final = ("i", "s", "now", "answer")
 
 
 def _with_states() -> Select[Any]:
-    """Return a query of deliveries with what decides whether they may leave."""
-    theirs = and_(subscription.c.digest == issue.c.digest, subscription.c.subscriber_id == delivery.c.subscriber_id)
+    """Return a query of deliveries with the columns that decide whether they may be sent."""
+    is_subscription = and_(
+        subscription.c.digest == issue.c.digest, subscription.c.subscriber_id == delivery.c.subscriber_id
+    )
     tables = (
         delivery.join(issue, issue.c.id == delivery.c.issue_id)
         .outerjoin(subscriber, subscriber.c.id == delivery.c.subscriber_id)
-        .outerjoin(subscription, theirs)
+        .outerjoin(subscription, is_subscription)
     )
     return select(
         delivery.c.issue_id,
@@ -132,7 +134,7 @@ def _due(issue_id: int, after: int, limit: int, now: int, without: Collection[st
         )
         .order_by(delivery.c.subscriber_id)
         .limit(limit)
-        # On PostgreSQL two senders would be handed the same rows; SQLite has one writer.
+        # Without it, two senders on PostgreSQL would get the same rows. SQLite has one writer.
         .with_for_update(of=delivery, skip_locked=True)
     )
     if not without:
@@ -141,7 +143,7 @@ def _due(issue_id: int, after: int, limit: int, now: int, without: Collection[st
 
 
 def _objection(row: Any, now: int) -> str:
-    """Return why a delivery may not leave; empty where it may."""
+    """Return why a delivery may not be sent; empty if it may."""
     if row.address is None:
         return "the subscriber was erased"
     if row.is_suppressed:
@@ -154,7 +156,7 @@ def _objection(row: Any, now: int) -> str:
 
 
 def _lateness(row: Any, drop_before: int | None) -> str:
-    """Return that a delivery is too late for its time; empty where it is not, or may be."""
+    """Return that a delivery is too late to be sent; empty if it is not."""
     is_late = drop_before is not None and row.state == _S.QUEUED and 0 < row.due_at < drop_before
     return "it was too late for the time that it was due at" if is_late else ""
 
@@ -183,27 +185,28 @@ def claim(
     without: Collection[str],
     drop_before: int | None = None,
 ) -> tuple[list[Claim], int, int]:
-    """Take deliveries that are due: they are this sender's from now on.
+    """Claim deliveries that are due for a sender.
 
-    Deliveries to people who are not subscribed any more, or pause, are suppressed instead, and those that are too late.
-    Deliveries to people whose suppression is provisional wait.
+    Deliveries to people who are no longer subscribed, or who pause mail, become suppressed instead, as do deliveries that
+    are too late. Deliveries to people whose suppression is provisional wait.
 
     Args:
-        connection: to the store, in a transaction.
-        issue_id, sender: of which issue, and who takes them.
+        connection: the database, in a transaction.
+        issue_id: the issue.
+        sender: the sender's number.
         after: only subscribers with greater numbers.
-        limit: so many at most.
-        now: seconds since 1970.
-        without: domains that are left alone.
-        drop_before: deliveries that were due before this and were never tried are too late; None for never.
+        limit: number of deliveries to look at.
+        now: the current time, in seconds since 1970.
+        without: domains to leave out.
+        drop_before: first attempts that were due before this time are too late; None for no limit.
 
     Returns:
-        The deliveries; the last subscriber that was looked at (0: there are no more); how many were suppressed.
+        The claims; the last subscriber that was looked at (0 if there are no more); the number of suppressed deliveries.
     """
     rows = connection.execute(_due(issue_id, after, limit, now, without)).all()
     refused: list[tuple[int, int, int, str]] = []
     waiting: list[tuple[int, int, int]] = []
-    taken = []
+    claimed = []
     for row in rows:
         objection = _objection(row, now) or _lateness(row, drop_before)
         if objection:
@@ -211,13 +214,13 @@ def claim(
         elif row.is_provisional:
             waiting.append((issue_id, row.subscriber_id, now + _VERDICT_WAIT_SECONDS))
         else:
-            taken.append(row)
+            claimed.append(row)
     execute_rows(connection, _SUPPRESS, _TO_SUPPRESS, refused)
     execute_rows(connection, _WAIT, ("i", "s", "due"), waiting)
-    to_take = [(issue_id, row.subscriber_id, sender, now) for row in taken]
-    execute_rows(connection, _TAKE, ("i", "s", "sender", "now"), to_take)
+    to_claim = [(issue_id, row.subscriber_id, sender, now) for row in claimed]
+    execute_rows(connection, _CLAIM, ("i", "s", "sender", "now"), to_claim)
     claims = [
-        Claim(issue_id, row.subscriber_id, row.variant, row.attempts + 1, row.address, row.domain) for row in taken
+        Claim(issue_id, row.subscriber_id, row.variant, row.attempts + 1, row.address, row.domain) for row in claimed
     ]
     return claims, rows[-1].subscriber_id if len(rows) == limit else 0, len(refused)
 
@@ -225,26 +228,26 @@ def claim(
 def hand_over(
     connection: Connection, claims: Sequence[Claim], sender: int, now: int
 ) -> tuple[set[tuple[int, int]], set[tuple[int, int]]]:
-    """Note that these messages leave now.
+    """Record that messages are sent now.
 
     Returns:
-        The (issue, subscriber) pairs that are not this sender's any more, and those whose subscriber has unsubscribed
-        since the claim: their deliveries are suppressed. None of them may leave.
+        The (issue, subscriber) pairs that this sender has no claim on any more, and those whose subscriber unsubscribed
+        after the claim, which become suppressed. None of them may be sent.
     """
-    rows = [(one.issue_id, one.subscriber_id, sender, now) for one in claims]
+    rows = [(claim.issue_id, claim.subscriber_id, sender, now) for claim in claims]
     lost: set[tuple[int, int]] = set()
     withdrawn: set[tuple[int, int]] = set()
-    if execute_rows(connection, _HAND, ("i", "s", "sender", "now"), rows) == len(rows):
+    if execute_rows(connection, _HAND_OVER, ("i", "s", "sender", "now"), rows) == len(rows):
         return lost, withdrawn
-    for one in claims:
-        mine = and_(delivery.c.issue_id == one.issue_id, delivery.c.subscriber_id == one.subscriber_id)
-        row = connection.execute(_with_states().where(mine)).first()
-        pair = (one.issue_id, one.subscriber_id)
+    for claim in claims:
+        pair = (claim.issue_id, claim.subscriber_id)
+        is_delivery = and_(delivery.c.issue_id == claim.issue_id, delivery.c.subscriber_id == claim.subscriber_id)
+        row = connection.execute(_with_states().where(is_delivery)).first()
         if row is None or row.sender_id != sender:
             lost.add(pair)
         elif row.state == _S.SENDING and not _objection(row, now) and row.is_provisional:
             lost.add(pair)
-            execute_rows(connection, _PUT_BACK, ("i", "s", "due"), [(*pair, now + _VERDICT_WAIT_SECONDS)])
+            execute_rows(connection, _REQUEUE, ("i", "s", "due"), [(*pair, now + _VERDICT_WAIT_SECONDS)])
         elif row.state == _S.SENDING:
             withdrawn.add(pair)
             execute_rows(connection, _SUPPRESS, _TO_SUPPRESS, [(*pair, now, _objection(row, now))])

@@ -1,4 +1,4 @@
-"""``publish send``: an issue's copies leave, each once, whatever happens meanwhile."""
+"""Send an issue: ``publish send``. Each delivery is made once, also with several processes and after a crash."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from publisher.delivery import brakes_store as brakes
 from publisher.delivery import senders
@@ -42,46 +42,45 @@ if TYPE_CHECKING:
 
 __all__ = ["SendResult", "deliver", "make_transport"]
 
-#: Told what a run has done so far, how many copies there were to send, and how many of them are done.
+#: Called with the counts so far and the number of deliveries to make.
 ProgressCallback = Callable[[DeliveryCounts, int], None]
-#: Seconds between two looks at how far a run is.
-_POLL_SECONDS = 0.1
+#: Interval of progress reports, in seconds.
+_POLL_SECONDS: Final = 0.1
+_OPEN_STATES: Final = (DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.DEFERRED)
 
 
 @dataclass(slots=True, kw_only=True)
 class SendResult:
-    """What a run did, and where it left the issue."""
+    """The result of a run, and the state of the issue after it."""
 
     digest: str
     name: str
     counts: DeliveryCounts
-    #: State → how many of the issue's copies are in it by now.
+    #: Number of the issue's deliveries in each state.
     states: dict[DeliveryState, int] = field(default_factory=dict)
-    #: Addresses of the copies of which nobody knows whether they were taken.
+    #: Addresses of uncertain deliveries.
     uncertain: list[str] = field(default_factory=list)
-    #: Why the run ended before all was done; empty where it did not.
-    trouble: str = ""
-    #: When the next copy is due that has to wait; None for none.
+    #: Why the run stopped early; empty if it did not.
+    stop_reason: str = ""
+    #: When the next queued delivery is due; None if there is none.
     next_due: datetime | None = None
-    #: Domains that ask for patience.
+    #: Domains that asked to slow down.
     paused_domains: list[str] = field(default_factory=list)
-    #: Relays and domains that are not used until an operator decides about their refusals.
+    #: Relays and domains that are stopped until an operator decides about their refusals.
     brakes: list[Brake] = field(default_factory=list)
     seconds: float = 0.0
 
     @property
     def waiting(self) -> int:
-        """Copies that are still to leave."""
-        return sum(
-            self.states.get(one, 0) for one in (DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.DEFERRED)
-        )
+        """Number of deliveries that are still to be made."""
+        return sum(self.states.get(state, 0) for state in _OPEN_STATES)
 
 
 def make_transport(site: Site) -> Transport:
-    """Return the way out that the settings name.
+    """Return the transport of the settings.
 
     Raises:
-        SettingsError: they name none, or a password cannot be read.
+        SettingsError: there is none, or a password cannot be read.
     """
     if site.delivery.transport == "maildir":
         from publisher.mail.maildir import MaildirTransport
@@ -89,7 +88,7 @@ def make_transport(site: Site) -> Transport:
         return MaildirTransport(folder=site.maildir)
     if site.smtp is None:
         raise SettingsError(
-            'no mail server is configured: name one under [smtp], or write copies into a Maildir with transport = "maildir" '
+            'no mail server is configured: name one under [smtp], or write messages into a Maildir with transport = "maildir" '
             "under [delivery]"
         )
     from publisher.mail.smtp_connection import Relay
@@ -97,15 +96,15 @@ def make_transport(site: Site) -> Transport:
     return SmtpTransport(
         relays=[
             Relay(
-                host=one.host,
-                port=one.port,
-                security=one.security,
-                username=one.username,
-                password=one.password.reveal(site.root) if one.password else None,
-                ca_file=str(site.root / one.ca_file) if one.ca_file else None,
-                weight=one.weight,
+                host=relay.host,
+                port=relay.port,
+                security=relay.security,
+                username=relay.username,
+                password=relay.password.reveal(site.root) if relay.password else None,
+                ca_file=str(site.root / relay.ca_file) if relay.ca_file else None,
+                weight=relay.weight,
             )
-            for one in site.smtp.all_relays
+            for relay in site.smtp.all_relays
         ]
     )
 
@@ -117,29 +116,29 @@ def deliver(
     limit: int | None = None,
     uncertain: UncertainPolicy | None = None,
     transport: Transport | None = None,
-    watch: ProgressCallback = lambda counts, total: None,
+    on_progress: ProgressCallback = lambda counts, total: None,
     is_stopping: Callable[[], bool] = lambda: False,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     is_attended: bool = True,
 ) -> SendResult:
-    """Send the deliveries of an issue that are due, and return what became of them.
+    """Send the deliveries of an issue that are due, and return the result.
 
-    Several processes may do so at a time, and again after any of them was killed.
+    Several processes may send at a time, and again after any of them was killed.
 
     Args:
         site: the settings.
         target: ``DIGEST`` for its newest issue, or ``DIGEST/NAME``.
-        limit: no more copies than this leave.
-        uncertain: what becomes of copies that an earlier run left uncertain; None leaves them as they are.
-        transport: the way out; what the settings name by default.
-        watch: told now and then how far the run is.
-        is_stopping: asked now and then; once it says so, messages in hand are finished and no more leave.
-        clock: what time it is.
-        is_attended: whether a person waits: they try a relay again that has lost messages, before its pause is over.
+        limit: number of messages to send; None for all.
+        uncertain: policy for uncertain deliveries of earlier runs; None leaves them as they are.
+        transport: the transport; by default that of the settings.
+        on_progress: called at intervals.
+        is_stopping: called at intervals; once it returns True, messages in progress are finished and no more are sent.
+        clock: returns the current time.
+        is_attended: True if a person waits: a relay that lost messages is then used before its pause is over.
 
     Raises:
-        SettingsError: there is no such issue, or it may not be sent, with the reason (see ``refuse_to_send``).
-        StoreError: the store cannot be used.
+        SettingsError: there is no such issue, or it may not be sent (see `require_sendable_issue`).
+        StoreError: the database cannot be used.
     """
     transport = transport or make_transport(site)
     began = clock()
@@ -150,16 +149,18 @@ def deliver(
             require_sendable_issue(connection, site, row, ring, is_local=transport.is_local)
             due, limit = _prepare(connection, site, row, transport, began, uncertain, limit)
             load_pauses(connection, transport, began, is_attended=is_attended)
-        sent = SendResult(digest=row.digest, name=row.name, counts=DeliveryCounts())
+        result = SendResult(digest=row.digest, name=row.name, counts=DeliveryCounts())
         if due and limit != 0:
             name = f"{socket.gethostname()} {os.getpid()}"
             with senders.active_sender(db, site.root, name, int(began.timestamp())) as number:
-                _SendRun(site, db, row, ring, number, clock, watch, is_stopping).send(transport, due, limit, sent)
-        _complete_result(db, row, sent, ring, int(clock().timestamp()))
-        if limit == 0 and not sent.trouble:
-            sent.trouble = "the warm-up limit of today is reached"
-        sent.seconds = (clock() - began).total_seconds()
-    return sent
+                _SendRun(site, db, row, ring, number, clock, on_progress, is_stopping).send(
+                    transport, due, limit, result
+                )
+        _complete_result(db, row, result, ring, int(clock().timestamp()))
+        if limit == 0 and not result.stop_reason:
+            result.stop_reason = "the warm-up limit of today is reached"
+        result.seconds = (clock() - began).total_seconds()
+    return result
 
 
 def _prepare(
@@ -171,7 +172,7 @@ def _prepare(
     uncertain: UncertainPolicy | None,
     limit: int | None,
 ) -> tuple[int, int | None]:
-    """Bring the ledger into order; return how many copies are due, and how many of them may leave (None: all)."""
+    """Recover the claims of dead senders; return the number of deliveries that are due, and the limit of this run."""
     now = int(began.timestamp())
     _recover(connection, site, now, transport)
     if uncertain is not None:
@@ -180,7 +181,6 @@ def _prepare(
 
 
 def _recover(connection: Connection, site: Site, now: int, transport: Transport) -> None:
-    """Take over from senders that were killed."""
     for dead in senders.dead_senders(connection, site.root):
         policy = site.delivery.uncertain
         deliveries.recover_deliveries(connection, dead, now, policy=policy, is_idempotent=transport.is_idempotent)
@@ -188,7 +188,7 @@ def _recover(connection: Connection, site: Site, now: int, transport: Transport)
 
 
 def _within_warm_up(connection: Connection, site: Site, now: datetime, limit: int | None) -> int | None:
-    """Return how many copies may leave: no more than the warm-up has left of the day."""
+    """Return the limit of this run, reduced to what the warm-up allows today."""
     warm_up = site.delivery.warm_up
     if warm_up is None:
         return limit
@@ -198,27 +198,28 @@ def _within_warm_up(connection: Connection, site: Site, now: datetime, limit: in
     return left if limit is None else min(limit, left)
 
 
-def _complete_result(db: Database, row: IssueRow, sent: SendResult, ring: Keyring, now: int) -> None:
-    """Judge the refusals of issues that are all sent, and add the state of the issue to the result."""
+def _complete_result(db: Database, row: IssueRow, result: SendResult, ring: Keyring, now: int) -> None:
+    """Judge the refusals of finished issues, and add the state of the issue to the result."""
     from publisher.subscribers.store import find_subscriber
 
     with db.write() as connection:
         settle_finished_issues(connection, ring, now)
     with db.read() as connection:
-        sent.states = deliveries.state_counts(connection, row.id).get(row.id, {})
+        result.states = deliveries.state_counts(connection, row.id).get(row.id, {})
         due = deliveries.next_due(connection, row.id)
-        sent.next_due = datetime.fromtimestamp(due, UTC) if due else None
-        sent.brakes = brakes.open_brakes(connection, row.id)
-        for one in deliveries.deliveries_in_state(connection, row.id, DeliveryState.UNCERTAIN):
-            reader = find_subscriber(connection, one.subscriber_id)
-            sent.uncertain.append(reader.address if reader else f"subscriber {one.subscriber_id}, erased")
-    if sent.brakes and (not sent.trouble or " is stopped: " in sent.trouble):
-        words = "; ".join(brake.describe() for brake in sent.brakes)
-        sent.trouble = f"{words}. {brakes.resume_advice(f'{row.digest}/{row.name}')}"
+        result.next_due = datetime.fromtimestamp(due, UTC) if due else None
+        result.brakes = brakes.open_brakes(connection, row.id)
+        for delivery in deliveries.deliveries_in_state(connection, row.id, DeliveryState.UNCERTAIN):
+            subscriber = find_subscriber(connection, delivery.subscriber_id)
+            erased = f"subscriber {delivery.subscriber_id}, erased"
+            result.uncertain.append(subscriber.address if subscriber else erased)
+    if result.brakes and (not result.stop_reason or " is stopped: " in result.stop_reason):
+        words = "; ".join(brake.describe() for brake in result.brakes)
+        result.stop_reason = f"{words}. {brakes.resume_advice(f'{row.digest}/{row.name}')}"
 
 
 class _SendRun:
-    """One go at an issue, by one process."""
+    """One run over the deliveries of one issue, in one process."""
 
     def __init__(
         self,
@@ -228,7 +229,7 @@ class _SendRun:
         ring: Keyring,
         sender: int,
         clock: Callable[[], datetime],
-        watch: ProgressCallback,
+        on_progress: ProgressCallback,
         is_stopping: Callable[[], bool],
     ) -> None:
         self._site = site
@@ -237,11 +238,11 @@ class _SendRun:
         self._ring = ring
         self._sender = sender
         self._clock = clock
-        self._watch = watch
+        self._on_progress = on_progress
         self._is_stopping = is_stopping
 
-    def send(self, transport: Transport, due: int, limit: int | None, sent: SendResult) -> None:
-        """Send what is due, and put back what was taken and has not left."""
+    def send(self, transport: Transport, due: int, limit: int | None, result: SendResult) -> None:
+        """Send the deliveries that are due, and release the claims that were not used."""
         settings = self._site.delivery
         brake = SuppressionBrake(self._row.id, self._ring)
         ledger = Ledger(
@@ -256,32 +257,24 @@ class _SendRun:
             ),
             clock=lambda: self._clock().astimezone(self._site.tz),
             brake=brake,
-            on_stop=lambda found: self._stop(found, dispatcher, transport),
+            on_stop=lambda stopped: self._stop(stopped, dispatcher, transport),
         )
-
-        def limit_of(domain: str) -> RateLimit:
-            found = settings.domain(domain)
-            return RateLimit(per_second=found.per_second, at_once=found.at_once)
-
-        maker = DeliveryMessages(
-            self._site, self._row, lru_cache(maxsize=1)(self._edition), self._ring, read_signers(self._site)
+        messages = DeliveryMessages(
+            self._site, self._row, lru_cache(maxsize=1)(self._variant), self._ring, read_signers(self._site)
         )
-        dispatcher = Dispatcher(ledger, Throttle(limit_of), maker.make, limit=limit)
+        dispatcher = Dispatcher(ledger, Throttle(self._limit_of), messages.build, limit=limit)
         with self._db.read() as connection:
             stopped = brake.load(connection)
-        for one in stopped:
-            self._stop(one, dispatcher, transport)
-        lanes = max(1, min(settings.connections, due, limit or due))
+        for stopped_brake in stopped:
+            self._stop(stopped_brake, dispatcher, transport)
+        connections = max(1, min(settings.connections, due, limit or due))
         try:
-            with self._running(ledger, dispatcher, transport, lanes) as are_done:
-                self._attend(are_done, dispatcher, transport, due if limit is None else min(due, limit))
+            with self._running(ledger, dispatcher, transport, connections) as are_done:
+                self._monitor(are_done, dispatcher, transport, due if limit is None else min(due, limit))
         finally:
-            sent.counts, sent.trouble, sent.paused_domains = (
-                dispatcher.counts,
-                dispatcher.trouble,
-                dispatcher.paused_domains(),
-            )
-            self._put_back(transport, brake)
+            result.counts, result.stop_reason = dispatcher.counts, dispatcher.stop_reason
+            result.paused_domains = dispatcher.paused_domains()
+            self._release(transport, brake)
             save_pauses(self._db, transport, self._clock())
         for error in (ledger.error, dispatcher.error):
             if isinstance(error, PublisherError):
@@ -289,43 +282,47 @@ class _SendRun:
             if error is not None:
                 raise StoreError(f"sending stopped: {error}; run the command again to continue") from error
 
+    def _limit_of(self, domain: str) -> RateLimit:
+        limits = self._site.delivery.domain(domain)
+        return RateLimit(per_second=limits.per_second, at_once=limits.at_once)
+
     @contextmanager
     def _running(
-        self, ledger: Ledger, dispatcher: Dispatcher, transport: Transport, lanes: int
+        self, ledger: Ledger, dispatcher: Dispatcher, transport: Transport, connections: int
     ) -> Iterator[threading.Event]:
-        """Start the connections; yield what is set when the last of them has ended."""
+        """Start one thread per connection; yield an event that is set when the last of them has ended."""
         ledger.start()
-        are_done, left, lock = threading.Event(), [lanes], threading.Lock()
+        are_done, left, lock = threading.Event(), [connections], threading.Lock()
 
-        def run(lane: int) -> None:
+        def run(number: int) -> None:
             try:
-                dispatcher.run_connection(transport, lane)
+                dispatcher.run_connection(transport, number)
             finally:
                 with lock:
                     left[0] -= 1
                     if not left[0]:
                         are_done.set()
 
-        for lane in range(lanes):
-            threading.Thread(target=run, args=(lane,), name=f"lane {lane}", daemon=True).start()
+        for number in range(connections):
+            threading.Thread(target=run, args=(number,), name=f"connection {number}", daemon=True).start()
         try:
             yield are_done
         finally:
-            # Whatever ends the run: messages in hand are finished, and what became of them is written down. Not
-            # by Thread.join: one that a signal has interrupted takes the thread for ended.
+            # However the run ends, messages in progress are finished and their outcomes stored. Thread.join does not
+            # serve: after a signal has interrupted it, it takes the thread for ended.
             dispatcher.stop()
             are_done.wait()
             ledger.close()
 
-    def _attend(self, are_done: threading.Event, dispatcher: Dispatcher, transport: Transport, total: int) -> None:
-        """Wait for the end of the run, report progress, and obey what an operator or another sender has stopped."""
-        looked = self._clock()
+    def _monitor(self, are_done: threading.Event, dispatcher: Dispatcher, transport: Transport, total: int) -> None:
+        """Report progress, and stop what an operator or another sender has stopped, until the run ends."""
+        checked_at = self._clock()
         while not are_done.wait(_POLL_SECONDS):
-            self._watch(dispatcher.counts, total)
+            self._on_progress(dispatcher.counts, total)
             if self._is_stopping():
                 dispatcher.stop("it was stopped")
-            if self._clock() - looked >= timedelta(seconds=1):
-                looked = self._clock()
+            if self._clock() - checked_at >= timedelta(seconds=1):
+                checked_at = self._clock()
                 with self._db.read() as connection:
                     reason = stop_reason(connection, self._site, self._row.id)
                     stopped = brakes.open_brakes(connection, self._row.id)
@@ -336,10 +333,10 @@ class _SendRun:
 
     def _drop_after(self) -> timedelta | None:
         digest = self._site.digests[self._row.digest]
-        is_bound = digest.deliver_at is not None and digest.when_late is LatePolicy.DROP
-        return timedelta(hours=digest.late_hours) if is_bound else None
+        drops_late = digest.deliver_at is not None and digest.when_late is LatePolicy.DROP
+        return timedelta(hours=digest.late_hours) if drops_late else None
 
-    def _edition(self, number: int) -> IssueVariant:
+    def _variant(self, number: int) -> IssueVariant:
         with self._db.read() as connection:
             return issues.load_variants(connection, self._row.id)[number - 1]
 
@@ -353,8 +350,8 @@ class _SendRun:
         else:
             transport.stop_relay(brake.scope.name, f"is stopped: {brake.describe()}")
 
-    def _put_back(self, transport: Transport, brake: SuppressionBrake) -> None:
-        """Leave nothing behind that only this sender could know of."""
+    def _release(self, transport: Transport, brake: SuppressionBrake) -> None:
+        """Release the claims of this sender, and store its counts of attempts."""
         now, policy = int(self._clock().timestamp()), self._site.delivery.uncertain
         with self._db.write() as connection:
             deliveries.recover_deliveries(

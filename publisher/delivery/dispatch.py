@@ -1,4 +1,4 @@
-"""Between the ledger and the connections: which copy leaves next, no domain faster than it may."""
+"""Choose the next delivery for each SMTP connection, within the rate limits of recipient domains."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from publisher.model.delivery import DeliveryState
 
 __all__ = ["DeliveryCounts", "Dispatcher"]
 
-#: Copies that are taken from the ledger at a time, and of how many left more are asked for.
+#: Deliveries that are claimed at a time. More are claimed when fewer than _CLAIM_BELOW are left.
 _CLAIM_BATCH: Final = 500
 _CLAIM_BELOW: Final = 200
-#: Copies that wait for one domain; its others stay in the ledger.
+#: Claimed deliveries held for one domain; the others to that domain stay in the database.
 _MAX_HELD_PER_DOMAIN: Final = 200
-#: Seconds that a connection waits for a copy before it takes leave of the server.
+#: Seconds that a connection without a message stays open.
 _IDLE_SECONDS: Final = 5.0
-#: Seconds that a run waits for domains that rest, when all others are done.
+#: Seconds that a run waits for paused domains when nothing else is left.
 _MAX_WAIT_SECONDS: Final = 60.0
 
 
 @dataclass(slots=True)
 class DeliveryCounts:
-    """What a run did."""
+    """Number of deliveries of a run, by outcome."""
 
     accepted: int = 0
     deferred: int = 0
@@ -42,109 +42,110 @@ class DeliveryCounts:
 
     @property
     def done(self) -> int:
-        """Copies of which something became."""
+        """Number of deliveries with an outcome."""
         return self.accepted + self.deferred + self.failed + self.uncertain + self.suppressed
 
 
 @dataclass(slots=True)
 class _Backlog:
-    """Copies that are taken and have not left."""
+    """Claimed deliveries that are not sent yet."""
 
     fresh: deque[Claim] = field(default_factory=deque)
-    #: Domain → copies that wait for their domain.
-    parked: dict[str, deque[Claim]] = field(default_factory=dict)
+    #: Domain → deliveries that wait for it.
+    held: dict[str, deque[Claim]] = field(default_factory=dict)
+    #: The last subscriber that was claimed; 0 to claim from the start.
     after: int = 0
-    is_asking: bool = False
-    #: After an answer with nothing in it the ledger is left alone until this moment.
-    ask_at: float = 0.0
-    #: True where the ledger had nothing more, from the start on.
+    is_claiming: bool = False
+    #: After an empty answer, the next claim is made at this time.
+    claim_at: float = 0.0
+    #: True if a claim from the start found nothing.
     is_empty: bool = False
-    #: How many copies went back into the ledger.
-    returned: int = 0
+    #: Number of deliveries that were queued again.
+    requeued: int = 0
 
 
 class Dispatcher:
-    """The feed of all connections."""
+    """The message source of all connections of a run."""
 
     def __init__(
         self,
         ledger: Ledger,
-        pace: Throttle,
-        make: Callable[[Claim], OutgoingMessage],
+        throttle: Throttle,
+        build: Callable[[Claim], OutgoingMessage],
         *,
         limit: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Begin.
+        """Prepare a run.
 
         Args:
-            ledger: what writes everything down.
-            pace: how fast domains are written to.
-            make: a claim → the message.
-            limit: no more copies than this leave.
-            clock: only goes forward.
+            ledger: claims deliveries and stores outcomes.
+            throttle: the rate limits.
+            build: builds the message of a delivery.
+            limit: number of messages to send; None for all.
+            clock: a monotonic clock, in seconds.
         """
         self._ledger = ledger
-        self._pace = pace
-        self._make = make
+        self._throttle = throttle
+        self._build = build
         self._left = limit
         self._clock = clock
-        self._stock = _Backlog()
+        self._backlog = _Backlog()
         self._change = threading.Condition()
-        self._under_way = 0
+        self._in_progress = 0
         self._is_stopped = False
         self.counts = DeliveryCounts()
-        #: Why the run ended before all was done; empty where it did not.
-        self.trouble = ""
+        #: Why the run stopped early; empty if it did not.
+        self.stop_reason = ""
         self.error: BaseException | None = None
 
-    # -- the feed ------------------------------------------------------------------------------
+    # -- message source ------------------------------------------------------------------------
 
     def take(self, *, wait: bool) -> OutgoingMessage | None:
-        """Return the next copy that may leave."""
+        """Return the next message that may be sent; see `MessageSource`."""
         deadline = self._clock() + _IDLE_SECONDS
-        while (one := self._next(deadline if wait else None)) is not None:
+        while (claim := self._next(deadline if wait else None)) is not None:
             try:
-                return self._make(one)
+                return self._build(claim)
             except ValueError as error:
-                # One address that no message can be made for holds up nobody.
-                self._settle(one, Outcome(state=DeliveryState.FAILED, answer=str(error)))
+                # An address that cannot be used in a message stops no other delivery.
+                self._record(claim, Outcome(state=DeliveryState.FAILED, answer=str(error)))
         return None
 
-    def hand_over(self, copy: OutgoingMessage) -> Callable[[], bool]:
-        """Note that the copy leaves now."""
-        return self._ledger.hand_over(copy.reference)
+    def hand_over(self, message: OutgoingMessage) -> Callable[[], bool]:
+        """Start to record that the message is sent now; see `MessageSource`."""
+        return self._ledger.hand_over(message.reference)
 
-    def record_outcome(self, copy: OutgoingMessage, outcome: Outcome) -> None:
-        """Note what became of a copy."""
-        self._settle(copy.reference, outcome)
+    def record_outcome(self, message: OutgoingMessage, outcome: Outcome) -> None:
+        """Record the outcome of a message."""
+        self._record(message.reference, outcome)
 
-    def _settle(self, one: Claim, outcome: Outcome) -> None:
-        self._ledger.record_outcome(one, outcome)
+    def _record(self, claim: Claim, outcome: Outcome) -> None:
+        self._ledger.record_outcome(claim, outcome)
         with self._change:
-            self._under_way -= 1
-            self._pace.end(one.domain)
+            self._in_progress -= 1
+            self._throttle.end(claim.domain)
             state = outcome.state
             if state is DeliveryState.ACCEPTED:
                 self.counts.accepted += 1
-                self._pace.record_success(one.domain)
+                self._throttle.record_success(claim.domain)
             elif state is DeliveryState.DEFERRED:
                 self.counts.deferred += 1
             elif state is DeliveryState.FAILED:
                 self.counts.failed += 1
             elif state is DeliveryState.UNCERTAIN:
                 self.counts.uncertain += 1
-            elif (one.issue_id, one.subscriber_id) in self._ledger.withdrawn:
+            elif (claim.issue_id, claim.subscriber_id) in self._ledger.withdrawn:
                 self.counts.suppressed += 1
                 self._left = self._left + 1 if self._left is not None else None
             elif self._left is not None:
                 self._left += 1
             if state in (DeliveryState.QUEUED, DeliveryState.UNCERTAIN):
-                # It may be in the ledger again, and somebody has to find it there.
-                self._stock.is_empty = False
-                self._stock.returned += 1
+                # The delivery may be in the queue again and has to be claimed again.
+                self._backlog.is_empty = False
+                self._backlog.requeued += 1
             if outcome.slow:
-                self._pace.record_refusal(one.domain, self._clock())
+                self._throttle.record_refusal(claim.domain, self._clock())
             self._change.notify_all()
 
     def _next(self, deadline: float | None) -> Claim | None:
@@ -153,87 +154,89 @@ class Dispatcher:
                 if self._is_stopped or self._ledger.error is not None or self._left == 0:
                     return None
                 now = self._clock()
-                one = self._pop(now)
-                self._restock(now)
-                if one is not None:
-                    self._under_way += 1
-                    self._pace.begin(one.domain, now)
+                claim = self._pop(now)
+                self._refill(now)
+                if claim is not None:
+                    self._in_progress += 1
+                    self._throttle.begin(claim.domain, now)
                     if self._left is not None:
                         self._left -= 1
-                    return one
+                    return claim
                 if deadline is None or now >= deadline or self._is_done(now):
                     return None
-                self._change.wait(self._pace.seconds_until_ready(self._stock.parked, now, min(deadline - now, 0.25)))
+                seconds = min(deadline - now, 0.25)
+                self._change.wait(self._throttle.seconds_until_ready(self._backlog.held, now, seconds))
 
     def _pop(self, now: float) -> Claim | None:
-        stock, pace = self._stock, self._pace
-        for domain, waiting in stock.parked.items():
-            if pace.ready_at(domain) <= now:
-                one = waiting.popleft()
+        backlog, throttle = self._backlog, self._throttle
+        for domain, waiting in backlog.held.items():
+            if throttle.ready_at(domain) <= now:
+                claim = waiting.popleft()
                 if not waiting:
-                    del stock.parked[domain]
-                return one
-        while stock.fresh:
-            one = stock.fresh.popleft()
-            if one.domain not in stock.parked and pace.ready_at(one.domain) <= now:
-                return one
-            stock.parked.setdefault(one.domain, deque()).append(one)
+                    del backlog.held[domain]
+                return claim
+        while backlog.fresh:
+            claim = backlog.fresh.popleft()
+            if claim.domain not in backlog.held and throttle.ready_at(claim.domain) <= now:
+                return claim
+            backlog.held.setdefault(claim.domain, deque()).append(claim)
         return None
 
-    def _restock(self, now: float) -> None:
-        stock = self._stock
-        if stock.is_asking or stock.is_empty or len(stock.fresh) > _CLAIM_BELOW or now < stock.ask_at:
+    def _refill(self, now: float) -> None:
+        """Claim more deliveries if few are left."""
+        backlog = self._backlog
+        if backlog.is_claiming or backlog.is_empty or len(backlog.fresh) > _CLAIM_BELOW or now < backlog.claim_at:
             return
-        full = {domain for domain, waiting in stock.parked.items() if len(waiting) >= _MAX_HELD_PER_DOMAIN}
-        without = frozenset(full | set(self._pace.paused_domains(now)))
+        full = {domain for domain, waiting in backlog.held.items() if len(waiting) >= _MAX_HELD_PER_DOMAIN}
+        without = frozenset(full | set(self._throttle.paused_domains(now)))
         limit = _CLAIM_BATCH if self._left is None else min(_CLAIM_BATCH, self._left)
-        stock.is_asking = True
-        # An answer says nothing of copies that went back after the question.
-        asked = stock.returned
+        backlog.is_claiming = True
+        # The answer does not cover deliveries that are queued again after this.
+        requeued = backlog.requeued
         self._ledger.claim(
-            stock.after, limit, without, lambda taken: self._taken(taken, is_whole=not without, returned=asked)
+            backlog.after, limit, without, lambda batch: self._add(batch, is_whole=not without, requeued=requeued)
         )
 
-    def _taken(self, taken: ClaimedBatch, *, is_whole: bool, returned: int) -> None:
+    def _add(self, batch: ClaimedBatch, *, is_whole: bool, requeued: int) -> None:
         with self._change:
-            stock = self._stock
-            began_at_start = stock.after == 0 and stock.returned == returned
-            stock.is_asking = False
-            stock.after = taken.after
-            stock.fresh.extend(taken.claims)
-            self.counts.suppressed += taken.suppressed
-            if not taken.claims and not taken.after:
-                stock.ask_at = self._clock() + 0.2
-            stock.is_empty = taken.after == 0 and began_at_start and not taken.claims and is_whole
+            backlog = self._backlog
+            began_at_start = backlog.after == 0 and backlog.requeued == requeued
+            backlog.is_claiming = False
+            backlog.after = batch.after
+            backlog.fresh.extend(batch.claims)
+            self.counts.suppressed += batch.suppressed
+            if not batch.claims and not batch.after:
+                backlog.claim_at = self._clock() + 0.2
+            backlog.is_empty = batch.after == 0 and began_at_start and not batch.claims and is_whole
             self._change.notify_all()
 
     # -- the run -------------------------------------------------------------------------------
 
     def _is_done(self, now: float) -> bool:
-        """Tell whether nothing more will leave in this run."""
-        stock = self._stock
-        if stock.fresh or stock.is_asking or self._under_way:
+        """Return whether nothing more can be sent in this run."""
+        backlog = self._backlog
+        if backlog.fresh or backlog.is_claiming or self._in_progress:
             return False
-        resting = self._pace.paused_domains(now)
-        if stock.is_empty and not stock.parked:
+        paused = self._throttle.paused_domains(now)
+        if backlog.is_empty and not backlog.held:
             return True
-        awake = [domain for domain in stock.parked if domain not in resting]
-        # What is left is only for domains that want to be left alone, for longer than a run waits.
-        return bool(resting) and not awake and min(resting.values()) - now > _MAX_WAIT_SECONDS
+        has_open_domain = any(domain not in paused for domain in backlog.held)
+        # All that is left is for domains that are paused for longer than a run waits.
+        return bool(paused) and not has_open_domain and min(paused.values()) - now > _MAX_WAIT_SECONDS
 
-    def stop(self, trouble: str = "") -> None:
-        """Let no further copy leave."""
+    def stop(self, reason: str = "") -> None:
+        """Send no further message."""
         with self._change:
             self._is_stopped = True
-            self.trouble = self.trouble or trouble
+            self.stop_reason = self.stop_reason or reason
             self._change.notify_all()
 
-    def run_connection(self, transport: Transport, lane: int) -> None:
-        """Send over one connection after another, until nothing more is to leave."""
+    def run_connection(self, transport: Transport, number: int) -> None:
+        """Send over one connection after another until nothing more is to be sent."""
         try:
             while self._wait_for_work():
                 try:
-                    transport.run(self, lane)
+                    transport.run(self, number)
                 except RelayFault as error:
                     if error.is_final:
                         self.stop(error.words)
@@ -249,19 +252,20 @@ class Dispatcher:
                 if self._is_stopped or self._ledger.error is not None or self._left == 0:
                     return False
                 now = self._clock()
-                if self._stock.fresh or any(self._pace.ready_at(one) <= now for one in self._stock.parked):
+                held = self._backlog.held
+                if self._backlog.fresh or any(self._throttle.ready_at(domain) <= now for domain in held):
                     return True
-                self._restock(now)
+                self._refill(now)
                 if self._is_done(now):
                     return False
-                self._change.wait(self._pace.seconds_until_ready(self._stock.parked, now, 0.1))
+                self._change.wait(self._throttle.seconds_until_ready(held, now, 0.1))
 
     def stop_domain(self, domain: str) -> None:
-        """Let no further delivery to a domain leave."""
+        """Send nothing more to a domain in this run."""
         with self._change:
-            self._pace.stop(domain)
+            self._throttle.stop(domain)
             self._change.notify_all()
 
     def paused_domains(self) -> list[str]:
-        """Return the domains that asked for a pause."""
-        return sorted(name for name, until in self._pace.paused_domains(self._clock()).items() if until < math.inf)
+        """Return the domains that are paused because they asked to slow down."""
+        return sorted(name for name, until in self._throttle.paused_domains(self._clock()).items() if until < math.inf)

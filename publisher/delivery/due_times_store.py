@@ -1,4 +1,4 @@
-"""Due times of all queues, after the clock was ahead."""
+"""Due times of all queues, corrected after the clock was ahead."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _QUEUES: Final[tuple[tuple[Table, Column[int]], ...]] = (
 def bring_forward(connection: Connection, now: datetime, horizon: datetime) -> int:
     """Make rows due now whose retry time or lease is later than ``horizon``; return their number.
 
-    No right clock sets such a time. Deliveries that wait for a subscriber's morning stay as they are:
+    Only a clock that was ahead sets such a time. Deliveries that wait for a subscriber's local time stay as they are;
     only deferred ones are retries.
     """
     seconds, latest = int(now.timestamp()), int(horizon.timestamp())
     changed = 0
     for table, column in _QUEUES:
         changed += connection.execute(update(table).where(column > latest).values({column: seconds})).rowcount
-    # A slot that is itself in the future stays as it is: it must not stand for the slots before it.
+    # A slot in the future stays as it is: it must not replace the slots before it.
     leased = and_(slot_run.c.leased_until > latest, slot_run.c.slot <= seconds)
     changed += connection.execute(update(slot_run).where(leased).values(leased_until=seconds)).rowcount
     is_deferred = delivery.c.state == literal_column("'deferred'")

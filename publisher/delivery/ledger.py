@@ -1,7 +1,7 @@
-"""The ledger's one writer: what all connections have to say is written down together, then each goes on.
+"""The single writer of the delivery ledger: group commits for all connections of a run.
 
-Ten connections that wait for the disk one after the other would be ten times as slow. Here a thread takes
-whatever has come in while the last transaction was on its way to the disk, and makes one of it.
+Ten connections that each wait for the disk would be ten times slower. One thread stores everything that was reported
+during the last transaction in the next one.
 """
 
 from __future__ import annotations
@@ -29,41 +29,43 @@ __all__ = ["ClaimedBatch", "Ledger", "LedgerRules"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerRules:
-    """What the settings say about copies that do not go through."""
+    """Settings for deliveries that are not accepted at once."""
 
     uncertain: UncertainPolicy
     retry_days: int
-    #: Whether anybody asks how many copies left on a day.
+    #: True if messages are counted per day, for the warm-up.
     counts_days: bool = False
-    #: How late a copy may be for the time that it was due at; it is dropped then. None for as late as it likes.
+    #: A delivery that is later than this is dropped; None for never.
     drop_after: timedelta | None = None
 
 
 @dataclass(slots=True)
 class ClaimedBatch:
-    """What a claim brought: the copies, where to go on (0: from the start), and how many readers have left since."""
+    """The result of a claim."""
 
     claims: list[Claim]
+    #: The last subscriber that was looked at; 0 if there are no more.
     after: int
+    #: Number of deliveries that were suppressed, because the subscriber unsubscribed or they are too late.
     suppressed: int
 
 
 @dataclass(slots=True)
 class _Batch:
-    """What came in while the last transaction was under way."""
+    """Requests that arrived during the last transaction."""
 
     claims: list[tuple[int, int, frozenset[str], Callable[[ClaimedBatch], None]]] = field(default_factory=list)
     handed: list[tuple[Claim, threading.Lock, list[bool]]] = field(default_factory=list)
-    settled: list[tuple[Claim, Outcome]] = field(default_factory=list)
-    #: Of connections that wait until their refusal is stored and judged.
+    outcomes: list[tuple[Claim, Outcome]] = field(default_factory=list)
+    #: Locks of connections that wait until their refusal is stored and judged.
     refused: list[threading.Lock] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        return bool(self.claims or self.handed or self.settled)
+        return bool(self.claims or self.handed or self.outcomes)
 
 
 class Ledger:
-    """A thread with a connection of its own. It is told things from any thread."""
+    """A thread with its own database connection. Its methods may be called from any thread."""
 
     def __init__(
         self,
@@ -84,43 +86,50 @@ class Ledger:
         self._brake = brake
         self._on_stop = on_stop
         self._batch = _Batch()
-        self._news = threading.Condition()
-        self._closing = False
-        self._gone = False
-        #: Deliveries (issue, subscriber) that were claimed and whose subscriber then unsubscribed.
+        self._change = threading.Condition()
+        self._is_closing = False
+        self._has_ended = False
+        #: (issue, subscriber) of deliveries whose subscriber unsubscribed after the claim.
         self.withdrawn: set[tuple[int, int]] = set()
-        #: Why nothing can be written down any more; None as long as it can.
+        #: The error that ended the thread; None while it runs.
         self.error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
 
     def start(self) -> None:
-        """Begin to write."""
+        """Start the thread."""
         self._thread.start()
 
     def close(self) -> None:
-        """Write what there is to write, and end."""
-        with self._news:
-            self._closing = True
-            self._news.notify()
+        """Store what is left, and end the thread."""
+        with self._change:
+            self._is_closing = True
+            self._change.notify()
         self._thread.join()
 
-    # -- what it is told -----------------------------------------------------------------------
+    # -- requests of other threads -------------------------------------------------------------
 
     def claim(self, after: int, limit: int, without: frozenset[str], then: Callable[[ClaimedBatch], None]) -> None:
-        """Take copies that are due, and hand them to ``then``."""
-        if not self._tell(lambda batch: batch.claims.append((after, limit, without, then))):
+        """Claim deliveries that are due, and call ``then`` with them in the ledger's thread.
+
+        Args:
+            after: claim for subscribers with greater numbers only.
+            limit: number of deliveries.
+            without: domains to leave out.
+            then: called with the result.
+        """
+        if not self._request(lambda batch: batch.claims.append((after, limit, without, then))):
             then(ClaimedBatch([], 0, 0))
 
-    def hand_over(self, one: Claim) -> Callable[[], bool]:
-        """Note that a message leaves now. The function returned waits until that is on the disk.
+    def hand_over(self, claim: Claim) -> Callable[[], bool]:
+        """Start to store that a message is sent now; return a function that waits until that is on disk.
 
-        It returns False where the message may not leave: another sender has it by now, its subscriber has unsubscribed
-        since the claim, or the disk is full.
+        It returns False if the message must not be sent: another sender has it, its subscriber unsubscribed after the
+        claim, or the transaction failed.
         """
         done = threading.Lock()
         done.acquire()
         is_ours = [False]
-        if not self._tell(lambda batch: batch.handed.append((one, done, is_ours))):
+        if not self._request(lambda batch: batch.handed.append((claim, done, is_ours))):
             done.release()
 
         def wait() -> bool:
@@ -129,35 +138,35 @@ class Ledger:
 
         return wait
 
-    def record_outcome(self, one: Claim, outcome: Outcome) -> None:
+    def record_outcome(self, claim: Claim, outcome: Outcome) -> None:
         """Store the outcome of a delivery.
 
-        A refusal that would suppress the address is on the disk when this returns. Otherwise a server that refuses
-        everybody would have refused the whole list before the first refusal is judged.
+        A refusal that would suppress the address is on disk when this returns. Otherwise a server that refuses every
+        recipient would have refused the whole list before the first refusal is judged.
         """
         if not outcome.suppress:
-            self._tell(lambda batch: batch.settled.append((one, outcome)))
+            self._request(lambda batch: batch.outcomes.append((claim, outcome)))
             return
         done = threading.Lock()
         done.acquire()
 
         def add(batch: _Batch) -> None:
-            batch.settled.append((one, outcome))
+            batch.outcomes.append((claim, outcome))
             batch.refused.append(done)
 
-        if self._tell(add):
+        if self._request(add):
             done.acquire()
 
-    def _tell(self, add: Callable[[_Batch], None]) -> bool:
-        """Tell the writer, and return whether there still is one."""
-        with self._news:
-            if self._gone:
+    def _request(self, add: Callable[[_Batch], None]) -> bool:
+        """Add a request to the next batch; return False if the thread has ended."""
+        with self._change:
+            if self._has_ended:
                 return False
             add(self._batch)
-            self._news.notify()
+            self._change.notify()
             return True
 
-    # -- what it does --------------------------------------------------------------------------
+    # -- the thread ----------------------------------------------------------------------------
 
     def _run(self) -> None:
         try:
@@ -167,14 +176,14 @@ class Ledger:
         except BaseException as error:
             self.error = error
         finally:
-            # Nobody waits for a writer that is gone.
-            with self._news:
-                self._gone = True
+            with self._change:
+                self._has_ended = True
                 left, self._batch = self._batch, _Batch()
-            self._refuse(left)
+            self._reject(left)
 
     @staticmethod
-    def _refuse(batch: _Batch) -> None:
+    def _reject(batch: _Batch) -> None:
+        """Let the threads of a batch continue without a result."""
         for _, done, _ in batch.handed:
             done.release()
         for done in batch.refused:
@@ -183,9 +192,9 @@ class Ledger:
             then(ClaimedBatch([], 0, 0))
 
     def _next(self) -> _Batch | None:
-        with self._news:
-            while not self._batch and not self._closing:
-                self._news.wait()
+        with self._change:
+            while not self._batch and not self._is_closing:
+                self._change.wait()
             if not self._batch:
                 return None
             batch, self._batch = self._batch, _Batch()
@@ -195,19 +204,19 @@ class Ledger:
         moment = self._clock()
         now = int(moment.timestamp())
         lost: set[tuple[int, int]] = set()
-        taken: list[ClaimedBatch] = []
+        claimed: list[ClaimedBatch] = []
         try:
             with connection.begin():
-                self._settle(connection, batch, now)
+                self._store_outcomes(connection, batch, now)
                 if batch.handed:
-                    handed = [one for one, _, _ in batch.handed]
+                    handed = [claim for claim, _, _ in batch.handed]
                     lost, withdrawn = deliveries.hand_over(connection, handed, self._sender, now)
                     self.withdrawn |= withdrawn
                     lost |= withdrawn
                     if self._rules.counts_days:
                         deliveries.add_sent(connection, f"{moment:%Y-%m-%d}", len(batch.handed) - len(lost))
                 for after, limit, without, _ in batch.claims:
-                    found = deliveries.claim(
+                    result = deliveries.claim(
                         connection,
                         self._issue_id,
                         self._sender,
@@ -217,58 +226,56 @@ class Ledger:
                         without=without,
                         drop_before=self._drop_before(now),
                     )
-                    taken.append(ClaimedBatch(*found))
+                    claimed.append(ClaimedBatch(*result))
         except BaseException as error:
-            # Before anybody goes on: nothing more is to be taken or to leave.
+            # Set before the other threads continue, so that they claim and send nothing more.
             self.error = error
-            self._refuse(batch)
+            self._reject(batch)
             raise
         for brake in self._brake.take_new():
             self._on_stop(brake)
         for done in batch.refused:
             done.release()
-        for one, done, is_ours in batch.handed:
-            is_ours[0] = (one.issue_id, one.subscriber_id) not in lost
+        for claim, done, is_ours in batch.handed:
+            is_ours[0] = (claim.issue_id, claim.subscriber_id) not in lost
             done.release()
-        for (_, _, _, then), found_here in zip(batch.claims, taken, strict=True):
-            then(found_here)
+        for (_, _, _, then), claims in zip(batch.claims, claimed, strict=True):
+            then(claims)
 
     def _drop_before(self, now: int) -> int | None:
-        late = self._rules.drop_after
-        return now - int(late.total_seconds()) if late is not None else None
+        drop_after = self._rules.drop_after
+        return now - int(drop_after.total_seconds()) if drop_after is not None else None
 
-    def _settle(self, connection: Connection, batch: _Batch, now: int) -> None:
-        rows = []
-        for one, outcome in batch.settled:
-            rows.append(self._settlement(connection, one, outcome, now))
-        self._brake.record(connection, batch.settled, now)
-        deliveries.record_outcomes(connection, rows, self._sender, now)
+    def _store_outcomes(self, connection: Connection, batch: _Batch, now: int) -> None:
+        updates = [self._update(connection, claim, outcome, now) for claim, outcome in batch.outcomes]
+        self._brake.record(connection, batch.outcomes, now)
+        deliveries.record_outcomes(connection, updates, self._sender, now)
 
-    def _settlement(self, connection: Connection, one: Claim, outcome: Outcome, now: int) -> DeliveryUpdate:
-        """Return what is written down of an outcome: the settings decide where it leaves a choice."""
+    def _update(self, connection: Connection, claim: Claim, outcome: Outcome, now: int) -> DeliveryUpdate:
+        """Return the new state of a delivery, by its outcome and the settings."""
         state, answer = outcome.state, outcome.answer
         if state is DeliveryState.ACCEPTED:
-            return DeliveryUpdate(claim=one, state=state, answer=answer)
+            return DeliveryUpdate(claim=claim, state=state, answer=answer)
         if state is DeliveryState.UNCERTAIN:
-            return self._uncertain(one, answer)
-        # A copy on which connections end again and again is put off, lest it holds up all others.
-        if state is DeliveryState.DEFERRED or (state is DeliveryState.QUEUED and answer and one.attempts % 3 == 0):
-            return self._put_off(connection, one, outcome, now)
-        return DeliveryUpdate(claim=one, state=state, answer=answer, note=answer)
+            return self._uncertain(claim, answer)
+        # A message on which connections end repeatedly is deferred, so that it does not block the others.
+        if state is DeliveryState.DEFERRED or (state is DeliveryState.QUEUED and answer and claim.attempts % 3 == 0):
+            return self._deferred(connection, claim, outcome, now)
+        return DeliveryUpdate(claim=claim, state=state, answer=answer, note=answer)
 
-    def _uncertain(self, one: Claim, answer: str) -> DeliveryUpdate:
+    def _uncertain(self, claim: Claim, answer: str) -> DeliveryUpdate:
         if self._rules.uncertain is UncertainPolicy.RESEND:
-            return DeliveryUpdate(claim=one, state=DeliveryState.QUEUED, answer=answer, note=answer)
+            return DeliveryUpdate(claim=claim, state=DeliveryState.QUEUED, answer=answer, note=answer)
         if self._rules.uncertain is UncertainPolicy.SKIP:
-            told = f"counted as delivered: {answer}"
-            return DeliveryUpdate(claim=one, state=DeliveryState.ACCEPTED, answer=told, note=answer)
-        return DeliveryUpdate(claim=one, state=DeliveryState.UNCERTAIN, answer=answer, note=answer)
+            counted = f"counted as delivered: {answer}"
+            return DeliveryUpdate(claim=claim, state=DeliveryState.ACCEPTED, answer=counted, note=answer)
+        return DeliveryUpdate(claim=claim, state=DeliveryState.UNCERTAIN, answer=answer, note=answer)
 
-    def _put_off(self, connection: Connection, one: Claim, outcome: Outcome, now: int) -> DeliveryUpdate:
+    def _deferred(self, connection: Connection, claim: Claim, outcome: Outcome, now: int) -> DeliveryUpdate:
         answer = outcome.answer
-        first = deliveries.first_attempt(connection, one.issue_id, one.subscriber_id) or now
-        due = retry_at(one.attempts, first, now, days=self._rules.retry_days, wait=outcome.wait)
+        first = deliveries.first_attempt(connection, claim.issue_id, claim.subscriber_id) or now
+        due = retry_at(claim.attempts, first, now, days=self._rules.retry_days, wait=outcome.wait)
         if due is not None:
-            return DeliveryUpdate(claim=one, state=DeliveryState.DEFERRED, answer=answer, due_at=due, note=answer)
+            return DeliveryUpdate(claim=claim, state=DeliveryState.DEFERRED, answer=answer, due_at=due, note=answer)
         answer = f"given up after {self._rules.retry_days} days: {answer}"
-        return DeliveryUpdate(claim=one, state=DeliveryState.FAILED, answer=answer, note=answer)
+        return DeliveryUpdate(claim=claim, state=DeliveryState.FAILED, answer=answer, note=answer)

@@ -1,4 +1,4 @@
-"""Readers' mornings: when each copy of an issue is due, and what becomes of that when a reader moves."""
+"""Local-time delivery: when the deliveries of an issue are due in the subscribers' time zones."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from publisher.settings import Site
 
 __all__ = ["LocalDeliveryTimes", "reschedule_on_zone_change"]
 
-#: Every morning after a slot has come within so long.
+#: Within this time after a slot, its local time has come in every zone.
 _LOCAL_TIME_WINDOW: Final = timedelta(days=2)
 
 
 class LocalDeliveryTimes:
-    """When copies of an issue are due, by the zones of their readers."""
+    """Due times of an issue's deliveries, by time zone."""
 
-    def __init__(self, slot: datetime, at: time | None, newsroom: ZoneInfo) -> None:
-        """Begin.
+    def __init__(self, slot: datetime, at: time | None, site_zone: ZoneInfo) -> None:
+        """Prepare the due times of one issue.
 
         Args:
-            slot: the issue's.
-            at: when copies are due on their readers' clocks; None for at once.
-            newsroom: the clock of readers who have said nothing.
+            slot: the issue's slot.
+            at: local time at which deliveries are due; None for at once.
+            site_zone: time zone of subscribers without one.
         """
         self._slot = slot
         self._at = at
-        self._newsroom = newsroom
+        self._site_zone = site_zone
         self._known: dict[str | None, int] = {}
-        #: Zone that nobody knows → how many readers have it.
+        #: Name of an unknown time zone → number of its subscribers.
         self.unknown_zones: dict[str, int] = {}
 
     def __call__(self, zone: str | None) -> int:
-        """Return when the copy of a reader there is due, seconds since 1970; 0 for at once."""
+        """Return when a delivery in a time zone is due, in seconds since 1970; 0 for at once."""
         if self._at is None:
             return 0
         if zone not in self._known:
@@ -50,30 +50,32 @@ class LocalDeliveryTimes:
 
     def _zone(self, name: str | None) -> ZoneInfo:
         if name is None:
-            return self._newsroom
+            return self._site_zone
         try:
             return ZoneInfo(name)
         except (KeyError, ValueError, OSError):
-            # It was one when she was let in: the tz database has dropped it since, or is older here.
+            # The tz database of this machine does not have a zone that was valid when the subscriber was added.
             self.unknown_zones[name] = 0
-            return self._newsroom
+            return self._site_zone
 
 
 def reschedule_on_zone_change(connection: Connection, site: Site, now: datetime) -> Callable[[int, str], None]:
-    """Return what is to be told of each reader who has another zone from now on.
+    """Return a function that reschedules a subscriber's open deliveries for a new time zone.
 
-    What waits for her morning waits for the new one; what would have come by now comes at once.
+    Call it with the subscriber's number and the zone. A delivery whose new local time has passed is due at once.
     """
     since = now - _LOCAL_TIME_WINDOW
-    waiting = [
+    recent = [
         (row, at)
         for row in issues.list_issues(connection, since=since)
         if row.digest in site.digests and (at := site.digests[row.digest].deliver_at) is not None
     ]
 
-    def move(reader: int, zone: str) -> None:
-        for row, at in waiting:
+    def reschedule(subscriber_id: int, zone: str) -> None:
+        for row, at in recent:
             due = max(next_local_time(row.slot, at, ZoneInfo(zone)), now.astimezone(UTC))
-            deliveries.reschedule_delivery(connection, row.id, reader, int(due.timestamp()), int(now.timestamp()))
+            deliveries.reschedule_delivery(
+                connection, row.id, subscriber_id, int(due.timestamp()), int(now.timestamp())
+            )
 
-    return move
+    return reschedule

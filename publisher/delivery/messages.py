@@ -1,4 +1,4 @@
-"""An issue → each reader's copy of it: encoded once for each edition, signed for each reader."""
+"""Build the messages of an issue: each variant is encoded once, then merged and signed for each subscriber."""
 
 from __future__ import annotations
 
@@ -26,90 +26,91 @@ __all__ = ["DeliveryMessages", "read_signers"]
 
 
 def read_signers(site: Site) -> list[Signer]:
-    """Return who signs the site's mail; nobody where the settings name no key.
+    """Return the DKIM signers of the settings, in order; empty if there is no key.
 
     Raises:
         SettingsError: a key cannot be read.
     """
-    own = bare_address(site.mail.sender).rpartition("@")[2] if site.mail else ""
+    sender_domain = bare_address(site.mail.sender).rpartition("@")[2] if site.mail else ""
     return [
-        Signer.read(one.key.reveal(site.root), domain=one.domain or own, selector=one.selector) for one in site.dkim
+        Signer.read(dkim.key.reveal(site.root), domain=dkim.domain or sender_domain, selector=dkim.selector)
+        for dkim in site.dkim
     ]
 
 
 class DeliveryMessages:
-    """Makes readers' copies of one issue. May be used from several threads."""
+    """Builds the messages of one issue. Safe to use from several threads."""
 
     def __init__(
         self,
         site: Site,
         row: IssueRow,
-        edition: Callable[[int], IssueVariant],
+        load_variant: Callable[[int], IssueVariant],
         ring: Keyring,
         signers: Sequence[Signer],
     ) -> None:
-        """Begin; nothing is encoded before it is asked for.
+        """Prepare; variants are loaded and encoded when they are first used.
 
         Args:
             site: the settings.
             row: the issue.
-            edition: number → what readers of it get.
-            ring: the site's secret.
-            signers: who signs.
+            load_variant: number of a variant, from 1 → the variant.
+            ring: the site's keys.
+            signers: DKIM signers.
 
         Raises:
-            SettingsError: the issue's digest is not in the settings any more.
+            SettingsError: the issue's digest is not in the settings.
         """
         if row.digest not in site.digests:
             raise SettingsError(
-                f"digests.{row.digest} is not in publisher.toml any more, and an issue of it is to be sent"
+                f"digests.{row.digest} is no longer in publisher.toml. Restore it to send {row.digest}/{row.name}."
             )
         self._site = site
         self._row = row
         self._digest: Digest = site.digests[row.digest].digest(row.digest)
-        self._edition = edition
+        self._load_variant = load_variant
         self._ring = ring
         self._signers = signers
-        #: No site has readers with more different interests than that at a time.
-        self.skeleton = lru_cache(maxsize=64)(self._skeleton)
+        # Subscribers share few distinct sets of interests.
+        self.template = lru_cache(maxsize=64)(self._template)
 
-    def _skeleton(self, number: int, prefix: str = "") -> MessageTemplate:
-        row, edition = self._row, self._edition(number)
+    def _template(self, number: int, prefix: str = "") -> MessageTemplate:
+        row, variant = self._row, self._load_variant(number)
         envelope = delivery_envelope(
             self._site,
             self._digest,
-            subject=f"{prefix}{edition.subject or row.subject}",
+            subject=f"{prefix}{variant.subject or row.subject}",
             slot=row.slot,
             number=row.number,
         )
         return MessageTemplate(
             envelope,
-            text=edition.text.decode(),
-            html=edition.html.decode(),
-            placeholders=Placeholders(hash=edition.placeholder_hash),
+            text=variant.text.decode(),
+            html=variant.html.decode(),
+            placeholders=Placeholders(hash=variant.placeholder_hash),
             values=delivery_values(self._site, self._digest, row.name),
             signers=self._signers,
         )
 
-    def make(self, one: Claim) -> OutgoingMessage:
+    def build(self, claim: Claim) -> OutgoingMessage:
         """Return the message of a delivery.
 
         Raises:
-            ValueError: no message can be made for the address.
+            ValueError: the address cannot be used in a message.
         """
-        copy = self._ring.delivery_token(one.issue_id, one.subscriber_id)
-        path = return_path(self._site, self._ring.return_path_token(one.issue_id, one.subscriber_id))
-        return self._copy(self.skeleton(one.variant), one.address, one.domain, copy, path, reference=one)
+        token = self._ring.delivery_token(claim.issue_id, claim.subscriber_id)
+        path = return_path(self._site, self._ring.return_path_token(claim.issue_id, claim.subscriber_id))
+        return self._merge(self.template(claim.variant), claim.address, claim.domain, token, path, reference=claim)
 
-    def test(self, address: str, domain: str, *, prefix: str, when: datetime) -> OutgoingMessage:
-        """Return a test message; its token is no subscriber's."""
-        said = f"{prefix}{address}{when.isoformat()}{self._row.id}"
-        copy = "0" + hashlib.sha256(said.encode()).hexdigest()[:31]
+    def build_test(self, address: str, domain: str, *, prefix: str, when: datetime) -> OutgoingMessage:
+        """Return a test message. Its token belongs to no subscriber."""
+        content = f"{prefix}{address}{when.isoformat()}{self._row.id}"
+        token = "0" + hashlib.sha256(content.encode()).hexdigest()[:31]
         path = bare_address(self._site.mail.sender if self._site.mail else "")
-        return self._copy(self.skeleton(1, prefix), address, domain, copy, path, reference=None)
+        return self._merge(self.template(1, prefix), address, domain, token, path, reference=None)
 
-    def _copy(
-        self, skeleton: MessageTemplate, address: str, domain: str, copy: str, path: str, *, reference: Claim | None
+    def _merge(
+        self, template: MessageTemplate, address: str, domain: str, token: str, path: str, *, reference: Claim | None
     ) -> OutgoingMessage:
         local = address.rpartition("@")[0]
         recipient = f"{local}@{domain}"
@@ -117,12 +118,12 @@ class DeliveryMessages:
             reference=reference,
             recipient=recipient,
             return_path=path,
-            data=skeleton.merge(address=address, recipient=recipient, token=copy),
-            name=f"{int(self._row.slot.timestamp())}.{copy}.{domain}",
+            data=template.merge(address=address, recipient=recipient, token=token),
+            name=f"{int(self._row.slot.timestamp())}.{token}.{domain}",
             needs_utf8=not local.isascii(),
         )
 
-    def fingerprint(self, editions: int) -> bytes:
-        """Return a hash of all that copies of the issue's editions have in common, headers included."""
-        parts = [self._skeleton(number).fingerprint for number in range(1, editions + 1)]
+    def fingerprint(self, variants: int) -> bytes:
+        """Return a hash of the content and the headers of the first ``variants`` variants, without values."""
+        parts = [self._template(number).fingerprint for number in range(1, variants + 1)]
         return hashlib.sha256(b"".join(parts)).digest()

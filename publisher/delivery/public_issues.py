@@ -1,4 +1,4 @@
-"""What can be read on the web: articles, and issues that are out."""
+"""Issues and articles of the public archive."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from publisher.storage.engine import Database
 
 __all__ = ["IssuePage", "article_at", "issue_page", "newest_articles", "newest_public_issue", "public_issues"]
 
-#: Issues that are looked at for one of which every copy has left.
+#: Number of issues in which a completely sent one is looked for.
 _MAX_CANDIDATES = 5
-#: States of copies that are still to leave.
+#: States of deliveries that are not sent yet.
 _UNSENT_STATES = (DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.HANDED_OVER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssuePage:
-    """An issue as everybody may read it, with its neighbours."""
+    """A public issue, with links to the issues before and after it."""
 
     issue: IssueRow
-    #: As it was sent; empty where an article of it was withdrawn since.
+    #: The HTML as it was sent; empty if an article of the issue was withdrawn.
     html: str
-    #: Its other articles, where one was withdrawn.
+    #: The articles that were not withdrawn, if one was.
     other_articles: tuple[Article, ...]
-    #: The issue of the same newsletter before it, and the one after it.
+    #: The issue of the same digest before it, and the one after it.
     previous: IssueRow | None
     next: IssueRow | None
 
@@ -50,9 +50,16 @@ def public_issues(
     after: datetime | None = None,
     limit: int | None = None,
 ) -> list[IssueRow]:
-    """Return issues that are out, newest first (after a time: oldest first): nothing keeps them back.
+    """Return public issues: approved or automatic, without errors and not paused.
 
-    Drafts, and what an editor has still to approve, are nobody's business.
+    Args:
+        connection: the database.
+        site: the settings.
+        digest: the digest's slug.
+        name: only the issue of this name.
+        before: only issues with an earlier slot, newest first.
+        after: only issues with a later slot, oldest first.
+        limit: number of issues.
     """
     if digest not in site.digests:
         return []
@@ -61,7 +68,7 @@ def public_issues(
 
 
 def newest_public_issue(connection: Connection, site: Site, digest: str) -> IssueRow | None:
-    """Return the newest issue of which every copy has left; None where there is none."""
+    """Return the newest issue of which every delivery is sent; None if there is none."""
     for row in public_issues(connection, site, digest, limit=_MAX_CANDIDATES):
         counts = deliveries.state_counts(connection, row.id).get(row.id, {})
         if not any(counts.get(state) for state in _UNSENT_STATES):
@@ -70,15 +77,15 @@ def newest_public_issue(connection: Connection, site: Site, digest: str) -> Issu
 
 
 def issue_page(site: Site, db: Database, digest: str, name: str) -> IssuePage | None:
-    """Return an issue to read; None where there is none of that name, or it is not out."""
+    """Return a public issue; None if there is no issue of that name, or it is not public."""
     with db.read() as connection:
         rows = public_issues(connection, site, digest, name=name, limit=1)
         if not rows:
             return None
         row = rows[0]
         html = issues.issue_files(connection, row.id).get("index.html")
-        gone = set(issues.withdrawn_article_ids(connection, row.id))
-        seqs = issues.issue_article_seqs(connection, row.id) if gone else []
+        withdrawn = set(issues.withdrawn_article_ids(connection, row.id))
+        seqs = issues.issue_article_seqs(connection, row.id) if withdrawn else []
         every = store.articles_by_seq(connection, seqs, site.base_url, site.tz)
         older = public_issues(connection, site, digest, before=row.slot, limit=1)
         newer = public_issues(connection, site, digest, after=row.slot, limit=1)
@@ -86,23 +93,23 @@ def issue_page(site: Site, db: Database, digest: str, name: str) -> IssuePage | 
         return None
     return IssuePage(
         issue=row,
-        html="" if gone else html.decode(),
-        other_articles=tuple(every[seq] for seq in seqs if seq in every and every[seq].id not in gone),
+        html="" if withdrawn else html.decode(),
+        other_articles=tuple(every[seq] for seq in seqs if seq in every and every[seq].id not in withdrawn),
         previous=older[0] if older else None,
         next=newer[0] if newer else None,
     )
 
 
 def newest_articles(site: Site, db: Database, now: datetime, most: int) -> Sequence[Article]:
-    """Return the articles that came out last, newest first."""
+    """Return the articles that were published last, newest first."""
     with db.read() as connection:
         seqs = store.newest_seqs(connection, int(now.timestamp()), most)
-        found = store.articles_by_seq(connection, seqs, site.base_url, site.tz)
-    return [found[seq] for seq in seqs]
+        articles = store.articles_by_seq(connection, seqs, site.base_url, site.tz)
+    return [articles[seq] for seq in seqs]
 
 
 def article_at(site: Site, db: Database, path: str, now: datetime) -> Article | None:
-    """Return the article at a path below base_url; None where there is none, or it is not out or was withdrawn."""
+    """Return the article at a path below base_url; None if there is none, or it is not published or was withdrawn."""
     with db.read() as connection:
         seq = store.seq_at_path(connection, path, int(now.timestamp()))
         if seq is None:

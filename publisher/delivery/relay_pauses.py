@@ -1,4 +1,4 @@
-"""Pauses of relays that lose messages, kept between runs: each loss is a delivery that nobody can know of."""
+"""Pauses of relays that lost messages. They are stored between runs, because each loss is an uncertain delivery."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from publisher.storage.locks import advisory_lock
 
 __all__ = ["load_pauses", "save_pauses"]
 
-#: The first pause and the longest; each is twice as long as the one before.
+#: The first and the longest pause. Each is twice as long as the one before.
 _SHORTEST, _LONGEST = timedelta(minutes=15), timedelta(hours=4)
-#: Of the stored facts: ``relay HOST:PORT`` → how often in a row, and until when (seconds since 1970).
+#: Prefix of stored facts: ``relay HOST:PORT`` → number of pauses in a row, and the end (seconds since 1970).
 _PREFIX: Final = "relay "
 
 
 def load_pauses(connection: Connection, transport: Transport, now: datetime, *, is_attended: bool) -> datetime | None:
-    """Take relays out of use that are paused, and put those on probation whose pause is over.
+    """Stop the use of paused relays, and put relays on probation whose pause is over.
 
-    Returns when the first pause ends, where every relay is paused; otherwise None.
+    Returns when the first pause ends if every relay is paused; otherwise None.
 
     Args:
-        connection: reads the pauses.
-        transport: its relays; a transport without relays has no pauses.
-        now: the time.
-        is_attended: a person waits, so that a pause is over now.
+        connection: the database.
+        transport: the transport. One without relays has no pauses.
+        now: the current time.
+        is_attended: True if a person waits for the run; pauses then end now.
     """
     if not isinstance(transport, SmtpTransport):
         return None
@@ -43,16 +43,16 @@ def load_pauses(connection: Connection, transport: Transport, now: datetime, *, 
         until = _parse_pause(text)[1]
         state = transport.state_of(number)
         state.is_on_probation = True
-        # A pause that is longer than any was set by a clock that was ahead.
+        # A longer pause than the longest was set by a clock that was ahead.
         if now < until <= now + _LONGEST and not is_attended:
-            state.refused = f"has lost messages, and is not used before {until:%Y-%m-%d %H:%M} UTC"
+            state.refused = f"lost messages and is paused until {until:%Y-%m-%d %H:%M} UTC"
             state.words = state.refused
             ends.append(until)
     return min(ends) if len(ends) == len(transport.relays) else None
 
 
 def save_pauses(db: Database, transport: Transport, now: datetime) -> None:
-    """Pause the relays that have lost messages in this run, and end the pauses of those that have accepted one."""
+    """Store a pause of each relay that lost messages in this run, and delete it if the relay accepted one."""
     if not isinstance(transport, SmtpTransport):
         return
     states = [(relay.name, transport.state_of(number)) for number, relay in enumerate(transport.relays)]
@@ -69,11 +69,11 @@ def save_pauses(db: Database, transport: Transport, now: datetime) -> None:
             if not state.has_lost:
                 delete_fact(connection, key)
                 continue
-            times = _parse_pause(stored[key])[0] + 1 if key in stored else 1
-            until = now + min(_SHORTEST * (1 << min(times - 1, 10)), _LONGEST)
-            set_fact(connection, key, f"{times} {int(until.timestamp())}")
+            count = _parse_pause(stored[key])[0] + 1 if key in stored else 1
+            until = now + min(_SHORTEST * (1 << min(count - 1, 10)), _LONGEST)
+            set_fact(connection, key, f"{count} {int(until.timestamp())}")
 
 
 def _parse_pause(text: str) -> tuple[int, datetime]:
-    times, _, until = text.partition(" ")
-    return int(times), datetime.fromtimestamp(int(until), UTC)
+    count, _, until = text.partition(" ")
+    return int(count), datetime.fromtimestamp(int(until), UTC)

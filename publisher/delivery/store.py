@@ -1,4 +1,4 @@
-"""The delivery ledger: the state of each delivery of each issue. Each step is stored before it is taken."""
+"""The delivery ledger: the state of each delivery. Each step is stored before it is taken."""
 
 from __future__ import annotations
 
@@ -41,20 +41,20 @@ _S: Final = DeliveryState
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryUpdate:
-    """What became of a copy that was taken."""
+    """The new state of a claimed delivery."""
 
     claim: Claim
     state: DeliveryState
     answer: str
-    #: When it is tried again, seconds since 1970; 0 for at once.
+    #: Time of the next attempt, in seconds since 1970; 0 for at once.
     due_at: int = 0
-    #: What to write into the story of its attempts; empty for nothing.
+    #: Text for the delivery history; empty to store no attempt.
     note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """A copy, as the ledger has it."""
+    """A delivery as it is stored."""
 
     issue_id: int
     subscriber_id: int
@@ -69,7 +69,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """An attempt at a copy that did not end the matter."""
+    """An attempt after which the delivery was not finished."""
 
     number: int
     at: int
@@ -77,14 +77,14 @@ class Attempt:
     answer: str
 
 
-# -- the steps of a copy ---------------------------------------------------------------------------
+# -- state changes ---------------------------------------------------------------------------------
 
-_MINE = and_(delivery.c.issue_id == bindparam("i"), delivery.c.subscriber_id == bindparam("s"))
-#: An answer also settles what somebody else took for uncertain meanwhile, but no later attempt.
+_IS_CLAIM = and_(delivery.c.issue_id == bindparam("i"), delivery.c.subscriber_id == bindparam("s"))
+#: A reply also replaces the state "uncertain" that another process set meanwhile, but not for a later attempt.
 _SETTLE = (
     update(delivery)
     .where(
-        _MINE,
+        _IS_CLAIM,
         delivery.c.attempts == bindparam("attempt"),
         or_(
             delivery.c.sender_id == bindparam("sender"),
@@ -93,75 +93,75 @@ _SETTLE = (
     )
     .values(
         state=bindparam("new_state"),
-        answer=bindparam("said"),
+        answer=bindparam("answer"),
         due_at=bindparam("due"),
         changed_at=bindparam("now"),
         sender_id=None,
     )
 )
-_TELL = insert(attempt).values(
+_ADD_ATTEMPT = insert(attempt).values(
     issue_id=bindparam("i"),
     subscriber_id=bindparam("s"),
     number=bindparam("attempt"),
     attempted_at=bindparam("now"),
     outcome=bindparam("new_state"),
-    answer=bindparam("said"),
+    answer=bindparam("answer"),
 )
 
 
-def record_outcomes(connection: Connection, settlements: Sequence[DeliveryUpdate], sender: int, now: int) -> None:
-    """Note what became of copies that this sender has taken."""
-    names = ("i", "s", "attempt", "sender", "known", "new_state", "said", "due", "now")
+def record_outcomes(connection: Connection, updates: Sequence[DeliveryUpdate], sender: int, now: int) -> None:
+    """Store the new states of deliveries that this sender claimed."""
+    names = ("i", "s", "attempt", "sender", "known", "new_state", "answer", "due", "now")
     known = (_S.ACCEPTED, _S.FAILED, _S.DEFERRED)
     rows = [
         (
-            one.claim.issue_id,
-            one.claim.subscriber_id,
-            one.claim.attempts,
+            change.claim.issue_id,
+            change.claim.subscriber_id,
+            change.claim.attempts,
             sender,
-            int(one.state in known),
-            one.state.value,
-            one.answer,
-            one.due_at,
+            int(change.state in known),
+            change.state.value,
+            change.answer,
+            change.due_at,
             now,
         )
-        for one in settlements
+        for change in updates
     ]
     execute_rows(connection, _SETTLE, names, rows)
-    told = [
-        (one.claim.issue_id, one.claim.subscriber_id, one.claim.attempts, now, one.state.value, one.note)
-        for one in settlements
-        if one.note
+    attempts = [
+        (change.claim.issue_id, change.claim.subscriber_id, change.claim.attempts, now, change.state.value, change.note)
+        for change in updates
+        if change.note
     ]
-    execute_rows(connection, _TELL, ("i", "s", "attempt", "now", "new_state", "said"), told)
+    execute_rows(connection, _ADD_ATTEMPT, ("i", "s", "attempt", "now", "new_state", "answer"), attempts)
 
 
 def release_claims(connection: Connection, sender: int) -> None:
-    """Put back what a sender has taken and not begun; it does not count as an attempt."""
-    mine = and_(delivery.c.sender_id == sender, delivery.c.state == _S.SENDING.value)
+    """Requeue the deliveries that a sender claimed and did not hand over. That does not count as an attempt."""
+    claimed = and_(delivery.c.sender_id == sender, delivery.c.state == _S.SENDING.value)
     connection.execute(
-        update(delivery).where(mine).values(state=_S.QUEUED.value, sender_id=None, attempts=delivery.c.attempts - 1)
+        update(delivery).where(claimed).values(state=_S.QUEUED.value, sender_id=None, attempts=delivery.c.attempts - 1)
     )
 
 
 def recover_deliveries(
     connection: Connection, sender: int, now: int, *, policy: UncertainPolicy, is_idempotent: bool
 ) -> int:
-    """Take over from a sender that is dead; return of how many copies nobody knows what became of them.
+    """Recover the deliveries of a dead sender; return the number of uncertain ones.
 
     Args:
-        connection: to the store.
-        sender: its number.
-        now: what time it is.
-        policy: what becomes of what it had handed over.
-        is_idempotent: whether that may simply be done again.
+        connection: the database, in a transaction.
+        sender: the sender's number.
+        now: the current time, in seconds since 1970.
+        policy: what to do with deliveries that were handed over and have no outcome.
+        is_idempotent: True if a message that is sent again has no further effect; they are requeued then.
     """
     release_claims(connection, sender)
     handed = and_(delivery.c.sender_id == sender, delivery.c.state == _S.HANDED_OVER.value)
     if is_idempotent:
         connection.execute(update(delivery).where(handed).values(state=_S.QUEUED.value, sender_id=None))
         return 0
-    words = "the sender ended after the message had left, or was about to, and before the answer was written down"
+    words = "the sender ended while the message was sent, before the reply was stored"
     rows = connection.execute(select(delivery.c.issue_id, delivery.c.subscriber_id).where(handed)).all()
     for issue_id, number in rows:
         _mark_uncertain(connection, issue_id, number, now, policy, words)
@@ -171,33 +171,35 @@ def recover_deliveries(
 def _mark_uncertain(
     connection: Connection, issue_id: int, number: int, now: int, policy: UncertainPolicy, words: str
 ) -> None:
-    mine = and_(delivery.c.issue_id == issue_id, delivery.c.subscriber_id == number)
-    state, said = {
+    is_delivery = and_(delivery.c.issue_id == issue_id, delivery.c.subscriber_id == number)
+    state, answer = {
         UncertainPolicy.HOLD: (_S.UNCERTAIN, words),
         UncertainPolicy.RESEND: (_S.QUEUED, words),
         UncertainPolicy.SKIP: (_S.ACCEPTED, f"counted as delivered: {words}"),
     }[policy]
-    tried = connection.execute(select(delivery.c.attempts).where(mine)).scalar_one()
+    attempts = connection.execute(select(delivery.c.attempts).where(is_delivery)).scalar_one()
     known = select(attempt.c.number).where(
-        attempt.c.issue_id == issue_id, attempt.c.subscriber_id == number, attempt.c.number == tried
+        attempt.c.issue_id == issue_id, attempt.c.subscriber_id == number, attempt.c.number == attempts
     )
     if connection.execute(known).first() is None:
-        row = (issue_id, number, tried, now, _S.UNCERTAIN.value, words)
-        execute_rows(connection, _TELL, ("i", "s", "attempt", "now", "new_state", "said"), [row])
+        row = (issue_id, number, attempts, now, _S.UNCERTAIN.value, words)
+        execute_rows(connection, _ADD_ATTEMPT, ("i", "s", "attempt", "now", "new_state", "answer"), [row])
     connection.execute(
-        update(delivery).where(mine).values(state=state.value, answer=said, sender_id=None, changed_at=now, due_at=0)
+        update(delivery)
+        .where(is_delivery)
+        .values(state=state.value, answer=answer, sender_id=None, changed_at=now, due_at=0)
     )
 
 
 def resolve_uncertain(connection: Connection, issue_id: int, now: int, policy: UncertainPolicy) -> int:
-    """Decide what becomes of an issue's uncertain copies; return how many there were."""
+    """Apply a policy to the uncertain deliveries of an issue; return their number."""
     rows = deliveries_in_state(connection, issue_id, _S.UNCERTAIN)
-    for one in rows:
-        _mark_uncertain(connection, issue_id, one.subscriber_id, now, policy, one.answer or "")
+    for row in rows:
+        _mark_uncertain(connection, issue_id, row.subscriber_id, now, policy, row.answer or "")
     return len(rows)
 
 
-# -- questions -------------------------------------------------------------------------------------
+# -- queries ---------------------------------------------------------------------------------------
 
 
 def _delivery(row: Any) -> Delivery:
@@ -215,14 +217,14 @@ def _delivery(row: Any) -> Delivery:
 
 
 def delivery_of(connection: Connection, issue_id: int, subscriber_id: int) -> Delivery | None:
-    """Return the delivery of an issue to a subscriber; None where there is none."""
+    """Return the delivery of an issue to a subscriber; None if there is none."""
     query = select(delivery).where(delivery.c.issue_id == issue_id, delivery.c.subscriber_id == subscriber_id)
     row = connection.execute(query).first()
     return _delivery(row) if row else None
 
 
 def deliveries_in_state(connection: Connection, issue_id: int, state: DeliveryState) -> list[Delivery]:
-    """Return an issue's copies in a state, by reader."""
+    """Return the deliveries of an issue in a state, by subscriber."""
     query = select(delivery).where(
         delivery.c.issue_id == issue_id, delivery.c.state == literal_column(f"'{state.value}'")
     )
@@ -230,7 +232,7 @@ def deliveries_in_state(connection: Connection, issue_id: int, state: DeliverySt
 
 
 def attempts_of(connection: Connection, issue_id: int, subscriber_id: int) -> list[Attempt]:
-    """Return the attempts at a copy that did not end the matter, oldest first."""
+    """Return the attempts after which a delivery was not finished, oldest first."""
     mine = and_(attempt.c.issue_id == issue_id, attempt.c.subscriber_id == subscriber_id)
     return [
         Attempt(number=row.number, at=row.attempted_at, outcome=row.outcome, answer=row.answer)
@@ -239,33 +241,33 @@ def attempts_of(connection: Connection, issue_id: int, subscriber_id: int) -> li
 
 
 def first_attempt(connection: Connection, issue_id: int, subscriber_id: int) -> int | None:
-    """Return when a copy was tried first, as far as its story goes back."""
+    """Return the time of the first stored attempt, in seconds since 1970; None if there is none."""
     mine = and_(attempt.c.issue_id == issue_id, attempt.c.subscriber_id == subscriber_id)
     return connection.execute(select(func.min(attempt.c.attempted_at)).where(mine)).scalar()
 
 
 def state_counts(connection: Connection, issue_id: int | None = None) -> dict[int, dict[DeliveryState, int]]:
-    """Return issue → state → how many copies."""
+    """Return issue → state → number of deliveries."""
     query = select(delivery.c.issue_id, delivery.c.state, func.count()).group_by(delivery.c.issue_id, delivery.c.state)
     if issue_id is not None:
         query = query.where(delivery.c.issue_id == issue_id)
-    found: dict[int, dict[DeliveryState, int]] = {}
+    counts: dict[int, dict[DeliveryState, int]] = {}
     for number, state, count in connection.execute(query):
-        found.setdefault(number, {})[DeliveryState(state)] = count
-    return found
+        counts.setdefault(number, {})[DeliveryState(state)] = count
+    return counts
 
 
 _WAITING: Final[Any] = literal_column("'queued'"), literal_column("'deferred'")
 
 
 def next_due(connection: Connection, issue_id: int) -> int | None:
-    """Return when the next of an issue's copies is due, 0 for at once; None where none waits."""
+    """Return when the next queued delivery of an issue is due, 0 for at once; None if none is queued."""
     query = select(func.min(delivery.c.due_at)).where(delivery.c.issue_id == issue_id, delivery.c.state.in_(_WAITING))
     return connection.execute(query).scalar()
 
 
 def count_due(connection: Connection, issue_id: int, now: int) -> int:
-    """Return how many of an issue's copies are to leave now."""
+    """Return the number of deliveries of an issue that are due."""
     query = select(func.count()).where(
         delivery.c.issue_id == issue_id, delivery.c.state.in_(_WAITING), delivery.c.due_at <= now
     )
@@ -273,21 +275,21 @@ def count_due(connection: Connection, issue_id: int, now: int) -> int:
 
 
 def reschedule_delivery(connection: Connection, issue_id: int, subscriber_id: int, due: int, now: int) -> None:
-    """Let a copy that has a time of its own, and has not been tried, be due at another one."""
+    """Change when a delivery is due, if it is queued for a later time and was not attempted."""
     mine = and_(delivery.c.issue_id == issue_id, delivery.c.subscriber_id == subscriber_id)
     waits = and_(delivery.c.state == literal_column("'queued'"), delivery.c.due_at > now)
     connection.execute(update(delivery).where(mine, waits).values(due_at=due))
 
 
 def count_sent_on(connection: Connection, day: str) -> int:
-    """Return how many copies left on a day of the newsroom's clock."""
+    """Return the number of messages sent on a day (``2026-11-23``) in the site's time zone."""
     return int(connection.execute(select(sent_day.c.messages).where(sent_day.c.day == day)).scalar() or 0)
 
 
-def add_sent(connection: Connection, day: str, copies: int) -> None:
-    """Add to the copies that left on a day."""
-    # Both databases know this form, and two senders may be the first of a day.
+def add_sent(connection: Connection, day: str, messages: int) -> None:
+    """Add to the number of messages sent on a day."""
+    # An upsert, because two senders may be the first of a day. SQLite and PostgreSQL share this syntax.
     statement = (
         "INSERT INTO sent_day VALUES (:day, :n) ON CONFLICT (day) DO UPDATE SET messages = sent_day.messages + :n"
     )
-    connection.execute(text(statement), {"day": day, "n": copies})
+    connection.execute(text(statement), {"day": day, "n": messages})

@@ -1,9 +1,9 @@
-"""Hold back the suppressions of an issue until enough attempts show that the refusals are about the addresses.
+"""Delay the suppressions of an issue until enough attempts show that the refusals are about the addresses.
 
-A refusal that would suppress an address becomes a provisional suppression, a row that outlives the process. It is judged
-twice: with the attempts at its relay, and with those at its domain, after 50 of them or at the issue's end (see
-`publisher.delivery.brake_rules`). If both allow it, the address is suppressed; if one does not, that relay or domain is not used for the
-issue until an operator decides.
+A circuit breaker for relays and recipient domains. A refusal that would suppress an address is first stored as a
+provisional suppression. It is judged with the attempts at its relay and with those at its domain, after 50 of them or at
+the end of the issue (see `publisher.delivery.brake_rules`). If both allow it, the address is suppressed. If one does not,
+that relay or domain is not used for the issue until an operator decides.
 """
 
 from __future__ import annotations
@@ -38,48 +38,48 @@ if TYPE_CHECKING:
 
 __all__ = ["SuppressionBrake", "accept_refusals", "retry_refusals", "settle_finished_issues"]
 
-#: Who judges refusals is alone.
+#: Name of the lock for the judgement of refusals.
 _LOCK: Final = "brakes"
-#: Outcomes in which a server has answered about the recipient.
+#: Outcomes with a reply about the recipient.
 _ANSWERED: Final = frozenset([DeliveryState.ACCEPTED, DeliveryState.DEFERRED, DeliveryState.FAILED])
 
 
 class SuppressionBrake:
     """The brake of one issue in one sending process. Used by one thread.
 
-    Attempts are counted in memory where nothing was refused, and in the database where something was. After a crash
-    some accepted attempts are not counted: the brake then stops a little earlier.
+    Attempts of a scope are counted in memory, and in the database once it has refusals. After a crash some accepted
+    attempts are not counted, and the brake stops a little earlier.
     """
 
     def __init__(self, issue_id: int, ring: Keyring) -> None:
         self._issue_id = issue_id
         self._ring = ring
-        #: Attempts that are in no row.
+        #: Attempts that are not in the database.
         self._counts: Counter[Scope] = Counter()
-        #: Scopes with refusals to judge.
+        #: Scopes with refusals that are not judged yet.
         self._open: set[Scope] = set()
         self._stopped: set[Scope] = set()
         self._new: list[Brake] = []
 
     def load(self, connection: Connection) -> list[Brake]:
-        """Read what earlier runs and other senders have left; return what is stopped."""
-        found = store.open_brakes(connection, self._issue_id)
-        self._stopped = {brake.scope for brake in found}
+        """Load the brakes and refusals of earlier runs and other senders; return the brakes."""
+        stopped = store.open_brakes(connection, self._issue_id)
+        self._stopped = {brake.scope for brake in stopped}
         self._open |= store.unsettled_scopes(connection, self._issue_id)
-        return found
+        return stopped
 
     def take_new(self) -> list[Brake]:
-        """Return what was stopped since the last call. Call it after the transaction."""
-        found, self._new = self._new, []
-        return found
+        """Return the brakes since the last call. Call it after the transaction."""
+        new, self._new = self._new, []
+        return new
 
     def record(self, connection: Connection, settled: Sequence[tuple[Claim, Outcome]], now: int) -> None:
         """Count attempts, store refusals, and judge the refusals of scopes that have had enough attempts.
 
         Args:
-            connection: to the store, in the transaction that stores the outcomes.
+            connection: the database, in the transaction that stores the outcomes.
             settled: deliveries and their outcomes.
-            now: seconds since 1970.
+            now: the current time, in seconds since 1970.
         """
         counts = self._counts
         refused: list[tuple[Claim, Outcome]] = []
@@ -100,19 +100,19 @@ class SuppressionBrake:
         judged = touched & self._open
         for scope in touched - self._open:
             if counts[scope] >= WINDOW_ATTEMPTS:
-                # Enough attempts without a refusal: the next one is judged with later attempts.
+                # These attempts had no refusal. A later refusal is judged with later attempts.
                 del counts[scope]
         if judged:
             self._judge(connection, judged, now)
 
     def finish(self, connection: Connection) -> None:
-        """Store the attempts that count for refusals of other senders."""
+        """Store the attempts in scopes with refusals of other senders."""
         open_scopes = store.unsettled_scopes(connection, self._issue_id)
         store.add_attempts(connection, self._issue_id, {s: n for s, n in self._counts.items() if s in open_scopes})
         self._counts.clear()
 
     def _refuse(self, connection: Connection, refused: Sequence[tuple[Claim, Outcome]], now: int) -> None:
-        """Store provisional suppressions; apply those whose words an operator has accepted."""
+        """Store provisional suppressions, and apply those whose words an operator accepted."""
         accepted = store.accepted_words(connection, self._issue_id)
         rows = [self._provisional(claim, outcome, now) for claim, outcome in refused]
         apply_suppressions(connection, self._ring, [row for row in rows if row.words in accepted], now)
@@ -139,8 +139,8 @@ class SuppressionBrake:
         fresh = {scope: count for scope in scopes if (count := self._counts.pop(scope, 0))}
         store.add_attempts(connection, self._issue_id, fresh)
         # Another sender may have stopped a scope since the last refusal.
-        found = store.open_brakes(connection, self._issue_id)
-        self._new += [brake for brake in found if brake.scope not in self._stopped]
+        stopped = store.open_brakes(connection, self._issue_id)
+        self._new += [brake for brake in stopped if brake.scope not in self._stopped]
         self._stopped |= {brake.scope for brake in self._new}
         for scope in sorted(scopes - self._stopped):
             verdict, brake = judge_scope(connection, self._issue_id, scope, now, is_over=False)
@@ -181,7 +181,7 @@ def judge_scope(
 def apply_suppressions(
     connection: Connection, ring: Keyring, settled: Sequence[ProvisionalSuppression], now: int
 ) -> None:
-    """Suppress the addresses of refusals. Somebody who has another address since keeps it."""
+    """Suppress the addresses of refusals. A new address of a subscriber is not suppressed."""
     people = subscribers.find_subscribers(connection, [row.subscriber_id for row in settled])
     for row in settled:
         person = people.get(row.subscriber_id)
@@ -190,31 +190,31 @@ def apply_suppressions(
 
 
 def settle_finished_issues(connection: Connection, ring: Keyring, now: int) -> list[Brake]:
-    """Judge the refusals of issues that are all sent; return what that has stopped."""
-    found = []
+    """Judge the refusals of issues that are completely sent; return the new brakes."""
+    new = []
     for issue_id in store.issues_to_settle(connection):
         advisory_lock(connection, _LOCK)
         stopped = {brake.scope for brake in store.open_brakes(connection, issue_id)}
         for scope in sorted(store.unsettled_scopes(connection, issue_id) - stopped):
             _, brake = judge_scope(connection, issue_id, scope, now, is_over=True)
             if brake is not None:
-                found.append(brake)
+                new.append(brake)
         apply_suppressions(connection, ring, store.take_settled(connection, issue_id), now)
-    return found
+    return new
 
 
 def accept_refusals(site: Site, target: str, now: datetime) -> tuple[IssueRow, int]:
-    """Suppress the addresses that a brake holds back, and let the issue go on; return how many addresses.
+    """Suppress the addresses whose refusals a brake stopped, and continue the issue; return their number.
 
     Raises:
-        SettingsError: there is no such issue, or nothing of it is stopped.
+        SettingsError: there is no such issue, or it has no brake.
     """
     from publisher.signing.site_key import keyring
 
     with Database.open(site.database_url) as db, db.write() as connection:
-        row, found = _require_brakes(connection, target)
+        row, stopped = _require_brakes(connection, target)
         seconds = int(now.timestamp())
-        store.accept_brakes(connection, found, seconds)
+        store.accept_brakes(connection, stopped, seconds)
         settled = store.take_settled(connection, row.id)
         ring = keyring(site, connection)
         apply_suppressions(connection, ring, settled, seconds)
@@ -223,23 +223,23 @@ def accept_refusals(site: Site, target: str, now: datetime) -> tuple[IssueRow, i
 
 
 def retry_refusals(site: Site, target: str) -> tuple[IssueRow, int]:
-    """Discard the refusals that a brake holds back, and queue these deliveries again; return how many.
+    """Discard the refusals that a brake stopped, and requeue these deliveries; return their number.
 
     Raises:
-        SettingsError: there is no such issue, or nothing of it is stopped.
+        SettingsError: there is no such issue, or it has no brake.
     """
     with Database.open(site.database_url) as db, db.write() as connection:
-        row, found = _require_brakes(connection, target)
-        return row, store.discard_brakes(connection, found)
+        row, stopped = _require_brakes(connection, target)
+        return row, store.discard_brakes(connection, stopped)
 
 
 def _require_brakes(connection: Connection, target: str) -> tuple[IssueRow, list[Brake]]:
     row = find_issue(connection, target)
     advisory_lock(connection, _LOCK)
-    found = store.open_brakes(connection, row.id)
-    if not found:
+    stopped = store.open_brakes(connection, row.id)
+    if not stopped:
         raise SettingsError(
-            f"{row.digest}/{row.name}: no refusals are held back. 'publish outbox' shows which issues have some; "
+            f"{row.digest}/{row.name}: no refusals wait for a decision. 'publish outbox' shows which issues have some; "
             "without --accept and --retry, 'publish resume' ends a pause"
         )
-    return row, found
+    return row, stopped

@@ -1,4 +1,4 @@
-"""How fast copies may leave: for each domain, and on each day of a warm-up. Pure: the time is passed in."""
+"""Rate limits per recipient domain, pauses of domains that refuse, and warm-up limits. Pure; the time is passed in."""
 
 from __future__ import annotations
 
@@ -10,115 +10,114 @@ from typing import Final
 
 __all__ = ["RateLimit", "Throttle", "warm_up_limit"]
 
-#: Seconds that a domain which asks for patience is left alone: twice as long each time, up to the last.
+#: The first and the longest pause of a domain that asks to slow down. Each is twice as long as the one before.
 _BACKOFF_SECONDS: Final = (15.0, 1800.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateLimit:
-    """How fast one domain is written to."""
+    """The limits of one domain."""
 
-    #: Copies a second; None for as fast as it goes.
+    #: Messages per second; None for no limit.
     per_second: float | None = None
-    #: Copies under way at a time; None for any number.
+    #: Messages in progress at a time; None for no limit.
     at_once: int | None = None
 
 
 @dataclass(slots=True)
 class _DomainState:
     limit: RateLimit
-    under_way: int = 0
-    #: The next copy may leave at this moment.
+    in_progress: int = 0
+    #: Earliest time of the next message.
     next_at: float = -math.inf
-    #: How often in a row it has asked for patience.
+    #: How often in a row the domain asked to slow down.
     refusals: int = 0
-    #: It is left alone until this moment.
-    rests_until: float = -math.inf
-    #: True where nothing more is sent to it in this run.
+    paused_until: float = -math.inf
+    #: True if nothing more is sent to the domain in this run.
     is_stopped: bool = False
 
 
 class Throttle:
-    """Keeps every domain to its limit; stops one that refuses us, and none of the others."""
+    """Keep each domain to its limit, and pause a domain that asks to slow down without delaying the others."""
 
     def __init__(self, limit_of: Callable[[str], RateLimit]) -> None:
         self._limit_of = limit_of
         self._domains: dict[str, _DomainState] = {}
 
-    def _of(self, domain: str) -> _DomainState:
-        found = self._domains.get(domain)
-        if found is None:
-            found = self._domains[domain] = _DomainState(self._limit_of(domain))
-        return found
+    def _state(self, domain: str) -> _DomainState:
+        state = self._domains.get(domain)
+        if state is None:
+            state = self._domains[domain] = _DomainState(self._limit_of(domain))
+        return state
 
     def ready_at(self, domain: str) -> float:
-        """Return from when on a copy may leave for the domain; infinity while as many as may be are under way."""
-        one = self._of(domain)
-        if one.is_stopped:
+        """Return when the next message to the domain may be sent; infinity until a message in progress ends."""
+        state = self._state(domain)
+        if state.is_stopped:
             return math.inf
-        if one.limit.at_once is not None and one.under_way >= one.limit.at_once:
+        if state.limit.at_once is not None and state.in_progress >= state.limit.at_once:
             return math.inf
-        if one.refusals and one.under_way:
-            # One copy tries how things stand; the others wait for what becomes of it.
+        if state.refusals and state.in_progress:
+            # After a pause, one message tests whether the domain accepts mail again.
             return math.inf
-        return max(one.next_at, one.rests_until)
+        return max(state.next_at, state.paused_until)
 
     def seconds_until_ready(self, domains: Iterable[str], now: float, longest: float) -> float:
-        """Return how long to wait until a copy may leave for one of the domains; ``longest`` seconds at most."""
+        """Return the seconds until a message to one of the domains may be sent; ``longest`` at most."""
         earliest = min(map(self.ready_at, domains), default=math.inf)
         return min(max(earliest - now, 0.0), longest)
 
     def begin(self, domain: str, now: float) -> None:
-        """Note that a copy leaves for the domain."""
-        one = self._of(domain)
-        one.under_way += 1
-        if one.limit.per_second is not None:
-            one.next_at = max(one.next_at, now) + 1 / one.limit.per_second
+        """Record that a message to the domain is in progress."""
+        state = self._state(domain)
+        state.in_progress += 1
+        if state.limit.per_second is not None:
+            state.next_at = max(state.next_at, now) + 1 / state.limit.per_second
 
     def end(self, domain: str) -> None:
-        """Note that a copy is under way no longer."""
-        self._of(domain).under_way -= 1
+        """Record that a message to the domain is no longer in progress."""
+        self._state(domain).in_progress -= 1
 
     def record_success(self, domain: str) -> None:
-        """Note that the domain has taken a copy."""
-        one = self._of(domain)
-        one.refusals = 0
-        one.rests_until = -math.inf
+        """Record that the domain accepted a message."""
+        state = self._state(domain)
+        state.refusals = 0
+        state.paused_until = -math.inf
 
     def record_refusal(self, domain: str, now: float) -> None:
-        """Note that the domain asks for patience."""
-        one = self._of(domain)
-        if now < one.rests_until:
-            # Copies that were under way when it first said so say nothing new.
+        """Record that the domain asked to slow down, and pause it."""
+        state = self._state(domain)
+        if now < state.paused_until:
+            # Messages that were in progress at the first refusal are no further evidence.
             return
-        one.refusals += 1
+        state.refusals += 1
         first, longest = _BACKOFF_SECONDS
-        one.rests_until = now + min(first * 2 ** min(one.refusals - 1, 10), longest)
+        state.paused_until = now + min(first * 2 ** min(state.refusals - 1, 10), longest)
 
     def stop(self, domain: str) -> None:
         """Send nothing more to the domain in this run."""
-        self._of(domain).is_stopped = True
+        self._state(domain).is_stopped = True
 
     def paused_domains(self, now: float) -> dict[str, float]:
-        """Return the domains that are left alone, and until when."""
+        """Return the paused domains and when their pauses end; infinity for those stopped in this run."""
         return {
-            name: math.inf if one.is_stopped else one.rests_until
-            for name, one in self._domains.items()
-            if one.is_stopped or one.rests_until > now
+            name: math.inf if state.is_stopped else state.paused_until
+            for name, state in self._domains.items()
+            if state.is_stopped or state.paused_until > now
         }
 
 
 def warm_up_limit(day: date, start: date, first: int, growth: float) -> int:
-    """Return how many copies may leave on a day of a warm-up; none before it starts.
+    """Return how many messages may be sent on a day of the warm-up; 0 before it starts.
 
     Args:
-        day: on the newsroom's clock.
+        day: a date in the site's time zone.
         start: the first day.
-        first: copies on that day.
-        growth: each day so many times as many as on the one before.
+        first: messages on the first day.
+        growth: factor from one day to the next.
     """
     days = (day - start).days
     if days < 0:
         return 0
-    # A ramp that has grown past every list is none any more.
+    # Beyond 10¹² messages a day the limit has no effect.
     return int(min(first * growth ** min(days, 400), 1e12)) if growth > 1 or days else first

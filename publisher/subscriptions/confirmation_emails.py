@@ -362,7 +362,7 @@ class _Batch:
             return None
         ring = keyring(self.site, connection)
         messages = DeliveryMessages(self.site, row, lambda number: variants[number - 1], ring, read_signers(self.site))
-        return messages.make(Claim(row.id, subscriber.id, variant, 1, subscriber.address, subscriber.domain))
+        return messages.build(Claim(row.id, subscriber.id, variant, 1, subscriber.address, subscriber.domain))
 
     def _variant(
         self, connection: Connection, subscriber: subscribers.Subscriber, variants: Sequence[IssueVariant]

@@ -36,7 +36,7 @@ def uncertain(kit: MailKit) -> set[str]:
 def holds(kit: MailKit, server: Server, names: list[str], kills: int) -> None:
     """Send what is left, and hold the promise against what the server has answered for."""
     sent = deliver(kit.site, "daily")
-    assert (sent.waiting, sent.trouble) == (0, "")
+    assert (sent.waiting, sent.stop_reason) == (0, "")
     counts, doubtful = Counter(server.recipients), uncertain(kit)
     twice = {name for name, count in counts.items() if count > 1}
     without = set(names) - set(counts)

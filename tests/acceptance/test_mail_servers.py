@@ -222,7 +222,7 @@ def test_a_digest_arrives_unchanged(mail_kit: MailKit, servers: Servers) -> None
     kit.publish()
     mail(kit, servers)
     sent = deliver(kit.site, "daily")
-    assert (sent.counts.accepted, sent.counts.failed, sent.trouble) == (3, 1, "")
+    assert (sent.counts.accepted, sent.counts.failed, sent.stop_reason) == (3, 1, "")
     assert delivery_history(kit.site, "daily", "gone@mail.example.org").status == "suppressed"
     found = read_back(servers, 3)
     assert sorted(message_from_bytes(one)["Delivered-To"] for one in found) == sorted(names)

@@ -72,7 +72,7 @@ def test_a_test_message_and_a_draft_are_blocked_by_their_recipients(mail_kit: Ma
         path = kit.root / "publisher.toml"
         path.write_text(path.read_text().replace("[mail]\n", f'[mail]\neditors = ["ed@mail.example.org", "{REAL}"]\n'))
         drafts = send_drafts(kit.site, NOW)
-        assert drafts.trouble == ["editors were not sent daily/2026-11-23T0700, because of placeholder values"]
+        assert drafts.errors == ["editors were not sent daily/2026-11-23T0700, because of placeholder values"]
         assert [text.partition(":")[0] for text in drafts.blockers] == [
             "base_url",
             "mail.sender",
@@ -95,10 +95,10 @@ def test_drafts_are_sent_only_for_issues_that_wait(mail_kit: MailKit) -> None:
         kit.mail(server.port, send="review")
         path = kit.root / "publisher.toml"
         path.write_text(path.read_text().replace("[mail]\n", '[mail]\neditors = ["ed@mail.example.org"]\n'))
-        assert send_drafts(kit.site, NOW).trouble == []
+        assert send_drafts(kit.site, NOW).errors == []
         assert len(server.accepted) == 1
         assert f"daily/{rows[3].name}" in server.accepted[0].data.decode()
-        assert send_drafts(kit.site, NOW).trouble == []
+        assert send_drafts(kit.site, NOW).errors == []
         assert len(server.accepted) == 1
 
 

@@ -27,7 +27,7 @@ def test_every_reader_gets_one_copy_and_a_second_run_sends_nothing(any_mail_kit:
         kit.mail(server.port)
         sent = deliver(kit.site, "daily")
         assert server.recipients == sorted(names)
-        assert (sent.counts.accepted, sent.waiting, sent.trouble, sent.uncertain) == (40, 0, "", [])
+        assert (sent.counts.accepted, sent.waiting, sent.stop_reason, sent.uncertain) == (40, 0, "", [])
         assert deliver(kit.site, "daily").counts.done == 0
         assert len(server.accepted) == 40
     assert len({one.message_id for one in server.accepted}) == 40
@@ -145,7 +145,7 @@ def test_each_fault_has_its_outcome(mail_kit: MailKit, fault: str, monkeypatch: 
         assert set(counts.values()) <= {1}
         assert len(server.accepted) == expected.get("accepted", 0)
         if expected.get("queued"):
-            assert sent.trouble
+            assert sent.stop_reason
         if expected.get("uncertain"):
             assert len(sent.uncertain) == 1
             assert set(sent.uncertain) | set(server.recipients) == set(names)
@@ -307,7 +307,7 @@ def test_a_relay_that_fails_is_left_for_another_one(mail_kit: MailKit) -> None:
         kit.mail(broken.port)
         kit.add_settings(f'\n[[smtp.relays]]\nhost = "127.0.0.1"\nport = {good.port}\nsecurity = "none"\nweight = 2\n')
         sent = deliver(kit.site, "daily", transport=transport(kit))
-        assert (sent.counts.accepted, sent.trouble) == (20, "")
+        assert (sent.counts.accepted, sent.stop_reason) == (20, "")
         assert len(good.accepted) == 20
 
 
@@ -349,7 +349,7 @@ def test_login_refused_stops_the_run_and_shows_no_password(mail_kit: MailKit, ce
             )
         )
         sent = deliver(kit.site, "daily", transport=transport(kit))
-        assert "rejected the login: 535 5.7.8 no" in sent.trouble
+        assert "rejected the login: 535 5.7.8 no" in sent.stop_reason
         assert "very-secret" not in repr(sent) + repr(make_transport(kit.site))
         assert states(kit) == {"queued": 2}
         server.script = Script(extensions=("PIPELINING", "STARTTLS", "AUTH PLAIN LOGIN"))
@@ -365,7 +365,7 @@ def test_a_certificate_of_nobody_is_refused(mail_kit: MailKit, certificate: obje
         text = (kit.root / "publisher.toml").read_text()
         kit.settings(text.replace('security = "none"', 'security = "starttls"'))
         sent = deliver(kit.site, "daily", transport=transport(kit))
-        assert "has an untrusted certificate" in sent.trouble
+        assert "has an untrusted certificate" in sent.stop_reason
         assert not server.accepted
         assert not any(one.startswith("MAIL") for one in server.heard)
 
@@ -378,7 +378,7 @@ def test_no_starttls_is_no_reason_to_send_in_the_clear(mail_kit: MailKit) -> Non
         kit.mail(server.port)
         text = (kit.root / "publisher.toml").read_text()
         kit.settings(text.replace('security = "none"', 'security = "starttls"'))
-        assert "does not support STARTTLS" in deliver(kit.site, "daily", transport=transport(kit)).trouble
+        assert "does not support STARTTLS" in deliver(kit.site, "daily", transport=transport(kit)).stop_reason
         assert not server.accepted
 
 

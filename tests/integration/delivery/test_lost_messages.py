@@ -58,7 +58,7 @@ def test_a_server_that_resets_every_connection_in_data_stops_the_run(any_mail_ki
         prepared(kit, server)
         sent = run(kit)
     assert (1 if step == "dot" else 0) <= len(sent.uncertain) <= CONNECTIONS + MAX_LOSSES - 1
-    assert "lost 3 messages in a row before its reply" in sent.trouble
+    assert "lost 3 messages in a row before its reply" in sent.stop_reason
     assert states(kit)["queued"] == 100 - len(sent.uncertain)
 
 
@@ -69,7 +69,7 @@ def test_an_answer_that_makes_no_sense_counts_as_a_loss(mail_kit: MailKit) -> No
         prepared(kit, server)
         sent = run(kit)
     assert 1 <= len(sent.uncertain) <= CONNECTIONS + MAX_LOSSES - 1
-    assert "lost 3 messages" in sent.trouble
+    assert "lost 3 messages" in sent.stop_reason
 
 
 def test_losses_with_successes_between_them_stop_nothing(mail_kit: MailKit) -> None:
@@ -90,7 +90,7 @@ def test_losses_with_successes_between_them_stop_nothing(mail_kit: MailKit) -> N
         text = (kit.root / "publisher.toml").read_text()
         kit.settings(text.replace(f"connections = {CONNECTIONS}", "connections = 1"))
         sent = run(kit)
-    assert (sent.trouble, states(kit)) == ("", {"accepted": 90, "uncertain": 10})
+    assert (sent.stop_reason, states(kit)) == ("", {"accepted": 90, "uncertain": 10})
 
 
 def test_a_second_relay_takes_over(mail_kit: MailKit) -> None:
@@ -104,7 +104,7 @@ def test_a_second_relay_takes_over(mail_kit: MailKit) -> None:
 
         way = SmtpTransport(relays=[replace(relay, port=bad.port), relay], timeouts=made.timeouts, max_pause_seconds=3)
         sent = run(kit, way=way)
-        assert sent.trouble == ""
+        assert sent.stop_reason == ""
         assert len(good.accepted) == 100 - len(sent.uncertain)
     assert len(sent.uncertain) <= CONNECTIONS + MAX_LOSSES - 1
 
@@ -117,7 +117,7 @@ def test_later_runs_leave_the_relay_alone_and_then_lose_one_message_each(any_mai
         first = len(run(kit).uncertain)
         heard = len(server.heard)
         again = run(kit, NOW + timedelta(minutes=14))
-        assert f"is not used before {NOW + timedelta(minutes=15):%Y-%m-%d %H:%M} UTC" in again.trouble
+        assert f"is paused until {NOW + timedelta(minutes=15):%Y-%m-%d %H:%M} UTC" in again.stop_reason
         assert (len(again.uncertain), len(server.heard)) == (first, heard)
         now, lost = NOW, first
         for pause in (15, 30, 60, 120, 240, 240):
@@ -125,10 +125,10 @@ def test_later_runs_leave_the_relay_alone_and_then_lose_one_message_each(any_mai
             found = run(kit, now)
             lost += 1
             assert len(found.uncertain) == lost
-            assert "lost 1 message before its reply" in found.trouble
+            assert "lost 1 message before its reply" in found.stop_reason
         server.script = Script()
         done = run(kit, now + LONGEST + timedelta(minutes=1))
-    assert (done.trouble, states(kit)) == ("", {"accepted": 100 - lost, "uncertain": lost})
+    assert (done.stop_reason, states(kit)) == ("", {"accepted": 100 - lost, "uncertain": lost})
 
 
 def test_a_person_does_not_wait_for_the_pause(mail_kit: MailKit) -> None:
@@ -139,7 +139,7 @@ def test_a_person_does_not_wait_for_the_pause(mail_kit: MailKit) -> None:
         first = len(run(kit).uncertain)
         assert len(run(kit, is_attended=True).uncertain) == first + 1
         server.script = Script()
-        assert run(kit, is_attended=True).trouble == ""
+        assert run(kit, is_attended=True).stop_reason == ""
         assert states(kit) == {"accepted": 99 - first, "uncertain": first + 1}
 
 
@@ -150,7 +150,7 @@ def test_a_pause_of_a_clock_that_was_ahead_is_over(mail_kit: MailKit) -> None:
         prepared(kit, server, 3)
         run(kit, NOW + timedelta(days=4_000))
         server.script = Script()
-        assert run(kit).trouble == ""
+        assert run(kit).stop_reason == ""
 
 
 # -- the state of a relay --------------------------------------------------------------------------------

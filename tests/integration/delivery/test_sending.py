@@ -97,7 +97,7 @@ def test_a_paused_issue_waits_and_a_running_one_stops(mail_kit: MailKit) -> None
         kit.mail(server.port)
         threading.Timer(0.5, lambda: pause(kit.site, "daily", is_paused=True)).start()
         sent = deliver(kit.site, "daily")
-        assert sent.trouble == "it was paused"
+        assert sent.stop_reason == "it was paused"
         assert 0 < sent.counts.accepted < 200
         assert states(kit) == {"accepted": sent.counts.accepted, "queued": 200 - sent.counts.accepted}
         with pytest.raises(SettingsError, match="is paused"):
@@ -129,7 +129,7 @@ def test_a_warm_up_lets_so_many_leave_a_day(mail_kit: MailKit) -> None:
         days = [datetime(2026, 11, 23 + day, 9, tzinfo=UTC) for day in range(3)]
         assert deliver(kit.site, "daily", clock=lambda: days[0]).counts.accepted == 5
         again = deliver(kit.site, "daily", clock=lambda: days[0])
-        assert (again.counts.accepted, again.trouble) == (0, "the warm-up limit of today is reached")
+        assert (again.counts.accepted, again.stop_reason) == (0, "the warm-up limit of today is reached")
         assert deliver(kit.site, "daily", clock=lambda: days[1]).counts.accepted == 10
         assert deliver(kit.site, "daily", clock=lambda: days[2]).counts.accepted == 5
 

@@ -86,8 +86,8 @@ def test_an_issue_that_is_being_sent_stops(
     with Server(Script(at=interruption.answer)) as server:
         kit.mail(server.port, send="review")
         approve(kit.site, "daily", BEGIN)
-        sent = deliver(kit.site, "daily", clock=interruption.clock, watch=interruption.watch)
-        assert sent.trouble == trouble
+        sent = deliver(kit.site, "daily", clock=interruption.clock, on_progress=interruption.watch)
+        assert sent.stop_reason == trouble
         assert 0 < sent.counts.accepted < PEOPLE
         assert states(kit) == {"accepted": sent.counts.accepted, "queued": PEOPLE - sent.counts.accepted}
         with pytest.raises(SettingsError, match=refusal):
@@ -103,8 +103,8 @@ def test_an_issue_that_was_forced_stops_too(mail_kit: MailKit) -> None:
     interruption = Interruption(lambda: withdraw(kit))
     with Server(Script(at=interruption.answer)) as server:
         kit.mail(server.port)
-        sent = deliver(kit.site, "daily", clock=interruption.clock, watch=interruption.watch)
-        assert sent.trouble == "an article of it was withdrawn, or became a draft"
+        sent = deliver(kit.site, "daily", clock=interruption.clock, on_progress=interruption.watch)
+        assert sent.stop_reason == "an article of it was withdrawn, or became a draft"
         reinstate(kit.site, BEGIN, "one.md")
         server.script = Script()
         deliver(kit.site, "daily")

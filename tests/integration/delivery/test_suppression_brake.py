@@ -67,12 +67,16 @@ def test_a_server_that_refuses_everybody_suppresses_nobody(any_mail_kit: MailKit
         prepared(kit, server, 100)
         sent = send(kit, server)
         assert suppressed(kit) == []
-        assert "no such user" in sent.trouble and "publish resume" in sent.trouble and "--accept" in sent.trouble
+        assert (
+            "no such user" in sent.stop_reason
+            and "publish resume" in sent.stop_reason
+            and "--accept" in sent.stop_reason
+        )
         # What was in hand when the eleventh refusal came may be refused too.
         assert 11 <= states(kit)["failed"] <= 20 and states(kit)["queued"] == 100 - states(kit)["failed"]
         before = states(kit)
         again = send(kit, server)
-        assert states(kit) == before and "no such user" in again.trouble
+        assert states(kit) == before and "no such user" in again.stop_reason
     (box,) = list_issues(kit.site)
     assert "no such user" in " ".join(box.stopped)
     assert any("no such user" in line for line in load_status(kit.site, NOW).stopped)
@@ -93,7 +97,7 @@ def test_the_operator_accepts_the_refusals(any_mail_kit: MailKit) -> None:
         assert suppressed(kit) == names[:60]
         assert sorted(server.recipients) == sorted(names[60:])
     assert provisional(kit) == 0
-    with pytest.raises(SettingsError, match="no refusals are held back"):
+    with pytest.raises(SettingsError, match="no refusals wait for a decision"):
         accept_refusals(kit.site, "daily", NOW)
 
 
@@ -118,7 +122,7 @@ def test_fifteen_of_a_hundred_are_suppressed_when_the_issue_is_sent(any_mail_kit
     with Server(refusing(lambda address: number_of(address) % 7 == 3)) as server:
         names = prepared(kit, server, 105)
         sent = send(kit, server)
-    assert (sent.trouble, states(kit)) == ("", {"accepted": 90, "failed": 15})
+    assert (sent.stop_reason, states(kit)) == ("", {"accepted": 90, "failed": 15})
     assert suppressed(kit) == [name for name in names if number_of(name) % 7 == 3]
     assert provisional(kit) == 0
 
@@ -149,9 +153,9 @@ def test_a_domain_that_refuses_everybody_rests_and_the_others_get_the_issue(any_
         sent = send(kit, server)
         assert suppressed(kit) == []
         assert states(kit)["accepted"] == 200 and 11 <= states(kit)["failed"] <= 20
-        assert "broken.example refused" in sent.trouble and sent.paused_domains == []
+        assert "broken.example refused" in sent.stop_reason and sent.paused_domains == []
         again = send(kit, server)
-        assert again.counts.done == 0 and "broken.example" in again.trouble
+        assert again.counts.done == 0 and "broken.example" in again.stop_reason
         accept_refusals(kit.site, "daily", NOW)
         send(kit, server)
     assert states(kit) == {"accepted": 200, "failed": 40} and len(suppressed(kit)) == 40
@@ -163,7 +167,7 @@ def test_words_that_name_the_address_need_half_of_the_attempts(mail_kit: MailKit
     with Server(refusing(lambda address: number_of(address) % 3 == 0, "550 5.1.1 <{address}>: user unknown")) as server:
         prepared(kit, server, 90)
         sent = send(kit, server)
-    assert sent.trouble == "" and len(suppressed(kit)) == 30
+    assert sent.stop_reason == "" and len(suppressed(kit)) == 30
 
 
 def test_a_provisional_address_gets_nothing_and_loses_nothing(any_mail_kit: MailKit) -> None:
@@ -212,7 +216,7 @@ def test_refusals_of_an_earlier_run_count(any_mail_kit: MailKit) -> None:
     with Server(refusing(lambda address: True)) as server:
         prepared(kit, server, 40)
         first = deliver(kit.site, "daily", transport=transport(kit), clock=lambda: NOW, limit=8)
-        assert (first.trouble, provisional(kit)) == ("", 8)
+        assert (first.stop_reason, provisional(kit)) == ("", 8)
         send(kit, server)
         assert 11 <= states(kit)["failed"] <= 16 and suppressed(kit) == []
 
@@ -235,7 +239,7 @@ def test_a_sender_stops_with_its_next_refusal_after_another_has_stopped_the_rela
         prepared(kit, server, 100)
         sent = send(kit, server)
         assert suppressed(kit) == []
-        assert "no such user" in sent.trouble
+        assert "no such user" in sent.stop_reason
         # One for each of three connections may have been in hand.
         assert 3 <= states(kit)["failed"] <= 6
 
@@ -333,5 +337,5 @@ def test_the_command_decides(mail_kit: MailKit) -> None:
         assert "no such user" in run(status_cli.command, site).output
         done = run(resume_cli.command, ["daily", "--accept", *site])
         assert done.exit_code == 0 and "Suppressed" in done.output
-        with pytest.raises(SettingsError, match="no refusals are held back"):
+        with pytest.raises(SettingsError, match="no refusals wait for a decision"):
             run(resume_cli.command, ["daily", "--accept", *site], catch_exceptions=False)

@@ -60,4 +60,4 @@ if __name__ == "__main__":
     if len(sys.argv) > 3:
         killer(sys.argv[3], int(sys.argv[4]))
     sent = deliver(read_site(Path(sys.argv[1])), sys.argv[2])
-    print(sent.counts, sent.trouble)
+    print(sent.counts, sent.stop_reason)
