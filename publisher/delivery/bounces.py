@@ -1,7 +1,7 @@
 """Process bounces, complaints and unsubscribe messages: ``publish bounces``.
 
-Each message is recorded before it is deleted from the mailbox. A message that cannot be read, or whose
-record fails, is named and kept; it never stops the messages after it.
+Each message is recorded before it is deleted from the mailbox. A message that cannot be read or recorded is named and
+kept, and does not stop the messages after it.
 """
 
 from __future__ import annotations
@@ -44,18 +44,18 @@ if TYPE_CHECKING:
 
 __all__ = ["UNREADABLE_FOLDER", "BounceResult", "process_mailbox", "process_messages"]
 
-#: Soft bounces of so many days count towards `delivery.soft_bounces`.
+#: Age of soft bounces, in days, up to which they count towards `delivery.soft_bounces`.
 _SOFT_DAYS: Final = 30
-#: Days after a delivery within which a bounce of it counts. Servers give up after five (RFC 5321 §4.5.4.1).
+#: Days after a delivery within which its bounce counts. Servers give up after five (RFC 5321 §4.5.4.1).
 _BOUNCE_DAYS: Final = 10
-#: Deliveries that a bounce can be about.
+#: States of deliveries that can bounce.
 _SENT_STATES: Final = (DeliveryState.ACCEPTED, DeliveryState.HANDED_OVER, DeliveryState.UNCERTAIN)
-#: Fact of a migration: the last time (seconds since 1970) at which a delivery had one token for everything.
+#: Fact of a migration: the last time (seconds since 1970) at which a delivery had one token for all purposes.
 _OLD_RETURN_PATHS: Final = "old_return_paths_until"
-#: Messages, and bytes of messages, that are recorded in one transaction and then deleted from the mailbox.
+#: Number and size of the messages that are recorded in one transaction and then deleted from the mailbox.
 _PAGE_MESSAGES: Final = 200
 _PAGE_BYTES: Final = 32 * 1024 * 1024
-#: Problems that a result holds by name; all are counted.
+#: Problems that a result names; all are counted.
 _MAX_PROBLEMS: Final = 20
 #: Folder of the site for messages from standard input that cannot be read.
 UNREADABLE_FOLDER: Final = "unreadable"
@@ -74,15 +74,15 @@ class BounceResult:
     unverified: int = 0
     #: Reports that an earlier run recorded, or whose subscriber is erased.
     known: int = 0
-    #: Messages that are no report about this site's mail. They stay in the mailbox.
+    #: Messages that are not reports about this site's mail. They stay in the mailbox.
     left: int = 0
-    #: Messages that cannot be read. They are moved aside.
+    #: Messages that cannot be read. They are quarantined.
     unreadable: int = 0
-    #: Reports that the database refused. They stay in the mailbox.
+    #: Reports that the database rejected. They stay in the mailbox.
     failed: int = 0
     #: Addresses that were suppressed.
     suppressed: list[str] = field(default_factory=list)
-    #: Digests that people unsubscribed from by mail, once for each person.
+    #: Digests that people unsubscribed from by mail or by a complaint, once per person.
     unsubscribed_from: list[str] = field(default_factory=list)
     #: Name and reason of the first messages that were skipped.
     problems: list[str] = field(default_factory=list)
@@ -93,7 +93,7 @@ class BounceResult:
         return self.unreadable + self.failed
 
     def skip(self, name: str, reason: str) -> None:
-        """Note the name of a message that could not be processed, and why."""
+        """Record the name of a message that could not be processed, and the reason."""
         if len(self.problems) < _MAX_PROBLEMS:
             self.problems.append(f"{name}: {reason}")
 
@@ -117,7 +117,7 @@ class BounceResult:
 
 @dataclass(slots=True)
 class _Page:
-    """Messages that are recorded in one transaction, and what becomes of them in the mailbox."""
+    """Messages that are recorded in one transaction, and their keys by result."""
 
     messages: list[tuple[str, bytes | None]] = field(default_factory=list)
     size: int = 0
@@ -141,7 +141,7 @@ def process_mailbox(
         now: the current time.
         path: a mailbox on this machine.
         keep: leave everything in the mailbox.
-        progress: called now and then with the number of messages so far.
+        progress: called at intervals with the number of messages so far.
 
     Raises:
         SettingsError: there is no such mailbox.
@@ -197,7 +197,7 @@ def _open_mailbox(site: Site, path: Path | None) -> AbstractContextManager[Mailb
         return open_folder(site.root / settings.path)
     if settings.imap is None:
         raise SettingsError(
-            "which mailbox? Name a Maildir or an mbox, or set bounces.path or [bounces.imap] in publisher.toml"
+            "no mailbox is configured: name a Maildir or an mbox, or set bounces.path or [bounces.imap] in publisher.toml"
         )
     imap = settings.imap
     return open_imap(
@@ -226,7 +226,7 @@ def _process(site: Site, db: Database, page: _Page, now: datetime, result: Bounc
                 result.skip(key, error.reason)
                 page.unreadable.append(key)
                 continue
-            match = next(((report, found) for report in reports if (found := recorder.find_delivery(report))), None)
+            match = next(((report, hit) for report in reports if (hit := recorder.find_delivery(report))), None)
             if match is None or data is None:
                 result.left += 1
             elif recorder.record(key, data, *match):
@@ -246,18 +246,18 @@ def _read(data: bytes | None) -> list[Report]:
     except UnreadableMessage:
         raise
     except Exception as error:
-        # A fault of the parser concerns one message, never the mailbox.
+        # An error of the parser must not stop the mailbox.
         raise UnreadableMessage(f"it cannot be parsed ({type(error).__name__})") from error
 
 
 class _Proof(Enum):
-    """What shows that a bounce came back by the delivery's return path."""
+    """How a bounce proves that it was sent to the delivery's return path."""
 
-    #: The return path's own token.
+    #: By the token of the return path.
     RETURN_PATH = auto()
-    #: The token of links in the address of the report: older versions had one token for everything.
+    #: By the token of links in the recipient's address: older versions had one token for all purposes.
     OLD_RETURN_PATH = auto()
-    #: Nothing: every forwarded message holds the token.
+    #: Not at all: every forwarded message contains the token.
     NONE = auto()
 
 
@@ -293,7 +293,7 @@ class _Recorder:
         return None
 
     def record(self, key: str, data: bytes, report: Report, match: _Match) -> bool:
-        """Record a report; return False if the database refuses it."""
+        """Record a report; return False if the database rejects it."""
         try:
             with self.connection.begin_nested():
                 count, suppressed = self._record(hashlib.sha256(data).hexdigest()[:32], report, match)
@@ -301,19 +301,19 @@ class _Recorder:
             if isinstance(error, DBAPIError) and error.connection_invalidated:
                 raise
             self.result.failed += 1
-            self.result.skip(key, f"the database refused its report ({type(error).__name__})")
+            self.result.skip(key, f"the database rejected its report ({type(error).__name__})")
             return False
         setattr(self.result, count, getattr(self.result, count) + 1)
         if suppressed:
             self.result.suppressed.append(suppressed)
         return True
 
-    def _record(self, mark: str, report: Report, match: _Match) -> tuple[str, str]:
-        """Return the name of the count that the report adds to, and the address that it suppressed, if any."""
+    def _record(self, report_hash: str, report: Report, match: _Match) -> tuple[str, str]:
+        """Return the name of the count to increase, and the suppressed address, if any."""
         issue_id, number = match.issue_id, match.subscriber_id
         subscriber = subscribers.find_subscriber(self.connection, number)
         if subscriber is None:
-            # The subscriber was erased: nothing about them is stored again.
+            # The subscriber was erased. Nothing about them may be stored.
             return "known", ""
         is_bounce = report.kind in (ReportKind.HARD, ReportKind.SOFT)
         is_verified = not is_bounce or self._is_verified(match)
@@ -325,7 +325,7 @@ class _Recorder:
             answer=report.answer,
             at=self.now,
         )
-        if not store.add_bounce(self.connection, mark, bounce):
+        if not store.add_bounce(self.connection, report_hash, bounce):
             return "known", ""
         words = " ".join(word for word in (report.status, report.answer) if word)
         if not is_verified:
@@ -338,37 +338,37 @@ class _Recorder:
             digests = [row[0].digest] if row else None
             self.result.unsubscribed_from += subscriptions.unsubscribe(self.connection, number, act, digests)
         elif report.kind is ReportKind.COMPLAINT:
-            # Anybody can forge a complaint with the token of a forwarded message: the subscriber can return.
+            # A complaint can be forged with the token of a forwarded message, so the subscriber can resubscribe.
             count = "complaints"
             act = StateChange(ChangeSource.COMPLAINT, self.now, words)
             self.result.unsubscribed_from += subscriptions.unsubscribe(self.connection, number, act)
         elif report.kind is ReportKind.HARD:
             count, has_bounced = "hard", True
-        elif (many := self._soft_issues(number)) >= self.site.delivery.soft_bounces:
-            has_bounced, words = True, f"{many} issues bounced within {_SOFT_DAYS} days; last reply: {words}"
+        elif (soft_count := self._soft_issues(number)) >= self.site.delivery.soft_bounces:
+            has_bounced, words = True, f"{soft_count} issues bounced within {_SOFT_DAYS} days; last reply: {words}"
         is_new = has_bounced and suppress_subscriber(
             self.connection, self.ring, number, "bounced", SuppressionChannel.BOUNCE, words, self.now
         )
         return count, subscriber.address if is_new else ""
 
     def _is_verified(self, match: _Match) -> bool:
-        """Tell whether a bounce came back by the return path of a message that was sent at most ten days ago, to the present address."""
+        """Return whether a bounce came by the return path of a message of the last ten days to the current address."""
         if match.proof is _Proof.NONE:
             return False
         delivery = deliveries.delivery_of(self.connection, match.issue_id, match.subscriber_id)
         if delivery is None or delivery.handed_at is None or delivery.state not in _SENT_STATES:
             return False
         if match.proof is _Proof.OLD_RETURN_PATH:
-            # Later deliveries have the token of links in their Message-ID only.
+            # Later deliveries contain the token of links only in their Message-ID.
             until = get_fact(self.connection, _OLD_RETURN_PATHS)
             if until is None or delivery.handed_at > int(until):
                 return False
         if subscriptions.has_changed_address_since(self.connection, match.subscriber_id, delivery.handed_at):
-            # It is about the address from before, which is not mailed any more.
+            # The bounce is about an earlier address.
             return False
         return abs(self.now - delivery.handed_at) <= _BOUNCE_DAYS * 86_400
 
     def _soft_issues(self, number: int) -> int:
-        """Return of how many recent issues deliveries bounced, without refusals that are about us."""
+        """Return the number of recent issues that bounced softly, without refusals that are about the sender."""
         bounces = store.soft_bounces(self.connection, number, self.now - _SOFT_DAYS * 86_400, self.now)
-        return len({one.issue_id for one in bounces if not judge_failure(one.answer, one.status).is_about_us})
+        return len({row.issue_id for row in bounces if not judge_failure(row.answer, row.status).is_about_sender})

@@ -13,8 +13,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from publisher.delivery import store as deliveries
+from publisher.delivery.retry import retry_at
 from publisher.delivery.store import Claim, DeliveryUpdate
-from publisher.mail.outcome import Outcome, retry_at
+from publisher.mail.outcome import Outcome
 from publisher.model.delivery import DeliveryState, UncertainPolicy
 
 if TYPE_CHECKING:

@@ -1,9 +1,8 @@
 """Read bounces (RFC 3464), complaints (RFC 5965) and unsubscribe messages. Pure.
 
-The delivery that a message is about is found only where this site's tokens belong: in the address that
-the report was sent to (VERP), in the headers of the returned message, and in the subject of an
-unsubscribe message. A token in quoted text never counts. What a token may do depends on its kind:
-see `publisher.signing.tokens`.
+A report is matched to a delivery by the tokens in the address that the report was sent to (VERP), in the headers of the
+returned message, and in the subject of an unsubscribe message. Tokens in quoted text are ignored. The kind of a token
+decides what it permits: see `publisher.signing.tokens`.
 """
 
 from __future__ import annotations
@@ -22,25 +21,25 @@ __all__ = ["Report", "ReportKind", "ReportTokens", "judge_failure", "read_report
 
 
 class ReportKind(StrEnum):
-    """What a report means for the subscriber."""
+    """The meaning of a report for the subscriber."""
 
     #: The address does not exist, or not any more.
     HARD = "hard"
-    #: This delivery failed; it says nothing final about the address.
+    #: This delivery failed, but the address may exist.
     SOFT = "soft"
     #: The subscriber reported the message as spam.
     COMPLAINT = "complaint"
-    #: The subscriber asks to be unsubscribed.
+    #: The subscriber requests to unsubscribe.
     UNSUBSCRIBE = "unsubscribe"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportTokens:
-    """Texts in the form of a token, the most trustworthy first. The site's key tells which are genuine."""
+    """Texts in the form of a token, the most trustworthy first. They are not verified yet."""
 
-    #: In the addresses that the report was sent to.
+    #: From the addresses that the report was sent to.
     recipient: tuple[str, ...] = ()
-    #: In the headers of the returned message, or in the subject of an unsubscribe message.
+    #: From the headers of the returned message, or the subject of an unsubscribe message.
     message: tuple[str, ...] = ()
 
     @property
@@ -51,20 +50,20 @@ class ReportTokens:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What one message reports about one delivery."""
+    """A report about one delivery."""
 
     kind: ReportKind
     tokens: ReportTokens
     #: Enhanced status code (RFC 3463) as in ``5.1.1``; empty if there is none.
     status: str
-    #: The server's words.
+    #: The server's reply.
     answer: str
 
 
 #: Not part of an IP address.
 _STATUS: Final = re.compile(r"(?<![0-9.])([245])\.([0-9]{1,3})\.([0-9]{1,3})(?![0-9]|\.[0-9])")
 _REPLY: Final = re.compile(r"(?<![\w.-])([45][0-9]{2})[ -]")
-#: Headers in which a mail server writes the address that a message came to, the most trustworthy first.
+#: Headers with the address that a message was delivered to, the most trustworthy first.
 _DELIVERED: Final = ("Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To", "To", "Cc")
 _RETURNED: Final = ("Message-ID", "Return-Path", "Original-Mail-From", "X-Original-Message-ID")
 _RETURNED_TYPES: Final = frozenset(
@@ -77,7 +76,7 @@ _RETURNED_TYPES: Final = frozenset(
         "message/feedback-report",
     ]
 )
-#: Subjects of bounces without RFC 3464 (qmail, Exim, old sendmail, Exchange). A person's "Re: failure notice" is none.
+#: Subjects of bounces without RFC 3464 (qmail, Exim, old sendmail, Exchange). "Re: failure notice" is not one.
 _FAILURE_SUBJECT: Final = re.compile(
     r"(?:\[[^\]]{0,40}\] ?){0,3}\W{0,5}(?:failure notice|undeliver|unzustellbar|nicht zustellbar|non remis"
     r"|delivery (?:status notification|failure|has failed|notification: delivery has failed)"
@@ -104,10 +103,10 @@ _REPLY_LINES: Final = 6
 
 
 def read_report(data: bytes) -> list[Report]:
-    """Return what a message reports, the most certain report first; nothing if it is no report.
+    """Return the reports in a message, the most certain first; empty if there are none.
 
     Args:
-        data: the message as it lies in the mailbox. Nothing in it is trusted.
+        data: the untrusted message as it was received.
 
     Raises:
         UnreadableMessage: the message exceeds a limit of `publisher.mail.mime`.
@@ -124,12 +123,12 @@ def read_report(data: bytes) -> list[Report]:
 
 
 def _plain(text: str) -> str:
-    """Return text without characters that a terminal obeys."""
+    """Return text without control characters."""
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())
 
 
 def _unsubscribe(headers: Headers) -> list[Report]:
-    """Return the wish to be unsubscribed: a token in the subject, whatever a mail program writes around it."""
+    """Return the request to unsubscribe: a token in the subject, with any other text around it."""
     texts = tuple(TOKEN_PATTERN.findall(headers.text("Subject").lower()))
     if not texts:
         return []
@@ -158,8 +157,8 @@ def _complaints(parts: Iterable[Part], tokens: ReportTokens) -> list[Report]:
             continue
         kind = part.inner_headers().text("Feedback-Type").casefold()
         if kind not in ("", "not-spam", "auth-failure"):
-            said = f"reported as {_plain(kind)[:40]}"
-            return [Report(kind=ReportKind.COMPLAINT, tokens=tokens, status="", answer=said)]
+            answer = f"reported as {_plain(kind)[:40]}"
+            return [Report(kind=ReportKind.COMPLAINT, tokens=tokens, status="", answer=answer)]
     return []
 
 
@@ -171,13 +170,13 @@ def _failures(parts: Iterable[Part], tokens: ReportTokens) -> list[Report]:
         for fields in _status_blocks(part)
         if fields.text("Action").casefold() == "failed"
     ]
-    # A delivery has one recipient. If they forward their mail, one dead target says nothing about the others.
+    # A delivery has one recipient. If they forward their mail, a failed target is not the subscriber's address.
     failed.sort(key=lambda report: report.kind is ReportKind.HARD)
     return failed[:1]
 
 
 def _status_blocks(part: Part) -> Iterator[Headers]:
-    """Yield the groups of fields of a delivery status: one for the message, one for each recipient."""
+    """Yield the field groups of a delivery status: one for the message, and one for each recipient."""
     lines: list[bytes] = []
     count = 0
     for line in [*part.body(_MAX_STATUS_BYTES).splitlines(), b""]:
@@ -193,33 +192,33 @@ def _status_blocks(part: Part) -> Iterator[Headers]:
 
 def _failure(fields: Headers, tokens: ReportTokens) -> Report:
     diagnostic = fields.text("Diagnostic-Code")
-    said = diagnostic.partition(";")[2].strip() or diagnostic
+    words = diagnostic.partition(";")[2].strip() or diagnostic
     status = _STATUS.search(fields.text("Status"))
-    return _judged(said, status[0] if status else "", tokens)
+    return _judged(words, status[0] if status else "", tokens)
 
 
 def judge_failure(words: str, status: str) -> Reason:
     """Return why a delivery failed.
 
     Args:
-        words: the server's words (Diagnostic-Code), with or without its own codes.
+        words: the server's reply (Diagnostic-Code), with or without its codes.
         status: the Status field of the report (RFC 3464); empty if there is none.
     """
     match = _STATUS.search(words)
-    closer = match[0] if match else ""
+    own_status = match[0] if match else ""
     code = _REPLY.search(words)
-    if "4" in (status[:1], closer[:1]) or (code and code[1].startswith("4")):
-        # Given up after temporary failures: that never says that the address does not exist.
-        reason = classify(words, closer or status)
+    if "4" in (status[:1], own_status[:1]) or (code and code[1].startswith("4")):
+        # The server gave up after temporary failures. The address may exist.
+        reason = classify(words, own_status or status)
         return Reason.TEMPORARY if reason in (Reason.ADDRESS, Reason.UNKNOWN) else reason
-    statuses = [one for one in (closer, status) if one and not one.endswith(".0.0")]
-    reasons = [classify(words, one) for one in statuses] or [classify(words)]
-    # Two different status codes contradict each other: the one that suppresses nobody counts.
+    statuses = [code for code in (own_status, status) if code and not code.endswith(".0.0")]
+    reasons = [classify(words, code) for code in statuses] or [classify(words)]
+    # If two status codes contradict each other, the one that suppresses nobody counts.
     return next((reason for reason in reasons if reason is not Reason.ADDRESS), Reason.ADDRESS)
 
 
 def _judged(words: str, status: str, tokens: ReportTokens) -> Report:
-    """Return the report of a failed delivery. Only what a server says about the address makes it hard."""
+    """Return the report of a failed delivery. It is hard only if the reply is about the address."""
     reason = judge_failure(words, status)
     match = _STATUS.search(words)
     if match and (not status or status.endswith(".0.0")):
@@ -232,7 +231,7 @@ def _is_plain_bounce(headers: Headers) -> bool:
     """Return whether a message without a delivery status is a bounce.
 
     Exim writes ``Auto-Submitted: auto-replied`` on its bounces, and X-Failed-Recipients. Any other
-    automatic message (RFC 3834), such as a vacation notice, is none.
+    automatic message (RFC 3834), such as a vacation notice, is not a bounce.
     """
     if headers.text("X-Failed-Recipients"):
         return True
@@ -246,7 +245,7 @@ def _is_plain_bounce(headers: Headers) -> bool:
 
 
 def _unstructured(headers: Headers, parts: Iterable[Part], tokens: ReportTokens) -> list[Report]:
-    """Return the report of a bounce in plain words."""
+    """Return the report of a bounce without a delivery status."""
     if not _is_plain_bounce(headers):
         return []
     for part in parts:
@@ -255,12 +254,12 @@ def _unstructured(headers: Headers, parts: Iterable[Part], tokens: ReportTokens)
             if words:
                 status = _STATUS.search(words)
                 return [_judged(words, status[0] if status else "", tokens)]
-    said = _plain(headers.text("Subject"))[:200]
-    return [Report(kind=ReportKind.SOFT, tokens=tokens, status="", answer=said)]
+    answer = _plain(headers.text("Subject"))[:200]
+    return [Report(kind=ReportKind.SOFT, tokens=tokens, status="", answer=answer)]
 
 
 def _reply_in(text: str) -> str:
-    """Return the server's words in the text of a bounce, with the lines before them; empty if there are none."""
+    """Return the server's reply in the text of a bounce, with the lines before it; empty if there is none."""
     lines = []
     for line in text.splitlines():
         if _RETURNED_MESSAGE.match(line):
@@ -268,13 +267,13 @@ def _reply_in(text: str) -> str:
         lines.append(line[:1_000].strip())
     first = next((n for n, line in enumerate(lines) if _STATUS.search(line) or _REPLY.search(line)), None)
     if first is None:
-        # Exim's own refusals have no code: "The following address(es) failed:", the address, the words.
+        # Refusals by Exim itself have no code: "The following address(es) failed:", the address, the reason.
         markers = [n for n, line in enumerate(lines) if _FAILED_ADDRESSES.search(line)]
         if not markers:
             return ""
         first = next((n for n in range(markers[-1] + 1, len(lines)) if lines[n]), len(lines))
     else:
-        # The line before tells at which command a server refused: one that refuses MAIL FROM refuses us.
+        # The line before names the refused command. A refusal of MAIL FROM is about the sender.
         first = next((n + 1 for n in range(first - 1, max(first - 3, -1), -1) if not lines[n]), max(first - 2, 0))
     last = next((n for n in range(first, len(lines)) if not lines[n]), len(lines))
     return " ".join(lines[first : min(last, first + _REPLY_LINES)])

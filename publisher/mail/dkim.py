@@ -1,7 +1,7 @@
-"""DKIM signatures (RFC 6376, RFC 8463), made for many copies of one message.
+"""DKIM signatures (RFC 6376, RFC 8463) for many similar messages.
 
-What is the same in all copies is canonicalised once. dkimpy takes 6 to 8 ms for an RSA signature; this
-takes what the arithmetic takes.
+Parts that all messages share are canonicalised once. dkimpy needs 6 to 8 ms for an RSA signature; this module needs little
+more than the RSA operation.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SIGNED_HEADERS", "Signer", "canonical_header", "dns_record", "new_key"]
 
-#: What is signed, and named once more than it occurs: nobody can add a second one (RFC 6376 §8.15).
+#: Signed headers. Each is named once more than it occurs (oversigning), so that none can be added (RFC 6376 §8.15).
 SIGNED_HEADERS: Final = (
     "From",
     "To",
@@ -41,14 +41,14 @@ _MAX_LINE: Final = 72
 
 
 def canonical_header(name: str, value: bytes) -> bytes:
-    """Return a header in the relaxed form (RFC 6376 §3.4.2), with its line end."""
+    """Return a header in the relaxed canonical form (RFC 6376 §3.4.2), with its line end."""
     flat = re.sub(rb"[ \t]+", b" ", re.sub(rb"\r\n(?=[ \t])", b"", value)).strip(b" ")
     return name.lower().encode() + b":" + flat + b"\r\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signer:
-    """A key, and under which name receivers find its other half."""
+    """A private key, and the domain and selector under which receivers find the public key."""
 
     domain: str
     selector: str
@@ -56,10 +56,10 @@ class Signer:
 
     @classmethod
     def read(cls, pem: str, *, domain: str, selector: str) -> Signer:
-        """Return the signer with a private key.
+        """Return a signer with a private key in PEM.
 
         Raises:
-            SettingsError: it is no key, or one that receivers do not take.
+            SettingsError: it is not a key, or of a type or size that receivers reject.
         """
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
         from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -69,7 +69,7 @@ class Signer:
             key = load_pem_private_key(pem.encode(), password=None)
         except (ValueError, TypeError) as error:
             raise SettingsError(
-                f"dkim: the key of selector {selector} is no private key in PEM without a password; "
+                f"dkim: the key of selector {selector} is not a private key in PEM without a password; "
                 "'publish dkim-key' makes one"
             ) from error
         if isinstance(key, RSAPrivateKey) and key.key_size >= 1024:
@@ -80,11 +80,11 @@ class Signer:
 
     @property
     def algorithm(self) -> str:
-        """What it is called in a signature."""
+        """Name of the algorithm in a signature."""
         return "ed25519-sha256" if not hasattr(self.key, "key_size") else "rsa-sha256"
 
     def tags(self, present: Sequence[str]) -> str:
-        """Return the signature's tags before the hash of the body.
+        """Return the tags of the signature up to the hash of the body.
 
         Args:
             present: names of the message's headers.
@@ -99,17 +99,17 @@ class Signer:
         )
 
     def sign(self, headers: bytes, tags: str, body_hash: bytes) -> bytes:
-        """Return the header that signs a message.
+        """Return the DKIM-Signature header of a message.
 
         Args:
-            headers: what is signed, canonicalised, in the order of the tags.
-            tags: of :meth:`tags`.
-            body_hash: SHA-256 of the body as it is sent (``simple``: it ends with one line end).
+            headers: the signed headers in canonical form, in the order of the tags.
+            tags: from `tags`.
+            body_hash: SHA-256 of the body as it is sent, which ends with one line end (``simple``).
         """
         unsigned = f"{tags}{base64.b64encode(body_hash).decode()};\r\n b="
         signed = headers + canonical_header("DKIM-Signature", unsigned.encode())[:-2]
-        found = base64.b64encode(self._signature(signed)).decode()
-        lines = "\r\n ".join(found[at : at + _MAX_LINE] for at in range(0, len(found), _MAX_LINE))
+        encoded = base64.b64encode(self._signature(signed)).decode()
+        lines = "\r\n ".join(encoded[at : at + _MAX_LINE] for at in range(0, len(encoded), _MAX_LINE))
         return f"DKIM-Signature: {unsigned}{lines}\r\n".encode()
 
     def _signature(self, data: bytes) -> bytes:
@@ -118,12 +118,12 @@ class Signer:
             from cryptography.hazmat.primitives.hashes import SHA256
 
             return self.key.sign(data, PKCS1v15(), SHA256())  # type: ignore[call-arg]
-        # RFC 8463 §3: the hash is what is signed.
+        # RFC 8463 §3: Ed25519 signs the hash.
         return self.key.sign(hashlib.sha256(data).digest())  # type: ignore[call-arg]
 
 
 def new_key(algorithm: str) -> str:
-    """Return a new private key, PEM: ``rsa`` (2,048 bits) or ``ed25519``."""
+    """Return a new private key in PEM: ``rsa`` (2,048 bits) or ``ed25519``."""
     from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
@@ -134,7 +134,7 @@ def new_key(algorithm: str) -> str:
 
 
 def dns_record(signer: Signer) -> tuple[str, str]:
-    """Return the name of the TXT record that receivers look for, and what stands in it."""
+    """Return the name and the value of the DNS TXT record with the public key."""
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
     public = signer.key.public_key()

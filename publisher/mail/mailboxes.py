@@ -1,4 +1,4 @@
-"""Mailboxes for bounces: Maildir, mbox and IMAP. Messages are deleted only after they are recorded."""
+"""Read mailboxes for bounces: Maildir, mbox and IMAP. The caller deletes messages after they are recorded."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _UNREADABLE_KEYWORD: Final = "PublisherUnreadable"
 
 
 class Mailbox(Protocol):
-    """Messages with keys."""
+    """A mailbox whose messages have keys."""
 
     def messages(self) -> Iterator[tuple[str, bytes | None]]:
         """Yield the key and the bytes of each message; None for a message above `MAX_MESSAGE_BYTES`."""
@@ -34,7 +34,7 @@ class Mailbox(Protocol):
         """Delete messages."""
 
     def quarantine(self, keys: Iterable[str]) -> None:
-        """Keep messages where no later run reads them."""
+        """Keep messages, but where later runs do not read them."""
 
 
 class _Folder:
@@ -50,25 +50,25 @@ class _Folder:
                 with self._box.get_file(key) as file:
                     data = file.read(MAX_MESSAGE_BYTES + 1)
             except (KeyError, OSError):
-                # A mail program has moved it meanwhile.
+                # A mail program moved the message meanwhile.
                 continue
             yield str(key), data if len(data) <= MAX_MESSAGE_BYTES else None
 
     def remove(self, keys: Iterable[str]) -> None:
-        wanted = set(keys)
+        removed = set(keys)
         for key in list(self._box.keys()):
-            if str(key) in wanted:
+            if str(key) in removed:
                 self._box.discard(key)
         self._box.flush()
 
     def quarantine(self, keys: Iterable[str]) -> None:
-        wanted = set(keys)
-        if not wanted:
+        quarantined = set(keys)
+        if not quarantined:
             return
         target = self._unreadable()
         try:
             for key in list(self._box.keys()):
-                if str(key) in wanted:
+                if str(key) in quarantined:
                     with self._box.get_file(key) as file:
                         target.add(file)
                     target.flush()
@@ -123,24 +123,24 @@ class ImapAccount:
 
 
 class _Imap:
-    """A folder on an IMAP server (RFC 3501). Messages are named by UID, which does not change."""
+    """A folder on an IMAP server (RFC 3501). Keys are UIDs, which do not change."""
 
     def __init__(self, server: imaplib.IMAP4) -> None:
         self._server = server
 
     def messages(self) -> Iterator[tuple[str, bytes | None]]:
-        fresh = ("UNDELETED", "UNKEYWORD", _UNREADABLE_KEYWORD)
-        for uid in self._search(*fresh, "LARGER", str(MAX_MESSAGE_BYTES)):
+        unread = ("UNDELETED", "UNKEYWORD", _UNREADABLE_KEYWORD)
+        for uid in self._search(*unread, "LARGER", str(MAX_MESSAGE_BYTES)):
             yield uid, None
-        for uid in self._search(*fresh, "SMALLER", str(MAX_MESSAGE_BYTES + 1)):
+        for uid in self._search(*unread, "SMALLER", str(MAX_MESSAGE_BYTES + 1)):
             _, data = self._server.uid("FETCH", uid, "(BODY.PEEK[])")
             for item in data:
                 if isinstance(item, tuple):
                     yield uid, item[1]
 
     def _search(self, *criteria: str) -> list[str]:
-        _, found = self._server.uid("SEARCH", *criteria)
-        return [uid.decode() for uid in (found[0] or b"").split()]
+        _, data = self._server.uid("SEARCH", *criteria)
+        return [uid.decode() for uid in (data[0] or b"").split()]
 
     def remove(self, keys: Iterable[str]) -> None:
         uids = list(keys)
@@ -168,9 +168,9 @@ def open_imap(account: ImapAccount) -> Iterator[Mailbox]:
     except (OSError, imaplib.IMAP4.error) as error:
         raise RemoteError(f"{account.host}:{account.port}: {_error_text(error)}") from error
     try:
-        status, said = server.select(f'"{account.folder}"')
+        status, reply = server.select(f'"{account.folder}"')
         if status != "OK":
-            raise RemoteError(f"{account.host} has no folder {account.folder}: {_error_text(said[0])}")
+            raise RemoteError(f"{account.host} has no folder {account.folder}: {_error_text(reply[0])}")
         yield _Imap(server)
         server.close()
     except (OSError, imaplib.IMAP4.error) as error:
@@ -201,4 +201,4 @@ def _log_in(account: ImapAccount) -> imaplib.IMAP4:
 
 def _error_text(error: object) -> str:
     text = error.decode("utf-8", "replace") if isinstance(error, bytes) else str(error)
-    return " ".join(one for one in text.split() if one.isprintable())[:200]
+    return " ".join(word for word in text.split() if word.isprintable())[:200]

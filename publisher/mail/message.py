@@ -1,7 +1,7 @@
-"""An issue → an RFC 5322 message.
+"""Build RFC 5322 messages.
 
-Put together by hand: ``EmailMessage(policy=SMTP)`` encodes a long List-Unsubscribe and thereby
-takes the button away, and it draws boundaries at random.
+`email.message.EmailMessage` is not used: it encodes a long List-Unsubscribe header, which mail programs then ignore, and
+it chooses boundaries at random.
 """
 
 from __future__ import annotations
@@ -23,32 +23,32 @@ __all__ = ["Envelope", "assemble", "build_message", "message_headers", "quoted_p
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """Everything of a message but its parts."""
+    """The values of a message's headers."""
 
     #: ``The Review <news@example.org>``
     sender: str
     reply_to: str | None
-    #: The name of the list: it stands in To, and in List-Id.
+    #: The name of the list, for To and List-Id.
     list_name: str
-    #: The list's own identifier below the sender's domain (RFC 2919), as in ``morning``.
+    #: The list's identifier below the sender's domain (RFC 2919), as in ``morning``.
     list_slug: str
     subject: str
     date: datetime
-    #: Left of the @ in Message-ID: the same for the same issue, for ever.
+    #: The part of the Message-ID before the @; always the same for one issue.
     message_key: str
-    #: Where a reader leaves the list: https and mailto addresses, in the order of preference.
+    #: https and mailto URLs to unsubscribe, in order of preference.
     unsubscribe: tuple[str, ...]
-    #: Whether the first of them takes the POST of a mail program's own button (RFC 8058).
+    #: True if the first of them accepts the one-click POST of mail programs (RFC 8058).
     one_click: bool = False
-    #: Where a person finds help with the list (RFC 2369 §3.1).
+    #: URL of help with the list (RFC 2369 §3.1).
     help: str | None = None
-    #: Where the list's issues can be read (RFC 2369 §3.6).
+    #: URL of the list's archive (RFC 2369 §3.6).
     archive: str | None = None
-    #: ``issue:digest:newsletter``, for the complaint reports of large receivers; no reader in it.
+    #: ``issue:digest:newsletter``, for the complaint reports of large receivers. It identifies no subscriber.
     feedback_id: str | None = None
-    #: Who gets it; the list itself where nobody is named.
+    #: The recipient's address; None for the address of the list.
     recipient: str | None = None
-    #: False for a mail to one person, which no list has sent: nothing of lists stands on it.
+    #: False for a message that belongs to no list; it has no list headers.
     is_list: bool = True
 
 
@@ -59,14 +59,14 @@ def _charset() -> Charset:
 
 
 def _encoded(text: str) -> str:
-    """Return unstructured text for a header: as it is, or in encoded words (RFC 2047)."""
+    """Return text for a header: as it is, or in encoded words (RFC 2047)."""
     if text.isascii() and len(text) <= 60:
         return text
     return Header(text, _charset(), maxlinelen=74, header_name="Subject").encode(linesep="\r\n")
 
 
 def _phrase(name: str) -> str:
-    """Return a display name: a quoted string where it is plain, encoded words where it is not."""
+    """Return a display name: a quoted string if it is short ASCII, otherwise encoded words."""
     if name.isascii() and len(name) <= 60:
         escaped = name.replace("\\", "\\\\").replace('"', '\\"')
         return f'"{escaped}"'
@@ -74,21 +74,22 @@ def _phrase(name: str) -> str:
 
 
 def _mailbox(value: str) -> tuple[str, str]:
-    """Return (header text, address alone) of an address with or without a name."""
-    found = parse_mailbox(value)
-    return (f"{_phrase(found.name)} <{found.address}>" if found.name else found.address), found.address
+    """Return the header text and the bare address of an address with or without a name."""
+    mailbox = parse_mailbox(value)
+    text = f"{_phrase(mailbox.name)} <{mailbox.address}>" if mailbox.name else mailbox.address
+    return text, mailbox.address
 
 
 def quoted_printable(text: str) -> bytes:
-    """Return text as quoted-printable (RFC 2045 §6.7), CRLF line ends, no line over 76."""
+    """Return text as quoted-printable (RFC 2045 §6.7), with CRLF line ends and lines of at most 76 characters."""
     encoded = quopri.encodestring(text.replace("\r\n", "\n").encode())
-    # A leading dot would be doubled on the way (RFC 5321 §4.5.2), and "From " mangled by mailboxes.
+    # SMTP doubles a leading dot (RFC 5321 §4.5.2), and mbox changes "From " at the start of a line.
     encoded = re.sub(rb"(?m)^\.", b"=2E", encoded)
     encoded = re.sub(rb"(?m)^From ", b"=46rom ", encoded)
     return encoded.replace(b"\n", b"\r\n")
 
 
-def _refuse_line_ends(envelope: Envelope) -> None:
+def _require_single_lines(envelope: Envelope) -> None:
     values = (
         envelope.recipient,
         envelope.sender,
@@ -122,8 +123,8 @@ def _headers(envelope: Envelope) -> list[tuple[str, str]]:
 def _list_headers(envelope: Envelope, domain: str) -> list[tuple[str, str]]:
     return [
         ("List-Id", f"{_phrase(envelope.list_name)} <{envelope.list_slug}.{domain}>"),
-        # Literally, and folded between addresses only: encoded, it would be no button any more.
-        ("List-Unsubscribe", ",\r\n ".join(f"<{one}>" for one in envelope.unsubscribe)),
+        # Not encoded, and folded between URLs only: mail programs ignore an encoded value.
+        ("List-Unsubscribe", ",\r\n ".join(f"<{url}>" for url in envelope.unsubscribe)),
         *([("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")] if envelope.one_click else []),
         *([("List-Help", f"<{envelope.help}>")] if envelope.help else []),
         *([("List-Archive", f"<{envelope.archive}>")] if envelope.archive else []),
@@ -133,12 +134,12 @@ def _list_headers(envelope: Envelope, domain: str) -> list[tuple[str, str]]:
 
 
 def message_headers(envelope: Envelope) -> list[tuple[str, str]]:
-    """Return the headers of a message, but for those that say what its parts are.
+    """Return the headers of a message, without Content-Type.
 
     Raises:
-        ValueError: one of them would break the line.
+        ValueError: a value contains a line end or a control character.
     """
-    _refuse_line_ends(envelope)
+    _require_single_lines(envelope)
     return _headers(envelope)
 
 
@@ -148,16 +149,16 @@ def build_message(envelope: Envelope, *, text: str, html: str) -> bytes:
     The same envelope and parts give the same bytes.
 
     Raises:
-        ValueError: a header would break the line.
+        ValueError: a header contains a line end or a control character.
     """
     headers, body = assemble(message_headers(envelope), text=quoted_printable(text), html=quoted_printable(html))
     return b"".join(f"{name}: {value}\r\n".encode() for name, value in headers) + b"\r\n" + body
 
 
 def assemble(headers: Sequence[tuple[str, str]], *, text: bytes, html: bytes) -> tuple[list[tuple[str, str]], bytes]:
-    """Return all headers, and the body, of a message whose parts are quoted-printable already."""
+    """Return all headers and the body of a message whose parts are quoted-printable already."""
     parts = (("text/plain", text), ("text/html", html))
-    # "=_" cannot occur in quoted-printable, so no part can hold the boundary (RFC 2045 §6.7).
+    # "=_" does not occur in quoted-printable, so no part can contain the boundary (RFC 2045 §6.7).
     boundary = "=_" + hashlib.sha256(text + html).hexdigest()[:32]
     body = b"\r\n".join(
         b"--" + boundary.encode() + b"\r\n"

@@ -1,8 +1,8 @@
 """Read the structure of an untrusted MIME message in linear time and within fixed limits (RFC 2045, RFC 2046).
 
-The parser of the standard library recurses for each nested part, tests each line against all open
-boundaries, and decodes headers of any length. A hostile message can stop it with an exception, or
-keep it busy for minutes. This one works on offsets into the message and copies only what is asked for.
+The parser of the standard library recurses for each nested part, tests each line against all open boundaries, and decodes
+headers of any length. A hostile message makes it raise an exception, or run for minutes. This parser works on offsets into
+the message, and copies only what a caller reads.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ __all__ = [
 ]
 
 MAX_MESSAGE_BYTES: Final = 10 * 1024 * 1024
-#: Of one block: the message's own header, that of a part, or that of a returned message.
+#: Size of one header block: of the message, of a part, or of a returned message.
 MAX_HEADER_BYTES: Final = 256 * 1024
 MAX_DEPTH: Final = 20
 MAX_PARTS: Final = 200
 #: Longer values are cut before they are decoded.
 _MAX_VALUE_BYTES: Final = 2_000
 _MAX_VALUES: Final = 50
-#: Places of a body at which a boundary is looked for: lines that only begin like one cost time at each level.
+#: Occurrences of a boundary that are examined: lines that only begin like one cost time at each level.
 _MAX_BOUNDARY_LINES: Final = 10_000
 _BLANK_LINE: Final = re.compile(rb"\n\r?\n")
 _TYPE: Final = re.compile(r"[a-z0-9!#$&^_.+-]{1,80}/[a-z0-9!#$&^_.+-]{1,80}")
-#: Character sets that are decoded as such; text in any other is read as UTF-8.
+#: Supported character sets. Text in any other is decoded as UTF-8.
 _CHARSETS: Final = re.compile(
     r"us-ascii|utf-?8|iso-?8859-?\d{1,2}|windows-125\d|cp125\d|koi8-[ru]|gb2312|gbk|gb18030|big5|euc-(?:jp|kr)"
     r"|shift[_-]jis|iso-2022-(?:jp|kr)"
@@ -48,7 +48,7 @@ _CHARSETS: Final = re.compile(
 
 
 class UnreadableMessage(Exception):
-    """A message exceeds a limit. ``reason`` says which one."""
+    """A message exceeds the limit that ``reason`` names."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -100,7 +100,7 @@ class Headers:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of a message: its header, and where its body lies."""
+    """A part of a message: its header, and the offsets of its body."""
 
     headers: Headers
     content_type: str
@@ -129,9 +129,9 @@ class Part:
         if encoding == "quoted-printable":
             return quopri.decodestring(raw)
         if encoding == "base64":
-            letters = b"".join(raw.split())
+            encoded = b"".join(raw.split())
             try:
-                return binascii.a2b_base64(letters[: len(letters) // 4 * 4])
+                return binascii.a2b_base64(encoded[: len(encoded) // 4 * 4])
             except binascii.Error:
                 return raw
         return raw
@@ -143,7 +143,7 @@ class Part:
         return self.body(limit).decode("utf-8" if charset == "us-ascii" else charset, "replace")
 
     def inner_headers(self) -> Headers:
-        """Return the header of the message, or the fields, that the body holds.
+        """Return the header of a message in the body, or the fields of a report.
 
         Raises:
             UnreadableMessage: that header is larger than `MAX_HEADER_BYTES`.
@@ -155,7 +155,7 @@ class Part:
         """Yield the offsets of the parts of a multipart body.
 
         Raises:
-            UnreadableMessage: too many places look like a boundary and are none.
+            UnreadableMessage: the boundary occurs too often.
         """
         boundary = self._type.get_boundary("") or ""
         delimiter = b"--" + boundary.encode("utf-8", "replace").rstrip()
@@ -205,7 +205,7 @@ def _parse_block(data: bytes, start: int, end: int) -> tuple[Headers, int]:
 
 
 def walk_parts(data: bytes) -> list[Part]:
-    """Return a message and its parts, outermost first. Messages that it returns or forwards are not opened.
+    """Return a message and its parts, outermost first. Returned or forwarded messages are not parsed.
 
     Raises:
         UnreadableMessage: the message exceeds a limit: bytes, bytes of a header, parts, or depth.

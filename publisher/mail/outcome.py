@@ -1,8 +1,7 @@
 """Decide what a mail server's reply means for a delivery, its subscriber and the relay. Pure (RFC 5321, RFC 3463).
 
-A refusal suppresses a subscriber only where its words, or an enhanced status code that the words do not
-contradict, speak of that address. Replies about the sender, the message or the server suppress nobody:
-see `publisher.mail.replies`.
+A refusal suppresses a subscriber only if its words, or an enhanced status code that the words do not contradict, are about
+that address. Replies about the sender, the message or the server suppress nobody: see `publisher.mail.replies`.
 """
 
 from __future__ import annotations
@@ -14,17 +13,15 @@ from typing import Final
 from publisher.mail.replies import Reason, classify
 from publisher.model.delivery import DeliveryState
 
-__all__ = ["Outcome", "RelayFault", "Reply", "lost_outcome", "message_outcome", "recipient_outcome", "retry_at"]
+__all__ = ["Outcome", "RelayFault", "Reply", "lost_outcome", "message_outcome", "recipient_outcome"]
 
 _ENHANCED: Final = re.compile(r"#?([245])\.([0-9]{1,3})\.([0-9]{1,3})(?![0-9]|\.[0-9])")
-#: Reply codes that end the use of a relay: it does not know us, or does not follow the protocol.
+#: Reply codes that end the use of a relay: authentication is missing, or the protocol is not followed.
 _RELAY_CODES: Final = frozenset([503, 530, 535, 538])
-#: Reasons for which a delivery is tried again, although the server refused it for good.
+#: Reasons for which a delivery is retried, although the refusal is permanent.
 _WAITING: Final = frozenset([Reason.FULL, Reason.TEMPORARY, Reason.RATE, Reason.POLICY])
 #: Of these, reasons for which the whole domain waits.
 _SLOWING: Final = frozenset([Reason.RATE, Reason.POLICY])
-#: Minutes between attempts. The last value repeats until the delivery is given up.
-_WAITS: Final = (5, 10, 20, 40, 80, 160, 240)
 #: Seconds before the next attempt after a permanent refusal that may pass.
 _REFUSAL_WAIT_SECONDS: Final = 3600
 
@@ -45,8 +42,8 @@ class Reply:
     @property
     def enhanced(self) -> str:
         """Return subject and detail of the enhanced code, as in ``1.1``; empty if its class is not the reply's."""
-        found = _ENHANCED.match(self.lines[0]) if self.lines else None
-        return f"{found[2]}.{found[3]}" if found and found[1] == str(self.code)[0] else ""
+        match = _ENHANCED.match(self.lines[0]) if self.lines else None
+        return f"{match[2]}.{match[3]}" if match and match[1] == str(self.code)[0] else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +52,7 @@ class Outcome:
 
     #: Accepted, deferred, failed or uncertain; queued if nothing was sent.
     state: DeliveryState
-    #: The server's words, or a description of the event.
+    #: The server's reply, or a description of the event.
     answer: str
     #: True if the address is added to the suppression list.
     suppress: bool = False
@@ -77,23 +74,8 @@ class RelayFault(Exception):
         self.is_final = is_final
 
 
-def retry_at(attempts: int, first_at: int, now: int, *, days: int, wait: int = 0) -> int | None:
-    """Return the time of the next attempt, in seconds since 1970; None if the delivery is given up.
-
-    Args:
-        attempts: number of attempts so far, from 1.
-        first_at: time of the first attempt, in seconds since 1970.
-        now: the current time, in seconds since 1970.
-        days: how long a delivery is tried (RFC 5321 §4.5.4.1: four or five days).
-        wait: least number of seconds before the next attempt.
-    """
-    minutes = _WAITS[min(max(attempts, 1), len(_WAITS)) - 1]
-    due = now + max(minutes * 60, wait)
-    return due if due <= first_at + days * 86_400 else None
-
-
 def _deferred(reply: Reply) -> Outcome:
-    # 421 and 4.7.x tell a sender that it is too fast or not known yet; they are not about one message.
+    # 421 and 4.7.x mean that the sender is too fast or unknown; they are not about one message.
     slow = reply.code == 421 or reply.enhanced.startswith(("7.", "4.5", "3.2"))
     return Outcome(state=DeliveryState.DEFERRED, answer=reply.text, slow=slow)
 
@@ -112,15 +94,15 @@ def _refused(reply: Reply, reason: Reason) -> Outcome:
 def _is_relay_fault(reply: Reply, reason: Reason) -> bool:
     if reply.code in _RELAY_CODES:
         return True
-    # 5.5.0 is what Outlook.com and Orange write before words of every kind; 5.5.3 is too many recipients.
+    # Outlook.com and Orange use 5.5.0 with words of every kind; 5.5.3 means too many recipients.
     return reason is Reason.UNKNOWN and reply.enhanced in ("5.1", "5.2", "5.4", "5.5")
 
 
 def recipient_outcome(reply: Reply) -> Outcome | None:
-    """Return what a reply to RCPT means for the delivery; None if the recipient is accepted.
+    """Return the outcome of a delivery by the reply to RCPT; None if the recipient is accepted.
 
     Raises:
-        RelayFault: the relay does not know us, or does not follow the protocol.
+        RelayFault: the relay requires authentication, or does not follow the protocol.
     """
     if 200 <= reply.code < 300:
         return None
@@ -128,35 +110,37 @@ def recipient_outcome(reply: Reply) -> Outcome | None:
         return _deferred(reply)
     reason = classify(" ".join(reply.lines), reply.enhanced)
     if _is_relay_fault(reply, reason):
-        raise RelayFault(f"it answers {reply.text} to a recipient", is_final=True)
+        raise RelayFault(f"rejected a recipient: {reply.text}", is_final=True)
     if reason is Reason.UNKNOWN and (not reply.enhanced or reply.enhanced == "0.0"):
-        # RFC 5321 §4.5.3.1.10: 552 is a full mailbox. Any other bare code may be about our reputation.
+        # RFC 5321 §4.5.3.1.10: 552 is a full mailbox. Any other code without words may be about the reputation of the sender.
         reason = Reason.TEMPORARY if reply.code == 552 else Reason.POLICY
     if reason is Reason.SPAM:
-        # The server has not seen the message yet: this is about our reputation, which can be repaired.
+        # The server has not received the message: this is about the reputation of the sender, which can change.
         reason = Reason.POLICY
     return _refused(reply, reason)
 
 
 def message_outcome(reply: Reply) -> Outcome:
-    """Return what a reply to DATA, or to the end of the message, means for the delivery."""
+    """Return the outcome of a delivery by the reply to DATA or to the end of the message."""
     if 200 <= reply.code < 300:
         return Outcome(state=DeliveryState.ACCEPTED, answer=reply.text)
     if 300 <= reply.code < 400:
-        # Neither yes nor no (RFC 5321 §4.2.1): nobody knows whether the message was accepted.
-        return Outcome(state=DeliveryState.UNCERTAIN, answer=f"the reply makes no sense: {reply.text}")
+        # Such a reply neither accepts nor rejects the message (RFC 5321 §4.2.1).
+        return Outcome(state=DeliveryState.UNCERTAIN, answer=f"unexpected reply: {reply.text}")
     if reply.code < 500:
         return _deferred(reply)
     return _refused(reply, classify(" ".join(reply.lines), reply.enhanced))
 
 
-def lost_outcome(what: str, *, all_sent: bool) -> Outcome:
-    """Return what a lost connection means for the delivery that was in progress.
+def lost_outcome(reason: str, *, all_sent: bool) -> Outcome:
+    """Return the outcome of the delivery that was in progress when a connection was lost.
 
     Args:
-        what: how the connection ended.
-        all_sent: whether the end of the message (the final dot) had been sent.
+        reason: how the connection ended.
+        all_sent: True if the end of the message (the final dot) was sent.
     """
     if all_sent:
-        return Outcome(state=DeliveryState.UNCERTAIN, answer=f"{what} after the message was sent and before the reply")
-    return Outcome(state=DeliveryState.QUEUED, answer=f"{what} before the whole message was sent")
+        return Outcome(
+            state=DeliveryState.UNCERTAIN, answer=f"{reason} after the message was sent and before the reply"
+        )
+    return Outcome(state=DeliveryState.QUEUED, answer=f"{reason} before the whole message was sent")

@@ -13,9 +13,9 @@ def names_address(reply: str, address: str) -> bool:
 
 
 def refusal_key(reply: str, address: str) -> str:
-    """Return the words of a refusal in the form in which the refusals of two recipients are equal.
+    """Return the words of a refusal without those that differ between recipients.
 
-    The address, its local part and words with a digit (session IDs, codes, times) are left out.
+    These are the address, its local part, and words with a digit (session IDs, codes, times).
 
     Args:
         reply: the server's words.

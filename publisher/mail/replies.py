@@ -1,9 +1,8 @@
-"""Classify the words of a mail server's refusal. Pure: no database, no clock.
+"""Classify the words of a mail server's refusal. Pure.
 
-The table `RULES` is tried from top to bottom, and the first rule that matches decides. Rules about the
-sender, a policy, a limit or the message stand above the rules about the address: a reply that speaks of
-both does not suppress anybody. Words count more than an enhanced status code (RFC 3463), because many
-servers send a code that does not fit their own words.
+The first rule of `RULES` that matches decides. Rules about the sender, a policy, a limit or the message come before the
+rules about the address, so a reply about both suppresses nobody. Words count more than an enhanced status code (RFC 3463),
+because many servers send a code that contradicts their words.
 
 The patterns match normalised text (see `normalise`): lower case, no accents, no punctuation, one space
 between words, without addresses, URLs and host names. Each pattern runs in linear time: repetitions
@@ -32,30 +31,30 @@ class Reason(StrEnum):
     FULL = "full"
     #: The mailbox or the server cannot take mail for now.
     TEMPORARY = "temporary"
-    #: We sent too much, or too fast.
+    #: The sender sent too much, or too fast.
     RATE = "rate"
-    #: Our reputation, authentication, DNS or network is not accepted.
+    #: The reputation, authentication, DNS or network of the sender is not accepted.
     POLICY = "policy"
-    #: The server takes the message, or its sender, for spam.
+    #: The message or its sender is classified as spam.
     SPAM = "spam"
     #: The message is too large, malformed, infected or in a loop.
     CONTENT = "content"
-    #: Our sender address is not accepted.
+    #: The sender address is not accepted.
     SENDER = "sender"
     #: The recipient, or their organisation, does not accept this mail.
     REFUSED = "refused"
     #: The domain of the address cannot be found or reached.
     DOMAIN = "domain"
-    #: The words are in no rule, and the status says nothing.
+    #: No rule matches the words, and the status does not tell.
     UNKNOWN = "unknown"
 
     @property
-    def is_about_us(self) -> bool:
-        """Whether the reply speaks of the sender or the message, and says nothing about the subscriber."""
-        return self in _ABOUT_US
+    def is_about_sender(self) -> bool:
+        """True if the reply is about the sender or the message, not about the subscriber."""
+        return self in _ABOUT_SENDER
 
 
-_ABOUT_US: Final = frozenset([Reason.RATE, Reason.POLICY, Reason.SPAM, Reason.CONTENT, Reason.SENDER])
+_ABOUT_SENDER: Final = frozenset([Reason.RATE, Reason.POLICY, Reason.SPAM, Reason.CONTENT, Reason.SENDER])
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +63,11 @@ class _Rule:
     reason: Reason
 
 
-#: Subject and detail of status codes that say: this address does not exist (any more). 5.1.0 says nothing.
+#: Subject and detail of status codes for an address that does not exist. 5.1.0 does not tell.
 _ADDRESS_STATUSES: Final = frozenset(["1.1", "1.2", "1.3", "1.6", "1.10", "2.1"])
 #: Status codes that words about a missing domain confirm (bad destination system, null MX).
 _DOMAIN_STATUSES: Final = frozenset(["1.1", "1.2", "1.10"])
-#: What a status code means where the words are in no rule.
+#: Reasons by status code, for words that no rule matches.
 _STATUSES: Final = {
     "1.7": Reason.SENDER,
     "1.8": Reason.SENDER,
@@ -79,7 +78,7 @@ _STATUSES: Final = {
     "4.6": Reason.CONTENT,
     "5.3": Reason.RATE,
 }
-#: The same, by the subject alone.
+#: Reasons by the subject of the status code.
 _STATUS_SUBJECTS: Final = {
     "2": Reason.TEMPORARY,
     "3": Reason.UNKNOWN,
@@ -96,7 +95,7 @@ _UNAVAILABLE: Final = re.compile(
 )
 
 RULES: Final = (
-    # -- the connection, our host and our authentication ------------------------------------------------------
+    # -- the connection, the sending host and its authentication ------------------------------------------------------
     _Rule(
         re.compile(r"\b(?:in reply to|after|response to|in response to) mail from\b"), Reason.POLICY
     ),  # Postfix, Exim
@@ -151,7 +150,7 @@ RULES: Final = (
             r"|\b(?:votre|ihre?|seu|sua|vostr[oa]|tuo|tua|su) (?:\w+ )?(?:compte|konto|adresse|cuenta"
             r"|direccion|conta|endereco|indirizzo|domaine|domain|dominio|serveur|server|servidor)\b"
         ),
-        Reason.POLICY,  # the account at our own relay: Gmail, Zoho, SendGrid
+        Reason.POLICY,  # the account at the sender's relay: Gmail, Zoho, SendGrid
     ),
     _Rule(
         re.compile(
@@ -161,7 +160,7 @@ RULES: Final = (
         ),
         Reason.POLICY,  # sendmail, qmail, Exchange
     ),
-    # -- how much we send ---------------------------------------------------------------------------------------
+    # -- how much is sent ---------------------------------------------------------------------------------------
     _Rule(
         re.compile(
             r"\breceiving (?:e ?mail|mail|messages) (?:at a rate|too (?:quickly|fast|many))|\breceivingrate"
@@ -180,7 +179,7 @@ RULES: Final = (
         ),
         Reason.RATE,  # Tencent QQ, GoDaddy, Spectrum, SES
     ),
-    # -- our sender address -------------------------------------------------------------------------------------
+    # -- the sender address -------------------------------------------------------------------------------------
     _Rule(
         re.compile(
             r"(?<!to )(?<!to the )(?<!by the )\bsenders?\b|\bsender ?(?:address|domain|verif\w+)\b|\bsending (?:user|account|mailbox)\b"
@@ -220,7 +219,7 @@ RULES: Final = (
     ),
     # -- the server, for now --------------------------------------------------------------------------------------
     *(_Rule(pattern, Reason.TEMPORARY) for pattern in LATER_PHRASES),
-    # -- what the recipient wants --------------------------------------------------------------------------------
+    # -- refusals by the recipient --------------------------------------------------------------------------------
     _Rule(
         re.compile(
             r"\brecipient preferences\b|\bblocked by (?:the )?(?:recipient|user)\b|\buser rules?\b"
@@ -276,9 +275,9 @@ _SENTENCE_END: Final = re.compile(r"(?<=[a-z])\.(?=[A-Z][a-z])")
 _ACCENTS: Final = re.compile("(?<=[a-z])[\u0300-\u036f]{1,8}")
 _APOSTROPHES: Final = re.compile("(?<=n)['\u2019\u00b4`](?=t\\b)")
 _NO_WORD: Final = re.compile(r"[\W_]+")
-#: Standard texts of status codes that some servers write before the words of another server.
+#: Standard texts of status codes that some servers put before the reply of another server.
 _STATUS_TEXTS: Final = re.compile(r"\b(?:unknown address error|other mail system problem|other address status)\b")
-#: List services that a reply may name in a URL and nowhere else.
+#: Block lists that a reply may name only in a URL.
 _LISTS: Final = re.compile(
     r"spamhaus|spamcop|sorbs\.net|barracuda(?:central|networks)|abuseat|dnsbl|/rbl|proofpoint|cloudmark"
     r"|uceprotect|invaluement",
@@ -289,8 +288,8 @@ _LISTS: Final = re.compile(
 def normalise(words: str) -> str:
     """Return the words of a reply in the form in which the patterns match them.
 
-    Addresses, URLs and host names are left out: somebody called ``spam@rate.example`` does not change
-    what a server says. At most 2,000 characters are read.
+    Addresses, URLs and host names are removed, so that an address such as ``spam@rate.example`` does not change the
+    result. At most 2,000 characters are read.
     """
     text = words[:_MAX_CHARACTERS]
     names_list = _LISTS.search(" ".join(_URL.findall(text)))
@@ -299,7 +298,7 @@ def normalise(words: str) -> str:
     text = _EXCHANGE.sub(lambda match: match[0].replace(".", " "), text)
     text = _DOTTED.sub(" ", _SENTENCE_END.sub(" ", text))
     text = text.replace("\u0131", "i").replace("\u0142", "l")
-    # One character can become eighteen.
+    # Normalisation can turn one character into eighteen.
     text = unicodedata.normalize("NFKD", text).casefold()[:_MAX_CHARACTERS]
     text = unicodedata.normalize("NFKC", _ACCENTS.sub("", _APOSTROPHES.sub("", text)))
     text = " ".join(_STATUS_TEXTS.sub(" ", _NO_WORD.sub(" ", text)).split())
@@ -307,28 +306,28 @@ def normalise(words: str) -> str:
 
 
 def find_reason(words: str) -> Reason:
-    """Return the reason that the words alone give."""
+    """Return the reason by the words alone."""
     text = normalise(words)
     return next((rule.reason for rule in RULES if rule.pattern.search(text)), Reason.UNKNOWN)
 
 
 def classify(words: str, status: str = "") -> Reason:
-    """Return why a delivery was refused for good.
+    """Return the reason of a permanent refusal.
 
     Args:
-        words: what the server said, with or without its reply code.
+        words: the server's reply, with or without its reply code.
         status: the enhanced status code (RFC 3463) as in ``5.1.1``, or its subject and detail as in
-            ``1.1``; empty where there is none.
+            ``1.1``; empty if there is none.
 
-    The words decide. A status code decides only where the words are in no rule, and where the two
-    contradict each other nobody is suppressed.
+    The words decide. A status code decides only if no rule matches the words. If the two contradict each other, nobody is
+    suppressed.
     """
     parts = status.split(".")
     subject, detail = parts[-2:] if len(parts) >= 2 else ("", "")
     code = f"{subject}.{detail}" if subject else ""
     reason = find_reason(words)
     if reason is Reason.UNKNOWN and _UNAVAILABLE.search(normalise(words)):
-        # Ambiguous by RFC 5321; everybody who has measured it takes it for a missing mailbox.
+        # Ambiguous by RFC 5321; in measurements it mostly means a missing mailbox.
         reason = Reason.REFUSED if subject not in ("", "0", "1", "2", "5") else Reason.ADDRESS
     if reason is Reason.ADDRESS:
         return _STATUSES[code] if code in _CONTRADICTIONS else reason

@@ -169,7 +169,7 @@ def _doubt(connection: Connection, subscriber: Subscriber, why: Suppression) -> 
     since = why.at - _BOUNCE_DAYS * 86_400
     soft = bounces.soft_bounces(connection, subscriber.id, since, why.at)
     judged = [(one.issue_id, judge_failure(one.answer, one.status)) for one in soft]
-    counted = {issue_id for issue_id, reason in judged if not reason.is_about_us}
+    counted = {issue_id for issue_id, reason in judged if not reason.is_about_sender}
     if len(counted) >= int(match[1]):
         return None
-    return next((reason for _, reason in judged if reason.is_about_us), Reason.UNKNOWN)
+    return next((reason for _, reason in judged if reason.is_about_sender), Reason.UNKNOWN)

@@ -1,4 +1,4 @@
-"""Approval: what it would do, that it is of what a person was shown, and when it is refused."""
+"""Approval: the plan, the hash of the plan that a person confirmed, and refusals."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def running(kit: MailKit) -> RunnerFile:
     return RunnerFile(kit.root)
 
 
-def test_a_plan_counts_the_people_and_changes_nothing(any_mail_kit: MailKit) -> None:
-    """Who gets it, which subject, when, and whether a runner sends it by itself."""
+def test_a_plan_counts_the_recipients_and_changes_nothing(any_mail_kit: MailKit) -> None:
+    """It names the recipients, the subject, the time, and whether a runner sends the issue."""
     kit = any_mail_kit
     kit.add_subscribers(3)
     kit.mail(1, send="review")
@@ -41,7 +41,7 @@ def test_a_plan_counts_the_people_and_changes_nothing(any_mail_kit: MailKit) -> 
 
 
 def test_local_delivery_times_are_in_the_plan(any_mail_kit: MailKit) -> None:
-    """From the first subscriber's time to the last one's."""
+    """The plan names the first and the last local time."""
     kit = any_mail_kit
     kit.mail(1, send="review")
     path = kit.root / "publisher.toml"
@@ -62,7 +62,7 @@ def test_local_delivery_times_are_in_the_plan(any_mail_kit: MailKit) -> None:
     assert plan_approval(kit.site, "daily", NOW + timedelta(days=2)).first_due is None
 
 
-def test_an_issue_without_subscribers_is_not_approved_where_it_would_leave_now(mail_kit: MailKit) -> None:
+def test_an_issue_without_subscribers_is_not_approved_while_a_runner_is_active(mail_kit: MailKit) -> None:
     """A runner would close it within seconds; without one, it waits."""
     kit = mail_kit
     kit.mail(1, send="review")
@@ -76,8 +76,8 @@ def test_an_issue_without_subscribers_is_not_approved_where_it_would_leave_now(m
     assert approved(kit)
 
 
-def test_an_issue_that_changed_after_the_question_is_not_approved(mail_kit: MailKit) -> None:
-    """The approval is of what the person was shown."""
+def test_an_issue_that_changed_after_the_plan_is_not_approved(mail_kit: MailKit) -> None:
+    """The approval is for the plan that the person confirmed."""
     kit = mail_kit
     kit.add_subscribers(1)
     kit.mail(1, send="review")
@@ -90,8 +90,8 @@ def test_an_issue_that_changed_after_the_question_is_not_approved(mail_kit: Mail
     assert not approved(kit)
 
 
-def test_an_old_issue_says_that_no_run_sends_it(mail_kit: MailKit) -> None:
-    """A run sends issues of the last ``retry_days`` only."""
+def test_the_plan_of_an_old_issue_tells_that_no_runner_sends_it(mail_kit: MailKit) -> None:
+    """A runner sends issues of the last ``retry_days`` only."""
     kit = mail_kit
     kit.add_subscribers(1)
     kit.mail(1, send="review")

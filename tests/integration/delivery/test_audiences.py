@@ -1,4 +1,4 @@
-"""Who gets what: no reader sees an article twice, and none misses one that was due to her."""
+"""Audiences: no subscriber gets an article twice, and none misses an article."""
 
 from __future__ import annotations
 
@@ -58,7 +58,8 @@ def arrivals(kit: MailKit) -> dict[str, int]:
         return {source: seq for seq, source in connection.execute(text("SELECT seq, source FROM article"))}
 
 
-def test_readers_get_what_they_follow_and_share_renderings(any_mail_kit: MailKit) -> None:
+def test_subscribers_get_their_topics_and_share_variants(any_mail_kit: MailKit) -> None:
+    """Two variants serve four subscribers."""
     kit = any_mail_kit
     action.add_subscriber(kit.site, "all@example.org", NOW)
     action.add_subscriber(kit.site, "too@example.org", NOW)
@@ -78,7 +79,8 @@ def test_readers_get_what_they_follow_and_share_renderings(any_mail_kit: MailKit
     }
 
 
-def test_no_article_comes_again_in_another_digest_unless_it_says_repeat(any_mail_kit: MailKit) -> None:
+def test_an_article_is_not_sent_again_by_another_digest_without_repeat(any_mail_kit: MailKit) -> None:
+    """A digest with ``repeat`` sends it again."""
     kit = any_mail_kit
     url = [line for line in (kit.root / "publisher.toml").read_text().splitlines() if line.startswith("url")]
     kit.settings(DIGESTS + (f"\n[database]\n{url[0]}\n" if url else ""))
@@ -93,7 +95,8 @@ def test_no_article_comes_again_in_another_digest_unless_it_says_repeat(any_mail
     assert [digest for digest, _ in got["one@example.org"]] == ["water"]
 
 
-def test_what_never_reached_a_reader_may_come_in_another_digest(mail_kit: MailKit) -> None:
+def test_an_article_of_a_failed_delivery_may_come_in_another_digest(mail_kit: MailKit) -> None:
+    """A delivery that failed gave the subscriber nothing."""
     from sqlalchemy import text
 
     kit = mail_kit
@@ -203,9 +206,10 @@ class _Newsroom:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(steps=st.lists(_step, min_size=4, max_size=25))
-def test_nobody_sees_an_article_twice_and_nobody_misses_one(
+def test_each_subscriber_gets_each_article_once(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int, object]]
 ) -> None:
+    """Property test over random subscriptions, articles, renames and runs."""
     room = _Newsroom(MailKit(tmp_path_factory.mktemp("life") / "site"))
     for name, number, argument in [*steps, ("publish", 1, None)]:
         getattr(room, name)(number, argument)

@@ -44,7 +44,7 @@ def test_nobody_is_sent_a_part_of_a_blocked_issue(any_mail_kit: MailKit) -> None
         assert states(kit) == {"queued": 31}
 
 
-def test_a_real_recipient_who_is_done_blocks_nothing(any_mail_kit: MailKit) -> None:
+def test_a_finished_delivery_to_a_real_recipient_blocks_nothing(any_mail_kit: MailKit) -> None:
     """Only open deliveries count."""
     kit = any_mail_kit
     kit.add_subscribers(2)

@@ -124,20 +124,20 @@ def process(sent: tuple[MailKit, str], text: str) -> str:
         ("    retry timeout exceeded", "soft"),
     ],
 )
-def test_bounces_of_exim_are_bounces_although_they_call_themselves_replies(
+def test_bounces_of_exim_are_recognised_although_marked_as_replies(
     sent: tuple[MailKit, str], words: str, kind: str
 ) -> None:
-    """X-Failed-Recipients tells a bounce, and the words before the returned message tell its kind."""
+    """X-Failed-Recipients marks a bounce, and the words before the returned message decide its kind."""
     assert process(sent, EXIM.replace("{words}", words).replace("{subject}", "Ein Betreff")) == kind
 
 
-def test_a_delay_warning_is_no_bounce(sent: tuple[MailKit, str]) -> None:
+def test_a_delay_warning_is_not_a_bounce(sent: tuple[MailKit, str]) -> None:
     """Delivery goes on, so nothing is recorded."""
     assert process(sent, EXIM_DELAY) == "nothing"
 
 
-def test_automatic_replies_are_no_bounces(sent: tuple[MailKit, str]) -> None:
-    """RFC 3834: an automatic message without a delivery status is no bounce, whatever its subject and numbers."""
+def test_automatic_replies_are_not_bounces(sent: tuple[MailKit, str]) -> None:
+    """RFC 3834: an automatic message without a delivery status is not a bounce, whatever its subject and numbers."""
     automatic = ("auto-replied", "auto-generated", "auto-notified", "Auto-Replied (vacation)")
     subjects = ("Out of office: The Daily", "Automatic reply: Undelivered votes", "Undeliverable: I moved on")
     for value, subject, path in product(automatic, subjects, ("<ann@pond.example>", "<>")):
@@ -151,8 +151,8 @@ def test_an_automatic_bounce_of_a_mail_server_is_one(sent: tuple[MailKit, str]) 
     assert process(sent, text.replace("{path}", "<>").replace("{sender}", "MAILER-DAEMON@pond.example")) == "hard"
 
 
-def test_a_person_who_writes_about_a_bounce_is_not_one(sent: tuple[MailKit, str]) -> None:
-    """Only a subject that begins like a bounce's makes a plain message one."""
+def test_a_message_of_a_person_about_a_bounce_is_not_a_bounce(sent: tuple[MailKit, str]) -> None:
+    """Only a subject that begins like a bounce's makes a plain message a bounce."""
     for subject in ("Re: failure notice", "Fwd: Undelivered Mail", "About undeliverable mail"):
         text = f"From: ann@pond.example\nTo: {{verp}}\nSubject: {subject}\n\nHe got 550 5.1.1 no such user.\n"
         assert process(sent, text) == "nothing"
@@ -167,7 +167,9 @@ def test_a_person_who_writes_about_a_bounce_is_not_one(sent: tuple[MailKit, str]
         ("550 no rDNS entry", "soft"),
     ],
 )
-def test_bounces_of_qmail_have_the_words_of_the_other_server(sent: tuple[MailKit, str], words: str, kind: str) -> None:
+def test_bounces_of_qmail_are_read_by_the_words_of_the_other_server(
+    sent: tuple[MailKit, str], words: str, kind: str
+) -> None:
     """qmail's own sentences, such as "does not like recipient", decide nothing."""
     assert process(sent, QMAIL.replace("{words}", words)) == kind
 
@@ -187,7 +189,7 @@ def test_bounces_of_qmail_have_the_words_of_the_other_server(sent: tuple[MailKit
     ],
 )
 def test_a_delivery_status_is_read_with_its_words(sent: tuple[MailKit, str], fields: str, kind: str) -> None:
-    """A status without words says little; words and status that contradict each other are soft."""
+    """A status without words, and words that contradict the status, make a soft bounce."""
     assert process(sent, REPORT.replace("{fields}", fields)) == kind
 
 
@@ -204,18 +206,18 @@ def test_a_delivery_status_is_read_with_its_words(sent: tuple[MailKit, str], fie
     ],
 )
 def test_a_token_anywhere_in_the_subject_unsubscribes(sent: tuple[MailKit, str], subject: str) -> None:
-    """Whatever a mail program or a gateway writes around the token, the subscriber leaves the newsletter."""
+    """Mail programs and gateways may put other text around the token."""
     assert process(sent, f"From: ann@pond.example\nTo: news@review.example\nSubject: {subject}\n\n") == "unsubscribed"
     assert [subscriber_as_dict(one)["digests"] for one in list_subscribers(sent[0].site)] == [[]]
 
 
 def test_a_subject_without_a_genuine_token_does_nothing(sent: tuple[MailKit, str]) -> None:
-    """Nobody is unsubscribed by a token that this site did not make."""
+    """A token that this site did not make unsubscribes nobody."""
     for subject in ("unsubscribe", "unsubscribe me", f"unsubscribe {'b' * 32}", "c" * 32):
         assert process(sent, f"From: ann@pond.example\nTo: n@review.example\nSubject: {subject}\n\n") == "nothing"
 
 
-def test_a_strange_token_in_the_subject_does_not_hide_a_bounce(sent: tuple[MailKit, str]) -> None:
-    """A bounce whose subject holds some other 32 letters is read as a bounce."""
+def test_an_unknown_token_in_the_subject_does_not_hide_a_bounce(sent: tuple[MailKit, str]) -> None:
+    """A bounce whose subject contains 32 other hexadecimal digits is read as a bounce."""
     text = QMAIL.replace("failure notice", f"failure notice {'d' * 32}").replace("{words}", "550 5.1.1 no such user")
     assert process(sent, text) == "hard"

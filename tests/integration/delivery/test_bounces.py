@@ -118,9 +118,10 @@ def status(kit: MailKit) -> list[str]:
         (lambda one: dsn(f"bounces+{'b' * 32}@review.example", f"<{'c' * 32}@review.example>"), None),
     ],
 )
-def test_a_report_does_to_its_reader_what_it_says(
+def test_a_report_changes_the_state_of_its_subscriber(
     sent: tuple[MailKit, list[Delivered]], make: Callable[[Delivered], bytes], kind: str | None
 ) -> None:
+    """Each kind of report has its own effect and count."""
     kit, ids = sent
     found = process_messages(kit.site, [make(ids[1])], NOW)
     counts = {
@@ -141,7 +142,8 @@ def test_a_report_does_to_its_reader_what_it_says(
         assert [subscriber_as_dict(one)["digests"] for one in list_subscribers(kit.site)] == [["daily"], [], ["daily"]]
 
 
-def test_soft_bounces_of_enough_issues_strike_off_and_one_issue_counts_once(mail_kit: MailKit) -> None:
+def test_soft_bounces_of_enough_issues_suppress_and_one_issue_counts_once(mail_kit: MailKit) -> None:
+    """``delivery.soft_bounces`` counts issues, not messages."""
     kit = mail_kit
     kit.add_settings("\n[delivery]\nsoft_bounces = 3\n")
     kit.add_subscribers(1)
@@ -158,7 +160,8 @@ def test_soft_bounces_of_enough_issues_strike_off_and_one_issue_counts_once(mail
     assert found.suppressed == []
 
 
-def test_soft_bounces_of_long_ago_do_not_count(mail_kit: MailKit) -> None:
+def test_old_soft_bounces_do_not_count(mail_kit: MailKit) -> None:
+    """Soft bounces count for 30 days."""
     kit = mail_kit
     kit.add_settings("\n[delivery]\nsoft_bounces = 2\n")
     kit.add_subscribers(1)
@@ -172,9 +175,10 @@ def test_soft_bounces_of_long_ago_do_not_count(mail_kit: MailKit) -> None:
 
 
 @pytest.mark.parametrize("kind", ["maildir", "mbox"])
-def test_what_is_dealt_with_leaves_the_mailbox_and_the_rest_stays(
+def test_recorded_messages_are_deleted_from_the_mailbox_and_others_stay(
     sent: tuple[MailKit, list[Delivered]], kind: str
 ) -> None:
+    """Messages that are not reports stay."""
     kit, ids = sent
     path = kit.root / "box"
     box: mailbox.Mailbox = mailbox.Maildir(path) if kind == "maildir" else mailbox.mbox(path)
@@ -190,9 +194,10 @@ def test_what_is_dealt_with_leaves_the_mailbox_and_the_rest_stays(
     left.close()
 
 
-def test_a_report_is_written_down_before_it_leaves_the_mailbox(
+def test_a_bounce_is_recorded_before_the_message_is_deleted(
     sent: tuple[MailKit, list[Delivered]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A crash between the two steps loses nothing; the next run counts the report as known."""
     from publisher.mail import mailboxes
 
     kit, ids = sent
@@ -213,7 +218,8 @@ def test_a_report_is_written_down_before_it_leaves_the_mailbox(
     assert len(mailbox.Maildir(path)) == 0
 
 
-def test_a_forgotten_reader_is_not_written_down_again(sent: tuple[MailKit, list[Delivered]]) -> None:
+def test_nothing_is_recorded_about_an_erased_subscriber(sent: tuple[MailKit, list[Delivered]]) -> None:
+    """A late bounce stores nothing about a person who was erased."""
     from publisher.subscriptions.manage import erase_subscriber
 
     kit, ids = sent
@@ -222,7 +228,8 @@ def test_a_forgotten_reader_is_not_written_down_again(sent: tuple[MailKit, list[
     assert (found.hard, found.known, found.suppressed) == (0, 1, [])
 
 
-def test_flufl_bounce_sees_the_same_failures() -> None:
+def test_flufl_bounce_finds_the_same_failures() -> None:
+    """An independent parser agrees on the failed addresses."""
     address = "reader@mail.example.org"
     corpus = {
         "hard": dsn("n@review.example", f"<{PASS}@review.example>"),
@@ -239,25 +246,29 @@ def test_flufl_bounce_sees_the_same_failures() -> None:
 
 
 @given(st.binary(max_size=400))
-def test_no_message_is_too_strange(data: bytes) -> None:
+def test_any_bytes_are_processed_without_an_exception(data: bytes) -> None:
+    """Random bytes suppress nobody."""
     read_report(data)
 
 
 @given(st.integers(0, 800), st.binary(max_size=8))
-def test_no_damaged_report_is_too_strange(place: int, junk: bytes) -> None:
+def test_a_damaged_report_is_processed_without_an_exception(place: int, junk: bytes) -> None:
+    """Random damage to a real report raises nothing."""
     data = dsn("n@review.example", f"<{PASS}@review.example>")
     read_report(data[:place] + junk + data[place:])
 
 
-def test_a_report_has_no_words_that_a_terminal_obeys() -> None:
+def test_a_report_contains_no_control_characters() -> None:
+    """Escape sequences are removed, so a terminal does not execute them."""
     data = dsn("n@review.example", f"<{PASS}@review.example>", said="smtp; 550 5.1.1 \x1b[2Jno such\x07 user")
     assert [one.answer for one in read_report(data)] == ["550 5.1.1 [2Jno such user"]
 
 
-def test_a_folder_that_is_no_mailbox_is_refused(mail_kit: MailKit, tmp_path: Path) -> None:
+def test_a_folder_that_is_not_a_mailbox_is_rejected(mail_kit: MailKit, tmp_path: Path) -> None:
+    """The message names the folder and the supported formats."""
     from publisher.errors import SettingsError
 
     with pytest.raises(SettingsError, match="neither a Maildir"):
         process_mailbox(mail_kit.site, datetime.now(UTC), path=tmp_path)
-    with pytest.raises(SettingsError, match="which mailbox"):
+    with pytest.raises(SettingsError, match="no mailbox is configured"):
         process_mailbox(mail_kit.site, datetime.now(UTC))

@@ -1,4 +1,4 @@
-"""Copies that leave: every reader once, whatever servers do."""
+"""Deliveries over SMTP: each subscriber gets one message, whatever the servers do."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from tests.support.deliveries import at, return_path, states, suppressed, transp
 from tests.support.smtp import Drop, Hang, Script, Server
 
 
-def test_every_reader_gets_one_copy_and_a_second_run_sends_nothing(any_mail_kit: MailKit) -> None:
+def test_each_subscriber_gets_one_message_and_a_second_run_sends_nothing(any_mail_kit: MailKit) -> None:
+    """Forty subscribers, ten connections."""
     kit = any_mail_kit
     names = kit.add_subscribers(40)
     kit.issue("one", "two")
@@ -34,7 +35,8 @@ def test_every_reader_gets_one_copy_and_a_second_run_sends_nothing(any_mail_kit:
     assert states(kit) == {"accepted": 40}
 
 
-def test_a_copy_is_the_readers_own(mail_kit: MailKit) -> None:
+def test_a_message_contains_the_data_of_its_subscriber(mail_kit: MailKit) -> None:
+    """Recipient, return path, Message-ID and links carry the delivery's own tokens."""
     kit = mail_kit
     kit.settings(
         (kit.root / "publisher.toml")
@@ -126,8 +128,9 @@ FAULTS: dict[str, tuple[Script, dict[str, int], int]] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_each_fault_has_its_outcome(mail_kit: MailKit, fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_server_fault_has_its_outcome(mail_kit: MailKit, fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # A domain that asks for patience gets a little of it.
+    """One fault at one step leads to the states, and to the number of messages that the server accepted."""
     monkeypatch.setattr("publisher.delivery.throttle._BACKOFF_SECONDS", (0.2, 1.0))
     script, expected, struck_off = FAULTS[fault]
     kit = mail_kit
@@ -151,8 +154,10 @@ def test_each_fault_has_its_outcome(mail_kit: MailKit, fault: str, monkeypatch: 
             assert set(sent.uncertain) | set(server.recipients) == set(names)
 
 
-def test_a_server_that_drips_is_given_up(mail_kit: MailKit) -> None:
-    def drip(step: str, argument: str, number: int) -> str | None:
+def test_a_server_without_a_reply_times_out(mail_kit: MailKit) -> None:
+    """The message is sent over a second connection."""
+
+    def wait(step: str, argument: str, number: int) -> str | None:
         if step == "mail" and number == 1:
             is_over.wait(30)
         return None
@@ -161,7 +166,7 @@ def test_a_server_that_drips_is_given_up(mail_kit: MailKit) -> None:
     kit = mail_kit
     kit.add_subscribers(1)
     kit.issue("one")
-    with Server(Script(at=drip)) as server:
+    with Server(Script(at=wait)) as server:
         kit.mail(server.port)
         deliver(kit.site, "daily", transport=transport(kit))
         is_over.set()
@@ -177,9 +182,10 @@ def test_a_server_that_drips_is_given_up(mail_kit: MailKit) -> None:
         (UncertainPolicy.SKIP, {"accepted": 3}, 2),
     ],
 )
-def test_what_is_uncertain_follows_the_policy(
+def test_uncertain_deliveries_follow_the_policy(
     mail_kit: MailKit, policy: UncertainPolicy, expected: dict[str, int], copies: int
 ) -> None:
+    """``delivery.uncertain`` holds, resends or skips them."""
     kit = mail_kit
     kit.add_subscribers(3)
     kit.issue("one")
@@ -191,9 +197,10 @@ def test_what_is_uncertain_follows_the_policy(
 
 
 @pytest.mark.parametrize(("policy", "copies"), [(UncertainPolicy.RESEND, 3), (UncertainPolicy.SKIP, 2)])
-def test_a_person_decides_what_was_held_and_the_message_id_stays(
+def test_held_deliveries_are_resolved_by_a_person_with_the_same_message_id(
     mail_kit: MailKit, policy: UncertainPolicy, copies: int
 ) -> None:
+    """``publish send --uncertain`` resends or skips them."""
     kit = mail_kit
     kit.add_subscribers(3)
     kit.issue("one")
@@ -212,7 +219,8 @@ def test_a_person_decides_what_was_held_and_the_message_id_stays(
         assert before.message_id in {one.message_id for one in server.accepted}
 
 
-def test_what_is_deferred_is_tried_again_and_given_up_in_the_end(mail_kit: MailKit) -> None:
+def test_deferred_deliveries_are_retried_and_finally_given_up(mail_kit: MailKit) -> None:
+    """After ``retry_days`` the delivery fails, and nobody is suppressed."""
     kit = mail_kit
     kit.add_subscribers(1)
     kit.issue("one")
@@ -236,7 +244,8 @@ def test_what_is_deferred_is_tried_again_and_given_up_in_the_end(mail_kit: MailK
     assert "given up after 4 days" in story.events[-1].text
 
 
-def test_a_domain_that_refuses_stops_and_the_others_do_not(mail_kit: MailKit) -> None:
+def test_a_domain_that_refuses_is_paused_and_the_others_are_not(mail_kit: MailKit) -> None:
+    """Other domains get their messages without delay."""
     kit = mail_kit
     kit.add_subscribers(30, "slow.example.org")
     path = kit.root / "more.csv"
@@ -273,7 +282,8 @@ def test_a_domain_that_refuses_stops_and_the_others_do_not(mail_kit: MailKit) ->
     assert states(kit)["queued"] >= 26
 
 
-def test_a_domain_gets_no_more_at_a_time_and_a_second_than_it_may(mail_kit: MailKit) -> None:
+def test_a_domain_is_kept_within_its_rate_limits(mail_kit: MailKit) -> None:
+    """Limits apply to messages at a time and per second."""
     kit = mail_kit
     kit.add_subscribers(12, "few.example.org")
     kit.issue("one")
@@ -299,7 +309,8 @@ def test_a_domain_gets_no_more_at_a_time_and_a_second_than_it_may(mail_kit: Mail
     assert moments[-1] - moments[0] >= 11 / 20 * 0.9
 
 
-def test_a_relay_that_fails_is_left_for_another_one(mail_kit: MailKit) -> None:
+def test_a_failing_relay_is_replaced_by_another_one(mail_kit: MailKit) -> None:
+    """All messages go to the relay that works."""
     kit = mail_kit
     kit.add_subscribers(20)
     kit.issue("one")
@@ -312,6 +323,7 @@ def test_a_relay_that_fails_is_left_for_another_one(mail_kit: MailKit) -> None:
 
 
 def test_relays_share_connections_by_weight(mail_kit: MailKit) -> None:
+    """A relay with three times the weight gets three times the connections."""
     kit = mail_kit
     kit.add_subscribers(60)
     kit.issue("one")
@@ -331,7 +343,8 @@ def test_relays_share_connections_by_weight(mail_kit: MailKit) -> None:
         assert len(heavy.accepted) + len(light.accepted) == 60
 
 
-def test_login_refused_stops_the_run_and_shows_no_password(mail_kit: MailKit, certificate: object) -> None:
+def test_a_rejected_login_stops_the_run_without_showing_the_password(mail_kit: MailKit, certificate: object) -> None:
+    """The deliveries stay queued."""
     kit = mail_kit
     kit.add_subscribers(2)
     kit.issue("one")
@@ -356,7 +369,8 @@ def test_login_refused_stops_the_run_and_shows_no_password(mail_kit: MailKit, ce
         assert deliver(kit.site, "daily", transport=transport(kit)).counts.accepted == 2
 
 
-def test_a_certificate_of_nobody_is_refused(mail_kit: MailKit, certificate: object) -> None:
+def test_an_untrusted_certificate_is_rejected(mail_kit: MailKit, certificate: object) -> None:
+    """No message is sent, and the reason names the certificate."""
     kit = mail_kit
     kit.add_subscribers(1)
     kit.issue("one")
@@ -370,7 +384,8 @@ def test_a_certificate_of_nobody_is_refused(mail_kit: MailKit, certificate: obje
         assert not any(one.startswith("MAIL") for one in server.heard)
 
 
-def test_no_starttls_is_no_reason_to_send_in_the_clear(mail_kit: MailKit) -> None:
+def test_a_server_without_starttls_gets_no_mail_in_the_clear(mail_kit: MailKit) -> None:
+    """The run stops, and the reason names the setting."""
     kit = mail_kit
     kit.add_subscribers(1)
     kit.issue("one")
@@ -382,7 +397,8 @@ def test_no_starttls_is_no_reason_to_send_in_the_clear(mail_kit: MailKit) -> Non
         assert not server.accepted
 
 
-def test_letters_beyond_ascii_need_a_server_that_takes_them(mail_kit: MailKit) -> None:
+def test_a_non_ascii_address_needs_a_server_with_smtputf8(mail_kit: MailKit) -> None:
+    """Without it, this delivery fails and the others do not."""
     kit = mail_kit
     path = kit.root / "readers.csv"
     path.write_text("address\nmüller@bücher.example.org\nanna@bücher.example.org\n", "utf-8")
@@ -398,7 +414,8 @@ def test_letters_beyond_ascii_need_a_server_that_takes_them(mail_kit: MailKit) -
         assert suppressed(kit) == []
 
 
-def test_letters_beyond_ascii_go_through_where_the_server_takes_them(mail_kit: MailKit) -> None:
+def test_a_non_ascii_address_is_sent_to_a_server_with_smtputf8(mail_kit: MailKit) -> None:
+    """The address is sent as UTF-8."""
     kit = mail_kit
     path = kit.root / "readers.csv"
     path.write_text("address\nmüller@bücher.example.org\n", "utf-8")

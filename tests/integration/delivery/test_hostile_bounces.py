@@ -1,4 +1,4 @@
-"""Hostile and broken messages in the mailbox for bounces: each is set aside, and the next one is read."""
+"""Hostile and broken messages in the mailbox for bounces: each is quarantined, and the next one is read."""
 
 from __future__ import annotations
 
@@ -100,14 +100,14 @@ def statuses(kit: MailKit) -> list[str]:
 
 
 @pytest.mark.parametrize("name", STRANGE)
-def test_a_strange_message_is_read(name: str) -> None:
+def test_an_unusual_message_is_read(name: str) -> None:
     """A message within the limits is read without an exception, and suppresses nobody."""
     assert all(report.kind is ReportKind.SOFT for report in read_report(STRANGE[name]))
 
 
 @pytest.mark.parametrize("name", UNREADABLE)
-def test_a_message_beyond_a_limit_says_which_one(name: str) -> None:
-    """The reason of an unreadable message names the limit."""
+def test_the_reason_of_an_unreadable_message_names_the_limit(name: str) -> None:
+    """Each limit has its own reason."""
     data, reason = UNREADABLE[name]
     with pytest.raises(UnreadableMessage, match=reason):
         read_report(data)
@@ -129,7 +129,7 @@ def open_box(path: Path, kind: str) -> Any:
 
 
 @pytest.mark.parametrize("kind", ["maildir", "mbox"])
-def test_unreadable_messages_are_set_aside_and_the_bounce_beside_them_is_read(
+def test_unreadable_messages_are_quarantined_and_the_bounce_beside_them_is_read(
     sent: tuple[MailKit, list[str]], kind: str
 ) -> None:
     """Each unreadable message is moved, counted and named once; later runs do not see it."""
@@ -172,10 +172,10 @@ def test_an_unreadable_message_on_standard_input_is_saved(sent: tuple[MailKit, l
     assert saved.stat().st_mode & 0o077 == 0 and saved.parent.stat().st_mode & 0o077 == 0
 
 
-def test_a_fault_of_the_parser_concerns_one_message(
+def test_an_error_of_the_parser_concerns_one_message(
     sent: tuple[MailKit, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Any exception while a message is parsed sets that message aside."""
+    """Any exception while a message is parsed quarantines that message."""
     kit, paths = sent
     real = action.read_report
 
@@ -194,7 +194,7 @@ def test_a_fault_of_the_parser_concerns_one_message(
 def test_a_database_error_concerns_one_message(
     any_mail_kit: MailKit, monkeypatch: pytest.MonkeyPatch, error: Callable[..., Exception]
 ) -> None:
-    """The report that the database refuses stays in the mailbox; the others are recorded."""
+    """The report that the database rejects stays in the mailbox; the others are recorded."""
     kit = any_mail_kit
     names = kit.add_subscribers(3)
     kit.issue("one")

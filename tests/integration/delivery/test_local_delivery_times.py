@@ -1,4 +1,4 @@
-"""Copies that come in each reader's own morning: one each, through clock changes and moves."""
+"""Local-time delivery: one message per subscriber, across clock changes and changes of the time zone."""
 
 from __future__ import annotations
 
@@ -104,7 +104,8 @@ def table(zone: str, text: str) -> Timetable:
     return Timetable(cadences=(parse_cadence(text),), zone=ZoneInfo(zone))
 
 
-def test_copies_come_at_the_same_time_on_every_clock(any_kit: SiteKit) -> None:
+def test_deliveries_are_due_at_the_same_local_time_in_every_zone(any_kit: SiteKit) -> None:
+    """Clock changes on the way are respected."""
     room = Morning(any_kit)
     for name, zone in {"a": "Pacific/Auckland", "b": None, "c": "America/New_York", "d": "Asia/Kolkata"}.items():
         room.reader(name, zone)
@@ -121,7 +122,8 @@ def test_copies_come_at_the_same_time_on_every_clock(any_kit: SiteKit) -> None:
     assert room.got["a"] == ["24 18:00", "25 18:00"]
 
 
-def test_a_reader_who_moves_gets_what_waits_by_her_new_clock(any_kit: SiteKit) -> None:
+def test_a_new_time_zone_reschedules_queued_deliveries(any_kit: SiteKit) -> None:
+    """A delivery whose new local time has passed is sent at once."""
     room = Morning(any_kit)
     room.reader("west", "Europe/London")
     room.reader("east", "Europe/London")
@@ -134,7 +136,8 @@ def test_a_reader_who_moves_gets_what_waits_by_her_new_clock(any_kit: SiteKit) -
     assert room.got == {"east": ["24 22:00"], "west": ["25 11:00"]}
 
 
-def test_a_zone_that_nobody_knows_is_the_newsrooms_with_a_warning(any_kit: SiteKit) -> None:
+def test_an_unknown_time_zone_counts_as_the_sites_with_a_warning(any_kit: SiteKit) -> None:
+    """The warning names the zone and the number of its subscribers."""
     room = Morning(any_kit)
     room.reader("a", "Europe/Paris")
     with any_kit.open() as db, db.write() as connection:
@@ -150,9 +153,8 @@ def test_a_zone_that_nobody_knows_is_the_newsrooms_with_a_warning(any_kit: SiteK
 
 
 @pytest.mark.parametrize(("when_late", "got"), [('"send"', ["25 14:00"]), ('"drop"', None)])
-def test_a_copy_that_is_too_late_is_sent_all_the_same_or_dropped(
-    kit: SiteKit, when_late: str, got: list[str] | None
-) -> None:
+def test_a_late_delivery_is_sent_or_dropped_by_the_setting(kit: SiteKit, when_late: str, got: list[str] | None) -> None:
+    """``when_late`` decides about a first attempt after ``late_hours``."""
     room = Morning(kit, when_late=when_late, late_hours="6")
     room.reader("late", "Europe/London")
     room.reader("late-but-not-too-late", "America/New_York")
@@ -167,7 +169,8 @@ def test_a_copy_that_is_too_late_is_sent_all_the_same_or_dropped(
     assert len(room.box.got) == (2 if got else 1)
 
 
-def test_publish_send_says_when_the_rest_is_due(mail_kit: MailKit) -> None:
+def test_publish_send_tells_when_the_next_delivery_is_due(mail_kit: MailKit) -> None:
+    """Deliveries for later zones stay queued."""
     room = Morning(mail_kit)
     room.reader("a", "Asia/Tokyo")
     room.issue()
@@ -189,13 +192,13 @@ MOVES = st.tuples(
     moves=st.lists(MOVES, max_size=6),
     start=st.sampled_from([START, datetime(2027, 3, 26, 12, tzinfo=UTC), datetime(2026, 10, 31, 12, tzinfo=UTC)]),
 )
-def test_every_reader_gets_every_issue_once_wherever_she_goes(
+def test_each_subscriber_gets_each_issue_once_while_time_zones_change(
     tmp_path_factory: pytest.TempPathFactory,
     zones: list[str],
     moves: list[tuple[int, int, str]],
     start: datetime,
 ) -> None:
-    """Three evenings around a change of clocks; readers move from zone to zone at any minute."""
+    """Three evenings around a clock change; time zones change at any minute."""
     room = Morning(SiteKit(tmp_path_factory.mktemp("morning") / "site"), start)
     for number, zone in enumerate(zones):
         room.reader(f"r{number}", zone)

@@ -1,4 +1,4 @@
-"""Servers that end connections between DATA and their answer: few deliveries become uncertain, and the run stops."""
+"""Servers that end connections between DATA and the reply: few deliveries become uncertain, and the run stops."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ def test_a_server_that_resets_every_connection_in_data_stops_the_run(any_mail_ki
     assert states(kit)["queued"] == 100 - len(sent.uncertain)
 
 
-def test_an_answer_that_makes_no_sense_counts_as_a_loss(mail_kit: MailKit) -> None:
-    """A 3xx answer to the message says neither yes nor no (RFC 5321 §4.2.1)."""
+def test_an_invalid_reply_counts_as_a_loss(mail_kit: MailKit) -> None:
+    """A 3xx reply to the message neither accepts nor rejects it (RFC 5321 §4.2.1)."""
     kit = mail_kit
     with Server(Script(at=lambda step, *_: "354 and then?" if step == "dot" else None)) as server:
         prepared(kit, server)
@@ -109,8 +109,8 @@ def test_a_second_relay_takes_over(mail_kit: MailKit) -> None:
     assert len(sent.uncertain) <= CONNECTIONS + MAX_LOSSES - 1
 
 
-def test_later_runs_leave_the_relay_alone_and_then_lose_one_message_each(any_mail_kit: MailKit) -> None:
-    """The pause outlives the process, doubles to four hours, and ends with a single message on a single connection."""
+def test_later_runs_pause_the_relay_and_then_lose_one_message_each(any_mail_kit: MailKit) -> None:
+    """The pause is stored, doubles up to four hours, and ends with a single message on a single connection."""
     kit = any_mail_kit
     with Server(dropping()) as server:
         prepared(kit, server)

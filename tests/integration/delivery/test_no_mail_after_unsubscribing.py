@@ -1,4 +1,4 @@
-"""Nobody who left is mailed: however they left, whatever list or command names them, wherever their delivery was."""
+"""Nobody who unsubscribed is mailed, whatever list or command names them, and whatever state their delivery had."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def newsroom(any_mail_kit: MailKit) -> Newsroom:
         yield made
 
 
-def test_an_issue_that_is_made_later(newsroom: Newsroom) -> None:
+def test_an_issue_made_later_is_not_sent_to_them(newsroom: Newsroom) -> None:
     """The audience is read when the issue is made."""
     newsroom.leave()
     newsroom.bring_back()
@@ -162,15 +162,15 @@ def test_an_issue_that_is_made_later(newsroom: Newsroom) -> None:
     newsroom.check()
 
 
-def test_deliveries_that_are_queued(newsroom: Newsroom) -> None:
-    """The issue was made before they left."""
+def test_queued_deliveries_are_not_sent_to_them(newsroom: Newsroom) -> None:
+    """The issue was made before they unsubscribed."""
     newsroom.make("one")
     newsroom.leave()
     newsroom.bring_back()
     newsroom.check()
 
 
-def test_deliveries_that_are_deferred(newsroom: Newsroom) -> None:
+def test_deferred_deliveries_are_not_retried_for_them(newsroom: Newsroom) -> None:
     """A retry reads the state as the first attempt does."""
     newsroom.make("one")
     newsroom.server.script = Script(at=lambda step, argument, number: "451 4.2.0 later" if step == "rcpt" else None)
@@ -182,8 +182,8 @@ def test_deliveries_that_are_deferred(newsroom: Newsroom) -> None:
     newsroom.check()
 
 
-def test_deliveries_of_a_paused_issue(newsroom: Newsroom) -> None:
-    """Resuming an issue does not bring anybody back."""
+def test_resuming_a_paused_issue_sends_them_nothing(newsroom: Newsroom) -> None:
+    """Resuming an issue resubscribes nobody."""
     newsroom.make("one")
     pause(newsroom.kit.site, "daily", is_paused=True)
     newsroom.leave()
@@ -192,7 +192,7 @@ def test_deliveries_of_a_paused_issue(newsroom: Newsroom) -> None:
     newsroom.check()
 
 
-def test_deliveries_that_wait_for_local_time(newsroom: Newsroom) -> None:
+def test_deliveries_that_wait_for_local_time_are_not_sent_to_them(newsroom: Newsroom) -> None:
     """A delivery that is due on the next morning is claimed on the next morning."""
     path = newsroom.kit.root / "publisher.toml"
     path.write_text(path.read_text().replace('title = "The Daily"', 'title = "The Daily"\ndeliver_at = "07:00 local"'))
@@ -205,7 +205,7 @@ def test_deliveries_that_wait_for_local_time(newsroom: Newsroom) -> None:
     newsroom.check()
 
 
-def test_deliveries_of_an_issue_that_was_forced(newsroom: Newsroom) -> None:
+def test_forcing_an_issue_sends_them_nothing(newsroom: Newsroom) -> None:
     """--force is about the issue's errors and not about its audience."""
     date = f"{newsroom.clock.now():%Y-%m-%d}"
     newsroom.kit.article("one.md", "One", date, body="Lorem ipsum dolor sit amet.")
@@ -217,8 +217,8 @@ def test_deliveries_of_an_issue_that_was_forced(newsroom: Newsroom) -> None:
     newsroom.check()
 
 
-def test_a_reason_brings_people_back_and_stands_in_their_history(newsroom: Newsroom) -> None:
-    """Both the command and the import take one; an import without one does not undo it."""
+def test_a_resubscribe_reason_reactivates_people_and_is_in_their_history(newsroom: Newsroom) -> None:
+    """Both the command and the import accept one; an import without one does not undo it."""
     from publisher.subscribers import subscriptions_store as subscriptions
 
     newsroom.leave()

@@ -1,4 +1,4 @@
-"""Refusals over a real SMTP connection: who is suppressed, who waits, whose delivery fails."""
+"""Refusals over a real SMTP connection: suppressed subscribers, deferred and failed deliveries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who lets copies leave, how many at a time, and what editors get: approval, pauses, limits, drafts."""
+"""Sending: approval, pauses, limits, test messages, and drafts for editors."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from tests.support.deliveries import at, states, transport
 from tests.support.smtp import Script, Server
 
 
-def test_an_unapproved_issue_is_refused_and_an_approved_one_leaves(mail_kit: MailKit) -> None:
+def test_an_unapproved_issue_is_refused_and_an_approved_one_is_sent(mail_kit: MailKit) -> None:
+    """``send = "review"`` needs an approval."""
     kit = mail_kit
     kit.add_subscribers(2)
     kit.issue("one")
@@ -33,7 +34,8 @@ def test_an_unapproved_issue_is_refused_and_an_approved_one_leaves(mail_kit: Mai
 
 
 @pytest.mark.parametrize("change", ["subject of the sender", "readers", "bytes"])
-def test_a_change_after_approval_makes_it_void(mail_kit: MailKit, change: str) -> None:
+def test_a_change_after_the_approval_revokes_it(mail_kit: MailKit, change: str) -> None:
+    """Content, headers and audience are approved together."""
     from sqlalchemy import text
 
     kit = mail_kit
@@ -55,7 +57,8 @@ def test_a_change_after_approval_makes_it_void(mail_kit: MailKit, change: str) -
         deliver(kit.site, "daily")
 
 
-def test_an_approval_outlives_readers_who_leave(mail_kit: MailKit) -> None:
+def test_an_approval_stays_valid_when_subscribers_unsubscribe(mail_kit: MailKit) -> None:
+    """Their deliveries are suppressed and stay in the audience."""
     from publisher.subscriptions.manage import erase_subscriber, suppress_by_operator
 
     kit = mail_kit
@@ -71,7 +74,8 @@ def test_an_approval_outlives_readers_who_leave(mail_kit: MailKit) -> None:
     assert states(kit) == {"accepted": 2, "suppressed": 2}
 
 
-def test_an_issue_with_a_withdrawn_article_does_not_leave(mail_kit: MailKit) -> None:
+def test_an_issue_with_a_withdrawn_article_is_not_sent(mail_kit: MailKit) -> None:
+    """The error names the withdrawal."""
     from publisher.pipeline.correct import retract
 
     kit = mail_kit
@@ -83,7 +87,8 @@ def test_an_issue_with_a_withdrawn_article_does_not_leave(mail_kit: MailKit) -> 
         deliver(kit.site, "daily")
 
 
-def test_a_paused_issue_waits_and_a_running_one_stops(mail_kit: MailKit) -> None:
+def test_pausing_stops_an_issue_before_and_during_sending(mail_kit: MailKit) -> None:
+    """Resuming continues with the rest."""
     kit = mail_kit
     kit.add_subscribers(200)
     kit.issue("one")
@@ -108,7 +113,8 @@ def test_a_paused_issue_waits_and_a_running_one_stops(mail_kit: MailKit) -> None
         assert len(server.recipients) == len(set(server.recipients)) == 200
 
 
-def test_a_limit_is_kept(mail_kit: MailKit) -> None:
+def test_a_run_sends_no_more_than_its_limit(mail_kit: MailKit) -> None:
+    """The rest stays queued."""
     kit = mail_kit
     kit.add_subscribers(20)
     kit.issue("one")
@@ -119,7 +125,8 @@ def test_a_limit_is_kept(mail_kit: MailKit) -> None:
         assert states(kit) == {"accepted": 7, "queued": 13}
 
 
-def test_a_warm_up_lets_so_many_leave_a_day(mail_kit: MailKit) -> None:
+def test_a_warm_up_limits_the_messages_of_a_day(mail_kit: MailKit) -> None:
+    """The limit grows from day to day."""
     kit = mail_kit
     kit.add_subscribers(20)
     kit.issue("one")
@@ -134,7 +141,8 @@ def test_a_warm_up_lets_so_many_leave_a_day(mail_kit: MailKit) -> None:
         assert deliver(kit.site, "daily", clock=lambda: days[2]).counts.accepted == 5
 
 
-def test_a_test_goes_to_one_address_and_changes_nothing(mail_kit: MailKit) -> None:
+def test_a_test_message_goes_to_one_address_and_changes_nothing(mail_kit: MailKit) -> None:
+    """No delivery is recorded, and no approval is needed."""
     kit = mail_kit
     kit.add_subscribers(3)
     kit.issue("one")
@@ -147,7 +155,8 @@ def test_a_test_goes_to_one_address_and_changes_nothing(mail_kit: MailKit) -> No
     assert states(kit) == {"queued": 3}
 
 
-def test_two_senders_at_once_send_one_copy_each(any_mail_kit: MailKit) -> None:
+def test_two_senders_at_once_send_each_message_once(any_mail_kit: MailKit) -> None:
+    """Both share the queue."""
     kit = any_mail_kit
     kit.add_subscribers(300)
     kit.issue("one")
@@ -164,7 +173,8 @@ def test_two_senders_at_once_send_one_copy_each(any_mail_kit: MailKit) -> None:
     assert sum(one.counts.accepted for one in found) == 300
 
 
-def test_auto_issues_leave_with_publish_now_and_once(mail_kit: MailKit) -> None:
+def test_publish_now_sends_automatic_issues_once(mail_kit: MailKit) -> None:
+    """A second run sends nothing."""
     kit = mail_kit
     kit.add_subscribers(5)
     with Server() as server:
@@ -176,6 +186,7 @@ def test_auto_issues_leave_with_publish_now_and_once(mail_kit: MailKit) -> None:
 
 
 def test_editors_get_a_draft_with_its_preflight_once(mail_kit: MailKit) -> None:
+    """The findings come before the issue."""
     kit = mail_kit
     kit.settings(
         (kit.root / "publisher.toml")
@@ -200,9 +211,10 @@ def test_editors_get_a_draft_with_its_preflight_once(mail_kit: MailKit) -> None:
     assert states(kit) == {"queued": 2}
 
 
-def test_drafts_that_could_not_leave_are_sent_by_the_next_run(
+def test_drafts_that_could_not_be_sent_are_sent_by_the_next_run(
     mail_kit: MailKit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Each draft is marked as sent only afterwards."""
     kit = mail_kit
     kit.settings((kit.root / "publisher.toml").read_text().replace("[mail]", '[mail]\neditors = ["ed@review.example"]'))
     with Server(at("connect", "554 no", times=1)) as server:
@@ -214,7 +226,8 @@ def test_drafts_that_could_not_leave_are_sent_by_the_next_run(
         assert server.recipients == ["ed@review.example"]
 
 
-def test_an_old_issue_is_not_sent_because_a_server_is_named_today(mail_kit: MailKit) -> None:
+def test_an_old_issue_is_not_sent_when_a_server_is_configured_later(mail_kit: MailKit) -> None:
+    """Issues older than ``retry_days`` need ``publish send``."""
     kit = mail_kit
     kit.add_subscribers(1)
     kit.issue("one")
@@ -224,7 +237,10 @@ def test_an_old_issue_is_not_sent_because_a_server_is_named_today(mail_kit: Mail
         assert not server.accepted
 
 
-def test_a_lost_ledger_stops_the_run_and_loses_nothing(mail_kit: MailKit, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_of_the_ledger_stops_the_run_and_loses_nothing(
+    mail_kit: MailKit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next run sends the rest, each message once."""
     from publisher.delivery import store as deliveries
     from publisher.errors import StoreError
 
@@ -252,7 +268,8 @@ def test_a_lost_ledger_stops_the_run_and_loses_nothing(mail_kit: MailKit, monkey
         assert len(doubtful) <= 3
 
 
-def test_a_maildir_takes_each_copy_once(any_mail_kit: MailKit) -> None:
+def test_a_maildir_gets_each_message_once(any_mail_kit: MailKit) -> None:
+    """Sending again writes no second file, also after a mail program moved the first."""
     import mailbox
 
     kit = any_mail_kit

@@ -1,4 +1,4 @@
-"""An issue that is being sent stops when it may not be sent any more."""
+"""An issue that is being sent stops once it may not be sent any more."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Interruption:
 def test_an_issue_that_is_being_sent_stops(
     mail_kit: MailKit, change: Callable[[MailKit], None], trouble: str, refusal: str
 ) -> None:
-    """Messages in hand are finished, all others wait."""
+    """Messages in progress are finished, all others wait."""
     kit = mail_kit
     kit.add_subscribers(PEOPLE)
     kit.issue("one", "two")
@@ -94,8 +94,8 @@ def test_an_issue_that_is_being_sent_stops(
             deliver(kit.site, "daily")
 
 
-def test_an_issue_that_was_forced_stops_too(mail_kit: MailKit) -> None:
-    """The reason to send it was given before the article was withdrawn, even if every delivery is in hand."""
+def test_a_forced_issue_stops_too(mail_kit: MailKit) -> None:
+    """The reason to send it was given before the article was withdrawn."""
     kit = mail_kit
     kit.add_subscribers(PEOPLE)
     kit.issue("one", "two")

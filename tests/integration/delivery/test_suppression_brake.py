@@ -101,8 +101,8 @@ def test_the_operator_accepts_the_refusals(any_mail_kit: MailKit) -> None:
         accept_refusals(kit.site, "daily", NOW)
 
 
-def test_the_operator_has_the_refused_deliveries_sent_again(any_mail_kit: MailKit) -> None:
-    """After the server is repaired everybody gets the issue once, and nobody is suppressed."""
+def test_the_operator_requeues_the_refused_deliveries(any_mail_kit: MailKit) -> None:
+    """After the server is repaired each subscriber gets the issue once, and nobody is suppressed."""
     kit = any_mail_kit
     is_broken = [True]
     with Server(refusing(lambda address: is_broken[0])) as server:
@@ -128,7 +128,7 @@ def test_fifteen_of_a_hundred_are_suppressed_when_the_issue_is_sent(any_mail_kit
 
 
 def test_the_third_of_three_subscribers_is_mailed(any_mail_kit: MailKit) -> None:
-    """Two dead addresses of three are few: they are suppressed at the issue's end."""
+    """Two dead addresses of three are few: they are suppressed at the end of the issue."""
     kit = any_mail_kit
     with Server(refusing(lambda address: number_of(address) < 2)) as server:
         names = prepared(kit, server, 3)
@@ -137,8 +137,8 @@ def test_the_third_of_three_subscribers_is_mailed(any_mail_kit: MailKit) -> None
     assert suppressed(kit) == names[:2]
 
 
-def test_a_domain_that_refuses_everybody_rests_and_the_others_get_the_issue(any_mail_kit: MailKit) -> None:
-    """The brake of a domain holds for that domain alone."""
+def test_a_domain_that_refuses_every_recipient_is_stopped_and_others_get_the_issue(any_mail_kit: MailKit) -> None:
+    """The brake of a domain applies to that domain alone."""
     kit = any_mail_kit
     with Server(refusing(lambda address: address.endswith("@broken.example"))) as server:
         kit.add_subscribers(200)
@@ -162,7 +162,7 @@ def test_a_domain_that_refuses_everybody_rests_and_the_others_get_the_issue(any_
 
 
 def test_words_that_name_the_address_need_half_of_the_attempts(mail_kit: MailKit) -> None:
-    """A server that names each address knows what it says: a third of dead addresses is suppressed."""
+    """A server that names each address is trusted more: a third of dead addresses is suppressed."""
     kit = mail_kit
     with Server(refusing(lambda address: number_of(address) % 3 == 0, "550 5.1.1 <{address}>: user unknown")) as server:
         prepared(kit, server, 90)
@@ -170,8 +170,8 @@ def test_words_that_name_the_address_need_half_of_the_attempts(mail_kit: MailKit
     assert sent.stop_reason == "" and len(suppressed(kit)) == 30
 
 
-def test_a_provisional_address_gets_nothing_and_loses_nothing(any_mail_kit: MailKit) -> None:
-    """Another issue waits for the verdict; after it the delivery is sent, or ends as suppressed."""
+def test_another_issue_waits_for_the_verdict_about_an_address(any_mail_kit: MailKit) -> None:
+    """After the verdict the delivery is sent, or ends as suppressed."""
     kit = any_mail_kit
     kit.add_settings('\n[digests.weekly]\ntitle = "The Weekly"\nrepeat = true\nsend = "auto"\n')
     is_broken = [True]
@@ -275,8 +275,8 @@ def test_several_senders_share_the_verdict(any_mail_kit: MailKit) -> None:
         assert {brake.scope.kind for brake in brakes.open_brakes(connection)} == {"relay", "domain"}
 
 
-def test_several_senders_suppress_what_is_gone(any_mail_kit: MailKit) -> None:
-    """An ordinary share of dead addresses is suppressed, whoever sends the last delivery."""
+def test_several_senders_suppress_dead_addresses(any_mail_kit: MailKit) -> None:
+    """An ordinary share of dead addresses is suppressed, whichever process sends the last delivery."""
     kit = any_mail_kit
     with Server(refusing(lambda address: number_of(address) % 10 == 0)) as server:
         prepared(kit, server, 120)
@@ -290,8 +290,8 @@ def test_several_senders_suppress_what_is_gone(any_mail_kit: MailKit) -> None:
     assert len(suppressed(kit)) == 12 and provisional(kit) == 0
 
 
-def test_erasing_somebody_deletes_their_refusal(mail_kit: MailKit) -> None:
-    """The words of the server hold the address."""
+def test_erasing_a_subscriber_deletes_their_refusal(mail_kit: MailKit) -> None:
+    """The words of the server contain the address."""
     kit = mail_kit
     with Server(refusing(lambda address: True)) as server:
         prepared(kit, server, 20)
@@ -307,7 +307,7 @@ def test_erasing_somebody_deletes_their_refusal(mail_kit: MailKit) -> None:
 
 
 def test_a_new_address_is_not_suppressed_for_the_old_one(mail_kit: MailKit) -> None:
-    """Somebody who has moved since the refusal keeps getting mail."""
+    """A subscriber who changed their address after the refusal still gets mail."""
     kit = mail_kit
     with Server(refusing(lambda address: True)) as server:
         prepared(kit, server, 20)
@@ -320,8 +320,8 @@ def test_a_new_address_is_not_suppressed_for_the_old_one(mail_kit: MailKit) -> N
     assert "new@mail.example.org" not in suppressed(kit) and len(suppressed(kit)) >= 10
 
 
-def test_the_command_decides(mail_kit: MailKit) -> None:
-    """Resume without an option changes nothing and says what there is to decide."""
+def test_the_resume_command_names_the_decision(mail_kit: MailKit) -> None:
+    """Resume without an option changes nothing and names the options."""
     kit = mail_kit
     with Server(refusing(lambda address: True)) as server:
         prepared(kit, server, 30)

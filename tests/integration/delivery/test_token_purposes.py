@@ -136,8 +136,8 @@ class Case:
         Case(state="suppressed", counts=False),
     ],
 )
-def test_a_bounce_counts_for_ten_days_after_a_delivery_that_was_sent(any_mail_kit: MailKit, case: Case) -> None:
-    """A return path proves nothing about a message that was not sent, or long ago."""
+def test_a_bounce_counts_for_ten_days_after_its_delivery(any_mail_kit: MailKit, case: Case) -> None:
+    """A return path proves nothing about a message that was not sent, or was sent long ago."""
     kit = any_mail_kit
     kit.add_subscribers(1)
     kit.issue("one")
@@ -160,7 +160,7 @@ def test_a_bounce_counts_for_ten_days_after_a_delivery_that_was_sent(any_mail_ki
 def test_the_token_of_an_older_version_counts_at_its_return_path_for_ten_days(
     mail_kit: MailKit, until: int | None, days: int, to_path: bool, counts: bool
 ) -> None:
-    """A message of before the upgrade has one token; those of after it have two."""
+    """Messages from before the upgrade have one token, later ones have two."""
     kit = mail_kit
     kit.add_subscribers(1)
     kit.issue("one")
@@ -200,8 +200,8 @@ def test_a_return_path_opens_no_page(mail_kit: MailKit, by: str) -> None:
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(0, 2**40 - 1))
-def test_a_token_of_one_kind_is_none_of_another(issue: int, subscriber: int) -> None:
-    """Each kind is read by its own function, in any case of letters, and by no other."""
+def test_a_token_of_one_kind_is_rejected_as_another(issue: int, subscriber: int) -> None:
+    """Each kind is read by its own function, in upper and lower case, and by no other."""
     link, path = RING.delivery_token(issue, subscriber), RING.return_path_token(issue, subscriber)
     assert RING.delivery_of_token(link.upper()) == RING.delivery_of_return_path(path.upper()) == (issue, subscriber)
     assert (
@@ -213,8 +213,8 @@ def test_a_token_of_one_kind_is_none_of_another(issue: int, subscriber: int) -> 
     assert Keyring(key=b"another key, 16 bytes or more").delivery_of_return_path(path) is None
 
 
-def test_the_channel_of_a_bounce_is_kept(mail_kit: MailKit) -> None:
-    """A suppression by a bounce message says so, also to the operator."""
+def test_the_channel_of_a_bounce_is_stored(mail_kit: MailKit) -> None:
+    """The operator sees that a bounce message caused the suppression."""
     from publisher.reports.trace import delivery_history
 
     kit = mail_kit

@@ -1,4 +1,4 @@
-"""An SMTP server that records every message it answers for, and does wrong where it is told to."""
+"""An SMTP server that records accepted messages and misbehaves on request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``publish send`` in a process of its own, which is killed at a step if it is told to.
+"""``publish send`` in its own process, which is killed at a given step.
 
 python -m tests.support.smtp.sender SITE ISSUE [STEP COUNT]: the process kills itself (SIGKILL) the COUNTth time that it comes
 to STEP, just before (``before claim``) or just after (``after claim``) it.

@@ -1,4 +1,4 @@
-"""When an approved issue leaves, in words."""
+"""The send time of an approved issue, as a phrase."""
 
 from __future__ import annotations
 
@@ -53,6 +53,6 @@ EVENING = datetime(2026, 11, 24, 19, 30, tzinfo=UTC)
         ),
     ],
 )
-def test_the_plan_says_when_the_issue_leaves(changes: dict[str, object], expected: str) -> None:
-    """The first thing that stands in the way decides."""
+def test_the_plan_tells_when_the_issue_is_sent(changes: dict[str, object], expected: str) -> None:
+    """The first condition that prevents sending decides."""
     assert replace(PLAN, **changes).describe_send_time() == expected  # type: ignore[arg-type]

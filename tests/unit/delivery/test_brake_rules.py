@@ -1,4 +1,4 @@
-"""The brake on suppressions as a pure decision: counts of attempts and refusals in, a verdict out."""
+"""The rules of the suppression brake: counts of attempts and refusals in, a verdict out."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ def test_refusals_are_judged_by_their_share(
 @given(
     st.integers(0, 200), st.lists(st.builds(equal, st.integers(0, 120), named=st.booleans()), max_size=4), st.booleans()
 )
-def test_a_verdict_is_final_where_it_says_so(attempts: int, refusals: list[RefusalGroup], is_over: bool) -> None:
-    """A stop before the window is full would also be one after it, whatever follows; few refusals never stop."""
+def test_a_stop_before_the_window_is_full_is_final(attempts: int, refusals: list[RefusalGroup], is_over: bool) -> None:
+    """No further attempts could change such a stop, and few refusals never stop."""
     verdict, reason = judge_refusals(attempts, refusals, is_over=is_over)
     if reason is not None:
         assert reason.count >= MIN_REFUSALS and reason in refusals
@@ -96,8 +96,8 @@ def test_refusals_of_two_recipients_are_equal(reply: str) -> None:
     assert "" not in keys
 
 
-def test_different_reasons_are_different_words() -> None:
-    """An account that is closed is not the same refusal as one that never was."""
+def test_different_reasons_have_different_keys() -> None:
+    """A closed account is not the same refusal as an unknown one."""
     assert refusal_key("550 no such user", "a@b.example") != refusal_key("550 account disabled", "a@b.example")
 
 
@@ -106,11 +106,11 @@ def test_different_reasons_are_different_words() -> None:
     [("550 <Ann@Mail.example.org>: unknown", True), ("550 ann is unknown", False), ("550 no such user", False)],
 )
 def test_words_name_the_address_only_in_full(reply: str, is_named: bool) -> None:
-    """The whole address has to be in the reply, in any case of letters."""
+    """The whole address has to be in the reply; upper and lower case are equal."""
     assert names_address(reply, "ann@mail.example.org") is is_named
 
 
 @given(st.text(max_size=200), st.text(max_size=40))
-def test_no_reply_is_too_strange(reply: str, address: str) -> None:
-    """A reply of any characters has a key of bounded length."""
+def test_any_reply_has_a_key_of_bounded_length(reply: str, address: str) -> None:
+    """A reply with any characters gives a key of at most 200 characters."""
     assert len(refusal_key(reply, address)) <= 200

@@ -1,4 +1,4 @@
-"""Signed copies: what dkimpy says of them."""
+"""DKIM signatures of merged messages, verified by dkimpy."""
 
 from __future__ import annotations
 
@@ -84,12 +84,14 @@ def merged(made: MessageTemplate, address: str = "anna@example.org") -> bytes:
 
 @pytest.mark.parametrize("kinds", [["rsa"], ["rsa", "ed25519"]])
 def test_dkimpy_verifies_every_signature(kinds: list[str]) -> None:
+    """Each signature of a message is valid for its own key."""
     data = merged(skeleton(*(signer(kind) for kind in kinds)))
     for number, _ in enumerate(kinds):
         assert dkim.DKIM(data).verify(idx=number, dnsfunc=lookup), kinds
 
 
-def test_a_changed_byte_is_found_out() -> None:
+def test_a_changed_byte_invalidates_the_signature() -> None:
+    """Body, unsubscribe URL and recipient are signed."""
     data = merged(skeleton(signer("rsa")))
     for before, after in ((b"Hello", b"Hallo"), (b"leave?copy=", b"leave?kopy="), (b"To: anna", b"To: anne")):
         assert before in data
@@ -99,14 +101,16 @@ def test_a_changed_byte_is_found_out() -> None:
 @pytest.mark.parametrize(
     "name", ["From", "Subject", "List-Unsubscribe", "List-Unsubscribe-Post", "Reply-To", "Feedback-ID"]
 )
-def test_no_second_header_can_be_added(name: str) -> None:
+def test_a_second_header_invalidates_the_signature(name: str) -> None:
+    """Signed headers are named once more than they occur (oversigning)."""
     data = merged(skeleton(signer("rsa")))
     assert dkim.DKIM(data).verify(dnsfunc=lookup)
     forged = f"{name}: somebody else <x@evil.example>\r\n".encode() + data
     assert not verifies(forged)
 
 
-def test_every_header_that_matters_is_signed_and_no_part_of_the_body_is_left_out() -> None:
+def test_all_important_headers_and_the_whole_body_are_signed() -> None:
+    """The signature has no length tag, and lists each header of SIGNED_HEADERS."""
     data = merged(skeleton(signer("rsa"))).decode()
     header = re.search(r"DKIM-Signature:(.*?)\r\n[A-Z]", data, re.DOTALL)[1]
     assert " l=" not in header
@@ -116,11 +120,13 @@ def test_every_header_that_matters_is_signed_and_no_part_of_the_body_is_left_out
         assert names.count(name.lower()) == 1 + present
 
 
-def test_the_same_key_and_copy_give_the_same_bytes() -> None:
+def test_the_same_key_and_message_give_the_same_bytes() -> None:
+    """RSA signatures are deterministic."""
     assert merged(skeleton(signer("rsa"))) == merged(skeleton(signer("rsa")))
 
 
-def test_a_copy_without_gaps_is_what_build_message_makes() -> None:
+def test_a_template_without_slots_equals_build_message() -> None:
+    """Both give the same bytes."""
     plain = envelope(message_key="key", unsubscribe=("https://review.example/leave",))
     made = MessageTemplate(plain, text="Text.\n", html="<p>é</p>", placeholders=TOKENS, values={}, signers=())
     from dataclasses import replace
@@ -133,7 +139,8 @@ def test_a_copy_without_gaps_is_what_build_message_makes() -> None:
     text=st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=300),
     local=st.from_regex(r"[a-z0-9=.+'&]{1,64}", fullmatch=True),
 )
-def test_what_is_merged_reads_as_what_was_meant(text: str, local: str) -> None:
+def test_a_merged_message_parses_to_the_original_text(text: str, local: str) -> None:
+    """Lines are short, no line begins with a dot, and the address and the links are complete."""
     from email import message_from_bytes, policy
 
     address = f"{local}@example.org"
@@ -152,18 +159,21 @@ def test_what_is_merged_reads_as_what_was_meant(text: str, local: str) -> None:
 
 
 @pytest.mark.parametrize("address", ["a\r\nBcc: x@y.example", "a\0b@example.org", "a\nb@example.org"])
-def test_an_address_that_would_break_a_line_is_refused(address: str) -> None:
+def test_an_address_with_a_control_character_is_rejected(address: str) -> None:
+    """A line end in an address could add headers."""
     with pytest.raises(ValueError, match="one line"):
         merged(skeleton(), address)
 
 
 @pytest.mark.parametrize("pem", ["", "no key", KEYS["rsa"][:200]])
-def test_what_is_no_key_is_refused(pem: str) -> None:
+def test_an_invalid_key_is_rejected(pem: str) -> None:
+    """The message names the command that makes a key."""
     with pytest.raises(SettingsError, match="publish dkim-key"):
         Signer.read(pem, domain="review.example", selector="s")
 
 
-def test_keys_that_receivers_do_not_take_are_refused() -> None:
+def test_keys_of_unsupported_types_are_rejected() -> None:
+    """Receivers verify RSA and Ed25519 only."""
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 

@@ -1,4 +1,4 @@
-"""message.eml: what a mail program opens."""
+"""Messages of `publisher.mail.message`, parsed by the standard library."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ def parse(data: bytes) -> Any:
     return email.message_from_bytes(data, policy=email.policy.default)
 
 
-def test_a_mail_program_finds_both_parts_plain_text_first() -> None:
+def test_plain_text_comes_before_html() -> None:
+    """multipart/alternative orders parts by preference, the best last."""
     message = parse(build(text="Grüße\n", html="<p>Grüße</p>\n"))
     assert message.get_content_type() == "multipart/alternative"
     assert [part.get_content_type() for part in message.iter_parts()] == ["text/plain", "text/html"]
@@ -42,7 +43,8 @@ def test_a_mail_program_finds_both_parts_plain_text_first() -> None:
     assert message.defects == [] and all(part.defects == [] for part in message.iter_parts())
 
 
-def test_the_headers() -> None:
+def test_headers_of_a_message() -> None:
+    """Addresses, dates and list headers as the standard library parses them."""
     message = parse(
         build(reply_to="Ed <ed@review.example>", date=datetime(2026, 7, 1, 8, tzinfo=timezone(timedelta(hours=1))))
     )
@@ -55,13 +57,15 @@ def test_the_headers() -> None:
     assert message["MIME-Version"] == "1.0"
 
 
-def test_a_long_unsubscribe_address_stands_literally() -> None:
+def test_a_long_unsubscribe_url_is_not_encoded() -> None:
+    """Mail programs ignore an encoded List-Unsubscribe header."""
     data = build()
     assert b"List-Unsubscribe: <" + ENVELOPE["unsubscribe"][0].encode() + b">\r\n" in data
     assert b"Reply-To" not in data
 
 
 def test_the_same_issue_gives_the_same_bytes() -> None:
+    """The boundary is a hash of the content."""
     assert build() == build()
     assert build() != build(text="Other\n")
 
@@ -75,7 +79,8 @@ def test_the_same_issue_gives_the_same_bytes() -> None:
         max_size=300,
     ),
 )
-def test_subject_and_text_come_back_as_they_went(subject: str, text: str) -> None:
+def test_subject_and_text_survive_encoding(subject: str, text: str) -> None:
+    """Any printable text is decoded to itself."""
     data = build(subject=subject, text=text)
     message = parse(data)
     assert str(message["Subject"]) == subject or " ".join(str(message["Subject"]).split()) == subject
@@ -84,7 +89,8 @@ def test_subject_and_text_come_back_as_they_went(subject: str, text: str) -> Non
     assert b"\n" not in data.replace(b"\r\n", b"")
 
 
-def test_names_that_are_not_plain_are_encoded() -> None:
+def test_non_ascii_names_are_encoded() -> None:
+    """Display names become encoded words (RFC 2047)."""
     message = parse(build(sender='Café "X" <a@b.example>', list_name="Ünï"))
     assert message["From"].addresses[0].display_name == 'Café "X"' or "Café" in str(message["From"])
     assert str(message["To"].addresses[0].display_name) == "Ünï"
@@ -94,14 +100,16 @@ def test_names_that_are_not_plain_are_encoded() -> None:
 
 
 @pytest.mark.parametrize("field", ["subject", "list_name"])
-def test_a_line_break_in_a_header_is_refused(field: str) -> None:
+def test_a_line_end_in_a_header_is_rejected(field: str) -> None:
+    """A line end in a value could add headers."""
     with pytest.raises(ValueError, match="one line"):
         build(**{field: "A\r\nBcc: x@y.example" + "x" * 60})
     with pytest.raises(ValueError, match="one line"):
         build(**{field: "A\nBcc: x@y.example"})
 
 
-def test_dots_and_from_lines_survive_the_way() -> None:
+def test_leading_dots_and_from_lines_are_encoded() -> None:
+    """SMTP doubles a leading dot, and mbox changes "From " at the start of a line."""
     data = build(text=".\nFrom here\n")
     assert b"\r\n.\r\n" not in data and b"\r\nFrom here" not in data
     assert parse(data).get_body(("plain",)).get_content() == ".\r\nFrom here\r\n"

@@ -1,4 +1,4 @@
-"""Tokens: opaque, an issue's own, and filled wherever they stand."""
+"""Placeholders: one set per issue, filled and escaped."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from publisher.mail.placeholders import PLACEHOLDER_NAMES, Placeholders, fill_pl
 VALUES = {name: f"<{name}> & co" for name in PLACEHOLDER_NAMES}
 
 
-def test_a_token_is_filled_and_escaped_in_html_only() -> None:
+def test_a_placeholder_is_filled_and_escaped_in_html_only() -> None:
+    """Plain text gets the value as it is."""
     tokens = Placeholders.of("an issue")
     text = f"to {tokens['address']}: {tokens['unsubscribe']}"
     assert fill_placeholders(text, tokens, VALUES, escape=False) == "to <address> & co: <unsubscribe> & co"
@@ -22,16 +23,19 @@ def test_a_token_is_filled_and_escaped_in_html_only() -> None:
     assert placeholders_in(text) == ["address", "unsubscribe"]
 
 
-def test_the_same_issue_has_the_same_tokens_and_another_one_others() -> None:
+def test_placeholders_depend_on_the_content_of_the_issue() -> None:
+    """Equal content gives equal placeholders, other content gives others."""
     assert Placeholders.of("a", 1) == Placeholders.of("a", 1) != Placeholders.of("a", 2)
 
 
-def test_tokens_of_another_issue_are_text() -> None:
+def test_placeholders_of_another_issue_stay_as_they_are() -> None:
+    """An article may quote another issue."""
     theirs = Placeholders.of("theirs")["address"]
     assert fill_placeholders(theirs, Placeholders.of("ours"), VALUES, escape=True) == theirs
 
 
-def test_a_name_that_is_no_token_and_a_value_that_is_missing_are_mistakes() -> None:
+def test_an_unknown_name_and_a_missing_value_raise_an_error() -> None:
+    """Both are errors of the caller."""
     tokens = Placeholders.of("x")
     with pytest.raises(KeyError):
         tokens["password"]
@@ -40,7 +44,8 @@ def test_a_name_that_is_no_token_and_a_value_that_is_missing_are_mistakes() -> N
 
 
 @given(st.text(), st.text())
-def test_what_stands_around_a_token_is_left_alone(before: str, after: str) -> None:
+def test_text_around_a_placeholder_is_unchanged(before: str, after: str) -> None:
+    """Only the placeholder is replaced."""
     tokens = Placeholders.of(before, after)
     filled = fill_placeholders(before + tokens["address"] + after, tokens, {"address": "A"}, escape=False)
     assert filled == before + "A" + after

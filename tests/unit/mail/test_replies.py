@@ -1,4 +1,4 @@
-"""What a mail server's words mean: who is suppressed, what waits, what fails."""
+"""Replies of mail servers: which suppress a subscriber, which defer a delivery, which fail it."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ def dsn(status: str, diagnostic: str) -> bytes:
 
 
 @pytest.mark.parametrize(("source", "reason", "expected", "line"), _ROWS, ids=[row[3][:60] for row in _ROWS])
-def test_a_reply_has_one_meaning_at_rcpt_at_data_and_in_a_report(
+def test_a_reply_has_the_same_reason_at_rcpt_at_data_and_in_a_report(
     source: str, reason: str, expected: str, line: str
 ) -> None:
-    """The same words suppress, wait or fail wherever a server says them."""
+    """The same words suppress, defer or fail wherever a server sends them."""
     assert source
     reply = reply_of(line)
     assert classify(" ".join(reply.lines), reply.enhanced) == reason
@@ -93,7 +93,7 @@ def test_the_table_of_replies_has_each_reason_and_many_sources() -> None:
     ],
 )
 def test_words_and_status_that_contradict_each_other_suppress_nobody(words: str, status: str, reason: Reason) -> None:
-    """A status code decides only where the words leave it open."""
+    """A status code decides only if no rule matches the words."""
     assert classify(words, status) is reason
 
 
@@ -110,7 +110,7 @@ def test_words_and_status_that_contradict_each_other_suppress_nobody(words: str,
     ],
 )
 def test_rules_match_whole_words_outside_names(words: str, reason: Reason) -> None:
-    """Parts of words, addresses, host names and URLs do not decide, except the name of a block list."""
+    """Parts of words, addresses, host names and URLs do not match, except the name of a block list."""
     assert find_reason(words) is reason
 
 
@@ -131,13 +131,13 @@ def test_text_is_normalised_before_it_is_matched() -> None:
         ("550 5.1.1. It is so", ReportKind.HARD),
     ],
 )
-def test_an_ip_address_is_no_status_code(words: str, kind: ReportKind) -> None:
-    """Three numbers of an IP address look like a status code, and mean nothing."""
+def test_an_ip_address_is_not_a_status_code(words: str, kind: ReportKind) -> None:
+    """Three numbers of an IP address look like a status code."""
     assert [report.kind for report in read_report(dsn("5.0.0", words))] == [kind]
 
 
-def test_a_policy_answer_for_everybody_never_suppresses() -> None:
-    """A relay that refuses us for its DNS lookup defers each delivery and slows the domain."""
+def test_a_policy_refusal_of_every_recipient_never_suppresses() -> None:
+    """A relay that refuses the sender for its DNS lookup defers each delivery and slows the domain."""
     outcome = recipient_outcome(reply_of("550 Reverse DNS lookup failed"))
     assert outcome is not None
     assert (outcome.state, outcome.suppress, outcome.slow) == (DeliveryState.DEFERRED, False, True)
@@ -145,14 +145,14 @@ def test_a_policy_answer_for_everybody_never_suppresses() -> None:
 
 @pytest.mark.parametrize("line", ["503 5.5.1 MAIL first", "530 5.7.0 log in first", "550 5.5.1 what"])
 def test_a_protocol_error_at_rcpt_ends_the_use_of_the_relay(line: str) -> None:
-    """Codes of the protocol are about the connection, so no delivery fails for them."""
+    """Protocol errors are about the connection, so no delivery fails for them."""
     with pytest.raises(RelayFault):
         recipient_outcome(reply_of(line))
 
 
 @given(code=st.integers(400, 599), words=st.text(max_size=80), status=st.sampled_from(["", "5.7.1 ", "5.1.1 "]))
 def test_only_words_or_a_status_about_the_address_suppress(code: int, words: str, status: str) -> None:
-    """Whatever a server says, a suppression has its reason in the words or in the status."""
+    """Any suppression has its reason in the words or in the status."""
     reply = Reply(code=code, lines=(status + words,))
     about_address = classify(status + words, reply.enhanced) is Reason.ADDRESS
     assert message_outcome(reply).suppress == (about_address and code >= 500)
@@ -166,6 +166,6 @@ def test_only_words_or_a_status_about_the_address_suppress(code: int, words: str
 
 @pytest.mark.parametrize("rule", RULES, ids=range(len(RULES)))
 def test_each_rule_has_a_reply_that_needs_it(rule: object) -> None:
-    """No rule of the table is dead: some reply of the data file matches it."""
+    """Every rule of the table matches a reply of the data file."""
     pattern = rule.pattern  # type: ignore[attr-defined]
     assert any(pattern.search(normalise(row[3])) for row in _ROWS)

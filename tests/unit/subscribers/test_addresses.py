@@ -1,17 +1,12 @@
-"""Addresses of readers, passes and paces."""
+"""Addresses of subscribers, and tokens."""
 
 from __future__ import annotations
-
-import math
-from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from email_validator import EmailNotValidError, validate_email
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from publisher.delivery.throttle import RateLimit, Throttle, warm_up_limit
-from publisher.mail.outcome import Reply, message_outcome, recipient_outcome, retry_at
 from publisher.signing.tokens import Keyring
 from publisher.subscribers.addresses import parse_address, parse_named_address
 
@@ -110,77 +105,6 @@ def test_a_key_that_can_be_guessed_is_refused_and_none_is_shown() -> None:
     with pytest.raises(ValueError, match="at least 16"):
         Keyring(key=b"short")
     assert "0123456789" not in repr(RING)
-
-
-def test_a_domain_gets_so_many_a_second_and_at_a_time() -> None:
-    pace = Throttle(lambda domain: RateLimit(per_second=10, at_once=2) if domain == "a" else RateLimit())
-    pace.begin("a", 0)
-    assert pace.ready_at("a") == pytest.approx(0.1)
-    pace.begin("a", 0.1)
-    assert pace.ready_at("a") == math.inf
-    pace.end("a")
-    assert pace.ready_at("a") == pytest.approx(0.2)
-    assert pace.ready_at("b") == -math.inf
-
-
-def test_a_sender_waits_until_the_first_domain_is_ready_and_no_longer() -> None:
-    """A rate limit of twenty a second is kept to, and not undercut by waits of a fixed length."""
-    pace = Throttle(lambda domain: RateLimit(per_second=20 if domain == "fast" else 0.5, at_once=1))
-    for domain in ("fast", "slow"):
-        pace.begin(domain, 100)
-    assert pace.seconds_until_ready(["fast", "slow"], 100, 0.25) == 0.25
-    for domain in ("fast", "slow"):
-        pace.end(domain)
-    assert pace.seconds_until_ready(["fast", "slow"], 100, 0.25) == pytest.approx(0.05)
-    assert pace.seconds_until_ready(["slow"], 100, 0.25) == 0.25
-    assert pace.seconds_until_ready(["fast"], 200, 0.25) == 0
-    assert pace.seconds_until_ready([], 100, 0.25) == 0.25
-
-
-def test_a_domain_that_refuses_rests_longer_each_time_and_one_copy_tries() -> None:
-    pace = Throttle(lambda domain: RateLimit())
-    now, rests = 0.0, []
-    for _ in range(10):
-        pace.begin("a", now)
-        pace.record_refusal("a", now)
-        pace.record_refusal("a", now)
-        pace.end("a")
-        rests.append(pace.ready_at("a") - now)
-        now = pace.ready_at("a")
-    assert rests == [15, 30, 60, 120, 240, 480, 960, 1800, 1800, 1800]
-    pace.begin("a", now)
-    assert pace.ready_at("a") == math.inf
-    pace.record_success("a")
-    pace.end("a")
-    assert pace.ready_at("a") <= now
-
-
-def test_a_warm_up_grows_day_by_day() -> None:
-    start = date(2026, 12, 1)
-    days = [start + timedelta(days=number) for number in (-1, 0, 1, 2)]
-    assert [warm_up_limit(day, start, 100, 1.5) for day in days] == [0, 100, 150, 225]
-    assert warm_up_limit(start + timedelta(days=900), start, 100, 10) == int(1e12)
-
-
-def test_a_copy_is_tried_again_later_each_time_and_given_up_after_the_days() -> None:
-    now = int(datetime(2026, 11, 23, tzinfo=UTC).timestamp())
-    assert [(retry_at(n, now, now, days=4) or 0) - now for n in (1, 2, 3, 7, 50)] == [300, 600, 1200, 14400, 14400]
-    assert retry_at(9, now - 4 * 86_400, now, days=4) is None
-    assert retry_at(1, now, now, days=4, wait=3600) == now + 3600
-
-
-@given(code=st.integers(200, 599), words=st.text(st.characters(exclude_categories=("Cc", "Cs")), max_size=60))
-def test_no_answer_is_too_strange_and_only_words_about_the_address_strike_off(code: int, words: str) -> None:
-    from publisher.mail.outcome import RelayFault
-
-    reply = Reply(code=code, lines=(words,))
-    assert not message_outcome(reply).suppress or reply.enhanced
-    try:
-        found = recipient_outcome(reply)
-    except RelayFault:
-        return
-    if found is not None and found.suppress:
-        assert reply.enhanced in {"1.0", "1.1", "1.2", "1.3", "1.6", "1.10", "2.1"} or code in (550, 551, 553)
 
 
 INVISIBLE = [

@@ -1,0 +1,25 @@
+"""Backoff between the attempts of a delivery. Pure; the time is passed in."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["retry_at"]
+
+#: Minutes between attempts. The last value repeats until the delivery is given up.
+_BACKOFF_MINUTES: Final = (5, 10, 20, 40, 80, 160, 240)
+
+
+def retry_at(attempts: int, first_at: int, now: int, *, days: int, wait: int = 0) -> int | None:
+    """Return the time of the next attempt, in seconds since 1970; None if the delivery is given up.
+
+    Args:
+        attempts: number of attempts so far, from 1.
+        first_at: time of the first attempt, in seconds since 1970.
+        now: the current time, in seconds since 1970.
+        days: how long a delivery is retried (RFC 5321 §4.5.4.1: four or five days).
+        wait: least number of seconds before the next attempt.
+    """
+    minutes = _BACKOFF_MINUTES[min(max(attempts, 1), len(_BACKOFF_MINUTES)) - 1]
+    due = now + max(minutes * 60, wait)
+    return due if due <= first_at + days * 86_400 else None
