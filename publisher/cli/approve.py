@@ -47,12 +47,12 @@ def command(ctx: click.Context, issue: str, folder: Path, is_confirmed: bool, re
         if not click.confirm("Approve it?", err=as_json):
             click.echo("Nothing was changed.", err=as_json)
             ctx.exit(2)
-    found = approve(site, name, now, expect=plan.hash, on_wait=report_wait)
+    approval = approve(site, name, now, expect=plan.hash, on_wait=report_wait)
     if as_json:
-        click.echo(json.dumps(_as_dict(found), ensure_ascii=False))
+        click.echo(json.dumps(_as_dict(approval), ensure_ascii=False))
         return
-    click.echo(f"Approved {name}, No. {found.number}: {found.subject}")
-    click.echo(f"  for {count_phrase(found.subscribers, 'subscriber')}, content {plan.hash[:16]}")
+    click.echo(f"Approved {name}, No. {approval.number}: {approval.subject}")
+    click.echo(f"  for {count_phrase(approval.subscribers, 'subscriber')}, content {plan.hash[:16]}")
     click.echo(f"  It is sent {plan.describe_send_time()}.")
     if plan.recipients:
         click.echo(f"  To stop it: publish pause {name}")
@@ -69,19 +69,19 @@ def plan_lines(plan: ApprovalPlan) -> list[str]:
 
 
 def _revoke(site: Site, issue: str, as_json: bool) -> None:
-    found = approve(site, issue, parse_at(None, site.tz), revoke=True, on_wait=report_wait)
+    approval = approve(site, issue, parse_at(None, site.tz), revoke=True, on_wait=report_wait)
     if as_json:
-        click.echo(json.dumps(_as_dict(found), ensure_ascii=False))
+        click.echo(json.dumps(_as_dict(approval), ensure_ascii=False))
     else:
-        click.echo(f"{found.digest}/{found.name} is no longer approved.")
+        click.echo(f"{approval.digest}/{approval.name} is no longer approved.")
 
 
-def _as_dict(found: ApprovalResult) -> dict[str, object]:
+def _as_dict(approval: ApprovalResult) -> dict[str, object]:
     return {
-        "digest": found.digest,
-        "name": found.name,
-        "number": found.number,
-        "subject": found.subject,
-        "subscribers": found.subscribers,
-        "approved": found.hash,
+        "digest": approval.digest,
+        "name": approval.name,
+        "number": approval.number,
+        "subject": approval.subject,
+        "subscribers": approval.subscribers,
+        "approved": approval.hash,
     }

@@ -38,44 +38,44 @@ def command(ctx: click.Context, mailbox: Path | None, folder: Path, keep: bool, 
     now = parse_at(None, site.tz)
     is_stdin = mailbox is not None and str(mailbox) == "-"
     if is_stdin:
-        found = process_messages(site, [sys.stdin.buffer.read(MAX_MESSAGE_BYTES + 1)], now)
+        result = process_messages(site, [sys.stdin.buffer.read(MAX_MESSAGE_BYTES + 1)], now)
     else:
         with ProgressLine() as progress:
-            found = process_mailbox(site, now, path=mailbox, keep=keep, progress=progress)
+            result = process_mailbox(site, now, path=mailbox, keep=keep, progress=progress)
     if as_json:
-        click.echo(json.dumps(found.as_dict(), ensure_ascii=False, indent=2))
+        click.echo(json.dumps(result.as_dict(), ensure_ascii=False, indent=2))
     else:
-        for line in lines(found, is_stdin=is_stdin):
+        for line in lines(result, is_stdin=is_stdin):
             click.echo(line)
-    ctx.exit(1 if found.skipped else 0)
+    ctx.exit(1 if result.skipped else 0)
 
 
-def lines(found: BounceResult, *, is_stdin: bool = False) -> list[str]:
+def lines(result: BounceResult, *, is_stdin: bool = False) -> list[str]:
     """Return the result as lines of text."""
-    shown = [f"{count_phrase(found.messages, 'message')} read"]
+    shown = [f"{count_phrase(result.messages, 'message')} read"]
     shown += [
         f"  {count:,} {text}"
         for count, text in (
-            (found.hard, "hard: the address does not exist"),
-            (found.soft, "soft: not delivered this time"),
-            (found.complaints, "complaints: unsubscribed from everything"),
-            (found.unsubscribed, "unsubscribed by mail"),
-            (found.unverified, "not counted: not sent to a delivery's return path within 10 days of it"),
-            (found.known, "recorded before"),
-            (found.left, f"not a report about this site's mail: {'ignored' if is_stdin else 'left in the mailbox'}"),
+            (result.hard, "hard: the address does not exist"),
+            (result.soft, "soft: not delivered this time"),
+            (result.complaints, "complaints: unsubscribed from everything"),
+            (result.unsubscribed, "unsubscribed by mail"),
+            (result.unverified, "not counted: not sent to a delivery's return path within 10 days of it"),
+            (result.known, "recorded before"),
+            (result.left, f"not a report about this site's mail: {'ignored' if is_stdin else 'left in the mailbox'}"),
         )
         if count
     ]
-    if found.suppressed:
-        shown.append(f"  Suppressed: {', '.join(found.suppressed[:_SHOWN])}")
-        if len(found.suppressed) > _SHOWN:
-            shown.append(f"  … and {len(found.suppressed) - _SHOWN:,} more; --json lists them all")
-    if found.skipped:
-        shown.append(f"Skipped {count_phrase(found.skipped, 'message')}:")
-        shown += [f"  {problem}" for problem in found.problems]
-        if found.skipped > len(found.problems):
-            shown.append(f"  … and {found.skipped - len(found.problems):,} more")
-    if found.unreadable:
+    if result.suppressed:
+        shown.append(f"  Suppressed: {', '.join(result.suppressed[:_SHOWN])}")
+        if len(result.suppressed) > _SHOWN:
+            shown.append(f"  … and {len(result.suppressed) - _SHOWN:,} more; --json lists them all")
+    if result.skipped:
+        shown.append(f"Skipped {count_phrase(result.skipped, 'message')}:")
+        shown += [f"  {problem}" for problem in result.problems]
+        if result.skipped > len(result.problems):
+            shown.append(f"  … and {result.skipped - len(result.problems):,} more")
+    if result.unreadable:
         where = f"in the folder {UNREADABLE_FOLDER}" if is_stdin else "kept aside in the mailbox, marked as unreadable"
         shown.append(f"  Unreadable messages are {where}.")
     return shown

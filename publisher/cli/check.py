@@ -57,7 +57,7 @@ def command(
     else:
         for line in lines(report):
             click.echo(line)
-    ctx.exit(1 if report.findings or any(one.is_blocked for one in report.issues) else 0)
+    ctx.exit(1 if report.findings or any(issue.is_blocked for issue in report.issues) else 0)
 
 
 def lines(report: CheckResult) -> list[str]:
@@ -76,18 +76,20 @@ def lines(report: CheckResult) -> list[str]:
     )
     counts = f"{counts or 'No feed'} checked"
     last = [
-        f"{one.name} was not rendered in a browser: {one.no_browser}" for one in report.issues[:1] if one.no_browser
+        f"{issue.name} was not rendered in a browser: {issue.no_browser}"
+        for issue in report.issues[:1]
+        if issue.no_browser
     ]
-    for one in report.issues:
-        if one in report.held_back:
-            last.append(f"{one.name} is blocked by errors. Fix them, or use --force REASON.")
-        elif one.forced is not None:
-            last.append(f"{one.name} may be sent in spite of errors: {one.forced}")
-    for one in report.issues:
-        if one.blockers:
-            recipients = "its recipients" if one.is_blocked else "real people"
-            last += [f"{one.name} is blocked for {recipients} by these placeholder values:"]
-            last += [f"  {text}" for text in one.blockers]
+    for issue in report.issues:
+        if issue in report.held_back:
+            last.append(f"{issue.name} is blocked by errors. Fix them, or use --force REASON.")
+        elif issue.forced is not None:
+            last.append(f"{issue.name} may be sent in spite of errors: {issue.forced}")
+    for issue in report.issues:
+        if issue.blockers:
+            recipients = "its recipients" if issue.is_blocked else "real people"
+            last += [f"{issue.name} is blocked for {recipients} by these placeholder values:"]
+            last += [f"  {text}" for text in issue.blockers]
     if not findings:
         return [f"{counts}, nothing found.", *last]
     of_them = len({name for name, _ in findings})

@@ -128,7 +128,7 @@ def correction_lines(done: str, edited: CorrectionResult, folder: Path) -> list[
         removed = f", {len(report.feeds_removed):,} removed" if report.feeds_removed else ""
         lines.append(f"  {counts}{removed}")
         lines += notification_lines(report.notifications)
-        lines += [f"  skipped: {one.where}: {one.reason}" for one in report.rejected]
+        lines += [f"  skipped: {problem.where}: {problem.reason}" for problem in report.rejected]
     if edited.gone is not None:
         lines.append(f"  its URL now responds with 410 and {folder / edited.gone}")
     if edited.issues:

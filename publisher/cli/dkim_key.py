@@ -50,12 +50,12 @@ def command(selector: str, folder: Path, algorithm: str, path: Path | None) -> N
     if site.mail is None:
         raise SettingsError("mail.sender is missing in publisher.toml: DKIM signs with its domain. Set it first.")
     key_path = path or folder / f"dkim-{selector}.pem"
-    made = _write(key_path, new_key(algorithm))
+    is_new = _write(key_path, new_key(algorithm))
     signer = Signer.read(
         key_path.read_text("utf-8"), domain=bare_address(site.mail.sender).rpartition("@")[2], selector=selector
     )
     name, record = dns_record(signer)
-    click.echo(f"{'Made' if made else 'There is already'} {key_path} ({signer.algorithm}).")
+    click.echo(f"{'Made' if is_new else 'There is already'} {key_path} ({signer.algorithm}).")
     click.echo("\nPublish this TXT record:\n")
     # A string of a TXT record holds 255 characters; receivers join several strings (RFC 7208 §3.3).
     strings = " ".join(f'"{record[at : at + _STRING]}"' for at in range(0, len(record), _STRING))

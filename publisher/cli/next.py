@@ -43,14 +43,14 @@ def _as_dict(schedules: list[ScheduleDescription], runs: list[UpcomingRun]) -> d
     return {
         "cadences": [
             {
-                "name": one.name,
-                "words": one.words,
-                "zone": one.zone,
-                "deliver_at": f"{one.deliver_at:%H:%M}" if one.deliver_at else None,
+                "name": schedule.name,
+                "words": schedule.words,
+                "zone": schedule.zone,
+                "deliver_at": f"{schedule.deliver_at:%H:%M}" if schedule.deliver_at else None,
             }
-            for one in schedules
+            for schedule in schedules
         ],
-        "slots": [{"name": one.name, "slot": one.slot.isoformat()} for one in runs],
+        "slots": [{"name": run.name, "slot": run.slot.isoformat()} for run in runs],
     }
 
 
@@ -58,7 +58,7 @@ def lines(site: Site, schedules: list[ScheduleDescription], runs: list[UpcomingR
     """Return schedules and runs as lines of text."""
     if not schedules:
         return ['No digest has a cadence. Add one under [digests.NAME], for example cadence = "0 7 * * mon-fri".']
-    width = max(len(one.name) for one in schedules)
+    width = max(len(schedule.name) for schedule in schedules)
     shown = []
     for schedule in schedules:
         zone = "" if schedule.zone == site.zone else f" ({schedule.zone})"

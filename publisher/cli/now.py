@@ -110,19 +110,19 @@ def _feeds(site: Site, report: PublishResult, folder: Path) -> list[str]:
 
 def _issues(site: Site, report: PublishResult, folder: Path) -> list[str]:
     lines: list[str] = []
-    for one in report.issues:
+    for issue in report.issues:
         lines.append(
-            f"  {site.paths.outbox}/    {one.digest} No. {one.number}, {count_phrase(one.articles, 'article')}{_subscribers(one)}: {one.subject}"
+            f"  {site.paths.outbox}/    {issue.digest} No. {issue.number}, {count_phrase(issue.articles, 'article')}{_subscribers(issue)}: {issue.subject}"
         )
-        lines.append(f"             see {folder / one.path / 'index.html'}")
-        if one.shortened:
-            lines.append(f"             {count_phrase(one.shortened, 'story')} shortened to fit")
-        if one.errors:
-            held = count_phrase(len(one.errors), "error")
-            lines.append(f"             blocked by {held}: {one.errors[0]}")
-        if one.errors or one.warnings:
-            warnings = count_phrase(one.warnings, "warning") + "; " if one.warnings else ""
-            lines.append(f"             {warnings}'publish check {one.digest}' shows how to fix them")
+        lines.append(f"             see {folder / issue.path / 'index.html'}")
+        if issue.shortened:
+            lines.append(f"             {count_phrase(issue.shortened, 'story')} shortened to fit")
+        if issue.errors:
+            held = count_phrase(len(issue.errors), "error")
+            lines.append(f"             blocked by {held}: {issue.errors[0]}")
+        if issue.errors or issue.warnings:
+            warnings = count_phrase(issue.warnings, "warning") + "; " if issue.warnings else ""
+            lines.append(f"             {warnings}'publish check {issue.digest}' shows how to fix them")
     lines.extend(f"  {site.paths.outbox}/    restored missing files of {folder / path}" for path in report.restaged)
     for digest in report.waiting:
         waits = f" ({count_phrase(digest.articles, 'article')} waiting)" if digest.articles else ""
@@ -145,24 +145,26 @@ def _below(lines: list[str]) -> list[str]:
     return ["", *lines] if lines else []
 
 
-def _subscribers(one: IssueSummary) -> str:
-    return f" for {count_phrase(one.subscribers, 'subscriber')}" if one.subscribers else ""
+def _subscribers(issue: IssueSummary) -> str:
+    return f" for {count_phrase(issue.subscribers, 'subscriber')}" if issue.subscribers else ""
 
 
 def _sent(report: PublishResult) -> list[str]:
     lines = []
-    for one in report.sends:
-        counts = [f"{count_phrase(one.accepted, 'message')} accepted"]
-        counts += [f"{count:,} {word}" for count, word in ((one.deferred, "deferred"), (one.failed, "failed")) if count]
-        lines.append(f"  mail       {one.issue}: {', '.join(counts)}")
-        if one.blockers:
-            lines[-1] = f"  mail       {one.issue}: nothing was sent: blocked by placeholder values"
-        elif one.stop_reason:
-            lines.append(f"             stopped early: {one.stop_reason}")
-        if one.uncertain:
-            lines.append(f"             {one.uncertain:,} uncertain: 'publish outbox' lists them")
-        if one.waiting:
-            lines.append(f"             {one.waiting:,} waiting: the next 'publish now' sends them")
+    for result in report.sends:
+        counts = [f"{count_phrase(result.accepted, 'message')} accepted"]
+        counts += [
+            f"{count:,} {word}" for count, word in ((result.deferred, "deferred"), (result.failed, "failed")) if count
+        ]
+        lines.append(f"  mail       {result.issue}: {', '.join(counts)}")
+        if result.blockers:
+            lines[-1] = f"  mail       {result.issue}: nothing was sent: blocked by placeholder values"
+        elif result.stop_reason:
+            lines.append(f"             stopped early: {result.stop_reason}")
+        if result.uncertain:
+            lines.append(f"             {result.uncertain:,} uncertain: 'publish outbox' lists them")
+        if result.waiting:
+            lines.append(f"             {result.waiting:,} waiting: the next 'publish now' sends them")
     return lines + [f"  mail       {line}" for line in report.draft_errors]
 
 
@@ -171,8 +173,8 @@ def _mail_state(site: Site, report: PublishResult) -> str:
         return "Nothing was written and nothing was mailed."
     if not site.can_send:
         return "Nothing was mailed: no mail server is configured ([smtp] in publisher.toml)."
-    waiting = [one for one in report.issues if one.send == "review"]
+    waiting = [issue for issue in report.issues if issue.send == "review"]
     if not waiting:
         return ""
-    names = ", ".join(one.path.partition("/")[2] for one in waiting)
+    names = ", ".join(issue.path.partition("/")[2] for issue in waiting)
     return f"Waiting for approval: {names}. Review it, then run 'publish approve'."

@@ -53,8 +53,8 @@ def command(folder: Path, lift: bool, yes: bool, as_json: bool) -> None:
         lifted = lift_suppressions(site, doubtful, parse_at(None, site.tz))
     if as_json:
         result = {
-            "suppressed": [one.as_dict() for one in doubtful],
-            "unclear": [one.as_dict() for one in unclear],
+            "suppressed": [suppression.as_dict() for suppression in doubtful],
+            "unclear": [state.as_dict() for state in unclear],
             "lifted": lifted,
         }
         click.echo(json.dumps(result, ensure_ascii=False, indent=2))
@@ -73,7 +73,10 @@ def review_lines(doubtful: list[DoubtfulSuppression], *, is_lifting: bool) -> li
     if not doubtful:
         return ["Every suppression by a bounce speaks of the address: nothing to review."]
     lines = [f"{count_phrase(len(doubtful), 'suppression')} to review:"]
-    lines += [f"  {one.address}  {one.suppressed_at:%Y-%m-%d}  {one.reason}: {one.words}" for one in doubtful]
+    lines += [
+        f"  {suppression.address}  {suppression.suppressed_at:%Y-%m-%d}  {suppression.reason}: {suppression.words}"
+        for suppression in doubtful
+    ]
     if not is_lifting:
         lines.append("'publish subscribers review --lift' lifts these suppressions.")
     return lines
@@ -85,6 +88,9 @@ def unclear_lines(unclear: list[UnclearState]) -> list[str]:
         return []
     return [
         f"{count_phrase(len(unclear), 'unclear state')}: these people count as unsubscribed",
-        *(f"  {one.address}  {one.digest or 'everything'} since {one.since:%Y-%m-%d}  {one.reason}" for one in unclear),
+        *(
+            f"  {state.address}  {state.digest or 'everything'} since {state.since:%Y-%m-%d}  {state.reason}"
+            for state in unclear
+        ),
         "If you know that they want it: 'publish subscribers add ADDRESS --resubscribe REASON'.",
     ]

@@ -32,7 +32,7 @@ _LINE_SECONDS = 5.0
 @click.option("--limit", metavar="N", type=click.IntRange(min=1), help="Make at most this many deliveries.")
 @click.option(
     "--uncertain",
-    type=click.Choice([one.value for one in UncertainPolicy if one is not UncertainPolicy.HOLD]),
+    type=click.Choice([policy.value for policy in UncertainPolicy if policy is not UncertainPolicy.HOLD]),
     help="Send uncertain deliveries again, or count them as delivered.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
@@ -71,7 +71,7 @@ def command(
     else:
         for line in sent_lines(site, sent):
             click.echo(line)
-    held = any(sent.states.get(one) for one in (DeliveryState.FAILED, DeliveryState.UNCERTAIN))
+    held = any(sent.states.get(state) for state in (DeliveryState.FAILED, DeliveryState.UNCERTAIN))
     ctx.exit(1 if sent.waiting or held else 0)
 
 

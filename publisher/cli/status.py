@@ -57,11 +57,11 @@ def lines(site: Site, status: Status) -> list[str]:
     if status.announcements:
         shown.append(f"           {count_phrase(status.announcements, 'announcement')} to hubs waiting")
     shown += _slot(site, status.feeds_last)
-    for one in status.digests:
-        comes = f", next slot {one.next:%a %Y-%m-%d %H:%M}" if one.next else ""
-        waits = f", {count_phrase(one.waiting, 'article')} waiting" if one.waiting else ""
-        shown.append(f"  digest   {one.slug}: {count_phrase(one.issues, 'issue')}{waits}{comes}")
-        shown += _slot(site, one.last)
+    for digest in status.digests:
+        comes = f", next slot {digest.next:%a %Y-%m-%d %H:%M}" if digest.next else ""
+        waits = f", {count_phrase(digest.waiting, 'article')} waiting" if digest.waiting else ""
+        shown.append(f"  digest   {digest.slug}: {count_phrase(digest.issues, 'issue')}{waits}{comes}")
+        shown += _slot(site, digest.last)
     if status.subscribers:
         others = [f"{count:,} {state}" for state, count in sorted(status.subscribers.items()) if state != "active"]
         active = f"{status.subscribers.get('active', 0):,} active"
@@ -71,7 +71,7 @@ def lines(site: Site, status: Status) -> list[str]:
         shown += [f"           {text}" for text in status.blockers]
     if status.exposed:
         shown.append("  private  these files can be read by other users of this machine:")
-        shown += [f"           {one.path} (mode {one.mode:04o}): {one.fix}" for one in status.exposed]
+        shown += [f"           {exposed.path} (mode {exposed.mode:04o}): {exposed.fix}" for exposed in status.exposed]
     if status.stopped:
         shown.append("  mail     held back by refusals:")
         shown += [f"           {text}" for text in status.stopped]
@@ -81,7 +81,7 @@ def lines(site: Site, status: Status) -> list[str]:
     for heading, problems in (("Skipped", status.refused), ("Warnings", status.warnings)):
         if problems:
             shown += ["", f"{heading} ({len(problems):,}):"]
-            shown += [f"  {one.where}: {one.reason}" for one in problems]
+            shown += [f"  {problem.where}: {problem.reason}" for problem in problems]
     return shown
 
 
@@ -94,10 +94,10 @@ def _drafts(status: Status) -> list[str]:
             "",
             f"{count_phrase(count, 'published article')} {words}; the next run withdraws {'it' if count == 1 else 'them'}:",
         ]
-        shown += [f"  {one.where}: {one.statement} ({one.title})" for one in published]
+        shown += [f"  {draft.where}: {draft.statement} ({draft.title})" for draft in published]
     if status.drafts:
         shown += ["", f"Drafts ({len(status.drafts):,}):"]
-        shown += [f"  {one.where}: {one.statement}" for one in status.drafts]
+        shown += [f"  {draft.where}: {draft.statement}" for draft in status.drafts]
     return shown
 
 
@@ -116,7 +116,7 @@ def _slot(site: Site, run: SlotRun | None) -> list[str]:
 
 def _runners(site: Site, status: Status) -> list[str]:
     if not status.runners:
-        waits = any(one.next for one in status.digests)
+        waits = any(digest.next for digest in status.digests)
         return (
             [
                 "  runner   none on this machine: start 'publish run', or call 'publish tick' from cron, to make issues on schedule"
@@ -125,14 +125,14 @@ def _runners(site: Site, status: Status) -> list[str]:
             else []
         )
     shown = []
-    for one in status.runners:
-        since = datetime.fromisoformat(one["started_at"]).astimezone(site.tz)
-        shown.append(f"  runner   {one['runner']}, since {since:%a %Y-%m-%d %H:%M}")
-        if one["settings_error"]:
-            shown.append(f"           settings rejected, the previous ones stay in use: {one['settings_error']}")
+    for runner in status.runners:
+        since = datetime.fromisoformat(runner["started_at"]).astimezone(site.tz)
+        shown.append(f"  runner   {runner['runner']}, since {since:%a %Y-%m-%d %H:%M}")
+        if runner["settings_error"]:
+            shown.append(f"           settings rejected, the previous ones stay in use: {runner['settings_error']}")
         shown += [
             f"           {job['name']} failed {job['failures']} time(s) in a row: {job['last_error']}"
-            for job in one["jobs"]
+            for job in runner["jobs"]
             if job["failures"]
         ]
     return shown

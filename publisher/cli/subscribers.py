@@ -192,7 +192,7 @@ def add(
     """
     site = read_site(folder)
     now = parse_at(None, site.tz)
-    one = action.add_subscriber(
+    subscriber = action.add_subscriber(
         site,
         address,
         now,
@@ -202,23 +202,23 @@ def add(
         language=language,
         resubscribe=resubscribe,
     )
-    click.echo(_line(action.subscriber_as_dict(one)))
+    click.echo(_line(action.subscriber_as_dict(subscriber)))
 
 
 @command.command("list")
 @site_option
 @_digest_option(many=False)
 @click.option(
-    "--status", type=click.Choice([one.value for one in SubscriptionState]), help="Only people with this state."
+    "--status", type=click.Choice([state.value for state in SubscriptionState]), help="Only people with this state."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 def list_(folder: Path, digest: str | None, status: str | None, as_json: bool) -> None:
     """List subscribers with their state, in the order in which they were added."""
     count = 0
     state = SubscriptionState(status) if status else SubscriptionState.ACTIVE if digest else None
-    for one in action.list_subscribers(read_site(folder), digest=digest, status=state):
+    for subscriber in action.list_subscribers(read_site(folder), digest=digest, status=state):
         count += 1
-        fields = action.subscriber_as_dict(one)
+        fields = action.subscriber_as_dict(subscriber)
         click.echo(json.dumps(fields, ensure_ascii=False) if as_json else _line(fields))
     if not as_json:
         click.echo(count_phrase(count, "subscriber"))

@@ -48,17 +48,17 @@ def command(ctx: click.Context, folder: Path, as_json: bool) -> None:
 
 def _has_done_something(report: PublishResult) -> bool:
     done = report.changed or report.sends or report.draft_errors or report.all_blockers or report.notifications.failed
-    return bool(done or report.feeds_failed or any(one.is_failed for one in report.scheduled_runs) or report.files_read)
+    return bool(done or report.feeds_failed or any(run.is_failed for run in report.scheduled_runs) or report.files_read)
 
 
 def _slot_lines(site: Site, report: PublishResult) -> list[str]:
-    issues = [one for one in report.scheduled_runs if one.schedule != "feeds" or one.is_failed]
+    issues = [run for run in report.scheduled_runs if run.schedule != "feeds" or run.is_failed]
     if not issues:
         return []
     lines = ["", "Slots:"]
-    for one in issues:
-        slot = one.slot.astimezone(site.tz)
-        again = "; retried later" if one.is_failed else ""
-        name = one.schedule.partition(":")[2] or one.schedule
-        lines.append(f"  {name} {slot:%Y-%m-%d %H:%M}, started {one.late:,.0f} s late: {one.outcome}{again}")
+    for run in issues:
+        slot = run.slot.astimezone(site.tz)
+        again = "; retried later" if run.is_failed else ""
+        name = run.schedule.partition(":")[2] or run.schedule
+        lines.append(f"  {name} {slot:%Y-%m-%d %H:%M}, started {run.late:,.0f} s late: {run.outcome}{again}")
     return lines

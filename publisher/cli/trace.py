@@ -56,10 +56,10 @@ def lines(history: DeliveryHistory) -> list[str]:
         shown.append(f"  message {history.message_id}")
         shown += [f"  {'article' if not index else ' ' * 7} {title}" for index, title in enumerate(history.articles)]
         shown.append("  delivery")
-        shown += [f"    {one.at:%Y-%m-%d %H:%M:%S}  {one.text}" for one in history.events]
+        shown += [f"    {event.at:%Y-%m-%d %H:%M:%S}  {event.text}" for event in history.events]
     if history.changes:
         shown.append("  subscriptions (UTC)")
-        shown += [f"    {_utc(one.at):%Y-%m-%d %H:%M:%S}  {one.as_words()}" for one in history.changes]
+        shown += [f"    {_utc(change.at):%Y-%m-%d %H:%M:%S}  {change.as_words()}" for change in history.changes]
     return shown
 
 

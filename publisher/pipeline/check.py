@@ -72,14 +72,14 @@ class CheckResult:
             "feeds": self.feeds,
             "issues": [
                 {
-                    "name": one.name,
-                    "forced": one.forced,
-                    "held_back": one in self.held_back,
-                    "no_browser": one.no_browser,
-                    "blockers": list(one.blockers),
-                    "blocked": one.is_blocked,
+                    "name": issue.name,
+                    "forced": issue.forced,
+                    "held_back": issue in self.held_back,
+                    "no_browser": issue.no_browser,
+                    "blockers": list(issue.blockers),
+                    "blocked": issue.is_blocked,
                 }
-                for one in self.issues
+                for issue in self.issues
             ],
             "findings": [{"file": name, **finding.as_dict()} for name, finding in self.all_findings],
         }

@@ -45,9 +45,9 @@ def ingest(
     rules = parser_fingerprint(site)
     with db.read() as connection:
         same_rules = facts.get_fact(connection, "ingest_rules") == rules
-        kept = sources.bucket_fingerprints(connection) if same_rules else {}
+        stored = sources.bucket_fingerprints(connection) if same_rules else {}
         fingerprints = {number: listing.fingerprint(number) for number in range(BUCKETS)}
-        changed = {number for number, text in fingerprints.items() if not text or kept.get(number) != text}
+        changed = {number for number, text in fingerprints.items() if not text or stored.get(number) != text}
         known = sources.sources_in_buckets(connection, changed) if changed else {}
     there = {name: signature for number in changed for name, signature in listing.files(number).items()}
     to_read = _files_to_read(there, known if same_rules else {})
@@ -58,7 +58,9 @@ def ingest(
         known_drafts = drafts.draft_locations_by_key(connection, {*to_read, *gone}) if to_read else {}
     begin = partial(ArticleBatch, site=site, now=now, listing=listing, moves=FileMoves(gone), known_drafts=known_drafts)
     for names, parsed_files in parse_files(site, to_read, workers):
-        results = {name: [draft_if_expired(one, site, now) for one in parsed] for name, parsed in parsed_files.items()}
+        results = {
+            name: [draft_if_expired(result, site, now) for result in parsed] for name, parsed in parsed_files.items()
+        }
         transient.update(name for name, parsed in results.items() if any(map(_is_transient, parsed)))
         # The next run reads a file without a signature again.
         files = [(name, bucket_of(name), "" if name in transient else there[name]) for name in names]

@@ -180,7 +180,7 @@ def _remove_old(connection: Connection, digest: Digest, waiting: Iterable[Articl
     """Remove old articles that had no room in the first issue; later issues have news only."""
     added = set(pending.requested_articles(connection, digest.slug))
     known = store.rows_by_seq(connection, [article.seq for article in waiting if article.seq not in added])
-    old = [seq for seq, one in known.items() if not is_news(digest.news_days, one.asked_at, one.first_read_at)]
+    old = [seq for seq, row in known.items() if not is_news(digest.news_days, row.asked_at, row.first_read_at)]
     pending.remove_pending(connection, digest.slug, old)
 
 
@@ -225,14 +225,14 @@ def _make_issue(
         selections=audience.interests,
     )
     composed, failing = render_with_fallback(rendered, choice.articles)
-    made = composed.issue
+    issue = composed.issue
     issue_id = _store_issue(connection, composed, choice)
-    if made.number == 1 and only is None:
+    if issue.number == 1 and only is None:
         _remove_old(connection, digest, choice.waiting)
     times = LocalDeliveryTimes(slot, digest.deliver_at, site.tz)
-    frozen = audiences.freeze_audience(connection, issue_id, audience, made, composed.articles, times)
+    frozen = audiences.freeze_audience(connection, issue_id, audience, issue, composed.articles, times)
     notes.clear_next_issue_note(connection, digest.slug)
-    warnings = _zone_warnings(f"{digest.slug}/{made.name}", site, frozen.unknown_zones)
+    warnings = _zone_warnings(f"{digest.slug}/{issue.name}", site, frozen.unknown_zones)
     return _Made(_issue_note(composed, digest, site, frozen.deliveries), warnings, _left_out(connection, failing))
 
 
@@ -278,18 +278,18 @@ def _zone_warnings(where: str, site: Site, unknown_zones: Mapping[str, int]) -> 
 
 
 def _issue_note(composed: ComposedIssue, digest: Digest, site: Site, subscribers: int) -> IssueSummary:
-    made = composed.issue
+    issue = composed.issue
     return IssueSummary(
         digest=digest.slug,
-        number=made.number,
-        subject=made.subject,
+        number=issue.number,
+        subject=issue.subject,
         articles=len(composed.articles),
         subscribers=subscribers,
-        path=f"{site.paths.outbox}/{digest.slug}/{made.name}",
+        path=f"{site.paths.outbox}/{digest.slug}/{issue.name}",
         send=digest.send.value,
-        variants=len(made.variants),
+        variants=len(issue.variants),
         shortened=composed.shortened,
-        html_size=len(made.files["index.html"]),
+        html_size=len(issue.files["index.html"]),
         errors=tuple(f"{finding.id}: {finding.message}" for finding in composed.findings if finding.is_error),
         warnings=sum(not finding.is_error for finding in composed.findings),
     )
@@ -310,12 +310,12 @@ def stage_issues(db: Database, site: Site, report: PublishResult, *, dry_run: bo
         with db.read() as connection:
             unstaged = issues.issues_to_stage(connection)
             lost = {
-                int(one.owner.partition(":")[2])
-                for one in table.staged_files(connection, "issue", below=True)
-                if not stage.is_unchanged(one.path.removeprefix("outbox/"), one.size, one.mtime_ns)
+                int(file.owner.partition(":")[2])
+                for file in table.staged_files(connection, "issue", below=True)
+                if not stage.is_unchanged(file.path.removeprefix("outbox/"), file.size, file.mtime_ns)
             }
             rows = issues.list_issues(connection, only={*unstaged, *lost}) if unstaged or lost else []
-        for row in sorted(rows, key=lambda one: one.id):
+        for row in sorted(rows, key=lambda row: row.id):
             with db.write() as connection:
                 files = []
                 changed = False

@@ -117,7 +117,7 @@ def preview(
         uses_newest_articles=uses_newest_articles,
         findings=composed.findings,
         screenshot_error=missing,
-        refused=tuple(f"{one.where}: {one.reason}" for one in report.rejected),
+        refused=tuple(f"{problem.where}: {problem.reason}" for problem in report.rejected),
     )
 
 
@@ -145,10 +145,10 @@ def _composed(
     if not articles:
         raise SettingsError(f"no article matches the query of {digest.slug}: put one into {site.paths.articles}/")
     stored = notes.load_next_issue_note(connection, digest.slug)
-    if stored.lead_seq is not None and stored.lead_seq not in {one.seq for one in articles}:
+    if stored.lead_seq is not None and stored.lead_seq not in {article.seq for article in articles}:
         articles += store.articles_by_seq(connection, [stored.lead_seq], site.base_url, site.tz).values()
     added = set(pending.requested_articles(connection, digest.slug))
-    candidates = [Candidate(article=one, carried_over=False, is_added=one.seq in added) for one in articles]
+    candidates = [Candidate(article=article, carried_over=False, is_added=article.seq in added) for article in articles]
     choice = choose_articles(digest, candidates, now, lead=stored.lead_seq)
     rendered = partial(
         compose_issue,

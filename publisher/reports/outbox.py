@@ -117,9 +117,11 @@ def list_issues(site: Site, digest: str | None = None) -> list[OutboxIssue]:
             states = counts.get(row.id, {})
             uncertain = []
             if states.get(DeliveryState.UNCERTAIN):
-                for one in deliveries.deliveries_in_state(connection, row.id, DeliveryState.UNCERTAIN):
-                    subscriber = subscribers.find_subscriber(connection, one.subscriber_id)
-                    uncertain.append(subscriber.address if subscriber else f"subscriber {one.subscriber_id}, erased")
+                for delivery in deliveries.deliveries_in_state(connection, row.id, DeliveryState.UNCERTAIN):
+                    subscriber = subscribers.find_subscriber(connection, delivery.subscriber_id)
+                    uncertain.append(
+                        subscriber.address if subscriber else f"subscriber {delivery.subscriber_id}, erased"
+                    )
             due = deliveries.next_due(connection, row.id)
             listed.append(
                 OutboxIssue(

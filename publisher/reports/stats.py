@@ -74,26 +74,26 @@ class Stats:
             "days": self.days,
             "feeds": [
                 {
-                    "feed": one.feed,
-                    "subscribers": one.subscribers,
-                    "day": one.day,
-                    "programs": one.programs,
-                    "requests": one.requests,
-                    "unchanged": one.unchanged,
-                    "by_day": one.days,
+                    "feed": feed.feed,
+                    "subscribers": feed.subscribers,
+                    "day": feed.day,
+                    "programs": feed.programs,
+                    "requests": feed.requests,
+                    "unchanged": feed.unchanged,
+                    "by_day": feed.days,
                 }
-                for one in self.feeds
+                for feed in self.feeds
             ],
             "issues": [
                 {
-                    "digest": one.digest,
-                    "name": one.name,
-                    "number": one.number,
-                    "subject": one.subject,
-                    "deliveries": {state.value: count for state, count in one.deliveries.items()},
-                    **({"clicks": one.clicks[0], "clicks_of_programs": one.clicks[1]} if one.clicks else {}),
+                    "digest": issue.digest,
+                    "name": issue.name,
+                    "number": issue.number,
+                    "subject": issue.subject,
+                    "deliveries": {state.value: count for state, count in issue.deliveries.items()},
+                    **({"clicks": issue.clicks[0], "clicks_of_programs": issue.clicks[1]} if issue.clicks else {}),
                 }
-                for one in self.issues
+                for issue in self.issues
             ],
             "subscribers": self.subscribers,
             "hub_subscriptions": self.hub,

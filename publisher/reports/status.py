@@ -96,8 +96,8 @@ class Status:
         return {
             "articles": self.articles,
             "withdrawn": self.withdrawn,
-            "drafts": [asdict(one) for one in self.drafts],
-            "published_drafts": [asdict(one) for one in self.published_drafts],
+            "drafts": [asdict(draft) for draft in self.drafts],
+            "published_drafts": [asdict(draft) for draft in self.published_drafts],
             "files": self.files,
             "feeds": {
                 "count": self.feeds,
@@ -110,30 +110,33 @@ class Status:
             "announcements": self.announcements,
             "digests": [
                 {
-                    "slug": one.slug,
-                    "title": one.title,
-                    "issues": one.issues,
-                    "waiting": one.waiting,
-                    "next": one.next.isoformat() if one.next else None,
-                    "last": _run_dict(one.last),
+                    "slug": digest.slug,
+                    "title": digest.title,
+                    "issues": digest.issues,
+                    "waiting": digest.waiting,
+                    "next": digest.next.isoformat() if digest.next else None,
+                    "last": _run_dict(digest.last),
                 }
-                for one in self.digests
+                for digest in self.digests
             ],
             "subscribers": self.subscribers,
             "blockers": list(self.blockers),
             "stopped": list(self.stopped),
-            "permissions": [{"path": str(one.path), "mode": f"{one.mode:04o}", "fix": one.fix} for one in self.exposed],
+            "permissions": [
+                {"path": str(exposed.path), "mode": f"{exposed.mode:04o}", "fix": exposed.fix}
+                for exposed in self.exposed
+            ],
             "issues": [
                 {
-                    **issue_dict(one),
+                    **issue_dict(issue),
                     "deliveries": {
-                        state.value: self.deliveries.get(one.id, {}).get(state, 0) for state in DeliveryState
+                        state.value: self.deliveries.get(issue.id, {}).get(state, 0) for state in DeliveryState
                     },
                 }
-                for one in self.issues
+                for issue in self.issues
             ],
-            "refused": [{"where": one.where, "reason": one.reason} for one in self.refused],
-            "warnings": [{"where": one.where, "reason": one.reason} for one in self.warnings],
+            "refused": [{"where": problem.where, "reason": problem.reason} for problem in self.refused],
+            "warnings": [{"where": problem.where, "reason": problem.reason} for problem in self.warnings],
         }
 
 
@@ -180,7 +183,7 @@ def load_status(site: Site, now: datetime) -> Status:
             )
         return Status(
             articles=store.count_articles(connection),
-            withdrawn=sum(one.reason is not None for one in corrections.list_retractions(connection)),
+            withdrawn=sum(retraction.reason is not None for retraction in corrections.list_retractions(connection)),
             drafts=tuple(drafts.list_drafts(connection)),
             published_drafts=tuple(published_drafts(connection, site, now)),
             files=sources.count_sources(connection),
@@ -197,7 +200,7 @@ def load_status(site: Site, now: datetime) -> Status:
             feeds_next=upcoming.get("feeds"),
             runners=tuple(list_runners(site.root)),
             exposed=exposed,
-            blockers=tuple(str(one) for one in visible_blockers(connection, site)),
+            blockers=tuple(str(blocker) for blocker in visible_blockers(connection, site)),
             deliveries=deliveries.state_counts(connection),
             stopped=tuple(_stopped(connection, rows)),
         )

@@ -78,8 +78,8 @@ class DeliveryHistory:
             "reason": self.reason,
             "message_id": self.message_id,
             "articles": self.articles,
-            "events": [{"at": one.at.isoformat(), "text": one.text} for one in self.events],
-            "history": [one.as_dict() for one in self.changes],
+            "events": [{"at": event.at.isoformat(), "text": event.text} for event in self.events],
+            "history": [change.as_dict() for change in self.changes],
             "due": self.due.isoformat() if self.due else None,
         }
 
@@ -160,7 +160,7 @@ def _add_delivery(
     row = issues.list_issues(connection, only=[issue_id])[0]
     events: list[tuple[int, str]] = [(int(row.slot.timestamp()), "queued with the issue")]
     attempts = deliveries.attempts_of(connection, issue_id, subscriber_id)
-    events += [(one.at, f"attempt {one.number}: {one.outcome}: {one.answer}") for one in attempts]
+    events += [(attempt.at, f"attempt {attempt.number}: {attempt.outcome}: {attempt.answer}") for attempt in attempts]
     if delivery.state is DeliveryState.ACCEPTED:
         if delivery.handed_at is not None:
             events.append((delivery.handed_at, f"attempt {delivery.attempts}: handed over"))
@@ -169,12 +169,12 @@ def _add_delivery(
         reason = f": {delivery.answer}" if delivery.answer else ""
         events.append((delivery.changed_at or 0, f"{delivery.state.value}{reason}"))
     events += [
-        (one.at, f"bounced: {one.kind} {one.status} {one.answer}".strip())
-        for one in bounces.bounces_of(connection, issue_id, subscriber_id)
+        (bounce.at, f"bounced: {bounce.kind} {bounce.status} {bounce.answer}".strip())
+        for bounce in bounces.bounces_of(connection, issue_id, subscriber_id)
     ]
     history.events = [
         DeliveryEvent(at=_time(site, at), text=" ".join(text.split()))
-        for at, text in sorted(events, key=lambda one: one[0])
+        for at, text in sorted(events, key=lambda event: event[0])
     ]
     if delivery.state is DeliveryState.DEFERRED:
         history.due = _time(site, delivery.due_at)

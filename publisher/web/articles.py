@@ -207,7 +207,7 @@ class ArticlePages:
     def _render_personal_feed(self, request: Request) -> Response:
         context, site = self._context, self._context.site
         feed_pass, suffix = request.path_params["feed_pass"], request.path_params["suffix"]
-        forms = {one.value: one for one in site.feeds.formats}
+        forms = {form.value: form for form in site.feeds.formats}
         form: FeedFormat | None = forms.get(suffix)
         state = personal_feed_state(site, context.db, feed_pass) if form is not None else None
         if form is None or state is None:
@@ -216,10 +216,10 @@ class ArticlePages:
         before, tag = self._etags.get((feed_pass, suffix), ("", b""))
         body = b""
         if before != state or not matches_etag(tag, asked):
-            made = render_personal_feed(site, context.db, feed_pass, form, context.now())
-            if made is None:
+            rendered = render_personal_feed(site, context.db, feed_pass, form, context.now())
+            if rendered is None:
                 raise HTTPException(404)
-            body, tag = made, etag_of(made)
+            body, tag = rendered, etag_of(rendered)
             self._cache_etag(feed_pass, suffix, state, tag)
         headers = {
             "etag": tag.decode(),

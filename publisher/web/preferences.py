@@ -93,7 +93,7 @@ class PreferencesPage:
             "is_for_ever": preferences.paused_until is not None
             and preferences.paused_until.year >= actions.NO_END.year - 1,
             "feed": preferences.feed,
-            "formats": [one.value for one in context.site.feeds.formats],
+            "formats": [form.value for form in context.site.feeds.formats],
             "said": message,
             "trouble": trouble,
         }
