@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-#: Seconds for which a page that is the same for everybody is handed out again without a look into the store.
+#: Seconds for which a public page is served from the cache without a query.
 _CACHE_SECONDS = 1.0
 
 
@@ -115,10 +115,10 @@ def _server(web: Any, site: Site) -> Any:
         ws="none",
         access_log=False,
         log_config=None,
-        # What is no request, whoever sends it, is counted (--metrics) and not written down: a stranger fills no disk.
+        # Data that is not HTTP is counted (--metrics) and not logged, so that no client can fill the disk.
         log_level="error",
         server_header=False,
-        # Whose words about who asks are believed is the settings' business.
+        # web.proxies in the settings decides which forwarded addresses are trusted.
         proxy_headers=False,
         # The listener has a bound of its own, below this: uvicorn counts at each request only.
         limit_concurrency=most + 1,

@@ -98,7 +98,7 @@ class DkimSettings(SettingsTable):
 class DeliverySettings(SettingsTable):
     """How messages are sent."""
 
-    #: ``maildir`` writes each message into a folder that mail programs open.
+    #: ``maildir`` writes each message into a folder that mail clients open.
     transport: Literal["smtp", "maildir"] = "smtp"
     #: That folder, relative to the site.
     maildir: Text = "outbox/maildir"

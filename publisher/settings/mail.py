@@ -56,7 +56,7 @@ class DigestSettings(ScheduleSettings):
     template: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$")] = "magazine"
     #: A Jinja2 template of one line.
     subject: Text = "{{ digest.title }}: {{ lead.title }}"
-    #: A Jinja2 template of the line that mail programs show after the subject.
+    #: A Jinja2 template of the line that mail clients show after the subject.
     preheader: Text = "{{ lead.dek or lead.excerpt }}"
     #: The kind of label that groups the stories after the lead.
     group_by: Literal["topic", "region", "brand"] | None = None

@@ -43,7 +43,7 @@ _State: Final = SubscriptionState
 class ChangeSource(StrEnum):
     """The source of a change of subscription state."""
 
-    #: The link in a delivery, or the one-click button of a mail program (RFC 8058).
+    #: The link in a delivery, or the one-click button of a mail client (RFC 8058).
     LINK = "link"
     #: A confirmed subscribe form.
     FORM = "form"

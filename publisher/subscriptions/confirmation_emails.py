@@ -258,14 +258,14 @@ class _Batch:
             unsubscribe=(),
             is_list=False,
         )
-        skeleton = MessageTemplate(
+        template = MessageTemplate(
             envelope, text=text, html=page, placeholders=Placeholders.of(key), values={}, signers=read_signers(site)
         )
         return OutgoingMessage(
             reference=None,
             recipient=recipient,
             return_path=bare_address(mail.sender),
-            data=skeleton.merge(address=address.text, recipient=recipient, token=key),
+            data=template.merge(address=address.text, recipient=recipient, token=key),
             name=f"{key}.{address.domain}",
             needs_utf8=not recipient.isascii(),
         )

@@ -83,12 +83,12 @@ class ArticlePages:
 
     def _icon(self, request: Request) -> Response:
         site = self._context.site
-        letter = html.escape(next((character for character in site.title if character.isalnum()), "·").upper())
+        initial = html.escape(next((character for character in site.title if character.isalnum()), "·").upper())
         ground, ink = site.theme.light_palette.accent, site.theme.light_palette.card
         picture = (
             '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">'
             f'<rect width="32" height="32" rx="6" fill="{ground}"/><text x="16" y="23" text-anchor="middle" '
-            f'font-family="Georgia,serif" font-size="20" font-weight="bold" fill="{ink}">{letter}</text></svg>'
+            f'font-family="Georgia,serif" font-size="20" font-weight="bold" fill="{ink}">{initial}</text></svg>'
         )
         headers = {"cache-control": "public, max-age=86400", "x-content-type-options": "nosniff"}
         return Response(picture, headers=headers, media_type="image/svg+xml")

@@ -1,4 +1,4 @@
-"""What all pages share: settings, database, clock, log, templates, rate limits."""
+"""The context that all pages share: settings, database, clock, log, templates, rate limits."""
 
 from __future__ import annotations
 

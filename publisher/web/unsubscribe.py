@@ -1,4 +1,4 @@
-"""The unsubscribe page, and one-click unsubscription by mail programs (RFC 8058).
+"""The unsubscribe page, and one-click unsubscription by mail clients (RFC 8058).
 
 A GET request changes nothing, because mail scanners and link previews follow links.
 """
@@ -50,7 +50,7 @@ class UnsubscribePages:
         if "back" in form:
             status, state = resubscribe_by_link(site, db, token, now), SubscriptionState.ACTIVE
         else:
-            # Mail programs post various bodies; each of them means unsubscribe.
+            # Mail clients post various bodies; each of them means unsubscribe.
             status = unsubscribe_by_link(site, db, token, now, everything="all" in form)
             state = SubscriptionState.UNSUBSCRIBED
         if status is not None:

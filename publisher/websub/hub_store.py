@@ -104,8 +104,8 @@ def claim_tasks(connection: Connection, now: int, *, lease: int, limit: int) -> 
     rows = connection.execute(query.limit(limit).with_for_update(skip_locked=True)).mappings()
     claimed = [HubTask(**{**row, "due_at": now + lease}) for row in rows]
     for task in claimed:
-        mine = _is_subscription(hub_task, task.topic, task.callback) & (hub_task.c.kind == task.kind)
-        connection.execute(update(hub_task).where(mine).values(due_at=task.due_at))
+        is_claimed = _is_subscription(hub_task, task.topic, task.callback) & (hub_task.c.kind == task.kind)
+        connection.execute(update(hub_task).where(is_claimed).values(due_at=task.due_at))
     return claimed
 
 

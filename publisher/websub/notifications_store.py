@@ -45,8 +45,8 @@ def queue_notifications(connection: Connection, recipients: Iterable[str], path:
     names = list(recipients)
     if not names:
         return
-    mine = notification.c.path == path
-    connection.execute(delete(notification).where(mine, notification.c.recipient.in_(names)))
+    is_of_feed = notification.c.path == path
+    connection.execute(delete(notification).where(is_of_feed, notification.c.recipient.in_(names)))
     insert_rows(
         connection,
         notification,

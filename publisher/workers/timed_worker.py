@@ -83,7 +83,7 @@ class TimedWorker:
         self._has_limits = self._is_ready = False
         self._process: subprocess.Popen[bytes] | ForkedProcess | None = None
         self._socket: socket.socket | None = None
-        self._reader: Any = None
+        self._answers: Any = None
         self._is_closed = False
 
     def __enter__(self) -> Self:
@@ -180,7 +180,7 @@ class TimedWorker:
         assert self._socket is not None
         try:
             self._socket.settimeout(seconds)
-            answer: tuple[str, Any] = pickle.load(self._reader)  # noqa: S301 - of a process of our own
+            answer: tuple[str, Any] = pickle.load(self._answers)  # noqa: S301 - of a process of our own
         except (EOFError, OSError, pickle.UnpicklingError) as error:
             raise self._stopped(error) from error
         return answer
@@ -201,7 +201,7 @@ class TimedWorker:
             raise _cannot_start(error.strerror) from error
         finally:
             os.close(descriptor)
-        self._socket, self._reader = ours, ours.makefile("rb")
+        self._socket, self._answers = ours, ours.makefile("rb")
         self._has_limits = self._is_ready = False
 
     def _run_program(self, descriptor: int) -> subprocess.Popen[bytes]:
@@ -258,13 +258,13 @@ class TimedWorker:
         return f"its process crashed (signal {-status})" if status < 0 else f"its process ended with status {status}"
 
     def _end(self) -> None:
-        process, connection, reader = self._process, self._socket, self._reader
-        self._process = self._socket = self._reader = None
+        process, connection, answers = self._process, self._socket, self._answers
+        self._process = self._socket = self._answers = None
         if process is not None:
             with contextlib.suppress(OSError):
                 process.kill()
             process.wait()
-        for stream in (reader, connection):
+        for stream in (answers, connection):
             if stream is not None:
                 with contextlib.suppress(OSError):
                     stream.close()
