@@ -1,4 +1,4 @@
-"""Requests to other servers: what they say, and what is said of those that do not answer."""
+"""Requests to other servers, their responses and their errors."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ def talking(answer: Callable[[socket.socket], None]) -> tuple[str, threading.Thr
     return f"http://127.0.0.1:{server.getsockname()[1]}/", thread
 
 
-def test_an_answer_has_status_names_in_lower_case_and_the_address_that_gave_it() -> None:
+def test_a_response_has_status_headers_and_final_url() -> None:
+    """Names of headers are in lower case."""
     with run_web_server() as web, HttpClient() as remote:
         web.pages = {"/a": (302, {"Location": "b"}, b""), "/b": (404, {"X-Some-Thing": "x"}, b"body")}
         answer = remote.get(web.url + "/a")
@@ -47,14 +48,16 @@ def test_an_answer_has_status_names_in_lower_case_and_the_address_that_gave_it()
         assert (answer.status, web.posts) == (204, [("/hub", {"a b": "ä&"})])
 
 
-def test_redirects_come_to_an_end() -> None:
+def test_redirects_are_limited() -> None:
+    """After three redirects the response is the redirect."""
     with run_web_server() as web, HttpClient() as remote:
         web.pages = {"/a": (302, {"Location": "/a"}, b"")}
         assert remote.get(web.url + "/a").status == 302
         assert len(web.gets) <= 5
 
 
-def test_a_server_that_is_not_there_or_has_no_name_is_said() -> None:
+def test_an_unreachable_server_is_an_error() -> None:
+    """The message tells a refused connection from an unknown name."""
     with run_web_server() as web:
         pass
     assert refused(web.url) == f"{web.url}: the server does not answer"
@@ -62,7 +65,8 @@ def test_a_server_that_is_not_there_or_has_no_name_is_said() -> None:
     assert "http://" in refused("http://[bad/")
 
 
-def test_a_server_that_is_silent_is_not_waited_for() -> None:
+def test_a_silent_server_times_out() -> None:
+    """The timeout counts seconds without a byte."""
     release = threading.Event()
     url, thread = talking(lambda _: release.wait(10) and None)
     assert refused(url, 0.2) == f"{url}: no answer in time"
@@ -70,25 +74,28 @@ def test_a_server_that_is_silent_is_not_waited_for() -> None:
     thread.join(10)
 
 
-def test_a_server_that_hangs_up_is_said() -> None:
+def test_a_closed_connection_is_an_error() -> None:
+    """The message names the URL."""
     url, thread = talking(lambda connection: connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort"))
     assert refused(url).startswith(url)
     thread.join(10)
 
 
-def test_an_answer_without_end_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_endless_response_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The size of a body is limited."""
     monkeypatch.setattr(module, "_MAX_BODY_BYTES", 1000)
     with run_web_server() as web:
         web.pages = {"/a": (200, {}, b"x" * 5000)}
         assert refused(web.url + "/a").endswith("more than 1,000 bytes")
 
 
-def test_a_server_that_speaks_no_tls_is_said() -> None:
+def test_a_tls_error_is_an_error() -> None:
+    """The message says that the certificate is not trusted."""
     with run_web_server() as web:
         assert "its certificate is not trusted" in refused(web.url.replace("http:", "https:"))
 
 
-# -- callbacks of strangers ----------------------------------------------------------------------
+# -- callback URLs of WebSub subscribers ----------------------------------------------------------------------
 
 
 DROPS = pytest.mark.parametrize(
@@ -105,7 +112,7 @@ DROPS = pytest.mark.parametrize(
 
 
 def dripping(first: bytes, drop: bytes, over: threading.Event) -> tuple[str, threading.Thread]:
-    """A server that begins an answer and goes on with it drop by drop."""
+    """Start a server that sends the first part of a response, and then one part after the other without end."""
 
     def answer(connection: socket.socket) -> None:
         with contextlib.suppress(OSError):
@@ -117,8 +124,8 @@ def dripping(first: bytes, drop: bytes, over: threading.Event) -> tuple[str, thr
 
 
 @DROPS
-def test_a_feed_that_comes_drop_by_drop_ends_at_the_deadline(first: bytes, drop: bytes) -> None:
-    """A timeout that begins anew with each byte is no limit: the whole request has one."""
+def test_a_slow_response_ends_at_the_time_limit(first: bytes, drop: bytes) -> None:
+    """A timeout per byte does not limit the whole request."""
     over = threading.Event()
     url, thread = dripping(first, drop, over)
     with HttpClient(timeout=30, max_seconds=0.6) as remote, pytest.raises(RemoteError) as error:
@@ -130,8 +137,8 @@ def test_a_feed_that_comes_drop_by_drop_ends_at_the_deadline(first: bytes, drop:
     assert not thread.is_alive()
 
 
-def test_a_connection_that_is_kept_has_a_deadline_for_each_request() -> None:
-    """The second request on one connection is cut as the first one would be."""
+def test_a_reused_connection_has_a_time_limit_per_request() -> None:
+    """The second request on a connection is limited like the first."""
     server = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:
@@ -157,7 +164,8 @@ def test_a_connection_that_is_kept_has_a_deadline_for_each_request() -> None:
 
 
 @DROPS
-def test_who_answers_drop_by_drop_is_not_listened_to_for_ever(first: bytes, drop: bytes) -> None:
+def test_a_slow_callback_ends_at_the_time_limit(first: bytes, drop: bytes) -> None:
+    """Callbacks of outsiders have a limit of their own."""
     over = threading.Event()
     url, thread = dripping(first, drop, over)
     with (
@@ -172,7 +180,8 @@ def test_who_answers_drop_by_drop_is_not_listened_to_for_ever(first: bytes, drop
     assert not thread.is_alive()
 
 
-def test_an_answer_in_time_is_an_answer() -> None:
+def test_a_callback_in_time_succeeds() -> None:
+    """The time limit does not affect fast responses."""
     url, thread = talking(lambda connection: connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"))
     with CallbackClient(["127.0.0.0/8"]) as remote:
         answer = remote.request("GET", url)

@@ -1,4 +1,4 @@
-"""Workers, and the line that says how far they are."""
+"""Worker processes, and progress messages."""
 
 from __future__ import annotations
 
@@ -30,11 +30,13 @@ def die_elsewhere(number: int) -> int:
 
 @pytest.mark.parametrize(("count", "worth_it"), [(2, True), (2, False), (1, True)])
 def test_results_come_in_order(count: int, worth_it: bool) -> None:
+    """This holds with and without worker processes."""
     with Workers(count) as workers:
         assert list(workers.map(double, range(20), worth_it=worth_it)) == [number * 2 for number in range(20)]
 
 
-def test_a_worker_that_dies_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_jobs_of_a_dead_worker_run_in_the_parent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No result is lost."""
     monkeypatch.setenv("TEST_PARENT", str(os.getpid()))
     with Workers(2) as workers:
         assert list(workers.map(die_elsewhere, range(10), worth_it=True)) == list(range(10))
@@ -47,7 +49,8 @@ class Clock:
         return self.now
 
 
-def test_quick_work_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+def test_quick_work_shows_no_progress(capsys: pytest.CaptureFixture[str]) -> None:
+    """Progress is shown after two seconds."""
     clock = Clock()
     with ProgressLine(clock, terminal=False) as progress:
         clock.now = 1.9
@@ -55,7 +58,8 @@ def test_quick_work_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == ""
 
 
-def test_long_work_is_told_in_plain_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_without_a_terminal_is_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    """Control sequences would end up in log files."""
     clock = Clock()
     with ProgressLine(clock, terminal=False) as progress:
         for clock.now, done in ((6, 1000), (7, 2000), (12, 3000), (13, 4000)):
@@ -63,8 +67,8 @@ def test_long_work_is_told_in_plain_lines_where_there_is_no_terminal(capsys: pyt
     assert capsys.readouterr().err == "reading: 1,000 of 4,000\nreading: 3,000 of 4,000\nreading: 4,000 of 4,000\n"
 
 
-def test_a_run_that_makes_no_progress_says_so_once(capsys: pytest.CaptureFixture[str]) -> None:
-    """While a server does not answer, the same line is not repeated every few seconds."""
+def test_unchanged_progress_is_shown_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """The same line is not repeated while a server does not answer."""
     clock, counts = Clock(), DeliveryCounts()
     with SendProgress(clock, terminal=False) as progress:
         for clock.now in range(0, 60, 2):
@@ -74,7 +78,8 @@ def test_a_run_that_makes_no_progress_says_so_once(capsys: pytest.CaptureFixture
     assert [line.partition(",")[0] for line in lines] == ["0 of 100", "1 of 100"]
 
 
-def test_a_total_that_is_not_known_is_not_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_total_is_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    """Only the number of finished items is shown."""
     clock = Clock()
     with ProgressLine(clock, terminal=False) as progress:
         clock.now = 6
@@ -87,6 +92,7 @@ def test_a_total_that_is_not_known_is_not_told(capsys: pytest.CaptureFixture[str
 
 
 def test_long_work_shows_a_bar_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """The bar names the current step."""
     clock = Clock()
     with ProgressLine(clock, terminal=True) as progress:
         clock.now = 3
@@ -95,7 +101,8 @@ def test_long_work_shows_a_bar_on_a_terminal(capsys: pytest.CaptureFixture[str])
     assert "staging feeds" in capsys.readouterr().err
 
 
-def test_times_of_the_command_line() -> None:
+def test_times_on_the_command_line_are_parsed() -> None:
+    """Times without a zone are in the site's time zone."""
     zone = ZoneInfo("Europe/London")
     assert parse_at("2026-07-01T07:00", zone) == datetime(2026, 7, 1, 6, tzinfo=UTC)
     assert parse_at("2026-07-01T07:00:00.9+02:00", zone) == datetime(2026, 7, 1, 5, tzinfo=UTC)
@@ -104,5 +111,6 @@ def test_times_of_the_command_line() -> None:
         parse_at("tomorrow", zone)
 
 
-def test_counts_in_words() -> None:
+def test_counts_are_written_with_their_noun() -> None:
+    """The noun is plural unless the count is one."""
     assert [count_phrase(count, "file") for count in (0, 1, 12000)] == ["0 files", "1 file", "12,000 files"]

@@ -1,4 +1,4 @@
-"""An unexpected error is the problem of one article, by name, and everything else is published."""
+"""An unexpected error affects one article, which is named; everything else is published."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.conftest import NOW, SiteKit, issues, titles
 
 
 class ManualClock(Clock):
-    """A clock that stands where it is set."""
+    """A fixed clock."""
 
     def __init__(self, moment: datetime) -> None:
         self.moment = moment
@@ -65,10 +65,10 @@ def reasons(report: Any) -> dict[str, str]:
         ("publisher.feeds.sitemap.render_news_sitemap", "'Bad' was left out of the news sitemap: KeyError"),
     ],
 )
-def test_a_renderer_that_fails_on_one_article_leaves_it_out(
+def test_an_article_that_cannot_be_rendered_is_left_out(
     any_kit: SiteKit, monkeypatch: pytest.MonkeyPatch, target: str, doing: str
 ) -> None:
-    """Feeds, digests and the sitemap carry the other articles; the failing one is named with a reference."""
+    """Feeds, digests and the sitemap have the other articles; the report has a reference."""
     any_kit.article("bad.md", "Bad", date="2026-11-22")
     any_kit.article("good.md", "Good", date="2026-11-22")
     with monkeypatch.context() as patch:
@@ -92,7 +92,7 @@ def test_a_renderer_that_fails_on_one_article_leaves_it_out(
 def test_a_parser_that_fails_on_one_file_stops_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """The file is named with the error's reference, and the files around it are parsed."""
+    """The file is named with the error's reference, and the other files are parsed."""
     text = {
         ".json": '{"title": "Bad", "date": "2026-11-22"}',
         ".jsonl": '{"id": 1, "title": "Bad", "date": "2026-11-22"}',
@@ -129,7 +129,7 @@ def test_a_parser_that_fails_on_one_file_stops_no_other(
 def test_a_file_that_cannot_be_rendered_is_named_and_the_others_are_staged(
     any_kit: SiteKit, monkeypatch: pytest.MonkeyPatch, target: str, what: str, where: str
 ) -> None:
-    """A whole digest, feed or list that fails stays as it was, and comes with the next run."""
+    """A digest, feed or list that fails stays unchanged, and is retried in the next run."""
     any_kit.article("bad.md", "Bad", topic="Bad")
     any_kit.article("good.md", "Good", topic="Good")
     with monkeypatch.context() as patch:
@@ -146,7 +146,7 @@ def test_a_file_that_cannot_be_rendered_is_named_and_the_others_are_staged(
 
 
 def test_a_record_that_the_database_rejects_stops_no_other(any_kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The rest of the batch is stored, in the files of one record and of many."""
+    """The other records of the batch are stored."""
     from publisher.pipeline import article_batch
 
     real = article_batch.requested_time
@@ -169,8 +169,8 @@ def test_a_record_that_the_database_rejects_stops_no_other(any_kit: SiteKit, mon
     assert again.new == 0
 
 
-def test_a_scheduled_run_goes_on_without_a_failing_article(any_kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the runner does at a slot leaves out the same article, by name."""
+def test_a_scheduled_run_continues_without_a_failing_article(any_kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It leaves out and names the same article as ``publish now``."""
     any_kit.settings(
         any_kit.root.joinpath("publisher.toml")
         .read_text()
@@ -189,8 +189,8 @@ def test_a_scheduled_run_goes_on_without_a_failing_article(any_kit: SiteKit, mon
     assert issues(any_kit) == [["Good"]]
 
 
-def test_a_preview_goes_on_without_a_failing_article(any_kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A preview shows the other articles and names the one that it leaves out."""
+def test_a_preview_continues_without_a_failing_article(any_kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It shows the other articles and names the failing one."""
     any_kit.article("bad.md", "Bad")
     any_kit.article("good.md", "Good")
     any_kit.write("empty.md", "")
@@ -203,7 +203,7 @@ def test_a_preview_goes_on_without_a_failing_article(any_kit: SiteKit, monkeypat
 
 
 def test_a_renderer_that_fails_for_every_article_raises() -> None:
-    """Where no article is at fault, or all are, the renderer's own error is raised."""
+    """The error of the renderer is raised if no article or every article fails."""
 
     def never(items: Any) -> None:
         raise ValueError("always")
@@ -219,15 +219,15 @@ def test_a_renderer_that_fails_for_every_article_raises() -> None:
         render_with_fallback(together, [1, 2])
 
 
-def test_records_are_parted_in_halves_down_to_one() -> None:
-    """Parts hold the same records in the same order, each under its file."""
+def test_records_are_split_in_halves_down_to_one() -> None:
+    """The halves have the same records in the same order, by file."""
     assert split_in_half({"a": [1, 2], "b": [3]}) == [{"a": [1]}, {"a": [2], "b": [3]}]
     assert split_in_half({"a": [1]}) is None
     assert split_in_half({"a": []}) is None
 
 
-def test_the_error_log_is_private_and_bounded(tmp_path: Path) -> None:
-    """Only the owner reads the log, it does not grow without end, and a log that fails stops nothing."""
+def test_the_error_log_is_private_and_limited(tmp_path: Path) -> None:
+    """Its mode is 0600, its size is limited, and an error of the log stops nothing."""
     try:
         raise ValueError(SECRET)
     except ValueError as error:

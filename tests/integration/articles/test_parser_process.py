@@ -1,4 +1,4 @@
-"""Article files are parsed in a process with limits: a file at its limit stops no other."""
+"""Article files are parsed in a process with limits: a file at its limit does not stop other files."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def reasons(report: Any) -> dict[str, str]:
     return {problem.where: problem.reason for problem in report.rejected}
 
 
-def test_a_file_that_takes_too_long_is_named_and_the_rest_is_published(any_kit: SiteKit, limited: None) -> None:
-    """The process is stopped, started again for the next file, and stopped at the next bad one."""
+def test_a_file_that_takes_too_long_is_rejected_and_the_rest_published(any_kit: SiteKit, limited: None) -> None:
+    """The process is restarted after each such file."""
     for name in ("a.md", "b-endless.md", "c.md", "d-deadly.md", "e.md"):
         any_kit.article(name, name)
     report = any_kit.publish()
@@ -56,7 +56,7 @@ def test_a_file_that_takes_too_long_is_named_and_the_rest_is_published(any_kit: 
 
 
 def test_a_draft_that_stops_the_process_is_withdrawn(any_kit: SiteKit, limited: None) -> None:
-    """A file says that it is a draft although parsing it takes too long."""
+    """The file has a draft field, but parsing it takes too long."""
     any_kit.article("a.md", "A", id="a7")
     any_kit.article("b.md", "B")
     any_kit.publish()
@@ -67,8 +67,8 @@ def test_a_draft_that_stops_the_process_is_withdrawn(any_kit: SiteKit, limited: 
     assert (report.withdrawn, titles(any_kit)) == (1, ["B"])
 
 
-def test_a_record_that_takes_too_long_is_named_by_line_and_the_next_are_read(any_kit: SiteKit, limited: None) -> None:
-    """Of a file of many records only the bad one is rejected."""
+def test_a_record_that_takes_too_long_is_rejected_by_line(any_kit: SiteKit, limited: None) -> None:
+    """The other records of the file are parsed."""
     names = ["A", "Endless", "C", "", "Endless", "F"]
     lines = [
         json.dumps({"id": name + str(n), "title": name, "date": "2026-11-20"}) if name else ""
@@ -81,10 +81,8 @@ def test_a_record_that_takes_too_long_is_named_by_line_and_the_next_are_read(any
     assert sorted(titles(any_kit)) == ["A", "C", "F"]
 
 
-def test_many_files_are_parsed_on_all_cores_and_bad_ones_are_named(
-    kit: SiteKit, limited: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Pages of files come back in order from several processes."""
+def test_many_files_are_parsed_on_all_cores(kit: SiteKit, limited: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Results come in order from several processes, and bad files are named."""
     from publisher.pipeline import parsing
 
     monkeypatch.setattr(parsing, "_BATCH", 5)
@@ -98,8 +96,8 @@ def test_many_files_are_parsed_on_all_cores_and_bad_ones_are_named(
     assert sum("processor time" in str(found) for found in parsed.values()) == 1
 
 
-def test_a_run_that_is_stopped_blames_no_file(kit: SiteKit, limited: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker that is closed while it parses leaves the file to the next run."""
+def test_a_run_that_is_stopped_rejects_no_file(kit: SiteKit, limited: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next run parses the file that was being parsed."""
     from publisher.errors import PublisherError
     from publisher.pipeline import parsing
     from publisher.workers import timed_worker
@@ -113,7 +111,7 @@ def test_a_run_that_is_stopped_blames_no_file(kit: SiteKit, limited: None, monke
 
 
 def test_the_runner_keeps_one_warm_process(kit: SiteKit) -> None:
-    """Several runs ask one process, and it ends with the runner."""
+    """Several runs use one process, which ends with the runner."""
     from publisher.clock import Clock
     from publisher.runner.scheduled_run import run_due_slots
 
@@ -130,7 +128,7 @@ def test_the_runner_keeps_one_warm_process(kit: SiteKit) -> None:
 
 
 def test_a_run_with_nothing_to_parse_starts_no_process(kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The start of the process is paid for by those who need it."""
+    """Only runs with changed files need the process."""
     kit.article()
     now = time.time_ns() + 10_000_000_000
     # A file that may have changed within the tick of the clock would be read again.
@@ -140,8 +138,8 @@ def test_a_run_with_nothing_to_parse_starts_no_process(kit: SiteKit, monkeypatch
     kit.publish()
 
 
-def test_a_note_is_rendered_once_before_it_is_kept(kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Markdown that takes too long is refused when it is written, and never reaches the runner."""
+def test_a_note_is_rendered_once_before_it_is_stored(kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Markdown that takes too long is rejected by the command."""
     kit.article()
     assert set_note(kit.site, "daily", NOW, text="*Good* morning").note == "*Good* morning"
     monkeypatch.setattr("publisher.pipeline.note._RENDER_SECONDS", 0.001)

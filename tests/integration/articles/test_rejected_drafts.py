@@ -1,4 +1,4 @@
-"""A rejected file that says that it is a draft withdraws its article."""
+"""A rejected file with a draft field withdraws its article."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def drafts_of(folder: Path, name: str, text: str | bytes) -> list[DraftRecord]:
         (f"---\n{BROKEN}\nauthor: J\xf6rg\ndraft: true\n---\n".encode("latin-1"), "draft: true"),
     ],
 )
-def test_front_matter_that_is_rejected_is_read_line_by_line(tmp_path: Path, head: str | bytes, statement: str) -> None:
-    """One line that cannot be parsed does not hide another that says that this is a draft."""
+def test_rejected_front_matter_is_searched_line_by_line(tmp_path: Path, head: str | bytes, statement: str) -> None:
+    """A line with a syntax error does not hide a draft field."""
     (found,) = drafts_of(tmp_path, "a.md", head)
     assert (found.where, found.statement) == ("a.md", statement)
 
@@ -69,7 +69,7 @@ def test_front_matter_that_is_rejected_is_read_line_by_line(tmp_path: Path, head
         "---\nThe status: draft",
     ],
 )
-def test_a_line_that_does_not_plainly_say_draft_withdraws_nothing(tmp_path: Path, lines: str) -> None:
+def test_an_ambiguous_line_withdraws_nothing(tmp_path: Path, lines: str) -> None:
     """A published article is not withdrawn by a guess."""
     assert drafts_of(tmp_path, "a.md", f"---\n{BROKEN}\n{lines}\n---\n") == []
 
@@ -98,15 +98,15 @@ def test_a_line_that_does_not_plainly_say_draft_withdraws_nothing(tmp_path: Path
         ("a.json", '{"text": "' + '{\\"a\\": ' * 9_000, []),
     ],
 )
-def test_other_formats_that_are_rejected_say_which_record_is_a_draft(
+def test_drafts_in_rejected_files_of_other_formats_are_found(
     tmp_path: Path, name: str, text: str | bytes, found: list[tuple[str, str | None]]
 ) -> None:
-    """In a file of many records a draft is known by its id or its address."""
+    """In a file of several records a draft is identified by its ID or URL."""
     assert [(one.statement, one.external_id or one.url) for one in drafts_of(tmp_path, name, text)] == found
 
 
-def test_the_article_of_a_rejected_draft_is_withdrawn_and_named(any_kit: SiteKit) -> None:
-    """The old text does not stay published, the file is named, and the mended file is published under the same id."""
+def test_the_article_of_a_rejected_draft_is_withdrawn(any_kit: SiteKit) -> None:
+    """The file is named, and the repaired file is published under the same ID."""
     kit = any_kit
     kit.article("a.md", "One")
     kit.article("b.md", "Two")
@@ -128,7 +128,7 @@ def test_the_article_of_a_rejected_draft_is_withdrawn_and_named(any_kit: SiteKit
 
 
 def test_a_rejected_file_that_is_no_draft_keeps_its_article(any_kit: SiteKit) -> None:
-    """A slip in an edit takes nothing out of the feed."""
+    """A mistake in an edit does not remove the article from feeds."""
     kit = any_kit
     kit.article("a.md", "One")
     kit.publish()
@@ -138,7 +138,7 @@ def test_a_rejected_file_that_is_no_draft_keeps_its_article(any_kit: SiteKit) ->
 
 
 def test_a_rejected_record_of_many_withdraws_its_own_article_only(any_kit: SiteKit) -> None:
-    """The other records of the file are published as before."""
+    """The other records of the file stay published."""
     kit = any_kit
     records = [{"id": number, "title": f"No. {number}", "date": "2026-11-20"} for number in range(3)]
     kit.write("many.jsonl", "\n".join(map(json.dumps, records)))

@@ -1,4 +1,4 @@
-"""A record that names a later time of publication is not published before it."""
+"""Embargo and release fields delay publication."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ LATER = datetime(2026, 12, 1, 12, 0, tzinfo=UTC)
         "publish_on: 2026-12-01",
     ],
 )
-def test_an_article_waits_for_the_later_of_its_dates(kit: SiteKit, field: str) -> None:
-    """An article with a date in the past and a release in the future goes out at its release."""
+def test_an_article_is_published_at_the_latest_of_its_dates(kit: SiteKit, field: str) -> None:
+    """The date is in the past and the release in the future."""
     kit.article("now.md", "Now")
     kit.write("later.md", f"---\ntitle: Later\ndate: 2026-11-20\n{field}\n---\nText.\n")
     report = kit.publish(NOW)
@@ -35,7 +35,7 @@ def test_an_article_waits_for_the_later_of_its_dates(kit: SiteKit, field: str) -
 
 
 def test_a_release_in_the_past_changes_nothing(kit: SiteKit) -> None:
-    """A release before the date of the article leaves the date as it is."""
+    """A release before the date does not change the date."""
     kit.write("one.md", "---\ntitle: One\ndate: 2026-11-20\npublishDate: 2026-11-01\nembargo: false\n---\nText.\n")
     report = kit.publish(NOW)
     assert titles(kit) == ["One"] and not report.warnings
@@ -49,16 +49,16 @@ def test_a_release_alone_is_the_date(kit: SiteKit) -> None:
 
 
 @pytest.mark.parametrize("value", ["soon", "after the board meets", "[1, 2]"])
-def test_a_release_that_is_not_understood_keeps_the_article_a_draft(kit: SiteKit, value: str) -> None:
-    """Nobody can tell when such an article is meant to go out, so it does not."""
+def test_an_unknown_release_value_makes_a_draft(kit: SiteKit, value: str) -> None:
+    """The intended time is not known, so the article is not published."""
     kit.write("one.md", f"---\ntitle: One\ndate: 2026-11-20\nembargo: {value}\n---\nText.\n")
     report = kit.publish(NOW)
     assert not titles(kit) and report.exit_status == 0
     assert any("not understood" in one.reason for one in report.warnings)
 
 
-def test_a_release_in_figures_that_is_no_date_is_rejected(kit: SiteKit) -> None:
-    """Figures that may be a date in the future are rejected by name, and the article is not published."""
+def test_a_numeric_release_that_is_no_date_is_rejected(kit: SiteKit) -> None:
+    """It may be a date in the future, so the article is not published."""
     kit.write("one.md", "---\ntitle: One\ndate: 2026-11-20\npublished: 32/13/2026\n---\nText.\n")
     report = kit.publish(NOW)
     assert not titles(kit) and report.exit_status == 1

@@ -1,4 +1,4 @@
-"""A file or folder that cannot be read is named; the others are published, and the next run tries again."""
+"""Unreadable files and folders are named, the others are published, and the next run tries again."""
 
 from __future__ import annotations
 
@@ -37,10 +37,8 @@ def settle(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("publisher.pipeline.ingest.time.time_ns", lambda: now)
 
 
-def test_a_file_whose_parser_was_killed_is_read_by_the_next_run(
-    any_kit: SiteKit, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A kill from outside is no property of the file: an unchanged file is parsed again."""
+def test_a_file_is_parsed_again_after_its_parser_was_killed(any_kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cause was outside the file, so the unchanged file is parsed again."""
     for name in ("a.md", "b-killed.md", "c.md"):
         any_kit.article(name, name)
     settle(monkeypatch)
@@ -54,10 +52,10 @@ def test_a_file_whose_parser_was_killed_is_read_by_the_next_run(
     assert sorted(titles(any_kit)) == ["a.md", "b-killed.md", "c.md"]
 
 
-def test_a_record_whose_parser_was_killed_is_read_by_the_next_run(
+def test_a_record_is_parsed_again_after_its_parser_was_killed(
     any_kit: SiteKit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The records after it are read by this run already."""
+    """The following records are parsed in the same run."""
     lines = [f'{{"id": "{name}", "title": "{name}", "date": "2026-11-20"}}' for name in "ABC"]
     any_kit.write("many.jsonl", "\n".join(lines))
     settle(monkeypatch)
@@ -69,10 +67,8 @@ def test_a_record_whose_parser_was_killed_is_read_by_the_next_run(
     assert sorted(titles(any_kit)) == ["A", "B", "C"]
 
 
-def test_a_file_that_the_disk_failed_on_is_read_by_the_next_run(
-    any_kit: SiteKit, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """An error of the disk, of permissions or of descriptors goes away without a change of the file."""
+def test_a_file_is_parsed_again_after_a_disk_error(any_kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Errors of disks, permissions and descriptors go away without a change of the file."""
     any_kit.article("a-disk.md", "A")
     any_kit.article("b.md", "B")
     settle(monkeypatch)
@@ -83,8 +79,8 @@ def test_a_file_that_the_disk_failed_on_is_read_by_the_next_run(
     assert sorted(titles(any_kit)) == ["A", "B"]
 
 
-def test_loops_of_links_and_special_files_are_named_and_the_rest_is_published(any_kit: SiteKit) -> None:
-    """No file that cannot be read keeps another one from being published."""
+def test_loops_of_links_and_special_files_are_rejected(any_kit: SiteKit) -> None:
+    """The other files are published."""
     any_kit.article("a.md", "A")
     articles = any_kit.root / "articles"
     (articles / "one.md").symlink_to("two.md")
@@ -96,10 +92,8 @@ def test_loops_of_links_and_special_files_are_named_and_the_rest_is_published(an
     assert titles(any_kit) == ["A"]
 
 
-def test_a_folder_that_cannot_be_listed_is_named_and_its_files_are_not_forgotten(
-    any_kit: SiteKit, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its articles stay, its files count as present, and they are not read again once it can be listed."""
+def test_files_of_a_folder_that_cannot_be_listed_stay_known(any_kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their articles stay, and the files are not parsed again later."""
     any_kit.article("sub/a.md", "A")
     settle(monkeypatch)
     any_kit.publish()
@@ -122,8 +116,8 @@ def test_a_folder_that_cannot_be_listed_is_named_and_its_files_are_not_forgotten
     assert sorted(titles(any_kit)) == ["A", "B"]
 
 
-def test_a_duplicate_key_among_many_is_named(any_kit: SiteKit) -> None:
-    """The search for the duplicate takes linear time, so the limit on processor time is not what rejects the file."""
+def test_a_duplicate_key_among_many_is_found_in_linear_time(any_kit: SiteKit) -> None:
+    """The limit on processor time does not reject the file."""
     keys = ",".join(f'"k{number}": 1' for number in range(90_000))
     any_kit.write("many.json", f'{{{keys}, "k89999": 2}}')
     assert "the key 'k89999' is there twice" in reasons(any_kit.publish())["many.json"]

@@ -1,4 +1,4 @@
-"""Files that come with an article, as records name them, and their true length."""
+"""Enclosures of articles, and the sizes of their files."""
 
 from __future__ import annotations
 
@@ -47,14 +47,16 @@ def built(options: ParserOptions, **fields: Any) -> tuple[Record, list[str]]:
         ("http://review.example/magazine/audio/talk%20one.mp3", None),
     ],
 )
-def test_a_file_is_measured_where_it_lies_on_the_sites_disk(
+def test_the_size_of_a_file_in_the_media_folder_is_measured(
     options: ParserOptions, url: str, length: int | None
 ) -> None:
+    """Files outside the media folder or on other servers have no known size."""
     assert local_file_size(url, options) == length
     assert local_file_size(url, ParserOptions(zone=options.zone)) is None
 
 
 def test_an_enclosure_may_be_an_address_or_a_table(options: ParserOptions) -> None:
+    """Names of fields in JSON Feed attachments are accepted, and duplicates are removed."""
     record, warnings = built(options, enclosure="audio/talk%20one.mp3")
     assert record.enclosures == (Enclosure(url="audio/talk%20one.mp3", type="audio/mpeg", length=5),)
     assert warnings == []
@@ -72,7 +74,8 @@ def test_an_enclosure_may_be_an_address_or_a_table(options: ParserOptions) -> No
     assert warnings == []
 
 
-def test_what_is_not_known_of_an_enclosure_is_said(options: ParserOptions) -> None:
+def test_an_incomplete_enclosure_gives_a_warning(options: ParserOptions) -> None:
+    """The warning names the missing type or length, or the wrong length."""
     for fields, words, count in (
         ({"enclosures": ["https://cdn.example/a"]}, "say its type", 0),
         ({"enclosures": [{"url": "https://cdn.example/a", "type": "a b"}]}, "say its type", 0),
@@ -87,12 +90,14 @@ def test_what_is_not_known_of_an_enclosure_is_said(options: ParserOptions) -> No
 
 
 @pytest.mark.parametrize("length", [0, -1, "five", 1.5, True, 1 << 60])
-def test_an_impossible_length_is_refused(options: ParserOptions, length: object) -> None:
+def test_an_invalid_enclosure_length_is_rejected(options: ParserOptions, length: object) -> None:
+    """A length is a positive whole number of bytes."""
     with pytest.raises(InvalidRecord, match="enclosure length must be a whole number of bytes"):
         built(options, enclosures=[{"url": "https://cdn.example/a.mp3", "length": length}])
 
 
-def test_a_picture_is_measured_too(options: ParserOptions, tmp_path: Path) -> None:
+def test_the_size_of_an_image_is_measured(options: ParserOptions, tmp_path: Path) -> None:
+    """An image without a file has no size, and an unsafe URL is ignored."""
     (tmp_path / "media/p.jpg").write_bytes(b"123")
     record, _ = built(options, image={"url": "p.jpg"})
     assert record.image is not None and record.image.length == 3

@@ -1,4 +1,4 @@
-"""Markdown with front matter, JSON and JSON Lines, and the door that files come through."""
+"""Records from Markdown with front matter, JSON and JSON Lines, and files that are rejected."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ def from_json(**fields: Any) -> ParsedRecord:
     return found
 
 
-def test_every_field_of_a_record() -> None:
+def test_every_field_of_a_record_is_parsed() -> None:
+    """One file has all fields that a record can have."""
     got = from_json(
         id=17,
         url="https://cms.example/a b",
@@ -64,7 +65,8 @@ def test_every_field_of_a_record() -> None:
     assert (got.topic, got.region, got.brand, got.language, got.slug) == ("T", "R", "B", "pt-BR", "the-slug")
 
 
-def test_the_same_record_in_three_formats_is_the_same_article() -> None:
+def test_three_formats_give_the_same_record() -> None:
+    """Markdown, JSON and JSON Lines differ only in syntax."""
     text = b"T\n\nNovember 20, 2026 Topic: Water\n\nT\n\nBody & soul."
     from_text = PARSERS[".txt"](io.BytesIO(text), "x", OPTIONS)
     records = [
@@ -76,6 +78,7 @@ def test_the_same_record_in_three_formats_is_the_same_article() -> None:
 
 
 def test_markdown_is_rendered_and_sanitised() -> None:
+    """Scripts in Markdown do not reach the body."""
     body = markdown(
         "---\ntitle: T\ndate: 2026-11-20\n---\n**b** <span onclick=x>s</span>\n\n|a|b|\n|-|-|\n|1|2|\n\n~~old~~"
     ).record.body
@@ -84,18 +87,21 @@ def test_markdown_is_rendered_and_sanitised() -> None:
     assert "<s>old</s>" in body
 
 
-def test_a_first_heading_stands_in_for_a_missing_title() -> None:
+def test_a_first_heading_is_used_as_the_title() -> None:
+    """The heading is removed from the body."""
     got = markdown("---\ndate: 2026-11-20\n---\n# The Heading #\n\nText.").record
     assert (got.title, got.body) == ("The Heading", "<p>Text.</p>")
 
 
-def test_a_shared_bio_and_a_single_author() -> None:
+def test_a_shared_bio_applies_to_a_single_author() -> None:
+    """Authors and tags may be plain text."""
     got = markdown("---\ntitle: T\ndate: 2026-11-20\nauthor: Ann Lee\nbio: Writes.\ntags: a, b\n---\n").record
     assert got.authors == (Author(name="Ann Lee", bio="Writes."),)
     assert got.tags == ("a", "b")
 
 
-def test_yaml_times_without_a_zone_are_the_newsrooms() -> None:
+def test_times_without_a_zone_are_in_the_site_time_zone() -> None:
+    """YAML times are naive."""
     got = markdown("---\ntitle: T\ndate: 2026-07-01 07:30:00\n---\n").record.date
     assert isinstance(got, datetime)
     assert got.astimezone(UTC) == datetime(2026, 7, 1, 6, 30, tzinfo=UTC)
@@ -116,7 +122,8 @@ def test_yaml_times_without_a_zone_are_the_newsrooms() -> None:
         ("---\n" + "a: " + "[" * 5000 + "\n---\n", "nested more than 32 levels"),
     ],
 )
-def test_front_matter_that_makes_no_record_is_refused(text: str, reason: str) -> None:
+def test_invalid_front_matter_is_rejected_with_a_reason(text: str, reason: str) -> None:
+    """The reason names the missing field or the syntax error."""
     with pytest.raises(InvalidRecord, match=reason):
         markdown(text)
 
@@ -140,12 +147,14 @@ def test_front_matter_that_makes_no_record_is_refused(text: str, reason: str) ->
         ({"id": [1]}, "id must be text"),
     ],
 )
-def test_wrong_types_are_refused_by_name(fields: dict[str, Any], reason: str) -> None:
+def test_a_value_of_a_wrong_type_is_rejected_with_its_field(fields: dict[str, Any], reason: str) -> None:
+    """The message says which type is expected."""
     with pytest.raises(InvalidRecord, match=reason):
         from_json(**fields)
 
 
-def test_what_can_be_saved_is_saved_with_a_warning() -> None:
+def test_invalid_optional_values_are_repaired_or_ignored_with_a_warning() -> None:
+    """The record is published without the invalid URL, image and language."""
     found = from_json(title="A\ud800B\u0000", url="javascript:x", image="file:///x", language="english!", dek="a\x07")
     assert found.record.title == "A\ufffdB"
     assert found.record.url is None and found.record.image is None and found.record.language is None
@@ -153,7 +162,8 @@ def test_what_can_be_saved_is_saved_with_a_warning() -> None:
     assert len(found.warnings) == 5
 
 
-def test_an_image_may_be_just_an_address() -> None:
+def test_an_image_may_be_a_url() -> None:
+    """Relative and absolute URLs are accepted."""
     assert from_json(image="pics/a.jpg").record.image == Image(url="pics/a.jpg")
     assert from_json(image="https://x.example/a.jpg").record.image == Image(url="https://x.example/a.jpg")
 
@@ -169,12 +179,14 @@ def test_an_image_may_be_just_an_address() -> None:
         (b" ", "empty"),
     ],
 )
-def test_what_is_not_json_is_refused(data: bytes, reason: str) -> None:
+def test_invalid_json_is_rejected(data: bytes, reason: str) -> None:
+    """Syntax errors, depth and huge numbers are rejected with a reason."""
     with pytest.raises(InvalidRecord, match=reason):
         list(parse_json(io.BytesIO(data), "x.json", OPTIONS))
 
 
-def test_a_list_of_records_sets_bad_ones_aside_by_number() -> None:
+def test_invalid_records_of_a_json_list_are_rejected_by_number() -> None:
+    """The other records of the list are parsed."""
     data = json.dumps(
         [{**LEAST, "id": "a"}, {"title": "no date", "id": "b"}, LEAST, {**LEAST, "url": "https://x.example/"}]
     )
@@ -184,7 +196,8 @@ def test_a_list_of_records_sets_bad_ones_aside_by_number() -> None:
     assert "needs an id or a url" in results[2].reason  # type: ignore[union-attr]
 
 
-def test_json_lines_set_bad_lines_aside_by_number() -> None:
+def test_invalid_lines_of_json_lines_are_rejected_by_number() -> None:
+    """The other lines are parsed, and empty lines are skipped."""
     lines = [
         json.dumps({**LEAST, "id": "a"}),
         "",
@@ -210,17 +223,20 @@ def test_json_lines_set_bad_lines_aside_by_number() -> None:
         ("Fri, 20 Nov 2026 07:00:00 +0000", datetime(2026, 11, 20, 7, tzinfo=UTC)),
     ],
 )
-def test_dates(text: str, expected: date) -> None:
+def test_supported_date_formats_are_parsed(text: str, expected: date) -> None:
+    """ISO 8601, written dates and RFC 2822 are supported."""
     assert parse_date(text, ZoneInfo("UTC")) == expected
 
 
 @pytest.mark.parametrize("text", ["", "soon", "2026-13-01", "Marchy 3, 2026", "31 June 2026"])
-def test_what_is_no_date(text: str) -> None:
+def test_an_invalid_date_raises_value_error(text: str) -> None:
+    """Unknown months and dates that do not exist are not guessed."""
     with pytest.raises(ValueError):
         parse_date(text, ZoneInfo("UTC"))
 
 
-def test_magic_numbers_and_binaries_are_named(tmp_path: Path) -> None:
+def test_binary_files_are_rejected_with_their_type(tmp_path: Path) -> None:
+    """UTF-16 with a byte order mark is text."""
     (tmp_path / "a.txt").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)))
     (tmp_path / "b.txt").write_bytes(os.urandom(1) + bytes(range(32)) * 20)
     (tmp_path / "c.md").write_bytes("---\ntitle: T\ndate: 2026-11-20\n---\n".encode("utf-16"))
@@ -230,7 +246,8 @@ def test_magic_numbers_and_binaries_are_named(tmp_path: Path) -> None:
     assert isinstance(results["c.md"][0], ParsedRecord)
 
 
-def test_what_is_no_regular_file_inside_the_folder_is_refused(tmp_path: Path) -> None:
+def test_links_out_of_the_folder_and_special_files_are_rejected(tmp_path: Path) -> None:
+    """An article cannot publish another file of the server."""
     root, outside = tmp_path / "articles", tmp_path / "secret.txt"
     root.mkdir()
     outside.write_text("T\n\nApril 1, 2022\n\nSecret.")

@@ -1,4 +1,4 @@
-"""Which file a file was before it moved into or out of a drafts folder."""
+"""Former names of files that were moved into or out of a drafts folder."""
 
 from __future__ import annotations
 
@@ -24,5 +24,5 @@ from publisher.articles.moves import FileMoves
     ],
 )
 def test_the_former_name_of_a_file_is_found(gone: list[str], name: str, expected: list[str]) -> None:
-    """Folders of states, dates and suffixes are passed over; the longest common path wins."""
+    """State folders, dates and suffixes are ignored; the longest common path wins."""
     assert FileMoves(gone).before(name) == expected

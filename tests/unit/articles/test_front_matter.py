@@ -1,4 +1,4 @@
-"""The subset of YAML that front matter may use."""
+"""The YAML subset of front matter."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def rejection(head: str) -> str:
     return caught.value.reason
 
 
-def test_scalars_stay_text_in_fields_that_want_text() -> None:
-    """YAML's numbers, booleans and dates do not leak into headlines, tags and names."""
+def test_scalars_stay_text_in_text_fields() -> None:
+    """Numbers, booleans and dates of YAML stay text in titles, tags and names."""
     parsed = record(
         "title: 2024\ndate: 2026-03-05\ndek: 1.10\ntags: [no, 1984, true, on, 2026-01-01, 0x10, 1_000]\n"
         "author: No\ntopic: NO\nregion: Null\nlanguage: no"
@@ -48,8 +48,8 @@ def test_scalars_stay_text_in_fields_that_want_text() -> None:
 
 
 @pytest.mark.parametrize("nothing", ["", "~", "null"])
-def test_a_field_without_a_value_is_not_there(nothing: str) -> None:
-    """An empty scalar, ``~`` and ``null`` are no values; in quotes they are texts."""
+def test_a_field_without_a_value_is_missing(nothing: str) -> None:
+    """An empty scalar, ``~`` and ``null`` are no values; quoted they are text."""
     parsed = record(f"title: T\ndate: 2026-03-05\ndek: {nothing}\nslug: '{nothing}'")
     assert (parsed.dek, parsed.slug) == (None, nothing or None)
 
@@ -68,33 +68,33 @@ def test_a_field_without_a_value_is_not_there(nothing: str) -> None:
         ("'March 5, 2026'", date(2026, 3, 5)),
     ],
 )
-def test_a_date_is_read_by_the_field_that_wants_one(written: str, meant: date) -> None:
-    """Every way in which YAML and other generators write a time is understood as a whole."""
+def test_date_fields_parse_dates(written: str, meant: date) -> None:
+    """All time formats of YAML and of common generators are parsed."""
     assert record(f"title: T\ndate: {written}").date == meant
 
 
 @pytest.mark.parametrize("written", ["2026-03-05 25:00:00", "2026-02-30 10:00:00", "2026-03-05 10:00:00 +99"])
-def test_an_impossible_time_is_rejected(written: str) -> None:
-    """A time that does not exist is never half read."""
+def test_an_invalid_time_is_rejected(written: str) -> None:
+    """A time that does not exist is not replaced by its date."""
     assert "impossible date" in rejection(f"title: T\ndate: {written}")
 
 
-def test_numbers_are_read_by_the_fields_that_want_them() -> None:
-    """A width is a number, whether it stands in quotes or not."""
+def test_number_fields_parse_numbers() -> None:
+    """An image width may be quoted or not."""
     image = record("title: T\ndate: 2026-03-05\nimage: {url: /a.jpg, width: 800, height: '600'}").image
     assert image is not None
     assert (image.width, image.height) == (800, 600)
 
 
 @pytest.mark.parametrize(("written", "meant"), [("17", "17"), ("0123", "83"), ("0x1F", "31"), ("'0123'", "0123")])
-def test_an_id_keeps_the_value_that_it_had_before(written: str, meant: str) -> None:
-    """An unquoted number as an id is what YAML 1.1 reads: another id would publish the article again."""
+def test_an_unquoted_numeric_id_keeps_its_yaml_value(written: str, meant: str) -> None:
+    """With another ID, the article would be published again."""
     assert record(f"title: T\ndate: 2026-03-05\nid: {written}").external_id == meant
 
 
 @given(st.from_regex(r"[-+]?(0b[01_]{1,9}|0x[0-9a-f_]{1,9}|[0-9_]{1,12})", fullmatch=True))
-def test_whole_numbers_are_those_of_yaml(text: str) -> None:
-    """The numbers read are those that PyYAML reads, base 60 aside."""
+def test_whole_numbers_match_pyyaml(text: str) -> None:
+    """All notations but base 60 give the same number as PyYAML."""
     try:
         theirs = yaml.safe_load(text)
     except ValueError:
@@ -122,13 +122,13 @@ def test_whole_numbers_are_those_of_yaml(text: str) -> None:
         ("[a, b]", "names no fields"),
     ],
 )
-def test_what_is_outside_the_subset_is_rejected_by_line(head: str, reason: str) -> None:
-    """Tags, duplicate keys and broken YAML are rejected with the line and the fix."""
+def test_unsupported_yaml_is_rejected_with_its_line(head: str, reason: str) -> None:
+    """The message names the line and the fix."""
     assert reason in rejection(head)
 
 
-def test_aliases_and_merges_are_read() -> None:
-    """A small file may still say things once; a mapping's own keys win over merged ones."""
+def test_aliases_and_merges_are_expanded() -> None:
+    """A mapping's own keys override merged ones."""
     parsed = record(
         "base: &b {topic: Water, region: Asia}\ntitle: &t T\ndek: *t\n<<: *b\nregion: Europe\ndate: 2026-03-05"
     )
@@ -151,7 +151,7 @@ def merge_bomb(levels: int) -> str:
 
 @pytest.mark.parametrize("head", [bomb(9), merge_bomb(9), "\n".join(f"k{n}: v" for n in range(MAX_NODES))])
 def test_values_are_counted_with_aliases_expanded(head: str) -> None:
-    """A few bytes of YAML cannot stand for more values than the limit."""
+    """A few bytes of YAML cannot expand beyond the limit."""
     assert f"more than {MAX_NODES:,} values" in rejection(head)
 
 
@@ -165,7 +165,7 @@ def test_values_are_counted_with_aliases_expanded(head: str) -> None:
     ],
 )
 def test_depth_is_counted_with_aliases_expanded(head: str) -> None:
-    """Nothing is nested deeper than the limit, however it is written."""
+    """Aliases cannot exceed the nesting limit."""
     assert f"nested more than {MAX_DEPTH} levels" in rejection(head)
 
 
@@ -176,16 +176,16 @@ VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=4) | st.di
 
 
 @given(st.dictionaries(SCALARS, VALUES, min_size=1, max_size=5))
-def test_texts_in_quotes_come_back_as_they_were(value: dict[str, Any]) -> None:
-    """What PyYAML writes of texts, lists and mappings is read as the same texts, lists and mappings."""
+def test_quoted_text_survives_a_round_trip(value: dict[str, Any]) -> None:
+    """Text, lists and mappings that PyYAML writes are parsed unchanged."""
     written = yaml.safe_dump(value, default_style='"', allow_unicode=True)
     # PyYAML tags nothing that is a text in quotes.
     assert parse_front_matter(written, "x.md") == value
 
 
 @given(st.text(st.sampled_from("ab01:-[]{},&*!|>'\"#%@` \n~<?\t"), max_size=60))
-def test_no_text_raises_anything_but_a_rejection(head: str) -> None:
-    """Whatever stands between the fences is fields or a rejection by name."""
+def test_any_front_matter_is_parsed_or_rejected(head: str) -> None:
+    """No text raises another exception than InvalidRecord."""
     try:
         fields = parse_front_matter(head, "x.md")
     except InvalidRecord as refusal:
@@ -195,7 +195,7 @@ def test_no_text_raises_anything_but_a_rejection(head: str) -> None:
 
 
 def test_the_front_matter_ends_at_the_second_line_of_dashes() -> None:
-    """Dashes within a line, or in the body, end nothing."""
+    """Dashes within a line, or in the body, do not end it."""
     assert split_front_matter("---  \na: b --- c\n----\nbody\n---\nmore", "x") == (
         "\na: b --- c\n",
         "\nbody\n---\nmore",
@@ -213,14 +213,14 @@ def test_the_front_matter_ends_at_the_second_line_of_dashes() -> None:
     ],
 )
 def test_a_first_heading_is_the_title(body: str, title: str, rest: str) -> None:
-    """A first heading stands in for a missing title, however much white space is in it."""
+    """White space around the heading is ignored."""
     parsed = record("date: 2026-03-05", body)
     assert (parsed.title, parsed.body) == (title, rest)
 
 
 @pytest.mark.parametrize("body", ["#Nothing", "## Second", "#", "# #", "Text # a"])
-def test_what_is_no_heading_is_no_title(body: str) -> None:
-    """Only a heading of the first level is a title."""
+def test_other_first_lines_are_not_the_title(body: str) -> None:
+    """Only a heading of level 1 is a title."""
     with pytest.raises(InvalidRecord, match="no title"):
         record("date: 2026-03-05", body)
 
@@ -231,8 +231,8 @@ def json_reason(text: str) -> str:
     return caught.value.reason
 
 
-def test_json_is_bounded_too() -> None:
-    """Duplicate keys, depth and number of values are limited in JSON as in YAML."""
+def test_json_has_the_same_limits() -> None:
+    """Duplicate keys, depth and number of values are limited as in YAML."""
     least = {"title": "T", "date": "2026-03-05"}
     assert json_reason('{"title": "T", "date": "2026-03-05", "draft": true, "draft": false}').endswith(
         "the key 'draft' is there twice. Remove one."

@@ -1,4 +1,4 @@
-"""Which article a record is, and what a new one is called for ever."""
+"""Matching records to articles, and permanent IDs and paths of new ones."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ def found(shares_file: bool = False, **fields: object) -> ParsedRecord:
     return ParsedRecord(record=record(**fields), where="f", shares_file=shares_file)
 
 
-def test_keys_are_id_then_address_then_file() -> None:
+def test_keys_are_id_then_url_then_file_name() -> None:
+    """The file name is no key if the file holds several records."""
     assert record_keys(found(external_id="1", url="https://a.example/"), "f.md") == (
         "id:1",
         "url:https://a.example/",
@@ -59,7 +60,7 @@ def test_keys_are_id_then_address_then_file() -> None:
         (("id:1", "file:g"), {}, True, (STORED,), False, None),
     ],
 )
-def test_a_record_is_the_article_of_its_most_trusted_key(
+def test_a_record_matches_the_article_of_its_most_reliable_key(
     keys: tuple[str, ...],
     known: dict[str, int],
     has_id: bool,
@@ -67,22 +68,26 @@ def test_a_record_is_the_article_of_its_most_trusted_key(
     there: bool,
     expected: int | None,
 ) -> None:
+    """A record with its own ID never matches an article with another ID."""
     assert match_article(keys, known, lambda _: has_id, moved, lambda _: there) == expected
 
 
 def test_ids_are_the_same_in_two_clones_and_differ_between_sites() -> None:
+    """An ID depends on the key and the site, not on the text."""
     first = new_article_id(record(), ("file:a",), NAMESPACE, lambda _: False)
     assert first == new_article_id(record(title="Edited"), ("file:a",), NAMESPACE, lambda _: False)
     assert first != new_article_id(record(), ("file:a",), uuid.uuid4(), lambda _: False)
     assert first.startswith("urn:uuid:")
 
 
-def test_a_file_name_used_again_gives_another_id() -> None:
+def test_a_reused_file_name_gives_another_id() -> None:
+    """The ID of the renamed article stays unique."""
     first = new_article_id(record(), ("file:a",), NAMESPACE, lambda _: False)
     assert new_article_id(record(), ("file:a",), NAMESPACE, {first}.__contains__) != first
 
 
-def test_ids_that_are_addresses_of_their_own_are_taken_over() -> None:
+def test_urns_and_tag_uris_are_used_as_ids() -> None:
+    """Other external IDs become UUIDs."""
     tag = "tag:old.example,2019:17"
     assert new_article_id(record(external_id=tag), ("id:" + tag,), NAMESPACE, lambda _: False) == tag
     assert new_article_id(record(external_id=tag), ("id:" + tag,), NAMESPACE, {tag}.__contains__) != tag
@@ -90,6 +95,7 @@ def test_ids_that_are_addresses_of_their_own_are_taken_over() -> None:
 
 
 def test_paths_are_unique() -> None:
+    """A number is appended to the slug until the path is free."""
     assert new_article_path("/{year}/{month}/{slug}", record(), "urn:1", UTC_ZONE, lambda _: False) == "/2026/11/t"
     assert (
         new_article_path("/{year}/{slug}", record(), "urn:1", UTC_ZONE, {"/2026/t", "/2026/t-2"}.__contains__)
@@ -102,7 +108,8 @@ def test_paths_are_unique() -> None:
     assert new_article_path("/{id}", record(topic="X"), "urn:uuid:9", UTC_ZONE, {"/9"}.__contains__) == "/9-t-2"
 
 
-def test_a_day_begins_at_the_newsrooms_midnight_or_right_after() -> None:
+def test_a_day_begins_at_local_midnight_or_right_after() -> None:
+    """A clock change may skip midnight."""
     london, beirut = ZoneInfo("Europe/London"), ZoneInfo("Asia/Beirut")
     assert requested_time(record(date=date(2026, 7, 1)), london) == datetime(2026, 6, 30, 23, tzinfo=UTC).timestamp()
     # In Beirut the clocks go forward at midnight.

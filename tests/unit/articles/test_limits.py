@@ -1,4 +1,4 @@
-"""Limits of an article in what it costs: what is beyond them is left out, and the article is published."""
+"""Limits of an article: values beyond them are left out, and the article is published."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def parse(tmp_path: Path, **fields: Any) -> ParsedRecord:
     return found
 
 
-def test_an_article_within_the_limits_is_as_it_was(tmp_path: Path) -> None:
-    """A hundred tags are no reason for a warning."""
+def test_an_article_within_the_limits_is_unchanged(tmp_path: Path) -> None:
+    """A hundred tags give no warning."""
     found = parse(
         tmp_path, tags=[f"t{n}" for n in range(100)], authors=[f"A {n}" for n in range(50)], url="https://a.example/x"
     )
@@ -56,31 +56,31 @@ def test_an_article_within_the_limits_is_as_it_was(tmp_path: Path) -> None:
         ({"id": "x" * 5_000}, "external_id", 71, "a hash stands for it"),
     ],
 )
-def test_what_is_beyond_a_limit_is_left_out_with_a_warning(
+def test_values_beyond_a_limit_are_left_out_with_a_warning(
     tmp_path: Path, fields: dict[str, Any], name: str, left: int, warning: str
 ) -> None:
-    """The article is published with what is within the limits."""
+    """The article is published with the values within the limits."""
     found = parse(tmp_path, **fields)
     assert len(getattr(found.record, name)) == left
     assert any(warning in said for said in found.warnings)
 
 
 @pytest.mark.parametrize("name", ["topic", "region", "brand", "url"])
-def test_a_label_or_an_address_that_is_too_long_is_left_out(tmp_path: Path, name: str) -> None:
-    """Half a label would be another label, and half an address leads elsewhere."""
+def test_a_label_or_url_that_is_too_long_is_left_out(tmp_path: Path, name: str) -> None:
+    """A truncated label or URL would be a different one."""
     found = parse(tmp_path, **{name: "https://a.example/" + "x" * 3_000})
     assert getattr(found.record, name) is None
     assert any(f"the {name} was left out" in said for said in found.warnings)
 
 
-def test_two_long_ids_stay_two_ids(tmp_path: Path) -> None:
-    """Ids that differ in their last character are two articles."""
+def test_long_ids_stay_distinct(tmp_path: Path) -> None:
+    """IDs that differ in the last character identify two articles."""
     first, second = parse(tmp_path, id="x" * 600 + "1"), parse(tmp_path, id="x" * 600 + "2")
     assert first.record.external_id != second.record.external_id
 
 
 def test_links_beyond_the_limit_become_text(tmp_path: Path) -> None:
-    """Their text stays."""
+    """The text of these links stays."""
     found = parse(tmp_path, body='<p><a href="https://a.example/">x</a>y </p>' * 6_000)
     assert found.record.body.count("<a ") == found.record.body.count("</a>") == 5_000
     assert plain_text(found.record.body).count("xy") == 6_000
@@ -88,7 +88,7 @@ def test_links_beyond_the_limit_become_text(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("tag", ["div", "b", "ul><li", "blockquote", "em"])
 def test_deep_html_keeps_its_text(tag: str) -> None:
-    """Tags that are too deep are dropped, and everything in them stays."""
+    """Tags that are nested too deep are removed, and their text stays."""
     name = tag.partition(">")[0]
     html = f"<p>a</p>{f'<{tag}>x' * 5_000}middle{f'</{name}>' * 5_000}<p>end</p>"
     cleaned = sanitize_html(html)
@@ -98,7 +98,7 @@ def test_deep_html_keeps_its_text(tag: str) -> None:
 
 
 def test_flat_html_is_not_deep() -> None:
-    """Ten thousand paragraphs, items and cells beside each other, with end tags or without, are as they were."""
+    """Ten thousand siblings, with or without end tags, are unchanged."""
     for text in (
         "<p>x</p>" * 10_000,
         "<p>x" * 10_000,
@@ -114,8 +114,8 @@ def test_flat_html_is_not_deep() -> None:
         st.sampled_from(["<div>", "</div>", "<b>", "</b>", "<p>", "</p>", "x", "<br>", "<i>", "</i>"]), max_size=60
     )
 )
-def test_only_what_is_too_deep_is_dropped(parts: list[str]) -> None:
-    """The text is the same for every limit, and a limit that is not reached changes nothing."""
+def test_only_tags_that_are_too_deep_are_removed(parts: list[str]) -> None:
+    """The text is the same for every limit, and an unused limit changes nothing."""
     text = "".join(parts)
     limited, cut = limit_depth(text, 2)
     assert limited.count("x") == text.count("x")
@@ -124,7 +124,7 @@ def test_only_what_is_too_deep_is_dropped(parts: list[str]) -> None:
 
 
 def test_a_tag_with_too_many_attributes_loses_them() -> None:
-    """A long address is no reason; a thousand attributes are."""
+    """A long URL alone is allowed; a thousand attributes are not."""
     long = f'<img src="data:image/png;base64,{"A" * 5_000}" alt="x">'
     assert limit_attributes(long, 500, 100) == (long, 0)
     many = "<a href=x " + " ".join(f"a{n}=1" for n in range(1_000)) + ">text</a>"
@@ -132,15 +132,15 @@ def test_a_tag_with_too_many_attributes_loses_them() -> None:
 
 
 @pytest.mark.parametrize("run", ["A" * 60_000, "AaBb" * 15_000, "NATOVladimir" * 5_000])
-def test_tags_of_any_length_are_parted(tmp_path: Path, run: str) -> None:
-    """A label line without an end gives at most the tags that an article may have."""
+def test_joined_tags_of_any_length_are_split(tmp_path: Path, run: str) -> None:
+    """An endless label line gives no more tags than the limit."""
     (tmp_path / "a.txt").write_text(f"T\n\nApril 1, 2022 Tags: {run}\n\nT\n\nA body.\n")
     (found,) = parse_file(tmp_path, "a.txt", OPTIONS)
     assert isinstance(found, ParsedRecord)
     assert len(found.record.tags) <= 100
 
 
-def test_a_body_that_grows_out_of_a_small_file_is_rejected(tmp_path: Path) -> None:
+def test_a_body_that_expands_beyond_the_limit_is_rejected(tmp_path: Path) -> None:
     """Link references repeat a URL for each use: 200 KB would become 20 MB in every feed."""
     head = "---\ntitle: T\ndate: 2026-03-05\n---\n"
     (tmp_path / "a.md").write_text(head + "[a]: https://a.example/" + "x" * 200_000 + "\n\n" + "[a] " * 100)

@@ -1,4 +1,4 @@
-"""Which fields, folders and values say that a record is not published."""
+"""Fields, folders and values that make a record a draft."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ DRAFTS: list[tuple[str, Any]] = [
 
 @pytest.mark.parametrize(("name", "value"), DRAFTS)
 def test_a_draft_is_recognised_in_every_spelling(name: str, value: Any) -> None:
-    """Case, hyphens, width and invisible characters change nothing, and there is no warning."""
+    """Case, hyphens, width and invisible characters are ignored, without a warning."""
     item = from_json(**{name: value})
     assert isinstance(item, DraftRecord) and item.warnings == ()
     assert item.statement.startswith(f"{name}: ")
@@ -104,8 +104,8 @@ def test_a_draft_is_recognised_in_every_spelling(name: str, value: Any) -> None:
         "Status: PENDING",
     ],
 )
-def test_front_matter_says_that_an_article_is_a_draft(head: str) -> None:
-    """YAML's own booleans and its texts say the same."""
+def test_front_matter_makes_an_article_a_draft(head: str) -> None:
+    """Booleans and text of YAML mean the same."""
     item = from_markdown(head)
     assert isinstance(item, DraftRecord) and item.warnings == ()
 
@@ -145,8 +145,8 @@ def test_front_matter_says_that_an_article_is_a_draft(head: str) -> None:
         ("visibility", "members"),
     ],
 )
-def test_a_value_that_is_not_understood_makes_a_draft_with_a_warning(name: str, value: Any) -> None:
-    """The warning names the field, its value and what to write."""
+def test_an_unknown_value_makes_a_draft_with_a_warning(name: str, value: Any) -> None:
+    """The warning names the field, the value and the fix."""
     item = from_json(**{name: value})
     assert isinstance(item, DraftRecord)
     (warning,) = item.warnings
@@ -182,13 +182,13 @@ def test_a_value_that_is_not_understood_makes_a_draft_with_a_warning(name: str, 
         ("republished", False),
     ],
 )
-def test_a_published_record_is_published(name: str, value: Any) -> None:
-    """What says that it is published, or says nothing about it, keeps nothing back."""
+def test_fields_that_mean_published_make_no_draft(name: str, value: Any) -> None:
+    """Unrelated values are ignored."""
     assert isinstance(from_json(**{name: value}), ParsedRecord)
 
 
 def test_published_is_a_date_or_a_state_and_never_both() -> None:
-    """A date in ``published`` is the date of publication, a boolean never is."""
+    """A date in ``published`` is the publication date, a boolean is not."""
     item = parsed(".json", '{"title": "T", "published": "2026-01-05"}')
     assert isinstance(item, ParsedRecord) and item.record.date == date(2026, 1, 5)
     item = parsed(".md", "---\ntitle: T\npublished: 2026-01-05\n---\nText.")
@@ -199,8 +199,8 @@ def test_published_is_a_date_or_a_state_and_never_both() -> None:
     assert isinstance(item, ParsedRecord) and item.record.date == date(2026, 1, 7)
 
 
-def test_one_field_that_says_draft_is_enough() -> None:
-    """Fields that contradict each other make a draft, and the warning names both."""
+def test_one_draft_field_is_enough() -> None:
+    """Contradictory fields make a draft, and the warning names both."""
     item = from_json(published=True, draft=True)
     assert isinstance(item, DraftRecord)
     assert item.warnings == (
@@ -212,7 +212,7 @@ def test_one_field_that_says_draft_is_enough() -> None:
 
 
 def test_a_draft_needs_no_other_field() -> None:
-    """A draft without title and date, or with fields of a wrong type, is no error."""
+    """A draft without title and date, or with wrong types, is not rejected."""
     for text in ('{"draft": true}', '{"status": "draft", "title": 7, "date": "never", "id": [], "url": {}}'):
         item = parsed(".json", text)
         assert isinstance(item, DraftRecord) and item.record is None
@@ -223,7 +223,7 @@ def test_a_draft_needs_no_other_field() -> None:
 
 
 def test_a_value_is_shown_short_and_without_control_characters() -> None:
-    """Warnings are printed on terminals, and values are outside text."""
+    """Warnings are printed on terminals, and values are untrusted."""
     item = from_json(draft="\x1b[2J" + "x" * 500)
     assert isinstance(item, DraftRecord)
     assert "\x1b" not in item.warnings[0] and len(item.warnings[0]) < 250
@@ -242,7 +242,7 @@ def test_a_value_is_shown_short_and_without_control_characters() -> None:
     ],
 )
 def test_a_drafts_folder_counts_at_any_depth(name: str, expected: bool) -> None:
-    """Only a folder of exactly that name counts."""
+    """Only a folder named exactly ``_drafts`` counts."""
     assert is_in_drafts_folder(name) is expected
 
 
@@ -255,7 +255,7 @@ TRUE, FALSE = {"true", "t", "yes", "y", "on", "1"}, {"false", "f", "no", "n", "o
     st.one_of(st.booleans(), st.integers(), st.floats(), st.text(max_size=80), st.lists(st.booleans())),
 )
 def test_only_known_words_publish(name: str, value: Any) -> None:
-    """Whatever stands in a field, a record is published only by a word of the lists, or by a date."""
+    """A record with a status is published only by a known word or a date."""
     result = parse_publication({name: value}, lambda text: False)
     word = "".join(one for one in unicodedata.normalize("NFKC", str(value)).casefold() if one.isalnum())
     word = word.removesuffix("0") if isinstance(value, float) and value in (0, 1) else word
@@ -281,5 +281,5 @@ def spellings(draw: st.DrawFn) -> tuple[str, Any]:
 
 @given(spellings())
 def test_a_draft_in_another_spelling_is_a_draft(spelling: tuple[str, Any]) -> None:
-    """Case, separators, quotes and invisible characters change nothing."""
+    """Case, separators, quotes and invisible characters are ignored."""
     assert isinstance(from_json(**dict([spelling])), DraftRecord)

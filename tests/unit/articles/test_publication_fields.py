@@ -1,4 +1,4 @@
-"""Drafts by the fields of generators and content management systems, nested fields, embargoes and text exports."""
+"""Draft fields of generators and content management systems, nested fields, embargoes and text exports."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ def from_text(text: str) -> ParsedRecord | DraftRecord:
         {"date_published": "0001-01-01T00:00:00Z"},
     ],
 )
-def test_fields_of_other_programs_say_that_a_record_is_a_draft(fields: dict[str, Any]) -> None:
-    """Their values are clear, so there is no warning."""
+def test_draft_fields_of_other_programs_are_recognised(fields: dict[str, Any]) -> None:
+    """Their values are unambiguous, so there is no warning."""
     item = from_json(fields)
     assert isinstance(item, DraftRecord) and item.warnings == ()
 
@@ -79,7 +79,7 @@ def test_fields_of_other_programs_say_that_a_record_is_a_draft(fields: dict[str,
     ],
 )
 def test_unclear_values_of_these_fields_make_a_draft_with_a_warning(fields: dict[str, Any]) -> None:
-    """What is not understood is not published, and the warning names the field."""
+    """An unknown value means unpublished, and the warning names the field."""
     item = from_json(fields)
     assert isinstance(item, DraftRecord)
     (warning,) = item.warnings
@@ -115,8 +115,8 @@ def test_unclear_values_of_these_fields_make_a_draft_with_a_warning(fields: dict
         {"author": {"name": "A", "private": True}},
     ],
 )
-def test_other_values_of_these_fields_keep_nothing_back(fields: dict[str, Any]) -> None:
-    """They say that it is published, or nothing, or they are about something else."""
+def test_other_values_of_these_fields_make_no_draft(fields: dict[str, Any]) -> None:
+    """They mean published, nothing, or something else."""
     assert isinstance(from_json(fields), ParsedRecord)
 
 
@@ -126,8 +126,8 @@ def test_other_values_of_these_fields_keep_nothing_back(fields: dict[str, Any]) 
         st.sampled_from(["params", "extra", "meta", "attributes", "post", "Custom_Fields"]), min_size=1, max_size=4
     ),
 )
-def test_a_nested_field_that_says_draft_is_enough(statement: tuple[str, Any], tables: list[str]) -> None:
-    """The tables in which other programs keep fields count like the record itself."""
+def test_one_nested_draft_field_is_enough(statement: tuple[str, Any], tables: list[str]) -> None:
+    """Tables in which other programs keep fields count like the record itself."""
     fields: dict[str, Any] = dict([statement])
     for table in tables:
         fields = {table: fields}
@@ -135,8 +135,8 @@ def test_a_nested_field_that_says_draft_is_enough(statement: tuple[str, Any], ta
     assert isinstance(item, DraftRecord) and item.statement.startswith(f"{tables[-1]}.")
 
 
-def test_any_table_may_say_plainly_that_it_is_a_draft() -> None:
-    """Where the table's name says nothing, only a clear ``draft`` or ``published`` counts."""
+def test_an_unambiguous_draft_field_in_any_table_counts() -> None:
+    """In unknown tables only an unambiguous ``draft`` or ``published`` counts."""
     assert isinstance(from_json({"cascade": {"draft": True}}), DraftRecord)
     assert isinstance(from_json({"site": {"published": "no"}}), DraftRecord)
 
@@ -151,8 +151,8 @@ def test_any_table_may_say_plainly_that_it_is_a_draft() -> None:
         ({"params": {"embargo": "2027-01-01T06:00:00Z"}}, datetime(2027, 1, 1, 6, tzinfo=UTC)),
     ],
 )
-def test_an_embargo_moves_the_date_of_publication(fields: dict[str, Any], expected: date) -> None:
-    """The latest of all dates counts: nothing is out before one of them."""
+def test_an_embargo_delays_publication(fields: dict[str, Any], expected: date) -> None:
+    """The latest of all dates counts."""
     item = from_json(fields)
     assert isinstance(item, ParsedRecord) and item.record.date == expected
 
@@ -171,13 +171,13 @@ def test_an_embargo_moves_the_date_of_publication(fields: dict[str, Any], expect
         "Status: Draft\n\nA text without a date line.",
     ],
 )
-def test_a_text_export_says_that_it_is_a_draft(text: str) -> None:
-    """On the date line, or on a line of its own."""
+def test_a_label_makes_a_text_export_a_draft(text: str) -> None:
+    """The label is on the date line or on a line of its own."""
     assert isinstance(from_text(text), DraftRecord)
 
 
 def test_a_text_export_with_other_words_is_published() -> None:
-    """A headline with a colon is a headline, and labels that publish do not end up in their neighbours."""
+    """A title with a colon is a title, and status labels do not end up in other labels."""
     item = from_text("Draft: how a law is made\n\nApril 1, 2022 Topic: Law Status: Published Region: Europe\n\nBody.")
     assert isinstance(item, ParsedRecord) and item.warnings == ()
     assert (item.record.title, item.record.topic, item.record.region) == ("Draft: how a law is made", "Law", "Europe")
@@ -186,7 +186,7 @@ def test_a_text_export_with_other_words_is_published() -> None:
 
 
 def test_a_link_to_a_file_in_a_drafts_folder_is_a_draft(tmp_path: Path) -> None:
-    """The folder of the file counts, not only that of the link."""
+    """The folder of the target counts as well as that of the link."""
     (tmp_path / "_drafts").mkdir()
     (tmp_path / "_drafts" / "a.md").write_text("---\ntitle: A\ndate: 2026-11-20\n---\nText.\n")
     (tmp_path / "a.md").symlink_to("_drafts/a.md")

@@ -1,4 +1,4 @@
-"""The look at the articles folder."""
+"""The listing of the articles folder."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ def fingerprints(listing: FolderListing) -> list[str]:
     return [listing.fingerprint(number) for number in range(BUCKETS)]
 
 
-def test_a_change_moves_the_fingerprint_of_its_own_bucket_only(tmp_path: Path) -> None:
+def test_a_change_alters_only_the_fingerprint_of_its_bucket(tmp_path: Path) -> None:
+    """Added, removed and rewritten files are detected, also with an unchanged mtime."""
     for number in range(50):
         (tmp_path / f"{number}.md").write_text("x")
     before = look(tmp_path)
@@ -41,7 +42,8 @@ def test_a_change_moves_the_fingerprint_of_its_own_bucket_only(tmp_path: Path) -
     assert "new.md" in after and "9.md" not in after and len(after) == 50
 
 
-def test_a_file_that_may_change_unseen_has_no_signature(tmp_path: Path) -> None:
+def test_a_recently_changed_file_has_no_signature(tmp_path: Path) -> None:
+    """It may change again within the same tick of the file system's clock."""
     (tmp_path / "a.md").write_text("x")
     bucket = bucket_of("a.md")
     assert look(tmp_path, 0).fingerprint(bucket) == ""
@@ -49,7 +51,8 @@ def test_a_file_that_may_change_unseen_has_no_signature(tmp_path: Path) -> None:
     assert look(tmp_path).files(bucket)["a.md"]
 
 
-def test_a_clock_that_counts_whole_seconds_is_allowed_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_systems_with_whole_seconds_are_supported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file may change again within the same second."""
     second = 1_000_000_000
 
     def walk(folder: str, prefix: str) -> list[tuple[str, SimpleNamespace]]:
@@ -61,7 +64,8 @@ def test_a_clock_that_counts_whole_seconds_is_allowed_for(monkeypatch: pytest.Mo
     assert scan_folder(Path(), 8 * second).fingerprint(bucket) != ""
 
 
-def test_folders_links_and_names_of_every_kind(tmp_path: Path) -> None:
+def test_folders_links_and_unusual_names_are_listed(tmp_path: Path) -> None:
+    """Hidden files and backups of editors are not."""
     (tmp_path / "2026" / "11").mkdir(parents=True)
     (tmp_path / "2026" / "11" / "deep.md").write_text("x")
     (tmp_path / "broken.md").symlink_to(tmp_path / "nowhere")
@@ -74,7 +78,8 @@ def test_folders_links_and_names_of_every_kind(tmp_path: Path) -> None:
     assert fingerprints(look(tmp_path))
 
 
-def test_a_folder_that_is_no_folder_is_named(tmp_path: Path) -> None:
+def test_a_missing_articles_folder_is_a_settings_error(tmp_path: Path) -> None:
+    """The message names the folder."""
     with pytest.raises(SettingsError, match="paths.articles"):
         look(tmp_path / "nowhere")
     (tmp_path / "file").write_text("x")
@@ -87,8 +92,8 @@ def names_in(listing: FolderListing) -> set[str]:
     return {name for number in range(BUCKETS) for name in listing.files(number)}
 
 
-def test_a_loop_of_links_is_listed_and_ends_nothing(tmp_path: Path) -> None:
-    """A link that cannot be followed has the signature of the link; the other files are listed."""
+def test_a_loop_of_links_is_listed_with_the_other_files(tmp_path: Path) -> None:
+    """A link that cannot be followed has the signature of the link."""
     (tmp_path / "a.md").write_text("x")
     (tmp_path / "one.md").symlink_to("two.md")
     (tmp_path / "two.md").symlink_to("one.md")
@@ -96,8 +101,8 @@ def test_a_loop_of_links_is_listed_and_ends_nothing(tmp_path: Path) -> None:
     assert names_in(look(tmp_path)) == {"a.md", "one.md", "two.md", "long.md"}
 
 
-def test_folders_may_be_nested_deeper_than_calls(tmp_path: Path) -> None:
-    """The number of folders inside each other is bounded by neither recursion nor descriptors."""
+def test_folders_may_be_nested_deeper_than_the_recursion_limit(tmp_path: Path) -> None:
+    """The depth is limited neither by recursion nor by descriptors."""
     (tmp_path / "a.md").write_text("x")
     folders = [tmp_path]
     try:
@@ -111,8 +116,8 @@ def test_folders_may_be_nested_deeper_than_calls(tmp_path: Path) -> None:
             os.rmdir(folder)
 
 
-def test_a_folder_that_cannot_be_listed_is_named_and_its_files_count_as_present(tmp_path: Path) -> None:
-    """A path longer than the kernel takes stands for every folder that cannot be listed."""
+def test_files_of_a_folder_that_cannot_be_listed_count_as_present(tmp_path: Path) -> None:
+    """A path longer than the kernel allows represents every such folder."""
     (tmp_path / "a.md").write_text("x")
     folder = os.open(tmp_path, os.O_RDONLY)
     name = "d" * 250
@@ -129,10 +134,10 @@ def test_a_folder_that_cannot_be_listed_is_named_and_its_files_count_as_present(
 
 
 @pytest.mark.parametrize("error", [FileNotFoundError, NotADirectoryError])
-def test_a_folder_that_is_removed_meanwhile_ends_nothing(
+def test_a_folder_that_is_removed_during_the_scan_is_ignored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[OSError]
 ) -> None:
-    """Only the articles folder itself has to be there."""
+    """Only the articles folder itself must exist."""
     (tmp_path / "a.md").write_text("x")
     (tmp_path / "sub").mkdir()
     real = os.scandir

@@ -1,4 +1,4 @@
-"""The newsroom's text export."""
+"""Parsing the newsroom's text export."""
 
 from __future__ import annotations
 
@@ -50,7 +50,8 @@ def record(text: str | bytes) -> Record:
     return read(text).record
 
 
-def test_every_part_of_an_export_is_found() -> None:
+def test_every_part_of_an_export_is_parsed() -> None:
+    """Title, date, labels, dek, body, author line and image credit."""
     found = read(EXPORT)
     got = found.record
     assert got.title == "Canal SubscriberSite Votes to Keep Its Lock"
@@ -65,34 +66,40 @@ def test_every_part_of_an_export_is_found() -> None:
     assert found.warnings == ()
 
 
-def test_bom_and_crlf_pass_without_a_word() -> None:
+def test_bom_and_crlf_give_no_warning() -> None:
+    """Both are common in exports from Windows."""
     found = read(b"\xef\xbb\xbf" + EXPORT.replace("\n", "\r\n").encode())
     assert found == read(EXPORT)
 
 
-def test_windows_1252_is_recognised_with_a_warning() -> None:
+def test_windows_1252_is_detected_with_a_warning() -> None:
+    """The text is decoded correctly."""
     found = read(EXPORT.encode("cp1252"))
     assert found.record == record(EXPORT)
     assert found.warnings == ("not UTF-8: read as Windows-1252",)
 
 
-def test_bytes_that_windows_1252_leaves_undefined_are_survived() -> None:
+def test_undefined_bytes_of_windows_1252_are_decoded() -> None:
+    """They become control characters, which are dropped with a warning."""
     found = read(EXPORT.replace("A third", "A \u00e9 third").encode("cp1252").replace(b"third", b"thi\x81rd"))
     assert "dropped 1 control character(s)" in found.warnings
 
 
 def test_control_characters_are_dropped_with_a_warning() -> None:
+    """The number of dropped characters is in the warning."""
     found = read(EXPORT.replace("third", "th\x00i\x07rd"))
     assert found.record == record(EXPORT)
     assert found.warnings == ("dropped 2 control character(s)",)
 
 
-def test_text_is_text() -> None:
+def test_markup_in_text_is_escaped() -> None:
+    """HTML and template syntax in an export are shown as text."""
     got = record(EXPORT.replace("A third paragraph.", "<b>not bold</b> ]]> {{ x }} &amp;"))
     assert "&lt;b&gt;not bold&lt;/b&gt; ]]&gt; {{ x }} &amp;amp;" in got.body
 
 
 def test_right_to_left_titles_and_emoji_are_kept() -> None:
+    """Text of any script is unchanged."""
     got = record("عنوان 😀\n\nMay 2, 2026\n\nعنوان 😀\n\nنص\n")
     assert got.title == "عنوان 😀"
     assert 'dir="rtl"' in got.body
@@ -108,17 +115,20 @@ def test_right_to_left_titles_and_emoji_are_kept() -> None:
         ("Monday, January 9, 2026 Region: R", None, ()),
     ],
 )
-def test_labels_may_be_missing_and_come_in_any_order(line: str, topic: str | None, tags: tuple[str, ...]) -> None:
+def test_labels_are_optional_and_may_come_in_any_order(line: str, topic: str | None, tags: tuple[str, ...]) -> None:
+    """A missing label is an empty field."""
     got = record(f"Title\n\n{line}\n\nTitle\n\nBody.")
     assert (got.topic, got.tags) == (topic, tags)
 
 
 def test_labels_may_wrap_onto_more_lines() -> None:
+    """The date line may be a paragraph of several lines."""
     got = record("Title\n\nApril 1, 2022 Topic: Long\nTopic Name Region: R\n\nTitle\n\nBody.")
     assert (got.topic, got.region) == ("Long Topic Name", "R")
 
 
-def test_what_is_not_understood_on_the_date_line_is_said() -> None:
+def test_unknown_text_on_the_date_line_gives_a_warning() -> None:
+    """The warning quotes the text."""
     assert read("Title\n\nApril 1, 2022 by Somebody Topic: T\n\nBody.").warnings == (
         "did not understand 'by Somebody' on the date line",
     )
@@ -136,16 +146,19 @@ def test_what_is_not_understood_on_the_date_line_is_said() -> None:
         ("\n".join(["Title"] + ["line"] * 20 + ["April 1, 2022"]), "no date line"),
     ],
 )
-def test_what_cannot_be_an_article_is_refused_with_the_reason(text: str, reason: str) -> None:
+def test_an_invalid_export_is_rejected_with_a_reason(text: str, reason: str) -> None:
+    """The reason names the missing part."""
     with pytest.raises(InvalidRecord, match=reason):
         read(text)
 
 
 def test_a_headline_may_begin_with_a_date() -> None:
+    """Only a date that labels follow is the date line."""
     assert record("April 1, 2022\n\nApril 3, 2022 Topic: T\n\nBody.").title == "April 1, 2022"
 
 
 def test_a_missing_dek_leaves_the_body_whole() -> None:
+    """A long first paragraph is body."""
     long = "A long first paragraph. " * 20
     got = record(f"Title\n\nApril 1, 2022\n\nTitle\n\n{long}\n\nSecond.")
     assert got.dek is None
@@ -153,11 +166,13 @@ def test_a_missing_dek_leaves_the_body_whole() -> None:
 
 
 def test_the_only_paragraph_is_body_and_not_dek() -> None:
+    """An article has at least one paragraph of body."""
     got = record("Title\n\nApril 1, 2022\n\nTitle\n\nShort.")
     assert (got.dek, got.body) == (None, "<p>Short.</p>")
 
 
-def test_author_line_and_image_credit_may_change_places() -> None:
+def test_author_line_and_image_credit_may_be_in_either_order() -> None:
+    """Both are removed from the body."""
     assert record(EXPORT.replace("ImageWikipedia", "").replace("Ilse Vander", "Image: X / Y.\n\nIlse Vander")).image
 
 
@@ -181,12 +196,14 @@ def test_author_line_and_image_credit_may_change_places() -> None:
         ("Group 77 is a bloc.", []),
     ],
 )
-def test_author_lines_are_told_from_body(line: str, names: list[str]) -> None:
+def test_author_lines_are_distinguished_from_body_text(line: str, names: list[str]) -> None:
+    """A sentence about a person whom the article mentions is body."""
     body = "President Martin spoke. The Kremlin answered."
     assert [author.name for author in parse_author_line(line, body)] == names
 
 
 def test_a_very_long_last_paragraph_is_body() -> None:
+    """An author line has a maximum length."""
     assert parse_author_line("Jane Doe is a writer. " * 100, "") == ()
 
 
@@ -201,7 +218,8 @@ def test_a_very_long_last_paragraph_is_body() -> None:
         ("Image:", None),
     ],
 )
-def test_image_credits(line: str, credit: str | None) -> None:
+def test_image_credits_are_parsed(line: str, credit: str | None) -> None:
+    """Exports join the word Image and the credit in several ways."""
     image = parse_image_line(line)
     assert image is not None
     assert image.credit == credit
@@ -217,6 +235,7 @@ def test_image_credits(line: str, credit: str | None) -> None:
     ],
 )
 def test_paragraphs_that_begin_with_image_are_body(line: str) -> None:
+    """Sentences about images are not credits."""
     assert parse_image_line(line) is None
 
 
@@ -252,25 +271,27 @@ def test_paragraphs_that_begin_with_image_are_body(line: str) -> None:
         ("A" * 100, "", (), "A" * 100, ""),
     ],
 )
-def test_run_together_tags_are_parted(
-    run: str, text: str, vocabulary: tuple[str, ...], tags: str, ambiguous: str
-) -> None:
+def test_joined_tags_are_split(run: str, text: str, vocabulary: tuple[str, ...], tags: str, ambiguous: str) -> None:
+    """Borders are capitals after lower-case letters, or known phrases."""
     expected = (tuple(tags.split("|")) if tags else (), tuple(ambiguous.split("|")) if ambiguous else ())
     assert split_tags(run, text, frozenset(vocabulary)) == expected
 
 
 def test_ambiguous_tags_are_reported() -> None:
+    """They stay joined, with a warning."""
     found = read("Title\n\nApril 1, 2022 Tags: NATOVladimir Putin\n\nTitle\n\nBody.")
     assert "cannot tell where 'NATOVladimir Putin' parts" in found.warnings[0]
 
 
 @given(st.lists(st.from_regex(r"\A[A-Z][a-z]{2,8}( [A-Z][a-z]{2,8})?\Z"), min_size=1, max_size=6, unique=True))
-def test_tags_of_ordinary_words_are_always_parted(tags: list[str]) -> None:
+def test_joined_tags_of_ordinary_words_are_always_split(tags: list[str]) -> None:
+    """Capitalised words need no vocabulary."""
     assert split_tags("".join(tags), "", frozenset())[0] == tuple(tags)
 
 
 @given(st.text(alphabet="ABab -.1(é)", max_size=40), st.text(alphabet="ABab ", max_size=30))
 def test_no_letter_of_a_tag_is_lost(run: str, text: str) -> None:
+    """The tags together have all letters of the export."""
     tags, _ = split_tags(run, text, frozenset())
     assert set("".join(tags)) == set("".join(run.split())) | ({" "} if any(" " in tag for tag in tags) else set())
 
@@ -279,7 +300,8 @@ WORDS = st.text(alphabet=st.sampled_from("abc é<&"), min_size=1, max_size=30).m
 
 
 @given(WORDS, st.dates(date(1990, 1, 1), date(2030, 1, 1)), st.lists(WORDS, min_size=2, max_size=6))
-def test_what_is_exported_is_what_is_read(title: str, day: date, paragraphs: list[str]) -> None:
+def test_an_export_survives_a_round_trip(title: str, day: date, paragraphs: list[str]) -> None:
+    """A generated export gives the record that it was made from."""
     text = "\n\n".join([title, f"{day:%B} {day.day}, {day.year}", title, "x" * 300, *paragraphs])
     got = record(text)
     assert (got.title, got.date) == (" ".join(title.split()), day)

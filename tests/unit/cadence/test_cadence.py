@@ -1,4 +1,4 @@
-"""Crontab text → slots."""
+"""Crontab text, its days and times, and slots in a time zone."""
 
 from __future__ import annotations
 
@@ -41,14 +41,17 @@ def slots(text: str, zone: str, start: str, count: int) -> list[str]:
 
 @pytest.mark.parametrize("text", ["0 7 * * 0", "0 7 * * 7", "0 7 * * sun", "0 7 * * SUN"])
 def test_sunday_is_0_and_7_and_sun(text: str) -> None:
+    """All spellings of crontab are accepted."""
     assert slots(text, "UTC", "2026-11-23T00:00+00:00", 1) == ["2026-11-29T07:00"]
 
 
 def test_monday_is_1() -> None:
+    """APScheduler counts Monday as 0."""
     assert slots("0 7 * * 1", "UTC", "2026-11-24T00:00+00:00", 1) == ["2026-11-30T07:00"]
 
 
-def test_day_of_month_or_day_of_week() -> None:
+def test_a_day_matches_the_day_of_month_or_the_day_of_week() -> None:
+    """If both fields are restricted, one match is enough."""
     assert slots("0 0 13 * fri", "UTC", "2026-11-01T00:00+00:00", 3) == [
         "2026-11-06T00:00",
         "2026-11-13T00:00",
@@ -69,7 +72,8 @@ def test_day_of_month_or_day_of_week() -> None:
         ("mon,7", "01"),
     ],
 )
-def test_ranges_lists_and_steps_of_weekdays(field: str, days: str) -> None:
+def test_ranges_lists_and_steps_of_weekdays_are_supported(field: str, days: str) -> None:
+    """A range may wrap around the end of the week."""
     found = slots(f"0 12 * * {field}", "UTC", "2026-11-21T13:00+00:00", 7)
     weekdays = {datetime.fromisoformat(slot).isoweekday() % 7 for slot in found}
     assert weekdays == {int(day) for day in days}
@@ -78,12 +82,14 @@ def test_ranges_lists_and_steps_of_weekdays(field: str, days: str) -> None:
 @pytest.mark.parametrize(
     "text", ["", "* * * *", "61 * * * *", "0 7 * * 8", "0 7 * * monday", "@never", "0 7 * * 1/0", "x * * * *"]
 )
-def test_nonsense_is_refused(text: str) -> None:
+def test_invalid_crontab_text_is_rejected(text: str) -> None:
+    """Wrong numbers of fields, values out of range and unknown names."""
     with pytest.raises(ValueError):
         parse_cadence(text)
 
 
-def test_aliases() -> None:
+def test_aliases_are_supported() -> None:
+    """``@daily`` means midnight."""
     assert slots("@daily", "UTC", "2026-11-23T00:00+00:00", 1) == ["2026-11-24T00:00"]
 
 
@@ -91,7 +97,8 @@ def test_aliases() -> None:
     "text",
     ["0 0 30 2 *", "0 7 31 4,6 *", "0 0 */31 * fri#2", "* * * * * *", "@every 1s", "0 7 * * fri#6", "5-1 * * * *"],
 )
-def test_what_never_comes_or_too_often_is_refused_with_an_example(text: str) -> None:
+def test_dates_that_never_occur_are_rejected_with_an_example(text: str) -> None:
+    """So are seconds and ranges that run backwards."""
     with pytest.raises(ValueError, match=re.escape('"0 7 * * mon-fri"')):
         parse_cadence(text)
 
@@ -124,11 +131,13 @@ def test_what_never_comes_or_too_often_is_refused_with_an_example(text: str) -> 
         ("0 7 * dec *", "every day in December at 07:00"),
     ],
 )
-def test_a_cadence_reads_back_in_words(text: str, words: str) -> None:
+def test_a_cadence_is_described_in_words(text: str, words: str) -> None:
+    """The description names days and times."""
     assert describe_cadence(parse_cadence(text)) == words
 
 
-def test_the_last_day_and_the_nth_weekday() -> None:
+def test_the_last_day_and_the_nth_weekday_are_supported() -> None:
+    """``L``, ``fri#2`` and ``5L`` are common extensions."""
     assert slots("0 9 L * *", "UTC", "2027-01-31T09:00+00:00", 2) == ["2027-02-28T09:00", "2027-03-31T09:00"]
     assert slots("0 9 * * fri#2", "UTC", "2026-11-20T00:00+00:00", 2) == ["2026-12-11T09:00", "2027-01-08T09:00"]
     assert slots("0 9 * * 5L", "UTC", "2026-11-20T00:00+00:00", 2) == ["2026-11-27T09:00", "2026-12-25T09:00"]
@@ -139,19 +148,21 @@ def test_the_last_day_and_the_nth_weekday() -> None:
     ]
 
 
-def test_a_field_that_begins_with_a_star_does_not_make_either_day_enough() -> None:
-    """crontab(5): days of the month that begin with a star have to be Fridays too."""
+def test_a_field_that_begins_with_a_star_requires_both_days() -> None:
+    """crontab(5): such a day of the month must be a Friday too."""
     assert slots("0 0 */2 * fri", "UTC", "2026-11-01T00:00+00:00", 2) == ["2026-11-13T00:00", "2026-11-27T00:00"]
     assert slots("0 0 13 * */5", "UTC", "2026-11-01T00:00+00:00", 1) == ["2026-11-13T00:00"]
 
 
-def test_several_cadences_are_one_timetable() -> None:
+def test_several_cadences_form_one_timetable() -> None:
+    """A time in two cadences is one slot."""
     table = timetable("0 7 * * mon-fri", "0 9 * * sat", "0 7 * * mon")
     found = list(slots_between(table, datetime(2026, 11, 26, 8, tzinfo=UTC), datetime(2026, 11, 30, 7, tzinfo=UTC)))
     assert [f"{slot:%a %H}" for slot in found] == ["Fri 07", "Sat 09", "Mon 07"]
 
 
-def test_nothing_runs_on_blackout_days_nor_before_the_start_nor_after_the_end() -> None:
+def test_excluded_days_have_no_slots() -> None:
+    """Neither have days before the start and after the end."""
     table = timetable(
         "0 7 * * *",
         zone="Europe/London",
@@ -166,7 +177,8 @@ def test_nothing_runs_on_blackout_days_nor_before_the_start_nor_after_the_end() 
     assert previous_slot(table, datetime(2026, 12, 26, 6, tzinfo=UTC)) == datetime(2026, 12, 24, 7, tzinfo=UTC)
 
 
-def test_the_previous_slot_is_found_however_rare_it_is() -> None:
+def test_the_previous_slot_of_a_rare_date_is_found() -> None:
+    """The search goes back for decades."""
     at = datetime(2026, 11, 23, 7, tzinfo=UTC)
     assert previous_slot(timetable("0 7 * * *"), at) == at
     assert previous_slot(timetable("0 7 * * *"), at - timedelta(seconds=1)) == at - timedelta(days=1)
@@ -188,12 +200,14 @@ UP = datetime(2026, 11, 26, 9, tzinfo=UTC)
         (CatchUp.NONE, 100, []),
     ],
 )
-def test_after_downtime(catch_up: CatchUp, hours: int, days: list[int]) -> None:
+def test_missed_slots_are_due_by_the_catch_up_policy(catch_up: CatchUp, hours: int, days: list[int]) -> None:
+    """Slots that are later than allowed are left out."""
     found = due_slots(timetable("30 7 * * *"), DOWN, UP, catch_up=catch_up, at_most_late=timedelta(hours=hours))
     assert [slot.day for slot in found] == days
 
 
-def test_a_slot_that_is_found_at_the_next_look_is_not_a_missed_one() -> None:
+def test_a_slot_within_the_tolerance_was_not_missed() -> None:
+    """A cron job may call the program every 15 minutes only."""
     soon = datetime(2026, 11, 26, 7, 39, tzinfo=UTC)
     late = timedelta(hours=24)
     found = due_slots(timetable("30 7 * * *"), DOWN, soon, catch_up=CatchUp.NONE, at_most_late=late)
@@ -202,6 +216,7 @@ def test_a_slot_that_is_found_at_the_next_look_is_not_a_missed_one() -> None:
 
 def test_hourly_cadences_follow_real_time() -> None:
     # London, 28 March 2027: 00:30, then 02:30, an hour later.
+    """A repeated hour runs twice, a skipped hour not at all."""
     assert slots("30 * * * *", "Europe/London", "2027-03-28T00:00+00:00", 2) == ["2027-03-28T00:30", "2027-03-28T01:30"]
     # 25 October 2026: 01:30, 01:30 again, 02:30.
     assert slots("30 * * * *", "Europe/London", "2026-10-25T00:00+00:00", 3) == [
@@ -209,7 +224,7 @@ def test_hourly_cadences_follow_real_time() -> None:
         "2026-10-25T01:30",
         "2026-10-25T02:30",
     ]
-    # Lord Howe Island, from 02:00 to 02:30: nobody waits for longer than an hour.
+    # Lord Howe Island, from 02:00 to 02:30: no gap is longer than an hour.
     assert slots("0 * * * *", "Australia/Lord_Howe", "2026-10-03T14:00+00:00", 3) == [
         "2026-10-03T14:30",
         "2026-10-03T15:30",
@@ -217,8 +232,9 @@ def test_hourly_cadences_follow_real_time() -> None:
     ]
 
 
-def test_a_day_that_a_zone_skips_has_its_slot_at_the_first_instant_after_it() -> None:
+def test_the_slot_of_a_skipped_day_is_the_first_instant_after_it() -> None:
     # Samoa had no 30 December 2011.
+    """Samoa skipped a day when it changed its zone."""
     assert slots("0 7 30 12 *", "Pacific/Apia", "2011-12-01T00:00+00:00", 1) == ["2011-12-30T10:00"]
     assert slots("0 7 * * *", "Pacific/Apia", "2011-12-29T00:00+00:00", 3) == [
         "2011-12-29T17:00",
@@ -227,21 +243,25 @@ def test_a_day_that_a_zone_skips_has_its_slot_at_the_first_instant_after_it() ->
     ]
 
 
-def test_a_gap_fires_once_at_the_first_instant_after_it() -> None:
+def test_a_skipped_time_runs_once_right_after_the_gap() -> None:
     # On 28 March 2027 London's clocks go from 01:00 to 02:00.
+    """Clocks are put forward."""
     assert slots("30 1 * * *", "Europe/London", "2027-03-27T12:00+00:00", 2) == ["2027-03-28T01:00", "2027-03-29T00:30"]
 
 
-def test_a_repeated_hour_fires_once() -> None:
+def test_a_repeated_time_runs_once() -> None:
     # On 25 October 2026 London's clocks show 01:30 twice.
+    """Clocks are set back."""
     assert slots("30 1 * * *", "Europe/London", "2026-10-24T12:00+00:00", 2) == ["2026-10-25T00:30", "2026-10-26T01:30"]
 
 
-def test_from_within_the_repeated_hour_nothing_is_fired_again() -> None:
+def test_nothing_runs_again_within_a_repeated_hour() -> None:
+    """The first occurrence has run already."""
     assert slots("30 1 * * *", "Europe/London", "2026-10-25T01:10+00:00", 1) == ["2026-10-26T01:30"]
 
 
-def test_wall_times_are_localised() -> None:
+def test_local_times_become_instants() -> None:
+    """A skipped time becomes the first instant after the gap."""
     assert to_local(datetime(2026, 7, 1, 7), LONDON) == datetime(2026, 7, 1, 6, tzinfo=UTC)
     # Lord Howe Island's clocks go forward by half an hour.
     assert to_local(datetime(2026, 10, 4, 2, 15), ZoneInfo("Australia/Lord_Howe")) == datetime(

@@ -1,4 +1,4 @@
-"""Slots in every zone of the tz database, against what clocks there show, croniter, and plain APScheduler."""
+"""Slots in every zone of the tz database, compared with the zones' offsets, croniter and plain APScheduler."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _changes(zone: ZoneInfo) -> Iterator[tuple[datetime, timedelta, timedelta]]:
 def expected(
     wall: datetime, changes: list[tuple[datetime, timedelta, timedelta]], zone: ZoneInfo, *, hourly: bool
 ) -> set[datetime]:
-    """What clocks on walls say, with no help of ``fold``."""
+    """Return the local times of an instant, computed without ``fold``."""
     near = [one for one in changes if abs(one[0].replace(tzinfo=None) - wall) < timedelta(days=2)]
     if not near:
         offset = datetime.combine(wall.date(), wall.time(), UTC).astimezone(zone).utcoffset()
@@ -97,7 +97,8 @@ CADENCES = (*DAILY, "0 0 * * mon", "15 2 L * *", "30 2 * * sun#2", "0,30 0-3 * *
 
 @some_and_all
 @pytest.mark.parametrize("text", CADENCES)
-def test_two_years_in_every_zone_no_slot_twice_and_none_missed(text: str, names: tuple[str, ...]) -> None:
+def test_two_years_of_slots_are_complete_and_unique_in_every_zone(text: str, names: tuple[str, ...]) -> None:
+    """The expected slots are computed from the offsets of the zone."""
     cadence = parse_cadence(text)
     assert len(zones(names)) == len(SOME_ZONES) if names is SOME_ZONES else len(zones(names)) > 60
     for zone, changes in zones(names).items():
@@ -116,6 +117,7 @@ def test_two_years_in_every_zone_no_slot_twice_and_none_missed(text: str, names:
 @some_and_all
 @pytest.mark.parametrize("text", DAILY[:6])
 def test_every_day_of_two_years_has_one_slot_in_every_zone(text: str, names: tuple[str, ...]) -> None:
+    """A slot that is skipped at the end of a day runs at the start of the next one."""
     for zone in zones(names):
         table = Timetable(cadences=(parse_cadence(text),), zone=zone)
         first, last = datetime(2026, 1, 1, tzinfo=zone), datetime(2027, 12, 31, 23, 59, tzinfo=zone)
@@ -128,6 +130,7 @@ def test_every_day_of_two_years_has_one_slot_in_every_zone(text: str, names: tup
 @some_and_all
 @pytest.mark.parametrize("text", ["0 * * * *", "*/20 * * * *", "45 * * * *"])
 def test_hourly_cadences_follow_real_time_in_every_zone(text: str, names: tuple[str, ...]) -> None:
+    """The time between two slots does not change with the clocks."""
     cadence = parse_cadence(text)
     for zone, changes in zones(names).items():
         table = Timetable(cadences=(cadence,), zone=zone)
@@ -146,7 +149,8 @@ def test_hourly_cadences_follow_real_time_in_every_zone(text: str, names: tuple[
 
 
 @some_and_all
-def test_the_next_slot_and_the_previous_one_agree_with_the_whole_list(names: tuple[str, ...]) -> None:
+def test_next_and_previous_slots_agree_with_the_whole_list(names: tuple[str, ...]) -> None:
+    """Both are computed by separate searches."""
     for zone, changes in zones(names).items():
         for text in ("30 2 * * *", "*/30 * * * *"):
             table = Timetable(cadences=(parse_cadence(text),), zone=zone)
@@ -159,8 +163,8 @@ def test_the_next_slot_and_the_previous_one_agree_with_the_whole_list(names: tup
 
 
 @some_and_all
-def test_what_plain_crontrigger_does_in_the_same_zones(names: tuple[str, ...]) -> None:
-    """The reason for all this: the same days, asked of APScheduler as its documentation shows it."""
+def test_plain_crontrigger_misses_and_repeats_slots(names: tuple[str, ...]) -> None:
+    """The reason for this package: APScheduler, used as documented, gives other days."""
     assert f"{CronTrigger.from_crontab('0 7 * * 1', 'UTC').get_next_fire_time(None, START):%a}" == "Tue"
     missed, twice = set(), set()
     for zone, changes in zones(names).items():
@@ -202,8 +206,11 @@ def _field(low: int, high: int) -> st.SearchStrategy[str]:
     weekday=_field(0, 6),
     after=st.datetimes(datetime(2020, 1, 1), datetime(2040, 1, 1), timezones=st.just(UTC)),
 )
-def test_croniter_says_the_same(minute: str, hour: str, day: str, month: str, weekday: str, after: datetime) -> None:
+def test_slots_equal_those_of_croniter(
+    minute: str, hour: str, day: str, month: str, weekday: str, after: datetime
+) -> None:
     # A day that begins with a star restricts nothing to cron, and something to croniter.
+    """Any five fields give the same slots in UTC."""
     if "*" in day + weekday and len({day, weekday} - {"*"}) == 2:
         weekday = "*"
     text = f"{minute} {hour} {day} {month} {weekday}"
@@ -226,14 +233,15 @@ def test_croniter_says_the_same(minute: str, hour: str, day: str, month: str, we
 @pytest.mark.parametrize(
     ("ours", "theirs"), [("0 9 L * *", "0 9 l * *"), ("0 9 * * fri#3", "0 9 * * fri#3"), ("0 9 * * friL", "0 9 * * l5")]
 )
-def test_croniter_has_the_same_last_and_nth_days(ours: str, theirs: str) -> None:
+def test_last_and_nth_days_equal_those_of_croniter(ours: str, theirs: str) -> None:
+    """The notation differs, the days do not."""
     table = Timetable(cadences=(parse_cadence(ours),), zone=ZoneInfo("UTC"))
     reckoned = croniter(theirs, START)
     found = list(islice(slots_between(table, START, END), 20))
     assert found == [reckoned.get_next(datetime) for _ in range(20)]
 
 
-# -- readers' mornings -----------------------------------------------------------------------------
+# -- local-time delivery -------------------------------------------------------------------------
 
 
 @given(
@@ -241,16 +249,18 @@ def test_croniter_has_the_same_last_and_nth_days(ours: str, theirs: str) -> None
     at=st.times().map(lambda one: one.replace(second=0, microsecond=0)),
     slot=st.datetimes(datetime(2026, 1, 1), datetime(2028, 1, 1), timezones=st.just(UTC)),
 )
-def test_a_morning_is_the_first_one_after_the_slot(zone: str, at: time, slot: datetime) -> None:
+def test_a_local_delivery_time_is_the_first_one_after_the_slot(zone: str, at: time, slot: datetime) -> None:
+    """It is the slot of a daily cadence in the subscriber's zone."""
     where = ZoneInfo(zone)
     due = next_local_time(slot, at, where)
     assert slot <= due <= slot + timedelta(hours=26)
-    # It is the slot of a daily cadence on her clock: through both clock changes.
+    # It is the slot of a daily cadence in the subscriber's zone, through both clock changes.
     daily = Timetable(cadences=(parse_cadence(f"{at.minute} {at.hour} * * *"),), zone=where)
     assert due == next_slot(daily, slot - timedelta(microseconds=1))
 
 
-def test_local_times_are_localised_once_a_day() -> None:
+def test_a_local_delivery_time_occurs_once_a_day() -> None:
+    """Clock changes neither skip nor repeat it."""
     london = ZoneInfo("Europe/London")
     dues = [next_local_time(datetime(2027, 3, day, 18, tzinfo=UTC), time(1, 30), london) for day in (26, 27, 28)]
     assert [f"{due:%d %H:%M}" for due in dues] == ["27 01:30", "28 01:00", "29 00:30"]

@@ -1,4 +1,4 @@
-"""Colours: contrast as WCAG counts it, and settings that refuse what cannot be read."""
+"""Colours: WCAG contrast, and rejected settings with too little contrast."""
 
 from __future__ import annotations
 
@@ -20,12 +20,14 @@ COLOUR = st.integers(0, 0xFFFFFF).map(lambda number: f"#{number:06x}")
     ("one", "other", "ratio"),
     [("#000000", "#ffffff", 21.0), ("#777777", "#ffffff", 4.48), ("#767676", "#ffffff", 4.54), ("#abcdef", "#abcdef", 1.0)],
 )  # fmt: skip
-def test_contrast_is_that_of_wcag(one: str, other: str, ratio: float) -> None:
+def test_contrast_follows_wcag(one: str, other: str, ratio: float) -> None:
+    """The order of the two colours does not matter."""
     assert contrast(one, other) == contrast(other, one) == pytest.approx(ratio, abs=0.005)
 
 
 @given(COLOUR, COLOUR)
-def test_what_is_made_readable_can_be_read(colour: str, ground: str) -> None:
+def test_a_readable_colour_has_enough_contrast(colour: str, ground: str) -> None:
+    """This holds for any colour on light and on dark backgrounds."""
     assert contrast(readable_colour(colour, ground), ground) >= MIN_CONTRAST
     assert contrast(text_colour_on(ground), ground) >= MIN_CONTRAST
     if contrast(colour, ground) >= MIN_CONTRAST:
@@ -33,12 +35,14 @@ def test_what_is_made_readable_can_be_read(colour: str, ground: str) -> None:
 
 
 def test_colours_are_mixed() -> None:
+    """The shares 0 and 1 give the two colours themselves."""
     assert mix_colours("#000000", "#ffffff", 0) == "#000000"
     assert mix_colours("#000000", "#fffffe", 1) == "#fffffe"
 
 
 @given(COLOUR)
-def test_the_dark_accent_can_be_read_whatever_the_light_one_is(accent: str) -> None:
+def test_the_default_dark_accent_has_enough_contrast(accent: str) -> None:
+    """It is derived from any light accent."""
     try:
         theme = ThemeSettings(accent=accent)
     except ValueError:
@@ -46,7 +50,8 @@ def test_the_dark_accent_can_be_read_whatever_the_light_one_is(accent: str) -> N
     assert theme.dark_palette.low_contrasts() == theme.light_palette.low_contrasts() == []
 
 
-def test_a_colour_that_cannot_be_read_is_refused_with_one_that_can(tmp_path: Path) -> None:
+def test_a_colour_with_too_little_contrast_is_rejected_with_a_replacement(tmp_path: Path) -> None:
+    """The message suggests a readable colour."""
     (tmp_path / "publisher.toml").write_text(
         'title = "T"\nbase_url = "https://a.example"\n[theme]\naccent = "#ffcc00"\n[theme.dark]\nmuted = "#222222"\n'
     )

@@ -1,4 +1,4 @@
-"""International host names become ASCII."""
+"""International host names in ASCII, and hosts of URLs."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ def test_an_international_host_becomes_punycode(typed: str, expected: str) -> No
 
 
 @pytest.mark.parametrize("typed", ["bü cher.example", "☃.example", "-ü.example", "ü" * 70, "ü..example", "\u200b"])
-def test_a_host_that_idna_forbids_is_refused_with_the_fix(typed: str) -> None:
-    """The message names the host and says what to do."""
+def test_a_host_that_idna_forbids_is_rejected_with_the_fix(typed: str) -> None:
+    """The message names the host and the fix."""
     with pytest.raises(ValueError, match="is not an international host name .*: correct it, or write it as punycode"):
         ascii_host(typed)
 
 
 @given(HOST)
-def test_the_ascii_form_stands_for_the_same_name(host: str) -> None:
-    """Encoding is idempotent and can be decoded to the same name."""
+def test_the_ascii_form_decodes_to_the_same_name(host: str) -> None:
+    """Encoding is idempotent."""
     encoded = ascii_host(host)
     assert encoded.isascii() and ascii_host(encoded) == encoded
     assert idna.decode(encoded) == host
@@ -65,7 +65,7 @@ def test_only_the_host_of_a_url_changes(typed: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize("typed", ["example.org", "ftp://example.org", "https://", "https:///path", "https://?x"])
-def test_a_url_without_a_host_is_refused(typed: str) -> None:
+def test_a_url_without_a_host_is_rejected(typed: str) -> None:
     """The message gives an example."""
     with pytest.raises(ValueError, match="absolute URL, as in https://example.org/page"):
         ascii_url(typed)

@@ -1,4 +1,4 @@
-"""Addresses with display names, as people type them into settings."""
+"""Addresses with display names, as in settings."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ NAME = st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), max_s
         ("<news@example.org >", ""),
     ],
 )
-def test_a_name_may_hold_any_character_without_quotes(typed: str, name: str) -> None:
-    """RFC 5322 wants quotes around such names; a person who fills in settings need not know that."""
+def test_quotes_around_a_display_name_are_optional(typed: str, name: str) -> None:
+    """RFC 5322 requires them for some characters; settings do not."""
     assert parse_mailbox(typed) == Mailbox(name=name, address="news@example.org")
 
 
@@ -60,8 +60,8 @@ def test_a_name_may_hold_any_character_without_quotes(typed: str, name: str) -> 
         "news@@example.org",
     ],
 )
-def test_what_is_not_one_address_is_refused_with_an_example(typed: str) -> None:
-    """The message shows the two forms that are accepted."""
+def test_anything_but_one_address_is_rejected_with_an_example(typed: str) -> None:
+    """The message shows both accepted forms."""
     with pytest.raises(ValueError, match="must be one e-mail address, as in .* or The Review <news@example.org>"):
         parse_mailbox(typed)
 
@@ -73,15 +73,15 @@ def test_an_international_domain_becomes_punycode() -> None:
 
 
 @given(NAME)
-def test_the_rfc_5322_text_of_a_mailbox_is_read_back_as_the_same(name: str) -> None:
-    """Quoting loses nothing, whatever the name is."""
+def test_a_mailbox_survives_a_round_trip(name: str) -> None:
+    """Any display name can be quoted and parsed again."""
     found = Mailbox(name=name, address="news@example.org")
     assert parse_mailbox(str(found)) == found
 
 
 @given(st.text('abc ,:;<>@()."\\[]', max_size=20).map(str.strip))
-def test_other_programs_read_the_same_address(name: str) -> None:
-    """The standard library's RFC 5322 parser finds one address and the name."""
+def test_the_standard_library_parses_the_same_address(name: str) -> None:
+    """It finds one address and the display name."""
     text = str(Mailbox(name=name, address="news@example.org"))
     header = message_from_string(f"From: {text}\n\n", policy=policy.default)["From"]
     (address,) = header.addresses

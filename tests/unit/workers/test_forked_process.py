@@ -1,4 +1,4 @@
-"""A forked process inherits nothing of its parent but memory and one descriptor."""
+"""A forked process inherits only memory and one descriptor from its parent."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def answer_of(work: Callable[[], Any]) -> Any:
 
 
 def test_all_descriptors_but_one_are_closed() -> None:
-    """A parser that is taken over reads no file that its parent has open, and holds no connection open."""
+    """A compromised parser cannot use files or connections of its parent."""
     with tempfile.TemporaryFile() as file, socket.socket() as connection:
 
         def opened() -> dict[int, str]:
@@ -53,7 +53,7 @@ def test_all_descriptors_but_one_are_closed() -> None:
 
 
 def test_descriptors_are_closed_where_the_system_does_not_list_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without /dev/fd each possible number is closed."""
+    """Without /dev/fd, each possible number is closed."""
     with tempfile.TemporaryFile() as file:
 
         def is_open() -> bool:
@@ -69,7 +69,7 @@ def test_descriptors_are_closed_where_the_system_does_not_list_them(monkeypatch:
 
 
 def test_signal_handlers_are_reset_and_signals_blocked() -> None:
-    """A signal for the whole run must not run a handler of the parent in its copy."""
+    """A signal to all processes must not run the parent's handlers in the child."""
 
     def state() -> list[Any]:
         handler = signal.getsignal(signal.SIGUSR1)
@@ -88,7 +88,7 @@ def test_signal_handlers_are_reset_and_signals_blocked() -> None:
     ("end", "status"), [("pass", 0), ("raise SystemExit(0)", 1), ("1 / 0", 1), ("os.kill(os.getpid(), 9)", -9)]
 )
 def test_exit_handlers_and_buffers_are_left_to_the_parent(end: str, status: int) -> None:
-    """However the process ends, its parent's output is written once, and its exit handlers run once."""
+    """The parent's output is written once, and its exit handlers run once."""
     program = f"""
         import atexit, os, socket, sys, tempfile
         from publisher.workers.forked_process import ForkedProcess, has_one_thread
@@ -121,8 +121,8 @@ def _buffered() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
 
 
-def test_a_process_is_waited_for_and_killed() -> None:
-    """It answers as ``subprocess.Popen`` does."""
+def test_a_forked_process_can_be_awaited_and_killed() -> None:
+    """Its methods behave like those of ``subprocess.Popen``."""
     ours, theirs = socket.socketpair()
     process = ForkedProcess(lambda descriptor: signal.pause(), theirs.fileno())
     assert process.poll() is None
@@ -135,8 +135,8 @@ def test_a_process_is_waited_for_and_killed() -> None:
         end.close()
 
 
-def test_a_process_that_something_else_has_waited_for_has_ended() -> None:
-    """A handler of SIGCHLD may have taken its status."""
+def test_a_process_that_other_code_has_awaited_counts_as_ended() -> None:
+    """A SIGCHLD handler may have read its status."""
     ours, theirs = socket.socketpair()
     process = ForkedProcess(lambda descriptor: None, theirs.fileno())
     os.waitpid(process.pid, 0)
@@ -155,7 +155,7 @@ def test_a_process_that_something_else_has_waited_for_has_ended() -> None:
     ],
 )
 def test_a_command_forks_its_parser_only_before_it_has_threads_or_a_database(before: str, is_forked: bool) -> None:
-    """A copy of an open database may write to it; a copy of a lock that is held is never released."""
+    """A copied open database may be written; a copied lock may never be released."""
     program = f"""
         import threading
         from publisher.cli.common import forked_parser

@@ -1,4 +1,4 @@
-"""The process for outside text, and what happens to it at its limits."""
+"""The process for untrusted input, and its behaviour at its limits."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def double(number: int) -> int:
 
 
 def test_items_come_in_order_from_one_warm_process(new_worker: Callable[..., TimedWorker]) -> None:
-    """The process is started once, and answers one request after the other."""
+    """The process is started once and serves one request after the other."""
     with new_worker() as worker:
         assert list(worker.iterate(f"{HERE}:count_to", 3)) == [0, 1, 2]
         first = worker.pid
@@ -102,7 +102,7 @@ def test_items_come_in_order_from_one_warm_process(new_worker: Callable[..., Tim
 
 
 def test_a_process_that_takes_too_long_is_stopped_and_started_again(new_worker: Callable[..., TimedWorker]) -> None:
-    """What came before is kept, the reason names the limit, and the next request is answered."""
+    """Earlier items are kept, the reason names the limit, and the next request succeeds."""
     with new_worker(cpu_seconds=0.5) as worker:
         got: list[int] = []
         with pytest.raises(WorkerStopped, match=r"it took more than 0\.5 seconds of processor time"):
@@ -110,14 +110,14 @@ def test_a_process_that_takes_too_long_is_stopped_and_started_again(new_worker: 
         assert worker.call(f"{HERE}:double", 4) == 8
 
 
-def test_time_is_counted_for_each_item_and_not_while_waiting(new_worker: Callable[..., TimedWorker]) -> None:
-    """A long file of many records is not stopped for the sum of them."""
+def test_the_time_limit_applies_to_each_item(new_worker: Callable[..., TimedWorker]) -> None:
+    """A file with many records may take longer than the limit in total."""
     with new_worker(cpu_seconds=0.5) as worker:
         assert list(worker.iterate(f"{HERE}:spin_at", 9)) == [0, 1, 2, 3, 4]
 
 
-def test_memory_is_bounded(new_worker: Callable[..., TimedWorker]) -> None:
-    """A process that wants more memory than the limit gets an error, and the machine keeps its memory."""
+def test_memory_is_limited(new_worker: Callable[..., TimedWorker]) -> None:
+    """A process that exceeds the limit gets an error."""
     with new_worker(memory_bytes=1 << 30) as worker, pytest.raises(PublisherError, match="MemoryError"):
         list(worker.iterate(f"{HERE}:take_memory"))
 
@@ -126,29 +126,29 @@ def test_memory_is_bounded(new_worker: Callable[..., TimedWorker]) -> None:
     ("number", "reason"),
     [(signal.SIGKILL, "no memory left"), (signal.SIGSEGV, rf"crashed \(signal {int(signal.SIGSEGV)}\)")],
 )
-def test_a_process_that_dies_says_how(number: int, reason: str, new_worker: Callable[..., TimedWorker]) -> None:
-    """A crash, and a kill from outside, are told apart."""
+def test_the_reason_names_a_crash_or_a_kill(number: int, reason: str, new_worker: Callable[..., TimedWorker]) -> None:
+    """The two have different messages."""
     with new_worker() as worker, pytest.raises(WorkerStopped, match=reason):
         list(worker.iterate(f"{HERE}:die", int(number)))
 
 
 def test_a_process_that_waits_without_working_is_stopped(new_worker: Callable[..., TimedWorker]) -> None:
-    """A disk that does not answer takes no processor time; the wall clock has a limit too."""
+    """A hanging disk uses no processor time, so wall-clock time is limited too."""
     with new_worker(wall_seconds=0.2) as worker, pytest.raises(WorkerStopped, match=r"more than 0\.2 seconds"):
         # The limit is for answers; starting has its own.
         list(worker.iterate(f"{HERE}:wait"))
 
 
-def test_an_error_of_the_function_is_raised_here(new_worker: Callable[..., TimedWorker]) -> None:
-    """The process lives on after an error of what it was asked for."""
+def test_an_error_of_the_function_is_raised_in_the_parent(new_worker: Callable[..., TimedWorker]) -> None:
+    """The process stays usable after the error."""
     with new_worker() as worker:
         with pytest.raises(PublisherError, match="LookupError: unexpected"):
             list(worker.iterate(f"{HERE}:fail"))
         assert worker.call(f"{HERE}:double", 1) == 2
 
 
-def test_answers_that_nobody_waits_for_are_not_taken_for_others(new_worker: Callable[..., TimedWorker]) -> None:
-    """A request that is given up ends the process: its answers are never those of the next one."""
+def test_unread_items_are_not_taken_for_items_of_the_next_request(new_worker: Callable[..., TimedWorker]) -> None:
+    """An abandoned request ends the process."""
     with new_worker() as worker:
         items = worker.iterate(f"{HERE}:count_to", 100)
         assert next(items) == 0
@@ -156,8 +156,8 @@ def test_answers_that_nobody_waits_for_are_not_taken_for_others(new_worker: Call
         assert list(worker.iterate(f"{HERE}:count_to", 2)) == [0, 1]
 
 
-def test_nothing_is_asked_of_a_closed_worker(new_worker: Callable[..., TimedWorker]) -> None:
-    """A run that ends starts no process again, and does not blame what was being parsed."""
+def test_a_closed_worker_rejects_requests(new_worker: Callable[..., TimedWorker]) -> None:
+    """A run that ends starts no process and rejects no file."""
     worker = new_worker()
     threading.Timer(1, worker.close).start()
     with pytest.raises(PublisherError, match="ended with the run"):
@@ -168,7 +168,7 @@ def test_nothing_is_asked_of_a_closed_worker(new_worker: Callable[..., TimedWork
 
 
 def test_a_process_that_cannot_be_started_fails_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A broken installation is not taken for a broken article."""
+    """A broken installation is not reported as a broken article."""
     with monkeypatch.context() as patch:
         patch.setattr(sys, "executable", "/nonexistent/python")
         with pytest.raises(PublisherError, match="cannot start a process for parsers"):
@@ -178,16 +178,16 @@ def test_a_process_that_cannot_be_started_fails_the_run(monkeypatch: pytest.Monk
         list(TimedWorker().iterate(f"{HERE}:count_to", 1))
 
 
-def test_a_process_is_started_when_it_is_first_needed() -> None:
-    """A worker that nothing is asked of has no process."""
+def test_a_process_is_started_on_first_use() -> None:
+    """An unused worker has no process."""
     with TimedWorker() as worker:
         assert worker.pid is None
         assert worker.call(f"{HERE}:double", 1) == 2
         assert worker.pid is not None
 
 
-def test_a_forked_process_is_used_and_followed_by_a_program(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By the time that a forked process was stopped, a database may be open: the next one is a program."""
+def test_a_stopped_forked_process_is_replaced_by_a_new_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By then a database may be open, so another fork would be unsafe."""
     monkeypatch.setattr("publisher.workers.timed_worker.has_one_thread", lambda: True)
     with TimedWorker(cpu_seconds=0.5) as worker:
         assert worker.fork()
@@ -206,7 +206,7 @@ def test_a_forked_process_is_used_and_followed_by_a_program(monkeypatch: pytest.
 
 
 def test_a_process_with_several_threads_is_not_forked() -> None:
-    """Another thread may hold a lock that the copy would wait for."""
+    """Another thread may hold a lock that is never released in the copy."""
     is_over = threading.Event()
     thread = threading.Thread(target=is_over.wait)
     thread.start()
@@ -218,7 +218,7 @@ def test_a_process_with_several_threads_is_not_forked() -> None:
 
 
 def test_the_process_imports_no_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It loads only what parsers need, and no module of the folder in which the command runs."""
+    """It imports only parsers, and no module from the current folder."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "socket.py").write_text("raise SystemExit(9)")
     with TimedWorker() as worker:
@@ -229,7 +229,7 @@ def test_the_process_imports_no_database(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_a_process_can_be_started_before_it_is_needed() -> None:
-    """It imports what it is told to while its parent does something else."""
+    """It imports its modules while the parent does other work."""
     with TimedWorker(preload=["sched"]) as worker:
         worker.start()
         early = worker.pid
@@ -241,10 +241,10 @@ def test_a_process_can_be_started_before_it_is_needed() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_signals_for_all_processes_of_a_run_leave_the_worker_to_its_parent(
+def test_the_worker_ignores_signals_to_all_processes_of_a_run(
     number: int, new_worker: Callable[..., TimedWorker]
 ) -> None:
-    """A stop of the service reaches the worker as well; it must not look like a crash of a parser."""
+    """A stop of the service must not look like a crash of a parser."""
     with new_worker() as worker:
         list(worker.iterate(f"{HERE}:die", int(number)))
         assert worker.pid is not None
@@ -254,7 +254,7 @@ def test_signals_for_all_processes_of_a_run_leave_the_worker_to_its_parent(
 def test_a_kill_from_outside_is_transient_and_a_crash_is_not(
     number: int, is_transient: bool, new_worker: Callable[..., TimedWorker]
 ) -> None:
-    """The same work may succeed after a kill; after a crash it would crash again."""
+    """A retry may succeed after a kill, but not after a crash."""
     with new_worker() as worker, pytest.raises(WorkerStopped) as caught:
         list(worker.iterate(f"{HERE}:die", int(number)))
     assert caught.value.is_transient is is_transient
