@@ -44,15 +44,15 @@ def claim_due_slots(
     with db.read() as connection:
         # Most calls find nothing, and do not take the write lock.
         is_stale = _is_stale(connection, schedules, now)
-        wanted = [] if is_stale else _claimable_slots(connection, schedules, now)
-    if not is_stale and not wanted:
+        claimable = [] if is_stale else _claimable_slots(connection, schedules, now)
+    if not is_stale and not claimable:
         return []
     with db.write() as connection:
         if is_stale:
             _save_schedules(connection, schedules, now)
-            wanted = _claimable_slots(connection, schedules, now)
+            claimable = _claimable_slots(connection, schedules, now)
         claims = []
-        for name, slot in _newest_only(connection, schedules, wanted, now):
+        for name, slot in _newest_only(connection, schedules, claimable, now):
             claim = slots.claim_slot(connection, name, slot, runner=runner, now=now, until=now + lease)
             if claim is not None:
                 claims.append(claim)
@@ -81,17 +81,17 @@ def _claimable_slots(
 
 
 def _newest_only(
-    connection: Connection, schedules: Sequence[Schedule], wanted: Sequence[tuple[str, datetime]], now: datetime
+    connection: Connection, schedules: Sequence[Schedule], claimable: Sequence[tuple[str, datetime]], now: datetime
 ) -> list[tuple[str, datetime]]:
     """Skip free slots that a newer one replaces; return the others."""
     all_count = {one.name for one in schedules if one.catch_up is CatchUp.ALL}
     # Sorted, so the last of a schedule is its newest.
-    newest = {name: slot for name, slot in wanted if name not in all_count}
+    newest = {name: slot for name, slot in claimable if name not in all_count}
     for row in slots.open_runs(connection):
         is_free = row.state == "due" or row.leased_until <= now
         if row.schedule in newest and row.slot < newest[row.schedule] and is_free:
             slots.skip_slot(connection, row, now, "a newer one stands for it")
-    return [(name, slot) for name, slot in wanted if slot >= newest.get(name, slot)]
+    return [(name, slot) for name, slot in claimable if slot >= newest.get(name, slot)]
 
 
 def _due(one: Schedule, since: datetime, now: datetime) -> list[datetime]:
@@ -119,7 +119,7 @@ def _save_schedules(connection: Connection, schedules: Sequence[Schedule], now: 
     for row in slots.open_runs(connection):
         if _is_over(row, late, now):
             slots.skip_slot(
-                connection, row, now, "it came too late" if row.schedule in late else "its timetable is gone"
+                connection, row, now, "it was too late" if row.schedule in late else "its schedule was removed"
             )
 
 

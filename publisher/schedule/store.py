@@ -130,7 +130,7 @@ def delete_other_schedules(connection: Connection, names: Collection[str]) -> No
     if names_to_delete:
         connection.execute(delete(schedule).where(schedule.c.name.in_(names_to_delete)))
         is_due = and_(slot_run.c.schedule.in_(names_to_delete), slot_run.c.state == literal_column("'due'"))
-        connection.execute(update(slot_run).where(is_due).values(state="skipped", outcome="its timetable is gone"))
+        connection.execute(update(slot_run).where(is_due).values(state="skipped", outcome="its schedule was removed"))
 
 
 # -- slots -----------------------------------------------------------------------------------------
@@ -231,13 +231,13 @@ def skip_slot(connection: Connection, one: SlotRun, now: datetime, outcome: str)
 # # -- queries ---------------------------------------------------------------------------------------
 
 
-def existing_slots(connection: Connection, wanted: Collection[tuple[str, datetime]]) -> set[tuple[str, datetime]]:
+def existing_slots(connection: Connection, pairs: Collection[tuple[str, datetime]]) -> set[tuple[str, datetime]]:
     """Return those of the (schedule, slot) pairs that have a row, in any state."""
     existing: set[tuple[str, datetime]] = set()
-    for batch in batches({_seconds(slot) for _, slot in wanted}):
+    for batch in batches({_seconds(slot) for _, slot in pairs}):
         query = select(slot_run.c.schedule, slot_run.c.slot).where(slot_run.c.slot.in_(batch))
         existing.update((name, _moment(slot)) for name, slot in connection.execute(query))
-    return existing.intersection(wanted)
+    return existing.intersection(pairs)
 
 
 def open_runs(connection: Connection) -> list[SlotRun]:

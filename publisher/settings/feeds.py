@@ -9,9 +9,9 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, StringConstraints, field_validator
 
 from publisher.model.feeds import FeedFormat
-from publisher.model.taxonomy import FacetKind, Query
+from publisher.model.taxonomy import FacetKind
 from publisher.settings import validators
-from publisher.settings.field_types import Limit, SettingsTable, Slug, Text, Url, make_query
+from publisher.settings.field_types import ArticleQuerySettings, Limit, SettingsTable, Slug, Text, Url
 from publisher.settings.schedules import Cadences, Zone
 
 __all__ = ["AnnounceSettings", "CloudSettings", "CustomFeedSettings", "FeedSettings", "LogoSettings"]
@@ -55,23 +55,13 @@ class AnnounceSettings(SettingsTable):
     timeout: Annotated[int, Field(ge=1, le=60)] = 10
 
 
-class CustomFeedSettings(SettingsTable):
+class CustomFeedSettings(ArticleQuerySettings):
     """A custom feed: articles with a label of each kind that is named."""
 
     title: Text
     description: str = ""
-    topic: tuple[Text, ...] = ()
-    region: tuple[Text, ...] = ()
-    brand: tuple[Text, ...] = ()
-    tag: tuple[Text, ...] = ()
-    author: tuple[Text, ...] = ()
     #: Number of articles; ``feeds.limit`` by default.
     limit: Limit | None = None
-
-    @property
-    def query(self) -> Query:
-        """The query that selects its articles."""
-        return make_query(self.topic, self.region, self.brand, self.tag, self.author)
 
 
 class FeedSettings(SettingsTable):

@@ -10,7 +10,18 @@ from publisher.model.query import fold_label
 from publisher.model.taxonomy import FacetKind, Query
 from publisher.settings import validators
 
-__all__ = ["Address", "Host", "Language", "Limit", "Sender", "SettingsTable", "Slug", "Text", "Url", "make_query"]
+__all__ = [
+    "Address",
+    "ArticleQuerySettings",
+    "Host",
+    "Language",
+    "Limit",
+    "Sender",
+    "SettingsTable",
+    "Slug",
+    "Text",
+    "Url",
+]
 
 Slug = Annotated[str, AfterValidator(validators.slug)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(validators.one_line)]
@@ -28,13 +39,27 @@ class SettingsTable(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
-def make_query(*labels: tuple[str, ...]) -> Query:
-    """Return the query for articles with these topics, regions, brands, tags and authors."""
-    kinds = (FacetKind.TOPIC, FacetKind.REGION, FacetKind.BRAND, FacetKind.TAG, FacetKind.AUTHOR)
-    return Query(
-        wanted=tuple(
-            (kind, frozenset(fold_label(name) for name in names))
-            for kind, names in zip(kinds, labels, strict=True)
-            if names
+class ArticleQuerySettings(SettingsTable):
+    """Labels that select articles: one of each kind that is named."""
+
+    topic: tuple[Text, ...] = ()
+    region: tuple[Text, ...] = ()
+    brand: tuple[Text, ...] = ()
+    tag: tuple[Text, ...] = ()
+    author: tuple[Text, ...] = ()
+
+    @property
+    def query(self) -> Query:
+        """The query that selects the articles."""
+        labels = {
+            FacetKind.TOPIC: self.topic,
+            FacetKind.REGION: self.region,
+            FacetKind.BRAND: self.brand,
+            FacetKind.TAG: self.tag,
+            FacetKind.AUTHOR: self.author,
+        }
+        return Query(
+            wanted=tuple(
+                (kind, frozenset(fold_label(name) for name in names)) for kind, names in labels.items() if names
+            )
         )
-    )

@@ -13,7 +13,7 @@ from publisher.cadence import describe_cadence, parse_local_time
 from publisher.model.digests import Digest, LatePolicy, SendPolicy, Utm
 from publisher.model.taxonomy import FacetKind
 from publisher.settings import validators
-from publisher.settings.field_types import Address, Sender, SettingsTable, Text, make_query
+from publisher.settings.field_types import Address, ArticleQuerySettings, Sender, SettingsTable, Text
 from publisher.settings.schedules import ScheduleSettings
 
 __all__ = ["DigestSettings", "MailSettings", "UtmSettings"]
@@ -37,17 +37,12 @@ class UtmSettings(SettingsTable):
     campaign: Text = "{{ digest.slug }}-{{ number }}"
 
 
-class DigestSettings(ScheduleSettings):
+class DigestSettings(ScheduleSettings, ArticleQuerySettings):
     """A newsletter. Without a cadence only ``publish now`` makes its issues."""
 
     title: Text
     #: The description on the subscribe page; empty by default.
     description: str = ""
-    topic: tuple[Text, ...] = ()
-    region: tuple[Text, ...] = ()
-    brand: tuple[Text, ...] = ()
-    tag: tuple[Text, ...] = ()
-    author: tuple[Text, ...] = ()
     at_most: Annotated[int, Field(ge=1, le=500)] = 10
     at_least: Annotated[int, Field(ge=1, le=500)] = 1
     #: After the first issue, an article dated more than this many days before it was first read is not news.
@@ -108,7 +103,7 @@ class DigestSettings(ScheduleSettings):
         return Digest(
             slug=slug,
             title=self.title,
-            query=make_query(self.topic, self.region, self.brand, self.tag, self.author),
+            query=self.query,
             at_most=self.at_most,
             at_least=self.at_least,
             news_days=self.news_days,
@@ -135,8 +130,8 @@ def _subscriber_link(value: str) -> str:
 
 def _return_path(value: str) -> str:
     """Accept an address without a name; {copy} may stand for the delivery token."""
-    found = validators.sender(value.replace("{copy}", "x"))
-    if "<" in value or '"' in found:
+    checked = validators.sender(value.replace("{copy}", "x"))
+    if "<" in value or '"' in checked:
         raise ValueError("must be an address without a name, as in bounces+{copy}@example.org")
     local, _, domain = value.strip().rpartition("@")
     return value.strip() if "{copy}" in domain else f"{local}@{validators.host(domain)}"

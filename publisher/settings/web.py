@@ -22,10 +22,10 @@ def _network(value: str) -> str:
 
 
 def _origin(value: str) -> str:
-    found = validators.base_url(value)
-    if found.count("/") != 2:
+    url = validators.base_url(value)
+    if url.count("/") != 2:
         raise ValueError("must be an origin, as in https://www.example.org, without a path")
-    return found.lower()
+    return url.lower()
 
 
 Network = Annotated[str, AfterValidator(_network)]

@@ -128,8 +128,8 @@ def _validated(text: str) -> Address:
             name = unicodedata.name(char, "an invisible character")
             raise ValueError(f"the address contains {name} (U+{ord(char):04X}): delete it")
     try:
-        found = validate_email(text, check_deliverability=False, allow_smtputf8=True)
+        validated = validate_email(text, check_deliverability=False, allow_smtputf8=True)
     except EmailNotValidError as error:
         raise ValueError(str(error)) from None
-    local = unicodedata.normalize("NFC", found.local_part.casefold())
-    return Address(text=found.normalized, key=f"{local}@{found.ascii_domain}", domain=found.ascii_domain)
+    local = unicodedata.normalize("NFC", validated.local_part.casefold())
+    return Address(text=validated.normalized, key=f"{local}@{validated.ascii_domain}", domain=validated.ascii_domain)

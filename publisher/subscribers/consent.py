@@ -123,10 +123,10 @@ def read_consent(cells: Iterable[tuple[str, object]]) -> Consent:
         values.append(value)
     is_paid_list, columns = _columns(tuple(names))
     verdicts: list[_Verdict] = []
-    for (name, kind, left), value in zip(columns, values, strict=True):
+    for (name, kind, named), value in zip(columns, values, strict=True):
         if value == "" and kind in _UNRELATED:
             continue
-        verdicts += _verdicts(name, kind, left, value, is_paid_list, 0)
+        verdicts += _verdicts(name, kind, named, value, is_paid_list, 0)
     if not verdicts:
         return ACTIVE
     safest = max(verdicts, key=lambda verdict: verdict.safety)
@@ -155,7 +155,7 @@ def _columns(names: tuple[str, ...]) -> tuple[bool, tuple[_Column, ...]]:
 
 
 def _verdicts(
-    name: str, kind: ColumnKind, left: InactiveState | None, value: object, is_paid_list: bool, depth: int
+    name: str, kind: ColumnKind, named: InactiveState | None, value: object, is_paid_list: bool, depth: int
 ) -> Iterator[_Verdict]:
     """Yield the reasons in a cell for which its subscriber is not active."""
     if kind is ColumnKind.OTHER_CHANNEL:
@@ -163,12 +163,12 @@ def _verdicts(
     if isinstance(value, Mapping | list | tuple):
         if kind in _LOOSE:
             yield from _nested(name, value, is_paid_list, depth)
-        elif value or left is None:
+        elif value or named is None:
             yield _Verdict(name, _UNSUBSCRIBED, unclear=str(value)[:_MAX_SHOWN])
         return
     text = _text(value)
     # A missing status in JSON was written as null: the cell is not merely empty.
-    meaning = None if value is None and kind is ColumnKind.STATUS else _meaning(kind, left, text)
+    meaning = None if value is None and kind is ColumnKind.STATUS else _meaning(kind, named, text)
     if meaning is None:
         # An empty cell is not a yes, and not an unsubscription.
         safe = _UNCONFIRMED if kind is ColumnKind.CONFIRMED or _is_blank(text) else _UNSUBSCRIBED
@@ -182,8 +182,8 @@ def _nested(name: str, value: object, is_paid_list: bool, depth: int) -> Iterato
         return
     if isinstance(value, Mapping):
         for key, inner in value.items():
-            kind, left = column_kind(str(key)[:_MAX_VALUE], is_paid_list=is_paid_list)
-            for verdict in _verdicts(str(key), kind, left, inner, is_paid_list, depth + 1):
+            kind, named = column_kind(str(key)[:_MAX_VALUE], is_paid_list=is_paid_list)
+            for verdict in _verdicts(str(key), kind, named, inner, is_paid_list, depth + 1):
                 yield _Verdict(f"{name}.{verdict.column}", verdict.state, verdict.unclear)
     elif isinstance(value, list | tuple):
         for inner in value:
@@ -212,8 +212,10 @@ def _plain_inactive_state(text: str) -> InactiveState | None:
     if not text or not may_be_inactive_state(text):
         return None
     parts = (part.strip() for part in _LIST_SEPARATOR.split(text))
-    found = [meaning for part in parts if 0 < len(part) <= _MAX_PLAIN and (meaning := match_plain_inactive_state(part))]
-    return max(found, key=_safety) if found else None
+    states = [
+        meaning for part in parts if 0 < len(part) <= _MAX_PLAIN and (meaning := match_plain_inactive_state(part))
+    ]
+    return max(states, key=_safety) if states else None
 
 
 def _short_inactive_state(text: str) -> InactiveState | None:
@@ -225,20 +227,20 @@ def _short_inactive_state(text: str) -> InactiveState | None:
     return (match_inactive_state(words) if words.count(" ") == 0 else None) or _plain_inactive_state(text)
 
 
-def _meaning(kind: ColumnKind, left: InactiveState | None, text: str) -> InactiveState | None:
+def _meaning(kind: ColumnKind, named: InactiveState | None, text: str) -> InactiveState | None:
     """Return the state that a value means in a kind of column; None if it is not understood."""
-    if left is not None:
-        return _left(text, left, is_status=kind is ColumnKind.INACTIVE_STATUS)
+    if named is not None:
+        return _inactive_value(text, named, is_status=kind is ColumnKind.INACTIVE_STATUS)
     return _MEANINGS[kind](text)
 
 
-def _left(text: str, left: InactiveState, *, is_status: bool) -> InactiveState:
+def _inactive_value(text: str, named: InactiveState, *, is_status: bool) -> InactiveState:
     words = fold_words(text)
     if _is_no(text) or (is_status and is_active_word(words)):
         return _ACTIVE
     # "Unsubscribe reason: complaint" is a complaint; a sentence with the word spam is an opinion.
-    found = match_inactive_state(words) if words.count(" ") < _MAX_REASON_WORDS else None
-    return found if found is not None and found[0] is SubscriptionState.SUPPRESSED else left
+    state = match_inactive_state(words) if words.count(" ") < _MAX_REASON_WORDS else None
+    return state if state is not None and state[0] is SubscriptionState.SUPPRESSED else named
 
 
 def _status(text: str) -> InactiveState | None:
@@ -248,9 +250,9 @@ def _status(text: str) -> InactiveState | None:
 
 def _subscribed(text: str) -> InactiveState | None:
     words = fold_words(text)
-    found = match_inactive_state(words)
-    if found is not None or _is_blank(text):
-        return found
+    state = match_inactive_state(words)
+    if state is not None or _is_blank(text):
+        return state
     if _is_no(text):
         return _UNSUBSCRIBED
     is_yes = _YES.fullmatch(words) or text in _YES_MARKS or is_active_word(words) or _DATE.fullmatch(text)

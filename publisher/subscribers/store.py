@@ -96,8 +96,8 @@ class Subscriber:
         """Whether they unsubscribed by a complaint, from a digest or all, and have not returned."""
         if self.state is SubscriptionState.UNSUBSCRIBED and self.state_source is ChangeSource.COMPLAINT:
             return True
-        left = (one for one in self.subscriptions.values() if one.state is SubscriptionState.UNSUBSCRIBED)
-        return any(one.source is ChangeSource.COMPLAINT for one in left)
+        unsubscribed = (one for one in self.subscriptions.values() if one.state is SubscriptionState.UNSUBSCRIBED)
+        return any(subscription.source is ChangeSource.COMPLAINT for subscription in unsubscribed)
 
     def has_unsubscribed(self, digest: str) -> bool:
         """Return whether only they, or an operator with a reason, may subscribe them to a digest."""
@@ -108,17 +108,17 @@ class Subscriber:
 
 def interests_text(follows: Mapping[str, Collection[str]]) -> str:
     """Return interests as stored: equal interests have equal text."""
-    wanted = {name: sorted(follows[name]) for name in INTEREST_KINDS if follows.get(name)}
-    return json.dumps(wanted, ensure_ascii=False, sort_keys=True)
+    chosen = {name: sorted(follows[name]) for name in INTEREST_KINDS if follows.get(name)}
+    return json.dumps(chosen, ensure_ascii=False, sort_keys=True)
 
 
 def interests_id(connection: Connection, text: str) -> int:
     """Return the ID of interests, stored if they are new."""
     # Two transactions may store the same interests for the first time.
     advisory_lock(connection, "interests")
-    found = connection.execute(select(interests.c.id).where(interests.c.query == text)).scalar()
-    if found is not None:
-        return int(found)
+    known = connection.execute(select(interests.c.id).where(interests.c.query == text)).scalar()
+    if known is not None:
+        return int(known)
     number = int(connection.execute(select(func.coalesce(func.max(interests.c.id), 0))).scalar_one()) + 1
     connection.execute(insert(interests).values(id=number, query=text))
     return number
@@ -134,12 +134,12 @@ def interest_query(person: Subscriber) -> Query:
     return _query({name: labels for name, labels in person.follows.items() if labels})
 
 
-def _query(wanted: Mapping[str, Sequence[str]]) -> Query:
+def _query(labels: Mapping[str, Sequence[str]]) -> Query:
     return Query(
         wanted=tuple(
-            (kind, frozenset(one.casefold() for one in wanted[name]))
+            (kind, frozenset(one.casefold() for one in labels[name]))
             for name, kind in INTEREST_KINDS.items()
-            if name in wanted
+            if name in labels
         )
     )
 
@@ -278,10 +278,10 @@ def _page(last: int, digest: str | None, status: SubscriptionState | None) -> Se
 def count_by_status(connection: Connection) -> dict[str, int]:
     """Return status → number of subscribers."""
     query = select(subscriber.c.is_suppressed, subscriber.c.state, func.count())
-    found: dict[str, int] = {}
+    totals: dict[str, int] = {}
     for is_suppressed, state, count in connection.execute(
         query.group_by(subscriber.c.is_suppressed, subscriber.c.state)
     ):
         name = SubscriptionState.SUPPRESSED.value if is_suppressed else state
-        found[name] = found.get(name, 0) + count
-    return found
+        totals[name] = totals.get(name, 0) + count
+    return totals

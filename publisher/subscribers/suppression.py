@@ -28,9 +28,9 @@ def convert_unsubscribed(connection: Connection, ring: Keyring) -> None:
         return
     for person in list(subscribers.iter_subscribers(connection, status=SubscriptionState.SUPPRESSED)):
         hashed = ring.address_hash(person.key)
-        found = suppression.load_suppressions(connection, [hashed]).get(hashed)
-        if found is not None and found.reason == "unsubscribed":
-            suppression.lift_suppression(connection, hashed, person.key, StateChange(ChangeSource.MIGRATION, found.at))
+        entry = suppression.load_suppressions(connection, [hashed]).get(hashed)
+        if entry is not None and entry.reason == "unsubscribed":
+            suppression.lift_suppression(connection, hashed, person.key, StateChange(ChangeSource.MIGRATION, entry.at))
     delete_fact(connection, _TO_CONVERT)
 
 

@@ -77,7 +77,7 @@ def require_reason(text: str | None) -> str:
     reason = " ".join(text.split())
     if not reason or reason.startswith("-"):
         raise SettingsError(
-            '--resubscribe needs a reason. Say who asked for it and how: --resubscribe "asked by phone"'
+            '--resubscribe needs a reason. Name the person who asked, and how: --resubscribe "asked by phone"'
         )
     return reason
 
@@ -246,11 +246,11 @@ def add_subscriber(
     Raises:
         SettingsError: the address or a digest is wrong, or they have unsubscribed and no reason is given.
     """
-    found, reason = require_address(address), require_reason(resubscribe)
+    checked, reason = require_address(address), require_reason(resubscribe)
     chosen = require_digests(site, digests)
     if not chosen and len(site.digests) == 1:
         chosen = tuple(site.digests)
-    raw: dict[str, Any] = {"address": found.text, "zone": zone, "language": language}
+    raw: dict[str, Any] = {"address": checked.text, "zone": zone, "language": language}
     raw.update({name: list(labels) for name, labels in (follows or {}).items() if labels})
     row = next(parse_json_lines(io.StringIO(json.dumps(raw)), site.digests, on_note=lambda note: None))
     if isinstance(row, RejectedRow):
@@ -260,8 +260,8 @@ def add_subscriber(
         store.lock_subscribers(connection)
         ring = keyring(site, connection)
         convert_unsubscribed(connection, ring)
-        _require_not_suppressed(connection, ring, found, change)
-        known = store.find_by_key(connection, found.key)
+        _require_not_suppressed(connection, ring, checked, change)
+        known = store.find_by_key(connection, checked.key)
         if not chosen and (known is None or reason):
             raise SettingsError(f"which digest? Name one with --digest: {', '.join(site.digests) or 'there is none'}")
         if known is not None and not reason:

@@ -62,13 +62,13 @@ def open_confirmation(site: Site, connection: Connection, link_token: str, now: 
 
     None if the token is not one of this site, or the email was deleted.
     """
-    found = signed_links(site, connection).verify("letter", link_token, now)
-    confirmation = confirmations.find(connection, int(found[0])) if found is not None else None
-    return (
-        OpenedConfirmation(confirmation=confirmation, is_valid=found[1])
-        if confirmation is not None and found is not None
-        else None
-    )
+    # The purpose is part of links in emails that were already sent.
+    link = signed_links(site, connection).verify("letter", link_token, now)
+    if link is None:
+        return None
+    number, is_valid = link
+    confirmation = confirmations.find(connection, int(number))
+    return OpenedConfirmation(confirmation=confirmation, is_valid=is_valid) if confirmation is not None else None
 
 
 def answer_confirmation(
@@ -100,13 +100,14 @@ def answer_confirmation(
 
 def _erase(site: Site, connection: Connection, confirmation: ConfirmationEmail, now: datetime) -> None:
     """Erase the recipient of the email, at that address and at their current one."""
-    subscriber = (
-        subscribers.find_subscriber(connection, confirmation.subscriber_id)
-        if confirmation.subscriber_id is not None
-        else None
-    )
+    subscriber = _current_subscriber(connection, confirmation)
     for text in dict.fromkeys([confirmation.address, *([subscriber.address] if subscriber is not None else [])]):
         erase_address(connection, site, parse_address(text), now)
+
+
+def _current_subscriber(connection: Connection, confirmation: ConfirmationEmail) -> Subscriber | None:
+    number = confirmation.subscriber_id
+    return subscribers.find_subscriber(connection, number) if number is not None else None
 
 
 def _subscribe(
@@ -131,11 +132,7 @@ def _confirm_address_change(
 ) -> ConfirmationResult:
     """Change a subscriber's address once both addresses have confirmed."""
     other = confirmations.find(connection, int(confirmation.request["other"]))
-    subscriber = (
-        subscribers.find_subscriber(connection, confirmation.subscriber_id)
-        if confirmation.subscriber_id is not None
-        else None
-    )
+    subscriber = _current_subscriber(connection, confirmation)
     if other is None or subscriber is None:
         return ConfirmationResult(is_done=False, trouble="This request has expired. Please ask for the change again.")
     if other.used_at is None:
@@ -171,11 +168,7 @@ def _change_address(
 
 def _data(site: Site, connection: Connection, confirmation: ConfirmationEmail) -> str:
     """Return all stored data about a subscriber as JSON."""
-    subscriber = (
-        subscribers.find_subscriber(connection, confirmation.subscriber_id)
-        if confirmation.subscriber_id is not None
-        else None
-    )
+    subscriber = _current_subscriber(connection, confirmation)
     if subscriber is None:
         return ""
     messages: list[dict[str, Any]] = []

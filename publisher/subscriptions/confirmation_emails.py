@@ -164,8 +164,8 @@ class _Batch:
         with self.db.write() as connection:
             undeliverable = []
             for one in taken:
-                if not transport.is_local and (found := self._blockers(connection, one)):
-                    self.result.blockers = tuple(dict.fromkeys([*self.result.blockers, *map(str, found)]))
+                if not transport.is_local and (blockers := self._blockers(connection, one)):
+                    self.result.blockers = tuple(dict.fromkeys([*self.result.blockers, *map(str, blockers)]))
                     confirmations.release(connection, one.id, int(self.now.timestamp()) + _BLOCKED_SECONDS)
                     continue
                 message = (
@@ -216,11 +216,11 @@ class _Batch:
         """Return the placeholder values that an email would send to a real person."""
         if is_reserved_host(parse_address(one.address).domain):
             return ()
-        found = setting_blockers(self.site)
+        blockers = setting_blockers(self.site)
         if one.kind is ConfirmationKind.WELCOME:
             row = newest_public_issue(connection, self.site, str(one.request["digest"]))
-            found += issue_blockers(connection, self.site, row) if row is not None else ()
-        return found
+            blockers += issue_blockers(connection, self.site, row) if row is not None else ()
+        return blockers
 
     # # -- content -------------------------------------------------------------------------------------
 

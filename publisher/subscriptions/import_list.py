@@ -191,7 +191,7 @@ class _Page:
     #: Address → ID of an existing subscriber.
     known: dict[str, int]
     #: Address → row of a new subscriber.
-    fresh: dict[str, SubscriberRow] = field(default_factory=dict)
+    new: dict[str, SubscriberRow] = field(default_factory=dict)
     #: Rows of existing subscribers, in the order of the list.
     old: list[tuple[int, SubscriberRow]] = field(default_factory=list)
 
@@ -256,8 +256,8 @@ class _Importer:
         for row in rows:
             self._add_to_page(connection, page, row, hashes[row.address.key])
         interests_ids: dict[str, int] = {}
-        insert_subscriber_rows(connection, page.fresh.values(), self.defaults, self.change, interests_ids)
-        self.result.added += sum(row.state is SubscriptionState.ACTIVE for row in page.fresh.values())
+        insert_subscriber_rows(connection, page.new.values(), self.defaults, self.change, interests_ids)
+        self.result.added += sum(row.state is SubscriptionState.ACTIVE for row in page.new.values())
         people = store.find_subscribers(connection, [number for number, _ in page.old])
         on_zone_change = reschedule_on_zone_change(connection, self.site, self.now)
         for number, row in page.old:
@@ -275,7 +275,7 @@ class _Importer:
             reason = row.consent.reason or "asked"
             suppress_address(connection, self.ring, key, reason, SuppressionChannel.IMPORT, note, self.change.at)
             page.suppressed.setdefault(hashed, reason)
-            page.fresh.pop(key, None)
+            page.new.pop(key, None)
         elif (
             page.suppressed.get(hashed) == "unsubscribed"
             and self.change.reason
@@ -295,7 +295,7 @@ class _Importer:
 
     def _add_new_row(self, page: _Page, row: SubscriberRow) -> None:
         key = row.address.key
-        before = page.fresh.get(key)
+        before = page.new.get(key)
         if before is not None and _SAFETY.index(before.state) > _SAFETY.index(row.state):
             self._skip(row, f"{before.state} by row {before.number}")
         elif row.digests is None and not self.defaults and row.state is SubscriptionState.ACTIVE:
@@ -303,7 +303,7 @@ class _Importer:
             self.reject(RejectedRow(number=row.number, reason=reason))
         else:
             self.result.unchanged += before is not None and before.state is row.state
-            page.fresh[key] = row if before is None else _with_states_of(row, before)
+            page.new[key] = row if before is None else _with_states_of(row, before)
 
     def _change(
         self,
@@ -326,8 +326,8 @@ class _Importer:
             return False
         if person.is_suppressed:
             hashed = self.ring.address_hash(person.key)
-            found = suppression.load_suppressions(connection, [hashed]).get(hashed)
-            self._skip(row, f"not mailed: {_SUPPRESSED_WORDS[found.reason if found is not None else 'asked']}")
+            entry = suppression.load_suppressions(connection, [hashed]).get(hashed)
+            self._skip(row, f"not mailed: {_SUPPRESSED_WORDS[entry.reason if entry is not None else 'asked']}")
             # Lifting the suppression later must not resubscribe them to digests that the list names as
             # unsubscribed.
             digests, is_opted_out = self._unsubscribe_named(connection, person, row)

@@ -51,14 +51,14 @@ def suppress_by_operator(site: Site, address: str, now: datetime, *, note: str =
     Raises:
         SettingsError: the text is not an address.
     """
-    found = require_address(address)
+    checked = require_address(address)
     with Database.open(site.database_url) as db, db.write() as connection:
         ring = keyring(site, connection)
         seconds, channel = int(now.timestamp()), SuppressionChannel.OPERATOR
-        is_new = suppress_address(connection, ring, found.key, "asked", channel, note, seconds)
+        is_new = suppress_address(connection, ring, checked.key, "asked", channel, note, seconds)
         if not is_new:
             suppression.replace_bounce_suppression(
-                connection, ring.address_hash(found.key), "asked", channel, note[:400], seconds
+                connection, ring.address_hash(checked.key), "asked", channel, note[:400], seconds
             )
         return is_new
 
@@ -71,9 +71,9 @@ def erase_subscriber(site: Site, address: str, now: datetime) -> bool:
     Raises:
         SettingsError: the text is not an address.
     """
-    found = require_address(address)
+    checked = require_address(address)
     with Database.open(site.database_url) as db, db.write() as connection:
-        return erase_address(connection, site, found, now)
+        return erase_address(connection, site, checked, now)
 
 
 def erase_address(connection: Connection, site: Site, address: Address, now: datetime) -> bool:
@@ -145,8 +145,10 @@ def export_subscribers(
 def _suppression_words(connection: Connection, ring: Keyring, page: Sequence[Subscriber]) -> dict[int, str]:
     """Return subscriber ID → reason of their suppression, as ``import`` reads it."""
     hashes = {ring.address_hash(one.key): one.id for one in page if one.is_suppressed}
-    found = suppression.load_suppressions(connection, hashes)
-    return {hashes[hashed]: _STATUS_WORDS[why.reason] for hashed, why in found.items() if why.reason in _STATUS_WORDS}
+    suppressed = suppression.load_suppressions(connection, hashes)
+    return {
+        hashes[hashed]: _STATUS_WORDS[why.reason] for hashed, why in suppressed.items() if why.reason in _STATUS_WORDS
+    }
 
 
 def _cell(value: str | Sequence[str]) -> str:

@@ -86,11 +86,13 @@ def personal_feed_state(site: Site, db: Database, text: str) -> str | None:
 
 
 def _subscriber(site: Site, connection: Connection, text: str) -> Subscriber | None:
-    found = keyring(site, connection).subscriber_of_feed_token(text)
-    subscriber = subscribers.find_subscriber(connection, found[0]) if found is not None else None
-    if subscriber is None or found is None or subscriber.is_suppressed or subscriber.feed_since != found[1]:
+    named = keyring(site, connection).subscriber_of_feed_token(text)
+    if named is None:
         return None
-    return subscriber
+    number, since = named
+    subscriber = subscribers.find_subscriber(connection, number)
+    is_valid = subscriber is not None and not subscriber.is_suppressed and subscriber.feed_since == since
+    return subscriber if is_valid else None
 
 
 def _article_seqs(site: Site, connection: Connection, subscriber: Subscriber, now: datetime) -> Sequence[int]:
@@ -99,15 +101,15 @@ def _article_seqs(site: Site, connection: Connection, subscriber: Subscriber, no
     digests = [one.query for one in site.all_digests() if one.slug in subscriber.digests]
     interests = subscribers.interest_query(subscriber)
     newest = store.newest_seqs(connection, int(now.timestamp()), _MAX_SEARCHED) if digests else []
-    found: list[int] = []
+    seqs: list[int] = []
     for at in range(0, len(newest), _PAGE):
-        some = newest[at : at + _PAGE]
-        known = store.records_by_seq(connection, some)
-        found += [
+        page = newest[at : at + _PAGE]
+        records = store.records_by_seq(connection, page)
+        seqs += [
             seq
-            for seq in some
-            if matches_query(interests, known[seq]) and any(matches_query(query, known[seq]) for query in digests)
+            for seq in page
+            if matches_query(interests, records[seq]) and any(matches_query(query, records[seq]) for query in digests)
         ]
-        if len(found) >= limit:
+        if len(seqs) >= limit:
             break
-    return found[:limit]
+    return seqs[:limit]

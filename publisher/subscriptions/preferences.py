@@ -89,9 +89,10 @@ def resolve_access(
     site: Site, connection: Connection, *, delivery_token: str, link_token: str, now: datetime
 ) -> Access | None:
     """Return the subscriber of a delivery token or a signed link; None if neither is valid."""
-    found = signed_links(site, connection).verify("preferences", link_token, now) if link_token else None
-    if found is not None:
-        return Access(int(found[0]), is_signed_link=True) if found[1] else None
+    link = signed_links(site, connection).verify("preferences", link_token, now) if link_token else None
+    if link is not None:
+        number, is_valid = link
+        return Access(int(number), is_signed_link=True) if is_valid else None
     numbers = keyring(site, connection).delivery_of_token(delivery_token) if delivery_token else None
     return Access(numbers[1], is_signed_link=False) if numbers is not None else None
 
@@ -216,30 +217,30 @@ def request_address_change(site: Site, db: Database, number: int, address: str, 
     Raises:
         ValueError: the text is not an address; the message says why.
     """
-    found = parse_address(address)
+    new_address = parse_address(address)
     with db.write() as connection:
         subscribers.lock_subscribers(connection)
         ring = keyring(site, connection)
-        hashed, seconds = ring.address_hash(found.key), int(now.timestamp())
+        hashed, seconds = ring.address_hash(new_address.key), int(now.timestamp())
         is_recent = (
             confirmations.latest(connection, hashed, SUBSCRIBE_KINDS, seconds - int(COOL_DOWN.total_seconds()))
             is not None
         )
         subscriber = subscribers.find_subscriber(connection, number)
-        if subscriber is None or subscriber.key == found.key or is_recent or not may_confirm(connection, hashed):
+        if subscriber is None or subscriber.key == new_address.key or is_recent or not may_confirm(connection, hashed):
             # The page shows the same text in every case, so that nobody learns which addresses are
             # subscribed.
             return
-        old = _queue(site, connection, number, ConfirmationKind.OLD_ADDRESS, {"to": found.text}, now)
+        old = _queue(site, connection, number, ConfirmationKind.OLD_ADDRESS, {"to": new_address.text}, now)
         if old is not None:
-            request = {"to": found.text, "other": old}
+            request = {"to": new_address.text, "other": old}
             new = confirmations.add(
                 connection,
                 ConfirmationKind.NEW_ADDRESS,
                 hashed,
-                found.text,
+                new_address.text,
                 seconds,
                 subscriber_id=number,
                 request=request,
             )
-            confirmations.change_request(connection, old, {"to": found.text, "other": new})
+            confirmations.change_request(connection, old, {"to": new_address.text, "other": new})

@@ -130,11 +130,11 @@ def lift_suppressions(site: Site, doubtful: Sequence[DoubtfulSuppression], now: 
         now: the current time, for the history.
     """
     change = StateChange(ChangeSource.OPERATOR, int(now.timestamp()), "the server's words did not speak of the address")
-    wanted = {one.key for one in doubtful}
+    keys = {one.key for one in doubtful}
     with Database.open(site.database_url) as db, db.write() as connection:
         subscribers.lock_subscribers(connection)
         ring = keyring(site, connection)
-        lifted = [one for one in _doubtful(connection, site, ring) if one.key in wanted]
+        lifted = [one for one in _doubtful(connection, site, ring) if one.key in keys]
         for one in lifted:
             suppression.lift_suppression(connection, ring.address_hash(one.key), one.key, change)
     return [one.address for one in lifted]

@@ -90,9 +90,9 @@ def request_subscription(site: Site, db: Database, address: str, request: Subscr
     Raises:
         ValueError: that is no address, with the reason.
     """
-    found = parse_address(address)
+    checked = parse_address(address)
     with db.write() as connection:
-        _request(connection, site, found, request, now)
+        _request(connection, site, checked, request, now)
 
 
 def _request(connection: Connection, site: Site, address: Address, request: SubscriptionRequest, now: datetime) -> None:

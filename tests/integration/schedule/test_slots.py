@@ -196,7 +196,7 @@ def test_a_slot_that_was_begun_and_has_become_too_old_is_left_out(newsroom: News
     newsroom.claim()
     newsroom.clock.at = slot(25, 6)
     assert newsroom.ran() == [("digest:daily", 24, "daily/2026-11-24T0700")]
-    assert newsroom.runs() == [(23, "skipped", "it came too late"), (24, "done", "daily/2026-11-24T0700")]
+    assert newsroom.runs() == [(23, "skipped", "it was too late"), (24, "done", "daily/2026-11-24T0700")]
 
 
 def test_a_clock_that_is_put_back_runs_nothing_twice(newsroom: Newsroom) -> None:
@@ -257,7 +257,7 @@ def test_a_digest_that_is_gone_has_no_slots_and_comes_back_as_a_new_one(newsroom
     newsroom.configure(cadence=None)
     newsroom.clock.advance(hours=1)
     assert newsroom.ran() == []
-    assert newsroom.runs() == [(23, "skipped", "its timetable is gone")]
+    assert newsroom.runs() == [(23, "skipped", "its schedule was removed")]
     newsroom.configure(cadence='"0 7 * * *"')
     assert newsroom.ran() == []
     newsroom.clock.at = slot(24)
