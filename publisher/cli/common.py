@@ -25,6 +25,7 @@ __all__ = [
     "correction_lines",
     "count_phrase",
     "forked_parser",
+    "log_option",
     "notification_lines",
     "parse_at",
     "raise_descriptor_limit",
@@ -49,6 +50,18 @@ def site_option(command: Callable[..., Any]) -> Callable[..., Any]:
         type=click.Path(file_okay=False, path_type=Path),
         default=Path(),
         help="The site's folder, with its publisher.toml.  [default: the current folder]",
+    )(command)
+
+
+def log_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the option ``--log text|json`` to a command."""
+    return click.option(
+        "--log",
+        "form",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        show_default=True,
+        help="Log lines of key=value, or of JSON.",
     )(command)
 
 

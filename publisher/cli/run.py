@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from publisher.cli.common import raise_descriptor_limit, site_option
+from publisher.cli.common import log_option, raise_descriptor_limit, site_option
 from publisher.settings import read_site
 
 __all__ = ["command"]
@@ -16,14 +16,7 @@ __all__ = ["command"]
 
 @click.command("run")
 @site_option
-@click.option(
-    "--log",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="Log lines of key=value, or of JSON.",
-)
+@log_option
 def command(folder: Path, form: str) -> None:
     """Run the schedule: feeds, issues, mail and bounces, each at its time.
 

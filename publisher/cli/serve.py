@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from publisher.cli.common import raise_descriptor_limit, site_option
+from publisher.cli.common import log_option, raise_descriptor_limit, site_option
 from publisher.errors import PublisherError
 from publisher.settings import read_site
 
@@ -38,14 +38,7 @@ _CACHE_SECONDS = 1.0
     metavar="HOST:PORT",
     help="Serve Prometheus metrics at this private address, such as 127.0.0.1:9100.",
 )
-@click.option(
-    "--log",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="Log lines of key=value, or of JSON.",
-)
+@log_option
 def command(folder: Path, host: str, port: int, no_run: bool, metrics: str | None, form: str) -> None:
     """Serve feeds and pages over HTTP, and run the schedule.
 

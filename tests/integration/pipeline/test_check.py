@@ -1,4 +1,4 @@
-"""publish check: folders, files and addresses."""
+"""publish check: folders, files and URLs."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_a_url_is_checked_with_its_media_type_and_redirects(kit: SiteKit) -> Non
 def test_a_good_entry_is_never_replaced_by_one_that_breaks_a_rule(
     kit: SiteKit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The old entry stays, the article is named, everything else goes out."""
+    """The old entry stays, the article is named, everything else is published."""
 
     def faulty(article: Article, site_info: SiteInfo) -> Entry:
         made = real_entry(article, site_info)

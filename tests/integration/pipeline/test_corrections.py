@@ -1,4 +1,4 @@
-"""Corrections that readers see, withdrawals that leave nothing behind but the reason."""
+"""Published corrections, and withdrawals with a reason."""
 
 from __future__ import annotations
 
@@ -203,7 +203,7 @@ def test_a_withdrawal_can_be_undone(any_kit: SiteKit) -> None:
 
 
 def test_an_unsent_article_is_pending_again_after_undo(any_kit: SiteKit) -> None:
-    """A withdrawal by mistake costs subscribers no article; one that they have got is not sent again."""
+    """After undo, subscribers get the article once, also if it was withdrawn before it was sent."""
     kit = any_kit
     kit.article("one.md", "One", date="2026-11-20")
     kit.publish()

@@ -85,7 +85,7 @@ def test_drafts_of_every_format_are_staged_nowhere(any_kit: SiteKit) -> None:
 @settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(spellings(), min_size=1, max_size=30))
 def test_no_draft_is_in_a_staged_byte(kit: SiteKit, spelled: list[tuple[str, Any]]) -> None:
-    """In whatever spelling a record says that it is not published, nothing of it is staged."""
+    """Nothing of a draft is staged, whatever spelling marks it as one."""
     every = [*DRAFTS, *spelled, ("draft", "maybe"), ("status", "future-ish"), ("published", "soon")]
     lines = [
         json.dumps({"id": number, "title": f"Marker{number}", "date": "2026-11-20", "tags": ["Marker"], name: value})
@@ -147,7 +147,7 @@ def test_an_article_that_becomes_a_draft_is_withdrawn_and_can_return(any_kit: Si
 
 
 def test_a_draft_is_new_when_it_is_first_published(any_kit: SiteKit) -> None:
-    """Its address is made of what is published, not of what the draft was called, and its issue comes then."""
+    """Its URL comes from the published headline, and the next issue has it."""
     kit = any_kit
     kit.article("one.md")
     kit.article("two.md", title="Working title", date="2026-11-21", draft="true")
@@ -159,7 +159,7 @@ def test_a_draft_is_new_when_it_is_first_published(any_kit: SiteKit) -> None:
 
 
 def test_a_pending_article_that_becomes_a_draft_stays_pending(kit: SiteKit) -> None:
-    """The issue goes without it, and the next one has it when it is published again."""
+    """The issue is made without it, and the next one has it when it is published again."""
     kit.add_settings("at_least = 2\n")
     kit.article("one.md")
     kit.publish()
@@ -197,7 +197,7 @@ def test_an_unsent_issue_with_a_draft_is_held(any_mail_kit: MailKit) -> None:
 
 
 def test_a_draft_leads_no_issue(kit: SiteKit) -> None:
-    """An article that was chosen to lead and became a draft is forgotten as the lead."""
+    """An article that was chosen to lead and became a draft is no longer the lead."""
     kit.article("one.md")
     kit.publish()
     kit.article("two.md", title="Two")
@@ -249,7 +249,7 @@ def test_a_removed_file_that_returns_as_a_draft_is_recognised(kit: SiteKit) -> N
 
 
 def test_a_new_file_under_the_old_name_is_another_article(kit: SiteKit) -> None:
-    """While the draft lies in its folder, its former name belongs to nobody."""
+    """While the draft lies in its folder, its former file name is free."""
     path = kit.article("one.md")
     kit.publish()
     before = ids(kit)
@@ -297,7 +297,7 @@ def test_a_record_of_many_becomes_a_draft_and_returns(any_kit: SiteKit) -> None:
 
 
 def test_a_withdrawal_with_a_reason_outlives_a_draft(any_kit: SiteKit) -> None:
-    """What an editor withdrew stays withdrawn whatever the record says, and a draft stays one after --undo."""
+    """An article that an editor withdrew stays withdrawn whatever the record says, and a draft stays one after --undo."""
     kit = any_kit
     kit.article()
     kit.publish()
@@ -324,7 +324,7 @@ def test_a_withdrawal_with_a_reason_outlives_a_draft(any_kit: SiteKit) -> None:
 
 
 def test_an_article_before_its_time_becomes_a_draft_without_a_tombstone(kit: SiteKit) -> None:
-    """Nobody has seen it, so nobody is told that it is gone."""
+    """It was never published, so there is no tombstone."""
     kit.article(date="2026-12-24")
     kit.publish()
     kit.article(date="2026-12-24", status="scheduled")
@@ -339,7 +339,7 @@ def test_an_article_before_its_time_becomes_a_draft_without_a_tombstone(kit: Sit
 
 
 def test_a_draft_that_was_never_published_is_named_as_one(kit: SiteKit) -> None:
-    """A command that wants an article says that this one is a draft."""
+    """A command that needs an article reports that it is a draft."""
     kit.article("two.md", title="Two", draft="true")
     with pytest.raises(SettingsError, match=re.escape("two.md is a draft: draft: true")):
         set_note(kit.site, "daily", NOW, lead="two")

@@ -49,7 +49,7 @@ def parsed(folder: Path, name: str, text: str) -> ParsedRecord:
     ],
 )
 def test_the_time_when_a_record_expires(tmp_path: Path, line: str, expires: datetime | None) -> None:
-    """A day is its first instant on the newsroom's clock, as in Hugo; the earliest of several times counts."""
+    """A day is its first instant in the site's zone, as in Hugo; the earliest of several times counts."""
     found = parsed(tmp_path, "a.md", f"---\ntitle: One\ndate: 2026-11-20\n{line}\n---\n")
     assert (found.record.expires, found.warnings) == (expires, ())
 
@@ -130,7 +130,7 @@ def test_no_issue_carries_an_article_that_has_expired(mail_kit: MailKit) -> None
 
 
 def test_a_dry_run_expires_nothing(kit: SiteKit) -> None:
-    """It only says what would be done."""
+    """It only reports the withdrawal."""
     kit.article("a.md", "One", expires="2026-11-25")
     kit.publish()
     assert kit.publish(NOW + 3 * DAY, dry_run=True).withdrawn == 1

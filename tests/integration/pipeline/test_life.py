@@ -1,4 +1,4 @@
-"""A newsroom's life in random steps: whatever happens, feeds are clean, whole, and no page changes for nothing."""
+"""Random operations of a newsroom: feeds stay valid and complete, and unchanged pages keep their bytes."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Newsroom(RuleBasedStateMachine):
         self.write(number, f"T{number}", day, tags)
         self.publish()
         if is_new:
-            # What is new changes no page that is closed, whatever its date.
+            # New articles change no closed archive page, whatever their date.
             after = pages(self.kit)
             assert {path: after.get(path) for path in before} == before
 
@@ -100,7 +100,7 @@ class Newsroom(RuleBasedStateMachine):
             return
         found = crawl(self.kit)
         assert {one for page in found for one in page} == stored(self.kit)
-        # No article stands on two pages.
+        # No article is on two pages.
         status = [one for page in found[1:] for one in page]
         assert len(status) == len(set(status))
         assert len(stored(self.kit)) == len(self.files) - len(self.withdrawn)

@@ -1,4 +1,4 @@
-"""An archive that is dropped in later is published, and sent to nobody as news."""
+"""An archive that is added later is published, and not sent as news."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def announced(kit: SiteKit) -> set[str]:
 
 
 def test_an_archive_that_is_dropped_in_later_makes_no_issue(any_kit: SiteKit) -> None:
-    """It is in feeds and archives with its dates, and the summary says how to send it after all."""
+    """It is in feeds and archives with its dates, and the summary says how to send it."""
     kit = any_kit
     kit.article("now.md", title="Now")
     kit.publish()
@@ -81,7 +81,7 @@ def test_each_digest_decides_for_itself_what_is_news(any_kit: SiteKit) -> None:
 
 
 def test_a_first_issue_takes_the_newest_whatever_their_age(any_kit: SiteKit) -> None:
-    """What it had no room for counts as read, whether it came before the digest began or between."""
+    """Articles without room in it are never sent, whether they arrived before the digest started or later."""
     kit = any_kit
     daily(kit, "at_most = 3\nat_least = 2")
     kit.article("2010.md", title="Of 2010", date="2010-05-01")
@@ -99,7 +99,7 @@ def test_a_first_issue_takes_the_newest_whatever_their_age(any_kit: SiteKit) -> 
 
 
 def test_news_that_a_first_issue_had_no_room_for_waits(kit: SiteKit) -> None:
-    """Only old articles count as read then."""
+    """Only old articles are dropped then."""
     daily(kit, "at_most = 2\nat_least = 2")
     kit.article("a.md", title="A", date="2026-11-20")
     kit.publish()
@@ -134,7 +134,7 @@ def test_a_draft_is_as_old_as_when_it_was_first_read(any_kit: SiteKit) -> None:
 
 
 def test_hubs_are_not_notified_of_old_articles(any_kit: SiteKit) -> None:
-    """A notification that is still to be made waits for the bytes with the old articles in them."""
+    """A waiting notification waits for the feed that has the old articles."""
     kit = any_kit
     kit.add_settings('\n[feeds]\nurl = "http://127.0.0.1:9/feeds"\n[announce]\nhubs = ["http://127.0.0.1:9/"]\n')
     archive(kit, 2010, 2010)
@@ -178,7 +178,7 @@ def test_hubs_are_notified_of_an_archive_before_any_issue(kit: SiteKit) -> None:
 
 
 def test_an_old_article_is_sent_when_an_editor_adds_it(any_kit: SiteKit) -> None:
-    """It fits in before newer ones, makes an issue by itself, and is sent once."""
+    """It has precedence over newer ones, makes an issue by itself, and is sent once."""
     kit = any_kit
     daily(kit, "at_most = 2")
     kit.article("now.md", title="Now")
@@ -203,7 +203,7 @@ def test_an_old_article_is_sent_when_an_editor_adds_it(any_kit: SiteKit) -> None
 
 
 def test_an_article_is_added_to_a_first_issue(kit: SiteKit) -> None:
-    """The digest begins with it, and with the newest articles."""
+    """The digest starts with it, and with the newest articles."""
     daily(kit, "at_most = 2")
     archive(kit)
     kit.publish(with_issues=False)
@@ -215,7 +215,7 @@ def test_an_article_is_added_to_a_first_issue(kit: SiteKit) -> None:
 
 
 def test_neither_drafts_nor_an_archive_reach_a_mailbox(any_mail_kit: MailKit) -> None:
-    """Over SMTP, subscribers get the news alone."""
+    """Over SMTP, subscribers get only the news."""
     kit = any_mail_kit
     kit.add_subscribers(3)
     with Server() as server:

@@ -1,4 +1,4 @@
-"""publish: records in, feeds and issues out; once, incrementally, whatever happens."""
+"""publish now: feeds and issues from records, incrementally, with failures at any step."""
 
 from __future__ import annotations
 

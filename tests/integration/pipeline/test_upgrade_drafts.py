@@ -1,4 +1,4 @@
-"""A site of an older publisher, which published drafts: status lists them before the next run withdraws them."""
+"""An older release published drafts: status lists them before the next run withdraws them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from publisher.reports.status import load_status
 from publisher.storage.migrate import upgrade
 from tests.conftest import NOW, SiteKit, ids, titles
 
-#: Key and title of each article that the older publisher published.
+#: Key and title of each article that the older release published.
 PUBLISHED = (("file:a.md", "A"), ("file:_posts/b.md", "B"), ("id:1", "C1"), ("id:2", "C2"), ("file:_drafts/d.md", "D"))
 
 
 @pytest.fixture
 def old_site(kit: SiteKit, database_url: str) -> SiteKit:
-    """A site whose store has the schema before drafts, with articles of every kind of file."""
+    """A site whose database has the schema before drafts, with articles of every kind of file."""
     kit.add_settings(f'\n[database]\nurl = "{database_url}"\n')
     kit.article("a.md", title="A")
     kit.article("_posts/b.md", title="B", draft="true")
@@ -81,7 +81,7 @@ def test_one_published_draft_is_listed_in_the_singular(old_site: SiteKit) -> Non
 
 
 def test_a_dry_run_reports_withdrawals(old_site: SiteKit) -> None:
-    """``publish now --dry-run`` works on a database of an older publisher, and changes nothing."""
+    """``publish now --dry-run`` works on a database of an older release, and changes nothing."""
     for _ in range(2):
         report = old_site.publish(dry_run=True)
         assert (report.withdrawn, report.drafts) == (4, 4)

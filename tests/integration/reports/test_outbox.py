@@ -1,4 +1,4 @@
-"""The list of issues: which ones it has, and what it says of a digest that is unknown."""
+"""The list of issues, of all digests or one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_the_list_has_the_issues_of_one_digest(any_mail_kit: MailKit) -> None:
 
 
 def test_an_unknown_digest_is_an_error(any_mail_kit: MailKit) -> None:
-    """A misspelt name is no empty list: the error has the names in the settings."""
+    """A misspelt name is an error that lists the names in the settings."""
     kit = any_mail_kit
     kit.add_subscribers(1)
     kit.mail(1, send="review")

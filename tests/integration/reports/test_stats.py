@@ -1,4 +1,4 @@
-"""Who reads: feeds by the day, issues, clicks, figures for programs, the log of requests."""
+"""Statistics of feeds, issues and clicks; metrics; the access log."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_feed_requests_are_stored_by_day(any_kit: SiteKit) -> None:
     any_kit.publish()
     clock = ManualClock(NOW)
     for _ in range(2):
-        # A restart forgets who asked, and counts nobody twice.
+        # A restart resets the clients and counts no one twice.
         web = Web(any_kit.site, clock=clock)
         for number in range(3):
             Visitor(web, f"192.0.2.{number}").get(FEED, user_agent="newsboat/2.32", if_none_match='"x"')
@@ -53,7 +53,7 @@ def test_feed_requests_are_stored_by_day(any_kit: SiteKit) -> None:
     web.store_counts()
     web.close()
     (feed,) = load_stats(any_kit.site, clock.now(), days=2).feeds
-    # Of a day that is not over not everybody has been heard.
+    # Today is not complete, so yesterday is shown.
     assert (feed.day, feed.subscribers) == ("2026-11-23", 48)
     assert feed.days == {"2026-11-23": 48, "2026-11-24": 46}
     (feed,) = load_stats(any_kit.site, clock.now(), days=1).feeds
@@ -152,7 +152,7 @@ def test_clicks_are_counted_if_the_settings_enable_it(any_mail_kit: MailKit) -> 
         )
     guest.get(link, user_agent="Barracuda Sentinel")
     guest.request("HEAD", link, user_agent=PERSON)
-    # No link can be made that leads elsewhere.
+    # A forged link cannot lead elsewhere.
     for other in (
         link + "0",
         link.replace("/daily/", "/weekly/"),
@@ -241,7 +241,7 @@ def test_forwarded_headers_of_configured_proxies_are_used(kit: SiteKit) -> None:
                 networks.append(network)
 
         web = Web(kit.site, log=Log())
-        # Whatever the client itself has written there counts for nothing.
+        # Values that the client itself sends are ignored.
         Visitor(web, "192.0.2.9").get("https://review.example/", x_forwarded_for="10.0.0.1, 198.51.100.4, 192.0.2.7")
         web.close()
         assert networks == [expected]

@@ -1,4 +1,4 @@
-"""The runner's jobs, one by one, with nothing but a clock that is set by hand."""
+"""The background jobs of the runner, one by one, with a settable clock."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from tests.support.http_servers import run_web_server
 from tests.support.smtp import Script, Server
 
 
-class Desk:
-    """Jobs of a site, and what they asked for."""
+class JobHarness:
+    """The jobs of a site, with their wake-ups, timers and log."""
 
     def __init__(self, kit: SiteKit, now: datetime = NOW) -> None:
         self.kit = kit
@@ -38,16 +38,16 @@ class Desk:
     def wake_at(self, reason: str, name: str, moment: datetime) -> None:
         self.at[reason] = (name, moment)
 
-    def said(self, event: str) -> list[dict[str, Any]]:
+    def logged(self, event: str) -> list[dict[str, Any]]:
         return [one for one in map(json.loads, self.text.getvalue().splitlines()) if one["event"] == event]
 
 
 @pytest.fixture
-def desk(request: pytest.FixtureRequest) -> Any:
-    made: list[Desk] = []
+def make_harness(request: pytest.FixtureRequest) -> Any:
+    made: list[JobHarness] = []
 
-    def make(kit: SiteKit, now: datetime = NOW) -> Desk:
-        made.append(Desk(kit, now))
+    def make(kit: SiteKit, now: datetime = NOW) -> JobHarness:
+        made.append(JobHarness(kit, now))
         return made[-1]
 
     yield make
@@ -56,13 +56,13 @@ def desk(request: pytest.FixtureRequest) -> Any:
         one.db.close()
 
 
-Make = Callable[..., Desk]
+Make = Callable[..., JobHarness]
 
 
-def test_an_article_is_published_at_its_time(kit: SiteKit, desk: Make) -> None:
+def test_an_article_is_published_at_its_time(kit: SiteKit, make_harness: Make) -> None:
     kit.article("later.md", "Later", date="2026-11-23T09:30:00Z")
     kit.article("now.md", "Now")
-    one = desk(kit)
+    one = make_harness(kit)
     one.jobs.articles_changed()
     one.jobs.publish()
     assert titles(kit) == ["Now"]
@@ -74,10 +74,10 @@ def test_an_article_is_published_at_its_time(kit: SiteKit, desk: Make) -> None:
     assert titles(kit) == ["Later", "Now"]
 
 
-def test_an_article_is_withdrawn_at_the_time_of_its_expiry(kit: SiteKit, desk: Make) -> None:
+def test_an_article_is_withdrawn_at_the_time_of_its_expiry(kit: SiteKit, make_harness: Make) -> None:
     """The runner sets a timer for the next article that expires."""
     kit.article("a.md", "One", expires="2026-11-23T09:30:00Z")
-    one = desk(kit)
+    one = make_harness(kit)
     one.jobs.articles_changed()
     one.jobs.publish()
     assert titles(kit) == ["One"]
@@ -89,51 +89,51 @@ def test_an_article_is_withdrawn_at_the_time_of_its_expiry(kit: SiteKit, desk: M
     assert titles(kit) == []
 
 
-def test_a_parse_that_shutdown_ends_is_no_failure(kit: SiteKit, desk: Make) -> None:
+def test_a_parse_that_shutdown_ends_is_no_failure(kit: SiteKit, make_harness: Make) -> None:
     """The log has one line of information, the slot is free at once, and the next run publishes the file."""
-    one = desk(kit)
+    one = make_harness(kit)
     kit.article()
     one.jobs.stop()
     one.jobs.close()
     one.jobs.articles_changed()
     with pytest.raises(JobStopped):
         one.jobs.publish()
-    (line,) = one.said("stopped early")
+    (line,) = one.logged("stopped early")
     assert (line["level"], line["job"]) == ("info", "publish")
     assert "the next run parses these files" in line["reason"]
-    assert one.said("slot failed") == [] and not (kit.root / "feeds").exists()
+    assert one.logged("slot failed") == [] and not (kit.root / "feeds").exists()
     kit.publish()
     assert titles(kit) == ["One"]
 
 
-def test_the_publish_job_without_changes_reads_nothing(kit: SiteKit, desk: Make) -> None:
-    one = desk(kit)
+def test_the_publish_job_without_changes_reads_nothing(kit: SiteKit, make_harness: Make) -> None:
+    one = make_harness(kit)
     one.jobs.publish()
     one.clock.advance(minutes=1)
     kit.article()
     one.jobs.publish()
-    assert one.said("published") == [] and not (kit.root / "feeds" / "all.rss").exists()
+    assert one.logged("published") == [] and not (kit.root / "feeds" / "all.rss").exists()
 
 
-def test_a_skipped_file_is_logged_once(kit: SiteKit, desk: Make) -> None:
+def test_a_skipped_file_is_logged_once(kit: SiteKit, make_harness: Make) -> None:
     for number in range(25):
         kit.write(f"bad{number}.txt", "")
-    one = desk(kit)
+    one = make_harness(kit)
     for _ in range(2):
         one.jobs.articles_changed()
         one.jobs.publish()
-    told = one.said("skipped")
+    told = one.logged("skipped")
     assert len(told) == 21 and told[-1]["more"] == 5
     kit.write("new.txt", "")
     one.jobs.articles_changed()
     one.jobs.publish()
-    assert [line["where"] for line in one.said("skipped")[21:]] == ["new.txt"]
+    assert [line["where"] for line in one.logged("skipped")[21:]] == ["new.txt"]
 
 
-def test_failed_feeds_are_a_failure_of_the_job_and_retried(kit: SiteKit, desk: Make) -> None:
+def test_failed_feeds_are_a_failure_of_the_job_and_retried(kit: SiteKit, make_harness: Make) -> None:
     kit.article()
     (kit.root / "feeds").write_text("in the way")
-    one = desk(kit)
+    one = make_harness(kit)
     one.jobs.articles_changed()
     with pytest.raises(PublisherError, match="feeds: "):
         one.jobs.publish()
@@ -142,16 +142,16 @@ def test_failed_feeds_are_a_failure_of_the_job_and_retried(kit: SiteKit, desk: M
     assert titles(kit) == ["One"]
 
 
-def test_jobs_stop_when_the_runner_stops(kit: SiteKit, desk: Make) -> None:
+def test_jobs_stop_when_the_runner_stops(kit: SiteKit, make_harness: Make) -> None:
     kit.article()
-    one = desk(kit)
+    one = make_harness(kit)
     one.jobs.articles_changed()
     one.jobs.stop()
     with pytest.raises(JobStopped):
         one.jobs.publish()
 
 
-def test_deferred_deliveries_are_retried_when_they_are_due(mail_kit: MailKit, desk: Make) -> None:
+def test_deferred_deliveries_are_retried_when_they_are_due(mail_kit: MailKit, make_harness: Make) -> None:
     kit = mail_kit
     kit.add_subscribers(2)
     kit.issue("one")
@@ -160,14 +160,14 @@ def test_deferred_deliveries_are_retried_when_they_are_due(mail_kit: MailKit, de
     )
     with Server(busy) as server:
         kit.mail(server.port)
-        one = desk(kit)
+        one = make_harness(kit)
         one.jobs.mail()
-        (first,) = one.said("issue sent")
+        (first,) = one.logged("issue sent")
         assert (first["accepted"], first["deferred"], first["waiting"]) == (1, 1, 1)
         name, due = one.at["deliveries"]
         assert name == "mail" and due > one.clock.now() + timedelta(minutes=1)
         one.jobs.mail()
-        assert len(one.said("issue sent")) == 1
+        assert len(one.logged("issue sent")) == 1
         server.script = Script()
         one.clock.at = due
         one.jobs.mail()
@@ -177,30 +177,30 @@ def test_deferred_deliveries_are_retried_when_they_are_due(mail_kit: MailKit, de
         assert "deliveries" not in one.at
 
 
-def test_an_issue_that_the_relay_refuses_is_retried_after_a_pause(mail_kit: MailKit, desk: Make) -> None:
+def test_an_issue_that_the_relay_refuses_is_retried_after_a_pause(mail_kit: MailKit, make_harness: Make) -> None:
     kit = mail_kit
     kit.add_subscribers(2)
     kit.issue("one")
     refusing = Script(at=lambda step, argument, number: "550 5.7.1 not you" if step == "mail" else None)
     with Server(refusing) as server:
         kit.mail(server.port)
-        one = desk(kit)
+        one = make_harness(kit)
         one.jobs.mail()
         one.jobs.mail()
-        (held,) = one.said("not sent")
+        (held,) = one.logged("not sent")
         assert (held["issue"], held["failures"]) == ("daily/2026-11-23T0700", 1)
         assert "not you" in held["reason"]
         assert one.at["retries"] == ("mail", NOW + timedelta(seconds=5))
         one.clock.advance(seconds=5)
         one.jobs.mail()
-        assert [line["failures"] for line in one.said("not sent")] == [1, 2]
+        assert [line["failures"] for line in one.logged("not sent")] == [1, 2]
         server.script = Script()
         one.clock.advance(seconds=10)
         one.jobs.mail()
         assert len(server.accepted) == 2
 
 
-def test_editors_get_drafts_and_a_failed_draft_delays_nothing(mail_kit: MailKit, desk: Make) -> None:
+def test_editors_get_drafts_and_a_failed_draft_delays_nothing(mail_kit: MailKit, make_harness: Make) -> None:
     kit = mail_kit
     kit.settings(
         (kit.root / "publisher.toml").read_text().replace("[mail]\n", '[mail]\neditors = ["ed@review.example"]\n')
@@ -209,17 +209,17 @@ def test_editors_get_drafts_and_a_failed_draft_delays_nothing(mail_kit: MailKit,
     refusing = Script(at=lambda step, argument, number: "550 5.1.1 nobody" if step == "rcpt" else None)
     with Server(refusing) as server:
         kit.mail(server.port, send="review")
-        one = desk(kit)
+        one = make_harness(kit)
         one.jobs.mail()
-        (held,) = one.said("not sent")
+        (held,) = one.logged("not sent")
         assert held["issue"] == "drafts" and "ed@review.example was not sent" in held["reason"]
 
 
-def test_hubs_are_notified_and_failed_notifications_are_retried(kit: SiteKit, desk: Make) -> None:
+def test_hubs_are_notified_and_failed_notifications_are_retried(kit: SiteKit, make_harness: Make) -> None:
     with run_web_server() as web:
         kit.add_settings(f'\n[feeds]\nurl = "{web.url}/feeds"\n[announce]\nhubs = ["{web.url}/hub"]\ntimeout = 2\n')
         kit.article()
-        one = desk(kit)
+        one = make_harness(kit)
         one.jobs.articles_changed()
         one.jobs.publish()
         assert "announce" in one.woken
@@ -230,24 +230,24 @@ def test_hubs_are_notified_and_failed_notifications_are_retried(kit: SiteKit, de
         web.folder = kit.root / "feeds"
         one.clock.at = due + timedelta(minutes=2)
         one.jobs.announce()
-        assert one.said("hubs notified")[-1]["waiting"] == 0 and web.posts
+        assert one.logged("hubs notified")[-1]["waiting"] == 0 and web.posts
 
 
-def test_bounces_are_processed(mail_kit: MailKit, desk: Make) -> None:
+def test_bounces_are_processed(mail_kit: MailKit, make_harness: Make) -> None:
     kit = mail_kit
-    one = desk(kit)
+    one = make_harness(kit)
     one.jobs.bounces()
-    assert one.said("bounces read") == []
+    assert one.logged("bounces read") == []
     for name in ("new", "cur", "tmp"):
         (kit.root / "back" / name).mkdir(parents=True)
     (kit.root / "back" / "new" / "1").write_bytes(b"From: a@b.example\r\nSubject: hello\r\n\r\nno report\r\n")
     kit.add_settings('\n[bounces]\npath = "back"\n')
     one.jobs.current = (kit.site, one.db)
     one.jobs.bounces()
-    assert one.said("bounces read")[0]["left"] == 1
+    assert one.logged("bounces read")[0]["left"] == 1
 
 
-def test_a_request_by_mail_is_logged_without_the_address(mail_kit: MailKit, desk: Make) -> None:
+def test_a_request_by_mail_is_logged_without_the_address(mail_kit: MailKit, make_harness: Make) -> None:
     """The log has the event, the newsletter and the source, as for changes by the web."""
     from publisher.digests import store as issues
     from publisher.signing.site_key import keyring
@@ -258,7 +258,7 @@ def test_a_request_by_mail_is_logged_without_the_address(mail_kit: MailKit, desk
     kit.add_settings('\n[bounces]\npath = "back"\n')
     for name in ("new", "cur", "tmp"):
         (kit.root / "back" / name).mkdir(parents=True)
-    one = desk(kit)
+    one = make_harness(kit)
     with one.db.write() as connection:
         token = keyring(kit.site, connection).delivery_token(issues.list_issues(connection)[0].id, 1)
     mail = f"From: reader0@mail.example.org\r\nSubject: unsubscribe {token}\r\n\r\n\r\n"
@@ -267,12 +267,12 @@ def test_a_request_by_mail_is_logged_without_the_address(mail_kit: MailKit, desk
             mail.replace("\r\n\r\n", f"\r\nX: {number}\r\n\r\n", 1).encode()
         )
     one.jobs.bounces()
-    (change,) = one.said("subscription changed")
+    (change,) = one.logged("subscription changed")
     assert (change["digest"], change["state"], change["source"]) == ("daily", "unsubscribed", "mail")
     assert "reader0" not in one.text.getvalue() and token not in one.text.getvalue()
 
 
-def test_an_unreachable_mailbox_is_a_failure(mail_kit: MailKit, desk: Make) -> None:
+def test_an_unreachable_mailbox_is_a_failure(mail_kit: MailKit, make_harness: Make) -> None:
     kit = mail_kit
     with Server() as server:
         port = server.port
@@ -282,7 +282,7 @@ def test_an_unreachable_mailbox_is_a_failure(mail_kit: MailKit, desk: Make) -> N
         'password = { file = "password" } }\n'
     )
     with pytest.raises(RemoteError):
-        desk(kit).jobs.bounces()
+        make_harness(kit).jobs.bounces()
     report = tick(kit.site, clock=ManualClock(NOW))
     assert [problem.where for problem in report.rejected] == ["bounces"] and report.exit_status == 1
 

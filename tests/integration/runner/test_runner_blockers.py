@@ -1,10 +1,10 @@
-"""The runner holds blocked issues back, and goes on as soon as the settings are right."""
+"""The runner retries blocked issues when the settings change."""
 
 from __future__ import annotations
 
 from publisher.runner.jobs import Jobs
 from tests.conftest import MailKit
-from tests.integration.runner.test_jobs import Desk
+from tests.integration.runner.test_jobs import JobHarness
 from tests.support.sample_site import replace_placeholders
 from tests.support.smtp import Server
 
@@ -16,21 +16,21 @@ def publish_and_mail(jobs: Jobs) -> None:
 
 
 def test_a_blocked_issue_is_retried_at_once_after_a_settings_change(mail_kit: MailKit) -> None:
-    """Its back-off ends with the settings that caused it; each placeholder value is logged once an attempt."""
+    """Its pause ends with the settings that caused it; each placeholder value is logged once an attempt."""
     kit = mail_kit
     kit.add_subscribers(1, domain="posteo.de")
     kit.issue("one")
     with Server() as server:
         kit.mail(server.port)
-        desk = Desk(kit)
+        harness = JobHarness(kit)
         for _ in range(3):
-            desk.jobs.mail()
-        assert len(desk.said("not sent")) == 1
-        fixes = [line["fix"].partition(":")[0] for line in desk.said("placeholder value")]
+            harness.jobs.mail()
+        assert len(harness.logged("not sent")) == 1
+        fixes = [line["fix"].partition(":")[0] for line in harness.logged("placeholder value")]
         assert fixes == ["base_url", "mail.sender", "mail.postal_address"]
         assert server.accepted == []
         replace_placeholders(kit)
-        desk.jobs.current = (kit.site, desk.db)
-        publish_and_mail(desk.jobs)
-        desk.db.close()
+        harness.jobs.current = (kit.site, harness.db)
+        publish_and_mail(harness.jobs)
+        harness.db.close()
         assert server.recipients == ["reader0@posteo.de"]

@@ -36,7 +36,7 @@ def trust_clock(db: Database, at: datetime) -> None:
 
 
 def fill(db: Database) -> None:
-    """Store, of everything that expires, one row that has expired at NOW and one that has not."""
+    """Store, of each kind, one row that has expired at NOW and one that has not."""
     trust_clock(db, NOW)
     with db.write() as connection:
         for slot in (OLD_RUN, NEW_RUN, NEWEST_RUN):
@@ -59,17 +59,17 @@ def fill(db: Database) -> None:
                 answer="",
             )
             hub.save_subscription(connection, task, int(NOW.timestamp()) + seconds)
-        listening.add_feed_requests(connection, [heard(401), heard(399)])
+        listening.add_feed_requests(connection, [feed_requests(401), feed_requests(399)])
 
 
-def heard(days: int) -> FeedRequestRow:
+def feed_requests(days: int) -> FeedRequestRow:
     """Return figures of a day that many days before NOW."""
     day = (NOW - timedelta(days=days)).date().isoformat()
     return FeedRequestRow(day=day, feed="all", program="direct", subscribers=1, requests=1, unchanged=0)
 
 
-def assert_swept(db: Database) -> None:
-    """Assert that only what has expired is gone."""
+def assert_expired_rows_deleted(db: Database) -> None:
+    """Assert that only expired rows were deleted."""
     with db.read() as connection:
         assert [run.slot for run in slots.recent_runs(connection, "digest:weekly", 10)] == [NEWEST_RUN, NEW_RUN]
         since = int((NOW - timedelta(days=30)).timestamp())
@@ -82,7 +82,7 @@ def assert_swept(db: Database) -> None:
             is not None
         )
         assert hub.count_rows(connection) == 1
-        assert listening.feed_requests_since(connection, "2000-01-01") == [heard(399)]
+        assert listening.feed_requests_since(connection, "2000-01-01") == [feed_requests(399)]
 
 
 def sweep_by_tick(kit: SiteKit, at: datetime) -> None:
@@ -105,7 +105,7 @@ def test_expired_rows_are_deleted_by_tick_as_by_the_runner(
         fill(db)
     sweep_site(any_kit, NOW)
     with any_kit.open() as db:
-        assert_swept(db)
+        assert_expired_rows_deleted(db)
 
 
 def test_the_newest_run_of_a_schedule_is_kept_however_old_it_is(any_kit: SiteKit) -> None:

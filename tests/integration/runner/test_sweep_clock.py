@@ -1,4 +1,4 @@
-"""A clock that has just jumped deletes nothing, and what it has scheduled is repaired."""
+"""After a jump of the clock nothing is deleted, and due times are repaired."""
 
 from __future__ import annotations
 
@@ -21,57 +21,57 @@ from tests.support.smtp import Script, Server
 FUTURE = datetime(2037, 5, 1, tzinfo=UTC)
 
 
-def letter_ids(db: Database) -> list[int]:
+def confirmation_ids(db: Database) -> list[int]:
     with db.read() as connection:
         return [row.id for row in connection.execute(text("SELECT id FROM confirmation_email ORDER BY id"))]
 
 
-def add_letter(db: Database, moment: datetime) -> int:
+def add_confirmation(db: Database, moment: datetime) -> int:
     with db.write() as connection:
         return confirmations.add(connection, ConfirmationKind.SUBSCRIBE, "hash", "a@b.example", int(moment.timestamp()))
 
 
 def steady(db: Database, start: datetime, days: int) -> datetime:
-    """Let the clock run for days, with a look each day."""
+    """Let the clock run for days, with a sweep each day."""
     for day in range(days + 1):
         sweep(db, start + timedelta(days=day))
     return start + timedelta(days=days)
 
 
 def test_expired_rows_are_deleted_by_a_steady_clock(db: Database) -> None:
-    """After eight days without a jump what has expired goes."""
-    old = add_letter(db, NOW)
+    """After eight days without a jump, expired rows are deleted."""
+    old = add_confirmation(db, NOW)
     now = steady(db, NOW, 8)
-    assert letter_ids(db) == [old]
+    assert confirmation_ids(db) == [old]
     sweep(db, now + timedelta(days=1))
-    assert letter_ids(db) == []
+    assert confirmation_ids(db) == []
 
 
 @pytest.mark.parametrize("jump", [timedelta(days=9), timedelta(days=90), timedelta(days=9_500)])
 def test_a_clock_that_has_jumped_ahead_deletes_nothing(db: Database, jump: timedelta) -> None:
-    """An address that has had its email today is still known when the clock is put back."""
+    """An address that has had its email today is still known when the clock is set back."""
     now = steady(db, NOW, 20)
-    kept = add_letter(db, now)
+    kept = add_confirmation(db, now)
     sweep(db, now + jump)
     sweep(db, now + jump + timedelta(days=1))
-    assert letter_ids(db) == [kept]
+    assert confirmation_ids(db) == [kept]
     sweep(db, now)
     sweep(db, now + timedelta(minutes=1))
-    assert letter_ids(db) == [kept]
+    assert confirmation_ids(db) == [kept]
 
 
 def test_a_jump_within_the_gap_deletes_nothing_new(db: Database) -> None:
-    """A jump that is too short to be noticed is too short to expire what is new."""
+    """A jump that is too short to be detected is too short to expire new rows."""
     now = steady(db, NOW, 20)
-    kept = add_letter(db, now)
+    kept = add_confirmation(db, now)
     sweep(db, now + timedelta(days=8))
-    assert letter_ids(db) == [kept]
+    assert confirmation_ids(db) == [kept]
 
 
 def test_times_of_a_clock_that_was_ahead_are_repaired(db: Database) -> None:
-    """What was deferred in 2037 is due now, and is not sent eleven years late."""
+    """A delivery deferred in 2037 is due now instead of eleven years later."""
     sweep(db, FUTURE)
-    number = add_letter(db, FUTURE)
+    number = add_confirmation(db, FUTURE)
     with db.write() as connection:
         confirmations.retry_later(connection, number, int((FUTURE + timedelta(hours=1)).timestamp()))
         slots.save_schedule(connection, "digest:daily", "x", NOW)
@@ -89,7 +89,7 @@ def test_times_of_a_clock_that_was_ahead_are_repaired(db: Database) -> None:
 
 
 def test_a_slot_of_the_future_stands_for_no_slot_of_today(db: Database) -> None:
-    """A slot that failed in 2037 stays as it is when the clock is put back."""
+    """A slot that failed in 2037 stays as it is when the clock is set back."""
     with db.write() as connection:
         slots.save_schedule(connection, "digest:daily", "x", NOW)
         slots.enqueue_slots(connection, "digest:daily", [FUTURE])
@@ -105,7 +105,7 @@ def daily(kit: MailKit, port: int) -> None:
 
 
 def test_a_clock_set_back_sends_nothing_twice(any_mail_kit: MailKit) -> None:
-    """2026 → 2037 → 2026: no slot runs twice and no delivery is repeated; the next day goes on as usual."""
+    """2026 → 2037 → 2026: no slot runs twice and no delivery is repeated; the next day runs as usual."""
     kit = any_mail_kit
     names = kit.add_subscribers(3)
     kit.article("one.md", "One", date="2026-11-20")
@@ -138,7 +138,7 @@ def test_a_clock_set_back_sends_nothing_twice(any_mail_kit: MailKit) -> None:
 
 
 def test_a_delivery_that_was_deferred_in_the_future_is_retried_today(any_mail_kit: MailKit) -> None:
-    """A retry time of 2037 holds nobody's mail back when the clock is right again."""
+    """A retry time of 2037 does not delay mail after the clock is corrected."""
     kit = any_mail_kit
     kit.add_subscribers(1)
     kit.article("one.md", "One", date="2026-11-20")
@@ -152,7 +152,7 @@ def test_a_delivery_that_was_deferred_in_the_future_is_retried_today(any_mail_ki
         assert [one.deferred for one in report.sends] == [1]
         server.script = Script()
         clock.jump(NOW)
-        # The first look repairs the times, the second one sends.
+        # The first call repairs the times, the second one sends.
         tick(kit.site, clock=clock)
         clock.advance(minutes=1)
         tick(kit.site, clock=clock)

@@ -1,4 +1,4 @@
-"""What there is to read on the web, and what is nobody's business."""
+"""Public pages: front page, articles, newsletters and their issues."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.web_visitor import Visitor
 BASE = "https://review.example"
 
 
-class Library:
+class ArchiveSite:
     def __init__(self, kit: SiteKit) -> None:
         self.kit = kit
         self.clock = ManualClock(NOW + timedelta(days=1))
@@ -36,7 +36,7 @@ class Library:
 
 
 @pytest.fixture
-def library(mail_kit: MailKit) -> Iterator[Library]:
+def archive_site(mail_kit: MailKit) -> Iterator[ArchiveSite]:
     mail_kit.add_settings("\n[web]\narticles = true\n")
     mail_kit.settings(
         (mail_kit.root / "publisher.toml").read_text().replace('"The Daily"', '"The Daily"\nsend = "auto"')
@@ -51,22 +51,22 @@ def library(mail_kit: MailKit) -> Iterator[Library]:
         image="https://pictures.example/a.jpg",
     )
     mail_kit.publish()
-    made = Library(mail_kit)
+    made = ArchiveSite(mail_kit)
     yield made
     made.web.close()
 
 
-def test_the_front_page_links_articles_newsletters_and_feeds(library: Library) -> None:
-    page = library.guest.get(f"{BASE}/")
+def test_the_front_page_links_articles_newsletters_and_feeds(archive_site: ArchiveSite) -> None:
+    page = archive_site.guest.get(f"{BASE}/")
     assert page.status == 200 and page.headers["cache-control"] == "public, max-age=60"
     for address in (f"{BASE}/2026/11/one-b-only-b", f"{BASE}/newsletters/daily/", f"{BASE}/feeds/"):
         assert f'href="{address}"' in page.text, page.text
     assert "One &amp; &lt;b&gt;Only" in page.text
 
 
-def test_an_article_page_has_structured_data(library: Library) -> None:
-    address = re.findall(r'class="u-url p-name" href="([^"]+)"', library.guest.get(f"{BASE}/").text)[0]
-    page = library.guest.get(address)
+def test_an_article_page_has_structured_data(archive_site: ArchiveSite) -> None:
+    address = re.findall(r'class="u-url p-name" href="([^"]+)"', archive_site.guest.get(f"{BASE}/").text)[0]
+    page = archive_site.guest.get(address)
     assert page.status == 200 and "<strong>weight</strong>" in page.text and "alert(1)" not in page.text
     assert f'<link rel="canonical" href="{address}">' in page.text
     (data,) = re.findall(r'<script type="application/ld\+json">(.*?)</script>', page.text)
@@ -76,55 +76,57 @@ def test_an_article_page_has_structured_data(library: Library) -> None:
     for mark in ("h-entry", "p-name", "e-content", "dt-published", "og:title", "og:image"):
         assert mark in page.text
     assert "script-src" not in page.headers["content-security-policy"]
-    assert library.guest.get(address + "x").status == 404
+    assert archive_site.guest.get(address + "x").status == 404
 
 
-def test_media_files_are_served_and_nothing_else(library: Library) -> None:
-    media = library.kit.root / "media"
+def test_media_files_are_served_and_nothing_else(archive_site: ArchiveSite) -> None:
+    media = archive_site.kit.root / "media"
     (media / "sub").mkdir(parents=True)
     (media / "sub/a.png").write_bytes(b"\x89PNG picture")
     (media / ".hidden").write_text("secret")
-    (media / "link").symlink_to(library.kit.root / "publisher.toml")
-    answer = library.guest.get(f"{BASE}/sub/a.png")
+    (media / "link").symlink_to(archive_site.kit.root / "publisher.toml")
+    answer = archive_site.guest.get(f"{BASE}/sub/a.png")
     assert (answer.status, answer.body, answer.headers["content-type"]) == (200, b"\x89PNG picture", "image/png")
-    part = library.guest.get(f"{BASE}/sub/a.png", range="bytes=1-3")
+    part = archive_site.guest.get(f"{BASE}/sub/a.png", range="bytes=1-3")
     assert (part.status, part.body) == (206, b"PNG")
-    assert library.guest.get(f"{BASE}/sub/a.png", if_none_match=answer.headers["etag"]).status == 304
+    assert archive_site.guest.get(f"{BASE}/sub/a.png", if_none_match=answer.headers["etag"]).status == 304
     for path in ("/.hidden", "/sub", "/sub/", "/link", "/../publisher.toml", "/sub/../../publisher.toml", "/sub/\0"):
-        assert library.guest.get(BASE + path).status == 404, path
+        assert archive_site.guest.get(BASE + path).status == 404, path
 
 
-def test_article_pages_can_be_turned_off(library: Library) -> None:
-    path = library.kit.root / "publisher.toml"
+def test_article_pages_can_be_turned_off(archive_site: ArchiveSite) -> None:
+    path = archive_site.kit.root / "publisher.toml"
     path.write_text(path.read_text().replace("articles = true", "articles = false"))
-    library.reopen()
-    assert library.guest.get(f"{BASE}/2026/11/one-b-only-b").status == 404
+    archive_site.reopen()
+    assert archive_site.guest.get(f"{BASE}/2026/11/one-b-only-b").status == 404
 
 
-def test_future_articles_have_no_page_and_withdrawn_ones_give_410(library: Library) -> None:
-    library.kit.article("later.md", "Later", date="2027-01-01")
-    library.kit.publish(NOW + timedelta(hours=1))
-    assert library.guest.get(f"{BASE}/2027/01/later").status == 404
-    assert "Later" not in library.guest.get(f"{BASE}/").text
+def test_future_articles_have_no_page_and_withdrawn_ones_give_410(archive_site: ArchiveSite) -> None:
+    archive_site.kit.article("later.md", "Later", date="2027-01-01")
+    archive_site.kit.publish(NOW + timedelta(hours=1))
+    assert archive_site.guest.get(f"{BASE}/2027/01/later").status == 404
+    assert "Later" not in archive_site.guest.get(f"{BASE}/").text
     address = f"{BASE}/2026/11/one-b-only-b"
-    assert library.guest.get(address).status == 200
-    retract(library.kit.site, NOW + timedelta(hours=2), "one.md", "It was not so")
-    answer = library.guest.get(address)
+    assert archive_site.guest.get(address).status == 200
+    retract(archive_site.kit.site, NOW + timedelta(hours=2), "one.md", "It was not so")
+    answer = archive_site.guest.get(address)
     assert answer.status == 410 and "It was not so" in answer.text
-    assert "One &amp;" not in library.guest.get(f"{BASE}/").text
+    assert "One &amp;" not in archive_site.guest.get(f"{BASE}/").text
 
 
-def test_published_issues_link_to_each_other(library: Library) -> None:
-    library.kit.article("two.md", "Two")
-    library.kit.publish(NOW + timedelta(hours=1))
-    shelf = library.guest.get(f"{BASE}/newsletters/").text
+def test_published_issues_link_to_each_other(archive_site: ArchiveSite) -> None:
+    archive_site.kit.article("two.md", "Two")
+    archive_site.kit.publish(NOW + timedelta(hours=1))
+    shelf = archive_site.guest.get(f"{BASE}/newsletters/").text
     names = re.findall(rf'href="({BASE}/newsletters/daily/[^"/]+/)"', shelf)
     assert len(names) == 2
     assert (
-        re.findall(rf'href="({BASE}/newsletters/daily/[^"/]+/)"', library.guest.get(f"{BASE}/newsletters/daily/").text)
+        re.findall(
+            rf'href="({BASE}/newsletters/daily/[^"/]+/)"', archive_site.guest.get(f"{BASE}/newsletters/daily/").text
+        )
         == names
     )
-    newest, oldest = (library.guest.get(name) for name in names)
+    newest, oldest = (archive_site.guest.get(name) for name in names)
     assert f'rel="prev" href="{names[1]}"' in newest.text and 'rel="next"' not in newest.text
     assert f'rel="next" href="{names[0]}"' in oldest.text and 'rel="prev"' not in oldest.text
     assert f'<link rel="canonical" href="{names[0]}">' in newest.text
@@ -132,25 +134,25 @@ def test_published_issues_link_to_each_other(library: Library) -> None:
     assert "default-src 'none'" in newest.headers["content-security-policy"]
 
 
-def test_an_issue_with_a_withdrawn_article_is_not_shown(library: Library) -> None:
-    library.kit.article("two.md", "Two", body="The second text.")
-    library.kit.article("three.md", "Three", body="The third text.")
-    library.kit.publish(NOW + timedelta(hours=1))
+def test_an_issue_with_a_withdrawn_article_is_not_shown(archive_site: ArchiveSite) -> None:
+    archive_site.kit.article("two.md", "Two", body="The second text.")
+    archive_site.kit.article("three.md", "Three", body="The third text.")
+    archive_site.kit.publish(NOW + timedelta(hours=1))
     (address,) = re.findall(
-        rf'href="({BASE}/newsletters/daily/[^"/]+/)"', library.guest.get(f"{BASE}/newsletters/daily/").text
+        rf'href="({BASE}/newsletters/daily/[^"/]+/)"', archive_site.guest.get(f"{BASE}/newsletters/daily/").text
     )[:1]
-    assert "The second text." in library.guest.get(address).text
-    retract(library.kit.site, NOW + timedelta(hours=2), "two.md", "It was not so")
-    answer = library.guest.get(address)
+    assert "The second text." in archive_site.guest.get(address).text
+    retract(archive_site.kit.site, NOW + timedelta(hours=2), "two.md", "It was not so")
+    answer = archive_site.guest.get(address)
     assert answer.status == 200 and "was withdrawn after it was sent" in answer.text
     assert "The second text." not in answer.text and "Two" not in answer.text and ">Three</a>" in answer.text
     assert 'rel="prev"' in answer.text and "default-src 'none'" in answer.headers["content-security-policy"]
-    reinstate(library.kit.site, NOW + timedelta(hours=3), "two.md")
-    assert "The second text." in library.guest.get(address).text
+    reinstate(archive_site.kit.site, NOW + timedelta(hours=3), "two.md")
+    assert "The second text." in archive_site.guest.get(address).text
 
 
-def test_an_archive_of_many_issues_has_pages(library: Library) -> None:
-    with library.kit.open() as db, db.write() as connection:
+def test_an_archive_of_many_issues_has_pages(archive_site: ArchiveSite) -> None:
+    with archive_site.kit.open() as db, db.write() as connection:
         (first,) = issues.list_issues(connection)
         for number in range(2, 124):
             slot = first.slot + timedelta(days=number)
@@ -168,30 +170,30 @@ def test_an_archive_of_many_issues_has_pages(library: Library) -> None:
     where = f"{BASE}/newsletters/daily/"
     pages = 0
     while where:
-        page = library.guest.get(where).text
+        page = archive_site.guest.get(where).text
         pages += 1
         seen += re.findall(r"No\. (\d+) ", page)
         more = re.findall(r'rel="next" href="([^"]+)"', page)
         assert ("Newest issues" in page) == (pages > 1)
         where = more[0] if more else ""
     assert pages == 3 and seen == [str(number) for number in range(123, 0, -1)]
-    assert library.guest.get(f"{BASE}/newsletters/daily/?before=nothing").status == 404
+    assert archive_site.guest.get(f"{BASE}/newsletters/daily/?before=nothing").status == 404
 
 
-def test_a_newsletter_page_has_its_description_and_schedule(library: Library) -> None:
+def test_a_newsletter_page_has_its_description_and_schedule(archive_site: ArchiveSite) -> None:
     with_it = 'title = "The Daily"\ndescription = "What <b>matters</b>"\ncadence = "0 7 * * mon-fri"\ndeliver_at = "06:30 local"'
-    path = library.kit.root / "publisher.toml"
+    path = archive_site.kit.root / "publisher.toml"
     path.write_text(path.read_text().replace('title = "The Daily"', with_it))
-    library.reopen()
+    archive_site.reopen()
     for page in ("", "newsletters/", "newsletters/daily/"):
-        text = library.guest.get(f"{BASE}/{page}").text
+        text = archive_site.guest.get(f"{BASE}/{page}").text
         assert "What &lt;b&gt;matters" in text and "Weekdays at 07:00, with you at 06:30 on your own clock" in text
 
 
-def test_a_date_keeps_its_order_beside_a_name_from_right_to_left(library: Library) -> None:
-    library.kit.article("cairo.md", "رغيف القاهرة", date="2026-11-22", author="ليلى منصور")
-    library.kit.publish(NOW + timedelta(hours=1))
-    text = library.guest.get(f"{BASE}/").text
+def test_a_date_keeps_its_order_beside_a_name_from_right_to_left(archive_site: ArchiveSite) -> None:
+    archive_site.kit.article("cairo.md", "رغيف القاهرة", date="2026-11-22", author="ليلى منصور")
+    archive_site.kit.publish(NOW + timedelta(hours=1))
+    text = archive_site.guest.get(f"{BASE}/").text
     assert '<bdi>ليلى منصور</bdi> &middot; <bdi lang="en">22 November 2026</bdi>' in text
 
 
@@ -199,27 +201,27 @@ def test_a_date_keeps_its_order_beside_a_name_from_right_to_left(library: Librar
     ("formats", "suffix", "kind"),
     [('"rss"', "rss", "application/rss+xml"), ('"json", "rss"', "json", "application/feed+json")],
 )
-def test_pages_link_an_existing_feed(library: Library, formats: str, suffix: str, kind: str) -> None:
-    library.kit.add_settings(f"\n[feeds]\nformats = [{formats}]\n")
-    library.reopen()
-    library.kit.publish(NOW + timedelta(hours=1))
+def test_pages_link_an_existing_feed(archive_site: ArchiveSite, formats: str, suffix: str, kind: str) -> None:
+    archive_site.kit.add_settings(f"\n[feeds]\nformats = [{formats}]\n")
+    archive_site.reopen()
+    archive_site.kit.publish(NOW + timedelta(hours=1))
     for page in ("", "2026/11/one-b-only-b"):
-        text = library.guest.get(f"{BASE}/{page}").text
+        text = archive_site.guest.get(f"{BASE}/{page}").text
         assert f'type="{kind}" title="The Test Review" href="{BASE}/feeds/all.{suffix}"' in text
-    opened = library.guest.get(f"{BASE}/feeds/all.{suffix}", sec_fetch_dest="document").text
+    opened = archive_site.guest.get(f"{BASE}/feeds/all.{suffix}", sec_fetch_dest="document").text
     assert f'<link rel="alternate" type="{kind}" href="{BASE}/feeds/all.{suffix}">' in opened
 
 
-def test_draft_issues_have_no_public_page(library: Library) -> None:
-    path = library.kit.root / "publisher.toml"
+def test_draft_issues_have_no_public_page(archive_site: ArchiveSite) -> None:
+    path = archive_site.kit.root / "publisher.toml"
     path.write_text(path.read_text().replace('send = "auto"', 'send = "review"'))
-    library.reopen()
-    name = next((library.kit.root / "outbox/daily").iterdir()).name
+    archive_site.reopen()
+    name = next((archive_site.kit.root / "outbox/daily").iterdir()).name
     address = f"{BASE}/newsletters/daily/{name}/"
-    assert library.guest.get(address).status == 404
-    assert "No issues yet" in library.guest.get(f"{BASE}/newsletters/daily/").text
-    approve(library.kit.site, "daily", NOW)
-    assert library.guest.get(address).status == 200
+    assert archive_site.guest.get(address).status == 404
+    assert "No issues yet" in archive_site.guest.get(f"{BASE}/newsletters/daily/").text
+    approve(archive_site.kit.site, "daily", NOW)
+    assert archive_site.guest.get(address).status == 200
 
 
 @pytest.mark.parametrize(
@@ -235,8 +237,8 @@ def test_draft_issues_have_no_public_page(library: Library) -> None:
         ("//review.example/newsletters", None),
     ],
 )
-def test_a_wrong_trailing_slash_is_redirected(library: Library, path: str, where: str | None) -> None:
-    answer = library.guest.get(BASE + path, host="evil.example")
+def test_a_wrong_trailing_slash_is_redirected(archive_site: ArchiveSite, path: str, where: str | None) -> None:
+    answer = archive_site.guest.get(BASE + path, host="evil.example")
     assert (answer.status, answer.headers.get("location")) == ((301, where) if where else (404, None))
 
 
@@ -244,12 +246,12 @@ def test_a_wrong_trailing_slash_is_redirected(library: Library, path: str, where
     ("pattern", "path"),
     [("/issues/{digest}/{issue}", "/issues/daily/NAME"), ("/i/{issue}.html", "/i/NAME.html")],
 )
-def test_issue_urls_follow_the_settings(library: Library, pattern: str, path: str) -> None:
-    settings = library.kit.root / "publisher.toml"
+def test_issue_urls_follow_the_settings(archive_site: ArchiveSite, pattern: str, path: str) -> None:
+    settings = archive_site.kit.root / "publisher.toml"
     settings.write_text(settings.read_text().replace("[mail]\n", f'[mail]\nweb_view = "{BASE}{pattern}"\n'))
-    library.reopen()
-    name = next((library.kit.root / "outbox/daily").iterdir()).name
-    assert library.guest.get(BASE + path.replace("NAME", name)).status == 200
+    archive_site.reopen()
+    name = next((archive_site.kit.root / "outbox/daily").iterdir()).name
+    assert archive_site.guest.get(BASE + path.replace("NAME", name)).status == 200
 
 
 def test_a_site_below_a_path_is_served(kit: SiteKit) -> None:

@@ -1,4 +1,4 @@
-"""The open internet: what is tried, what comes of it, and what is logged."""
+"""Attacks on the forms and pages, and how they are logged."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Log:
     info = warning = error
 
 
-class Fort:
+class AttackedSite:
     def __init__(self, kit: MailKit) -> None:
         self.kit = kit
         self.log = Log()
@@ -46,13 +46,13 @@ class Fort:
 
 
 @pytest.fixture
-def fort(mail_kit: MailKit) -> Iterator[Fort]:
+def attacked_site(mail_kit: MailKit) -> Iterator[AttackedSite]:
     with Server() as server:
         mail_kit.mail(server.port)
         mail_kit.article("one.md", "One", topic="Water")
         mail_kit.article("two.md", NASTY.replace('"', "'"), topic="Trade <b>")
         mail_kit.publish()
-        made = Fort(mail_kit)
+        made = AttackedSite(mail_kit)
         yield made
         made.web.close()
 
@@ -69,13 +69,13 @@ def fort(mail_kit: MailKit) -> Iterator[Fort]:
         {"origin": "://"},
     ],
 )
-def test_posts_from_other_sites_are_refused(fort: Fort, headers: dict[str, str]) -> None:
-    answer = fort.join(**headers)
-    # It may lead here with a form filled in; the button is pressed here.
+def test_posts_from_other_sites_are_refused(attacked_site: AttackedSite, headers: dict[str, str]) -> None:
+    answer = attacked_site.join(**headers)
+    # The form is filled in, but people have to press the button on our page.
     assert answer.heading == "Subscribe by email" and "ann@mail.example.org" in answer.text
-    assert fort.confirmations == 0
+    assert attacked_site.confirmations == 0
     for page in ("confirm?t=x", "preferences?t=x"):
-        assert fort.guest.post(f"{BASE}/{page}", {"do": "erase"}, **headers).status == 403
+        assert attacked_site.guest.post(f"{BASE}/{page}", {"do": "erase"}, **headers).status == 403
 
 
 @pytest.mark.parametrize(
@@ -88,53 +88,53 @@ def test_posts_from_other_sites_are_refused(fort: Fort, headers: dict[str, str])
         {"origin": "http://localhost:8000", "host": "localhost:8000"},
     ],
 )
-def test_posts_from_our_own_pages_are_accepted(fort: Fort, headers: dict[str, str]) -> None:
-    assert fort.join(**headers).heading == "Check your email" and fort.confirmations == 1
+def test_posts_from_our_own_pages_are_accepted(attacked_site: AttackedSite, headers: dict[str, str]) -> None:
+    assert attacked_site.join(**headers).heading == "Check your email" and attacked_site.confirmations == 1
 
 
-def test_an_embedding_site_may_post_the_subscribe_form(fort: Fort) -> None:
-    path = fort.kit.root / "publisher.toml"
+def test_an_embedding_site_may_post_the_subscribe_form(attacked_site: AttackedSite) -> None:
+    path = attacked_site.kit.root / "publisher.toml"
     path.write_text(path.read_text() + '\n[web]\nembed = ["https://www.shop.example"]\n')
-    fort.web.close()
-    fort.web = Web(fort.kit.site, clock=ManualClock(NOW))
-    fort.guest = Visitor(fort.web)
-    fort.join(sec_fetch_site="cross-site", origin="https://www.shop.example.evil.example")
-    assert fort.confirmations == 0
-    fort.join(sec_fetch_site="cross-site", origin="https://www.shop.example")
-    assert fort.confirmations == 1
+    attacked_site.web.close()
+    attacked_site.web = Web(attacked_site.kit.site, clock=ManualClock(NOW))
+    attacked_site.guest = Visitor(attacked_site.web)
+    attacked_site.join(sec_fetch_site="cross-site", origin="https://www.shop.example.evil.example")
+    assert attacked_site.confirmations == 0
+    attacked_site.join(sec_fetch_site="cross-site", origin="https://www.shop.example")
+    assert attacked_site.confirmations == 1
 
 
-def test_ten_thousand_posts_of_one_address_send_one_confirmation_email(fort: Fort) -> None:
-    statuses = [fort.join().status for _ in range(40)]
-    assert statuses[:20] == [200] * 20 and set(statuses[20:]) == {429} and fort.confirmations == 1
-    refused = fort.join()
+def test_ten_thousand_posts_of_one_address_send_one_confirmation_email(attacked_site: AttackedSite) -> None:
+    statuses = [attacked_site.join().status for _ in range(40)]
+    assert statuses[:20] == [200] * 20 and set(statuses[20:]) == {429} and attacked_site.confirmations == 1
+    refused = attacked_site.join()
     assert 0 < int(refused.headers["retry-after"]) <= 3601 and refused.heading == "Too many requests"
-    # A neighbour is another one, until the whole street is at it.
-    neighbour = Visitor(fort.web, "198.51.100.8")
+    # Another household is another client, until the limit of the network.
+    neighbour = Visitor(attacked_site.web, "198.51.100.8")
     assert neighbour.post(f"{BASE}/join", {"address": "bob@mail.example.org", "digest": "daily"}).status == 200
-    street = [Visitor(fort.web, f"198.51.100.{number}") for number in range(10, 250)]
+    street = [Visitor(attacked_site.web, f"198.51.100.{number}") for number in range(10, 250)]
     answers = [one.post(f"{BASE}/join", {"address": "x", "digest": "daily"}).status for one in street]
     assert answers[0] == 422 and answers[-1] == 429
-    other_form = Visitor(fort.web, "198.51.100.7").post(f"{BASE}/confirm?t=x")
+    other_form = Visitor(attacked_site.web, "198.51.100.7").post(f"{BASE}/confirm?t=x")
     assert other_form.status == 404
 
 
-def test_one_mailbox_with_many_aliases_gets_three_confirmation_emails_a_day(fort: Fort) -> None:
+def test_one_mailbox_with_many_aliases_gets_three_confirmation_emails_a_day(attacked_site: AttackedSite) -> None:
     names = ["ann+1", "Ann+2", "ann+3", "ann+4", "ANN+5", "ann+x+y", "bob+1"]
     answers = [
-        Visitor(fort.web, f"203.{number}.113.9").post(
+        Visitor(attacked_site.web, f"203.{number}.113.9").post(
             f"{BASE}/join", {"address": f"{name}@mail.example.org", "digest": "daily"}
         )
         for number, name in enumerate(names)
     ]
-    # Who asks learns nothing of it.
+    # The response does not reveal it.
     assert {one.heading for one in answers} == {"Check your email"}
-    assert fort.confirmations == 4
-    assert fort.join("ann@mail.example.org").status == 200 and fort.confirmations == 5
+    assert attacked_site.confirmations == 4
+    assert attacked_site.join("ann@mail.example.org").status == 200 and attacked_site.confirmations == 5
 
 
-def test_other_spellings_of_one_mailbox_share_its_limit(fort: Fort) -> None:
-    """Dots that a provider ignores and full-width letters get no email of their own each."""
+def test_other_spellings_of_one_mailbox_share_its_limit(attacked_site: AttackedSite) -> None:
+    """Dots that a provider ignores and full-width letters share the limit of the mailbox."""
     names = [
         "a.nn@gmail.com",
         "an.n@gmail.com",
@@ -144,38 +144,38 @@ def test_other_spellings_of_one_mailbox_share_its_limit(fort: Fort) -> None:
         "a.n.n+1@gmail.com",
     ]
     for number, name in enumerate(names):
-        visitor = Visitor(fort.web, f"203.{number}.113.9")
+        visitor = Visitor(attacked_site.web, f"203.{number}.113.9")
         answer = visitor.post(f"{BASE}/join", {"address": name, "digest": "daily"})
         assert answer.heading == "Check your email"
-    assert fort.confirmations == 3
-    assert fort.join("ann@gmail.com").status == 200 and fort.confirmations == 4
+    assert attacked_site.confirmations == 3
+    assert attacked_site.join("ann@gmail.com").status == 200 and attacked_site.confirmations == 4
 
 
-def test_a_clock_set_back_resets_the_rate_limits(fort: Fort, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was counted in 2037 does not count in 2026."""
+def test_a_clock_set_back_resets_the_rate_limits(attacked_site: AttackedSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counts of 2037 do not count in 2026."""
     now = time.time()
     monkeypatch.setattr("time.time", lambda: now + 10 * 365 * 86_400)
-    while (answer := fort.join("ann@mail.example.org")).status != 429:
+    while (answer := attacked_site.join("ann@mail.example.org")).status != 429:
         pass
     assert answer.status == 429
     monkeypatch.setattr("time.time", lambda: now)
-    assert fort.join("bob@mail.example.org").status == 200
+    assert attacked_site.join("bob@mail.example.org").status == 200
 
 
-def test_all_clients_together_have_a_rate_limit(fort: Fort) -> None:
-    path = fort.kit.root / "publisher.toml"
+def test_all_clients_together_have_a_rate_limit(attacked_site: AttackedSite) -> None:
+    path = attacked_site.kit.root / "publisher.toml"
     path.write_text(path.read_text() + '\n[web]\njoin_limit = "5/hour"\n')
-    fort.web.close()
-    fort.web = Web(fort.kit.site, clock=ManualClock(NOW))
+    attacked_site.web.close()
+    attacked_site.web = Web(attacked_site.kit.site, clock=ManualClock(NOW))
     statuses = [
-        Visitor(fort.web, f"203.{number}.113.9")
+        Visitor(attacked_site.web, f"203.{number}.113.9")
         .post(f"{BASE}/join", {"address": f"reader{number}@mail.example.org", "digest": "daily"})
         .status
         for number in range(8)
     ]
-    assert statuses == [200] * 5 + [429] * 3 and fort.confirmations == 5
-    # Who has had her letter can answer it.
-    assert Visitor(fort.web, "203.9.113.9").post(f"{BASE}/confirm?t=x").status == 404
+    assert statuses == [200] * 5 + [429] * 3 and attacked_site.confirmations == 5
+    # A person with a confirmation email can still confirm.
+    assert Visitor(attacked_site.web, "203.9.113.9").post(f"{BASE}/confirm?t=x").status == 404
 
 
 @pytest.mark.parametrize(
@@ -187,10 +187,12 @@ def test_all_clients_together_have_a_rate_limit(fort: Fort) -> None:
         ("fe80::1%eth0", "fe80::2", True),
     ],
 )
-def test_a_household_is_one_client_for_rate_limits(fort: Fort, one: str, other: str, are_one: bool) -> None:
+def test_a_household_is_one_client_for_rate_limits(
+    attacked_site: AttackedSite, one: str, other: str, are_one: bool
+) -> None:
     for _ in range(20):
-        Visitor(fort.web, one).post(f"{BASE}/confirm?t=x")
-    status = Visitor(fort.web, other).post(f"{BASE}/confirm?t=x").status
+        Visitor(attacked_site.web, one).post(f"{BASE}/confirm?t=x")
+    status = Visitor(attacked_site.web, other).post(f"{BASE}/confirm?t=x").status
     assert (status == 429) == are_one
 
 
@@ -206,16 +208,18 @@ def test_a_household_is_one_client_for_rate_limits(fort: Fort, one: str, other: 
         (b"\xff\xfe\x00", FORM, 422),
     ],
 )
-def test_form_bodies_are_limited_in_type_and_size(fort: Fort, body: bytes, kind: str, status: int) -> None:
-    answer = fort.guest.request("POST", f"{BASE}/join", body, content_type=kind)
-    assert answer.status == status and fort.confirmations == 0 and fort.log.lines == []
+def test_form_bodies_are_limited_in_type_and_size(
+    attacked_site: AttackedSite, body: bytes, kind: str, status: int
+) -> None:
+    answer = attacked_site.guest.request("POST", f"{BASE}/join", body, content_type=kind)
+    assert answer.status == status and attacked_site.confirmations == 0 and attacked_site.log.lines == []
 
 
 @pytest.mark.parametrize("name", ["address", "digest", "topics", "zone", "website", "unknown"])
-def test_form_values_are_escaped(fort: Fort, name: str) -> None:
+def test_form_values_are_escaped(attacked_site: AttackedSite, name: str) -> None:
     fields = {"address": "ann@mail.example.org", "digest": "daily", name: NASTY}
     for headers in ({}, {"sec_fetch_site": "cross-site", "origin": "https://evil.example"}):
-        answer = fort.guest.post(f"{BASE}/join", fields, **headers)
+        answer = attacked_site.guest.post(f"{BASE}/join", fields, **headers)
         assert "<script>alert" not in answer.text and 'value=""><' not in answer.text
         assert "default-src 'none'" in answer.headers["content-security-policy"]
 
@@ -230,8 +234,8 @@ def test_form_values_are_escaped(fort: Fort, name: str) -> None:
         f"{BASE}/confirm?t={NASTY}",
     ],
 )
-def test_values_in_urls_are_escaped(fort: Fort, url: str) -> None:
-    assert "<script>alert" not in fort.guest.get(url).text
+def test_values_in_urls_are_escaped(attacked_site: AttackedSite, url: str) -> None:
+    assert "<script>alert" not in attacked_site.guest.get(url).text
 
 
 @pytest.mark.parametrize(
@@ -249,48 +253,52 @@ def test_values_in_urls_are_escaped(fort: Fort, url: str) -> None:
         "/newsletters/..",
     ],
 )
-def test_no_path_leads_outside_or_redirects_to_another_server(fort: Fort, path: str) -> None:
-    answer = fort.guest.get("https://review.example" + path)
+def test_no_path_leads_outside_or_redirects_to_another_server(attacked_site: AttackedSite, path: str) -> None:
+    answer = attacked_site.guest.get("https://review.example" + path)
     assert answer.status == 404 and "location" not in answer.headers and b"secret" not in answer.body
 
 
-def test_a_forged_host_header_is_not_used(fort: Fort) -> None:
+def test_a_forged_host_header_is_not_used(attacked_site: AttackedSite) -> None:
     for path in ("/", "/newsletters/", "/newsletters/join", "/feeds/all.rss", "/x"):
-        answer = fort.guest.get("https://review.example" + path, host="evil.example", x_forwarded_host="evil.example")
+        answer = attacked_site.guest.get(
+            "https://review.example" + path, host="evil.example", x_forwarded_host="evil.example"
+        )
         assert b"evil.example" not in answer.body and "evil.example" not in str(answer.headers)
 
 
-def test_no_header_can_be_injected_into_a_confirmation_email(fort: Fort) -> None:
+def test_no_header_can_be_injected_into_a_confirmation_email(attacked_site: AttackedSite) -> None:
     for address in ("ann@mail.example.org\r\nBcc: x@evil.example", "ann@mail.example.org%0aBcc:x@evil.example"):
-        assert fort.join(address).status == 422
-    assert fort.confirmations == 0
+        assert attacked_site.join(address).status == 422
+    assert attacked_site.confirmations == 0
 
 
-def test_an_internal_error_gives_500_and_is_logged_in_detail(fort: Fort, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_internal_error_gives_500_and_is_logged_in_detail(
+    attacked_site: AttackedSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from publisher.web import articles as read
 
     def broken(*_: object) -> None:
         raise RuntimeError("the disk at /srv/secret is full")
 
     monkeypatch.setattr(read, "newest_articles", broken)
-    answer = fort.guest.get("https://review.example/")
+    answer = attacked_site.guest.get("https://review.example/")
     assert answer.status == 500 and "on our side" in answer.text and "/srv/secret" not in answer.text
-    ((event, said),) = fort.log.lines
+    ((event, said),) = attacked_site.log.lines
     assert event == "request failed" and "RuntimeError: the disk at /srv/secret is full" in said["reason"]
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "PROPFIND"])
-def test_other_methods_are_not_allowed(fort: Fort, method: str) -> None:
+def test_other_methods_are_not_allowed(attacked_site: AttackedSite, method: str) -> None:
     for path in ("/", "/newsletters/join", "/newsletters/confirm"):
-        assert fort.guest.request(method, "https://review.example" + path).status == 405
+        assert attacked_site.guest.request(method, "https://review.example" + path).status == 405
 
 
-def test_a_get_request_changes_nothing(fort: Fort) -> None:
-    fort.guest.get(f"{BASE}/join?address=ann@mail.example.org&digest=daily")
-    assert fort.confirmations == 0
+def test_a_get_request_changes_nothing(attacked_site: AttackedSite) -> None:
+    attacked_site.guest.get(f"{BASE}/join?address=ann@mail.example.org&digest=daily")
+    assert attacked_site.confirmations == 0
 
 
-def test_a_client_that_disconnects_during_a_form_is_no_server_error(fort: Fort) -> None:
-    fort.guest.disconnects = True
-    fort.join()
-    assert fort.log.lines == [] and fort.confirmations == 0
+def test_a_client_that_disconnects_during_a_form_is_no_server_error(attacked_site: AttackedSite) -> None:
+    attacked_site.guest.disconnects = True
+    attacked_site.join()
+    assert attacked_site.log.lines == [] and attacked_site.confirmations == 0

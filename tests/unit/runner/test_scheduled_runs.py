@@ -1,4 +1,4 @@
-"""The runner's parts: background_jobs, what systemd is told, logs, the trigger."""
+"""The parts of the runner: background jobs, systemd notifications, logs, the file watcher."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def until(condition: Callable[[], bool], seconds: float = 20) -> None:
         time.sleep(0.01)
 
 
-class Workshop:
-    """A job whose work is told what to do."""
+class RecordingJob:
+    """A background job whose work is controlled by the test."""
 
     def __init__(self, clock: Clock | None = None) -> None:
         self.text = io.StringIO()
@@ -64,62 +64,62 @@ class Workshop:
 
 
 @pytest.fixture
-def shop() -> Iterator[Workshop]:
-    made = Workshop()
+def recorder() -> Iterator[RecordingJob]:
+    made = RecordingJob()
     yield made
     made.go.set()
     made.job.stop()
     assert made.job.join(10)
 
 
-def test_a_job_runs_when_it_is_woken(shop: Workshop) -> None:
-    assert shop.began == []
-    shop.job.wake()
-    until(lambda: shop.job.health.runs == 1)
-    assert shop.job.health.began_at is not None and shop.job.health.ended_at is not None
+def test_a_job_runs_when_it_is_woken(recorder: RecordingJob) -> None:
+    assert recorder.began == []
+    recorder.job.wake()
+    until(lambda: recorder.job.health.runs == 1)
+    assert recorder.job.health.began_at is not None and recorder.job.health.ended_at is not None
 
 
-def test_a_job_never_runs_twice_at_once_and_no_wake_up_is_lost(shop: Workshop) -> None:
-    shop.go.clear()
-    shop.job.wake()
-    until(lambda: len(shop.began) == 1)
+def test_a_job_never_runs_twice_at_once_and_no_wake_up_is_lost(recorder: RecordingJob) -> None:
+    recorder.go.clear()
+    recorder.job.wake()
+    until(lambda: len(recorder.began) == 1)
     for _ in range(50):
-        shop.job.wake()
-    shop.go.set()
-    until(lambda: shop.job.health.runs == 2)
-    assert (shop.most, len(shop.began)) == (1, 2)
+        recorder.job.wake()
+    recorder.go.set()
+    until(lambda: recorder.job.health.runs == 2)
+    assert (recorder.most, len(recorder.began)) == (1, 2)
 
 
 def test_a_failed_job_is_logged_and_retried_after_a_pause() -> None:
-    shop = Workshop(FastClock(NOW, time.time(), 200))
-    shop.raises = [PublisherError("no disk"), ValueError("none\nat all")]
-    shop.job.wake()
-    until(lambda: shop.job.health.runs == 3)
-    assert (shop.job.health.failures, shop.job.health.last_error, shop.job.retry_at) == (0, "", None)
-    told = [(one["job"], one["failures"], one["retry_in"], one["reason"]) for one in shop.events]
+    recorder = RecordingJob(FastClock(NOW, time.time(), 200))
+    recorder.raises = [PublisherError("no disk"), ValueError("none\nat all")]
+    recorder.job.wake()
+    until(lambda: recorder.job.health.runs == 3)
+    assert (recorder.job.health.failures, recorder.job.health.last_error, recorder.job.retry_at) == (0, "", None)
+    told = [(one["job"], one["failures"], one["retry_in"], one["reason"]) for one in recorder.events]
     assert told == [("job", 1, 5, "PublisherError: no disk"), ("job", 2, 10, "ValueError: none at all")]
     # 5 and 10 seconds of a clock that goes 200 times as fast.
-    assert shop.began[2] - shop.began[1] > shop.began[1] - shop.began[0] > 0.02
-    shop.job.stop()
+    assert recorder.began[2] - recorder.began[1] > recorder.began[1] - recorder.began[0] > 0.02
+    recorder.job.stop()
 
 
 def test_a_wake_up_does_not_shorten_the_pause_after_a_failure() -> None:
-    shop = Workshop(ManualClock(NOW))
-    shop.raises = [PublisherError("no disk")]
-    shop.job.wake()
-    until(lambda: shop.job.health.failures == 1)
-    shop.job.wake()
+    recorder = RecordingJob(ManualClock(NOW))
+    recorder.raises = [PublisherError("no disk")]
+    recorder.job.wake()
+    until(lambda: recorder.job.health.failures == 1)
+    recorder.job.wake()
     time.sleep(0.1)
-    assert len(shop.began) == 1
-    shop.job.stop()
-    assert shop.job.join(10)
+    assert len(recorder.began) == 1
+    recorder.job.stop()
+    assert recorder.job.join(10)
 
 
-def test_a_stopped_job_ends_without_a_failure(shop: Workshop) -> None:
-    shop.raises = [JobStopped()]
-    shop.job.wake()
-    assert shop.job.join(10)
-    assert shop.events == []
+def test_a_stopped_job_ends_without_a_failure(recorder: RecordingJob) -> None:
+    recorder.raises = [JobStopped()]
+    recorder.job.wake()
+    assert recorder.job.join(10)
+    assert recorder.events == []
 
 
 def test_pauses_double_up_to_ten_minutes() -> None:
@@ -244,7 +244,7 @@ def test_a_runner_that_is_late_is_not_ready(kit: SiteKit) -> None:
     assert runner.late_reason() == ""
     clock.advance(minutes=2)
     assert runner.late_reason() == "publish has not run for 7 minutes"
-    # A large import takes its time, and reports its progress.
+    # A large import takes long and reports progress.
     job.record_progress()
     assert runner.late_reason() == ""
     clock.jump(NOW + timedelta(days=4_000))

@@ -1,4 +1,4 @@
-"""Timers of the runner: dates that are set anew, whatever the wall clock does."""
+"""Timers of the runner, with a wall clock that jumps."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ NOW = datetime(2026, 11, 23, 6, 59, 30, tzinfo=UTC)
 DAILY = Timetable(cadences=(parse_cadence("0 7 * * *"),), zone=ZoneInfo("UTC"))
 
 
-class Wall:
-    """A wall clock for the scheduler and its timers that is set by hand."""
+class SettableClock:
+    """A settable wall clock for the scheduler and its timers."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         wall = self
@@ -58,7 +58,7 @@ def timers() -> Iterator[Timers]:
 
 
 def test_a_repeated_timer_fires_again_and_again(timers: Timers) -> None:
-    """A timer is set anew after each call."""
+    """A timer is set again after each call."""
     fired: list[float] = []
     timers.every("tick", 0.02, lambda: fired.append(time.monotonic()))
     until(lambda: len(fired) >= 5)
@@ -74,7 +74,7 @@ def test_a_timer_that_is_set_again_replaces_the_one_before(timers: Timers) -> No
 
 
 def test_a_failing_action_does_not_end_its_timer(timers: Timers) -> None:
-    """An exception of an action is logged by the scheduler, and the timer is set anew."""
+    """An exception of an action is logged by the scheduler, and the timer is set again."""
     fired: list[int] = []
 
     def fail() -> None:
@@ -127,10 +127,10 @@ def test_every_job_of_the_scheduler_has_one_date() -> None:
 @pytest.mark.parametrize("years", [1, 26, 500])
 def test_a_jump_ahead_fires_each_timer_once(years: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """One round after a jump calls each due action once, however long ago it was due."""
-    wall = Wall(monkeypatch)
+    wall = SettableClock(monkeypatch)
     fired: list[str] = []
     timers = Timers(Clock())
-    # Without a thread of its own.
+    # Without starting the thread.
     base.BaseScheduler.start(timers._scheduler, paused=True)
     for name in ("one", "two"):
         timers.every(name, 10, lambda name=name: fired.append(name))  # type: ignore[misc]
@@ -143,8 +143,8 @@ def test_a_jump_ahead_fires_each_timer_once(years: int, monkeypatch: pytest.Monk
 
 
 def test_a_jump_back_delays_no_timer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After ``reset`` timers go by the new time; otherwise they would wait for the old one to come again."""
-    wall = Wall(monkeypatch)
+    """After ``reset`` timers go by the new time; otherwise they would wait until the old time is reached again."""
+    wall = SettableClock(monkeypatch)
     fired: list[int] = []
     timers = Timers(Clock())
     base.BaseScheduler.start(timers._scheduler, paused=True)
@@ -178,7 +178,7 @@ def test_a_stalled_scheduler_is_detected() -> None:
 # -- jobs --------------------------------------------------------------------------------------------
 
 
-class Held:
+class HeldJob:
     """A job whose run lasts until it is released."""
 
     def __init__(self) -> None:
@@ -202,8 +202,8 @@ class Held:
 
 
 def test_a_run_without_progress_is_stuck_after_half_an_hour() -> None:
-    """A thread that lives and does nothing is trouble; one that reports progress is not."""
-    held = Held()
+    """A living thread without progress is stuck; one that reports progress is not."""
+    held = HeldJob()
     assert held.job.stuck_reason() == ""
     held.job.start()
     held.job.wake()
@@ -221,8 +221,8 @@ def test_a_run_without_progress_is_stuck_after_half_an_hour() -> None:
 
 
 def test_a_job_that_has_nothing_to_do_is_not_stuck() -> None:
-    """Idle time is no trouble."""
-    held = Held()
+    """Idle time does not count."""
+    held = HeldJob()
     held.job.start()
     held.clock.advance(days=3)
     assert held.job.stuck_reason() == ""
@@ -230,7 +230,7 @@ def test_a_job_that_has_nothing_to_do_is_not_stuck() -> None:
 
 
 def test_a_job_whose_thread_has_ended_is_stuck() -> None:
-    """The watchdog hears of a thread that has ended before the runner was stopped."""
+    """The watchdog detects a thread that has ended before the runner was stopped."""
     clock = ManualClock(NOW)
 
     def work() -> None:
@@ -244,7 +244,7 @@ def test_a_job_whose_thread_has_ended_is_stuck() -> None:
 
 
 def test_a_clock_jump_does_not_extend_a_pause() -> None:
-    """A pause is real time: a clock that was in 2037 and is put back blocks no job for years."""
+    """A pause is real time: a clock that is set back from 2037 does not block a job for years."""
     clock = ManualClock(datetime(2037, 1, 1, tzinfo=UTC))
     runs: list[int] = []
 

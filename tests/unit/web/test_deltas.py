@@ -1,4 +1,4 @@
-"""New entries alone (RFC 3229): of every format, for whoever asks for that and has an older state of ours."""
+"""Delta responses (RFC 3229) of every feed format."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from tests.unit.web.test_web import Answer, ask
 SUFFIXES = ("rss", "atom", "json")
 
 
-class Served:
-    """A site whose feeds are asked for by a program that wants what is new."""
+class DeltaSite:
+    """A site with deltas, and a client that requests its feeds."""
 
     def __init__(self, kit: SiteKit) -> None:
         self.kit = kit
@@ -37,8 +37,8 @@ class Served:
 
 
 @pytest.fixture
-def served(kit: SiteKit) -> Iterator[Served]:
-    return Served(kit)
+def served(kit: SiteKit) -> Iterator[DeltaSite]:
+    return DeltaSite(kit)
 
 
 def titles(suffix: str, body: bytes) -> list[str]:
@@ -50,7 +50,7 @@ def titles(suffix: str, body: bytes) -> list[str]:
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_a_delta_request_gets_only_new_entries(served: Served, suffix: str) -> None:
+def test_a_delta_request_gets_only_new_entries(served: DeltaSite, suffix: str) -> None:
     first = served.ask(suffix)
     assert titles(suffix, first.body) == ["Two", "One"]
     served.kit.article("three.md", "Three", date="2026-11-22")
@@ -72,7 +72,7 @@ def test_a_delta_request_gets_only_new_entries(served: Served, suffix: str) -> N
     assert head.status == 226 and head.body == b""
 
 
-def test_a_delta_is_compressed_if_the_client_accepts_gzip(served: Served) -> None:
+def test_a_delta_is_compressed_if_the_client_accepts_gzip(served: DeltaSite) -> None:
     first = served.ask(Accept_Encoding="br")
     served.kit.article("three.md", "Three", date="2026-11-22")
     served.kit.publish()
@@ -83,7 +83,7 @@ def test_a_delta_is_compressed_if_the_client_accepts_gzip(served: Served) -> Non
         assert answer.headers["etag"] == served.ask(Accept_Encoding="gzip").headers["etag"]
 
 
-def test_a_withdrawal_gives_a_delta_without_entries(served: Served) -> None:
+def test_a_withdrawal_gives_a_delta_without_entries(served: DeltaSite) -> None:
     from datetime import timedelta
 
     from publisher.pipeline.correct import retract
@@ -106,7 +106,7 @@ def test_a_withdrawal_gives_a_delta_without_entries(served: Served) -> None:
         {},
     ],
 )
-def test_other_requests_get_the_whole_feed(served: Served, headers: dict[str, str]) -> None:
+def test_other_requests_get_the_whole_feed(served: DeltaSite, headers: dict[str, str]) -> None:
     first = served.ask()
     served.kit.article("three.md", "Three", date="2026-11-22")
     served.kit.publish()

@@ -1,4 +1,4 @@
-"""Pages for everybody, handed out again for a moment."""
+"""The cache of public pages."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from tests.support.web_visitor import Response, Visitor
 PUBLIC = {"cache-control": "public, max-age=60", "content-type": "text/html; charset=utf-8"}
 
 
-class Pages:
-    """Counts how often it was asked, and says so."""
+class CountingApp:
+    """An application that counts its requests in its pages."""
 
     def __init__(self, status: int = 200, headers: dict[str, str] = PUBLIC, size: int = 0) -> None:
         self.asked = 0
@@ -31,7 +31,7 @@ class Pages:
 
 
 def test_a_public_page_is_rendered_once_per_interval() -> None:
-    pages = Pages()
+    pages = CountingApp()
     guest = Visitor(PageCache(pages, 60))
     answers = [guest.get("https://review.example/a?b=1") for _ in range(5)]
     assert {one.body for one in answers} == {b"1"} and answers[0] == answers[4] and pages.asked == 1
@@ -44,33 +44,33 @@ def test_a_public_page_is_rendered_once_per_interval() -> None:
 @pytest.mark.parametrize(
     "pages",
     [
-        Pages(404),
-        Pages(410),
-        Pages(headers={**PUBLIC, "cache-control": "no-store"}),
-        Pages(headers={**PUBLIC, "cache-control": "private, max-age=300"}),
-        Pages(headers={"content-type": "text/html"}),
-        Pages(headers={**PUBLIC, "content-type": "image/png"}),
+        CountingApp(404),
+        CountingApp(410),
+        CountingApp(headers={**PUBLIC, "cache-control": "no-store"}),
+        CountingApp(headers={**PUBLIC, "cache-control": "private, max-age=300"}),
+        CountingApp(headers={"content-type": "text/html"}),
+        CountingApp(headers={**PUBLIC, "content-type": "image/png"}),
     ],
 )
-def test_private_responses_and_errors_are_not_cached(pages: Pages) -> None:
+def test_private_responses_and_errors_are_not_cached(pages: CountingApp) -> None:
     guest = Visitor(PageCache(pages, 60))
     assert [guest.get("https://review.example/").body for _ in range(2)] == [b"1", b"2"]
 
 
 def test_a_post_is_never_cached() -> None:
-    guest = Visitor(PageCache(Pages(), 60))
+    guest = Visitor(PageCache(CountingApp(), 60))
     bodies = [guest.post("https://review.example/").body, guest.get("https://review.example/").body]
     assert bodies == [b"1", b"2"] and guest.post("https://review.example/").body == b"3"
 
 
 def test_zero_seconds_disable_the_cache() -> None:
-    guest = Visitor(PageCache(Pages(), 0))
+    guest = Visitor(PageCache(CountingApp(), 0))
     assert [guest.get("https://review.example/").body for _ in range(2)] == [b"1", b"2"]
 
 
 def test_one_request_refreshes_while_others_get_the_old_page() -> None:
-    pages = Pages()
-    # For no time at all: whoever comes next makes it anew.
+    pages = CountingApp()
+    # The page expires at once, so the next request renders it again.
     guest = Visitor(PageCache(pages, 1e-9))
     assert guest.get("https://review.example/").body == b"1"
     pages.trouble = OSError("the disk is gone")
@@ -80,7 +80,7 @@ def test_one_request_refreshes_while_others_get_the_old_page() -> None:
 
 
 def test_the_page_cache_is_bounded() -> None:
-    pages = Pages(size=1_000_000)
+    pages = CountingApp(size=1_000_000)
     guest = Visitor(PageCache(pages, 60))
 
     def page(number: int) -> Response:

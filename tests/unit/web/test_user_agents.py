@@ -1,4 +1,4 @@
-"""Reader programs by what they say of themselves; requests counted by the day; connections that wait for nobody."""
+"""User-Agent headers of feed readers, and requests counted by day."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_automated_clicks_are_told_from_clicks_of_people(text: str, expected: bo
     assert is_automated(text) is expected
 
 
-class Day:
+class CounterDay:
     def __init__(self) -> None:
         self.counter = FeedRequestCounter()
 
@@ -79,7 +79,7 @@ class Day:
 
 
 def test_the_last_reported_number_counts_and_feed_ids_are_added() -> None:
-    day = Day()
+    day = CounterDay()
     day.ask("Feedly/1.0 (45 subscribers)")
     day.ask("Feedly/1.0 (46 subscribers)", status=304, if_none_match='"x"')
     day.ask("Feedly/1.0 (4 subscribers)", name="all.atom")
@@ -89,7 +89,7 @@ def test_the_last_reported_number_counts_and_feed_ids_are_added() -> None:
 
 
 def test_a_direct_subscriber_counts_from_the_first_conditional_request() -> None:
-    day = Day()
+    day = CounterDay()
     for _ in range(3):
         day.ask("newsboat/2.32", "192.0.2.1", status=304, if_none_match='"x"')
     day.ask("newsboat/2.32", "192.0.2.2", if_modified_since="x")
@@ -101,7 +101,7 @@ def test_a_direct_subscriber_counts_from_the_first_conditional_request() -> None
 
 
 def test_memory_is_bounded_for_any_user_agents() -> None:
-    day = Day()
+    day = CounterDay()
     tracemalloc.start()
     for number in range(1, 20_001):
         day.ask(f"Program{number} ({number} subscribers) " + "x" * 5_000)
@@ -115,11 +115,11 @@ def test_memory_is_bounded_for_any_user_agents() -> None:
 
 
 def test_counts_are_stored_by_day() -> None:
-    day = Day()
+    day = CounterDay()
     day.counts()
     day.ask("newsboat/2.32", if_none_match='"x"')
     assert day.counts() == {("all", "direct"): (1, 1, 0)}
-    # Nothing new was asked; who asked is not asked about twice.
+    # Without new requests there are no new rows.
     assert day.counts() == {}
     day.ask("newsboat/2.32", if_none_match='"x"')
     (late,) = day.counter.take_rows(DAY.replace(day=25, hour=0))

@@ -1,4 +1,4 @@
-"""feeds/ over HTTP: which file, which encoding, whether it is known; and what nobody is to have."""
+"""feeds/ over HTTP: files, encodings, conditional requests, and files that are not public."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_restaged_file_is_served_at_once(kit: SiteKit, feeds: Feeds) -> None:
 
 
 def test_a_last_modified_date_in_the_future_is_not_sent(kit: SiteKit, feeds: Feeds) -> None:
-    """A feed that changed twice within a second is dated ahead: its date is sent once it has come."""
+    """A feed that changed twice within a second has a date in the future; it is sent once it has passed."""
     path = kit.root / "feeds/all.rss"
     now_ns = time.time_ns()
     os.utime(path, ns=(now_ns, now_ns + 3600 * 10**9))
