@@ -57,6 +57,21 @@ _PAGE_MESSAGES: Final = 200
 _PAGE_BYTES: Final = 32 * 1024 * 1024
 #: Problems that a result names; all are counted.
 _MAX_PROBLEMS: Final = 20
+#: Fields of a result in JSON output.
+_JSON_FIELDS: Final = (
+    "messages",
+    "hard",
+    "soft",
+    "complaints",
+    "unsubscribed",
+    "unverified",
+    "known",
+    "left",
+    "unreadable",
+    "failed",
+    "problems",
+    "suppressed",
+)
 #: Folder of the site for messages from standard input that cannot be read.
 UNREADABLE_FOLDER: Final = "unreadable"
 
@@ -99,20 +114,7 @@ class BounceResult:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the result for JSON output."""
-        return {
-            "messages": self.messages,
-            "hard": self.hard,
-            "soft": self.soft,
-            "complaints": self.complaints,
-            "unsubscribed": self.unsubscribed,
-            "unverified": self.unverified,
-            "known": self.known,
-            "left": self.left,
-            "unreadable": self.unreadable,
-            "failed": self.failed,
-            "problems": self.problems,
-            "suppressed": self.suppressed,
-        }
+        return {name: getattr(self, name) for name in _JSON_FIELDS}
 
 
 @dataclass(slots=True)

@@ -1,8 +1,7 @@
-"""Issues and articles of the public archive."""
+"""Issues of the public archive."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,7 +17,7 @@ from publisher.model.digests import SendPolicy
 from publisher.settings import Site
 from publisher.storage.engine import Database
 
-__all__ = ["IssuePage", "article_at", "issue_page", "newest_articles", "newest_public_issue", "public_issues"]
+__all__ = ["IssuePage", "issue_page", "newest_public_issue", "public_issues"]
 
 #: Number of issues in which a completely sent one is looked for.
 _MAX_CANDIDATES = 5
@@ -98,20 +97,3 @@ def issue_page(site: Site, db: Database, digest: str, name: str) -> IssuePage | 
         previous=older[0] if older else None,
         next=newer[0] if newer else None,
     )
-
-
-def newest_articles(site: Site, db: Database, now: datetime, most: int) -> Sequence[Article]:
-    """Return the articles that were published last, newest first."""
-    with db.read() as connection:
-        seqs = store.newest_seqs(connection, int(now.timestamp()), most)
-        articles = store.articles_by_seq(connection, seqs, site.base_url, site.tz)
-    return [articles[seq] for seq in seqs]
-
-
-def article_at(site: Site, db: Database, path: str, now: datetime) -> Article | None:
-    """Return the article at a path below base_url; None if there is none, or it is not published or was withdrawn."""
-    with db.read() as connection:
-        seq = store.seq_at_path(connection, path, int(now.timestamp()))
-        if seq is None:
-            return None
-        return store.articles_by_seq(connection, [seq], site.base_url, site.tz)[seq]

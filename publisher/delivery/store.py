@@ -233,17 +233,17 @@ def deliveries_in_state(connection: Connection, issue_id: int, state: DeliverySt
 
 def attempts_of(connection: Connection, issue_id: int, subscriber_id: int) -> list[Attempt]:
     """Return the attempts after which a delivery was not finished, oldest first."""
-    mine = and_(attempt.c.issue_id == issue_id, attempt.c.subscriber_id == subscriber_id)
+    is_attempt = and_(attempt.c.issue_id == issue_id, attempt.c.subscriber_id == subscriber_id)
     return [
         Attempt(number=row.number, at=row.attempted_at, outcome=row.outcome, answer=row.answer)
-        for row in connection.execute(select(attempt).where(mine).order_by(attempt.c.number))
+        for row in connection.execute(select(attempt).where(is_attempt).order_by(attempt.c.number))
     ]
 
 
 def first_attempt(connection: Connection, issue_id: int, subscriber_id: int) -> int | None:
     """Return the time of the first stored attempt, in seconds since 1970; None if there is none."""
-    mine = and_(attempt.c.issue_id == issue_id, attempt.c.subscriber_id == subscriber_id)
-    return connection.execute(select(func.min(attempt.c.attempted_at)).where(mine)).scalar()
+    is_attempt = and_(attempt.c.issue_id == issue_id, attempt.c.subscriber_id == subscriber_id)
+    return connection.execute(select(func.min(attempt.c.attempted_at)).where(is_attempt)).scalar()
 
 
 def state_counts(connection: Connection, issue_id: int | None = None) -> dict[int, dict[DeliveryState, int]]:
@@ -276,9 +276,9 @@ def count_due(connection: Connection, issue_id: int, now: int) -> int:
 
 def reschedule_delivery(connection: Connection, issue_id: int, subscriber_id: int, due: int, now: int) -> None:
     """Change when a delivery is due, if it is queued for a later time and was not attempted."""
-    mine = and_(delivery.c.issue_id == issue_id, delivery.c.subscriber_id == subscriber_id)
+    is_delivery = and_(delivery.c.issue_id == issue_id, delivery.c.subscriber_id == subscriber_id)
     waits = and_(delivery.c.state == literal_column("'queued'"), delivery.c.due_at > now)
-    connection.execute(update(delivery).where(mine, waits).values(due_at=due))
+    connection.execute(update(delivery).where(is_delivery, waits).values(due_at=due))
 
 
 def count_sent_on(connection: Connection, day: str) -> int:

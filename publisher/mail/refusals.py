@@ -22,8 +22,8 @@ def refusal_key(reply: str, address: str) -> str:
         address: the recipient's address.
     """
     local = address.rpartition("@")[0].casefold()
-    kept = [
+    words = [
         word for word in reply.casefold().split() if word.strip("<>()[]\"'`.,:;=") not in (local, address.casefold())
     ]
-    words = normalise(" ".join(kept)).split()
+    words = normalise(" ".join(words)).split()
     return " ".join(word for word in words if not any(char.isdigit() for char in word))[:200]

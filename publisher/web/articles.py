@@ -15,7 +15,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from publisher.delivery.public_issues import article_at, issue_page, newest_articles, public_issues
+from publisher.articles.public_articles import article_at, newest_articles
+from publisher.delivery.public_issues import issue_page, public_issues
 from publisher.digests.store import IssueRow
 from publisher.feeds.article_page import article_page_values, article_summary
 from publisher.html.dates import long_date

@@ -21,7 +21,7 @@ QUICK = Timeouts(connect=2, greeting=0.6, command=0.6, data=0.6, block=0.6, fina
 def transport(kit: MailKit, *, max_pause_seconds: float = 3) -> SmtpTransport:
     made = make_transport(kit.site)
     assert isinstance(made, SmtpTransport)
-    # By this clock the pauses of a relay that failed are over twenty times as soon.
+    # With this clock, pauses of a relay are twenty times shorter.
     return SmtpTransport(
         relays=made.relays, timeouts=QUICK, max_pause_seconds=max_pause_seconds, clock=lambda: time.monotonic() * 20
     )
@@ -55,30 +55,30 @@ def return_path(kit: MailKit, address: str, digest: str = "daily") -> str:
     from publisher.subscribers import store as subscribers
 
     with kit.open() as db, db.write() as connection:
-        person = subscribers.find_by_key(connection, address)
-        assert person is not None
+        subscriber = subscribers.find_by_key(connection, address)
+        assert subscriber is not None
         issue = find_issue(connection, digest)
-        return f"bounces+{keyring(kit.site, connection).return_path_token(issue.id, person.id)}@review.example"
+        return f"bounces+{keyring(kit.site, connection).return_path_token(issue.id, subscriber.id)}@review.example"
 
 
 def suppressed(kit: MailKit) -> list[str]:
     from publisher.subscriptions.manage import list_subscribers
 
-    return [one.address for one in list_subscribers(kit.site, status=SubscriptionState.SUPPRESSED)]
+    return [subscriber.address for subscriber in list_subscribers(kit.site, status=SubscriptionState.SUPPRESSED)]
 
 
-def at(step: str, said: str | type[Exception], *, times: int = 1, recipient: str = "") -> Script:
-    """Do wrong at a step, so many times."""
+def at(step: str, reply: str | type[Exception], *, times: int = 1, recipient: str = "") -> Script:
+    """Return a script that sends a reply, or raises an exception, at a step for a number of times."""
     left = [times]
     lock = threading.Lock()
 
-    def answer(now: str, argument: str, number: int) -> str | None:
+    def respond(current: str, argument: str, number: int) -> str | None:
         with lock:
-            if now != step or not left[0] or (recipient and argument != recipient):
+            if current != step or not left[0] or (recipient and argument != recipient):
                 return None
             left[0] -= 1
-        if isinstance(said, str):
-            return said
-        raise said
+        if isinstance(reply, str):
+            return reply
+        raise reply
 
-    return Script(at=answer)
+    return Script(at=respond)

@@ -381,7 +381,7 @@ def test_an_untrusted_certificate_is_rejected(mail_kit: MailKit, certificate: ob
         sent = deliver(kit.site, "daily", transport=transport(kit))
         assert "has an untrusted certificate" in sent.stop_reason
         assert not server.accepted
-        assert not any(one.startswith("MAIL") for one in server.heard)
+        assert not any(one.startswith("MAIL") for one in server.commands)
 
 
 def test_a_server_without_starttls_gets_no_mail_in_the_clear(mail_kit: MailKit) -> None:
@@ -427,6 +427,6 @@ def test_a_non_ascii_address_is_sent_to_a_server_with_smtputf8(mail_kit: MailKit
         kit.mail(server.port)
         deliver(kit.site, "daily", transport=transport(kit))
         assert server.recipients == ["müller@xn--bcher-kva.example.org"]
-        assert any("SMTPUTF8" in one for one in server.heard if one.startswith("MAIL"))
+        assert any("SMTPUTF8" in one for one in server.commands if one.startswith("MAIL"))
         message = message_from_bytes(server.accepted[0].data, policy=policy.default)
         assert "müller@bücher.example.org" in message.get_body(("plain",)).get_content()

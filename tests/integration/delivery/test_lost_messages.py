@@ -115,10 +115,10 @@ def test_later_runs_pause_the_relay_and_then_lose_one_message_each(any_mail_kit:
     with Server(dropping()) as server:
         prepared(kit, server)
         first = len(run(kit).uncertain)
-        heard = len(server.heard)
+        commands = len(server.commands)
         again = run(kit, NOW + timedelta(minutes=14))
         assert f"is paused until {NOW + timedelta(minutes=15):%Y-%m-%d %H:%M} UTC" in again.stop_reason
-        assert (len(again.uncertain), len(server.heard)) == (first, heard)
+        assert (len(again.uncertain), len(server.commands)) == (first, commands)
         now, lost = NOW, first
         for pause in (15, 30, 60, 120, 240, 240):
             now += timedelta(minutes=pause + 1)

@@ -14,9 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
+from publisher.articles.public_articles import article_at, newest_articles
 from publisher.cli.now import summary
 from publisher.delivery.approval import approve
-from publisher.delivery.public_issues import article_at, issue_page, newest_articles
+from publisher.delivery.public_issues import issue_page
 from publisher.digests import store as issue_store
 from publisher.errors import SettingsError
 from publisher.pipeline.check import check_site

@@ -48,7 +48,7 @@ def test_nothing_is_sent_during_the_pause_and_everything_after_it(paused: Subscr
     subscriber_site = paused
     for _ in range(10):
         assert subscriber_site.deliver_emails() == []
-    assert subscriber_site.server.heard == []
+    assert subscriber_site.server.commands == []
     with subscriber_site.kit.open() as db, db.write() as connection:
         (waiting,) = confirmations.claim(connection, int(NOW.timestamp()), lease=0, limit=10)
         assert waiting.attempts == 0

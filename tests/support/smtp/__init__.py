@@ -15,7 +15,7 @@ from pathlib import Path
 
 
 class Hang(Exception):
-    """Say nothing more, and keep the connection open."""
+    """Send nothing more, and keep the connection open."""
 
 
 class Drop(Exception):
@@ -24,7 +24,7 @@ class Drop(Exception):
 
 @dataclass
 class Accepted:
-    """A message that the server has answered for with 250."""
+    """A message that the server accepted with 250."""
 
     sender: str
     recipient: str
@@ -37,15 +37,15 @@ class Accepted:
 
 @dataclass
 class Script:
-    """What the server does at each step. A step returns an answer, or raises Hang or Drop; None is the usual answer."""
+    """The replies of the server. A step returns a reply, or raises Hang or Drop; None stands for the usual reply."""
 
-    #: step ("connect", "ehlo", "auth", "mail", "rcpt", "data", "begin", "body", "dot"), argument, number of the connection → answer.
+    #: step ("connect", "ehlo", "auth", "mail", "rcpt", "data", "begin", "body", "dot"), argument, number of the connection → reply.
     at: Callable[[str, str, int], str | None] = lambda step, argument, number: None
     extensions: tuple[str, ...] = ("PIPELINING", "SIZE 10000000", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES")
 
 
 class Server:
-    """Listens on a port of its own; one thread a connection."""
+    """Listens on its own port, with one thread per connection."""
 
     def __init__(
         self, script: Script | None = None, *, certificate: Path | None = None, record: Path | None = None
@@ -53,15 +53,15 @@ class Server:
         self.script = script or Script()
         self.certificate = certificate
         self.accepted: list[Accepted] = []
-        #: Every word that was said to it.
-        self.heard: list[str] = []
+        #: All commands, in order.
+        self.commands: list[str] = []
         self.connections = 0
         self.open_now = 0
         self.most_open = 0
         self._lock = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self._stopped = False
-        self._conversations: dict[threading.Thread, _Conversation] = {}
+        self._sessions: dict[threading.Thread, _Session] = {}
         self._thread = threading.Thread(target=self._listen, daemon=True)
         self._thread.start()
 
@@ -77,9 +77,9 @@ class Server:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End every conversation. A socket is closed by its own thread only.
+        """End all sessions. A socket is closed by its own thread only.
 
-        Another one could close it before a call that has already read its number: by then the number may be that of a
+        Another thread could close it before a call that has already read its descriptor, which may then belong to a
         socket of another test.
         """
         self._stopped = True
@@ -87,10 +87,10 @@ class Server:
         self._thread.join()
         self._listener.close()
         with self._lock:
-            conversations = dict(self._conversations)
-        for conversation in conversations.values():
-            _shut_down(conversation.sock)
-        for thread in conversations:
+            sessions = dict(self._sessions)
+        for session in sessions.values():
+            _shut_down(session.sock)
+        for thread in sessions:
             thread.join(10)
 
     def _listen(self) -> None:
@@ -104,14 +104,14 @@ class Server:
                 self.connections += 1
                 self.open_now += 1
                 self.most_open = max(self.most_open, self.open_now)
-                conversation = _Conversation(self, sock, self.connections)
-                thread = threading.Thread(target=self._serve, args=(conversation,), daemon=True)
-                self._conversations[thread] = conversation
+                session = _Session(self, sock, self.connections)
+                thread = threading.Thread(target=self._serve, args=(session,), daemon=True)
+                self._sessions[thread] = session
             thread.start()
 
-    def _serve(self, conversation: _Conversation) -> None:
+    def _serve(self, session: _Session) -> None:
         try:
-            conversation.run()
+            session.run()
         except (Drop, OSError):
             pass
         except Hang:
@@ -120,24 +120,24 @@ class Server:
         finally:
             with self._lock:
                 self.open_now -= 1
-                del self._conversations[threading.current_thread()]
-            # With unread bytes a close is a reset, as when a server is killed.
-            conversation.sock.close()
+                del self._sessions[threading.current_thread()]
+            # Closing with unread bytes resets the connection, as when a server is killed.
+            session.sock.close()
 
-    def take(self, one: Accepted) -> None:
+    def record(self, message: Accepted) -> None:
         with self._lock:
-            self.accepted.append(one)
+            self.accepted.append(message)
 
 
 def _shut_down(sock: socket.socket) -> None:
     """End the connection, and wake the thread that waits for it."""
     with suppress(OSError):
-        # Not the method of an SSLSocket, which would let its thread go on without encryption.
+        # The method of an SSLSocket would let its thread continue without encryption.
         socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
 @dataclass
-class _Conversation:
+class _Session:
     server: Server
     sock: socket.socket
     number: int
@@ -146,46 +146,48 @@ class _Conversation:
     recipients: list[str] = field(default_factory=list)
 
     def run(self) -> None:
-        self.answer("connect", "", "220 recorder ESMTP")
+        self.reply("connect", "", "220 recorder ESMTP")
         while True:
             line = self.line()
             if line is None:
                 return
-            self.server.heard.append(line)
+            self.server.commands.append(line)
             verb, _, rest = line.partition(" ")
             step = verb.upper()
             if step in ("EHLO", "HELO"):
                 lines = ["recorder", *self.server.script.extensions]
-                usual = "\r\n".join(f"250{'-' if at < len(lines) - 1 else ' '}{one}" for at, one in enumerate(lines))
-                self.answer("ehlo", rest, usual)
+                usual = "\r\n".join(
+                    f"250{'-' if index < len(lines) - 1 else ' '}{text}" for index, text in enumerate(lines)
+                )
+                self.reply("ehlo", rest, usual)
             elif step == "STARTTLS":
                 self.start_tls()
             elif step == "AUTH":
-                self.answer("auth", rest, "235 2.7.0 ok")
+                self.reply("auth", rest, "235 2.7.0 ok")
             elif step == "MAIL":
                 self.sender, self.recipients = re.search(r"<(.*?)>", rest)[1], []
-                if not self.answer("mail", self.sender, "250 2.1.0 ok").startswith("2"):
+                if not self.reply("mail", self.sender, "250 2.1.0 ok").startswith("2"):
                     self.sender = None
             elif step == "RCPT" and self.sender is None:
-                self.say("503 5.5.1 MAIL first")
+                self.send("503 5.5.1 MAIL first")
             elif step == "RCPT":
                 recipient = re.search(r"<(.*?)>", rest)[1]
-                said = self.answer("rcpt", recipient, "250 2.1.5 ok")
-                if said.startswith("2"):
+                reply = self.reply("rcpt", recipient, "250 2.1.5 ok")
+                if reply.startswith("2"):
                     self.recipients.append(recipient)
             elif step == "DATA":
                 if not self.recipients:
-                    self.say("554 5.5.1 no valid recipients")
-                elif self.answer("data", self.recipients[0], "354 go on").startswith("354"):
+                    self.send("554 5.5.1 no valid recipients")
+                elif self.reply("data", self.recipients[0], "354 go on").startswith("354"):
                     self.message()
             elif step == "RSET":
                 self.sender, self.recipients = "", []
-                self.say("250 2.0.0 ok")
+                self.send("250 2.0.0 ok")
             elif step == "QUIT":
-                self.say("221 2.0.0 bye")
+                self.send("221 2.0.0 bye")
                 return
             else:
-                self.say("500 5.5.2 what?")
+                self.send("500 5.5.2 what?")
 
     def message(self) -> None:
         recipient = self.recipients[0]
@@ -196,33 +198,33 @@ class _Conversation:
             if not self.fill():
                 raise Drop
         data, _, self.buffer = self.buffer.partition(b"\r\n.\r\n")
-        said = self.server.script.at("dot", recipient, self.number) or "250 2.0.0 taken"
-        if said.startswith("250"):
-            # Recorded before it is told: what the server answers for, it has.
-            self.server.take(Accepted(self.sender, recipient, data + b"\r\n"))
-        self.say(said)
-        if said.startswith("421"):
+        reply = self.server.script.at("dot", recipient, self.number) or "250 2.0.0 taken"
+        if reply.startswith("250"):
+            # Recorded before the reply: an accepted message is never missing.
+            self.server.record(Accepted(self.sender, recipient, data + b"\r\n"))
+        self.send(reply)
+        if reply.startswith("421"):
             raise Drop
         self.server.script.at("after", recipient, self.number)
 
     def start_tls(self) -> None:
-        said = self.server.script.at("starttls", "", self.number) or "220 2.0.0 go on"
-        self.say(said)
-        if not said.startswith("220") or self.server.certificate is None:
+        reply = self.server.script.at("starttls", "", self.number) or "220 2.0.0 go on"
+        self.send(reply)
+        if not reply.startswith("220") or self.server.certificate is None:
             raise Drop
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.server.certificate)
         plain, self.sock = self.sock, context.wrap_socket(self.sock, server_side=True)
         plain.close()
 
-    def answer(self, step: str, argument: str, usual: str) -> str:
-        said = self.server.script.at(step, argument, self.number) or usual
-        self.say(said)
-        if said.startswith("421"):
+    def reply(self, step: str, argument: str, usual: str) -> str:
+        reply = self.server.script.at(step, argument, self.number) or usual
+        self.send(reply)
+        if reply.startswith("421"):
             raise Drop
-        return said
+        return reply
 
-    def say(self, text: str) -> None:
+    def send(self, text: str) -> None:
         self.sock.sendall(text.encode() + b"\r\n")
 
     def fill(self) -> bool:
@@ -234,5 +236,5 @@ class _Conversation:
         while b"\r\n" not in self.buffer:
             if not self.fill():
                 return None
-        found, _, self.buffer = self.buffer.partition(b"\r\n")
-        return found.decode("utf-8", "replace")
+        line, _, self.buffer = self.buffer.partition(b"\r\n")
+        return line.decode("utf-8", "replace")

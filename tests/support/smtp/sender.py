@@ -20,11 +20,11 @@ from publisher.delivery.deliver import deliver
 from publisher.mail import smtp_connection
 from publisher.settings import read_site
 
-#: Every transition of a copy: the module and the function that makes it.
+#: Each state change of a delivery: the owner and the name of its function.
 STEPS: dict[str, tuple[Any, str]] = {
     "claim": (deliveries, "claim"),
     "hand over": (deliveries, "hand_over"),
-    "settle": (deliveries, "record_outcomes"),
+    "record": (deliveries, "record_outcomes"),
     "recover": (deliveries, "recover_deliveries"),
     "forget": (senders, "forget_sender"),
     "write": (smtp_connection.Connection, "write"),
@@ -48,10 +48,10 @@ def killer(step: str, count: int) -> None:
             if is_last():
                 os.kill(os.getpid(), signal.SIGKILL)
             return real(*arguments, **options)
-        found = real(*arguments, **options)
+        result = real(*arguments, **options)
         if is_last():
             os.kill(os.getpid(), signal.SIGKILL)
-        return found
+        return result
 
     setattr(owner, attribute, wrapped)
 
