@@ -115,7 +115,7 @@ class ArticlePages:
                 )
                 for slug, digest in site.digests.items()
             ]
-        return context.page("newsletters.html.j2", {"shelves": newsletters}, max_age=_MAX_AGE_SECONDS)
+        return context.page("newsletters.html.j2", {"newsletters": newsletters}, max_age=_MAX_AGE_SECONDS)
 
     def _newsletter(self, slug: str, request: Request) -> Response:
         context, site = self._context, self._context.site
@@ -168,7 +168,7 @@ class ArticlePages:
                 "heading": f"{values['title']}, No. {shown.issue.number}",
                 "day": self._listed(shown.issue)["day"],
                 "address": self._address(shown.issue),
-                "left": [article_summary(article, site.language) for article in shown.other_articles],
+                "remaining": [article_summary(article, site.language) for article in shown.other_articles],
             }
             return context.page("issue.html.j2", {**values, **withdrawn_values}, max_age=_MAX_AGE_SECONDS)
         strip = render_template(site.templates_dir, "web/strip.html.j2", values)

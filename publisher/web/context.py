@@ -121,7 +121,7 @@ class Context:
             "feed_url": f"{site.feeds_url}/all.{form.value}",
             "feed_type": TYPES_BY_SUFFIX[form.value],
             "language": site.language,
-            "can_be_joined": site.accepts_subscriptions,
+            "accepts_subscriptions": site.accepts_subscriptions,
             "has_newsletters": bool(site.digests),
             "is_private": max_age is None,
             "light": site.theme.light_palette,

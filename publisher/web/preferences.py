@@ -70,9 +70,9 @@ class PreferencesPage:
         try:
             return self._page(access.subscriber_id, message=action(access, form))
         except ValueError as error:
-            return self._page(access.subscriber_id, trouble=str(error), status=422)
+            return self._page(access.subscriber_id, error=str(error), status=422)
 
-    def _page(self, subscriber_id: int, *, message: str = "", trouble: str = "", status: int = 200) -> Response:
+    def _page(self, subscriber_id: int, *, message: str = "", error: str = "", status: int = 200) -> Response:
         context = self._context
         with context.db.read() as connection:
             preferences = actions.load_preferences(context.site, connection, subscriber_id, context.now())
@@ -87,15 +87,17 @@ class PreferencesPage:
             "digests": list(context.site.digests.items()),
             "fields": interest_fields(context.db, subscriber.follows),
             "zones": zones_by_area(),
-            "wish": SubscriptionRequest(digests=subscriber.digests, follows=subscriber.follows, zone=subscriber.zone),
-            "own_zone": context.site.zone,
+            "selected": SubscriptionRequest(
+                digests=subscriber.digests, follows=subscriber.follows, zone=subscriber.zone
+            ),
+            "default_zone": context.site.zone,
             "paused_until": preferences.paused_until,
-            "is_for_ever": preferences.paused_until is not None
+            "is_feed_only": preferences.paused_until is not None
             and preferences.paused_until.year >= actions.NO_END.year - 1,
             "feed": preferences.feed,
             "formats": [form.value for form in context.site.feeds.formats],
-            "said": message,
-            "trouble": trouble,
+            "message": message,
+            "error": error,
         }
         return context.page("preferences.html.j2", values, status=status)
 

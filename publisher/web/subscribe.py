@@ -130,18 +130,16 @@ class SubscribePages:
         chosen = tuple(slug for slug in request.query_params.getlist("digest") if slug in site.digests)
         return self._form(SubscriptionRequest(digests=chosen or tuple(site.digests)[:1]))
 
-    def _form(
-        self, choices: SubscriptionRequest, *, address: str = "", trouble: str = "", status: int = 200
-    ) -> Response:
+    def _form(self, choices: SubscriptionRequest, *, address: str = "", error: str = "", status: int = 200) -> Response:
         context = self._context
         values: dict[str, Any] = {
             "digests": list(context.site.digests.items()),
-            "own_zone": context.site.zone,
+            "default_zone": context.site.zone,
             "fields": interest_fields(context.db, {}),
             "zones": zones_by_area(),
-            "wish": choices,
+            "selected": choices,
             "address": address,
-            "trouble": trouble,
+            "error": error,
         }
         return context.page("join.html.j2", values, status=status)
 
@@ -159,13 +157,13 @@ class SubscribePages:
         if not choices.digests and len(site.digests) == 1:
             choices = SubscriptionRequest(digests=tuple(site.digests), follows=choices.follows, zone=choices.zone)
         if not choices.digests:
-            return self._form(choices, address=address, trouble="Choose at least one newsletter.", status=422)
+            return self._form(choices, address=address, error="Choose at least one newsletter.", status=422)
         # A honeypot: people do not see this field, and bots fill it in.
         if not form.text("website") and not context.rate_limiter.is_mailbox_over_limit(address):
             try:
                 request_subscription(site, context.db, address, choices, context.now())
             except ValueError as error:
-                return self._form(choices, address=address, trouble=f"That is not a valid address: {error}", status=422)
+                return self._form(choices, address=address, error=f"That is not a valid address: {error}", status=422)
             context.wake("confirmation-emails")
         return context.message_page(
             "Check your email",

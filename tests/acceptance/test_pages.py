@@ -90,7 +90,7 @@ def test_a_click_selects_the_whole_url_and_a_link_opens_a_feed_reader(browser: A
     page.goto(pages["feeds"].as_uri())
     page.locator("code.address").first.click()
     assert page.evaluate("getSelection().toString().trim()") == "https://review.example/feeds/all.rss"
-    assert page.get_by_role("link", name="Open in a reader program: The Test Review", exact=True).get_attribute(
+    assert page.get_by_role("link", name="Open in a feed reader: The Test Review", exact=True).get_attribute(
         "href"
     ) == ("feed:https://review.example/feeds/all.rss")
     assert page.locator("script").count() == 0
