@@ -388,7 +388,7 @@ def test_feeds_on_a_host_of_their_own(server: str, open_folder: Callable[[], Pat
     publish(kit.site, NOW)
     retract(kit.site, NOW, "b.md", "We were wrong.")
     snippet = run("hosting", server, "--site", str(kit.root)).stdout
-    assert f"of localhost:{port}, where the articles are." in snippet
+    assert f"of localhost:{port}, which serves the articles." in snippet
     process = start(server, folder, snippet, port)
     try:
         site = Served(server, port, kit.root, is_full=False)

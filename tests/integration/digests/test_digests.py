@@ -1,4 +1,4 @@
-"""Digests: which article goes into which issue, once."""
+"""Digests: each article is in one issue."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from datetime import timedelta
 from tests.conftest import NOW, SiteKit, issues
 
 
-def test_a_new_digest_starts_from_the_newest_and_counts_the_older_as_read(any_kit: SiteKit) -> None:
+def test_a_new_digest_starts_with_the_newest_articles(any_kit: SiteKit) -> None:
+    """Older articles are not pending."""
     kit = any_kit
     for day in range(10, 20):
         kit.article(f"{day}.md", title=str(day), date=f"2026-11-{day}", topic="Water" if day % 2 else "Trade")
@@ -21,7 +22,8 @@ def test_a_new_digest_starts_from_the_newest_and_counts_the_older_as_read(any_ki
     assert issues(kit, "water") == [["19", "17"], ["Late arrival"]]
 
 
-def test_what_does_not_fit_goes_into_the_next_issue(kit: SiteKit) -> None:
+def test_articles_that_do_not_fit_are_in_the_next_issue(kit: SiteKit) -> None:
+    """None is lost."""
     kit.settings((kit.root / "publisher.toml").read_text() + "at_most = 2\n")
     kit.article("0.md", title="0")
     kit.publish()
@@ -37,7 +39,8 @@ def test_what_does_not_fit_goes_into_the_next_issue(kit: SiteKit) -> None:
     assert issues(kit) == [["0"], ["4", "3"], ["5", "2"]]
 
 
-def test_an_issue_waits_for_its_least_number(kit: SiteKit) -> None:
+def test_an_issue_waits_for_its_minimum_of_articles(kit: SiteKit) -> None:
+    """The setting is at_least."""
     kit.settings((kit.root / "publisher.toml").read_text() + "at_least = 2\n")
     kit.article("1.md", title="1")
     report = kit.publish()
@@ -46,7 +49,8 @@ def test_an_issue_waits_for_its_least_number(kit: SiteKit) -> None:
     assert kit.publish(NOW + timedelta(hours=1)).issues[0].articles == 2
 
 
-def test_an_edit_that_brings_an_article_into_a_digest_sends_it_once(kit: SiteKit) -> None:
+def test_an_edit_that_makes_an_article_match_adds_it_once(kit: SiteKit) -> None:
+    """Later edits do not add it again."""
     kit.settings((kit.root / "publisher.toml").read_text() + 'topic = ["Water"]\n')
     kit.article("old.md", title="Old", topic="Trade")
     kit.publish()
@@ -61,7 +65,8 @@ def test_an_edit_that_brings_an_article_into_a_digest_sends_it_once(kit: SiteKit
     assert issues(kit) == [["New"]]
 
 
-def test_two_issues_within_a_minute_take_two_minutes(kit: SiteKit) -> None:
+def test_two_issues_in_one_minute_have_different_slots(kit: SiteKit) -> None:
+    """Each issue has its own folder."""
     kit.article("1.md", title="1")
     kit.publish()
     kit.article("2.md", title="2")
@@ -69,7 +74,8 @@ def test_two_issues_within_a_minute_take_two_minutes(kit: SiteKit) -> None:
     assert [one.path for one in report.issues] == ["outbox/daily/2026-11-23T0701"]
 
 
-def test_an_hour_that_the_clock_shows_twice_has_two_folders(kit: SiteKit) -> None:
+def test_a_repeated_hour_has_two_folders(kit: SiteKit) -> None:
+    """At the end of daylight saving time."""
     kit.settings((kit.root / "publisher.toml").read_text().replace('zone = "UTC"', 'zone = "Europe/London"'))
     first = NOW.replace(month=10, day=25, hour=0, minute=30)
     kit.article("1.md", title="1", date="2026-10-20")
@@ -82,7 +88,8 @@ def test_an_hour_that_the_clock_shows_twice_has_two_folders(kit: SiteKit) -> Non
     ]
 
 
-def test_a_broken_digest_is_set_aside_and_the_others_go_out(kit: SiteKit) -> None:
+def test_an_invalid_digest_is_skipped_and_the_others_are_made(kit: SiteKit) -> None:
+    """The report names the skipped one."""
     kit.add_settings('\n[digests.broken]\ntitle = "B"\nsubject = "{{ nothing }}"\n')
     kit.article()
     report = kit.publish()

@@ -1,4 +1,4 @@
-"""Issues put together: sections, notes, leads, corrections, size; what holds one back."""
+"""Issues: sections, notes, leads, corrections, size, and errors that block sending."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ def settings(kit: SiteKit, text: str) -> None:
     kit.add_settings(text)
 
 
-def test_a_note_and_a_lead_are_for_the_next_issue_only(any_kit: SiteKit) -> None:
+def test_a_note_and_a_lead_apply_to_the_next_issue_only(any_kit: SiteKit) -> None:
+    """The issue after it has neither."""
     kit = any_kit
     kit.article("old.md", title="The old one", date="2026-11-01")
     kit.article("new.md", title="The new one", date="2026-11-20")
@@ -52,6 +53,7 @@ def test_a_note_and_a_lead_are_for_the_next_issue_only(any_kit: SiteKit) -> None
 
 
 def test_a_note_is_replaced_shown_and_cleared(kit: SiteKit) -> None:
+    """A digest has one note at most."""
     assert set_note(kit.site, "daily", NOW, text="One").note == "One"
     assert set_note(kit.site, "daily", NOW, text="Two").note == "Two"
     assert set_note(kit.site, "daily", NOW).note == "Two"
@@ -62,7 +64,8 @@ def test_a_note_is_replaced_shown_and_cleared(kit: SiteKit) -> None:
         set_note(kit.site, "daily", NOW, text="x" * 30_000)
 
 
-def test_what_cannot_lead_is_refused(kit: SiteKit) -> None:
+def test_an_article_that_cannot_lead_is_rejected(kit: SiteKit) -> None:
+    """The error has the reason."""
     settings(kit, 'topic = ["Water"]\n')
     kit.article("1.md", title="One", topic="Water")
     kit.article("2.md", title="Two", topic="Trade")
@@ -79,7 +82,8 @@ def test_what_cannot_lead_is_refused(kit: SiteKit) -> None:
         set_note(kit.site, "daily", NOW, lead="3.md")
 
 
-def test_stories_stand_in_sections_in_the_order_asked_for(kit: SiteKit) -> None:
+def test_sections_have_the_order_of_the_settings(kit: SiteKit) -> None:
+    """Other groups follow by their newest story."""
     settings(kit, 'group_by = "topic"\nsections = ["Trade"]\nbriefs_after = 4\n')
     for number, topic in enumerate(["Water", "Trade", "Arts", None, "Trade", "Water"]):
         head = {"topic": topic} if topic else {}
@@ -92,7 +96,8 @@ def test_stories_stand_in_sections_in_the_order_asked_for(kit: SiteKit) -> None:
     assert re.findall(r"^\[(\d)\]", text, re.MULTILINE) == list("123456")
 
 
-def test_corrections_reach_those_who_read_the_error(any_kit: SiteKit) -> None:
+def test_corrections_of_earlier_issues_are_in_the_next_issue(any_kit: SiteKit) -> None:
+    """Only in digests that had the article."""
     kit = any_kit
     kit.article("1.md", title="One")
     kit.article("2.md", title="Two", date="2026-11-19")
@@ -109,7 +114,8 @@ def test_corrections_reach_those_who_read_the_error(any_kit: SiteKit) -> None:
     assert "It was four" not in page(kit)
 
 
-def test_a_corrected_article_shows_its_own_correction(kit: SiteKit) -> None:
+def test_a_corrected_article_has_its_correction(kit: SiteKit) -> None:
+    """With its date."""
     settings(kit, "at_least = 2\n")
     kit.article("1.md", title="One")
     kit.publish()
@@ -119,7 +125,8 @@ def test_a_corrected_article_shows_its_own_correction(kit: SiteKit) -> None:
     assert "<strong>Correction, 23 November 2026:</strong> It was four, not five." in page(kit)
 
 
-def test_links_carry_utm_parameters_where_they_are_asked_for(kit: SiteKit) -> None:
+def test_links_have_utm_parameters_if_configured(kit: SiteKit) -> None:
+    """Only links to articles."""
     kit.article("1.md", title="One", url="https://review.example/1?a=1&utm_source=old")
     settings(kit, '[digests.daily.utm]\nsource = "news letter"\n')
     report = kit.publish()
@@ -129,7 +136,8 @@ def test_links_carry_utm_parameters_where_they_are_asked_for(kit: SiteKit) -> No
 
 
 @pytest.mark.parametrize("theme", ["magazine", "brief", "letter"])
-def test_a_long_issue_is_shortened_from_the_last_story_on(kit: SiteKit, theme: str) -> None:
+def test_a_long_issue_is_shortened_from_its_last_story(kit: SiteKit, theme: str) -> None:
+    """Full texts become excerpts first."""
     settings(kit, f'template = "{theme}"\nat_most = 30\nbriefs_after = 30\ntext = "full"\nsize_limit = 60\n')
     for number in range(25):
         body = f"<p>First of {number}. " + "Words that fill a page. " * 100 + f"</p><p>End of {number}.</p>"
@@ -141,7 +149,8 @@ def test_a_long_issue_is_shortened_from_the_last_story_on(kit: SiteKit, theme: s
     assert whole == list(range(25 - made.shortened))
 
 
-def test_five_hundred_articles_fit_and_what_does_not_goes_into_the_next_issue(kit: SiteKit) -> None:
+def test_an_issue_of_500_articles_stays_below_the_limit(kit: SiteKit) -> None:
+    """Articles that do not fit are in the next issue."""
     settings(kit, "at_most = 500\nsize_limit = 30\n")
     records = [
         {"id": f"s{number}", "title": f"Story {number} " + "long " * 30, "date": "2026-11-20", "body": "x"}
@@ -178,7 +187,8 @@ HOSTILE = {
 
 @pytest.mark.parametrize("theme", ["magazine", "brief", "letter"])
 @pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE)
-def test_no_article_breaks_an_issue(kit: SiteKit, body: str, theme: str) -> None:
+def test_any_article_can_be_in_an_issue(kit: SiteKit, body: str, theme: str) -> None:
+    """Hostile HTML has no effect on the other articles."""
     settings(kit, f'template = "{theme}"\ntext = "full"\n')
     title = "Très long ∞ " + "title " * 70
     record = {"title": title, "date": "2026-11-20", "body": body, "image": {"url": "https://a.example/y.png"}}
@@ -190,8 +200,8 @@ def test_no_article_breaks_an_issue(kit: SiteKit, body: str, theme: str) -> None
     assert (made.errors != ()) is ("@@unsubscribe." in body)
 
 
-def test_an_article_cannot_forge_a_token(kit: SiteKit) -> None:
-    """What an article says stays as it is, whatever readers' copies are filled with."""
+def test_an_article_cannot_forge_a_placeholder(kit: SiteKit) -> None:
+    """Its text stays as it is in every delivery."""
     kit.article("1.md", title="@@address.0123456789ab@@", body="@@unsubscribe.0123456789ab@@")
     kit.publish()
     with kit.open() as db, db.read() as connection:
@@ -200,7 +210,8 @@ def test_an_article_cannot_forge_a_token(kit: SiteKit) -> None:
     assert "@@address.0123456789ab@@" in page(kit, name="message.txt")
 
 
-def test_errors_hold_an_issue_back_until_it_is_forced_with_a_reason(any_kit: SiteKit) -> None:
+def test_errors_block_an_issue_until_it_is_forced_with_a_reason(any_kit: SiteKit) -> None:
+    """The reason is saved."""
     kit = any_kit
     kit.article("1.md", title="One", body="Lorem ipsum dolor sit amet.")
     (made,) = kit.publish().issues
@@ -220,7 +231,8 @@ def test_errors_hold_an_issue_back_until_it_is_forced_with_a_reason(any_kit: Sit
     assert again.held_back == [] and again.issues[0].forced == "It is about lorem ipsum"
 
 
-def test_an_issue_is_checked_by_name_folder_and_file(kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_issue_can_be_checked_by_name_folder_and_file(kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the same findings."""
     monkeypatch.chdir(kit.root)
     kit.article("1.md", title="One")
     (made,) = kit.publish().issues
@@ -235,6 +247,7 @@ def test_an_issue_is_checked_by_name_folder_and_file(kit: SiteKit, monkeypatch: 
 
 
 def test_a_preview_changes_nothing(kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next issue is the same as without it."""
     monkeypatch.setenv("CHROMIUM", "/nowhere/chromium")
     kit.article("1.md", title="One")
     made = preview(kit.site, "daily", NOW)
@@ -250,13 +263,15 @@ def test_a_preview_changes_nothing(kit: SiteKit, monkeypatch: pytest.MonkeyPatch
         preview(kit.site, "daily", NOW, folder=kit.root / "publisher.toml")
 
 
-def test_a_preview_of_nothing_says_what_is_missing(kit: SiteKit) -> None:
+def test_a_preview_without_articles_has_a_reason(kit: SiteKit) -> None:
+    """The error says what is missing."""
     with pytest.raises(SettingsError, match="no article matches the query"):
         preview(kit.site, "daily", NOW)
     assert len(VIEWS) == 8
 
 
-def test_a_template_that_asks_for_what_is_not_there_names_file_and_line(kit: SiteKit) -> None:
+def test_an_undefined_template_variable_is_reported_with_file_and_line(kit: SiteKit) -> None:
+    """The digest is skipped."""
     folder = kit.root / "templates/digest/magazine"
     folder.mkdir(parents=True)
     (folder / "message.html.j2").write_text(
@@ -267,7 +282,8 @@ def test_a_template_that_asks_for_what_is_not_there_names_file_and_line(kit: Sit
     assert "magazine/message.html.j2:3" in refused.reason
 
 
-def test_an_issue_is_rendered_once_per_distinct_selection(kit: SiteKit) -> None:
+def test_an_issue_is_rendered_once_per_variant(kit: SiteKit) -> None:
+    """Subscribers with the same articles share a variant."""
     for number, topic in enumerate(["Water", "Trade", "Water"]):
         kit.article(f"{number}.md", title=f"Story {number}", topic=topic, date=f"2026-11-{20 - number}")
     kit.publish()

@@ -1,4 +1,4 @@
-"""Issues that were made with placeholder values are made again once the settings are right."""
+"""Issues with placeholder values are made again once the settings are corrected."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def made(kit: MailKit) -> list[tuple[str, int, int]]:
 
 
 def test_an_issue_keeps_its_articles_note_lead_slot_and_number(any_mail_kit: MailKit) -> None:
-    """Only what the settings say is new, and the audience."""
+    """Only the settings and the audience are new."""
     kit = any_mail_kit
     kit.add_subscribers(2, domain="posteo.de")
     kit.article("one.md", "One", date="2026-11-20")
@@ -56,8 +56,8 @@ def test_an_issue_keeps_its_articles_note_lead_slot_and_number(any_mail_kit: Mai
     assert delivered(kit) == 3
 
 
-def test_an_edited_sample_article_is_made_again_by_a_tick(any_mail_kit: MailKit) -> None:
-    """What was an issue with the sample is one with the edited article, and leaves."""
+def test_an_issue_with_an_edited_sample_article_is_made_again(any_mail_kit: MailKit) -> None:
+    """It contains the edited article, and is sent."""
     kit = any_mail_kit
     furnish_with_sample(kit)
     kit.publish()
@@ -71,8 +71,8 @@ def test_an_edited_sample_article_is_made_again_by_a_tick(any_mail_kit: MailKit)
         assert len(server.accepted) == 1
 
 
-def test_an_issue_with_nothing_but_a_withdrawn_sample_stays(mail_kit: MailKit) -> None:
-    """There is no article left to make an issue of; it is held back for that reason."""
+def test_an_issue_with_only_a_withdrawn_sample_stays_blocked(mail_kit: MailKit) -> None:
+    """It has no other article."""
     from publisher.pipeline.correct import retract
 
     kit = mail_kit
@@ -85,7 +85,7 @@ def test_an_issue_with_nothing_but_a_withdrawn_sample_stays(mail_kit: MailKit) -
 
 
 def test_an_issue_is_made_again_without_a_withdrawn_sample(mail_kit: MailKit) -> None:
-    """The other articles of the issue are not lost."""
+    """Its other articles are not lost."""
     from publisher.pipeline.correct import retract
 
     kit = mail_kit
@@ -97,8 +97,8 @@ def test_an_issue_is_made_again_without_a_withdrawn_sample(mail_kit: MailKit) ->
     assert delivered(kit) == 1
 
 
-def test_what_was_attempted_is_never_made_again(mail_kit: MailKit) -> None:
-    """Mailed bytes stay as they are."""
+def test_an_issue_is_not_made_again_after_a_delivery_attempt(mail_kit: MailKit) -> None:
+    """Sent bytes do not change."""
     kit = mail_kit
     kit.add_subscribers(1)
     kit.issue("one")
@@ -109,8 +109,8 @@ def test_what_was_attempted_is_never_made_again(mail_kit: MailKit) -> None:
     assert kit.publish().issues == []
 
 
-def test_a_dry_run_makes_nothing_again(mail_kit: MailKit) -> None:
-    """It only says what would be done."""
+def test_a_dry_run_makes_no_issue_again(mail_kit: MailKit) -> None:
+    """It only reports what would be done."""
     kit = mail_kit
     kit.add_subscribers(1, domain="posteo.de")
     kit.issue("one")
@@ -122,7 +122,7 @@ def test_a_dry_run_makes_nothing_again(mail_kit: MailKit) -> None:
 
 
 def test_a_paused_issue_stays_paused(mail_kit: MailKit) -> None:
-    """A person stopped it."""
+    """An editor paused it."""
     from publisher.delivery.approval import pause
 
     kit = mail_kit

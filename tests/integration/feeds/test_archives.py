@@ -1,4 +1,4 @@
-"""A feed and its archive pages are the whole, and a page that was closed stays as it is (RFC 5005 §4)."""
+"""Archive pages: a feed and its pages are complete, and full pages do not change (RFC 5005 §4)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LIMIT = "\n[feeds]\nlimit = 5\n"
 
 
 def crawl(kit: SiteKit, name: str = "all", form: str = "atom") -> list[list[str]]:
-    """Follow a feed back through its pages, and return the ids that stand on each."""
+    """Follow the links from a feed through its pages, and return the IDs on each."""
     found = []
     path: Path | None = kit.root / "feeds" / f"{name}.{form}"
     while path is not None:
@@ -53,7 +53,8 @@ def pages(kit: SiteKit) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("form", ["rss", "atom", "json"])
-def test_a_feed_and_its_pages_are_the_whole(any_kit: SiteKit, form: str) -> None:
+def test_a_feed_and_its_pages_have_every_article(any_kit: SiteKit, form: str) -> None:
+    """Each article once, in order."""
     kit = any_kit
     kit.add_settings(LIMIT)
     write(kit, *range(23))
@@ -64,7 +65,8 @@ def test_a_feed_and_its_pages_are_the_whole(any_kit: SiteKit, form: str) -> None
     assert check_site(kit.site, [], NOW).findings == 0
 
 
-def test_a_closed_page_keeps_its_bytes_when_articles_come(kit: SiteKit) -> None:
+def test_a_full_page_keeps_its_bytes_when_articles_are_added(kit: SiteKit) -> None:
+    """Feed readers fetch each page once."""
     kit.add_settings(LIMIT)
     write(kit, *range(12))
     kit.publish()
@@ -82,7 +84,8 @@ def test_a_closed_page_keeps_its_bytes_when_articles_come(kit: SiteKit) -> None:
     assert {one for page in found for one in page} == stored(kit)
 
 
-def test_an_article_that_comes_late_stands_in_the_feed_until_its_page_is_closed(kit: SiteKit) -> None:
+def test_a_late_article_stays_in_the_feed_until_it_has_a_page(kit: SiteKit) -> None:
+    """Its old date does not change earlier pages."""
     kit.add_settings(LIMIT)
     write(kit, *range(7))
     kit.publish()
@@ -92,7 +95,8 @@ def test_an_article_that_comes_late_stands_in_the_feed_until_its_page_is_closed(
     assert titles == ["T6", "T5", "T4", "T3", "T2", "Late"]
 
 
-def test_an_edit_of_an_old_article_re_issues_its_one_page(kit: SiteKit) -> None:
+def test_an_edit_of_an_old_article_changes_only_its_page(kit: SiteKit) -> None:
+    """Other pages keep their bytes."""
     kit.add_settings(LIMIT)
     write(kit, *range(20))
     kit.publish()
@@ -107,7 +111,8 @@ def test_an_edit_of_an_old_article_re_issues_its_one_page(kit: SiteKit) -> None:
     assert b"Better text." in after["feeds/archive/all/1.rss"]
 
 
-def test_a_significant_edit_brings_an_old_article_back(kit: SiteKit) -> None:
+def test_a_significant_edit_returns_an_old_article_to_the_feed(kit: SiteKit) -> None:
+    """Its page has the new version too."""
     kit.add_settings(LIMIT)
     write(kit, *range(20))
     kit.publish()
@@ -122,7 +127,8 @@ def test_a_significant_edit_brings_an_old_article_back(kit: SiteKit) -> None:
     assert next(one for one in old if one.title == "T2").updated == entries[0].updated
 
 
-def test_an_article_that_leaves_a_channel_leaves_its_page(kit: SiteKit) -> None:
+def test_an_article_that_leaves_a_custom_feed_leaves_its_page(kit: SiteKit) -> None:
+    """The page is staged again."""
     kit.add_settings('\n[feeds]\nlimit = 2\n[feeds.channels.mine]\ntitle = "Mine"\ntag = ["T"]\n')
     write(kit, *range(4))
     kit.publish()
@@ -135,7 +141,8 @@ def test_an_article_that_leaves_a_channel_leaves_its_page(kit: SiteKit) -> None:
     assert len({one for page in crawl(kit, "mine") for one in page}) == 3
 
 
-def test_other_settings_of_a_channel_file_its_pages_anew(kit: SiteKit) -> None:
+def test_changed_settings_of_a_custom_feed_update_its_pages(kit: SiteKit) -> None:
+    """They contain the articles that match the new settings."""
     channel = '\n[feeds]\nlimit = 2\n[feeds.channels.mine]\ntitle = "Mine"\ntag = ["T"]\n'
     base = (kit.root / "publisher.toml").read_text()
     kit.settings(base + channel)
@@ -148,7 +155,8 @@ def test_other_settings_of_a_channel_file_its_pages_anew(kit: SiteKit) -> None:
     assert check_site(kit.site, [], NOW).findings == 0
 
 
-def test_a_channel_that_was_gone_for_a_while_comes_back_whole(kit: SiteKit) -> None:
+def test_a_custom_feed_that_is_configured_again_is_complete(kit: SiteKit) -> None:
+    """It includes the articles of the time in between."""
     base = (kit.root / "publisher.toml").read_text()
     channel = '\n[feeds]\nlimit = 2\n[feeds.channels.mine]\ntitle = "Mine"\ntag = ["T"]\n'
     kit.settings(base + channel)
@@ -164,7 +172,8 @@ def test_a_channel_that_was_gone_for_a_while_comes_back_whole(kit: SiteKit) -> N
     assert check_site(kit.site, [], NOW).findings == 0
 
 
-def test_archives_begin_and_end_with_the_settings(kit: SiteKit) -> None:
+def test_archives_are_created_and_deleted_with_the_setting(kit: SiteKit) -> None:
+    """feeds.archive lists the kinds of feeds with archives."""
     base = (kit.root / "publisher.toml").read_text()
     kit.settings(base + LIMIT + "archive = []\n")
     write(kit, *range(12))
@@ -183,14 +192,16 @@ def test_archives_begin_and_end_with_the_settings(kit: SiteKit) -> None:
     assert pages(kit) == {}
 
 
-def test_a_feed_without_a_limit_is_the_whole_and_has_no_pages(kit: SiteKit) -> None:
+def test_a_feed_without_a_limit_has_all_articles_and_no_pages(kit: SiteKit) -> None:
+    """It needs no archive."""
     kit.add_settings('\n[feeds]\nlimit = "all"\n')
     write(kit, *range(12))
     kit.publish()
     assert pages(kit) == {} and len(ids(kit)) == 12
 
 
-def test_pages_say_what_they_are_and_carry_no_hub(kit: SiteKit) -> None:
+def test_archive_pages_are_marked_and_have_no_hub(kit: SiteKit) -> None:
+    """RFC 5005 section 4."""
     kit.add_settings(LIMIT + '\n[announce]\nhubs = ["https://hub.example/"]\ntimeout = 1\n')
     write(kit, *range(11))
     kit.publish()
@@ -216,7 +227,8 @@ def test_pages_say_what_they_are_and_carry_no_hub(kit: SiteKit) -> None:
     ]
 
 
-def test_a_page_that_is_lost_or_touched_is_put_back(kit: SiteKit) -> None:
+def test_a_missing_or_modified_page_is_staged_again(kit: SiteKit) -> None:
+    """With the same bytes."""
     kit.add_settings(LIMIT)
     write(kit, *range(11))
     kit.publish()
@@ -231,7 +243,8 @@ def test_a_page_that_is_lost_or_touched_is_put_back(kit: SiteKit) -> None:
     assert not kit.publish().changed
 
 
-def test_an_article_that_is_put_off_leaves_its_page_until_its_time(kit: SiteKit) -> None:
+def test_a_postponed_article_leaves_its_page_until_its_time(kit: SiteKit) -> None:
+    """The archive is complete again then."""
     kit.add_settings(LIMIT)
     write(kit, *range(12))
     kit.publish()
@@ -246,7 +259,8 @@ def test_an_article_that_is_put_off_leaves_its_page_until_its_time(kit: SiteKit)
     assert {one for page in crawl(kit) for one in page} == stored(kit)
 
 
-def test_a_run_that_is_stopped_among_the_pages_is_gone_on_with(kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_was_stopped_among_pages_is_continued(kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next run stages the other pages."""
     from publisher.feeds import stage_feeds as feeds
 
     kit.add_settings(LIMIT)

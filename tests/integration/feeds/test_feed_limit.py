@@ -1,12 +1,12 @@
-"""The number of feeds that a site has without being asked."""
+"""The limit of feeds for labels."""
 
 from __future__ import annotations
 
 from tests.conftest import SiteKit, titles
 
 
-def test_labels_of_few_articles_wait_until_the_setting_allows_them(any_kit: SiteKit) -> None:
-    """Feeds that are there stay; new ones beyond the limit are named, and made when it is raised."""
+def test_labels_with_few_articles_get_no_feed_beyond_the_limit(any_kit: SiteKit) -> None:
+    """Existing feeds stay; new ones are reported, and staged when the limit is raised."""
     any_kit.add_settings("\n[feeds]\nmax_feeds = 3\n")
     any_kit.article("a.md", "A", tags="[common, rare1, rare2, rare3]", topic="Water")
     any_kit.article("b.md", "B", tags="[common]", topic="Water")
@@ -38,7 +38,7 @@ def test_labels_of_few_articles_wait_until_the_setting_allows_them(any_kit: Site
     }
 
 
-def test_kinds_that_have_no_feeds_do_not_count(any_kit: SiteKit) -> None:
+def test_kinds_without_feeds_do_not_count(any_kit: SiteKit) -> None:
     """A site without feeds of tags may have any number of tags."""
     any_kit.add_settings('\n[feeds]\nmax_feeds = 1\nby = ["topic"]\n')
     any_kit.article("a.md", "A", tags="[x, y, z]", topic="Water")

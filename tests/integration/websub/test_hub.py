@@ -1,4 +1,4 @@
-"""The WebSub hub, by what https://websub.rocks/hub and /publisher ask of one, and what strangers try."""
+"""The WebSub hub: the tests of https://websub.rocks/hub and /publisher, and hostile requests."""
 
 from __future__ import annotations
 
@@ -35,23 +35,23 @@ TOPIC = "https://review.example/feeds/all.atom"
 
 
 @dataclass
-class Told:
+class ReceivedContent:
     headers: dict[str, str]
     body: bytes
 
 
 @dataclass
 class Subscriber:
-    """A program that wants to be told."""
+    """A WebSub subscriber with its callback URL."""
 
     url: str = ""
-    #: What was asked of it: the fields of each question.
-    asked: list[dict[str, str]] = field(default_factory=list)
-    told: list[Told] = field(default_factory=list)
-    #: Status of its answers; whether it returns the challenge.
-    to_questions: int = 200
-    to_content: list[int] = field(default_factory=lambda: [204])
-    echoes: bool = True
+    #: The query fields of each verification request.
+    verifications: list[dict[str, str]] = field(default_factory=list)
+    received: list[ReceivedContent] = field(default_factory=list)
+    #: The statuses of its responses, and whether it returns the challenge.
+    verification_status: int = 200
+    content_statuses: list[int] = field(default_factory=lambda: [204])
+    returns_challenge: bool = True
 
 
 @contextmanager
@@ -64,15 +64,15 @@ def subscriber() -> Iterator[Subscriber]:
 
         def do_GET(self) -> None:
             fields = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
-            made.asked.append(fields)
-            self.send_response(made.to_questions)
+            made.verifications.append(fields)
+            self.send_response(made.verification_status)
             self.end_headers()
-            self.wfile.write(fields.get("hub.challenge", "").encode() if made.echoes else b"hello")
+            self.wfile.write(fields.get("hub.challenge", "").encode() if made.returns_challenge else b"hello")
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            made.told.append(Told({name.lower(): value for name, value in self.headers.items()}, body))
-            status = made.to_content.pop(0) if len(made.to_content) > 1 else made.to_content[0]
+            made.received.append(ReceivedContent({name.lower(): value for name, value in self.headers.items()}, body))
+            status = made.content_statuses.pop(0) if len(made.content_statuses) > 1 else made.content_statuses[0]
             self.send_response(status)
             if 300 <= status < 400:
                 self.send_header("Location", made.url)
@@ -88,8 +88,8 @@ def subscriber() -> Iterator[Subscriber]:
         server.server_close()
 
 
-def furnish_hub(kit: SiteKit) -> None:
-    """Give a new site a hub and an article, publish it, and let the hub work."""
+def configure_hub(kit: SiteKit) -> None:
+    """Configure a hub in a new site, publish an article, and run the tasks of the hub."""
     kit.add_settings('\n[web]\nhub = true\nhub_networks = ["127.0.0.0/8"]\n')
     kit.article("one.md", "One", topic="Water")
     kit.publish()
@@ -97,9 +97,9 @@ def furnish_hub(kit: SiteKit) -> None:
         run_hub_tasks(kit.site, db, ManualClock(NOW).now)
 
 
-class Hub:
+class HubSite:
     def __init__(self, kit: SiteKit) -> None:
-        """Take a site of ``furnish_hub``."""
+        """Open a site that ``configure_hub`` prepared."""
         self.kit = kit
         self.clock = ManualClock(NOW)
         self.woken: list[str] = []
@@ -130,10 +130,10 @@ class Hub:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def there(request: pytest.FixtureRequest, tmp_path: Path, copies: Copies) -> Iterator[Hub]:
-    """A site with a hub, whose store is SQLite once and PostgreSQL once."""
-    with copies.copy(request.param, furnish_hub, tmp_path / "site") as kit:
-        made = Hub(kit)
+def hub_site(request: pytest.FixtureRequest, tmp_path: Path, copies: Copies) -> Iterator[HubSite]:
+    """A site with a hub, with SQLite and with PostgreSQL."""
+    with copies.copy(request.param, configure_hub, tmp_path / "site") as kit:
+        made = HubSite(kit)
         yield made
         made.web.close()
 
@@ -141,60 +141,69 @@ def there(request: pytest.FixtureRequest, tmp_path: Path, copies: Copies) -> Ite
 # -- https://websub.rocks/hub --------------------------------------------------------------------------
 
 
-def test_100_a_typical_subscriber(there: Hub) -> None:
+def test_100_a_typical_subscription(hub_site: HubSite) -> None:
+    """A verified callback gets a changed feed."""
     with subscriber() as one:
-        answer = there.request(one.url)
-        assert answer.status == 202 and there.woken == ["hub"] and one.asked == []
-        there.work()
-        (asked,) = one.asked
-        assert asked["id"] == "7" and asked["hub.mode"] == "subscribe" and asked["hub.topic"] == TOPIC
-        assert len(asked["hub.challenge"]) > 20 and asked["hub.lease_seconds"] == "864000"
-        there.change("two")
-        (told,) = one.told
-    assert told.headers["content-type"] == "application/atom+xml"
-    assert told.headers["link"] == f'<{TOPIC}>; rel="self", <https://review.example/hub>; rel="hub"'
-    assert "x-hub-signature" not in told.headers
-    assert told.body == (there.kit.root / "feeds/all.atom").read_bytes() and b"Two" in told.body
+        answer = hub_site.request(one.url)
+        assert answer.status == 202 and hub_site.woken == ["hub"] and one.verifications == []
+        hub_site.work()
+        (verifications,) = one.verifications
+        assert (
+            verifications["id"] == "7"
+            and verifications["hub.mode"] == "subscribe"
+            and verifications["hub.topic"] == TOPIC
+        )
+        assert len(verifications["hub.challenge"]) > 20 and verifications["hub.lease_seconds"] == "864000"
+        hub_site.change("two")
+        (content,) = one.received
+    assert content.headers["content-type"] == "application/atom+xml"
+    assert content.headers["link"] == f'<{TOPIC}>; rel="self", <https://review.example/hub>; rel="hub"'
+    assert "x-hub-signature" not in content.headers
+    assert content.body == (hub_site.kit.root / "feeds/all.atom").read_bytes() and b"Two" in content.body
 
 
-def test_101_a_subscriber_with_a_secret(there: Hub) -> None:
+def test_101_a_subscription_with_a_secret(hub_site: HubSite) -> None:
+    """The delivery is signed."""
     with subscriber() as one:
-        there.request(one.url, secret="geheim & more")
-        there.work()
-        there.change("two")
-        (told,) = one.told
-    mark = hmac.new(b"geheim & more", told.body, hashlib.sha256).hexdigest()
-    assert told.headers["x-hub-signature"] == f"sha256={mark}"
+        hub_site.request(one.url, secret="geheim & more")
+        hub_site.work()
+        hub_site.change("two")
+        (content,) = one.received
+    mark = hmac.new(b"geheim & more", content.body, hashlib.sha256).hexdigest()
+    assert content.headers["x-hub-signature"] == f"sha256={mark}"
 
 
-def test_102_a_subscriber_that_says_more(there: Hub) -> None:
+def test_102_a_request_with_unknown_fields(hub_site: HubSite) -> None:
+    """They are ignored."""
     with subscriber() as one:
-        assert there.request(one.url, foo="bar", verify="async").status == 202
-        there.work()
-    assert there.subscriptions == {"all.atom": 1}
+        assert hub_site.request(one.url, foo="bar", verify="async").status == 202
+        hub_site.work()
+    assert hub_site.subscriptions == {"all.atom": 1}
 
 
-def test_103_a_subscriber_that_subscribes_again(there: Hub) -> None:
+def test_103_a_renewed_subscription(hub_site: HubSite) -> None:
+    """It replaces the first one."""
     with subscriber() as one:
-        there.request(one.url, secret="first")
-        there.work()
-        there.request(one.url, secret="second", lease_seconds="1000")
-        there.work()
-        assert there.subscriptions == {"all.atom": 1} and one.asked[1]["hub.lease_seconds"] == "1000"
-        there.change("two")
-        (told,) = one.told
-    assert told.headers["x-hub-signature"].endswith(hmac.new(b"second", told.body, hashlib.sha256).hexdigest())
+        hub_site.request(one.url, secret="first")
+        hub_site.work()
+        hub_site.request(one.url, secret="second", lease_seconds="1000")
+        hub_site.work()
+        assert hub_site.subscriptions == {"all.atom": 1} and one.verifications[1]["hub.lease_seconds"] == "1000"
+        hub_site.change("two")
+        (content,) = one.received
+    assert content.headers["x-hub-signature"].endswith(hmac.new(b"second", content.body, hashlib.sha256).hexdigest())
 
 
-def test_104_a_subscriber_that_leaves(there: Hub) -> None:
+def test_104_an_unsubscription(hub_site: HubSite) -> None:
+    """The callback gets no further deliveries."""
     with subscriber() as one:
-        there.request(one.url)
-        there.work()
-        there.request(one.url, "unsubscribe")
-        there.work()
-        assert one.asked[1]["hub.mode"] == "unsubscribe" and "hub.lease_seconds" not in one.asked[1]
-        there.change("two")
-        assert one.told == [] and there.subscriptions == {}
+        hub_site.request(one.url)
+        hub_site.work()
+        hub_site.request(one.url, "unsubscribe")
+        hub_site.work()
+        assert one.verifications[1]["hub.mode"] == "unsubscribe" and "hub.lease_seconds" not in one.verifications[1]
+        hub_site.change("two")
+        assert one.received == [] and hub_site.subscriptions == {}
 
 
 @pytest.mark.parametrize(
@@ -205,22 +214,24 @@ def test_104_a_subscriber_that_leaves(there: Hub) -> None:
         ("topic/water.atom", "application/atom+xml"),
     ],
 )
-def test_105_106_every_kind_of_content(there: Hub, name: str, kind: str) -> None:
+def test_105_106_every_media_type(hub_site: HubSite, name: str, kind: str) -> None:
+    """The delivery has the media type of the feed."""
     with subscriber() as one:
-        there.request(one.url, topic=f"https://review.example/feeds/{name}")
-        there.work()
-        there.change("two")
-        (told,) = one.told
-    assert told.headers["content-type"] == kind and told.body == (there.kit.root / "feeds" / name).read_bytes()
+        hub_site.request(one.url, topic=f"https://review.example/feeds/{name}")
+        hub_site.work()
+        hub_site.change("two")
+        (content,) = one.received
+    assert content.headers["content-type"] == kind and content.body == (hub_site.kit.root / "feeds" / name).read_bytes()
 
 
 # -- https://websub.rocks/publisher: where a subscriber finds hub and topic --------------------------------
 
 
 @pytest.mark.parametrize("suffix", ["rss", "atom", "json"])
-def test_1_2_3_feeds_name_hub_and_self_in_headers_and_body(there: Hub, suffix: str) -> None:
+def test_1_2_3_feeds_have_hub_and_self_links_in_headers_and_body(hub_site: HubSite, suffix: str) -> None:
+    """As WebSub discovery requires."""
     address = f"https://review.example/feeds/all.{suffix}"
-    answer = there.program.get(address)
+    answer = hub_site.program.get(address)
     assert answer.headers["link"] == f'<{address}>; rel="self", <https://review.example/hub>; rel="hub"'
     if suffix == "json":
         assert '"https://review.example/hub"' in answer.text
@@ -232,99 +243,107 @@ def test_1_2_3_feeds_name_hub_and_self_in_headers_and_body(there: Hub, suffix: s
 # -- what may go wrong ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("status", "echoes"), [(200, False), (404, True), (302, True)])
-def test_who_did_not_mean_it_is_told_nothing(there: Hub, status: int, echoes: bool) -> None:
+@pytest.mark.parametrize(("status", "returns_challenge"), [(200, False), (404, True), (302, True)])
+def test_an_unverified_callback_gets_no_delivery(hub_site: HubSite, status: int, returns_challenge: bool) -> None:
+    """Errors and wrong challenges are refusals."""
     with subscriber() as one:
-        one.to_questions, one.echoes = status, echoes
-        there.request(one.url)
-        there.work()
-        there.change("two")
-        there.clock.advance(hours=1)
-        there.work()
-        assert there.subscriptions == {} and one.told == [] and len(one.asked) == 1
+        one.verification_status, one.returns_challenge = status, returns_challenge
+        hub_site.request(one.url)
+        hub_site.work()
+        hub_site.change("two")
+        hub_site.clock.advance(hours=1)
+        hub_site.work()
+        assert hub_site.subscriptions == {} and one.received == [] and len(one.verifications) == 1
 
 
-def test_nobody_is_unsubscribed_by_a_stranger(there: Hub) -> None:
+def test_an_unsubscription_must_be_verified_by_the_callback(hub_site: HubSite) -> None:
+    """A third party cannot end a subscription."""
     with subscriber() as one:
-        there.request(one.url)
-        there.work()
-        one.echoes = False
-        there.request(one.url, "unsubscribe")
-        there.work()
-    assert there.subscriptions == {"all.atom": 1}
+        hub_site.request(one.url)
+        hub_site.work()
+        one.returns_challenge = False
+        hub_site.request(one.url, "unsubscribe")
+        hub_site.work()
+    assert hub_site.subscriptions == {"all.atom": 1}
 
 
-def test_a_callback_that_is_away_for_a_while_is_asked_and_told_again(there: Hub) -> None:
+def test_verification_and_delivery_are_retried(hub_site: HubSite) -> None:
+    """With a backoff."""
     with subscriber() as one:
-        one.to_questions = 503
-        there.request(one.url)
-        assert there.work().failed
-        one.to_questions = 200
-        assert there.work().subscribed == 0
-        there.clock.advance(minutes=1)
-        assert there.work().subscribed == 1
-        one.to_content = [500, 429, 200]
-        there.change("two")
-        there.clock.advance(minutes=1)
-        there.work()
-        there.clock.advance(minutes=2)
-        assert there.work().delivered == 1
-        assert len(one.told) == 3 and there.work().delivered == 0
+        one.verification_status = 503
+        hub_site.request(one.url)
+        assert hub_site.work().failed
+        one.verification_status = 200
+        assert hub_site.work().subscribed == 0
+        hub_site.clock.advance(minutes=1)
+        assert hub_site.work().subscribed == 1
+        one.content_statuses = [500, 429, 200]
+        hub_site.change("two")
+        hub_site.clock.advance(minutes=1)
+        hub_site.work()
+        hub_site.clock.advance(minutes=2)
+        assert hub_site.work().delivered == 1
+        assert len(one.received) == 3 and hub_site.work().delivered == 0
 
 
-def test_what_was_not_told_yet_is_told_as_it_is_then(there: Hub) -> None:
+def test_a_retried_delivery_has_the_newest_bytes(hub_site: HubSite) -> None:
+    """Older bytes are not delivered."""
     with subscriber() as one:
-        there.request(one.url)
-        there.work()
-        one.to_content = [500, 200]
-        there.change("two")
-        there.change("three")
-        there.clock.advance(hours=1)
-        there.work()
-        assert [b"Three" in told.body for told in one.told] == [False, True]
+        hub_site.request(one.url)
+        hub_site.work()
+        one.content_statuses = [500, 200]
+        hub_site.change("two")
+        hub_site.change("three")
+        hub_site.clock.advance(hours=1)
+        hub_site.work()
+        assert [b"Three" in content.body for content in one.received] == [False, True]
 
 
-def test_a_callback_that_is_gone_is_dropped(there: Hub) -> None:
+def test_a_callback_that_responds_410_is_deleted(hub_site: HubSite) -> None:
+    """With its subscriptions and tasks."""
     with subscriber() as one:
-        there.request(one.url)
-        there.work()
-        one.to_content = [410]
-        there.change("two")
-        assert there.subscriptions == {}
-        there.change("three")
-        assert len(one.told) == 1
+        hub_site.request(one.url)
+        hub_site.work()
+        one.content_statuses = [410]
+        hub_site.change("two")
+        assert hub_site.subscriptions == {}
+        hub_site.change("three")
+        assert len(one.received) == 1
 
 
-def test_a_redirect_is_not_followed(there: Hub) -> None:
+def test_a_redirect_is_not_followed(hub_site: HubSite) -> None:
+    """It could lead to a private address."""
     with subscriber() as one:
-        there.request(one.url)
-        there.work()
-        one.to_content = [307]
-        there.change("two")
-        assert len(one.told) == 1
+        hub_site.request(one.url)
+        hub_site.work()
+        one.content_statuses = [307]
+        hub_site.change("two")
+        assert len(one.received) == 1
 
 
-def test_a_lease_ends(there: Hub) -> None:
+def test_a_subscription_ends_with_its_lease(hub_site: HubSite) -> None:
+    """There is no delivery afterwards."""
     with subscriber() as one:
-        there.request(one.url, lease_seconds="600")
-        there.work()
-        there.clock.advance(seconds=601)
-        there.change("two")
-        assert one.told == [] and there.subscriptions == {}
+        hub_site.request(one.url, lease_seconds="600")
+        hub_site.work()
+        hub_site.clock.advance(seconds=601)
+        hub_site.change("two")
+        assert one.received == [] and hub_site.subscriptions == {}
 
 
-def test_an_unchanged_feed_tells_nobody(there: Hub) -> None:
+def test_an_unchanged_feed_is_not_delivered(hub_site: HubSite) -> None:
+    """Only new bytes are."""
     with subscriber() as one:
-        there.request(one.url)
-        there.work()
-        there.kit.publish(there.clock.now())
-        with there.kit.open() as db:
-            send_notifications(db, there.kit.site, there.clock.now())
-        assert one.told == []
+        hub_site.request(one.url)
+        hub_site.work()
+        hub_site.kit.publish(hub_site.clock.now())
+        with hub_site.kit.open() as db:
+            send_notifications(db, hub_site.kit.site, hub_site.clock.now())
+        assert one.received == []
 
 
-# Refused before the database is asked.
-@pytest.mark.parametrize("there", ["sqlite"], indirect=True)
+# Refused before the database is verifications.
+@pytest.mark.parametrize("hub_site", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(
     ("fields", "word"),
     [
@@ -348,13 +367,15 @@ def test_an_unchanged_feed_tells_nobody(there: Hub) -> None:
         ({"lease_seconds": "soon"}, "hub.lease_seconds"),
     ],
 )
-def test_what_cannot_be_is_refused_with_the_reason(there: Hub, fields: dict[str, str], word: str) -> None:
-    asked: dict[str, Any] = {"callback": "http://example.org/", **fields}
-    answer = there.request(asked.pop("callback"), **asked)
+def test_an_invalid_request_is_rejected_with_the_reason(hub_site: HubSite, fields: dict[str, str], word: str) -> None:
+    """Nothing is queued."""
+    verifications: dict[str, Any] = {"callback": "http://example.org/", **fields}
+    answer = hub_site.request(verifications.pop("callback"), **verifications)
     assert answer.status == 400 and word in answer.text
 
 
-def test_a_site_without_a_hub_has_none(kit: SiteKit) -> None:
+def test_a_site_without_a_hub_has_no_hub_url(kit: SiteKit) -> None:
+    """The setting is web.hub."""
     kit.article()
     kit.publish()
     web = Web(kit.site)
@@ -391,17 +412,20 @@ def test_a_site_without_a_hub_has_none(kit: SiteKit) -> None:
         "0x7f.1",
     ],
 )
-def test_nothing_that_is_not_on_the_internet_is_asked(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_private_addresses_are_not_requested(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A callback cannot reach the internal network."""
+
     def refuse(*_: object, **__: object) -> None:
-        raise AssertionError("it was asked")
+        raise AssertionError("it was requested")
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
-    with CallbackClient() as remote, pytest.raises(RemoteError) as caught:
-        remote.request("GET", f"http://{host}:8080/")
+    with CallbackClient() as client, pytest.raises(RemoteError) as caught:
+        client.request("GET", f"http://{host}:8080/")
     assert caught.value.is_final, caught.value
 
 
-def test_a_name_that_leads_elsewhere_a_moment_later_leads_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_changed_dns_answer_does_not_reach_a_private_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The checked IP address is the one that is connected to."""
     answers = ["203.0.114.9", "127.0.0.1"]
     connected: list[Any] = []
 
@@ -415,53 +439,57 @@ def test_a_name_that_leads_elsewhere_a_moment_later_leads_nowhere(monkeypatch: p
 
     monkeypatch.setattr(socket, "getaddrinfo", lookup)
     monkeypatch.setattr(socket.socket, "connect", connect)
-    with CallbackClient() as remote, pytest.raises(RemoteError):
-        remote.request("GET", "http://rebinding.example/")
+    with CallbackClient() as client, pytest.raises(RemoteError):
+        client.request("GET", "http://rebinding.example/")
     assert connected == [("203.0.114.9", 80)]
 
 
 @pytest.mark.parametrize("port", [22, 25, 143, 445, 993])
 def test_ports_of_other_services_are_not_requested(port: int) -> None:
-    with CallbackClient(["127.0.0.0/8"]) as remote, pytest.raises(RemoteError, match=f"port {port} is not allowed"):
-        remote.request("GET", f"http://127.0.0.1:{port}/")
+    """A request to a mail server could be taken for commands."""
+    with CallbackClient(["127.0.0.0/8"]) as client, pytest.raises(RemoteError, match=f"port {port} is not allowed"):
+        client.request("GET", f"http://127.0.0.1:{port}/")
 
 
-def test_a_private_callback_is_refused_for_good(any_kit: SiteKit) -> None:
-    furnish_hub(any_kit)
-    there = Hub(any_kit)
+def test_a_private_callback_is_not_retried(any_kit: SiteKit) -> None:
+    """The task is deleted."""
+    configure_hub(any_kit)
+    hub_site = HubSite(any_kit)
     path = any_kit.root / "publisher.toml"
     path.write_text(path.read_text().replace('hub_networks = ["127.0.0.0/8"]\n', ""))
     with subscriber() as one:
-        there.request(one.url)
-        (said,) = there.work().failed
-        assert "is not a public address" in said and "callback?id" not in said
-        there.clock.advance(days=1)
-        assert there.work().failed == [] and one.asked == []
-    there.web.close()
+        hub_site.request(one.url)
+        (error,) = hub_site.work().failed
+        assert "is not a public address" in error and "callback?id" not in error
+        hub_site.clock.advance(days=1)
+        assert hub_site.work().failed == [] and one.verifications == []
+    hub_site.web.close()
 
 
-def test_a_server_that_does_not_answer_keeps_nobody_waiting(there: Hub) -> None:
+def test_an_unresponsive_server_does_not_delay_others(hub_site: HubSite) -> None:
+    """Its other callbacks are skipped in the run."""
     port = free_port()
-    with there.kit.open() as db, db.write() as connection:
+    with hub_site.kit.open() as db, db.write() as connection:
         for number in range(90):
             hub.add_task(connection, "all.atom", f"http://127.0.0.1:{port}/{number}", "subscribe", int(NOW.timestamp()))
     with subscriber() as one:
-        there.request(one.url)
-        report = there.work()
+        hub_site.request(one.url)
+        report = hub_site.work()
     assert report.subscribed == 1 and len(report.failed) == 90
     assert sum("a moment ago" in line for line in report.failed) > 60
 
 
-def test_two_runners_tell_once(there: Hub) -> None:
+def test_two_runners_deliver_once(hub_site: HubSite) -> None:
+    """A task is claimed by one of them."""
     with subscriber() as one:
-        there.request(one.url)
-        there.work()
-        with there.kit.open() as db, db.write() as connection:
-            now = int(there.clock.now().timestamp())
+        hub_site.request(one.url)
+        hub_site.work()
+        with hub_site.kit.open() as db, db.write() as connection:
+            now = int(hub_site.clock.now().timestamp())
             assert hub.queue_content(connection, "all.atom", now) == 1
             assert len(hub.claim_tasks(connection, now, lease=120, limit=10)) == 1
             assert hub.claim_tasks(connection, now, lease=120, limit=10) == []
-        assert there.work().delivered == 0
+        assert hub_site.work().delivered == 0
         # The one that took it died.
-        there.clock.advance(seconds=timedelta(minutes=3).total_seconds())
-        assert there.work().delivered == 1
+        hub_site.clock.advance(seconds=timedelta(minutes=3).total_seconds())
+        assert hub_site.work().delivered == 1

@@ -1,4 +1,4 @@
-"""Issues and the page of feeds: what is in them, and the walls around templates."""
+"""Rendering of issues and of the feed directory, and the sandbox of templates."""
 
 from __future__ import annotations
 
@@ -72,7 +72,8 @@ def issue(
     return render_digest(digest, articles, branding, number=3, moment=NOW, templates=templates)
 
 
-def test_every_headline_byline_and_address_is_in_both_parts() -> None:
+def test_html_and_plain_text_have_all_titles_bylines_and_urls() -> None:
+    """Neither part has less than the other."""
     made = issue(article(1), article(2), article(3))
     for number in (1, 2, 3):
         for part in (made.html, made.text):
@@ -87,13 +88,15 @@ def test_every_headline_byline_and_address_is_in_both_parts() -> None:
     assert made.html.count(made.placeholders["unsubscribe"]) == 2
 
 
-def test_plain_text_is_72_columns_wide() -> None:
+def test_plain_text_has_at_most_72_columns() -> None:
+    """Except lines with long URLs."""
     made = issue(article(1, title="Long " * 30, dek="漢字" * 60), article(2))
     for line in made.text.split("\n"):
         assert display_width(line) <= 72 or "http" in line
 
 
-def test_hostile_text_is_text() -> None:
+def test_hostile_text_is_escaped() -> None:
+    """No text of an article becomes markup."""
     hostile = "<script>x()</script> {{ 7*7 }} ]]> \" '"
     made = issue(article(1, title=hostile, dek=hostile, body="<p>&lt;script&gt;</p>", authors=(Author(name=hostile),)))
     assert "<script" not in made.html
@@ -104,14 +107,15 @@ def test_hostile_text_is_text() -> None:
 
 @given(st.lists(LINE, min_size=3, max_size=3), st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=300))
 @settings(max_examples=examples(60), deadline=None)
-def test_no_text_breaks_an_issue(lines: list[str], body: str) -> None:
-    """Whatever an article says, its digest is made, and says it."""
+def test_any_text_can_be_rendered(lines: list[str], body: str) -> None:
+    """The issue contains the text, whatever it is."""
     text = paragraphs_to_html([clean_characters(body)[0]])
     made = issue(article(1, title=lines[0], dek=lines[1], topic=lines[2], body=text), article(2))
     assert lines[0] in html.unescape(made.html).replace("\xa0", " ") or "\xa0" in lines[0]
 
 
 def test_styles_are_inlined_and_dark_mode_is_kept() -> None:
+    """Mail clients drop style sheets, but dark mode needs one."""
     made = issue(article(1))
     assert made.html.startswith("<!DOCTYPE html>")
     assert "prefers-color-scheme: dark" in made.html
@@ -120,12 +124,14 @@ def test_styles_are_inlined_and_dark_mode_is_kept() -> None:
     assert BRANDING.dark.accent in made.html
 
 
-def test_layout_tables_are_announced_to_nobody() -> None:
+def test_screen_readers_do_not_announce_layout_tables() -> None:
+    """They have role=presentation."""
     tables = re.findall(r"<table[^>]*>", issue(article(1), article(2)).html)
     assert tables and all('role="presentation"' in table for table in tables)
 
 
-def test_pictures_have_size_alt_and_credit() -> None:
+def test_images_have_size_alt_and_credit() -> None:
+    """Outlook needs the width."""
     image = Image(url="/a.jpg", alt="Boats", credit="Ana", width=1200, height=800)
     page = issue(article(1, image=image), article(2, image=image), article(3, image=Image(url="/b.jpg"))).html
     assert re.search(r'src="https://review.example/a.jpg" alt="Boats" width="600" height="400"', page)
@@ -134,20 +140,23 @@ def test_pictures_have_size_alt_and_credit() -> None:
     assert "Image: Ana" in page
 
 
-def test_language_and_direction_per_article() -> None:
+def test_each_article_has_its_language_and_direction() -> None:
+    """Screen readers and line breaks depend on both."""
     page = issue(article(1), article(2, title="رغيف", language="ar")).html
     assert re.search(r'<td class="story rule pad rtl" lang="ar" dir="rtl"', page)
     assert re.search(r'<td class="lead pad ltr" lang="en" dir="ltr"', page)
     assert '<html lang="en" dir="ltr"' in page
 
 
-def test_bylines_of_several_and_of_nobody() -> None:
+def test_bylines_join_several_authors() -> None:
+    """Without authors the byline is empty."""
     authors = tuple(Author(name=f"N{n}") for n in range(3))
     made = issue(article(1, authors=authors), article(2, authors=()))
     assert "By N0, N1 and N2" in made.text
 
 
 def test_the_subject_is_a_template_on_one_line() -> None:
+    """A line break would end the header."""
     digest = Digest(slug="d", title="D", subject="{{ lead.title }} and {{ stories | length }} more\n(No. {{ number }})")
     assert issue(article(1), article(2), digest=digest).subject == "Title 1 and 1 more (No. 3)"
     long = Digest(slug="d", title="D", subject="x" * 500)
@@ -157,12 +166,14 @@ def test_the_subject_is_a_template_on_one_line() -> None:
 @pytest.mark.parametrize(
     "subject", ["{{ nothing }}", "{{ lead.nothing }}", "{% if %}", "{{ ''.__class__.__mro__ }}", "{{ 1 / 0 }}"]
 )
-def test_a_broken_subject_names_its_setting(subject: str) -> None:
+def test_an_invalid_subject_template_is_reported_with_its_setting(subject: str) -> None:
+    """The setting is digests.NAME.subject."""
     with pytest.raises(TemplateError, match="digests.d.subject"):
         issue(article(1), digest=Digest(slug="d", title="D", subject=subject))
 
 
-def test_a_sites_template_builds_on_the_shipped_one(tmp_path: Path) -> None:
+def test_a_sites_template_can_extend_the_shipped_one(tmp_path: Path) -> None:
+    """Only the blocks that it defines change."""
     folder = tmp_path / "digest" / "magazine"
     folder.mkdir(parents=True)
     (folder / "message.html.j2").write_text(
@@ -181,7 +192,8 @@ def test_a_sites_template_builds_on_the_shipped_one(tmp_path: Path) -> None:
         ('{% include "nowhere.j2" %}', "no template nowhere.j2"),
     ],
 )
-def test_a_broken_template_names_file_and_line(tmp_path: Path, source: str, message: str) -> None:
+def test_a_template_error_has_file_and_line(tmp_path: Path, source: str, message: str) -> None:
+    """Also for undefined variables."""
     folder = tmp_path / "digest" / "magazine"
     folder.mkdir(parents=True)
     (folder / "message.html.j2").write_text(source)
@@ -189,12 +201,14 @@ def test_a_broken_template_names_file_and_line(tmp_path: Path, source: str, mess
         issue(article(1), templates=tmp_path)
 
 
-def test_a_theme_that_is_not_there_is_named() -> None:
+def test_a_missing_theme_is_reported_by_name() -> None:
+    """The error has the name of the template."""
     with pytest.raises(TemplateError, match="no template digest/nowhere/message.html.j2"):
         issue(article(1), digest=Digest(slug="d", title="D", template="nowhere"))
 
 
-def test_text_templates_do_not_escape_and_html_ones_do(tmp_path: Path) -> None:
+def test_only_html_templates_escape(tmp_path: Path) -> None:
+    """Plain text has no entities."""
     (tmp_path / "a.html.j2").write_text("{{ x }}")
     (tmp_path / "a.txt.j2").write_text("{{ x }}")
     assert render_template(tmp_path, "a.html.j2", {"x": "<&"}) == "&lt;&amp;"
@@ -202,14 +216,16 @@ def test_text_templates_do_not_escape_and_html_ones_do(tmp_path: Path) -> None:
     assert render_template_string("{{ x }}", {"x": "<&"}, "setting") == "<&"
 
 
-def test_a_template_edit_shows_in_its_hash(tmp_path: Path) -> None:
+def test_the_hash_of_a_template_changes_with_its_text(tmp_path: Path) -> None:
+    """A site's own file replaces the shipped one."""
     before = source_hash(tmp_path, "feeds/index.html.j2")
     (tmp_path / "feeds").mkdir()
     (tmp_path / "feeds" / "index.html.j2").write_text("x")
     assert source_hash(tmp_path, "feeds/index.html.j2") != before
 
 
-def test_dates_in_words_are_english_only() -> None:
+def test_dates_have_month_names_only_in_english() -> None:
+    """Other languages get ISO dates."""
     assert long_date(NOW, "en-GB") == "Monday, 23 November 2026"
     assert long_date(NOW, "de") == "2026-11-23"
 
@@ -233,7 +249,8 @@ def listed(kind: FacetKind, title: str) -> FeedListing:
     )
 
 
-def test_the_page_of_feeds_names_every_feed_and_can_be_discovered() -> None:
+def test_the_feed_directory_lists_every_feed_with_autodiscovery() -> None:
+    """Browsers find the main feeds by their links."""
     feeds = [listed(FacetKind.ALL, "All"), listed(FacetKind.TAG, "R&D"), listed(FacetKind.TAG, "B")]
     page = render_feed_directory(
         feeds,
@@ -259,6 +276,7 @@ def test_the_page_of_feeds_names_every_feed_and_can_be_discovered() -> None:
 
 
 def test_opml_lists_every_feed_in_its_group() -> None:
+    """Groups are topics, regions and so on."""
     from lxml import etree
 
     channels = [listed(FacetKind.ALL, "All").channel, listed(FacetKind.TAG, "A & B").channel]
@@ -271,8 +289,8 @@ def test_opml_lists_every_feed_in_its_group() -> None:
     ]
 
 
-def test_nothing_is_opened_while_a_hostile_issue_is_rendered() -> None:
-    """No socket and no file but templates, whatever articles say."""
+def test_rendering_opens_no_url_and_no_file_but_templates() -> None:
+    """Whatever the articles contain."""
     import sys
 
     hostile = (
@@ -297,7 +315,8 @@ def test_nothing_is_opened_while_a_hostile_issue_is_rendered() -> None:
 
 
 @pytest.mark.parametrize("theme", ["magazine", "brief", "letter"])
-def test_a_hostile_article_does_not_poison_the_next_issue(theme: str) -> None:
+def test_a_hostile_article_does_not_affect_the_next_issue(theme: str) -> None:
+    """Caches of the inliner hold nothing of an article."""
     whole = Digest(slug="daily", title="D", full_text=True, template=theme)
     before = issue(article(1), article(2), digest=whole).html
     issue(
@@ -307,7 +326,8 @@ def test_a_hostile_article_does_not_poison_the_next_issue(theme: str) -> None:
     assert issue(article(1), article(2), digest=whole).html == before
 
 
-def test_an_excerpt_is_prose_where_there_is_some() -> None:
+def test_an_excerpt_is_taken_from_prose() -> None:
+    """Tables, headings and captions are only used without prose."""
     body = "<h2>Head</h2><table><tr><td>cell</td></tr></table><p>The first words.</p><figure><figcaption>Caption</figcaption></figure>"
     page = issue(article(1, body=body)).text
     assert "The first words." in page and "Head" not in page and "cell" not in page and "Caption" not in page

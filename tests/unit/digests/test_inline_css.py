@@ -1,4 +1,4 @@
-"""premailer's faults, each shown and each fenced."""
+"""Faults of premailer: a test shows each one, and that the inliner does not have it."""
 
 from __future__ import annotations
 
@@ -21,13 +21,15 @@ h3 { color: #123456; margin: 0; } .a { color: #222222; } .a:hover { color: red; 
 </style></head><body><h3>Head</h3><p class="a">Text</p><img src="https://x.example/a.png" alt="" width="100%" height="320"></body></html>"""
 
 
-def test_rules_stand_at_their_elements() -> None:
+def test_rules_are_inlined_into_their_elements() -> None:
+    """In the order of specificity."""
     result = inline_css(PAGE)
     assert '<h3 style="color:#123456; margin:0">' in result
     assert '<p class="a" style="color:#222">' in result
 
 
-def test_the_bytes_are_those_of_plain_premailer() -> None:
+def test_the_result_has_the_bytes_of_premailer() -> None:
+    """The caches change nothing."""
     for _ in range(2):
         assert inline_css(PAGE) == premailer.Premailer(PAGE, **OPTIONS).transform(pretty_print=False)
 
@@ -59,8 +61,8 @@ ELEMENT = st.builds(
 
 
 @given(st.lists(RULE, min_size=1, max_size=5), st.lists(ELEMENT, min_size=1, max_size=6))
-def test_the_quick_way_gives_the_bytes_of_plain_premailer(rules: list[str], elements: list[str]) -> None:
-    """What is worked out once for each kind of start tag is what premailer works out for each element."""
+def test_the_fast_inliner_gives_the_bytes_of_premailer(rules: list[str], elements: list[str]) -> None:
+    """The style for a start tag is computed once, premailer computes it for each element."""
     page = (
         f'<!DOCTYPE html>\n<html lang="en"><head><title>T</title><style>{" ".join(rules)}</style></head>'
         f'<body class="a">{"".join(elements)}</body></html>'
@@ -68,7 +70,7 @@ def test_the_quick_way_gives_the_bytes_of_plain_premailer(rules: list[str], elem
     assert inline_css(page) == premailer.Premailer(page, **OPTIONS).transform(pretty_print=False)
 
 
-def test_one_article_does_not_poison_the_next_digest() -> None:
+def test_one_article_does_not_affect_the_next_digest() -> None:
     """Fault: declarations and selectors share one cache, so style="h3" breaks the selector h3."""
     before = inline_css(PAGE)
     inline_css(PAGE.replace("<p ", '<p style="h3" '))
@@ -77,7 +79,7 @@ def test_one_article_does_not_poison_the_next_digest() -> None:
 
 
 def test_nothing_is_fetched_and_no_file_is_opened() -> None:
-    """Fault: @import is fetched, and file:// opened, whatever premailer is told."""
+    """Fault: @import fetches URLs and opens files, whatever the options of premailer."""
     inline_css(PAGE)
     opened: list[tuple[str, Any]] = []
     watching = True
@@ -102,49 +104,49 @@ def test_nothing_is_fetched_and_no_file_is_opened() -> None:
 
 
 def test_a_lower_case_doctype_is_kept() -> None:
-    """Fault: it is dropped, and Outlook falls into quirks mode."""
+    """Fault: premailer drops it, and Outlook uses quirks mode."""
     assert not premailer.Premailer(PAGE.replace("DOCTYPE", "doctype"), **OPTIONS).transform().startswith("<!")
     assert inline_css(PAGE.replace("DOCTYPE", "doctype")).startswith("<!DOCTYPE html>")
 
 
-def test_important_survives_in_media_queries() -> None:
-    """Fault: by default every !important is stripped, which dark mode needs."""
+def test_important_is_kept_in_media_queries() -> None:
+    """Fault: by default premailer removes every !important, which dark mode needs."""
     assert "!important" in inline_css(PAGE)
 
 
-def test_width_and_height_of_pictures_are_left_alone() -> None:
+def test_width_and_height_of_images_are_unchanged() -> None:
     """Fault: height:auto overwrites height="320"."""
     picture = re.search(r"<img[^>]*>", inline_css(PAGE))
     assert picture is not None
     assert 'height="320"' in picture[0] and 'width="100%"' in picture[0]
 
 
-def test_kept_styles_are_kept_byte_for_byte() -> None:
-    """Fault: @supports, @font-face and [data-ogsc] are dropped from what is parsed."""
+def test_ignored_style_sheets_are_unchanged() -> None:
+    """Fault: the parser drops @supports, @font-face and [data-ogsc]."""
     kept = "@supports (x: y) { a { b: c } } @font-face { font-family: X } [data-ogsc] .a { color: #fff !important }"
     result = inline_css(PAGE.replace("</title>", f'</title><style data-premailer="ignore">{kept}</style>'))
     assert f"<style>{kept}</style>" in result
 
 
-def test_opaque_tokens_and_fragments_pass_through() -> None:
-    """Fault: {{ u }} in an address is percent-encoded, and a base_url rewrites tokens."""
+def test_placeholders_and_fragments_in_urls_are_unchanged() -> None:
+    """Fault: {{ u }} in a URL is percent-encoded, and base_url rewrites placeholders."""
     result = inline_css(PAGE.replace("Text", '<a href="@@unsubscribe@@">x</a> <a href="#x">y</a>'))
     assert 'href="@@unsubscribe@@"' in result and 'href="#x"' in result
 
 
-def test_text_that_is_lost_is_noticed() -> None:
-    """Fault: what stands 256 elements deep disappears."""
+def test_lost_text_is_an_error() -> None:
+    """Fault: text 256 elements deep disappears."""
     with pytest.raises(TemplateError, match="lost text"):
         inline_css(PAGE.replace("Text", "<div>" * 300 + "deep" + "</div>" * 300))
 
 
-def test_conditional_comments_survive() -> None:
-    """Fault: <![if !mso]> is mangled; the form within comments is not."""
+def test_conditional_comments_are_kept() -> None:
+    """Fault: <![if !mso]> is damaged; conditional comments are not."""
     kept = "<!--[if mso]><table><tr><td><![endif]-->Text<!--[if !mso]><!-->x<!--<![endif]-->"
     assert kept in inline_css(PAGE.replace("Text", kept))
 
 
-def test_broken_styles_are_an_error_of_the_template_and_silent_otherwise(capfd: pytest.CaptureFixture[str]) -> None:
+def test_invalid_style_sheets_are_template_errors_without_log_output(capfd: pytest.CaptureFixture[str]) -> None:
     """Fault: cssutils logs every property that it does not know."""
     inline_css(PAGE.replace("color: #123456", "mso-hide: all; colour: x"))
     with pytest.raises(TemplateError, match="cannot be inlined"):
@@ -152,7 +154,8 @@ def test_broken_styles_are_an_error_of_the_template_and_silent_otherwise(capfd: 
     assert capfd.readouterr() == ("", "")
 
 
-def test_many_style_sheets_do_not_fill_the_memory() -> None:
+def test_the_cache_of_style_sheets_is_bounded() -> None:
+    """Old entries are dropped."""
     from publisher.digests.inline import _Inliner
 
     for number in range(130):
@@ -160,13 +163,14 @@ def test_many_style_sheets_do_not_fill_the_memory() -> None:
     assert len(_Inliner._parsed) <= 65
 
 
-def test_a_page_without_styles_is_left_as_it_is() -> None:
+def test_a_page_without_styles_is_unchanged() -> None:
+    """The inliner adds no attribute."""
     assert "<p>x</p>" in inline_css("<!DOCTYPE html>\n<html><head><style></style></head><body><p>x</p></body></html>")
 
 
 @pytest.mark.parametrize("theme", ["magazine", "brief", "letter"])
-def test_shipped_themes_ask_for_nothing_that_does_not_survive(theme: str) -> None:
-    """Faults: var() and :nth-child() are not resolved; an inline style beats a media query without !important."""
+def test_shipped_themes_use_no_unsupported_css(theme: str) -> None:
+    """Faults: var() and :nth-child() are not resolved; an inline style overrides a media query without !important."""
     from tests.mail.samples import issue
 
     page = issue(theme, full_text=True).html

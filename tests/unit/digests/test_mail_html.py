@@ -1,4 +1,4 @@
-"""What mail programs show of an article's HTML, and its text with numbered links."""
+"""HTML for mail clients, and its plain text with numbered links."""
 
 from __future__ import annotations
 
@@ -54,12 +54,14 @@ def made(source: str) -> str:
         ),
     ],
 )
-def test_html_becomes_what_mail_programs_show(source: str, expected: str) -> None:
+def test_html_is_reduced_to_what_mail_clients_support(source: str, expected: str) -> None:
+    """Players become links, blocks become paragraphs."""
     assert made(source) == expected
 
 
 @pytest.mark.parametrize("tag", ["div", "blockquote", "ul><li", "span", "strong"])
-def test_what_is_nested_too_deep_keeps_its_words(tag: str) -> None:
+def test_text_that_is_nested_too_deep_is_kept(tag: str) -> None:
+    """libxml2 would drop it."""
     closing = "".join(f"</{name}>" for name in reversed(tag.split("><")))
     page = made(f"<{tag}>" * 300 + "deep" + closing * 300)
     assert plain_text(page) == "deep"
@@ -67,13 +69,15 @@ def test_what_is_nested_too_deep_keeps_its_words(tag: str) -> None:
 
 
 @given(st.text(alphabet=st.sampled_from("<>/ap divh1\"'= x&;"), max_size=120))
-def test_no_word_is_lost_and_nothing_foreign_comes_through(source: str) -> None:
+def test_no_word_is_lost_and_no_unsupported_element_is_left(source: str) -> None:
+    """For any sanitized HTML."""
     page = made(source)
     assert plain_text(page).split() == plain_text(sanitize_html(source)).split()
     assert not re.search(r"<(?:div|script|style|section)|\sstyle=|\sid=|\son\w+=", page)
 
 
-def test_links_are_numbered_once_each() -> None:
+def test_each_link_has_one_number() -> None:
+    """A repeated URL keeps its number."""
     page = made('<p><a href="/x">One</a> and <a href="/y">two</a></p><p><a href="/x">again</a></p>')
     assert linked_text(page, 7) == (
         ("One [7] and two [8]", "again [7]"),
@@ -81,7 +85,8 @@ def test_links_are_numbered_once_each() -> None:
     )
 
 
-def test_lists_and_tables_are_paragraphs_of_lines() -> None:
+def test_lists_and_tables_become_paragraphs_of_lines() -> None:
+    """One line for each item or row."""
     page = made(
         "<p>One\nline</p><ul><li>a\nb</li><li><p>c</p></li></ul><table><thead><tr><th>Y</th><th>M</th></tr></thead>"
         "<tbody><tr><td>1</td><td>2</td></tr></tbody></table><pre>x\n  y</pre>"
@@ -90,4 +95,5 @@ def test_lists_and_tables_are_paragraphs_of_lines() -> None:
 
 
 def test_wrapping_keeps_the_lines_of_a_list() -> None:
+    """Each item begins on its own line."""
     assert wrap("- " + "a " * 5 + "\n- b", 8) == "- a a a\na a\n- b"

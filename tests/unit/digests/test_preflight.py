@@ -1,4 +1,4 @@
-"""The rules for mail: a whole issue of each theme breaks none, and each rule is broken by something."""
+"""The rules for messages: issues of each theme comply, and a fault for each rule is found."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ def rules(*arguments: Any, **fields: Any) -> set[str]:
 
 @pytest.mark.parametrize("full", [False, True])
 @pytest.mark.parametrize("theme", THEMES)
-def test_an_issue_of_a_shipped_theme_breaks_no_rule(theme: str, full: bool) -> None:
+def test_an_issue_of_a_shipped_theme_has_no_findings(theme: str, full: bool) -> None:
+    """With excerpts and with full texts."""
     made = issue(theme, full_text=full)
     html, text = public(made)
     assert check_message(message(html, text), now=NOW, variants=[(made.html, made.text)]) == []
@@ -115,7 +116,8 @@ SEEDED: list[tuple[str, Callable[[str], str]]] = [
 
 
 @pytest.mark.parametrize(("rule", "fault"), SEEDED, ids=[f"{rule}-{n}" for n, (rule, _) in enumerate(SEEDED)])
-def test_a_seeded_fault_is_found_by_its_name(rule: str, fault: Callable[[str], str]) -> None:
+def test_a_fault_in_the_html_or_text_is_reported_with_its_rule(rule: str, fault: Callable[[str], str]) -> None:
+    """Each fault is put into a valid issue."""
     page = fault(parts()[0])
     assert page != parts()[0]
     assert rule in rules(page)
@@ -145,23 +147,27 @@ HEADERS: list[tuple[str, bytes, bytes]] = [
 
 
 @pytest.mark.parametrize(("rule", "before", "after"), HEADERS)
-def test_a_fault_in_the_headers_is_found(rule: str, before: bytes, after: bytes) -> None:
+def test_a_fault_in_the_headers_is_reported_with_its_rule(rule: str, before: bytes, after: bytes) -> None:
+    """Each fault is put into a valid message."""
     assert rule in header(before, after)
 
 
-def test_a_date_ahead_of_the_clock_is_found() -> None:
+def test_a_date_in_the_future_is_reported() -> None:
+    """There is no such check without the current time."""
     data = message(*parts(), date=NOW + timedelta(hours=1))
     assert {one.id for one in check_message(data, now=NOW)} == {"future-mail"}
     assert check_message(data) == []
 
 
-def test_lines_too_wide_for_a_terminal_are_found_and_addresses_are_not() -> None:
+def test_long_lines_are_reported_except_urls() -> None:
+    """URLs cannot be wrapped."""
     text = parts()[1]
     assert rules(None, text + "word " * 20 + "\n") == {"text-width"}
     assert rules(None, text + f"https://review.example/{'x' * 90}\n") == set()
 
 
-def test_renderings_must_be_fillable() -> None:
+def test_variants_must_have_complete_placeholders() -> None:
+    """A delivery without an unsubscribe link must not be sent."""
     made = issue()
     html, text = public(made)
     for broken in (
@@ -173,12 +179,14 @@ def test_renderings_must_be_fillable() -> None:
     assert "token-split" in {one.id for one in check_message(message(html, text), variants=[(made.html, split)])}
 
 
-def test_every_rule_is_broken_by_a_test() -> None:
+def test_every_rule_is_tested() -> None:
+    """A new rule needs a fault in a test."""
     elsewhere = {"future-mail", "text-width", "accessibility", "overflow-measured"}
     assert {rule for rule, _ in SEEDED} | {rule for rule, *_ in HEADERS} | elsewhere == set(MAIL_RULES)
 
 
-def test_every_rule_is_documented_with_its_cure_and_source() -> None:
+def test_every_rule_is_documented_with_fix_and_source() -> None:
+    """docs/checks.md has a row for each rule."""
     page = (Path(__file__).parents[3] / "docs" / "checks.md").read_text("utf-8")
     for name, rule in MAIL_RULES.items():
         source = rule.source.removeprefix("docs/")
@@ -190,29 +198,34 @@ def test_every_rule_is_documented_with_its_cure_and_source() -> None:
         assert f"| `{name}` | {why} |" in page
 
 
-def test_a_finding_says_where_and_how_bad() -> None:
+def test_a_finding_has_the_element_the_line_and_the_severity() -> None:
+    """So that the editor finds the error."""
     (one,) = [one for one in found(within("\n<p>Lorem ipsum</p>")(parts()[0])) if one.id == "placeholder"]
     assert one.entry == "<p>" and one.line is not None and one.line > 100 and one.is_error
     assert one.as_dict()["severity"] == "error"
     assert not finding("link-text", "x").is_error
 
 
-def test_what_degrades_well_is_what_somebody_does_not_know() -> None:
+def test_every_fallback_is_for_an_unsupported_feature() -> None:
+    """A feature that all clients support needs none."""
     assert set(FALLBACKS) <= set(_support_data()["unknown"])
 
 
 @given(st.text(alphabet=st.sampled_from("<>/ap\"'= \x00é@.{}:;style"), max_size=200))
-def test_no_html_breaks_the_check(text: str) -> None:
+def test_any_html_can_be_checked(text: str) -> None:
+    """The check raises no exception."""
     check_message(message(text or " ", "x"), now=NOW)
 
 
 @given(st.binary(max_size=400))
-def test_no_bytes_break_the_check(data: bytes) -> None:
+def test_any_bytes_can_be_checked(data: bytes) -> None:
+    """The check raises no exception."""
     check_message(data, now=NOW)
     check_message(b"Content-Type: text/html\r\n\r\n" + data, now=NOW)
 
 
-def test_colours_in_dark_follow_the_dark_rules_of_the_page() -> None:
+def test_dark_mode_colours_come_from_the_dark_rules() -> None:
+    """Inline styles are overridden by !important."""
     samples_page = parts()[0]
     dark = replace(samples.BRANDING.dark, ink="#222222")
     page = samples_page.replace(samples.BRANDING.dark.ink, dark.ink)

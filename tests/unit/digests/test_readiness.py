@@ -32,15 +32,15 @@ RESERVED = ["example.com", "example.net", "example.org", "example", "test", "inv
 
 
 @pytest.mark.parametrize("name", RESERVED)
-def test_reserved_names_and_everything_below_them_are_known(name: str) -> None:
+def test_reserved_names_and_their_subdomains_are_recognized(name: str) -> None:
     """RFC 2606 section 2 and 3, RFC 6761 section 6."""
     for host in (name, f"a.{name}", f"a.b.{name}", name.upper(), f"{name}.", f"A.{name}."):
         assert is_reserved_host(host), host
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "[::1]", "::1", "0.0.0.0", "[::]"])
-def test_the_addresses_of_this_machine_count_as_localhost(host: str) -> None:
-    """A link to them leads every recipient to their own machine."""
+def test_loopback_addresses_count_as_localhost(host: str) -> None:
+    """A link to them leads recipients to their own machines."""
     assert is_reserved_host(host)
 
 
@@ -69,13 +69,13 @@ def test_similar_names_are_not_reserved(host: str) -> None:
 @given(
     st.lists(st.from_regex(r"[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True), max_size=3), st.sampled_from(RESERVED)
 )
-def test_any_name_below_a_reserved_one_is_reserved(labels: list[str], name: str) -> None:
-    """However many labels stand before it."""
+def test_any_subdomain_of_a_reserved_name_is_reserved(labels: list[str], name: str) -> None:
+    """With any number of labels."""
     assert is_reserved_host(".".join([*labels, name]))
 
 
-def test_a_site_that_is_set_up_has_no_blockers(tmp_path: Path) -> None:
-    """Mail may go to anybody."""
+def test_a_configured_site_has_no_blockers(tmp_path: Path) -> None:
+    """Mail may be sent to anybody."""
     assert setting_blockers(site(tmp_path)) == ()
     assert blockers_for(site(tmp_path), "posteo.de") == ()
 
@@ -98,7 +98,9 @@ def test_a_site_that_is_set_up_has_no_blockers(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_placeholder_is_named_with_its_setting_and_its_fix(tmp_path: Path, old: str, new: str, name: str) -> None:
+def test_a_placeholder_value_is_reported_with_its_setting_and_fix(
+    tmp_path: Path, old: str, new: str, name: str
+) -> None:
     """One value, one blocker."""
     (blocker,) = setting_blockers(site(tmp_path, READY.replace(old, new)))
     assert blocker.name == name
@@ -118,19 +120,19 @@ def test_a_placeholder_is_named_with_its_setting_and_its_fix(tmp_path: Path, old
         ('[theme.logo]\nurl = "https://example.org/l.png"\nwidth = 100\nheight = 40', "theme.logo.url"),
     ],
 )
-def test_every_link_and_address_that_we_put_into_mail_is_looked_at(tmp_path: Path, lines: str, name: str) -> None:
-    """A link that leads nowhere leaves a person without a way to unsubscribe."""
+def test_every_url_and_address_in_mail_is_checked(tmp_path: Path, lines: str, name: str) -> None:
+    """Without a working link a subscriber cannot unsubscribe."""
     assert [one.name for one in setting_blockers(site(tmp_path, READY + lines + "\n"))] == [name]
 
 
-def test_all_placeholders_are_named_at_once(tmp_path: Path) -> None:
-    """Nobody has to find them one by one."""
+def test_all_placeholder_values_are_reported_together(tmp_path: Path) -> None:
+    """The operator can correct them in one step."""
     text = 'title = "T"\nbase_url = "https://example.org"\n[mail]\nsender = "newsletter@example.org"\n'
     found = setting_blockers(site(tmp_path, text))
     assert [one.name for one in found] == ["base_url", "mail.sender", "mail.postal_address"]
 
 
-def test_recipients_at_reserved_names_may_get_placeholders(tmp_path: Path) -> None:
+def test_recipients_at_reserved_names_may_get_placeholder_values(tmp_path: Path) -> None:
     """Tests and trials send to them."""
     made = site(tmp_path, READY.replace("magazine.co.uk", "magazine.example"))
     for domain in ("mail.example.org", "reader.test", "localhost"):
@@ -138,14 +140,14 @@ def test_recipients_at_reserved_names_may_get_placeholders(tmp_path: Path) -> No
     assert [one.name for one in blockers_for(made, "posteo.de")] == ["base_url", "mail.sender"]
 
 
-def test_a_maildir_may_get_placeholders(tmp_path: Path) -> None:
-    """Its messages reach nobody."""
+def test_a_maildir_may_get_placeholder_values(tmp_path: Path) -> None:
+    """Its messages are not sent."""
     made = site(tmp_path, READY.replace("magazine.co.uk", "magazine.example") + '[delivery]\ntransport = "maildir"\n')
     assert blockers_for(made, "posteo.de") == ()
 
 
-def test_one_real_recipient_blocks_all_and_the_error_lists_the_fixes(tmp_path: Path) -> None:
-    """An issue is never sent to a part of its audience for that reason."""
+def test_one_real_recipient_blocks_the_issue_with_all_fixes(tmp_path: Path) -> None:
+    """An issue is never sent to a part of its audience for this reason."""
     found = setting_blockers(site(tmp_path, READY.replace("magazine.co.uk", "magazine.example")))
     require_reserved("daily/x", {"example.org": 5000}, found)
     require_reserved("daily/x", {"posteo.de": 1}, [])

@@ -1,4 +1,4 @@
-"""What stands beside the feeds: headers, sitemap, tombstones, links for other pages, pages of what is gone."""
+"""The files besides feeds: headers, sitemap, tombstones, autodiscovery, pages of withdrawn articles."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ NS = {
 }
 
 
-def test_headers_name_each_feed_its_type_and_its_hubs() -> None:
+def test_headers_file_has_media_type_cache_time_and_hubs_of_each_feed() -> None:
+    """Static hosts serve feeds with the same headers as the web server."""
     text = render_headers(["all.rss", "tag/رغيف.json"], "https://r.example/feeds", ["https://hub.example/"]).decode()
     assert text.startswith("/feeds/archive/*\n  Cache-Control: public, max-age=3600\n/feeds/all.rss\n")
     assert "  Content-Type: application/rss+xml\n  Cache-Control: public, max-age=300\n" in text
@@ -41,7 +42,8 @@ def test_headers_name_each_feed_its_type_and_its_hubs() -> None:
     assert link_header("https://r.example/x", []) == '<https://r.example/x>; rel="self"'
 
 
-def test_a_news_sitemap_names_publication_time_and_headline() -> None:
+def test_a_news_sitemap_has_the_time_and_title_of_each_article() -> None:
+    """Search engines require both."""
     root = etree.fromstring(render_news_sitemap([article(title="A <b> & c", language="pt-BR")], "The Review", "en"))
     (url,) = root.findall("s:url", NS)
     assert url.findtext("s:loc", namespaces=NS) == article().link
@@ -55,12 +57,14 @@ def test_a_news_sitemap_names_publication_time_and_headline() -> None:
 @pytest.mark.parametrize(
     ("tag", "shown"), [("en-GB", "en"), ("zh-Hant-TW", "zh-tw"), ("zh-HK", "zh-tw"), ("zh", "zh-cn"), ("fil", "fil")]
 )
-def test_a_sitemaps_language_is_as_search_engines_know_it(tag: str, shown: str) -> None:
+def test_the_language_of_a_news_sitemap_has_two_or_three_letters(tag: str, shown: str) -> None:
+    """Only Chinese has a script or region."""
     root = etree.fromstring(render_news_sitemap([article(language=tag)], "R", "en"))
     assert root.findtext("s:url/n:news/n:publication/n:language", namespaces=NS) == shown
 
 
-def test_tombstones_name_what_is_gone_when_and_why() -> None:
+def test_a_tombstone_has_the_id_time_and_reason_of_a_withdrawal() -> None:
+    """Feed readers that support RFC 6721 can delete the entry."""
     data = render_tombstones(
         [Tombstone(ref="urn:1", when=MOMENT, reason="A <b> & more.")],
         title="T",
@@ -82,7 +86,8 @@ def test_tombstones_name_what_is_gone_when_and_why() -> None:
     ]
 
 
-def test_links_for_other_pages_are_html_and_lead_to_each_format() -> None:
+def test_autodiscovery_links_are_escaped_html_for_each_format() -> None:
+    """Sites include them in the head of their own pages."""
     data = render_autodiscovery([CHANNEL], (FeedFormat.RSS, FeedFormat.ATOM))
     links = html.fragments_fromstring(data.decode())
     assert [(link.get("type"), link.get("title")) for link in links] == [
@@ -106,7 +111,8 @@ def gone(templates: Path = Path("/nowhere"), title: str = "A <b>") -> str:
     ).decode()
 
 
-def test_the_page_of_what_is_gone_says_why_and_is_not_indexed(tmp_path: Path) -> None:
+def test_the_page_of_a_withdrawn_article_has_the_reason_and_noindex(tmp_path: Path) -> None:
+    """Search engines must not index it."""
     page = gone()
     assert "A &lt;b&gt;" in page and "B &amp; &lt;c&gt;" in page and 'content="noindex"' in page
     assert "20 November 2026" in page and 'dir="rtl"' in gone(title="رغيف")
@@ -117,7 +123,8 @@ def test_the_page_of_what_is_gone_says_why_and_is_not_indexed(tmp_path: Path) ->
         gone(tmp_path)
 
 
-def test_a_media_type_is_told_by_the_end_of_the_address() -> None:
+def test_the_media_type_follows_the_suffix_of_the_url() -> None:
+    """Also if the URL has a query or upper-case letters."""
     assert media_type("https://r.example/a/B.MP3?x=.png#y.gif") == "audio/mpeg"
     assert media_type("/pictures/a.b.jpeg") == "image/jpeg"
     assert media_type("https://r.example/jpg") is media_type("https://r.example/a.exe") is None

@@ -1,4 +1,4 @@
-"""The rules for feeds: each one is broken once, and the feeds of ours break none."""
+"""The rules for feeds: a violation of each is found, and rendered feeds comply."""
 
 from __future__ import annotations
 
@@ -59,7 +59,8 @@ def rules(source: str | bytes, address: str | None = None) -> set[str]:
 
 
 @pytest.mark.parametrize(("source", "suffix"), [(RSS, "rss"), (ATOM, "atom"), (JSON, "json")])
-def test_a_good_feed_has_no_findings(source: str, suffix: str) -> None:
+def test_a_valid_feed_has_no_findings(source: str, suffix: str) -> None:
+    """In any of the three formats."""
     assert check_feed(source.encode(), address=f"{AT}.{suffix}", now=NOW) == []
     assert detect_format(source.encode()) == FeedFormat(suffix)
 
@@ -175,14 +176,16 @@ BROKEN = [
 
 
 @pytest.mark.parametrize(("rule", "good", "old", "new"), BROKEN)
-def test_a_broken_rule_is_found_and_named(rule: str, good: str, old: str, new: str) -> None:
+def test_a_violation_is_reported_with_its_rule(rule: str, good: str, old: str, new: str) -> None:
+    """Each violation is reported once, and no other rule with it."""
     broken = good.replace(old, new, 1) if old else good
     assert broken != good or not old
     suffix = "rss" if good is RSS else "atom" if good is ATOM else "json"
     assert rule in rules(broken, f"{AT}.{suffix}")
 
 
-def test_rules_of_several_elements() -> None:
+def test_rules_about_several_elements_are_checked() -> None:
+    """Image, order of elements, archive links and repeated values."""
     image = "<image><url>https://r.example/i.png</url><title>X</title><link>/</link><width>200</width></image>"
     found = check_feed(RSS.replace("<language>", image + "<language>").encode())
     assert [one.message for one in found if one.id == "rss-image"] == [
@@ -203,7 +206,8 @@ def test_rules_of_several_elements() -> None:
     assert rules(ATOM.replace("</feed>", SECOND_ENTRY.format("2026-11-20T06:30:01Z"))) == set()
 
 
-def test_every_rule_is_broken_by_a_test_has_a_cure_and_a_source_and_is_documented() -> None:
+def test_every_rule_is_tested_and_documented_with_fix_and_source() -> None:
+    """A new rule needs a test, and a row in docs/checks.md."""
     page = (Path(__file__).parents[3] / "docs" / "checks.md").read_text("utf-8")
     tested = {rule for rule, *_ in BROKEN} | {
         "rss-image",
@@ -219,20 +223,23 @@ def test_every_rule_is_broken_by_a_test_has_a_cure_and_a_source_and_is_documente
         assert f"| `{name}` | {rule.requirement} | {rule.fix} | [source]({rule.source}) |" in page
 
 
-def test_a_finding_says_where() -> None:
+def test_a_finding_has_the_entry_and_the_line() -> None:
+    """So that the author finds the error in the file."""
     (found,) = check_feed(RSS.replace("+0100", "GMT").encode())
     assert (found.id, found.entry, found.line) == ("date", "One", 6)
     assert found.as_dict()["fix"] == FEED_RULES["date"].fix
 
 
-def test_a_feed_of_tombstones_alone_passes() -> None:
+def test_a_feed_with_only_tombstones_is_valid() -> None:
+    """Tombstones among entries are an error, without entries they are not."""
     stones = re.sub(r"<entry>.*</entry>", '<at:deleted-entry ref="urn:1"/>', ATOM, flags=re.DOTALL)
     assert (
         rules(stones.replace("xmlns:media", 'xmlns:at="http://purl.org/atompub/tombstones/1.0" xmlns:media')) == set()
     )
 
 
-def test_nothing_outside_the_document_is_looked_at(tmp_path: Path) -> None:
+def test_external_entities_are_not_loaded(tmp_path: Path) -> None:
+    """A feed cannot read local files or URLs."""
     secret = tmp_path / "secret"
     secret.write_text("SECRET")
     hostile = RSS.replace("<rss", f'<!DOCTYPE rss [<!ENTITY x SYSTEM "file://{secret}">]><rss', 1).replace(
@@ -241,7 +248,8 @@ def test_nothing_outside_the_document_is_looked_at(tmp_path: Path) -> None:
     assert "SECRET" not in str(check_feed(hostile.encode()))
 
 
-def test_the_older_page_is_found_in_every_format() -> None:
+def test_the_previous_page_is_found_in_every_format() -> None:
+    """RSS and Atom have a link, JSON Feed has next_url."""
     link = '<atom:link rel="prev-archive" href="https://r.example/1.rss"/>'
     assert previous_page_url(RSS.replace("<language>", link + "<language>").encode()) == "https://r.example/1.rss"
     assert previous_page_url(JSON.replace('"items"', '"next_url": "https://r.example/1.json", "items"').encode()) == (
@@ -258,9 +266,10 @@ def test_the_older_page_is_found_in_every_format() -> None:
     st.lists(LINE, max_size=3, unique=True),
     st.none() | LINE,
 )
-def test_whatever_an_article_says_its_entries_keep_the_rules(
+def test_entries_of_any_article_are_valid(
     title: str, dek: str | None, body: str, names: list[str], tags: list[str], credit: str | None
 ) -> None:
+    """Generated texts, in all formats."""
     one = article(
         title=title,
         dek=dek,
@@ -290,13 +299,15 @@ HOSTILE = [
 
 @pytest.mark.parametrize("body", HOSTILE)
 @pytest.mark.parametrize("title", ["a <b>bold</b> & <script>", "]]>", "رغيف القاهرة", "😀 \u202e", "{{ 7*7 }} %s"])
-def test_hostile_articles_keep_the_rules(body: str, title: str) -> None:
+def test_entries_of_hostile_articles_are_valid(body: str, title: str) -> None:
+    """Markup that feed readers remove does not get into entries."""
     one = article(title=title, dek=title, body=sanitize_html(body), authors=(Author(name="A & B"), Author(name="<C>")))
     for form in FeedFormat:
         assert check_feed(feed(form, one), address=f"{CHANNEL.address}.{form.value}", now=NOW) == []
 
 
-def test_an_embedded_frame_becomes_a_link_to_it() -> None:
+def test_an_iframe_becomes_a_link() -> None:
+    """Feed readers remove frames."""
     for frame in (
         '<iframe width="5" src="https://video.example/embed/7?x=1&amp;y=2" allow></iframe>',
         "<IFRAME SRC=//video.example/embed/7></IFRAME>",
@@ -307,7 +318,8 @@ def test_an_embedded_frame_becomes_a_link_to_it() -> None:
     assert sanitize_html("<p>a < b iframe</p>") == "<p>a &lt; b iframe</p>"
 
 
-def test_an_entry_is_checked_in_each_format() -> None:
+def test_an_entry_is_checked_in_every_format() -> None:
+    """An invalid entry is found before it gets into a feed."""
     assert [one.id for one in check_entry(FeedFormat.RSS, b"<item><title>T</title></item>")] == ["rss-guid"]
     assert check_entry(FeedFormat.RSS, b"<item>")[0].id == "well-formed"
     assert check_entry(FeedFormat.ATOM, b"<entry/>")[0].id == "required"

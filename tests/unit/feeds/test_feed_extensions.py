@@ -1,4 +1,4 @@
-"""What feeds carry beyond the text: files, languages, pictures of the site, hubs, history, corrections."""
+"""Feeds: enclosures, languages, logo and icon, hubs, archive links, corrections."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ def document(form: FeedFormat, site_info: SiteInfo, place: ArchiveLinks, *articl
     return b"".join(join_feed(form, render_frame(channel, form, site_info, MOMENT, place), entries))
 
 
-def test_rss_names_the_first_file_whose_length_is_known() -> None:
+def test_rss_has_the_first_enclosure_with_a_known_length() -> None:
+    """RSS allows one enclosure for each item, and requires its length."""
     item = rss(article(enclosures=(PAPER, TALK, replace(TALK, url="/b.mp3")))).find("channel/item")
     assert item is not None
     (enclosure,) = item.findall("enclosure")
@@ -43,7 +44,8 @@ def test_rss_names_the_first_file_whose_length_is_known() -> None:
     assert rss(article(enclosures=(PAPER,))).find("channel/item/enclosure") is None
 
 
-def test_atom_and_json_carry_every_file() -> None:
+def test_atom_and_json_have_all_enclosures() -> None:
+    """Both formats allow several, also without a length."""
     one = article(enclosures=(TALK, PAPER))
     links = [dict(link.attrib) for link in atom(one).findall("atom:entry/atom:link", NS)]
     assert [link["rel"] for link in links] == ["alternate", "enclosure", "enclosure"]
@@ -67,12 +69,14 @@ def test_atom_and_json_carry_every_file() -> None:
     ]
 
 
-def test_a_file_at_an_address_that_is_none_is_left_out() -> None:
+def test_an_enclosure_with_an_invalid_url_is_omitted() -> None:
+    """Feeds have only http and https URLs."""
     one = article(enclosures=(replace(PAPER, url="javascript:x"),))
     assert b"enclosure" not in feed(FeedFormat.ATOM, one)
 
 
-def test_an_entry_in_another_language_says_so() -> None:
+def test_an_entry_in_another_language_is_marked() -> None:
+    """The language of the site is not repeated."""
     entry = atom(article(language="ar")).find("atom:entry", NS)
     assert entry is not None and entry.get(LANG) == "ar"
     entry = atom(article(language="en")).find("atom:entry", NS)
@@ -80,12 +84,14 @@ def test_an_entry_in_another_language_says_so() -> None:
     assert atom().get(LANG) == "en"
 
 
-def test_a_picture_tells_its_size_in_bytes() -> None:
+def test_an_image_has_its_size_in_bytes() -> None:
+    """As fileSize of media:content."""
     content = rss(article(image=Image(url="/i.jpg", length=77))).find("channel/item/media:content", NS)
     assert content is not None and content.get("fileSize") == "77"
 
 
-def test_corrections_stand_below_the_text_before_the_bios() -> None:
+def test_corrections_come_after_the_text_and_before_the_bios() -> None:
+    """In every format."""
     one = article(corrections=(Correction(at=MOMENT, note="A <b> & more."), Correction(at=MOMENT, note="Two.")))
     body = rss(one).findtext("channel/item/content:encoded", namespaces=NS)
     assert body == (
@@ -99,7 +105,8 @@ def test_corrections_stand_below_the_text_before_the_bios() -> None:
     )
 
 
-def test_json_carries_what_it_has_no_field_for_under_an_underscore() -> None:
+def test_json_feed_has_other_properties_in_an_extension() -> None:
+    """Extensions begin with an underscore."""
     one = article(topic="Water", region="Asia", brand="B", image=Image(url="/a.jpg", credit="C", alt="A", width=3))
     (item,) = json.loads(feed(FeedFormat.JSON, one))["items"]
     assert item["_publisher"] == {
@@ -112,6 +119,7 @@ def test_json_carries_what_it_has_no_field_for_under_an_underscore() -> None:
 
 
 def test_an_rss_description_is_html_and_an_atom_summary_is_text() -> None:
+    """So special characters are escaped twice in RSS."""
     one = article(dek="AT&T <b> 1 < 2")
     assert rss(one).findtext("channel/item/description") == "AT&amp;T &lt;b&gt; 1 &lt; 2"
     assert atom(one).findtext("atom:entry/atom:summary", namespaces=NS) == "AT&T <b> 1 < 2"
@@ -127,7 +135,8 @@ HUBBED = replace(
 )
 
 
-def test_a_feed_names_hubs_pictures_and_the_older_page() -> None:
+def test_a_feed_has_hubs_images_and_the_previous_page() -> None:
+    """In the elements of each format."""
     place = ArchiveLinks(previous=7)
     channel = etree.fromstring(document(FeedFormat.RSS, HUBBED, place)).find("channel")
     assert channel is not None
@@ -161,14 +170,16 @@ def test_a_feed_names_hubs_pictures_and_the_older_page() -> None:
 
 
 @pytest.mark.parametrize("form", [FeedFormat.RSS, FeedFormat.ATOM])
-def test_an_archive_page_declares_what_it_uses_and_a_feed_does_not(form: FeedFormat) -> None:
+def test_only_archive_pages_declare_the_history_namespace(form: FeedFormat) -> None:
+    """Validators warn about unused namespaces."""
     page = document(form, HUBBED, ArchiveLinks(page=2, previous=1), article())
     assert b"<fh:archive/>" in page and b"hub" not in page and b"cloud" not in page
     assert b"purl.org/syndication/history" not in document(form, HUBBED, ArchiveLinks(previous=1), article())
     assert feedparser.parse(page).bozo == 0
 
 
-def test_the_oldest_page_leads_nowhere() -> None:
+def test_the_oldest_page_has_no_previous_page() -> None:
+    """The chain of archive pages ends there."""
     page = etree.fromstring(document(FeedFormat.ATOM, SITE_INFO, ArchiveLinks(page=1)))
     assert {link.get("rel") for link in page.findall("atom:link", NS)} == {"self", "current", "alternate"}
     assert "next_url" not in json.loads(document(FeedFormat.JSON, SITE_INFO, ArchiveLinks(page=1)))

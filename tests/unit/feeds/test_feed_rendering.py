@@ -1,4 +1,4 @@
-"""Entries and feeds: feedgen's faults, mended; bytes that depend on records and settings alone."""
+"""Entries and feeds: workarounds for faults of feedgen, and deterministic bytes."""
 
 from __future__ import annotations
 
@@ -99,10 +99,10 @@ LINE = TEXT.map(lambda text: one_line(clean_characters(text)[0])).filter(bool)
     st.lists(LINE, max_size=3, unique=True),
     TEXT,
 )
-def test_a_filled_entry_is_what_feedgen_draws(
+def test_a_filled_template_has_the_bytes_of_feedgen(
     title: str, dek: str | None, names: list[tuple[str, bool]], topic: str | None, tags: list[str], body: str
 ) -> None:
-    """Entries are drawn once a shape and filled; feedgen itself, asked for each, gives the same bytes."""
+    """Templates are made once per structure; feedgen itself gives the same bytes for each entry."""
     # Readers strip a body: one of nothing but white space is none.
     text = sanitize_html(clean_characters(body)[0]).strip()
     one = article(
@@ -156,7 +156,8 @@ def test_a_filled_entry_is_what_feedgen_draws(
 
 
 @given(LINE, TEXT)
-def test_the_same_text_comes_out_of_all_three_formats(title: str, body: str) -> None:
+def test_all_three_formats_have_the_same_text(title: str, body: str) -> None:
+    """A parser returns the title and body that were put in."""
     one = article(title=title, body=sanitize_html(f"<p>{clean_characters(body)[0]}</p>"))
     item = rss(one).find("channel/item")
     entry = atom(one).find("atom:entry", NS)
@@ -170,11 +171,13 @@ def test_the_same_text_comes_out_of_all_three_formats(title: str, body: str) -> 
 
 @pytest.mark.parametrize("form", list(FeedFormat))
 def test_the_same_input_gives_the_same_bytes(form: FeedFormat) -> None:
+    """Feeds do not depend on the clock or on chance."""
     one = article(tags=("b", "a"), authors=(Author(name="X"),))
     assert feed(form, one) == feed(form, one)
 
 
 def test_an_atom_link_keeps_its_rel_and_type() -> None:
+    """feedgen drops both."""
     link = atom(article()).find("atom:entry/atom:link", NS)
     assert link is not None
     assert dict(link.attrib) == {
@@ -184,7 +187,8 @@ def test_an_atom_link_keeps_its_rel_and_type() -> None:
     }
 
 
-def test_the_rss_channel_links_home_and_to_itself() -> None:
+def test_the_rss_channel_links_to_the_home_page_and_to_itself() -> None:
+    """feedgen would use the last link as the channel's."""
     channel = rss(article()).find("channel")
     assert channel is not None
     assert channel.findtext("link") == "https://review.example/"
@@ -196,12 +200,14 @@ def test_the_rss_channel_links_home_and_to_itself() -> None:
 
 
 def test_atom_content_is_of_type_html() -> None:
+    """Feed readers show other types as source text."""
     content = atom(article()).find("atom:entry/atom:content", NS)
     assert content is not None
     assert content.get("type") == "html"
 
 
-def test_a_picture_stands_alone_with_its_credit_and_description() -> None:
+def test_an_image_has_credit_and_description_and_no_group() -> None:
+    """A group with one image is an error."""
     image = Image(
         url="/i/a%20b.jpg?x=1&y=2", credit='A "B" & C', alt="Boats", caption="On the river", width=640, height=480
     )
@@ -219,7 +225,8 @@ def test_a_picture_stands_alone_with_its_credit_and_description() -> None:
         assert content.findtext("media:description", namespaces=NS) == "Boats"
 
 
-def test_a_picture_leads_the_text_and_a_credit_alone_does_not() -> None:
+def test_the_image_comes_before_the_text() -> None:
+    """A credit without an image is not shown."""
     body = rss(article(image=Image(url="a.png", alt='"'))).findtext("channel/item/content:encoded", namespaces=NS)
     assert body is not None
     assert body.startswith('<figure><img src="https://review.example/a.png" alt="&quot;"></figure>\n<p>Text</p>')
@@ -228,14 +235,16 @@ def test_a_picture_leads_the_text_and_a_credit_alone_does_not() -> None:
     )
 
 
-def test_name_only_authors_do_not_vanish_from_rss_and_stand_in_one_element() -> None:
+def test_all_authors_without_email_are_in_one_dc_creator() -> None:
+    """feedgen drops them, and feed readers use only one of several elements."""
     item = rss(article(authors=(Author(name="Ann Lee"), Author(name="Bob Ray")))).find("channel/item")
     assert item is not None
     assert [one.text for one in item.findall("dc:creator", NS)] == ["Ann Lee, Bob Ray"]
     assert item.find("author") is None
 
 
-def test_authors_stand_one_by_one_in_atom_and_json() -> None:
+def test_atom_and_json_have_one_element_for_each_author() -> None:
+    """With the URL, if it is known."""
     one = article(authors=(Author(name="Ann Lee", url="https://ann.example/?a&b"), Author(name="Bob Ray")))
     authors = atom(one).findall("atom:entry/atom:author", NS)
     assert [who.findtext("atom:name", namespaces=NS) for who in authors] == ["Ann Lee", "Bob Ray"]
@@ -246,26 +255,31 @@ def test_authors_stand_one_by_one_in_atom_and_json() -> None:
     ]
 
 
-def test_dublin_core_does_not_double_the_authors_of_atom() -> None:
+def test_atom_has_no_dublin_core() -> None:
+    """Atom has its own author elements."""
     assert b"purl.org/dc" not in feed(FeedFormat.ATOM, article(authors=(Author(name="Ann Lee"),)))
 
 
-def test_the_house_signs_what_nobody_signed() -> None:
+def test_an_article_without_authors_has_the_default_author() -> None:
+    """Atom requires an author."""
     assert rss(article()).findtext("channel/item/dc:creator", namespaces=NS) == "The Review"
     assert json.loads(feed(FeedFormat.JSON, article()))["items"][0]["authors"] == [{"name": "The Review"}]
 
 
-def test_bios_stand_below_the_text_each_once() -> None:
+def test_bios_come_after_the_text_without_duplicates() -> None:
+    """Two authors with the same bio have it once."""
     authors = (Author(name="A B", bio="A & B write."), Author(name="C D", bio="A & B write."))
     body = rss(article(authors=authors)).findtext("channel/item/content:encoded", namespaces=NS)
     assert body == "<p>Text</p>\n<p><em>A &amp; B write.</em></p>"
 
 
-def test_dates_do_not_follow_the_clock_or_the_locale(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dates_do_not_depend_on_the_clock_or_the_locale(monkeypatch: pytest.MonkeyPatch) -> None:
+    """feedgen uses the locale of the process for lastBuildDate."""
+
     def refuse(*_: object) -> str:
         raise AssertionError("the process's locale was changed")
 
-    feed(FeedFormat.RSS, article())  # draws the shape
+    feed(FeedFormat.RSS, article())  # makes the template
     root = rss(article())
     assert root.findtext("channel/lastBuildDate") == "Fri, 20 Nov 2026 06:30:00 +0100"
     assert root.findtext("channel/item/pubDate") == "Fri, 20 Nov 2026 06:30:00 +0100"
@@ -273,7 +287,8 @@ def test_dates_do_not_follow_the_clock_or_the_locale(monkeypatch: pytest.MonkeyP
     assert render_entry(article(), SITE_INFO).rss
 
 
-def test_atom_is_updated_when_its_newest_entry_was() -> None:
+def test_atom_has_the_update_time_of_its_newest_entry() -> None:
+    """An unchanged feed keeps its bytes."""
     changed = MOMENT + timedelta(days=1)
     root = atom(article(changed=changed))
     assert root.findtext("atom:updated", namespaces=NS) == changed.isoformat()
@@ -281,11 +296,13 @@ def test_atom_is_updated_when_its_newest_entry_was() -> None:
 
 
 @pytest.mark.parametrize("form", [FeedFormat.RSS, FeedFormat.ATOM])
-def test_an_empty_feed_is_a_feed(form: FeedFormat) -> None:
+def test_an_empty_feed_is_valid(form: FeedFormat) -> None:
+    """In every format."""
     assert feedparser.parse(feed(form)).bozo == 0
 
 
-def test_description_stands_before_the_full_text_and_channel_metadata_before_items() -> None:
+def test_description_comes_before_content_and_metadata_before_items() -> None:
+    """Some feed readers depend on the order."""
     item = rss(article()).find("channel/item")
     assert item is not None
     tags = [child.tag for child in item]
@@ -295,24 +312,28 @@ def test_description_stands_before_the_full_text_and_channel_metadata_before_ite
     assert [child.tag for child in channel].index("item") == len(channel) - 1
 
 
-def test_an_article_without_a_dek_is_summed_up_by_its_first_words() -> None:
+def test_an_article_without_a_dek_has_its_first_words_as_summary() -> None:
+    """Feed readers show the summary in lists."""
     summary = rss(article(dek=None, body="<p>" + "word " * 80 + "</p>")).findtext("channel/item/description")
     assert summary is not None
     assert summary.endswith("…") and len(summary.split()) == 55
 
 
-def test_an_article_with_a_title_only_is_an_entry() -> None:
+def test_an_article_with_only_a_title_has_a_valid_entry() -> None:
+    """The body is empty."""
     for form in FeedFormat:
         assert b"A Title" in feed(form, article(dek=None, body=""))
 
 
-def test_relative_addresses_are_absolute_in_feeds() -> None:
+def test_relative_urls_become_absolute_in_feeds() -> None:
+    """Also fragments, which are relative to the article."""
     entry = render_entry(article(body='<p><a href="#fn1">1</a></p>'), SITE_INFO)
     assert entry.body == '<p><a href="https://review.example/2026/11/a-title#fn1">1</a></p>'
     assert render_entry(article(), SITE_INFO).body is None
 
 
 def test_language_and_direction_are_kept() -> None:
+    """Right-to-left articles are in a div with dir and lang."""
     one = article(title="رغيف", language="ar", body="<p>نص</p>")
     body = rss(one).findtext("channel/item/content:encoded", namespaces=NS)
     assert body == '<div lang="ar" dir="rtl">\n<p>نص</p>\n</div>'
@@ -321,6 +342,7 @@ def test_language_and_direction_are_kept() -> None:
 
 
 def test_json_feed_is_version_1_1() -> None:
+    """With authors as a list."""
     got = json.loads(
         feed(FeedFormat.JSON, article(topic="Water", region="Asia", brand="B", tags=("t",), image=Image(url="/a.jpg")))
     )
@@ -332,28 +354,33 @@ def test_json_feed_is_version_1_1() -> None:
     assert item["date_published"] == "2026-11-20T06:30:00+01:00"
 
 
-def test_a_title_cannot_take_the_place_of_the_text() -> None:
+def test_a_title_cannot_replace_the_body() -> None:
+    """Even if it looks like the placeholder of the body in JSON."""
     one = article(title='"content_html":""', dek='"content_html":""', body="<p>real</p>")
     assert json.loads(feed(FeedFormat.JSON, one))["items"][0]["content_html"] == "<p>real</p>"
 
 
-def test_a_headline_is_plain_text_to_validators_too() -> None:
+def test_a_title_with_markup_is_plain_text_for_validators() -> None:
+    """The less-than sign is written as a numeric reference."""
     assert b"<title>a &#x3C;b&gt; &amp; c</title><link>" in feed(FeedFormat.RSS, article(title="a <b> & c"))
     assert rss(article(title="a <b> & c")).findtext("channel/item/title") == "a <b> & c"
 
 
 def test_percent_signs_and_braces_are_text() -> None:
+    """They have no effect in templates of entries."""
     one = article(title="100% {{title}} %(id)b", tags=("%s",))
     assert rss(one).findtext("channel/item/title") == "100% {{title}} %(id)b"
 
 
-def test_feed_ids_are_their_own_and_stay() -> None:
+def test_feed_ids_are_unique_and_stable() -> None:
+    """They depend on the site and the feed only."""
     first = atom(article()).findtext("atom:id", namespaces=NS)
     assert first == atom().findtext("atom:id", namespaces=NS)
     assert first is not None and first.startswith("urn:uuid:")
 
 
-def test_a_reader_program_reads_every_format() -> None:
+def test_a_feed_reader_parses_rss_and_atom() -> None:
+    """feedparser finds the same entry in RSS and Atom."""
     one = article(title="AT&T <b> 😀", authors=(Author(name="Ann Lee"),), tags=("t",), topic="Water")
     for form in (FeedFormat.RSS, FeedFormat.ATOM):
         got = feedparser.parse(feed(form, one))

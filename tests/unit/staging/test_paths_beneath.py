@@ -1,4 +1,4 @@
-"""Files are opened below their folder, whatever links lead to."""
+"""Files are opened below their folder only, with any links."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def read(root: Path, name: str, with_openat2: bool) -> bytes:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A folder like a Kubernetes ConfigMap and a checkout of git-sync, and secrets around it."""
+    """A folder like a Kubernetes ConfigMap and a checkout of git-sync, with secrets outside."""
     root = tmp_path / "articles"
     (root / "..2026_03_05").mkdir(parents=True)
     (root / "..2026_03_05" / "a.md").write_text("config map")
@@ -59,7 +59,7 @@ def root(tmp_path: Path) -> Path:
     ],
 )
 def test_links_inside_the_folder_are_followed(root: Path, name: str, text: bytes, with_openat2: bool) -> None:
-    """Layouts of Kubernetes and git-sync work, relative links and absolute ones."""
+    """The layouts of Kubernetes and git-sync work, with relative and absolute links."""
     assert read(root, name, with_openat2) == text
 
 
@@ -76,15 +76,15 @@ def test_links_inside_the_folder_are_followed(root: Path, name: str, text: bytes
         "a.md/../../../secret",
     ],
 )
-def test_links_out_of_the_folder_are_refused(root: Path, name: str, with_openat2: bool) -> None:
-    """No way of links and dots leads out."""
+def test_links_out_of_the_folder_are_rejected(root: Path, name: str, with_openat2: bool) -> None:
+    """No combination of links and dots leads out."""
     with pytest.raises(OSError) as caught:
         read(root, name, with_openat2)
     assert isinstance(caught.value, (OutsideError, NotADirectoryError))
 
 
 @pytest.mark.parametrize("name", ["nowhere.md", "loop", "a.md/x", "nul\0.md"])
-def test_what_is_not_there_is_an_error_of_the_system(root: Path, name: str, with_openat2: bool) -> None:
+def test_missing_files_and_invalid_names_raise_os_errors(root: Path, name: str, with_openat2: bool) -> None:
     """Missing files, loops and names that no file can have raise no other error."""
     with pytest.raises((OSError, ValueError)) as caught:
         read(root, name, with_openat2)
@@ -92,14 +92,14 @@ def test_what_is_not_there_is_an_error_of_the_system(root: Path, name: str, with
 
 
 def test_the_folder_itself_may_be_a_link(root: Path, tmp_path: Path, with_openat2: bool) -> None:
-    """A site may point at a folder that is elsewhere."""
+    """A site may use a folder at another place."""
     (tmp_path / "link").symlink_to(root)
     assert read(tmp_path / "link", "a.md", with_openat2) == b"config map"
     assert read(tmp_path / "link", "absolute.md", with_openat2) == b"git-sync"
 
 
-def test_a_named_pipe_and_a_folder_are_no_files(root: Path) -> None:
-    """They are opened without waiting, and are nothing to read."""
+def test_named_pipes_and_folders_are_rejected(root: Path) -> None:
+    """They are opened without blocking, and not read."""
     os.mkfifo(root / "pipe")
     os.close(open_beneath(root, "pipe"))
     assert read_beneath(root, "pipe", 10) is None
@@ -109,8 +109,8 @@ def test_a_named_pipe_and_a_folder_are_no_files(root: Path) -> None:
     assert read_beneath(root, "a.md", 10) == b"config map"
 
 
-def test_a_link_that_is_exchanged_meanwhile_leads_nowhere(tmp_path: Path, with_openat2: bool) -> None:
-    """A file that is replaced by a link to a secret again and again never gives the secret."""
+def test_a_file_that_is_replaced_by_a_link_is_never_followed_out(tmp_path: Path, with_openat2: bool) -> None:
+    """There is no race between the check and the opening."""
     root = tmp_path / "articles"
     root.mkdir()
     (tmp_path / "secret").write_text("secret")
@@ -141,7 +141,7 @@ def test_a_link_that_is_exchanged_meanwhile_leads_nowhere(tmp_path: Path, with_o
 
 
 def test_no_descriptor_is_left_open(root: Path, with_openat2: bool) -> None:
-    """Neither a success nor an escape leaks a descriptor."""
+    """Neither after a success nor after an error."""
     before = len(os.listdir("/proc/self/fd"))
     for name in ("a.md", "absolute.md", "out.md", "deep/er/out.md", "loop", "nowhere", "deep"):
         try:
@@ -152,8 +152,10 @@ def test_no_descriptor_is_left_open(root: Path, with_openat2: bool) -> None:
 
 
 @given(st.lists(st.sampled_from(["a", "b", "..", ".", "", "up", "self", "out"]), max_size=7))
-def test_both_ways_to_resolve_a_path_agree(tmp_path_factory: pytest.TempPathFactory, parts: list[str]) -> None:
-    """The walk gives what the kernel gives, for any path of folders, links and dots."""
+def test_openat2_and_the_python_code_give_the_same_result(
+    tmp_path_factory: pytest.TempPathFactory, parts: list[str]
+) -> None:
+    """For any path of folders, links and dots."""
     root = tmp_path_factory.getbasetemp() / "agree" / "root"
     if not root.exists():
         (root / "a" / "b").mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Atomic write-if-changed."""
+"""Staged folders: atomic write-if-changed and precompressed files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from publisher.staging.folder import StagedFolder, StagedWrite
 from publisher.staging.precompress import COMPRESSORS
 
 
-def test_a_file_is_written_once_and_then_left_alone(tmp_path: Path) -> None:
+def test_an_unchanged_file_is_not_written_again(tmp_path: Path) -> None:
+    """Its time stays the same."""
     with StagedFolder(tmp_path / "feeds") as stage:
         first = stage.put("topic/a.rss", [b"one", b"two"])
     before = os.stat(tmp_path / "feeds" / "topic" / "a.rss")
@@ -36,10 +37,10 @@ def test_a_file_is_written_once_and_then_left_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("data", [b"two", b"other", b"x" * 100], ids=["same size", "small", "streamed"])
-def test_each_version_of_a_file_is_dated_a_whole_second_later(
+def test_each_version_of_a_file_is_at_least_one_second_newer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes
 ) -> None:
-    """HTTP dates count seconds: of two versions of one second a client may keep the first one."""
+    """HTTP dates have a resolution of one second, so clients could keep the older version."""
     monkeypatch.setattr(module, "_MAX_MEMORY_BYTES", 50)
 
     def put(data: bytes) -> StagedWrite:
@@ -58,7 +59,8 @@ def test_each_version_of_a_file_is_dated_a_whole_second_later(
     assert {os.stat(tmp_path / f"all.rss{suffix}").st_mtime_ns for suffix in COMPRESSORS} == {third.mtime_ns}
 
 
-def test_large_files_are_streamed_and_compared_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_files_are_streamed_and_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unchanged large file is not replaced."""
     monkeypatch.setattr(module, "_MAX_MEMORY_BYTES", 10)
     with StagedFolder(tmp_path) as stage:
         first = stage.put("a", (b"x" * 7 for _ in range(5)))
@@ -72,6 +74,7 @@ def test_large_files_are_streamed_and_compared_too(tmp_path: Path, monkeypatch: 
 
 
 def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
+    """It reports what would change."""
     (tmp_path / "old").write_bytes(b"x")
     with StagedFolder(tmp_path, dry_run=True) as stage:
         assert stage.put("a/b", [b"x"]).changed
@@ -80,7 +83,8 @@ def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["old"]
 
 
-def test_what_a_killed_run_left_is_swept(tmp_path: Path) -> None:
+def test_temporary_files_of_a_killed_run_are_deleted(tmp_path: Path) -> None:
+    """At the start of the next run."""
     (tmp_path / ".staging").mkdir()
     (tmp_path / ".staging" / "half").write_bytes(b"x")
     with StagedFolder(tmp_path):
@@ -88,7 +92,8 @@ def test_what_a_killed_run_left_is_swept(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
 
 
-def test_removing_a_file_takes_the_empty_folder_with_it(tmp_path: Path) -> None:
+def test_removing_a_file_deletes_folders_that_become_empty(tmp_path: Path) -> None:
+    """Up to the staged folder."""
     with StagedFolder(tmp_path) as stage:
         stage.put("tag/a.rss", [b"x"])
         stage.put("tag/b.rss", [b"x"])
@@ -104,9 +109,10 @@ def test_removing_a_file_takes_the_empty_folder_with_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("number", "word"), [(errno.ENOSPC, "disk is full"), (errno.EACCES, "writable"), (errno.EIO, "Input/output")]
 )
-def test_a_failure_at_any_step_leaves_the_old_file(
+def test_a_failure_at_any_step_keeps_the_old_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, number: int, word: str
 ) -> None:
+    """The error names the file and the reason."""
     with StagedFolder(tmp_path) as stage:
         stage.put("a.rss", [b"old"])
 
@@ -127,7 +133,8 @@ def test_a_failure_at_any_step_leaves_the_old_file(
         assert stage.put("a.rss", [b"new"]).changed
 
 
-def test_a_file_where_a_folder_is_needed_and_the_other_way_round(tmp_path: Path) -> None:
+def test_a_file_in_place_of_a_folder_is_reported(tmp_path: Path) -> None:
+    """Also a folder in place of a file."""
     (tmp_path / "feeds").write_bytes(b"")
     with (
         pytest.raises(StageError, match="a file in place of a folder"),
@@ -142,7 +149,8 @@ def test_a_file_where_a_folder_is_needed_and_the_other_way_round(tmp_path: Path)
             stage.remove("a.rss")
 
 
-def test_a_link_in_place_of_a_file_is_replaced_and_not_followed(tmp_path: Path) -> None:
+def test_a_link_in_place_of_a_file_is_replaced(tmp_path: Path) -> None:
+    """The target of the link is not written."""
     outside = tmp_path / "outside"
     outside.write_bytes(b"x")
     (tmp_path / "feeds").mkdir()
@@ -153,7 +161,8 @@ def test_a_link_in_place_of_a_file_is_replaced_and_not_followed(tmp_path: Path) 
     assert outside.read_bytes() == b"x"
 
 
-def test_a_file_that_was_touched_is_not_intact(tmp_path: Path) -> None:
+def test_a_modified_file_is_detected(tmp_path: Path) -> None:
+    """By its size or its time."""
     with StagedFolder(tmp_path) as stage:
         written = stage.put("a", [b"x"])
     assert not stage.is_unchanged("b", 1, 1)
@@ -162,7 +171,7 @@ def test_a_file_that_was_touched_is_not_intact(tmp_path: Path) -> None:
     assert not stage.is_unchanged("a", written.size, written.mtime_ns)
 
 
-def twins(root: Path, name: str) -> dict[str, bytes]:
+def precompressed(root: Path, name: str) -> dict[str, bytes]:
     return {
         suffix: Path(f"{root / name}{suffix}").read_bytes()
         for suffix in COMPRESSORS
@@ -170,30 +179,33 @@ def twins(root: Path, name: str) -> dict[str, bytes]:
     }
 
 
-def test_a_file_gets_its_twins_of_its_own_time(tmp_path: Path) -> None:
+def test_precompressed_files_have_the_time_of_their_file(tmp_path: Path) -> None:
+    """Web servers then send one Last-Modified for all encodings."""
     data = b"text " * 1000
     with StagedFolder(tmp_path, compress=list(COMPRESSORS)) as stage:
         written = stage.put("a/b.rss", [data])
         stage.wait_for_compression()
         assert stage.is_unchanged("a/b.rss", written.size, written.mtime_ns)
-    found = twins(tmp_path, "a/b.rss")
+    found = precompressed(tmp_path, "a/b.rss")
     assert gzip.decompress(found[".gz"]) == brotli.decompress(found[".br"]) == data
     assert {path.stat().st_mtime_ns for path in (tmp_path / "a").iterdir()} == {written.mtime_ns}
     assert len(found[".gz"]) < 200
 
 
-def test_the_same_bytes_give_the_same_twins(tmp_path: Path) -> None:
+def test_the_same_bytes_give_the_same_precompressed_files(tmp_path: Path) -> None:
+    """No time or file name is in them."""
     for name in ("one", "two"):
         with StagedFolder(tmp_path / name, compress=list(COMPRESSORS)) as stage:
             stage.put("x", [b"text " * 1000])
-    assert twins(tmp_path / "one", "x") == twins(tmp_path / "two", "x")
+    assert precompressed(tmp_path / "one", "x") == precompressed(tmp_path / "two", "x")
 
 
 @pytest.mark.parametrize("harm", ["lost", "older", "both"])
-def test_twins_that_are_lost_or_of_older_bytes_are_made_again(tmp_path: Path, harm: str) -> None:
+def test_missing_or_outdated_precompressed_files_are_written_again(tmp_path: Path, harm: str) -> None:
+    """Their time shows that they belong to older bytes."""
     with StagedFolder(tmp_path, compress=list(COMPRESSORS)) as stage:
         written = stage.put("x", [b"text"])
-    before = twins(tmp_path, "x")
+    before = precompressed(tmp_path, "x")
     if harm in ("lost", "both"):
         (tmp_path / "x.gz").unlink()
     if harm in ("older", "both"):
@@ -201,31 +213,35 @@ def test_twins_that_are_lost_or_of_older_bytes_are_made_again(tmp_path: Path, ha
     with StagedFolder(tmp_path, compress=list(COMPRESSORS)) as stage:
         assert not stage.is_unchanged("x", written.size, written.mtime_ns)
         assert not stage.put("x", [b"text"]).changed
-    assert twins(tmp_path, "x") == before
+    assert precompressed(tmp_path, "x") == before
 
 
-def test_twins_that_are_no_longer_wanted_go_and_those_of_a_removed_file_too(tmp_path: Path) -> None:
+def test_precompressed_files_are_deleted_with_their_setting_or_file(tmp_path: Path) -> None:
+    """A web server must not serve them any more."""
     with StagedFolder(tmp_path, compress=list(COMPRESSORS)) as stage:
         stage.put("x", [b"text"])
     with StagedFolder(tmp_path, compress=[".gz"]) as stage:
         stage.put("x", [b"text"])
-    assert set(twins(tmp_path, "x")) == {".gz"}
+    assert set(precompressed(tmp_path, "x")) == {".gz"}
     with StagedFolder(tmp_path, compress=[]) as stage:
         stage.remove("x")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_large_file_gets_its_twins_from_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_file_is_compressed_from_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its bytes are not kept in memory."""
     monkeypatch.setattr(module, "_MAX_MEMORY_BYTES", 1000)
     monkeypatch.setattr(module, "_MAX_QUEUED_BYTES", 10)
     with StagedFolder(tmp_path, compress=list(COMPRESSORS)) as stage:
         for number in range(5):
             stage.put(f"{number}", iter([b"text "] * 1000))
             stage.put(f"small{number}", [b"small"])
-    assert gzip.decompress(twins(tmp_path, "4")[".gz"]) == b"text " * 1000
+    assert gzip.decompress(precompressed(tmp_path, "4")[".gz"]) == b"text " * 1000
 
 
-def test_a_twin_that_cannot_be_written_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_of_a_precompressed_file_is_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the precompressed file."""
+
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
