@@ -10,12 +10,11 @@ from typing import Any, Final
 
 from lxml import etree
 
+from publisher.feeds.namespaces import ATOM, TOMBSTONES, XML_LANG
+
 __all__ = ["Tombstone", "render_tombstones"]
 
-_ATOM: Final = "http://www.w3.org/2005/Atom"
-_TOMBSTONES: Final = "http://purl.org/atompub/tombstones/1.0"
-_PREFIXES: Final[Any] = {None: _ATOM, "at": _TOMBSTONES}
-_LANG: Final = "{http://www.w3.org/XML/1998/namespace}lang"
+_PREFIXES: Final[Any] = {None: ATOM, "at": TOMBSTONES}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,24 +54,24 @@ def render_tombstones(
         namespace: the seed of the feeds' IDs.
         hubs: WebSub hubs that are notified of changes.
     """
-    feed = etree.Element(f"{{{_ATOM}}}feed", nsmap=_PREFIXES)
-    feed.set(_LANG, language)
+    feed = etree.Element(f"{{{ATOM}}}feed", nsmap=_PREFIXES)
+    feed.set(XML_LANG, language)
     for name, text in (
         ("id", uuid.uuid5(namespace, "feed:tombstones").urn),
         ("title", title),
         ("updated", tombstones[0].when.isoformat()),
     ):
-        etree.SubElement(feed, f"{{{_ATOM}}}{name}").text = text
-    etree.SubElement(etree.SubElement(feed, f"{{{_ATOM}}}author"), f"{{{_ATOM}}}name").text = author
-    etree.SubElement(feed, f"{{{_ATOM}}}link", rel="self", type="application/atom+xml", href=address)
-    etree.SubElement(feed, f"{{{_ATOM}}}link", rel="alternate", type="text/html", href=home)
+        etree.SubElement(feed, f"{{{ATOM}}}{name}").text = text
+    etree.SubElement(etree.SubElement(feed, f"{{{ATOM}}}author"), f"{{{ATOM}}}name").text = author
+    etree.SubElement(feed, f"{{{ATOM}}}link", rel="self", type="application/atom+xml", href=address)
+    etree.SubElement(feed, f"{{{ATOM}}}link", rel="alternate", type="text/html", href=home)
     for hub in hubs:
-        etree.SubElement(feed, f"{{{_ATOM}}}link", rel="hub", href=hub)
+        etree.SubElement(feed, f"{{{ATOM}}}link", rel="hub", href=hub)
     for tombstone in tombstones:
         deleted = etree.SubElement(
-            feed, f"{{{_TOMBSTONES}}}deleted-entry", ref=tombstone.ref, when=tombstone.when.isoformat()
+            feed, f"{{{TOMBSTONES}}}deleted-entry", ref=tombstone.ref, when=tombstone.when.isoformat()
         )
         if tombstone.reason is not None:
-            etree.SubElement(deleted, f"{{{_TOMBSTONES}}}comment").text = tombstone.reason
+            etree.SubElement(deleted, f"{{{TOMBSTONES}}}comment").text = tombstone.reason
     data: bytes = etree.tostring(feed, xml_declaration=True, encoding="UTF-8", pretty_print=True)
     return data

@@ -10,14 +10,13 @@ from typing import Any, Final
 from publisher.feeds.checks.content import LANGUAGE, RELATIONS, html_findings, is_absolute_url, parse_rfc3339_date
 from publisher.feeds.checks.media_rss import media_findings
 from publisher.feeds.checks.rules import finding
+from publisher.feeds.namespaces import ATOM, XML_LANG
 from publisher.findings import Finding
 from publisher.model.feeds import FeedFormat
 from publisher.model.media_types import FEED_TYPES
 
-__all__ = ["ATOM", "LANG", "entry_findings", "entry_name", "feed_findings"]
+__all__ = ["entry_findings", "entry_name", "feed_findings"]
 
-ATOM: Final = "http://www.w3.org/2005/Atom"
-LANG: Final = "{http://www.w3.org/XML/1998/namespace}lang"
 
 _FEED_ELEMENTS: Final = frozenset(
     [
@@ -80,7 +79,7 @@ def feed_findings(feed: Any, address: str | None, now: datetime | None) -> Itera
     elif address is not None and own[0].get("href") != address:
         message = f"href is {own[0].get('href')}, the feed is at {address}"
         yield finding("self-link", message, line=own[0].sourceline)
-    language = feed.get(LANG)
+    language = feed.get(XML_LANG)
     if language is None or not LANGUAGE.fullmatch(language):
         yield finding("language", f"xml:lang={language!r}", line=feed.sourceline)
     for name in ("icon", "logo"):
@@ -93,7 +92,7 @@ def entry_findings(entry: Any, now: datetime | None, *, feed_has_author: bool) -
     """Yield the violations of an entry."""
     name = entry_name(entry)
     yield from _common_findings(entry, _ENTRY_ELEMENTS, name, now)
-    language = entry.get(LANG)
+    language = entry.get(XML_LANG)
     if language is not None and not LANGUAGE.fullmatch(language):
         yield finding("language", f"xml:lang={language!r}", entry=name, line=entry.sourceline)
     if not feed_has_author and entry.find(_qualified("author")) is None:

@@ -17,8 +17,8 @@ from typing import Any, Final
 from lxml import etree
 
 from publisher.feeds.checks import atom, jsonfeed, rss
-from publisher.feeds.checks.media_rss import MEDIA
 from publisher.feeds.checks.rules import finding
+from publisher.feeds.namespaces import ATOM, CONTENT, DC, HISTORY, MEDIA, TOMBSTONES
 from publisher.findings import Finding
 from publisher.model.feeds import FeedFormat
 from publisher.model.media_types import FEED_TYPES
@@ -30,17 +30,15 @@ MEDIA_TYPES: Final = {
     **{form: (kind,) for form, kind in FEED_TYPES.items()},
     FeedFormat.JSON: (FEED_TYPES[FeedFormat.JSON], "application/json"),
 }
-_HISTORY: Final = "http://purl.org/syndication/history/1.0"
-_TOMBSTONES: Final = "http://purl.org/atompub/tombstones/1.0"
 #: Namespaces that feed readers and validators support.
 _KNOWN_NAMESPACES: Final = frozenset(
     [
-        atom.ATOM,
-        rss.CONTENT,
-        rss.DC,
+        ATOM,
+        CONTENT,
+        DC,
         MEDIA,
-        _HISTORY,
-        _TOMBSTONES,
+        HISTORY,
+        TOMBSTONES,
         "http://www.w3.org/1999/xhtml",
         "http://www.w3.org/XML/1998/namespace",
         "http://purl.org/dc/terms/",
@@ -94,8 +92,8 @@ def check_entry(form: FeedFormat, entry: bytes, now: datetime | None = None) -> 
 
 
 _ENTRY_WRAPPERS: Final = {
-    FeedFormat.RSS: f'<x xmlns:content="{rss.CONTENT}" xmlns:dc="{rss.DC}" xmlns:media="{MEDIA}">'.encode(),
-    FeedFormat.ATOM: f'<x xmlns="{atom.ATOM}" xmlns:media="{MEDIA}">'.encode(),
+    FeedFormat.RSS: f'<x xmlns:content="{CONTENT}" xmlns:dc="{DC}" xmlns:media="{MEDIA}">'.encode(),
+    FeedFormat.ATOM: f'<x xmlns="{ATOM}" xmlns:media="{MEDIA}">'.encode(),
 }
 
 
@@ -106,7 +104,7 @@ def detect_format(data: bytes) -> FeedFormat | None:
     root = _parse(data)
     if isinstance(root, Finding):
         return None
-    return {"rss": FeedFormat.RSS, f"{{{atom.ATOM}}}feed": FeedFormat.ATOM}.get(root.tag)
+    return {"rss": FeedFormat.RSS, f"{{{ATOM}}}feed": FeedFormat.ATOM}.get(root.tag)
 
 
 def previous_page_url(data: bytes) -> str | None:
@@ -117,7 +115,7 @@ def previous_page_url(data: bytes) -> str | None:
     root = _parse(data)
     if isinstance(root, Finding):
         return None
-    links = root.iter(f"{{{atom.ATOM}}}link")
+    links = root.iter(f"{{{ATOM}}}link")
     return next((link.get("href") for link in links if link.get("rel") == "prev-archive"), None)
 
 
@@ -158,19 +156,19 @@ def _root_findings(data: bytes, root: Any, address: str | None, now: datetime | 
         yield from rss.raw_title_findings(data)
         yield from _repeated_values("unique-id", ((item.findtext("guid") or "", rss.item_name(item)) for item in items))
         yield from _history_findings(channel)
-    elif root.tag == f"{{{atom.ATOM}}}feed":
+    elif root.tag == f"{{{ATOM}}}feed":
         yield from atom.feed_findings(root, address, now)
-        entries = root.findall(f"{{{atom.ATOM}}}entry")
-        has_author = root.find(f"{{{atom.ATOM}}}author") is not None
+        entries = root.findall(f"{{{ATOM}}}entry")
+        has_author = root.find(f"{{{ATOM}}}author") is not None
         for entry in entries:
             yield from atom.entry_findings(entry, now, feed_has_author=has_author)
         for rule, tag in (("unique-id", "id"), ("atom-same-updated", "updated")):
-            name = f"{{{atom.ATOM}}}{tag}"
+            name = f"{{{ATOM}}}{tag}"
             yield from _repeated_values(
                 rule, ((entry.findtext(name) or "", atom.entry_name(entry)) for entry in entries)
             )
         yield from _history_findings(root)
-        if entries and root.find(f"{{{_TOMBSTONES}}}deleted-entry") is not None:
+        if entries and root.find(f"{{{TOMBSTONES}}}deleted-entry") is not None:
             yield finding("tombstone", "a deleted-entry among entries", line=root.sourceline)
     else:
         yield finding("kind", f"<{root.tag}>", line=root.sourceline)
@@ -187,8 +185,8 @@ def _repeated_values(rule: str, values: Iterable[tuple[str, str]]) -> Iterator[F
 
 
 def _history_findings(parent: Any) -> Iterator[Finding]:
-    rels = {link.get("rel") for link in parent.findall(f"{{{atom.ATOM}}}link")}
-    is_archive = parent.find(f"{{{_HISTORY}}}archive") is not None
+    rels = {link.get("rel") for link in parent.findall(f"{{{ATOM}}}link")}
+    is_archive = parent.find(f"{{{HISTORY}}}archive") is not None
     if is_archive and "current" not in rels:
         yield finding("history", "an archive page without rel=current", line=parent.sourceline)
     if not is_archive and "current" in rels:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
 from publisher.feeds.checks.content import is_http_url, is_integer_or_missing
 from publisher.feeds.checks.rules import finding
+from publisher.feeds.namespaces import MEDIA
 from publisher.findings import Finding
 
-__all__ = ["MEDIA", "media_findings"]
-
-MEDIA: Final = "http://search.yahoo.com/mrss/"
+__all__ = ["media_findings"]
 
 
 def media_findings(parent: Any, entry: str) -> Iterator[Finding]:

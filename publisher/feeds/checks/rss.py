@@ -19,15 +19,13 @@ from publisher.feeds.checks.content import (
 )
 from publisher.feeds.checks.media_rss import media_findings
 from publisher.feeds.checks.rules import finding
+from publisher.feeds.namespaces import ATOM, CONTENT, DC
 from publisher.findings import Finding
 from publisher.model.feeds import FeedFormat
 from publisher.model.media_types import FEED_TYPES
 
-__all__ = ["ATOM", "CONTENT", "DC", "channel_findings", "item_findings", "item_name", "raw_title_findings"]
+__all__ = ["channel_findings", "item_findings", "item_name", "raw_title_findings"]
 
-ATOM: Final = "http://www.w3.org/2005/Atom"
-CONTENT: Final = "http://purl.org/rss/1.0/modules/content/"
-DC: Final = "http://purl.org/dc/elements/1.1/"
 
 _CHANNEL_ELEMENTS: Final = frozenset(
     [

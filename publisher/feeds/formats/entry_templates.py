@@ -18,6 +18,8 @@ from feedgen.ext.base import BaseEntryExtension, BaseExtension
 from feedgen.feed import FeedGenerator
 from lxml import etree
 
+from publisher.feeds.namespaces import DC, MEDIA, XML_LANG
+
 __all__ = [
     "BODY_PLACEHOLDER",
     "EntryStructure",
@@ -30,9 +32,6 @@ __all__ = [
 #: The position of the body in an entry. XML cannot contain NUL, so it is unique.
 BODY_PLACEHOLDER: Final = b"\x00"
 
-_DC: Final = "http://purl.org/dc/elements/1.1/"
-_MEDIA: Final = "http://search.yahoo.com/mrss/"
-_XML_LANG: Final = "{http://www.w3.org/XML/1998/namespace}lang"
 
 #: Times in a template, replaced by those of the article.
 _PUBLISHED: Final = datetime(2001, 1, 1, 1, 1, 1, tzinfo=UTC)
@@ -67,14 +66,14 @@ class _RssNamespaces(BaseExtension):  # type: ignore[misc]
 
     def extend_ns(self) -> dict[str, str]:
         """Return prefix → namespace."""
-        return {"dc": _DC, "media": _MEDIA}
+        return {"dc": DC, "media": MEDIA}
 
 
 class _AtomNamespaces(BaseExtension):  # type: ignore[misc]
     """The namespaces of Atom, which has author elements: validators warn about an unused dc namespace."""
 
     def extend_ns(self) -> dict[str, str]:
-        return {"media": _MEDIA}
+        return {"media": MEDIA}
 
 
 class _EntryExtension(BaseEntryExtension):  # type: ignore[misc]
@@ -91,7 +90,7 @@ class _EntryExtension(BaseEntryExtension):  # type: ignore[misc]
 
     def extend_rss(self, entry: Any) -> Any:
         if self.structure.authors:
-            creator = etree.Element(f"{{{_DC}}}creator")
+            creator = etree.Element(f"{{{DC}}}creator")
             creator.text = "{{creators}}"
             entry.insert(_index_of(entry, "guid"), creator)
         for number, (has_length, _) in enumerate(self.structure.enclosures):
@@ -110,7 +109,7 @@ class _EntryExtension(BaseEntryExtension):  # type: ignore[misc]
             link.attrib["rel"] = "alternate"
             link.attrib["type"] = "text/html"
         if self.structure.has_language:
-            entry.attrib[_XML_LANG] = "{{language}}"
+            entry.attrib[XML_LANG] = "{{language}}"
         for number, (has_length, has_title) in enumerate(self.structure.enclosures):
             link = etree.SubElement(entry, "link", href=f"{{{{enclosure_url{number}}}}}", rel="enclosure")
             link.attrib["type"] = f"{{{{enclosure_type{number}}}}}"
@@ -125,17 +124,17 @@ class _EntryExtension(BaseEntryExtension):  # type: ignore[misc]
         known = self.structure.image
         if "url" not in known:
             return
-        content = etree.SubElement(entry, f"{{{_MEDIA}}}content", url="{{image_url}}", medium="image")
+        content = etree.SubElement(entry, f"{{{MEDIA}}}content", url="{{image_url}}", medium="image")
         for name in ("type", "width", "height"):
             if name in known:
                 content.attrib[name] = f"{{{{image_{name}}}}}"
         if "length" in known:
             content.attrib["fileSize"] = "{{image_length}}"
         if "alt" in known:
-            etree.SubElement(content, f"{{{_MEDIA}}}description", type="plain").text = "{{image_alt}}"
+            etree.SubElement(content, f"{{{MEDIA}}}description", type="plain").text = "{{image_alt}}"
         if "credit" in known:
             # The role vocabulary is lower-case (https://www.rssboard.org/media-rss#media-credit).
-            etree.SubElement(content, f"{{{_MEDIA}}}credit", role="photographer").text = "{{image_credit}}"
+            etree.SubElement(content, f"{{{MEDIA}}}credit", role="photographer").text = "{{image_credit}}"
 
 
 def declare_namespaces(feed: FeedGenerator) -> None:

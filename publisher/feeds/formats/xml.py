@@ -18,6 +18,7 @@ from lxml import etree
 from publisher.feeds.formats import jsonfeed
 from publisher.feeds.formats.archive_links import NO_ARCHIVE, ArchiveLinks
 from publisher.feeds.formats.entry_templates import BODY_PLACEHOLDER, declare_namespaces, escape_text
+from publisher.feeds.namespaces import ATOM, HISTORY
 from publisher.feeds.site_info import SiteInfo
 from publisher.model.feeds import FeedDefinition, FeedFormat
 from publisher.model.media_types import FEED_TYPES
@@ -25,8 +26,6 @@ from publisher.model.taxonomy import FacetKind
 
 __all__ = ["complete_entry", "join_feed", "render_frame"]
 
-_ATOM: Final = "http://www.w3.org/2005/Atom"
-_HISTORY: Final = "http://purl.org/syndication/history/1.0"
 #: The time of change of an empty feed: feeds must have one, and bytes must not depend on the clock.
 _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -85,13 +84,13 @@ class _HeadExtension(BaseExtension):  # type: ignore[misc]
         self.is_archive = False
 
     def extend_ns(self) -> dict[str, str]:
-        return {"fh": _HISTORY} if self.is_archive else {}
+        return {"fh": HISTORY} if self.is_archive else {}
 
     def extend_rss(self, rss: Any) -> Any:
         channel = rss[0]
         at = next(number for number, child in enumerate(channel) if child.get("rel") == "self") + 1
         for rel, href, kind in reversed(self.links):
-            link = etree.Element(f"{{{_ATOM}}}link", href=href, rel=rel)
+            link = etree.Element(f"{{{ATOM}}}link", href=href, rel=rel)
             if kind is not None:
                 link.attrib["type"] = kind
             channel.insert(at, link)
@@ -110,7 +109,7 @@ class _HeadExtension(BaseExtension):  # type: ignore[misc]
 
     def _add_archive_element(self, parent: Any) -> None:
         if self.is_archive:
-            etree.SubElement(parent, f"{{{_HISTORY}}}archive")
+            etree.SubElement(parent, f"{{{HISTORY}}}archive")
 
 
 def _feed_generator(
