@@ -1,4 +1,7 @@
-"""The ``publish`` command: each subcommand is a module, imported when it is called."""
+"""The ``publish`` command: each subcommand is a module, imported when it is called.
+
+A command parses its arguments, calls one use case and prints the result. It makes no decisions of its own.
+"""
 
 from __future__ import annotations
 

@@ -140,8 +140,7 @@ def deliver(
         SettingsError: there is no such issue, or it may not be sent (see `require_sendable_issue`).
         StoreError: the database cannot be used.
     """
-    transport = transport or make_transport(site)
-    began = clock()
+    transport, began = transport or make_transport(site), clock()
     with Database.open(site.database_url) as db:
         with db.write() as connection:
             row = find_issue(connection, target)
@@ -153,9 +152,8 @@ def deliver(
         if due and limit != 0:
             name = f"{socket.gethostname()} {os.getpid()}"
             with senders.active_sender(db, site.root, name, int(began.timestamp())) as number:
-                _SendRun(site, db, row, ring, number, clock, on_progress, is_stopping).send(
-                    transport, due, limit, result
-                )
+                run = _SendRun(site, db, row, ring, number, clock, on_progress, is_stopping)
+                run.send(transport, due, limit, result)
         _complete_result(db, row, result, ring, int(clock().timestamp()))
         if limit == 0 and not result.stop_reason:
             result.stop_reason = "the warm-up limit of today is reached"

@@ -1,6 +1,6 @@
 """Build the messages of one issue: encode and canonicalise once, then merge each subscriber's values.
 
-The values are short. Each stands on a line of its own between soft line breaks, so nothing is encoded or wrapped again.
+The values are short. Each is on a line of its own between soft line breaks, so nothing is encoded or wrapped again.
 """
 
 from __future__ import annotations

@@ -187,10 +187,7 @@ def set_states(
 
 
 def subscribe(connection: Connection, rows: Iterable[tuple[str, int]], change: StateChange) -> int:
-    """Make (digest, subscriber ID) pairs active; return how many were not.
-
-    The caller has checked consent.
-    """
+    """Make (digest, subscriber ID) pairs active, whose consent was checked; return how many were not."""
     return len(set_states(connection, rows, _State.ACTIVE, change))
 
 
@@ -228,14 +225,12 @@ def restore_subscriptions(
     if current is None or not can_undo(current, since, change.at):
         return []
     # One request may have ended several subscriptions.
-    names = [name for name, one in known.items() if one == current]
+    ended = [(name, subscriber_id) for name, one in known.items() if one == current]
     is_theirs = subscriber.c.id == subscriber_id
     connection.execute(
         update(subscriber).where(is_theirs, subscriber.c.opted_out_at == current.changed_at).values(opted_out_at=None)
     )
-    return [
-        name for name, _ in set_states(connection, [(name, subscriber_id) for name in names], _State.ACTIVE, change)
-    ]
+    return [name for name, _ in set_states(connection, ended, _State.ACTIVE, change)]
 
 
 def can_undo(subscribed: Subscription, since: int, now: int) -> bool:

@@ -66,7 +66,7 @@ def test_check_outside_of_a_site_needs_a_target(tmp_path_factory: pytest.TempPat
     result = run("check", str(site.root / "feeds/all.atom"), cwd=elsewhere)
     assert result.stdout == "1 feed checked, nothing found.\n"
     result = run("check", "nothing.rss", cwd=elsewhere)
-    assert result.returncode == 2 and "nothing.rss is not there" in result.stderr
+    assert result.returncode == 2 and "nothing.rss does not exist" in result.stderr
     result = run("check", "http://127.0.0.1:9/x.rss", cwd=elsewhere)
     assert result.returncode == 3 and "does not answer" in result.stderr
 
