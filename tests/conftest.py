@@ -122,7 +122,7 @@ class SiteKit:
     def publish(self, now: datetime = NOW, **options: Any) -> PublishResult:
         if not options.get("dry_run"):
             self.prepare_store()
-        options.setdefault("warm", parsers.shared_parser())
+        options.setdefault("parser_process", parsers.shared_parser())
         return publish(self.site, now, **options)
 
     def open(self) -> Database:

@@ -54,7 +54,7 @@ def command(ctx: click.Context, folder: Path, at: str | None, dry_run: bool, fee
             with_issues=not feeds_only,
             progress=progress,
             on_wait=report_wait,
-            warm=parser,
+            parser_process=parser,
         )
     if as_json:
         click.echo(json.dumps(report.as_dict(), ensure_ascii=False, indent=2))

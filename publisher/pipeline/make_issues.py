@@ -36,7 +36,7 @@ from publisher.storage.engine import Database
 if TYPE_CHECKING:
     from publisher.digests.compose import ComposedIssue
 
-__all__ = ["begin_digest_queue", "issue_name", "make_issues", "make_scheduled_issue", "remake_issue", "stage_issues"]
+__all__ = ["issue_name", "make_issues", "make_scheduled_issue", "remake_issue", "stage_issues", "start_digest_queue"]
 
 _PAGE: Final = 200
 
@@ -149,7 +149,7 @@ def remake_issue(connection: Connection, site: Site, row: IssueRow, now: datetim
     return True
 
 
-def begin_digest_queue(connection: Connection, digest: Digest, site: Site, now: datetime) -> None:
+def start_digest_queue(connection: Connection, digest: Digest, site: Site, now: datetime) -> None:
     """Start a digest with its newest matching articles; older ones are never sent.
 
     Articles with a future date stay pending until that date.
@@ -256,7 +256,7 @@ def _candidates(
 ) -> list[Candidate]:
     """Start the digest if needed, and return its pending articles (of ``only``, if given)."""
     if not issues.has_started(connection, digest.slug):
-        begin_digest_queue(connection, digest, site, now)
+        start_digest_queue(connection, digest, site, now)
     waiting = issues.pending_articles(connection, digest.slug, int(now.timestamp()))
     wanted = {seq: carried for seq, carried in waiting.items() if only is None or seq in only}
     articles = store.articles_by_seq(connection, list(wanted), site.base_url, site.tz)

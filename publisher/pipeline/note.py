@@ -18,7 +18,7 @@ from publisher.errors import SettingsError
 from publisher.html.text import clean_characters
 from publisher.model.query import is_news, matches_query
 from publisher.model.report import Progress, no_progress
-from publisher.pipeline.make_issues import begin_digest_queue
+from publisher.pipeline.make_issues import start_digest_queue
 from publisher.pipeline.publish import publish
 from publisher.settings import Site
 from publisher.storage.engine import Database
@@ -139,7 +139,7 @@ def _add(connection: Connection, site: Site, digest: str, name: str, now: dateti
     """Add an article to the digest's next issue, whatever its age."""
     seq = _sendable(connection, site, digest, name)
     if not issues.has_started(connection, digest):
-        begin_digest_queue(connection, site.digests[digest].digest(digest), site, now)
+        start_digest_queue(connection, site.digests[digest].digest(digest), site, now)
     pending.add_requested_article(connection, digest, seq)
 
 

@@ -33,7 +33,7 @@ def publish(
     progress: Progress = no_progress,
     on_wait: Callable[[str], None] = lambda holder: None,
     edit: Callable[[Connection], None] | None = None,
-    warm: TimedWorker | None = None,
+    parser_process: TimedWorker | None = None,
 ) -> PublishResult:
     """Update feeds/ and outbox/ from articles/.
 
@@ -48,7 +48,7 @@ def publish(
         on_wait: called with the holder's name if another run has to be waited for.
         edit: a change of the database after articles/ is read and before feeds are staged, such as a correction. No
             issues are made then.
-        warm: a parser process to use and keep; None for one that ends with this run.
+        parser_process: a parser process to use and keep; None for one that ends with this run.
 
     Raises:
         PublisherError: see ``publisher.errors``.
@@ -56,7 +56,7 @@ def publish(
     report = PublishResult(at=now.isoformat(), dry_run=dry_run)
     with Database.open(site.database_url, dry_run=dry_run) as db:
         lock = nullcontext() if dry_run else db.exclusive(site.root, on_wait=on_wait)
-        with lock, Workers(warm=warm) as workers:
+        with lock, Workers(parser_process=parser_process) as workers:
             regenerate(db, site, now, report, progress, workers, dry_run=dry_run, edit=edit)
             if edit is None and with_issues:
                 remake_issues(db, site, now, report)

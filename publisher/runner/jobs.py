@@ -111,7 +111,7 @@ class Jobs:
                 self._clock,
                 always=always,
                 lease=self._lease,
-                warm=self._parsers,
+                parser_process=self._parsers,
                 progress=self._progress_or_stop,
                 on_wait=lambda holder: self._log.info("waiting", job="publish", holder=holder),
                 on_claim=self._log_claim,

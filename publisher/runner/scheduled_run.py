@@ -45,7 +45,7 @@ def run_due_slots(
     *,
     always: bool,
     lease: timedelta = LEASE,
-    warm: TimedWorker | None = None,
+    parser_process: TimedWorker | None = None,
     progress: Progress = no_progress,
     on_wait: Callable[[str], None] = lambda holder: None,
     on_claim: Callable[[ClaimedSlot, float], None] = lambda claim, late: None,
@@ -60,7 +60,7 @@ def run_due_slots(
         clock: the time.
         always: update feeds even if no slot is due.
         lease: how long a claim lasts without a renewal.
-        warm: a parser process to use and keep; None for one that ends with this run.
+        parser_process: a parser process to use and keep; None for one that ends with this run.
         progress: called from time to time; may raise to stop the run.
         on_wait: called with the holder's name if another run has to be waited for.
         on_claim: called with each claim and its delay in seconds.
@@ -77,7 +77,7 @@ def run_due_slots(
     run = _ScheduledRun(site, db, clock, claims, began)
     with _renewed(db, clock, claims, lease):
         try:
-            with db.exclusive(site.root, on_wait=on_wait), Workers(warm=warm) as workers:
+            with db.exclusive(site.root, on_wait=on_wait), Workers(parser_process=parser_process) as workers:
                 run.feeds(progress, workers)
                 remake_issues(db, site, clock.now(), run.report)
                 run.issues(progress)

@@ -41,25 +41,25 @@ class Workers:
         "nh3",
     )
 
-    def __init__(self, count: int | None = None, *, warm: TimedWorker | None = None) -> None:
+    def __init__(self, count: int | None = None, *, parser_process: TimedWorker | None = None) -> None:
         """Create the pool; no process is started yet.
 
         Args:
             count: number of processes; one for each core by default.
-            warm: a parser process that outlives this pool, so that the next run starts faster.
+            parser_process: a parser process that outlives this pool, so that the next run starts faster.
         """
         self.count = (os.cpu_count() or 1) if count is None else count
         self._pool: ProcessPoolExecutor | None = None
-        self._warm = warm
+        self._parser_process = parser_process
         self._timed: list[TimedWorker] = []
 
     def __enter__(self) -> Self:
         return self
 
     def timed(self, number: int = 0) -> TimedWorker:
-        """Return the parser process with this number; number 0 is the warm one, if there is one."""
-        if self._warm is not None and number == 0:
-            return self._warm
+        """Return the parser process with this number; number 0 is the given one, if there is one."""
+        if self._parser_process is not None and number == 0:
+            return self._parser_process
         while len(self._timed) <= number:
             self._timed.append(self.new_parser())
         return self._timed[number]

@@ -104,10 +104,10 @@ def test_a_run_that_is_stopped_rejects_no_file(kit: SiteKit, limited: None, monk
 
     monkeypatch.setattr(timed_worker, "CPU_SECONDS", 60.0)
     kit.article("a-endless.md")
-    warm = TimedWorker()
-    threading.Timer(1, warm.close).start()
+    worker = TimedWorker()
+    threading.Timer(1, worker.close).start()
     with pytest.raises(PublisherError, match="the next run parses these files"):
-        list(parsing.parse_files(kit.site, ["a-endless.md"], Workers(warm=warm)))
+        list(parsing.parse_files(kit.site, ["a-endless.md"], Workers(parser_process=worker)))
 
 
 def test_the_runner_keeps_one_warm_process(kit: SiteKit) -> None:
@@ -115,13 +115,13 @@ def test_the_runner_keeps_one_warm_process(kit: SiteKit) -> None:
     from publisher.clock import Clock
     from publisher.runner.scheduled_run import run_due_slots
 
-    with kit.open() as db, TimedWorker() as warm:
+    with kit.open() as db, TimedWorker() as worker:
         kit.article("a.md", "A")
-        run_due_slots(kit.site, db, Clock(), always=True, warm=warm)
-        first = warm.pid
+        run_due_slots(kit.site, db, Clock(), always=True, parser_process=worker)
+        first = worker.pid
         kit.article("b.md", "B")
-        run_due_slots(kit.site, db, Clock(), always=True, warm=warm)
-        assert warm.pid == first is not None
+        run_due_slots(kit.site, db, Clock(), always=True, parser_process=worker)
+        assert worker.pid == first is not None
     assert sorted(titles(kit)) == ["A", "B"]
     with pytest.raises(ProcessLookupError):
         os.kill(first, 0)

@@ -66,7 +66,7 @@ class Morning:
 
     def turn(self) -> list[str]:
         with self.kit.open() as db:
-            report = run_due_slots(self.kit.site, db, self.clock, always=True, warm=shared_parser())
+            report = run_due_slots(self.kit.site, db, self.clock, always=True, parser_process=shared_parser())
         assert report is not None
         return [one.reason for one in report.warnings]
 

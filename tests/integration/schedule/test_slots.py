@@ -58,7 +58,7 @@ class Newsroom:
 
     def turn(self, **options: Any) -> PublishResult | None:
         with self.kit.open() as db:
-            return run_due_slots(self.kit.site, db, self.clock, always=True, warm=shared_parser(), **options)
+            return run_due_slots(self.kit.site, db, self.clock, always=True, parser_process=shared_parser(), **options)
 
     def ran(self, **options: Any) -> list[tuple[str, int, str]]:
         report = self.turn(**options)
