@@ -50,7 +50,7 @@ class SettingsError(PublisherError):
 
 
 class SendingBlocked(SettingsError):
-    """Placeholder values would reach real people; nothing was sent. ``blockers`` has each with its fix."""
+    """Placeholder values would reach real people. ``blockers`` has each with its fix."""
 
     def __init__(self, summary: str, blockers: Sequence[object]) -> None:
         super().__init__(f"{summary}:\n" + "\n".join(f"  {blocker}" for blocker in blockers))
@@ -70,7 +70,7 @@ class StoreBusy(StoreError):
 
 
 class SlotLost(StoreError):
-    """The lease of a claimed slot expired and another runner took the slot over; the work was rolled back."""
+    """The lease of a claimed slot expired, and another runner took it over."""
 
 
 class StageError(PublisherError):
@@ -86,7 +86,7 @@ class BrowserMissing(PublisherError):
 
 
 class RemoteError(PublisherError):
-    """Another server did not answer in time, or its answer is too long; ``is_final`` if a retry cannot help."""
+    """Another server did not answer correctly; ``is_final`` if a retry cannot help."""
 
     def __init__(self, message: str, *, is_final: bool = False) -> None:
         super().__init__(message)
@@ -94,7 +94,7 @@ class RemoteError(PublisherError):
 
 
 class InvalidRecord(PublisherError):
-    """One record cannot become an article. ``where`` is its file (and line), ``reason`` the problem."""
+    """One record cannot become an article. ``where`` is its file and line."""
 
     def __init__(self, where: str, reason: str) -> None:
         super().__init__(f"{where}: {reason}")

@@ -97,7 +97,7 @@ def _with_deadline(connection: Any, deadline: Callable[[], _Deadline | None]) ->
 
 
 class HttpClient:
-    """HTTP client with connection reuse, at most three redirects, and a time limit per request."""
+    """HTTP client with connection reuse, three redirects, and a time limit per request."""
 
     def __init__(self, timeout: float = 10, max_seconds: float = 60) -> None:
         """Create the client; it connects at the first request.
@@ -187,7 +187,7 @@ _WEB_PORTS: Final = (80, 443)
 
 
 class CallbackClient:
-    """Client for URLs that outsiders supply. It reaches public addresses only (SSRF protection).
+    """Client for URLs that outsiders supply; it reaches public addresses only (SSRF).
 
     A host name is resolved once, and the connection is made to the address that was checked, so DNS rebinding
     has no effect. Redirects are not followed. A slow response is subject to the same time limit as none.

@@ -12,7 +12,7 @@ FOLDER_MODE = 0o700
 
 
 def private_opener(path: str, flags: int) -> int:
-    """Open a file for ``open(..., opener=private_opener)``; a new file has mode 0600 under any umask."""
+    """Open a file for ``open(..., opener=...)``; a new file has mode 0600."""
     return os.open(path, flags | os.O_CLOEXEC, FILE_MODE)
 
 

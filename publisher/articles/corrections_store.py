@@ -119,7 +119,7 @@ _FINAL_STATES: Final = (DeliveryState.ACCEPTED.value, DeliveryState.FAILED.value
 
 
 def clear_send_overrides(connection: Connection, seqs: Iterable[int]) -> None:
-    """Clear the override of blocking errors for issues that carry the articles and are not fully sent.
+    """Clear the override of blocking errors for unsent issues that carry the articles.
 
     An editor who allowed an issue to be sent despite errors did not know about this change.
     """
@@ -139,7 +139,7 @@ def clear_retraction(connection: Connection, seq: int, at: int) -> None:
 
 
 def drop_retraction_reason(connection: Connection, seq: int) -> None:
-    """Remove the editor's reason from a withdrawn article whose record is a draft. It stays withdrawn."""
+    """Remove the editor's reason from a withdrawn article whose record is a draft."""
     connection.execute(update(article).where(article.c.seq == seq).values(retraction=None))
 
 
@@ -167,7 +167,7 @@ def list_retractions(connection: Connection) -> list[Retraction]:
 
 
 def issue_folders_with(connection: Connection, seq: int) -> list[str]:
-    """Return the folders under outbox/ of the issues that carry an article, newest issue first."""
+    """Return the folders under outbox/ of issues that carry an article, newest first."""
     query = (
         select(issue.c.digest, issue.c.name)
         .join(issue_article, issue_article.c.issue_id == issue.c.id)

@@ -41,7 +41,7 @@ class DraftRow:
 
 
 def save_drafts(connection: Connection, records: Mapping[str, Sequence[DraftRow]]) -> None:
-    """Store the drafts of parsed files, by file name. Their earlier drafts were deleted with the file's row."""
+    """Store the drafts of parsed files, whose earlier drafts were deleted, by file name."""
     insert_rows(
         connection,
         draft,
@@ -79,7 +79,7 @@ def list_drafts(connection: Connection) -> list[DraftRow]:
 
 
 def draft_locations_by_key(connection: Connection, leave_out: Collection[str]) -> dict[str, str]:
-    """Return the locations of drafts by their ID and URL keys, without the drafts of the files LEAVE_OUT."""
+    """Return the locations of drafts by ID and URL key, without the files LEAVE_OUT."""
     query = select(draft.c.name, draft.c.location, draft.c.identity).where(draft.c.identity != "[]")
     return {
         key: where

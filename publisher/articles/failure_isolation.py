@@ -25,7 +25,7 @@ _NOT_ABOUT_ITEMS = (SettingsError, StoreError, StageError, OSError)
 def render_with_fallback(
     render: Callable[[Sequence[_Item]], _Result], items: Sequence[_Item], *, may_be_empty: bool = False
 ) -> tuple[_Result, list[tuple[_Item, Exception]]]:
-    """Render items together, without those that fail; return the result and the failing items with their errors.
+    """Render items together without the failing ones; return the result and the failures.
 
     An item fails if it cannot be rendered alone. Items are rendered alone only after an error.
 
@@ -77,7 +77,7 @@ def report_failure(report: PublishResult, site: Site, where: str, doing: str, er
 
 
 def is_data_error(error: Exception) -> bool:
-    """Return whether the values written caused the error of a transaction, rather than the database.
+    """Return whether the written values caused a transaction's error, not the database.
 
     PostgreSQL and SQLite raise these classes for a value that they reject. An unreachable, locked or full
     database raises ``OperationalError``.
@@ -91,7 +91,7 @@ def is_data_error(error: Exception) -> bool:
 
 
 def split_in_half(results: Mapping[str, Sequence[_Item]]) -> list[dict[str, list[_Item]]] | None:
-    """Split records, grouped by file, into two halves; return None if there is only one record."""
+    """Split records, grouped by file, into two halves; return None for a single record."""
     every = [(name, item) for name, items in results.items() for item in items]
     if len(every) < 2:
         return None

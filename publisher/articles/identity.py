@@ -57,7 +57,7 @@ def match_article(
     moved: Iterable[ArticleRow],
     is_there: Callable[[str], bool],
 ) -> int | None:
-    """Return the arrival number of the article that a record matches, or None for a new article.
+    """Return the arrival number of the article that a record matches, or None.
 
     Args:
         keys: the keys of the record, most reliable first.
@@ -82,7 +82,7 @@ def match_article(
 
 
 def new_article_id(record: Record, keys: tuple[str, ...], namespace: uuid.UUID, taken: Callable[[str], bool]) -> str:
-    """Return the permanent ID of a new article: the record's own URN or tag URI, else a UUID of its first key.
+    """Return the permanent ID of a new article: its URN or tag URI, else a UUID of its key.
 
     The UUID is version 5 (RFC 9562 section 5.5), not random, so that two clones of a site assign the same
     IDs, and a lost database is rebuilt with the same IDs.

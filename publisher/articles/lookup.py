@@ -26,13 +26,11 @@ def find_article(connection: Connection, site: Site, name: str) -> tuple[Article
     if not matches:
         _refuse_draft(connection, site, name.strip())
         raise SettingsError(
-            f"no article is called {name!r}; name it by its id, its address, its file in "
+            f"no article matches {name!r}. Give its ID, its URL, its file in "
             f"{site.paths.articles}/ or the last part of its path"
         )
     if len(matches) > 1:
-        raise SettingsError(
-            f"{name!r} may be any of {len(matches)} articles; name one by its id:\n" + _choices(matches)
-        )
+        raise SettingsError(f"{name!r} matches {len(matches)} articles. Give the ID of one:\n" + _choices(matches))
     seq = matches[0].seq
     article = store.articles_by_seq(connection, [seq], site.base_url, site.tz)[seq]
     return store.rows_by_seq(connection, [seq])[seq], article

@@ -18,7 +18,7 @@ _STATE_FOLDERS: Final = frozenset(["_drafts", "_posts"])
 
 
 class FileMoves:
-    """The files that were removed since the last run, indexed by name without folder, date and suffix."""
+    """The files removed since the last run, indexed by name without folder, date and suffix."""
 
     def __init__(self, gone: Iterable[str]) -> None:
         self._gone: dict[str, list[str]] = {}

@@ -27,7 +27,7 @@ _COARSE_TICK_NANOSECONDS = 2_000_000_000
 
 
 class FolderListing:
-    """The files of the articles folder: for each bucket, one line per file with its name and signature."""
+    """The files of the articles folder by bucket, with a signature of each file."""
 
     def __init__(self, lines: list[list[str]], recent: set[str], unlisted: Sequence[str] = ()) -> None:
         self._lines = lines
@@ -48,7 +48,7 @@ class FolderListing:
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
     def files(self, bucket: int) -> dict[str, str]:
-        """Return the signatures of the bucket's files by name; empty if a file may change without a new one.
+        """Return the signatures of the bucket's files by name; empty for recently changed files.
 
         Names are relative to the folder, with ``/`` on every system.
         """
@@ -105,7 +105,7 @@ def scan_folder(root: Path, now_ns: int) -> FolderListing:
 
 
 def _walk(folder: str, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
-    """Yield (name, status) of each file, and of each folder that cannot be listed; names begin with PREFIX.
+    """Yield (name, status) of each file and of each folder that cannot be listed.
 
     Raises:
         OSError: the first folder cannot be listed.

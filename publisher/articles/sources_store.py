@@ -79,7 +79,7 @@ def delete_sources(connection: Connection, names: Iterable[str]) -> None:
 
 
 def list_problems(connection: Connection, *, rejected: bool | None = None) -> list[Problem]:
-    """Return the problems ordered by file: all, only rejections (True) or only warnings (False)."""
+    """Return problems by file: all, only rejections (True) or only warnings (False)."""
     query = select(problem.c.location, problem.c.is_rejected, problem.c.reason).order_by(
         problem.c.name, problem.c.number
     )

@@ -225,7 +225,7 @@ def free_publication_times(connection: Connection, asked: Sequence[int]) -> list
 
 
 def free_change_times(connection: Connection, asked: Sequence[int], now: int, granted: Collection[int]) -> list[int]:
-    """Return, for each requested change time, the first free second at or after it, each only once.
+    """Return the first free second at or after each requested change time, each only once.
 
     If that is in the future, the last free second before the requested time is returned: a feed must not show
     a later time than its own. All times are seconds since 1970.
@@ -343,7 +343,7 @@ def next_publication_time(connection: Connection, now: int) -> int | None:
 
 
 def newest_among(connection: Connection, seqs: Sequence[int], limit: int) -> list[int]:
-    """Return the arrival numbers of the LIMIT most recently published articles among SEQS, newest first."""
+    """Return the LIMIT most recently published articles among SEQS, newest first."""
     newest: list[tuple[int, int]] = []
     for page in batches(seqs):
         query = select(article.c.published_at, article.c.seq).where(article.c.seq.in_(page))

@@ -94,7 +94,7 @@ class _Field:
         raise ValueError(f"{self.name}: {text!r} is not {self.low} to {self.high}{named}")
 
     def numbers(self, part: str) -> range:
-        """Return the numbers of one item of a list: a number, a range or ``*``, with or without a step."""
+        """Return the numbers of a list item: a number, a range or ``*``, and optionally a step."""
         span, slash, step_text = part.partition("/")
         if slash and not (step_text.isascii() and step_text.isdigit() and int(step_text) > 0):
             raise ValueError(f"{self.name}: {part!r}: the step after / must be a whole number from 1")
@@ -136,7 +136,7 @@ def _days_of_month(text: str) -> tuple[tuple[int, ...] | None, bool]:
 
 
 def _days_of_week(text: str) -> tuple[tuple[int, ...] | None, tuple[tuple[int, int], ...]]:
-    """Return the days of the week (None: not restricted), and (weekday, position in the month) pairs."""
+    """Return the weekdays (None: not restricted), and (weekday, position in month) pairs."""
     if text == "*":
         return None, ()
     days: set[int] = set()
@@ -193,7 +193,7 @@ def parse_cadence(text: str) -> Cadence:
 
 
 def _may_be_impossible(cadence: Cadence) -> bool:
-    """Return whether the cadence may have no day at all. This avoids the slow check for most cadences."""
+    """Return whether the cadence may have no day, so that the slow check is needed."""
     if cadence.days is None:
         return False
     return (cadence.needs_both and cadence.weekdays is not None) or (not cadence.last_day and min(cadence.days) > 28)
@@ -222,7 +222,7 @@ def _trigger(**fields: str) -> Any:
 
 @lru_cache(maxsize=2048)
 def _day_triggers(cadence: Cadence) -> tuple[tuple[Any, ...], ...]:
-    """Return groups of triggers: a day matches the cadence if one trigger of each group fires on it."""
+    """Return groups of triggers. A day matches if one trigger of each group fires on it."""
     month = _csv(cadence.months)
     by_day, by_weekday = [], []
     if cadence.days is not None:

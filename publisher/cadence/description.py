@@ -20,7 +20,7 @@ _MAX_LISTED_TIMES: Final = 6
 
 
 def describe_cadence(cadence: Cadence) -> str:
-    """Return ``weekdays at 07:00``, ``every 15 minutes``, ``the second Friday of the month at 09:00``."""
+    """Describe a cadence: ``weekdays at 07:00``, ``every 15 minutes``."""
     days, times = _days(cadence), _times(cadence)
     if len(cadence.months) < 12:
         months = _joined([_MONTHS[month - 1] for month in cadence.months])

@@ -72,7 +72,7 @@ def to_local(wall: datetime, zone: ZoneInfo) -> datetime:
 
 
 def _all_occurrences(wall: datetime, zone: ZoneInfo) -> Iterator[datetime]:
-    """Yield each instant with local time WALL; in a gap, the instant by the offset before the change."""
+    """Yield each instant with local time WALL; in a gap, use the offset before the change."""
     first = wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
     yield first
     second = wall.replace(tzinfo=zone, fold=1).astimezone(UTC)

@@ -18,7 +18,7 @@ def _parts(colour: str) -> tuple[int, int, int]:
 
 
 def _luminance(colour: str) -> float:
-    """Return the relative luminance, 0 to 1 (https://www.w3.org/TR/WCAG22/#dfn-relative-luminance)."""
+    """Return the relative luminance of a colour, 0 to 1 (WCAG 2.2)."""
     linear = [
         part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4
         for part in (value / 255 for value in _parts(colour))
@@ -27,7 +27,7 @@ def _luminance(colour: str) -> float:
 
 
 def contrast(colour: str, other: str) -> float:
-    """Return the contrast ratio of two colours, 1 to 21 (https://www.w3.org/TR/WCAG22/#dfn-contrast-ratio)."""
+    """Return the contrast ratio of two colours, 1 to 21 (WCAG 2.2)."""
     dark, light = sorted((_luminance(colour), _luminance(other)))
     return (light + 0.05) / (dark + 0.05)
 
@@ -39,7 +39,7 @@ def mix_colours(colour: str, other: str, share: float) -> str:
 
 
 def text_colour_on(background: str) -> str:
-    """Return black or white, whichever has more contrast. One of them always meets MIN_CONTRAST."""
+    """Return black or white, whichever has more contrast: always at least MIN_CONTRAST."""
     return max(_WHITE, _BLACK, key=lambda colour: contrast(colour, background))
 
 
@@ -86,7 +86,7 @@ class Palette:
         return text_colour_on(self.accent)
 
     def low_contrasts(self) -> list[tuple[str, str, float, str]]:
-        """Return (text, background, contrast, replacement colour) of each text colour with too little contrast.
+        """Return (text, background, contrast, replacement) of text colours that are unreadable.
 
         The background is the one with the least contrast.
         """

@@ -12,7 +12,7 @@ _RTL_LANGUAGES: Final = frozenset(
 
 
 def text_direction(text: str) -> str:
-    """Return ``rtl`` or ``ltr`` by the first strong character (Unicode UAX #9, rules P2 and P3)."""
+    """Return ``rtl`` or ``ltr`` by the first strong character (UAX #9, rules P2 and P3)."""
     if text.isascii():
         return "ltr"
     for character in text:

@@ -75,7 +75,7 @@ def replace_elements(source: str, names: Collection[str], replace: Callable[[str
 
 
 def limit_depth(source: str, max_depth: int) -> tuple[str, int]:
-    """Remove the tags of elements nested deeper than MAX_DEPTH, and return the HTML and how many start tags that were.
+    """Remove tags nested deeper than MAX_DEPTH; return the HTML and how many there were.
 
     Their text stays. Browsers and sanitisers take quadratic time for deep nesting.
 
@@ -114,7 +114,7 @@ def limit_depth(source: str, max_depth: int) -> tuple[str, int]:
 
 
 def limit_attributes(source: str, min_length: int, max_attributes: int) -> tuple[str, int]:
-    """Remove all attributes of tags that have too many, and return the HTML and how many tags that were.
+    """Remove all attributes of tags with too many; return the HTML and how many tags.
 
     Parsers compare each attribute with all earlier ones, which takes quadratic time.
 

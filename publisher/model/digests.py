@@ -37,7 +37,7 @@ class LatePolicy(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Utm:
-    """Tracking parameters of a digest's links to articles (utm_source, utm_medium, utm_campaign)."""
+    """Tracking parameters of links to articles (utm_source, utm_medium, utm_campaign)."""
 
     source: str
     medium: str = "email"
@@ -84,7 +84,7 @@ class Digest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssueVariant:
-    """The text of an issue for one set of articles: rendered once, with placeholders for each subscriber's values."""
+    """The text of an issue for one set of articles, with placeholders for subscribers' values."""
 
     #: Arrival numbers of the articles, in order.
     articles: tuple[int, ...]

@@ -51,7 +51,7 @@ def ascii_url(url: str) -> str:
 
 
 def host_of(url: str) -> str:
-    """Return the host of an http, https or mailto URL in lower-case ASCII; empty if it has none."""
+    """Return the host of an http, https or mailto URL in lower-case ASCII, or ""."""
     if url[:7].lower() == "mailto:":
         address = url[7:].partition("?")[0]
         host = address.rpartition("@")[2] if "@" in address else ""
@@ -65,7 +65,7 @@ def host_of(url: str) -> str:
 
 
 def is_reserved_host(host: str) -> bool:
-    """Return whether a host is reserved for tests, documentation or the local machine, or a subdomain of one.
+    """Return whether a host is reserved for tests, documentation or the local machine.
 
     These are the names of RFC 2606 and RFC 6761, and loopback and unspecified addresses.
     """

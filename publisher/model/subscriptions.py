@@ -8,7 +8,7 @@ __all__ = ["ConfirmationKind", "SubscriptionState"]
 
 
 class SubscriptionState(StrEnum):
-    """Whether a subscriber may be mailed. Only ``active`` subscribers are; later states are more restrictive."""
+    """State of a subscription. Only ``active`` is mailed; later states are more restrictive."""
 
     #: Subscribed.
     ACTIVE = "active"

@@ -39,7 +39,7 @@ _MAX_COMPILED: Final = 256
 
 
 class _CompiledTemplates(BytecodeCache):
-    """In-memory cache of compiled templates, so that a process with many sites compiles the shipped ones once.
+    """In-memory cache of compiled templates, shared by all sites of a process.
 
     Jinja2 looks an entry up by template name and file; an entry is valid only for the same source.
     """
@@ -64,7 +64,7 @@ _COMPILED: Final = _CompiledTemplates()
 
 
 class _ShippedTemplates(FileSystemLoader):
-    """Loader of the shipped templates. A template is reloaded when the site adds or removes its own one."""
+    """Loader of shipped templates. It reloads one when the site adds or removes its own."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(shipped_templates())
@@ -131,7 +131,7 @@ def _translated_errors(name: str) -> Iterator[None]:
 
 
 def _template_line(error: BaseException) -> str | None:
-    """Return FILE:LINE of the innermost template frame. Jinja2 adds template frames to the traceback."""
+    """Return FILE:LINE of the innermost template frame, which Jinja2 adds to the traceback."""
     location = None
     trace = error.__traceback__
     while trace is not None:

@@ -122,7 +122,7 @@ def _reset_signals() -> None:
 
 
 def _close_descriptors(keep: int) -> None:
-    """Connect the standard streams to the null device, and close everything else but ``keep``, which is above 2."""
+    """Connect the standard streams to the null device, and close all others but KEEP."""
     null = os.open(os.devnull, os.O_RDWR)
     for number in range(3):
         os.dup2(null, number)

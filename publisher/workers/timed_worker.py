@@ -157,7 +157,7 @@ class TimedWorker:
             raise PublisherError(f"{function} failed in its process: {value}")
 
     def call(self, function: str, *arguments: Any) -> Any:
-        """Call a function in the process and return its value; arguments and errors as for ``iterate``."""
+        """Call a function in the process and return its value. See ``iterate``."""
         (value,) = self.iterate("publisher.workers.timed_worker:_once", function, arguments)
         return value
 

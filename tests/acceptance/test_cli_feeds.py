@@ -87,7 +87,7 @@ def test_correct_lists_its_changes(site: SiteKit) -> None:
     )
     assert as_json["title"] == "One" and as_json["publish"]["feeds"]["files"] == 11
     result = run("correct", "two.md", "--note", "x", cwd=site.root)
-    assert result.returncode == 2 and "no article is called 'two.md'" in result.stderr
+    assert result.returncode == 2 and "no article matches 'two.md'" in result.stderr
     assert run("correct", "one.md", cwd=site.root).returncode == 2
 
 

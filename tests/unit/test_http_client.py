@@ -15,14 +15,14 @@ from publisher.http_client import CallbackClient, HttpClient
 from tests.support.http_servers import run_web_server
 
 
-def refused(url: str, timeout: float = 2) -> str:
+def error_message(url: str, timeout: float = 2) -> str:
     with HttpClient(timeout) as remote, pytest.raises(RemoteError) as error:
         remote.get(url)
     return str(error.value)
 
 
-def talking(answer: Callable[[socket.socket], None]) -> tuple[str, threading.Thread]:
-    """A server that says to one client what ``answer`` does."""
+def start_server(answer: Callable[[socket.socket], None]) -> tuple[str, threading.Thread]:
+    """Start a server that calls ANSWER for its one connection; return its URL and its thread."""
     server = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:
@@ -60,24 +60,26 @@ def test_an_unreachable_server_is_an_error() -> None:
     """The message tells a refused connection from an unknown name."""
     with run_web_server() as web:
         pass
-    assert refused(web.url) == f"{web.url}: the server does not answer"
-    assert refused("http://nobody.invalid/").endswith(": no server of that name")
-    assert "http://" in refused("http://[bad/")
+    assert error_message(web.url) == f"{web.url}: the server does not answer"
+    assert error_message("http://nobody.invalid/").endswith(": no server of that name")
+    assert "http://" in error_message("http://[bad/")
 
 
 def test_a_silent_server_times_out() -> None:
     """The timeout counts seconds without a byte."""
     release = threading.Event()
-    url, thread = talking(lambda _: release.wait(10) and None)
-    assert refused(url, 0.2) == f"{url}: no answer in time"
+    url, thread = start_server(lambda _: release.wait(10) and None)
+    assert error_message(url, 0.2) == f"{url}: no answer in time"
     release.set()
     thread.join(10)
 
 
 def test_a_closed_connection_is_an_error() -> None:
     """The message names the URL."""
-    url, thread = talking(lambda connection: connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort"))
-    assert refused(url).startswith(url)
+    url, thread = start_server(
+        lambda connection: connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort")
+    )
+    assert error_message(url).startswith(url)
     thread.join(10)
 
 
@@ -86,13 +88,13 @@ def test_an_endless_response_is_an_error(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(module, "_MAX_BODY_BYTES", 1000)
     with run_web_server() as web:
         web.pages = {"/a": (200, {}, b"x" * 5000)}
-        assert refused(web.url + "/a").endswith("more than 1,000 bytes")
+        assert error_message(web.url + "/a").endswith("more than 1,000 bytes")
 
 
 def test_a_tls_error_is_an_error() -> None:
     """The message says that the certificate is not trusted."""
     with run_web_server() as web:
-        assert "its certificate is not trusted" in refused(web.url.replace("http:", "https:"))
+        assert "its certificate is not trusted" in error_message(web.url.replace("http:", "https:"))
 
 
 # -- callback URLs of WebSub subscribers ----------------------------------------------------------------------
@@ -111,7 +113,7 @@ DROPS = pytest.mark.parametrize(
 )
 
 
-def dripping(first: bytes, drop: bytes, over: threading.Event) -> tuple[str, threading.Thread]:
+def start_slow_server(first: bytes, drop: bytes, over: threading.Event) -> tuple[str, threading.Thread]:
     """Start a server that sends the first part of a response, and then one part after the other without end."""
 
     def answer(connection: socket.socket) -> None:
@@ -120,14 +122,14 @@ def dripping(first: bytes, drop: bytes, over: threading.Event) -> tuple[str, thr
             while not over.wait(0.1):
                 connection.sendall(drop)
 
-    return talking(answer)
+    return start_server(answer)
 
 
 @DROPS
 def test_a_slow_response_ends_at_the_time_limit(first: bytes, drop: bytes) -> None:
     """A timeout per byte does not limit the whole request."""
     over = threading.Event()
-    url, thread = dripping(first, drop, over)
+    url, thread = start_slow_server(first, drop, over)
     with HttpClient(timeout=30, max_seconds=0.6) as remote, pytest.raises(RemoteError) as error:
         remote.get(url)
     assert str(error.value) == f"{url}: no complete answer within 0.6 seconds"
@@ -167,7 +169,7 @@ def test_a_reused_connection_has_a_time_limit_per_request() -> None:
 def test_a_slow_callback_ends_at_the_time_limit(first: bytes, drop: bytes) -> None:
     """Callbacks of outsiders have a limit of their own."""
     over = threading.Event()
-    url, thread = dripping(first, drop, over)
+    url, thread = start_slow_server(first, drop, over)
     with (
         CallbackClient(["127.0.0.0/8"], timeout=30, max_seconds=0.6) as remote,
         pytest.raises(RemoteError, match="in time"),
@@ -182,7 +184,7 @@ def test_a_slow_callback_ends_at_the_time_limit(first: bytes, drop: bytes) -> No
 
 def test_a_callback_in_time_succeeds() -> None:
     """The time limit does not affect fast responses."""
-    url, thread = talking(lambda connection: connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"))
+    url, thread = start_server(lambda connection: connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"))
     with CallbackClient(["127.0.0.0/8"]) as remote:
         answer = remote.request("GET", url)
     assert (answer.status, answer.body) == (200, b"ok")

@@ -55,7 +55,7 @@ _MAX_CREDIT_LENGTH = 200
 
 
 def _names(run: str) -> list[str]:
-    """Return the names in ``A``, ``A and B`` or ``A, B, and C``; an empty list if any is not a name."""
+    """Return the names in ``A``, ``A and B`` or ``A, B, and C``; empty if any is no name."""
     run = re.sub(r"^About the authors?:?\s+", "", run, flags=re.IGNORECASE)
     run = _SUFFIX.sub("", run)
     names = [name for name in _BETWEEN_NAMES.split(run) if name]
@@ -76,7 +76,7 @@ def _is_name(name: str) -> bool:
 
 
 def parse_author_line(paragraph: str, body: str) -> tuple[Author, ...]:
-    """Return the authors that the last paragraph introduces, or an empty tuple if it is body text.
+    """Return the authors that the last paragraph introduces; empty if it is body text.
 
     A name is the run of capitalised words before ``is a``, ``writes``, ``are`` and similar. A sentence
     that begins with another name introduces another author. ``Emmanuel Macron is the president of
@@ -108,7 +108,7 @@ def parse_author_line(paragraph: str, body: str) -> tuple[Author, ...]:
 
 
 def parse_image_line(paragraph: str) -> Image | None:
-    """Return the image credit of ``ImageWikipedia`` or ``Image: Reuters / Name.``; None for body text."""
+    """Parse an image credit: ``ImageWikipedia``, ``Image: Reuters``; None for body text."""
     line = one_line(paragraph)
     match = _IMAGE.match(line) if len(line) <= _MAX_CREDIT_LENGTH and "\n" not in paragraph.strip() else None
     if match is None:

@@ -67,7 +67,7 @@ _TYPE_NAMES: Final = {
 
 
 class _Fields:
-    """The fields of one record, with a method for each type. Counts the characters that were repaired."""
+    """The fields of one record, with a method for each type, and counts of repairs."""
 
     def __init__(self, raw: Mapping[str, Any], where: str) -> None:
         self.where = where
@@ -181,7 +181,7 @@ def _value_or_none(parse: Callable[[], str | None]) -> str | None:
 def build_record(
     raw: Mapping[str, Any], where: str, options: ParserOptions, *, body: str | None = None, body_format: str = "html"
 ) -> tuple[Record, list[str]]:
-    """Return the record of these fields, and warnings about values that were repaired or ignored.
+    """Return the record of these fields, and warnings about repaired or ignored values.
 
     Args:
         raw: field name → value; unknown names are ignored.
@@ -255,7 +255,7 @@ def _published(fields: _Fields, options: ParserOptions, warnings: list[str]) -> 
 
 
 def _expires(fields: _Fields, options: ParserOptions, warnings: list[str]) -> datetime | None:
-    """Return the earliest expiry time of a record; a date means the start of the day, as in Hugo."""
+    """Return the earliest expiry time; a date means the start of the day, as in Hugo."""
     times = []
     for name, value in expiry_fields(fields.raw).items():
         try:
@@ -359,15 +359,15 @@ def _enclosures(fields: _Fields, options: ParserOptions, warnings: list[str]) ->
             continue
         kind = fields.text(entry.get("type") or entry.get("mime_type"), "enclosure type") or media_type(url)
         if kind is None or not re.fullmatch(r"[a-z]+/[A-Za-z0-9][A-Za-z0-9.+-]*", kind):
-            warnings.append(f"enclosure {url[:80]!r} was left out: say its type, as in audio/mpeg")
+            warnings.append(f"enclosure {url[:80]!r} was left out: it has no valid type. Add one, as in audio/mpeg")
             continue
         declared = fields.number(_first(entry, "length", "size_in_bytes"), "enclosure length", "bytes", 1 << 50)
         actual = local_file_size(url, options)
         if declared is not None and actual is not None and declared != actual:
-            warnings.append(f"enclosure {url[:80]!r} has {actual} bytes, not {declared}; its true length is shown")
+            warnings.append(f"enclosure {url[:80]!r} has {actual} bytes, not {declared}; feeds have the actual length")
         if declared is None and actual is None:
             warnings.append(
-                f"enclosure {url[:80]!r} is not in RSS: say its length in bytes, or put it into the media folder"
+                f"enclosure {url[:80]!r} is not in RSS: its length is unknown. Add it in bytes, or put the file into the media folder"
             )
         enclosures[url] = Enclosure(
             url=url,

@@ -56,7 +56,7 @@ class _Container:
 
 
 def split_front_matter(text: str, where: str) -> tuple[str, str]:
-    """Return (front matter, body) of a text. Line numbers in the front matter are those of the file.
+    """Return (front matter, body) of a text. Line numbers stay those of the file.
 
     Raises:
         InvalidRecord: the text does not begin with ``---``, or has no second line of dashes.

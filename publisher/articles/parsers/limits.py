@@ -29,7 +29,7 @@ _LINK: Final = re.compile(r"</?a\b[^<>]*>")
 
 
 def apply_limits(parsed: ParsedRecord) -> ParsedRecord:
-    """Return a parsed record within the limits, with a warning for each value that was changed."""
+    """Apply the limits to a parsed record, with a warning for each value that changes."""
     changes, warnings = _changes(parsed.record)
     if not changes:
         return parsed

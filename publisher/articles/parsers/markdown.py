@@ -13,7 +13,7 @@ __all__ = ["parse_markdown"]
 
 
 def parse_markdown(stream: BinaryIO, where: str, options: ParserOptions) -> Iterator[ParsedRecord | DraftRecord]:
-    """Yield the one record of a Markdown file. Without a title field, a first ``# Heading`` is the title.
+    """Yield the one record of a Markdown file; a first ``# Heading`` can be the title.
 
     Raises:
         InvalidRecord: there is no front matter, it is not a YAML mapping, or a field is missing or invalid.
@@ -30,7 +30,7 @@ def parse_markdown(stream: BinaryIO, where: str, options: ParserOptions) -> Iter
 
 
 def _first_heading(body: str) -> tuple[str, str] | None:
-    """Return (text, rest of the body) if the body begins with an ATX heading of level 1, else None."""
+    """Return (text, rest of the body) of a leading ATX heading of level 1, or None."""
     line, _, rest = body.lstrip().partition("\n")
     marker, text = line[:1], line[1:]
     if marker != "#" or text[:1] not in (" ", "\t"):

@@ -12,7 +12,7 @@ __all__ = ["local_file_size"]
 
 
 def local_file_size(url: str, options: ParserOptions) -> int | None:
-    """Return the size in bytes of the file that a URL of the site serves, or None if it is not a local file.
+    """Return the size in bytes of the local file that a URL of the site serves, or None.
 
     Args:
         url: absolute, or relative to the site.

@@ -80,7 +80,7 @@ class Publication:
 
 
 def is_in_drafts_folder(name: str) -> bool:
-    """Return whether a file (relative to articles/) is below a ``_drafts`` folder, at any depth."""
+    """Return whether a file, relative to articles/, is below a ``_drafts`` folder."""
     return "_drafts/" in name.casefold() and "_drafts" in name.casefold().split("/")[:-1]
 
 
@@ -116,7 +116,7 @@ def parse_publication(fields: Mapping[str, Any], is_date: Callable[[str], bool])
 
 
 def release_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields, also nested ones, whose value may be a time before which a record is not published."""
+    """Return the fields, also nested ones, that may name an embargo or release time."""
     return {
         path: value
         for path, kind, value in _statements(fields)
@@ -126,7 +126,7 @@ def release_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def expiry_fields(fields: Mapping[str, Any], depth: int = 0) -> dict[str, Any]:
-    """Return the fields, also nested ones, whose value may be the time at which the record expires."""
+    """Return the fields, also nested ones, that may name an expiry time."""
     expiries: dict[str, Any] = {}
     for name, value in fields.items():
         folded = _folded_name(name) if isinstance(name, str) else ""
@@ -138,7 +138,7 @@ def expiry_fields(fields: Mapping[str, Any], depth: int = 0) -> dict[str, Any]:
 
 
 def drop_publication_states(fields: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the fields without ``published`` and ``publish`` if their value is a state and not a date."""
+    """Remove ``published`` and ``publish`` if their value is a state and not a date."""
     states = [
         name
         for name, value in fields.items()
@@ -150,7 +150,7 @@ def drop_publication_states(fields: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _statements(fields: Mapping[str, Any], prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Kind, Any]]:
-    """Yield (name, kind, value) of each field about publication; the name of a nested field is ``params.draft``.
+    """Yield (name, kind, value) of each field about publication, as in ``params.draft``.
 
     Tables in which generators and content management systems keep the record's fields are searched like the record
     itself. In other tables only ``draft`` and ``published`` with an unambiguous value count: ``cover.hidden`` is
@@ -229,7 +229,7 @@ def _folded_name(name: str) -> str:
 
 
 def _folded_value(value: Any) -> str:
-    """Return a value as lower-case words, as in ``"In-Review "`` → ``in review``; NUL if it is not a word."""
+    """Return a value as lower-case words: ``"In-Review "`` → ``in review``; else NUL."""
     if value is None:
         return ""
     if isinstance(value, bool | int):

@@ -103,7 +103,7 @@ def parse_file(root: Path, name: str, options: ParserOptions) -> list[ParseResul
 
 
 def iterate_records(root: Path, name: str, options: ParserOptions) -> Iterator[ParseResult]:
-    """Parse the file NAME (relative to ROOT) and yield its results. Never raises an error for bad input.
+    """Parse the file NAME (relative to ROOT) and yield its results, also for bad input.
 
     Links to files outside ROOT and special files are rejected, so that an article cannot publish other files
     of the server.
@@ -141,7 +141,7 @@ def iterate_records(root: Path, name: str, options: ParserOptions) -> Iterator[P
 
 
 def _limit(parsed: ParseResult, options: ParserOptions) -> ParseResult:
-    """Apply the limits to a record; reject a body of more than twice ``ingest.max_bytes`` characters."""
+    """Apply the limits to a record; reject a body of more than twice ``ingest.max_bytes``."""
     if not isinstance(parsed, ParsedRecord):
         return parsed
     most = 2 * options.max_bytes

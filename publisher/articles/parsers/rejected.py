@@ -51,7 +51,7 @@ def with_json_drafts(
 
 
 def with_field_drafts(rejected: RejectedRecord, value: Any, options: ParserOptions) -> RejectedRecord:
-    """Return the rejection of a decoded record with its draft, if its top-level fields make it one."""
+    """Return the rejection of a decoded record, with its draft if a field makes it one."""
     if not isinstance(value, Mapping):
         return rejected
     fields = [("", name, item) for name, item in value.items() if not isinstance(item, dict | list)]
@@ -79,7 +79,7 @@ def drafts_in_file(root: Path, name: str, options: ParserOptions) -> tuple[Draft
 def _drafts(
     records: Iterable[Iterable[_Field]], where: str, options: ParserOptions, *, shares_file: bool
 ) -> Iterator[DraftRecord]:
-    """Yield the drafts among records, built from the fields that identify them or make them drafts."""
+    """Yield the drafts among records, with only their identifiers and draft fields."""
 
     def is_site_date(text: str) -> bool:
         return is_date(text, options.zone)
@@ -122,7 +122,7 @@ def _front_matter(text: str) -> Iterator[_Field]:
 
 
 def _split_field(line: str) -> tuple[str, str]:
-    """Return (name, value) of ``name: value`` or ``name = value``; two empty strings for other lines."""
+    """Return (name, value) of ``name: value`` or ``name = value``, else ("", "")."""
     at = min((position for position in (line.find(":"), line.find("=")) if position > 0), default=0)
     name = line[:at].strip().strip("\"'").strip()
     value = line[at + 1 :].partition(" #")[0].strip().strip("\"'").strip()

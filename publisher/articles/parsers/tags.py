@@ -66,7 +66,7 @@ def split_tags(run: str, text: str, vocabulary: frozenset[str]) -> tuple[tuple[s
 
 
 def _split_at_capitals(run: str) -> list[str]:
-    """Split before each capital that follows a lower-case letter, a closing bracket or a quote."""
+    """Split before capitals that follow a lower-case letter, a closing bracket or a quote."""
     borders = [
         at
         for at, character in enumerate(run)

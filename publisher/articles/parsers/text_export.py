@@ -62,7 +62,7 @@ def parse_text_export(stream: BinaryIO, where: str, options: ParserOptions) -> I
     image, authors = _tail(paragraphs)
     dek = _dek(paragraphs)
     tags, ambiguous = split_tags(labels.get("tag", ""), "\n".join([title, dek or "", *paragraphs]), options.tags)
-    warnings.extend(f"cannot tell where {tag!r} parts into tags; name them in ingest.tags" for tag in ambiguous)
+    warnings.extend(f"cannot split {tag!r} into tags. Add the tags to ingest.tags" for tag in ambiguous)
     record = Record(
         title=title,
         date=day,
@@ -101,7 +101,7 @@ def _release(day: date, labels: Mapping[str, str], where: str, options: ParserOp
 
 
 def find_draft_statement(text: str) -> str:
-    """Return the line near the top or at the end that makes the text a draft; empty if there is none."""
+    """Return the line near the top or at the end that makes the text a draft, or ""."""
     lines = [line.strip() for line in text.split("\n") if line.strip()]
     for line in (*lines[:_HEAD_LINES], *lines[_HEAD_LINES:][-2:]):
         match = _STATEMENT.fullmatch(line)
@@ -112,7 +112,7 @@ def find_draft_statement(text: str) -> str:
 
 
 def _head(text: str, where: str) -> tuple[str, date, str, str]:
-    """Return the title, the date, the labels after the date, and the text after that paragraph."""
+    """Return the title, the date, the labels after it, and the text after that paragraph."""
     title: list[str] = []
     at = 0
     for number, line in enumerate(text.split("\n")):
@@ -149,7 +149,7 @@ def _labels(text: str) -> tuple[dict[str, str], str]:
 
 
 def _tail(paragraphs: list[str]) -> tuple[Image | None, tuple[Author, ...]]:
-    """Remove the image credit and the author line, in either order, from the end of the paragraphs."""
+    """Remove the image credit and the author line from the end, in either order."""
     image: Image | None = None
     authors: tuple[Author, ...] = ()
     for _ in range(2):

@@ -126,8 +126,8 @@ def test_an_article_that_cannot_be_corrected_is_an_error(kit: SiteKit) -> None:
     kit.article("later.md", title="Later", date="2026-12-24")
     kit.publish()
     for name, text, reason in (
-        ("nothing", "x", "no article is called 'nothing'"),
-        ("same", "x", "may be any of 2 articles"),
+        ("nothing", "x", "no article matches 'nothing'"),
+        ("same", "x", "matches 2 articles"),
         ("later.md", "x", "is not published yet: edit its file"),
         ("a/one.md", " \x00 ", "--note is empty"),
     ):

@@ -77,9 +77,9 @@ def test_an_enclosure_may_be_an_address_or_a_table(options: ParserOptions) -> No
 def test_an_incomplete_enclosure_gives_a_warning(options: ParserOptions) -> None:
     """The warning names the missing type or length, or the wrong length."""
     for fields, words, count in (
-        ({"enclosures": ["https://cdn.example/a"]}, "say its type", 0),
-        ({"enclosures": [{"url": "https://cdn.example/a", "type": "a b"}]}, "say its type", 0),
-        ({"enclosures": ["https://cdn.example/a.mp3"]}, "is not in RSS: say its length", 1),
+        ({"enclosures": ["https://cdn.example/a"]}, "has no valid type. Add one", 0),
+        ({"enclosures": [{"url": "https://cdn.example/a", "type": "a b"}]}, "has no valid type. Add one", 0),
+        ({"enclosures": ["https://cdn.example/a.mp3"]}, "is not in RSS: its length is unknown", 1),
         ({"enclosures": [{"url": "audio/talk%20one.mp3", "length": 6}]}, "has 5 bytes, not 6", 1),
         ({"enclosures": ["ftp://cdn.example/a.mp3"]}, "is not an http URL", 0),
     ):

@@ -72,7 +72,7 @@ def _changes(zone: ZoneInfo) -> Iterator[tuple[datetime, timedelta, timedelta]]:
 def expected(
     wall: datetime, changes: list[tuple[datetime, timedelta, timedelta]], zone: ZoneInfo, *, hourly: bool
 ) -> set[datetime]:
-    """Return the local times of an instant, computed without ``fold``."""
+    """Return the expected slots of a local time, computed without ``fold``."""
     near = [one for one in changes if abs(one[0].replace(tzinfo=None) - wall) < timedelta(days=2)]
     if not near:
         offset = datetime.combine(wall.date(), wall.time(), UTC).astimezone(zone).utcoffset()
