@@ -1,4 +1,4 @@
-"""Deliver issues: fix the audience, approve, claim, throttle, send, record outcomes and process bounces.
+"""Deliver issues: audience, approval, claims, rate limits, sending, outcomes and bounces.
 
 Every claim and retry reads the subscription state first. This package never renders an issue, and never subscribes anybody.
 """

@@ -1,4 +1,4 @@
-"""Fix the audience of an issue: each subscriber once, and without the articles that they have already."""
+"""Fix the audience of an issue, without articles that a subscriber has already."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Queries for the audience of an issue: its subscribers, and the deliveries that are queued for them."""
+"""Queries for the audience of an issue: subscribers and their queued deliveries."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _RECEIVED_STATES: Final = (_S.QUEUED, _S.SENDING, _S.HANDED_OVER, _S.ACCEPTED, _
 def audience_members(
     connection: Connection, digest: str, overlapping: Collection[int], now: int
 ) -> Iterator[tuple[int, int, str | None, tuple[tuple[int, int], ...]]]:
-    """Yield (subscriber, interests, zone, deliveries) of every active subscriber of a digest, by number.
+    """Yield (subscriber, interests, zone, deliveries) of the active subscribers of a digest.
 
     Args:
         connection: the database.
@@ -106,7 +106,7 @@ def add_deliveries(connection: Connection, issue_id: int, rows: Iterable[tuple[i
 
 
 def frozen_audience(connection: Connection, issue_id: int) -> Iterator[tuple[int, int]]:
-    """Yield (subscriber, variant) of the deliveries in the fixed audience of an issue, by subscriber."""
+    """Yield (subscriber, variant) of the fixed audience of an issue, by subscriber."""
     query = select(delivery.c.subscriber_id, delivery.c.variant).where(
         delivery.c.issue_id == issue_id, delivery.c.origin != _WELCOME
     )
@@ -117,7 +117,7 @@ def frozen_audience(connection: Connection, issue_id: int) -> Iterator[tuple[int
 def record_welcome_delivery(
     connection: Connection, issue_id: int, subscriber_id: int, variant: int, now: int, answer: str
 ) -> None:
-    """Store the delivery of an issue to a subscriber who subscribed after its audience was fixed."""
+    """Store the delivery of an issue to somebody who subscribed after it was made."""
     connection.execute(
         insert(delivery).values(
             issue_id=issue_id,

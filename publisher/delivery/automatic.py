@@ -1,4 +1,4 @@
-"""Send issues without a command: those of digests with ``send = "auto"``, approved ones, and drafts for editors."""
+"""Send automatic and approved issues, and drafts for editors, without a command."""
 
 from __future__ import annotations
 
@@ -98,7 +98,10 @@ def _unsent(name: str, reason: str) -> IssueSendResult:
 
 
 def sendable_issues(site: Site, db: Database, now: datetime, *, approved: bool) -> list[IssueRow]:
-    """Return the issues that may be sent by their state, oldest first. Placeholder values are checked later."""
+    """Return the issues that may be sent by their state, oldest first.
+
+    Placeholder values are checked later.
+    """
     since = now - timedelta(days=site.delivery.retry_days)
     with db.read() as connection:
         rows = issues.list_issues(connection, since=since)
@@ -126,7 +129,7 @@ def _is_due(db: Database, row: IssueRow, now: datetime) -> bool:
 def next_send_time(
     site: Site, db: Database, now: datetime, *, without: Collection[str] = ()
 ) -> tuple[datetime | None, set[str]]:
-    """Return the next due time of all sendable issues (None if nothing is queued), and issues without queued deliveries."""
+    """Return when the next delivery is due (or None), and issues without queued deliveries."""
     dues, settled = [], set()
     with db.read() as connection:
         for row in sendable_issues(site, db, now, approved=True):

@@ -354,7 +354,7 @@ class _Recorder:
         return count, subscriber.address if is_new else ""
 
     def _is_verified(self, match: _Match) -> bool:
-        """Return whether a bounce came by the return path of a message of the last ten days to the current address."""
+        """Return whether a bounce belongs to a message of the last ten days to this address."""
         if match.proof is _Proof.NONE:
             return False
         delivery = deliveries.delivery_of(self.connection, match.issue_id, match.subscriber_id)
@@ -371,6 +371,6 @@ class _Recorder:
         return abs(self.now - delivery.handed_at) <= _BOUNCE_DAYS * 86_400
 
     def _soft_issues(self, number: int) -> int:
-        """Return the number of recent issues that bounced softly, without refusals that are about the sender."""
+        """Return the number of recent issues with soft bounces that are not about the sender."""
         bounces = store.soft_bounces(self.connection, number, self.now - _SOFT_DAYS * 86_400, self.now)
         return len({row.issue_id for row in bounces if not judge_failure(row.answer, row.status).is_about_sender})

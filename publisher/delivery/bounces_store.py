@@ -54,7 +54,7 @@ def add_bounce(connection: Connection, report_hash: str, row: BounceRow) -> bool
 
 
 def soft_bounces(connection: Connection, subscriber_id: int, since: int, until: int) -> list[BounceRow]:
-    """Return a subscriber's soft bounces of a period (seconds since 1970, both ends included), oldest first."""
+    """Return a subscriber's soft bounces of a period, in seconds since 1970, oldest first."""
     query = select(bounce).where(
         bounce.c.subscriber_id == subscriber_id,
         bounce.c.kind == "soft",

@@ -1,4 +1,4 @@
-"""Stored provisional suppressions, the attempts by which they are judged, and the relays and domains they stopped."""
+"""Stored provisional suppressions, counts of attempts, and stopped relays and domains."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def _of_issue(issue_id: int, *conditions: Any) -> Any:
 
 
 def _in_scope(scope: Scope) -> tuple[Any, Any]:
-    """Return the condition for the rows of a scope, and the column that is true once they are judged."""
+    """Return the condition for a scope's rows, and the column that marks them as judged."""
     table = provisional_suppression.c
     if scope.kind == RELAY:
         return table.relay == scope.name, table.is_relay_judged
@@ -230,7 +230,7 @@ def is_provisionally_suppressed(connection: Connection, hashed: str) -> bool:
 
 
 def is_provisional_subscriber(subscriber_id: Any) -> Any:
-    """Return an SQL condition: a subscriber, given by number or column, is suppressed provisionally."""
+    """Return an SQL condition for a provisionally suppressed subscriber (number or column)."""
     return exists(
         select(provisional_suppression.c.issue_id).where(provisional_suppression.c.subscriber_id == subscriber_id)
     )
@@ -243,7 +243,7 @@ def issues_to_settle(connection: Connection) -> list[int]:
 
 
 def has_open_deliveries(connection: Connection, issue_id: int) -> bool:
-    """Return whether an issue has open deliveries to people who are not suppressed provisionally."""
+    """Return whether an issue has open deliveries, without provisionally suppressed people."""
     query = select(delivery.c.subscriber_id).where(
         delivery.c.issue_id == issue_id,
         delivery.c.state.in_([state.value for state in _OPEN]),
@@ -304,7 +304,7 @@ def accepted_words(connection: Connection, issue_id: int) -> set[str]:
 
 
 def accept_brakes(connection: Connection, accepted: Sequence[Brake], now: int) -> None:
-    """Record that an operator accepted brakes: refusals of their scopes and with their words may suppress."""
+    """Record that an operator accepted brakes: their scopes and words may suppress."""
     table = provisional_suppression.c
     for brake in accepted:
         condition, _ = _in_scope(brake.scope)
@@ -327,7 +327,7 @@ def _is_brake(brake: Brake) -> Any:
 
 
 def discard_brakes(connection: Connection, discarded: Collection[Brake]) -> int:
-    """Delete brakes with their refusals, and requeue these deliveries; return the number of deliveries."""
+    """Delete brakes with their refusals, and requeue the deliveries; return their number."""
     queued = 0
     for brake in discarded:
         condition, _ = _in_scope(brake.scope)

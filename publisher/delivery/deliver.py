@@ -1,4 +1,7 @@
-"""Send an issue: ``publish send``. Each delivery is made once, also with several processes and after a crash."""
+"""Send an issue: ``publish send``.
+
+Each delivery is made once, also with several processes and after a crash.
+"""
 
 from __future__ import annotations
 
@@ -170,7 +173,7 @@ def _prepare(
     uncertain: UncertainPolicy | None,
     limit: int | None,
 ) -> tuple[int, int | None]:
-    """Recover the claims of dead senders; return the number of deliveries that are due, and the limit of this run."""
+    """Recover claims of dead senders; return how many deliveries are due, and the limit."""
     now = int(began.timestamp())
     _recover(connection, site, now, transport)
     if uncertain is not None:
@@ -288,7 +291,7 @@ class _SendRun:
     def _running(
         self, ledger: Ledger, dispatcher: Dispatcher, transport: Transport, connections: int
     ) -> Iterator[threading.Event]:
-        """Start one thread per connection; yield an event that is set when the last of them has ended."""
+        """Run one thread per connection; yield an event that is set when all have ended."""
         ledger.start()
         are_done, left, lock = threading.Event(), [connections], threading.Lock()
 
@@ -313,7 +316,7 @@ class _SendRun:
             ledger.close()
 
     def _monitor(self, are_done: threading.Event, dispatcher: Dispatcher, transport: Transport, total: int) -> None:
-        """Report progress, and stop what an operator or another sender has stopped, until the run ends."""
+        """Report progress until the run ends, and obey stops of an operator or another sender."""
         checked_at = self._clock()
         while not are_done.wait(_POLL_SECONDS):
             self._on_progress(dispatcher.counts, total)

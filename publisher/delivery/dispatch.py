@@ -1,4 +1,4 @@
-"""Choose the next delivery for each SMTP connection, within the rate limits of recipient domains."""
+"""Choose the next delivery for each connection, within the rate limits of domains."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ _QUEUES: Final[tuple[tuple[Table, Column[int]], ...]] = (
 
 
 def bring_forward(connection: Connection, now: datetime, horizon: datetime) -> int:
-    """Make rows due now whose retry time or lease is later than ``horizon``; return their number.
+    """Make rows due now whose retry time or lease is after ``horizon``; return their number.
 
     Only a clock that was ahead sets such a time. Deliveries that wait for a subscriber's local time stay as they are;
     only deferred ones are retries.

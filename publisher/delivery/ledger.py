@@ -122,7 +122,7 @@ class Ledger:
             then(ClaimedBatch([], 0, 0))
 
     def hand_over(self, claim: Claim) -> Callable[[], bool]:
-        """Start to store that a message is sent now; return a function that waits until that is on disk.
+        """Store that a message is sent now; return a function that waits for the disk.
 
         It returns False if the message must not be sent: another sender has it, its subscriber unsubscribed after the
         claim, or the transaction failed.

@@ -1,4 +1,4 @@
-"""Local-time delivery: when the deliveries of an issue are due in the subscribers' time zones."""
+"""Local-time delivery: due times in the subscribers' time zones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Build the messages of an issue: each variant is encoded once, then merged and signed for each subscriber."""
+"""Build the messages of an issue: encode each variant once, then merge and sign."""
 
 from __future__ import annotations
 
@@ -124,6 +124,6 @@ class DeliveryMessages:
         )
 
     def fingerprint(self, variants: int) -> bytes:
-        """Return a hash of the content and the headers of the first ``variants`` variants, without values."""
+        """Return a hash of the content and headers of the first ``variants`` variants."""
         parts = [self._template(number).fingerprint for number in range(1, variants + 1)]
         return hashlib.sha256(b"".join(parts)).digest()

@@ -1,4 +1,7 @@
-"""Pauses of relays that lost messages. They are stored between runs, because each loss is an uncertain delivery."""
+"""Pauses of relays that lost messages.
+
+They are stored between runs, because each loss is an uncertain delivery.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +55,7 @@ def load_pauses(connection: Connection, transport: Transport, now: datetime, *, 
 
 
 def save_pauses(db: Database, transport: Transport, now: datetime) -> None:
-    """Store a pause of each relay that lost messages in this run, and delete it if the relay accepted one."""
+    """Store pauses of relays that lost messages, and delete those of relays that accepted one."""
     if not isinstance(transport, SmtpTransport):
         return
     states = [(relay.name, transport.state_of(number)) for number, relay in enumerate(transport.relays)]

@@ -11,7 +11,7 @@ _BACKOFF_MINUTES: Final = (5, 10, 20, 40, 80, 160, 240)
 
 
 def retry_at(attempts: int, first_at: int, now: int, *, days: int, wait: int = 0) -> int | None:
-    """Return the time of the next attempt, in seconds since 1970; None if the delivery is given up.
+    """Return when to retry, in seconds since 1970; None if the delivery is given up.
 
     Args:
         attempts: number of attempts so far, from 1.

@@ -1,4 +1,7 @@
-"""Registry of sending processes. Each holds a lock for as long as it lives, so no timeout decides whether it is dead."""
+"""Registry of sending processes.
+
+Each holds a lock for as long as it lives, so no timeout decides whether it is dead.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,9 @@ _ADVISORY: Final = 0x7365_6E64
 
 @contextmanager
 def active_sender(db: Database, root: Path, name: str, now: int) -> Iterator[int]:
-    """Register this process as a sender and yield its number. Its claims are safe while the block runs.
+    """Register this process as a sender and yield its number.
+
+    Its claims are safe while the block runs.
 
     Args:
         db: the database.

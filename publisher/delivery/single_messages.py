@@ -80,7 +80,9 @@ def send_messages(transport: Transport, messages: Sequence[OutgoingMessage]) -> 
 
 
 def send_test(site: Site, target: str, address: str, now: datetime, *, transport: Transport | None = None) -> Outcome:
-    """Send an issue to one address, marked as a test. Nothing is stored, and no approval is needed.
+    """Send an issue to one address, marked as a test.
+
+    Nothing is stored, and no approval is needed.
 
     Raises:
         SettingsError: there is no such issue or no mail server, or the address is invalid.

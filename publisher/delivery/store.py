@@ -137,7 +137,10 @@ def record_outcomes(connection: Connection, updates: Sequence[DeliveryUpdate], s
 
 
 def release_claims(connection: Connection, sender: int) -> None:
-    """Requeue the deliveries that a sender claimed and did not hand over. That does not count as an attempt."""
+    """Requeue the deliveries that a sender claimed and did not hand over.
+
+    That does not count as an attempt.
+    """
     claimed = and_(delivery.c.sender_id == sender, delivery.c.state == _S.SENDING.value)
     connection.execute(
         update(delivery).where(claimed).values(state=_S.QUEUED.value, sender_id=None, attempts=delivery.c.attempts - 1)
@@ -241,7 +244,7 @@ def attempts_of(connection: Connection, issue_id: int, subscriber_id: int) -> li
 
 
 def first_attempt(connection: Connection, issue_id: int, subscriber_id: int) -> int | None:
-    """Return the time of the first stored attempt, in seconds since 1970; None if there is none."""
+    """Return when the first stored attempt was made, in seconds since 1970; or None."""
     is_attempt = and_(attempt.c.issue_id == issue_id, attempt.c.subscriber_id == subscriber_id)
     return connection.execute(select(func.min(attempt.c.attempted_at)).where(is_attempt)).scalar()
 
@@ -261,7 +264,7 @@ _WAITING: Final[Any] = literal_column("'queued'"), literal_column("'deferred'")
 
 
 def next_due(connection: Connection, issue_id: int) -> int | None:
-    """Return when the next queued delivery of an issue is due, 0 for at once; None if none is queued."""
+    """Return when the next queued delivery is due, 0 for at once; None if none is queued."""
     query = select(func.min(delivery.c.due_at)).where(delivery.c.issue_id == issue_id, delivery.c.state.in_(_WAITING))
     return connection.execute(query).scalar()
 

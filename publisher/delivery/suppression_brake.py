@@ -1,4 +1,4 @@
-"""Delay the suppressions of an issue until enough attempts show that the refusals are about the addresses.
+"""Delay suppressions until enough attempts show that refusals are about the addresses.
 
 A circuit breaker for relays and recipient domains. A refusal that would suppress an address is first stored as a
 provisional suppression. It is judged with the attempts at its relay and with those at its domain, after 50 of them or at
@@ -74,7 +74,7 @@ class SuppressionBrake:
         return new
 
     def record(self, connection: Connection, settled: Sequence[tuple[Claim, Outcome]], now: int) -> None:
-        """Count attempts, store refusals, and judge the refusals of scopes that have had enough attempts.
+        """Count attempts, store refusals, and judge scopes with enough attempts.
 
         Args:
             connection: the database, in the transaction that stores the outcomes.
@@ -204,7 +204,7 @@ def settle_finished_issues(connection: Connection, ring: Keyring, now: int) -> l
 
 
 def accept_refusals(site: Site, target: str, now: datetime) -> tuple[IssueRow, int]:
-    """Suppress the addresses whose refusals a brake stopped, and continue the issue; return their number.
+    """Suppress the addresses behind a brake, and continue the issue; return their number.
 
     Raises:
         SettingsError: there is no such issue, or it has no brake.
@@ -223,7 +223,7 @@ def accept_refusals(site: Site, target: str, now: datetime) -> tuple[IssueRow, i
 
 
 def retry_refusals(site: Site, target: str) -> tuple[IssueRow, int]:
-    """Discard the refusals that a brake stopped, and requeue these deliveries; return their number.
+    """Discard the refusals behind a brake, and requeue the deliveries; return their number.
 
     Raises:
         SettingsError: there is no such issue, or it has no brake.

@@ -1,4 +1,4 @@
-"""Rate limits per recipient domain, pauses of domains that refuse, and warm-up limits. Pure; the time is passed in."""
+"""Rate limits and pauses of recipient domains, and warm-up limits. Pure."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class _DomainState:
 
 
 class Throttle:
-    """Keep each domain to its limit, and pause a domain that asks to slow down without delaying the others."""
+    """Keep each domain to its limit, and pause domains that ask to slow down."""
 
     def __init__(self, limit_of: Callable[[str], RateLimit]) -> None:
         self._limit_of = limit_of
@@ -51,7 +51,7 @@ class Throttle:
         return state
 
     def ready_at(self, domain: str) -> float:
-        """Return when the next message to the domain may be sent; infinity until a message in progress ends."""
+        """Return when the domain is ready; infinity until a message in progress ends."""
         state = self._state(domain)
         if state.is_stopped:
             return math.inf
@@ -63,7 +63,7 @@ class Throttle:
         return max(state.next_at, state.paused_until)
 
     def seconds_until_ready(self, domains: Iterable[str], now: float, longest: float) -> float:
-        """Return the seconds until a message to one of the domains may be sent; ``longest`` at most."""
+        """Return the seconds until one of the domains is ready; ``longest`` at most."""
         earliest = min(map(self.ready_at, domains), default=math.inf)
         return min(max(earliest - now, 0.0), longest)
 
@@ -99,7 +99,7 @@ class Throttle:
         self._state(domain).is_stopped = True
 
     def paused_domains(self, now: float) -> dict[str, float]:
-        """Return the paused domains and when their pauses end; infinity for those stopped in this run."""
+        """Return the paused domains and when their pauses end; infinity for stopped ones."""
         return {
             name: math.inf if state.is_stopped else state.paused_until
             for name, state in self._domains.items()

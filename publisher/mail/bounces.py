@@ -128,7 +128,7 @@ def _plain(text: str) -> str:
 
 
 def _unsubscribe(headers: Headers) -> list[Report]:
-    """Return the request to unsubscribe: a token in the subject, with any other text around it."""
+    """Return the request to unsubscribe: a token anywhere in the subject."""
     texts = tuple(TOKEN_PATTERN.findall(headers.text("Subject").lower()))
     if not texts:
         return []
@@ -176,7 +176,7 @@ def _failures(parts: Iterable[Part], tokens: ReportTokens) -> list[Report]:
 
 
 def _status_blocks(part: Part) -> Iterator[Headers]:
-    """Yield the field groups of a delivery status: one for the message, and one for each recipient."""
+    """Yield the field groups of a delivery status, for the message and each recipient."""
     lines: list[bytes] = []
     count = 0
     for line in [*part.body(_MAX_STATUS_BYTES).splitlines(), b""]:
@@ -218,7 +218,10 @@ def judge_failure(words: str, status: str) -> Reason:
 
 
 def _judged(words: str, status: str, tokens: ReportTokens) -> Report:
-    """Return the report of a failed delivery. It is hard only if the reply is about the address."""
+    """Return the report of a failed delivery.
+
+    It is hard only if the reply is about the address.
+    """
     reason = judge_failure(words, status)
     match = _STATUS.search(words)
     if match and (not status or status.endswith(".0.0")):
@@ -259,7 +262,7 @@ def _unstructured(headers: Headers, parts: Iterable[Part], tokens: ReportTokens)
 
 
 def _reply_in(text: str) -> str:
-    """Return the server's reply in the text of a bounce, with the lines before it; empty if there is none."""
+    """Return the server's reply in the text of a bounce; empty if there is none."""
     lines = []
     for line in text.splitlines():
         if _RETURNED_MESSAGE.match(line):

@@ -1,4 +1,7 @@
-"""Read mailboxes for bounces: Maildir, mbox and IMAP. The caller deletes messages after they are recorded."""
+"""Read mailboxes for bounces: Maildir, mbox and IMAP.
+
+The caller deletes messages after they are recorded.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ class Mailbox(Protocol):
     """A mailbox whose messages have keys."""
 
     def messages(self) -> Iterator[tuple[str, bytes | None]]:
-        """Yield the key and the bytes of each message; None for a message above `MAX_MESSAGE_BYTES`."""
+        """Yield key and bytes of each message; None instead of more than `MAX_MESSAGE_BYTES`."""
 
     def remove(self, keys: Iterable[str]) -> None:
         """Delete messages."""

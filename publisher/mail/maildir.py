@@ -1,4 +1,7 @@
-"""Write messages to a Maildir instead of sending them. Mail programs such as mutt and Thunderbird open it."""
+"""Write messages to a Maildir instead of sending them.
+
+Mail programs such as mutt and Thunderbird open it.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +20,10 @@ __all__ = ["MaildirTransport"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MaildirTransport:
-    """Write messages to ``tmp``, then move them to ``new`` (https://cr.yp.to/proto/maildir.html).
+    """Write messages to ``tmp``, then move them to ``new``.
 
-    A message has the same file name at each attempt. It is not written again if the file exists, also after a mail
-    program has moved it to ``cur``.
+    See https://cr.yp.to/proto/maildir.html. A message has the same file name at each attempt. It is not written again if
+    the file exists, also after a mail program has moved it to ``cur``.
     """
 
     folder: Path

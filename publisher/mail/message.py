@@ -81,7 +81,7 @@ def _mailbox(value: str) -> tuple[str, str]:
 
 
 def quoted_printable(text: str) -> bytes:
-    """Return text as quoted-printable (RFC 2045 §6.7), with CRLF line ends and lines of at most 76 characters."""
+    """Return text as quoted-printable (RFC 2045 §6.7) with CRLF line ends."""
     encoded = quopri.encodestring(text.replace("\r\n", "\n").encode())
     # SMTP doubles a leading dot (RFC 5321 §4.5.2), and mbox changes "From " at the start of a line.
     encoded = re.sub(rb"(?m)^\.", b"=2E", encoded)
@@ -144,7 +144,7 @@ def message_headers(envelope: Envelope) -> list[tuple[str, str]]:
 
 
 def build_message(envelope: Envelope, *, text: str, html: str) -> bytes:
-    """Return the message: plain text first, then HTML (multipart/alternative, RFC 2046 §5.1.4).
+    """Return a multipart/alternative message (RFC 2046 §5.1.4): plain text, then HTML.
 
     The same envelope and parts give the same bytes.
 

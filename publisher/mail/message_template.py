@@ -1,4 +1,4 @@
-"""Build the messages of one issue: encode and canonicalise once, then merge each subscriber's values.
+"""Message templates: encode and canonicalise once, then merge subscribers' values.
 
 The values are short. Each is on a line of its own between soft line breaks, so nothing is encoded or wrapped again.
 """
@@ -182,7 +182,7 @@ def _open_ended(data: bytes) -> bytes:
 
 
 def _with_slots(text: str) -> bytes:
-    """Return text as quoted-printable, with each slot on a line of its own between soft line breaks."""
+    """Return quoted-printable text with each slot on its own line, between soft breaks."""
     parts = _SLOT.split(text)
     encoded = [part.encode() if index % 2 else _encoded(part) for index, part in enumerate(parts)]
     return b"=\r\n".join(encoded)

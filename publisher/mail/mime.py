@@ -1,4 +1,4 @@
-"""Read the structure of an untrusted MIME message in linear time and within fixed limits (RFC 2045, RFC 2046).
+"""Parse untrusted MIME messages (RFC 2045, RFC 2046) in linear time, within limits.
 
 The parser of the standard library recurses for each nested part, tests each line against all open boundaries, and decodes
 headers of any length. A hostile message makes it raise an exception, or run for minutes. This parser works on offsets into
@@ -90,7 +90,7 @@ class Headers:
         return [value[:_MAX_VALUE_BYTES].decode("utf-8", "replace") for value in values]
 
     def text(self, name: str) -> str:
-        """Return the first value of a field, with encoded words (RFC 2047) decoded; empty if there is none."""
+        """Return the first value of a field, with encoded words decoded (RFC 2047); or empty."""
         value = next(iter(self.raw(name)), "")
         try:
             return " ".join(str(make_header(decode_header(value))).split())
@@ -123,7 +123,7 @@ class Part:
         return cls(headers, match[0] if match else "text/plain", content_type, data, body, end)
 
     def body(self, limit: int) -> bytes:
-        """Return the start of the body, decoded from its transfer encoding; at most ``limit`` bytes are read."""
+        """Return the decoded start of the body; at most ``limit`` bytes are read."""
         raw = self._data[self._start : min(self._end, self._start + limit)]
         encoding = self.headers.text("Content-Transfer-Encoding").lower()
         if encoding == "quoted-printable":
@@ -205,7 +205,9 @@ def _parse_block(data: bytes, start: int, end: int) -> tuple[Headers, int]:
 
 
 def walk_parts(data: bytes) -> list[Part]:
-    """Return a message and its parts, outermost first. Returned or forwarded messages are not parsed.
+    """Return a message and its parts, outermost first.
+
+    Returned or forwarded messages are not parsed.
 
     Raises:
         UnreadableMessage: the message exceeds a limit: bytes, bytes of a header, parts, or depth.

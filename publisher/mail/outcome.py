@@ -1,4 +1,4 @@
-"""Decide what a mail server's reply means for a delivery, its subscriber and the relay. Pure (RFC 5321, RFC 3463).
+"""Outcomes of deliveries by the replies of mail servers (RFC 5321, RFC 3463). Pure.
 
 A refusal suppresses a subscriber only if its words, or an enhanced status code that the words do not contradict, are about
 that address. Replies about the sender, the message or the server suppress nobody: see `publisher.mail.replies`.
@@ -41,7 +41,7 @@ class Reply:
 
     @property
     def enhanced(self) -> str:
-        """Return subject and detail of the enhanced code, as in ``1.1``; empty if its class is not the reply's."""
+        """Return subject and detail of the enhanced status code, as in ``1.1``; or empty."""
         match = _ENHANCED.match(self.lines[0]) if self.lines else None
         return f"{match[2]}.{match[3]}" if match and match[1] == str(self.code)[0] else ""
 
@@ -99,7 +99,7 @@ def _is_relay_fault(reply: Reply, reason: Reason) -> bool:
 
 
 def recipient_outcome(reply: Reply) -> Outcome | None:
-    """Return the outcome of a delivery by the reply to RCPT; None if the recipient is accepted.
+    """Return the outcome by the reply to RCPT; None if the recipient is accepted.
 
     Raises:
         RelayFault: the relay requires authentication, or does not follow the protocol.

@@ -1,4 +1,4 @@
-"""Placeholders (merge tags) for text that differs between the subscribers of an issue. Pure.
+"""Placeholders (merge tags) for text that differs between subscribers. Pure.
 
 An issue is rendered once, with placeholders. Each message gets the subscriber's own values in their place.
 """
@@ -27,7 +27,7 @@ class Placeholders:
 
     @classmethod
     def of(cls, *content: object) -> Placeholders:
-        """Return the placeholders of an issue with this content; equal content gives equal placeholders."""
+        """Return the placeholders of an issue with this content."""
         return cls(hash=hashlib.sha256(repr(content).encode()).hexdigest()[:12])
 
     def __getitem__(self, name: str) -> str:

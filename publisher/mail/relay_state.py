@@ -1,4 +1,4 @@
-"""Decide whether a relay may be used, by its failures, refusals and lost messages. Pure; the time is passed in."""
+"""Decide whether a relay may be used, by its failures and lost messages. Pure."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class RelayState:
         self.has_accepted = True
 
     def record_loss(self, words: str) -> None:
-        """Record that a connection ended, or got an invalid reply, between DATA and the reply to the message."""
+        """Record that a connection ended between DATA and the reply to the message."""
         self.losses += 1
         if self.losses >= (1 if self.is_on_probation else MAX_LOSSES) and not self.refused:
             self.has_lost = True

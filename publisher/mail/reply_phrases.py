@@ -1,4 +1,4 @@
-"""Words that mail servers use about one mailbox, in the languages of public bounce collections.
+"""Words of mail servers about one mailbox, in the languages of bounce collections.
 
 Sources: the rule sets of Sisimai, KumoMTA, flufl.bounce and PHP Bounce Handler, and the postmaster pages of
 large providers. The patterns match text as `publisher.mail.replies.normalise` returns it.

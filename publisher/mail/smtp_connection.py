@@ -27,7 +27,10 @@ _READ_BYTES: Final = 16 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
-    """Timeouts in seconds (RFC 5321 §4.5.3.2). A shorter final timeout causes duplicate messages."""
+    """Timeouts in seconds (RFC 5321 §4.5.3.2).
+
+    A shorter final timeout causes duplicate messages.
+    """
 
     connect: float = 60
     greeting: float = 300

@@ -51,7 +51,7 @@ class SmtpTransport:
         return bool(numbers)
 
     def run(self, source: MessageSource, connection_number: int) -> None:
-        """Send the messages of a source over one connection, to the relay with the most free capacity."""
+        """Send the messages of a source over one connection to the least used relay."""
         number = self._choose()
         began = self.clock()
         relay, state = self.relays[number], self._states[number]
@@ -161,7 +161,10 @@ class _Session:
             raise self._requeue(message, error) from error
 
     def _read_envelope(self, message: OutgoingMessage) -> bool:
-        """Return whether the server waits for the message. If it does not, the outcome is recorded."""
+        """Return whether the server waits for the message.
+
+        If it does not, the outcome is recorded.
+        """
         if not self._has_pipelining:
             return self._ask_envelope(message)
         seconds = self._timeouts.command

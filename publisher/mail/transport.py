@@ -1,4 +1,4 @@
-"""The interface between the delivery engine and a transport: SMTP, a Maildir, or a test's own."""
+"""Interface between the delivery engine and transports: SMTP, Maildir, or a test's."""
 
 from __future__ import annotations
 
@@ -33,10 +33,13 @@ class MessageSource(Protocol):
     """Supplies messages to a transport, and stores their outcomes."""
 
     def take(self, *, wait: bool) -> OutgoingMessage | None:
-        """Return the next message; None if there is none now. With ``wait``, wait a few seconds for one."""
+        """Return the next message; None if there is none now.
+
+        With ``wait``, wait a few seconds for one.
+        """
 
     def hand_over(self, message: OutgoingMessage) -> Callable[[], bool]:
-        """Start to record that a message is sent now; return a function that waits until that is durable.
+        """Record that a message is sent now; return a function that waits until it is durable.
 
         It returns False if the message must not be sent: another sender has it, or the subscriber unsubscribed. The
         transport then records the outcome "queued".
