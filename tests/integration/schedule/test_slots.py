@@ -1,4 +1,4 @@
-"""Slots: each has one issue, whoever tries, whoever dies, whatever the clock does."""
+"""Claims of slots: each has one issue, through concurrent runners, crashes and clock changes."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def newsroom(any_kit: SiteKit) -> Newsroom:
     return room
 
 
-def test_an_issue_is_made_when_its_slot_has_come_and_not_before(newsroom: Newsroom) -> None:
+def test_an_issue_is_made_at_its_slot_and_not_before(newsroom: Newsroom) -> None:
     assert newsroom.ran() == []
     newsroom.clock.at = slot(23) - timedelta(seconds=1)
     assert newsroom.ran() == []
@@ -99,13 +99,13 @@ def test_an_issue_is_made_when_its_slot_has_come_and_not_before(newsroom: Newsro
     assert newsroom.ran() == [("digest:daily", 25, "daily/2026-11-25T0700")]
 
 
-def test_a_look_without_reason_and_without_a_slot_does_nothing(newsroom: Newsroom) -> None:
+def test_a_run_without_a_due_slot_does_nothing(newsroom: Newsroom) -> None:
     with newsroom.kit.open() as db:
         newsroom.turn()
         assert run_due_slots(newsroom.kit.site, db, newsroom.clock, always=False) is None
 
 
-def test_of_many_who_try_one_gets_the_slot(newsroom: Newsroom) -> None:
+def test_one_of_many_runners_claims_a_slot(newsroom: Newsroom) -> None:
     newsroom.clock.at = slot(23)
     found: list[list[slots.ClaimedSlot]] = []
     ready = threading.Barrier(12)
@@ -126,7 +126,7 @@ def test_of_many_who_try_one_gets_the_slot(newsroom: Newsroom) -> None:
     ]
 
 
-def test_a_claim_of_one_who_died_is_taken_over_when_it_has_run_out(newsroom: Newsroom) -> None:
+def test_an_expired_claim_of_a_dead_runner_is_taken_over(newsroom: Newsroom) -> None:
     newsroom.clock.at = slot(23)
     (claim,) = newsroom.claim()
     assert claim.attempt == 1
@@ -148,7 +148,7 @@ def test_a_claim_that_is_renewed_is_not_taken_over(newsroom: Newsroom) -> None:
     assert newsroom.ran() == []
 
 
-def test_who_was_asleep_for_too_long_undoes_what_it_did(newsroom: Newsroom) -> None:
+def test_a_runner_whose_claim_expired_rolls_back(newsroom: Newsroom) -> None:
     kit = newsroom.kit
     newsroom.turn()
     newsroom.clock.at = slot(23)
@@ -173,7 +173,7 @@ def test_who_was_asleep_for_too_long_undoes_what_it_did(newsroom: Newsroom) -> N
     ("catch_up", "hours", "made"),
     [('"latest"', 24, [27]), ('"none"', 24, []), ('"all"', 72, [25, 26, 27]), ('"all"', 24, [27]), ('"latest"', 1, [])],
 )
-def test_after_an_outage(newsroom: Newsroom, catch_up: str, hours: int, made: list[int]) -> None:
+def test_missed_slots_run_as_catch_up_says(newsroom: Newsroom, catch_up: str, hours: int, made: list[int]) -> None:
     newsroom.configure(catch_up=catch_up, catch_up_hours=hours)
     newsroom.clock.at = slot(23)
     newsroom.turn()
@@ -191,7 +191,7 @@ def test_after_an_outage(newsroom: Newsroom, catch_up: str, hours: int, made: li
         assert [sorted(one) for one in carried] == [["Day 23", "Day 24"], ["Day 25"], ["Day 26"]]
 
 
-def test_a_slot_that_was_begun_and_has_become_too_old_is_left_out(newsroom: Newsroom) -> None:
+def test_a_started_slot_that_became_too_old_is_skipped(newsroom: Newsroom) -> None:
     newsroom.clock.at = slot(23)
     newsroom.claim()
     newsroom.clock.at = slot(25, 6)
@@ -199,7 +199,7 @@ def test_a_slot_that_was_begun_and_has_become_too_old_is_left_out(newsroom: News
     assert newsroom.runs() == [(23, "skipped", "it was too late"), (24, "done", "daily/2026-11-24T0700")]
 
 
-def test_a_clock_that_is_put_back_runs_nothing_twice(newsroom: Newsroom) -> None:
+def test_a_clock_that_is_set_back_runs_no_slot_twice(newsroom: Newsroom) -> None:
     newsroom.clock.at = slot(23)
     newsroom.turn()
     for hours in (-1, -25, -49):
@@ -212,7 +212,7 @@ def test_a_clock_that_is_put_back_runs_nothing_twice(newsroom: Newsroom) -> None
     assert newsroom.ran() == [("digest:daily", 24, "daily/2026-11-24T0700")]
 
 
-def test_a_clock_that_was_ahead_and_is_put_right_loses_nothing(newsroom: Newsroom) -> None:
+def test_a_corrected_clock_loses_no_slot(newsroom: Newsroom) -> None:
     newsroom.clock.at = slot(25, 8)
     assert newsroom.ran() == [("digest:daily", 25, "daily/2026-11-25T0700")]
     newsroom.article()
@@ -222,7 +222,7 @@ def test_a_clock_that_was_ahead_and_is_put_right_loses_nothing(newsroom: Newsroo
     assert newsroom.ran() == [("digest:daily", 23, "daily/2026-11-23T0700")]
 
 
-def test_a_timetable_that_was_taken_up_by_a_clock_far_ahead_counts_from_now(any_kit: SiteKit) -> None:
+def test_a_timetable_that_was_saved_in_the_future_counts_from_now(any_kit: SiteKit) -> None:
     room = Newsroom(any_kit)
     room.clock.at = datetime(2031, 1, 1, tzinfo=UTC)
     room.turn()
@@ -245,13 +245,13 @@ def test_an_edited_cadence_counts_from_its_edit(newsroom: Newsroom) -> None:
     assert newsroom.ran() == [("digest:daily", 23, "daily/2026-11-23T1500")]
 
 
-def test_a_slot_that_was_missed_is_not_lost_by_an_edit_that_keeps_it(newsroom: Newsroom) -> None:
+def test_a_missed_slot_survives_an_edit_of_the_cadence_that_keeps_it(newsroom: Newsroom) -> None:
     newsroom.clock.at = slot(23, 8)
     newsroom.configure(cadence='["0 7 * * *", "0 20 * * *"]', blackout='["2026-12-25"]')
     assert newsroom.ran() == [("digest:daily", 23, "daily/2026-11-23T0700")]
 
 
-def test_a_digest_that_is_gone_has_no_slots_and_comes_back_as_a_new_one(newsroom: Newsroom) -> None:
+def test_a_removed_digest_has_no_slots_and_returns_as_a_new_one(newsroom: Newsroom) -> None:
     newsroom.clock.at = slot(23)
     newsroom.claim()
     newsroom.configure(cadence=None)
@@ -264,7 +264,7 @@ def test_a_digest_that_is_gone_has_no_slots_and_comes_back_as_a_new_one(newsroom
     assert newsroom.ran() == [("digest:daily", 24, "daily/2026-11-24T0700")]
 
 
-def test_an_issue_of_the_same_minute_by_hand_is_the_slots(newsroom: Newsroom) -> None:
+def test_a_manual_issue_of_the_same_minute_is_the_issue_of_the_slot(newsroom: Newsroom) -> None:
     newsroom.clock.at = slot(23)
     newsroom.kit.publish(slot(23))
     newsroom.article()
@@ -272,7 +272,7 @@ def test_an_issue_of_the_same_minute_by_hand_is_the_slots(newsroom: Newsroom) ->
     assert len(issues(newsroom.kit)) == 1
 
 
-def test_a_broken_digest_rests_and_the_others_go_out(newsroom: Newsroom) -> None:
+def test_a_broken_digest_waits_and_the_others_are_published(newsroom: Newsroom) -> None:
     newsroom.base += '\n[digests.other]\ntitle = "The Other"\ncadence = "0 7 * * *"\n'
     newsroom.configure(subject='"{{ nobody.knows }}"')
     newsroom.turn()
@@ -298,7 +298,7 @@ def test_a_broken_digest_rests_and_the_others_go_out(newsroom: Newsroom) -> None
     assert newsroom.ran() == [("digest:daily", 23, "daily/2026-11-23T0700")]
 
 
-def test_feeds_that_cannot_be_staged_hold_no_issue_back(newsroom: Newsroom) -> None:
+def test_feeds_that_cannot_be_staged_delay_no_issue(newsroom: Newsroom) -> None:
     for path in (newsroom.kit.root / "feeds").rglob("*"):
         path.unlink() if path.is_file() else None
     import shutil
@@ -318,7 +318,7 @@ def test_feeds_that_cannot_be_staged_hold_no_issue_back(newsroom: Newsroom) -> N
     assert (newsroom.kit.root / "feeds" / "all.rss").exists()
 
 
-def test_who_is_stopped_gives_its_slots_back_at_once(newsroom: Newsroom) -> None:
+def test_a_stopped_runner_releases_its_slots_at_once(newsroom: Newsroom) -> None:
     newsroom.clock.at = slot(23)
 
     def stop(label: str, done: int, total: int) -> None:
@@ -329,7 +329,7 @@ def test_who_is_stopped_gives_its_slots_back_at_once(newsroom: Newsroom) -> None
     assert newsroom.ran() == [("digest:daily", 23, "daily/2026-11-23T0700")]
 
 
-def test_a_claim_is_renewed_while_the_work_takes_its_time(newsroom: Newsroom, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_claim_is_renewed_during_a_long_run(newsroom: Newsroom, monkeypatch: pytest.MonkeyPatch) -> None:
     newsroom.clock.at = slot(23)
     renewed = threading.Event()
     real = slots.renew_lease
@@ -348,7 +348,7 @@ def test_a_claim_is_renewed_while_the_work_takes_its_time(newsroom: Newsroom, mo
     assert newsroom.ran(progress=wait, lease=timedelta(seconds=0.3)) == [("digest:daily", 23, "daily/2026-11-23T0700")]
 
 
-def test_a_newer_slot_waits_for_the_older_one_that_somebody_is_at(newsroom: Newsroom) -> None:
+def test_a_newer_slot_waits_for_an_older_one_that_is_running(newsroom: Newsroom) -> None:
     newsroom.configure(catch_up='"all"', catch_up_hours=72)
     newsroom.turn()
     newsroom.clock.at = slot(24) - timedelta(seconds=30)
@@ -360,7 +360,7 @@ def test_a_newer_slot_waits_for_the_older_one_that_somebody_is_at(newsroom: News
     assert [(one.slot.day, one.attempt) for one in newsroom.claim("quick")] == [(23, 2), (24, 1)]
 
 
-def test_a_newer_slot_stands_for_an_older_one_that_could_not_be_run(newsroom: Newsroom) -> None:
+def test_a_newer_slot_replaces_a_failed_older_one(newsroom: Newsroom) -> None:
     newsroom.configure(subject='"{{ nobody.knows }}"', catch_up_hours=72)
     newsroom.turn()
     newsroom.clock.at = slot(23)
@@ -371,7 +371,7 @@ def test_a_newer_slot_stands_for_an_older_one_that_could_not_be_run(newsroom: Ne
     assert newsroom.runs() == [(23, "skipped", "a newer one stands for it"), (24, "done", "daily/2026-11-24T0700")]
 
 
-def test_the_slot_of_an_issue_is_the_cadences_own_clock(any_kit: SiteKit) -> None:
+def test_the_slot_of_an_issue_is_in_the_zone_of_the_cadence(any_kit: SiteKit) -> None:
     room = Newsroom(any_kit, zone='"America/New_York"')
     room.turn()
     room.article()
@@ -379,7 +379,7 @@ def test_the_slot_of_an_issue_is_the_cadences_own_clock(any_kit: SiteKit) -> Non
     assert room.ran() == [("digest:daily", 23, "daily/2026-11-23T1200")]
 
 
-def test_old_slots_are_forgotten_but_for_the_newest(newsroom: Newsroom) -> None:
+def test_old_runs_are_deleted_except_the_newest(newsroom: Newsroom) -> None:
     for day in (23, 24, 25):
         newsroom.clock.at = slot(day)
         newsroom.turn()
@@ -401,8 +401,10 @@ EVENTS = st.one_of(
 
 @settings(max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(events=st.lists(EVENTS, min_size=4, max_size=14))
-def test_no_slot_twice_and_none_lost_in_any_life(tmp_path_factory: pytest.TempPathFactory, events: list[Any]) -> None:
-    """Minutes pass, runners die with slots in hand, the clock is set, the machine sleeps; at last it is calm."""
+def test_any_sequence_of_events_runs_each_slot_once(
+    tmp_path_factory: pytest.TempPathFactory, events: list[Any]
+) -> None:
+    """Time passes, runners die during a run, the clock is changed, the machine is suspended; then all recover."""
     room = Newsroom(SiteKit(tmp_path_factory.mktemp("life") / "site"), catch_up='"all"', catch_up_hours=24 * 31)
     room.configure(cadence='["0 7 * * *", "0 19 * * *"]')
     url = room.kit.site.database_url
@@ -424,7 +426,7 @@ def test_no_slot_twice_and_none_lost_in_any_life(tmp_path_factory: pytest.TempPa
             if what in ("turn", "dies"):
                 look(dies=what == "dies")
                 latest = max(latest, room.clock.at)
-        # The clock is right in the end, and somebody is there.
+        # In the end the clock is right, and a runner is active.
         room.clock.at = max(room.clock.at, latest, first) + timedelta(hours=13)
         for _ in range(2):
             look(dies=False)

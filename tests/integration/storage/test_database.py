@@ -21,7 +21,8 @@ from publisher.storage.tables import REVISION, metadata
 from tests.conftest import SiteKit, ids, titles
 
 
-def test_the_schema_is_the_sum_of_its_migrations(database_url: str) -> None:
+def test_the_migrations_build_the_schema(database_url: str) -> None:
+    """An upgraded database and a new one have the same tables."""
     engine = create_engine(database_url)
     with engine.begin() as connection:
         upgrade(connection)
@@ -75,7 +76,8 @@ def test_articles_of_the_first_schema_keep_their_ids_and_order(database_url: str
     assert [ids(kit, f"archive/all/{page}") for page in (1, 2, 3)] == [["urn:1"], ["urn:2"], ["urn:3"]]
 
 
-def test_an_old_database_is_upgraded(database_url: str) -> None:
+def test_a_database_without_a_revision_is_upgraded(database_url: str) -> None:
+    """An empty version table counts as the oldest schema."""
     engine = create_engine(database_url)
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
@@ -99,14 +101,16 @@ def test_a_dry_run_upgrades_an_old_database_for_itself_alone(database_url: str) 
     engine.dispose()
 
 
-def test_a_newer_database_is_refused(database_url: str) -> None:
+def test_a_newer_schema_is_rejected(database_url: str) -> None:
+    """An older version would not know its tables."""
     with Database.open(database_url) as db, db.write() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(SchemaTooNew, match="newer publisher"):
         Database.open(database_url)
 
 
-def test_somebody_elses_database_is_refused(database_url: str) -> None:
+def test_a_database_of_another_program_is_rejected(database_url: str) -> None:
+    """Tables of the same names must not be overwritten."""
     engine = create_engine(database_url)
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE article (x INTEGER)"))
@@ -115,7 +119,8 @@ def test_somebody_elses_database_is_refused(database_url: str) -> None:
         Database.open(database_url)
 
 
-def test_an_empty_database_cannot_be_looked_at(database_url: str) -> None:
+def test_a_dry_run_rejects_an_empty_database(database_url: str) -> None:
+    """There is nothing to read before the first run."""
     if database_url.startswith("sqlite"):
         Path(database_url.removeprefix("sqlite:///")).touch()
     with pytest.raises(StoreError, match="run publish now"):
@@ -136,19 +141,22 @@ def test_a_dry_run_without_a_database_makes_none(tmp_path: Path) -> None:
         ("nonsense+x://", "nonsense"),
     ],
 )
-def test_what_cannot_be_opened_is_said_without_the_password(url: str, reason: str) -> None:
+def test_a_failed_connection_is_reported_without_the_password(url: str, reason: str) -> None:
+    """Error messages end up in logs."""
     with pytest.raises(StoreError, match=reason) as error:
         Database.open(url)
     assert "secret" not in str(error.value)
 
 
-def test_a_file_that_is_no_database_is_said(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_reported(tmp_path: Path) -> None:
+    """The message names the file and the fix."""
     (tmp_path / "x.db").write_bytes(b"not a database at all, but long enough" * 100)
     with pytest.raises(StoreError, match="not an SQLite database"):
         Database.open(f"sqlite:///{tmp_path / 'x.db'}")
 
 
-def test_sqlite_on_a_network_file_system_is_refused(tmp_path: Path) -> None:
+def test_sqlite_on_a_network_file_system_is_rejected(tmp_path: Path) -> None:
+    """Its locks do not hold across machines."""
     mounts = tmp_path / "mounts"
     mounts.write_text(f"/dev/vda / ext4 rw 0 0\nserver:/x {tmp_path} nfs4 rw 0 0\nshort\n")
     with pytest.raises(StoreError, match=r"network file system \(nfs4\)"):
@@ -164,7 +172,8 @@ def test_postgresql_without_its_driver_names_the_extra(monkeypatch: pytest.Monke
         Database.open("postgresql+psycopg://u@127.0.0.1:9/x")
 
 
-def test_one_run_at_a_time_holds_a_site(db: Database, tmp_path: Path) -> None:
+def test_a_second_publishing_run_waits_for_the_lock(db: Database, tmp_path: Path) -> None:
+    """It gives up after its timeout, and names the holder."""
     waited: list[str] = []
     with db.exclusive(tmp_path):
         with (
@@ -177,7 +186,8 @@ def test_one_run_at_a_time_holds_a_site(db: Database, tmp_path: Path) -> None:
         pass
 
 
-def test_a_waiting_run_goes_on_when_the_other_ends(db: Database, tmp_path: Path) -> None:
+def test_a_waiting_run_continues_when_the_other_ends(db: Database, tmp_path: Path) -> None:
+    """The lock passes to the waiting run."""
     held, order = threading.Event(), []
 
     def first() -> None:
@@ -196,7 +206,8 @@ def test_a_waiting_run_goes_on_when_the_other_ends(db: Database, tmp_path: Path)
     assert order == ["first", "second"]
 
 
-def test_another_machine_waits_too(postgres: str, tmp_path: Path) -> None:
+def test_runs_on_two_machines_exclude_each_other(postgres: str, tmp_path: Path) -> None:
+    """PostgreSQL's advisory lock covers all machines."""
     url = postgres.replace("postgresql://", "postgresql+psycopg://")
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
@@ -239,10 +250,11 @@ def count_after_four_writers(url: str, folder: Path, held: str) -> str | None:
         return facts.get_fact(connection, "count")
 
 
-def test_writers_in_several_processes_lose_nothing(tmp_path: Path) -> None:
+def test_concurrent_writers_lose_no_update(tmp_path: Path) -> None:
     """Deferred transactions fail with "database is locked" here, or lose counts. (A first run, four times at once.)"""
     assert count_after_four_writers(f"sqlite:///{tmp_path / 'x.db'}", tmp_path, "free") == "200"
 
 
-def test_runs_that_hold_the_site_take_turns(database_url: str, tmp_path: Path) -> None:
+def test_concurrent_runs_are_serialised(database_url: str, tmp_path: Path) -> None:
+    """Four processes under the lock lose no update."""
     assert count_after_four_writers(database_url, tmp_path, "held") == "200"

@@ -51,7 +51,7 @@ def test_a_failed_read_of_an_intact_file_is_not_called_damage(path: Path) -> Non
 
 
 @pytest.mark.parametrize("name", ["SQLITE_IOERR", "SQLITE_IOERR_READ", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMMAP"])
-def test_an_io_error_is_one_of_the_disk(path: Path, name: str) -> None:
+def test_an_io_error_is_reported_as_an_error_of_the_disk(path: Path, name: str) -> None:
     """The message names the disk, and what to do about it."""
     assert f"the disk cannot be read or written ({name}). Check the disk" in told(path, "disk I/O error", name)
 
@@ -90,7 +90,7 @@ def test_a_disk_that_cannot_be_written_is_named_by_the_command(kit: SiteKit) -> 
     assert "malformed" not in done.stderr and "Traceback" not in done.stderr
 
 
-def test_a_lock_of_another_process_is_an_error_of_its_own_kind(path: Path) -> None:
+def test_a_lock_of_another_process_raises_store_busy(path: Path) -> None:
     """Callers that can wait and try again tell it from others."""
     with pytest.raises(StoreBusy, match="another process holds it"), translate_errors(f"sqlite:///{path}"):
         raise driver_error("database is locked", "SQLITE_BUSY")

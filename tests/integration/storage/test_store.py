@@ -50,7 +50,7 @@ def add(db: Database, *rows: dict[str, Any]) -> None:
         store.insert_articles(connection, rows)
 
 
-def test_keys_lead_to_articles_and_can_be_given_to_another(db: Database) -> None:
+def test_article_keys_can_be_reassigned(db: Database) -> None:
     add(db, row(1), row(2))
     with db.write() as connection:
         store.set_keys(connection, {"file:a": 1, "id:x": 1})
@@ -61,7 +61,7 @@ def test_keys_lead_to_articles_and_can_be_given_to_another(db: Database) -> None
         assert store.last_seq(connection) == 2 and store.count_articles(connection) == 2
 
 
-def test_a_transaction_happens_as_a_whole_or_not_at_all(db: Database) -> None:
+def test_a_failed_transaction_is_rolled_back(db: Database) -> None:
     with pytest.raises(RuntimeError), db.write() as connection:
         store.insert_articles(connection, [row(1)])
         raise RuntimeError
@@ -75,7 +75,7 @@ def test_errors_of_the_driver_are_translated(db: Database) -> None:
         add(db, row(1))
 
 
-def test_instants_are_never_given_twice(db: Database) -> None:
+def test_publication_times_are_distinct(db: Database) -> None:
     add(
         db,
         row(1, asked_at=100, published_at=100),
@@ -87,7 +87,7 @@ def test_instants_are_never_given_twice(db: Database) -> None:
         assert store.free_publication_times(connection, []) == []
 
 
-def test_facets_are_minted_once_and_slugs_do_not_collide(db: Database) -> None:
+def test_facets_are_added_once_with_distinct_slugs(db: Database) -> None:
     tag = FacetKind.TAG
     with db.write() as connection:
         first = facets.add_facets(connection, [(tag, "C"), (tag, "C++"), (FacetKind.TOPIC, "C"), ALL])
@@ -99,7 +99,7 @@ def test_facets_are_minted_once_and_slugs_do_not_collide(db: Database) -> None:
     assert len(set(first.values()) | set(again.values())) == 5
 
 
-def test_a_feed_carries_what_changed_last_and_is_out(db: Database) -> None:
+def test_a_feed_has_the_latest_published_changes(db: Database) -> None:
     offsets = ((1, -30), (2, 10), (3, -20), (4, -10))
     add(db, *(row(seq, published_at=NOW + at, changed_at=NOW + at) for seq, at in offsets))
     with db.write() as connection:
@@ -135,7 +135,7 @@ def test_entries_are_of_one_revision_and_come_in_the_order_asked_for(db: Databas
         assert list(feeds.load_entries(connection, [4, 3], "rss")) == [("<p>b</p>", b"r")]
 
 
-def test_changes_are_free_instants_that_do_not_lie_in_the_future(db: Database) -> None:
+def test_change_times_are_distinct_and_never_in_the_future(db: Database) -> None:
     add(db, row(1, published_at=100, changed_at=200), row(2, published_at=201, changed_at=201))
     with db.read() as connection:
         assert store.free_change_times(connection, [200, 300, 300], 1000, {302}) == [202, 300, 301]
@@ -143,7 +143,7 @@ def test_changes_are_free_instants_that_do_not_lie_in_the_future(db: Database) -
         assert store.free_publication_times(connection, [200]) == [202]
 
 
-def test_an_article_stands_on_its_archive_page_for_ever(db: Database) -> None:
+def test_an_article_keeps_its_archive_page(db: Database) -> None:
     add(db, *(row(seq) for seq in (1, 2, 3, 4)))
     with db.write() as connection:
         number = facets.add_facets(connection, [ALL])[ALL]
@@ -183,7 +183,7 @@ def test_dirty_feeds_are_marked_once_and_cleaned(db: Database) -> None:
         assert feeds.dirty_facets(connection) == []
 
 
-def test_staged_files_are_kept_by_owner(db: Database) -> None:
+def test_staged_files_are_stored_by_owner(db: Database) -> None:
     def file(path: str, owner: str, size: int = 1) -> StagedFile:
         return StagedFile(path=path, owner=owner, sha256="s", size=size, mtime_ns=1)
 
@@ -209,7 +209,7 @@ def issue(number: int, slot: datetime, *articles: str) -> Issue:
     )
 
 
-def test_an_issue_takes_its_articles_from_the_waiting(db: Database) -> None:
+def test_an_issue_removes_its_articles_from_the_pending_ones(db: Database) -> None:
     slot = datetime(2026, 11, 23, 7, tzinfo=UTC)
     add(db, *(row(seq) for seq in (1, 2, 3)))
     with db.write() as connection:
@@ -249,7 +249,7 @@ def test_no_digest_carries_an_article_twice_and_no_slot_has_two_issues(db: Datab
             issues.add_issue(connection, issue(2, slot, "urn:2"), [2], [])
 
 
-def test_files_and_what_was_said_about_them(db: Database) -> None:
+def test_source_files_and_their_problems_are_stored(db: Database) -> None:
     problem = Problem(where="a.md:3", is_rejected=True, reason="R")
     with db.write() as connection:
         sources.save_sources(connection, [("a.md", 1, "s"), ("b.md", 2, "s")], {"a.md": [problem]})
@@ -271,7 +271,7 @@ def test_files_and_what_was_said_about_them(db: Database) -> None:
         assert facts.get_fact(connection, "k") == "2"
 
 
-def test_articles_come_back_as_they_went(db: Database) -> None:
+def test_articles_are_loaded_as_they_were_stored(db: Database) -> None:
     from publisher.articles.parsers import ParserOptions
     from publisher.articles.parsers.fields import build_record
 
@@ -297,7 +297,7 @@ def test_articles_come_back_as_they_went(db: Database) -> None:
         assert getattr(article, name) == getattr(record, name), name
 
 
-def test_a_dry_run_leaves_no_trace(database_url: str) -> None:
+def test_a_dry_run_changes_nothing(database_url: str) -> None:
     with Database.open(database_url) as db:
         add(db, row(1))
     with Database.open(database_url, dry_run=True) as db:

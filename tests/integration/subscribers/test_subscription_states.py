@@ -77,8 +77,8 @@ def old_site(url: str, hashed: str = "h9") -> None:
     engine.dispose()
 
 
-def test_states_of_an_older_site_are_derived_from_what_it_knows(database_url: str) -> None:
-    """Deliveries without a subscription, and requests by mail, say that people left; nobody is subscribed anew."""
+def test_an_upgrade_derives_subscription_states(database_url: str) -> None:
+    """Deliveries without a subscription, and requests by mail, mean unsubscribed; nobody is resubscribed."""
     old_site(database_url)
     with Database.open(database_url) as db, db.read() as connection:
         people = subscribers.find_subscribers(connection, range(1, 10))
@@ -108,7 +108,7 @@ def test_states_of_an_older_site_are_derived_from_what_it_knows(database_url: st
     assert all(history[number] for number in people)
 
 
-def test_what_an_upgrade_could_not_derive_is_reviewed(kit: SiteKit, database_url: str) -> None:
+def test_guessed_states_of_an_upgrade_are_listed_for_review(kit: SiteKit, database_url: str) -> None:
     """People suppressed as unsubscribed become unsubscribed people; guesses are listed with their reason."""
     (kit.root / "publisher.key").write_text("k" * 32)
     old_site(database_url, Keyring(key=b"k" * 32).address_hash("p9@example.org"))
@@ -162,7 +162,7 @@ ACTS = {
 
 @pytest.mark.parametrize("name", ACTS)
 @pytest.mark.parametrize("state", ["queued", "deferred"])
-def test_a_claim_leaves_out_people_who_left_and_says_why(any_mail_kit: MailKit, name: str, state: str) -> None:
+def test_a_claim_skips_unsubscribed_people_and_records_why(any_mail_kit: MailKit, name: str, state: str) -> None:
     """The delivery ends as suppressed, with the reason; the others are claimed."""
     issue, _ = queued(any_mail_kit, 2)
     with any_mail_kit.open() as db:
@@ -179,8 +179,8 @@ def test_a_claim_leaves_out_people_who_left_and_says_why(any_mail_kit: MailKit, 
 
 
 @pytest.mark.parametrize("name", ACTS)
-def test_a_claimed_delivery_is_not_handed_over_to_people_who_left_since(any_mail_kit: MailKit, name: str) -> None:
-    """Between claim and message minutes may pass, where a domain is limited: the hand-over reads the state again."""
+def test_a_claimed_delivery_is_not_sent_after_an_unsubscription(any_mail_kit: MailKit, name: str) -> None:
+    """Minutes may pass after the claim if a domain is throttled: the state is read again before sending."""
     issue, _ = queued(any_mail_kit, 2)
     with any_mail_kit.open() as db:
         with db.write() as connection:
@@ -219,8 +219,8 @@ class Leaver:
                 act_of("newsletter", db, 1)
 
 
-def test_a_run_ends_and_counts_people_who_left_during_it(any_mail_kit: MailKit) -> None:
-    """A delivery that was claimed and may not leave any more is settled; the run does not wait for it."""
+def test_a_run_counts_people_who_unsubscribed_during_it(any_mail_kit: MailKit) -> None:
+    """A claimed delivery that must not be sent any more is settled; the run does not wait for it."""
     queued(any_mail_kit, 3)
     leaver = Leaver(any_mail_kit)
     any_mail_kit.mail(1)
@@ -231,7 +231,7 @@ def test_a_run_ends_and_counts_people_who_left_during_it(any_mail_kit: MailKit) 
 
 
 def test_lifting_a_suppression_restores_the_state_before(any_mail_kit: MailKit) -> None:
-    """A person who had left one newsletter still has left it, and only that one."""
+    """A person who had unsubscribed from one newsletter is unsubscribed from that one only."""
     any_mail_kit.add_settings('\n[digests.weekly]\ntitle = "The Weekly"\n')
     (address,) = any_mail_kit.add_subscribers(1, digests=("daily", "weekly"))
     with any_mail_kit.open() as db, db.write() as connection:

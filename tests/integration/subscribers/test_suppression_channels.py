@@ -120,7 +120,7 @@ def suppression_of(kit: MailKit, address: str) -> Suppression | None:
 
 
 @pytest.mark.parametrize(("reason", "channel"), UNDOABLE)
-def test_the_channel_decides_whether_the_form_brings_somebody_back(
+def test_the_channel_decides_whether_the_form_lifts_a_suppression(
     subscriber_site: SubscriberSite, reason: str, channel: SuppressionChannel
 ) -> None:
     """A suppression that anybody can cause by mail is undone by a confirmation email, which only its owner gets."""
@@ -136,13 +136,13 @@ def test_the_channel_decides_whether_the_form_brings_somebody_back(
         subscriber_site.visitor.post(letter.link, {"yes": "yes"})
         person = subscriber_site.subscriber()
         assert person is not None and not person.is_suppressed and suppression_of(subscriber_site.kit, ANN) is None
-        # Somebody who complained left everything: only what they confirm is active again.
+        # A complaint unsubscribes from everything: only confirmed newsletters are active again.
         assert set(person.digests) == ({"daily", "weekly"} if reason in ("bounced", "forgotten") else {"daily"})
 
 
 @pytest.mark.parametrize("kind", ["bounce", "complaint"])
 def test_a_doubtful_address_gets_one_confirmation_email_a_week(subscriber_site: SubscriberSite, kind: str) -> None:
-    """The form cannot be used to mail a dead address, or somebody who complained, every day."""
+    """The form cannot be used to mail a dead or complaining address every day."""
     subscriber_site.subscribe_and_confirm()
     person = subscriber_site.subscriber()
     assert person is not None
@@ -162,7 +162,7 @@ def test_a_doubtful_address_gets_one_confirmation_email_a_week(subscriber_site: 
     assert sent == [1, 0, 0, 0, 0, 0, 0] * 2 + [1, 0]
 
 
-def test_an_operators_word_replaces_a_bounce(mail_kit: MailKit) -> None:
+def test_an_operators_suppression_replaces_a_bounce(mail_kit: MailKit) -> None:
     """An address that an operator, or a list, suppresses stays suppressed although a bounce came first."""
     kit = mail_kit
     names = kit.add_subscribers(3)
@@ -184,7 +184,7 @@ def test_an_operators_word_replaces_a_bounce(mail_kit: MailKit) -> None:
 
 
 def test_a_bounce_never_weakens_a_suppression(mail_kit: MailKit) -> None:
-    """A forged bounce after an operator's act gives nobody a way back."""
+    """A forged bounce after an operator's suppression does not make it undoable."""
     (name,) = mail_kit.add_subscribers(1)
     suppress_by_operator(mail_kit.site, name, NOW)
     with mail_kit.open() as db, db.write() as connection:
@@ -203,8 +203,8 @@ def test_erasing_keeps_no_words_and_lets_the_person_return(mail_kit: MailKit) ->
     assert found is not None and (found.reason, found.channel, found.note) == ("forgotten", ERASURE, "")
 
 
-def test_only_the_subscriber_returns_after_a_complaint(mail_kit: MailKit) -> None:
-    """A reason of an operator subscribes nobody who complained, by a command or by a list."""
+def test_only_the_subscriber_can_resubscribe_after_a_complaint(mail_kit: MailKit) -> None:
+    """An operator's reason never overrides a complaint, by command or by list."""
     kit = mail_kit
     (name,) = kit.add_subscribers(1)
     with kit.open() as db, db.write() as connection:

@@ -1,4 +1,4 @@
-"""Somebody who has changed their address, and the lists that still have the old one."""
+"""Changes of address, and lists that still have the old one."""
 
 from __future__ import annotations
 
@@ -46,8 +46,10 @@ def imported(subscriber_site: SubscriberSite, path: Path) -> ImportResult:
     return import_list(subscriber_site.kit.site, path, subscriber_site.clock.now())
 
 
-def test_an_old_list_does_not_add_somebody_who_has_moved(subscriber_site: SubscriberSite, old_list: Path) -> None:
-    """Neither an import nor ``add`` makes them a second subscriber, who would be mailed after the first one left."""
+def test_an_import_with_an_old_address_adds_nobody_after_a_change_of_address(
+    subscriber_site: SubscriberSite, old_list: Path
+) -> None:
+    """Neither an import nor ``add`` makes them a second subscriber, which would get mail after the first one unsubscribed."""
     assert move(subscriber_site, subscriber_site.subscribe_and_confirm()) == "Done"
     result = imported(subscriber_site, old_list)
     assert (result.added, result.skipped) == (0, 1)
@@ -57,9 +59,7 @@ def test_an_old_list_does_not_add_somebody_who_has_moved(subscriber_site: Subscr
     assert subscriber_site.subscriber() is None
 
 
-def test_somebody_who_moved_left_and_moved_back_stays_unsubscribed(
-    subscriber_site: SubscriberSite, old_list: Path
-) -> None:
+def test_an_unsubscription_survives_two_changes_of_address(subscriber_site: SubscriberSite, old_list: Path) -> None:
     """The state goes with the person to each address, and back to the first one."""
     link = subscriber_site.subscribe_and_confirm()
     assert move(subscriber_site, link) == "Done"
@@ -74,7 +74,7 @@ def test_somebody_who_moved_left_and_moved_back_stays_unsubscribed(
     assert subscriber_site.subscriber(NEW) is None
 
 
-def test_the_owner_of_an_address_that_was_left_may_sign_up_again(subscriber_site: SubscriberSite) -> None:
+def test_an_abandoned_address_can_subscribe_again(subscriber_site: SubscriberSite) -> None:
     """A confirmed sign-up form is the owner's own act."""
     assert move(subscriber_site, subscriber_site.subscribe_and_confirm()) == "Done"
     subscriber_site.advance(days=2)
@@ -82,7 +82,7 @@ def test_the_owner_of_an_address_that_was_left_may_sign_up_again(subscriber_site
     assert subscriber_site.subscriber() is not None and subscriber_site.subscriber(NEW) is not None
 
 
-def test_nobody_moves_to_an_address_that_was_suppressed_meanwhile(subscriber_site: SubscriberSite) -> None:
+def test_an_address_is_not_changed_to_one_that_was_suppressed_meanwhile(subscriber_site: SubscriberSite) -> None:
     """The suppression list is read again when both addresses have confirmed."""
     subscriber_site.submit_preferences(subscriber_site.subscribe_and_confirm(), "move", address=NEW)
     letters = subscriber_site.deliver_emails()
@@ -92,7 +92,7 @@ def test_nobody_moves_to_an_address_that_was_suppressed_meanwhile(subscriber_sit
     assert subscriber_site.subscriber() is not None and subscriber_site.subscriber(NEW) is None
 
 
-def test_nobody_moves_away_from_an_address_that_was_suppressed_meanwhile(subscriber_site: SubscriberSite) -> None:
+def test_an_address_that_was_suppressed_meanwhile_is_not_changed(subscriber_site: SubscriberSite) -> None:
     """The new address would not be mailed either, and no list would say why."""
     subscriber_site.submit_preferences(subscriber_site.subscribe_and_confirm(), "move", address=NEW)
     letters = subscriber_site.deliver_emails()

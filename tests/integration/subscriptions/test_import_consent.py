@@ -1,4 +1,4 @@
-"""People who left elsewhere are imported as people who left, and nothing is ever sent to them."""
+"""People who unsubscribed elsewhere are imported as unsubscribed, and never get mail."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ MEMBERS = """id,email,note,subscribed_to_emails,complimentary_plan,created_at,de
 
 
 def test_only_members_who_are_subscribed_get_the_next_issue(any_mail_kit: MailKit) -> None:
-    """The summary names how many left and by which columns."""
+    """The summary counts inactive rows, with the columns that decided."""
     kit = any_mail_kit
     result = imported(kit, MEMBERS)
     assert (result.added, result.inactive) == (1, {"unsubscribed": 2})
@@ -76,8 +76,8 @@ def test_only_members_who_are_subscribed_get_the_next_issue(any_mail_kit: MailKi
     assert sent(kit) == ["stays@mail.example.org"]
 
 
-def test_a_later_list_does_not_bring_back_whoever_left(any_mail_kit: MailKit) -> None:
-    """A list that calls everybody active changes nobody who left."""
+def test_a_later_import_does_not_resubscribe_people_who_unsubscribed(any_mail_kit: MailKit) -> None:
+    """A list that calls everybody active resubscribes nobody."""
     kit = any_mail_kit
     imported(kit, MEMBERS)
     again = imported(kit, MEMBERS.replace("false", "true").replace("2024-01-01T00:00:00.000Z", ""))
@@ -90,7 +90,7 @@ def test_a_later_list_does_not_bring_back_whoever_left(any_mail_kit: MailKit) ->
     assert active(kit) == ["stays@mail.example.org"]
 
 
-def test_a_departure_in_a_list_stops_deliveries_that_are_queued(any_mail_kit: MailKit) -> None:
+def test_an_imported_unsubscription_stops_queued_deliveries(any_mail_kit: MailKit) -> None:
     """Queued deliveries of people whom the list calls gone are not claimed."""
     kit = any_mail_kit
     kit.add_subscribers(4)
@@ -112,7 +112,7 @@ def test_the_safest_of_two_rows_of_one_person_wins(any_mail_kit: MailKit, order:
     assert active(kit) == []
 
 
-def test_an_unknown_status_is_reported_and_nobody_is_lost(any_mail_kit: MailKit) -> None:
+def test_an_unknown_status_is_reported_and_no_row_is_lost(any_mail_kit: MailKit) -> None:
     """A word that is not understood makes a person inactive, with the column and the word in the summary."""
     kit = any_mail_kit
     result = imported(kit, "email,Status\nann@example.org,Gold\nbo@example.org,Gold\ncy@example.org,subscribed\n")
@@ -124,8 +124,8 @@ def test_an_unknown_status_is_reported_and_nobody_is_lost(any_mail_kit: MailKit)
         action.add_subscriber(kit.site, "ann@example.org", NOW)
 
 
-def test_somebody_unconfirmed_is_not_mailed_and_a_subscriber_stays_one(any_mail_kit: MailKit) -> None:
-    """Not having confirmed elsewhere is no departure."""
+def test_an_unconfirmed_row_adds_no_active_subscriber_and_changes_no_existing_one(any_mail_kit: MailKit) -> None:
+    """Unconfirmed elsewhere does not mean unsubscribed."""
     kit = any_mail_kit
     kit.add_subscribers(1)
     result = imported(kit, "email,status\nnew@mail.example.org,pending\nreader0@mail.example.org,unconfirmed\n")
@@ -135,7 +135,7 @@ def test_somebody_unconfirmed_is_not_mailed_and_a_subscriber_stays_one(any_mail_
     assert sent(kit) == ["reader0@mail.example.org"]
 
 
-def test_json_lines_say_who_left(any_mail_kit: MailKit) -> None:
+def test_json_lines_with_unsubscribed_people_are_understood(any_mail_kit: MailKit) -> None:
     """Booleans, null and nested objects are read; a status that is no text is not understood."""
     kit = any_mail_kit
     people: list[dict[str, object]] = [
@@ -153,7 +153,7 @@ def test_json_lines_say_who_left(any_mail_kit: MailKit) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-8-sig", "utf-8"])
-def test_the_text_formats_of_spreadsheets_are_read(any_mail_kit: MailKit, encoding: str) -> None:
+def test_text_formats_of_spreadsheets_are_imported(any_mail_kit: MailKit, encoding: str) -> None:
     """Excel writes "Unicode text" as UTF-16 with a byte order mark and tabs."""
     text = "Désabonné\temail\tname\r\noui\tleft@example.org\tJosé\r\nnon\tstays@example.org\tZoë\r\n"
     data = ("\ufeff" + text if encoding == "utf-16-be" else text).encode(encoding)
@@ -173,7 +173,7 @@ def test_an_inactive_person_of_an_export_stays_inactive_elsewhere(any_mail_kit: 
     assert active(kit) == ["reader1@mail.example.org"]
 
 
-#: Columns that say who left, with values that say so in a row; None in the second place is a status.
+#: Columns for inactive people, with values that mean it; None in the second place is a status.
 _LEFT = st.one_of(
     st.tuples(
         st.sampled_from(["unsubscribed", "unsubscribed at", "deleted at", "email disabled", "opted out", "is bounced",
@@ -197,7 +197,7 @@ _PADDING = st.sampled_from(["", " ", "\u00a0", "\u200b"])
 
 @st.composite
 def _departures(draw: st.DrawFn) -> tuple[dict[str, str], bool]:
-    """Return the cells of a row that says in one column that its person left, and whether it is JSON."""
+    """Return the cells of a row with one column that means inactive, and whether it is JSON."""
     name, value = draw(_LEFT)
     cells = {"joined": "2020-01-01", draw(_PADDING) + draw(st.sampled_from(_STYLES))(name) + draw(_PADDING): value}
     if draw(st.booleans()):
@@ -213,7 +213,7 @@ def _as_list(address: str, cells: dict[str, str], *, as_json: bool) -> str:
     return file.getvalue()
 
 
-def test_nobody_whose_row_says_that_they_left_can_be_claimed(any_mail_kit: MailKit) -> None:
+def test_a_person_with_an_inactive_row_is_never_claimed_for_delivery(any_mail_kit: MailKit) -> None:
     """In any column and spelling: subscribed before or not, with a delivery queued or not."""
     kit = any_mail_kit
     kit.add_subscribers(40)
@@ -225,7 +225,7 @@ def test_nobody_whose_row_says_that_they_left_can_be_claimed(any_mail_kit: MailK
     def import_departure(departure: tuple[dict[str, str], bool], is_known: bool) -> None:
         nonlocal count
         cells, as_json = departure
-        # Unconfirmed elsewhere is no departure from here: only strangers stay out.
+        # Unconfirmed elsewhere does not unsubscribe here: only new people are kept out.
         known = (
             is_known
             and not {"pending", "unconfirmed", ""} & set(cells.values())

@@ -1,4 +1,4 @@
-"""Rows that disagree about one person, or are about somebody who is suppressed: the safe reading wins."""
+"""Rows that disagree about one person, or name a suppressed address: the safest state wins."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def bounced(kit: MailKit) -> None:
 
 
 @pytest.mark.parametrize("rows", [1, 2_100])
-def test_a_departure_in_one_of_two_rows_stands(kit: MailKit, rows: int) -> None:
+def test_an_unsubscription_in_one_of_two_rows_wins(kit: MailKit, rows: int) -> None:
     """It stands in whatever spelling the other row has the address, and however far apart the rows are."""
     between = "".join(f"reader{number}@mail.example.org,daily,\n" for number in range(rows))
     imported(
@@ -54,7 +54,7 @@ def test_a_departure_in_one_of_two_rows_stands(kit: MailKit, rows: int) -> None:
     assert person.digests == ("daily",)
 
 
-def test_an_unconfirmed_digest_in_one_of_two_rows_stands(kit: MailKit) -> None:
+def test_an_unconfirmed_digest_in_one_of_two_rows_wins(kit: MailKit) -> None:
     """The row without it does not confirm it."""
     imported(kit, f"address,digests,digests_unconfirmed\n{PERSON},daily,weekly\n{PERSON},daily | weekly,\n")
     assert digests(kit) == ("daily",)
@@ -71,8 +71,8 @@ def test_a_blocklisted_address_that_had_bounced_is_not_lifted_with_the_bounces(k
     assert person.is_suppressed
 
 
-def test_a_departure_of_a_suppressed_person_stands_after_the_suppression_is_lifted(kit: MailKit) -> None:
-    """A list that names digests as left is read for suppressed people too."""
+def test_an_imported_unsubscription_outlives_a_lifted_suppression(kit: MailKit) -> None:
+    """Unsubscribed digests of a list are stored for suppressed people too."""
     imported(kit, f"address,digests\n{PERSON},daily | weekly\n")
     bounced(kit)
     result = imported(kit, f"address,digests,digests_unsubscribed\n{PERSON},daily,weekly\n")
@@ -97,7 +97,7 @@ EMPTY_COLUMN = "The column 'digests' is empty in every row"
 def test_a_list_with_an_empty_column_of_digests_says_why_nobody_is_subscribed(
     kit: MailKit, text: str, *, is_told: bool
 ) -> None:
-    """A column that an export left empty looks as if everybody had left."""
+    """A column that an export left empty means that everybody is unsubscribed."""
     path = kit.root / "list.csv"
     path.write_text(text)
     result = import_list(kit.site, path, NOW, digests=["daily"])

@@ -49,7 +49,7 @@ def test_a_pasted_address_gets_its_confirmation_email(subscriber_site: Subscribe
     assert subscriber_site.subscriber() is not None
 
 
-def test_an_invisible_character_inside_is_refused_by_name_in_the_form(subscriber_site: SubscriberSite) -> None:
+def test_the_form_names_an_invisible_character_inside_an_address(subscriber_site: SubscriberSite) -> None:
     """Nobody is mailed at an address that was guessed."""
     answer = subscriber_site.visitor.post(f"{BASE}/join", {"address": ANN.replace("@", "\u200b@"), "digest": "daily"})
     assert answer.status == 422

@@ -23,7 +23,7 @@ UNTIL = NOW + timedelta(minutes=15)
 
 @pytest.fixture
 def paused(subscriber_site: SubscriberSite) -> SubscriberSite:
-    """A site of which somebody has asked for a confirmation email, and whose only relay is paused for 15 minutes."""
+    """A site with a queued confirmation email, and one relay that is paused for 15 minutes."""
     subscriber_site.subscribe()
     pause(subscriber_site)
     return subscriber_site

@@ -1,4 +1,4 @@
-"""Readers choose, pause, move, look into their data and go: by their own letters and nobody else's."""
+"""Preferences: choices, pause, change of address, personal feed, export and erasure of data."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from tests.support.web_visitor import Response
 # -- preferences -----------------------------------------------------------------------------------
 
 
-def test_a_reader_chooses(subscriber_site: SubscriberSite) -> None:
+def test_a_subscriber_saves_preferences(subscriber_site: SubscriberSite) -> None:
+    """Newsletters, interests and zone are stored."""
     link = subscriber_site.subscribe_and_confirm()
     page = subscriber_site.visitor.get(link)
     assert "a…\u2060@mail.example.org" in page.text and ANN not in page.text
@@ -39,7 +40,8 @@ def test_a_reader_chooses(subscriber_site: SubscriberSite) -> None:
     assert subscriber_site.submit_preferences(link, "nonsense").status == 400
 
 
-def test_what_a_reader_has_and_no_page_offers_stays_hers(subscriber_site: SubscriberSite) -> None:
+def test_saving_preferences_keeps_settings_that_the_page_does_not_show(subscriber_site: SubscriberSite) -> None:
+    """Digests and labels that the page does not offer are not removed."""
     link = subscriber_site.subscribe_and_confirm()
     add_subscriber(
         subscriber_site.kit.site, ANN, NOW, follows={"tags": ["Rare"], "topics": ["Water"]}, zone="Asia/Tokyo"
@@ -51,14 +53,15 @@ def test_what_a_reader_has_and_no_page_offers_stays_hers(subscriber_site: Subscr
     assert (
         found is not None and found.follows["tags"] == ("Rare",) and set(found.follows["topics"]) == {"Water", "Trade"}
     )
-    # The newsroom's clock is a choice, too.
+    # No zone means that of the site.
     assert found.zone is None
     subscriber_site.submit_preferences(link, "save", digest=["daily"])
     found = subscriber_site.subscriber()
     assert found is not None and not any(found.follows.values())
 
 
-def test_the_link_in_a_copy_leads_to_her_preferences(subscriber_site: SubscriberSite) -> None:
+def test_the_link_in_a_message_opens_the_preferences(subscriber_site: SubscriberSite) -> None:
+    """A delivery token identifies the subscriber."""
     subscriber_site.replace_setting("[mail]\n", f'[mail]\npreferences = "{BASE}/preferences"\n')
     add_subscriber(subscriber_site.kit.site, ANN, NOW, digests=["daily"])
     subscriber_site.kit.issue("three")
@@ -70,12 +73,13 @@ def test_the_link_in_a_copy_leads_to_her_preferences(subscriber_site: Subscriber
     assert subscriber_site.visitor.get(f"{BASE}/preferences?copy={copy}").heading == "Your newsletters"
 
 
-def test_who_pauses_gets_nothing_until_then(subscriber_site: SubscriberSite) -> None:
+def test_a_paused_subscriber_gets_no_mail_until_the_pause_ends(subscriber_site: SubscriberSite) -> None:
+    """Queued deliveries wait as well."""
     link = subscriber_site.subscribe_and_confirm()
     assert subscriber_site.submit_preferences(link, "pause", until="2026-11-23").status == 422
     assert subscriber_site.submit_preferences(link, "pause", until="someday").status == 422
     assert subscriber_site.submit_preferences(link, "pause", until="9999-01-01").status == 422
-    # Also what is on its way already.
+    # Deliveries that are queued already.
     subscriber_site.kit.issue("three", now=NOW + timedelta(hours=1))
     assert "No mail until 2026-11-26" in subscriber_site.submit_preferences(link, "pause", until="2026-11-26").text
     with subscriber_site.kit.open() as db, db.write() as connection:
@@ -107,7 +111,8 @@ def test_who_pauses_gets_nothing_until_then(subscriber_site: SubscriberSite) -> 
     assert found is not None and found.paused_until is None
 
 
-def test_a_reader_moves_when_both_addresses_have_confirmed(subscriber_site: SubscriberSite) -> None:
+def test_an_address_changes_when_both_addresses_have_confirmed(subscriber_site: SubscriberSite) -> None:
+    """One confirmation alone changes nothing."""
     link = subscriber_site.subscribe_and_confirm()
     assert subscriber_site.submit_preferences(link, "move", address="no").status == 422
     subscriber_site.submit_preferences(link, "move", address="ann@new.example.org")
@@ -124,7 +129,8 @@ def test_a_reader_moves_when_both_addresses_have_confirmed(subscriber_site: Subs
     assert subscriber_site.visitor.post(new.link).heading == "Done"
 
 
-def test_nobody_moves_to_an_address_that_is_taken(subscriber_site: SubscriberSite) -> None:
+def test_an_address_of_another_subscriber_cannot_be_taken(subscriber_site: SubscriberSite) -> None:
+    """The change is refused after the confirmation."""
     link = subscriber_site.subscribe_and_confirm()
     add_subscriber(subscriber_site.kit.site, "bob@mail.example.org", NOW, digests=["daily"])
     said = subscriber_site.submit_preferences(link, "move", address="bob@mail.example.org").text
@@ -134,7 +140,8 @@ def test_nobody_moves_to_an_address_that_is_taken(subscriber_site: SubscriberSit
     assert answer.heading == "That didn’t work" and subscriber_site.subscriber() is not None
 
 
-def test_data_are_shown_and_erased_by_a_letter_alone(subscriber_site: SubscriberSite) -> None:
+def test_data_is_exported_and_erased_only_after_a_confirmation(subscriber_site: SubscriberSite) -> None:
+    """A forwarded delivery must not show or erase data."""
     link = subscriber_site.subscribe_and_confirm()
     subscriber_site.submit_preferences(link, "download")
     (letter,) = subscriber_site.deliver_emails()
@@ -158,7 +165,8 @@ def test_data_are_shown_and_erased_by_a_letter_alone(subscriber_site: Subscriber
     assert subscriber_site.visitor.post(letter.link).status == 404
 
 
-def test_nothing_is_left_of_who_has_moved_and_is_erased(subscriber_site: SubscriberSite) -> None:
+def test_erasure_after_a_change_of_address_deletes_all_data(subscriber_site: SubscriberSite) -> None:
+    """Neither address is left in the database."""
     link = subscriber_site.subscribe_and_confirm()
     subscriber_site.submit_preferences(link, "move", address="ann@new.example.org")
     for letter in subscriber_site.deliver_emails():
@@ -171,7 +179,8 @@ def test_nothing_is_left_of_who_has_moved_and_is_erased(subscriber_site: Subscri
     assert not [row for row in left if "ann@" in row], left
 
 
-def test_who_moves_between_asking_and_pressing_is_erased_where_she_is(subscriber_site: SubscriberSite) -> None:
+def test_erasure_follows_a_change_of_address_before_the_confirmation(subscriber_site: SubscriberSite) -> None:
+    """The person is erased at their current address."""
     link = subscriber_site.subscribe_and_confirm()
     subscriber_site.submit_preferences(link, "erase")
     (erase,) = subscriber_site.deliver_emails()
@@ -183,10 +192,11 @@ def test_who_moves_between_asking_and_pressing_is_erased_where_she_is(subscriber
     assert subscriber_site.subscriber("ann@new.example.org") is None
 
 
-# -- a feed of her own -------------------------------------------------------------------------------
+# -- personal feed -------------------------------------------------------------------------------
 
 
-def test_a_reader_has_a_feed_of_her_own(subscriber_site: SubscriberSite) -> None:
+def test_a_personal_feed_has_the_articles_of_the_subscribers_newsletters(subscriber_site: SubscriberSite) -> None:
+    """Interests apply, and a new URL replaces the old one."""
     link = subscriber_site.subscribe_and_confirm(topics="Water")
     page = subscriber_site.submit_preferences(link, "feed")
     feed = page.text.partition('<code class="address">')[2].partition("</code>")[0].rpartition(".")[0]
@@ -199,7 +209,7 @@ def test_a_reader_has_a_feed_of_her_own(subscriber_site: SubscriberSite) -> None
         known = subscriber_site.visitor.get(f"{feed}.{suffix}", if_none_match=answer.headers["etag"])
         assert (known.status, known.body) == (304, b"")
     assert subscriber_site.visitor.get(f"{feed}.txt").status == 404
-    # It is hers: what she chooses is in it, and an address that was taken back is nobody's.
+    # It follows the preferences, and a URL that was replaced is gone.
     subscriber_site.submit_preferences(link, "save", digest=["daily"])
     assert len(feedparser.parse(subscriber_site.visitor.get(f"{feed}.atom").body).entries) == 2
     subscriber_site.submit_preferences(link, "feed")
@@ -208,7 +218,8 @@ def test_a_reader_has_a_feed_of_her_own(subscriber_site: SubscriberSite) -> None
     assert "Create my feed" in subscriber_site.visitor.get(link).text
 
 
-def test_who_reads_her_feed_needs_no_mail(subscriber_site: SubscriberSite) -> None:
+def test_mail_can_be_paused_without_an_end(subscriber_site: SubscriberSite) -> None:
+    """People who read their personal feed may want no mail."""
     link = subscriber_site.subscribe_and_confirm()
     subscriber_site.submit_preferences(link, "feed")
     assert "You read your own feed" in subscriber_site.submit_preferences(link, "pause", for_ever="yes").text
@@ -218,7 +229,8 @@ def test_who_reads_her_feed_needs_no_mail(subscriber_site: SubscriberSite) -> No
     assert len(subscriber_site.server.accepted) == before
 
 
-def test_her_own_feed_keeps_the_rules(subscriber_site: SubscriberSite) -> None:
+def test_a_personal_feed_passes_the_feed_checks(subscriber_site: SubscriberSite) -> None:
+    """In every format."""
     from publisher.feeds.checks.feed import check_feed
 
     link = subscriber_site.subscribe_and_confirm()
@@ -228,8 +240,8 @@ def test_her_own_feed_keeps_the_rules(subscriber_site: SubscriberSite) -> None:
         assert check_feed(subscriber_site.visitor.get(f"{feed}.{suffix}").body, address=f"{feed}.{suffix}") == []
 
 
-def test_her_own_feed_is_asked_for_again_and_again(subscriber_site: SubscriberSite) -> None:
-    """What she has is known without a look at any article, and whatever changes it is seen at once."""
+def test_a_personal_feed_supports_conditional_requests(subscriber_site: SubscriberSite) -> None:
+    """No article is read for an unchanged feed, and every change is visible at once."""
     link = subscriber_site.subscribe_and_confirm()
     (address,) = re.findall(r">(\S+\.rss)</code>", subscriber_site.submit_preferences(link, "feed").text)
     first = subscriber_site.visitor.get(address)

@@ -90,7 +90,7 @@ def test_a_mistake_is_undone_by_the_same_link_within_a_day(subscriber_site: Subs
     assert reader is not None and reader.status == "active" and reader.opted_out_at is None
 
 
-def test_an_act_by_a_clock_that_was_ahead_is_not_undone_by_the_link(subscriber_site: SubscriberSite) -> None:
+def test_an_unsubscription_dated_in_the_future_is_not_undone_by_the_link(subscriber_site: SubscriberSite) -> None:
     """Once the clock is right again, the act lies in the future: only a confirmation email brings people back."""
     ann = Subscribed(subscriber_site)
     subscriber_site.advance(days=4000)
@@ -99,8 +99,8 @@ def test_an_act_by_a_clock_that_was_ahead_is_not_undone_by_the_link(subscriber_s
     assert ann.link(back="yes").heading == "Check your email" and ann.digests == ()
 
 
-def test_the_act_that_left_everything_is_undone_as_a_whole(subscriber_site: SubscriberSite) -> None:
-    """What had been left before that act stays left."""
+def test_unsubscribing_from_everything_is_undone_as_a_whole(subscriber_site: SubscriberSite) -> None:
+    """Newsletters that were unsubscribed before stay unsubscribed."""
     ann = Subscribed(subscriber_site, ("daily", "weekly"))
     ann.choose("daily")
     subscriber_site.advance(hours=1)
@@ -134,8 +134,8 @@ def test_unsubscribing_works_for_ever_and_again(subscriber_site: SubscriberSite)
 
 
 @pytest.mark.parametrize("how", ["preferences", "mail"])
-def test_only_the_links_own_act_can_be_undone(subscriber_site: SubscriberSite, how: str) -> None:
-    """People who left by preferences or by mail need a confirmation email at once."""
+def test_the_link_undoes_only_its_own_unsubscription(subscriber_site: SubscriberSite, how: str) -> None:
+    """After unsubscribing by preferences or by mail, a confirmation email is needed at once."""
     ann = Subscribed(subscriber_site)
     if how == "preferences":
         ann.choose()
@@ -149,8 +149,10 @@ def test_only_the_links_own_act_can_be_undone(subscriber_site: SubscriberSite, h
     assert ann.digests == ()
 
 
-def test_preferences_opened_by_a_token_ask_before_they_subscribe_again(subscriber_site: SubscriberSite) -> None:
-    """What was left waits for a confirmation email; everything else is saved at once."""
+def test_preferences_opened_by_a_delivery_token_need_a_confirmation_to_resubscribe(
+    subscriber_site: SubscriberSite,
+) -> None:
+    """Unsubscribed newsletters wait for a confirmation email; everything else is saved at once."""
     ann = Subscribed(subscriber_site, ("daily", "weekly"))
     ann.choose("daily")
     page = ann.choose("weekly")
@@ -158,7 +160,7 @@ def test_preferences_opened_by_a_token_ask_before_they_subscribe_again(subscribe
     assert ann.confirm().heading == "Welcome" and ann.digests == ("weekly",)
 
 
-def test_preferences_opened_by_a_sealed_link_subscribe_again_at_once(subscriber_site: SubscriberSite) -> None:
+def test_preferences_opened_by_a_signed_link_resubscribe_at_once(subscriber_site: SubscriberSite) -> None:
     """That link was sent to the mailbox and stands in no newsletter."""
     ann = Subscribed(subscriber_site, ("daily", "weekly"))
     ann.choose("daily")
@@ -168,7 +170,7 @@ def test_preferences_opened_by_a_sealed_link_subscribe_again_at_once(subscriber_
     assert ann.digests == ("weekly",) and subscriber_site.deliver_emails() == []
 
 
-def test_a_newsletter_never_left_is_added_by_a_token_unless_everything_was_left(
+def test_a_token_adds_a_newsletter_unless_the_person_unsubscribed_from_it_or_all(
     subscriber_site: SubscriberSite,
 ) -> None:
     """Subscribing to something new is not subscribing again; after leaving everything it is."""
@@ -188,8 +190,8 @@ def test_a_newsletter_never_left_is_added_by_a_token_unless_everything_was_left(
     assert after is not None and after.digests == () and after.status == "unsubscribed"
 
 
-def test_confirming_one_newsletter_revives_only_that_one(subscriber_site: SubscriberSite) -> None:
-    """A person who left everything and confirms one newsletter gets that one, and no later list adds another."""
+def test_confirming_one_newsletter_resubscribes_to_that_one_only(subscriber_site: SubscriberSite) -> None:
+    """After unsubscribing from everything, no later import adds another newsletter."""
     ann = Subscribed(subscriber_site, ("daily", "weekly"))
     ann.link(all="yes")
     subscriber_site.advance(days=2)

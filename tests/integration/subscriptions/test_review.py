@@ -88,7 +88,7 @@ def test_a_subscriber_who_complained_later_is_not_lifted(mail_kit: MailKit) -> N
     assert statuses(mail_kit) == {names[0]: "suppressed"}
 
 
-def test_a_wish_to_get_no_mail_replaces_a_bounce(any_mail_kit: MailKit) -> None:
+def test_a_request_to_get_no_mail_replaces_a_bounce(any_mail_kit: MailKit) -> None:
     """After ``publish subscribers suppress`` no review lifts the suppression, also if it was listed before."""
     names = any_mail_kit.add_subscribers(1)
     suppress_with(any_mail_kit, {names[0]: "mx.relay.example: 550 Reverse DNS lookup failed"})
@@ -99,8 +99,8 @@ def test_a_wish_to_get_no_mail_replaces_a_bounce(any_mail_kit: MailKit) -> None:
     assert statuses(any_mail_kit) == {names[0]: "suppressed"}
 
 
-def test_somebody_who_left_before_the_suppression_stays_away(mail_kit: MailKit) -> None:
-    """Lifting restores the state from before: whoever had unsubscribed is unsubscribed again."""
+def test_an_unsubscribed_person_stays_unsubscribed_after_the_suppression_is_lifted(mail_kit: MailKit) -> None:
+    """Lifting restores the state from before, also an unsubscription."""
     from publisher.subscribers.subscriptions_store import ChangeSource, StateChange, unsubscribe
 
     names = mail_kit.add_subscribers(1)
@@ -113,7 +113,7 @@ def test_somebody_who_left_before_the_suppression_stays_away(mail_kit: MailKit) 
     ]
 
 
-def test_a_forgotten_subscriber_is_neither_listed_nor_lifted(mail_kit: MailKit) -> None:
+def test_an_erased_subscriber_is_neither_listed_nor_lifted(mail_kit: MailKit) -> None:
     """Erasure wins over a review that was listed before."""
     names = mail_kit.add_subscribers(1)
     suppress_with(mail_kit, {names[0]: "mx.relay.example: 550 Reverse DNS lookup failed"})
@@ -145,7 +145,7 @@ def dsn(to: str, said: str) -> bytes:
     ],
 )
 def test_soft_bounces_that_are_about_us_never_suppress(any_mail_kit: MailKit, said: str, status: str) -> None:
-    """A relay that refuses us for several issues suppresses nobody; a mailbox that stays full is suppressed."""
+    """A relay that rejects several issues suppresses no address; a mailbox that stays full is suppressed."""
     kit = any_mail_kit
     kit.add_settings("\n[delivery]\nsoft_bounces = 3\n")
     (name,) = kit.add_subscribers(1)

@@ -1,4 +1,4 @@
-"""Readers come, change, leave and are forgotten; nothing hostile gets in, and nothing of the forgotten stays."""
+"""Subscribers by command and list: import, export, suppression, erasure, hostile input."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ def listed(kit: SiteKit) -> list[dict[str, object]]:
     return [action.subscriber_as_dict(one) for one in action.list_subscribers(kit.site)]
 
 
-def test_a_list_is_read_with_all_that_it_says(any_mail_kit: MailKit) -> None:
+def test_an_import_stores_every_column(any_mail_kit: MailKit) -> None:
+    """Digests, interests, zone and language of a list are stored."""
     kit = any_mail_kit
     found = imported(
         kit,
@@ -42,7 +43,7 @@ def test_a_list_is_read_with_all_that_it_says(any_mail_kit: MailKit) -> None:
         "Bert@Example.ORG;;;;;\r\n",
     )
     assert (found.added, found.rejected, found.notes) == (1, 0, ["Ignored columns: favourite colour"])
-    # No digest in a column of digests: this is how a list says that somebody has left all of them.
+    # An empty cell in the column of digests means unsubscribed from all.
     assert found.inactive == {"unsubscribed": 1}
     assert listed(kit) == [
         {
@@ -57,7 +58,7 @@ def test_a_list_is_read_with_all_that_it_says(any_mail_kit: MailKit) -> None:
     ]
 
 
-def test_reading_a_list_again_changes_nothing(any_mail_kit: MailKit) -> None:
+def test_a_repeated_import_changes_nothing(any_mail_kit: MailKit) -> None:
     kit = any_mail_kit
     text = "address,digests,tags\nanna@example.org,daily,a | b\nbert@example.org,daily,\n"
     imported(kit, text)
@@ -67,7 +68,7 @@ def test_reading_a_list_again_changes_nothing(any_mail_kit: MailKit) -> None:
     assert listed(kit) == before
 
 
-def test_two_spellings_in_one_list_are_one_reader(mail_kit: MailKit) -> None:
+def test_two_spellings_in_one_list_are_one_subscriber(mail_kit: MailKit) -> None:
     found = imported(mail_kit, "address\nanna@example.org\nANNA@EXAMPLE.ORG\n")
     assert (found.added, found.unchanged) == (1, 1)
     assert len(listed(mail_kit)) == 1
@@ -87,7 +88,7 @@ HOSTILE = {
 }
 
 
-def test_hostile_lines_are_refused_by_number_and_the_others_go_on(mail_kit: MailKit) -> None:
+def test_hostile_rows_are_rejected_by_number_and_the_others_imported(mail_kit: MailKit) -> None:
     lines = list(HOSTILE)
     text = "address,digests\n" + "".join(f"{line},daily\ngood{n}@example.org,daily\n" for n, line in enumerate(lines))
     found = imported(mail_kit, text)
@@ -109,18 +110,18 @@ def test_hostile_lines_are_refused_by_number_and_the_others_go_on(mail_kit: Mail
         ("anna@example.org,,,,daily,one too many", "6 cells"),
     ],
 )
-def test_a_line_is_refused_with_its_number_and_reason(mail_kit: MailKit, line: str, reason: str) -> None:
+def test_a_row_is_rejected_with_its_number_and_reason(mail_kit: MailKit, line: str, reason: str) -> None:
     found = imported(mail_kit, f"address,status,zone,language,digests\nok@example.org,,,,daily\n{line}\n")
     assert [(one.number, reason in one.reason) for one in found.rejections] == [(3, True)]
 
 
-def test_what_is_not_utf_8_is_refused_by_line(mail_kit: MailKit) -> None:
+def test_rows_that_are_not_utf_8_are_rejected(mail_kit: MailKit) -> None:
     found = imported(mail_kit, b"address\nanna@example.org\nm\xfcller@example.org\n")
     assert (found.added, found.rejected) == (1, 1)
     assert "UTF-8" in found.rejections[0].reason
 
 
-def test_json_lines_are_read_and_refused_by_line(mail_kit: MailKit) -> None:
+def test_json_lines_are_imported_or_rejected_by_line(mail_kit: MailKit) -> None:
     lines = [
         json.dumps({"address": "anna@example.org", "digests": ["daily"], "topics": ["Water"]}),
         "{",
@@ -134,12 +135,12 @@ def test_json_lines_are_read_and_refused_by_line(mail_kit: MailKit) -> None:
     assert (found.added, [one.number for one in found.rejections]) == (1, [2, 3, 4, 5, 6, 7])
 
 
-def test_a_list_without_a_column_of_addresses_is_refused(mail_kit: MailKit) -> None:
+def test_a_list_without_an_address_column_is_rejected(mail_kit: MailKit) -> None:
     with pytest.raises(SettingsError, match="column 'address'"):
         imported(mail_kit, "anna@example.org\nbert@example.org\n")
 
 
-def test_no_line_without_an_end_fills_the_memory(mail_kit: MailKit) -> None:
+def test_an_endless_line_is_read_in_bounded_pieces(mail_kit: MailKit) -> None:
     path = mail_kit.root / "list.csv"
     with path.open("w") as file:
         file.write('address\n"')
@@ -155,7 +156,7 @@ def test_no_line_without_an_end_fills_the_memory(mail_kit: MailKit) -> None:
     assert peak < 12_000_000
 
 
-def test_who_may_not_be_written_to_stays_so_whatever_a_list_says(any_mail_kit: MailKit) -> None:
+def test_suppressed_addresses_stay_suppressed_after_an_import(any_mail_kit: MailKit) -> None:
     kit = any_mail_kit
     kit.add_subscribers(3)
     action.suppress_by_operator(kit.site, "READER0@mail.example.org", NOW)
@@ -177,7 +178,7 @@ def test_who_may_not_be_written_to_stays_so_whatever_a_list_says(any_mail_kit: M
     )
 
 
-def test_a_list_of_those_who_left_strikes_them_off(mail_kit: MailKit) -> None:
+def test_a_list_of_unsubscribed_people_unsubscribes_them(mail_kit: MailKit) -> None:
     kit = mail_kit
     kit.add_subscribers(1)
     found = imported(kit, "address,status\nreader0@mail.example.org,unsubscribed\nnever@example.org,bounced\n")
@@ -186,7 +187,7 @@ def test_a_list_of_those_who_left_strikes_them_off(mail_kit: MailKit) -> None:
     assert imported(kit, "address\nnever@example.org\n").skipped == 1
 
 
-def test_nothing_of_a_forgotten_reader_is_left_in_the_store(mail_kit: MailKit) -> None:
+def test_erasure_leaves_no_personal_data_in_the_database(mail_kit: MailKit) -> None:
     kit = mail_kit
     name = kit.add_subscribers(2)[0]
     kit.issue("one")
@@ -206,7 +207,7 @@ def test_nothing_of_a_forgotten_reader_is_left_in_the_store(mail_kit: MailKit) -
     assert delivery_history(kit.site, "daily", name).reason == "not a subscriber any more"
 
 
-def test_a_number_of_a_forgotten_reader_is_nobody_elses(mail_kit: MailKit) -> None:
+def test_the_id_of_an_erased_subscriber_is_not_reused(mail_kit: MailKit) -> None:
     kit = mail_kit
     kit.add_subscribers(2)
     kit.issue("one")
@@ -228,7 +229,7 @@ _cell = st.text(
 
 @settings(max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(labels=st.lists(_cell, max_size=4, unique=True), local=st.from_regex(r"[=+'-]?[a-z=+'-]{1,10}", fullmatch=True))
-def test_what_is_exported_is_read_again_as_it_was(
+def test_an_export_can_be_imported_without_changes(
     tmp_path_factory: pytest.TempPathFactory, labels: list[str], local: str
 ) -> None:
     kits = [MailKit(tmp_path_factory.mktemp(name) / "site") for name in ("from", "to")]
@@ -242,12 +243,12 @@ def test_what_is_exported_is_read_again_as_it_was(
 
 
 @given(st.text(max_size=30))
-def test_no_cell_is_a_formula(text: str) -> None:
+def test_an_exported_cell_is_never_a_formula(text: str) -> None:
     assert escape_formula(text)[:1] not in ("=", "+", "-", "@", "\t", "\r")
 
 
 @given(st.text(max_size=300))
-def test_any_text_is_read_or_refused(text: str) -> None:
+def test_any_text_is_parsed_or_rejected(text: str) -> None:
     body = "address,digests,zone\n" + text
     for one in parse_csv(io.StringIO(body, newline=""), ["daily"], on_note=lambda note: None):
         if isinstance(one, RejectedRow):
@@ -266,7 +267,9 @@ def test_an_export_has_every_column_and_no_formula(mail_kit: MailKit) -> None:
     assert not any(cell.startswith(("=", "+", "-", "@")) for cell in rows[1])
 
 
-def test_the_key_is_made_once_and_no_other_one_is_taken(mail_kit: MailKit, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_site_key_is_created_once_and_another_one_rejected(
+    mail_kit: MailKit, monkeypatch: pytest.MonkeyPatch
+) -> None:
     kit = mail_kit
     kit.add_subscribers(1)
     path: Path = kit.root / "publisher.key"

@@ -1,4 +1,4 @@
-"""Readers join by their own letters, and nobody joins for them."""
+"""Subscribing by the form: double opt-in, rate limits, welcome issues."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from tests.support.smtp import Script
 from tests.support.subscriber_site import ANN, BASE, SubscriberSite, call_at_once, href_of
 from tests.support.web_visitor import Visitor
 
-# -- joining -------------------------------------------------------------------------------------
+# -- subscribing -------------------------------------------------------------------------------------
 
 
-def test_nobody_is_on_a_list_before_she_has_pressed_the_button(subscriber_site: SubscriberSite) -> None:
+def test_a_subscription_is_active_only_after_the_confirmation(subscriber_site: SubscriberSite) -> None:
+    """The form and the link alone change nothing; the button on the confirmation page subscribes."""
     page = subscriber_site.visitor.get(f"{BASE}/join?digest=weekly")
     assert page.status == 200 and 'value="weekly" checked' in page.text and 'value="daily" checked' not in page.text
     answer = subscriber_site.subscribe(ANN, ("daily", "weekly"), topics="Water", zone="Africa/Lagos")
@@ -32,7 +33,7 @@ def test_nobody_is_on_a_list_before_she_has_pressed_the_button(subscriber_site: 
     (letter,) = subscriber_site.deliver_emails()
     assert letter.recipient == ANN and "The Daily and The Weekly" in letter.words
     for _ in range(3):
-        # A scanner looks at every link.
+        # Scanners fetch every link.
         looked = subscriber_site.visitor.get(letter.link)
         assert looked.heading == "One last step" and "The Daily, The Weekly" in looked.text
     assert subscriber_site.visitor.request("HEAD", letter.link).status == 200
@@ -43,7 +44,8 @@ def test_nobody_is_on_a_list_before_she_has_pressed_the_button(subscriber_site: 
     assert found.follows["topics"] == ("Water",)
 
 
-def test_the_letter_is_a_letter_and_no_newsletter(subscriber_site: SubscriberSite) -> None:
+def test_a_confirmation_email_has_no_list_headers(subscriber_site: SubscriberSite) -> None:
+    """A confirmation email is no bulk mail, so it has no unsubscribe link."""
     subscriber_site.subscribe()
     (letter,) = subscriber_site.deliver_emails()
     message = letter.message
@@ -54,7 +56,8 @@ def test_the_letter_is_a_letter_and_no_newsletter(subscriber_site: SubscriberSit
     assert "ignore this message" in letter.text and "Monday, 30 November 2026" in letter.words
 
 
-def test_an_answer_tells_nobody_whether_an_address_is_known(subscriber_site: SubscriberSite) -> None:
+def test_the_form_does_not_reveal_whether_an_address_is_subscribed(subscriber_site: SubscriberSite) -> None:
+    """The page is the same for known and unknown addresses."""
     add_subscriber(subscriber_site.kit.site, "known@mail.example.org", NOW, digests=["daily"])
     suppress_by_operator(subscriber_site.kit.site, "gone@mail.example.org", NOW)
     pages = {
@@ -69,7 +72,8 @@ def test_an_answer_tells_nobody_whether_an_address_is_known(subscriber_site: Sub
     assert subscriber_site.visitor.get(known.link).heading == "Your newsletters"
 
 
-def test_an_address_gets_one_letter_a_day_however_often_it_is_filled_in(subscriber_site: SubscriberSite) -> None:
+def test_an_address_gets_at_most_one_confirmation_email_a_day(subscriber_site: SubscriberSite) -> None:
+    """Repeated forms send no further emails."""
     subscriber_site.replace_setting("[smtp]", '[web]\nform_limit = "1000/hour"\nnetwork_limit = "1000/hour"\n\n[smtp]')
     for spelling in (ANN, "Ann@MAIL.example.org", ANN):
         subscriber_site.subscribe(spelling)
@@ -83,7 +87,8 @@ def test_an_address_gets_one_letter_a_day_however_often_it_is_filled_in(subscrib
     assert subscriber_site.subscriber() is not None
 
 
-def test_what_was_asked_last_is_what_the_letter_is_about(subscriber_site: SubscriberSite) -> None:
+def test_a_confirmation_applies_to_the_latest_request(subscriber_site: SubscriberSite) -> None:
+    """A second form replaces the request of the first."""
     subscriber_site.subscribe(ANN, ("daily",))
     (letter,) = subscriber_site.deliver_emails()
     subscriber_site.subscribe(ANN, ("weekly",))
@@ -92,12 +97,13 @@ def test_what_was_asked_last_is_what_the_letter_is_about(subscriber_site: Subscr
     assert found is not None and found.digests == ("weekly",)
 
 
-def test_a_letter_is_answered_once_and_in_time(subscriber_site: SubscriberSite) -> None:
+def test_a_confirmation_link_works_once_and_expires(subscriber_site: SubscriberSite) -> None:
+    """A link used again after an erasure, or an expired one, subscribes nobody."""
     subscriber_site.subscribe()
     (letter,) = subscriber_site.deliver_emails()
     assert subscriber_site.visitor.post(letter.link).heading == "Welcome"
     erase_subscriber(subscriber_site.kit.site, ANN, subscriber_site.clock.now())
-    # A replay brings nobody back who has gone since.
+    # A repeated confirmation does not resubscribe an erased person.
     assert subscriber_site.visitor.post(letter.link).status == 404 and subscriber_site.subscriber() is None
     subscriber_site.subscribe("late@mail.example.org")
     (late,) = subscriber_site.deliver_emails()
@@ -109,7 +115,8 @@ def test_a_letter_is_answered_once_and_in_time(subscriber_site: SubscriberSite) 
     )
 
 
-def test_an_answer_given_twice_changes_nothing(subscriber_site: SubscriberSite) -> None:
+def test_a_repeated_confirmation_changes_nothing(subscriber_site: SubscriberSite) -> None:
+    """A double click does not subscribe again after an unsubscription."""
     subscriber_site.subscribe()
     (letter,) = subscriber_site.deliver_emails()
     subscriber_site.visitor.post(letter.link)
@@ -123,13 +130,15 @@ def test_an_answer_given_twice_changes_nothing(subscriber_site: SubscriberSite) 
 
 
 @pytest.mark.parametrize("seal", ["", "x", "WzEsMV0.x", "a" * 3000, "%00", "WzEsOTk5OTk5OTk5OV0.AAAA"])
-def test_a_link_that_is_not_ours_does_nothing(subscriber_site: SubscriberSite, seal: str) -> None:
+def test_a_forged_confirmation_link_does_nothing(subscriber_site: SubscriberSite, seal: str) -> None:
+    """A token without a valid signature is answered with 404."""
     assert subscriber_site.visitor.get(f"{BASE}/confirm?t={seal}").status == 404
     assert subscriber_site.visitor.post(f"{BASE}/confirm?t={seal}").status == 404
     assert subscriber_site.visitor.get(f"{BASE}/preferences?t={seal}").status == 404
 
 
-def test_a_link_of_one_kind_is_none_of_another(subscriber_site: SubscriberSite) -> None:
+def test_a_link_token_works_for_its_purpose_only(subscriber_site: SubscriberSite) -> None:
+    """A token for preferences does not confirm a subscription."""
     subscriber_site.subscribe()
     (letter,) = subscriber_site.deliver_emails()
     seal = letter.link.partition("t=")[2]
@@ -138,7 +147,10 @@ def test_a_link_of_one_kind_is_none_of_another(subscriber_site: SubscriberSite) 
     assert subscriber_site.visitor.get(f"{BASE}/confirm?t={link.partition('t=')[2]}").status == 404
 
 
-def test_keys_are_changed_without_a_dead_link(subscriber_site: SubscriberSite, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_links_stay_valid_when_signing_keys_are_rotated(
+    subscriber_site: SubscriberSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Links of an older key work until that key is removed."""
     monkeypatch.setenv("OLD", "o" * 32)
     monkeypatch.setenv("NEW", "n" * 32)
     subscriber_site.replace_setting("[smtp]", '[web]\nkeys = [{ env = "OLD" }]\n\n[smtp]')
@@ -150,7 +162,8 @@ def test_keys_are_changed_without_a_dead_link(subscriber_site: SubscriberSite, m
     assert subscriber_site.visitor.get(letter.link).status == 404
 
 
-def test_who_has_erased_herself_may_come_back_and_who_complained_may_not(subscriber_site: SubscriberSite) -> None:
+def test_erased_people_can_subscribe_again_but_suppressed_ones_cannot(subscriber_site: SubscriberSite) -> None:
+    """An erasure is undone by a confirmation; an operator's suppression is not."""
     link = subscriber_site.subscribe_and_confirm()
     erase_subscriber(subscriber_site.kit.site, ANN, NOW)
     subscriber_site.advance(days=2)
@@ -177,18 +190,21 @@ def test_who_has_erased_herself_may_come_back_and_who_complained_may_not(subscri
         "ann@[10.0.0.1]",
     ],
 )
-def test_what_is_no_address_is_said(subscriber_site: SubscriberSite, address: str) -> None:
+def test_the_form_names_the_error_in_an_address(subscriber_site: SubscriberSite, address: str) -> None:
+    """An invalid address is rejected with a reason."""
     answer = subscriber_site.subscribe(address)
     assert answer.status == 422 and "That is not a valid address" in answer.text
     assert subscriber_site.deliver_emails() == []
 
 
-def test_programs_fill_in_what_people_do_not_see(subscriber_site: SubscriberSite) -> None:
+def test_a_filled_honeypot_field_sends_no_email(subscriber_site: SubscriberSite) -> None:
+    """Only programs fill in the hidden field."""
     assert subscriber_site.subscribe(website="https://spam.example").heading == "Check your email"
     assert subscriber_site.deliver_emails() == []
 
 
-def test_only_what_there_is_can_be_chosen(subscriber_site: SubscriberSite) -> None:
+def test_unknown_digests_and_labels_are_ignored(subscriber_site: SubscriberSite) -> None:
+    """A request keeps only digests and labels that exist."""
     subscriber_site.subscribe_and_confirm(
         digests=("daily", "nonsense"), topics=["Water", "<script>"], zone="Nowhere/Else"
     )
@@ -199,7 +215,8 @@ def test_only_what_there_is_can_be_chosen(subscriber_site: SubscriberSite) -> No
     assert answer.status == 422 and "Choose at least one" in answer.text
 
 
-def test_the_newest_issue_welcomes_who_wants_it_so(subscriber_site: SubscriberSite) -> None:
+def test_a_new_subscriber_gets_the_newest_issue_where_welcome_is_on(subscriber_site: SubscriberSite) -> None:
+    """A welcome issue is sent once, and only for digests that have the setting."""
     subscriber_site.replace_setting('title = "The Daily"', 'title = "The Daily"\nwelcome = true')
     add_subscriber(subscriber_site.kit.site, "first@mail.example.org", NOW, digests=["daily"])
     subscriber_site.kit.issue("three", now=NOW + timedelta(hours=1))
@@ -209,7 +226,7 @@ def test_the_newest_issue_welcomes_who_wants_it_so(subscriber_site: SubscriberSi
     (welcome,) = subscriber_site.deliver_emails()
     assert welcome.recipient == ANN and "Three" in welcome.text and welcome.message["List-Unsubscribe"]
     assert subscriber_site.deliver_emails() == []
-    # She has it: it is in the ledger as every other copy is.
+    # The delivery is in the ledger like every other one.
     with subscriber_site.kit.open() as db, db.read() as connection:
         row = next(one for one in issues.list_issues(connection) if one.digest == "daily")
         reader = subscribers.find_by_key(connection, ANN)
@@ -219,11 +236,12 @@ def test_the_newest_issue_welcomes_who_wants_it_so(subscriber_site: SubscriberSi
 
         copy = deliveries.delivery_of(connection, row.id, reader.id)
         assert copy is not None and copy.state.value == "accepted"
-        # What an editor has approved is what it was.
+        # The approved audience has not changed.
         assert reader.id not in {number for number, _ in audience.frozen_audience(connection, row.id)}
 
 
-def test_letters_wait_for_a_server_and_are_given_up_in_the_end(subscriber_site: SubscriberSite) -> None:
+def test_confirmation_emails_are_retried_and_given_up_in_the_end(subscriber_site: SubscriberSite) -> None:
+    """A server that is down delays emails; after the last attempt they are dropped."""
     refusals = ["451 later", "451 later"]
     subscriber_site.server.script = Script(
         at=lambda step, argument, number: refusals.pop() if step == "rcpt" and refusals else None
@@ -243,14 +261,15 @@ def test_letters_wait_for_a_server_and_are_given_up_in_the_end(subscriber_site: 
         assert confirmations.next_due_time(connection) is None
 
 
-def test_letters_of_two_senders_leave_once(subscriber_site: SubscriberSite) -> None:
+def test_two_senders_send_each_confirmation_email_once(subscriber_site: SubscriberSite) -> None:
+    """A claimed email is not sent by another process."""
     subscriber_site.subscribe()
     with subscriber_site.kit.open() as db, db.write() as connection:
         now = int(subscriber_site.clock.now().timestamp())
         assert len(confirmations.claim(connection, now, lease=300, limit=10)) == 1
         assert confirmations.claim(connection, now, lease=300, limit=10) == []
     assert subscriber_site.deliver_emails() == []
-    # Who took them died: after a while they are anybody's.
+    # The sender that claimed them died: the claim expires.
     subscriber_site.advance(minutes=6)
     assert len(subscriber_site.deliver_emails()) == 1
 
@@ -258,7 +277,8 @@ def test_letters_of_two_senders_leave_once(subscriber_site: SubscriberSite) -> N
 # -- at the same moment ----------------------------------------------------------------------------
 
 
-def test_who_fill_in_the_form_at_the_same_moment_all_get_their_letter(subscriber_site: SubscriberSite) -> None:
+def test_concurrent_forms_of_several_people_all_send_an_email(subscriber_site: SubscriberSite) -> None:
+    """Requests at the same time do not lose an email."""
     names = [f"reader{number}@mail.example.org" for number in range(8)]
     visitors = [Visitor(subscriber_site.web, f"203.0.{number}.9") for number in range(8)]
     call_at_once(
@@ -279,7 +299,8 @@ def test_who_fill_in_the_form_at_the_same_moment_all_get_their_letter(subscriber
     assert len({getattr(subscriber_site.subscriber(name), "id", None) for name in names} - {None}) == 8
 
 
-def test_one_address_filled_in_many_times_at_once_gets_one_letter(subscriber_site: SubscriberSite) -> None:
+def test_concurrent_forms_for_one_address_send_one_email(subscriber_site: SubscriberSite) -> None:
+    """Requests at the same time do not send duplicates."""
     visitors = [Visitor(subscriber_site.web, f"203.0.{number}.9") for number in range(8)]
     answers = call_at_once(
         [lambda guest=guest: guest.post(f"{BASE}/join", {"address": ANN, "digest": "daily"}) for guest in visitors]
@@ -290,8 +311,8 @@ def test_one_address_filled_in_many_times_at_once_gets_one_letter(subscriber_sit
     assert [one.heading for one in answers] == ["Welcome"] * 8 and subscriber_site.subscriber() is not None
 
 
-def test_a_link_to_what_is_erased_is_none_to_what_comes_after(subscriber_site: SubscriberSite) -> None:
-    """Numbers of letters come once: an old link would open somebody else's letter."""
+def test_a_link_of_an_erased_email_never_applies_to_a_later_one(subscriber_site: SubscriberSite) -> None:
+    """Numbers are not reused: otherwise an old link would open the email of another person."""
     subscriber_site.subscribe()
     (first,) = subscriber_site.deliver_emails()
     subscriber_site.submit_preferences(

@@ -1,4 +1,4 @@
-"""Sequences of acts against a simple model: nobody is mailed a newsletter that they have left."""
+"""Random sequences of actions against a simple model: no mail after an unsubscription."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Model:
     #: Why the address is suppressed; empty for not.
     suppressed: str = ""
     active: set[str] = field(default_factory=set)
-    #: Digest → (time, whether by the link) of the act that left it.
+    #: Digest → (time, whether by the link) of the unsubscription.
     left: dict[str, tuple[int, bool]] = field(default_factory=dict)
     opted_out: int | None = None
 
@@ -308,7 +308,9 @@ def real(any_mail_kit: MailKit) -> Any:
 
 @settings(max_examples=examples(60), deadline=None, suppress_health_check=list(HealthCheck))
 @given(acts=st.lists(_act, min_size=2, max_size=14))
-def test_after_any_acts_exactly_the_subscribed_newsletters_are_mailed(real: Real, acts: list[tuple[str, Any]]) -> None:
+def test_after_any_sequence_of_actions_exactly_the_subscribed_newsletters_are_mailed(
+    real: Real, acts: list[tuple[str, Any]]
+) -> None:
     """The model, the stored state, the claim and the hand-over agree after each act; the history never shrinks."""
     real.reset()
     model, known = Model(), 0
@@ -337,8 +339,8 @@ def test_after_any_acts_exactly_the_subscribed_newsletters_are_mailed(real: Real
         assert real.mailed() == model.mailed, name
 
 
-def test_a_moment_is_no_loophole() -> None:
-    """The model itself: what the link left can be undone for a day and no longer."""
+def test_actions_within_one_second_do_not_resubscribe() -> None:
+    """The model itself: an unsubscription by the link can be undone for a day and no longer."""
     at = int(datetime.timestamp(NOW))
     for seconds, active in ((86_400, {"daily"}), (86_401, set())):
         model = Model()

@@ -1,4 +1,4 @@
-"""The page where readers leave: one click, one button, and back again; a look changes nothing."""
+"""The unsubscribe page: one-click POST, button, undo; a GET changes nothing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PAGE = "https://review.example/newsletters/leave"
 
 
 def furnish_leaving(kit: MailKit, page: str = PAGE) -> None:
-    """Give a new site a page to leave by, and a subscriber of two newsletters with an issue of each."""
+    """Give a new site an unsubscribe page, and a subscriber of two newsletters with an issue of each."""
     text = (kit.root / "publisher.toml").read_text()
     kit.settings(text.replace("[mail]\n", f'[mail]\nunsubscribe = "{page}"\none_click = true\n'))
     kit.add_settings('\n[digests.other]\ntitle = "The <b>Other</b> & Co"\n')
@@ -34,7 +34,7 @@ def furnish_leaving(kit: MailKit, page: str = PAGE) -> None:
 
 
 class Leaving:
-    """A site with a page to leave by, and a reader with a copy."""
+    """A site with an unsubscribe page, and a subscriber with a delivery."""
 
     def __init__(self, kit: MailKit) -> None:
         """Take a site of ``furnish_leaving``."""
@@ -80,14 +80,15 @@ class Leaving:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def leaving(request: pytest.FixtureRequest, tmp_path: Path, copies: Copies) -> Iterator[Leaving]:
-    """A site with a page to leave by, whose store is SQLite once and PostgreSQL once."""
+    """A site with an unsubscribe page, on SQLite and on PostgreSQL."""
     with copies.copy(request.param, furnish_leaving, tmp_path / "site") as kit:
         made = Leaving(kit)
         yield made
         made.web.close()
 
 
-def test_a_look_changes_nothing(leaving: Leaving) -> None:
+def test_a_get_request_never_unsubscribes(leaving: Leaving) -> None:
+    """Link scanners of mail providers fetch every link."""
     for method in ("GET", "HEAD", "GET"):
         answer = leaving.ask(method)
         assert answer.status == 200
@@ -106,7 +107,8 @@ def test_a_look_changes_nothing(leaving: Leaving) -> None:
         b"&".join(b"a%d=1" % number for number in range(50)),
     ],
 )
-def test_a_post_is_one_click(leaving: Leaving, body: bytes) -> None:
+def test_a_one_click_post_unsubscribes(leaving: Leaving, body: bytes) -> None:
+    """RFC 8058: a POST without cookies, redirects or a login."""
     answer = leaving.ask("POST", body)
     assert answer.status == 200 and b"You have unsubscribed from The Daily" in answer.body
     assert leaving.follows == {"other"}
@@ -115,7 +117,8 @@ def test_a_post_is_one_click(leaving: Leaving, body: bytes) -> None:
     assert leaving.follows == {"other"}
 
 
-def test_a_slip_is_taken_back_and_all_of_them_left(leaving: Leaving) -> None:
+def test_an_unsubscription_can_be_undone_or_extended_to_everything(leaving: Leaving) -> None:
+    """The page of the link offers both."""
     leaving.ask("POST", b"leave=yes")
     answer = leaving.ask("POST", b"back=yes")
     assert b"Welcome back" in answer.body and leaving.follows == {"daily", "other"}
@@ -123,45 +126,52 @@ def test_a_slip_is_taken_back_and_all_of_them_left(leaving: Leaving) -> None:
     assert leaving.follows == set() and b"still follow" not in answer.body
 
 
-def test_what_a_site_is_called_is_shown_as_it_is(leaving: Leaving) -> None:
+def test_titles_are_escaped_on_the_unsubscribe_page(leaving: Leaving) -> None:
+    """A title with markup is shown as text."""
     answer = leaving.ask(copy=leaving.passes["other"])
     assert b"Unsubscribe from The &lt;b&gt;Other&lt;/b&gt; &amp; Co?" in answer.body and b"<b>" not in answer.body
 
 
 @pytest.mark.parametrize("copy", ["x", "a" * 32, "%00", "<script>", "2" * 5000])
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_pass_that_is_not_ours_does_nothing(leaving: Leaving, method: str, copy: str) -> None:
+def test_a_forged_delivery_token_does_nothing(leaving: Leaving, method: str, copy: str) -> None:
+    """It is answered with 404."""
     answer = leaving.ask(method, b"leave=yes", copy=copy)
     assert answer.status == 404 and b"Link not found" in answer.body and b"<script" not in answer.body
     assert leaving.follows == {"daily", "other"}
 
 
-def test_a_false_pass_waits_for_nobody_and_keeps_nobody_waiting(leaving: Leaving) -> None:
+def test_a_forged_token_does_not_take_the_write_lock(leaving: Leaving) -> None:
+    """Anybody can post: such requests must not block others."""
     leaving.ask("GET")
     with leaving.kit.open() as db, db.write():
         assert leaving.ask("POST", b"leave=yes", copy="a" * 32).status == 404
         assert leaving.ask("POST", b"back=yes", copy="a" * 32).status == 404
 
 
-def test_servers_on_the_way_may_change_the_case_of_a_pass(leaving: Leaving) -> None:
+def test_a_delivery_token_works_in_any_case(leaving: Leaving) -> None:
+    """Mail servers may change the case of an address."""
     assert leaving.ask("POST", copy=leaving.copy.upper()).status == 200
     assert leaving.follows == {"other"}
 
 
-def test_who_was_forgotten_has_left_and_cannot_come_back(leaving: Leaving) -> None:
+def test_an_erased_person_cannot_resubscribe_by_the_link(leaving: Leaving) -> None:
+    """The page shows them as unsubscribed."""
     erase_subscriber(leaving.kit.site, "reader0@mail.example.org", NOW)
     answer = leaving.ask("POST", b"back=yes")
     assert answer.status == 200 and b"You have unsubscribed from The Daily" in answer.body
     assert b"<button" not in answer.body and leaving.follows == set()
 
 
-def test_who_may_not_be_written_to_cannot_come_back(leaving: Leaving) -> None:
+def test_a_suppressed_person_cannot_resubscribe_by_the_link(leaving: Leaving) -> None:
+    """The page shows them as unsubscribed."""
     suppress_by_operator(leaving.kit.site, "reader0@mail.example.org", NOW)
     answer = leaving.ask("POST", b"back=yes")
     assert b"You have unsubscribed from The Daily" in answer.body and b"<button" not in answer.body
 
 
-def test_nothing_is_loaded_run_framed_kept_or_found(leaving: Leaving) -> None:
+def test_the_unsubscribe_page_has_no_scripts_frames_caching_or_indexing(leaving: Leaving) -> None:
+    """Its headers forbid all four."""
     answer = leaving.ask()
     policy = answer.headers["content-security-policy"]
     style = answer.body.partition(b"<style>")[2].partition(b"</style>")[0]
@@ -172,7 +182,8 @@ def test_nothing_is_loaded_run_framed_kept_or_found(leaving: Leaving) -> None:
     assert expected.items() <= answer.headers.items()
 
 
-def test_a_form_has_an_end(leaving: Leaving, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_form_body_is_bounded(leaving: Leaving, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A larger body is rejected with 413, a slow one with 408."""
     assert leaving.ask("POST", b"x" * 10_000_000).status == 413
     assert leaving.ask("PUT").status == 405
     monkeypatch.setattr(forms, "_READ_TIMEOUT_SECONDS", 0.05)
@@ -199,7 +210,10 @@ def test_a_form_has_an_end(leaving: Leaving, monkeypatch: pytest.MonkeyPatch) ->
         ("https://review.example/", "/", {"copy": "COPY"}),
     ],
 )
-def test_the_address_is_the_settings(mail_kit: MailKit, page: str, path: str, query: dict[str, str]) -> None:
+def test_the_unsubscribe_url_is_the_one_in_the_settings(
+    mail_kit: MailKit, page: str, path: str, query: dict[str, str]
+) -> None:
+    """The path of mail.unsubscribe is served."""
     furnish_leaving(mail_kit, page)
     leaving = Leaving(mail_kit)
     filled = {key: value.replace("COPY", leaving.copy) for key, value in query.items()} or {"x": "y"}
@@ -208,7 +222,8 @@ def test_the_address_is_the_settings(mail_kit: MailKit, page: str, path: str, qu
     assert answer.status == 200 and leaving.follows == {"other"}
 
 
-def test_a_site_without_such_a_page_has_none(kit: SiteKit) -> None:
+def test_a_site_without_a_web_page_for_unsubscribing_serves_none(kit: SiteKit) -> None:
+    """A site without newsletters, or with a mailto address, has no such page."""
     assert ask(Web(kit.site), "/newsletters/leave").status == 404
     kit.settings(
         (kit.root / "publisher.toml").read_text().replace("[mail]\n", '[mail]\nunsubscribe = "mailto:a@b.example"\n')
@@ -216,7 +231,8 @@ def test_a_site_without_such_a_page_has_none(kit: SiteKit) -> None:
     assert ask(Web(kit.site), "/newsletters/leave").status == 404
 
 
-def test_the_link_in_a_copy_that_was_sent_leads_here(mail_kit: MailKit) -> None:
+def test_the_link_in_a_sent_message_opens_the_unsubscribe_page(mail_kit: MailKit) -> None:
+    """The delivered message and the server agree on the URL."""
     from email import message_from_bytes
     from urllib.parse import parse_qs, urlsplit
 

@@ -28,7 +28,8 @@ def mistakes(tmp_path: Path, text: str) -> str:
     return str(error.value)
 
 
-def test_the_least_settings_are_enough(tmp_path: Path) -> None:
+def test_required_settings_are_sufficient(tmp_path: Path) -> None:
+    """All others have defaults."""
     got = site(tmp_path)
     assert got.base_url == "https://t.example"
     assert got.feeds_url == "https://t.example/feeds"
@@ -41,7 +42,8 @@ def test_the_least_settings_are_enough(tmp_path: Path) -> None:
         got.title = "other"  # type: ignore[misc]
 
 
-def test_digests_and_channels_become_definitions(tmp_path: Path) -> None:
+def test_digests_and_custom_feeds_are_read(tmp_path: Path) -> None:
+    """Their labels become queries."""
     got = site(
         tmp_path,
         MAIL
@@ -55,7 +57,7 @@ def test_digests_and_channels_become_definitions(tmp_path: Path) -> None:
     assert got.feeds.channels["c"].query.wanted == ((FacetKind.REGION, frozenset({"asia"})),)
 
 
-def test_every_mistake_is_listed_with_its_key_and_what_is_allowed(tmp_path: Path) -> None:
+def test_every_error_is_listed_with_its_key_and_the_allowed_values(tmp_path: Path) -> None:
     text = mistakes(
         tmp_path,
         'zone = "Mars/Base"\nlanguage = "English!"\narticle_url = "/{year}"\ntitel = "x"\n'
@@ -87,7 +89,8 @@ def test_every_mistake_is_listed_with_its_key_and_what_is_allowed(tmp_path: Path
     assert "error(s)" in text
 
 
-def test_what_is_missing_is_named(tmp_path: Path) -> None:
+def test_a_missing_key_is_named(tmp_path: Path) -> None:
+    """The message names the key and the fix."""
     (tmp_path / "publisher.toml").write_text('base_url = "example.org"\n')
     with pytest.raises(SettingsError) as error:
         read_site(tmp_path)
@@ -108,7 +111,8 @@ def test_formats_are_named_once(tmp_path: Path) -> None:
     assert "each once" in mistakes(tmp_path, '[feeds]\nformats = ["rss", "rss"]\n')
 
 
-def test_no_site_no_toml_no_text(tmp_path: Path) -> None:
+def test_missing_or_unreadable_settings_are_reported(tmp_path: Path) -> None:
+    """The message names the file and the cause."""
     with pytest.raises(SettingsError, match="publish init"):
         read_site(tmp_path)
     (tmp_path / "publisher.toml").write_bytes(b"title = \n")
@@ -142,7 +146,8 @@ def test_the_database_address_may_be_a_secret(tmp_path: Path, monkeypatch: pytes
     assert got.database_url == "postgresql+psycopg://u:p@h/d"
 
 
-def test_the_fingerprint_follows_what_shows_in_feeds(tmp_path: Path) -> None:
+def test_the_fingerprint_changes_with_settings_that_change_feeds(tmp_path: Path) -> None:
+    """Other settings do not stage feeds again."""
     before = site(tmp_path).fingerprint()
     assert site(tmp_path, MAIL).fingerprint() == before
     assert site(tmp_path, 'rights = "R"\n').fingerprint() != before
@@ -179,14 +184,12 @@ def test_the_fingerprint_follows_what_shows_in_feeds(tmp_path: Path) -> None:
         ('deliver_at = "25:00 local"', 'd.deliver_at: must be a local time of the subscriber, as in "07:00 local"'),
     ],
 )
-def test_a_cadence_that_cannot_be_kept_is_refused_with_its_key_and_an_example(
-    tmp_path: Path, lines: str, said: str
-) -> None:
+def test_an_invalid_cadence_is_rejected_with_its_key_and_an_example(tmp_path: Path, lines: str, said: str) -> None:
     text = mistakes(tmp_path, f'[mail]\nsender = "a@b.example"\n[digests.d]\ntitle = "D"\n{lines}\n')
     assert f"digests.{said}" in text
 
 
-def test_a_timetable_survives_the_store(tmp_path: Path) -> None:
+def test_a_stored_timetable_is_parsed_unchanged(tmp_path: Path) -> None:
     got = site(
         tmp_path,
         'zone = "Europe/London"\n[mail]\nsender = "a@b.example"\n[digests.d]\ntitle = "D"\ncadence = ["@daily", "0 7 * * mon"]\n'
@@ -198,7 +201,7 @@ def test_a_timetable_survives_the_store(tmp_path: Path) -> None:
     assert parse_timetable("{}") is None
 
 
-def test_when_feeds_are_made_shows_in_no_feed(tmp_path: Path) -> None:
+def test_the_cadence_of_feeds_does_not_change_the_fingerprint(tmp_path: Path) -> None:
     plain, often = site(tmp_path), site(tmp_path, '[feeds]\ncadence = "@hourly"\nzone = "Asia/Tokyo"\n')
     assert plain.fingerprint() == often.fingerprint()
     assert site(tmp_path, "[feeds]\ncadence = []\n").schedules == ()

@@ -29,7 +29,7 @@ def read(tmp_path: Path, text: str, base_url: str = "https://t.example") -> Site
         ("post@MÜNCHEN.example", f"post@{PUNY}"),
     ],
 )
-def test_every_address_setting_takes_any_name_and_an_international_host(
+def test_every_address_setting_accepts_any_name_and_an_international_host(
     tmp_path: Path, key: str, typed: str, expected: str
 ) -> None:
     """Names are quoted, and the domain becomes punycode."""
@@ -52,7 +52,7 @@ def test_mail_is_not_sent_from_an_international_local_part(tmp_path: Path, key: 
         read(tmp_path, text)
 
 
-def test_every_url_setting_takes_an_international_host(tmp_path: Path) -> None:
+def test_every_url_setting_accepts_an_international_host(tmp_path: Path) -> None:
     """Only the host changes: placeholders and paths stay as they are typed."""
     site = read(
         tmp_path,
@@ -97,7 +97,7 @@ def test_a_mailto_url_without_an_address_stays_as_it_is(tmp_path: Path) -> None:
         ('sender = "n@t.example"\nunsubscribe = "https://☃.example/"', "mail.unsubscribe: '☃.example' is not an"),
     ],
 )
-def test_an_address_that_cannot_be_used_is_refused_with_its_key(tmp_path: Path, line: str, complaint: str) -> None:
+def test_an_invalid_address_is_rejected_with_its_key(tmp_path: Path, line: str, complaint: str) -> None:
     """The message names the setting and the fix."""
     with pytest.raises(SettingsError) as error:
         read(tmp_path, f"[mail]\n{line}\n")

@@ -23,7 +23,7 @@ _domain = st.from_regex(r"([A-Za-z0-9-]{1,12}\.){1,3}[A-Za-z]{1,6}", fullmatch=T
 @example(local="a", domain="ab--cd.example.org")
 @example(local="a", domain="example.test")
 @example(local="a", domain="x.local")
-def test_the_short_way_says_what_email_validator_says(local: str, domain: str) -> None:
+def test_the_fast_path_agrees_with_email_validator(local: str, domain: str) -> None:
     text = f"{local}@{domain}"
     try:
         expected = validate_email(text, check_deliverability=False)
@@ -63,7 +63,7 @@ def test_the_short_way_says_what_email_validator_says(local: str, domain: str) -
         "anna@example.org,bert@example.org",
     ],
 )
-def test_what_is_no_address_is_refused(text: str) -> None:
+def test_invalid_addresses_are_rejected(text: str) -> None:
     with pytest.raises(ValueError):
         parse_address(text)
 
@@ -77,12 +77,12 @@ def test_what_is_no_address_is_refused(text: str) -> None:
         (" anna@example.org ", "anna@example.org"),
     ],
 )
-def test_two_spellings_are_one_address(one: str, other: str) -> None:
+def test_two_spellings_have_one_key(one: str, other: str) -> None:
     assert parse_address(one).key == parse_address(other).key
 
 
 @given(issue=st.integers(0, 2**32 - 1), reader=st.integers(0, 2**40 - 1))
-def test_a_pass_leads_back_to_its_copy_in_any_case(issue: int, reader: int) -> None:
+def test_a_delivery_token_names_its_delivery_in_any_case(issue: int, reader: int) -> None:
     text = RING.delivery_token(issue, reader)
     assert len(text) == 32
     assert RING.delivery_of_token(text) == RING.delivery_of_token(text.upper()) == (issue, reader)
@@ -90,18 +90,18 @@ def test_a_pass_leads_back_to_its_copy_in_any_case(issue: int, reader: int) -> N
 
 
 @given(st.text(max_size=40))
-def test_what_we_have_not_made_is_no_pass(text: str) -> None:
+def test_a_forged_delivery_token_is_rejected(text: str) -> None:
     assert RING.delivery_of_token(text) is None
 
 
-def test_one_changed_letter_makes_a_pass_nobodys() -> None:
+def test_a_changed_character_invalidates_a_delivery_token() -> None:
     text = RING.delivery_token(1, 2)
     for place in range(32):
         changed = text[:place] + ("b" if text[place] != "b" else "c") + text[place + 1 :]
         assert RING.delivery_of_token(changed) is None
 
 
-def test_a_key_that_can_be_guessed_is_refused_and_none_is_shown() -> None:
+def test_a_weak_key_is_rejected_and_never_shown() -> None:
     with pytest.raises(ValueError, match="at least 16"):
         Keyring(key=b"short")
     assert "0123456789" not in repr(RING)
@@ -124,7 +124,7 @@ INVISIBLE = [
 
 
 @pytest.mark.parametrize("char", INVISIBLE)
-def test_invisible_characters_around_an_address_are_dropped(char: str) -> None:
+def test_invisible_characters_around_an_address_are_removed(char: str) -> None:
     """Spreadsheets and web pages leave them when an address is copied."""
     for text in (f"{char}anna@example.org", f"anna@example.org{char}", f" {char} Anna@example.org {char} "):
         assert parse_address(text).key == "anna@example.org"
@@ -132,7 +132,7 @@ def test_invisible_characters_around_an_address_are_dropped(char: str) -> None:
 
 
 @pytest.mark.parametrize("char", [char for char in INVISIBLE if char > "\x7f"])
-def test_an_invisible_character_inside_an_address_is_refused_by_name(char: str) -> None:
+def test_an_invisible_character_inside_an_address_is_rejected_by_name(char: str) -> None:
     """The address may be a different one, so it is not repaired."""
     for text in (f"an{char}na@example.org", f"anna@exam{char}ple.org"):
         with pytest.raises(ValueError, match=rf"U\+{ord(char):04X}.*delete it"):
@@ -160,7 +160,7 @@ def test_an_address_is_the_same_in_any_padding(before: str, after: str) -> None:
         "named@example.com",
     ],
 )
-def test_a_mailbox_has_the_address_in_its_brackets(text: str) -> None:
+def test_a_named_address_is_the_one_in_brackets(text: str) -> None:
     """Lists that are exported from mail programs write names before addresses."""
     assert parse_named_address(text).text == "named@example.com"
 
@@ -177,7 +177,7 @@ def test_a_mailbox_has_the_address_in_its_brackets(text: str) -> None:
         "x" * 2_000 + " <ann@example.com>",
     ],
 )
-def test_a_mailbox_that_could_be_two_people_is_refused(text: str) -> None:
+def test_a_named_address_of_two_people_is_rejected(text: str) -> None:
     """Nobody is subscribed by a guess."""
     with pytest.raises(ValueError):
         parse_named_address(text)

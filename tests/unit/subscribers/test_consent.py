@@ -140,7 +140,7 @@ def test_the_lists_of_other_programs_are_understood(
 @pytest.mark.parametrize("value", ["Gold", "?", "2", "true", "past_due", "s", "vip customer"])
 @pytest.mark.parametrize("name", ["status", "subscription status", "SubscriptionStatus", "email_state"])
 def test_a_status_that_is_not_understood_is_not_active_and_reported(name: str, value: str) -> None:
-    """The safe reading of an unknown word is that the subscriber left."""
+    """The safe meaning of an unknown word is unsubscribed."""
     consent = read_consent([(name, value)])
     assert (consent.state, consent.columns, consent.unclear) == (State.UNSUBSCRIBED, (name,), ((name, value),))
 
@@ -156,7 +156,7 @@ def test_a_json_status_that_is_not_text_is_not_active(value: object) -> None:
 @pytest.mark.parametrize("value", ["", "-", "—", "no", "FALSE", "0", "0.0", "null", "N/A", "never", "0000-00-00 00:00:00",
                                    "0000-00-00", "0001-01-01T00:00:00Z", "[]", "\u00a0"])  # fmt: skip
 @pytest.mark.parametrize("name", ["unsubscribed", "deleted_at", "UNSUB_TIME", "bounced", "Opted out", "abgemeldet am"])
-def test_no_zero_and_nothing_in_a_column_of_departures_mean_that_nobody_left(name: str, value: str) -> None:
+def test_no_zero_and_nothing_in_an_unsubscription_column_mean_active(name: str, value: str) -> None:
     """Databases write a missing date in several ways."""
     assert read_consent([(name, value)]) == Consent()
 
@@ -167,7 +167,7 @@ def test_no_zero_and_nothing_in_a_column_of_departures_mean_that_nobody_left(nam
 @pytest.mark.parametrize(
     "name", ["unsubscribed", "deleted_at", "UNSUB_TIME", "Opted out", "Désabonné le", "emailOptOut"]
 )
-def test_any_other_value_in_a_column_of_departures_means_that_they_left(name: str, value: str) -> None:
+def test_any_other_value_in_an_unsubscription_column_means_inactive(name: str, value: str) -> None:
     """A date, a reason, a mark or a sentence: the column says what it means."""
     assert read_consent([(name, value)]).state is State.UNSUBSCRIBED
 
@@ -182,12 +182,12 @@ def test_only_a_clear_yes_in_a_column_of_subscriptions_is_active(name: str, valu
 @pytest.mark.parametrize("value", ["", "-", None])
 @pytest.mark.parametrize("name", ["subscribed", "confirmed", "opt-in", "CONFIRM_TIME"])
 def test_an_empty_cell_in_a_column_of_subscriptions_is_unconfirmed(name: str, value: str | None) -> None:
-    """It is no yes, so it is not active; nor does it say that anybody left."""
+    """It is not a yes, so not active; nor does it mean unsubscribed."""
     consent = read_consent([(name, value)])
     assert (consent.state, consent.columns) == (State.UNCONFIRMED, (name,))
 
 
-def test_the_end_of_a_subscription_is_a_departure_unless_it_was_paid_for() -> None:
+def test_the_end_of_a_subscription_means_inactive_unless_it_was_paid() -> None:
     """What was paid for ends; the mail may go on."""
     assert state_of(subscription_end_date="2025-01-01") is State.UNSUBSCRIBED
     assert state_of(subscription_end_date="2025-01-01", plan="yearly") is State.ACTIVE
@@ -236,8 +236,8 @@ def test_columns_about_something_else_do_not_decide(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["Notes", "Group", "First name", "payment_status", "subscribed_at", "Segment", ""])
 @pytest.mark.parametrize("value", ["unsubscribed", "Hard bounce", "OPTED OUT", "abgemeldet", "un\u00adsubscribed"])
-def test_a_plain_departure_counts_in_a_column_of_any_name(name: str, value: str) -> None:
-    """Editors note a departure where they find room."""
+def test_a_plain_unsubscription_counts_in_any_column(name: str, value: str) -> None:
+    """Editors note an unsubscription in any free column."""
     assert read_consent([(name, value)]).state is not State.ACTIVE
 
 
@@ -256,7 +256,7 @@ def test_the_safest_of_several_columns_wins_and_is_named() -> None:
     assert read_consent([("status", "unsubscribed"), ("status", "active")]).state is State.UNSUBSCRIBED
 
 
-def test_nested_json_is_searched_for_departures() -> None:
+def test_nested_json_is_searched_for_inactive_states() -> None:
     """An object in a column about something else may hold the status of each newsletter."""
     assert state_of(attributes={"crm": {"unsubscribed": True}}) is State.UNSUBSCRIBED
     assert state_of(newsletters=[{"name": "Weekly", "status": "unsubscribed"}]) is State.UNSUBSCRIBED
@@ -284,7 +284,7 @@ INVISIBLE = ["", " ", "\u00a0", "\u200b", "\ufeff", "\t", "\u2060 "]
     after=st.sampled_from(INVISIBLE),
     value=st.sampled_from(["true", "Yes", "1", "2025-01-01", "reason unknown"]),
 )
-def test_a_departure_is_found_in_any_spelling_of_its_column(
+def test_an_unsubscription_is_found_in_any_spelling_of_its_column(
     words: str, style: str, before: str, after: str, value: str
 ) -> None:
     """Case, separators and invisible characters make no difference."""
@@ -303,8 +303,8 @@ def test_any_cells_have_a_state(cells: list[tuple[str, object]]) -> None:
 
 
 @given(st.from_regex(consent_words._PLAIN_ANYWHERE, fullmatch=True), st.sampled_from([str, str.upper, str.title]))
-def test_the_quick_look_for_a_departure_misses_none(words: str, style: Callable[[str], str]) -> None:
-    """Most cells are passed over without being read in full; none that says that somebody left may be."""
+def test_the_fast_path_misses_no_inactive_state(words: str, style: Callable[[str], str]) -> None:
+    """Most cells are skipped quickly; none with an inactive state may be."""
     assert consent_words.may_be_inactive_state(style(words))
     assert read_consent([("note", style(words))]).state is not State.ACTIVE
 
@@ -318,8 +318,8 @@ def states(text: str, *, as_json: bool = False) -> list[object]:
     return [row.state if isinstance(row, SubscriberRow) else row.reason for row in rows(text, as_json=as_json)]
 
 
-def test_a_row_that_says_they_left_is_kept_whatever_else_is_wrong_with_it() -> None:
-    """A bad zone or an unknown digest must not hide a departure."""
+def test_an_inactive_row_counts_in_spite_of_other_errors_in_it() -> None:
+    """A bad zone or an unknown digest must not hide an unsubscription."""
     text = "email,status,zone,language,digests\nann@example.org,unsubscribed,Mars/Olympus,??,weekly\n"
     assert states(text) == [State.UNSUBSCRIBED]
 
@@ -332,20 +332,20 @@ def test_no_column_of_the_same_name_hides_another() -> None:
     ]
 
 
-def test_a_short_row_is_not_subscribed_by_what_is_missing() -> None:
+def test_missing_cells_of_a_short_row_do_not_mean_subscribed() -> None:
     """A missing cell is an empty one."""
     assert states("email,subscribed\nann@example.org\n") == [State.UNCONFIRMED]
 
 
-def test_a_row_that_is_cut_is_rejected() -> None:
-    """The end of a very long row is missing, and may say that the subscriber left."""
+def test_a_truncated_row_is_rejected() -> None:
+    """The missing end of a very long row may contain an unsubscription."""
     text = f"email,note,unsubscribed\nann@example.org,{'n' * 70_000},yes\nbo@example.org,,\n"
     found = states(text)
     assert found[0] == "is longer than 64 KiB"
     assert found[-1] is State.ACTIVE
 
 
-def test_an_open_quotation_mark_hides_no_departure() -> None:
+def test_an_open_quotation_mark_hides_no_unsubscription() -> None:
     """A row that swallows others is rejected, with how many lines it took."""
     text = 'email,note,unsubscribed\nann@example.org,"5" nails,yes\nbo@example.org,"tall,yes\ncy@example.org,,\n'
     assert states(text)[0] is State.UNSUBSCRIBED
@@ -359,8 +359,8 @@ def test_an_open_quotation_mark_hides_no_departure() -> None:
         assert str(last).startswith("has 2 cells, the header has 3")
 
 
-def test_a_header_that_cannot_be_read_is_refused() -> None:
-    """A column that cannot be read may be the one that says who left."""
+def test_an_unreadable_header_is_rejected() -> None:
+    """An unreadable column may be the one with the unsubscriptions."""
     from publisher.errors import SettingsError
 
     with pytest.raises(SettingsError, match="UTF-8"):

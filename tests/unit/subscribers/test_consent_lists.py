@@ -41,7 +41,7 @@ from publisher.subscribers.list_parser import SubscriberRow, parse_csv, parse_js
         ("segment", "Zurich; Bounced"),
     ],
 )
-def test_a_departure_is_read(column: str, value: str) -> None:
+def test_words_for_unsubscribed_are_recognised(column: str, value: str) -> None:
     """Nobody with such a value is active."""
     consent = read_consent([(column, value)])
     assert consent.state is not SubscriptionState.ACTIVE and consent.columns == (column,)
@@ -61,12 +61,12 @@ def test_a_departure_is_read(column: str, value: str) -> None:
         ("city", "Unterseen, Bern"),
     ],
 )
-def test_other_values_are_no_departure(column: str, value: str) -> None:
-    """Words of departures inside other words, and their denial, say nothing."""
+def test_unrelated_values_mean_active(column: str, value: str) -> None:
+    """Words for inactive states inside other words, and their negation, mean nothing."""
     assert read_consent([(column, value)]).state is SubscriptionState.ACTIVE
 
 
-def test_a_tag_that_says_that_somebody_left_counts() -> None:
+def test_a_tag_for_unsubscribed_people_counts() -> None:
     """Tags are a column of ours, and their words are read as those of any other column."""
     text = "address,tags\na@mail.example.org,Water | Unsubscribed\nb@mail.example.org,Water | Trade\n"
     rows = list(parse_csv(io.StringIO(text), ["daily"], on_note=lambda note: None))
@@ -77,6 +77,6 @@ def test_a_tag_that_says_that_somebody_left_counts() -> None:
 
 
 def test_the_safest_word_of_a_list_counts() -> None:
-    """A complaint is more than a departure, wherever it stands."""
+    """A complaint outranks an unsubscription, in any position."""
     consent = read_consent([("groups", "unsubscribed, vip, spam complaint")])
     assert (consent.state, consent.reason) == (SubscriptionState.SUPPRESSED, "complained")
