@@ -109,8 +109,8 @@ def _slots_of(cadence: Cadence, zone: ZoneInfo, day: date, after: datetime, unti
 def _offsets(zone: ZoneInfo, day: date) -> frozenset[timedelta]:
     """Return the UTC offsets of a zone on a day and its neighbours."""
     start = datetime.combine(day, time(), zone)
-    found = ((start + timedelta(days=ahead)).utcoffset() for ahead in (-1, 0, 1, 2))
-    return frozenset(offset for offset in found if offset is not None)
+    offsets = ((start + timedelta(days=ahead)).utcoffset() for ahead in (-1, 0, 1, 2))
+    return frozenset(offset for offset in offsets if offset is not None)
 
 
 def _days(timetable: Timetable, first: date) -> Iterator[tuple[date, list[Cadence]]]:

@@ -46,7 +46,7 @@ def load_audience(connection: Connection, digest: Digest, articles: Sequence[Art
     interests = tuple(
         Interests(
             query=queries.get(interests_id, Query()),
-            had=frozenset().union(*(carried[issue].get(variant, frozenset()) for issue, variant in received)),
+            received=frozenset().union(*(carried[issue].get(variant, frozenset()) for issue, variant in received)),
         )
         for interests_id, received in groups
     )

@@ -59,7 +59,7 @@ def compose_issue(
     number: int,
     note: str = "",
     notices: Sequence[Notice] = (),
-    selections: Sequence[Interests] = _NO_INTERESTS,
+    interests: Sequence[Interests] = _NO_INTERESTS,
 ) -> ComposedIssue:
     """Return the issue, rendered and checked.
 
@@ -70,7 +70,7 @@ def compose_issue(
         slot, name, number: the slot, the name of the folder, and the number of the issue.
         note: the editor's note, Markdown.
         notices: corrections and withdrawals of articles in earlier issues.
-        selections: the interests of subscribers, each of which may need a variant.
+        interests: the interests of subscribers, each of which may need a variant.
 
     Raises:
         SettingsError: mail.sender is not set.
@@ -96,7 +96,7 @@ def compose_issue(
         )
 
     whole = rendered(articles)
-    variants = group_by_variant(whole.articles, selections)
+    variants = group_by_variant(whole.articles, interests)
     distinct = [whole, *(rendered(subset) for subset in variants if subset != whole.articles)]
     return _check_issue(site, digest, distinct, slot=slot, name=name, number=number, note=note)
 

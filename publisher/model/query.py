@@ -55,7 +55,7 @@ class Interests:
 
     query: Query = field(default_factory=Query)
     #: Arrival numbers of articles that the subscriber received in another issue.
-    had: frozenset[int] = frozenset()
+    received: frozenset[int] = frozenset()
 
 
 def fold_label(label: str) -> str:
@@ -126,7 +126,7 @@ def is_news(days: int, asked_at: int, first_read_at: int | None) -> bool:
 
 
 def group_by_variant(
-    articles: Sequence[Article], selections: Sequence[Interests]
+    articles: Sequence[Article], all_interests: Sequence[Interests]
 ) -> dict[tuple[Article, ...], list[int]]:
     """Group subscribers' interests by the articles of an issue that they select.
 
@@ -134,18 +134,18 @@ def group_by_variant(
 
     Args:
         articles: the articles of the issue, in order.
-        selections: the distinct interests of the subscribers.
+        all_interests: the distinct interests of the subscribers.
 
     Returns:
         Articles of each variant → indices of the interests that select them. Interests that select no
         article are left out.
     """
     groups: dict[tuple[int, ...], list[int]] = {}
-    for number, interests in enumerate(selections):
+    for number, interests in enumerate(all_interests):
         indices = tuple(
             index
             for index, article in enumerate(articles)
-            if article.seq not in interests.had and matches_query(interests.query, article)
+            if article.seq not in interests.received and matches_query(interests.query, article)
         )
         if indices:
             groups.setdefault(indices, []).append(number)

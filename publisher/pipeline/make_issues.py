@@ -222,7 +222,7 @@ def _make_issue(
         number=number or issues.last_issue_number(connection, digest.slug) + 1,
         note=next_issue.note,
         notices=correction_notices(connection, site, digest, choice.articles, now),
-        selections=audience.interests,
+        interests=audience.interests,
     )
     composed, failing = render_with_fallback(rendered, choice.articles)
     issue = composed.issue

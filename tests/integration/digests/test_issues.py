@@ -297,7 +297,7 @@ def test_an_issue_is_rendered_once_per_variant(kit: SiteKit) -> None:
         slot=NOW,
         name="n",
         number=1,
-        selections=[Interests(query=one) for one in (Query(), *topics)],
+        interests=[Interests(query=one) for one in (Query(), *topics)],
     )
     assert [one.articles for one in made.issue.variants] == [(1, 2, 3), (1, 3), (2,)]
     assert len({one.placeholder_hash for one in made.issue.variants}) == 3

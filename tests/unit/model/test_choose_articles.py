@@ -137,7 +137,7 @@ def test_articles_that_a_subscriber_has_are_not_in_the_variant() -> None:
     """Interests without an article get no variant."""
     some = [article(number) for number in (1, 2, 3)]
     found = group_by_variant(
-        some, [Interests(), Interests(had=frozenset({some[0].seq})), Interests(had=frozenset({1, 2, 3}))]
+        some, [Interests(), Interests(received=frozenset({some[0].seq})), Interests(received=frozenset({1, 2, 3}))]
     )
     assert {tuple(one.seq for one in got): places for got, places in found.items()} == {(1, 2, 3): [0], (2, 3): [1]}
 
