@@ -53,7 +53,7 @@ class _Folder:
                 with self._box.get_file(key) as file:
                     data = file.read(MAX_MESSAGE_BYTES + 1)
             except (KeyError, OSError):
-                # A mail program moved the message meanwhile.
+                # A mail client moved the message meanwhile.
                 continue
             yield str(key), data if len(data) <= MAX_MESSAGE_BYTES else None
 

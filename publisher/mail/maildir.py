@@ -1,6 +1,6 @@
 """Write messages to a Maildir instead of sending them.
 
-Mail programs such as mutt and Thunderbird open it.
+Mail clients such as mutt and Thunderbird open it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Build RFC 5322 messages.
 
-`email.message.EmailMessage` is not used: it encodes a long List-Unsubscribe header, which mail programs then ignore, and
+`email.message.EmailMessage` is not used: it encodes a long List-Unsubscribe header, which mail clients then ignore, and
 it chooses boundaries at random.
 """
 
@@ -38,7 +38,7 @@ class Envelope:
     message_key: str
     #: https and mailto URLs to unsubscribe, in order of preference.
     unsubscribe: tuple[str, ...]
-    #: True if the first of them accepts the one-click POST of mail programs (RFC 8058).
+    #: True if the first of them accepts the one-click POST of mail clients (RFC 8058).
     one_click: bool = False
     #: URL of help with the list (RFC 2369 §3.1).
     help: str | None = None
@@ -123,7 +123,7 @@ def _headers(envelope: Envelope) -> list[tuple[str, str]]:
 def _list_headers(envelope: Envelope, domain: str) -> list[tuple[str, str]]:
     return [
         ("List-Id", f"{_phrase(envelope.list_name)} <{envelope.list_slug}.{domain}>"),
-        # Not encoded, and folded between URLs only: mail programs ignore an encoded value.
+        # Not encoded, and folded between URLs only: mail clients ignore an encoded value.
         ("List-Unsubscribe", ",\r\n ".join(f"<{url}>" for url in envelope.unsubscribe)),
         *([("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")] if envelope.one_click else []),
         *([("List-Help", f"<{envelope.help}>")] if envelope.help else []),
