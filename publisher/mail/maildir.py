@@ -23,7 +23,7 @@ class MaildirTransport:
     """Write messages to ``tmp``, then move them to ``new``.
 
     See https://cr.yp.to/proto/maildir.html. A message has the same file name at each attempt. It is not written again if
-    the file exists, also after a mail program has moved it to ``cur``.
+    the file exists, also after a mail client has moved it to ``cur``.
     """
 
     folder: Path
