@@ -57,9 +57,9 @@ def definition_of(facet: Facet, site: Site) -> FeedDefinition:
         title=title,
         description=description,
         language=site.language,
-        home=f"{site.base_url}/",
-        address=f"{site.feeds_url}/{path}",
-        archive=f"{site.feeds_url}/archive/{path}" if facet.kind in site.feeds.archived_kinds else None,
+        home_page_url=f"{site.base_url}/",
+        url=f"{site.feeds_url}/{path}",
+        archive_url=f"{site.feeds_url}/archive/{path}" if facet.kind in site.feeds.archived_kinds else None,
     )
 
 

@@ -121,7 +121,7 @@ def render_autodiscovery(channels: Sequence[FeedDefinition], formats: Sequence[F
     """Return the autodiscovery links of feeds as HTML, for the head of the site's own pages."""
     lines = [
         f'<link rel="alternate" type="{FEED_TYPES[form]}" title="{html.escape(f"{channel.title} ({_FORMAT_NAMES[form]})")}" '
-        f'href="{html.escape(f"{channel.address}.{form.value}")}">\n'
+        f'href="{html.escape(f"{channel.url}.{form.value}")}">\n'
         for channel in channels
         for form in formats
     ]

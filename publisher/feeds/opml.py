@@ -44,8 +44,8 @@ def render_opml(title: str, channels: Sequence[FeedDefinition], suffix: str) -> 
                 text=channel.title,
                 title=channel.title,
                 type="rss",
-                xmlUrl=f"{channel.address}.{suffix}",
-                htmlUrl=channel.home,
+                xmlUrl=f"{channel.url}.{suffix}",
+                htmlUrl=channel.home_page_url,
                 description=channel.description,
                 language=channel.language,
             )

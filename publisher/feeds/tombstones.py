@@ -32,8 +32,8 @@ def render_tombstones(
     tombstones: Sequence[Tombstone],
     *,
     title: str,
-    address: str,
-    home: str,
+    url: str,
+    home_page_url: str,
     author: str,
     language: str,
     namespace: uuid.UUID,
@@ -47,8 +47,8 @@ def render_tombstones(
     Args:
         tombstones: at least one, the newest first.
         title: of the feed.
-        address: the URL of the feed.
-        home: the URL of the site's home page.
+        url: the URL of the feed.
+        home_page_url: the URL of the site's home page.
         author: the author of the feed.
         language: BCP 47.
         namespace: the seed of the feeds' IDs.
@@ -63,8 +63,8 @@ def render_tombstones(
     ):
         etree.SubElement(feed, f"{{{ATOM}}}{name}").text = text
     etree.SubElement(etree.SubElement(feed, f"{{{ATOM}}}author"), f"{{{ATOM}}}name").text = author
-    etree.SubElement(feed, f"{{{ATOM}}}link", rel="self", type="application/atom+xml", href=address)
-    etree.SubElement(feed, f"{{{ATOM}}}link", rel="alternate", type="text/html", href=home)
+    etree.SubElement(feed, f"{{{ATOM}}}link", rel="self", type="application/atom+xml", href=url)
+    etree.SubElement(feed, f"{{{ATOM}}}link", rel="alternate", type="text/html", href=home_page_url)
     for hub in hubs:
         etree.SubElement(feed, f"{{{ATOM}}}link", rel="hub", href=hub)
     for tombstone in tombstones:

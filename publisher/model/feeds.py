@@ -30,8 +30,13 @@ class FeedDefinition:
     description: str
     language: str
     #: Absolute URL of the web page that the feed belongs to.
-    home: str
+    home_page_url: str
     #: Absolute URL of the feed, without suffix.
-    address: str
+    url: str
     #: Absolute URL of the archive pages, without page number and suffix; None without archive pages.
-    archive: str | None = None
+    archive_url: str | None = None
+
+    @property
+    def address(self) -> str:
+        """Return ``url``, under the name that a site's own copy of the feeds page uses."""
+        return self.url

@@ -65,8 +65,8 @@ def render_personal_feed(site: Site, db: Database, text: str, form: FeedFormat, 
             title=f"{site.title}: my own",
             description="What my newsletters would bring",
             language=site.language,
-            home=f"{site.base_url}/",
-            address=address,
+            home_page_url=f"{site.base_url}/",
+            url=address,
         )
         moment = None if changed is None else datetime.fromtimestamp(changed, site.tz)
         around = render_frame(channel, form, site_info, moment)

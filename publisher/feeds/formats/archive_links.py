@@ -22,12 +22,12 @@ class ArchiveLinks:
     def address(self, channel: FeedDefinition, suffix: str) -> str:
         """Return the document's own URL."""
         if self.page is None:
-            return f"{channel.address}.{suffix}"
-        return f"{channel.archive}/{self.page}.{suffix}"
+            return f"{channel.url}.{suffix}"
+        return f"{channel.archive_url}/{self.page}.{suffix}"
 
     def previous_url(self, channel: FeedDefinition, suffix: str) -> str | None:
         """Return the URL of the next older page, or None if there is none."""
-        return None if self.previous is None else f"{channel.archive}/{self.previous}.{suffix}"
+        return None if self.previous is None else f"{channel.archive_url}/{self.previous}.{suffix}"
 
 
 #: A feed without archive pages.

@@ -119,7 +119,7 @@ def render_head_and_tail(
     feed = {
         "version": "https://jsonfeed.org/version/1.1",
         "title": channel.title,
-        "home_page_url": channel.home,
+        "home_page_url": channel.home_page_url,
         "feed_url": archive_links.address(channel, "json"),
         "description": channel.description or channel.title,
         "icon": site_info.logo.url if site_info.logo else None,

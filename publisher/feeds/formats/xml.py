@@ -124,7 +124,7 @@ def _feed_generator(
     feed.description(channel.description or channel.title)
     feed.link(href=archive_links.address(channel, form.value), rel="self", type=kind)
     # feedgen writes the last link as the channel's, so the home page comes last.
-    feed.link(href=channel.home, rel="alternate", type="text/html")
+    feed.link(href=channel.home_page_url, rel="alternate", type="text/html")
     feed.language(channel.language)
     feed.author({"name": site_info.author})
     feed.updated(changed)
@@ -136,7 +136,7 @@ def _feed_generator(
     if archive_links.page is None:
         feed.publisher.links += [("hub", hub, None) for hub in site_info.hubs]
     else:
-        feed.publisher.links.append(("current", f"{channel.address}.{form.value}", kind))
+        feed.publisher.links.append(("current", f"{channel.url}.{form.value}", kind))
     previous = archive_links.previous_url(channel, form.value)
     if previous is not None:
         feed.publisher.links.append(("prev-archive", previous, kind))

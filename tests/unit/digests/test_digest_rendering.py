@@ -237,8 +237,8 @@ def listed(kind: FacetKind, title: str) -> FeedListing:
         title=title,
         description="D & D",
         language="en",
-        home="https://review.example/",
-        address=f"https://review.example/feeds/{kind.value}/x",
+        home_page_url="https://review.example/",
+        url=f"https://review.example/feeds/{kind.value}/x",
     )
     return FeedListing(
         channel=channel,

@@ -68,8 +68,8 @@ def test_a_tombstone_has_the_id_time_and_reason_of_a_withdrawal() -> None:
     data = render_tombstones(
         [Tombstone(ref="urn:1", when=MOMENT, reason="A <b> & more.")],
         title="T",
-        address="https://r.example/feeds/tombstones.atom",
-        home="https://r.example/",
+        url="https://r.example/feeds/tombstones.atom",
+        home_page_url="https://r.example/",
         author="The Review",
         language="en",
         namespace=uuid.UUID(int=7),
@@ -94,7 +94,7 @@ def test_autodiscovery_links_are_escaped_html_for_each_format() -> None:
         ("application/rss+xml", "The Review: Water & Wine (RSS)"),
         ("application/atom+xml", "The Review: Water & Wine (Atom)"),
     ]
-    assert links[0].get("href") == CHANNEL.address + ".rss"
+    assert links[0].get("href") == CHANNEL.url + ".rss"
 
 
 def gone(templates: Path = Path("/nowhere"), title: str = "A <b>") -> str:

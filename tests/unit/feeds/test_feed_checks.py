@@ -282,7 +282,7 @@ def test_entries_of_any_article_are_valid(
         language="ar",
     )
     for form in FeedFormat:
-        assert check_feed(feed(form, one), address=f"{CHANNEL.address}.{form.value}", now=NOW) == []
+        assert check_feed(feed(form, one), address=f"{CHANNEL.url}.{form.value}", now=NOW) == []
 
 
 HOSTILE = [
@@ -303,7 +303,7 @@ def test_entries_of_hostile_articles_are_valid(body: str, title: str) -> None:
     """Markup that feed readers remove does not get into entries."""
     one = article(title=title, dek=title, body=sanitize_html(body), authors=(Author(name="A & B"), Author(name="<C>")))
     for form in FeedFormat:
-        assert check_feed(feed(form, one), address=f"{CHANNEL.address}.{form.value}", now=NOW) == []
+        assert check_feed(feed(form, one), address=f"{CHANNEL.url}.{form.value}", now=NOW) == []
 
 
 def test_an_iframe_becomes_a_link() -> None:

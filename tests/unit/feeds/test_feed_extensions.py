@@ -23,7 +23,7 @@ LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 
 
 def document(form: FeedFormat, site_info: SiteInfo, place: ArchiveLinks, *articles: Article) -> bytes:
-    channel = replace(CHANNEL, archive="https://review.example/feeds/archive/topic/water")
+    channel = replace(CHANNEL, archive_url="https://review.example/feeds/archive/topic/water")
     entries = []
     for one in articles:
         made = render_entry(one, site_info)
@@ -152,11 +152,11 @@ def test_a_feed_has_hubs_images_and_the_previous_page() -> None:
     assert {child.tag: child.text for child in image} == {
         "url": "https://review.example/logo.png",
         "title": CHANNEL.title,
-        "link": CHANNEL.home,
+        "link": CHANNEL.home_page_url,
         "width": "88",
         "height": "31",
     }
-    assert channel.findtext("link") == CHANNEL.home
+    assert channel.findtext("link") == CHANNEL.home_page_url
     cloud = channel.find("cloud")
     assert cloud is not None and cloud.get("registerProcedure") == ""
     root = etree.fromstring(document(FeedFormat.ATOM, HUBBED, place))

@@ -41,8 +41,8 @@ CHANNEL = FeedDefinition(
     title="The Review: Water & Wine",
     description="Articles on <Water>",
     language="en",
-    home="https://review.example/",
-    address="https://review.example/feeds/topic/water",
+    home_page_url="https://review.example/",
+    url="https://review.example/feeds/topic/water",
 )
 MOMENT = datetime(2026, 11, 20, 6, 30, tzinfo=timezone(timedelta(hours=1)))
 NS = {
@@ -194,7 +194,7 @@ def test_the_rss_channel_links_to_the_home_page_and_to_itself() -> None:
     assert channel.findtext("link") == "https://review.example/"
     own = channel.find("atom:link", NS)
     assert own is not None
-    assert dict(own.attrib) == {"href": CHANNEL.address + ".rss", "rel": "self", "type": "application/rss+xml"}
+    assert dict(own.attrib) == {"href": CHANNEL.url + ".rss", "rel": "self", "type": "application/rss+xml"}
     assert channel.findtext("language") == "en"
     assert channel.findtext("copyright") == "© The Review"
 
@@ -347,7 +347,7 @@ def test_json_feed_is_version_1_1() -> None:
         feed(FeedFormat.JSON, article(topic="Water", region="Asia", brand="B", tags=("t",), image=Image(url="/a.jpg")))
     )
     assert got["version"] == "https://jsonfeed.org/version/1.1"
-    assert got["feed_url"] == CHANNEL.address + ".json"
+    assert got["feed_url"] == CHANNEL.url + ".json"
     (item,) = got["items"]
     assert item["tags"] == ["Water", "Asia", "B", "t"]
     assert item["image"] == "https://review.example/a.jpg"
