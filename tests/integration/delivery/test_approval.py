@@ -56,7 +56,7 @@ def test_local_delivery_times_are_in_the_plan(any_mail_kit: MailKit) -> None:
     plan = plan_approval(kit.site, "daily", NOW)
     assert plan.first_due == datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
     assert plan.last_due == datetime(2026, 11, 24, 0, 0, tzinfo=UTC)
-    # The first time has passed: that delivery leaves at once.
+    # The first time has passed: that delivery is due at once.
     later = NOW + timedelta(hours=8)
     assert plan_approval(kit.site, "daily", later).first_due == later
     assert plan_approval(kit.site, "daily", NOW + timedelta(days=2)).first_due is None

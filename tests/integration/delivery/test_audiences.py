@@ -38,20 +38,22 @@ repeat = true
 
 
 def received(kit: MailKit) -> dict[str, list[tuple[str, int]]]:
-    """Return reader → (digest, article) of every copy that she gets."""
-    found: dict[str, list[tuple[str, int]]] = {}
+    """Return address → (digest, article) of every article that the subscriber gets."""
+    articles: dict[str, list[tuple[str, int]]] = {}
     with kit.open() as db, db.read() as connection:
         rows: list[IssueRow] = issues.list_issues(connection)
-        names = {one.id: one.address for one in action.list_subscribers(kit.site)}
-        for row in sorted(rows, key=lambda one: one.id):
-            editions = issues.load_variants(connection, row.id)
-            for number, edition in audience.frozen_audience(connection, row.id):
-                found.setdefault(names[number], []).extend((row.digest, seq) for seq in editions[edition - 1].articles)
-    return found
+        names = {subscriber.id: subscriber.address for subscriber in action.list_subscribers(kit.site)}
+        for row in sorted(rows, key=lambda row: row.id):
+            variants = issues.load_variants(connection, row.id)
+            for number, variant in audience.frozen_audience(connection, row.id):
+                articles.setdefault(names[number], []).extend(
+                    (row.digest, seq) for seq in variants[variant - 1].articles
+                )
+    return articles
 
 
 def arrivals(kit: MailKit) -> dict[str, int]:
-    """Return file → arrival number."""
+    """Return file name → number of the article."""
     from sqlalchemy import text
 
     with kit.open() as db, db.read() as connection:
@@ -117,30 +119,30 @@ _step = st.one_of(
     st.tuples(st.just("rename"), st.integers(0, 7), _topics),
     st.tuples(st.just("redate"), st.integers(0, 7), st.integers(-20, 3)),
     st.tuples(
-        st.just("join"),
+        st.just("subscribe"),
         st.integers(0, 3),
         st.lists(st.sampled_from(["daily", "water", "roundup"]), min_size=1, unique=True),
     ),
-    st.tuples(st.just("follow"), st.integers(0, 3), st.lists(_topics, unique=True)),
-    st.tuples(st.just("leave"), st.integers(0, 3), st.none()),
+    st.tuples(st.just("choose_topics"), st.integers(0, 3), st.lists(_topics, unique=True)),
+    st.tuples(st.just("suppress"), st.integers(0, 3), st.none()),
     st.tuples(st.just("publish"), st.integers(1, 30), st.none()),
 )
 
 
-class _Newsroom:
-    """A site that lives for a while."""
+class _Site:
+    """A site with random subscriptions and articles over some days."""
 
     def __init__(self, kit: MailKit) -> None:
         self.kit = kit
         kit.settings(DIGESTS)
         self.now: datetime = NOW
         self.articles: dict[int, dict[str, object]] = {}
-        #: (reader, digest, article): what was due to somebody when an issue with it was made.
+        #: (address, article) of each article that a subscriber wanted when an issue with it was made.
         self.due: set[tuple[str, int]] = set()
 
     def _file(self, number: int) -> None:
-        said = self.articles[number]
-        self.kit.article(f"a{number}.md", str(said["title"]), date=str(said["date"]), topic=said["topic"])
+        fields = self.articles[number]
+        self.kit.article(f"a{number}.md", str(fields["title"]), date=str(fields["date"]), topic=fields["topic"])
 
     def write(self, number: int, topic: str) -> None:
         self.articles.setdefault(number, {"title": f"Story {number}", "date": f"{self.now:%Y-%m-%d}", "topic": topic})
@@ -156,10 +158,10 @@ class _Newsroom:
             self.articles[number].update(date=f"{self.now + timedelta(days=days):%Y-%m-%d}")
             self._file(number)
 
-    def join(self, number: int, digests: list[str]) -> None:
+    def subscribe(self, number: int, digests: list[str]) -> None:
         action.add_subscriber(self.kit.site, f"r{number}@example.org", self.now, digests=digests, resubscribe="asked")
 
-    def follow(self, number: int, topics: list[str]) -> None:
+    def choose_topics(self, number: int, topics: list[str]) -> None:
         action.add_subscriber(
             self.kit.site,
             f"r{number}@example.org",
@@ -169,7 +171,7 @@ class _Newsroom:
             resubscribe="asked",
         )
 
-    def leave(self, number: int, nothing: None) -> None:
+    def suppress(self, number: int, nothing: None) -> None:
         action.suppress_by_operator(self.kit.site, f"r{number}@example.org", self.now)
 
     def publish(self, hours: int, nothing: None) -> None:
@@ -177,27 +179,25 @@ class _Newsroom:
         with self.kit.open() as db, db.read() as connection:
             before = {row.id for row in issues.list_issues(connection)}
         self.kit.publish(self.now)
-        self._note(before)
+        self._record_due(before)
 
-    def _note(self, before: set[int]) -> None:
+    def _record_due(self, before: set[int]) -> None:
         from publisher.articles import store as articles
         from publisher.model.query import matches_query
         from publisher.subscribers import store as subscribers
 
         site = self.kit.site
         with self.kit.open() as db, db.read() as connection:
-            questions = {
-                one.id: one for one in subscribers.iter_subscribers(connection, status=SubscriptionState.ACTIVE)
-            }
+            active = {row.id: row for row in subscribers.iter_subscribers(connection, status=SubscriptionState.ACTIVE)}
             for row in issues.list_issues(connection):
                 if row.id in before:
                     continue
                 whole = issues.load_variants(connection, row.id)[0].articles
                 known = articles.articles_by_seq(connection, list(whole), site.base_url, site.tz)
-                for one in questions.values():
-                    if row.digest in one.digests:
-                        query = subscribers._query(one.follows)
-                        self.due |= {(one.address, seq) for seq in whole if matches_query(query, known[seq])}
+                for person in active.values():
+                    if row.digest in person.digests:
+                        query = subscribers._query(person.follows)
+                        self.due |= {(person.address, seq) for seq in whole if matches_query(query, known[seq])}
 
 
 @settings(
@@ -210,14 +210,14 @@ def test_each_subscriber_gets_each_article_once(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int, object]]
 ) -> None:
     """Property test over random subscriptions, articles, renames and runs."""
-    room = _Newsroom(MailKit(tmp_path_factory.mktemp("life") / "site"))
+    site = _Site(MailKit(tmp_path_factory.mktemp("life") / "site"))
     for name, number, argument in [*steps, ("publish", 1, None)]:
-        getattr(room, name)(number, argument)
-    got = received(room.kit)
-    for reader, copies in got.items():
-        seen = [seq for digest, seq in copies if digest != "roundup"]
-        assert len(seen) == len(set(seen)), reader
-        again = [seq for digest, seq in copies if digest == "roundup"]
-        assert len(again) == len(set(again)), reader
-    have = {(reader, seq) for reader, copies in got.items() for _, seq in copies}
-    assert room.due <= have
+        getattr(site, name)(number, argument)
+    got = received(site.kit)
+    for address, articles in got.items():
+        seen = [seq for digest, seq in articles if digest != "roundup"]
+        assert len(seen) == len(set(seen)), address
+        again = [seq for digest, seq in articles if digest == "roundup"]
+        assert len(again) == len(set(again)), address
+    have = {(address, seq) for address, articles in got.items() for _, seq in articles}
+    assert site.due <= have

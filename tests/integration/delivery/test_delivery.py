@@ -73,7 +73,7 @@ def test_a_message_contains_the_data_of_its_subscriber(mail_kit: MailKit) -> Non
     assert server.accepted[0].data != server.accepted[1].data
 
 
-#: fault → what is to have become of three readers' copies: states, and who is struck off.
+#: Fault → script, states of three deliveries, and number of suppressed subscribers.
 FAULTS: dict[str, tuple[Script, dict[str, int], int]] = {
     "421 at connect": (at("connect", "421 4.3.2 later"), {"accepted": 3}, 0),
     "554 at connect": (at("connect", "554 5.7.1 go away", times=9), {"queued": 3}, 0),
@@ -129,10 +129,10 @@ FAULTS: dict[str, tuple[Script, dict[str, int], int]] = {
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_each_server_fault_has_its_outcome(mail_kit: MailKit, fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    # A domain that asks for patience gets a little of it.
     """One fault at one step leads to the states, and to the number of messages that the server accepted."""
+    # Short pauses of domains that ask to slow down.
     monkeypatch.setattr("publisher.delivery.throttle._BACKOFF_SECONDS", (0.2, 1.0))
-    script, expected, struck_off = FAULTS[fault]
+    script, expected, suppressed_count = FAULTS[fault]
     kit = mail_kit
     names = kit.add_subscribers(3)
     kit.issue("one")
@@ -142,8 +142,8 @@ def test_each_server_fault_has_its_outcome(mail_kit: MailKit, fault: str, monkey
         kit.settings(settings.replace("connections = 3", "connections = 1"))
         sent = deliver(kit.site, "daily", transport=transport(kit, max_pause_seconds=1.5))
         assert states(kit) == expected
-        assert len(suppressed(kit)) == struck_off
-        # Nobody has two, and whoever the ledger calls accepted has one.
+        assert len(suppressed(kit)) == suppressed_count
+        # Nobody gets two messages, and each accepted delivery is one.
         counts = Counter(server.recipients)
         assert set(counts.values()) <= {1}
         assert len(server.accepted) == expected.get("accepted", 0)
@@ -275,7 +275,7 @@ def test_a_domain_that_refuses_is_paused_and_the_others_are_not(mail_kit: MailKi
         stopper.join()
         assert len(server.accepted) == 30
         assert all(one.recipient.endswith("@fast.example.org") for one in server.accepted)
-        # As many as were under way when it first said so, and no more.
+        # As many as were in progress at the first refusal, and no more.
         assert len(asked) <= 4
         assert sent.paused_domains == ["slow.example.org"]
     assert states(kit)["accepted"] == 30

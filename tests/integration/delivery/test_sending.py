@@ -261,7 +261,7 @@ def test_an_error_of_the_ledger_stops_the_run_and_loses_nothing(
         with pytest.raises(StoreError, match="No space left"):
             deliver(kit.site, "daily", transport=transport(kit))
         sent = deliver(kit.site, "daily", transport=transport(kit))
-        # What was handed over when the disk ran full is known to the server, and to nobody else.
+        # Only the server knows the outcome of messages in progress when the disk was full.
         doubtful = set(sent.uncertain)
         assert set(server.recipients) | doubtful == {f"reader{n}@mail.example.org" for n in range(30)}
         assert len(server.recipients) == len(set(server.recipients))
