@@ -48,7 +48,7 @@ class Headline:
 class FeedListing:
     """A feed in the feed directory."""
 
-    channel: FeedDefinition
+    definition: FeedDefinition
     #: The short name: ``Water``, under the heading of topics.
     name: str
     #: The description; empty if the name is sufficient.
@@ -101,7 +101,9 @@ def render_feed_directory(
     Raises:
         TemplateError: the template is missing or invalid.
     """
-    groups = [(HEADINGS[kind], list(group)) for kind, group in groupby(feeds, key=lambda listing: listing.channel.kind)]
+    groups = [
+        (HEADINGS[kind], list(group)) for kind, group in groupby(feeds, key=lambda listing: listing.definition.kind)
+    ]
     values = {
         "title": title,
         "description": description,
@@ -117,12 +119,12 @@ def render_feed_directory(
     return render_template(templates, "feeds/index.html.j2", values).encode()
 
 
-def render_autodiscovery(channels: Sequence[FeedDefinition], formats: Sequence[FeedFormat]) -> bytes:
+def render_autodiscovery(definitions: Sequence[FeedDefinition], formats: Sequence[FeedFormat]) -> bytes:
     """Return the autodiscovery links of feeds as HTML, for the head of the site's own pages."""
     lines = [
-        f'<link rel="alternate" type="{FEED_TYPES[form]}" title="{html.escape(f"{channel.title} ({_FORMAT_NAMES[form]})")}" '
-        f'href="{html.escape(f"{channel.url}.{form.value}")}">\n'
-        for channel in channels
+        f'<link rel="alternate" type="{FEED_TYPES[form]}" title="{html.escape(f"{definition.title} ({_FORMAT_NAMES[form]})")}" '
+        f'href="{html.escape(f"{definition.url}.{form.value}")}">\n'
+        for definition in definitions
         for form in formats
     ]
     return "".join(lines).encode()

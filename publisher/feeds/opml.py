@@ -24,30 +24,30 @@ HEADINGS = {
 }
 
 
-def render_opml(title: str, channels: Sequence[FeedDefinition], suffix: str) -> bytes:
+def render_opml(title: str, definitions: Sequence[FeedDefinition], suffix: str) -> bytes:
     """Return the OPML document with the feeds in one format.
 
     Args:
         title: of the list.
-        channels: the feeds, in the order of their groups.
+        definitions: the feeds, in the order of their groups.
         suffix: the format to subscribe to, ``rss`` or ``atom``.
     """
     root = etree.Element("opml", version="2.0")
     etree.SubElement(etree.SubElement(root, "head"), "title").text = title
     body = etree.SubElement(root, "body")
-    for kind, group in groupby(channels, key=lambda channel: channel.kind):
+    for kind, group in groupby(definitions, key=lambda definition: definition.kind):
         heading = etree.SubElement(body, "outline", text=HEADINGS[kind])
-        for channel in group:
+        for definition in group:
             etree.SubElement(
                 heading,
                 "outline",
-                text=channel.title,
-                title=channel.title,
+                text=definition.title,
+                title=definition.title,
                 type="rss",
-                xmlUrl=f"{channel.url}.{suffix}",
-                htmlUrl=channel.home_page_url,
-                description=channel.description,
-                language=channel.language,
+                xmlUrl=f"{definition.url}.{suffix}",
+                htmlUrl=definition.home_page_url,
+                description=definition.description,
+                language=definition.language,
             )
     data: bytes = etree.tostring(root, xml_declaration=True, encoding="UTF-8", pretty_print=True)
     return data

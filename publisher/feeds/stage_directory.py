@@ -164,9 +164,9 @@ def _machine_readable_files(
     from publisher.feeds.sitemap import render_news_sitemap
 
     rows, formats = _configured_feeds(connection, site), site.feeds.formats
-    channels = [definition_of(row.facet, site) for row in rows]
+    definitions = [definition_of(row.facet, site) for row in rows]
     opml_form = next((form for form in formats if form is not FeedFormat.JSON), formats[0])
-    main = [channel for channel in channels if channel.kind in (FacetKind.ALL, FacetKind.CUSTOM)]
+    main = [definition for definition in definitions if definition.kind in (FacetKind.ALL, FacetKind.CUSTOM)]
     by_seq = store.articles_by_seq(connection, news, site.base_url, site.tz)
     # A sitemap lists URLs of its own host only (https://www.sitemaps.org/protocol.html#location).
     recent = [by_seq[seq] for seq in news if urlsplit(by_seq[seq].link).netloc == urlsplit(site.base_url).netloc]
@@ -186,7 +186,7 @@ def _machine_readable_files(
         return data
 
     return [
-        ("index.opml", partial(render_opml, site.title, channels, opml_form.value)),
+        ("index.opml", partial(render_opml, site.title, definitions, opml_form.value)),
         ("autodiscovery.html", partial(render_autodiscovery, main, formats)),
         ("news-sitemap.xml", news_sitemap),
         ("_headers", partial(render_headers, paths, site.feeds_url, site.hubs)),
@@ -273,13 +273,13 @@ def _tombstone(article: Retraction, site: Site) -> Tombstone:
 def _feed_listing(row: FeedRow, site: Site) -> FeedListing:
     from publisher.feeds.directory import FeedListing, load_headlines
 
-    channel = definition_of(row.facet, site)
+    definition = definition_of(row.facet, site)
     # Below a heading, a label needs no site name and no description.
     own = row.facet.kind in (FacetKind.ALL, FacetKind.CUSTOM)
     return FeedListing(
-        channel=channel,
-        name=channel.title if own else row.facet.label,
-        about=channel.description if own else "",
+        definition=definition,
+        name=definition.title if own else row.facet.label,
+        about=definition.description if own else "",
         articles=row.articles,
         latest=load_headlines(row.latest),
     )

@@ -230,7 +230,7 @@ class _FeedStager:
         from publisher.feeds.formats.xml import join_feed, render_frame
 
         connection, site, report = self.connection, self.site, self.entries.report
-        channel = definition_of(facet, site)
+        definition = definition_of(facet, site)
         changed = table.last_change_time(connection, seqs)
         changed_at = None if changed is None else datetime.fromtimestamp(changed, UTC).astimezone(site.tz)
         files, current = [], set[str]()
@@ -242,8 +242,8 @@ class _FeedStager:
             )
             current.add(f"feeds/{path}")
             try:
-                frame = render_frame(channel, form, self.entries.site_info, changed_at, archive_links)
-                violations = check_feed(b"".join(frame), address=archive_links.address(channel, form.value))
+                frame = render_frame(definition, form, self.entries.site_info, changed_at, archive_links)
+                violations = check_feed(b"".join(frame), address=archive_links.address(definition, form.value))
             except Exception as error:
                 report_failure(report, site, f"{site.paths.feeds}/{path}", "was not updated", error)
                 is_complete = False

@@ -19,15 +19,15 @@ class ArchiveLinks:
     #: The number of the next older page, if there is one.
     previous: int | None = None
 
-    def address(self, channel: FeedDefinition, suffix: str) -> str:
+    def address(self, definition: FeedDefinition, suffix: str) -> str:
         """Return the document's own URL."""
         if self.page is None:
-            return f"{channel.url}.{suffix}"
-        return f"{channel.archive_url}/{self.page}.{suffix}"
+            return f"{definition.url}.{suffix}"
+        return f"{definition.archive_url}/{self.page}.{suffix}"
 
-    def previous_url(self, channel: FeedDefinition, suffix: str) -> str | None:
+    def previous_url(self, definition: FeedDefinition, suffix: str) -> str | None:
         """Return the URL of the next older page, or None if there is none."""
-        return None if self.previous is None else f"{channel.archive_url}/{self.previous}.{suffix}"
+        return None if self.previous is None else f"{definition.archive_url}/{self.previous}.{suffix}"
 
 
 #: A feed without archive pages.

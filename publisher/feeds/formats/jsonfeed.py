@@ -112,21 +112,21 @@ def _publisher_extension(article: Article) -> dict[str, Any]:
 
 
 def render_head_and_tail(
-    channel: FeedDefinition, site_info: SiteInfo, archive_links: ArchiveLinks
+    definition: FeedDefinition, site_info: SiteInfo, archive_links: ArchiveLinks
 ) -> tuple[bytes, bytes]:
     """Return the bytes before and after the items."""
     hubs = [{"type": "WebSub", "url": hub} for hub in site_info.hubs]
     feed = {
         "version": "https://jsonfeed.org/version/1.1",
-        "title": channel.title,
-        "home_page_url": channel.home_page_url,
-        "feed_url": archive_links.address(channel, "json"),
-        "description": channel.description or channel.title,
+        "title": definition.title,
+        "home_page_url": definition.home_page_url,
+        "feed_url": archive_links.address(definition, "json"),
+        "description": definition.description or definition.title,
         "icon": site_info.logo.url if site_info.logo else None,
         "favicon": site_info.icon,
         "authors": [{"name": site_info.author}],
-        "language": channel.language,
-        "next_url": archive_links.previous_url(channel, "json"),
+        "language": definition.language,
+        "next_url": archive_links.previous_url(definition, "json"),
         "hubs": hubs if archive_links.page is None else None,
         "_publisher": _without_empty(rights=site_info.rights),
     }

@@ -31,7 +31,7 @@ _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def render_frame(
-    channel: FeedDefinition,
+    definition: FeedDefinition,
     form: FeedFormat,
     site_info: SiteInfo,
     changed: datetime | None,
@@ -40,13 +40,13 @@ def render_frame(
     """Return the bytes before and after the entries of a feed; joined, they are a feed without entries.
 
     Args:
-        channel: the definition of the feed.
+        definition: the definition of the feed.
         form: the format.
         site_info: shared by all feeds of the site.
         changed: the newest change of an entry; None in an empty feed.
         archive_links: the position of the document in the feed's archive.
     """
-    return _FRAMES[form](channel, site_info, changed or _EPOCH, archive_links)
+    return _FRAMES[form](definition, site_info, changed or _EPOCH, archive_links)
 
 
 def join_feed(form: FeedFormat, frame: tuple[bytes, bytes], entries: Iterable[tuple[str, bytes]]) -> Iterator[bytes]:
@@ -113,19 +113,19 @@ class _HeadExtension(BaseExtension):  # type: ignore[misc]
 
 
 def _feed_generator(
-    channel: FeedDefinition, form: FeedFormat, site_info: SiteInfo, changed: datetime, archive_links: ArchiveLinks
+    definition: FeedDefinition, form: FeedFormat, site_info: SiteInfo, changed: datetime, archive_links: ArchiveLinks
 ) -> FeedGenerator:
     kind = FEED_TYPES[form]
     feed = FeedGenerator()
     # The ID of a feed never changes: those of custom feeds were made when their kind was called "channel".
-    name = "channel" if channel.kind is FacetKind.CUSTOM else channel.kind.value
-    feed.id(uuid.uuid5(site_info.namespace, f"feed:{name}/{channel.slug}").urn)
-    feed.title(channel.title)
-    feed.description(channel.description or channel.title)
-    feed.link(href=archive_links.address(channel, form.value), rel="self", type=kind)
+    name = "channel" if definition.kind is FacetKind.CUSTOM else definition.kind.value
+    feed.id(uuid.uuid5(site_info.namespace, f"feed:{name}/{definition.slug}").urn)
+    feed.title(definition.title)
+    feed.description(definition.description or definition.title)
+    feed.link(href=archive_links.address(definition, form.value), rel="self", type=kind)
     # feedgen writes the last link as the channel's, so the home page comes last.
-    feed.link(href=channel.home_page_url, rel="alternate", type="text/html")
-    feed.language(channel.language)
+    feed.link(href=definition.home_page_url, rel="alternate", type="text/html")
+    feed.language(definition.language)
     feed.author({"name": site_info.author})
     feed.updated(changed)
     feed.lastBuildDate(changed)
@@ -136,8 +136,8 @@ def _feed_generator(
     if archive_links.page is None:
         feed.publisher.links += [("hub", hub, None) for hub in site_info.hubs]
     else:
-        feed.publisher.links.append(("current", f"{channel.url}.{form.value}", kind))
-    previous = archive_links.previous_url(channel, form.value)
+        feed.publisher.links.append(("current", f"{definition.url}.{form.value}", kind))
+    previous = archive_links.previous_url(definition, form.value)
     if previous is not None:
         feed.publisher.links.append(("prev-archive", previous, kind))
     if site_info.rights:
@@ -146,9 +146,9 @@ def _feed_generator(
 
 
 def _rss_frame(
-    channel: FeedDefinition, site_info: SiteInfo, changed: datetime, archive_links: ArchiveLinks
+    definition: FeedDefinition, site_info: SiteInfo, changed: datetime, archive_links: ArchiveLinks
 ) -> tuple[bytes, bytes]:
-    feed = _feed_generator(channel, FeedFormat.RSS, site_info, changed, archive_links)
+    feed = _feed_generator(definition, FeedFormat.RSS, site_info, changed, archive_links)
     if site_info.logo is not None:
         # feedgen uses the title and link of the channel, which validators require.
         feed.image(url=site_info.logo.url, width=str(site_info.logo.width), height=str(site_info.logo.height))
@@ -166,9 +166,9 @@ def _rss_frame(
 
 
 def _atom_frame(
-    channel: FeedDefinition, site_info: SiteInfo, changed: datetime, archive_links: ArchiveLinks
+    definition: FeedDefinition, site_info: SiteInfo, changed: datetime, archive_links: ArchiveLinks
 ) -> tuple[bytes, bytes]:
-    feed = _feed_generator(channel, FeedFormat.ATOM, site_info, changed, archive_links)
+    feed = _feed_generator(definition, FeedFormat.ATOM, site_info, changed, archive_links)
     if site_info.icon is not None:
         feed.icon(site_info.icon)
     if site_info.logo is not None:
@@ -179,9 +179,9 @@ def _atom_frame(
 
 
 def _json_frame(
-    channel: FeedDefinition, site_info: SiteInfo, _: datetime, archive_links: ArchiveLinks
+    definition: FeedDefinition, site_info: SiteInfo, _: datetime, archive_links: ArchiveLinks
 ) -> tuple[bytes, bytes]:
-    return jsonfeed.render_head_and_tail(channel, site_info, archive_links)
+    return jsonfeed.render_head_and_tail(definition, site_info, archive_links)
 
 
 _FRAMES: Final[

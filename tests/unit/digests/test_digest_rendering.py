@@ -241,7 +241,7 @@ def listed(kind: FacetKind, title: str) -> FeedListing:
         url=f"https://review.example/feeds/{kind.value}/x",
     )
     return FeedListing(
-        channel=channel,
+        definition=channel,
         name=title,
         about="",
         articles=2,
@@ -279,7 +279,7 @@ def test_opml_lists_every_feed_in_its_group() -> None:
     """Groups are topics, regions and so on."""
     from lxml import etree
 
-    channels = [listed(FacetKind.ALL, "All").channel, listed(FacetKind.TAG, "A & B").channel]
+    channels = [listed(FacetKind.ALL, "All").definition, listed(FacetKind.TAG, "A & B").definition]
     root = etree.fromstring(render_opml("T", channels, "rss"))
     assert root.get("version") == "2.0"
     assert root.xpath("body/outline/@text") == ["Everything", "Tags"]

@@ -22,13 +22,13 @@ PAPER = Enclosure(url="https://docs.example/p.pdf", type="application/pdf")
 LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 
 
-def document(form: FeedFormat, site_info: SiteInfo, place: ArchiveLinks, *articles: Article) -> bytes:
+def document(form: FeedFormat, site_info: SiteInfo, archive_links: ArchiveLinks, *articles: Article) -> bytes:
     channel = replace(CHANNEL, archive_url="https://review.example/feeds/archive/topic/water")
     entries = []
     for one in articles:
         made = render_entry(one, site_info)
         entries.append((one.body if made.body is None else made.body, getattr(made, form.value)))
-    return b"".join(join_feed(form, render_frame(channel, form, site_info, MOMENT, place), entries))
+    return b"".join(join_feed(form, render_frame(channel, form, site_info, MOMENT, archive_links), entries))
 
 
 def test_rss_has_the_first_enclosure_with_a_known_length() -> None:
@@ -137,8 +137,8 @@ HUBBED = replace(
 
 def test_a_feed_has_hubs_images_and_the_previous_page() -> None:
     """In the elements of each format."""
-    place = ArchiveLinks(previous=7)
-    channel = etree.fromstring(document(FeedFormat.RSS, HUBBED, place)).find("channel")
+    archive_links = ArchiveLinks(previous=7)
+    channel = etree.fromstring(document(FeedFormat.RSS, HUBBED, archive_links)).find("channel")
     assert channel is not None
     links = [(link.get("rel"), link.get("href")) for link in channel.findall("atom:link", NS)]
     assert links == [
@@ -159,10 +159,10 @@ def test_a_feed_has_hubs_images_and_the_previous_page() -> None:
     assert channel.findtext("link") == CHANNEL.home_page_url
     cloud = channel.find("cloud")
     assert cloud is not None and cloud.get("registerProcedure") == ""
-    root = etree.fromstring(document(FeedFormat.ATOM, HUBBED, place))
+    root = etree.fromstring(document(FeedFormat.ATOM, HUBBED, archive_links))
     assert root.findtext("atom:icon", namespaces=NS) == HUBBED.icon
     assert root.findtext("atom:logo", namespaces=NS) == "https://review.example/logo.png"
-    got = json.loads(document(FeedFormat.JSON, HUBBED, place))
+    got = json.loads(document(FeedFormat.JSON, HUBBED, archive_links))
     assert got["next_url"] == "https://review.example/feeds/archive/topic/water/7.json"
     assert got["icon"] == "https://review.example/logo.png" and got["favicon"] == HUBBED.icon
     assert [hub["url"] for hub in got["hubs"]] == list(HUBBED.hubs)
