@@ -98,7 +98,7 @@ def test_status_and_check_name_the_settings_before_anything_is_sent(fresh: Fresh
     assert len(json.loads(run("status", "--json", cwd=fresh.root).stdout)["blockers"]) == 3
     checked = run("check", "weekly", "--no-browser", cwd=fresh.root)
     assert checked.returncode == 1 and names_every_setting(checked.stdout)
-    assert "may not be sent to its recipients before these placeholder values are replaced:" in checked.stdout
+    assert "is blocked for its recipients by these placeholder values:" in checked.stdout
 
 
 def test_the_runner_sends_no_mail_and_logs_the_settings(fresh: Fresh) -> None:
