@@ -260,7 +260,7 @@ def test_a_websub_subscriber_is_notified_after_publish_now(kit: SiteKit, ended: 
         kit.article("two.md", "Two", date="2026-11-21")
         # The runner sees the file too; the callback is requested once in any case.
         command(kit, "now", "--feeds-only")
-        until(lambda: one.told)
+        until(lambda: one.received)
         time.sleep(1)
-        assert len(one.told) == 1 and b"Two" in one.told[0].body
+        assert len(one.received) == 1 and b"Two" in one.received[0].body
     assert serving.end() == 0
