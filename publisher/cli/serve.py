@@ -99,7 +99,7 @@ def _server(web: Any, site: Site) -> Any:
     import uvicorn
 
     from publisher.web.bounded_server import BoundedServer, most_connections
-    from publisher.web.protocol import DeadlineProtocol
+    from publisher.web.connection_limits import DeadlineProtocol
 
     most = most_connections(raise_descriptor_limit(), deliveries=site.delivery.connections)
     config = uvicorn.Config(

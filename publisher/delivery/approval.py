@@ -21,8 +21,8 @@ from publisher.errors import SettingsError
 from publisher.model.digests import SendPolicy
 from publisher.schedule.processes import list_runners
 from publisher.settings import Site
+from publisher.signing.keyring import Keyring
 from publisher.signing.site_key import keyring
-from publisher.signing.tokens import Keyring
 from publisher.storage.engine import Database
 from publisher.subscribers import recipients_store as recipients
 

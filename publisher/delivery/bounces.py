@@ -40,7 +40,7 @@ from publisher.subscribers.suppression import suppress_subscriber
 from publisher.subscribers.suppression_store import SuppressionChannel
 
 if TYPE_CHECKING:
-    from publisher.signing.tokens import Keyring
+    from publisher.signing.keyring import Keyring
 
 __all__ = ["UNREADABLE_FOLDER", "BounceResult", "process_mailbox", "process_messages"]
 

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from publisher.digests.store import IssueRow
-    from publisher.signing.tokens import Keyring
+    from publisher.signing.keyring import Keyring
 
 __all__ = ["SendResult", "deliver", "make_transport"]
 

@@ -17,7 +17,7 @@ from publisher.mail.placeholders import Placeholders
 from publisher.mail.transport import OutgoingMessage
 from publisher.model.digests import Digest, IssueVariant
 from publisher.settings import Site
-from publisher.signing.tokens import Keyring
+from publisher.signing.keyring import Keyring
 
 if TYPE_CHECKING:
     from publisher.digests.store import IssueRow

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from publisher.digests.store import IssueRow
     from publisher.mail.outcome import Outcome
     from publisher.settings import Site
-    from publisher.signing.tokens import Keyring
+    from publisher.signing.keyring import Keyring
 
 __all__ = ["SuppressionBrake", "accept_refusals", "retry_refusals", "settle_finished_issues"]
 

@@ -1,4 +1,8 @@
-"""Rate limits and pauses of recipient domains, and warm-up limits. Pure."""
+"""Rate limits per recipient domain, pauses of domains that refuse, and warm-up limits. Pure; the time is passed in.
+
+A domain that keeps refusing is paused, and then tried with a single message. The circuit breaker that protects
+addresses from suppression is ``brake_rules``.
+"""
 
 from __future__ import annotations
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,12 +12,13 @@ from markupsafe import Markup
 
 from publisher.digests.branding import Branding
 from publisher.digests.mail_html import linked_text
+from publisher.digests.size_limit import delivery_size, fit_to_size
 from publisher.digests.story import Extent, Notice, Story, make_story
 from publisher.errors import TemplateError
 from publisher.html.dates import long_date
 from publisher.html.direction import language_direction
 from publisher.html.text import one_line
-from publisher.mail.placeholders import Placeholders, placeholders_in
+from publisher.mail.placeholders import Placeholders
 from publisher.model.articles import Article
 from publisher.model.digests import Digest
 from publisher.model.taxonomy import FacetKind
@@ -29,8 +29,6 @@ __all__ = ["FONTS", "RenderedVariant", "Section", "render_digest", "tracking_par
 #: Longer subjects are truncated: RFC 5322 folds them, and mail clients show much less.
 _MAX_SUBJECT_LENGTH: Final = 200
 _MAX_PREHEADER_LENGTH: Final = 140
-#: Bytes by which a value, a signed URL, may be longer than its placeholder.
-_PLACEHOLDER_GROWTH_BYTES: Final = 200
 #: Name in the theme → fonts that are available everywhere.
 FONTS: Final = {
     "serif": Markup("Georgia, 'Times New Roman', serif"),
@@ -136,62 +134,19 @@ def _fit_to_size(job: _RenderJob) -> RenderedVariant:
         Extent.EXCERPT if extent is Extent.FULL and len(article.body) > digest.size_limit else extent
         for extent, article in zip(requested, job.articles, strict=True)
     ]
-
-    @lru_cache(maxsize=2)
-    def attempt(cuts: int) -> tuple[RenderedVariant, bool]:
-        rendered = _render_variant(job, _shorten(extents, cuts))
-        return rendered, _delivery_size(rendered) <= digest.size_limit
-
-    rendered, fits = attempt(0)
-    if fits:
-        return rendered
-    cuts = _smallest(lambda count: attempt(count)[1], sum(extents))
-    if cuts is not None:
-        return attempt(cuts)[0]
-    headlines = [Extent.HEADLINE] * len(extents)
-    # Omit the smallest number of stories that makes the issue fit.
-    left_out = _smallest(
-        lambda count: _delivery_size(_render_variant(job, headlines[: len(headlines) - count])) <= digest.size_limit,
-        len(headlines) - 1,
+    rendered = fit_to_size(
+        extents,
+        lambda chosen: _render_variant(job, chosen),
+        lambda tried: delivery_size(tried.html) <= digest.size_limit,
     )
-    if left_out is None:
+    if rendered is None:
         raise TemplateError(f"not even one story fits into {digest.size_limit:,} bytes of HTML. Shorten the template")
-    return _render_variant(job, headlines[: len(headlines) - left_out])
-
-
-def _delivery_size(rendered: RenderedVariant) -> int:
-    """Return the maximum size of a delivery's HTML, in bytes."""
-    return len(rendered.html.encode()) + _PLACEHOLDER_GROWTH_BYTES * len(placeholders_in(rendered.html))
+    return rendered
 
 
 def _requested_extent(digest: Digest, article: Article, index: int) -> Extent:
     """Return how much of an article the settings of the digest request."""
     return Extent.FULL if digest.full_text and index < digest.briefs_after and article.body else Extent.EXCERPT
-
-
-def _shorten(extents: Sequence[Extent], cuts: int) -> list[Extent]:
-    """Shorten by CUTS steps: first all full texts to excerpts, the last first, then all to titles."""
-    shortened = list(extents)
-    for least in (Extent.EXCERPT, Extent.HEADLINE):
-        for index in reversed(range(len(shortened))):
-            if cuts and shortened[index] > least:
-                shortened[index] = Extent(shortened[index] - 1)
-                cuts -= 1
-    return shortened
-
-
-def _smallest(holds: Callable[[int], bool], most: int) -> int | None:
-    """Return the smallest number from 1 to MOST for which the monotonic function HOLDS is true, or None."""
-    if most < 1 or not holds(most):
-        return None
-    low, high = 1, most
-    while low < high:
-        middle = (low + high) // 2
-        if holds(middle):
-            high = middle
-        else:
-            low = middle + 1
-    return low
 
 
 def _render_variant(job: _RenderJob, extents: Sequence[Extent]) -> RenderedVariant:

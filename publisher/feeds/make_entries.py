@@ -45,7 +45,7 @@ def make_entries(
 def _first_violation(article: Article, entry: Entry, formats: Sequence[FeedFormat]) -> str | None:
     """Return a message about the first rule that an entry violates, or None."""
     from publisher.feeds.checks.feed import check_entry
-    from publisher.feeds.formats.xml import complete_entry
+    from publisher.feeds.formats.xml_frame import complete_entry
 
     body = article.body if entry.body is None else entry.body
     for form in formats:

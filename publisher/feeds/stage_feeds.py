@@ -227,7 +227,7 @@ class _FeedStager:
         Entries were checked when they were rendered. This checks the elements around them.
         """
         from publisher.feeds.checks.feed import check_feed
-        from publisher.feeds.formats.xml import join_feed, render_frame
+        from publisher.feeds.formats.xml_frame import join_feed, render_frame
 
         connection, site, report = self.connection, self.site, self.entries.report
         definition = definition_of(facet, site)

@@ -2,7 +2,7 @@
 
 A report is matched to a delivery by the tokens in the address that the report was sent to (VERP), in the headers of the
 returned message, and in the subject of an unsubscribe message. Tokens in quoted text are ignored. The kind of a token
-decides what it permits: see `publisher.signing.tokens`.
+decides what it permits: see `publisher.signing.keyring`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Final
 
 from publisher.mail.mime import Headers, Part, walk_parts
 from publisher.mail.replies import Reason, classify
-from publisher.signing.tokens import TOKEN_PATTERN
+from publisher.signing.keyring import TOKEN_PATTERN
 
 __all__ = ["Report", "ReportKind", "ReportTokens", "judge_failure", "read_report"]
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, time
 from enum import StrEnum
+from typing import Final
 
 from publisher.model.taxonomy import FacetKind, Query
 
-__all__ = ["CatchUp", "Digest", "Issue", "IssueVariant", "LatePolicy", "SendPolicy", "Utm"]
+__all__ = ["MAX_HTML_KIB", "CatchUp", "Digest", "Issue", "IssueVariant", "LatePolicy", "SendPolicy", "Utm"]
+
+#: Maximum size of an issue's HTML. Gmail clips messages at 102 KiB, and hides the rest with the unsubscribe link.
+MAX_HTML_KIB: Final = 90
 
 
 class SendPolicy(StrEnum):
@@ -73,7 +77,7 @@ class Digest:
     #: Number of stories, with the lead, after which stories are briefs.
     briefs_after: int = 12
     #: Maximum size of an issue's HTML in bytes.
-    size_limit: int = 90 * 1024
+    size_limit: int = MAX_HTML_KIB * 1024
     utm: Utm | None = None
     #: Local time of the subscriber at which a delivery is due; None to deliver as soon as the issue is sent.
     deliver_at: time | None = None

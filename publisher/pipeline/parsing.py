@@ -67,7 +67,7 @@ def _import_renderers() -> None:
     """Import the modules that staging needs later, while the parser process starts."""
     import publisher.feeds.checks
     import publisher.feeds.formats.entry
-    import publisher.feeds.formats.xml  # noqa: F401
+    import publisher.feeds.formats.xml_frame  # noqa: F401
 
 
 def _parse_pages(

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, field_validator
 
 from publisher.cadence import describe_cadence, parse_local_time
-from publisher.model.digests import Digest, LatePolicy, SendPolicy, Utm
+from publisher.model.digests import MAX_HTML_KIB, Digest, LatePolicy, SendPolicy, Utm
 from publisher.model.taxonomy import FacetKind
 from publisher.settings import validators
 from publisher.settings.field_types import Address, ArticleQuerySettings, Sender, SettingsTable, Text
@@ -62,7 +62,7 @@ class DigestSettings(ScheduleSettings, ArticleQuerySettings):
     #: Stories after this many, including the lead, are brief: headline and one line.
     briefs_after: Annotated[int, Field(ge=1, le=500)] = 12
     #: Maximum size of the HTML in KB (1,024 bytes); Gmail clips messages at 102.
-    size_limit: Annotated[int, Field(ge=20, le=90)] = 90
+    size_limit: Annotated[int, Field(ge=20, le=MAX_HTML_KIB)] = MAX_HTML_KIB
     utm: UtmSettings | None = None
     #: Local time of each subscriber at which deliveries are due; at once by default.
     deliver_at: LocalTime | None = None

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from publisher.errors import SettingsError
 from publisher.settings import Secret, Site
-from publisher.signing.tokens import Keyring
+from publisher.signing.keyring import Keyring
 from publisher.storage.facts import get_fact, set_fact
 
 __all__ = ["KEY_FILE", "keyring"]

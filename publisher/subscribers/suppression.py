@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from publisher.model.subscriptions import SubscriptionState
-from publisher.signing.tokens import Keyring
+from publisher.signing.keyring import Keyring
 from publisher.storage.facts import delete_fact, get_fact
 from publisher.subscribers import store as subscribers
 from publisher.subscribers import suppression_store as suppression

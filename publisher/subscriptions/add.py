@@ -34,7 +34,7 @@ from publisher.subscribers.subscriptions_store import (
 from publisher.subscribers.suppression import convert_unsubscribed
 
 if TYPE_CHECKING:
-    from publisher.signing.tokens import Keyring
+    from publisher.signing.keyring import Keyring
     from publisher.subscribers.store import Subscriber
 
 __all__ = [

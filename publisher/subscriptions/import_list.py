@@ -42,7 +42,7 @@ from publisher.subscriptions.add import (
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from publisher.signing.tokens import Keyring
+    from publisher.signing.keyring import Keyring
     from publisher.subscribers.store import Subscriber
 
 __all__ = ["ImportResult", "import_list"]

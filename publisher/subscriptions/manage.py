@@ -27,7 +27,7 @@ from publisher.subscriptions import confirmation_store as confirmations
 from publisher.subscriptions.add import add_subscriber, require_address, require_digests
 
 if TYPE_CHECKING:
-    from publisher.signing.tokens import Keyring
+    from publisher.signing.keyring import Keyring
     from publisher.subscribers.store import Subscriber
 
 __all__ = [

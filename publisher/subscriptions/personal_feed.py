@@ -36,7 +36,7 @@ _DEFAULT_LIMIT: Final = 50
 
 def render_personal_feed(site: Site, db: Database, text: str, form: FeedFormat, now: datetime) -> bytes | None:
     """Return the feed of a token; None if the token is not valid any more."""
-    from publisher.feeds.formats.xml import join_feed, render_frame
+    from publisher.feeds.formats.xml_frame import join_feed, render_frame
 
     with db.read() as connection:
         subscriber = _subscriber(site, connection, text)

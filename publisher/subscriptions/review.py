@@ -26,7 +26,7 @@ from publisher.subscribers.suppression import convert_unsubscribed
 from publisher.subscribers.suppression_store import Suppression
 
 if TYPE_CHECKING:
-    from publisher.signing.tokens import Keyring
+    from publisher.signing.keyring import Keyring
 
 __all__ = [
     "DoubtfulSuppression",

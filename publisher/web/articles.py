@@ -26,8 +26,7 @@ from publisher.reports.clicks import count_click
 from publisher.subscriptions.personal_feed import personal_feed_state, render_personal_feed
 from publisher.templating.environment import render_template
 from publisher.web.context import Context
-from publisher.web.feeds import matches_etag
-from publisher.web.file_cache import etag_of
+from publisher.web.etags import etag_of, matches_etag
 from publisher.web.user_agents import MAX_USER_AGENT_LENGTH, is_automated
 
 __all__ = ["ArticlePages"]

@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 
 from uvicorn import Server
 
-from publisher.web.protocol import DeadlineProtocol
+from publisher.web.connection_limits import DeadlineProtocol
 
 __all__ = ["BoundedServer", "most_connections"]
 

@@ -6,8 +6,9 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
+from starlette.requests import Request
 from starlette.responses import Response
 
 from publisher.clock import Clock
@@ -21,7 +22,21 @@ from publisher.web.csp import content_security_policy, strict_transport
 from publisher.web.rate_limits import RateLimiter
 from publisher.web.writers import DATABASE_SECONDS, FormWriters
 
-__all__ = ["Context", "NullLog"]
+__all__ = ["Context", "DeliveryLink", "NullLog"]
+
+
+class DeliveryLink:
+    """A URL setting with {copy} in its path or query, or without: then a field is added."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url if url.startswith("http") else "")
+        #: The path for a route; empty if the URL is not http or https.
+        self.path = parts.path
+        self._field = next((key for key, value in parse_qsl(parts.query) if value == "{copy}"), "copy")
+
+    def token_of(self, request: Request) -> str:
+        """Return the delivery token of a request; empty if it has none."""
+        return str(request.path_params.get("copy", "")) or request.query_params.get(self._field, "")
 
 
 class NullLog:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
-from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -19,10 +18,11 @@ from publisher.settings import Site
 from publisher.templating.environment import render_template
 from publisher.web.csp import content_security_policy, strict_transport
 from publisher.web.deltas import Deltas, asks_for_feed
+from publisher.web.etags import is_not_modified
 from publisher.web.file_cache import CachedFile, FileCache
 from publisher.websub.link_header import link_header
 
-__all__ = ["Feeds", "Message", "OnResponse", "Receive", "Scope", "Send", "matches_etag", "send_response"]
+__all__ = ["Feeds", "Message", "OnResponse", "Receive", "Scope", "Send", "send_response"]
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -178,7 +178,7 @@ class Feeds:
             if await self._send_delta(self._deltas, request_headers, send, name, staged, is_head=is_head):
                 self._on_response(name, scope, request_headers, 226)
                 return
-        if _is_not_modified(request_headers, encoded.etag, staged.seconds):
+        if is_not_modified(request_headers, encoded.etag, staged.seconds):
             await send({"type": "http.response.start", "status": 304, "headers": short_headers})
             await send(_EMPTY_BODY)
             self._on_response(name, scope, request_headers, 304)
@@ -346,28 +346,3 @@ def _weight(parameters: Sequence[str]) -> float:
             except ValueError:
                 return 0.0
     return 1.0
-
-
-def _is_not_modified(request_headers: Mapping[bytes, bytes], etag: bytes, seconds: int) -> bool:
-    """Return whether the client has this version, by ETag or else by date (RFC 9110 §13.2.2)."""
-    tags = request_headers.get(b"if-none-match")
-    if tags is not None:
-        return tags == etag or matches_etag(etag, tags)
-    since = request_headers.get(b"if-modified-since")
-    return since is not None and _seconds(since[:_MAX_HEADER_BYTES]) >= seconds
-
-
-def matches_etag(etag: bytes, tags: bytes) -> bool:
-    """Return whether an If-None-Match header names an ETag; ``*`` matches any.
-
-    The comparison is weak (RFC 9110 §13.1.2), because a proxy may have made the ETag weak.
-    """
-    return any(tag.strip().removeprefix(b"W/") in (etag, b"*") for tag in tags.split(b","))
-
-
-@lru_cache(maxsize=4096)
-def _seconds(text: bytes) -> int:
-    try:
-        return int(parsedate_to_datetime(text.decode("latin-1")).timestamp())
-    except (ValueError, OverflowError):
-        return -1

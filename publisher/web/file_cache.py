@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 import threading
@@ -13,7 +12,9 @@ from email.utils import formatdate
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["CachedFile", "EncodedBody", "FileCache", "etag_of"]
+from publisher.web.etags import etag_of
+
+__all__ = ["CachedFile", "EncodedBody", "FileCache"]
 
 #: Content-Encoding → suffix of the precompressed file; smaller encodings first.
 _PRECOMPRESSED: Final = (("br", ".br"), ("gzip", ".gz"))
@@ -140,11 +141,6 @@ def _contents(name: str) -> tuple[tuple[int, int, int], bytes] | None:
             return _signature(os.fstat(file.fileno())), file.read()
     except OSError:
         return None
-
-
-def etag_of(body: bytes) -> bytes:
-    """Return a strong ETag of the content (RFC 9110 §8.8.3)."""
-    return b'"%s"' % hashlib.blake2b(body, digest_size=12).hexdigest().encode()
 
 
 def _encoded(body: bytes) -> EncodedBody:

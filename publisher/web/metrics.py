@@ -17,7 +17,7 @@ from publisher.settings import Site
 from publisher.storage.engine import Database
 from publisher.subscribers import store as subscribers
 from publisher.subscriptions import confirmation_store as confirmations
-from publisher.web.protocol import DeadlineProtocol
+from publisher.web.connection_limits import DeadlineProtocol
 from publisher.websub import hub_store as hub
 from publisher.websub import notifications_store as notifications
 

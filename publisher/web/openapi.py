@@ -6,7 +6,7 @@ from typing import Any
 
 from publisher import __version__
 from publisher.settings import Site
-from publisher.web.links import DeliveryLink
+from publisher.web.context import DeliveryLink
 
 __all__ = ["describe_api"]
 

@@ -15,9 +15,8 @@ from publisher.model.subscriptions import ConfirmationKind, SubscriptionState
 from publisher.subscribers.subscriptions_store import ChangeSource
 from publisher.subscriptions import preferences as actions
 from publisher.subscriptions.subscribe import SubscriptionRequest
-from publisher.web.context import Context
+from publisher.web.context import Context, DeliveryLink
 from publisher.web.forms import Form, form_page
-from publisher.web.links import DeliveryLink
 from publisher.web.subscribe import interest_fields, requested_subscription, zones_by_area
 
 __all__ = ["PreferencesPage"]

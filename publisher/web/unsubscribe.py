@@ -14,9 +14,8 @@ from starlette.routing import Route
 from publisher.model.subscriptions import SubscriptionState
 from publisher.subscribers.subscriptions_store import ChangeSource
 from publisher.subscriptions.unsubscribe import LinkStatus, link_status, resubscribe_by_link, unsubscribe_by_link
-from publisher.web.context import Context
+from publisher.web.context import Context, DeliveryLink
 from publisher.web.forms import Form, form_page
-from publisher.web.links import DeliveryLink
 
 __all__ = ["UnsubscribePages"]
 

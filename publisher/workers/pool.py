@@ -29,7 +29,7 @@ class Workers:
         "publisher.articles.parsers",
         "publisher.feeds.make_entries",
         "publisher.feeds.formats.entry",
-        "publisher.feeds.formats.xml",
+        "publisher.feeds.formats.xml_frame",
         "publisher.feeds.checks",
     )
 

@@ -24,8 +24,8 @@ from publisher.html.urls import absolute_urls, safe_url
 from publisher.mail.bounces import read_report
 from publisher.mail.mime import UnreadableMessage
 from publisher.model.mailbox import parse_mailbox
+from publisher.signing.keyring import Keyring
 from publisher.signing.links import SignedLinks
-from publisher.signing.tokens import Keyring
 from publisher.subscribers.addresses import parse_address, parse_named_address
 from publisher.subscribers.list_parser import parse_csv, parse_json_lines
 from publisher.web.forms import _read

@@ -10,7 +10,7 @@ from email.message import EmailMessage
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-from publisher.digests.preflight.page import check_html, headings, link_targets, parse_html
+from publisher.digests.preflight.html_part import check_html, headings, link_targets, parse_html
 from publisher.digests.preflight.rules import finding
 from publisher.findings import Finding
 from publisher.html.text import display_width

@@ -6,11 +6,10 @@ from functools import partial
 from typing import Final
 
 from publisher.findings import Rule, Severity, make_finding, rules_by_id
+from publisher.model.digests import MAX_HTML_KIB
 
-__all__ = ["MAIL_RULES", "MAX_HTML_BYTES", "MAX_STYLE_BYTES", "finding"]
+__all__ = ["MAIL_RULES", "MAX_STYLE_BYTES", "finding"]
 
-#: Gmail clips messages at 102 KB, and hides the rest with the unsubscribe link.
-MAX_HTML_BYTES: Final = 90 * 1024
 #: Gmail drops larger style sheets.
 MAX_STYLE_BYTES: Final = 16 * 1024
 
@@ -26,7 +25,7 @@ MAIL_RULES: Final = rules_by_id(
         # Size
         Rule(
             id="html-size",
-            requirement="the HTML is at most 90 KB: Gmail clips messages at 102 KB",
+            requirement=f"the HTML is at most {MAX_HTML_KIB} KB: Gmail clips messages at 102 KB",
             fix="reduce at_most or size_limit of the digest, or shorten the template",
             source=_GMAIL_CSS,
         ),

@@ -13,7 +13,7 @@ from email.utils import format_datetime
 from typing import Final
 
 from publisher.feeds.formats import jsonfeed
-from publisher.feeds.formats.entry_templates import (
+from publisher.feeds.formats.xml_entry import (
     BODY_PLACEHOLDER,
     EntryStructure,
     entry_templates,

@@ -120,7 +120,7 @@ def test_a_parser_that_fails_on_one_file_stops_no_other(
     ("target", "what", "where"),
     [
         ("publisher.digests.compose.compose_issue", "daily", "digests.daily"),
-        ("publisher.feeds.formats.xml.render_frame", "bad", "feeds/topic/bad.rss"),
+        ("publisher.feeds.formats.xml_frame.render_frame", "bad", "feeds/topic/bad.rss"),
         ("publisher.feeds.opml.render_opml", "bad", "feeds/index.opml"),
         ("publisher.feeds.headers_file.render_headers", "bad", "feeds/_headers"),
         ("publisher.feeds.directory.render_feed_directory", "bad", "feeds/index.html"),

@@ -17,8 +17,8 @@ from sqlalchemy import update
 from publisher.delivery.bounces import BounceResult, process_mailbox, process_messages
 from publisher.delivery.deliver import deliver
 from publisher.digests import store as issues
+from publisher.signing.keyring import Keyring
 from publisher.signing.site_key import keyring
-from publisher.signing.tokens import Keyring
 from publisher.storage.facts import set_fact
 from publisher.storage.tables.delivery import delivery
 from publisher.subscribers import store as subscribers

@@ -136,7 +136,7 @@ def test_a_good_entry_is_never_replaced_by_one_that_breaks_a_rule(
 
 
 def test_a_feed_whose_head_breaks_a_rule_stays_as_it_was(kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
-    from publisher.feeds.formats import xml as feed
+    from publisher.feeds.formats import xml_frame as feed
 
     kit.article("a.md", tags="[T]")
     kit.publish()

@@ -15,7 +15,7 @@ from publisher.mail.outcome import Outcome
 from publisher.mail.transport import MessageSource, OutgoingMessage
 from publisher.model.delivery import DeliveryState
 from publisher.model.subscriptions import SubscriptionState
-from publisher.signing.tokens import Keyring
+from publisher.signing.keyring import Keyring
 from publisher.storage.engine import Database
 from publisher.storage.migrate import upgrade
 from publisher.subscribers import store as subscribers

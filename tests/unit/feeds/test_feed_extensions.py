@@ -11,7 +11,7 @@ from lxml import etree
 
 from publisher.feeds.formats.archive_links import ArchiveLinks
 from publisher.feeds.formats.entry import render_entry
-from publisher.feeds.formats.xml import join_feed, render_frame
+from publisher.feeds.formats.xml_frame import join_feed, render_frame
 from publisher.feeds.site_info import Cloud, Logo, SiteInfo
 from publisher.model.articles import Article, Correction, Enclosure, Image
 from publisher.model.feeds import FeedFormat

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from publisher.feeds.formats.entry import render_entry
-from publisher.feeds.formats.xml import join_feed, render_frame
+from publisher.feeds.formats.xml_frame import join_feed, render_frame
 from publisher.feeds.site_info import SiteInfo
 from publisher.html.sanitize import sanitize_html
 from publisher.html.text import clean_characters, one_line

@@ -7,7 +7,7 @@ from email_validator import EmailNotValidError, validate_email
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from publisher.signing.tokens import Keyring
+from publisher.signing.keyring import Keyring
 from publisher.subscribers.addresses import parse_address, parse_named_address
 
 RING = Keyring(key=b"0123456789abcdef")

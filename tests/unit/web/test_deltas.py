@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from publisher.web.deltas import Deltas, asks_for_feed
+from publisher.web.etags import etag_of
 from publisher.web.feeds import Feeds
-from publisher.web.file_cache import CachedFile, EncodedBody, etag_of
+from publisher.web.file_cache import CachedFile, EncodedBody
 from tests.conftest import SiteKit
 from tests.unit.web.test_web import Answer, ask
 

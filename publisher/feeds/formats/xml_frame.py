@@ -1,6 +1,6 @@
 """Assemble feeds from their heads and rendered entries.
 
-Only this module, which renders the heads, and ``entry_templates.py`` use feedgen.
+Only this module, which renders the heads, and ``xml_entry.py`` use feedgen.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from lxml import etree
 
 from publisher.feeds.formats import jsonfeed
 from publisher.feeds.formats.archive_links import NO_ARCHIVE, ArchiveLinks
-from publisher.feeds.formats.entry_templates import BODY_PLACEHOLDER, declare_namespaces, escape_text
+from publisher.feeds.formats.xml_entry import BODY_PLACEHOLDER, declare_namespaces, escape_text
 from publisher.feeds.namespaces import ATOM, HISTORY
 from publisher.feeds.site_info import SiteInfo
 from publisher.model.feeds import FeedDefinition, FeedFormat
