@@ -243,7 +243,7 @@ class _FeedStager:
             current.add(f"feeds/{path}")
             try:
                 frame = render_frame(definition, form, self.entries.site_info, changed_at, archive_links)
-                violations = check_feed(b"".join(frame), address=archive_links.address(definition, form.value))
+                violations = check_feed(b"".join(frame), url=archive_links.url(definition, form.value))
             except Exception as error:
                 report_failure(report, site, f"{site.paths.feeds}/{path}", "was not updated", error)
                 is_complete = False

@@ -187,7 +187,7 @@ def _check_file(file: _File, now: datetime) -> CheckedFile:
         data = file.path.read_bytes()
     except OSError as error:
         raise SettingsError(f"cannot read {file.path}: {error.strerror}") from error
-    findings = check_feed(data, address=file.address, now=now)
+    findings = check_feed(data, url=file.address, now=now)
     if file.folder is not None and not any(item.id == "well-formed" for item in findings):
         findings += _history_findings(data, file.folder, file.feeds_url)
     return CheckedFile(name=str(file.path), findings=tuple(findings))
@@ -212,7 +212,7 @@ def _check_url(url: str, now: datetime) -> CheckedFile:
         if answer.status != 200:
             raise RemoteError(f"{url} responds with status {answer.status}: name a feed that can be fetched")
         conditional = _conditional_findings(remote, answer)
-    findings = [*check_feed(answer.body, address=answer.url, now=now), *conditional]
+    findings = [*check_feed(answer.body, url=answer.url, now=now), *conditional]
     form = detect_format(answer.body)
     kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
     if form is not None and kind not in MEDIA_TYPES[form]:

@@ -215,10 +215,10 @@ def _deliver_content(site: Site, client: CallbackClient, task: HubTask) -> _Task
         body = (site.feeds_dir / task.topic).read_bytes()
     except OSError:
         return _TaskResult(error="the feed was removed", is_final=True)
-    address = f"{site.feeds_url}/{url_path(task.topic)}"
+    url = f"{site.feeds_url}/{url_path(task.topic)}"
     headers = {
         "Content-Type": TYPES_BY_SUFFIX[task.topic.rpartition(".")[2]],
-        "Link": link_header(address, site.hubs),
+        "Link": link_header(url, site.hubs),
     }
     if task.secret:
         # §7.1: the HMAC of the body, with the secret of the subscription.

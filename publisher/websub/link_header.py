@@ -7,6 +7,6 @@ from collections.abc import Sequence
 __all__ = ["link_header"]
 
 
-def link_header(address: str, hubs: Sequence[str]) -> str:
+def link_header(url: str, hubs: Sequence[str]) -> str:
     """Return the Link header of a feed with its own URL and its hubs (https://www.w3.org/TR/websub/#discovery)."""
-    return ", ".join([f'<{address}>; rel="self"', *(f'<{hub}>; rel="hub"' for hub in hubs)])
+    return ", ".join([f'<{url}>; rel="self"', *(f'<{hub}>; rel="hub"' for hub in hubs)])

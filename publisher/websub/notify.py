@@ -192,7 +192,7 @@ class _NotificationRun:
         try:
             # A cache in between must not answer with older bytes.
             response = self.client.get(
-                self._address(path), {"Cache-Control": "no-cache", "Accept-Encoding": "identity"}
+                self._feed_url(path), {"Cache-Control": "no-cache", "Accept-Encoding": "identity"}
             )
         except RemoteError as error:
             self.server_error = str(error)
@@ -205,19 +205,19 @@ class _NotificationRun:
 
     def _notify(self, queued: Notification, failed_servers: dict[str, str]) -> _Outcome | None:
         """Notify one recipient of one feed; None if there was no time."""
-        kind, _, address = queued.recipient.partition(" ")
+        kind, _, recipient_url = queued.recipient.partition(" ")
         if self.is_over():
             return None
-        if address in failed_servers:
-            return _Outcome(status=_Status.LATER, error=failed_servers[address])
-        url = self._address(queued.path)
+        if recipient_url in failed_servers:
+            return _Outcome(status=_Status.LATER, error=failed_servers[recipient_url])
+        url = self._feed_url(queued.path)
         # https://www.w3.org/TR/websub/#publishing leaves the fields to the hub; all known hubs accept these.
         fields = {"hub.mode": "publish", "hub.url": url, "hub.topic": url} if kind == "websub" else {"url": url}
         try:
-            response = self.client.post(address, fields)
+            response = self.client.post(recipient_url, fields)
         except RemoteError as error:
             # Its other notifications are not sent in this run.
-            failed_servers[address] = str(error)
+            failed_servers[recipient_url] = str(error)
             return _Outcome(status=_Status.LATER, error=str(error))
         if 200 <= response.status < 300:
             return _Outcome(status=_Status.DONE)
@@ -229,5 +229,5 @@ class _NotificationRun:
             error=f"it responds with {response.status} {excerpt}".strip(),
         )
 
-    def _address(self, path: str) -> str:
+    def _feed_url(self, path: str) -> str:
         return f"{self.site.feeds_url}/{url_path(path)}"

@@ -82,7 +82,7 @@ def bounce(data: bytes) -> None:
 
 def feed(data: bytes) -> None:
     """Check a feed."""
-    check_feed(data, address="https://review.example/feeds/all.rss", now=NOW)
+    check_feed(data, url="https://review.example/feeds/all.rss", now=NOW)
 
 
 def html(data: bytes) -> None:

@@ -62,12 +62,12 @@ def _text(parent: Any, tag: str) -> str:
     return (parent.findtext(_qualified(tag)) or "").strip()
 
 
-def feed_findings(feed: Any, address: str | None, now: datetime | None) -> Iterator[Finding]:
+def feed_findings(feed: Any, url: str | None, now: datetime | None) -> Iterator[Finding]:
     """Yield the violations of a feed, without its entries.
 
     Args:
         feed: the feed element.
-        address: the URL of the feed; None if unknown.
+        url: the URL of the feed; None if unknown.
         now: the current time; None to skip the check for future dates.
     """
     yield from _common_findings(feed, _FEED_ELEMENTS, "", now)
@@ -76,8 +76,8 @@ def feed_findings(feed: Any, address: str | None, now: datetime | None) -> Itera
         yield finding("self-link", f"{len(own)} links of rel=self", line=feed.sourceline)
     elif own[0].get("type") != FEED_TYPES[FeedFormat.ATOM]:
         yield finding("self-link", f"its type is {own[0].get('type')!r}", line=own[0].sourceline)
-    elif address is not None and own[0].get("href") != address:
-        message = f"href is {own[0].get('href')}, the feed is at {address}"
+    elif url is not None and own[0].get("href") != url:
+        message = f"href is {own[0].get('href')}, the feed is at {url}"
         yield finding("self-link", message, line=own[0].sourceline)
     language = feed.get(XML_LANG)
     if language is None or not LANGUAGE.fullmatch(language):

@@ -185,14 +185,14 @@ def find_markup(title: str) -> str | None:
     return title[match.start() : match.start() + 20] if match else None
 
 
-def is_absolute_url(address: str) -> bool:
+def is_absolute_url(url: str) -> bool:
     """Return whether a URL is absolute."""
-    return _SCHEME.match(address) is not None
+    return _SCHEME.match(url) is not None
 
 
-def is_http_url(address: str) -> bool:
+def is_http_url(url: str) -> bool:
     """Return whether a text is an http or https URL without spaces."""
-    return re.fullmatch(r"https?://[^\s<>\"]+", address, re.IGNORECASE) is not None
+    return re.fullmatch(r"https?://[^\s<>\"]+", url, re.IGNORECASE) is not None
 
 
 def is_integer_or_missing(text: str | None) -> bool:

@@ -53,20 +53,20 @@ _KNOWN_NAMESPACES: Final = frozenset(
 )
 
 
-def check_feed(data: bytes, *, address: str | None = None, now: datetime | None = None) -> list[Finding]:
+def check_feed(data: bytes, *, url: str | None = None, now: datetime | None = None) -> list[Finding]:
     """Return the violations of a feed of any format.
 
     Args:
         data: the document.
-        address: the URL of the feed; None if unknown.
+        url: the URL of the feed; None if unknown.
         now: the current time; None to skip the check for future dates.
     """
     if data.lstrip()[:1] in (b"{", b"["):
-        return list(_json_findings(data, address, now))
+        return list(_json_findings(data, url, now))
     root = _parse(data)
     if isinstance(root, Finding):
         return [root]
-    return [*_xml_findings(data, root), *_root_findings(data, root, address, now)]
+    return [*_xml_findings(data, root), *_root_findings(data, root, url, now)]
 
 
 def check_entry(form: FeedFormat, entry: bytes, now: datetime | None = None) -> list[Finding]:
@@ -137,11 +137,11 @@ def _xml_findings(data: bytes, root: Any) -> Iterator[Finding]:
     declared = re.match(rb"\s*<\?xml[^>]*encoding=[\"']([^\"']*)[\"']", data)
     if declared is not None and declared[1].lower() != b"utf-8":
         yield finding("encoding", f"encoding {declared[1].decode('ascii', 'replace')}", line=1)
-    for address in sorted({uri for uri in root.nsmap.values() if uri and uri not in _KNOWN_NAMESPACES}):
-        yield finding("namespace", address, line=root.sourceline)
+    for namespace in sorted({uri for uri in root.nsmap.values() if uri and uri not in _KNOWN_NAMESPACES}):
+        yield finding("namespace", namespace, line=root.sourceline)
 
 
-def _root_findings(data: bytes, root: Any, address: str | None, now: datetime | None) -> Iterator[Finding]:
+def _root_findings(data: bytes, root: Any, url: str | None, now: datetime | None) -> Iterator[Finding]:
     if root.tag == "rss":
         if root.get("version") != "2.0":
             yield finding("rss-version", f"version {root.get('version')!r}", line=root.sourceline)
@@ -149,7 +149,7 @@ def _root_findings(data: bytes, root: Any, address: str | None, now: datetime | 
         if channel is None:
             yield finding("required", "no channel", line=root.sourceline)
             return
-        yield from rss.channel_findings(channel, address, now)
+        yield from rss.channel_findings(channel, url, now)
         items = channel.findall("item")
         for item in items:
             yield from rss.item_findings(item, now)
@@ -157,7 +157,7 @@ def _root_findings(data: bytes, root: Any, address: str | None, now: datetime | 
         yield from _repeated_values("unique-id", ((item.findtext("guid") or "", rss.item_name(item)) for item in items))
         yield from _history_findings(channel)
     elif root.tag == f"{{{ATOM}}}feed":
-        yield from atom.feed_findings(root, address, now)
+        yield from atom.feed_findings(root, url, now)
         entries = root.findall(f"{{{ATOM}}}entry")
         has_author = root.find(f"{{{ATOM}}}author") is not None
         for entry in entries:
@@ -195,7 +195,7 @@ def _history_findings(parent: Any) -> Iterator[Finding]:
         yield finding("history", "an archive page with a hub", line=parent.sourceline)
 
 
-def _json_findings(data: bytes, address: str | None, now: datetime | None) -> Iterator[Finding]:
+def _json_findings(data: bytes, url: str | None, now: datetime | None) -> Iterator[Finding]:
     try:
         feed = json.loads(data)
     except ValueError as error:
@@ -204,7 +204,7 @@ def _json_findings(data: bytes, address: str | None, now: datetime | None) -> It
     if not isinstance(feed, dict):
         yield finding("kind", "not an object")
         return
-    yield from jsonfeed.feed_findings(feed, address)
+    yield from jsonfeed.feed_findings(feed, url)
     items = feed.get("items") if isinstance(feed.get("items"), list) else []
     for item in items or ():
         yield from jsonfeed.item_findings(item, now)

@@ -30,12 +30,12 @@ _URL_FIELDS: Final = frozenset(
 )
 
 
-def feed_findings(feed: dict[str, Any], address: str | None) -> Iterator[Finding]:
+def feed_findings(feed: dict[str, Any], url: str | None) -> Iterator[Finding]:
     """Yield the violations of a feed, without its items.
 
     Args:
         feed: the document.
-        address: the URL of the feed; None if unknown.
+        url: the URL of the feed; None if unknown.
     """
     if feed.get("version") != VERSION:
         yield finding("json-version", f"version {feed.get('version')!r}")
@@ -44,8 +44,8 @@ def feed_findings(feed: dict[str, Any], address: str | None) -> Iterator[Finding
             yield finding("required", f"no {name}")
     yield from _value_findings(feed, _FEED_TYPES, "")
     own = feed.get("feed_url")
-    if own is None or (address is not None and own != address):
-        yield finding("self-link", f"feed_url is {own}, the feed is at {address}")
+    if own is None or (url is not None and own != url):
+        yield finding("self-link", f"feed_url is {own}, the feed is at {url}")
     language = feed.get("language")
     if not isinstance(language, str) or not LANGUAGE.fullmatch(language):
         yield finding("language", f"language {language!r}")

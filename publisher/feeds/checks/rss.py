@@ -60,12 +60,12 @@ _SINGLE_EXTENSIONS: Final = frozenset([f"{{{DC}}}creator", f"{{{DC}}}language", 
 _EMAIL = re.compile(r"[^\s@]+@[^\s@.]+(?:\.[^\s@.]+)+(?: \(.+\))?")
 
 
-def channel_findings(channel: Any, address: str | None, now: datetime | None) -> Iterator[Finding]:
+def channel_findings(channel: Any, url: str | None, now: datetime | None) -> Iterator[Finding]:
     """Yield the violations of a channel, without its items.
 
     Args:
         channel: the channel element.
-        address: the URL of the feed; None if unknown.
+        url: the URL of the feed; None if unknown.
         now: the current time; None to skip the check for future dates.
     """
     for name in ("title", "link", "description"):
@@ -85,7 +85,7 @@ def channel_findings(channel: Any, address: str | None, now: datetime | None) ->
             yield finding("rss-order", f"<{_local_name(child.tag)}> after the first item", line=child.sourceline)
     if channel.find("textInput") is not None:
         yield finding("rss-text-input", "<textInput>", line=channel.sourceline)
-    yield from _self_link_findings(channel, address)
+    yield from _self_link_findings(channel, url)
     yield from _image_findings(channel)
     for name in ("pubDate", "lastBuildDate"):
         yield from _date_findings(channel, name, "", now)
@@ -138,7 +138,7 @@ def _child_findings(parent: Any, known: frozenset[str], entry: str) -> Iterator[
             yield finding("link-relation", f"rel={child.get('rel')!r}", entry=entry, line=child.sourceline)
 
 
-def _self_link_findings(channel: Any, address: str | None) -> Iterator[Finding]:
+def _self_link_findings(channel: Any, url: str | None) -> Iterator[Finding]:
     own = [link for link in channel.findall(f"{{{ATOM}}}link") if link.get("rel") == "self"]
     if len(own) != 1:
         yield finding("self-link", f"{len(own)} links of rel=self", line=channel.sourceline)
@@ -146,8 +146,8 @@ def _self_link_findings(channel: Any, address: str | None) -> Iterator[Finding]:
     href = own[0].get("href", "")
     if own[0].get("type") != FEED_TYPES[FeedFormat.RSS]:
         yield finding("self-link", f"its type is {own[0].get('type')!r}", line=own[0].sourceline)
-    if not is_absolute_url(href) or (address is not None and href != address):
-        yield finding("self-link", f"href is {href}, the feed is at {address}", line=own[0].sourceline)
+    if not is_absolute_url(href) or (url is not None and href != url):
+        yield finding("self-link", f"href is {href}, the feed is at {url}", line=own[0].sourceline)
 
 
 def _image_findings(channel: Any) -> Iterator[Finding]:

@@ -19,7 +19,7 @@ class ArchiveLinks:
     #: The number of the next older page, if there is one.
     previous: int | None = None
 
-    def address(self, definition: FeedDefinition, suffix: str) -> str:
+    def url(self, definition: FeedDefinition, suffix: str) -> str:
         """Return the document's own URL."""
         if self.page is None:
             return f"{definition.url}.{suffix}"

@@ -120,7 +120,7 @@ def render_head_and_tail(
         "version": "https://jsonfeed.org/version/1.1",
         "title": definition.title,
         "home_page_url": definition.home_page_url,
-        "feed_url": archive_links.address(definition, "json"),
+        "feed_url": archive_links.url(definition, "json"),
         "description": definition.description or definition.title,
         "icon": site_info.logo.url if site_info.logo else None,
         "favicon": site_info.icon,

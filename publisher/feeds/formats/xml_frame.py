@@ -122,7 +122,7 @@ def _feed_generator(
     feed.id(uuid.uuid5(site_info.namespace, f"feed:{name}/{definition.slug}").urn)
     feed.title(definition.title)
     feed.description(definition.description or definition.title)
-    feed.link(href=archive_links.address(definition, form.value), rel="self", type=kind)
+    feed.link(href=archive_links.url(definition, form.value), rel="self", type=kind)
     # feedgen writes the last link as the channel's, so the home page comes last.
     feed.link(href=definition.home_page_url, rel="alternate", type="text/html")
     feed.language(definition.language)

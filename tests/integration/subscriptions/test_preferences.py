@@ -237,7 +237,7 @@ def test_a_personal_feed_passes_the_feed_checks(subscriber_site: SubscriberSite)
     page = subscriber_site.submit_preferences(link, "feed")
     feed = page.text.partition('<code class="address">')[2].partition("</code>")[0].rpartition(".")[0]
     for suffix in ("rss", "atom", "json"):
-        assert check_feed(subscriber_site.visitor.get(f"{feed}.{suffix}").body, address=f"{feed}.{suffix}") == []
+        assert check_feed(subscriber_site.visitor.get(f"{feed}.{suffix}").body, url=f"{feed}.{suffix}") == []
 
 
 def test_a_personal_feed_supports_conditional_requests(subscriber_site: SubscriberSite) -> None:

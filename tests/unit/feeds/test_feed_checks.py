@@ -55,13 +55,13 @@ MEDIA = '<media:group><media:content url="https://r.example/a.jpg"/></media:grou
 
 def rules(source: str | bytes, address: str | None = None) -> set[str]:
     data = source.encode() if isinstance(source, str) else source
-    return {found.id for found in check_feed(data, address=address, now=NOW)}
+    return {found.id for found in check_feed(data, url=address, now=NOW)}
 
 
 @pytest.mark.parametrize(("source", "suffix"), [(RSS, "rss"), (ATOM, "atom"), (JSON, "json")])
 def test_a_valid_feed_has_no_findings(source: str, suffix: str) -> None:
     """In any of the three formats."""
-    assert check_feed(source.encode(), address=f"{AT}.{suffix}", now=NOW) == []
+    assert check_feed(source.encode(), url=f"{AT}.{suffix}", now=NOW) == []
     assert detect_format(source.encode()) == FeedFormat(suffix)
 
 
@@ -282,7 +282,7 @@ def test_entries_of_any_article_are_valid(
         language="ar",
     )
     for form in FeedFormat:
-        assert check_feed(feed(form, one), address=f"{CHANNEL.url}.{form.value}", now=NOW) == []
+        assert check_feed(feed(form, one), url=f"{CHANNEL.url}.{form.value}", now=NOW) == []
 
 
 HOSTILE = [
@@ -303,7 +303,7 @@ def test_entries_of_hostile_articles_are_valid(body: str, title: str) -> None:
     """Markup that feed readers remove does not get into entries."""
     one = article(title=title, dek=title, body=sanitize_html(body), authors=(Author(name="A & B"), Author(name="<C>")))
     for form in FeedFormat:
-        assert check_feed(feed(form, one), address=f"{CHANNEL.url}.{form.value}", now=NOW) == []
+        assert check_feed(feed(form, one), url=f"{CHANNEL.url}.{form.value}", now=NOW) == []
 
 
 def test_an_iframe_becomes_a_link() -> None:
