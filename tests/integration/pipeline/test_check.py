@@ -25,6 +25,7 @@ GOOD = b"""<?xml version="1.0" encoding="UTF-8"?>
 
 
 def test_every_staged_feed_is_checked_without_findings(kit: SiteKit) -> None:
+    """The report counts every staged feed."""
     kit.add_settings("\n[feeds]\nlimit = 3\n")
     for number in range(40):
         kit.article(f"{number}.md", title=f"T{number}", tags=f"[tag {number % 9}]")
@@ -35,6 +36,7 @@ def test_every_staged_feed_is_checked_without_findings(kit: SiteKit) -> None:
 
 
 def test_a_finding_names_the_file_and_the_entry(kit: SiteKit) -> None:
+    """The place leads to the cause."""
     kit.article(date="2026-12-24")
     kit.publish(NOW + timedelta(days=60))
     report = check_site(kit.site, [str(kit.root / "feeds/all.rss")], NOW)
@@ -45,6 +47,7 @@ def test_a_finding_names_the_file_and_the_entry(kit: SiteKit) -> None:
 
 
 def test_a_wrong_self_link_and_a_missing_archive_page_are_findings(kit: SiteKit) -> None:
+    """Both break feed readers that follow the links."""
     kit.add_settings("\n[feeds]\nlimit = 1\n")
     kit.article("a.md")
     kit.article("b.md", title="B")
@@ -56,6 +59,7 @@ def test_a_wrong_self_link_and_a_missing_archive_page_are_findings(kit: SiteKit)
 
 
 def test_a_missing_target_is_an_error(kit: SiteKit) -> None:
+    """A misspelt name is not an empty result."""
     with pytest.raises(SettingsError, match="does not exist"):
         check_site(kit.site, ["nowhere"], NOW)
     with pytest.raises(SettingsError, match="name a folder"):
@@ -63,6 +67,7 @@ def test_a_missing_target_is_an_error(kit: SiteKit) -> None:
 
 
 def test_a_folder_outside_a_site_can_be_checked(tmp_path: Path) -> None:
+    """Only files with a feed's suffix are checked."""
     (tmp_path / "a.atom").write_bytes(GOOD.replace(b"@", b"https://r.example/a"))
     (tmp_path / "b.rss").write_bytes(b"<rss>")
     (tmp_path / "c.txt").write_bytes(b"not looked at")
@@ -71,6 +76,7 @@ def test_a_folder_outside_a_site_can_be_checked(tmp_path: Path) -> None:
 
 
 def test_a_url_is_checked_with_its_media_type_and_redirects(kit: SiteKit) -> None:
+    """Conditional requests are checked too."""
     with run_web_server() as web:
         body = GOOD.replace(b"@", f"{web.url}/a".encode())
         web.pages = {
@@ -136,6 +142,7 @@ def test_a_good_entry_is_never_replaced_by_one_that_breaks_a_rule(
 
 
 def test_a_feed_whose_head_breaks_a_rule_stays_as_it_was(kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other feeds are staged."""
     from publisher.feeds.formats import xml_frame as feed
 
     kit.article("a.md", tags="[T]")

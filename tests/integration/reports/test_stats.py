@@ -32,6 +32,7 @@ FEED = "https://review.example/feeds/all.rss"
 
 
 def test_feed_requests_are_stored_by_day(any_kit: SiteKit) -> None:
+    """A restart resets the clients and counts no one twice."""
     any_kit.article()
     any_kit.publish()
     clock = ManualClock(NOW)
@@ -61,6 +62,7 @@ def test_feed_requests_are_stored_by_day(any_kit: SiteKit) -> None:
 
 
 def test_old_statistics_are_deleted(any_kit: SiteKit) -> None:
+    """Rows of earlier days are deleted."""
     with any_kit.open() as db:
         rows = [
             FeedRequestRow(day=day, feed="all", program="direct", subscribers=1, requests=2, unchanged=1)
@@ -74,6 +76,7 @@ def test_old_statistics_are_deleted(any_kit: SiteKit) -> None:
 
 
 def test_no_client_address_is_stored(kit: SiteKit) -> None:
+    """Neither the database nor a file has it."""
     kit.article()
     kit.publish()
     web = Web(kit.site, clock=ManualClock(NOW))
@@ -86,6 +89,7 @@ def test_no_client_address_is_stored(kit: SiteKit) -> None:
 
 
 def test_stats_prints_text_and_json(mail_kit: MailKit) -> None:
+    """Both have feeds, subscribers and issues."""
     mail_kit.add_subscribers(3)
     mail_kit.issue("one")
     with Server() as server:
@@ -112,6 +116,7 @@ def links(kit: MailKit, name: str) -> set[str]:
 
 
 def test_clicks_are_not_counted_by_default(mail_kit: MailKit) -> None:
+    """Issues then link directly to articles."""
     mail_kit.issue("one")
     assert links(mail_kit, "index.html") == {"https://review.example/2026/11/one"}
     web = Web(mail_kit.site)
@@ -121,6 +126,7 @@ def test_clicks_are_not_counted_by_default(mail_kit: MailKit) -> None:
 
 
 def test_clicks_in_a_draft_are_not_counted(mail_kit: MailKit) -> None:
+    """An editor who checks links is not a subscriber."""
     mail_kit.add_settings("\n[web]\nclicks = true\n")
     mail_kit.issue("one")
     (link,) = links(mail_kit, "index.html")
@@ -132,6 +138,7 @@ def test_clicks_in_a_draft_are_not_counted(mail_kit: MailKit) -> None:
 
 
 def test_clicks_are_counted_if_the_settings_enable_it(any_mail_kit: MailKit) -> None:
+    """People and programs are counted separately."""
     kit = any_mail_kit
     kit.settings(
         (kit.root / "publisher.toml")
@@ -169,6 +176,7 @@ def test_clicks_are_counted_if_the_settings_enable_it(any_mail_kit: MailKit) -> 
 
 
 def test_metrics_have_an_address_of_their_own(mail_kit: MailKit) -> None:
+    """The public server does not have them."""
     mail_kit.add_subscribers(2)
     mail_kit.issue("one")
     with mail_kit.open() as db, db.write() as connection:
@@ -199,6 +207,7 @@ def test_metrics_have_an_address_of_their_own(mail_kit: MailKit) -> None:
 
 
 def test_the_access_log_has_each_request_without_tokens(kit: SiteKit) -> None:
+    """It has the network of the client instead of its address."""
     kit.add_settings("\n[web]\naccess_log = true\n")
     kit.article()
     kit.publish()
@@ -230,6 +239,7 @@ def test_the_access_log_has_each_request_without_tokens(kit: SiteKit) -> None:
 
 
 def test_forwarded_headers_of_configured_proxies_are_used(kit: SiteKit) -> None:
+    """Without such a setting they are ignored."""
     for proxies, expected in (("[]", "192.0.2.0/24"), ('["192.0.2.0/24"]', "198.51.100.0/24")):
         kit.settings(
             f'title = "T"\nbase_url = "https://review.example"\n\n[web]\naccess_log = true\nproxies = {proxies}\n'
@@ -248,6 +258,7 @@ def test_forwarded_headers_of_configured_proxies_are_used(kit: SiteKit) -> None:
 
 
 def test_an_https_site_sends_strict_transport_security(kit: SiteKit) -> None:
+    """A site without https does not."""
     kit.article()
     kit.publish()
     web = Web(kit.site)

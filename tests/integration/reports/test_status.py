@@ -14,6 +14,7 @@ from tests.conftest import NOW, SiteKit
 
 
 def test_status_shows_the_state_of_the_site(kit: SiteKit) -> None:
+    """It counts articles, feeds and issues, and lists skipped files."""
     kit.settings((kit.root / "publisher.toml").read_text() + 'cadence = "0 7 * * mon-fri"\n')
     with pytest.raises(PublisherError):
         (kit.root / "publisher.db").touch()
@@ -31,6 +32,7 @@ def test_status_shows_the_state_of_the_site(kit: SiteKit) -> None:
 
 
 def test_status_shows_withdrawn_articles_and_waiting_notifications(kit: SiteKit) -> None:
+    """Both are counted."""
     kit.add_settings('\n[feeds]\nurl = "http://127.0.0.1:9/feeds"\n[announce]\nhubs = ["http://127.0.0.1:9/"]\n')
     kit.article("a.md")
     kit.article("b.md", title="B")

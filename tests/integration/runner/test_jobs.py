@@ -60,6 +60,7 @@ Make = Callable[..., JobHarness]
 
 
 def test_an_article_is_published_at_its_time(kit: SiteKit, make_harness: Make) -> None:
+    """The runner sets a timer for the next publication."""
     kit.article("later.md", "Later", date="2026-11-23T09:30:00Z")
     kit.article("now.md", "Now")
     one = make_harness(kit)
@@ -107,6 +108,7 @@ def test_a_parse_that_shutdown_ends_is_no_failure(kit: SiteKit, make_harness: Ma
 
 
 def test_the_publish_job_without_changes_reads_nothing(kit: SiteKit, make_harness: Make) -> None:
+    """Only due slots and changes cause work."""
     one = make_harness(kit)
     one.jobs.publish()
     one.clock.advance(minutes=1)
@@ -116,6 +118,7 @@ def test_the_publish_job_without_changes_reads_nothing(kit: SiteKit, make_harnes
 
 
 def test_a_skipped_file_is_logged_once(kit: SiteKit, make_harness: Make) -> None:
+    """The next run does not repeat the warning."""
     for number in range(25):
         kit.write(f"bad{number}.txt", "")
     one = make_harness(kit)
@@ -131,6 +134,7 @@ def test_a_skipped_file_is_logged_once(kit: SiteKit, make_harness: Make) -> None
 
 
 def test_failed_feeds_are_a_failure_of_the_job_and_retried(kit: SiteKit, make_harness: Make) -> None:
+    """The next run starts without a change of files."""
     kit.article()
     (kit.root / "feeds").write_text("in the way")
     one = make_harness(kit)
@@ -143,6 +147,7 @@ def test_failed_feeds_are_a_failure_of_the_job_and_retried(kit: SiteKit, make_ha
 
 
 def test_jobs_stop_when_the_runner_stops(kit: SiteKit, make_harness: Make) -> None:
+    """Nothing is lost: the next runner continues."""
     kit.article()
     one = make_harness(kit)
     one.jobs.articles_changed()
@@ -152,6 +157,7 @@ def test_jobs_stop_when_the_runner_stops(kit: SiteKit, make_harness: Make) -> No
 
 
 def test_deferred_deliveries_are_retried_when_they_are_due(mail_kit: MailKit, make_harness: Make) -> None:
+    """A timer is set for the next attempt."""
     kit = mail_kit
     kit.add_subscribers(2)
     kit.issue("one")
@@ -178,6 +184,7 @@ def test_deferred_deliveries_are_retried_when_they_are_due(mail_kit: MailKit, ma
 
 
 def test_an_issue_that_the_relay_refuses_is_retried_after_a_pause(mail_kit: MailKit, make_harness: Make) -> None:
+    """The pauses grow with each failure."""
     kit = mail_kit
     kit.add_subscribers(2)
     kit.issue("one")
@@ -201,6 +208,7 @@ def test_an_issue_that_the_relay_refuses_is_retried_after_a_pause(mail_kit: Mail
 
 
 def test_editors_get_drafts_and_a_failed_draft_delays_nothing(mail_kit: MailKit, make_harness: Make) -> None:
+    """Issues are sent even if a draft fails."""
     kit = mail_kit
     kit.settings(
         (kit.root / "publisher.toml").read_text().replace("[mail]\n", '[mail]\neditors = ["ed@review.example"]\n')
@@ -216,6 +224,7 @@ def test_editors_get_drafts_and_a_failed_draft_delays_nothing(mail_kit: MailKit,
 
 
 def test_hubs_are_notified_and_failed_notifications_are_retried(kit: SiteKit, make_harness: Make) -> None:
+    """A feed that is not live yet is announced later."""
     with run_web_server() as web:
         kit.add_settings(f'\n[feeds]\nurl = "{web.url}/feeds"\n[announce]\nhubs = ["{web.url}/hub"]\ntimeout = 2\n')
         kit.article()
@@ -234,6 +243,7 @@ def test_hubs_are_notified_and_failed_notifications_are_retried(kit: SiteKit, ma
 
 
 def test_bounces_are_processed(mail_kit: MailKit, make_harness: Make) -> None:
+    """The log has the number of messages of each kind."""
     kit = mail_kit
     one = make_harness(kit)
     one.jobs.bounces()
@@ -273,6 +283,7 @@ def test_a_request_by_mail_is_logged_without_the_address(mail_kit: MailKit, make
 
 
 def test_an_unreachable_mailbox_is_a_failure(mail_kit: MailKit, make_harness: Make) -> None:
+    """The job is retried with a pause."""
     kit = mail_kit
     with Server() as server:
         port = server.port

@@ -57,6 +57,7 @@ def archive_site(mail_kit: MailKit) -> Iterator[ArchiveSite]:
 
 
 def test_the_front_page_links_articles_newsletters_and_feeds(archive_site: ArchiveSite) -> None:
+    """Each part of the site can be reached from it."""
     page = archive_site.guest.get(f"{BASE}/")
     assert page.status == 200 and page.headers["cache-control"] == "public, max-age=60"
     for address in (f"{BASE}/2026/11/one-b-only-b", f"{BASE}/newsletters/daily/", f"{BASE}/feeds/"):
@@ -65,6 +66,7 @@ def test_the_front_page_links_articles_newsletters_and_feeds(archive_site: Archi
 
 
 def test_an_article_page_has_structured_data(archive_site: ArchiveSite) -> None:
+    """Search engines read it."""
     address = re.findall(r'class="u-url p-name" href="([^"]+)"', archive_site.guest.get(f"{BASE}/").text)[0]
     page = archive_site.guest.get(address)
     assert page.status == 200 and "<strong>weight</strong>" in page.text and "alert(1)" not in page.text
@@ -80,6 +82,7 @@ def test_an_article_page_has_structured_data(archive_site: ArchiveSite) -> None:
 
 
 def test_media_files_are_served_and_nothing_else(archive_site: ArchiveSite) -> None:
+    """Hidden files and paths outside are refused."""
     media = archive_site.kit.root / "media"
     (media / "sub").mkdir(parents=True)
     (media / "sub/a.png").write_bytes(b"\x89PNG picture")
@@ -95,6 +98,7 @@ def test_media_files_are_served_and_nothing_else(archive_site: ArchiveSite) -> N
 
 
 def test_article_pages_can_be_turned_off(archive_site: ArchiveSite) -> None:
+    """A site may have its articles elsewhere."""
     path = archive_site.kit.root / "publisher.toml"
     path.write_text(path.read_text().replace("articles = true", "articles = false"))
     archive_site.reopen()
@@ -102,6 +106,7 @@ def test_article_pages_can_be_turned_off(archive_site: ArchiveSite) -> None:
 
 
 def test_future_articles_have_no_page_and_withdrawn_ones_give_410(archive_site: ArchiveSite) -> None:
+    """The page of a withdrawn article has the reason."""
     archive_site.kit.article("later.md", "Later", date="2027-01-01")
     archive_site.kit.publish(NOW + timedelta(hours=1))
     assert archive_site.guest.get(f"{BASE}/2027/01/later").status == 404
@@ -115,6 +120,7 @@ def test_future_articles_have_no_page_and_withdrawn_ones_give_410(archive_site: 
 
 
 def test_published_issues_link_to_each_other(archive_site: ArchiveSite) -> None:
+    """Each page has the previous and the next issue."""
     archive_site.kit.article("two.md", "Two")
     archive_site.kit.publish(NOW + timedelta(hours=1))
     shelf = archive_site.guest.get(f"{BASE}/newsletters/").text
@@ -135,6 +141,7 @@ def test_published_issues_link_to_each_other(archive_site: ArchiveSite) -> None:
 
 
 def test_an_issue_with_a_withdrawn_article_is_not_shown(archive_site: ArchiveSite) -> None:
+    """A list of its other articles is shown instead."""
     archive_site.kit.article("two.md", "Two", body="The second text.")
     archive_site.kit.article("three.md", "Three", body="The third text.")
     archive_site.kit.publish(NOW + timedelta(hours=1))
@@ -152,6 +159,7 @@ def test_an_issue_with_a_withdrawn_article_is_not_shown(archive_site: ArchiveSit
 
 
 def test_an_archive_of_many_issues_has_pages(archive_site: ArchiveSite) -> None:
+    """Each page links the next older one."""
     with archive_site.kit.open() as db, db.write() as connection:
         (first,) = issues.list_issues(connection)
         for number in range(2, 124):
@@ -181,6 +189,7 @@ def test_an_archive_of_many_issues_has_pages(archive_site: ArchiveSite) -> None:
 
 
 def test_a_newsletter_page_has_its_description_and_schedule(archive_site: ArchiveSite) -> None:
+    """Subscribers know what to expect."""
     with_it = 'title = "The Daily"\ndescription = "What <b>matters</b>"\ncadence = "0 7 * * mon-fri"\ndeliver_at = "06:30 local"'
     path = archive_site.kit.root / "publisher.toml"
     path.write_text(path.read_text().replace('title = "The Daily"', with_it))
@@ -202,6 +211,7 @@ def test_a_date_keeps_its_order_beside_a_name_from_right_to_left(archive_site: A
     [('"rss"', "rss", "application/rss+xml"), ('"json", "rss"', "json", "application/feed+json")],
 )
 def test_pages_link_an_existing_feed(archive_site: ArchiveSite, formats: str, suffix: str, kind: str) -> None:
+    """The link follows the configured formats."""
     archive_site.kit.add_settings(f"\n[feeds]\nformats = [{formats}]\n")
     archive_site.reopen()
     archive_site.kit.publish(NOW + timedelta(hours=1))
@@ -213,6 +223,7 @@ def test_pages_link_an_existing_feed(archive_site: ArchiveSite, formats: str, su
 
 
 def test_draft_issues_have_no_public_page(archive_site: ArchiveSite) -> None:
+    """An issue becomes public with its approval."""
     path = archive_site.kit.root / "publisher.toml"
     path.write_text(path.read_text().replace('send = "auto"', 'send = "review"'))
     archive_site.reopen()
@@ -238,6 +249,7 @@ def test_draft_issues_have_no_public_page(archive_site: ArchiveSite) -> None:
     ],
 )
 def test_a_wrong_trailing_slash_is_redirected(archive_site: ArchiveSite, path: str, where: str | None) -> None:
+    """The redirect stays on this host."""
     answer = archive_site.guest.get(BASE + path, host="evil.example")
     assert (answer.status, answer.headers.get("location")) == ((301, where) if where else (404, None))
 
@@ -247,6 +259,7 @@ def test_a_wrong_trailing_slash_is_redirected(archive_site: ArchiveSite, path: s
     [("/issues/{digest}/{issue}", "/issues/daily/NAME"), ("/i/{issue}.html", "/i/NAME.html")],
 )
 def test_issue_urls_follow_the_settings(archive_site: ArchiveSite, pattern: str, path: str) -> None:
+    """The site may choose the pattern."""
     settings = archive_site.kit.root / "publisher.toml"
     settings.write_text(settings.read_text().replace("[mail]\n", f'[mail]\nweb_view = "{BASE}{pattern}"\n'))
     archive_site.reopen()
@@ -255,6 +268,7 @@ def test_issue_urls_follow_the_settings(archive_site: ArchiveSite, pattern: str,
 
 
 def test_a_site_below_a_path_is_served(kit: SiteKit) -> None:
+    """All links contain the path."""
     text = (kit.root / "publisher.toml").read_text()
     kit.settings(text.replace("https://review.example", "https://example.org/blog"))
     kit.article()
@@ -283,6 +297,7 @@ def moved(kit: SiteKit) -> Iterator[Visitor]:
 
 @pytest.mark.parametrize("suffix", ["rss", "atom", "json"])
 def test_a_renamed_feed_is_redirected(moved: Visitor, suffix: str) -> None:
+    """A removed one gives status 410."""
     answer = moved.get(f"{BASE}/feeds/topic/watr.{suffix}")
     assert (answer.status, answer.headers["location"]) == (301, f"{BASE}/feeds/topic/water.{suffix}")
     assert moved.get(f"{BASE}/feeds/topic/water.{suffix}").status == 200
@@ -293,6 +308,7 @@ def test_a_renamed_feed_is_redirected(moved: Visitor, suffix: str) -> None:
 
 @pytest.mark.parametrize("suffix", ["rss", "atom", "json"])
 def test_a_browser_gets_an_explanation_and_a_feed_reader_the_feed(moved: Visitor, suffix: str) -> None:
+    """Sec-Fetch-Dest tells them apart."""
     address = f"{BASE}/feeds/all.{suffix}"
     page = moved.get(address, sec_fetch_dest="document", accept="text/html")
     assert page.headers["content-type"] == "text/html; charset=utf-8" and page.heading == "This is a feed"
@@ -307,6 +323,7 @@ def test_a_browser_gets_an_explanation_and_a_feed_reader_the_feed(moved: Visitor
 
 
 def test_settings_of_renamed_feeds_are_validated(make_kit: Callable[[str], SiteKit]) -> None:
+    """A wrong target is a settings error."""
     from publisher.errors import SettingsError
 
     for number, text in enumerate(

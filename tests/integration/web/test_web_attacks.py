@@ -70,6 +70,7 @@ def attacked_site(mail_kit: MailKit) -> Iterator[AttackedSite]:
     ],
 )
 def test_posts_from_other_sites_are_refused(attacked_site: AttackedSite, headers: dict[str, str]) -> None:
+    """Browsers send the origin of a form."""
     answer = attacked_site.join(**headers)
     # The form is filled in, but people have to press the button on our page.
     assert answer.heading == "Subscribe by email" and "ann@mail.example.org" in answer.text
@@ -89,10 +90,12 @@ def test_posts_from_other_sites_are_refused(attacked_site: AttackedSite, headers
     ],
 )
 def test_posts_from_our_own_pages_are_accepted(attacked_site: AttackedSite, headers: dict[str, str]) -> None:
+    """Browsers without Fetch Metadata send Origin."""
     assert attacked_site.join(**headers).heading == "Check your email" and attacked_site.confirmations == 1
 
 
 def test_an_embedding_site_may_post_the_subscribe_form(attacked_site: AttackedSite) -> None:
+    """Only sites in ``web.embed`` may."""
     path = attacked_site.kit.root / "publisher.toml"
     path.write_text(path.read_text() + '\n[web]\nembed = ["https://www.shop.example"]\n')
     attacked_site.web.close()
@@ -105,6 +108,7 @@ def test_an_embedding_site_may_post_the_subscribe_form(attacked_site: AttackedSi
 
 
 def test_ten_thousand_posts_of_one_address_send_one_confirmation_email(attacked_site: AttackedSite) -> None:
+    """Further posts get status 429."""
     statuses = [attacked_site.join().status for _ in range(40)]
     assert statuses[:20] == [200] * 20 and set(statuses[20:]) == {429} and attacked_site.confirmations == 1
     refused = attacked_site.join()
@@ -120,6 +124,7 @@ def test_ten_thousand_posts_of_one_address_send_one_confirmation_email(attacked_
 
 
 def test_one_mailbox_with_many_aliases_gets_three_confirmation_emails_a_day(attacked_site: AttackedSite) -> None:
+    """Aliases are addresses of their own in the database."""
     names = ["ann+1", "Ann+2", "ann+3", "ann+4", "ANN+5", "ann+x+y", "bob+1"]
     answers = [
         Visitor(attacked_site.web, f"203.{number}.113.9").post(
@@ -163,6 +168,7 @@ def test_a_clock_set_back_resets_the_rate_limits(attacked_site: AttackedSite, mo
 
 
 def test_all_clients_together_have_a_rate_limit(attacked_site: AttackedSite) -> None:
+    """Many addresses cannot exceed it."""
     path = attacked_site.kit.root / "publisher.toml"
     path.write_text(path.read_text() + '\n[web]\njoin_limit = "5/hour"\n')
     attacked_site.web.close()
@@ -190,6 +196,7 @@ def test_all_clients_together_have_a_rate_limit(attacked_site: AttackedSite) -> 
 def test_a_household_is_one_client_for_rate_limits(
     attacked_site: AttackedSite, one: str, other: str, are_one: bool
 ) -> None:
+    """An IPv6 household has a /64 network."""
     for _ in range(20):
         Visitor(attacked_site.web, one).post(f"{BASE}/confirm?t=x")
     status = Visitor(attacked_site.web, other).post(f"{BASE}/confirm?t=x").status
@@ -211,12 +218,14 @@ def test_a_household_is_one_client_for_rate_limits(
 def test_form_bodies_are_limited_in_type_and_size(
     attacked_site: AttackedSite, body: bytes, kind: str, status: int
 ) -> None:
+    """Other bodies get status 413 or 415."""
     answer = attacked_site.guest.request("POST", f"{BASE}/join", body, content_type=kind)
     assert answer.status == status and attacked_site.confirmations == 0 and attacked_site.log.lines == []
 
 
 @pytest.mark.parametrize("name", ["address", "digest", "topics", "zone", "website", "unknown"])
 def test_form_values_are_escaped(attacked_site: AttackedSite, name: str) -> None:
+    """No value becomes markup."""
     fields = {"address": "ann@mail.example.org", "digest": "daily", name: NASTY}
     for headers in ({}, {"sec_fetch_site": "cross-site", "origin": "https://evil.example"}):
         answer = attacked_site.guest.post(f"{BASE}/join", fields, **headers)
@@ -235,6 +244,7 @@ def test_form_values_are_escaped(attacked_site: AttackedSite, name: str) -> None
     ],
 )
 def test_values_in_urls_are_escaped(attacked_site: AttackedSite, url: str) -> None:
+    """No value becomes markup or a header."""
     assert "<script>alert" not in attacked_site.guest.get(url).text
 
 
@@ -254,11 +264,13 @@ def test_values_in_urls_are_escaped(attacked_site: AttackedSite, url: str) -> No
     ],
 )
 def test_no_path_leads_outside_or_redirects_to_another_server(attacked_site: AttackedSite, path: str) -> None:
+    """The response is 404 without a Location header."""
     answer = attacked_site.guest.get("https://review.example" + path)
     assert answer.status == 404 and "location" not in answer.headers and b"secret" not in answer.body
 
 
 def test_a_forged_host_header_is_not_used(attacked_site: AttackedSite) -> None:
+    """Links use the configured URL."""
     for path in ("/", "/newsletters/", "/newsletters/join", "/feeds/all.rss", "/x"):
         answer = attacked_site.guest.get(
             "https://review.example" + path, host="evil.example", x_forwarded_host="evil.example"
@@ -267,6 +279,7 @@ def test_a_forged_host_header_is_not_used(attacked_site: AttackedSite) -> None:
 
 
 def test_no_header_can_be_injected_into_a_confirmation_email(attacked_site: AttackedSite) -> None:
+    """Line breaks in an address are refused."""
     for address in ("ann@mail.example.org\r\nBcc: x@evil.example", "ann@mail.example.org%0aBcc:x@evil.example"):
         assert attacked_site.join(address).status == 422
     assert attacked_site.confirmations == 0
@@ -275,6 +288,7 @@ def test_no_header_can_be_injected_into_a_confirmation_email(attacked_site: Atta
 def test_an_internal_error_gives_500_and_is_logged_in_detail(
     attacked_site: AttackedSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The page does not show the reason."""
     from publisher.web import articles as read
 
     def broken(*_: object) -> None:
@@ -289,16 +303,19 @@ def test_an_internal_error_gives_500_and_is_logged_in_detail(
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "PROPFIND"])
 def test_other_methods_are_not_allowed(attacked_site: AttackedSite, method: str) -> None:
+    """They get status 405."""
     for path in ("/", "/newsletters/join", "/newsletters/confirm"):
         assert attacked_site.guest.request(method, "https://review.example" + path).status == 405
 
 
 def test_a_get_request_changes_nothing(attacked_site: AttackedSite) -> None:
+    """Scanners and previews follow links."""
     attacked_site.guest.get(f"{BASE}/join?address=ann@mail.example.org&digest=daily")
     assert attacked_site.confirmations == 0
 
 
 def test_a_client_that_disconnects_during_a_form_is_no_server_error(attacked_site: AttackedSite) -> None:
+    """Nothing is logged as an error."""
     attacked_site.guest.disconnects = True
     attacked_site.join()
     assert attacked_site.log.lines == [] and attacked_site.confirmations == 0

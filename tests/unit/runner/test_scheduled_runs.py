@@ -73,6 +73,7 @@ def recorder() -> Iterator[RecordingJob]:
 
 
 def test_a_job_runs_when_it_is_woken(recorder: RecordingJob) -> None:
+    """Without a wake-up it waits."""
     assert recorder.began == []
     recorder.job.wake()
     until(lambda: recorder.job.health.runs == 1)
@@ -80,6 +81,7 @@ def test_a_job_runs_when_it_is_woken(recorder: RecordingJob) -> None:
 
 
 def test_a_job_never_runs_twice_at_once_and_no_wake_up_is_lost(recorder: RecordingJob) -> None:
+    """A wake-up during a run causes another run."""
     recorder.go.clear()
     recorder.job.wake()
     until(lambda: len(recorder.began) == 1)
@@ -91,6 +93,7 @@ def test_a_job_never_runs_twice_at_once_and_no_wake_up_is_lost(recorder: Recordi
 
 
 def test_a_failed_job_is_logged_and_retried_after_a_pause() -> None:
+    """The log has the job, the number of failures, the pause and the reason."""
     recorder = RecordingJob(FastClock(NOW, time.time(), 200))
     recorder.raises = [PublisherError("no disk"), ValueError("none\nat all")]
     recorder.job.wake()
@@ -104,6 +107,7 @@ def test_a_failed_job_is_logged_and_retried_after_a_pause() -> None:
 
 
 def test_a_wake_up_does_not_shorten_the_pause_after_a_failure() -> None:
+    """A failing relay is not asked more often."""
     recorder = RecordingJob(ManualClock(NOW))
     recorder.raises = [PublisherError("no disk")]
     recorder.job.wake()
@@ -116,6 +120,7 @@ def test_a_wake_up_does_not_shorten_the_pause_after_a_failure() -> None:
 
 
 def test_a_stopped_job_ends_without_a_failure(recorder: RecordingJob) -> None:
+    """``JobStopped`` is not counted as an error."""
     recorder.raises = [JobStopped()]
     recorder.job.wake()
     assert recorder.job.join(10)
@@ -123,6 +128,7 @@ def test_a_stopped_job_ends_without_a_failure(recorder: RecordingJob) -> None:
 
 
 def test_pauses_double_up_to_ten_minutes() -> None:
+    """The first pause is five seconds."""
     assert [int(backoff_seconds(count).total_seconds()) for count in (1, 2, 3, 8, 50)] == [5, 10, 20, 600, 600]
 
 
@@ -130,6 +136,7 @@ def test_pauses_double_up_to_ten_minutes() -> None:
 
 
 def test_systemd_is_notified(tmp_path: Path) -> None:
+    """Ready, status, watchdog, reload and stop are sent."""
     path = str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         sock.bind(path)
@@ -148,6 +155,7 @@ def test_systemd_is_notified(tmp_path: Path) -> None:
 
 
 def test_an_abstract_socket_is_supported() -> None:
+    """Its name begins with @."""
     name = f"publisher-test-{os.getpid()}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         sock.bind(f"\0{name}")
@@ -156,6 +164,7 @@ def test_an_abstract_socket_is_supported() -> None:
 
 
 def test_without_systemd_nothing_is_sent() -> None:
+    """Without NOTIFY_SOCKET all calls do nothing."""
     quiet = SystemdNotifier({})
     quiet.ready()
     assert quiet.watchdog is None
@@ -166,6 +175,7 @@ def test_without_systemd_nothing_is_sent() -> None:
 
 
 def test_a_log_line_is_one_line_in_either_form() -> None:
+    """Line breaks and control characters of values are removed."""
     text, as_json = io.StringIO(), io.StringIO()
     make_log(text).warning("skipped", where="a b.md", reason='no "title"\nat \x1b[2Jall', count=3)
     make_log(as_json, as_json=True).info("ready", schedules=2)
@@ -178,6 +188,7 @@ def test_a_log_line_is_one_line_in_either_form() -> None:
 
 
 def test_warnings_of_libraries_come_in_the_same_form() -> None:
+    """They use the same handler."""
     text = io.StringIO()
     make_log(text, as_json=True)
     logging.getLogger("apscheduler.scheduler").warning("Execution of job %s skipped", "x")
@@ -190,6 +201,7 @@ def test_warnings_of_libraries_come_in_the_same_form() -> None:
 
 
 def test_a_missing_folder_is_logged_and_watched_later(tmp_path: Path) -> None:
+    """The watcher tries again after a pause."""
     text = io.StringIO()
     watcher = FileWatcher(tmp_path / "none", lambda: None, make_log(text))
     watcher.start()
@@ -198,6 +210,7 @@ def test_a_missing_folder_is_logged_and_watched_later(tmp_path: Path) -> None:
 
 
 def test_a_changed_file_calls_the_watcher(tmp_path: Path) -> None:
+    """The watcher calls its function after a change."""
     told = threading.Event()
     watcher = FileWatcher(tmp_path, told.set, make_log(io.StringIO()))
     watcher.start()
@@ -206,6 +219,7 @@ def test_a_changed_file_calls_the_watcher(tmp_path: Path) -> None:
 
 
 def test_state_files_of_killed_runners_are_removed(tmp_path: Path) -> None:
+    """Their lock is free."""
     folder = tmp_path / RUNNERS_FOLDER
     folder.mkdir()
     (folder / "dead-1.lock").touch()
@@ -221,12 +235,14 @@ def test_state_files_of_killed_runners_are_removed(tmp_path: Path) -> None:
 
 
 def test_a_read_only_folder_is_an_error(tmp_path: Path) -> None:
+    """The runner cannot write its state there."""
     (tmp_path / RUNNERS_FOLDER).write_text("in the way")
     with pytest.raises(StoreError, match="must be writable"), RunnerFile(tmp_path):
         pass
 
 
 def test_a_process_lock_is_exclusive(tmp_path: Path) -> None:
+    """A second process does not get it."""
     with try_process_lock(tmp_path, "mail") as first, try_process_lock(tmp_path, "mail") as second:
         assert (first, second) == (True, False)
     with try_process_lock(tmp_path, "mail") as third:
@@ -234,6 +250,7 @@ def test_a_process_lock_is_exclusive(tmp_path: Path) -> None:
 
 
 def test_a_runner_that_is_late_is_not_ready(kit: SiteKit) -> None:
+    """The reason is the text of /readyz."""
     clock = ManualClock(NOW)
     runner = Runner(kit.site, make_log(io.StringIO(), as_json=True), clock=clock)
     job = runner.background_jobs["publish"]

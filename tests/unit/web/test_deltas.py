@@ -52,6 +52,7 @@ def titles(suffix: str, body: bytes) -> list[str]:
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_a_delta_request_gets_only_new_entries(served: DeltaSite, suffix: str) -> None:
+    """The response has status 226 and the ETag of the whole feed."""
     first = served.ask(suffix)
     assert titles(suffix, first.body) == ["Two", "One"]
     served.kit.article("three.md", "Three", date="2026-11-22")
@@ -74,6 +75,7 @@ def test_a_delta_request_gets_only_new_entries(served: DeltaSite, suffix: str) -
 
 
 def test_a_delta_is_compressed_if_the_client_accepts_gzip(served: DeltaSite) -> None:
+    """Deltas are compressed on request, because they are not staged."""
     first = served.ask(Accept_Encoding="br")
     served.kit.article("three.md", "Three", date="2026-11-22")
     served.kit.publish()
@@ -85,6 +87,7 @@ def test_a_delta_is_compressed_if_the_client_accepts_gzip(served: DeltaSite) -> 
 
 
 def test_a_withdrawal_gives_a_delta_without_entries(served: DeltaSite) -> None:
+    """A removed entry cannot be expressed in a delta."""
     from datetime import timedelta
 
     from publisher.pipeline.correct import retract
@@ -108,6 +111,7 @@ def test_a_withdrawal_gives_a_delta_without_entries(served: DeltaSite) -> None:
     ],
 )
 def test_other_requests_get_the_whole_feed(served: DeltaSite, headers: dict[str, str]) -> None:
+    """A client without a known version cannot get a delta."""
     first = served.ask()
     served.kit.article("three.md", "Three", date="2026-11-22")
     served.kit.publish()
@@ -118,6 +122,7 @@ def test_other_requests_get_the_whole_feed(served: DeltaSite, headers: dict[str,
 
 
 def test_deltas_are_off_by_default(kit: SiteKit) -> None:
+    """Some feed readers fail on status 226."""
     kit.article("one.md", "One")
     kit.publish()
     feeds = Feeds(kit.site)
@@ -143,6 +148,7 @@ def test_deltas_are_off_by_default(kit: SiteKit) -> None:
     ],
 )
 def test_the_a_im_header_is_parsed(accepted: bytes, asks: bool) -> None:
+    """The value ``feed`` counts unless its weight is zero."""
     assert asks_for_feed(accepted) is asks
 
 
@@ -167,6 +173,7 @@ def state(suffix: str, entries: list[str]) -> tuple[CachedFile, list[bytes]]:
 
 @given(st.sampled_from(SUFFIXES), st.lists(st.lists(WORDS, unique=True, max_size=5), min_size=2, max_size=8), st.data())
 def test_merged_deltas_have_all_entries(suffix: str, life: list[list[str]], data: st.DataObject) -> None:
+    """A client that merges each response has the same entries as the feed."""
     deltas, states = Deltas(), []
     for entries in life:
         staged, made = state(suffix, entries)

@@ -31,6 +31,7 @@ class CountingApp:
 
 
 def test_a_public_page_is_rendered_once_per_interval() -> None:
+    """Requests within the interval get the cached page."""
     pages = CountingApp()
     guest = Visitor(PageCache(pages, 60))
     answers = [guest.get("https://review.example/a?b=1") for _ in range(5)]
@@ -53,22 +54,26 @@ def test_a_public_page_is_rendered_once_per_interval() -> None:
     ],
 )
 def test_private_responses_and_errors_are_not_cached(pages: CountingApp) -> None:
+    """Only complete public HTML pages are cached."""
     guest = Visitor(PageCache(pages, 60))
     assert [guest.get("https://review.example/").body for _ in range(2)] == [b"1", b"2"]
 
 
 def test_a_post_is_never_cached() -> None:
+    """A POST request always reaches the application."""
     guest = Visitor(PageCache(CountingApp(), 60))
     bodies = [guest.post("https://review.example/").body, guest.get("https://review.example/").body]
     assert bodies == [b"1", b"2"] and guest.post("https://review.example/").body == b"3"
 
 
 def test_zero_seconds_disable_the_cache() -> None:
+    """Each request then reaches the application."""
     guest = Visitor(PageCache(CountingApp(), 0))
     assert [guest.get("https://review.example/").body for _ in range(2)] == [b"1", b"2"]
 
 
 def test_one_request_refreshes_while_others_get_the_old_page() -> None:
+    """A slow page is rendered once, not by every waiting client."""
     pages = CountingApp()
     # The page expires at once, so the next request renders it again.
     guest = Visitor(PageCache(pages, 1e-9))
@@ -80,6 +85,7 @@ def test_one_request_refreshes_while_others_get_the_old_page() -> None:
 
 
 def test_the_page_cache_is_bounded() -> None:
+    """The oldest pages are dropped first."""
     pages = CountingApp(size=1_000_000)
     guest = Visitor(PageCache(pages, 60))
 

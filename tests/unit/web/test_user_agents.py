@@ -33,12 +33,14 @@ DAY = datetime(2026, 11, 24, 12, tzinfo=UTC)
     ],
 )
 def test_a_user_agent_names_its_number_of_subscribers(text: str, name: str, subscribers: int, feed_id: str) -> None:
+    """Aggregators report it in several spellings."""
     found = parse_user_agent(text.encode())
     assert (found.name, found.subscribers, found.feed_id) == (name, subscribers, feed_id)
 
 
 @given(st.binary(max_size=600))
 def test_any_user_agent_can_be_parsed(said: bytes) -> None:
+    """The header is untrusted input."""
     assert 0 <= parse_user_agent(said).subscribers < 100_000_000
 
 
@@ -55,6 +57,7 @@ def test_any_user_agent_can_be_parsed(said: bytes) -> None:
     ],
 )
 def test_automated_clicks_are_told_from_clicks_of_people(text: str, expected: bool) -> None:
+    """Scanners and previews follow links in messages."""
     assert is_automated(text) is expected
 
 
@@ -79,6 +82,7 @@ class CounterDay:
 
 
 def test_the_last_reported_number_counts_and_feed_ids_are_added() -> None:
+    """An aggregator may have several ids for one feed."""
     day = CounterDay()
     day.ask("Feedly/1.0 (45 subscribers)")
     day.ask("Feedly/1.0 (46 subscribers)", status=304, if_none_match='"x"')
@@ -89,6 +93,7 @@ def test_the_last_reported_number_counts_and_feed_ids_are_added() -> None:
 
 
 def test_a_direct_subscriber_counts_from_the_first_conditional_request() -> None:
+    """A single request may come from anyone."""
     day = CounterDay()
     for _ in range(3):
         day.ask("newsboat/2.32", "192.0.2.1", status=304, if_none_match='"x"')
@@ -101,6 +106,7 @@ def test_a_direct_subscriber_counts_from_the_first_conditional_request() -> None
 
 
 def test_memory_is_bounded_for_any_user_agents() -> None:
+    """Names and feed ids beyond the limits are counted together."""
     day = CounterDay()
     tracemalloc.start()
     for number in range(1, 20_001):
@@ -115,6 +121,7 @@ def test_memory_is_bounded_for_any_user_agents() -> None:
 
 
 def test_counts_are_stored_by_day() -> None:
+    """A new day starts with zero subscribers."""
     day = CounterDay()
     day.counts()
     day.ask("newsboat/2.32", if_none_match='"x"')

@@ -53,6 +53,7 @@ def feeds(kit: SiteKit) -> Feeds:
 
 
 def test_a_restaged_file_is_served_at_once(kit: SiteKit, feeds: Feeds) -> None:
+    """The cache compares each file with the file system."""
     first = ask(feeds, "/feeds/all.rss")
     assert first.body == (kit.root / "feeds/all.rss").read_bytes()
     kit.article("two.md", "Two", date="2026-11-21")
@@ -76,6 +77,7 @@ def test_a_last_modified_date_in_the_future_is_not_sent(kit: SiteKit, feeds: Fee
 
 
 def test_a_stale_precompressed_file_is_not_served(kit: SiteKit, feeds: Feeds) -> None:
+    """Its time differs from that of the file."""
     path = kit.root / "feeds/all.rss"
     os.utime(f"{path}.gz", ns=(1, 1))
     answer = ask(feeds, "/feeds/all.rss", Accept_Encoding="gzip")
@@ -83,16 +85,19 @@ def test_a_stale_precompressed_file_is_not_served(kit: SiteKit, feeds: Feeds) ->
 
 
 def test_a_weak_etag_matches(feeds: Feeds) -> None:
+    """A proxy may have made the ETag weak."""
     tag = ask(feeds, "/feeds/all.rss").headers["etag"]
     assert ask(feeds, "/feeds/all.rss", If_None_Match=f'"other", W/{tag}').status == 304
     assert ask(feeds, "/feeds/all.rss", If_None_Match=f'"other", W/{tag[:-2]}"').status == 200
 
 
 def test_an_invalid_date_is_ignored(feeds: Feeds) -> None:
+    """If-Modified-Since is untrusted input."""
     assert ask(feeds, "/feeds/all.rss", If_Modified_Since="yesterday").status == 200
 
 
 def test_only_get_head_and_options_are_allowed(feeds: Feeds) -> None:
+    """Other methods get status 405."""
     refused = ask(feeds, "/feeds/all.rss", "POST")
     assert (refused.status, refused.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
     asked = ask(feeds, "/feeds/all.rss", "OPTIONS")
@@ -120,16 +125,19 @@ def test_only_get_head_and_options_are_allowed(feeds: Feeds) -> None:
     ],
 )
 def test_other_files_are_not_served(kit: SiteKit, feeds: Feeds, path: str) -> None:
+    """Hidden, precompressed and unknown files get status 404."""
     assert ask(feeds, path).status == 404
 
 
 def test_symbolic_links_are_not_followed(kit: SiteKit, feeds: Feeds) -> None:
+    """A link could lead out of the folder."""
     (kit.root / "feeds" / "secret.rss").symlink_to(kit.root / "publisher.toml")
     assert ask(feeds, "/feeds/secret.rss").status == 404
 
 
 @given(path=st.text(max_size=60))
 def test_no_path_leads_out_of_the_folder(tmp_path_factory: pytest.TempPathFactory, path: str) -> None:
+    """Paths with dots, null bytes or backslashes are refused."""
     folder = tmp_path_factory.getbasetemp() / "cache"
     (folder / "feeds").mkdir(parents=True, exist_ok=True)
     (folder / "outside").write_text("secret")
@@ -159,19 +167,23 @@ def test_no_path_leads_out_of_the_folder(tmp_path_factory: pytest.TempPathFactor
     ],
 )
 def test_the_preferred_encoding_is_chosen(accepted: bytes, coding: str | None) -> None:
+    """Weights decide; of equal ones the smallest encoding is used."""
     assert _choose_encoding(accepted, ("identity", "br", "gzip")) == coding
 
 
 @given(accepted=st.binary(max_size=60))
 def test_any_accept_encoding_can_be_parsed(accepted: bytes) -> None:
+    """The header is untrusted input."""
     assert _choose_encoding(accepted, ("identity", "br", "gzip")) in ("identity", "br", "gzip", None)
 
 
 def test_no_acceptable_encoding_gives_406(feeds: Feeds) -> None:
+    """The response names the header that it depends on."""
     assert ask(feeds, "/feeds/all.rss", Accept_Encoding="identity;q=0").status == 406
 
 
 def test_the_file_cache_holds_the_files_read_last(tmp_path: Path) -> None:
+    """The size of the cache is limited in bytes."""
     for name in "abc":
         (tmp_path / name).write_bytes(b"x" * 100)
     cache = FileCache(tmp_path, max_bytes=2 * 4_096 + 250)
@@ -184,6 +196,7 @@ def test_the_file_cache_holds_the_files_read_last(tmp_path: Path) -> None:
 
 
 def test_precompressed_files_have_the_content_of_their_file(tmp_path: Path) -> None:
+    """A file with another time belongs to another version."""
     (tmp_path / "a").write_bytes(b"x" * 1000)
     (tmp_path / "a.gz").write_bytes(gzip.compress(b"x" * 1000))
     found = (tmp_path / "a").stat()
@@ -194,6 +207,7 @@ def test_precompressed_files_have_the_content_of_their_file(tmp_path: Path) -> N
 
 
 def test_health_checks_report_the_state_of_the_process(kit: SiteKit, feeds: Feeds) -> None:
+    """/healthz is always 200, /readyz is 503 with the reason."""
     trouble = [""]
     web = Web(kit.site, unready_reason=lambda: trouble[0])
     assert ask(web, "/healthz").body == b"alive\n"
@@ -205,6 +219,7 @@ def test_health_checks_report_the_state_of_the_process(kit: SiteKit, feeds: Feed
 
 
 def test_other_asgi_scopes_are_ignored(kit: SiteKit) -> None:
+    """Only HTTP requests get a response."""
     sent: list[Any] = []
 
     async def send(message: Any) -> None:
@@ -218,6 +233,8 @@ def test_other_asgi_scopes_are_ignored(kit: SiteKit) -> None:
 
 
 def test_long_headers_are_not_cached(feeds: Feeds) -> None:
+    """Parsed headers are cached, so their length is limited."""
+
     async def nothing(_: Any = None) -> Any:
         return {"type": "http.request"}
 
@@ -236,6 +253,7 @@ def test_long_headers_are_not_cached(feeds: Feeds) -> None:
 
 
 def test_pages_below_feeds_have_a_strict_content_security_policy(kit: SiteKit, feeds: Feeds) -> None:
+    """They run no script and load nothing from elsewhere."""
     page = ask(feeds, "/feeds/")
     rules = page.headers["content-security-policy"]
     assert page.status == 200 and "default-src 'none'" in rules and "script-src" not in rules
