@@ -15,10 +15,17 @@ from publisher.storage.tables.subscribers import subscriber, subscription
 
 __all__ = ["add_deliveries", "audience_members", "frozen_audience", "record_welcome_delivery"]
 
-_S: Final = DeliveryState
+_State: Final = DeliveryState
 _STREAMED: Final = {"stream_results": True, "yield_per": 5000}
 #: States of deliveries whose articles count as received.
-_RECEIVED_STATES: Final = (_S.QUEUED, _S.SENDING, _S.HANDED_OVER, _S.ACCEPTED, _S.DEFERRED, _S.UNCERTAIN)
+_RECEIVED_STATES: Final = (
+    _State.QUEUED,
+    _State.SENDING,
+    _State.HANDED_OVER,
+    _State.ACCEPTED,
+    _State.DEFERRED,
+    _State.UNCERTAIN,
+)
 
 
 def audience_members(
@@ -123,7 +130,7 @@ def record_welcome_delivery(
             issue_id=issue_id,
             subscriber_id=subscriber_id,
             variant=variant,
-            state=_S.ACCEPTED.value,
+            state=_State.ACCEPTED.value,
             attempts=1,
             origin=_WELCOME,
             handed_at=now,

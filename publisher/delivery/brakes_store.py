@@ -110,9 +110,9 @@ def resume_advice(issue: str) -> str:
     )
 
 
-_WINDOW: Final = (
-    "INSERT INTO refusal_window (issue_id, scope, name, attempts) VALUES (:i, :k, :n, :a) "
-    "ON CONFLICT (issue_id, scope, name) DO UPDATE SET attempts = refusal_window.attempts + :a"
+_ADD_ATTEMPTS: Final = (
+    "INSERT INTO refusal_window (issue_id, scope, name, attempts) VALUES (:issue, :kind, :name, :count) "
+    "ON CONFLICT (issue_id, scope, name) DO UPDATE SET attempts = refusal_window.attempts + :count"
 )
 
 
@@ -120,7 +120,9 @@ def add_attempts(connection: Connection, issue_id: int, counts: Mapping[Scope, i
     """Add to the answered attempts of scopes since their refusals were last judged."""
     # Always in the same order: two senders must not wait for each other's rows.
     for scope, count in sorted(counts.items()):
-        connection.execute(text(_WINDOW), {"i": issue_id, "k": scope.kind, "n": scope.name, "a": count})
+        connection.execute(
+            text(_ADD_ATTEMPTS), {"issue": issue_id, "kind": scope.kind, "name": scope.name, "count": count}
+        )
 
 
 def _window(issue_id: int, scope: Scope) -> Any:

@@ -23,7 +23,7 @@ from publisher.storage.tables.subscribers import subscriber, subscription
 
 __all__ = ["Claim", "claim", "hand_over"]
 
-_S: Final = DeliveryState
+_State: Final = DeliveryState
 _ACTIVE: Final = SubscriptionState.ACTIVE.value
 
 
@@ -39,12 +39,12 @@ class Claim:
     domain: str
 
 
-_IS_CLAIM: Final = and_(delivery.c.issue_id == bindparam("i"), delivery.c.subscriber_id == bindparam("s"))
+_IS_CLAIM: Final = and_(delivery.c.issue_id == bindparam("issue"), delivery.c.subscriber_id == bindparam("subscriber"))
 _CLAIM: Final = (
     update(delivery)
     .where(_IS_CLAIM)
     .values(
-        state=_S.SENDING.value,
+        state=_State.SENDING.value,
         attempts=delivery.c.attempts + 1,
         sender_id=bindparam("sender"),
         changed_at=bindparam("now"),
@@ -53,19 +53,19 @@ _CLAIM: Final = (
 _SUPPRESS: Final = (
     update(delivery)
     .where(_IS_CLAIM)
-    .values(state=_S.SUPPRESSED.value, changed_at=bindparam("now"), answer=bindparam("answer"), sender_id=None)
+    .values(state=_State.SUPPRESSED.value, changed_at=bindparam("now"), answer=bindparam("answer"), sender_id=None)
 )
 #: True for people who may be mailed the issue now.
 _IS_SUBSCRIBED: Final = exists(
     select(subscriber.c.id)
     .select_from(
-        subscriber.join(issue, issue.c.id == bindparam("i")).join(
+        subscriber.join(issue, issue.c.id == bindparam("issue")).join(
             subscription,
             and_(subscription.c.digest == issue.c.digest, subscription.c.subscriber_id == subscriber.c.id),
         )
     )
     .where(
-        subscriber.c.id == bindparam("s"),
+        subscriber.c.id == bindparam("subscriber"),
         subscriber.c.is_suppressed.is_(False),
         subscriber.c.state == _ACTIVE,
         subscription.c.state == _ACTIVE,
@@ -75,19 +75,21 @@ _IS_SUBSCRIBED: Final = exists(
 )
 _HAND_OVER: Final = (
     update(delivery)
-    .where(_IS_CLAIM, delivery.c.state == _S.SENDING.value, delivery.c.sender_id == bindparam("sender"), _IS_SUBSCRIBED)
-    .values(state=_S.HANDED_OVER.value, handed_at=bindparam("now"), changed_at=bindparam("now"))
+    .where(
+        _IS_CLAIM, delivery.c.state == _State.SENDING.value, delivery.c.sender_id == bindparam("sender"), _IS_SUBSCRIBED
+    )
+    .values(state=_State.HANDED_OVER.value, handed_at=bindparam("now"), changed_at=bindparam("now"))
 )
 #: The suppression of the address is provisional: the delivery waits for the verdict.
 _WAIT: Final = update(delivery).where(_IS_CLAIM).values(due_at=bindparam("due"))
 _REQUEUE: Final = (
     update(delivery)
     .where(_IS_CLAIM)
-    .values(state=_S.QUEUED.value, attempts=delivery.c.attempts - 1, due_at=bindparam("due"), sender_id=None)
+    .values(state=_State.QUEUED.value, attempts=delivery.c.attempts - 1, due_at=bindparam("due"), sender_id=None)
 )
 #: Seconds after which a delivery that waits for a verdict is claimed again.
 _VERDICT_WAIT_SECONDS: Final = 3600
-_TO_SUPPRESS: Final = ("i", "s", "now", "answer")
+_TO_SUPPRESS: Final = ("issue", "subscriber", "now", "answer")
 
 
 def _with_states() -> Select[Any]:
@@ -129,7 +131,7 @@ def _due(issue_id: int, after: int, limit: int, now: int, without: Collection[st
         .where(
             delivery.c.issue_id == issue_id,
             delivery.c.subscriber_id > after,
-            delivery.c.state.in_([_S.QUEUED.value, _S.DEFERRED.value]),
+            delivery.c.state.in_([_State.QUEUED.value, _State.DEFERRED.value]),
             delivery.c.due_at <= now,
         )
         .order_by(delivery.c.subscriber_id)
@@ -157,7 +159,7 @@ def _objection(row: Any, now: int) -> str:
 
 def _lateness(row: Any, drop_before: int | None) -> str:
     """Return that a delivery is too late to be sent; empty if it is not."""
-    is_late = drop_before is not None and row.state == _S.QUEUED and 0 < row.due_at < drop_before
+    is_late = drop_before is not None and row.state == _State.QUEUED and 0 < row.due_at < drop_before
     return "it was too late for the time that it was due at" if is_late else ""
 
 
@@ -216,9 +218,9 @@ def claim(
         else:
             claimed.append(row)
     execute_rows(connection, _SUPPRESS, _TO_SUPPRESS, refused)
-    execute_rows(connection, _WAIT, ("i", "s", "due"), waiting)
+    execute_rows(connection, _WAIT, ("issue", "subscriber", "due"), waiting)
     to_claim = [(issue_id, row.subscriber_id, sender, now) for row in claimed]
-    execute_rows(connection, _CLAIM, ("i", "s", "sender", "now"), to_claim)
+    execute_rows(connection, _CLAIM, ("issue", "subscriber", "sender", "now"), to_claim)
     claims = [
         Claim(issue_id, row.subscriber_id, row.variant, row.attempts + 1, row.address, row.domain) for row in claimed
     ]
@@ -237,7 +239,7 @@ def hand_over(
     rows = [(claim.issue_id, claim.subscriber_id, sender, now) for claim in claims]
     lost: set[tuple[int, int]] = set()
     withdrawn: set[tuple[int, int]] = set()
-    if execute_rows(connection, _HAND_OVER, ("i", "s", "sender", "now"), rows) == len(rows):
+    if execute_rows(connection, _HAND_OVER, ("issue", "subscriber", "sender", "now"), rows) == len(rows):
         return lost, withdrawn
     for claim in claims:
         pair = (claim.issue_id, claim.subscriber_id)
@@ -245,12 +247,12 @@ def hand_over(
         row = connection.execute(_with_states().where(is_delivery)).first()
         if row is None or row.sender_id != sender:
             lost.add(pair)
-        elif row.state == _S.SENDING and not _objection(row, now) and row.is_provisional:
+        elif row.state == _State.SENDING and not _objection(row, now) and row.is_provisional:
             lost.add(pair)
-            execute_rows(connection, _REQUEUE, ("i", "s", "due"), [(*pair, now + _VERDICT_WAIT_SECONDS)])
-        elif row.state == _S.SENDING:
+            execute_rows(connection, _REQUEUE, ("issue", "subscriber", "due"), [(*pair, now + _VERDICT_WAIT_SECONDS)])
+        elif row.state == _State.SENDING:
             withdrawn.add(pair)
             execute_rows(connection, _SUPPRESS, _TO_SUPPRESS, [(*pair, now, _objection(row, now))])
-        elif row.state != _S.HANDED_OVER:
+        elif row.state != _State.HANDED_OVER:
             lost.add(pair)
     return lost, withdrawn

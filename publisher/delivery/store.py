@@ -36,7 +36,7 @@ __all__ = [
     "state_counts",
 ]
 
-_S: Final = DeliveryState
+_State: Final = DeliveryState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +79,7 @@ class Attempt:
 
 # -- state changes ---------------------------------------------------------------------------------
 
-_IS_CLAIM = and_(delivery.c.issue_id == bindparam("i"), delivery.c.subscriber_id == bindparam("s"))
+_IS_CLAIM = and_(delivery.c.issue_id == bindparam("issue"), delivery.c.subscriber_id == bindparam("subscriber"))
 #: A reply also replaces the state "uncertain" that another process set meanwhile, but not for a later attempt.
 _SETTLE = (
     update(delivery)
@@ -88,7 +88,7 @@ _SETTLE = (
         delivery.c.attempts == bindparam("attempt"),
         or_(
             delivery.c.sender_id == bindparam("sender"),
-            and_(delivery.c.state == _S.UNCERTAIN.value, bindparam("known") == 1),
+            and_(delivery.c.state == _State.UNCERTAIN.value, bindparam("known") == 1),
         ),
     )
     .values(
@@ -100,8 +100,8 @@ _SETTLE = (
     )
 )
 _ADD_ATTEMPT = insert(attempt).values(
-    issue_id=bindparam("i"),
-    subscriber_id=bindparam("s"),
+    issue_id=bindparam("issue"),
+    subscriber_id=bindparam("subscriber"),
     number=bindparam("attempt"),
     attempted_at=bindparam("now"),
     outcome=bindparam("new_state"),
@@ -111,8 +111,8 @@ _ADD_ATTEMPT = insert(attempt).values(
 
 def record_outcomes(connection: Connection, updates: Sequence[DeliveryUpdate], sender: int, now: int) -> None:
     """Store the new states of deliveries that this sender claimed."""
-    names = ("i", "s", "attempt", "sender", "known", "new_state", "answer", "due", "now")
-    known = (_S.ACCEPTED, _S.FAILED, _S.DEFERRED)
+    names = ("issue", "subscriber", "attempt", "sender", "known", "new_state", "answer", "due", "now")
+    known = (_State.ACCEPTED, _State.FAILED, _State.DEFERRED)
     rows = [
         (
             change.claim.issue_id,
@@ -133,7 +133,7 @@ def record_outcomes(connection: Connection, updates: Sequence[DeliveryUpdate], s
         for change in updates
         if change.note
     ]
-    execute_rows(connection, _ADD_ATTEMPT, ("i", "s", "attempt", "now", "new_state", "answer"), attempts)
+    execute_rows(connection, _ADD_ATTEMPT, ("issue", "subscriber", "attempt", "now", "new_state", "answer"), attempts)
 
 
 def release_claims(connection: Connection, sender: int) -> None:
@@ -141,9 +141,11 @@ def release_claims(connection: Connection, sender: int) -> None:
 
     That does not count as an attempt.
     """
-    claimed = and_(delivery.c.sender_id == sender, delivery.c.state == _S.SENDING.value)
+    claimed = and_(delivery.c.sender_id == sender, delivery.c.state == _State.SENDING.value)
     connection.execute(
-        update(delivery).where(claimed).values(state=_S.QUEUED.value, sender_id=None, attempts=delivery.c.attempts - 1)
+        update(delivery)
+        .where(claimed)
+        .values(state=_State.QUEUED.value, sender_id=None, attempts=delivery.c.attempts - 1)
     )
 
 
@@ -160,9 +162,9 @@ def recover_deliveries(
         is_idempotent: True if a message that is sent again has no further effect; they are requeued then.
     """
     release_claims(connection, sender)
-    handed = and_(delivery.c.sender_id == sender, delivery.c.state == _S.HANDED_OVER.value)
+    handed = and_(delivery.c.sender_id == sender, delivery.c.state == _State.HANDED_OVER.value)
     if is_idempotent:
-        connection.execute(update(delivery).where(handed).values(state=_S.QUEUED.value, sender_id=None))
+        connection.execute(update(delivery).where(handed).values(state=_State.QUEUED.value, sender_id=None))
         return 0
     words = "the sender ended while the message was sent, before the reply was stored"
     rows = connection.execute(select(delivery.c.issue_id, delivery.c.subscriber_id).where(handed)).all()
@@ -176,17 +178,17 @@ def _mark_uncertain(
 ) -> None:
     is_delivery = and_(delivery.c.issue_id == issue_id, delivery.c.subscriber_id == number)
     state, answer = {
-        UncertainPolicy.HOLD: (_S.UNCERTAIN, words),
-        UncertainPolicy.RESEND: (_S.QUEUED, words),
-        UncertainPolicy.SKIP: (_S.ACCEPTED, f"counted as delivered: {words}"),
+        UncertainPolicy.HOLD: (_State.UNCERTAIN, words),
+        UncertainPolicy.RESEND: (_State.QUEUED, words),
+        UncertainPolicy.SKIP: (_State.ACCEPTED, f"counted as delivered: {words}"),
     }[policy]
     attempts = connection.execute(select(delivery.c.attempts).where(is_delivery)).scalar_one()
     known = select(attempt.c.number).where(
         attempt.c.issue_id == issue_id, attempt.c.subscriber_id == number, attempt.c.number == attempts
     )
     if connection.execute(known).first() is None:
-        row = (issue_id, number, attempts, now, _S.UNCERTAIN.value, words)
-        execute_rows(connection, _ADD_ATTEMPT, ("i", "s", "attempt", "now", "new_state", "answer"), [row])
+        row = (issue_id, number, attempts, now, _State.UNCERTAIN.value, words)
+        execute_rows(connection, _ADD_ATTEMPT, ("issue", "subscriber", "attempt", "now", "new_state", "answer"), [row])
     connection.execute(
         update(delivery)
         .where(is_delivery)
@@ -196,7 +198,7 @@ def _mark_uncertain(
 
 def resolve_uncertain(connection: Connection, issue_id: int, now: int, policy: UncertainPolicy) -> int:
     """Apply a policy to the uncertain deliveries of an issue; return their number."""
-    rows = deliveries_in_state(connection, issue_id, _S.UNCERTAIN)
+    rows = deliveries_in_state(connection, issue_id, _State.UNCERTAIN)
     for row in rows:
         _mark_uncertain(connection, issue_id, row.subscriber_id, now, policy, row.answer or "")
     return len(rows)

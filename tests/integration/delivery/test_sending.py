@@ -10,7 +10,7 @@ from email import message_from_bytes, policy
 import pytest
 
 from publisher.delivery.approval import approve, pause
-from publisher.delivery.deliver import deliver
+from publisher.delivery.deliver import SendResult, deliver
 from publisher.delivery.single_messages import send_test
 from publisher.errors import SettingsError
 from publisher.mail.dkim import new_key
@@ -162,15 +162,15 @@ def test_two_senders_at_once_send_each_message_once(any_mail_kit: MailKit) -> No
     kit.issue("one")
     with Server() as server:
         kit.mail(server.port)
-        found: list[object] = []
-        threads = [threading.Thread(target=lambda: found.append(deliver(kit.site, "daily"))) for _ in range(2)]
-        for one in threads:
-            one.start()
-        for one in threads:
-            one.join()
+        results: list[SendResult] = []
+        threads = [threading.Thread(target=lambda: results.append(deliver(kit.site, "daily"))) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
         assert len(server.recipients) == len(set(server.recipients)) == 300
     assert states(kit) == {"accepted": 300}
-    assert sum(one.counts.accepted for one in found) == 300
+    assert sum(result.counts.accepted for result in results) == 300
 
 
 def test_publish_now_sends_automatic_issues_once(mail_kit: MailKit) -> None:
