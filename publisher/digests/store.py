@@ -148,12 +148,12 @@ def slots_with_issues(connection: Connection, slug: str, since: datetime) -> set
     return {datetime.fromtimestamp(slot, UTC) for slot in connection.execute(query).scalars()}
 
 
-def add_issue(connection: Connection, made: Issue, carried: Sequence[int], passed_over: Sequence[int]) -> int:
+def add_issue(connection: Connection, new_issue: Issue, carried: Sequence[int], passed_over: Sequence[int]) -> int:
     """Save an issue and its files in the transaction of CONNECTION, and return its ID.
 
     Args:
         connection: a transaction.
-        made: the issue.
+        new_issue: the issue.
         carried: arrival numbers of its articles, in order; they are no longer pending.
         passed_over: arrival numbers of articles that were due and did not fit.
     """
@@ -161,28 +161,30 @@ def add_issue(connection: Connection, made: Issue, carried: Sequence[int], passe
     connection.execute(
         insert(issue).values(
             id=number,
-            digest=made.digest,
-            slot=int(made.slot.timestamp()),
-            name=made.name,
-            number=made.number,
-            subject=made.subject,
+            digest=new_issue.digest,
+            slot=int(new_issue.slot.timestamp()),
+            name=new_issue.name,
+            number=new_issue.number,
+            subject=new_issue.subject,
             is_staged=False,
-            errors=made.errors,
+            errors=new_issue.errors,
         )
     )
-    insert_rows(connection, issue_variant, _variant_rows(number, made))
+    insert_rows(connection, issue_variant, _variant_rows(number, new_issue))
     insert_rows(
         connection,
         issue_article,
         [
-            {"digest": made.digest, "article_seq": seq, "issue_id": number, "position": position}
+            {"digest": new_issue.digest, "article_seq": seq, "issue_id": number, "position": position}
             for position, seq in enumerate(carried)
         ],
     )
     insert_rows(
-        connection, file_table, [{"issue_id": number, "name": name, "data": data} for name, data in made.files.items()]
+        connection,
+        file_table,
+        [{"issue_id": number, "name": name, "data": data} for name, data in new_issue.files.items()],
     )
-    of_digest = pending.c.digest == made.digest
+    of_digest = pending.c.digest == new_issue.digest
     connection.execute(delete(pending).where(of_digest, pending.c.article_seq.in_(list(carried))))
     if passed_over:
         connection.execute(
@@ -206,7 +208,7 @@ def discard_issue(connection: Connection, row: IssueRow) -> list[int]:
     return [seq for seq in seqs if seq in withdrawn_at and withdrawn_at[seq] is None]
 
 
-def _variant_rows(issue_id: int, made: Issue) -> list[dict[str, object]]:
+def _variant_rows(issue_id: int, new_issue: Issue) -> list[dict[str, object]]:
     return [
         {
             "issue_id": issue_id,
@@ -217,7 +219,7 @@ def _variant_rows(issue_id: int, made: Issue) -> list[dict[str, object]]:
             "html": variant.html,
             "text": variant.text,
         }
-        for number, variant in enumerate(made.variants, 1)
+        for number, variant in enumerate(new_issue.variants, 1)
     ]
 
 

@@ -117,8 +117,8 @@ def with_tracking(link: str, utm: Sequence[tuple[str, str]]) -> str:
         return link
     parts = urlsplit(link)
     names = {name for name, _ in utm}
-    kept = [pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0] not in names]
-    return urlunsplit(parts._replace(query=urlencode([*kept, *utm])))
+    other_parameters = [pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0] not in names]
+    return urlunsplit(parts._replace(query=urlencode([*other_parameters, *utm])))
 
 
 def _corrections(article: Article, branding: Branding) -> Iterator[tuple[str, str]]:

@@ -148,13 +148,13 @@ def mark_pages_dirty(connection: Connection, seqs: Collection[int]) -> None:
 def mark_all_pages_dirty(connection: Connection) -> None:
     """Mark all archive pages of the feeds that are marked for staging."""
     connection.execute(delete(dirty_page))
-    every = (
+    pages_of_dirty_feeds = (
         select(archived.c.facet_id, archived.c.page)
         .join(dirty_feed, dirty_feed.c.facet_id == archived.c.facet_id)
         .where(archived.c.page.is_not(None))
         .distinct()
     )
-    connection.execute(insert(dirty_page).from_select(["facet_id", "page"], every))
+    connection.execute(insert(dirty_page).from_select(["facet_id", "page"], pages_of_dirty_feeds))
 
 
 def dirty_pages(connection: Connection, facet_id: int) -> list[int]:

@@ -57,7 +57,9 @@ def stage_feeds(
     A feed is staged again when one of its articles was added, changed or reached its time of publication,
     when a setting that it depends on changed, or when a file is missing or was modified.
     """
-    with StagedFolder(site.feeds_dir, dry_run=dry_run, compress=[f".{one}" for one in site.feeds.compress]) as stage:
+    with StagedFolder(
+        site.feeds_dir, dry_run=dry_run, compress=[f".{suffix}" for suffix in site.feeds.compress]
+    ) as stage:
         with db.write() as connection:
             fingerprint = entries_fingerprint(site)
             _mark_changes(connection, now, fingerprint, stage)

@@ -52,5 +52,5 @@ def signed_links(site: Site, connection: Connection) -> SignedLinks:
         SettingsError: a key cannot be read.
     """
     if site.web.keys:
-        return SignedLinks([one.reveal(site.root) for one in site.web.keys])
+        return SignedLinks([key.reveal(site.root) for key in site.web.keys])
     return SignedLinks([keyring(site, connection).link_key])

@@ -156,8 +156,8 @@ def count_rows(connection: Connection) -> int:
 
 def next_task_time(connection: Connection) -> int | None:
     """Return when the next task is due; None where there is none."""
-    found = connection.execute(select(func.min(hub_task.c.due_at))).scalar()
-    return None if found is None else int(found)
+    due_at = connection.execute(select(func.min(hub_task.c.due_at))).scalar()
+    return None if due_at is None else int(due_at)
 
 
 def delete_expired_subscriptions(connection: Connection, now: int) -> int:

@@ -10,7 +10,7 @@ __all__ = ["recipients"]
 
 def recipients(site: Site, form: FeedFormat) -> tuple[str, ...]:
     """Return the recipients of notifications about a format; rssCloud supports RSS only."""
-    found = [f"websub {hub}" for hub in site.hubs]
+    names = [f"websub {hub}" for hub in site.hubs]
     if site.announce.cloud is not None and form is FeedFormat.RSS:
-        found.append(f"rsscloud {site.announce.cloud.ping_url}")
-    return tuple(found)
+        names.append(f"rsscloud {site.announce.cloud.ping_url}")
+    return tuple(names)
