@@ -56,16 +56,18 @@ def claim_due_slots(
             claim = slots.claim_slot(connection, name, slot, runner=runner, now=now, until=now + lease)
             if claim is not None:
                 claims.append(claim)
-    return sorted(claims, key=lambda one: (one.slot, one.schedule))
+    return sorted(claims, key=lambda claim: (claim.slot, claim.schedule))
 
 
 def _is_stale(connection: Connection, schedules: Sequence[Schedule], now: datetime) -> bool:
     """Return whether the stored schedules differ from those of the settings."""
     known = slots.load_schedules(connection)
-    if {one.name: one.text for one in schedules} != {name: one.timetable for name, one in known.items()}:
+    if {schedule.name: schedule.text for schedule in schedules} != {
+        name: schedule.timetable for name, schedule in known.items()
+    }:
         return True
-    late = {one.name: one.at_most_late for one in schedules}
-    return any(one.effective_from > now for one in known.values()) or any(
+    late = {schedule.name: schedule.at_most_late for schedule in schedules}
+    return any(stored.effective_from > now for stored in known.values()) or any(
         _is_over(row, late, now) for row in slots.open_runs(connection)
     )
 
@@ -75,7 +77,11 @@ def _claimable_slots(
 ) -> list[tuple[str, datetime]]:
     """Return slots to claim, in one order everywhere, so that two runners do not deadlock."""
     stored = slots.load_schedules(connection)
-    due = {(one.name, slot) for one in schedules for slot in _due(one, stored[one.name].effective_from, now)}
+    due = {
+        (schedule.name, slot)
+        for schedule in schedules
+        for slot in _due(schedule, stored[schedule.name].effective_from, now)
+    }
     free = {(row.schedule, row.slot) for row in slots.open_runs(connection) if row.leased_until <= now}
     return sorted(free | (due - slots.existing_slots(connection, due)))
 
@@ -84,7 +90,7 @@ def _newest_only(
     connection: Connection, schedules: Sequence[Schedule], claimable: Sequence[tuple[str, datetime]], now: datetime
 ) -> list[tuple[str, datetime]]:
     """Skip free slots that a newer one replaces; return the others."""
-    all_count = {one.name for one in schedules if one.catch_up is CatchUp.ALL}
+    all_count = {schedule.name for schedule in schedules if schedule.catch_up is CatchUp.ALL}
     # Sorted, so the last of a schedule is its newest.
     newest = {name: slot for name, slot in claimable if name not in all_count}
     for row in slots.open_runs(connection):
@@ -94,8 +100,8 @@ def _newest_only(
     return [(name, slot) for name, slot in claimable if slot >= newest.get(name, slot)]
 
 
-def _due(one: Schedule, since: datetime, now: datetime) -> list[datetime]:
-    return due_slots(one.timetable, since, now, catch_up=one.catch_up, at_most_late=one.at_most_late)
+def _due(schedule: Schedule, since: datetime, now: datetime) -> list[datetime]:
+    return due_slots(schedule.timetable, since, now, catch_up=schedule.catch_up, at_most_late=schedule.at_most_late)
 
 
 def _is_over(row: SlotRun, late: Mapping[str, timedelta], now: datetime) -> bool:
@@ -105,17 +111,17 @@ def _is_over(row: SlotRun, late: Mapping[str, timedelta], now: datetime) -> bool
 def _save_schedules(connection: Connection, schedules: Sequence[Schedule], now: datetime) -> None:
     """Update the stored schedules from the settings."""
     known = slots.load_schedules(connection)
-    slots.delete_other_schedules(connection, {one.name for one in schedules})
-    for one in schedules:
-        before = known.get(one.name)
-        if before is None or before.timetable != one.text:
+    slots.delete_other_schedules(connection, {schedule.name for schedule in schedules})
+    for schedule in schedules:
+        before = known.get(schedule.name)
+        if before is None or before.timetable != schedule.text:
             if before is not None:
-                slots.enqueue_slots(connection, one.name, _slots_of_both(one, before, now))
-            slots.save_schedule(connection, one.name, one.text, now)
+                slots.enqueue_slots(connection, schedule.name, _slots_of_both(schedule, before, now))
+            slots.save_schedule(connection, schedule.name, schedule.text, now)
         elif before.effective_from > now:
             # The clock was ahead when that was saved, and has been corrected since.
-            slots.save_schedule(connection, one.name, one.text, now)
-    late = {one.name: one.at_most_late for one in schedules}
+            slots.save_schedule(connection, schedule.name, schedule.text, now)
+    late = {schedule.name: schedule.at_most_late for schedule in schedules}
     for row in slots.open_runs(connection):
         if _is_over(row, late, now):
             slots.skip_slot(
@@ -123,13 +129,15 @@ def _save_schedules(connection: Connection, schedules: Sequence[Schedule], now: 
             )
 
 
-def _slots_of_both(one: Schedule, before: StoredSchedule, now: datetime) -> list[datetime]:
+def _slots_of_both(schedule: Schedule, before: StoredSchedule, now: datetime) -> list[datetime]:
     """Return the due slots that the old and the new timetable share."""
     old = parse_timetable(before.timetable)
     if old is None:
         return []
-    old_slots = due_slots(old, before.effective_from, now, catch_up=one.catch_up, at_most_late=one.at_most_late)
-    return [slot for slot in _due(one, before.effective_from, now) if slot in old_slots]
+    old_slots = due_slots(
+        old, before.effective_from, now, catch_up=schedule.catch_up, at_most_late=schedule.at_most_late
+    )
+    return [slot for slot in _due(schedule, before.effective_from, now) if slot in old_slots]
 
 
 def next_lease_end(connection: Connection, now: datetime) -> datetime | None:

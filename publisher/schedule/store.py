@@ -180,49 +180,51 @@ def enqueue_slots(connection: Connection, name: str, slots: Iterable[datetime]) 
         )
 
 
-def _is_claim(one: ClaimedSlot) -> Any:
+def _is_claim(claim: ClaimedSlot) -> Any:
     return and_(
-        slot_run.c.schedule == one.schedule,
-        slot_run.c.slot == _seconds(one.slot),
-        slot_run.c.attempt == one.attempt,
+        slot_run.c.schedule == claim.schedule,
+        slot_run.c.slot == _seconds(claim.slot),
+        slot_run.c.attempt == claim.attempt,
         slot_run.c.state == literal_column("'running'"),
     )
 
 
-def renew_lease(connection: Connection, one: ClaimedSlot, until: datetime) -> bool:
+def renew_lease(connection: Connection, claim: ClaimedSlot, until: datetime) -> bool:
     """Extend a claim; return False if another process has claimed the slot meanwhile."""
-    return connection.execute(update(slot_run).where(_is_claim(one)).values(leased_until=_seconds(until))).rowcount == 1
+    return (
+        connection.execute(update(slot_run).where(_is_claim(claim)).values(leased_until=_seconds(until))).rowcount == 1
+    )
 
 
-def finish_slot(connection: Connection, one: ClaimedSlot, now: datetime) -> None:
+def finish_slot(connection: Connection, claim: ClaimedSlot, now: datetime) -> None:
     """Record that a slot is done, in the transaction that does it.
 
     Raises:
         SlotLost: another process has claimed the slot meanwhile; the transaction must be rolled back.
     """
-    done = update(slot_run).where(_is_claim(one)).values(state="done", finished_at=_seconds(now))
+    done = update(slot_run).where(_is_claim(claim)).values(state="done", finished_at=_seconds(now))
     if connection.execute(done).rowcount != 1:
-        raise SlotLost(f"{one.schedule} at {one.slot:%Y-%m-%dT%H:%MZ} was taken over by another runner")
+        raise SlotLost(f"{claim.schedule} at {claim.slot:%Y-%m-%dT%H:%MZ} was taken over by another runner")
 
 
-def record_outcome(connection: Connection, one: ClaimedSlot, outcome: str) -> None:
+def record_outcome(connection: Connection, claim: ClaimedSlot, outcome: str) -> None:
     """Record the outcome of a slot."""
-    row = and_(slot_run.c.schedule == one.schedule, slot_run.c.slot == _seconds(one.slot))
+    row = and_(slot_run.c.schedule == claim.schedule, slot_run.c.slot == _seconds(claim.slot))
     connection.execute(update(slot_run).where(row).values(outcome=outcome))
 
 
-def release_slot(connection: Connection, one: ClaimedSlot, until: datetime, outcome: str) -> None:
+def release_slot(connection: Connection, claim: ClaimedSlot, until: datetime, outcome: str) -> None:
     """Release a failed slot; nobody claims it before UNTIL."""
     values = {"state": "due", "leased_until": _seconds(until), "outcome": outcome}
-    connection.execute(update(slot_run).where(_is_claim(one)).values(**values))
+    connection.execute(update(slot_run).where(_is_claim(claim)).values(**values))
 
 
-def skip_slot(connection: Connection, one: SlotRun, now: datetime, outcome: str) -> None:
+def skip_slot(connection: Connection, run: SlotRun, now: datetime, outcome: str) -> None:
     """Skip a slot that nobody has claimed, or that waits after a failure."""
     is_free = and_(
-        slot_run.c.schedule == one.schedule,
-        slot_run.c.slot == _seconds(one.slot),
-        slot_run.c.attempt == one.attempt,
+        slot_run.c.schedule == run.schedule,
+        slot_run.c.slot == _seconds(run.slot),
+        slot_run.c.attempt == run.attempt,
         or_(slot_run.c.state == literal_column("'due'"), slot_run.c.leased_until <= _seconds(now)),
     )
     connection.execute(update(slot_run).where(is_free).values(state="skipped", outcome=outcome))

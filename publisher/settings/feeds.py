@@ -114,9 +114,9 @@ class FeedSettings(SettingsTable):
     @classmethod
     def _check_moved(cls, value: dict[str, str]) -> dict[str, str]:
         for old, new in value.items():
-            for one in (old, new):
-                if not re.fullmatch(r"[a-z]+/[^/\s\"<>?#]+|[^/\s\"<>?#]+", one) or one.startswith("."):
-                    raise ValueError(f"{one}: must be a feed's path without suffix, as in topic/water, or gone")
+            for path in (old, new):
+                if not re.fullmatch(r"[a-z]+/[^/\s\"<>?#]+|[^/\s\"<>?#]+", path) or path.startswith("."):
+                    raise ValueError(f"{path}: must be a feed's path without suffix, as in topic/water, or gone")
             if new == old or new in value:
                 raise ValueError(f"{old}: must name the current path of the feed")
         return value

@@ -93,7 +93,7 @@ class DigestSettings(ScheduleSettings, ArticleQuerySettings):
     def cadence_description(self) -> str:
         """The cadence in words for subscribers; empty without a cadence."""
         table = self.timetable(_UTC)
-        words = "; ".join(describe_cadence(one) for one in table.cadences) if table is not None else ""
+        words = "; ".join(describe_cadence(cadence) for cadence in table.cadences) if table is not None else ""
         if words and self.deliver_at is not None:
             words += f", with you at {self.deliver_at:%H:%M} on your own clock"
         return words[:1].upper() + words[1:]

@@ -32,7 +32,9 @@ def _allowed(location: tuple[int | str, ...]) -> list[str]:
             return []
         model = info.annotation
         options = [
-            one for one in getattr(model, "__args__", ()) if isinstance(one, type) and issubclass(one, BaseModel)
+            option
+            for option in getattr(model, "__args__", ())
+            if isinstance(option, type) and issubclass(option, BaseModel)
         ]
         if options and getattr(model, "__origin__", None) is not dict:
             model = options[0]
@@ -77,5 +79,7 @@ def read_site(root: Path) -> Site:
     try:
         return Site.model_validate(data, context={"root": root.resolve()})
     except ValidationError as error:
-        lines = list(dict.fromkeys(_error_line(one) for one in error.errors(include_url=False, include_input=False)))
+        lines = list(
+            dict.fromkeys(_error_line(details) for details in error.errors(include_url=False, include_input=False))
+        )
         raise SettingsError(f"{path} has {len(lines)} error(s):\n" + "\n".join(f"  {line}" for line in lines)) from None

@@ -26,10 +26,10 @@ _UTC: Final = ZoneInfo("UTC")
 def _cadences(value: object) -> object:
     """Accept a cadence or a list of them; parse each."""
     listed = [value] if isinstance(value, str) else value
-    if not isinstance(listed, (list, tuple)) or not all(isinstance(one, str) for one in listed):
+    if not isinstance(listed, (list, tuple)) or not all(isinstance(text, str) for text in listed):
         raise ValueError('must be crontab text, as in "0 7 * * mon-fri" (07:00 on weekdays), or a list of such texts')
-    for one in listed:
-        parse_cadence(one)
+    for text in listed:
+        parse_cadence(text)
     return tuple(dict.fromkeys(listed))
 
 
@@ -110,7 +110,7 @@ class ScheduleSettings(SettingsTable):
         if not self.cadence:
             return None
         return Timetable(
-            cadences=tuple(parse_cadence(one) for one in self.cadence),
+            cadences=tuple(parse_cadence(text) for text in self.cadence),
             zone=ZoneInfo(self.zone) if self.zone else default_zone,
             starts=self.starts,
             ends=self.ends,
@@ -121,7 +121,7 @@ class ScheduleSettings(SettingsTable):
 def format_timetable(table: Timetable) -> str:
     """Return a timetable as stored in the database."""
     values: Mapping[str, Any] = {
-        "cadence": [one.text for one in table.cadences],
+        "cadence": [cadence.text for cadence in table.cadences],
         "zone": table.zone.key,
         "starts": table.starts.isoformat() if table.starts else None,
         "ends": table.ends.isoformat() if table.ends else None,

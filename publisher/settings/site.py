@@ -118,7 +118,7 @@ class Site(SettingsTable):
 
     @model_validator(mode="after")
     def _check_dkim(self) -> Site:
-        if len({one.selector for one in self.dkim}) < len(self.dkim):
+        if len({key.selector for key in self.dkim}) < len(self.dkim):
             raise ValueError("dkim: two keys have the same selector; give each its own")
         return self
 
@@ -182,7 +182,7 @@ class Site(SettingsTable):
     def hubs(self) -> tuple[str, ...]:
         """The WebSub hubs in feeds, the site's own first."""
         own = self.hub_url
-        return (*([own] if own else []), *(one for one in self.announce.hubs if one != own))
+        return (*([own] if own else []), *(hub for hub in self.announce.hubs if hub != own))
 
     @property
     def accepts_subscriptions(self) -> bool:
@@ -241,7 +241,7 @@ class Site(SettingsTable):
     @cached_property
     def custom_feed_queries(self) -> tuple[tuple[str, Query], ...]:
         """(slug, query) of each custom feed."""
-        return tuple((slug, one.query) for slug, one in self.feeds.channels.items())
+        return tuple((slug, feed.query) for slug, feed in self.feeds.channels.items())
 
     def limit(self, kind: FacetKind, slug: str) -> int | None:
         """Return the number of articles in a feed; None for all."""
@@ -253,7 +253,7 @@ class Site(SettingsTable):
 
     def all_digests(self) -> tuple[Digest, ...]:
         """Return the newsletters, in the order of the settings."""
-        return tuple(one.digest(slug) for slug, one in self.digests.items())
+        return tuple(digest.digest(slug) for slug, digest in self.digests.items())
 
     @cached_property
     def schedules(self) -> tuple[Schedule, ...]:

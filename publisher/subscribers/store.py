@@ -89,15 +89,17 @@ class Subscriber:
 
     def digests_in(self, state: SubscriptionState) -> tuple[str, ...]:
         """Return the digests for which the subscriber has this state."""
-        return tuple(name for name, one in self.subscriptions.items() if one.state is state)
+        return tuple(name for name, subscription in self.subscriptions.items() if subscription.state is state)
 
     @property
     def has_complained(self) -> bool:
         """Whether they unsubscribed by a complaint, from a digest or all, and have not returned."""
         if self.state is SubscriptionState.UNSUBSCRIBED and self.state_source is ChangeSource.COMPLAINT:
             return True
-        unsubscribed = (one for one in self.subscriptions.values() if one.state is SubscriptionState.UNSUBSCRIBED)
-        return any(subscription.source is ChangeSource.COMPLAINT for subscription in unsubscribed)
+        unsubscribed = (
+            current for current in self.subscriptions.values() if current.state is SubscriptionState.UNSUBSCRIBED
+        )
+        return any(current.source is ChangeSource.COMPLAINT for current in unsubscribed)
 
     def has_unsubscribed(self, digest: str) -> bool:
         """Return whether only they, or an operator with a reason, may subscribe them to a digest."""
@@ -137,7 +139,7 @@ def interest_query(person: Subscriber) -> Query:
 def _query(labels: Mapping[str, Sequence[str]]) -> Query:
     return Query(
         wanted=tuple(
-            (kind, frozenset(one.casefold() for one in labels[name]))
+            (kind, frozenset(label.casefold() for label in labels[name]))
             for name, kind in INTEREST_KINDS.items()
             if name in labels
         )

@@ -253,7 +253,7 @@ def _update_people(connection: Connection, subscriber_ids: Collection[int], chan
         before.update(iter(connection.execute(query)))
     new: dict[SubscriptionState, list[int]] = {}
     for subscriber_id, subscriptions in load_subscriptions(connection, before).items():
-        state = overall_state(one.state for one in subscriptions.values())
+        state = overall_state(subscription.state for subscription in subscriptions.values())
         if before[subscriber_id] != state.value:
             new.setdefault(state, []).append(subscriber_id)
     for state, people in new.items():

@@ -163,20 +163,20 @@ class _Batch:
         messages: dict[str, tuple[ConfirmationEmail, OutgoingMessage]] = {}
         with self.db.write() as connection:
             undeliverable = []
-            for one in taken:
-                if not transport.is_local and (blockers := self._blockers(connection, one)):
+            for email in taken:
+                if not transport.is_local and (blockers := self._blockers(connection, email)):
                     self.result.blockers = tuple(dict.fromkeys([*self.result.blockers, *map(str, blockers)]))
-                    confirmations.release(connection, one.id, int(self.now.timestamp()) + _BLOCKED_SECONDS)
+                    confirmations.release(connection, email.id, int(self.now.timestamp()) + _BLOCKED_SECONDS)
                     continue
                 message = (
-                    self._welcome(connection, one)
-                    if one.kind is ConfirmationKind.WELCOME
-                    else self._message(connection, one)
+                    self._welcome(connection, email)
+                    if email.kind is ConfirmationKind.WELCOME
+                    else self._message(connection, email)
                 )
                 if message is None:
-                    undeliverable.append(one.id)
+                    undeliverable.append(email.id)
                 else:
-                    messages[message.recipient] = (one, message)
+                    messages[message.recipient] = (email, message)
             confirmations.mark_sent(connection, undeliverable)
         try:
             outcomes = send_messages(transport, [message for _, message in messages.values()]) if messages else {}
@@ -184,17 +184,17 @@ class _Batch:
             self.result.trouble = str(error)
             outcomes = {}
         with self.db.write() as connection:
-            for recipient, (one, message) in messages.items():
-                self._record_outcome(connection, one, message, outcomes.get(recipient))
+            for recipient, (email, message) in messages.items():
+                self._record_outcome(connection, email, message, outcomes.get(recipient))
 
     def _record_outcome(
-        self, connection: Connection, one: ConfirmationEmail, message: OutgoingMessage, outcome: Outcome | None
+        self, connection: Connection, email: ConfirmationEmail, message: OutgoingMessage, outcome: Outcome | None
     ) -> None:
         state = outcome.state if outcome is not None else DeliveryState.DEFERRED
         # A second email could be a duplicate; people who did not get the first can ask again.
         if state in (DeliveryState.ACCEPTED, DeliveryState.UNCERTAIN):
             self.result.sent += 1
-            confirmations.mark_sent(connection, [one.id])
+            confirmations.mark_sent(connection, [email.id])
             if isinstance(message.reference, Claim) and outcome is not None:
                 reference = message.reference
                 audience.record_welcome_delivery(
@@ -207,31 +207,31 @@ class _Batch:
                 )
             return
         self.result.failed += 1
-        if state is DeliveryState.FAILED or one.attempts + 1 >= _MAX_ATTEMPTS:
-            confirmations.mark_sent(connection, [one.id])
+        if state is DeliveryState.FAILED or email.attempts + 1 >= _MAX_ATTEMPTS:
+            confirmations.mark_sent(connection, [email.id])
         else:
-            confirmations.retry_later(connection, one.id, int(self.now.timestamp()) + (60 << one.attempts))
+            confirmations.retry_later(connection, email.id, int(self.now.timestamp()) + (60 << email.attempts))
 
-    def _blockers(self, connection: Connection, one: ConfirmationEmail) -> tuple[Blocker, ...]:
+    def _blockers(self, connection: Connection, email: ConfirmationEmail) -> tuple[Blocker, ...]:
         """Return the placeholder values that an email would send to a real person."""
-        if is_reserved_host(parse_address(one.address).domain):
+        if is_reserved_host(parse_address(email.address).domain):
             return ()
         blockers = setting_blockers(self.site)
-        if one.kind is ConfirmationKind.WELCOME:
-            row = newest_public_issue(connection, self.site, str(one.request["digest"]))
+        if email.kind is ConfirmationKind.WELCOME:
+            row = newest_public_issue(connection, self.site, str(email.request["digest"]))
             blockers += issue_blockers(connection, self.site, row) if row is not None else ()
         return blockers
 
     # # -- content -------------------------------------------------------------------------------------
 
-    def _message(self, connection: Connection, one: ConfirmationEmail) -> OutgoingMessage | None:
+    def _message(self, connection: Connection, email: ConfirmationEmail) -> OutgoingMessage | None:
         # The address may have been suppressed after the message was asked for.
-        if not may_confirm(connection, one.hash):
+        if not may_confirm(connection, email.hash):
             return None
-        content = self._content(connection, one)
+        content = self._content(connection, email)
         if content is None or self.site.mail is None:
             return None
-        site, mail, address = self.site, self.site.mail, parse_address(one.address)
+        site, mail, address = self.site, self.site.mail, parse_address(email.address)
         values = {
             "subject": content.subject,
             "lines": content.lines,
@@ -246,7 +246,7 @@ class _Batch:
         text = render_template(site.templates_dir, "web/letter.txt.j2", values)
         page = render_template(site.templates_dir, "web/letter.html.j2", values)
         recipient = f"{address.text.rpartition('@')[0]}@{address.domain}"
-        key = f"letter.{one.id}.{one.made_at}.{one.attempts}"
+        key = f"letter.{email.id}.{email.made_at}.{email.attempts}"
         envelope = Envelope(
             sender=mail.sender,
             reply_to=mail.reply_to,
@@ -270,14 +270,14 @@ class _Batch:
             needs_utf8=not recipient.isascii(),
         )
 
-    def _content(self, connection: Connection, one: ConfirmationEmail) -> _Content | None:
-        if one.kind is ConfirmationKind.ALREADY_SUBSCRIBED:
-            return self._already_subscribed(connection, one)
-        link, until = confirmation_link(self.site, connection, one, self.now), self.now + VALID_FOR[one.kind]
+    def _content(self, connection: Connection, email: ConfirmationEmail) -> _Content | None:
+        if email.kind is ConfirmationKind.ALREADY_SUBSCRIBED:
+            return self._already_subscribed(connection, email)
+        link, until = confirmation_link(self.site, connection, email, self.now), self.now + VALID_FOR[email.kind]
         validity = f"The link works until {long_date(until.astimezone(self.site.tz), self.site.language)}."
         title = self.site.title
-        if one.kind is ConfirmationKind.SUBSCRIBE:
-            names = [self.site.digests[slug].title for slug in request_from(one).digests if slug in self.site.digests]
+        if email.kind is ConfirmationKind.SUBSCRIBE:
+            names = [self.site.digests[slug].title for slug in request_from(email).digests if slug in self.site.digests]
             return _Content(
                 subject=f"Please confirm: {title}",
                 lines=(
@@ -286,18 +286,18 @@ class _Batch:
                 button=("Yes, subscribe me", link),
                 after=(validity, "If that was not you, ignore this message: you will not be subscribed."),
             )
-        if one.kind is ConfirmationKind.NEW_ADDRESS:
+        if email.kind is ConfirmationKind.NEW_ADDRESS:
             return _Content(
                 subject=f"Please confirm your new address: {title}",
                 lines=(f"A subscriber of {title} asked to have their newsletters sent to this address.",),
                 button=("Yes, send them here", link),
                 after=(validity, "If that was not you, ignore this message: nothing will be sent here."),
             )
-        if one.kind is ConfirmationKind.OLD_ADDRESS:
+        if email.kind is ConfirmationKind.OLD_ADDRESS:
             return _Content(
                 subject=f"Please confirm your change of address: {title}",
                 lines=(
-                    f"You, or somebody to whom you forwarded an issue, asked to have {title} sent to {one.request['to']}.",
+                    f"You, or somebody to whom you forwarded an issue, asked to have {title} sent to {email.request['to']}.",
                 ),
                 button=("Yes, change my address", link),
                 after=(
@@ -305,7 +305,7 @@ class _Batch:
                     "The change needs confirmation from both addresses. If it was not you, ignore this message.",
                 ),
             )
-        if one.kind is ConfirmationKind.DOWNLOAD:
+        if email.kind is ConfirmationKind.DOWNLOAD:
             return _Content(
                 subject=f"Your data: {title}",
                 lines=(
@@ -321,10 +321,10 @@ class _Batch:
             after=(validity, "Nothing is erased before you confirm. If it was not you, ignore this message."),
         )
 
-    def _already_subscribed(self, connection: Connection, one: ConfirmationEmail) -> _Content | None:
-        if one.subscriber_id is None or subscribers.find_subscriber(connection, one.subscriber_id) is None:
+    def _already_subscribed(self, connection: Connection, email: ConfirmationEmail) -> _Content | None:
+        if email.subscriber_id is None or subscribers.find_subscriber(connection, email.subscriber_id) is None:
             return None
-        link = preferences_link(self.site, connection, one.subscriber_id, self.now)
+        link = preferences_link(self.site, connection, email.subscriber_id, self.now)
         return _Content(
             subject=f"You are already subscribed: {self.site.title}",
             lines=(
@@ -337,12 +337,12 @@ class _Batch:
 
     # # -- welcome issues --------------------------------------------------------------------------------
 
-    def _welcome(self, connection: Connection, one: ConfirmationEmail) -> OutgoingMessage | None:
+    def _welcome(self, connection: Connection, email: ConfirmationEmail) -> OutgoingMessage | None:
         """Return the newest issue for a new subscriber.
 
         None if there is no recent public issue in their interests, or they have it already.
         """
-        slug, number = str(one.request["digest"]), one.subscriber_id
+        slug, number = str(email.request["digest"]), email.subscriber_id
         subscriber = subscribers.find_subscriber(connection, number) if number is not None else None
         if (
             subscriber is None
@@ -372,7 +372,7 @@ class _Batch:
         whole = variants[0].articles
         records = articles.articles_by_seq(connection, whole, self.site.base_url, self.site.tz)
         wanted = tuple(seq for seq in whole if seq in records and matches_query(query, records[seq]))
-        numbers = (number for number, one in enumerate(variants, 1) if one.articles == wanted)
+        numbers = (number for number, variant in enumerate(variants, 1) if variant.articles == wanted)
         return next(numbers, None)
 
 

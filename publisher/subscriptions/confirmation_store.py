@@ -99,7 +99,7 @@ def latest(
     """Return the newest email of these kinds to an address that was queued after SINCE."""
     query = select(confirmation_email).where(
         confirmation_email.c.hash == hashed,
-        confirmation_email.c.kind.in_([one.value for one in kinds]),
+        confirmation_email.c.kind.in_([kind.value for kind in kinds]),
         confirmation_email.c.made_at > since,
     )
     row = connection.execute(query.order_by(confirmation_email.c.id.desc())).mappings().first()
@@ -138,7 +138,7 @@ def claim(connection: Connection, now: int, *, lease: int, limit: int) -> list[C
     claimed: dict[str, ConfirmationEmail] = {}
     for row in connection.execute(query.with_for_update(skip_locked=True)).mappings():
         claimed.setdefault(row["hash"], _confirmation(row))
-    numbers = [one.id for one in claimed.values()]
+    numbers = [email.id for email in claimed.values()]
     connection.execute(
         update(confirmation_email)
         .where(confirmation_email.c.id.in_(numbers))

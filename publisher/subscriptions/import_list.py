@@ -315,7 +315,7 @@ class _Importer:
     ) -> bool:
         """Update an existing subscriber by their row; return whether that changes anything."""
         if row.state is SubscriptionState.UNSUBSCRIBED:
-            states = {one.state for one in person.subscriptions.values()}
+            states = {subscription.state for subscription in person.subscriptions.values()}
             if person.opted_out_at is not None and states <= {SubscriptionState.UNSUBSCRIBED}:
                 return False
             reason = f"imported list: {', '.join(row.consent.columns)}"

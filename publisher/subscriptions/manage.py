@@ -131,8 +131,8 @@ def export_subscribers(
         subscribers = store.iter_subscribers(connection, digest=digest)
         while page := list(islice(subscribers, _PAGE)):
             reasons = _suppression_words(connection, ring, page)
-            for one in page:
-                values = {**subscriber_as_dict(one), "status": reasons.get(one.id, one.status)}
+            for person in page:
+                values = {**subscriber_as_dict(person), "status": reasons.get(person.id, person.status)}
                 if as_json:
                     file.write(json.dumps(values, ensure_ascii=False) + "\n")
                 else:
@@ -144,7 +144,7 @@ def export_subscribers(
 
 def _suppression_words(connection: Connection, ring: Keyring, page: Sequence[Subscriber]) -> dict[int, str]:
     """Return subscriber ID → reason of their suppression, as ``import`` reads it."""
-    hashes = {ring.address_hash(one.key): one.id for one in page if one.is_suppressed}
+    hashes = {ring.address_hash(person.key): person.id for person in page if person.is_suppressed}
     suppressed = suppression.load_suppressions(connection, hashes)
     return {
         hashes[hashed]: _STATUS_WORDS[why.reason] for hashed, why in suppressed.items() if why.reason in _STATUS_WORDS
@@ -155,21 +155,21 @@ def _cell(value: str | Sequence[str]) -> str:
     return value if isinstance(value, str) else " | ".join(value)
 
 
-def subscriber_as_dict(one: Subscriber) -> dict[str, Any]:
+def subscriber_as_dict(person: Subscriber) -> dict[str, Any]:
     """Return a subscriber for JSON output."""
-    unsubscribed = one.digests_in(SubscriptionState.UNSUBSCRIBED)
-    if one.opted_out_at is not None and one.state is SubscriptionState.ACTIVE:
+    unsubscribed = person.digests_in(SubscriptionState.UNSUBSCRIBED)
+    if person.opted_out_at is not None and person.state is SubscriptionState.ACTIVE:
         unsubscribed = (*unsubscribed, ALL_DIGESTS)
-    optional: dict[str, Any] = {"zone": one.zone, "language": one.language}
+    optional: dict[str, Any] = {"zone": person.zone, "language": person.language}
     states: dict[str, Any] = {
         "digests_unsubscribed": list(unsubscribed),
-        "digests_unconfirmed": list(one.digests_in(SubscriptionState.UNCONFIRMED)),
+        "digests_unconfirmed": list(person.digests_in(SubscriptionState.UNCONFIRMED)),
     }
     return {
-        "address": one.address,
-        "status": one.status.value,
+        "address": person.address,
+        "status": person.status.value,
         **{name: value for name, value in optional.items() if value},
-        "digests": list(one.digests),
+        "digests": list(person.digests),
         **{name: value for name, value in states.items() if value},
-        **{name: list(labels) for name, labels in one.follows.items()},
+        **{name: list(labels) for name, labels in person.follows.items()},
     }

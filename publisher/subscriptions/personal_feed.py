@@ -98,7 +98,7 @@ def _subscriber(site: Site, connection: Connection, text: str) -> Subscriber | N
 def _article_seqs(site: Site, connection: Connection, subscriber: Subscriber, now: datetime) -> Sequence[int]:
     """Return the arrival numbers of the articles in the feed, newest first."""
     limit = site.feeds.limit if isinstance(site.feeds.limit, int) else _DEFAULT_LIMIT
-    digests = [one.query for one in site.all_digests() if one.slug in subscriber.digests]
+    digests = [digest.query for digest in site.all_digests() if digest.slug in subscriber.digests]
     interests = subscribers.interest_query(subscriber)
     newest = store.newest_seqs(connection, int(now.timestamp()), _MAX_SEARCHED) if digests else []
     seqs: list[int] = []

@@ -130,20 +130,20 @@ def lift_suppressions(site: Site, doubtful: Sequence[DoubtfulSuppression], now: 
         now: the current time, for the history.
     """
     change = StateChange(ChangeSource.OPERATOR, int(now.timestamp()), "the server's words did not speak of the address")
-    keys = {one.key for one in doubtful}
+    keys = {entry.key for entry in doubtful}
     with Database.open(site.database_url) as db, db.write() as connection:
         subscribers.lock_subscribers(connection)
         ring = keyring(site, connection)
-        lifted = [one for one in _doubtful(connection, site, ring) if one.key in keys]
-        for one in lifted:
-            suppression.lift_suppression(connection, ring.address_hash(one.key), one.key, change)
-    return [one.address for one in lifted]
+        lifted = [entry for entry in _doubtful(connection, site, ring) if entry.key in keys]
+        for entry in lifted:
+            suppression.lift_suppression(connection, ring.address_hash(entry.key), entry.key, change)
+    return [entry.address for entry in lifted]
 
 
 def _doubtful(connection: Connection, site: Site, ring: Keyring) -> Iterator[DoubtfulSuppression]:
     rows = subscribers.iter_subscribers(connection)
     while page := list(islice(rows, _PAGE)):
-        hashes = {ring.address_hash(one.key): one for one in page}
+        hashes = {ring.address_hash(person.key): person for person in page}
         suppressions = suppression.load_suppressions(connection, hashes)
         for hashed, subscriber in hashes.items():
             why = suppressions.get(hashed)
@@ -168,7 +168,7 @@ def _doubt(connection: Connection, subscriber: Subscriber, why: Suppression) -> 
         return None if reason is Reason.ADDRESS else reason
     since = why.at - _BOUNCE_DAYS * 86_400
     soft = bounces.soft_bounces(connection, subscriber.id, since, why.at)
-    judged = [(one.issue_id, judge_failure(one.answer, one.status)) for one in soft]
+    judged = [(bounce.issue_id, judge_failure(bounce.answer, bounce.status)) for bounce in soft]
     counted = {issue_id for issue_id, reason in judged if not reason.is_about_sender}
     if len(counted) >= int(match[1]):
         return None

@@ -143,10 +143,10 @@ def act_of(name: str, db: Database, number: int) -> None:
         elif name == "everything":
             subscriptions.unsubscribe(connection, number, ACT)
         elif name == "suppressed":
-            reader = subscribers.find_subscriber(connection, number)
-            assert reader is not None
+            person = subscribers.find_subscriber(connection, number)
+            assert person is not None
             suppression.add_suppression(
-                connection, "h", reader.key, "complained", SuppressionChannel.PROVIDER, "", ACT.at
+                connection, "h", person.key, "complained", SuppressionChannel.PROVIDER, "", ACT.at
             )
         else:
             subscribers.delete_subscriber(connection, number)

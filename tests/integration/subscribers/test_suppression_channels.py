@@ -132,8 +132,8 @@ def test_the_channel_decides_whether_the_form_lifts_a_suppression(
     person = subscriber_site.subscriber()
     assert person is not None and person.is_suppressed
     assert len(letters) == UNDOABLE[reason, channel]
-    for letter in letters:
-        subscriber_site.visitor.post(letter.link, {"yes": "yes"})
+    for email in letters:
+        subscriber_site.visitor.post(email.link, {"yes": "yes"})
         person = subscriber_site.subscriber()
         assert person is not None and not person.is_suppressed and suppression_of(subscriber_site.kit, ANN) is None
         # A complaint unsubscribes from everything: only confirmed newsletters are active again.

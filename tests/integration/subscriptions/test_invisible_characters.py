@@ -43,9 +43,9 @@ def test_a_pasted_address_gets_its_confirmation_email(subscriber_site: Subscribe
     """The form takes what is copied from a web page; the subscriber is the same one afterwards."""
     answer = subscriber_site.subscribe(f"\u00a0{ANN}\u200b", ("daily",))
     assert (answer.status, answer.heading) == (200, "Check your email")
-    (letter,) = subscriber_site.deliver_emails()
-    assert letter.recipient == ANN
-    subscriber_site.visitor.post(letter.link, {"yes": "yes"})
+    (email,) = subscriber_site.deliver_emails()
+    assert email.recipient == ANN
+    subscriber_site.visitor.post(email.link, {"yes": "yes"})
     assert subscriber_site.subscriber() is not None
 
 

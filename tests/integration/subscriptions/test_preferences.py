@@ -67,9 +67,9 @@ def test_the_link_in_a_message_opens_the_preferences(subscriber_site: Subscriber
     subscriber_site.kit.issue("three")
     with subscriber_site.kit.open() as db, db.write() as connection:
         row = next(one for one in issues.list_issues(connection) if one.digest == "daily")
-        reader = subscribers.find_by_key(connection, ANN)
-        assert reader is not None
-        copy = keyring(subscriber_site.kit.site, connection).delivery_token(row.id, reader.id)
+        person = subscribers.find_by_key(connection, ANN)
+        assert person is not None
+        copy = keyring(subscriber_site.kit.site, connection).delivery_token(row.id, person.id)
     assert subscriber_site.visitor.get(f"{BASE}/preferences?copy={copy}").heading == "Your newsletters"
 
 
@@ -135,8 +135,8 @@ def test_an_address_of_another_subscriber_cannot_be_taken(subscriber_site: Subsc
     add_subscriber(subscriber_site.kit.site, "bob@mail.example.org", NOW, digests=["daily"])
     said = subscriber_site.submit_preferences(link, "move", address="bob@mail.example.org").text
     assert "a message to both addresses" in said
-    for letter in subscriber_site.deliver_emails():
-        answer = subscriber_site.visitor.post(letter.link)
+    for email in subscriber_site.deliver_emails():
+        answer = subscriber_site.visitor.post(email.link)
     assert answer.heading == "That didn’t work" and subscriber_site.subscriber() is not None
 
 
@@ -144,33 +144,33 @@ def test_data_is_exported_and_erased_only_after_a_confirmation(subscriber_site: 
     """A forwarded delivery must not show or erase data."""
     link = subscriber_site.subscribe_and_confirm()
     subscriber_site.submit_preferences(link, "download")
-    (letter,) = subscriber_site.deliver_emails()
-    assert subscriber_site.visitor.get(letter.link).heading == "Your data"
-    answer = subscriber_site.visitor.post(letter.link)
+    (email,) = subscriber_site.deliver_emails()
+    assert subscriber_site.visitor.get(email.link).heading == "Your data"
+    answer = subscriber_site.visitor.post(email.link)
     assert answer.headers["content-disposition"].startswith("attachment")
     assert json.loads(answer.body)["address"] == ANN
     subscriber_site.submit_preferences(link, "erase")
-    (letter,) = subscriber_site.deliver_emails()
+    (email,) = subscriber_site.deliver_emails()
     assert (
-        subscriber_site.visitor.get(letter.link).heading == "Erase your data?"
+        subscriber_site.visitor.get(email.link).heading == "Erase your data?"
         and subscriber_site.subscriber() is not None
     )
-    assert subscriber_site.visitor.post(letter.link).heading == "Your data is erased"
+    assert subscriber_site.visitor.post(email.link).heading == "Your data is erased"
     assert subscriber_site.subscriber() is None
     with subscriber_site.kit.open() as db, db.read() as connection:
         from sqlalchemy import text
 
         left = [tuple(row) for row in connection.execute(text("SELECT address FROM confirmation_email"))]
     assert left == []
-    assert subscriber_site.visitor.post(letter.link).status == 404
+    assert subscriber_site.visitor.post(email.link).status == 404
 
 
 def test_erasure_after_a_change_of_address_deletes_all_data(subscriber_site: SubscriberSite) -> None:
     """Neither address is left in the database."""
     link = subscriber_site.subscribe_and_confirm()
     subscriber_site.submit_preferences(link, "move", address="ann@new.example.org")
-    for letter in subscriber_site.deliver_emails():
-        subscriber_site.visitor.post(letter.link)
+    for email in subscriber_site.deliver_emails():
+        subscriber_site.visitor.post(email.link)
     erase_subscriber(subscriber_site.kit.site, "ann@new.example.org", NOW)
     with subscriber_site.kit.open() as db, db.read() as connection:
         from sqlalchemy import text
@@ -185,8 +185,8 @@ def test_erasure_follows_a_change_of_address_before_the_confirmation(subscriber_
     subscriber_site.submit_preferences(link, "erase")
     (erase,) = subscriber_site.deliver_emails()
     subscriber_site.submit_preferences(link, "move", address="ann@new.example.org")
-    for letter in subscriber_site.deliver_emails():
-        subscriber_site.visitor.post(letter.link)
+    for email in subscriber_site.deliver_emails():
+        subscriber_site.visitor.post(email.link)
     assert subscriber_site.subscriber("ann@new.example.org") is not None
     assert subscriber_site.visitor.post(erase.link).heading == "Your data is erased"
     assert subscriber_site.subscriber("ann@new.example.org") is None

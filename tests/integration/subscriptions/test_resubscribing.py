@@ -64,9 +64,9 @@ class Subscribed:
 
     @property
     def digests(self) -> tuple[str, ...]:
-        reader = self.subscriber_site.subscriber()
-        assert reader is not None
-        return reader.digests
+        person = self.subscriber_site.subscriber()
+        assert person is not None
+        return person.digests
 
     @property
     def history(self) -> list[SubscriptionEvent]:
@@ -86,8 +86,8 @@ def test_a_mistake_is_undone_by_the_same_link_within_a_day(subscriber_site: Subs
     subscriber_site.advance(hours=23, minutes=59)
     assert ann.link(back="yes").heading == "Welcome back"
     assert ann.digests == ("daily",) and subscriber_site.deliver_emails() == []
-    reader = subscriber_site.subscriber()
-    assert reader is not None and reader.status == "active" and reader.opted_out_at is None
+    person = subscriber_site.subscriber()
+    assert person is not None and person.status == "active" and person.opted_out_at is None
 
 
 def test_an_unsubscription_dated_in_the_future_is_not_undone_by_the_link(subscriber_site: SubscriberSite) -> None:
@@ -179,11 +179,11 @@ def test_a_token_adds_a_newsletter_unless_the_person_unsubscribed_from_it_or_all
     assert ann.digests == ("daily", "weekly")
     other = "bea@mail.example.org"
     subscriber_site.subscribe_and_confirm(other)
-    reader = subscriber_site.subscriber(other)
-    assert reader is not None
+    person = subscriber_site.subscriber(other)
+    assert person is not None
     with subscriber_site.kit.open() as db, db.write() as connection:
         issue = issues.list_issues(connection)[0]
-        token = keyring(subscriber_site.kit.site, connection).delivery_token(issue.id, reader.id)
+        token = keyring(subscriber_site.kit.site, connection).delivery_token(issue.id, person.id)
     subscriber_site.visitor.post(f"{BASE}/leave?copy={token}", {"all": "yes"})
     subscriber_site.visitor.post(f"{BASE}/preferences?copy={token}", {"do": "save", "digest": ["weekly"]})
     after = subscriber_site.subscriber(other)
@@ -197,9 +197,9 @@ def test_confirming_one_newsletter_resubscribes_to_that_one_only(subscriber_site
     subscriber_site.advance(days=2)
     subscriber_site.subscribe(digests=("daily",))
     ann.confirm()
-    reader = subscriber_site.subscriber()
-    assert reader is not None and reader.digests == ("daily",) and reader.status == "active"
-    assert reader.has_unsubscribed("weekly") and reader.has_unsubscribed("a newsletter that begins later")
+    person = subscriber_site.subscriber()
+    assert person is not None and person.digests == ("daily",) and person.status == "active"
+    assert person.has_unsubscribed("weekly") and person.has_unsubscribed("a newsletter that begins later")
 
 
 def test_suppressed_people_get_no_confirmation_email(subscriber_site: SubscriberSite) -> None:

@@ -30,15 +30,15 @@ def test_a_subscription_is_active_only_after_the_confirmation(subscriber_site: S
         "confirmation-emails"
     ]
     assert subscriber_site.subscriber() is None
-    (letter,) = subscriber_site.deliver_emails()
-    assert letter.recipient == ANN and "The Daily and The Weekly" in letter.words
+    (email,) = subscriber_site.deliver_emails()
+    assert email.recipient == ANN and "The Daily and The Weekly" in email.words
     for _ in range(3):
         # Scanners fetch every link.
-        looked = subscriber_site.visitor.get(letter.link)
+        looked = subscriber_site.visitor.get(email.link)
         assert looked.heading == "One last step" and "The Daily, The Weekly" in looked.text
-    assert subscriber_site.visitor.request("HEAD", letter.link).status == 200
+    assert subscriber_site.visitor.request("HEAD", email.link).status == 200
     assert subscriber_site.subscriber() is None
-    assert subscriber_site.visitor.post(letter.link, {"yes": "yes"}).heading == "Welcome"
+    assert subscriber_site.visitor.post(email.link, {"yes": "yes"}).heading == "Welcome"
     found = subscriber_site.subscriber()
     assert found is not None and set(found.digests) == {"daily", "weekly"} and found.zone == "Africa/Lagos"
     assert found.follows["topics"] == ("Water",)
@@ -47,13 +47,13 @@ def test_a_subscription_is_active_only_after_the_confirmation(subscriber_site: S
 def test_a_confirmation_email_has_no_list_headers(subscriber_site: SubscriberSite) -> None:
     """A confirmation email is no bulk mail, so it has no unsubscribe link."""
     subscriber_site.subscribe()
-    (letter,) = subscriber_site.deliver_emails()
-    message = letter.message
+    (email,) = subscriber_site.deliver_emails()
+    message = email.message
     assert {"List-Unsubscribe", "List-Id", "Precedence"}.isdisjoint(message.keys())
     assert message["Auto-Submitted"] == "auto-generated" and message["To"] == ANN
     kinds = [one.get_content_type() for one in message.walk()]
     assert kinds == ["multipart/alternative", "text/plain", "text/html"]
-    assert "ignore this message" in letter.text and "Monday, 30 November 2026" in letter.words
+    assert "ignore this message" in email.text and "Monday, 30 November 2026" in email.words
 
 
 def test_the_form_does_not_reveal_whether_an_address_is_subscribed(subscriber_site: SubscriberSite) -> None:
@@ -90,9 +90,9 @@ def test_an_address_gets_at_most_one_confirmation_email_a_day(subscriber_site: S
 def test_a_confirmation_applies_to_the_latest_request(subscriber_site: SubscriberSite) -> None:
     """A second form replaces the request of the first."""
     subscriber_site.subscribe(ANN, ("daily",))
-    (letter,) = subscriber_site.deliver_emails()
+    (email,) = subscriber_site.deliver_emails()
     subscriber_site.subscribe(ANN, ("weekly",))
-    subscriber_site.visitor.post(letter.link)
+    subscriber_site.visitor.post(email.link)
     found = subscriber_site.subscriber()
     assert found is not None and found.digests == ("weekly",)
 
@@ -100,11 +100,11 @@ def test_a_confirmation_applies_to_the_latest_request(subscriber_site: Subscribe
 def test_a_confirmation_link_works_once_and_expires(subscriber_site: SubscriberSite) -> None:
     """A link used again after an erasure, or an expired one, subscribes nobody."""
     subscriber_site.subscribe()
-    (letter,) = subscriber_site.deliver_emails()
-    assert subscriber_site.visitor.post(letter.link).heading == "Welcome"
+    (email,) = subscriber_site.deliver_emails()
+    assert subscriber_site.visitor.post(email.link).heading == "Welcome"
     erase_subscriber(subscriber_site.kit.site, ANN, subscriber_site.clock.now())
     # A repeated confirmation does not resubscribe an erased person.
-    assert subscriber_site.visitor.post(letter.link).status == 404 and subscriber_site.subscriber() is None
+    assert subscriber_site.visitor.post(email.link).status == 404 and subscriber_site.subscriber() is None
     subscriber_site.subscribe("late@mail.example.org")
     (late,) = subscriber_site.deliver_emails()
     subscriber_site.advance(days=7, seconds=1)
@@ -118,32 +118,32 @@ def test_a_confirmation_link_works_once_and_expires(subscriber_site: SubscriberS
 def test_a_repeated_confirmation_changes_nothing(subscriber_site: SubscriberSite) -> None:
     """A double click does not subscribe again after an unsubscription."""
     subscriber_site.subscribe()
-    (letter,) = subscriber_site.deliver_emails()
-    subscriber_site.visitor.post(letter.link)
+    (email,) = subscriber_site.deliver_emails()
+    subscriber_site.visitor.post(email.link)
     found = subscriber_site.subscriber()
     assert found is not None
     with subscriber_site.kit.open() as db, db.write() as connection:
         subscriptions.unsubscribe(connection, found.id, StateChange(ChangeSource.OPERATOR, int(NOW.timestamp())))
-    assert subscriber_site.visitor.post(letter.link).heading == "Welcome"
+    assert subscriber_site.visitor.post(email.link).heading == "Welcome"
     after = subscriber_site.subscriber()
     assert after is not None and after.digests == ()
 
 
-@pytest.mark.parametrize("seal", ["", "x", "WzEsMV0.x", "a" * 3000, "%00", "WzEsOTk5OTk5OTk5OV0.AAAA"])
-def test_a_forged_confirmation_link_does_nothing(subscriber_site: SubscriberSite, seal: str) -> None:
+@pytest.mark.parametrize("token", ["", "x", "WzEsMV0.x", "a" * 3000, "%00", "WzEsOTk5OTk5OTk5OV0.AAAA"])
+def test_a_forged_confirmation_link_does_nothing(subscriber_site: SubscriberSite, token: str) -> None:
     """A token without a valid signature is answered with 404."""
-    assert subscriber_site.visitor.get(f"{BASE}/confirm?t={seal}").status == 404
-    assert subscriber_site.visitor.post(f"{BASE}/confirm?t={seal}").status == 404
-    assert subscriber_site.visitor.get(f"{BASE}/preferences?t={seal}").status == 404
+    assert subscriber_site.visitor.get(f"{BASE}/confirm?t={token}").status == 404
+    assert subscriber_site.visitor.post(f"{BASE}/confirm?t={token}").status == 404
+    assert subscriber_site.visitor.get(f"{BASE}/preferences?t={token}").status == 404
 
 
 def test_a_link_token_works_for_its_purpose_only(subscriber_site: SubscriberSite) -> None:
     """A token for preferences does not confirm a subscription."""
     subscriber_site.subscribe()
-    (letter,) = subscriber_site.deliver_emails()
-    seal = letter.link.partition("t=")[2]
-    assert subscriber_site.visitor.get(f"{BASE}/preferences?t={seal}").status == 404
-    link = href_of(subscriber_site.visitor.post(letter.link), "preferences")
+    (email,) = subscriber_site.deliver_emails()
+    token = email.link.partition("t=")[2]
+    assert subscriber_site.visitor.get(f"{BASE}/preferences?t={token}").status == 404
+    link = href_of(subscriber_site.visitor.post(email.link), "preferences")
     assert subscriber_site.visitor.get(f"{BASE}/confirm?t={link.partition('t=')[2]}").status == 404
 
 
@@ -155,11 +155,11 @@ def test_links_stay_valid_when_signing_keys_are_rotated(
     monkeypatch.setenv("NEW", "n" * 32)
     subscriber_site.replace_setting("[smtp]", '[web]\nkeys = [{ env = "OLD" }]\n\n[smtp]')
     subscriber_site.subscribe()
-    (letter,) = subscriber_site.deliver_emails()
+    (email,) = subscriber_site.deliver_emails()
     subscriber_site.replace_setting('keys = [{ env = "OLD" }]', 'keys = [{ env = "NEW" }, { env = "OLD" }]')
-    assert subscriber_site.visitor.get(letter.link).status == 200
+    assert subscriber_site.visitor.get(email.link).status == 200
     subscriber_site.replace_setting('keys = [{ env = "NEW" }, { env = "OLD" }]', 'keys = [{ env = "NEW" }]')
-    assert subscriber_site.visitor.get(letter.link).status == 404
+    assert subscriber_site.visitor.get(email.link).status == 404
 
 
 def test_erased_people_can_subscribe_again_but_suppressed_ones_cannot(subscriber_site: SubscriberSite) -> None:
@@ -229,15 +229,15 @@ def test_a_new_subscriber_gets_the_newest_issue_where_welcome_is_on(subscriber_s
     # The delivery is in the ledger like every other one.
     with subscriber_site.kit.open() as db, db.read() as connection:
         row = next(one for one in issues.list_issues(connection) if one.digest == "daily")
-        reader = subscribers.find_by_key(connection, ANN)
-        assert reader is not None
+        person = subscribers.find_by_key(connection, ANN)
+        assert person is not None
         from publisher.delivery import audience_store as audience
         from publisher.delivery import store as deliveries
 
-        copy = deliveries.delivery_of(connection, row.id, reader.id)
+        copy = deliveries.delivery_of(connection, row.id, person.id)
         assert copy is not None and copy.state.value == "accepted"
         # The approved audience has not changed.
-        assert reader.id not in {number for number, _ in audience.frozen_audience(connection, row.id)}
+        assert person.id not in {number for number, _ in audience.frozen_audience(connection, row.id)}
 
 
 def test_confirmation_emails_are_retried_and_given_up_in_the_end(subscriber_site: SubscriberSite) -> None:
@@ -306,8 +306,8 @@ def test_concurrent_forms_for_one_address_send_one_email(subscriber_site: Subscr
         [lambda guest=guest: guest.post(f"{BASE}/join", {"address": ANN, "digest": "daily"}) for guest in visitors]
     )
     assert [one.status for one in answers] == [200] * 8
-    (letter,) = subscriber_site.deliver_emails()
-    answers = call_at_once([lambda guest=guest: guest.post(letter.link, {"yes": "yes"}) for guest in visitors])
+    (email,) = subscriber_site.deliver_emails()
+    answers = call_at_once([lambda guest=guest: guest.post(email.link, {"yes": "yes"}) for guest in visitors])
     assert [one.heading for one in answers] == ["Welcome"] * 8 and subscriber_site.subscriber() is not None
 
 

@@ -256,9 +256,9 @@ class Real:
                 self.seconds,
                 request=SubscriptionRequest(digests=digests).as_dict(),
             )
-            letter = confirmations.find(connection, number)
-            assert letter is not None
-            confirm_subscription(connection, self.kit.site, letter, self.now)
+            email = confirmations.find(connection, number)
+            assert email is not None
+            confirm_subscription(connection, self.kit.site, email, self.now)
 
     def suppress(self, reason: str) -> None:
         with self.db.write() as connection:

@@ -39,11 +39,11 @@ class Leaving:
     def __init__(self, kit: MailKit) -> None:
         """Take a site of ``furnish_leaving``."""
         self.kit = kit
-        self.reader = 1
+        self.person = 1
         with kit.open() as db, db.write() as connection:
             rows = {row.digest: row.id for row in store.list_issues(connection)}
             ring = keyring(kit.site, connection)
-            self.passes = {digest: ring.delivery_token(number, self.reader) for digest, number in rows.items()}
+            self.passes = {digest: ring.delivery_token(number, self.person) for digest, number in rows.items()}
         self.copy = self.passes["daily"]
         self.web = Web(kit.site)
 
@@ -74,7 +74,7 @@ class Leaving:
     @property
     def follows(self) -> set[str]:
         with self.kit.open() as db, db.read() as connection:
-            found = subscribers.find_subscriber(connection, self.reader)
+            found = subscribers.find_subscriber(connection, self.person)
             return set(found.digests) if found else set()
 
 
