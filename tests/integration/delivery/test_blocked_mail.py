@@ -201,7 +201,7 @@ def test_a_forced_issue_may_carry_the_sample_article(mail_kit: MailKit) -> None:
     kit.publish()
     with Server() as server:
         kit.mail(server.port)
-        with pytest.raises(SendingBlocked, match="it carries the sample article"):
+        with pytest.raises(SendingBlocked, match="it contains the sample article"):
             deliver(kit.site, "daily")
         force_issue(kit.site, "daily", "A test among ourselves")
         assert deliver(kit.site, "daily").counts.accepted == 1
