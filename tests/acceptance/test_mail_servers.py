@@ -8,10 +8,12 @@ import os
 import pwd
 import shutil
 import socket
+import ssl
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from email import message_from_bytes, policy
 from pathlib import Path
@@ -193,15 +195,29 @@ def mail(kit: MailKit, servers: Servers) -> None:
     kit.settings(text)
 
 
-def read_back(servers: Servers, count: int) -> list[bytes]:
-    """Return what lies in the mailbox, when so much lies in it."""
-    import ssl
-
+@contextmanager
+def inbox(servers: Servers) -> Iterator[imaplib.IMAP4_SSL]:
+    """Open the mailbox over IMAP."""
     context = ssl.create_default_context(cafile=str(servers.certificate))
+    with imaplib.IMAP4_SSL("localhost", servers.imap, ssl_context=context) as server:
+        server.login("all", "secret")
+        server.select("INBOX")
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def empty_mailbox(servers: Servers) -> None:
+    """Delete the messages that other tests have left in the shared mailbox."""
+    with inbox(servers) as server:
+        for number in server.search(None, "ALL")[1][0].split():
+            server.store(number, "+FLAGS", "\\Deleted")
+        server.expunge()
+
+
+def read_back(servers: Servers, count: int) -> list[bytes]:
+    """Return the messages in the mailbox once there are at least COUNT."""
     for _ in range(100):
-        with imaplib.IMAP4_SSL("localhost", servers.imap, ssl_context=context) as server:
-            server.login("all", "secret")
-            server.select("INBOX")
+        with inbox(servers) as server:
             numbers = server.search(None, "UNDELETED")[1][0].split()
             if len(numbers) >= count:
                 return [server.fetch(number, "(BODY.PEEK[])")[1][0][1] for number in numbers]
