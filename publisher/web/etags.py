@@ -8,10 +8,10 @@ from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Final
 
-__all__ = ["etag_of", "is_not_modified", "matches_etag"]
+__all__ = ["MAX_HEADER_BYTES", "etag_of", "is_not_modified", "matches_etag"]
 
 #: Bytes of a header that are parsed, because parsed values are cached.
-_MAX_HEADER_BYTES: Final = 200
+MAX_HEADER_BYTES: Final = 200
 
 
 def etag_of(body: bytes) -> bytes:
@@ -25,7 +25,7 @@ def is_not_modified(request_headers: Mapping[bytes, bytes], etag: bytes, seconds
     if tags is not None:
         return tags == etag or matches_etag(etag, tags)
     since = request_headers.get(b"if-modified-since")
-    return since is not None and _seconds(since[:_MAX_HEADER_BYTES]) >= seconds
+    return since is not None and _seconds(since[:MAX_HEADER_BYTES]) >= seconds
 
 
 def matches_etag(etag: bytes, tags: bytes) -> bool:

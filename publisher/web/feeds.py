@@ -18,7 +18,7 @@ from publisher.settings import Site
 from publisher.templating.environment import render_template
 from publisher.web.csp import content_security_policy, strict_transport
 from publisher.web.deltas import Deltas, asks_for_feed
-from publisher.web.etags import is_not_modified
+from publisher.web.etags import MAX_HEADER_BYTES, is_not_modified
 from publisher.web.file_cache import CachedFile, FileCache
 from publisher.websub.link_header import link_header
 
@@ -34,8 +34,6 @@ OnResponse = Callable[[str, Scope, Mapping[bytes, bytes], int], None]
 _OTHER_TYPES: Final = {"html": "text/html; charset=utf-8", "xml": "application/xml"}
 #: stale-while-revalidate: how long caches may serve an old response while they fetch the new one (RFC 5861).
 _STALE_SECONDS: Final = 600
-#: Bytes of a header that are parsed, because parsed values are cached.
-_MAX_HEADER_BYTES: Final = 200
 #: Encodings from the smallest to the largest; the first of equally preferred ones is used.
 _ENCODING_ORDER: Final = ("br", "gzip", "identity")
 
@@ -166,7 +164,7 @@ class Feeds:
         is_head: bool,
     ) -> None:
         coding = _choose_encoding(
-            request_headers.get(b"accept-encoding", b"")[:_MAX_HEADER_BYTES], tuple(staged.encodings)
+            request_headers.get(b"accept-encoding", b"")[:MAX_HEADER_BYTES], tuple(staged.encodings)
         )
         if coding is None:
             await send_response(send, 406, [(b"vary", b"Accept-Encoding")], b"", is_head=is_head)
@@ -203,7 +201,7 @@ class Feeds:
         if not asks_for_feed(request_headers.get(b"a-im", b"")) or b"*" in tags or current & set(tags):
             return False
         offered = tuple(name for name in staged.encodings if name != "br")
-        coding = _choose_encoding(request_headers.get(b"accept-encoding", b"")[:_MAX_HEADER_BYTES], offered)
+        coding = _choose_encoding(request_headers.get(b"accept-encoding", b"")[:MAX_HEADER_BYTES], offered)
         body = deltas.since(name, staged, tags, coding) if coding is not None else None
         if body is None or coding is None:
             return False

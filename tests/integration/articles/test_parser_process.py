@@ -135,7 +135,7 @@ def test_a_run_with_nothing_to_parse_starts_no_process(kit: SiteKit, monkeypatch
     monkeypatch.setattr("publisher.pipeline.ingest.time.time_ns", lambda: now)
     kit.publish()
     monkeypatch.setattr(TimedWorker, "_start", lambda self: pytest.fail("started"))
-    kit.publish()
+    assert kit.publish().files_read == 0
 
 
 def test_a_note_is_rendered_once_before_it_is_stored(kit: SiteKit, monkeypatch: pytest.MonkeyPatch) -> None:
