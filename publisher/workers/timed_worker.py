@@ -169,21 +169,33 @@ class TimedWorker:
     def _send(self, request: tuple[str, tuple[Any, ...]]) -> None:
         self.start()
         self._wait_until_ready()
-        assert self._socket is not None
+        connection, _ = self._connection()
         try:
-            self._socket.settimeout(self._wall_seconds)
-            self._socket.sendall(pickle.dumps(request))
+            connection.settimeout(self._wall_seconds)
+            connection.sendall(pickle.dumps(request))
         except OSError as error:
             raise self._stopped(error) from error
 
     def _receive(self, seconds: float) -> tuple[str, Any]:
-        assert self._socket is not None
+        connection, answers = self._connection()
         try:
-            self._socket.settimeout(seconds)
-            answer: tuple[str, Any] = pickle.load(self._answers)  # noqa: S301 - of a process of our own
-        except (EOFError, OSError, pickle.UnpicklingError) as error:
+            connection.settimeout(seconds)
+            answer: tuple[str, Any] = pickle.load(answers)  # noqa: S301 - of a process of our own
+        except (EOFError, OSError, ValueError, pickle.UnpicklingError) as error:
+            # Another thread that closes the worker frees the buffer that is being read, which is a ValueError.
             raise self._stopped(error) from error
         return answer
+
+    def _connection(self) -> tuple[socket.socket, Any]:
+        """Return the socket and the stream of answers.
+
+        Raises:
+            WorkerClosed: another thread closed the worker.
+        """
+        connection, answers = self._socket, self._answers
+        if connection is None or answers is None:
+            raise WorkerClosed
+        return connection, answers
 
     def _require_open(self) -> None:
         if self._is_closed:
@@ -217,9 +229,9 @@ class TimedWorker:
         )
 
     def _send_limits(self) -> None:
-        assert self._socket is not None
+        connection, _ = self._connection()
         try:
-            self._socket.sendall(pickle.dumps((self._cpu_seconds, self._memory_bytes, self._preload)))
+            connection.sendall(pickle.dumps((self._cpu_seconds, self._memory_bytes, self._preload)))
         except OSError as error:
             self._end()
             raise _cannot_start(error.strerror) from error

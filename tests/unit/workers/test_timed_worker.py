@@ -167,6 +167,20 @@ def test_a_closed_worker_rejects_requests(new_worker: Callable[..., TimedWorker]
     assert worker.pid is None
 
 
+def test_a_worker_can_be_closed_by_another_thread_during_a_call(new_worker: Callable[..., TimedWorker]) -> None:
+    """A stopped run gets the same error at whatever moment the runner closes the worker."""
+    for delay in (0.0, 0.001, 0.01, 0.02, 0.05):
+        worker = new_worker()
+        worker.start()
+        closing = threading.Timer(delay, worker.close)
+        with pytest.raises(PublisherError, match="the next run parses these files"):
+            closing.start()
+            while True:
+                for _ in worker.iterate(f"{HERE}:count_to", 50):
+                    pass
+        closing.join()
+
+
 def test_a_process_that_cannot_be_started_fails_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """A broken installation is not reported as a broken article."""
     with monkeypatch.context() as patch:
