@@ -30,6 +30,11 @@ class Rule:
     source: str
     severity: Severity = Severity.ERROR
 
+    @property
+    def heading(self) -> str:
+        """Return the severity and the ID, as in ``error one-click``."""
+        return f"{self.severity} {self.id}"
+
 
 def make_finding(
     rules: Mapping[str, Rule], rule_id: str, message: str, *, entry: str = "", line: int | None = None
@@ -64,6 +69,20 @@ class Finding:
     def is_error(self) -> bool:
         """Return whether the finding blocks an issue from being sent."""
         return self.rule.severity is Severity.ERROR
+
+    @property
+    def violation(self) -> str:
+        """Return the message, after the entry if there is one."""
+        return f"{self.entry}: {self.message}" if self.entry else self.message
+
+    def lines(self) -> list[str]:
+        """Return the finding as lines of text, with what the rule requires apart from the violation."""
+        return [
+            self.rule.heading,
+            f"  required: {self.rule.requirement}",
+            f"  found: {self.violation}",
+            f"  fix: {self.rule.fix}",
+        ]
 
     def as_dict(self) -> dict[str, Any]:
         """Return the finding as ``publish check --json`` prints it."""

@@ -66,8 +66,8 @@ def lines(report: CheckResult) -> list[str]:
     shown: list[str] = []
     for rule in {finding.id: finding.rule for _, finding in findings}.values():
         places = [(name, finding) for name, finding in findings if finding.id == rule.id]
-        shown.append(f"{rule.severity} {rule.id}: {rule.requirement}")
-        shown += [f"  {_place(name, finding)}" for name, finding in places[:_LISTED]]
+        shown += [rule.heading, f"  required: {rule.requirement}"]
+        shown += [f"  found in {_place(name, finding)}" for name, finding in places[:_LISTED]]
         if len(places) > _LISTED:
             shown.append(f"  … and {len(places) - _LISTED:,} more; --json lists them all")
         shown += [f"  fix: {rule.fix}", f"  source: {rule.source}", ""]
@@ -98,6 +98,5 @@ def lines(report: CheckResult) -> list[str]:
 
 def _place(name: str, finding: Finding) -> str:
     line = f":{finding.line}" if finding.line else ""
-    entry = f"{finding.entry}: " if finding.entry else ""
     # A feed of another site may contain control characters for terminals.
-    return f"{name}{line}: {one_line(clean_characters(entry + finding.message)[0])}"
+    return f"{name}{line}: {one_line(clean_characters(finding.violation)[0])}"

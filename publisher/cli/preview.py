@@ -51,4 +51,5 @@ def command(digest: str, folder: Path, target: Path | None, at: str | None, as_j
     for problem in result.refused:
         click.echo(f"  skipped: {problem}")
     for finding in result.findings:
-        click.echo(f"  {'error' if finding.is_error else 'warning'}: {finding.id}: {finding.message}")
+        for line in finding.lines():
+            click.echo(f"  {line}")

@@ -216,13 +216,14 @@ def _note_lines(row: IssueRow, subscribers: int, message: bytes, now: datetime) 
     return [
         f"Draft of {name} for {subscribers:,} subscribers. It waits for: publish approve {name}",
         "The preflight found nothing." if not findings else f"The preflight found {len(findings)}:",
-        *(f"- {'error' if finding.is_error else 'warning'} {finding.id}: {finding.message}" for finding in findings),
+        *(line for finding in findings for line in finding.lines()),
         *(["It cannot be approved before its errors are fixed."] if is_blocked else []),
     ]
 
 
 def _with_note(page: str, note: Sequence[str]) -> str:
-    lines = "<br>".join(html.escape(line) for line in note)
+    # Spaces at the start of a line would disappear in HTML.
+    lines = "<br>".join(re.sub(r"^ +", lambda match: "&nbsp;" * len(match[0]), html.escape(line)) for line in note)
     box = (
         '<div style="margin:0;padding:12px 16px;background-color:#fff8d6;color:#1d1b18;'
         f'font-family:monospace;font-size:14px;line-height:20px;">{lines}</div>'

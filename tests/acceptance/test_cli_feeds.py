@@ -33,8 +33,9 @@ def test_check_names_feed_entry_rule_and_fix(site: SiteKit) -> None:
     result = run("check", "feeds/all.rss", cwd=site.root)
     assert result.returncode == 1
     assert result.stdout == (
-        "error unknown-element: every element is defined by the format\n"
-        "  feeds/all.rss:3: One: <nonsense>\n"
+        "error unknown-element\n"
+        "  required: every element is defined by the format\n"
+        "  found in feeds/all.rss:3: One: <nonsense>\n"
         "  fix: remove the element, or give it its namespace\n"
         "  source: https://validator.w3.org/feed/docs/error/UndefinedElement.html\n"
         "\n"

@@ -52,7 +52,7 @@ def test_an_issue_with_an_error_is_reported_blocked_and_forced(site: SiteKit) ->
     assert "(blocked by 1 error" in run("status", cwd=site.root).stdout
     result = run("check", "daily", "--no-browser", cwd=site.root)
     assert result.returncode == 1
-    assert "error placeholder: no dummy text is left" in result.stdout
+    assert "error placeholder\n  required: no dummy text is left" in result.stdout
     assert "fix: finish the article" in result.stdout
     assert "is blocked by errors. Fix them, or use --force REASON." in result.stdout
     assert "was not rendered in a browser" in result.stdout
@@ -75,7 +75,8 @@ def test_preview_prints_its_folder(site: SiteKit) -> None:
     result = run("preview", "daily", "--to", "seen", cwd=site.root, CHROMIUM="/nowhere/chromium")
     assert result.returncode == 0, result.stderr
     assert "The Daily: One\n  2 articles\n  seen/index.html\n  seen/message.txt\n  no pictures: " in result.stdout
-    assert "error: placeholder: 'Lorem ipsum'" in result.stdout
+    assert "  error placeholder\n    required: no dummy text is left" in result.stdout
+    assert "\n    found: <p>: 'Lorem ipsum'\n    fix: finish the article" in result.stdout
     assert not list((site.root / "outbox").glob("daily")) and not list((site.root / "feeds").glob("*.rss"))
     assert run("preview", "never", cwd=site.root).returncode == 2
 

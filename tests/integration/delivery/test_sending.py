@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ import pytest
 from publisher.delivery.approval import approve, pause
 from publisher.delivery.deliver import SendResult, deliver
 from publisher.delivery.single_messages import send_test
+from publisher.digests.preflight.rules import MAIL_RULES
 from publisher.errors import SettingsError
 from publisher.mail.dkim import new_key
 from publisher.model.delivery import DeliveryState
@@ -206,6 +208,12 @@ def test_editors_get_a_draft_with_its_preflight_once(mail_kit: MailKit) -> None:
         assert message["Subject"].startswith("[Draft] ")
         assert "Draft of daily/2026-11-23T0700 for 2 subscribers" in message.get_body(("plain",)).get_content()
         assert "publish approve daily/2026-11-23T0700" in message.get_body(("html",)).get_content()
+        rule = MAIL_RULES["one-click"]
+        lines = [f"required: {rule.requirement}", "found: List-Unsubscribe-Post: it is missing", f"fix: {rule.fix}"]
+        text = "\n".join(["warning one-click", *(f"  {line}" for line in lines)])
+        assert text in message.get_body(("plain",)).get_content().replace("\r\n", "\n")
+        page = "<br>".join(["warning one-click", *(f"&nbsp;&nbsp;{html.escape(line)}" for line in lines)])
+        assert page in message.get_body(("html",)).get_content()
         kit.publish(NOW)
         assert len(server.accepted) == 2
     assert states(kit) == {"queued": 2}
