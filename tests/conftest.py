@@ -15,6 +15,10 @@ import feedparser
 import pytest
 from hypothesis import settings
 
+from publisher.delivery.approval import approve
+from publisher.digests.lookup import find_issue
+from publisher.digests.store import IssueRow
+from publisher.model.digests import SendPolicy
 from publisher.model.report import PublishResult
 from publisher.pipeline.publish import publish
 from publisher.settings import Site, read_site
@@ -125,6 +129,33 @@ class SiteKit:
         options.setdefault("parser_process", parsers.shared_parser())
         return publish(self.site, now, **options)
 
+    def draft_issue(self, digest: str = "daily", now: datetime = NOW, **options: Any) -> str:
+        """Publish, and return ``DIGEST/NAME`` of the next issue of a digest, which is not approved.
+
+        Keywords are arguments of ``publish``.
+        """
+        self.publish(now, **options)
+        return issue_target(self.newest_issue(digest))
+
+    def open_issue(self, digest: str = "daily", now: datetime = NOW, **options: Any) -> str:
+        """Publish, approve and open the next issue of a digest; return ``DIGEST/NAME``.
+
+        Its deliveries are queued afterwards. Keywords are arguments of ``publish``.
+        """
+        target = self.draft_issue(digest, now, **options)
+        if self.site.digests[digest].send is SendPolicy.REVIEW:
+            approve(self.site, target, now)
+        return target
+
+    def newest_issue(self, digest: str = "daily") -> IssueRow:
+        """Return the newest issue of a digest."""
+        with self.open() as db, db.read() as connection:
+            return find_issue(connection, digest)
+
+    def issue_file(self, name: str, digest: str = "daily") -> Path:
+        """Return the path of a staged file of the newest issue of a digest."""
+        return self.root / "outbox" / issue_target(self.newest_issue(digest)) / name
+
     def open(self) -> Database:
         self.prepare_store()
         return Database.open(self.site.database_url)
@@ -137,6 +168,11 @@ class SiteKit:
             for path in sorted((self.root / folder).rglob("*"))
             if path.is_file()
         }
+
+
+def issue_target(row: IssueRow) -> str:
+    """Return ``DIGEST/NAME`` of an issue."""
+    return f"{row.digest}/{row.name}"
 
 
 def ids(kit: SiteKit, feed: str = "all") -> list[str]:
@@ -247,11 +283,23 @@ class MailKit(SiteKit):
         assert not found.rejected, found.rejections
         return names
 
-    def issue(self, *names: str, now: datetime = NOW, **options: Any) -> PublishResult:
-        """Write articles and make issues of them: before ``mail`` names a server, nothing is sent."""
+    def articles(self, *names: str, **options: Any) -> None:
+        """Write articles with these names; keywords are arguments of ``article``."""
         for name in names:
             self.article(f"{name}.md", name.title(), **options)
-        return self.publish(now)
+
+    def draft(self, *names: str, now: datetime = NOW, **options: Any) -> str:
+        """Write articles, and publish the next issue of the daily with them, not approved; return ``DIGEST/NAME``."""
+        self.articles(*names, **options)
+        return self.draft_issue(now=now)
+
+    def issue(self, *names: str, now: datetime = NOW, **options: Any) -> str:
+        """Write articles, and open the next issue of the daily with them; return ``DIGEST/NAME``.
+
+        Before ``mail`` names a server, nothing is sent.
+        """
+        self.articles(*names, **options)
+        return self.open_issue(now=now)
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ def test_a_plan_counts_the_recipients_and_changes_nothing(any_mail_kit: MailKit)
     kit = any_mail_kit
     kit.add_subscribers(3)
     kit.mail(1, send="review")
-    kit.issue("one")
+    kit.draft("one")
     plan = plan_approval(kit.site, "daily", NOW)
     assert (plan.recipients, plan.subject, plan.has_runner) == (3, "The Daily: One", False)
     with running(kit) as file:
@@ -52,7 +52,7 @@ def test_local_delivery_times_are_in_the_plan(any_mail_kit: MailKit) -> None:
     from publisher.subscriptions.import_list import import_list
 
     import_list(kit.site, kit.root / "people.csv", NOW)
-    kit.issue("one")
+    kit.draft("one")
     plan = plan_approval(kit.site, "daily", NOW)
     assert plan.first_due == datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
     assert plan.last_due == datetime(2026, 11, 24, 0, 0, tzinfo=UTC)
@@ -66,7 +66,7 @@ def test_an_issue_without_subscribers_is_not_approved_while_a_runner_is_active(m
     """A runner would close it within seconds; without one, it waits."""
     kit = mail_kit
     kit.mail(1, send="review")
-    kit.issue("one")
+    kit.draft("one")
     with running(kit) as file:
         file.write({"runner": "here"})
         with pytest.raises(SettingsError, match="has no subscribers, and the runner would close it at once"):
@@ -81,7 +81,7 @@ def test_an_issue_that_changed_after_the_plan_is_not_approved(mail_kit: MailKit)
     kit = mail_kit
     kit.add_subscribers(1)
     kit.mail(1, send="review")
-    kit.issue("one")
+    kit.draft("one")
     plan = plan_approval(kit.site, "daily", NOW)
     path = kit.root / "publisher.toml"
     path.write_text(path.read_text().replace("[mail]\n", '[mail]\nreply_to = "ed@review.example"\n'))
@@ -95,6 +95,6 @@ def test_the_plan_of_an_old_issue_tells_that_no_runner_sends_it(mail_kit: MailKi
     kit = mail_kit
     kit.add_subscribers(1)
     kit.mail(1, send="review")
-    kit.issue("one")
+    kit.draft("one")
     assert plan_approval(kit.site, "daily", NOW + timedelta(days=5)).is_old
     assert not plan_approval(kit.site, "daily", NOW + timedelta(days=3)).is_old

@@ -35,7 +35,7 @@ def test_nobody_is_sent_a_part_of_a_blocked_issue(any_mail_kit: MailKit) -> None
     kit = any_mail_kit
     kit.add_subscribers(30)
     kit.add_subscribers(1, domain="posteo.de")
-    kit.issue("one")
+    kit.draft("one")
     with Server() as server:
         kit.mail(server.port)
         with pytest.raises(SendingBlocked, match="1 recipient would get placeholder values"):
@@ -49,7 +49,7 @@ def test_a_finished_delivery_to_a_real_recipient_blocks_nothing(any_mail_kit: Ma
     kit = any_mail_kit
     kit.add_subscribers(2)
     kit.add_subscribers(1, domain="posteo.de")
-    kit.issue("one")
+    kit.draft("one")
     with kit.open() as db, db.write() as connection:
         (row,) = issues.list_issues(connection)
         for number in (1, 2, 3):
@@ -63,7 +63,7 @@ def test_a_test_message_and_a_draft_are_blocked_by_their_recipients(mail_kit: Ma
     """The subscribers of the issue do not matter for them."""
     kit = mail_kit
     kit.add_subscribers(1)
-    kit.issue("one")
+    kit.draft("one")
     with Server() as server:
         kit.mail(server.port, send="review")
         with pytest.raises(SendingBlocked, match="base_url: https://review.example is at review.example"):
@@ -86,7 +86,7 @@ def test_drafts_are_sent_only_for_issues_that_wait(mail_kit: MailKit) -> None:
     kit = mail_kit
     kit.add_subscribers(2)
     for number, days in enumerate((9, 2, 1, 0)):
-        kit.issue(f"article{number}", now=NOW - timedelta(days=days), date=f"2026-11-{10 + number}")
+        kit.draft(f"article{number}", now=NOW - timedelta(days=days), date=f"2026-11-{10 + number}")
     with kit.open() as db, db.write() as connection:
         rows = sorted(issues.list_issues(connection), key=lambda row: row.slot)
         issues.set_approval(connection, rows[1].id, "hash", 1)
@@ -155,7 +155,7 @@ def test_approval_names_placeholders_before_anything_is_asked(mail_kit: MailKit)
     """A blocked issue may not be approved."""
     kit = mail_kit
     kit.add_subscribers(1, domain="posteo.de")
-    kit.issue("one")
+    kit.draft("one")
     with Server() as server:
         kit.mail(server.port, send="review")
         with pytest.raises(SendingBlocked, match="mail.postal_address: it is empty"):
@@ -171,7 +171,7 @@ def test_the_sample_article_is_found_in_every_theme(mail_kit: MailKit, template:
     options = f'title = "The Daily"\ntemplate = "{template}"\ntext = "{text}"'
     path.write_text(path.read_text().replace('title = "The Daily"', options))
     write_sample(kit)
-    kit.issue("one")
+    kit.draft("one")
     kit.article("welcome.md", "Mine")
     kit.publish()
     replace_placeholders(kit)

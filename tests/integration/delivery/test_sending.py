@@ -26,7 +26,7 @@ def test_an_unapproved_issue_is_refused_and_an_approved_one_is_sent(mail_kit: Ma
     """``send = "review"`` needs an approval."""
     kit = mail_kit
     kit.add_subscribers(2)
-    kit.issue("one")
+    kit.draft("one")
     with Server() as server:
         kit.mail(server.port, send="review")
         with pytest.raises(SettingsError, match="not approved"):
@@ -42,7 +42,7 @@ def test_a_change_after_the_approval_revokes_it(mail_kit: MailKit, change: str) 
 
     kit = mail_kit
     kit.add_subscribers(3)
-    kit.issue("one")
+    kit.draft("one")
     kit.mail(1, send="review")
     approve(kit.site, "daily", NOW)
     if change == "subject of the sender":
@@ -65,7 +65,7 @@ def test_an_approval_stays_valid_when_subscribers_unsubscribe(mail_kit: MailKit)
 
     kit = mail_kit
     names = kit.add_subscribers(4)
-    kit.issue("one")
+    kit.draft("one")
     with Server() as server:
         kit.mail(server.port, send="review")
         approve(kit.site, "daily", NOW)
@@ -147,7 +147,7 @@ def test_a_test_message_goes_to_one_address_and_changes_nothing(mail_kit: MailKi
     """No delivery is recorded, and no approval is needed."""
     kit = mail_kit
     kit.add_subscribers(3)
-    kit.issue("one")
+    kit.draft("one")
     with Server() as server:
         kit.mail(server.port, send="review")
         outcome = send_test(kit.site, "daily", "editor@review.example", NOW)
@@ -181,7 +181,8 @@ def test_publish_now_sends_automatic_issues_once(mail_kit: MailKit) -> None:
     kit.add_subscribers(5)
     with Server() as server:
         kit.mail(server.port)
-        report = kit.issue("one")
+        kit.articles("one")
+        report = kit.publish()
         assert [(one.accepted, one.stop_reason) for one in report.sends] == [(5, "")]
         assert kit.publish(NOW).sends == []
         assert len(server.accepted) == 5
@@ -200,7 +201,8 @@ def test_editors_get_a_draft_with_its_preflight_once(mail_kit: MailKit) -> None:
         kit.mail(server.port, send="review")
         (kit.root / "key.pem").write_text(new_key("rsa"))
         kit.add_settings('\n[[dkim]]\nselector = "s"\nkey = { file = "key.pem" }\n')
-        report = kit.issue("one")
+        kit.articles("one")
+        report = kit.publish()
         assert report.draft_errors == []
         assert all(b"DKIM-Signature: v=1; a=rsa-sha256" in one.data for one in server.accepted)
         assert server.recipients == ["al@review.example", "ed@review.example"]
@@ -227,7 +229,8 @@ def test_drafts_that_could_not_be_sent_are_sent_by_the_next_run(
     kit.settings((kit.root / "publisher.toml").read_text().replace("[mail]", '[mail]\neditors = ["ed@review.example"]'))
     with Server(at("connect", "554 no", times=1)) as server:
         kit.mail(server.port, send="review")
-        report = kit.issue("one")
+        kit.articles("one")
+        report = kit.publish()
         assert "editors were not sent daily/2026-11-23T0700" in report.draft_errors[0]
         assert report.exit_status == 1
         assert kit.publish(NOW).draft_errors == []

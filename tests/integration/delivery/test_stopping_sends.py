@@ -85,7 +85,6 @@ def test_an_issue_that_is_being_sent_stops(
     interruption = Interruption(lambda: change(kit))
     with Server(Script(at=interruption.answer)) as server:
         kit.mail(server.port, send="review")
-        approve(kit.site, "daily", BEGIN)
         sent = deliver(kit.site, "daily", clock=interruption.clock, on_progress=interruption.watch)
         assert sent.stop_reason == trouble
         assert 0 < sent.counts.accepted < PEOPLE

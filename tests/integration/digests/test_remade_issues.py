@@ -90,7 +90,7 @@ def test_an_issue_is_made_again_without_a_withdrawn_sample(mail_kit: MailKit) ->
 
     kit = mail_kit
     furnish_with_sample(kit)
-    kit.issue("one")
+    kit.draft("one")
     retract(kit.site, NOW, "welcome.md", "a sample")
     assert [one.articles for one in kit.publish().issues] == [1]
     assert staged_issues(kit) == [["One"]]
@@ -113,7 +113,7 @@ def test_a_dry_run_makes_no_issue_again(mail_kit: MailKit) -> None:
     """It only reports what would be done."""
     kit = mail_kit
     kit.add_subscribers(1, domain="posteo.de")
-    kit.issue("one")
+    kit.draft("one")
     replace_placeholders(kit)
     before = kit.staged()
     assert [one.number for one in kit.publish(dry_run=True).issues] == [1]
@@ -127,7 +127,7 @@ def test_a_paused_issue_stays_paused(mail_kit: MailKit) -> None:
 
     kit = mail_kit
     kit.add_subscribers(1, domain="posteo.de")
-    kit.issue("one")
+    kit.draft("one")
     pause(kit.site, "daily", is_paused=True)
     replace_placeholders(kit)
     kit.publish()

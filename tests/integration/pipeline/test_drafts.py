@@ -179,7 +179,7 @@ def test_an_unsent_issue_with_a_draft_is_held(any_mail_kit: MailKit) -> None:
     """A reason that was given for sending it in spite of errors does not send the draft."""
     kit = any_mail_kit
     kit.add_subscribers(2)
-    kit.issue("one", "two")
+    kit.draft("one", "two")
     with kit.open() as db, db.write() as connection:
         (row,) = issue_store.list_issues(connection)
         issue_store.save_forced_reason(connection, row.id, "The link is right.")

@@ -128,7 +128,7 @@ def test_clicks_are_not_counted_by_default(mail_kit: MailKit) -> None:
 def test_clicks_in_a_draft_are_not_counted(mail_kit: MailKit) -> None:
     """An editor who checks links is not a subscriber."""
     mail_kit.add_settings("\n[web]\nclicks = true\n")
-    mail_kit.issue("one")
+    mail_kit.draft("one")
     (link,) = links(mail_kit, "index.html")
     web = Web(mail_kit.site)
     assert Visitor(web).get(link, user_agent=PERSON).status == 302

@@ -19,7 +19,7 @@ def test_a_blocked_issue_is_retried_at_once_after_a_settings_change(mail_kit: Ma
     """Its pause ends with the settings that caused it; each placeholder value is logged once an attempt."""
     kit = mail_kit
     kit.add_subscribers(1, domain="posteo.de")
-    kit.issue("one")
+    kit.draft("one")
     with Server() as server:
         kit.mail(server.port)
         harness = JobHarness(kit)
