@@ -9,7 +9,8 @@ import socket
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 import click
 
@@ -46,6 +47,8 @@ def command(folder: Path, host: str, port: int, no_run: bool, metrics: str | Non
     /healthz and /readyz, and does what 'publish run' does in the same process. Put it behind a web
     server that terminates TLS.
 
+    On a terminal the addresses to open are printed once the server listens.
+
     SIGTERM or Ctrl-C finishes open requests and messages and stops. SIGHUP reloads the settings; a
     change of publisher.toml does so too.
 
@@ -80,14 +83,40 @@ def command(folder: Path, host: str, port: int, no_run: bool, metrics: str | Non
     gc.collect()
     gc.freeze()
     try:
-        where = {"host": host, "port": sock.getsockname()[1], "feeds": site.feeds_url}
-        log.info("serving", **where, joining=site.accepts_subscriptions)
+        _report_addresses(site, host, sock.getsockname()[1], log)
         server.run(sockets=[sock])
     finally:
         error = beside.end() if beside is not None else None
         end_metrics()
     if error is not None:
         raise error
+
+
+def _report_addresses(site: Site, host: str, port: int, log: Log) -> None:
+    """Log where the server listens, and print its URLs on a terminal."""
+    log.info("serving", host=host, port=port, feeds=site.feeds_url, joining=site.accepts_subscriptions)
+    if sys.stderr.isatty():
+        for line in address_lines(site, host, port):
+            click.echo(line, err=True)
+
+
+#: Addresses for every interface → the address at which this machine reaches them.
+_LOCAL_ADDRESSES: Final = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
+
+
+def address_lines(site: Site, host: str, port: int) -> list[str]:
+    """Return the URLs of the pages on this machine as lines of text, for a terminal."""
+    name = _LOCAL_ADDRESSES.get(host, host)
+    origin = f"http://{f'[{name}]' if ':' in name else name}:{port}"
+    pages = {"site": f"{site.base_url}/"}
+    if site.digests:
+        pages["newsletters"] = f"{site.newsletters_url}/"
+    pages["feeds"] = f"{site.feeds_url}/"
+    return [
+        f"{site.title} is served. Ctrl-C stops it.",
+        *(f"  {label:<12} {origin}{urlsplit(url).path}" for label, url in pages.items()),
+        f"  Links in the pages lead to {site.base_url}/ (base_url in publisher.toml).",
+    ]
 
 
 def _split(address: str) -> tuple[str, int]:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import pty
+import re
 import signal
 import socket
 import time
@@ -10,9 +14,11 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
+from publisher.cli.serve import address_lines
 from publisher.digests import store as issues
 from publisher.signing.site_key import keyring
 from tests.conftest import MailKit, SiteKit
@@ -93,6 +99,63 @@ def test_ctrl_c_stops_serve(kit: SiteKit, serve: Callable[..., Serving]) -> None
     serving = serve("--log", "json")
     until(lambda: get(f"{serving.url}/readyz")[0] == 200)
     assert serving.end(signal.SIGINT) == 0
+
+
+def test_serve_prints_addresses_on_a_terminal(kit: SiteKit) -> None:
+    """The addresses are on standard error and answer at once; the log on standard output has events only."""
+    ours, theirs = pty.openpty()
+    log = kit.root.parent / "serve.log"
+    arguments = ("publisher", "serve", "--port", "0", "--log", "json", "--site", str(kit.root))
+    with log.open("wb") as file:
+        process = Process(*arguments, stdout=file, stderr=theirs)
+    os.close(theirs)
+    try:
+        shown = b""
+        while b"base_url" not in shown:
+            shown += os.read(ours, 4096)
+        urls = re.findall(r"http://127\.0\.0\.1:[1-9]\d*/\S*", shown.decode())
+        assert [urlsplit(url).path for url in urls] == ["/", "/newsletters/", "/feeds/"]
+        assert {url: get(url)[0] for url in urls[:2]} == dict.fromkeys(urls[:2], 200)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(40) == 0
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        os.close(ours)
+    assert [json.loads(line)["event"] for line in log.read_text().splitlines()].count("serving") == 1
+
+
+@pytest.mark.parametrize(
+    ("host", "origin"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:81"),
+        ("0.0.0.0", "http://127.0.0.1:81"),
+        ("", "http://127.0.0.1:81"),
+        ("::", "http://[::1]:81"),
+        ("::1", "http://[::1]:81"),
+        ("localhost", "http://localhost:81"),
+        ("192.0.2.7", "http://192.0.2.7:81"),
+    ],
+)
+def test_addresses_can_be_opened_on_this_machine(kit: SiteKit, host: str, origin: str) -> None:
+    """A wildcard address is replaced by this machine's, and IPv6 addresses are in brackets."""
+    assert [line.split()[-1] for line in address_lines(kit.site, host, 81)[1:4]] == [
+        f"{origin}/",
+        f"{origin}/newsletters/",
+        f"{origin}/feeds/",
+    ]
+
+
+def test_addresses_have_the_paths_of_the_settings(kit: SiteKit) -> None:
+    """A site below a path, with feeds at another one and without newsletters."""
+    kit.settings('title = "R"\nbase_url = "https://a.example/mag"\n[feeds]\nurl = "https://f.example/rss"\n')
+    assert address_lines(kit.site, "127.0.0.1", 81) == [
+        "R is served. Ctrl-C stops it.",
+        "  site         http://127.0.0.1:81/mag/",
+        "  feeds        http://127.0.0.1:81/rss/",
+        "  Links in the pages lead to https://a.example/mag/ (base_url in publisher.toml).",
+    ]
 
 
 def test_serve_without_the_runner_reads_no_articles(kit: SiteKit, serve: Callable[..., Serving]) -> None:
