@@ -11,7 +11,7 @@ from publisher.errors import SettingsError
 from publisher.settings import Site
 from publisher.settings.schedules import Schedule
 
-__all__ = ["ScheduleDescription", "UpcomingRun", "describe_schedules", "upcoming_runs"]
+__all__ = ["ScheduleDescription", "UpcomingRun", "describe_schedules", "digests_without_cadence", "upcoming_runs"]
 
 #: Slots are searched for this many years ahead.
 _MAX_YEARS = 41
@@ -73,6 +73,12 @@ def describe_schedules(site: Site, only: str | None = None) -> list[ScheduleDesc
             ScheduleDescription(name=name, words=", ".join(parts), zone=table.zone.key, deliver_at=deliver_at)
         )
     return descriptions
+
+
+def digests_without_cadence(site: Site) -> list[str]:
+    """Return the slugs of the digests without a cadence, in the order of the settings."""
+    scheduled = {schedule.digest for schedule in site.schedules}
+    return [slug for slug in site.digests if slug not in scheduled]
 
 
 def upcoming_runs(site: Site, now: datetime, count: int, only: str | None = None) -> list[UpcomingRun]:

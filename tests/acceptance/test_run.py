@@ -378,6 +378,22 @@ def test_next_describes_the_cadence_and_lists_slots(kit: SiteKit) -> None:
     assert over[-1] == "No more slots."
 
 
+def test_next_lists_digests_without_a_cadence(kit: SiteKit) -> None:
+    """They have no slots, and the output says which command makes their issues."""
+    kit.add_settings('[digests.occasional]\ntitle = "O"\n[digests.weekly]\ntitle = "W"\ncadence = "0 7 * * mon"\n')
+    shown = publish(kit, "next", "--at", "2026-12-23T08:00", "-n", "1").splitlines()
+    assert shown[:4] == [
+        "  feeds       every 15 minutes",
+        "  weekly      every Monday at 07:00",
+        "  daily       no cadence: 'publish now' makes its issues, 'publish run' and 'publish tick' do not",
+        "  occasional  no cadence: 'publish now' makes its issues, 'publish run' and 'publish tick' do not",
+    ]
+    assert json.loads(publish(kit, "next", "--json"))["without_cadence"] == ["daily", "occasional"]
+    # One digest is asked for.
+    assert "no cadence" not in publish(kit, "next", "weekly")
+    assert json.loads(publish(kit, "next", "weekly", "--json"))["without_cadence"] == []
+
+
 def test_next_names_the_digests_with_a_cadence(kit: SiteKit) -> None:
     """A digest without a cadence is an error that names the schedules that have one."""
     done = run_publish("next", "daily", "--site", str(kit.root))
