@@ -126,6 +126,20 @@ def anchors(page: Path) -> set[str]:
     return slugs | set(re.findall(r'id="([^"]+)"', text))
 
 
+def test_the_readme_activates_the_environment_before_it_types_publish() -> None:
+    """The first command installs ``publish`` into .venv, where a shell does not look for it."""
+    text = (ROOT / "README.md").read_text("utf-8")
+    blocks = re.findall(r"^```sh\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+    commands = [line for block in blocks for line in block.splitlines()]
+    activated = commands.index(". .venv/bin/activate")
+    assert any(line.endswith("bin/publish now") for line in commands[:activated])
+    assert [line for line in commands[:activated] if line.startswith("publish ")] == []
+    assert any(line.startswith("publish ") for line in commands[activated:])
+    # In the text, too, the first command without a path comes after it.
+    after_install = text.partition("bin/publish now\n```")[2]
+    assert "publish now`" not in after_install.partition(". .venv/bin/activate")[0]
+
+
 def test_links_between_pages_lead_to_a_file_and_a_heading() -> None:
     """Every relative link of the documentation names a file that exists, and a heading of it."""
     for page in [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *DOCS.rglob("*.md")]:
