@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -56,7 +57,7 @@ class DeliveryHistory:
     #: Why there is no delivery; empty where there is one.
     reason: str = ""
     message_id: str = ""
-    #: Headlines of the articles in it.
+    #: Headlines of the articles in it, as they were mailed.
     articles: list[str] = field(default_factory=list)
     events: list[DeliveryEvent] = field(default_factory=list)
     #: Changes of the subscriber's state, oldest first.
@@ -155,8 +156,7 @@ def _add_delivery(
     history.state = delivery.state
     variant = issues.load_variants(connection, issue_id)[delivery.variant - 1]
     history.subject = variant.subject or history.subject
-    known = article_store.articles_by_seq(connection, list(variant.articles), site.base_url, site.tz)
-    history.articles = [known[seq].title for seq in variant.articles if seq in known]
+    history.articles = _issue_titles(connection, site, issue_id, variant.articles)
     row = issues.list_issues(connection, only=[issue_id])[0]
     events: list[tuple[int, str]] = [(int(row.slot.timestamp()), "queued with the issue")]
     attempts = deliveries.attempts_of(connection, issue_id, subscriber_id)
@@ -178,6 +178,14 @@ def _add_delivery(
     ]
     if delivery.state is DeliveryState.DEFERRED:
         history.due = _time(site, delivery.due_at)
+
+
+def _issue_titles(connection: Connection, site: Site, issue_id: int, seqs: Sequence[int]) -> list[str]:
+    """Return the headlines of articles as the issue has them; an article may have been edited since."""
+    metadata = json.loads(issues.issue_files(connection, issue_id).get("issue.json", b"{}"))
+    titles = {article["id"]: article["title"] for article in metadata.get("articles", [])}
+    current = article_store.articles_by_seq(connection, list(seqs), site.base_url, site.tz)
+    return [titles.get(current[seq].id, current[seq].title) for seq in seqs if seq in current]
 
 
 def dump_subscriber(history: DeliveryHistory) -> str:
