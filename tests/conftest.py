@@ -19,7 +19,7 @@ from publisher.delivery.approval import approve
 from publisher.digests.lookup import find_issue
 from publisher.digests.store import IssueRow
 from publisher.model.digests import SendPolicy
-from publisher.model.report import PublishResult
+from publisher.model.report import IssueSummary, PublishResult
 from publisher.pipeline.publish import publish
 from publisher.settings import Site, read_site
 from publisher.storage.engine import Database
@@ -137,15 +137,30 @@ class SiteKit:
         self.publish(now, **options)
         return issue_target(self.newest_issue(digest))
 
+    def draft_summary(self, digest: str = "daily", now: datetime = NOW, **options: Any) -> IssueSummary:
+        """Publish, and return the summary of the next issue of a digest; keywords are arguments of ``publish``."""
+        report = self.publish(now, **options)
+        return next(summary for summary in report.issues if summary.digest == digest)
+
     def open_issue(self, digest: str = "daily", now: datetime = NOW, **options: Any) -> str:
         """Publish, approve and open the next issue of a digest; return ``DIGEST/NAME``.
 
         Its deliveries are queued afterwards. Keywords are arguments of ``publish``.
         """
         target = self.draft_issue(digest, now, **options)
-        if self.site.digests[digest].send is SendPolicy.REVIEW:
-            approve(self.site, target, now)
+        self._approve(target, now)
         return target
+
+    def open_issues(self, now: datetime = NOW) -> list[str]:
+        """Publish, approve and open the next issue of each digest with new articles; return each ``DIGEST/NAME``."""
+        targets = [summary.path.partition("/")[2] for summary in self.publish(now).issues]
+        for target in targets:
+            self._approve(target, now)
+        return targets
+
+    def _approve(self, target: str, now: datetime) -> None:
+        if self.site.digests[target.partition("/")[0]].send is SendPolicy.REVIEW:
+            approve(self.site, target, now)
 
     def newest_issue(self, digest: str = "daily") -> IssueRow:
         """Return the newest issue of a digest."""

@@ -31,7 +31,8 @@ def publish_subscriber_site(kit: MailKit) -> None:
     kit.add_settings('\n[digests.weekly]\ntitle = "The Weekly"\nsend = "auto"\n')
     kit.article("one.md", "One", topic="Water", region="Africa")
     kit.article("two.md", "Two", topic="Trade", region="Asia")
-    kit.publish()
+    kit.open_issue()
+    kit.open_issue("weekly")
 
 
 class SubscriberSite:

@@ -188,7 +188,7 @@ def test_an_article_may_link_to_reserved_names(mail_kit: MailKit) -> None:
     kit.article(
         "one.md", "One", body="See [it](https://example.com/x), example.org and a@b.test.", url="https://a.example/1"
     )
-    kit.publish()
+    kit.open_issue()
     assert delivered(kit) == 1
 
 
@@ -198,7 +198,7 @@ def test_a_forced_issue_may_carry_the_sample_article(mail_kit: MailKit) -> None:
 
     kit = mail_kit
     furnish_with_sample(kit)
-    kit.publish()
+    kit.draft_issue()
     with Server() as server:
         kit.mail(server.port)
         with pytest.raises(SendingBlocked, match="it contains the sample article"):

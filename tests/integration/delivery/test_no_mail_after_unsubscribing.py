@@ -74,7 +74,6 @@ class UnsubscribingSite:
 
     def make_issue(self, name: str) -> None:
         self.kit.issue(name, now=self.clock.now(), date=f"{self.clock.now():%Y-%m-%d}")
-        approve(self.kit.site, "daily", self.clock.now())
 
     def send(self, name: str) -> None:
         self.make_issue(name)
@@ -212,7 +211,7 @@ def test_forcing_an_issue_sends_them_nothing(unsubscribing_site: UnsubscribingSi
     """--force is about the issue's errors and not about its audience."""
     date = f"{unsubscribing_site.clock.now():%Y-%m-%d}"
     unsubscribing_site.kit.article("one.md", "One", date, body="Lorem ipsum dolor sit amet.")
-    unsubscribing_site.kit.publish(unsubscribing_site.clock.now())
+    unsubscribing_site.kit.draft_issue(now=unsubscribing_site.clock.now())
     force_issue(unsubscribing_site.kit.site, "daily", "it is about typesetting")
     approve(unsubscribing_site.kit.site, "daily", unsubscribing_site.clock.now())
     unsubscribing_site.unsubscribe()

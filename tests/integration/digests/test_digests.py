@@ -12,13 +12,13 @@ def test_a_new_digest_starts_with_the_newest_articles(any_kit: SiteKit) -> None:
     kit = any_kit
     for day in range(10, 20):
         kit.article(f"{day}.md", title=str(day), date=f"2026-11-{day}", topic="Water" if day % 2 else "Trade")
-    kit.publish()
+    kit.open_issue()
     kit.add_settings('\n[digests.water]\ntitle = "Water"\ntopic = ["Water"]\nat_most = 2\n')
-    kit.publish()
+    kit.open_issue("water")
     assert issues(kit, "water") == [["19", "17"]]
     assert not kit.publish(NOW + timedelta(days=1)).changed
     kit.article("late.md", title="Late arrival", date="2026-11-13", topic="Water")
-    kit.publish(NOW + timedelta(days=2))
+    kit.open_issue("water", NOW + timedelta(days=2))
     assert issues(kit, "water") == [["19", "17"], ["Late arrival"]]
 
 
@@ -26,16 +26,16 @@ def test_articles_that_do_not_fit_are_in_the_next_issue(kit: SiteKit) -> None:
     """None is lost."""
     kit.settings((kit.root / "publisher.toml").read_text() + "at_most = 2\n")
     kit.article("0.md", title="0")
-    kit.publish()
+    kit.open_issue()
     for number in range(1, 5):
         kit.article(f"{number}.md", title=str(number), date=f"2026-11-2{number - 1}T0{number}:00:00Z")
-    kit.publish(NOW + timedelta(days=1))
+    kit.open_issue(now=NOW + timedelta(days=1))
     report = kit.publish(NOW + timedelta(days=2))
     # Two days have passed: what is no news any more leaves the sitemap, and nothing else happens.
     assert report.feeds_changed == ["feeds/news-sitemap.xml"]
     assert not report.issues and report.waiting[0].articles == 2
     kit.article("5.md", title="5", date="2026-11-23T05:00:00Z")
-    kit.publish(NOW + timedelta(days=3))
+    kit.open_issue(now=NOW + timedelta(days=3))
     assert issues(kit) == [["0"], ["4", "3"], ["5", "2"]]
 
 
@@ -46,7 +46,7 @@ def test_an_issue_waits_for_its_minimum_of_articles(kit: SiteKit) -> None:
     report = kit.publish()
     assert not report.issues and "at least 2" in report.waiting[0].reason
     kit.article("2.md", title="2")
-    assert kit.publish(NOW + timedelta(hours=1)).issues[0].articles == 2
+    assert kit.draft_summary(now=NOW + timedelta(hours=1)).articles == 2
 
 
 def test_an_edit_that_makes_an_article_match_adds_it_once(kit: SiteKit) -> None:
@@ -58,7 +58,7 @@ def test_an_edit_that_makes_an_article_match_adds_it_once(kit: SiteKit) -> None:
     kit.publish()
     kit.article("new.md", title="New", topic="Water")
     kit.article("old.md", title="Old", topic="Water")
-    kit.publish(NOW + timedelta(hours=1))
+    kit.open_issue(now=NOW + timedelta(hours=1))
     assert issues(kit) == [["New"]]
     kit.article("new.md", title="New again", topic="Water")
     kit.publish(NOW + timedelta(hours=2))
@@ -68,10 +68,10 @@ def test_an_edit_that_makes_an_article_match_adds_it_once(kit: SiteKit) -> None:
 def test_two_issues_in_one_minute_have_different_slots(kit: SiteKit) -> None:
     """Each issue has its own folder."""
     kit.article("1.md", title="1")
-    kit.publish()
+    first = kit.open_issue()
     kit.article("2.md", title="2")
-    report = kit.publish()
-    assert [one.path for one in report.issues] == ["outbox/daily/2026-11-23T0701"]
+    second = kit.open_issue()
+    assert (first, second) == ("daily/2026-11-23T0700", "daily/2026-11-23T0701")
 
 
 def test_a_repeated_hour_has_two_folders(kit: SiteKit) -> None:
@@ -79,9 +79,9 @@ def test_a_repeated_hour_has_two_folders(kit: SiteKit) -> None:
     kit.settings((kit.root / "publisher.toml").read_text().replace('zone = "UTC"', 'zone = "Europe/London"'))
     first = NOW.replace(month=10, day=25, hour=0, minute=30)
     kit.article("1.md", title="1", date="2026-10-20")
-    kit.publish(first)
+    kit.open_issue(now=first)
     kit.article("2.md", title="2", date="2026-10-20")
-    kit.publish(first + timedelta(hours=1))
+    kit.open_issue(now=first + timedelta(hours=1))
     assert sorted(path.name for path in (kit.root / "outbox/daily").iterdir()) == [
         "2026-10-25T0130",
         "2026-10-25T0130+0000",

@@ -50,7 +50,7 @@ def archive_site(mail_kit: MailKit) -> Iterator[ArchiveSite]:
         authors="Amara Okafor",
         image="https://pictures.example/a.jpg",
     )
-    mail_kit.publish()
+    mail_kit.open_issue()
     made = ArchiveSite(mail_kit)
     yield made
     made.web.close()
@@ -122,7 +122,7 @@ def test_future_articles_have_no_page_and_withdrawn_ones_give_410(archive_site: 
 def test_published_issues_link_to_each_other(archive_site: ArchiveSite) -> None:
     """Each page has the previous and the next issue."""
     archive_site.kit.article("two.md", "Two")
-    archive_site.kit.publish(NOW + timedelta(hours=1))
+    archive_site.kit.open_issue(now=NOW + timedelta(hours=1))
     shelf = archive_site.guest.get(f"{BASE}/newsletters/").text
     names = re.findall(rf'href="({BASE}/newsletters/daily/[^"/]+/)"', shelf)
     assert len(names) == 2
@@ -144,7 +144,7 @@ def test_an_issue_with_a_withdrawn_article_is_not_shown(archive_site: ArchiveSit
     """A list of its other articles is shown instead."""
     archive_site.kit.article("two.md", "Two", body="The second text.")
     archive_site.kit.article("three.md", "Three", body="The third text.")
-    archive_site.kit.publish(NOW + timedelta(hours=1))
+    archive_site.kit.open_issue(now=NOW + timedelta(hours=1))
     (address,) = re.findall(
         rf'href="({BASE}/newsletters/daily/[^"/]+/)"', archive_site.guest.get(f"{BASE}/newsletters/daily/").text
     )[:1]
@@ -227,11 +227,11 @@ def test_draft_issues_have_no_public_page(archive_site: ArchiveSite) -> None:
     path = archive_site.kit.root / "publisher.toml"
     path.write_text(path.read_text().replace('send = "auto"', 'send = "review"'))
     archive_site.reopen()
-    name = next((archive_site.kit.root / "outbox/daily").iterdir()).name
-    address = f"{BASE}/newsletters/daily/{name}/"
+    archive_site.kit.article("two.md", "Two")
+    address = f"{BASE}/newsletters/{archive_site.kit.draft_issue(now=NOW + timedelta(hours=1))}/"
     assert archive_site.guest.get(address).status == 404
-    assert "No issues yet" in archive_site.guest.get(f"{BASE}/newsletters/daily/").text
-    approve(archive_site.kit.site, "daily", NOW)
+    assert address not in archive_site.guest.get(f"{BASE}/newsletters/daily/").text
+    approve(archive_site.kit.site, "daily", NOW + timedelta(hours=1))
     assert archive_site.guest.get(address).status == 200
 
 
@@ -263,7 +263,7 @@ def test_issue_urls_follow_the_settings(archive_site: ArchiveSite, pattern: str,
     settings = archive_site.kit.root / "publisher.toml"
     settings.write_text(settings.read_text().replace("[mail]\n", f'[mail]\nweb_view = "{BASE}{pattern}"\n'))
     archive_site.reopen()
-    name = next((archive_site.kit.root / "outbox/daily").iterdir()).name
+    name = archive_site.kit.newest_issue().name
     assert archive_site.guest.get(BASE + path.replace("NAME", name)).status == 200
 
 
