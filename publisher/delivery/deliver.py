@@ -186,6 +186,7 @@ def _recover(connection: Connection, site: Site, now: int, transport: Transport)
         policy = site.delivery.uncertain
         deliveries.recover_deliveries(connection, dead, now, policy=policy, is_idempotent=transport.is_idempotent)
         senders.forget_sender(connection, dead)
+    senders.delete_stale_locks(site.root)
 
 
 def _within_warm_up(connection: Connection, site: Site, now: datetime, limit: int | None) -> int | None:

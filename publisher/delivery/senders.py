@@ -14,15 +14,18 @@ from typing import Final
 from sqlalchemy import Connection, delete, func, insert, select, text
 
 from publisher.storage.engine import Database
+from publisher.storage.facts import increment_fact
 from publisher.storage.process_lock import hold_lock, is_locked
 from publisher.storage.tables.delivery import sender
 
-__all__ = ["LOCK_FOLDER", "active_sender", "dead_senders", "forget_sender"]
+__all__ = ["LOCK_FOLDER", "active_sender", "dead_senders", "delete_stale_locks", "forget_sender"]
 
 #: Folder beside publisher.toml with the lock files of the senders on this machine.
 LOCK_FOLDER: Final = ".publish.senders"
 #: The first of two numbers of PostgreSQL's advisory locks; the second is the sender's number.
 _ADVISORY: Final = 0x7365_6E64
+#: The fact with the number of the last sender.
+_LAST_NUMBER: Final = "last_sender"
 
 
 @contextmanager
@@ -42,14 +45,22 @@ def active_sender(db: Database, root: Path, name: str, now: int) -> Iterator[int
     """
     with contextlib.ExitStack() as stack:
         with db.write() as connection:
-            if connection.dialect.name == "postgresql":
-                # Two transactions at once would get the same number.
-                connection.execute(text("LOCK TABLE sender IN EXCLUSIVE MODE"))
-            number = int(connection.execute(select(func.coalesce(func.max(sender.c.id), 0))).scalar_one()) + 1
+            number = _next_number(connection)
             connection.execute(insert(sender).values(id=number, name=name, started_at=now))
             # Before the row is visible: a sender without a lock counts as dead.
             stack.enter_context(_sender_lock(db, root, number))
         yield number
+
+
+def _next_number(connection: Connection) -> int:
+    """Return a number that no sender has ever had.
+
+    Another process may still hold the lock of a number that was used before: the recovery of a dead sender, or the
+    sender itself at its end. The registration would wait for that process in its transaction, and that process for the
+    transaction. PostgreSQL cannot detect such a deadlock, because the transaction waits on a second connection.
+    """
+    greatest = connection.execute(select(func.coalesce(func.max(sender.c.id), 0))).scalar_one()
+    return increment_fact(connection, _LAST_NUMBER, 1, at_least=greatest) + 1
 
 
 def _sender_lock(db: Database, root: Path, number: int) -> AbstractContextManager[None]:
@@ -87,3 +98,11 @@ def _is_alive(connection: Connection, root: Path, number: int) -> bool:
 def forget_sender(connection: Connection, number: int) -> None:
     """Delete a sender that has no claims."""
     connection.execute(delete(sender).where(sender.c.id == number))
+
+
+def delete_stale_locks(root: Path) -> None:
+    """Delete the lock files of killed senders. Call it in a write transaction: a new sender locks its file in one."""
+    for path in (root / LOCK_FOLDER).glob("*.lock"):
+        with contextlib.suppress(OSError):
+            if not is_locked(path):
+                path.unlink()

@@ -1,0 +1,80 @@
+"""The registry of senders: numbers, and the recovery of a dead sender beside the registration of a new one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from publisher.delivery import senders
+from publisher.delivery import store as deliveries
+from publisher.delivery.senders import active_sender, dead_senders, forget_sender
+from publisher.model.delivery import UncertainPolicy
+from publisher.storage.engine import Database
+from tests.conftest import NOW, MailKit
+from tests.support.databases import PostgresServer
+
+SECONDS = int(NOW.timestamp())
+
+
+def test_a_number_is_given_to_one_sender_only(db: Database, tmp_path: Path) -> None:
+    """A sender gets a greater number than all before it, also those that are forgotten."""
+    numbers = []
+    for name in ("first", "second", "third"):
+        with active_sender(db, tmp_path, name, SECONDS) as number:
+            with db.write() as connection:
+                forget_sender(connection, number)
+            numbers.append(number)
+    assert numbers == [1, 2, 3]
+
+
+def test_a_sender_registers_while_another_process_recovers_a_dead_one(
+    postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    """Two processes recover the same dead sender, and one registers before the other has ended its transaction.
+
+    The second process tests the lock when the first has forgotten the dead sender. Neither waits for the other.
+    """
+    url = postgres_server.create(prepared=True)
+    # A statement that waits for a lock fails.
+    with Database.open(url, wait_seconds=1) as one, Database.open(url, wait_seconds=1) as other:
+        with active_sender(one, tmp_path, "dead", SECONDS) as dead:
+            pass
+        with other.write() as recovery:
+            assert dead_senders(recovery, tmp_path) == [dead]
+            with one.write() as connection:
+                forget_sender(connection, dead)
+            with active_sender(one, tmp_path, "new", SECONDS) as new:
+                forget_sender(recovery, dead)
+                assert dead_senders(recovery, tmp_path) == []
+                assert new != dead
+    postgres_server.drop(url)
+
+
+def test_a_sender_that_lost_its_lock_sends_nothing_that_another_has_claimed(any_mail_kit: MailKit) -> None:
+    """It counts as dead and its delivery is claimed by the next sender, so it may not hand the delivery over."""
+    kit = any_mail_kit
+    kit.add_subscribers(1)
+    kit.issue("one")
+    limits = {"after": 0, "limit": 10, "now": SECONDS, "without": ()}
+    with kit.open() as db:
+        with active_sender(db, kit.root, "lost", SECONDS) as lost, db.write() as connection:
+            old, _, _ = deliveries.claim(connection, 1, lost, **limits)
+        with db.write() as connection:
+            assert dead_senders(connection, kit.root) == [lost]
+            deliveries.recover_deliveries(connection, lost, SECONDS, policy=UncertainPolicy.HOLD, is_idempotent=False)
+            forget_sender(connection, lost)
+        with active_sender(db, kit.root, "next", SECONDS) as following, db.write() as connection:
+            new, _, _ = deliveries.claim(connection, 1, following, **limits)
+            assert [claim.subscriber_id for claim in new] == [claim.subscriber_id for claim in old] == [1]
+            assert deliveries.hand_over(connection, new, following, SECONDS) == (set(), set())
+            assert deliveries.hand_over(connection, old, lost, SECONDS) == ({(1, 1)}, set())
+
+
+def test_lock_files_of_killed_senders_are_deleted(tmp_path: Path) -> None:
+    """The lock of a living sender stays; a folder that does not exist is no error."""
+    senders.delete_stale_locks(tmp_path)
+    with Database.open(f"sqlite:///{tmp_path / 'store.db'}") as db, active_sender(db, tmp_path, "living", 0) as number:
+        folder = tmp_path / senders.LOCK_FOLDER
+        (folder / "7.lock").touch()
+        with db.write():
+            senders.delete_stale_locks(tmp_path)
+        assert [path.name for path in folder.iterdir()] == [f"{number}.lock"]
