@@ -13,6 +13,7 @@ from collections import Counter
 import pytest
 
 from publisher.delivery.deliver import deliver
+from publisher.delivery.senders import LOCK_FOLDER
 from publisher.reports.outbox import list_issues
 from tests.acceptance.test_serve import until
 from tests.conftest import MailKit
@@ -43,6 +44,7 @@ def holds(kit: MailKit, server: Server, names: list[str], kills: int) -> None:
     assert not twice
     assert without <= doubtful, without - doubtful
     assert len(doubtful) <= kills * CONNECTIONS
+    assert not list((kit.root / LOCK_FOLDER).glob("*"))
     # What is called accepted, the server has: it is the other way round that cannot be known.
     assert sum(counts.values()) + len(without) == len(names)
 
@@ -83,10 +85,13 @@ def test_senders_killed_at_random_lose_and_repeat_no_delivery(any_mail_kit: Mail
         for _ in range(KILLS):
             two = [sender(kit) for _ in range(chance.choice((1, 2)))]
             wanted = len(server.accepted) + chance.randrange(2 * SUBSCRIBERS // KILLS + 1)
-            until(lambda: len(server.accepted) >= wanted or all(one.poll() is not None for one in two))
+            try:
+                until(lambda: len(server.accepted) >= wanted or all(one.poll() is not None for one in two))
+            finally:
+                for one in two:
+                    one.send_signal(signal.SIGKILL)
+                    one.communicate(timeout=30)
             for one in two:
-                one.send_signal(signal.SIGKILL)
-                one.communicate(timeout=30)
                 kills += one.returncode == -signal.SIGKILL
         holds(kit, server, names, max(kills, 1))
 
