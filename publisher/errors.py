@@ -4,7 +4,8 @@
 
     PublisherError                 exit status 3: the run failed
     ├── SettingsError              exit status 2: publisher.toml or the command line is invalid
-    │   └── SendingBlocked         placeholder values would reach real people
+    │   ├── SendingBlocked         placeholder values would reach real people
+    │   └── IssueHeld              an approved issue must not be sent as it is
     ├── StoreError                 the database cannot be opened, read or written
     │   ├── SchemaTooNew           the database was upgraded by a newer publisher
     │   ├── StoreBusy              another run or process held a lock until the timeout
@@ -24,6 +25,7 @@ from collections.abc import Sequence
 __all__ = [
     "BrowserMissing",
     "InvalidRecord",
+    "IssueHeld",
     "PublisherError",
     "RemoteError",
     "SchemaTooNew",
@@ -55,6 +57,10 @@ class SendingBlocked(SettingsError):
     def __init__(self, summary: str, blockers: Sequence[object]) -> None:
         super().__init__(f"{summary}:\n" + "\n".join(f"  {blocker}" for blocker in blockers))
         self.blockers = tuple(str(blocker) for blocker in blockers)
+
+
+class IssueHeld(SettingsError):
+    """An approved issue must not be sent as it is, with the reason and the fix."""
 
 
 class StoreError(PublisherError):

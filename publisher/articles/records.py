@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import RowMapping
-
 from publisher.html.urls import url_path
 from publisher.model.articles import Article, Author, Correction, Enclosure, Image, Record
 
-__all__ = ["record_fields", "record_json", "to_article"]
+__all__ = ["article_from_text", "article_text", "record_fields", "record_json", "to_article"]
 
 
 def record_json(record: Record) -> str:
@@ -75,7 +73,9 @@ def record_fields(text: str, body: str) -> dict[str, Any]:
     return fields
 
 
-def to_article(row: RowMapping, base_url: str, zone: ZoneInfo, corrections: Sequence[tuple[int, str]] = ()) -> Article:
+def to_article(
+    row: Mapping[str, Any], base_url: str, zone: ZoneInfo, corrections: Sequence[tuple[int, str]] = ()
+) -> Article:
     """Return the article of a full table row, with its corrections as (time, note) pairs."""
     fields = record_fields(row["record"], row["body"])
     return Article(
@@ -89,3 +89,18 @@ def to_article(row: RowMapping, base_url: str, zone: ZoneInfo, corrections: Sequ
             Correction(at=datetime.fromtimestamp(at, UTC).astimezone(zone), note=note) for at, note in corrections
         ),
     )
+
+
+_ROW_COLUMNS = ("record", "body", "id", "seq", "path", "published_at", "changed_at")
+
+
+def article_text(row: Mapping[str, Any], corrections: Sequence[tuple[int, str]] = ()) -> str:
+    """Return a full table row and its corrections as JSON, to render the article later as it is now."""
+    values = {column: row[column] for column in _ROW_COLUMNS}
+    return json.dumps({**values, "corrections": list(corrections)}, ensure_ascii=False)
+
+
+def article_from_text(text: str, base_url: str, zone: ZoneInfo) -> Article:
+    """Return the article of :func:`article_text`."""
+    values = json.loads(text)
+    return to_article(values, base_url, zone, values["corrections"])

@@ -9,13 +9,14 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, bindparam, delete, func, select, update
 
-from publisher.articles.records import record_fields, to_article
+from publisher.articles.records import article_text, record_fields, to_article
 from publisher.model.articles import Article, Record
 from publisher.storage.bulk import batches, insert_rows, select_mapping
 from publisher.storage.tables.articles import article, article_key, correction
 
 __all__ = [
     "ArticleRow",
+    "article_texts",
     "articles_by_seq",
     "count_articles",
     "delete_keys",
@@ -80,8 +81,18 @@ def articles_by_seq(connection: Connection, seqs: Collection[int], base_url: str
     for page in batches(seqs):
         notes = _corrections(connection, page)
         for row in connection.execute(select(article).where(article.c.seq.in_(page))).mappings():
-            articles[row["seq"]] = to_article(row, base_url, zone, notes.get(row["seq"], ()))
+            articles[row["seq"]] = to_article(dict(row), base_url, zone, notes.get(row["seq"], ()))
     return articles
+
+
+def article_texts(connection: Connection, seqs: Collection[int]) -> dict[int, str]:
+    """Return arrival number → text of the article as it is now, in the order of SEQS."""
+    texts: dict[int, str] = {}
+    for page in batches(seqs):
+        notes = _corrections(connection, page)
+        for row in connection.execute(select(article).where(article.c.seq.in_(page))).mappings():
+            texts[row["seq"]] = article_text(dict(row), notes.get(row["seq"], ()))
+    return {seq: texts[seq] for seq in seqs}
 
 
 def _corrections(connection: Connection, seqs: Sequence[int]) -> dict[int, list[tuple[int, str]]]:

@@ -1,4 +1,4 @@
-"""``publish approve``: approve an issue for sending."""
+"""``publish approve``: approve the draft of a newsletter."""
 
 from __future__ import annotations
 
@@ -8,80 +8,139 @@ from pathlib import Path
 
 import click
 
-from publisher.cli.common import count_phrase, parse_at, report_wait, site_option
-from publisher.delivery.approval import ApprovalPlan, ApprovalResult, approve, plan_approval
+from publisher.cli.common import ProgressLine, count_phrase, parse_at, report_wait, site_option
+from publisher.pipeline.approve import Approval, ApprovalPlan, ApprovalTime, approve, plan_approval
+from publisher.pipeline.undo_issue import reopen
 from publisher.settings import Site, read_site
 
-__all__ = ["command"]
+__all__ = ["approval_lines", "command", "confirm_and_approve", "plan_lines"]
+
+#: Headlines that are shown before the question.
+_LISTED = 20
 
 
 @click.command("approve")
-@click.argument("issue")
+@click.argument("digest")
 @site_option
 @click.option("--yes", "-y", "is_confirmed", is_flag=True, help="Do not ask. Needed where there is no terminal.")
-@click.option("--revoke", is_flag=True, help="Take an approval back. Nothing is asked.")
+@click.option(
+    "--now", "leaves_now", is_flag=True, help="Send it at once, in place of its slot, with what is out by now."
+)
+@click.option("--expect", metavar="HASH", help="Refuse if the draft is not this version any more.")
+@click.option("--revoke", is_flag=True, help="Make the approved issue a draft again, as 'publish reopen' does.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was approved as JSON.")
 @click.pass_context
-def command(ctx: click.Context, issue: str, folder: Path, is_confirmed: bool, revoke: bool, as_json: bool) -> None:
-    """Approve ISSUE for sending, as it is now.
+def command(
+    ctx: click.Context,
+    digest: str,
+    folder: Path,
+    is_confirmed: bool,
+    leaves_now: bool,
+    expect: str | None,
+    revoke: bool,
+    as_json: bool,
+) -> None:
+    """Approve the draft of DIGEST: its next issue, as it is now.
 
-    ISSUE is DIGEST/NAME as 'publish outbox' shows it, or DIGEST for its newest issue. Shows how many
-    people get it, its subject and when it is sent, and asks. Any later change of its bytes, its headers
-    or its audience makes the approval void.
+    Reads articles/ first, shows the draft, how many people get it, when it leaves and what stops it, and
+    asks. From then on its text is fixed. It leaves at its slot, or at once if that has passed; who
+    subscribes by then gets it. 'publish reopen DIGEST' takes the approval back until then.
 
-    Exit status: 0 success; 2 usage or settings, no such issue, it may not be sent, or the answer was
-    no; 3 failed.
+    Exit status: 0 success; 2 usage or settings, no draft, it cannot be approved, or the answer was no;
+    3 failed.
     """
     site = read_site(folder)
     if revoke:
-        _revoke(site, issue, as_json)
+        row = reopen(site, digest, parse_at(None, site.tz), on_wait=report_wait)
+        click.echo(json.dumps({"reopened": row.path}) if as_json else f"{row.path} is a draft again.")
         return
+    time = ApprovalTime.NOW if leaves_now else ApprovalTime.SLOT
+    confirm_and_approve(
+        ctx, site, digest, time, is_confirmed=is_confirmed, expect=expect, as_json=as_json, question="Approve it?"
+    )
+
+
+def confirm_and_approve(
+    ctx: click.Context,
+    site: Site,
+    digest: str,
+    time: ApprovalTime,
+    *,
+    is_confirmed: bool,
+    expect: str | None,
+    as_json: bool,
+    question: str,
+) -> None:
+    """Show a draft, ask, and approve it."""
     if not is_confirmed and not sys.stdin.isatty():
         raise click.UsageError("there is no terminal to ask on: add --yes to approve without one")
     now = parse_at(None, site.tz)
-    plan = plan_approval(site, issue, now)
-    name = f"{plan.digest}/{plan.name}"
     if not is_confirmed:
+        with ProgressLine() as progress:
+            plan = plan_approval(site, digest, now, time=time, progress=progress, on_wait=report_wait)
         for line in plan_lines(plan):
             click.echo(line, err=as_json)
-        if not click.confirm("Approve it?", err=as_json):
+        if plan.stops:
+            ctx.exit(2)
+        if not click.confirm(question, err=as_json):
             click.echo("Nothing was changed.", err=as_json)
             ctx.exit(2)
-    approval = approve(site, name, now, expect=plan.hash, on_wait=report_wait)
+        expect = expect or plan.draft.hash
+    with ProgressLine() as progress:
+        approval = approve(site, digest, now, time=time, expect=expect, progress=progress, on_wait=report_wait)
     if as_json:
         click.echo(json.dumps(_as_dict(approval), ensure_ascii=False))
         return
-    click.echo(f"Approved {name}, No. {approval.number}: {approval.subject}")
-    click.echo(f"  for {count_phrase(approval.subscribers, 'subscriber')}, content {plan.hash[:16]}")
-    click.echo(f"  It is sent {plan.describe_send_time()}.")
-    if plan.recipients:
-        click.echo(f"  To stop it: publish pause {name}")
+    for line in approval_lines(site, approval):
+        click.echo(line)
 
 
 def plan_lines(plan: ApprovalPlan) -> list[str]:
     """Return the lines that come before the question."""
+    draft = plan.draft
+    more = len(plan.articles) - _LISTED
     return [
-        f"{plan.digest}/{plan.name}, No. {plan.number}",
-        f"  subject  {plan.subject}",
-        f"  goes to  {count_phrase(plan.recipients, 'subscriber')}",
-        f"  sent     {plan.describe_send_time()}",
+        f"Draft of {draft.digest} No. {draft.number}, version {draft.hash}",
+        f"  subject  {draft.subject}",
+        f"  articles {plan.articles[0]}",
+        *(f"           {title}" for title in plan.articles[1:_LISTED]),
+        *([f"           and {more} more"] if more > 0 else []),
+        f"  goes to  {count_phrase(plan.people, 'subscriber')} today",
+        f"  leaves   {plan.leaves}",
+        *(f"  stopped  {reason}" for reason in plan.stops),
+        *(f"  skipped  {reason}" for reason in plan.refused),
     ]
 
 
-def _revoke(site: Site, issue: str, as_json: bool) -> None:
-    approval = approve(site, issue, parse_at(None, site.tz), revoke=True, on_wait=report_wait)
-    if as_json:
-        click.echo(json.dumps(_as_dict(approval), ensure_ascii=False))
+def approval_lines(site: Site, approval: Approval) -> list[str]:
+    """Return what was approved, as lines of text."""
+    row, opened = approval.row, approval.opened
+    lines = [f"Approved {row.path}, No. {row.number}: {row.subject}"]
+    if opened is not None:
+        lines.append(
+            f"  It leaves now, to {count_phrase(opened.subscribers, 'subscriber')}: 'publish send {row.path}', or"
+        )
+        lines.append("  the next 'publish tick' or a running 'publish run', sends it.")
+        lines.append(f"  To stop it: publish pause {row.path}")
+    elif approval.trouble:
+        lines.append(f"  It does not leave yet: {approval.trouble}")
     else:
-        click.echo(f"{approval.digest}/{approval.name} is no longer approved.")
+        lines.append(
+            f"  It leaves {row.slot.astimezone(site.tz):%a %Y-%m-%d %H:%M}. To change it before: publish reopen {row.digest}"
+        )
+    return lines
 
 
-def _as_dict(approval: ApprovalResult) -> dict[str, object]:
+def _as_dict(approval: Approval) -> dict[str, object]:
+    row, opened = approval.row, approval.opened
     return {
-        "digest": approval.digest,
-        "name": approval.name,
-        "number": approval.number,
-        "subject": approval.subject,
-        "subscribers": approval.subscribers,
-        "approved": approval.hash,
+        "digest": row.digest,
+        "name": row.name,
+        "number": row.number,
+        "subject": row.subject,
+        "slot": row.slot.isoformat(),
+        "approved": row.approved,
+        "opened": opened is not None,
+        "subscribers": opened.subscribers if opened is not None else None,
+        "trouble": approval.trouble,
     }

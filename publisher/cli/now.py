@@ -18,7 +18,7 @@ from publisher.cli.common import (
     site_option,
 )
 from publisher.model.problems import Problem
-from publisher.model.report import IssueSummary, PublishResult
+from publisher.model.report import DraftSummary, PublishResult
 from publisher.pipeline.publish import publish
 from publisher.settings import Site, read_site
 
@@ -80,7 +80,7 @@ def summary(site: Site, report: PublishResult, folder: Path) -> list[str]:
         lines += [f"  {text}" for text in report.all_blockers]
     if not report.changed and not report.sends:
         lines += ["", "Nothing changed."]
-    if report.issues and (mail := _mail_state(site, report)):
+    if any(draft.is_changed for draft in report.issue_drafts) and (mail := _mail_state(site, report)):
         lines += ["", mail]
     return lines
 
@@ -109,24 +109,41 @@ def _feeds(site: Site, report: PublishResult, folder: Path) -> list[str]:
 
 
 def _issues(site: Site, report: PublishResult, folder: Path) -> list[str]:
+    outbox = f"  {site.paths.outbox}/    "
     lines: list[str] = []
-    for issue in report.issues:
-        lines.append(
-            f"  {site.paths.outbox}/    {issue.digest} No. {issue.number}, {count_phrase(issue.articles, 'article')}{_subscribers(issue)}: {issue.subject}"
-        )
+    for draft in report.issue_drafts:
+        lines += _draft(draft, folder, outbox)
+    for issue in report.opened:
+        people = f" to {count_phrase(issue.subscribers, 'subscriber')}" if issue.subscribers else ""
+        articles = count_phrase(issue.articles, "article")
+        lines.append(f"{outbox}{issue.digest} No. {issue.number} leaves{people}, {articles}: {issue.subject}")
         lines.append(f"             see {folder / issue.path / 'index.html'}")
-        if issue.shortened:
-            lines.append(f"             {count_phrase(issue.shortened, 'story')} shortened to fit")
-        if issue.errors:
-            held = count_phrase(len(issue.errors), "error")
-            lines.append(f"             blocked by {held}: {issue.errors[0]}")
-        if issue.errors or issue.warnings:
-            warnings = count_phrase(issue.warnings, "warning") + "; " if issue.warnings else ""
-            lines.append(f"             {warnings}'publish check {issue.digest}' shows how to fix them")
-    lines.extend(f"  {site.paths.outbox}/    restored missing files of {folder / path}" for path in report.restaged)
+        lines += [f"             {warning}" for warning in issue.warnings]
+    lines.extend(f"{outbox}{held.issue} is held: {held.reason}" for held in report.held)
+    lines.extend(f"{outbox}restored missing files of {folder / path}" for path in report.restaged)
     for digest in report.waiting:
         waits = f" ({count_phrase(digest.articles, 'article')} waiting)" if digest.articles else ""
-        lines.append(f"  {site.paths.outbox}/    {digest.digest}: no issue, {digest.reason}{waits}")
+        lines.append(f"{outbox}{digest.digest}: no draft, {digest.reason}{waits}")
+    return lines
+
+
+def _draft(draft: DraftSummary, folder: Path, outbox: str) -> list[str]:
+    changed = "" if draft.is_changed else ", unchanged"
+    articles = count_phrase(draft.articles, "article")
+    lines = [
+        f"{outbox}draft of {draft.digest} No. {draft.number}, {articles}{changed}: {draft.subject}",
+        f"             {draft.due}",
+        f"             see {folder / draft.path / 'index.html'}",
+    ]
+    if draft.overdue:
+        lines.append(f"             {draft.overdue}")
+    if draft.shortened:
+        lines.append(f"             {count_phrase(draft.shortened, 'story')} shortened to fit")
+    if draft.errors:
+        lines.append(f"             blocked by {count_phrase(len(draft.errors), 'error')}: {draft.errors[0]}")
+    if draft.errors or draft.warnings:
+        warnings = count_phrase(draft.warnings, "warning") + "; " if draft.warnings else ""
+        lines.append(f"             {warnings}'publish check {draft.digest}' shows how to fix them")
     return lines
 
 
@@ -143,10 +160,6 @@ def problem_lines(heading: str, problems: Sequence[Problem]) -> list[str]:
 
 def _below(lines: list[str]) -> list[str]:
     return ["", *lines] if lines else []
-
-
-def _subscribers(issue: IssueSummary) -> str:
-    return f" for {count_phrase(issue.subscribers, 'subscriber')}" if issue.subscribers else ""
 
 
 def _sent(report: PublishResult) -> list[str]:
@@ -171,10 +184,7 @@ def _sent(report: PublishResult) -> list[str]:
 def _mail_state(site: Site, report: PublishResult) -> str:
     if report.dry_run:
         return "Nothing was written and nothing was mailed."
-    if not site.can_send:
+    is_mailed = any(draft.send != "none" for draft in report.issue_drafts)
+    if is_mailed and not site.can_send:
         return "Nothing was mailed: no mail server is configured ([smtp] in publisher.toml)."
-    waiting = [issue for issue in report.issues if issue.send == "review"]
-    if not waiting:
-        return ""
-    names = ", ".join(issue.path.partition("/")[2] for issue in waiting)
-    return f"Waiting for approval: {names}. Review it, then run 'publish approve'."
+    return ""

@@ -24,6 +24,6 @@ def command(issue: str, folder: Path) -> None:
 
     Exit status: 0 success; 2 usage or settings, no such issue; 3 failed.
     """
-    row = pause(read_site(folder), issue, is_paused=True)
+    row = pause(read_site(folder), issue)
     name = f"{row.digest}/{row.name}"
     click.echo(f"{name} is paused. To resume it: publish resume {name}")

@@ -15,8 +15,8 @@ import click
 from publisher.cli.common import count_phrase, parse_at, site_option
 from publisher.delivery.deliver import SendResult, deliver
 from publisher.delivery.dispatch import DeliveryCounts
-from publisher.delivery.single_messages import send_test
 from publisher.model.delivery import DeliveryState, UncertainPolicy
+from publisher.pipeline.draft_mail import send_draft_test
 from publisher.settings import Site, read_site
 
 __all__ = ["command", "sent_lines"]
@@ -58,7 +58,7 @@ def command(
     """
     site = read_site(folder)
     if address is not None:
-        outcome = send_test(site, issue, address, parse_at(None, site.tz))
+        outcome = send_draft_test(site, issue, address, parse_at(None, site.tz))
         click.echo(f"{address}: {outcome.state.value}: {outcome.answer}")
         ctx.exit(0 if outcome.state is DeliveryState.ACCEPTED else 1)
     signal.signal(signal.SIGTERM, _stop)

@@ -11,12 +11,12 @@ from publisher.delivery import audience_store as store
 from publisher.delivery.local_time import LocalDeliveryTimes
 from publisher.digests import store as issues
 from publisher.model.articles import Article
-from publisher.model.digests import Digest, Issue
+from publisher.model.digests import Digest, IssueVariant
 from publisher.model.query import Interests, group_by_variant
 from publisher.model.taxonomy import Query
 from publisher.subscribers import store as subscribers
 
-__all__ = ["Audience", "FrozenAudience", "freeze_audience", "load_audience"]
+__all__ = ["Audience", "FrozenAudience", "count_audience", "freeze_audience", "load_audience"]
 
 #: Subscribers who get the same: number of their interests, and (issue, variant) of earlier deliveries that overlap.
 _SubscriberGroup = tuple[int, tuple[tuple[int, int], ...]]
@@ -38,7 +38,8 @@ class Audience:
 
 def load_audience(connection: Connection, digest: Digest, articles: Sequence[Article], now: int) -> Audience:
     """Return the audience of an issue with these articles."""
-    carried = {} if digest.repeat else issues.variants_with_articles(connection, [article.seq for article in articles])
+    seqs = [article.seq for article in articles]
+    carried = issues.variants_with_articles(connection, seqs, only_digest=digest.slug if digest.repeat else None)
     queries = subscribers.load_interest_queries(connection)
     groups: dict[_SubscriberGroup, int] = {}
     for _, interests_id, _, received in store.audience_members(connection, digest.slug, carried.keys(), now):
@@ -68,21 +69,21 @@ def freeze_audience(
     connection: Connection,
     issue_id: int,
     audience: Audience,
-    made: Issue,
+    variants: Sequence[IssueVariant],
     articles: Sequence[Article],
     due: LocalDeliveryTimes,
 ) -> FrozenAudience:
     """Queue a delivery for every subscriber with at least one article of the issue.
 
     Args:
-        connection: the database, in the transaction that adds the issue.
+        connection: the database, in the transaction that opens the send.
         issue_id: the issue.
         audience: from `load_audience`, in the same transaction.
-        made: the issue, with its variants.
+        variants: the variants of the issue, one for each selection of the audience.
         articles: its articles, in the order in which they are shown.
         due: when the deliveries are due.
     """
-    numbers = {frozenset(variant.articles): number for number, variant in enumerate(made.variants, 1)}
+    numbers = {frozenset(variant.articles): number for number, variant in enumerate(variants, 1)}
     variant_of: dict[int, int] = {}
     for chosen, indexes in group_by_variant(articles, audience.interests).items():
         number = numbers[frozenset(article.seq for article in chosen)]
@@ -99,3 +100,12 @@ def freeze_audience(
     return FrozenAudience(
         deliveries=store.add_deliveries(connection, issue_id, rows()), unknown_zones=due.unknown_zones
     )
+
+
+def count_audience(connection: Connection, digest: Digest, articles: Sequence[Article], now: int) -> int:
+    """Return how many subscribers would get an issue with these articles if its send opened now."""
+    audience = load_audience(connection, digest, articles, now)
+    chosen = {index for numbers in group_by_variant(articles, audience.interests).values() for index in numbers}
+    groups = {group for group, index in audience.groups.items() if index in chosen}
+    members = store.audience_members(connection, digest.slug, audience.overlapping_issues, now)
+    return sum((interests_id, received) in groups for _, interests_id, _, received in members)

@@ -1,4 +1,4 @@
-"""Send automatic and approved issues, and drafts for editors, without a command."""
+"""Open and send approved issues, and tell editors of drafts, without a command."""
 
 from __future__ import annotations
 
@@ -7,19 +7,77 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from publisher.delivery import store as deliveries
+from publisher.delivery.approval import OpeningTime, hold_reason, opening_time
 from publisher.delivery.deliver import deliver
 from publisher.delivery.dispatch import DeliveryCounts
-from publisher.delivery.single_messages import send_drafts
+from publisher.delivery.editors_mail import tell_editors
+from publisher.delivery.opening import OpenedIssue, open_issue
 from publisher.digests import store as issues
+from publisher.digests.readiness import is_blocked
 from publisher.digests.store import IssueRow
-from publisher.errors import PublisherError, SendingBlocked, SettingsError
+from publisher.errors import IssueHeld, PublisherError, SendingBlocked, SettingsError
 from publisher.model.delivery import DeliveryState
 from publisher.model.digests import SendPolicy
-from publisher.model.report import IssueSendResult, Progress, PublishResult
+from publisher.model.report import HeldIssue, IssueSendResult, OpenedSummary, Progress, PublishResult
 from publisher.settings import Site
 from publisher.storage.engine import Database
+from publisher.subscribers import recipients_store as recipients
 
-__all__ = ["next_send_time", "send_due_issues", "sendable_issues"]
+__all__ = ["next_send_time", "open_due_issues", "opened_summary", "send_due_issues", "sendable_issues"]
+
+
+def open_due_issues(site: Site, db: Database, now: datetime, report: PublishResult) -> None:
+    """Open the send of each approved issue whose slot has come, and tell the editors of issues that are held.
+
+    An issue that may not be sent yet, because of placeholder values, a pause or a missing mail server, waits.
+    """
+    with db.read() as connection:
+        rows = [row for row in issues.list_issues(connection) if row.is_waiting and row.digest in site.digests]
+    for row in sorted(rows, key=lambda row: row.slot):
+        settings = site.digests[row.digest]
+        with_audience = settings.send is not SendPolicy.NONE
+        if row.is_paused or (with_audience and not site.can_send):
+            continue
+        approved_at = datetime.fromtimestamp(row.approved_at or 0, UTC)
+        catch_up = timedelta(hours=settings.catch_up_hours)
+        when = opening_time(row.slot, approved_at, now, catch_up)
+        with db.read() as connection:
+            held = hold_reason(connection, site, row, now)
+            is_stopped = with_audience and is_blocked(connection, site, row)
+            has_nobody = with_audience and not recipients.subscribed_domains(connection, row.digest)
+        if when is OpeningTime.TOO_LATE and not held:
+            held = f"its time has passed more than {settings.catch_up_hours} hours ago. To send it: publish send {row.path}"
+        if when is OpeningTime.NOW and not held and has_nobody:
+            held = f"nobody subscribes to {row.digest} yet; it opens once somebody does"
+        if held:
+            report.held.append(HeldIssue(issue=row.path, reason=held))
+        if when is not OpeningTime.NOW or held or is_stopped:
+            continue
+        try:
+            opened = open_issue(db, site, row, now, with_audience=with_audience)
+        except IssueHeld as error:
+            report.held.append(HeldIssue(issue=row.path, reason=str(error)))
+            continue
+        if opened is not None:
+            report.opened.append(opened_summary(site, opened))
+
+
+def opened_summary(site: Site, opened: OpenedIssue) -> OpenedSummary:
+    """Return an issue whose send is open, for the report of a run."""
+    row = opened.row
+    unknown = tuple(
+        f"unknown time zone {zone!r} of {count:,} subscriber(s): they get the issue by {site.zone} time"
+        for zone, count in sorted(opened.unknown_zones.items())
+    )
+    return OpenedSummary(
+        digest=row.digest,
+        number=row.number,
+        subject=row.subject,
+        articles=row.articles,
+        subscribers=opened.deliveries,
+        path=f"{site.paths.outbox}/{row.path}",
+        warnings=unknown,
+    )
 
 
 def send_due_issues(
@@ -29,15 +87,12 @@ def send_due_issues(
     report: PublishResult,
     progress: Progress,
     *,
-    approved: bool = False,
+    digests: Collection[str] | None = None,
     without: Collection[str] = (),
     is_stopping: Callable[[], bool] = lambda: False,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> None:
-    """Send the issues that are due, and add the results to the report.
-
-    An issue older than ``delivery.retry_days`` is not sent: a mail server that is configured today must not send the
-    news of last month.
+    """Send the due deliveries of issues whose send is open, and tell editors of drafts; add the results to the report.
 
     Args:
         site: the settings.
@@ -45,23 +100,22 @@ def send_due_issues(
         now: the current time.
         report: gets the results.
         progress: called at intervals with the number of deliveries made.
-        approved: also send approved issues of digests with ``send = "review"``.
-        without: issues (``DIGEST/NAME``) to leave out; ``drafts`` leaves out drafts for editors.
+        digests: only issues of these newsletters; of all by default.
+        without: issues (``DIGEST/NAME``) to leave out; ``drafts`` leaves out mails to editors.
         is_stopping: called at intervals; once it returns True, no more messages are sent.
         clock: returns the current time.
     """
     if "drafts" not in without:
-        drafts = send_drafts(site, now)
-        report.draft_errors, report.blockers = drafts.errors, (*report.blockers, *drafts.blockers)
-    for row in sendable_issues(site, db, now, approved=approved):
-        name = f"{row.digest}/{row.name}"
-        if name in without or not _is_due(db, row, now):
+        told = tell_editors(site, db, now)
+        report.draft_errors, report.blockers = told.errors, (*report.blockers, *told.blockers)
+    for row in sendable_issues(site, db, now):
+        if row.path in without or (digests is not None and row.digest not in digests) or not _is_due(db, row, now):
             continue
 
-        def on_progress(counts: DeliveryCounts, total: int, name: str = name) -> None:
+        def on_progress(counts: DeliveryCounts, total: int, name: str = row.path) -> None:
             progress(f"sending {name}", counts.done, total)
 
-        report.sends.append(_send(site, name, on_progress, is_stopping, clock))
+        report.sends.append(_send(site, row.path, on_progress, is_stopping, clock))
         if is_stopping():
             return
 
@@ -97,21 +151,23 @@ def _unsent(name: str, reason: str) -> IssueSendResult:
     return IssueSendResult(issue=name, accepted=0, deferred=0, failed=0, uncertain=0, waiting=0, stop_reason=reason)
 
 
-def sendable_issues(site: Site, db: Database, now: datetime, *, approved: bool) -> list[IssueRow]:
-    """Return the issues that may be sent by their state, oldest first.
+def sendable_issues(site: Site, db: Database, now: datetime) -> list[IssueRow]:
+    """Return the issues whose send is open and may have open deliveries, oldest first.
 
-    Placeholder values are checked later.
+    An issue that opened longer than ``delivery.retry_days`` ago is not sent: a mail server that is configured today must
+    not send the news of last month. Placeholder values and holds are checked later.
     """
-    since = now - timedelta(days=site.delivery.retry_days)
+    since = (now - timedelta(days=site.delivery.retry_days)).timestamp()
     with db.read() as connection:
-        rows = issues.list_issues(connection, since=since)
+        rows = issues.list_issues(connection)
     sendable = [
         row
         for row in rows
-        if row.digest in site.digests
-        and (site.digests[row.digest].send is SendPolicy.AUTO or (approved and row.approved is not None))
+        if row.opened_at is not None
+        and row.opened_at >= since
+        and row.cancelled_at is None
         and not row.is_paused
-        and row.may_be_sent
+        and row.digest in site.digests
     ]
     return sorted(sendable, key=lambda row: row.slot)
 
@@ -132,7 +188,7 @@ def next_send_time(
     """Return when the next delivery is due (or None), and issues without queued deliveries."""
     dues, settled = [], set()
     with db.read() as connection:
-        for row in sendable_issues(site, db, now, approved=True):
+        for row in sendable_issues(site, db, now):
             name = f"{row.digest}/{row.name}"
             if name in without:
                 continue

@@ -23,6 +23,7 @@ from publisher.delivery.brakes_store import DOMAIN, Brake
 from publisher.delivery.dispatch import DeliveryCounts, Dispatcher
 from publisher.delivery.ledger import Ledger, LedgerRules
 from publisher.delivery.messages import DeliveryMessages, read_signers
+from publisher.delivery.opening import open_issue
 from publisher.delivery.relay_pauses import load_pauses, save_pauses
 from publisher.delivery.suppression_brake import SuppressionBrake, settle_finished_issues
 from publisher.delivery.throttle import RateLimit, Throttle, warm_up_limit
@@ -140,15 +141,14 @@ def deliver(
         is_attended: True if a person waits: a relay that lost messages is then used before its pause is over.
 
     Raises:
-        SettingsError: there is no such issue, or it may not be sent (see `require_sendable_issue`).
+        SettingsError: there is no such issue, it may not be sent, or its slot has not come.
         StoreError: the database cannot be used.
     """
     transport, began = transport or make_transport(site), clock()
     with Database.open(site.database_url) as db:
+        row = _open_if_due(db, site, target, began, is_local=transport.is_local)
         with db.write() as connection:
-            row = find_issue(connection, target)
             ring = keyring(site, connection)
-            require_sendable_issue(connection, site, row, ring, is_local=transport.is_local)
             due, limit = _prepare(connection, site, row, transport, began, uncertain, limit)
             load_pauses(connection, transport, began, is_attended=is_attended)
         result = SendResult(digest=row.digest, name=row.name, counts=DeliveryCounts())
@@ -162,6 +162,28 @@ def deliver(
             result.stop_reason = "the warm-up limit of today is reached"
         result.seconds = (clock() - began).total_seconds()
     return result
+
+
+def _open_if_due(db: Database, site: Site, target: str, now: datetime, *, is_local: bool) -> IssueRow:
+    """Return an issue whose send is open; open it if its slot has come.
+
+    Raises:
+        SettingsError: it may not be sent, or its slot has not come.
+    """
+    with db.read() as connection:
+        row = find_issue(connection, target)
+        require_sendable_issue(connection, site, row, now, is_local=is_local)
+    if row.opened_at is not None:
+        return row
+    if row.slot > now:
+        opens = f"{row.slot.astimezone(site.tz):%a %Y-%m-%d %H:%M}"
+        raise SettingsError(
+            f"{row.path} is approved, and opens at its slot: {opens}. To send it now: publish reopen {row.digest}, then "
+            f"publish approve {row.digest} --now"
+        )
+    open_issue(db, site, row, now)
+    with db.read() as connection:
+        return issues.list_issues(connection, only=[row.id])[0]
 
 
 def _prepare(
@@ -326,7 +348,7 @@ class _SendRun:
             if self._clock() - checked_at >= timedelta(seconds=1):
                 checked_at = self._clock()
                 with self._db.read() as connection:
-                    reason = stop_reason(connection, self._site, self._row.id)
+                    reason = stop_reason(connection, self._site, self._row.id, checked_at)
                     stopped = brakes.open_brakes(connection, self._row.id)
                 if reason:
                     dispatcher.stop(reason)

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from publisher.delivery.store import Claim
 from publisher.digests.envelope import bare_address, delivery_envelope, delivery_values, return_path
@@ -19,10 +19,31 @@ from publisher.model.digests import Digest, IssueVariant
 from publisher.settings import Site
 from publisher.signing.keyring import Keyring
 
-if TYPE_CHECKING:
-    from publisher.digests.store import IssueRow
+__all__ = ["DeliveryMessages", "MailedIssue", "read_signers"]
 
-__all__ = ["DeliveryMessages", "read_signers"]
+
+class MailedIssue(Protocol):
+    """What the messages of an issue, or of a draft, need to know of it."""
+
+    @property
+    def digest(self) -> str:
+        """The slug of its newsletter."""
+
+    @property
+    def slot(self) -> datetime:
+        """Its slot."""
+
+    @property
+    def name(self) -> str:
+        """The name of its folder."""
+
+    @property
+    def number(self) -> int:
+        """Its number."""
+
+    @property
+    def subject(self) -> str:
+        """The subject of the whole issue."""
 
 
 def read_signers(site: Site) -> list[Signer]:
@@ -44,7 +65,7 @@ class DeliveryMessages:
     def __init__(
         self,
         site: Site,
-        row: IssueRow,
+        row: MailedIssue,
         load_variant: Callable[[int], IssueVariant],
         ring: Keyring,
         signers: Sequence[Signer],
@@ -104,7 +125,7 @@ class DeliveryMessages:
 
     def build_test(self, address: str, domain: str, *, prefix: str, when: datetime) -> OutgoingMessage:
         """Return a test message. Its token belongs to no subscriber."""
-        content = f"{prefix}{address}{when.isoformat()}{self._row.id}"
+        content = f"{prefix}{address}{when.isoformat()}{self._row.digest}/{self._row.name}"
         token = "0" + hashlib.sha256(content.encode()).hexdigest()[:31]
         path = bare_address(self._site.mail.sender if self._site.mail else "")
         return self._merge(self.template(1, prefix), address, domain, token, path, reference=None)

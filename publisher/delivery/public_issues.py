@@ -13,7 +13,6 @@ from publisher.digests import store as issues
 from publisher.digests.store import IssueRow
 from publisher.model.articles import Article
 from publisher.model.delivery import DeliveryState
-from publisher.model.digests import SendPolicy
 from publisher.settings import Site
 from publisher.storage.engine import Database
 
@@ -49,7 +48,7 @@ def public_issues(
     after: datetime | None = None,
     limit: int | None = None,
 ) -> list[IssueRow]:
-    """Return public issues: approved or automatic, without errors and not paused.
+    """Return public issues: those whose send is open.
 
     Args:
         connection: the database.
@@ -62,8 +61,7 @@ def public_issues(
     """
     if digest not in site.digests:
         return []
-    is_auto = site.digests[digest].send is SendPolicy.AUTO
-    return issues.public_issues(connection, digest, is_auto=is_auto, name=name, before=before, after=after, limit=limit)
+    return issues.public_issues(connection, digest, name=name, before=before, after=after, limit=limit)
 
 
 def newest_public_issue(connection: Connection, site: Site, digest: str) -> IssueRow | None:

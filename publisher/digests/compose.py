@@ -57,6 +57,7 @@ def compose_issue(
     slot: datetime,
     name: str,
     number: int,
+    moment: datetime | None = None,
     note: str = "",
     notices: Sequence[Notice] = (),
     interests: Sequence[Interests] = _NO_INTERESTS,
@@ -68,6 +69,7 @@ def compose_issue(
     Args:
         articles: the articles to include, the lead first.
         slot, name, number: the slot, the name of the folder, and the number of the issue.
+        moment: the time that the issue shows; its slot by default.
         note: the editor's note, Markdown.
         notices: corrections and withdrawals of articles in earlier issues.
         interests: the interests of subscribers, each of which may need a variant.
@@ -88,7 +90,7 @@ def compose_issue(
             variant_articles,
             branding,
             number=number,
-            moment=slot.astimezone(site.tz),
+            moment=(moment or slot).astimezone(site.tz),
             templates=site.templates_dir,
             note=rendered_note,
             notices=notices,

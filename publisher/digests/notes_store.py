@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 
 from publisher.storage.tables.articles import article, correction
 from publisher.storage.tables.digests import issue, issue_article, next_issue_note
@@ -22,12 +23,14 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NextIssueNote:
-    """The editor's note and lead article of the next issue."""
+    """The editor's note, lead article and order of the next issue."""
 
     #: Markdown; empty without a note.
     note: str = ""
     #: The arrival number of the lead article; None for the newest article.
     lead_seq: int | None = None
+    #: Arrival numbers of articles in the order that an editor chose; empty for the usual order.
+    order: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,15 +45,18 @@ class AmendedArticle:
 
 def load_next_issue_note(connection: Connection, digest: str) -> NextIssueNote:
     """Return the note of the digest's next issue."""
-    query = select(next_issue_note.c.note, next_issue_note.c.lead_seq).where(next_issue_note.c.digest == digest)
-    row = connection.execute(query).first()
-    return NextIssueNote(note=row.note, lead_seq=row.lead_seq) if row else NextIssueNote()
+    row = connection.execute(select(next_issue_note).where(next_issue_note.c.digest == digest)).first()
+    if row is None:
+        return NextIssueNote()
+    return NextIssueNote(note=row.note, lead_seq=row.lead_seq, order=tuple(json.loads(row.article_order or "[]")))
 
 
 def save_next_issue_note(connection: Connection, digest: str, note: NextIssueNote) -> None:
     """Save the note of the digest's next issue, in place of an earlier one."""
     clear_next_issue_note(connection, digest)
-    connection.execute(insert(next_issue_note).values(digest=digest, note=note.note, lead_seq=note.lead_seq))
+    order = json.dumps(note.order) if note.order else None
+    values = {"digest": digest, "note": note.note, "lead_seq": note.lead_seq, "article_order": order}
+    connection.execute(insert(next_issue_note).values(**values))
 
 
 def clear_next_issue_note(connection: Connection, digest: str) -> None:
@@ -59,7 +65,7 @@ def clear_next_issue_note(connection: Connection, digest: str) -> None:
 
 
 def amended_articles(connection: Connection, digest: str, now: int, without: Collection[int]) -> list[AmendedArticle]:
-    """Return the articles of earlier issues that were corrected or withdrawn since the last one, oldest first.
+    """Return the articles of earlier issues that were amended since the approval of the last one, oldest first.
 
     Args:
         connection: the database connection.
@@ -67,8 +73,8 @@ def amended_articles(connection: Connection, digest: str, now: int, without: Col
         now: the current time (Unix time); later changes are left for the next issue.
         without: arrival numbers of articles to omit.
     """
-    last = select(issue.c.slot).where(issue.c.digest == digest).order_by(issue.c.slot.desc()).limit(1)
-    since = connection.execute(last).scalar()
+    approvals = select(func.max(func.coalesce(issue.c.approved_at, issue.c.slot))).where(issue.c.digest == digest)
+    since = connection.execute(approvals).scalar()
     if since is None:
         return []
     carried = select(issue_article.c.article_seq).where(issue_article.c.digest == digest)

@@ -1,16 +1,177 @@
-"""Queries of articles that editors requested for next issues, and removal of pending articles."""
+"""Queries of digests that have begun, and of the articles that are pending for their next issues."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, insert, or_, select, update
 
-from publisher.digests.store import add_pending
-from publisher.storage.bulk import batches
-from publisher.storage.tables.digests import pending
+from publisher.storage.bulk import batches, insert_rows
+from publisher.storage.tables.articles import article
+from publisher.storage.tables.digests import digest, issue, issue_article, pending
 
-__all__ = ["add_requested_article", "clear_requested_articles", "remove_pending", "requested_articles"]
+__all__ = [
+    "PendingArticle",
+    "SetAside",
+    "add_pending",
+    "add_requested_article",
+    "clear_requested_articles",
+    "delete_discarded",
+    "has_started",
+    "mark_carried_over",
+    "pending_articles",
+    "put_back",
+    "remove_pending",
+    "requested_articles",
+    "restore_pending",
+    "set_aside",
+    "start_digest",
+    "started_digests",
+    "without_carried",
+]
+
+
+class SetAside(StrEnum):
+    """Why a pending article is not in the next issue."""
+
+    #: Left out of this newsletter, until that is undone or an issue opens.
+    DISCARDED = "discarded"
+    #: Kept for the issue after the next slot.
+    LATER = "later"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingArticle:
+    """An article that no issue of the digest has brought to everybody yet."""
+
+    seq: int
+    #: True if an earlier issue was full.
+    carried_over: bool
+    #: True if an editor added it to the next issue.
+    is_added: bool
+    #: True if an issue that had it was cancelled.
+    is_returned: bool
+
+
+def started_digests(connection: Connection) -> dict[str, int]:
+    """Return digest → the arrival number up to which articles are not pending."""
+    return dict(iter(connection.execute(select(digest.c.slug, digest.c.since_seq))))
+
+
+def has_started(connection: Connection, slug: str) -> bool:
+    """Return whether a digest was started."""
+    return connection.execute(select(digest.c.slug).where(digest.c.slug == slug)).first() is not None
+
+
+def start_digest(connection: Connection, slug: str, *, since_seq: int) -> None:
+    """Start a digest: articles up to SINCE_SEQ are not pending, unless they are added."""
+    connection.execute(insert(digest).values(slug=slug, since_seq=since_seq))
+
+
+def add_pending(connection: Connection, rows: Iterable[tuple[str, int]]) -> None:
+    """Add articles (digest, arrival number) to the pending ones of their digest; idempotent."""
+    wanted = list(dict.fromkeys(rows))
+    if not wanted:
+        return
+    seqs = {seq for _, seq in wanted}
+    query = select(pending.c.digest, pending.c.article_seq).where(pending.c.article_seq.in_(seqs))
+    waiting = {(slug, seq) for slug, seq in connection.execute(query)}
+    values = [
+        {"digest": slug, "article_seq": seq, "carried_over": False}
+        for slug, seq in wanted
+        if (slug, seq) not in waiting
+    ]
+    if values:
+        insert_rows(connection, pending, values)
+
+
+def without_carried(connection: Connection, rows: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
+    """Return the (digest, arrival number) of ROWS that no issue of the digest contains."""
+    wanted = list(dict.fromkeys(rows))
+    seqs = {seq for _, seq in wanted}
+    query = (
+        select(issue_article.c.digest, issue_article.c.article_seq)
+        .join(issue, issue.c.id == issue_article.c.issue_id)
+        .where(issue_article.c.article_seq.in_(seqs), issue.c.cancelled_at.is_(None))
+    )
+    carried = {(slug, seq) for slug, seq in connection.execute(query)}
+    return [pair for pair in wanted if pair not in carried]
+
+
+def pending_articles(connection: Connection, slug: str, until: int, slot: datetime) -> list[PendingArticle]:
+    """Return the articles that the issue of SLOT may have, by arrival.
+
+    Args:
+        connection: the database connection.
+        slug: the slug of the digest.
+        until: articles that are published by then (Unix time), and not withdrawn.
+        slot: the issue's slot; articles that were set aside for a later one are left out.
+    """
+    columns = (pending.c.article_seq, pending.c.carried_over, pending.c.is_added, pending.c.is_returned)
+    is_later = (pending.c.set_aside == SetAside.LATER.value) & (pending.c.set_aside_slot < int(slot.timestamp()))
+    query = (
+        select(*columns)
+        .join(article, article.c.seq == pending.c.article_seq)
+        .where(pending.c.digest == slug, article.c.published_at <= until, article.c.retracted_at.is_(None))
+        .where(or_(pending.c.set_aside.is_(None), is_later))
+        .order_by(pending.c.article_seq)
+    )
+    return [
+        PendingArticle(seq=row[0], carried_over=row[1], is_added=row[2], is_returned=row[3])
+        for row in connection.execute(query)
+    ]
+
+
+def mark_carried_over(connection: Connection, slug: str, seqs: Collection[int]) -> None:
+    """Mark articles that an approved issue had no room for."""
+    for page in batches(seqs):
+        rows = (pending.c.digest == slug) & pending.c.article_seq.in_(page)
+        connection.execute(update(pending).where(rows).values(carried_over=True))
+
+
+def restore_pending(connection: Connection, slug: str, articles: Iterable[PendingArticle]) -> None:
+    """Make articles pending again as they were before an issue had them."""
+    rows = list(articles)
+    add_pending(connection, [(slug, row.seq) for row in rows])
+    for row in rows:
+        wanted = (pending.c.digest == slug) & (pending.c.article_seq == row.seq)
+        values = {"carried_over": row.carried_over, "is_added": row.is_added, "is_returned": row.is_returned}
+        connection.execute(update(pending).where(wanted).values(**values))
+
+
+def set_aside(
+    connection: Connection, slug: str, seqs: Collection[int], why: SetAside, slot: datetime | None = None
+) -> None:
+    """Leave pending articles out of the next issue.
+
+    Args:
+        connection: the database connection.
+        slug: the slug of the digest.
+        seqs: arrival numbers of the articles.
+        why: for how long.
+        slot: the slot whose issue does not have them, if WHY is ``LATER``.
+    """
+    values = {"set_aside": why.value, "set_aside_slot": int(slot.timestamp()) if slot else None, "is_added": False}
+    for page in batches(seqs):
+        rows = (pending.c.digest == slug) & pending.c.article_seq.in_(page)
+        connection.execute(update(pending).where(rows).values(**values))
+
+
+def put_back(connection: Connection, slug: str) -> list[int]:
+    """Put the discarded articles back into the next issue, and return their arrival numbers."""
+    rows = (pending.c.digest == slug) & (pending.c.set_aside == SetAside.DISCARDED.value)
+    seqs = list(connection.execute(select(pending.c.article_seq).where(rows)).scalars())
+    connection.execute(update(pending).where(rows).values(set_aside=None, set_aside_slot=None))
+    return seqs
+
+
+def delete_discarded(connection: Connection, slug: str) -> None:
+    """Forget the discarded articles of a digest: an issue has opened since."""
+    rows = (pending.c.digest == slug) & (pending.c.set_aside == SetAside.DISCARDED.value)
+    connection.execute(delete(pending).where(rows))
 
 
 def add_requested_article(connection: Connection, slug: str, seq: int) -> None:

@@ -10,11 +10,9 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from html import unescape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from publisher.articles import store as articles
 from publisher.digests import store as issues
 from publisher.errors import SendingBlocked
 from publisher.model.hosts import host_of, is_reserved_host
@@ -30,12 +28,12 @@ if TYPE_CHECKING:
 __all__ = [
     "Blocker",
     "blockers_for",
-    "contains_sample_article",
     "is_blocked",
     "issue_blockers",
     "placeholder_values",
     "require_reserved",
     "require_sendable",
+    "sample_blockers",
     "setting_blockers",
     "visible_blockers",
 ]
@@ -143,15 +141,22 @@ def placeholder_values(site: Site) -> dict[str, str]:
 
 def issue_blockers(connection: Connection, site: Site, row: IssueRow) -> tuple[Blocker, ...]:
     """Return why an issue must not be sent to real people: old placeholder values, or the sample article."""
-    name = f"{row.digest}/{row.name}"
-    blockers = list(_outdated_value_blockers(connection, site, row, name))
-    if row.forced is None and _shows_sample_article(connection, site, row):
-        fix = "Edit or withdraw it, then run 'publish now' to make the issue again"
-        blockers.append(Blocker(name=name, problem="it contains the sample article of 'publish init'", fix=fix))
+    blockers = list(_outdated_value_blockers(connection, site, row))
+    if row.forced is None:
+        blockers += sample_blockers(row.path, issues.full_text(connection, row.id))
     return tuple(blockers)
 
 
-def _outdated_value_blockers(connection: Connection, site: Site, row: IssueRow, name: str) -> Iterator[Blocker]:
+def sample_blockers(name: str, text: str) -> list[Blocker]:
+    """Return a blocker if the plain text of an issue contains the sample article of ``publish init``."""
+    shown = _plain(text)
+    if not any(marker in shown for marker in _sample_markers()):
+        return []
+    fix = "Edit or withdraw it; 'publish now' brings the draft up to date, and 'publish reopen' makes an issue a draft"
+    return [Blocker(name=name, problem="it contains the sample article of 'publish init'", fix=fix)]
+
+
+def _outdated_value_blockers(connection: Connection, site: Site, row: IssueRow) -> Iterator[Blocker]:
     """Yield placeholder values in an issue that are no longer in the settings."""
     values: Mapping[str, Any] = json.loads(issues.issue_file(connection, row.id, "issue.json")).get("made_with", {})
     now = {blocker.name for blocker in setting_blockers(site)}
@@ -160,10 +165,10 @@ def _outdated_value_blockers(connection: Connection, site: Site, row: IssueRow, 
         *_url_blockers("theme.logo.url", values.get("logo"), ""),
         *(_postal_address_blockers(values["postal_address"]) if "postal_address" in values else ()),
     ]
-    fix = "Run 'publish now' to make the issue again"
+    fix = f"Run 'publish reopen {row.digest}' to make it a draft, then approve it"
     for blocker in before:
         if blocker.name not in now:
-            yield Blocker(name=name, problem=f"it was made before {blocker.name} was set", fix=fix)
+            yield Blocker(name=row.path, problem=f"it was approved before {blocker.name} was set", fix=fix)
 
 
 @cache
@@ -179,23 +184,6 @@ def _sample_markers() -> frozenset[str]:
 def _plain(text: str) -> str:
     """Return text without Markdown syntax and line breaks, and with uniform apostrophes."""
     return " ".join(re.sub(r"[*`_]", "", text).replace("’", "'").split())
-
-
-def _shows_sample_article(connection: Connection, site: Site, row: IssueRow) -> bool:
-    shown = _plain(issues.full_text(connection, row.id))
-    return any(marker in shown for marker in _sample_markers()) or contains_sample_article(connection, site, row)
-
-
-def contains_sample_article(connection: Connection, site: Site, row: IssueRow) -> bool:
-    """Return whether the stored articles of an issue include the sample article, not withdrawn."""
-    seqs, withdrawn = issues.issue_article_seqs(connection, row.id), issues.withdrawn_article_ids(connection, row.id)
-    for article in articles.articles_by_seq(connection, seqs, site.base_url, site.tz).values():
-        if article.id in withdrawn:
-            continue
-        text = _plain(f"{article.dek or ''} {unescape(re.sub('<[^<>]*>', '', article.body))}")
-        if any(marker in text for marker in _sample_markers()):
-            return True
-    return False
 
 
 # -- before something is sent ----------------------------------------------------------------------
@@ -232,7 +220,7 @@ def require_sendable(
         site: the settings.
         row: the issue.
         is_local: whether the transport keeps messages on this machine.
-        domains: domain → number of recipients; those of its open deliveries by default.
+        domains: domain → number of recipients; by default those of its open deliveries, or of the newsletter before it opens.
 
     Raises:
         SendingBlocked: a recipient is not at a reserved name, and the settings or the issue have placeholder values.
@@ -242,8 +230,14 @@ def require_sendable(
     blockers = (*setting_blockers(site), *issue_blockers(connection, site, row))
     if not blockers:
         return
-    recipients_by_domain = recipients.open_domains(connection, row.id) if domains is None else domains
-    require_reserved(f"{row.digest}/{row.name}", recipients_by_domain, blockers)
+    if domains is None:
+        is_open = row.opened_at is not None
+        domains = (
+            recipients.open_domains(connection, row.id)
+            if is_open
+            else recipients.subscribed_domains(connection, row.digest)
+        )
+    require_reserved(row.path, domains, blockers)
 
 
 def require_reserved(name: str, domains: Mapping[str, int], blockers: Collection[Blocker]) -> None:

@@ -1,4 +1,4 @@
-"""Queries of digests, the articles that are pending for them, and their issues."""
+"""Queries of issues, their articles, variants and files."""
 
 from __future__ import annotations
 
@@ -6,26 +6,27 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 
 from sqlalchemy import Connection, RowMapping, delete, exists, func, insert, select, update
 
 from publisher.model.digests import Issue, IssueVariant
 from publisher.storage.bulk import insert_rows
+from publisher.storage.facts import increment_fact
 from publisher.storage.tables.articles import article
 from publisher.storage.tables.delivery import delivery
-from publisher.storage.tables.digests import digest, issue, issue_article, issue_variant, pending
+from publisher.storage.tables.digests import issue, issue_article, issue_variant
 from publisher.storage.tables.digests import issue_file as file_table
 from publisher.storage.tables.reports import click
 
 __all__ = [
     "IssueRow",
     "add_issue",
-    "add_pending",
+    "add_variants",
+    "delete_issue",
     "digests_with_issues",
-    "discard_issue",
     "full_text",
     "get_issue",
-    "has_started",
     "issue_article_seqs",
     "issue_file",
     "issue_files",
@@ -33,21 +34,20 @@ __all__ = [
     "last_issue_number",
     "list_issues",
     "load_variants",
-    "mark_draft_sent",
     "mark_staged",
-    "pending_articles",
+    "newest_approved",
     "public_issues",
     "save_error_count",
     "save_forced_reason",
-    "set_approval",
     "set_paused",
     "slots_with_issues",
-    "start_digest",
-    "started_digests",
     "variants_with_articles",
     "withdrawn_article_ids",
-    "without_carried",
 ]
+
+
+#: The name of the fact with the last issue ID.
+_LAST_ID: Final = "last_issue_id"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,11 +68,29 @@ class IssueRow:
     forced: str | None
     #: True if an editor paused sending.
     is_paused: bool
-    #: The hash of the approved bytes, and the time (Unix time); None if not approved.
+    #: The hash of the approved content, and the time (Unix time).
     approved: str | None
     approved_at: int | None
-    #: When the draft was sent to editors (Unix time); None if it was not.
-    draft_at: int | None
+    #: When its send opened (Unix time); None if it has not yet.
+    opened_at: int | None
+    #: When it was cancelled (Unix time); None if it was not.
+    cancelled_at: int | None
+    #: What its further variants are rendered from, and what reopening restores, as JSON; None for older issues.
+    editorial: str | None
+    #: The settings of mail at its approval, as JSON; None for older issues.
+    mail_settings: str | None
+    #: Why it is held, as the editors were told.
+    told_hold: str | None
+
+    @property
+    def path(self) -> str:
+        """Return ``DIGEST/NAME``."""
+        return f"{self.digest}/{self.name}"
+
+    @property
+    def is_waiting(self) -> bool:
+        """Return whether the issue is approved and its send has not opened."""
+        return self.approved_at is not None and self.opened_at is None and self.cancelled_at is None
 
     @property
     def may_be_sent(self) -> bool:
@@ -80,60 +98,9 @@ class IssueRow:
         return self.errors == 0 or self.forced is not None
 
 
-def started_digests(connection: Connection) -> dict[str, int]:
-    """Return digest → the arrival number up to which articles are not pending."""
-    return dict(iter(connection.execute(select(digest.c.slug, digest.c.since_seq))))
-
-
 def digests_with_issues(connection: Connection) -> set[str]:
     """Return the slugs of the digests that have an issue."""
     return set(connection.execute(select(issue.c.digest).distinct()).scalars())
-
-
-def has_started(connection: Connection, slug: str) -> bool:
-    """Return whether a digest was started."""
-    return connection.execute(select(digest.c.slug).where(digest.c.slug == slug)).first() is not None
-
-
-def start_digest(connection: Connection, slug: str, *, since_seq: int) -> None:
-    """Start a digest: articles up to SINCE_SEQ are not pending, unless they are added."""
-    connection.execute(insert(digest).values(slug=slug, since_seq=since_seq))
-
-
-def add_pending(connection: Connection, rows: Iterable[tuple[str, int]]) -> None:
-    """Add articles (digest, arrival number) to the pending ones of their digest; idempotent."""
-    wanted = list(dict.fromkeys(rows))
-    if not wanted:
-        return
-    seqs = {seq for _, seq in wanted}
-    query = select(pending.c.digest, pending.c.article_seq).where(pending.c.article_seq.in_(seqs))
-    waiting = {(slug, seq) for slug, seq in connection.execute(query)}
-    values = [
-        {"digest": slug, "article_seq": seq, "carried_over": False}
-        for slug, seq in wanted
-        if (slug, seq) not in waiting
-    ]
-    if values:
-        insert_rows(connection, pending, values)
-
-
-def without_carried(connection: Connection, rows: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
-    """Return the (digest, arrival number) of ROWS that no issue of the digest contains."""
-    wanted = list(dict.fromkeys(rows))
-    seqs = {seq for _, seq in wanted}
-    query = select(issue_article.c.digest, issue_article.c.article_seq).where(issue_article.c.article_seq.in_(seqs))
-    carried = {(slug, seq) for slug, seq in connection.execute(query)}
-    return [pair for pair in wanted if pair not in carried]
-
-
-def pending_articles(connection: Connection, slug: str, now: int) -> dict[int, bool]:
-    """Return arrival number → carried over, for the published articles that are pending for the digest."""
-    query = (
-        select(pending.c.article_seq, pending.c.carried_over)
-        .join(article, article.c.seq == pending.c.article_seq)
-        .where(pending.c.digest == slug, article.c.published_at <= now, article.c.retracted_at.is_(None))
-    )
-    return dict(iter(connection.execute(query)))
 
 
 def last_issue_number(connection: Connection, slug: str) -> int:
@@ -148,16 +115,29 @@ def slots_with_issues(connection: Connection, slug: str, since: datetime) -> set
     return {datetime.fromtimestamp(slot, UTC) for slot in connection.execute(query).scalars()}
 
 
-def add_issue(connection: Connection, new_issue: Issue, carried: Sequence[int], passed_over: Sequence[int]) -> int:
-    """Save an issue and its files in the transaction of CONNECTION, and return its ID.
+def add_issue(
+    connection: Connection,
+    new_issue: Issue,
+    texts: Mapping[int, str],
+    *,
+    approved: str,
+    now: int,
+    editorial: str,
+    mail_settings: str,
+) -> int:
+    """Save an approved issue and its files, and return its ID. IDs are never used again.
 
     Args:
         connection: a transaction.
         new_issue: the issue.
-        carried: arrival numbers of its articles, in order; they are no longer pending.
-        passed_over: arrival numbers of articles that were due and did not fit.
+        texts: arrival numbers of its articles, in order → their approved text.
+        approved: the hash of its content.
+        now: the current time (Unix time).
+        editorial: what reopening it restores, and its further variants are rendered from.
+        mail_settings: the settings of mail.
     """
-    number = int(connection.execute(select(func.coalesce(func.max(issue.c.id), 0))).scalar_one()) + 1
+    newest = int(connection.execute(select(func.coalesce(func.max(issue.c.id), 0))).scalar_one())
+    number = increment_fact(connection, _LAST_ID, 1, at_least=newest) + 1
     connection.execute(
         insert(issue).values(
             id=number,
@@ -168,15 +148,25 @@ def add_issue(connection: Connection, new_issue: Issue, carried: Sequence[int], 
             subject=new_issue.subject,
             is_staged=False,
             errors=new_issue.errors,
+            approved=approved,
+            approved_at=now,
+            editorial=editorial,
+            mail_settings=mail_settings,
         )
     )
-    insert_rows(connection, issue_variant, _variant_rows(number, new_issue))
+    insert_rows(connection, issue_variant, _variant_rows(number, new_issue.variants, 1))
     insert_rows(
         connection,
         issue_article,
         [
-            {"digest": new_issue.digest, "article_seq": seq, "issue_id": number, "position": position}
-            for position, seq in enumerate(carried)
+            {
+                "digest": new_issue.digest,
+                "article_seq": seq,
+                "issue_id": number,
+                "position": position,
+                "approved_text": text,
+            }
+            for position, (seq, text) in enumerate(texts.items())
         ],
     )
     insert_rows(
@@ -184,31 +174,24 @@ def add_issue(connection: Connection, new_issue: Issue, carried: Sequence[int], 
         file_table,
         [{"issue_id": number, "name": name, "data": data} for name, data in new_issue.files.items()],
     )
-    of_digest = pending.c.digest == new_issue.digest
-    connection.execute(delete(pending).where(of_digest, pending.c.article_seq.in_(list(carried))))
-    if passed_over:
-        connection.execute(
-            update(pending).where(of_digest, pending.c.article_seq.in_(list(passed_over))).values(carried_over=True)
-        )
     return number
 
 
-def discard_issue(connection: Connection, row: IssueRow) -> list[int]:
-    """Delete an unsent issue, make its articles pending again, and return those that are published.
+def add_variants(connection: Connection, issue_id: int, variants: Sequence[IssueVariant]) -> None:
+    """Add variants to an issue, after those that it has."""
+    query = select(func.max(issue_variant.c.number)).where(issue_variant.c.issue_id == issue_id)
+    first = int(connection.execute(query).scalar_one()) + 1
+    insert_rows(connection, issue_variant, _variant_rows(issue_id, variants, first))
 
-    Articles that became drafts are pending until they are published again. Withdrawn articles are not.
-    """
-    seqs = issue_article_seqs(connection, row.id)
+
+def delete_issue(connection: Connection, issue_id: int) -> None:
+    """Delete an issue whose send has not opened."""
     for table in (click, delivery, issue_variant, issue_article, file_table):
-        connection.execute(delete(table).where(table.c.issue_id == row.id))
-    connection.execute(delete(issue).where(issue.c.id == row.id))
-    query = select(article.c.seq, article.c.retracted_at).where(article.c.seq.in_(seqs), article.c.retraction.is_(None))
-    withdrawn_at = dict(iter(connection.execute(query)))
-    add_pending(connection, [(row.digest, seq) for seq in seqs if seq in withdrawn_at])
-    return [seq for seq in seqs if seq in withdrawn_at and withdrawn_at[seq] is None]
+        connection.execute(delete(table).where(table.c.issue_id == issue_id))
+    connection.execute(delete(issue).where(issue.c.id == issue_id))
 
 
-def _variant_rows(issue_id: int, new_issue: Issue) -> list[dict[str, object]]:
+def _variant_rows(issue_id: int, variants: Sequence[IssueVariant], first: int) -> list[dict[str, object]]:
     return [
         {
             "issue_id": issue_id,
@@ -219,7 +202,7 @@ def _variant_rows(issue_id: int, new_issue: Issue) -> list[dict[str, object]]:
             "html": variant.html,
             "text": variant.text,
         }
-        for number, variant in enumerate(new_issue.variants, 1)
+        for number, variant in enumerate(variants, first)
     ]
 
 
@@ -259,28 +242,22 @@ def public_issues(
     connection: Connection,
     digest: str,
     *,
-    is_auto: bool,
     name: str | None = None,
     before: datetime | None = None,
     after: datetime | None = None,
     limit: int | None = None,
 ) -> list[IssueRow]:
-    """Return the public issues of a digest: staged, without errors or forced, and approved if that is required.
+    """Return the public issues of a digest: staged, and with an open send.
 
     Args:
         connection: the database connection.
         digest: the slug of the digest.
-        is_auto: whether its issues are sent without approval.
         name: only the issue with this name.
         before: only issues of earlier slots, newest first (the default order).
         after: only issues of later slots, oldest first.
         limit: the maximum number of issues.
     """
-    query = select(issue, _ARTICLES).where(
-        issue.c.digest == digest, issue.c.is_staged, (issue.c.errors == 0) | issue.c.forced.is_not(None)
-    )
-    if not is_auto:
-        query = query.where(issue.c.approved.is_not(None))
+    query = select(issue, _ARTICLES).where(issue.c.digest == digest, issue.c.is_staged, issue.c.opened_at.is_not(None))
     if name is not None:
         query = query.where(issue.c.name == name)
     if before is not None:
@@ -313,10 +290,20 @@ def load_variants(connection: Connection, issue_id: int) -> list[IssueVariant]:
     ]
 
 
-def variants_with_articles(connection: Connection, seqs: Iterable[int]) -> dict[int, dict[int, frozenset[int]]]:
-    """Return issue ID → variant number → the articles of SEQS in it, for all variants with at least one."""
+def variants_with_articles(
+    connection: Connection, seqs: Iterable[int], *, only_digest: str | None = None
+) -> dict[int, dict[int, frozenset[int]]]:
+    """Return issue ID → variant number → the articles of SEQS in it, for all variants with at least one.
+
+    Args:
+        connection: the database connection.
+        seqs: arrival numbers of articles.
+        only_digest: only issues of this digest; all issues by default.
+    """
     wanted = set(seqs)
     having = select(issue_article.c.issue_id).where(issue_article.c.article_seq.in_(wanted))
+    if only_digest is not None:
+        having = having.where(issue_article.c.digest == only_digest)
     query = select(issue_variant.c.issue_id, issue_variant.c.number, issue_variant.c.articles).where(
         issue_variant.c.issue_id.in_(having)
     )
@@ -342,14 +329,16 @@ def set_paused(connection: Connection, issue_id: int, *, is_paused: bool) -> Non
     connection.execute(update(issue).where(issue.c.id == issue_id).values(is_paused=is_paused))
 
 
-def set_approval(connection: Connection, issue_id: int, hashed: str | None, now: int | None) -> None:
-    """Save the hash and the time (Unix time) of an approval; None to revoke it."""
-    connection.execute(update(issue).where(issue.c.id == issue_id).values(approved=hashed, approved_at=now))
-
-
-def mark_draft_sent(connection: Connection, issue_id: int, now: int) -> None:
-    """Save when the draft was sent to editors (Unix time)."""
-    connection.execute(update(issue).where(issue.c.id == issue_id).values(draft_at=now))
+def newest_approved(connection: Connection, digest: str) -> IssueRow | None:
+    """Return the newest issue of a digest that is approved and whose send has not opened; None if there is none."""
+    query = select(issue, _ARTICLES).where(
+        issue.c.digest == digest,
+        issue.c.approved_at.is_not(None),
+        issue.c.opened_at.is_(None),
+        issue.c.cancelled_at.is_(None),
+    )
+    row = connection.execute(query.order_by(issue.c.slot.desc()).limit(1)).mappings().first()
+    return _issue_row(row) if row is not None else None
 
 
 def withdrawn_article_ids(connection: Connection, issue_id: int) -> list[str]:

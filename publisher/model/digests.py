@@ -16,10 +16,11 @@ MAX_HTML_KIB: Final = 90
 
 
 class SendPolicy(StrEnum):
-    """Whether an issue needs approval (``review``) or is sent automatically (``auto``)."""
+    """Whether an issue needs approval, is sent at its slot, or is published without mail."""
 
     REVIEW = "review"
     AUTO = "auto"
+    NONE = "none"
 
 
 class CatchUp(StrEnum):

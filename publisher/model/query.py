@@ -35,17 +35,19 @@ class Candidate:
     carried_over: bool
     #: True if an editor added it by name: it has priority over other articles.
     is_added: bool = False
+    #: True if an issue that had it was cancelled: it does not count for the minimum.
+    is_returned: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArticleChoice:
     """The articles of a digest's next issue, and the articles that stay for a later one."""
 
-    #: Newest first; empty if no issue is due.
+    #: In the order of the issue; empty if there is nothing new.
     articles: tuple[Article, ...]
-    #: Articles that stay pending, because the issue is full or not due.
+    #: Articles that stay pending, because the issue is full or there is nothing new.
     waiting: tuple[Article, ...]
-    #: Why no issue is due; empty if one is due.
+    #: Why the issue is not due: nothing is new, or the minimum is not reached. Empty if it is due.
     reason: str
 
 
@@ -79,37 +81,49 @@ def newest_first(articles: Iterable[Article]) -> list[Article]:
 
 
 def choose_articles(
-    digest: Digest, candidates: Sequence[Candidate], now: datetime, *, lead: int | None = None
+    digest: Digest,
+    candidates: Sequence[Candidate],
+    now: datetime,
+    *,
+    lead: int | None = None,
+    order: Sequence[int] = (),
 ) -> ArticleChoice:
     """Choose the articles of a digest's next issue.
 
-    An issue is due if at least one article is new since the last issue and the minimum is reached. Articles
-    that were carried over are included, but no issue is made of them alone: otherwise repeated runs would send
-    the archive in parts.
+    At least one article has to be new since the last issue. Articles that were carried over or returned are included,
+    but make no issue alone: otherwise repeated runs would send the archive in parts. Returned articles do not count for
+    the minimum either.
 
-    Articles dated after NOW stay pending. The article with arrival number LEAD is the first one if it is due.
-    If the issue is full, articles that an editor added have priority over older ones.
+    Args:
+        digest: the newsletter.
+        candidates: its pending articles.
+        now: articles with a later date stay pending.
+        lead: the arrival number of the first article, if an editor chose it.
+        order: arrival numbers in the order that an editor chose; other articles follow, newest first.
     """
     due = [
         candidate
         for candidate in candidates
         if candidate.article.published <= now and matches_query(digest.query, candidate.article)
     ]
-    ordered = newest_first(candidate.article for candidate in due)
-    ordered.sort(key=lambda article: article.seq != lead)
-    if all(candidate.carried_over for candidate in due):
+    ordered = _in_order(newest_first(candidate.article for candidate in due), lead, order)
+    if all(candidate.carried_over or candidate.is_returned for candidate in due):
         return ArticleChoice(articles=(), waiting=tuple(ordered), reason="nothing new")
-    if len(ordered) < digest.at_least:
-        reason = f"{len(ordered)} new, an issue needs at least {digest.at_least}"
-        return ArticleChoice(articles=(), waiting=tuple(ordered), reason=reason)
-    requested = {candidate.article.seq for candidate in due if candidate.is_added} | {lead}
+    requested = {candidate.article.seq for candidate in due if candidate.is_added} | {lead, *order}
     by_priority = sorted(ordered, key=lambda article: article.seq not in requested)
     chosen = {article.seq for article in by_priority[: digest.at_most]}
+    counted = sum(not candidate.is_returned for candidate in due)
     return ArticleChoice(
         articles=tuple(article for article in ordered if article.seq in chosen),
         waiting=tuple(article for article in ordered if article.seq not in chosen),
-        reason="",
+        reason=f"{counted} new, an issue needs at least {digest.at_least}" if counted < digest.at_least else "",
     )
+
+
+def _in_order(articles: Sequence[Article], lead: int | None, order: Sequence[int]) -> list[Article]:
+    """Return articles with the lead first, then those of ORDER, then the others as they are."""
+    places = {seq: place for place, seq in enumerate(order)}
+    return sorted(articles, key=lambda article: (article.seq != lead, places.get(article.seq, len(places))))
 
 
 def is_news(days: int, asked_at: int, first_read_at: int | None) -> bool:

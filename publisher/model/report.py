@@ -10,9 +10,11 @@ from typing import Any
 from publisher.model.problems import Problem
 
 __all__ = [
+    "DraftSummary",
+    "HeldIssue",
     "IssueSendResult",
-    "IssueSummary",
     "NotificationResult",
+    "OpenedSummary",
     "Progress",
     "PublishResult",
     "ScheduledRunResult",
@@ -29,8 +31,39 @@ def no_progress(label: str, done: int, total: int) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IssueSummary:
-    """An issue that a run made."""
+class DraftSummary:
+    """The next issue of a digest, as a run left it."""
+
+    digest: str
+    #: The number that it would get, and its slot (ISO 8601).
+    number: int
+    slot: str
+    subject: str
+    articles: int
+    #: Its folder, relative to the site.
+    path: str
+    #: ``review``, ``auto`` or ``none``.
+    send: str
+    #: How it is approved or becomes due, in words.
+    due: str
+    #: How many stories were shortened to keep the HTML below the size limit.
+    shortened: int
+    #: Size of the HTML in bytes.
+    html_size: int
+    #: Preflight errors, as in ``RULE: MESSAGE``. An error blocks approval.
+    errors: tuple[str, ...]
+    warnings: int
+    #: Hash of what an editor approves.
+    hash: str
+    #: True if this run made it or rendered it again.
+    is_changed: bool
+    #: What nobody does although its time has come, with the command; empty for nothing.
+    overdue: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedSummary:
+    """An issue whose send a run opened."""
 
     digest: str
     number: int
@@ -40,22 +73,22 @@ class IssueSummary:
     subscribers: int
     #: The issue's folder, relative to the site.
     path: str
-    #: ``review`` or ``auto``.
-    send: str
-    #: How many variants were rendered: one per distinct set of articles.
-    variants: int
-    #: How many stories were shortened to keep the HTML below the size limit.
-    shortened: int
-    #: Size of the HTML in bytes.
-    html_size: int
-    #: Preflight errors, as in ``RULE: MESSAGE``. An error blocks sending.
-    errors: tuple[str, ...]
-    warnings: int
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldIssue:
+    """An approved issue that must not be sent as it is."""
+
+    #: ``DIGEST/NAME``.
+    issue: str
+    #: Why, and how to release it.
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitingDigest:
-    """A digest without a new issue, and the reason."""
+    """A digest without a draft, and the reason."""
 
     digest: str
     reason: str
@@ -156,7 +189,14 @@ class PublishResult:
     feeds_removed: list[str] = field(default_factory=list)
     #: Why the feeds could not be staged although newsletters were sent; empty if they were staged.
     feeds_failed: str = ""
-    issues: list[IssueSummary] = field(default_factory=list)
+    #: The next issue of each digest that has something new.
+    issue_drafts: list[DraftSummary] = field(default_factory=list)
+    #: Digests whose draft ended in this run, because nothing new is left.
+    ended_drafts: list[str] = field(default_factory=list)
+    #: Issues whose send opened in this run.
+    opened: list[OpenedSummary] = field(default_factory=list)
+    #: Approved issues that must not be sent as they are.
+    held: list[HeldIssue] = field(default_factory=list)
     #: Issues whose missing files were staged again.
     restaged: list[str] = field(default_factory=list)
     waiting: list[WaitingDigest] = field(default_factory=list)
@@ -179,7 +219,9 @@ class PublishResult:
             or self.withdrawn
             or self.feeds_changed
             or self.feeds_removed
-            or self.issues
+            or any(draft.is_changed for draft in self.issue_drafts)
+            or self.ended_drafts
+            or self.opened
             or self.restaged
         )
 
@@ -195,7 +237,8 @@ class PublishResult:
             return 2
         has_failed_send = any(sent.stop_reason or sent.uncertain for sent in self.sends)
         has_failed_run = any(run.is_failed for run in self.scheduled_runs)
-        return 1 if self.rejected or self.draft_errors or has_failed_send or has_failed_run else 0
+        is_incomplete = self.rejected or self.draft_errors or self.held or has_failed_send or has_failed_run
+        return 1 if is_incomplete else 0
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as ``publish now --json`` prints it."""
@@ -214,7 +257,10 @@ class PublishResult:
             "refused": [{"where": problem.where, "reason": problem.reason} for problem in self.rejected],
             "warnings": [{"where": problem.where, "reason": problem.reason} for problem in self.warnings],
             "feeds": {"files": self.feed_files, "changed": self.feeds_changed, "removed": self.feeds_removed},
-            "issues": [{**asdict(issue), "errors": list(issue.errors)} for issue in self.issues],
+            "issue_drafts": [asdict(draft) for draft in self.issue_drafts],
+            "ended_drafts": self.ended_drafts,
+            "opened": [asdict(issue) for issue in self.opened],
+            "held": [asdict(issue) for issue in self.held],
             "restaged": self.restaged,
             "waiting": [asdict(digest) for digest in self.waiting],
             "announced": asdict(self.notifications),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from sqlalchemy import Connection
 
+from publisher.digests import pending_store as pending
 from publisher.digests import store as issues
 from publisher.model.articles import Record
 from publisher.model.digests import Digest
@@ -32,7 +33,7 @@ class NewsFilter:
         self._connection = connection
         self._asked = asked
         self._read = read
-        self._started = issues.started_digests(connection)
+        self._started = pending.started_digests(connection)
         self._with_issues = issues.digests_with_issues(connection)
         self._digests = [digest for digest in site.all_digests() if digest.slug in self._started]
 
@@ -71,8 +72,8 @@ class NewsFilter:
             if seq > self._started[digest.slug] and matches_query(digest.query, record) and self._is_news(digest, seq)
         ]
         if late:
-            waiting.extend(issues.without_carried(self._connection, late))
-        issues.add_pending(self._connection, waiting)
+            waiting.extend(pending.without_carried(self._connection, late))
+        pending.add_pending(self._connection, waiting)
         return len(old)
 
     def _is_news(self, digest: Digest, seq: int) -> bool:

@@ -12,13 +12,12 @@ from publisher.articles import store
 from publisher.articles.lookup import find_article, require_no_draft
 from publisher.digests import notes_store as notes
 from publisher.digests import pending_store as pending
-from publisher.digests import store as issues
+from publisher.digests.draft_content import start_digest_queue
 from publisher.digests.notes_store import NextIssueNote
 from publisher.errors import SettingsError
 from publisher.html.text import clean_characters
 from publisher.model.query import is_news, matches_query
 from publisher.model.report import Progress, no_progress
-from publisher.pipeline.make_issues import start_digest_queue
 from publisher.pipeline.publish import publish
 from publisher.settings import Site
 from publisher.storage.engine import Database
@@ -138,7 +137,7 @@ def _load_result(site: Site, digest: str) -> NoteResult:
 def _add(connection: Connection, site: Site, digest: str, name: str, now: datetime) -> None:
     """Add an article to the digest's next issue, whatever its age."""
     seq = _sendable(connection, site, digest, name)
-    if not issues.has_started(connection, digest):
+    if not pending.has_started(connection, digest):
         start_digest_queue(connection, site.digests[digest].digest(digest), site, now)
     pending.add_requested_article(connection, digest, seq)
 
@@ -156,8 +155,8 @@ def _cleared(connection: Connection, site: Site, digest: str) -> NextIssueNote:
 def _lead(connection: Connection, site: Site, digest: str, name: str) -> int:
     """Return the arrival number of the new lead, and make it pending for the digest."""
     seq = _sendable(connection, site, digest, name)
-    if digest in issues.started_digests(connection):
-        issues.add_pending(connection, [(digest, seq)])
+    if digest in pending.started_digests(connection):
+        pending.add_pending(connection, [(digest, seq)])
     return seq
 
 
@@ -167,7 +166,7 @@ def _sendable(connection: Connection, site: Site, digest: str, name: str) -> int
     require_no_draft(row, article)
     if row.retracted_at is not None:
         raise SettingsError(f"{article.title!r} was withdrawn. To undo that, use 'publish retract --undo'.")
-    if not issues.without_carried(connection, [(digest, row.seq)]):
+    if not pending.without_carried(connection, [(digest, row.seq)]):
         raise SettingsError(f"{article.title!r} was in an issue of {digest} before: subscribers get an article once")
     definition = site.digests[digest].digest(digest)
     if not matches_query(definition.query, article):

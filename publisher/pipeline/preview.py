@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -14,17 +14,17 @@ from publisher.articles import sources_store as sources
 from publisher.articles import store
 from publisher.articles.failure_isolation import render_with_fallback, report_failure
 from publisher.chromium import Browser, Viewport
-from publisher.digests import notes_store as notes
-from publisher.digests import pending_store as pending
-from publisher.digests import store as issues
-from publisher.digests.compose import ComposedIssue, compose_issue, correction_notices
+from publisher.digests import issue_drafts_store as drafts
+from publisher.digests.compose import ComposedIssue
+from publisher.digests.draft_content import load_content
 from publisher.digests.local_media import local_media_loader
+from publisher.digests.update_draft import compose_content
 from publisher.errors import BrowserMissing, SettingsError, StageError
 from publisher.feeds.definitions import sync_custom_feeds
 from publisher.findings import Finding
 from publisher.model.articles import Article
 from publisher.model.digests import Digest
-from publisher.model.query import Candidate, choose_articles, matches_query
+from publisher.model.query import matches_query
 from publisher.model.report import Progress, PublishResult, no_progress
 from publisher.pipeline.ingest import ingest
 from publisher.private_files import make_private_folder, private_opener
@@ -138,43 +138,21 @@ def _read_and_compose(
 def _composed(
     connection: Connection, site: Site, digest: Digest, now: datetime, report: PublishResult
 ) -> tuple[ComposedIssue, bool]:
-    articles = _waiting(connection, site, digest, now)
-    uses_newest_articles = not articles
+    stored = drafts.load_draft(connection, digest.slug)
+    waiting_slot = stored.waiting_slot if stored is not None else None
+    content = load_content(connection, site, digest, now, waiting_slot=waiting_slot)
+    uses_newest_articles = not content.articles
     if uses_newest_articles:
         articles = _newest(connection, site, digest, now)
-    if not articles:
-        raise SettingsError(f"no article matches the query of {digest.slug}: put one into {site.paths.articles}/")
-    stored = notes.load_next_issue_note(connection, digest.slug)
-    if stored.lead_seq is not None and stored.lead_seq not in {article.seq for article in articles}:
-        articles += store.articles_by_seq(connection, [stored.lead_seq], site.base_url, site.tz).values()
-    added = set(pending.requested_articles(connection, digest.slug))
-    candidates = [Candidate(article=article, carried_over=False, is_added=article.seq in added) for article in articles]
-    choice = choose_articles(digest, candidates, now, lead=stored.lead_seq)
-    rendered = partial(
-        compose_issue,
-        site,
-        digest,
-        slot=now.astimezone(UTC).replace(second=0, microsecond=0),
-        name=f"{now.astimezone(site.tz):%Y-%m-%dT%H%M}",
-        number=issues.last_issue_number(connection, digest.slug) + 1,
-        note=stored.note,
-        notices=correction_notices(connection, site, digest, choice.articles, now),
-    )
-    composed, failing = render_with_fallback(rendered, choice.articles or tuple(articles[: digest.at_most]))
-    known = store.rows_by_seq(connection, [article.seq for article, _ in failing])
+        if not articles:
+            raise SettingsError(f"no article matches the query of {digest.slug}: put one into {site.paths.articles}/")
+        rows = store.rows_by_seq(connection, [article.seq for article in articles])
+        content = replace(content, articles=tuple(articles), rows=rows)
+    composed, failing = render_with_fallback(partial(compose_content, site, digest, content), content.articles)
     for article, error in failing:
-        where, doing = known[article.seq].source, f"{article.title!r} was left out"
+        where, doing = content.rows[article.seq].source, f"{article.title!r} was left out"
         report_failure(report, site, where, doing, error)
     return composed, uses_newest_articles
-
-
-def _waiting(connection: Connection, site: Site, digest: Digest, now: datetime) -> list[Article]:
-    if digest.slug not in issues.started_digests(connection):
-        return _newest(connection, site, digest, now)
-    waiting = issues.pending_articles(connection, digest.slug, int(now.timestamp()))
-    if all(waiting.values()):
-        return []
-    return list(store.articles_by_seq(connection, list(waiting), site.base_url, site.tz).values())
 
 
 def _newest(connection: Connection, site: Site, digest: Digest, now: datetime) -> list[Article]:

@@ -1,9 +1,9 @@
-"""``publish now``: read changed articles, regenerate feeds, make issues, stage both."""
+"""``publish now``: read changed articles, regenerate feeds, bring drafts up to date, stage both."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -11,10 +11,13 @@ from sqlalchemy import Connection
 from publisher.articles import sources_store as sources
 from publisher.feeds.definitions import sync_custom_feeds
 from publisher.feeds.stage_feeds import stage_feeds
+from publisher.model.digests import SendPolicy
 from publisher.model.report import Progress, PublishResult, no_progress
+from publisher.pipeline.due_issues import open_new_issues
 from publisher.pipeline.ingest import ingest
-from publisher.pipeline.make_issues import make_issues, stage_issues
-from publisher.pipeline.remake import remake_issues
+from publisher.pipeline.stage_outbox import stage_outbox
+from publisher.pipeline.update_drafts import update_drafts
+from publisher.schedule.claims import save_schedules
 from publisher.settings import Site
 from publisher.storage.engine import Database
 from publisher.websub.notify import send_notifications
@@ -30,6 +33,7 @@ def publish(
     *,
     dry_run: bool = False,
     with_issues: bool = True,
+    may_open: bool = True,
     progress: Progress = no_progress,
     on_wait: Callable[[str], None] = lambda holder: None,
     edit: Callable[[Connection], None] | None = None,
@@ -37,17 +41,19 @@ def publish(
 ) -> PublishResult:
     """Update feeds/ and outbox/ from articles/.
 
-    A second run without changes changes nothing. After a kill, the next run continues.
+    A second run without changes changes nothing. After a kill, the next run continues. Only automatic digests without a
+    cadence are mailed; nothing of a digest with a cadence is fixed or mailed.
 
     Args:
         site: the settings.
         now: the time; articles with a later date are not published yet.
         dry_run: write nothing, not even to the database.
-        with_issues: make issues, and send those that need no approval; False for feeds only.
+        with_issues: bring drafts up to date, and send what needs no approval; False for feeds only.
+        may_open: False to bring drafts up to date without sending anything.
         progress: called from time to time.
         on_wait: called with the holder's name if another run has to be waited for.
-        edit: a change of the database after articles/ is read and before feeds are staged, such as a correction. No
-            issues are made then.
+        edit: a change of the database after articles/ is read and before feeds are staged, such as a correction. Nothing
+            is mailed then.
         parser_process: a parser process to use and keep; None for one that ends with this run.
 
     Raises:
@@ -55,21 +61,35 @@ def publish(
     """
     report = PublishResult(at=now.isoformat(), dry_run=dry_run)
     with Database.open(site.database_url, dry_run=dry_run) as db:
-        lock = nullcontext() if dry_run else db.exclusive(site.root, on_wait=on_wait)
-        with lock, Workers(parser_process=parser_process) as workers:
+        with _locked(db, site, on_wait, dry_run=dry_run), Workers(parser_process=parser_process) as workers:
             regenerate(db, site, now, report, progress, workers, dry_run=dry_run, edit=edit)
-            if edit is None and with_issues:
-                remake_issues(db, site, now, report)
-                make_issues(db, site, now, report)
-                stage_issues(db, site, report, dry_run=dry_run)
         if not dry_run and (site.hubs or site.announce.cloud):
-            # Outside the lock, because a hub may be slow.
+            # Outside the lock, because a hub may be slow. Feeds are live before drafts are touched.
             report.notifications = send_notifications(db, site, now, progress=progress)
-        if not dry_run and edit is None and with_issues and site.can_send and site.digests:
+        if with_issues:
+            with _locked(db, site, on_wait, dry_run=dry_run):
+                _update_outbox(db, site, now, report, dry_run=dry_run, may_open=may_open and edit is None)
+        if not dry_run and may_open and edit is None and with_issues and site.can_send and site.digests:
             _mail(site, db, now, report, progress)
         with db.read() as connection:
             report.rejected = [*sources.list_problems(connection, rejected=True), *report.rejected]
     return report
+
+
+def _locked(db: Database, site: Site, on_wait: Callable[[str], None], *, dry_run: bool) -> AbstractContextManager[None]:
+    return nullcontext() if dry_run else db.exclusive(site.root, on_wait=on_wait)
+
+
+def _update_outbox(
+    db: Database, site: Site, now: datetime, report: PublishResult, *, dry_run: bool, may_open: bool
+) -> None:
+    """Bring drafts up to date and stage them; open automatic issues without a cadence."""
+    if not dry_run:
+        save_schedules(db, site.schedules, now)
+    updates = update_drafts(db, site, now, report)
+    if may_open and not dry_run:
+        open_new_issues(db, site, updates, now, report)
+    stage_outbox(db, site, report, dry_run=dry_run)
 
 
 def regenerate(
@@ -97,4 +117,5 @@ def _mail(site: Site, db: Database, now: datetime, report: PublishResult, progre
     # Outside the lock, because a long list takes time. Imported here, because most runs send nothing.
     from publisher.delivery.automatic import send_due_issues
 
-    send_due_issues(site, db, now, report, progress)
+    automatic = [slug for slug, one in site.digests.items() if one.send is SendPolicy.AUTO and not one.cadence]
+    send_due_issues(site, db, now, report, progress, digests=automatic)

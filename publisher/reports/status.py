@@ -17,6 +17,7 @@ from publisher.articles.drafts_store import DraftRow
 from publisher.cadence import next_slot
 from publisher.delivery import brakes_store as brakes
 from publisher.delivery import store as deliveries
+from publisher.digests import pending_store as pending
 from publisher.digests import store as issues
 from publisher.digests.readiness import visible_blockers
 from publisher.digests.store import IssueRow
@@ -176,7 +177,7 @@ def load_status(site: Site, now: datetime) -> Status:
                     slug=digest.slug,
                     title=digest.title,
                     issues=sum(row.digest == digest.slug for row in rows),
-                    waiting=len(issues.pending_articles(connection, digest.slug, int(now.timestamp()))),
+                    waiting=len(pending.pending_articles(connection, digest.slug, int(now.timestamp()), now)),
                     next=upcoming.get(name),
                     last=_newest(connection, name),
                 )

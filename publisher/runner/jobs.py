@@ -115,6 +115,7 @@ class Jobs:
                 progress=self._progress_or_stop,
                 on_wait=lambda holder: self._log.info("waiting", job="publish", holder=holder),
                 on_claim=self._log_claim,
+                on_feeds=self._wake_hubs,
             )
         except WorkerClosed as error:
             self._log.info("stopped early", job="publish", reason=str(error))
@@ -124,14 +125,17 @@ class Jobs:
             raise
         if report is not None:
             self._log_report(report)
-            if report.feeds_changed and (site.hubs or site.announce.cloud):
-                self._wake("announce")
-            if report.issues:
+            if report.opened or any(draft.is_changed for draft in report.issue_drafts) or report.scheduled_runs:
                 self._wake("mail")
         self._schedule_next(db)
         if report is not None and report.feeds_failed:
             self._is_changed.set()
             raise PublisherError(f"feeds: {report.feeds_failed}")
+
+    def _wake_hubs(self, report: PublishResult) -> None:
+        site, _ = self.current
+        if report.feeds_changed and (site.hubs or site.announce.cloud):
+            self._wake("announce")
 
     def _log_claim(self, claim: ClaimedSlot, late: float) -> None:
         self._log.info(
@@ -172,18 +176,28 @@ class Jobs:
                 edited=report.edited,
                 files=len(report.feeds_changed),
                 removed=len(report.feeds_removed),
-                issues=len(report.issues),
+                issues=len(report.opened),
             )
-        for issue in report.issues:
+        for draft in report.issue_drafts:
+            if draft.is_changed:
+                self._log.info(
+                    "draft updated",
+                    digest=draft.digest,
+                    number=draft.number,
+                    slot=draft.slot,
+                    articles=draft.articles,
+                    errors=len(draft.errors),
+                )
+        for issue in report.opened:
             self._log.info(
-                "issue made",
+                "issue opened",
                 issue=issue.path.partition("/")[2],
                 number=issue.number,
                 articles=issue.articles,
                 subscribers=issue.subscribers,
-                send=issue.send,
-                errors=len(issue.errors),
             )
+        for held in report.held:
+            self._log.warning("issue held", issue=held.issue, reason=held.reason)
         for problem in report.warnings[:_MAX_LOGGED]:
             self._log.warning("warning", where=problem.where, reason=problem.reason)
         skipped = {(problem.where, problem.reason) for problem in report.rejected}
@@ -218,7 +232,6 @@ class Jobs:
             now,
             report,
             self._report_progress,
-            approved=True,
             without=waiting | self._settled.keys(),
             is_stopping=self._is_stopping.is_set,
             clock=self._clock.now,

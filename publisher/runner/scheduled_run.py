@@ -14,11 +14,13 @@ from publisher.articles import sources_store as sources
 from publisher.articles.failure_isolation import report_failure
 from publisher.cadence import next_slot
 from publisher.clock import Clock
+from publisher.delivery.automatic import open_due_issues
 from publisher.errors import PublisherError, SlotLost
 from publisher.model.report import Progress, PublishResult, ScheduledRunResult, no_progress
-from publisher.pipeline.make_issues import make_scheduled_issue, stage_issues
+from publisher.pipeline.due_issues import open_new_issues, open_waiting_issues, run_slot
 from publisher.pipeline.publish import regenerate
-from publisher.pipeline.remake import remake_issues
+from publisher.pipeline.stage_outbox import stage_outbox
+from publisher.pipeline.update_drafts import update_drafts
 from publisher.schedule import store as slots
 from publisher.schedule.claims import LEASE, claim_due_slots, retry_time
 from publisher.schedule.store import ClaimedSlot
@@ -49,6 +51,7 @@ def run_due_slots(
     progress: Progress = no_progress,
     on_wait: Callable[[str], None] = lambda holder: None,
     on_claim: Callable[[ClaimedSlot, float], None] = lambda claim, late: None,
+    on_feeds: Callable[[PublishResult], None] = lambda report: None,
 ) -> PublishResult | None:
     """Run every due slot that no other process has claimed; None if nothing was due.
 
@@ -64,6 +67,7 @@ def run_due_slots(
         progress: called from time to time; may raise to stop the run.
         on_wait: called with the holder's name if another run has to be waited for.
         on_claim: called with each claim and its delay in seconds.
+        on_feeds: called once the feeds are staged, before drafts are touched.
 
     Raises:
         PublisherError: see ``publisher.errors``. Claimed slots are retried.
@@ -79,7 +83,8 @@ def run_due_slots(
         try:
             with db.exclusive(site.root, on_wait=on_wait), Workers(parser_process=parser_process) as workers:
                 run.feeds(progress, workers)
-                remake_issues(db, site, clock.now(), run.report)
+            on_feeds(run.report)
+            with db.exclusive(site.root, on_wait=on_wait):
                 run.issues(progress)
         except BaseException as error:
             run.release(error)
@@ -149,7 +154,7 @@ class _ScheduledRun:
                 self._done(claim, outcome)
 
     def issues(self, progress: Progress) -> None:
-        """Make and stage the claimed issues."""
+        """Run the claimed slots of digests, bring drafts up to date, open what is due, and stage both."""
         claims = [claim for claim in self._left if claim.schedule != "feeds"]
         newest = {claim.schedule: claim for claim in claims}
         for number, claim in enumerate(claims, 1):
@@ -157,17 +162,21 @@ class _ScheduledRun:
             # An issue of a missed slot has the articles that were published by its slot.
             as_of = self._before_next(claim, now) if newest[claim.schedule] is claim else claim.slot
             try:
-                outcome = make_scheduled_issue(self._db, self._site, claim, as_of=as_of, now=now, report=self.report)
+                outcome = run_slot(self._db, self._site, claim, as_of=as_of, now=now, report=self.report)
             except SlotLost as error:
                 self._done(claim, str(error))
             except Exception as error:
                 where = f"digests.{claim.schedule.partition(':')[2]}"
-                report_failure(self.report, self._site, where, "no issue was made", error)
+                report_failure(self.report, self._site, where, "its slot was not run", error)
                 self._fail(claim, error)
             else:
                 self._done(claim, outcome)
             progress("making issues", number, len(claims))
-        stage_issues(self._db, self._site, self.report, dry_run=False)
+        updates = update_drafts(self._db, self._site, self._now(), self.report)
+        open_waiting_issues(self._db, self._site, self._now(), self.report)
+        open_new_issues(self._db, self._site, updates, self._now(), self.report)
+        open_due_issues(self._site, self._db, self._now(), self.report)
+        stage_outbox(self._db, self._site, self.report)
 
     def _before_next(self, claim: ClaimedSlot, now: datetime) -> datetime:
         """Return ``now``, or the last second before the next slot, if that has passed."""

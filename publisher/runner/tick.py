@@ -9,10 +9,12 @@ from publisher.delivery.automatic import send_due_issues
 from publisher.errors import PublisherError
 from publisher.model.problems import Problem
 from publisher.model.report import Progress, PublishResult, no_progress
+from publisher.pipeline.update_drafts import LAST_TICK
 from publisher.runner.scheduled_run import run_due_slots
 from publisher.runner.sweep import sweep
 from publisher.schedule.processes import try_process_lock
 from publisher.settings import Site
+from publisher.storage import facts
 from publisher.storage.engine import Database
 from publisher.subscriptions.confirmation_emails import send_confirmation_emails
 from publisher.websub.notify import send_notifications
@@ -36,10 +38,15 @@ def tick(
     """
     clock = clock or Clock()
     with Database.open(site.database_url) as db:
-        report = run_due_slots(site, db, clock, always=True, progress=progress, on_wait=on_wait)
+        with db.write() as connection:
+            facts.set_fact(connection, LAST_TICK, str(int(clock.now().timestamp())))
+
+        def notify(report: PublishResult) -> None:
+            if site.hubs or site.announce.cloud:
+                report.notifications = send_notifications(db, site, clock.now(), progress=progress)
+
+        report = run_due_slots(site, db, clock, always=True, progress=progress, on_wait=on_wait, on_feeds=notify)
         assert report is not None
-        if site.hubs or site.announce.cloud:
-            report.notifications = send_notifications(db, site, clock.now(), progress=progress)
         # Sending to a long list takes longer than the interval between calls.
         with try_process_lock(site.root, "mail") as is_locked:
             if is_locked:
@@ -50,7 +57,7 @@ def tick(
 
 def _mail(site: Site, db: Database, clock: Clock, report: PublishResult, progress: Progress) -> None:
     if site.can_send and site.digests:
-        send_due_issues(site, db, clock.now(), report, progress, approved=True, clock=clock.now)
+        send_due_issues(site, db, clock.now(), report, progress, clock=clock.now)
         sent = send_confirmation_emails(site, db, clock.now)
         report.blockers = (*report.blockers, *sent.blockers)
         if sent.paused_until is not None:

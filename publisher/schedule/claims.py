@@ -15,7 +15,7 @@ from publisher.schedule.store import ClaimedSlot, SlotRun, StoredSchedule
 from publisher.settings.schedules import Schedule, parse_timetable
 from publisher.storage.engine import Database
 
-__all__ = ["LEASE", "claim_due_slots", "next_lease_end", "retry_time"]
+__all__ = ["LEASE", "claim_due_slots", "next_lease_end", "retry_time", "save_schedules"]
 
 #: Duration of a claim. A runner that does not renew it counts as dead.
 LEASE: Final = timedelta(seconds=90)
@@ -57,6 +57,15 @@ def claim_due_slots(
             if claim is not None:
                 claims.append(claim)
     return sorted(claims, key=lambda claim: (claim.slot, claim.schedule))
+
+
+def save_schedules(db: Database, schedules: Sequence[Schedule], now: datetime) -> None:
+    """Save new and changed timetables without claiming a slot; they count from NOW."""
+    with db.read() as connection:
+        is_stale = _is_stale(connection, schedules, now)
+    if is_stale:
+        with db.write() as connection:
+            _save_schedules(connection, schedules, now)
 
 
 def _is_stale(connection: Connection, schedules: Sequence[Schedule], now: datetime) -> bool:

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, PrivateAttr, field_validator, model_validator
 
-from publisher.model.digests import Digest
+from publisher.model.digests import CatchUp, Digest, SendPolicy
 from publisher.model.taxonomy import FacetKind, Query
 from publisher.settings import validators
 from publisher.settings.delivery import BounceSettings, DeliverySettings, DkimSettings, SmtpSettings
@@ -71,6 +71,12 @@ class IngestSettings(SettingsTable):
     max_bytes: Annotated[int, Field(ge=1_000, le=1_000_000_000)] = 5_000_000
     #: Known tags, to split the run-together tags of a text export.
     tags: tuple[Text, ...] = ()
+
+
+def _catch_up(settings: ScheduleSettings) -> CatchUp:
+    """Return which missed slots are run; one draft at a time waits for approval."""
+    is_reviewed = isinstance(settings, DigestSettings) and settings.send is SendPolicy.REVIEW
+    return CatchUp.LATEST if is_reviewed and settings.catch_up is CatchUp.ALL else settings.catch_up
 
 
 class Site(SettingsTable):
@@ -265,7 +271,7 @@ class Site(SettingsTable):
                 name=name,
                 timetable=table,
                 text=format_timetable(table),
-                catch_up=one.catch_up,
+                catch_up=_catch_up(one),
                 at_most_late=timedelta(hours=one.catch_up_hours),
             )
             for name, one in named.items()

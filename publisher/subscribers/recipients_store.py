@@ -5,10 +5,11 @@ from __future__ import annotations
 from sqlalchemy import Connection, func, select
 
 from publisher.model.delivery import DeliveryState
+from publisher.model.subscriptions import SubscriptionState
 from publisher.storage.tables.delivery import delivery
-from publisher.storage.tables.subscribers import subscriber
+from publisher.storage.tables.subscribers import subscriber, subscription
 
-__all__ = ["due_range", "has_attempts", "open_domains"]
+__all__ = ["due_range", "has_attempts", "open_domains", "subscribed_domains"]
 
 _CLOSED = (DeliveryState.ACCEPTED.value, DeliveryState.FAILED.value, DeliveryState.SUPPRESSED.value)
 
@@ -22,6 +23,19 @@ def open_domains(connection: Connection, issue_id: int) -> dict[str, int]:
         .group_by(subscriber.c.domain)
     )
     return dict(iter(connection.execute(query)))
+
+
+def subscribed_domains(connection: Connection, digest: str) -> dict[str, int]:
+    """Return domain → number of active subscribers of a digest."""
+    is_active = (
+        (subscription.c.digest == digest)
+        & (subscription.c.state == SubscriptionState.ACTIVE.value)
+        & (subscriber.c.state == SubscriptionState.ACTIVE.value)
+        & subscriber.c.is_suppressed.is_(False)
+    )
+    tables = subscription.join(subscriber, subscriber.c.id == subscription.c.subscriber_id)
+    query = select(subscriber.c.domain, func.count()).select_from(tables).where(is_active)
+    return dict(iter(connection.execute(query.group_by(subscriber.c.domain))))
 
 
 def due_range(connection: Connection, issue_id: int) -> tuple[int, int] | None:

@@ -44,7 +44,8 @@ delivery = Table(
     Column("origin", Text, nullable=False, server_default="audience"),
     #: Not before this time; 0 for at once.
     Column("due_at", BigInteger, nullable=False, server_default="0"),
-    #: When the message was last handed over, and when the state last changed; NULL for never.
+    #: When the message was first and last handed over, and when the state last changed; NULL for never.
+    Column("first_handed_at", BigInteger),
     Column("handed_at", BigInteger),
     Column("changed_at", BigInteger),
     #: The reply of the server, with its name.

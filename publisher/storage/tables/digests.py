@@ -7,6 +7,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     Table,
@@ -17,7 +18,17 @@ from sqlalchemy import (
 
 from publisher.storage.tables.base import metadata
 
-__all__ = ["digest", "issue", "issue_article", "issue_file", "issue_variant", "next_issue_note", "pending"]
+__all__ = [
+    "digest",
+    "issue",
+    "issue_article",
+    "issue_draft",
+    "issue_draft_file",
+    "issue_file",
+    "issue_variant",
+    "next_issue_note",
+    "pending",
+]
 
 #: A digest that has started. Articles up to ``since_seq`` are not news for it.
 digest = Table(
@@ -36,6 +47,56 @@ pending = Table(
     Column("carried_over", Boolean, nullable=False),
     #: True if an editor added it to the next issue by name.
     Column("is_added", Boolean, nullable=False, server_default=false()),
+    #: True if an issue that had it was cancelled: it makes no issue by itself, and only people without it get it.
+    Column("is_returned", Boolean, nullable=False, server_default=false()),
+    #: ``discarded`` (until an issue opens) or ``later`` (until the slot after ``set_aside_slot``); NULL for neither.
+    Column("set_aside", Text),
+    Column("set_aside_slot", BigInteger),
+)
+
+#: The next issue of a digest, which follows its articles until it is approved.
+issue_draft = Table(
+    "issue_draft",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    #: The slot, name and number that it would get if it were approved now.
+    Column("slot", BigInteger, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("subject", Text, nullable=False),
+    #: Arrival numbers of its articles, in the order of display, JSON.
+    Column("articles", Text, nullable=False),
+    #: Counts and problems of the rendering, JSON.
+    Column("summary", Text, nullable=False),
+    #: Preflight findings, JSON, and the number of errors among them.
+    Column("findings", Text, nullable=False),
+    Column("errors", Integer, nullable=False),
+    #: Hash of everything that it was rendered from. An equal input is not rendered again.
+    Column("input_hash", Text, nullable=False),
+    #: Hash of what an editor approves, and earlier versions with their hashes, JSON.
+    Column("hash", Text, nullable=False),
+    Column("versions", Text, nullable=False),
+    #: Why it may be approved in spite of errors, and the findings that this applies to; NULL for none.
+    Column("forced", Text),
+    Column("forced_findings", Text),
+    #: The newest slot that has passed without an issue, and that the draft waits for; NULL for none.
+    Column("waiting_slot", BigInteger),
+    #: True if it becomes the issue of ``waiting_slot`` without a person, once nothing stops it.
+    Column("opens_by_itself", Boolean, nullable=False, server_default=false()),
+    #: When the editors were told of it, and the slot that they were told of; NULL for not yet.
+    Column("told_at", BigInteger),
+    Column("told_slot", BigInteger),
+    #: False until all its files are staged in outbox/.
+    Column("is_staged", Boolean, nullable=False),
+)
+
+#: The files of a draft, byte for byte.
+issue_draft_file = Table(
+    "issue_draft_file",
+    metadata,
+    Column("digest", Text, ForeignKey("issue_draft.digest", ondelete="CASCADE"), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("data", LargeBinary, nullable=False),
 )
 
 issue = Table(
@@ -55,23 +116,34 @@ issue = Table(
     Column("forced", Text),
     #: True while sending is paused.
     Column("is_paused", Boolean, nullable=False, server_default=false()),
-    #: Hash of the approved bytes and audience; NULL if it is not approved.
+    #: Hash of the approved content. NULL for an issue of an older version that was not approved.
     Column("approved", Text),
     Column("approved_at", BigInteger),
-    #: When the draft was sent to the editors; NULL for not yet.
-    Column("draft_at", BigInteger),
+    #: When its send opened, and its audience was settled; NULL for not yet.
+    Column("opened_at", BigInteger),
+    #: When it was cancelled: what was not handed over by then is not sent.
+    Column("cancelled_at", BigInteger),
+    #: What a reopened issue gets back and its further variants are rendered from, JSON.
+    Column("editorial", Text),
+    #: The settings that its headers and links depend on, JSON.
+    Column("mail_settings", Text),
+    #: Why it is held, as the editors were told; NULL for not told.
+    Column("told_hold", Text),
     UniqueConstraint("digest", "slot"),
     UniqueConstraint("digest", "number"),
 )
 
-#: Articles of an issue. The primary key keeps a digest from sending an article twice.
+#: Articles of an issue. A second issue of a digest may have an article if the first one was cancelled.
 issue_article = Table(
     "issue_article",
     metadata,
-    Column("digest", Text, primary_key=True),
+    Column("issue_id", Integer, ForeignKey("issue.id"), primary_key=True),
     Column("article_seq", Integer, ForeignKey("article.seq"), primary_key=True),
-    Column("issue_id", Integer, ForeignKey("issue.id"), nullable=False, index=True),
+    Column("digest", Text, nullable=False),
     Column("position", Integer, nullable=False),
+    #: The article as it was approved, JSON, until the send opens.
+    Column("approved_text", Text),
+    Index("ix_issue_article_article", "article_seq", "digest"),
 )
 
 #: An issue's files, byte for byte.
@@ -106,4 +178,6 @@ next_issue_note = Table(
     Column("digest", Text, primary_key=True),
     Column("note", Text, nullable=False),
     Column("lead_seq", Integer, ForeignKey("article.seq")),
+    #: Arrival numbers of articles in the order that an editor chose, JSON; NULL for the usual order.
+    Column("article_order", Text),
 )

@@ -1,0 +1,235 @@
+"""Mail to editors: drafts that wait for approval, and issues that are held."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Final
+
+from sqlalchemy import Connection
+
+from publisher.delivery.approval import hold_reason
+from publisher.delivery.audience import count_audience
+from publisher.delivery.deliver import make_transport
+from publisher.delivery.messages import read_signers
+from publisher.delivery.single_messages import parse_recipient, send_messages
+from publisher.digests import approval_store as approvals
+from publisher.digests import issue_drafts_store as drafts
+from publisher.digests import store as issues
+from publisher.digests.envelope import bare_address, public_envelope, public_values
+from publisher.digests.issue_drafts_store import IssueDraft
+from publisher.digests.readiness import require_reserved, sample_blockers, setting_blockers
+from publisher.digests.store import IssueRow
+from publisher.digests.update_draft import render_draft
+from publisher.errors import PublisherError, SendingBlocked
+from publisher.mail.message_template import MessageTemplate
+from publisher.mail.outcome import Outcome
+from publisher.mail.placeholders import Placeholders
+from publisher.mail.transport import OutgoingMessage, Transport
+from publisher.model.delivery import DeliveryState
+from publisher.model.digests import IssueVariant, SendPolicy
+from publisher.settings import Site
+from publisher.storage.engine import Database
+
+__all__ = ["ToldEditors", "tell_editors"]
+
+#: Findings of the preflight that a mail lists.
+_MAX_LISTED: Final = 20
+
+
+@dataclass(slots=True, kw_only=True)
+class ToldEditors:
+    """The result of telling the editors."""
+
+    #: One line for each mail that was not sent.
+    errors: list[str] = field(default_factory=list)
+    #: Placeholder values that blocked mails, each with its fix.
+    blockers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Report:
+    """A mail to the editors: an issue or a draft, with a note above it."""
+
+    #: ``DIGEST/NAME``.
+    name: str
+    slot: datetime
+    number: int
+    subject: str
+    #: The word in brackets before the subject.
+    prefix: str
+    note: Sequence[str]
+    variant: IssueVariant
+    #: Stores that the editors were told.
+    on_sent: Callable[[Connection], None]
+
+
+def tell_editors(site: Site, db: Database, now: datetime, *, transport: Transport | None = None) -> ToldEditors:
+    """Send editors each draft that waits for them, and each issue that is held, once.
+
+    A draft of a newsletter with a cadence waits from its slot on; without a cadence from the start. If a mail fails, the
+    next run tries again.
+    """
+    result = ToldEditors()
+    if site.mail is None or not site.mail.editors or not site.can_send:
+        return result
+    for report in [*_draft_reports(site, db, now), *_hold_reports(site, db, now)]:
+        try:
+            outcomes = _send(site, report, transport or make_transport(site))
+        except SendingBlocked as error:
+            result.errors.append(f"editors were not sent {report.name}, because of placeholder values")
+            result.blockers = tuple(dict.fromkeys([*result.blockers, *error.blockers]))
+            continue
+        except PublisherError as error:
+            result.errors.append(f"editors were not sent {report.name}: {error}")
+            continue
+        result.errors += [
+            f"{editor} was not sent {report.name}: {outcome.answer}"
+            for editor, outcome in outcomes.items()
+            if outcome.state is not DeliveryState.ACCEPTED
+        ]
+        with db.write() as connection:
+            report.on_sent(connection)
+    return result
+
+
+def _draft_reports(site: Site, db: Database, now: datetime) -> list[_Report]:
+    with db.read() as connection:
+        waiting = [draft for draft in drafts.list_drafts(connection) if _waits_for_editors(site, draft)]
+    return [_draft_report(site, db, draft, now) for draft in waiting]
+
+
+def _waits_for_editors(site: Site, draft: IssueDraft) -> bool:
+    """Return whether the editors have to be told of a draft."""
+    settings = site.digests.get(draft.digest)
+    if settings is None:
+        return False
+    if settings.send is SendPolicy.REVIEW and not settings.cadence:
+        return draft.told_at is None
+    is_stopped = draft.opens_by_itself and not draft.may_be_approved
+    is_waiting = draft.waiting_slot is not None and (settings.send is SendPolicy.REVIEW or is_stopped)
+    return is_waiting and draft.told_slot != draft.waiting_slot
+
+
+def _draft_report(site: Site, db: Database, draft: IssueDraft, now: datetime) -> _Report:
+    digest = site.digests[draft.digest].digest(draft.digest)
+    composed, content = render_draft(db, site, digest, draft, now)
+    with db.read() as connection:
+        subscribers = count_audience(connection, digest, composed.articles, int(now.timestamp()))
+    is_second = draft.told_slot is not None
+    note = [
+        f"Draft of {draft.digest} No. {draft.number} for {subscribers:,} subscribers.",
+        *([f"STILL WAITING: its slot of {_minute(site, draft.told_slot)} has passed too."] if is_second else []),
+        *([f"{len(content.passed_over):,} articles have no room in it."] if content.passed_over and is_second else []),
+        *_finding_lines(draft),
+        f"To approve it: publish approve {draft.digest} --expect {draft.hash}",
+        "Until then it follows its articles.",
+    ]
+    return _Report(
+        name=f"{draft.digest}/{draft.name}",
+        slot=draft.slot,
+        number=draft.number,
+        subject=composed.issue.subject,
+        prefix="[Draft, waiting] " if is_second else "[Draft] ",
+        note=note,
+        variant=composed.issue.variants[0],
+        on_sent=lambda connection: drafts.mark_editors_told(connection, draft, int(now.timestamp())),
+    )
+
+
+def _minute(site: Site, moment: datetime | None) -> str:
+    return f"{moment.astimezone(site.tz):%a %Y-%m-%d %H:%M}" if moment is not None else ""
+
+
+def _finding_lines(draft: IssueDraft) -> list[str]:
+    if not draft.findings:
+        return ["The preflight found nothing."]
+    lines = [f"- {one['severity']} {one['rule']}: {one['message']}" for one in draft.findings[:_MAX_LISTED]]
+    more = len(draft.findings) - len(lines)
+    return [
+        f"The preflight found {len(draft.findings)}:",
+        *lines,
+        *([f"- and {more} more"] if more > 0 else []),
+        *([] if draft.may_be_approved else ["It cannot be approved before its errors are fixed."]),
+    ]
+
+
+def _hold_reports(site: Site, db: Database, now: datetime) -> list[_Report]:
+    """Return a mail for each issue that is held for a reason that the editors were not told."""
+    reports = []
+    with db.read() as connection:
+        for row in issues.list_issues(connection):
+            if not row.is_waiting or row.digest not in site.digests:
+                continue
+            reason = hold_reason(connection, site, row, now)
+            if reason and reason != row.told_hold:
+                variant = issues.load_variants(connection, row.id)[0]
+                reports.append(_hold_report(row, reason, variant))
+    return reports
+
+
+def _hold_report(row: IssueRow, reason: str, variant: IssueVariant) -> _Report:
+    return _Report(
+        name=row.path,
+        slot=row.slot,
+        number=row.number,
+        subject=row.subject,
+        prefix="[Held] ",
+        note=[f"{row.path} is approved, and is not sent: {reason}"],
+        variant=variant,
+        on_sent=lambda connection: approvals.save_told_hold(connection, row.id, reason),
+    )
+
+
+def _send(site: Site, report: _Report, transport: Transport) -> Mapping[str, Outcome]:
+    messages = _messages(site, report)
+    domains = Counter(message.recipient.rpartition("@")[2] for message in messages)
+    if not transport.is_local:
+        shown = sample_blockers(report.name, report.variant.text.decode())
+        require_reserved(report.name, domains, (*setting_blockers(site), *shown))
+    return send_messages(transport, messages)
+
+
+def _messages(site: Site, report: _Report) -> list[OutgoingMessage]:
+    assert site.mail is not None
+    slug, _, name = report.name.partition("/")
+    digest = site.digests[slug].digest(slug)
+    values = public_values(site, digest, name)
+    placeholders, signers = Placeholders(hash=report.variant.placeholder_hash), read_signers(site)
+    text = "\n".join(report.note) + "\n\n" + "=" * 72 + "\n\n" + report.variant.text.decode()
+    page = _with_note(report.variant.html.decode(), report.note)
+    subject = f"{report.prefix}{report.subject}"
+    envelope = public_envelope(site, digest, subject=subject, slot=report.slot, number=report.number)
+    messages: list[OutgoingMessage] = []
+    for editor in site.mail.editors:
+        address = parse_recipient(editor)
+        key = f"draft.{report.slot.astimezone(UTC):%Y%m%dT%H%M}.{slug}.{len(messages)}"
+        recipient = f"{address.text.rpartition('@')[0]}@{address.domain}"
+        keyed = replace(envelope, message_key=key)
+        template = MessageTemplate(
+            keyed, text=text, html=page, placeholders=placeholders, values=values, signers=signers
+        )
+        messages.append(
+            OutgoingMessage(
+                reference=None,
+                recipient=recipient,
+                return_path=bare_address(site.mail.sender),
+                data=template.merge(address=address.text, recipient=recipient, token=key),
+                name=f"{key}.{address.domain}",
+                needs_utf8=not recipient.isascii(),
+            )
+        )
+    return messages
+
+
+def _with_note(page: str, note: Sequence[str]) -> str:
+    lines = "<br>".join(html.escape(line) for line in note)
+    box = (
+        '<div style="margin:0;padding:12px 16px;background-color:#fff8d6;color:#1d1b18;'
+        f'font-family:monospace;font-size:14px;line-height:20px;">{lines}</div>'
+    )
+    return re.sub(r"(<body\b[^<>]*>)", lambda match: match[1] + box, page, count=1)

@@ -1,0 +1,142 @@
+"""Fix a draft as an approved issue, and turn an approved issue into a draft again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Connection
+
+from publisher.articles import store as articles
+from publisher.articles.failure_isolation import render_with_fallback
+from publisher.delivery.audience import load_audience
+from publisher.digests import issue_drafts_store as drafts
+from publisher.digests import notes_store as notes
+from publisher.digests import pending_store as pending
+from publisher.digests import store as issues
+from publisher.digests.draft_content import DraftContent, mail_settings, start_digest_queue
+from publisher.digests.notes_store import NextIssueNote
+from publisher.digests.pending_store import PendingArticle
+from publisher.digests.store import IssueRow
+from publisher.digests.update_draft import DraftUpdate, compose_content
+from publisher.model.digests import Digest
+from publisher.model.query import is_news
+from publisher.settings import Site
+from publisher.storage.engine import Database
+
+__all__ = ["content_of_issue", "fix_draft", "unfix_issue"]
+
+
+def fix_draft(db: Database, site: Site, update: DraftUpdate, now: datetime) -> IssueRow:
+    """Fix a draft as an issue: its articles with their text, its headers and bytes.
+
+    A variant is rendered for each selection of today's subscribers; others are rendered when the send opens. The caller
+    holds the site's lock, and has brought the draft up to date under it.
+
+    Args:
+        db: the database.
+        site: the settings.
+        update: the draft, up to date.
+        now: the time of the approval.
+    """
+    draft, content = update.draft, update.content
+    assert draft is not None
+    digest = site.digests[update.digest].digest(update.digest)
+    with db.read() as connection:
+        audience = load_audience(connection, digest, content.articles, int(now.timestamp()))
+    shown = [article for article in content.articles if article.seq in draft.articles]
+    render = partial(compose_content, site, digest, content, interests=audience.interests)
+    composed, _ = render_with_fallback(render, shown)
+    with db.write() as connection:
+        if not pending.has_started(connection, digest.slug):
+            start_digest_queue(connection, digest, site, max(content.slot, now))
+        carried = [article.seq for article in composed.articles]
+        issue_id = issues.add_issue(
+            connection,
+            composed.issue,
+            articles.article_texts(connection, carried),
+            approved=draft.hash,
+            now=int(now.timestamp()),
+            editorial=json.dumps(_editorial(content, carried, draft.passed_over), ensure_ascii=False),
+            mail_settings=json.dumps(mail_settings(site), ensure_ascii=False),
+        )
+        if draft.is_forced:
+            issues.save_forced_reason(connection, issue_id, draft.forced or "")
+        pending.remove_pending(connection, digest.slug, carried)
+        pending.mark_carried_over(connection, digest.slug, draft.passed_over)
+        if content.number == 1:
+            _remove_old(connection, digest, draft.passed_over)
+        notes.clear_next_issue_note(connection, digest.slug)
+        drafts.delete_draft(connection, digest.slug)
+        (row,) = issues.list_issues(connection, only=[issue_id])
+    return row
+
+
+def _editorial(content: DraftContent, carried: list[int], passed_over: tuple[int, ...]) -> dict[str, Any]:
+    """Return what reopening an issue restores, and what its further variants are rendered from."""
+    kept = {*carried, *passed_over}
+    return {
+        "moment": content.moment.isoformat(),
+        "note": asdict(content.note),
+        "notices": [asdict(notice) for notice in content.notices],
+        "pending": [asdict(row) for row in content.pending if row.seq in kept],
+    }
+
+
+def _remove_old(connection: Connection, digest: Digest, passed_over: tuple[int, ...]) -> None:
+    """Remove old articles that had no room in the first issue; later issues have news only."""
+    added = set(pending.requested_articles(connection, digest.slug))
+    known = articles.rows_by_seq(connection, [seq for seq in passed_over if seq not in added])
+    old = [seq for seq, row in known.items() if not is_news(digest.news_days, row.asked_at, row.first_read_at)]
+    pending.remove_pending(connection, digest.slug, old)
+
+
+def content_of_issue(row: IssueRow) -> DraftContent:
+    """Return the fixed content of an issue, without its articles, to render further variants."""
+    from publisher.digests.story import Notice
+
+    editorial = json.loads(row.editorial or "{}")
+    return DraftContent(
+        slot=row.slot,
+        name=row.name,
+        number=row.number,
+        moment=datetime.fromisoformat(editorial["moment"]),
+        articles=(),
+        passed_over=(),
+        reason="",
+        note=_note(editorial),
+        notices=tuple(Notice(**notice) for notice in editorial["notices"]),
+        pending=(),
+        rows={},
+    )
+
+
+def _note(editorial: dict[str, Any]) -> NextIssueNote:
+    stored = editorial["note"]
+    return NextIssueNote(note=stored["note"], lead_seq=stored["lead_seq"], order=tuple(stored["order"]))
+
+
+def unfix_issue(connection: Connection, row: IssueRow) -> None:
+    """Delete an approved issue whose send has not opened; its articles and note return to the draft.
+
+    Its number is free again, its ID is not. What an editor has chosen for the next issue since then has priority.
+    """
+    editorial = json.loads(row.editorial or "{}")
+    if editorial:
+        rows = [PendingArticle(**one) for one in editorial["pending"]]
+        pending.restore_pending(connection, row.digest, rows)
+        before, since = _note(editorial), notes.load_next_issue_note(connection, row.digest)
+        merged = NextIssueNote(
+            note=since.note or before.note,
+            lead_seq=since.lead_seq if since.lead_seq is not None else before.lead_seq,
+            order=since.order or before.order,
+        )
+        if merged != NextIssueNote():
+            notes.save_next_issue_note(connection, row.digest, merged)
+    else:
+        seqs = issues.issue_article_seqs(connection, row.id)
+        pending.add_pending(connection, [(row.digest, seq) for seq in seqs])
+    issues.delete_issue(connection, row.id)

@@ -1,0 +1,155 @@
+"""Open the send of an approved issue: settle its audience, and which articles each subscriber gets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import Connection
+
+from publisher.articles.records import article_from_text
+from publisher.delivery.audience import freeze_audience, load_audience
+from publisher.delivery.fixed_issue import content_of_issue
+from publisher.delivery.local_time import LocalDeliveryTimes
+from publisher.digests import approval_store as approvals
+from publisher.digests import pending_store as pending
+from publisher.digests import store as issues
+from publisher.digests.store import IssueRow
+from publisher.digests.update_draft import compose_content
+from publisher.errors import IssueHeld
+from publisher.model.articles import Article
+from publisher.model.digests import Digest, IssueVariant
+from publisher.model.query import Interests, group_by_variant
+from publisher.settings import Site
+from publisher.storage.engine import Database
+from publisher.storage.locks import advisory_lock
+
+__all__ = ["OpenedIssue", "open_issue"]
+
+#: Transactions that may find a new selection before the send is given up; subscribers change rarely.
+_MAX_ATTEMPTS: Final = 20
+#: One lock for all newsletters: what one brings, another one leaves out.
+_LOCK: Final = "open a send"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedIssue:
+    """An issue whose send is open."""
+
+    row: IssueRow
+    #: Number of queued deliveries.
+    deliveries: int
+    #: Unknown time zone → number of its subscribers. Their deliveries are due at the site's local time.
+    unknown_zones: Mapping[str, int] = field(default_factory=dict)
+
+
+class _SelectionMissing(Exception):
+    """Rolls the transaction back, because a subscriber selects articles that no variant has."""
+
+
+def open_issue(
+    db: Database, site: Site, row: IssueRow, now: datetime, *, with_audience: bool = True
+) -> OpenedIssue | None:
+    """Open the send of an issue in one transaction; return None if another process did, or it was cancelled.
+
+    Selections without a variant are rendered from the approved text, and checked, before that transaction.
+
+    Args:
+        db: the database.
+        site: the settings.
+        row: an approved issue that nothing holds.
+        now: the current time.
+        with_audience: False to publish the issue without mail.
+
+    Raises:
+        IssueHeld: a further variant has errors.
+    """
+    digest = site.digests[row.digest].digest(row.digest)
+    articles = _approved_articles(db, site, row)
+    for _ in range(_MAX_ATTEMPTS):
+        if with_audience:
+            _render_missing(db, site, digest, row, articles, now)
+        try:
+            with db.write() as connection:
+                return _open(connection, site, digest, row, articles, now, with_audience=with_audience)
+        except _SelectionMissing:
+            continue
+    raise IssueHeld(f"{row.path}: its audience changes all the time. Try again later.")
+
+
+def _approved_articles(db: Database, site: Site, row: IssueRow) -> list[Article]:
+    with db.read() as connection:
+        texts = approvals.approved_texts(connection, row.id)
+    return [article_from_text(text, site.base_url, site.tz) for text in texts.values()]
+
+
+def _missing(
+    articles: Sequence[Article], variants: Sequence[IssueVariant], interests: Sequence[Interests]
+) -> list[Interests]:
+    """Return interests, one for each selection that no variant has."""
+    known = {frozenset(variant.articles) for variant in variants}
+    return [
+        interests[numbers[0]]
+        for chosen, numbers in group_by_variant(articles, interests).items()
+        if frozenset(article.seq for article in chosen) not in known
+    ]
+
+
+def _render_missing(
+    db: Database, site: Site, digest: Digest, row: IssueRow, articles: Sequence[Article], now: datetime
+) -> None:
+    """Render and check the selections of today's subscribers that the issue has no variant for."""
+    with db.read() as connection:
+        variants = issues.load_variants(connection, row.id)
+        audience = load_audience(connection, digest, articles, int(now.timestamp()))
+    missing = _missing(articles, variants, audience.interests)
+    if not missing:
+        return
+    composed = compose_content(site, digest, content_of_issue(row), articles, missing)
+    errors = [finding for finding in composed.findings if finding.is_error]
+    if errors and row.forced is None:
+        raise IssueHeld(
+            f"{row.path} is held: what a part of the subscribers would get has {len(errors)} error(s), the first: "
+            f"{errors[0].message}. Mend it and approve it again ('publish reopen {row.digest}')."
+        )
+    with db.write() as connection:
+        known = {frozenset(variant.articles) for variant in issues.load_variants(connection, row.id)}
+        new = [variant for variant in composed.issue.variants[1:] if frozenset(variant.articles) not in known]
+        if new and issues.list_issues(connection, only=[row.id]):
+            issues.add_variants(connection, row.id, new)
+
+
+def _open(
+    connection: Connection,
+    site: Site,
+    digest: Digest,
+    row: IssueRow,
+    articles: Sequence[Article],
+    now: datetime,
+    *,
+    with_audience: bool,
+) -> OpenedIssue | None:
+    advisory_lock(connection, _LOCK)
+    if not approvals.mark_opened(connection, row.id, int(now.timestamp())):
+        return None
+    pending.delete_discarded(connection, row.digest)
+    opened = 0
+    zones: Mapping[str, int] = {}
+    if with_audience:
+        audience = load_audience(connection, digest, articles, int(now.timestamp()))
+        variants = issues.load_variants(connection, row.id)
+        if _missing(articles, variants, audience.interests):
+            raise _SelectionMissing
+        times = LocalDeliveryTimes(_base_time(site, row, now), digest.deliver_at, site.tz)
+        frozen = freeze_audience(connection, row.id, audience, variants, articles, times)
+        opened, zones = frozen.deliveries, frozen.unknown_zones
+    (current,) = issues.list_issues(connection, only=[row.id])
+    return OpenedIssue(row=current, deliveries=opened, unknown_zones=zones)
+
+
+def _base_time(site: Site, row: IssueRow, now: datetime) -> datetime:
+    """Return the time from which local delivery times count: the slot, or the opening if that is far from it."""
+    late = timedelta(hours=site.digests[row.digest].late_hours)
+    return row.slot if row.slot <= now <= row.slot + late else now

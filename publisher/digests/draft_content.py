@@ -1,0 +1,205 @@
+"""What the next issue of a digest contains: its slot, articles, note and corrections."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection
+
+from publisher import __version__
+from publisher.articles import store
+from publisher.articles.store import ArticleRow
+from publisher.digests import notes_store as notes
+from publisher.digests import pending_store as pending
+from publisher.digests import store as issues
+from publisher.digests.draft_slot import free_minute, issue_name, slot_of_draft
+from publisher.digests.notes_store import NextIssueNote
+from publisher.digests.pending_store import PendingArticle
+from publisher.model.articles import Article
+from publisher.model.digests import Digest
+from publisher.model.query import Candidate, choose_articles, matches_query
+from publisher.settings import Site
+
+if TYPE_CHECKING:
+    from publisher.digests.story import Notice
+
+__all__ = ["DraftContent", "input_hash", "load_content", "mail_settings", "start_digest_queue"]
+
+_PAGE = 200
+#: The start of all times.
+_ALWAYS = datetime.fromtimestamp(0, UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DraftContent:
+    """The content of the next issue of a digest."""
+
+    slot: datetime
+    name: str
+    number: int
+    #: The time as of which it is rendered: the slot, or the minute in which it leaves before or without one.
+    moment: datetime
+    #: In the order of display; empty if nothing is new.
+    articles: tuple[Article, ...]
+    #: Articles that a later issue gets, because this one is full.
+    passed_over: tuple[Article, ...]
+    #: Why it is not due; empty if it is.
+    reason: str
+    note: NextIssueNote
+    notices: tuple[Notice, ...]
+    #: How each candidate was pending.
+    pending: tuple[PendingArticle, ...]
+    #: The stored articles, by arrival number.
+    rows: dict[int, ArticleRow]
+
+
+def load_content(
+    connection: Connection,
+    site: Site,
+    digest: Digest,
+    now: datetime,
+    *,
+    waiting_slot: datetime | None = None,
+    as_of: datetime | None = None,
+    out_of_turn: bool = False,
+) -> DraftContent:
+    """Return what the next issue of a digest contains.
+
+    Args:
+        connection: the database connection.
+        site, digest: the settings.
+        now: the current time.
+        waiting_slot: a slot that has passed without an issue, and that the draft waits for.
+        as_of: the issue has the articles that are published by then; by default its slot, or now if that has passed.
+        out_of_turn: True for an issue of this minute, which leaves the next slot free.
+    """
+    from publisher.digests.compose import correction_notices
+
+    timetable = site.digests[digest.slug].timetable(site.tz)
+    taken = issues.slots_with_issues(connection, digest.slug, _ALWAYS)
+    slot = free_minute(now, taken)
+    if not out_of_turn:
+        newest = _newest_publication(connection, site, digest, now) if timetable is None else now
+        slot = slot_of_draft(timetable, now, taken=taken, waiting=waiting_slot, newest=newest)
+    until = as_of or max(slot, now)
+    waiting = _pending(connection, site, digest, until, slot)
+    note = notes.load_next_issue_note(connection, digest.slug)
+    articles = store.articles_by_seq(connection, [row.seq for row in waiting], site.base_url, site.tz)
+    candidates = [
+        Candidate(
+            article=articles[row.seq],
+            carried_over=row.carried_over,
+            is_added=row.is_added,
+            is_returned=row.is_returned,
+        )
+        for row in waiting
+    ]
+    choice = choose_articles(digest, candidates, until, lead=note.lead_seq, order=note.order)
+    return DraftContent(
+        slot=slot,
+        name=issue_name(slot, site.tz),
+        number=issues.last_issue_number(connection, digest.slug) + 1,
+        moment=slot if as_of is None else min(slot, as_of),
+        articles=choice.articles,
+        passed_over=choice.waiting if choice.articles else (),
+        reason=choice.reason,
+        note=note,
+        notices=tuple(correction_notices(connection, site, digest, choice.articles, now)) if choice.articles else (),
+        pending=tuple(waiting),
+        rows=store.rows_by_seq(connection, [article.seq for article in choice.articles]),
+    )
+
+
+def _newest_publication(connection: Connection, site: Site, digest: Digest, now: datetime) -> datetime:
+    """Return the publication time of the newest article that the next issue may have; NOW if there is none."""
+    seqs = [row.seq for row in _pending(connection, site, digest, now, now)]
+    articles = store.articles_by_seq(connection, seqs, site.base_url, site.tz).values()
+    return max((article.published for article in articles if matches_query(digest.query, article)), default=now)
+
+
+def _pending(
+    connection: Connection, site: Site, digest: Digest, until: datetime, slot: datetime
+) -> list[PendingArticle]:
+    """Return the articles that are pending for the digest; before its first issue, its newest ones."""
+    if pending.has_started(connection, digest.slug):
+        return pending.pending_articles(connection, digest.slug, int(until.timestamp()), slot)
+    seqs = set(_newest_matching(connection, site, digest, until))
+    lead = notes.load_next_issue_note(connection, digest.slug).lead_seq
+    known = store.rows_by_seq(connection, [*seqs, *([lead] if lead is not None else [])])
+    return [
+        PendingArticle(seq=seq, carried_over=False, is_added=False, is_returned=False)
+        for seq, row in sorted(known.items())
+        if row.retracted_at is None
+    ]
+
+
+def _newest_matching(connection: Connection, site: Site, digest: Digest, until: datetime) -> list[int]:
+    """Return the newest articles that match the query of a digest, as many as an issue has."""
+    seconds = int(until.timestamp())
+    if not digest.query.wanted:
+        return store.newest_seqs(connection, seconds, digest.at_most)
+    found: list[int] = []
+    every = store.newest_seqs(connection, seconds, None)
+    for at in range(0, len(every), _PAGE):
+        page = store.articles_by_seq(connection, every[at : at + _PAGE], site.base_url, site.tz)
+        found.extend(seq for seq in every[at : at + _PAGE] if matches_query(digest.query, page[seq]))
+        if len(found) >= digest.at_most:
+            break
+    return found[: digest.at_most]
+
+
+def start_digest_queue(connection: Connection, digest: Digest, site: Site, now: datetime) -> None:
+    """Begin a digest with its newest matching articles; older ones are never sent.
+
+    Articles with a future date are pending until that date.
+    """
+    seqs = _newest_matching(connection, site, digest, now)
+    pending.start_digest(connection, digest.slug, since_seq=store.last_seq(connection))
+    later = store.seqs_changed_between(connection, int(now.timestamp()), 1 << 62)
+    articles = store.articles_by_seq(connection, later, site.base_url, site.tz)
+    seqs += [seq for seq in later if articles[seq].published > now and matches_query(digest.query, articles[seq])]
+    lead = notes.load_next_issue_note(connection, digest.slug).lead_seq
+    pending.add_pending(connection, [(digest.slug, seq) for seq in [*seqs, *([lead] if lead is not None else [])]])
+
+
+def mail_settings(site: Site) -> dict[str, str]:
+    """Return name → value of the settings that the headers and links of a mail depend on."""
+    mail = site.mail
+    values = {"base_url": site.base_url}
+    if mail is not None:
+        values |= {
+            "mail.sender": mail.sender,
+            "mail.reply_to": mail.reply_to or "",
+            "mail.bounces": mail.bounces or "",
+            "mail.unsubscribe": mail.unsubscribe or "",
+            "mail.one_click": str(mail.one_click).lower(),
+            "mail.preferences": mail.preferences or "",
+            "mail.web_view": mail.web_view or "",
+            "mail.postal_address": mail.postal_address,
+        }
+    return values
+
+
+def input_hash(site: Site, digest: Digest, content: DraftContent) -> str:
+    """Return a hash of everything that an issue is rendered from, with the program's version."""
+    parts = [
+        __version__,
+        repr((site.title, site.description, site.language, site.tz.key, site.theme, site.newsletters_url)),
+        repr((site.web.clicks, sorted(mail_settings(site).items()), digest)),
+        repr((content.slot.isoformat(), content.moment.isoformat(), content.number, content.note, content.notices)),
+        *(f"{article.seq} {content.rows[article.seq].hash} {article!r}" for article in content.articles),
+        *_template_hashes(site.templates_dir),
+    ]
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _template_hashes(folder: Path) -> list[str]:
+    """Return the name and hash of each of the site's own templates."""
+    if not folder.is_dir():
+        return []
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return [f"{path.relative_to(folder)} {hashlib.sha256(path.read_bytes()).hexdigest()}" for path in files]

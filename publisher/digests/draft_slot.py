@@ -1,0 +1,55 @@
+"""The slot of a digest's next issue. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from publisher.cadence import Timetable, next_slot
+
+__all__ = ["free_minute", "issue_name", "slot_of_draft"]
+
+_MINUTE = timedelta(minutes=1)
+
+
+def issue_name(slot: datetime, zone: ZoneInfo) -> str:
+    """Return the name of an issue: its slot in the site's zone, ``2026-11-23T0700``.
+
+    In the repeated hour of autumn the second slot has its UTC offset, so that names are unique.
+    """
+    local = slot.astimezone(zone)
+    return f"{local:%Y-%m-%dT%H%M%z}" if local.fold else f"{local:%Y-%m-%dT%H%M}"
+
+
+def slot_of_draft(
+    timetable: Timetable | None,
+    now: datetime,
+    *,
+    taken: Collection[datetime],
+    waiting: datetime | None,
+    newest: datetime,
+) -> datetime:
+    """Return the slot that a draft would get if it were approved now.
+
+    Args:
+        timetable: the timetable of the digest; None for a digest without a cadence.
+        now: the current time.
+        taken: slots that have an issue of the digest.
+        waiting: the newest slot that has passed without an issue, while the draft waits for it.
+        newest: the publication time of its newest article.
+    """
+    if waiting is not None and waiting not in taken:
+        return waiting
+    slot = next_slot(timetable, now) if timetable is not None else None
+    while timetable is not None and slot is not None and slot in taken:
+        slot = next_slot(timetable, slot)
+    return free_minute(newest, taken) if slot is None else slot
+
+
+def free_minute(moment: datetime, taken: Collection[datetime]) -> datetime:
+    """Return the minute of MOMENT, or the first minute after it that no issue has."""
+    slot = moment.astimezone(UTC).replace(second=0, microsecond=0)
+    while slot in taken:
+        slot += _MINUTE
+    return slot

@@ -1,0 +1,253 @@
+"""Queries of issue drafts: at most one a digest, with its files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from publisher.findings import Finding
+from publisher.storage.bulk import insert_rows
+from publisher.storage.tables.digests import issue_draft, issue_draft_file
+
+__all__ = [
+    "DraftVersion",
+    "IssueDraft",
+    "LeftOut",
+    "clear_waiting",
+    "delete_draft",
+    "draft_file",
+    "draft_files",
+    "drafts_to_stage",
+    "list_drafts",
+    "load_draft",
+    "mark_draft_staged",
+    "mark_editors_told",
+    "mark_waiting",
+    "save_draft",
+    "save_draft_findings",
+    "save_draft_forced",
+]
+
+#: Versions of a draft that are kept, to tell what changed since an editor looked at it.
+_MAX_VERSIONS: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """An article that cannot be rendered, and that the draft leaves out."""
+
+    #: The file of the article.
+    where: str
+    title: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DraftVersion:
+    """What an editor may have seen of a draft."""
+
+    hash: str
+    subject: str
+    note: str
+    #: Arrival number → headline and content hash of the articles, in the order of display.
+    articles: dict[str, tuple[str, str]]
+    #: Name → value of the settings that the mail depends on.
+    settings: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssueDraft:
+    """The next issue of a digest, as it was last rendered."""
+
+    digest: str
+    slot: datetime
+    #: The name and number that it would get.
+    name: str
+    number: int
+    subject: str
+    #: Arrival numbers of its articles, in the order of display.
+    articles: tuple[int, ...]
+    #: Number of shortened stories, and the size of the HTML in bytes.
+    shortened: int
+    html_size: int
+    #: Articles that a later issue gets, because this one is full.
+    passed_over: tuple[int, ...]
+    left_out: tuple[LeftOut, ...]
+    #: Findings of the preflight, as in ``check --json``.
+    findings: tuple[dict[str, Any], ...]
+    errors: int
+    input_hash: str
+    hash: str
+    #: Newest last; the last one is this version.
+    versions: tuple[DraftVersion, ...]
+    forced: str | None = None
+    #: The findings that were shown when it was forced.
+    forced_findings: str | None = None
+    #: The newest slot that has passed without an issue, and that the draft waits for.
+    waiting_slot: datetime | None = None
+    opens_by_itself: bool = False
+    #: When the editors were told of it (Unix time), and of which slot.
+    told_at: int | None = None
+    told_slot: datetime | None = None
+    is_staged: bool = False
+    files: Mapping[str, bytes] = field(default_factory=dict, compare=False)
+
+    @property
+    def is_forced(self) -> bool:
+        """Return whether a person accepted exactly the findings that it has now."""
+        return self.forced is not None and self.forced_findings == finding_key(self.findings)
+
+    @property
+    def may_be_approved(self) -> bool:
+        """Return whether it has no errors, or was forced."""
+        return self.errors == 0 or self.is_forced
+
+
+def finding_key(findings: Iterable[Mapping[str, Any]]) -> str:
+    """Return the errors among findings as text, to tell whether they have changed."""
+    errors = [finding for finding in findings if finding.get("severity") == "error"]
+    return json.dumps(sorted(json.dumps(finding, sort_keys=True) for finding in errors))
+
+
+def _moment(seconds: int | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+def _draft(row: Any) -> IssueDraft:
+    summary = json.loads(row.summary)
+    return IssueDraft(
+        digest=row.digest,
+        slot=datetime.fromtimestamp(row.slot, UTC),
+        name=row.name,
+        number=row.number,
+        subject=row.subject,
+        articles=tuple(json.loads(row.articles)),
+        shortened=summary["shortened"],
+        html_size=summary["html_size"],
+        passed_over=tuple(summary["passed_over"]),
+        left_out=tuple(LeftOut(**one) for one in summary["left_out"]),
+        findings=tuple(json.loads(row.findings)),
+        errors=row.errors,
+        input_hash=row.input_hash,
+        hash=row.hash,
+        versions=tuple(DraftVersion(**version) for version in json.loads(row.versions)),
+        forced=row.forced,
+        forced_findings=row.forced_findings,
+        waiting_slot=_moment(row.waiting_slot),
+        opens_by_itself=row.opens_by_itself,
+        told_at=row.told_at,
+        told_slot=_moment(row.told_slot),
+        is_staged=row.is_staged,
+    )
+
+
+def list_drafts(connection: Connection) -> list[IssueDraft]:
+    """Return all drafts, by digest."""
+    return [_draft(row) for row in connection.execute(select(issue_draft).order_by(issue_draft.c.digest))]
+
+
+def load_draft(connection: Connection, digest: str) -> IssueDraft | None:
+    """Return the draft of a digest without its files; None if there is none."""
+    row = connection.execute(select(issue_draft).where(issue_draft.c.digest == digest)).first()
+    return _draft(row) if row is not None else None
+
+
+def draft_files(connection: Connection, digest: str) -> dict[str, bytes]:
+    """Return the files of a draft: name → bytes."""
+    query = select(issue_draft_file.c.name, issue_draft_file.c.data).where(issue_draft_file.c.digest == digest)
+    return {name: bytes(data) for name, data in connection.execute(query.order_by(issue_draft_file.c.name))}
+
+
+def draft_file(connection: Connection, digest: str, name: str) -> bytes:
+    """Return one file of a draft."""
+    return draft_files(connection, digest)[name]
+
+
+def save_draft(connection: Connection, draft: IssueDraft) -> None:
+    """Save a rendered draft in place of the earlier one, with its files."""
+    delete_draft(connection, draft.digest)
+    summary = {
+        "shortened": draft.shortened,
+        "html_size": draft.html_size,
+        "passed_over": draft.passed_over,
+        "left_out": [asdict(one) for one in draft.left_out],
+    }
+    connection.execute(
+        insert(issue_draft).values(
+            digest=draft.digest,
+            slot=int(draft.slot.timestamp()),
+            name=draft.name,
+            number=draft.number,
+            subject=draft.subject,
+            articles=json.dumps(draft.articles),
+            summary=json.dumps(summary, ensure_ascii=False),
+            findings=json.dumps(draft.findings, ensure_ascii=False),
+            errors=draft.errors,
+            input_hash=draft.input_hash,
+            hash=draft.hash,
+            versions=json.dumps([asdict(version) for version in draft.versions[-_MAX_VERSIONS:]], ensure_ascii=False),
+            forced=draft.forced,
+            forced_findings=draft.forced_findings,
+            waiting_slot=int(draft.waiting_slot.timestamp()) if draft.waiting_slot else None,
+            opens_by_itself=draft.opens_by_itself,
+            told_at=draft.told_at,
+            told_slot=int(draft.told_slot.timestamp()) if draft.told_slot else None,
+            is_staged=False,
+        )
+    )
+    rows = [{"digest": draft.digest, "name": name, "data": data} for name, data in draft.files.items()]
+    insert_rows(connection, issue_draft_file, rows)
+
+
+def delete_draft(connection: Connection, digest: str) -> None:
+    """Delete the draft of a digest, if there is one."""
+    connection.execute(delete(issue_draft_file).where(issue_draft_file.c.digest == digest))
+    connection.execute(delete(issue_draft).where(issue_draft.c.digest == digest))
+
+
+def _update(connection: Connection, digest: str, **values: Any) -> None:
+    connection.execute(update(issue_draft).where(issue_draft.c.digest == digest).values(**values))
+
+
+def mark_waiting(connection: Connection, digest: str, slot: datetime, *, opens_by_itself: bool) -> None:
+    """Save that a slot has passed without an issue, and that the draft waits for it."""
+    _update(connection, digest, waiting_slot=int(slot.timestamp()), opens_by_itself=opens_by_itself)
+
+
+def clear_waiting(connection: Connection, digest: str) -> None:
+    """Let the draft wait for its next slot."""
+    _update(connection, digest, waiting_slot=None, opens_by_itself=False)
+
+
+def mark_editors_told(connection: Connection, draft: IssueDraft, now: int) -> None:
+    """Save that the editors were told of a draft, and of the slot that it waits for."""
+    slot = int(draft.waiting_slot.timestamp()) if draft.waiting_slot else None
+    _update(connection, draft.digest, told_at=now, told_slot=slot)
+
+
+def save_draft_findings(connection: Connection, digest: str, findings: Iterable[Finding]) -> None:
+    """Save the findings of a check, with those of a browser."""
+    every = list(findings)
+    rows = json.dumps([finding.as_dict() for finding in every], ensure_ascii=False)
+    _update(connection, digest, findings=rows, errors=sum(finding.is_error for finding in every))
+
+
+def save_draft_forced(connection: Connection, draft: IssueDraft, reason: str) -> None:
+    """Save why a draft may be approved in spite of the errors that it has now."""
+    _update(connection, draft.digest, forced=reason, forced_findings=finding_key(draft.findings))
+
+
+def drafts_to_stage(connection: Connection) -> list[str]:
+    """Return the digests whose draft is not staged yet."""
+    query = select(issue_draft.c.digest).where(~issue_draft.c.is_staged)
+    return list(connection.execute(query.order_by(issue_draft.c.digest)).scalars())
+
+
+def mark_draft_staged(connection: Connection, digest: str) -> None:
+    """Save that all files of a draft are staged."""
+    _update(connection, digest, is_staged=True)

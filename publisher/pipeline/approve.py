@@ -1,0 +1,262 @@
+"""Approve the draft of a digest, or make an issue of it out of turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from publisher.articles import store as articles
+from publisher.delivery.audience import count_audience
+from publisher.delivery.automatic import opened_summary
+from publisher.delivery.fixed_issue import fix_draft
+from publisher.delivery.opening import open_issue
+from publisher.digests import issue_drafts_store as drafts
+from publisher.digests.issue_drafts_store import DraftVersion, IssueDraft
+from publisher.digests.readiness import require_reserved, sample_blockers, setting_blockers
+from publisher.digests.store import IssueRow
+from publisher.digests.update_draft import DraftUpdate, update_draft
+from publisher.errors import PublisherError, SettingsError
+from publisher.model.digests import SendPolicy
+from publisher.model.report import OpenedSummary, Progress, PublishResult, no_progress
+from publisher.pipeline.publish import regenerate
+from publisher.pipeline.stage_outbox import stage_outbox
+from publisher.pipeline.update_drafts import update_drafts
+from publisher.settings import Site
+from publisher.storage.engine import Database
+from publisher.subscribers import recipients_store as recipients
+from publisher.workers.pool import Workers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Approval", "ApprovalPlan", "ApprovalTime", "approve", "draft_changes", "plan_approval"]
+
+
+class ApprovalTime(StrEnum):
+    """When the send of an approved draft opens."""
+
+    #: At its slot; at once if that has passed, or without a cadence.
+    SLOT = "slot"
+    #: At once, in place of its slot.
+    NOW = "now"
+    #: At once, and the slot stays free.
+    OUT_OF_TURN = "out of turn"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalPlan:
+    """What the approval of a draft would do."""
+
+    draft: IssueDraft
+    #: Headlines of its articles, in order.
+    articles: tuple[str, ...]
+    #: How many people would get it if its send opened now.
+    people: int
+    #: When it leaves, in words.
+    leaves: str
+    #: What stops it, each with its fix; empty if it can be approved.
+    stops: tuple[str, ...]
+    #: Skipped records of articles/, with the reason.
+    refused: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    """An approved issue."""
+
+    row: IssueRow
+    #: Its opened send; None if it opens later.
+    opened: OpenedSummary | None
+    #: Why its send did not open at once although its time has come; empty if it did.
+    trouble: str = ""
+
+
+def plan_approval(
+    site: Site,
+    target: str,
+    now: datetime,
+    *,
+    time: ApprovalTime = ApprovalTime.SLOT,
+    progress: Progress = no_progress,
+    on_wait: Callable[[str], None] = lambda holder: None,
+) -> ApprovalPlan:
+    """Read articles/, bring the draft of a digest up to date, and return what its approval would do.
+
+    Raises:
+        SettingsError: there is no such digest, or nothing for its next issue.
+    """
+    report = PublishResult(at=now.isoformat(), dry_run=False)
+    with _current_draft(site, target, now, time, report, progress, on_wait) as (db, update):
+        draft = _require_draft(update)
+        with db.read() as connection:
+            known = articles.articles_by_seq(connection, draft.articles, site.base_url, site.tz)
+            digest = site.digests[update.digest].digest(update.digest)
+            people = count_audience(connection, digest, list(known.values()), int(now.timestamp()))
+        return ApprovalPlan(
+            draft=draft,
+            articles=tuple(known[seq].title for seq in draft.articles),
+            people=people,
+            leaves=_leaves(site, draft, now, time),
+            stops=tuple(_stops(db, site, draft)),
+            refused=tuple(f"{problem.where}: {problem.reason}" for problem in report.rejected),
+        )
+
+
+@contextmanager
+def _current_draft(
+    site: Site,
+    target: str,
+    now: datetime,
+    time: ApprovalTime,
+    report: PublishResult,
+    progress: Progress,
+    on_wait: Callable[[str], None],
+) -> Iterator[tuple[Database, DraftUpdate]]:
+    """Read articles/ and bring all drafts up to date, this one for TIME, while the site is locked."""
+    slug = target.strip("/").removesuffix("/next")
+    if slug not in site.digests:
+        raise SettingsError(f"there is no digest {target!r}; publisher.toml has: {', '.join(site.digests) or 'none'}")
+    with Database.open(site.database_url) as db, db.exclusive(site.root, on_wait=on_wait):
+        with Workers() as workers:
+            regenerate(db, site, now, report, progress, workers)
+        updates = update_drafts(db, site, now, report)
+        digest = site.digests[slug].digest(slug)
+        if time is not ApprovalTime.SLOT:
+            out_of_turn = time is ApprovalTime.OUT_OF_TURN
+            updates[slug] = update_draft(db, site, digest, now, as_of=now, out_of_turn=out_of_turn)
+        elif slug not in updates:
+            reasons = [problem.reason for problem in report.rejected if problem.where == f"digests.{slug}"]
+            raise SettingsError(f"{slug}: {reasons[0] if reasons else 'its draft cannot be rendered'}")
+        yield db, updates[slug]
+        stage_outbox(db, site, report)
+
+
+def _require_draft(update: DraftUpdate) -> IssueDraft:
+    if update.draft is None:
+        raise SettingsError(
+            f"{update.digest} has no draft: {update.content.reason}. Put an article into articles/ first"
+        )
+    return update.draft
+
+
+def _leaves(site: Site, draft: IssueDraft, now: datetime, time: ApprovalTime) -> str:
+    settings = site.digests[draft.digest]
+    is_mailed = settings.send is not SendPolicy.NONE
+    if is_mailed and not site.can_send:
+        return "once a mail server is set in publisher.toml ([smtp])"
+    if time is not ApprovalTime.SLOT or draft.slot <= now:
+        return "at once" if is_mailed else "at once, without mail"
+    return f"{draft.slot.astimezone(site.tz):%a %Y-%m-%d %H:%M}" + ("" if is_mailed else ", without mail")
+
+
+def _stops(db: Database, site: Site, draft: IssueDraft) -> Iterator[str]:
+    """Yield what stops the approval of a draft, each with its fix."""
+    errors = [one for one in draft.findings if one["severity"] == "error"]
+    if errors and not draft.may_be_approved:
+        more = f" and {len(errors) - 1} more" if len(errors) > 1 else ""
+        yield f"{errors[0]['rule']}: {errors[0]['message']}{more}. 'publish check {draft.digest}' shows how to fix it"
+    if site.digests[draft.digest].send is SendPolicy.NONE:
+        return
+    with db.read() as connection:
+        domains = recipients.subscribed_domains(connection, draft.digest)
+        text = drafts.draft_file(connection, draft.digest, "message.txt").decode()
+    if not site.delivers_locally:
+        blockers = (*setting_blockers(site), *sample_blockers(f"{draft.digest}/next", text))
+        try:
+            require_reserved(f"{draft.digest}/next", domains, blockers)
+        except SettingsError as error:
+            yield str(error)
+
+
+def approve(
+    site: Site,
+    target: str,
+    now: datetime,
+    *,
+    time: ApprovalTime = ApprovalTime.SLOT,
+    expect: str | None = None,
+    progress: Progress = no_progress,
+    on_wait: Callable[[str], None] = lambda holder: None,
+) -> Approval:
+    """Approve the draft of a digest: its content is fixed, and its send opens when its time comes.
+
+    Args:
+        site: the settings.
+        target: the digest.
+        now: the current time.
+        time: when its send opens.
+        expect: hash of the draft that a person has seen; None to approve it as it is.
+        progress: called from time to time.
+        on_wait: called once, with a name of the other process, if another run has to finish first.
+
+    Raises:
+        SettingsError: there is no draft, it may not be approved, or it is not the expected one.
+        SendingBlocked: it has placeholder values, and real recipients.
+    """
+    report = PublishResult(at=now.isoformat(), dry_run=False)
+    with _current_draft(site, target, now, time, report, progress, on_wait) as (db, update):
+        draft = _require_draft(update)
+        if expect is not None and not draft.hash.startswith(expect):
+            changes = "".join(f"\n  {line}" for line in draft_changes(draft, expect))
+            raise SettingsError(
+                f"the draft of {draft.digest} is not {expect} any more. It is {draft.hash} now:{changes}"
+            )
+        stops = list(_stops(db, site, draft))
+        if stops:
+            raise SettingsError(f"{draft.digest} cannot be approved: {stops[0]}")
+        opens_now = time is not ApprovalTime.SLOT or draft.slot <= now
+        with_audience = site.digests[draft.digest].send is not SendPolicy.NONE
+        if opens_now and with_audience:
+            with db.read() as connection:
+                has_people = bool(recipients.subscribed_domains(connection, draft.digest))
+            if not has_people:
+                raise SettingsError(
+                    f"nobody subscribes to {draft.digest}: its articles would be brought to nobody. Import subscribers "
+                    'first, or set send = "none" to publish it without mail'
+                )
+        row = fix_draft(db, site, update, now)
+        opened, trouble = None, ""
+        if opens_now and (site.can_send or not with_audience):
+            try:
+                result = open_issue(db, site, row, now, with_audience=with_audience)
+                opened = opened_summary(site, result) if result is not None else None
+            except PublisherError as error:
+                trouble = str(error)
+    return Approval(row=row, opened=opened, trouble=trouble)
+
+
+def draft_changes(draft: IssueDraft, seen: str) -> list[str]:
+    """Return what changed in a draft since a person saw the version with this hash, a line each. Pure."""
+    before = next((version for version in draft.versions if version.hash.startswith(seen)), None)
+    if before is None:
+        return ["that version is not known any more; look at the draft again"]
+    now = draft.versions[-1]
+    return [*_value_changes(before, now), *_article_changes(before, now)] or ["the theme or a template has changed"]
+
+
+def _value_changes(before: DraftVersion, now: DraftVersion) -> Sequence[str]:
+    lines = []
+    if before.subject != now.subject:
+        lines.append(f"subject: {before.subject!r} is {now.subject!r} now")
+    if before.note != now.note:
+        lines.append("the note has changed")
+    changed = [name for name, value in now.settings.items() if before.settings.get(name) != value]
+    return [*lines, *([f"settings: {', '.join(changed)}"] if changed else [])]
+
+
+def _article_changes(before: DraftVersion, now: DraftVersion) -> Sequence[str]:
+    lines = [f"added: {title}" for seq, (title, _) in now.articles.items() if seq not in before.articles]
+    lines += [f"left out: {title}" for seq, (title, _) in before.articles.items() if seq not in now.articles]
+    lines += [
+        f"edited: {title}"
+        for seq, (title, hashed) in now.articles.items()
+        if seq in before.articles and before.articles[seq][1] != hashed
+    ]
+    common = [seq for seq in before.articles if seq in now.articles]
+    if common != [seq for seq in now.articles if seq in before.articles]:
+        lines.append("the order has changed")
+    return lines

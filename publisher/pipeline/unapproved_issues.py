@@ -1,0 +1,46 @@
+"""Issues of older versions that were made and never approved: the newest ones become drafts."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from publisher.delivery.fixed_issue import unfix_issue
+from publisher.digests import approval_store as approvals
+from publisher.digests import store as issues
+from publisher.digests.store import IssueRow
+from publisher.model.digests import SendPolicy
+from publisher.model.problems import Problem
+from publisher.model.report import PublishResult
+from publisher.settings import Site
+from publisher.storage.engine import Database
+
+__all__ = ["return_unapproved_issues"]
+
+
+def return_unapproved_issues(db: Database, site: Site, now: datetime, report: PublishResult) -> None:
+    """Return the articles of recent issues that nobody approved, sent or saw to the drafts of their digests.
+
+    Automatic issues that are on the web go on being sent. Issues that are too old to be sent keep number and folder, and
+    are never mailed. The caller holds the site's lock.
+    """
+    with db.read() as connection:
+        rows = [row for row in issues.list_issues(connection) if _is_unapproved(row)]
+    since = now - timedelta(days=site.delivery.retry_days)
+    for row in rows:
+        settings = site.digests.get(row.digest)
+        is_public = settings is not None and settings.send is SendPolicy.AUTO and row.may_be_sent and row.is_staged
+        with db.write() as connection:
+            if is_public:
+                approvals.mark_opened(connection, row.id, int(row.slot.timestamp()))
+            elif row.slot >= since:
+                unfix_issue(connection, row)
+            else:
+                approvals.mark_cancelled(connection, row.id, int(row.slot.timestamp()))
+        if not is_public and row.slot >= since:
+            reason = "nobody had approved it: its articles are in the draft, which follows them until it is approved"
+            report.warnings.append(Problem(where=row.path, is_rejected=False, reason=reason))
+
+
+def _is_unapproved(row: IssueRow) -> bool:
+    """Return whether an issue was made by a version in which issues existed before their approval."""
+    return row.approved_at is None and row.opened_at is None and row.cancelled_at is None

@@ -1,0 +1,139 @@
+"""Undo steps of an issue's life: reopen, discard, cancel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from publisher.delivery.cancelling import cancel_issue
+from publisher.delivery.fixed_issue import unfix_issue
+from publisher.digests import pending_store as pending
+from publisher.digests import store as issues
+from publisher.digests.draft_content import start_digest_queue
+from publisher.digests.lookup import find_draft, find_issue
+from publisher.digests.pending_store import SetAside
+from publisher.digests.store import IssueRow
+from publisher.digests.update_draft import update_draft
+from publisher.errors import SettingsError
+from publisher.model.report import PublishResult
+from publisher.pipeline.stage_outbox import stage_outbox
+from publisher.settings import Site
+from publisher.storage.engine import Database
+
+__all__ = ["Discarded", "cancel", "discard", "reopen", "undo_discard"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Discarded:
+    """Articles that were left out of a newsletter, or put back."""
+
+    digest: str
+    articles: int
+
+
+@contextmanager
+def _locked(site: Site, on_wait: Callable[[str], None]) -> Iterator[Database]:
+    with Database.open(site.database_url) as db, db.exclusive(site.root, on_wait=on_wait):
+        yield db
+
+
+def _stage(db: Database, site: Site, slug: str, now: datetime, *, slot: datetime | None = None) -> None:
+    """Bring the draft of a digest up to date and stage the outbox."""
+    if slug in site.digests:
+        update_draft(db, site, site.digests[slug].digest(slug), now, slot=slot)
+    stage_outbox(db, site, PublishResult(at=now.isoformat(), dry_run=False))
+
+
+def reopen(site: Site, target: str, now: datetime, *, on_wait: Callable[[str], None] = lambda holder: None) -> IssueRow:
+    """Make the newest approved issue of a digest a draft again; return the issue as it was.
+
+    It merges with a draft that exists, and waits for a person until its next slot.
+
+    Raises:
+        SettingsError: no issue of the digest is approved, or its send has opened.
+    """
+    with _locked(site, on_wait) as db:
+        with db.write() as connection:
+            slug, _, name = target.strip("/").partition("/")
+            row = find_issue(connection, target) if name else issues.newest_approved(connection, slug)
+            if row is None:
+                raise SettingsError(f"no approved issue of {slug} waits for its slot: there is nothing to reopen")
+            if not row.is_waiting:
+                raise SettingsError(
+                    f"{row.path} cannot be reopened: its send has opened. 'publish cancel {row.path}' stops what was not "
+                    "handed over yet"
+                )
+            unfix_issue(connection, row)
+        _stage(db, site, row.digest, now, slot=row.slot if row.slot <= now else None)
+    return row
+
+
+def discard(
+    site: Site,
+    target: str,
+    now: datetime,
+    *,
+    until_next: bool = False,
+    on_wait: Callable[[str], None] = lambda holder: None,
+) -> Discarded:
+    """Leave the articles of a draft out of this newsletter, or keep them for the issue after its slot.
+
+    Articles that the draft had no room for stay.
+
+    Raises:
+        SettingsError: the digest has no draft.
+    """
+    with _locked(site, on_wait) as db:
+        with db.write() as connection:
+            draft = find_draft(connection, target)
+            if draft.digest not in site.digests:
+                raise SettingsError(f"digests.{draft.digest} is no longer in publisher.toml. Restore it first")
+            if not pending.has_started(connection, draft.digest):
+                start_digest_queue(connection, site.digests[draft.digest].digest(draft.digest), site, now)
+            why, slot = (SetAside.LATER, draft.slot) if until_next else (SetAside.DISCARDED, None)
+            pending.set_aside(connection, draft.digest, draft.articles, why, slot)
+        _stage(db, site, draft.digest, now)
+    return Discarded(digest=draft.digest, articles=len(draft.articles))
+
+
+def undo_discard(
+    site: Site, slug: str, now: datetime, *, on_wait: Callable[[str], None] = lambda holder: None
+) -> Discarded:
+    """Put discarded articles back into the next issue, unless an issue of the digest has opened since.
+
+    Raises:
+        SettingsError: nothing was discarded, or an issue has opened since.
+    """
+    with _locked(site, on_wait) as db:
+        with db.write() as connection:
+            seqs = pending.put_back(connection, slug)
+        if not seqs:
+            raise SettingsError(f"nothing of {slug} was discarded since its last issue: there is nothing to undo")
+        _stage(db, site, slug, now)
+    return Discarded(digest=slug, articles=len(seqs))
+
+
+def cancel(
+    site: Site, target: str, now: datetime, *, on_wait: Callable[[str], None] = lambda holder: None
+) -> tuple[IssueRow, int]:
+    """Cancel what was not handed over of an issue; return the issue, and how many deliveries were cancelled.
+
+    Its articles return to everybody who went without them for that reason.
+
+    Raises:
+        SettingsError: there is no such issue, or nothing is left to cancel.
+    """
+    with _locked(site, on_wait) as db:
+        with db.write() as connection:
+            row = find_issue(connection, target)
+            if row.is_waiting:
+                raise SettingsError(f"the send of {row.path} has not opened: 'publish reopen {row.digest}' undoes it")
+            cancelled = cancel_issue(connection, row, int(now.timestamp()))
+            if not cancelled:
+                raise SettingsError(
+                    f"{row.path}: every message was handed over or given up; there is nothing to cancel"
+                )
+        _stage(db, site, row.digest, now)
+    return row, cancelled

@@ -1,0 +1,155 @@
+"""Bring the drafts of all digests up to date, and describe them for the report of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+from publisher.articles.failure_isolation import report_failure
+from publisher.cadence import previous_slot
+from publisher.digests import issue_drafts_store as drafts
+from publisher.digests import store as issues
+from publisher.digests.update_draft import DraftUpdate, update_draft
+from publisher.errors import SettingsError, StoreError
+from publisher.model.digests import CatchUp, SendPolicy
+from publisher.model.problems import Problem
+from publisher.model.report import DraftSummary, PublishResult, WaitingDigest
+from publisher.pipeline.unapproved_issues import return_unapproved_issues
+from publisher.schedule import store as slots
+from publisher.schedule.processes import list_runners
+from publisher.settings import Site
+from publisher.storage import facts
+from publisher.storage.engine import Database
+
+__all__ = ["LAST_TICK", "describe_due", "report_draft", "update_drafts"]
+
+#: The name of the fact with the time of the last 'publish tick'.
+LAST_TICK: Final = "last_tick"
+_DAY_SECONDS: Final = 86_400
+
+
+def update_drafts(db: Database, site: Site, now: datetime, report: PublishResult) -> dict[str, DraftUpdate]:
+    """Bring the draft of every digest up to date, add it to the report, and return the drafts by digest.
+
+    A digest that cannot be rendered is reported; the others go on. The caller holds the site's lock.
+    """
+    return_unapproved_issues(db, site, now, report)
+    _end_removed(db, site, report)
+    updates: dict[str, DraftUpdate] = {}
+    for digest in site.all_digests():
+        settings = site.digests[digest.slug]
+        if settings.send is SendPolicy.REVIEW and settings.catch_up is CatchUp.ALL:
+            reason = 'with send = "review" it means "latest": one draft waits at a time'
+            report.warnings.append(
+                Problem(where=f"digests.{digest.slug}.catch_up", is_rejected=False, reason=f'"all": {reason}')
+            )
+        try:
+            update = update_draft(db, site, digest, now)
+        except (SettingsError, StoreError):
+            raise
+        except Exception as error:
+            report_failure(report, site, f"digests.{digest.slug}", "its draft was not brought up to date", error)
+        else:
+            updates[digest.slug] = update
+            report_draft(db, site, update, now, report)
+    return updates
+
+
+def _end_removed(db: Database, site: Site, report: PublishResult) -> None:
+    """End the drafts of digests that are no longer in the settings; nothing is consumed."""
+    with db.read() as connection:
+        removed = [draft.digest for draft in drafts.list_drafts(connection) if draft.digest not in site.digests]
+    for slug in removed:
+        with db.write() as connection:
+            drafts.delete_draft(connection, slug)
+        report.ended_drafts.append(slug)
+
+
+def report_draft(db: Database, site: Site, update: DraftUpdate, now: datetime, report: PublishResult) -> None:
+    """Add a draft, or why there is none, to the report of a run, in place of an earlier entry."""
+    slug, draft = update.digest, update.draft
+    report.issue_drafts = [summary for summary in report.issue_drafts if summary.digest != slug]
+    report.waiting = [one for one in report.waiting if one.digest != slug]
+    if draft is None:
+        if update.is_changed:
+            report.ended_drafts.append(slug)
+        report.waiting.append(
+            WaitingDigest(digest=slug, reason=update.content.reason, articles=len(update.content.pending))
+        )
+        return
+    for number, left_out in enumerate(draft.left_out):
+        doing = f"{left_out.title!r} is left out of the draft of {slug}"
+        if number < len(update.failures):
+            report_failure(report, site, left_out.where, doing, update.failures[number])
+        else:
+            report.rejected.append(
+                Problem(where=left_out.where, is_rejected=True, reason=f"{doing}: {left_out.reason}")
+            )
+    report.issue_drafts.append(
+        DraftSummary(
+            digest=slug,
+            number=draft.number,
+            slot=draft.slot.astimezone(site.tz).isoformat(),
+            subject=draft.subject,
+            articles=len(draft.articles),
+            path=f"{site.paths.outbox}/{slug}/next",
+            send=site.digests[slug].send.value,
+            due=describe_due(site, update),
+            shortened=draft.shortened,
+            html_size=draft.html_size,
+            errors=tuple(f"{one['rule']}: {one['message']}" for one in draft.findings if one["severity"] == "error"),
+            warnings=sum(one["severity"] != "error" for one in draft.findings),
+            hash=draft.hash,
+            is_changed=update.is_changed,
+            overdue=_overdue(db, site, slug, now),
+        )
+    )
+
+
+def describe_due(site: Site, update: DraftUpdate) -> str:
+    """Return when a draft becomes an issue, in words."""
+    draft = update.draft
+    assert draft is not None
+    settings, slug = site.digests[update.digest], update.digest
+    when = f"{draft.slot.astimezone(site.tz):%a %Y-%m-%d %H:%M}"
+    if update.content.reason:
+        return f"not due: {update.content.reason}"
+    if not settings.cadence:
+        return _WITHOUT_CADENCE[settings.send].format(slug=slug)
+    if draft.waiting_slot is not None:
+        if draft.opens_by_itself:
+            return f"held since its slot {when}: mend its errors"
+        return f"waiting for approval since {when}: publish approve {slug}"
+    return _WITH_CADENCE[settings.send].format(slug=slug, when=when)
+
+
+_WITH_CADENCE: Final[Mapping[SendPolicy, str]] = {
+    SendPolicy.REVIEW: "leaves {when} once approved: publish approve {slug}",
+    SendPolicy.AUTO: "leaves {when} by itself",
+    SendPolicy.NONE: "appears {when} on the web, without mail",
+}
+_WITHOUT_CADENCE: Final[Mapping[SendPolicy, str]] = {
+    SendPolicy.REVIEW: "leaves once approved: publish approve {slug}",
+    SendPolicy.AUTO: "leaves with the next run that has a new article and somebody to mail",
+    SendPolicy.NONE: "appears on the web, without mail, by: publish now {slug}",
+}
+
+
+def _overdue(db: Database, site: Site, slug: str, now: datetime) -> str:
+    """Return that a slot has passed and nothing claims it, with the command; empty if that is not so."""
+    timetable = site.digests[slug].timetable(site.tz)
+    slot = previous_slot(timetable, now) if timetable is not None else None
+    if slot is None:
+        return ""
+    name = f"digest:{slug}"
+    with db.read() as connection:
+        stored = slots.load_schedules(connection).get(name)
+        is_known = bool(slots.existing_slots(connection, [(name, slot)]))
+        is_taken = slot in issues.slots_with_issues(connection, slug, slot)
+        last_tick = int(facts.get_fact(connection, LAST_TICK) or 0)
+    is_running = bool(list_runners(site.root)) or now.timestamp() - last_tick < _DAY_SECONDS
+    if stored is None or stored.effective_from >= slot or is_known or is_taken or is_running:
+        return ""
+    when = f"{slot.astimezone(site.tz):%a %Y-%m-%d %H:%M}"
+    return f"its slot {when} has passed, and nothing runs it: start 'publish run', or run 'publish tick' from cron"
