@@ -15,11 +15,9 @@ import feedparser
 import pytest
 from hypothesis import settings
 
-from publisher.delivery.approval import approve
 from publisher.digests.lookup import find_issue
 from publisher.digests.store import IssueRow
-from publisher.model.digests import SendPolicy
-from publisher.model.report import IssueSummary, PublishResult
+from publisher.model.report import DraftSummary, PublishResult
 from publisher.pipeline.publish import publish
 from publisher.settings import Site, read_site
 from publisher.storage.engine import Database
@@ -28,6 +26,7 @@ from tests.support import parsers
 from tests.support.chromium import CHROMIUM, running
 from tests.support.databases import PostgresServer, prepare_sqlite, share_compiled_statements
 from tests.support.disk import skip_fsync
+from tests.support.issues import open_draft
 
 # No deadline: the first example of a test may pay for an import. In CI the same examples each time; everywhere else new
 # ones, to find more. ``--hypothesis-profile=ci`` chooses the long run; tests with a number of their own scale it by
@@ -130,37 +129,35 @@ class SiteKit:
         return publish(self.site, now, **options)
 
     def draft_issue(self, digest: str = "daily", now: datetime = NOW, **options: Any) -> str:
-        """Publish, and return ``DIGEST/NAME`` of the next issue of a digest, which is not approved.
+        """Publish, and return the name of a digest with a draft.
 
         Keywords are arguments of ``publish``.
         """
-        self.publish(now, **options)
-        return issue_target(self.newest_issue(digest))
+        self.draft_summary(digest, now, **options)
+        return digest
 
-    def draft_summary(self, digest: str = "daily", now: datetime = NOW, **options: Any) -> IssueSummary:
-        """Publish, and return the summary of the next issue of a digest; keywords are arguments of ``publish``."""
+    def draft_summary(self, digest: str = "daily", now: datetime = NOW, **options: Any) -> DraftSummary:
+        """Publish, and return the summary of the draft of a digest; keywords are arguments of ``publish``."""
         report = self.publish(now, **options)
-        return next(summary for summary in report.issues if summary.digest == digest)
+        return next(summary for summary in report.issue_drafts if summary.digest == digest)
 
     def open_issue(self, digest: str = "daily", now: datetime = NOW, **options: Any) -> str:
         """Publish, approve and open the next issue of a digest; return ``DIGEST/NAME``.
 
-        Its deliveries are queued afterwards. Keywords are arguments of ``publish``.
+        Its deliveries are queued afterwards, and nothing is mailed. Keywords are arguments of ``publish``.
         """
-        target = self.draft_issue(digest, now, **options)
-        self._approve(target, now)
-        return target
+        self.publish(now, may_open=False, **options)
+        return open_draft(self.site, digest, now).path
+
+    def approve_issue(self, digest: str = "daily", now: datetime = NOW) -> str:
+        """Publish, and approve the next issue of a digest without opening its send; return ``DIGEST/NAME``."""
+        self.publish(now, may_open=False)
+        return open_draft(self.site, digest, now, opens=False).path
 
     def open_issues(self, now: datetime = NOW) -> list[str]:
         """Publish, approve and open the next issue of each digest with new articles; return each ``DIGEST/NAME``."""
-        targets = [summary.path.partition("/")[2] for summary in self.publish(now).issues]
-        for target in targets:
-            self._approve(target, now)
-        return targets
-
-    def _approve(self, target: str, now: datetime) -> None:
-        if self.site.digests[target.partition("/")[0]].send is SendPolicy.REVIEW:
-            approve(self.site, target, now)
+        digests = [summary.digest for summary in self.publish(now, may_open=False).issue_drafts]
+        return [open_draft(self.site, digest, now).path for digest in digests]
 
     def newest_issue(self, digest: str = "daily") -> IssueRow:
         """Return the newest issue of a digest."""
@@ -169,7 +166,7 @@ class SiteKit:
 
     def issue_file(self, name: str, digest: str = "daily") -> Path:
         """Return the path of a staged file of the newest issue of a digest."""
-        return self.root / "outbox" / issue_target(self.newest_issue(digest)) / name
+        return self.root / "outbox" / self.newest_issue(digest).path / name
 
     def open(self) -> Database:
         self.prepare_store()
@@ -183,11 +180,6 @@ class SiteKit:
             for path in sorted((self.root / folder).rglob("*"))
             if path.is_file()
         }
-
-
-def issue_target(row: IssueRow) -> str:
-    """Return ``DIGEST/NAME`` of an issue."""
-    return f"{row.digest}/{row.name}"
 
 
 def ids(kit: SiteKit, feed: str = "all") -> list[str]:

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from publisher.pipeline.make_issues import make_scheduled_issue
 
 from publisher.errors import SlotLost
 from publisher.model.report import PublishResult
-from publisher.pipeline.make_issues import make_scheduled_issue
 from publisher.reports.status import load_status
 from publisher.runner.background_job import JobStopped
 from publisher.runner.scheduled_run import run_due_slots

@@ -1,0 +1,30 @@
+"""Issues for tests that need one and are not about how it comes into being."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from publisher.delivery.fixed_issue import fix_draft
+from publisher.delivery.opening import open_issue
+from publisher.digests.store import IssueRow
+from publisher.digests.update_draft import update_draft
+from publisher.model.report import PublishResult
+from publisher.pipeline.stage_outbox import stage_outbox
+from publisher.settings import Site
+from publisher.storage.engine import Database
+
+__all__ = ["open_draft"]
+
+
+def open_draft(site: Site, digest: str, now: datetime, *, opens: bool = True) -> IssueRow:
+    """Approve the draft of a digest as an issue of this minute, and open its send, whoever subscribes to it."""
+    with Database.open(site.database_url) as db, db.exclusive(site.root):
+        update = update_draft(db, site, site.digests[digest].digest(digest), now, as_of=now, out_of_turn=True)
+        assert update.draft is not None, update.content.reason
+        row = fix_draft(db, site, update, now)
+        if opens:
+            opened = open_issue(db, site, row, now)
+            assert opened is not None
+            row = opened.row
+        stage_outbox(db, site, PublishResult(at=now.isoformat(), dry_run=False))
+    return row
